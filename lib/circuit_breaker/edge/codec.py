@@ -1,0 +1,70 @@
+"""How does JSON become values and values JSON, without the price of `json`'s `re`?
+
+`_json` is the C half of the standard library's `json`; where it is missing, `json` itself serves.
+"""
+
+from __future__ import annotations
+
+try:
+    import _json
+except ImportError:  # an interpreter without the C half
+    _json = None  # type: ignore[assignment]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_BLANKS = " \t\r\n"
+
+
+class _Context:
+    """What the C scanner asks its caller for: the strict reading of `json.JSONDecoder`, NaN and infinities refused."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    memo: dict[str, str] = {}
+
+    @staticmethod
+    def parse_constant(name: str) -> object:
+        raise ValueError(f"{name} is not JSON")
+
+
+def parse(data: bytes | str) -> Any:
+    """The value of one JSON text (UTF-8 bytes, a BOM is tolerated). Raises ValueError, also for nesting too deep."""
+    text = data if isinstance(data, str) else data.decode("utf-8")
+    text = text.lstrip("\ufeff").strip(_BLANKS)
+    try:
+        if _json is None:
+            import json
+
+            return json.loads(text, parse_constant=_Context.parse_constant)
+        value, end = _json.make_scanner(_Context)(text, 0)
+    except StopIteration as stop:
+        raise ValueError(f"not JSON at character {stop.value}") from None
+    except RecursionError:
+        raise ValueError("JSON nested too deeply") from None
+    if end != len(text):
+        raise ValueError(f"more than one JSON value (character {end})")
+    return value
+
+
+def dump(value: Any) -> bytes:
+    """`value` as one line of ASCII JSON. Raises ValueError for what JSON cannot say (NaN, foreign types, cycles)."""
+    try:
+        if _json is None:
+            import json
+
+            return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+        encode = _json.make_encoder(
+            {}, _refuse, _json.encode_basestring_ascii, None, ":", ",", False, False, False
+        )
+        return "".join(encode(value, 0)).encode("ascii")
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _refuse(value: object) -> object:
+    raise ValueError(f"{type(value).__name__} is not JSON")
