@@ -1,0 +1,53 @@
+# The one place that names the client's version and how the tools get in.
+CLIENT_VERSION = 2.1.330
+CLIENT = .client/installed-$(CLIENT_VERSION)
+READY = .venv/ready
+LOCKS = requirements-dev.lock $(wildcard lib/requirements.lock)
+# Any Python from 3.9 up that can make an environment; a pyenv shim that names a missing version is passed over.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.10 python3.9 python3 python \
+	$$(ls -d "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.*/bin/python3 2>/dev/null); do \
+	"$$p" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1 && echo "$$p" && break; done)
+RUN = .venv/bin/python -m
+
+.PHONY: setup client test lint format check bench dist clean
+
+setup: $(READY)
+
+$(READY): $(LOCKS)
+	@test -n "$(PYTHON)" || { echo "No Python from 3.9 up with venv was found: install one, or name it: make PYTHON=..."; exit 1; }
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	$(RUN) pip install --quiet --disable-pip-version-check --require-hashes $(addprefix -r ,$(LOCKS))
+	@touch $@
+
+# The real client, for tests/client. Without npm those tests are skipped with a reason (with CI=true they fail).
+client:
+	@command -v npm >/dev/null 2>&1 || echo "npm was not found: the tests with the real client will be skipped"
+	@! command -v npm >/dev/null 2>&1 || $(MAKE) --no-print-directory $(CLIENT)
+
+$(CLIENT):
+	npm install --prefix .client --no-save --no-audit --no-fund --loglevel=error @anthropic-ai/claude-code@$(CLIENT_VERSION)
+	@touch $@
+
+test: setup client
+	$(RUN) pytest -n 2 --dist worksteal
+
+lint: setup
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+
+format: setup
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+check: lint test
+
+bench: setup
+	.venv/bin/python bench
+
+dist: setup
+	@test -f plugin/dist.py || { echo "plugin/dist.py is not there yet"; exit 1; }
+	.venv/bin/python plugin/dist.py
+
+clean:
+	rm -rf .venv .client dist lib/_vendor .pytest_cache .mypy_cache .ruff_cache
