@@ -11,17 +11,10 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
 import pytest
+from registrations import SCRIPTS, lines_for
 
 ROOT = Path(__file__).resolve().parent.parent
 PAYLOADS = ROOT / "tests" / "payloads"
-SCRIPTS = {
-    "gate": "circuit_breaker_gate.py",
-    "monitor": "circuit_breaker_monitor.py",
-    "janitor": "memory_janitor.py",
-    "prompt": "prompt.py",
-    "command": "command.py",
-    "stop": "stop.py",
-}
 
 
 class Answer(NamedTuple):
@@ -149,26 +142,6 @@ def registered(machine: Machine) -> Callable[..., list[Answer]]:
         return [_run(["/bin/sh", "-c", line], body, machine, {**session, **env}) for line in lines_for(body)]
 
     return run
-
-
-def lines_for(body: dict[str, Any], plugin: Path = ROOT) -> list[str]:
-    """The command lines of hooks.json whose event and matcher fit a payload, each once, in their order."""
-    document = json.loads((plugin / "hooks" / "hooks.json").read_text(encoding="utf-8"))
-    field = {"SessionStart": "source", "UserPromptExpansion": "command_name", "SubagentStop": "agent_type"}
-    subject = str(body.get(field.get(body["hook_event_name"], "tool_name"), ""))
-    lines: dict[str, None] = {}
-    for group in document["hooks"].get(body["hook_event_name"], []):
-        if _fits(group.get("matcher", ""), subject):
-            lines.update(dict.fromkeys(hook["command"] for hook in group["hooks"]))
-    return list(lines)
-
-
-def _fits(matcher: str, subject: str) -> bool:
-    if matcher in ("", "*"):
-        return True
-    if re.fullmatch(r"[\w|, -]+", matcher):
-        return subject in re.split(r"[|,]\s*", matcher)
-    return re.search(matcher, subject) is not None
 
 
 def _run(command: list[str], body: Any, machine: Machine, env: dict[str, str]) -> Answer:

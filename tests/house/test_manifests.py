@@ -1,0 +1,140 @@
+"""Do the manifests agree, and does hooks.json register what is there, in a way that can never deny by accident?"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from registrations import SCRIPTS, fits, registered
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+EVENTS = {
+    "SessionStart",
+    "UserPromptSubmit",
+    "UserPromptExpansion",
+    "PreToolUse",
+    "PostToolUseFailure",
+    "PostToolBatch",
+    "Stop",
+    "SubagentStop",
+}
+
+
+def read(name: str) -> Any:
+    return json.loads((ROOT / name).read_text(encoding="utf-8"))
+
+
+def test_both_plugin_manifests_have_the_same_bytes() -> None:
+    assert (ROOT / "plugin.json").read_bytes() == (ROOT / ".claude-plugin/plugin.json").read_bytes()
+
+
+def test_manifest_says_who_we_are_and_lists_neither_hooks_nor_commands() -> None:
+    manifest = read("plugin.json")
+    assert manifest["name"] == "circuit-breaker"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", manifest["version"])
+    assert manifest["license"] == "MIT"
+    assert manifest["description"]
+    assert not {"hooks", "commands"} & set(manifest)
+
+
+def test_every_option_of_the_manifest_is_a_key_of_the_configuration_with_its_default() -> None:
+    from circuit_breaker.core.config import DEFAULTS, build, option_layer
+
+    for name, option in read("plugin.json")["userConfig"].items():
+        assert option["title"], name
+        assert option["description"], name
+        config = build(
+            [
+                (
+                    "plugin options",
+                    option_layer({f"CLAUDE_PLUGIN_OPTION_{name.upper()}": str(option["default"])}),
+                )
+            ]
+        )
+        assert config.problems == [], name
+        assert config.rules == DEFAULTS["circuit_breakers"], name
+        assert (config.mode, config.bypass_unknown) == (DEFAULTS["mode"], DEFAULTS["bypass_unknown"]), name
+
+
+def test_marketplace_offers_this_folder_as_the_one_plugin() -> None:
+    market = read(".claude-plugin/marketplace.json")
+    assert market["name"] == "circuit-breaker"
+    assert [(entry["name"], entry["source"]) for entry in market["plugins"]] == [("circuit-breaker", "./")]
+
+
+def test_version_stands_in_the_manifest_alone() -> None:
+    assert "version" not in read(".claude-plugin/marketplace.json")["plugins"][0]
+    assert not re.search(r"^version\s*=", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["circuit-status", "reset-circuit"])
+def test_command_has_its_bare_name_and_cannot_be_called_by_the_model(name: str) -> None:
+    text = (ROOT / "commands" / f"{name}.md").read_text(encoding="utf-8")
+    front, _, body = text.removeprefix("---\n").partition("\n---\n")
+    keys = dict(line.split(": ", 1) for line in front.splitlines())
+    assert keys["name"] == name
+    assert keys["description"]
+    assert keys["argument-hint"]
+    assert keys["disable-model-invocation"] == "true"
+    assert "!`" not in body  # a line that a shell would run
+    assert "$ARGUMENTS" not in body
+
+
+def test_hooks_are_registered_for_the_events_of_the_interface_and_no_other() -> None:
+    assert {event for event, _, _ in registered()} == EVENTS
+
+
+def test_every_hook_is_a_shell_line_with_a_time_limit() -> None:
+    for event, _, hook in registered():
+        assert hook["type"] == "command", event
+        assert "args" not in hook, event
+        assert hook["timeout"] == (10 if event == "SessionStart" else 5), event
+
+
+def test_every_hook_script_is_registered_and_there() -> None:
+    named = {
+        name for name, script in SCRIPTS.items() for _, _, hook in registered() if script in hook["command"]
+    }
+    named |= {
+        name
+        for name in SCRIPTS
+        for _, _, hook in registered()
+        if re.search(rf'/run"? +{name}\b', hook["command"])
+    }
+    assert named == set(SCRIPTS)
+    for script in SCRIPTS.values():
+        lines = [
+            line
+            for line in (ROOT / "hooks" / script).read_text(encoding="utf-8").splitlines()
+            if line.strip()
+        ]
+        assert len(lines) <= 7, f"{script} is compiled at every start: keep it to a few lines"
+
+
+def test_registered_lines_cannot_end_in_a_denial_by_accident() -> None:
+    for event, _, hook in registered():
+        line = hook["command"]
+        assert not re.search(r"(^|[;&|{(]\s*)(exec|\.)\s", line), f"{event}: exec and . let exit 2 through"
+        assert line.rstrip().endswith("|| true"), event
+        assert not re.search(r'(?<!")\$\{?CLAUDE_PLUGIN_ROOT\}?(?!["/])', line), (
+            f"{event}: an unquoted path breaks at a space"
+        )
+
+
+def test_commands_are_answered_with_and_without_the_prefix() -> None:
+    matchers = [matcher for event, matcher, _ in registered() if event == "UserPromptExpansion"]
+    for command in ("circuit-status", "reset-circuit"):
+        for name in (command, f"circuit-breaker:{command}"):
+            assert any(fits(matcher, name) for matcher in matchers), name
+    assert not any(fits(matcher, "somebody-elses:circuit-breaker") for matcher in matchers)
+
+
+@pytest.mark.parametrize(
+    "tool", ["Agent", "Task", "CronCreate", "ScheduleWakeup", "mcp__calendar__schedule_event"]
+)
+def test_gate_is_always_awake_for_what_spawns_or_schedules(tool: str) -> None:
+    awake = [m for e, m, h in registered() if e == "PreToolUse" and m not in ("", "*") and fits(m, tool)]
+    assert awake
