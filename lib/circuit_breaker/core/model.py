@@ -1,4 +1,8 @@
-"""What do we talk about? States, outcomes, verdicts, events, memory. Pure."""
+"""What do we talk about? States, outcomes, events, memory, decisions. Pure.
+
+Every value is a class with slots: made with keywords (a missing one takes its default), never changed once it is shared.
+`step` works on copies, so a caller's memory is as it was.
+"""
 
 from __future__ import annotations
 
@@ -7,34 +11,269 @@ if TYPE_CHECKING:
     from typing import Any
 
 CLOSED, OPEN, HALF_OPEN = "CLOSED", "OPEN", "HALF_OPEN"
-ALLOW, TELL, DENY, END = "allow", "tell", "deny", "end"
+ALLOW, TELL, DENY, END = "allow", "tell", "deny", "end"  # verdicts, weakest first
 OK, FAILED, INVALID, DENIED = "ok", "failed", "invalid", "denied"
 LAUNCHED, INTERRUPTED, OURS = "launched", "interrupted", "ours"
 FAILURES = (FAILED, INVALID, DENIED)
 SILENT = (LAUNCHED, INTERRUPTED, OURS)  # no rule counts them, no streak is fed or broken by them
 
+MAIN = ""  # the lane of the main thread; a subagent's lane is its agent id
+
 
 class Record:
-    """A value with named slots: made with keywords (missing ones take `DEFAULTS`), compared by content, changed by `but`."""
+    """A value with named slots: `FIELDS` gives each its default; containers are copied for every new value."""
 
     __slots__ = ()
-    DEFAULTS: dict[str, Any] = {}
+    FIELDS: dict[str, Any] = {}
 
     def __init__(self, **values: Any) -> None:
-        for name in self.__slots__:
-            setattr(self, name, values[name] if name in values else self.DEFAULTS[name])
+        for name, default in self.FIELDS.items():
+            if name in values:
+                default = values[name]
+            elif default.__class__ in (list, dict):
+                default = default.copy()
+            setattr(self, name, default)
 
     def but(self, **changes: Any) -> Any:
-        """A copy with `changes`."""
-        copy = object.__new__(type(self))
+        """A copy with `changes`; containers are copied one level deep."""
+        copy = object.__new__(self.__class__)
         for name in self.__slots__:
-            setattr(copy, name, changes[name] if name in changes else getattr(self, name))
+            value = changes[name] if name in changes else getattr(self, name)
+            setattr(copy, name, value.copy() if value.__class__ in (list, dict) else value)
         return copy
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and all(getattr(self, n) == getattr(other, n) for n in self.__slots__)
+        return self.__class__ is other.__class__ and all(getattr(self, n) == getattr(other, n) for n in self.__slots__)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in self.__slots__)})"
+        return f"{self.__class__.__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in self.__slots__)})"
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _slots(fields: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(fields)
+
+
+class Streak(Record):
+    """What one call (by its key) has done lately in one lane. `n` counts calls in the lane, turns count batches."""
+
+    FIELDS = {
+        "label": "",  # what people read
+        "ok_at": -1,  # n of its last success
+        "since": -1,  # n of its first failure since its last success
+        "fails": [],  # [n, turn] of its failures since then, the window's
+        "error": "",  # key of its last error
+        "same": 0,  # how many times running that error came
+        "clip": "",  # that error, clipped for people
+        "invalid": 0,  # validation failures within this prompt
+        "result": "",  # key of its last result, success or not
+        "first": -1,  # n of the first of the equal results
+        "counted": -1,  # n of the first of them since the last progress
+        "times": 0,  # equal results since then
+        "row": 0,  # of them in a row
+        "turn": -1,  # the last turn it came in
+        "digits": "",  # key of the last result with every digit blinded
+        "run": 0,  # unbroken run of results that differ only in digits
+        "marks": "",  # what has been done about this streak: t(old), w(ould have opened)
+    }
+    __slots__ = _slots(FIELDS)
+
+
+class Circuit(Record):
+    """One breaker. `keys` are the calls it gates, `results` what each of them returned last while it looped."""
+
+    FIELDS = {
+        "rule": "",
+        "subject": "",
+        "keys": [],
+        "results": {},
+        "state": CLOSED,
+        "level": 0,
+        "trips": 0,
+        "retry_at": 0.0,  # epoch seconds; None: until a person speaks
+        "cooldown": 0.0,  # length of the running cooldown, seconds
+        "probe": "",  # tool_use_id of the one probe that is out
+        "probe_turn": -1,
+        "lease": 0.0,  # epoch seconds from which another asker may take the probe over
+        "credit": "",  # an early probe that was bought and not used: progress or prompt
+        "bought": False,  # this level's early probe is spent
+        "early": False,  # the probe that is out was bought
+        "good": 0,  # good probes in a row
+        "since": -1,  # n at which its evidence began
+        "count": 0,
+        "cause": "",
+        "clip": "",
+        "calls": [],
+        "opened_at": 0.0,
+    }
+    __slots__ = _slots(FIELDS)
+
+    @property
+    def name(self) -> str:
+        return f"{self.rule}:{self.subject}"
+
+
+class Lane(Record):
+    """One agent's evidence and circuits."""
+
+    FIELDS = {
+        "turn": 0,
+        "n": 0,
+        "cwd": "",
+        "recent": [],  # the last calls: [n, turn, key, result, 1 if ok, 1 if a poll]
+        "streaks": {},  # call key -> Streak, least recently used first
+        "moves": [],  # progress: [n, n of the same call's success before it or -1]
+        "errors": {},  # tool -> [error key, turns running, last turn, last n]
+        "sequence": [],  # sequential_tools: [shape, params, length, varying parameter, prompts, n of the first]
+        "circuits": {},  # name -> Circuit
+        "pending": {},  # tool_use_id -> [kind, key, error key, clip, label] reported before its batch
+        "denied": {},  # tool_use_id -> circuit name, or "" for what does not count against deny_limit
+        "seen": [],  # tool_use_ids whose outcome has been counted
+        "denials": 0,  # in this prompt
+        "stops": 0,  # Stops with stop_hook_active since the last turn that brought anything new
+        "writes": 0,  # the session's writes that this lane knows of
+        "prompt": "",  # the prompt its per-prompt counters belong to
+        "tally": {},  # rule -> [trips, warned_at or 0, would_have_opened, count]
+    }
+    __slots__ = _slots(FIELDS)
+
+
+class Session(Record):
+    """What a session's lanes share."""
+
+    FIELDS = {
+        "home": "",  # where its incidents and published state belong
+        "prompt": "",  # id of the last UserPromptSubmit, person or not
+        "person": "",  # id of the last person's prompt
+        "origin": "",  # what the transcript says of `person`: "" not looked, typed, sdk, system, unknown
+        "before": [],  # agents counted before that prompt, given back when it proves no person's
+        "bypass": "",  # prompt_id that SUDO BYPASS covers
+        "passed": 0,  # calls that bypass has let through
+        "spawns": 0,  # Agent calls in this person's prompt
+        "spawn_ids": [],
+        "spawn_told": False,
+        "written": [],  # keys of the last writes of all lanes
+        "writes": 0,  # new writes so far
+        "services": {},  # outside service -> [calls in the session, epoch seconds of the last ones...]
+        "notes": [],  # ended subagents their parents have not been told of: [lane, text]
+        "circuits": {},  # name -> Circuit that gates every lane
+        "tally": {},
+    }
+    __slots__ = _slots(FIELDS)
+
+
+class Result(Record):
+    """One call of a turn as the host reports it. `hint` is the kind its text alone suggests."""
+
+    FIELDS = {"id": "", "tool": "", "input": None, "hint": OK, "text": ""}
+    __slots__ = _slots(FIELDS)
+
+
+class Ask(Record):
+    """May this call go ahead? `armed`: a circuit of the session is not CLOSED."""
+
+    FIELDS = {"id": "", "tool": "", "input": None, "cwd": "", "prompt": "", "lane": MAIN, "origin": "", "armed": False, "guarded": None}
+    __slots__ = _slots(FIELDS)
+
+
+class Reported(Record):
+    """One call's outcome before its batch: a failure (or, where somebody registers it, a success)."""
+
+    FIELDS = {"id": "", "tool": "", "input": None, "kind": FAILED, "text": "", "prompt": "", "lane": MAIN}
+    __slots__ = _slots(FIELDS)
+
+
+class Turn(Record):
+    """One assistant message with tool calls has ended; `cwd` is the directory after it."""
+
+    FIELDS = {"results": [], "cwd": "", "prompt": "", "lane": MAIN, "origin": "", "agent": ""}
+    __slots__ = _slots(FIELDS)
+
+
+class Prompt(Record):
+    """Something was submitted: by a `person` as far as the host shows, with the `bypass` keyword or not."""
+
+    FIELDS = {"id": "", "person": True, "bypass": False, "cwd": ""}
+    __slots__ = _slots(FIELDS)
+
+
+class Stopped(Record):
+    """The agent wants to end its turn; `again`: a hook has already sent it back."""
+
+    FIELDS = {"again": False, "prompt": "", "lane": MAIN, "agent": ""}
+    __slots__ = _slots(FIELDS)
+
+
+class Reset(Record):
+    """A person closes circuits: all, or those of a name or rule."""
+
+    FIELDS = {"which": ""}
+    __slots__ = _slots(FIELDS)
+
+
+class Outcome(Record):
+    """One call's outcome as the rules see it."""
+
+    FIELDS = {
+        "id": "",
+        "tool": "",
+        "input": None,
+        "key": "",
+        "kind": OK,
+        "label": "",
+        "result": "",  # key of what it returned
+        "digits": "",
+        "error": "",  # key of the error, "" unless it failed
+        "clip": "",
+        "empty": False,  # it returned nothing
+        "poll": False,
+        "miss": False,  # a look-up that found nothing
+        "change": 0,  # 2 writes a file, 1 changes something, 0 reads
+        "repeats": False,  # the same result as last time
+        "n": 0,
+    }
+    __slots__ = _slots(FIELDS)
+
+
+class Signal(Record):
+    """What a detector saw. `step`: tell, open or end."""
+
+    FIELDS = {
+        "rule": "",
+        "step": "open",
+        "subject": "",
+        "keys": [],
+        "results": {},
+        "count": 0,
+        "since": -1,
+        "clip": "",
+        "calls": [],
+        "facts": {},  # what wording needs besides
+    }
+    __slots__ = _slots(FIELDS)
+
+
+class Transition(Record):
+    """Something worth a record. `event`: trip, probe, close, reset, bypass, ending (incidents), or warning (a telling)."""
+
+    FIELDS = {
+        "event": "",
+        "circuit": "",
+        "before": CLOSED,
+        "after": CLOSED,
+        "cause": "",
+        "at": 0.0,
+        "lane": MAIN,
+        "calls": [],
+        "cooldown": 0.0,
+        "level": 0,
+    }
+    __slots__ = _slots(FIELDS)
+
+
+class Decision(Record):
+    """The answer. `text` is for the model (tell, deny) or the person (end)."""
+
+    FIELDS = {"verdict": ALLOW, "circuit": "", "retry_in": 0.0, "text": ""}
+    __slots__ = _slots(FIELDS)

@@ -1,0 +1,262 @@
+"""Which pattern of evidence counts against which circuit? One function a rule, in a table. Pure.
+
+A detector reads the lane after `evidence.take` and this turn's outcomes, and returns signals: tell, open or end.
+It changes nothing; policy decides what a signal does under the rule's `action`.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.core import identity
+from circuit_breaker.core.evidence import last_move
+from circuit_breaker.core.model import FAILURES, INVALID, LAUNCHED, SILENT, Lane, Outcome, Session, Signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+LAST_CALLS, OF_LAST = 10, 6  # repeated_call: 6 of the lane's last 10 calls (policy 5)
+
+
+def tool_failure(
+    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
+) -> list[Signal]:
+    """(a) the same call fails without progress between; (c) the same error of it in spite of progress; (b) one error, many calls."""
+    signals = []
+    for outcome in outcomes:
+        if outcome.kind not in FAILURES or outcome.poll:
+            continue
+        streak = lane.streaks.get(outcome.key)
+        if streak is None:  # a turn of more calls than a lane remembers
+            continue
+        in_window = [fail for fail in streak.fails if fail[1] > lane.turn - rule["window_turns"]]
+        stubborn = rule["threshold_with_progress"] and streak.same >= rule["threshold_with_progress"]
+        if len(in_window) < rule["threshold"] and not stubborn:
+            continue
+        count = streak.same if stubborn else len(in_window)
+        signals.append(
+            Signal(
+                rule="tool_failure",
+                subject=outcome.label,
+                keys=[outcome.key],
+                results={outcome.key: outcome.result},
+                count=count,
+                since=streak.since,
+                clip=streak.clip,
+                calls=[outcome.label] * count,
+                facts={"stubborn": bool(stubborn), "invalid": outcome.kind == INVALID, "tool": outcome.tool},
+            )
+        )
+    opened = {signal.facts["tool"] for signal in signals}
+    limit = rule["same_error"]
+    for outcome in outcomes:
+        run = lane.errors.get(outcome.tool)
+        if not limit or run is None or run[2] != lane.turn or run[1] < limit or run[0] != outcome.error:
+            continue
+        ending = run[1] >= 2 * limit
+        if outcome.tool in opened and not ending:
+            continue  # the circuit's own telling says it
+        opened.add(outcome.tool)
+        signals.append(
+            Signal(
+                rule="tool_failure",
+                step="end" if ending else "tell",
+                subject=f"{outcome.tool} error",
+                count=run[1],
+                since=outcome.n,
+                clip=outcome.clip,
+                calls=[outcome.label],
+                facts={"same_error": True, "tool": outcome.tool, "left": 2 * limit - run[1]},
+            )
+        )
+    return signals
+
+
+def repeated_call(
+    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
+) -> list[Signal]:
+    """The same call returns the same result: in a row, or 6 of the last 10; polls have a longer rope."""
+    signals = []
+    for outcome in outcomes:
+        streak = lane.streaks.get(outcome.key)
+        if streak is None:
+            continue
+        if outcome.poll:
+            count, limit = streak.times, rule["poll_max"]
+        else:
+            count, limit = streak.row, rule["threshold"]
+            last = lane.recent[-LAST_CALLS:]
+            often = sum(1 for r in last if r[2] == outcome.key and r[3] == outcome.result and r[0] >= streak.counted)
+            if often - OF_LAST > count - limit:
+                count, limit = often, OF_LAST
+            if rule["digits_max"] and streak.run - rule["digits_max"] > count - limit:
+                count, limit = streak.run, rule["digits_max"]
+        if not limit or count < limit - 1 or count < 2:
+            continue
+        told = "t" in streak.marks
+        if count < limit and told:
+            continue
+        signals.append(
+            Signal(
+                rule="repeated_call",
+                step="open" if count >= limit else "tell",
+                subject=outcome.label,
+                keys=[outcome.key],
+                results={outcome.key: outcome.result},
+                count=count,
+                since=streak.counted,
+                clip=outcome.clip,
+                calls=[outcome.label] * count,
+                facts={"poll": outcome.poll, "digits": count == streak.run and not outcome.repeats},
+            )
+        )
+    return signals
+
+
+def call_cycle(
+    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
+) -> list[Signal]:
+    """A ring of 2 to `max_period` different calls goes round with unchanged results."""
+    if not any(outcome.repeats for outcome in outcomes):
+        return []
+    best: Signal | None = None
+    for position in range(len(lane.recent) - 1, -1, -1):
+        if lane.recent[position][1] != lane.turn:
+            break
+        for period in range(2, min(rule["max_period"], len(lane.recent) // 2) + 1):
+            limit = rule["threshold"] if period == 2 else rule["threshold_long"]
+            if not limit:
+                continue
+            ring, rounds, since = _ring(lane.recent, position, period)
+            if rounds < max(2, limit - 1) or last_move(lane, since) >= since:
+                continue
+            if best is not None and best.count - best.facts["limit"] >= rounds - limit:
+                continue
+            labels = [lane.streaks[r[2]].label for r in ring if r[2] in lane.streaks]
+            best = Signal(
+                rule="call_cycle",
+                step="open" if rounds >= limit else "tell",
+                subject=" + ".join(labels)[:120],
+                keys=[r[2] for r in ring],
+                results={r[2]: r[3] for r in ring},
+                count=rounds,
+                since=since,
+                calls=labels * 2,
+                facts={"period": period, "limit": limit},
+            )
+    if best is None:
+        return []
+    told = any("c" in lane.streaks[key].marks for key in best.keys if key in lane.streaks)
+    return [] if best.step == "tell" and told else [best]
+
+
+def _ring(recent: Sequence[list], end: int, period: int) -> tuple[list[list], int, int]:  # type: ignore[type-arg]
+    """The ring of that period that ends at `recent[end]`: (its records in order, whole rounds, n of its first call)."""
+    best: tuple[list[list], int, int] = ([], 0, -1)  # type: ignore[type-arg]
+    for window in (period, period + 1):  # the last round may hold one foreign call
+        start = end - window + 1
+        if start < 0:
+            break
+        for foreign in range(window - 1) if window > period else (None,):
+            ring = [recent[start + i] for i in range(window) if i != foreign]
+            if len({r[2] for r in ring}) < period or any(r[5] for r in ring) or ring[0][1] == ring[-1][1]:
+                continue
+            rounds, first = 1, start
+            while True:
+                earlier = _round_before(recent, first, ring)
+                if earlier < 0:
+                    break
+                rounds, first = rounds + 1, earlier
+            if rounds > best[1]:
+                best = (ring, rounds, recent[first][0])
+    return best
+
+
+def _round_before(recent: Sequence[list], first: int, ring: Sequence[list]) -> int:  # type: ignore[type-arg]
+    """Index where the round before `first` begins: the ring's calls and results in order, one foreign call allowed; else -1."""
+    at, tolerated = first - 1, True
+    for member in reversed(ring):
+        if at >= 0 and tolerated and recent[at][2:4] != member[2:4]:
+            at, tolerated = at - 1, False
+        if at < 0 or recent[at][2:4] != member[2:4]:
+            return -1
+        at -= 1
+    return at + 1
+
+
+def sequential_tools(
+    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
+) -> list[Signal]:
+    """One call a turn, always of one shape, nothing changed: it could be one call, or a script."""
+    run = lane.sequence
+    if not run or len(outcomes) != 1 or run[2] <= rule["threshold"]:
+        return []
+    outcome = outcomes[0]
+    tool = outcome.tool
+    return [
+        Signal(
+            rule="sequential_tools",
+            subject=run[0],
+            keys=["shape:" + run[0]],
+            count=run[2],
+            since=run[5],
+            calls=[outcome.label],
+            facts={"once": run[2] > rule["threshold"] + 1, "tool": tool},
+        )
+    ]
+
+
+def external_api(
+    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
+) -> list[Signal]:
+    """Too many calls to one outside service, in a while or in the session."""
+    signals = []
+    for service in dict.fromkeys(identity.service(outcome.tool, outcome.input) for outcome in outcomes):
+        calls = session.services.get(service)
+        if not service or calls is None:
+            continue
+        lately = sum(1 for t in calls[2:] if 0 <= now - t < rule["window_seconds"])
+        total = rule["session_max"] and calls[0] > rule["session_max"]
+        if lately <= rule["threshold"] and not total:
+            continue
+        now_made = sum(1 for outcome in outcomes if identity.service(outcome.tool, outcome.input) == service)
+        signals.append(
+            Signal(
+                rule="external_api",
+                subject=service,
+                keys=["service:" + service],
+                count=max(lately, calls[0] if total else 0),
+                since=lane.n,
+                calls=[service],
+                facts={
+                    "once": 0 < calls[1] >= calls[0] - now_made,  # the same burst goes on
+                    "total": bool(total),
+                    "seconds": rule["window_seconds"],
+                    "service": service,
+                },
+            )
+        )
+    return signals
+
+
+def note_services(session: Session, outcomes: Sequence[Outcome], now: float, keep: int) -> None:
+    """Count this turn's calls to outside services; the last `keep` times of each are remembered."""
+    for outcome in outcomes:
+        service = identity.service(outcome.tool, outcome.input)
+        if not service or (outcome.kind in SILENT and outcome.kind != LAUNCHED):
+            continue
+        known = session.services.pop(service, None) or [0, 0]
+        session.services[service] = [known[0] + 1, known[1]] + [*known[2:], round(now, 1)][-keep:]
+    while len(session.services) > SERVICES_MAX:
+        del session.services[next(iter(session.services))]
+
+
+SERVICES_MAX = 16
+
+DETECTORS = {
+    "tool_failure": tool_failure,
+    "repeated_call": repeated_call,
+    "call_cycle": call_cycle,
+    "sequential_tools": sequential_tools,
+    "external_api": external_api,
+}

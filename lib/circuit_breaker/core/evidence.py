@@ -1,0 +1,188 @@
+"""What does a turn add to a lane's evidence? Streaks, progress, the last calls. Pure.
+
+`take` works on a lane that the step owns (a copy): streaks are replaced, never changed in place.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.core import identity
+from circuit_breaker.core.model import FAILURES, INVALID, OK, SILENT, Lane, Outcome, Session, Streak
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Bounds of a lane's memory. A ring of 5 calls with a foreign one takes 6 x 4 rounds; the rest is room for real work.
+RECENT_MAX, STREAKS_MAX, MOVES_MAX, FAILS_MAX = 32, 64, 16, 32
+WRITTEN_MAX = 32
+
+
+def last_move(lane: Lane, start: int) -> int:
+    """n of the last progress that counts for a streak begun at `start`: its call had not succeeded in that streak; -1 if none."""
+    for n, before in reversed(lane.moves):
+        if before < start:
+            return int(n)
+    return -1
+
+
+def take(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+    """Add one turn's outcomes (distinct calls, silent ones left out, none gated by a live circuit)."""
+    for outcome in outcomes:
+        known = lane.streaks.get(outcome.key)
+        outcome.repeats = known is not None and known.first >= 0 and known.result == outcome.result
+    stale = sum(1 for outcome in outcomes if outcome.empty or outcome.repeats)
+    for outcome in outcomes:
+        lane.n += 1
+        outcome.n = lane.n
+        others_stale = stale - (1 if outcome.empty or outcome.repeats else 0) == len(outcomes) - 1
+        _take_one(lane, outcome, others_stale, alone=len(outcomes) == 1)
+    while len(lane.streaks) > STREAKS_MAX:
+        del lane.streaks[next(iter(lane.streaks))]
+    del lane.recent[:-RECENT_MAX]
+    del lane.moves[:-MOVES_MAX]
+
+
+def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool) -> None:
+    known = lane.streaks.pop(outcome.key, None)
+    streak: Streak = Streak(label=outcome.label) if known is None else known.but()
+    consecutive = streak.turn == lane.turn - 1
+    if outcome.kind in FAILURES:
+        _fail(lane, streak, outcome)
+    else:
+        _succeed(lane, streak, outcome)
+    _repeat(lane, streak, outcome, consecutive, others_stale)
+    same_but_digits = consecutive and alone and streak.digits == outcome.digits
+    streak.run = streak.run + 1 if same_but_digits else 1
+    streak.digits = outcome.digits
+    streak.turn = lane.turn
+    lane.streaks[outcome.key] = streak
+    lane.recent.append(
+        [outcome.n, lane.turn, outcome.key, outcome.result, 1 if outcome.kind == OK else 0, 1 if outcome.poll else 0]
+    )
+
+
+def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
+    if streak.since < 0:
+        streak.since = outcome.n
+    moved = last_move(lane, streak.since)
+    streak.fails = [fail for fail in streak.fails if fail[0] > moved][-FAILS_MAX:] + [[outcome.n, lane.turn]]
+    streak.same = streak.same + 1 if streak.error == outcome.error else 1
+    streak.error, streak.clip = outcome.error, outcome.clip
+    if outcome.kind == INVALID:
+        streak.invalid += 1
+
+
+def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
+    """A success clears the failures; one that changed something is progress (policy 4)."""
+    if outcome.change == 2 or (outcome.change == 1 and streak.result != outcome.result):
+        lane.moves.append([outcome.n, streak.ok_at])
+    streak.ok_at = outcome.n
+    streak.since, streak.fails, streak.same, streak.error, streak.clip = -1, [], 0, "", ""
+
+
+def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:
+    row = 1 if others_stale else 0
+    if outcome.repeats and last_move(lane, streak.first) <= streak.counted:
+        streak.times += 1
+        streak.row = streak.row + 1 if consecutive and others_stale else row
+        return
+    if not outcome.repeats:
+        streak.result, streak.first = outcome.result, outcome.n
+    streak.counted, streak.times, streak.row, streak.marks = outcome.n, 1, row, ""
+
+
+def note_writes(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> None:
+    """A write that is new to the session is progress for its other lanes, which learn of it at their next turn."""
+    for outcome in outcomes:
+        if outcome.kind == OK and outcome.change == 2 and outcome.key not in session.written:
+            session.written.append(outcome.key)
+            session.writes += 1
+    del session.written[:-WRITTEN_MAX]
+    lane.writes = session.writes
+
+
+def learn_writes(session: Session, lane: Lane) -> None:
+    """What other lanes wrote since this lane's last turn is progress here."""
+    if session.writes > lane.writes:
+        lane.n += 1
+        lane.moves.append([lane.n, -1])
+        lane.writes = session.writes
+
+
+def note_errors(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+    """Per tool: how many turns running the same error came, whatever the arguments (policy 5, tool_failure b)."""
+    tools: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        tools.setdefault(outcome.tool, []).append(outcome)
+    for tool, ours in tools.items():
+        errors = [o.error for o in ours if o.kind in FAILURES and not o.miss and not o.poll]
+        known = lane.errors.pop(tool, None)
+        if not errors:
+            if known is not None and not any(o.kind == OK for o in ours):
+                lane.errors[tool] = known  # only look-ups that missed: neither fed nor broken
+            continue
+        running = (
+            known is not None
+            and known[0] in errors
+            and lane.turn - known[2] <= ERROR_GAP
+            and last_move(lane, known[3]) <= known[3]
+        )
+        lane.errors[tool] = [known[0], known[1] + 1, lane.turn, lane.n] if running else [errors[0], 1, lane.turn, lane.n]
+    while len(lane.errors) > ERRORS_MAX:
+        del lane.errors[next(iter(lane.errors))]
+
+
+ERROR_GAP = 2  # one turn of looking around between two failing turns does not end the run
+ERRORS_MAX = 16
+
+
+def note_sequence(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+    """sequential_tools: how many calls of one shape came one after another, one a turn, without progress."""
+    lone = outcomes[0] if len(outcomes) == 1 else None
+    if lone is None or (lane.moves and lane.moves[-1][0] >= lone.n):
+        lane.sequence = []
+        return
+    shape, parameters = identity.shape_key(lone.tool, lone.input)
+    before = lane.sequence
+    varying = _varying(before, shape, parameters) if before else None
+    if varying is None:
+        lane.sequence = [shape, parameters, 1, "", 0, lone.n]
+        return
+    lane.sequence = [shape, parameters, before[2] + 1, varying, before[4], before[5]]
+
+
+def _varying(before: list, shape: str, parameters: dict | None) -> str | None:  # type: ignore[type-arg]
+    """The one parameter that varies ("" when none did so far); None when the two calls are not of one shape."""
+    if before[0] != shape:
+        return None
+    known = before[1]
+    if parameters is None or known is None:
+        return "" if parameters is known else None
+    if known.keys() != parameters.keys():
+        return None
+    changed = [name for name in parameters if parameters[name] != known[name]]
+    if len(changed) > 1 or (changed and before[3] and changed[0] != before[3]):
+        return None
+    return changed[0] if changed else str(before[3])
+
+
+def brought_news(outcomes: Sequence[Outcome]) -> bool:
+    """Did any call of the turn return what it had not returned before?"""
+    return any(not outcome.repeats for outcome in outcomes if outcome.kind not in SILENT)
+
+
+def forget_successes(lane: Lane) -> None:
+    """A person's prompt helps: repeats and cycles of successful calls start anew; failures stay known."""
+    for key, streak in lane.streaks.items():
+        if streak.since < 0:
+            lane.streaks[key] = streak.but(first=-1, counted=-1, times=0, row=0, run=0, result="", digits="", marks="", invalid=0)
+        elif streak.invalid or streak.run:
+            lane.streaks[key] = streak.but(invalid=0, run=0)
+    lane.recent = [record for record in lane.recent if not record[4]]
+
+
+def forget_calls(lane: Lane, keys: Sequence[str]) -> None:
+    """A closed circuit's window is cleared."""
+    for key in keys:
+        lane.streaks.pop(key, None)
+    lane.recent = [record for record in lane.recent if record[2] not in keys]

@@ -1,0 +1,316 @@
+"""What does a finished turn do? Outcomes, probes, evidence, signals. The monitor's half of the policy. Pure."""
+
+from __future__ import annotations
+
+from circuit_breaker.core import asking, breaker, evidence, identity, labels, verdicts
+from circuit_breaker.core.detectors import DETECTORS, note_services
+from circuit_breaker.core.model import (
+    CLOSED,
+    DENIED,
+
+    FAILURES,
+    HALF_OPEN,
+    INTERRUPTED,
+    INVALID,
+    LAUNCHED,
+    MAIN,
+    OK,
+    OPEN,
+    OURS,
+    SILENT,
+    Circuit,
+    Outcome,
+    Reported,
+    Result,
+    Signal,
+    Streak,
+    Turn,
+)
+from circuit_breaker.core.work import Work
+
+SEEN_MAX, PENDING_MAX, SERVICE_TIMES_MAX = 128, 64, 64
+# what a pending outcome keeps on disk, in this order
+KEPT = ("id", "tool", "key", "kind", "label", "result", "digits", "error", "clip", "empty", "poll", "miss", "change")
+
+
+def reported(work: Work, event: Reported) -> None:
+    """A failure before its batch: kept until the turn ends; a failed probe opens its circuit at once."""
+    lane = work.lane
+    if event.id in lane.seen or event.id in lane.pending:
+        return
+    result = Result(id=event.id, tool=event.tool, input=event.input, hint=event.kind, text=event.text)
+    outcome = outcome_of(result, event.kind, lane.cwd)
+    lane.pending[event.id] = [getattr(outcome, name) for name in KEPT]
+    while len(lane.pending) > PENDING_MAX:
+        del lane.pending[next(iter(lane.pending))]
+    circuit = asking.find(work, event.tool, event.input, outcome.key)
+    if circuit is not None and circuit.state == HALF_OPEN and circuit.probe == event.id:
+        _probed(work, circuit, outcome)
+
+
+def flush(work: Work, keep: frozenset[str] = frozenset()) -> None:
+    """Failures whose batch never came are a turn of their own."""
+    lane = work.lane
+    lost = [_unpacked(kept) for call_id, kept in lane.pending.items() if call_id not in keep]
+    lane.pending = {call_id: kept for call_id, kept in lane.pending.items() if call_id in keep}
+    if lost:
+        _take_turn(work, lost, frozenset(outcome.id for outcome in lost))
+
+
+def turn(work: Work, event: Turn) -> None:
+    """One PostToolBatch. Delivered twice it counts once."""
+    lane = work.lane
+    fresh = [result for result in event.results if not result.id or result.id not in lane.seen]
+    if fresh:
+        ids = frozenset(result.id for result in fresh)
+        flush(work, keep=ids)
+        evidence.learn_writes(work.session, lane)
+        _take_turn(work, [_outcome(work, result) for result in fresh], ids)
+    if event.cwd:
+        lane.cwd = event.cwd
+    _hand_over_notes(work, event)
+
+
+def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str]) -> None:
+    lane, n_before = work.lane, work.lane.n
+    lane.seen.extend(call_id for call_id in ids if call_id)
+    del lane.seen[: -max(SEEN_MAX, len(ids))]
+    for call_id in ids:
+        lane.pending.pop(call_id, None)
+    live_before = [circuit.name for circuit in lane.circuits.values() if circuit.state == OPEN]
+    free = _settle_circuits(work, outcomes, ids)
+    if not any(outcome.kind not in SILENT for outcome in outcomes):
+        note_services(work.session, outcomes, work.now, SERVICE_TIMES_MAX)
+        return _count_denials(work, outcomes)
+    lane.turn += 1
+    evidence.take(lane, free)
+    evidence.note_writes(work.session, lane, free)
+    evidence.note_errors(lane, free)
+    evidence.note_sequence(lane, [o for o in outcomes if o.kind not in SILENT])
+    note_services(work.session, outcomes, work.now, SERVICE_TIMES_MAX)
+    if evidence.brought_news(free):
+        lane.stops = 0
+        close_recursion(work)
+    _buy_probes(work, live_before, n_before)
+    _detect(work, free)
+    _count_denials(work, outcomes)
+
+
+def _outcome(work: Work, result: Result) -> Outcome:
+    """What became of one call: reported before, denied by us, or what its text says (policy 2)."""
+    lane = work.lane
+    kept = lane.pending.get(result.id)
+    if kept is not None:
+        outcome = _unpacked(kept)
+        outcome.input = result.input
+        if outcome.kind != OK:
+            return outcome
+        return outcome_of(result, LAUNCHED if result.hint == LAUNCHED else OK, lane.cwd)
+    if result.id in lane.denied:
+        return outcome_of(result, OURS, lane.cwd)
+    return outcome_of(result, result.hint, lane.cwd)
+
+
+def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
+    """The outcome of `result` as the rules see it; `cwd` is the lane's directory before the turn."""
+    tool, given, text = result.tool, result.input, result.text
+    outcome = Outcome(id=result.id, tool=tool, input=given, kind=kind, key=identity.call_key(tool, given, cwd))
+    if kind in SILENT:
+        return outcome
+    outcome.label = labels.label(tool, given)
+    outcome.result = identity.result_key(text)
+    outcome.digits = identity.digits_key(text)
+    outcome.empty = not text.strip()
+    outcome.poll = identity.is_poll(tool, given)
+    if kind in FAILURES:
+        outcome.error = identity.error_key(kind, text, given)
+        outcome.clip = labels.clip(text, 160, given)
+        outcome.miss = identity.is_lookup_miss(tool, given, text)
+    else:
+        outcome.change = identity.change_level(tool, given)
+    return outcome
+
+
+def _unpacked(kept: list) -> Outcome:  # type: ignore[type-arg]
+    return Outcome(**dict(zip(KEPT, kept)))
+
+
+def _settle_circuits(work: Work, outcomes: list[Outcome], ids: frozenset[str]) -> list[Outcome]:
+    """Give live circuits their verdicts; the outcomes that are evidence: distinct, not silent, gated by no live circuit."""
+    free: dict[str, Outcome] = {}
+    for outcome in outcomes:
+        if work.excluded(outcome.tool):
+            continue
+        circuit = asking.find(work, outcome.tool, outcome.input, outcome.key)
+        if circuit is not None:
+            _gated(work, circuit, outcome)
+        elif outcome.kind not in SILENT:
+            known = free.get(outcome.key)
+            if known is None or (outcome.kind == OK and known.kind != OK):
+                free[outcome.key] = outcome  # equal calls inside one batch are one decision
+    for circuit in list(work.lane.circuits.values()):
+        if circuit.state == HALF_OPEN and circuit.probe and circuit.probe not in ids and circuit.rule != "hook_recursion":
+            work.put(breaker.release(circuit, ran=False))  # this turn came after the probe's: it is over
+    return list(free.values())
+
+
+def _gated(work: Work, circuit: Circuit, outcome: Outcome) -> None:
+    """The result of a call whose circuit is not CLOSED: the probe's is a verdict, an older call's is ignored."""
+    if circuit.state == HALF_OPEN and circuit.probe == outcome.id:
+        return _probed(work, circuit, outcome)
+    if work.bypassed and outcome.kind == OK and _is_new(circuit, outcome):
+        return close(work, circuit, "a call under the bypass brought something new")
+    if outcome.kind == INVALID:
+        _invalid_again(work, circuit, outcome)
+
+
+def _probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
+    if outcome.kind in (LAUNCHED, INTERRUPTED, OURS, DENIED):
+        return work.put(breaker.release(circuit, ran=outcome.kind == LAUNCHED))
+    if outcome.kind == OK and _is_new(circuit, outcome):
+        better = breaker.succeed(circuit, work.config.half_open_successes)
+        if better.state == CLOSED:
+            return close(work, circuit, "the trial call brought something new")
+        work.put(better)
+        return work.record("probe", better, HALF_OPEN, f"good trial {better.good}")
+    if work.bypassed:
+        return work.put(breaker.release(circuit, ran=True))
+    rule = work.rule(circuit.rule)
+    worse = breaker.fail(circuit, work.now, rule["cooldown_base_seconds"], work.config.cooldown_steps)
+    worse = worse.but(clip=outcome.clip or worse.clip)
+    work.put(worse)
+    work.record("probe", worse, HALF_OPEN, "the trial call " + ("failed" if outcome.kind != OK else "changed nothing"))
+
+
+def _is_new(circuit: Circuit, outcome: Outcome) -> bool:
+    return circuit.rule == "tool_failure" or circuit.results.get(outcome.key) != outcome.result
+
+
+def close(work: Work, circuit: Circuit, why: str, event: str = "close") -> None:
+    """CLOSED, its window cleared, on record."""
+    closed = breaker.close(circuit)
+    if event == "reset":
+        closed = closed.but(level=0)
+    work.put(closed)
+    evidence.forget_calls(work.lane, circuit.keys)
+    if circuit.rule == "sequential_tools":
+        work.lane.sequence = []
+    work.record(event, closed, circuit.state, why)
+
+
+def close_recursion(work: Work) -> None:
+    """Something new, a person or a plain Stop ends a stop-hook recursion."""
+    for circuit in list(work.lane.circuits.values()):
+        if circuit.rule == "hook_recursion" and circuit.state != CLOSED:
+            close(work, circuit, "the session went on", "close")
+
+
+def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
+    """A call that never reaches the gate goes on counting while its circuit is open: told each time, then ended."""
+    known = work.lane.streaks.pop(outcome.key, None) or Streak(label=outcome.label)
+    streak: Streak = known.but(invalid=known.invalid + 1, clip=outcome.clip)
+    work.lane.streaks[outcome.key] = streak
+    if work.action(circuit.rule) != "block":
+        return
+    count = circuit.count + 1
+    work.put(circuit.but(count=count, clip=outcome.clip))
+    limit = 2 * work.rule("tool_failure")["threshold"]
+    if limit and streak.invalid < limit:
+        verdicts.tell(work, _invalid_signal(outcome, streak, count, limit), opened=True)
+    elif limit:
+        verdicts.end(work, _invalid_signal(outcome, streak, count, limit).but(step="end"))
+
+
+def _invalid_signal(outcome: Outcome, streak: Streak, count: int, limit: int) -> Signal:
+    return Signal(
+        rule="tool_failure",
+        subject=outcome.label,
+        keys=[outcome.key],
+        count=max(count, streak.invalid),
+        clip=outcome.clip,
+        calls=[outcome.label] * streak.invalid,
+        facts={"invalid": True, "tool": outcome.tool, "left": limit - streak.invalid},
+    )
+
+
+def _buy_probes(work: Work, live_before: list[str], n_before: int) -> None:
+    """Progress of this turn buys each circuit that was open before it one early probe."""
+    for name in live_before:
+        circuit = work.lane.circuits.get(name)
+        if circuit is None or circuit.state != OPEN:
+            continue
+        if any(n > n_before and before < circuit.since for n, before in work.lane.moves) or _learned(work, n_before):
+            work.put(breaker.buy(circuit, "progress"))
+
+
+def _learned(work: Work, n_before: int) -> bool:
+    """Another lane's write, noted just before this turn's calls."""
+    return any(n == n_before and before < 0 for n, before in work.lane.moves)
+
+
+def _detect(work: Work, outcomes: list[Outcome]) -> None:
+    lane = work.lane
+    handled: set[str] = set()
+    for name, detector in DETECTORS.items():
+        if not work.action(name):
+            continue
+        rule = work.rule(name)
+        seen = [o for o in outcomes if not work.excluded(o.tool, name)]
+        if not seen:
+            continue
+        for signal in detector(work.session, lane, seen, rule, work.now):
+            if not handled.isdisjoint(signal.keys):
+                continue  # the first rule that opens for a call wins
+            if signal.step == "open":
+                handled.update(signal.keys)
+            if name == "tool_failure" and signal.facts.get("invalid"):
+                signal.facts["left"] = 2 * rule["threshold"] - lane.streaks[signal.keys[0]].invalid
+            verdicts.act(work, signal)
+            service = signal.facts.get("service")
+            if service:
+                known = work.session.services[service]
+                work.session.services[service] = [known[0], known[0], *known[2:]]
+    _end_invalid(work, outcomes)
+
+
+def _end_invalid(work: Work, outcomes: list[Outcome]) -> None:
+    """A validation failure that came twice the threshold within the prompt ends the turn, whatever window and state."""
+    if work.action("tool_failure") != "block":
+        return
+    limit = 2 * work.rule("tool_failure")["threshold"]
+    for outcome in outcomes:
+        streak = work.lane.streaks.get(outcome.key)
+        if outcome.kind != INVALID or streak is None or streak.invalid < limit:
+            continue
+        if not work.ends and not work.excluded(outcome.tool, "tool_failure"):
+            verdicts.end(work, _invalid_signal(outcome, streak, streak.invalid, limit))
+
+
+def _count_denials(work: Work, outcomes: list[Outcome]) -> None:
+    """A model that keeps asking for denied calls has its turn ended; one circuit counts once a turn."""
+    lane = work.lane
+    names = {lane.denied[o.id] for o in outcomes if o.kind == OURS and lane.denied.get(o.id)}
+    for outcome in outcomes:
+        if outcome.kind == OURS:
+            lane.denied.pop(outcome.id, None)
+    if not names or work.config.mode == "observe":
+        return
+    lane.denials += len(names)
+    if lane.denials >= work.config.deny_limit > 0:
+        from circuit_breaker.core import wording
+
+        verdicts.end_turn(work, sorted(names)[0], wording.hammering(lane.denials), sorted(names))
+        if work.ends:
+            lane.denials = 0
+
+
+def _hand_over_notes(work: Work, event: Turn) -> None:
+    """The parent of an ended subagent learns of it: the main thread, or the lane whose batch held an agent call."""
+    if work.name != MAIN and not any(result.tool in asking.SPAWNING for result in event.results):
+        return
+    for lane, text in work.session.notes:
+        if lane != work.name:
+            work.tells.append(text)
+    work.session.notes = [note for note in work.session.notes if note[0] == work.name]
+
+

@@ -1,0 +1,177 @@
+"""What does one hook process do? stdin -> event -> step -> stdout. The one place that fails open."""
+
+from __future__ import annotations
+
+import time
+
+from circuit_breaker.core.policy import step
+from circuit_breaker.edge import armed, codec, files, home, incidents, protocol, store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from circuit_breaker.core.config import Config
+    from circuit_breaker.core.model import Ask, Decision, Lane, Session, Transition
+    from circuit_breaker.edge.home import Places
+
+PREFIX = "[circuit_breaker]"
+ERRORS_MAX = 1 << 17  # bytes of errors.log before it is turned over: two such files are kept
+PAYLOAD_MAX = 1 << 26  # 64 MB: more than any host sends
+
+
+def serve(name: str) -> None:
+    """Answer one hook call and end the process: exit code 0, at most one JSON object on stdout, whatever happens."""
+    answer = b""
+    try:
+        found = answer_to(name, _stdin(), home.environment(), time.time())
+        answer = codec.dump(found) if found else b""
+    except BaseException as error:  # noqa: BLE001 - the call goes through, whatever is wrong with us
+        fault(f"{name}: {type(error).__name__}: {error}")
+    try:
+        if answer:
+            files.write_all(1, answer)
+    finally:
+        files.system._exit(0)  # skips the interpreter's tear-down, a fifth of a start
+
+
+def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | None:
+    """The answer of hook `name` to one payload; None is silence. Raises ValueError, OSError."""
+    payload = protocol.parse(data, env.get("CLAUDE_CODE_SESSION_ID", ""))
+    where = home.places(env, payload.cwd)
+    config = home.configuration(where, env)
+    if name == "janitor":
+        from circuit_breaker.edge import janitor
+
+        return janitor.session_start(payload.fields, where, env, config, now)
+    if name == "command":
+        from circuit_breaker.edge import commands
+
+        return commands.answer(payload, where, config, env, now)
+    if not config.enabled or not payload.session:
+        return None
+    event = protocol.event_of(payload, config.bypass_keyword)
+    if event is None:
+        return None
+    lane = payload.lane
+    if payload.event == "PreToolUse":
+        _complete(event, payload, where, config, env)
+    if payload.event == "UserPromptSubmit":
+        armed_again(where, payload.session)
+
+    def decide(session: Session, memory: Lane) -> tuple[Session, Lane, tuple[Decision, list[Transition]]]:
+        _look_up_origin(session, event, payload)
+        session, memory, decision, transitions = step(session, memory, event, config, now, lane)
+        if session.home != where.home:
+            session = session.but(home=where.home)
+        return session, memory, (decision, transitions)
+
+    (decision, transitions), faults = store.update(where, payload.session, lane, decide)
+    answer = protocol.render(decision, payload.event)
+    for sentence in faults:
+        fault(sentence)
+    if transitions:
+        _record(where, payload.session, transitions)
+    return answer
+
+
+def _complete(event: Ask, payload: protocol.Payload, where: Places, config: Config, env: Any) -> None:
+    """What only the world knows about a call: is the session armed, what must be guarded, how long may it run."""
+    event.armed = bool(armed.lanes(where, payload.session))
+    if not event.armed and "Cron" not in event.tool and not _may_schedule(event.tool):
+        return
+    from circuit_breaker.core.tamper import Guarded
+
+    root = __file__.rpartition("/lib/circuit_breaker/")[0]
+    inside = root == where.project or root.startswith(where.project + "/")
+    event.guarded = Guarded(
+        state=where.runtime,
+        home=where.home,
+        configs=(where.user_config, where.project_config),
+        settings=protocol.settings_paths(where.user, env.get("CLAUDE_CONFIG_DIR", ""), where.project),
+        plugin="" if inside else root,
+        project=where.project,
+        user_home=where.user,
+        keyword=config.bypass_keyword,
+        commands=("reset-circuit", "circuit-breaker:reset-circuit"),
+    )
+
+
+def _may_schedule(tool: str) -> bool:
+    name = tool.lower()
+    return "cron" in name or "schedul" in name or "wakeup" in name
+
+
+def _look_up_origin(session: Session, event: Any, payload: protocol.Payload) -> None:
+    """Once a prompt: what the transcript says of who wrote it. Only where something hangs on it: a gate, or a bypass."""
+    if session.origin or not session.person or not hasattr(event, "origin"):
+        return
+    if payload.event != "PreToolUse" and session.bypass != payload.prompt:
+        return
+    from circuit_breaker.edge import origin
+
+    event.origin = origin.of(payload.transcript, session.person)
+
+
+def armed_again(where: Places, session_id: str) -> None:
+    """Put the marker right if it ever is not: unname lanes whose memory holds no live circuit, name those that do."""
+    named = armed.lanes(where, session_id)
+    folder = store.session_folder(where, session_id)
+    if not named or not files.exists(folder):
+        return
+    with files.Lock(f"{folder}/{store.LOCK_FILE}"):
+        session, lanes = store.peek(where, folder.rpartition("/")[2])
+        for lane_file, memory in lanes.items():
+            armed.keep(where, session_id, lane_file, store.is_live(memory))
+        armed.keep(where, session_id, armed.SESSION_WIDE, store.is_live(session))
+        for line in named:
+            lane_file = line.rpartition("/")[2]
+            if lane_file != armed.SESSION_WIDE and lane_file not in lanes:
+                armed.keep(where, session_id, lane_file, False)
+
+
+def _record(where: Places, session_id: str, transitions: list[Transition]) -> None:
+    """Incidents are for people: a disk that refuses them does not cost the decision."""
+    try:
+        incidents.record(where, session_id, transitions)
+    except (OSError, ValueError) as error:
+        fault(f"incident not recorded: {error}")
+    for transition in transitions:
+        if transition.event == "ending":
+            _stderr(f"{transition.circuit}: {transition.cause}")
+
+
+def fault(sentence: str) -> None:
+    """One line on stderr and in errors.log; nothing at all where even that cannot be written."""
+    line = " ".join(str(sentence).split())[:500]
+    _stderr(line)
+    try:
+        runtime = home.runtime_folder(home.environment())
+        files.folder(runtime)
+        path = runtime + "/errors.log"
+        if files.exists(path) and files.system.stat(path).st_size > ERRORS_MAX:
+            files.system.replace(path, path + ".1")
+        files.append(path, codec.dump({"t": round(time.time(), 3), "error": line}) + b"\n")
+    except (OSError, ValueError):
+        return  # stderr has it
+
+
+def _stderr(line: str) -> None:
+    try:
+        files.write_all(2, f"{PREFIX} {line}\n".encode("utf-8", "replace"))
+    except OSError:
+        return
+
+
+def _stdin() -> bytes:
+    chunks, size = [], 0
+    while True:
+        chunk = files.system.read(0, 1 << 20)
+        if not chunk:
+            return b"".join(chunks)
+        size += len(chunk)
+        if size > PAYLOAD_MAX:
+            raise ValueError("a payload of more than 64 MB")
+        chunks.append(chunk)
+
+

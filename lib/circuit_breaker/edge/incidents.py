@@ -1,0 +1,102 @@
+"""What happened, for people and other programs? The incident log and the published state file."""
+
+from __future__ import annotations
+
+from circuit_breaker.core.model import CLOSED, Circuit, Transition
+from circuit_breaker.edge import codec, files, store
+from circuit_breaker.edge.home import INCIDENTS, STATE, Places
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+VERSION = 1
+PUBLISHED_MAX = 40  # circuits in the state file (under 20 kB), the newest ones
+SESSIONS_MAX = 200  # armed sessions that are looked at for it
+UNLOGGED = "warning"  # a telling is for the model; only `replay` lists it
+
+
+def record(where: Places, session_id: str, transitions: list[Transition]) -> None:
+    """Append what is worth reading to the incident log, one JSON object a line, and publish the state. Raises OSError."""
+    lines = [_line(session_id, t) for t in transitions if t.event != UNLOGGED]
+    if not lines:
+        return
+    files.folder(where.home)
+    files.append(f"{where.home}/{INCIDENTS}", b"".join(lines))
+    publish(where)
+
+
+def _line(session_id: str, transition: Transition) -> bytes:
+    return (
+        codec.dump(
+            {
+                "t": round(transition.at, 3),
+                "event": transition.event,
+                "circuit": transition.circuit,
+                "before": transition.before,
+                "after": transition.after,
+                "session": session_id,
+                "agent": transition.lane or None,
+                "cause": transition.cause,
+                "calls": transition.calls,
+                "cooldown": transition.cooldown,
+                "level": transition.level,
+            }
+        )
+        + b"\n"
+    )
+
+
+def publish(where: Places) -> None:
+    """Rebuild the state file from the armed sessions of this home. Nothing of ours reads it back."""
+    with files.Lock(f"{where.home}/.publish.lock"):
+        circuits = [
+            {"session": session, "agent": agent or None, **facts(circuit)}
+            for session, agent, circuit in live_circuits(where)
+        ]
+        circuits.sort(key=lambda circuit: circuit["opened_at"], reverse=True)
+        document = {"version": VERSION, "circuits": circuits[:PUBLISHED_MAX], "total": len(circuits)}
+        files.replace(f"{where.home}/{STATE}", codec.dump(document) + b"\n")
+
+
+def facts(circuit: Circuit) -> dict[str, Any]:
+    """A circuit for other programs: names as in `status --json`."""
+    return {
+        "circuit": circuit.name,
+        "rule": circuit.rule,
+        "subject": circuit.subject,
+        "state": circuit.state,
+        "level": circuit.level,
+        "trips": circuit.trips,
+        "retry_at": None if circuit.retry_at is None else round(circuit.retry_at, 3),
+        "cause": circuit.cause,
+        "count": circuit.count,
+        "opened_at": round(circuit.opened_at, 3),
+    }
+
+
+def live_circuits(where: Places) -> list[tuple[str, str, Circuit]]:
+    """(session folder, agent, circuit) of every circuit that is not CLOSED, in the armed sessions of this home."""
+    try:
+        names = files.system.listdir(where.armed)
+    except FileNotFoundError:
+        return []
+    sessions: set[str] = set()
+    for name in names[:SESSIONS_MAX]:
+        try:
+            data = files.read(f"{where.armed}/{name}", 1 << 20) or b""
+        except files.Refused:
+            continue
+        sessions.update(line.partition("/")[0] for line in data.decode("utf-8", "replace").split("\n") if "/" in line)
+    found = []
+    for folder in sorted(sessions):
+        try:
+            session, lanes = store.peek(where, folder)
+        except OSError:
+            continue
+        if session.home and session.home != where.home:
+            continue
+        for name, memory in [("", session), *lanes.items()]:
+            agent = "" if name in ("", store.MAIN_FILE) else name[len(store.AGENT_PREFIX) : -len(".json")]
+            found += [(folder, agent, c) for c in memory.circuits.values() if c.state != CLOSED]
+    return found

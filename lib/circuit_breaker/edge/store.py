@@ -1,0 +1,182 @@
+"""How is a session's memory kept on disk? One lock a session, one file a lane, read, decided on and replaced as one act."""
+
+from __future__ import annotations
+
+from circuit_breaker.core.model import CLOSED, Circuit, Lane, Record, Session, Streak
+from circuit_breaker.edge import armed, codec, files
+from circuit_breaker.edge.home import Places, safe_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    Kind = TypeVar("Kind", bound=Record)
+
+VERSION = 1
+MEMORY_MAX = 1 << 16  # bytes of one memory file (interface: bounded, 64 kB at most)
+MAIN_FILE, AGENT_PREFIX, SESSION_FILE, LOCK_FILE = "main.json", "agent-", "session.json", "lock"
+
+
+def lane_file(lane: str) -> str:
+    """The file name of a lane's memory."""
+    return MAIN_FILE if not lane else safe_name(lane, AGENT_PREFIX) + ".json"
+
+
+def session_folder(where: Places, session_id: str) -> str:
+    return f"{where.sessions}/{safe_name(session_id)}"
+
+
+def update(
+    where: Places, session_id: str, lane_name: str, decide: Callable[[Session, Lane], tuple[Session, Lane, Any]]
+) -> tuple[Any, list[str]]:
+    """Read the session's and the lane's memory, hand them to `decide`, write what it changed, arm or disarm; all under the lock.
+
+    -> (what `decide` returned third, sentences about memory that could not be read and was set aside). Raises OSError.
+    """
+    folder = session_folder(where, session_id)
+    for needed in (where.runtime, where.sessions, folder):
+        files.folder(needed)
+    faults: list[str] = []
+    with files.Lock(f"{folder}/{LOCK_FILE}"):
+        session_path, lane_path = f"{folder}/{SESSION_FILE}", f"{folder}/{lane_file(lane_name)}"
+        session = _load(session_path, Session, faults)
+        lane = _load(lane_path, Lane, faults)
+        new_session, new_lane, answer = decide(session, lane)
+        live = is_live(new_lane)
+        if live:  # before the memory that opens a circuit: a kill in between must not leave it unguarded
+            armed.keep(where, session_id, lane_file(lane_name), True)
+        if is_live(new_session):
+            armed.keep(where, session_id, armed.SESSION_WIDE, True)
+        if new_lane != lane:
+            files.replace(lane_path, encode(new_lane))
+        if new_session != session:
+            files.replace(session_path, encode(new_session))
+        armed.keep(where, session_id, lane_file(lane_name), live)  # looked at again after it
+        armed.keep(where, session_id, armed.SESSION_WIDE, is_live(new_session))
+    return answer, faults
+
+
+def is_live(memory: Lane | Session) -> bool:
+    """Is any of its circuits not CLOSED?"""
+    return any(circuit.state != CLOSED for circuit in memory.circuits.values())
+
+
+def peek(where: Places, folder_name: str) -> tuple[Session, dict[str, Lane]]:
+    """A session's memory as it stands, for looking at only: (session, lane file name -> lane). What cannot be read is left out."""
+    folder = f"{where.sessions}/{folder_name}"
+    lanes: dict[str, Lane] = {}
+    session = Session()
+    for name in files.system.listdir(folder):
+        if not name.endswith(".json"):
+            continue
+        try:
+            if name == SESSION_FILE:
+                session = _read(f"{folder}/{name}", Session) or session
+            else:
+                lane = _read(f"{folder}/{name}", Lane)
+                if lane is not None:
+                    lanes[name] = lane
+        except (OSError, ValueError):
+            continue
+    return session, lanes
+
+
+def _load(path: str, kind: type[Kind], faults: list[str]) -> Kind:
+    """The memory at `path`, empty when there is none; what is no memory of ours is set aside, so that the next event finds none."""
+    try:
+        return _read(path, kind) or kind()
+    except (OSError, ValueError) as error:
+        faults.append(f"{path}: memory set aside: {error}")
+        files.system.rename(path, f"{path}.{files.system.getpid()}.broken")
+        return kind()
+
+
+def _read(path: str, kind: type[Kind]) -> Kind | None:
+    data = files.read(path, MEMORY_MAX * 4)
+    return None if data is None else decode(data, kind)
+
+
+def encode(memory: Lane | Session) -> bytes:
+    """Memory as JSON: only what differs from its default; streaks as lists in the order of their fields."""
+    document: dict[str, Any] = {"v": VERSION}
+    for name, default in memory.FIELDS.items():
+        value = getattr(memory, name)
+        if value == default:
+            continue
+        if name == "streaks":
+            value = {key: [getattr(streak, field) for field in Streak.FIELDS] for key, streak in value.items()}
+        elif name == "circuits":
+            value = {key: _bare(circuit) for key, circuit in value.items()}
+        document[name] = value
+    return codec.dump(document)
+
+
+def _bare(circuit: Circuit) -> dict[str, Any]:
+    return {name: getattr(circuit, name) for name, default in Circuit.FIELDS.items() if getattr(circuit, name) != default}
+
+
+def decode(data: bytes, kind: type[Kind]) -> Kind:
+    """Memory from JSON. Raises ValueError when it is not ours, of another version, or has a field of the wrong type."""
+    document = codec.parse(data)
+    if not isinstance(document, dict) or document.pop("v", None) != VERSION:
+        raise ValueError("not a memory of this version")
+    _check(document, kind.FIELDS)
+    if "streaks" in document:
+        fields = tuple(Streak.FIELDS)
+        streaks = {}
+        for key, values in document["streaks"].items():
+            if not isinstance(values, list) or len(values) != len(fields):
+                raise ValueError("a streak of another shape")
+            streaks[key] = Streak(**_check(dict(zip(fields, values)), Streak.FIELDS))
+        document["streaks"] = streaks
+    if "circuits" in document:
+        document["circuits"] = {
+            key: Circuit(**_check(fields, Circuit.FIELDS)) for key, fields in document["circuits"].items()
+        }
+    _check_rows(document)
+    return kind(**document)
+
+
+def _check(document: Any, fields: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise ValueError("expected an object")
+    for name, value in document.items():
+        if name not in fields:
+            raise ValueError(f"unknown field {name}")
+        default = fields[name]
+        if name == "retry_at" and value is None:
+            continue
+        expected = (int, float) if default.__class__ is float else default.__class__
+        if not isinstance(value, expected):
+            raise ValueError(f"{name}: {type(value).__name__} in place of {type(default).__name__}")
+    return document
+
+
+# field -> how many items each of its rows holds, and of which types in front
+_ROWS: dict[str, tuple[int, tuple[type, ...]]] = {
+    "recent": (6, (int, int, str, str, int, int)),
+    "moves": (2, (int, int)),
+    "notes": (2, (str, str)),
+    "errors": (4, (str, int, int, int)),
+    "pending": (13, (str, str, str, str, str, str, str, str, str, bool, bool, bool, int)),
+}
+
+
+def _check_rows(document: dict[str, Any]) -> None:
+    for name, (length, types) in _ROWS.items():
+        rows = document.get(name, ())
+        for row in rows.values() if isinstance(rows, dict) else rows:
+            if not isinstance(row, list) or len(row) != length:
+                raise ValueError(f"{name}: a row of another shape")
+            if not all(isinstance(value, kind) for value, kind in zip(row, types)):
+                raise ValueError(f"{name}: a row of other types")
+    for name in ("tally", "services"):
+        for row in document.get(name, {}).values():
+            if not isinstance(row, list) or len(row) < 2 or not all(isinstance(v, (int, float)) for v in row):
+                raise ValueError(f"{name}: a row of other types")
+    for name in ("seen", "written", "spawn_ids"):
+        if not all(isinstance(value, str) for value in document.get(name, ())):
+            raise ValueError(f"{name}: not a list of names")
+    if len(document.get("sequence", ())) not in (0, 6):
+        raise ValueError("sequence: another shape")
