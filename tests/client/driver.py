@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -62,6 +63,52 @@ class Session(NamedTuple):
             for e in answered
         ]
 
+    def answers(self, event: str) -> list[dict[str, Any]]:
+        """What hooks of an event said, silent ones left out."""
+        return [json.loads(hook.stdout) for hook in self.hooks if hook.event == event and hook.stdout]
+
+    @property
+    def denials(self) -> list[str]:
+        """The reasons of all denials by hooks."""
+        said = [answer.get("hookSpecificOutput", {}) for answer in self.answers("PreToolUse")]
+        return [
+            output["permissionDecisionReason"]
+            for output in said
+            if output.get("permissionDecision") == "deny"
+        ]
+
+    @property
+    def tellings(self) -> list[str]:
+        """What hooks told the model after a turn."""
+        said = [answer.get("hookSpecificOutput", {}) for answer in self.answers("PostToolBatch")]
+        return [output["additionalContext"] for output in said if "additionalContext" in output]
+
+    @property
+    def endings(self) -> list[str]:
+        """Why hooks ended turns."""
+        return [
+            answer["stopReason"]
+            for answer in self.answers("PostToolBatch")
+            if answer.get("continue") is False
+        ]
+
+
+def runtime_files(source: Path = ROOT) -> list[Path]:
+    """The files that a session uses, relative to the plugin's folder."""
+    tops = ("plugin.json", ".claude-plugin", "commands", "hooks", "lib", "plugin")
+    found = [
+        path for top in tops for path in [source / top, *sorted((source / top).rglob("*"))] if path.is_file()
+    ]
+    return [path.relative_to(source) for path in found if not {"__pycache__", "_vendor"} & set(path.parts)]
+
+
+def copy_plugin(folder: Path) -> Path:
+    """The plugin without its tests and history, in a folder of its own."""
+    for path in runtime_files():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / path, folder / path)
+    return folder
+
 
 def binary() -> Path | None:
     """The pinned client, None where `make client` has not run."""
@@ -83,6 +130,42 @@ class Client:
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "DISABLE_AUTOUPDATER": "1",
         }
+
+    @property
+    def runtime(self) -> Path:
+        """Where the breaker keeps its state on this machine."""
+        return self.home / ".local" / "state" / "claude-circuit-breaker"
+
+    def configure(self, **settings: Any) -> None:
+        """Write the person's config file."""
+        path = self.home / ".config" / "claude-circuit-breaker" / "config.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings), encoding="utf-8")
+
+    def failing_check(self, says: str = "error: the frobnicator is missing") -> tuple[str, Callable[[], int]]:
+        """A command that fails with the same words each time, and how often it has run."""
+        ran = self.home / "runs"
+        (self.project / "check.sh").write_text(
+            f"echo x >> '{ran}'; echo '{says}'; exit 1\n", encoding="utf-8"
+        )
+        return "sh check.sh", lambda: len(ran.read_text().splitlines()) if ran.exists() else 0
+
+    def breaker(self, *arguments: str, plugin: Path = ROOT) -> subprocess.CompletedProcess[str]:
+        """`python3 plugin ARGUMENTS`, as the person runs it in the project's folder."""
+        return subprocess.run(
+            [sys.executable, str(plugin / "plugin"), *arguments],
+            env=self.env,
+            cwd=self.project,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def incidents(self) -> list[dict[str, Any]]:
+        """The incident log of the project."""
+        logs = self.runtime.glob("projects/*/circuit_breaker_incidents.jsonl")
+        return [json.loads(line) for log in logs for line in log.read_text(encoding="utf-8").splitlines()]
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`claude ARGUMENTS`, for what needs no session."""

@@ -101,6 +101,9 @@ def test_module_says_in_its_first_line_what_it_answers(path: Path) -> None:
     module = tree(path)
     if not module.body:
         return
+    if path.parent.name == "hooks":  # compiled at each start, so a comment
+        assert re.search(r"  # \w.*[.?]$", path.read_text(encoding="utf-8").splitlines()[0])
+        return
     said: str | None = ast.get_docstring(module)
     assert said, "no docstring"
     first = said.splitlines()[0]

@@ -1,0 +1,247 @@
+"""Is a session that runs away stopped in the real client, and one that works left alone?"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from client.driver import Client, Session
+from client.standin import Say, Standin, Step, Use, bash, edit, results, sent
+
+
+def quick(**rules: dict[str, Any]) -> dict[str, Any]:
+    """A configuration whose circuits cool down in a second."""
+    names = ("tool_failure", "repeated_call", "call_cycle")
+    return {"circuit_breakers": {name: {"cooldown_base_seconds": 1, **rules.get(name, {})} for name in names}}
+
+
+def spoken(session: Session) -> list[str]:
+    """Everything hooks printed; also what went wrong in them."""
+    return [text for hook in session.hooks for text in (hook.stdout, hook.stderr) if text]
+
+
+def test_failing_command_is_denied_at_the_latest_on_the_fifth_try_and_the_model_reads_why(
+    client: Client,
+) -> None:
+    command, runs = client.failing_check()
+    with Standin({"": [bash(command)] * 5}) as api:
+        session = client.session(api, "make the check pass")
+    assert runs() <= 4
+    assert session.denials
+    after = sent(api.requests[runs() + 1])
+    assert session.denials[0] in after
+    assert "the frobnicator is missing" in after
+    assert "/reset-circuit" in after
+    assert "SUDO BYPASS" in after
+    assert session.tellings[0] in sent(api.requests[3])
+    assert len(session.results[0]["permission_denials"]) == 5 - runs()
+
+
+def test_denial_blocks_that_call_and_no_other(client: Client) -> None:
+    command, runs = client.failing_check()
+    others = [
+        bash("echo still free"),
+        Use("Read", {"file_path": str(client.project / "check.sh")}),
+        bash("sh -c 'exit 3'"),
+    ]
+    with Standin({"": [*[bash(command)] * 4, *others]}) as api:
+        session = client.session(api, "make the check pass")
+    assert runs() == 3
+    assert len(session.denials) == 1
+    free, read, other = results(api.requests[-1])[-3:]
+    assert free == "still free"
+    assert "frobnicator" in read
+    assert other == "Exit code 3"
+
+
+def test_succeeding_command_with_the_same_output_is_denied_at_the_latest_on_the_fifth_try(
+    client: Client,
+) -> None:
+    (client.project / "a.txt").touch()
+    with Standin({"": [bash("ls")] * 5}) as api:
+        session = client.session(api, "look around")
+    assert len(session.denials) == 1
+    assert len(session.tellings) == 1
+    assert session.denials[0] in sent(api.requests[5])
+
+
+def test_two_calls_in_turn_are_denied_at_the_latest_on_their_fifth_try(client: Client) -> None:
+    (client.project / "a.txt").write_text("alpha\n")
+    with Standin({"": [bash("ls"), bash("cat a.txt")] * 5}) as api:
+        session = client.session(api, "look around")
+    assert session.tellings
+    went_through = results(api.requests[-1])
+    assert went_through.count("a.txt") <= 4
+    assert went_through.count("alpha") <= 4
+
+
+def red_green(client: Client, failure: str) -> list[Step]:
+    """Ten rounds of test and edit. The check says `failure`, with the round's own word in it where there is a {}."""
+    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    value = client.project / "value.txt"
+    value.write_text("zero\n")
+    command, _ = client.failing_check(failure.replace("{}", "'\"$(cat value.txt)\"'"))
+    steps: list[Step] = [Use("Read", {"file_path": str(value)})]
+    for before, after in zip(words, words[1:]):
+        steps += [bash(command), edit(value, before, after)]
+    return steps
+
+
+def test_ten_rounds_of_test_and_edit_with_changing_failures_are_never_touched(client: Client) -> None:
+    with Standin({"": red_green(client, "undefined name {}")}) as api:
+        session = client.session(api, "make the check pass")
+    assert (client.project / "value.txt").read_text() == "ten\n"
+    assert sum("undefined name" in text for text in results(api.requests[-1])) == 10
+    assert spoken(session) == []
+
+
+def test_ten_rounds_of_test_and_edit_with_the_same_failure_open_at_the_sixth(client: Client) -> None:
+    with Standin({"": red_green(client, "undefined name frobnicator")}) as api:
+        session = client.session(api, "make the check pass")
+    failures = [text for text in results(api.requests[-1]) if text.startswith("Exit code 1")]
+    assert len(failures) == 6
+    assert session.denials
+    assert client.incidents()[0]["event"] == "trip"
+
+
+def test_edit_that_never_finds_its_text_is_told_and_then_ended(client: Client) -> None:
+    target = client.project / "a.txt"
+    target.write_text("alpha\n")
+    steps = [Use("Read", {"file_path": str(target)}), *[edit(target, "not in there", "beta")] * 12]
+    with Standin({"": steps}) as api:
+        session = client.session(api, "change it")
+    assert session.tellings
+    assert session.tellings[0] in "\n".join(sent(body) for body in api.requests)
+    assert len(session.endings) == 1
+    assert session.results[0]["terminal_reason"] == "hook_stopped"
+    assert len(api.requests) <= 8
+    assert [incident["event"] for incident in client.incidents()][-1] == "ending"
+
+
+def test_model_that_hammers_on_a_denied_call_has_its_turn_ended(client: Client) -> None:
+    command, runs = client.failing_check()
+    with Standin({"": [bash(command)] * 20}) as api:
+        session = client.session(api, "make the check pass")
+    assert runs() == 3
+    assert len(session.denials) == 5
+    assert len(session.endings) == 1
+
+
+def test_probe_after_the_cooldown_closes_the_circuit(client: Client) -> None:
+    client.configure(**quick())
+    command, runs = client.failing_check()
+
+    def repair_and_wait(body: dict[str, Any]) -> Use:
+        (client.project / "check.sh").write_text("echo all is well\n")
+        time.sleep(1.2)
+        return bash(command)
+
+    with Standin({"": [*[bash(command)] * 4, repair_and_wait, bash("echo after")]}) as api:
+        session = client.session(api, "make the check pass")
+    assert runs() == 3
+    assert len(session.denials) == 1
+    assert results(api.requests[-1])[-2:] == ["all is well", "after"]
+    assert [incident["event"] for incident in client.incidents()] == ["trip", "close"]
+    assert list((client.runtime / "armed").iterdir()) == []
+
+
+def test_probe_that_fails_opens_the_circuit_again(client: Client) -> None:
+    client.configure(**quick())
+    command, runs = client.failing_check()
+
+    def wait(body: dict[str, Any]) -> Use:
+        time.sleep(1.2)
+        return bash(command)
+
+    with Standin({"": [*[bash(command)] * 3, wait, bash(command)]}) as api:
+        session = client.session(api, "make the check pass")
+    assert runs() == 4
+    assert len(session.denials) == 1
+    assert results(api.requests[-1])[-1].endswith(session.denials[0])
+
+
+def test_loop_of_a_subagent_does_not_block_the_main_thread(client: Client) -> None:
+    command, runs = client.failing_check()
+    task = {
+        "description": "check",
+        "prompt": "ERRAND now",
+        "subagent_type": "general-purpose",
+        "run_in_background": False,
+    }
+    with Standin({"": [Use("Agent", task), bash(command)], "ERRAND": [bash(command)] * 4}) as api:
+        session = client.session(api, "have it checked")
+    assert len(session.denials) == 1
+    assert session.denials[0] in sent(api.of("ERRAND")[4])
+    assert runs() == 4
+    assert results(api.of("")[-1])[-1].startswith("Exit code 1")
+
+
+def test_parent_reads_which_agent_was_ended_and_why(client: Client) -> None:
+    command, _ = client.failing_check()
+    task = {
+        "description": "check",
+        "prompt": "ERRAND now",
+        "subagent_type": "general-purpose",
+        "run_in_background": False,
+    }
+    with Standin({"": [Use("Agent", task), bash("echo on")], "ERRAND": [bash(command)] * 20}) as api:
+        session = client.session(api, "have it checked")
+    assert len(session.endings) == 1
+    assert any("frobnicator" in sent(body) or "check.sh" in sent(body) for body in api.of("")[1:])
+
+
+def test_session_that_works_hears_nothing(client: Client) -> None:
+    (client.project / "a.txt").write_text("alpha\n")
+    target = client.project / "a.txt"
+    task = {
+        "description": "look",
+        "prompt": "ERRAND now",
+        "subagent_type": "general-purpose",
+        "run_in_background": False,
+    }
+    steps = [
+        [bash("ls"), bash("cat a.txt")],
+        Use("Read", {"file_path": str(target)}),
+        edit(target, "alpha", "beta"),
+        bash("exit 1"),
+        bash("mkdir -p deep && cd deep && pwd"),
+        bash("pwd"),
+        Use("Agent", task),
+        Use("Write", {"file_path": str(client.project / "new.txt"), "content": "new\n"}),
+        Say("first half"),
+        bash("cat new.txt"),
+        bash("ls"),
+        Say("second half"),
+    ]
+    with Standin({"": steps, "ERRAND": [bash("ls"), Say("nothing there")]}) as api:
+        session = client.session(api, "work", "go on")
+    assert [result["result"] for result in session.results] == ["first half", "second half"]
+    assert len(session.hooks) > 20
+    assert spoken(session) == []
+    assert {hook.code for hook in session.hooks} == {0}
+
+
+def test_mode_observe_records_and_blocks_nothing(client: Client) -> None:
+    client.configure(mode="observe")
+    command, runs = client.failing_check()
+    with Standin({"": [bash(command)] * 6}) as api:
+        session = client.session(api, "make the check pass")
+    assert runs() == 6
+    assert spoken(session) == []
+
+
+@pytest.mark.parametrize("background", [True, False])
+def test_agents_in_the_background_and_in_the_foreground_share_the_session(
+    client: Client, background: bool
+) -> None:
+    task = {
+        "description": "look",
+        "prompt": "ERRAND now",
+        "subagent_type": "general-purpose",
+        "run_in_background": background,
+    }
+    with Standin({"": [Use("Agent", task), bash("sleep 1")], "ERRAND": [bash("pwd")] * 5}) as api:
+        session = client.session(api, "have it looked at")
+    assert len(session.denials) == 1
+    assert session.denials[0] in sent(api.of("ERRAND")[5])
