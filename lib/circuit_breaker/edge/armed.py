@@ -15,7 +15,7 @@ SESSION_WIDE = "*"
 def marker(where: Places, session_id: str) -> str:
     """The marker's path."""
     name = safe_name(session_id)
-    return f"{where.armed}/{name if name == session_id else ANY}"
+    return f"{where.armed}/{ANY if name[:1] == '~' else name}"
 
 
 def lanes(where: Places, session_id: str) -> list[str]:

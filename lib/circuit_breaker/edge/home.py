@@ -119,8 +119,10 @@ def configuration(where: Places, env: Mapping[str, str]) -> Config:
 
 
 def safe_name(text: str, prefix: str = "") -> str:
-    """`text` as a file name: itself when it is `[A-Za-z0-9_-]{1,64}`, else a hash of it that no such text can be taken for."""
+    """`text` as a file name: itself when it is `[A-Za-z0-9_-]{1,64}` or already such a hash, else `~` and a hash of it."""
     if 0 < len(text) <= 64 and text.isascii() and text.replace("-", "a").replace("_", "a").isalnum():
+        return prefix + text
+    if len(text) == 13 and text[0] == "~" and text[1:].isalnum() and text.isascii():
         return prefix + text
     return prefix + "~" + _digest(text)
 

@@ -34,25 +34,32 @@ def update(
 
     -> (what `decide` returned third, sentences about memory that could not be read and was set aside). Raises OSError.
     """
+    return update_folder(where, session_id, lane_file(lane_name), decide)
+
+
+def update_folder(
+    where: Places, session_id: str, lane_name: str, decide: Callable[[Session, Lane], tuple[Session, Lane, Any]]
+) -> tuple[Any, list[str]]:
+    """`update` for a lane by the name of its file."""
     folder = session_folder(where, session_id)
     for needed in (where.runtime, where.sessions, folder):
         files.folder(needed)
     faults: list[str] = []
     with files.Lock(f"{folder}/{LOCK_FILE}"):
-        session_path, lane_path = f"{folder}/{SESSION_FILE}", f"{folder}/{lane_file(lane_name)}"
+        session_path, lane_path = f"{folder}/{SESSION_FILE}", f"{folder}/{lane_name}"
         session = _load(session_path, Session, faults)
         lane = _load(lane_path, Lane, faults)
         new_session, new_lane, answer = decide(session, lane)
         live = is_live(new_lane)
         if live:  # before the memory that opens a circuit: a kill in between must not leave it unguarded
-            armed.keep(where, session_id, lane_file(lane_name), True)
+            armed.keep(where, session_id, lane_name, True)
         if is_live(new_session):
             armed.keep(where, session_id, armed.SESSION_WIDE, True)
         if new_lane != lane:
             files.replace(lane_path, encode(new_lane))
         if new_session != session:
             files.replace(session_path, encode(new_session))
-        armed.keep(where, session_id, lane_file(lane_name), live)  # looked at again after it
+        armed.keep(where, session_id, lane_name, live)  # looked at again after it
         armed.keep(where, session_id, armed.SESSION_WIDE, is_live(new_session))
     return answer, faults
 

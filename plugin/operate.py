@@ -1,0 +1,99 @@
+"""How does a person look at the breaker and handle it? status, reset, mode."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+
+from circuit_breaker.core import report
+from circuit_breaker.edge import codec, files, home, hostview, overview
+
+WATCH_SECONDS = 2.0
+
+
+def status(args: argparse.Namespace) -> int:
+    """Show the circuits of this project's home: all kept sessions, or one."""
+    plain = args.plain or "NO_COLOR" in os.environ or not _shows_marks()
+    while True:
+        text, code = _status_text(args, plain)
+        if args.watch and sys.stdout.isatty():
+            print("\x1b[H\x1b[2J", end="")
+        print(text, file=sys.stdout if code == 0 else sys.stderr, flush=True)
+        if not args.watch:
+            return code
+        time.sleep(WATCH_SECONDS)
+
+
+def _status_text(args: argparse.Namespace, plain: bool) -> tuple[str, int]:
+    where = home.places(os.environ, os.getcwd())
+    config = home.configuration(where, os.environ)
+    now = time.time()
+    facts = overview.collect(where, config, now, args.session or "")
+    facts["memory"] = hostview.memory_facts(where, config)
+    if args.session and not any(True for _ in overview.sessions(where, args.session)):
+        return f"No session {args.session} is kept in {where.sessions}.", 1
+    if args.circuit:
+        found = overview.only(facts, args.circuit)
+        if found is None:
+            return f"No circuit is called {args.circuit}; `python3 plugin status` shows those there are.", 1
+        facts = found
+    if args.json:
+        return json.dumps(facts, indent=2), 0
+    text = report.status(facts, plain)
+    if args.memory:
+        text += "\n\n" + hostview.memory_report(where, config, now, plain)
+    return text, 0
+
+
+def _shows_marks() -> bool:
+    try:
+        report.MARKS["OPEN"].encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def reset(args: argparse.Namespace) -> int:
+    """Close circuits, on record. Exit 1 when there is none of that name."""
+    where = home.places(os.environ, os.getcwd())
+    config = home.configuration(where, os.environ)
+    closed = overview.reset(where, config, args.session or "", args.circuit or "")
+    if closed:
+        print("Reset to CLOSED: " + ", ".join(closed))
+        return 0
+    if args.circuit:
+        print(f"No open circuit is called {args.circuit}; `python3 plugin status` shows those there are.", file=sys.stderr)
+        return 1
+    print("Nothing to reset: no circuit is open.")
+    return 0
+
+
+def mode(args: argparse.Namespace) -> int:
+    """Write the one key into the person's config file; every other key of it stays."""
+    where = home.places(os.environ, os.getcwd())
+    path = where.user_config
+    if not path:
+        print("mode: HOME is not set, so there is no config file to write.", file=sys.stderr)
+        return 1
+    data = files.read(path)
+    try:
+        document = codec.parse(data) if data is not None else {}
+    except ValueError as error:
+        print(f"mode: {path} is not JSON ({error}). Mend or remove it, then try again; it was not touched.", file=sys.stderr)
+        return 1
+    if not isinstance(document, dict):
+        print(f"mode: {path} holds no JSON object. Mend or remove it, then try again; it was not touched.", file=sys.stderr)
+        return 1
+    document["mode"] = args.mode
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    files.replace(path, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
+    effective = home.configuration(where, os.environ).mode
+    print(f"mode is now {args.mode} ({path})")
+    if effective != args.mode:
+        print(f"But this project still runs in mode {effective}: its own config ({where.project_config}) says so.")
+    return 0
+
+
