@@ -1,0 +1,220 @@
+"""What does a settings document look like with our registrations, and without them? Pure."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any, Callable, NamedTuple
+
+import jsontext
+
+MARK = {"owner": "circuit-breaker"}  # in each of our entries; the host tolerates keys that it does not know
+PLACEHOLDER = "${CLAUDE_PLUGIN_ROOT}"
+_OLDER = re.compile(
+    r"\.claude[/\\]+hooks[/\\]+(?:[^\"'\s]*[/\\])?(?:circuit_breaker_\w+|memory_janitor)\.py\b"
+)
+
+
+class Merged(NamedTuple):
+    """document: with our entries; made: the paths of the containers that were not there before, outermost first."""
+
+    document: dict[str, Any]
+    made: list[list[str]]
+
+
+def registrations(hooks_json: Any, root: str) -> dict[str, list[dict[str, Any]]]:
+    """The groups of `hooks/hooks.json` by event, for a settings file: the plugin's folder named by `root`, each entry marked.
+
+    `root` is text for the inside of double quotes of a shell line: see `quoted`.
+    """
+    result: dict[str, list[dict[str, Any]]] = {}
+    for event, groups in hooks_json["hooks"].items():
+        result[event] = []
+        for group in groups:
+            handlers = [
+                {**handler, "command": handler["command"].replace(PLACEHOLDER, root), **MARK}
+                for handler in group["hooks"]
+            ]
+            result[event].append({**group, "hooks": handlers})
+    return result
+
+
+def quoted(path: str) -> str:
+    """`path` as it must stand between the double quotes of a shell line. Raises ValueError for what no line can hold."""
+    if any(ord(letter) < 32 or letter == "\x7f" for letter in path):
+        raise ValueError("a control character in the path")
+    path.encode(
+        "utf-8"
+    )  # a name that is not text cannot stand in a settings file (UnicodeEncodeError is a ValueError)
+    return re.sub(r'([\\"$`])', r"\\\1", path)
+
+
+def merge(document: dict[str, Any], ours: dict[str, list[dict[str, Any]]]) -> Merged:
+    """`document` with each group of `ours` in it once. What is there already, in whatever order, is left as it is."""
+    result: dict[str, Any] = copy.deepcopy(document)
+    made: list[list[str]] = []
+    for event, groups in ours.items():
+        if "hooks" not in result:
+            result["hooks"] = {}
+            made.append(["hooks"])
+        if event not in result["hooks"]:
+            result["hooks"][event] = []
+            made.append(["hooks", event])
+        there = result["hooks"][event]
+        there += [
+            copy.deepcopy(group) for group in groups if not any(_serves(other, group) for other in there)
+        ]
+    return Merged(result, made)
+
+
+def remove(
+    document: dict[str, Any], ours: dict[str, list[dict[str, Any]]] | None, made: list[list[str]] | None
+) -> dict[str, Any]:
+    """`document` without our entries; a group that held nothing else goes with them, and so does each container of `made`
+    that is empty now. Without a list of `ours` the mark tells them; without `made` each container that we emptied goes."""
+
+    def mine(event: str, entry: Any) -> bool:
+        if not isinstance(entry, dict):
+            return False
+        return (
+            entry.get("owner") == MARK["owner"]
+            if ours is None
+            else entry.get("command") in commands(ours, event)
+        )
+
+    return _without(document, mine, made)
+
+
+def older(document: dict[str, Any]) -> list[str]:
+    """The lines of the system that this one replaces, as `EVENT: command`; flat lists of strings too."""
+    hooks = document.get("hooks")
+    found = []
+    for event, groups in hooks.items() if isinstance(hooks, dict) else ():
+        for entry in _entries(groups):
+            command = entry.get("command") if isinstance(entry, dict) else entry
+            if isinstance(command, str) and _OLDER.search(command):
+                found.append(f"{event}: {command}")
+    return found
+
+
+def without_older(document: dict[str, Any]) -> dict[str, Any]:
+    """`document` without the lines that `older` names, and without the containers that they leave empty."""
+
+    def replaced(_: str, entry: Any) -> bool:
+        command = entry.get("command") if isinstance(entry, dict) else entry
+        return isinstance(command, str) and bool(_OLDER.search(command))
+
+    return _without(document, replaced, None)
+
+
+def fault(document: Any) -> tuple[str, list[Any]] | None:
+    """What in `document` would make the client skip the whole file, and the path to it; None when there is nothing."""
+    if not isinstance(document, dict):
+        return "the settings are not an object", []
+    hooks = document.get("hooks", {})
+    if not isinstance(hooks, dict):
+        return '"hooks" is not an object', ["hooks"]
+    for event, groups in hooks.items():
+        if not isinstance(groups, list):
+            return f"the hooks of {event} are not a list", ["hooks", event]
+        for i, group in enumerate(groups):
+            handlers = group.get("hooks") if isinstance(group, dict) else None
+            if not isinstance(handlers, list):
+                return f"an entry of {event} is not an object with a list of hooks", ["hooks", event, i]
+            for k, handler in enumerate(handlers):
+                path = ["hooks", event, i, "hooks", k]
+                if not isinstance(handler, dict) or not isinstance(handler.get("type"), str):
+                    return f"a hook of {event} is not an object with a type", path
+                timeout = handler.get("timeout", 1)
+                if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+                    return f"a timeout of {event} is not a number", [*path, "timeout"]
+    return None
+
+
+def read(text: str) -> dict[str, Any]:
+    """The settings that `text` holds; blank text is an empty document. Raises jsontext.Unreadable."""
+    if not text.strip():
+        return {}
+    document = jsontext.parse(text)
+    if not isinstance(document, dict):
+        raise jsontext.Unreadable("the settings are not an object", text, jsontext.position(text, []))
+    return document
+
+
+def check(text: str, document: dict[str, Any]) -> None:
+    """Raise jsontext.Unreadable, with the place in `text`, for what would make the client skip the whole file."""
+    wrong = fault(document)
+    if wrong:
+        raise jsontext.Unreadable(wrong[0], text, jsontext.position(text, wrong[1]))
+
+
+def commands(ours: dict[str, list[dict[str, Any]]], event: str) -> list[str]:
+    """The command lines of `ours` for `event`."""
+    return [handler["command"] for group in ours.get(event, []) for handler in group["hooks"]]
+
+
+def present(document: dict[str, Any], ours: dict[str, list[dict[str, Any]]]) -> dict[tuple[str, str], int]:
+    """How often each line (event, command) of `ours` stands in `document`."""
+    hooks = document.get("hooks")
+    hooks = hooks if isinstance(hooks, dict) else {}
+    counts = {}
+    for event in ours:
+        there = [entry.get("command") for entry in _entries(hooks.get(event)) if isinstance(entry, dict)]
+        for command in commands(ours, event):
+            counts[event, command] = there.count(command)
+    return counts
+
+
+def _serves(group: Any, wanted: dict[str, Any]) -> bool:
+    """Does `group` hold all that `wanted` holds, for the same matcher? A timeout that somebody changed stays changed."""
+    if not isinstance(group, dict) or not isinstance(group.get("hooks"), list):
+        return False
+    there = [handler.get("command") for handler in group["hooks"] if isinstance(handler, dict)]
+    return group.get("matcher", "") == wanted.get("matcher", "") and all(
+        handler["command"] in there for handler in wanted["hooks"]
+    )
+
+
+def _entries(groups: Any) -> list[Any]:
+    """The handlers of an event, and what stands there in place of a group."""
+    found: list[Any] = []
+    for group in groups if isinstance(groups, list) else [groups]:
+        handlers = group.get("hooks") if isinstance(group, dict) else None
+        found += handlers if isinstance(handlers, list) else [group]
+    return found
+
+
+def _without(
+    document: dict[str, Any], unwanted: Callable[[str, Any], bool], made: list[list[str]] | None
+) -> dict[str, Any]:
+    result: dict[str, Any] = copy.deepcopy(document)
+    hooks = result.get("hooks")
+    if not isinstance(hooks, dict):
+        return result
+    touched = False
+    for event, groups in list(hooks.items()):
+        kept = _kept(event, groups, unwanted)
+        emptied = not kept and bool(groups)
+        touched = touched or kept != groups
+        hooks[event] = kept
+        if not kept and (["hooks", event] in made if made is not None else emptied):
+            del hooks[event]
+            touched = True
+    if not hooks and (["hooks"] in made if made is not None else touched):
+        del result["hooks"]
+    return result
+
+
+def _kept(event: str, groups: Any, unwanted: Callable[[str, Any], bool]) -> Any:
+    if not isinstance(groups, list):
+        return [] if unwanted(event, groups) else groups
+    kept = []
+    for group in groups:
+        handlers = group.get("hooks") if isinstance(group, dict) else None
+        if not isinstance(handlers, list):
+            kept += [] if unwanted(event, group) else [group]
+            continue
+        left = [handler for handler in handlers if not unwanted(event, handler)]
+        if left or not handlers:
+            kept.append({**group, "hooks": left} if len(left) != len(handlers) else group)
+    return kept

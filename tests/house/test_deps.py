@@ -1,0 +1,129 @@
+"""The lock is hashed, a distribution carries both packages, and our own few lines equal them."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from circuit_breaker.edge import deps, files, home
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = ROOT / "lib" / "requirements.lock"
+
+
+def test_every_pin_of_the_lock_carries_a_hash_and_an_exact_version():
+    text = LOCK.read_text().replace("\\\n", " ")
+    pins = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert pins
+    for pin in pins:
+        assert re.match(
+            r"(filelock|platformdirs)==[\d.]+ ; python_version .* --hash=sha256:[0-9a-f]{64}$", pin
+        ), pin
+
+
+def test_the_lock_serves_every_python_from_39_up_and_names_no_host():
+    text = LOCK.read_text()
+    for name in deps.PACKAGES:
+        assert re.search(name + r'==\S+ ; python_version < "3\.10"', text)
+        assert re.search(name + r'==\S+ ; python_version >= "3\.10"', text)
+    assert "://" not in text
+    assert "--index" not in text
+
+
+def test_filelock_and_our_lock_keep_each_other_out(tmp_path):
+    filelock = pytest.importorskip("filelock")
+    path = str(tmp_path / "lock")
+    with files.Lock(path), pytest.raises(TimeoutError):
+        filelock.FileLock(path, timeout=0).acquire()
+    with filelock.FileLock(path), pytest.raises(TimeoutError):
+        files.Lock(path, 0.05).__enter__()
+
+
+@pytest.mark.parametrize("without", [False, True], ids=["with filelock", "without filelock"])
+def test_lock_excludes_another_process_either_way(tmp_path, monkeypatch, without):
+    if without:
+        monkeypatch.setattr(deps, "package", lambda *_: None)
+    path = str(tmp_path / "lock")
+    other = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from circuit_breaker.edge import files\n"
+        "try:\n    files.Lock(sys.argv[2], 0.05).__enter__()\n"
+        "except TimeoutError:\n    print('kept out')\n"
+    )
+    command = [sys.executable, "-c", other, str(ROOT / "lib"), path]
+    with deps.lock(path):
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "kept out\n"
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
+
+
+@pytest.mark.parametrize("xdg", ["", "/elsewhere/data", "  "], ids=["unset", "set", "blank"])
+def test_our_folders_are_the_ones_platformdirs_names(monkeypatch, xdg):
+    platformdirs = pytest.importorskip("platformdirs")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, xdg)
+    assert deps._data_folder(os.environ) == str(platformdirs.user_data_path(home.NAME))
+    assert home.user_config(os.environ) == str(platformdirs.user_config_path(home.NAME) / "config.json")
+
+
+def test_relative_data_folder_is_not_taken(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("XDG_DATA_HOME", "data")
+    assert os.path.isabs(deps.data_folder(os.environ))
+
+
+def test_without_any_home_the_data_folder_is_refused():
+    with pytest.raises(files.Refused):
+        deps.data_folder({})
+
+
+def test_a_vendored_package_comes_before_the_interpreters(tmp_path, monkeypatch):
+    (tmp_path / "platformdirs.py").write_text("MARK = 'vendored'\n")
+    monkeypatch.delitem(sys.modules, "platformdirs", raising=False)
+    found = deps.package("platformdirs", str(tmp_path))
+    assert getattr(found, "MARK", None) == "vendored"
+    assert deps.source("platformdirs", str(tmp_path)) == "vendored"
+    monkeypatch.delitem(sys.modules, "platformdirs")
+    importlib.invalidate_caches()
+
+
+def test_a_package_made_for_another_python_counts_as_missing(tmp_path, monkeypatch):
+    (tmp_path / "filelock.py").write_text("def torn(:\n")
+    monkeypatch.delitem(sys.modules, "filelock", raising=False)
+    assert deps.package("filelock", str(tmp_path)) is None
+    assert deps.source("filelock", str(tmp_path)) == "missing"
+    assert str(tmp_path) not in sys.path
+
+
+@pytest.mark.slow
+def test_distribution_carries_both_packages_with_their_licences(tmp_path):
+    made = subprocess.run(
+        [sys.executable, str(ROOT / "plugin" / "dist.py"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode != 0 and "could not be fetched" in made.stderr:
+        pytest.skip("no package index within reach: " + made.stderr.strip()[-200:])
+    assert made.returncode == 0, made.stderr
+    (archive,) = tmp_path.glob("*.zip")
+    names = zipfile.ZipFile(archive).namelist()
+    for name in deps.PACKAGES:
+        assert any(f"/lib/_vendor/{name}/__init__.py" in entry for entry in names)
+        assert any(re.search(rf"/lib/_vendor/{name}-[\d.]+\.dist-info/.*LICENSE", entry) for entry in names)
+    for needed in (
+        "hooks/hooks.json",
+        "hooks/run",
+        "plugin/__main__.py",
+        ".claude-plugin/plugin.json",
+        "LICENSE",
+    ):
+        assert any(entry.endswith("/" + needed) for entry in names), needed
+    assert not any("__pycache__" in entry or "/tests/" in entry or "/.git/" in entry for entry in names)

@@ -1,0 +1,212 @@
+"""The laws of the settings document, and of the text that holds it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+
+import jsontext
+import pytest
+import settings
+from hypothesis import given
+from plugin.settings_documents import NASTY, OURS, REFUSED, documents, laid_out, styles
+
+
+def decode(name):
+    return jsontext.decode(NASTY[name])[1]
+
+
+@given(documents())
+def test_merging_twice_is_merging_once(document):
+    once = settings.merge(document, OURS).document
+    twice = settings.merge(once, OURS)
+    assert twice.document == once
+    assert twice.made == []
+
+
+@given(documents())
+def test_removing_what_was_merged_gives_the_document_back_with_its_order(document):
+    before = copy.deepcopy(document)
+    merged = settings.merge(document, OURS)
+    assert document == before, "merge changed its argument"
+    back = settings.remove(merged.document, OURS, merged.made)
+    assert json.dumps(back) == json.dumps(before)
+
+
+@given(documents())
+def test_every_line_of_ours_stands_there_exactly_once_and_everybody_elses_still(document):
+    merged = settings.merge(document, OURS).document
+    assert set(settings.present(merged, OURS).values()) == {1}
+    for key, value in document.items():
+        if key != "hooks":
+            assert merged[key] == value
+    for event, groups in document.get("hooks", {}).items():
+        assert merged["hooks"][event][: len(groups)] == groups
+
+
+@given(documents())
+def test_what_was_added_is_told_by_its_mark_when_the_receipt_is_lost(document):
+    merged = settings.merge(document, OURS).document
+    left = settings.remove(merged, None, None)
+    assert set(settings.present(left, OURS).values()) == {0}
+    assert settings.merge(left, OURS).document["hooks"].keys() >= OURS.keys()
+
+
+@given(documents(), styles())
+def test_text_says_what_the_document_says_and_comes_back_byte_for_byte(document, style):
+    text = laid_out(document, style)
+    merged = settings.merge(document, OURS)
+    after = jsontext.rewrite(text, merged.document)
+    assert jsontext.parse(after) == merged.document
+    assert jsontext.rewrite(after, merged.document) == after
+    assert jsontext.rewrite(after, settings.remove(merged.document, OURS, merged.made)) == text
+
+
+@given(documents(), styles())
+def test_text_keeps_its_newlines_its_end_and_every_line_that_was_there(document, style):
+    text = laid_out(document, style)
+    after = jsontext.rewrite(text, settings.merge(document, OURS).document)
+    if style["newline"] == "\r\n" and "\n" in text.strip():
+        assert "\n" not in after.strip().replace("\r\n", "")
+    assert after[len(after.rstrip()) :] == text[len(text.rstrip()) :]
+    if style["indent"] is not None and document:
+        lines = [line.rstrip(",") for line in after.splitlines()]
+        assert all(
+            line.rstrip(",") in lines for line in text.splitlines() if not re.search(r"[\[{][\]}],?$", line)
+        )
+
+
+@given(documents(), documents(), styles())
+def test_any_text_can_be_made_to_say_any_other_document_whose_lists_grow_at_the_end(one, other, style):
+    text = laid_out(one, style)
+    target = {**one, **{key: value for key, value in other.items() if key not in one}}
+    assert jsontext.parse(jsontext.rewrite(text, target)) == target
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_nasty_text_survives_in_every_byte_that_is_not_ours(name):
+    text = decode(name)
+    document = settings.read(text)
+    settings.check(text, document)
+    merged = settings.merge(document, OURS)
+    after = jsontext.rewrite(text, merged.document)
+    assert json.loads(after) == merged.document
+    kept = iter(after)
+    assert all(letter in kept for letter in text if not letter.isspace()), (
+        "a byte went missing, or changed its place"
+    )
+    back = jsontext.rewrite(after, settings.remove(merged.document, OURS, merged.made))
+    assert json.dumps(settings.read(back)) == json.dumps(document)
+    roomy = "room" in name or "two lines" in name or not text.strip()
+    assert roomy or back == text
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_the_client_would_skip_is_refused_with_its_place(name):
+    data, says = REFUSED[name]
+
+    def take_in():
+        text = jsontext.decode(data)[1]
+        settings.check(text, settings.read(text))
+
+    with pytest.raises(jsontext.Unreadable, match=says):
+        take_in()
+
+
+def test_indentation_of_the_neighbours_is_taken_up():
+    after = jsontext.rewrite(decode("tabs"), settings.merge(settings.read(decode("tabs")), OURS).document)
+    assert '\n\t\t"Stop": [\n\t\t\t{\n\t\t\t\t"hooks": [' in after
+    assert '\n\t\t"SessionStart": [' in after
+    assert not re.search(r"^ ", after, re.M)
+
+
+def test_a_text_on_one_line_stays_on_one_line():
+    after = jsontext.rewrite(
+        decode("one line"), settings.merge(settings.read(decode("one line")), OURS).document
+    )
+    assert "\n" not in after
+
+
+def test_a_timeout_that_somebody_changed_stays_changed():
+    document = settings.merge({}, OURS).document
+    document["hooks"]["Stop"][0]["hooks"][0]["timeout"] = 60
+    assert settings.merge(document, OURS).document == document
+
+
+def test_another_persons_entry_in_our_group_stays_when_ours_goes():
+    merged = settings.merge({}, OURS)
+    theirs = {"type": "command", "command": "mine"}
+    merged.document["hooks"]["Stop"][0]["hooks"].append(theirs)
+    assert settings.remove(merged.document, OURS, merged.made) == {"hooks": {"Stop": [{"hooks": [theirs]}]}}
+
+
+def test_containers_that_were_there_stay_and_those_we_made_go():
+    before = {"hooks": {"Stop": [], "PreCompact": []}}
+    merged = settings.merge(before, OURS)
+    assert ["hooks"] not in merged.made
+    assert settings.remove(merged.document, OURS, merged.made) == before
+
+
+OLDER = {
+    "hooks": {
+        "PostToolUse": [{"matcher": "*", "hooks": [
+            {"type": "command", "command": "python3 $CLAUDE_PROJECT_DIR/.claude/hooks/circuit_breaker_monitor.py"},
+            {"type": "command", "command": "theirs"}]}],
+        "PreToolUse": [".claude/hooks/circuit_breaker_gate.py"],
+        "SessionStart": [{"hooks": [{"type": "command", "command": 'python3 "$HOME/.claude/hooks/memory_janitor.py"'}]}],
+        "Stop": [{"hooks": [{"type": "command", "command": "python3 .claude/hooks/circuit_breaker_notes.txt"}]}],
+    }
+}  # fmt: skip
+
+
+def test_the_older_system_is_recognised_flat_lists_too_and_only_it_goes():
+    assert sorted(line.partition(":")[0] for line in settings.older(OLDER)) == [
+        "PostToolUse",
+        "PreToolUse",
+        "SessionStart",
+    ]
+    left = settings.without_older(OLDER)["hooks"]
+    assert left["PostToolUse"] == [{"matcher": "*", "hooks": [{"type": "command", "command": "theirs"}]}]
+    assert left["Stop"] == OLDER["hooks"]["Stop"]
+    assert set(left) == {"PostToolUse", "Stop"}
+    assert settings.fault({"hooks": left}) is None
+
+
+def test_our_own_lines_are_not_taken_for_the_older_system():
+    for root in (
+        "$CLAUDE_PROJECT_DIR/.claude/circuit-breaker",
+        "/home/x/.local/share/claude-circuit-breaker",
+    ):
+        from plugin.settings_documents import HOOKS
+
+        assert settings.older(settings.merge({}, settings.registrations(HOOKS, root)).document) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/a b", '/quo"te', "/dollar$HOME", "/back`tick`", "/back\\slash", "/ünï", "/$(touch x)", "/a'b"]
+)
+def test_a_path_is_itself_between_the_double_quotes_of_a_shell_line(path, tmp_path):
+    import subprocess
+
+    line = f'printf %s "{settings.quoted(path)}"'
+    assert (
+        subprocess.run(["/bin/sh", "-c", line], capture_output=True, cwd=tmp_path, check=True).stdout.decode()
+        == path
+    )
+
+
+@pytest.mark.parametrize("path", ["/new\nline", "/tab\t", "/\udcff"])
+def test_a_path_that_no_line_can_hold_is_refused(path):
+    with pytest.raises(ValueError):
+        settings.quoted(path)
+
+
+def test_the_placeholder_stands_between_double_quotes_in_every_line():
+    from plugin.settings_documents import HOOKS
+
+    for groups in HOOKS["hooks"].values():
+        for group in groups:
+            for handler in group["hooks"]:
+                for before in handler["command"].split(settings.PLACEHOLDER)[:-1]:
+                    assert before.count('"') % 2 == 1, handler["command"]
