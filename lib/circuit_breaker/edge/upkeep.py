@@ -1,0 +1,162 @@
+"""What does the runtime folder need from time to time? The config, the interpreter, old sessions, markers, scraps."""
+
+from __future__ import annotations
+
+import sys
+
+from circuit_breaker.core import retention
+from circuit_breaker.edge import armed, files, store, survey
+from circuit_breaker.edge.home import Places, safe_name
+
+MOST = 500  # session folders that one look in the foreground goes through
+
+
+def config(where: Places) -> bool:
+    """Write the config file with the defaults if there is none. Never rewrites one. Raises OSError."""
+    if files.exists(where.project_config):
+        return False
+    import json
+
+    from circuit_breaker.core.config import DEFAULTS
+
+    files.folder(where.home)
+    beside = f"{where.project_config}.{files.system.getpid()}.tmp"
+    try:
+        files.append(beside, json.dumps(DEFAULTS, indent=2).encode("ascii") + b"\n")
+        if not files.exists(where.project_config):
+            files.system.rename(beside, where.project_config)
+    finally:
+        files.remove(beside)
+    return True
+
+
+def interpreter(where: Places) -> str:
+    """Pin the interpreter that runs us for the other hooks: the real one, never one inside the project. Its path, "" for none."""
+    import os
+
+    asked = getattr(sys, "_base_executable", "") or sys.executable or ""
+    found = os.path.realpath(asked) if asked else ""
+    inside = any(
+        found.startswith(folder.rstrip("/") + "/")
+        for folder in (where.project, os.path.realpath(where.project))
+    )
+    pin = where.runtime + "/python"
+    if not os.path.isabs(found) or "\n" in found or inside or not os.access(found, os.X_OK):
+        return ""
+    line = found.encode("utf-8", "surrogateescape") + b"\n"
+    if files.read(pin, 1 << 14) != line:
+        files.folder(where.runtime)
+        files.replace(pin, line)
+    return found
+
+
+def arm_right(where: Places, session_id: str) -> None:
+    """Make the marker of a session that goes on agree with its memory: named lanes are those with a live circuit."""
+    folder = store.session_folder(where, session_id)
+    if not files.exists(folder):
+        return
+    with files.Lock(f"{folder}/{store.LOCK_FILE}"):
+        session, lanes = store.peek(where, folder.rpartition("/")[2])
+        for name, memory in lanes.items():
+            armed.keep(where, session_id, name, store.is_live(memory))
+        armed.keep(where, session_id, armed.SESSION_WIDE, store.is_live(session))
+
+
+def forget_sessions(
+    where: Places, days: int, now: float, running: str, most: float = float("inf")
+) -> tuple[int, float]:
+    """Remove the memory of sessions that no hook has written to for `days` (0: never). -> (how many, when the next is due).
+
+    Raises survey.TooMany when there are more than `most` of them, OSError when the folder cannot be listed.
+    """
+    gone, due, age, count = 0, retention.NEVER, days * retention.DAY or retention.NEVER, 0
+    try:
+        listing = files.system.scandir(where.sessions)
+    except FileNotFoundError:
+        return 0, due
+    with listing:
+        for entry in listing:
+            count += 1
+            if count > most:
+                raise survey.TooMany(where.sessions)
+            try:
+                written = entry.stat(follow_symlinks=False).st_mtime  # a file replaced in it shows here
+            except FileNotFoundError:
+                continue
+            if entry.name == safe_name(running) or not survey.real_folder(entry.path):
+                continue
+            if now - written < age or now - written < retention.HOUR:
+                due = min(due, written + age)
+            elif _forget(entry.path, now - age):
+                gone += 1
+    return gone, due
+
+
+def _forget(folder: str, before: float) -> bool:
+    """Remove one session's folder unless something in it is younger than `before` or somebody holds its lock."""
+    names = files.system.listdir(folder)
+    infos = [files.system.lstat(f"{folder}/{name}") for name in names]
+    if any(info.st_mtime > before or not retention.regular(info) for info in infos):
+        return False
+    try:
+        with files.Lock(f"{folder}/{store.LOCK_FILE}", 0.001):
+            for name in sorted({*names, store.LOCK_FILE}, key=lambda name: name == store.LOCK_FILE):
+                files.remove(f"{folder}/{name}")
+            files.system.rmdir(folder)
+    except (OSError, ValueError):
+        return False  # in use, or written to at this moment
+    return True
+
+
+def markers(where: Places, now: float, running: str) -> int:
+    """Remove the markers that name no session whose memory is there. How many."""
+    gone = 0
+    try:
+        names = files.system.listdir(where.armed)
+    except FileNotFoundError:
+        return 0
+    for name in names:
+        path = f"{where.armed}/{name}"
+        try:
+            if name == running or now - files.system.lstat(path).st_mtime < retention.HOUR:
+                continue
+            lines = (files.read(path, 1 << 20) or b"").decode("utf-8", "replace").split("\n")
+        except OSError:
+            continue  # no marker of ours
+        sessions = {line.partition("/")[0] for line in lines if "/" in line}
+        if not any(session and files.exists(f"{where.sessions}/{session}") for session in sessions):
+            files.remove(path)
+            gone += 1
+    return gone
+
+
+def session_folders(where: Places) -> list[str]:
+    """The folders of the sessions' memory."""
+    try:
+        names = files.system.listdir(where.sessions)
+    except FileNotFoundError:
+        return []
+    return [path for name in names if survey.real_folder(path := f"{where.sessions}/{name}")]
+
+
+def scraps(folders: list[str], now: float) -> int:
+    """Remove what killed processes left in these folders of ours, an hour after. How many."""
+    gone = 0
+    for folder in folders:
+        try:
+            names = files.system.listdir(folder)
+        except OSError:
+            continue
+        for name in names:
+            stem, _, number = name[:-4].rpartition(".")
+            if name[-4:] != ".tmp" or not (stem and number.isascii() and number.isdigit()):
+                continue
+            info = files.system.lstat(f"{folder}/{name}")
+            if (
+                retention.regular(info)
+                and now - info.st_mtime >= retention.HOUR
+                and not survey.alive(int(number))
+            ):
+                files.remove(f"{folder}/{name}")
+                gone += 1
+    return gone

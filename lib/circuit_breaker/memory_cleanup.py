@@ -1,0 +1,59 @@
+"""How do other programs ask for a clean-up, under the names this system is known by?"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from circuit_breaker.core import wording_memory as wording
+from circuit_breaker.core.config import Config
+from circuit_breaker.edge import detached, home, janitor, plans, rounds, stamp, sweep
+
+
+def auto_cleanup_on_startup() -> str:
+    """Keep the home of the environment (CLAUDE_PROJECT_DIR, else the working directory) within its limits.
+
+    What was done, in one short paragraph; "" when nothing was. Never raises for what the disk does: one line on stderr.
+    """
+    try:
+        where, config = _place()
+    except OSError as error:
+        janitor.complain([str(error)])
+        return ""
+    made = rounds.go(where, config, time.time(), os.environ.get("CLAUDE_CODE_SESSION_ID", ""), 0.0)
+    _compress(where, made.child)
+    janitor.complain(made.report.errors + made.report.unreadable)
+    return wording.done(made.report.facts(), janitor.ROOT + "/plugin")
+
+
+def rotate_all_telemetry() -> list[str]:
+    """Put away the telemetry that is over a limit, whatever else there is to do. The names of the archives to be."""
+    try:
+        where, config = _place()
+        limits, now = config.memory_limits, time.time()
+        moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+        running = os.environ.get("CLAUDE_CODE_SESSION_ID", "")
+        plan = plans.planned(where.home, limits, now, moment, running).plan
+        plan.actions = [a for a in plan.actions if a.do == "rotate" or a.name.startswith("telemetry/")]
+        stamp.forget(where)
+        report = sweep.carry_out(where.home, plan, limits) or sweep.Report()
+    except OSError as error:
+        janitor.complain([str(error)])
+        return []
+    _compress(where, bool(report.archives))
+    janitor.complain(report.errors)
+    return [f"{archive.rpartition('/')[2]}.gz" for archive in report.archives]
+
+
+def _place() -> tuple[home.Places, Config]:
+    where = home.places(os.environ, os.getcwd())
+    return where, home.configuration(where, os.environ)
+
+
+def _compress(where: home.Places, anything: bool) -> None:
+    if not anything:
+        return
+    try:
+        detached.start(where, os.environ.get("CLAUDE_CODE_SESSION_ID", ""))
+    except OSError as error:
+        janitor.complain([f"compression: {error}"])
