@@ -180,7 +180,7 @@ class Ask(Record):
 class Reported(Record):
     """One call's outcome before its batch: a failure (or, where somebody registers it, a success)."""
 
-    FIELDS = {"id": "", "tool": "", "input": None, "kind": FAILED, "text": "", "prompt": "", "lane": MAIN}
+    FIELDS = {"id": "", "tool": "", "input": None, "kind": FAILED, "text": "", "cwd": "", "prompt": "", "lane": MAIN}
     __slots__ = _slots(FIELDS)
 
 

@@ -39,6 +39,7 @@ def reported(work: Work, event: Reported) -> None:
     if event.id in lane.seen or event.id in lane.pending:
         return
     result = Result(id=event.id, tool=event.tool, input=event.input, hint=event.kind, text=event.text)
+    lane.cwd = lane.cwd or event.cwd  # a lane's first turn: the directory after it is the best that is known
     outcome = outcome_of(result, event.kind, lane.cwd)
     lane.pending[event.id] = [getattr(outcome, name) for name in KEPT]
     while len(lane.pending) > PENDING_MAX:
@@ -61,6 +62,7 @@ def turn(work: Work, event: Turn) -> None:
     """One PostToolBatch. Delivered twice it counts once."""
     lane = work.lane
     fresh = [result for result in event.results if not result.id or result.id not in lane.seen]
+    lane.cwd = lane.cwd or event.cwd
     if fresh:
         ids = frozenset(result.id for result in fresh)
         flush(work, keep=ids)

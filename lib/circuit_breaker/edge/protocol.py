@@ -95,7 +95,7 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
             lane=lane,
         )
     if name in ("PostToolUseFailure", "PostToolUse"):
-        return _reported(fields, name, lane, prompt)
+        return _reported(payload)
     if name == "UserPromptSubmit":
         text = text_of(fields, "prompt")
         return Prompt(id=prompt, person=not text.startswith(NOTIFICATION), bypass=says(text, keyword), cwd=payload.cwd)
@@ -140,7 +140,8 @@ def hint(given: object, text: str) -> str:
 _REFUSAL_BEGINNINGS = tuple(beginning for beginning, _ in REFUSALS)
 
 
-def _reported(fields: dict[str, Any], name: str, lane: str, prompt: str) -> Reported:
+def _reported(payload: Payload) -> Reported:
+    fields, name = payload.fields, payload.event
     tool, given = text_of(fields, "tool_name"), fields.get("tool_input")
     if name == "PostToolUseFailure":
         kind = INTERRUPTED if fields.get("is_interrupt") is True else FAILED
@@ -154,7 +155,14 @@ def _reported(fields: dict[str, Any], name: str, lane: str, prompt: str) -> Repo
         )
         kind, text = (LAUNCHED if launched else OK), response_text(response)
     return Reported(
-        id=text_of(fields, "tool_use_id"), tool=tool, input=given, kind=kind, text=text, prompt=prompt, lane=lane
+        id=text_of(fields, "tool_use_id"),
+        tool=tool,
+        input=given,
+        kind=kind,
+        text=text,
+        cwd=payload.cwd,
+        prompt=payload.prompt,
+        lane=payload.lane,
     )
 
 

@@ -1,0 +1,93 @@
+"""Invented sessions for tests: a driver that feeds `step` the events a host would send, in its order."""
+
+from __future__ import annotations
+
+from circuit_breaker.core import config as settings
+from circuit_breaker.core.model import (
+    DENIED,
+    DENY,
+    FAILED,
+    INVALID,
+    LAUNCHED,
+    MAIN,
+    OK,
+    Ask,
+    Lane,
+    Prompt,
+    Reported,
+    Reset,
+    Result,
+    Session,
+    Stopped,
+    Turn,
+)
+from circuit_breaker.core.policy import step
+
+
+class Stream:
+    """One session: `call` asks, reports and ends a turn as the host would; the gate is asked as if it were always awake."""
+
+    def __init__(self, now: float = 1_790_000_000.0, **changes) -> None:
+        self.config = settings.build([("test", changes)] if changes else [])
+        assert not self.config.problems, self.config.problems
+        self.session, self.lanes, self.now = Session(), {}, now
+        self.ids, self.transitions, self.said, self.prompts = 0, [], [], 0
+        self.prompt("go")
+
+    def send(self, event, lane=MAIN):
+        memory = self.lanes.get(lane, Lane())
+        self.session, self.lanes[lane], decision, transitions = step(
+            self.session, memory, event, self.config, self.now, lane
+        )
+        self.transitions += transitions
+        if decision.text:
+            self.said.append((decision.verdict, decision.text))
+        return decision
+
+    def prompt(self, text: str = "", person: bool = True, bypass: bool = False):
+        self.prompts += 1
+        return self.send(Prompt(id=f"p{self.prompts}", person=person, bypass=bypass))
+
+    def ask(self, tool, given, lane=MAIN, cwd="/p", call_id=None):
+        self.ids += 1
+        call_id = call_id or f"t{self.ids}"
+        return call_id, self.send(Ask(id=call_id, tool=tool, input=given, cwd=cwd, prompt=self.session.prompt, lane=lane), lane)
+
+    def call(self, tool, given, text="", kind=OK, lane=MAIN, cwd="/p"):
+        """One turn of one call; -> the decision of its turn, or the gate's denial (the turn then says `ours`)."""
+        return self.turn([(tool, given, text, kind)], lane, cwd)[-1]
+
+    def turn(self, calls, lane=MAIN, cwd="/p"):
+        """One turn: -> [each denial..., the turn's decision]."""
+        results, said = [], []
+        for tool, given, text, kind in calls:
+            if kind == INVALID:
+                self.ids += 1
+                call_id = f"t{self.ids}"
+            else:
+                call_id, asked = self.ask(tool, given, lane, cwd)
+                if asked.verdict == DENY:
+                    results.append(Result(id=call_id, tool=tool, input=given, hint=OK, text=asked.text))
+                    said.append(asked)
+                    continue
+            if kind == FAILED:
+                self.send(Reported(id=call_id, tool=tool, input=given, kind=FAILED, text=text, cwd=cwd, prompt=self.session.prompt, lane=lane), lane)
+            hint = kind if kind in (INVALID, DENIED, LAUNCHED) else OK
+            results.append(Result(id=call_id, tool=tool, input=given, hint=hint, text=text))
+        said.append(self.send(Turn(results=results, cwd=cwd, prompt=self.session.prompt, lane=lane), lane))
+        return said
+
+    def bash(self, command, text="", fails=False, **more):
+        return self.call("Bash", {"command": command}, text, FAILED if fails else OK, **more)
+
+    def stop(self, again=True, lane=MAIN):
+        return self.send(Stopped(again=again, prompt=self.session.prompt, lane=lane), lane)
+
+    def reset(self, which=""):
+        return self.send(Reset(which=which))
+
+    def events(self, kind):
+        return [t for t in self.transitions if t.event == kind]
+
+    def states(self, lane=MAIN):
+        return {name: circuit.state for name, circuit in self.lanes.get(lane, Lane()).circuits.items()}
