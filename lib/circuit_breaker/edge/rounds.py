@@ -119,8 +119,8 @@ def _runtime(made: Round, where: Places, config: Config, now: float, session: st
         [where.runtime] if where.runtime != where.home else []
     )
     try:
-        gone, due = upkeep.forget_sessions(where, days, now, session, most)
-        report.forgotten += gone
+        old, due = upkeep.old_sessions(where, days, now, session, most)
+        report.forgotten += sum(upkeep.forget(folder, now - days * DAY) for folder, _ in old)
         made.note["until"] = min(made.note["until"], due)
         upkeep.markers(where, now, session)
         if most == float("inf"):

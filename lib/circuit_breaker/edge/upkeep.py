@@ -8,8 +8,6 @@ from circuit_breaker.core import retention
 from circuit_breaker.edge import armed, files, store, survey
 from circuit_breaker.edge.home import Places, safe_name
 
-MOST = 500  # session folders that one look in the foreground goes through
-
 
 def config(where: Places) -> bool:
     """Write the config file with the defaults if there is none. Never rewrites one. Raises OSError."""
@@ -62,49 +60,50 @@ def arm_right(where: Places, session_id: str) -> None:
         armed.keep(where, session_id, armed.SESSION_WIDE, store.is_live(session))
 
 
-def forget_sessions(
+def old_sessions(
     where: Places, days: int, now: float, running: str, most: float = float("inf")
-) -> tuple[int, float]:
-    """Remove the memory of sessions that no hook has written to for `days` (0: never). -> (how many, when the next is due).
+) -> tuple[list[tuple[str, float]], float]:
+    """The folders of sessions that no hook has written to for `days` (0: none), each with its days, and when the next is due.
 
-    Raises survey.TooMany when there are more than `most` of them, OSError when the folder cannot be listed.
+    Raises survey.TooMany when there are more than `most` sessions, OSError when the folder cannot be listed.
     """
-    gone, due, age, count = 0, retention.NEVER, days * retention.DAY or retention.NEVER, 0
+    old: list[tuple[str, float]] = []
+    due, age, count = retention.NEVER, days * retention.DAY or retention.NEVER, 0
     try:
         listing = files.system.scandir(where.sessions)
     except FileNotFoundError:
-        return 0, due
+        return old, due
     with listing:
         for entry in listing:
             count += 1
             if count > most:
                 raise survey.TooMany(where.sessions)
             try:
-                written = entry.stat(follow_symlinks=False).st_mtime  # a file replaced in it shows here
+                info = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
-            if entry.name == safe_name(running) or not survey.real_folder(entry.path):
+            if entry.name == safe_name(running) or info.st_mode & 0o170000 != 0o040000:
                 continue
-            if now - written < age or now - written < retention.HOUR:
-                due = min(due, written + age)
-            elif _forget(entry.path, now - age):
-                gone += 1
-    return gone, due
+            if now - info.st_mtime < age:  # the folder's own: a file that is replaced in it shows here
+                due = min(due, info.st_mtime + age)
+            else:
+                old.append((entry.path, (now - info.st_mtime) / retention.DAY))
+    return old, due
 
 
-def _forget(folder: str, before: float) -> bool:
-    """Remove one session's folder unless something in it is younger than `before` or somebody holds its lock."""
-    names = files.system.listdir(folder)
-    infos = [files.system.lstat(f"{folder}/{name}") for name in names]
-    if any(info.st_mtime > before or not retention.regular(info) for info in infos):
-        return False
+def forget(folder: str, before: float) -> bool:
+    """Remove one session's memory unless something in it is younger than `before`, is no file, or somebody holds its lock."""
     try:
+        names = files.system.listdir(folder)
+        infos = [files.system.lstat(f"{folder}/{name}") for name in names]
+        if any(info.st_mtime > before or not retention.regular(info) for info in infos):
+            return False
         with files.Lock(f"{folder}/{store.LOCK_FILE}", 0.001):
             for name in sorted({*names, store.LOCK_FILE}, key=lambda name: name == store.LOCK_FILE):
                 files.remove(f"{folder}/{name}")
             files.system.rmdir(folder)
     except (OSError, ValueError):
-        return False  # in use, or written to at this moment
+        return False  # in use, written to at this moment, or gone
     return True
 
 

@@ -1,0 +1,216 @@
+"""How does a person sweep by hand, and get an archived file back? sweep, restore."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+
+from circuit_breaker.core import retention
+from circuit_breaker.core import wording_memory as wording
+from circuit_breaker.core.config import Config
+from circuit_breaker.core.retention import Archive
+from circuit_breaker.edge import archives, home, plans, rounds, stamp, survey, upkeep
+from circuit_breaker.edge.home import Places
+from circuit_breaker.edge.sweep import Report
+
+SHOW_AFTER = 1.0  # seconds after which a sweep shows how far it is
+VERBS = {
+    "rotate": "put away",
+    "archive": "put away",
+    "cut": "shorten",
+    "prune": "remove",
+    "clear": "remove",
+    "forget": "forget",
+}
+
+
+class Progress:
+    """One line on stderr that says how far a long sweep is; nothing in the first second, nothing where nobody looks."""
+
+    def __init__(self) -> None:
+        self.since, self.count, self.shown = time.monotonic(), 0, 0.0
+
+    def __call__(self, done: object) -> None:
+        now = time.monotonic()
+        self.count += 1
+        if not sys.stderr.isatty() or now - self.since < SHOW_AFTER or now - self.shown < 0.1:
+            return
+        self.shown = now
+        name = wording.shown(str(getattr(done, "name", "") or getattr(done, "id", "")))
+        print(f"\r\x1b[K{self.count:,} done: {name[:60]}", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self.shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def sweep_now(
+    where: Places, config: Config, session: str, now: float
+) -> tuple[Report, list[dict[str, object]]]:
+    """A whole round and the compressing, in this process. -> (what was done, each action as a row)."""
+    rows: list[dict[str, object]] = []
+    progress = Progress()
+
+    def tell(action: retention.Action) -> None:
+        rows.append(_row(action))
+        progress(action)
+
+    try:
+        made = rounds.go(where, config, now, session, 0.0, tell=tell)
+        report = made.report
+        for folder, _ in rounds.roots(where):
+            report.errors += archives.compress_all(folder, float("inf"), progress)[2]
+    finally:
+        progress.end()
+    if made.finished and not report.errors:
+        known = stamp.load(where)
+        made.note["pinned"] = known.get("pinned", os.path.exists(where.runtime + "/python"))
+        stamp.save(where, made.note)
+    return report, rows
+
+
+def sweep(args: argparse.Namespace) -> int:
+    """Do what a session start does, all of it, at once; or only say it. Exit 1 when something could not be put away."""
+    where = home.places(os.environ, os.getcwd())
+    config = home.configuration(where, os.environ)
+    session, now = os.environ.get("CLAUDE_CODE_SESSION_ID", ""), time.time()
+    errors: list[str] = []
+    if args.dry_run:
+        report, rows = Report(), []
+        moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+        for folder, whole in rounds.roots(where):
+            found = plans.planned(folder, config.memory_limits, now, moment, session, whole)
+            rows += [_row(action) for action in found.plan.actions]
+            report.unreadable += found.unreadable
+        rows += _forgettable(where, config, now, session)
+    else:
+        forgettable = _forgettable(where, config, now, session)
+        report, rows = sweep_now(where, config, session, now)
+        rows += [row for row in forgettable if not os.path.exists(str(row["file"]))]
+    errors += report.errors + report.unreadable
+    if args.json:
+        counts = report.facts() if not args.dry_run else {}
+        document = {
+            "schema": 1,
+            "dry_run": args.dry_run,
+            "home": where.home,
+            "actions": rows,
+            "errors": errors,
+            **counts,
+        }
+        print(json.dumps(document, indent=2))
+    else:
+        _print(args.dry_run, where, report, rows)
+    for error in errors:
+        print(f"sweep: {wording.shown(error)}", file=sys.stderr)
+    return 1 if report.errors else 0
+
+
+def _forgettable(where: Places, config: Config, now: float, session: str) -> list[dict[str, object]]:
+    """The memory of old sessions, which no archive is made of: it is hashes and counts of what a session did days ago."""
+    days = config.memory_limits["session_max_age_days"]
+    old, _ = upkeep.old_sessions(where, days, now, session)
+    return [
+        {"do": "forget", "file": path, "reason": wording.too_old(age, days), "bytes": 0, "archive": None}
+        for path, age in old
+    ]
+
+
+def _row(action: retention.Action) -> dict[str, object]:
+    into = action.into + ".gz" if action.into else None
+    return {
+        "do": action.do,
+        "file": action.name,
+        "reason": action.reason,
+        "bytes": action.size,
+        "archive": into,
+    }
+
+
+def _print(dry: bool, where: Places, report: Report, rows: list[dict[str, object]]) -> None:
+    for row in rows:
+        into = f" -> {wording.shown(str(row['archive']))}" if row["archive"] else ""
+        print(f"{VERBS[str(row['do'])]:<9} {wording.shown(str(row['file']))}: {row['reason']}{into}")
+    if dry:
+        print("Nothing was changed: this is the plan." if rows else f"Nothing to do in {where.home}.")
+        return
+    print(wording.done(report.facts(), str(sys.argv[0])) or f"Nothing to do in {where.home}.")
+
+
+def restore(args: argparse.Namespace) -> int:
+    """List the archives, or put one back. Exit 1: none of that name, a file in the way, or it is damaged; 2: neither asked."""
+    where = home.places(os.environ, os.getcwd())
+    found = [(folder, archive) for folder, _ in rounds.roots(where) for archive in _archives(folder)]
+    if args.list:
+        return _list(args, where, found)
+    if not args.archive:
+        print("restore: name an archive, or ask for --list.", file=sys.stderr)
+        return 2
+    wanted = os.path.basename(args.archive).removesuffix(".gz")
+    for folder, archive in found:
+        if archive.id.rpartition("/")[2] == wanted:
+            return _restore(args, folder, archive)
+    print(
+        f"restore: there is no archive {args.archive}; `restore --list` shows those there are.",
+        file=sys.stderr,
+    )
+    return 1
+
+
+def _archives(folder: str) -> list[Archive]:
+    found = survey.archives_of(folder).archives.values()
+    return sorted(found, key=lambda a: (a.at, a.mtime, a.id), reverse=True)
+
+
+def _restore(args: argparse.Namespace, folder: str, archive: Archive) -> int:
+    try:
+        path = archives.restore(folder, archive)
+    except FileExistsError:
+        there = f"{folder}/{archive.original}"
+        print(
+            f"restore: {wording.shown(there)} exists and is not overwritten. Move it away first, then try again; or read the "
+            f"archive as it is: gzip -dc {wording.shown(f'{folder}/archives/{archive.id}.gz')}",
+            file=sys.stderr,
+        )
+        return 1
+    except archives.Unfit as error:
+        print(f"restore: {wording.shown(archive.id)}: {error}. Nothing was written.", file=sys.stderr)
+        return 1
+    if args.json:
+        print(json.dumps({"schema": 1, "restored": path, "archive": archive.id + ".gz"}))
+        return 0
+    print(f"Restored {wording.shown(path)}. The archive is kept.")
+    if retention.kind(archive.original) != retention.SESSION:
+        print(
+            "It is put away again at a session start if it is over the limits still: move it elsewhere to keep it."
+        )
+    return 0
+
+
+def _list(args: argparse.Namespace, where: Places, found: list[tuple[str, Archive]]) -> int:
+    if args.json:
+        rows = [
+            {
+                "archive": archive.id.rpartition("/")[2] + ".gz",
+                "file": f"{folder}/{archive.original}",
+                "kind": archive.folder,
+                "put_away": archive.at,
+                "bytes": archive.size,
+                "written": archive.mtime,
+                "compressed": archive.packed,
+            }
+            for folder, archive in found
+        ]
+        print(json.dumps({"schema": 1, "home": where.home, "archives": rows}, indent=2))
+        return 0
+    if not found:
+        print(f"No archives in {where.home}/archives.")
+        return 0
+    for _, archive in found:
+        name = wording.shown(archive.id.rpartition("/")[2]) + ".gz"
+        print(f"{wording.size(archive.size):>10}  {name}")
+    print("To get one back: python3 plugin restore NAME")
+    return 0
