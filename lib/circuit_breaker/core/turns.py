@@ -127,7 +127,7 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
     if kind in FAILURES:
         outcome.error = identity.error_key(kind, text, given)
         outcome.clip = labels.clip(text, 160, given)
-        outcome.miss = identity.is_lookup_miss(tool, given, text)
+        outcome.miss = identity.is_bare(text) or identity.is_lookup_miss(tool, given, text)
     else:
         outcome.change = identity.change_level(tool, given)
     return outcome

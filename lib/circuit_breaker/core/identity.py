@@ -1,0 +1,243 @@
+"""When are two calls, two results, two errors the same? Pure.
+
+Keys are hashes: nothing of a call's input or output can be read from them.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.core import shell
+from circuit_breaker.core.blinding import blind, without_digits
+
+try:
+    from _blake2 import blake2b
+except ImportError:  # an interpreter without the C half
+    from hashlib import blake2b
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+SHELLS = frozenset(("Bash", "bash", "exec_command", "shell", "local_shell"))
+WRITERS = frozenset(
+    "Edit Write MultiEdit NotebookEdit edit write multiedit patch apply_patch create_file str_replace_editor".split()
+)
+SPAWNERS = frozenset(("Agent", "Task", "task"))
+COSMETIC = frozenset(("description", "timeout", "run_in_background", "yield_time_ms", "max_output_tokens", "justification"))
+READING_NAMES = frozenset(
+    "get list read search find query fetch view show describe status lookup browse inspect check count ls cat grep glob "
+    "resolve explain analyze screenshot snapshot download".split()
+)
+LOOKUPS = frozenset("Read Grep Glob LS WebFetch WebSearch read grep glob list webfetch NotebookRead".split())
+_MISSES = (
+    "not found",
+    "no such file",
+    "does not exist",
+    "doesn't exist",
+    "404",
+    "403",
+    "429",
+    "too large",
+    "exceeds maximum",
+    "exceeds the maximum",
+    "no matches",
+    "no files found",
+    "cannot find",
+    "can't find",
+    "is a directory",
+    "eisdir",
+    "enoent",
+    "not a directory",
+)
+_HOSTS_AT_HOME = ("localhost", "127.", "0.0.0.0", "[::1]", "::1", "10.", "192.168.", "host.docker.internal")
+_DEPTH_MAX = 40  # deeper nested input is taken by its text
+ERROR_HEAD, ERROR_TAIL = 3, 5  # lines of an error that tell it apart
+
+
+def digest(text: str) -> str:
+    """12 hex digits that stand for `text`."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+
+
+def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
+    """A call's identity: tool and input without what changes nothing; for a shell command also the directory it runs in."""
+    if tool in SHELLS and isinstance(tool_input, dict):
+        given = {name: value for name, value in tool_input.items() if name not in COSMETIC}
+        name, command = command_of(given)
+        directory = given.pop("workdir", None) or cwd
+        command, directory = shell.normalise(command, directory if isinstance(directory, str) else cwd)
+        if name:
+            given[name] = command
+        return digest(f"{tool}\n{directory}\n{canonical(given)}")
+    if isinstance(tool_input, dict) and tool_input.get("replace_all") is False:
+        tool_input = {name: value for name, value in tool_input.items() if name != "replace_all"}
+    return digest(f"{tool}\n{canonical(tool_input)}")
+
+
+def command_of(given: dict[str, Any]) -> tuple[str, str]:
+    """(the parameter that holds the shell command, the command); ("", "") when there is none."""
+    for name in ("command", "cmd"):
+        value = given.get(name)
+        if isinstance(value, str):
+            return name, value
+        if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
+            return name, value[-1] if value[0] in ("bash", "sh", "zsh", "/bin/bash") else " ".join(value)
+    return "", ""
+
+
+def canonical(value: object, depth: int = 0) -> str:
+    """One text for equal JSON values: keys sorted, strings quoted by `repr`, nothing lost."""
+    if value is None or isinstance(value, (str, int, float)):
+        return repr(value)
+    if depth > _DEPTH_MAX:
+        return "..."
+    if isinstance(value, dict):
+        inner = ",".join(f"{name!r}:{canonical(value[name], depth + 1)}" for name in sorted(value, key=str))
+        return "{" + inner + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(canonical(item, depth + 1) for item in value) + "]"
+    return repr(value)
+
+
+def result_key(text: str) -> str:
+    """A result's identity, after blinding what changes by itself."""
+    return digest(blind(text))
+
+
+def digits_key(text: str) -> str:
+    """The identity of a result of which only the digits may differ."""
+    return digest(without_digits(text))
+
+
+def error_key(kind: str, text: str, tool_input: object = None) -> str:
+    """An error's identity: its outcome, and its first and last lines without those that only echo the input."""
+    lines = [line.strip() for line in text.split("\n")]
+    echoed = _input_lines(tool_input)
+    told = [line for line in lines if line and line not in echoed and line.removeprefix("String: ") not in echoed]
+    if len(told) > ERROR_HEAD + ERROR_TAIL:
+        told = told[:ERROR_HEAD] + told[-ERROR_TAIL:]
+    return digest(f"{kind}\n{blind(chr(10).join(told))}")
+
+
+def _input_lines(tool_input: object) -> frozenset[str]:
+    if not isinstance(tool_input, dict):
+        return frozenset()
+    texts = [value for value in tool_input.values() if isinstance(value, str)]
+    lines = {line.strip() for text in texts for line in text.split("\n")}
+    lines |= {line + "</tool_use_error>" for line in lines}
+    return frozenset(lines)
+
+
+def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None]:
+    """What calls of one kind have in common: (for a shell its first two words, None); else (the tool, its parameters' digests)."""
+    if not isinstance(tool_input, dict):
+        return tool, {}
+    if tool in SHELLS:
+        words = shell.first_words(command_of(tool_input)[1])
+        return f"{tool} {words if len(words) <= 40 and words.isascii() else digest(words)}", None
+    return tool, {name: digest(canonical(value)) for name, value in tool_input.items() if name not in COSMETIC}
+
+
+def service(tool: str, tool_input: object) -> str:
+    """The outside service a call goes to, "" for none: a host, WebSearch, or an MCP server's name."""
+    if tool in ("WebSearch", "web_search"):
+        return "WebSearch"
+    if tool.startswith("mcp__"):
+        return tool.split("__")[1] if tool.count("__") >= 2 else tool
+    if not isinstance(tool_input, dict):
+        return ""
+    if tool in ("WebFetch", "webfetch"):
+        return _host(tool_input.get("url"))
+    if tool not in SHELLS:
+        return ""
+    command = command_of(tool_input)[1]
+    if "gh api" in command:
+        return "api.github.com"
+    if "curl" not in command and "wget" not in command:
+        return ""
+    for segment in shell.segments(command):
+        words = shell.program(segment.words)
+        if words and words[0] in ("curl", "wget"):
+            for word in words[1:]:
+                host = _host(word) if "://" in word else ""
+                if host:
+                    return host
+    return ""
+
+
+def _host(url: object) -> str:
+    if not isinstance(url, str):
+        return ""
+    host = url.partition("://")[2] or url
+    for end in "/?#":
+        host = host.partition(end)[0]
+    host = host.rpartition("@")[2].lower()
+    if not host.startswith("["):
+        host = host.partition(":")[0]
+    plain = host.replace(".", "").replace("-", "").replace("_", "")
+    if not plain.isalnum() or not host.isascii() or host.startswith(_HOSTS_AT_HOME):
+        return ""
+    return host[:80]
+
+
+def change_level(tool: str, tool_input: object) -> int:
+    """2: writes a file. 1: changes something else, as far as can be told. 0: only reads."""
+    if tool in WRITERS:
+        return 2
+    if tool in SPAWNERS:
+        return 1
+    if tool.startswith("mcp__"):
+        return 0 if _is_reading_name(tool.rpartition("__")[2]) else 1
+    if tool in SHELLS and isinstance(tool_input, dict):
+        command = command_of(tool_input)[1]
+        if "apply_patch" in command:
+            return 2
+        return 0 if shell.is_reading(command) else 1
+    return 0
+
+
+def _is_reading_name(name: str) -> bool:
+    """Is `get_issue`, `listFiles`, `search` the name of a reading tool? Its first words decide."""
+    spaced = "".join("_" + c.lower() if c.isupper() else c for c in name).replace("-", "_")
+    words = [word for word in spaced.split("_") if word]
+    return any(word in READING_NAMES for word in words[:2])
+
+
+def is_poll(tool: str, tool_input: object) -> bool:
+    """Does the call wait for something that runs elsewhere: an output reader, or a reading command after a wait?"""
+    if tool.endswith(("Output", "OutputTool")):
+        return True
+    if not isinstance(tool_input, dict):
+        return False
+    if tool == "write_stdin":
+        return not tool_input.get("chars")
+    if tool not in SHELLS:
+        return False
+    command = command_of(tool_input)[1]
+    if not any(word in command for word in ("sleep", "watch", "until", "wait", "-w")):
+        return False
+    return shell.waits(command) and shell.is_reading(command)
+
+
+def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
+    """Did a reading call only report that there is nothing there, or too much of it? Such errors are no sign of a loop."""
+    if tool not in LOOKUPS:
+        reads = tool in SHELLS or tool.startswith("mcp__")
+        if not reads or change_level(tool, tool_input):
+            return False
+    start = text[:600].lower()
+    return any(miss in start for miss in _MISSES)
+
+
+def is_bare(text: str) -> bool:
+    """Does the error say nothing but an exit code?"""
+    return text.startswith("Exit code ") and text[10:].strip().isdigit()
+
+
+def caller_timeout(tool: str, tool_input: object) -> float:
+    """Seconds a call asked for itself, 0.0 for none; at most an hour."""
+    if not isinstance(tool_input, dict):
+        return 0.0
+    value = tool_input.get("timeout")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e12:
+        return 0.0
+    return min(value / 1000.0, 3600.0)
