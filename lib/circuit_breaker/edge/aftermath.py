@@ -22,7 +22,7 @@ def run(where: Places, session: str, now: float, deadline: float) -> None:
     """A whole round and the compressing, until `deadline` (time.monotonic). What went wrong goes to the error log."""
     config = configuration(where, environment())
     before = stamp.load(where)
-    made = rounds.go(where, config, now, session, rounds.known_since(before, config))
+    made = rounds.go(where, config, now, session, rounds.known_since(before, config, now))
     faults = made.report.errors + made.report.unreadable
     done = wording.done(made.report.facts(), janitor.ROOT + "/plugin")
     if done:

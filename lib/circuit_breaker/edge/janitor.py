@@ -63,7 +63,7 @@ def _due(
     said = [text for text in [_said_by_child(where)] if text]
     made = rounds.Round(where, config, now)
     if config.enabled:
-        made = rounds.go(where, config, now, session, rounds.known_since(before, config), stamp.SMALL)
+        made = rounds.go(where, config, now, session, rounds.known_since(before, config, now), stamp.SMALL)
     made.note["pinned"] = bool(pins and pins[0])
     if made.child:
         made.note["until"] = min(made.note["until"], now + stamp.SOON)

@@ -47,10 +47,11 @@ def roots(where: Places) -> list[tuple[str, bool]]:
     return [(where.home, True)] + ([(where.runtime, False)] if where.runtime != where.home else [])
 
 
-def known_since(note: Mapping[str, Any], config: Config) -> float:
+def known_since(note: Mapping[str, Any], config: Config, now: float) -> float:
     """Up to when earlier rounds with the same limits know the contents of files; 0.0 for not at all."""
     since = note.get("since")
-    return since if note.get("asked") == stamp.asked(config) and isinstance(since, float) else 0.0
+    fits = isinstance(since, float) and since <= now and note.get("asked") == stamp.asked(config)
+    return since if fits else 0.0
 
 
 def go(

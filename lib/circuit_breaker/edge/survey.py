@@ -25,6 +25,8 @@ def look(folder: str, most: float = float("inf"), whole: bool = True) -> Found:
     `whole` is False for the runtime folder beside a home: only its error log and scraps are looked at. Raises TooMany beyond
     `most` entries (ten times as many archives), OSError when a folder cannot be listed.
     """
+    if files.exists(folder) and not real_folder(folder):
+        raise files.Refused(0, "not a folder (a link or a file in its place)", folder)
     found = Found()
     found.entries = _entries(found, folder, most, whole)
     for name in FOLDERS:

@@ -149,8 +149,13 @@ def _move(folder: str, action: Action, report: Report) -> None:
 
 
 def _rotate(folder: str, action: Action, limits: Mapping[str, int], report: Report) -> None:
-    info = files.system.lstat(f"{folder}/{action.name}")
-    if action.info is None or not retention.regular(info) or info.st_ino != action.info.st_ino:
+    info, seen = files.system.lstat(f"{folder}/{action.name}"), action.info
+    if (
+        seen is None
+        or not retention.regular(info)
+        or info.st_ino != seen.st_ino
+        or info.st_size < seen.st_size
+    ):
         return  # somebody else has put it away; that it has grown meanwhile is no matter
     _move(folder, action, report)
     report.rotated += 1
@@ -167,7 +172,9 @@ def _cut(folder: str, action: Action, limits: Mapping[str, int], report: Report)
     from circuit_breaker.core import ledger
 
     path = f"{folder}/{action.name}"
-    data = files.read(path, plans.LARGEST) or b""
+    data = files.read(path, plans.LARGEST)
+    if data is None:
+        return
     shorter, gone = ledger.cut(data.decode("utf-8"), limits)
     info = files.system.lstat(path)
     if not gone or not _same(path, action):

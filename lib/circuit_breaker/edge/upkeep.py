@@ -117,7 +117,7 @@ def markers(where: Places, now: float, running: str) -> int:
     for name in names:
         path = f"{where.armed}/{name}"
         try:
-            if name == running or now - files.system.lstat(path).st_mtime < retention.HOUR:
+            if name == running or "." in name or now - files.system.lstat(path).st_mtime < retention.HOUR:
                 continue
             lines = (files.read(path, 1 << 20) or b"").decode("utf-8", "replace").split("\n")
         except OSError:
