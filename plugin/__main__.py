@@ -25,7 +25,9 @@ def parser() -> argparse.ArgumentParser:
     one = verb("status", "operate", "show the circuits: their state, why, and what lifts it")
     one.add_argument("--json", action="store_true", help="one JSON object instead of text")
     one.add_argument("--memory", action="store_true", help="sizes and limits of what sessions leave behind")
-    one.add_argument("--circuit", metavar="NAME", help="one circuit or rule only; exit 1 if there is none of that name")
+    one.add_argument(
+        "--circuit", metavar="NAME", help="one circuit or rule only; exit 1 if there is none of that name"
+    )
     one.add_argument("--session", metavar="ID", help="one session only")
     one.add_argument("--watch", action="store_true", help="show again every two seconds until Ctrl-C")
     one.add_argument("--plain", action="store_true", help="words alone, no symbols")
@@ -33,11 +35,15 @@ def parser() -> argparse.ArgumentParser:
     one = verb("reset", "operate", "close circuits, on record")
     which = one.add_mutually_exclusive_group(required=True)
     which.add_argument("--all", action="store_true", help="every circuit")
-    which.add_argument("--circuit", metavar="NAME", help="one circuit (RULE:SUBJECT) or a rule's circuits (RULE)")
+    which.add_argument(
+        "--circuit", metavar="NAME", help="one circuit (RULE:SUBJECT) or a rule's circuits (RULE)"
+    )
     one.add_argument("--session", metavar="ID", help="one session only")
 
     one = verb("sweep", "housekeeping", "do by hand what the janitor does at session start")
-    one.add_argument("--dry-run", action="store_true", help="print the plan with the reason for each file; change nothing")
+    one.add_argument(
+        "--dry-run", action="store_true", help="print the plan with the reason for each file; change nothing"
+    )
     one.add_argument("--json", action="store_true", help="one JSON object instead of text")
 
     one = verb("restore", "housekeeping", "put an archived file back; never over an existing one")
@@ -46,7 +52,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="one JSON object instead of text")
 
     one = verb("replay", "replay", "run recorded sessions through the engine: what would have tripped")
-    one.add_argument("paths", nargs="+", metavar="FILE_OR_FOLDER", help="hook events (.jsonl, .gz) or transcripts")
+    one.add_argument(
+        "paths", nargs="+", metavar="FILE_OR_FOLDER", help="hook events (.jsonl, .gz) or transcripts"
+    )
     one.add_argument("--json", action="store_true", help="one JSON object instead of text")
     one.add_argument("--config", metavar="FILE", help="a config file instead of the defaults")
     one.add_argument("--enforce", action="store_true", help="drop the calls that would have been denied")
@@ -60,13 +68,20 @@ def parser() -> argparse.ArgumentParser:
     one = verb("mode", "operate", "switch between blocking and only recording")
     one.add_argument("mode", choices=("observe", "enforce"))
 
-    for name, text in (("install", "put the hooks and commands in place"), ("uninstall", "take out exactly what was added")):
+    for name, text in (
+        ("install", "put the hooks and commands in place"),
+        ("uninstall", "take out exactly what was added"),
+    ):
         one = verb(name, "install", text)
-        one.add_argument("--scope", choices=("user", "project", "local"), default="user", help="default: user")
+        one.add_argument(
+            "--scope", choices=("user", "project", "local"), default="user", help="default: user"
+        )
         one.add_argument("--dry-run", action="store_true", help="show what would change; change nothing")
         one.add_argument("--json", action="store_true", help="one JSON object instead of text")
         if name == "install":
-            one.add_argument("--migrate", action="store_true", help="replace registrations of the older system")
+            one.add_argument(
+                "--migrate", action="store_true", help="replace registrations of the older system"
+            )
             one.add_argument("--claude-md", action="store_true", help="add the protocol section to CLAUDE.md")
         else:
             one.add_argument("--purge", action="store_true", help="also remove state, config and archives")
@@ -87,7 +102,9 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.close()  # the reader left; nothing to say to it
         return 0
     except OSError as error:
-        print(f"{options.verb}: {error}. Check the path and its permissions, then try again.", file=sys.stderr)
+        print(
+            f"{options.verb}: {error}. Check the path and its permissions, then try again.", file=sys.stderr
+        )
         return 1
 
 

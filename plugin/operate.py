@@ -65,7 +65,10 @@ def reset(args: argparse.Namespace) -> int:
         print("Reset to CLOSED: " + ", ".join(closed))
         return 0
     if args.circuit:
-        print(f"No open circuit is called {args.circuit}; `python3 plugin status` shows those there are.", file=sys.stderr)
+        print(
+            f"No open circuit is called {args.circuit}; `python3 plugin status` shows those there are.",
+            file=sys.stderr,
+        )
         return 1
     print("Nothing to reset: no circuit is open.")
     return 0
@@ -82,10 +85,16 @@ def mode(args: argparse.Namespace) -> int:
     try:
         document = codec.parse(data) if data is not None else {}
     except ValueError as error:
-        print(f"mode: {path} is not JSON ({error}). Mend or remove it, then try again; it was not touched.", file=sys.stderr)
+        print(
+            f"mode: {path} is not JSON ({error}). Mend or remove it, then try again; it was not touched.",
+            file=sys.stderr,
+        )
         return 1
     if not isinstance(document, dict):
-        print(f"mode: {path} holds no JSON object. Mend or remove it, then try again; it was not touched.", file=sys.stderr)
+        print(
+            f"mode: {path} holds no JSON object. Mend or remove it, then try again; it was not touched.",
+            file=sys.stderr,
+        )
         return 1
     document["mode"] = args.mode
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
@@ -93,7 +102,7 @@ def mode(args: argparse.Namespace) -> int:
     effective = home.configuration(where, os.environ).mode
     print(f"mode is now {args.mode} ({path})")
     if effective != args.mode:
-        print(f"But this project still runs in mode {effective}: its own config ({where.project_config}) says so.")
+        print(
+            f"But this project still runs in mode {effective}: its own config ({where.project_config}) says so."
+        )
     return 0
-
-

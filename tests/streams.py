@@ -51,7 +51,9 @@ class Stream:
     def ask(self, tool, given, lane=MAIN, cwd="/p", call_id=None):
         self.ids += 1
         call_id = call_id or f"t{self.ids}"
-        return call_id, self.send(Ask(id=call_id, tool=tool, input=given, cwd=cwd, prompt=self.session.prompt, lane=lane), lane)
+        return call_id, self.send(
+            Ask(id=call_id, tool=tool, input=given, cwd=cwd, prompt=self.session.prompt, lane=lane), lane
+        )
 
     def call(self, tool, given, text="", kind=OK, lane=MAIN, cwd="/p"):
         """One turn of one call; -> the decision of its turn, or the gate's denial (the turn then says `ours`)."""
@@ -71,7 +73,19 @@ class Stream:
                     said.append(asked)
                     continue
             if kind == FAILED:
-                self.send(Reported(id=call_id, tool=tool, input=given, kind=FAILED, text=text, cwd=cwd, prompt=self.session.prompt, lane=lane), lane)
+                self.send(
+                    Reported(
+                        id=call_id,
+                        tool=tool,
+                        input=given,
+                        kind=FAILED,
+                        text=text,
+                        cwd=cwd,
+                        prompt=self.session.prompt,
+                        lane=lane,
+                    ),
+                    lane,
+                )
             hint = kind if kind in (INVALID, DENIED, LAUNCHED) else OK
             results.append(Result(id=call_id, tool=tool, input=given, hint=hint, text=text))
         said.append(self.send(Turn(results=results, cwd=cwd, prompt=self.session.prompt, lane=lane), lane))

@@ -10,7 +10,9 @@ BASE, STEPS, NOW, LEASE = 10.0, (1, 2, 6, 12, 60), 1000.0, 60.0
 
 
 def opened(**changes):
-    return breaker.trip(Circuit(rule="tool_failure", subject="Bash pytest", keys=["k"]), NOW, BASE, STEPS).but(**changes)
+    return breaker.trip(
+        Circuit(rule="tool_failure", subject="Bash pytest", keys=["k"]), NOW, BASE, STEPS
+    ).but(**changes)
 
 
 def probing(**changes):
@@ -47,12 +49,21 @@ ASKED = [
     ("the probe itself may be asked about twice", probing(), NOW + 20, "probe", HALF_OPEN, breaker.ADMITTED),
     ("the lease ends at its second", probing(), NOW + 70, "b", HALF_OPEN, breaker.ADMITTED),
     ("the lease holds before it", probing(), NOW + 69.9, "b", HALF_OPEN, breaker.TAKEN),
-    ("the next probe of several goes out", probing(probe="", good=1), NOW + 11, "b", HALF_OPEN, breaker.ADMITTED),
+    (
+        "the next probe of several goes out",
+        probing(probe="", good=1),
+        NOW + 11,
+        "b",
+        HALF_OPEN,
+        breaker.ADMITTED,
+    ),
     ("without a person an agent limit stays", opened(retry_at=None), NOW + 9e9, "a", OPEN, breaker.COOLING),
 ]
 
 
-@pytest.mark.parametrize(("circuit", "now", "caller", "state", "refusal"), [row[1:] for row in ASKED], ids=[r[0] for r in ASKED])
+@pytest.mark.parametrize(
+    ("circuit", "now", "caller", "state", "refusal"), [row[1:] for row in ASKED], ids=[r[0] for r in ASKED]
+)
 def test_admission(circuit, now, caller, state, refusal):
     after, said = breaker.admit(circuit, caller, now, 7, LEASE)
     assert (after.state, said) == (state, refusal)

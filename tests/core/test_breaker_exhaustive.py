@@ -5,7 +5,19 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from circuit_breaker.core.model import CLOSED, DENY, FAILED, HALF_OPEN, OK, OPEN, Ask, Prompt, Reported, Result, Turn
+from circuit_breaker.core.model import (
+    CLOSED,
+    DENY,
+    FAILED,
+    HALF_OPEN,
+    OK,
+    OPEN,
+    Ask,
+    Prompt,
+    Reported,
+    Result,
+    Turn,
+)
 from circuit_breaker.core.policy import step
 from streams import Stream
 
@@ -24,7 +36,12 @@ def play(moves, twice=False):
         if move == "ask":
             call_id, decision = stream.ask(*CALL)
             if twice:
-                assert stream.send(Ask(id=call_id, tool=CALL[0], input=CALL[1], cwd="/p", prompt=stream.session.prompt)) == decision
+                assert (
+                    stream.send(
+                        Ask(id=call_id, tool=CALL[0], input=CALL[1], cwd="/p", prompt=stream.session.prompt)
+                    )
+                    == decision
+                )
             if decision.verdict != DENY:
                 asked.append(call_id)
         elif move in ("fails", "succeeds") and asked:
@@ -42,7 +59,11 @@ def play(moves, twice=False):
             stream.bash(f"ls {stream.ids}", f"file {stream.ids}")
         elif move == "edit":
             stream.edits += 1
-            stream.call("Edit", {"file_path": "/p/a.py", "old_string": str(stream.edits), "new_string": "x"}, "updated")
+            stream.call(
+                "Edit",
+                {"file_path": "/p/a.py", "old_string": str(stream.edits), "new_string": "x"},
+                "updated",
+            )
         elif move == "prompt":
             stream.prompt()
         yield move, decision, stream
@@ -66,7 +87,12 @@ def test_every_sequence_keeps_the_invariants(length):
                 assert circuit.state in (CLOSED, OPEN, HALF_OPEN)
             if move in ("edit", "prompt"):
                 coins += 1
-            if move == "ask" and decision.verdict != DENY and circuit is not None and circuit.state == HALF_OPEN:
+            if (
+                move == "ask"
+                and decision.verdict != DENY
+                and circuit is not None
+                and circuit.state == HALF_OPEN
+            ):
                 assert circuit.probe, moves
                 early = retry_at is not None and stream.now < retry_at
                 assert not early or coins, (moves, "a pass before retry_at needs a reason")
@@ -100,8 +126,16 @@ def test_trivial_edits_buy_at_most_one_call_a_cooldown():
         call_id, asked = stream.ask(*CALL)
         if asked.verdict != DENY:
             ran.append(stream.now - start)
-            stream.send(Reported(id=call_id, tool=CALL[0], input=CALL[1], kind=FAILED, text="Exit code 1\nboom"))
-        stream.send(Turn(results=[Result(id=call_id, tool=CALL[0], input=CALL[1], hint=OK, text="Exit code 1\nboom")], cwd="/p", prompt=stream.session.prompt))
+            stream.send(
+                Reported(id=call_id, tool=CALL[0], input=CALL[1], kind=FAILED, text="Exit code 1\nboom")
+            )
+        stream.send(
+            Turn(
+                results=[Result(id=call_id, tool=CALL[0], input=CALL[1], hint=OK, text="Exit code 1\nboom")],
+                cwd="/p",
+                prompt=stream.session.prompt,
+            )
+        )
         stream.now += 2
     after = [t for t in ran if t > 12]  # six stubborn failures open it
     for begin, length in ((12, 10), (30, 20), (60, 60), (150, 120), (300, 600), (900, 600)):

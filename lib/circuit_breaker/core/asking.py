@@ -19,15 +19,19 @@ def ask(work: Work, event: Ask) -> None:
         from circuit_breaker.core import tamper, wording
 
         if tamper.forging(event.tool, event.input, event.guarded):
-            work.say("ending", "bypass:forgery", f"{event.tool} carried the override; it was denied", [event.tool])
-            return _deny(work, event, "bypass:forgery", wording.forged(work.config.bypass_keyword))
+            work.say(
+                "ending", "bypass:forgery", f"{event.tool} carried the override; it was denied", [event.tool]
+            )
+            _deny(work, event, "bypass:forgery", wording.forged(work.config.bypass_keyword))
+            return
     if event.tool in SPAWNING and not work.excluded(event.tool):
         _spawn(work, event)
         if work.denial is not None:
             return
     circuit = find(work, event.tool, event.input, identity.call_key(event.tool, event.input, event.cwd))
     if circuit is not None and not work.excluded(event.tool) and work.action(circuit.rule) == "block":
-        return _gate(work, event, circuit)
+        _gate(work, event, circuit)
+        return
     if event.armed and not work.bypassed and event.guarded is not None and work.config.mode != "observe":
         _protect(work, event)
 
@@ -49,7 +53,8 @@ def find(work: Work, tool: str, tool_input: object, key: str) -> Circuit | None:
 
 def _gate(work: Work, event: Ask, circuit: Circuit) -> None:
     if work.bypassed:
-        return _pass(work, event, circuit)
+        _pass(work, event, circuit)
+        return
     if circuit.credit == "prompt" and work.session.origin == "system":
         circuit = circuit.but(credit="")  # that prompt was no person's
     lease = max(work.config.probe_lease_seconds, identity.caller_timeout(event.tool, event.input))
@@ -95,7 +100,12 @@ def _protect(work: Work, event: Ask) -> None:
     if reason:
         from circuit_breaker.core import labels, wording
 
-        work.say("ending", f"protection:{reason}", "a call that would switch the breaker off was denied", [labels.label(event.tool, event.input)])
+        work.say(
+            "ending",
+            f"protection:{reason}",
+            "a call that would switch the breaker off was denied",
+            [labels.label(event.tool, event.input)],
+        )
         _deny(work, event, f"protection:{reason}", wording.tampering(reason))
 
 
@@ -109,7 +119,12 @@ def _spawn(work: Work, event: Ask) -> None:
         del session.spawn_ids[:-SPAWN_IDS_MAX]
         session.spawns += 1
     signal = Signal(
-        rule="agent_spawn", subject=event.tool, keys=["spawn"], count=session.spawns, calls=[event.tool], since=0
+        rule="agent_spawn",
+        subject=event.tool,
+        keys=["spawn"],
+        count=session.spawns,
+        calls=[event.tool],
+        since=0,
     )
     work.count("agent_spawn", seen=session.spawns)
     limit = rule["threshold"] if action == "block" else rule["block_at"]
@@ -122,7 +137,8 @@ def _spawn(work: Work, event: Ask) -> None:
         return
     circuit = session.circuits.get(f"agent_spawn:{event.tool}") or _open_spawns(work, signal)
     if work.bypassed:
-        return _pass(work, event, circuit)
+        _pass(work, event, circuit)
+        return
     from circuit_breaker.core import wording
 
     _deny(work, event, circuit.name, wording.deny(circuit, "", 0.0, work.config.bypass_keyword))

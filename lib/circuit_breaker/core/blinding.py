@@ -9,17 +9,80 @@ DIGITS = frozenset("0123456789")
 HEX = frozenset("0123456789abcdefABCDEF")
 _NO_DIGITS = {ord(c): None for c in "0123456789"}
 _APART = {ord(c): f" {c} " for c in "\"'`()[]{}<>,;=|"}
-_MONTHS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())
+_MONTHS = frozenset(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])
 _UNITS = frozenset(
-    "ns us µs μs ms s sec secs second seconds m min mins minute minutes h hr hrs hour hours millisecond milliseconds "
-    "microseconds nanoseconds".split()
+    [
+        "ns",
+        "us",
+        "µs",
+        "μs",
+        "ms",
+        "s",
+        "sec",
+        "secs",
+        "second",
+        "seconds",
+        "m",
+        "min",
+        "mins",
+        "minute",
+        "minutes",
+        "h",
+        "hr",
+        "hrs",
+        "hour",
+        "hours",
+        "millisecond",
+        "milliseconds",
+        "microseconds",
+        "nanoseconds",
+    ]
 )
-_AGO = frozenset("day days week weeks".split())
+_AGO = frozenset(["day", "days", "week", "weeks"])
 _NAMED = frozenset(
-    "pid ppid tid pgid thread process port ports elapsed duration took time timestamp ts latency uptime eta real user sys "
-    "age started finished date expires job".split()
+    [
+        "pid",
+        "ppid",
+        "tid",
+        "pgid",
+        "thread",
+        "process",
+        "port",
+        "ports",
+        "elapsed",
+        "duration",
+        "took",
+        "time",
+        "timestamp",
+        "ts",
+        "latency",
+        "uptime",
+        "eta",
+        "real",
+        "user",
+        "sys",
+        "age",
+        "started",
+        "finished",
+        "date",
+        "expires",
+        "job",
+    ]
 )
-_NAME_ENDS = ("_ms", "_at", "_time", "_seconds", "_secs", "_ns", "_us", "duration", "elapsed", "timestamp", "latency", "durationms")
+_NAME_ENDS = (
+    "_ms",
+    "_at",
+    "_time",
+    "_seconds",
+    "_secs",
+    "_ns",
+    "_us",
+    "duration",
+    "elapsed",
+    "timestamp",
+    "latency",
+    "durationms",
+)
 _TEMPORARY = ("/tmp/", "/var/folders/", "/var/tmp/", "/private/tmp/", "/dev/shm/")
 _BARS = ("█", "━", "▏", "##", "==>", "ETA", "it/s", "eta ")
 
@@ -39,7 +102,9 @@ def blind(text: str) -> str:
     lines = []
     for line in text.split("\n"):
         if "\r" in line:
-            line = line.rstrip("\r").rpartition("\r")[2]  # a progress line that was written over: its last state
+            line = line.rstrip("\r").rpartition("\r")[
+                2
+            ]  # a progress line that was written over: its last state
         if not DIGITS.isdisjoint(line) or (temporary and any(place in line for place in _TEMPORARY)):
             line = _blind_line(line)
         lines.append(line.rstrip())
@@ -109,7 +174,13 @@ def _blind_word(
             return "N"
         if _is_epoch(core):
             return "T"
-        if bracket and word == core and at >= 2 and words[at - 2 : at - 1] == ["["] and _names_a_process(words, at):
+        if (
+            bracket
+            and word == core
+            and at >= 2
+            and words[at - 2 : at - 1] == ["["]
+            and _names_a_process(words, at)
+        ):
             return "N"
         return word
     if core.endswith("%"):
@@ -142,14 +213,20 @@ def _is_number(text: str) -> bool:
 
 def _is_epoch(text: str) -> bool:
     whole = text.partition(".")[0]
-    return (len(whole) == 10 and whole[:2] in ("16", "17", "18")) or (len(whole) in (13, 16, 19) and whole[:2] in ("16", "17", "18"))
+    return (len(whole) == 10 and whole[:2] in ("16", "17", "18")) or (
+        len(whole) in (13, 16, 19) and whole[:2] in ("16", "17", "18")
+    )
 
 
 def _names_a_process(words: list[str], at: int) -> bool:
     """`sshd[1234]:`: a name stuck to the bracket, a colon after it."""
     before = words[at - 3 : at - 2]
     after = words[at + 1 : at + 4]
-    return bool(before and before[0][:1].isalpha()) and "]" in after and any(word.startswith(":") for word in after)
+    return (
+        bool(before and before[0][:1].isalpha())
+        and "]" in after
+        and any(word.startswith(":") for word in after)
+    )
 
 
 def _is_duration(text: str) -> bool:
@@ -179,7 +256,9 @@ def _is_clock(text: str, words: list[str], at: int) -> bool:
     if len(parts) == 2 and all(part.isdigit() and len(part) == 2 for part in parts):
         before = [word for word in words[max(0, at - 4) : at] if word]
         after = _next_word(words, at)
-        return after in ("am", "pm") or bool(before and (before[-1] == "T" or before[-1] == "N" or _is_date(before[-1])))
+        return after in ("am", "pm") or bool(
+            before and (before[-1] == "T" or before[-1] == "N" or _is_date(before[-1]))
+        )
     return False
 
 
@@ -199,7 +278,13 @@ def _is_uuid(text: str) -> bool:
 
 def _is_hex_id(text: str) -> bool:
     """7 or more hex digits with letters among them: a commit, a container, a request. Plain numbers are counts."""
-    return len(text) >= 7 and HEX.issuperset(text) and not text.isdigit() and not DIGITS.isdisjoint(text) and (text == text.lower() or text == text.upper())
+    return (
+        len(text) >= 7
+        and HEX.issuperset(text)
+        and not text.isdigit()
+        and not DIGITS.isdisjoint(text)
+        and (text == text.lower() or text == text.upper())
+    )
 
 
 def _is_checksum(text: str, words: list[str], at: int) -> bool:
@@ -232,7 +317,12 @@ def _is_host(text: str) -> bool:
     if "://" in text:
         return "/" not in text.partition("://")[2]
     name = text.rpartition("@")[2].lower()
-    return name in ("localhost", "::1", "*", "") and text != "" or name.count(".") == 3 and name.replace(".", "").isdigit()
+    return (
+        name in ("localhost", "::1", "*", "")
+        and text != ""
+        or name.count(".") == 3
+        and name.replace(".", "").isdigit()
+    )
 
 
 def _temporary_name(part: str) -> str:
@@ -253,5 +343,7 @@ def _blind_suffix(word: str) -> str:
     """name-20261123, run-1790000000, id_3f2a9c7b: the id in a compound name."""
     for joint in "-_":
         if joint in word:
-            word = joint.join(part if DIGITS.isdisjoint(part) else _blind_id(part) for part in word.split(joint))
+            word = joint.join(
+                part if DIGITS.isdisjoint(part) else _blind_id(part) for part in word.split(joint)
+            )
     return word

@@ -65,7 +65,13 @@ def admit(circuit: Circuit, call_id: str, now: float, turn: int, lease: float) -
         return circuit, COOLING
     spent = circuit.bought or not due
     probing = circuit.but(
-        state=HALF_OPEN, probe=call_id, probe_turn=turn, lease=now + lease, credit="", bought=spent, early=not due
+        state=HALF_OPEN,
+        probe=call_id,
+        probe_turn=turn,
+        lease=now + lease,
+        credit="",
+        bought=spent,
+        early=not due,
     )
     return probing, ADMITTED
 

@@ -191,7 +191,12 @@ def _from_text(text: str, default: object) -> object:
 
 
 def _merge_rules(
-    name: str, document: object, values: dict[str, Any], silent: bool, problems: list[str], soft: list[str] | None
+    name: str,
+    document: object,
+    values: dict[str, Any],
+    silent: bool,
+    problems: list[str],
+    soft: list[str] | None,
 ) -> None:
     if not isinstance(document, dict):
         problems.append(f"circuit_breakers: expected an object, got {_shown(document)} ({name})")
@@ -242,7 +247,9 @@ def _merge_key(
         return
     expected = _expected(key, value, default)
     if expected:
-        problems.append(f"{path}: expected {expected}, got {_shown(value)} ({name}); using {_shown(values.get(key, default))}")
+        problems.append(
+            f"{path}: expected {expected}, got {_shown(value)} ({name}); using {_shown(values.get(key, default))}"
+        )
         return
     if soft is not None and _weaker(key, values.get(key), value):
         soft.append(f"{path} = {_shown(value)}")
@@ -253,14 +260,18 @@ def _weaker(key: str, before: object, after: object) -> bool:
     if key == "bypass_keyword":
         return before != after
     if key in ("enabled", "mode", "action"):
-        return _STRENGTH[after] < _STRENGTH[before]  # type: ignore[index]
+        return _STRENGTH[after] < _STRENGTH[before]
     return False
 
 
 def _expected(key: str, value: object, default: object) -> str:
     """What should have stood there; "" when `value` is fine."""
     if key in WORDS:
-        return "" if isinstance(value, str) and value in WORDS[key] else " or ".join(f'"{word}"' for word in WORDS[key])
+        return (
+            ""
+            if isinstance(value, str) and value in WORDS[key]
+            else " or ".join(f'"{word}"' for word in WORDS[key])
+        )
     if isinstance(default, bool):
         return "" if isinstance(value, bool) else "true or false"
     if isinstance(default, str):

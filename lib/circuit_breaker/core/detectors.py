@@ -86,7 +86,9 @@ def repeated_call(
         else:
             count, limit = streak.row, rule["threshold"]
             last = lane.recent[-LAST_CALLS:]
-            often = sum(1 for r in last if r[2] == outcome.key and r[3] == outcome.result and r[0] >= streak.counted)
+            often = sum(
+                1 for r in last if r[2] == outcome.key and r[3] == outcome.result and r[0] >= streak.counted
+            )
             if often - OF_LAST > count - limit:
                 count, limit = often, OF_LAST
             if rule["digits_max"] and streak.run - rule["digits_max"] > count - limit:
@@ -150,9 +152,9 @@ def call_cycle(
     return [] if best.step == "tell" and told else [best]
 
 
-def _ring(recent: Sequence[list], end: int, period: int) -> tuple[list[list], int, int]:  # type: ignore[type-arg]
+def _ring(recent: Sequence[list], end: int, period: int) -> tuple[list[list], int, int]:
     """The ring of that period that ends at `recent[end]`: (its records in order, whole rounds, n of its first call)."""
-    best: tuple[list[list], int, int] = ([], 0, -1)  # type: ignore[type-arg]
+    best: tuple[list[list], int, int] = ([], 0, -1)
     for window in (period, period + 1):  # the last round may hold one foreign call
         start = end - window + 1
         if start < 0:
@@ -172,7 +174,7 @@ def _ring(recent: Sequence[list], end: int, period: int) -> tuple[list[list], in
     return best
 
 
-def _round_before(recent: Sequence[list], first: int, ring: Sequence[list]) -> int:  # type: ignore[type-arg]
+def _round_before(recent: Sequence[list], first: int, ring: Sequence[list]) -> int:
     """Index where the round before `first` begins: the ring's calls and results in order, one foreign call allowed; else -1."""
     at, tolerated = first - 1, True
     for member in reversed(ring):

@@ -57,7 +57,14 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool) -> 
     streak.turn = lane.turn
     lane.streaks[outcome.key] = streak
     lane.recent.append(
-        [outcome.n, lane.turn, outcome.key, outcome.result, 1 if outcome.kind == OK else 0, 1 if outcome.poll else 0]
+        [
+            outcome.n,
+            lane.turn,
+            outcome.key,
+            outcome.result,
+            1 if outcome.kind == OK else 0,
+            1 if outcome.poll else 0,
+        ]
     )
 
 
@@ -127,7 +134,9 @@ def note_errors(lane: Lane, outcomes: Sequence[Outcome]) -> None:
             and lane.turn - known[2] <= ERROR_GAP
             and last_move(lane, known[3]) <= known[3]
         )
-        lane.errors[tool] = [known[0], known[1] + 1, lane.turn, lane.n] if running else [errors[0], 1, lane.turn, lane.n]
+        lane.errors[tool] = (
+            [known[0], known[1] + 1, lane.turn, lane.n] if running else [errors[0], 1, lane.turn, lane.n]
+        )
     while len(lane.errors) > ERRORS_MAX:
         del lane.errors[next(iter(lane.errors))]
 
@@ -151,7 +160,7 @@ def note_sequence(lane: Lane, outcomes: Sequence[Outcome]) -> None:
     lane.sequence = [shape, parameters, before[2] + 1, varying, before[4], before[5]]
 
 
-def _varying(before: list, shape: str, parameters: dict | None) -> str | None:  # type: ignore[type-arg]
+def _varying(before: list, shape: str, parameters: dict | None) -> str | None:
     """The one parameter that varies ("" when none did so far); None when the two calls are not of one shape."""
     if before[0] != shape:
         return None
@@ -175,7 +184,9 @@ def forget_successes(lane: Lane) -> None:
     """A person's prompt helps: repeats and cycles of successful calls start anew; failures stay known."""
     for key, streak in lane.streaks.items():
         if streak.since < 0:
-            lane.streaks[key] = streak.but(first=-1, counted=-1, times=0, row=0, run=0, result="", digits="", marks="", invalid=0)
+            lane.streaks[key] = streak.but(
+                first=-1, counted=-1, times=0, row=0, run=0, result="", digits="", marks="", invalid=0
+            )
         elif streak.invalid or streak.run:
             lane.streaks[key] = streak.but(invalid=0, run=0)
     lane.recent = [record for record in lane.recent if not record[4]]

@@ -5,13 +5,10 @@ Keys are hashes: nothing of a call's input or output can be read from them.
 
 from __future__ import annotations
 
+from _blake2 import blake2b
+
 from circuit_breaker.core import shell
 from circuit_breaker.core.blinding import blind, without_digits
-
-try:
-    from _blake2 import blake2b
-except ImportError:  # an interpreter without the C half
-    from hashlib import blake2b
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,15 +16,70 @@ if TYPE_CHECKING:
 
 SHELLS = frozenset(("Bash", "bash", "exec_command", "shell", "local_shell"))
 WRITERS = frozenset(
-    "Edit Write MultiEdit NotebookEdit edit write multiedit patch apply_patch create_file str_replace_editor".split()
+    [
+        "Edit",
+        "Write",
+        "MultiEdit",
+        "NotebookEdit",
+        "edit",
+        "write",
+        "multiedit",
+        "patch",
+        "apply_patch",
+        "create_file",
+        "str_replace_editor",
+    ]
 )
 SPAWNERS = frozenset(("Agent", "Task", "task"))
-COSMETIC = frozenset(("description", "timeout", "run_in_background", "yield_time_ms", "max_output_tokens", "justification"))
-READING_NAMES = frozenset(
-    "get list read search find query fetch view show describe status lookup browse inspect check count ls cat grep glob "
-    "resolve explain analyze screenshot snapshot download".split()
+COSMETIC = frozenset(
+    ("description", "timeout", "run_in_background", "yield_time_ms", "max_output_tokens", "justification")
 )
-LOOKUPS = frozenset("Read Grep Glob LS WebFetch WebSearch read grep glob list webfetch NotebookRead".split())
+READING_NAMES = frozenset(
+    [
+        "get",
+        "list",
+        "read",
+        "search",
+        "find",
+        "query",
+        "fetch",
+        "view",
+        "show",
+        "describe",
+        "status",
+        "lookup",
+        "browse",
+        "inspect",
+        "check",
+        "count",
+        "ls",
+        "cat",
+        "grep",
+        "glob",
+        "resolve",
+        "explain",
+        "analyze",
+        "screenshot",
+        "snapshot",
+        "download",
+    ]
+)
+LOOKUPS = frozenset(
+    [
+        "Read",
+        "Grep",
+        "Glob",
+        "LS",
+        "WebFetch",
+        "WebSearch",
+        "read",
+        "grep",
+        "glob",
+        "list",
+        "webfetch",
+        "NotebookRead",
+    ]
+)
 _MISSES = (
     "not found",
     "no such file",
@@ -112,7 +164,9 @@ def error_key(kind: str, text: str, tool_input: object = None) -> str:
     """An error's identity: its outcome, and its first and last lines without those that only echo the input."""
     lines = [line.strip() for line in text.split("\n")]
     echoed = _input_lines(tool_input)
-    told = [line for line in lines if line and line not in echoed and line.removeprefix("String: ") not in echoed]
+    told = [
+        line for line in lines if line and line not in echoed and line.removeprefix("String: ") not in echoed
+    ]
     if len(told) > ERROR_HEAD + ERROR_TAIL:
         told = told[:ERROR_HEAD] + told[-ERROR_TAIL:]
     return digest(f"{kind}\n{blind(chr(10).join(told))}")
@@ -134,7 +188,9 @@ def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None
     if tool in SHELLS:
         words = shell.first_words(command_of(tool_input)[1])
         return f"{tool} {words if len(words) <= 40 and words.isascii() else digest(words)}", None
-    return tool, {name: digest(canonical(value)) for name, value in tool_input.items() if name not in COSMETIC}
+    return tool, {
+        name: digest(canonical(value)) for name, value in tool_input.items() if name not in COSMETIC
+    }
 
 
 def service(tool: str, tool_input: object) -> str:
@@ -191,7 +247,9 @@ def change_level(tool: str, tool_input: object) -> int:
         command = command_of(tool_input)[1]
         if "apply_patch" in command:
             return 2
-        return 0 if shell.is_reading(command) else 1
+        from circuit_breaker.core import reading
+
+        return 0 if reading.is_reading(command) else 1
     return 0
 
 
@@ -215,7 +273,9 @@ def is_poll(tool: str, tool_input: object) -> bool:
     command = command_of(tool_input)[1]
     if not any(word in command for word in ("sleep", "watch", "until", "wait", "-w")):
         return False
-    return shell.waits(command) and shell.is_reading(command)
+    from circuit_breaker.core import reading
+
+    return reading.waits(command) and reading.is_reading(command)
 
 
 def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:

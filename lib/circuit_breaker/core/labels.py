@@ -12,10 +12,68 @@ from circuit_breaker.core.identity import SHELLS, command_of
 LABEL_MAX = 60
 MASK = "…"
 _PATHS = ("file_path", "path", "notebook_path", "filePath")
-_TALKERS = frozenset("echo printf export set sshpass pass expect read openssl".split())
-_SECRET_NAMES = ("password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "api-key", "access_key", "auth", "credential", "private_key", "bearer", "cookie", "session_key", "signature", "pwd=", "pass=")
-_SECRET_OPTIONS = frozenset(("-p", "-u", "--password", "--token", "--user", "--pass", "--secret", "--api-key", "-H", "--header", "--auth"))
-_PREFIXES = ("sk-", "sk_", "pk_", "rk_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "AKIA", "ASIA", "AIza", "eyJ", "ya29.", "npm_", "pypi-", "hf_", "dop_v1_", "SG.", "Bearer", "Basic")
+_TALKERS = frozenset(["echo", "printf", "export", "set", "sshpass", "pass", "expect", "read", "openssl"])
+_SECRET_NAMES = (
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "api-key",
+    "access_key",
+    "auth",
+    "credential",
+    "private_key",
+    "bearer",
+    "cookie",
+    "session_key",
+    "signature",
+    "pwd=",
+    "pass=",
+)
+_SECRET_OPTIONS = frozenset(
+    (
+        "-p",
+        "-u",
+        "--password",
+        "--token",
+        "--user",
+        "--pass",
+        "--secret",
+        "--api-key",
+        "-H",
+        "--header",
+        "--auth",
+    )
+)
+_PREFIXES = (
+    "sk-",
+    "sk_",
+    "pk_",
+    "rk_",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "xox",
+    "AKIA",
+    "ASIA",
+    "AIza",
+    "eyJ",
+    "ya29.",
+    "npm_",
+    "pypi-",
+    "hf_",
+    "dop_v1_",
+    "SG.",
+    "Bearer",
+    "Basic",
+)
 _APART = {ord(c): f" {c} " for c in "\"'`()[]{}<>,;"}
 
 
@@ -79,7 +137,12 @@ def _harmless(c: str) -> bool:
     code = ord(c)
     if code < 32 or 0x7F <= code <= 0x9F or 0xD800 <= code <= 0xDFFF:
         return False
-    return not (0x200B <= code <= 0x200F or 0x2028 <= code <= 0x202E or 0x2060 <= code <= 0x206F or code in (0xFEFF, 0x061C))
+    return not (
+        0x200B <= code <= 0x200F
+        or 0x2028 <= code <= 0x202E
+        or 0x2060 <= code <= 0x206F
+        or code in (0xFEFF, 0x061C)
+    )
 
 
 def clip(text: str, limit: int = 160, tool_input: object = None) -> str:
@@ -92,7 +155,12 @@ def clip(text: str, limit: int = 160, tool_input: object = None) -> str:
         if not word:
             continue
         if secret_next and word not in "\"'`()[]{}<>,;:=":
-            words[i] = MASK if word.lower() not in ("is", "was", "not", "for", "bearer", "basic", "required", "missing", "invalid") else word
+            words[i] = (
+                MASK
+                if word.lower()
+                not in ("is", "was", "not", "for", "bearer", "basic", "required", "missing", "invalid")
+                else word
+            )
             secret_next = word.lower() in ("bearer", "basic", "is", "was")
             continue
         name, sign, value = word.partition("=")
@@ -102,7 +170,9 @@ def clip(text: str, limit: int = 160, tool_input: object = None) -> str:
         if any(part in lowered for part in _SECRET_NAMES):
             if value:
                 words[i] = name + sign + MASK
-            secret_next = not value and (bool(sign) or word in _SECRET_OPTIONS or lowered in ("bearer", "password", "token", "secret"))
+            secret_next = not value and (
+                bool(sign) or word in _SECRET_OPTIONS or lowered in ("bearer", "password", "token", "secret")
+            )
             if word.startswith("--") and not value:
                 secret_next = True
         elif word in _SECRET_OPTIONS:
@@ -127,7 +197,11 @@ def _told_secrets(tool_input: object) -> frozenset[str]:
         words = segment.words
         for i, word in enumerate(words):
             name, sign, value = word.partition("=")
-            if sign and value and (name.replace("_", "a").isalnum() or any(p in name.lower() for p in _SECRET_NAMES)):
+            if (
+                sign
+                and value
+                and (name.replace("_", "a").isalnum() or any(p in name.lower() for p in _SECRET_NAMES))
+            ):
                 found.add(value)
             elif word in _SECRET_OPTIONS and i + 1 < len(words):
                 found.update(words[i + 1].replace(":", " ").split())
@@ -150,4 +224,6 @@ def _looks_secret(word: str) -> bool:
     letters = sum(c.isalpha() for c in core)
     digits = sum(c.isdigit() for c in core)
     mixed = digits >= 3 and letters >= 3 and letters + digits >= 0.8 * len(core)
-    return mixed and not any(core.endswith(end) for end in (".py", ".js", ".ts", ".go", ".rs", ".json", ".md", ".log"))
+    return mixed and not any(
+        core.endswith(end) for end in (".py", ".js", ".ts", ".go", ".rs", ".json", ".md", ".log")
+    )

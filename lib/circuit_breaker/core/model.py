@@ -23,7 +23,7 @@ MAIN = ""  # the lane of the main thread; a subagent's lane is its agent id
 class Record:
     """A value with named slots: `FIELDS` gives each its default; containers are copied for every new value."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
     FIELDS: dict[str, Any] = {}
 
     def __init__(self, **values: Any) -> None:
@@ -43,12 +43,19 @@ class Record:
         return copy
 
     def __eq__(self, other: object) -> bool:
-        return self.__class__ is other.__class__ and all(getattr(self, n) == getattr(other, n) for n in self.__slots__)
+        return self.__class__ is other.__class__ and all(
+            getattr(self, n) == getattr(other, n) for n in self.__slots__
+        )
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in self.__slots__)})"
 
     __hash__ = None  # type: ignore[assignment]
+
+    if TYPE_CHECKING:  # the fields are what FIELDS names
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
 
 def _slots(fields: dict[str, Any]) -> tuple[str, ...]:
@@ -173,14 +180,33 @@ class Result(Record):
 class Ask(Record):
     """May this call go ahead? `armed`: a circuit of the session is not CLOSED."""
 
-    FIELDS = {"id": "", "tool": "", "input": None, "cwd": "", "prompt": "", "lane": MAIN, "origin": "", "armed": False, "guarded": None}
+    FIELDS = {
+        "id": "",
+        "tool": "",
+        "input": None,
+        "cwd": "",
+        "prompt": "",
+        "lane": MAIN,
+        "origin": "",
+        "armed": False,
+        "guarded": None,
+    }
     __slots__ = _slots(FIELDS)
 
 
 class Reported(Record):
     """One call's outcome before its batch: a failure (or, where somebody registers it, a success)."""
 
-    FIELDS = {"id": "", "tool": "", "input": None, "kind": FAILED, "text": "", "cwd": "", "prompt": "", "lane": MAIN}
+    FIELDS = {
+        "id": "",
+        "tool": "",
+        "input": None,
+        "kind": FAILED,
+        "text": "",
+        "cwd": "",
+        "prompt": "",
+        "lane": MAIN,
+    }
     __slots__ = _slots(FIELDS)
 
 

@@ -134,7 +134,8 @@ def _stopped(work: Work, event: Stopped) -> None:
     turns.flush(work)
     lane, action = work.lane, work.action("hook_recursion")
     if not event.again:
-        return turns.close_recursion(work)
+        turns.close_recursion(work)
+        return
     if not action:
         return
     lane.stops += 1
@@ -142,9 +143,16 @@ def _stopped(work: Work, event: Stopped) -> None:
     if lane.stops <= rule["threshold"]:
         return
     subject = "Stop" if work.name == MAIN else "SubagentStop"
-    signal = Signal(rule="hook_recursion", subject=subject, count=lane.stops, since=lane.n, facts={"once": lane.stops > rule["threshold"] + 1})
+    signal = Signal(
+        rule="hook_recursion",
+        subject=subject,
+        count=lane.stops,
+        since=lane.n,
+        facts={"once": lane.stops > rule["threshold"] + 1},
+    )
     if action != "block":
-        return verdicts.act(work, signal)
+        verdicts.act(work, signal)
+        return
     _stop_recursion(work, signal)
 
 
@@ -156,7 +164,9 @@ def _stop_recursion(work: Work, signal: Signal) -> None:
     known = work.lane.circuits.get(f"hook_recursion:{signal.subject}")
     circuit = known or Circuit(rule="hook_recursion", subject=signal.subject)
     if circuit.state == CLOSED:
-        circuit = breaker.trip(circuit.but(count=signal.count, cause=cause), work.now, rule["cooldown_base_seconds"], steps)
+        circuit = breaker.trip(
+            circuit.but(count=signal.count, cause=cause), work.now, rule["cooldown_base_seconds"], steps
+        )
         work.count("hook_recursion", trips=1, seen=signal.count)
         work.record("trip", circuit, CLOSED)
     elif circuit.state == HALF_OPEN:
@@ -166,7 +176,8 @@ def _stop_recursion(work: Work, signal: Signal) -> None:
         circuit, refusal = breaker.admit(circuit, f"stop-{work.lane.stops}", work.now, work.lane.turn, 0.0)
         if not refusal:
             work.record("probe", circuit, OPEN, "the turn may go on once")
-            return work.put(circuit)
+            work.put(circuit)
+            return
     work.put(circuit)
     verdicts.end_turn(work, circuit.name, cause, [])
 

@@ -39,7 +39,11 @@ def state(name: str, plain: bool) -> str:
 
 
 def _subject(rule: str, subject: Mapping[str, Any], plain: bool) -> list[str]:
-    lines = ["", f"{state(subject['state'], plain)}  {rule}:{subject['subject']}", f"   why: {subject['cause']}"]
+    lines = [
+        "",
+        f"{state(subject['state'], plain)}  {rule}:{subject['subject']}",
+        f"   why: {subject['cause']}",
+    ]
     if subject["last_error"]:
         lines.append(f"   last error: {subject['last_error']}")
     if subject["trial_out"]:
@@ -75,16 +79,23 @@ def _rule(name: str, entry: Mapping[str, Any], plain: bool) -> str:
 
 def _rest(facts: Mapping[str, Any]) -> list[str]:
     health, counts = facts["health"], facts["incidents"]
-    lines = [f"Mode: {facts['mode']}", f"Incidents: {counts['total']} ({counts['last_24h']} in the last 24 h)"]
+    lines = [
+        f"Mode: {facts['mode']}",
+        f"Incidents: {counts['total']} ({counts['last_24h']} in the last 24 h)",
+    ]
     if facts["mode"] == "observe":
         would = sum(entry["would_have_opened"] for entry in facts["circuits"].values())
-        lines.append(f"Observing only: {would} circuits would have opened. To block for real: python3 plugin mode enforce")
+        lines.append(
+            f"Observing only: {would} circuits would have opened. To block for real: python3 plugin mode enforce"
+        )
     if facts["bypass"]:
-        lines.append(f"Bypass: granted for the current prompt; {facts['bypass']['let_through']} calls let through")
+        lines.append(
+            f"Bypass: granted for the current prompt; {facts['bypass']['let_through']} calls let through"
+        )
     if health["errors"]:
-        lines.append(f"Errors inside hooks: {health['errors']} (the calls went through); the last: {health['last_error'][:200]}")
+        lines.append(
+            f"Errors inside hooks: {health['errors']} (the calls went through); the last: {health['last_error'][:200]}"
+        )
     lines += [f"Config problem: {problem}" for problem in health["config_problems"]]
     lines += [f"The project's config relaxes: {what}" for what in health["weakened"]]
     return lines
-
-

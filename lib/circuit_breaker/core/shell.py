@@ -1,77 +1,26 @@
-"""What does a shell command line say? Its segments, what it runs, whether it only reads. Pure.
-
-A careful reading of ordinary command lines, not a shell: what it cannot tell counts as changing something.
-"""
+"""What does a shell command line say? Its simple commands, what each of them runs, and where. Pure."""
 
 from __future__ import annotations
 
-# Programs that look and change nothing (policy 4: the one fixed list). Options that make one of them write are in `_WRITES`.
-READING = frozenset(
-    "ls ll la dir cat bat head tail less more grep egrep fgrep rg ag ack find fd locate pwd echo printf which whereis type "
-    "command stat file wc nl tac sort uniq cut tr column paste comm join fold fmt rev jq yq xmllint diff cmp colordiff ps pgrep "
-    "top htop free uptime du df date cal env printenv id whoami groups hostname uname arch nproc lscpu tree test [ [[ true "
-    "false : sleep wait readlink realpath basename dirname seq awk gawk sed curl strings xxd hexdump od md5sum sha1sum "
-    "sha256sum cksum ping dig nslookup host lsof netstat ss jobs history man help watch exa eza zcat zgrep getent "
-    "locale tty ldd nm objdump readelf ffprobe identify exiftool".split()
+WRAPPERS = frozenset(
+    [
+        "sudo",
+        "env",
+        "time",
+        "nohup",
+        "command",
+        "exec",
+        "builtin",
+        "xargs",
+        "nice",
+        "stdbuf",
+        "unbuffer",
+        "caffeinate",
+    ]
 )
-# Programs with reading subcommands; "" stands for none given. A second word is looked at where the first one needs it.
-SUBCOMMANDS = {
-    "git": "status log diff show rev-parse ls-files ls-tree ls-remote blame describe shortlog reflog cat-file grep "
-    "rev-list merge-base whatchanged name-rev for-each-ref count-objects check-ignore var version help",
-    "gh": "status",
-    "npm": "ls list view info outdated root prefix why explain",
-    "pnpm": "ls list why outdated",
-    "yarn": "list why info",
-    "pip": "list show freeze check",
-    "pip3": "list show freeze check",
-    "uv": "tree version",
-    "cargo": "tree metadata search version",
-    "go": "list env version doc",
-    "docker": "ps logs images inspect version info stats top port",
-    "podman": "ps logs images inspect version info stats top port",
-    "kubectl": "get describe logs top version explain api-resources",
-    "systemctl": "status show is-active is-enabled list-units cat",
-    "journalctl": "",
-    "brew": "list info search",
-    "apt": "list show search",
-    "bundle": "list show",
-    "terraform": "show output version",
-    "aws": "",
-    "tmux": "ls list-sessions capture-pane",
-}
-DEEPER = {
-    "git remote": ("", "-v", "show", "get-url"),
-    "git stash": ("list", "show"),
-    "git config": ("--get", "--list", "-l", "--get-all", "--get-regexp"),
-    "git worktree": ("list",),
-    "git branch": ("", "-a", "-r", "-v", "-vv", "--list", "--show-current", "--all", "--contains"),
-    "git tag": ("", "-l", "--list"),
-    "git submodule": ("status",),
-    "gh run": ("view", "list", "watch"),
-    "gh pr": ("view", "list", "checks", "diff", "status"),
-    "gh issue": ("view", "list", "status"),
-    "gh repo": ("view", "list"),
-    "gh release": ("view", "list"),
-    "gh workflow": ("view", "list"),
-    "gh auth": ("status",),
-    "docker compose": ("ps", "logs", "top", "images", "config"),
-    "docker image": ("ls", "inspect"),
-    "docker container": ("ls", "inspect", "logs"),
-}
-WRAPPERS = frozenset("sudo env time nohup command exec builtin xargs nice stdbuf unbuffer caffeinate".split())
-KEYWORDS = frozenset("if then else elif fi while until do done ! { } ( ) esac".split())
-_WRITES = {
-    "find": ("-delete", "-exec", "-execdir", "-ok", "-fprint", "-fls"),
-    "fd": ("-x", "-X", "--exec", "--exec-batch"),
-    "sed": ("-i", "--in-place"),
-    "awk": ("-i",),
-    "curl": ("-X", "--request", "-d", "--data", "-o", "-O", "--output", "-T", "--upload-file", "-F", "--form", "--remote-name"),
-    "sort": ("-o", "--output"),
-    "yq": ("-i", "--inplace"),
-    "tree": ("-o",),
-    "date": ("-s", "--set"),
-    "gh": ("-X", "-f", "-F", "--method", "--field", "--raw-field", "--input"),
-}
+KEYWORDS = frozenset(
+    ["if", "then", "else", "elif", "fi", "while", "until", "do", "done", "!", "{", "}", "(", ")", "esac"]
+)
 _BLANK = " \t\r"
 
 
@@ -181,7 +130,9 @@ def _without_bodies(command: str) -> str:
         if command.startswith("<<<", at):
             at = command.find("<<", at + 3)
             continue
-        word = command[begin:].lstrip(_BLANK).split("\n", 1)[0].split(" ", 1)[0].rstrip(";|&)>").strip("'\"\\")
+        word = (
+            command[begin:].lstrip(_BLANK).split("\n", 1)[0].split(" ", 1)[0].rstrip(";|&)>").strip("'\"\\")
+        )
         line_end = command.find("\n", begin)
         if not word or line_end < 0:
             return command
@@ -204,11 +155,13 @@ def program(words: list[str]) -> list[str]:
     while i < len(words):
         word = words[i]
         name = word.rpartition("/")[2]
-        if word in KEYWORDS or _assignment(word):
+        if word in KEYWORDS or is_assignment(word):
             i += 1
         elif name == "timeout":
             i = _past_timeout(words, i)
-        elif name in WRAPPERS and (name != "command" or i + 1 < len(words) and words[i + 1] not in ("-v", "-V")):
+        elif name in WRAPPERS and (
+            name != "command" or i + 1 < len(words) and words[i + 1] not in ("-v", "-V")
+        ):
             i += 1
             while i < len(words) and (words[i].startswith("-") or (name == "nice" and words[i].isdigit())):
                 i += 2 if name == "xargs" and words[i] in ("-I", "-n", "-P", "-L", "-d") else 1
@@ -224,94 +177,9 @@ def _past_timeout(words: list[str], i: int) -> int:
     return i + 1
 
 
-def _assignment(word: str) -> bool:
+def is_assignment(word: str) -> bool:
     name, sign, _ = word.partition("=")
     return bool(sign) and name.replace("_", "a").isalnum() and not name[:1].isdigit()
-
-
-def is_reading(command: str) -> bool:
-    """Does every segment of the command only look at things?"""
-    if not all(_reads(segment) for segment in segments(command)):
-        return False
-    return all(is_reading(inner) for inner in _substitutions(command))
-
-
-def _substitutions(command: str) -> list[str]:
-    """The commands inside `$(...)` and backticks, one level."""
-    found = []
-    at = command.find("$(")
-    while at >= 0:
-        depth, end = 1, at + 2
-        while end < len(command) and depth:
-            depth += {"(": 1, ")": -1}.get(command[end], 0)
-            end += 1
-        if command[at + 2 : at + 3] != "(":
-            found.append(command[at + 2 : end - 1])
-        at = command.find("$(", end)
-    ticks = command.split("`")
-    return found + ticks[1::2]
-
-
-def _reads(segment: Segment) -> bool:
-    if segment.writes:
-        return False
-    words = program(segment.words)
-    if not words:
-        return not any(_assignment(word) for word in segment.words) or bool(segment.words)
-    name, rest = words[0], words[1:]
-    if name in ("for", "case", "select", "cd", "export", "set", "local"):
-        return True
-    if any(word.startswith(flag) if len(flag) == 2 else word.split("=")[0] == flag for flag in _WRITES.get(name, ()) for word in rest):
-        return False
-    if name in READING:
-        return True
-    if name == "watch":
-        return True
-    if rest in (["--version"], ["--help"], ["-V"], ["-v"], ["version"]):
-        return True
-    return _reading_subcommand(name, rest)
-
-
-def _reading_subcommand(name: str, rest: list[str]) -> bool:
-    plain = [word for word in _without_options(name, rest)]
-    first = plain[0] if plain else ""
-    deeper = DEEPER.get(f"{name} {first}")
-    if deeper is not None:
-        after = rest[rest.index(first) + 1 :]
-        return (after[0] if after else "") in deeper
-    if name == "gh" and first == "api":
-        return True
-    if name == "aws":
-        return len(plain) > 1 and plain[1].startswith(("describe", "list", "get", "ls", "wait"))
-    return name in SUBCOMMANDS and (first in SUBCOMMANDS[name].split() or (not SUBCOMMANDS[name] and name != "aws"))
-
-
-def _without_options(name: str, words: list[str]) -> list[str]:
-    plain, skip = [], False
-    for word in words:
-        if skip:
-            skip = False
-        elif word.startswith("-"):
-            skip = word in ("-C", "-c", "-n", "--namespace", "--context", "-R", "--repo", "--prefix", "--git-dir")
-        else:
-            plain.append(word)
-    return plain
-
-
-def waits(command: str) -> bool:
-    """Does it wait before or while it looks: a sleep in front or in a loop, `--watch`, `watch`, `until`?"""
-    parts = segments(command)
-    for i, segment in enumerate(parts):
-        words = segment.words
-        if not words:
-            continue
-        if words[0] in ("until", "watch", "wait") or "--watch" in words or (words[:2] == ["gh", "run"] and "watch" in words[2:3]):
-            return True
-        if words[0] in ("sleep", "do") and (i < len(parts) - 1 or len(parts) == 1 or "sleep" in words):
-            return True
-        if words[0] in ("kubectl", "gh") and "-w" in words:
-            return True
-    return False
 
 
 def normalise(command: str, cwd: str) -> tuple[str, str]:
@@ -323,7 +191,7 @@ def normalise(command: str, cwd: str) -> tuple[str, str]:
     while True:
         shorter, cwd = _strip_front(text, cwd)
         if shorter == text or not shorter:
-            return (text if not shorter else shorter), cwd
+            return shorter or text, cwd
         text = shorter
 
 
@@ -332,7 +200,9 @@ def fold(command: str) -> str:
     if "'" not in command and '"' not in command and "\\" not in command and "\n" not in command:
         return " ".join(command.split())
     here = command.find("<<")
-    head, tail = (command, "") if here < 0 or command.startswith("<<<", here) else (command[:here], command[here:])
+    head, tail = (
+        (command, "") if here < 0 or command.startswith("<<<", here) else (command[:here], command[here:])
+    )
     out: list[str] = []
     i = start = 0
     while i < len(head):
@@ -379,7 +249,14 @@ def _strip_front(text: str, cwd: str) -> tuple[str, str]:
         words = rest.split(" ")
         i = _past_timeout(["timeout", *words], 0) - 1
         return (text, cwd) if i >= len(words) or i < 1 else (" ".join(words[i:]), cwd)
-    if _assignment(word) and "$(" not in word and "`" not in word and rest and '"' not in word and "'" not in word:
+    if (
+        is_assignment(word)
+        and "$(" not in word
+        and "`" not in word
+        and rest
+        and '"' not in word
+        and "'" not in word
+    ):
         return rest, cwd
     return text, cwd
 

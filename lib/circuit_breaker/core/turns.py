@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core import asking, breaker, evidence, identity, labels, verdicts
+from circuit_breaker.core import asking, breaker, evidence, verdicts
 from circuit_breaker.core.detectors import DETECTORS, note_services
 from circuit_breaker.core.model import (
     CLOSED,
     DENIED,
-
-    FAILURES,
     HALF_OPEN,
     INTERRUPTED,
     INVALID,
@@ -26,11 +24,10 @@ from circuit_breaker.core.model import (
     Streak,
     Turn,
 )
+from circuit_breaker.core.outcomes import outcome_of, packed, unpacked
 from circuit_breaker.core.work import Work
 
 SEEN_MAX, PENDING_MAX, SERVICE_TIMES_MAX = 128, 64, 64
-# what a pending outcome keeps on disk, in this order
-KEPT = ("id", "tool", "key", "kind", "label", "result", "digits", "error", "clip", "empty", "poll", "miss", "change")
 
 
 def reported(work: Work, event: Reported) -> None:
@@ -41,7 +38,7 @@ def reported(work: Work, event: Reported) -> None:
     result = Result(id=event.id, tool=event.tool, input=event.input, hint=event.kind, text=event.text)
     lane.cwd = lane.cwd or event.cwd  # a lane's first turn: the directory after it is the best that is known
     outcome = outcome_of(result, event.kind, lane.cwd)
-    lane.pending[event.id] = [getattr(outcome, name) for name in KEPT]
+    lane.pending[event.id] = packed(outcome)
     while len(lane.pending) > PENDING_MAX:
         del lane.pending[next(iter(lane.pending))]
     circuit = asking.find(work, event.tool, event.input, outcome.key)
@@ -52,7 +49,7 @@ def reported(work: Work, event: Reported) -> None:
 def flush(work: Work, keep: frozenset[str] = frozenset()) -> None:
     """Failures whose batch never came are a turn of their own."""
     lane = work.lane
-    lost = [_unpacked(kept) for call_id, kept in lane.pending.items() if call_id not in keep]
+    lost = [unpacked(kept) for call_id, kept in lane.pending.items() if call_id not in keep]
     lane.pending = {call_id: kept for call_id, kept in lane.pending.items() if call_id in keep}
     if lost:
         _take_turn(work, lost, frozenset(outcome.id for outcome in lost))
@@ -83,7 +80,8 @@ def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str]) -> None
     free = _settle_circuits(work, outcomes, ids)
     if not any(outcome.kind not in SILENT for outcome in outcomes):
         note_services(work.session, outcomes, work.now, SERVICE_TIMES_MAX)
-        return _count_denials(work, outcomes)
+        _count_denials(work, outcomes)
+        return
     lane.turn += 1
     evidence.take(lane, free)
     evidence.note_writes(work.session, lane, free)
@@ -103,7 +101,7 @@ def _outcome(work: Work, result: Result) -> Outcome:
     lane = work.lane
     kept = lane.pending.get(result.id)
     if kept is not None:
-        outcome = _unpacked(kept)
+        outcome = unpacked(kept)
         outcome.input = result.input
         if outcome.kind != OK:
             return outcome
@@ -111,30 +109,6 @@ def _outcome(work: Work, result: Result) -> Outcome:
     if result.id in lane.denied:
         return outcome_of(result, OURS, lane.cwd)
     return outcome_of(result, result.hint, lane.cwd)
-
-
-def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
-    """The outcome of `result` as the rules see it; `cwd` is the lane's directory before the turn."""
-    tool, given, text = result.tool, result.input, result.text
-    outcome = Outcome(id=result.id, tool=tool, input=given, kind=kind, key=identity.call_key(tool, given, cwd))
-    if kind in SILENT:
-        return outcome
-    outcome.label = labels.label(tool, given)
-    outcome.result = identity.result_key(text)
-    outcome.digits = identity.digits_key(text)
-    outcome.empty = not text.strip()
-    outcome.poll = identity.is_poll(tool, given)
-    if kind in FAILURES:
-        outcome.error = identity.error_key(kind, text, given)
-        outcome.clip = labels.clip(text, 160, given)
-        outcome.miss = identity.is_bare(text) or identity.is_lookup_miss(tool, given, text)
-    else:
-        outcome.change = identity.change_level(tool, given)
-    return outcome
-
-
-def _unpacked(kept: list) -> Outcome:  # type: ignore[type-arg]
-    return Outcome(**dict(zip(KEPT, kept)))
 
 
 def _settle_circuits(work: Work, outcomes: list[Outcome], ids: frozenset[str]) -> list[Outcome]:
@@ -151,7 +125,12 @@ def _settle_circuits(work: Work, outcomes: list[Outcome], ids: frozenset[str]) -
             if known is None or (outcome.kind == OK and known.kind != OK):
                 free[outcome.key] = outcome  # equal calls inside one batch are one decision
     for circuit in list(work.lane.circuits.values()):
-        if circuit.state == HALF_OPEN and circuit.probe and circuit.probe not in ids and circuit.rule != "hook_recursion":
+        if (
+            circuit.state == HALF_OPEN
+            and circuit.probe
+            and circuit.probe not in ids
+            and circuit.rule != "hook_recursion"
+        ):
             work.put(breaker.release(circuit, ran=False))  # this turn came after the probe's: it is over
     return list(free.values())
 
@@ -159,29 +138,37 @@ def _settle_circuits(work: Work, outcomes: list[Outcome], ids: frozenset[str]) -
 def _gated(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     """The result of a call whose circuit is not CLOSED: the probe's is a verdict, an older call's is ignored."""
     if circuit.state == HALF_OPEN and circuit.probe == outcome.id:
-        return _probed(work, circuit, outcome)
+        _probed(work, circuit, outcome)
+        return
     if work.bypassed and outcome.kind == OK and _is_new(circuit, outcome):
-        return close(work, circuit, "a call under the bypass brought something new")
+        close(work, circuit, "a call under the bypass brought something new")
+        return
     if outcome.kind == INVALID:
         _invalid_again(work, circuit, outcome)
 
 
 def _probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     if outcome.kind in (LAUNCHED, INTERRUPTED, OURS, DENIED):
-        return work.put(breaker.release(circuit, ran=outcome.kind == LAUNCHED))
+        work.put(breaker.release(circuit, ran=outcome.kind == LAUNCHED))
+        return
     if outcome.kind == OK and _is_new(circuit, outcome):
         better = breaker.succeed(circuit, work.config.half_open_successes)
         if better.state == CLOSED:
-            return close(work, circuit, "the trial call brought something new")
+            close(work, circuit, "the trial call brought something new")
+            return
         work.put(better)
-        return work.record("probe", better, HALF_OPEN, f"good trial {better.good}")
+        work.record("probe", better, HALF_OPEN, f"good trial {better.good}")
+        return
     if work.bypassed:
-        return work.put(breaker.release(circuit, ran=True))
+        work.put(breaker.release(circuit, ran=True))
+        return
     rule = work.rule(circuit.rule)
     worse = breaker.fail(circuit, work.now, rule["cooldown_base_seconds"], work.config.cooldown_steps)
     worse = worse.but(clip=outcome.clip or worse.clip)
     work.put(worse)
-    work.record("probe", worse, HALF_OPEN, "the trial call " + ("failed" if outcome.kind != OK else "changed nothing"))
+    work.record(
+        "probe", worse, HALF_OPEN, "the trial call " + ("failed" if outcome.kind != OK else "changed nothing")
+    )
 
 
 def _is_new(circuit: Circuit, outcome: Outcome) -> bool:
@@ -241,7 +228,9 @@ def _buy_probes(work: Work, live_before: list[str], n_before: int) -> None:
         circuit = work.lane.circuits.get(name)
         if circuit is None or circuit.state != OPEN:
             continue
-        if any(n > n_before and before < circuit.since for n, before in work.lane.moves) or _learned(work, n_before):
+        if any(n > n_before and before < circuit.since for n, before in work.lane.moves) or _learned(
+            work, n_before
+        ):
             work.put(breaker.buy(circuit, "progress"))
 
 
@@ -314,5 +303,3 @@ def _hand_over_notes(work: Work, event: Turn) -> None:
         if lane != work.name:
             work.tells.append(text)
     work.session.notes = [note for note in work.session.notes if note[0] == work.name]
-
-

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from circuit_breaker.core.model import CLOSED, HALF_OPEN, OPEN, Circuit, Signal
 
-MARKS = {OPEN: "\N{POLICE CARS REVOLVING LIGHT}", HALF_OPEN: "\N{WARNING SIGN}\ufe0f", CLOSED: "\N{WHITE HEAVY CHECK MARK}"}
+MARKS = {
+    OPEN: "\N{POLICE CARS REVOLVING LIGHT}",
+    HALF_OPEN: "\N{WARNING SIGN}\ufe0f",
+    CLOSED: "\N{WHITE HEAVY CHECK MARK}",
+}
 TITLE = "CIRCUIT BREAKER STATUS"
 NONE_ACTIVE = "Active Breakers: None (all systems operational)"
 PREFIX = "[circuit_breaker]"
@@ -25,7 +29,9 @@ def cause(signal: Signal) -> str:
     if signal.rule == "repeated_call":
         return f"it returned the same result {count} times and nothing was changed in between"
     if signal.rule == "call_cycle":
-        return f"{facts['period']} calls went round {count} times with the same results and nothing was changed"
+        return (
+            f"{facts['period']} calls went round {count} times with the same results and nothing was changed"
+        )
     if signal.rule == "sequential_tools":
         return f"{count} calls of one kind came one after another, one a turn"
     if signal.rule == "external_api" and facts.get("total"):
@@ -81,7 +87,7 @@ def tell(signal: Signal, opened: bool) -> str:
 def deny(circuit: Circuit, why: str, wait: float, keyword: str) -> str:
     """Why a call is denied: what happened, the evidence, what to do instead, how long, how a person lifts it."""
     evidence = f" Last error: {circuit.clip}" if circuit.clip else ""
-    lift = f"A person can lift it: /reset-circuit --circuit \"{circuit.name}\", or {keyword} as the first line of a prompt."
+    lift = f'A person can lift it: /reset-circuit --circuit "{circuit.name}", or {keyword} as the first line of a prompt.'
     if circuit.rule == "agent_spawn":
         return (
             f"Circuit breaker OPEN for {circuit.subject}: {circuit.cause}. No further agents until a person speaks. Work with "

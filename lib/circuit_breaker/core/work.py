@@ -28,7 +28,18 @@ CIRCUITS_MAX = 24  # a lane's circuits; closed ones that only remember their lev
 class Work:
     """The copies one step may change, the time and configuration it was given, and the answer it builds."""
 
-    __slots__ = ("session", "lane", "config", "now", "name", "bypassed", "transitions", "tells", "ends", "denial")
+    __slots__ = (
+        "session",
+        "lane",
+        "config",
+        "now",
+        "name",
+        "bypassed",
+        "transitions",
+        "tells",
+        "ends",
+        "denial",
+    )
 
     def __init__(self, session: Session, lane: Lane, name: str, config: Config, now: float) -> None:
         self.session: Session = session.but()
@@ -75,11 +86,18 @@ class Work:
         """Record what is no change of a circuit: a telling, an ending, a bypass."""
         self.transitions.append(
             Transition(
-                event=event, circuit=subject, cause=cause, at=self.now, lane=self.name, calls=list(calls)[-CALLS_MAX:]
+                event=event,
+                circuit=subject,
+                cause=cause,
+                at=self.now,
+                lane=self.name,
+                calls=list(calls)[-CALLS_MAX:],
             )
         )
 
-    def count(self, rule: str, trips: int = 0, would: int = 0, warned: bool = False, seen: int | None = None) -> None:
+    def count(
+        self, rule: str, trips: int = 0, would: int = 0, warned: bool = False, seen: int | None = None
+    ) -> None:
         """Keep a rule's tally: [trips, warned_at, would_have_opened, last count]."""
         tally = self.session.tally if rule == "agent_spawn" else self.lane.tally
         old = tally.get(rule) or [0, 0, 0, 0]
@@ -127,5 +145,3 @@ def matches(name: str, glob: str) -> bool:
         else:
             return False
     return not glob[mark:].strip("*")
-
-

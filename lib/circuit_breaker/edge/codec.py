@@ -41,7 +41,7 @@ def parse(data: bytes | str) -> Any:
             import json
 
             return json.loads(text, parse_constant=_Context.parse_constant)
-        value, end = _json.make_scanner(_Context)(text, 0)
+        value, end = _json.make_scanner(_Context)(text, 0)  # type: ignore[arg-type]
     except StopIteration as stop:
         raise ValueError(f"not JSON at character {stop.value}") from None
     except RecursionError:

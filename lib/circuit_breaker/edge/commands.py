@@ -20,7 +20,9 @@ STATUS_USAGE = "Usage: /circuit-status [--memory] [--json] [--circuit NAME]"
 RESET_USAGE = "Usage: /reset-circuit --all | --circuit NAME   (NAME as /circuit-status shows it)"
 
 
-def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, str], now: float) -> dict[str, Any] | None:
+def answer(
+    payload: Payload, where: Places, config: Config, env: Mapping[str, str], now: float
+) -> dict[str, Any] | None:
     """Block the expansion with the text a person asked for; None for a command that is not ours."""
     name = text_of(payload.fields, "command_name").rpartition(":")[2]
     words = _words(text_of(payload.fields, "command_args"))

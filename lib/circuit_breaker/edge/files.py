@@ -7,7 +7,7 @@ import time
 try:
     import posix as system
 except ImportError:  # Windows names the same calls differently
-    import nt as system  # type: ignore[import-not-found, no-redef]
+    import nt as system  # type: ignore[no-redef]
 try:
     import fcntl
 except ImportError:  # Windows: `Lock` takes filelock instead
@@ -40,7 +40,7 @@ def read(path: str, limit: int = 1 << 24) -> bytes | None:
         info = system.fstat(fd)
         if info.st_mode & _KIND != _REGULAR or info.st_size > limit:
             raise Refused(0, "not a regular file of reasonable size", path)
-        chunks = []
+        chunks: list[bytes] = []
         while True:
             chunk = system.read(fd, max(info.st_size + 1, 4096))
             if not chunk:
@@ -137,7 +137,9 @@ class Lock:
         self.path, self.wait, self.fd = path, wait, -1
 
     def __enter__(self) -> Lock:
-        self.fd = system.open(self.path, system.O_RDWR | system.O_CREAT | _NOFOLLOW | getattr(system, "O_NONBLOCK", 0), 0o600)
+        self.fd = system.open(
+            self.path, system.O_RDWR | system.O_CREAT | _NOFOLLOW | getattr(system, "O_NONBLOCK", 0), 0o600
+        )
         try:
             if system.fstat(self.fd).st_mode & _KIND != _REGULAR:
                 raise Refused(0, "not a regular file", self.path)
@@ -154,7 +156,7 @@ class Lock:
             return fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             pass  # somebody has it: queue for it, with an alarm
-        import _signal
+        import _signal  # type: ignore[import-not-found]
 
         def expired(*_: object) -> None:
             raise TimeoutError(f"{self.path}: still locked after {self.wait:g} s")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from circuit_breaker.core.model import Ask
 from circuit_breaker.core.policy import step
 from circuit_breaker.edge import armed, codec, files, home, incidents, protocol, store
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from circuit_breaker.core.config import Config
-    from circuit_breaker.core.model import Ask, Decision, Lane, Session, Transition
+    from circuit_breaker.core.model import Decision, Lane, Session, Transition
     from circuit_breaker.edge.home import Places
 
 PREFIX = "[circuit_breaker]"
@@ -54,7 +55,7 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
     if event is None:
         return None
     lane = payload.lane
-    if payload.event == "PreToolUse":
+    if isinstance(event, Ask):
         _complete(event, payload, where, config, env)
     if payload.event == "UserPromptSubmit":
         armed_again(where, payload.session)
@@ -164,7 +165,8 @@ def _stderr(line: str) -> None:
 
 
 def _stdin() -> bytes:
-    chunks, size = [], 0
+    chunks: list[bytes] = []
+    size = 0
     while True:
         chunk = files.system.read(0, 1 << 20)
         if not chunk:
@@ -173,5 +175,3 @@ def _stdin() -> bytes:
         if size > PAYLOAD_MAX:
             raise ValueError("a payload of more than 64 MB")
         chunks.append(chunk)
-
-

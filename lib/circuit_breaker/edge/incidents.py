@@ -87,7 +87,9 @@ def live_circuits(where: Places) -> list[tuple[str, str, Circuit]]:
             data = files.read(f"{where.armed}/{name}", 1 << 20) or b""
         except files.Refused:
             continue
-        sessions.update(line.partition("/")[0] for line in data.decode("utf-8", "replace").split("\n") if "/" in line)
+        sessions.update(
+            line.partition("/")[0] for line in data.decode("utf-8", "replace").split("\n") if "/" in line
+        )
     found = []
     for folder in sorted(sessions):
         try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from circuit_breaker.edge import codec, files
 
-TAIL = 1 << 19  # bytes from the end of the transcript that are searched: a prompt's row is near the end when it is asked for
+TAIL = (
+    1 << 19
+)  # bytes from the end of the transcript that are searched: a prompt's row is near the end when it is asked for
 UNKNOWN = "unknown"
 
 

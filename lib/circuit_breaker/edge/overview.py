@@ -70,7 +70,9 @@ def sessions(where: Places, session_id: str = "") -> Iterator[tuple[str, Session
             yield name, session, lanes
 
 
-def _memories(session: Session, lanes: dict[str, Lane]) -> Iterator[tuple[str, dict[str, Circuit], dict[str, Any]]]:
+def _memories(
+    session: Session, lanes: dict[str, Lane]
+) -> Iterator[tuple[str, dict[str, Circuit], dict[str, Any]]]:
     yield "", session.circuits, session.tally
     for name, lane in lanes.items():
         agent = "" if name == store.MAIN_FILE else name[len(store.AGENT_PREFIX) : -len(".json")]
@@ -165,7 +167,7 @@ def reset(where: Places, config: Config, session_id: str, which: str) -> list[st
     closed: list[str] = []
     now = time.time()
     for folder, _, lanes in list(sessions(where, session_id)):
-        names = [name for name in lanes] or [store.MAIN_FILE]
+        names = list(lanes) or [store.MAIN_FILE]
         for name in names:
             lane = MAIN if name == store.MAIN_FILE else name[len(store.AGENT_PREFIX) : -len(".json")]
 

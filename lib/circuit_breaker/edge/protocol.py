@@ -41,9 +41,16 @@ REFUSALS = (
     ("The user doesn't want to take this action right now", ""),
     ("User rejected tool use", ""),
 )
-LAUNCHES = ("Command running in background with ID:", "Command was manually backgrounded", "Async agent launched")
+LAUNCHES = (
+    "Command running in background with ID:",
+    "Command was manually backgrounded",
+    "Async agent launched",
+)
 NOTIFICATION = "<task-notification>"
-MANAGED = ("/etc/claude-code/managed-settings.json", "/Library/Application Support/ClaudeCode/managed-settings.json")
+MANAGED = (
+    "/etc/claude-code/managed-settings.json",
+    "/Library/Application Support/ClaudeCode/managed-settings.json",
+)
 
 
 class Payload:
@@ -98,7 +105,9 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
         return _reported(payload)
     if name == "UserPromptSubmit":
         text = text_of(fields, "prompt")
-        return Prompt(id=prompt, person=not text.startswith(NOTIFICATION), bypass=says(text, keyword), cwd=payload.cwd)
+        return Prompt(
+            id=prompt, person=not text.startswith(NOTIFICATION), bypass=says(text, keyword), cwd=payload.cwd
+        )
     if name in ("Stop", "SubagentStop"):
         return Stopped(again=fields.get("stop_hook_active") is True, prompt=prompt, lane=lane)
     if not name and "tool_name" in fields:
@@ -119,7 +128,11 @@ def _batch(fields: dict[str, Any]) -> list[Result]:
     for call in calls:
         if not isinstance(call, dict):
             raise ValueError("tool_calls: expected objects")
-        tool, given, text = text_of(call, "tool_name"), call.get("tool_input"), response_text(call.get("tool_response"))
+        tool, given, text = (
+            text_of(call, "tool_name"),
+            call.get("tool_input"),
+            response_text(call.get("tool_response")),
+        )
         results.append(
             Result(id=text_of(call, "tool_use_id"), tool=tool, input=given, hint=hint(given, text), text=text)
         )
@@ -170,8 +183,13 @@ def _by_hand(fields: dict[str, Any], lane: str) -> Turn:
     """The line people test with by hand: {"tool_name", "tool_result": {"isError"}, "session_id", "turn_count"}. Each is a turn."""
     outcome = fields.get("tool_result")
     failed = isinstance(outcome, dict) and outcome.get("isError") is True
-    given, text = fields.get("tool_input"), response_text(outcome.get("content") if isinstance(outcome, dict) else outcome)
-    result = Result(id="", tool=text_of(fields, "tool_name"), input=given, hint=FAILED if failed else OK, text=text)
+    given, text = (
+        fields.get("tool_input"),
+        response_text(outcome.get("content") if isinstance(outcome, dict) else outcome),
+    )
+    result = Result(
+        id="", tool=text_of(fields, "tool_name"), input=given, hint=FAILED if failed else OK, text=text
+    )
     return Turn(results=[result], cwd=text_of(fields, "cwd"), lane=lane)
 
 

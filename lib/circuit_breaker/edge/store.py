@@ -28,7 +28,10 @@ def session_folder(where: Places, session_id: str) -> str:
 
 
 def update(
-    where: Places, session_id: str, lane_name: str, decide: Callable[[Session, Lane], tuple[Session, Lane, Any]]
+    where: Places,
+    session_id: str,
+    lane_name: str,
+    decide: Callable[[Session, Lane], tuple[Session, Lane, Any]],
 ) -> tuple[Any, list[str]]:
     """Read the session's and the lane's memory, hand them to `decide`, write what it changed, arm or disarm; all under the lock.
 
@@ -38,7 +41,10 @@ def update(
 
 
 def update_folder(
-    where: Places, session_id: str, lane_name: str, decide: Callable[[Session, Lane], tuple[Session, Lane, Any]]
+    where: Places,
+    session_id: str,
+    lane_name: str,
+    decide: Callable[[Session, Lane], tuple[Session, Lane, Any]],
 ) -> tuple[Any, list[str]]:
     """`update` for a lane by the name of its file."""
     folder = session_folder(where, session_id)
@@ -112,7 +118,9 @@ def encode(memory: Lane | Session) -> bytes:
         if value == default:
             continue
         if name == "streaks":
-            value = {key: [getattr(streak, field) for field in Streak.FIELDS] for key, streak in value.items()}
+            value = {
+                key: [getattr(streak, field) for field in Streak.FIELDS] for key, streak in value.items()
+            }
         elif name == "circuits":
             value = {key: _bare(circuit) for key, circuit in value.items()}
         document[name] = value
@@ -120,7 +128,11 @@ def encode(memory: Lane | Session) -> bytes:
 
 
 def _bare(circuit: Circuit) -> dict[str, Any]:
-    return {name: getattr(circuit, name) for name, default in Circuit.FIELDS.items() if getattr(circuit, name) != default}
+    return {
+        name: getattr(circuit, name)
+        for name, default in Circuit.FIELDS.items()
+        if getattr(circuit, name) != default
+    }
 
 
 def decode(data: bytes, kind: type[Kind]) -> Kind:

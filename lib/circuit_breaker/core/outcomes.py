@@ -1,0 +1,56 @@
+"""What became of one call, as the rules see it? Pure."""
+
+from __future__ import annotations
+
+from circuit_breaker.core import identity, labels
+from circuit_breaker.core.model import FAILURES, SILENT, Outcome, Result
+
+CLIP_MAX = 160
+# what an outcome that waits for its batch keeps on disk, in this order
+KEPT = (
+    "id",
+    "tool",
+    "key",
+    "kind",
+    "label",
+    "result",
+    "digits",
+    "error",
+    "clip",
+    "empty",
+    "poll",
+    "miss",
+    "change",
+)
+
+
+def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
+    """The outcome of `result` as the rules see it; `cwd` is the lane's directory before the turn."""
+    tool, given, text = result.tool, result.input, result.text
+    outcome = Outcome(
+        id=result.id, tool=tool, input=given, kind=kind, key=identity.call_key(tool, given, cwd)
+    )
+    if kind in SILENT:
+        return outcome
+    outcome.label = labels.label(tool, given)
+    outcome.result = identity.result_key(text)
+    outcome.digits = identity.digits_key(text)
+    outcome.empty = not text.strip()
+    outcome.poll = identity.is_poll(tool, given)
+    if kind in FAILURES:
+        outcome.error = identity.error_key(kind, text, given)
+        outcome.clip = labels.clip(text, CLIP_MAX, given)
+        outcome.miss = identity.is_bare(text) or identity.is_lookup_miss(tool, given, text)
+    else:
+        outcome.change = identity.change_level(tool, given)
+    return outcome
+
+
+def packed(outcome: Outcome) -> list:
+    """The outcome as one row of memory; its input is left out."""
+    return [getattr(outcome, name) for name in KEPT]
+
+
+def unpacked(kept: list) -> Outcome:
+    """The outcome of such a row."""
+    return Outcome(**dict(zip(KEPT, kept)))
