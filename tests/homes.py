@@ -6,7 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from circuit_breaker.core.config import Config, build
 from circuit_breaker.edge import janitor
@@ -79,7 +79,7 @@ def lines(count: int, width: int = 0) -> bytes:
     return b"".join(b'{"n":%d,"x":"%s"}\n' % (n, b"x" * width) for n in range(count))
 
 
-def wait_for(true: Any, seconds: float = 20.0) -> Optional[Any]:
+def wait_for(true: Any, seconds: float = 20.0) -> Any | None:
     """What `true()` returns as soon as that is something; None when the time is over."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

@@ -21,7 +21,7 @@ def auto_cleanup_on_startup() -> str:
         janitor.complain([str(error)])
         return ""
     made = rounds.go(where, config, time.time(), os.environ.get("CLAUDE_CODE_SESSION_ID", ""), 0.0)
-    _compress(where, made.child)
+    _compress(where, bool(made.task))
     janitor.complain(made.report.errors + made.report.unreadable)
     return wording.done(made.report.facts(), janitor.ROOT + "/plugin")
 
@@ -54,6 +54,6 @@ def _compress(where: home.Places, anything: bool) -> None:
     if not anything:
         return
     try:
-        detached.start(where, os.environ.get("CLAUDE_CODE_SESSION_ID", ""))
+        detached.start(where, os.environ.get("CLAUDE_CODE_SESSION_ID", ""), "compress")
     except OSError as error:
         janitor.complain([f"compression: {error}"])

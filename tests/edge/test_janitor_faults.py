@@ -250,9 +250,7 @@ def test_sessions_that_start_at_once_do_the_work_once(tmp_path: Path) -> None:
             said.append(start.communicate()[0].strip())
         assert sum("Put away 20 log files" in text for text in said) == 1, said
         assert sorted(text for text in said if text)[1:] == []
-        assert wait_for(
-            lambda: len(home.archives()) == 20 and all(a.suffix == ".gz" for a in home.archives())
-        )  # noqa: B023
+        assert wait_for(lambda archives=home.archives: [a.suffix for a in archives()] == [".gz"] * 20)
         assert not home.names()
 
 

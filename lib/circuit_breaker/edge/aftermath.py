@@ -11,35 +11,44 @@ from circuit_breaker.edge.home import Places, configuration, environment
 
 
 def main(arguments: list[str]) -> None:
-    """`arguments`: the five places and the session that started us. Ends within archives.DEADLINE."""
-    *paths, session = arguments
+    """`arguments`: the five places, the session that started us, and the task. Ends within archives.DEADLINE."""
+    *paths, session, task = arguments
     where = Places(*paths)
     os.nice(10)
-    run(where, session, time.time(), time.monotonic() + archives.DEADLINE)
-
-
-def run(where: Places, session: str, now: float, deadline: float) -> None:
-    """A whole round and the compressing, until `deadline` (time.monotonic). What went wrong goes to the error log."""
-    config = configuration(where, environment())
-    before = stamp.load(where)
-    made = rounds.go(where, config, now, session, rounds.known_since(before, config, now))
-    faults = made.report.errors + made.report.unreadable
-    done = wording.done(made.report.facts(), janitor.ROOT + "/plugin")
-    if done:
-        files.append(stamp.report_path(where), done.encode() + b"\n")
-    waiting = 0
-    for folder, _ in rounds.roots(where):
-        _, left, errors = archives.compress_all(folder, deadline)
-        waiting += left
-        faults += errors
-    made.note["pinned"] = before.get("pinned", False)
-    if waiting:  # a writer still has it open, or the deadline came
-        made.note["until"] = min(made.note["until"], now + stamp.AGAIN)
-    if made.finished:
-        stamp.save(where, made.note)
+    now, deadline = time.time(), time.monotonic() + archives.DEADLINE
+    faults = sweep(where, session, now) if task == "sweep" else []
+    faults += compress(where, now, deadline)
     lines = [
         codec.dump({"t": round(now, 3), "error": wording.shown(wording.trouble([fault]))})
         for fault in faults[:5]
     ]
     if lines:
         files.append(where.errors, b"\n".join(lines) + b"\n")
+
+
+def sweep(where: Places, session: str, now: float) -> list[str]:
+    """The whole round that was too large for a session start; the next one says what was done. -> what went wrong."""
+    config = configuration(where, environment())
+    before = stamp.load(where)
+    made = rounds.go(where, config, now, session, rounds.known_since(before, config, now))
+    done = wording.done(made.report.facts(), janitor.ROOT + "/plugin")
+    if done:
+        files.append(stamp.report_path(where), done.encode() + b"\n")
+    if made.finished:
+        stamp.save(where, {**made.note, "pinned": before.get("pinned", False), "calm": made.note["until"]})
+    return made.report.errors + made.report.unreadable
+
+
+def compress(where: Places, now: float, deadline: float) -> list[str]:
+    """Compress what was put away, and note whether something has to wait. -> what went wrong."""
+    waiting, faults = 0, []
+    for folder, _ in rounds.roots(where):
+        _, left, errors = archives.compress_all(folder, deadline)
+        waiting += left
+        faults += errors
+    note = stamp.load(where)
+    if "calm" in note:  # else the note is gone: somebody is at work, and the next start looks for itself
+        stamp.save(
+            where, {**note, "until": min(note["calm"], now + stamp.AGAIN) if waiting else note["calm"]}
+        )
+    return faults

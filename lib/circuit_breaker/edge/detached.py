@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 _OPEN_MAX = 256  # descriptors that a careless parent may have leaked to us
 
 
-def start(where: Places, session: str) -> None:
-    """Start `aftermath.main` for these places and return at once. Raises OSError when no process can be started."""
+def start(where: Places, session: str, task: str) -> None:
+    """Start `aftermath.main` for these places and return at once; task: "sweep" or "compress".
+
+    Raises OSError when no process can be started.
+    """
     lib = __file__.rpartition("/circuit_breaker/")[0]
     line = "import sys; sys.path.insert(0, sys.argv[1]); from circuit_breaker.edge import aftermath; aftermath.main(sys.argv[2:])"
-    given = [where.runtime, where.home, where.project, where.user_config, where.user, session]
+    given = [where.runtime, where.home, where.project, where.user_config, where.user, session, task]
     command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", line, lib, *given]
     if hasattr(files.system, "fork"):
         _fork(command)

@@ -65,14 +65,15 @@ def _due(
     if config.enabled:
         made = rounds.go(where, config, now, session, rounds.known_since(before, config, now), stamp.SMALL)
     made.note["pinned"] = bool(pins and pins[0])
-    if made.child:
+    made.note["calm"] = made.note["until"]  # until when nothing will be due once the child has done its work
+    if made.task:
         made.note["until"] = min(made.note["until"], now + stamp.SOON)
     errors += made.report.errors
     done = wording.done(made.report.facts(), ROOT + "/plugin")
     if made.finished:
         errors += _tried("note", lambda: stamp.save(where, made.note))
-    if made.child:
-        errors += _tried("child", lambda: _start_child(where, session))
+    if made.task:
+        errors += _tried("child", lambda: _start_child(where, session, made.task))
     return [*said, *([done] if done else [])], errors + made.report.unreadable
 
 
@@ -88,10 +89,10 @@ def _said_by_child(where: Places) -> str:
     return text
 
 
-def _start_child(where: Places, session: str) -> None:
+def _start_child(where: Places, session: str, task: str) -> None:
     from circuit_breaker.edge import detached
 
-    detached.start(where, session)
+    detached.start(where, session, task)
 
 
 def _arm_right(where: Places, session: str) -> None:

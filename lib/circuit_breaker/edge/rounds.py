@@ -21,13 +21,13 @@ DAY = 86400.0
 
 
 class Round:
-    """report: what was done. child: something is left for a process that has time. finished: every rule was looked at, nobody
-    else was at it and nothing went wrong, so that `note` may be believed. planned: by folder."""
+    """report: what was done. task: what is left for a process that has time: "" or "compress", or "sweep" for what was too
+    large. finished: nobody else was at it and nothing went wrong, so that `note` may be believed. planned: by folder."""
 
-    __slots__ = ("report", "child", "finished", "planned", "note")
+    __slots__ = ("report", "task", "finished", "planned", "note")
 
     def __init__(self, where: Places, config: Config, now: float) -> None:
-        self.report, self.child, self.finished = sweep.Report(), False, True
+        self.report, self.task, self.finished = sweep.Report(), "", True
         self.planned: dict[str, plans.Planned] = {}
         self.note: dict[str, Any] = {
             "at": now,  # of this look
@@ -70,7 +70,7 @@ def go(
         try:
             found = plans.planned(folder, config.memory_limits, now, moment, session, whole, most, since)
         except survey.TooMany:
-            made.child = True
+            made.task = "sweep"
             made.note["since"] = since
             made.note["entries"] = max(made.note["entries"], stamp.SMALL + 1)
             continue
@@ -106,7 +106,8 @@ def _carry_out(
         return
     made.report.add(done)
     made.report.unreadable += found.unreadable
-    made.child = made.child or found.pending or bool(done.archives)
+    if found.pending or done.archives:
+        made.task = made.task or "compress"
     note["until"] = min(note["until"], plan.wake)
     if plan.deferred:
         note["spared"], note["since"] = session, 0.0
@@ -128,7 +129,7 @@ def _runtime(made: Round, where: Places, config: Config, now: float, session: st
             folders += upkeep.session_folders(where)
         report.cleared += upkeep.scraps(folders, now)
     except survey.TooMany:
-        made.child = True
+        made.task = "sweep"
     except OSError as error:
         report.errors.append(f"{where.runtime}: {error}")
 
