@@ -54,7 +54,7 @@ def tool_failure(
         if not limit or run is None or run[2] != lane.turn or run[1] < limit or run[0] != outcome.error:
             continue
         ending = run[1] >= 2 * limit
-        if outcome.tool in opened and not ending:
+        if outcome.tool in opened:
             continue  # the circuit's own telling says it
         opened.add(outcome.tool)
         signals.append(
@@ -66,7 +66,12 @@ def tool_failure(
                 since=outcome.n,
                 clip=outcome.clip,
                 calls=[outcome.label],
-                facts={"same_error": True, "tool": outcome.tool, "left": 2 * limit - run[1]},
+                facts={
+                    "same_error": True,
+                    "tool": outcome.tool,
+                    "left": 2 * limit - run[1],
+                    "once": run[1] > 2 * limit,
+                },
             )
         )
     return signals

@@ -197,3 +197,4 @@ def forget_calls(lane: Lane, keys: Sequence[str]) -> None:
     for key in keys:
         lane.streaks.pop(key, None)
     lane.recent = [record for record in lane.recent if record[2] not in keys]
+    lane.errors = {}
