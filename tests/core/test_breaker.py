@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from circuit_breaker.core import breaker
 from circuit_breaker.core.model import CLOSED, HALF_OPEN, OPEN, Circuit
 

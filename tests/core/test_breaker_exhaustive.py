@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from streams import Stream
+
 from circuit_breaker.core.model import (
     CLOSED,
     DENY,
@@ -19,7 +21,6 @@ from circuit_breaker.core.model import (
     Turn,
 )
 from circuit_breaker.core.policy import step
-from streams import Stream
 
 CALL = ("Bash", {"command": "pytest -q"})
 

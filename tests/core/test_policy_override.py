@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from circuit_breaker.core.model import ALLOW, DENY, FAILED, OPEN, TELL, Ask, Result, Turn
 from streams import Stream
+
+from circuit_breaker.core.model import ALLOW, DENY, FAILED, OPEN, TELL, Ask, Result, Turn
 
 
 def opened(**changes) -> Stream:
