@@ -1,0 +1,327 @@
+"""What would a shell command line write, delete or start? Follows directories, variables, links and pipes. Pure.
+
+Every branch is taken once and every loop walked once: what a command could do counts as done.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.core import tamper_commands
+from circuit_breaker.core.tamper_guard import HOLE, Tampered
+from circuit_breaker.core.tamper_lex import TEXT, lex, word
+from circuit_breaker.core.tamper_words import environment, expand, resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from circuit_breaker.core.tamper_guard import Guarded, Guards
+    from circuit_breaker.core.tamper_lex import Part, Token
+
+COMMANDS_MAX = 2000  # simple commands of one call that are looked at
+DEPTH_MAX = 12  # shells within shells
+OPENING = ("if", "while", "until", "for", "select", "case", "{")
+CLOSING = ("fi", "done", "esac", "}")
+FILLING = ("then", "else", "elif", "do", "!", "time", "coproc")
+
+
+class Frame:
+    """A group of commands: what it reads, what its commands printed, where it began."""
+
+    __slots__ = ("cwd", "kind", "outs", "start", "stdin")
+
+    def __init__(self, kind: str, stdin: str, start: int, cwd: str) -> None:
+        self.kind, self.stdin, self.start, self.cwd = kind, stdin, start, cwd
+        self.outs: list[str] = []
+
+
+class Shell:
+    """A shell that runs nothing. Raises Tampered at the first reach for something guarded."""
+
+    __slots__ = (
+        "before",
+        "cwd",
+        "depth",
+        "files",
+        "functions",
+        "guarded",
+        "guards",
+        "left",
+        "links",
+        "stack",
+        "vars",
+    )
+
+    def __init__(self, guarded: Guarded, guards: Guards, cwd: str) -> None:
+        self.guarded, self.guards = guarded, guards
+        self.cwd = cwd or guarded.project
+        self.before = self.cwd
+        self.stack: list[str] = []
+        self.vars: dict[str, list[str]] = environment(guarded)
+        self.functions: dict[str, list[Token]] = {}
+        self.files: dict[str, str] = {}  # path -> what this very command wrote there
+        self.links: list[tuple[str, str]] = []  # (link, what it leads to)
+        self.left = [COMMANDS_MAX]
+        self.depth = 0
+
+    def child(self) -> Shell:
+        """A subshell: sees everything, changes no variable or directory of ours."""
+        copy: Shell = object.__new__(Shell)
+        for name in Shell.__slots__:
+            setattr(copy, name, getattr(self, name))
+        copy.vars, copy.stack = dict(self.vars), list(self.stack)
+        copy.depth = self.depth + 1
+        return copy
+
+    # what a command may ask
+
+    def path(self, field: str) -> str:
+        """The path that a field means, links of this very command followed."""
+        path = resolve(field, self.cwd, self.guarded)
+        for _ in range(4):
+            for link, target in self.links:
+                if path == link or path.startswith(link + "/"):
+                    path = target + path[len(link) :]
+                    break
+            else:
+                break
+        return path
+
+    def touch(self, field: str, tree: bool = False) -> None:
+        """A write to `field`; with `tree` all that lies below it goes along."""
+        reason = self.guards.reason(self.path(field), tree) if field else ""
+        if reason:
+            raise Tampered(reason)
+
+    def value(self, name: str) -> list[str] | None:
+        if name == "PWD":
+            return [self.cwd]
+        if name == "OLDPWD":
+            return [self.before]
+        return self.vars.get(name)
+
+    def text_values(self, text: str) -> list[str]:
+        """The values of a text with expansions, as in double quotes."""
+        pieces: list[Part] = []
+        i = 0
+        quoted = text.replace('"', '\\"')
+        pieces, i = word(f'"{quoted}"', 0)
+        return expand(pieces, self)
+
+    def output_of(self, command: str) -> str:
+        """What a command in `$( )` prints, as far as it can be told."""
+        return self.child().run(command).rstrip("\n")
+
+    def behind_a_name(self, command: str) -> str:
+        """The file name that stands for a command in `<( )` or `>( )`."""
+        name = f"/dev/fd/p{len(self.files)}"
+        self.files[name] = self.child().run(command, HOLE)
+        return name
+
+    def run(self, text: str, stdin: str = "", args: list[str] | None = None) -> str:
+        """Follow a command line and return what it prints: HOLE where that cannot be told."""
+        if args is not None:
+            self.vars["@"] = self.vars["*"] = args or [""]
+            self.vars.update({str(i): [value] for i, value in enumerate(args[:9], 1)})
+        return self.follow(lex(text), stdin)
+
+    # the walk
+
+    def follow(self, tokens: list[Token], stdin: str) -> str:
+        """Run tokens as a list of pipelines."""
+        if self.depth > DEPTH_MAX:
+            return HOLE
+        frames = [Frame("", stdin, 0, self.cwd)]
+        current: list[Token] = []
+        last, piped, operator = "", "", ";"
+        i = 0
+        while i <= len(tokens):
+            token = tokens[i] if i < len(tokens) else ("op", ";")
+            if token[0] != "op":
+                current.append(token)
+                i += 1
+                continue
+            op = token[1]
+            if op == "(" and len(current) == 1 and tokens[i + 1 : i + 2] == [("op", ")")]:
+                i = self._define(_plain(current[0]), tokens, i + 2)
+                current = []
+                continue
+            if current:
+                piped_in = piped or frames[-1].stdin
+                last, rest = self._grouping(current, frames, tokens, i, piped_in, last)
+                if rest:
+                    last = self._simple(rest, piped or frames[-1].stdin, operator)
+                    piped = ""
+                current = []
+            if op == "(":
+                frames.append(Frame("(", piped or frames[-1].stdin, i + 1, self.cwd))
+                piped = ""
+            elif op == ")":
+                if frames[-1].kind == "(":
+                    frame = frames.pop()
+                    self.cwd = frame.cwd
+                    last = "\n".join([*frame.outs, last])
+            elif op in ("|", "|&"):
+                piped, last = last or HOLE, ""
+            else:
+                if last:
+                    frames[-1].outs.append(last)
+                last, piped = "", ""
+            operator = op
+            i += 1
+        return "\n".join(out for frame in frames for out in frame.outs)
+
+    def _grouping(
+        self, current: list[Token], frames: list[Frame], tokens: list[Token], at: int, stdin: str, last: str
+    ) -> tuple[str, list[Token]]:
+        """Open and close the groups that a command's first words name; return (last output, the rest of the command)."""
+        while current:
+            name = _plain(current[0])
+            if name in FILLING:
+                del current[0]
+            elif name in OPENING:
+                frames.append(Frame(name, stdin, at, self.cwd))
+                del current[0]
+                if name in ("for", "select"):
+                    self._loop(current)
+                    return last, []
+                if name == "case":
+                    return last, []
+                frames[-1].start = at - len(current)
+            elif name in CLOSING:
+                frame = frames.pop() if len(frames) > 1 else frames[0]
+                last = "\n".join(frame.outs)
+                given = [token for token in current[1:] if token[0] == "here" or token[1] in ("<", "<<<")]
+                if given and name == "done":
+                    again = self.child()
+                    again.cwd = frame.cwd
+                    again.follow(tokens[frame.start : at - len(current)], self._redirected(given, ""))
+                return last, [token for token in current[1:] if token not in given]
+            elif name == "function" and len(current) > 1:
+                del current[:2]
+            else:
+                break
+        return last, current
+
+    def _loop(self, current: list[Token]) -> None:
+        """`for NAME in WORDS`: the variable holds them all."""
+        if not current:
+            return
+        words = [field for token in current[2:] if token[0] == "word" for field in expand(token[1], self)]
+        self.vars[_plain(current[0])] = words or self.vars.get("@", [HOLE])
+
+    def _define(self, name: str, tokens: list[Token], i: int) -> int:
+        """Keep a function's body; return where the walk goes on."""
+        while tokens[i : i + 1] == [("op", "\n")]:
+            i += 1
+        opened = _plain(tokens[i]) or tokens[i][1] if i < len(tokens) else ""
+        closed = {"{": "}", "(": ")"}.get(opened, "")
+        depth, end = 0, i
+        while end < len(tokens):
+            sign = _plain(tokens[end]) or (tokens[end][1] if tokens[end][0] == "op" else "")
+            depth += (sign == opened) - (sign == closed)
+            end += 1
+            if not depth:
+                break
+        self.functions[name] = tokens[i + 1 : end - 1]
+        return end
+
+    # one simple command
+
+    def _simple(self, current: list[Token], stdin: str, operator: str) -> str:
+        self.left[0] -= 1
+        if self.left[0] < 0:
+            return HOLE
+        temporary: dict[str, list[str]] = {}
+        index = 0
+        while index < len(current):
+            token = current[index]
+            if token[0] == "array":
+                self.vars[token[1]] = [f for _, p in _words(lex(token[2])) for f in expand(p, self)] or [""]
+            elif token[0] == "word" and assignment(token[1]):
+                name, values = self.assigned(token[1])
+                temporary[name] = values
+            elif token[0] == "word":
+                break
+            index += 1
+        fields = [field for _, parts in _words(current[index:]) for field in expand(parts, self)]
+        redirects = [token for token in current if token[0] in ("redirect", "here")]
+        stdin = self._redirected(redirects, stdin)
+        kept = self.vars
+        self.vars = {**kept, **temporary} if temporary else kept
+        if not fields:
+            return ""
+        out = self._perform(fields, stdin, operator)
+        if temporary:
+            self.vars = kept
+        return self._written(redirects, out)
+
+    def _perform(self, fields: list[str], stdin: str, operator: str) -> str:
+        body = self.functions.get(fields[0])
+        if body is None:
+            return tamper_commands.perform(self, fields, stdin, operator)
+        self.vars["@"] = fields[1:] or [""]
+        self.vars.update({str(i): [value] for i, value in enumerate(fields[1:10], 1)})
+        self.depth += 1
+        out = self.follow(body, stdin)
+        self.depth -= 1
+        return out
+
+    def _redirected(self, redirects: list[Token], stdin: str) -> str:
+        """Look at what redirections write; return what the command reads."""
+        for token in redirects:
+            if token[0] == "here":
+                body, quoted = token[1]
+                stdin = body if quoted else "".join(self.text_values(body))
+                continue
+            fields = expand(token[2], self)
+            if token[1] == "<<<":
+                stdin = " ".join(fields)
+            elif token[1] == "<":
+                stdin = self.files.get(self.path(fields[0]), HOLE) if fields else HOLE
+            elif token[1] != "<&":
+                for field in fields:
+                    self.touch(field)
+        return stdin
+
+    def _written(self, redirects: list[Token], out: str) -> str:
+        """Keep what goes into a file, so that a later `sh FILE` is seen; return what is left to print."""
+        for token in redirects:
+            if token[0] != "redirect" or token[1] not in (">", ">>", ">|", "&>", "&>>"):
+                continue
+            for field in expand(token[2], self):
+                path = self.path(field)
+                self.files[path] = (self.files.get(path, "") + "\n" if ">>" in token[1] else "") + out
+            out = ""
+        return out
+
+    def assigned(self, parts: list[Part]) -> tuple[str, list[str]]:
+        """(name, values) of a word that is an assignment."""
+        head, _, value = parts[0][1].partition("=")
+        name = head.rstrip("+").partition("[")[0]
+        rest: list[Part] = [(TEXT, value, False), *parts[1:]] if value else list(parts[1:])
+        values = [" ".join(expand([(k, t, True) if k != TEXT else (k, t, q) for k, t, q in rest], self))]
+        if len(rest) == 1 and rest[0][0] == "var":
+            values = expand([(rest[0][0], rest[0][1], True)], self)  # all the values of another variable
+        if head.endswith("+"):
+            values = [old + new for old in self.vars.get(name, [""]) for new in values]
+        return name, values
+
+
+def assignment(parts: list[Part]) -> bool:
+    """Whether a word is `NAME=...`, `NAME+=...` or `NAME[i]=...`."""
+    kind, text, quoted = parts[0]
+    head, equals, _ = text.partition("=")
+    name = head.rstrip("+").partition("[")[0]
+    return bool(kind == TEXT and not quoted and equals and name.isidentifier())
+
+
+def _words(tokens: list[Token]) -> list[Any]:
+    return [token for token in tokens if token[0] == "word"]
+
+
+def _plain(token: Token) -> str:
+    """A word's text if it is one unquoted piece, as reserved words and names of functions are."""
+    if token[0] != "word" or len(token[1]) != 1:
+        return ""
+    kind, text, quoted = token[1][0]
+    return text if kind == TEXT and not quoted else ""
