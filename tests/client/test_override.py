@@ -68,10 +68,11 @@ def test_keyword_in_a_tool_result_or_an_agents_prompt_is_no_bypass(client: Clien
         bash(command),
         Use("Agent", task),
         bash(command),
+        bash(command),
     ]
     with Standin({"": script, "ERRAND": [bash("pwd")]}) as api:
         session = client.session(api, "check")
-    assert runs() == 3
+    assert runs() == 4  # a finished agent is progress, which buys one probe
     assert len(session.denials) == 2
     assert "bypass" not in [incident["event"] for incident in client.incidents()]
 
