@@ -7,7 +7,6 @@ It changes nothing; policy decides what a signal does under the rule's `action`.
 from __future__ import annotations
 
 from circuit_breaker.core import identity
-from circuit_breaker.core.evidence import last_move
 from circuit_breaker.core.model import FAILURES, INVALID, LAUNCHED, SILENT, Lane, Outcome, Session, Signal
 
 TYPE_CHECKING = False
@@ -135,7 +134,7 @@ def call_cycle(
             if not limit:
                 continue
             ring, rounds, since = _ring(lane.recent, position, period)
-            if rounds < max(2, limit - 1) or last_move(lane, since) >= since:
+            if rounds < max(2, limit - 1) or _moved_on(lane, ring, since):
                 continue
             if best is not None and best.count - best.facts["limit"] >= rounds - limit:
                 continue
@@ -155,6 +154,13 @@ def call_cycle(
         return []
     told = any("c" in lane.streaks[key].marks for key in best.keys if key in lane.streaks)
     return [] if best.step == "tell" and told else [best]
+
+
+def _moved_on(lane: Lane, ring: Sequence[list], since: int) -> bool:
+    """Was there progress since the ring began? What its own calls did the first time round is none: they go on unchanged."""
+    keys = [member[2] for member in ring]
+    own = {record[0] for record in lane.recent if record[2] in keys}
+    return any(n >= since and before < since and n not in own for n, before in lane.moves)
 
 
 def _ring(recent: Sequence[list], end: int, period: int) -> tuple[list[list], int, int]:

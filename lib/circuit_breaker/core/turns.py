@@ -52,7 +52,7 @@ def flush(work: Work, keep: frozenset[str] = frozenset()) -> None:
     lost = [unpacked(kept) for call_id, kept in lane.pending.items() if call_id not in keep]
     lane.pending = {call_id: kept for call_id, kept in lane.pending.items() if call_id in keep}
     if lost:
-        _take_turn(work, lost, frozenset(outcome.id for outcome in lost))
+        _take_turn(work, lost, frozenset(outcome.id for outcome in lost), lane.n)
 
 
 def turn(work: Work, event: Turn) -> None:
@@ -63,15 +63,16 @@ def turn(work: Work, event: Turn) -> None:
     if fresh:
         ids = frozenset(result.id for result in fresh)
         flush(work, keep=ids)
+        n_before = lane.n
         evidence.learn_writes(work.session, lane)
-        _take_turn(work, [_outcome(work, result) for result in fresh], ids)
+        _take_turn(work, [_outcome(work, result) for result in fresh], ids, n_before)
     if event.cwd:
         lane.cwd = event.cwd
     _hand_over_notes(work, event)
 
 
-def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str]) -> None:
-    lane, n_before = work.lane, work.lane.n
+def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str], n_before: int) -> None:
+    lane = work.lane
     lane.seen.extend(call_id for call_id in ids if call_id)
     del lane.seen[: -max(SEEN_MAX, len(ids))]
     for call_id in ids:
@@ -232,11 +233,6 @@ def _buy_probes(work: Work, live_before: list[str], n_before: int) -> None:
             work, n_before
         ):
             work.put(breaker.buy(circuit, "progress"))
-
-
-def _learned(work: Work, n_before: int) -> bool:
-    """Another lane's write, noted just before this turn's calls."""
-    return any(n == n_before and before < 0 for n, before in work.lane.moves)
 
 
 def _detect(work: Work, outcomes: list[Outcome]) -> None:
