@@ -229,9 +229,7 @@ def _buy_probes(work: Work, live_before: list[str], n_before: int) -> None:
         circuit = work.lane.circuits.get(name)
         if circuit is None or circuit.state != OPEN:
             continue
-        if any(n > n_before and before < circuit.since for n, before in work.lane.moves) or _learned(
-            work, n_before
-        ):
+        if any(n > n_before and before < circuit.since for n, before in work.lane.moves):
             work.put(breaker.buy(circuit, "progress"))
 
 
