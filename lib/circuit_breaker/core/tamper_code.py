@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core.tamper_guard import HOLE, Tampered, carries
+from circuit_breaker.core.tamper_guard import HOLE, STAR, Tampered, carries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from circuit_breaker.core.tamper_shell import Shell
 
 WRITING = (
-    "write", "unlink", "rmtree", "remove(", "remove_", "rename", "os.replace", "path.replace", ".replace(pathlib", "truncate", "chmod",
+    "write", "unlink", "rmtree", "remove", "rename", "os.replace", "path.replace", ".replace(pathlib", "truncate", "chmod",
     "symlink", "link_to", "os.link", "mkdir", "rmdir", ".touch", "rmsync", "fs.rm", ".rm(", "dump(", "move(", "move_", "mv(", "rm_r", "rm_f",
     "fileutils", "appendfile", "outputstream", "file.delete", "file_put_contents", "copyfile", "cpsync", "copy(", "copy2(", "copytree(",
     "'w'", '"w"', "'wb'", '"wb"', "'w+'", '"w+"', "'wt'", "'a'", '"a"', "'a+'", '"a+"', "'ab'", "'x'", '"x"', "'r+'", '"r+"', "'rb+'", "'>",
@@ -31,6 +31,7 @@ SPAWNING = (
     "qx",
 )
 TREE = ("rmtree", "rename", "move", "fs.rm", "rmsync", "rm_r", "remove_tree", "rimraf", "removeall", "chmod")
+OVERRIDES = ("reset", "mode", "uninstall")  # verbs of the breaker's own command line that lift the protection
 OUR_FILES = ("circuit_breaker_config.json", "circuit_breaker_state.json", "circuit_breaker_incidents.jsonl")
 LITERALS_MAX, LITERAL_MAX = 300, 4000
 
@@ -50,6 +51,10 @@ def judge(shell: Shell, code: str) -> None:
         for i, text in enumerate(texts[:40]):
             if i + 1 < len(texts) and "/" not in text and " " not in text:
                 inner.child().run(" ".join(_quote(t) for t in texts[i : i + 12]))
+    if "runpy" in low or "import operate" in low or "from operate" in low:
+        for verb in OVERRIDES:
+            if verb in low and ("plugin" in low or "operate" in low):
+                raise Tampered(verb)
     if "claude" in low and carries(code, shell.guarded):
         raise Tampered("client")
     if writes(low):
@@ -71,7 +76,9 @@ def named(shell: Shell, low: str, texts: list[str]) -> str:
     tree = any(word in low for word in TREE)
     for text in texts:
         if "/" in text or "." in text or "~" in text:
-            reason = shell.guards.reason(shell.path(text), tree and text not in ("/", ".", ".."))
+            reason = shell.guards.reason(
+                shell.path(text.replace("*", STAR)), tree and text not in ("/", ".", "..")
+            )
             if reason:
                 return reason
     pieces = {text.lower().strip("/") for text in texts}

@@ -1,10 +1,11 @@
-"""What does one simple command write, delete or start? Shell words, wrappers, interpreters, the host's client. Pure."""
+"""What does one simple command do: a word of the shell itself, a wrapper around another, a shell in a shell? Pure."""
 
 from __future__ import annotations
 
-from circuit_breaker.core import tamper_code, tamper_files
-from circuit_breaker.core.tamper_guard import HOLE, Tampered, carries
-from circuit_breaker.core.tamper_lex import unescape
+from circuit_breaker.core import tamper_code, tamper_files, tamper_programs
+from circuit_breaker.core.tamper_guard import HOLE
+from circuit_breaker.core.tamper_lex import lex, unescape
+from circuit_breaker.core.tamper_words import skip_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,29 +22,6 @@ WRAPPERS = {
 }  # fmt: skip
 RUNNERS = {("npm", "exec"), ("npm", "x"), ("pnpm", "dlx"), ("pnpm", "exec"), ("yarn", "dlx"), ("yarn", "exec"), ("bun", "x"),
            ("uv", "run"), ("poetry", "run"), ("pipenv", "run"), ("bundle", "exec"), ("pipx", "run"), ("hatch", "run"), ("pdm", "run")}  # fmt: skip
-# interpreter -> options whose value is code
-INTERPRETERS = {
-    "python": "c", "pypy": "c", "py": "c", "node": "e p eval print pe", "nodejs": "e p eval print", "bun": "e eval p print",
-    "deno": "", "tsx": "e eval", "ruby": "e", "perl": "e E", "php": "r", "lua": "e", "osascript": "e", "rscript": "e", "julia": "e eval",
-    "tclsh": "", "groovy": "e", "elixir": "e eval", "swift": "e", "ts-node": "e eval", "guile": "c", "emacs": "eval",
-}  # fmt: skip
-TYPISTS = (
-    "tmux",
-    "screen",
-    "xdotool",
-    "ydotool",
-    "wtype",
-    "osascript",
-    "expect",
-    "kitty",
-    "kitten",
-    "wezterm",
-    "zellij",
-    "dtach",
-)
-HOOKS = ("circuit_breaker_gate.py", "circuit_breaker_monitor.py")
-HOOKS_OF_A_PLUGIN = ("prompt.py", "command.py", "stop.py", "run")
-OVERRIDES = ("reset", "mode", "uninstall")
 
 
 def perform(shell: Shell, fields: list[str], stdin: str, operator: str = ";") -> str:
@@ -62,15 +40,15 @@ def perform(shell: Shell, fields: list[str], stdin: str, operator: str = ";") ->
         return _wrapped(shell, "npx", args[1:], stdin)
     if name in SHELLS:
         return _shell(shell, args, stdin)
-    if name in ("claude", "claude-code", "@anthropic-ai"):
-        return _client(shell, args, stdin)
-    if name in TYPISTS:
-        return _typist(shell, args, stdin)
+    if name in tamper_programs.CLIENTS:
+        return tamper_programs.client(shell, args, stdin)
+    if name in tamper_programs.TYPISTS:
+        return tamper_programs.typist(shell, args, stdin)
     kind = name.rstrip("0123456789.")
-    if kind in INTERPRETERS:
-        return _interpreter(shell, kind, args, stdin)
+    if kind in tamper_programs.CODE_OPTIONS:
+        return tamper_programs.interpreter(shell, kind, args, stdin)
     if "/" in fields[0]:
-        _script(shell, fields[0], args, stdin)
+        tamper_programs.own(shell, fields[0], args)
         written = shell.files.get(shell.path(fields[0]), "")
         if written:
             tamper_code.judge(shell, written)
@@ -97,6 +75,12 @@ def _builtin(shell: Shell, name: str, args: list[str], stdin: str, operator: str
             variable, equals, value = arg.partition("=")
             if equals:
                 shell.vars[variable.rstrip("+")] = [value]
+        return ""
+    if name == "alias":
+        for arg in args:
+            word, equals, value = arg.partition("=")
+            if equals:
+                shell.functions[word] = lex(value + ' "$@"')
         return ""
     if name in ("read", "mapfile", "readarray"):
         lines = stdin.split("\n") if stdin else [HOLE]
@@ -147,18 +131,6 @@ def _printf(shell: Shell, args: list[str]) -> str:
     return "" if variable else "".join(out)
 
 
-def skip_options(args: list[str], valued: str) -> list[str]:
-    """The arguments behind the leading options; `valued` names those whose value is the next argument."""
-    names = valued.split()
-    i = 0
-    while i < len(args) and args[i].startswith("-") and args[i] != "-":
-        if args[i] == "--":
-            return args[i + 1 :]
-        option = args[i].lstrip("-")
-        i += 2 if option in names else 1
-    return args[i:]
-
-
 def _wrapped(shell: Shell, name: str, args: list[str], stdin: str) -> str:
     """`env A=b cmd`, `sudo -u x cmd`, `timeout 5 cmd`: the inner command counts."""
     inner = shell.child()
@@ -198,8 +170,9 @@ def _shell(shell: Shell, args: list[str], stdin: str) -> str:
     rest = [arg for arg in args[i:] if arg not in ("-", "--")]
     if not rest:
         return shell.child().run(stdin)
-    _script(shell, rest[0], rest[1:], stdin)
-    _plain_arguments(shell, rest[1:])
+    if not tamper_programs.own(shell, rest[0], rest[1:]):
+        for arg in rest[1:]:
+            tamper_programs.unknown(shell, arg)
     return _text_of(shell, rest[0], stdin, shell.child(), rest[1:])
 
 
@@ -208,135 +181,3 @@ def _text_of(shell: Shell, field: str, stdin: str, runner: Shell, args: list[str
     path = shell.path(field)
     text = stdin if path in ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0") else shell.files.get(path, "")
     return runner.run(text, stdin, args) if text and text != HOLE else HOLE
-
-
-def _plain_arguments(shell: Shell, args: list[str]) -> None:
-    """Arguments of a program we do not know: it may write to whatever guarded path it is given."""
-    for arg in args:
-        tamper_files.unknown(shell, arg)
-
-
-def _script(shell: Shell, field: str, args: list[str], stdin: str) -> bool:
-    """Whether a program is this breaker's own command line or hook; Tampered where that would lift the protection."""
-    path = shell.path(field)
-    parent, _, base = path.rpartition("/")
-    home = shell.vars.get("CIRCUIT_BREAKER_HOME", [""])[0]
-    elsewhere = bool(home) and not shell.guards.reason(shell.path(home), True) and HOLE not in home
-    if base == "plugin" or path.endswith("/plugin/__main__.py"):
-        verbs = [arg for arg in args if arg in OVERRIDES]
-        if verbs and not (verbs[0] == "reset" and elsewhere):
-            raise Tampered(verbs[0])
-        return True
-    known = bool(shell.guarded.plugin) and path.startswith(shell.path(shell.guarded.plugin) + "/hooks/")
-    ours = base in HOOKS or (
-        base in HOOKS_OF_A_PLUGIN and parent.endswith("/hooks") and (known or not shell.guarded.plugin)
-    )
-    if ours and not elsewhere and (base != "run" or args):
-        raise Tampered("reset")  # a made-up prompt or result fed to a hook lifts a circuit as well
-    return ours
-
-
-def _client(shell: Shell, args: list[str], stdin: str) -> str:
-    """Another client of the host: a prompt with the override, or the plugin switched off."""
-    said = " ".join(args) + "\n" + stdin
-    low = said.lower()
-    if args[:1] in (["plugin"], ["plugins"]):
-        words = [arg.lower() for arg in args[1:] if not arg.startswith("-")]
-        ours = any("circuit-breaker" in word for word in words) or "--all" in args or "-a" in args
-        off = {"disable", "uninstall", "remove", "rm", "un", "off"}
-        if ours and off & set(words):
-            raise Tampered("disable")
-        return HOLE
-    if args[:1] == ["config"]:
-        if (
-            any(word in low for word in ("disableallhooks", "hooks", "enabledplugins"))
-            and "get" not in args
-            and "list" not in args
-        ):
-            raise Tampered("disable")
-        return HOLE
-    if carries(said, shell.guarded) or any(
-        w in low for w in ("plugin reset", "disableallhooks", "claude-circuit-breaker")
-    ):
-        raise Tampered("client")
-    if "circuit" in low and any(w in low for w in ("/plugin", "disable", "uninstall", "plugin mode")):
-        raise Tampered("client")
-    return HOLE
-
-
-def _typist(shell: Shell, args: list[str], stdin: str) -> str:
-    """Programs that type into a terminal in the person's place, or start others."""
-    if carries(" ".join(args) + " " + stdin, shell.guarded):
-        raise Tampered("client")
-    for arg in args:
-        if " " in arg:
-            shell.child().run(arg)
-            tamper_code.judge(shell, arg)
-    return HOLE
-
-
-def _interpreter(shell: Shell, kind: str, args: list[str], stdin: str) -> str:
-    """python, node, ruby, perl ...: code on the line or on stdin, a script, a module."""
-    codes = INTERPRETERS[kind].split()
-    i = 0
-    found = False
-    in_place = False
-    while i < len(args) and args[i].startswith("-") and args[i] != "-":
-        option, _, value = args[i].lstrip("-").partition("=")
-        if not args[i].startswith("--") and kind in ("perl", "ruby"):
-            in_place = in_place or "i" in option.split("e")[0]
-        if kind == "python" and option == "m":
-            return _module(shell, args[i + 1 : i + 2], args[i + 2 :], stdin)
-        takes = option in codes or (not args[i].startswith("--") and option[-1:] in codes)
-        if takes and (value or i + 1 < len(args)):
-            tamper_code.judge(shell, value or args[i + 1])
-            found = True
-            i += 1 if value else 2
-            if kind == "python":
-                break
-        elif kind in ("python", "pypy") and option[:1] == "c" and len(option) > 1:
-            tamper_code.judge(shell, option[1:])
-            found = True
-            i += 1
-        else:
-            i += 2 if option in ("W", "X", "r", "require", "import", "I", "M") and kind != "php" else 1
-    rest = args[i:]
-    if kind in ("deno", "bun") and rest[:1] in (["eval"], ["run"]):
-        found = rest[0] == "eval"
-        tamper_code.judge(shell, " ".join(rest[1:]) if found else "")
-        rest = rest[1:]
-    if in_place:
-        for arg in rest:
-            shell.touch(arg)
-        return ""
-    if found or rest[:1] in ([], ["-"]):
-        if not found:
-            tamper_code.judge(shell, stdin)
-        _code_arguments(shell, " ".join(args) + stdin, [arg for arg in rest if arg != "-"])
-        return HOLE
-    script = rest[0]
-    if _script(shell, script, rest[1:], stdin):
-        return HOLE
-    tamper_code.judge(shell, shell.files.get(shell.path(script), ""))
-    _plain_arguments(shell, rest[1:])
-    return HOLE
-
-
-def _code_arguments(shell: Shell, code: str, args: list[str]) -> None:
-    """Paths handed to code on the line: a write in the code may go there."""
-    if tamper_code.writes(code):
-        for arg in args:
-            shell.touch(arg)
-
-
-def _module(shell: Shell, module: list[str], args: list[str], stdin: str) -> str:
-    if not module:
-        return HOLE
-    if module[0].replace(".__main__", "") == "plugin":
-        _script(shell, "plugin", args, stdin)
-    elif module[0] == "json.tool":
-        for arg in [arg for arg in args if not arg.startswith("-")][1:2]:
-            shell.touch(arg)
-    elif module[0] not in ("pytest", "unittest", "py_compile", "http.server", "pip", "mypy", "ruff"):
-        _plain_arguments(shell, args)
-    return HOLE

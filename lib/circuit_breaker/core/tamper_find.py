@@ -133,11 +133,11 @@ def _fd(shell: Shell, args: list[str]) -> str:
     at = next((i for i, arg in enumerate(args) if arg in ("-x", "-X", "--exec", "--exec-batch")), len(args))
     words = [arg for arg in args[:at] if not arg.startswith("-")]
     hidden = any(arg.startswith("-") and ("H" in arg or "u" in arg or "hidden" in arg) for arg in args[:at])
+    pattern = words[0].replace("\\", "").strip("^$.*") if words else ""
+    tests = ["-path", f"*{pattern}*"] if pattern else []
     chosen: list[str] = []
     for root in words[1:] or ["."]:
-        chosen += _chosen(
-            shell, shell.path(root), ["-path", f"*{words[0]}*"] if words and words[0] != "." else []
-        )
+        chosen += _chosen(shell, shell.path(root), tests)
     if not hidden:
         chosen = [
             path for path in chosen if "/." not in path[len(shell.path(words[1] if words[1:] else ".")) :]
@@ -151,6 +151,9 @@ def _fd(shell: Shell, args: list[str]) -> str:
 def xargs(shell: Shell, name: str, args: list[str], stdin: str) -> None:
     """xargs and parallel: the words of stdin (or behind `:::`) become arguments."""
     mark, i = "", 0
+    for option, value in zip(args, args[1:]):
+        if option in ("-a", "--arg-file"):
+            stdin = shell.files.get(shell.path(value), stdin)
     words = stdin.replace("\0", "\n").split() if stdin else [HOLE]
     if name == "parallel" and ":::" in args:
         words = args[args.index(":::") + 1 :]

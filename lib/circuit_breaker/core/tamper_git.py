@@ -54,6 +54,9 @@ def git(shell: Shell, args: list[str], stdin: str) -> str:
     elif verb in ("rm", "mv") and "--cached" not in flags:
         for place in places:
             inner.touch(place, True)
+    elif verb == "config":
+        for arg in rest:
+            inner.child().run(arg[1:] if arg.startswith("!") else "")
     elif verb == "apply" and stdin and stdin != HOLE:
         for line in stdin.split("\n"):
             if line.startswith(("+++ ", "--- ")):

@@ -124,6 +124,8 @@ def clean(path: str) -> str:
             del parts[-1:]
         else:
             parts.append(part)
+    if len(parts) > 2 and parts[0] == "proc" and parts[2] == "root":
+        del parts[:3]  # another name of the root folder
     if len(parts) > 1 and parts[0] == "private" and parts[1] in ("tmp", "var", "etc"):
         del parts[0]  # macOS: /tmp is a link to /private/tmp
     start = "" if path.startswith(HOLE) else "/"

@@ -250,3 +250,16 @@ def unescape(text: str) -> str:
 def _find(text: str, what: str, i: int) -> int:
     found = text.find(what, i)
     return len(text) if found < 0 else found
+
+
+def words_of(tokens: list[Token]) -> list[Any]:
+    """The words among tokens."""
+    return [token for token in tokens if token[0] == "word"]
+
+
+def plain(token: Token) -> str:
+    """A word's text if it is one unquoted piece, as reserved words and names of functions are; else ""."""
+    if token[0] != "word" or len(token[1]) != 1:
+        return ""
+    kind, text, quoted = token[1][0]
+    return text if kind == TEXT and not quoted else ""

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from circuit_breaker.core import tamper_commands
 from circuit_breaker.core.tamper_guard import HOLE, Tampered
-from circuit_breaker.core.tamper_lex import TEXT, lex, word
-from circuit_breaker.core.tamper_words import environment, expand, resolve
+from circuit_breaker.core.tamper_lex import lex, plain, word, words_of
+from circuit_breaker.core.tamper_words import assigned, assignment, environment, expand, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from circuit_breaker.core.tamper_guard import Guarded, Guards
     from circuit_breaker.core.tamper_lex import Part, Token
 
@@ -38,18 +36,8 @@ class Shell:
     """A shell that runs nothing. Raises Tampered at the first reach for something guarded."""
 
     __slots__ = (
-        "before",
-        "cwd",
-        "depth",
-        "files",
-        "functions",
-        "guarded",
-        "guards",
-        "left",
-        "links",
-        "stack",
-        "vars",
-    )
+        "before", "copies", "cwd", "depth", "files", "functions", "guarded", "guards", "left", "links", "stack", "vars",
+    )  # fmt: skip
 
     def __init__(self, guarded: Guarded, guards: Guards, cwd: str) -> None:
         self.guarded, self.guards = guarded, guards
@@ -60,6 +48,7 @@ class Shell:
         self.functions: dict[str, list[Token]] = {}
         self.files: dict[str, str] = {}  # path -> what this very command wrote there
         self.links: list[tuple[str, str]] = []  # (link, what it leads to)
+        self.copies: list[tuple[str, str]] = []  # (copy, what it was made from)
         self.left = [COMMANDS_MAX]
         self.depth = 0
 
@@ -84,6 +73,13 @@ class Shell:
                     break
             else:
                 break
+        return path
+
+    def original(self, path: str) -> str:
+        """What this very command copied to `path`, else the path itself."""
+        for copy, source in self.copies:
+            if path == copy or path.startswith(copy + "/"):
+                return source + path[len(copy) :]
         return path
 
     def touch(self, field: str, tree: bool = False) -> None:
@@ -142,7 +138,7 @@ class Shell:
                 continue
             op = token[1]
             if op == "(" and len(current) == 1 and tokens[i + 1 : i + 2] == [("op", ")")]:
-                i = self._define(_plain(current[0]), tokens, i + 2)
+                i = self._define(plain(current[0]), tokens, i + 2)
                 current = []
                 continue
             if current:
@@ -175,7 +171,7 @@ class Shell:
     ) -> tuple[str, list[Token]]:
         """Open and close the groups that a command's first words name; return (last output, the rest of the command)."""
         while current:
-            name = _plain(current[0])
+            name = plain(current[0])
             if name in FILLING:
                 del current[0]
             elif name in OPENING:
@@ -207,17 +203,17 @@ class Shell:
         if not current:
             return
         words = [field for token in current[2:] if token[0] == "word" for field in expand(token[1], self)]
-        self.vars[_plain(current[0])] = words or self.vars.get("@", [HOLE])
+        self.vars[plain(current[0])] = words or self.vars.get("@", [HOLE])
 
     def _define(self, name: str, tokens: list[Token], i: int) -> int:
         """Keep a function's body; return where the walk goes on."""
         while tokens[i : i + 1] == [("op", "\n")]:
             i += 1
-        opened = _plain(tokens[i]) or tokens[i][1] if i < len(tokens) else ""
+        opened = plain(tokens[i]) or tokens[i][1] if i < len(tokens) else ""
         closed = {"{": "}", "(": ")"}.get(opened, "")
         depth, end = 0, i
         while end < len(tokens):
-            sign = _plain(tokens[end]) or (tokens[end][1] if tokens[end][0] == "op" else "")
+            sign = plain(tokens[end]) or (tokens[end][1] if tokens[end][0] == "op" else "")
             depth += (sign == opened) - (sign == closed)
             end += 1
             if not depth:
@@ -231,28 +227,24 @@ class Shell:
         self.left[0] -= 1
         if self.left[0] < 0:
             return HOLE
-        temporary: dict[str, list[str]] = {}
-        index = 0
-        while index < len(current):
-            token = current[index]
+        for token in current:
             if token[0] == "array":
-                self.vars[token[1]] = [f for _, p in _words(lex(token[2])) for f in expand(p, self)] or [""]
-            elif token[0] == "word" and assignment(token[1]):
-                name, values = self.assigned(token[1])
-                temporary[name] = values
-            elif token[0] == "word":
-                break
-            index += 1
-        fields = [field for _, parts in _words(current[index:]) for field in expand(parts, self)]
+                self.vars[token[1]] = [f for _, p in words_of(lex(token[2])) for f in expand(p, self)] or [""]
+        words = words_of(current)
+        first = next((i for i, (_, parts) in enumerate(words) if not assignment(parts)), len(words))
+        fields = [field for _, parts in words[first:] for field in expand(parts, self)]
+        kept: list[tuple[str, list[str] | None]] = []
+        for _, parts in words[:first]:
+            name, values = assigned(parts, self)
+            kept.append((name, self.vars.get(name)))
+            self.vars[name] = values
         redirects = [token for token in current if token[0] in ("redirect", "here")]
         stdin = self._redirected(redirects, stdin)
-        kept = self.vars
-        self.vars = {**kept, **temporary} if temporary else kept
         if not fields:
             return ""
         out = self._perform(fields, stdin, operator)
-        if temporary:
-            self.vars = kept
+        for name, before in reversed(kept):  # set for this command alone
+            self.vars[name] = before if before is not None else [""]
         return self._written(redirects, out)
 
     def _perform(self, fields: list[str], stdin: str, operator: str) -> str:
@@ -293,35 +285,3 @@ class Shell:
                 self.files[path] = (self.files.get(path, "") + "\n" if ">>" in token[1] else "") + out
             out = ""
         return out
-
-    def assigned(self, parts: list[Part]) -> tuple[str, list[str]]:
-        """(name, values) of a word that is an assignment."""
-        head, _, value = parts[0][1].partition("=")
-        name = head.rstrip("+").partition("[")[0]
-        rest: list[Part] = [(TEXT, value, False), *parts[1:]] if value else list(parts[1:])
-        values = [" ".join(expand([(k, t, True) if k != TEXT else (k, t, q) for k, t, q in rest], self))]
-        if len(rest) == 1 and rest[0][0] == "var":
-            values = expand([(rest[0][0], rest[0][1], True)], self)  # all the values of another variable
-        if head.endswith("+"):
-            values = [old + new for old in self.vars.get(name, [""]) for new in values]
-        return name, values
-
-
-def assignment(parts: list[Part]) -> bool:
-    """Whether a word is `NAME=...`, `NAME+=...` or `NAME[i]=...`."""
-    kind, text, quoted = parts[0]
-    head, equals, _ = text.partition("=")
-    name = head.rstrip("+").partition("[")[0]
-    return bool(kind == TEXT and not quoted and equals and name.isidentifier())
-
-
-def _words(tokens: list[Token]) -> list[Any]:
-    return [token for token in tokens if token[0] == "word"]
-
-
-def _plain(token: Token) -> str:
-    """A word's text if it is one unquoted piece, as reserved words and names of functions are."""
-    if token[0] != "word" or len(token[1]) != 1:
-        return ""
-    kind, text, quoted = token[1][0]
-    return text if kind == TEXT and not quoted else ""

@@ -1,4 +1,4 @@
-"""What do the words of a shell command line expand to? Pure."""
+"""What do the words of a shell command line expand to, and which of them are options? Pure."""
 
 from __future__ import annotations
 
@@ -102,9 +102,9 @@ def _edited(value: str, rest: str) -> str:
         return value.replace(old, new) if old else value
     if sign == ":":
         numbers = rest[1:].split(":")
-        if all(number.strip().isdigit() for number in numbers):
-            start = int(numbers[0])
-            return value[start : start + int(numbers[1])] if len(numbers) > 1 else value[start:]
+        if all(number.strip().isdecimal() and len(number) < 9 for number in numbers):
+            first = int(numbers[0])
+            return value[first : first + int(numbers[1])] if len(numbers) > 1 else value[first:]
     return HOLE
 
 
@@ -129,7 +129,8 @@ def _glob(text: str, braces: bool) -> str:
 
 def _braces(text: str) -> list[str]:
     """`a{b,c}d` as abd, acd; marks that make no pair with a comma are the characters they were."""
-    pending, done = [text], []
+    done: list[str] = []
+    pending = [text]
     while pending and len(done) + len(pending) <= FIELDS_MAX:
         field = pending.pop()
         right = field.find(RIGHT)
@@ -141,7 +142,7 @@ def _braces(text: str) -> list[str]:
         options = inner.split(COMMA)
         if len(options) == 1:
             options = [HOLE if ".." in inner else "{" + inner + "}"]
-        pending += [field[:left] + option + field[right + 1 :] for option in options]
+        pending += [field[:left] + option + field[right + 1 :] for option in reversed(options)]
     return done
 
 
@@ -153,7 +154,7 @@ def resolve(field: str, cwd: str, guarded: Guarded) -> str:
     user = guarded.user_home
     if head == "~" or (head.startswith("~") and head[1:] == user.rpartition("/")[2]):
         return clean(user + slash + rest)
-    if head == "~+" or not (field.startswith("/") or field.startswith(HOLE)):
+    if head == "~+" or not field.startswith(("/", HOLE)):
         return clean(f"{cwd}/{rest if head == '~+' else field}")
     return clean(field)
 
@@ -182,3 +183,67 @@ def environment(guarded: Guarded) -> dict[str, list[str]]:
     if guarded.plugin:
         known["CLAUDE_PLUGIN_ROOT"] = guarded.plugin
     return {name: [value] for name, value in known.items() if value}
+
+
+def assignment(parts: list[Part]) -> bool:
+    """Whether a word is `NAME=...`, `NAME+=...` or `NAME[i]=...`."""
+    kind, text, quoted = parts[0]
+    head, equals, _ = text.partition("=")
+    name = head.rstrip("+").partition("[")[0]
+    return bool(kind == TEXT and not quoted and equals and name.isidentifier())
+
+
+def assigned(parts: list[Part], shell: Shell) -> tuple[str, list[str]]:
+    """(name, values) of a word that is an assignment."""
+    head, _, value = parts[0][1].partition("=")
+    name = head.rstrip("+").partition("[")[0]
+    rest: list[Part] = [(TEXT, value, False), *parts[1:]] if value else list(parts[1:])
+    values = [" ".join(expand([(k, t, True) if k != TEXT else (k, t, q) for k, t, q in rest], shell))]
+    if len(rest) == 1 and rest[0][0] == "var":
+        values = expand([(rest[0][0], rest[0][1], True)], shell)  # all the values of another variable
+    if head.endswith("+"):
+        values = [old + new for old in shell.vars.get(name, [""]) for new in values]
+    return name, values
+
+
+def skip_options(args: list[str], valued: str) -> list[str]:
+    """The arguments behind the leading options; `valued` names those whose value is the next argument."""
+    names = valued.split()
+    i = 0
+    while i < len(args) and args[i].startswith("-") and args[i] != "-":
+        if args[i] == "--":
+            return args[i + 1 :]
+        option = args[i].lstrip("-")
+        i += 2 if option in names else 1
+    return args[i:]
+
+
+def split_options(args: list[str], valued: str = "") -> tuple[list[str], list[str]]:
+    """(options, operands), wherever they stand; behind `--` all are operands. A valued option's value is left out of both."""
+    options: list[str] = []
+    operands: list[str] = []
+    names = valued.split()
+    i = 0
+    while i < len(args):
+        arg = args[i]
+        if arg == "--":
+            return options, operands + args[i + 1 :]
+        if arg.startswith("-") and len(arg) > 1:
+            options.append(arg)
+            if arg.lstrip("-") in names and i + 1 < len(args):
+                options[-1] += "=" + args[i + 1]
+                i += 1
+        else:
+            operands.append(arg)
+        i += 1
+    return options, operands
+
+
+def has(options: list[str], letters: str, *names: str) -> bool:
+    """Whether a one-letter option (alone or in a bundle) or a long one is among `options`."""
+    return any(
+        option.lstrip("-").partition("=")[0] in names
+        if option.startswith("--")
+        else any(letter in option.partition("=")[0] for letter in letters) or option[1:] in names
+        for option in options
+    )

@@ -1,0 +1,115 @@
+"""Does a call of a tool that is no shell write what is guarded: an editor's, a patch, somebody's MCP server? Pure."""
+
+from __future__ import annotations
+
+from circuit_breaker.core.tamper_guard import Guarded, Guards, Tampered
+from circuit_breaker.core.tamper_words import resolve, without_marks
+
+READING_WORDS = frozenset((
+    "get", "list", "read", "search", "find", "query", "fetch", "view", "show", "describe", "status", "stat", "info",
+    "tree", "grep", "cat", "count", "exists", "resolve", "look", "inspect",
+))  # fmt: skip
+CHANGING_WORDS = frozenset((
+    "write", "edit", "create", "delete", "remove", "move", "rename", "update", "set", "put", "append", "insert",
+    "replace", "modify", "save", "copy", "patch", "apply",
+))  # fmt: skip
+TAKING_WORDS = frozenset(("delete", "remove", "move", "rename"))
+SETTINGS_WORDS = (
+    "hook", "plugin", "marketplace", "circuit", "breaker", "env", '"mode"', "observe", "enforce", "threshold", "bypass",
+    "\\u",
+)  # fmt: skip
+PATHS = ("file_path", "notebook_path", "path", "filePath", "filename")
+TEXTS = ("content", "old_string", "new_string", "body", "text", "description")  # parameters that are no paths
+PATH_MAX = 1024  # a longer text is no path
+
+
+def edit(name: str, values: dict[object, object], cwd: str, guarded: Guarded) -> None:
+    """Edit, Write and their kind: by the file they name; an edit of the host's settings may prove itself harmless."""
+    guards = Guards(guarded)
+    for key in PATHS:
+        place = values.get(key)
+        if not isinstance(place, str) or not place:
+            continue
+        reason = guards.reason(resolve(without_marks(place), cwd, guarded))
+        if reason == "registration" and name in ("edit", "multiedit") and _spares_hooks(values):
+            continue
+        if reason:
+            raise Tampered(reason)
+
+
+def _spares_hooks(values: dict[object, object]) -> bool:
+    """Whether an edit of a settings file cannot touch hooks or plugins: it exchanges whole quoted texts for others.
+
+    Anything more could, for one missing quote or comma makes the host skip the whole file, hooks and all.
+    """
+    edits = values.get("edits", [values])
+    return isinstance(edits, list) and bool(edits) and all(_exchanges_texts(edit) for edit in edits)
+
+
+def _exchanges_texts(edit: object) -> bool:
+    old, new = (edit.get("old_string"), edit.get("new_string")) if isinstance(edit, dict) else (None, None)
+    if not isinstance(edit, dict) or not isinstance(old, str) or not isinstance(new, str):
+        return False
+    low = (old + new).lower()
+    if edit.get("replace_all") or "\\" in low or any(word in low for word in SETTINGS_WORDS):
+        return False
+    before, after = _skeleton(old), _skeleton(new)
+    return "S" in before and (before == after or (_is_list(before) and _is_list(after)))
+
+
+def _skeleton(text: str) -> str:
+    """What is left of a piece of JSON when each quoted text is an S and blanks are gone; "?" if a quote stands alone."""
+    pieces = text.split('"')
+    if len(pieces) % 2 == 0:
+        return "?"
+    return "S".join("".join(piece.split()) for piece in pieces[::2])
+
+
+def _is_list(skeleton: str) -> bool:
+    """Quoted texts between commas, nothing before the first or behind the last."""
+    return all(item == "S" for item in skeleton.split(","))
+
+
+def patch(tool_input: object, cwd: str, guarded: Guarded) -> None:
+    """apply_patch: the files its headers name."""
+    guards = Guards(guarded)
+    for _, text in strings(tool_input):
+        for line in text.split("\n"):
+            head, _, place = line.partition(" File: ")
+            if (head.startswith("*** ") and place) or line.startswith("*** Move to: "):
+                place = place or line.partition(": ")[2]
+                reason = guards.reason(resolve(without_marks(place.strip()), cwd, guarded))
+                if reason:
+                    raise Tampered(reason)
+
+
+def foreign(name: str, tool_input: object, cwd: str, guarded: Guarded) -> None:
+    """MCP and unknown tools: a tool that is not plainly a reading one must not be handed a guarded path."""
+    words = set(name.rpartition("__")[2].replace("-", "_").split("_"))
+    if words & READING_WORDS and not words & CHANGING_WORDS:
+        return
+    guards = Guards(guarded)
+    tree = bool(words & TAKING_WORDS)
+    for key, text in strings(tool_input):
+        if len(text) > PATH_MAX or "\n" in text or key in TEXTS:
+            continue
+        if "/" in text or "." in text or "~" in text:
+            reason = guards.reason(resolve(without_marks(text), cwd, guarded), tree and "/" in text)
+            if reason:
+                raise Tampered(reason)
+
+
+def strings(value: object) -> list[tuple[str, str]]:
+    """Every string in a JSON value with the key it stands under; keys are strings too. Any depth, any size."""
+    found: list[tuple[str, str]] = []
+    pending: list[tuple[str, object]] = [("", value)]
+    while pending:
+        key, item = pending.pop()
+        if isinstance(item, str):
+            found.append((key, item))
+        elif isinstance(item, dict):
+            found += [("", name) for name in item]
+            pending += item.items()
+        elif isinstance(item, (list, tuple)):
+            pending += [(key, inner) for inner in item]
+    return found
