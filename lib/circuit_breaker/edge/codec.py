@@ -46,6 +46,8 @@ def parse(data: bytes | str) -> Any:
         raise ValueError(f"not JSON at character {stop.value}") from None
     except RecursionError:
         raise ValueError("JSON nested too deeply") from None
+    except SystemError:  # 3.10 and 3.11 have no error to raise while `json.decoder` is not imported
+        raise ValueError("not JSON") from None
     if end != len(text):
         raise ValueError(f"more than one JSON value (character {end})")
     return value

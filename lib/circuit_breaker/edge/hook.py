@@ -21,11 +21,14 @@ ERRORS_MAX = 1 << 17  # bytes of errors.log before it is turned over: two such f
 PAYLOAD_MAX = 1 << 26  # 64 MB: more than any host sends
 
 
-def serve(name: str) -> None:
-    """Answer one hook call and end the process: exit code 0, at most one JSON object on stdout, whatever happens."""
+def serve(name: str, data: bytes | None = None) -> None:
+    """Answer one hook call and end the process: exit code 0, at most one JSON object on stdout, whatever happens.
+
+    `data`: the payload, where somebody has read it from stdin already.
+    """
     answer = b""
     try:
-        found = answer_to(name, _stdin(), home.environment(), time.time())
+        found = answer_to(name, _stdin() if data is None else data, home.environment(), time.time())
         answer = codec.dump(found) if found else b""
     except BaseException as error:  # noqa: BLE001 - the call goes through, whatever is wrong with us
         fault(f"{name}: {type(error).__name__}: {error}")

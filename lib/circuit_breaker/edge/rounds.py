@@ -50,8 +50,9 @@ def roots(where: Places) -> list[tuple[str, bool]]:
 def known_since(note: Mapping[str, Any], config: Config, now: float) -> float:
     """Up to when earlier rounds with the same limits know the contents of files; 0.0 for not at all."""
     since = note.get("since")
-    fits = isinstance(since, float) and since <= now and note.get("asked") == stamp.asked(config)
-    return since if fits else 0.0
+    if isinstance(since, float) and since <= now and note.get("asked") == stamp.asked(config):
+        return since
+    return 0.0
 
 
 def go(

@@ -23,6 +23,10 @@ SLACK = 2.0  # seconds: the coarsest clock of a filesystem
 
 def path(where: Places) -> str:
     """The note about this home, in the runtime folder."""
+    if where.home == where.runtime:
+        return where.runtime + "/janitor/home.json"
+    if where.home.startswith(where.runtime + "/projects/"):
+        return f"{where.runtime}/janitor/{where.home.rpartition('/')[2]}.json"
     from circuit_breaker.edge.home import slug
 
     return f"{where.runtime}/janitor/{slug(where.home)}.json"
