@@ -170,22 +170,14 @@ def test_agent_cannot_reset_its_own_breaker_while_a_circuit_is_open(client: Clie
             },
         ),
     ]
-    with Standin(
-        {
-            "": [
-                *[bash(command)] * 3,
-                *attempts,
-                bash(f"python3 '{root}/plugin' status --plain"),
-                bash(command),
-            ]
-        }
-    ) as api:
+    look = bash(f"python3 '{root}/plugin' status --plain")
+    with Standin({"": [*[bash(command)] * 3, *attempts, bash(command), look]}) as api:
         session = client.session(api, "check")
-    assert len(session.denials) == 5
-    *tried, status, again = results(api.requests[-1])[3:]
-    assert [text.split("hook error: ")[-1] for text in tried] == session.denials[:4]
+    *denied, status = results(api.requests[-1])[3:]
+    assert [text.split("hook error: ")[-1] for text in denied] == session.denials
+    assert len(denied) == 5
     assert "CIRCUIT BREAKER STATUS" in status
-    assert again.endswith(session.denials[4])
+    assert "OPEN" in status
     assert runs() == 3
 
 
