@@ -101,3 +101,37 @@ def test_state_that_is_garbage_lets_every_call_through(client: Client) -> None:
         client.session(api, "check", scramble)
     assert results(api.requests[-1])[-2:] == ["through", "check.sh"]
     assert json.loads(client.breaker("status", "--json").stdout)["schema"] == 1
+
+
+@pytest.mark.parametrize("scope", ["user", "project"])
+def test_own_installer_puts_it_in_and_takes_it_out_under_a_running_session(
+    client: Client, tmp_path: Path, scope: str
+) -> None:
+    clone = copy_plugin(tmp_path / "a clone")
+    folder = (client.home if scope == "user" else client.project) / ".claude"
+    folder.mkdir()
+    before = '{\n    "permissions": {"deny": ["WebSearch"]}\n}\n'
+    (folder / "settings.json").write_text(before)
+    done = client.breaker("install", "--scope", scope, plugin=clone)
+    assert done.returncode == 0, done.stdout + done.stderr
+    shutil.rmtree(clone)  # what is installed stands by itself
+    command, runs = client.failing_check()
+    kept = copy_plugin(tmp_path / "another clone")
+
+    def taken_out() -> str:
+        done = client.breaker("uninstall", "--scope", scope, "--purge", plugin=kept)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return "go on without"
+
+    script = [*[bash(command)] * 4, Say("stuck"), *[bash(command)] * 2, Say("free")]
+    with Standin({"": script}) as api:
+        session = client.session(api, "check", "/circuit-status", taken_out, plugin=None)
+    assert len(session.denials) == 1
+    assert "OPEN" in session.results[1]["result"]
+    assert runs() == 5
+    assert (folder / "settings.json").read_text() == before
+    assert not client.runtime.exists()
+    assert (
+        sorted(path.name for path in folder.iterdir() if path.name != "commands") == ["settings.json"]
+        or scope == "user"
+    )
