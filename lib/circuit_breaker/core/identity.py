@@ -285,6 +285,8 @@ def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
         if not reads or change_level(tool, tool_input):
             return False
     start = text[:600].lower()
+    if "spawn" in start:
+        return False  # the tool's own program is missing, not what was looked for
     return any(miss in start for miss in _MISSES)
 
 
