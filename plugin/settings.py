@@ -70,17 +70,14 @@ def merge(document: dict[str, Any], ours: dict[str, list[dict[str, Any]]]) -> Me
 def remove(
     document: dict[str, Any], ours: dict[str, list[dict[str, Any]]] | None, made: list[list[str]] | None
 ) -> dict[str, Any]:
-    """`document` without our entries; a group that held nothing else goes with them, and so does each container of `made`
-    that is empty now. Without a list of `ours` the mark tells them; without `made` each container that we emptied goes."""
+    """`document` without our entries: those with our mark (an update that was killed may have left lines that no receipt lists),
+    and the lines of `ours`. A group that held nothing else goes with them, and so does each container of `made` that is empty
+    now; without `made` each container that we emptied goes."""
 
     def mine(event: str, entry: Any) -> bool:
         if not isinstance(entry, dict):
             return False
-        return (
-            entry.get("owner") == MARK["owner"]
-            if ours is None
-            else entry.get("command") in commands(ours, event)
-        )
+        return entry.get("owner") == MARK["owner"] or entry.get("command") in commands(ours or {}, event)
 
     return _without(document, mine, made)
 

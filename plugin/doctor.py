@@ -1,0 +1,90 @@
+"""Is the installation well? Each finding with its cure; --fix mends what can be mended."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import doctor_checks
+import doctor_probe
+import doctor_registered
+import scopes
+from findings import FAULT, NOTE, Finding
+
+from circuit_breaker.edge import files, home
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Print what was found; 1 when something needs a cure."""
+    findings = examine(os.environ, os.getcwd())
+    mended: list[str] = []
+    if args.fix:
+        for finding in findings:
+            if finding.mend is not None:
+                mended += _mend(finding)
+        findings = examine(os.environ, os.getcwd()) if mended else findings
+    if args.json:
+        report = {"schema": 1, "ok": healthy(findings), "findings": as_json(findings)}
+        print(json.dumps({**report, "mended": mended} if args.fix else report, indent=2))
+        return 0 if healthy(findings) else 1
+    for line in mended:
+        print(f"mended  {line}")
+    for finding in findings:
+        print(_line(finding))
+    print(verdict(findings))
+    return 0 if healthy(findings) else 1
+
+
+def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | None = None) -> list[Finding]:
+    """Every check, in the order in which a person would ask. `just_installed` says which installation is meant."""
+    try:
+        where = home.places(env, cwd)
+    except files.Refused as error:
+        return [Finding("home", FAULT, str(error), "set HOME to an absolute path")]
+    project = just_installed.base if just_installed and just_installed.name != "user" else Path(where.project)
+    sources = scopes.chain(env, project)
+    installations, findings = doctor_registered.registrations(env, project, sources)
+    findings += doctor_checks.settings_chain(sources)
+    findings += doctor_checks.interpreter(where, env)
+    for installation in installations:
+        findings += doctor_probe.lines(installation, project, env)
+    findings += doctor_checks.client(env, installations)
+    findings += doctor_registered.packages(installations)
+    findings += doctor_checks.state(where, env)
+    return findings
+
+
+def healthy(findings: list[Finding]) -> bool:
+    """Does nothing need a cure?"""
+    return all(finding.level != FAULT for finding in findings)
+
+
+def verdict(findings: list[Finding]) -> str:
+    """The last line, and before it what needs a cure."""
+    faults = [finding for finding in findings if finding.level == FAULT]
+    if not faults:
+        return f"doctor: all is well ({len(findings)} checks)."
+    return "\n".join([*map(_line, faults), f"doctor: {len(faults)} of {len(findings)} checks need a cure."])
+
+
+def as_json(findings: list[Finding]) -> list[dict[str, Any]]:
+    """The findings as `--json` prints them."""
+    return [{"id": f.id, "level": f.level, "text": f.text, "cure": f.cure} for f in findings]
+
+
+def _line(finding: Finding) -> str:
+    word = {FAULT: "FAULT", NOTE: "note "}.get(finding.level, "ok   ")
+    return f"{word}  {finding.text}" + (f"\n       cure: {finding.cure}" if finding.cure else "")
+
+
+def _mend(finding: Finding) -> list[str]:
+    """Mend one finding; what was done, nothing when it could not be."""
+    assert finding.mend is not None
+    try:
+        return [finding.mend()]
+    except OSError as error:
+        return [f"{finding.id}: could not be mended: {error}"]

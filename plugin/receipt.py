@@ -1,0 +1,65 @@
+"""What did an installation add, so that exactly this can be taken out again?
+
+`receipt.json` in the folder of the installation, written before anything outside of it changes. Paths inside are relative:
+a project's receipt is committed with it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsontext
+
+from circuit_breaker.edge import files
+
+NAME = "receipt.json"
+SCHEMA = 1
+_SHAPE: dict[str, type | tuple[type, ...]] = {
+    "schema": int,
+    "version": str,
+    "scope": str,
+    "files": dict,  # relative path -> checksum
+    "folders": list,  # made by us outside the installation, relative to the scope's base (or absolute), outermost first
+    "settings": dict,  # before, was, after: checksums (null: no file); made; registrations; backup: a name in R/backups
+    "commands": dict,  # name -> {"sum": checksum, "backup": name or null}
+    "claude_md": (dict, type(None)),  # {"file", "before", "added"}
+    "memory": dict,  # file name in .claude/memory -> checksum
+    "backups": list,  # names in R/backups, oldest first
+}
+
+
+class Damaged(ValueError):
+    """A receipt that cannot be read as one."""
+
+
+def load(root: Path) -> dict[str, Any] | None:
+    """The receipt of the installation in `root`; None when there is none. Raises Damaged."""
+    path = root / NAME
+    data = files.read(str(path))
+    if data is None:
+        return None
+    try:
+        kept = jsontext.parse(jsontext.decode(data)[1])
+    except jsontext.Unreadable as error:
+        raise Damaged(f"{path}: {error}") from None
+    if not isinstance(kept, dict) or kept.get("schema") != SCHEMA:
+        raise Damaged(f"{path}: not a receipt of this version")
+    for key, kind in _SHAPE.items():
+        if not isinstance(kept.get(key), kind):
+            raise Damaged(f"{path}: {key} is missing or of the wrong type")
+    return kept
+
+
+def text(kept: dict[str, Any]) -> bytes:
+    """The bytes of a receipt."""
+    return (json.dumps(kept, indent=1, sort_keys=True) + "\n").encode("ascii")
+
+
+def adopt(root: Path, added: dict[str, Any]) -> None:
+    """List the files `added` (path -> checksum) in the receipt of `root`, if it has one: they go with the rest."""
+    kept = load(root)
+    if kept is not None:
+        kept["files"].update(added)
+        files.replace(str(root / NAME), text(kept))

@@ -1,0 +1,310 @@
+"""How does it get out without a trace? `uninstall`: registrations first, then files, each as the receipt lists it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import disk
+import jsontext
+import plan
+import protocol_section
+import purge
+import receipt
+import runtime
+import scopes
+import settings
+
+from circuit_breaker.edge import deps, files, home
+
+LOCK_SECONDS = 60.0
+MEMORY = (home.CONFIG, ".gitignore")  # in this order: the second goes when it has nothing left to ignore
+
+
+class Removal(NamedTuple):
+    """changes in the order to make them; backups: name -> bytes; done_with: backups that nobody needs any more;
+    notes: what stays, and why."""
+
+    changes: list[plan.Change]
+    backups: dict[str, bytes]
+    done_with: list[str]
+    notes: list[str]
+
+
+class Taken(NamedTuple):
+    """What was taken out: kept: the receipt that was followed; left: what lies in the folder still, and is not ours."""
+
+    kept: dict[str, Any] | None
+    removal: Removal
+    left: list[str]
+    runtime_folder: Path
+
+
+def uninstall(args: argparse.Namespace) -> int:
+    """Take the installation of `args.scope` out; 0 as well when there is none. 1 when something stands in the way."""
+    scope = scopes.scope(args.scope, os.environ, os.getcwd())
+    state = purge.state(scope, os.environ, os.getcwd()) if args.purge else []
+    if state and not args.json:
+        print(
+            "--purge would remove for good:"
+            if args.dry_run
+            else "--purge removes for good, where still there:"
+        )
+        print("".join(f"  {path}\n" for path in state), end="")
+    try:
+        taken = _take_out(scope, args.purge, args.dry_run)
+    except plan.Stopped as stopped:
+        if args.json:
+            print(json.dumps({"schema": 1, "ok": False, "problem": str(stopped)}))
+        print(f"uninstall: {stopped}", file=sys.stderr)
+        return 1
+    except TimeoutError:
+        print("uninstall: an installation is running. Wait for it, then try again.", file=sys.stderr)
+        return 1
+    gone = []
+    if args.purge and not args.dry_run:
+        gone = purge.purge(state)
+        _folders(scope, taken.kept, taken.runtime_folder)
+    if args.json:
+        print(json.dumps(_facts(scope, taken, gone, args.dry_run)))
+        return 0
+    _report(scope, taken, args.dry_run)
+    return 0
+
+
+def _take_out(scope: scopes.Scope, all_of_it: bool, dry_run: bool) -> Taken:
+    runtime_folder = Path(home.runtime_folder(os.environ))
+    if dry_run:
+        kept = _receipt(scope)
+        return Taken(kept, of_uninstall(scope, kept, runtime_folder, all_of_it), [], runtime_folder)
+    lock = Path(f"{scope.root}.lock")
+    with deps.lock(str(lock), LOCK_SECONDS) if lock.parent.is_dir() else nullcontext():
+        try:
+            runtime.recover(scope.root)
+            kept = _receipt(scope)
+            removal = of_uninstall(scope, kept, runtime_folder, all_of_it)
+            left = carry_out(scope, kept, removal, runtime_folder)
+        finally:
+            files.remove(str(lock))
+    _folders(scope, kept, runtime_folder)
+    return Taken(kept, removal, left, runtime_folder)
+
+
+def of_uninstall(
+    scope: scopes.Scope, kept: dict[str, Any] | None, runtime_folder: Path, all_of_it: bool
+) -> Removal:
+    """What taking it out changes outside of the installation's folder. Raises plan.Stopped."""
+    removal = Removal([], {}, [], [])
+    identical = _settings(scope, kept, runtime_folder, removal)
+    if kept is None:
+        return removal
+    if kept["claude_md"]:
+        _section(scope, kept["claude_md"], removal)
+    for name in scopes.COMMANDS:
+        if name in kept["commands"]:
+            _command(scope.commands / name, kept["commands"][name], runtime_folder, removal)
+    _memory(scope, kept["memory"], all_of_it, removal)
+    if identical:
+        removal.done_with.extend(kept["backups"])
+    for change in removal.changes:
+        hindrance = disk.writable(change.path)
+        if hindrance:
+            raise plan.Stopped(f"{hindrance}. Nothing was changed; make it writable and try again.")
+    return removal
+
+
+def carry_out(
+    scope: scopes.Scope, kept: dict[str, Any] | None, removal: Removal, runtime_folder: Path
+) -> list[str]:
+    """Registrations, then what they needed, then the files, the receipt last. What is left in the folder: not ours."""
+    put_aside(removal.backups, runtime_folder)
+    for change in removal.changes:
+        if disk.read(change.path) != change.before:
+            raise plan.Stopped(f"{change.path} was changed while uninstall was running. Run uninstall again.")
+        if change.after is None:
+            files.remove(os.path.realpath(change.path))
+        else:
+            disk.replace(change.path, change.after)
+    for path in (*scope.outside, scope.root / receipt.NAME):
+        disk.scraps(path)
+    if kept is not None:
+        runtime.take_away(scope.root, list(kept["files"]))
+    backups = runtime_folder / "backups"
+    for name in removal.done_with if backups.is_dir() else ():
+        files.remove(str(backups / Path(name).name))
+    _folders(scope, kept, runtime_folder)
+    return runtime.drop(scope.root) if kept is not None or not _listing(scope.root) else []
+
+
+def _listing(folder: Path) -> list[str]:
+    return os.listdir(folder) if folder.is_dir() else []
+
+
+def put_aside(backups: dict[str, bytes], runtime_folder: Path) -> list[str]:
+    """Write backups (name -> bytes) into R/backups; their paths."""
+    if backups:
+        files.folder(str(runtime_folder / "backups"))
+    paths = [runtime_folder / "backups" / name for name in backups]
+    for path, data in zip(paths, backups.values()):
+        disk.replace(path, data, 0o600)
+    return [str(path) for path in paths]
+
+
+def _receipt(scope: scopes.Scope) -> dict[str, Any] | None:
+    try:
+        kept = receipt.load(scope.root)
+    except receipt.Damaged as damaged:
+        raise plan.Stopped(
+            f"{damaged}. Nothing was changed. Run install again: it writes a new one; then uninstall."
+        ) from None
+    if kept is None or kept["scope"] == scope.name:
+        return kept
+    raise plan.Stopped(
+        f"what is installed in {scope.root} has the scope {kept['scope']}: use --scope {kept['scope']}."
+    )
+
+
+def _settings(
+    scope: scopes.Scope, kept: dict[str, Any] | None, runtime_folder: Path, removal: Removal
+) -> bool:
+    """Add the change of the settings file; True when the very bytes of before come back (or never went away)."""
+    data = disk.read(scope.settings)
+    if data is None:
+        return True
+    record = (
+        kept["settings"]
+        if kept
+        else {"registrations": None, "made": None, "before": "", "after": "", "backup": None}
+    )
+    try:
+        bom, text = jsontext.decode(data)
+        document = settings.read(text)
+        cleaned = settings.remove(document, record["registrations"], record["made"])
+        candidate: bytes | None = bom + jsontext.rewrite(text, cleaned).encode("utf-8", "surrogatepass")
+    except jsontext.Unreadable as error:
+        raise plan.Stopped(
+            f"{scope.settings} was not touched: {error}. Nothing was changed, since the registrations in it may still point at "
+            f"our files. Mend it there and run uninstall again."
+        ) from None
+    if cleaned == document:
+        return True
+    if record["before"] is None and cleaned == {}:
+        candidate = None  # the file is ours, and nothing of anybody else is in it
+    unedited = disk.digest(data) == record["after"]
+    if unedited and disk.digest(candidate) != record["before"] and record["backup"]:
+        saved = disk.read(runtime_folder / "backups" / Path(record["backup"]).name)
+        candidate = saved if disk.digest(saved) == record["before"] else candidate
+    identical = disk.digest(candidate) == record["before"]
+    if not identical:
+        name = plan.backup(scope.settings, data, removal.backups)
+        removal.notes.append(
+            f"{scope.settings} was edited since: only our entries went; it is kept as backups/{name}"
+        )
+    removal.changes.append(plan.Change(scope.settings, data, candidate))
+    return identical
+
+
+def _section(scope: scopes.Scope, record: dict[str, Any], removal: Removal) -> None:
+    data = disk.read(scope.claude_md)
+    if data is None:
+        return
+    after: bytes | None = protocol_section.without(
+        data.decode("utf-8", "surrogateescape"), record["added"]
+    ).encode("utf-8", "surrogateescape")
+    if after == data:
+        return
+    removal.changes.append(
+        plan.Change(scope.claude_md, data, after or (None if record["before"] is None else after))
+    )
+
+
+def _command(path: Path, record: dict[str, Any], runtime_folder: Path, removal: Removal) -> None:
+    data = disk.read(path)
+    if data is None:
+        return
+    if disk.digest(data) != record["sum"]:
+        name = plan.backup(path, data, removal.backups)
+        removal.notes.append(f"{path} was edited since: it is kept as backups/{name}")
+    saved = disk.read(runtime_folder / "backups" / Path(record["backup"]).name) if record["backup"] else None
+    removal.changes.append(plan.Change(path, data, saved))
+
+
+def _memory(scope: scopes.Scope, kept: dict[str, Any], all_of_it: bool, removal: Removal) -> None:
+    """The project's configuration goes if nobody edited it; its .gitignore when it has nothing left to ignore."""
+    if scope.memory is None or not kept:
+        return
+    for name in MEMORY:
+        data = disk.read(scope.memory / name)
+        if data is None or name not in kept:
+            continue
+        going = {change.path.name for change in removal.changes if change.path.parent == scope.memory} | {
+            name
+        }
+        others = [entry for entry in _listing(scope.memory) if entry not in going]
+        if name == ".gitignore" and others and not all_of_it:
+            continue
+        if disk.digest(data) != kept[name] and not all_of_it:
+            removal.notes.append(f"{scope.memory / name} was edited since: it stays (--purge removes it)")
+            continue
+        removal.changes.append(plan.Change(scope.memory / name, data, None))
+
+
+def _folders(scope: scopes.Scope, kept: dict[str, Any] | None, runtime_folder: Path) -> None:
+    """Remove the folders that the installation made and that are empty now."""
+    for name in kept["backups"] if kept else []:
+        disk.scraps(runtime_folder / "backups" / Path(name).name)
+    disk.remove_empty(runtime_folder / "backups")
+    if runtime_folder.name == home.NAME:
+        disk.remove_empty(runtime_folder)
+    for text in reversed(kept["folders"] if kept else []):
+        folder = Path(os.path.normpath(scope.base / text))
+        if (
+            scope.name == "user" or scope.base in folder.parents
+        ):  # a receipt may come with somebody's repository
+            disk.remove_empty(folder)
+
+
+def _facts(scope: scopes.Scope, taken: Taken, gone: list[str], dry_run: bool) -> dict[str, Any]:
+    changes = taken.removal.changes
+    return {
+        "schema": 1,
+        "ok": True,
+        "scope": scope.name,
+        "dry_run": dry_run,
+        "installed": taken.kept is not None or bool(changes),
+        "changed": [str(change.path) for change in changes],
+        "backups": [str(taken.runtime_folder / "backups" / name) for name in taken.removal.backups],
+        "left": taken.left,
+        "notes": taken.removal.notes,
+        "purged": gone,
+        "diff": "".join(change.diff() for change in changes),
+    }
+
+
+def _report(scope: scopes.Scope, taken: Taken, dry_run: bool) -> None:
+    changes, kept = taken.removal.changes, taken.kept
+    if kept is None and not changes:
+        print(f"circuit-breaker is not installed here (scope {scope.name}): nothing to take out.")
+        return
+    if dry_run:
+        print("".join(change.diff() for change in changes), end="")
+        print(
+            f"Files that would go: {len(kept['files']) if kept else 0} in {scope.root}. Nothing was changed."
+        )
+        return
+    print(f"Took circuit-breaker out (scope {scope.name}).")
+    for change in changes:
+        print(f"  {'removed ' if change.after is None else 'changed '}  {change.path}")
+    print(f"  removed   {scope.root}")
+    for name in taken.removal.backups:
+        print(f"  backup    {taken.runtime_folder / 'backups' / name}")
+    for note in taken.removal.notes:
+        print(f"  note      {note}")
+    if taken.left:
+        names = ", ".join(taken.left[:5]) + (" ..." if len(taken.left) > 5 else "")
+        print(f"  left      {scope.root}: {names} (not ours)")

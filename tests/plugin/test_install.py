@@ -1,0 +1,654 @@
+"""In and out without a trace: the laws on real files, order, scopes, and what an installer must never do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import install
+import plan
+import pytest
+import receipt
+import runtime
+from plugin.settings_documents import NASTY, REFUSED
+
+from circuit_breaker.core.config import DEFAULTS
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = ("circuit-status.md", "reset-circuit.md")
+
+
+class Person:
+    """Somebody's machine: a HOME with the client's folder in it, and a project."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, self.project = folder / "home", folder / "project"
+        for path in (
+            self.home / ".claude",
+            self.home / ".local" / "share",
+            self.home / ".local" / "state",
+            self.project,
+        ):
+            path.mkdir(parents=True)
+        self.settings = self.home / ".claude" / "settings.json"
+        self.root = self.home / ".local" / "share" / "claude-circuit-breaker"
+        self.state = self.home / ".local" / "state" / "claude-circuit-breaker"
+
+    def install(self, scope: str = "user", **options: bool) -> None:
+        """What `install` does before doctor looks at it; raises plan.Stopped."""
+        chosen = install.scopes.scope(scope, os.environ, os.getcwd())
+        install.put_in(chosen, options.get("migrate", False), options.get("claude_md", False), quiet=True)
+
+    def uninstall(self, scope: str = "user", purge: bool = False, dry_run: bool = False) -> int:
+        return install.uninstall(argparse.Namespace(scope=scope, dry_run=dry_run, purge=purge, json=False))
+
+    def tree(self) -> dict[str, bytes | None]:
+        """Every file and folder of the machine."""
+        found = {}
+        for top in (self.home, self.project):
+            for path in sorted(top.rglob("*")):
+                if "__pycache__" not in path.parts:
+                    is_file = path.is_file() or path.is_symlink()
+                    found[str(path.relative_to(top.parent))] = path.read_bytes() if is_file else None
+        return found
+
+    def lines(self, settings: Path | None = None) -> list[str]:
+        hooks = json.loads((settings or self.settings).read_text(encoding="utf-8-sig"))["hooks"]
+        return [
+            handler["command"] for groups in hooks.values() for group in groups for handler in group["hooks"]
+        ]
+
+
+@pytest.fixture
+def person(tmp_path, monkeypatch, mocker):
+    """A machine without a network: pip fails there."""
+    someone = Person(tmp_path)
+    for name in list(os.environ):
+        if name.startswith(("XDG_", "CLAUDE", "CIRCUIT_BREAKER")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(someone.home))
+    monkeypatch.chdir(someone.project)
+    mocker.patch.object(runtime, "fetch", return_value="no network")
+    return someone
+
+
+def plugin(person, *arguments, python=sys.executable, source=ROOT, cwd=None, **env):
+    """`python3 -I -S plugin ...`: a Python without pip."""
+    return subprocess.run(
+        [python, "-I", "-S", str(source / "plugin"), *arguments], capture_output=True, text=True, check=False,
+        cwd=cwd or person.project, env={"PATH": os.environ["PATH"], "HOME": str(person.home), **env},
+    )  # fmt: skip
+
+
+# --- the laws -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_install_and_uninstall_give_the_very_bytes_back(person, name):
+    person.settings.write_bytes(NASTY[name])
+    before = person.tree()
+    person.install()
+    assert sum(str(person.root) in line for line in person.lines()) == 9
+    person.uninstall()
+    assert person.tree() == before
+
+
+@pytest.mark.parametrize("scope", ["user", "project", "local"])
+def test_without_settings_nothing_at_all_is_left_behind(person, scope):
+    before = person.tree()
+    person.install(scope)
+    assert person.tree() != before
+    person.uninstall(scope)
+    assert person.tree() == before
+
+
+@pytest.mark.parametrize("scope", ["user", "project", "local"])
+def test_a_second_install_changes_no_byte(person, scope):
+    person.settings.write_bytes(NASTY["others on our events"])
+    person.install(scope)
+    once = person.tree()
+    person.install(scope)
+    assert person.tree() == once
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_read_is_refused_with_its_place_and_not_touched(person, name):
+    person.settings.write_bytes(REFUSED[name][0])
+    before = person.tree()
+    with pytest.raises(plan.Stopped, match=REFUSED[name][1]):
+        person.install()
+    assert person.tree() == before
+
+
+def test_edited_since_means_exactly_our_entries_go(person):
+    person.settings.write_text('{\n    "model": "opus"\n}\n')
+    person.install()
+    text = person.settings.read_text()
+    edited = text.replace('"model": "opus"', '"model": "haiku",\n    "env": {"A": "ü"}').replace(
+        '"Stop": [', '"Stop": [\n            {"hooks": [{"type": "command", "command": "mine"}]},'
+    )
+    person.settings.write_text(edited)
+    person.uninstall()
+    left = person.settings.read_text()
+    assert json.loads(left) == {
+        "model": "haiku",
+        "env": {"A": "ü"},
+        "hooks": {"Stop": [{"hooks": [{"type": "command", "command": "mine"}]}]},
+    }
+    assert '    "model": "haiku",\n    "env": {"A": "ü"}' in left
+    assert (person.state / "backups").is_dir(), "what was edited is kept before it is changed"
+
+
+def test_every_change_is_backed_up_under_a_name_that_is_printed(person):
+    person.settings.write_text('{"model": "opus"}')
+    said = json.loads(plugin(person, "install", "--json").stdout)
+    (backup,) = said["backups"]
+    assert Path(backup).read_text() == '{"model": "opus"}'
+    assert Path(backup).stat().st_mode & 0o777 == 0o600
+
+
+def test_mode_and_links_of_the_settings_survive(person, tmp_path):
+    dotfiles = tmp_path / "dotfiles"
+    dotfiles.mkdir()
+    (dotfiles / "settings.json").write_text('{"model": "opus"}\n')
+    (dotfiles / "settings.json").chmod(0o640)
+    person.settings.symlink_to(dotfiles / "settings.json")
+    person.install()
+    assert person.settings.is_symlink()
+    assert len(person.lines()) == 9
+    assert (dotfiles / "settings.json").stat().st_mode & 0o777 == 0o640
+    person.uninstall()
+    assert person.settings.is_symlink()
+    assert (dotfiles / "settings.json").read_text() == '{"model": "opus"}\n'
+    assert [path.name for path in dotfiles.iterdir()] == ["settings.json"]
+
+
+def test_a_read_only_settings_file_is_taken_at_its_word(person):
+    person.settings.write_text("{}\n")
+    person.settings.chmod(0o444)
+    before = person.tree()
+    with pytest.raises(plan.Stopped, match="read-only"):
+        person.install()
+    assert person.tree() == before
+
+
+def test_settings_that_change_under_our_hands_are_left_alone(person, mocker):
+    person.settings.write_text("{}\n")
+    place = install._place
+
+    def meanwhile(*arguments):
+        person.settings.write_text('{"model": "opus"}\n')
+        return place(*arguments)
+
+    mocker.patch.object(install, "_place", meanwhile)
+    with pytest.raises(plan.Stopped, match="changed while install was running"):
+        person.install()
+    assert person.settings.read_text() == '{"model": "opus"}\n'
+
+
+def test_a_full_disk_leaves_the_settings_whole(person, mocker):
+    person.settings.write_text('{"model": "opus"}\n')
+    mocker.patch.object(install.disk.os, "fsync", side_effect=OSError(28, "No space left on device"))
+    with pytest.raises(OSError, match="No space"):
+        person.install()
+    assert person.settings.read_text() == '{"model": "opus"}\n'
+    mocker.stopall()
+
+
+# --- never twice ----------------------------------------------------------------------------------------------------
+
+
+def test_a_plugin_enabled_through_the_client_stops_the_installer(person):
+    person.settings.write_text('{"enabledPlugins": {"circuit-breaker@circuit-breaker": true}}')
+    with pytest.raises(plan.Stopped, match="enabled through the client"):
+        person.install()
+    person.settings.write_text(
+        '{"enabledPlugins": {"circuit-breaker@circuit-breaker": false, "other@x": true}}'
+    )
+    person.install()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("user", "project"), ("project", "local"), ("project", "user"), ("local", "user")]
+)
+def test_a_second_scope_stops_the_installer(person, first, second):
+    person.install(first)
+    before = person.tree()
+    with pytest.raises(plan.Stopped, match=f"--scope {first}"):
+        person.install(second)
+    assert person.tree() == before
+
+
+# --- updates, repairs -----------------------------------------------------------------------------------------------
+
+
+def older_source(folder):
+    """A version before this one: another number, a file less, a file more, lines that were registered otherwise."""
+    for name in runtime.contents(ROOT):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "plugin.json").write_text(
+        re.sub(r'"version": "', '"version": "0.0.', (ROOT / "plugin.json").read_text())
+    )
+    hooks = (ROOT / "hooks" / "hooks.json").read_text()
+    (folder / "hooks" / "hooks.json").write_text(hooks.replace("|| true", "|| true # older"))
+    (folder / "lib" / "circuit_breaker" / "gone.py").write_text("")
+    (folder / "plugin" / "demo.py").unlink()
+    return folder
+
+
+@pytest.mark.parametrize("name", ["others on our events", "empty event with room", "CRLF", "nothing at all"])
+def test_an_update_leaves_only_the_new_version_and_uninstall_still_gives_the_first_bytes_back(
+    person, tmp_path, monkeypatch, name
+):
+    person.settings.write_bytes(NASTY[name])
+    before = person.tree()
+    monkeypatch.setattr(install, "SOURCE", older_source(tmp_path / "older"))
+    person.install()
+    assert all("# older" in line for line in person.lines() if "circuit-breaker" in line)
+    monkeypatch.setattr(install, "SOURCE", ROOT)
+    person.install()
+    assert not any("# older" in line for line in person.lines())
+    assert not (person.root / "lib" / "circuit_breaker" / "gone.py").exists()
+    assert (person.root / "plugin" / "demo.py").exists()
+    assert [path.name for path in person.root.parent.iterdir()] == [person.root.name]
+    person.uninstall()
+    assert person.tree() == before
+
+
+def test_files_of_other_people_in_the_folder_survive_an_update_and_the_removal(person, tmp_path, monkeypatch):
+    monkeypatch.setattr(install, "SOURCE", older_source(tmp_path / "older"))
+    person.install()
+    (person.root / "config.json").write_text("{}")
+    (person.root / "lib" / "theirs.txt").write_text("mine")
+    monkeypatch.setattr(install, "SOURCE", ROOT)
+    person.install()
+    assert (person.root / "config.json").read_text() == "{}"
+    assert (person.root / "lib" / "theirs.txt").read_text() == "mine"
+    person.uninstall()
+    left = {str(path.relative_to(person.root)) for path in person.root.rglob("*")}
+    assert left == {"config.json", "lib", "lib/theirs.txt"}
+
+
+def test_half_an_installation_is_repaired_by_installing_again(person):
+    person.settings.write_bytes(NASTY["tabs"])
+    before = person.tree()
+    person.install()
+    whole = person.tree()
+    (person.root / "hooks" / "run").unlink()
+    (person.root / "lib" / "circuit_breaker" / "core" / "policy.py").write_text("torn")
+    (person.home / ".claude" / "commands" / "reset-circuit.md").unlink()
+    person.install()
+    assert person.tree().keys() == whole.keys()
+    assert (person.root / "hooks" / "run").read_bytes() == (ROOT / "hooks" / "run").read_bytes()
+    assert person.settings.read_bytes() == whole["home/.claude/settings.json"]
+    person.uninstall()
+    assert person.tree() == before
+
+
+@pytest.mark.parametrize("damage", ["gone", "torn"])
+def test_without_its_receipt_an_installation_is_still_taken_over(person, damage):
+    person.settings.write_text('{\n  "model": "opus"\n}\n')
+    person.install()
+    path = person.root / receipt.NAME
+    path.unlink() if damage == "gone" else path.write_text('{"schema": 1')
+    person.install()
+    assert len(person.lines()) == 9
+    person.uninstall()
+    assert person.settings.read_text() == '{\n  "model": "opus"\n}\n'
+    assert not person.root.exists()
+
+
+def test_a_folder_that_somebody_else_made_there_is_not_emptied(person):
+    person.root.mkdir(parents=True)
+    (person.root / "diary.txt").write_text("mine")
+    person.install()
+    person.uninstall()
+    assert (person.root / "diary.txt").read_text() == "mine"
+
+
+# --- commands, CLAUDE.md, the older system --------------------------------------------------------------------------
+
+
+def test_a_command_of_the_same_name_is_not_overwritten_but_put_aside_with_consent(person):
+    mine = person.home / ".claude" / "commands" / "reset-circuit.md"
+    mine.parent.mkdir()
+    mine.write_text("my own reset\n")
+    before = person.tree()
+    with pytest.raises(plan.Stopped, match="not ours"):
+        person.install()
+    assert mine.read_text() == "my own reset\n"
+    person.install(migrate=True)
+    assert mine.read_bytes() == (ROOT / "commands" / "reset-circuit.md").read_bytes()
+    person.uninstall()
+    assert person.tree() == before
+
+
+def test_an_edited_command_is_kept_when_it_goes(person):
+    person.install()
+    command = person.home / ".claude" / "commands" / "circuit-status.md"
+    command.write_text("edited\n")
+    person.uninstall()
+    assert not command.exists()
+    assert [path.read_text() for path in (person.state / "backups").iterdir()] == ["edited\n"]
+
+
+@pytest.mark.parametrize("text", [None, "", "# Mine\n", "# Mine", "# Mine\r\n\r\n- ü\r\n"])
+def test_the_section_comes_to_the_end_of_claude_md_and_leaves_without_a_trace(person, text):
+    path = person.home / ".claude" / "CLAUDE.md"
+    if text is not None:
+        path.write_bytes(text.encode())
+    before = person.tree()
+    person.install(claude_md=True)
+    said = path.read_bytes().decode()
+    assert said.startswith(text or "")
+    assert said.count("<!-- circuit-breaker:begin -->") == 1
+    assert "\r\n" not in (text or "") or "\n" not in said.replace("\r\n", "")
+    person.install(claude_md=True)
+    assert path.read_bytes().decode() == said
+    person.uninstall()
+    assert person.tree() == before
+
+
+def test_an_edited_section_goes_from_marker_to_marker(person):
+    path = person.home / ".claude" / "CLAUDE.md"
+    path.write_text("# Mine\n")
+    person.install(claude_md=True)
+    path.write_text(path.read_text().replace("## Circuit breaker", "## Edited") + "\nmore of mine\n")
+    person.uninstall()
+    assert "circuit-breaker" not in path.read_text()
+    assert path.read_text().startswith("# Mine\n")
+    assert path.read_text().endswith("\nmore of mine\n")
+
+
+OLDER = (
+    b'{"hooks": {"PostToolUse": [{"hooks": [{"type": "command", "command": "python3 ~/.claude/hooks/circuit_breaker_monitor.py"}, '
+    b'{"type": "command", "command": "mine"}]}], "PreToolUse": [".claude/hooks/circuit_breaker_gate.py"]}, "model": "opus"}'
+)
+
+
+def test_the_older_system_is_shown_replaced_with_consent_and_given_back(person):
+    person.settings.write_bytes(OLDER)
+    before = person.tree()
+    with pytest.raises(
+        plan.Stopped, match=r"(?s)PostToolUse: python3 ~.*PreToolUse: \.claude/hooks.*--migrate"
+    ):
+        person.install()
+    assert person.settings.read_bytes() == OLDER
+    person.install(migrate=True)
+    lines = person.lines()
+    assert not any(".claude/hooks" in line for line in lines)
+    assert "mine" in lines
+    person.uninstall()
+    assert person.tree() == before
+
+
+# --- scopes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scope", ["project", "local"])
+def test_a_projects_installation_lies_in_it_and_names_no_path_of_this_machine(person, scope):
+    person.install(scope)
+    root = person.project / ".claude" / "circuit-breaker"
+    name = {"project": "settings.json", "local": "settings.local.json"}[scope]
+    assert (root / receipt.NAME).is_file()
+    for path in [root / receipt.NAME, root.parent / name]:
+        assert str(person.home.parent) not in path.read_text()
+    assert all(
+        "$CLAUDE_PROJECT_DIR/.claude/circuit-breaker" in line for line in person.lines(root.parent / name)
+    )
+    assert {path.name for path in (root.parent / "commands").iterdir()} == set(COMMANDS)
+    memory = root.parent / "memory"
+    assert json.loads((memory / "circuit_breaker_config.json").read_text()) == DEFAULTS
+    assert not any(path.name == "settings.json" for path in (person.home / ".claude").iterdir())
+
+
+def test_what_a_team_commits_is_the_installation_and_the_config_and_nothing_else(person):
+    def git(*arguments):
+        return subprocess.run(
+            ["git", "-C", str(person.project), *arguments], capture_output=True, text=True, check=True
+        ).stdout
+
+    git("init", "-q")
+    (person.project / ".gitignore").write_text("lib/\n*.lock\n")  # as so many projects have it
+    person.install("project")
+    (person.project / ".claude" / "memory" / "circuit_breaker_state.json").write_text("{}")
+    cache = person.project / ".claude" / "circuit-breaker" / "lib" / "circuit_breaker" / "__pycache__"
+    cache.mkdir()
+    (cache / "x.pyc").write_text("")
+    seen = set(git("status", "--porcelain", "-uall", "--no-renames").split())
+    for name in receipt.load(person.project / ".claude" / "circuit-breaker")["files"]:
+        assert f".claude/circuit-breaker/{name}" in seen, name
+    assert ".claude/memory/circuit_breaker_config.json" in seen
+    assert not any("state.json" in name or "pyc" in name for name in seen)
+
+
+def test_a_local_installation_stays_out_of_the_repository(person):
+    subprocess.run(["git", "init", "-q", str(person.project)], check=True)
+    person.install("local")
+    done = subprocess.run(
+        ["git", "-C", str(person.project), "status", "--porcelain", "-uall"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "circuit-breaker/" not in done.stdout
+
+
+def test_a_pulled_project_is_taken_out_by_somebody_else(person, tmp_path, monkeypatch):
+    (person.project / ".claude").mkdir()
+    (person.project / ".claude" / "settings.json").write_text('{\n  "model": "opus"\n}\n')
+    person.install("project")
+    colleague = Person(tmp_path / "colleague")
+    shutil.rmtree(colleague.project)
+    shutil.copytree(person.project, colleague.project)
+    monkeypatch.setenv("HOME", str(colleague.home))
+    monkeypatch.chdir(colleague.project)
+    colleague.uninstall("project")
+    left = {path.name: path.read_text() for path in colleague.project.rglob("*") if path.is_file()}
+    assert left == {"settings.json": '{\n  "model": "opus"\n}\n'}
+
+
+def test_a_hostile_receipt_reaches_nothing_outside_the_installation(person):
+    person.install("project")
+    root = person.project / ".claude" / "circuit-breaker"
+    for name in ("precious.txt", "empty"):
+        (person.home / name).mkdir() if name == "empty" else (person.home / name).write_text("mine")
+    kept = json.loads((root / receipt.NAME).read_text())
+    (root / "link").symlink_to(person.home)
+    kept["files"].update(
+        {"../../../home/precious.txt": "x", str(person.home / "precious.txt"): "x", "link/precious.txt": "x"}
+    )
+    kept["folders"] += ["../home/empty", str(person.home / "empty")]
+    kept["settings"]["backup"] = "../../../../precious.txt"
+    kept["backups"] = ["../../../../precious.txt"]
+    kept["commands"]["../../../home/precious.txt"] = {"sum": "x", "backup": None}
+    (root / receipt.NAME).write_text(json.dumps(kept))
+    person.uninstall("project")
+    assert (person.home / "precious.txt").read_text() == "mine"
+    assert (person.home / "empty").is_dir()
+
+
+def test_the_persons_home_is_no_project(person, monkeypatch):
+    monkeypatch.chdir(person.home)
+    with pytest.raises(OSError, match="--scope user"):
+        person.install("project")
+
+
+def test_an_edited_project_config_stays_unless_purged(person):
+    person.install("project")
+    config = person.project / ".claude" / "memory" / "circuit_breaker_config.json"
+    config.write_text('{"mode": "observe"}')
+    person.uninstall("project")
+    assert config.read_text() == '{"mode": "observe"}'
+    person.install("project")
+    person.uninstall("project", purge=True)
+    assert not config.exists()
+
+
+# --- purge ----------------------------------------------------------------------------------------------------------
+
+
+def test_purge_names_and_removes_state_config_and_archives_and_nothing_else(person, capsys):
+    before = person.tree()
+    person.install()
+    config = person.home / ".config" / "claude-circuit-breaker" / "config.json"
+    for path in (
+        person.state / "sessions" / "s" / "session.json",
+        person.state / "projects" / "p" / "archives" / "a.gz",
+        config,
+    ):
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+    person.uninstall(purge=True, dry_run=True)
+    assert config.exists()
+    capsys.readouterr()
+    person.uninstall(purge=True)
+    said = capsys.readouterr().out
+    assert str(person.state) in said
+    assert str(config) in said
+    left = person.tree()
+    left.pop("home/.config")
+    assert left == before
+
+
+def test_purge_of_a_folder_that_somebody_chose_removes_only_what_is_ours(person, monkeypatch):
+    chosen = person.home / "stuff"
+    chosen.mkdir(mode=0o700)
+    (chosen / "diary.txt").write_text("mine")
+    monkeypatch.setenv("CIRCUIT_BREAKER_HOME", str(chosen))
+    person.install()
+    (chosen / "errors.log").write_text("x")
+    (chosen / "sessions").mkdir()
+    person.uninstall(purge=True)
+    assert [path.name for path in chosen.iterdir()] == ["diary.txt"]
+
+
+# --- the command line -----------------------------------------------------------------------------------------------
+
+
+def test_dry_run_prints_a_diff_and_the_files_and_changes_nothing(person):
+    person.settings.write_text('{\n  "model": "opus"\n}\n')
+    before = person.tree()
+    done = plugin(person, "install", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert f"--- {person.settings}" in done.stdout
+    assert '\n-  "model": "opus"\n+  "model": "opus",\n+  "hooks": {\n' in done.stdout
+    assert str(person.root / "hooks" / "run") in done.stdout
+    assert person.tree() == before
+
+
+def test_registrations_go_even_when_their_files_were_deleted_by_hand(person):
+    person.settings.write_text('{"model": "opus"}')
+    person.install()
+    shutil.rmtree(person.home / ".local")
+    person.uninstall()
+    assert person.settings.read_text() == '{"model": "opus"}'
+
+
+def test_uninstall_without_an_installation_is_no_error_and_changes_nothing(person):
+    before = person.tree()
+    for _ in range(2):
+        done = plugin(person, "uninstall")
+        assert done.returncode == 0
+        assert "not installed" in done.stdout
+    assert person.tree() == before
+
+
+def test_the_clone_may_go_and_the_installed_copy_takes_itself_out(person, tmp_path):
+    clone = tmp_path / "clone"
+    for name in runtime.contents(ROOT):
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, clone / name)
+    before = person.tree()
+    plugin(person, "install", source=clone)
+    shutil.rmtree(clone)
+    done = plugin(person, "status", "--json", source=person.root)
+    assert json.loads(done.stdout)["schema"] == 1, done.stderr
+    done = plugin(person, "uninstall", source=person.root)
+    assert done.returncode == 0, done.stderr
+    assert person.tree() == before
+
+
+def test_install_works_without_pip_under_every_python_from_39_up(person, python):
+    person.settings.write_bytes(NASTY["not ASCII"])
+    before = person.tree()
+    done = plugin(person, "install", "--json", python=python)
+    said = json.loads(done.stdout)
+    assert said["packages_problem"] == "this Python has no pip"
+    assert said["packages"] == {"filelock": False, "platformdirs": False}
+    assert {
+        finding["level"] for finding in said["doctor"] if finding["id"] in ("registered", "files", "commands")
+    } == {"ok"}
+    assert plugin(person, "uninstall", python=python).returncode == 0
+    assert person.tree() == before
+
+
+@pytest.mark.parametrize(
+    "folder", ["a b", 'quo"te', "dollar$HOME", "back`tick`", "ünï", "$(touch pwned)", "semi;colon", "it's"]
+)
+def test_registered_lines_run_from_a_folder_of_any_name(person, tmp_path, monkeypatch, folder):
+    data = tmp_path / folder
+    monkeypatch.setenv("XDG_DATA_HOME", str(data))
+    person.install()
+    assert (data / "claude-circuit-breaker" / "hooks" / "run").is_file()
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(person.home),
+        "CIRCUIT_BREAKER_HOME": str(tmp_path / "breaker"),
+    }
+    for line in person.lines():
+        if "command" in line.split()[-3]:
+            body = {
+                "hook_event_name": "UserPromptExpansion",
+                "session_id": "s",
+                "command_name": "circuit-status",
+                "command_args": "",
+            }
+            done = subprocess.run(
+                ["/bin/sh", "-c", line],
+                input=json.dumps(body),
+                capture_output=True,
+                text=True,
+                env=env,
+                cwd=tmp_path,
+                check=False,
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+            assert "CIRCUIT BREAKER STATUS" in done.stdout
+            break
+    else:
+        pytest.fail("no line for the commands")
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_missing_packages_are_no_reason_to_fail(person, capsys):
+    person.install()
+    assert not (person.root / "lib" / "_vendor").exists()
+    assert len(person.lines()) == 9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("verb", "scope"), [("install", "user"), ("update", "user"), ("uninstall", "user"), ("install", "project")]
+)
+def test_killed_at_any_step_every_session_still_works_and_installing_again_repairs_it(tmp_path, verb, scope):
+    source = tmp_path / "source"
+    for name in runtime.contents(ROOT):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, source / name)
+    script = str(Path(__file__).with_name("killing.py"))
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", script, verb, scope, str(tmp_path / "kill"), str(source)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["problems"] == []
+    assert said["kills"] > 40
