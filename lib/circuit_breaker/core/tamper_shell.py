@@ -8,7 +8,7 @@ from __future__ import annotations
 from circuit_breaker.core import tamper_commands
 from circuit_breaker.core.tamper_guard import HOLE, Tampered
 from circuit_breaker.core.tamper_lex import lex, plain, word, words_of
-from circuit_breaker.core.tamper_words import assigned, assignment, environment, expand, resolve
+from circuit_breaker.core.tamper_words import assigned, assignment, bounded, environment, expand, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Shell:
                 if frames[-1].kind == "(":
                     frame = frames.pop()
                     self.cwd = frame.cwd
-                    last = "\n".join([*frame.outs, last])
+                    last = bounded("\n".join([*frame.outs, last]))
             elif op in ("|", "|&"):
                 piped, last = last or HOLE, ""
             else:
@@ -164,7 +164,7 @@ class Shell:
                 last, piped = "", ""
             operator = op
             i += 1
-        return "\n".join(out for frame in frames for out in frame.outs)
+        return bounded("\n".join(out for frame in frames for out in frame.outs))
 
     def _grouping(
         self, current: list[Token], frames: list[Frame], tokens: list[Token], at: int, stdin: str, last: str
@@ -185,7 +185,7 @@ class Shell:
                 frames[-1].start = at - len(current)
             elif name in CLOSING:
                 frame = frames.pop() if len(frames) > 1 else frames[0]
-                last = "\n".join(frame.outs)
+                last = bounded("\n".join(frame.outs))
                 given = [token for token in current[1:] if token[0] == "here" or token[1] in ("<", "<<<")]
                 if given and name == "done":
                     again = self.child()
@@ -245,7 +245,7 @@ class Shell:
         out = self._perform(fields, stdin, operator)
         for name, before in reversed(kept):  # set for this command alone
             self.vars[name] = before if before is not None else [""]
-        return self._written(redirects, out)
+        return self._written(redirects, bounded(out))
 
     def _perform(self, fields: list[str], stdin: str, operator: str) -> str:
         body = self.functions.get(fields[0])
@@ -282,6 +282,7 @@ class Shell:
                 continue
             for field in expand(token[2], self):
                 path = self.path(field)
-                self.files[path] = (self.files.get(path, "") + "\n" if ">>" in token[1] else "") + out
+                before = self.files.get(path, "") + "\n" if ">>" in token[1] else ""
+                self.files[path] = bounded(before + out)
             out = ""
         return out

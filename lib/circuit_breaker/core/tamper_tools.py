@@ -16,7 +16,7 @@ CHANGING_WORDS = frozenset((
 TAKING_WORDS = frozenset(("delete", "remove", "move", "rename"))
 SETTINGS_WORDS = (
     "hook", "plugin", "marketplace", "circuit", "breaker", "env", '"mode"', "observe", "enforce", "threshold", "bypass",
-    "\\u",
+    '"type"', '"command"', '"matcher"', '"timeout"', '"args"', '"if"', '"async', '"once"', '"shell"', '"statusmessage"',
 )  # fmt: skip
 PATHS = ("file_path", "notebook_path", "path", "filePath", "filename")
 TEXTS = ("content", "old_string", "new_string", "body", "text", "description")  # parameters that are no paths
@@ -53,21 +53,38 @@ def _exchanges_texts(edit: object) -> bool:
     low = (old + new).lower()
     if edit.get("replace_all") or "\\" in low or any(word in low for word in SETTINGS_WORDS):
         return False
-    before, after = _skeleton(old), _skeleton(new)
-    return "S" in before and (before == after or (_is_list(before) and _is_list(after)))
+    before, after = _kind(old), _kind(new)
+    if before != after or not before:
+        return False
+    return before.startswith("members") or all(_is_rule(text) for text in (old + "," + new).split('"')[1::2])
 
 
-def _skeleton(text: str) -> str:
-    """What is left of a piece of JSON when each quoted text is an S and blanks are gone; "?" if a quote stands alone."""
+def _kind(text: str) -> str:
+    """What whole thing a piece of JSON is: "members" of an object or "values" of a list (and its last comma); "" if none."""
     pieces = text.split('"')
     if len(pieces) % 2 == 0:
-        return "?"
-    return "S".join("".join(piece.split()) for piece in pieces[::2])
+        return ""
+    bare = "S".join("".join(piece.split()) for piece in pieces[::2])  # each quoted text is an S
+    for scalar in ("true", "false", "null"):
+        bare = bare.replace(scalar, "V")
+    while "{" in bare or "[" in bare:  # from the innermost pair outwards, each valid one becomes a V
+        start = max(bare.rfind("{"), bare.rfind("["))
+        end = bare.find("}" if bare[start] == "{" else "]", start)
+        inner = bare[start + 1 : max(end, 0)].split(",")
+        allowed = ("S:S", "S:V") if bare[start] == "{" else ("S", "V")
+        if end < 0 or not (inner == [""] or all(item in allowed for item in inner)):
+            return ""
+        bare = bare[:start] + "V" + bare[end + 1 :]
+    comma = "," if bare.endswith(",") else ""
+    items = bare[: len(bare) - len(comma)].split(",")
+    if all(item in ("S:S", "S:V") for item in items):
+        return "members" + comma
+    return "values" + comma if all(item == "S" for item in items) else ""
 
 
-def _is_list(skeleton: str) -> bool:
-    """Quoted texts between commas, nothing before the first or behind the last."""
-    return all(item == "S" for item in skeleton.split(","))
+def _is_rule(text: str) -> bool:
+    """Whether a text is a permission rule such as `Bash(ls:*)`: nothing else in a settings file looks like one."""
+    return text.endswith(")") and text.partition("(")[0].isalnum()
 
 
 def patch(tool_input: object, cwd: str, guarded: Guarded) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SPLIT, LEFT, COMMA, RIGHT = "\ue003", "\ue004", "\ue005", "\ue006"  # between fields; of a brace expansion
 PRIVATE = HOLE + STAR + ANY + SPLIT + LEFT + COMMA + RIGHT
+TEXT_MAX = 1 << 18  # characters of one text: a longer one is not followed
 FIELDS_MAX = 64  # of one word: more alternatives than these are not looked at
 OURS = "/claude-circuit-breaker"
 
@@ -24,6 +25,11 @@ def without_marks(text: str) -> str:
         if any(mark in text for mark in PRIVATE)
         else text
     )
+
+
+def bounded(text: str) -> str:
+    """The text, or HOLE if it has grown beyond what is followed (`a=$a$a` sixty times over)."""
+    return text if len(text) <= TEXT_MAX else HOLE
 
 
 def expand(parts: list[Part], shell: Shell) -> list[str]:
@@ -38,7 +44,7 @@ def expand(parts: list[Part], shell: Shell) -> list[str]:
             values = [_glob(text, braces)]
         else:
             values = _values(kind, text, quoted, shell)
-        found = [head + tail for head in found for tail in values][:FIELDS_MAX]
+        found = [bounded(head + tail) for head in found for tail in values][:FIELDS_MAX]
     fields: list[str] = []
     for field in found:
         fields += _braces(field) if braces else [field]
