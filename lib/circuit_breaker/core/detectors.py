@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from circuit_breaker.core import identity
 from circuit_breaker.core.model import FAILURES, INVALID, LAUNCHED, SILENT, Lane, Outcome, Session, Signal
+from circuit_breaker.core.outcomes import clip_of, label_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,13 +37,13 @@ def tool_failure(
         signals.append(
             Signal(
                 rule="tool_failure",
-                subject=outcome.label,
+                subject=label_of(outcome),
                 keys=[outcome.key],
                 results={outcome.key: outcome.result},
                 count=count,
                 since=streak.since,
-                clip=streak.clip,
-                calls=[outcome.label] * count,
+                clip=clip_of(outcome) or streak.clip,
+                calls=[label_of(outcome)] * count,
                 facts={"stubborn": bool(stubborn), "invalid": outcome.kind == INVALID, "tool": outcome.tool},
             )
         )
@@ -63,8 +64,8 @@ def tool_failure(
                 subject=f"{outcome.tool} error",
                 count=run[1],
                 since=outcome.n,
-                clip=outcome.clip,
-                calls=[outcome.label],
+                clip=clip_of(outcome),
+                calls=[label_of(outcome)],
                 facts={
                     "same_error": True,
                     "tool": outcome.tool,
@@ -106,13 +107,13 @@ def repeated_call(
             Signal(
                 rule="repeated_call",
                 step="open" if count >= limit else "tell",
-                subject=outcome.label,
+                subject=label_of(outcome),
                 keys=[outcome.key],
                 results={outcome.key: outcome.result},
                 count=count,
                 since=streak.counted,
-                clip=outcome.clip,
-                calls=[outcome.label] * count,
+                clip=clip_of(outcome),
+                calls=[label_of(outcome)] * count,
                 facts={"poll": outcome.poll, "digits": count == streak.run and not outcome.repeats},
             )
         )
@@ -213,7 +214,7 @@ def sequential_tools(
             keys=["shape:" + run[0]],
             count=run[2],
             since=run[5],
-            calls=[outcome.label],
+            calls=[label_of(outcome)],
             facts={"once": run[2] > rule["threshold"] + 1, "tool": tool},
         )
     ]

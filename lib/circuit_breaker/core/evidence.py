@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from circuit_breaker.core import identity
 from circuit_breaker.core.model import FAILURES, INVALID, OK, SILENT, Lane, Outcome, Session, Streak
+from circuit_breaker.core.outcomes import clip_of, label_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ def take(lane: Lane, outcomes: Sequence[Outcome]) -> None:
 
 def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool) -> None:
     known = lane.streaks.pop(outcome.key, None)
-    streak: Streak = Streak(label=outcome.label) if known is None else known.but()
+    streak: Streak = Streak() if known is None else known.but()
+    if known is not None:  # a call that comes again may be spoken of
+        outcome.label = streak.label = streak.label or label_of(outcome)
     consecutive = streak.turn == lane.turn - 1
     if outcome.kind in FAILURES:
         _fail(lane, streak, outcome)
@@ -74,7 +77,9 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     moved = last_move(lane, streak.since)
     streak.fails = [fail for fail in streak.fails if fail[0] > moved][-FAILS_MAX:] + [[outcome.n, lane.turn]]
     streak.same = streak.same + 1 if streak.error == outcome.error else 1
-    streak.error, streak.clip = outcome.error, outcome.clip
+    streak.error = outcome.error
+    if streak.same > 1 or len(streak.fails) > 1:
+        streak.clip = clip_of(outcome)
     if outcome.kind == INVALID:
         streak.invalid += 1
 

@@ -245,9 +245,10 @@ class Outcome(Record):
         "id": "",
         "tool": "",
         "input": None,
+        "text": "",
         "key": "",
         "kind": OK,
-        "label": "",
+        "label": "",  # and clip: made when somebody is to read them, by outcomes.label_of and clip_of
         "result": "",  # key of what it returned
         "digits": "",
         "error": "",  # key of the error, "" unless it failed

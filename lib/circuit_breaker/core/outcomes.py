@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core import identity, labels
+from circuit_breaker.core import identity
 from circuit_breaker.core.model import FAILURES, SILENT, Outcome, Result
 
 CLIP_MAX = 160
@@ -27,23 +27,38 @@ KEPT = (
 def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
     """The outcome of `result` as the rules see it; `cwd` is the lane's directory before the turn."""
     tool, given, text = result.tool, result.input, result.text
-    outcome = Outcome(
-        id=result.id, tool=tool, input=given, kind=kind, key=identity.call_key(tool, given, cwd)
-    )
+    key = identity.call_key(tool, given, cwd)
+    outcome = Outcome(id=result.id, tool=tool, input=given, text=text, kind=kind, key=key)
     if kind in SILENT:
         return outcome
-    outcome.label = labels.label(tool, given)
     outcome.result = identity.result_key(text)
     outcome.digits = identity.digits_key(text)
     outcome.empty = not text.strip()
     outcome.poll = identity.is_poll(tool, given)
     if kind in FAILURES:
         outcome.error = identity.error_key(kind, text, given)
-        outcome.clip = labels.clip(text, CLIP_MAX, given)
         outcome.miss = identity.is_bare(text) or identity.is_lookup_miss(tool, given, text)
     else:
         outcome.change = identity.change_level(tool, given)
     return outcome
+
+
+def label_of(outcome: Outcome) -> str:
+    """What people read of the call. Made late: most calls are never spoken of."""
+    if not outcome.label:
+        from circuit_breaker.core import labels
+
+        outcome.label = labels.label(outcome.tool, outcome.input)
+    return str(outcome.label)
+
+
+def clip_of(outcome: Outcome) -> str:
+    """What people read of its error ("" when it did not fail), made late too."""
+    if not outcome.clip and outcome.text and outcome.kind in FAILURES:
+        from circuit_breaker.core import labels
+
+        outcome.clip = labels.clip(outcome.text, CLIP_MAX, outcome.input)
+    return str(outcome.clip)
 
 
 def packed(outcome: Outcome) -> list:

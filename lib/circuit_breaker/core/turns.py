@@ -24,7 +24,7 @@ from circuit_breaker.core.model import (
     Streak,
     Turn,
 )
-from circuit_breaker.core.outcomes import outcome_of, packed, unpacked
+from circuit_breaker.core.outcomes import clip_of, label_of, outcome_of, packed, unpacked
 from circuit_breaker.core.work import Work
 
 SEEN_MAX, PENDING_MAX, SERVICE_TIMES_MAX = 128, 64, 64
@@ -103,7 +103,7 @@ def _outcome(work: Work, result: Result) -> Outcome:
     kept = lane.pending.get(result.id)
     if kept is not None:
         outcome = unpacked(kept)
-        outcome.input = result.input
+        outcome.input, outcome.text = result.input, result.text
         if outcome.kind != OK:
             return outcome
         return outcome_of(result, LAUNCHED if result.hint == LAUNCHED else OK, lane.cwd)
@@ -165,7 +165,7 @@ def _probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
         return
     rule = work.rule(circuit.rule)
     worse = breaker.fail(circuit, work.now, rule["cooldown_base_seconds"], work.config.cooldown_steps)
-    worse = worse.but(clip=outcome.clip or worse.clip)
+    worse = worse.but(clip=clip_of(outcome) or worse.clip)
     work.put(worse)
     work.record(
         "probe", worse, HALF_OPEN, "the trial call " + ("failed" if outcome.kind != OK else "changed nothing")
@@ -197,13 +197,13 @@ def close_recursion(work: Work) -> None:
 
 def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     """A call that never reaches the gate goes on counting while its circuit is open: told each time, then ended."""
-    known = work.lane.streaks.pop(outcome.key, None) or Streak(label=outcome.label)
-    streak: Streak = known.but(invalid=known.invalid + 1, clip=outcome.clip)
+    known = work.lane.streaks.pop(outcome.key, None) or Streak(label=label_of(outcome))
+    streak: Streak = known.but(invalid=known.invalid + 1, clip=clip_of(outcome))
     work.lane.streaks[outcome.key] = streak
     if work.action(circuit.rule) != "block":
         return
     count = circuit.count + 1
-    work.put(circuit.but(count=count, clip=outcome.clip))
+    work.put(circuit.but(count=count, clip=clip_of(outcome)))
     limit = 2 * work.rule("tool_failure")["threshold"]
     if limit and streak.invalid < limit:
         verdicts.tell(work, _invalid_signal(outcome, streak, count, limit), opened=True)
@@ -214,11 +214,11 @@ def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
 def _invalid_signal(outcome: Outcome, streak: Streak, count: int, limit: int) -> Signal:
     return Signal(
         rule="tool_failure",
-        subject=outcome.label,
+        subject=label_of(outcome),
         keys=[outcome.key],
         count=max(count, streak.invalid),
-        clip=outcome.clip,
-        calls=[outcome.label] * streak.invalid,
+        clip=clip_of(outcome),
+        calls=[label_of(outcome)] * streak.invalid,
         facts={"invalid": True, "tool": outcome.tool, "left": limit - streak.invalid},
     )
 
