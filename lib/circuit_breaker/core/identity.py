@@ -64,6 +64,8 @@ READING_NAMES = frozenset(
         "download",
     ]
 )
+# What these return is the content of files: nothing in it changes by itself, and every change is news.
+VERBATIM = frozenset("Read Grep Glob LS NotebookRead read grep glob list Edit Write".split())
 LOOKUPS = frozenset(
     [
         "Read",

@@ -31,7 +31,7 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
     outcome = Outcome(id=result.id, tool=tool, input=given, text=text, kind=kind, key=key)
     if kind in SILENT:
         return outcome
-    outcome.result = identity.result_key(text)
+    outcome.result = identity.digest(text) if tool in identity.VERBATIM else identity.result_key(text)
     outcome.digits = identity.digits_key(text)
     outcome.empty = not text.strip()
     outcome.poll = identity.is_poll(tool, given)
