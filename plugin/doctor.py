@@ -35,7 +35,7 @@ def doctor(args: argparse.Namespace) -> int:
         print(f"mended  {line}")
     for finding in findings:
         print(_line(finding))
-    print(verdict(findings))
+    print(_summary(findings))
     return 0 if healthy(findings) else 1
 
 
@@ -64,11 +64,17 @@ def healthy(findings: list[Finding]) -> bool:
 
 
 def verdict(findings: list[Finding]) -> str:
-    """The last line, and before it what needs a cure."""
-    faults = [finding for finding in findings if finding.level == FAULT]
+    """What needs a cure, and the summary."""
+    return "\n".join(
+        [_line(finding) for finding in findings if finding.level == FAULT] + [_summary(findings)]
+    )
+
+
+def _summary(findings: list[Finding]) -> str:
+    faults = sum(finding.level == FAULT for finding in findings)
     if not faults:
         return f"doctor: all is well ({len(findings)} checks)."
-    return "\n".join([*map(_line, faults), f"doctor: {len(faults)} of {len(findings)} checks need a cure."])
+    return f"doctor: {faults} of {len(findings)} checks need a cure."
 
 
 def as_json(findings: list[Finding]) -> list[dict[str, Any]]:

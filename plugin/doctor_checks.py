@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import re
@@ -11,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import scopes
 from findings import FAULT, NOTE, OK, Finding, Installation
@@ -109,7 +111,8 @@ def client(env: Mapping[str, str], installations: list[Installation]) -> list[Fi
         said = None
     if said is None:
         return [Finding("client", NOTE, f"{path} --version gave no version within {CLIENT_SECONDS:g} s")]
-    events = sorted({event for installation in installations for event in installation.groups})
+    groups = [installation.groups for installation in installations] or [_own_groups()]
+    events = sorted({event for found in groups for event in found})
     unknown = _unknown_events(Path(os.path.realpath(path)), events)
     if unknown:
         text = (
@@ -124,6 +127,12 @@ def client(env: Mapping[str, str], installations: list[Installation]) -> list[Fi
             "client", OK, f"{path} {said[0]}" + (f" knows all {len(events)} events" if unknown == [] else "")
         )
     ]
+
+
+def _own_groups() -> dict[str, Any]:
+    path = Path(__file__).resolve().parent.parent / "hooks" / "hooks.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["hooks"]
+    return found
 
 
 def state(where: home.Places, env: Mapping[str, str]) -> list[Finding]:

@@ -149,6 +149,7 @@ def _settings(
                 + "\nNothing was changed. Run install again with --migrate to replace these lines (the scripts stay)."
             )  # fmt: skip
         there = settings.fault(document) is None and settings.merge(document, ours).document == document
+        there = there and set(settings.present(document, ours).values()) == {1}
         if there and old and kept["registrations"] == ours and not found:
             return kept, Change(scope.settings, data, data)
         base = settings.without_older(settings.remove(document, kept["registrations"], kept["made"]))

@@ -52,8 +52,8 @@ def packages(folder: Path) -> dict[str, bytes]:
     }
 
 
-def fetch(folder: Path, seconds: float = PIP_SECONDS) -> str:
-    """Put the two packages into `folder`/lib/_vendor by pip, from the hashed lock beside it. "" when done, else why not.
+def fetch(folder: Path, lock: Path | None = None, seconds: float = PIP_SECONDS) -> str:
+    """Put the two packages into `folder`/lib/_vendor by pip, from the hashed `lock` (the one beside it). "" when done, else why.
 
     Never raises for a pip that is missing, fails, or takes longer than `seconds`: everything works without the two.
     """
@@ -63,7 +63,7 @@ def fetch(folder: Path, seconds: float = PIP_SECONDS) -> str:
     command = [
         sys.executable, "-I", "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps",
         "--no-compile", "--no-cache-dir", "--only-binary", ":all:", "--require-hashes", "--retries", "1", "--timeout", "8",
-        "--target", str(target), "-r", str(folder / LOCK),
+        "--target", str(target), "-r", str(lock or folder / LOCK),
     ]  # fmt: skip
     try:
         done = subprocess.run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -16,74 +15,13 @@ import plan
 import pytest
 import receipt
 import runtime
+from plugin.people import Person, plugin
 from plugin.settings_documents import NASTY, REFUSED
 
 from circuit_breaker.core.config import DEFAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("circuit-status.md", "reset-circuit.md")
-
-
-class Person:
-    """Somebody's machine: a HOME with the client's folder in it, and a project."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home, self.project = folder / "home", folder / "project"
-        for path in (
-            self.home / ".claude",
-            self.home / ".local" / "share",
-            self.home / ".local" / "state",
-            self.project,
-        ):
-            path.mkdir(parents=True)
-        self.settings = self.home / ".claude" / "settings.json"
-        self.root = self.home / ".local" / "share" / "claude-circuit-breaker"
-        self.state = self.home / ".local" / "state" / "claude-circuit-breaker"
-
-    def install(self, scope: str = "user", **options: bool) -> None:
-        """What `install` does before doctor looks at it; raises plan.Stopped."""
-        chosen = install.scopes.scope(scope, os.environ, os.getcwd())
-        install.put_in(chosen, options.get("migrate", False), options.get("claude_md", False), quiet=True)
-
-    def uninstall(self, scope: str = "user", purge: bool = False, dry_run: bool = False) -> int:
-        return install.uninstall(argparse.Namespace(scope=scope, dry_run=dry_run, purge=purge, json=False))
-
-    def tree(self) -> dict[str, bytes | None]:
-        """Every file and folder of the machine."""
-        found = {}
-        for top in (self.home, self.project):
-            for path in sorted(top.rglob("*")):
-                if "__pycache__" not in path.parts:
-                    is_file = path.is_file() or path.is_symlink()
-                    found[str(path.relative_to(top.parent))] = path.read_bytes() if is_file else None
-        return found
-
-    def lines(self, settings: Path | None = None) -> list[str]:
-        hooks = json.loads((settings or self.settings).read_text(encoding="utf-8-sig"))["hooks"]
-        return [
-            handler["command"] for groups in hooks.values() for group in groups for handler in group["hooks"]
-        ]
-
-
-@pytest.fixture
-def person(tmp_path, monkeypatch, mocker):
-    """A machine without a network: pip fails there."""
-    someone = Person(tmp_path)
-    for name in list(os.environ):
-        if name.startswith(("XDG_", "CLAUDE", "CIRCUIT_BREAKER")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(someone.home))
-    monkeypatch.chdir(someone.project)
-    mocker.patch.object(runtime, "fetch", return_value="no network")
-    return someone
-
-
-def plugin(person, *arguments, python=sys.executable, source=ROOT, cwd=None, **env):
-    """`python3 -I -S plugin ...`: a Python without pip."""
-    return subprocess.run(
-        [python, "-I", "-S", str(source / "plugin"), *arguments], capture_output=True, text=True, check=False,
-        cwd=cwd or person.project, env={"PATH": os.environ["PATH"], "HOME": str(person.home), **env},
-    )  # fmt: skip
 
 
 # --- the laws -------------------------------------------------------------------------------------------------------
@@ -636,7 +574,8 @@ def test_missing_packages_are_no_reason_to_fail(person, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("verb", "scope"), [("install", "user"), ("update", "user"), ("uninstall", "user"), ("install", "project")]
+    ("verb", "scope"),
+    [("install", "user"), ("update", "user"), ("uninstall", "user"), ("install", "project")],
 )
 def test_killed_at_any_step_every_session_still_works_and_installing_again_repairs_it(tmp_path, verb, scope):
     source = tmp_path / "source"
