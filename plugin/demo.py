@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import argparse
 
 ROOT = Path(__file__).resolve().parent.parent
-COOLDOWN = 2.0  # seconds, instead of ten: the demo really waits
+COOLDOWN = 3.0  # seconds, instead of ten: the demo really waits
 CHECK = "python3 test_total.py"
 TEST = "from total import total\nassert total([2, 3]) == 5, f'total([2, 3]) is {total([2, 3])}, not 5'\nprint('ok')\n"
 WRONG, WORSE, RIGHT = "numbers[0]", "max(numbers)", "sum(numbers)"

@@ -121,6 +121,7 @@ class Client:
 
     def __init__(self, folder: Path, claude: Path) -> None:
         self.home, self.project, self._claude = folder / "home", folder / "project", claude
+        self._running: subprocess.Popen[str] | None = None
         self.home.mkdir(parents=True)
         self.project.mkdir()
         self.env = {
@@ -161,6 +162,11 @@ class Client:
             timeout=60,
             check=False,
         )
+
+    def interject(self, text: str) -> None:
+        """Submit a prompt while the session that runs is at work; for the steps of a script."""
+        assert self._running
+        _say(self._running, text)
 
     def incidents(self) -> list[dict[str, Any]]:
         """The incident log of the project."""
@@ -210,6 +216,7 @@ class Client:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._running = process
         watchdog = threading.Timer(240, process.kill)
         watchdog.start()
         assert process.stdin
@@ -247,6 +254,13 @@ def _talk(process: subprocess.Popen[str], prompts: list[Prompt]) -> Session:
     return Session(events, "".join(errors), code)
 
 
+def _say(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdin
+    message = {"type": "user", "message": {"role": "user", "content": text}}
+    process.stdin.write(json.dumps(message) + "\n")
+    process.stdin.flush()
+
+
 def _submit(process: subprocess.Popen[str], prompts: list[Prompt]) -> None:
     """The next prompt; when there is none, the end of the input, which ends the session."""
     assert process.stdin
@@ -254,7 +268,4 @@ def _submit(process: subprocess.Popen[str], prompts: list[Prompt]) -> None:
         process.stdin.close()
         return
     prompt = prompts.pop(0)
-    content = prompt if isinstance(prompt, str) else prompt()
-    message = {"type": "user", "message": {"role": "user", "content": content}}
-    process.stdin.write(json.dumps(message) + "\n")
-    process.stdin.flush()
+    _say(process, prompt if isinstance(prompt, str) else prompt())

@@ -9,11 +9,17 @@ import pytest
 from client.driver import Client, Session
 from client.standin import Say, Standin, Step, Use, bash, edit, results, sent
 
+COOLDOWN = 3  # seconds: a busy machine must still get its next call in before it is over
+
 
 def quick(**rules: dict[str, Any]) -> dict[str, Any]:
-    """A configuration whose circuits cool down in a second."""
+    """A configuration whose circuits cool down in COOLDOWN seconds."""
     names = ("tool_failure", "repeated_call", "call_cycle")
-    return {"circuit_breakers": {name: {"cooldown_base_seconds": 1, **rules.get(name, {})} for name in names}}
+    return {
+        "circuit_breakers": {
+            name: {"cooldown_base_seconds": COOLDOWN, **rules.get(name, {})} for name in names
+        }
+    }
 
 
 def spoken(session: Session) -> list[str]:
@@ -135,7 +141,7 @@ def test_probe_after_the_cooldown_closes_the_circuit(client: Client) -> None:
 
     def repair_and_wait(body: dict[str, Any]) -> Use:
         (client.project / "check.sh").write_text("echo all is well\n")
-        time.sleep(1.2)
+        time.sleep(COOLDOWN + 0.3)
         return bash(command)
 
     with Standin({"": [*[bash(command)] * 4, repair_and_wait, bash("echo after")]}) as api:
@@ -152,7 +158,7 @@ def test_probe_that_fails_opens_the_circuit_again(client: Client) -> None:
     command, runs = client.failing_check()
 
     def wait(body: dict[str, Any]) -> Use:
-        time.sleep(1.2)
+        time.sleep(COOLDOWN + 0.3)
         return bash(command)
 
     with Standin({"": [*[bash(command)] * 3, wait, bash(command)]}) as api:
@@ -246,3 +252,25 @@ def test_agents_in_the_background_and_in_the_foreground_share_the_session(
         session = client.session(api, "have it looked at")
     assert len(session.denials) == 1
     assert session.denials[0] in sent(api.of("ERRAND")[5])
+
+
+def test_forked_session_starts_afresh_and_is_watched_like_any_other(client: Client) -> None:
+    command, runs = client.failing_check()
+    with Standin({"": [*[bash(command)] * 3, Say("stuck"), *[bash(command)] * 4]}) as api:
+        first = client.session(api, "check")
+        second = client.session(api, "check again", more=["--resume", first.id, "--fork-session"])
+    assert second.id != first.id
+    assert runs() == 6
+    assert (len(first.denials), len(second.denials)) == (0, 1)
+    assert {incident["session"] for incident in client.incidents()} == {first.id, second.id}
+
+
+def test_resumed_session_still_knows_what_is_open(client: Client) -> None:
+    client.configure(circuit_breakers={"tool_failure": {"cooldown_base_seconds": 600}})
+    command, runs = client.failing_check()
+    with Standin({"": [*[bash(command)] * 3, Say("stuck"), *[bash(command)] * 2]}) as api:
+        first = client.session(api, "check")
+        second = client.session(api, "check again", more=["--resume", first.id])
+    assert second.id == first.id
+    assert runs() == 4  # the person's new prompt buys one probe
+    assert len(second.denials) == 1

@@ -101,6 +101,21 @@ def test_notification_that_quotes_the_keyword_is_no_bypass(client: Client) -> No
     assert len(session.denials) == 2
 
 
+def test_bypass_queued_while_the_agent_works_is_not_seen(client: Client) -> None:
+    client.configure(**LONG)
+    command, runs = client.failing_check()
+
+    def queue(body: dict[str, Any]) -> Use:
+        client.interject("SUDO BYPASS\ngo on")
+        return bash("sleep 1")
+
+    with Standin({"": [*[bash(command)] * 3, queue, *[bash(command)] * 2]}) as api:
+        session = client.session(api, "check")
+    assert "SUDO BYPASS\ngo on" in str(api.requests[4]["messages"]).replace("\\n", "\n")
+    assert runs() == 3
+    assert len(session.denials) == 2
+
+
 def wait_for(count: Callable[[], int], number: int, seconds: float) -> None:
     """Until the client has done so much; a test that waits in vain fails by what it asserts."""
     deadline = time.monotonic() + seconds
