@@ -1,0 +1,122 @@
+"""In the real client: after each way in, each of our hooks runs exactly once; after each way out, not at all."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from client.driver import ROOT, Client, Session, copy_plugin
+from client.standin import Say, Standin, bash
+
+ONCE = {
+    "SessionStart": 1,
+    "UserPromptSubmit": 1,
+    "PreToolUse": 2,
+    "PostToolUseFailure": 1,
+    "PostToolBatch": 2,
+    "Stop": 1,
+}
+MINE = '{\n\t"hooks": {\n\t\t"Stop": [{"hooks": [{"type": "command", "command": "true"}]}]\n\t}\n}'
+
+
+def events(client: Client) -> Counter[str]:
+    """How often each event ran a hook in a session of two calls, one of which fails; every hook has to end well."""
+    with Standin({"": [bash("echo through"), bash("false"), Say("done")]}) as api:
+        session = client.session(api, "go", plugin=None)
+    assert session.results[0]["result"] == "done"
+    assert all(hook.code == 0 and not hook.stderr for hook in session.hooks), session.hooks
+    return Counter(hook.event for hook in session.hooks)
+
+
+def status(client: Client) -> Session:
+    with Standin({"": []}) as api:
+        session = client.session(api, "/circuit-status", plugin=None)
+        assert api.requests == []
+    return session
+
+
+def verb(client: Client, *arguments: str, plugin: Path = ROOT) -> str:
+    done = client.breaker(*arguments, plugin=plugin)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("scope", ["user", "project", "local"])
+def test_after_install_each_hook_runs_once_and_after_uninstall_none(client: Client, scope: str) -> None:
+    verb(client, "install", "--scope", scope)
+    assert events(client) == ONCE
+    assert "CIRCUIT BREAKER STATUS" in status(client).results[0]["result"]
+    verb(client, "uninstall", "--scope", scope)
+    assert events(client) == {}
+
+
+def test_other_peoples_hooks_run_before_with_and_after_ours(client: Client) -> None:
+    settings = client.home / ".claude" / "settings.json"
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text(MINE)
+    assert events(client) == {"Stop": 1}
+    verb(client, "install")
+    assert events(client) == {**ONCE, "Stop": 2}
+    verb(client, "uninstall")
+    assert settings.read_text() == MINE
+    assert events(client) == {"Stop": 1}
+
+
+def test_after_an_update_each_hook_of_the_new_version_runs_once(client: Client, tmp_path: Path) -> None:
+    older = copy_plugin(tmp_path / "older")
+    hooks = older / "hooks" / "hooks.json"
+    hooks.write_text(hooks.read_text().replace("|| true", "|| true # older"))
+    manifest = older / "plugin.json"
+    manifest.write_text(re.sub(r'"version": "', '"version": "0.0.', manifest.read_text()))
+    verb(client, "install", plugin=older)
+    assert events(client) == ONCE
+    verb(client, "install")
+    assert events(client) == ONCE
+    assert "# older" not in (client.home / ".claude" / "settings.json").read_text()
+
+
+def test_installed_through_a_marketplace_they_run_once_and_our_installer_keeps_out(
+    client: Client, tmp_path: Path
+) -> None:
+    market = copy_plugin(tmp_path / "market")
+    for line in (["marketplace", "add", str(market)], ["install", "circuit-breaker@circuit-breaker"]):
+        done = client.command("plugin", *line)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert events(client) == ONCE
+    done = client.breaker("install")
+    assert done.returncode == 1
+    assert "enabled through the client" in done.stderr
+    said = json.loads(client.breaker("doctor", "--json").stdout)
+    assert said["ok"], said
+    assert any("all 9 lines fire" in finding["text"] for finding in said["findings"])
+    assert events(client) == ONCE
+    assert client.command("plugin", "uninstall", "circuit-breaker@circuit-breaker").returncode == 0
+    verb(client, "install")
+    assert events(client) == ONCE
+
+
+def test_a_team_that_pulls_a_project_installation_is_protected_without_installing(client: Client) -> None:
+    verb(client, "install", "--scope", "project")
+    for path in (client.home / ".local", client.home / ".claude"):
+        assert not (path / "settings.json").exists()
+    moved = client.project.with_name("somebody else's clone")
+    client.project.rename(moved)
+    client.project = moved
+    assert events(client) == ONCE
+    command, runs = client.failing_check()
+    with Standin({"": [*[bash(command)] * 4, Say("stuck")]}) as api:
+        session = client.session(api, "check", plugin=None)
+    assert runs() == 3
+    assert len(session.denials) == 1
+
+
+def test_doctor_knows_the_client_and_its_events(client: Client) -> None:
+    client.env["PATH"] = f"{client._claude.parent}:{client.env['PATH']}"
+    verb(client, "install")
+    said = json.loads(client.breaker("doctor", "--json").stdout)
+    (finding,) = [finding for finding in said["findings"] if finding["id"] == "client"]
+    assert finding["level"] == "ok", finding
+    assert "knows all 8 events" in finding["text"]
