@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -274,3 +276,23 @@ def test_resumed_session_still_knows_what_is_open(client: Client) -> None:
     assert second.id == first.id
     assert runs() == 4  # the person's new prompt buys one probe
     assert len(second.denials) == 1
+
+
+def test_call_that_another_plugins_hook_keeps_denying_is_a_loop_too(client: Client, tmp_path: Path) -> None:
+    refusal = {
+        "hookEventName": "PreToolUse",
+        "permissionDecision": "deny",
+        "permissionDecisionReason": "not here",
+    }
+    line = f"grep -q forbidden && printf '%s' '{json.dumps({'hookSpecificOutput': refusal})}' || true"
+    for name, content in (
+        (".claude-plugin/plugin.json", {"name": "guard", "version": "1.0.0"}),
+        ("hooks/hooks.json", {"hooks": {"PreToolUse": [{"hooks": [{"type": "command", "command": line}]}]}}),
+    ):
+        path = tmp_path / "guard" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(content))
+    with Standin({"": [bash("echo forbidden")] * 3}) as api:
+        session = client.session(api, "go", more=["--plugin-dir", str(tmp_path / "guard")])
+    assert len(session.tellings) == 1
+    assert [incident["circuit"].partition(":")[0] for incident in client.incidents()] == ["tool_failure"]

@@ -35,7 +35,7 @@ REFUSALS = (
     ("Permission to use ", " has been denied"),
     ("Permission for this ", " denied"),
     ("Claude requested permissions to ", "haven't granted it yet"),
-    ("PreToolUse:", " hook error: ["),
+    ("PreToolUse:", " hook error: "),
     ("Hook PreToolUse:", " denied this tool"),
     ("The user doesn't want to proceed with this tool use", ""),
     ("The user doesn't want to take this action right now", ""),
