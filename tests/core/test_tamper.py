@@ -295,6 +295,10 @@ def test_private_characters_of_a_call_are_no_wildcards_of_ours(text: str) -> Non
     [
         "$(" * 4000,
         "eval " * 3000 + "x",
+        "sudo " * 3000 + "rm x",
+        "xargs " * 3000 + "rm x",
+        "find . -exec " * 2000 + "rm x",
+        'echo "$(' * 500,
         "f() { f; f; }; f",
         "sh -c '" * 300 + "x",
         "{a,b}" * 200,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 WRITING = (
     "write", "unlink", "rmtree", "remove", "rename", "os.replace", "path.replace", ".replace(pathlib", "truncate", "chmod",
-    "symlink", "link_to", "os.link", "mkdir", "rmdir", ".touch", "rmsync", "fs.rm", ".rm(", "dump(", "move(", "move_", "mv(", "rm_r", "rm_f",
+    "symlink", "link_to", "os.link", "mkdir", "rmdir", ".touch", "rmsync", "fs.rm", ".rm(", " rm(", "{rm}", "{ rm", "dump(", "move(", "move_", "mv(", "rm_r", "rm_f",
     "fileutils", "appendfile", "outputstream", "file.delete", "file_put_contents", "copyfile", "cpsync", "copy(", "copy2(", "copytree(",
     "'w'", '"w"', "'wb'", '"wb"', "'w+'", '"w+"', "'wt'", "'a'", '"a"', "'a+'", '"a+"', "'ab'", "'x'", '"x"', "'r+'", '"r+"', "'rb+'", "'>",
     '">', "'+<", "o_wronly", "o_rdwr", "o_trunc", "inplace=", "setattr", "ioctl", "delete", "to_json(", "save(",
@@ -30,7 +30,26 @@ SPAWNING = (
     "run(",
     "qx",
 )
-TREE = ("rmtree", "rename", "move", "fs.rm", "rmsync", "rm_r", "remove_tree", "rimraf", "removeall", "chmod")
+TREE = (
+    "mv(",
+    "fileutils",
+    " rm(",
+    "listdir",
+    "scandir",
+    "iterdir",
+    "os.walk",
+    "glob",
+    "rmtree",
+    "rename",
+    "move",
+    "fs.rm",
+    "rmsync",
+    "rm_r",
+    "remove_tree",
+    "rimraf",
+    "removeall",
+    "chmod",
+)
 OVERRIDES = ("reset", "mode", "uninstall")  # verbs of the breaker's own command line that lift the protection
 OUR_FILES = ("circuit_breaker_config.json", "circuit_breaker_state.json", "circuit_breaker_incidents.jsonl")
 LITERALS_MAX, LITERAL_MAX = 300, 4000
@@ -55,7 +74,7 @@ def judge(shell: Shell, code: str) -> None:
         for verb in OVERRIDES:
             if verb in low and ("plugin" in low or "operate" in low):
                 raise Tampered(verb)
-    if "claude" in low and carries(code, shell.guarded):
+    if any(word in low for word in ("claude", "keystroke", "tiocsti")) and carries(code, shell.guarded):
         raise Tampered("client")
     if writes(low):
         reason = named(shell, low, texts)
@@ -86,7 +105,14 @@ def named(shell: Shell, low: str, texts: list[str]) -> str:
         parent, _, name = path.rpartition("/")
         if path in low or _tail(path, shell) in low:
             return why
-        if name in pieces and parent.rpartition("/")[2] in pieces:
+        folder = parent.rpartition("/")[2]
+        if name in pieces and folder in pieces:
+            return why
+        if (
+            tree
+            and folder == ".claude"
+            and any(piece == folder or piece.endswith("/.claude") for piece in pieces)
+        ):
             return why
     if any(text.lower().endswith(OUR_FILES) for text in texts) or "claude-circuit-breaker" in low:
         return "state"

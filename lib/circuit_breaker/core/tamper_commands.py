@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from circuit_breaker.core.tamper_shell import Shell
 
+DEPTH_MAX = 24  # shells within shells, wrappers around wrappers
 SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "ash", "mksh", "fish", "rbash")
 # wrapper -> its options that take a value of their own
 WRAPPERS = {
@@ -18,16 +19,24 @@ WRAPPERS = {
     "exec": "a", "nice": "n", "ionice": "c n p", "stdbuf": "i o e", "timeout": "k s", "gtimeout": "k s", "setsid": "",
     "builtin": "", "busybox": "", "toybox": "", "chronic": "", "strace": "e o p s", "unbuffer": "", "caffeinate": "t w",
     "systemd-run": "p u", "npx": "p package", "bunx": "", "pnpx": "", "uvx": "from with", "xvfb-run": "n s", "firejail": "",
-    "noglob": "", "chroot": "", "unshare": "", "setarch": "", "taskset": "", "flock": "w E timeout", "catchsegv": "", "watch": "n d",
+    "noglob": "", "chroot": "", "unshare": "", "setarch": "", "taskset": "", "flock": "w E timeout", "catchsegv": "", "watch": "n d", "entr": "",
 }  # fmt: skip
 RUNNERS = {("npm", "exec"), ("npm", "x"), ("pnpm", "dlx"), ("pnpm", "exec"), ("yarn", "dlx"), ("yarn", "exec"), ("bun", "x"),
-           ("uv", "run"), ("poetry", "run"), ("pipenv", "run"), ("bundle", "exec"), ("pipx", "run"), ("hatch", "run"), ("pdm", "run")}  # fmt: skip
+           ("uv", "run"), ("poetry", "run"), ("pipenv", "run"), ("bundle", "exec"), ("pipx", "run"), ("hatch", "run"), ("pdm", "run"), ("pyenv", "exec"), ("conda", "run"), ("mise", "exec"), ("asdf", "exec"), ("rye", "run")}  # fmt: skip
 
 
 def perform(shell: Shell, fields: list[str], stdin: str, operator: str = ";") -> str:
     """Follow one command; return what it prints, HOLE where that cannot be told."""
-    if shell.left[0] < 0 or not fields or not fields[0]:
+    shell.left[0] -= 1
+    if shell.left[0] < 0 or shell.depth > DEPTH_MAX or not fields or not fields[0]:
         return HOLE
+    shell.depth += 1
+    out = _dispatch(shell, fields, stdin, operator)
+    shell.depth -= 1
+    return out
+
+
+def _dispatch(shell: Shell, fields: list[str], stdin: str, operator: str) -> str:
     name = fields[0].rpartition("/")[2].lower()
     name = name[:-4] if name.endswith(".exe") else name
     args = fields[1:]
@@ -49,7 +58,7 @@ def perform(shell: Shell, fields: list[str], stdin: str, operator: str = ";") ->
         return tamper_programs.interpreter(shell, kind, args, stdin)
     if "/" in fields[0]:
         tamper_programs.own(shell, fields[0], args)
-        written = shell.files.get(shell.path(fields[0]), "")
+        written = shell.content(fields[0])
         if written:
             tamper_code.judge(shell, written)
             return _text_of(shell, fields[0], stdin, shell.child(), args)
@@ -152,8 +161,10 @@ def _wrapped(shell: Shell, name: str, args: list[str], stdin: str) -> str:
         return inner.run(" ".join(rest), stdin)
     if rest and name in ("npx", "bunx", "pnpx") and rest[0].startswith("@anthropic-ai/claude-code"):
         rest = ["claude", *rest[1:]]
-    if rest and name == "command" and args and args[0] in ("-v", "-V"):
-        return HOLE
+    if rest and name == "command" and args[0] in ("-v", "-V"):
+        return rest[0]
+    if name in ("command", "builtin"):
+        return perform(shell, rest, stdin)
     return perform(inner, rest, stdin) if rest else ""
 
 
@@ -166,7 +177,7 @@ def _shell(shell: Shell, args: list[str], stdin: str) -> str:
             return shell.child().run(rest[0], stdin, rest[2:]) if rest else ""
         i += 2 if option in ("-o", "+o", "-O", "+O", "--rcfile", "--init-file") else 1
         if "s" in option and not option.startswith("--"):
-            return shell.child().run(stdin, "", args[i:])
+            return shell.child().run(stdin, "", [arg for arg in args[i:] if arg != "--"])
     rest = [arg for arg in args[i:] if arg not in ("-", "--")]
     if not rest:
         return shell.child().run(stdin)
@@ -179,5 +190,5 @@ def _shell(shell: Shell, args: list[str], stdin: str) -> str:
 def _text_of(shell: Shell, field: str, stdin: str, runner: Shell, args: list[str] | None = None) -> str:
     """Follow a script, if this very command wrote it."""
     path = shell.path(field)
-    text = stdin if path in ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0") else shell.files.get(path, "")
+    text = stdin if path in ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0") else shell.content(field)
     return runner.run(text, stdin, args) if text and text != HOLE else HOLE

@@ -17,7 +17,7 @@ OTHER_READING = frozenset((
     "batcat", "md5", "sha512sum", "shasum", "b2sum", "sdiff", "delta", "hd", "pr", "expand", "whence",
     "zless", "gzcat", "bzcat", "xzcat", "base64", "fuser", "getfacl", "lsattr", "namei", "lsd", "yes",
     "cloc", "tokei", "scc", "pytest", "mypy", "pyright", "flake8", "pylint", "shellcheck", "hadolint",
-    "tsc", "jsonlint", "plutil", "open", "xdg-open", "gh", "glow", "pygmentize", "let", "shift", "return",
+    "tsc", "jsonlint", "open", "xdg-open", "gh", "glow", "pygmentize", "let", "shift", "return",
     "exit", "break", "continue", "unset", "alias", "unalias", "kill", "pkill", "killall", "umask", "ulimit",
     "shopt", "getopts", "hash", "bg", "fg", "disown", "logger", "say", "notify-send", "in", "esac", "info",
     "tldr", "bc", "expr",
@@ -111,10 +111,14 @@ def perform(shell: Shell, name: str, args: list[str], stdin: str) -> str:
 def _unknown_program(shell: Shell, name: str, args: list[str]) -> None:
     """A program nobody here knows: its arguments may be files it writes, or orders in a language of its own."""
     remote = name in ("ssh", "mosh", "kubectl") and not {"localhost", "127.0.0.1", "::1"} & set(args)
+    taking = name in ("rclone", "cmake", "lftp") and bool(
+        {"sync", "purge", "delete", "rm", "remove_directory", "mirror"} & set(args)
+    )
     for before, arg in zip(["", *args], args):
         if remote:
             continue
         unknown(shell, arg)
+        shell.touch(arg if taking else "", True)
         orders = arg.lstrip(".!")
         if " " in arg and (before in ORDERS or orders != arg or name == "ssh"):
             shell.child().run(
@@ -153,6 +157,8 @@ def _move(shell: Shell, args: list[str]) -> None:
     for source in sources:
         shell.touch(source, True)
         shell.touch(_inside(target, source), True)
+        led = shell.path(source)
+        shell.copies += [(shell.path(target), led), (shell.path(_inside(target, source)), led)]
     shell.touch(target)
 
 

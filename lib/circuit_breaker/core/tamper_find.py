@@ -32,25 +32,29 @@ def find(shell: Shell, name: str, args: list[str]) -> str:
     if name in ("fd", "fdfind"):
         return _fd(shell, args)
     roots: list[str] = []
-    for arg in args:
-        if arg in ("-H", "-L", "-P"):
-            continue
-        if arg[:1] in ("-", "(", "!", "\\"):
-            break
-        roots.append(arg)
-    chosen: list[str] = []
-    for root in roots or ["."]:
-        chosen += _chosen(shell, shell.path(root), args)
-    if "-delete" in args:
+    tests: list[str] = []
+    commands: list[list[str]] = []
+    i = 0
+    while i < len(args):
+        if args[i] in ACTIONS:
+            end = next((k for k in range(i + 1, len(args)) if args[k] in (";", "+")), len(args))
+            commands.append(args[i + 1 : end])
+            i = end
+        elif args[i][:1] in ("-", "(", "!", "\\") or tests:
+            tests += [args[i]] if args[i] not in ("-H", "-L", "-P") else []
+        else:
+            roots.append(args[i])
+        i += 1
+    chosen = [path for root in roots or ["."] for path in _chosen(shell, shell.path(root), tests)]
+    if "-delete" in tests:
         for path in chosen:
             shell.touch(path)
-    for i, arg in enumerate(args):
-        if arg in ACTIONS:
-            end = next((k for k in range(i + 1, len(args)) if args[k] in (";", "+")), len(args))
-            for path in chosen:
-                _with(shell, args[i + 1 : end], path)
-        elif arg in ("-fprint", "-fprintf", "-fprint0", "-fls") and i + 1 < len(args):
-            shell.touch(args[i + 1])
+    for command in commands:
+        for path in chosen:
+            _with(shell, command, path)
+    for test, value in zip(tests, tests[1:]):
+        if test in ("-fprint", "-fprintf", "-fprint0", "-fls"):
+            shell.touch(value)
     return "\n".join(chosen) or HOLE
 
 
@@ -153,7 +157,7 @@ def xargs(shell: Shell, name: str, args: list[str], stdin: str) -> None:
     mark, i = "", 0
     for option, value in zip(args, args[1:]):
         if option in ("-a", "--arg-file"):
-            stdin = shell.files.get(shell.path(value), stdin)
+            stdin = shell.content(value) or stdin
     words = stdin.replace("\0", "\n").split() if stdin else [HOLE]
     if name == "parallel" and ":::" in args:
         words = args[args.index(":::") + 1 :]

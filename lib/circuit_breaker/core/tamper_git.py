@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from circuit_breaker.core.tamper_shell import Shell
 
 VALUED = ("-c", "--git-dir", "--work-tree", "--namespace", "--exec-path")
+RUNNING = (
+    "GIT_EDITOR",
+    "GIT_SEQUENCE_EDITOR",
+    "GIT_PAGER",
+    "GIT_SSH_COMMAND",
+    "EDITOR",
+    "PAGER",
+)  # commands git starts
 NAMING = (
     ".claude",
     "circuit",
@@ -42,6 +50,11 @@ def git(shell: Shell, args: list[str], stdin: str) -> str:
         for arg in rest
         if not arg.startswith("-") and not arg.startswith((":!", ":(exclude", ":^"))
     ]
+    for name in RUNNING:
+        inner.child().run(" ".join(inner.vars.get(name, [])))
+    if verb in ("submodule", "rebase", "bisect", "filter-branch", "filter-repo"):
+        for arg in [*rest, " ".join(rest[1:])]:
+            inner.child().run(arg if " " in arg and not arg.startswith("-") else "")
     if verb == "rev-parse" and "--show-toplevel" in rest:
         return shell.guarded.project or HOLE
     if verb == "clean":

@@ -242,7 +242,7 @@ def unescape(text: str) -> str:
         while end < min(len(text), start + limit) and text[end] in digits:
             end += 1
         number = int(text[start:end] or "0", 8 if after in OCTAL else 16) if after in OCTAL + "xuU" else 0
-        out.append(chr(number) if 0 < number < 0x110000 else after)
+        out.append(chr(number) if after in OCTAL + "xuU" and number < 0x110000 else after)
         i = end if after in OCTAL + "xuU" else i
     return "".join(out)
 

@@ -173,7 +173,7 @@ def _script(shell: Shell, field: str, args: list[str], stdin: str) -> None:
     if "/claude-code/" in path and path.endswith(("cli.js", "cli.mjs")):
         client(shell, args, stdin)
     elif not own(shell, field, args):
-        tamper_code.judge(shell, shell.files.get(path, ""))
+        tamper_code.judge(shell, shell.content(field))
         for arg in args:
             unknown(shell, arg)
 

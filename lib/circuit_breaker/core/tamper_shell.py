@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from circuit_breaker.core.tamper_lex import Part, Token
 
 COMMANDS_MAX = 2000  # simple commands of one call that are looked at
-DEPTH_MAX = 12  # shells within shells
 OPENING = ("if", "while", "until", "for", "select", "case", "{")
 CLOSING = ("fi", "done", "esac", "}")
 FILLING = ("then", "else", "elif", "do", "!", "time", "coproc")
@@ -69,7 +68,7 @@ class Shell:
         for _ in range(4):
             for link, target in self.links:
                 if path == link or path.startswith(link + "/"):
-                    path = target + path[len(link) :]
+                    path = target.rstrip("/") + path[len(link) :] or "/"
                     break
             else:
                 break
@@ -81,6 +80,11 @@ class Shell:
             if path == copy or path.startswith(copy + "/"):
                 return source + path[len(copy) :]
         return path
+
+    def content(self, field: str) -> str:
+        """What this very command wrote to a file, or to the one it was copied from; "" if nothing."""
+        path = self.path(field)
+        return self.files.get(path, "") or self.files.get(self.original(path), "")
 
     def touch(self, field: str, tree: bool = False) -> None:
         """A write to `field`; with `tree` all that lies below it goes along."""
@@ -124,7 +128,7 @@ class Shell:
 
     def follow(self, tokens: list[Token], stdin: str) -> str:
         """Run tokens as a list of pipelines."""
-        if self.depth > DEPTH_MAX:
+        if self.depth > tamper_commands.DEPTH_MAX:
             return HOLE
         frames = [Frame("", stdin, 0, self.cwd)]
         current: list[Token] = []
@@ -224,9 +228,6 @@ class Shell:
     # one simple command
 
     def _simple(self, current: list[Token], stdin: str, operator: str) -> str:
-        self.left[0] -= 1
-        if self.left[0] < 0:
-            return HOLE
         for token in current:
             if token[0] == "array":
                 self.vars[token[1]] = [f for _, p in words_of(lex(token[2])) for f in expand(p, self)] or [""]
@@ -241,7 +242,7 @@ class Shell:
         redirects = [token for token in current if token[0] in ("redirect", "here")]
         stdin = self._redirected(redirects, stdin)
         if not fields:
-            return ""
+            return stdin if any(token[1] == "<" for token in redirects) else ""
         out = self._perform(fields, stdin, operator)
         for name, before in reversed(kept):  # set for this command alone
             self.vars[name] = before if before is not None else [""]
@@ -251,6 +252,9 @@ class Shell:
         body = self.functions.get(fields[0])
         if body is None:
             return tamper_commands.perform(self, fields, stdin, operator)
+        self.left[0] -= 1
+        if self.left[0] < 0:
+            return HOLE
         self.vars["@"] = fields[1:] or [""]
         self.vars.update({str(i): [value] for i, value in enumerate(fields[1:10], 1)})
         self.depth += 1
@@ -269,7 +273,7 @@ class Shell:
             if token[1] == "<<<":
                 stdin = " ".join(fields)
             elif token[1] == "<":
-                stdin = self.files.get(self.path(fields[0]), HOLE) if fields else HOLE
+                stdin = (self.content(fields[0]) if fields else "") or HOLE
             elif token[1] != "<&":
                 for field in fields:
                     self.touch(field)

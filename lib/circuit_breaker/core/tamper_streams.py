@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.core import tamper_code
 from circuit_breaker.core.tamper_guard import HOLE, STAR, Tampered
+from circuit_breaker.core.tamper_lex import unescape
 from circuit_breaker.core.tamper_programs import unknown
 from circuit_breaker.core.tamper_words import has, split_options
 
@@ -85,7 +86,7 @@ def told(shell: Shell, name: str, args: list[str], stdin: str) -> None:
     for arg in args:
         if arg not in ("-", "/dev/stdin"):
             unknown(shell, arg)
-    known = [shell.files.get(shell.path(arg), "") for arg in args if not arg.startswith("-")]
+    known = [shell.content(arg) for arg in args if not arg.startswith("-")]
     text = "\n".join([stdin, *known]).replace(HOLE, "")
     if name in ("at", "batch"):
         shell.child().run(text)
@@ -111,16 +112,25 @@ def printed(shell: Shell, name: str, args: list[str], stdin: str) -> str:
         return operands[0].rstrip("/").rpartition("/")[0] or "."
     if name == "basename" and operands:
         return operands[0].rstrip("/").rpartition("/")[2]
+    if name in ("which", "whence", "yes"):
+        return "\n".join(operands)
+    if name == "tr" and len(operands) == 2 and len(unescape(operands[0])) == 1:
+        return stdin.replace(unescape(operands[0]), unescape(operands[1])[:1])
+    if name in ("ls", "exa", "eza", "lsd") and has(options, "d") and operands:
+        return "\n".join(operands)
     if name in ("ls", "exa", "eza", "lsd"):
         return "\n".join(_listed(shell, operand) for operand in operands or ["."])
     if name in GREPS:
         return _filtered(options, operands, stdin)
     if name not in PASSING:
         return HOLE
-    known = [shell.files.get(shell.path(operand), "") for operand in operands]
+    if name == "tee":
+        shell.files.update({shell.path(operand): stdin for operand in operands})
+        return stdin or HOLE
+    known = [stdin if operand == "-" else shell.content(operand) for operand in operands]
     if any(known):
         return "\n".join(known)
-    return (stdin or HOLE) if not operands or name in ("tee", "head", "tail") else HOLE
+    return (stdin or HOLE) if not operands or name in ("head", "tail") else HOLE
 
 
 def _listed(shell: Shell, folder: str) -> str:

@@ -58,8 +58,15 @@ def _values(kind: str, text: str, quoted: bool, shell: Shell) -> list[str]:
         return [HOLE]
     if kind == PROCESS:
         return [shell.behind_a_name(text)]
-    values = [shell.output_of(text)] if kind == SUB else parameter(text, shell)
+    values = _lines(shell.output_of(text)) if kind == SUB else parameter(text, shell)
     return values if quoted else [SPLIT.join(value.split()) if value else "" for value in values]
+
+
+def _lines(out: str) -> list[str]:
+    """A command's output, and each of its lines as well where they look like file names: the first may be all that is meant."""
+    lines = out.split("\n")
+    names = len(lines) > 1 and all("/" in line and " " not in line for line in lines if line)
+    return [out, *lines] if names else [out]
 
 
 def parameter(text: str, shell: Shell) -> list[str]:
@@ -204,9 +211,7 @@ def assigned(parts: list[Part], shell: Shell) -> tuple[str, list[str]]:
     head, _, value = parts[0][1].partition("=")
     name = head.rstrip("+").partition("[")[0]
     rest: list[Part] = [(TEXT, value, False), *parts[1:]] if value else list(parts[1:])
-    values = [" ".join(expand([(k, t, True) if k != TEXT else (k, t, q) for k, t, q in rest], shell))]
-    if len(rest) == 1 and rest[0][0] == "var":
-        values = expand([(rest[0][0], rest[0][1], True)], shell)  # all the values of another variable
+    values = expand([(kind, text, quoted or kind != TEXT) for kind, text, quoted in rest], shell) or [""]
     if head.endswith("+"):
         values = [old + new for old in shell.vars.get(name, [""]) for new in values]
     return name, values
