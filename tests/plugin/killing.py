@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 VERB, SCOPE, FOLDER, ROOT = sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
-STAGED = 10  # of the steps in the folder that nobody looks at yet, one in ten
+SAMPLED = {".new/": 10, ".old/": 3}  # of the steps in the folders that no session looks at, one in so many
 sys.path[:0] = [str(ROOT / "lib"), str(ROOT / "plugin")]
 
 import install  # noqa: E402
@@ -80,7 +80,7 @@ def older(folder: Path) -> Path:
 
 
 def killer(kill_at: int):
-    count = {"all": 0, "staged": 0}
+    count = dict.fromkeys(["all", *SAMPLED], 0)
 
     def hook(event: str, arguments: tuple) -> None:
         path = str(arguments[0]) if arguments else ""
@@ -89,10 +89,11 @@ def killer(kill_at: int):
                 return
         elif event not in CHANGES:
             return
-        if ".new/" in path:
-            count["staged"] += 1
-            if count["staged"] % STAGED:
-                return
+        for part, one_in in SAMPLED.items():
+            if part in path:
+                count[part] += 1
+                if count[part] % one_in:
+                    return
         count["all"] += 1
         if count["all"] == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
