@@ -1,0 +1,219 @@
+"""What do recorded sessions say, as the payloads a host would have sent?
+
+Reads hook events and transcripts (JSON lines, `.gz` too), one session at a time, and gives each event back as a payload in the
+host's order: what never reached a hook is left out, and PostToolBatch is made from `turn` where a record has none.
+"""
+
+from __future__ import annotations
+
+import gzip
+import heapq
+import json
+from itertools import groupby
+from pathlib import Path
+
+from circuit_breaker.edge import transcript
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    Record = dict[str, Any]
+
+NO_BATCH = ("cancelled", "user_rejected")  # after these the host sends no result at all
+RESULTS = ("PostToolUse", "PostToolUseFailure", "ToolNotRun")
+
+
+class Fed:
+    """One payload, the index of the record it comes from, its time, and the tokens of a transcript's turn."""
+
+    __slots__ = ("payload", "event", "t", "tokens")
+
+    def __init__(self, payload: Record, event: int, t: float, tokens: int = 0) -> None:
+        self.payload, self.event, self.t, self.tokens = payload, event, t, tokens
+
+
+def files(paths: Iterable[str]) -> list[list[Path]]:
+    """The files behind `paths`, folders searched; a transcript's subagent files stand with it. Raises FileNotFoundError."""
+    found: list[Path] = []
+    for name in paths:
+        path = Path(name)
+        if path.is_dir():
+            found += sorted(
+                p for p in path.rglob("*") if p.is_file() and p.name.endswith((".jsonl", ".jsonl.gz"))
+            )
+        elif path.exists():
+            found.append(path)
+        else:
+            raise FileNotFoundError(f"no such file or folder: {name}")
+    agents: dict[Path, list[Path]] = {}
+    mains = []
+    for path in dict.fromkeys(found):
+        if path.parent.name == "subagents":
+            agents.setdefault(path.parent.parent, []).append(path)
+        else:
+            mains.append(path)
+    groups = [[path, *agents.pop(path.with_suffix(""), [])] for path in mains]
+    return groups + [sorted(left) for left in agents.values()]
+
+
+def sessions(group: list[Path], broken: Callable[[str], None]) -> Iterator[tuple[str, Iterator[Record]]]:
+    """(session id, its records) one after another; a line that cannot be read is named to `broken` and passed over."""
+    if len(group) == 1:
+        stream = _records(group[0], broken)
+    else:
+        stream = heapq.merge(*(_records(path, broken) for path in group), key=lambda record: record["t"])
+    yield from groupby(stream, key=lambda record: record["session_id"])
+
+
+def _records(path: Path, broken: Callable[[str], None]) -> Iterator[Record]:
+    opener = gzip.open if path.name.endswith(".gz") else open
+    lines = 0
+    index: dict[str, int] = {}
+    try:
+        with opener(path, "rb") as stream:
+            for lines, line in enumerate(stream, 1):
+                try:
+                    row = json.loads(line)
+                except (ValueError, RecursionError):
+                    if line.strip():
+                        broken(f"{path}:{lines}: not JSON")
+                    continue
+                if not isinstance(row, dict):
+                    broken(f"{path}:{lines}: not an object")
+                    continue
+                for record in transcript.records(row) if transcript.is_row(row) else [row]:
+                    session = record.get("session_id")
+                    if not isinstance(session, str) or not isinstance(record.get("hook_event_name"), str):
+                        broken(f"{path}:{lines}: no session_id or hook_event_name")
+                        continue
+                    record.setdefault("i", index.get(session, 0))
+                    index[session] = index.get(session, 0) + 1
+                    if not isinstance(record.get("t"), (int, float)):
+                        record["t"] = 0.0
+                    yield record
+    except (OSError, EOFError) as error:
+        broken(f"{path}:{lines + 1}: {error}")
+
+
+class _Lane:
+    """The turn a lane is in: calls asked, results so far."""
+
+    __slots__ = ("turn", "calls", "asks", "results", "own_batches")
+
+    def __init__(self) -> None:
+        self.turn: object = None
+        self.calls: dict[str, Record] = {}
+        self.asks: list[Fed] = []
+        self.results: list[Record] = []
+        self.own_batches = False
+
+
+def payloads(records: Iterable[Record]) -> Iterator[Fed]:
+    """The payloads of one session, turn by turn: PreToolUse and failures in their order, then the PostToolBatch."""
+    lanes: dict[str, _Lane] = {}
+    for number, record in enumerate(records):
+        name = record["hook_event_name"]
+        lane = lanes.setdefault(str(record.get("agent_id") or ""), _Lane())
+        if name in ("PreToolUse", *RESULTS):
+            if name == "PreToolUse" and _next_turn(lane, record):
+                yield from _end_turn(lane)
+            lane.turn = record.get("turn")
+            if name == "PreToolUse":
+                lane.calls[str(record.get("tool_use_id", ""))] = record
+            else:
+                lane.results.append(record)
+            continue
+        if name == "PostToolBatch":
+            yield from _end_turn(lane, record)
+            continue
+        for other in lanes.values() if name == "UserPromptSubmit" and not record.get("agent_id") else (lane,):
+            if other is lane or not other.calls:
+                yield from _end_turn(other)
+        payload = _payload(record)
+        if name == "UserPromptSubmit":
+            payload["prompt_id"] = str(
+                record.get("prompt_id") or f"prompt-{record.get('prompt_index', number)}-{record['i']}"
+            )
+        yield Fed(payload, record["i"], record["t"])
+    for lane in lanes.values():
+        yield from _end_turn(lane)
+
+
+def _next_turn(lane: _Lane, record: Record) -> bool:
+    """Does this call begin another turn: another `turn`, or, where none is recorded, every call before it has its result?"""
+    if not lane.calls:
+        return False
+    if record.get("turn") is not None or lane.turn is not None:
+        return bool(record.get("turn") != lane.turn)
+    return len(lane.results) >= len(lane.calls)
+
+
+def _end_turn(lane: _Lane, batch: Record | None = None) -> Iterator[Fed]:
+    """Everything of the lane's turn, then its PostToolBatch: the record's own, or one made of its results."""
+    calls, results = lane.calls, lane.results
+    lane.calls, lane.results = {}, []
+    unheard = set()  # calls that no hook heard of before the batch
+    for result in results:
+        if result.get("cancelled") or result.get("validation_error"):
+            unheard.add(result.get("tool_use_id"))
+    heard = [record for call_id, record in calls.items() if call_id not in unheard]
+    heard += [
+        r
+        for r in results
+        if r["hook_event_name"] == "PostToolUseFailure" and r.get("tool_use_id") not in unheard
+    ]
+    for record in sorted(heard, key=lambda record: record["i"]):
+        call = calls.get(str(record.get("tool_use_id", "")), record)
+        payload = {
+            **_payload(record),
+            "tool_name": call.get("tool_name", ""),
+            "tool_input": call.get("tool_input"),
+        }
+        yield Fed(payload, record["i"], record["t"], record.get("tokens", 0))
+    if batch is not None:
+        yield Fed(_payload(batch), batch["i"], batch["t"])
+        return
+    last = max(results, key=lambda record: record["i"], default=None)
+    finished = [_call(calls, result) for result in results if not any(result.get(why) for why in NO_BATCH)]
+    if last is not None and finished:
+        made = {**_payload(last), "hook_event_name": "PostToolBatch", "tool_calls": finished}
+        yield Fed(made, last["i"], last["t"])
+
+
+def _call(calls: dict[str, Record], result: Record) -> Record:
+    call_id = str(result.get("tool_use_id", ""))
+    call = calls.get(call_id, result)
+    text = (
+        result.get("tool_response") if result["hook_event_name"] == "PostToolUse" else result.get("error", "")
+    )
+    if result.get("validation_error") and isinstance(text, str) and not text.startswith("<tool_use_error>"):
+        text = f"<tool_use_error>{text}</tool_use_error>"
+    return {
+        "tool_use_id": call_id,
+        "tool_name": call.get("tool_name", ""),
+        "tool_input": call.get("tool_input"),
+        "tool_response": text,
+    }
+
+
+_HOSTS = (
+    "session_id",
+    "agent_id",
+    "cwd",
+    "prompt",
+    "prompt_id",
+    "tool_use_id",
+    "tool_name",
+    "tool_input",
+    "tool_calls",
+    "error",
+    "is_interrupt",
+    "stop_hook_active",
+    "hook_event_name",
+)
+
+
+def _payload(record: Record) -> Record:
+    return {name: record[name] for name in _HOSTS if name in record}

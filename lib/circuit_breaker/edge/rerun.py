@@ -1,0 +1,101 @@
+"""What would the hooks have done with recorded payloads? The same engine, with the clock of the records."""
+
+from __future__ import annotations
+
+from circuit_breaker.core.model import CLOSED, DENY, Ask, Lane, Session, Turn
+from circuit_breaker.core.policy import step
+from circuit_breaker.edge.protocol import Payload, event_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from circuit_breaker.core.config import Config
+    from circuit_breaker.core.model import Transition
+    from circuit_breaker.edge.recording import Fed
+
+TRIPS = ("trip", "ending")
+SPAWNING = ("Agent", "Task")
+
+
+class Rerun:
+    """One session. `feed` its payloads; `trips`, `warnings`, `denied`, `wasted` and `tokens` grow as it goes."""
+
+    __slots__ = (
+        "config",
+        "enforce",
+        "session",
+        "lanes",
+        "name",
+        "trips",
+        "warnings",
+        "denied",
+        "calls",
+        "wasted",
+        "tokens",
+        "_dropped",
+    )
+
+    def __init__(self, name: str, config: Config, enforce: bool = False) -> None:
+        self.name, self.config, self.enforce = name, config, enforce
+        self.session, self.lanes = Session(), dict[str, Lane]()
+        self.trips: list[dict[str, Any]] = []
+        self.warnings: list[dict[str, Any]] = []
+        self.denied = self.calls = self.wasted = self.tokens = 0
+        self._dropped: set[str] = set()
+
+    def feed(self, fed: Fed) -> None:
+        """One payload; what is of the wrong shape is the caller's to name. Raises ValueError."""
+        payload = Payload(fed.payload)
+        if payload.event == "PreToolUse":
+            self.calls += 1
+            if not self._wakes(fed.payload.get("tool_name")):
+                return
+        if payload.event == "UserPromptSubmit" or not payload.prompt:
+            payload.prompt = payload.prompt or self.session.prompt
+        event = event_of(payload, self.config.bypass_keyword)
+        if event is None:
+            return
+        if isinstance(event, Turn) and self._dropped:
+            event.results = [result for result in event.results if result.id not in self._dropped]
+            if not event.results:
+                return
+        lane = payload.lane
+        memory = self.lanes.get(lane) or Lane()
+        self.session, self.lanes[lane], decision, transitions = step(
+            self.session, memory, event, self.config, fed.t, lane
+        )
+        if isinstance(event, Ask) and decision.verdict == DENY:
+            self._deny(event.id, fed)
+        for transition in transitions:
+            self._note(transition, fed.event)
+
+    def _wakes(self, tool: object) -> bool:
+        """Is the gate awake for this call, as the registered lines have it?"""
+        if tool in SPAWNING:
+            return True
+        memories = [self.session, *self.lanes.values()]
+        return any(circuit.state != CLOSED for memory in memories for circuit in memory.circuits.values())
+
+    def _deny(self, call_id: str, fed: Fed) -> None:
+        self.denied += 1
+        self.wasted += 1
+        self.tokens += fed.tokens
+        if self.enforce:
+            self._dropped.add(call_id)
+
+    def _note(self, transition: Transition, event: int) -> None:
+        rule, _, subject = transition.circuit.partition(":")
+        entry = {
+            "session": self.name,
+            "agent": transition.lane or None,
+            "rule": rule,
+            "subject": subject,
+            "event": event,
+            "t": transition.at,
+            "cause": transition.cause,
+        }
+        if transition.event in TRIPS:
+            self.trips.append(entry)
+        elif transition.event == "warning":
+            self.warnings.append(entry)
