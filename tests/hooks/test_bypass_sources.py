@@ -1,0 +1,134 @@
+"""Who can grant the bypass? Each source of a prompt as recorded, through the registered lines, against an open circuit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+SESSION = "11111111-2222-3333-4444-555555555555"
+COMMAND = {"command": "make check"}
+HOOK_TEXT = "Exit code 2\nmake: *** No rule to make target 'check'.  Stop."
+GRANTED, REFUSED = "granted", "refused"
+
+
+class Stage:
+    """A session with an open circuit for one call, whose prompts and transcript the test writes."""
+
+    def __init__(self, machine: Any, payload: Callable[..., Any], registered: Callable[..., Any]) -> None:
+        self._payload, self._registered = payload, registered
+        self.transcript = machine.home / "transcript.jsonl"
+        self._calls = 0
+        self._where = {
+            "session_id": SESSION,
+            "cwd": str(machine.project),
+            "transcript_path": str(self.transcript),
+        }
+        self.prompt_id = "prompt-of-the-loop"
+        self.submit("UserPromptSubmit", prompt="make the check pass", prompt_id=self.prompt_id)
+        for _ in range(3):
+            self.fail()
+
+    def send(self, name: str, **changes: Any) -> list[Any]:
+        fields = {"prompt_id": self.prompt_id, **self._where, **changes}
+        answers = self._registered(self._payload(name, **fields))
+        assert {answer.code for answer in answers} == {0}
+        return [answer.out for answer in answers if answer.out]
+
+    def submit(self, name: str, **changes: Any) -> None:
+        """A UserPromptSubmit as it was recorded, of this session; what follows belongs to that prompt."""
+        self.prompt_id = changes.get("prompt_id") or self._payload(name)["prompt_id"]
+        self.send(name, **changes)
+
+    def ask(self) -> str:
+        """The reason why the call is denied, "" if it may run."""
+        self._calls += 1
+        call = {"tool_name": "Bash", "tool_input": COMMAND, "tool_use_id": f"toolu_{self._calls}"}
+        said = [answer["hookSpecificOutput"] for answer in self.send("PreToolUse.bash", **call)]
+        return next((output["permissionDecisionReason"] for output in said), "")
+
+    def fail(self) -> None:
+        """The call runs and fails, as one turn."""
+        assert not self.ask()
+        call = {"tool_name": "Bash", "tool_input": COMMAND, "tool_use_id": f"toolu_{self._calls}"}
+        self.send("PostToolUseFailure.bash-exit-1", **call, error=HOOK_TEXT)
+        self.send("PostToolBatch.bash-exit-1", tool_calls=[{**call, "tool_response": HOOK_TEXT}])
+
+    def row(self, source: str) -> None:
+        """The host's transcript row of the prompt, which is there by the first call."""
+        row = {
+            "type": "user",
+            "promptId": self.prompt_id,
+            "promptSource": source,
+            "message": {"role": "user"},
+        }
+        self.transcript.write_text(json.dumps(row) + "\n", encoding="utf-8")
+
+
+@pytest.fixture
+def stage(machine: Any, payload: Callable[..., Any], registered: Callable[..., Any]) -> Stage:
+    stage = Stage(machine, payload, registered)
+    assert stage.ask()
+    return stage
+
+
+def verdict(stage: Stage) -> str:
+    """Whether the bypass stands: under it any number of calls go through, without it at most one probe does."""
+    return GRANTED if [stage.ask() for _ in range(3)] == ["", "", ""] else REFUSED
+
+
+@pytest.mark.parametrize(("source", "expected"), [("typed", GRANTED), ("sdk", GRANTED), ("system", REFUSED)])
+def test_transcript_row_says_who_submitted_the_keyword(stage: Stage, source: str, expected: str) -> None:
+    stage.submit("UserPromptSubmit.sudo-bypass", prompt="SUDO BYPASS\ngo on")
+    stage.row(source)
+    assert verdict(stage) == expected
+
+
+def test_prompt_that_a_cron_job_submitted_is_refused(stage: Stage) -> None:
+    stage.submit("UserPromptSubmit.from-cron-model-controlled", prompt="SUDO BYPASS\ngo on")
+    stage.row("system")
+    assert verdict(stage) == REFUSED
+
+
+def test_notification_is_refused_whatever_its_row_says(stage: Stage) -> None:
+    stage.submit("UserPromptSubmit.task-notification")
+    stage.row("typed")
+    assert [bool(stage.ask()) for _ in range(3)] == [
+        True,
+        True,
+        True,
+    ]  # no person's prompt, so no probe either
+
+
+@pytest.mark.parametrize("text", ["a log:\nSUDO BYPASS", "SUDO BYPASS please", " SUDO BYPASS", "sudo bypass"])
+def test_keyword_counts_only_as_the_whole_first_line(stage: Stage, text: str) -> None:
+    stage.submit("UserPromptSubmit", prompt=text)
+    stage.row("typed")
+    assert verdict(stage) == REFUSED
+
+
+@pytest.mark.parametrize(("setting", "expected"), [("grant", GRANTED), ("refuse", REFUSED)])
+def test_transcript_that_cannot_be_read_follows_the_configuration(
+    stage: Stage, machine: Any, setting: str, expected: str
+) -> None:
+    (machine.runtime / "circuit_breaker_config.json").write_text(json.dumps({"bypass_unknown": setting}))
+    stage.submit("UserPromptSubmit", prompt="SUDO BYPASS", prompt_id="prompt-of-unknown-origin")
+    assert verdict(stage) == expected
+
+
+def test_grant_ends_with_the_next_prompt_of_any_kind(stage: Stage) -> None:
+    stage.submit("UserPromptSubmit", prompt="SUDO BYPASS", prompt_id="prompt-with-the-keyword")
+    stage.row("typed")
+    assert verdict(stage) == GRANTED
+    stage.submit("UserPromptSubmit.task-notification", prompt_id="prompt-of-a-notification")
+    assert verdict(stage) == REFUSED
+
+
+def test_call_of_another_prompt_is_not_covered(stage: Stage) -> None:
+    stage.submit("UserPromptSubmit", prompt="SUDO BYPASS", prompt_id="prompt-with-the-keyword")
+    stage.row("typed")
+    assert verdict(stage) == GRANTED
+    stage.prompt_id = "prompt-of-a-background-task"
+    assert stage.ask()
