@@ -153,7 +153,7 @@ ERRORS_MAX = 16
 def note_sequence(lane: Lane, outcomes: Sequence[Outcome]) -> None:
     """sequential_tools: how many calls of one shape came one after another, one a turn, without progress."""
     lone = outcomes[0] if len(outcomes) == 1 else None
-    if lone is None or (lane.moves and lane.moves[-1][0] >= lone.n):
+    if lone is None or lone.poll or (lane.moves and lane.moves[-1][0] >= lone.n):
         lane.sequence = []
         return
     shape, parameters = identity.shape_key(lone.tool, lone.input)

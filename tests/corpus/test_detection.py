@@ -1,0 +1,100 @@
+"""Every rule measured on real sessions: loops are caught in time, work is left alone."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import replay
+
+from circuit_breaker.core import config as settings
+from circuit_breaker.edge import recording
+from circuit_breaker.edge.rerun import Rerun
+
+CORPUS = Path(__file__).resolve().parents[2].parent / "shared" / "corpus" / "dev"
+ALLOWED = ("loop", "minor", "struggle")  # episodes in which a trip is right, or neither required nor wrong
+
+pytestmark = [
+    pytest.mark.corpus,
+    pytest.mark.slow,
+    pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of real sessions is not beside the project"),
+]
+
+
+@pytest.fixture(scope="module")
+def labels():
+    return json.loads((CORPUS / "labels.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def totals():
+    found = replay.Totals()
+    config = settings.build()
+    for group in recording.files([str(CORPUS)]):
+        for name, records in recording.sessions(group, found.fault):
+            run = Rerun(name, config)
+            replay._feed(run, records, found, "", 0.0, 0.0)
+            found.add(run)
+    return found
+
+
+def within(entry, episode):
+    """Does the entry lie in the episode, by session, lane and index?"""
+    return (
+        entry["session"] == episode["session"]
+        and entry["agent"] == episode["agent_id"]
+        and episode["first_event"] <= entry["event"] <= episode["last_event"] + 1
+    )
+
+
+def test_the_whole_corpus_was_read(totals, labels):
+    assert (totals.sessions, totals.calls, totals.broken_lines) == (687, 42_971, 0)
+    assert labels["meta"]["sessions"] == 687
+
+
+def test_every_labelled_loop_is_caught_in_time(totals, labels):
+    late = []
+    for episode in labels["episodes"]:
+        if episode["kind"] != "loop":
+            continue
+        caught = [e["event"] for e in totals.trips + totals.warnings if within(e, episode)]
+        if not caught or min(caught) > episode["should_trip_by_event"]:
+            late.append((episode["session"], caught[:1]))
+    assert late == []
+
+
+def test_loops_of_one_call_are_stopped_not_only_told(totals, labels):
+    stopped = {
+        episode["session"]: min(e["event"] for e in totals.trips if within(e, episode))
+        for episode in labels["episodes"]
+        if episode["kind"] == "loop" and any(within(e, episode) for e in totals.trips)
+    }
+    only_told = {e["session"] for e in labels["episodes"] if e["kind"] == "loop"} - stopped.keys()
+    # three failing searches with different arguments: there is no call to block, the fourth turn went elsewhere
+    assert len(only_told) == 1
+    in_time = [
+        session
+        for session, event in stopped.items()
+        if event <= next(e["should_trip_by_event"] for e in labels["episodes"] if e["session"] == session)
+    ]
+    # one of them is the flood of agents, which is told at 26 and blocked at 101 (policy 5, agent_spawn)
+    assert sorted(stopped.keys() - set(in_time)) == ["doc-claude-code-69332"]
+
+
+def test_no_trip_on_work_that_was_judged_good(totals, labels):
+    judged = {entry["session"] for entry in labels["clean"]} | {e["session"] for e in labels["episodes"]}
+    excused = [episode for episode in labels["episodes"] if episode["kind"] in ALLOWED]
+    wrong = [
+        (trip["session"], trip["rule"], trip["subject"], trip["event"])
+        for trip in totals.trips
+        if trip["session"] in judged and not any(within(trip, episode) for episode in excused)
+    ]
+    assert wrong == []
+
+
+def test_warnings_speak_in_at_most_one_percent_of_the_clean_sessions(totals, labels):
+    clean = {entry["session"] for entry in labels["clean"]}
+    spoken = {(entry["session"], entry["rule"]) for entry in totals.warnings if entry["session"] in clean}
+    assert len({session for session, _ in spoken}) <= 0.01 * len(clean), Counter(rule for _, rule in spoken)
