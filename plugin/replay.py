@@ -87,7 +87,7 @@ def _config(path: str | None) -> settings.Config | None:
 
 def _feed(run: Rerun, records: Any, totals: Totals, where: str, started: float, shown: float) -> float:
     """All payloads of one session; -> when the progress line was last drawn."""
-    for fed in recording.payloads(records):
+    for fed in recording.payloads(_counted(run, records)):
         totals.events += 1
         try:
             run.feed(fed)
@@ -99,6 +99,13 @@ def _feed(run: Rerun, records: Any, totals: Totals, where: str, started: float, 
                 shown = now
                 print(f"\r\x1b[K{where}, {totals.events:,} events", end="", file=sys.stderr, flush=True)
     return shown
+
+
+def _counted(run: Rerun, records: Any) -> Any:
+    """The records, counting every call in them: also those that no hook would have heard of."""
+    for record in records:
+        run.calls += record["hook_event_name"] == "PreToolUse"
+        yield record
 
 
 def _print_session(run: Rerun, over_progress: bool) -> None:

@@ -325,7 +325,7 @@ def test_failure_outside_its_window_is_forgotten():
     stream = Stream()
     for _ in range(4):
         stream.bash("make test", "Exit code 2\nboom", fails=True)
-        for i in range(5):
+        for _i in range(5):
             stream.call("Read", {"file_path": f"/p/{stream.ids}"}, f"{stream.ids}")
     assert loops(stream) == []
 

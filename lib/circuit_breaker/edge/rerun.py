@@ -19,7 +19,7 @@ SPAWNING = ("Agent", "Task")
 
 
 class Rerun:
-    """One session. `feed` its payloads; `trips`, `warnings`, `denied`, `wasted` and `tokens` grow as it goes."""
+    """One session. `feed` its payloads (`calls` is for the feeder to count); `trips`, `warnings`, `denied`, `wasted` and `tokens` grow as it goes."""
 
     __slots__ = (
         "config",
@@ -47,10 +47,8 @@ class Rerun:
     def feed(self, fed: Fed) -> None:
         """One payload; what is of the wrong shape is the caller's to name. Raises ValueError."""
         payload = Payload(fed.payload)
-        if payload.event == "PreToolUse":
-            self.calls += 1
-            if not self._wakes(fed.payload.get("tool_name")):
-                return
+        if payload.event == "PreToolUse" and not self._wakes(fed.payload.get("tool_name")):
+            return
         if payload.event == "UserPromptSubmit" or not payload.prompt:
             payload.prompt = payload.prompt or self.session.prompt
         event = event_of(payload, self.config.bypass_keyword)
