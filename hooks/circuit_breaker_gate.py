@@ -1,6 +1,6 @@
 import sys  # PreToolUse: may this call go ahead?
 
-sys.path.insert(0, __file__.rpartition("hooks")[0] + "lib")
-from circuit_breaker.edge.hook import serve
+sys.path.insert(0, __file__.rpartition("hooks")[0] + "lib/circuit_breaker")
+from start import start
 
-serve("gate")
+start("gate")

@@ -1,6 +1,6 @@
 """What do we talk about? States, outcomes, events, memory, decisions. Pure.
 
-Every value is a class with slots: made with keywords (a missing one takes its default), never changed once it is shared.
+Every value is made with keywords (a missing one takes its default), never changed once it is shared.
 `step` works on copies, so a caller's memory is as it was.
 """
 
@@ -21,34 +21,37 @@ MAIN = ""  # the lane of the main thread; a subagent's lane is its agent id
 
 
 class Record:
-    """A value with named slots: `FIELDS` gives each its default; containers are copied for every new value."""
+    """A value with named fields: `FIELDS` gives each its default; containers are copied for every new value.
 
-    __slots__: tuple[str, ...] = ()
+    Plain attributes, no slots: that makes a class in a third of the time, and a hook makes each of them at every start.
+    """
+
     FIELDS: dict[str, Any] = {}
 
     def __init__(self, **values: Any) -> None:
-        for name, default in self.FIELDS.items():
-            if name in values:
-                default = values[name]
-            elif default.__class__ in (list, dict):
-                default = default.copy()
-            setattr(self, name, default)
+        fields = self.__dict__
+        fields.update(self.FIELDS)
+        for name, value in fields.items():
+            if value.__class__ in (list, dict) and name not in values:
+                fields[name] = value.copy()
+        fields.update(values)
 
     def but(self, **changes: Any) -> Any:
         """A copy with `changes`; containers are copied one level deep."""
         copy = object.__new__(self.__class__)
-        for name in self.__slots__:
-            value = changes[name] if name in changes else getattr(self, name)
-            setattr(copy, name, value.copy() if value.__class__ in (list, dict) else value)
+        fields = copy.__dict__
+        fields.update(self.__dict__)
+        fields.update(changes)
+        for name, value in fields.items():
+            if value.__class__ in (list, dict):
+                fields[name] = value.copy()
         return copy
 
     def __eq__(self, other: object) -> bool:
-        return self.__class__ is other.__class__ and all(
-            getattr(self, n) == getattr(other, n) for n in self.__slots__
-        )
+        return self.__class__ is other.__class__ and self.__dict__ == other.__dict__
 
     def __repr__(self) -> str:
-        return f"{self.__class__.__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in self.__slots__)})"
+        return f"{self.__class__.__name__}({', '.join(f'{n}={v!r}' for n, v in self.__dict__.items())})"
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -56,10 +59,6 @@ class Record:
 
         def __getattr__(self, name: str) -> Any: ...
         def __setattr__(self, name: str, value: Any) -> None: ...
-
-
-def _slots(fields: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(fields)
 
 
 class Streak(Record):
@@ -84,7 +83,6 @@ class Streak(Record):
         "run": 0,  # unbroken run of results that differ only in digits
         "marks": "",  # what has been done about this streak: t(old), w(ould have opened)
     }
-    __slots__ = _slots(FIELDS)
 
 
 class Circuit(Record):
@@ -114,7 +112,6 @@ class Circuit(Record):
         "calls": [],
         "opened_at": 0.0,
     }
-    __slots__ = _slots(FIELDS)
 
     @property
     def name(self) -> str:
@@ -143,7 +140,6 @@ class Lane(Record):
         "prompt": "",  # the prompt its per-prompt counters belong to
         "tally": {},  # rule -> [trips, warned_at or 0, would_have_opened, count]
     }
-    __slots__ = _slots(FIELDS)
 
 
 class Session(Record):
@@ -167,14 +163,12 @@ class Session(Record):
         "circuits": {},  # name -> Circuit that gates every lane
         "tally": {},
     }
-    __slots__ = _slots(FIELDS)
 
 
 class Result(Record):
     """One call of a turn as the host reports it. `hint` is the kind its text alone suggests."""
 
     FIELDS = {"id": "", "tool": "", "input": None, "hint": OK, "text": ""}
-    __slots__ = _slots(FIELDS)
 
 
 class Ask(Record):
@@ -191,7 +185,6 @@ class Ask(Record):
         "armed": False,
         "guarded": None,
     }
-    __slots__ = _slots(FIELDS)
 
 
 class Reported(Record):
@@ -207,35 +200,30 @@ class Reported(Record):
         "prompt": "",
         "lane": MAIN,
     }
-    __slots__ = _slots(FIELDS)
 
 
 class Turn(Record):
     """One assistant message with tool calls has ended; `cwd` is the directory after it."""
 
     FIELDS = {"results": [], "cwd": "", "prompt": "", "lane": MAIN, "origin": "", "agent": ""}
-    __slots__ = _slots(FIELDS)
 
 
 class Prompt(Record):
     """Something was submitted: by a `person` as far as the host shows, with the `bypass` keyword or not."""
 
     FIELDS = {"id": "", "person": True, "bypass": False, "cwd": ""}
-    __slots__ = _slots(FIELDS)
 
 
 class Stopped(Record):
     """The agent wants to end its turn; `again`: a hook has already sent it back."""
 
     FIELDS = {"again": False, "prompt": "", "lane": MAIN, "agent": ""}
-    __slots__ = _slots(FIELDS)
 
 
 class Reset(Record):
     """A person closes circuits: all, or those of a name or rule."""
 
     FIELDS = {"which": ""}
-    __slots__ = _slots(FIELDS)
 
 
 class Outcome(Record):
@@ -260,7 +248,6 @@ class Outcome(Record):
         "repeats": False,  # the same result as last time
         "n": 0,
     }
-    __slots__ = _slots(FIELDS)
 
 
 class Signal(Record):
@@ -278,7 +265,6 @@ class Signal(Record):
         "calls": [],
         "facts": {},  # what wording needs besides
     }
-    __slots__ = _slots(FIELDS)
 
 
 class Transition(Record):
@@ -296,11 +282,9 @@ class Transition(Record):
         "cooldown": 0.0,
         "level": 0,
     }
-    __slots__ = _slots(FIELDS)
 
 
 class Decision(Record):
     """The answer. `text` is for the model (tell, deny) or the person (end)."""
 
     FIELDS = {"verdict": ALLOW, "circuit": "", "retry_in": 0.0, "text": ""}
-    __slots__ = _slots(FIELDS)

@@ -171,7 +171,7 @@ def _stdin() -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
-        chunk = files.system.read(0, 1 << 20)
+        chunk = files.system.read(0, 1 << 16)
         if not chunk:
             return b"".join(chunks)
         size += len(chunk)

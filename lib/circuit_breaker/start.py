@@ -1,0 +1,101 @@
+"""How does a hook come up quickly? Our modules are at hand without a search, and run when something of theirs is first used.
+
+No annotations import and no module of ours here: this file is what every hook pays for first.
+"""
+
+import sys
+from _frozen_importlib_external import MAGIC_NUMBER, SourceFileLoader
+from gc import disable
+from marshal import loads
+
+try:
+    import posix as system
+except ImportError:  # Windows names the same calls differently
+    import nt as system  # type: ignore[import-not-found, no-redef]
+
+# What hooks import on their common ways. A module that is not named here is found in the usual way.
+MODULES = {
+    "core": "asking blinding breaker config detectors evidence identity labels model outcomes policy reading shell turns"
+    " verdicts wording work",
+    "edge": "armed codec files home hook incidents opening origin protocol stamp store",
+}
+PACKAGE = "circuit_breaker"
+HEADER = 16  # bytes: magic number, flags, the source's time and size
+Module = type(sys)
+
+
+def start(name, entry="hook"):
+    """Answer hook `name` (see edge/hook.py, or another module of edge that serves) and end the process."""
+    disable()  # a hook does not live long enough for its garbage to matter
+    here = __file__.rpartition("start.py")[0]
+    sys.path[0] = here[: -len(PACKAGE) - 2]  # the folder of the package, in place of the package
+    sys.path.reverse()  # the extension modules we need are at the other end
+    sys.modules["__future__"] = Features("__future__")  # type: ignore[assignment]
+    lay_out(here)
+    getattr(sys.modules[f"{PACKAGE}.edge"], entry).serve(name)
+
+
+def lay_out(folder):
+    """Put the package and the modules of MODULES in their places, none of them run."""
+    top = _placed(PACKAGE, folder, Module)
+    for package, names in MODULES.items():
+        inner = _placed(f"{PACKAGE}.{package}", f"{folder}{package}/", Module)
+        setattr(top, package, inner)
+        for name in names.split():
+            setattr(
+                inner, name, _placed(f"{PACKAGE}.{package}.{name}", f"{folder}{package}/{name}.py", Later)
+            )
+
+
+def _placed(name, path, kind):
+    module = sys.modules[name] = kind(name)
+    if kind is Module:
+        module.__path__ = [path[:-1]]
+        path += "__init__.py"
+    module.__file__ = path
+    return module
+
+
+class Later(Module):
+    """A module that has not run yet: the first name that is asked of it runs it."""
+
+    def __getattr__(self, name):
+        if name[:2] == "__":
+            raise AttributeError(name)  # the import system asks; that is no use of the module
+        self.__class__ = Module
+        exec(_code(self.__name__, self.__file__), self.__dict__)
+        return getattr(self, name)
+
+
+class Features(Module):
+    """Stands for `__future__`, which each of our modules names and none uses; whoever asks for more gets the real one."""
+
+    annotations = None
+
+    def __getattr__(self, name):
+        if name[:2] == "__":
+            raise AttributeError(name)
+        del sys.modules["__future__"]
+        import __future__
+
+        return getattr(__future__, name)
+
+
+def _code(name, source):
+    """The module's byte code from its cache; where that is missing or stale, by the long way, which renews it."""
+    folder, _, file = source.rpartition("/")
+    try:
+        fd = system.open(
+            f"{folder}/__pycache__/{file[:-3]}.{sys.implementation.cache_tag}.pyc", system.O_RDONLY
+        )
+        try:
+            data = system.read(fd, system.fstat(fd).st_size)
+        finally:
+            system.close(fd)
+        info = system.stat(source)
+        stamp = info[8].to_bytes(4, "little") + info[6].to_bytes(4, "little")
+        if data[4:HEADER] == b"\0\0\0\0" + stamp and data[:4] == MAGIC_NUMBER:
+            return loads(memoryview(data)[HEADER:])
+    except (OSError, ValueError, EOFError, TypeError, OverflowError):
+        pass  # the long way mends it, or says what is wrong
+    return SourceFileLoader(name, source).get_code(name)
