@@ -43,15 +43,10 @@ def trip(work: Work, signal: Signal) -> None:
     from circuit_breaker.core import wording
 
     cause = wording.cause(signal)
-    name = f"{signal.rule}:{signal.subject}"
-    known = work.lane.circuits.get(name)
+    signal = _named_apart(work, signal)
+    known = work.lane.circuits.get(f"{signal.rule}:{signal.subject}")
     if known is not None and known.state != CLOSED:
-        name_taken = not set(known.keys) & set(signal.keys)
-        if not name_taken:
-            return
-        # another call with the same short label loops as well: its circuit needs a name of its own
-        signal = signal.but(subject=f"{signal.subject} #{signal.keys[0][:4]}")
-        known = work.lane.circuits.get(f"{signal.rule}:{signal.subject}")
+        return
     rule = work.rule(signal.rule)
     fresh = known if known is not None else Circuit(rule=signal.rule, subject=signal.subject)
     circuit = breaker.trip(
@@ -73,6 +68,17 @@ def trip(work: Work, signal: Signal) -> None:
     work.record("trip", circuit, CLOSED)
     if signal.rule == "tool_failure" or not _marked(work, signal, TOLD):
         tell(work, signal, opened=True)
+
+
+def _named_apart(work: Work, signal: Signal) -> Signal:
+    """The signal, its subject numbered where another call with the same short label is blocked already."""
+    subject, number = signal.subject, 2
+    while True:
+        known = work.lane.circuits.get(f"{signal.rule}:{signal.subject}")
+        if known is None or known.state == CLOSED or not set(known.keys).isdisjoint(signal.keys):
+            return signal
+        signal = signal.but(subject=f"{subject} ({number})")
+        number += 1
 
 
 def tell(work: Work, signal: Signal, opened: bool) -> None:
