@@ -110,4 +110,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "lib"))
+    for stream in (sys.stdout, sys.stderr):  # a file name that is no text, or a terminal that is no Unicode
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(main())

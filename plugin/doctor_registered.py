@@ -181,7 +181,7 @@ def _marked(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     groups: dict[str, list[dict[str, Any]]] = {}
     for event, found in document.get("hooks", {}).items():
         for group in found:
-            mine = [handler for handler in group["hooks"] if handler.get("owner") == settings.MARK["owner"]]
+            mine = [handler for handler in group["hooks"] if settings.is_ours(handler)]
             if mine:
                 groups.setdefault(event, []).append({**group, "hooks": mine})
     return groups

@@ -73,7 +73,7 @@ def of_install(
     try:
         old = receipt.load(scope.root)
     except receipt.Damaged:
-        old = None  # the mark of our entries serves in its place, and a new one is written
+        old = None  # the form of our lines serves in its place, and a new one is written
     _never_twice(scope, env)
     files = runtime.contents(source)
     files.update(runtime.sources_of_packages(source, scope.root, files[runtime.LOCK]))

@@ -8,8 +8,10 @@ from typing import Any, Callable, NamedTuple
 
 import jsontext
 
-MARK = {"owner": "circuit-breaker"}  # in each of our entries; the host tolerates keys that it does not know
 PLACEHOLDER = "${CLAUDE_PLUGIN_ROOT}"
+# How our lines are told when no receipt lists them. No mark beside the line would do: the client drops keys that it does not know
+# when it rewrites a settings file.
+_OURS = re.compile(r"circuit-breaker/hooks\"; .*\$H/run\" \w+")
 _OLDER = re.compile(
     r"\.claude[/\\]+hooks[/\\]+(?:[^\"'\s]*[/\\])?(?:circuit_breaker_\w+|memory_janitor)\.py\b"
 )
@@ -23,7 +25,7 @@ class Merged(NamedTuple):
 
 
 def registrations(hooks_json: Any, root: str) -> dict[str, list[dict[str, Any]]]:
-    """The groups of `hooks/hooks.json` by event, for a settings file: the plugin's folder named by `root`, each entry marked.
+    """The groups of `hooks/hooks.json` by event, for a settings file: the plugin's folder named by `root`.
 
     `root` is text for the inside of double quotes of a shell line: see `quoted`.
     """
@@ -32,7 +34,7 @@ def registrations(hooks_json: Any, root: str) -> dict[str, list[dict[str, Any]]]
         result[event] = []
         for group in groups:
             handlers = [
-                {**handler, "command": handler["command"].replace(PLACEHOLDER, root), **MARK}
+                {**handler, "command": handler["command"].replace(PLACEHOLDER, root)}
                 for handler in group["hooks"]
             ]
             result[event].append({**group, "hooks": handlers})
@@ -70,16 +72,22 @@ def merge(document: dict[str, Any], ours: dict[str, list[dict[str, Any]]]) -> Me
 def remove(
     document: dict[str, Any], ours: dict[str, list[dict[str, Any]]] | None, made: list[list[str]] | None
 ) -> dict[str, Any]:
-    """`document` without our entries: those with our mark (an update that was killed may have left lines that no receipt lists),
-    and the lines of `ours`. A group that held nothing else goes with them, and so does each container of `made` that is empty
+    """`document` without our entries: the lines of `ours`, and those told by their form (an update that was killed may have left
+    some that no receipt lists). A group that held nothing else goes with them, and so does each container of `made` that is empty
     now; without `made` each container that we emptied goes."""
 
     def mine(event: str, entry: Any) -> bool:
-        if not isinstance(entry, dict):
-            return False
-        return entry.get("owner") == MARK["owner"] or entry.get("command") in commands(ours or {}, event)
+        return (
+            is_ours(entry) or isinstance(entry, dict) and entry.get("command") in commands(ours or {}, event)
+        )
 
     return _without(document, mine, made)
+
+
+def is_ours(entry: Any) -> bool:
+    """Is a hook of a settings file one of our lines, of whatever version and in whatever folder?"""
+    command = entry.get("command") if isinstance(entry, dict) else None
+    return isinstance(command, str) and bool(_OURS.search(command))
 
 
 def older(document: dict[str, Any]) -> list[str]:

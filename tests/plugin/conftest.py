@@ -17,6 +17,9 @@ def person(tmp_path, monkeypatch, mocker):
         if name.startswith(("XDG_", "CLAUDE", "CIRCUIT_BREAKER")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(someone.home))
+    monkeypatch.setenv(
+        "CLAUDE_PROJECT_DIR", str(someone.project)
+    )  # whatever lies above the folder of the tests
     monkeypatch.chdir(someone.project)
     mocker.patch.object(runtime, "fetch", return_value="no network")
     return someone

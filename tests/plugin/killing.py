@@ -26,7 +26,7 @@ import removal  # noqa: E402
 MACHINE = FOLDER / "machine"
 HOME, PROJECT = MACHINE / "home", MACHINE / "project"
 SETTINGS = (PROJECT if SCOPE != "user" else HOME) / ".claude" / "settings.json"
-ENV = {"PATH": os.environ["PATH"], "HOME": str(HOME)}
+ENV = {"PATH": os.environ["PATH"], "HOME": str(HOME), "CLAUDE_PROJECT_DIR": str(PROJECT)}
 CHANGES = {
     "os.rename",
     "os.remove",
@@ -133,7 +133,6 @@ def harmless() -> str:
     )
     env = {
         **ENV,
-        "CLAUDE_PROJECT_DIR": str(PROJECT),
         "CIRCUIT_BREAKER_HOME": str(FOLDER / "breaker"),
         "CLAUDE_CODE_SESSION_ID": "s",
     }

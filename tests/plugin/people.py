@@ -27,6 +27,11 @@ class Person:
         ):
             path.mkdir(parents=True)
         self.settings = self.home / ".claude" / "settings.json"
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "CLAUDE_PROJECT_DIR": str(self.project),
+        }
         self.root = self.home / ".local" / "share" / "claude-circuit-breaker"
         self.state = self.home / ".local" / "state" / "claude-circuit-breaker"
 
@@ -59,5 +64,5 @@ def plugin(person, *arguments, python=sys.executable, source=ROOT, cwd=None, **e
     """`python3 -I -S plugin ...`: a Python without pip."""
     return subprocess.run(
         [python, "-I", "-S", str(source / "plugin"), *arguments], capture_output=True, text=True, check=False,
-        cwd=cwd or person.project, env={"PATH": os.environ["PATH"], "HOME": str(person.home), **env},
+        cwd=cwd or person.project, env={**person.env, **env},
     )  # fmt: skip

@@ -94,6 +94,7 @@ NASTY: dict[str, bytes] = {
     "hooks first, much behind": b'{"hooks": {},\n "permissions": {"allow": ["Bash(ls)"], "deny": []},\n "enabledPlugins": {"a@b": true}}\n',
     "only white space": b"  \n",
     "nothing at all": b"",
+    "only a BOM": b"\xef\xbb\xbf",
     "slashes and quotes": b'{\n  "statusLine": {"type": "command", "command": "sh -c \\"echo \\\\\\"hi\\\\\\"\\" \\/ \\u0022"}\n}\n',
     "big": b'{\n  "env": {\n'
     + b",\n".join(b'    "KEY_%d": "%s"' % (i, b"x" * 200) for i in range(4000))

@@ -327,6 +327,33 @@ def test_the_older_system_is_shown_replaced_with_consent_and_given_back(person):
     assert person.tree() == before
 
 
+def test_the_client_may_rewrite_the_file_and_drop_what_it_does_not_know(person):
+    person.settings.write_text('{"model": "opus"}')
+    person.install()
+    document = json.loads(person.settings.read_text())
+    document["enabledPlugins"] = {"other@x": True}
+    person.settings.write_text(json.dumps(document, indent=2))
+    shutil.rmtree(person.root)  # and the receipt is lost as well
+    person.install()
+    assert len(person.lines()) == 9
+    person.uninstall()
+    assert json.loads(person.settings.read_text()) == {"model": "opus", "enabledPlugins": {"other@x": True}}
+
+
+def test_two_installations_at_once_are_one(person):
+    line = [sys.executable, "-I", "-S", str(ROOT / "plugin"), "install", "--json"]
+    env = {"PATH": os.environ["PATH"], "HOME": str(person.home)}
+    both = [
+        subprocess.Popen(line, env=env, cwd=person.project, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [json.loads(process.communicate()[0]) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert len(person.lines()) == 9
+    assert sorted(bool(one["written"]) for one in said) == [False, True]
+    assert [path.name for path in person.root.parent.iterdir()] == [person.root.name]
+
+
 # --- scopes ---------------------------------------------------------------------------------------------------------
 
 
@@ -387,7 +414,7 @@ def test_a_pulled_project_is_taken_out_by_somebody_else(person, tmp_path, monkey
     shutil.rmtree(colleague.project)
     shutil.copytree(person.project, colleague.project)
     monkeypatch.setenv("HOME", str(colleague.home))
-    monkeypatch.chdir(colleague.project)
+    monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(colleague.project))
     colleague.uninstall("project")
     left = {path.name: path.read_text() for path in colleague.project.rglob("*") if path.is_file()}
     assert left == {"settings.json": '{\n  "model": "opus"\n}\n'}
@@ -414,7 +441,7 @@ def test_a_hostile_receipt_reaches_nothing_outside_the_installation(person):
 
 
 def test_the_persons_home_is_no_project(person, monkeypatch):
-    monkeypatch.chdir(person.home)
+    monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(person.home))
     with pytest.raises(OSError, match="--scope user"):
         person.install("project")
 

@@ -46,7 +46,7 @@ def test_every_line_of_ours_stands_there_exactly_once_and_everybody_elses_still(
 
 
 @given(documents())
-def test_what_was_added_is_told_by_its_mark_when_the_receipt_is_lost(document):
+def test_what_was_added_is_told_by_its_form_when_the_receipt_is_lost(document):
     merged = settings.merge(document, OURS).document
     left = settings.remove(merged, None, None)
     assert set(settings.present(left, OURS).values()) == {0}
@@ -171,6 +171,20 @@ def test_the_older_system_is_recognised_flat_lists_too_and_only_it_goes():
     assert left["Stop"] == OLDER["hooks"]["Stop"]
     assert set(left) == {"PostToolUse", "Stop"}
     assert settings.fault({"hooks": left}) is None
+
+
+@pytest.mark.parametrize("root", ["/x/claude-circuit-breaker", "$CLAUDE_PROJECT_DIR/.claude/circuit-breaker"])
+def test_each_of_our_lines_is_told_by_its_form_and_no_other(root):
+    from plugin.settings_documents import HOOKS
+
+    lines = [h for gs in settings.registrations(HOOKS, root).values() for g in gs for h in g["hooks"]]
+    assert all(settings.is_ours(line) for line in lines)
+    for command in (
+        "true",
+        "cat /x/claude-circuit-breaker/hooks/run",
+        'H="/x/other/hooks"; [ -f "$H/run" ] && sh "$H/run" gate',
+    ):
+        assert not settings.is_ours({"type": "command", "command": command})
 
 
 def test_our_own_lines_are_not_taken_for_the_older_system():
