@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.core.tamper_guard import HOLE, STAR, Tampered, carries
+from circuit_breaker.core.tamper_lex import unescape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,9 +91,15 @@ def writes(code: str) -> bool:
     return any(word in low for word in WRITING)
 
 
+def takes_trees(code: str) -> bool:
+    """Whether program text holds a word that takes all below a folder along."""
+    low = code.lower()
+    return any(word in low for word in TREE)
+
+
 def named(shell: Shell, low: str, texts: list[str]) -> str:
     """The reason's word of a guarded path that the text names: as a literal, in its tail, or put together from its last names."""
-    tree = any(word in low for word in TREE)
+    tree = takes_trees(low)
     for text in texts:
         if "/" in text or "." in text or "~" in text:
             reason = shell.guards.reason(
@@ -146,7 +153,7 @@ def literals(code: str) -> list[str]:
             end += 2 if code[end] == "\\" else 1
         text = code[i + len(fence) : end]
         if text and len(text) <= LITERAL_MAX:
-            found.append(text)
+            found.append(unescape(text))
         i = end + len(fence)
     return found
 

@@ -40,6 +40,7 @@ def _dispatch(shell: Shell, fields: list[str], stdin: str, operator: str) -> str
     name = fields[0].rpartition("/")[2].lower()
     name = name[:-4] if name.endswith(".exe") else name
     args = fields[1:]
+    shell.moved = shell.moved and name in ("cd", "pushd")
     said = _builtin(shell, name, args, stdin, operator)
     if said is not None:
         return said
@@ -69,12 +70,12 @@ def _builtin(shell: Shell, name: str, args: list[str], stdin: str, operator: str
     """The shell's own words; None if `name` is none of them."""
     if name in ("cd", "pushd"):
         places = [arg for arg in args if not arg.startswith("-") or arg == "-"]
-        if operator != "||":
+        if operator != "||" or not shell.moved:  # `cd here || cd there` goes to one of them
             target = places[0] if places else "~"
             if name == "pushd":
                 shell.stack.append(shell.cwd)
             there = shell.before if target == "-" else shell.path(target)
-            shell.before, shell.cwd = shell.cwd, there
+            shell.before, shell.cwd, shell.moved = shell.cwd, there, True
         return ""
     if name == "popd":
         shell.cwd = shell.stack.pop() if shell.stack else shell.before

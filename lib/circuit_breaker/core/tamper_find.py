@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from circuit_breaker.core import tamper_commands
-from circuit_breaker.core.tamper_guard import ANY, HOLE, STAR, fits
+from circuit_breaker.core.tamper_guard import ANY, HOLE, STAR, WILD, fits, folders_above
+from circuit_breaker.core.tamper_lex import lex, words_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ def _chosen(shell: Shell, root: str, args: list[str]) -> list[str]:
     """The guarded paths, and the folders that hold them, which a find below `root` comes by."""
     if shell.guards.reason(root):
         return [root + "/" + STAR if HOLE in root else root]
+    if any(mark in root for mark in WILD):
+        above = {cut for sample in shell.guards.samples for cut in folders_above(sample) if fits(root, cut)}
+        return [path for cut in sorted(above) for path in _chosen(shell, cut, args)]
     found: list[str] = []
     for sample in shell.guards.samples:
         if not (sample.startswith(root.rstrip("/") + "/") or root == "/"):
@@ -152,13 +156,20 @@ def _fd(shell: Shell, args: list[str]) -> str:
     return "\n".join(chosen) or HOLE
 
 
+def _words(text: str, whole_lines: bool) -> list[str]:
+    """The words of a text as xargs takes them apart: at blanks, unless quoted, or at separators alone."""
+    if whole_lines or "\0" in text:
+        return [line for line in text.replace("\0", "\n").split("\n") if line]
+    return ["".join(part[1] for part in parts) for _, parts in words_of(lex(text))]
+
+
 def xargs(shell: Shell, name: str, args: list[str], stdin: str) -> None:
     """xargs and parallel: the words of stdin (or behind `:::`) become arguments."""
     mark, i = "", 0
     for option, value in zip(args, args[1:]):
         if option in ("-a", "--arg-file"):
             stdin = shell.content(value) or stdin
-    words = stdin.replace("\0", "\n").split() if stdin else [HOLE]
+    words = _words(stdin, "-0" in args or "-d" in args) or [HOLE]
     if name == "parallel" and ":::" in args:
         words = args[args.index(":::") + 1 :]
         args = args[: args.index(":::")]

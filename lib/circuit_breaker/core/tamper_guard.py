@@ -38,7 +38,6 @@ class Guarded(Record):
         "keyword": "",
         "commands": (),
     }
-    __slots__ = tuple(FIELDS)
 
 
 class Tampered(Exception):
@@ -98,10 +97,10 @@ class Guards:
         if HOLE in path and not any(name in path for name in NAMES):
             return ""  # nearly anything could be meant: not ours until it says so
         for guard, folder, why in self.entries:
-            if fits(path, guard) or (folder and any(fits(cut, guard) for cut in _above(path))):
+            if fits(path, guard) or (folder and any(fits(cut, guard) for cut in folders_above(path))):
                 return why
         below = (
-            [why for guard, _, why in self.entries if any(fits(path, cut) for cut in _above(guard))]
+            [why for guard, _, why in self.entries if any(fits(path, cut) for cut in folders_above(guard))]
             if tree
             else []
         )
@@ -156,7 +155,7 @@ def _open(text: str, i: int) -> bool:
     return text[i] != "/" and not (text[i] == "." and (i == 0 or text[i - 1] == "/"))
 
 
-def _above(path: str) -> list[str]:
+def folders_above(path: str) -> list[str]:
     """The folders that a path lies in, outermost first."""
     return [path[:i] for i, c in enumerate(path) if c == "/" and i] + (["/"] if path.startswith("/") else [])
 

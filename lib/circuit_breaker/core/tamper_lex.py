@@ -82,7 +82,7 @@ def _redirect(text: str, i: int, tokens: list[Token], waiting: list[Token]) -> i
 
 
 def _body(text: str, i: int, token: Token) -> int:
-    """Read a here-document's body; without its last line it is empty and what follows is read as commands."""
+    """Read a here-document's body; without its last line it is all the rest, which is then read as commands as well."""
     delimiter = "".join(part[1] for part in token[2])
     start = at = i
     while at < len(text):
@@ -92,6 +92,7 @@ def _body(text: str, i: int, token: Token) -> int:
             token[1][0] = text[start:at]
             return end + 1
         at = end + 1
+    token[1][0] = text[start:]
     return i
 
 

@@ -150,9 +150,9 @@ def interpreter(shell: Shell, kind: str, args: list[str], stdin: str) -> str:
             shell.touch(arg)
     elif found or rest[:1] in ([], ["-"]):
         tamper_code.judge(shell, "" if found else stdin)
-        if tamper_code.writes(" ".join(args) + stdin):  # the code may write to what it is handed
-            for arg in rest:
-                shell.touch(arg)
+        code = " ".join(args) + stdin
+        for arg in rest if tamper_code.writes(code) else []:  # the code may write to what it is handed
+            shell.touch(arg, tamper_code.takes_trees(code))
     else:
         _script(shell, rest[0], rest[1:], stdin)
     return HOLE

@@ -35,7 +35,7 @@ class Shell:
     """A shell that runs nothing. Raises Tampered at the first reach for something guarded."""
 
     __slots__ = (
-        "before", "copies", "cwd", "depth", "files", "functions", "guarded", "guards", "left", "links", "stack", "vars",
+        "before", "copies", "cwd", "depth", "files", "functions", "guarded", "guards", "left", "links", "moved", "stack", "vars",
     )  # fmt: skip
 
     def __init__(self, guarded: Guarded, guards: Guards, cwd: str) -> None:
@@ -48,6 +48,7 @@ class Shell:
         self.files: dict[str, str] = {}  # path -> what this very command wrote there
         self.links: list[tuple[str, str]] = []  # (link, what it leads to)
         self.copies: list[tuple[str, str]] = []  # (copy, what it was made from)
+        self.moved = False  # the last command was a cd
         self.left = [COMMANDS_MAX]
         self.depth = 0
 
@@ -141,8 +142,10 @@ class Shell:
                 i += 1
                 continue
             op = token[1]
-            if op == "(" and len(current) == 1 and tokens[i + 1 : i + 2] == [("op", ")")]:
-                i = self._define(plain(current[0]), tokens, i + 2)
+            if op == "(" and current and plain(current[-1]) and tokens[i + 1 : i + 2] == [("op", ")")]:
+                name = plain(current.pop())
+                self._grouping(current, frames, tokens, i - 1, piped, last)
+                i = self._define(name, tokens, i + 2)
                 current = []
                 continue
             if current:
