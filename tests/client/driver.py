@@ -120,7 +120,7 @@ class Client:
     """A person's machine: an empty HOME, a project, the client. Nothing is inherited from the caller but where programs are."""
 
     def __init__(self, folder: Path, claude: Path) -> None:
-        self.home, self.project, self._claude = folder / "home", folder / "project", claude
+        self.home, self.project, self.claude = folder / "home", folder / "project", claude
         self._running: subprocess.Popen[str] | None = None
         self.home.mkdir(parents=True)
         self.project.mkdir()
@@ -176,7 +176,7 @@ class Client:
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`claude ARGUMENTS`, for what needs no session."""
         return subprocess.run(
-            [self._claude, *arguments],
+            [self.claude, *arguments],
             env=self.env,
             cwd=self.project,
             capture_output=True,
@@ -197,7 +197,7 @@ class Client:
         called just before: what it does happens between the two. Fails with the script's own words if a step of it failed.
         """
         line = [
-            str(self._claude),
+            str(self.claude),
             "-p",
             "--verbose",
             "--include-hook-events",

@@ -1,0 +1,53 @@
+"""Does a person at the terminal keep the override, in the real interactive client?"""
+
+from __future__ import annotations
+
+from client.driver import Client
+from client.standin import Say, Standin, bash
+from client.terminal import Terminal
+
+LONG = {"circuit_breakers": {"tool_failure": {"cooldown_base_seconds": 600}}}
+
+
+def test_typed_bypass_is_granted_and_the_status_takes_no_request(client: Client) -> None:
+    client.configure(**LONG)
+    command, runs = client.failing_check()
+    script = [*[bash(command)] * 4, Say("the first is over"), *[bash(command)] * 3, Say("the second is over")]
+    with Standin({"": script}) as api, Terminal(client, api) as terminal:
+        terminal.submit("check")
+        terminal.wait(lambda: len(api.requests) == 5)
+        assert runs() == 3
+        terminal.submit("/circuit-status")
+        terminal.wait(lambda: "CIRCUIT BREAKER STATUS" in terminal.screen)
+        assert len(api.requests) == 5
+        terminal.submit("SUDO BYPASS\ngo on")
+        terminal.wait(lambda: len(api.requests) == 9)
+    assert runs() == 6
+    assert [incident["event"] for incident in client.incidents()] == ["trip", *["bypass"] * 4]
+
+
+def test_after_escape_a_bypass_counts_that_would_have_been_queued(client: Client) -> None:
+    client.configure(**LONG)
+    command, runs = client.failing_check()
+    script = [*[bash(command)] * 4, bash("touch waiting; sleep 60"), *[bash(command)] * 2, Say("the end")]
+    with Standin({"": script}) as api, Terminal(client, api) as terminal:
+        terminal.submit("check")
+        terminal.wait((client.project / "waiting").exists)
+        terminal.escape()
+        terminal.wait(lambda: "Interrupted" in terminal.screen)
+        terminal.submit("SUDO BYPASS\ngo on")
+        terminal.wait(lambda: len(api.requests) == 8)
+    assert runs() == 5
+
+
+def test_pasted_log_that_holds_the_keyword_is_no_bypass(client: Client) -> None:
+    client.configure(**LONG)
+    command, runs = client.failing_check()
+    script = [*[bash(command)] * 3, Say("the first is over"), *[bash(command)] * 3, Say("the second is over")]
+    with Standin({"": script}) as api, Terminal(client, api) as terminal:
+        terminal.submit("check")
+        terminal.wait(lambda: len(api.requests) == 4)
+        terminal.submit("what does this log mean?\nSUDO BYPASS\n")
+        terminal.wait(lambda: len(api.requests) == 8)
+    assert runs() == 4  # a person's prompt buys one probe
+    assert "bypass" not in [incident["event"] for incident in client.incidents()]
