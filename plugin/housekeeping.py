@@ -50,7 +50,10 @@ class Progress:
 def sweep_now(
     where: Places, config: Config, session: str, now: float
 ) -> tuple[Report, list[dict[str, object]]]:
-    """A whole round and the compressing, in this process. -> (what was done, each action as a row)."""
+    """A whole round and the compressing, in this process. -> (what was done, each action as a row).
+
+    Raises TimeoutError when another process is at it.
+    """
     rows: list[dict[str, object]] = []
     progress = Progress()
 
@@ -65,6 +68,8 @@ def sweep_now(
             report.errors += archives.compress_all(folder, float("inf"), progress)[2]
     finally:
         progress.end()
+    if not made.finished and not report.errors:
+        raise TimeoutError(f"another process is sweeping {where.home} right now")
     if made.finished and not report.errors:
         known = stamp.load(where)
         made.note["pinned"] = known.get("pinned", os.path.exists(where.runtime + "/python"))
@@ -137,7 +142,10 @@ def _print(dry: bool, where: Places, report: Report, rows: list[dict[str, object
     if dry:
         print("Nothing was changed: this is the plan." if rows else f"Nothing to do in {where.home}.")
         return
-    print(wording.done(report.facts(), str(sys.argv[0])) or f"Nothing to do in {where.home}.")
+    if not rows:
+        print(f"Nothing to do in {where.home}.")
+        return
+    print(wording.done(report.facts(), str(sys.argv[0])) or f"{wording.size(report.freed)} freed.")
 
 
 def restore(args: argparse.Namespace) -> int:

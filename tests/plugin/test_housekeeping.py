@@ -17,6 +17,7 @@ from homes import DAY, Home, aged, lines, wait_for
 
 from circuit_breaker import memory_cleanup
 from circuit_breaker.core import retention
+from circuit_breaker.edge import files
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -216,6 +217,16 @@ def test_error_log_goes_back_where_it_came_from(tmp_path: Path) -> None:
     (name,) = plugin.listed()
     assert plugin("restore", name).returncode == 0
     assert (runtime / "errors.log").read_bytes() == lines(1000)
+
+
+def test_sweep_beside_another_one_says_so(plugin: Plugin) -> None:
+    plugin.home.write("a_telemetry.jsonl", lines(1000))
+    (plugin.home.path / "archives").mkdir(mode=0o700)
+    with files.Lock(f"{plugin.home.path}/archives/.sweep.lock"):
+        done = plugin("sweep")
+    assert done.returncode == 1
+    assert "another process is sweeping" in done.stderr
+    assert plugin.home.names() == {"a_telemetry.jsonl"}
 
 
 def test_running_session_is_spared_by_hand_too(plugin: Plugin) -> None:

@@ -49,7 +49,11 @@ def too_long(gone: Mapping[str, int], limits: Mapping[str, int]) -> str:
 
 
 def done(facts: Mapping[str, int], plugin: str) -> str:
-    """One short paragraph: what was done, how much was freed, how to get it back. "" when nothing was done."""
+    """One short paragraph: what was done, how much was freed, how to get it back. "" when nothing was done to files of people.
+
+    Our own memory of old sessions and the scraps of killed processes are told beside the rest, not by themselves: they age
+    out nearly every day, and there is nothing in them that anybody wrote or could miss.
+    """
     parts = []
     away = [
         number(facts[key], thing)
@@ -63,12 +67,12 @@ def done(facts: Mapping[str, int], plugin: str) -> str:
         parts.append(f"shortened {number(facts['shortened'], 'session file')} by {entries} (archived first)")
     if facts["pruned"]:
         parts.append(f"removed {number(facts['pruned'], 'archive')} beyond the limit")
+    if not parts:
+        return ""
     if facts["cleared"]:
         parts.append(f"cleared {number(facts['cleared'], 'temporary file')} of killed processes")
     if facts["forgotten"]:
         parts.append(f"forgot {number(facts['forgotten'], 'old session')}")
-    if not parts:
-        return ""
     text = ", ".join(parts)
     back = (
         f" To get a file back: python3 {_quoted(plugin)} restore --list."

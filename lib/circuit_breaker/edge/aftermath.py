@@ -14,7 +14,8 @@ def main(arguments: list[str]) -> None:
     """`arguments`: the five places, the session that started us, and the task. Ends within archives.DEADLINE."""
     *paths, session, task = arguments
     where = Places(*paths)
-    os.nice(10)
+    if hasattr(os, "nice"):
+        os.nice(10)
     now, deadline = time.time(), time.monotonic() + archives.DEADLINE
     faults = sweep(where, session, now) if task == "sweep" else []
     faults += compress(where, now, deadline)

@@ -30,3 +30,16 @@ def liken(fd: int, like: stat_result) -> None:
     if (mine.st_uid, mine.st_gid) != (like.st_uid, like.st_gid):
         files.system.fchown(fd, like.st_uid, like.st_gid)
     files.system.fchmod(fd, like.st_mode & 0o7777)
+
+
+def name(beside: str, path: str) -> None:
+    """Give the finished file `beside` its name, never over another one: FileExistsError. It may keep its first name too."""
+    try:
+        files.system.link(beside, path)
+        return
+    except FileExistsError:
+        raise
+    except OSError:  # a filesystem without second names
+        if files.exists(path):
+            raise FileExistsError(17, "there is a file of that name", path) from None
+    files.system.rename(beside, path)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from circuit_breaker.edge.home import Places
 
 SECONDS = 2.0  # for measuring the host's folder: the command that shows it has five
+LINES_KB = 4096  # a larger file's lines are not counted: its size alone is far over the limit
 CLEANUP_DAYS = 30  # the host's default
 KINDS = {  # folder of the host -> what people call it
     "projects": "transcripts",
@@ -52,7 +53,7 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
     try:
         found = survey.look(where.home)
         unreadable += survey.count_lines(
-            found, where.home, {**limits, "telemetry_max_lines": 1, "telemetry_max_kb": 0}
+            found, where.home, {**limits, "telemetry_max_lines": 1, "telemetry_max_kb": LINES_KB}
         )
     except OSError as error:
         unreadable.append(str(error))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from circuit_breaker.edge.home import Places
     from circuit_breaker.edge.sweep import Report
 
-DAY = 86400.0
+HOUR, DAY = 3600.0, 86400.0
 
 
 class Round:
@@ -122,9 +122,12 @@ def _runtime(made: Round, where: Places, config: Config, now: float, session: st
         [where.runtime] if where.runtime != where.home else []
     )
     try:
-        old, due = upkeep.old_sessions(where, days, now, session, most)
-        report.forgotten += sum(upkeep.forget(folder, now - days * DAY) for folder, _ in old)
-        made.note["until"] = min(made.note["until"], due)
+        old, due = upkeep.old_sessions(where, days, now, session, 10 * most)
+        for folder, _ in old:
+            freed = upkeep.forget(folder, now - days * DAY)
+            report.forgotten += freed > 0
+            report.freed += freed
+        made.note["until"] = min(made.note["until"], max(due, now + HOUR))  # one round for many of them
         upkeep.markers(where, now, session)
         if most == float("inf"):
             folders += upkeep.session_folders(where)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from circuit_breaker.core import retention
-from circuit_breaker.edge import armed, files, store, survey
+from circuit_breaker.edge import armed, copies, files, store, survey
 from circuit_breaker.edge.home import Places, safe_name
 
 
@@ -21,8 +21,9 @@ def config(where: Places) -> bool:
     beside = f"{where.project_config}.{files.system.getpid()}.tmp"
     try:
         files.append(beside, json.dumps(DEFAULTS, indent=2).encode("ascii") + b"\n")
-        if not files.exists(where.project_config):
-            files.system.rename(beside, where.project_config)
+        copies.name(beside, where.project_config)
+    except FileExistsError:
+        return False  # another session was faster
     finally:
         files.remove(beside)
     return True
@@ -91,20 +92,23 @@ def old_sessions(
     return old, due
 
 
-def forget(folder: str, before: float) -> bool:
-    """Remove one session's memory unless something in it is younger than `before`, is no file, or somebody holds its lock."""
+def forget(folder: str, before: float) -> int:
+    """Remove one session's memory unless something in it is younger than `before`, is no file, or somebody holds its lock.
+
+    -> bytes of it, at least 1; 0 when it stays.
+    """
     try:
         names = files.system.listdir(folder)
         infos = [files.system.lstat(f"{folder}/{name}") for name in names]
         if any(info.st_mtime > before or not retention.regular(info) for info in infos):
-            return False
+            return 0
         with files.Lock(f"{folder}/{store.LOCK_FILE}", 0.001):
             for name in sorted({*names, store.LOCK_FILE}, key=lambda name: name == store.LOCK_FILE):
                 files.remove(f"{folder}/{name}")
             files.system.rmdir(folder)
     except (OSError, ValueError):
-        return False  # in use, written to at this moment, or gone
-    return True
+        return 0  # in use, written to at this moment, or gone
+    return max(1, sum(info.st_size for info in infos))
 
 
 def markers(where: Places, now: float, running: str) -> int:
