@@ -15,7 +15,7 @@ SCRAP = ".circuit-breaker.tmp"
 def read(path: Path) -> bytes | None:
     """The bytes of the file that `path` names, through links; None when there is none. Raises OSError for anything else."""
     target = Path(os.path.realpath(path))
-    return files.read(str(target)) if target.name else None
+    return files.read(str(target)) if target.parent.is_dir() else None
 
 
 def digest(data: bytes | None) -> str | None:
