@@ -372,6 +372,24 @@ def test_large_home_is_left_to_a_child_and_the_foreground_does_nothing(home: Hom
     no_child.assert_called_once()
 
 
+def test_many_session_files_to_be_cut_are_left_to_a_child(home: Home, no_child: Any) -> None:
+    for n in range(21):
+        home.write(f"session_{n}_state.json", {"tool_history": list(range(60))}, age=7200)
+    assert home.start(session_max_active=0) == ""
+    no_child.assert_called_once()
+    assert home.archives() == []
+
+
+def test_note_about_a_home_that_nobody_visits_is_forgotten(home: Home) -> None:
+    home.start()
+    old = home.runtime / "janitor" / "-somewhere-else-1234.json"
+    old.write_text("{}")
+    aged(old, 31 * DAY)
+    home.ahead = 2 * DAY
+    home.start()
+    assert not old.exists()
+
+
 def test_payload_without_a_usable_session_id_is_no_obstacle(home: Home) -> None:
     for payload in ({}, {"session_id": None}, {"session_id": 5}, {"session_id": ""}):
         home.write("a_telemetry.jsonl", lines(1000))

@@ -32,6 +32,9 @@ from circuit_breaker.edge import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*fork.*:DeprecationWarning"
+)  # the test runner has threads, a hook has none
 MOMENT = "20260921T120000Z"
 
 # A process that puts away and compresses what lies in a home, and dies by SIGKILL before its Nth change of the disk.

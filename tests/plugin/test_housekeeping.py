@@ -20,6 +20,9 @@ from circuit_breaker.core import retention
 from circuit_breaker.edge import files
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*fork.*:DeprecationWarning"
+)  # the test runner has threads, a hook has none
 
 
 class Plugin:

@@ -34,7 +34,7 @@ def sweep(where: Places, session: str, now: float) -> list[str]:
     made = rounds.go(where, config, now, session, rounds.known_since(before, config, now))
     done = wording.done(made.report.facts(), janitor.ROOT + "/plugin")
     if done:
-        files.append(stamp.report_path(where), done.encode() + b"\n")
+        files.append(stamp.report_path(where), done.encode("utf-8", "replace") + b"\n")
     if made.finished:
         stamp.save(where, {**made.note, "pinned": before.get("pinned", False), "calm": made.note["until"]})
     return made.report.errors + made.report.unreadable

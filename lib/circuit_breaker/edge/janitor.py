@@ -81,9 +81,11 @@ def _said_by_child(where: Places) -> str:
     """What the last child did; said once."""
     path = stamp.report_path(where)
     try:
-        text = (files.read(path, 1 << 14) or b"").decode("utf-8", "replace").strip()
-        if text:
-            files.remove(path)
+        data = files.read(path, 1 << 20)
+        if data is None:
+            return ""
+        files.remove(path)
+        text = data.decode("utf-8", "replace").strip()
     except OSError:
         return ""
     return text

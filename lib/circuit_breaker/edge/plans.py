@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import stat_result
 
+MOST_CUTS = 20  # session files that a foreground rewrites: each waits for the disk
 LARGEST = 1 << 28  # bytes of a session file that is read to be cut
 
 
@@ -51,6 +52,8 @@ def planned(
             raise survey.TooMany(folder)
         cuts, unread = _cuts(folder, stay, limits, moment)
         unreadable += unread
+        if most < NEVER and len(cuts) > MOST_CUTS:
+            raise survey.TooMany(folder)
     if cuts:  # their archives count too, so the removals are worked out anew
         plan.actions = [action for action in plan.actions if action.do != "prune"] + cuts
         plan.actions += retention.prunings(found, limits, [action for action in plan.actions if action.into])

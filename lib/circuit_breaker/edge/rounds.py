@@ -129,6 +129,7 @@ def _runtime(made: Round, where: Places, config: Config, now: float, session: st
             report.freed += freed
         made.note["until"] = min(made.note["until"], max(due, now + HOUR))  # one round for many of them
         upkeep.markers(where, now, session)
+        upkeep.old_notes(where, now)
         if most == float("inf"):
             folders += upkeep.session_folders(where)
         report.cleared += upkeep.scraps(folders, now)

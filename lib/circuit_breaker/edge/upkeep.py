@@ -8,6 +8,8 @@ from circuit_breaker.core import retention
 from circuit_breaker.edge import armed, copies, files, store, survey
 from circuit_breaker.edge.home import Places, safe_name
 
+NOTE_DAYS = 30
+
 
 def config(where: Places) -> bool:
     """Write the config file with the defaults if there is none. Never rewrites one. Raises OSError."""
@@ -131,6 +133,23 @@ def markers(where: Places, now: float, running: str) -> int:
             files.remove(path)
             gone += 1
     return gone
+
+
+def old_notes(where: Places, now: float) -> None:
+    """Remove the janitor's notes about homes that no session has started in for a month: losing one costs one look."""
+    folder = where.runtime + "/janitor"
+    try:
+        names = files.system.listdir(folder)
+    except OSError:
+        return
+    for name in names:
+        info = files.system.lstat(f"{folder}/{name}")
+        if (
+            name.endswith(".json")
+            and retention.regular(info)
+            and now - info.st_mtime > NOTE_DAYS * retention.DAY
+        ):
+            files.remove(f"{folder}/{name}")
 
 
 def session_folders(where: Places) -> list[str]:
