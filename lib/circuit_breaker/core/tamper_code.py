@@ -107,21 +107,18 @@ def named(shell: Shell, low: str, texts: list[str]) -> str:
             )
             if reason:
                 return reason
-    pieces = {text.lower().strip("/") for text in texts}
+    # what stands in quotes without a blank in it: a path, where a sentence that mentions one is none
+    words = [text.lower() for text in texts if not any(c in text for c in " \n\t")] if texts else [low]
+    said = "\n".join(words)
+    pieces = {text.strip("/") for text in words}
     for path, _, why in shell.guards.entries:
         parent, _, name = path.rpartition("/")
-        if path in low or _tail(path, shell) in low:
-            return why
         folder = parent.rpartition("/")[2]
-        if name in pieces and folder in pieces:
+        if path in said or _tail(path, shell) in said or (name in pieces and folder in pieces):
             return why
-        if (
-            tree
-            and folder == ".claude"
-            and any(piece == folder or piece.endswith("/.claude") for piece in pieces)
-        ):
+        if tree and folder == ".claude" and any(f"/{piece}".endswith("/.claude") for piece in pieces):
             return why
-    if any(text.lower().endswith(OUR_FILES) for text in texts) or "claude-circuit-breaker" in low:
+    if any(text.endswith(OUR_FILES) or "claude-circuit-breaker" in text for text in words):
         return "state"
     if "circuit_breaker.edge" in low and ("store" in low or "armed" in low):
         return "state"
@@ -149,8 +146,13 @@ def literals(code: str) -> list[str]:
             continue
         fence = c * 3 if code.startswith(c * 3, i) else c
         end = i + len(fence)
-        while end < len(code) and not code.startswith(fence, end):
+        while (
+            end < len(code) and not code.startswith(fence, end) and (code[end] != "\n" or fence not in "'\"")
+        ):
             end += 2 if code[end] == "\\" else 1
+        if not code.startswith(fence, end):
+            i += 1  # an apostrophe in a comment
+            continue
         text = code[i + len(fence) : end]
         if text and len(text) <= LITERAL_MAX:
             found.append(unescape(text))

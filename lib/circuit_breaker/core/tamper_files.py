@@ -52,7 +52,7 @@ REMOVERS = frozenset(
         "grm",
     ]
 )
-COPIERS = frozenset(["cp", "install", "ln", "scp", "ditto", "gcp", "link", "pax"])
+COPIERS = frozenset(["cp", "install", "ln", "scp", "ditto", "gcp", "link", "pax", "aws", "gsutil"])
 VALUED = {"cp": "S suffix t target-directory", "mv": "S suffix t target-directory", "ln": "S suffix t target-directory",
           "install": "m o g S t mode owner group target-directory", "rsync": "e f rsh exclude include filter exclude-from files-from"}  # fmt: skip
 

@@ -65,7 +65,7 @@ class Shell:
 
     def path(self, field: str) -> str:
         """The path that a field means, links of this very command followed."""
-        path = resolve(field, self.cwd, self.guarded)
+        path = resolve(field, self.cwd, self.vars.get("HOME", [self.guarded.user_home])[0])
         for _ in range(4):
             for link, target in self.links:
                 if path == link or path.startswith(link + "/"):

@@ -30,7 +30,7 @@ def edit(name: str, values: dict[object, object], cwd: str, guarded: Guarded) ->
         place = values.get(key)
         if not isinstance(place, str) or not place:
             continue
-        reason = guards.reason(resolve(without_marks(place), cwd, guarded))
+        reason = guards.reason(resolve(without_marks(place), cwd, guarded.user_home))
         if reason == "registration" and name in ("edit", "multiedit") and _spares_hooks(values):
             continue
         if reason:
@@ -95,7 +95,7 @@ def patch(tool_input: object, cwd: str, guarded: Guarded) -> None:
             head, _, place = line.partition(" File: ")
             if (head.startswith("*** ") and place) or line.startswith("*** Move to: "):
                 place = place or line.partition(": ")[2]
-                reason = guards.reason(resolve(without_marks(place.strip()), cwd, guarded))
+                reason = guards.reason(resolve(without_marks(place.strip()), cwd, guarded.user_home))
                 if reason:
                     raise Tampered(reason)
 
@@ -111,7 +111,7 @@ def foreign(name: str, tool_input: object, cwd: str, guarded: Guarded) -> None:
         if len(text) > PATH_MAX or "\n" in text or key in TEXTS:
             continue
         if "/" in text or "." in text or "~" in text:
-            reason = guards.reason(resolve(without_marks(text), cwd, guarded), tree and "/" in text)
+            reason = guards.reason(resolve(without_marks(text), cwd, guarded.user_home), tree and "/" in text)
             if reason:
                 raise Tampered(reason)
 

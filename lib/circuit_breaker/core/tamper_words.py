@@ -159,12 +159,11 @@ def _braces(text: str) -> list[str]:
     return done
 
 
-def resolve(field: str, cwd: str, guarded: Guarded) -> str:
-    """A field as the path it means: `~`, `file://`, relative to `cwd`, dots and case taken away."""
+def resolve(field: str, cwd: str, user: str) -> str:
+    """A field as the path it means: `~` (the home of `user`), `file://`, relative to `cwd`, dots and case taken away."""
     if field.startswith("file://"):
         field = field[7:]
     head, slash, rest = field.partition("/")
-    user = guarded.user_home
     if head == "~" or (head.startswith("~") and head[1:] == user.rpartition("/")[2]):
         return clean(user + slash + rest)
     if head == "~+" or not field.startswith(("/", HOLE)):
@@ -183,6 +182,9 @@ def environment(guarded: Guarded) -> dict[str, list[str]]:
             config = path[: -len(OURS + "/config.json")]
     known = {
         "HOME": user,
+        "TMPDIR": "/tmp",
+        "TMP": "/tmp",
+        "TEMP": "/tmp",
         "USER": user.rpartition("/")[2],
         "LOGNAME": user.rpartition("/")[2],
         "CIRCUIT_BREAKER_HOME": guarded.state,
