@@ -54,14 +54,14 @@ def parse(data: bytes | str) -> Any:
 
 
 def dump(value: Any) -> bytes:
-    """`value` as one line of ASCII JSON. Raises ValueError for what JSON cannot say (NaN, foreign types, cycles)."""
+    """`value` as one line of ASCII JSON. Raises ValueError for what JSON cannot say (NaN, foreign types, nesting without end)."""
     try:
         if _json is None:
             import json
 
             return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
         encode = _json.make_encoder(
-            {}, _refuse, _json.encode_basestring_ascii, None, ":", ",", False, False, False
+            None, _refuse, _json.encode_basestring_ascii, None, ":", ",", False, False, False
         )
         return "".join(encode(value, 0)).encode("ascii")
     except RecursionError:

@@ -112,27 +112,17 @@ def _read(path: str, kind: type[Kind]) -> Kind | None:
 
 def encode(memory: Lane | Session) -> bytes:
     """Memory as JSON: only what differs from its default; streaks as lists in the order of their fields."""
-    document: dict[str, Any] = {"v": VERSION}
-    for name, default in memory.FIELDS.items():
-        value = getattr(memory, name)
-        if value == default:
-            continue
-        if name == "streaks":
-            value = {
-                key: [getattr(streak, field) for field in Streak.FIELDS] for key, streak in value.items()
-            }
-        elif name == "circuits":
-            value = {key: _bare(circuit) for key, circuit in value.items()}
-        document[name] = value
+    document = {"v": VERSION, **_bare(memory)}
+    if "streaks" in document:
+        document["streaks"] = {key: list(streak.__dict__.values()) for key, streak in memory.streaks.items()}
+    if "circuits" in document:
+        document["circuits"] = {key: _bare(circuit) for key, circuit in memory.circuits.items()}
     return codec.dump(document)
 
 
-def _bare(circuit: Circuit) -> dict[str, Any]:
-    return {
-        name: getattr(circuit, name)
-        for name, default in Circuit.FIELDS.items()
-        if getattr(circuit, name) != default
-    }
+def _bare(record: Record) -> dict[str, Any]:
+    defaults = record.FIELDS
+    return {name: value for name, value in record.__dict__.items() if value != defaults[name]}
 
 
 def decode(data: bytes, kind: type[Kind]) -> Kind:
@@ -142,13 +132,7 @@ def decode(data: bytes, kind: type[Kind]) -> Kind:
         raise ValueError("not a memory of this version")
     _check(document, kind.FIELDS)
     if "streaks" in document:
-        fields = tuple(Streak.FIELDS)
-        streaks = {}
-        for key, values in document["streaks"].items():
-            if not isinstance(values, list) or len(values) != len(fields):
-                raise ValueError("a streak of another shape")
-            streaks[key] = Streak(**_check(dict(zip(fields, values)), Streak.FIELDS))
-        document["streaks"] = streaks
+        document["streaks"] = {key: _streak(row) for key, row in document["streaks"].items()}
     if "circuits" in document:
         document["circuits"] = {
             key: Circuit(**_check(fields, Circuit.FIELDS)) for key, fields in document["circuits"].items()
@@ -164,15 +148,15 @@ def _check(document: Any, fields: dict[str, Any]) -> dict[str, Any]:
         if name not in fields:
             raise ValueError(f"unknown field {name}")
         default = fields[name]
-        if name == "retry_at" and value is None:
+        if value.__class__ is default.__class__ or (name == "retry_at" and value is None):
             continue
-        expected = (int, float) if default.__class__ is float else default.__class__
-        if not isinstance(value, expected):
+        if default.__class__ is not float or value.__class__ is not int:
             raise ValueError(f"{name}: {type(value).__name__} in place of {type(default).__name__}")
     return document
 
 
-# field -> how many items each of its rows holds, and of which types in front
+# what each field of a streak is, and for the rows of other fields: how long they are, and of which types in front
+_STREAK = tuple(default.__class__ for default in Streak.FIELDS.values())
 _ROWS: dict[str, tuple[int, tuple[type, ...]]] = {
     "recent": (6, (int, int, str, str, int, int)),
     "moves": (2, (int, int)),
@@ -182,20 +166,35 @@ _ROWS: dict[str, tuple[int, tuple[type, ...]]] = {
 }
 
 
+def _streak(row: Any) -> Streak:
+    if row.__class__ is not list or tuple(map(type, row)) != _STREAK:
+        raise ValueError("a streak of another shape")
+    streak = object.__new__(Streak)
+    streak.__dict__.update(zip(Streak.FIELDS, row))
+    for fail in streak.fails:
+        if fail.__class__ is not list or list(map(type, fail)) != [int, int]:
+            raise ValueError("fails: a row of another shape")
+    return streak
+
+
 def _check_rows(document: dict[str, Any]) -> None:
     for name, (length, types) in _ROWS.items():
         rows = document.get(name, ())
-        for row in rows.values() if isinstance(rows, dict) else rows:
-            if not isinstance(row, list) or len(row) != length:
+        for row in rows.values() if rows.__class__ is dict else rows:
+            if (
+                row.__class__ is not list
+                or len(row) != length
+                or tuple(map(type, row))[: len(types)] != types
+            ):
                 raise ValueError(f"{name}: a row of another shape")
-            if not all(isinstance(value, kind) for value, kind in zip(row, types)):
-                raise ValueError(f"{name}: a row of other types")
     for name in ("tally", "services"):
         for row in document.get(name, {}).values():
-            if not isinstance(row, list) or len(row) < 2 or not all(isinstance(v, (int, float)) for v in row):
+            if row.__class__ is not list or len(row) < 2 or not {*map(type, row)} <= {int, float}:
                 raise ValueError(f"{name}: a row of other types")
     for name in ("seen", "written", "spawn_ids"):
-        if not all(isinstance(value, str) for value in document.get(name, ())):
+        if not {*map(type, document.get(name, ()))} <= {str}:
             raise ValueError(f"{name}: not a list of names")
+    if not {*map(type, document.get("denied", {}).values())} <= {str}:
+        raise ValueError("denied: not a list of names")
     if len(document.get("sequence", ())) not in (0, 6):
         raise ValueError("sequence: another shape")
