@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,28 @@ def test_runtime_folder_that_cannot_be_is_one_line(
     assert answer.stderr.startswith(("[memory_cleanup] ", "[circuit_breaker] "))
 
 
+@pytest.mark.parametrize("torn", ["stamp", "janitor", "rounds", "opening", "files"])
+def test_torn_module_is_one_line_and_no_harm(
+    machine: Any, payload: Callable[..., Any], tmp_path: Path, torn: str
+) -> None:
+    copy = tmp_path / "plugin"
+    for part in ("hooks", "lib/circuit_breaker"):
+        shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+    broken = copy / "lib" / "circuit_breaker" / "edge" / f"{torn}.py"
+    broken.write_text(broken.read_text()[:900] + "\n(((\n")
+    done = subprocess.run(
+        ["sh", "-c", f'sh "{copy}/hooks/run" janitor || true'],
+        input=json.dumps(payload(START)).encode(),
+        env=machine.env,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, b"")
+    if torn not in ("opening", "files"):  # those are what says it
+        assert done.stderr.startswith(b"[circuit_breaker] janitor: SyntaxError")
+        assert done.stderr.count(b"\n") == 1
+
+
 def test_weakening_project_config_is_said(machine: Any, start: Callable[..., Any]) -> None:
     folder = machine.project / ".claude" / "memory"
     folder.mkdir(parents=True)
@@ -124,40 +147,41 @@ def test_home_in_the_project_is_swept_where_it_is(machine: Any, start: Callable[
     assert wait_for(lambda: list(folder.glob("archives/telemetry/a_telemetry.*.jsonl.gz")))
 
 
-def test_start_when_nothing_is_due_loads_no_engine(
-    machine: Any, start: Callable[..., Any], payload: Callable[..., Any]
+TELLS = """
+import posix, sys
+leave = posix._exit
+def told(code):
+    ran = [n for n, m in sys.modules.items() if type(m).__name__ != "Later"]
+    posix.write(2, "\\n".join(ran).encode())
+    leave(code)
+posix._exit = told
+sys.path.insert(0, "")
+exec(compile(open(sys.argv[1]).read(), sys.argv[1], "exec"), {"__file__": sys.argv[1], "__name__": "__main__"})
+"""
+
+
+def test_start_when_nothing_is_due_runs_no_engine(
+    machine: Any, start: Callable[..., Any], payload: Callable[..., Any], python: str
 ) -> None:
-    start()
-    command = [
-        os.path.realpath(sys.executable),
-        "-I",
-        "-S",
-        "-X",
-        "utf8",
-        "-X",
-        "importtime",
-        str(ROOT / "hooks" / "memory_janitor.py"),
-    ]
-    start(python=command[0])
+    real = os.path.realpath(python)
+    start(python=real)
     done = subprocess.run(
-        command,
+        [real, "-I", "-S", "-X", "utf8", "-c", TELLS, str(ROOT / "hooks" / "memory_janitor.py")],
         input=json.dumps(payload(START)).encode(),
         env=machine.env,
         cwd=machine.project,
         capture_output=True,
         check=True,
     )
-    loaded = {line.rpartition(b"|")[2].strip().decode() for line in done.stderr.splitlines() if b"|" in line}
-    assert "circuit_breaker.edge.opening" in loaded
-    assert not loaded & {
-        "os",
-        "re",
-        "json",
-        "typing",
-        "collections",
+    ran = set(done.stderr.decode().splitlines())
+    assert {"circuit_breaker.edge.opening", "circuit_breaker.edge.stamp"} <= ran
+    ours = {name for name in ran if name.startswith("circuit_breaker.")}
+    assert not ours & {
+        "circuit_breaker.core.policy",
         "circuit_breaker.edge.hook",
         "circuit_breaker.edge.rounds",
     }
+    assert not ran & {"re", "json", "typing", "collections", "functools", "dataclasses", "enum"}
 
 
 def test_resumed_session_gets_its_marker_put_right(

@@ -9,14 +9,14 @@ from circuit_breaker.edge import codec, files, home, stamp
 _GOES_ON = ("resume", "compact")  # sources of a session that has a memory already: its marker is looked at
 
 
-def serve() -> None:
+def serve(name: str) -> None:
     """Answer SessionStart and end the process: silently where nothing is due, else through the hook's own door."""
     data = _stdin()
     if data is not None and quiet(data):
         files.system._exit(0)  # skips the interpreter's tear-down
     from circuit_breaker.edge import hook  # the engine, and the one place that fails open
 
-    hook.serve("janitor", data)
+    hook.serve(name, data)
 
 
 def quiet(data: bytes) -> bool:
@@ -31,7 +31,9 @@ def quiet(data: bytes) -> bool:
         config = home.configuration(where, env)
         return not config.weakened and stamp.settled(stamp.load(where), where, config, time.time(), session)
     except (AttributeError, KeyError, TypeError, ValueError, OSError):
-        return False
+        return False  # the hook comes upon the same and says so
+    except (ImportError, NameError, SyntaxError):
+        return False  # a module that is torn or half updated
 
 
 def _stdin() -> bytes | None:
