@@ -20,7 +20,7 @@ def ask(work: Work, event: Ask) -> None:
 
         if tamper.forging(event.tool, event.input, event.guarded):
             work.say(
-                "ending", "bypass:forgery", f"{event.tool} carried the override; it was denied", [event.tool]
+                "bypass", "bypass:forgery", f"{event.tool} carried the override; it was denied", [event.tool]
             )
             _deny(work, event, "bypass:forgery", wording.forged(work.config.bypass_keyword))
             return
@@ -101,7 +101,7 @@ def _protect(work: Work, event: Ask) -> None:
         from circuit_breaker.core import labels, wording
 
         work.say(
-            "ending",
+            "bypass",
             f"protection:{reason}",
             "a call that would switch the breaker off was denied",
             [labels.label(event.tool, event.input)],

@@ -82,6 +82,9 @@ DEFAULTS: Mapping[str, Any] = {
     },
 }
 RULES = tuple(DEFAULTS["circuit_breakers"])
+SCALARS = tuple(
+    key for key, value in DEFAULTS.items() if not isinstance(value, dict) and key != "defaults_version"
+)
 WORDS = {
     "mode": ("enforce", "observe"),
     "bypass_unknown": ("grant", "refuse"),
@@ -96,24 +99,10 @@ class Config:
     """The merged configuration. `rules` and `memory_limits` hold every key of DEFAULTS; `problems` are sentences that begin
     with the path of a key; `weakened` names what the project's file relaxed below the layers under it."""
 
-    __slots__ = (
-        "enabled",
-        "mode",
-        "bypass_keyword",
-        "bypass_unknown",
-        "exclude",
-        "half_open_successes",
-        "deny_limit",
-        "probe_lease_seconds",
-        "cooldown_steps",
-        "rules",
-        "memory_limits",
-        "problems",
-        "weakened",
-    )
+    __slots__ = (*SCALARS, "rules", "memory_limits", "problems", "weakened")
 
     def __init__(self, values: Mapping[str, Any], problems: list[str], weakened: list[str]) -> None:
-        for key in self.__slots__[:9]:
+        for key in SCALARS:
             setattr(self, key, values[key])
         self.rules: dict[str, dict[str, Any]] = values["circuit_breakers"]
         self.memory_limits: dict[str, int] = values["memory_limits"]

@@ -25,7 +25,7 @@ def status(facts: Mapping[str, Any], plain: bool = False) -> str:
         for rule, subject in live:
             lines += _subject(rule, subject, plain)
         lines.append("")
-        lines += _lifting(live)
+        lines += _lifting(live, facts["bypass_keyword"])
     else:
         lines.append(NONE_ACTIVE)
     lines += ["", "Rules", *(_rule(name, entry, plain) for name, entry in facts["circuits"].items()), ""]
@@ -59,12 +59,12 @@ def _subject(rule: str, subject: Mapping[str, Any], plain: bool) -> list[str]:
     return lines
 
 
-def _lifting(live: list[tuple[str, Mapping[str, Any]]]) -> list[str]:
+def _lifting(live: list[tuple[str, Mapping[str, Any]]], keyword: str) -> list[str]:
     rule, subject = live[0]
     return [
         "To lift it: let the agent change something the call depends on, or",
         f'  /reset-circuit --circuit "{rule}:{subject["subject"]}"   (or --all; in a terminal: python3 plugin reset)',
-        "  or press Esc and type SUDO BYPASS as the first line of your next prompt.",
+        f"  or press Esc and type {keyword} as the first line of your next prompt.",
     ]
 
 
@@ -79,8 +79,9 @@ def _rule(name: str, entry: Mapping[str, Any], plain: bool) -> str:
 
 def _rest(facts: Mapping[str, Any]) -> list[str]:
     health, counts = facts["health"], facts["incidents"]
+    switched_off = "" if facts["enabled"] else " (switched off: `enabled` is false)"
     lines = [
-        f"Mode: {facts['mode']}",
+        f"Mode: {facts['mode']}{switched_off}",
         f"Incidents: {counts['total']} ({counts['last_24h']} in the last 24 h)",
     ]
     if facts["mode"] == "observe":

@@ -87,7 +87,7 @@ def tell(signal: Signal, opened: bool) -> str:
 def deny(circuit: Circuit, why: str, wait: float, keyword: str) -> str:
     """Why a call is denied: what happened, the evidence, what to do instead, how long, how a person lifts it."""
     evidence = f" Last error: {circuit.clip}" if circuit.clip else ""
-    lift = f'A person can lift it: /reset-circuit --circuit "{circuit.name}", or {keyword} as the first line of a prompt.'
+    lift = f'A person can lift it: /reset-circuit --circuit "{circuit.name}", or Esc, then {keyword} as the first line of a prompt.'
     if circuit.rule == "agent_spawn":
         return (
             f"Circuit breaker OPEN for {circuit.subject}: {circuit.cause}. No further agents until a person speaks. Work with "

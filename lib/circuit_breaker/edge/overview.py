@@ -43,7 +43,9 @@ def collect(where: Places, config: Config, now: float, session_id: str = "") -> 
         rule["state"] = max((s["state"] for s in rule["subjects"]), key=RANK.__getitem__, default=CLOSED)
     return {
         "schema": 1,
-        "mode": config.mode if config.enabled else "off",
+        "mode": config.mode,
+        "enabled": config.enabled,
+        "bypass_keyword": config.bypass_keyword,
         "home": where.home,
         "circuits": rules,
         "bypass": bypass,
