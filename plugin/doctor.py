@@ -51,7 +51,13 @@ def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | Non
     findings += doctor_checks.settings_chain(sources)
     findings += doctor_checks.interpreter(where, env)
     for installation in installations:
-        findings += doctor_probe.lines(installation, project, env)
+        if installation.ours or just_installed is not None:
+            findings += doctor_probe.lines(installation, project, env)
+            continue
+        text = f"{installation.label}: not run, since they are the project's own programs"
+        findings.append(
+            Finding("fires", NOTE, text, f"if you trust it: python3 {installation.root / 'plugin'} doctor")
+        )
     findings += doctor_checks.client(env, installations)
     findings += doctor_registered.packages(installations)
     findings += doctor_checks.state(where, env)

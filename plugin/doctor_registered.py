@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,9 @@ def registrations(
         label = source.label if source.label in ("project", "local") else "user"
         scope = scopes.scope(label, {**env, "CLAUDE_PROJECT_DIR": str(project)}, str(project))
         groups = _marked(source.document)
-        found.append(
-            Installation(
-                f"{label} settings {source.path}", scope.root, groups, {"CLAUDE_PROJECT_DIR": str(project)}
-            )
-        )
+        own = label == "user" or os.path.realpath(scope.root) == str(SOURCE)
+        where = f"{label} settings {source.path}"
+        found.append(Installation(where, scope.root, groups, {"CLAUDE_PROJECT_DIR": str(project)}, own))
         findings += _settled(scope, source)
     for path, name in scopes.enabled(sources):
         root = _client_root(env, sources, name)
@@ -45,7 +44,10 @@ def registrations(
             )
             continue
         hooks = json.loads((root / "hooks" / "hooks.json").read_text(encoding="utf-8"))["hooks"]
-        found.append(Installation(f"plugin {name} ({path})", root, hooks, {"CLAUDE_PLUGIN_ROOT": str(root)}))
+        own = not path.is_relative_to(project)
+        found.append(
+            Installation(f"plugin {name} ({path})", root, hooks, {"CLAUDE_PLUGIN_ROOT": str(root)}, own)
+        )
         findings.append(
             Finding("registered", OK, f"the plugin {name} is enabled through the client ({path})")
         )

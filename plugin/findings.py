@@ -19,9 +19,11 @@ class Finding(NamedTuple):
 
 
 class Installation(NamedTuple):
-    """One way in which a session here gets our hooks: its lines by event, as the host runs them; root: its files."""
+    """One way in which a session here gets our hooks: its lines by event, as the host runs them; root: its files; ours: it is
+    the person's own, or the one that this program belongs to, and not somebody's project that was only cloned."""
 
     label: str
     root: Path
     groups: dict[str, list[dict[str, Any]]]
     env: dict[str, str]
+    ours: bool = True

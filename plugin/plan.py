@@ -70,6 +70,8 @@ def of_install(
     made: list[Path],
 ) -> Plan:
     """The plan of an installation from `source`; `made`: the folders that it makes. Raises Stopped, OSError."""
+    if scope.root.is_symlink():
+        raise Stopped(f"{scope.root} is a link. Nothing was changed. Remove it and try again.")
     try:
         old = receipt.load(scope.root)
     except receipt.Damaged:

@@ -12,10 +12,16 @@ import scopes
 
 from circuit_breaker.edge import files, home
 
-# What we write into a home or a runtime folder that somebody else chose; see "On disk" in the interface.
+# The files that we write into a home or a runtime folder (see "On disk" in the interface), for a folder that somebody else made:
+# its `projects` and `backups` may be theirs, so nothing goes there but what bears a name that only we give.
+_HEX = "[0-9a-f]"
 OURS = (
-    home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock", "archives/telemetry", "archives/sessions",
-    "archives/.compress.lock", "armed", "sessions", "projects", "backups", "janitor", "python", "errors.log", "errors.log.1",
+    home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock", "errors.log", "errors.log.1", "python",
+    "armed/*", "sessions/*/session.json", "sessions/*/main.json", "sessions/*/agent-*.json", "sessions/*/lock",
+    f"janitor/*-{_HEX * 12}.json", f"janitor/*-{_HEX * 12}.said", f"backups/*.*T*Z.{_HEX * 8}",
+    "archives/.compress.lock", "archives/telemetry/*.jsonl.gz", "archives/telemetry/*.log.gz", "archives/sessions/*.json.gz",
+    *(f"projects/*-{_HEX * 12}/{name}" for name in (home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock")),
+    *(f"projects/*-{_HEX * 12}/archives/{name}" for name in (".compress.lock", "telemetry/*.gz", "sessions/*.gz")),
 )  # fmt: skip
 
 
@@ -25,25 +31,18 @@ def state(scope: scopes.Scope, env: Mapping[str, str], cwd: str) -> list[Path]:
     A person's installation: the runtime folder with every project's home in it, and the person's config. A project's: its home;
     the runtime folder too, unless a person's installation still uses it.
     """
-    where = (
-        home.places(env, cwd)
-        if scope.name == "user"
-        else home.places({**env, "CLAUDE_PROJECT_DIR": str(scope.base)})
-    )
-    found = []
-    if scope.memory is not None:
-        found += _ours(scope.memory)
+    project = {} if scope.memory is None else {"CLAUDE_PROJECT_DIR": str(scope.base)}
+    where = home.places({**env, **project}, cwd)
+    runtime = Path(where.runtime)
+    found = _ours(scope.memory) if scope.memory is not None else []
+    if scope.memory is not None and runtime / "projects" in Path(where.home).parents:
         found.append(Path(where.home))
     sources = [source for source in scopes.chain(env, scope.base) if source.label == "user"]
-    still_used = scope.name != "user" and (scopes.registered(sources) or scopes.enabled(sources))
-    if not still_used:
-        found += (
-            [Path(where.runtime)] if Path(where.runtime).name == home.NAME else _ours(Path(where.runtime))
-        )
+    if scope.memory is None or not (scopes.registered(sources) or scopes.enabled(sources)):
+        found += [runtime] if runtime.name == home.NAME else _ours(runtime)
         found += [Path(where.user_config)] if where.user_config else []
-    inside = scope.memory
-    found = [path for path in found if path != inside and os.path.lexists(path)]
-    return [path for path in dict.fromkeys(found) if not any(other in path.parents for other in found)]
+    found = [path for path in dict.fromkeys(found) if os.path.lexists(path)]
+    return [path for path in found if not any(other in path.parents for other in found)]
 
 
 def purge(paths: list[Path]) -> list[str]:
@@ -57,12 +56,28 @@ def purge(paths: list[Path]) -> list[str]:
         else:
             files.remove(str(path))
         gone.append(str(path))
-        if path.name == "config.json" or path.parent.name in ("archives", "memory"):
-            disk.remove_empty(path.parent)
-            if path.parent.name == "archives":
-                disk.remove_empty(path.parent.parent)
+    for folder in _emptied(paths):
+        disk.remove_empty(folder)
     return gone
 
 
 def _ours(folder: Path) -> list[Path]:
-    return [folder / name for name in OURS]
+    return [
+        path
+        for pattern in OURS
+        for path in sorted(folder.glob(pattern))
+        if path.is_symlink() or not path.is_dir()
+    ]
+
+
+def _emptied(paths: list[Path]) -> list[Path]:
+    """The folders that held nothing but `paths`, innermost first: those that we make in a home or a runtime folder."""
+    names = ("armed", "sessions", "janitor", "backups", "archives", "projects", "telemetry")
+    found = {path.parent for path in paths if path.name == "config.json"}
+    for path in paths:
+        parents = list(path.parents)
+        while parents and (
+            parents[0].name in names or len(parents) > 1 and parents[1].name in ("sessions", "projects")
+        ):
+            found.add(parents.pop(0))
+    return sorted(found, key=lambda folder: -len(folder.parts))

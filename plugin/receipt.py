@@ -46,10 +46,37 @@ def load(root: Path) -> dict[str, Any] | None:
         raise Damaged(f"{path}: {error}") from None
     if not isinstance(kept, dict) or kept.get("schema") != SCHEMA:
         raise Damaged(f"{path}: not a receipt of this version")
-    for key, kind in _SHAPE.items():
-        if not isinstance(kept.get(key), kind):
-            raise Damaged(f"{path}: {key} is missing or of the wrong type")
+    if not _sound(kept):
+        raise Damaged(f"{path}: a part is missing or of the wrong type")
     return kept
+
+
+def _sound(kept: dict[str, Any]) -> bool:
+    """Does everything in it have the type that the rest of the installer relies on? It may come with somebody's repository."""
+    if not all(isinstance(kept.get(key), kind) for key, kind in _SHAPE.items()):
+        return False
+    part, section = kept["settings"], kept["claude_md"]
+    made, ours = part.get("made"), part.get("registrations")
+    handlers = [
+        handler
+        for groups in (ours.values() if isinstance(ours, dict) else [None])
+        for group in (groups if isinstance(groups, list) else [{}])
+        for handler in (group.get("hooks", [{}]) if isinstance(group, dict) else [{}])
+    ]
+    texts = [*kept["files"], *kept["folders"], *kept["backups"]]
+    texts += [handler.get("command") if isinstance(handler, dict) else None for handler in handlers]
+    maybe = [part.get(key) for key in ("before", "was", "after", "backup")]
+    maybe += [
+        command.get(key) if isinstance(command, dict) else 0
+        for command in kept["commands"].values()
+        for key in ("sum", "backup")
+    ]
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(text is None or isinstance(text, str) for text in maybe)
+        and isinstance(made, list)
+        and (section is None or isinstance(section.get("added"), str))
+    )
 
 
 def text(kept: dict[str, Any]) -> bytes:

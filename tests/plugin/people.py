@@ -48,9 +48,13 @@ class Person:
         found = {}
         for top in (self.home, self.project):
             for path in sorted(top.rglob("*")):
-                if "__pycache__" not in path.parts:
-                    is_file = path.is_file() or path.is_symlink()
-                    found[str(path.relative_to(top.parent))] = path.read_bytes() if is_file else None
+                if "__pycache__" in path.parts:
+                    continue
+                name = str(path.relative_to(top.parent))
+                if path.is_symlink():
+                    found[name] = os.fsencode(os.readlink(path))
+                else:
+                    found[name] = path.read_bytes() if path.is_file() else None
         return found
 
     def lines(self, settings: Path | None = None) -> list[str]:

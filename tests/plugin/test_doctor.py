@@ -242,3 +242,18 @@ def test_packages_that_cannot_be_had_are_a_note_and_no_fault(person):
     assert finding["level"] == "note"
     assert "--fix" in finding["cure"]
     assert done.returncode == 0
+
+
+def test_the_programs_of_a_project_that_was_only_cloned_are_not_run(person):
+    person.install("project")
+    run = person.project / ".claude" / "circuit-breaker" / "hooks" / "run"
+    run.write_text(f"touch '{person.home}/pwned'")
+    done = plugin(person, "doctor")
+    assert "not run, since they are the project's own programs" in done.stdout
+    assert not (person.home / "pwned").exists()
+
+
+def test_a_projects_own_doctor_runs_its_lines(person):
+    person.install("project")
+    done = plugin(person, "doctor", source=person.project / ".claude" / "circuit-breaker")
+    assert "all 9 lines fire" in done.stdout, done.stdout

@@ -243,6 +243,46 @@ def test_without_its_receipt_an_installation_is_still_taken_over(person, damage)
     assert not person.root.exists()
 
 
+def test_a_link_in_place_of_the_installation_is_refused(person, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    person.root.symlink_to(tmp_path / "elsewhere")
+    before = person.tree()
+    with pytest.raises(plan.Stopped, match="is a link"):
+        person.install()
+    assert person.tree() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": {"a": 1}, "settings": {"made": None}},
+        {
+            "settings": {
+                "registrations": {"Stop": [3]},
+                "made": [],
+                "before": None,
+                "after": "",
+                "was": "",
+                "backup": None,
+            }
+        },
+        {"commands": {"circuit-status.md": "x"}},
+        {"claude_md": {"added": 7}},
+        {"folders": [None]},
+        {"schema": 2},
+    ],
+)
+def test_a_receipt_that_makes_no_sense_stops_the_removal_and_not_the_repair(person, change):
+    person.settings.write_text('{"model": "opus"}')
+    person.install()
+    path = person.root / receipt.NAME
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    assert person.uninstall() == 1
+    person.install()
+    assert person.uninstall() == 0
+    assert person.settings.read_text() == '{"model": "opus"}'
+
+
 def test_a_folder_that_somebody_else_made_there_is_not_emptied(person):
     person.root.mkdir(parents=True)
     (person.root / "diary.txt").write_text("mine")
@@ -491,9 +531,45 @@ def test_purge_of_a_folder_that_somebody_chose_removes_only_what_is_ours(person,
     monkeypatch.setenv("CIRCUIT_BREAKER_HOME", str(chosen))
     person.install()
     (chosen / "errors.log").write_text("x")
-    (chosen / "sessions").mkdir()
+    (chosen / "sessions" / "s").mkdir(parents=True)
+    (chosen / "sessions" / "s" / "lock").write_text("")
     person.uninstall(purge=True)
     assert [path.name for path in chosen.iterdir()] == ["diary.txt"]
+
+
+def test_purge_of_a_home_that_was_chosen_as_the_runtime_folder_spares_what_only_sounds_like_ours(
+    person, monkeypatch
+):
+    monkeypatch.setenv("CIRCUIT_BREAKER_HOME", str(person.home))
+    person.home.chmod(0o700)
+    theirs = [
+        "projects/novel/chapter.txt",
+        "backups/photos.tar",
+        "sessions/jam.ogg",
+        "archives/letters.gz",
+        "python/notes.py",
+    ]
+    for name in theirs:
+        (person.home / name).parent.mkdir(parents=True, exist_ok=True)
+        (person.home / name).write_text("mine")
+    before = person.tree()
+    for scope in ("user", "project"):
+        person.install(scope)
+        (person.home / "sessions" / "s1").mkdir()
+        (person.home / "sessions" / "s1" / "session.json").write_text("{}")
+        (person.home / "errors.log").write_text("x")
+        person.uninstall(scope, purge=True)
+        assert person.tree() == before
+
+
+def test_purge_of_a_project_leaves_the_state_that_a_persons_installation_uses(person):
+    person.install("project")
+    person.state.mkdir(mode=0o700)
+    (person.state / "errors.log").write_text("x")
+    settings = json.loads((person.project / ".claude" / "settings.json").read_text())
+    person.settings.write_text(json.dumps(settings))  # somebody registered it for himself as well
+    person.uninstall("project", purge=True)
+    assert (person.state / "errors.log").exists()
 
 
 # --- the command line -----------------------------------------------------------------------------------------------
