@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-SHELLS = frozenset(("Bash", "bash", "exec_command", "shell", "local_shell"))
+SHELLS = frozenset(("Bash", "bash", "exec_command", "shell", "shell_command", "local_shell"))
 WRITERS = frozenset(
     [
         "Edit",
