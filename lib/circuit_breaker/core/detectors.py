@@ -144,7 +144,7 @@ def call_cycle(
                 rule="call_cycle",
                 step="open" if rounds >= limit else "tell",
                 subject=" + ".join(labels)[:120],
-                keys=[r[2] for r in ring],
+                keys=list(dict.fromkeys(r[2] for r in ring)),
                 results={r[2]: r[3] for r in ring},
                 count=rounds,
                 since=since,
@@ -173,17 +173,44 @@ def _ring(recent: Sequence[list], end: int, period: int) -> tuple[list[list], in
             break
         for foreign in range(window - 1) if window > period else (None,):
             ring = [recent[start + i] for i in range(window) if i != foreign]
-            if len({r[2] for r in ring}) < period or any(r[5] for r in ring) or ring[0][1] == ring[-1][1]:
+            if any(r[5] for r in ring) or ring[0][1] == ring[-1][1] or not _is_ring([r[2:4] for r in ring]):
                 continue
+            strangers = [] if foreign is None else [recent[start + foreign]]
             rounds, first = 1, start
             while True:
                 earlier = _round_before(recent, first, ring)
                 if earlier < 0:
                     break
+                if first - earlier > period:
+                    strangers.append(_stranger(recent, earlier, first, ring))
                 rounds, first = rounds + 1, earlier
-            if rounds > best[1]:
+            if rounds > best[1] and not _belongs(strangers, rounds):
                 best = (ring, rounds, recent[first][0])
     return best
+
+
+def _is_ring(calls: list[list]) -> bool:
+    """Different calls, each with one result, that are no shorter ring twice. A call may come twice in a round: A B A C."""
+    results = dict(calls)
+    half = len(calls) // 2
+    return (
+        len(results) > 1
+        and all(results[key] == result for key, result in calls)
+        and (len(calls) % 2 == 1 or calls[:half] != calls[half:])
+    )
+
+
+def _stranger(recent: Sequence[list], first: int, end: int, ring: Sequence[list]) -> list:
+    """The one call of a round `recent[first:end]` that is not the ring's."""
+    for at, member in zip(range(first, end), ring):
+        if recent[at][2:4] != member[2:4]:
+            return recent[at]
+    return recent[end - 1]
+
+
+def _belongs(strangers: Sequence[list], rounds: int) -> bool:
+    """The same call in every round with the same result is not foreign: the ring is a longer one."""
+    return len(strangers) >= max(1, rounds - 1) and all(s[2:4] == strangers[0][2:4] for s in strangers)
 
 
 def _round_before(recent: Sequence[list], first: int, ring: Sequence[list]) -> int:

@@ -100,7 +100,7 @@ def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, oth
         return
     if not outcome.repeats:
         streak.result, streak.first = outcome.result, outcome.n
-    streak.counted, streak.times, streak.row, streak.marks = outcome.n, 1, row, ""
+    streak.counted, streak.times, streak.row, streak.marks = outcome.n, 1, 1, ""
 
 
 def note_writes(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> None:

@@ -77,7 +77,7 @@ class Streak(Record):
         "first": -1,  # n of the first of the equal results
         "counted": -1,  # n of the first of them since the last progress
         "times": 0,  # equal results since then
-        "row": 0,  # of them in a row
+        "row": 0,  # of them in a row: later ones in turns that brought nothing else
         "turn": -1,  # the last turn it came in
         "digits": "",  # key of the last result with every digit blinded
         "run": 0,  # unbroken run of results that differ only in digits
