@@ -11,7 +11,14 @@ from marshal import loads
 try:
     import posix as system
 except ImportError:  # Windows names the same calls differently
-    import nt as system  # type: ignore[import-not-found, no-redef]
+    import nt as system  # type: ignore[no-redef]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType as Module
+    from typing import Any
+else:
+    Module = type(sys)
 
 # What hooks import on their common ways. A module that is not named here is found in the usual way.
 MODULES = {
@@ -19,23 +26,31 @@ MODULES = {
     " verdicts wording work",
     "edge": "armed codec files home hook incidents opening origin protocol stamp store",
 }
+# What running a module can raise that is missing, torn, or of another version than its neighbours.
+FAULTS = (ImportError, OSError, SyntaxError, ValueError, NameError, AttributeError, TypeError, EOFError)
 PACKAGE = "circuit_breaker"
 HEADER = 16  # bytes: magic number, flags, the source's time and size
-Module = type(sys)
 
 
-def start(name, entry="hook"):
+def start(name: str, entry: str = "hook") -> None:
     """Answer hook `name` (see edge/hook.py, or another module of edge that serves) and end the process."""
     disable()  # a hook does not live long enough for its garbage to matter
     here = __file__.rpartition("start.py")[0]
     sys.path[0] = here[: -len(PACKAGE) - 2]  # the folder of the package, in place of the package
     sys.path.reverse()  # the extension modules we need are at the other end
-    sys.modules["__future__"] = Features("__future__")  # type: ignore[assignment]
+    sys.modules["__future__"] = Features("__future__")
     lay_out(here)
-    getattr(sys.modules[f"{PACKAGE}.edge"], entry).serve(name)
+    try:
+        getattr(sys.modules[f"{PACKAGE}.edge"], entry).serve(name)
+    except FAULTS as error:  # serve has its own net: this is for a library with holes
+        system.write(
+            2, f"[circuit_breaker] {name}: {type(error).__name__}: {error}\n".encode("utf-8", "replace")
+        )
+    finally:
+        system._exit(0)  # whatever is missing, the call goes through
 
 
-def lay_out(folder):
+def lay_out(folder: str) -> None:
     """Put the package and the modules of MODULES in their places, none of them run."""
     top = _placed(PACKAGE, folder, Module)
     for package, names in MODULES.items():
@@ -47,7 +62,7 @@ def lay_out(folder):
             )
 
 
-def _placed(name, path, kind):
+def _placed(name: str, path: str, kind: "type[Module]") -> Module:
     module = sys.modules[name] = kind(name)
     if kind is Module:
         module.__path__ = [path[:-1]]
@@ -59,11 +74,16 @@ def _placed(name, path, kind):
 class Later(Module):
     """A module that has not run yet: the first name that is asked of it runs it."""
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> "Any":
         if name[:2] == "__":
             raise AttributeError(name)  # the import system asks; that is no use of the module
-        self.__class__ = Module
-        exec(_code(self.__name__, self.__file__), self.__dict__)
+        code = _code(self.__name__, str(self.__file__))
+        self.__class__ = Module  # type: ignore[assignment]
+        try:
+            exec(code, self.__dict__)
+        except BaseException:
+            self.__class__ = Later  # so that whoever asks next hears the same reason
+            raise
         return getattr(self, name)
 
 
@@ -72,7 +92,7 @@ class Features(Module):
 
     annotations = None
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> "Any":
         if name[:2] == "__":
             raise AttributeError(name)
         del sys.modules["__future__"]
@@ -81,7 +101,7 @@ class Features(Module):
         return getattr(__future__, name)
 
 
-def _code(name, source):
+def _code(name: str, source: str) -> "Any":
     """The module's byte code from its cache; where that is missing or stale, by the long way, which renews it."""
     folder, _, file = source.rpartition("/")
     try:
@@ -93,7 +113,7 @@ def _code(name, source):
         finally:
             system.close(fd)
         info = system.stat(source)
-        stamp = info[8].to_bytes(4, "little") + info[6].to_bytes(4, "little")
+        stamp = int(info[8]).to_bytes(4, "little") + int(info[6]).to_bytes(4, "little")
         if data[4:HEADER] == b"\0\0\0\0" + stamp and data[:4] == MAGIC_NUMBER:
             return loads(memoryview(data)[HEADER:])
     except (OSError, ValueError, EOFError, TypeError, OverflowError):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 
-from circuit_breaker.core.model import Ask
-from circuit_breaker.core.policy import step
+from circuit_breaker.core import model, policy
 from circuit_breaker.edge import armed, codec, files, home, incidents, protocol, store
 
 TYPE_CHECKING = False
@@ -58,14 +57,14 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
     if event is None:
         return None
     lane = payload.lane
-    if isinstance(event, Ask):
+    if isinstance(event, model.Ask):
         _complete(event, payload, where, config, env)
     if payload.event == "UserPromptSubmit":
         armed_again(where, payload.session)
 
     def decide(session: Session, memory: Lane) -> tuple[Session, Lane, tuple[Decision, list[Transition]]]:
         _look_up_origin(session, event, payload)
-        session, memory, decision, transitions = step(session, memory, event, config, now, lane)
+        session, memory, decision, transitions = policy.step(session, memory, event, config, now, lane)
         if session.home != where.home:
             session = session.but(home=where.home)
         return session, memory, (decision, transitions)
@@ -79,7 +78,7 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
     return answer
 
 
-def _complete(event: Ask, payload: protocol.Payload, where: Places, config: Config, env: Any) -> None:
+def _complete(event: model.Ask, payload: protocol.Payload, where: Places, config: Config, env: Any) -> None:
     """What only the world knows about a call: is the session armed, what must be guarded, how long may it run."""
     event.armed = bool(armed.lanes(where, payload.session))
     if not event.armed and "Cron" not in event.tool and not _may_schedule(event.tool):
