@@ -68,9 +68,10 @@ def judge(shell: Shell, code: str) -> None:
             if " " in text:
                 inner.run(text)
         inner.run(" ".join(text for text in texts if len(text) < 400))
-        for i, text in enumerate(texts[:40]):
-            if i + 1 < len(texts) and "/" not in text and " " not in text:
-                inner.child().run(" ".join(_quote(t) for t in texts[i : i + 12]))
+        short = [text for text in texts if len(text) < 400]
+        for i, text in enumerate(short[:40]):  # a list of words: ["rm", "-rf", "x"]
+            if i + 1 < len(short) and "/" not in text and " " not in text:
+                inner.child().run(" ".join(_quote(t) for t in short[i : i + 12]))
     if "runpy" in low or "import operate" in low or "from operate" in low:
         for verb in OVERRIDES:
             if verb in low and ("plugin" in low or "operate" in low):

@@ -96,14 +96,14 @@ class Guards:
     def _reason_of_pattern(self, path: str, tree: bool) -> str:
         if HOLE in path and not any(name in path for name in NAMES):
             return ""  # nearly anything could be meant: not ours until it says so
-        for guard, folder, why in self.entries:
+        start = path[: min(path.find(mark) for mark in WILD if mark in path)]
+        near = [e for e in self.entries if e[0].startswith(start) or start.startswith(e[0] + "/")]
+        for guard, folder, why in near:
             if fits(path, guard) or (folder and any(fits(cut, guard) for cut in folders_above(path))):
                 return why
-        below = (
-            [why for guard, _, why in self.entries if any(fits(path, cut) for cut in folders_above(guard))]
-            if tree
-            else []
-        )
+        below = [
+            why for guard, _, why in near if tree and any(fits(path, cut) for cut in folders_above(guard))
+        ]
         return min(below, key=ORDER.index, default="")
 
 

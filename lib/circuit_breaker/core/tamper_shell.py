@@ -231,6 +231,8 @@ class Shell:
     # one simple command
 
     def _simple(self, current: list[Token], stdin: str, operator: str) -> str:
+        if self.left[0] < 0:
+            return HOLE
         for token in current:
             if token[0] == "array":
                 self.vars[token[1]] = [f for _, p in words_of(lex(token[2])) for f in expand(p, self)] or [""]
