@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -82,7 +83,7 @@ def of_install(
     if scope.name != "user":
         files[".gitignore"] = IGNORE[scope.name]
     backups: dict[str, bytes] = {}
-    ours = settings.registrations(json.loads(files["hooks/hooks.json"]), scope.shell)
+    ours = settings.registrations(json.loads(files["hooks/hooks.json"]), scope.shell, sys.platform == "win32")
     kept_settings, change = _settings(scope, old, ours, migrate, backups)
     kept_commands, changes = _commands(scope, old, files, migrate, backups)
     kept_memory, in_memory = _memory(scope, old)

@@ -57,7 +57,7 @@ def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:
         claude = claude_folder(env)
         root = Path(deps.data_folder(env))
         try:
-            shell = settings.quoted(str(root))
+            shell = settings.quoted(root.as_posix())  # a Windows path as its bash takes it
         except ValueError:
             raise files.Refused(
                 0, "a path that no settings file can hold; set XDG_DATA_HOME to another", str(root)

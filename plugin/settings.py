@@ -24,17 +24,18 @@ class Merged(NamedTuple):
     made: list[list[str]]
 
 
-def registrations(hooks_json: Any, root: str) -> dict[str, list[dict[str, Any]]]:
+def registrations(hooks_json: Any, root: str, windows: bool = False) -> dict[str, list[dict[str, Any]]]:
     """The groups of `hooks/hooks.json` by event, for a settings file: the plugin's folder named by `root`.
 
-    `root` is text for the inside of double quotes of a shell line: see `quoted`.
+    `root` is text for the inside of double quotes of a shell line: see `quoted`. On Windows the host is asked for bash.
     """
     result: dict[str, list[dict[str, Any]]] = {}
+    more = {"shell": "bash"} if windows else {}
     for event, groups in hooks_json["hooks"].items():
         result[event] = []
         for group in groups:
             handlers = [
-                {**handler, "command": handler["command"].replace(PLACEHOLDER, root)}
+                {**handler, "command": handler["command"].replace(PLACEHOLDER, root), **more}
                 for handler in group["hooks"]
             ]
             result[event].append({**group, "hooks": handlers})

@@ -200,6 +200,41 @@ def test_an_update_leaves_only_the_new_version_and_uninstall_still_gives_the_fir
     assert person.tree() == before
 
 
+@pytest.mark.slow
+def test_lines_that_run_while_it_is_updated_never_fail_and_never_deny(person, tmp_path, monkeypatch):
+    sources = [older_source(tmp_path / "older"), ROOT]
+    monkeypatch.setattr(install, "SOURCE", sources[0])
+    person.install()
+    env = {**person.env, "CIRCUIT_BREAKER_HOME": str(tmp_path / "breaker"), "CLAUDE_CODE_SESSION_ID": "s"}
+    body = json.dumps(
+        {
+            "hook_event_name": "PreToolUse",
+            "session_id": "s",
+            "tool_name": "Agent",
+            "tool_input": {},
+            "tool_use_id": "1",
+        }
+    )
+    line = next(line for line in person.lines() if 'run" gate' in line and "armed" not in line)
+    loop = f"while [ ! -e '{tmp_path}/enough' ]; do printf %s '{body}' | {{ {line.replace('exit 0', ':')}; }} || echo failed; done"
+    running = [
+        subprocess.Popen(
+            ["/bin/sh", "-c", loop],
+            env=env,
+            cwd=person.project,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for number in range(20):
+        install.SOURCE = sources[number % 2 ^ 1]
+        person.install()
+    (tmp_path / "enough").touch()
+    assert [process.communicate()[0] for process in running] == ["", ""]
+
+
 def test_files_of_other_people_in_the_folder_survive_an_update_and_the_removal(person, tmp_path, monkeypatch):
     monkeypatch.setattr(install, "SOURCE", older_source(tmp_path / "older"))
     person.install()

@@ -216,6 +216,16 @@ def test_a_path_that_no_line_can_hold_is_refused(path):
         settings.quoted(path)
 
 
+def test_on_windows_the_host_is_asked_for_bash():
+    from plugin.settings_documents import HOOKS
+
+    for groups in settings.registrations(HOOKS, "C:/Users/x/claude-circuit-breaker", windows=True).values():
+        assert all(handler["shell"] == "bash" for group in groups for handler in group["hooks"])
+    assert all(
+        "shell" not in handler for groups in OURS.values() for group in groups for handler in group["hooks"]
+    )
+
+
 def test_the_placeholder_stands_between_double_quotes_in_every_line():
     from plugin.settings_documents import HOOKS
 
