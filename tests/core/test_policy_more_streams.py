@@ -284,7 +284,7 @@ def test_paging_through_results_is_no_loop():
 
 def test_one_denial_is_no_loop_and_no_reason_to_deny_others():
     stream = Stream()
-    for i in range(2):
+    for _ in range(2):
         stream.call("Bash", {"command": "curl x.io"}, "Permission to use Bash has been denied.", DENIED)
     assert stream.ask("Bash", {"command": "curl y.io"})[1].verdict != DENY
 
