@@ -123,7 +123,7 @@ def test_torn_module_is_one_line_and_no_harm(
     )
     assert (done.returncode, done.stdout) == (0, b"")
     if torn not in ("opening", "files"):  # those are what says it
-        assert done.stderr.startswith(b"[circuit_breaker] janitor: SyntaxError")
+        assert done.stderr.startswith(b"[circuit_breaker] janitor: ")
         assert done.stderr.count(b"\n") == 1
 
 

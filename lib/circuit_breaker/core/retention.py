@@ -24,7 +24,7 @@ class Found:
     lines: telemetry whose lines were counted. archives: archive id -> Archive, of archives/telemetry and archives/sessions.
     """
 
-    __slots__ = ("telemetry", "sessions", "scraps", "lines", "archives", "entries")
+    __slots__ = ("telemetry", "sessions", "scraps", "lines", "archives", "entries", "first")
 
     def __init__(self) -> None:
         self.telemetry: dict[str, stat_result] = {}  # logs of our own obey the same rules and stand here too
@@ -33,6 +33,9 @@ class Found:
         self.lines: dict[str, int] = {}
         self.archives: dict[str, Archive] = {}
         self.entries = 0  # of the folder itself, of any kind
+        self.first = (
+            NEVER  # the oldest write among telemetry that the survey left out as far from every limit
+        )
 
 
 class Archive:
@@ -129,6 +132,12 @@ def archive_id(name: str, moment: str) -> str:
     return f"{folder}/{name.removesuffix(ending)}.{moment}{ending}"
 
 
+def horizon(limits: Mapping[str, int], now: float) -> tuple[float, float]:
+    """Telemetry of fewer bytes than the first and written after the second is far from every limit: nobody needs to list it."""
+    most, most_bytes = limits["telemetry_max_lines"] or NEVER, limits["telemetry_max_kb"] * 1024 or NEVER
+    return min(most, most_bytes), now - (limits["telemetry_max_age_days"] * DAY or NEVER)
+
+
 def uncounted(found: Found, limits: Mapping[str, int], since: float = 0.0) -> list[str]:
     """Telemetry whose lines somebody has to count: small enough in bytes, large enough to hold that many lines, and changed
     after `since` (an earlier survey counted the others)."""
@@ -163,13 +172,12 @@ def plan(found: Found, limits: Mapping[str, int], now: float, moment: str, runni
 def _rotations(made: Plan, found: Found, limits: Mapping[str, int], now: float, running: str) -> None:
     most, most_bytes = limits["telemetry_max_lines"] or NEVER, limits["telemetry_max_kb"] * 1024 or NEVER
     age = limits["telemetry_max_age_days"] * DAY or NEVER
-    few, old, first = min(most, most_bytes), now - age, now
+    (few, old), first = horizon(limits, now), min(now, found.first)
     lines = found.lines
     for name, info in found.telemetry.items():
         written, size = info.st_mtime, info.st_size
-        if size < few and written > old:  # nearly every file: decided without another look
-            if written < first:
-                first = written
+        if size < few and written > old:
+            first = min(first, written)
             continue
         if not size or not regular(info):  # nothing to put away
             continue

@@ -41,7 +41,7 @@ def planned(
 
     Raises survey.TooMany when there are more than `most` entries, or more to read than a foreground has time for; OSError.
     """
-    found = survey.look(folder, most, whole)
+    found = survey.look(folder, most, whole, retention.horizon(limits, now))
     unreadable = survey.count_lines(found, folder, limits, since, most)
     plan = retention.plan(found, limits, now, moment, running)
     cuts: list[Action] = []

@@ -19,23 +19,28 @@ class TooMany(Exception):
     """There is more to look at than the caller has time for."""
 
 
-def look(folder: str, most: float = float("inf"), whole: bool = True) -> Found:
+def look(
+    folder: str,
+    most: float = float("inf"),
+    whole: bool = True,
+    horizon: tuple[float, float] = (0.0, float("inf")),
+) -> Found:
     """Survey `folder` and its archives; links are facts like others here, nobody follows them. A missing folder is empty.
 
-    `whole` is False for the runtime folder beside a home: only its error log and scraps are looked at. Raises TooMany beyond
-    `most` entries (ten times as many archives), OSError when a folder cannot be listed.
+    `whole` is False for the runtime folder beside a home: only its error log and scraps are looked at. `horizon`
+    is retention's: what is far from every limit is not listed. Raises TooMany beyond `most` entries (ten times as many archives), OSError when a folder cannot be listed.
     """
     if files.exists(folder) and not real_folder(folder):
         raise files.Refused(0, "not a folder (a link or a file in its place)", folder)
     found = Found()
-    found.entries = _entries(found, folder, most, whole)
+    found.entries = _entries(found, folder, most, whole, horizon)
     for name in FOLDERS:
         _archives(found, folder, name, 10 * most)
     return found
 
 
-def _entries(found: Found, folder: str, most: float, whole: bool) -> int:
-    telemetry, sessions, count = found.telemetry, found.sessions, 0
+def _entries(found: Found, folder: str, most: float, whole: bool, horizon: tuple[float, float]) -> int:
+    telemetry, count, first, (few, old) = found.telemetry, 0, found.first, horizon
     try:
         listing = files.system.scandir(folder)
     except FileNotFoundError:
@@ -47,19 +52,27 @@ def _entries(found: Found, folder: str, most: float, whole: bool) -> int:
                 raise TooMany(folder)
             name = entry.name
             try:
-                if name[-16:] == "_telemetry.jsonl":
+                if (
+                    name[-16:] == "_telemetry.jsonl"
+                ):  # there may be thousands of these: as little as possible for each
                     if whole:
-                        telemetry[name] = entry.stat(follow_symlinks=False)
+                        info = entry.stat(follow_symlinks=False)
+                        written = info.st_mtime
+                        if info.st_size >= few or written <= old:
+                            telemetry[name] = info
+                        elif written < first:
+                            first = written
                     continue
                 kind = retention.kind(name)
                 if kind == SESSION and whole:
-                    sessions[name] = entry.stat(follow_symlinks=False)
+                    found.sessions[name] = entry.stat(follow_symlinks=False)
                 elif kind == LOG:
                     telemetry[name] = entry.stat(follow_symlinks=False)
                 elif kind == SCRAP and not alive(retention.scrap_of(name)):
                     found.scraps[name] = entry.stat(follow_symlinks=False)
             except FileNotFoundError:  # it vanished meanwhile
                 continue
+    found.first = first
     return count
 
 
