@@ -36,7 +36,10 @@ SIGNS = (
     "\\0",
     "\\u",
 )  # by which a line can name a thing without its name
-COMMANDS = ("command", "cmd", "script", "shell", "commands")
+COMMANDS = ("command", "cmd", "script", "shell", "commands", "chars")
+CODES = ("code", "source", "expression", "input", "js", "python")  # of a tool that is named for running it
+RUNNING_WORDS = ("exec", "run", "eval", "js", "python", "node", "repl", "shell", "terminal", "kernel")
+SHELL_WORDS = ("bash", "exec_command", "shell")
 
 
 def tampering(tool: str, tool_input: object, cwd: str, guarded: Guarded) -> str:
@@ -70,15 +73,10 @@ def _look(tool: str, tool_input: object, cwd: str, guarded: Guarded) -> None:
     values = tool_input if isinstance(tool_input, dict) else {}
     if name == "config" and any("hooks" in text.lower() for _, text in tamper_tools.strings(tool_input)):
         raise Tampered("disable")
-    ran = False
-    for key in COMMANDS:
-        command = values.get(key)
-        if isinstance(command, list) and all(isinstance(word, str) for word in command):
-            command = " ".join(_quoted(word) for word in command)
-        if isinstance(command, str) and (name != "apply_patch"):
-            _run(command, _folder(values, cwd), guarded)
-            ran = True
-    if ran and not name.startswith("mcp__"):
+    orders = _orders(name, values)
+    for order in orders:
+        _run(order, _folder(values, cwd), guarded, name)
+    if orders and not name.startswith("mcp__"):
         return
     if name in EDITING:
         tamper_tools.edit(name, values, cwd, guarded)
@@ -86,7 +84,7 @@ def _look(tool: str, tool_input: object, cwd: str, guarded: Guarded) -> None:
     if name == "apply_patch":
         tamper_tools.patch(tool_input, cwd, guarded)
         return
-    tamper_tools.foreign(name, tool_input, cwd, guarded)
+    tamper_tools.foreign(name, tool_input, cwd, guarded, (*COMMANDS, *CODES, "args") if orders else ())
 
 
 def _folder(values: dict[object, object], cwd: str) -> str:
@@ -98,13 +96,37 @@ def _folder(values: dict[object, object], cwd: str) -> str:
     return cwd
 
 
-def _run(command: str, cwd: str, guarded: Guarded) -> None:
+def _orders(name: str, values: dict[object, object]) -> list[str]:
+    """The command lines and programs that a call wants run; a list of words is one line."""
+    if name in EDITING or name == "apply_patch":
+        return []
+    given = [
+        values.get(key) for key in (*COMMANDS, *(CODES if any(w in name for w in RUNNING_WORDS) else ()))
+    ]
+    args = values.get("args")
+    if isinstance(args, list) and isinstance(given[0], (str, type(None))):
+        given[0] = [*filter(None, [given[0]]), *args]
+    lines = [" ".join(map(_quoted, g)) if isinstance(g, list) and _texts(g) else g for g in given]
+    return [line for line in lines if isinstance(line, str)]
+
+
+def _texts(items: list[object]) -> bool:
+    return all(isinstance(item, str) for item in items)
+
+
+def _run(command: str, cwd: str, guarded: Guarded, tool: str) -> None:
+    """Follow a shell line; what is no shell's is searched as program text."""
     if not _worth_a_look(command, cwd, guarded):
         return
+    from circuit_breaker.core import tamper_code
     from circuit_breaker.core.tamper_shell import Shell
 
     shell: Shell = Shell(guarded, Guards(guarded), cwd)
-    shell.run(without_marks(command))
+    text = without_marks(command)
+    if not any(word in tool for word in SHELL_WORDS) or "powershell" in tool:
+        tamper_code.judge(shell, text)
+    if "powershell" not in tool:
+        shell.run(text)
 
 
 def _worth_a_look(command: str, cwd: str, guarded: Guarded) -> bool:

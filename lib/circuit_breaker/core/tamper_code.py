@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 WRITING = (
     "write", "unlink", "rmtree", "remove", "rename", "os.replace", "path.replace", ".replace(pathlib", "truncate", "chmod",
     "symlink", "link_to", "os.link", "mkdir", "rmdir", ".touch", "rmsync", "fs.rm", ".rm(", " rm(", "{rm}", "{ rm", "dump(", "move(", "move_", "mv(", "rm_r", "rm_f",
-    "fileutils", "appendfile", "outputstream", "file.delete", "file_put_contents", "copyfile", "cpsync", "copy(", "copy2(", "copytree(",
+    "fileutils", "appendfile", "outputstream", "file.delete", "set-content", "clear-content", "add-content", "out-file", "move-item", "file_put_contents", "copyfile", "cpsync", "copy(", "copy2(", "copytree(",
     "'w'", '"w"', "'wb'", '"wb"', "'w+'", '"w+"', "'wt'", "'a'", '"a"', "'a+'", '"a+"', "'ab'", "'x'", '"x"', "'r+'", '"r+"', "'rb+'", "'>",
     '">', "'+<", "o_wronly", "o_rdwr", "o_trunc", "inplace=", "setattr", "ioctl", "delete", "to_json(", "save(",
 )  # fmt: skip
@@ -32,6 +32,8 @@ SPAWNING = (
     "qx",
 )
 TREE = (
+    "remove-item",
+    "move-item",
     "mv(",
     "fileutils",
     " rm(",

@@ -21,6 +21,20 @@ RUNNING = (
     "EDITOR",
     "PAGER",
 )  # commands git starts
+MOVING = (
+    "checkout",
+    "switch",
+    "restore",
+    "reset",
+    "stash",
+    "pull",
+    "merge",
+    "rebase",
+    "revert",
+    "cherry-pick",
+    "am",
+    "apply",
+)
 NAMING = (
     ".claude",
     "circuit",
@@ -55,6 +69,8 @@ def git(shell: Shell, args: list[str], stdin: str) -> str:
     if verb in ("submodule", "rebase", "bisect", "filter-branch", "filter-repo"):
         for arg in [*rest, " ".join(rest[1:])]:
             inner.child().run(arg if " " in arg and not arg.startswith("-") else "")
+    if verb in MOVING and rest[:1] not in (["list"], ["show"]) and inner.guards.reason(inner.path(".")):
+        inner.touch(".")  # the work tree of the plugin itself
     if verb == "rev-parse" and "--show-toplevel" in rest:
         return shell.guarded.project or HOLE
     if verb == "clean":

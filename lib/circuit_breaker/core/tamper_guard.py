@@ -69,7 +69,14 @@ class Guards:
         found.append((guarded.plugin, True, "plugin"))
         cleaned = [(clean(path), folder, why) for path, folder, why in found if path]
         self.entries = [entry for entry in cleaned if entry[0] != "/"]  # path, whether it is a folder, reason
-        inner = ("/armed/x", "/sessions/x/session.json", "/errors.log", "/plugin/__main__.py", "/hooks/run")
+        inner = (
+            "/armed/x",
+            "/sessions/x/session.json",
+            "/errors.log",
+            "/plugin/__main__.py",
+            "/hooks/run",
+            "/hooks/hooks.json",
+        )
         self.samples = [p + end for p, folder, _ in self.entries for end in (inner if folder else ("",))]
 
     def reason(self, path: str, tree: bool = False) -> str:

@@ -31,8 +31,16 @@ CODE_OPTIONS = {  # interpreter -> its options whose value is code
     "elixir": "e eval",
     "guile": "c",
     "emacs": "eval",
+    "pwsh": "c command Command",
+    "powershell": "c command Command",
 }
-VALUED_OPTIONS = ("W", "X", "r", "require", "import", "I", "M")
+VALUED_OPTIONS = {  # interpreter -> other options that take the next argument
+    "python": ("W", "X"),
+    "node": ("r", "require", "import", "loader"),
+    "ruby": ("I", "r"),
+    "perl": ("I",),
+    "php": ("d", "f"),
+}
 TYPISTS = frozenset(
     [
         "tmux",
@@ -165,7 +173,7 @@ def _code(kind: str, option: str, value: str, following: str, short: bool) -> tu
         return (value, 1) if value else (following, 2)
     if short and option[:1] in letters and len(option) > 1:
         return option[1:] + ("=" + value if value else ""), 1
-    return "", 2 if option in VALUED_OPTIONS and kind != "php" else 1
+    return "", 2 if option in VALUED_OPTIONS.get(kind, ()) else 1
 
 
 def _script(shell: Shell, field: str, args: list[str], stdin: str) -> None:

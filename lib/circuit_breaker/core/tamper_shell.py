@@ -249,6 +249,7 @@ class Shell:
         if not fields:
             return stdin if any(token[1] == "<" for token in redirects) else ""
         out = self._perform(fields, stdin, operator)
+        self.vars["_"] = fields[-1:]
         for name, before in reversed(kept):  # set for this command alone
             self.vars[name] = before if before is not None else [""]
         return self._written(redirects, bounded(out))

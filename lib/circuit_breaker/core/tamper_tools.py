@@ -100,15 +100,18 @@ def patch(tool_input: object, cwd: str, guarded: Guarded) -> None:
                     raise Tampered(reason)
 
 
-def foreign(name: str, tool_input: object, cwd: str, guarded: Guarded) -> None:
-    """MCP and unknown tools: a tool that is not plainly a reading one must not be handed a guarded path."""
+def foreign(name: str, tool_input: object, cwd: str, guarded: Guarded, followed: tuple[str, ...]) -> None:
+    """MCP and unknown tools: one that is not plainly a reading tool must not be handed a guarded path.
+
+    `followed`: parameters that have been looked at as commands.
+    """
     words = set(name.rpartition("__")[2].replace("-", "_").split("_"))
     if words & READING_WORDS and not words & CHANGING_WORDS:
         return
     guards = Guards(guarded)
     tree = bool(words & TAKING_WORDS)
     for key, text in strings(tool_input):
-        if len(text) > PATH_MAX or "\n" in text or key in TEXTS:
+        if len(text) > PATH_MAX or "\n" in text or key in TEXTS or key in followed:
             continue
         if "/" in text or "." in text or "~" in text:
             reason = guards.reason(resolve(without_marks(text), cwd, guarded.user_home), tree and "/" in text)
