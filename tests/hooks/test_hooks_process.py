@@ -1,0 +1,229 @@
+"""What does each hook, as a real process, do with what nobody should send, and with parts of itself missing?"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from registrations import ROOT, SCRIPTS, registered
+
+SESSION = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+FIRST = {
+    "gate": "PreToolUse.bash",
+    "monitor": "PostToolBatch.bash-exit-1",
+    "prompt": "UserPromptSubmit",
+    "command": "UserPromptExpansion.plugin-command",
+    "stop": "Stop",
+    "janitor": "SessionStart.startup.headless",
+}
+NO_PAYLOADS = {
+    "nothing": b"",
+    "blanks": b" \n\t ",
+    "half an object": b'{"session_id": "s"',
+    "a list": b"[]",
+    "a number": b"7",
+    "null": b"null",
+    "NaN": b'{"session_id": NaN}',
+    "not UTF-8": b'{"session_id": "\xff\xfe"}',
+    "nested deeply": b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "two objects": b"{}{}",
+    "nul bytes": b"\0" * 64,
+    "10 MB of garbage": b"{" * 10_000_000,
+}
+WRONG = (None, 7, 1.5, True, [], ["x"], {}, {"x": 1}, "", "x\udcff", "../../x", "x" * 70_000)
+
+
+def faults(machine: Any) -> list[str]:
+    """The lines of the error log, which a hook writes at most one of."""
+    log = machine.runtime / "errors.log"
+    return log.read_text().splitlines() if log.exists() else []
+
+
+def answered(answer: Any) -> None:
+    """Exit code 0, and nothing or one JSON object on stdout."""
+    assert answer.code == 0
+    assert answer.stdout == "" or isinstance(answer.out, dict)
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize("hook", SCRIPTS)
+def test_what_is_no_payload_is_one_line_in_the_log(
+    machine: Any, run_hook: Callable[..., Any], hook: str, python: str
+) -> None:
+    for name, body in NO_PAYLOADS.items():
+        before = len(faults(machine))
+        answer = run_hook(hook, body, python)
+        answered(answer)
+        assert answer.stdout == "", name
+        assert len(faults(machine)) == before + 1, name
+        assert answer.stderr.count("\n") == 1, name
+        assert json.loads(faults(machine)[-1])["error"], name
+
+
+@pytest.mark.parametrize("hook", SCRIPTS)
+def test_field_of_a_wrong_type_denies_nothing(
+    machine: Any, payload: Callable[..., Any], run_hook: Callable[..., Any], hook: str
+) -> None:
+    body = payload(FIRST[hook])
+    fields = [name for name in body if name != "hook_event_name"]
+    for number, field in enumerate(fields):
+        for value in (WRONG[number % len(WRONG)], WRONG[(number + 5) % len(WRONG)]):
+            before = len(faults(machine))
+            answer = run_hook(hook, json.dumps({**body, field: value}).encode())
+            answered(answer)
+            assert "deny" not in answer.stdout
+            assert len(faults(machine)) <= before + 1, (field, value)
+
+
+@pytest.mark.parametrize("hook", SCRIPTS)
+def test_missing_field_denies_nothing(
+    machine: Any, payload: Callable[..., Any], run_hook: Callable[..., Any], hook: str
+) -> None:
+    body = payload(FIRST[hook])
+    for field in body:
+        answer = run_hook(hook, {name: value for name, value in body.items() if name != field})
+        answered(answer)
+        assert "deny" not in answer.stdout
+
+
+@pytest.mark.parametrize("name", ["PreToolUse.edit", "PostToolBatch.bash-exit-1"])
+def test_payload_of_10_mb_is_an_ordinary_call(
+    machine: Any, payload: Callable[..., Any], run_hook: Callable[..., Any], name: str, python: str
+) -> None:
+    body = payload(name)
+    large = {"file_path": "/p/large", "content": "x1 " * 3_500_000}
+    if "tool_calls" in body:
+        body["tool_calls"][0]["tool_input"] = large
+        body["tool_calls"][0]["tool_response"] = "done " * 2_000_000
+    else:
+        body["tool_input"] = large
+    answer = run_hook("gate" if "Pre" in name else "monitor", body, python)
+    assert (answer.code, answer.stdout, answer.stderr) == (0, "", "")
+    assert all(path.stat().st_size < 65_536 for path in machine.runtime.rglob("*") if path.is_file())
+
+
+def test_allowed_calls_print_nothing(
+    payload: Callable[..., Any], run_hook: Callable[..., Any], python: str
+) -> None:
+    for name in ("bash", "edit", "mcp", "skill", "in-subagent", "agent-tool"):
+        answer = run_hook("gate", payload(f"PreToolUse.{name}", session_id=SESSION), python)
+        assert (answer.code, answer.stdout, answer.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_line_that_people_test_with_by_hand_is_taken(
+    run_hook: Callable[..., Any], failed: bool, python: str
+) -> None:
+    line = {"tool_name": "Bash", "tool_result": {"isError": failed}, "session_id": "test", "turn_count": 1}
+    answer = run_hook("monitor", line, python)
+    assert (answer.code, answer.stdout, answer.stderr) == (0, "", "")
+
+
+def test_unknown_event_is_nothing_to_us(run_hook: Callable[..., Any], payload: Callable[..., Any]) -> None:
+    for hook in ("gate", "monitor", "prompt", "stop"):
+        answer = run_hook(hook, payload("Stop", hook_event_name="SomethingNew"))
+        assert (answer.code, answer.stdout, answer.stderr) == (0, "", "")
+
+
+# Parts of the plugin missing: every registered line, as /bin/sh runs it.
+
+RUNTIME = [
+    path.relative_to(ROOT).as_posix()
+    for part in ("hooks", "lib/circuit_breaker")
+    for path in sorted((ROOT / part).rglob("*"))
+    if path.is_file() and "__pycache__" not in path.parts
+]
+BODIES = {"SubagentStop": "SubagentStop", "PostToolUseFailure": "PostToolUseFailure.bash-exit-1"}
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The plugin's runtime files, byte code included, where they may be damaged."""
+    for part in ("hooks", "lib/circuit_breaker"):
+        shutil.copytree(ROOT / part, tmp_path / "plugin" / part)
+    return tmp_path / "plugin"
+
+
+@pytest.fixture
+def every_line(
+    machine: Any, payload: Callable[..., Any], copy: Path
+) -> Callable[[], list[subprocess.CompletedProcess[bytes]]]:
+    """Runs every registered line of the copy, in an armed session whose interpreter is pinned."""
+    armed = machine.runtime / "armed"
+    armed.mkdir(parents=True, mode=0o700)
+    machine.runtime.chmod(0o700)
+    (machine.runtime / "python").write_text(sys.executable + "\n")
+    lines = registered()
+    by_event = {name.partition(".")[0]: name for name in FIRST.values()} | BODIES
+
+    def run() -> list[subprocess.CompletedProcess[bytes]]:
+        (armed / SESSION).write_text(f"{SESSION}/main.json\n")
+        env = {**machine.env, "CLAUDE_PLUGIN_ROOT": str(copy), "CLAUDE_CODE_SESSION_ID": SESSION}
+        return [
+            subprocess.run(
+                ["/bin/sh", "-c", hook["command"]],
+                input=json.dumps(payload(by_event[event], session_id=SESSION)).encode(),
+                capture_output=True,
+                env=env,
+                cwd=machine.project,
+                check=False,
+                timeout=30,
+            )
+            for event, _, hook in lines
+        ]
+
+    return run
+
+
+def nothing_is_denied(done: list[subprocess.CompletedProcess[bytes]], what: str) -> None:
+    for process in done:
+        assert process.returncode == 0, (what, process)
+        assert b'"deny"' not in process.stdout, (what, process)
+        assert b"Traceback" not in process.stderr, (what, process)
+
+
+@pytest.mark.parametrize("gone", ["hooks", "lib", "lib/circuit_breaker/core", "lib/circuit_breaker/edge", "."])
+def test_every_line_lets_the_call_through_when_a_folder_is_gone(
+    every_line: Callable[..., Any], copy: Path, gone: str
+) -> None:
+    shutil.rmtree(copy / gone)
+    nothing_is_denied(every_line(), gone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["hooks", "lib/circuit_breaker/core", "lib/circuit_breaker/edge", "rest"])
+def test_every_line_lets_the_call_through_when_any_file_is_gone(
+    every_line: Callable[..., Any], copy: Path, part: str
+) -> None:
+    folders = ("hooks", "lib/circuit_breaker/core", "lib/circuit_breaker/edge")
+    ours = [name for name in RUNTIME if name.startswith(part) or (part == "rest" and not name.startswith(folders))]
+    assert ours
+    for name in ours:
+        kept = (copy / name).read_bytes()
+        (copy / name).unlink()
+        nothing_is_denied(every_line(), name)
+        (copy / name).write_bytes(kept)
+
+
+@pytest.mark.parametrize("damage", ["empty", "torn", "a folder"])
+def test_every_line_lets_the_call_through_when_a_script_is_damaged(
+    every_line: Callable[..., Any], copy: Path, damage: str
+) -> None:
+    for name in ("hooks/run", "hooks/circuit_breaker_gate.py", "lib/circuit_breaker/start.py"):
+        kept = (copy / name).read_bytes()
+        (copy / name).unlink()
+        if damage == "a folder":
+            (copy / name).mkdir()
+        else:
+            (copy / name).write_bytes(b"" if damage == "empty" else kept[: len(kept) // 2])
+        done = every_line()
+        assert {process.returncode for process in done} == {0}, name
+        assert not any(b'"deny"' in process.stdout for process in done), name
+        shutil.rmtree(copy / name) if damage == "a folder" else (copy / name).unlink()
+        (copy / name).write_bytes(kept)
