@@ -27,8 +27,9 @@ def look(
 ) -> Found:
     """Survey `folder` and its archives; links are facts like others here, nobody follows them. A missing folder is empty.
 
-    `whole` is False for the runtime folder beside a home: only its error log and scraps are looked at. `horizon`
-    is retention's: what is far from every limit is not listed. Raises TooMany beyond `most` entries (ten times as many archives), OSError when a folder cannot be listed.
+    `whole` is False for the runtime folder beside a home: only its error log and scraps are looked at. `horizon` is
+    retention's: what is far from every limit is not listed. Raises TooMany beyond `most` entries (ten times as many
+    archives), OSError when a folder cannot be listed.
     """
     if files.exists(folder) and not real_folder(folder):
         raise files.Refused(0, "not a folder (a link or a file in its place)", folder)
