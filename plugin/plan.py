@@ -77,6 +77,11 @@ def of_install(
         old = receipt.load(scope.root)
     except receipt.Damaged:
         old = None  # the form of our lines serves in its place, and a new one is written
+    if old and old["scope"] != scope.name:
+        raise Stopped(
+            f"what is installed in {scope.root} has the scope {old['scope']}. Nothing was changed. Update it with "
+            f"--scope {old['scope']}, or run `python3 plugin uninstall --scope {old['scope']}` first."
+        )
     _never_twice(scope, env)
     files = runtime.contents(source)
     files.update(runtime.sources_of_packages(source, scope.root, files[runtime.LOCK]))
@@ -170,13 +175,9 @@ def _settings(
     }
     name = backup(scope.settings, data, backups) if data is not None and data != after else None
     change = Change(scope.settings, data, after)
-    if old and disk.digest(data) in (
-        kept["was"],
-        kept["after"],
-    ):  # an update, or one that was killed: uninstall still gives
-        back = (
-            name if disk.digest(data) == kept["before"] else kept["backup"]
-        )  # back what stood there before the first
+    if old and disk.digest(data) in (kept["was"], kept["after"]):
+        # An update, or one that was killed: uninstall still gives back what stood there before the first installation.
+        back = name if disk.digest(data) == kept["before"] else kept["backup"]
         return {**record, "before": kept["before"], "backup": back}, change
     clean = bom + base_text.encode("utf-8", "surrogatepass")
     before = data if found or clean == data or data is None else clean

@@ -56,13 +56,13 @@ def _settings(
 ) -> bool:
     """Add the change of the settings file; True when the very bytes of before come back (or never went away)."""
     data = disk.read(scope.settings)
-    if data is None:
-        return True
     record = (
         kept["settings"]
         if kept
         else {"registrations": None, "made": None, "before": "", "after": "", "backup": None}
     )
+    if data is None:
+        return record["before"] is None
     try:
         bom, text = jsontext.decode(data)
         document = settings.read(text)
@@ -73,8 +73,8 @@ def _settings(
             f"{scope.settings} was not touched: {error}. Nothing was changed, since the registrations in it may still point at "
             f"our files. Mend it there and run uninstall again."
         ) from None
-    if cleaned == document:
-        return True
+    if cleaned == document:  # nothing of ours is in it: taken out by hand, or by a removal that was killed
+        return disk.digest(data) == record["before"]
     if record["before"] is None and cleaned == {}:
         candidate = None  # the file is ours, and nothing of anybody else is in it
     unedited = disk.digest(data) == record["after"]

@@ -95,10 +95,14 @@ def stage(root: Path, runtime: dict[str, bytes]) -> Path:
     """Write `runtime` into a fresh folder beside `root`; nothing there is used until `swap`."""
     new = beside(root)[0]
     clear(new)
-    for name, data in runtime.items():
-        path = new / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+    try:
+        for name, data in runtime.items():
+            path = new / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    except OSError:
+        clear(new)  # a full disk needs the room
+        raise
     return new
 
 

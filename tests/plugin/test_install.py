@@ -278,6 +278,45 @@ def test_without_its_receipt_an_installation_is_still_taken_over(person, damage)
     assert not person.root.exists()
 
 
+@pytest.mark.parametrize("then", ["delete the file", "take our entries out"])
+def test_a_backup_outlives_an_uninstall_that_did_not_bring_its_bytes_back(person, then):
+    person.settings.write_text('{"model": "opus"}')
+    person.install()
+    person.settings.unlink() if then == "delete the file" else person.settings.write_text(
+        '{"model": "haiku"}'
+    )
+    left = person.settings.read_text() if person.settings.exists() else None
+    assert person.uninstall() == 0
+    assert (person.settings.read_text() if person.settings.exists() else None) == left
+    assert [path.read_text() for path in (person.state / "backups").iterdir()] == ['{"model": "opus"}']
+
+
+def test_another_scope_in_the_same_folder_stops_the_installer_even_without_its_registrations(person):
+    person.install("project")
+    (person.project / ".claude" / "settings.json").write_text("{}")
+    with pytest.raises(plan.Stopped, match="--scope project"):
+        person.install("local")
+    assert person.uninstall("local") == 1
+    person.install("project")
+
+
+def test_a_full_disk_while_files_are_staged_leaves_nothing(person, mocker):
+    before = person.tree()
+    write, count = Path.write_bytes, [0]
+
+    def full(path, data):
+        count[0] += 1
+        if count[0] == 20:
+            raise OSError(28, "No space left on device")
+        return write(path, data)
+
+    mocker.patch.object(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        person.install()
+    mocker.stopall()
+    assert person.tree() == before
+
+
 def test_a_link_in_place_of_the_installation_is_refused(person, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     person.root.symlink_to(tmp_path / "elsewhere")
