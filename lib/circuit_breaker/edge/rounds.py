@@ -66,6 +66,7 @@ def go(
 ) -> Round:
     """Do what the rules ask for, in folders of up to `most` entries; `tell` hears of each action. Never raises OSError."""
     made = Round(where, config, now)
+    made.note["folder"] = _mtime(where.home)  # before the survey: what comes and goes after it shall be seen next time
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     for folder, whole in roots(where):
         try:
@@ -84,7 +85,6 @@ def go(
             made.note["entries"] = max(made.note["entries"], found.entries)
     _runtime(made, where, config, now, session, most)
     made.finished = made.finished and not made.report.errors
-    made.note["folder"] = _mtime(where.home)
     return made
 
 
