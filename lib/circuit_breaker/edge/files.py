@@ -100,6 +100,14 @@ def exists(path: str) -> bool:
     return True
 
 
+def is_folder(path: str) -> bool:
+    """Is it a folder, or a link to one?"""
+    try:
+        return system.stat(path).st_mode & _KIND == _FOLDER
+    except OSError:
+        return False
+
+
 def folder(path: str) -> None:
     """Make sure that `path` is a folder of our own (0700), parents included. A link, a file or somebody else's folder: Refused."""
     try:
