@@ -114,7 +114,7 @@ def test_a_team_that_pulls_a_project_installation_is_protected_without_installin
 
 
 def test_doctor_knows_the_client_and_its_events(client: Client) -> None:
-    client.env["PATH"] = f"{client._claude.parent}:{client.env['PATH']}"
+    client.env["PATH"] = f"{client.claude.parent}:{client.env['PATH']}"
     verb(client, "install")
     said = json.loads(client.breaker("doctor", "--json").stdout)
     (finding,) = [finding for finding in said["findings"] if finding["id"] == "client"]

@@ -769,3 +769,13 @@ def test_killed_at_any_step_every_session_still_works_and_installing_again_repai
     said = json.loads(done.stdout)
     assert said["problems"] == []
     assert said["kills"] > 40
+
+
+def test_a_file_called_dot_claude_above_the_project_makes_no_project_of_its_folder(person, tmp_path, monkeypatch):
+    monkeypatch.delenv("CLAUDE_PROJECT_DIR")
+    (tmp_path / ".claude").write_text("\n")
+    inner = person.project / "src"
+    inner.mkdir()
+    monkeypatch.chdir(inner)
+    person.install("project")
+    assert (inner / ".claude" / "settings.json").is_file()
