@@ -147,7 +147,7 @@ def _project_of(cwd: str, user: str, runtime: str) -> str:
     """The nearest folder upwards with a `.claude/` (the person's own ~/.claude is the host's) or with a home of ours; else `cwd`."""
     folder = cwd
     while folder and folder != "/":
-        if folder != user and files.exists(folder + "/.claude/."):  # a folder, not a file of that name
+        if folder != user and files.is_folder(folder + "/.claude"):
             return folder
         if files.exists(f"{runtime}/projects/{slug(folder)}"):
             return folder
