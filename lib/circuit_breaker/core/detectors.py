@@ -251,6 +251,8 @@ def external_api(
     session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
 ) -> list[Signal]:
     """Too many calls to one outside service, in a while or in the session."""
+    if not session.services:
+        return []
     signals = []
     for service in dict.fromkeys(identity.service(outcome.tool, outcome.input) for outcome in outcomes):
         calls = session.services.get(service)

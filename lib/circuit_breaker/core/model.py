@@ -27,6 +27,7 @@ class Record:
     """
 
     FIELDS: dict[str, Any] = {}
+    CONTAINERS: tuple[str, ...] = ()  # the fields whose default is a list or a dict
 
     def __init__(self, **values: Any) -> None:
         fields = self.__dict__
@@ -42,9 +43,8 @@ class Record:
         fields = copy.__dict__
         fields.update(self.__dict__)
         fields.update(changes)
-        for name, value in fields.items():
-            if value.__class__ in (list, dict):
-                fields[name] = value.copy()
+        for name in self.CONTAINERS:
+            fields[name] = fields[name].copy()
         return copy
 
     def __eq__(self, other: object) -> bool:
@@ -83,6 +83,7 @@ class Streak(Record):
         "run": 0,  # unbroken run of results that differ only in digits
         "marks": "",  # what has been done about this streak: t(old), w(ould have opened)
     }
+    CONTAINERS = ("fails",)
 
 
 class Circuit(Record):
@@ -112,6 +113,7 @@ class Circuit(Record):
         "calls": [],
         "opened_at": 0.0,
     }
+    CONTAINERS = ("keys", "results", "calls")
 
     @property
     def name(self) -> str:
@@ -140,6 +142,18 @@ class Lane(Record):
         "prompt": "",  # the prompt its per-prompt counters belong to
         "tally": {},  # rule -> [trips, warned_at or 0, would_have_opened, count]
     }
+    CONTAINERS = (
+        "recent",
+        "streaks",
+        "moves",
+        "errors",
+        "sequence",
+        "circuits",
+        "pending",
+        "denied",
+        "seen",
+        "tally",
+    )
 
 
 class Session(Record):
@@ -163,6 +177,7 @@ class Session(Record):
         "circuits": {},  # name -> Circuit that gates every lane
         "tally": {},
     }
+    CONTAINERS = ("before", "spawn_ids", "written", "services", "notes", "circuits", "tally")
 
 
 class Result(Record):
@@ -206,6 +221,7 @@ class Turn(Record):
     """One assistant message with tool calls has ended; `cwd` is the directory after it."""
 
     FIELDS = {"results": [], "cwd": "", "prompt": "", "lane": MAIN, "origin": "", "agent": ""}
+    CONTAINERS = ("results",)
 
 
 class Prompt(Record):
@@ -265,6 +281,7 @@ class Signal(Record):
         "calls": [],
         "facts": {},  # what wording needs besides
     }
+    CONTAINERS = ("keys", "results", "calls", "facts")
 
 
 class Transition(Record):
@@ -282,6 +299,7 @@ class Transition(Record):
         "cooldown": 0.0,
         "level": 0,
     }
+    CONTAINERS = ("calls",)
 
 
 class Decision(Record):

@@ -240,7 +240,8 @@ def _detect(work: Work, outcomes: list[Outcome]) -> None:
         if not work.action(name):
             continue
         rule = work.rule(name)
-        seen = [o for o in outcomes if not work.excluded(o.tool, name)]
+        left_out = rule.get("exclude")
+        seen = [o for o in outcomes if not work.excluded(o.tool, name)] if left_out else outcomes
         if not seen:
             continue
         for signal in detector(work.session, lane, seen, rule, work.now):
