@@ -16,72 +16,20 @@ if TYPE_CHECKING:
 
 SHELLS = frozenset(("Bash", "bash", "exec_command", "shell", "shell_command", "local_shell"))
 WRITERS = frozenset(
-    [
-        "Edit",
-        "Write",
-        "MultiEdit",
-        "NotebookEdit",
-        "edit",
-        "write",
-        "multiedit",
-        "patch",
-        "apply_patch",
-        "create_file",
-        "str_replace_editor",
-    ]
+    "Edit Write MultiEdit NotebookEdit edit write multiedit patch apply_patch create_file"
+    " str_replace_editor".split()
 )
 SPAWNERS = frozenset(("Agent", "Task", "task"))
 COSMETIC = frozenset(
-    ("description", "timeout", "run_in_background", "yield_time_ms", "max_output_tokens", "justification")
+    "description timeout run_in_background yield_time_ms max_output_tokens justification".split()
 )
 READING_NAMES = frozenset(
-    [
-        "get",
-        "list",
-        "read",
-        "search",
-        "find",
-        "query",
-        "fetch",
-        "view",
-        "show",
-        "describe",
-        "status",
-        "lookup",
-        "browse",
-        "inspect",
-        "check",
-        "count",
-        "ls",
-        "cat",
-        "grep",
-        "glob",
-        "resolve",
-        "explain",
-        "analyze",
-        "screenshot",
-        "snapshot",
-        "download",
-    ]
+    "get list read search find query fetch view show describe status lookup browse inspect check count"
+    " ls cat grep glob resolve explain analyze screenshot snapshot download".split()
 )
 # What these return is the content of files: nothing in it changes by itself, and every change is news.
 VERBATIM = frozenset("Read Grep Glob LS NotebookRead read grep glob list Edit Write".split())
-LOOKUPS = frozenset(
-    [
-        "Read",
-        "Grep",
-        "Glob",
-        "LS",
-        "WebFetch",
-        "WebSearch",
-        "read",
-        "grep",
-        "glob",
-        "list",
-        "webfetch",
-        "NotebookRead",
-    ]
-)
+LOOKUPS = frozenset("Read Grep Glob LS WebFetch WebSearch read grep glob list webfetch NotebookRead".split())
 _MISSES = (
     "not found",
     "no such file",
@@ -189,7 +137,9 @@ def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None
     if not isinstance(tool_input, dict):
         return tool, {}
     if tool in SHELLS:
-        words = shell.first_words(command_of(tool_input)[1])
+        from circuit_breaker.core import commands
+
+        words = commands.first_words(command_of(tool_input)[1])
         return f"{tool} {words if len(words) <= 40 and words.isascii() else digest(words)}", None
     return tool, {
         name: digest(canonical(value)) for name, value in tool_input.items() if name not in COSMETIC
@@ -213,8 +163,10 @@ def service(tool: str, tool_input: object) -> str:
         return "api.github.com"
     if "curl" not in command and "wget" not in command:
         return ""
-    for segment in shell.segments(command):
-        words = shell.program(segment.words)
+    from circuit_breaker.core import commands
+
+    for segment in commands.segments(command):
+        words = commands.program(segment.words)
         if words and words[0] in ("curl", "wget"):
             for word in words[1:]:
                 host = _host(word) if "://" in word else ""
@@ -248,9 +200,10 @@ def change_level(tool: str, tool_input: object) -> int:
         return 0 if _is_reading_name(tool.rpartition("__")[2]) else 1
     if tool in SHELLS and isinstance(tool_input, dict):
         command = command_of(tool_input)[1]
-        if "apply_patch" in command:
+        from circuit_breaker.core import commands, reading
+
+        if "apply_patch" in command and commands.first_words(command).startswith("apply_patch"):
             return 2
-        from circuit_breaker.core import reading
 
         return 0 if reading.is_reading(command) else 1
     return 0
@@ -265,7 +218,7 @@ def _is_reading_name(name: str) -> bool:
 
 def is_poll(tool: str, tool_input: object) -> bool:
     """Does the call wait for something that runs elsewhere: an output reader, or a reading command after a wait?"""
-    if tool.endswith(("Output", "OutputTool")):
+    if tool.endswith(("Output", "OutputTool")) and not tool.startswith("mcp__"):
         return True
     if not isinstance(tool_input, dict):
         return False

@@ -1,303 +1,218 @@
-"""What does a shell command line say? Its simple commands, what each of them runs, and where. Pure."""
+"""When do two shell command lines say the same, and where do they run? Pure.
+
+Every call of a shell passes here; what a command does is told in commands.py and reading.py.
+"""
 
 from __future__ import annotations
 
-WRAPPERS = frozenset(
-    [
-        "sudo",
-        "env",
-        "time",
-        "nohup",
-        "command",
-        "exec",
-        "builtin",
-        "xargs",
-        "nice",
-        "stdbuf",
-        "unbuffer",
-        "caffeinate",
-    ]
-)
-KEYWORDS = frozenset(
-    ["if", "then", "else", "elif", "fi", "while", "until", "do", "done", "!", "{", "}", "(", ")", "esac"]
-)
-_BLANK = " \t\r"
-
-
-class Segment:
-    """One simple command: `words` without quotes, `writes` when it redirects into a file, `after` the operator before it."""
-
-    __slots__ = ("words", "writes", "after")
-
-    def __init__(self, words: list[str], writes: bool, after: str) -> None:
-        self.words, self.writes, self.after = words, writes, after
-
-
-def segments(command: str) -> list[Segment]:
-    """The simple commands of a line, in order; here-documents are left out."""
-    if "<<" in command:
-        command = _without_bodies(command)
-    found: list[Segment] = []
-    words: list[str] = []
-    word: list[str] = []
-    started = writes = False
-    redirect = ""
-    after = ""
-    i, size = 0, len(command)
-    while i < size:
-        c = command[i]
-        if c in "'\"":
-            end = _closing(command, i)
-            word.append(command[i + 1 : end])
-            started, i = True, end + 1
-            continue
-        if c == "\\" and i + 1 < size:
-            if command[i + 1] != "\n":
-                word.append(command[i + 1])
-                started = True
-            i += 2
-            continue
-        if c in _BLANK or c in "\n;&|()<>":
-            if started:
-                if redirect:
-                    writes = writes or _into_a_file(redirect, "".join(word))
-                    redirect = ""
-                else:
-                    words.append("".join(word))
-                word, started = [], False
-            if c in _BLANK:
-                i += 1
-                continue
-            if c in "<>" or (c == "&" and command[i + 1 : i + 2] == ">"):
-                if words and words[-1].isdigit() and i and command[i - 1].isdigit():
-                    words.pop()  # the descriptor of `2>`
-                i, redirect = _redirect(command, i)
-                continue
-            operator = command[i : i + 2] if command[i : i + 2] in ("&&", "||", ";;", "|&") else c
-            if words or writes:
-                found.append(Segment(words, writes, after))
-            words, writes, redirect, after = [], False, "", operator
-            i += len(operator)
-            continue
-        if c == "#" and not started and (not i or command[i - 1] in " \t\n;"):
-            end = command.find("\n", i)
-            i = size if end < 0 else end
-            continue
-        word.append(c)
-        started, i = True, i + 1
-    if started:
-        if redirect:
-            writes = writes or _into_a_file(redirect, "".join(word))
-        else:
-            words.append("".join(word))
-    if words or writes:
-        found.append(Segment(words, writes, after))
-    return found
-
-
-def _closing(text: str, at: int) -> int:
-    """Index of the quote that closes the one at `at` (the end of the text when none does)."""
-    quote = text[at]
-    i = at + 1
-    while i < len(text):
-        if text[i] == "\\" and quote == '"':
-            i += 2
-            continue
-        if text[i] == quote:
-            return i
-        i += 1
-    return len(text)
-
-
-def _redirect(command: str, at: int) -> tuple[int, str]:
-    for operator in ("&>>", "<<<", "<<-", "<<", ">>", ">&", "&>", ">|", "<&", "<>", ">", "<"):
-        if command.startswith(operator, at):
-            return at + len(operator), "<<" if operator in ("<<", "<<-") else operator
-    return at + 1, ">"
-
-
-def _into_a_file(operator: str, target: str) -> bool:
-    if operator[0] == "<" and operator != "<>":
-        return False
-    return not (target == "/dev/null" or (operator == ">&" and (target.isdigit() or target == "-")))
-
-
-def _without_bodies(command: str) -> str:
-    """The command without the bodies of its here-documents; what follows the word on its line stays."""
-    at = command.find("<<")
-    while at >= 0:
-        begin = at + (3 if command.startswith("<<-", at) else 2)
-        if command.startswith("<<<", at):
-            at = command.find("<<", at + 3)
-            continue
-        word = (
-            command[begin:].lstrip(_BLANK).split("\n", 1)[0].split(" ", 1)[0].rstrip(";|&)>").strip("'\"\\")
-        )
-        line_end = command.find("\n", begin)
-        if not word or line_end < 0:
-            return command
-        close = line_end
-        while close >= 0:
-            close = command.find("\n", close)
-            if close < 0:
-                break
-            close += 1
-            if command[close:].split("\n", 1)[0].strip() == word:
-                command = command[: line_end + 1] + command[close:].partition("\n")[2]
-                break
-        at = command.find("<<", begin)
-    return command
-
-
-def program(words: list[str]) -> list[str]:
-    """The words of what a segment really runs: without assignments, keywords and wrappers; the program by its base name."""
-    i = 0
-    while i < len(words):
-        word = words[i]
-        name = word.rpartition("/")[2]
-        if word in KEYWORDS or is_assignment(word):
-            i += 1
-        elif name == "timeout":
-            i = _past_timeout(words, i)
-        elif name in WRAPPERS and (
-            name != "command" or i + 1 < len(words) and words[i + 1] not in ("-v", "-V")
-        ):
-            i += 1
-            while i < len(words) and (words[i].startswith("-") or (name == "nice" and words[i].isdigit())):
-                i += 2 if name == "xargs" and words[i] in ("-I", "-n", "-P", "-L", "-d") else 1
-        else:
-            return [name, *words[i + 1 :]]
-    return []
-
-
-def _past_timeout(words: list[str], i: int) -> int:
-    i += 1
-    while i < len(words) and words[i].startswith("-"):
-        i += 2 if words[i] in ("-k", "-s", "--kill-after", "--signal") else 1
-    return i + 1
+_SPECIAL = {ord(c): "\0" for c in "'\"\\#<"}
+_FRONTS = 24  # at most so many `cd`, waits and assignments are taken off the front
 
 
 def is_assignment(word: str) -> bool:
+    """NAME=value, NAME+=value?"""
     name, sign, _ = word.partition("=")
-    return bool(sign) and name.replace("_", "a").isalnum() and not name[:1].isdigit()
+    return bool(sign) and name.rstrip("+").replace("_", "a").isalnum() and not name[:1].isdigit()
 
 
 def normalise(command: str, cwd: str) -> tuple[str, str]:
     """(the command without what does not make it another one, the directory it runs in).
 
-    White space outside quotes is folded; a leading `sleep N`, `timeout N`, plain assignments and `cd X` are taken off.
+    White space outside quotes is folded, comments are left out; a leading `cd X`, `sleep N`, `timeout N` and plain
+    assignments are taken off.
     """
     text = fold(command)
-    while True:
-        shorter, cwd = _strip_front(text, cwd)
+    for _ in range(_FRONTS):
+        shorter, directory = _strip_front(text, cwd)
         if shorter == text or not shorter:
-            return shorter or text, cwd
-        text = shorter
-
-
-def fold(command: str) -> str:
-    """White space outside quotes folded to one space; from a here-document on, everything is as it was."""
-    if "'" not in command and '"' not in command and "\\" not in command and "\n" not in command:
-        return " ".join(command.split())
-    here = command.find("<<")
-    head, tail = (
-        (command, "") if here < 0 or command.startswith("<<<", here) else (command[:here], command[here:])
-    )
-    out: list[str] = []
-    i = start = 0
-    while i < len(head):
-        c = head[i]
-        if c in "'\"":
-            out.append(_folded(head[start:i]))
-            end = min(_closing(head, i) + 1, len(head))
-            out.append(head[i:end])
-            i = start = end
-        elif c == "\\":
-            i += 2
-        else:
-            i += 1
-    out.append(_folded(head[start:]))
-    return "".join(out).strip(" \n;") + tail
-
-
-def _folded(text: str) -> str:
-    """White space of an unquoted piece folded; its ends keep one blank, a line end stays one."""
-    if not text:
-        return ""
-    lines = [" ".join(line.split()) for line in text.replace("\\\n", " ").split("\n")]
-    joined = "\n".join(line for i, line in enumerate(lines) if line or i in (0, len(lines) - 1))
-    head = " " if text[0] in _BLANK and joined[:1] not in ("", "\n", " ") else ""
-    tail = " " if text[-1] in _BLANK and joined[-1:] not in ("", "\n", " ") else ""
-    if not joined.strip():
-        return "\n" if "\n" in text else " "
-    return head + joined + tail
-
-
-def _strip_front(text: str, cwd: str) -> tuple[str, str]:
-    word, _, rest = text.partition(" ")
-    if word == "cd":
-        target, left = _first_word(rest)
-        after = _past_joint(left)
-        if after is None or not target or target == "-" or "$" in target or "`" in target:
-            return text, cwd
-        return after, resolve(target, cwd)
-    if word == "sleep":
-        seconds, left = _first_word(rest)
-        after = _past_joint(left)
-        return (text, cwd) if after is None or not seconds[:1].isdigit() else (after, cwd)
-    if word == "timeout":
-        words = rest.split(" ")
-        i = _past_timeout(["timeout", *words], 0) - 1
-        return (text, cwd) if i >= len(words) or i < 1 else (" ".join(words[i:]), cwd)
-    if (
-        is_assignment(word)
-        and "$(" not in word
-        and "`" not in word
-        and rest
-        and '"' not in word
-        and "'" not in word
-    ):
-        return rest, cwd
+            break
+        text, cwd = shorter, directory
     return text, cwd
 
 
-def _first_word(text: str) -> tuple[str, str]:
-    text = text.lstrip(" ")
-    if text[:1] in ("'", '"'):
-        end = _closing(text, 0)
-        return text[1:end], text[end + 1 :]
-    end = 0
-    while end < len(text) and text[end] not in " ;&|\n":
-        end += 1
-    return text[:end], text[end:]
+def fold(command: str) -> str:
+    """White space outside quotes folded, comments left out; from a here-document on, everything as it is."""
+    marks = command.translate(_SPECIAL)
+    i = marks.find("\0")
+    if i < 0:
+        return _trimmed(_folded(command))
+    out: list[str] = []
+    plain, start, tail = "", 0, ""
+    while i >= 0:
+        c = command[i]
+        if c in "'\"" or (c == "\\" and command[i + 1 : i + 2] != "\n"):
+            end = i + 2 if c == "\\" else closing(command, i) + 1
+            out.append(_folded(plain + command[start:i]))
+            out.append(command[i:end])
+            plain, start = "", end
+        elif c == "\\":
+            plain, start = f"{plain}{command[start:i]} ", i + 2
+            end = start
+        elif c == "#" and (not i or command[i - 1] in " \t\n;&|("):
+            end = command.find("\n", i)
+            end = end if end >= 0 else len(command)
+            plain, start = plain + command[start:i], end
+        elif command.startswith("<<<", i):
+            end = i + 3
+        elif command.startswith("<<", i):
+            tail = command[i:].rstrip()
+            break
+        else:
+            end = i + 1
+        i = marks.find("\0", end)
+    out.append(
+        _folded(plain + (command[start : len(command) - len(command[i:])] if tail else command[start:]))
+    )
+    return _trimmed("".join(out), tail)
 
 
-def _past_joint(text: str) -> str | None:
-    """What follows `&&`, `;` or a line end; None when nothing that belongs together does."""
+def _trimmed(text: str, tail: str = "") -> str:
+    if tail:
+        return text.lstrip() + tail
+    text = text.strip()
+    return text if text.endswith("\\;") else text.rstrip("; \n")
+
+
+def _folded(text: str) -> str:
+    """White space of an unquoted piece: runs are one blank, empty lines none, and none stands beside an operator."""
+    if not text:
+        return ""
+    if "\n" in text:
+        first, *lines = text.split("\n")
+        last = lines.pop()
+        lines = [" ".join(line.split()) for line in lines]
+        text = "\n".join([_one_blank(first).rstrip(), *filter(None, lines), _one_blank(last).lstrip()])
+    else:
+        text = _one_blank(text)
+    for operator in ";|&\n":
+        if operator in text:
+            text = text.replace(" " + operator, operator).replace(operator + " ", operator)
+    return text
+
+
+def _one_blank(text: str) -> str:
+    words = text.split()
+    if not words:
+        return " " if text else ""
+    return (" " if text[0].isspace() else "") + " ".join(words) + (" " if text[-1].isspace() else "")
+
+
+def _strip_front(text: str, cwd: str) -> tuple[str, str]:
+    if text[0:1] == "(" and text[-1:] == ")" and end_of_substitution("$" + text, 0) == len(text) + 1:
+        return text[1:-1].strip(), cwd
+    word, rest = first_word(text)
+    if word == "cd":
+        target, left = first_word(rest)
+        after = _past_joint(left)
+        if not after or not target or target[0] == "-" or "$" in target or "`" in target:
+            return text, cwd
+        return after, resolve(target, cwd)
+    if word == "sleep":
+        seconds, left = first_word(rest)
+        after = _past_joint(left)
+        return (after, cwd) if after and seconds[:1].isdigit() else (text, cwd)
+    if word in ("timeout", "env"):
+        return _past_wrapper(word, rest) or text, cwd
+    if is_assignment(word) and "$(" not in word and "`" not in word:
+        name = word.partition("=")[0].rstrip("+")
+        after = _past_joint(rest) or (rest if rest[:1] == " " else "")
+        if after and "$" + name not in after and "${" + name not in after:
+            return after.lstrip(), cwd
+    return text, cwd
+
+
+def _past_wrapper(wrapper: str, rest: str) -> str:
+    """The command after `timeout -k 5 30` or `env`; "" when there is none, or an option that is not known."""
+    word, left = first_word(rest)
+    while wrapper == "timeout" and word[:1] == "-" and left[:1] == " ":
+        if word in ("-k", "-s", "--kill-after", "--signal"):
+            left = first_word(left)[1]
+        word, left = first_word(left)
+    if left[:1] != " ":
+        return ""
+    if wrapper == "env":
+        return rest.lstrip() if is_assignment(word) else ""
+    return left.lstrip() if word[:1].isdigit() else ""
+
+
+def first_word(text: str) -> tuple[str, str]:
+    """(the first word of a folded command without its quotes, what follows it)."""
     text = text.lstrip(" ")
+    out: list[str] = []
+    i = 0
+    while i < len(text) and text[i] not in " ;&|\n()<>":
+        if text[i] in "'\"":
+            end = closing(text, i)
+            out.append(text[i + 1 : end])
+            i = end + 1
+        elif text[i] == "\\" and text[i + 1 : i + 2] in (" ", "'", '"', "(", ")", "&", "$"):
+            out.append(text[i + 1])
+            i += 2
+        else:
+            out.append(text[i])
+            i += 1
+    return "".join(out), text[i:]
+
+
+def _past_joint(text: str) -> str:
+    """What follows `&&`, `;`, a line end or `|| exit;`; "" when nothing that belongs together does."""
+    text = text.lstrip(" ")
+    for silent in ("2>/dev/null", ">/dev/null"):
+        text = text.removeprefix(silent).lstrip(" ")
+    if text.startswith("||"):
+        word, left = first_word(text[2:])
+        if word not in ("exit", "return", "true", ":", "false"):
+            return ""
+        text = left.lstrip(" 0123456789")
+        return text[1:].lstrip(" \n") if text[:1] in (";", "\n") else ""
     if text.startswith("&&"):
         return text[2:].lstrip(" \n")
-    if text[:1] in (";", "\n"):
-        return text[1:].lstrip(" \n")
-    return None
+    return text[1:].lstrip(" \n") if text[:1] in (";", "\n") and text[1:2] != ";" else ""
 
 
 def resolve(target: str, cwd: str) -> str:
-    """`target` seen from `cwd`, without `.` and `..`."""
-    path = target if target[:1] in ("/", "~") else f"{cwd}/{target}"
+    """`target` seen from `cwd`, without `.` and `..`; a Windows path by slashes."""
+    if target[1:2] == ":" and target[:1].isalpha():
+        path = target.replace("\\", "/")
+    else:
+        path = target if target[:1] in ("/", "~") or not cwd else f"{cwd}/{target}"
     parts: list[str] = []
     for part in path.split("/"):
         if part == ".." and parts and parts[-1] not in ("..", "~", ""):
             parts.pop()
-        elif part not in ("", ".") or (not parts and not part):
+        elif part not in ("", ".", "..") or (part == ".." and parts != [""]) or (not parts and not part):
             parts.append(part)
-    return "/".join(parts) or "/"
+    return "/".join(parts) or ("/" if path[:1] == "/" else ".")
 
 
-def first_words(command: str, cwd: str = "", count: int = 2) -> str:
-    """The first words of what a command really runs."""
-    for segment in segments(normalise(command, cwd)[0]):
-        words = program(segment.words)
-        if words:
-            return " ".join(words[:count])
-    return ""
+def closing(text: str, at: int) -> int:
+    """Index of the quote that closes the one at `at` (the end of the text when none does)."""
+    quote = text[at]
+    end = text.find(quote, at + 1)
+    if quote == "'":
+        return end if end >= 0 else len(text)
+    while end >= 0:
+        slashes = end - 1
+        while slashes > at and text[slashes] == "\\":
+            slashes -= 1
+        if (end - slashes) % 2:
+            return end
+        end = text.find(quote, end + 1)
+    return len(text)
+
+
+def end_of_substitution(text: str, at: int) -> int:
+    if text[at] == "`":
+        end = text.find("`", at + 1)
+        return end + 1 if end >= 0 else len(text) + 1
+    if not text.startswith("$(", at):
+        return at + 1
+    depth, i = 1, at + 2
+    while i < len(text) and depth:
+        c = text[i]
+        if c in "'\"":
+            i = closing(text, i)
+        elif c in "()":
+            depth += 1 if c == "(" else -1
+        i += 1
+    return i if not depth else len(text) + 1
