@@ -66,7 +66,9 @@ def go(
 ) -> Round:
     """Do what the rules ask for, in folders of up to `most` entries; `tell` hears of each action. Never raises OSError."""
     made = Round(where, config, now)
-    made.note["folder"] = _mtime(where.home)  # before the survey: what comes and goes after it shall be seen next time
+    made.note["folder"] = _mtime(
+        where.home
+    )  # before the survey: what comes and goes after it shall be seen next time
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     for folder, whole in roots(where):
         try:
