@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from circuit_breaker.core.model import CLOSED, Circuit, Transition
 from circuit_breaker.edge import codec, files, store
 from circuit_breaker.edge.home import INCIDENTS, STATE, Places
@@ -48,15 +50,30 @@ def _line(session_id: str, transition: Transition) -> bytes:
 
 
 def publish(where: Places) -> None:
-    """Rebuild the state file from the armed sessions of this home. Nothing of ours reads it back."""
+    """Rebuild the state file from the armed sessions of this home. Nothing of ours reads it back.
+
+    Of many who wait, the next one writes for all: the file's time is the moment its writer began to look.
+    """
+    path, asked = f"{where.home}/{STATE}", time.time_ns()
     with files.Lock(f"{where.home}/.publish.lock"):
+        begun = time.time_ns()
+        if asked < _published(path) <= begun:
+            return
         circuits = [
             {"session": session, "agent": agent or None, **facts(circuit)}
             for session, agent, circuit in live_circuits(where)
         ]
         circuits.sort(key=lambda circuit: circuit["opened_at"], reverse=True)
         document = {"version": VERSION, "circuits": circuits[:PUBLISHED_MAX], "total": len(circuits)}
-        files.replace(f"{where.home}/{STATE}", codec.dump(document) + b"\n")
+        files.replace(path, codec.dump(document) + b"\n")
+        files.system.utime(path, ns=(begun, begun))
+
+
+def _published(path: str) -> int:
+    try:
+        return files.system.stat(path).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def facts(circuit: Circuit) -> dict[str, Any]:

@@ -1,0 +1,155 @@
+"""What do many hooks at once do to one session's memory, and to many? Nothing is lost, nothing counted twice. Real processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from faults.sessions import SESSION, Host, ask, denied, failed, turn
+
+AT_ONCE = 64
+QUICK = {"circuit_breakers": {"tool_failure": {"cooldown_base_seconds": 0}}}  # an open circuit probes at once
+
+
+@pytest.fixture
+def host(machine: Any) -> Host:
+    if os.getloadavg()[0] > 4 * (os.cpu_count() or 1):
+        pytest.skip(
+            "this machine is too busy for 64 processes at once to get a lock within its three seconds"
+        )
+    return Host(machine)
+
+
+def at_once(host: Host, events: Iterable[Any]) -> list[Any]:
+    """Send events through AT_ONCE processes at a time; their answers in the order of the events."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(host.send, events))
+
+
+@pytest.mark.slow
+def test_1000_events_of_one_session_are_all_counted_and_none_twice(host: Host) -> None:
+    events = [
+        turn(f"t{n // 2}", f"step {n // 2}", f"result {n // 2}") for n in range(1000)
+    ]  # each delivered twice
+    answers = at_once(host, events)
+    assert answers == [None] * 1000
+    memory = host.memory()
+    assert (memory["turn"], memory["n"]) == (500, 500)
+    assert host.armed() == set()
+    assert host.faults() == []
+
+
+@pytest.mark.slow
+def test_1000_events_of_64_sessions_stay_apart(host: Host) -> None:
+    def script(session: str, loops: bool) -> list[Any]:
+        sent = []
+        for n in range(4):
+            command = "make" if loops else f"make part{n}"
+            sent += [failed(f"t{n}", command, session_id=session), turn(f"t{n}", command, session_id=session)]
+            sent += [
+                turn(f"u{n}", f"echo {n}", session_id=session),
+                turn(f"u{n}", f"echo {n}", session_id=session),
+            ]
+        return sent
+
+    scripts = {f"session-{n}": script(f"session-{n}", loops=n % 2 == 0) for n in range(AT_ONCE)}
+    assert sum(map(len, scripts.values())) >= 1000
+    with ThreadPoolExecutor(
+        AT_ONCE
+    ) as pool:  # the events of one session come in order, the sessions all at once
+        list(pool.map(lambda events: [host.send(event) for event in events], scripts.values()))
+    for n, session in enumerate(scripts):
+        assert host.memory(session)["turn"] == 8, session
+        assert host.states(session) == (["OPEN"] if n % 2 == 0 else []), session
+        assert host.armed(session) == ({"main.json"} if n % 2 == 0 else set()), session
+    assert host.faults() == []
+
+
+def trip(host: Host, lane: str = "") -> None:
+    """Three equal failures of `make` in a lane."""
+    changes = {"agent_id": lane} if lane else {}
+    for n in range(3):
+        host.send(failed(f"{lane}t{n}", "make", **changes))
+        host.send(turn(f"{lane}t{n}", "make", "Exit code 1\nno", **changes))
+
+
+@pytest.mark.slow
+def test_of_64_askers_at_once_one_is_the_probe(host: Host) -> None:
+    host.configure(**QUICK)
+    trip(host)
+    for round_number in range(16):
+        ids = [f"r{round_number}-{n}" for n in range(AT_ONCE)]
+        answers = at_once(host, [ask(call_id, "make") for call_id in ids])
+        assert {None if a is None else denied(a) for a in answers} == {None, True}
+        let_through = [call_id for call_id, answer in zip(ids, answers) if answer is None]
+        assert len(let_through) == 1
+        assert host.states() == ["HALF_OPEN"]
+        assert host.send(failed(let_through[0], "make")) is None
+        assert host.states() == ["OPEN"]
+        assert host.armed() == {"main.json"}
+
+
+@pytest.mark.slow
+def test_verdict_of_the_probe_among_64_other_events_closes_once(host: Host) -> None:
+    host.configure(**QUICK)
+    trip(host)
+    assert host.send(ask("probe", "make")) is None
+    others = [turn(f"o{n}", f"echo {n}", f"{n}", agent_id="worker") for n in range(AT_ONCE)]
+    at_once(
+        host, [*others[:32], turn("probe", "make", "built"), turn("probe", "make", "built"), *others[32:]]
+    )
+    assert host.states() == []
+    assert host.armed() == set()
+    assert host.memory(name="agent-worker.json")["turn"] == AT_ONCE
+    incidents = (host.runtime / "circuit_breaker_incidents.jsonl").read_text()
+    assert incidents.count('"event":"close"') == 1
+
+
+@pytest.mark.slow
+def test_disarming_one_lane_while_another_arms_leaves_no_open_circuit_unguarded(host: Host) -> None:
+    host.configure(**QUICK)
+    for round_number in range(40):
+        session = f"s{round_number}"
+        mine = {"session_id": session}
+        theirs = {"session_id": session, "agent_id": "helper"}
+        for n in range(3):
+            host.send(failed(f"t{n}", "make", **mine))
+            host.send(turn(f"t{n}", "make", "Exit code 1\nno", **mine))
+            if n < 2:
+                host.send(failed(f"h{n}", "lint", **theirs))
+                host.send(turn(f"h{n}", "lint", "Exit code 1\nno", **theirs))
+        host.send(failed("h2", "lint", **theirs))
+        assert host.send(ask("probe", "make", **mine)) is None
+        # the main lane closes its circuit in the same moment as the helper's opens
+        running = [
+            host.begin(turn("probe", "make", "built", **mine)),
+            host.begin(turn("h2", "lint", "Exit code 1\nno", **theirs)),
+        ]
+        while any(process.poll() is None for process in running):
+            unguarded(host, session)
+        for process in running:
+            process.communicate()
+        unguarded(host, session)
+        assert host.states(session) == []
+        assert host.states(session, "agent-helper.json") == ["OPEN"]
+        assert host.armed(session) == {"agent-helper.json"}
+    assert host.faults() == []
+
+
+def unguarded(host: Host, session: str) -> None:
+    """Fails when a lane's circuit is open before and after a moment in which the marker is not there."""
+    for name in ("main.json", "agent-helper.json"):
+        before = host.states(session, name)
+        there = (host.runtime / "armed" / session).exists()
+        if before and not there:
+            assert not host.states(session, name), (session, name)
+
+
+def test_two_equal_calls_at_once_in_one_lane_count_as_the_host_reports_them(host: Host) -> None:
+    at_once(host, [turn(f"t{n}", "echo same", "same") for n in range(3)])
+    assert host.memory()["turn"] == 3
+    assert sorted(host.memory()["seen"]) == ["t0", "t1", "t2"]
+    assert host.armed(SESSION) == set()
