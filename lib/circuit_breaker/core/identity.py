@@ -137,9 +137,9 @@ def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None
     if not isinstance(tool_input, dict):
         return tool, {}
     if tool in SHELLS:
-        from circuit_breaker.core import commands
+        from circuit_breaker.core import simple_commands
 
-        words = commands.first_words(command_of(tool_input)[1])
+        words = simple_commands.first_words(command_of(tool_input)[1])
         return f"{tool} {words if len(words) <= 40 and words.isascii() else digest(words)}", None
     return tool, {
         name: digest(canonical(value)) for name, value in tool_input.items() if name not in COSMETIC
@@ -163,10 +163,10 @@ def service(tool: str, tool_input: object) -> str:
         return "api.github.com"
     if "curl" not in command and "wget" not in command:
         return ""
-    from circuit_breaker.core import commands
+    from circuit_breaker.core import simple_commands
 
-    for segment in commands.segments(command):
-        words = commands.program(segment.words)
+    for segment in simple_commands.segments(command):
+        words = simple_commands.program(segment.words)
         if words and words[0] in ("curl", "wget"):
             for word in words[1:]:
                 host = _host(word) if "://" in word else ""
@@ -200,9 +200,9 @@ def change_level(tool: str, tool_input: object) -> int:
         return 0 if _is_reading_name(tool.rpartition("__")[2]) else 1
     if tool in SHELLS and isinstance(tool_input, dict):
         command = command_of(tool_input)[1]
-        from circuit_breaker.core import commands, reading
+        from circuit_breaker.core import reading, simple_commands
 
-        if "apply_patch" in command and commands.first_words(command).startswith("apply_patch"):
+        if "apply_patch" in command and simple_commands.first_words(command).startswith("apply_patch"):
             return 2
 
         return 0 if reading.is_reading(command) else 1

@@ -5,7 +5,7 @@ Labels and clips are the only text of a session that reaches the disk.
 
 from __future__ import annotations
 
-from circuit_breaker.core import commands, shell
+from circuit_breaker.core import shell, simple_commands
 from circuit_breaker.core.blinding import without_escapes
 from circuit_breaker.core.identity import SHELLS, command_of
 
@@ -95,8 +95,8 @@ def label(tool: str, tool_input: object) -> str:
 def _command_label(command: str) -> str:
     """The program and up to two plain words after it; nothing that could be a secret."""
     head = command if len(command) <= 2000 else command[:2000]
-    for segment in commands.segments(shell.normalise(head, "")[0]):
-        words = commands.program(segment.words)
+    for segment in simple_commands.segments(shell.normalise(head, "")[0]):
+        words = simple_commands.program(segment.words)
         if not words:
             continue
         program = plain(words[0])
@@ -193,7 +193,7 @@ def _told_secrets(tool_input: object) -> frozenset[str]:
     found: set[str] = set()
     if "=" not in command and "-" not in command:
         return frozenset()
-    for segment in commands.segments(command):
+    for segment in simple_commands.segments(command):
         words = segment.words
         for i, word in enumerate(words):
             name, sign, value = word.partition("=")

@@ -5,7 +5,7 @@ A careful reading of ordinary command lines, not a shell: what it cannot tell co
 
 from __future__ import annotations
 
-from circuit_breaker.core.commands import LONGEST, Segment, program, segments
+from circuit_breaker.core.simple_commands import LONGEST, Segment, program, segments
 
 # Programs that look and change nothing (policy 4: the one fixed list). What makes one of them write is in `_WRITES`.
 READING = frozenset(

@@ -1,6 +1,6 @@
 """When do two shell command lines say the same, and where do they run? Pure.
 
-Every call of a shell passes here; what a command does is told in commands.py and reading.py.
+Every call of a shell passes here; what a command does is told in simple_commands.py and reading.py.
 """
 
 from __future__ import annotations
