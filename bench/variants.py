@@ -1,0 +1,132 @@
+"""Which numbers and rules of the engine can be changed, one at a time, to see what each is for?"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NamedTuple
+
+from circuit_breaker.core import blinding, config, detectors, evidence, identity, shell, turns, volatile
+from circuit_breaker.core.model import OK
+
+Patch = tuple[Any, str, Any]  # module, name, what stands there for one variant
+
+
+class Variant(NamedTuple):
+    """One row: a changed number, or replaced functions. `remembers`: outcomes are the same as without it."""
+
+    name: str
+    rules: dict[str, dict[str, Any]] = {}
+    patches: tuple[Patch, ...] = ()
+    remembers: bool = True
+
+
+def thresholds() -> list[Variant]:
+    """Each number that decides when a rule speaks, one up and one down."""
+    found = []
+    for rule, defaults in config.DEFAULTS["circuit_breakers"].items():
+        for key, value in defaults.items():
+            if key in ("enabled", "action", "cooldown_base_seconds") or rule == "hook_recursion":
+                continue
+            for number in (value - 1, value + 1):
+                if number or key != "window_turns":
+                    found.append(Variant(f"`{rule}.{key}` {value} -> {number}", {rule: {key: number}}))
+    for name, module in (("OF_LAST", detectors), ("LAST_CALLS", detectors), ("ERROR_GAP", evidence)):
+        value = getattr(module, name)
+        for number in (value - 1, value + 1):
+            found.append(Variant(f"`{name}` {value} -> {number}", {}, ((module, name, number),)))
+    return found
+
+
+def _changing(level: Callable[[Any], int]) -> tuple[Patch, ...]:
+    usual = turns.outcome_of
+
+    def outcome_of(result: Any, kind: str, cwd: str) -> Any:
+        outcome = usual(result, kind, cwd)
+        if kind == OK:
+            outcome.change = level(outcome)
+        return outcome
+
+    return ((turns, "outcome_of", outcome_of),)
+
+
+def _without(field: str) -> tuple[Patch, ...]:
+    usual = turns.outcome_of
+
+    def outcome_of(result: Any, kind: str, cwd: str) -> Any:
+        outcome = usual(result, kind, cwd)
+        setattr(outcome, field, False)
+        return outcome
+
+    return ((turns, "outcome_of", outcome_of),)
+
+
+def _latest(lane: Any, start: int) -> int:
+    return lane.moves[-1][0] if lane.moves else -1
+
+
+def progress_rules() -> list[Variant]:
+    """Each rule of what is progress, a poll, a look-up, taken away or turned round."""
+    in_shell = identity.SHELLS
+    return [
+        Variant("nothing is progress", {}, _changing(lambda outcome: 0)),
+        Variant("every success is progress", {}, _changing(lambda outcome: 2)),
+        Variant("only writing a file is progress", {}, _changing(lambda o: o.change if o.change == 2 else 0)),
+        Variant(
+            "every shell command is progress",
+            {},
+            _changing(lambda o: max(o.change, 1) if o.tool in in_shell else o.change),
+        ),
+        Variant("no shell command is", {}, _changing(lambda o: 0 if o.tool in in_shell else o.change)),
+        Variant("the same change counts each time it is made", {}, ((evidence, "last_move", _latest),)),
+        Variant(
+            "other lanes' writes do not count",
+            {},
+            ((evidence, "learn_writes", lambda session, lane: None),),
+        ),
+        Variant("polls are calls like others", {}, _without("poll")),
+        Variant("look-ups that miss are errors like others", {}, _without("miss")),
+        Variant(
+            "a person's prompt forgets nothing", {}, ((evidence, "forget_successes", lambda lane: None),)
+        ),
+        Variant(
+            "a ring may hold no foreign call",
+            {},
+            ((detectors, "_round_before", _strict_round),),
+        ),
+    ]
+
+
+def _strict_round(recent: list[list[Any]], first: int, ring: list[list[Any]]) -> int:
+    begin = first - len(ring)
+    if begin < 0:
+        return -1
+    same = all(recent[begin + i][2:4] == member[2:4] for i, member in enumerate(ring))
+    return begin if same else -1
+
+
+def _never(*_: object) -> bool:
+    return False
+
+
+def identity_rules() -> list[Variant]:
+    """Each rule of when two calls or results are the same, taken away."""
+    empty: frozenset[str] = frozenset()
+    rules: list[tuple[str, tuple[Patch, ...]]] = [
+        ("results as they are", ((identity, "blind", lambda text: text),)),
+        ("every digit of a result blinded", ((identity, "blind", blinding.without_digits),)),
+        ("file contents blinded too", ((identity, "VERBATIM", empty),)),
+        ("colours kept", ((blinding, "without_escapes", lambda text: text),)),
+        ("durations kept", ((volatile, "is_duration", _never),)),
+        ("times of day kept", ((volatile, "is_clock", _never),)),
+        ("dates and epochs kept", ((volatile, "is_date", _never), (volatile, "is_epoch", _never))),
+        ("uuids and hex ids kept", ((volatile, "is_uuid", _never), (volatile, "is_hex_id", _never))),
+        (
+            "named numbers kept (pid, port, elapsed)",
+            ((blinding, "_NAMED", empty), (blinding, "_NAME_ENDS", ("\0",))),
+        ),
+        ("temporary paths kept", ((blinding, "_TEMPORARY", ()),)),
+        ("ports kept", ((volatile, "is_host", _never),)),
+        ("progress counters kept", ((blinding, "_BARS", ()),)),
+        ("cosmetic parameters count", ((identity, "COSMETIC", empty),)),
+        ("commands as they are written", ((shell, "normalise", lambda command, cwd: (command, cwd)),)),
+    ]
+    return [Variant(name, {}, patches, remembers=False) for name, patches in rules]
