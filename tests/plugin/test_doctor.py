@@ -14,6 +14,7 @@ import doctor_registered
 import pytest
 import scopes
 from plugin.people import plugin
+from plugin.settings_documents import LINES
 
 from circuit_breaker.edge import home
 
@@ -41,7 +42,7 @@ def test_a_fresh_installation_is_well_and_every_line_fires(person):
     said = json.loads(done.stdout)
     assert (done.returncode, said["schema"], said["ok"]) == (0, 1, True), said
     texts = {finding["id"]: finding["text"] for finding in said["findings"]}
-    assert "all 9 lines fire" in texts["fires"]
+    assert f"all {LINES} lines fire" in texts["fires"]
     assert "denied the fourth time" in texts["fires"]
     assert "gate, asleep" in texts["cost"]
     assert all(set(finding) == {"id", "level", "text", "cure"} for finding in said["findings"])
@@ -256,4 +257,4 @@ def test_the_programs_of_a_project_that_was_only_cloned_are_not_run(person):
 def test_a_projects_own_doctor_runs_its_lines(person):
     person.install("project")
     done = plugin(person, "doctor", source=person.project / ".claude" / "circuit-breaker")
-    assert "all 9 lines fire" in done.stdout, done.stdout
+    assert f"all {LINES} lines fire" in done.stdout, done.stdout

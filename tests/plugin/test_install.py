@@ -16,7 +16,7 @@ import pytest
 import receipt
 import runtime
 from plugin.people import Person, plugin
-from plugin.settings_documents import NASTY, REFUSED
+from plugin.settings_documents import LINES, NASTY, REFUSED
 
 from circuit_breaker.core.config import DEFAULTS
 
@@ -32,7 +32,7 @@ def test_install_and_uninstall_give_the_very_bytes_back(person, name):
     person.settings.write_bytes(NASTY[name])
     before = person.tree()
     person.install()
-    assert sum(str(person.root) in line for line in person.lines()) == 9
+    assert sum(str(person.root) in line for line in person.lines()) == LINES
     person.uninstall()
     assert person.tree() == before
 
@@ -99,7 +99,7 @@ def test_mode_and_links_of_the_settings_survive(person, tmp_path):
     person.settings.symlink_to(dotfiles / "settings.json")
     person.install()
     assert person.settings.is_symlink()
-    assert len(person.lines()) == 9
+    assert len(person.lines()) == LINES
     assert (dotfiles / "settings.json").stat().st_mode & 0o777 == 0o640
     person.uninstall()
     assert person.settings.is_symlink()
@@ -272,7 +272,7 @@ def test_without_its_receipt_an_installation_is_still_taken_over(person, damage)
     path = person.root / receipt.NAME
     path.unlink() if damage == "gone" else path.write_text('{"schema": 1')
     person.install()
-    assert len(person.lines()) == 9
+    assert len(person.lines()) == LINES
     person.uninstall()
     assert person.settings.read_text() == '{\n  "model": "opus"\n}\n'
     assert not person.root.exists()
@@ -449,7 +449,7 @@ def test_the_client_may_rewrite_the_file_and_drop_what_it_does_not_know(person):
     person.settings.write_text(json.dumps(document, indent=2))
     shutil.rmtree(person.root)  # and the receipt is lost as well
     person.install()
-    assert len(person.lines()) == 9
+    assert len(person.lines()) == LINES
     person.uninstall()
     assert json.loads(person.settings.read_text()) == {"model": "opus", "enabledPlugins": {"other@x": True}}
 
@@ -464,7 +464,7 @@ def test_two_installations_at_once_are_one(person):
     assert [process.returncode for process in both] == [0, 0], [
         finding for one in said for finding in one.get("doctor", [one]) if finding.get("level") != "ok"
     ]
-    assert len(person.lines()) == 9
+    assert len(person.lines()) == LINES
     assert sorted(bool(one["written"]) for one in said) == [False, True]
     assert [path.name for path in person.root.parent.iterdir()] == [person.root.name]
 
@@ -747,7 +747,7 @@ def test_registered_lines_run_from_a_folder_of_any_name(person, tmp_path, monkey
 def test_missing_packages_are_no_reason_to_fail(person, capsys):
     person.install()
     assert not (person.root / "lib" / "_vendor").exists()
-    assert len(person.lines()) == 9
+    assert len(person.lines()) == LINES
 
 
 @pytest.mark.slow
@@ -771,7 +771,9 @@ def test_killed_at_any_step_every_session_still_works_and_installing_again_repai
     assert said["kills"] > 40
 
 
-def test_a_file_called_dot_claude_above_the_project_makes_no_project_of_its_folder(person, tmp_path, monkeypatch):
+def test_a_file_called_dot_claude_above_the_project_makes_no_project_of_its_folder(
+    person, tmp_path, monkeypatch
+):
     monkeypatch.delenv("CLAUDE_PROJECT_DIR")
     (tmp_path / ".claude").write_text("\n")
     inner = person.project / "src"
