@@ -112,10 +112,8 @@ def _place(planned: plan.Plan, quiet: bool) -> tuple[int, str]:
     why_not = ""
     if lacking:
         if not quiet:
-            print(
-                f"Adding {' and '.join(deps.PACKAGES)} by pip, {runtime.PIP_SECONDS} s at most ...",
-                flush=True,
-            )
+            names = " and ".join(deps.PACKAGES)
+            print(f"Adding {names} by pip, {runtime.PIP_SECONDS} s at most ...", file=sys.stderr)
         why_not = runtime.fetch(new)
         kept["files"].update({name: disk.digest(data) for name, data in runtime.packages(new).items()})
         if same and why_not:
