@@ -117,7 +117,7 @@ def payloads(records: Iterable[Record]) -> Iterator[Fed]:
         name = record["hook_event_name"]
         lane = lanes.setdefault(str(record.get("agent_id") or ""), _Lane())
         if name in ("PreToolUse", *RESULTS):
-            if name == "PreToolUse" and _next_turn(lane, record):
+            if _next_turn(lane, record):
                 yield from _end_turn(lane)
             lane.turn = record.get("turn")
             if name == "PreToolUse":
@@ -142,12 +142,20 @@ def payloads(records: Iterable[Record]) -> Iterator[Fed]:
 
 
 def _next_turn(lane: _Lane, record: Record) -> bool:
-    """Does this call begin another turn: another `turn`, or, where none is recorded, every call before it has its result?"""
-    if not lane.calls:
+    """Does this record begin another turn: a call, or a result whose call is not on record (a log of results alone)?
+
+    Another `turn` says so, or, where none is recorded, that every call before it has its result.
+    """
+    if not lane.calls and not lane.results:
+        return False
+    finished = len(lane.results) >= len(lane.calls)
+    if record["hook_event_name"] != "PreToolUse" and (
+        not finished or str(record.get("tool_use_id", "")) in lane.calls
+    ):
         return False
     if record.get("turn") is not None or lane.turn is not None:
         return bool(record.get("turn") != lane.turn)
-    return len(lane.results) >= len(lane.calls)
+    return finished
 
 
 def _end_turn(lane: _Lane, batch: Record | None = None) -> Iterator[Fed]:
