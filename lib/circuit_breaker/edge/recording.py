@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 NO_BATCH = ("cancelled", "user_rejected")  # after these the host sends no result at all
+LAST_TIME = 253_402_300_000.0  # the end of the year 9999, in epoch seconds
 RESULTS = ("PostToolUse", "PostToolUseFailure", "ToolNotRun")
 
 
@@ -88,13 +89,27 @@ def _records(path: Path, broken: Callable[[str], None]) -> Iterator[Record]:
                     if not isinstance(session, str) or not isinstance(record.get("hook_event_name"), str):
                         broken(f"{path}:{lines}: no session_id or hook_event_name")
                         continue
-                    record.setdefault("i", index.get(session, 0))
-                    index[session] = index.get(session, 0) + 1
-                    if not isinstance(record.get("t"), (int, float)):
-                        record["t"] = 0.0
+                    number = index[session] = index.get(session, -1) + 1
+                    wrong = _settle(record, number)
+                    if wrong:
+                        broken(f"{path}:{lines}: {wrong}")
+                        continue
                     yield record
     except (OSError, EOFError) as error:
         broken(f"{path}:{lines + 1}: {error}")
+
+
+def _settle(record: Record, number: int) -> str:
+    """Give a record an index and a time it can be sorted by; -> what is wrong with it, "" when nothing is."""
+    for name in ("tool_use_id", "agent_id"):
+        if not isinstance(record.get(name, ""), (str, type(None))):
+            return f"{name} is no string"
+    if record.get("i").__class__ is not int:
+        record["i"] = number
+    t: Any = record.get("t")
+    if t.__class__ not in (int, float) or not 0.0 <= t < LAST_TIME:  # not a number is not in between either
+        record["t"] = 0.0
+    return ""
 
 
 class _Lane:
