@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from matcher import fits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class Host:
         }
         answers = []
         for group in self.hooks.get(event, []):
-            if not _fits(group.get("matcher", ""), subject):
+            if not fits(group.get("matcher", ""), subject):
                 continue
             for hook in group["hooks"]:
                 done = subprocess.run(
@@ -256,15 +257,6 @@ def _scene() -> Iterator[tuple[Path, dict[str, str]]]:
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _fits(matcher: str, subject: str) -> bool:
-    """The client's reading of a matcher: nothing and `*` mean all, plain words exact names, anything else a pattern."""
-    if matcher in ("", "*"):
-        return True
-    if re.fullmatch(r"[\w|, -]+", matcher):
-        return subject in re.split(r"[|,]\s*", matcher)
-    return re.search(matcher, subject) is not None
 
 
 def _expect(true: bool, otherwise: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from findings import FAULT, OK, Finding, Installation
+from matcher import fits
 
 SESSION = "doctor-probe"
 SECONDS = 30.0
@@ -121,7 +121,7 @@ class _Probe:
         return [
             handler["command"]
             for group in self.groups.get(event, [])
-            if _fits(str(group.get("matcher", "")), subject)
+            if fits(str(group.get("matcher", "")), subject)
             for handler in group["hooks"]
         ]
 
@@ -184,12 +184,3 @@ def _bare_start() -> float:
         subprocess.run([sys.executable, "-I", "-S", "-c", "pass"], check=False)
         times.append(time.perf_counter() - start)
     return min(times)
-
-
-def _fits(matcher: str, subject: str) -> bool:
-    """As the host reads a matcher: nothing or `*` is all, plain words are names, anything else is a pattern."""
-    if matcher in ("", "*"):
-        return True
-    if re.fullmatch(r"[\w|, -]+", matcher):
-        return subject in re.split(r"[|,]\s*", matcher)
-    return re.search(matcher, subject) is not None
