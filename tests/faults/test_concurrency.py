@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+import json
+import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,19 +15,38 @@ AT_ONCE = 64
 QUICK = {"circuit_breakers": {"tool_failure": {"cooldown_base_seconds": 0}}}  # an open circuit probes at once
 
 
+LOST = "gave up"  # in place of an answer: three seconds were not enough to get the lock, and the hook said so
+PACE = 2.0  # seconds for AT_ONCE events on a machine that has nothing better to do; it takes half a second
+
+
 @pytest.fixture
 def host(machine: Any) -> Host:
-    if os.getloadavg()[0] > 4 * (os.cpu_count() or 1):
-        pytest.skip(
-            "this machine is too busy for 64 processes at once to get a lock within its three seconds"
-        )
     return Host(machine)
 
 
-def at_once(host: Host, events: Iterable[Any]) -> list[Any]:
-    """Send events through AT_ONCE processes at a time; their answers in the order of the events."""
+def at_once(host: Host, events: Sequence[Any]) -> list[Any]:
+    """Send events through AT_ONCE processes at a time; their answers in the order of the events.
+
+    An event may be LOST only on a machine that is too busy for its lock to go round in time, and never in silence.
+    """
+
+    def send(event: Any) -> Any:
+        process = host.begin(event)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0
+        if b"still locked after" in err:
+            return LOST
+        assert err == b""
+        return json.loads(out) if out else None
+
+    started, before = time.monotonic(), len(host.faults())
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(host.send, events))
+        answers = list(pool.map(send, events))
+    lost = answers.count(LOST)
+    assert len(host.faults()) - before == lost
+    busy = (time.monotonic() - started) / len(events) * AT_ONCE > PACE
+    assert lost == 0 or busy
+    return answers
 
 
 @pytest.mark.slow
@@ -35,11 +55,11 @@ def test_1000_events_of_one_session_are_all_counted_and_none_twice(host: Host) -
         turn(f"t{n // 2}", f"step {n // 2}", f"result {n // 2}") for n in range(1000)
     ]  # each delivered twice
     answers = at_once(host, events)
-    assert answers == [None] * 1000
+    assert set(answers) <= {None, LOST}
+    counted = sum(1 for n in range(500) if None in answers[2 * n : 2 * n + 2])
     memory = host.memory()
-    assert (memory["turn"], memory["n"]) == (500, 500)
+    assert (memory["turn"], memory["n"]) == (counted, counted)
     assert host.armed() == set()
-    assert host.faults() == []
 
 
 @pytest.mark.slow
@@ -83,7 +103,7 @@ def test_of_64_askers_at_once_one_is_the_probe(host: Host) -> None:
     for round_number in range(16):
         ids = [f"r{round_number}-{n}" for n in range(AT_ONCE)]
         answers = at_once(host, [ask(call_id, "make") for call_id in ids])
-        assert {None if a is None else denied(a) for a in answers} == {None, True}
+        assert {a is None or a == LOST or denied(a) for a in answers} == {True}
         let_through = [call_id for call_id, answer in zip(ids, answers) if answer is None]
         assert len(let_through) == 1
         assert host.states() == ["HALF_OPEN"]
@@ -98,12 +118,10 @@ def test_verdict_of_the_probe_among_64_other_events_closes_once(host: Host) -> N
     trip(host)
     assert host.send(ask("probe", "make")) is None
     others = [turn(f"o{n}", f"echo {n}", f"{n}", agent_id="worker") for n in range(AT_ONCE)]
-    at_once(
-        host, [*others[:32], turn("probe", "make", "built"), turn("probe", "make", "built"), *others[32:]]
-    )
+    answers = at_once(host, [*others[:32], *[turn("probe", "make", "built")] * 2, *others[32:]])
     assert host.states() == []
     assert host.armed() == set()
-    assert host.memory(name="agent-worker.json")["turn"] == AT_ONCE
+    assert host.memory(name="agent-worker.json")["turn"] == AT_ONCE - answers.count(LOST)
     incidents = (host.runtime / "circuit_breaker_incidents.jsonl").read_text()
     assert incidents.count('"event":"close"') == 1
 
