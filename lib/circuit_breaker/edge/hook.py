@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from circuit_breaker.core import asking, evidence, identity, model, policy, reading, shell, turns
+from circuit_breaker.core import asking, evidence, identity, model, policy, reading, shell, turns, volatile
 from circuit_breaker.edge import armed, codec, files, home, incidents, protocol, store
 
 TYPE_CHECKING = False
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 PREFIX = "[circuit_breaker]"
 ERRORS_MAX = 1 << 17  # bytes of errors.log before it is turned over: two such files are kept
 # What a step runs through. A lock that everybody else waits for is held for the decision, not for imports.
+ALWAYS = (policy, armed)
 STEPS = {
     "PreToolUse": (asking, identity, shell),
-    "PostToolUseFailure": (turns, evidence, asking, identity, shell, reading),
-    "PostToolBatch": (turns, evidence, asking, identity, shell, reading),
+    "PostToolUseFailure": (turns, evidence, asking, identity, volatile, shell, reading),
+    "PostToolBatch": (turns, evidence, asking, identity, volatile, shell, reading),
 }
 PAYLOAD_MAX = 1 << 26  # 64 MB: more than any host sends
 
@@ -75,7 +76,7 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
             session = session.but(home=where.home)
         return session, memory, (decision, transitions)
 
-    for module in STEPS.get(payload.event, ()):
+    for module in ALWAYS + STEPS.get(payload.event, ()):
         hasattr(module, "_")  # runs one that start.py has only laid out
     (decision, transitions), faults = store.update(where, payload.session, lane, decide)
     answer = protocol.render(decision, payload.event)
