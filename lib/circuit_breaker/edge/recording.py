@@ -187,6 +187,7 @@ def _end_turn(lane: _Lane, batch: Record | None = None) -> Iterator[Fed]:
         for r in results
         if r["hook_event_name"] == "PostToolUseFailure" and r.get("tool_use_id") not in unheard
     ]
+    paid = False
     for record in sorted(heard, key=lambda record: record["i"]):
         call = calls.get(str(record.get("tool_use_id", "")), record)
         payload = {
@@ -194,7 +195,11 @@ def _end_turn(lane: _Lane, batch: Record | None = None) -> Iterator[Fed]:
             "tool_name": call.get("tool_name", ""),
             "tool_input": call.get("tool_input"),
         }
-        yield Fed(payload, record["i"], record["t"], record.get("tokens", 0))
+        tokens = (
+            0 if paid else record.get("tokens", 0)
+        )  # a message is paid for once, however many rows hold its calls
+        paid = paid or bool(tokens)
+        yield Fed(payload, record["i"], record["t"], tokens)
     if batch is not None:
         yield Fed(_payload(batch), batch["i"], batch["t"])
         return

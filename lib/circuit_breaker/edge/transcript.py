@@ -25,7 +25,7 @@ def is_row(row: Record) -> bool:
 
 
 def records(row: Record) -> list[Record]:
-    """The recorded events one row stands for, in order; a turn's usage rides on its first call as `tokens`."""
+    """The recorded events one row stands for, in order; its usage rides on its first call as `tokens` (each row of a message repeats it)."""
     message = row.get("message")
     if (
         row.get("type") not in ("user", "assistant")
@@ -36,8 +36,11 @@ def records(row: Record) -> list[Record]:
     common: Record = {"session_id": str(row.get("sessionId") or ""), "t": seconds(row.get("timestamp"))}
     if isinstance(row.get("cwd"), str):
         common["cwd"] = row["cwd"]
-    if row.get("isSidechain") and isinstance(row.get("agentId"), str):
-        common["agent_id"] = row["agentId"]
+    if row.get(
+        "isSidechain"
+    ):  # older clients name no agent: then all of them are one lane, but never the main thread
+        agent = row.get("agentId")
+        common["agent_id"] = agent if isinstance(agent, str) and agent else "sidechain"
     if row["type"] == "assistant":
         return _calls(message, common)
     return _results(row, message, common)
