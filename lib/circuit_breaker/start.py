@@ -22,7 +22,7 @@ else:
 
 # What hooks import on their common ways. A module that is not named here is found in the usual way.
 MODULES = {
-    "core": "asking blinding breaker config detectors evidence identity labels model outcomes policy reading shell"
+    "core": "asking blinding breaker config detectors evidence identity labels masking model outcomes policy reading shell"
     " simple_commands turns verdicts volatile wording work",
     "edge": "armed codec files home hook incidents opening origin protocol stamp store",
 }

@@ -137,13 +137,21 @@ def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None
     if not isinstance(tool_input, dict):
         return tool, {}
     if tool in SHELLS:
-        from circuit_breaker.core import simple_commands
-
-        words = simple_commands.first_words(command_of(tool_input)[1])
-        return f"{tool} {words if len(words) <= 40 and words.isascii() else digest(words)}", None
+        return f"{tool} {_shape_of(command_of(tool_input)[1])}", None
     return tool, {
         name: digest(canonical(value)) for name, value in tool_input.items() if name not in COSMETIC
     }
+
+
+def _shape_of(command: str) -> str:
+    """A command's first two words: plain where the second is a subcommand, else as a digest (it could be a secret)."""
+    from circuit_breaker.core import reading, simple_commands
+
+    program, _, second = simple_commands.first_words(command).partition(" ")
+    if second.isalpha() and second.islower() and second.isascii() and program in reading.SUBCOMMANDS:
+        return f"{program} {second}"
+    plain = program.replace("-", "").replace("_", "").isalnum() and program.isascii() and len(program) <= 24
+    return f"{program} {digest(second)}" if plain else digest(f"{program} {second}")
 
 
 def service(tool: str, tool_input: object) -> str:

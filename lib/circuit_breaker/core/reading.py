@@ -120,6 +120,8 @@ def _reads(segment: Segment, depth: int) -> bool:
 
 
 def _program_reads(name: str, rest: list[str], depth: int) -> bool:
+    if depth > _DEPTH:
+        return False
     if name in _SHELLS:
         told = _told_command(rest)
         return bool(told) and is_reading(told, depth + 1)
@@ -156,7 +158,7 @@ def _looks_only(name: str, rest: list[str], depth: int) -> bool:
     if name == "find":
         for i, word in enumerate(rest):
             if word in ("-exec", "-execdir"):
-                inner = program(rest[i + 1 :])
+                inner = program(_until_its_end(rest[i + 1 :]))
                 if not inner or not _program_reads(inner[0], inner[1:], depth + 1):
                     return False
         return True
@@ -173,6 +175,14 @@ def _looks_only(name: str, rest: list[str], depth: int) -> bool:
     script = " ".join([word for word in plain if len(word) > 1])  # without the "|" of -F
     told = "print" in script and ">" in script.partition("print")[2].replace("=>", "")
     return not told and "system" not in script and "|" not in script.replace("||", "")
+
+
+def _until_its_end(words: list[str]) -> list[str]:
+    """The command after find's `-exec`."""
+    for i, word in enumerate(words):
+        if word in (";", "+", "-exec", "-execdir"):
+            return words[:i]
+    return words
 
 
 def _only_fetches(name: str, rest: list[str]) -> bool:

@@ -98,7 +98,12 @@ def _one_blank(text: str) -> str:
 
 
 def _strip_front(text: str, cwd: str) -> tuple[str, str]:
-    if text[0:1] == "(" and text[-1:] == ")" and end_of_substitution("$" + text, 0) == len(text) + 1:
+    if (
+        text[0:1] == "("
+        and text[-1:] == ")"
+        and len(text) <= 4000
+        and end_of_substitution("$" + text, 0) == len(text) + 1
+    ):
         return text[1:-1].strip(), cwd
     word, rest = first_word(text)
     if word == "cd":

@@ -42,8 +42,8 @@ def segments(command: str) -> list[Segment]:
     bodies: list[str] = []  # the words that end the here-documents to come
     started, redirect = False, ""
     i, size = 0, len(command)
-    while i <= size:
-        special = marks.find("\0", i)
+    while i <= size:  # the end counts as a line end
+        special = marks.find("\0", i) if i < size else size
         if special < 0:
             special = size
         if special > i:
@@ -55,18 +55,18 @@ def segments(command: str) -> list[Segment]:
             word.append(command[i + 1 : end])
             if c == '"':
                 now.inner += substitutions(command[i + 1 : end])
-            started, i = True, end + 1
+            started, i = True, min(end + 1, size)  # a quote that is left open ends with the line
         elif c == "\\":
             if command[i + 1 : i + 2] != "\n":
                 word.append(command[i + 1 : i + 2] or "\\")
                 started = True
-            i += 2
+            i = min(i + 2, size)
         elif c in "`$":
             end = end_of_substitution(command, i)
             if end > i + 1:
                 now.inner += substitutions(command[i:end])
             word.append(command[i:end])
-            started, i = True, end
+            started, i = True, min(end, size)
         elif c == "#":
             if started or (i and command[i - 1] not in " \t\n;&|("):
                 word.append(c)
@@ -109,10 +109,10 @@ def substitutions(text: str) -> list[str]:
         if not here:
             break
         at = min(here)
-        end = end_of_substitution(text, at)
         if text.startswith("$((", at):
             i = at + 3  # what it adds up may be run first
             continue
+        end = end_of_substitution(text, at)
         found.append(text[at + 1 : end - 1] if text[at] == "`" else text[at + 2 : end - 1])
         i = max(end, at + 1)
     return found
