@@ -147,7 +147,7 @@ def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bo
 def _word_before(text: str, marks: bytes, begin: int, start: int) -> str:
     """The last word of the line before `start`, "" for none; what sets words apart is passed over."""
     end = start
-    while end > begin and marks[end - 1] == 32:
+    while end > begin and (marks[end - 1] == 32 or text[end - 1] == ":"):
         end -= 1
     return text[max(begin, marks.rfind(b" ", begin, end) + 1) : end] if end > begin else ""
 

@@ -14,7 +14,7 @@ NUMBER, CLOCK, SHARE, SUM = NEIGHBOURS = ("number", "clock", "share", "sum")  # 
 
 
 def kind(word: str) -> str:
-    """What stands for a word with digits wherever it is; "" for itself; a name in capitals above for "look at its neighbours"."""
+    """What stands for a word with digits wherever it is; "" for itself; one of NEIGHBOURS for "look there"."""
     core = word.strip(".:")
     if core.isdigit() or (core[0] in "0123456789+-" and is_number(core)):
         return "T" if len(core) >= 10 and is_epoch(core) else NUMBER
@@ -22,16 +22,16 @@ def kind(word: str) -> str:
         return SHARE
     if core[0].isdigit() and core.replace("/", "").replace(".", "").isdigit() and "/" in core:
         return "T" if is_date(core) else SHARE
+    if is_sum(core):
+        return SUM
+    if is_id(core) or (core[:2] in ("0x", "0X") and len(core) > 10 and HEX.issuperset(core[2:])):
+        return "H"
     if (core[0] in "0123456789+~≈" and is_duration(core)) or core.endswith("/s"):
         return "D"
     if ":" in core and core[0].isdigit() and is_clock(core):
         return "T" if core.count(":") == 2 else CLOCK
     if is_date(core):
         return "T"
-    if is_sum(core):
-        return SUM
-    if is_id(core) or (core[:2] in ("0x", "0X") and len(core) > 10 and HEX.issuperset(core[2:])):
-        return "H"
     if "/" in core or ":" in word:
         new = _address(word)
     elif "-" in core or "_" in core:
