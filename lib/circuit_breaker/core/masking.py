@@ -85,10 +85,17 @@ def told_secrets(tool_input: object) -> set[str]:
         if not isinstance(text, str):
             continue
         text = text[:8000]
-        found.update(text[start:end] for start, end in _spans(text))
+        for start, end in _spans(text):
+            found.add(text[start:end])
+            found.update(_last_part(part) for part in text[start:end].split(";"))
         if name in ("command", "cmd"):
             found.update(_values(text))
     return {secret for value in found for secret in (value, value.strip("\"'\\ ")) if len(secret) >= 4}
+
+
+def _last_part(value: str) -> str:
+    """The secret in `user:secret`, `session=secret`, `Bearer secret`."""
+    return value.strip().rpartition(" ")[2].rpartition("=")[2].rpartition(":")[2]
 
 
 def _values(command: str) -> set[str]:
