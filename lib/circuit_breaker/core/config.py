@@ -82,17 +82,14 @@ DEFAULTS: Mapping[str, Any] = {
     },
 }
 RULES = tuple(DEFAULTS["circuit_breakers"])
-SCALARS = tuple(
-    key for key, value in DEFAULTS.items() if not isinstance(value, dict) and key != "defaults_version"
-)
 WORDS = {
     "mode": ("enforce", "observe"),
     "bypass_unknown": ("grant", "refuse"),
     "action": ("block", "warn", "observe"),
 }
-_STRENGTH = {"block": 2, "warn": 1, "observe": 0, "enforce": 1, True: 1, False: 0}
-_FRACTIONS = ("cooldown_base_seconds", "window_seconds", "probe_lease_seconds")
-_AT_LEAST_ONE = ("half_open_successes", "window_turns", "cooldown_steps")
+SCALARS = tuple(
+    key for key, value in DEFAULTS.items() if not isinstance(value, dict) and key != "defaults_version"
+)
 
 
 class Config:
@@ -132,18 +129,11 @@ def build(layers: Iterable[tuple[str, object]] = ()) -> Config:
     problems: list[str] = []
     weakened: list[str] = []
     for name, document in layers:
-        if not isinstance(document, dict):
-            problems.append(f"{name}: expected one JSON object, got {_shown(document)}")
+        if repr(document) == repr(DEFAULTS):  # the file of the first run, untouched: no opinion
             continue
-        silent = document.get("defaults_version") == DEFAULTS_VERSION
-        soft = weakened if name.startswith("project") else None
-        for key, value in document.items():
-            if key == "circuit_breakers":
-                _merge_rules(name, value, values, silent, problems, soft)
-            elif key == "memory_limits":
-                _merge_table(name, key, value, values[key], DEFAULTS[key], silent, problems, None)
-            else:
-                _merge_key(name, key, key, value, values, DEFAULTS, silent, problems, soft)
+        from circuit_breaker.core import merging
+
+        merging.merge(name, document, values, problems, weakened)
     return Config(values, problems, weakened)
 
 
@@ -177,114 +167,3 @@ def _from_text(text: str, default: object) -> object:
     if isinstance(default, list):
         return [part.strip() for part in text.split(",") if part.strip()]
     return text
-
-
-def _merge_rules(
-    name: str,
-    document: object,
-    values: dict[str, Any],
-    silent: bool,
-    problems: list[str],
-    soft: list[str] | None,
-) -> None:
-    if not isinstance(document, dict):
-        problems.append(f"circuit_breakers: expected an object, got {_shown(document)} ({name})")
-        return
-    for rule, table in document.items():
-        path = f"circuit_breakers.{rule}"
-        if rule not in RULES:
-            problems.append(f"{path}: unknown rule ({name}); the rules are {', '.join(RULES)}")
-            continue
-        defaults = DEFAULTS["circuit_breakers"][rule]
-        _merge_table(name, path, table, values["circuit_breakers"][rule], defaults, silent, problems, soft)
-
-
-def _merge_table(
-    name: str,
-    path: str,
-    document: object,
-    values: dict[str, Any],
-    defaults: Mapping[str, Any],
-    silent: bool,
-    problems: list[str],
-    soft: list[str] | None,
-) -> None:
-    if not isinstance(document, dict):
-        problems.append(f"{path}: expected an object, got {_shown(document)} ({name})")
-        return
-    for key, value in document.items():
-        _merge_key(name, f"{path}.{key}", key, value, values, defaults, silent, problems, soft)
-
-
-def _merge_key(
-    name: str,
-    path: str,
-    key: str,
-    value: object,
-    values: dict[str, Any],
-    defaults: Mapping[str, Any],
-    silent: bool,
-    problems: list[str],
-    soft: list[str] | None,
-) -> None:
-    known = key in defaults or (key == "exclude" and path.startswith("circuit_breakers."))
-    if not known:
-        problems.append(f"{path}: unknown key ({name})")
-        return
-    default = defaults.get(key, [])
-    if silent and value == default:
-        return
-    expected = _expected(key, value, default)
-    if expected:
-        problems.append(
-            f"{path}: expected {expected}, got {_shown(value)} ({name}); using {_shown(values.get(key, default))}"
-        )
-        return
-    if soft is not None and _weaker(key, values.get(key), value):
-        soft.append(f"{path} = {_shown(value)}")
-    values[key] = value
-
-
-def _weaker(key: str, before: object, after: object) -> bool:
-    if key == "bypass_keyword":
-        return before != after
-    if key in ("enabled", "mode", "action"):
-        return _STRENGTH[after] < _STRENGTH[before]
-    return False
-
-
-def _expected(key: str, value: object, default: object) -> str:
-    """What should have stood there; "" when `value` is fine."""
-    if key in WORDS:
-        return (
-            ""
-            if isinstance(value, str) and value in WORDS[key]
-            else " or ".join(f'"{word}"' for word in WORDS[key])
-        )
-    if isinstance(default, bool):
-        return "" if isinstance(value, bool) else "true or false"
-    if isinstance(default, str):
-        fine = isinstance(value, str) and bool(value.strip()) and "\n" not in value
-        return "" if fine else "a line of text"
-    if key == "cooldown_steps":
-        fine = isinstance(value, list) and bool(value) and all(_number(step) for step in value)
-        return "" if fine else "a list of numbers of 0 or more"
-    if isinstance(default, list):
-        fine = isinstance(value, list) and all(isinstance(item, str) for item in value)
-        return "" if fine else "a list of tool names"
-    if not _number(value) or (isinstance(value, float) and key not in _FRACTIONS):
-        return "a number of 0 or more" if key in _FRACTIONS else "a whole number of 0 or more"
-    if key in _AT_LEAST_ONE and value < 1:  # type: ignore[operator]
-        return "a whole number of 1 or more"
-    return ""
-
-
-def _number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return 0 <= value < 1e9  # NaN and infinity fail both ends
-
-
-def _shown(value: object) -> str:
-    text = repr(value) if not isinstance(value, bool) else str(value).lower()
-    return text if len(text) <= 40 else text[:37] + "..."
