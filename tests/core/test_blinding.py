@@ -61,6 +61,7 @@ VOLATILE = [
     ("\x1b[{}mred\x1b[0m", st.integers(30, 37).map(str)),
     ("working {}%\rdone", st.integers(0, 99).map(str)),
     ("Chunk ID: {}\nOutput: x", HEX),
+    ("Process running with session ID {}", NUMBER),
 ]
 COUNTS = [
     "{} failed, 3 passed in 1.2s",

@@ -117,6 +117,8 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
     before = text[start - 1] if start else "\n"
     if kind == volatile.SHARE:
         return "N" if text[begin:start].rstrip(" ")[-1:] == "[" and text[end - 1] == "%" else ""
+    if text.startswith("session ID ", max(0, start - 11)):
+        return "N"  # codex numbers a process that goes on by chance
     last = _word_before(text, marks, begin, start)
     if kind == volatile.CLOCK:
         after = text[end : end + 3].strip().lower()
