@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.core import config as settings
+from circuit_breaker.core.memory import Lane, Session
 from circuit_breaker.core.model import (
     DENIED,
     DENY,
@@ -12,12 +13,10 @@ from circuit_breaker.core.model import (
     MAIN,
     OK,
     Ask,
-    Lane,
     Prompt,
     Reported,
     Reset,
     Result,
-    Session,
     Stopped,
     Turn,
 )

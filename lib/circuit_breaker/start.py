@@ -22,8 +22,8 @@ else:
 
 # What hooks import on their common ways. A module that is not named here is found in the usual way.
 MODULES = {
-    "core": "asking blinding breaker config detectors evidence identity labels masking model outcomes policy reading shell"
-    " simple_commands turns verdicts volatile wording work",
+    "core": "asking blinding breaker config detectors evidence identity labels masking memory model outcomes policy reading rings"
+    " shell simple_commands turns verdicts volatile wording work",
     "edge": "armed codec files home hook incidents opening origin protocol stamp store",
 }
 # What running a module can raise that is missing, torn, or of another version than its neighbours.

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from circuit_breaker.core import model
+from circuit_breaker.core import memory, model
 
-KINDS = [kind for kind in vars(model).values() if isinstance(kind, type) and kind.__base__ is model.Record]
+KINDS = [
+    kind
+    for module in (memory, model)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and kind.__base__ is model.Record
+]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -22,7 +27,7 @@ def test_every_list_and_dict_of_a_value_is_copied_with_it(kind):
 
 
 def test_changed_copy_leaves_the_first_alone():
-    lane = model.Lane(recent=[[1]])
+    lane = memory.Lane(recent=[[1]])
     other = lane.but(turn=3)
     other.recent.append([2])
     assert (lane.turn, lane.recent) == (0, [[1]])

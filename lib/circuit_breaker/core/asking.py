@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from circuit_breaker.core import breaker, identity, verdicts
-from circuit_breaker.core.model import CLOSED, DENY, HALF_OPEN, OPEN, Ask, Circuit, Decision, Signal
+from circuit_breaker.core.memory import Circuit
+from circuit_breaker.core.model import CLOSED, DENY, HALF_OPEN, OPEN, Ask, Decision, Signal
 from circuit_breaker.core.work import Work
 
 SPAWNING = ("Agent", "Task")

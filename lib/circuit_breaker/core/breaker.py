@@ -5,7 +5,8 @@ The table of policy 7. Every function takes a Circuit and returns a new one; tim
 
 from __future__ import annotations
 
-from circuit_breaker.core.model import CLOSED, HALF_OPEN, OPEN, Circuit
+from circuit_breaker.core.memory import Circuit
+from circuit_breaker.core.model import CLOSED, HALF_OPEN, OPEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from circuit_breaker.core import identity
-from circuit_breaker.core.model import FAILURES, INVALID, OK, SILENT, Lane, Outcome, Session, Streak
+from circuit_breaker.core.memory import Lane, Session, Streak
+from circuit_breaker.core.model import FAILURES, INVALID, OK, SILENT, Outcome
 from circuit_breaker.core.outcomes import clip_of, label_of
 
 TYPE_CHECKING = False

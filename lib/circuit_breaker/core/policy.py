@@ -6,19 +6,17 @@ step(session, lane, event, config, now, name) -> (session', lane', decision, tra
 from __future__ import annotations
 
 from circuit_breaker.core import asking, breaker, evidence, turns, verdicts
+from circuit_breaker.core.memory import Circuit, Lane, Session
 from circuit_breaker.core.model import (
     CLOSED,
     HALF_OPEN,
     MAIN,
     OPEN,
     Ask,
-    Circuit,
     Decision,
-    Lane,
     Prompt,
     Reported,
     Reset,
-    Session,
     Signal,
     Stopped,
     Transition,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.core import asking, breaker, evidence, verdicts
 from circuit_breaker.core.detectors import DETECTORS, note_services
+from circuit_breaker.core.memory import Circuit, Streak
 from circuit_breaker.core.model import (
     CLOSED,
     DENIED,
@@ -16,12 +17,10 @@ from circuit_breaker.core.model import (
     OPEN,
     OURS,
     SILENT,
-    Circuit,
     Outcome,
     Reported,
     Result,
     Signal,
-    Streak,
     Turn,
 )
 from circuit_breaker.core.outcomes import clip_of, label_of, outcome_of, packed, unpacked

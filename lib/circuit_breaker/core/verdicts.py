@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from circuit_breaker.core import breaker
-from circuit_breaker.core.model import CLOSED, MAIN, Circuit, Signal
+from circuit_breaker.core.memory import Circuit
+from circuit_breaker.core.model import CLOSED, MAIN, Signal
 from circuit_breaker.core.work import CALLS_MAX, Work
 
 NOTES_MAX = 8

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core.model import CLOSED, HALF_OPEN, OPEN, Circuit, Signal
+from circuit_breaker.core.memory import Circuit
+from circuit_breaker.core.model import CLOSED, HALF_OPEN, OPEN, Signal
 
 MARKS = {
     OPEN: "\N{POLICE CARS REVOLVING LIGHT}",

@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core.model import (
-    ALLOW,
-    CLOSED,
-    END,
-    TELL,
-    Circuit,
-    Decision,
-    Lane,
-    Session,
-    Transition,
-)
+from circuit_breaker.core.memory import Circuit, Lane, Session
+from circuit_breaker.core.model import ALLOW, CLOSED, END, TELL, Decision, Transition
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

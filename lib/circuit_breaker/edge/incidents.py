@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from circuit_breaker.core.model import CLOSED, Circuit, Transition
+from circuit_breaker.core.memory import Circuit
+from circuit_breaker.core.model import CLOSED, Transition
 from circuit_breaker.edge import codec, files, store
 from circuit_breaker.edge.home import INCIDENTS, STATE, Places
 

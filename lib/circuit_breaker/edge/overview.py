@@ -6,7 +6,8 @@ import os
 import time
 
 from circuit_breaker.core.config import RULES, Config
-from circuit_breaker.core.model import CLOSED, HALF_OPEN, OPEN, Circuit, Session
+from circuit_breaker.core.memory import Circuit, Session
+from circuit_breaker.core.model import CLOSED, HALF_OPEN, OPEN
 from circuit_breaker.edge import codec, files, incidents, store
 from circuit_breaker.edge.home import INCIDENTS, STATE, Places, safe_name
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from circuit_breaker.core.model import Lane
+    from circuit_breaker.core.memory import Lane
 
 RANK = {CLOSED: 0, HALF_OPEN: 1, OPEN: 2}
 DAY = 86_400.0

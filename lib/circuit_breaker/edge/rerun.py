@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core.model import CLOSED, DENY, Ask, Lane, Session, Turn
+from circuit_breaker.core.memory import Lane, Session
+from circuit_breaker.core.model import CLOSED, DENY, Ask, Reported
 from circuit_breaker.core.policy import step
 from circuit_breaker.edge.protocol import Payload, event_of
 
@@ -54,10 +55,8 @@ class Rerun:
         event = event_of(payload, self.config.bypass_keyword)
         if event is None:
             return
-        if isinstance(event, Turn) and self._dropped:
-            event.results = [result for result in event.results if result.id not in self._dropped]
-            if not event.results:
-                return
+        if isinstance(event, Reported) and event.id in self._dropped:
+            return  # it never ran; its batch shows it as denied by us
         lane = payload.lane
         memory = self.lanes.get(lane) or Lane()
         self.session, self.lanes[lane], decision, transitions = step(

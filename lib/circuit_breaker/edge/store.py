@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core.model import CLOSED, Circuit, Lane, Record, Session, Streak
+from circuit_breaker.core.memory import Circuit, Lane, Session, Streak
+from circuit_breaker.core.model import CLOSED, Record
 from circuit_breaker.edge import armed, codec, files
 from circuit_breaker.edge.home import Places, safe_name
 
