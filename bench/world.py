@@ -86,6 +86,9 @@ class World:
             self.send(payload("PostToolBatch.bash-exit-1", tool_calls=[call]))
         if not (self.runtime / "armed" / SESSION).exists():
             raise RuntimeError("three equal failures did not arm the gate")
+        self.send(
+            payload("PreToolUse.bash", tool_use_id="first", tool_input={"command": "ls"})
+        )  # once a prompt: who wrote it
         return self
 
     def sessions(self, count: int) -> World:

@@ -30,6 +30,9 @@ READING_NAMES = frozenset(
 # What these return is the content of files: nothing in it changes by itself, and every change is news.
 VERBATIM = frozenset("Read Grep Glob LS NotebookRead read grep glob list Edit Write".split())
 LOOKUPS = frozenset("Read Grep Glob LS WebFetch WebSearch read grep glob list webfetch NotebookRead".split())
+GLANCES = frozenset(
+    "cat grep head ls pwd stat tail wc which".split()
+)  # programs that cannot write, whatever their options
 _MISSES = (
     "not found",
     "no such file",
@@ -51,6 +54,7 @@ _MISSES = (
     "not a directory",
 )
 _HOSTS_AT_HOME = ("localhost", "127.", "0.0.0.0", "[::1]", "::1", "10.", "192.168.", "host.docker.internal")
+LONG = 4096  # characters of a value that is known by its hash
 _DEPTH_MAX = 40  # deeper nested input is taken by its text
 ERROR_HEAD, ERROR_TAIL = 3, 5  # lines of an error that tell it apart
 
@@ -87,7 +91,9 @@ def command_of(given: dict[str, Any]) -> tuple[str, str]:
 
 
 def canonical(value: object, depth: int = 0) -> str:
-    """One text for equal JSON values: keys sorted, strings quoted by `repr`, nothing lost."""
+    """One text for equal JSON values: keys sorted, strings quoted by `repr`, long ones hashed."""
+    if isinstance(value, str) and len(value) > LONG:
+        return f"<{len(value)} {digest(value)}>"  # a megabyte is hashed where it stands, not quoted and copied about
     if value is None or isinstance(value, (str, int, float)):
         return repr(value)
     if depth > _DEPTH_MAX:
@@ -215,6 +221,24 @@ def change_level(tool: str, tool_input: object) -> int:
 
         return 0 if reading.is_reading(command) else 1
     return 0
+
+
+def only_looks(tool: str, tool_input: object) -> bool:
+    """Is it plain at a glance that a call changes nothing: a reading tool, or one bare reading command? False: look closer."""
+    if tool in LOOKUPS:
+        return True
+    if tool not in SHELLS or not isinstance(tool_input, dict):
+        return False
+    command = command_of(tool_input)[1]
+    bare = command.replace(" ", "").replace("-", "").replace("_", "").replace(".", "").replace("/", "")
+    if not bare.isalnum() or not bare.isascii():
+        return False  # quotes, variables, redirections, several commands
+    words = command.split(" ")
+    if words[0] == "git":
+        return (
+            words[1:2] in (["status"], ["log"], ["diff"], ["show"]) and "--o" not in command
+        )  # --output writes
+    return words[0] in GLANCES
 
 
 def _is_reading_name(name: str) -> bool:
