@@ -250,3 +250,14 @@ def test_other_calls_and_other_lanes_stay_free_while_a_circuit_is_open():
     assert stream.ask("Bash", {"command": "make lint"})[1].verdict == ALLOW
     assert stream.ask("Bash", {"command": "make test"}, lane="sub")[1].verdict == ALLOW
     assert stream.ask("Bash", {"command": "make test"}, cwd="/q")[1].verdict == ALLOW
+
+
+def test_long_error_is_shown_by_its_first_and_its_last_line():
+    stream = Stream()
+    trace = "\n".join(f'  File "/p/a{i}.py", line {i}, in f' for i in range(40))
+    for _ in range(3):
+        stream.bash("pytest", f"Exit code 1\nTraceback:\n{trace}\nValueError: no such colour", fails=True)
+    assert (
+        stream.lanes[""].circuits["tool_failure:Bash pytest"].clip
+        == "Exit code 1 … ValueError: no such colour"
+    )

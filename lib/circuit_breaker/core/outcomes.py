@@ -5,7 +5,7 @@ from __future__ import annotations
 from circuit_breaker.core import identity
 from circuit_breaker.core.model import FAILURES, SILENT, Outcome, Result
 
-CLIP_MAX = 160
+CLIP_MAX, HEAD_MAX = 160, 60  # characters of an error that people read, and of its first line in them
 # what an outcome that waits for its batch keeps on disk, in this order
 KEPT = (
     "id",
@@ -57,8 +57,19 @@ def clip_of(outcome: Outcome) -> str:
     if not outcome.clip and outcome.text and outcome.kind in FAILURES:
         from circuit_breaker.core import labels
 
-        outcome.clip = labels.clip(outcome.text, CLIP_MAX, outcome.input)
+        first, last = _telling_lines(outcome.text)
+        outcome.clip = labels.clip(first, HEAD_MAX if last else CLIP_MAX, outcome.input)
+        if last:
+            outcome.clip += " … " + labels.clip(last, CLIP_MAX - HEAD_MAX, outcome.input)
     return str(outcome.clip)
+
+
+def _telling_lines(text: str) -> tuple[str, str]:
+    """The lines of a long error that say most: its first, and its last, where a traceback or a test run names what broke."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    if len(lines) < 3 or len(text) < CLIP_MAX:
+        return text, ""
+    return lines[0], lines[-1]
 
 
 def packed(outcome: Outcome) -> list:
