@@ -32,9 +32,9 @@ class Record:
     def __init__(self, **values: Any) -> None:
         fields = self.__dict__
         fields.update(self.FIELDS)
-        for name, value in fields.items():
-            if value.__class__ in (list, dict) and name not in values:
-                fields[name] = value.copy()
+        for name in self.CONTAINERS:
+            if name not in values:
+                fields[name] = fields[name].copy()
         fields.update(values)
 
     def but(self, **changes: Any) -> Any:

@@ -47,9 +47,11 @@ class Rerun:
 
     def feed(self, fed: Fed) -> None:
         """One payload; what is of the wrong shape is the caller's to name. Raises ValueError."""
-        payload = Payload(fed.payload)
-        if payload.event == "PreToolUse" and not self._wakes(fed.payload.get("tool_name")):
+        if fed.payload.get("hook_event_name") == "PreToolUse" and not self._wakes(
+            fed.payload.get("tool_name")
+        ):
             return
+        payload = Payload(fed.payload)
         if payload.event == "UserPromptSubmit" or not payload.prompt:
             payload.prompt = payload.prompt or self.session.prompt
         event = event_of(payload, self.config.bypass_keyword)
