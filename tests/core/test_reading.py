@@ -8,6 +8,8 @@ from circuit_breaker.core.identity import is_poll
 from circuit_breaker.core.reading import is_reading, waits
 
 LOOKS = [
+    "Get-Content -Encoding UTF8 code\\\\a.py | Select-Object -First 5",
+    "tmux has-session -t x 2>/dev/null",
     "ls -la | head",
     "cat a 2>/dev/null || true",
     "git -C x status --short && git log --oneline -5",
@@ -42,6 +44,9 @@ LOOKS = [
     "ps aux | grep node | grep -v grep",
 ]
 CHANGES = [
+    "Get-Content a | Set-Content b",
+    "Get-ChildItem | ForEach-Object { rm x }",
+    "Remove-Item x",
     "ls > f",
     "echo x >> f",
     "cat a | tee b",

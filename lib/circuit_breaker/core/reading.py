@@ -15,13 +15,15 @@ READING = frozenset(
     " lscpu tree test [ [[ true false : sleep wait readlink realpath basename dirname seq awk gawk mawk sed curl strings xxd"
     " hexdump od md5sum sha1sum sha256sum shasum md5 cksum ping dig nslookup host lsof netstat ss jobs history man help"
     " exa eza zcat zgrep getent locale tty ldd nm objdump readelf ffprobe identify findstr zipinfo journalctl"
+    " base64 Get-Content Get-ChildItem Get-Item Get-Location Get-Process Select-String Select-Object Test-Path Measure-Object"
+    " Sort-Object Format-Table Format-List Out-String"
     " for case select cd pushd popd export set local exit return break continue read shift declare".split()
 )
 # Programs with reading subcommands; "-" stands for none given. A second word is looked at where `DEEPER` knows the first.
 SUBCOMMANDS = {
     "git": "status log diff show rev-parse ls-files ls-tree ls-remote blame describe shortlog cat-file grep rev-list"
     " merge-base whatchanged name-rev for-each-ref count-objects check-ignore var version help show-ref diff-tree"
-    " diff-index show-branch range-diff cherry",
+    " diff-index show-branch range-diff cherry fsck",
     "gh": "status search",
     "npm": "ls list view info outdated root prefix why explain",
     "pnpm": "ls list why outdated",
@@ -43,7 +45,7 @@ SUBCOMMANDS = {
     "apt-cache": "show search policy depends",
     "bundle": "list show",
     "terraform": "show output version",
-    "tmux": "ls list-sessions capture-pane",
+    "tmux": "ls list-sessions has-session capture-pane",
 }
 DEEPER = {
     "git remote": "- -v show get-url",
