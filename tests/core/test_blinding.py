@@ -21,6 +21,7 @@ SECONDS = st.decimals(0, 999, places=2).map(str)
 NUMBER = st.integers(1, 99999).map(str)
 EPOCH = st.integers(1_600_000_000, 1_899_999_999).map(str)
 UUID = st.uuids().map(str)
+PORT = st.integers(1000, 65535).map(str)
 
 # a text with a hole, and what changes in it by itself
 VOLATILE = [
@@ -48,6 +49,11 @@ VOLATILE = [
     ("sshd[{}]: closed", NUMBER),
     ("listening on localhost:{}", NUMBER),
     ("http://127.0.0.1:{}/x refused", NUMBER),
+    ("listening on :{}", PORT),
+    ("thread 'main' ({}) panicked at src/a.rs:5", NUMBER),
+    ("Output is being written to: /p/tasks/{}.output", HEX),
+    ('{{"request_id":"req_011C{}"}}', HEX),
+    ("/var/folders/ab/x/T/tmp{}/a.py", HEX),
     ("id={}", UUID),
     ("request {} failed", UUID),
     ("container {} started", HEX),
@@ -84,6 +90,10 @@ COUNTS = [
     "{}",
     "| {} | x |",
     '{{"count": {}}}',
+    '{{"count":10{}}}',
+    '"count" :10{}',
+    "step ({}) failed",
+    "test_call_{} failed",
     "x = {}",
     "/tmp/work/part{}.txt",
 ]

@@ -119,6 +119,10 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         return "N" if text[begin:start].rstrip(" ")[-1:] == "[" and text[end - 1] == "%" else ""
     if text.startswith("session ID ", max(0, start - 11)):
         return "N"  # codex numbers a process that goes on by chance
+    if text[start] == ":" and before in " \n(" and text[start - 2 : start - 1] not in ('"', "'"):
+        return "N" if 4 <= end - start - 1 <= 5 else ""  # listening on :8080
+    if before == "(" and text.startswith(") panicked", end):
+        return "N"  # a Rust thread
     last = _word_before(text, marks, begin, start)
     if kind == volatile.CLOCK:
         after = text[end : end + 3].strip().lower()
@@ -155,7 +159,7 @@ def _word_before(text: str, marks: bytes, begin: int, start: int) -> str:
 
 
 def _without_temporary(text: str, place: str) -> str:
-    """The first two names below a temporary folder are blinded where they look made up; what lies deeper stays."""
+    """The first two names in a temporary folder are blinded where they look made up; what lies deeper stays."""
     pieces = text.split(place)
     for i, piece in enumerate(pieces[1:], 1):
         size = min(len(piece), 160)
@@ -166,8 +170,9 @@ def _without_temporary(text: str, place: str) -> str:
         if colon >= 0:
             end = colon
         names = piece[:end].split("/")
-        for at, name in enumerate(names[:2]):
-            if name and _is_made_up(name):
+        own = 2 if place == "/var/folders/" else 0  # there the first two are a user's
+        for at, name in enumerate(names[: own + 2]):
+            if name and (at < own or _is_made_up(name)):
                 names[at] = "X" + (
                     name[name.rindex(".") :] if "." in name[-6:-1] and name[-1].isalpha() else ""
                 )

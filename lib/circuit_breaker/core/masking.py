@@ -25,7 +25,8 @@ _PROSE = frozenset(
     " manager file hash reset length policy input".split()
 )
 _OPTIONS = frozenset("-p -u -P -H -a -U --user --pass --pw --header --auth --proxy-user --key --pin".split())
-_TALKERS = frozenset("echo printf".split())
+# Programs that take a secret, or print one, wherever it stands.
+_TALKERS = frozenset("echo printf openssl htpasswd chpasswd mysqladmin smbpasswd security keytool".split())
 _LOGINS = frozenset("login auth unlock password passwd encrypt_string requirepass identified".split())
 _NOT_PASSWORDS = (
     "-path",
@@ -101,6 +102,9 @@ def _last_part(value: str) -> str:
 def _values(command: str) -> set[str]:
     """Values of assignments and of options that could take a secret, in the words of a command."""
     found: set[str] = set()
+    for told in command.split("<<<")[1:]:
+        span = _word(told, len(told) - len(told.lstrip()))
+        found.add(told[span[0] : span[1]] if span else "")
     for segment in segments(command):
         words = segment.words
         named = program(words)
@@ -109,7 +113,7 @@ def _values(command: str) -> set[str]:
             before = words[i - 1] if i else ""
             value = word.partition("=")[2]
             if value and (is_assignment(word) or word[:1] == "-"):
-                found.add(value)
+                found.update((value, value.rpartition("=")[2]))
             elif before in _OPTIONS or before.lower() in _LOGINS:
                 found.add(word)
                 found.update(part.strip() for part in word.split(":"))

@@ -10,6 +10,8 @@ UNITS = frozenset(
     "ns us µs μs ms s sec secs second seconds m min mins minute minutes h hr hrs hour hours"
     " millisecond milliseconds microseconds nanoseconds".split()
 )
+_OUTPUTS = (".output", ".log", ".tmp", ".pid", ".sock")  # of files that are named by an id
+_TITLES = frozenset("req msg toolu call chatcmpl resp trace span evt".split())  # of ids that services give
 NUMBER, CLOCK, SHARE, SUM = NEIGHBOURS = ("number", "clock", "share", "sum")  # told by their neighbours
 
 
@@ -111,6 +113,11 @@ def is_hex_id(text: str) -> bool:
     return text.islower() or text.isupper()
 
 
+def is_request(text: str) -> bool:
+    """What follows `req_` and its kind: letters and digits at random."""
+    return len(text) >= 8 and text.isalnum() and not text.isalpha() and not text.isdigit()
+
+
 def is_sum(text: str) -> bool:
     """As long as md5sum and its kind print it: beside a file's name, or as the whole answer, a changed one is news."""
     return len(text) in (32, 40, 64, 128) and is_id(text)
@@ -137,7 +144,7 @@ def is_host(text: str, port: str) -> bool:
 
 
 def _blind_id(part: str) -> str:
-    if is_id(part):
+    if is_id(part) or (part.endswith(_OUTPUTS) and is_id(part.rpartition(".")[0])):
         return "H"
     if is_date(part) or is_epoch(part):
         return "T"
@@ -152,7 +159,7 @@ def _compound(word: str) -> str:
         parts = word.split(joint)
         for i, part in enumerate(parts):
             stem, dot, ending = part.partition(".")
-            if is_id(stem) or is_epoch(stem):
+            if is_id(stem) or is_epoch(stem) or (i and parts[i - 1] in _TITLES and is_request(stem)):
                 parts[i] = "H" + dot + ending
             elif (
                 i
