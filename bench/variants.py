@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Callable, NamedTuple
 
-from circuit_breaker.core import blinding, config, detectors, evidence, identity, shell, turns, volatile
+from circuit_breaker.core import (
+    blinding,
+    config,
+    detectors,
+    evidence,
+    identity,
+    rings,
+    shell,
+    turns,
+    volatile,
+)
 from circuit_breaker.core.model import OK
 
 Patch = tuple[Any, str, Any]  # module, name, what stands there for one variant
@@ -90,7 +100,7 @@ def progress_rules() -> list[Variant]:
         Variant(
             "a ring may hold no foreign call",
             {},
-            ((detectors, "_round_before", _strict_round),),
+            ((rings, "_round_before", _strict_round),),
         ),
     ]
 
