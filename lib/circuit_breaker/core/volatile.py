@@ -10,6 +10,8 @@ UNITS = frozenset(
     "ns us µs μs ms s sec secs second seconds m min mins minute minutes h hr hrs hour hours"
     " millisecond milliseconds microseconds nanoseconds".split()
 )
+_DIGITS = frozenset("0123456789")
+_ID_MIN = 7  # characters: what git shortens a commit to
 _OUTPUTS = (".output", ".log", ".tmp", ".pid", ".sock")  # of files that are named by an id
 _TITLES = frozenset("req msg toolu call chatcmpl resp trace span evt".split())  # of ids that services give
 NUMBER, CLOCK, SHARE, SUM = NEIGHBOURS = ("number", "clock", "share", "sum")  # told by their neighbours
@@ -36,7 +38,7 @@ def kind(word: str) -> str:
         return "T"
     if "/" in core or ":" in word:
         new = _address(word)
-    elif "-" in core or "_" in core:
+    elif len(core) >= _ID_MIN and ("-" in core or "_" in core):
         new = _compound(word)
     else:
         return ""
@@ -98,7 +100,7 @@ def is_date(text: str) -> bool:
 
 
 def is_id(text: str) -> bool:
-    return len(text) >= 7 and (is_hex_id(text) or is_uuid(text))
+    return len(text) >= _ID_MIN and (is_hex_id(text) or is_uuid(text))
 
 
 def is_uuid(text: str) -> bool:
@@ -144,6 +146,8 @@ def is_host(text: str, port: str) -> bool:
 
 
 def _blind_id(part: str) -> str:
+    if len(part) < _ID_MIN or _DIGITS.isdisjoint(part):
+        return part
     if is_id(part) or (part.endswith(_OUTPUTS) and is_id(part.rpartition(".")[0])):
         return "H"
     if is_date(part) or is_epoch(part):
