@@ -16,12 +16,23 @@ QUICK = {"circuit_breakers": {"tool_failure": {"cooldown_base_seconds": 0}}}  # 
 
 
 LOST = "gave up"  # in place of an answer: three seconds were not enough to get the lock, and the hook said so
-PACE = 2.0  # seconds for AT_ONCE events on a machine that has nothing better to do; it takes half a second
+PACE = 1.0  # seconds for AT_ONCE events on a machine that has nothing better to do; it takes half a second
 
 
 @pytest.fixture
 def host(machine: Any) -> Host:
     return Host(machine)
+
+
+def send(host: Host, event: Any) -> Any:
+    """The answer to an event; LOST when its hook said that it could not get a lock."""
+    process = host.begin(event)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    if b"still locked after" in err:
+        return LOST
+    assert err == b""
+    return json.loads(out) if out else None
 
 
 def at_once(host: Host, events: Sequence[Any]) -> list[Any]:
@@ -30,18 +41,9 @@ def at_once(host: Host, events: Sequence[Any]) -> list[Any]:
     An event may be LOST only on a machine that is too busy for its lock to go round in time, and never in silence.
     """
 
-    def send(event: Any) -> Any:
-        process = host.begin(event)
-        out, err = process.communicate(timeout=60)
-        assert process.returncode == 0
-        if b"still locked after" in err:
-            return LOST
-        assert err == b""
-        return json.loads(out) if out else None
-
     started, before = time.monotonic(), len(host.faults())
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = list(pool.map(send, events))
+        answers = list(pool.map(lambda event: send(host, event), events))
     lost = answers.count(LOST)
     assert len(host.faults()) - before == lost
     busy = (time.monotonic() - started) / len(events) * AT_ONCE > PACE
@@ -50,16 +52,23 @@ def at_once(host: Host, events: Sequence[Any]) -> list[Any]:
 
 
 @pytest.mark.slow
-def test_1000_events_of_one_session_are_all_counted_and_none_twice(host: Host) -> None:
-    events = [
-        turn(f"t{n // 2}", f"step {n // 2}", f"result {n // 2}") for n in range(1000)
-    ]  # each delivered twice
-    answers = at_once(host, events)
+def test_1000_events_of_one_session_are_all_counted(host: Host) -> None:
+    answers = at_once(host, [turn(f"t{n}", f"step {n}", f"result {n}") for n in range(1000)])
     assert set(answers) <= {None, LOST}
-    counted = sum(1 for n in range(500) if None in answers[2 * n : 2 * n + 2])
+    memory = host.memory()
+    assert (memory["turn"], memory["n"]) == (answers.count(None),) * 2
+    assert host.armed() == set()
+
+
+@pytest.mark.slow
+def test_64_events_delivered_twice_at_once_count_once(host: Host) -> None:
+    answers = at_once(
+        host, [turn(f"t{n // 2}", f"step {n // 2}", f"result {n // 2}") for n in range(2 * AT_ONCE)]
+    )
+    assert set(answers) <= {None, LOST}
+    counted = sum(1 for n in range(AT_ONCE) if None in answers[2 * n : 2 * n + 2])
     memory = host.memory()
     assert (memory["turn"], memory["n"]) == (counted, counted)
-    assert host.armed() == set()
 
 
 @pytest.mark.slow
@@ -80,12 +89,14 @@ def test_1000_events_of_64_sessions_stay_apart(host: Host) -> None:
     with ThreadPoolExecutor(
         AT_ONCE
     ) as pool:  # the events of one session come in order, the sessions all at once
-        list(pool.map(lambda events: [host.send(event) for event in events], scripts.values()))
+        list(pool.map(lambda events: [send(host, event) for event in events], scripts.values()))
     for n, session in enumerate(scripts):
         assert host.memory(session)["turn"] == 8, session
         assert host.states(session) == (["OPEN"] if n % 2 == 0 else []), session
         assert host.armed(session) == ({"main.json"} if n % 2 == 0 else set()), session
-    assert host.faults() == []
+    assert all(
+        ".publish.lock" in line for line in host.faults()
+    )  # for people; on a busy machine the next one writes it
 
 
 def trip(host: Host, lane: str = "") -> None:
