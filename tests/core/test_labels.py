@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 from hypothesis import example, given
@@ -27,6 +27,11 @@ COMMANDS = [
     "openssl enc -aes256 -k {} -in f",
     "htpasswd -b f bob {}",
     "gh auth login --with-token <<< {}",
+    "gh secret set NAME --body {}",
+    "docker login --password-stdin <<EOF\n{}\nEOF",
+    "eval 'KEY={} make'",
+    "ssh host 'mysql -p{} db'",
+    "ssh-keygen -N {}",
     "docker login --password-stdin <<<'{}'",
     "kubectl create secret generic x --from-literal=name={}",
     "tool --password {} run",
@@ -118,6 +123,29 @@ def test_a_secret_in_a_command_is_written_nowhere(command: str, secret: str, ech
     told = command.format(secret, secret)
     for text in written(told, echo.format(command=told, secret=secret)):
         assert secret not in text
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda s: {"password": s},
+        lambda s: {"auth": {"apiKey": s}},
+        lambda s: {"headers": {"Authorization": f"Bearer {s}"}},
+        lambda s: {"items": [{"x": 1}, {"client_secret": s}]},
+        lambda s: {"env": [f"TOKEN={s}"]},
+        lambda s: {"content": f"password: {s}\n"},
+        lambda s: {"command": ["bash", "-lc", f"TOKEN={s} ./run"]},
+    ],
+    ids=["named", "nested", "header", "list", "environment", "content", "words"],
+)
+@given(secret=SECRET)
+def test_a_secret_in_any_parameter_is_masked_where_it_comes_back(
+    wrap: Callable[[str], dict[str, Any]], secret: str
+) -> None:
+    for tool in ("mcp__a__login", "Bash", "Write"):
+        assert secret not in label(tool, wrap(secret))
+    for text in (f"login with {secret} refused", f"{secret}: no", f"Exit code 1\n({secret})"):
+        assert secret not in clip(text, 160, wrap(secret))
 
 
 @pytest.mark.parametrize(

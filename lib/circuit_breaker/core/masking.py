@@ -26,40 +26,19 @@ _PROSE = frozenset(
 )
 _OPTIONS = frozenset("-p -u -P -H -a -U --user --pass --pw --header --auth --proxy-user --key --pin".split())
 # Programs that take a secret, or print one, wherever it stands.
-_TALKERS = frozenset("echo printf openssl htpasswd chpasswd mysqladmin smbpasswd security keytool".split())
-_LOGINS = frozenset("login auth unlock password passwd encrypt_string requirepass identified".split())
-_NOT_PASSWORDS = (
-    "-path",
-    "-print",
-    "-prune",
-    "-perm",
-    "-port",
-    "-pthread",
-    "-pedantic",
-    "-pipe",
-    "-pie",
-    "-python",
-    "-proto",
+_TALKERS = frozenset(
+    "echo printf openssl htpasswd chpasswd mysqladmin smbpasswd security keytool pass ssh-keygen".split()
 )
+_KEEPERS = frozenset(("secret", "secrets"))  # `gh secret set`, `kubectl create secret`
+_LOGINS = frozenset("login auth unlock password passwd encrypt_string requirepass identified".split())
+_NOT_PASSWORDS = tuple("-path -print -prune -perm -port -pthread -pedantic -pipe -pie -python -proto".split())
 _PREFIXES = (
     "sk- sk_ pk_ rk_ ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- xox AKIA ASIA AIza eyJ ya29. npm_ pypi- hf_ dop_v1_ SG."
 ).split()
-_FILE_ENDS = (
-    ".py",
-    ".js",
-    ".ts",
-    ".tsx",
-    ".go",
-    ".rs",
-    ".json",
-    ".md",
-    ".log",
-    ".txt",
-    ".html",
-    ".css",
-    ".java",
-    ".rb",
-)
+_FILE_ENDS = tuple(".py .js .ts .tsx .go .rs .json .md .log .txt .html .css .java .rb".split())
+_DEPTH_MAX = 8  # deeper nested input and commands in commands are left alone: nothing of them is shown
+_TOLD_MAX = 8000  # characters of a parameter that are searched
+_TEXTS_MAX = 500  # parameters that are searched
 
 
 def masked(text: str, tool_input: object = None) -> str:
@@ -77,15 +56,11 @@ def masked(text: str, tool_input: object = None) -> str:
 
 
 def told_secrets(tool_input: object) -> set[str]:
-    """What stood in the call where secrets stand: assignments, options, headers, addresses, logins."""
-    texts = list(tool_input.values()) if isinstance(tool_input, dict) else []
+    """What stood in the call where secrets stand: parameters by their names, assignments, options, headers, addresses, logins."""
     found: set[str] = set()
-    for name, text in zip(tool_input if isinstance(tool_input, dict) else (), texts):
-        if isinstance(text, list):
-            text = " ".join([part for part in text if isinstance(part, str)])
-        if not isinstance(text, str):
-            continue
-        text = text[:8000]
+    for name, text in _texts("", tool_input)[:_TEXTS_MAX]:
+        if _is_secret_name(name):
+            found.update((text, _last_part(text)))
         for start, end in _spans(text):
             found.add(text[start:end])
             found.update(_last_part(part) for part in text[start:end].split(";"))
@@ -94,24 +69,47 @@ def told_secrets(tool_input: object) -> set[str]:
     return {secret for value in found for secret in (value, value.strip("\"'\\ ")) if len(secret) >= 4}
 
 
+def _texts(name: str, value: object, depth: int = 0) -> list[tuple[str, str]]:
+    """(the name of the parameter, its text) for every text in the input; the words of a command are one text."""
+    if isinstance(value, str):
+        return [(name, value[:_TOLD_MAX])]
+    if depth > _DEPTH_MAX:
+        return []
+    if isinstance(value, dict):
+        return [pair for key, inner in value.items() for pair in _texts(str(key), inner, depth + 1)]
+    if not isinstance(value, list):
+        return []
+    words = " ".join([part for part in value if isinstance(part, str)])
+    inner = [pair for part in value if not isinstance(part, str) for pair in _texts(name, part, depth + 1)]
+    return [(name, words[:_TOLD_MAX]), *inner]
+
+
+def _is_secret_name(name: str) -> bool:
+    lowered = name.lower()
+    return lowered in _SHORT or any(part in lowered for part in _NAMES)
+
+
 def _last_part(value: str) -> str:
     """The secret in `user:secret`, `session=secret`, `Bearer secret`."""
     return value.strip().rpartition(" ")[2].rpartition("=")[2].rpartition(":")[2]
 
 
-def _values(command: str) -> set[str]:
-    """Values of assignments and of options that could take a secret, in the words of a command."""
+def _values(command: str, depth: int = 0) -> set[str]:
+    """Values of assignments and of options that could take a secret, in the words of a command, and what it is fed."""
     found: set[str] = set()
     for told in command.split("<<<")[1:]:
         span = _word(told, len(told) - len(told.lstrip()))
         found.add(told[span[0] : span[1]] if span else "")
+    found.update(line for line in command.partition("<<")[2].split("\n")[1:] if " " not in line)
     for segment in segments(command):
         words = segment.words
         named = program(words)
-        talks = bool(named) and named[0] in _TALKERS
+        talks = bool(named) and (named[0] in _TALKERS or not _KEEPERS.isdisjoint(named[1:3]))
         for i, word in enumerate(words):
             before = words[i - 1] if i else ""
             value = word.partition("=")[2]
+            if " " in word and depth < 3:  # a command for another shell
+                found |= _values(word, depth + 1)
             if value and (is_assignment(word) or word[:1] == "-"):
                 found.update((value, value.rpartition("=")[2]))
             elif before in _OPTIONS or before.lower() in _LOGINS:
