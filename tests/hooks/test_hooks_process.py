@@ -188,7 +188,9 @@ def nothing_is_denied(done: list[subprocess.CompletedProcess[bytes]], what: str)
         assert b"Traceback" not in process.stderr, (what, process)
 
 
-@pytest.mark.parametrize("gone", ["hooks", "lib", "lib/circuit_breaker/core", "lib/circuit_breaker/edge", "."])
+@pytest.mark.parametrize(
+    "gone", ["hooks", "lib", "lib/circuit_breaker/core", "lib/circuit_breaker/edge", "."]
+)
 def test_every_line_lets_the_call_through_when_a_folder_is_gone(
     every_line: Callable[..., Any], copy: Path, gone: str
 ) -> None:
@@ -202,7 +204,9 @@ def test_every_line_lets_the_call_through_when_any_file_is_gone(
     every_line: Callable[..., Any], copy: Path, part: str
 ) -> None:
     folders = ("hooks", "lib/circuit_breaker/core", "lib/circuit_breaker/edge")
-    ours = [name for name in RUNTIME if name.startswith(part) or (part == "rest" and not name.startswith(folders))]
+    ours = [
+        name for name in RUNTIME if name.startswith(part) or (part == "rest" and not name.startswith(folders))
+    ]
     assert ours
     for name in ours:
         kept = (copy / name).read_bytes()
