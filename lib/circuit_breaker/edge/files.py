@@ -158,24 +158,20 @@ class Lock:
         return self
 
     def _take(self) -> None:
+        """Try, and try again the more often the longer it takes: a queue in the kernel lets newcomers overtake for seconds."""
         if fcntl is None:
             return _take_on_windows(self.fd, self.wait)
-        try:
-            return fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pass  # somebody has it: queue for it, with an alarm
-        import _signal  # type: ignore[import-not-found]
-
-        def expired(*_: object) -> None:
-            raise TimeoutError(f"{self.path}: still locked after {self.wait:g} s")
-
-        before = _signal.signal(_signal.SIGALRM, expired)
-        _signal.setitimer(_signal.ITIMER_REAL, self.wait)
-        try:
-            fcntl.flock(self.fd, fcntl.LOCK_EX)
-        finally:
-            _signal.setitimer(_signal.ITIMER_REAL, 0)
-            _signal.signal(_signal.SIGALRM, before)
+        since = 0.0
+        pause = 0.002 + system.getpid() % 16 * 0.0002  # no two neighbours in step
+        while True:
+            try:
+                return fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                now = time.monotonic()
+            since = since or now
+            if now - since > self.wait:
+                raise TimeoutError(f"{self.path}: still locked after {self.wait:g} s")
+            time.sleep(pause / (1 + 4 * (now - since)))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
