@@ -16,7 +16,7 @@ def ask(work: Work, event: Ask) -> None:
     """Allow (say nothing), tell, or deny. Nothing is counted as an outcome here."""
     if work.config.mode == "observe" and event.tool not in SPAWNING:
         return
-    if schedules(event.tool) and event.guarded is not None:
+    if _schedules(event.tool) and event.guarded is not None:
         from circuit_breaker.core import tamper, wording
 
         if tamper.forging(event.tool, event.input, event.guarded):
@@ -89,8 +89,7 @@ def _deny(work: Work, event: Ask, counted: str, text: str, wait: float = 0.0) ->
     work.denial = Decision(verdict=DENY, circuit=counted, retry_in=wait, text=text)
 
 
-def schedules(tool: str) -> bool:
-    """Does the tool make a prompt that nobody types? By its name, as the registered matcher has it."""
+def _schedules(tool: str) -> bool:
     name = tool.lower()
     return "cron" in name or "schedul" in name or "wakeup" in name
 

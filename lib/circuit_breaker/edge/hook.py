@@ -91,7 +91,7 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
 def _complete(event: model.Ask, payload: protocol.Payload, where: Places, config: Config, env: Any) -> None:
     """What only the world knows about a call: is the session armed, what must be guarded, how long may it run."""
     event.armed = bool(armed.lanes(where, payload.session))
-    if not event.armed and not asking.schedules(event.tool):
+    if not event.armed and not _may_schedule(event.tool):
         return
     if identity.only_looks(event.tool, event.input):
         return  # nearly every second call of an armed session; what guards the breaker is loaded for the others
@@ -112,6 +112,11 @@ def _complete(event: model.Ask, payload: protocol.Payload, where: Places, config
     )
 
 
+def _may_schedule(tool: str) -> bool:
+    name = tool.lower()
+    return "cron" in name or "schedul" in name or "wakeup" in name
+
+
 def _look_up_origin(session: Session, event: Any, payload: protocol.Payload) -> None:
     """Once a prompt: what the transcript says of who wrote it. Only where something hangs on it: a gate, or a bypass."""
     if session.origin or not session.person or not hasattr(event, "origin"):
@@ -124,10 +129,7 @@ def _look_up_origin(session: Session, event: Any, payload: protocol.Payload) -> 
 
 
 def armed_again(where: Places, session_id: str) -> None:
-    """Put a marker right: unname lanes whose memory holds no live circuit, name those that do.
-
-    Where no marker is at all, each lane with a live circuit makes it again at its own next event (`store.update`).
-    """
+    """Put the marker right if it ever is not: unname lanes whose memory holds no live circuit, name those that do."""
     named = armed.lanes(where, session_id)
     folder = store.session_folder(where, session_id)
     if not named or not files.exists(folder):
