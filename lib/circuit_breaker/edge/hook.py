@@ -125,7 +125,13 @@ def _look_up_origin(session: Session, event: Any, payload: protocol.Payload) -> 
         return
     from circuit_breaker.edge import origin
 
-    event.origin = origin.of(payload.transcript, session.person)
+    for _ in range(20 if session.bypass and files.exists(payload.transcript) else 1):
+        event.origin = origin.of(payload.transcript, session.person)
+        if event.origin != origin.UNKNOWN:
+            return
+        time.sleep(
+            0.05
+        )  # a quick host asks before it has written the row: a bypass is worth a second's patience
 
 
 def armed_again(where: Places, session_id: str) -> None:
