@@ -125,9 +125,10 @@ def _look_up_origin(session: Session, event: Any, payload: protocol.Payload) -> 
         return
     from circuit_breaker.edge import origin
 
-    for _ in range(20 if session.bypass and files.exists(payload.transcript) else 1):
+    patience = 20 if session.bypass and files.exists(payload.transcript) else 0
+    for left in range(patience, -1, -1):
         event.origin = origin.of(payload.transcript, session.person)
-        if event.origin != origin.UNKNOWN:
+        if event.origin != origin.UNKNOWN or not left:
             return
         time.sleep(
             0.05
