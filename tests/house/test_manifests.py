@@ -124,6 +124,17 @@ def test_registered_lines_cannot_end_in_a_denial_by_accident() -> None:
         )
 
 
+def test_registered_lines_differ_in_their_hook_alone() -> None:
+    forms = set()
+    for _, matcher, hook in registered():
+        name = re.findall(r'/run" (\w+)', hook["command"])[0]
+        line = hook["command"].replace(SCRIPTS[name], "SCRIPT").replace(f'/run" {name};', '/run" NAME;')
+        if (name, matcher) == ("gate", "*"):
+            line = re.sub(r"\[ -e .*\|\| exit 0; ", "", line, count=1)
+        forms.add(line)
+    assert len(forms) == 1, forms
+
+
 def test_commands_are_answered_with_and_without_the_prefix() -> None:
     matchers = [matcher for event, matcher, _ in registered() if event == "UserPromptExpansion"]
     for command in ("circuit-status", "reset-circuit"):
