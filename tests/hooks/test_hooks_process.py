@@ -231,3 +231,36 @@ def test_every_line_lets_the_call_through_when_a_script_is_damaged(
         assert not any(b'"deny"' in process.stdout for process in done), name
         shutil.rmtree(copy / name) if damage == "a folder" else (copy / name).unlink()
         (copy / name).write_bytes(kept)
+
+
+@pytest.mark.parametrize("hook", SCRIPTS)
+def test_what_a_project_holds_is_never_run_in_place_of_python(
+    machine: Any, payload: Callable[..., Any], hook: str
+) -> None:
+    impostor = machine.project / "impostor"
+    impostor.write_text("#!/bin/sh\ntouch ran\n")
+    impostor.chmod(0o755)
+    below = machine.project / "state" / "claude-circuit-breaker"
+    below.mkdir(parents=True)
+    (below / "python").write_text(f"{impostor}\n")
+    (below / "armed").mkdir()
+    (below / "armed" / "_any").touch()
+    machine.runtime.mkdir(parents=True, exist_ok=True)
+    (machine.runtime / "python").write_text("./impostor\n")
+    body = json.dumps(payload(FIRST[hook], session_id=SESSION)).encode()
+    line = next(h["command"] for _, _, h in registered() if f'/run" {hook};' in h["command"])
+    for env in (
+        {"CIRCUIT_BREAKER_HOME": "", "XDG_STATE_HOME": "state"},
+        {"CIRCUIT_BREAKER_HOME": "state/claude-circuit-breaker"},
+        {},
+    ):
+        done = subprocess.run(
+            ["/bin/sh", "-c", line],
+            input=body,
+            capture_output=True,
+            env={**machine.env, "CLAUDE_PLUGIN_ROOT": str(ROOT), **env},
+            cwd=machine.project,
+            check=False,
+        )
+        assert done.returncode == 0
+        assert not (machine.project / "ran").exists(), env
