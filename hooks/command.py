@@ -1,6 +1,7 @@
-import sys  # UserPromptExpansion: /circuit-status, /reset-circuit.
+# UserPromptExpansion: /circuit-status, /reset-circuit.
+from _frozen_importlib_external import SourceFileLoader
 
-sys.path.insert(0, __file__.rpartition("hooks")[0] + "lib/circuit_breaker")
-from start import start
-
-start("command")
+path = __file__.rpartition("hooks")[0] + "lib/circuit_breaker/start.py"
+names = {"__name__": "start", "__file__": path}
+exec(SourceFileLoader("start", path).get_code("start"), names)
+names["start"]("command")

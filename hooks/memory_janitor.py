@@ -1,6 +1,7 @@
-import sys  # SessionStart: what is due, and which interpreter the hooks use.
+# SessionStart: what is due, and which interpreter the hooks use.
+from _frozen_importlib_external import SourceFileLoader
 
-sys.path.insert(0, __file__.rpartition("hooks")[0] + "lib/circuit_breaker")
-from start import start
-
-start("janitor", "opening")
+path = __file__.rpartition("hooks")[0] + "lib/circuit_breaker/start.py"
+names = {"__name__": "start", "__file__": path}
+exec(SourceFileLoader("start", path).get_code("start"), names)
+names["start"]("janitor", "opening")

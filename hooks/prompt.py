@@ -1,6 +1,7 @@
-import sys  # UserPromptSubmit: a new prompt; was the bypass said?
+# UserPromptSubmit: a new prompt; was the bypass said?
+from _frozen_importlib_external import SourceFileLoader
 
-sys.path.insert(0, __file__.rpartition("hooks")[0] + "lib/circuit_breaker")
-from start import start
-
-start("prompt")
+path = __file__.rpartition("hooks")[0] + "lib/circuit_breaker/start.py"
+names = {"__name__": "start", "__file__": path}
+exec(SourceFileLoader("start", path).get_code("start"), names)
+names["start"]("prompt")

@@ -1,6 +1,7 @@
-import sys  # Stop, SubagentStop: a turn that will not end.
+# Stop, SubagentStop: a turn that will not end.
+from _frozen_importlib_external import SourceFileLoader
 
-sys.path.insert(0, __file__.rpartition("hooks")[0] + "lib/circuit_breaker")
-from start import start
-
-start("stop")
+path = __file__.rpartition("hooks")[0] + "lib/circuit_breaker/start.py"
+names = {"__name__": "start", "__file__": path}
+exec(SourceFileLoader("start", path).get_code("start"), names)
+names["start"]("stop")

@@ -4,7 +4,9 @@ No annotations import and no module of ours here: this file is what every hook p
 """
 
 import sys
-from _frozen_importlib_external import MAGIC_NUMBER, SourceFileLoader
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import MAGIC_NUMBER, ExtensionFileLoader, SourceFileLoader
+from _imp import extension_suffixes
 from gc import disable
 from marshal import loads
 
@@ -26,6 +28,8 @@ MODULES = {
     " shell simple_commands turns verdicts volatile wording work",
     "edge": "armed codec files home hook incidents opening origin protocol stamp store",
 }
+# The extension modules that every hook needs; the import system would list folder after folder to find them.
+EXTENSIONS = ("_json", "fcntl")
 # What running a module can raise that is missing, torn, or of another version than its neighbours.
 FAULTS = (ImportError, OSError, SyntaxError, ValueError, NameError, AttributeError, TypeError, EOFError)
 PACKAGE = "circuit_breaker"
@@ -36,11 +40,13 @@ def start(name: str, entry: str = "hook") -> None:
     """Answer hook `name` (see edge/hook.py, or another module of edge that serves) and end the process."""
     disable()  # a hook does not live long enough for its garbage to matter
     here = __file__.rpartition("start.py")[0]
-    sys.path[0] = here[: -len(PACKAGE) - 2]  # the folder of the package, in place of the package
-    sys.path.reverse()  # the extension modules we need are at the other end
-    sys.modules["__future__"] = Features("__future__")
+    sys.path.append(here[: -len(PACKAGE) - 2])
+    features = sys.modules["__future__"] = Module("__future__")
+    features.__dict__.update(annotations=None, __getattr__=_feature)
     lay_out(here)
     try:
+        for extension in EXTENSIONS:
+            _load_extension(extension)
         getattr(sys.modules[f"{PACKAGE}.edge"], entry).serve(name)
     except FAULTS as error:  # serve has its own net: this is for a library with holes
         system.write(
@@ -87,18 +93,30 @@ class Later(Module):
         return getattr(self, name)
 
 
-class Features(Module):
-    """Stands for `__future__`, which each of our modules names and none uses; whoever asks for more gets the real one."""
+def _feature(name: str) -> "Any":
+    """What our stand-in for `__future__`, which each of our modules names and none uses, has not: the real one has it."""
+    if name[:2] == "__":
+        raise AttributeError(name)
+    del sys.modules["__future__"]
+    import __future__
 
-    annotations = None
+    return getattr(__future__, name)
 
-    def __getattr__(self, name: str) -> "Any":
-        if name[:2] == "__":
-            raise AttributeError(name)
-        del sys.modules["__future__"]
-        import __future__
 
-        return getattr(__future__, name)
+def _load_extension(name: str) -> None:
+    """Load an extension module from the last folder of the path, where they are; elsewhere an import will find it."""
+    if name in sys.builtin_module_names:
+        return
+    path = f"{sys.path[-2]}/{name}{extension_suffixes()[0]}"
+    loader = ExtensionFileLoader(name, path)
+    spec = ModuleSpec(name, loader, origin=path)
+    try:
+        module = loader.create_module(spec)
+        module.__spec__, module.__loader__ = spec, loader
+        loader.exec_module(module)
+    except ImportError:
+        return
+    sys.modules[name] = module
 
 
 def _code(name: str, source: str) -> "Any":

@@ -134,9 +134,11 @@ def slug(project: str) -> str:
 
 
 def _digest(text: str) -> str:
-    from _blake2 import blake2b
+    """12 hex digits, the same on every Python: a Rabin fingerprint, the bytes as one number modulo a prime of 48 bits."""
+    return f"{int.from_bytes(text.encode('utf-8', 'surrogatepass'), 'big') % _PRIME:012x}"
 
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+
+_PRIME = 2**48 - 59
 
 
 def _absolute(path: str) -> bool:
