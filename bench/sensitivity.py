@@ -20,12 +20,11 @@ from typing import Any, Callable, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 
 from baselines import RULES, calls
-from variants import Patch, Variant, identity_rules, progress_rules, thresholds
+from variants import Patch, Variant, identity_rules, outcomes_by, progress_rules, thresholds
 
 from circuit_breaker.core import (
     config,
     outcomes,
-    turns,
 )
 from circuit_breaker.edge import recording
 from circuit_breaker.edge.rerun import Rerun
@@ -170,7 +169,7 @@ def _work(job: tuple[str, int]) -> Measured:
     if kind == "plain":
         return plain(corpus, list(RULES)[index])
     variant = _shared[kind][index]
-    with patched(() if variant.remembers else ((turns, "outcome_of", outcomes.outcome_of),)):
+    with patched(() if variant.remembers else outcomes_by(outcomes.outcome_of)):
         return measure(corpus, variant)
 
 
@@ -178,7 +177,8 @@ def main(folder: str) -> None:
     """Print every table."""
     corpus = Corpus(folder)
     _shared["corpus"] = corpus
-    turns.outcome_of = remembering(outcomes.outcome_of)
+    for module, name, remembered in outcomes_by(remembering(outcomes.outcome_of)):
+        setattr(module, name, remembered)
     _shared["usual"] = [Variant("**as it is**")]
     _shared["thresholds"], _shared["identity"] = thresholds(), identity_rules()
     _shared["progress"] = progress_rules()

@@ -10,6 +10,7 @@ from circuit_breaker.core import (
     detectors,
     evidence,
     identity,
+    pending,
     rings,
     shell,
     turns,
@@ -46,6 +47,11 @@ def thresholds() -> list[Variant]:
     return found
 
 
+def outcomes_by(outcome_of: Callable[..., Any]) -> tuple[Patch, ...]:
+    """What makes `outcome_of` the one that is used wherever outcomes are made."""
+    return ((turns, "outcome_of", outcome_of), (pending, "outcome_of", outcome_of))
+
+
 def _changing(level: Callable[[Any], int]) -> tuple[Patch, ...]:
     usual = turns.outcome_of
 
@@ -55,7 +61,7 @@ def _changing(level: Callable[[Any], int]) -> tuple[Patch, ...]:
             outcome.change = level(outcome)
         return outcome
 
-    return ((turns, "outcome_of", outcome_of),)
+    return outcomes_by(outcome_of)
 
 
 def _without(field: str) -> tuple[Patch, ...]:
@@ -66,7 +72,7 @@ def _without(field: str) -> tuple[Patch, ...]:
         setattr(outcome, field, False)
         return outcome
 
-    return ((turns, "outcome_of", outcome_of),)
+    return outcomes_by(outcome_of)
 
 
 def _latest(lane: Any, start: int) -> int:

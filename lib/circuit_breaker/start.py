@@ -24,8 +24,8 @@ else:
 
 # What hooks import on their common ways. A module that is not named here is found in the usual way.
 MODULES = {
-    "core": "asking blinding breaker config detectors evidence identity labels masking memory model outcomes policy reading rings"
-    " shell simple_commands turns verdicts volatile wording work",
+    "core": "asking blinding breaker closing config detectors evidence identity labels masking memory model outcomes pending policy"
+    " reading rings shell simple_commands stopping trials turns verdicts volatile wording work",
     "edge": "armed codec files home hook incidents opening origin protocol stamp store",
 }
 # The extension modules that every hook needs; the import system would list folder after folder to find them.

@@ -7,14 +7,13 @@ from circuit_breaker.core.memory import Circuit
 from circuit_breaker.core.model import CLOSED, DENY, HALF_OPEN, OPEN, Ask, Decision, Signal
 from circuit_breaker.core.work import Work
 
-SPAWNING = ("Agent", "Task")
 DENIED_MAX, SPAWN_IDS_MAX, PASSED_MAX = 48, 128, 20
 UNCOUNTED = ""  # a denial that does not count against deny_limit
 
 
 def ask(work: Work, event: Ask) -> None:
     """Allow (say nothing), tell, or deny. Nothing is counted as an outcome here."""
-    if work.config.mode == "observe" and event.tool not in SPAWNING:
+    if work.config.mode == "observe" and event.tool not in identity.SPAWNING:
         return
     if _schedules(event.tool) and event.guarded is not None:
         from circuit_breaker.core import tamper, wording
@@ -25,31 +24,16 @@ def ask(work: Work, event: Ask) -> None:
             )
             _deny(work, event, "bypass:forgery", wording.forged(work.config.bypass_keyword))
             return
-    if event.tool in SPAWNING and not work.excluded(event.tool):
+    if event.tool in identity.SPAWNING and not work.excluded(event.tool):
         _spawn(work, event)
         if work.denial is not None:
             return
-    circuit = find(work, event.tool, event.input, identity.call_key(event.tool, event.input, event.cwd))
+    circuit = work.gate_of(event.tool, event.input, identity.call_key(event.tool, event.input, event.cwd))
     if circuit is not None and not work.excluded(event.tool) and work.action(circuit.rule) == "block":
         _gate(work, event, circuit)
         return
     if event.armed and not work.bypassed and event.guarded is not None and work.config.mode != "observe":
         _protect(work, event)
-
-
-def find(work: Work, tool: str, tool_input: object, key: str) -> Circuit | None:
-    """The live circuit that gates this call, if any."""
-    for circuit in work.lane.circuits.values():
-        if circuit.state == CLOSED:
-            continue
-        if key in circuit.keys:
-            return circuit
-        kind, _, subject = circuit.keys[0].partition(":") if circuit.keys else ("", "", "")
-        if kind == "shape" and identity.shape_key(tool, tool_input)[0] == subject:
-            return circuit
-        if kind == "service" and identity.service(tool, tool_input) == subject:
-            return circuit
-    return None
 
 
 def _gate(work: Work, event: Ask, circuit: Circuit) -> None:

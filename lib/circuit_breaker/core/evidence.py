@@ -184,23 +184,3 @@ def _varying(before: list, shape: str, parameters: dict | None) -> str | None:
 def brought_news(outcomes: Sequence[Outcome]) -> bool:
     """Did any call of the turn return what it had not returned before?"""
     return any(not outcome.repeats for outcome in outcomes if outcome.kind not in SILENT)
-
-
-def forget_successes(lane: Lane) -> None:
-    """A person's prompt helps: repeats and cycles of successful calls start anew; failures stay known."""
-    for key, streak in lane.streaks.items():
-        if streak.since < 0:
-            lane.streaks[key] = streak.but(
-                first=-1, counted=-1, times=0, row=0, run=0, result="", digits="", marks="", invalid=0
-            )
-        elif streak.invalid or streak.run:
-            lane.streaks[key] = streak.but(invalid=0, run=0)
-    lane.recent = [record for record in lane.recent if not record[4]]
-
-
-def forget_calls(lane: Lane, keys: Sequence[str]) -> None:
-    """A closed circuit's window is cleared."""
-    for key in keys:
-        lane.streaks.pop(key, None)
-    lane.recent = [record for record in lane.recent if record[2] not in keys]
-    lane.errors = {}

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from _imp import source_hash
 
-from circuit_breaker.core import shell
-from circuit_breaker.core.blinding import blind
+from circuit_breaker.core import blinding, shell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ WRITERS = frozenset(
     "Edit Write MultiEdit NotebookEdit edit write multiedit patch apply_patch create_file"
     " str_replace_editor".split()
 )
+SPAWNING = ("Agent", "Task")  # what the host calls its tools that start an agent
 SPAWNERS = frozenset(("Agent", "Task", "task"))
 COSMETIC = frozenset(
     "description timeout run_in_background yield_time_ms max_output_tokens justification".split()
@@ -109,7 +109,7 @@ def canonical(value: object, depth: int = 0) -> str:
 
 def result_key(text: str) -> str:
     """A result's identity, after blinding what changes by itself."""
-    return digest(blind(text))
+    return digest(blinding.blind(text))
 
 
 def digits_key(text: str) -> str:
@@ -127,7 +127,7 @@ def error_key(kind: str, text: str, tool_input: object = None) -> str:
     ]
     if len(told) > ERROR_HEAD + ERROR_TAIL:
         told = told[:ERROR_HEAD] + told[-ERROR_TAIL:]
-    return digest(f"{kind}\n{blind(chr(10).join(told))}")
+    return digest(f"{kind}\n{blinding.blind(chr(10).join(told))}")
 
 
 def _input_lines(tool_input: object) -> frozenset[str]:
@@ -269,14 +269,14 @@ def is_poll(tool: str, tool_input: object) -> bool:
 
 def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
     """Did a reading call only report that there is nothing there, or too much of it? Such errors are no sign of a loop."""
-    if tool not in LOOKUPS:
-        reads = tool in SHELLS or tool.startswith("mcp__")
-        if not reads or change_level(tool, tool_input):
-            return False
     start = text[:600].lower()
     if "spawn" in start:
         return False  # the tool's own program is missing, not what was looked for
-    return any(miss in start for miss in _MISSES)
+    if not any(miss in start for miss in _MISSES):
+        return False
+    if tool in LOOKUPS:
+        return True
+    return (tool in SHELLS or tool.startswith("mcp__")) and not change_level(tool, tool_input)
 
 
 def is_bare(text: str) -> bool:

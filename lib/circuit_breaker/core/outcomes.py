@@ -6,22 +6,6 @@ from circuit_breaker.core import identity
 from circuit_breaker.core.model import FAILURES, SILENT, Outcome, Result
 
 CLIP_MAX, HEAD_MAX = 160, 60  # characters of an error that people read, and of its first line in them
-# what an outcome that waits for its batch keeps on disk, in this order
-KEPT = (
-    "id",
-    "tool",
-    "key",
-    "kind",
-    "label",
-    "result",
-    "digits",
-    "error",
-    "clip",
-    "empty",
-    "poll",
-    "miss",
-    "change",
-)
 
 
 def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
@@ -70,13 +54,3 @@ def _telling_lines(text: str) -> tuple[str, str]:
     if len(lines) < 3 or len(text) < CLIP_MAX:
         return text, ""
     return lines[0], lines[-1]
-
-
-def packed(outcome: Outcome) -> list:
-    """The outcome as one row of memory; its input is left out."""
-    return [getattr(outcome, name) for name in KEPT]
-
-
-def unpacked(kept: list) -> Outcome:
-    """The outcome of such a row."""
-    return Outcome(**dict(zip(KEPT, kept)))

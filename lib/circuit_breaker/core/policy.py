@@ -5,11 +5,10 @@ step(session, lane, event, config, now, name) -> (session', lane', decision, tra
 
 from __future__ import annotations
 
-from circuit_breaker.core import asking, breaker, evidence, turns, verdicts
-from circuit_breaker.core.memory import Circuit, Lane, Session
+from circuit_breaker.core import asking, breaker, closing, pending, stopping, turns
+from circuit_breaker.core.memory import Lane, Session
 from circuit_breaker.core.model import (
     CLOSED,
-    HALF_OPEN,
     MAIN,
     OPEN,
     Ask,
@@ -17,7 +16,6 @@ from circuit_breaker.core.model import (
     Prompt,
     Reported,
     Reset,
-    Signal,
     Stopped,
     Transition,
     Turn,
@@ -51,13 +49,13 @@ def step(
     if isinstance(event, Ask):
         asking.ask(work, event)
     elif isinstance(event, Reported):
-        turns.reported(work, event)
+        pending.reported(work, event)
     elif isinstance(event, Turn):
         turns.turn(work, event)
     elif isinstance(event, Stopped):
-        _stopped(work, event)
+        stopping.stopped(work, event)
     elif isinstance(event, Reset):
-        _reset(work, event)
+        closing.reset(work, event)
     return work.session, work.lane, work.answer(), work.transitions
 
 
@@ -75,7 +73,7 @@ def _prompt(work: Work, event: Prompt) -> None:
     session.person, session.origin, session.before = prompt_id, "", [session.spawns]
     session.spawns, session.spawn_ids, session.spawn_told = 0, [], False
     for circuit in list(session.circuits.values()):
-        turns.close(work, circuit, "a person spoke")
+        closing.close(work, circuit, "a person spoke")
     if event.bypass:
         session.bypass, session.passed = prompt_id, 0
         work.say("bypass", "bypass:granted", f"{work.config.bypass_keyword} for one prompt")
@@ -102,15 +100,16 @@ def _sync(work: Work) -> None:
     session, lane = work.session, work.lane
     for circuit in list(lane.circuits.values()):
         if circuit.state != CLOSED and work.action(circuit.rule) != "block" and work.config.mode != "observe":
-            turns.close(work, circuit, "its rule no longer blocks", "reset")
+            closing.close(work, circuit, "its rule no longer blocks", "reset")
     if lane.prompt == session.person:
         return
-    turns.flush(work)
+    if lane.pending:
+        turns.flush(work)
     lane.prompt = session.person
-    evidence.forget_successes(lane)
+    closing.forget_successes(lane)
     lane.denials = lane.stops = 0
     _age_sequence(work)
-    turns.close_recursion(work)
+    closing.close_recursion(work)
     if session.bypass == session.person:
         return
     for circuit in list(lane.circuits.values()):
@@ -125,71 +124,3 @@ def _age_sequence(work: Work) -> None:
         prompts = run[4] + 1
         window = work.rule("sequential_tools")["window_turns"]
         work.lane.sequence = [*run[:4], prompts, run[5]] if prompts < window else []
-
-
-def _stopped(work: Work, event: Stopped) -> None:
-    """hook_recursion: a stop hook sends the turn on again and again, and nothing new comes of it."""
-    turns.flush(work)
-    lane, action = work.lane, work.action("hook_recursion")
-    if not event.again:
-        turns.close_recursion(work)
-        return
-    if not action:
-        return
-    lane.stops += 1
-    rule = work.rule("hook_recursion")
-    if lane.stops <= rule["threshold"]:
-        return
-    subject = "Stop" if work.name == MAIN else "SubagentStop"
-    signal = Signal(
-        rule="hook_recursion",
-        subject=subject,
-        count=lane.stops,
-        since=lane.n,
-        facts={"once": lane.stops > rule["threshold"] + 1},
-    )
-    if action != "block":
-        verdicts.act(work, signal)
-        return
-    _stop_recursion(work, signal)
-
-
-def _stop_recursion(work: Work, signal: Signal) -> None:
-    from circuit_breaker.core import wording
-
-    rule, steps = work.rule("hook_recursion"), work.config.cooldown_steps
-    cause = wording.cause(signal)
-    known = work.lane.circuits.get(f"hook_recursion:{signal.subject}")
-    circuit = known or Circuit(rule="hook_recursion", subject=signal.subject)
-    if circuit.state == CLOSED:
-        circuit = breaker.trip(
-            circuit.but(count=signal.count, cause=cause), work.now, rule["cooldown_base_seconds"], steps
-        )
-        work.count("hook_recursion", trips=1, seen=signal.count)
-        work.record("trip", circuit, CLOSED)
-    elif circuit.state == HALF_OPEN:
-        circuit = breaker.fail(circuit, work.now, rule["cooldown_base_seconds"], steps)
-        work.record("probe", circuit, HALF_OPEN, "the turn was sent on again")
-    else:
-        circuit, refusal = breaker.admit(circuit, f"stop-{work.lane.stops}", work.now, work.lane.turn, 0.0)
-        if not refusal:
-            work.record("probe", circuit, OPEN, "the turn may go on once")
-            work.put(circuit)
-            return
-    work.put(circuit)
-    verdicts.end_turn(work, circuit.name, cause, [])
-
-
-def _reset(work: Work, event: Reset) -> None:
-    """Close what a person named: all, a circuit, or a rule's circuits; their levels are forgotten too."""
-    everything = [*work.lane.circuits.values(), *work.session.circuits.values()]
-    for circuit in everything:
-        if event.which and event.which not in (circuit.name, circuit.rule):
-            continue
-        if circuit.state == CLOSED:
-            work.put(circuit.but(level=0))
-            continue
-        turns.close(work, circuit, "a person reset it", "reset")
-        if circuit.rule == "agent_spawn":
-            work.session.spawns, work.session.spawn_told = 0, False
-        work.lane.denials = work.lane.stops = 0

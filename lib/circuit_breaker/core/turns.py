@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core import asking, breaker, evidence, verdicts
+from circuit_breaker.core import breaker, closing, evidence, identity, pending, trials, verdicts
 from circuit_breaker.core.detectors import DETECTORS, note_services
-from circuit_breaker.core.memory import Circuit, Streak
 from circuit_breaker.core.model import (
-    CLOSED,
-    DENIED,
     HALF_OPEN,
-    INTERRUPTED,
     INVALID,
     LAUNCHED,
     MAIN,
@@ -18,37 +14,19 @@ from circuit_breaker.core.model import (
     OURS,
     SILENT,
     Outcome,
-    Reported,
     Result,
-    Signal,
     Turn,
 )
-from circuit_breaker.core.outcomes import clip_of, label_of, outcome_of, packed, unpacked
+from circuit_breaker.core.outcomes import outcome_of
 from circuit_breaker.core.work import Work
 
-SEEN_MAX, PENDING_MAX, SERVICE_TIMES_MAX = 128, 64, 64
-
-
-def reported(work: Work, event: Reported) -> None:
-    """A failure before its batch: kept until the turn ends; a failed probe opens its circuit at once."""
-    lane = work.lane
-    if event.id in lane.seen or event.id in lane.pending:
-        return
-    result = Result(id=event.id, tool=event.tool, input=event.input, hint=event.kind, text=event.text)
-    lane.cwd = lane.cwd or event.cwd  # a lane's first turn: the directory after it is the best that is known
-    outcome = outcome_of(result, event.kind, lane.cwd)
-    lane.pending[event.id] = packed(outcome)
-    while len(lane.pending) > PENDING_MAX:
-        del lane.pending[next(iter(lane.pending))]
-    circuit = asking.find(work, event.tool, event.input, outcome.key)
-    if circuit is not None and circuit.state == HALF_OPEN and circuit.probe == event.id:
-        _probed(work, circuit, outcome)
+SEEN_MAX, SERVICE_TIMES_MAX = 128, 64
 
 
 def flush(work: Work, keep: frozenset[str] = frozenset()) -> None:
     """Failures whose batch never came are a turn of their own."""
     lane = work.lane
-    lost = [unpacked(kept) for call_id, kept in lane.pending.items() if call_id not in keep]
+    lost = [pending.unpacked(kept) for call_id, kept in lane.pending.items() if call_id not in keep]
     lane.pending = {call_id: kept for call_id, kept in lane.pending.items() if call_id in keep}
     if lost:
         _take_turn(work, lost, frozenset(outcome.id for outcome in lost), lane.n)
@@ -90,7 +68,8 @@ def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str], n_befor
     note_services(work.session, outcomes, work.now, SERVICE_TIMES_MAX)
     if evidence.brought_news(free):
         lane.stops = 0
-        close_recursion(work)
+        if lane.circuits:
+            closing.close_recursion(work)
     _buy_probes(work, live_before, n_before)
     _detect(work, free)
     _count_denials(work, outcomes)
@@ -101,7 +80,7 @@ def _outcome(work: Work, result: Result) -> Outcome:
     lane = work.lane
     kept = lane.pending.get(result.id)
     if kept is not None:
-        outcome = unpacked(kept)
+        outcome = pending.unpacked(kept)
         outcome.input, outcome.text = result.input, result.text
         if outcome.kind != OK:
             return outcome
@@ -117,9 +96,9 @@ def _settle_circuits(work: Work, outcomes: list[Outcome], ids: frozenset[str]) -
     for outcome in outcomes:
         if work.excluded(outcome.tool):
             continue
-        circuit = asking.find(work, outcome.tool, outcome.input, outcome.key)
+        circuit = work.gate_of(outcome.tool, outcome.input, outcome.key)
         if circuit is not None:
-            _gated(work, circuit, outcome)
+            trials.gated(work, circuit, outcome)
         elif outcome.kind not in SILENT:
             known = free.get(outcome.key)
             if known is None or (outcome.kind == OK and known.kind != OK):
@@ -133,93 +112,6 @@ def _settle_circuits(work: Work, outcomes: list[Outcome], ids: frozenset[str]) -
         ):
             work.put(breaker.release(circuit, ran=False))  # this turn came after the probe's: it is over
     return list(free.values())
-
-
-def _gated(work: Work, circuit: Circuit, outcome: Outcome) -> None:
-    """The result of a call whose circuit is not CLOSED: the probe's is a verdict, an older call's is ignored."""
-    if circuit.state == HALF_OPEN and circuit.probe == outcome.id:
-        _probed(work, circuit, outcome)
-        return
-    if work.bypassed and outcome.kind == OK and _is_new(circuit, outcome):
-        close(work, circuit, "a call under the bypass brought something new")
-        return
-    if outcome.kind == INVALID:
-        _invalid_again(work, circuit, outcome)
-
-
-def _probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
-    if outcome.kind in (LAUNCHED, INTERRUPTED, OURS, DENIED):
-        work.put(breaker.release(circuit, ran=outcome.kind == LAUNCHED))
-        return
-    if outcome.kind == OK and _is_new(circuit, outcome):
-        better = breaker.succeed(circuit, work.config.half_open_successes)
-        if better.state == CLOSED:
-            close(work, circuit, "the trial call brought something new")
-            return
-        work.put(better)
-        work.record("probe", better, HALF_OPEN, f"good trial {better.good}")
-        return
-    if work.bypassed:
-        work.put(breaker.release(circuit, ran=True))
-        return
-    rule = work.rule(circuit.rule)
-    worse = breaker.fail(circuit, work.now, rule["cooldown_base_seconds"], work.config.cooldown_steps)
-    worse = worse.but(clip=clip_of(outcome) or worse.clip)
-    work.put(worse)
-    work.record(
-        "probe", worse, HALF_OPEN, "the trial call " + ("failed" if outcome.kind != OK else "changed nothing")
-    )
-
-
-def _is_new(circuit: Circuit, outcome: Outcome) -> bool:
-    return circuit.rule == "tool_failure" or circuit.results.get(outcome.key) != outcome.result
-
-
-def close(work: Work, circuit: Circuit, why: str, event: str = "close") -> None:
-    """CLOSED, its window cleared, on record."""
-    closed = breaker.close(circuit)
-    if event == "reset":
-        closed = closed.but(level=0)
-    work.put(closed)
-    evidence.forget_calls(work.lane, circuit.keys)
-    if circuit.rule == "sequential_tools":
-        work.lane.sequence = []
-    work.record(event, closed, circuit.state, why)
-
-
-def close_recursion(work: Work) -> None:
-    """Something new, a person or a plain Stop ends a stop-hook recursion."""
-    for circuit in list(work.lane.circuits.values()):
-        if circuit.rule == "hook_recursion" and circuit.state != CLOSED:
-            close(work, circuit, "the session went on", "close")
-
-
-def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
-    """A call that never reaches the gate goes on counting while its circuit is open: told each time, then ended."""
-    known = work.lane.streaks.pop(outcome.key, None) or Streak(label=label_of(outcome))
-    streak: Streak = known.but(invalid=known.invalid + 1, clip=clip_of(outcome))
-    work.lane.streaks[outcome.key] = streak
-    if work.action(circuit.rule) != "block":
-        return
-    count = circuit.count + 1
-    work.put(circuit.but(count=count, clip=clip_of(outcome)))
-    limit = 2 * work.rule("tool_failure")["threshold"]
-    if limit and streak.invalid < limit:
-        verdicts.tell(work, _invalid_signal(outcome, streak, count, limit), opened=True)
-    elif limit:
-        verdicts.end(work, _invalid_signal(outcome, streak, count, limit).but(step="end"))
-
-
-def _invalid_signal(outcome: Outcome, streak: Streak, count: int, limit: int) -> Signal:
-    return Signal(
-        rule="tool_failure",
-        subject=label_of(outcome),
-        keys=[outcome.key],
-        count=max(count, streak.invalid),
-        clip=clip_of(outcome),
-        calls=[label_of(outcome)] * streak.invalid,
-        facts={"invalid": True, "tool": outcome.tool, "left": limit - streak.invalid},
-    )
 
 
 def _buy_probes(work: Work, live_before: list[str], n_before: int) -> None:
@@ -268,7 +160,7 @@ def _end_invalid(work: Work, outcomes: list[Outcome]) -> None:
         if outcome.kind != INVALID or streak is None or streak.invalid < limit:
             continue
         if not work.ends and not work.excluded(outcome.tool, "tool_failure"):
-            verdicts.end(work, _invalid_signal(outcome, streak, streak.invalid, limit))
+            verdicts.end(work, trials.invalid_signal(outcome, streak, streak.invalid, limit))
 
 
 def _count_denials(work: Work, outcomes: list[Outcome]) -> None:
@@ -291,7 +183,7 @@ def _count_denials(work: Work, outcomes: list[Outcome]) -> None:
 
 def _hand_over_notes(work: Work, event: Turn) -> None:
     """The parent of an ended subagent learns of it: the main thread, or the lane whose batch held an agent call."""
-    if work.name != MAIN and not any(result.tool in asking.SPAWNING for result in event.results):
+    if work.name != MAIN and not any(result.tool in identity.SPAWNING for result in event.results):
         return
     for lane, text in work.session.notes:
         if lane != work.name:

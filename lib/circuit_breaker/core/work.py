@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from circuit_breaker.core import identity
 from circuit_breaker.core.memory import Circuit, Lane, Session
 from circuit_breaker.core.model import ALLOW, CLOSED, END, TELL, Decision, Transition
 
@@ -109,6 +110,20 @@ class Work:
         if len(circuits) > CIRCUITS_MAX:
             closed = [name for name, known in circuits.items() if known.state == CLOSED]
             del circuits[(closed or list(circuits))[0]]
+
+    def gate_of(self, tool: str, tool_input: object, key: str) -> Circuit | None:
+        """The live circuit that gates this call, if any."""
+        for circuit in self.lane.circuits.values():
+            if circuit.state == CLOSED:
+                continue
+            if key in circuit.keys:
+                return circuit
+            kind, _, subject = circuit.keys[0].partition(":") if circuit.keys else ("", "", "")
+            if kind == "shape" and identity.shape_key(tool, tool_input)[0] == subject:
+                return circuit
+            if kind == "service" and identity.service(tool, tool_input) == subject:
+                return circuit
+        return None
 
     def answer(self) -> Decision:
         """The strongest of what was said."""

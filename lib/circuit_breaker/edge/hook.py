@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import time
 
-from circuit_breaker.core import asking, evidence, identity, model, policy, reading, shell, turns, volatile
+from circuit_breaker.core import (
+    asking,
+    blinding,
+    closing,
+    evidence,
+    identity,
+    model,
+    pending,
+    policy,
+    reading,
+    shell,
+    turns,
+    volatile,
+)
 from circuit_breaker.edge import armed, codec, files, home, incidents, protocol, store
 
 TYPE_CHECKING = False
@@ -21,9 +34,10 @@ ERRORS_MAX = 1 << 17  # bytes of errors.log before it is turned over: two such f
 # What a step runs through. A lock that everybody else waits for is held for the decision, not for imports.
 ALWAYS = (policy, armed)
 STEPS = {
-    "PreToolUse": (asking, identity, shell),
-    "PostToolUseFailure": (turns, evidence, asking, identity, volatile, shell, reading),
-    "PostToolBatch": (turns, evidence, asking, identity, volatile, shell, reading),
+    "PreToolUse": (asking, identity),
+    "PostToolUseFailure": (pending, identity),
+    "PostToolBatch": (turns, evidence, identity),
+    "UserPromptSubmit": (closing,),
 }
 PAYLOAD_MAX = 1 << 26  # 64 MB: more than any host sends
 
@@ -77,7 +91,7 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
             session = session.but(home=where.home)
         return session, memory, (decision, transitions)
 
-    for module in ALWAYS + STEPS.get(payload.event, ()):
+    for module in _steps(payload.event, event):
         module.annotations  # noqa: B018 - runs one that start.py has only laid out; each has this name
     (decision, transitions), faults = store.update(where, payload.session, lane, decide)
     answer = protocol.render(decision, payload.event)
@@ -86,6 +100,24 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
     if transitions:
         _record(where, payload.session, transitions)
     return answer
+
+
+def _steps(name: str, event: Any) -> list[Any]:
+    """The modules that an event will go through: a shell's command is read, its output blinded; a file's text is neither."""
+    steps = [*ALWAYS, *STEPS.get(name, ())]
+    calls = (
+        event.results
+        if name == "PostToolBatch"
+        else [event]
+        if name in STEPS and hasattr(event, "tool")
+        else []
+    )
+    for call in calls:
+        if call.tool in identity.SHELLS:
+            steps += (shell, reading) if name == "PostToolBatch" else (shell,)
+        if name != "PreToolUse" and call.tool not in identity.VERBATIM:
+            steps += (blinding, volatile)
+    return steps
 
 
 def _complete(event: model.Ask, payload: protocol.Payload, where: Places, config: Config, env: Any) -> None:
