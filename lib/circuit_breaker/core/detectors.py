@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from circuit_breaker.core import identity, rings
 from circuit_breaker.core.memory import Lane, Session
-from circuit_breaker.core.model import FAILURES, INVALID, LAUNCHED, SILENT, Outcome, Signal
+from circuit_breaker.core.model import FAILURES, INVALID, Outcome, Signal
 from circuit_breaker.core.outcomes import clip_of, label_of
 
 TYPE_CHECKING = False
@@ -214,20 +214,6 @@ def external_api(
         )
     return signals
 
-
-def note_services(session: Session, outcomes: Sequence[Outcome], now: float, keep: int) -> None:
-    """Count this turn's calls to outside services; the last `keep` times of each are remembered."""
-    for outcome in outcomes:
-        service = identity.service(outcome.tool, outcome.input)
-        if not service or (outcome.kind in SILENT and outcome.kind != LAUNCHED):
-            continue
-        known = session.services.pop(service, None) or [0, 0]
-        session.services[service] = [known[0] + 1, known[1]] + [*known[2:], round(now, 1)][-keep:]
-    while len(session.services) > SERVICES_MAX:
-        del session.services[next(iter(session.services))]
-
-
-SERVICES_MAX = 16
 
 DETECTORS = {
     "tool_failure": tool_failure,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from circuit_breaker.core import identity
 from circuit_breaker.core.memory import Lane, Session, Streak
-from circuit_breaker.core.model import FAILURES, INVALID, OK, SILENT, Outcome
+from circuit_breaker.core.model import FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
 from circuit_breaker.core.outcomes import clip_of, label_of
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Bounds of a lane's memory. A ring of 5 calls with a foreign one takes 6 x 4 rounds; the rest is room for real work.
 RECENT_MAX, STREAKS_MAX, MOVES_MAX, FAILS_MAX = 32, 64, 16, 32
-WRITTEN_MAX = 32
+WRITTEN_MAX, SERVICES_MAX = 32, 16
 
 
 def last_move(lane: Lane, start: int) -> int:
@@ -179,6 +179,29 @@ def _varying(before: list, shape: str, parameters: dict | None) -> str | None:
     if len(changed) > 1 or (changed and before[3] and changed[0] != before[3]):
         return None
     return changed[0] if changed else str(before[3])
+
+
+def note_services(session: Session, outcomes: Sequence[Outcome], now: float, keep: int) -> None:
+    """Count this turn's calls to outside services; the last `keep` times of each are remembered."""
+    for outcome in outcomes:
+        service = identity.service(outcome.tool, outcome.input)
+        if not service or (outcome.kind in SILENT and outcome.kind != LAUNCHED):
+            continue
+        known = session.services.pop(service, None) or [0, 0]
+        session.services[service] = [known[0] + 1, known[1]] + [*known[2:], round(now, 1)][-keep:]
+    while len(session.services) > SERVICES_MAX:
+        del session.services[next(iter(session.services))]
+
+
+def says_nothing(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> bool:
+    """Is there nothing in this turn that any rule could speak of: nothing failed, came again, went on, or went out?"""
+    if session.services or (lane.sequence and lane.sequence[2] > 1):
+        return False
+    for outcome in outcomes:
+        streak = lane.streaks.get(outcome.key)
+        if outcome.kind in FAILURES or outcome.repeats or (streak is not None and streak.run > 1):
+            return False
+    return True
 
 
 def brought_news(outcomes: Sequence[Outcome]) -> bool:

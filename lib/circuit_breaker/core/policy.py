@@ -42,6 +42,8 @@ def step(
     work = Work(session, lane, name, config, now)
     if isinstance(event, Prompt):
         _prompt(work, event)
+        if _can_wait(work):
+            return work.session, work.lane, work.answer(), work.transitions
     prompt = getattr(event, "prompt", "")
     _learn_origin(work, getattr(event, "origin", ""))
     work.bypassed = bool(work.session.bypass) and work.session.bypass == prompt
@@ -93,6 +95,13 @@ def _learn_origin(work: Work, origin: str) -> None:
     if origin == "system" and session.before:
         session.spawns += session.before[0]
         session.spawn_told = session.spawns > work.rule("agent_spawn")["threshold"]
+
+
+def _can_wait(work: Work) -> bool:
+    """Does what a prompt changes in this lane matter only to the lane's next event, which makes up for it?"""
+    lane = work.lane
+    aging = lane.sequence and work.rule("sequential_tools")["window_turns"] > 1
+    return not (lane.circuits or lane.pending or aging)
 
 
 def _sync(work: Work) -> None:

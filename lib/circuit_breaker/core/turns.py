@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core import breaker, closing, evidence, identity, pending, trials, verdicts
-from circuit_breaker.core.detectors import DETECTORS, note_services
+from circuit_breaker.core import breaker, closing, detectors, evidence, identity, pending, trials, verdicts
 from circuit_breaker.core.model import (
     HALF_OPEN,
     INVALID,
@@ -57,7 +56,7 @@ def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str], n_befor
     live_before = [circuit.name for circuit in lane.circuits.values() if circuit.state == OPEN]
     free = _settle_circuits(work, outcomes, ids)
     if not any(outcome.kind not in SILENT for outcome in outcomes):
-        note_services(work.session, outcomes, work.now, SERVICE_TIMES_MAX)
+        evidence.note_services(work.session, outcomes, work.now, SERVICE_TIMES_MAX)
         _count_denials(work, outcomes)
         return
     lane.turn += 1
@@ -65,13 +64,14 @@ def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str], n_befor
     evidence.note_writes(work.session, lane, free)
     evidence.note_errors(lane, free)
     evidence.note_sequence(lane, [o for o in outcomes if o.kind not in SILENT])
-    note_services(work.session, outcomes, work.now, SERVICE_TIMES_MAX)
+    evidence.note_services(work.session, outcomes, work.now, SERVICE_TIMES_MAX)
     if evidence.brought_news(free):
         lane.stops = 0
         if lane.circuits:
             closing.close_recursion(work)
     _buy_probes(work, live_before, n_before)
-    _detect(work, free)
+    if not evidence.says_nothing(work.session, lane, free):
+        _detect(work, free)
     _count_denials(work, outcomes)
 
 
@@ -127,7 +127,7 @@ def _buy_probes(work: Work, live_before: list[str], n_before: int) -> None:
 def _detect(work: Work, outcomes: list[Outcome]) -> None:
     lane = work.lane
     handled: set[str] = set()
-    for name, detector in DETECTORS.items():
+    for name, detector in detectors.DETECTORS.items():
         if not work.action(name):
             continue
         rule = work.rule(name)

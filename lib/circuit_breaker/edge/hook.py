@@ -7,7 +7,6 @@ import time
 from circuit_breaker.core import (
     asking,
     blinding,
-    closing,
     evidence,
     identity,
     model,
@@ -37,7 +36,6 @@ STEPS = {
     "PreToolUse": (asking, identity),
     "PostToolUseFailure": (pending, identity),
     "PostToolBatch": (turns, evidence, identity),
-    "UserPromptSubmit": (closing,),
 }
 PAYLOAD_MAX = 1 << 26  # 64 MB: more than any host sends
 
