@@ -62,9 +62,12 @@ class Record:
 
 
 class Result(Record):
-    """One call of a turn as the host reports it. `hint` is the kind its text alone suggests."""
+    """One call of a turn as the host reports it. `hint` is the kind its text alone suggests.
 
-    FIELDS = {"id": "", "tool": "", "input": None, "hint": OK, "text": ""}
+    `result` and `digits`: the keys of its text, for whom they are made elsewhere (or later: see rerun).
+    """
+
+    FIELDS = {"id": "", "tool": "", "input": None, "hint": OK, "text": "", "result": "", "digits": ""}
 
 
 class Ask(Record):

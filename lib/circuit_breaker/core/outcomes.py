@@ -15,8 +15,8 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
     outcome = Outcome(id=result.id, tool=tool, input=given, text=text, kind=kind, key=key)
     if kind in SILENT:
         return outcome
-    outcome.result = identity.digest(text) if tool in identity.VERBATIM else identity.result_key(text)
-    outcome.digits = identity.digits_key(text)
+    outcome.result = result.result or result_key(tool, text)
+    outcome.digits = result.digits or identity.digits_key(text)
     outcome.empty = not text.strip()
     outcome.poll = identity.is_poll(tool, given)
     if kind in FAILURES:
@@ -25,6 +25,11 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
     else:
         outcome.change = identity.change_level(tool, given)
     return outcome
+
+
+def result_key(tool: str, text: str) -> str:
+    """The identity of what a tool returned: of a file's content every byte, of all else what does not change by itself."""
+    return identity.digest(text) if tool in identity.VERBATIM else identity.result_key(text)
 
 
 def label_of(outcome: Outcome) -> str:

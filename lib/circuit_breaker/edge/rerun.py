@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
+from circuit_breaker.core import identity, outcomes
 from circuit_breaker.core.memory import Lane, Session
-from circuit_breaker.core.model import CLOSED, DENY, Ask, Reported
+from circuit_breaker.core.model import CLOSED, DENY, Ask, Reported, Turn
 from circuit_breaker.core.policy import step
 from circuit_breaker.edge.protocol import Payload, event_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from circuit_breaker.core.config import Config
-    from circuit_breaker.core.model import Transition
+    from circuit_breaker.core.model import Result, Transition
     from circuit_breaker.edge.recording import Fed
 
 TRIPS = ("trip", "ending")
+LATE_MAX = 4_096  # characters of a result that may wait for its keys
 SPAWNING = ("Agent", "Task")
+
+
+class Late:
+    """A key that is made when somebody compares it: most calls come once, and nobody asks what those returned."""
+
+    __slots__ = ("key", "make", "given")
+
+    def __init__(self, make: Callable[..., str], *given: str) -> None:
+        self.key, self.make, self.given = "", make, given
+
+    def __str__(self) -> str:
+        if not self.key:
+            self.key, self.given = self.make(*self.given), ()
+        return self.key
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or bool(other) and str(self) == str(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def put_off(results: Sequence[Result]) -> None:
+    """Keys for later; a long text is not kept for them."""
+    for result in results:
+        text = result.text
+        if len(text) <= LATE_MAX:
+            result.result = Late(outcomes.result_key, result.tool, text)
+            result.digits = Late(identity.digits_key, text)
 
 
 class Rerun:
@@ -59,6 +90,8 @@ class Rerun:
             return
         if isinstance(event, Reported) and event.id in self._dropped:
             return  # it never ran; its batch shows it as denied by us
+        if isinstance(event, Turn):
+            put_off(event.results)
         lane = payload.lane
         memory = self.lanes.get(lane) or Lane()
         self.session, self.lanes[lane], decision, transitions = step(
