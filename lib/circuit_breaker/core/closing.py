@@ -52,6 +52,8 @@ def forget_successes(lane: Lane) -> None:
     """A person's prompt helps: repeats and cycles of successful calls start anew; failures stay known."""
     for key, streak in lane.streaks.items():
         if streak.since < 0:
+            if streak.first < 0 and not streak.invalid and not streak.marks:
+                continue  # forgotten at an earlier prompt
             lane.streaks[key] = streak.but(
                 first=-1, counted=-1, times=0, row=0, run=0, result="", digits="", marks="", invalid=0
             )

@@ -269,7 +269,7 @@ def _without_options(words: list[str]) -> list[str]:
 
 def waits(command: str, depth: int = 0) -> bool:
     """Does it wait before or while it looks: a sleep in front or in a loop, `--watch`, `watch`, `wait`, `until`?"""
-    parts = segments(command) if depth <= _DEPTH else []
+    parts = list(segments(command)) if depth <= _DEPTH else []
     for i, segment in enumerate(parts):
         if "until" in segment.words[:1]:
             return True

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from circuit_breaker.core.shell import closing, end_of_substitution, is_assignment, normalise
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 # Programs that run the command after them, with those of their options that take a word of their own.
 WRAPPERS = {
     "sudo": "-u -g -h -p -C -D -R -T -U",
@@ -32,11 +36,10 @@ class Segment:
         self.inner: list[str] = []
 
 
-def segments(command: str) -> list[Segment]:
-    """The simple commands of a line, in order. Of a here-document only what it runs in $( ) counts."""
+def segments(command: str) -> Iterator[Segment]:
+    """The simple commands of a line, in order, each read when it is asked for. Of a here-document only what it runs in $( ) counts."""
     command = command[:LONGEST]
     marks = command.translate(_SPLITTING)
-    found: list[Segment] = []
     now = Segment()
     word: list[str] = []
     bodies: list[str] = []  # the words that end the here-documents to come
@@ -91,13 +94,12 @@ def segments(command: str) -> list[Segment]:
                 i += len(redirect)
             else:
                 if now.words or now.writes or now.inner:
-                    found.append(now)
+                    yield now
                     now = Segment()
                 redirect = ""
                 i += 1
                 if c == "\n" and bodies and i < size:
                     i = _past_bodies(command, i, bodies, now)
-    return found
 
 
 def substitutions(text: str) -> list[str]:
