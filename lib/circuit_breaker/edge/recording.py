@@ -10,6 +10,7 @@ import gzip
 import heapq
 import json
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from circuit_breaker.edge import transcript
@@ -21,18 +22,31 @@ if TYPE_CHECKING:
 
     Record = dict[str, Any]
 
-NO_BATCH = ("cancelled", "user_rejected")  # after these the host sends no result at all
 LAST_TIME = 253_402_300_000.0  # the end of the year 9999, in epoch seconds
 RESULTS = ("PostToolUse", "PostToolUseFailure", "ToolNotRun")
+CHUNK = 1 << 16  # bytes that are read at once
+_index, _time, _session = itemgetter("i"), itemgetter("t"), itemgetter("session_id")
+_value = (
+    json.JSONDecoder().raw_decode
+)  # `json.loads` guesses the encoding of each line and looks twice for blanks
 
 
 class Fed:
-    """One payload, the index of the record it comes from, its time, and the tokens of a transcript's turn."""
+    """One payload, the index of the record it comes from, its time, and the tokens of a transcript's turn.
 
-    __slots__ = ("payload", "event", "t", "tokens")
+    The payload is made when it is asked for: most calls wake nobody. `told` is what the record itself does not say.
+    """
 
-    def __init__(self, payload: Record, event: int, t: float, tokens: int = 0) -> None:
-        self.payload, self.event, self.t, self.tokens = payload, event, t, tokens
+    __slots__ = ("record", "told", "event", "t", "tokens")
+
+    def __init__(self, record: Record, told: Record, tokens: int = 0) -> None:
+        self.record, self.told, self.tokens = record, told, tokens
+        self.event, self.t = record["i"], record["t"]
+
+    @property
+    def payload(self) -> Record:
+        record = self.record
+        return {**{name: record[name] for name in _HOSTS if name in record}, **self.told}
 
 
 def files(paths: Iterable[str]) -> list[list[Path]]:
@@ -64,45 +78,62 @@ def sessions(group: list[Path], broken: Callable[[str], None]) -> Iterator[tuple
     if len(group) == 1:
         stream = _records(group[0], broken)
     else:
-        stream = heapq.merge(*(_records(path, broken) for path in group), key=lambda record: record["t"])
-    yield from groupby(stream, key=lambda record: record["session_id"])
+        stream = heapq.merge(*(_records(path, broken) for path in group), key=_time)
+    yield from groupby(stream, key=_session)
 
 
 def _records(path: Path, broken: Callable[[str], None]) -> Iterator[Record]:
-    opener = gzip.open if path.name.endswith(".gz") else open
     lines = 0
     index: dict[str, int] = {}
     try:
-        with opener(path, "rb") as stream:
-            for lines, line in enumerate(stream, 1):
-                try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError):
-                    if line.strip():
-                        broken(f"{path}:{lines}: not JSON")
+        for lines, line in enumerate(_lines(path), 1):
+            try:
+                text = line.decode("utf-8", "surrogatepass").strip("\ufeff \t\r")
+                row, end = _value(text)
+                if end != len(text):
+                    raise ValueError("more than one value")
+            except (ValueError, RecursionError):
+                if line.strip():
+                    broken(f"{path}:{lines}: not JSON")
+                continue
+            if not isinstance(row, dict):
+                broken(f"{path}:{lines}: not an object")
+                continue
+            for record in transcript.records(row) if transcript.is_row(row) else (row,):
+                session = record.get("session_id")
+                if not isinstance(session, str) or not isinstance(record.get("hook_event_name"), str):
+                    broken(f"{path}:{lines}: no session_id or hook_event_name")
                     continue
-                if not isinstance(row, dict):
-                    broken(f"{path}:{lines}: not an object")
+                number = index[session] = index.get(session, -1) + 1
+                wrong = _settle(record, number)
+                if wrong:
+                    broken(f"{path}:{lines}: {wrong}")
                     continue
-                for record in transcript.records(row) if transcript.is_row(row) else [row]:
-                    session = record.get("session_id")
-                    if not isinstance(session, str) or not isinstance(record.get("hook_event_name"), str):
-                        broken(f"{path}:{lines}: no session_id or hook_event_name")
-                        continue
-                    number = index[session] = index.get(session, -1) + 1
-                    wrong = _settle(record, number)
-                    if wrong:
-                        broken(f"{path}:{lines}: {wrong}")
-                        continue
-                    yield record
+                yield record
     except (OSError, EOFError) as error:
         broken(f"{path}:{lines + 1}: {error}")
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file. (`gzip` itself gives them one by one through two layers of Python.)"""
+    opener = gzip.open if path.name.endswith(".gz") else open
+    pieces: list[bytes] = []
+    with opener(path, "rb") as stream:
+        while chunk := stream.read1(CHUNK):
+            piece, *lines = chunk.split(b"\n")
+            pieces.append(piece)
+            for line in lines:
+                yield b"".join(pieces)
+                pieces = [line]
+    if pieces and pieces != [b""]:
+        yield b"".join(pieces)
 
 
 def _settle(record: Record, number: int) -> str:
     """Give a record an index and a time it can be sorted by; -> what is wrong with it, "" when nothing is."""
     for name in ("tool_use_id", "agent_id"):
-        if not isinstance(record.get(name, ""), (str, type(None))):
+        value = record.get(name)
+        if value is not None and not isinstance(value, str):
             return f"{name} is no string"
     if record.get("i").__class__ is not int:
         record["i"] = number
@@ -115,14 +146,12 @@ def _settle(record: Record, number: int) -> str:
 class _Lane:
     """The turn a lane is in: calls asked, results so far."""
 
-    __slots__ = ("turn", "calls", "asks", "results", "own_batches")
+    __slots__ = ("turn", "calls", "results")
 
     def __init__(self) -> None:
         self.turn: object = None
         self.calls: dict[str, Record] = {}
-        self.asks: list[Fed] = []
         self.results: list[Record] = []
-        self.own_batches = False
 
 
 def payloads(records: Iterable[Record]) -> Iterator[Fed]:
@@ -130,8 +159,11 @@ def payloads(records: Iterable[Record]) -> Iterator[Fed]:
     lanes: dict[str, _Lane] = {}
     for number, record in enumerate(records):
         name = record["hook_event_name"]
-        lane = lanes.setdefault(str(record.get("agent_id") or ""), _Lane())
-        if name in ("PreToolUse", *RESULTS):
+        agent = record.get("agent_id") or ""
+        lane = lanes.get(agent)
+        if lane is None:
+            lane = lanes[agent] = _Lane()
+        if name == "PreToolUse" or name in RESULTS:
             if _next_turn(lane, record):
                 yield from _end_turn(lane)
             lane.turn = record.get("turn")
@@ -143,15 +175,15 @@ def payloads(records: Iterable[Record]) -> Iterator[Fed]:
         if name == "PostToolBatch":
             yield from _end_turn(lane, record)
             continue
-        for other in lanes.values() if name == "UserPromptSubmit" and not record.get("agent_id") else (lane,):
+        for other in lanes.values() if name == "UserPromptSubmit" and not agent else (lane,):
             if other is lane or not other.calls:
                 yield from _end_turn(other)
-        payload = _payload(record)
+        told = {}
         if name == "UserPromptSubmit":
-            payload["prompt_id"] = str(
+            told["prompt_id"] = str(
                 record.get("prompt_id") or f"prompt-{record.get('prompt_index', number)}-{record['i']}"
             )
-        yield Fed(payload, record["i"], record["t"])
+        yield Fed(record, told)
     for lane in lanes.values():
         yield from _end_turn(lane)
 
@@ -177,37 +209,39 @@ def _end_turn(lane: _Lane, batch: Record | None = None) -> Iterator[Fed]:
     """Everything of the lane's turn, then its PostToolBatch: the record's own, or one made of its results."""
     calls, results = lane.calls, lane.results
     lane.calls, lane.results = {}, []
-    unheard = set()  # calls that no hook heard of before the batch
-    for result in results:
-        if result.get("cancelled") or result.get("validation_error"):
-            unheard.add(result.get("tool_use_id"))
+    unheard = {  # calls that no hook heard of before the batch
+        result.get("tool_use_id")
+        for result in results
+        if result.get("cancelled") or result.get("validation_error")
+    }
     heard = [record for call_id, record in calls.items() if call_id not in unheard]
     heard += [
         r
         for r in results
         if r["hook_event_name"] == "PostToolUseFailure" and r.get("tool_use_id") not in unheard
     ]
+    heard.sort(key=_index)
     paid = False
-    for record in sorted(heard, key=lambda record: record["i"]):
+    for record in heard:
         call = calls.get(str(record.get("tool_use_id", "")), record)
-        payload = {
-            **_payload(record),
-            "tool_name": call.get("tool_name", ""),
-            "tool_input": call.get("tool_input"),
-        }
         tokens = (
             0 if paid else record.get("tokens", 0)
         )  # a message is paid for once, however many rows hold its calls
         paid = paid or bool(tokens)
-        yield Fed(payload, record["i"], record["t"], tokens)
+        yield Fed(
+            record, {"tool_name": call.get("tool_name", ""), "tool_input": call.get("tool_input")}, tokens
+        )
     if batch is not None:
-        yield Fed(_payload(batch), batch["i"], batch["t"])
+        yield Fed(batch, {})
         return
-    last = max(results, key=lambda record: record["i"], default=None)
-    finished = [_call(calls, result) for result in results if not any(result.get(why) for why in NO_BATCH)]
-    if last is not None and finished:
-        made = {**_payload(last), "hook_event_name": "PostToolBatch", "tool_calls": finished}
-        yield Fed(made, last["i"], last["t"])
+    finished = [_call(calls, result) for result in results if not _goes_unsaid(result)]
+    if finished:
+        yield Fed(max(results, key=_index), {"hook_event_name": "PostToolBatch", "tool_calls": finished})
+
+
+def _goes_unsaid(result: Record) -> bool:
+    """Is it an end of a call after which the host sends no result at all?"""
+    return bool(result.get("cancelled") or result.get("user_rejected"))
 
 
 def _call(calls: dict[str, Record], result: Record) -> Record:
@@ -241,7 +275,3 @@ _HOSTS = (
     "stop_hook_active",
     "hook_event_name",
 )
-
-
-def _payload(record: Record) -> Record:
-    return {name: record[name] for name in _HOSTS if name in record}

@@ -78,9 +78,7 @@ class Rerun:
 
     def feed(self, fed: Fed) -> None:
         """One payload; what is of the wrong shape is the caller's to name. Raises ValueError."""
-        if fed.payload.get("hook_event_name") == "PreToolUse" and not self._wakes(
-            fed.payload.get("tool_name")
-        ):
+        if fed.record["hook_event_name"] == "PreToolUse" and not self._wakes(fed.told["tool_name"]):
             return
         payload = Payload(fed.payload)
         if payload.event == "UserPromptSubmit" or not payload.prompt:
