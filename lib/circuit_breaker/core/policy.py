@@ -39,11 +39,20 @@ def step(
     The decision's verdict is allow, tell, deny (Ask) or end (Turn, Stopped). Transitions are what incidents and `replay`
     show. `turns` counts PostToolBatch; see policy 2 to 8 for the rules.
     """
+    session, lane = session.but(), lane.but()
+    decision, transitions = advance(session, lane, event, config, now, name)
+    return session, lane, decision, transitions
+
+
+def advance(
+    session: Session, lane: Lane, event: Event, config: Config, now: float, name: str = MAIN
+) -> tuple[Decision, list[Transition]]:
+    """`step` for who gives the memory away: it is changed."""
     work = Work(session, lane, name, config, now)
     if isinstance(event, Prompt):
         _prompt(work, event)
         if _can_wait(work):
-            return work.session, work.lane, work.answer(), work.transitions
+            return work.answer(), work.transitions
     prompt = getattr(event, "prompt", "")
     _learn_origin(work, getattr(event, "origin", ""))
     work.bypassed = bool(work.session.bypass) and work.session.bypass == prompt
@@ -58,7 +67,7 @@ def step(
         stopping.stopped(work, event)
     elif isinstance(event, Reset):
         closing.reset(work, event)
-    return work.session, work.lane, work.answer(), work.transitions
+    return work.answer(), work.transitions
 
 
 def _prompt(work: Work, event: Prompt) -> None:

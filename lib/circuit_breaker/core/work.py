@@ -18,7 +18,7 @@ CIRCUITS_MAX = 24  # a lane's circuits; closed ones that only remember their lev
 
 
 class Work:
-    """The copies one step may change, the time and configuration it was given, and the answer it builds."""
+    """The memory one step may change, the time and configuration it was given, and the answer it builds."""
 
     __slots__ = (
         "session",
@@ -34,8 +34,7 @@ class Work:
     )
 
     def __init__(self, session: Session, lane: Lane, name: str, config: Config, now: float) -> None:
-        self.session: Session = session.but()
-        self.lane: Lane = lane.but()
+        self.session, self.lane = session, lane
         self.name, self.config, self.now = name, config, now
         self.bypassed = False
         self.transitions: list[Transition] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from circuit_breaker.core import identity, outcomes
 from circuit_breaker.core.memory import Lane, Session
 from circuit_breaker.core.model import CLOSED, DENY, Ask, Reported, Turn
-from circuit_breaker.core.policy import step
+from circuit_breaker.core.policy import advance
 from circuit_breaker.edge.protocol import Payload, event_of
 
 TYPE_CHECKING = False
@@ -66,6 +66,7 @@ class Rerun:
         "wasted",
         "tokens",
         "_dropped",
+        "_live",
     )
 
     def __init__(self, name: str, config: Config, enforce: bool = False) -> None:
@@ -75,6 +76,7 @@ class Rerun:
         self.warnings: list[dict[str, Any]] = []
         self.denied = self.calls = self.wasted = self.tokens = 0
         self._dropped: set[str] = set()
+        self._live: set[str | None] = set()
 
     def feed(self, fed: Fed) -> None:
         """One payload; what is of the wrong shape is the caller's to name. Raises ValueError."""
@@ -91,10 +93,12 @@ class Rerun:
         if isinstance(event, Turn):
             put_off(event.results)
         lane = payload.lane
-        memory = self.lanes.get(lane) or Lane()
-        self.session, self.lanes[lane], decision, transitions = step(
-            self.session, memory, event, self.config, fed.t, lane
-        )
+        memory = self.lanes.get(lane)
+        if memory is None:
+            memory = self.lanes[lane] = Lane()
+        decision, transitions = advance(self.session, memory, event, self.config, fed.t, lane)
+        self._mark(lane, memory)
+        self._mark(None, self.session)
         if isinstance(event, Ask) and decision.verdict == DENY:
             self._deny(event.id, fed)
         for transition in transitions:
@@ -102,10 +106,14 @@ class Rerun:
 
     def _wakes(self, tool: object) -> bool:
         """Is the gate awake for this call, as the registered lines have it?"""
-        if tool in SPAWNING:
-            return True
-        memories = [self.session, *self.lanes.values()]
-        return any(circuit.state != CLOSED for memory in memories for circuit in memory.circuits.values())
+        return bool(self._live) or tool in SPAWNING
+
+    def _mark(self, lane: str | None, memory: Lane | Session) -> None:
+        """Keep in mind whether a circuit of this lane (None: of the session) is live."""
+        if memory.circuits and any(circuit.state != CLOSED for circuit in memory.circuits.values()):
+            self._live.add(lane)
+        elif self._live:
+            self._live.discard(lane)
 
     def _deny(self, call_id: str, fed: Fed) -> None:
         self.denied += 1
