@@ -93,17 +93,19 @@ def command_of(given: dict[str, Any]) -> tuple[str, str]:
 
 def canonical(value: object, depth: int = 0) -> str:
     """One text for equal JSON values: keys sorted, strings quoted by `repr`, long ones hashed."""
-    if isinstance(value, str) and len(value) > LONG:
-        return f"<{len(value)} {digest(value)}>"  # a megabyte is hashed where it stands, not quoted and copied about
-    if value is None or isinstance(value, (str, int, float)):
+    if isinstance(value, str):
+        if len(value) > LONG:
+            return f"<{len(value)} {digest(value)}>"  # a megabyte is hashed where it stands, not quoted and copied about
+        return repr(value)
+    if value is None or isinstance(value, (int, float)):
         return repr(value)
     if depth > _DEPTH_MAX:
         return "..."
     if isinstance(value, dict):
-        inner = ",".join(f"{name!r}:{canonical(value[name], depth + 1)}" for name in sorted(value, key=str))
-        return "{" + inner + "}"
+        inner = [f"{name!r}:{canonical(value[name], depth + 1)}" for name in sorted(value, key=str)]
+        return "{" + ",".join(inner) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(canonical(item, depth + 1) for item in value) + "]"
+        return "[" + ",".join([canonical(item, depth + 1) for item in value]) + "]"
     return repr(value)
 
 

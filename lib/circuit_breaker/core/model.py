@@ -95,6 +95,8 @@ class Reported(Record):
         "input": None,
         "kind": FAILED,
         "text": "",
+        "result": "",
+        "digits": "",
         "cwd": "",
         "prompt": "",
         "lane": MAIN,

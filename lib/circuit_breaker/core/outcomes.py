@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from circuit_breaker.core import identity
-from circuit_breaker.core.model import FAILURES, SILENT, Outcome, Result
+from circuit_breaker.core.model import FAILURES, SILENT, Outcome, Reported, Result
 
 CLIP_MAX, HEAD_MAX = 160, 60  # characters of an error that people read, and of its first line in them
 
 
-def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
+def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
     """The outcome of `result` as the rules see it; `cwd` is the lane's directory before the turn."""
     tool, given, text = result.tool, result.input, result.text
     key = identity.call_key(tool, given, cwd)

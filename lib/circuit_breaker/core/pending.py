@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.core import trials
-from circuit_breaker.core.model import HALF_OPEN, Outcome, Reported, Result
+from circuit_breaker.core.model import HALF_OPEN, Outcome, Reported
 from circuit_breaker.core.outcomes import outcome_of
 from circuit_breaker.core.work import Work
 
@@ -31,9 +31,8 @@ def reported(work: Work, event: Reported) -> None:
     lane = work.lane
     if event.id in lane.seen or event.id in lane.pending:
         return
-    result = Result(id=event.id, tool=event.tool, input=event.input, hint=event.kind, text=event.text)
     lane.cwd = lane.cwd or event.cwd  # a lane's first turn: the directory after it is the best that is known
-    outcome = outcome_of(result, event.kind, lane.cwd)
+    outcome = outcome_of(event, event.kind, lane.cwd)
     lane.pending[event.id] = packed(outcome)
     while len(lane.pending) > PENDING_MAX:
         del lane.pending[next(iter(lane.pending))]

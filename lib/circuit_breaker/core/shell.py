@@ -143,6 +143,9 @@ def _past_wrapper(wrapper: str, rest: str) -> str:
 def first_word(text: str) -> tuple[str, str]:
     """(the first word of a folded command without its quotes, what follows it)."""
     text = text.lstrip(" ")
+    word = text.partition(" ")[0]
+    if word.isalnum():
+        return word, text[len(word) :]
     out: list[str] = []
     i = 0
     while i < len(text) and text[i] not in " ;&|\n()<>":

@@ -22,7 +22,7 @@ WRAPPERS = {
 KEYWORDS = frozenset("if then else elif fi while until do done ! { } ( ) esac".split())
 LONGEST = 20_000  # characters of a command that are looked at
 _BLANK = " \t\r"
-_SPLITTING = {ord(c): "\0" for c in "'\"\\#`$ \t\r\n;&|()<>"}
+_SPLITTING = {**{ord(c): "\0" for c in "'\"\\#`$\n;&|()<>"}, ord("\t"): " ", ord("\r"): " "}
 
 
 class Segment:
@@ -41,6 +41,12 @@ def segments(command: str) -> Iterator[Segment]:
     command = command[:LONGEST]
     marks = command.translate(_SPLITTING)
     now = Segment()
+    if "\0" not in marks:  # one command of bare words
+        now.words = [word for word in marks.split(" ") if word]
+        if now.words:
+            yield now
+        return
+    marks = marks.replace(" ", "\0")
     word: list[str] = []
     bodies: list[str] = []  # the words that end the here-documents to come
     started, redirect = False, ""

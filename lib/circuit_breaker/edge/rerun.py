@@ -41,7 +41,7 @@ class Late:
     __hash__ = None  # type: ignore[assignment]
 
 
-def put_off(results: Sequence[Result]) -> None:
+def put_off(results: Sequence[Result | Reported]) -> None:
     """Keys for later; a long text is not kept for them."""
     for result in results:
         text = result.text
@@ -92,6 +92,8 @@ class Rerun:
             return  # it never ran; its batch shows it as denied by us
         if isinstance(event, Turn):
             put_off(event.results)
+        elif isinstance(event, Reported):
+            put_off([event])
         lane = payload.lane
         memory = self.lanes.get(lane)
         if memory is None:
