@@ -85,8 +85,8 @@ def repeated_call(
     signals = []
     for outcome in outcomes:
         streak = lane.streaks.get(outcome.key)
-        if streak is None:
-            continue
+        if streak is None or (streak.times < 2 and streak.run < 2):
+            continue  # nothing came twice
         if outcome.poll:
             count, limit = streak.times, rule["poll_max"]
         else:
