@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from _imp import source_hash
 
-from circuit_breaker.core import blinding, shell
+from circuit_breaker.core import blinding, reading, shell, simple_commands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,8 +154,6 @@ def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None
 
 def _shape_of(command: str) -> str:
     """A command's first two words: plain where the second is a subcommand, else as a digest (it could be a secret)."""
-    from circuit_breaker.core import reading, simple_commands
-
     program, _, second = simple_commands.first_words(command).partition(" ")
     if second.isalpha() and second.islower() and second.isascii() and program in reading.SUBCOMMANDS:
         return f"{program} {second}"
@@ -180,8 +178,6 @@ def service(tool: str, tool_input: object) -> str:
         return "api.github.com"
     if "curl" not in command and "wget" not in command:
         return ""
-    from circuit_breaker.core import simple_commands
-
     for segment in simple_commands.segments(command):
         words = simple_commands.program(segment.words)
         if words and words[0] in ("curl", "wget"):
@@ -217,11 +213,8 @@ def change_level(tool: str, tool_input: object) -> int:
         return 0 if _is_reading_name(tool.rpartition("__")[2]) else 1
     if tool in SHELLS and isinstance(tool_input, dict):
         command = command_of(tool_input)[1]
-        from circuit_breaker.core import reading, simple_commands
-
         if "apply_patch" in command and simple_commands.first_words(command).startswith("apply_patch"):
             return 2
-
         return 0 if reading.is_reading(command) else 1
     return 0
 
@@ -264,8 +257,6 @@ def is_poll(tool: str, tool_input: object) -> bool:
     command = command_of(tool_input)[1]
     if not any(word in command for word in ("sleep", "watch", "until", "wait", "-w")):
         return False
-    from circuit_breaker.core import reading
-
     return reading.waits(command) and reading.is_reading(command)
 
 
