@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from circuit_breaker.edge import files
 
@@ -52,6 +55,78 @@ def test_what_is_replaced_is_read_again(tmp_path: Path, size: int) -> None:
     assert files.read(path) == b"x" * size
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_what_is_exchanged_is_read_again(tmp_path: Path) -> None:
+    path = str(tmp_path / "file")
+    for size in (3, 100_000, 4096, 0, 1, 70_000, 2):
+        files.exchange(path, b"x" * size)
+        assert files.read(path) == b"x" * size
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+        assert os.stat(path).st_nlink == 1
+    assert sorted(os.listdir(tmp_path)) == ["file", "file.spare"]
+
+
+@pytest.mark.parametrize("call", ["open", "write", "ftruncate", "unlink", "link", "replace", "rename"])
+@pytest.mark.parametrize("after", [False, True])
+def test_exchange_that_is_cut_short_leaves_one_of_the_two(
+    tmp_path: Path, mocker: MockerFixture, call: str, after: bool
+) -> None:
+    path = str(tmp_path / "file")
+    files.exchange(path, b"older")
+    files.exchange(path, b"old")
+    usual = getattr(files.system, call)
+
+    def killed(*given: Any, **named: Any) -> None:
+        if after:
+            usual(*given, **named)
+        raise KeyboardInterrupt
+
+    if call == "unlink":
+        (tmp_path / "file.last").write_text("of somebody who was killed")
+
+    mocker.patch.object(files.system, call, killed)
+    with pytest.raises(KeyboardInterrupt):
+        files.exchange(path, b"the new one")
+    mocker.stopall()
+    assert files.read(path) in (b"old", b"the new one")
+    for data in (b"next", b"and another", b"last"):
+        files.exchange(path, data)
+        assert files.read(path) == data
+    assert sorted(os.listdir(tmp_path)) == ["file", "file.spare"]
+
+
+@pytest.mark.parametrize("error", [errno.EPERM, errno.ENOTSUP, errno.EMLINK])
+def test_a_disk_without_second_names_is_written_all_the_same(
+    tmp_path: Path, mocker: MockerFixture, error: int
+) -> None:
+    mocker.patch.object(files.system, "link", side_effect=OSError(error, os.strerror(error)))
+    for data in (b"one", b"two", b"three"):
+        files.exchange(str(tmp_path / "file"), data)
+        assert (tmp_path / "file").read_bytes() == data
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "link", "second name", "last is a folder"])
+def test_what_stands_in_the_place_of_the_spare_is_let_alone(tmp_path: Path, kind: str) -> None:
+    path, other = tmp_path / "file", tmp_path / "other"
+    other.write_text("somebody's")
+    files.exchange(str(path), b"old")
+    spare = tmp_path / "file.spare"
+    spare.unlink(missing_ok=True)
+    if kind == "folder":
+        spare.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(spare)
+    elif kind == "link":
+        spare.symlink_to(other)
+    elif kind == "second name":
+        os.link(other, spare)
+    else:
+        (tmp_path / "file.last").mkdir()
+    files.exchange(str(path), b"new")
+    assert path.read_bytes() == b"new"
+    assert other.read_text() == "somebody's"
 
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "link", "dangling link", "link to a folder"])

@@ -102,19 +102,21 @@ def test_marker_stays_while_another_lane_lives(where: Places) -> None:
 
 
 def test_marker_is_there_before_the_memory_that_opens(where: Places, mocker: Any) -> None:
-    replace, order = files.replace, []
-    mocker.patch.object(
-        files,
-        "replace",
-        side_effect=lambda path, data: (order.append(Path(path).name), replace(path, data))[1],
-    )
+    order = []
+    for name in ("replace", "exchange"):
+        usual = getattr(files, name)
+        mocker.patch.object(
+            files,
+            name,
+            side_effect=lambda path, data, usual=usual: (order.append(Path(path).name), usual(path, data))[1],
+        )
     keep(where, Lane(circuits={"tool_failure:x": opened()}))
     assert order.index(SESSION) < order.index("main.json")
 
 
 def test_marker_goes_after_the_memory_that_closes(where: Places, mocker: Any) -> None:
     keep(where, Lane(circuits={"tool_failure:x": opened()}))
-    mocker.patch.object(files, "replace", side_effect=OSError(28, "full"))
+    mocker.patch.object(files, "exchange", side_effect=OSError(28, "full"))
     with pytest.raises(OSError, match="full"):
         keep(where, Lane())
     assert armed.lanes(where, SESSION) == [f"{SESSION}/main.json"]

@@ -65,6 +65,53 @@ def replace(path: str, data: bytes) -> None:
         raise
 
 
+def exchange(path: str, data: bytes) -> None:
+    """`replace` for a file that is replaced at every call, under a lock: its last two contents change places.
+
+    Renaming over the only name of a file takes ext4 0.3 ms, a thirtieth of a start: it writes the new file out and frees the
+    old one at once. Here both files live on, and `path` is at each moment one of them, whole: the new bytes go into `spare`,
+    the old ones are named `last` while `spare` becomes `path`, and are the next spare.
+    """
+    spare, last = path + ".spare", path + ".last"
+    if not _write_spare(spare, data):
+        replace(path, data)
+    elif _name_also(path, last):
+        system.replace(spare, path)
+        system.rename(last, spare)
+    else:
+        system.replace(spare, path)
+
+
+def _write_spare(spare: str, data: bytes) -> bool:
+    """Write `data` into `spare`; False when it cannot be: something stands there that is no file of one name."""
+    try:
+        fd = system.open(spare, _CREATE | getattr(system, "O_NONBLOCK", 0), 0o600)
+    except OSError:
+        return False
+    try:
+        info = system.fstat(fd)
+        if info.st_mode & _KIND != _REGULAR or info.st_nlink != 1:
+            return False
+        write_all(fd, data)
+        system.ftruncate(fd, len(data))
+    finally:
+        system.close(fd)
+    return True
+
+
+def _name_also(path: str, name: str) -> bool:
+    """Give a file a second name; False when there is none yet, or no second names on this disk or in this Python."""
+    try:
+        try:
+            system.link(path, name)
+        except FileExistsError:  # left by somebody who was killed
+            remove(name)
+            system.link(path, name)
+    except (OSError, AttributeError):
+        return False
+    return True
+
+
 def append(path: str, data: bytes) -> None:
     """Append `data` in one write, so that lines of two processes never mix. Makes the file (0600)."""
     fd = system.open(path, _CREATE | system.O_APPEND | getattr(system, "O_NONBLOCK", 0), 0o600)

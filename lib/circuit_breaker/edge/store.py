@@ -63,9 +63,9 @@ def update_folder(
         if is_live(new_session):
             armed.keep(where, session_id, armed.SESSION_WIDE, True)
         if new_lane != lane:
-            files.replace(lane_path, encode(new_lane))
+            files.exchange(lane_path, encode(new_lane))
         if new_session != session:
-            files.replace(session_path, encode(new_session))
+            files.exchange(session_path, encode(new_session))
         armed.keep(where, session_id, lane_name, live)  # looked at again after it
         armed.keep(where, session_id, armed.SESSION_WIDE, is_live(new_session))
     return answer, faults
