@@ -43,7 +43,7 @@ def tool_failure(
                 results={outcome.key: outcome.result},
                 count=count,
                 since=streak.since,
-                clip=clip_of(outcome) or streak.clip,
+                clip=clip_of(outcome),
                 calls=[label_of(outcome)] * count,
                 facts={"stubborn": bool(stubborn), "invalid": outcome.kind == INVALID, "tool": outcome.tool},
             )

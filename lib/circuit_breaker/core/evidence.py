@@ -8,7 +8,7 @@ from __future__ import annotations
 from circuit_breaker.core import identity
 from circuit_breaker.core.memory import Lane, Session, Streak
 from circuit_breaker.core.model import FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
-from circuit_breaker.core.outcomes import clip_of, label_of
+from circuit_breaker.core.outcomes import label_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,8 +79,6 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     streak.fails = [fail for fail in streak.fails if fail[0] > moved][-FAILS_MAX:] + [[outcome.n, lane.turn]]
     streak.same = streak.same + 1 if streak.error == outcome.error else 1
     streak.error = outcome.error
-    if streak.same > 1 or len(streak.fails) > 1:
-        streak.clip = clip_of(outcome)
     if outcome.kind == INVALID:
         streak.invalid += 1
 
@@ -90,7 +88,7 @@ def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     if outcome.change == 2 or (outcome.change == 1 and streak.result != outcome.result):
         lane.moves.append([outcome.n, streak.ok_at])
     streak.ok_at = outcome.n
-    streak.since, streak.fails, streak.same, streak.error, streak.clip = -1, [], 0, "", ""
+    streak.since, streak.fails, streak.same, streak.error = -1, [], 0, ""
 
 
 def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:

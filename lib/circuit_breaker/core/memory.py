@@ -15,7 +15,6 @@ class Streak(Record):
         "fails": [],  # [n, turn] of its failures since then, the window's
         "error": "",  # key of its last error
         "same": 0,  # how many times running that error came
-        "clip": "",  # that error, clipped for people
         "invalid": 0,  # validation failures within this prompt
         "result": "",  # key of its last result, success or not
         "first": -1,  # n of the first of the equal results

@@ -63,7 +63,7 @@ def _is_new(circuit: Circuit, outcome: Outcome) -> bool:
 def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     """A call that never reaches the gate goes on counting while its circuit is open: told each time, then ended."""
     known = work.lane.streaks.pop(outcome.key, None) or Streak(label=label_of(outcome))
-    streak: Streak = known.but(invalid=known.invalid + 1, clip=clip_of(outcome))
+    streak: Streak = known.but(invalid=known.invalid + 1)
     work.lane.streaks[outcome.key] = streak
     if work.action(circuit.rule) != "block":
         return
