@@ -719,28 +719,28 @@ def test_registered_lines_run_from_a_folder_of_any_name(person, tmp_path, monkey
         "HOME": str(person.home),
         "CIRCUIT_BREAKER_HOME": str(tmp_path / "breaker"),
     }
-    for line in person.lines():
-        if "command" in line.split()[-3]:
-            body = {
-                "hook_event_name": "UserPromptExpansion",
-                "session_id": "s",
-                "command_name": "circuit-status",
-                "command_args": "",
-            }
-            done = subprocess.run(
-                ["/bin/sh", "-c", line],
-                input=json.dumps(body),
-                capture_output=True,
-                text=True,
-                env=env,
-                cwd=tmp_path,
-                check=False,
-            )
-            assert (done.returncode, done.stderr) == (0, "")
-            assert "CIRCUIT BREAKER STATUS" in done.stdout
-            break
-    else:
-        pytest.fail("no line for the commands")
+    (line,) = (line for line in person.lines() if '/run" command;' in line)
+    body = {
+        "hook_event_name": "UserPromptExpansion",
+        "session_id": "s",
+        "command_name": "circuit-status",
+        "command_args": "",
+    }
+    for pinned in (False, True):
+        if pinned:
+            (tmp_path / "breaker").mkdir()
+            (tmp_path / "breaker" / "python").write_text(sys.executable + "\n")
+        done = subprocess.run(
+            ["/bin/sh", "-c", line],
+            input=json.dumps(body),
+            capture_output=True,
+            text=True,
+            env=env,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "CIRCUIT BREAKER STATUS" in done.stdout
     assert not (tmp_path / "pwned").exists()
 
 
