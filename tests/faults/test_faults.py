@@ -25,9 +25,9 @@ STOP = ("stop", {**BASE, "hook_event_name": "Stop", "stop_hook_active": False})
 
 
 @pytest.fixture
-def host(machine: Any) -> Host:
+def host(machine: Any, python: str) -> Host:
     """A machine whose session has worked a little and has one open circuit; its interpreter is pinned."""
-    host = Host(machine)
+    host = Host(machine, python)
     host.send(START)
     host.send(("prompt", {**PROMPT[1], "prompt_id": "p1"}))
     for n in range(3):
@@ -293,8 +293,9 @@ def test_unreadable_config_is_a_problem_that_status_names(host: Host, text: str)
         "-rf",
     ],
 )
-def test_session_id_that_is_no_name_stays_in_its_folder(machine: Any, session: str) -> None:
-    host = Host(machine)
+def test_session_id_that_is_no_name_stays_in_its_folder(machine: Any, session: str, python: str) -> None:
+    host = Host(machine, python)
+    host.send(START)
     changes = {"session_id": session}
     env = {"CLAUDE_CODE_SESSION_ID": session.replace("\0", "")}
     for n in range(3):
