@@ -15,7 +15,7 @@ def ask(work: Work, event: Ask) -> None:
     """Allow (say nothing), tell, or deny. Nothing is counted as an outcome here."""
     if work.config.mode == "observe" and event.tool not in identity.SPAWNING:
         return
-    if _schedules(event.tool) and event.guarded is not None:
+    if schedules(event.tool) and event.guarded is not None:
         from circuit_breaker.core import tamper, wording
 
         if tamper.forging(event.tool, event.input, event.guarded):
@@ -73,7 +73,8 @@ def _deny(work: Work, event: Ask, counted: str, text: str, wait: float = 0.0) ->
     work.denial = Decision(verdict=DENY, circuit=counted, retry_in=wait, text=text)
 
 
-def _schedules(tool: str) -> bool:
+def schedules(tool: str) -> bool:
+    """Is it a tool that has the host submit a prompt later?"""
     name = tool.lower()
     return "cron" in name or "schedul" in name or "wakeup" in name
 

@@ -103,16 +103,10 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
 def _steps(name: str, event: Any) -> list[Any]:
     """The modules that an event will go through: a shell's command is read, its output blinded; a file's text is neither."""
     steps = [*ALWAYS, *STEPS.get(name, ())]
-    calls = (
-        event.results
-        if name == "PostToolBatch"
-        else [event]
-        if name in STEPS and hasattr(event, "tool")
-        else []
-    )
-    for call in calls:
+    ended = hasattr(event, "results")
+    for call in event.results if ended else [event] if hasattr(event, "tool") else []:
         if call.tool in identity.SHELLS:
-            steps += (shell, reading) if name == "PostToolBatch" else (shell,)
+            steps += (shell, reading) if ended else (shell,)
         if name != "PreToolUse" and call.tool not in identity.VERBATIM:
             steps += (blinding, volatile)
     return steps
@@ -121,7 +115,7 @@ def _steps(name: str, event: Any) -> list[Any]:
 def _complete(event: model.Ask, payload: protocol.Payload, where: Places, config: Config, env: Any) -> None:
     """What only the world knows about a call: is the session armed, what must be guarded, how long may it run."""
     event.armed = bool(armed.lanes(where, payload.session))
-    if not event.armed and not _may_schedule(event.tool):
+    if not event.armed and not asking.schedules(event.tool):
         return
     if identity.only_looks(event.tool, event.input):
         return  # nearly every second call of an armed session; what guards the breaker is loaded for the others
@@ -140,11 +134,6 @@ def _complete(event: model.Ask, payload: protocol.Payload, where: Places, config
         keyword=config.bypass_keyword,
         commands=("reset-circuit", "circuit-breaker:reset-circuit"),
     )
-
-
-def _may_schedule(tool: str) -> bool:
-    name = tool.lower()
-    return "cron" in name or "schedul" in name or "wakeup" in name
 
 
 def _look_up_origin(session: Session, event: Any, payload: protocol.Payload) -> None:
