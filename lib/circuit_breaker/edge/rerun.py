@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 TRIPS = ("trip", "ending")
 LATE_MAX = 4_096  # characters of a result that may wait for its keys
-SPAWNING = ("Agent", "Task")
 
 
 class Late:
@@ -108,7 +107,7 @@ class Rerun:
 
     def _wakes(self, tool: object) -> bool:
         """Is the gate awake for this call, as the registered lines have it?"""
-        return bool(self._live) or tool in SPAWNING
+        return bool(self._live) or tool in identity.SPAWNING
 
     def _mark(self, lane: str | None, memory: Lane | Session) -> None:
         """Keep in mind whether a circuit of this lane (None: of the session) is live."""
