@@ -6,6 +6,7 @@ from typing import Any, Callable, NamedTuple
 
 from circuit_breaker.core import (
     blinding,
+    closing,
     config,
     detectors,
     evidence,
@@ -100,9 +101,7 @@ def progress_rules() -> list[Variant]:
         ),
         Variant("polls are calls like others", {}, _without("poll")),
         Variant("look-ups that miss are errors like others", {}, _without("miss")),
-        Variant(
-            "a person's prompt forgets nothing", {}, ((evidence, "forget_successes", lambda lane: None),)
-        ),
+        Variant("a person's prompt forgets nothing", {}, ((closing, "forget_successes", lambda lane: None),)),
         Variant(
             "a ring may hold no foreign call",
             {},
@@ -127,8 +126,8 @@ def identity_rules() -> list[Variant]:
     """Each rule of when two calls or results are the same, taken away."""
     empty: frozenset[str] = frozenset()
     rules: list[tuple[str, tuple[Patch, ...]]] = [
-        ("results as they are", ((identity, "blind", lambda text: text),)),
-        ("every digit of a result blinded", ((identity, "blind", blinding.without_digits),)),
+        ("results as they are", ((blinding, "blind", lambda text: text),)),
+        ("every digit of a result blinded", ((blinding, "blind", blinding.without_digits),)),
         ("file contents blinded too", ((identity, "VERBATIM", empty),)),
         ("colours kept", ((blinding, "without_escapes", lambda text: text),)),
         ("durations kept", ((volatile, "is_duration", _never),)),
