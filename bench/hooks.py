@@ -55,6 +55,8 @@ def rows(base: Path, python: str) -> list[Wanted]:
             }
         ],
     )
+    read = work()
+    read["tool_calls"][0] |= {"tool_name": "Read", "tool_input": {"file_path": f"{calm.project}/new.py"}}
     large = "x1 " * 350_000
     writing = payload("PreToolUse.edit", tool_input={"file_path": "/p/a", "content": large})
     written = work()
@@ -67,6 +69,7 @@ def rows(base: Path, python: str) -> list[Wanted]:
         Wanted(armed.scene("gate, armed", asked()), "", 1.25, 1.00),
         Wanted(armed.scene("gate, denies", asked(tool_input={"command": "make all"})), "", 1.25, 1.00),
         Wanted(calm.scene("monitor, success", work()), "", 1.25, 1.00),
+        Wanted(calm.scene("monitor, success of a reading tool", read), "", 1.25, 1.00),
         Wanted(calm.scene("monitor, failure", failure), "", 1.40, 1.05),
         Wanted(calm.scene("prompt", prompt), "", 1.25, 1.00),
         Wanted(calm.scene("SessionStart, nothing due", start), "", 1.50, 0.90),
