@@ -50,7 +50,7 @@ def interpreter(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
         pinned = (files.read(pin, 1 << 14) or b"").decode("utf-8", "surrogateescape").split("\n")[0]
     except OSError as error:
         return [Finding("python", FAULT, f"{pin}: {error}", f"remove {pin}")]
-    if pinned and not os.access(pinned, os.X_OK):
+    if pinned and (not os.path.isfile(pinned) or _version_of(pinned) is None):
         cure = "python3 plugin doctor --fix (the next session pins another)"
         findings.append(
             Finding(

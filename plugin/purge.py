@@ -15,9 +15,17 @@ from circuit_breaker.edge import files, home
 # The files that we write into a home or a runtime folder (see "On disk" in the interface), for a folder that somebody else made:
 # its `projects` and `backups` may be theirs, so nothing goes there but what bears a name that only we give.
 _HEX = "[0-9a-f]"
+MEMORY = (
+    "",
+    ".spare",
+    ".last",
+    ".*.broken",
+    ".*.tmp",
+)  # a memory file, and what `files` and `store` leave beside it
 OURS = (
     home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock", "errors.log", "errors.log.1", "python",
-    "armed/*", "sessions/*/session.json", "sessions/*/main.json", "sessions/*/agent-*.json", "sessions/*/lock",
+    "armed/*", "sessions/*/lock",
+    *(f"sessions/*/{name}.json{rest}" for name in ("session", "main", "agent-*") for rest in MEMORY),
     f"janitor/*-{_HEX * 12}.json", f"janitor/*-{_HEX * 12}.said", f"backups/*.*T*Z.{_HEX * 8}",
     "archives/.compress.lock", "archives/telemetry/*.jsonl.gz", "archives/telemetry/*.log.gz", "archives/sessions/*.json.gz",
     *(f"projects/*-{_HEX * 12}/{name}" for name in (home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock")),

@@ -31,7 +31,17 @@ MODULES = {
 # The extension modules that every hook needs; the import system would list folder after folder to find them.
 EXTENSIONS = ("_json", "fcntl")
 # What running a module can raise that is missing, torn, or of another version than its neighbours.
-FAULTS = (ImportError, OSError, SyntaxError, ValueError, NameError, AttributeError, TypeError, EOFError)
+FAULTS = (
+    ImportError,
+    OSError,
+    SyntaxError,
+    ValueError,
+    NameError,
+    AttributeError,
+    TypeError,
+    LookupError,
+    EOFError,
+)
 PACKAGE = "circuit_breaker"
 HEADER = 16  # bytes: magic number, flags, the source's time and size
 
@@ -40,13 +50,13 @@ def start(name: str, entry: str = "hook") -> None:
     """Answer hook `name` (see edge/hook.py, or another module of edge that serves) and end the process."""
     disable()  # a hook does not live long enough for its garbage to matter
     here = __file__.rpartition("start.py")[0]
-    sys.path.append(here[: -len(PACKAGE) - 2])
     features = sys.modules["__future__"] = Module("__future__")
     features.__dict__.update(annotations=None, __getattr__=_feature)
     lay_out(here)
     try:
         for extension in EXTENSIONS:
             _load_extension(extension)
+        sys.path.append(here[: -len(PACKAGE) - 2])
         getattr(sys.modules[f"{PACKAGE}.edge"], entry).serve(name)
     except FAULTS as error:  # serve has its own net: this is for a library with holes
         system.write(
@@ -104,10 +114,10 @@ def _feature(name: str) -> "Any":
 
 
 def _load_extension(name: str) -> None:
-    """Load an extension module from the last folder of the path, where they are; elsewhere an import will find it."""
+    """Load an extension module from the interpreter's own last folder, where they are; elsewhere an import will find it."""
     if name in sys.builtin_module_names:
         return
-    path = f"{sys.path[-2]}/{name}{extension_suffixes()[0]}"
+    path = f"{sys.path[-1]}/{name}{extension_suffixes()[0]}"
     loader = ExtensionFileLoader(name, path)
     spec = ModuleSpec(name, loader, origin=path)
     try:

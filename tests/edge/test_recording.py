@@ -151,6 +151,17 @@ def test_file_that_is_cut_off_gives_what_it_holds(tmp_path):
     assert records and len(broken) == 1
 
 
+def test_file_that_is_damaged_is_named_and_gives_what_came_before(tmp_path):
+    path = tmp_path / "a.jsonl.gz"
+    read(path, [record("PreToolUse", i, f"t{i}") for i in range(2000)])
+    whole = path.read_bytes()
+    for at in range(12, len(whole) - 8, len(whole) // 60):
+        path.write_bytes(whole[:at] + b"\xff" * 8 + whole[at + 8 :])
+        broken = []
+        assert [(n, len(list(r))) for n, r in recording.sessions([path], broken.append)] or broken
+        assert broken and all(line.startswith(str(path)) for line in broken)
+
+
 def test_records_without_index_or_time_get_one_they_can_be_sorted_by(tmp_path):
     rows = [record("PreToolUse", 0, f"t{n}", i=bad, t=bad) for n, bad in enumerate((None, "7", [], True, {}))]
     [(_, records)] = read(tmp_path / "a.jsonl", rows)[0]

@@ -122,6 +122,15 @@ def test_marker_goes_after_the_memory_that_closes(where: Places, mocker: Any) ->
     assert armed.lanes(where, SESSION) == [f"{SESSION}/main.json"]
 
 
+def test_memory_that_is_being_written_is_looked_at_again(where: Places, mocker: Any) -> None:
+    keep(where, Lane(turn=7))
+    usual, torn = files.read, [b'{"v":1,"tur']
+    mocker.patch.object(
+        files, "read", side_effect=lambda path, limit: torn.pop() if torn else usual(path, limit)
+    )
+    assert store.peek(where, SESSION)[1]["main.json"].turn == 7
+
+
 BAD = [
     b"",
     b"{",

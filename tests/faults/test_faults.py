@@ -263,8 +263,12 @@ def test_without_any_python_calls_go_through(host: Host, tmp_path: Path) -> None
 )
 def test_pin_that_is_no_python_denies_nothing(host: Host, pin: str) -> None:
     (host.runtime / "python").write_text(pin)
+    turns = host.memory()["turn"]
     every_event(host)
     assert not (host.machine.project / "pwned").exists()
+    assert (
+        host.memory()["turn"] > turns or pin == "/bin/false"
+    )  # what is no file is passed over for the first Python found
 
 
 @pytest.mark.parametrize(

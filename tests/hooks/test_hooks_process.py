@@ -247,6 +247,8 @@ def test_what_a_project_holds_is_never_run_in_place_of_python(
     (below / "armed" / "_any").touch()
     machine.runtime.mkdir(parents=True, exist_ok=True)
     (machine.runtime / "python").write_text("./impostor\n")
+    (machine.runtime / "armed").mkdir()
+    (machine.runtime / "armed" / "_any").touch()
     body = json.dumps(payload(FIRST[hook], session_id=SESSION)).encode()
     line = next(h["command"] for _, _, h in registered() if f'/run" {hook};' in h["command"])
     for env in (

@@ -12,7 +12,7 @@ import pytest
 from registrations import SCRIPTS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ALLOWED = {"time", "fcntl", "_json", "_signal", "gc", "marshal", "__future__", "start", "errno"}
+ALLOWED = {"time", "fcntl", "_json", "_signal", "gc", "marshal", "__future__", "errno"}
 SESSION = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 # Runs a hook script as the interpreter would and says at its end which modules are there; a Later one has not run.
 LAUNCHER = """

@@ -165,6 +165,22 @@ def test_a_stale_pin_is_found_and_mended(person):
     assert not (person.state / "python").exists()
 
 
+@pytest.mark.parametrize("kind", ["a folder", "no program", "a program that fails"])
+def test_a_pin_that_does_not_start_is_found_and_mended(person, tmp_path, kind):
+    person.install()
+    person.state.mkdir(mode=0o700)
+    named = tmp_path / "named"
+    if kind == "a folder":
+        named.mkdir()
+    else:
+        named.write_text("#!/bin/sh\nexit 3\n" if kind == "a program that fails" else "\0\1\2")
+        named.chmod(0o755)
+    (person.state / "python").write_text(f"{named}\n")
+    assert look(person)[0]["pin"].level == doctor.FAULT
+    plugin(person, "doctor", "--fix")
+    assert not (person.state / "python").exists()
+
+
 def test_shims_the_store_stub_and_old_interpreters_are_named_as_what_they_are(person, tmp_path):
     def interpreter_at(folder, script):
         path = tmp_path / folder / "python3"

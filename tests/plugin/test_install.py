@@ -607,6 +607,9 @@ def test_purge_of_a_folder_that_somebody_chose_removes_only_what_is_ours(person,
     (chosen / "errors.log").write_text("x")
     (chosen / "sessions" / "s").mkdir(parents=True)
     (chosen / "sessions" / "s" / "lock").write_text("")
+    for name in ("session", "main", "agent-a1"):
+        for rest in ("", ".spare", ".last", ".12.broken", ".12.tmp"):
+            (chosen / "sessions" / "s" / f"{name}.json{rest}").write_text("{}")
     person.uninstall(purge=True)
     assert [path.name for path in chosen.iterdir()] == ["diary.txt"]
 

@@ -1,6 +1,6 @@
 """What does a turn add to a lane's evidence? Streaks, progress, the last calls. Pure.
 
-`take` works on a lane that the step owns (a copy): streaks are replaced, never changed in place.
+`take` works on a lane that is the step's own: streaks are replaced, never changed in place.
 """
 
 from __future__ import annotations

@@ -60,8 +60,8 @@ ERROR_HEAD, ERROR_TAIL = 3, 5  # lines of an error that tell it apart
 
 
 def digest(text: str) -> str:
-    """12 hex digits that stand for `text`: SipHash, which every interpreter has built in. Its keys differ from one Python to
-    another, so what is known by them lasts as long as a session."""
+    """12 hex digits that stand for `text`: SipHash, which every interpreter has built in. It differs between Python 3.10 and 3.11,
+    so what is known by it, and a subject that has it for a name, lasts as long as a session on one Python."""
     return source_hash(0, text.encode("utf-8", "surrogatepass")).hex()[:12]
 
 

@@ -107,7 +107,7 @@ def _learn_origin(work: Work, origin: str) -> None:
 
 
 def _can_wait(work: Work) -> bool:
-    """Does what a prompt changes in this lane matter only to the lane's next event, which makes up for it?"""
+    """Does what a prompt changes in this lane matter only to the lane's next event, which makes up for it? (Prompt ids never come again.)"""
     lane = work.lane
     aging = lane.sequence and work.rule("sequential_tools")["window_turns"] > 1
     return not (lane.circuits or lane.pending or aging)

@@ -70,7 +70,8 @@ def exchange(path: str, data: bytes) -> None:
 
     Renaming over the only name of a file takes ext4 0.3 ms, a thirtieth of a start: it writes the new file out and frees the
     old one at once. Here both files live on, and `path` is at each moment one of them, whole: the new bytes go into `spare`,
-    the old ones are named `last` while `spare` becomes `path`, and are the next spare.
+    the old ones are named `last` while `spare` becomes `path`, and are the next spare. Two limits: who opened `path` without the
+    lock may see it written anew two exchanges later, and after a power cut it may be an older content, or torn.
     """
     spare, last = path + ".spare", path + ".last"
     if not _write_spare(spare, data):

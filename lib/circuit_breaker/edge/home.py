@@ -134,11 +134,12 @@ def slug(project: str) -> str:
 
 
 def _digest(text: str) -> str:
-    """12 hex digits, the same on every Python: a Rabin fingerprint, the bytes as one number modulo a prime of 48 bits."""
-    return f"{int.from_bytes(text.encode('utf-8', 'surrogatepass'), 'big') % _PRIME:012x}"
+    """12 hex digits, the same on every Python: the bytes as one number modulo a prime (Karp and Rabin). It tells names apart and
+    hides nothing: they are readable anyway."""
+    return f"{int.from_bytes(_FRONT + text.encode('utf-8', 'surrogatepass'), 'big') % _PRIME:012x}"
 
 
-_PRIME = 2**48 - 59
+_FRONT, _PRIME = b"circuit-breaker", 2**48 - 59  # the front: a short name takes all its digits too
 
 
 def _absolute(path: str) -> bool:

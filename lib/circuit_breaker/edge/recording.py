@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import heapq
 import json
+import zlib
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -110,7 +111,7 @@ def _records(path: Path, broken: Callable[[str], None]) -> Iterator[Record]:
                     broken(f"{path}:{lines}: {wrong}")
                     continue
                 yield record
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         broken(f"{path}:{lines + 1}: {error}")
 
 

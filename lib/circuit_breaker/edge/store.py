@@ -84,16 +84,26 @@ def peek(where: Places, folder_name: str) -> tuple[Session, dict[str, Lane]]:
     for name in files.system.listdir(folder):
         if not name.endswith(".json"):
             continue
-        try:
-            if name == SESSION_FILE:
-                session = _read(f"{folder}/{name}", Session) or session
-            else:
-                lane = _read(f"{folder}/{name}", Lane)
-                if lane is not None:
-                    lanes[name] = lane
-        except (OSError, ValueError):
-            continue
+        if name == SESSION_FILE:
+            session = _glance(f"{folder}/{name}", Session) or session
+        else:
+            lane = _glance(f"{folder}/{name}", Lane)
+            if lane is not None:
+                lanes[name] = lane
     return session, lanes
+
+
+def _glance(path: str, kind: type[Kind]) -> Kind | None:
+    """The memory at `path` without its lock; None when it cannot be read. Read twice at most: while it is open it may be
+    written anew as a spare (see `files.exchange`)."""
+    for _ in range(2):
+        try:
+            return _read(path, kind)
+        except OSError:
+            return None
+        except ValueError:
+            continue
+    return None
 
 
 def _load(path: str, kind: type[Kind], faults: list[str]) -> Kind:
