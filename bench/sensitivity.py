@@ -3,7 +3,7 @@
     python3 bench/sensitivity.py FOLDER        # recorded sessions with a labels.json; prints the tables of docs/detection.md
 
 A variant is made by replacing numbers of the configuration or functions of the engine here: nothing in the product is switchable
-for this. Half an hour on one core, less on more.
+for this. A few minutes on one core, less on more.
 """
 
 from __future__ import annotations

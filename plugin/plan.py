@@ -250,6 +250,7 @@ def _section(
 
 
 def backup(path: Path, data: bytes, backups: dict[str, bytes]) -> str:
+    """Put what `path` held among the `backups`; -> the name it is kept under."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     name = f"{path.name}.{stamp}.{disk.digest(data)[:8]}"  # type: ignore[index]
     backups[name] = data

@@ -15,13 +15,8 @@ from circuit_breaker.edge import files, home
 # The files that we write into a home or a runtime folder (see "On disk" in the interface), for a folder that somebody else made:
 # its `projects` and `backups` may be theirs, so nothing goes there but what bears a name that only we give.
 _HEX = "[0-9a-f]"
-MEMORY = (
-    "",
-    ".spare",
-    ".last",
-    ".*.broken",
-    ".*.tmp",
-)  # a memory file, and what `files` and `store` leave beside it
+# a memory file, and what `files` and `store` leave beside it
+MEMORY = ("", ".spare", ".last", ".*.broken", ".*.tmp")
 OURS = (
     home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock", "errors.log", "errors.log.1", "python",
     "armed/*", "sessions/*/lock",

@@ -137,4 +137,5 @@ def _memory(scope: scopes.Scope, kept: dict[str, Any], all_of_it: bool, removal:
 
 
 def listing(folder: Path) -> list[str]:
+    """The names in a folder, none when it is not there."""
     return os.listdir(folder) if folder.is_dir() else []

@@ -124,9 +124,11 @@ def test_what_stands_in_the_place_of_the_spare_is_let_alone(tmp_path: Path, kind
         os.link(other, spare)
     else:
         (tmp_path / "file.last").mkdir()
+    before = os.lstat(spare).st_mode if spare.exists() else 0
     files.exchange(str(path), b"new")
     assert path.read_bytes() == b"new"
     assert other.read_text() == "somebody's"
+    assert not before or os.lstat(spare).st_mode == before
 
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "link", "dangling link", "link to a folder"])

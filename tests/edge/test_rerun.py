@@ -27,7 +27,7 @@ def test_late_keys_are_equal_where_the_keys_are(tool, one, other):
     assert (results[0] != results[1]) is not at_once
     assert (digits[0] == digits[1]) is (identity.digits_key(one) == identity.digits_key(other))
     assert (results[0] == outcomes.result_key(tool, other)) is at_once
-    assert results[0] != "" and results[0] != ""
+    assert results[0] != "" and digits[0] != ""
 
 
 def test_long_text_is_not_kept_for_its_keys():

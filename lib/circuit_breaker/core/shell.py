@@ -210,6 +210,7 @@ def closing(text: str, at: int) -> int:
 
 
 def end_of_substitution(text: str, at: int) -> int:
+    """The index after the `$( )` or backticks that begin at `at`; past the end when they are not closed."""
     if text[at] == "`":
         end = text.find("`", at + 1)
         return end + 1 if end >= 0 else len(text) + 1

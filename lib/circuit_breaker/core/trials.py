@@ -33,6 +33,7 @@ def gated(work: Work, circuit: Circuit, outcome: Outcome) -> None:
 
 
 def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
+    """The trial call's result: something new closes, the same or a failure opens for longer; one that never ran is given back."""
     if outcome.kind in (LAUNCHED, INTERRUPTED, OURS, DENIED):
         work.put(breaker.release(circuit, ran=outcome.kind == LAUNCHED))
         return
@@ -77,6 +78,7 @@ def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
 
 
 def invalid_signal(outcome: Outcome, streak: Streak, count: int, limit: int) -> Signal:
+    """What is said of a call whose input the host rejects: `count` times, and at `limit` the turn ends."""
     return Signal(
         rule="tool_failure",
         subject=label_of(outcome),

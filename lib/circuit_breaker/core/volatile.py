@@ -46,11 +46,13 @@ def kind(word: str) -> str:
 
 
 def is_number(text: str) -> bool:
+    """12, -3, 4.5?"""
     whole, point, rest = text.lstrip("+-").partition(".")
     return whole.isdigit() and (not point or rest.isdigit())
 
 
 def is_epoch(text: str) -> bool:
+    """Seconds, milli-, micro- or nanoseconds since 1970, of 2020 to 2030?"""
     whole = text.partition(".")[0]
     return len(whole) in (10, 13, 16, 19) and whole[:2] in ("16", "17", "18")
 
@@ -85,6 +87,7 @@ def is_clock(text: str) -> bool:
 
 
 def is_day(text: str) -> bool:
+    """The day of a month?"""
     return text.isdigit() and len(text) <= 2
 
 
@@ -100,10 +103,12 @@ def is_date(text: str) -> bool:
 
 
 def is_id(text: str) -> bool:
+    """A hex id or a uuid?"""
     return len(text) >= _ID_MIN and (is_hex_id(text) or is_uuid(text))
 
 
 def is_uuid(text: str) -> bool:
+    """Hex digits in groups of 8, 4, 4, 4 and 12?"""
     parts = text.split("-") if len(text) == 36 else ()
     return [len(part) for part in parts] == [8, 4, 4, 4, 12] and HEX.issuperset(text.replace("-", ""))
 

@@ -124,6 +124,7 @@ def ending(subject: str, why: str) -> str:
 
 
 def hammering(denials: int) -> str:
+    """Why a turn is ended whose agent keeps asking for blocked calls."""
     return f"the agent asked {denials} times in one prompt for calls that are blocked"
 
 
@@ -136,6 +137,7 @@ def ended_agent(agent: str, why: str) -> str:
 
 
 def forged(keyword: str) -> str:
+    """The denial of a scheduled prompt that carries the override."""
     return (
         f"Circuit breaker: a scheduled prompt must not carry {keyword} or the reset command. The override belongs to the person; "
         "schedule the work itself, without it."

@@ -22,6 +22,7 @@ def size(count: float) -> str:
 
 
 def number(count: int, thing: str) -> str:
+    """ "1 file", "1,200 files"."""
     return f"{count:,} {thing}{'s' * (count != 1)}"
 
 
@@ -31,18 +32,22 @@ def shown(name: str) -> str:
 
 
 def too_large(count: int, limit: int) -> str:
+    """Why a file of `count` bytes is rotated; `limit` in KB."""
     return f"{size(count)} (limit {limit} KB)"
 
 
 def too_many(count: int, thing: str, limit: int) -> str:
+    """Why the oldest of `count` things go."""
     return f"{number(count, thing)} (limit {limit})"
 
 
 def too_old(days: float, limit: int) -> str:
+    """Why a file goes that nobody has written to for so many days."""
     return f"last written {number(int(days), 'day')} ago (limit {limit})"
 
 
 def too_long(gone: Mapping[str, int], limits: Mapping[str, int]) -> str:
+    """Why lists are cut: key -> how many entries go, key -> how many stay."""
     return ", ".join(
         f"{key} has {limits[key] + count} entries (limit {limits[key]})" for key, count in gone.items()
     )

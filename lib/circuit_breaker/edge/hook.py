@@ -118,7 +118,7 @@ def _complete(event: model.Ask, payload: protocol.Payload, where: Places, config
     if not event.armed and not asking.schedules(event.tool):
         return
     if identity.only_looks(event.tool, event.input):
-        return  # nearly every second call of an armed session; what guards the breaker is loaded for the others
+        return  # every third call; what guards the breaker is loaded for the others
     from circuit_breaker.core.tamper import Guarded
 
     root = __file__.rpartition("/lib/circuit_breaker/")[0]
@@ -155,7 +155,8 @@ def _look_up_origin(session: Session, event: Any, payload: protocol.Payload) -> 
 
 
 def armed_again(where: Places, session_id: str) -> None:
-    """Put the marker right if it ever is not: unname lanes whose memory holds no live circuit, name those that do."""
+    """Put right a marker that is there: unname lanes whose memory holds no live circuit, name those that do. (Where there is none,
+    each lane with a live circuit names itself at its own next event, the main one at this prompt: see `store.update`.)"""
     named = armed.lanes(where, session_id)
     folder = store.session_folder(where, session_id)
     if not named or not files.exists(folder):

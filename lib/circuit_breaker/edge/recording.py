@@ -27,9 +27,8 @@ LAST_TIME = 253_402_300_000.0  # the end of the year 9999, in epoch seconds
 RESULTS = ("PostToolUse", "PostToolUseFailure", "ToolNotRun")
 CHUNK = 1 << 16  # bytes that are read at once
 _index, _time, _session = itemgetter("i"), itemgetter("t"), itemgetter("session_id")
-_value = (
-    json.JSONDecoder().raw_decode
-)  # `json.loads` guesses the encoding of each line and looks twice for blanks
+# `json.loads` guesses the encoding of each line and looks twice for blanks
+_value = json.JSONDecoder().raw_decode
 
 
 class Fed:

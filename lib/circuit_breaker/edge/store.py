@@ -25,6 +25,7 @@ def lane_file(lane: str) -> str:
 
 
 def session_folder(where: Places, session_id: str) -> str:
+    """The folder of a session's memory."""
     return f"{where.sessions}/{safe_name(session_id)}"
 
 
