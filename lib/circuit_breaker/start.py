@@ -3,6 +3,7 @@
 No annotations import and no module of ours here: this file is what every hook pays for first.
 """
 
+import builtins
 import sys
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import MAGIC_NUMBER, ExtensionFileLoader, SourceFileLoader
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
 else:
     Module = type(sys)
 
-# What hooks import on their common ways. A module that is not named here is found in the usual way.
-MODULES = {
-    "core": "asking blinding breaker closing config detectors evidence identity labels masking memory model outcomes pending policy"
-    " reading rings shell simple_commands stopping trials turns verdicts volatile wording work",
-    "edge": "armed codec files home hook incidents opening origin protocol stamp store",
-}
 # The extension modules that every hook needs; the import system would list folder after folder to find them.
 EXTENSIONS = ("_json", "fcntl")
 # What running a module can raise that is missing, torn, or of another version than its neighbours.
@@ -43,6 +38,7 @@ FAULTS = (
     EOFError,
 )
 PACKAGE = "circuit_breaker"
+LONGEST = 1 << 16  # bytes of byte code that are read at once; more of them go the long way
 HEADER = 16  # bytes: magic number, flags, the source's time and size
 
 
@@ -50,14 +46,13 @@ def start(name: str, entry: str = "hook") -> None:
     """Answer hook `name` (see edge/hook.py, or another module of edge that serves) and end the process."""
     disable()  # a hook does not live long enough for its garbage to matter
     here = __file__.rpartition("start.py")[0]
-    features = sys.modules["__future__"] = Module("__future__")
-    features.__dict__.update(annotations=None, __getattr__=_feature)
     lay_out(here)
+    builtins.__import__ = _import  # type: ignore[assignment]
     try:
         for extension in EXTENSIONS:
             _load_extension(extension)
         sys.path.append(here[: -len(PACKAGE) - 2])
-        getattr(sys.modules[f"{PACKAGE}.edge"], entry).serve(name)
+        _module(f"{PACKAGE}.edge", entry).serve(name)
     except FAULTS as error:  # serve has its own net: this is for a library with holes
         system.write(
             2, f"[circuit_breaker] {name}: {type(error).__name__}: {error}\n".encode("utf-8", "replace")
@@ -67,40 +62,75 @@ def start(name: str, entry: str = "hook") -> None:
 
 
 def lay_out(folder: str) -> None:
-    """Put the package and the modules of MODULES in their places, none of them run."""
-    top = _placed(PACKAGE, folder, Module)
-    for package, names in MODULES.items():
-        inner = _placed(f"{PACKAGE}.{package}", f"{folder}{package}/", Module)
-        setattr(top, package, inner)
-        for name in names.split():
-            setattr(
-                inner, name, _placed(f"{PACKAGE}.{package}.{name}", f"{folder}{package}/{name}.py", Later)
-            )
+    """Put our packages in their places, and what each of our modules asks of `__future__`."""
+    features = sys.modules["__future__"] = Ours("__future__")
+    features.__dict__.update(annotations=None, __getattr__=_feature)
+    top = sys.modules[PACKAGE] = Package(PACKAGE)
+    top.__path__ = [folder[:-1]]
+    for part in ("core", "edge"):
+        name = f"{PACKAGE}.{part}"
+        package = top.__dict__[part] = sys.modules[name] = Package(name)
+        package.__path__ = [folder + part]
 
 
-def _placed(name: str, path: str, kind: "type[Module]") -> Module:
-    module = sys.modules[name] = kind(name)
-    if kind is Module:
-        module.__path__ = [path[:-1]]
-        path += "__init__.py"
-    module.__file__ = path
-    return module
+class Ours(Module):
+    """A module of ours."""
+
+
+class Package(Module):
+    """A package of ours: each of its modules has its place when it is first named."""
 
 
 class Later(Module):
     """A module that has not run yet: the first name that is asked of it runs it."""
 
-    def __getattr__(self, name: str) -> "Any":
+    def __getattribute__(self, name: str) -> "Any":
         if name[:2] == "__":
-            raise AttributeError(name)  # the import system asks; that is no use of the module
-        code = _code(self.__name__, str(self.__file__))
-        self.__class__ = Module  # type: ignore[assignment]
-        try:
-            exec(code, self.__dict__)
-        except BaseException:
-            self.__class__ = Later  # so that whoever asks next hears the same reason
-            raise
+            return Module.__getattribute__(self, name)  # the import system asks: that is no use of the module
+        _run(self)
         return getattr(self, name)
+
+
+def _import(
+    name: str, names: "Any" = None, places: "Any" = None, wanted: "Any" = None, level: int = 0
+) -> Module:
+    """What an `import` statement calls. Python's own looks each module over again, at every statement and for each name of it;
+    ours are either in their places or in the folder of their package."""
+    module: Any = sys.modules.get(name) if wanted else None
+    kind = type(module)
+    if kind is Package:
+        for part in wanted:
+            if part not in module.__dict__:
+                _module(name, part)
+    elif kind is Later:
+        _run(module)
+    elif kind is not Ours:
+        package, _, part = name.rpartition(".")
+        if module is not None or type(sys.modules.get(package)) is not Package:
+            return _find(name, names, places, wanted, level)
+        module = _module(package, part)
+        _run(module)
+    return module
+
+
+_find = builtins.__import__
+
+
+def _module(package: str, part: str) -> "Any":
+    """Module `part` of a package of ours, put in its place and not yet run."""
+    name, parent = f"{package}.{part}", sys.modules[package]
+    module = parent.__dict__[part] = sys.modules[name] = Later(name)
+    module.__file__ = f"{parent.__path__[0]}/{part}.py"
+    return module
+
+
+def _run(module: Module) -> None:
+    module.__class__ = Ours  # first: a name is looked up ten times as slowly while the class has a say in it
+    try:
+        exec(_code(module.__name__, str(module.__file__)), module.__dict__)
+    except BaseException:
+        module.__class__ = Later  # so that whoever asks next hears the same reason
+        raise
 
 
 def _feature(name: str) -> "Any":
@@ -137,7 +167,7 @@ def _code(name: str, source: str) -> "Any":
             f"{folder}/__pycache__/{file[:-3]}.{sys.implementation.cache_tag}.pyc", system.O_RDONLY
         )
         try:
-            data = system.read(fd, system.fstat(fd).st_size)
+            data = system.read(fd, LONGEST)
         finally:
             system.close(fd)
         info = system.stat(source)

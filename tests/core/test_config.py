@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import pytest
 from hypothesis import given
@@ -26,6 +27,13 @@ def test_no_layers_are_the_defaults_without_problems():
 
 def test_the_defaults_as_a_file_are_no_problem():
     assert settings.build([("user", copy.deepcopy(dict(settings.DEFAULTS)))]).problems == []
+
+
+def test_only_the_untouched_defaults_are_known_without_reading_them():
+    written = (json.dumps(settings.DEFAULTS, indent=2) + "\n").encode("ascii")
+    assert settings.is_untouched(written)
+    for changed in (written.replace(b"10", b"11", 1), written[:-1], written + b" ", b"{}", b""):
+        assert not settings.is_untouched(changed)
 
 
 def test_a_partial_rule_keeps_the_other_keys():

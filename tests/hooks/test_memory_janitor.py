@@ -13,6 +13,8 @@ from typing import Any, Callable
 import pytest
 from homes import aged, lines, wait_for
 
+from circuit_breaker.core import config
+
 ROOT = Path(__file__).resolve().parents[2]
 START = "SessionStart.startup.headless"
 
@@ -34,7 +36,8 @@ def test_first_start_makes_what_the_hooks_need_and_says_nothing(
 ) -> None:
     answer = start(python=python)
     assert (answer.stdout, answer.stderr) == ("", "")
-    assert json.loads((machine.runtime / "circuit_breaker_config.json").read_text())["mode"] == "enforce"
+    made = (machine.runtime / "circuit_breaker_config.json").read_bytes()
+    assert json.loads(made)["mode"] == "enforce" and config.is_untouched(made)
     assert (machine.runtime / "python").read_text() == os.path.realpath(python) + "\n"
     assert machine.runtime.stat().st_mode & 0o777 == 0o700
     answer = start(python=python)

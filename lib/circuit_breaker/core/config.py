@@ -129,12 +129,18 @@ def build(layers: Iterable[tuple[str, object]] = ()) -> Config:
     problems: list[str] = []
     weakened: list[str] = []
     for name, document in layers:
-        if repr(document) == repr(DEFAULTS):  # the file of the first run, untouched: no opinion
-            continue
         from circuit_breaker.core import merging
 
         merging.merge(name, document, values, problems, weakened)
     return Config(values, problems, weakened)
+
+
+def is_untouched(data: bytes) -> bool:
+    """Is that the file of the first run, byte for byte? It has no opinion, so nobody need read it: most hooks find just this one."""
+    return int.from_bytes(data, "little") % _PRIME == _UNTOUCHED
+
+
+_PRIME, _UNTOUCHED = 2**61 - 1, 0x83A3D7DD7E37A5B  # the file as one number modulo a prime
 
 
 def option_layer(env: Mapping[str, str]) -> dict[str, Any]:

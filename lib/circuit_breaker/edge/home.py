@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from circuit_breaker.core.config import Config, build, option_layer
+from circuit_breaker.core.config import Config, build, is_untouched, option_layer
 from circuit_breaker.edge import codec, files
 
 TYPE_CHECKING = False
@@ -106,7 +106,7 @@ def configuration(where: Places, env: Mapping[str, str]) -> Config:
     for name, path in (("user file", where.user_config), ("project file", where.project_config)):
         try:
             data = files.read(path, 1 << 20) if path else None
-            if data is not None:
+            if data is not None and not is_untouched(data):
                 layers.append((f"{name} {path}", codec.parse(data)))
         except (OSError, ValueError) as error:
             unreadable.append(f"{path}: not used: {error}")
