@@ -7,20 +7,12 @@ import itertools
 import pytest
 from streams import Stream
 
-from circuit_breaker.core.model import (
-    CLOSED,
-    DENY,
-    FAILED,
-    HALF_OPEN,
-    OK,
-    OPEN,
-    Ask,
-    Prompt,
-    Reported,
-    Result,
-    Turn,
-)
+from circuit_breaker.core.asking import Ask
+from circuit_breaker.core.model import CLOSED, DENY, FAILED, HALF_OPEN, OK, OPEN
+from circuit_breaker.core.pending import Reported
 from circuit_breaker.core.policy import step
+from circuit_breaker.core.prompting import Prompt
+from circuit_breaker.core.turns import Result, Turn
 
 CALL = ("Bash", {"command": "pytest -q"})
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from streams import Stream
 
-from circuit_breaker.core.model import ALLOW, CLOSED, DENY, END, FAILED, INVALID, OPEN, TELL, Result, Turn
+from circuit_breaker.core.model import ALLOW, CLOSED, DENY, END, FAILED, INVALID, OPEN, TELL
+from circuit_breaker.core.turns import Result, Turn
 
 MISSING = "<tool_use_error>String to replace not found in file.\nString: nope</tool_use_error>"
 EDIT = {"file_path": "/p/a.py", "old_string": "nope", "new_string": "x"}

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from streams import Stream
 
-from circuit_breaker.core.model import ALLOW, DENY, FAILED, OPEN, TELL, Ask, Result, Turn
+from circuit_breaker.core.asking import Ask
+from circuit_breaker.core.model import ALLOW, DENY, FAILED, OPEN, TELL
+from circuit_breaker.core.pending import Reported
+from circuit_breaker.core.turns import Result, Turn
 
 
 def opened(**changes) -> Stream:
@@ -229,8 +232,6 @@ def test_failure_whose_batch_never_came_counts_with_the_next_turn():
     stream = Stream()
     for _ in range(2):
         stream.bash("make test", "Exit code 2\nboom", fails=True)
-    from circuit_breaker.core.model import Reported
-
     stream.send(
         Reported(
             id="lost",

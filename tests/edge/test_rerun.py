@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from circuit_breaker.core import identity, outcomes
-from circuit_breaker.core.model import Result
+from circuit_breaker.core.turns import Result
 from circuit_breaker.edge import rerun
 
 TEXTS = ("", "took 1.2s", "took 9.7s", "4 passed", "5 passed", "x" * 5000 + " 1.2s", "x" * 5000 + " 9.7s")

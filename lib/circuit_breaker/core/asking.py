@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core import breaker, identity, verdicts
-from circuit_breaker.core.memory import Circuit
-from circuit_breaker.core.model import CLOSED, DENY, HALF_OPEN, OPEN, Ask, Decision, Signal
+from circuit_breaker.core import breaker, detectors, identity, verdicts
+from circuit_breaker.core.model import ASK, CLOSED, DENY, HALF_OPEN, MAIN, OPEN, Decision, Record
 from circuit_breaker.core.work import Work
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from circuit_breaker.core.breaker import Circuit
+    from circuit_breaker.core.detectors import Signal
 
 DENIED_MAX, SPAWN_IDS_MAX, PASSED_MAX = 48, 128, 20
 UNCOUNTED = ""  # a denial that does not count against deny_limit
+
+
+class Ask(Record):
+    """May this call go ahead? `armed`: a circuit of the session is not CLOSED."""
+
+    KIND = ASK
+    FIELDS = {
+        "id": "",
+        "tool": "",
+        "input": None,
+        "cwd": "",
+        "prompt": "",
+        "lane": MAIN,
+        "origin": "",
+        "armed": False,
+        "guarded": None,
+    }
 
 
 def ask(work: Work, event: Ask) -> None:
@@ -104,7 +125,7 @@ def _spawn(work: Work, event: Ask) -> None:
         session.spawn_ids.append(event.id)
         del session.spawn_ids[:-SPAWN_IDS_MAX]
         session.spawns += 1
-    signal = Signal(
+    signal = detectors.Signal(
         rule="agent_spawn",
         subject=event.tool,
         keys=["spawn"],
@@ -134,7 +155,7 @@ def _open_spawns(work: Work, signal: Signal) -> Circuit:
     """OPEN until a person speaks: no cooldown ends it."""
     from circuit_breaker.core import wording
 
-    circuit: Circuit = Circuit(
+    circuit: Circuit = breaker.Circuit(
         rule="agent_spawn",
         subject=signal.subject,
         keys=signal.keys,

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from circuit_breaker.core import breaker
-from circuit_breaker.core.memory import Circuit, Lane
-from circuit_breaker.core.model import CLOSED
+from circuit_breaker.core.memory import Lane
+from circuit_breaker.core.model import CLOSED, RESET, Record
 from circuit_breaker.core.work import Work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from circuit_breaker.core.model import Reset
+    from circuit_breaker.core.breaker import Circuit
+
+
+class Reset(Record):
+    """A person closes circuits: all, or those of a name or rule."""
+
+    KIND = RESET
+    FIELDS = {"which": ""}
 
 
 def close(work: Work, circuit: Circuit, why: str, event: str = "close") -> None:

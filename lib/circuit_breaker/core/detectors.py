@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from circuit_breaker.core import identity, rings
 from circuit_breaker.core.memory import Lane, Session
-from circuit_breaker.core.model import FAILURES, INVALID, Outcome, Signal
+from circuit_breaker.core.model import FAILURES, INVALID, Record
 from circuit_breaker.core.outcomes import clip_of, label_of
 
 TYPE_CHECKING = False
@@ -16,7 +16,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from circuit_breaker.core.outcomes import Outcome
+
 LAST_CALLS, OF_LAST = 10, 6  # repeated_call: 6 of the lane's last 10 calls (policy 5)
+
+
+class Signal(Record):
+    """What a detector saw. `step`: tell, open or end."""
+
+    FIELDS = {
+        "rule": "",
+        "step": "open",
+        "subject": "",
+        "keys": [],
+        "results": {},
+        "count": 0,
+        "since": -1,
+        "clip": "",
+        "calls": [],
+        "facts": {},  # what wording needs besides
+    }
+    CONTAINERS = ("keys", "results", "calls", "facts")
 
 
 def tool_failure(

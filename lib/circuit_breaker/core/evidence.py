@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from circuit_breaker.core import identity
 from circuit_breaker.core.memory import Lane, Session, Streak
-from circuit_breaker.core.model import FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
+from circuit_breaker.core.model import FAILURES, INVALID, LAUNCHED, OK, SILENT
 from circuit_breaker.core.outcomes import label_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from circuit_breaker.core.outcomes import Outcome
 
 # Bounds of a lane's memory. A ring of 5 calls with a foreign one takes 6 x 4 rounds; the rest is room for real work.
 RECENT_MAX, STREAKS_MAX, MOVES_MAX, FAILS_MAX = 32, 64, 16, 32

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core.model import CLOSED, Record
+from circuit_breaker.core.model import Record
 
 
 class Streak(Record):
@@ -27,40 +27,6 @@ class Streak(Record):
         "marks": "",  # what has been done about this streak: t(old), w(ould have opened)
     }
     CONTAINERS = ("fails",)
-
-
-class Circuit(Record):
-    """One breaker. `keys` are the calls it gates, `results` what each of them returned last while it looped."""
-
-    FIELDS = {
-        "rule": "",
-        "subject": "",
-        "keys": [],
-        "results": {},
-        "state": CLOSED,
-        "level": 0,
-        "trips": 0,
-        "retry_at": 0.0,  # epoch seconds; None: until a person speaks
-        "cooldown": 0.0,  # length of the running cooldown, seconds
-        "probe": "",  # tool_use_id of the one probe that is out
-        "probe_turn": -1,
-        "lease": 0.0,  # epoch seconds from which another asker may take the probe over
-        "credit": "",  # an early probe that was bought and not used: progress or prompt
-        "bought": False,  # this level's early probe is spent
-        "early": False,  # the probe that is out was bought
-        "good": 0,  # good probes in a row
-        "since": -1,  # n at which its evidence began
-        "count": 0,
-        "cause": "",
-        "clip": "",
-        "calls": [],
-        "opened_at": 0.0,
-    }
-    CONTAINERS = ("keys", "results", "calls")
-
-    @property
-    def name(self) -> str:
-        return f"{self.rule}:{self.subject}"
 
 
 class Lane(Record):

@@ -1,5 +1,7 @@
-"""What do we talk about? States, outcomes, events, memory, decisions. Pure.
+"""What do we talk about? States, verdicts, outcomes, kinds of events, and values with named fields. Pure.
 
+A kind of value is defined where it is made or answered (a turn in turns.py, a circuit in breaker.py): a hook makes each class
+that it names anew, and most events need few of them.
 Every value is made with keywords (a missing one takes its default), never changed once it is shared.
 `step` works on copies, so a caller's memory is as it was.
 """
@@ -16,6 +18,15 @@ OK, FAILED, INVALID, DENIED = "ok", "failed", "invalid", "denied"
 LAUNCHED, INTERRUPTED, OURS = "launched", "interrupted", "ours"
 FAILURES = (FAILED, INVALID, DENIED)
 SILENT = (LAUNCHED, INTERRUPTED, OURS)  # no rule counts them, no streak is fed or broken by them
+
+ASK, REPORTED, TURN, PROMPT, STOPPED, RESET = (
+    "ask",
+    "reported",
+    "turn",
+    "prompt",
+    "stopped",
+    "reset",
+)  # events
 
 MAIN = ""  # the lane of the main thread; a subagent's lane is its agent id
 
@@ -59,133 +70,6 @@ class Record:
 
         def __getattr__(self, name: str) -> Any: ...
         def __setattr__(self, name: str, value: Any) -> None: ...
-
-
-class Result(Record):
-    """One call of a turn as the host reports it. `hint` is the kind its text alone suggests.
-
-    `result` and `digits`: the keys of its text, for whom they are made elsewhere (or later: see rerun).
-    """
-
-    FIELDS = {"id": "", "tool": "", "input": None, "hint": OK, "text": "", "result": "", "digits": ""}
-
-
-class Ask(Record):
-    """May this call go ahead? `armed`: a circuit of the session is not CLOSED."""
-
-    FIELDS = {
-        "id": "",
-        "tool": "",
-        "input": None,
-        "cwd": "",
-        "prompt": "",
-        "lane": MAIN,
-        "origin": "",
-        "armed": False,
-        "guarded": None,
-    }
-
-
-class Reported(Record):
-    """One call's outcome before its batch: a failure (or, where somebody registers it, a success)."""
-
-    FIELDS = {
-        "id": "",
-        "tool": "",
-        "input": None,
-        "kind": FAILED,
-        "text": "",
-        "result": "",
-        "digits": "",
-        "cwd": "",
-        "prompt": "",
-        "lane": MAIN,
-    }
-
-
-class Turn(Record):
-    """One assistant message with tool calls has ended; `cwd` is the directory after it."""
-
-    FIELDS = {"results": [], "cwd": "", "prompt": "", "lane": MAIN, "origin": "", "agent": ""}
-    CONTAINERS = ("results",)
-
-
-class Prompt(Record):
-    """Something was submitted: by a `person` as far as the host shows, with the `bypass` keyword or not."""
-
-    FIELDS = {"id": "", "person": True, "bypass": False, "cwd": ""}
-
-
-class Stopped(Record):
-    """The agent wants to end its turn; `again`: a hook has already sent it back."""
-
-    FIELDS = {"again": False, "prompt": "", "lane": MAIN, "agent": ""}
-
-
-class Reset(Record):
-    """A person closes circuits: all, or those of a name or rule."""
-
-    FIELDS = {"which": ""}
-
-
-class Outcome(Record):
-    """One call's outcome as the rules see it."""
-
-    FIELDS = {
-        "id": "",
-        "tool": "",
-        "input": None,
-        "text": "",
-        "key": "",
-        "kind": OK,
-        "label": "",  # and clip: made when somebody is to read them, by outcomes.label_of and clip_of
-        "result": "",  # key of what it returned
-        "digits": "",
-        "error": "",  # key of the error, "" unless it failed
-        "clip": "",
-        "empty": False,  # it returned nothing
-        "poll": False,
-        "miss": False,  # a look-up that found nothing
-        "change": 0,  # 2 writes a file, 1 changes something, 0 reads
-        "repeats": False,  # the same result as last time
-        "n": 0,
-    }
-
-
-class Signal(Record):
-    """What a detector saw. `step`: tell, open or end."""
-
-    FIELDS = {
-        "rule": "",
-        "step": "open",
-        "subject": "",
-        "keys": [],
-        "results": {},
-        "count": 0,
-        "since": -1,
-        "clip": "",
-        "calls": [],
-        "facts": {},  # what wording needs besides
-    }
-    CONTAINERS = ("keys", "results", "calls", "facts")
-
-
-class Transition(Record):
-    """Something worth a record. `event`: trip, probe, close, reset, bypass, ending (incidents), or warning (a telling)."""
-
-    FIELDS = {
-        "event": "",
-        "circuit": "",
-        "before": CLOSED,
-        "after": CLOSED,
-        "cause": "",
-        "at": 0.0,
-        "lane": MAIN,
-        "calls": [],
-        "cooldown": 0.0,
-        "level": 0,
-    }
-    CONTAINERS = ("calls",)
 
 
 class Decision(Record):

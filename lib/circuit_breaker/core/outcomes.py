@@ -3,9 +3,38 @@
 from __future__ import annotations
 
 from circuit_breaker.core import identity
-from circuit_breaker.core.model import FAILURES, SILENT, Outcome, Reported, Result
+from circuit_breaker.core.model import FAILURES, OK, SILENT, Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from circuit_breaker.core.pending import Reported
+    from circuit_breaker.core.turns import Result
 
 CLIP_MAX, HEAD_MAX = 160, 60  # characters of an error that people read, and of its first line in them
+
+
+class Outcome(Record):
+    """One call's outcome as the rules see it."""
+
+    FIELDS = {
+        "id": "",
+        "tool": "",
+        "input": None,
+        "text": "",
+        "key": "",
+        "kind": OK,
+        "label": "",  # and clip: made when somebody is to read them, by outcomes.label_of and clip_of
+        "result": "",  # key of what it returned
+        "digits": "",
+        "error": "",  # key of the error, "" unless it failed
+        "clip": "",
+        "empty": False,  # it returned nothing
+        "poll": False,
+        "miss": False,  # a look-up that found nothing
+        "change": 0,  # 2 writes a file, 1 changes something, 0 reads
+        "repeats": False,  # the same result as last time
+        "n": 0,
+    }
 
 
 def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from circuit_breaker.core import trials
-from circuit_breaker.core.model import HALF_OPEN, Outcome, Reported
-from circuit_breaker.core.outcomes import outcome_of
+from circuit_breaker.core.model import FAILED, HALF_OPEN, MAIN, REPORTED, Record
+from circuit_breaker.core.outcomes import Outcome, outcome_of
 from circuit_breaker.core.work import Work
 
 PENDING_MAX = 64
@@ -24,6 +24,24 @@ KEPT = (
     "miss",
     "change",
 )
+
+
+class Reported(Record):
+    """One call's outcome before its batch: a failure (or, where somebody registers it, a success)."""
+
+    KIND = REPORTED
+    FIELDS = {
+        "id": "",
+        "tool": "",
+        "input": None,
+        "kind": FAILED,
+        "text": "",
+        "result": "",
+        "digits": "",
+        "cwd": "",
+        "prompt": "",
+        "lane": MAIN,
+    }
 
 
 def reported(work: Work, event: Reported) -> None:

@@ -5,28 +5,34 @@ step(session, lane, event, config, now, name) -> (session', lane', decision, tra
 
 from __future__ import annotations
 
-from circuit_breaker.core import asking, breaker, closing, pending, stopping, turns
+from circuit_breaker.core import asking, breaker, closing, pending, prompting, stopping, turns
 from circuit_breaker.core.memory import Lane, Session
 from circuit_breaker.core.model import (
+    ASK,
     CLOSED,
     MAIN,
     OPEN,
-    Ask,
+    PROMPT,
+    REPORTED,
+    RESET,
+    STOPPED,
+    TURN,
     Decision,
-    Prompt,
-    Reported,
-    Reset,
-    Stopped,
-    Transition,
-    Turn,
 )
 from circuit_breaker.core.work import Work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Union
+    from typing import Any, Union
 
+    from circuit_breaker.core.asking import Ask
+    from circuit_breaker.core.breaker import Transition
+    from circuit_breaker.core.closing import Reset
     from circuit_breaker.core.config import Config
+    from circuit_breaker.core.pending import Reported
+    from circuit_breaker.core.prompting import Prompt
+    from circuit_breaker.core.stopping import Stopped
+    from circuit_breaker.core.turns import Turn
 
     Event = Union[Ask, Reported, Turn, Prompt, Stopped, Reset]
 
@@ -45,49 +51,29 @@ def step(
 
 
 def advance(
-    session: Session, lane: Lane, event: Event, config: Config, now: float, name: str = MAIN
+    session: Session, lane: Lane, event: Any, config: Config, now: float, name: str = MAIN
 ) -> tuple[Decision, list[Transition]]:
     """`step` for who gives the memory away: it is changed."""
     work = Work(session, lane, name, config, now)
-    if isinstance(event, Prompt):
-        _prompt(work, event)
-        if _can_wait(work):
+    if event.KIND == PROMPT:
+        prompting.prompted(work, event)
+        if prompting.lane_can_wait(work):
             return work.answer(), work.transitions
     prompt = getattr(event, "prompt", "")
     _learn_origin(work, getattr(event, "origin", ""))
     work.bypassed = bool(work.session.bypass) and work.session.bypass == prompt
     _sync(work)
-    if isinstance(event, Ask):
+    if event.KIND == ASK:
         asking.ask(work, event)
-    elif isinstance(event, Reported):
+    elif event.KIND == REPORTED:
         pending.reported(work, event)
-    elif isinstance(event, Turn):
+    elif event.KIND == TURN:
         turns.turn(work, event)
-    elif isinstance(event, Stopped):
+    elif event.KIND == STOPPED:
         stopping.stopped(work, event)
-    elif isinstance(event, Reset):
+    elif event.KIND == RESET:
         closing.reset(work, event)
     return work.answer(), work.transitions
-
-
-def _prompt(work: Work, event: Prompt) -> None:
-    """A new prompt: the last bypass ends; a person's prompt starts the counters anew and may carry the next bypass."""
-    session = work.session
-    prompt_id = event.id or f"@{work.now}"
-    if prompt_id == session.prompt:
-        return
-    session.prompt, session.bypass = prompt_id, ""
-    if event.cwd:
-        work.lane.cwd = event.cwd
-    if not event.person:
-        return
-    session.person, session.origin, session.before = prompt_id, "", [session.spawns]
-    session.spawns, session.spawn_ids, session.spawn_told = 0, [], False
-    for circuit in list(session.circuits.values()):
-        closing.close(work, circuit, "a person spoke")
-    if event.bypass:
-        session.bypass, session.passed = prompt_id, 0
-        work.say("bypass", "bypass:granted", f"{work.config.bypass_keyword} for one prompt")
 
 
 def _learn_origin(work: Work, origin: str) -> None:
@@ -104,13 +90,6 @@ def _learn_origin(work: Work, origin: str) -> None:
     if origin == "system" and session.before:
         session.spawns += session.before[0]
         session.spawn_told = session.spawns > work.rule("agent_spawn")["threshold"]
-
-
-def _can_wait(work: Work) -> bool:
-    """Does what a prompt changes in this lane matter only to the lane's next event, which makes up for it? (Prompt ids never come again.)"""
-    lane = work.lane
-    aging = lane.sequence and work.rule("sequential_tools")["window_turns"] > 1
-    return not (lane.circuits or lane.pending or aging)
 
 
 def _sync(work: Work) -> None:

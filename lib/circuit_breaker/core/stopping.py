@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core import breaker, closing, turns, verdicts, wording
-from circuit_breaker.core.memory import Circuit
-from circuit_breaker.core.model import CLOSED, HALF_OPEN, MAIN, OPEN, Signal, Stopped
+from circuit_breaker.core import breaker, closing, detectors, turns, verdicts, wording
+from circuit_breaker.core.model import CLOSED, HALF_OPEN, MAIN, OPEN, STOPPED, Record
 from circuit_breaker.core.work import Work
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from circuit_breaker.core.detectors import Signal
+
+
+class Stopped(Record):
+    """The agent wants to end its turn; `again`: a hook has already sent it back."""
+
+    KIND = STOPPED
+    FIELDS = {"again": False, "prompt": "", "lane": MAIN, "agent": ""}
 
 
 def stopped(work: Work, event: Stopped) -> None:
@@ -23,7 +33,7 @@ def stopped(work: Work, event: Stopped) -> None:
     if lane.stops <= rule["threshold"]:
         return
     subject = "Stop" if work.name == MAIN else "SubagentStop"
-    signal = Signal(
+    signal = detectors.Signal(
         rule="hook_recursion",
         subject=subject,
         count=lane.stops,
@@ -40,7 +50,7 @@ def _stop_recursion(work: Work, signal: Signal) -> None:
     rule, steps = work.rule("hook_recursion"), work.config.cooldown_steps
     cause = wording.cause(signal)
     known = work.lane.circuits.get(f"hook_recursion:{signal.subject}")
-    circuit = known or Circuit(rule="hook_recursion", subject=signal.subject)
+    circuit = known or breaker.Circuit(rule="hook_recursion", subject=signal.subject)
     if circuit.state == CLOSED:
         circuit = breaker.trip(
             circuit.but(count=signal.count, cause=cause), work.now, rule["cooldown_base_seconds"], steps

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core import breaker, closing, verdicts
-from circuit_breaker.core.memory import Circuit, Streak
-from circuit_breaker.core.model import (
-    CLOSED,
-    DENIED,
-    HALF_OPEN,
-    INTERRUPTED,
-    INVALID,
-    LAUNCHED,
-    OK,
-    OURS,
-    Outcome,
-    Signal,
-)
+from circuit_breaker.core import breaker, closing, detectors, verdicts
+from circuit_breaker.core.memory import Streak
+from circuit_breaker.core.model import CLOSED, DENIED, HALF_OPEN, INTERRUPTED, INVALID, LAUNCHED, OK, OURS
 from circuit_breaker.core.outcomes import clip_of, label_of
 from circuit_breaker.core.work import Work
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from circuit_breaker.core.breaker import Circuit
+    from circuit_breaker.core.detectors import Signal
+    from circuit_breaker.core.outcomes import Outcome
 
 
 def gated(work: Work, circuit: Circuit, outcome: Outcome) -> None:
@@ -79,7 +74,7 @@ def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
 
 def invalid_signal(outcome: Outcome, streak: Streak, count: int, limit: int) -> Signal:
     """What is said of a call whose input the host rejects: `count` times, and at `limit` the turn ends."""
-    return Signal(
+    return detectors.Signal(
         rule="tool_failure",
         subject=label_of(outcome),
         keys=[outcome.key],

@@ -12,14 +12,34 @@ from circuit_breaker.core.model import (
     OPEN,
     OURS,
     SILENT,
-    Outcome,
-    Result,
-    Turn,
+    TURN,
+    Record,
 )
 from circuit_breaker.core.outcomes import outcome_of
 from circuit_breaker.core.work import Work
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from circuit_breaker.core.outcomes import Outcome
+
 SEEN_MAX, SERVICE_TIMES_MAX = 128, 64
+
+
+class Turn(Record):
+    """One assistant message with tool calls has ended; `cwd` is the directory after it."""
+
+    KIND = TURN
+    FIELDS = {"results": [], "cwd": "", "prompt": "", "lane": MAIN, "origin": "", "agent": ""}
+    CONTAINERS = ("results",)
+
+
+class Result(Record):
+    """One call of a turn as the host reports it. `hint` is the kind its text alone suggests.
+
+    `result` and `digits`: the keys of its text, for whom they are made elsewhere (or later: see rerun).
+    """
+
+    FIELDS = {"id": "", "tool": "", "input": None, "hint": OK, "text": "", "result": "", "digits": ""}
 
 
 def flush(work: Work, keep: frozenset[str] = frozenset()) -> None:

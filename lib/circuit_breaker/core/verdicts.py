@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from circuit_breaker.core import breaker
-from circuit_breaker.core.memory import Circuit
-from circuit_breaker.core.model import CLOSED, MAIN, Signal
+from circuit_breaker.core.model import CLOSED, MAIN
 from circuit_breaker.core.work import CALLS_MAX, Work
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from circuit_breaker.core.detectors import Signal
 
 NOTES_MAX = 8
 TOLD, COUNTED = "t", "w"  # marks of a streak
@@ -49,7 +52,7 @@ def trip(work: Work, signal: Signal) -> None:
     if known is not None and known.state != CLOSED:
         return
     rule = work.rule(signal.rule)
-    fresh = known if known is not None else Circuit(rule=signal.rule, subject=signal.subject)
+    fresh = known if known is not None else breaker.Circuit(rule=signal.rule, subject=signal.subject)
     circuit = breaker.trip(
         fresh.but(
             keys=signal.keys,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core.memory import Circuit
-from circuit_breaker.core.model import CLOSED, HALF_OPEN, OPEN, Signal
+from circuit_breaker.core.model import CLOSED, HALF_OPEN, OPEN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from circuit_breaker.core.breaker import Circuit
+    from circuit_breaker.core.detectors import Signal
 
 MARKS = {
     OPEN: "\N{POLICE CARS REVOLVING LIGHT}",

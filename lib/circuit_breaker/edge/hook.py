@@ -23,9 +23,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from circuit_breaker.core.asking import Ask
+    from circuit_breaker.core.breaker import Transition
     from circuit_breaker.core.config import Config
     from circuit_breaker.core.memory import Lane, Session
-    from circuit_breaker.core.model import Decision, Transition
+    from circuit_breaker.core.model import Decision
     from circuit_breaker.edge.home import Places
 
 PREFIX = "[circuit_breaker]"
@@ -73,11 +75,11 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
         return commands.answer(payload, where, config, env, now)
     if not config.enabled or not payload.session:
         return None
-    event = protocol.event_of(payload, config.bypass_keyword)
+    event: Any = protocol.event_of(payload, config.bypass_keyword)
     if event is None:
         return None
     lane = payload.lane
-    if isinstance(event, model.Ask):
+    if event.KIND == model.ASK:
         _complete(event, payload, where, config, env)
     if payload.event == "UserPromptSubmit":
         armed_again(where, payload.session)
@@ -112,7 +114,7 @@ def _steps(name: str, event: Any) -> list[Any]:
     return steps
 
 
-def _complete(event: model.Ask, payload: protocol.Payload, where: Places, config: Config, env: Any) -> None:
+def _complete(event: Ask, payload: protocol.Payload, where: Places, config: Config, env: Any) -> None:
     """What only the world knows about a call: is the session armed, what must be guarded, how long may it run."""
     event.armed = bool(armed.lanes(where, payload.session))
     if not event.armed and not asking.schedules(event.tool):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 
-from circuit_breaker.core.memory import Circuit
-from circuit_breaker.core.model import CLOSED, Transition
+from circuit_breaker.core.model import CLOSED
 from circuit_breaker.edge import codec, files, store
 from circuit_breaker.edge.home import INCIDENTS, STATE, Places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from circuit_breaker.core.breaker import Circuit, Transition
 
 VERSION = 1
 PUBLISHED_MAX = 40  # circuits in the state file (under 20 kB), the newest ones

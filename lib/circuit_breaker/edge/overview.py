@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 
+from circuit_breaker.core import closing
 from circuit_breaker.core.config import RULES, Config
-from circuit_breaker.core.memory import Circuit, Session
+from circuit_breaker.core.memory import Session
 from circuit_breaker.core.model import CLOSED, HALF_OPEN, OPEN
 from circuit_breaker.edge import codec, files, incidents, store
 from circuit_breaker.edge.home import INCIDENTS, STATE, Places, safe_name
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from circuit_breaker.core.breaker import Circuit
     from circuit_breaker.core.memory import Lane
 
 RANK = {CLOSED: 0, HALF_OPEN: 1, OPEN: 2}
@@ -164,7 +166,7 @@ def _health(where: Places, config: Config) -> dict[str, Any]:
 
 def reset(where: Places, config: Config, session_id: str, which: str) -> list[str]:
     """Close circuits ("" is all of them) of one session, or of all kept ones of this home; -> their names. On record."""
-    from circuit_breaker.core.model import MAIN, Reset
+    from circuit_breaker.core.model import MAIN
     from circuit_breaker.core.policy import step
 
     closed: list[str] = []
@@ -175,7 +177,9 @@ def reset(where: Places, config: Config, session_id: str, which: str) -> list[st
             lane = MAIN if name == store.MAIN_FILE else name[len(store.AGENT_PREFIX) : -len(".json")]
 
             def decide(session: Session, memory: Lane, lane: str = lane) -> tuple[Session, Lane, Any]:
-                session, memory, _, transitions = step(session, memory, Reset(which=which), config, now, lane)
+                session, memory, _, transitions = step(
+                    session, memory, closing.Reset(which=which), config, now, lane
+                )
                 return session, memory, transitions
 
             transitions, _ = store.update_folder(where, folder, name, decide)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from circuit_breaker.core import asking, pending, prompting, stopping, turns
 from circuit_breaker.core.model import (
     ALLOW,
     DENIED,
@@ -14,19 +15,19 @@ from circuit_breaker.core.model import (
     MAIN,
     OK,
     TELL,
-    Ask,
     Decision,
-    Prompt,
-    Reported,
-    Result,
-    Stopped,
-    Turn,
 )
 from circuit_breaker.edge import codec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Union
+
+    from circuit_breaker.core.asking import Ask
+    from circuit_breaker.core.pending import Reported
+    from circuit_breaker.core.prompting import Prompt
+    from circuit_breaker.core.stopping import Stopped
+    from circuit_breaker.core.turns import Result, Turn
 
     Event = Union[Ask, Reported, Turn, Prompt, Stopped]
 
@@ -91,9 +92,9 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
     fields, lane, prompt = payload.fields, payload.lane, payload.prompt
     name = payload.event
     if name == "PostToolBatch":
-        return Turn(results=_batch(fields), cwd=payload.cwd, prompt=prompt, lane=lane)
+        return turns.Turn(results=_batch(fields), cwd=payload.cwd, prompt=prompt, lane=lane)
     if name == "PreToolUse":
-        return Ask(
+        return asking.Ask(
             id=text_of(fields, "tool_use_id"),
             tool=text_of(fields, "tool_name"),
             input=fields.get("tool_input"),
@@ -105,11 +106,11 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
         return _reported(payload)
     if name == "UserPromptSubmit":
         text = text_of(fields, "prompt")
-        return Prompt(
+        return prompting.Prompt(
             id=prompt, person=not text.startswith(NOTIFICATION), bypass=says(text, keyword), cwd=payload.cwd
         )
     if name in ("Stop", "SubagentStop"):
-        return Stopped(again=fields.get("stop_hook_active") is True, prompt=prompt, lane=lane)
+        return stopping.Stopped(again=fields.get("stop_hook_active") is True, prompt=prompt, lane=lane)
     if not name and "tool_name" in fields:
         return _by_hand(fields, lane)
     return None
@@ -134,7 +135,9 @@ def _batch(fields: dict[str, Any]) -> list[Result]:
             response_text(call.get("tool_response")),
         )
         results.append(
-            Result(id=text_of(call, "tool_use_id"), tool=tool, input=given, hint=hint(given, text), text=text)
+            turns.Result(
+                id=text_of(call, "tool_use_id"), tool=tool, input=given, hint=hint(given, text), text=text
+            )
         )
     return results
 
@@ -167,7 +170,7 @@ def _reported(payload: Payload) -> Reported:
             response.get("backgroundTaskId") or response.get("status") == "async_launched"
         )
         kind, text = (LAUNCHED if launched else OK), response_text(response)
-    return Reported(
+    return pending.Reported(
         id=text_of(fields, "tool_use_id"),
         tool=tool,
         input=given,
@@ -187,10 +190,10 @@ def _by_hand(fields: dict[str, Any], lane: str) -> Turn:
         fields.get("tool_input"),
         response_text(outcome.get("content") if isinstance(outcome, dict) else outcome),
     )
-    result = Result(
+    result = turns.Result(
         id="", tool=text_of(fields, "tool_name"), input=given, hint=FAILED if failed else OK, text=text
     )
-    return Turn(results=[result], cwd=text_of(fields, "cwd"), lane=lane)
+    return turns.Turn(results=[result], cwd=text_of(fields, "cwd"), lane=lane)
 
 
 def response_text(response: object) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from circuit_breaker.core import identity, outcomes
+from circuit_breaker.core.asking import Ask
 from circuit_breaker.core.memory import Lane, Session
-from circuit_breaker.core.model import CLOSED, DENY, Ask, Reported, Turn
+from circuit_breaker.core.model import CLOSED, DENY
+from circuit_breaker.core.pending import Reported
 from circuit_breaker.core.policy import advance
+from circuit_breaker.core.turns import Turn
 from circuit_breaker.edge.protocol import Payload, event_of
 
 TYPE_CHECKING = False
@@ -13,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from circuit_breaker.core.breaker import Transition
     from circuit_breaker.core.config import Config
-    from circuit_breaker.core.model import Result, Transition
+    from circuit_breaker.core.turns import Result
     from circuit_breaker.edge.recording import Fed
 
 TRIPS = ("trip", "ending")

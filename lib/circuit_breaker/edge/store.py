@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core.memory import Circuit, Lane, Session, Streak
+from circuit_breaker.core import breaker
+from circuit_breaker.core.memory import Lane, Session, Streak
 from circuit_breaker.core.model import CLOSED, Record
 from circuit_breaker.edge import armed, codec, files
 from circuit_breaker.edge.home import Places, safe_name
@@ -147,7 +148,8 @@ def decode(data: bytes, kind: type[Kind]) -> Kind:
         document["streaks"] = {key: _streak(row) for key, row in document["streaks"].items()}
     if "circuits" in document:
         document["circuits"] = {
-            key: Circuit(**_check(fields, Circuit.FIELDS)) for key, fields in document["circuits"].items()
+            key: breaker.Circuit(**_check(fields, breaker.Circuit.FIELDS))
+            for key, fields in document["circuits"].items()
         }
     _check_rows(document)
     return kind(**document)
