@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from registrations import SCRIPTS
 
+from circuit_breaker.start import GROUPS
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 ALLOWED = {"time", "fcntl", "_json", "_signal", "gc", "marshal", "__future__", "errno"}
 SESSION = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
@@ -103,3 +105,15 @@ def test_rare_parts_do_not_run_on_the_common_way(modules: Callable[..., set[str]
     ]:
         ran = {m.rpartition(".")[2] for m in modules(hook, name)}
         assert not ran & rare, (hook, name)
+
+
+def test_what_a_common_turn_runs_has_lean_code(modules: Callable[..., set[str]]) -> None:
+    lean = {f"circuit_breaker.{part}" for group in GROUPS for part in group}
+    call = {"tool_name": "Bash", "tool_input": {"command": "make x"}, "tool_use_id": "t", "tool_response": ""}
+    for hook, name, changes in [
+        ("prompt", "UserPromptSubmit", {}),
+        ("monitor", "PostToolUseFailure.bash-exit-1", {}),
+        ("monitor", "PostToolBatch.bash-exit-1", {"tool_calls": [call]}),
+    ]:
+        ran = {m for m in modules(hook, name, **changes) if m.count(".") == 2}
+        assert ran and ran <= lean, ran - lean

@@ -55,8 +55,9 @@ def _due(
 ) -> tuple[list[str], list[str]]:
     """Look, do what can be done at once, leave the rest to a child. -> (what to say, what went wrong)."""
     from circuit_breaker.core import wording_memory as wording
-    from circuit_breaker.edge import rounds, upkeep
+    from circuit_breaker.edge import lean, rounds, upkeep
 
+    lean.renew(ROOT + "/lib/circuit_breaker/")
     errors = _tried("config", lambda: upkeep.config(where))
     pins: list[str] = []
     errors += _tried("interpreter", lambda: pins.append(upkeep.interpreter(where)))

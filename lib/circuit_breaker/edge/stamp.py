@@ -73,7 +73,9 @@ def settled(note: Mapping[str, Any], where: Places, config: Config, now: float, 
         at, until, size = note["at"], note["until"], note["entries"]
         if not at <= now < until or note["asked"] != asked(config):
             return False
-        if note["spared"] not in ("", session) or note["interpreter"] != sys.executable:
+        if note["spared"] not in ("", session):
+            return False
+        if note["interpreter"] != sys.executable or note["library"] != __file__:
             return False
         if note["pinned"] and not files.exists(where.runtime + "/python"):
             return False
