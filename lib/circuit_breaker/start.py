@@ -64,6 +64,8 @@ GROUPS = (
     ("core.shell",),
     ("core.pending",),
     ("core.prompting",),
+    ("core.closing",),
+    ("core.detectors", "core.rings"),
 )
 LONGEST = 1 << 16  # bytes of byte code that are read at once; more of them go the long way
 HEADER = 16  # bytes: magic number, flags, the source's time and size
