@@ -6,9 +6,8 @@ No annotations import and no module of ours here: this file is what every hook p
 import builtins
 import sys
 from _frozen_importlib import ModuleSpec
-from _frozen_importlib_external import MAGIC_NUMBER, ExtensionFileLoader, SourceFileLoader
-from _imp import extension_suffixes
-from gc import disable
+from _frozen_importlib_external import MAGIC_NUMBER, SourceFileLoader
+from _imp import create_builtin, create_dynamic, exec_builtin, exec_dynamic, extension_suffixes
 from marshal import loads
 
 try:
@@ -73,7 +72,9 @@ HEADER = 16  # bytes: magic number, flags, the source's time and size
 
 def start(name: str, entry: str = "hook") -> None:
     """Answer hook `name` (see edge/hook.py, or another module of edge that serves) and end the process."""
-    disable()  # a hook does not live long enough for its garbage to matter
+    collector = create_builtin(ModuleSpec("gc", None))
+    exec_builtin(collector)
+    collector.disable()  # a hook does not live long enough for its garbage to matter
     here = __file__.rpartition("start.py")[0]
     lay_out(here)
     builtins.__import__ = _import  # type: ignore[assignment]
@@ -92,22 +93,21 @@ def start(name: str, entry: str = "hook") -> None:
 
 def lay_out(folder: str) -> None:
     """Put our packages in their places, and what each of our modules asks of `__future__`."""
-    features = sys.modules["__future__"] = Ours("__future__")
+    features = _OURS["__future__"] = sys.modules["__future__"] = Module("__future__")
     features.__dict__.update(annotations=None, __getattr__=_feature)
-    top = sys.modules[PACKAGE] = Package(PACKAGE)
-    top.__path__ = [folder[:-1]]
+    top = _package(PACKAGE, folder[:-1])
     for part in ("core", "edge"):
-        name = f"{PACKAGE}.{part}"
-        package = top.__dict__[part] = sys.modules[name] = Package(name)
-        package.__path__ = [folder + part]
+        top.__dict__[part] = _package(f"{PACKAGE}.{part}", folder + part)
 
 
-class Ours(Module):
-    """A module of ours."""
+def _package(name: str, path: str) -> Module:
+    module = _PACKAGES[name] = sys.modules[name] = Module(name)
+    module.__path__ = [path]
+    return module
 
 
-class Package(Module):
-    """A package of ours: each of its modules has its place when it is first named."""
+_PACKAGES: "dict[str, Module]" = {}
+_OURS: "dict[str, Module]" = {}  # what is in its place
 
 
 class Later(Module):
@@ -125,19 +125,21 @@ def _import(
 ) -> Module:
     """What an `import` statement calls. Python's own looks each module over again, at every statement and for each name of it;
     ours are either in their places or in the folder of their package."""
-    module: Any = sys.modules.get(name) if wanted else None
-    kind = type(module)
-    if kind is Package:
+    if not wanted:
+        return _find(name, names, places, wanted, level)
+    if name in _PACKAGES:
+        package = _PACKAGES[name]
         for part in wanted:
-            if part not in module.__dict__:
+            if part not in package.__dict__:
                 _module(name, part)
-    elif kind is Later:
-        _run(module)
-    elif kind is not Ours:
-        package, _, part = name.rpartition(".")
-        if module is not None or type(sys.modules.get(package)) is not Package:
+        return package
+    if name not in _OURS:
+        parent, _, part = name.rpartition(".")
+        if parent not in _PACKAGES or level:
             return _find(name, names, places, wanted, level)
-        module = _module(package, part)
+        _module(parent, part)
+    module = _OURS[name]
+    if type(module) is Later:
         _run(module)
     return module
 
@@ -147,14 +149,16 @@ _find = builtins.__import__
 
 def _module(package: str, part: str) -> "Any":
     """Module `part` of a package of ours, put in its place and not yet run."""
-    name, parent = f"{package}.{part}", sys.modules[package]
-    module = parent.__dict__[part] = sys.modules[name] = Later(name)
+    name, parent = f"{package}.{part}", _PACKAGES[package]
+    module = parent.__dict__[part] = _OURS[name] = sys.modules[name] = Later(name)
     module.__file__ = f"{parent.__path__[0]}/{part}.py"
     return module
 
 
 def _run(module: Module) -> None:
-    module.__class__ = Ours  # first: a name is looked up ten times as slowly while the class has a say in it
+    module.__class__ = (
+        Module  # first: a name is looked up ten times as slowly while the class has a say in it
+    )
     try:
         exec(_code(module.__name__, str(module.__file__)), module.__dict__)
     except BaseException:
@@ -177,12 +181,9 @@ def _load_extension(name: str) -> None:
     if name in sys.builtin_module_names:
         return
     path = f"{sys.path[-1]}/{name}{extension_suffixes()[0]}"
-    loader = ExtensionFileLoader(name, path)
-    spec = ModuleSpec(name, loader, origin=path)
     try:
-        module = loader.create_module(spec)
-        module.__spec__, module.__loader__ = spec, loader
-        loader.exec_module(module)
+        module = create_dynamic(ModuleSpec(name, None, origin=path))
+        exec_dynamic(module)
     except ImportError:
         return
     sys.modules[name] = module

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import sys
+
 try:
     import _json
 except ImportError:  # an interpreter without the C half
@@ -17,19 +19,21 @@ if TYPE_CHECKING:
 _BLANKS = " \t\r\n"
 
 
-class _Context:
-    """What the C scanner asks its caller for: the strict reading of `json.JSONDecoder`, NaN and infinities refused."""
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
 
-    strict = True
-    object_hook = None
-    object_pairs_hook = None
-    parse_float = float
-    parse_int = int
-    memo: dict[str, str] = {}
 
-    @staticmethod
-    def parse_constant(name: str) -> object:
-        raise ValueError(f"{name} is not JSON")
+# What the C scanner asks its caller for: the strict reading of `json.JSONDecoder`, NaN and infinities refused.
+_Namespace: Any = type(sys.implementation)  # types.SimpleNamespace: a class of our own is made at every start
+_STRICT = _Namespace(
+    strict=True,
+    object_hook=None,
+    object_pairs_hook=None,
+    parse_float=float,
+    parse_int=int,
+    parse_constant=_no_constant,
+    memo={},
+)
 
 
 def parse(data: bytes | str) -> Any:
@@ -40,8 +44,8 @@ def parse(data: bytes | str) -> Any:
         if _json is None:
             import json
 
-            return json.loads(text, parse_constant=_Context.parse_constant)
-        value, end = _json.make_scanner(_Context)(text, 0)  # type: ignore[arg-type]
+            return json.loads(text, parse_constant=_no_constant)
+        value, end = _json.make_scanner(_STRICT)(text, 0)
     except StopIteration as stop:
         raise ValueError(f"not JSON at character {stop.value}") from None
     except RecursionError:
