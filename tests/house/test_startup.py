@@ -117,3 +117,21 @@ def test_what_a_common_turn_runs_has_lean_code(modules: Callable[..., set[str]])
     ]:
         ran = {m for m in modules(hook, name, **changes) if m.count(".") == 2}
         assert ran and ran <= lean, ran - lean
+
+
+def test_bare_look_is_taken_without_what_reads_commands(modules: Callable[..., set[str]]) -> None:
+    reading = {"shell", "simple_commands", "reading"}
+
+    def ran(command: str, number: int) -> set[str]:
+        call = {"tool_name": "Bash", "tool_input": {"command": command}, "tool_use_id": f"t{number}"}
+        call["tool_response"] = "a.py"
+        found = modules("monitor", "PostToolBatch.bash-exit-1", tool_calls=[call])
+        return {m.rpartition(".")[2] for m in found}
+
+    looked = ran("ls -la src", 1)
+    again = ran("ls  -la src", 2)  # one that comes again gets its label
+    assert "turns" in looked and "labels" in again
+    assert not (looked | again) & reading
+    assert ran("ls -la src | sort", 3) >= reading
+    failed = modules("monitor", "PostToolUseFailure.bash-exit-1", tool_input={"command": "cat a.txt"})
+    assert not {m.rpartition(".")[2] for m in failed} & reading

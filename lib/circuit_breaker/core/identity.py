@@ -30,29 +30,18 @@ READING_NAMES = frozenset(
 # What these return is the content of files: nothing in it changes by itself, and every change is news.
 VERBATIM = frozenset("Read Grep Glob LS NotebookRead read grep glob list Edit Write".split())
 LOOKUPS = frozenset("Read Grep Glob LS WebFetch WebSearch read grep glob list webfetch NotebookRead".split())
-GLANCES = frozenset(
-    "cat grep head ls pwd stat tail wc which".split()
-)  # programs that cannot write, whatever their options
-_MISSES = (
-    "not found",
-    "no such file",
-    "does not exist",
-    "doesn't exist",
-    "404",
-    "403",
-    "429",
-    "too large",
-    "exceeds maximum",
-    "exceeds the maximum",
-    "no matches",
-    "no files found",
-    "cannot find",
-    "can't find",
-    "is a directory",
-    "eisdir",
-    "enoent",
-    "not a directory",
+# Programs that cannot write, whatever their options.
+GLANCES = frozenset("cat echo grep head ls pwd stat tail wc which".split())
+# Words that reading.py takes for waiting or for writing, wherever they stand.
+_TELLING = frozenset(
+    "watch --watch --add --edit --unset --replace-all --remove-section --rename-section".split()
 )
+_LOOK_MAX = 2000  # characters: of a longer command first_words reads no more
+_MISSES = (
+    "not found", "no such file", "does not exist", "doesn't exist", "404", "403", "429", "too large", "exceeds maximum",
+    "exceeds the maximum", "no matches", "no files found", "cannot find", "can't find", "is a directory", "eisdir", "enoent",
+    "not a directory",
+)  # fmt: skip
 _HOSTS_AT_HOME = ("localhost", "127.", "0.0.0.0", "[::1]", "::1", "10.", "192.168.", "host.docker.internal")
 LONG = 4096  # characters of a value that is known by its hash
 _DEPTH_MAX = 40  # deeper nested input is taken by its text
@@ -71,7 +60,9 @@ def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
         given = {name: value for name, value in tool_input.items() if name not in COSMETIC}
         name, command = command_of(given)
         directory = given.pop("workdir", None) or cwd
-        command, directory = shell.normalise(command, directory if isinstance(directory, str) else cwd)
+        directory = directory if isinstance(directory, str) else cwd
+        look = bare_look(command)
+        command, directory = (" ".join(look), directory) if look else shell.normalise(command, directory)
         if name:
             given[name] = command
         return digest(f"{tool}\n{directory}\n{canonical(given)}")
@@ -154,8 +145,11 @@ def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None
 
 def _shape_of(command: str) -> str:
     """A command's first two words: plain where the second is a subcommand, else as a digest (it could be a secret)."""
-    program, _, second = simple_commands.first_words(command).partition(" ")
-    if second.isalpha() and second.islower() and second.isascii() and program in reading.SUBCOMMANDS:
+    look = bare_look(command)
+    words = " ".join(look[:2]) if look else simple_commands.first_words(command)
+    program, _, second = words.partition(" ")
+    named = second.isalpha() and second.islower() and second.isascii()
+    if named and (program == "git" if look else program in reading.SUBCOMMANDS):
         return f"{program} {second}"
     plain = program.replace("-", "").replace("_", "").isalnum() and program.isascii() and len(program) <= 24
     return f"{program} {digest(second)}" if plain else digest(f"{program} {second}")
@@ -176,7 +170,7 @@ def service(tool: str, tool_input: object) -> str:
     command = command_of(tool_input)[1]
     if "gh api" in command:
         return "api.github.com"
-    if "curl" not in command and "wget" not in command:
+    if ("curl" not in command and "wget" not in command) or bare_look(command):
         return ""
     for segment in simple_commands.segments(command):
         words = simple_commands.program(segment.words)
@@ -213,6 +207,8 @@ def change_level(tool: str, tool_input: object) -> int:
         return 0 if _is_reading_name(tool.rpartition("__")[2]) else 1
     if tool in SHELLS and isinstance(tool_input, dict):
         command = command_of(tool_input)[1]
+        if bare_look(command):
+            return 0
         if "apply_patch" in command and simple_commands.first_words(command).startswith("apply_patch"):
             return 2
         return 0 if reading.is_reading(command) else 1
@@ -223,18 +219,25 @@ def only_looks(tool: str, tool_input: object) -> bool:
     """Is it plain at a glance that a call changes nothing: a reading tool, or one bare reading command? False: look closer."""
     if tool in LOOKUPS:
         return True
-    if tool not in SHELLS or not isinstance(tool_input, dict):
-        return False
-    command = command_of(tool_input)[1]
+    return tool in SHELLS and isinstance(tool_input, dict) and bool(bare_look(command_of(tool_input)[1]))
+
+
+def bare_look(command: str) -> list[str]:
+    """The words of one bare reading command, [] for any other. They say all that shell.py, simple_commands.py and reading.py
+    would: where it is started it runs, and it neither writes nor waits. A hook for one need not run the three."""
+    program = command.partition(" ")[0]
+    if (program not in GLANCES and program != "git") or len(command) > _LOOK_MAX:
+        return []
     bare = command.replace(" ", "").replace("-", "").replace("_", "").replace(".", "").replace("/", "")
     if not bare.isalnum() or not bare.isascii():
-        return False  # quotes, variables, redirections, several commands
-    words = command.split(" ")
-    if words[0] == "git":
-        return (
-            words[1:2] in (["status"], ["log"], ["diff"], ["show"]) and "--o" not in command
-        )  # --output writes
-    return words[0] in GLANCES
+        return []  # quotes, variables, redirections, several commands
+    words = command.split()
+    if program == "git":
+        if words[1:2] not in (["status"], ["log"], ["diff"], ["show"]):
+            return []
+        if "--o" in command.replace(" --oneline", ""):
+            return []  # --output writes
+    return words if _TELLING.isdisjoint(words) else []
 
 
 def _is_reading_name(name: str) -> bool:
@@ -255,7 +258,7 @@ def is_poll(tool: str, tool_input: object) -> bool:
     if tool not in SHELLS:
         return False
     command = command_of(tool_input)[1]
-    if not any(word in command for word in ("sleep", "watch", "until", "wait", "-w")):
+    if not any(word in command for word in ("sleep", "watch", "until", "wait", "-w")) or bare_look(command):
         return False
     return reading.waits(command) and reading.is_reading(command)
 

@@ -5,10 +5,9 @@ Labels and clips are the only text of a session that reaches the disk.
 
 from __future__ import annotations
 
-from circuit_breaker.core import masking, simple_commands
+from circuit_breaker.core import masking, shell, simple_commands
 from circuit_breaker.core.blinding import without_escapes
-from circuit_breaker.core.identity import SHELLS, command_of
-from circuit_breaker.core.shell import normalise
+from circuit_breaker.core.identity import SHELLS, bare_look, command_of
 
 LABEL_MAX = 60
 _PATHS = ("file_path", "path", "notebook_path", "filePath")
@@ -49,7 +48,10 @@ def label(tool: str, tool_input: object) -> str:
 
 def _command_label(command: str) -> str:
     """The program and up to two plain words after it; nothing that could be a secret."""
-    for segment in simple_commands.segments(normalise(command[:2000], "")[0]):
+    look = bare_look(command)
+    if look:
+        return _words_label(look)
+    for segment in simple_commands.segments(shell.normalise(command[:2000], "")[0]):
         words = simple_commands.program(segment.words)
         if words:
             return _words_label(words)

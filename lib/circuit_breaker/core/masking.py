@@ -5,8 +5,7 @@ Rather a word too many than one too few: what is masked here was about to be wri
 
 from __future__ import annotations
 
-from circuit_breaker.core.shell import closing, is_assignment
-from circuit_breaker.core.simple_commands import program, segments
+from circuit_breaker.core import shell, simple_commands
 
 MASK = "…"
 _END = frozenset(" \t\r\n\"'`,;&)}]<>|")
@@ -101,16 +100,16 @@ def _values(command: str, depth: int = 0) -> set[str]:
         span = _word(told, len(told) - len(told.lstrip()))
         found.add(told[span[0] : span[1]] if span else "")
     found.update(line for line in command.partition("<<")[2].split("\n")[1:] if " " not in line)
-    for segment in segments(command):
+    for segment in simple_commands.segments(command):
         words = segment.words
-        named = program(words)
+        named = simple_commands.program(words)
         talks = bool(named) and (named[0] in _TALKERS or not _KEEPERS.isdisjoint(named[1:3]))
         for i, word in enumerate(words):
             before = words[i - 1] if i else ""
             value = word.partition("=")[2]
             if " " in word and depth < 3:  # a command for another shell
                 found |= _values(word, depth + 1)
-            if value and (is_assignment(word) or word[:1] == "-"):
+            if value and (shell.is_assignment(word) or word[:1] == "-"):
                 found.update((value, value.rpartition("=")[2]))
             elif before in _OPTIONS or before.lower() in _LOGINS:
                 found.add(word)
@@ -216,7 +215,7 @@ def _word(text: str, i: int, schemes: int = 2) -> tuple[int, int] | None:
     if i >= len(text):
         return None
     if text[i] in "'\"`":
-        return i + 1, max(i + 1, closing(text, i))
+        return i + 1, max(i + 1, shell.closing(text, i))
     end = i
     while end < len(text) and text[end] not in _END:
         end += 1
@@ -245,7 +244,7 @@ def _words(text: str) -> list[tuple[int, int]]:
         word = text[start:i]
         if before in _OPTIONS:
             quoted = start and text[start - 1] in "'\""
-            i = max(i, closing(text, start - 1)) if quoted else i
+            i = max(i, shell.closing(text, start - 1)) if quoted else i
             spans.append((start, i))
         elif _is_stuck(word):
             spans.append((start + 2, i))

@@ -103,11 +103,12 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
 
 
 def _steps(name: str, event: Any) -> list[Any]:
-    """The modules that an event will go through: a shell's command is read, its output blinded; a file's text is neither."""
+    """The modules that an event will go through: a shell's command is read where it is no bare look, its output blinded; a file's
+    text is neither."""
     steps = [*ALWAYS, *STEPS.get(name, ())]
     ended = hasattr(event, "results")
     for call in event.results if ended else [event] if hasattr(event, "tool") else []:
-        if call.tool in identity.SHELLS:
+        if call.tool in identity.SHELLS and not identity.only_looks(call.tool, call.input):
             steps += (shell, reading) if ended else (shell,)
         if name != "PreToolUse" and call.tool not in identity.VERBATIM:
             steps += (blinding, volatile)
