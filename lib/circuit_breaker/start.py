@@ -65,6 +65,11 @@ GROUPS = (
     ("core.prompting",),
     ("core.closing",),
     ("core.detectors", "core.rings"),
+    ("core.tamper", "core.tamper_guard", "core.tamper_lex", "core.tamper_words"),
+    ("core.tamper_tools",),
+    ("core.trials",),
+    ("core.wording",),
+    ("edge.incidents",),
 )
 LONGEST = 1 << 16  # bytes of byte code that are read at once; more of them go the long way
 HEADER = 16  # bytes: magic number, flags, the source's time and size
