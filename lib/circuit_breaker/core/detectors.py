@@ -6,10 +6,9 @@ It changes nothing; policy decides what a signal does under the rule's `action`.
 
 from __future__ import annotations
 
-from circuit_breaker.core import identity, rings
+from circuit_breaker.core import identity, labels, rings
 from circuit_breaker.core.memory import Lane, Session
 from circuit_breaker.core.model import FAILURES, INVALID, Record
-from circuit_breaker.core.outcomes import clip_of, label_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,13 +57,13 @@ def tool_failure(
         signals.append(
             Signal(
                 rule="tool_failure",
-                subject=label_of(outcome),
+                subject=labels.label_of(outcome),
                 keys=[outcome.key],
                 results={outcome.key: outcome.result},
                 count=count,
                 since=streak.since,
-                clip=clip_of(outcome),
-                calls=[label_of(outcome)] * count,
+                clip=labels.clip_of(outcome),
+                calls=[labels.label_of(outcome)] * count,
                 facts={"stubborn": bool(stubborn), "invalid": outcome.kind == INVALID, "tool": outcome.tool},
             )
         )
@@ -85,8 +84,8 @@ def tool_failure(
                 subject=f"{outcome.tool} error",
                 count=run[1],
                 since=outcome.n,
-                clip=clip_of(outcome),
-                calls=[label_of(outcome)],
+                clip=labels.clip_of(outcome),
+                calls=[labels.label_of(outcome)],
                 facts={
                     "same_error": True,
                     "tool": outcome.tool,
@@ -128,13 +127,13 @@ def repeated_call(
             Signal(
                 rule="repeated_call",
                 step="open" if count >= limit else "tell",
-                subject=label_of(outcome),
+                subject=labels.label_of(outcome),
                 keys=[outcome.key],
                 results={outcome.key: outcome.result},
                 count=count,
                 since=streak.counted,
-                clip=clip_of(outcome),
-                calls=[label_of(outcome)] * count,
+                clip=labels.clip_of(outcome),
+                calls=[labels.label_of(outcome)] * count,
                 facts={"poll": outcome.poll, "digits": count == streak.run and not outcome.repeats},
             )
         )
@@ -194,7 +193,7 @@ def sequential_tools(
             keys=["shape:" + run[0]],
             count=run[2],
             since=run[5],
-            calls=[label_of(outcome)],
+            calls=[labels.label_of(outcome)],
             facts={"once": run[2] > rule["threshold"] + 1, "tool": tool},
         )
     ]

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core import identity
+from circuit_breaker.core import identity, labels
 from circuit_breaker.core.memory import Lane, Session, Streak
 from circuit_breaker.core.model import FAILURES, INVALID, LAUNCHED, OK, SILENT
-from circuit_breaker.core.outcomes import label_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool) -> 
     known = lane.streaks.pop(outcome.key, None)
     streak: Streak = Streak() if known is None else known.but()
     if known is not None:  # a call that comes again may be spoken of
-        outcome.label = streak.label = streak.label or label_of(outcome)
+        outcome.label = streak.label = streak.label or labels.label_of(outcome)
     consecutive = streak.turn == lane.turn - 1
     if outcome.kind in FAILURES:
         _fail(lane, streak, outcome)

@@ -8,8 +8,14 @@ from __future__ import annotations
 from circuit_breaker.core import masking, shell, simple_commands
 from circuit_breaker.core.blinding import without_escapes
 from circuit_breaker.core.identity import SHELLS, bare_look, command_of
+from circuit_breaker.core.model import FAILURES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from circuit_breaker.core.outcomes import Outcome
 
 LABEL_MAX = 60
+CLIP_MAX, HEAD_MAX = 160, 60  # characters of an error that people read, and of its first line in them
 _PATHS = ("file_path", "path", "notebook_path", "filePath")
 # Programs whose first word is a subcommand or the name of a task: no secret stands there.
 _TASKED = frozenset(
@@ -29,6 +35,31 @@ _ENDINGS = (
     ".py .js .mjs .cjs .ts .tsx .jsx .sh .bash .rb .go .rs .java .php .pl .lua .md .json .toml .yaml .yml .txt .log .html .css"
     " .sql .c .h .cpp .ipynb .lock .cfg .ini .xml .csv"
 ).split()
+
+
+def label_of(outcome: Outcome) -> str:
+    """What people read of the call. Made late: most calls are never spoken of."""
+    if not outcome.label:
+        outcome.label = label(outcome.tool, outcome.input)
+    return str(outcome.label)
+
+
+def clip_of(outcome: Outcome) -> str:
+    """What people read of its error ("" when it did not fail), made late too."""
+    if not outcome.clip and outcome.text and outcome.kind in FAILURES:
+        first, last = _telling_lines(outcome.text)
+        outcome.clip = clip(first, HEAD_MAX if last else CLIP_MAX, outcome.input)
+        if last:
+            outcome.clip += " … " + clip(last, CLIP_MAX - HEAD_MAX, outcome.input)
+    return str(outcome.clip)
+
+
+def _telling_lines(text: str) -> tuple[str, str]:
+    """The lines of a long error that say most: its first, and its last, where a traceback or a test run names what broke."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    if len(lines) < 3 or len(text) < CLIP_MAX:
+        return text, ""
+    return lines[0], lines[-1]
 
 
 def label(tool: str, tool_input: object) -> str:
@@ -113,7 +144,7 @@ def plain(text: str) -> str:
     return " ".join("".join([c if c.isprintable() else " " for c in text]).split())
 
 
-def clip(text: str, limit: int = 160, tool_input: object = None) -> str:
+def clip(text: str, limit: int = CLIP_MAX, tool_input: object = None) -> str:
     """One line of at most `limit` characters, secrets masked; `tool_input` is the call's own, whose secrets are masked too."""
     if "\x1b" in text[: limit * 16]:
         text = without_escapes(text[: limit * 16])

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from circuit_breaker.core.pending import Reported
     from circuit_breaker.core.turns import Result
 
-CLIP_MAX, HEAD_MAX = 160, 60  # characters of an error that people read, and of its first line in them
-
 
 class Outcome(Record):
     """One call's outcome as the rules see it."""
@@ -23,7 +21,7 @@ class Outcome(Record):
         "text": "",
         "key": "",
         "kind": OK,
-        "label": "",  # and clip: made when somebody is to read them, by outcomes.label_of and clip_of
+        "label": "",  # and clip: made when somebody is to read them, by labels.label_of and clip_of
         "result": "",  # key of what it returned
         "digits": "",
         "error": "",  # key of the error, "" unless it failed
@@ -59,32 +57,3 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
 def result_key(tool: str, text: str) -> str:
     """The identity of what a tool returned: of a file's content every byte, of all else what does not change by itself."""
     return identity.digest(text) if tool in identity.VERBATIM else identity.result_key(text)
-
-
-def label_of(outcome: Outcome) -> str:
-    """What people read of the call. Made late: most calls are never spoken of."""
-    if not outcome.label:
-        from circuit_breaker.core import labels
-
-        outcome.label = labels.label(outcome.tool, outcome.input)
-    return str(outcome.label)
-
-
-def clip_of(outcome: Outcome) -> str:
-    """What people read of its error ("" when it did not fail), made late too."""
-    if not outcome.clip and outcome.text and outcome.kind in FAILURES:
-        from circuit_breaker.core import labels
-
-        first, last = _telling_lines(outcome.text)
-        outcome.clip = labels.clip(first, HEAD_MAX if last else CLIP_MAX, outcome.input)
-        if last:
-            outcome.clip += " … " + labels.clip(last, CLIP_MAX - HEAD_MAX, outcome.input)
-    return str(outcome.clip)
-
-
-def _telling_lines(text: str) -> tuple[str, str]:
-    """The lines of a long error that say most: its first, and its last, where a traceback or a test run names what broke."""
-    lines = [line for line in text.split("\n") if line.strip()]
-    if len(lines) < 3 or len(text) < CLIP_MAX:
-        return text, ""
-    return lines[0], lines[-1]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core import breaker, closing, detectors, verdicts
+from circuit_breaker.core import breaker, closing, detectors, labels, verdicts
 from circuit_breaker.core.memory import Streak
 from circuit_breaker.core.model import CLOSED, DENIED, HALF_OPEN, INTERRUPTED, INVALID, LAUNCHED, OK, OURS
-from circuit_breaker.core.outcomes import clip_of, label_of
 from circuit_breaker.core.work import Work
 
 TYPE_CHECKING = False
@@ -45,7 +44,7 @@ def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
         return
     rule = work.rule(circuit.rule)
     worse = breaker.fail(circuit, work.now, rule["cooldown_base_seconds"], work.config.cooldown_steps)
-    worse = worse.but(clip=clip_of(outcome) or worse.clip)
+    worse = worse.but(clip=labels.clip_of(outcome) or worse.clip)
     work.put(worse)
     work.record(
         "probe", worse, HALF_OPEN, "the trial call " + ("failed" if outcome.kind != OK else "changed nothing")
@@ -58,13 +57,13 @@ def _is_new(circuit: Circuit, outcome: Outcome) -> bool:
 
 def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     """A call that never reaches the gate goes on counting while its circuit is open: told each time, then ended."""
-    known = work.lane.streaks.pop(outcome.key, None) or Streak(label=label_of(outcome))
+    known = work.lane.streaks.pop(outcome.key, None) or Streak(label=labels.label_of(outcome))
     streak: Streak = known.but(invalid=known.invalid + 1)
     work.lane.streaks[outcome.key] = streak
     if work.action(circuit.rule) != "block":
         return
     count = circuit.count + 1
-    work.put(circuit.but(count=count, clip=clip_of(outcome)))
+    work.put(circuit.but(count=count, clip=labels.clip_of(outcome)))
     limit = 2 * work.rule("tool_failure")["threshold"]
     if limit and streak.invalid < limit:
         verdicts.tell(work, invalid_signal(outcome, streak, count, limit), opened=True)
@@ -76,10 +75,10 @@ def invalid_signal(outcome: Outcome, streak: Streak, count: int, limit: int) -> 
     """What is said of a call whose input the host rejects: `count` times, and at `limit` the turn ends."""
     return detectors.Signal(
         rule="tool_failure",
-        subject=label_of(outcome),
+        subject=labels.label_of(outcome),
         keys=[outcome.key],
         count=max(count, streak.invalid),
-        clip=clip_of(outcome),
-        calls=[label_of(outcome)] * streak.invalid,
+        clip=labels.clip_of(outcome),
+        calls=[labels.label_of(outcome)] * streak.invalid,
         facts={"invalid": True, "tool": outcome.tool, "left": limit - streak.invalid},
     )
