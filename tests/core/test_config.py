@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circuit_breaker.core import config as settings
+from circuit_breaker.core import merging
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -130,7 +131,7 @@ def test_a_document_that_is_no_object_is_one_problem(document):
 
 
 def test_options_of_the_plugin_reach_top_level_and_rule_keys():
-    layer = settings.option_layer(
+    layer = merging.option_layer(
         {
             "CLAUDE_PLUGIN_OPTION_MODE": "observe",
             "CLAUDE_PLUGIN_OPTION_TOOL_FAILURE_THRESHOLD": "5",
@@ -146,7 +147,7 @@ def test_options_of_the_plugin_reach_top_level_and_rule_keys():
 
 def test_an_option_that_is_no_number_is_a_problem():
     config = settings.build(
-        [("plugin options", settings.option_layer({"CLAUDE_PLUGIN_OPTION_DENY_LIMIT": "many"}))]
+        [("plugin options", merging.option_layer({"CLAUDE_PLUGIN_OPTION_DENY_LIMIT": "many"}))]
     )
     assert config.deny_limit == 5 and len(config.problems) == 1
 

@@ -81,6 +81,7 @@ DEFAULTS: Mapping[str, Any] = {
         "archive_keep_count": 20,
     },
 }
+OPTION = "CLAUDE_PLUGIN_OPTION_"  # the host hands the plugin's options over in variables that begin so
 RULES = tuple(DEFAULTS["circuit_breakers"])
 WORDS = {
     "mode": ("enforce", "observe"),
@@ -141,35 +142,3 @@ def is_untouched(data: bytes) -> bool:
 
 
 _PRIME, _UNTOUCHED = 2**61 - 1, 0x83A3D7DD7E37A5B  # the file as one number modulo a prime
-
-
-def option_layer(env: Mapping[str, str]) -> dict[str, Any]:
-    """The document that the plugin's options (`CLAUDE_PLUGIN_OPTION_<KEY>`) amount to; `<RULE>_<KEY>` reaches a rule's key."""
-    layer: dict[str, Any] = {}
-    prefix = "CLAUDE_PLUGIN_OPTION_"
-    for name, text in env.items():
-        if not name.startswith(prefix):
-            continue
-        key = name[len(prefix) :].lower()
-        rule = next((rule for rule in RULES if key.startswith(rule + "_")), None)
-        if rule is None:
-            layer[key] = _from_text(text, DEFAULTS.get(key))
-            continue
-        inner = key[len(rule) + 1 :]
-        value = _from_text(text, DEFAULTS["circuit_breakers"][rule].get(inner))
-        layer.setdefault("circuit_breakers", {}).setdefault(rule, {})[inner] = value
-    return layer
-
-
-def _from_text(text: str, default: object) -> object:
-    if isinstance(default, bool):
-        return {"true": True, "1": True, "false": False, "0": False}.get(text.strip().lower(), text)
-    if isinstance(default, (int, float)):
-        try:
-            number = float(text)
-        except ValueError:
-            return text
-        return int(number) if number == number // 1 else number
-    if isinstance(default, list):
-        return [part.strip() for part in text.split(",") if part.strip()]
-    return text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core.config import DEFAULTS, DEFAULTS_VERSION, RULES, WORDS
+from circuit_breaker.core.config import DEFAULTS, DEFAULTS_VERSION, OPTION, RULES, WORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,3 +141,34 @@ def _number(value: object) -> bool:
 def _shown(value: object) -> str:
     text = repr(value) if not isinstance(value, bool) else str(value).lower()
     return text if len(text) <= 40 else text[:37] + "..."
+
+
+def option_layer(env: Mapping[str, str]) -> dict[str, Any]:
+    """The document that the plugin's options (`CLAUDE_PLUGIN_OPTION_<KEY>`) amount to; `<RULE>_<KEY>` reaches a rule's key."""
+    layer: dict[str, Any] = {}
+    for name, text in env.items():
+        if not name.startswith(OPTION):
+            continue
+        key = name[len(OPTION) :].lower()
+        rule = next((rule for rule in RULES if key.startswith(rule + "_")), None)
+        if rule is None:
+            layer[key] = _from_text(text, DEFAULTS.get(key))
+            continue
+        inner = key[len(rule) + 1 :]
+        value = _from_text(text, DEFAULTS["circuit_breakers"][rule].get(inner))
+        layer.setdefault("circuit_breakers", {}).setdefault(rule, {})[inner] = value
+    return layer
+
+
+def _from_text(text: str, default: object) -> object:
+    if isinstance(default, bool):
+        return {"true": True, "1": True, "false": False, "0": False}.get(text.strip().lower(), text)
+    if isinstance(default, (int, float)):
+        try:
+            number = float(text)
+        except ValueError:
+            return text
+        return int(number) if number == number // 1 else number
+    if isinstance(default, list):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return text

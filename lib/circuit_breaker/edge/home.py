@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from circuit_breaker.core.config import Config, build, is_untouched, option_layer
+from circuit_breaker.core.config import OPTION, Config, build, is_untouched
 from circuit_breaker.edge import codec, files
 
 TYPE_CHECKING = False
@@ -110,9 +110,10 @@ def configuration(where: Places, env: Mapping[str, str]) -> Config:
                 layers.append((f"{name} {path}", codec.parse(data)))
         except (OSError, ValueError) as error:
             unreadable.append(f"{path}: not used: {error}")
-    options = option_layer(env)
-    if options:
-        layers.append(("plugin options", options))
+    if any(name.startswith(OPTION) for name in env):
+        from circuit_breaker.core import merging
+
+        layers.append(("plugin options", merging.option_layer(env)))
     config = build(layers)
     config.problems[:0] = unreadable
     return config
