@@ -5,13 +5,12 @@ step(session, lane, event, config, now, name) -> (session', lane', decision, tra
 
 from __future__ import annotations
 
-from circuit_breaker.core import asking, breaker, closing, pending, prompting, stopping, turns
+from circuit_breaker.core import asking, closing, pending, prompting, stopping, turns
 from circuit_breaker.core.memory import Lane, Session
 from circuit_breaker.core.model import (
     ASK,
     CLOSED,
     MAIN,
-    OPEN,
     PROMPT,
     REPORTED,
     RESET,
@@ -60,9 +59,13 @@ def advance(
         if prompting.lane_can_wait(work):
             return work.answer(), work.transitions
     prompt = getattr(event, "prompt", "")
-    _learn_origin(work, getattr(event, "origin", ""))
+    origin = getattr(event, "origin", "")
+    if origin and not session.origin:
+        prompting.learn_origin(work, origin)
     work.bypassed = bool(work.session.bypass) and work.session.bypass == prompt
-    _sync(work)
+    _let_go(work)
+    if lane.prompt != session.person:
+        prompting.catch_up(work)
     if event.KIND == ASK:
         asking.ask(work, event)
     elif event.KIND == REPORTED:
@@ -76,48 +79,8 @@ def advance(
     return work.answer(), work.transitions
 
 
-def _learn_origin(work: Work, origin: str) -> None:
-    """What the transcript says of the person's prompt: `system` takes back what it bought."""
-    session = work.session
-    if not origin or session.origin:
-        return
-    session.origin = origin
-    refused = origin == "unknown" and work.config.bypass_unknown == "refuse"
-    if session.bypass == session.person and session.bypass and (origin == "system" or refused):
-        session.bypass = ""
-        why = "it was not typed by a person" if origin == "system" else "it cannot be told who typed it"
-        work.say("bypass", "bypass:revoked", f"{work.config.bypass_keyword} revoked: {why}")
-    if origin == "system" and session.before:
-        session.spawns += session.before[0]
-        session.spawn_told = session.spawns > work.rule("agent_spawn")["threshold"]
-
-
-def _sync(work: Work) -> None:
-    """Bring the lane up to the session's prompt, and let go of circuits whose rule was switched off."""
-    session, lane = work.session, work.lane
-    for circuit in list(lane.circuits.values()):
+def _let_go(work: Work) -> None:
+    """Close circuits whose rule was switched off."""
+    for circuit in list(work.lane.circuits.values()):
         if circuit.state != CLOSED and work.action(circuit.rule) != "block" and work.config.mode != "observe":
             closing.close(work, circuit, "its rule no longer blocks", "reset")
-    if lane.prompt == session.person:
-        return
-    if lane.pending:
-        turns.flush(work)
-    lane.prompt = session.person
-    closing.forget_successes(lane)
-    lane.denials = lane.stops = 0
-    _age_sequence(work)
-    closing.close_recursion(work)
-    if session.bypass == session.person:
-        return
-    for circuit in list(lane.circuits.values()):
-        if circuit.state == OPEN:
-            work.put(breaker.buy(circuit, "prompt"))
-
-
-def _age_sequence(work: Work) -> None:
-    """sequential_tools counts within `window_turns` prompts."""
-    run = work.lane.sequence
-    if run:
-        prompts = run[4] + 1
-        window = work.rule("sequential_tools")["window_turns"]
-        work.lane.sequence = [*run[:4], prompts, run[5]] if prompts < window else []
