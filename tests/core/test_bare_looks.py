@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from circuit_breaker.core import identity, labels, reading, shell, simple_commands
+from circuit_breaker.core import errors, identity, labels, reading, shell, simple_commands
 
 GIT = ["status", "log", "diff", "show"]
 # Words in which a closer reading could find more than a look's.
@@ -67,7 +67,7 @@ def answers(command: str, **more: Any) -> list[Any]:
         identity.is_poll(*call),
         identity.service(*call),
         labels.label(*call),
-        identity.is_lookup_miss(*call, "No such file"),
+        errors.is_lookup_miss(*call, "No such file"),
     ]
 
 

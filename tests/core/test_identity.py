@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from circuit_breaker.core import identity, shell
+from circuit_breaker.core import errors, identity, shell
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
@@ -171,10 +171,10 @@ def test_values_of_another_kind_are_other_values(value: Any) -> None:
 def test_arbitrary_input_is_answered(tool: str, value: Any, text: str) -> None:
     assert len(identity.call_key(tool, value, text)) == 12
     assert len(identity.result_key(text)) == len(identity.digits_key(text)) == 12
-    assert len(identity.error_key("failed", text, value)) == 12
+    assert len(errors.error_key("failed", text, value)) == 12
     assert identity.change_level(tool, value) in (0, 1, 2)
     assert isinstance(identity.is_poll(tool, value), bool)
-    assert isinstance(identity.is_lookup_miss(tool, value, text), bool)
+    assert isinstance(errors.is_lookup_miss(tool, value, text), bool)
     assert 0.0 <= identity.caller_timeout(tool, value) <= 3600.0
     assert isinstance(identity.service(tool, value), str)
     assert isinstance(identity.shape_key(tool, value)[0], str)
@@ -259,7 +259,7 @@ def test_what_a_call_changes(tool: str, given: dict[str, Any], level: int) -> No
 def test_a_look_that_found_nothing_is_no_sign_of_a_loop(
     tool: str, given: dict[str, Any], text: str, miss: bool
 ) -> None:
-    assert identity.is_lookup_miss(tool, given, text) is miss
+    assert errors.is_lookup_miss(tool, given, text) is miss
 
 
 @pytest.mark.parametrize(
@@ -300,15 +300,15 @@ def test_a_shape_of_other_tools_is_their_parameters() -> None:
 def test_an_error_is_told_by_its_first_and_last_lines_and_not_by_what_it_echoes() -> None:
     def key(old: str) -> str:
         text = f"<tool_use_error>String to replace not found in file.\nString: {old}</tool_use_error>"
-        return identity.error_key("invalid", text, {"old_string": old})
+        return errors.error_key("invalid", text, {"old_string": old})
 
     assert key("def a():\n    return 1") == key("x = 5")
     middle = "\n".join(f"step {i}" for i in range(40))
-    assert identity.error_key("failed", f"start\na\nb\n{middle}\nend\n1\n2\n3\nboom") == identity.error_key(
+    assert errors.error_key("failed", f"start\na\nb\n{middle}\nend\n1\n2\n3\nboom") == errors.error_key(
         "failed", "start\na\nb\nother\nend\n1\n2\n3\nboom"
     )
-    assert identity.error_key("failed", "boom") != identity.error_key("invalid", "boom")
-    assert identity.error_key("failed", "no such table a") != identity.error_key("failed", "no such table b")
+    assert errors.error_key("failed", "boom") != errors.error_key("invalid", "boom")
+    assert errors.error_key("failed", "no such table a") != errors.error_key("failed", "no such table b")
 
 
 def test_digits_key_forgets_digits_alone() -> None:

@@ -1,4 +1,4 @@
-"""When are two calls, two results, two errors the same? Pure.
+"""When are two calls, two results the same? Pure.
 
 Keys are hashes: nothing of a call's input or output can be read from them.
 """
@@ -37,15 +37,9 @@ _TELLING = frozenset(
     "watch --watch --add --edit --unset --replace-all --remove-section --rename-section".split()
 )
 _LOOK_MAX = 2000  # characters: of a longer command first_words reads no more
-_MISSES = (
-    "not found", "no such file", "does not exist", "doesn't exist", "404", "403", "429", "too large", "exceeds maximum",
-    "exceeds the maximum", "no matches", "no files found", "cannot find", "can't find", "is a directory", "eisdir", "enoent",
-    "not a directory",
-)  # fmt: skip
 _HOSTS_AT_HOME = ("localhost", "127.", "0.0.0.0", "[::1]", "::1", "10.", "192.168.", "host.docker.internal")
 LONG = 4096  # characters of a value that is known by its hash
 _DEPTH_MAX = 40  # deeper nested input is taken by its text
-ERROR_HEAD, ERROR_TAIL = 3, 5  # lines of an error that tell it apart
 
 
 def digest(text: str) -> str:
@@ -109,27 +103,6 @@ def digits_key(text: str) -> str:
     """The identity of a result of which only the digits may differ."""
     bare = text.encode("utf-8", "surrogatepass").translate(None, b"0123456789")
     return source_hash(0, bare).hex()[:12]
-
-
-def error_key(kind: str, text: str, tool_input: object = None) -> str:
-    """An error's identity: its outcome, and its first and last lines without those that only echo the input."""
-    lines = [line.strip() for line in text.split("\n")]
-    echoed = _input_lines(tool_input)
-    told = [
-        line for line in lines if line and line not in echoed and line.removeprefix("String: ") not in echoed
-    ]
-    if len(told) > ERROR_HEAD + ERROR_TAIL:
-        told = told[:ERROR_HEAD] + told[-ERROR_TAIL:]
-    return digest(f"{kind}\n{blinding.blind(chr(10).join(told))}")
-
-
-def _input_lines(tool_input: object) -> frozenset[str]:
-    if not isinstance(tool_input, dict):
-        return frozenset()
-    texts = [value for value in tool_input.values() if isinstance(value, str)]
-    lines = {line.strip() for text in texts for line in text.split("\n")}
-    lines |= {line + "</tool_use_error>" for line in lines}
-    return frozenset(lines)
 
 
 def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None]:
@@ -261,23 +234,6 @@ def is_poll(tool: str, tool_input: object) -> bool:
     if not any(word in command for word in ("sleep", "watch", "until", "wait", "-w")) or bare_look(command):
         return False
     return reading.waits(command) and reading.is_reading(command)
-
-
-def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
-    """Did a reading call only report that there is nothing there, or too much of it? Such errors are no sign of a loop."""
-    start = text[:600].lower()
-    if "spawn" in start:
-        return False  # the tool's own program is missing, not what was looked for
-    if not any(miss in start for miss in _MISSES):
-        return False
-    if tool in LOOKUPS:
-        return True
-    return (tool in SHELLS or tool.startswith("mcp__")) and not change_level(tool, tool_input)
-
-
-def is_bare(text: str) -> bool:
-    """Does the error say nothing but an exit code?"""
-    return text.startswith("Exit code ") and text[10:].strip().isdigit()
 
 
 def caller_timeout(tool: str, tool_input: object) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core import identity
+from circuit_breaker.core import errors, identity
 from circuit_breaker.core.model import FAILURES, OK, SILENT, Record
 
 TYPE_CHECKING = False
@@ -47,8 +47,8 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
     outcome.empty = not text.strip()
     outcome.poll = identity.is_poll(tool, given)
     if kind in FAILURES:
-        outcome.error = identity.error_key(kind, text, given)
-        outcome.miss = identity.is_bare(text) or identity.is_lookup_miss(tool, given, text)
+        outcome.error = errors.error_key(kind, text, given)
+        outcome.miss = errors.is_bare(text) or errors.is_lookup_miss(tool, given, text)
     else:
         outcome.change = identity.change_level(tool, given)
     return outcome

@@ -7,6 +7,7 @@ import time
 from circuit_breaker.core import (
     asking,
     blinding,
+    errors,
     evidence,
     identity,
     model,
@@ -36,7 +37,7 @@ ERRORS_MAX = 1 << 17  # bytes of errors.log before it is turned over: two such f
 ALWAYS = (policy, armed)
 STEPS = {
     "PreToolUse": (asking, identity),
-    "PostToolUseFailure": (pending, identity),
+    "PostToolUseFailure": (pending, errors, identity),
     "PostToolBatch": (turns, evidence, identity),
 }
 PAYLOAD_MAX = 1 << 26  # 64 MB: more than any host sends
