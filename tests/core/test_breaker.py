@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from circuit_breaker.core import breaker
-from circuit_breaker.core.breaker import Circuit
+from circuit_breaker.core.circuits import Circuit
 from circuit_breaker.core.model import CLOSED, HALF_OPEN, OPEN
 
 BASE, STEPS, NOW, LEASE = 10.0, (1, 2, 6, 12, 60), 1000.0, 60.0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from streams import Stream
 
-from circuit_breaker.core.breaker import Circuit
+from circuit_breaker.core.circuits import Circuit
 from circuit_breaker.core.memory import Lane, Session
 from circuit_breaker.edge import armed, files, store
 from circuit_breaker.edge.home import Places

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core import breaker, detectors, identity, verdicts
+from circuit_breaker.core import breaker, circuits, detectors, identity, verdicts
 from circuit_breaker.core.model import ASK, CLOSED, DENY, HALF_OPEN, MAIN, OPEN, Decision, Record
 from circuit_breaker.core.work import Work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from circuit_breaker.core.breaker import Circuit
+    from circuit_breaker.core.circuits import Circuit
     from circuit_breaker.core.detectors import Signal
 
 DENIED_MAX, SPAWN_IDS_MAX, PASSED_MAX = 48, 128, 20
@@ -155,7 +155,7 @@ def _open_spawns(work: Work, signal: Signal) -> Circuit:
     """OPEN until a person speaks: no cooldown ends it."""
     from circuit_breaker.core import wording
 
-    circuit: Circuit = breaker.Circuit(
+    circuit: Circuit = circuits.Circuit(
         rule="agent_spawn",
         subject=signal.subject,
         keys=signal.keys,

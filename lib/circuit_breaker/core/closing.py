@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from circuit_breaker.core.breaker import Circuit
+    from circuit_breaker.core.circuits import Circuit
 
 
 class Reset(Record):

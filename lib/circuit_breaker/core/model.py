@@ -1,6 +1,6 @@
 """What do we talk about? States, verdicts, outcomes, kinds of events, and values with named fields. Pure.
 
-A kind of value is defined where it is made or answered (a turn in turns.py, a circuit in breaker.py): a hook makes each class
+A kind of value is defined where it is made or answered (a turn in turns.py, a prompt in prompting.py): a hook makes each class
 that it names anew, and most events need few of them.
 Every value is made with keywords (a missing one takes its default), never changed once it is shared.
 `step` works on copies, so a caller's memory is as it was.

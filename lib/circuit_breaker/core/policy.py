@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any, Union
 
     from circuit_breaker.core.asking import Ask
-    from circuit_breaker.core.breaker import Transition
+    from circuit_breaker.core.circuits import Transition
     from circuit_breaker.core.closing import Reset
     from circuit_breaker.core.config import Config
     from circuit_breaker.core.pending import Reported

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core import breaker, closing, detectors, turns, verdicts, wording
+from circuit_breaker.core import breaker, circuits, closing, detectors, turns, verdicts, wording
 from circuit_breaker.core.model import CLOSED, HALF_OPEN, MAIN, OPEN, STOPPED, Record
 from circuit_breaker.core.work import Work
 
@@ -50,7 +50,7 @@ def _stop_recursion(work: Work, signal: Signal) -> None:
     rule, steps = work.rule("hook_recursion"), work.config.cooldown_steps
     cause = wording.cause(signal)
     known = work.lane.circuits.get(f"hook_recursion:{signal.subject}")
-    circuit = known or breaker.Circuit(rule="hook_recursion", subject=signal.subject)
+    circuit = known or circuits.Circuit(rule="hook_recursion", subject=signal.subject)
     if circuit.state == CLOSED:
         circuit = breaker.trip(
             circuit.but(count=signal.count, cause=cause), work.now, rule["cooldown_base_seconds"], steps

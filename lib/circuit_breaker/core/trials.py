@@ -9,7 +9,7 @@ from circuit_breaker.core.work import Work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from circuit_breaker.core.breaker import Circuit
+    from circuit_breaker.core.circuits import Circuit
     from circuit_breaker.core.detectors import Signal
     from circuit_breaker.core.outcomes import Outcome
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core import breaker
+from circuit_breaker.core import breaker, circuits
 from circuit_breaker.core.model import CLOSED, MAIN
 from circuit_breaker.core.work import CALLS_MAX, Work
 
@@ -52,7 +52,7 @@ def trip(work: Work, signal: Signal) -> None:
     if known is not None and known.state != CLOSED:
         return
     rule = work.rule(signal.rule)
-    fresh = known if known is not None else breaker.Circuit(rule=signal.rule, subject=signal.subject)
+    fresh = known if known is not None else circuits.Circuit(rule=signal.rule, subject=signal.subject)
     circuit = breaker.trip(
         fresh.but(
             keys=signal.keys,

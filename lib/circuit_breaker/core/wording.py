@@ -6,7 +6,7 @@ from circuit_breaker.core.model import CLOSED, HALF_OPEN, OPEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from circuit_breaker.core.breaker import Circuit
+    from circuit_breaker.core.circuits import Circuit
     from circuit_breaker.core.detectors import Signal
 
 MARKS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core import breaker, identity
+from circuit_breaker.core import circuits, identity
 from circuit_breaker.core.memory import Lane, Session
 from circuit_breaker.core.model import ALLOW, CLOSED, END, TELL, Decision
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from circuit_breaker.core.breaker import Circuit, Transition
+    from circuit_breaker.core.circuits import Circuit, Transition
     from circuit_breaker.core.config import Config
 
 CALLS_MAX = 8  # labels of the last calls in a record
@@ -60,7 +60,7 @@ class Work:
 
     def record(self, event: str, circuit: Circuit, before: str, cause: str = "") -> None:
         self.transitions.append(
-            breaker.Transition(
+            circuits.Transition(
                 event=event,
                 circuit=circuit.name,
                 before=before,
@@ -77,7 +77,7 @@ class Work:
     def say(self, event: str, subject: str, cause: str, calls: Sequence[str] = ()) -> None:
         """Record what is no change of a circuit: a telling, an ending, a bypass."""
         self.transitions.append(
-            breaker.Transition(
+            circuits.Transition(
                 event=event,
                 circuit=subject,
                 cause=cause,

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from circuit_breaker.core.breaker import Circuit, Transition
+    from circuit_breaker.core.circuits import Circuit, Transition
 
 VERSION = 1
 PUBLISHED_MAX = 40  # circuits in the state file (under 20 kB), the newest ones

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from circuit_breaker.core.breaker import Circuit
+    from circuit_breaker.core.circuits import Circuit
     from circuit_breaker.core.memory import Lane
 
 RANK = {CLOSED: 0, HALF_OPEN: 1, OPEN: 2}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from circuit_breaker.core.breaker import Transition
+    from circuit_breaker.core.circuits import Transition
     from circuit_breaker.core.config import Config
     from circuit_breaker.core.turns import Result
     from circuit_breaker.edge.recording import Fed

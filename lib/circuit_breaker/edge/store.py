@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core import breaker
+from circuit_breaker.core import circuits
 from circuit_breaker.core.memory import Lane, Session, Streak
 from circuit_breaker.core.model import CLOSED, Record
 from circuit_breaker.edge import armed, codec, files
@@ -148,7 +148,7 @@ def decode(data: bytes, kind: type[Kind]) -> Kind:
         document["streaks"] = {key: _streak(row) for key, row in document["streaks"].items()}
     if "circuits" in document:
         document["circuits"] = {
-            key: breaker.Circuit(**_check(fields, breaker.Circuit.FIELDS))
+            key: circuits.Circuit(**_check(fields, circuits.Circuit.FIELDS))
             for key, fields in document["circuits"].items()
         }
     _check_rows(document)
