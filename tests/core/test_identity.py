@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from circuit_breaker.core import errors, identity, shell
+from circuit_breaker.core import errors, gating, identity, shell
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
@@ -175,7 +175,7 @@ def test_arbitrary_input_is_answered(tool: str, value: Any, text: str) -> None:
     assert identity.change_level(tool, value) in (0, 1, 2)
     assert isinstance(identity.is_poll(tool, value), bool)
     assert isinstance(errors.is_lookup_miss(tool, value, text), bool)
-    assert 0.0 <= identity.caller_timeout(tool, value) <= 3600.0
+    assert 0.0 <= gating.caller_timeout(tool, value) <= 3600.0
     assert isinstance(identity.service(tool, value), str)
     assert isinstance(identity.shape_key(tool, value)[0], str)
 
@@ -276,7 +276,7 @@ def test_a_look_that_found_nothing_is_no_sign_of_a_loop(
     ],
 )
 def test_the_timeout_that_a_call_asks_for(value: Any, seconds: float) -> None:
-    assert identity.caller_timeout("Bash", {"timeout": value}) == seconds
+    assert gating.caller_timeout("Bash", {"timeout": value}) == seconds
 
 
 def test_a_shape_of_a_command_is_its_first_two_words_and_holds_no_value() -> None:

@@ -234,13 +234,3 @@ def is_poll(tool: str, tool_input: object) -> bool:
     if not any(word in command for word in ("sleep", "watch", "until", "wait", "-w")) or bare_look(command):
         return False
     return reading.waits(command) and reading.is_reading(command)
-
-
-def caller_timeout(tool: str, tool_input: object) -> float:
-    """Seconds a call asked for itself, 0.0 for none; at most an hour."""
-    if not isinstance(tool_input, dict):
-        return 0.0
-    value = tool_input.get("timeout")
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e12:
-        return 0.0
-    return min(value / 1000.0, 3600.0)
