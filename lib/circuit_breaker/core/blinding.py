@@ -7,7 +7,7 @@ is a count, and counts are news.
 
 from __future__ import annotations
 
-from circuit_breaker.core import volatile
+from circuit_breaker.core import temporary, volatile
 
 LONG = 32_000  # characters; of a longer text the middle is compared without any digit
 _KEPT = 8_000  # characters at either end of such a text that are looked at word by word
@@ -70,7 +70,7 @@ def without_escapes(text: str) -> str:
 def _blind(text: str) -> str:
     for place in _TEMPORARY:
         if place in text:
-            text = _without_temporary(text, place)
+            text = temporary.without_made_up(text, place, _MARKS)
     marks = text.encode("ascii", "replace").translate(_MARKS)  # a byte for each character
     find, size, kind, neighbours = marks.find, len(text), volatile.kind, volatile.NEIGHBOURS
     progress = any(bar in text for bar in _BARS)
@@ -156,38 +156,3 @@ def _word_before(text: str, marks: bytes, begin: int, start: int) -> str:
     while end > begin and (marks[end - 1] == 32 or text[end - 1] == ":"):
         end -= 1
     return text[max(begin, marks.rfind(b" ", begin, end) + 1) : end] if end > begin else ""
-
-
-def _without_temporary(text: str, place: str) -> str:
-    """The first two names in a temporary folder are blinded where they look made up; what lies deeper stays."""
-    pieces = text.split(place)
-    for i, piece in enumerate(pieces[1:], 1):
-        size = min(len(piece), 160)
-        end = piece[:size].encode("ascii", "replace").translate(_MARKS).find(b" ")
-        if end < 0:
-            end = size
-        colon = piece.find(":", 0, end)
-        if colon >= 0:
-            end = colon
-        names = piece[:end].split("/")
-        own = 2 if place == "/var/folders/" else 0  # there the first two are a user's
-        for at, name in enumerate(names[: own + 2]):
-            if name and (at < own or _is_made_up(name)):
-                names[at] = "X" + (
-                    name[name.rindex(".") :] if "." in name[-6:-1] and name[-1].isalpha() else ""
-                )
-        pieces[i] = "/".join(names) + piece[end:]
-    return place.join(pieces)
-
-
-def _is_made_up(name: str) -> bool:
-    """tmpab12cd, tmp.Xy3z, go-build123456, pytest-12, b3f2a1: no name that a person gives."""
-    if name.startswith(("tmp", "pytest-", "T")) and len(name) > 3 or volatile.is_id(name):
-        return True
-    stem = name.partition(".")[0]
-    digits = sum([c.isdigit() for c in stem])
-    changes = sum([a.isdigit() != b.isdigit() for a, b in zip(stem, stem[1:]) if a.isalnum() and b.isalnum()])
-    mixed = (
-        stem.isalnum() and len(stem) >= 6 and not stem.islower() and not stem.isupper() and not stem.istitle()
-    )
-    return digits >= 3 or (digits and changes >= 3) or mixed
