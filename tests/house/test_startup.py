@@ -135,3 +135,13 @@ def test_bare_look_is_taken_without_what_reads_commands(modules: Callable[..., s
     assert ran("ls -la src | sort", 3) >= reading
     failed = modules("monitor", "PostToolUseFailure.bash-exit-1", tool_input={"command": "cat a.txt"})
     assert not {m.rpartition(".")[2] for m in failed} & reading
+
+
+def test_what_changes_by_itself_is_not_looked_for_where_nothing_has_a_digit(
+    modules: Callable[..., set[str]],
+) -> None:
+    failed = {"error": "Exit code 127\nmake: no rule", "tool_input": {"command": "make"}}
+    quiet = modules("monitor", "PostToolUseFailure.bash-exit-1", **failed)
+    failed["error"] += " (pid 4711)"
+    other = modules("monitor", "PostToolUseFailure.bash-exit-1", tool_use_id="other", **failed)
+    assert other - quiet == {"circuit_breaker.core.volatile"}

@@ -112,7 +112,7 @@ def _steps(name: str, event: Any) -> list[Any]:
         if call.tool in identity.SHELLS and not identity.only_looks(call.tool, call.input):
             steps += (shell, reading) if ended else (shell,)
         if name != "PreToolUse" and call.tool not in identity.VERBATIM:
-            steps += (blinding, volatile)
+            steps += (blinding, volatile) if blinding.looks_closer(call.text) else (blinding,)
     return steps
 
 
