@@ -18,7 +18,7 @@ from circuit_breaker.core import (
     turns,
     volatile,
 )
-from circuit_breaker.edge import armed, codec, files, home, incidents, protocol, store
+from circuit_breaker.edge import armed, codec, faults, files, home, incidents, protocol, store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from circuit_breaker.core.model import Decision
     from circuit_breaker.edge.home import Places
 
-PREFIX = "[circuit_breaker]"
-ERRORS_MAX = 1 << 17  # bytes of errors.log before it is turned over: two such files are kept
+
 # What a step runs through. A lock that everybody else waits for is held for the decision, not for imports.
 ALWAYS = (policy, armed)
 STEPS = {
@@ -53,7 +52,7 @@ def serve(name: str, data: bytes | None = None) -> None:
         found = answer_to(name, _stdin() if data is None else data, home.environment(), time.time())
         answer = codec.dump(found) if found else b""
     except BaseException as error:  # noqa: BLE001 - the call goes through, whatever is wrong with us
-        fault(f"{name}: {type(error).__name__}: {error}")
+        faults.tell(f"{name}: {type(error).__name__}: {error}")
     try:
         if answer:
             files.write_all(1, answer)
@@ -94,12 +93,12 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
 
     for module in _steps(payload.event, event):
         module.annotations  # noqa: B018 - runs one that start.py has only laid out; each has this name
-    (decision, transitions), faults = store.update(where, payload.session, lane, decide)
+    (decision, transitions), set_aside = store.update(where, payload.session, lane, decide)
     answer = protocol.render(decision, payload.event)
-    for sentence in faults:
-        fault(sentence)
+    for sentence in set_aside:
+        faults.tell(sentence)
     if transitions:
-        _record(where, payload.session, transitions)
+        incidents.tell(where, payload.session, transitions)
     return answer
 
 
@@ -148,14 +147,7 @@ def _look_up_origin(session: Session, event: Any, payload: protocol.Payload) -> 
         return
     from circuit_breaker.edge import origin
 
-    patience = 20 if session.bypass and files.exists(payload.transcript) else 0
-    for left in range(patience, -1, -1):
-        event.origin = origin.of(payload.transcript, session.person)
-        if event.origin != origin.UNKNOWN or not left:
-            return
-        time.sleep(
-            0.05
-        )  # a quick host asks before it has written the row: a bypass is worth a second's patience
+    event.origin = origin.awaited(payload.transcript, session.person, 1.0 if session.bypass else 0.0)
 
 
 def armed_again(where: Places, session_id: str) -> None:
@@ -174,39 +166,6 @@ def armed_again(where: Places, session_id: str) -> None:
             lane_file = line.rpartition("/")[2]
             if lane_file != armed.SESSION_WIDE and lane_file not in lanes:
                 armed.keep(where, session_id, lane_file, False)
-
-
-def _record(where: Places, session_id: str, transitions: list[Transition]) -> None:
-    """Incidents are for people: a disk that refuses them does not cost the decision."""
-    try:
-        incidents.record(where, session_id, transitions)
-    except (OSError, ValueError) as error:
-        fault(f"incident not recorded: {error}")
-    for transition in transitions:
-        if transition.event == "ending":
-            _stderr(f"{transition.circuit}: {transition.cause}")
-
-
-def fault(sentence: str) -> None:
-    """One line on stderr and in errors.log; nothing at all where even that cannot be written."""
-    line = " ".join(str(sentence).split())[:500]
-    _stderr(line)
-    try:
-        runtime = home.runtime_folder(home.environment())
-        files.folder(runtime)
-        path = runtime + "/errors.log"
-        if files.exists(path) and files.system.stat(path).st_size > ERRORS_MAX:
-            files.system.replace(path, path + ".1")
-        files.append(path, codec.dump({"t": round(time.time(), 3), "error": line}) + b"\n")
-    except (OSError, ValueError):
-        return  # stderr has it
-
-
-def _stderr(line: str) -> None:
-    try:
-        files.write_all(2, f"{PREFIX} {line}\n".encode("utf-8", "replace"))
-    except OSError:
-        return
 
 
 def _stdin() -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from circuit_breaker.core.model import CLOSED
-from circuit_breaker.edge import codec, files, store
+from circuit_breaker.edge import codec, faults, files, store
 from circuit_breaker.edge.home import INCIDENTS, STATE, Places
 
 TYPE_CHECKING = False
@@ -18,6 +18,17 @@ VERSION = 1
 PUBLISHED_MAX = 40  # circuits in the state file (under 20 kB), the newest ones
 SESSIONS_MAX = 200  # armed sessions that are looked at for it
 UNLOGGED = "warning"  # a telling is for the model; only `replay` lists it
+
+
+def tell(where: Places, session_id: str, transitions: list[Transition]) -> None:
+    """Incidents are for people: a disk that refuses them does not cost the decision."""
+    try:
+        record(where, session_id, transitions)
+    except (OSError, ValueError) as error:
+        faults.tell(f"incident not recorded: {error}")
+    for transition in transitions:
+        if transition.event == "ending":
+            faults.stderr(f"{transition.circuit}: {transition.cause}")
 
 
 def record(where: Places, session_id: str, transitions: list[Transition]) -> None:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import time
+
 from circuit_breaker.edge import codec, files
 
 TAIL = (
     1 << 19
 )  # bytes from the end of the transcript that are searched: a prompt's row is near the end when it is asked for
 UNKNOWN = "unknown"
+PAUSE = 0.05  # seconds
+
+
+def awaited(transcript: str, prompt_id: str, patience: float) -> str:
+    """`of`, asked again for up to `patience` seconds: a quick host asks before it has written the row, and a bypass is worth waiting."""
+    for _ in range(round(patience / PAUSE) if files.exists(transcript) else 0):
+        found = of(transcript, prompt_id)
+        if found != UNKNOWN:
+            return found
+        time.sleep(PAUSE)
+    return of(transcript, prompt_id)
 
 
 def of(transcript: str, prompt_id: str) -> str:
