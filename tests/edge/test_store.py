@@ -12,7 +12,7 @@ from streams import Stream
 
 from circuit_breaker.core.circuits import Circuit
 from circuit_breaker.core.memory import Lane, Session
-from circuit_breaker.edge import armed, files, store
+from circuit_breaker.edge import armed, files, peeking, store
 from circuit_breaker.edge.home import Places
 
 SESSION = "aaaaaaaa-bbbb"
@@ -129,7 +129,7 @@ def test_memory_that_is_being_written_is_looked_at_again(where: Places, mocker: 
     mocker.patch.object(
         files, "read", side_effect=lambda path, limit: torn.pop() if torn else usual(path, limit)
     )
-    assert store.peek(where, SESSION)[1]["main.json"].turn == 7
+    assert peeking.peek(where, SESSION)[1]["main.json"].turn == 7
 
 
 BAD = [
@@ -195,6 +195,6 @@ def test_peek_leaves_out_what_cannot_be_read(where: Places) -> None:
     keep(where, Lane(turn=4), "helper")
     folder = Path(store.session_folder(where, SESSION))
     (folder / "main.json").write_text("{")
-    session, lanes = store.peek(where, folder.name)
+    session, lanes = peeking.peek(where, folder.name)
     assert session == Session()
     assert {name: lane.turn for name, lane in lanes.items()} == {"agent-helper.json": 4}

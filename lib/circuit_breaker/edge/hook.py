@@ -18,7 +18,7 @@ from circuit_breaker.core import (
     turns,
     volatile,
 )
-from circuit_breaker.edge import armed, codec, faults, files, home, incidents, protocol, store
+from circuit_breaker.edge import armed, codec, faults, files, home, incidents, peeking, protocol, store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
     lane = payload.lane
     if event.KIND == model.ASK:
         _complete(event, payload, where, config, env)
-    if payload.event == "UserPromptSubmit":
-        armed_again(where, payload.session)
+    if payload.event == "UserPromptSubmit" and armed.lanes(where, payload.session):
+        peeking.mark(where, payload.session)
 
     def decide(session: Session, memory: Lane) -> tuple[Session, Lane, tuple[Decision, list[Transition]]]:
         _look_up_origin(session, event, payload)
@@ -148,24 +148,6 @@ def _look_up_origin(session: Session, event: Any, payload: protocol.Payload) -> 
     from circuit_breaker.edge import origin
 
     event.origin = origin.awaited(payload.transcript, session.person, 1.0 if session.bypass else 0.0)
-
-
-def armed_again(where: Places, session_id: str) -> None:
-    """Put right a marker that is there: unname lanes whose memory holds no live circuit, name those that do. (Where there is none,
-    each lane with a live circuit names itself at its own next event, the main one at this prompt: see `store.update`.)"""
-    named = armed.lanes(where, session_id)
-    folder = store.session_folder(where, session_id)
-    if not named or not files.exists(folder):
-        return
-    with files.Lock(f"{folder}/{store.LOCK_FILE}"):
-        session, lanes = store.peek(where, folder.rpartition("/")[2])
-        for lane_file, memory in lanes.items():
-            armed.keep(where, session_id, lane_file, store.is_live(memory))
-        armed.keep(where, session_id, armed.SESSION_WIDE, store.is_live(session))
-        for line in named:
-            lane_file = line.rpartition("/")[2]
-            if lane_file != armed.SESSION_WIDE and lane_file not in lanes:
-                armed.keep(where, session_id, lane_file, False)
 
 
 def _stdin() -> bytes:

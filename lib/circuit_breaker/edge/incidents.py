@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from circuit_breaker.core.model import CLOSED
-from circuit_breaker.edge import codec, faults, files, store
+from circuit_breaker.edge import codec, faults, files, peeking, store
 from circuit_breaker.edge.home import INCIDENTS, STATE, Places
 
 TYPE_CHECKING = False
@@ -123,7 +123,7 @@ def live_circuits(where: Places) -> list[tuple[str, str, Circuit]]:
     found = []
     for folder in sorted(sessions):
         try:
-            session, lanes = store.peek(where, folder)
+            session, lanes = peeking.peek(where, folder)
         except OSError:
             continue
         if session.home and session.home != where.home:

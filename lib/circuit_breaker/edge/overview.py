@@ -9,7 +9,7 @@ from circuit_breaker.core import closing
 from circuit_breaker.core.config import RULES, Config
 from circuit_breaker.core.memory import Session
 from circuit_breaker.core.model import CLOSED, HALF_OPEN, OPEN
-from circuit_breaker.edge import codec, files, incidents, store
+from circuit_breaker.edge import codec, files, incidents, peeking, store
 from circuit_breaker.edge.home import INCIDENTS, STATE, Places, safe_name
 
 TYPE_CHECKING = False
@@ -68,7 +68,7 @@ def sessions(where: Places, session_id: str = "") -> Iterator[tuple[str, Session
         if wanted and name != wanted and not (len(session_id) >= 6 and name.startswith(session_id)):
             continue
         try:
-            session, lanes = store.peek(where, name)
+            session, lanes = peeking.peek(where, name)
         except OSError:
             continue
         if session.home in ("", where.home) or wanted:

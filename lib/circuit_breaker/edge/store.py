@@ -78,47 +78,18 @@ def is_live(memory: Lane | Session) -> bool:
     return any(circuit.state != CLOSED for circuit in memory.circuits.values())
 
 
-def peek(where: Places, folder_name: str) -> tuple[Session, dict[str, Lane]]:
-    """A session's memory as it stands, for looking at only: (session, lane file name -> lane). What cannot be read is left out."""
-    folder = f"{where.sessions}/{folder_name}"
-    lanes: dict[str, Lane] = {}
-    session = Session()
-    for name in files.system.listdir(folder):
-        if not name.endswith(".json"):
-            continue
-        if name == SESSION_FILE:
-            session = _glance(f"{folder}/{name}", Session) or session
-        else:
-            lane = _glance(f"{folder}/{name}", Lane)
-            if lane is not None:
-                lanes[name] = lane
-    return session, lanes
-
-
-def _glance(path: str, kind: type[Kind]) -> Kind | None:
-    """The memory at `path` without its lock; None when it cannot be read. Read twice at most: while it is open it may be
-    written anew as a spare (see `files.exchange`)."""
-    for _ in range(2):
-        try:
-            return _read(path, kind)
-        except OSError:
-            return None
-        except ValueError:
-            continue
-    return None
-
-
 def _load(path: str, kind: type[Kind], faults: list[str]) -> Kind:
     """The memory at `path`, empty when there is none; what is no memory of ours is set aside, so that the next event finds none."""
     try:
-        return _read(path, kind) or kind()
+        return read(path, kind) or kind()
     except (OSError, ValueError) as error:
         faults.append(f"{path}: memory set aside: {error}")
         files.system.rename(path, f"{path}.{files.system.getpid()}.broken")
         return kind()
 
 
-def _read(path: str, kind: type[Kind]) -> Kind | None:
+def read(path: str, kind: type[Kind]) -> Kind | None:
+    """The memory at `path`, None when there is none. Raises OSError, ValueError."""
     data = files.read(path, MEMORY_MAX * 4)
     return None if data is None else decode(data, kind)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from circuit_breaker.core import retention
-from circuit_breaker.edge import armed, copies, files, store, survey
+from circuit_breaker.edge import armed, copies, files, peeking, store, survey
 from circuit_breaker.edge.home import Places, safe_name
 
 NOTE_DAYS = 30
@@ -57,7 +57,7 @@ def arm_right(where: Places, session_id: str) -> None:
     if not files.exists(folder):
         return
     with files.Lock(f"{folder}/{store.LOCK_FILE}"):
-        session, lanes = store.peek(where, folder.rpartition("/")[2])
+        session, lanes = peeking.peek(where, folder.rpartition("/")[2])
         for name, memory in lanes.items():
             armed.keep(where, session_id, name, store.is_live(memory))
         armed.keep(where, session_id, armed.SESSION_WIDE, store.is_live(session))
