@@ -39,37 +39,28 @@ FAULTS = (
 PACKAGE = "circuit_breaker"
 # Modules that go together, in a hook and so in one file of lean byte code (see edge/lean.py), which is named for the first of them.
 GROUPS = (
-    (
-        "edge.hook",
-        "edge.files",
-        "edge.home",
-        "edge.protocol",
-        "edge.codec",
-        "edge.armed",
-        "edge.store",
-    ),
-    (
-        "core.config",
-        "core.model",
-        "core.memory",
-        "core.policy",
-        "core.work",
-    ),
-    ("core.turns", "core.outcomes", "core.evidence"),
-    ("core.blinding", "core.volatile"),
-    ("core.reading", "core.simple_commands"),
-    ("core.asking", "core.breaker"),
-    ("core.identity",),
-    ("core.shell",),
-    ("core.pending",),
-    ("core.prompting",),
-    ("core.closing",),
-    ("core.detectors", "core.rings"),
-    ("core.tamper", "core.tamper_guard", "core.tamper_lex", "core.tamper_words"),
-    ("core.tamper_tools",),
-    ("core.trials",),
-    ("core.wording",),
-    ("edge.incidents",),
+    "edge.hook edge.files edge.home edge.protocol edge.codec edge.armed edge.store",
+    "core.config core.model core.memory core.policy core.work",
+    "core.identity",
+    "core.outcomes",
+    "core.turns core.evidence",
+    "core.blinding",
+    "core.volatile",
+    "core.shell",
+    "core.reading core.simple_commands",
+    "core.errors core.pending",
+    "core.prompting",
+    "core.closing",
+    "core.asking core.circuits",
+    "core.gating core.breaker",
+    "core.tamper core.tamper_guard core.tamper_lex core.tamper_words",
+    "core.tamper_tools",
+    "core.detectors core.rings",
+    "core.labels",
+    "core.trials",
+    "core.wording",
+    "edge.incidents",
+    "edge.peeking",
 )
 LONGEST = 1 << 16  # bytes of byte code that are read at once; more of them go the long way
 HEADER = 16  # bytes: magic number, flags, the source's time and size
@@ -219,7 +210,7 @@ def _take_in(name: str, source: str) -> None:
     """Read the lean byte code of the group that a module belongs to."""
     part = name[len(PACKAGE) + 1 :]
     for group in GROUPS:
-        if part in group:
+        if part in group and part in group.split():  # the first is quick, the second is right
             root = source[: -len(part) - len(".py")]
             try:
                 data = _read(lean_path(root, group))
@@ -230,9 +221,9 @@ def _take_in(name: str, source: str) -> None:
             return
 
 
-def lean_path(root: str, group: "tuple[str, ...]") -> str:
+def lean_path(root: str, group: str) -> str:
     """Where a group's lean byte code is; `root` is the package's folder and ends in a slash."""
-    folder, _, file = group[0].partition(".")
+    folder, _, file = group.split()[0].partition(".")
     return f"{root}{folder}/__pycache__/{file}.{sys.implementation.cache_tag}.lean.pyc"
 
 

@@ -19,7 +19,7 @@ from circuit_breaker.edge import lean
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = f"{ROOT}/lib/circuit_breaker/"
-PARTS = [part for group in start.GROUPS for part in group]
+PARTS = [part for group in start.GROUPS for part in group.split()]
 TURN = {
     "session_id": "s",
     "hook_event_name": "PostToolBatch",

@@ -108,7 +108,7 @@ def test_rare_parts_do_not_run_on_the_common_way(modules: Callable[..., set[str]
 
 
 def test_what_a_common_turn_runs_has_lean_code(modules: Callable[..., set[str]]) -> None:
-    lean = {f"circuit_breaker.{part}" for group in GROUPS for part in group}
+    lean = {f"circuit_breaker.{part}" for group in GROUPS for part in group.split()}
     call = {"tool_name": "Bash", "tool_input": {"command": "make x"}, "tool_use_id": "t", "tool_response": ""}
     for hook, name, changes in [
         ("prompt", "UserPromptSubmit", {}),

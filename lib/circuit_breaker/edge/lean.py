@@ -27,7 +27,7 @@ def renew(root: str) -> int:
     made = 0
     for group in start.GROUPS:
         path = start.lean_path(root, group)
-        sources = {f"{start.PACKAGE}.{part}": f"{root}{part.replace('.', '/')}.py" for part in group}
+        sources = {f"{start.PACKAGE}.{part}": f"{root}{part.replace('.', '/')}.py" for part in group.split()}
         try:
             if not _is_fresh(path, sources):
                 modules = {name: (start.stamp_of(source), lean(source)) for name, source in sources.items()}
