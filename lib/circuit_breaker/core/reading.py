@@ -8,8 +8,9 @@ from __future__ import annotations
 from circuit_breaker.core.simple_commands import LONGEST, Segment, program, segments
 
 # Programs that look and change nothing (policy 4: the one fixed list). What makes one of them write is in `_WRITES`.
-READING = frozenset(
-    "ls ll la dir cat bat head tail less more grep egrep fgrep rg ag ack find fd locate pwd echo printf which where whereis"
+# One text with a blank around each: a set of them would be made at every start, and is asked once or twice.
+READING = (
+    " ls ll la dir cat bat head tail less more grep egrep fgrep rg ag ack find fd locate pwd echo printf which where whereis"
     " type command stat file wc nl tac sort uniq cut tr column paste comm join fold fmt rev jq yq xmllint diff cmp"
     " colordiff ps pgrep top htop free uptime du df date cal env printenv id whoami groups hostname uname arch nproc"
     " lscpu tree test [ [[ true false : sleep wait readlink realpath basename dirname seq awk gawk mawk sed curl strings xxd"
@@ -17,7 +18,7 @@ READING = frozenset(
     " exa eza zcat zgrep getent locale tty ldd nm objdump readelf ffprobe identify findstr zipinfo journalctl"
     " base64 Get-Content Get-ChildItem Get-Item Get-Location Get-Process Select-String Select-Object Test-Path Measure-Object"
     " Sort-Object Format-Table Format-List Out-String"
-    " for case select cd pushd popd export set local exit return break continue read shift declare".split()
+    " for case select cd pushd popd export set local exit return break continue read shift declare "
 )
 # Programs with reading subcommands; "-" stands for none given. A second word is looked at where `DEEPER` knows the first.
 SUBCOMMANDS = {
@@ -136,11 +137,16 @@ def _program_reads(name: str, rest: list[str], depth: int) -> bool:
         return False
     if name in ("find", "awk", "gawk", "mawk", "sed", "uniq", "xxd", "hostname"):
         return _looks_only(name, rest, depth)
-    if name in READING or rest in (["--version"], ["--help"], ["-V"], ["-v"], ["version"]):
+    if is_listed(name) or rest in (["--version"], ["--help"], ["-V"], ["-v"], ["version"]):
         return True
     if name in FIRST:
         return bool(rest) and rest[0] in FIRST[name].split()
     return _reading_subcommand(name, rest)
+
+
+def is_listed(name: str) -> bool:
+    """Is the program in READING?"""
+    return " " not in name and f" {name} " in READING
 
 
 def _is_flag(word: str, flag: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.core import tamper_find, tamper_git, tamper_streams
-from circuit_breaker.core.reading import READING
+from circuit_breaker.core.reading import is_listed
 from circuit_breaker.core.tamper_code import judge
 from circuit_breaker.core.tamper_guard import HOLE, STAR
 from circuit_breaker.core.tamper_programs import container, unknown
@@ -103,7 +103,7 @@ def perform(shell: Shell, name: str, args: list[str], stdin: str) -> str:
         tamper_streams.told(shell, "make" if name == "gmake" else name, args, stdin)
     elif name in ("docker", "podman", "nerdctl"):
         container(shell, args)
-    elif name not in READING and name not in OTHER_READING:
+    elif not is_listed(name) and name not in OTHER_READING:
         _unknown_program(shell, name, args)
     return tamper_streams.printed(shell, name, args, stdin)
 
