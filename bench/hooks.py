@@ -27,48 +27,48 @@ def floor(python: str, world: World) -> Scene:
     return Scene("floor", [python, "-I", "-S", "-c", "pass"], world.env, lambda: "/dev/null")
 
 
-def work(tool_id: str = "new") -> dict[str, Any]:
+# What sessions ask of a shell most often has operators in it, and comes back with numbers; a bare look is known by its words.
+COMMAND = {"command": "python -m pytest -q tests/unit 2>&1 | tail -20", "description": "Run the unit tests"}
+LOOK = {"command": "git status --short"}
+
+
+def work(**changes: Any) -> dict[str, Any]:
     """A turn of one successful call that has not been made before."""
-    call = {"tool_name": "Bash", "tool_input": {"command": "git status --short"}, "tool_use_id": tool_id}
-    return payload(
-        "PostToolBatch.bash-exit-1", tool_calls=[{**call, "tool_response": " M lib/a.py\n?? lib/b.py"}]
-    )
+    call = {"tool_name": "Bash", "tool_input": COMMAND, "tool_use_id": "new"}
+    call["tool_response"] = "............\n12 passed in 0.41s"
+    return payload("PostToolBatch.bash-exit-1", tool_calls=[{**call, **changes}])
 
 
 def asked(**changes: Any) -> dict[str, Any]:
-    given = {"tool_input": {"command": "git status --short"}, "tool_use_id": "new", **changes}
-    return payload("PreToolUse.bash", **given)
+    """A call that has not been made before."""
+    return payload("PreToolUse.bash", **{"tool_input": COMMAND, "tool_use_id": "new", **changes})
 
 
 def rows(base: Path, python: str) -> list[Wanted]:
     """The rows of the table, each in a world of its own state."""
     calm = World(base / "calm", python).begin()
     armed = World(base / "armed", python).begin().trip()
-    repeated = payload(
-        "PostToolBatch.bash-exit-1",
-        tool_calls=[
-            {
-                "tool_name": "Read",
-                "tool_input": {"file_path": f"{calm.project}/part4.py"},
-                "tool_use_id": "again",
-                "tool_response": "line 4",
-            }
-        ],
+    again = {"file_path": f"{calm.project}/part4.py"}
+    repeated = work(tool_name="Read", tool_input=again, tool_use_id="again", tool_response="line 4")
+    read = work(
+        tool_name="Read", tool_input={"file_path": f"{calm.project}/new.py"}, tool_response="1 import os"
     )
-    read = work()
-    read["tool_calls"][0] |= {"tool_name": "Read", "tool_input": {"file_path": f"{calm.project}/new.py"}}
-    large = "x1 " * 350_000
-    writing = payload("PreToolUse.edit", tool_input={"file_path": "/p/a", "content": large})
-    written = work()
-    written["tool_calls"][0] |= {"tool_name": "Write", "tool_input": {"file_path": "/p/a", "content": large}}
+    look = work(tool_input=LOOK, tool_response=" M lib/a.py\n?? lib/b.py")
+    edit = asked(tool_name="Edit", tool_input={"file_path": "/p/a", "old_string": "a", "new_string": "b"})
+    large = {"file_path": "/p/a", "content": "x1 " * 350_000}
+    writing = payload("PreToolUse.edit", tool_input=large)
+    written = work(tool_name="Write", tool_input=large)
     failure = payload("PostToolUseFailure.bash-exit-1", tool_use_id="new")
     prompt = payload("UserPromptSubmit", prompt_id="p2")
     start = payload("SessionStart.startup.headless")
     found = [
         Wanted(calm.scene("gate, nothing armed", asked()), "", 0.15, 0.08),
         Wanted(armed.scene("gate, armed", asked()), "", 1.25, 1.00),
+        Wanted(armed.scene("gate, armed, a bare look", asked(tool_input=LOOK)), "", 1.25, 1.00),
+        Wanted(armed.scene("gate, armed, an edit", edit), "", 1.25, 1.00),
         Wanted(armed.scene("gate, denies", asked(tool_input={"command": "make all"})), "", 1.25, 1.00),
         Wanted(calm.scene("monitor, success", work()), "", 1.25, 1.00),
+        Wanted(calm.scene("monitor, success of a bare look", look), "", 1.25, 1.00),
         Wanted(calm.scene("monitor, success of a reading tool", read), "", 1.25, 1.00),
         Wanted(calm.scene("monitor, failure", failure), "", 1.40, 1.05),
         Wanted(calm.scene("prompt", prompt), "", 1.25, 1.00),
