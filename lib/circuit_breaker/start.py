@@ -152,9 +152,7 @@ def _module(package: str, part: str) -> "Any":
 
 
 def _run(module: Module) -> None:
-    module.__class__ = (
-        Module  # first: a name is looked up ten times as slowly while the class has a say in it
-    )
+    module.__class__ = Module  # first: Later's say in each name takes ten times as long as the name
     try:
         exec(_code(module.__name__, str(module.__file__)), module.__dict__)
     except BaseException:
@@ -198,7 +196,7 @@ def _code(name: str, source: str) -> "Any":
         data = _read(f"{folder}/__pycache__/{file[:-3]}.{sys.implementation.cache_tag}.pyc")
         if data[4:HEADER] == b"\0\0\0\0" + stamp and data[:4] == MAGIC_NUMBER:
             return loads(memoryview(data)[HEADER:])
-    except (OSError, ValueError, EOFError, TypeError, OverflowError):
+    except (OSError, ValueError, EOFError, TypeError):
         pass  # the long way mends it, or says what is wrong
     return SourceFileLoader(name, source).get_code(name)
 
@@ -230,7 +228,9 @@ def lean_path(root: str, group: str) -> str:
 def stamp_of(source: str) -> bytes:
     """What tells one version of a source file from another: its time and size, as Python's own cache has them. Raises OSError."""
     info = system.stat(source)
-    return int(info[8]).to_bytes(4, "little") + int(info[6]).to_bytes(4, "little")
+    return (int(info[8]) & 0xFFFFFFFF).to_bytes(4, "little") + (int(info[6]) & 0xFFFFFFFF).to_bytes(
+        4, "little"
+    )
 
 
 def _read(path: str) -> bytes:

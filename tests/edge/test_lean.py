@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import marshal
+import os
 import shutil
 import subprocess
 import sys
@@ -104,6 +105,15 @@ def test_changed_source_counts_at_once(plugin: Path, machine: Any) -> None:
     assert lean.renew(f"{plugin}/lib/circuit_breaker/") == 1  # its group; then there is nothing to do
     assert lean.renew(f"{plugin}/lib/circuit_breaker/") == 0
     assert monitor(plugin, machine) == "[circuit_breaker] monitor: ValueError: new source\n"
+
+
+@pytest.mark.parametrize("time", [-5, 2**33])
+def test_source_from_another_century_is_no_fault(plugin: Path, machine: Any, time: int) -> None:
+    source = plugin / "lib" / "circuit_breaker" / "edge" / "hook.py"
+    os.utime(source, (time, time))
+    assert lean.renew(f"{plugin}/lib/circuit_breaker/") == 1
+    assert lean.renew(f"{plugin}/lib/circuit_breaker/") == 0
+    assert monitor(plugin, machine) == ""
 
 
 @pytest.mark.parametrize("harm", ["empty", "torn", "garbage", "of another Python", "another value", "folder"])
