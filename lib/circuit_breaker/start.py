@@ -53,6 +53,7 @@ GROUPS = (
     "core.closing",
     "core.asking core.circuits",
     "core.gating core.breaker",
+    "core.guarding",
     "core.tamper core.tamper_guard core.tamper_lex core.tamper_words",
     "core.tamper_tools",
     "core.detectors core.rings",

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_breaker.core.tamper import Guarded, forging, tampering
+from circuit_breaker.core.guarding import Guarded, concerns
+from circuit_breaker.core.tamper import forging, tampering
 
 spec = importlib.util.spec_from_file_location("tamper_cases", Path(__file__).with_name("tamper_cases.py"))
 assert spec is not None
@@ -161,6 +162,66 @@ def test_call_that_only_looks_like_it_passes(tool: str, tool_input: Any, cwd: st
     assert tampering(tool, tool_input, cwd or cases.PROJECT, GUARDED) == ""
 
 
+@pytest.mark.parametrize(
+    ("reason", "tool", "tool_input", "cwd"), TAMPERING, ids=[f"{r[1]} {shown(r[2])}" for r in TAMPERING]
+)
+def test_call_that_would_switch_the_breaker_off_gets_past_the_first_question(
+    reason: str, tool: str, tool_input: Any, cwd: str
+) -> None:
+    assert concerns(tool, tool_input, cwd or cases.PROJECT, GUARDED)
+
+
+@given(
+    st.sampled_from(["Edit", "Write", "MultiEdit", "NotebookEdit"]),
+    st.sampled_from(["file_path", "notebook_path", "path"]),
+    st.lists(
+        st.sampled_from(
+            [*"/.~", "..", *cases.STATE[1:].split("/"), *cases.PLUGIN[1:].split("/"), "Z.z", "hooks"]
+        )
+        | st.text(max_size=3),
+        max_size=9,
+    ),
+    st.sampled_from(
+        [cases.STATE, cases.PLUGIN, "/srv/z.z", "/srv/zz/", "/srv/zz/.", "/srv/zz/..", "/srv/./zz", "/", ""]
+    ),
+)
+def test_what_the_first_question_lets_go_reaches_nothing(
+    tool: str, key: str, pieces: list[str], state: str
+) -> None:
+    guarded = GUARDED.but(state=state)
+    for start in ("", "/", state + "/"):
+        call = {key: start + "/".join(pieces)}
+        assert concerns(tool, call, cases.PROJECT, guarded) or not tampering(
+            tool, call, cases.PROJECT, guarded
+        )
+
+
+@pytest.mark.parametrize(
+    ("tool", "tool_input"),
+    [
+        ("Bash", {"command": "python -m pytest -q tests/unit 2>&1 | tail -20", "description": "Run"}),
+        ("Bash", {"command": "npm run build && git status", "timeout": 5000, "run_in_background": True}),
+        ("Edit", {"file_path": cases.PROJECT + "/src/app.py", "old_string": ".claude", "new_string": "rm"}),
+        ("Write", {"file_path": cases.PROJECT + "/docs/index.md", "content": "circuit"}),
+        ("Read", {"file_path": cases.STATE + "/errors.log"}),
+        ("TodoWrite", {"todos": []}),
+    ],
+)
+def test_ordinary_call_ends_at_the_first_question(tool: str, tool_input: Any) -> None:
+    assert not concerns(tool, tool_input, cases.PROJECT, GUARDED)
+    assert concerns("mcp__any__" + tool, tool_input, cases.PROJECT, GUARDED)
+
+
+def test_first_question_is_about_every_parameter_that_can_hold_a_line() -> None:
+    """A shell's call with more than the host's own parameters is looked at whatever its `command` says."""
+    for more in ({"cmd": "rm -rf ~"}, {"args": ["reset"]}, {"workdir": cases.STATE}, {"script": ""}):
+        assert concerns("Bash", {"command": "make", **more}, cases.PROJECT, GUARDED)
+    assert concerns("Bash", {"command": ["rm", "-rf", "~"]}, cases.PROJECT, GUARDED)
+    assert concerns("Bash", "rm -rf ~", cases.PROJECT, GUARDED)
+    assert concerns("Bash", {"command": "make"}, cases.STATE, GUARDED)
+    assert concerns("Edit", {"file_path": "src/app.py"}, cases.STATE, GUARDED)
+
+
 def test_tables_are_long_enough_to_mean_something_and_hold_no_row_twice() -> None:
     for table in (TAMPERING, cases.INNOCENT):
         rows = [repr(row) for row in table]
@@ -269,13 +330,17 @@ def test_override_is_found_wherever_it_hides_in_a_scheduling_call(tool: str, aro
     ANYTHING,
 )
 def test_no_input_raises(tool: str, tool_input: Any) -> None:
-    assert isinstance(tampering(tool, tool_input, cases.PROJECT, GUARDED), str)
+    reason = tampering(tool, tool_input, cases.PROJECT, GUARDED)
+    assert isinstance(reason, str)
+    assert concerns(tool, tool_input, cases.PROJECT, GUARDED) or not reason
     assert isinstance(forging(tool, tool_input, GUARDED), bool)
 
 
 @given(st.lists(PIECES | st.text(max_size=6), max_size=14), st.sampled_from([" ", "", "\n"]))
 def test_no_command_line_raises(pieces: list[str], joint: str) -> None:
-    assert isinstance(bash(joint.join(pieces)), str)
+    reason = bash(joint.join(pieces))
+    assert isinstance(reason, str)
+    assert concerns("Bash", {"command": joint.join(pieces)}, cases.PROJECT, GUARDED) or not reason
 
 
 @given(st.dictionaries(st.sampled_from(["command", "file_path", "path", "edits", "cmd", "args"]), ANYTHING))
@@ -328,7 +393,8 @@ def test_hostile_command_line_ends_soon(command: str) -> None:
     """A process of its own: a walk without an end is killed, whatever it does to the interpreter."""
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from circuit_breaker.core.tamper import Guarded, tampering\n"
+        "from circuit_breaker.core.guarding import Guarded\n"
+        "from circuit_breaker.core.tamper import tampering\n"
         "guarded = Guarded(state='/home/ada/.s/cb', settings=('/home/ada/.claude/settings.json',), project='/p')\n"
         "sys.exit(tampering('Bash', {'command': sys.stdin.read()}, '/p', guarded) not in ('', 'registration', 'state'))"
     )
@@ -340,7 +406,8 @@ def test_hostile_command_line_ends_soon(command: str) -> None:
 def test_guard_imports_nothing_that_a_hook_cannot_afford() -> None:
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from circuit_breaker.core.tamper import Guarded, tampering\n"
+        "from circuit_breaker.core.guarding import Guarded\n"
+        "from circuit_breaker.core.tamper import tampering\n"
         "tampering('Bash', {'command': 'rm -rf ~/.claude/*'}, '/p', Guarded(user_home='/h'))\n"
         "bad = {'re', 'os', 'json', 'typing', 'functools', 'collections', 'dataclasses', 'enum'} & set(sys.modules)\n"
         "assert 'circuit_breaker.core.tamper_shell' in sys.modules\n"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from circuit_breaker.core.tamper import Guarded, tampering
+from circuit_breaker.core.guarding import Guarded
+from circuit_breaker.core.tamper import tampering
 
 BASH = shutil.which("bash")
 ROUNDS, LINES = 6, 40

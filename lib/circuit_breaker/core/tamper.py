@@ -5,37 +5,17 @@ A guard against a loop that finds the switch, not a sandbox: docs/security.md sa
 
 from __future__ import annotations
 
-from circuit_breaker.core import tamper_tools
-from circuit_breaker.core.tamper_guard import Guarded, Guards, Tampered, carries
+from circuit_breaker.core import guarding, tamper_tools
+from circuit_breaker.core.guarding import EDITING, READING_TOOLS
+from circuit_breaker.core.tamper_guard import Guards, Tampered, carries
 from circuit_breaker.core.tamper_words import without_marks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from circuit_breaker.core.guarding import Guarded
     from circuit_breaker.core.tamper_shell import Shell
 
 SCHEDULING = ("cron", "schedul", "wakeup")
-EDITING = ("edit", "write", "multiedit", "notebookedit", "update")
-READING_TOOLS = (
-    "read", "grep", "glob", "ls", "notebookread", "webfetch", "websearch", "todowrite", "todoread",
-    "bashoutput", "killshell", "killbash", "taskoutput", "taskstop", "taskcreate", "taskupdate",
-    "tasklist", "taskget", "agent", "task", "askuserquestion", "exitplanmode", "enterplanmode",
-    "toolsearch", "lsp", "view_image", "update_plan", "list",
-)  # fmt: skip
-HINTS = (
-    "circuit", "claude", "settings", "plugin", "hooks/", "bypass", "reset-", "rm", "mv", "find", "clean", "stash", "rsync",
-    "chmod", "chown", "del", "trash", "shred", "tar", "cd", "wipe", "rename",
-)  # fmt: skip
-SIGNS = (
-    "`",
-    "*",
-    "?",
-    "[",
-    "{",
-    "..",
-    "\\x",
-    "\\0",
-    "\\u",
-)  # by which a line can name a thing without its name
 COMMANDS = ("command", "cmd", "script", "shell", "commands", "chars")
 CODES = ("code", "source", "expression", "input", "js", "python")  # of a tool that is named for running it
 RUNNING_WORDS = ("exec", "run", "eval", "js", "python", "node", "repl", "shell", "terminal", "kernel")
@@ -116,7 +96,7 @@ def _texts(items: list[object]) -> bool:
 
 def _run(command: str, cwd: str, guarded: Guarded, tool: str) -> None:
     """Follow a shell line; what is no shell's is searched as program text."""
-    if not _worth_a_look(command, cwd, guarded):
+    if not guarding.may_reach(command, cwd, guarded):
         return
     from circuit_breaker.core import tamper_code
     from circuit_breaker.core.tamper_shell import Shell
@@ -127,19 +107,6 @@ def _run(command: str, cwd: str, guarded: Guarded, tool: str) -> None:
         tamper_code.judge(shell, text)
     if "powershell" not in tool:
         shell.run(text)
-
-
-def _worth_a_look(command: str, cwd: str, guarded: Guarded) -> bool:
-    """A cheap first question: could this line reach anything of ours? Most cannot, and are not followed."""
-    thin = command.lower().replace('"', "").replace("'", "").replace("\\", "")
-    if any(word in thin for word in HINTS) or any(sign in command for sign in SIGNS):
-        return True
-    if "$" in command and "=" in command:
-        return True
-    near = cwd.lower()
-    places = (guarded.state, guarded.home, guarded.plugin, *guarded.configs, *guarded.settings)
-    names = [place.lower().rpartition("/")[2] for place in places if place]
-    return "claude" in near or any(name in thin or name in near for name in names if name)
 
 
 def _invokes(text: str, guarded: Guarded) -> bool:

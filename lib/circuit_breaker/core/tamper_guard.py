@@ -1,12 +1,10 @@
-"""What is guarded, and does a path reach it? Pure."""
+"""Does a path reach what is guarded? Pure."""
 
 from __future__ import annotations
 
-from circuit_breaker.core.model import Record
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from circuit_breaker.core.guarding import Guarded
 
 # Wildcards inside an expanded word. They are private characters, so that a quoted * stays a star.
 HOLE = "\ue000"  # text that cannot be told from the command: an unknown variable, a program's output
@@ -17,27 +15,6 @@ WILD = HOLE + STAR + ANY
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u180e"
 ORDER = ("registration", "state", "config", "plugin")  # which reason is given for a folder that holds several
 NAMES = ("circuit", ".claude", "claude-code")  # what a path with a hole in it must name to be taken for ours
-
-
-class Guarded(Record):
-    """What is protected, as the edge sees it: plain absolute paths and words; "" where a thing does not exist.
-
-    state: R, the runtime folder. home: folder of config, state, incidents and archives. configs: config files, the person's
-    and the project's. settings: the host's settings files, the person's first. plugin: its root, "" when that lies
-    inside the session's own project. keyword: the bypass. commands: names of the reset command.
-    """
-
-    FIELDS: dict[str, Any] = {
-        "state": "",
-        "home": "",
-        "configs": (),
-        "settings": (),
-        "plugin": "",
-        "project": "",
-        "user_home": "",
-        "keyword": "",
-        "commands": (),
-    }
 
 
 class Tampered(Exception):

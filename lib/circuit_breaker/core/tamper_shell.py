@@ -12,7 +12,8 @@ from circuit_breaker.core.tamper_words import assigned, assignment, bounded, env
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from circuit_breaker.core.tamper_guard import Guarded, Guards
+    from circuit_breaker.core.guarding import Guarded
+    from circuit_breaker.core.tamper_guard import Guards
     from circuit_breaker.core.tamper_lex import Part, Token
 
 COMMANDS_MAX = 2000  # simple commands of one call that are looked at

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core.tamper_guard import Guarded, Guards, Tampered
+from circuit_breaker.core.guarding import PATHS
+from circuit_breaker.core.tamper_guard import Guards, Tampered
 from circuit_breaker.core.tamper_words import resolve, without_marks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from circuit_breaker.core.guarding import Guarded
 
 READING_WORDS = frozenset((
     "get", "list", "read", "search", "find", "query", "fetch", "view", "show", "describe", "status", "stat", "info",
@@ -18,7 +23,6 @@ SETTINGS_WORDS = (
     "hook", "plugin", "marketplace", "circuit", "breaker", "env", '"mode"', "observe", "enforce", "threshold", "bypass",
     '"type"', '"command"', '"matcher"', '"timeout"', '"args"', '"if"', '"async', '"once"', '"shell"', '"statusmessage"',
 )  # fmt: skip
-PATHS = ("file_path", "notebook_path", "path", "filePath", "filename")
 TEXTS = ("content", "old_string", "new_string", "body", "text", "description")  # parameters that are no paths
 PATH_MAX = 1024  # a longer text is no path
 

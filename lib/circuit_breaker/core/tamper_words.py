@@ -7,7 +7,7 @@ from circuit_breaker.core.tamper_lex import PROCESS, SUB, SUM, TEXT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from circuit_breaker.core.tamper_guard import Guarded
+    from circuit_breaker.core.guarding import Guarded
     from circuit_breaker.core.tamper_lex import Part
     from circuit_breaker.core.tamper_shell import Shell
 

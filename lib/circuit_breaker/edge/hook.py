@@ -9,12 +9,14 @@ from circuit_breaker.core import (
     blinding,
     errors,
     evidence,
+    guarding,
     identity,
     model,
     pending,
     policy,
     reading,
     shell,
+    tamper,
     turns,
     volatile,
 )
@@ -122,11 +124,9 @@ def _complete(event: Ask, payload: protocol.Payload, where: Places, config: Conf
         return
     if identity.only_looks(event.tool, event.input):
         return  # every third call; what guards the breaker is loaded for the others
-    from circuit_breaker.core.tamper import Guarded
-
     root = __file__.rpartition("/lib/circuit_breaker/")[0]
     inside = root == where.project or root.startswith(where.project + "/")
-    event.guarded = Guarded(
+    guarded = guarding.Guarded(
         state=where.runtime,
         home=where.home,
         configs=(where.user_config, where.project_config),
@@ -137,6 +137,9 @@ def _complete(event: Ask, payload: protocol.Payload, where: Places, config: Conf
         keyword=config.bypass_keyword,
         commands=("reset-circuit", "circuit-breaker:reset-circuit"),
     )
+    if asking.schedules(event.tool) or guarding.concerns(event.tool, event.input, event.cwd, guarded):
+        event.guarded = guarded
+        tamper.annotations  # noqa: B018 - for the same reason as the other steps
 
 
 def _look_up_origin(session: Session, event: Any, payload: protocol.Payload) -> None:
