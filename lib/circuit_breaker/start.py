@@ -214,7 +214,7 @@ def _take_in(name: str, source: str) -> None:
             try:
                 data = _read(lean_path(root, group))
                 if data[:4] == MAGIC_NUMBER:
-                    _LEAN.update(loads(memoryview(data)[4:]))
+                    _LEAN.update(loads(memoryview(data)[HEADER:]))
             except (OSError, ValueError, EOFError, TypeError):
                 return  # none yet, or none of ours
             return

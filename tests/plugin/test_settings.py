@@ -232,5 +232,7 @@ def test_the_placeholder_stands_between_double_quotes_in_every_line():
     for groups in HOOKS["hooks"].values():
         for group in groups:
             for handler in group["hooks"]:
-                for before in handler["command"].split(settings.PLACEHOLDER)[:-1]:
-                    assert before.count('"') % 2 == 1, handler["command"]
+                command = handler["command"]
+                for at in range(command.count(settings.PLACEHOLDER)):
+                    before = settings.PLACEHOLDER.join(command.split(settings.PLACEHOLDER)[: at + 1])
+                    assert before.count('"') % 2 == 1, command

@@ -57,10 +57,10 @@ def _due(
     from circuit_breaker.core import wording_memory as wording
     from circuit_breaker.edge import lean, rounds, upkeep
 
-    lean.renew(ROOT + "/lib/circuit_breaker/")
     errors = _tried("config", lambda: upkeep.config(where))
     pins: list[str] = []
     errors += _tried("interpreter", lambda: pins.append(upkeep.interpreter(where)))
+    lean.renew(ROOT + "/lib/circuit_breaker/", pins[0] if pins else "")
     said = [text for text in [_said_by_child(where)] if text]
     made = rounds.Round(where, config, now)
     if config.enabled:
