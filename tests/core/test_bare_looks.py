@@ -9,13 +9,22 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from circuit_breaker.core import errors, identity, labels, reading, shell, simple_commands
+from circuit_breaker.core import (
+    errors,
+    identity,
+    labels,
+    reading,
+    reading_rules,
+    shell,
+    simple_commands,
+    waiting,
+)
 
 GIT = ["status", "log", "diff", "show"]
 # Words in which a closer reading could find more than a look's.
 TELLING = [
     *("sleep wait watch until watch.log -w --watch --wait time env timeout sudo curl wget gh api".split()),
-    *(flag for flags in reading._WRITES.values() for flag in flags.split()),
+    *(flag for flags in reading_rules._WRITES.values() for flag in flags.split()),
     *simple_commands.WRAPPERS,
     *simple_commands.KEYWORDS,
     *("apply_patch -c -C -f -p --oneline --short HEAD - -- . .. -v --version a/b.py SRC 20".split()),
@@ -110,8 +119,8 @@ def test_what_reads_commands_says_of_a_look_what_its_words_say(command: str) -> 
     assert simple_commands.first_words(command) == " ".join(look[:2])
     assert [simple_commands.program(segment.words) for segment in simple_commands.segments(command)] == [look]
     assert reading.is_reading(command)
-    assert not reading.waits(command)
-    assert (look[0] in reading.SUBCOMMANDS) == (look[0] == "git")
+    assert not waiting.waits(command)
+    assert reading.has_subcommands(look[0]) == (look[0] == "git")
     assert look[0] == "git" or reading.is_listed(look[0])
 
 
@@ -124,13 +133,13 @@ def test_keys_of_a_look_are_made_of_what_was_read(command: str) -> None:
     made = identity.digest(f"Bash\n{directory}\n{identity.canonical({'command': text})}")
     assert identity.call_key(*call, "/p") == made
     program, _, second = simple_commands.first_words(command).partition(" ")
-    named = program == "git" and second in reading.SUBCOMMANDS["git"].split()
+    named = program == "git" and second in reading_rules.SUBCOMMANDS["git"].split()
     assert identity.shape_key(*call) == (
         f"Bash {program} {second if named else identity.digest(second)}",
         None,
     )
     assert identity.change_level(*call) == (0 if reading.is_reading(command) else 1)
-    assert identity.is_poll(*call) == (reading.waits(command) and reading.is_reading(command))
+    assert identity.is_poll(*call) == (waiting.waits(command) and reading.is_reading(command))
     assert identity.service(*call) == ("api.github.com" if "gh api" in command else "")
 
 
@@ -181,7 +190,7 @@ def test_bare_look_is_its_words(command: str) -> None:
             "git log --add",
         ),
         *("git diff --outp a", "ls --watch", "cat é", "cat " + "a" * 2000),
-        *(f"git log {flag}" for flag in reading._WRITES["git"].split()),
+        *(f"git log {flag}" for flag in reading_rules._WRITES["git"].split()),
     ],
 )
 def test_anything_else_is_read(command: str) -> None:

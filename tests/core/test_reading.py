@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from circuit_breaker.core.identity import is_poll
-from circuit_breaker.core.reading import is_reading, waits
+from circuit_breaker.core.reading import is_reading
+from circuit_breaker.core.waiting import waits
 
 LOOKS = [
     "Get-Content -Encoding UTF8 code\\\\a.py | Select-Object -First 5",

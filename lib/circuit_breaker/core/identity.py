@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from _imp import source_hash
 
-from circuit_breaker.core import blinding, reading, shell, simple_commands
+from circuit_breaker.core import blinding, reading, shell, simple_commands, waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _shape_of(command: str) -> str:
     words = " ".join(look[:2]) if look else simple_commands.first_words(command)
     program, _, second = words.partition(" ")
     named = second.isalpha() and second.islower() and second.isascii()
-    if named and (program == "git" if look else program in reading.SUBCOMMANDS):
+    if named and (program == "git" if look else reading.has_subcommands(program)):
         return f"{program} {second}"
     plain = program.replace("-", "").replace("_", "").isalnum() and program.isascii() and len(program) <= 24
     return f"{program} {digest(second)}" if plain else digest(f"{program} {second}")
@@ -233,4 +233,4 @@ def is_poll(tool: str, tool_input: object) -> bool:
     command = command_of(tool_input)[1]
     if not any(word in command for word in ("sleep", "watch", "until", "wait", "-w")) or bare_look(command):
         return False
-    return reading.waits(command) and reading.is_reading(command)
+    return waiting.waits(command) and reading.is_reading(command)

@@ -25,12 +25,12 @@ STARTS = {
     "gate": (
         "circuit_breaker_gate",
         "hook",
-        _ALWAYS + " core.identity core.asking core.circuits core.guarding",
+        _ALWAYS + " core.identity core.asking core.circuits core.guarding core.shell",
     ),
     "monitor": (
         "circuit_breaker_monitor",
         "hook",
-        _ALWAYS + " core.identity core.outcomes core.turns core.evidence",
+        _ALWAYS + " core.identity core.outcomes core.turns core.evidence core.blinding",
     ),
     "prompt": ("prompt", "hook", _ALWAYS + " core.prompting"),
     "janitor": (
