@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from circuit_breaker.core.guarding import Guarded, concerns
@@ -337,6 +337,8 @@ def test_no_input_raises(tool: str, tool_input: Any) -> None:
 
 
 @given(st.lists(PIECES | st.text(max_size=6), max_size=14), st.sampled_from([" ", "", "\n"]))
+@example(["f()", "${"], " ")
+@example(["f()", "(("], " ")
 def test_no_command_line_raises(pieces: list[str], joint: str) -> None:
     reason = bash(joint.join(pieces))
     assert isinstance(reason, str)

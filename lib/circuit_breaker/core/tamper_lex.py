@@ -264,3 +264,8 @@ def plain(token: Token) -> str:
         return ""
     kind, text, quoted = token[1][0]
     return text if kind == TEXT and not quoted else ""
+
+
+def sign(token: Token) -> str:
+    """A plain word's text, or an operator; "" for any other word."""
+    return str(token[1]) if token[0] == "op" else plain(token)

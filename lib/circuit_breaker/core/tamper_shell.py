@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from circuit_breaker.core import tamper_commands
 from circuit_breaker.core.tamper_guard import HOLE, Tampered
-from circuit_breaker.core.tamper_lex import lex, plain, word, words_of
+from circuit_breaker.core.tamper_lex import lex, plain, sign, word, words_of
 from circuit_breaker.core.tamper_words import assigned, assignment, bounded, environment, expand, resolve
 
 TYPE_CHECKING = False
@@ -217,12 +217,12 @@ class Shell:
         """Keep a function's body; return where the walk goes on."""
         while tokens[i : i + 1] == [("op", "\n")]:
             i += 1
-        opened = plain(tokens[i]) or tokens[i][1] if i < len(tokens) else ""
+        opened = sign(tokens[i]) if i < len(tokens) else ""
         closed = {"{": "}", "(": ")"}.get(opened, "")
         depth, end = 0, i
         while end < len(tokens):
-            sign = plain(tokens[end]) or (tokens[end][1] if tokens[end][0] == "op" else "")
-            depth += (sign == opened) - (sign == closed)
+            here = sign(tokens[end])
+            depth += (here == opened) - (here == closed)
             end += 1
             if not depth:
                 break
