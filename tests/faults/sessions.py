@@ -10,6 +10,9 @@ from typing import Any
 
 from registrations import ROOT, SCRIPTS
 
+from circuit_breaker.core.memory import Lane
+from circuit_breaker.edge import store
+
 SESSION = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 BASE = {"session_id": SESSION, "cwd": "/p", "prompt_id": "p1", "transcript_path": "/none"}
 
@@ -81,8 +84,9 @@ class Host:
 
     def states(self, session: str = SESSION, name: str = "main.json") -> list[str]:
         """The states of a lane's circuits, without the CLOSED ones that only remember their level."""
-        circuits = self.memory(session, name).get("circuits", {}).values()
-        return [c["state"] for c in circuits if c.get("state", "CLOSED") != "CLOSED"]
+        path = self.runtime / "sessions" / session / name
+        lane = store.read(str(path), Lane) or Lane()
+        return [circuit.state for circuit in lane.circuits.values() if circuit.state != "CLOSED"]
 
     def armed(self, session: str = SESSION) -> set[str]:
         """The lanes its marker names; empty when there is none."""

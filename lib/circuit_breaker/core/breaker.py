@@ -19,7 +19,7 @@ LEASE_MAX = 3600.0  # the longest time a call of the host may run
 
 def cooldown(base: float, level: int, steps: Sequence[float]) -> float:
     """Seconds a circuit of that level waits: `base` times its step; the first trip waits exactly `base`."""
-    return base * steps[min(level, len(steps) - 1)]
+    return float(base * steps[min(level, len(steps) - 1)])
 
 
 def trip(circuit: Circuit, now: float, base: float, steps: Sequence[float]) -> Circuit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.core import breaker
-from circuit_breaker.core.memory import Lane
+from circuit_breaker.core.memory import Lane, streak_of
 from circuit_breaker.core.model import CLOSED, RESET, Record
 from circuit_breaker.core.work import Work
 
@@ -57,7 +57,10 @@ def reset(work: Work, event: Reset) -> None:
 
 def forget_successes(lane: Lane) -> None:
     """A person's prompt helps: repeats and cycles of successful calls start anew; failures stay known."""
-    for key, streak in lane.streaks.items():
+    for key in list(lane.streaks):
+        streak = streak_of(lane, key)
+        if streak is None:
+            continue
         if streak.since < 0:
             if streak.first < 0 and not streak.invalid and not streak.marks:
                 continue  # forgotten at an earlier prompt

@@ -7,7 +7,7 @@ It changes nothing; policy decides what a signal does under the rule's `action`.
 from __future__ import annotations
 
 from circuit_breaker.core import identity, labels, rings
-from circuit_breaker.core.memory import Lane, Session
+from circuit_breaker.core.memory import Lane, Session, Streak, streak_of
 from circuit_breaker.core.model import FAILURES, INVALID, Record
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ def tool_failure(
     for outcome in outcomes:
         if outcome.kind not in FAILURES or outcome.poll:
             continue
-        streak = lane.streaks.get(outcome.key)
+        streak = streak_of(lane, outcome.key)
         if streak is None:  # a turn of more calls than a lane remembers
             continue
         in_window = [fail for fail in streak.fails if fail[1] > lane.turn - rule["window_turns"]]
@@ -103,7 +103,7 @@ def repeated_call(
     """The same call returns the same result: in a row, or 6 of the last 10; polls have a longer rope."""
     signals = []
     for outcome in outcomes:
-        streak = lane.streaks.get(outcome.key)
+        streak = streak_of(lane, outcome.key)
         if streak is None or (streak.times < 2 and streak.run < 2):
             continue  # nothing came twice
         if outcome.poll:
@@ -159,7 +159,7 @@ def call_cycle(
                 continue
             if best is not None and best.count - best.facts["limit"] >= rounds - limit:
                 continue
-            labels = [lane.streaks[r[2]].label for r in ring if r[2] in lane.streaks]
+            labels = [streak.label for streak in _streaks(lane, [r[2] for r in ring])]
             best = Signal(
                 rule="call_cycle",
                 step="open" if rounds >= limit else "tell",
@@ -173,7 +173,7 @@ def call_cycle(
             )
     if best is None:
         return []
-    told = any("c" in lane.streaks[key].marks for key in best.keys if key in lane.streaks)
+    told = any("c" in streak.marks for streak in _streaks(lane, best.keys))
     return [] if best.step == "tell" and told else [best]
 
 
@@ -241,3 +241,7 @@ DETECTORS = {
     "sequential_tools": sequential_tools,
     "external_api": external_api,
 }
+
+
+def _streaks(lane: Lane, keys: Sequence[str]) -> list[Streak]:
+    return [streak for streak in [streak_of(lane, key) for key in keys] if streak is not None]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from circuit_breaker.core import identity, labels
-from circuit_breaker.core.memory import Lane, Session, Streak
+from circuit_breaker.core.memory import Lane, Session, Streak, streak_of
 from circuit_breaker.core.model import FAILURES, INVALID, LAUNCHED, OK, SILENT
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ def last_move(lane: Lane, start: int) -> int:
 def take(lane: Lane, outcomes: Sequence[Outcome]) -> None:
     """Add one turn's outcomes (distinct calls, silent ones left out, none gated by a live circuit)."""
     for outcome in outcomes:
-        known = lane.streaks.get(outcome.key)
+        known = streak_of(lane, outcome.key)
         outcome.repeats = known is not None and known.first >= 0 and known.result == outcome.result
     stale = sum(1 for outcome in outcomes if outcome.empty or outcome.repeats)
     for outcome in outcomes:
@@ -46,7 +46,8 @@ def take(lane: Lane, outcomes: Sequence[Outcome]) -> None:
 
 
 def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool) -> None:
-    known = lane.streaks.pop(outcome.key, None)
+    known = streak_of(lane, outcome.key)
+    lane.streaks.pop(outcome.key, None)  # to the end of the row
     streak: Streak = Streak() if known is None else known.but()
     if known is not None:  # a call that comes again may be spoken of
         outcome.label = streak.label = streak.label or labels.label_of(outcome)
@@ -197,7 +198,7 @@ def says_nothing(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> b
     if session.services or (lane.sequence and lane.sequence[2] > 1):
         return False
     for outcome in outcomes:
-        streak = lane.streaks.get(outcome.key)
+        streak = streak_of(lane, outcome.key)
         if outcome.kind in FAILURES or outcome.repeats or (streak is not None and streak.run > 1):
             return False
     return True

@@ -29,6 +29,40 @@ class Streak(Record):
     CONTAINERS = ("fails",)
 
 
+def packed(streak: Streak) -> str:
+    """A streak as one line of text. Most of a lane's streaks are not asked for at an event, and stay what they are on disk."""
+    fails = ";".join([f"{n},{turn}" for n, turn in streak.fails])
+    return (
+        f"{streak.ok_at}|{streak.since}|{fails}|{streak.error}|{streak.same}|{streak.invalid}|{streak.result}|{streak.first}"
+        f"|{streak.counted}|{streak.times}|{streak.row}|{streak.turn}|{streak.digits}|{streak.run}|{streak.marks}|{streak.label}"
+    )
+
+
+def unpacked(text: str) -> Streak:
+    """What `packed` made a text of. Raises ValueError for any other text."""
+    ok_at, since, fails, error, same, invalid, result, first, *more = text.split("|", 15)
+    counted, times, row, turn, digits, run, marks, label = more
+    pairs = [pair.partition(",") for pair in fails.split(";")] if fails else []
+    return Streak(
+        label=label,
+        ok_at=int(ok_at),
+        since=int(since),
+        fails=[[int(n), int(at)] for n, _, at in pairs],
+        error=error,
+        same=int(same),
+        invalid=int(invalid),
+        result=result,
+        first=int(first),
+        counted=int(counted),
+        times=int(times),
+        row=int(row),
+        turn=int(turn),
+        digits=digits,
+        run=int(run),
+        marks=marks,
+    )
+
+
 class Lane(Record):
     """One agent's evidence and circuits."""
 
@@ -37,7 +71,7 @@ class Lane(Record):
         "n": 0,
         "cwd": "",
         "recent": [],  # the last calls: [n, turn, key, result, 1 if ok, 1 if a poll]
-        "streaks": {},  # call key -> Streak, least recently used first
+        "streaks": {},  # call key -> Streak, or one that is packed; least recently used first. Read by `streak_of`
         "moves": [],  # progress: [n, n of the same call's success before it or -1]
         "errors": {},  # tool -> [error key, turns running, last turn, last n]
         "sequence": [],  # sequential_tools: [shape, params, length, varying parameter, prompts, n of the first]
@@ -63,6 +97,15 @@ class Lane(Record):
         "seen",
         "tally",
     )
+
+
+def streak_of(lane: Lane, key: str) -> Streak | None:
+    """What the lane knows of a call; None for nothing."""
+    known: Streak | str | None = lane.streaks.get(key)
+    try:
+        return unpacked(known) if isinstance(known, str) else known
+    except ValueError:
+        return None  # somebody's hand was in it: forgotten
 
 
 class Session(Record):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.core import breaker, closing, detectors, labels, verdicts
-from circuit_breaker.core.memory import Streak
+from circuit_breaker.core.memory import Streak, streak_of
 from circuit_breaker.core.model import CLOSED, DENIED, HALF_OPEN, INTERRUPTED, INVALID, LAUNCHED, OK, OURS
 from circuit_breaker.core.work import Work
 
@@ -57,7 +57,8 @@ def _is_new(circuit: Circuit, outcome: Outcome) -> bool:
 
 def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     """A call that never reaches the gate goes on counting while its circuit is open: told each time, then ended."""
-    known = work.lane.streaks.pop(outcome.key, None) or Streak(label=labels.label_of(outcome))
+    known = streak_of(work.lane, outcome.key) or Streak(label=labels.label_of(outcome))
+    work.lane.streaks.pop(outcome.key, None)
     streak: Streak = known.but(invalid=known.invalid + 1)
     work.lane.streaks[outcome.key] = streak
     if work.action(circuit.rule) != "block":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.core import breaker, closing, detectors, evidence, identity, pending, trials, verdicts
+from circuit_breaker.core.memory import streak_of
 from circuit_breaker.core.model import (
     HALF_OPEN,
     INVALID,
@@ -161,7 +162,8 @@ def _detect(work: Work, outcomes: list[Outcome]) -> None:
             if signal.step == "open":
                 handled.update(signal.keys)
             if name == "tool_failure" and signal.facts.get("invalid"):
-                signal.facts["left"] = 2 * rule["threshold"] - lane.streaks[signal.keys[0]].invalid
+                failing = streak_of(lane, signal.keys[0])
+                signal.facts["left"] = 2 * rule["threshold"] - (failing.invalid if failing else 0)
             verdicts.act(work, signal)
             service = signal.facts.get("service")
             if service:
@@ -176,7 +178,7 @@ def _end_invalid(work: Work, outcomes: list[Outcome]) -> None:
         return
     limit = 2 * work.rule("tool_failure")["threshold"]
     for outcome in outcomes:
-        streak = work.lane.streaks.get(outcome.key)
+        streak = streak_of(work.lane, outcome.key)
         if outcome.kind != INVALID or streak is None or streak.invalid < limit:
             continue
         if not work.ends and not work.excluded(outcome.tool, "tool_failure"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.core import breaker, circuits
+from circuit_breaker.core.memory import streak_of
 from circuit_breaker.core.model import CLOSED, MAIN
 from circuit_breaker.core.work import CALLS_MAX, Work
 
@@ -121,14 +122,14 @@ def end_turn(work: Work, subject: str, why: str, calls: list[str], trips: str = 
 
 def _marked(work: Work, signal: Signal, mark: str) -> bool:
     mark = _own(signal, mark)
-    streaks = work.lane.streaks
-    return any(mark in streaks[key].marks for key in signal.keys if key in streaks)
+    known = [streak_of(work.lane, key) for key in signal.keys]
+    return any(mark in streak.marks for streak in known if streak is not None)
 
 
 def _mark(work: Work, signal: Signal, mark: str) -> None:
     mark = _own(signal, mark)
     for key in signal.keys:
-        streak = work.lane.streaks.get(key)
+        streak = streak_of(work.lane, key)
         if streak is not None and mark not in streak.marks:
             work.lane.streaks[key] = streak.but(marks=streak.marks + mark)
 

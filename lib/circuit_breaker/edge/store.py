@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.core import circuits
-from circuit_breaker.core.memory import Lane, Session, Streak
+from circuit_breaker.core.memory import Lane, Session, packed
 from circuit_breaker.core.model import CLOSED, Record
 from circuit_breaker.edge import armed, codec, files
 from circuit_breaker.edge.home import Places, safe_name
@@ -95,12 +95,17 @@ def read(path: str, kind: type[Kind]) -> Kind | None:
 
 
 def encode(memory: Lane | Session) -> bytes:
-    """Memory as JSON: only what differs from its default; streaks as lists in the order of their fields."""
+    """Memory as JSON: only what differs from its default; streaks packed, circuits as lists in the order of their fields."""
     document = {"v": VERSION, **_bare(memory)}
     if "streaks" in document:
-        document["streaks"] = {key: list(streak.__dict__.values()) for key, streak in memory.streaks.items()}
+        document["streaks"] = {
+            key: streak if streak.__class__ is str else packed(streak)
+            for key, streak in memory.streaks.items()
+        }
     if "circuits" in document:
-        document["circuits"] = {key: _bare(circuit) for key, circuit in memory.circuits.items()}
+        document["circuits"] = {
+            key: list(circuit.__dict__.values()) for key, circuit in memory.circuits.items()
+        }
     return codec.dump(document)
 
 
@@ -115,13 +120,8 @@ def decode(data: bytes, kind: type[Kind]) -> Kind:
     if not isinstance(document, dict) or document.pop("v", None) != VERSION:
         raise ValueError("not a memory of this version")
     _check(document, kind.FIELDS)
-    if "streaks" in document:
-        document["streaks"] = {key: _streak(row) for key, row in document["streaks"].items()}
     if "circuits" in document:
-        document["circuits"] = {
-            key: circuits.Circuit(**_check(fields, circuits.Circuit.FIELDS))
-            for key, fields in document["circuits"].items()
-        }
+        document["circuits"] = {key: _circuit(row) for key, row in document["circuits"].items()}
     _check_rows(document)
     return kind(**document)
 
@@ -140,8 +140,7 @@ def _check(document: Any, fields: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-# what each field of a streak is, and for the rows of other fields: how long they are, and of which types in front
-_STREAK = tuple(default.__class__ for default in Streak.FIELDS.values())
+# For the rows of some fields: how long they are, and of which types in front.
 _ROWS: dict[str, tuple[int, tuple[type, ...]]] = {
     "recent": (6, (int, int, str, str, int, int)),
     "moves": (2, (int, int)),
@@ -151,15 +150,15 @@ _ROWS: dict[str, tuple[int, tuple[type, ...]]] = {
 }
 
 
-def _streak(row: Any) -> Streak:
-    if row.__class__ is not list or tuple(map(type, row)) != _STREAK:
-        raise ValueError("a streak of another shape")
-    streak = object.__new__(Streak)
-    streak.__dict__.update(zip(Streak.FIELDS, row))
-    for fail in streak.fails:
-        if fail.__class__ is not list or list(map(type, fail)) != [int, int]:
-            raise ValueError("fails: a row of another shape")
-    return streak
+def _circuit(row: Any) -> circuits.Circuit:
+    fields = circuits.Circuit.FIELDS
+    if row.__class__ is not list or len(row) != len(fields):
+        raise ValueError("a circuit of another shape")
+    circuit = object.__new__(circuits.Circuit)
+    circuit.__dict__.update(zip(fields, row))
+    if [value.__class__ for value in row] != [default.__class__ for default in fields.values()]:
+        _check(circuit.__dict__, fields)
+    return circuit
 
 
 def _check_rows(document: dict[str, Any]) -> None:
@@ -179,7 +178,8 @@ def _check_rows(document: dict[str, Any]) -> None:
     for name in ("seen", "written", "spawn_ids"):
         if not {*map(type, document.get(name, ()))} <= {str}:
             raise ValueError(f"{name}: not a list of names")
-    if not {*map(type, document.get("denied", {}).values())} <= {str}:
-        raise ValueError("denied: not a list of names")
+    for name in ("streaks", "denied"):
+        if not {*map(type, document.get(name, {}).values())} <= {str}:
+            raise ValueError(f"{name}: not texts by name")
     if len(document.get("sequence", ())) not in (0, 6):
         raise ValueError("sequence: another shape")
