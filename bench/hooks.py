@@ -48,6 +48,9 @@ def rows(base: Path, python: str) -> list[Wanted]:
     """The rows of the table, each in a world of its own state."""
     calm = World(base / "calm", python).begin()
     armed = World(base / "armed", python).begin().trip()
+    stopped = asked(tool_input={"command": "make all"})
+    if '"deny"' not in armed.send(stopped):
+        raise RuntimeError("the call of an open circuit was not denied")
     again = {"file_path": f"{calm.project}/part4.py"}
     repeated = work(tool_name="Read", tool_input=again, tool_use_id="again", tool_response="line 4")
     read = work(
@@ -66,7 +69,7 @@ def rows(base: Path, python: str) -> list[Wanted]:
         Wanted(armed.scene("gate, armed", asked()), "", 1.25, 1.00),
         Wanted(armed.scene("gate, armed, a bare look", asked(tool_input=LOOK)), "", 1.25, 1.00),
         Wanted(armed.scene("gate, armed, an edit", edit), "", 1.25, 1.00),
-        Wanted(armed.scene("gate, denies", asked(tool_input={"command": "make all"})), "", 1.25, 1.00),
+        Wanted(armed.scene("gate, denies", stopped), "", 1.25, 1.00),
         Wanted(calm.scene("monitor, success", work()), "", 1.25, 1.00),
         Wanted(calm.scene("monitor, success of a bare look", look), "", 1.25, 1.00),
         Wanted(calm.scene("monitor, success of a reading tool", read), "", 1.25, 1.00),

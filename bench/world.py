@@ -89,7 +89,20 @@ class World:
         self.send(
             payload("PreToolUse.bash", tool_use_id="first", tool_input={"command": "ls"})
         )  # once a prompt: who wrote it
+        self._keep_open()
         return self
+
+    def _keep_open(self) -> None:
+        """A cooldown that outlasts any measurement: at its end a call is let through on trial, not denied."""
+        from circuit_breaker.core.memory import Lane
+        from circuit_breaker.edge import store
+
+        path = self.memory / store.MAIN_FILE
+        lane = store.decode(path.read_bytes(), Lane)
+        lane.circuits = {
+            name: circuit.but(retry_at=circuit.retry_at + 1e6) for name, circuit in lane.circuits.items()
+        }
+        path.write_bytes(store.encode(lane))
 
     def sessions(self, count: int) -> World:
         """Other sessions on disk: copies of this one."""

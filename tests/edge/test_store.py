@@ -133,7 +133,7 @@ def test_marker_goes_after_the_memory_that_closes(where: Places, mocker: Any) ->
 
 def test_memory_that_is_being_written_is_looked_at_again(where: Places, mocker: Any) -> None:
     keep(where, Lane(turn=7))
-    usual, torn = files.read, [b'{"v":1,"tur']
+    usual, torn = files.read, [b'{"v":2,"tur']
     mocker.patch.object(
         files, "read", side_effect=lambda path, limit: torn.pop() if torn else usual(path, limit)
     )
@@ -143,7 +143,7 @@ def test_memory_that_is_being_written_is_looked_at_again(where: Places, mocker: 
 def _circuit(**changes: Any) -> bytes:
     """A memory with one circuit, some of whose fields have values that its class would not take."""
     row = list({**Circuit.FIELDS, **changes}.values())
-    return json.dumps({"v": 1, "circuits": {"c": row}}).encode()
+    return json.dumps({"v": store.VERSION, "circuits": {"c": row}}).encode()
 
 
 BAD = [
@@ -154,30 +154,30 @@ BAD = [
     b'"x"',
     b"null",
     b"{}",
-    b'{"v":2}',
-    b'{"v":1,"unknown":1}',
-    b'{"v":1,"turn":"1"}',
-    b'{"v":1,"turn":true}',
-    b'{"v":1,"turn":1.5}',
-    b'{"v":1,"recent":{}}',
-    b'{"v":1,"recent":[[1,2,3,4,5,6]]}',
-    b'{"v":1,"recent":[[1,2,"a","b",5]]}',
-    b'{"v":1,"moves":[[1,"2"]]}',
-    b'{"v":1,"streaks":{"k":7}}',
-    b'{"v":1,"streaks":{"k":[1,2]}}',
-    b'{"v":1,"streaks":["k"]}',
-    b'{"v":1,"circuits":{"c":7}}',
-    b'{"v":1,"circuits":{"c":["rule"]}}',
+    b'{"v":1}',
+    b'{"v":2,"unknown":1}',
+    b'{"v":2,"turn":"1"}',
+    b'{"v":2,"turn":true}',
+    b'{"v":2,"turn":1.5}',
+    b'{"v":2,"recent":{}}',
+    b'{"v":2,"recent":[[1,2,3,4,5,6]]}',
+    b'{"v":2,"recent":[[1,2,"a","b",5]]}',
+    b'{"v":2,"moves":[[1,"2"]]}',
+    b'{"v":2,"streaks":{"k":7}}',
+    b'{"v":2,"streaks":{"k":[1,2]}}',
+    b'{"v":2,"streaks":["k"]}',
+    b'{"v":2,"circuits":{"c":7}}',
+    b'{"v":2,"circuits":{"c":["rule"]}}',
     _circuit(state=7),
     _circuit(retry_at="soon"),
     _circuit(keys={}),
-    b'{"v":1,"seen":[7]}',
-    b'{"v":1,"denied":{"x":7}}',
-    b'{"v":1,"pending":{"x":["a"]}}',
-    b'{"v":1,"errors":{"Bash":["k","1",2,3]}}',
-    b'{"v":1,"sequence":[1]}',
-    b'{"v":1,"tally":{"x":["y","z"]}}',
-    b'{"v":1,"turn":NaN}',
+    b'{"v":2,"seen":[7]}',
+    b'{"v":2,"denied":{"x":7}}',
+    b'{"v":2,"pending":{"x":["a"]}}',
+    b'{"v":2,"errors":{"Bash":["k","1",2,3]}}',
+    b'{"v":2,"sequence":[1]}',
+    b'{"v":2,"tally":{"x":["y","z"]}}',
+    b'{"v":2,"turn":NaN}',
     b"\xff\xfe",
     b" " * 300_000,
 ]

@@ -121,10 +121,10 @@ def test_300_kills_at_random_moments_leave_memory_that_can_be_read(host: Host) -
 DAMAGES: dict[str, Callable[[Path], Any]] = {
     "garbage": lambda path: path.write_bytes(os.urandom(300)),
     "empty": lambda path: path.write_bytes(b""),
-    "torn": lambda path: path.write_bytes(b'{"v":1,"turn":3,"recent":[[1,'),
+    "torn": lambda path: path.write_bytes(b'{"v":2,"turn":3,"recent":[[1,'),
     "another version": lambda path: path.write_bytes(b'{"v":99}'),
-    "wrong types": lambda path: path.write_bytes(b'{"v":1,"turn":"three","streaks":[1],"circuits":7,"spawns":{}}'),
-    "wrong rows": lambda path: path.write_bytes(b'{"v":1,"streaks":{"k":["x"]},"recent":[7],"circuits":{"c":{"keys":7}}}'),
+    "wrong types": lambda path: path.write_bytes(b'{"v":2,"turn":"three","streaks":[1],"circuits":7,"spawns":{}}'),
+    "wrong rows": lambda path: path.write_bytes(b'{"v":2,"streaks":{"k":["x"]},"recent":[7],"circuits":{"c":{"keys":7}}}'),
     "too large": lambda path: path.write_bytes(b" " * 400_000),
     "a folder": lambda path: path.mkdir(),
     "a FIFO": lambda path: os.mkfifo(path),

@@ -88,7 +88,7 @@ def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str], n_befor
     evidence.note_services(work.session, outcomes, work.now, SERVICE_TIMES_MAX)
     if evidence.brought_news(free):
         lane.stops = 0
-        if lane.circuits:
+        if any(circuit.rule == "hook_recursion" for circuit in lane.circuits.values()):
             closing.close_recursion(work)
     _buy_probes(work, live_before, n_before)
     if not evidence.says_nothing(work.session, lane, free):

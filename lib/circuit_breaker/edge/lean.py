@@ -25,12 +25,12 @@ STARTS = {
     "gate": (
         "circuit_breaker_gate",
         "hook",
-        _ALWAYS + " core.identity core.asking core.circuits core.guarding core.shell",
+        _ALWAYS + " core.identity core.asking core.circuits core.breaker core.guarding core.shell",
     ),
     "monitor": (
         "circuit_breaker_monitor",
         "hook",
-        _ALWAYS + " core.identity core.outcomes core.turns core.evidence core.blinding",
+        _ALWAYS + " core.identity core.outcomes core.turns core.evidence core.blinding core.volatile",
     ),
     "prompt": ("prompt", "hook", _ALWAYS + " core.prompting"),
     "janitor": (

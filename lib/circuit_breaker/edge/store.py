@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Kind = TypeVar("Kind", bound=Record)
 
-VERSION = 1
+VERSION = 2
 MEMORY_MAX = 1 << 16  # bytes of one memory file (interface: bounded, 64 kB at most)
 MAIN_FILE, AGENT_PREFIX, SESSION_FILE, LOCK_FILE = "main.json", "agent-", "session.json", "lock"
 
@@ -121,7 +121,7 @@ def decode(data: bytes, kind: type[Kind]) -> Kind:
         raise ValueError("not a memory of this version")
     _check(document, kind.FIELDS)
     if "circuits" in document:
-        document["circuits"] = {key: _circuit(row) for key, row in document["circuits"].items()}
+        document["circuits"] = _circuits(document["circuits"])
     _check_rows(document)
     return kind(**document)
 
@@ -150,15 +150,17 @@ _ROWS: dict[str, tuple[int, tuple[type, ...]]] = {
 }
 
 
-def _circuit(row: Any) -> circuits.Circuit:
-    fields = circuits.Circuit.FIELDS
-    if row.__class__ is not list or len(row) != len(fields):
-        raise ValueError("a circuit of another shape")
-    circuit = object.__new__(circuits.Circuit)
-    circuit.__dict__.update(zip(fields, row))
-    if [value.__class__ for value in row] != [default.__class__ for default in fields.values()]:
-        _check(circuit.__dict__, fields)
-    return circuit
+def _circuits(rows: dict[str, Any]) -> dict[str, circuits.Circuit]:
+    fields, found = circuits.Circuit.FIELDS, {}
+    types = [*map(type, fields.values())]
+    for key, row in rows.items():
+        if row.__class__ is not list or len(row) != len(types):
+            raise ValueError("a circuit of another shape")
+        found[key] = circuit = object.__new__(circuits.Circuit)
+        circuit.__dict__.update(zip(fields, row))
+        if [*map(type, row)] != types:
+            _check(circuit.__dict__, fields)
+    return found
 
 
 def _check_rows(document: dict[str, Any]) -> None:
