@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from circuit_breaker.core.config import Config
 
 CALLS_MAX = 8  # labels of the last calls in a record
-CIRCUITS_MAX = 24  # a lane's circuits; closed ones that only remember their level go first
+CIRCUITS_MAX = 16  # a lane's circuits, each read and written at each turn; closed ones that only remember their level go first
 
 
 class Work:
