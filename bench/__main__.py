@@ -61,7 +61,7 @@ def table(given: argparse.Namespace, base: Path) -> int:
     missed = 0
     for row in wanted:
         cost = costs[row.scene.name]
-        ratio = cost.wall / costs[row.beside].wall if row.beside else cost.ratio
+        ratio = cost.ratio / costs[row.beside].ratio if row.beside else cost.ratio
         verdict = "goal" if ratio <= row.goal else "must" if ratio <= row.must else "MISSED"
         missed += verdict == "MISSED"
         of = f" (of {row.beside})" if row.beside else ""
