@@ -69,7 +69,7 @@ def rows(base: Path, python: str) -> list[Wanted]:
         Wanted(armed.scene("gate, armed", asked()), "", 1.25, 1.00),
         Wanted(armed.scene("gate, armed, a bare look", asked(tool_input=LOOK)), "", 1.25, 1.00),
         Wanted(armed.scene("gate, armed, an edit", edit), "", 1.25, 1.00),
-        Wanted(armed.scene("gate, denies", stopped), "", 1.25, 1.00),
+        Wanted(armed.scene("gate, denies", stopped), "", 1.40, 1.05),  # writes memory, as a failure does
         Wanted(calm.scene("monitor, success", work()), "", 1.25, 1.00),
         Wanted(calm.scene("monitor, success of a bare look", look), "", 1.25, 1.00),
         Wanted(calm.scene("monitor, success of a reading tool", read), "", 1.25, 1.00),
