@@ -149,7 +149,8 @@ def lean(source: str) -> CodeType:
     """The byte code of a source file without docstrings, annotations and line numbers. Raises OSError, SyntaxError."""
     tree = ast.parse((files.read(source) or b"").decode("utf-8"))
     bare = ast.fix_missing_locations(_Bare().visit(tree))
-    return _unlined(compile(bare, source, "exec", dont_inherit=True, optimize=2))
+    name = source.rpartition("/")[2]  # what a fault names; the whole path would be in each module's code
+    return _unlined(compile(bare, name, "exec", dont_inherit=True, optimize=2))
 
 
 def _unlined(code: CodeType) -> CodeType:
