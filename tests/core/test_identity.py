@@ -190,6 +190,9 @@ def test_arbitrary_commands_are_answered(command: str) -> None:
 
 
 @given(st.text(" ab'\"\\\n;&|()#<", max_size=40))
+@example("(;)")
+@example("(a;)")
+@example("((a ; ) ;)")
 def test_a_normalised_command_stays_as_it_is(command: str) -> None:
     assume("<<" not in command)
     once, cwd = shell.normalise(command, "/p")

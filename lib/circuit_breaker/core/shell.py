@@ -104,7 +104,7 @@ def _strip_front(text: str, cwd: str) -> tuple[str, str]:
         and len(text) <= 4000
         and end_of_substitution("$" + text, 0) == len(text) + 1
     ):
-        return text[1:-1].strip(), cwd
+        return _trimmed(text[1:-1]), cwd
     word, rest = first_word(text)
     if word == "cd":
         target, left = first_word(rest)
