@@ -159,7 +159,13 @@ def _unlined(code: CodeType) -> CodeType:
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes out annotations, and what stands under `if TYPE_CHECKING`."""
+    """Takes out annotations, what stands under `if TYPE_CHECKING`, and the import of a feature of `__future__`: its name stays."""
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
+        if node.module != "__future__":
+            return node
+        names: list[ast.expr] = [ast.Name(feature.name, ast.Store()) for feature in node.names]
+        return ast.copy_location(ast.Assign(names, ast.Constant(None)), node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         self.generic_visit(node)
