@@ -37,32 +37,6 @@ FAULTS = (
     EOFError,
 )
 PACKAGE = "circuit_breaker"
-# Modules that go together, in a hook and so in one file of lean byte code (see edge/lean.py), which is named for the first of them.
-GROUPS = (
-    "edge.hook edge.files edge.home edge.protocol edge.codec edge.armed edge.store",
-    "core.config core.model core.memory core.policy core.work",
-    "core.identity",
-    "core.outcomes",
-    "core.turns core.evidence",
-    "core.blinding",
-    "core.volatile",
-    "core.shell core.simple_commands core.reading",
-    "core.reading_rules",
-    "core.waiting",
-    "core.errors core.pending",
-    "core.prompting",
-    "core.circuits core.breaker core.closing",
-    "core.asking",
-    "core.gating core.wording",
-    "core.guarding",
-    "core.tamper core.tamper_guard core.tamper_lex core.tamper_words",
-    "core.tamper_tools",
-    "core.detectors core.rings",
-    "core.labels",
-    "core.trials",
-    "edge.incidents",
-    "edge.peeking",
-)
 LONGEST = 1 << 16  # bytes of byte code that are read at once; more of them go the long way
 HEADER = 16  # bytes: magic number, flags, the source's time and size
 
@@ -185,45 +159,15 @@ def _load_extension(name: str) -> None:
 
 
 def _code(name: str, source: str) -> "Any":
-    """The module's byte code: lean where that has been made, else from Python's cache, else by the long way, which renews the cache."""
+    """The module's byte code: from Python's cache, else by the long way, which renews the cache."""
     try:
-        stamp = stamp_of(source)
-        if name not in _LEAN:
-            _take_in(name, source)
-        made, code = _LEAN.pop(name, (b"", None))
-        if made == stamp:
-            return code
         folder, _, file = source.rpartition("/")
         data = _read(f"{folder}/__pycache__/{file[:-3]}.{sys.implementation.cache_tag}.pyc")
-        if data[4:HEADER] == b"\0\0\0\0" + stamp and data[:4] == MAGIC_NUMBER:
+        if data[4:HEADER] == b"\0\0\0\0" + stamp_of(source) and data[:4] == MAGIC_NUMBER:
             return loads(memoryview(data)[HEADER:])
     except (OSError, ValueError, EOFError, TypeError):
         pass  # the long way mends it, or says what is wrong
     return SourceFileLoader(name, source).get_code(name)
-
-
-_LEAN: "dict[str, tuple[bytes, Any]]" = {}  # what has been read and has not run yet: a module's stamp and code
-
-
-def _take_in(name: str, source: str) -> None:
-    """Read the lean byte code of the group that a module belongs to."""
-    part = name[len(PACKAGE) + 1 :]
-    for group in GROUPS:
-        if part in group and part in group.split():  # the first is quick, the second is right
-            root = source[: -len(part) - len(".py")]
-            try:
-                data = _read(lean_path(root, group))
-                if data[:4] == MAGIC_NUMBER:
-                    _LEAN.update(loads(memoryview(data)[HEADER:]))
-            except (OSError, ValueError, EOFError, TypeError):
-                return  # none yet, or none of ours
-            return
-
-
-def lean_path(root: str, group: str) -> str:
-    """Where a group's lean byte code is; `root` is the package's folder and ends in a slash."""
-    folder, _, file = group.split()[0].partition(".")
-    return f"{root}{folder}/__pycache__/{file}.{sys.implementation.cache_tag}.lean.pyc"
 
 
 def stamp_of(source: str) -> bytes:

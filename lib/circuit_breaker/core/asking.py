@@ -23,7 +23,6 @@ class Ask(Record):
         "lane": MAIN,
         "origin": "",
         "armed": False,
-        "guarded": None,
     }
 
 
@@ -31,12 +30,6 @@ def ask(work: Work, event: Ask) -> None:
     """Allow (say nothing), tell, or deny. Nothing is counted as an outcome here."""
     if work.config.mode == "observe" and event.tool not in identity.SPAWNING:
         return
-    if schedules(event.tool) and event.guarded is not None:
-        from circuit_breaker.core import tamper
-
-        if tamper.forging(event.tool, event.input, event.guarded):
-            gating.forged(work, event)
-            return
     if event.tool in identity.SPAWNING and not work.excluded(event.tool):
         gating.spawn(work, event)
         if work.denial is not None:
@@ -45,12 +38,6 @@ def ask(work: Work, event: Ask) -> None:
     if circuit is not None and not work.excluded(event.tool) and work.action(circuit.rule) == "block":
         gating.gate(work, event, circuit)
         return
-    if event.armed and not work.bypassed and event.guarded is not None and work.config.mode != "observe":
-        from circuit_breaker.core import tamper
-
-        reason = tamper.tampering(event.tool, event.input, event.cwd, event.guarded)
-        if reason:
-            gating.tampered(work, event, reason)
 
 
 def schedules(tool: str) -> bool:

@@ -9,14 +9,12 @@ from circuit_breaker.core import (
     blinding,
     errors,
     evidence,
-    guarding,
     identity,
     model,
     pending,
     policy,
     reading,
     shell,
-    tamper,
     turns,
     volatile,
 )
@@ -120,26 +118,6 @@ def _steps(name: str, event: Any) -> list[Any]:
 def _complete(event: Ask, payload: protocol.Payload, where: Places, config: Config, env: Any) -> None:
     """What only the world knows about a call: is the session armed, what must be guarded, how long may it run."""
     event.armed = bool(armed.lanes(where, payload.session))
-    if not event.armed and not asking.schedules(event.tool):
-        return
-    if identity.only_looks(event.tool, event.input):
-        return  # every third call; what guards the breaker is loaded for the others
-    root = __file__.rpartition("/lib/circuit_breaker/")[0]
-    inside = root == where.project or root.startswith(where.project + "/")
-    guarded = guarding.Guarded(
-        state=where.runtime,
-        home=where.home,
-        configs=(where.user_config, where.project_config),
-        settings=protocol.settings_paths(where.user, env.get("CLAUDE_CONFIG_DIR", ""), where.project),
-        plugin="" if inside else root,
-        project=where.project,
-        user_home=where.user,
-        keyword=config.bypass_keyword,
-        commands=("reset-circuit", "circuit-breaker:reset-circuit"),
-    )
-    if asking.schedules(event.tool) or guarding.concerns(event.tool, event.input, event.cwd, guarded):
-        event.guarded = guarded
-        tamper.annotations  # noqa: B018 - for the same reason as the other steps
 
 
 def _look_up_origin(session: Session, event: Any, payload: protocol.Payload) -> None:

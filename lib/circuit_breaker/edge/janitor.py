@@ -55,12 +55,11 @@ def _due(
 ) -> tuple[list[str], list[str]]:
     """Look, do what can be done at once, leave the rest to a child. -> (what to say, what went wrong)."""
     from circuit_breaker.core import wording_memory as wording
-    from circuit_breaker.edge import lean, rounds, upkeep
+    from circuit_breaker.edge import rounds, upkeep
 
     errors = _tried("config", lambda: upkeep.config(where))
     pins: list[str] = []
     errors += _tried("interpreter", lambda: pins.append(upkeep.interpreter(where)))
-    lean.renew(ROOT + "/lib/circuit_breaker/", pins[0] if pins else "")
     said = [text for text in [_said_by_child(where)] if text]
     made = rounds.Round(where, config, now)
     if config.enabled:

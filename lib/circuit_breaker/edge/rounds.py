@@ -38,7 +38,7 @@ class Round:
             "folder": 0,  # its mtime in ns
             "spared": "",  # the session whose files were left alone though a rule was about them
             "interpreter": sys.executable,
-            "library": stamp.__file__,  # whose lean byte code has been looked after
+            "library": stamp.__file__,
             "pinned": False,
         }
 
