@@ -157,7 +157,7 @@ def filled(world: World) -> World:
 
 
 def _remember(world: World, lane: Any) -> World:
-    from circuit_breaker.edge import store
+    from circuit_breaker.runtime import store
 
     path = world.memory / "main.json"
     now = json.loads(path.read_bytes())

@@ -19,9 +19,9 @@ sys.path[:0] = [str(ROOT / "lib"), str(ROOT / "bench")]
 
 from timing import Scene, in_turn, instructions  # noqa: E402
 
-from circuit_breaker.core.config import build  # noqa: E402
-from circuit_breaker.edge import archives, rounds, stamp  # noqa: E402
-from circuit_breaker.edge.home import Places  # noqa: E402
+from circuit_breaker.breaker.config import build  # noqa: E402
+from circuit_breaker.janitor import archives, rounds, stamp  # noqa: E402
+from circuit_breaker.runtime.home import Places  # noqa: E402
 
 PYTHON = os.path.realpath(sys._base_executable)
 OVER = 20  # files over a limit in a due home

@@ -22,12 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 from baselines import RULES, calls
 from variants import Patch, Variant, identity_rules, outcomes_by, progress_rules, thresholds
 
-from circuit_breaker.core import (
-    config,
-    outcomes,
-)
-from circuit_breaker.edge import recording
-from circuit_breaker.edge.rerun import Rerun
+from circuit_breaker.breaker import config as settings
+from circuit_breaker.breaker import evidence
+from circuit_breaker.replay import recording
+from circuit_breaker.replay.rerun import Rerun
 
 
 class Measured(NamedTuple):
@@ -93,13 +91,13 @@ def remembering(outcome_of: Callable[..., Any]) -> Callable[..., Any]:
 
 def measure(corpus: Corpus, variant: Variant) -> Measured:
     """Run the whole corpus through one variant."""
-    settings = config.build([("variant", {"circuit_breakers": variant.rules})] if variant.rules else [])
-    assert not settings.problems, settings.problems
+    config = settings.build([("variant", {"circuit_breakers": variant.rules})] if variant.rules else [])
+    assert not config.problems, config.problems
     trips: list[dict[str, Any]] = []
     warnings: list[dict[str, Any]] = []
     with patched(variant.patches):
         for name, payloads in corpus.sessions:
-            run = Rerun(name, settings)
+            run = Rerun(name, config)
             for fed in payloads:
                 run.feed(fed)
             trips += run.trips
@@ -169,7 +167,7 @@ def _work(job: tuple[str, int]) -> Measured:
     if kind == "plain":
         return plain(corpus, list(RULES)[index])
     variant = _shared[kind][index]
-    with patched(() if variant.remembers else outcomes_by(outcomes.outcome_of)):
+    with patched(() if variant.remembers else outcomes_by(evidence.outcome_of)):
         return measure(corpus, variant)
 
 
@@ -177,7 +175,7 @@ def main(folder: str) -> None:
     """Print every table."""
     corpus = Corpus(folder)
     _shared["corpus"] = corpus
-    for module, name, remembered in outcomes_by(remembering(outcomes.outcome_of)):
+    for module, name, remembered in outcomes_by(remembering(evidence.outcome_of)):
         setattr(module, name, remembered)
     _shared["usual"] = [Variant("**as it is**")]
     _shared["thresholds"], _shared["identity"] = thresholds(), identity_rules()

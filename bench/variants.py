@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Callable, NamedTuple
 
-from circuit_breaker.core import (
-    blinding,
-    closing,
-    config,
-    detectors,
-    evidence,
-    identity,
-    pending,
-    rings,
-    shell,
-    turns,
-    volatile,
-)
-from circuit_breaker.core.model import OK
+from circuit_breaker.breaker import config as settings
+from circuit_breaker.breaker import context, cycles, evidence, monitor, rules
+from circuit_breaker.breaker.model import OK
+from circuit_breaker.identity import calls, results, shell_line, tokens
 
 Patch = tuple[Any, str, Any]  # module, name, what stands there for one variant
 
@@ -34,14 +24,14 @@ class Variant(NamedTuple):
 def thresholds() -> list[Variant]:
     """Each number that decides when a rule speaks, one up and one down."""
     found = []
-    for rule, defaults in config.DEFAULTS["circuit_breakers"].items():
+    for rule, defaults in settings.DEFAULTS["circuit_breakers"].items():
         for key, value in defaults.items():
             if key in ("enabled", "action", "cooldown_base_seconds") or rule == "hook_recursion":
                 continue
             for number in (value - 1, value + 1):
                 if number or key != "window_turns":
                     found.append(Variant(f"`{rule}.{key}` {value} -> {number}", {rule: {key: number}}))
-    for name, module in (("OF_LAST", detectors), ("LAST_CALLS", detectors), ("ERROR_GAP", evidence)):
+    for name, module in (("OF_LAST", rules), ("LAST_CALLS", rules), ("ERROR_GAP", evidence)):
         value = getattr(module, name)
         for number in (value - 1, value + 1):
             found.append(Variant(f"`{name}` {value} -> {number}", {}, ((module, name, number),)))
@@ -50,11 +40,11 @@ def thresholds() -> list[Variant]:
 
 def outcomes_by(outcome_of: Callable[..., Any]) -> tuple[Patch, ...]:
     """What makes `outcome_of` the one that is used wherever outcomes are made."""
-    return ((turns, "outcome_of", outcome_of), (pending, "outcome_of", outcome_of))
+    return ((monitor, "outcome_of", outcome_of), (monitor, "outcome_of", outcome_of))
 
 
 def _changing(level: Callable[[Any], int]) -> tuple[Patch, ...]:
-    usual = turns.outcome_of
+    usual = monitor.outcome_of
 
     def outcome_of(result: Any, kind: str, cwd: str) -> Any:
         outcome = usual(result, kind, cwd)
@@ -66,7 +56,7 @@ def _changing(level: Callable[[Any], int]) -> tuple[Patch, ...]:
 
 
 def _without(field: str) -> tuple[Patch, ...]:
-    usual = turns.outcome_of
+    usual = monitor.outcome_of
 
     def outcome_of(result: Any, kind: str, cwd: str) -> Any:
         outcome = usual(result, kind, cwd)
@@ -82,7 +72,7 @@ def _latest(lane: Any, start: int) -> int:
 
 def progress_rules() -> list[Variant]:
     """Each rule of what is progress, a poll, a look-up, taken away or turned round."""
-    in_shell = identity.SHELLS
+    in_shell = calls.SHELLS
     return [
         Variant("nothing is progress", {}, _changing(lambda outcome: 0)),
         Variant("every success is progress", {}, _changing(lambda outcome: 2)),
@@ -101,11 +91,11 @@ def progress_rules() -> list[Variant]:
         ),
         Variant("polls are calls like others", {}, _without("poll")),
         Variant("look-ups that miss are errors like others", {}, _without("miss")),
-        Variant("a person's prompt forgets nothing", {}, ((closing, "forget_successes", lambda lane: None),)),
+        Variant("a person's prompt forgets nothing", {}, ((context, "forget_successes", lambda lane: None),)),
         Variant(
             "a ring may hold no foreign call",
             {},
-            ((rings, "_round_before", _strict_round),),
+            ((cycles, "_round_before", _strict_round),),
         ),
     ]
 
@@ -126,22 +116,22 @@ def identity_rules() -> list[Variant]:
     """Each rule of when two calls or results are the same, taken away."""
     empty: frozenset[str] = frozenset()
     rules: list[tuple[str, tuple[Patch, ...]]] = [
-        ("results as they are", ((blinding, "blind", lambda text: text),)),
-        ("every digit of a result blinded", ((blinding, "blind", blinding.without_digits),)),
-        ("file contents blinded too", ((identity, "VERBATIM", empty),)),
-        ("colours kept", ((blinding, "without_escapes", lambda text: text),)),
-        ("durations kept", ((volatile, "is_duration", _never),)),
-        ("times of day kept", ((volatile, "is_clock", _never),)),
-        ("dates and epochs kept", ((volatile, "is_date", _never), (volatile, "is_epoch", _never))),
-        ("uuids and hex ids kept", ((volatile, "is_uuid", _never), (volatile, "is_hex_id", _never))),
+        ("results as they are", ((results, "blind", lambda text: text),)),
+        ("every digit of a result blinded", ((results, "blind", results.without_digits),)),
+        ("file contents blinded too", ((results, "VERBATIM", empty),)),
+        ("colours kept", ((results, "without_escapes", lambda text: text),)),
+        ("durations kept", ((tokens, "is_duration", _never),)),
+        ("times of day kept", ((tokens, "is_clock", _never),)),
+        ("dates and epochs kept", ((tokens, "is_date", _never), (tokens, "is_epoch", _never))),
+        ("uuids and hex ids kept", ((tokens, "is_uuid", _never), (tokens, "is_hex_id", _never))),
         (
             "named numbers kept (pid, port, elapsed)",
-            ((blinding, "_NAMED", empty), (blinding, "_NAME_ENDS", ("\0",))),
+            ((results, "_NAMED", empty), (results, "_NAME_ENDS", ("\0",))),
         ),
-        ("temporary paths kept", ((blinding, "_TEMPORARY", ()),)),
-        ("ports kept", ((volatile, "is_host", _never),)),
-        ("progress counters kept", ((blinding, "_BARS", ()),)),
-        ("cosmetic parameters count", ((identity, "COSMETIC", empty),)),
-        ("commands as they are written", ((shell, "normalise", lambda command, cwd: (command, cwd)),)),
+        ("temporary paths kept", ((results, "_TEMPORARY", ()),)),
+        ("ports kept", ((tokens, "is_host", _never),)),
+        ("progress counters kept", ((results, "_BARS", ()),)),
+        ("cosmetic parameters count", ((calls, "COSMETIC", empty),)),
+        ("commands as they are written", ((shell_line, "normalise", lambda command, cwd: (command, cwd)),)),
     ]
     return [Variant(name, {}, patches, remembers=False) for name, patches in rules]

@@ -94,8 +94,8 @@ class World:
 
     def _keep_open(self) -> None:
         """A cooldown that outlasts any measurement: at its end a call is let through on trial, not denied."""
-        from circuit_breaker.core.memory import Lane
-        from circuit_breaker.edge import store
+        from circuit_breaker.breaker.memory import Lane
+        from circuit_breaker.runtime import store
 
         path = self.memory / store.MAIN_FILE
         lane = store.decode(path.read_bytes(), Lane)

@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from circuit_breaker.edge import files
+from circuit_breaker.runtime import files
 
 SCRAP = ".circuit-breaker.tmp"
 

@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
         if why:
             print(f"dist: the packages could not be fetched: {why}", file=sys.stderr)
             return 1
-        entries.update(runtime.packages(Path(folder)))
+        entries.update(runtime.packages_below(Path(folder)))
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(entries):
             info = zipfile.ZipInfo(f"circuit-breaker-{version}/{name}", DATE)

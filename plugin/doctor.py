@@ -15,7 +15,7 @@ import doctor_registered
 import scopes
 from findings import FAULT, NOTE, Finding
 
-from circuit_breaker.edge import files, home
+from circuit_breaker.runtime import files, home
 
 
 def doctor(args: argparse.Namespace) -> int:
@@ -59,7 +59,7 @@ def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | Non
             Finding("fires", NOTE, text, f"if you trust it: python3 {installation.root / 'plugin'} doctor")
         )
     findings += doctor_checks.client(env, installations)
-    findings += doctor_registered.packages(installations)
+    findings += doctor_registered.optional_packages(installations)
     findings += doctor_checks.state(where, env)
     return findings
 

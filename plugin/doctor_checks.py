@@ -17,7 +17,8 @@ from typing import Any
 import scopes
 from findings import FAULT, NOTE, OK, Finding, Installation
 
-from circuit_breaker.edge import files, home, hostview, overview
+from circuit_breaker.janitor import disk_usage
+from circuit_breaker.runtime import files, home, status
 
 MEASURED = (2, 1, 197)  # the oldest client this was measured on
 MEMORY_BYTES, STATE_BYTES = 1 << 20, 20 << 10
@@ -141,8 +142,8 @@ def state(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
     if not where.home.endswith("/.claude/memory"):
         findings += _private(where.home)
     config = home.configuration(where, env)
-    facts = overview.collect(where, config, time.time())
-    size = hostview.memory_facts(where, config)["total_bytes"]
+    facts = status.collect(where, config, time.time())
+    size = disk_usage.memory_facts(where, config)["total_bytes"]
     health = facts["health"]
     for problem in health["config_problems"]:
         findings.append(

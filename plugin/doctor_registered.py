@@ -15,7 +15,7 @@ import scopes
 import settings
 from findings import FAULT, NOTE, OK, Finding, Installation
 
-from circuit_breaker.edge import deps
+from circuit_breaker.runtime import packages
 
 SOURCE = Path(__file__).resolve().parent.parent
 
@@ -154,16 +154,18 @@ def _settled(scope: scopes.Scope, source: scopes.Source) -> list[Finding]:
     return findings
 
 
-def packages(installations: list[Installation]) -> list[Finding]:
+def optional_packages(installations: list[Installation]) -> list[Finding]:
     """The two packages of the cold side."""
     roots = {installation.root for installation in installations} or {SOURCE}
     findings = []
     for root in sorted(roots):
         lacking = [
-            name for name in deps.PACKAGES if deps.source(name, str(root / runtime.VENDOR)) == "missing"
+            name
+            for name in packages.PACKAGES
+            if packages.source(name, str(root / runtime.VENDOR)) == "missing"
         ]
         if not lacking:
-            findings.append(Finding("packages", OK, f"{root}: {' and '.join(deps.PACKAGES)} are there"))
+            findings.append(Finding("packages", OK, f"{root}: {' and '.join(packages.PACKAGES)} are there"))
             continue
         text = f"{root}: {' and '.join(lacking)} missing; this project's own few lines serve instead"
 
@@ -171,7 +173,9 @@ def packages(installations: list[Installation]) -> list[Finding]:
             why = runtime.fetch(root)
             if why:
                 raise OSError(f"packages: {why}")
-            receipt.adopt(root, {name: disk.digest(data) for name, data in runtime.packages(root).items()})
+            receipt.adopt(
+                root, {name: disk.digest(data) for name, data in runtime.packages_below(root).items()}
+            )
             return f"{root}: packages added"
 
         findings.append(Finding("packages", NOTE, text, "python3 plugin doctor --fix (needs pip)", mend))

@@ -8,13 +8,13 @@ import os
 import sys
 import time
 
-from circuit_breaker.core import retention
-from circuit_breaker.core import wording_memory as wording
-from circuit_breaker.core.config import Config
-from circuit_breaker.core.retention import Archive
-from circuit_breaker.edge import archives, home, plans, rounds, stamp, survey, upkeep
-from circuit_breaker.edge.home import Places
-from circuit_breaker.edge.sweep import Report
+from circuit_breaker.breaker.config import Config
+from circuit_breaker.janitor import archives, plans, retention, rounds, stamp, survey, upkeep
+from circuit_breaker.janitor.retention import Archive
+from circuit_breaker.janitor.sweep import Report
+from circuit_breaker.runtime import home
+from circuit_breaker.runtime.home import Places
+from circuit_breaker.words import memory
 
 SHOW_AFTER = 1.0  # seconds after which a sweep shows how far it is
 VERBS = {
@@ -39,7 +39,7 @@ class Progress:
         if not sys.stderr.isatty() or now - self.since < SHOW_AFTER or now - self.shown < 0.1:
             return
         self.shown = now
-        name = wording.shown(str(getattr(done, "name", "") or getattr(done, "id", "")))
+        name = memory.shown(str(getattr(done, "name", "") or getattr(done, "id", "")))
         print(f"\r\x1b[K{self.count:,} done: {name[:60]}", end="", file=sys.stderr, flush=True)
 
     def end(self) -> None:
@@ -110,7 +110,7 @@ def sweep(args: argparse.Namespace) -> int:
     else:
         _print(args.dry_run, where, report, rows)
     for error in errors:
-        print(f"sweep: {wording.shown(error)}", file=sys.stderr)
+        print(f"sweep: {memory.shown(error)}", file=sys.stderr)
     return 1 if report.errors else 0
 
 
@@ -119,7 +119,7 @@ def _forgettable(where: Places, config: Config, now: float, session: str) -> lis
     days = config.memory_limits["session_max_age_days"]
     old, _ = upkeep.old_sessions(where, days, now, session)
     return [
-        {"do": "forget", "file": path, "reason": wording.too_old(age, days), "bytes": 0, "archive": None}
+        {"do": "forget", "file": path, "reason": memory.too_old(age, days), "bytes": 0, "archive": None}
         for path, age in old
     ]
 
@@ -137,15 +137,15 @@ def _row(action: retention.Action) -> dict[str, object]:
 
 def _print(dry: bool, where: Places, report: Report, rows: list[dict[str, object]]) -> None:
     for row in rows:
-        into = f" -> {wording.shown(str(row['archive']))}" if row["archive"] else ""
-        print(f"{VERBS[str(row['do'])]:<9} {wording.shown(str(row['file']))}: {row['reason']}{into}")
+        into = f" -> {memory.shown(str(row['archive']))}" if row["archive"] else ""
+        print(f"{VERBS[str(row['do'])]:<9} {memory.shown(str(row['file']))}: {row['reason']}{into}")
     if dry:
         print("Nothing was changed: this is the plan." if rows else f"Nothing to do in {where.home}.")
         return
     if not rows:
         print(f"Nothing to do in {where.home}.")
         return
-    print(wording.done(report.facts(), str(sys.argv[0])) or f"{wording.size(report.freed)} freed.")
+    print(memory.done(report.facts(), str(sys.argv[0])) or f"{memory.size(report.freed)} freed.")
 
 
 def restore(args: argparse.Namespace) -> int:
@@ -179,18 +179,18 @@ def _restore(args: argparse.Namespace, folder: str, archive: Archive) -> int:
     except FileExistsError:
         there = f"{folder}/{archive.original}"
         print(
-            f"restore: {wording.shown(there)} exists and is not overwritten. Move it away first, then try again; or read the "
-            f"archive as it is: gzip -dc {wording.shown(f'{folder}/archives/{archive.id}.gz')}",
+            f"restore: {memory.shown(there)} exists and is not overwritten. Move it away first, then try again; or read the "
+            f"archive as it is: gzip -dc {memory.shown(f'{folder}/archives/{archive.id}.gz')}",
             file=sys.stderr,
         )
         return 1
     except archives.Unfit as error:
-        print(f"restore: {wording.shown(archive.id)}: {error}. Nothing was written.", file=sys.stderr)
+        print(f"restore: {memory.shown(archive.id)}: {error}. Nothing was written.", file=sys.stderr)
         return 1
     if args.json:
         print(json.dumps({"schema": 1, "restored": path, "archive": archive.id + ".gz"}))
         return 0
-    print(f"Restored {wording.shown(path)}. The archive is kept.")
+    print(f"Restored {memory.shown(path)}. The archive is kept.")
     if retention.kind(archive.original) != retention.SESSION:
         print(
             "It is put away again at a session start if it is over the limits still: move it elsewhere to keep it."
@@ -218,7 +218,7 @@ def _list(args: argparse.Namespace, where: Places, found: list[tuple[str, Archiv
         print(f"No archives in {where.home}/archives.")
         return 0
     for _, archive in found:
-        name = wording.shown(archive.id.rpartition("/")[2]) + ".gz"
-        print(f"{wording.size(archive.size):>10}  {name}")
+        name = memory.shown(archive.id.rpartition("/")[2]) + ".gz"
+        print(f"{memory.size(archive.size):>10}  {name}")
     print("To get one back: python3 plugin restore NAME")
     return 0

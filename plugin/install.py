@@ -18,7 +18,7 @@ import runtime
 import scopes
 from removal import put_aside, uninstall
 
-from circuit_breaker.edge import deps, files, home
+from circuit_breaker.runtime import files, home, packages
 
 __all__ = ["install", "uninstall"]
 SOURCE = Path(__file__).resolve().parent.parent
@@ -59,7 +59,7 @@ def put_in(
     lock = f"{scope.root}.lock"
     scope.root.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with deps.lock(lock, LOCK_SECONDS):
+        with packages.lock(lock, LOCK_SECONDS):
             try:
                 runtime.recover(scope.root)
                 planned = plan.of_install(scope, SOURCE, os.environ, migrate, claude_md, made)
@@ -94,7 +94,9 @@ def carry_out(planned: plan.Plan, runtime_folder: Path, quiet: bool = False) -> 
         "changed": [str(change.path) for change in planned.changes],
         "backups": backups,
         "version": kept["version"],
-        "packages": {name: f"{runtime.VENDOR}/{name}/__init__.py" in kept["files"] for name in deps.PACKAGES},
+        "packages": {
+            name: f"{runtime.VENDOR}/{name}/__init__.py" in kept["files"] for name in packages.PACKAGES
+        },
         "packages_problem": why_not,
         "root": str(root),
     }
@@ -104,7 +106,7 @@ def _place(planned: plan.Plan, quiet: bool) -> tuple[int, str]:
     """Bring the installation's folder and receipt up to the plan. -> (files written, why the packages were not added)"""
     root, kept = planned.scope.root, planned.kept
     wanted = planned.runtime
-    lacking = not all(f"{runtime.VENDOR}/{name}/__init__.py" in wanted for name in deps.PACKAGES)
+    lacking = not all(f"{runtime.VENDOR}/{name}/__init__.py" in wanted for name in packages.PACKAGES)
     same = _equals(root, wanted)
     if same and not lacking:
         return _keep(root, kept), ""
@@ -112,10 +114,10 @@ def _place(planned: plan.Plan, quiet: bool) -> tuple[int, str]:
     why_not = ""
     if lacking:
         if not quiet:
-            names = " and ".join(deps.PACKAGES)
+            names = " and ".join(packages.PACKAGES)
             print(f"Adding {names} by pip, {runtime.PIP_SECONDS} s at most ...", file=sys.stderr)
         why_not = runtime.fetch(new)
-        kept["files"].update({name: disk.digest(data) for name, data in runtime.packages(new).items()})
+        kept["files"].update({name: disk.digest(data) for name, data in runtime.packages_below(new).items()})
         if same and why_not:
             runtime.clear(new)
             return _keep(root, kept), why_not
@@ -170,7 +172,7 @@ def _show(planned: plan.Plan, as_json: bool) -> int:
         return 0
     print(diff or "No file outside the installation would change.\n", end="")
     print(
-        f"Files of the installation ({len(names)}), and {' and '.join(deps.PACKAGES)} where pip is to be had:"
+        f"Files of the installation ({len(names)}), and {' and '.join(packages.PACKAGES)} where pip is to be had:"
     )
     for name in names:
         print(f"  {name}")
@@ -206,7 +208,7 @@ def _report(scope: scopes.Scope, planned: plan.Plan, done: dict[str, Any], as_js
         print(f"  backup    {path}")
     if done["packages_problem"]:
         print(
-            f"  packages  {' and '.join(deps.PACKAGES)} were not added ({done['packages_problem']}); all works without them"
+            f"  packages  {' and '.join(packages.PACKAGES)} were not added ({done['packages_problem']}); all works without them"
         )
     print(doctor.verdict(findings))
     plugin = shlex.quote(str(scope.root / "plugin"))

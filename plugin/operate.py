@@ -8,8 +8,12 @@ import os
 import sys
 import time
 
-from circuit_breaker.core import report
-from circuit_breaker.edge import codec, files, home, hostview, overview
+from circuit_breaker.janitor import disk_usage
+from circuit_breaker.runtime import files, home
+from circuit_breaker.runtime import status as collected
+from circuit_breaker.runtime.json import parse
+from circuit_breaker.words.sentences import MARKS
+from circuit_breaker.words.status import status_text
 
 WATCH_SECONDS = 2.0
 
@@ -31,26 +35,26 @@ def _status_text(args: argparse.Namespace, plain: bool) -> tuple[str, int]:
     where = home.places(os.environ, os.getcwd())
     config = home.configuration(where, os.environ)
     now = time.time()
-    facts = overview.collect(where, config, now, args.session or "")
-    facts["memory"] = hostview.memory_facts(where, config)
-    if args.session and not any(True for _ in overview.sessions(where, args.session)):
+    facts = collected.collect(where, config, now, args.session or "")
+    facts["memory"] = disk_usage.memory_facts(where, config)
+    if args.session and not any(True for _ in collected.sessions(where, args.session)):
         return f"No session {args.session} is kept in {where.sessions}.", 1
     if args.circuit:
-        found = overview.only(facts, args.circuit)
+        found = collected.only(facts, args.circuit)
         if found is None:
             return f"No circuit is called {args.circuit}; `python3 plugin status` shows those there are.", 1
         facts = found
     if args.json:
         return json.dumps(facts, indent=2), 0
-    text = report.status(facts, plain)
+    text = status_text(facts, plain)
     if args.memory:
-        text += "\n\n" + hostview.memory_report(where, config, now, plain)
+        text += "\n\n" + disk_usage.memory_report(where, config, now, plain)
     return text, 0
 
 
 def _shows_marks() -> bool:
     try:
-        report.MARKS["OPEN"].encode(sys.stdout.encoding or "ascii")
+        MARKS["OPEN"].encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True
@@ -60,7 +64,7 @@ def reset(args: argparse.Namespace) -> int:
     """Close circuits, on record. Exit 1 when there is none of that name."""
     where = home.places(os.environ, os.getcwd())
     config = home.configuration(where, os.environ)
-    closed = overview.reset(where, config, args.session or "", args.circuit or "")
+    closed = collected.reset(where, config, args.session or "", args.circuit or "")
     if closed:
         print("Reset to CLOSED: " + ", ".join(closed))
         return 0
@@ -83,7 +87,7 @@ def mode(args: argparse.Namespace) -> int:
         return 1
     data = files.read(path)
     try:
-        document = codec.parse(data) if data is not None else {}
+        document = parse(data) if data is not None else {}
     except ValueError as error:
         print(
             f"mode: {path} is not JSON ({error}). Mend or remove it, then try again; it was not touched.",

@@ -19,8 +19,8 @@ import runtime
 import scopes
 import settings
 
-from circuit_breaker.core import config
-from circuit_breaker.edge import home
+from circuit_breaker.breaker.config import DEFAULTS
+from circuit_breaker.runtime import home
 
 # A project's own rules may leave out `lib/`, as many do; the nearer file wins.
 IGNORE = {"project": b"!*\n!*/\n__pycache__/\n", "local": b"*\n"}
@@ -218,7 +218,7 @@ def _memory(scope: scopes.Scope, old: dict[str, Any] | None) -> tuple[dict[str, 
     changes: list[Change] = []
     if scope.memory is None:
         return kept, changes
-    defaults = (json.dumps(config.DEFAULTS, indent=2) + "\n").encode("ascii")
+    defaults = (json.dumps(DEFAULTS, indent=2) + "\n").encode("ascii")
     for name, after in (
         (".gitignore", f"*\n!.gitignore\n!{home.CONFIG}\n".encode()),
         (home.CONFIG, defaults),

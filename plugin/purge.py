@@ -10,7 +10,7 @@ from pathlib import Path
 import disk
 import scopes
 
-from circuit_breaker.edge import files, home
+from circuit_breaker.runtime import files, home
 
 # The files that we write into a home or a runtime folder (see "On disk" in the interface), for a folder that somebody else made:
 # its `projects` and `backups` may be theirs, so nothing goes there but what bears a name that only we give.

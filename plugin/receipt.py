@@ -12,7 +12,7 @@ from typing import Any
 
 import jsontext
 
-from circuit_breaker.edge import files
+from circuit_breaker.runtime import files
 
 NAME = "receipt.json"
 SCHEMA = 1

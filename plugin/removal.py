@@ -18,7 +18,7 @@ import runtime
 import scopes
 from removal_plan import Removal, listing, of_uninstall
 
-from circuit_breaker.edge import deps, files, home
+from circuit_breaker.runtime import files, home, packages
 
 LOCK_SECONDS = 60.0
 
@@ -70,7 +70,7 @@ def _take_out(scope: scopes.Scope, all_of_it: bool, dry_run: bool) -> Taken:
         kept = _receipt(scope)
         return Taken(kept, of_uninstall(scope, kept, runtime_folder, all_of_it), [], runtime_folder)
     lock = Path(f"{scope.root}.lock")
-    with deps.lock(str(lock), LOCK_SECONDS) if lock.parent.is_dir() else nullcontext():
+    with packages.lock(str(lock), LOCK_SECONDS) if lock.parent.is_dir() else nullcontext():
         try:
             runtime.recover(scope.root)
             for path in (*scope.outside, scope.root / receipt.NAME):

@@ -13,7 +13,7 @@ import protocol_section
 import scopes
 import settings
 
-from circuit_breaker.edge import home
+from circuit_breaker.runtime import home
 
 MEMORY = (home.CONFIG, ".gitignore")  # in this order: the second goes when it has nothing left to ignore
 

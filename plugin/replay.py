@@ -8,10 +8,12 @@ import sys
 import time
 from typing import Any
 
-from circuit_breaker.core import config as settings
-from circuit_breaker.core.labels import plain
-from circuit_breaker.edge import codec, files, recording
-from circuit_breaker.edge.rerun import Rerun
+from circuit_breaker.breaker.config import Config, build
+from circuit_breaker.identity.labels import plain
+from circuit_breaker.replay import recording
+from circuit_breaker.replay.rerun import Rerun
+from circuit_breaker.runtime import files
+from circuit_breaker.runtime.json import parse
 
 PROGRESS_AFTER = 1.0  # seconds before a run says how far it is
 BROKEN_SHOWN = 20  # broken lines that are named; all are counted
@@ -64,13 +66,13 @@ def replay(args: argparse.Namespace) -> int:
     return 0 if totals.sessions else 1
 
 
-def _config(path: str | None) -> settings.Config | None:
+def _config(path: str | None) -> Config | None:
     """The defaults, or one file over them: a replay does not depend on the machine it runs on."""
     if path is None:
-        return settings.build()
+        return build()
     try:
         data = files.read(path)
-        document = codec.parse(data) if data is not None else None
+        document = parse(data) if data is not None else None
     except (OSError, ValueError) as error:
         print(
             f"replay: {path}: {error}. Give a JSON file with the keys of the configuration.", file=sys.stderr
@@ -79,7 +81,7 @@ def _config(path: str | None) -> settings.Config | None:
     if document is None:
         print(f"replay: no such config file: {path}", file=sys.stderr)
         return None
-    config = settings.build([(path, document)])
+    config = build([(path, document)])
     for problem in config.problems:
         print(f"replay: {problem}", file=sys.stderr)
     return config

@@ -12,7 +12,7 @@ from pathlib import Path
 import disk
 import receipt
 
-from circuit_breaker.edge import deps, files
+from circuit_breaker.runtime import files, packages
 
 PATTERNS = (
     "hooks/*.py", "hooks/run", "hooks/hooks.json", "lib/circuit_breaker/**/*.py", "lib/requirements.lock", "plugin/*.py",
@@ -23,7 +23,7 @@ NEEDED = (
     "hooks/hooks.json",
     "plugin/__main__.py",
     "plugin.json",
-    "lib/circuit_breaker/edge/hook.py",
+    "lib/circuit_breaker/runtime/hook.py",
 )
 LOCK = "lib/requirements.lock"
 VENDOR = "lib/_vendor"
@@ -43,7 +43,7 @@ def contents(source: Path) -> dict[str, bytes]:
     return found
 
 
-def packages(folder: Path) -> dict[str, bytes]:
+def packages_below(folder: Path) -> dict[str, bytes]:
     """The files of the two packages below `folder`, by path relative to it."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -199,7 +199,7 @@ def sources_of_packages(source: Path, root: Path, lock: bytes) -> dict[str, byte
     """The packages that are at hand without pip: those of a distribution, or those of the installation that is replaced."""
     for folder in (source, root):
         if (folder / VENDOR).is_dir() and (folder / LOCK).is_file() and (folder / LOCK).read_bytes() == lock:
-            found = packages(folder)
-            if all(f"{VENDOR}/{name}/__init__.py" in found for name in deps.PACKAGES):
+            found = packages_below(folder)
+            if all(f"{VENDOR}/{name}/__init__.py" in found for name in packages.PACKAGES):
                 return found
     return {}

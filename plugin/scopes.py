@@ -12,7 +12,7 @@ import disk
 import jsontext
 import settings
 
-from circuit_breaker.edge import deps, files, home
+from circuit_breaker.runtime import files, home, packages
 
 PLUGIN = "circuit-breaker"
 COMMANDS = ("circuit-status.md", "reset-circuit.md")
@@ -55,7 +55,7 @@ def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:
     """The places of the scope `name`. Raises files.Refused where it has none."""
     if name == "user":
         claude = claude_folder(env)
-        root = Path(deps.data_folder(env))
+        root = Path(packages.data_folder(env))
         try:
             shell = settings.quoted(root.as_posix())  # a Windows path as its bash takes it
         except ValueError:

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from circuit_breaker.core.config import Config, build
-from circuit_breaker.edge import janitor
-from circuit_breaker.edge.home import Places
+from circuit_breaker.breaker.config import Config, build
+from circuit_breaker.janitor import session_start
+from circuit_breaker.runtime.home import Places
 
 DAY = 86400.0
 
@@ -38,7 +38,7 @@ class Home:
         """One SessionStart in this process; what it says to the person."""
         payload = {"session_id": session, "source": source}
         now = time.time() + self.ahead
-        answer = janitor.session_start(payload, self.places, {}, self.config(enabled, **limits), now)
+        answer = session_start.session_start(payload, self.places, {}, self.config(enabled, **limits), now)
         return "" if answer is None else str(answer["systemMessage"])
 
     def write(self, name: str, data: Any, age: float = 0.0) -> Path:

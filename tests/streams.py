@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from circuit_breaker.core import config as settings
-from circuit_breaker.core.asking import Ask
-from circuit_breaker.core.closing import Reset
-from circuit_breaker.core.memory import Lane, Session
-from circuit_breaker.core.model import DENIED, DENY, FAILED, INVALID, LAUNCHED, MAIN, OK
-from circuit_breaker.core.pending import Reported
-from circuit_breaker.core.policy import step
-from circuit_breaker.core.prompting import Prompt
-from circuit_breaker.core.stopping import Stopped
-from circuit_breaker.core.turns import Result, Turn
+from circuit_breaker.breaker import config as settings
+from circuit_breaker.breaker.memory import Lane, Session
+from circuit_breaker.breaker.model import (
+    DENIED,
+    DENY,
+    FAILED,
+    INVALID,
+    LAUNCHED,
+    MAIN,
+    OK,
+    Ask,
+    Prompt,
+    Reported,
+    Reset,
+    Result,
+    Stopped,
+    Turn,
+)
+from circuit_breaker.breaker.policy import step
 
 
 class Stream:

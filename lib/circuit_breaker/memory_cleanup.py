@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 
-from circuit_breaker.core import wording_memory as wording
-from circuit_breaker.core.config import Config
-from circuit_breaker.edge import detached, home, janitor, plans, rounds, stamp, sweep
+from circuit_breaker.breaker.config import Config
+from circuit_breaker.janitor import detached, plans, rounds, session_start, stamp, sweep
+from circuit_breaker.runtime import home
+from circuit_breaker.words import memory
 
 
 def auto_cleanup_on_startup() -> str:
@@ -18,12 +19,12 @@ def auto_cleanup_on_startup() -> str:
     try:
         where, config = _place()
     except OSError as error:
-        janitor.complain([str(error)])
+        session_start.complain([str(error)])
         return ""
     made = rounds.go(where, config, time.time(), os.environ.get("CLAUDE_CODE_SESSION_ID", ""), 0.0)
     _compress(where, bool(made.task))
-    janitor.complain(made.report.errors + made.report.unreadable)
-    return wording.done(made.report.facts(), janitor.ROOT + "/plugin")
+    session_start.complain(made.report.errors + made.report.unreadable)
+    return memory.done(made.report.facts(), session_start.ROOT + "/plugin")
 
 
 def rotate_all_telemetry() -> list[str]:
@@ -38,10 +39,10 @@ def rotate_all_telemetry() -> list[str]:
         stamp.forget(where)
         report = sweep.carry_out(where.home, plan, limits) or sweep.Report()
     except OSError as error:
-        janitor.complain([str(error)])
+        session_start.complain([str(error)])
         return []
     _compress(where, bool(report.archives))
-    janitor.complain(report.errors)
+    session_start.complain(report.errors)
     return [f"{archive.rpartition('/')[2]}.gz" for archive in report.archives]
 
 
@@ -56,4 +57,4 @@ def _compress(where: home.Places, anything: bool) -> None:
     try:
         detached.start(where, os.environ.get("CLAUDE_CODE_SESSION_ID", ""), "compress")
     except OSError as error:
-        janitor.complain([f"compression: {error}"])
+        session_start.complain([f"compression: {error}"])

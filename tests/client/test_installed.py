@@ -65,8 +65,8 @@ def test_every_call_goes_through_whatever_file_of_the_plugin_is_deleted_under_a_
     def without(path: Path) -> str:
         for missing in previous:
             shutil.copy2(kept / missing, plugin / missing)
-        shutil.rmtree(plugin / "lib" / "circuit_breaker" / "core" / "__pycache__", ignore_errors=True)
-        shutil.rmtree(plugin / "lib" / "circuit_breaker" / "edge" / "__pycache__", ignore_errors=True)
+        for compiled in list(plugin.rglob("__pycache__")):
+            shutil.rmtree(compiled, ignore_errors=True)
         (plugin / path).unlink()
         previous[:] = [path]
         return f"go on without {path}"

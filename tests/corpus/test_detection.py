@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import replay
 
-from circuit_breaker.core import config as settings
-from circuit_breaker.edge import recording
-from circuit_breaker.edge.rerun import Rerun
+from circuit_breaker.breaker import config as settings
+from circuit_breaker.replay import recording
+from circuit_breaker.replay.rerun import Rerun
 
 CORPUS = Path(__file__).resolve().parents[2].parent / "shared" / "corpus" / "dev"
 ALLOWED = ("loop", "minor", "struggle")  # episodes in which a trip is right, or neither required nor wrong

@@ -10,8 +10,8 @@ from typing import Any
 
 from registrations import ROOT, SCRIPTS
 
-from circuit_breaker.core.memory import Lane
-from circuit_breaker.edge import store
+from circuit_breaker.breaker.memory import Lane
+from circuit_breaker.runtime import store
 
 SESSION = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 BASE = {"session_id": SESSION, "cwd": "/p", "prompt_id": "p1", "transcript_path": "/none"}

@@ -189,7 +189,7 @@ def nothing_is_denied(done: list[subprocess.CompletedProcess[bytes]], what: str)
 
 
 @pytest.mark.parametrize(
-    "gone", ["hooks", "lib", "lib/circuit_breaker/core", "lib/circuit_breaker/edge", "."]
+    "gone", ["hooks", "lib", "lib/circuit_breaker/breaker", "lib/circuit_breaker/runtime", "."]
 )
 def test_every_line_lets_the_call_through_when_a_folder_is_gone(
     every_line: Callable[..., Any], copy: Path, gone: str
@@ -199,11 +199,11 @@ def test_every_line_lets_the_call_through_when_a_folder_is_gone(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["hooks", "lib/circuit_breaker/core", "lib/circuit_breaker/edge", "rest"])
+@pytest.mark.parametrize("part", ["hooks", "lib/circuit_breaker/breaker", "lib/circuit_breaker/runtime", "rest"])
 def test_every_line_lets_the_call_through_when_any_file_is_gone(
     every_line: Callable[..., Any], copy: Path, part: str
 ) -> None:
-    folders = ("hooks", "lib/circuit_breaker/core", "lib/circuit_breaker/edge")
+    folders = ("hooks", "lib/circuit_breaker/breaker", "lib/circuit_breaker/runtime")
     ours = [
         name for name in RUNTIME if name.startswith(part) or (part == "rest" and not name.startswith(folders))
     ]
@@ -219,7 +219,7 @@ def test_every_line_lets_the_call_through_when_any_file_is_gone(
 def test_every_line_lets_the_call_through_when_a_script_is_damaged(
     every_line: Callable[..., Any], copy: Path, damage: str
 ) -> None:
-    for name in ("hooks/run", "hooks/circuit_breaker_gate.py", "lib/circuit_breaker/start.py"):
+    for name in ("hooks/run", "hooks/circuit_breaker_gate.py", "lib/circuit_breaker/runtime/loader.py"):
         kept = (copy / name).read_bytes()
         (copy / name).unlink()
         if damage == "a folder":

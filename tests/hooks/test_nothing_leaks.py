@@ -10,8 +10,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from circuit_breaker.core import report
-from circuit_breaker.edge import home, hook, overview
+from circuit_breaker.runtime import home, hook, status
+from circuit_breaker.words.status import status_text
 
 SECRETS = st.text(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=20, max_size=40
@@ -76,8 +76,8 @@ def failing_session(folder: str, command: str, error: str, tool: str = "Bash") -
 
 def seen_by_people(env: dict[str, str]) -> str:
     where = home.places(env, env["HOME"])
-    facts = overview.collect(where, home.configuration(where, env), time.time())
-    return report.status(facts)
+    facts = status.collect(where, home.configuration(where, env), time.time())
+    return status_text(facts)
 
 
 @settings(max_examples=60, deadline=None)

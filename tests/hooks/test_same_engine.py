@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from circuit_breaker.core import config as settings
-from circuit_breaker.edge import recording
-from circuit_breaker.edge.rerun import Rerun
+from circuit_breaker.breaker import config as settings
+from circuit_breaker.replay import recording
+from circuit_breaker.replay.rerun import Rerun
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT.parent / "shared" / "corpus" / "dev"

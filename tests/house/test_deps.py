@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from circuit_breaker.edge import deps, files, home
+from circuit_breaker.runtime import files, home, packages
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "lib" / "requirements.lock"
@@ -30,7 +30,7 @@ def test_every_pin_of_the_lock_carries_a_hash_and_an_exact_version():
 
 def test_the_lock_serves_every_python_from_39_up_and_names_no_host():
     text = LOCK.read_text()
-    for name in deps.PACKAGES:
+    for name in packages.PACKAGES:
         assert re.search(name + r'==\S+ ; python_version < "3\.10"', text)
         assert re.search(name + r'==\S+ ; python_version >= "3\.10"', text)
     assert "://" not in text
@@ -49,16 +49,16 @@ def test_filelock_and_our_lock_keep_each_other_out(tmp_path):
 @pytest.mark.parametrize("without", [False, True], ids=["with filelock", "without filelock"])
 def test_lock_excludes_another_process_either_way(tmp_path, monkeypatch, without):
     if without:
-        monkeypatch.setattr(deps, "package", lambda *_: None)
+        monkeypatch.setattr(packages, "package", lambda *_: None)
     path = str(tmp_path / "lock")
     other = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from circuit_breaker.edge import files\n"
+        "from circuit_breaker.runtime import files\n"
         "try:\n    files.Lock(sys.argv[2], 0.05).__enter__()\n"
         "except TimeoutError:\n    print('kept out')\n"
     )
     command = [sys.executable, "-c", other, str(ROOT / "lib"), path]
-    with deps.lock(path):
+    with packages.lock(path):
         assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "kept out\n"
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
 
@@ -69,27 +69,27 @@ def test_our_folders_are_the_ones_platformdirs_names(monkeypatch, xdg):
     monkeypatch.setenv("HOME", "/home/somebody")
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, xdg)
-    assert deps._data_folder(os.environ) == str(platformdirs.user_data_path(home.NAME))
+    assert packages._data_folder(os.environ) == str(platformdirs.user_data_path(home.NAME))
     assert home.user_config(os.environ) == str(platformdirs.user_config_path(home.NAME) / "config.json")
 
 
 def test_relative_data_folder_is_not_taken(monkeypatch):
     monkeypatch.setenv("HOME", "/home/somebody")
     monkeypatch.setenv("XDG_DATA_HOME", "data")
-    assert os.path.isabs(deps.data_folder(os.environ))
+    assert os.path.isabs(packages.data_folder(os.environ))
 
 
 def test_without_any_home_the_data_folder_is_refused():
     with pytest.raises(files.Refused):
-        deps.data_folder({})
+        packages.data_folder({})
 
 
 def test_a_vendored_package_comes_before_the_interpreters(tmp_path, monkeypatch):
     (tmp_path / "platformdirs.py").write_text("MARK = 'vendored'\n")
     monkeypatch.delitem(sys.modules, "platformdirs", raising=False)
-    found = deps.package("platformdirs", str(tmp_path))
+    found = packages.package("platformdirs", str(tmp_path))
     assert getattr(found, "MARK", None) == "vendored"
-    assert deps.source("platformdirs", str(tmp_path)) == "vendored"
+    assert packages.source("platformdirs", str(tmp_path)) == "vendored"
     monkeypatch.delitem(sys.modules, "platformdirs")
     importlib.invalidate_caches()
 
@@ -97,8 +97,8 @@ def test_a_vendored_package_comes_before_the_interpreters(tmp_path, monkeypatch)
 def test_a_package_made_for_another_python_counts_as_missing(tmp_path, monkeypatch):
     (tmp_path / "filelock.py").write_text("def torn(:\n")
     monkeypatch.delitem(sys.modules, "filelock", raising=False)
-    assert deps.package("filelock", str(tmp_path)) is None
-    assert deps.source("filelock", str(tmp_path)) == "missing"
+    assert packages.package("filelock", str(tmp_path)) is None
+    assert packages.source("filelock", str(tmp_path)) == "missing"
     assert str(tmp_path) not in sys.path
 
 
@@ -115,7 +115,7 @@ def test_distribution_carries_both_packages_with_their_licences(tmp_path):
     assert made.returncode == 0, made.stderr
     (archive,) = tmp_path.glob("*.zip")
     names = zipfile.ZipFile(archive).namelist()
-    for name in deps.PACKAGES:
+    for name in packages.PACKAGES:
         assert any(f"/lib/_vendor/{name}/__init__.py" in entry for entry in names)
         assert any(re.search(rf"/lib/_vendor/{name}-[\d.]+\.dist-info/.*LICENSE", entry) for entry in names)
     for needed in (

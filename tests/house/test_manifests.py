@@ -41,8 +41,7 @@ def test_manifest_says_who_we_are_and_lists_neither_hooks_nor_commands() -> None
 
 
 def test_every_option_of_the_manifest_is_a_key_of_the_configuration_with_its_default() -> None:
-    from circuit_breaker.core.config import DEFAULTS, build
-    from circuit_breaker.core.merging import option_layer
+    from circuit_breaker.breaker.config import DEFAULTS, build, option_layer
 
     for name, option in read("plugin.json")["userConfig"].items():
         assert option["title"], name

@@ -48,7 +48,7 @@ def test_demo_says_so_when_the_breaker_does_not_answer(tmp_path: Path) -> None:
     plugin = tmp_path / "plugin folder"
     for name in ("plugin", "lib", "hooks"):
         shutil.copytree(ROOT / name, plugin / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.rmtree(plugin / "lib" / "circuit_breaker" / "core")
+    shutil.rmtree(plugin / "lib" / "circuit_breaker" / "breaker")
     with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
         done = run(plugin, Path(folder))
     assert done.returncode == 1

@@ -16,7 +16,7 @@ import scopes
 from plugin.people import plugin
 from plugin.settings_documents import LINES
 
-from circuit_breaker.edge import home
+from circuit_breaker.runtime import home
 
 
 def look(person, **env):
@@ -64,7 +64,7 @@ def test_without_an_installation_it_says_so_and_exits_1(person):
 
 
 @pytest.mark.parametrize(
-    ("file", "event"), [("hooks/run", "files"), ("lib/circuit_breaker/core/policy.py", "files")]
+    ("file", "event"), [("hooks/run", "files"), ("lib/circuit_breaker/breaker/policy.py", "files")]
 )
 def test_missing_files_are_found_and_mended(person, file, event):
     person.install()

@@ -16,8 +16,8 @@ import pytest
 from homes import DAY, Home, aged, lines, wait_for
 
 from circuit_breaker import memory_cleanup
-from circuit_breaker.core import retention
-from circuit_breaker.edge import files
+from circuit_breaker.janitor import retention
+from circuit_breaker.runtime import files
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.filterwarnings(

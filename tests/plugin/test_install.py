@@ -18,7 +18,7 @@ import runtime
 from plugin.people import Person, plugin
 from plugin.settings_documents import LINES, NASTY, REFUSED
 
-from circuit_breaker.core.config import DEFAULTS
+from circuit_breaker.breaker.config import DEFAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("circuit-status.md", "reset-circuit.md")
@@ -255,7 +255,7 @@ def test_half_an_installation_is_repaired_by_installing_again(person):
     person.install()
     whole = person.tree()
     (person.root / "hooks" / "run").unlink()
-    (person.root / "lib" / "circuit_breaker" / "core" / "policy.py").write_text("torn")
+    (person.root / "lib" / "circuit_breaker" / "breaker" / "policy.py").write_text("torn")
     (person.home / ".claude" / "commands" / "reset-circuit.md").unlink()
     person.install()
     assert person.tree().keys() == whole.keys()

@@ -1,0 +1,151 @@
+"""How does one circuit live? Trip, admit, succeed, fail, release, close. Pure.
+
+The table of policy 7. Every function takes a Circuit and returns a new one; time is handed in (epoch seconds).
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, OPEN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from circuit_breaker.breaker.model import Circuit
+
+
+ADMITTED, TAKEN, COOLING = "", "a probe is running", "cooling down"
+LEASE_MAX = 3600.0  # the longest time a call of the host may run
+
+
+def cooldown(base: float, level: int, steps: Sequence[float]) -> float:
+    """Seconds a circuit of that level waits: `base` times its step; the first trip waits exactly `base`."""
+    return float(base * steps[min(level, len(steps) - 1)])
+
+
+def trip(circuit: Circuit, now: float, base: float, steps: Sequence[float]) -> Circuit:
+    """CLOSED -> OPEN. A circuit that is not CLOSED stays as it is."""
+    if circuit.state != CLOSED:
+        return circuit
+    wait = cooldown(base, circuit.level, steps)
+    opened: Circuit = circuit.but(
+        state=OPEN,
+        trips=circuit.trips + 1,
+        retry_at=now + wait,
+        cooldown=wait,
+        credit="",
+        bought=False,
+        good=0,
+        opened_at=now,
+    )
+    return opened
+
+
+def settle(circuit: Circuit, now: float) -> Circuit:
+    """The clock may have jumped back: a cooldown never lasts longer than its own length from now, nor a lease."""
+    if circuit.retry_at is not None and circuit.retry_at - now > circuit.cooldown:
+        circuit = circuit.but(retry_at=now + circuit.cooldown)
+    if circuit.probe and circuit.lease - now > LEASE_MAX:
+        circuit = circuit.but(lease=now + LEASE_MAX)
+    return circuit
+
+
+def admit(circuit: Circuit, call_id: str, now: float, turn: int, lease: float) -> tuple[Circuit, str]:
+    """May this call of the circuit's subject pass? (circuit', ADMITTED or why not.)
+
+    OPEN and due, or with a bought early probe: HALF_OPEN, and this call is the one probe. HALF_OPEN: only the probe itself
+    (asked twice), the next one when none is out, or a taker-over once the lease has passed.
+    """
+    circuit = settle(circuit, now)
+    if circuit.state == CLOSED or (circuit.probe and circuit.probe == call_id):
+        return circuit, ADMITTED
+    if circuit.state == HALF_OPEN:
+        if circuit.probe and now < circuit.lease:
+            return circuit, TAKEN
+        return circuit.but(probe=call_id, probe_turn=turn, lease=now + lease), ADMITTED
+    due = circuit.retry_at is not None and now >= circuit.retry_at
+    if not due and not circuit.credit:
+        return circuit, COOLING
+    spent = circuit.bought or not due
+    probing = circuit.but(
+        state=HALF_OPEN,
+        probe=call_id,
+        probe_turn=turn,
+        lease=now + lease,
+        credit="",
+        bought=spent,
+        early=not due,
+    )
+    return probing, ADMITTED
+
+
+def buy(circuit: Circuit, coin: str) -> Circuit:
+    """Progress or a person's prompt buys an open circuit one early probe, at most one a level."""
+    if circuit.state != OPEN or circuit.bought or circuit.credit or circuit.retry_at is None:
+        return circuit
+    credited: Circuit = circuit.but(credit=coin)
+    return credited
+
+
+def fail(circuit: Circuit, now: float, base: float, steps: Sequence[float]) -> Circuit:
+    """The probe failed, or brought the same result again: OPEN at once, one level up, the cooldown from now.
+
+    After a bought probe the new cooldown runs in full: the new level's early probe counts as spent.
+    """
+    level = min(circuit.level + 1, len(steps) - 1)
+    wait = cooldown(base, level, steps)
+    opened: Circuit = circuit.but(
+        state=OPEN,
+        level=level,
+        retry_at=now + wait,
+        cooldown=wait,
+        probe="",
+        credit="",
+        bought=circuit.early,
+        early=False,
+        good=0,
+    )
+    return opened
+
+
+def release(circuit: Circuit, ran: bool) -> Circuit:
+    """The probe ended without a verdict (refused, launched, interrupted, lost): OPEN, level and `retry_at` unchanged.
+
+    An early probe that never `ran` is given back; one that ran (in the background) is spent.
+    """
+    if circuit.state != HALF_OPEN:
+        return circuit
+    refund = circuit.early and not ran
+    opened: Circuit = circuit.but(
+        state=OPEN,
+        probe="",
+        bought=circuit.bought and not refund,
+        credit="progress" if refund else "",
+        early=False,
+    )
+    return opened
+
+
+def succeed(circuit: Circuit, needed: int) -> Circuit:
+    """A good probe: CLOSED and one level down after `needed` in a row, else HALF_OPEN and waiting for the next."""
+    if circuit.good + 1 < needed:
+        waiting: Circuit = circuit.but(probe="", good=circuit.good + 1, early=False)
+        return waiting
+    return close(circuit)
+
+
+def close(circuit: Circuit) -> Circuit:
+    """CLOSED, one level down."""
+    closed: Circuit = circuit.but(
+        state=CLOSED,
+        level=max(0, circuit.level - 1),
+        retry_at=0.0,
+        cooldown=0.0,
+        probe="",
+        credit="",
+        bought=False,
+        early=False,
+        good=0,
+        count=0,
+    )
+    return closed

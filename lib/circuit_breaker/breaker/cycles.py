@@ -1,0 +1,80 @@
+"""Do the last calls go round in a ring, with unchanged results? Pure.
+
+A record of `lane.recent` is [n, turn, key, result, ok, poll].
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.breaker.memory import Lane
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def moved_on(lane: Lane, ring: Sequence[list], since: int) -> bool:
+    """Was there progress since the ring began? What its own calls did the first time round is none: they go on unchanged."""
+    keys = [member[2] for member in ring]
+    own = {record[0] for record in lane.recent if record[2] in keys}
+    return any(n >= since and before < since and n not in own for n, before in lane.moves)
+
+
+def ring_at(recent: Sequence[list], end: int, period: int) -> tuple[list[list], int, int]:
+    """The ring of that period that ends at `recent[end]`: (its records in order, whole rounds, n of its first call)."""
+    best: tuple[list[list], int, int] = ([], 0, -1)
+    for window in (period, period + 1):  # the last round may hold one foreign call
+        start = end - window + 1
+        if start < 0:
+            break
+        for foreign in range(window - 1) if window > period else (None,):
+            ring = [recent[start + i] for i in range(window) if i != foreign]
+            if any(r[5] for r in ring) or ring[0][1] == ring[-1][1] or not _is_ring([r[2:4] for r in ring]):
+                continue
+            strangers = [] if foreign is None else [recent[start + foreign]]
+            rounds, first = 1, start
+            while True:
+                earlier = _round_before(recent, first, ring)
+                if earlier < 0:
+                    break
+                if first - earlier > period:
+                    strangers.append(_stranger(recent, earlier, first, ring))
+                rounds, first = rounds + 1, earlier
+            if rounds > best[1] and not _belongs(strangers, rounds):
+                best = (ring, rounds, recent[first][0])
+    return best
+
+
+def _is_ring(calls: list[list]) -> bool:
+    """Different calls, each with one result, that are no shorter ring twice. A call may come twice in a round: A B A C."""
+    results = dict(calls)
+    half = len(calls) // 2
+    return (
+        len(results) > 1
+        and all(results[key] == result for key, result in calls)
+        and (len(calls) % 2 == 1 or calls[:half] != calls[half:])
+    )
+
+
+def _stranger(recent: Sequence[list], first: int, end: int, ring: Sequence[list]) -> list:
+    """The one call of a round `recent[first:end]` that is not the ring's."""
+    for at, member in zip(range(first, end), ring):
+        if recent[at][2:4] != member[2:4]:
+            return recent[at]
+    return recent[end - 1]
+
+
+def _belongs(strangers: Sequence[list], rounds: int) -> bool:
+    """The same call in every round with the same result is not foreign: the ring is a longer one."""
+    return len(strangers) >= max(1, rounds - 1) and all(s[2:4] == strangers[0][2:4] for s in strangers)
+
+
+def _round_before(recent: Sequence[list], first: int, ring: Sequence[list]) -> int:
+    """Index where the round before `first` begins: the ring's calls and results in order, one foreign call allowed; else -1."""
+    at, tolerated = first - 1, True
+    for member in reversed(ring):
+        if at >= 0 and tolerated and recent[at][2:4] != member[2:4]:
+            at, tolerated = at - 1, False
+        if at < 0 or recent[at][2:4] != member[2:4]:
+            return -1
+        at -= 1
+    return at + 1

@@ -1,0 +1,232 @@
+"""What does a turn add to a lane's evidence? Streaks, progress, the last calls. Pure.
+
+`take` works on a lane that is the step's own: streaks are replaced, never changed in place.
+
+What became of one call, as the rules see it? Pure.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.breaker.memory import Lane, Session, Streak, streak_of
+from circuit_breaker.breaker.model import FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
+from circuit_breaker.identity import calls, errors, labels, results
+from circuit_breaker.identity.results import result_key
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from circuit_breaker.breaker.model import Reported, Result
+
+
+# Bounds of a lane's memory. A ring of 5 calls with a foreign one takes 6 x 4 rounds; the rest is room for real work.
+RECENT_MAX, STREAKS_MAX, MOVES_MAX, FAILS_MAX = 32, 64, 16, 32
+WRITTEN_MAX, SERVICES_MAX = 32, 16
+
+
+def last_move(lane: Lane, start: int) -> int:
+    """n of the last progress that counts for a streak begun at `start`: its call had not succeeded in that streak; -1 if none."""
+    for n, before in reversed(lane.moves):
+        if before < start:
+            return int(n)
+    return -1
+
+
+def take(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+    """Add one turn's outcomes (distinct calls, silent ones left out, none gated by a live circuit)."""
+    for outcome in outcomes:
+        known = streak_of(lane, outcome.key)
+        outcome.repeats = known is not None and known.first >= 0 and known.result == outcome.result
+    stale = sum(1 for outcome in outcomes if outcome.empty or outcome.repeats)
+    for outcome in outcomes:
+        lane.n += 1
+        outcome.n = lane.n
+        others_stale = stale - (1 if outcome.empty or outcome.repeats else 0) == len(outcomes) - 1
+        _take_one(lane, outcome, others_stale, alone=len(outcomes) == 1)
+    while len(lane.streaks) > STREAKS_MAX:
+        del lane.streaks[next(iter(lane.streaks))]
+    del lane.recent[:-RECENT_MAX]
+    del lane.moves[:-MOVES_MAX]
+
+
+def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool) -> None:
+    known = streak_of(lane, outcome.key)
+    lane.streaks.pop(outcome.key, None)  # to the end of the row
+    streak: Streak = Streak() if known is None else known.but()
+    if known is not None:  # a call that comes again may be spoken of
+        outcome.label = streak.label = streak.label or labels.label_of(outcome)
+    consecutive = streak.turn == lane.turn - 1
+    if outcome.kind in FAILURES:
+        _fail(lane, streak, outcome)
+    else:
+        _succeed(lane, streak, outcome)
+    _repeat(lane, streak, outcome, consecutive, others_stale)
+    same_but_digits = consecutive and alone and streak.digits == outcome.digits
+    streak.run = streak.run + 1 if same_but_digits else 1
+    streak.digits = outcome.digits
+    streak.turn = lane.turn
+    lane.streaks[outcome.key] = streak
+    lane.recent.append(
+        [
+            outcome.n,
+            lane.turn,
+            outcome.key,
+            outcome.result,
+            1 if outcome.kind == OK else 0,
+            1 if outcome.poll else 0,
+        ]
+    )
+
+
+def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
+    if streak.since < 0:
+        streak.since = outcome.n
+    moved = last_move(lane, streak.since)
+    streak.fails = [fail for fail in streak.fails if fail[0] > moved][-FAILS_MAX:] + [[outcome.n, lane.turn]]
+    streak.same = streak.same + 1 if streak.error == outcome.error else 1
+    streak.error = outcome.error
+    if outcome.kind == INVALID:
+        streak.invalid += 1
+
+
+def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
+    """A success clears the failures; one that changed something is progress (policy 4)."""
+    if outcome.change == 2 or (outcome.change == 1 and streak.result != outcome.result):
+        lane.moves.append([outcome.n, streak.ok_at])
+    streak.ok_at = outcome.n
+    streak.since, streak.fails, streak.same, streak.error = -1, [], 0, ""
+
+
+def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:
+    row = 1 if others_stale else 0
+    if outcome.repeats and last_move(lane, streak.first) <= streak.counted:
+        streak.times += 1
+        streak.row = streak.row + 1 if consecutive and others_stale else row
+        return
+    if not outcome.repeats:
+        streak.result, streak.first = outcome.result, outcome.n
+    streak.counted, streak.times, streak.row, streak.marks = outcome.n, 1, 1, ""
+
+
+def note_writes(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> None:
+    """A write that is new to the session is progress for its other lanes, which learn of it at their next turn."""
+    for outcome in outcomes:
+        if outcome.kind == OK and outcome.change == 2 and outcome.key not in session.written:
+            session.written.append(outcome.key)
+            session.writes += 1
+    del session.written[:-WRITTEN_MAX]
+    lane.writes = session.writes
+
+
+def learn_writes(session: Session, lane: Lane) -> None:
+    """What other lanes wrote since this lane's last turn is progress here."""
+    if session.writes > lane.writes:
+        lane.n += 1
+        lane.moves.append([lane.n, -1])
+        lane.writes = session.writes
+
+
+def note_errors(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+    """Per tool: how many turns running the same error came, whatever the arguments (policy 5, tool_failure b)."""
+    tools: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        tools.setdefault(outcome.tool, []).append(outcome)
+    for tool, ours in tools.items():
+        errors = [o.error for o in ours if o.kind in FAILURES and not o.miss and not o.poll]
+        known = lane.errors.pop(tool, None)
+        if not errors:
+            if known is not None and not any(o.kind == OK for o in ours):
+                lane.errors[tool] = known  # only look-ups that missed: neither fed nor broken
+            continue
+        running = (
+            known is not None
+            and known[0] in errors
+            and lane.turn - known[2] <= ERROR_GAP
+            and last_move(lane, known[3]) <= known[3]
+        )
+        lane.errors[tool] = (
+            [known[0], known[1] + 1, lane.turn, lane.n] if running else [errors[0], 1, lane.turn, lane.n]
+        )
+    while len(lane.errors) > ERRORS_MAX:
+        del lane.errors[next(iter(lane.errors))]
+
+
+ERROR_GAP = 2  # one turn of looking around between two failing turns does not end the run
+ERRORS_MAX = 16
+
+
+def note_sequence(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+    """sequential_tools: how many calls of one shape came one after another, one a turn, without progress."""
+    lone = outcomes[0] if len(outcomes) == 1 else None
+    if lone is None or lone.poll or (lane.moves and lane.moves[-1][0] >= lone.n):
+        lane.sequence = []
+        return
+    shape, parameters = calls.shape_key(lone.tool, lone.input)
+    before = lane.sequence
+    varying = _varying(before, shape, parameters) if before else None
+    if varying is None:
+        lane.sequence = [shape, parameters, 1, "", 0, lone.n]
+        return
+    lane.sequence = [shape, parameters, before[2] + 1, varying, before[4], before[5]]
+
+
+def _varying(before: list, shape: str, parameters: dict | None) -> str | None:
+    """The one parameter that varies ("" when none did so far); None when the two calls are not of one shape."""
+    if before[0] != shape:
+        return None
+    known = before[1]
+    if parameters is None or known is None:
+        return "" if parameters is known else None
+    if known.keys() != parameters.keys():
+        return None
+    changed = [name for name in parameters if parameters[name] != known[name]]
+    if len(changed) > 1 or (changed and before[3] and changed[0] != before[3]):
+        return None
+    return changed[0] if changed else str(before[3])
+
+
+def note_services(session: Session, outcomes: Sequence[Outcome], now: float, keep: int) -> None:
+    """Count this turn's calls to outside services; the last `keep` times of each are remembered."""
+    for outcome in outcomes:
+        service = calls.service(outcome.tool, outcome.input)
+        if not service or (outcome.kind in SILENT and outcome.kind != LAUNCHED):
+            continue
+        known = session.services.pop(service, None) or [0, 0]
+        session.services[service] = [known[0] + 1, known[1]] + [*known[2:], round(now, 1)][-keep:]
+    while len(session.services) > SERVICES_MAX:
+        del session.services[next(iter(session.services))]
+
+
+def says_nothing(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> bool:
+    """Is there nothing in this turn that any rule could speak of: nothing failed, came again, went on, or went out?"""
+    if session.services or (lane.sequence and lane.sequence[2] > 1):
+        return False
+    for outcome in outcomes:
+        streak = streak_of(lane, outcome.key)
+        if outcome.kind in FAILURES or outcome.repeats or (streak is not None and streak.run > 1):
+            return False
+    return True
+
+
+def brought_news(outcomes: Sequence[Outcome]) -> bool:
+    """Did any call of the turn return what it had not returned before?"""
+    return any(not outcome.repeats for outcome in outcomes if outcome.kind not in SILENT)
+
+
+def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
+    """The outcome of `result` as the rules see it; `cwd` is the lane's directory before the turn."""
+    tool, given, text = result.tool, result.input, result.text
+    key = calls.call_key(tool, given, cwd)
+    outcome = Outcome(id=result.id, tool=tool, input=given, text=text, kind=kind, key=key)
+    if kind in SILENT:
+        return outcome
+    outcome.result = result.result or result_key(tool, text)
+    outcome.digits = result.digits or results.digits_key(text)
+    outcome.empty = not text.strip()
+    outcome.poll = calls.is_poll(tool, given)
+    if kind in FAILURES:
+        outcome.error = errors.error_key(kind, text, given)
+        outcome.miss = errors.is_bare(text) or errors.is_lookup_miss(tool, given, text)
+    else:
+        outcome.change = calls.change_level(tool, given)
+    return outcome

@@ -1,0 +1,132 @@
+"""What is remembered between two events? Streaks, circuits, lanes, the session. Pure."""
+
+from __future__ import annotations
+
+from circuit_breaker.breaker.model import Record
+
+
+class Streak(Record):
+    """What one call (by its key) has done lately in one lane. `n` counts calls in the lane, turns count batches."""
+
+    FIELDS = {
+        "label": "",  # what people read
+        "ok_at": -1,  # n of its last success
+        "since": -1,  # n of its first failure since its last success
+        "fails": [],  # [n, turn] of its failures since then, the window's
+        "error": "",  # key of its last error
+        "same": 0,  # how many times running that error came
+        "invalid": 0,  # validation failures within this prompt
+        "result": "",  # key of its last result, success or not
+        "first": -1,  # n of the first of the equal results
+        "counted": -1,  # n of the first of them since the last progress
+        "times": 0,  # equal results since then
+        "row": 0,  # of them in a row: later ones in turns that brought nothing else
+        "turn": -1,  # the last turn it came in
+        "digits": "",  # key of the last result with every digit blinded
+        "run": 0,  # unbroken run of results that differ only in digits
+        "marks": "",  # what has been done about this streak: t(old), w(ould have opened)
+    }
+    CONTAINERS = ("fails",)
+
+
+def packed(streak: Streak) -> str:
+    """A streak as one line of text. Most of a lane's streaks are not asked for at an event, and stay what they are on disk."""
+    fails = ";".join([f"{n},{turn}" for n, turn in streak.fails])
+    return (
+        f"{streak.ok_at}|{streak.since}|{fails}|{streak.error}|{streak.same}|{streak.invalid}|{streak.result}|{streak.first}"
+        f"|{streak.counted}|{streak.times}|{streak.row}|{streak.turn}|{streak.digits}|{streak.run}|{streak.marks}|{streak.label}"
+    )
+
+
+def unpacked(text: str) -> Streak:
+    """What `packed` made a text of. Raises ValueError for any other text."""
+    ok_at, since, fails, error, same, invalid, result, first, *more = text.split("|", 15)
+    counted, times, row, turn, digits, run, marks, label = more
+    pairs = [pair.partition(",") for pair in fails.split(";")] if fails else []
+    return Streak(
+        label=label,
+        ok_at=int(ok_at),
+        since=int(since),
+        fails=[[int(n), int(at)] for n, _, at in pairs],
+        error=error,
+        same=int(same),
+        invalid=int(invalid),
+        result=result,
+        first=int(first),
+        counted=int(counted),
+        times=int(times),
+        row=int(row),
+        turn=int(turn),
+        digits=digits,
+        run=int(run),
+        marks=marks,
+    )
+
+
+class Lane(Record):
+    """One agent's evidence and circuits."""
+
+    FIELDS = {
+        "turn": 0,
+        "n": 0,
+        "cwd": "",
+        "recent": [],  # the last calls: [n, turn, key, result, 1 if ok, 1 if a poll]
+        "streaks": {},  # call key -> Streak, or one that is packed; least recently used first. Read by `streak_of`
+        "moves": [],  # progress: [n, n of the same call's success before it or -1]
+        "errors": {},  # tool -> [error key, turns running, last turn, last n]
+        "sequence": [],  # sequential_tools: [shape, params, length, varying parameter, prompts, n of the first]
+        "circuits": {},  # name -> Circuit
+        "pending": {},  # tool_use_id -> [kind, key, error key, clip, label] reported before its batch
+        "denied": {},  # tool_use_id -> circuit name, or "" for what does not count against deny_limit
+        "seen": [],  # tool_use_ids whose outcome has been counted
+        "denials": 0,  # in this prompt
+        "stops": 0,  # Stops with stop_hook_active since the last turn that brought anything new
+        "writes": 0,  # the session's writes that this lane knows of
+        "prompt": "",  # the prompt its per-prompt counters belong to
+        "tally": {},  # rule -> [trips, warned_at or 0, would_have_opened, count]
+    }
+    CONTAINERS = (
+        "recent",
+        "streaks",
+        "moves",
+        "errors",
+        "sequence",
+        "circuits",
+        "pending",
+        "denied",
+        "seen",
+        "tally",
+    )
+
+
+def streak_of(lane: Lane, key: str) -> Streak | None:
+    """What the lane knows of a call; None for nothing."""
+    known: Streak | str | None = lane.streaks.get(key)
+    try:
+        return unpacked(known) if isinstance(known, str) else known
+    except ValueError:
+        return None  # somebody's hand was in it: forgotten
+
+
+class Session(Record):
+    """What a session's lanes share."""
+
+    FIELDS = {
+        "home": "",  # where its incidents and published state belong
+        "prompt": "",  # id of the last UserPromptSubmit, person or not
+        "person": "",  # id of the last person's prompt
+        "origin": "",  # what the transcript says of `person`: "" not looked, typed, sdk, system, unknown
+        "before": [],  # agents counted before that prompt, given back when it proves no person's
+        "bypass": "",  # prompt_id that SUDO BYPASS covers
+        "passed": 0,  # calls that bypass has let through
+        "spawns": 0,  # Agent calls in this person's prompt
+        "spawn_ids": [],
+        "spawn_told": False,
+        "written": [],  # keys of the last writes of all lanes
+        "writes": 0,  # new writes so far
+        "services": {},  # outside service -> [calls in the session, epoch seconds of the last ones...]
+        "notes": [],  # ended subagents their parents have not been told of: [lane, text]
+        "circuits": {},  # name -> Circuit that gates every lane
+        "tally": {},
+    }
+    CONTAINERS = ("before", "spawn_ids", "written", "services", "notes", "circuits", "tally")

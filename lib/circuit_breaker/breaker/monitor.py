@@ -1,0 +1,323 @@
+"""What does a finished turn do? Outcomes, probes, evidence, signals. The monitor's half of the policy. Pure.
+
+What does the result of a call that a live circuit gates do to that circuit? Pure.
+
+What failed before its turn ended? Kept until the batch comes that says what else the turn held. Pure.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.breaker import breaker, context, evidence, model, rules
+from circuit_breaker.breaker.context import Work
+from circuit_breaker.breaker.evidence import outcome_of
+from circuit_breaker.breaker.memory import Streak, streak_of
+from circuit_breaker.breaker.model import (
+    CLOSED,
+    DENIED,
+    HALF_OPEN,
+    INTERRUPTED,
+    INVALID,
+    LAUNCHED,
+    MAIN,
+    OK,
+    OPEN,
+    OURS,
+    SILENT,
+    Outcome,
+    Reported,
+    Result,
+    Turn,
+)
+from circuit_breaker.identity import calls, labels
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from circuit_breaker.breaker.model import Circuit, Signal
+
+
+SEEN_MAX, SERVICE_TIMES_MAX = 128, 64
+
+
+def flush(work: Work, keep: frozenset[str] = frozenset()) -> None:
+    """Failures whose batch never came are a turn of their own."""
+    lane = work.lane
+    lost = [unpacked_outcome(kept) for call_id, kept in lane.pending.items() if call_id not in keep]
+    lane.pending = {call_id: kept for call_id, kept in lane.pending.items() if call_id in keep}
+    if lost:
+        _take_turn(work, lost, frozenset(outcome.id for outcome in lost), lane.n)
+
+
+def turn(work: Work, event: Turn) -> None:
+    """One PostToolBatch. Delivered twice it counts once."""
+    lane = work.lane
+    fresh = [result for result in event.results if not result.id or result.id not in lane.seen]
+    lane.cwd = lane.cwd or event.cwd
+    if fresh:
+        ids = frozenset(result.id for result in fresh)
+        flush(work, keep=ids)
+        n_before = lane.n
+        evidence.learn_writes(work.session, lane)
+        _take_turn(work, [_outcome(work, result) for result in fresh], ids, n_before)
+    if event.cwd:
+        lane.cwd = event.cwd
+    _hand_over_notes(work, event)
+
+
+def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str], n_before: int) -> None:
+    lane = work.lane
+    lane.seen.extend(call_id for call_id in ids if call_id)
+    del lane.seen[: -max(SEEN_MAX, len(ids))]
+    for call_id in ids:
+        lane.pending.pop(call_id, None)
+    live_before = [circuit.name for circuit in lane.circuits.values() if circuit.state == OPEN]
+    free = _settle_circuits(work, outcomes, ids)
+    if not any(outcome.kind not in SILENT for outcome in outcomes):
+        evidence.note_services(work.session, outcomes, work.now, SERVICE_TIMES_MAX)
+        _count_denials(work, outcomes)
+        return
+    lane.turn += 1
+    evidence.take(lane, free)
+    evidence.note_writes(work.session, lane, free)
+    evidence.note_errors(lane, free)
+    evidence.note_sequence(lane, [o for o in outcomes if o.kind not in SILENT])
+    evidence.note_services(work.session, outcomes, work.now, SERVICE_TIMES_MAX)
+    if evidence.brought_news(free):
+        lane.stops = 0
+        if any(circuit.rule == "hook_recursion" for circuit in lane.circuits.values()):
+            context.close_recursion(work)
+    _buy_probes(work, live_before, n_before)
+    if not evidence.says_nothing(work.session, lane, free):
+        _detect(work, free)
+    _count_denials(work, outcomes)
+
+
+def _outcome(work: Work, result: Result) -> Outcome:
+    """What became of one call: reported before, denied by us, or what its text says (policy 2)."""
+    lane = work.lane
+    kept = lane.pending.get(result.id)
+    if kept is not None:
+        outcome = unpacked_outcome(kept)
+        outcome.input, outcome.text = result.input, result.text
+        if outcome.kind != OK:
+            return outcome
+        return outcome_of(result, LAUNCHED if result.hint == LAUNCHED else OK, lane.cwd)
+    if result.id in lane.denied:
+        return outcome_of(result, OURS, lane.cwd)
+    return outcome_of(result, result.hint, lane.cwd)
+
+
+def _settle_circuits(work: Work, outcomes: list[Outcome], ids: frozenset[str]) -> list[Outcome]:
+    """Give live circuits their verdicts; the outcomes that are evidence: distinct, not silent, gated by no live circuit."""
+    free: dict[str, Outcome] = {}
+    for outcome in outcomes:
+        if work.excluded(outcome.tool):
+            continue
+        circuit = work.gate_of(outcome.tool, outcome.input, outcome.key)
+        if circuit is not None:
+            gated(work, circuit, outcome)
+        elif outcome.kind not in SILENT:
+            known = free.get(outcome.key)
+            if known is None or (outcome.kind == OK and known.kind != OK):
+                free[outcome.key] = outcome  # equal calls inside one batch are one decision
+    for circuit in list(work.lane.circuits.values()):
+        if (
+            circuit.state == HALF_OPEN
+            and circuit.probe
+            and circuit.probe not in ids
+            and circuit.rule != "hook_recursion"
+        ):
+            work.put(breaker.release(circuit, ran=False))  # this turn came after the probe's: it is over
+    return list(free.values())
+
+
+def _buy_probes(work: Work, live_before: list[str], n_before: int) -> None:
+    """Progress of this turn buys each circuit that was open before it one early probe."""
+    for name in live_before:
+        circuit = work.lane.circuits.get(name)
+        if circuit is None or circuit.state != OPEN:
+            continue
+        if any(n > n_before and before < circuit.since for n, before in work.lane.moves):
+            work.put(breaker.buy(circuit, "progress"))
+
+
+def _detect(work: Work, outcomes: list[Outcome]) -> None:
+    lane = work.lane
+    handled: set[str] = set()
+    for name, detector in rules.DETECTORS.items():
+        if not work.action(name):
+            continue
+        rule = work.rule(name)
+        left_out = rule.get("exclude")
+        seen = [o for o in outcomes if not work.excluded(o.tool, name)] if left_out else outcomes
+        if not seen:
+            continue
+        for signal in detector(work.session, lane, seen, rule, work.now):
+            if not handled.isdisjoint(signal.keys):
+                continue  # the first rule that opens for a call wins
+            if signal.step == "open":
+                handled.update(signal.keys)
+            if name == "tool_failure" and signal.facts.get("invalid"):
+                failing = streak_of(lane, signal.keys[0])
+                signal.facts["left"] = 2 * rule["threshold"] - (failing.invalid if failing else 0)
+            context.act(work, signal)
+            service = signal.facts.get("service")
+            if service:
+                known = work.session.services[service]
+                work.session.services[service] = [known[0], known[0], *known[2:]]
+    _end_invalid(work, outcomes)
+
+
+def _end_invalid(work: Work, outcomes: list[Outcome]) -> None:
+    """A validation failure that came twice the threshold within the prompt ends the turn, whatever window and state."""
+    if work.action("tool_failure") != "block":
+        return
+    limit = 2 * work.rule("tool_failure")["threshold"]
+    for outcome in outcomes:
+        streak = streak_of(work.lane, outcome.key)
+        if outcome.kind != INVALID or streak is None or streak.invalid < limit:
+            continue
+        if not work.ends and not work.excluded(outcome.tool, "tool_failure"):
+            context.end(work, invalid_signal(outcome, streak, streak.invalid, limit))
+
+
+def _count_denials(work: Work, outcomes: list[Outcome]) -> None:
+    """A model that keeps asking for denied calls has its turn ended; one circuit counts once a turn."""
+    lane = work.lane
+    names = {lane.denied[o.id] for o in outcomes if o.kind == OURS and lane.denied.get(o.id)}
+    for outcome in outcomes:
+        if outcome.kind == OURS:
+            lane.denied.pop(outcome.id, None)
+    if not names or work.config.mode == "observe":
+        return
+    lane.denials += len(names)
+    if lane.denials >= work.config.deny_limit > 0:
+        from circuit_breaker.words import sentences
+
+        context.end_turn(work, sorted(names)[0], sentences.hammering(lane.denials), sorted(names))
+        if work.ends:
+            lane.denials = 0
+
+
+def _hand_over_notes(work: Work, event: Turn) -> None:
+    """The parent of an ended subagent learns of it: the main thread, or the lane whose batch held an agent call."""
+    if work.name != MAIN and not any(result.tool in calls.SPAWNING for result in event.results):
+        return
+    for lane, text in work.session.notes:
+        if lane != work.name:
+            work.tells.append(text)
+    work.session.notes = [note for note in work.session.notes if note[0] == work.name]
+
+
+def gated(work: Work, circuit: Circuit, outcome: Outcome) -> None:
+    """The result of a call whose circuit is not CLOSED: the probe's is a verdict, an older call's is ignored."""
+    if circuit.state == HALF_OPEN and circuit.probe == outcome.id:
+        probed(work, circuit, outcome)
+        return
+    if work.bypassed and outcome.kind == OK and _is_new(circuit, outcome):
+        context.close(work, circuit, "a call under the bypass brought something new")
+        return
+    if outcome.kind == INVALID:
+        _invalid_again(work, circuit, outcome)
+
+
+def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
+    """The trial call's result: something new closes, the same or a failure opens for longer; one that never ran is given back."""
+    if outcome.kind in (LAUNCHED, INTERRUPTED, OURS, DENIED):
+        work.put(breaker.release(circuit, ran=outcome.kind == LAUNCHED))
+        return
+    if outcome.kind == OK and _is_new(circuit, outcome):
+        better = breaker.succeed(circuit, work.config.half_open_successes)
+        if better.state == CLOSED:
+            context.close(work, circuit, "the trial call brought something new")
+            return
+        work.put(better)
+        work.record("probe", better, HALF_OPEN, f"good trial {better.good}")
+        return
+    if work.bypassed:
+        work.put(breaker.release(circuit, ran=True))
+        return
+    rule = work.rule(circuit.rule)
+    worse = breaker.fail(circuit, work.now, rule["cooldown_base_seconds"], work.config.cooldown_steps)
+    worse = worse.but(clip=labels.clip_of(outcome) or worse.clip)
+    work.put(worse)
+    work.record(
+        "probe", worse, HALF_OPEN, "the trial call " + ("failed" if outcome.kind != OK else "changed nothing")
+    )
+
+
+def _is_new(circuit: Circuit, outcome: Outcome) -> bool:
+    return circuit.rule == "tool_failure" or circuit.results.get(outcome.key) != outcome.result
+
+
+def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
+    """A call that never reaches the gate goes on counting while its circuit is open: told each time, then ended."""
+    known = streak_of(work.lane, outcome.key) or Streak(label=labels.label_of(outcome))
+    work.lane.streaks.pop(outcome.key, None)
+    streak: Streak = known.but(invalid=known.invalid + 1)
+    work.lane.streaks[outcome.key] = streak
+    if work.action(circuit.rule) != "block":
+        return
+    count = circuit.count + 1
+    work.put(circuit.but(count=count, clip=labels.clip_of(outcome)))
+    limit = 2 * work.rule("tool_failure")["threshold"]
+    if limit and streak.invalid < limit:
+        context.tell(work, invalid_signal(outcome, streak, count, limit), opened=True)
+    elif limit:
+        context.end(work, invalid_signal(outcome, streak, count, limit).but(step="end"))
+
+
+def invalid_signal(outcome: Outcome, streak: Streak, count: int, limit: int) -> Signal:
+    """What is said of a call whose input the host rejects: `count` times, and at `limit` the turn ends."""
+    return model.Signal(
+        rule="tool_failure",
+        subject=labels.label_of(outcome),
+        keys=[outcome.key],
+        count=max(count, streak.invalid),
+        clip=labels.clip_of(outcome),
+        calls=[labels.label_of(outcome)] * streak.invalid,
+        facts={"invalid": True, "tool": outcome.tool, "left": limit - streak.invalid},
+    )
+
+
+PENDING_MAX = 64
+# what an outcome that waits for its batch keeps on disk, in this order
+KEPT = (
+    "id",
+    "tool",
+    "key",
+    "kind",
+    "label",
+    "result",
+    "digits",
+    "error",
+    "clip",
+    "empty",
+    "poll",
+    "miss",
+    "change",
+)
+
+
+def reported(work: Work, event: Reported) -> None:
+    """A failure before its batch: kept until the turn ends; a failed probe opens its circuit at once."""
+    lane = work.lane
+    if event.id in lane.seen or event.id in lane.pending:
+        return
+    lane.cwd = lane.cwd or event.cwd  # a lane's first turn: the directory after it is the best that is known
+    outcome = outcome_of(event, event.kind, lane.cwd)
+    lane.pending[event.id] = packed_outcome(outcome)
+    while len(lane.pending) > PENDING_MAX:
+        del lane.pending[next(iter(lane.pending))]
+    circuit = work.gate_of(event.tool, event.input, outcome.key)
+    if circuit is not None and circuit.state == HALF_OPEN and circuit.probe == event.id:
+        probed(work, circuit, outcome)
+
+
+def packed_outcome(outcome: Outcome) -> list:
+    """The outcome as one row of memory; its input is left out."""
+    return [getattr(outcome, name) for name in KEPT]
+
+
+def unpacked_outcome(kept: list) -> Outcome:
+    """The outcome of such a row."""
+    return Outcome(**dict(zip(KEPT, kept)))

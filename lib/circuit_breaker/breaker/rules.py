@@ -1,0 +1,231 @@
+"""Which pattern of evidence counts against which circuit? One function a rule, in a table. Pure.
+
+A detector reads the lane after `evidence.take` and this turn's outcomes, and returns signals: tell, open or end.
+It changes nothing; policy decides what a signal does under the rule's `action`.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.breaker import cycles
+from circuit_breaker.breaker.memory import Lane, Session, Streak, streak_of
+from circuit_breaker.breaker.model import FAILURES, INVALID, Signal
+from circuit_breaker.identity import calls, labels
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from circuit_breaker.breaker.model import Outcome
+
+
+LAST_CALLS, OF_LAST = 10, 6  # repeated_call: 6 of the lane's last 10 calls (policy 5)
+
+
+def tool_failure(
+    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
+) -> list[Signal]:
+    """(a) the same call fails without progress between; (c) the same error of it in spite of progress; (b) one error, many calls."""
+    signals = []
+    for outcome in outcomes:
+        if outcome.kind not in FAILURES or outcome.poll:
+            continue
+        streak = streak_of(lane, outcome.key)
+        if streak is None:  # a turn of more calls than a lane remembers
+            continue
+        in_window = [fail for fail in streak.fails if fail[1] > lane.turn - rule["window_turns"]]
+        stubborn = rule["threshold_with_progress"] and streak.same >= rule["threshold_with_progress"]
+        if len(in_window) < rule["threshold"] and not stubborn:
+            continue
+        count = streak.same if stubborn else len(in_window)
+        signals.append(
+            Signal(
+                rule="tool_failure",
+                subject=labels.label_of(outcome),
+                keys=[outcome.key],
+                results={outcome.key: outcome.result},
+                count=count,
+                since=streak.since,
+                clip=labels.clip_of(outcome),
+                calls=[labels.label_of(outcome)] * count,
+                facts={"stubborn": bool(stubborn), "invalid": outcome.kind == INVALID, "tool": outcome.tool},
+            )
+        )
+    opened = {signal.facts["tool"] for signal in signals}
+    limit = rule["same_error"]
+    for outcome in outcomes:
+        run = lane.errors.get(outcome.tool)
+        if not limit or run is None or run[2] != lane.turn or run[1] < limit or run[0] != outcome.error:
+            continue
+        ending = run[1] >= 2 * limit
+        if outcome.tool in opened:
+            continue  # the circuit's own telling says it
+        opened.add(outcome.tool)
+        signals.append(
+            Signal(
+                rule="tool_failure",
+                step="end" if ending else "tell",
+                subject=f"{outcome.tool} error",
+                count=run[1],
+                since=outcome.n,
+                clip=labels.clip_of(outcome),
+                calls=[labels.label_of(outcome)],
+                facts={
+                    "same_error": True,
+                    "tool": outcome.tool,
+                    "left": 2 * limit - run[1],
+                    "once": run[1] > 2 * limit,
+                },
+            )
+        )
+    return signals
+
+
+def repeated_call(
+    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
+) -> list[Signal]:
+    """The same call returns the same result: in a row, or 6 of the last 10; polls have a longer rope."""
+    signals = []
+    for outcome in outcomes:
+        streak = streak_of(lane, outcome.key)
+        if streak is None or (streak.times < 2 and streak.run < 2):
+            continue  # nothing came twice
+        if outcome.poll:
+            count, limit = streak.times, rule["poll_max"]
+        else:
+            count, limit = streak.row, rule["threshold"]
+            last = lane.recent[-LAST_CALLS:]
+            often = sum(
+                1 for r in last if r[2] == outcome.key and r[3] == outcome.result and r[0] >= streak.counted
+            )
+            if often - OF_LAST > count - limit:
+                count, limit = often, OF_LAST
+            if rule["digits_max"] and streak.run - rule["digits_max"] > count - limit:
+                count, limit = streak.run, rule["digits_max"]
+        if not limit or count < limit - 1 or count < 2:
+            continue
+        told = "t" in streak.marks
+        if count < limit and told:
+            continue
+        signals.append(
+            Signal(
+                rule="repeated_call",
+                step="open" if count >= limit else "tell",
+                subject=labels.label_of(outcome),
+                keys=[outcome.key],
+                results={outcome.key: outcome.result},
+                count=count,
+                since=streak.counted,
+                clip=labels.clip_of(outcome),
+                calls=[labels.label_of(outcome)] * count,
+                facts={"poll": outcome.poll, "digits": count == streak.run and not outcome.repeats},
+            )
+        )
+    return signals
+
+
+def call_cycle(
+    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
+) -> list[Signal]:
+    """A ring of 2 to `max_period` different calls goes round with unchanged results."""
+    if not any(outcome.repeats for outcome in outcomes):
+        return []
+    best: Signal | None = None
+    for position in range(len(lane.recent) - 1, -1, -1):
+        if lane.recent[position][1] != lane.turn:
+            break
+        for period in range(2, min(rule["max_period"], len(lane.recent) // 2) + 1):
+            limit = rule["threshold"] if period == 2 else rule["threshold_long"]
+            if not limit:
+                continue
+            ring, rounds, since = cycles.ring_at(lane.recent, position, period)
+            if rounds < max(2, limit - 1) or cycles.moved_on(lane, ring, since):
+                continue
+            if best is not None and best.count - best.facts["limit"] >= rounds - limit:
+                continue
+            names = [streak.label for streak in _streaks(lane, [r[2] for r in ring])]
+            best = Signal(
+                rule="call_cycle",
+                step="open" if rounds >= limit else "tell",
+                subject=" + ".join(names)[:120],
+                keys=list(dict.fromkeys(r[2] for r in ring)),
+                results={r[2]: r[3] for r in ring},
+                count=rounds,
+                since=since,
+                calls=names * 2,
+                facts={"period": period, "limit": limit},
+            )
+    if best is None:
+        return []
+    told = any("c" in streak.marks for streak in _streaks(lane, best.keys))
+    return [] if best.step == "tell" and told else [best]
+
+
+def sequential_tools(
+    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
+) -> list[Signal]:
+    """One call a turn, always of one shape, nothing changed: it could be one call, or a script."""
+    run = lane.sequence
+    if not run or len(outcomes) != 1 or run[2] <= rule["threshold"]:
+        return []
+    outcome = outcomes[0]
+    tool = outcome.tool
+    return [
+        Signal(
+            rule="sequential_tools",
+            subject=run[0],
+            keys=["shape:" + run[0]],
+            count=run[2],
+            since=run[5],
+            calls=[labels.label_of(outcome)],
+            facts={"once": run[2] > rule["threshold"] + 1, "tool": tool},
+        )
+    ]
+
+
+def external_api(
+    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
+) -> list[Signal]:
+    """Too many calls to one outside service, in a while or in the session."""
+    if not session.services:
+        return []
+    signals = []
+    for service in dict.fromkeys(calls.service(outcome.tool, outcome.input) for outcome in outcomes):
+        made = session.services.get(service)
+        if not service or made is None:
+            continue
+        lately = sum(1 for t in made[2:] if 0 <= now - t < rule["window_seconds"])
+        total = rule["session_max"] and made[0] > rule["session_max"]
+        if lately <= rule["threshold"] and not total:
+            continue
+        now_made = sum(1 for outcome in outcomes if calls.service(outcome.tool, outcome.input) == service)
+        signals.append(
+            Signal(
+                rule="external_api",
+                subject=service,
+                keys=["service:" + service],
+                count=max(lately, made[0] if total else 0),
+                since=lane.n,
+                calls=[service],
+                facts={
+                    "once": 0 < made[1] >= made[0] - now_made,  # the same burst goes on
+                    "total": bool(total),
+                    "seconds": rule["window_seconds"],
+                    "service": service,
+                },
+            )
+        )
+    return signals
+
+
+DETECTORS = {
+    "tool_failure": tool_failure,
+    "repeated_call": repeated_call,
+    "call_cycle": call_cycle,
+    "sequential_tools": sequential_tools,
+    "external_api": external_api,
+}
+
+
+def _streaks(lane: Lane, keys: Sequence[str]) -> list[Streak]:
+    return [streak for streak in [streak_of(lane, key) for key in keys] if streak is not None]

@@ -1,0 +1,197 @@
+"""When are two calls, two results the same? Pure.
+
+Keys are hashes: nothing of a call's input or output can be read from them.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.identity import reading, shell_commands, shell_line
+from circuit_breaker.identity.keys import canonical, digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+SHELLS = frozenset(("Bash", "bash", "exec_command", "shell", "shell_command", "local_shell"))
+WRITERS = frozenset(
+    "Edit Write MultiEdit NotebookEdit edit write multiedit patch apply_patch create_file"
+    " str_replace_editor".split()
+)
+SPAWNING = ("Agent", "Task")  # what the host calls its tools that start an agent
+SPAWNERS = frozenset(("Agent", "Task", "task"))
+COSMETIC = frozenset(
+    "description timeout run_in_background yield_time_ms max_output_tokens justification".split()
+)
+READING_NAMES = frozenset(
+    "get list read search find query fetch view show describe status lookup browse inspect check count"
+    " ls cat grep glob resolve explain analyze screenshot snapshot download".split()
+)
+LOOKUPS = frozenset("Read Grep Glob LS WebFetch WebSearch read grep glob list webfetch NotebookRead".split())
+# Programs that cannot write, whatever their options.
+GLANCES = frozenset("cat echo grep head ls pwd stat tail wc which".split())
+# Words that reading.py takes for waiting or for writing, wherever they stand.
+_TELLING = frozenset(
+    "watch --watch --add --edit --unset --replace-all --remove-section --rename-section".split()
+)
+_LOOK_MAX = 2000  # characters: of a longer command first_words reads no more
+_HOSTS_AT_HOME = ("localhost", "127.", "0.0.0.0", "[::1]", "::1", "10.", "192.168.", "host.docker.internal")
+
+
+def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
+    """A call's identity: tool and input without what changes nothing; for a shell command also the directory it runs in."""
+    if tool in SHELLS and isinstance(tool_input, dict):
+        given = {name: value for name, value in tool_input.items() if name not in COSMETIC}
+        name, command = command_of(given)
+        directory = given.pop("workdir", None) or cwd
+        directory = directory if isinstance(directory, str) else cwd
+        look = bare_look(command)
+        command, directory = (" ".join(look), directory) if look else shell_line.normalise(command, directory)
+        if name:
+            given[name] = command
+        return digest(f"{tool}\n{directory}\n{canonical(given)}")
+    if isinstance(tool_input, dict) and tool_input.get("replace_all") is False:
+        tool_input = {name: value for name, value in tool_input.items() if name != "replace_all"}
+    return digest(f"{tool}\n{canonical(tool_input)}")
+
+
+def command_of(given: dict[str, Any]) -> tuple[str, str]:
+    """(the parameter that holds the shell command, the command); ("", "") when there is none."""
+    for name in ("command", "cmd"):
+        value = given.get(name)
+        if isinstance(value, str):
+            return name, value
+        if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
+            return name, value[-1] if value[0] in ("bash", "sh", "zsh", "/bin/bash") else " ".join(value)
+    return "", ""
+
+
+def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None]:
+    """What calls of one kind have in common: (for a shell its first two words, None); else (the tool, its parameters' digests)."""
+    if not isinstance(tool_input, dict):
+        return tool, {}
+    if tool in SHELLS:
+        return f"{tool} {_shape_of(command_of(tool_input)[1])}", None
+    return tool, {
+        name: digest(canonical(value)) for name, value in tool_input.items() if name not in COSMETIC
+    }
+
+
+def _shape_of(command: str) -> str:
+    """A command's first two words: plain where the second is a subcommand, else as a digest (it could be a secret)."""
+    look = bare_look(command)
+    words = " ".join(look[:2]) if look else shell_commands.first_words(command)
+    program, _, second = words.partition(" ")
+    named = second.isalpha() and second.islower() and second.isascii()
+    if named and (program == "git" if look else reading.has_subcommands(program)):
+        return f"{program} {second}"
+    plain = program.replace("-", "").replace("_", "").isalnum() and program.isascii() and len(program) <= 24
+    return f"{program} {digest(second)}" if plain else digest(f"{program} {second}")
+
+
+def service(tool: str, tool_input: object) -> str:
+    """The outside service a call goes to, "" for none: a host, WebSearch, or an MCP server's name."""
+    if tool in ("WebSearch", "web_search"):
+        return "WebSearch"
+    if tool.startswith("mcp__"):
+        return tool.split("__")[1] if tool.count("__") >= 2 else tool
+    if not isinstance(tool_input, dict):
+        return ""
+    if tool in ("WebFetch", "webfetch"):
+        return _host(tool_input.get("url"))
+    if tool not in SHELLS:
+        return ""
+    command = command_of(tool_input)[1]
+    if "gh api" in command:
+        return "api.github.com"
+    if ("curl" not in command and "wget" not in command) or bare_look(command):
+        return ""
+    for segment in shell_commands.segments(command):
+        words = shell_commands.program(segment.words)
+        if words and words[0] in ("curl", "wget"):
+            for word in words[1:]:
+                host = _host(word) if "://" in word else ""
+                if host:
+                    return host
+    return ""
+
+
+def _host(url: object) -> str:
+    if not isinstance(url, str):
+        return ""
+    host = url.partition("://")[2] or url
+    for end in "/?#":
+        host = host.partition(end)[0]
+    host = host.rpartition("@")[2].lower()
+    if not host.startswith("["):
+        host = host.partition(":")[0]
+    plain = host.replace(".", "").replace("-", "").replace("_", "")
+    if not plain.isalnum() or not host.isascii() or host.startswith(_HOSTS_AT_HOME):
+        return ""
+    return host[:80]
+
+
+def change_level(tool: str, tool_input: object) -> int:
+    """2: writes a file. 1: changes something else, as far as can be told. 0: only reads."""
+    if tool in WRITERS:
+        return 2
+    if tool in SPAWNERS:
+        return 1
+    if tool.startswith("mcp__"):
+        return 0 if _is_reading_name(tool.rpartition("__")[2]) else 1
+    if tool in SHELLS and isinstance(tool_input, dict):
+        command = command_of(tool_input)[1]
+        if bare_look(command):
+            return 0
+        if "apply_patch" in command and shell_commands.first_words(command).startswith("apply_patch"):
+            return 2
+        return 0 if reading.is_reading(command) else 1
+    return 0
+
+
+def only_looks(tool: str, tool_input: object) -> bool:
+    """Is it plain at a glance that a call changes nothing: a reading tool, or one bare reading command? False: look closer."""
+    if tool in LOOKUPS:
+        return True
+    return tool in SHELLS and isinstance(tool_input, dict) and bool(bare_look(command_of(tool_input)[1]))
+
+
+def bare_look(command: str) -> list[str]:
+    """The words of one bare reading command, [] for any other. They say all that shell.py, simple_commands.py and reading.py
+    would: where it is started it runs, and it neither writes nor waits. A hook for one need not run the three."""
+    program = command.partition(" ")[0]
+    if (program not in GLANCES and program != "git") or len(command) > _LOOK_MAX:
+        return []
+    bare = command.replace(" ", "").replace("-", "").replace("_", "").replace(".", "").replace("/", "")
+    if not bare.isalnum() or not bare.isascii():
+        return []  # quotes, variables, redirections, several commands
+    words = command.split()
+    if program == "git":
+        if words[1:2] not in (["status"], ["log"], ["diff"], ["show"]):
+            return []
+        if "--o" in command.replace(" --oneline", ""):
+            return []  # --output writes
+    return words if _TELLING.isdisjoint(words) else []
+
+
+def _is_reading_name(name: str) -> bool:
+    """Is `get_issue`, `listFiles`, `search` the name of a reading tool? Its first words decide."""
+    spaced = "".join("_" + c.lower() if c.isupper() else c for c in name).replace("-", "_")
+    words = [word for word in spaced.split("_") if word]
+    return any(word in READING_NAMES for word in words[:2])
+
+
+def is_poll(tool: str, tool_input: object) -> bool:
+    """Does the call wait for something that runs elsewhere: an output reader, or a reading command after a wait?"""
+    if tool.endswith(("Output", "OutputTool")) and not tool.startswith("mcp__"):
+        return True
+    if not isinstance(tool_input, dict):
+        return False
+    if tool == "write_stdin":
+        return not tool_input.get("chars")
+    if tool not in SHELLS:
+        return False
+    command = command_of(tool_input)[1]
+    if not any(word in command for word in ("sleep", "watch", "until", "wait", "-w")) or bare_look(command):
+        return False
+    return reading.waits(command) and reading.is_reading(command)

@@ -1,0 +1,125 @@
+"""Does a shell command only look at things? Pure.
+
+A careful reading of ordinary command lines, not a shell: what it cannot tell counts as changing something.
+
+Does a shell command wait before or while it looks? Pure.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.identity import reading_table
+from circuit_breaker.identity.shell_commands import LONGEST, Segment, program, segments
+
+# Programs that look and change nothing (policy 4: the one fixed list). What makes one of them write is in reading_rules.py.
+# One text with a blank around each: a set of them would be made at every start, and is asked once or twice.
+READING = (
+    " ls ll la dir cat bat head tail less more grep egrep fgrep rg ag ack find fd locate pwd echo printf which where whereis"
+    " type command stat file wc nl tac sort uniq cut tr column paste comm join fold fmt rev jq yq xmllint diff cmp"
+    " colordiff ps pgrep top htop free uptime du df date cal env printenv id whoami groups hostname uname arch nproc"
+    " lscpu tree test [ [[ true false : sleep wait readlink realpath basename dirname seq awk gawk mawk sed curl strings xxd"
+    " hexdump od md5sum sha1sum sha256sum shasum md5 cksum ping dig nslookup host lsof netstat ss jobs history man help"
+    " exa eza zcat zgrep getent locale tty ldd nm objdump readelf ffprobe identify findstr zipinfo journalctl"
+    " base64 Get-Content Get-ChildItem Get-Item Get-Location Get-Process Select-String Select-Object Test-Path Measure-Object"
+    " Sort-Object Format-Table Format-List Out-String"
+    " for case select cd pushd popd export set local exit return break continue read shift declare "
+)
+# Programs with subcommands; reading_rules.py has those that only look.
+WITH_SUBCOMMANDS = (
+    " git gh npm pnpm yarn bun pip pip3 uv cargo go docker podman docker-compose kubectl helm systemctl brew apt apt-cache"
+    " bundle terraform tmux "
+)
+# Other programs that only look unless they are told to write, or that run another command: reading_rules.py and `_program_reads`.
+_RULED = (
+    " bash sh zsh dash watch curl wget find fd rg sed sort yq tree date history journalctl xxd awk gawk mawk uniq hostname"
+    " dpkg rpm crontab tar unzip aws ip "
+)
+VERSIONS = (["--version"], ["--help"], ["-V"], ["-v"], ["version"])
+SHELLS = frozenset(("bash", "sh", "zsh", "dash"))
+DEPTH = 3  # commands inside commands that are followed
+
+
+def is_reading(command: str, depth: int = 0) -> bool:
+    """Does every part of the command only look at things?"""
+    if len(command) > LONGEST or depth > DEPTH:
+        return False
+    return all(_reads(segment, depth) for segment in segments(command))
+
+
+def _reads(segment: Segment, depth: int) -> bool:
+    if segment.writes or not all(is_reading(inner, depth + 1) for inner in segment.inner):
+        return False
+    words = program(segment.words)
+    return not words or _program_reads(words[0], words[1:], depth)
+
+
+def _program_reads(name: str, rest: list[str], depth: int) -> bool:
+    if depth > DEPTH:
+        return False
+    listed = is_listed(name)
+    if not has_subcommands(name) and (" " in name or f" {name} " not in _RULED):
+        return listed or rest in VERSIONS
+    if name in SHELLS:
+        told = told_command(rest)
+        return bool(told) and is_reading(told, depth + 1)
+    if name == "watch":
+        return is_reading(" ".join(reading_table.without_options(rest)), depth + 1)
+    if not reading_table.only_looks(name, rest, listed or rest in VERSIONS):
+        return False
+    return name != "find" or all(
+        bool(inner) and _program_reads(inner[0], inner[1:], depth + 1)
+        for inner in (
+            program(_until_its_end(rest[i + 1 :]))
+            for i, word in enumerate(rest)
+            if word in ("-exec", "-execdir")
+        )
+    )
+
+
+def is_listed(name: str) -> bool:
+    """Is the program in READING?"""
+    return " " not in name and f" {name} " in READING
+
+
+def has_subcommands(name: str) -> bool:
+    """Is the program in WITH_SUBCOMMANDS?"""
+    return " " not in name and f" {name} " in WITH_SUBCOMMANDS
+
+
+def told_command(rest: list[str]) -> str:
+    """The command that `bash -lc "..."` runs."""
+    for i, word in enumerate(rest[:-1]):
+        if word[:1] == "-" and word[:2] != "--" and word[-1] == "c":
+            return rest[i + 1]
+    return ""
+
+
+def _until_its_end(words: list[str]) -> list[str]:
+    """The command after find's `-exec`."""
+    for i, word in enumerate(words):
+        if word in (";", "+", "-exec", "-execdir"):
+            return words[:i]
+    return words
+
+
+def waits(command: str, depth: int = 0) -> bool:
+    """Does it wait before or while it looks: a sleep in front or in a loop, `--watch`, `watch`, `wait`, `until`?"""
+    parts = list(segments(command)) if depth <= DEPTH else []
+    for i, segment in enumerate(parts):
+        if "until" in segment.words[:1]:
+            return True
+        words = program(segment.words)
+        if not words:
+            continue
+        if words[0] in ("watch", "wait") or (has_subcommands(words[0]) and _waits_itself(words[1:3])):
+            return True
+        if words[0] == "sleep" and (i < len(parts) - 1 or len(parts) == 1):
+            return True
+        if "--watch" in words or (words[0] in ("kubectl", "gh") and "-w" in words):
+            return True
+        if words[0] in SHELLS and waits(told_command(words[1:]), depth + 1):
+            return True
+    return False
+
+
+def _waits_itself(words: list[str]) -> bool:
+    return words[:1] in (["wait"], ["watch"]) or words[1:] == ["watch"]

@@ -1,0 +1,197 @@
+"""What in a text changes by itself? Times, ids, ports, temporary paths: blinded, so that what is left can be compared. Pure.
+
+Only words with a digit are looked at, one by one and each spelling once; everything else is passed over at the speed of
+`str.find`. What a plain number stands for is told by its neighbours ("pid 1234", "3.4 s"): a number that nothing speaks for
+is a count, and counts are news.
+"""
+
+from __future__ import annotations
+
+from _imp import source_hash
+
+from circuit_breaker.identity import keys, tokens
+from circuit_breaker.identity.keys import digest
+
+
+def result_key(tool: str, text: str) -> str:
+    """The identity of what a tool returned: of a file's content every byte, of all else what does not change by itself."""
+    return keys.digest(text) if tool in VERBATIM else text_key(text)
+
+
+# What these return is the content of files: nothing in it changes by itself, and every change is news.
+VERBATIM = frozenset("Read Grep Glob LS NotebookRead read grep glob list Edit Write".split())
+
+
+def text_key(text: str) -> str:
+    """A result's identity, after blinding what changes by itself."""
+    return digest(blind(text))
+
+
+def digits_key(text: str) -> str:
+    """The identity of a result of which only the digits may differ."""
+    bare = text.encode("utf-8", "surrogatepass").translate(None, b"0123456789")
+    return source_hash(0, bare).hex()[:12]
+
+
+LONG = 32_000  # characters; of a longer text the middle is compared without any digit
+_KEPT = 8_000  # characters at either end of such a text that are looked at word by word
+_APART = b" \t\n\r\"'`()[]{}<>,;=|"
+_MARKS = bytes.maketrans(b"0123456789" + _APART, b"0" * 10 + b" " * len(_APART))
+_MONTHS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())
+_NAMED = frozenset(
+    "pid ppid tid pgid thread process goroutine port elapsed duration took time timestamp ts latency uptime eta".split()
+)
+_NAME_ENDS = tuple("_ms Ms _at _time Time _seconds _secs _ns _us uration lapsed imestamp".split())
+_TEMPORARY = ("/tmp/", "/var/folders/", "/var/tmp/", "/dev/shm/")
+_BARS = ("█", "━", "▏", "##", "==>", "ETA", "it/s", "eta ", "--:--")
+
+
+def without_digits(text: str) -> str:
+    """The text with every digit taken out."""
+    bare = text.encode("utf-8", "surrogatepass").translate(None, b"0123456789")
+    return bare.decode("utf-8", "surrogatepass")
+
+
+def blind(text: str) -> str:
+    """The text with what changes by itself replaced; a changed count, verdict, file or line of code stays a change."""
+    if "\x1b" in text:
+        text = without_escapes(text)
+    if "\r" in text:
+        text = "\n".join([line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")])
+    if " \n" in text or "\t\n" in text:
+        text = "\n".join([line.rstrip() for line in text.split("\n")])
+    if text.startswith("Chunk ID: "):  # codex numbers each piece of output by chance
+        text = text.partition("\n")[2]
+    if "(cached)" in text:
+        text = text.replace("(cached)", "0s")  # go test: the verdict, with no time spent on it
+    text = text.rstrip()
+    if len(text) <= 40 and text.isalnum() and not text.isalpha() and tokens.is_hex_id(text):
+        return text  # the commit that was asked for
+    if len(text) > LONG:
+        head, middle, tail = text[:_KEPT], text[_KEPT:-_KEPT], text[-_KEPT:]
+        return _blind(head) + without_digits(middle) + _blind(tail)
+    return _blind(text)
+
+
+def looks_closer(text: str) -> bool:
+    """Has the text a digit that may be part of what changes by itself? Nothing else of it needs volatile.py."""
+    begin = _past_exit_code(text)
+    return any(text.find(digit, begin) >= 0 for digit in "0123456789")
+
+
+def _past_exit_code(text: str) -> int:
+    """Where the host's own first line, "Exit code 1", ends: its number is news, and many errors have no other."""
+    line = text[:16].partition("\n")[0]
+    return len(line) if len(line) < 16 and line.startswith("Exit code ") and line[10:].isdigit() else 0
+
+
+def without_escapes(text: str) -> str:
+    """The text without ANSI control sequences (CSI, OSC and two-character ones)."""
+    parts = text.split("\x1b")
+    out = [parts[0]]
+    for part in parts[1:]:
+        if part[:1] == "[":
+            i = 1
+            while i < len(part) and not "@" <= part[i] <= "~":
+                i += 1
+            out.append(part[i + 1 :])
+        elif part[:1] in ("]", "P", "_", "^", "X"):
+            bell = part.find("\x07")
+            out.append(part[bell + 1 :] if bell >= 0 else "")
+        else:
+            out.append(part[1:])
+    return "".join(out)
+
+
+def _blind(text: str) -> str:
+    for place in _TEMPORARY:
+        if place in text:
+            text = tokens.without_made_up(text, place, _MARKS)
+    marks = text.encode("ascii", "replace").translate(_MARKS)  # a byte for each character
+    find = marks.find
+    at = find(b"0", _past_exit_code(text))
+    if at < 0:
+        return text  # volatile.py need not be there
+    size, kind, neighbours = len(text), tokens.kind, tokens.NEIGHBOURS
+    progress = any(bar in text for bar in _BARS)
+    known: dict[str, str] = {}
+    out: list[str] = []
+    done = 0
+    while at >= 0:
+        start = marks.rfind(b" ", done, at) + 1 or done
+        end = find(b" ", at)
+        if end < 0:
+            end = size
+        word = text[start:end]
+        new = known.get(word)
+        if new is None:
+            new = known[word] = kind(word)
+        if new in neighbours:
+            new = _in_place(new, text, marks, start, end, progress)
+        if new:
+            out.append(text[done:start])
+            out.append(new)
+            done = end
+        at = find(b"0", end)
+    if not out:
+        return text
+    out.append(text[done:])
+    return "".join(out)
+
+
+def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress: bool) -> str:
+    """What stands for a number, a share, a short clock or a check sum where it is; "" for itself."""
+    begin = text.rfind("\n", max(0, start - 400), start) + 1 or max(0, start - 400)
+    if kind == tokens.SUM:
+        alone = (
+            not text[begin:start].strip()
+            and text[end : end + 2] in ("  ", " *")
+            or text[end : end + 1] == "\t"
+        )
+        return "" if alone else "H"
+    if progress:
+        line = text[begin:start] + text[start : start + 400].partition("\n")[0]
+        if any(bar in line for bar in _BARS):
+            return "N"
+    before = text[start - 1] if start else "\n"
+    if kind == tokens.SHARE:
+        return "N" if text[begin:start].rstrip(" ")[-1:] == "[" and text[end - 1] == "%" else ""
+    if text.startswith("session ID ", max(0, start - 11)):
+        return "N"  # codex numbers a process that goes on by chance
+    if text[start] == ":" and before in " \n(" and text[start - 2 : start - 1] not in ('"', "'"):
+        return "N" if 4 <= end - start - 1 <= 5 else ""  # listening on :8080
+    if before == "(" and text.startswith(") panicked", end):
+        return "N"  # a Rust thread
+    last = _word_before(text, marks, begin, start)
+    if kind == tokens.CLOCK:
+        after = text[end : end + 3].strip().lower()
+        return "T" if after in ("am", "pm") or tokens.is_day(last) or tokens.is_date(last) else ""
+    return "N" if _is_volatile(text[start:end].strip(".:"), last, before, text, end) else ""
+
+
+def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bool:
+    """Do the words beside a plain number say that it changes by itself: a unit of time, `pid`, the day of a date?"""
+    if text[end : end + 1] == " ":
+        following = text[end + 1 : end + 16].lstrip().partition("\n")[0].partition(" ")[0].strip(".,:;)")
+        if following in tokens.UNITS or following[-2:] == "/s":
+            return True
+        if following in ("day", "days", "week", "weeks") and text[end:].lstrip()[len(following) :].startswith(
+            " ago"
+        ):
+            return True
+    name = last.strip(".:")
+    if name.lower() in _NAMED or name.endswith(_NAME_ENDS):
+        return True
+    if len(number) <= 2 and name[:3].lower() in _MONTHS and len(name) <= 9:
+        return True
+    if before == "," and len(number) == 3 and name.count(":") == 2 and tokens.is_clock(name):
+        return True  # 12:33:01,123
+    return before == "[" and text[end : end + 2] == "]:" and bool(name)  # sshd[1234]:
+
+
+def _word_before(text: str, marks: bytes, begin: int, start: int) -> str:
+    """The last word of the line before `start`, "" for none; what sets words apart is passed over."""
+    end = start
+    while end > begin and (marks[end - 1] == 32 or text[end - 1] == ":"):
+        end -= 1
+    return text[max(begin, marks.rfind(b" ", begin, end) + 1) : end] if end > begin else ""

@@ -1,0 +1,187 @@
+"""What does a shell command line run? Its simple commands, word by word. Pure."""
+
+from __future__ import annotations
+
+from circuit_breaker.identity.shell_line import closing, end_of_substitution, is_assignment, normalise
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+# Programs that run the command after them, with those of their options that take a word of their own.
+WRAPPERS = {
+    "sudo": "-u -g -h -p -C -D -R -T -U",
+    "env": "-u -C -S",
+    "time": "-f -o",
+    "nice": "-n",
+    "xargs": "-I -n -P -L -d -a -E -s",
+    "timeout": "-k -s --kill-after --signal",
+    "stdbuf": "-i -o -e",
+    **dict.fromkeys(("nohup", "command", "exec", "builtin", "unbuffer", "caffeinate", "doas", "setsid"), ""),
+}
+KEYWORDS = frozenset("if then else elif fi while until do done ! { } ( ) esac".split())
+LONGEST = 20_000  # characters of a command that are looked at
+_BLANK = " \t\r"
+_SPLITTING = {**{ord(c): "\0" for c in "'\"\\#`$\n;&|()<>"}, ord("\t"): " ", ord("\r"): " "}
+
+
+class Segment:
+    """One simple command: `words` without quotes, `writes` when it redirects into a file, `inner`: what it runs in $( )."""
+
+    __slots__ = ("words", "writes", "inner")
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.writes = False
+        self.inner: list[str] = []
+
+
+def segments(command: str) -> Iterator[Segment]:
+    """The simple commands of a line, in order, each read when it is asked for. Of a here-document only what it runs in $( ) counts."""
+    command = command[:LONGEST]
+    marks = command.translate(_SPLITTING)
+    now = Segment()
+    if "\0" not in marks:  # one command of bare words
+        now.words = [word for word in marks.split(" ") if word]
+        if now.words:
+            yield now
+        return
+    marks = marks.replace(" ", "\0")
+    word: list[str] = []
+    bodies: list[str] = []  # the words that end the here-documents to come
+    started, redirect = False, ""
+    i, size = 0, len(command)
+    while i <= size:  # the end counts as a line end
+        special = marks.find("\0", i) if i < size else size
+        if special < 0:
+            special = size
+        if special > i:
+            word.append(command[i:special])
+            started, i = True, special
+        c = command[i] if i < size else "\n"
+        if c in "'\"":
+            end = closing(command, i)
+            word.append(command[i + 1 : end])
+            if c == '"':
+                now.inner += substitutions(command[i + 1 : end])
+            started, i = True, min(end + 1, size)  # a quote that is left open ends with the line
+        elif c == "\\":
+            if command[i + 1 : i + 2] != "\n":
+                word.append(command[i + 1 : i + 2] or "\\")
+                started = True
+            i = min(i + 2, size)
+        elif c in "`$":
+            end = end_of_substitution(command, i)
+            if end > i + 1:
+                now.inner += substitutions(command[i:end])
+            word.append(command[i:end])
+            started, i = True, min(end, size)
+        elif c == "#":
+            if started or (i and command[i - 1] not in " \t\n;&|("):
+                word.append(c)
+                started, i = True, i + 1
+            else:
+                end = command.find("\n", i)
+                i = size if end < 0 else end
+        else:
+            if started:
+                text, word, started = "".join(word), [], False
+                if redirect[:2] == "<<" and redirect != "<<<":
+                    bodies.append(text)
+                elif redirect:
+                    now.writes = now.writes or _into_a_file(redirect, text)
+                elif not (text.isdigit() and c in "<>"):  # the descriptor of `2>`
+                    now.words.append(text)
+                redirect = ""
+            if c in _BLANK:
+                i += 1
+            elif c in "<>" or command.startswith(("&>", "&>>"), i):
+                redirect = _redirect(command, i)
+                i += len(redirect)
+            else:
+                if now.words or now.writes or now.inner:
+                    yield now
+                    now = Segment()
+                redirect = ""
+                i += 1
+                if c == "\n" and bodies and i < size:
+                    i = _past_bodies(command, i, bodies, now)
+
+
+def substitutions(text: str) -> list[str]:
+    """The commands in `$( )` and backticks of a text whose single quotes mean nothing; arithmetic is none."""
+    found: list[str] = []
+    i = 0
+    while i < len(text):
+        here = [at for at in (text.find("$(", i), text.find("`", i)) if at >= 0]
+        if not here:
+            break
+        at = min(here)
+        if text.startswith("$((", at):
+            i = at + 3  # what it adds up may be run first
+            continue
+        end = end_of_substitution(text, at)
+        found.append(text[at + 1 : end - 1] if text[at] == "`" else text[at + 2 : end - 1])
+        i = max(end, at + 1)
+    return found
+
+
+def _redirect(command: str, at: int) -> str:
+    for operator in ("&>>", "<<<", "<<-", "<<", ">>", ">&", "&>", ">|", "<&", "<>", ">"):
+        if command.startswith(operator, at):
+            return operator
+    return "<"
+
+
+def _into_a_file(redirect: str, target: str) -> bool:
+    if redirect[0] == "<" and redirect != "<>":
+        return False
+    if redirect == ">&" and (target == "-" or target.isdigit()):
+        return False
+    return target not in ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty")
+
+
+def _past_bodies(command: str, i: int, bodies: list[str], segment: Segment) -> int:
+    """The index after the here-documents that begin at `i`; what they run is noted with the next segment."""
+    while bodies:
+        end_word, begin = bodies.pop(0), i
+        while i < len(command):
+            line_end = command.find("\n", i)
+            line = command[i : line_end if line_end >= 0 else len(command)]
+            i = line_end + 1 if line_end >= 0 else len(command)
+            if line.strip() == end_word:
+                break
+        segment.inner += substitutions(command[begin:i])
+    return i
+
+
+def program(words: list[str]) -> list[str]:
+    """The words of what a segment really runs: without assignments, keywords and wrappers; the program by its base name."""
+    i = 0
+    while i < len(words):
+        word = words[i]
+        name = word.rpartition("/")[2]
+        if word in KEYWORDS or is_assignment(word):
+            i += 1
+        elif name in WRAPPERS and words[i + 1 : i + 2] not in (["-v"], ["-V"]):
+            i = _past_options(name, words, i + 1)
+        else:
+            return [name, *words[i + 1 :]]
+    return []
+
+
+def _past_options(wrapper: str, words: list[str], i: int) -> int:
+    valued = WRAPPERS[wrapper].split()
+    while i < len(words) and words[i][:1] == "-":
+        i += 2 if words[i] in valued else 1
+    return i + 1 if wrapper == "timeout" else i
+
+
+def first_words(command: str, cwd: str = "", count: int = 2) -> str:
+    """The first words of what a command really runs."""
+    for segment in segments(normalise(command[:2000], cwd)[0]):
+        words = program(segment.words)
+        if words:
+            return " ".join(words[:count])
+    return ""

@@ -1,0 +1,222 @@
+"""What does one word with digits stand for: a time, an id, a port, a number? Pure.
+
+Told without its neighbours; what those say is in blinding.py.
+
+Which names in a temporary folder did no person give? Pure.
+"""
+
+from __future__ import annotations
+
+HEX = frozenset("0123456789abcdefABCDEF")
+UNITS = frozenset(
+    "ns us µs μs ms s sec secs second seconds m min mins minute minutes h hr hrs hour hours"
+    " millisecond milliseconds microseconds nanoseconds".split()
+)
+_DIGITS = frozenset("0123456789")
+_ID_MIN = 7  # characters: what git shortens a commit to
+_OUTPUTS = (".output", ".log", ".tmp", ".pid", ".sock")  # of files that are named by an id
+_TITLES = frozenset("req msg toolu call chatcmpl resp trace span evt".split())  # of ids that services give
+NUMBER, CLOCK, SHARE, SUM = NEIGHBOURS = ("number", "clock", "share", "sum")  # told by their neighbours
+
+
+def kind(word: str) -> str:
+    """What stands for a word with digits wherever it is; "" for itself; one of NEIGHBOURS for "look there"."""
+    core = word.strip(".:")
+    if core.isdigit() or (core[0] in "0123456789+-" and is_number(core)):
+        return "T" if len(core) >= 10 and is_epoch(core) else NUMBER
+    if core[-1] == "%":
+        return SHARE
+    if core[0].isdigit() and core.replace("/", "").replace(".", "").isdigit() and "/" in core:
+        return "T" if is_date(core) else SHARE
+    if is_sum(core):
+        return SUM
+    if is_id(core) or (core[:2] in ("0x", "0X") and len(core) > 10 and HEX.issuperset(core[2:])):
+        return "H"
+    if (core[0] in "0123456789+~≈" and is_duration(core)) or core.endswith("/s"):
+        return "D"
+    if ":" in core and core[0].isdigit() and is_clock(core):
+        return "T" if core.count(":") == 2 else CLOCK
+    if is_date(core):
+        return "T"
+    if "/" in core or ":" in word:
+        new = _address(word)
+    elif len(core) >= _ID_MIN and ("-" in core or "_" in core):
+        new = _compound(word)
+    else:
+        return ""
+    return "" if new == word else new
+
+
+def is_number(text: str) -> bool:
+    """12, -3, 4.5?"""
+    whole, point, rest = text.lstrip("+-").partition(".")
+    return whole.isdigit() and (not point or rest.isdigit())
+
+
+def is_epoch(text: str) -> bool:
+    """Seconds, milli-, micro- or nanoseconds since 1970, of 2020 to 2030?"""
+    whole = text.partition(".")[0]
+    return len(whole) in (10, 13, 16, 19) and whole[:2] in ("16", "17", "18")
+
+
+def is_duration(text: str) -> bool:
+    """1.23s, 45ms, 1m2.5s, 2h3m, +3ms, ~2s."""
+    i = 1 if text[:1] in "+~≈" else 0
+    size, found = len(text), False
+    if size > 24:
+        return False
+    while i < size:
+        start = i
+        while i < size and (text[i].isdigit() or text[i] == "."):
+            i += 1
+        if i == start:
+            return False
+        start = i
+        while i < size and text[i].isalpha():
+            i += 1
+        if text[start:i] not in UNITS and text[start:i] != "d":
+            return False
+        found = True
+    return found
+
+
+def is_clock(text: str) -> bool:
+    """12:33:01, 12:33:01.123, 12:33:01Z, 0:00.12; 12:33 (which only tells a time beside a date)."""
+    parts = text.rstrip("Zz").split(":")
+    if len(parts) == 3 and parts[0].isdigit() and len(parts[1]) == 2 and parts[1].isdigit():
+        return len(parts[0]) <= 2 and parts[2][:2].isdigit() and parts[2].strip("0123456789.+-") == ""
+    return len(parts) == 2 and all(part.isdigit() and len(part) == 2 for part in parts)
+
+
+def is_day(text: str) -> bool:
+    """The day of a month?"""
+    return text.isdigit() and len(text) <= 2
+
+
+def is_date(text: str) -> bool:
+    """2026-11-23 and what follows it (T12:33:01.5Z), 2026/11/23, 20261123T123301Z; 23.11.2026 is left alone."""
+    if len(text) < 10 or text[:2] not in ("19", "20") or not text[:4].isdigit():
+        return False
+    if text[8] in "T_-" and text[:8].isdigit():
+        return len(text) >= 15 and text[9:15].isdigit() and len(text) <= 20
+    if text[4] not in "-/" or text[7] != text[4] or not (text[5:7].isdigit() and text[8:10].isdigit()):
+        return False
+    return len(text) == 10 or text[10] in "T_-" and text[10:].strip("0123456789TZz:.+-_") == ""
+
+
+def is_id(text: str) -> bool:
+    """A hex id or a uuid?"""
+    return len(text) >= _ID_MIN and (is_hex_id(text) or is_uuid(text))
+
+
+def is_uuid(text: str) -> bool:
+    """Hex digits in groups of 8, 4, 4, 4 and 12?"""
+    parts = text.split("-") if len(text) == 36 else ()
+    return [len(part) for part in parts] == [8, 4, 4, 4, 12] and HEX.issuperset(text.replace("-", ""))
+
+
+def is_hex_id(text: str) -> bool:
+    """Hex digits with letters and numbers among them: a commit, a container, a request. Plain numbers are counts."""
+    if not text.isalnum() or text.isdigit() or text.isalpha() or not HEX.issuperset(text):
+        return False
+    return text.islower() or text.isupper()
+
+
+def is_request(text: str) -> bool:
+    """What follows `req_` and its kind: letters and digits at random."""
+    return len(text) >= 8 and text.isalnum() and not text.isalpha() and not text.isdigit()
+
+
+def is_sum(text: str) -> bool:
+    """As long as md5sum and its kind print it: beside a file's name, or as the whole answer, a changed one is news."""
+    return len(text) in (32, 40, 64, 128) and is_id(text)
+
+
+def _address(word: str) -> str:
+    """A path or an address: ids in a path, times after a colon, and a port are blinded; name:number stays."""
+    host, colon, port = word.rpartition(":")
+    number, slash, rest = port.partition("/")
+    if colon and number.rstrip(".").isdigit() and is_host(host, number):
+        return f"{host}:N{slash}{rest}"
+    if "/" in word:
+        return "/".join([_blind_id(part) if part else part for part in word.split("/")])
+    return ":".join(["D" if part and is_duration(part) else _blind_id(part) for part in word.split(":")])
+
+
+def is_host(text: str, port: str) -> bool:
+    if "://" in text:
+        return "/" not in text.partition("://")[2]
+    name = text.rpartition("@")[2].lower()
+    if not name:
+        return len(port) >= 4  # listening on :8080
+    return name in ("localhost", "::1", "*") or (name.count(".") == 3 and name.replace(".", "").isdigit())
+
+
+def _blind_id(part: str) -> str:
+    if len(part) < _ID_MIN or _DIGITS.isdisjoint(part):
+        return part
+    if is_id(part) or (part.endswith(_OUTPUTS) and is_id(part.rpartition(".")[0])):
+        return "H"
+    if is_date(part) or is_epoch(part):
+        return "T"
+    return _compound(part) if "-" in part or "_" in part else part
+
+
+def _compound(word: str) -> str:
+    """run-1790000000, id_3f2a9c7b, log-20261123-123301: the id or the time in a compound name."""
+    for joint in "-_":
+        if joint not in word:
+            continue
+        parts = word.split(joint)
+        for i, part in enumerate(parts):
+            stem, dot, ending = part.partition(".")
+            if is_id(stem) or is_epoch(stem) or (i and parts[i - 1] in _TITLES and is_request(stem)):
+                parts[i] = "H" + dot + ending
+            elif (
+                i
+                and stem[:6].isdigit()
+                and len(stem) == 6
+                and parts[i - 1][:2] == "20"
+                and len(parts[i - 1]) == 8
+            ):
+                parts[i - 1], parts[i] = "T", "T" + dot + ending
+        word = joint.join(parts)
+    return word
+
+
+def without_made_up(text: str, place: str, marks: bytes) -> str:
+    """The first two names in a temporary folder are blinded where they look made up; what lies deeper stays.
+
+    `marks`: the table that makes a blank of what sets words apart.
+    """
+    pieces = text.split(place)
+    for i, piece in enumerate(pieces[1:], 1):
+        size = min(len(piece), 160)
+        end = piece[:size].encode("ascii", "replace").translate(marks).find(b" ")
+        if end < 0:
+            end = size
+        colon = piece.find(":", 0, end)
+        if colon >= 0:
+            end = colon
+        names = piece[:end].split("/")
+        own = 2 if place == "/var/folders/" else 0  # there the first two are a user's
+        for at, name in enumerate(names[: own + 2]):
+            if name and (at < own or _is_made_up(name)):
+                names[at] = "X" + (
+                    name[name.rindex(".") :] if "." in name[-6:-1] and name[-1].isalpha() else ""
+                )
+        pieces[i] = "/".join(names) + piece[end:]
+    return place.join(pieces)
+
+
+def _is_made_up(name: str) -> bool:
+    """tmpab12cd, tmp.Xy3z, go-build123456, pytest-12, b3f2a1: no name that a person gives."""
+    if name.startswith(("tmp", "pytest-", "T")) and len(name) > 3 or is_id(name):
+        return True
+    stem = name.partition(".")[0]
+    digits = sum([c.isdigit() for c in stem])
+    changes = sum([a.isdigit() != b.isdigit() for a, b in zip(stem, stem[1:]) if a.isalnum() and b.isalnum()])
+    mixed = (
+        stem.isalnum() and len(stem) >= 6 and not stem.islower() and not stem.isupper() and not stem.istitle()
+    )
+    return digits >= 3 or (digits and changes >= 3) or mixed

@@ -1,0 +1,45 @@
+"""How does a file get a likeness: other bytes under the same owner, mode and times?"""
+
+from __future__ import annotations
+
+from circuit_breaker.runtime import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from os import stat_result
+
+
+def write(path: str, data: bytes, like: stat_result) -> None:
+    """A new file with the owner, mode and times of another, on the disk for certain. Raises OSError."""
+    flags = files.system.O_WRONLY | files.system.O_CREAT | files.system.O_EXCL
+    fd = files.system.open(path, flags, 0o600)
+    try:
+        files.write_all(fd, data)
+        liken(fd, like)
+        files.system.fsync(fd)
+    finally:
+        files.system.close(fd)
+    files.system.utime(path, ns=(like.st_atime_ns, like.st_mtime_ns))
+
+
+def liken(fd: int, like: stat_result) -> None:
+    """Give an open file another one's owner and mode. Raises OSError when the owner cannot be given."""
+    if not hasattr(files.system, "fchown"):
+        return
+    mine = files.system.fstat(fd)
+    if (mine.st_uid, mine.st_gid) != (like.st_uid, like.st_gid):
+        files.system.fchown(fd, like.st_uid, like.st_gid)
+    files.system.fchmod(fd, like.st_mode & 0o7777)
+
+
+def name(beside: str, path: str) -> None:
+    """Give the finished file `beside` its name, never over another one: FileExistsError. It may keep its first name too."""
+    try:
+        files.system.link(beside, path)
+        return
+    except FileExistsError:
+        raise
+    except OSError:  # a filesystem without second names
+        if files.exists(path):
+            raise FileExistsError(17, "there is a file of that name", path) from None
+    files.system.rename(beside, path)

@@ -1,0 +1,117 @@
+"""Is anything due in this home? What the last sweep left as a note, and the cheapest look that answers it."""
+
+from __future__ import annotations
+
+import sys
+
+from circuit_breaker.runtime import files, json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from circuit_breaker.breaker.config import Config
+    from circuit_breaker.runtime.home import Places
+
+
+VERSION = 1
+SMALL = 200  # entries of a home that every session start lists; a larger one is surveyed by a child
+AGAIN = 600.0  # seconds after which a large home is surveyed again even if no name in it has come or gone
+SOON = 60.0  # seconds that a child has before another one is sent
+SLACK = 2.0  # seconds: the coarsest clock of a filesystem
+
+
+def path(where: Places) -> str:
+    """The note about this home, in the runtime folder."""
+    if where.home == where.runtime:
+        return where.runtime + "/janitor/home.json"
+    if where.home.startswith(where.runtime + "/projects/"):
+        return f"{where.runtime}/janitor/{where.home.rpartition('/')[2]}.json"
+    from circuit_breaker.runtime.home import slug
+
+    return f"{where.runtime}/janitor/{slug(where.home)}.json"
+
+
+def report_path(where: Places) -> str:
+    """What a child did, until the next session start has said it."""
+    return path(where)[:-5] + ".said"
+
+
+def load(where: Places) -> dict[str, Any]:
+    """The note, {} when there is none that can be read."""
+    try:
+        note = json.parse(files.read(path(where), 1 << 16) or b"{}")
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) and note.get("version") == VERSION else {}
+
+
+def save(where: Places, note: Mapping[str, Any]) -> None:
+    """Write the note. Raises OSError."""
+    files.folder(where.runtime)
+    files.folder(where.runtime + "/janitor")
+    files.replace(path(where), json.dump({**note, "version": VERSION}))
+
+
+def forget(where: Places) -> None:
+    """Before anything is moved: a sweep that is killed must not look finished."""
+    files.remove(path(where))
+
+
+def asked(config: Config) -> list[int]:
+    """What the configuration says about memory, to be compared with what it said at the last round."""
+    return [int(config.enabled), *config.memory_limits.values()]
+
+
+def settled(note: Mapping[str, Any], where: Places, config: Config, now: float, session: str) -> bool:
+    """Does the note, and the cheapest look at the disk, prove that no rule asks for anything? Doubt means no.
+
+    A home of up to SMALL entries is listed: nothing of ours in it has changed since. In a larger one no name has come or gone,
+    and the note is not older than AGAIN.
+    """
+    try:
+        at, until, size = note["at"], note["until"], note["entries"]
+        if not at <= now < until or note["asked"] != asked(config):
+            return False
+        if note["spared"] not in ("", session):
+            return False
+        if note["interpreter"] != sys.executable or note["library"] != __file__:
+            return False
+        if note["pinned"] and not files.exists(where.runtime + "/python"):
+            return False
+        if not files.exists(where.project_config) or files.exists(report_path(where)):
+            return False
+        if size > SMALL:
+            return now < at + AGAIN and files.system.stat(where.home).st_mtime_ns == note["folder"]
+        return _unchanged(where, at - SLACK)
+    except (KeyError, TypeError, OSError):
+        return False
+
+
+def _unchanged(where: Places, since: float) -> bool:
+    if where.runtime != where.home and _changed(where.errors, since):
+        return False
+    count = 0
+    with files.system.scandir(where.home) as listing:
+        for entry in listing:
+            name = entry.name
+            count += 1
+            if count > SMALL:
+                return False
+            if name[-6:] != ".jsonl" and name[-11:] != "_state.json" and name[-4:] not in (".log", ".tmp"):
+                continue
+            if name[:16] == "circuit_breaker_" and name[-5:] == ".json":
+                continue  # published for people: no rule is about it
+            info = entry.stat(follow_symlinks=False)
+            if info.st_ctime >= since or info.st_mtime >= since:
+                return False
+    return True
+
+
+def _changed(name: str, since: float) -> bool:
+    try:
+        info = files.system.lstat(name)
+    except OSError:
+        return False
+    return info.st_ctime >= since or info.st_mtime >= since

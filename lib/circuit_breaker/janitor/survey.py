@@ -1,0 +1,160 @@
+"""What lies in a home: which files of which kind, how large, how old, how many lines?"""
+
+from __future__ import annotations
+
+from circuit_breaker.janitor import retention
+from circuit_breaker.janitor.retention import LOG, SCRAP, SESSION, Archive, Found
+from circuit_breaker.runtime import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from os import stat_result
+
+
+FOLDERS = ("telemetry", "sessions")  # of archives/
+READ_MOST = 1 << 20  # bytes that a foreground reads: ten milliseconds of JSON
+
+
+class TooMany(Exception):
+    """There is more to look at than the caller has time for."""
+
+
+def look(
+    folder: str,
+    most: float = float("inf"),
+    whole: bool = True,
+    horizon: tuple[float, float] = (0.0, float("inf")),
+) -> Found:
+    """Survey `folder` and its archives; links are facts like others here, nobody follows them. A missing folder is empty.
+
+    `whole` is False for the runtime folder beside a home: only its error log and scraps are looked at. `horizon` is
+    retention's: what is far from every limit is not listed. Raises TooMany beyond `most` entries (ten times as many
+    archives), OSError when a folder cannot be listed.
+    """
+    if files.exists(folder) and not real_folder(folder):
+        raise files.Refused(0, "not a folder (a link or a file in its place)", folder)
+    found = Found()
+    found.entries = _entries(found, folder, most, whole, horizon)
+    for name in FOLDERS:
+        _archives(found, folder, name, 10 * most)
+    return found
+
+
+def _entries(found: Found, folder: str, most: float, whole: bool, horizon: tuple[float, float]) -> int:
+    telemetry, count, first, (few, old) = found.telemetry, 0, found.first, horizon
+    try:
+        listing = files.system.scandir(folder)
+    except FileNotFoundError:
+        return 0
+    with listing:
+        for entry in listing:
+            count += 1
+            if count > most:
+                raise TooMany(folder)
+            name = entry.name
+            try:
+                if (
+                    name[-16:] == "_telemetry.jsonl"
+                ):  # there may be thousands of these: as little as possible for each
+                    if whole:
+                        info = entry.stat(follow_symlinks=False)
+                        written = info.st_mtime
+                        if info.st_size >= few or written <= old:
+                            telemetry[name] = info
+                        elif written < first:
+                            first = written
+                    continue
+                kind = retention.kind(name)
+                if kind == SESSION and whole:
+                    found.sessions[name] = entry.stat(follow_symlinks=False)
+                elif kind == LOG:
+                    telemetry[name] = entry.stat(follow_symlinks=False)
+                elif kind == SCRAP and not alive(retention.scrap_of(name)):
+                    found.scraps[name] = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:  # it vanished meanwhile
+                continue
+    found.first = first
+    return count
+
+
+def archives_of(home: str) -> Found:
+    """The archives of a home and nothing else."""
+    found = Found()
+    for name in FOLDERS:
+        _archives(found, home, name, float("inf"))
+    return found
+
+
+def _archives(found: Found, home: str, name: str, most: float) -> None:
+    folder, count = f"{home}/archives/{name}", 0
+    if not (real_folder(f"{home}/archives") and real_folder(folder)):
+        return
+    with files.system.scandir(folder) as listing:
+        for entry in listing:
+            count += 1
+            if count > most:
+                raise TooMany(folder)
+            packed = entry.name[-3:] == ".gz"
+            key = entry.name[:-3] if packed else entry.name
+            process = retention.scrap_of(entry.name)
+            try:
+                info = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if process and not alive(process):
+                found.scraps[f"archives/{name}/{entry.name}"] = info
+            if retention.split(key) is None or not retention.regular(info):
+                continue
+            known = found.archives.setdefault(
+                f"{name}/{key}", Archive(f"{name}/{key}", 0, info.st_mtime, False, False)
+            )
+            known.packed, known.plain = known.packed or packed, known.plain or not packed
+            known.size += info.st_size
+
+
+def count_lines(
+    found: Found, folder: str, limits: Mapping[str, int], since: float = 0.0, most: float = float("inf")
+) -> list[str]:
+    """Count the lines that the rules want counted. -> what could not be read, a sentence each. Raises TooMany."""
+    unreadable = []
+    names = retention.uncounted(found, limits, since)
+    if most < retention.NEVER and sum(found.telemetry[name].st_size for name in names) > READ_MOST:
+        raise TooMany(folder)
+    for name in names:
+        try:
+            data = files.read(f"{folder}/{name}")
+        except OSError as error:
+            unreadable.append(f"{name}: cannot be read: {error}")
+            continue
+        if data:
+            found.lines[name] = data.count(b"\n") + (data[-1:] != b"\n")
+    return unreadable
+
+
+def changed(info: stat_result, since: float) -> bool:
+    """Has this file changed at or after `since`, by its contents or its name?"""
+    return info.st_ctime >= since or info.st_mtime >= since
+
+
+def real_folder(path: str) -> bool:
+    """A folder, not a link to one."""
+    try:
+        return files.system.lstat(path).st_mode & 0o170000 == 0o040000
+    except OSError:
+        return False
+
+
+def alive(process: int) -> bool:
+    """Is there a process of that number? When it cannot be told: yes."""
+    if process > 0x7FFFFFFF:
+        return False
+    if process <= 0 or files.fcntl is None:  # Windows: its `kill` has no harmless signal
+        return True
+    try:
+        files.system.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,184 @@
+"""What does the runtime folder need from time to time? The config, the interpreter, old sessions, markers, scraps."""
+
+from __future__ import annotations
+
+import sys
+
+from circuit_breaker.janitor import copies, retention, survey
+from circuit_breaker.runtime import files, store
+from circuit_breaker.runtime.home import Places, safe_name
+
+NOTE_DAYS = 30
+
+
+def config(where: Places) -> bool:
+    """Write the config file with the defaults if there is none. Never rewrites one. Raises OSError."""
+    if files.exists(where.project_config):
+        return False
+    import json
+
+    from circuit_breaker.breaker.config import DEFAULTS
+
+    files.folder(where.home)
+    beside = f"{where.project_config}.{files.system.getpid()}.tmp"
+    try:
+        files.append(beside, json.dumps(DEFAULTS, indent=2).encode("ascii") + b"\n")
+        copies.name(beside, where.project_config)
+    except FileExistsError:
+        return False  # another session was faster
+    finally:
+        files.remove(beside)
+    return True
+
+
+def interpreter(where: Places) -> str:
+    """Pin the interpreter that runs us for the other hooks: the real one, never one inside the project. Its path, "" for none."""
+    import os
+
+    asked = getattr(sys, "_base_executable", "") or sys.executable or ""
+    found = os.path.realpath(asked) if asked else ""
+    inside = any(
+        found.startswith(folder.rstrip("/") + "/")
+        for folder in (where.project, os.path.realpath(where.project))
+    )
+    pin = where.runtime + "/python"
+    if not os.path.isabs(found) or "\n" in found or inside or not os.access(found, os.X_OK):
+        return ""
+    line = found.encode("utf-8", "surrogateescape") + b"\n"
+    if files.read(pin, 1 << 14) != line:
+        files.folder(where.runtime)
+        files.replace(pin, line)
+    return found
+
+
+def arm_right(where: Places, session_id: str) -> None:
+    """Make the marker of a session that goes on agree with its memory: named lanes are those with a live circuit."""
+    folder = store.session_folder(where, session_id)
+    if not files.exists(folder):
+        return
+    with files.Lock(f"{folder}/{store.LOCK_FILE}"):
+        session, lanes = store.peek(where, folder.rpartition("/")[2])
+        for name, memory in lanes.items():
+            store.keep_armed(where, session_id, name, store.is_live(memory))
+        store.keep_armed(where, session_id, store.SESSION_WIDE, store.is_live(session))
+
+
+def old_sessions(
+    where: Places, days: int, now: float, running: str, most: float = float("inf")
+) -> tuple[list[tuple[str, float]], float]:
+    """The folders of sessions that no hook has written to for `days` (0: none), each with its days, and when the next is due.
+
+    Raises survey.TooMany when there are more than `most` sessions, OSError when the folder cannot be listed.
+    """
+    old: list[tuple[str, float]] = []
+    due, age, count = retention.NEVER, days * retention.DAY or retention.NEVER, 0
+    try:
+        listing = files.system.scandir(where.sessions)
+    except FileNotFoundError:
+        return old, due
+    with listing:
+        for entry in listing:
+            count += 1
+            if count > most:
+                raise survey.TooMany(where.sessions)
+            try:
+                info = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if entry.name == safe_name(running) or info.st_mode & 0o170000 != 0o040000:
+                continue
+            if now - info.st_mtime < age:  # the folder's own: a file that is replaced in it shows here
+                due = min(due, info.st_mtime + age)
+            else:
+                old.append((entry.path, (now - info.st_mtime) / retention.DAY))
+    return old, due
+
+
+def forget(folder: str, before: float) -> int:
+    """Remove one session's memory unless something in it is younger than `before`, is no file, or somebody holds its lock.
+
+    -> bytes of it, at least 1; 0 when it stays.
+    """
+    try:
+        names = files.system.listdir(folder)
+        infos = [files.system.lstat(f"{folder}/{name}") for name in names]
+        if any(info.st_mtime > before or not retention.regular(info) for info in infos):
+            return 0
+        with files.Lock(f"{folder}/{store.LOCK_FILE}", 0.001):
+            for name in sorted({*names, store.LOCK_FILE}, key=lambda name: name == store.LOCK_FILE):
+                files.remove(f"{folder}/{name}")
+            files.system.rmdir(folder)
+    except (OSError, ValueError):
+        return 0  # in use, written to at this moment, or gone
+    return max(1, sum(info.st_size for info in infos))
+
+
+def markers(where: Places, now: float, running: str) -> int:
+    """Remove the markers that name no session whose memory is there. How many."""
+    gone = 0
+    try:
+        names = files.system.listdir(where.armed)
+    except FileNotFoundError:
+        return 0
+    for name in names:
+        path = f"{where.armed}/{name}"
+        try:
+            if name == running or "." in name or now - files.system.lstat(path).st_mtime < retention.HOUR:
+                continue
+            lines = (files.read(path, 1 << 20) or b"").decode("utf-8", "replace").split("\n")
+        except OSError:
+            continue  # no marker of ours
+        sessions = {line.partition("/")[0] for line in lines if "/" in line}
+        if not any(session and files.exists(f"{where.sessions}/{session}") for session in sessions):
+            files.remove(path)
+            gone += 1
+    return gone
+
+
+def old_notes(where: Places, now: float) -> None:
+    """Remove the janitor's notes about homes that no session has started in for a month: losing one costs one look."""
+    folder = where.runtime + "/janitor"
+    try:
+        names = files.system.listdir(folder)
+    except OSError:
+        return
+    for name in names:
+        info = files.system.lstat(f"{folder}/{name}")
+        if (
+            name.endswith(".json")
+            and retention.regular(info)
+            and now - info.st_mtime > NOTE_DAYS * retention.DAY
+        ):
+            files.remove(f"{folder}/{name}")
+
+
+def session_folders(where: Places) -> list[str]:
+    """The folders of the sessions' memory."""
+    try:
+        names = files.system.listdir(where.sessions)
+    except FileNotFoundError:
+        return []
+    return [path for name in names if survey.real_folder(path := f"{where.sessions}/{name}")]
+
+
+def scraps(folders: list[str], now: float) -> int:
+    """Remove what killed processes left in these folders of ours, an hour after. How many."""
+    gone = 0
+    for folder in folders:
+        try:
+            names = files.system.listdir(folder)
+        except OSError:
+            continue
+        for name in names:
+            stem, _, number = name[:-4].rpartition(".")
+            if name[-4:] != ".tmp" or not (stem and number.isascii() and number.isdigit()):
+                continue
+            info = files.system.lstat(f"{folder}/{name}")
+            if (
+                retention.regular(info)
+                and now - info.st_mtime >= retention.HOUR
+                and not survey.alive(int(number))
+            ):
+                files.remove(f"{folder}/{name}")
+                gone += 1
+    return gone

@@ -1,0 +1,89 @@
+"""What do /circuit-status and /reset-circuit answer? Without a model request, for their own session."""
+
+from __future__ import annotations
+
+import shlex
+
+from circuit_breaker.runtime import json, status
+from circuit_breaker.runtime.protocol import Payload, text_of
+from circuit_breaker.words.status import status_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from circuit_breaker.breaker.config import Config
+    from circuit_breaker.runtime.home import Places
+
+
+STATUS_USAGE = "Usage: /circuit-status [--memory] [--json] [--circuit NAME]"
+RESET_USAGE = "Usage: /reset-circuit --all | --circuit NAME   (NAME as /circuit-status shows it)"
+
+
+def answer(
+    payload: Payload, where: Places, config: Config, env: Mapping[str, str], now: float
+) -> dict[str, Any] | None:
+    """Block the expansion with the text a person asked for; None for a command that is not ours."""
+    name = text_of(payload.fields, "command_name").rpartition(":")[2]
+    words = _words(text_of(payload.fields, "command_args"))
+    plain = "NO_COLOR" in env
+    if name == "circuit-status":
+        return {"decision": "block", "reason": _status(words, payload.session, where, config, now, plain)}
+    if name == "reset-circuit":
+        return {"decision": "block", "reason": _reset(words, payload.session, where, config)}
+    return None
+
+
+def _words(arguments: str) -> list[str]:
+    try:
+        return shlex.split(arguments)
+    except ValueError:  # an open quote
+        return arguments.split()
+
+
+def _circuit(words: list[str]) -> str | None:
+    """The NAME after --circuit, which may hold spaces; "" when it is missing, None without the option."""
+    if "--circuit" not in words:
+        return None
+    rest = words[words.index("--circuit") + 1 :]
+    name = []
+    for word in rest:
+        if word.startswith("--"):
+            break
+        name.append(word)
+    return " ".join(name)
+
+
+def _status(words: list[str], session: str, where: Places, config: Config, now: float, plain: bool) -> str:
+    which = _circuit(words)
+    known = {"--memory", "--json", "--plain", "--circuit"}
+    if which == "" or any(word.startswith("-") and word not in known for word in words):
+        return STATUS_USAGE
+    facts = status.collect(where, config, now, session)
+    from circuit_breaker.janitor import disk_usage
+
+    facts["memory"] = disk_usage.memory_facts(where, config)
+    if which is not None:
+        found = status.only(facts, which)
+        if found is None:
+            return f"No circuit is called {which}. {STATUS_USAGE}"
+        facts = found
+    if "--json" in words:
+        return json.dump(facts).decode("ascii")
+    text = status_text(facts, plain or "--plain" in words)
+    if "--memory" in words:
+        text += "\n\n" + disk_usage.memory_report(where, config, now, plain)
+    return text
+
+
+def _reset(words: list[str], session: str, where: Places, config: Config) -> str:
+    which = _circuit(words)
+    if ("--all" in words) == (which is not None) or which == "":
+        return RESET_USAGE
+    closed = status.reset(where, config, session, which or "")
+    if closed:
+        return "Reset to CLOSED: " + ", ".join(closed)
+    if which:
+        return f"No open circuit is called {which}. /circuit-status shows them."
+    return "Nothing to reset: no circuit is open in this session."

@@ -1,0 +1,160 @@
+"""Where do things live? The runtime folder, the home of what people look at, the config files."""
+
+from __future__ import annotations
+
+import sys
+
+from circuit_breaker.breaker.config import OPTION, Config, build, is_untouched
+from circuit_breaker.runtime import files, json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+NAME = "claude-circuit-breaker"
+CONFIG = "circuit_breaker_config.json"
+STATE = "circuit_breaker_state.json"
+INCIDENTS = "circuit_breaker_incidents.jsonl"
+
+
+class Places:
+    """runtime: R of the interface ("" when it cannot be told); home: config, state, incidents, archives of this project;
+    project: the session's project folder; user_config: the person's config file; user: $HOME."""
+
+    __slots__ = ("runtime", "home", "project", "user_config", "user")
+
+    def __init__(self, runtime: str, home: str, project: str, user_config: str, user: str) -> None:
+        self.runtime, self.home, self.project = runtime, home, project
+        self.user_config, self.user = user_config, user
+
+    @property
+    def sessions(self) -> str:
+        return self.runtime + "/sessions"
+
+    @property
+    def armed(self) -> str:
+        return self.runtime + "/armed"
+
+    @property
+    def errors(self) -> str:
+        return self.runtime + "/errors.log"
+
+    @property
+    def project_config(self) -> str:
+        return f"{self.home}/{CONFIG}"
+
+
+def environment() -> Mapping[str, str]:
+    """The process's environment. `os` costs a quarter of a start: a hook has not imported it."""
+    os = sys.modules.get("os")
+    if os is not None:
+        return os.environ
+    return {
+        key.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape")
+        for key, value in files.system.environ.items()
+    }
+
+
+def places(env: Mapping[str, str], cwd: str = "") -> Places:
+    """Where this process's files are. `cwd` serves where the host did not name the project (a terminal).
+
+    Raises files.Refused when neither CIRCUIT_BREAKER_HOME nor XDG_STATE_HOME nor HOME is an absolute path: the registered
+    shell line reads the same three, and a relative folder would lie wherever the model's `cd` has led.
+    """
+    runtime = runtime_folder(env)
+    user = env.get("HOME", "")
+    project = env.get("CLAUDE_PROJECT_DIR", "") or _project_of(cwd or files.system.getcwd(), user, runtime)
+    project = project.rstrip("/") or "/"
+    own = env.get("CIRCUIT_BREAKER_HOME", "")
+    beside = project + "/.claude/memory"
+    if own:
+        home = runtime
+    elif files.exists(f"{beside}/{CONFIG}"):
+        home = beside
+    else:
+        home = f"{runtime}/projects/{slug(project)}"
+    return Places(runtime, home, project, user_config(env), user)
+
+
+def runtime_folder(env: Mapping[str, str]) -> str:
+    """R: CIRCUIT_BREAKER_HOME, else XDG_STATE_HOME or HOME/.local/state with our name."""
+    own = env.get("CIRCUIT_BREAKER_HOME", "")
+    base = env.get("XDG_STATE_HOME", "") or (env.get("HOME", "") and env["HOME"] + "/.local/state")
+    path = own or (base and f"{base}/{NAME}")
+    if not _absolute(path):
+        raise files.Refused(0, "set HOME or CIRCUIT_BREAKER_HOME to an absolute path", path)
+    return path.rstrip("/") or "/"
+
+
+def user_config(env: Mapping[str, str]) -> str:
+    """The person's config file, where platformdirs' user_config_path names it; "" where there is no HOME."""
+    if sys.platform == "win32":
+        base = env.get("LOCALAPPDATA", "")
+        return base and f"{base}\\{NAME}\\{NAME}\\config.json"
+    user = env.get("HOME", "")
+    if sys.platform == "darwin":
+        return user and f"{user}/Library/Application Support/{NAME}/config.json"
+    xdg = env.get("XDG_CONFIG_HOME", "").strip()
+    base = xdg or (user and user + "/.config")
+    return base and f"{base}/{NAME}/config.json"
+
+
+def configuration(where: Places, env: Mapping[str, str]) -> Config:
+    """The merged configuration: defaults, the person's file, the project's file, the plugin's options. Never raises."""
+    layers: list[tuple[str, object]] = []
+    unreadable: list[str] = []
+    for name, path in (("user file", where.user_config), ("project file", where.project_config)):
+        try:
+            data = files.read(path, 1 << 20) if path else None
+            if data is not None and not is_untouched(data):
+                layers.append((f"{name} {path}", json.parse(data)))
+        except (OSError, ValueError) as error:
+            unreadable.append(f"{path}: not used: {error}")
+    if any(name.startswith(OPTION) for name in env):
+        from circuit_breaker.breaker.config import option_layer
+
+        layers.append(("plugin options", option_layer(env)))
+    config = build(layers)
+    config.problems[:0] = unreadable
+    return config
+
+
+def safe_name(text: str, prefix: str = "") -> str:
+    """`text` as a file name: itself when it is `[A-Za-z0-9_-]{1,64}` or already such a hash, else `~` and a hash of it."""
+    if 0 < len(text) <= 64 and text.isascii() and text.replace("-", "a").replace("_", "a").isalnum():
+        return prefix + text
+    if len(text) == 13 and text[0] == "~" and text[1:].isalnum() and text.isascii():
+        return prefix + text
+    return prefix + "~" + _digest(text)
+
+
+def slug(project: str) -> str:
+    """A folder name for a project's path: readable, and different for different paths."""
+    readable = "".join(c if c.isascii() and c.isalnum() else "-" for c in project)[-48:]
+    return f"{readable}-{_digest(project)}"
+
+
+def _digest(text: str) -> str:
+    """12 hex digits, the same on every Python: the bytes as one number modulo a prime (Karp and Rabin). It tells names apart and
+    hides nothing: they are readable anyway."""
+    return f"{int.from_bytes(_FRONT + text.encode('utf-8', 'surrogatepass'), 'big') % _PRIME:012x}"
+
+
+_FRONT, _PRIME = b"circuit-breaker", 2**48 - 59  # the front: a short name takes all its digits too
+
+
+def _absolute(path: str) -> bool:
+    return path.startswith("/") or (sys.platform == "win32" and path[1:2] == ":")
+
+
+def _project_of(cwd: str, user: str, runtime: str) -> str:
+    """The nearest folder upwards with a `.claude/` (the person's own ~/.claude is the host's) or with a home of ours; else `cwd`."""
+    folder = cwd
+    while folder and folder != "/":
+        if folder != user and files.is_folder(folder + "/.claude"):
+            return folder
+        if files.exists(f"{runtime}/projects/{slug(folder)}"):
+            return folder
+        folder = folder.rpartition("/")[0]
+    return cwd

@@ -1,0 +1,107 @@
+"""What does one hook process do? stdin -> event -> step -> stdout. The one place that fails open."""
+
+from __future__ import annotations
+
+import time
+
+from circuit_breaker.breaker import model, policy
+from circuit_breaker.runtime import error_log, files, home, incidents, json, protocol, store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from circuit_breaker.breaker.config import Config
+    from circuit_breaker.breaker.memory import Lane, Session
+    from circuit_breaker.breaker.model import Ask, Decision, Transition
+    from circuit_breaker.runtime.home import Places
+
+
+PAYLOAD_MAX = 1 << 26  # 64 MB: more than any host sends
+
+
+def serve(name: str, data: bytes | None = None) -> None:
+    """Answer one hook call and end the process: exit code 0, at most one JSON object on stdout, whatever happens.
+
+    `data`: the payload, where somebody has read it from stdin already.
+    """
+    answer = b""
+    try:
+        found = answer_to(name, _stdin() if data is None else data, home.environment(), time.time())
+        answer = json.dump(found) if found else b""
+    except BaseException as error:  # noqa: BLE001 - the call goes through, whatever is wrong with us
+        error_log.note(f"{name}: {type(error).__name__}: {error}")
+    try:
+        if answer:
+            files.write_all(1, answer)
+    finally:
+        files.system._exit(0)  # skips the interpreter's tear-down, a fifth of a start
+
+
+def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | None:
+    """The answer of hook `name` to one payload; None is silence. Raises ValueError, OSError."""
+    payload = protocol.parse(data, env.get("CLAUDE_CODE_SESSION_ID", ""))
+    where = home.places(env, payload.cwd)
+    config = home.configuration(where, env)
+    if name == "janitor":
+        from circuit_breaker.janitor import session_start
+
+        return session_start.session_start(payload.fields, where, env, config, now)
+    if name == "command":
+        from circuit_breaker.runtime import commands
+
+        return commands.answer(payload, where, config, env, now)
+    if not config.enabled or not payload.session:
+        return None
+    event: Any = protocol.event_of(payload, config.bypass_keyword)
+    if event is None:
+        return None
+    lane = payload.lane
+    if event.KIND == model.ASK:
+        _complete(event, payload, where, config, env)
+    if payload.event == "UserPromptSubmit" and store.armed_lanes(where, payload.session):
+        store.correct_marker(where, payload.session)
+
+    def decide(session: Session, memory: Lane) -> tuple[Session, Lane, tuple[Decision, list[Transition]]]:
+        _look_up_origin(session, event, payload)
+        session, memory, decision, transitions = policy.step(session, memory, event, config, now, lane)
+        if session.home != where.home:
+            session = session.but(home=where.home)
+        return session, memory, (decision, transitions)
+
+    (decision, transitions), set_aside = store.update(where, payload.session, lane, decide)
+    answer = protocol.render(decision, payload.event)
+    for sentence in set_aside:
+        error_log.note(sentence)
+    if transitions:
+        incidents.tell(where, payload.session, transitions)
+    return answer
+
+
+def _complete(event: Ask, payload: protocol.Payload, where: Places, config: Config, env: Any) -> None:
+    """What only the world knows about a call: is the session armed, what must be guarded, how long may it run."""
+    event.armed = bool(store.armed_lanes(where, payload.session))
+
+
+def _look_up_origin(session: Session, event: Any, payload: protocol.Payload) -> None:
+    """Once a prompt: what the transcript says of who wrote it. Only where something hangs on it: a gate, or a bypass."""
+    if session.origin or not session.person or not hasattr(event, "origin"):
+        return
+    if payload.event != "PreToolUse" and session.bypass != payload.prompt:
+        return
+    from circuit_breaker.runtime import prompt_source
+
+    event.origin = prompt_source.awaited(payload.transcript, session.person, 1.0 if session.bypass else 0.0)
+
+
+def _stdin() -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        chunk = files.system.read(0, 1 << 16)
+        if not chunk:
+            return b"".join(chunks)
+        size += len(chunk)
+        if size > PAYLOAD_MAX:
+            raise ValueError("a payload of more than 64 MB")
+        chunks.append(chunk)

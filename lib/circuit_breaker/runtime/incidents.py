@@ -1,0 +1,135 @@
+"""What happened, for people and other programs? The incident log and the published state file."""
+
+from __future__ import annotations
+
+import time
+
+from circuit_breaker.breaker.model import CLOSED
+from circuit_breaker.runtime import error_log, files, json, store
+from circuit_breaker.runtime.home import INCIDENTS, STATE, Places
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from circuit_breaker.breaker.model import Circuit, Transition
+
+
+VERSION = 1
+PUBLISHED_MAX = 40  # circuits in the state file (under 20 kB), the newest ones
+SESSIONS_MAX = 200  # armed sessions that are looked at for it
+UNLOGGED = "warning"  # a telling is for the model; only `replay` lists it
+
+
+def tell(where: Places, session_id: str, transitions: list[Transition]) -> None:
+    """Incidents are for people: a disk that refuses them does not cost the decision."""
+    try:
+        record(where, session_id, transitions)
+    except (OSError, ValueError) as error:
+        error_log.note(f"incident not recorded: {error}")
+    for transition in transitions:
+        if transition.event == "ending":
+            error_log.stderr(f"{transition.circuit}: {transition.cause}")
+
+
+def record(where: Places, session_id: str, transitions: list[Transition]) -> None:
+    """Append what is worth reading to the incident log, one JSON object a line, and publish the state. Raises OSError."""
+    lines = [_line(session_id, t) for t in transitions if t.event != UNLOGGED]
+    if not lines:
+        return
+    files.folder(where.home)
+    files.append(f"{where.home}/{INCIDENTS}", b"".join(lines))
+    publish(where)
+
+
+def _line(session_id: str, transition: Transition) -> bytes:
+    return (
+        json.dump(
+            {
+                "t": round(transition.at, 3),
+                "event": transition.event,
+                "circuit": transition.circuit,
+                "before": transition.before,
+                "after": transition.after,
+                "session": session_id,
+                "agent": transition.lane or None,
+                "cause": transition.cause,
+                "calls": transition.calls,
+                "cooldown": transition.cooldown,
+                "level": transition.level,
+            }
+        )
+        + b"\n"
+    )
+
+
+def publish(where: Places) -> None:
+    """Rebuild the state file from the armed sessions of this home. Nothing of ours reads it back.
+
+    Of many who wait, the next one writes for all: the file's time is the moment its writer began to look.
+    """
+    path, asked = f"{where.home}/{STATE}", time.time_ns()
+    with files.Lock(f"{where.home}/.publish.lock"):
+        begun = time.time_ns()
+        if asked < _published(path) <= begun:
+            return
+        circuits = [
+            {"session": session, "agent": agent or None, **facts(circuit)}
+            for session, agent, circuit in live_circuits(where)
+        ]
+        circuits.sort(key=lambda circuit: circuit["opened_at"], reverse=True)
+        document = {"version": VERSION, "circuits": circuits[:PUBLISHED_MAX], "total": len(circuits)}
+        files.replace(path, json.dump(document) + b"\n")
+        files.system.utime(path, ns=(begun, begun))
+
+
+def _published(path: str) -> int:
+    try:
+        return files.system.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def facts(circuit: Circuit) -> dict[str, Any]:
+    """A circuit for other programs: names as in `status --json`."""
+    return {
+        "circuit": circuit.name,
+        "rule": circuit.rule,
+        "subject": circuit.subject,
+        "state": circuit.state,
+        "level": circuit.level,
+        "trips": circuit.trips,
+        "retry_at": None if circuit.retry_at is None else round(circuit.retry_at, 3),
+        "cause": circuit.cause,
+        "count": circuit.count,
+        "opened_at": round(circuit.opened_at, 3),
+    }
+
+
+def live_circuits(where: Places) -> list[tuple[str, str, Circuit]]:
+    """(session folder, agent, circuit) of every circuit that is not CLOSED, in the armed sessions of this home."""
+    try:
+        names = files.system.listdir(where.armed)
+    except FileNotFoundError:
+        return []
+    sessions: set[str] = set()
+    for name in names[:SESSIONS_MAX]:
+        try:
+            data = files.read(f"{where.armed}/{name}", 1 << 20) or b""
+        except files.Refused:
+            continue
+        sessions.update(
+            line.partition("/")[0] for line in data.decode("utf-8", "replace").split("\n") if "/" in line
+        )
+    found = []
+    for folder in sorted(sessions):
+        try:
+            session, lanes = store.peek(where, folder)
+        except OSError:
+            continue
+        if session.home and session.home != where.home:
+            continue
+        for name, memory in [("", session), *lanes.items()]:
+            agent = "" if name in ("", store.MAIN_FILE) else name[len(store.AGENT_PREFIX) : -len(".json")]
+            found += [(folder, agent, c) for c in memory.circuits.values() if c.state != CLOSED]
+    return found

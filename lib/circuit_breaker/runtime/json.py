@@ -1,0 +1,76 @@
+"""How does JSON become values and values JSON, without the price of `json`'s `re`?
+
+`_json` is the C half of the standard library's `json`; where it is missing, `json` itself serves.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+try:
+    import _json
+except ImportError:  # an interpreter without the C half
+    _json = None  # type: ignore[assignment]
+_BLANKS = " \t\r\n"
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+# What the C scanner asks its caller for: the strict reading of `json.JSONDecoder`, NaN and infinities refused.
+_Namespace: Any = type(sys.implementation)  # types.SimpleNamespace: a class of our own is made at every start
+_STRICT = _Namespace(
+    strict=True,
+    object_hook=None,
+    object_pairs_hook=None,
+    parse_float=float,
+    parse_int=int,
+    parse_constant=_no_constant,
+    memo={},
+)
+
+
+def parse(data: bytes | str) -> Any:
+    """The value of one JSON text (UTF-8 bytes, a BOM is tolerated). Raises ValueError, also for nesting too deep."""
+    text = data if isinstance(data, str) else data.decode("utf-8")
+    text = text.lstrip("\ufeff").strip(_BLANKS)
+    try:
+        if _json is None:
+            import json
+
+            return json.loads(text, parse_constant=_no_constant)
+        value, end = _json.make_scanner(_STRICT)(text, 0)
+    except StopIteration as stop:
+        raise ValueError(f"not JSON at character {stop.value}") from None
+    except RecursionError:
+        raise ValueError("JSON nested too deeply") from None
+    except SystemError:  # 3.10 and 3.11 have no error to raise while `json.decoder` is not imported
+        raise ValueError("not JSON") from None
+    if end != len(text):
+        raise ValueError(f"more than one JSON value (character {end})")
+    return value
+
+
+def dump(value: Any) -> bytes:
+    """`value` as one line of ASCII JSON. Raises ValueError for what JSON cannot say (NaN, foreign types, nesting without end)."""
+    try:
+        if _json is None:
+            import json
+
+            return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+        encode = _json.make_encoder(
+            None, _refuse, _json.encode_basestring_ascii, None, ":", ",", False, False, False
+        )
+        return "".join(encode(value, 0)).encode("ascii")
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _refuse(value: object) -> object:
+    raise ValueError(f"{type(value).__name__} is not JSON")

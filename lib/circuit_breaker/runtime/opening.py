@@ -1,0 +1,50 @@
+"""Is there anything at all to do or say at session start? The cheap answer first: mostly there is not."""
+
+from __future__ import annotations
+
+import time
+
+from circuit_breaker.janitor import stamp
+from circuit_breaker.runtime import files, home, json
+
+_GOES_ON = ("resume", "compact")  # sources of a session that has a memory already: its marker is looked at
+
+
+def serve(name: str) -> None:
+    """Answer SessionStart and end the process: silently where nothing is due, else through the hook's own door."""
+    data = _stdin()
+    if data is not None and quiet(data):
+        files.system._exit(0)  # skips the interpreter's tear-down
+    from circuit_breaker.runtime import hook  # the engine, and the one place that fails open
+
+    hook.serve(name, data)
+
+
+def quiet(data: bytes) -> bool:
+    """Is it certain that this session start asks for nothing? Any doubt is a no."""
+    try:
+        payload = json.parse(data)
+        session, cwd = payload["session_id"], payload["cwd"]
+        if not isinstance(session, str) or not isinstance(cwd, str) or payload.get("source") in _GOES_ON:
+            return False
+        env = home.environment()
+        where = home.places(env, cwd)
+        config = home.configuration(where, env)
+        return not config.weakened and stamp.settled(stamp.load(where), where, config, time.time(), session)
+    except (AttributeError, KeyError, TypeError, ValueError, OSError):
+        return False  # the hook comes upon the same and says so
+    except (ImportError, NameError, SyntaxError):
+        return False  # a module that is torn or half updated
+
+
+def _stdin() -> bytes | None:
+    """What the host sent; None when it cannot be read: the hook meets the same trouble and says so."""
+    chunks: list[bytes] = []
+    try:
+        while True:
+            chunk = files.system.read(0, 1 << 16)
+            if not chunk:
+                return b"".join(chunks)
+            chunks.append(chunk)
+    except OSError:
+        return None

@@ -1,0 +1,239 @@
+"""What do Claude Code's payloads say, and how is it answered? The only file that knows the host's field names."""
+
+from __future__ import annotations
+
+from circuit_breaker.breaker import model
+from circuit_breaker.breaker.model import (
+    ALLOW,
+    DENIED,
+    DENY,
+    END,
+    FAILED,
+    INTERRUPTED,
+    INVALID,
+    LAUNCHED,
+    MAIN,
+    OK,
+    TELL,
+    Decision,
+)
+from circuit_breaker.runtime import json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Union
+
+    from circuit_breaker.breaker.model import Ask, Prompt, Reported, Result, Stopped, Turn
+
+    Event = Union[Ask, Reported, Turn, Prompt, Stopped]
+
+
+# The host's own refusals as the model sees them in PostToolBatch: (begins with, contains). Recorded on 2.1.197 and 2.1.330.
+REFUSALS = (
+    ("Permission to use ", " has been denied"),
+    ("Permission for this ", " denied"),
+    ("Claude requested permissions to ", "haven't granted it yet"),
+    ("PreToolUse:", " hook error: "),
+    ("Hook PreToolUse:", " denied this tool"),
+    ("The user doesn't want to proceed with this tool use", ""),
+    ("The user doesn't want to take this action right now", ""),
+    ("User rejected tool use", ""),
+)
+LAUNCHES = (
+    "Command running in background with ID:",
+    "Command was manually backgrounded",
+    "Async agent launched",
+)
+NOTIFICATION = "<task-notification>"
+MANAGED = (
+    "/etc/claude-code/managed-settings.json",
+    "/Library/Application Support/ClaudeCode/managed-settings.json",
+)
+
+
+class Payload:
+    """The parts of a hook payload that say where it belongs; `fields` is the whole object."""
+
+    __slots__ = ("fields", "event", "session", "lane", "cwd", "prompt", "transcript")
+
+    def __init__(self, fields: dict[str, Any], default_session: str = "") -> None:
+        self.fields = fields
+        self.event = text_of(fields, "hook_event_name")
+        self.session = text_of(fields, "session_id") or default_session
+        self.lane = text_of(fields, "agent_id") or MAIN
+        self.cwd = text_of(fields, "cwd")
+        self.prompt = text_of(fields, "prompt_id")
+        self.transcript = text_of(fields, "transcript_path")
+
+
+def text_of(fields: dict[str, Any], name: str) -> str:
+    """A field that must be a string; "" when it is missing. Raises ValueError for any other type."""
+    value = fields.get(name, "")
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ValueError(f"{name}: expected a string, got {type(value).__name__}")
+    return value
+
+
+def parse(data: bytes | str, default_session: str = "") -> Payload:
+    """A payload from stdin. Raises ValueError for anything that is not one JSON object with fields of the right types."""
+    fields = json.parse(data)
+    if not isinstance(fields, dict):
+        raise ValueError(f"the payload is no JSON object but {type(fields).__name__}")
+    return Payload(fields, default_session)
+
+
+def event_of(payload: Payload, keyword: str) -> Event | None:
+    """The event of core.model that a payload stands for; None for what no rule looks at."""
+    fields, lane, prompt = payload.fields, payload.lane, payload.prompt
+    name = payload.event
+    if name == "PostToolBatch":
+        return model.Turn(results=_batch(fields), cwd=payload.cwd, prompt=prompt, lane=lane)
+    if name == "PreToolUse":
+        return model.Ask(
+            id=text_of(fields, "tool_use_id"),
+            tool=text_of(fields, "tool_name"),
+            input=fields.get("tool_input"),
+            cwd=payload.cwd,
+            prompt=prompt,
+            lane=lane,
+        )
+    if name in ("PostToolUseFailure", "PostToolUse"):
+        return _reported(payload)
+    if name == "UserPromptSubmit":
+        text = text_of(fields, "prompt")
+        return model.Prompt(
+            id=prompt, person=not text.startswith(NOTIFICATION), bypass=says(text, keyword), cwd=payload.cwd
+        )
+    if name in ("Stop", "SubagentStop"):
+        return model.Stopped(again=fields.get("stop_hook_active") is True, prompt=prompt, lane=lane)
+    if not name and "tool_name" in fields:
+        return _by_hand(fields, lane)
+    return None
+
+
+def says(prompt: str, keyword: str) -> bool:
+    """Is the keyword the whole first line of the prompt, exact case?"""
+    return prompt.split("\n", 1)[0].rstrip() == keyword
+
+
+def _batch(fields: dict[str, Any]) -> list[Result]:
+    calls = fields.get("tool_calls")
+    if not isinstance(calls, list):
+        raise ValueError("tool_calls: expected a list")
+    results = []
+    for call in calls:
+        if not isinstance(call, dict):
+            raise ValueError("tool_calls: expected objects")
+        tool, given, text = (
+            text_of(call, "tool_name"),
+            call.get("tool_input"),
+            response_text(call.get("tool_response")),
+        )
+        results.append(
+            model.Result(
+                id=text_of(call, "tool_use_id"), tool=tool, input=given, hint=hint(given, text), text=text
+            )
+        )
+    return results
+
+
+def hint(given: object, text: str) -> str:
+    """What a result's text alone suggests; what was reported before the batch counts more (policy 2)."""
+    if text.startswith("<tool_use_error>"):
+        return INVALID
+    if text.startswith(LAUNCHES) or (isinstance(given, dict) and given.get("run_in_background") is True):
+        return LAUNCHED
+    if text.startswith(_REFUSAL_BEGINNINGS) and any(text.startswith(a) and b in text for a, b in REFUSALS):
+        return DENIED
+    return OK
+
+
+_REFUSAL_BEGINNINGS = tuple(beginning for beginning, _ in REFUSALS)
+
+
+def _reported(payload: Payload) -> Reported:
+    fields, name = payload.fields, payload.event
+    tool, given = text_of(fields, "tool_name"), fields.get("tool_input")
+    if name == "PostToolUseFailure":
+        kind = INTERRUPTED if fields.get("is_interrupt") is True else FAILED
+        text = text_of(fields, "error")
+        if kind == FAILED and text.startswith("<tool_use_error>"):
+            kind = INVALID
+    else:
+        response = fields.get("tool_response")
+        launched = isinstance(response, dict) and (
+            response.get("backgroundTaskId") or response.get("status") == "async_launched"
+        )
+        kind, text = (LAUNCHED if launched else OK), response_text(response)
+    return model.Reported(
+        id=text_of(fields, "tool_use_id"),
+        tool=tool,
+        input=given,
+        kind=kind,
+        text=text,
+        cwd=payload.cwd,
+        prompt=payload.prompt,
+        lane=payload.lane,
+    )
+
+
+def _by_hand(fields: dict[str, Any], lane: str) -> Turn:
+    """The line people test with by hand: {"tool_name", "tool_result": {"isError"}, "session_id", "turn_count"}. Each is a turn."""
+    outcome = fields.get("tool_result")
+    failed = isinstance(outcome, dict) and outcome.get("isError") is True
+    given, text = (
+        fields.get("tool_input"),
+        response_text(outcome.get("content") if isinstance(outcome, dict) else outcome),
+    )
+    result = model.Result(
+        id="", tool=text_of(fields, "tool_name"), input=given, hint=FAILED if failed else OK, text=text
+    )
+    return model.Turn(results=[result], cwd=text_of(fields, "cwd"), lane=lane)
+
+
+def response_text(response: object) -> str:
+    """What a tool returned, as text: a string, content blocks, or a tool's own object (PostToolUse)."""
+    if isinstance(response, str):
+        return response
+    if response is None:
+        return ""
+    if isinstance(response, list):
+        return "\n".join(_block_text(block) for block in response)
+    if isinstance(response, dict) and isinstance(response.get("stdout"), str):
+        errors = response.get("stderr")
+        return response["stdout"] + ("\n" + errors if isinstance(errors, str) and errors else "")
+    return json.dump(response).decode("ascii")
+
+
+def _block_text(block: object) -> str:
+    if isinstance(block, dict) and isinstance(block.get("text"), str):
+        return str(block["text"])
+    return block if isinstance(block, str) else json.dump(block).decode("ascii")
+
+
+def render(decision: Decision, event: str) -> dict[str, Any] | None:
+    """The answer for stdout; None (print nothing) when all is well."""
+    if decision.verdict == ALLOW:
+        return None
+    if decision.verdict == DENY:
+        return {
+            "hookSpecificOutput": {
+                "hookEventName": "PreToolUse",
+                "permissionDecision": "deny",
+                "permissionDecisionReason": decision.text,
+            }
+        }
+    if decision.verdict == END:
+        return {"continue": False, "stopReason": decision.text, "systemMessage": decision.text}
+    if decision.verdict == TELL and event in ("PreToolUse", "PostToolBatch"):
+        return {"hookSpecificOutput": {"hookEventName": event, "additionalContext": decision.text}}
+    return None
+
+
+def settings_paths(user: str, config_dir: str, project: str) -> tuple[str, ...]:
+    """The host's settings files that may hold our registrations."""
+    base = config_dir or (user and user + "/.claude")
+    personal = (f"{base}/settings.json", f"{base}/settings.local.json") if base else ()
+    return (*personal, f"{project}/.claude/settings.json", f"{project}/.claude/settings.local.json", *MANAGED)

@@ -1,0 +1,279 @@
+"""How is a session's memory kept on disk? One lock a session, one file a lane, read, decided on and replaced as one act.
+
+Which sessions is the gate awake for? The marker `R/armed/SESSION`, one line for each lane with a live circuit.
+
+Changed under the session's lock only. Arming too much costs one start; arming too little is a fault.
+
+What do all lanes of a session remember, and does the marker name those with a live circuit?
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.breaker import model
+from circuit_breaker.breaker.memory import Lane, Session, packed
+from circuit_breaker.breaker.model import CLOSED, Record
+from circuit_breaker.runtime import files, json
+from circuit_breaker.runtime.home import Places, safe_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    Kind = TypeVar("Kind", bound=Record)
+
+
+VERSION = 2
+MEMORY_MAX = 1 << 16  # bytes of one memory file (interface: bounded, 64 kB at most)
+MAIN_FILE, AGENT_PREFIX, SESSION_FILE, LOCK_FILE = "main.json", "agent-", "session.json", "lock"
+
+
+def lane_file(lane: str) -> str:
+    """The file name of a lane's memory."""
+    return MAIN_FILE if not lane else safe_name(lane, AGENT_PREFIX) + ".json"
+
+
+def session_folder(where: Places, session_id: str) -> str:
+    """The folder of a session's memory."""
+    return f"{where.sessions}/{safe_name(session_id)}"
+
+
+def update(
+    where: Places,
+    session_id: str,
+    lane_name: str,
+    decide: Callable[[Session, Lane], tuple[Session, Lane, Any]],
+) -> tuple[Any, list[str]]:
+    """Read the session's and the lane's memory, hand them to `decide`, write what it changed, arm or disarm; all under the lock.
+
+    -> (what `decide` returned third, sentences about memory that could not be read and was set aside). Raises OSError.
+    """
+    return update_folder(where, session_id, lane_file(lane_name), decide)
+
+
+def update_folder(
+    where: Places,
+    session_id: str,
+    lane_name: str,
+    decide: Callable[[Session, Lane], tuple[Session, Lane, Any]],
+) -> tuple[Any, list[str]]:
+    """`update` for a lane by the name of its file."""
+    folder = session_folder(where, session_id)
+    for needed in (where.runtime, where.sessions, folder):
+        files.folder(needed)
+    faults: list[str] = []
+    with files.Lock(f"{folder}/{LOCK_FILE}"):
+        session_path, lane_path = f"{folder}/{SESSION_FILE}", f"{folder}/{lane_name}"
+        session = _load(session_path, Session, faults)
+        lane = _load(lane_path, Lane, faults)
+        new_session, new_lane, answer = decide(session, lane)
+        live = is_live(new_lane)
+        if live:  # before the memory that opens a circuit: a kill in between must not leave it unguarded
+            keep_armed(where, session_id, lane_name, True)
+        if is_live(new_session):
+            keep_armed(where, session_id, SESSION_WIDE, True)
+        if new_lane != lane:
+            files.exchange(lane_path, encode(new_lane))
+        if new_session != session:
+            files.exchange(session_path, encode(new_session))
+        keep_armed(where, session_id, lane_name, live)  # looked at again after it
+        keep_armed(where, session_id, SESSION_WIDE, is_live(new_session))
+    return answer, faults
+
+
+def is_live(memory: Lane | Session) -> bool:
+    """Is any of its circuits not CLOSED?"""
+    return any(circuit.state != CLOSED for circuit in memory.circuits.values())
+
+
+def _load(path: str, kind: type[Kind], faults: list[str]) -> Kind:
+    """The memory at `path`, empty when there is none; what is no memory of ours is set aside, so that the next event finds none."""
+    try:
+        return read(path, kind) or kind()
+    except (OSError, ValueError) as error:
+        faults.append(f"{path}: memory set aside: {error}")
+        files.system.rename(path, f"{path}.{files.system.getpid()}.broken")
+        return kind()
+
+
+def read(path: str, kind: type[Kind]) -> Kind | None:
+    """The memory at `path`, None when there is none. Raises OSError, ValueError."""
+    data = files.read(path, MEMORY_MAX * 4)
+    return None if data is None else decode(data, kind)
+
+
+def encode(memory: Lane | Session) -> bytes:
+    """Memory as JSON: only what differs from its default; streaks packed, circuits as lists in the order of their fields."""
+    document = {"v": VERSION, **_bare(memory)}
+    if "streaks" in document:
+        document["streaks"] = {
+            key: streak if streak.__class__ is str else packed(streak)
+            for key, streak in memory.streaks.items()
+        }
+    if "circuits" in document:
+        document["circuits"] = {
+            key: list(circuit.__dict__.values()) for key, circuit in memory.circuits.items()
+        }
+    return json.dump(document)
+
+
+def _bare(record: Record) -> dict[str, Any]:
+    defaults = record.FIELDS
+    return {name: value for name, value in record.__dict__.items() if value != defaults[name]}
+
+
+def decode(data: bytes, kind: type[Kind]) -> Kind:
+    """Memory from JSON. Raises ValueError when it is not ours, of another version, or has a field of the wrong type."""
+    document = json.parse(data)
+    if not isinstance(document, dict) or document.pop("v", None) != VERSION:
+        raise ValueError("not a memory of this version")
+    _check(document, kind.FIELDS)
+    if "circuits" in document:
+        document["circuits"] = _circuits(document["circuits"])
+    _check_rows(document)
+    return kind(**document)
+
+
+def _check(document: Any, fields: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise ValueError("expected an object")
+    for name, value in document.items():
+        if name not in fields:
+            raise ValueError(f"unknown field {name}")
+        default = fields[name]
+        if value.__class__ is default.__class__ or (name == "retry_at" and value is None):
+            continue
+        if default.__class__ is not float or value.__class__ is not int:
+            raise ValueError(f"{name}: {type(value).__name__} in place of {type(default).__name__}")
+    return document
+
+
+# For the rows of some fields: how long they are, and of which types in front.
+_ROWS: dict[str, tuple[int, tuple[type, ...]]] = {
+    "recent": (6, (int, int, str, str, int, int)),
+    "moves": (2, (int, int)),
+    "notes": (2, (str, str)),
+    "errors": (4, (str, int, int, int)),
+    "pending": (13, (str, str, str, str, str, str, str, str, str, bool, bool, bool, int)),
+}
+
+
+def _circuits(rows: dict[str, Any]) -> dict[str, model.Circuit]:
+    fields, found = model.Circuit.FIELDS, {}
+    types = [*map(type, fields.values())]
+    for key, row in rows.items():
+        if row.__class__ is not list or len(row) != len(types):
+            raise ValueError("a circuit of another shape")
+        found[key] = circuit = object.__new__(model.Circuit)
+        circuit.__dict__.update(zip(fields, row))
+        if [*map(type, row)] != types:
+            _check(circuit.__dict__, fields)
+    return found
+
+
+def _check_rows(document: dict[str, Any]) -> None:
+    for name, (length, types) in _ROWS.items():
+        rows = document.get(name, ())
+        for row in rows.values() if rows.__class__ is dict else rows:
+            if (
+                row.__class__ is not list
+                or len(row) != length
+                or tuple(map(type, row))[: len(types)] != types
+            ):
+                raise ValueError(f"{name}: a row of another shape")
+    for name in ("tally", "services"):
+        for row in document.get(name, {}).values():
+            if row.__class__ is not list or len(row) < 2 or not {*map(type, row)} <= {int, float}:
+                raise ValueError(f"{name}: a row of other types")
+    for name in ("seen", "written", "spawn_ids"):
+        if not {*map(type, document.get(name, ()))} <= {str}:
+            raise ValueError(f"{name}: not a list of names")
+    for name in ("streaks", "denied"):
+        if not {*map(type, document.get(name, {}).values())} <= {str}:
+            raise ValueError(f"{name}: not texts by name")
+    if len(document.get("sequence", ())) not in (0, 6):
+        raise ValueError("sequence: another shape")
+
+
+ARMED_ANY = (
+    "_any"  # where the marker of an id goes that is no safe file name; the registered line tests it too
+)
+SESSION_WIDE = "*"
+
+
+def armed_marker(where: Places, session_id: str) -> str:
+    """The marker's path."""
+    name = safe_name(session_id)
+    return f"{where.armed}/{ARMED_ANY if name[:1] == '~' else name}"
+
+
+def armed_lanes(where: Places, session_id: str) -> list[str]:
+    """The lanes the marker names, as `SESSION/LANE` file names; empty when the session is not armed."""
+    try:
+        data = files.read(armed_marker(where, session_id), 1 << 20)
+    except files.Refused:
+        return [""]  # something stands there: the gate is awake, whatever it is
+    return [] if data is None else data.decode("utf-8", "replace").split("\n")[:-1]
+
+
+def keep_armed(where: Places, session_id: str, lane: str, live: bool) -> None:
+    """Name or unname one lane of a session; the marker goes with its last line."""
+    line = f"{safe_name(session_id)}/{lane}"
+    before = armed_lanes(where, session_id)
+    if live == (line in before) and (live or before):
+        return
+    after = [known for known in before if known and known != line] + ([line] if live else [])
+    path = armed_marker(where, session_id)
+    if after:
+        files.folder(where.armed)
+        files.replace(path, ("\n".join(after) + "\n").encode())
+    elif before:
+        files.remove(path)
+
+
+def peek(where: Places, folder_name: str) -> tuple[Session, dict[str, Lane]]:
+    """A session's memory as it stands, for looking at only: (session, lane file name -> lane). What cannot be read is left out."""
+    folder = f"{where.sessions}/{folder_name}"
+    lanes: dict[str, Lane] = {}
+    session = Session()
+    for name in files.system.listdir(folder):
+        if not name.endswith(".json"):
+            continue
+        if name == SESSION_FILE:
+            session = _glance(f"{folder}/{name}", Session) or session
+        else:
+            lane = _glance(f"{folder}/{name}", Lane)
+            if lane is not None:
+                lanes[name] = lane
+    return session, lanes
+
+
+def _glance(path: str, kind: type[Kind]) -> Kind | None:
+    """The memory at `path` without its lock; None when it cannot be read. Read twice at most: while it is open it may be
+    written anew as a spare (see `files.exchange`)."""
+    for _ in range(2):
+        try:
+            return read(path, kind)
+        except OSError:
+            return None
+        except ValueError:
+            continue
+    return None
+
+
+def correct_marker(where: Places, session_id: str) -> None:
+    """Put right a marker that is there: unname lanes whose memory holds no live circuit, name those that do. (Where there is none,
+    each lane with a live circuit names itself at its own next event, the main one at this prompt: see `store.update`.)"""
+    named = armed_lanes(where, session_id)
+    folder = session_folder(where, session_id)
+    if not named or not files.exists(folder):
+        return
+    with files.Lock(f"{folder}/{LOCK_FILE}"):
+        session, lanes = peek(where, folder.rpartition("/")[2])
+        for lane_file, memory in lanes.items():
+            keep_armed(where, session_id, lane_file, is_live(memory))
+        keep_armed(where, session_id, SESSION_WIDE, is_live(session))
+        for line in named:
+            lane_file = line.rpartition("/")[2]
+            if lane_file != SESSION_WIDE and lane_file not in lanes:
+                keep_armed(where, session_id, lane_file, False)

@@ -1,0 +1,209 @@
+"""What does a person read of memory protection? Every sentence of it. Pure.
+
+How do our own use and the host's read, as text? Pure.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.breaker.model import HALF_OPEN
+from circuit_breaker.words.sentences import MARKS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+
+PREFIX = "[memory_cleanup]"
+LEFT_BEHIND = "left behind by a process that was killed"
+
+
+def size(count: float) -> str:
+    """Bytes for people: 812 bytes, 4.0 KB, 1.3 MB, 212 GB."""
+    if count < 1024:
+        return f"{count:.0f} byte{'s' * (count != 1)}"
+    for unit in ("KB", "MB", "GB", "TB"):
+        count /= 1024
+        if count < 1024 or unit == "TB":
+            break
+    return f"{count:.1f} {unit}" if count < 100 else f"{count:.0f} {unit}"
+
+
+def number(count: int, thing: str) -> str:
+    """ "1 file", "1,200 files"."""
+    return f"{count:,} {thing}{'s' * (count != 1)}"
+
+
+def shown(name: str) -> str:
+    """A file's name as a terminal can bear it."""
+    return "".join(c if c.isprintable() else "?" for c in name)
+
+
+def too_large(count: int, limit: int) -> str:
+    """Why a file of `count` bytes is rotated; `limit` in KB."""
+    return f"{size(count)} (limit {limit} KB)"
+
+
+def too_many(count: int, thing: str, limit: int) -> str:
+    """Why the oldest of `count` things go."""
+    return f"{number(count, thing)} (limit {limit})"
+
+
+def too_old(days: float, limit: int) -> str:
+    """Why a file goes that nobody has written to for so many days."""
+    return f"last written {number(int(days), 'day')} ago (limit {limit})"
+
+
+def too_long(gone: Mapping[str, int], limits: Mapping[str, int]) -> str:
+    """Why lists are cut: key -> how many entries go, key -> how many stay."""
+    return ", ".join(
+        f"{key} has {limits[key] + count} entries (limit {limits[key]})" for key, count in gone.items()
+    )
+
+
+def done(facts: Mapping[str, int], plugin: str) -> str:
+    """One short paragraph: what was done, how much was freed, how to get it back. "" when nothing was done to files of people.
+
+    Our own memory of old sessions and the scraps of killed processes are told beside the rest, not by themselves: they age
+    out nearly every day, and there is nothing in them that anybody wrote or could miss.
+    """
+    parts = []
+    away = [
+        number(facts[key], thing)
+        for key, thing in (("rotated", "log file"), ("archived", "session file"))
+        if facts[key]
+    ]
+    if away:
+        parts.append(f"put away {' and '.join(away)} ({size(facts['put_away'])})")
+    if facts["shortened"]:
+        entries = number(facts["entries"], "old entry").replace("entrys", "entries")
+        parts.append(f"shortened {number(facts['shortened'], 'session file')} by {entries} (archived first)")
+    if facts["pruned"]:
+        parts.append(f"removed {number(facts['pruned'], 'archive')} beyond the limit")
+    if not parts:
+        return ""
+    if facts["cleared"]:
+        parts.append(f"cleared {number(facts['cleared'], 'temporary file')} of killed processes")
+    if facts["forgotten"]:
+        parts.append(f"forgot {number(facts['forgotten'], 'old session')}")
+    text = ", ".join(parts)
+    back = (
+        f" To get a file back: python3 {_quoted(plugin)} restore --list."
+        if away or facts["shortened"]
+        else ""
+    )
+    return f"{PREFIX} {text[0].upper()}{text[1:]}: {size(facts['freed'])} freed.{back}"
+
+
+def weakened(keys: list[str]) -> str:
+    """What a project's config file relaxes; it is obeyed, and said."""
+    shown_keys = ", ".join(shown(key) for key in keys[:5]) + (
+        f" and {len(keys) - 5} more" if len(keys) > 5 else ""
+    )
+    return f"[circuit_breaker] This project's configuration weakens the circuit breaker: {shown_keys}."
+
+
+def trouble(errors: list[str]) -> str:
+    """The one line for stderr when something could not be done."""
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{PREFIX} {shown(errors[0])}{more}. What could not be put away was left as it is."
+
+
+def _quoted(path: str) -> str:
+    plain = (
+        path.isascii()
+        and path.replace("/", "a").replace("_", "a").replace("-", "a").replace(".", "a").isalnum()
+    )
+    return path if plain else "'" + path.replace("'", "'\\''") + "'"
+
+
+WARN_AT = 0.8  # of a limit
+DAY = 86400.0
+SHOWN = 12  # rows of a table
+
+
+def warnings(facts: Mapping[str, Any]) -> list[str]:
+    """What has come to 80 % of a limit, a clause each. `facts`: "files" (name, size, lines, age in days), the counts, "limits"."""
+    limits, found = facts["limits"], []
+
+    def near(what: str, value: float, limit: float, words: str) -> None:
+        if limit and value >= WARN_AT * limit:
+            found.append(f"{what}: {words} ({value / limit:.0%})")
+
+    for row in facts["files"]:
+        name, kb = shown(row["name"]), limits["telemetry_max_kb"]
+        near(
+            name,
+            row["lines"],
+            limits["telemetry_max_lines"],
+            f"{row['lines']} of {limits['telemetry_max_lines']} lines",
+        )
+        near(name, row["size"] / 1024, kb, f"{size(row['size'])} of {kb} KB")
+        days = limits["telemetry_max_age_days"]
+        near(name, row["age_days"], days, f"last written {row['age_days']:.1f} days ago, put away at {days}")
+    for key, limit, thing in (
+        ("session_files", "session_max_active", "session files"),
+        ("session_archives", "archive_keep_count", "session archives"),
+    ):
+        near(thing, facts[key], limits[limit], f"{facts[key]} of {limits[limit]}")
+    return found
+
+
+def own(facts: Mapping[str, Any], home: str, plain: bool) -> str:
+    """Our own use against the limits."""
+    limits = facts["limits"]
+    lines = [
+        "MEMORY",
+        f"  home               {size(facts['total_bytes'])} in {shown(home)}",
+        f"  telemetry and logs {number(facts['telemetry_files'], 'file')}, {number(facts['telemetry_lines'], 'line')}; "
+        f"each is put away at {limits['telemetry_max_lines']} lines, {limits['telemetry_max_kb']} KB "
+        f"or {limits['telemetry_max_age_days']} days",
+        f"  session files      {facts['session_files']} of {limits['session_max_active']}, "
+        f"put away after {limits['session_max_age_days']} days",
+        f"  archives           {size(facts['archive_bytes'])}: {number(facts['telemetry_archives'], 'log')} "
+        f"({limits['telemetry_keep_rotations']} kept of each), {facts['session_archives']} of "
+        f"{limits['archive_keep_count']} sessions; python3 plugin restore --list",
+        f"  runtime folder     {size(facts['runtime_bytes'])}, {number(facts['runtime_sessions'], 'session')} remembered",
+    ]
+    mark = "" if plain else f"{MARKS[HALF_OPEN]} "
+    near = facts["warnings"]
+    lines += [f"  {mark}WARNING {text}" for text in near[:SHOWN]]
+    if len(near) > SHOWN:
+        lines.append(f"  {mark}WARNING and {len(near) - SHOWN} more files near a limit")
+    return "\n".join(lines)
+
+
+def host(facts: Mapping[str, Any], now: float) -> str:
+    """What the host itself keeps: by kind and by project, biggest first."""
+    days = facts["cleanup_days"]
+    set_by = f"set in {shown(facts['cleanup_from'])}" if facts["cleanup_from"] else "its default"
+    least = "" if facts["complete"] else "at least "
+    lines = [
+        "KEPT BY THE HOST (measured only; never touched by us)",
+        f"  {least}{size(facts['bytes'])} in {number(facts['files'], 'file')} under {shown(facts['folder'])}",
+        f"  cleanupPeriodDays {days} ({set_by}): the host deletes older transcripts itself",
+    ]
+    if not facts["complete"]:
+        lines.append(
+            "  the folder is too large to be measured in the time there is: what follows is a part of it"
+        )
+    lines += _table("kind", facts["kinds"], now) + _table("project", facts["projects"], now)
+    return "\n".join(lines)
+
+
+def _table(title: str, rows: list[Mapping[str, Any]], now: float) -> list[str]:
+    if not rows:
+        return []
+    lines = ["", f"  {title:<40} {'size':>10} {'files':>9} {'oldest':>9} {'newest':>9}"]
+    for row in rows[:SHOWN]:
+        name = shown(row["name"])
+        name = name if len(name) <= 40 else "..." + name[-37:]
+        ages = (f"{max(0, now - row[key]) / DAY:.0f} d" for key in ("oldest", "newest"))
+        lines.append(
+            f"  {name:<40} {size(row['bytes']):>10} {row['files']:>9,} "
+            + " ".join(f"{age:>9}" for age in ages)
+        )
+    if len(rows) > SHOWN:
+        rest = sum(row["bytes"] for row in rows[SHOWN:])
+        lines.append(f"  {f'and {len(rows) - SHOWN} more':<40} {size(rest):>10}")
+    return lines

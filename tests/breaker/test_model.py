@@ -1,0 +1,33 @@
+"""Is a copy of a value really one?"""
+
+from __future__ import annotations
+
+import pytest
+
+from circuit_breaker.breaker import memory, model
+
+KINDS = [
+    kind
+    for module in (memory, model)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and kind.__base__ is model.Record
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_list_and_dict_of_a_value_is_copied_with_it(kind):
+    holds = {name for name, default in kind.FIELDS.items() if isinstance(default, (list, dict))}
+    assert set(kind.CONTAINERS) == holds
+    first = kind()
+    second = first.but()
+    assert second == first
+    for name in holds:
+        assert getattr(second, name) is not getattr(first, name)
+        assert getattr(first, name) is not kind.FIELDS[name]
+
+
+def test_changed_copy_leaves_the_first_alone():
+    lane = memory.Lane(recent=[[1]])
+    other = lane.but(turn=3)
+    other.recent.append([2])
+    assert (lane.turn, lane.recent) == (0, [[1]])

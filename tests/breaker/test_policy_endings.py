@@ -1,0 +1,128 @@
+"""What cannot be denied is told, then ended; what is denied again and again is ended too (policy 6)."""
+
+from __future__ import annotations
+
+from streams import Stream
+
+from circuit_breaker.breaker.model import ALLOW, CLOSED, DENY, END, FAILED, INVALID, OPEN, TELL, Result, Turn
+
+MISSING = "<tool_use_error>String to replace not found in file.\nString: nope</tool_use_error>"
+EDIT = {"file_path": "/p/a.py", "old_string": "nope", "new_string": "x"}
+
+
+def test_edit_that_never_matches_is_told_at_the_third_and_ended_at_the_sixth():
+    stream = Stream()
+    verdicts = [stream.call("Edit", EDIT, MISSING, INVALID).verdict for _ in range(6)]
+    assert verdicts == [ALLOW, ALLOW, TELL, TELL, TELL, END]
+    assert [t.circuit for t in stream.events("ending")] == ["tool_failure:Edit a.py"]
+
+
+def test_urgency_rises_with_each_telling():
+    stream = Stream()
+    said = [stream.call("Edit", EDIT, MISSING, INVALID).text for _ in range(5)]
+    assert "3 more times" in said[2] and "2 more times" in said[3] and "1 more time." in said[4]
+
+
+def test_validation_failures_count_within_the_prompt_whatever_lies_between():
+    stream = Stream()
+    for i in range(5):
+        assert stream.call("Edit", EDIT, MISSING, INVALID).verdict != END
+        for j in range(6):
+            stream.call("Write", {"file_path": f"/p/{i}-{j}", "content": "x"}, "written")
+    assert stream.call("Edit", EDIT, MISSING, INVALID).verdict == END
+
+
+def test_a_new_prompt_starts_the_count_of_validation_failures_anew():
+    stream = Stream()
+    for _ in range(5):
+        stream.call("Edit", EDIT, MISSING, INVALID)
+    stream.prompt()
+    assert stream.call("Edit", EDIT, MISSING, INVALID).verdict != END
+
+
+def test_edits_that_miss_with_ever_new_strings_are_told_and_ended():
+    stream = Stream()
+    verdicts = []
+    for i in range(6):
+        given = {"file_path": "/p/a.py", "old_string": f"nope {i}", "new_string": "x"}
+        text = f"<tool_use_error>String to replace not found in file.\nString: nope {i}</tool_use_error>"
+        verdicts.append(stream.call("Edit", given, text, INVALID).verdict)
+    assert verdicts == [ALLOW, ALLOW, TELL, TELL, TELL, END]
+    assert stream.states() == {}  # the next call is another one: there is nothing to deny
+    assert stream.events("ending")[0].circuit == "tool_failure:Edit error"
+
+
+def test_hammering_on_a_denied_call_ends_the_turn_at_the_limit():
+    stream = Stream()
+    for _ in range(3):
+        stream.bash("make test", "Exit code 2\nboom", fails=True)
+    last = [stream.turn([("Bash", {"command": "make test"}, "", FAILED)])[-1].verdict for _ in range(5)]
+    assert last == [ALLOW, ALLOW, ALLOW, ALLOW, END]
+
+
+def test_equal_denied_calls_of_one_batch_count_once():
+    stream = Stream()
+    for _ in range(3):
+        stream.bash("make test", "Exit code 2\nboom", fails=True)
+    said = stream.turn([("Bash", {"command": "make test"}, "", FAILED)] * 8)
+    assert [d.verdict for d in said] == [DENY] * 8 + [ALLOW]
+
+
+def test_siblings_of_a_running_probe_do_not_count_as_hammering():
+    stream = Stream(deny_limit=1)
+    for _ in range(3):
+        stream.bash("make test", "Exit code 2\nboom", fails=True)
+    stream.now += 11
+    given = {"command": "make test"}
+    asked = [stream.ask("Bash", given) for _ in range(3)]
+    assert [decision.verdict for _, decision in asked] == [ALLOW, DENY, DENY]
+    results = [Result(id=call_id, tool="Bash", input=given, text="5 passed") for call_id, _ in asked]
+    assert stream.send(Turn(results=results, cwd="/p", prompt=stream.session.prompt)).verdict == ALLOW
+    assert stream.states() == {}
+
+
+def test_parent_of_an_ended_subagent_is_told_which_and_why():
+    stream = Stream()
+    for _ in range(6):
+        ended = stream.call("Edit", EDIT, MISSING, INVALID, lane="a1b2")
+    assert ended.verdict == END
+    told = stream.call("Agent", {"prompt": "do it"}, "(Subagent completed but returned no output.)")
+    assert told.verdict == TELL and "a1b2" in told.text and "Edit a.py" in told.text
+    assert stream.bash("ls", "a").verdict == ALLOW  # said once
+
+
+def test_stop_hook_that_never_lets_go_is_ended_after_five():
+    stream = Stream()
+    stream.bash("ls", "a")
+    assert [stream.stop().verdict for _ in range(6)] == [ALLOW] * 5 + [END]
+    assert stream.states() == {"hook_recursion:Stop": OPEN}
+
+
+def test_a_turn_that_brings_something_new_starts_the_stops_anew():
+    stream = Stream()
+    for i in range(20):
+        assert stream.stop().verdict == ALLOW
+        if i % 5 == 4:
+            stream.bash(f"ls {i}", f"{i} files")
+
+
+def test_turn_that_only_repeats_does_not_start_the_stops_anew():
+    stream = Stream()
+    stream.bash("ls", "a")
+    verdicts = []
+    for _ in range(3):
+        verdicts += [stream.stop().verdict, stream.stop().verdict]
+        stream.bash("ls", "a")
+    assert END in verdicts
+
+
+def test_a_plain_stop_and_a_prompt_close_the_recursion():
+    stream = Stream()
+    for _ in range(6):
+        stream.stop()
+    stream.stop(again=False)
+    assert stream.states() == {}
+    for _ in range(6):
+        stream.stop()
+    stream.prompt()
+    assert stream.states() == {} or CLOSED in stream.states().values()

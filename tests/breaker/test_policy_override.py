@@ -1,0 +1,261 @@
+"""The override belongs to the person; rules do what their configuration says (policy 5, 8)."""
+
+from __future__ import annotations
+
+import pytest
+from streams import Stream
+
+from circuit_breaker.breaker.model import ALLOW, DENY, FAILED, OPEN, TELL, Ask, Reported, Result, Turn
+
+
+def opened(**changes) -> Stream:
+    stream = Stream(**changes)
+    for _ in range(3):
+        stream.bash("make test", "Exit code 2\nboom", fails=True)
+    return stream
+
+
+def test_bypass_lets_the_denied_call_through_and_is_on_record():
+    stream = opened()
+    assert stream.bash("make test").verdict == DENY or stream.said[-1][0] == DENY
+    stream.prompt(bypass=True)
+    assert stream.ask("Bash", {"command": "make test"})[1].verdict == ALLOW
+    assert [t.circuit for t in stream.events("bypass")] == ["bypass:granted", "tool_failure:Bash make test"]
+
+
+def test_bypass_ends_with_the_next_prompt_of_any_kind():
+    stream = opened()
+    stream.prompt(bypass=True)
+    stream.prompt(person=False)
+    assert stream.ask("Bash", {"command": "make test"})[1].verdict == DENY
+
+
+def test_failure_under_a_bypass_neither_raises_the_level_nor_moves_the_time():
+    stream = opened()
+    before = stream.lanes[""].circuits["tool_failure:Bash make test"]
+    stream.prompt(bypass=True)
+    stream.now += 3
+    stream.bash("make test", "Exit code 2\nboom", fails=True)
+    after = stream.lanes[""].circuits["tool_failure:Bash make test"]
+    assert (after.state, after.level, after.retry_at) == (OPEN, before.level, before.retry_at)
+
+
+def test_good_result_under_a_bypass_closes_the_circuit():
+    stream = opened()
+    stream.prompt(bypass=True)
+    stream.bash("make test", "ok")
+    assert stream.states() == {}
+
+
+def test_nothing_is_told_or_ended_under_a_bypass():
+    stream = Stream()
+    stream.prompt(bypass=True)
+    said = [stream.bash("make test", "Exit code 2\nboom", fails=True).verdict for _ in range(12)]
+    said += [stream.stop().verdict for _ in range(8)]
+    assert set(said) == {ALLOW}
+
+
+def test_bypass_whose_row_says_system_is_revoked_before_the_first_call():
+    stream = opened()
+    stream.prompt(bypass=True)
+    asked = stream.send(
+        Ask(
+            id="x",
+            tool="Bash",
+            input={"command": "make test"},
+            cwd="/p",
+            prompt=stream.session.prompt,
+            origin="system",
+        )
+    )
+    assert asked.verdict == DENY
+    assert stream.events("bypass")[-1].circuit == "bypass:revoked"
+
+
+@pytest.mark.parametrize(("setting", "verdict"), [("grant", ALLOW), ("refuse", DENY)])
+def test_prompt_of_unknown_origin_follows_the_setting(setting, verdict):
+    stream = opened(bypass_unknown=setting)
+    stream.prompt(bypass=True)
+    asked = Ask(
+        id="x",
+        tool="Bash",
+        input={"command": "make test"},
+        cwd="/p",
+        prompt=stream.session.prompt,
+        origin="unknown",
+    )
+    assert stream.send(asked).verdict == verdict
+
+
+def test_persons_prompt_buys_one_early_probe_and_a_bypass_none():
+    stream = opened()
+    stream.prompt()
+    assert stream.ask("Bash", {"command": "make test"})[1].verdict == ALLOW
+    other = opened()
+    other.prompt(bypass=True)
+    assert other.lanes[""].circuits["tool_failure:Bash make test"].credit == ""
+
+
+def test_notification_buys_nothing():
+    stream = opened()
+    stream.prompt(person=False)
+    assert stream.ask("Bash", {"command": "make test"})[1].verdict == DENY
+
+
+def test_early_probe_of_a_prompt_that_was_no_persons_is_void():
+    stream = opened()
+    stream.prompt()
+    asked = stream.send(
+        Ask(
+            id="x",
+            tool="Bash",
+            input={"command": "make test"},
+            cwd="/p",
+            prompt=stream.session.prompt,
+            origin="system",
+        )
+    )
+    assert asked.verdict == DENY
+
+
+def test_reset_closes_everything_and_forgets_the_evidence():
+    stream = opened()
+    stream.reset()
+    assert stream.states() == {} and stream.events("reset")
+    assert stream.bash("make test", "Exit code 2\nboom", fails=True).verdict == ALLOW
+
+
+def test_reset_of_another_name_touches_nothing():
+    stream = opened()
+    stream.reset("repeated_call")
+    assert stream.states() == {"tool_failure:Bash make test": OPEN}
+    stream.reset("tool_failure:Bash make test")
+    assert stream.states() == {}
+
+
+def test_observe_mode_records_and_blocks_nothing():
+    stream = Stream(mode="observe")
+    said = [stream.bash("make test", "Exit code 2\nboom", fails=True).verdict for _ in range(9)]
+    assert set(said) == {ALLOW} and stream.states() == {}
+    assert stream.lanes[""].tally["tool_failure"][2] == 1  # would have opened, once a streak
+
+
+def test_warn_tells_once_a_streak_and_never_opens():
+    stream = Stream(
+        circuit_breakers={
+            "tool_failure": {"action": "warn", "same_error": 0},
+            "repeated_call": {"threshold": 0},
+        }
+    )
+    said = [stream.bash("make test", "Exit code 2\nboom", fails=True).verdict for _ in range(9)]
+    assert said.count(TELL) == 1 and said[2] == TELL and stream.states() == {}
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        {"exclude": ["Bash"]},
+        {"exclude": ["B*"]},
+        {
+            "circuit_breakers": {
+                "tool_failure": {"threshold": 0},
+                "repeated_call": {"enabled": False},
+            }
+        },
+        {"circuit_breakers": {"tool_failure": {"exclude": ["Bash"]}, "repeated_call": {"exclude": ["*"]}}},
+    ],
+    ids=["excluded", "by a glob", "switched off", "excluded per rule"],
+)
+def test_what_is_left_out_never_trips(off):
+    stream = Stream(**off)
+    assert {stream.bash("make test", "Exit code 2\nboom", fails=True).verdict for _ in range(10)} == {ALLOW}
+
+
+def test_circuit_of_a_rule_that_is_switched_off_lets_go():
+    stream = opened()
+    stream.config.rules["tool_failure"]["enabled"] = False
+    assert stream.ask("Bash", {"command": "make test"})[1].verdict == ALLOW
+    assert stream.states() == {}
+
+
+def test_agents_are_told_after_25_and_denied_after_100_until_a_person_speaks():
+    stream = Stream()
+    verdicts = [stream.ask("Agent", {"prompt": f"task {i}"})[1].verdict for i in range(102)]
+    assert verdicts[:25] == [ALLOW] * 25 and verdicts[25] == TELL
+    assert verdicts[26:100] == [ALLOW] * 74 and verdicts[100:] == [DENY, DENY]
+    stream.now += 1e6
+    assert stream.ask("Agent", {"prompt": "another"})[1].verdict == DENY
+    stream.prompt(person=False)
+    assert stream.ask("Agent", {"prompt": "another"})[1].verdict == DENY
+    stream.prompt()
+    assert stream.ask("Agent", {"prompt": "another"})[1].verdict == ALLOW
+
+
+def test_agents_of_all_lanes_add_up_and_a_call_asked_twice_counts_once():
+    stream = Stream()
+    for i in range(25):
+        stream.ask("Agent", {"prompt": "t"}, lane=f"a{i % 3}", call_id=f"id{i}")
+        assert stream.ask("Agent", {"prompt": "t"}, lane=f"a{i % 3}", call_id=f"id{i}")[1].verdict == ALLOW
+    assert stream.ask("Agent", {"prompt": "t"})[1].verdict == TELL
+
+
+def test_prompt_that_was_no_persons_gives_the_agents_no_new_count():
+    stream = Stream()
+    for i in range(101):
+        stream.ask("Agent", {"prompt": f"task {i}"})
+    stream.prompt()
+    asked = Ask(id="z", tool="Agent", input={"prompt": "x"}, prompt=stream.session.prompt, origin="system")
+    assert stream.send(asked).verdict == DENY
+
+
+def test_launched_probe_is_released_without_a_verdict():
+    stream = opened()
+    stream.now += 11
+    call_id, asked = stream.ask("Bash", {"command": "make test", "run_in_background": True})
+    assert asked.verdict == ALLOW
+    result = Result(
+        id=call_id,
+        tool="Bash",
+        input={"command": "make test"},
+        hint="launched",
+        text="Command running in background with ID: b1",
+    )
+    stream.send(Turn(results=[result], cwd="/p", prompt=stream.session.prompt))
+    circuit = stream.lanes[""].circuits["tool_failure:Bash make test"]
+    assert (circuit.state, circuit.level, circuit.probe) == (OPEN, 0, "")
+
+
+def test_failure_whose_batch_never_came_counts_with_the_next_turn():
+    stream = Stream()
+    for _ in range(2):
+        stream.bash("make test", "Exit code 2\nboom", fails=True)
+    stream.send(
+        Reported(
+            id="lost",
+            tool="Bash",
+            input={"command": "make test"},
+            kind=FAILED,
+            text="Exit code 2\nboom",
+            cwd="/p",
+        )
+    )
+    stream.bash("ls", "a")
+    assert stream.states() == {"tool_failure:Bash make test": OPEN}
+
+
+def test_other_calls_and_other_lanes_stay_free_while_a_circuit_is_open():
+    stream = opened()
+    assert stream.ask("Bash", {"command": "make lint"})[1].verdict == ALLOW
+    assert stream.ask("Bash", {"command": "make test"}, lane="sub")[1].verdict == ALLOW
+    assert stream.ask("Bash", {"command": "make test"}, cwd="/q")[1].verdict == ALLOW
+
+
+def test_long_error_is_shown_by_its_first_and_its_last_line():
+    stream = Stream()
+    trace = "\n".join(f'  File "/p/a{i}.py", line {i}, in f' for i in range(40))
+    for _ in range(3):
+        stream.bash("pytest", f"Exit code 1\nTraceback:\n{trace}\nValueError: no such colour", fails=True)
+    assert (
+        stream.lanes[""].circuits["tool_failure:Bash pytest"].clip
+        == "Exit code 1 … ValueError: no such colour"
+    )

@@ -1,0 +1,349 @@
+"""Loops in disguise, and the good work that looks like them (policy 3 to 5)."""
+
+from __future__ import annotations
+
+import pytest
+from streams import Stream
+
+from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, FAILED, OK, OPEN, TELL
+
+UUID = "{0:08x}-1111-4222-8333-{0:012x}"
+NOISE = {
+    "a duration": lambda i: f"1 failed, 4 passed in {i}.{i}3s",
+    "a clock": lambda i: f"[12:{i:02d}:01] connect failed",
+    "a date": lambda i: f"2026-11-{i + 10}T01:02:0{i % 10}Z connection refused",
+    "a process id": lambda i: f"process {4000 + i} died: pid {4000 + i}",
+    "a port": lambda i: f"cannot reach localhost:{50000 + i}",
+    "a temporary path": lambda i: f"wrote /tmp/tmp{i}x9/out.log and failed",
+    "an address": lambda i: f"segfault at 0x7fff12{i:04x}",
+    "a uuid": lambda i: f"request {UUID.format(i)} rejected",
+    "a colour": lambda i: f"\x1b[3{i % 8}mred\x1b[0m it failed",
+    "an epoch": lambda i: f"timestamp={1790000000 + i} boom",
+    "milliseconds": lambda i: f"Tests: 1 failed\nTime: {i * 37} ms",
+    "a request id": lambda i: f"error: request id 3f{i:02d}a9c7b1e{i:02d} not accepted",
+}
+
+
+def loops(stream):
+    return [t.circuit.partition(":")[0] for t in stream.events("trip")]
+
+
+@pytest.mark.parametrize("noise", NOISE.values(), ids=NOISE)
+def test_changing_noise_does_not_hide_a_repeated_result(noise):
+    stream = Stream()
+    for i in range(1, 5):
+        stream.bash("./status.sh", noise(i))
+    assert loops(stream) == ["repeated_call"]
+
+
+@pytest.mark.parametrize("noise", NOISE.values(), ids=NOISE)
+def test_changing_noise_does_not_hide_the_same_failure_between_edits(noise):
+    stream = Stream()
+    for i in range(1, 7):
+        stream.call("Edit", {"file_path": "/p/a.py", "old_string": f"a{i}", "new_string": f"b{i}"}, "ok")
+        stream.bash("./check.sh", "Exit code 1\n" + noise(i), fails=True)
+    assert loops(stream) == ["tool_failure"]
+
+
+SAME_CALL = {
+    "waiting first": lambda i: {"command": f"sleep {i}; make deploy"},
+    "another time limit": lambda i: {"command": "make deploy", "timeout": 1000 * i},
+    "a limit in the command": lambda i: {"command": f"timeout {i * 10} make deploy"},
+    "another description": lambda i: {"command": "make deploy", "description": f"try {i}"},
+    "more white space": lambda i: {"command": "make" + " " * i + "deploy"},
+    "an assignment in front": lambda i: {"command": f"TRY={i} make deploy"},
+    "going there first": lambda i: {"command": "cd /p && make deploy" if i % 2 else "make deploy"},
+    "going there in two steps": lambda i: {
+        "command": "cd / && cd p && make deploy" if i % 2 else "make  deploy"
+    },
+}
+
+
+@pytest.mark.parametrize("given", SAME_CALL.values(), ids=SAME_CALL)
+def test_disguise_does_not_make_it_another_call(given):
+    stream = Stream()
+    for i in range(1, 4):
+        stream.call("Bash", given(i), "Exit code 2\nno rule to make target", FAILED)
+    assert loops(stream) == ["tool_failure"]
+    assert stream.ask("Bash", given(4))[1].verdict == DENY
+
+
+OTHER_CALL = {
+    "another directory": lambda i: {"command": f"cd /p{i} && make deploy"},
+    "another target": lambda i: {"command": f"make deploy{i}"},
+    "another pattern in quotes": lambda i: {"command": f"grep 'a{' ' * i}b' f"},
+    "another flag": lambda i: {"command": "make deploy " + "-v" * i},
+}
+
+
+@pytest.mark.parametrize("given", OTHER_CALL.values(), ids=OTHER_CALL)
+def test_really_different_calls_are_not_one_loop(given):
+    stream = Stream(circuit_breakers={"tool_failure": {"same_error": 0}})
+    for i in range(1, 9):
+        stream.call("Bash", given(i), f"Exit code 2\nwrong {i}", FAILED)
+    assert loops(stream) == []
+
+
+def test_keys_in_another_order_are_the_same_call():
+    stream = Stream()
+    for i in range(4):
+        given = {"path": "/p", "pattern": "x"} if i % 2 else {"pattern": "x", "path": "/p"}
+        stream.call("Grep", given, "a.py:1:x")
+    assert loops(stream) == ["repeated_call"]
+
+
+def test_ls_forty_seven_times_costs_four():
+    stream = Stream()
+    answers = [stream.turn([("Bash", {"command": "ls"}, "a b c", OK)])[0].verdict for _ in range(47)]
+    assert answers[:4] == [ALLOW, ALLOW, TELL, ALLOW]
+    assert answers[4:] == [DENY] * 43
+
+
+def test_two_calls_in_turn_open_after_three_rounds():
+    stream = Stream()
+    for _ in range(3):
+        stream.bash("git status", "clean")
+        stream.bash("git diff", "none here")
+    assert loops(stream) == ["call_cycle"]
+    assert stream.ask("Bash", {"command": "git status"})[1].verdict == DENY
+    assert stream.ask("Bash", {"command": "git diff"})[1].verdict == DENY
+
+
+def test_three_calls_in_turn_open_after_four_rounds():
+    stream = Stream()
+    for _ in range(4):
+        for command in ("git status", "git log", "pwd"):
+            stream.bash(command, f"result of {command}")
+    assert "call_cycle" in loops(stream)
+
+
+def test_one_foreign_call_a_round_does_not_hide_a_cycle():
+    stream = Stream()
+    for i in range(4):
+        stream.bash("git status", "clean")
+        stream.bash(f"ls d{i}", f"file {i}")
+        stream.bash("git diff", "none here")
+    assert "call_cycle" in loops(stream)
+
+
+def test_cycle_of_builds_that_succeed_unchanged_is_a_loop():
+    stream = Stream()
+    for _ in range(3):
+        stream.bash("npm run build", "built")
+        stream.bash("npm test", "12 passing")
+    assert loops(stream) == ["call_cycle"]
+
+
+def test_the_same_edit_made_and_unmade_is_no_progress_for_ever():
+    stream = Stream()
+    for i in range(12):
+        there = {"file_path": "/p/a.py", "old_string": "a", "new_string": "b"}
+        back = {"file_path": "/p/a.py", "old_string": "b", "new_string": "a"}
+        stream.call("Edit", there if i % 2 else back, "ok")
+        stream.bash("pytest", f"Exit code 1\nerror of another kind: {'x' * i}", fails=True)
+    assert loops(stream)[0] == "tool_failure"
+
+
+def test_red_green_work_with_changing_failures_is_never_touched():
+    stream = Stream()
+    for i in range(10):
+        stream.bash("pytest -q", f"Exit code 1\nFAILED test_a.py::test_{i}\n{10 - i} failed", fails=True)
+        stream.call("Edit", {"file_path": "/p/a.py", "old_string": f"a{i}", "new_string": f"b{i}"}, "ok")
+    stream.bash("pytest -q", "10 passed")
+    assert stream.said == []
+
+
+def test_fewer_failures_each_time_are_work_even_without_another_word():
+    stream = Stream()
+    for i in range(10, 4, -1):
+        stream.call("Edit", {"file_path": "/p/a.py", "old_string": f"a{i}", "new_string": "x"}, "ok")
+        stream.bash("make lint", f"Exit code 1\n{i} problems", fails=True)
+    assert stream.said == []
+
+
+@pytest.mark.parametrize(("polls", "trips"), [(19, []), (21, ["repeated_call"])])
+def test_polls_may_repeat_up_to_twenty_times(polls, trips):
+    stream = Stream()
+    for _ in range(polls):
+        stream.bash("sleep 30 && gh run view 77", "in progress")
+    assert loops(stream) == trips
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["sleep 5 && cat build.log", "gh pr checks 3 --watch", "until curl -sf localhost:80; do sleep 1; done"],
+)
+def test_failing_polls_wait_as_quietly(command):
+    stream = Stream()
+    for _ in range(10):
+        stream.bash(command, "Exit code 1\npending", fails=True)
+    assert stream.said == []
+
+
+def test_output_readers_wait_as_quietly():
+    stream = Stream()
+    for _ in range(15):
+        stream.call("BashOutput", {"bash_id": "b1"}, "still running")
+    assert stream.said == []
+
+
+def test_waiting_before_a_command_that_does_something_is_no_poll():
+    stream = Stream()
+    for _ in range(3):
+        stream.bash("sleep 10 && npm publish", "Exit code 1\nforbidden", fails=True)
+    assert loops(stream) == ["tool_failure"]
+
+
+def test_heartbeat_once_a_prompt_is_never_touched():
+    stream = Stream()
+    for _ in range(12):
+        stream.bash("./heartbeat", "alive")
+        stream.prompt("again")
+    assert stream.said == []
+
+
+def test_patrol_with_other_steps_between_is_never_touched():
+    stream = Stream()
+    for i in range(8):
+        stream.bash("bd ready", "nothing ready")
+        stream.bash(f"cat notes/{i}", f"note {i}")
+        stream.bash(f"ls room{i}", f"things {i}")
+    assert loops(stream) == []
+
+
+def test_reading_a_file_in_windows_is_never_touched():
+    stream = Stream()
+    for i in range(10):
+        stream.call("Read", {"file_path": "/p/big.py", "offset": 100 * i, "limit": 100}, f"lines {i}")
+    assert loops(stream) == []
+
+
+def test_eleven_calls_in_one_message_are_one_turn():
+    stream = Stream()
+    stream.turn([("Bash", {"command": "ls"}, "a", OK)] * 11)
+    stream.turn([("Bash", {"command": "false"}, "Exit code 1\nno", FAILED)] * 11)
+    assert stream.said == []
+
+
+def test_many_different_failing_commands_are_a_search_not_a_loop():
+    stream = Stream()
+    for i, word in enumerate(("go", "cargo", "npm", "make", "bazel", "ninja")):
+        stream.bash(f"{word} build", f"Exit code 127\n{word}: command not found in {word * i}", fails=True)
+    assert loops(stream) == []
+
+
+def test_guessing_addresses_that_are_not_there_is_never_touched():
+    stream = Stream()
+    for i in range(8):
+        stream.call(
+            "WebFetch",
+            {"url": f"https://docs.example.com/{i}"},
+            "Request failed with status code 404",
+            FAILED,
+        )
+    assert stream.said == []
+
+
+def test_one_error_whatever_the_arguments_is_told_at_the_third_turn():
+    stream = Stream()
+    for i in range(3):
+        stream.call("mcp__db__insert", {"row": i}, "MCP error -32000: Connection closed", FAILED)
+    assert len(stream.said) == 1 and "same error" in stream.said[0][1]
+
+
+def test_permission_that_is_refused_again_and_again_is_a_loop():
+    stream = Stream()
+    for _ in range(3):
+        stream.call(
+            "Bash",
+            {"command": "curl x.io"},
+            "Permission to use Bash with command curl x.io has been denied.",
+            DENIED,
+        )
+    assert loops(stream) == ["tool_failure"]
+
+
+def test_subagents_do_not_add_up():
+    stream = Stream()
+    for i in range(8):
+        stream.bash("make test", "Exit code 2\nboom", fails=True, lane=f"agent{i}")
+    assert loops(stream) == []
+
+
+def test_write_in_a_subagent_is_progress_for_the_main_thread():
+    stream = Stream()
+    for i in range(5):
+        stream.bash("make test", f"Exit code 2\nboom {'x' * i}", fails=True)
+        stream.call(
+            "Edit", {"file_path": "/p/a.py", "old_string": f"{i}", "new_string": "x"}, "ok", lane="helper"
+        )
+    assert loops(stream) == []
+
+
+def test_reading_in_a_subagent_is_no_progress_for_the_main_thread():
+    stream = Stream()
+    for i in range(3):
+        stream.bash("make test", "Exit code 2\nboom", fails=True)
+        stream.bash(f"cat f{i}", f"{i}", lane="helper")
+        stream.bash(f"pytest t{i}", f"{i} passed", lane="helper")
+    assert loops(stream) == ["tool_failure"]
+
+
+@pytest.mark.parametrize(("calls", "trips"), [(19, []), (20, ["repeated_call"])])
+def test_results_that_differ_only_in_digits_have_a_long_rope(calls, trips):
+    stream = Stream()
+    for i in range(calls):
+        stream.bash("ls | wc -l", f"{100 + i} files")
+    assert loops(stream) == trips
+
+
+def test_results_that_are_really_new_each_time_have_no_end():
+    stream = Stream()
+    for i in range(60):
+        stream.bash("./next-task", f"task {'abcdefghij'[i % 10]}{'x' * i}")
+    assert loops(stream) == []
+
+
+def test_six_of_the_last_ten_calls_are_a_loop_though_others_lie_between():
+    stream = Stream()
+    for i in range(6):
+        stream.bash("git status", "clean")
+        if i % 2:
+            stream.bash(f"cat f{i}", f"{i}")
+    assert loops(stream) == ["repeated_call"]
+
+
+def test_equal_results_with_edits_between_are_work():
+    stream = Stream()
+    for i in range(10):
+        stream.call("Edit", {"file_path": "/p/a.py", "old_string": f"a{i}", "new_string": "x"}, "ok")
+        stream.bash("pytest -q", "5 passed")
+    assert stream.said == []
+
+
+def test_failure_outside_its_window_is_forgotten():
+    stream = Stream()
+    for _ in range(4):
+        stream.bash("make test", "Exit code 2\nboom", fails=True)
+        for _i in range(5):
+            stream.call("Read", {"file_path": f"/p/{stream.ids}"}, f"{stream.ids}")
+    assert loops(stream) == []
+
+
+def test_one_success_clears_the_failures():
+    stream = Stream()
+    for _ in range(6):
+        stream.bash("flaky", "Exit code 1\nno", fails=True)
+        stream.bash("flaky", "Exit code 1\nno", fails=True)
+        stream.bash("flaky", f"yes {stream.ids * 'x'}")
+    assert loops(stream) == []
+
+
+def test_circuit_closes_when_the_call_brings_something_new():
+    stream = Stream()
+    for _ in range(4):
+        stream.bash("git status", "clean")
+    assert stream.states() == {"repeated_call:Bash git status": OPEN}
+    stream.call("Edit", {"file_path": "/p/a.py", "old_string": "a", "new_string": "b"}, "ok")
+    stream.bash("git status", "modified: a.py")
+    assert stream.states() == {}

@@ -1,0 +1,320 @@
+"""When are two calls, two results, two errors the same, whatever their spelling?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from circuit_breaker.breaker import gate
+from circuit_breaker.identity import calls, errors, results, shell_line
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+TOOLS = st.sampled_from(
+    ["Bash", "Edit", "Read", "Grep", "Agent", "exec_command", "mcp__a__get_b", "write_stdin", ""]
+)
+WORD = st.text("abcdefgXYZ0123456789./-_", min_size=1, max_size=8).filter(
+    lambda w: w not in ("cd", "sleep", "timeout", "env") and not w.startswith("-") and w.strip(".")
+)
+QUOTED = st.tuples(st.sampled_from("'\""), st.text("ab  \t\n;&|#", max_size=8)).map(
+    lambda t: t[0] + t[1] + t[0]
+)
+PIECES = st.lists(WORD | QUOTED | st.sampled_from(["&&", "|", ";"]), min_size=1, max_size=8)
+BLANKS = st.text(" \t", min_size=1, max_size=3)
+NAME = st.text("abcdefgh", min_size=1, max_size=6)
+
+
+def bash(command: str, cwd: str = "/p", **more: Any) -> str:
+    return calls.call_key("Bash", {"command": command, **more}, cwd)
+
+
+def shuffled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: shuffled(value[name]) for name in reversed(list(value))}
+    return [shuffled(item) for item in value] if isinstance(value, list) else value
+
+
+@given(TOOLS, JSON)
+def test_the_order_of_keys_never_changes_a_call(tool: str, value: Any) -> None:
+    assert calls.call_key(tool, value, "/p") == calls.call_key(tool, shuffled(value), "/p")
+
+
+@given(PIECES, st.lists(BLANKS, min_size=9, max_size=9), BLANKS)
+def test_white_space_outside_quotes_never_changes_a_command(
+    pieces: list[str], blanks: list[str], edge: str
+) -> None:
+    plain = " ".join(pieces)
+    spaced = edge + "".join(piece + blank for piece, blank in zip(pieces, blanks)) + edge
+    assert bash(plain) == bash(spaced)
+
+
+@given(PIECES, st.text(max_size=20), st.integers(), st.booleans())
+def test_cosmetic_parameters_never_change_a_command(
+    pieces: list[str], told: str, limit: int, behind: bool
+) -> None:
+    command = " ".join(pieces)
+    assert bash(command) == bash(command, description=told, timeout=limit, run_in_background=behind)
+
+
+@given(NAME, st.integers(0, 999), st.sampled_from(["&&", ";", " && ", " ; ", "\n"]))
+def test_waiting_first_limits_and_plain_assignments_make_no_other_call(word: str, n: int, joint: str) -> None:
+    command = f"./{word} --all"
+    assert bash(command) == bash(f"sleep {n}{joint}{command}")
+    assert bash(command) == bash(f"timeout {n} {command}")
+    assert bash(command) == bash(f"{word.upper()}={n} {command}")
+    assert bash(command) == bash(f"sleep {n}{joint}timeout -k 5 {n} {command}")
+
+
+@given(st.lists(NAME, min_size=1, max_size=3), st.sampled_from(["&&", ";", "|| exit 1;"]))
+def test_going_to_a_directory_first_is_being_there(parts: list[str], joint: str) -> None:
+    there = "/p/" + "/".join(parts)
+    assert bash("make all", there) == bash(f"cd {'/'.join(parts)} {joint} make all", "/p")
+    assert bash("make all", there) == bash(f"cd {there} {joint} make all", "/elsewhere")
+    assert bash("make all", there) == bash(f"(cd './{'/'.join(parts)}' && make all)", "/p")
+    assert bash("make all", "/p") == bash(f"cd {there}/{'../' * len(parts)} {joint} make all", "/q")
+
+
+@given(NAME, NAME)
+def test_a_changed_directory_path_or_pattern_is_another_call(a: str, b: str) -> None:
+    assume(a != b)
+    assert bash("make", "/" + a) != bash("make", "/" + b)
+    assert bash(f"cd {a} && make") != bash(f"cd {b} && make")
+    assert bash(f"cat {a}.py") != bash(f"cat {b}.py")
+    assert bash(f"grep '{a}  x' f") != bash(f"grep '{b}  x' f")
+    for tool, parameter in (
+        ("Read", "file_path"),
+        ("Grep", "pattern"),
+        ("Write", "content"),
+        ("Edit", "new_string"),
+    ):
+        one, other = {"file_path": "/x", parameter: a}, {"file_path": "/x", parameter: b}
+        assert calls.call_key(tool, one) != calls.call_key(tool, other)
+
+
+@given(st.text("ab \t\n", max_size=8), st.text("ab \t\n", max_size=8), st.sampled_from("'\""))
+def test_white_space_inside_quotes_is_content(a: str, b: str, quote: str) -> None:
+    assume(a != b)
+    assert bash(f"echo {quote}{a}{quote}") != bash(f"echo {quote}{b}{quote}")
+
+
+@given(st.text("ab #;'\"\t", max_size=12), st.text("ab #;'\"\t", max_size=12))
+def test_the_body_of_a_here_document_is_content(a: str, b: str) -> None:
+    assume(a != b)
+    assert bash(f"cat > f <<'EOF'\n{a}\nEOF") != bash(f"cat > f <<'EOF'\n{b}\nEOF")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("curl $X", "X=5; curl $X"),
+        ("X=4; curl $X", "X=5; curl $X"),
+        ("make", "make &"),
+        ("make", "make -k"),
+        ("a | b", "a || b"),
+        ("cd x && make", "cd x & make"),
+        ("cd x && make", "cd $X && make"),
+        ("echo a#b", "echo a"),
+        ("echo '# a'", "echo"),
+        ("make", "`which sleep` 5; make"),
+    ],
+)
+def test_these_are_two_calls(one: str, other: str) -> None:
+    assert bash(one) != bash(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("make  # again", "make"),
+        ("# once more\nmake", "make"),
+        ("make \\\n  -k", "make -k"),
+        ('FOO="a b" make', "make"),
+        ("env FOO=1 make", "make"),
+        ("make;", "make"),
+        ("a&&b", "a && b"),
+        ("sleep 2 ; timeout -k 5 30 make", "make"),
+        ('cd "C:\\Users\\x" && dir', "cd C:/Users/x; dir"),
+        ("cd 'my dir' && ls", "cd my\\ dir && ls"),
+        ("cd x 2>/dev/null; make", "cd x && make"),
+    ],
+)
+def test_these_are_one_call(one: str, other: str) -> None:
+    assert bash(one) == bash(other)
+
+
+def test_an_edit_that_says_its_default_is_the_same_edit() -> None:
+    given = {"file_path": "/a", "old_string": "x", "new_string": "y"}
+    assert calls.call_key("Edit", given) == calls.call_key("Edit", {**given, "replace_all": False})
+    assert calls.call_key("Edit", given) != calls.call_key("Edit", {**given, "replace_all": True})
+
+
+def test_the_tool_is_part_of_a_call() -> None:
+    assert calls.call_key("Read", {"path": "a"}) != calls.call_key("LS", {"path": "a"})
+
+
+@pytest.mark.parametrize("value", [1, 1.0, "1", True, None, [1], {"a": 1}])
+def test_values_of_another_kind_are_other_values(value: Any) -> None:
+    others = [1, 1.5, "1", True, None, [1], {"a": 1}]
+    keys = {calls.call_key("T", {"x": other}) for other in others if type(other) is not type(value)}
+    assert calls.call_key("T", {"x": value}) not in keys
+
+
+@given(TOOLS, JSON, st.text(max_size=30))
+@example("Bash", {"command": ["bash", "-lc", "ls"]}, "")
+@example("Bash", {"command": "((((", "timeout": float("nan")}, "\x1b[")
+@example("exec_command", {"cmd": "'", "workdir": 5}, "\ud800")
+def test_arbitrary_input_is_answered(tool: str, value: Any, text: str) -> None:
+    assert len(calls.call_key(tool, value, text)) == 12
+    assert len(results.text_key(text)) == len(results.digits_key(text)) == 12
+    assert len(errors.error_key("failed", text, value)) == 12
+    assert calls.change_level(tool, value) in (0, 1, 2)
+    assert isinstance(calls.is_poll(tool, value), bool)
+    assert isinstance(errors.is_lookup_miss(tool, value, text), bool)
+    assert 0.0 <= gate.caller_timeout(tool, value) <= 3600.0
+    assert isinstance(calls.service(tool, value), str)
+    assert isinstance(calls.shape_key(tool, value)[0], str)
+
+
+@given(st.text("cdslep timou=ab'\"\\ \n;&|()$`#<>{}!12/.", max_size=60))
+def test_arbitrary_commands_are_answered(command: str) -> None:
+    for name in ("command", "cmd"):
+        assert len(calls.call_key("Bash", {name: command}, "/p")) == 12
+        assert calls.change_level("Bash", {name: command}) in (0, 1)
+        assert calls.is_poll("Bash", {name: "sleep 1;" + command}) in (True, False)
+        assert calls.shape_key("Bash", {name: command})[1] is None
+
+
+@given(st.text(" ab'\"\\\n;&|()#<", max_size=40))
+@example("(;)")
+@example("(a;)")
+@example("((a ; ) ;)")
+def test_a_normalised_command_stays_as_it_is(command: str) -> None:
+    assume("<<" not in command)
+    once, cwd = shell_line.normalise(command, "/p")
+    assert shell_line.normalise(once, cwd) == (once, cwd)
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "host"),
+    [
+        ("WebFetch", {"url": "https://user:pw@docs.example.org:8443/a?b#c"}, "docs.example.org"),
+        ("WebSearch", {"query": "x"}, "WebSearch"),
+        ("mcp__github__get_issue", {}, "github"),
+        ("Bash", {"command": "curl -s https://api.example.org/x | jq ."}, "api.example.org"),
+        ("Bash", {"command": "cd x && timeout 5 wget https://a.example.org/f"}, "a.example.org"),
+        ("Bash", {"command": "gh api repos/x"}, "api.github.com"),
+        ("Bash", {"command": "curl http://localhost:3000/health"}, ""),
+        ("Bash", {"command": "curl http://127.0.0.1:3000/health"}, ""),
+        ("Bash", {"command": "echo curl https://a.example.org"}, ""),
+        ("Read", {"file_path": "https://a.example.org"}, ""),
+        ("WebFetch", {"url": 5}, ""),
+    ],
+)
+def test_the_outside_service_of_a_call(tool: str, given: dict[str, Any], host: str) -> None:
+    assert calls.service(tool, given) == host
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "level"),
+    [
+        ("Edit", {}, 2),
+        ("Write", {}, 2),
+        ("NotebookEdit", {}, 2),
+        ("apply_patch", {}, 2),
+        ("exec_command", {"cmd": "apply_patch <<'EOF'\n*** Begin\nEOF"}, 2),
+        ("Bash", {"command": "grep apply_patch f"}, 0),
+        ("Agent", {}, 1),
+        ("mcp__x__create_issue", {}, 1),
+        ("mcp__x__get_issue", {}, 0),
+        ("mcp__x__listFiles", {}, 0),
+        ("mcp__x__browser_snapshot", {}, 0),
+        ("Read", {}, 0),
+        ("Grep", {}, 0),
+        ("TodoWrite", {}, 0),
+        ("Bash", {"command": "ls"}, 0),
+        ("Bash", {"command": "pytest -q"}, 1),
+        ("Bash", {}, 0),
+    ],
+)
+def test_what_a_call_changes(tool: str, given: dict[str, Any], level: int) -> None:
+    assert calls.change_level(tool, given) == level
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "text", "miss"),
+    [
+        ("Read", {}, "File does not exist.", True),
+        ("Read", {}, "EISDIR: illegal operation on a directory", True),
+        ("WebFetch", {}, "Request failed with status code 404", True),
+        ("Read", {}, "File content (30000 tokens) exceeds maximum allowed tokens", True),
+        ("Bash", {"command": "cat x"}, "Exit code 1\ncat: x: No such file or directory", True),
+        ("Bash", {"command": "pytest x"}, "Exit code 4\nERROR: file or directory not found: x", False),
+        ("Edit", {}, "<tool_use_error>String to replace not found in file.", False),
+        ("Grep", {}, "ENOENT: no such file or directory, posix_spawn '/opt/rg'", False),
+        ("Read", {}, "permission denied", False),
+    ],
+)
+def test_a_look_that_found_nothing_is_no_sign_of_a_loop(
+    tool: str, given: dict[str, Any], text: str, miss: bool
+) -> None:
+    assert errors.is_lookup_miss(tool, given, text) is miss
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (120000, 120.0),
+        (1, 0.001),
+        (1e9, 3600.0),
+        (-5, 0.0),
+        (True, 0.0),
+        ("9", 0.0),
+        (None, 0.0),
+        (float("nan"), 0.0),
+    ],
+)
+def test_the_timeout_that_a_call_asks_for(value: Any, seconds: float) -> None:
+    assert gate.caller_timeout("Bash", {"timeout": value}) == seconds
+
+
+def test_a_shape_of_a_command_is_its_first_two_words_and_holds_no_value() -> None:
+    assert calls.shape_key("Bash", {"command": "cd x && git log -3"}) == ("Bash git log", None)
+    one, other = (
+        calls.shape_key("Bash", {"command": f"mysql {word}"})[0] for word in ("-phunter", "-pother")
+    )
+    assert one != other
+    assert "hunter" not in one
+
+
+def test_a_shape_of_other_tools_is_their_parameters() -> None:
+    a = calls.shape_key("Read", {"file_path": "/a", "limit": 5})
+    b = calls.shape_key("Read", {"file_path": "/b", "limit": 5})
+    assert a[0] == b[0] == "Read"
+    assert a[1] is not None
+    assert b[1] is not None
+    assert {name for name in a[1] if a[1][name] != b[1][name]} == {"file_path"}
+
+
+def test_an_error_is_told_by_its_first_and_last_lines_and_not_by_what_it_echoes() -> None:
+    def key(old: str) -> str:
+        text = f"<tool_use_error>String to replace not found in file.\nString: {old}</tool_use_error>"
+        return errors.error_key("invalid", text, {"old_string": old})
+
+    assert key("def a():\n    return 1") == key("x = 5")
+    middle = "\n".join(f"step {i}" for i in range(40))
+    assert errors.error_key("failed", f"start\na\nb\n{middle}\nend\n1\n2\n3\nboom") == errors.error_key(
+        "failed", "start\na\nb\nother\nend\n1\n2\n3\nboom"
+    )
+    assert errors.error_key("failed", "boom") != errors.error_key("invalid", "boom")
+    assert errors.error_key("failed", "no such table a") != errors.error_key("failed", "no such table b")
+
+
+def test_digits_key_forgets_digits_alone() -> None:
+    assert results.digits_key("5 of 10 é") == results.digits_key("6 of 999 é")
+    assert results.digits_key("5 of 10") != results.digits_key("5 in 10")

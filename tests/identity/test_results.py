@@ -1,0 +1,194 @@
+"""What changes by itself is blinded; what says something new is not."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from circuit_breaker.identity.results import LONG, blind, text_key
+
+HEX = st.text("0123456789abcdef", min_size=8, max_size=8).filter(
+    lambda t: not t.isdigit() and not t.isalpha()
+)
+SMALL = st.integers(0, 59).map(lambda n: f"{n:02d}")
+CLOCK = st.tuples(st.integers(0, 23).map(lambda n: f"{n:02d}"), SMALL, SMALL).map(":".join)
+DATE = st.dates(min_value=date(2020, 1, 1), max_value=date(2099, 12, 31)).map(str)
+SECONDS = st.decimals(0, 999, places=2).map(str)
+NUMBER = st.integers(1, 99999).map(str)
+EPOCH = st.integers(1_600_000_000, 1_899_999_999).map(str)
+UUID = st.uuids().map(str)
+PORT = st.integers(1000, 65535).map(str)
+
+# a text with a hole, and what changes in it by itself
+VOLATILE = [
+    ("5 failed, 3 passed in {}s", SECONDS),
+    ("Ran 12 tests in {}s", SECONDS),
+    ("ok  \tpkg/a\t{}s", SECONDS),
+    ("--- FAIL: TestX ({}s)", SECONDS),
+    ("Time:        {} s, estimated 4 s", SECONDS),
+    ("Done in {}ms", NUMBER),
+    ("real\t0m{}s", SECONDS),
+    ("took {} seconds", NUMBER),
+    ('{{"duration_ms": {}, "ok": true}}', NUMBER),
+    ('{{"durationMs":{}}}', NUMBER),
+    ('{{"created_at": {}}}', EPOCH),
+    ("[{}] server started", CLOCK),
+    ("{} INFO ready", CLOCK),
+    ("2026-11-23 {},123 INFO ready", CLOCK),
+    ("{} error: x", DATE),
+    ("at {}T12:00:00Z", DATE),
+    ("{}T12:00:00.123+02:00 started", DATE),
+    ("Nov 23 {} host app: x", CLOCK),
+    ("pid {}", NUMBER),
+    ("PID: {} is running", NUMBER),
+    ("process {} exited", NUMBER),
+    ("sshd[{}]: closed", NUMBER),
+    ("listening on localhost:{}", NUMBER),
+    ("http://127.0.0.1:{}/x refused", NUMBER),
+    ("listening on :{}", PORT),
+    ("thread 'main' ({}) panicked at src/a.rs:5", NUMBER),
+    ("Output is being written to: /p/tasks/{}.output", HEX),
+    ('{{"request_id":"req_011C{}"}}', HEX),
+    ("/var/folders/ab/x/T/tmp{}/a.py", HEX),
+    ("id={}", UUID),
+    ("request {} failed", UUID),
+    ("container {} started", HEX),
+    ("/tmp/tmp{}/a.py:3: error", HEX),
+    ("/var/folders/ab/{}/T/x failed", HEX),
+    ("go: /tmp/go-build{}/b001/exe", EPOCH),
+    ("<object at 0x7f{}a0>", HEX),
+    ("log-{}.txt written", EPOCH),
+    ("#### {}%", st.integers(0, 99).map(str)),
+    ("downloading ━━━━ {}/200", NUMBER),
+    ("\x1b[{}mred\x1b[0m", st.integers(30, 37).map(str)),
+    ("working {}%\rdone", st.integers(0, 99).map(str)),
+    ("Chunk ID: {}\nOutput: x", HEX),
+    ("Process running with session ID {}", NUMBER),
+]
+COUNTS = [
+    "{} failed, 3 passed in 1.2s",
+    "{} passed",
+    "found {} errors",
+    "app.py:{}: error",
+    '  File "a.py", line {}, in f',
+    "{}/10 tests passed",
+    "coverage: {}% of statements",
+    "total {}",
+    "-rw-r--r-- 1 user user {} Nov 23 01:02 f",
+    "version 1.{}.0",
+    "v{}.0.1",
+    "{} files changed",
+    "exit code {}",
+    "HTTP {}",
+    "port in use by app{}",
+    "/src/app{}.py",
+    "test_{} failed",
+    "{}",
+    "| {} | x |",
+    '{{"count": {}}}',
+    '{{"count":10{}}}',
+    '"count" :10{}',
+    "step ({}) failed",
+    "test_call_{} failed",
+    "x = {}",
+    "/tmp/work/part{}.txt",
+]
+
+
+@pytest.mark.parametrize(("text", "values"), VOLATILE, ids=[text for text, _ in VOLATILE])
+@given(data=st.data())
+def test_what_changes_by_itself_is_no_news(
+    text: str, values: st.SearchStrategy[str], data: st.DataObject
+) -> None:
+    one, other = data.draw(values), data.draw(values)
+    around = data.draw(st.sampled_from(["{}", "before\n{}\nafter 3", "a 12 b: {}"]))
+    if "Chunk" in text or "\r" in text or "[{}]" in text or text.startswith(("{}", "2026", "Nov")):
+        around = "{}"
+    assert text_key(around.format(text.format(one))) == text_key(around.format(text.format(other)))
+
+
+@pytest.mark.parametrize("text", COUNTS)
+@given(one=st.integers(0, 99), other=st.integers(0, 99))
+def test_a_count_a_line_a_version_a_verdict_is_news(text: str, one: int, other: int) -> None:
+    assume(one != other)
+    assert text_key(text.format(one)) != text_key(text.format(other))
+
+
+@given(st.text("abcxyz_", min_size=1, max_size=8), st.text("abcxyz_", min_size=1, max_size=8))
+def test_another_file_is_news(a: str, b: str) -> None:
+    assume(a != b)
+    for text in ("{}.py:12: error", "no such file: /src/{}.py", "/tmp/work/{}.py failed", "FAIL {}"):
+        assert text_key(text.format(a)) != text_key(text.format(b))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("6 failed, 2 passed in 3.1s", "5 failed, 3 passed in 3.1s"),
+        ("ok pkg 0.1s", "FAIL pkg 0.1s"),
+        ("d41d8cd98f00b204e9800998ecf8427e  a.txt", "d41d8cd98f00b204e9800998ecf8427f  a.txt"),
+        (
+            "3f2a9c7b1d3f2a9c7b1d3f2a9c7b1d3f2a9c7b1d\trefs/heads/main",
+            "4f2a9c7b1d3f2a9c7b1d3f2a9c7b1d3f2a9c7b1d\trefs/heads/main",
+        ),
+        ("0535c28", "ba9ae1a"),
+        ("Segmentation fault at 0x80070005", "Segmentation fault at 0x80070006"),
+        ("deadbeef", "feedface"),
+        ("a  b", "a b"),
+        ("color: #a1b2c3d4", "color: #a1b2c3d5"),
+        ("1.2.3", "1.2.4"),
+        ("size 12 MB", "size 13 MB"),
+        ("line 5", "line 5\nline 6"),
+        ("1/5 done\n2/5 done", "1/5 done\n3/5 done"),
+    ],
+)
+def test_these_results_differ(one: str, other: str) -> None:
+    assert text_key(one) != text_key(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ok  \tpkg\t0.218s", "ok  \tpkg\t(cached)"),
+        ("done   \nnext", "done\nnext\n\n"),
+        ("[main 3f2a9c7] Fix", "[main 4b1d2e8] Fix"),
+        ("-rw-r--r-- 1 u u 12 Nov 23 01:02 f", "-rw-r--r-- 1 u u 12 Nov 23 02:59 f"),
+        ("Checked 286 files in 85ms. No fixes applied.", "Checked 286 files in 123ms. No fixes applied."),
+        (" 56 files. [731.00ms]", " 56 files. [783.00ms]"),
+        ("modified 3 minutes ago", "modified 5 minutes ago"),
+        ("modified 3 days ago", "modified 4 days ago"),
+        ("Wall time: 30.0028 seconds", "Wall time: 30.0012 seconds"),
+        ("10.5 MB/s", "9.25 MB/s"),
+        ("\x1b[31mred\x1b[0m \x1b]0;title\x07x", "red x"),
+        ("run 20261123-123301 ok", "run 20261124-003301 ok"),
+        (
+            "pytest-of-u: /tmp/pytest-of-u/pytest-12/test_a0/x",
+            "pytest-of-u: /tmp/pytest-of-u/pytest-13/test_a0/x",
+        ),
+        ("at 12:33 PM", "at 12:34 PM"),
+    ],
+)
+def test_these_results_are_one(one: str, other: str) -> None:
+    assert blind(one) == blind(other)
+
+
+@given(st.text("ab 0123456789:/-_.%[](),=\n\t\r\x1b#~+", max_size=80))
+def test_blinding_answers_whatever_it_is_given(text: str) -> None:
+    assert isinstance(blind(text), str)
+
+
+@given(st.text("ab 019:/-_.%[]\n", max_size=60))
+def test_the_same_text_is_blinded_alike(text: str) -> None:
+    assert blind(text) == blind(text + " \n")
+
+
+def test_a_long_text_is_compared_to_its_ends_and_in_the_middle_but_for_digits() -> None:
+    filler = "".join(f"line {i} of words\n" for i in range(4000))
+    assert len(filler) > LONG
+    assert text_key(f"5 failed\n{filler}") != text_key(f"6 failed\n{filler}")
+    assert text_key(f"{filler}5 failed") != text_key(f"{filler}6 failed")
+    assert text_key(f"{filler}took 5s") == text_key(f"{filler}took 6s")
+    assert text_key(filler + "x" + filler) != text_key(filler + "y" + filler)

@@ -1,0 +1,167 @@
+"""What do the host's recorded payloads say, and how is it answered?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from circuit_breaker.breaker import config as settings
+from circuit_breaker.breaker import model
+from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, END, FAILED, INVALID, LAUNCHED, OK, TELL
+from circuit_breaker.breaker.policy import step
+from circuit_breaker.runtime import protocol, store
+
+PAYLOADS = Path(__file__).resolve().parent.parent / "payloads"
+EVENTS = sorted(
+    p.stem for p in PAYLOADS.glob("*.json") if p.stem.split(".")[0] not in ("environment", "statusLine")
+)
+CONFIG = settings.build()
+
+
+def read(name: str, **changes: Any) -> Any:
+    """The event of a recorded payload."""
+    body = {**json.loads((PAYLOADS / f"{name}.json").read_text()), **changes}
+    return protocol.event_of(protocol.parse(json.dumps(body)), "SUDO BYPASS")
+
+
+def decide(event: Any) -> Any:
+    return step(_memory("Session"), _memory("Lane"), event, CONFIG, 1_790_000_000.0)[2]
+
+
+def _memory(name: str) -> Any:
+
+    return getattr(store, name)()
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_recorded_payload_becomes_its_event_and_trips_nothing(name: str) -> None:
+    kinds = {
+        "PreToolUse": "Ask",
+        "PostToolUse": "Reported",
+        "PostToolUseFailure": "Reported",
+        "PostToolBatch": "Turn",
+        "UserPromptSubmit": "Prompt",
+        "Stop": "Stopped",
+        "SubagentStop": "Stopped",
+    }
+    event = read(name)
+    wanted = kinds.get(name.split(".")[0])
+    assert (None if event is None else type(event).__name__) == wanted
+    if event is not None:
+        assert decide(event).verdict == ALLOW
+
+
+@pytest.mark.parametrize(
+    ("name", "hints"),
+    [
+        ("bash-exit-1", [OK]),  # the text alone does not say; PostToolUseFailure has
+        ("edit-old-string-not-found", [INVALID]),
+        ("edit-file-not-read", [INVALID]),
+        ("edit-missing-file", [INVALID]),
+        ("invalid-input", [INVALID]),
+        ("malformed-json-input", [INVALID]),
+        ("unknown-tool", [INVALID]),
+        ("denied-by-permission-rule", [DENIED]),
+        ("permission-not-granted-headless", [DENIED]),
+        ("denied-by-hook-exit-2", [DENIED]),
+        ("mcp-iserror", [OK]),
+        ("parallel-mixed", [OK] * 4),
+        ("in-subagent", [OK]),
+    ],
+)
+def test_text_of_a_result_suggests_what_became_of_the_call(name: str, hints: list[str]) -> None:
+    assert [result.hint for result in read(f"PostToolBatch.{name}").results][: len(hints)] == hints
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("PostToolUseFailure.bash-exit-1", FAILED),
+        ("PostToolUseFailure.mcp-server-crash", FAILED),
+        ("PostToolUse.read", OK),
+        ("PostToolUse.bash-run-in-background", LAUNCHED),
+        ("PostToolUse.bash-timeout-auto-backgrounded", LAUNCHED),
+    ],
+)
+def test_what_was_reported_before_the_batch_is_taken_at_its_word(name: str, kind: str) -> None:
+    assert read(name).kind == kind
+
+
+def test_interrupt_is_no_failure() -> None:
+    assert read("PostToolUseFailure.bash-exit-1", is_interrupt=True).kind == model.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    ("prompt", "bypass"),
+    [
+        ("SUDO BYPASS", True),
+        ("SUDO BYPASS\nrun it again", True),
+        ("SUDO BYPASS  ", True),
+        ("sudo bypass", False),
+        ("please SUDO BYPASS", False),
+        ("SUDO BYPASS now", False),
+        ("\nSUDO BYPASS", False),
+        ("", False),
+    ],
+)
+def test_keyword_counts_only_as_the_whole_first_line(prompt: str, bypass: bool) -> None:
+    assert read("UserPromptSubmit", prompt=prompt).bypass is bypass
+
+
+def test_notification_is_no_person() -> None:
+    event = read("UserPromptSubmit.task-notification")
+    assert (event.person, event.bypass) == (False, False)
+
+
+def test_lane_is_the_agent() -> None:
+    assert read("PreToolUse.in-subagent").lane != "" == read("PreToolUse.bash").lane
+
+
+@pytest.mark.parametrize("name", EVENTS)
+@pytest.mark.parametrize(
+    "wrong", [7, 1.5, True, [], {}, [7], {"x": [1]}, [{}], "", "x\ud800", None], ids=repr
+)
+def test_wrong_type_is_a_value_error_or_harmless(name: str, wrong: object) -> None:
+    body = json.loads((PAYLOADS / f"{name}.json").read_text())
+    for field in body:
+        for spoilt in _spoilt(body, field, wrong):
+            try:
+                event = protocol.event_of(protocol.parse(json.dumps(spoilt)), "SUDO BYPASS")
+            except ValueError:
+                continue
+            if event is not None:
+                assert decide(event).verdict == ALLOW
+
+
+def _spoilt(body: dict[str, Any], field: str, wrong: object) -> list[dict[str, Any]]:
+    """The payload with that field replaced, and with each field of the objects inside it."""
+    if field == "hook_event_name":
+        return [{**body, field: wrong}]
+    found = [{**body, field: wrong}]
+    if isinstance(body[field], dict):
+        found += [{**body, field: {**body[field], inner: wrong}} for inner in body[field]]
+    if isinstance(body[field], list) and body[field] and isinstance(body[field][0], dict):
+        found += [{**body, field: [{**body[field][0], inner: wrong}]} for inner in body[field][0]]
+    return found
+
+
+def test_answers_are_what_the_host_reads() -> None:
+    def said(verdict: str, event: str) -> Any:
+        return protocol.render(model.Decision(verdict=verdict, text="why"), event)
+
+    assert said(ALLOW, "PreToolUse") is None
+    assert said(DENY, "PreToolUse")["hookSpecificOutput"] == {
+        "hookEventName": "PreToolUse",
+        "permissionDecision": "deny",
+        "permissionDecisionReason": "why",
+    }
+    for event in ("PreToolUse", "PostToolBatch"):
+        assert said(TELL, event) == {
+            "hookSpecificOutput": {"hookEventName": event, "additionalContext": "why"}
+        }
+    assert said(END, "PostToolBatch")["continue"] is False
+    assert said(END, "Stop")["stopReason"] == "why"
+    assert said(TELL, "Stop") is None

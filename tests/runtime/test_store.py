@@ -1,0 +1,254 @@
+"""How is a session's memory kept on disk? Read, decided on and replaced as one act, and never trusted blindly."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from streams import Stream
+
+from circuit_breaker.breaker.memory import Lane, Session, Streak, packed, streak_of, unpacked
+from circuit_breaker.breaker.model import Circuit
+from circuit_breaker.runtime import files, store
+from circuit_breaker.runtime.home import Places
+
+SESSION = "aaaaaaaa-bbbb"
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> Places:
+    return Places(str(tmp_path / "r"), str(tmp_path / "h"), "/p", "", "/u")
+
+
+def opened(state: str = "OPEN") -> Circuit:
+    return Circuit(rule="tool_failure", subject="x", keys=["k"], state=state, retry_at=1.0, cooldown=10.0)
+
+
+def keep(where: Places, lane: Lane, name: str = "", session: Any = None) -> Any:
+    """Have `lane` (and `session`) written as the outcome of a decision; what the decision was given."""
+    seen: list[Any] = []
+
+    def decide(known: Session, memory: Lane) -> tuple[Session, Lane, str]:
+        seen.append((known, memory))
+        return session or known, lane, "answer"
+
+    answer, faults = store.update(where, SESSION, name, decide)
+    assert answer == "answer"
+    return seen[0], faults
+
+
+def as_made(lane: Lane) -> Lane:
+    """A lane from disk with every streak unpacked, as an engine has it that never wrote it down."""
+    unread: Lane = lane.but(streaks={key: streak_of(lane, key) for key in lane.streaks})
+    return unread
+
+
+def busy_lane() -> Lane:
+    """A lane with something in every field that can be filled by an ordinary session."""
+    stream = Stream()
+    for number in range(4):
+        stream.bash("make", "Exit code 2\nno", fails=True)
+        stream.call("Edit", {"file_path": f"/p/{number}"}, "done")
+        stream.bash(f"ls {number}", "a b")
+    stream.ask("Bash", {"command": "make"})
+    lane = stream.lanes[""]
+    assert lane.streaks
+    assert lane.recent
+    assert lane.moves
+    return lane
+
+
+def test_first_decision_is_given_empty_memory(where: Places) -> None:
+    (session, lane), faults = keep(where, Lane(turn=1))
+    assert (session, lane, faults) == (Session(), Lane(), [])
+
+
+def test_memory_comes_back_as_it_was_kept(where: Places) -> None:
+    lane, session = busy_lane(), Session(prompt="p", spawns=3, services={"a": [1, 2.5]}, notes=[["x", "why"]])
+    keep(where, lane, session=session)
+    (known, memory), _ = keep(where, Lane())
+    assert (known, as_made(memory)) == (session, lane)
+
+
+def test_unchanged_memory_is_not_written(where: Places) -> None:
+    keep(where, Lane(turn=1))
+    path = f"{store.session_folder(where, SESSION)}/main.json"
+    before = os.stat(path).st_ino
+    keep(where, Lane(turn=1))
+    assert os.stat(path).st_ino == before
+
+
+def test_lanes_are_apart_and_share_the_session(where: Places) -> None:
+    keep(where, Lane(turn=1), session=Session(prompt="p"))
+    keep(where, Lane(turn=2), "agent/../x")
+    (session, lane), _ = keep(where, Lane(turn=1))
+    assert (session.prompt, lane.turn) == ("p", 1)
+    names = os.listdir(store.session_folder(where, SESSION))
+    assert sorted(n for n in names if n.endswith(".json"))[1:] == ["main.json", "session.json"]
+    assert all("/" not in name and name[:1] != "." for name in names)
+
+
+def test_session_is_armed_while_a_circuit_lives(where: Places) -> None:
+    marker = Path(where.armed) / SESSION
+    for state, there in (("OPEN", True), ("HALF_OPEN", True), ("CLOSED", False)):
+        keep(where, Lane(circuits={"tool_failure:x": opened(state)}))
+        assert marker.exists() is there
+
+
+def test_marker_stays_while_another_lane_lives(where: Places) -> None:
+    live = Lane(circuits={"tool_failure:x": opened()})
+    keep(where, live)
+    keep(where, live, "helper")
+    keep(where, Lane())
+    assert store.armed_lanes(where, SESSION) == [f"{SESSION}/agent-helper.json"]
+    keep(where, Lane(), "helper")
+    assert store.armed_lanes(where, SESSION) == []
+
+
+def test_marker_is_there_before_the_memory_that_opens(where: Places, mocker: Any) -> None:
+    order = []
+    for name in ("replace", "exchange"):
+        usual = getattr(files, name)
+        mocker.patch.object(
+            files,
+            name,
+            side_effect=lambda path, data, usual=usual: (order.append(Path(path).name), usual(path, data))[1],
+        )
+    keep(where, Lane(circuits={"tool_failure:x": opened()}))
+    assert order.index(SESSION) < order.index("main.json")
+
+
+def test_marker_goes_after_the_memory_that_closes(where: Places, mocker: Any) -> None:
+    keep(where, Lane(circuits={"tool_failure:x": opened()}))
+    mocker.patch.object(files, "exchange", side_effect=OSError(28, "full"))
+    with pytest.raises(OSError, match="full"):
+        keep(where, Lane())
+    assert store.armed_lanes(where, SESSION) == [f"{SESSION}/main.json"]
+
+
+def test_memory_that_is_being_written_is_looked_at_again(where: Places, mocker: Any) -> None:
+    keep(where, Lane(turn=7))
+    usual, torn = files.read, [b'{"v":2,"tur']
+    mocker.patch.object(
+        files, "read", side_effect=lambda path, limit: torn.pop() if torn else usual(path, limit)
+    )
+    assert store.peek(where, SESSION)[1]["main.json"].turn == 7
+
+
+def _circuit(**changes: Any) -> bytes:
+    """A memory with one circuit, some of whose fields have values that its class would not take."""
+    row = list({**Circuit.FIELDS, **changes}.values())
+    return json.dumps({"v": store.VERSION, "circuits": {"c": row}}).encode()
+
+
+BAD = [
+    b"",
+    b"{",
+    b"[]",
+    b"7",
+    b'"x"',
+    b"null",
+    b"{}",
+    b'{"v":1}',
+    b'{"v":2,"unknown":1}',
+    b'{"v":2,"turn":"1"}',
+    b'{"v":2,"turn":true}',
+    b'{"v":2,"turn":1.5}',
+    b'{"v":2,"recent":{}}',
+    b'{"v":2,"recent":[[1,2,3,4,5,6]]}',
+    b'{"v":2,"recent":[[1,2,"a","b",5]]}',
+    b'{"v":2,"moves":[[1,"2"]]}',
+    b'{"v":2,"streaks":{"k":7}}',
+    b'{"v":2,"streaks":{"k":[1,2]}}',
+    b'{"v":2,"streaks":["k"]}',
+    b'{"v":2,"circuits":{"c":7}}',
+    b'{"v":2,"circuits":{"c":["rule"]}}',
+    _circuit(state=7),
+    _circuit(retry_at="soon"),
+    _circuit(keys={}),
+    b'{"v":2,"seen":[7]}',
+    b'{"v":2,"denied":{"x":7}}',
+    b'{"v":2,"pending":{"x":["a"]}}',
+    b'{"v":2,"errors":{"Bash":["k","1",2,3]}}',
+    b'{"v":2,"sequence":[1]}',
+    b'{"v":2,"tally":{"x":["y","z"]}}',
+    b'{"v":2,"turn":NaN}',
+    b"\xff\xfe",
+    b" " * 300_000,
+]
+
+
+@pytest.mark.parametrize("data", BAD, ids=lambda data: repr(data[:40]))
+def test_what_is_no_memory_of_ours_is_set_aside_once(where: Places, data: bytes) -> None:
+    keep(where, Lane(turn=5))
+    path = Path(store.session_folder(where, SESSION)) / "main.json"
+    path.write_bytes(data)
+    (_, lane), faults = keep(where, Lane(turn=6))
+    assert (lane, len(faults)) == (Lane(), 1)
+    assert [p.read_bytes() for p in path.parent.glob("*.broken")] == [data]
+    (_, lane), faults = keep(where, Lane(turn=6))
+    assert (lane.turn, faults) == (6, [])
+
+
+def test_memory_at_its_bounds_fits_its_file() -> None:
+    stream = Stream()
+    for number in range(150):
+        for _ in range(3):
+            stream.bash(f"make {number} " + "y" * 500, f"Exit code 1\n{number} " + "z" * 5000, fails=True)
+        stream.call("Grep", {"pattern": f"{number}" * 200}, "w" * 9000)
+    data = store.encode(stream.lanes[""])
+    assert len(data) <= store.MEMORY_MAX
+    lane = store.decode(data, Lane)
+    assert store.encode(lane) == data
+    assert as_made(lane) == stream.lanes[""]
+    assert len(lane.streaks) > 20
+
+
+def test_harmed_streak_is_forgotten_and_the_rest_is_not(where: Places) -> None:
+    stream = Stream()
+    for command, error in (("make", "no"), ("make", "never"), ("ls", "gone")):
+        stream.bash(command, f"Exit code 2\n{error}", fails=True)
+    data = store.encode(stream.lanes[""])
+    sound = store.decode(data, Lane).streaks
+    first, second = sound
+    harms = ("", "x", sound[first].replace("|", "/"), sound[first].replace("-1", "one"))
+    for text, verdict in ((sound[first], "tell"), *((harm, "allow") for harm in harms)):
+        lane = store.decode(data, Lane)
+        lane.streaks[first] = text
+        assert (streak_of(lane, first) is None) == (verdict == "allow")
+        assert streak_of(lane, second) == streak_of(store.decode(data, Lane), second)
+        stream.lanes[""] = lane
+        assert stream.bash("make", "Exit code 2\nstop", fails=True).verdict == verdict
+
+
+TEXTS = st.text(st.characters(exclude_characters="|;,", exclude_categories=["Cs"]), max_size=9)
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            name: TEXTS | st.just("a|b") if name == "label" else TEXTS if default == "" else st.integers()
+            for name, default in Streak.FIELDS.items()
+            if name != "fails"
+        }
+    ),
+    st.lists(st.lists(st.integers(), min_size=2, max_size=2), max_size=3),
+)
+def test_packed_streak_comes_back(values: dict[str, Any], fails: list[list[int]]) -> None:
+    streak = Streak(**values, fails=fails)
+    assert unpacked(packed(streak)) == streak
+
+
+def test_peek_leaves_out_what_cannot_be_read(where: Places) -> None:
+    keep(where, Lane(turn=3))
+    keep(where, Lane(turn=4), "helper")
+    folder = Path(store.session_folder(where, SESSION))
+    (folder / "main.json").write_text("{")
+    session, lanes = store.peek(where, folder.name)
+    assert session == Session()
+    assert {name: lane.turn for name, lane in lanes.items()} == {"agent-helper.json": 4}
