@@ -9,7 +9,7 @@ import sys
 import time
 
 from circuit_breaker.janitor import disk_usage
-from circuit_breaker.runtime import files, home
+from circuit_breaker.runtime import files, home, own_shell
 from circuit_breaker.runtime import status as collected
 from circuit_breaker.runtime.json import parse
 from circuit_breaker.words.sentences import MARKS
@@ -61,7 +61,9 @@ def _shows_marks() -> bool:
 
 
 def reset(args: argparse.Namespace) -> int:
-    """Close circuits, on record. Exit 1 when there is none of that name."""
+    """Close circuits, on record. Exit 1 when there is none of that name, and in Claude's own shell."""
+    if own_shell.refuses("reset", os.environ):
+        return 1
     where = home.places(os.environ, os.getcwd())
     config = home.configuration(where, os.environ)
     closed = collected.reset(where, config, args.session or "", args.circuit or "")
@@ -80,6 +82,8 @@ def reset(args: argparse.Namespace) -> int:
 
 def mode(args: argparse.Namespace) -> int:
     """Write the one key into the person's config file; every other key of it stays."""
+    if own_shell.refuses("mode", os.environ):
+        return 1
     where = home.places(os.environ, os.getcwd())
     path = where.user_config
     if not path:

@@ -18,7 +18,7 @@ import runtime
 import scopes
 from removal_plan import Removal, listing, of_uninstall
 
-from circuit_breaker.runtime import files, home, packages
+from circuit_breaker.runtime import files, home, own_shell, packages
 
 LOCK_SECONDS = 60.0
 
@@ -34,6 +34,8 @@ class Taken(NamedTuple):
 
 def uninstall(args: argparse.Namespace) -> int:
     """Take the installation of `args.scope` out; 0 as well when there is none. 1 when something stands in the way."""
+    if not args.dry_run and own_shell.refuses("uninstall", os.environ):
+        return 1
     scope = scopes.scope(args.scope, os.environ, os.getcwd())
     state = purge.state(scope, os.environ, os.getcwd()) if args.purge else []
     if state and not args.json:

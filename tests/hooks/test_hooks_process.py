@@ -199,7 +199,9 @@ def test_every_line_lets_the_call_through_when_a_folder_is_gone(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["hooks", "lib/circuit_breaker/breaker", "lib/circuit_breaker/runtime", "rest"])
+@pytest.mark.parametrize(
+    "part", ["hooks", "lib/circuit_breaker/breaker", "lib/circuit_breaker/runtime", "rest"]
+)
 def test_every_line_lets_the_call_through_when_any_file_is_gone(
     every_line: Callable[..., Any], copy: Path, part: str
 ) -> None:

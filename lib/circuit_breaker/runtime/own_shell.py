@@ -1,0 +1,28 @@
+"""Claude's own shell: what changes the breaker refuses to run there while a circuit of that session is open.
+
+Claude Code gives the shells it starts (Claude's and your `!` lines, which look the same) CLAUDE_CODE_SESSION_ID and not
+CLAUDE_PROJECT_DIR; its hooks get both, a terminal of your own neither.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.runtime import error_log, home, store
+from circuit_breaker.words import guard as words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def refuses(what: str, env: Mapping[str, str]) -> bool:
+    """True, with the reason on stderr, where `what` (`reset`, `config set`) must not run. Its caller returns 1.
+
+    Raises OSError where the runtime folder cannot be named or read.
+    """
+    session = env.get("CLAUDE_CODE_SESSION_ID", "")
+    if not session or env.get("CLAUDE_PROJECT_DIR"):
+        return False
+    if not store.armed_lanes(home.places(env), session):
+        return False
+    error_log.stderr(words.own_shell(what))
+    return True
