@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT / "lib"), str(ROOT / "bench")]
 from timing import Scene, in_turn, instructions  # noqa: E402
 
 from circuit_breaker.breaker.config import build  # noqa: E402
-from circuit_breaker.janitor import archives, rounds, stamp  # noqa: E402
+from circuit_breaker.janitor import archives, notes, rounds  # noqa: E402
 from circuit_breaker.runtime.home import Places  # noqa: E402
 
 PYTHON = os.path.realpath(sys._base_executable)
@@ -70,9 +70,9 @@ class Home:
     def settle(self) -> None:
         """Until a start finds nothing to do: contents counted, children gone, the disk's clock past."""
         for _ in range(60):
-            before = stamp.load(self.places)
+            before = notes.load(self.places)
             self.start()
-            if before and stamp.load(self.places) == before and before.get("calm") == before["until"]:
+            if before and notes.load(self.places) == before and before.get("calm") == before["until"]:
                 return
             time.sleep(0.5)
         raise TimeoutError("there is always something due")
@@ -132,12 +132,12 @@ def sweeping(base: Path, turns: int) -> None:
             entry.stat(follow_symlinks=False)
 
     def sweep() -> None:
-        made = rounds.go(home.places, CONFIG, time.time(), "bench", known)
-        stamp.save(home.places, made.note)
+        made = rounds.make(home.places, CONFIG, time.time(), "bench", known)
+        notes.save(home.places, made.note)
         assert not made.report.errors
 
     def everything() -> None:
-        rounds.go(home.places, CONFIG, time.time(), "bench", 0.0)
+        rounds.make(home.places, CONFIG, time.time(), "bench", 0.0)
 
     show("sweep of 10,000 files", paired(sweep, listing, turns), "of scandir and stat", 1.5)
     for path in home.path.glob("*_telemetry.jsonl"):

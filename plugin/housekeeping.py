@@ -1,4 +1,4 @@
-"""How does a person sweep by hand, and get an archived file back? sweep, restore."""
+"""The verbs of memory protection: sweep, restore."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import sys
 import time
 
 from circuit_breaker.breaker.config import Config
-from circuit_breaker.janitor import archives, plans, retention, rounds, stamp, survey, upkeep
+from circuit_breaker.janitor import archives, notes, retention, rounds, runtime_folder, survey
+from circuit_breaker.janitor import sweep as sweeping
 from circuit_breaker.janitor.retention import Archive
 from circuit_breaker.janitor.sweep import Report
 from circuit_breaker.runtime import home
@@ -18,8 +19,8 @@ from circuit_breaker.words import memory
 
 SHOW_AFTER = 1.0  # seconds after which a sweep shows how far it is
 VERBS = {
-    "rotate": "put away",
-    "archive": "put away",
+    "rotate": "archive",
+    "archive": "archive",
     "cut": "shorten",
     "prune": "remove",
     "clear": "remove",
@@ -28,7 +29,7 @@ VERBS = {
 
 
 class Progress:
-    """One line on stderr that says how far a long sweep is; nothing in the first second, nothing where nobody looks."""
+    """One line on stderr that says how far a long sweep is; nothing in the first second, nothing where stderr is no terminal."""
 
     def __init__(self) -> None:
         self.since, self.count, self.shown = time.monotonic(), 0, 0.0
@@ -57,12 +58,12 @@ def sweep_now(
     rows: list[dict[str, object]] = []
     progress = Progress()
 
-    def tell(action: retention.Action) -> None:
+    def heard(action: retention.Action) -> None:
         rows.append(_row(action))
         progress(action)
 
     try:
-        made = rounds.go(where, config, now, session, 0.0, tell=tell)
+        made = rounds.make(where, config, now, session, 0.0, on_step=heard)
         report = made.report
         for folder, _ in rounds.roots(where):
             report.errors += archives.compress_all(folder, float("inf"), progress)[2]
@@ -71,14 +72,14 @@ def sweep_now(
     if not made.finished and not report.errors:
         raise TimeoutError(f"another process is sweeping {where.home} right now")
     if made.finished and not report.errors:
-        known = stamp.load(where)
+        known = notes.load(where)
         made.note["pinned"] = known.get("pinned", os.path.exists(where.runtime + "/python"))
-        stamp.save(where, made.note)
+        notes.save(where, made.note)
     return report, rows
 
 
 def sweep(args: argparse.Namespace) -> int:
-    """Do what a session start does, all of it, at once; or only say it. Exit 1 when something could not be put away."""
+    """Do what a session start does, all of it, at once; or only say it. Exit 1 when something could not be archived."""
     where = home.places(os.environ, os.getcwd())
     config = home.configuration(where, os.environ)
     session, now = os.environ.get("CLAUDE_CODE_SESSION_ID", ""), time.time()
@@ -87,7 +88,7 @@ def sweep(args: argparse.Namespace) -> int:
         report, rows = Report(), []
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         for folder, whole in rounds.roots(where):
-            found = plans.planned(folder, config.memory_limits, now, moment, session, whole)
+            found = sweeping.planned(folder, config.memory_limits, now, moment, session, whole)
             rows += [_row(action) for action in found.plan.actions]
             report.unreadable += found.unreadable
         rows += _forgettable(where, config, now, session)
@@ -117,7 +118,7 @@ def sweep(args: argparse.Namespace) -> int:
 def _forgettable(where: Places, config: Config, now: float, session: str) -> list[dict[str, object]]:
     """The memory of old sessions, which no archive is made of: it is hashes and counts of what a session did days ago."""
     days = config.memory_limits["session_max_age_days"]
-    old, _ = upkeep.old_sessions(where, days, now, session)
+    old, _ = runtime_folder.old_sessions(where, days, now, session)
     return [
         {"do": "forget", "file": path, "reason": memory.too_old(age, days), "bytes": 0, "archive": None}
         for path, age in old
@@ -175,7 +176,7 @@ def _archives(folder: str) -> list[Archive]:
 
 def _restore(args: argparse.Namespace, folder: str, archive: Archive) -> int:
     try:
-        path = archives.restore(folder, archive)
+        path = archives.restore_archive(folder, archive)
     except FileExistsError:
         there = f"{folder}/{archive.original}"
         print(
@@ -191,9 +192,9 @@ def _restore(args: argparse.Namespace, folder: str, archive: Archive) -> int:
         print(json.dumps({"schema": 1, "restored": path, "archive": archive.id + ".gz"}))
         return 0
     print(f"Restored {memory.shown(path)}. The archive is kept.")
-    if retention.kind(archive.original) != retention.SESSION:
+    if retention.file_kind(archive.original) != retention.SESSION:
         print(
-            "It is put away again at a session start if it is over the limits still: move it elsewhere to keep it."
+            "It will be archived again at a session start if it is still over a limit: move it to another folder to keep it."
         )
     return 0
 

@@ -35,11 +35,10 @@ class Home:
     def start(
         self, session: str = "new-session", source: str = "startup", enabled: bool = True, **limits: int
     ) -> str:
-        """One SessionStart in this process; what it says to the person."""
+        """One SessionStart in this process; what it says."""
         payload = {"session_id": session, "source": source}
         now = time.time() + self.ahead
-        answer = session_start.session_start(payload, self.places, {}, self.config(enabled, **limits), now)
-        return "" if answer is None else str(answer["systemMessage"])
+        return session_start.message(payload, self.places, self.config(enabled, **limits), now)
 
     def write(self, name: str, data: Any, age: float = 0.0) -> Path:
         """A file of the home; `data` is bytes, text or a value to be written as JSON; `age` in seconds."""
@@ -59,7 +58,7 @@ class Home:
         }
 
     def archives(self, kind: str = "*") -> list[Path]:
-        """What has been put away, compressed or not."""
+        """What is archived, compressed or not."""
         return sorted(
             p
             for p in self.path.glob(f"archives/{kind}/*")

@@ -1,4 +1,4 @@
-"""How do other programs ask for a clean-up, under the names this system is known by?"""
+"""The clean-up for other programs, under the names this system is known by."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import time
 
 from circuit_breaker.breaker.config import Config
-from circuit_breaker.janitor import detached, plans, rounds, session_start, stamp, sweep
+from circuit_breaker.janitor import background, notes, rounds, session_start, sweep
 from circuit_breaker.runtime import home
 from circuit_breaker.words import memory
 
@@ -21,23 +21,23 @@ def auto_cleanup_on_startup() -> str:
     except OSError as error:
         session_start.complain([str(error)])
         return ""
-    made = rounds.go(where, config, time.time(), os.environ.get("CLAUDE_CODE_SESSION_ID", ""), 0.0)
+    made = rounds.make(where, config, time.time(), os.environ.get("CLAUDE_CODE_SESSION_ID", ""), 0.0)
     _compress(where, bool(made.task))
     session_start.complain(made.report.errors + made.report.unreadable)
-    return memory.done(made.report.facts(), session_start.ROOT + "/plugin")
+    return memory.done(made.report.facts(), rounds.PLUGIN_FOLDER)
 
 
 def rotate_all_telemetry() -> list[str]:
-    """Put away the telemetry that is over a limit, whatever else there is to do. The names of the archives to be."""
+    """Archive the telemetry that is over a limit, whatever else there is to do. The names of the archives to be."""
     try:
         where, config = _place()
         limits, now = config.memory_limits, time.time()
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         running = os.environ.get("CLAUDE_CODE_SESSION_ID", "")
-        plan = plans.planned(where.home, limits, now, moment, running).plan
+        plan = sweep.planned(where.home, limits, now, moment, running).plan
         plan.actions = [a for a in plan.actions if a.do == "rotate" or a.name.startswith("telemetry/")]
-        stamp.forget(where)
-        report = sweep.carry_out(where.home, plan, limits) or sweep.Report()
+        notes.discard(where)
+        report = sweep.execute(where.home, plan, limits) or sweep.Report()
     except OSError as error:
         session_start.complain([str(error)])
         return []
@@ -55,6 +55,6 @@ def _compress(where: home.Places, anything: bool) -> None:
     if not anything:
         return
     try:
-        detached.start(where, os.environ.get("CLAUDE_CODE_SESSION_ID", ""), "compress")
+        background.start(where, os.environ.get("CLAUDE_CODE_SESSION_ID", ""), "compress")
     except OSError as error:
         session_start.complain([f"compression: {error}"])

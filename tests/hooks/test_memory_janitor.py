@@ -54,7 +54,7 @@ def test_what_was_done_is_said_in_one_paragraph_and_once(
     aged(session, 7200)
     said = start(python=python).out
     assert list(said) == ["systemMessage"]
-    assert said["systemMessage"].startswith("[memory_cleanup] Put away 1 log file (")
+    assert said["systemMessage"].startswith("[memory_cleanup] Archived 1 log file (")
     assert said["systemMessage"].count("\n") == 0
     assert start(python=python).stdout == ""
     archives = machine.runtime / "archives"
@@ -109,7 +109,7 @@ def test_runtime_folder_that_cannot_be_is_one_line(
 
 
 @pytest.mark.parametrize(
-    "torn", ["janitor/stamp", "janitor/session_start", "janitor/rounds", "runtime/opening", "runtime/files"]
+    "torn", ["janitor/notes", "janitor/session_start", "janitor/rounds", "runtime/opening", "runtime/files"]
 )
 def test_torn_module_is_one_line_and_no_harm(
     machine: Any, payload: Callable[..., Any], tmp_path: Path, torn: str
@@ -148,7 +148,7 @@ def test_home_in_the_project_is_swept_where_it_is(machine: Any, start: Callable[
     (folder / "circuit_breaker_config.json").write_text('{"memory_limits": {"telemetry_max_lines": 5}}')
     (folder / "a_telemetry.jsonl").write_bytes(lines(5))
     env = {"CIRCUIT_BREAKER_HOME": "", "XDG_STATE_HOME": str(machine.home / "state")}
-    assert "Put away 1 log file" in start(env=env).out["systemMessage"]
+    assert "Archived 1 log file" in start(env=env).out["systemMessage"]
     assert wait_for(lambda: list(folder.glob("archives/telemetry/a_telemetry.*.jsonl.gz")))
 
 
@@ -179,7 +179,7 @@ def test_start_when_nothing_is_due_runs_no_engine(
         check=True,
     )
     ran = set(done.stderr.decode().splitlines())
-    assert {"circuit_breaker.runtime.opening", "circuit_breaker.janitor.stamp"} <= ran
+    assert {"circuit_breaker.runtime.opening", "circuit_breaker.janitor.notes"} <= ran
     ours = {name for name in ran if name.startswith("circuit_breaker.")}
     assert not ours & {
         "circuit_breaker.breaker.policy",

@@ -51,7 +51,7 @@ def test_warnings_begin_at_eighty_percent(tmp_path: Path) -> None:
     told = "\n".join(facts(home)["warnings"])
     assert "lines80_telemetry.jsonl: 800 of 1000 lines (80%)" in told
     assert "kb80_telemetry.jsonl: 40.0 KB of 50 KB (80%)" in told
-    assert "days80_telemetry.jsonl: last written 5.6 days ago, put away at 7 (80%)" in told
+    assert "days80_telemetry.jsonl: last written 5.6 days ago, archived at 7 days (80%)" in told
     assert "79_" not in told
     assert "session files" not in told
     home.write("session_8_state.json", {})
@@ -152,7 +152,7 @@ def test_report_changes_nothing_and_names_both_parts(tmp_path: Path, mocker: Any
     text = disk_usage.memory_report(home.places, home.config(), time.time(), False)
     assert {str(p): p.lstat().st_mtime_ns for p in tmp_path.rglob("*")} == before
     assert "a_telemetry.jsonl: 900 of 1000 lines (90%)" in text
-    assert "KEPT BY THE HOST (measured only; never touched by us)" in text
+    assert "KEPT BY CLAUDE CODE (measured only; the janitor never touches it)" in text
     assert "cleanupPeriodDays 30 (its default)" in text
     assert text.index("transcripts ") < text.index("file history ")
     plain = disk_usage.memory_report(home.places, home.config(), time.time(), True)

@@ -14,7 +14,7 @@ import pytest
 from homes import DAY, Home, aged, lines, wait_for
 
 from circuit_breaker.breaker.config import DEFAULTS, build
-from circuit_breaker.janitor import archives, detached, session_start, stamp
+from circuit_breaker.janitor import archives, background, notes, session_start
 from circuit_breaker.runtime import files
 
 
@@ -26,7 +26,7 @@ def home(tmp_path: Path, request: Any) -> Home:
 @pytest.fixture(autouse=True)
 def no_child(mocker: Any) -> Any:
     """What is left to the child is tested beside; here it must not run on."""
-    return mocker.patch.object(detached, "start")
+    return mocker.patch.object(background, "start")
 
 
 def test_telemetry_of_999_lines_stays_and_of_1000_goes(home: Home) -> None:
@@ -36,7 +36,7 @@ def test_telemetry_of_999_lines_stays_and_of_1000_goes(home: Home) -> None:
     said = home.start()
     assert home.names() == {"stays_telemetry.jsonl"}
     assert [a.read_bytes() for a in home.archives("telemetry")] == [lines(1000), lines(1000)[:-1]]
-    assert said.startswith("[memory_cleanup] Put away 2 log files (")
+    assert said.startswith("[memory_cleanup] Archived 2 log files (")
     assert "freed" in said
     assert "restore --list" in said
 
@@ -194,7 +194,7 @@ def test_partial_limits_are_merged_with_the_defaults(home: Home) -> None:
     config = build([("project file", {"memory_limits": {"telemetry_max_lines": 10}})])
     home.write("a_telemetry.jsonl", lines(10))
     home.write("session_a_state.json", {"tool_history": list(range(51))}, age=7200)
-    session_start.session_start({"session_id": "x"}, home.places, {}, config, time.time())
+    session_start.message({"session_id": "x"}, home.places, config, time.time())
     assert home.names() == {"session_a_state.json"}
     assert json.loads((home.path / "session_a_state.json").read_text()) == {
         "tool_history": list(range(1, 51))
@@ -351,25 +351,24 @@ def test_weakening_config_of_a_project_is_said_at_each_start(home: Home) -> None
         [("project file", {"mode": "observe", "circuit_breakers": {"tool_failure": {"enabled": False}}})]
     )
     for _ in range(2):
-        answer = session_start.session_start({"session_id": "x"}, home.places, {}, config, time.time())
-        assert answer is not None
-        assert "mode = 'observe'" in answer["systemMessage"]
-        assert "circuit_breakers.tool_failure.enabled = false" in answer["systemMessage"]
+        answer = session_start.message({"session_id": "x"}, home.places, config, time.time())
+        assert "mode = 'observe'" in answer
+        assert "circuit_breakers.tool_failure.enabled = false" in answer
 
 
 def test_what_a_child_did_is_said_once(home: Home) -> None:
     home.start()
-    path = Path(stamp.report_path(home.places))
-    path.write_text("[memory_cleanup] Put away 3 log files (9 KB): 9 KB freed.\n")
-    assert home.start() == "[memory_cleanup] Put away 3 log files (9 KB): 9 KB freed."
+    path = Path(notes.report_path(home.places))
+    path.write_text("[memory_cleanup] Archived 3 log files (9 KB): 9 KB freed.\n")
+    assert home.start() == "[memory_cleanup] Archived 3 log files (9 KB): 9 KB freed."
     assert home.start() == ""
 
 
 def test_large_home_is_left_to_a_child_and_the_foreground_does_nothing(home: Home, no_child: Any) -> None:
-    for n in range(stamp.SMALL + 1):
+    for n in range(notes.SMALL + 1):
         home.write(f"{n}_telemetry.jsonl", b"x" * 60_000 if n % 50 == 0 else b"{}\n")
     assert home.start() == ""
-    assert len(home.names()) == stamp.SMALL + 1
+    assert len(home.names()) == notes.SMALL + 1
     no_child.assert_called_once()
 
 
@@ -394,7 +393,7 @@ def test_note_about_a_home_that_nobody_visits_is_forgotten(home: Home) -> None:
 def test_payload_without_a_usable_session_id_is_no_obstacle(home: Home) -> None:
     for payload in ({}, {"session_id": None}, {"session_id": 5}, {"session_id": ""}):
         home.write("a_telemetry.jsonl", lines(1000))
-        session_start.session_start(payload, home.places, {}, home.config(), time.time() + home.ahead)
+        session_start.message(payload, home.places, home.config(), time.time() + home.ahead)
         home.ahead += 5
     assert len(home.archives("telemetry")) == 4
 

@@ -1,4 +1,4 @@
-"""What may go wrong while files are put away, provoked on real files and real processes: nothing is lost."""
+"""What may go wrong while files are archived, provoked on real files and real processes: nothing is lost."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ from homes import DAY, Home, lines, wait_for
 
 from circuit_breaker.janitor import (
     archives,
+    background,
     copies,
-    detached,
     ledger,
-    plans,
     rounds,
+    runtime_folder,
     session_start,
     survey,
     sweep,
-    upkeep,
 )
 from circuit_breaker.runtime import files
 
@@ -37,13 +36,13 @@ pytestmark = pytest.mark.filterwarnings(
 )  # the test runner has threads, a hook has none
 MOMENT = "20260921T120000Z"
 
-# A process that puts away and compresses what lies in a home, and dies by SIGKILL before its Nth change of the disk.
+# A process that archives and compresses what lies in a home, and dies by SIGKILL before its Nth change of the disk.
 DIES = """
 import os, signal, sys, time
 sys.path[:0] = [{lib!r}, {tests!r}]
 from pathlib import Path
 from homes import Home
-from circuit_breaker.janitor import archives, plans, rounds, stamp, sweep, upkeep
+from circuit_breaker.janitor import archives, notes, rounds, sweep
 from circuit_breaker.runtime import files
 from circuit_breaker.janitor import ledger
 home, left = Home(Path(sys.argv[1])), int(sys.argv[2])
@@ -64,8 +63,8 @@ def torn(fd, data):
     whole(fd, bytes(data)[len(data) // 2 :])
 files.write_all = torn
 sys.addaudithook(step)
-made = rounds.go(home.places, config, time.time(), "", 0.0)
-stamp.save(home.places, made.note)
+made = rounds.make(home.places, config, time.time(), "", 0.0)
+notes.save(home.places, made.note)
 archives.compress_all(str(home.path), float("inf"))
 print("whole")
 """
@@ -94,12 +93,12 @@ def fill(home: Home) -> None:
     home.write("session_long_state.json", {"tool_history": list(range(80))}, age=7200)
 
 
-def plan_of(home: Home) -> plans.Planned:
-    return plans.planned(str(home.path), home.config().memory_limits, time.time(), MOMENT)
+def plan_of(home: Home) -> sweep.Planned:
+    return sweep.planned(str(home.path), home.config().memory_limits, time.time(), MOMENT)
 
 
-def carry_out(home: Home, planned: plans.Planned) -> sweep.Report:
-    report = sweep.carry_out(str(home.path), planned.plan, home.config().memory_limits)
+def carry_out(home: Home, planned: sweep.Planned) -> sweep.Report:
+    report = sweep.execute(str(home.path), planned.plan, home.config().memory_limits)
     assert report is not None
     return report
 
@@ -118,7 +117,7 @@ def test_kill_before_any_change_of_the_disk_loses_nothing(tmp_path: Path) -> Non
         assert content(home) == before, number
         assert {"session_long_state.json"} <= home.names(), number
         # and the next start finishes what was begun
-        report = rounds.go(home.places, home.config(), time.time(), "", 0.0).report
+        report = rounds.make(home.places, home.config(), time.time(), "", 0.0).report
         assert report.errors == []
         archives.compress_all(str(home.path), float("inf"))
         assert content(home) == before, number
@@ -176,7 +175,7 @@ def test_writer_loses_no_line_while_its_file_is_rotated_and_compressed(tmp_path:
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path), habit], stdout=subprocess.PIPE)
     end = time.monotonic() + 6
     while time.monotonic() < end:
-        rounds.go(home.places, home.config(telemetry_keep_rotations=0), time.time(), "", 0.0)
+        rounds.make(home.places, home.config(telemetry_keep_rotations=0), time.time(), "", 0.0)
         archives.compress_all(str(home.path), float("inf"))
     (home.path / "a_telemetry.jsonl.stop").touch()
     written = int(writer.communicate()[0])
@@ -216,7 +215,6 @@ import os, sys, time
 sys.path[:0] = [{lib!r}, {tests!r}]
 from pathlib import Path
 from homes import Home
-from circuit_breaker.janitor import aftermath, rounds, session_start, upkeep
 home = Home(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -252,7 +250,7 @@ def test_sessions_that_start_at_once_do_the_work_once(tmp_path: Path) -> None:
             start.stdin.flush()
         for start in starts:
             said.append(start.communicate()[0].strip())
-        assert sum("Put away 20 log files" in text for text in said) == 1, said
+        assert sum("Archived 20 log files" in text for text in said) == 1, said
         assert sorted(text for text in said if text)[1:] == []
         assert wait_for(lambda archives=home.archives: [a.suffix for a in archives()] == [".gz"] * 20)
         assert not home.names()
@@ -275,7 +273,7 @@ def test_full_disk_removes_nothing_and_says_so(tmp_path: Path, bytes_left: int) 
 
     def starve() -> dict[str, Any]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, resource.RLIM_INFINITY))
-        report = rounds.go(home.places, home.config(), time.time(), "", 0.0).report
+        report = rounds.make(home.places, home.config(), time.time(), "", 0.0).report
         errors = archives.compress_all(str(home.path), float("inf"))[2]
         return {"errors": report.errors, "compress": errors, "pruned": report.pruned}
 
@@ -426,7 +424,7 @@ def test_session_file_that_is_not_json_is_left_alone(tmp_path: Path, data: bytes
     home = Home(tmp_path)
     path = home.write("session_broken_state.json", data * 20, age=7200)
     home.write("a_telemetry.jsonl", lines(1000))
-    assert "Put away 1 log file" in home.start()
+    assert "Archived 1 log file" in home.start()
     assert path.read_bytes() == data * 20
 
 
@@ -442,7 +440,7 @@ def test_unreadable_files_are_left_alone_and_the_others_are_done(open_home: Home
     for path in (secret, session):
         path.chmod(0)
     said, told = in_a_child(lambda: home.start(), user)
-    assert "Put away 1 log file" in said
+    assert "Archived 1 log file" in said
     assert home.names() == {"secret_telemetry.jsonl", "session_x_state.json"}
     assert "secret_telemetry.jsonl: cannot be read" in told
     assert told.count("\n") == 1
@@ -546,7 +544,7 @@ def test_child_outlives_the_start_and_finishes_the_work(tmp_path: Path) -> None:
     home = Home(tmp_path)
     for n in range(3):
         home.write(f"{n}_telemetry.jsonl", lines(1000))
-    assert "Put away 3 log files" in home.start()
+    assert "Archived 3 log files" in home.start()
     assert wait_for(lambda: [a.suffix for a in home.archives()] == [".gz"] * 3)
     assert wait_for(lambda: not list(home.path.rglob("*.tmp")))
     with pytest.raises(ChildProcessError):
@@ -561,20 +559,20 @@ def test_large_home_is_swept_by_the_child_and_said_at_the_next_start(tmp_path: P
     assert home.start() == ""
     assert wait_for(lambda: len(list(home.path.glob("archives/telemetry/*.gz"))) == 15)
     assert wait_for(lambda: list((home.runtime / "janitor").glob("*.said")))
-    assert "Put away 15 log files" in home.start()
+    assert "Archived 15 log files" in home.start()
     assert home.start() == ""
 
 
 def test_child_cannot_be_started_and_the_start_goes_on(tmp_path: Path, mocker: Any, capfd: Any) -> None:
     home = Home(tmp_path)
     home.write("a_telemetry.jsonl", lines(1000))
-    mocker.patch.object(detached, "_fork", side_effect=OSError(11, "Resource temporarily unavailable"))
-    assert "Put away 1 log file" in home.start()
-    assert "child: " in capfd.readouterr().err
+    mocker.patch.object(background, "_fork", side_effect=OSError(11, "Resource temporarily unavailable"))
+    assert "Archived 1 log file" in home.start()
+    assert "background process: " in capfd.readouterr().err
 
 
 LOADED = (
     session_start,
     ledger,
-    upkeep,
+    runtime_folder,
 )  # before another user's process needs them from a folder it cannot read

@@ -22,7 +22,7 @@ def stat(size: int = 100, age: float = 2 * HOUR, mode: int = 0o100644) -> os.sta
     return os.stat_result((mode, 1, 1, 1, 0, 0, size, written, written, written))
 
 
-def plan(found: Found, running: str = "", **limits: int) -> retention.Plan:
+def plan(found: Found, running: str = "", **limits: int) -> retention.SweepPlan:
     return retention.plan(found, {**LIMITS, **limits}, NOW, MOMENT, running)
 
 
@@ -199,7 +199,7 @@ def test_scrap_goes_after_an_hour() -> None:
     ],
 )
 def test_only_names_of_ours_are_ours(name: str, kind: str) -> None:
-    assert retention.kind(name) == kind
+    assert retention.file_kind(name) == kind
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_sweep_does_what_the_dry_run_said(plugin: Plugin) -> None:
 def test_sweep_says_in_words_what_it_did(plugin: Plugin) -> None:
     fill(plugin.home)
     said = plugin("sweep").stdout.splitlines()[-1]
-    assert said.startswith("[memory_cleanup] Put away 1 log file and 1 session file (")
+    assert said.startswith("[memory_cleanup] Archived 1 log file and 1 session file (")
     assert "shortened 1 session file by 30 old entries (archived first)" in said
 
 
@@ -147,7 +147,7 @@ def test_round_trip_is_byte_for_byte_with_its_mode(plugin: Plugin) -> None:
         assert (plugin.home.path / name).stat().st_mode & 0o777 == 0o640
     assert len(plugin.home.archives()) == 2
     plugin("sweep")
-    assert "session_x_state.json" in plugin.home.names()  # not put away again at once because of its old age
+    assert "session_x_state.json" in plugin.home.names()  # not archived again at once because of its old age
 
 
 def test_name_is_good_before_and_after_its_compression(plugin: Plugin) -> None:
@@ -285,7 +285,7 @@ def test_old_names_still_do_their_work(plugin: Plugin, mocker: Any) -> None:
     assert plugin.home.names() >= {"session_old_state.json", "session_long_state.json", "b_telemetry.jsonl"}
     assert wait_for(lambda: [p.name for p in plugin.home.archives()] == names)
     said = memory_cleanup.auto_cleanup_on_startup()
-    assert said.startswith("[memory_cleanup] Put away 1 session file")
+    assert said.startswith("[memory_cleanup] Archived 1 session file")
     assert plugin.home.names() == {"session_long_state.json", "b_telemetry.jsonl"}
     assert memory_cleanup.auto_cleanup_on_startup() == ""
     assert memory_cleanup.rotate_all_telemetry() == []

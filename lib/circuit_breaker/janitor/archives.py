@@ -1,4 +1,4 @@
-"""How does a file that was put away get small, and how does it come back?"""
+"""Archived files: compressed, checked, and restored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BARE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os,
 GZIP = 31  # zlib's word for its window of 32 kB inside a gzip header
 
 
-class Stopped(Exception):
+class DeadlinePassed(Exception):
     """The deadline came in the middle of a file."""
 
 
@@ -32,15 +32,15 @@ class Unfit(OSError):
 
 
 def pending(folder: str) -> list[Archive]:
-    """What has been put away in `folder`/archives and is not compressed yet, oldest first."""
+    """What is archived in `folder`/archives and not compressed yet, oldest first."""
     found = survey.archives_of(folder).archives.values()
     return sorted((a for a in found if a.plain), key=lambda a: (a.at, a.mtime, a.id))
 
 
 def compress_all(
-    folder: str, deadline: float, tell: Callable[[Archive], None] | None = None
+    folder: str, deadline: float, on_file: Callable[[Archive], None] | None = None
 ) -> tuple[int, int, list[str]]:
-    """Compress what is pending, a file at a time, until `deadline` (time.monotonic). Files that somebody still holds open for
+    """Compress what is pending, a file at a time, until `deadline` (time.monotonic). Files that are still held open for
     writing wait. Returns how many are compressed, how many wait, and what went wrong; another process at it: (0, 0, [])."""
     waiting, done, errors = pending(folder), 0, []
     if not waiting:
@@ -53,13 +53,13 @@ def compress_all(
         for archive in waiting:
             if time.monotonic() >= deadline:
                 break
-            if tell:
-                tell(archive)
+            if on_file:
+                on_file(archive)
             try:
                 done += compress(f"{folder}/archives/{archive.id}", deadline)
             except FileNotFoundError:
                 continue  # removed meanwhile
-            except Stopped:
+            except DeadlinePassed:
                 break
             except (OSError, zlib.error) as error:
                 errors.append(f"{archive.id}: {error}")
@@ -69,10 +69,10 @@ def compress_all(
 
 
 def compress(path: str, deadline: float = float("inf")) -> bool:
-    """Turn `path` into `path`.gz, mode and time of the last write kept. False when somebody still writes to it.
+    """Turn `path` into `path`.gz, mode and time of the last write kept. False when it is still being written.
 
     The plain file goes only after the compressed one is on the disk, reads back whole, and nothing has been added meanwhile.
-    Raises OSError (a full disk, an unfit result), Stopped; both leave the plain file and no `.gz`.
+    Raises OSError (a full disk, an unfit result), DeadlinePassed; both leave the plain file and no `.gz`.
     """
     packed, beside = path + ".gz", f"{path}.gz.{os.getpid()}.tmp"
     source = os.open(path, os.O_RDONLY | _BARE)
@@ -106,9 +106,9 @@ def compress(path: str, deadline: float = float("inf")) -> bool:
 
 
 def being_written(fd: int, info: os.stat_result) -> bool:
-    """Does anybody hold this file (open for reading as `fd`) open for writing?
+    """True when a process holds this file (open for reading as `fd`) open for writing.
 
-    Linux answers exactly: a read lease is granted only when nobody does. Elsewhere an hour without a write has to do.
+    Linux answers exactly: a read lease is granted only when no process does. Elsewhere an hour without a write has to do.
     """
     ask = getattr(files.fcntl, "F_SETLEASE", None)
     if ask is not None:
@@ -118,7 +118,7 @@ def being_written(fd: int, info: os.stat_result) -> bool:
             return False
         except BlockingIOError:
             return True
-        except OSError:  # a filesystem without leases, or somebody else's file
+        except OSError:  # a filesystem without leases, or another user's file
             pass
     return time.time() - info.st_mtime < QUIET
 
@@ -131,7 +131,7 @@ def _deflate(source: int, target: int, deadline: float) -> int:
         if not chunk:
             break
         if time.monotonic() >= deadline:
-            raise Stopped
+            raise DeadlinePassed
         size += len(chunk)
         files.write_all(target, press.compress(chunk))
     files.write_all(target, press.flush())
@@ -145,7 +145,7 @@ def _check(target: int, size: int, deadline: float) -> None:
     for chunk in _inflated(target):
         total += len(chunk)
         if time.monotonic() >= deadline:
-            raise Stopped
+            raise DeadlinePassed
     if total != size:
         raise Unfit(0, f"reads back as {total} bytes instead of {size}")
 
@@ -175,7 +175,7 @@ def _sync_folder(path: str) -> None:
         os.close(fd)
 
 
-def restore(folder: str, archive: Archive) -> str:
+def restore_archive(folder: str, archive: Archive) -> str:
     """Write an archive back into `folder` under its original name, byte for byte, mode kept; the archive stays. The path.
 
     It counts as written now, so that no rule about age takes it again at once. Raises FileExistsError rather than touch a

@@ -1,4 +1,4 @@
-"""How does a file get a likeness: other bytes under the same owner, mode and times?"""
+"""Copies of a file: other bytes under the same owner, mode and times, and a name that never replaces another file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def write(path: str, data: bytes, like: stat_result) -> None:
-    """A new file with the owner, mode and times of another, on the disk for certain. Raises OSError."""
+    """A new file with the owner, mode and times of another, synced to the disk. Raises OSError."""
     flags = files.system.O_WRONLY | files.system.O_CREAT | files.system.O_EXCL
     fd = files.system.open(path, flags, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""How much do we keep, and how much does the host itself? Measures; never changes anything."""
+"""The measure of what we keep and of what Claude Code keeps. Changes nothing."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from circuit_breaker.runtime.home import Places
 
 
-SECONDS = 2.0  # for measuring the host's folder: the command that shows it has five
+SECONDS = 2.0  # for measuring Claude Code's folder: the command that shows it has five
 LINES_KB = 4096  # a larger file's lines are not counted: its size alone is far over the limit
-CLEANUP_DAYS = 30  # the host's default
-KINDS = {  # folder of the host -> what people call it
+CLEANUP_DAYS = 30  # Claude Code's default
+KINDS = {  # folder of Claude Code -> its kind
     "projects": "transcripts",
     "file-history": "file history",
     "shell-snapshots": "shell snapshots",
@@ -87,7 +87,7 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
 
 
 def memory_report(where: Places, config: Config, now: float, plain: bool) -> str:
-    """Our own use against the limits, then what the host keeps in its own folder."""
+    """Our own use against the limits, then what Claude Code keeps in its folder."""
     facts = memory_facts(where, config)
     env = environment()
     folder = env.get("CLAUDE_CONFIG_DIR", "") or (where.user and where.user + "/.claude")
@@ -98,7 +98,7 @@ def memory_report(where: Places, config: Config, now: float, plain: bool) -> str
 
 
 def host_facts(folder: str, project: str, deadline: float = float("inf")) -> dict[str, Any]:
-    """What lies under the host's folder: bytes, files, oldest and newest write by kind and by project, biggest first.
+    """What lies in Claude Code's folder: bytes, files, oldest and newest write by kind and by project, biggest first.
 
     Stops at `deadline` (time.monotonic) with `complete` False. Links are not followed.
     """
@@ -149,7 +149,7 @@ def host_facts(folder: str, project: str, deadline: float = float("inf")) -> dic
 
 
 def cleanup_days(folder: str, project: str) -> tuple[int, str]:
-    """The host's own `cleanupPeriodDays` and the settings file it stands in ("" for the default)."""
+    """Claude Code's `cleanupPeriodDays` and the settings file it stands in ("" for the default)."""
     for path in (
         f"{project}/.claude/settings.local.json",
         f"{project}/.claude/settings.json",
@@ -174,7 +174,7 @@ def _kind(name: str, kind: str, depth: int) -> str:
 
 
 def _loose(name: str) -> str:
-    """The kind of a file directly in the host's folder."""
+    """The kind of a file directly in Claude Code's folder."""
     if name.startswith("history"):
         return "prompt history"
     return "settings and the like"

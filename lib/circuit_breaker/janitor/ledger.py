@@ -1,4 +1,4 @@
-"""Which entries of a session file's long lists go, without touching another byte of it? Pure."""
+"""The long lists of a session file, cut to their last entries without touching another byte. Pure."""
 
 from __future__ import annotations
 

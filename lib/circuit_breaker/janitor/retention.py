@@ -1,4 +1,4 @@
-"""Which files are over a limit, and what is to be done with each, and why? Pure."""
+"""The rules of memory protection: which files are over a limit, what is done with each, and why. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from circuit_breaker.words import memory
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from os import stat_result
+    from typing import Any as Stat  # what `lstat` gives
 
 
 TELEMETRY, SESSION, LOG, SCRAP = "telemetry", "session", "log", "scrap"
 LOGS = ("circuit_breaker_incidents.jsonl", "errors.log")
-OURS = ("circuit_breaker_config.json", "circuit_breaker_state.json", "python")
+PUBLISHED = ("circuit_breaker_config.json", "circuit_breaker_state.json", "python")
 ENDINGS = (".jsonl", ".json", ".log")
 HOUR, DAY = 3600.0, 86400.0
 NEVER = float("inf")
@@ -28,9 +28,9 @@ class Found:
     __slots__ = ("telemetry", "sessions", "scraps", "lines", "archives", "entries", "first")
 
     def __init__(self) -> None:
-        self.telemetry: dict[str, stat_result] = {}  # logs of our own obey the same rules and stand here too
-        self.sessions: dict[str, stat_result] = {}
-        self.scraps: dict[str, stat_result] = {}
+        self.telemetry: dict[str, Stat] = {}  # logs of our own obey the same rules and stand here too
+        self.sessions: dict[str, Stat] = {}
+        self.scraps: dict[str, Stat] = {}
         self.lines: dict[str, int] = {}
         self.archives: dict[str, Archive] = {}
         self.entries = 0  # of the folder itself, of any kind
@@ -40,7 +40,7 @@ class Found:
 
 
 class Archive:
-    """One file put away. id: folder/BASE.TIME.EXT, without the `.gz` that it has once `packed`. size in bytes on disk."""
+    """One archived file. id: folder/BASE.TIME.EXT, without the `.gz` that it has once `packed`. size in bytes on disk."""
 
     __slots__ = ("id", "base", "at", "ending", "size", "mtime", "packed", "plain")
 
@@ -53,7 +53,7 @@ class Archive:
 
     @property
     def original(self) -> str:
-        """The file's name before it was put away."""
+        """The file's name before it was archived."""
         return self.base + self.ending
 
     @property
@@ -68,15 +68,15 @@ class Action:
     __slots__ = ("do", "name", "reason", "size", "info", "into")
 
     def __init__(
-        self, do: str, name: str, reason: str, size: int, info: stat_result | None = None, into: str = ""
+        self, do: str, name: str, reason: str, size: int, info: Stat | None = None, into: str = ""
     ) -> None:
         self.do, self.name, self.reason, self.size, self.info, self.into = do, name, reason, size, info, into
 
 
-class Plan:
+class SweepPlan:
     """actions, in the order they are to be carried out. wake: epoch seconds at which a file left alone reaches a limit by age.
     deferred: something was left alone because it belongs to the running session. stay: session files that stay, that
-    nobody is writing, and whose lists may be too long."""
+    are not being written, and whose lists may be too long."""
 
     __slots__ = ("actions", "wake", "deferred", "stay")
 
@@ -87,7 +87,7 @@ class Plan:
         self.stay: list[str] = []
 
 
-def kind(name: str) -> str:
+def file_kind(name: str) -> str:
     """TELEMETRY, SESSION, LOG or SCRAP; "" for what is none of ours to touch."""
     if name[-16:] == "_telemetry.jsonl":
         return TELEMETRY
@@ -104,12 +104,14 @@ def scrap_of(name: str) -> int:
     if not (number.isascii() and number.isdigit()) or name[-4:] != ".tmp":
         return 0
     known = (
-        stem in OURS or kind(stem) in (TELEMETRY, SESSION, LOG) or split(stem.removesuffix(".gz")) is not None
+        stem in PUBLISHED
+        or file_kind(stem) in (TELEMETRY, SESSION, LOG)
+        or split(stem.removesuffix(".gz")) is not None
     )
     return int(number) if known else 0
 
 
-def regular(info: stat_result) -> bool:
+def regular(info: Stat) -> bool:
     """Neither a link nor a folder nor anything else than a plain file."""
     return info.st_mode & _KIND == _REGULAR
 
@@ -127,20 +129,20 @@ def split(name: str) -> tuple[str, str, str] | None:
 
 
 def archive_id(name: str, moment: str) -> str:
-    """Where a file goes that is put away at `moment`: telemetry and logs, or sessions; without the `.gz` it gets later."""
-    folder = "sessions" if kind(name) == SESSION else "telemetry"
+    """Where a file goes that is archived at `moment`: telemetry and logs, or sessions; without the `.gz` it gets later."""
+    folder = "sessions" if file_kind(name) == SESSION else "telemetry"
     ending = next((e for e in ENDINGS if name.endswith(e)), "")
     return f"{folder}/{name.removesuffix(ending)}.{moment}{ending}"
 
 
 def horizon(limits: Mapping[str, int], now: float) -> tuple[float, float]:
-    """Telemetry of fewer bytes than the first and written after the second is far from every limit: nobody needs to list it."""
+    """Telemetry of fewer bytes than the first and written after the second is far from every limit and need not be listed."""
     most, most_bytes = limits["telemetry_max_lines"] or NEVER, limits["telemetry_max_kb"] * 1024 or NEVER
     return min(most, most_bytes), now - (limits["telemetry_max_age_days"] * DAY or NEVER)
 
 
 def uncounted(found: Found, limits: Mapping[str, int], since: float = 0.0) -> list[str]:
-    """Telemetry whose lines somebody has to count: small enough in bytes, large enough to hold that many lines, and changed
+    """Telemetry whose lines have to be counted: small enough in bytes, large enough to hold that many lines, and changed
     after `since` (an earlier survey counted the others)."""
     most, most_bytes = limits["telemetry_max_lines"], limits["telemetry_max_kb"] * 1024 or NEVER
     if not most:
@@ -154,12 +156,12 @@ def uncounted(found: Found, limits: Mapping[str, int], since: float = 0.0) -> li
     ]
 
 
-def plan(found: Found, limits: Mapping[str, int], now: float, moment: str, running: str = "") -> Plan:
+def plan(found: Found, limits: Mapping[str, int], now: float, moment: str, running: str = "") -> SweepPlan:
     """What the rules ask for. `moment` is the TIME of this sweep's archives, `running` the id of the session that asks.
 
     A limit of 0 is no limit. What belongs to `running` is left alone, and session files written within the hour.
     """
-    made = Plan()
+    made = SweepPlan()
     _rotations(made, found, limits, now, running)
     _sessions(made, found, limits, now, running)
     _scraps(made, found, now)
@@ -170,7 +172,7 @@ def plan(found: Found, limits: Mapping[str, int], now: float, moment: str, runni
     return made
 
 
-def _rotations(made: Plan, found: Found, limits: Mapping[str, int], now: float, running: str) -> None:
+def _rotations(made: SweepPlan, found: Found, limits: Mapping[str, int], now: float, running: str) -> None:
     most, most_bytes = limits["telemetry_max_lines"] or NEVER, limits["telemetry_max_kb"] * 1024 or NEVER
     age = limits["telemetry_max_age_days"] * DAY or NEVER
     (few, old), first = horizon(limits, now), min(now, found.first)
@@ -180,7 +182,7 @@ def _rotations(made: Plan, found: Found, limits: Mapping[str, int], now: float, 
         if size < few and written > old:
             first = min(first, written)
             continue
-        if not size or not regular(info):  # nothing to put away
+        if not size or not regular(info):  # nothing to archive
             continue
         if size >= most_bytes:
             reason = memory.too_large(size, limits["telemetry_max_kb"])
@@ -198,7 +200,7 @@ def _rotations(made: Plan, found: Found, limits: Mapping[str, int], now: float, 
     made.wake = min(made.wake, first + age)
 
 
-def _sessions(made: Plan, found: Found, limits: Mapping[str, int], now: float, running: str) -> None:
+def _sessions(made: SweepPlan, found: Found, limits: Mapping[str, int], now: float, running: str) -> None:
     age, active = limits["session_max_age_days"] * DAY or NEVER, limits["session_max_active"] or NEVER
     ranked = sorted(
         ((-info.st_mtime, name, info) for name, info in found.sessions.items() if regular(info)),
@@ -222,7 +224,7 @@ def _sessions(made: Plan, found: Found, limits: Mapping[str, int], now: float, r
             made.stay.append(name)
 
 
-def _scraps(made: Plan, found: Found, now: float) -> None:
+def _scraps(made: SweepPlan, found: Found, now: float) -> None:
     for name, info in found.scraps.items():
         if not regular(info):
             continue
@@ -252,7 +254,7 @@ def prunings(found: Found, limits: Mapping[str, int], coming: list[Action]) -> l
 
 
 def belongs(name: str, session: str) -> bool:
-    """Does a file's name carry this session id, as a whole word?"""
+    """True when a file's name carries this session id as a whole word."""
     if not session:
         return False
     start = name.find(session)

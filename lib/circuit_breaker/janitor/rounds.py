@@ -1,11 +1,11 @@
-"""What is one whole round over the home and the runtime folder, and what is noted about it?"""
+"""One round of the janitor: the sweep of the home and of the runtime folder, and the note about it."""
 
 from __future__ import annotations
 
 import sys
 import time
 
-from circuit_breaker.janitor import plans, stamp, survey, sweep, upkeep
+from circuit_breaker.janitor import notes, runtime_folder, survey, sweep
 from circuit_breaker.runtime import files
 
 TYPE_CHECKING = False
@@ -20,27 +20,28 @@ if TYPE_CHECKING:
 
 
 HOUR, DAY = 3600.0, 86400.0
+PLUGIN_FOLDER = __file__.rpartition("/lib/circuit_breaker/")[0] + "/plugin"  # as a command line names it
 
 
 class Round:
     """report: what was done. task: what is left for a process that has time: "" or "compress", or "sweep" for what was too
-    large. finished: nobody else was at it and nothing went wrong, so that `note` may be believed. planned: by folder."""
+    large. finished: no other process was at it and nothing went wrong, so that `note` may be believed. planned: by folder."""
 
     __slots__ = ("report", "task", "finished", "planned", "note")
 
     def __init__(self, where: Places, config: Config, now: float) -> None:
         self.report, self.task, self.finished = sweep.Report(), "", True
-        self.planned: dict[str, plans.Planned] = {}
+        self.planned: dict[str, sweep.Planned] = {}
         self.note: dict[str, Any] = {
             "at": now,  # of this look
-            "since": now - stamp.SLACK,  # contents that have not changed after it are known to be fine
+            "since": now - notes.SLACK,  # contents that have not changed after it are known to be fine
             "until": now + DAY,  # a limit by age may be reached then
-            "asked": stamp.asked(config),
+            "asked": notes.asked(config),
             "entries": 0,  # of the home
             "folder": 0,  # its mtime in ns
             "spared": "",  # the session whose files were left alone though a rule was about them
             "interpreter": sys.executable,
-            "library": stamp.__file__,
+            "library": notes.__file__,
             "pinned": False,
         }
 
@@ -53,21 +54,21 @@ def roots(where: Places) -> list[tuple[str, bool]]:
 def known_since(note: Mapping[str, Any], config: Config, now: float) -> float:
     """Up to when earlier rounds with the same limits know the contents of files; 0.0 for not at all."""
     since = note.get("since")
-    if isinstance(since, float) and since <= now and note.get("asked") == stamp.asked(config):
+    if isinstance(since, float) and since <= now and note.get("asked") == notes.asked(config):
         return since
     return 0.0
 
 
-def go(
+def make(
     where: Places,
     config: Config,
     now: float,
     session: str,
     since: float,
     most: float = float("inf"),
-    tell: Callable[[Action], None] | None = None,
+    on_step: Callable[[Action], None] | None = None,
 ) -> Round:
-    """Do what the rules ask for, in folders of up to `most` entries; `tell` hears of each action. Never raises OSError."""
+    """Do what the rules ask for, in folders of up to `most` entries; `on_step` is called with each action. Never raises OSError."""
     made = Round(where, config, now)
     made.note["folder"] = _mtime(
         where.home
@@ -75,17 +76,17 @@ def go(
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     for folder, whole in roots(where):
         try:
-            found = plans.planned(folder, config.memory_limits, now, moment, session, whole, most, since)
+            found = sweep.planned(folder, config.memory_limits, now, moment, session, whole, most, since)
         except survey.TooMany:
             made.task = "sweep"
             made.note["since"] = since
-            made.note["entries"] = max(made.note["entries"], stamp.SMALL + 1)
+            made.note["entries"] = max(made.note["entries"], notes.SMALL + 1)
             continue
         except OSError as error:
             made.report.errors.append(f"{folder}: {error}")
             continue
         made.planned[folder] = found
-        _carry_out(made, folder, where, config, session, tell)
+        _sweep(made, folder, where, config, session, on_step)
         if whole:
             made.note["entries"] = max(made.note["entries"], found.entries)
     _runtime(made, where, config, now, session, most)
@@ -93,20 +94,20 @@ def go(
     return made
 
 
-def _carry_out(
+def _sweep(
     made: Round,
     folder: str,
     where: Places,
     config: Config,
     session: str,
-    tell: Callable[[Action], None] | None,
+    on_step: Callable[[Action], None] | None,
 ) -> None:
     found = made.planned[folder]
     plan, note = found.plan, made.note
     done: Report | None = sweep.Report()
     if plan.actions:
-        stamp.forget(where)  # a round that is killed must not look finished
-        done = sweep.carry_out(folder, plan, config.memory_limits, tell)
+        notes.discard(where)  # a round that is killed must not look finished
+        done = sweep.execute(folder, plan, config.memory_limits, on_step)
     if done is None:
         made.finished = False
         return
@@ -127,17 +128,17 @@ def _runtime(made: Round, where: Places, config: Config, now: float, session: st
         [where.runtime] if where.runtime != where.home else []
     )
     try:
-        old, due = upkeep.old_sessions(where, days, now, session, 10 * most)
+        old, due = runtime_folder.old_sessions(where, days, now, session, 10 * most)
         for folder, _ in old:
-            freed = upkeep.forget(folder, now - days * DAY)
+            freed = runtime_folder.forget_session(folder, now - days * DAY)
             report.forgotten += freed > 0
             report.freed += freed
         made.note["until"] = min(made.note["until"], max(due, now + HOUR))  # one round for many of them
-        upkeep.markers(where, now, session)
-        upkeep.old_notes(where, now)
+        runtime_folder.markers(where, now, session)
+        runtime_folder.old_notes(where, now)
         if most == float("inf"):
-            folders += upkeep.session_folders(where)
-        report.cleared += upkeep.scraps(folders, now)
+            folders += runtime_folder.session_folders(where)
+        report.cleared += runtime_folder.clear_scraps(folders, now)
     except survey.TooMany:
         made.task = "sweep"
     except OSError as error:

@@ -1,8 +1,8 @@
-"""What happens at session start, so that what sessions leave behind stays small and nothing is lost?"""
+"""The janitor at session start: what is due is done or handed to the background, and one short paragraph says what was done."""
 
 from __future__ import annotations
 
-from circuit_breaker.janitor import stamp
+from circuit_breaker.janitor import notes
 from circuit_breaker.runtime import files
 
 TYPE_CHECKING = False
@@ -14,30 +14,25 @@ if TYPE_CHECKING:
     from circuit_breaker.runtime.home import Places
 
 
-ROOT = __file__.rpartition("/lib/circuit_breaker/")[0]
-
-
-def session_start(
-    payload: Mapping[str, Any], where: Places, env: Mapping[str, str], config: Config, now: float
-) -> dict[str, Any] | None:
-    """The answer to SessionStart: one short paragraph for the person when something was done, None otherwise."""
+def message(payload: Mapping[str, Any], where: Places, config: Config, now: float) -> str:
+    """What you read at session start: one short paragraph when something was done, "" otherwise."""
     session = payload.get("session_id")
     session = session if isinstance(session, str) else ""
     said: list[str] = []
     errors: list[str] = []
     if payload.get("source") in ("resume", "compact"):
-        errors += _tried("marker", lambda: _arm_right(where, session))
+        errors += _tried("marker", lambda: _rebuild_marker(where, session))
     if config.weakened:
         from circuit_breaker.words import memory
 
         said.append(memory.weakened(config.weakened))
-    note = stamp.load(where)
-    if not stamp.settled(note, where, config, now, session):
+    note = notes.load(where)
+    if not notes.settled(note, where, config, now, session):
         texts, faults = _due(note, where, config, now, session)
         said += texts
         errors += faults
     complain(errors)
-    return {"systemMessage": "\n".join(said)} if said else None
+    return "\n".join(said)
 
 
 def complain(errors: list[str]) -> None:
@@ -55,33 +50,33 @@ def complain(errors: list[str]) -> None:
 def _due(
     before: Mapping[str, Any], where: Places, config: Config, now: float, session: str
 ) -> tuple[list[str], list[str]]:
-    """Look, do what can be done at once, leave the rest to a child. -> (what to say, what went wrong)."""
-    from circuit_breaker.janitor import rounds, upkeep
+    """Look, do what can be done at once, leave the rest to the background. -> (what to say, what went wrong)."""
+    from circuit_breaker.janitor import rounds, runtime_folder
     from circuit_breaker.words import memory
 
-    errors = _tried("config", lambda: upkeep.config(where))
+    errors = _tried("config", lambda: runtime_folder.write_config(where))
     pins: list[str] = []
-    errors += _tried("interpreter", lambda: pins.append(upkeep.interpreter(where)))
-    said = [text for text in [_said_by_child(where)] if text]
+    errors += _tried("interpreter", lambda: pins.append(runtime_folder.pin_interpreter(where)))
+    said = [text for text in [_background_report(where)] if text]
     made = rounds.Round(where, config, now)
     if config.enabled:
-        made = rounds.go(where, config, now, session, rounds.known_since(before, config, now), stamp.SMALL)
+        made = rounds.make(where, config, now, session, rounds.known_since(before, config, now), notes.SMALL)
     made.note["pinned"] = bool(pins and pins[0])
-    made.note["calm"] = made.note["until"]  # until when nothing will be due once the child has done its work
+    made.note["calm"] = made.note["until"]  # until when nothing is due once the background has done its work
     if made.task:
-        made.note["until"] = min(made.note["until"], now + stamp.SOON)
+        made.note["until"] = min(made.note["until"], now + notes.SOON)
     errors += made.report.errors
-    done = memory.done(made.report.facts(), ROOT + "/plugin")
+    done = memory.done(made.report.facts(), rounds.PLUGIN_FOLDER)
     if made.finished:
-        errors += _tried("note", lambda: stamp.save(where, made.note))
+        errors += _tried("note", lambda: notes.save(where, made.note))
     if made.task:
-        errors += _tried("child", lambda: _start_child(where, session, made.task))
+        errors += _tried("background process", lambda: _start_background(where, session, made.task))
     return [*said, *([done] if done else [])], errors + made.report.unreadable
 
 
-def _said_by_child(where: Places) -> str:
-    """What the last child did; said once."""
-    path = stamp.report_path(where)
+def _background_report(where: Places) -> str:
+    """What the last background process did; said once."""
+    path = notes.report_path(where)
     try:
         data = files.read(path, 1 << 20)
         if data is None:
@@ -93,16 +88,16 @@ def _said_by_child(where: Places) -> str:
     return text
 
 
-def _start_child(where: Places, session: str, task: str) -> None:
-    from circuit_breaker.janitor import detached
+def _start_background(where: Places, session: str, task: str) -> None:
+    from circuit_breaker.janitor import background
 
-    detached.start(where, session, task)
+    background.start(where, session, task)
 
 
-def _arm_right(where: Places, session: str) -> None:
-    from circuit_breaker.janitor import upkeep
+def _rebuild_marker(where: Places, session: str) -> None:
+    from circuit_breaker.janitor import runtime_folder
 
-    upkeep.arm_right(where, session)
+    runtime_folder.rebuild_marker(where, session)
 
 
 def _tried(what: str, act: Callable[[], object]) -> list[str]:

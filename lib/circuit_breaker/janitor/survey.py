@@ -1,4 +1,4 @@
-"""What lies in a home: which files of which kind, how large, how old, how many lines?"""
+"""The survey of a home: which files of which kind lie there, how large, how old, with how many lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from os import stat_result
 
 
-FOLDERS = ("telemetry", "sessions")  # of archives/
+ARCHIVE_FOLDERS = ("telemetry", "sessions")  # below archives/
 READ_MOST = 1 << 20  # bytes that a foreground reads: ten milliseconds of JSON
 
 
@@ -26,7 +26,7 @@ def look(
     whole: bool = True,
     horizon: tuple[float, float] = (0.0, float("inf")),
 ) -> Found:
-    """Survey `folder` and its archives; links are facts like others here, nobody follows them. A missing folder is empty.
+    """Survey `folder` and its archives; links are listed, never followed. A missing folder is empty.
 
     `whole` is False for the runtime folder beside a home: only its error log and scraps are looked at. `horizon` is
     retention's: what is far from every limit is not listed. Raises TooMany beyond `most` entries (ten times as many
@@ -36,7 +36,7 @@ def look(
         raise files.Refused(0, "not a folder (a link or a file in its place)", folder)
     found = Found()
     found.entries = _entries(found, folder, most, whole, horizon)
-    for name in FOLDERS:
+    for name in ARCHIVE_FOLDERS:
         _archives(found, folder, name, 10 * most)
     return found
 
@@ -65,7 +65,7 @@ def _entries(found: Found, folder: str, most: float, whole: bool, horizon: tuple
                         elif written < first:
                             first = written
                     continue
-                kind = retention.kind(name)
+                kind = retention.file_kind(name)
                 if kind == SESSION and whole:
                     found.sessions[name] = entry.stat(follow_symlinks=False)
                 elif kind == LOG:
@@ -81,7 +81,7 @@ def _entries(found: Found, folder: str, most: float, whole: bool, horizon: tuple
 def archives_of(home: str) -> Found:
     """The archives of a home and nothing else."""
     found = Found()
-    for name in FOLDERS:
+    for name in ARCHIVE_FOLDERS:
         _archives(found, home, name, float("inf"))
     return found
 
@@ -133,7 +133,7 @@ def count_lines(
 
 
 def changed(info: stat_result, since: float) -> bool:
-    """Has this file changed at or after `since`, by its contents or its name?"""
+    """True when a file changed at or after `since`, by its contents or its name."""
     return info.st_ctime >= since or info.st_mtime >= since
 
 
@@ -146,7 +146,7 @@ def real_folder(path: str) -> bool:
 
 
 def alive(process: int) -> bool:
-    """Is there a process of that number? When it cannot be told: yes."""
+    """True when there is a process of that number, and when that cannot be found out."""
     if process > 0x7FFFFFFF:
         return False
     if process <= 0 or files.fcntl is None:  # Windows: its `kill` has no harmless signal

@@ -1,10 +1,11 @@
-"""How is a plan of retention carried out on real files, so that nothing is lost whatever happens?"""
+"""The sweep of one folder: its plan, and the steps on real files, each safe to interrupt."""
 
 from __future__ import annotations
 
-from circuit_breaker.janitor import copies, plans, retention, survey
-from circuit_breaker.janitor.retention import Action, Plan
+from circuit_breaker.janitor import copies, retention, survey
+from circuit_breaker.janitor.retention import NEVER, Action, Found, SweepPlan
 from circuit_breaker.runtime import files
+from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from os import stat_result
 
 
+MOST_CUTS = 20  # session files that a foreground rewrites: each waits for the disk
+LARGEST = 1 << 28  # bytes of a session file that is read to be cut
 COUNTS = (
     "rotated",
     "archived",
@@ -61,8 +64,75 @@ class Report:
         self.unreadable += other.unreadable
 
 
-def carry_out(
-    folder: str, plan: Plan, limits: Mapping[str, int], tell: Callable[[Action], None] | None = None
+class Planned:
+    """A plan and what the survey behind it has to say: unreadable (sentences), entries of the folder, pending (something
+    archived is not compressed yet)."""
+
+    __slots__ = ("plan", "unreadable", "entries", "pending")
+
+    def __init__(self, plan: SweepPlan, unreadable: list[str], found: Found) -> None:
+        self.plan, self.unreadable, self.entries = plan, unreadable, found.entries
+        self.pending = any(archive.plain for archive in found.archives.values())
+
+
+def planned(
+    folder: str,
+    limits: Mapping[str, int],
+    now: float,
+    moment: str,
+    running: str = "",
+    whole: bool = True,
+    most: float = float("inf"),
+    since: float = 0.0,
+) -> Planned:
+    """The plan for one folder. Changes nothing. Contents that have not changed after `since` are taken as known to be fine.
+
+    Raises survey.TooMany when there are more than `most` entries, or more to read than a foreground has time for; OSError.
+    """
+    found = survey.look(folder, most, whole, retention.horizon(limits, now))
+    unreadable = survey.count_lines(found, folder, limits, since, most)
+    plan = retention.plan(found, limits, now, moment, running)
+    cuts: list[Action] = []
+    changed = since - retention.HOUR  # one that was being written at the last survey was not read then
+    stay = {name: found.sessions[name] for name in plan.stay if survey.changed(found.sessions[name], changed)}
+    if stay and (limits["evidence_ledger_max"] or limits["tool_history_max"]):
+        if most < NEVER and sum(info.st_size for info in stay.values()) > survey.READ_MOST:
+            raise survey.TooMany(folder)
+        cuts, unread = _cuts(folder, stay, limits, moment)
+        unreadable += unread
+        if most < NEVER and len(cuts) > MOST_CUTS:
+            raise survey.TooMany(folder)
+    if cuts:  # their archives count too, so the removals are worked out anew
+        plan.actions = [action for action in plan.actions if action.do != "prune"] + cuts
+        plan.actions += retention.prunings(found, limits, [action for action in plan.actions if action.into])
+    return Planned(plan, unreadable, found)
+
+
+def _cuts(
+    folder: str, stay: Mapping[str, stat_result], limits: Mapping[str, int], moment: str
+) -> tuple[list[Action], list[str]]:
+    from circuit_breaker.janitor import ledger  # `json` is paid where a session file has to be read
+
+    actions, unreadable = [], []
+    for name, info in stay.items():
+        if info.st_size < ledger.shortest(limits):
+            continue
+        try:
+            text = (files.read(f"{folder}/{name}", LARGEST) or b"{}").decode("utf-8")
+            shorter, gone = ledger.cut(text, limits)
+        except (OSError, ValueError) as error:
+            unreadable.append(f"{name}: cannot be read as a session file: {error}")
+            continue
+        if gone:
+            caps = {key: limits[ledger.LISTS[key]] for key in gone}
+            away = len(text.encode("utf-8")) - len(shorter.encode("utf-8"))
+            into = retention.archive_id(name, moment)
+            actions.append(Action("cut", name, memory.too_long(gone, caps), away, info, into))
+    return actions, unreadable
+
+
+def execute(
+    folder: str, plan: SweepPlan, limits: Mapping[str, int], on_step: Callable[[Action], None] | None = None
 ) -> Report | None:
     """Do what `plan` says in `folder`. None when another process is at it already.
 
@@ -74,7 +144,7 @@ def carry_out(
         return report
     archives = folder + "/archives"
     try:
-        for path in (archives, *(f"{archives}/{name}" for name in survey.FOLDERS)):
+        for path in (archives, *(f"{archives}/{name}" for name in survey.ARCHIVE_FOLDERS)):
             files.folder(path)
         lock = files.Lock(archives + "/.sweep.lock", 0.001).__enter__()
     except (TimeoutError, ValueError):  # ValueError: no waiting with an alarm outside the main thread
@@ -85,10 +155,10 @@ def carry_out(
     try:
         _room(lock.fd)
         steps = [action for action in plan.actions if action.do != "prune"]
-        _each(folder, steps, limits, report, tell)
+        _each(folder, steps, limits, report, on_step)
         if len(steps) < len(plan.actions) and not report.errors:
             arrived = survey.archives_of(folder)  # not as planned but as it came out
-            _each(folder, retention.prunings(arrived, limits, []), limits, report, tell)
+            _each(folder, retention.prunings(arrived, limits, []), limits, report, on_step)
     except OSError as error:
         report.errors.append(f"{archives}: {error}")
     finally:
@@ -101,11 +171,11 @@ def _each(
     actions: list[Action],
     limits: Mapping[str, int],
     report: Report,
-    tell: Callable[[Action], None] | None,
+    on_step: Callable[[Action], None] | None,
 ) -> None:
     for action in actions:
-        if tell:
-            tell(action)
+        if on_step:
+            on_step(action)
         try:
             _STEPS[action.do](folder, action, limits, report)
         except FileNotFoundError:
@@ -115,13 +185,13 @@ def _each(
 
 
 def _room(fd: int) -> None:
-    """Can anything be written here at all? Nothing is moved or removed on a full disk."""
+    """Write something first: on a full disk nothing is moved or removed. Raises OSError."""
     files.system.ftruncate(fd, 0)
     files.write_all(fd, f"{files.system.getpid()}\n".encode())
 
 
 def _same(path: str, action: Action) -> bool:
-    """Is it still the file that was surveyed, unchanged?"""
+    """True when it is still the file that was surveyed, unchanged."""
     info, seen = files.system.lstat(path), action.info
     return (
         seen is not None
@@ -157,7 +227,7 @@ def _rotate(folder: str, action: Action, limits: Mapping[str, int], report: Repo
         or info.st_ino != seen.st_ino
         or info.st_size < seen.st_size
     ):
-        return  # somebody else has put it away; that it has grown meanwhile is no matter
+        return  # another process has archived it; that it has grown meanwhile is no matter
     _move(folder, action, report)
     report.rotated += 1
 
@@ -173,7 +243,7 @@ def _cut(folder: str, action: Action, limits: Mapping[str, int], report: Report)
     from circuit_breaker.janitor import ledger
 
     path = f"{folder}/{action.name}"
-    data = files.read(path, plans.LARGEST)
+    data = files.read(path, LARGEST)
     if data is None:
         return
     shorter, gone = ledger.cut(data.decode("utf-8"), limits)
@@ -232,7 +302,7 @@ def _prune(folder: str, action: Action, limits: Mapping[str, int], report: Repor
         except FileNotFoundError:
             continue
     report.pruned += 1 if gone else 0
-    if gone and action.name not in report.archives:  # what has just been put away counts as freed already
+    if gone and action.name not in report.archives:  # what has just been archived counts as freed already
         report.freed += action.size
 
 

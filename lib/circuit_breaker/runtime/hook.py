@@ -46,7 +46,7 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
     if name == "janitor":
         from circuit_breaker.janitor import session_start
 
-        return session_start.session_start(payload.fields, where, env, config, now)
+        return protocol.notice(session_start.message(payload.fields, where, config, now))
     if name == "command":
         from circuit_breaker.runtime import commands
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from circuit_breaker.janitor import stamp
+from circuit_breaker.janitor import notes
 from circuit_breaker.runtime import files, home, json
 
 _GOES_ON = ("resume", "compact")  # sources of a session that has a memory already: its marker is looked at
@@ -30,7 +30,7 @@ def quiet(data: bytes) -> bool:
         env = home.environment()
         where = home.places(env, cwd)
         config = home.configuration(where, env)
-        return not config.weakened and stamp.settled(stamp.load(where), where, config, time.time(), session)
+        return not config.weakened and notes.settled(notes.load(where), where, config, time.time(), session)
     except (AttributeError, KeyError, TypeError, ValueError, OSError):
         return False  # the hook comes upon the same and says so
     except (ImportError, NameError, SyntaxError):

@@ -232,6 +232,11 @@ def render(decision: Decision, event: str) -> dict[str, Any] | None:
     return None
 
 
+def notice(text: str) -> dict[str, Any] | None:
+    """An answer that only you read, shown by Claude Code; None for nothing to say."""
+    return {"systemMessage": text} if text else None
+
+
 def settings_paths(user: str, config_dir: str, project: str) -> tuple[str, ...]:
     """The host's settings files that may hold our registrations."""
     base = config_dir or (user and user + "/.claude")

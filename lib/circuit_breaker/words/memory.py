@@ -1,7 +1,4 @@
-"""What does a person read of memory protection? Every sentence of it. Pure.
-
-How do our own use and the host's read, as text? Pure.
-"""
+"""The sentences of memory protection: what was done and why, our own use of the disk, and Claude Code's. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ LEFT_BEHIND = "left behind by a process that was killed"
 
 
 def size(count: float) -> str:
-    """Bytes for people: 812 bytes, 4.0 KB, 1.3 MB, 212 GB."""
+    """Bytes in words: 812 bytes, 4.0 KB, 1.3 MB, 212 GB."""
     if count < 1024:
         return f"{count:.0f} byte{'s' * (count != 1)}"
     for unit in ("KB", "MB", "GB", "TB"):
@@ -50,7 +47,7 @@ def too_many(count: int, thing: str, limit: int) -> str:
 
 
 def too_old(days: float, limit: int) -> str:
-    """Why a file goes that nobody has written to for so many days."""
+    """Why a file goes that was last written so many days ago."""
     return f"last written {number(int(days), 'day')} ago (limit {limit})"
 
 
@@ -62,10 +59,10 @@ def too_long(gone: Mapping[str, int], limits: Mapping[str, int]) -> str:
 
 
 def done(facts: Mapping[str, int], plugin: str) -> str:
-    """One short paragraph: what was done, how much was freed, how to get it back. "" when nothing was done to files of people.
+    """One short paragraph: what was done, how much was freed, how to get it back. "" when nothing was done to files of yours.
 
-    Our own memory of old sessions and the scraps of killed processes are told beside the rest, not by themselves: they age
-    out nearly every day, and there is nothing in them that anybody wrote or could miss.
+    Our own memory of old sessions and the scraps of killed processes are mentioned beside the rest, not by themselves: they age
+    out nearly every day, and hold nothing that you wrote or could miss.
     """
     parts = []
     away = [
@@ -74,7 +71,7 @@ def done(facts: Mapping[str, int], plugin: str) -> str:
         if facts[key]
     ]
     if away:
-        parts.append(f"put away {' and '.join(away)} ({size(facts['put_away'])})")
+        parts.append(f"archived {' and '.join(away)} ({size(facts['put_away'])})")
     if facts["shortened"]:
         entries = number(facts["entries"], "old entry").replace("entrys", "entries")
         parts.append(f"shortened {number(facts['shortened'], 'session file')} by {entries} (archived first)")
@@ -96,7 +93,7 @@ def done(facts: Mapping[str, int], plugin: str) -> str:
 
 
 def weakened(keys: list[str]) -> str:
-    """What a project's config file relaxes; it is obeyed, and said."""
+    """What a project's config file relaxes: it applies, and you are warned."""
     shown_keys = ", ".join(shown(key) for key in keys[:5]) + (
         f" and {len(keys) - 5} more" if len(keys) > 5 else ""
     )
@@ -106,7 +103,7 @@ def weakened(keys: list[str]) -> str:
 def trouble(errors: list[str]) -> str:
     """The one line for stderr when something could not be done."""
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{PREFIX} {shown(errors[0])}{more}. What could not be put away was left as it is."
+    return f"{PREFIX} {shown(errors[0])}{more}. What could not be archived was left as it is."
 
 
 def _quoted(path: str) -> str:
@@ -140,7 +137,12 @@ def warnings(facts: Mapping[str, Any]) -> list[str]:
         )
         near(name, row["size"] / 1024, kb, f"{size(row['size'])} of {kb} KB")
         days = limits["telemetry_max_age_days"]
-        near(name, row["age_days"], days, f"last written {row['age_days']:.1f} days ago, put away at {days}")
+        near(
+            name,
+            row["age_days"],
+            days,
+            f"last written {row['age_days']:.1f} days ago, archived at {days} days",
+        )
     for key, limit, thing in (
         ("session_files", "session_max_active", "session files"),
         ("session_archives", "archive_keep_count", "session archives"),
@@ -156,10 +158,10 @@ def own(facts: Mapping[str, Any], home: str, plain: bool) -> str:
         "MEMORY",
         f"  home               {size(facts['total_bytes'])} in {shown(home)}",
         f"  telemetry and logs {number(facts['telemetry_files'], 'file')}, {number(facts['telemetry_lines'], 'line')}; "
-        f"each is put away at {limits['telemetry_max_lines']} lines, {limits['telemetry_max_kb']} KB "
+        f"each is archived at {limits['telemetry_max_lines']} lines, {limits['telemetry_max_kb']} KB "
         f"or {limits['telemetry_max_age_days']} days",
         f"  session files      {facts['session_files']} of {limits['session_max_active']}, "
-        f"put away after {limits['session_max_age_days']} days",
+        f"archived after {limits['session_max_age_days']} days",
         f"  archives           {size(facts['archive_bytes'])}: {number(facts['telemetry_archives'], 'log')} "
         f"({limits['telemetry_keep_rotations']} kept of each), {facts['session_archives']} of "
         f"{limits['archive_keep_count']} sessions; python3 plugin restore --list",
@@ -174,14 +176,14 @@ def own(facts: Mapping[str, Any], home: str, plain: bool) -> str:
 
 
 def host(facts: Mapping[str, Any], now: float) -> str:
-    """What the host itself keeps: by kind and by project, biggest first."""
+    """What Claude Code itself keeps: by kind and by project, biggest first."""
     days = facts["cleanup_days"]
     set_by = f"set in {shown(facts['cleanup_from'])}" if facts["cleanup_from"] else "its default"
     least = "" if facts["complete"] else "at least "
     lines = [
-        "KEPT BY THE HOST (measured only; never touched by us)",
+        "KEPT BY CLAUDE CODE (measured only; the janitor never touches it)",
         f"  {least}{size(facts['bytes'])} in {number(facts['files'], 'file')} under {shown(facts['folder'])}",
-        f"  cleanupPeriodDays {days} ({set_by}): the host deletes older transcripts itself",
+        f"  cleanupPeriodDays {days} ({set_by}): Claude Code deletes older transcripts itself",
     ]
     if not facts["complete"]:
         lines.append(

@@ -1,4 +1,4 @@
-"""What does the runtime folder need from time to time? The config, the interpreter, old sessions, markers, scraps."""
+"""The upkeep of the runtime folder: the config file, the interpreter of the hooks, old sessions, markers, scraps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from circuit_breaker.runtime.home import Places, safe_name
 NOTE_DAYS = 30
 
 
-def config(where: Places) -> bool:
+def write_config(where: Places) -> bool:
     """Write the config file with the defaults if there is none. Never rewrites one. Raises OSError."""
     if files.exists(where.project_config):
         return False
@@ -31,7 +31,7 @@ def config(where: Places) -> bool:
     return True
 
 
-def interpreter(where: Places) -> str:
+def pin_interpreter(where: Places) -> str:
     """Pin the interpreter that runs us for the other hooks: the real one, never one inside the project. Its path, "" for none."""
     import os
 
@@ -51,8 +51,8 @@ def interpreter(where: Places) -> str:
     return found
 
 
-def arm_right(where: Places, session_id: str) -> None:
-    """Make the marker of a session that goes on agree with its memory: named lanes are those with a live circuit."""
+def rebuild_marker(where: Places, session_id: str) -> None:
+    """Make the marker of a session that goes on agree with its memory, also where it is missing: a lane is named if it has a live circuit."""
     folder = store.session_folder(where, session_id)
     if not files.exists(folder):
         return
@@ -94,8 +94,8 @@ def old_sessions(
     return old, due
 
 
-def forget(folder: str, before: float) -> int:
-    """Remove one session's memory unless something in it is younger than `before`, is no file, or somebody holds its lock.
+def forget_session(folder: str, before: float) -> int:
+    """Remove one session's memory unless something in it is younger than `before`, is no file, or its lock is taken.
 
     -> bytes of it, at least 1; 0 when it stays.
     """
@@ -161,7 +161,7 @@ def session_folders(where: Places) -> list[str]:
     return [path for name in names if survey.real_folder(path := f"{where.sessions}/{name}")]
 
 
-def scraps(folders: list[str], now: float) -> int:
+def clear_scraps(folders: list[str], now: float) -> int:
     """Remove what killed processes left in these folders of ours, an hour after. How many."""
     gone = 0
     for folder in folders:

@@ -1,4 +1,4 @@
-"""Is anything due in this home? What the last sweep left as a note, and the cheapest look that answers it."""
+"""The janitor's note about a home: what the last round saw, and when there is something to do again."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from circuit_breaker.runtime.home import Places
 
 
-VERSION = 1
-SMALL = 200  # entries of a home that every session start lists; a larger one is surveyed by a child
+FORMAT = 1  # of the note
+SMALL = 200  # entries of a home that every session start lists; a larger one is surveyed in the background
 AGAIN = 600.0  # seconds after which a large home is surveyed again even if no name in it has come or gone
-SOON = 60.0  # seconds that a child has before another one is sent
+SOON = 60.0  # seconds that a background process has before another one is sent
 SLACK = 2.0  # seconds: the coarsest clock of a filesystem
 
 
 def path(where: Places) -> str:
-    """The note about this home, in the runtime folder."""
+    """The note's file, in the runtime folder."""
     if where.home == where.runtime:
         return where.runtime + "/janitor/home.json"
     if where.home.startswith(where.runtime + "/projects/"):
@@ -34,7 +34,7 @@ def path(where: Places) -> str:
 
 
 def report_path(where: Places) -> str:
-    """What a child did, until the next session start has said it."""
+    """What a background process did, kept until the next session start has said it."""
     return path(where)[:-5] + ".said"
 
 
@@ -44,18 +44,18 @@ def load(where: Places) -> dict[str, Any]:
         note = json.parse(files.read(path(where), 1 << 16) or b"{}")
     except (OSError, ValueError):
         return {}
-    return note if isinstance(note, dict) and note.get("version") == VERSION else {}
+    return note if isinstance(note, dict) and note.get("version") == FORMAT else {}
 
 
 def save(where: Places, note: Mapping[str, Any]) -> None:
     """Write the note. Raises OSError."""
     files.folder(where.runtime)
     files.folder(where.runtime + "/janitor")
-    files.replace(path(where), json.dump({**note, "version": VERSION}))
+    files.replace(path(where), json.dump({**note, "version": FORMAT}))
 
 
-def forget(where: Places) -> None:
-    """Before anything is moved: a sweep that is killed must not look finished."""
+def discard(where: Places) -> None:
+    """Remove the note before anything is moved: a round that is killed must not look finished."""
     files.remove(path(where))
 
 
@@ -65,7 +65,7 @@ def asked(config: Config) -> list[int]:
 
 
 def settled(note: Mapping[str, Any], where: Places, config: Config, now: float, session: str) -> bool:
-    """Does the note, and the cheapest look at the disk, prove that no rule asks for anything? Doubt means no.
+    """True when the note and the cheapest look at the disk prove that no rule asks for anything; any doubt is False.
 
     A home of up to SMALL entries is listed: nothing of ours in it has changed since. In a larger one no name has come or gone,
     and the note is not older than AGAIN.
@@ -90,7 +90,7 @@ def settled(note: Mapping[str, Any], where: Places, config: Config, now: float, 
 
 
 def _unchanged(where: Places, since: float) -> bool:
-    if where.runtime != where.home and _changed(where.errors, since):
+    if where.runtime != where.home and _error_log_changed(where.errors, since):
         return False
     count = 0
     with files.system.scandir(where.home) as listing:
@@ -102,14 +102,14 @@ def _unchanged(where: Places, since: float) -> bool:
             if name[-6:] != ".jsonl" and name[-11:] != "_state.json" and name[-4:] not in (".log", ".tmp"):
                 continue
             if name[:16] == "circuit_breaker_" and name[-5:] == ".json":
-                continue  # published for people: no rule is about it
+                continue  # published for you: no rule is about it
             info = entry.stat(follow_symlinks=False)
             if info.st_ctime >= since or info.st_mtime >= since:
                 return False
     return True
 
 
-def _changed(name: str, since: float) -> bool:
+def _error_log_changed(name: str, since: float) -> bool:
     try:
         info = files.system.lstat(name)
     except OSError:

@@ -1,0 +1,117 @@
+"""The janitor's background process: the round that was too large for a session start, then the compressing.
+
+It is a process of its own session with nothing open that Claude Code waits for.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from circuit_breaker.janitor import archives, notes, rounds
+from circuit_breaker.runtime import files, json
+from circuit_breaker.runtime.home import Places, configuration, environment
+from circuit_breaker.words import memory
+
+_OPEN_MAX = 256  # descriptors that a careless parent may have leaked to us
+_LINE = "import sys; sys.path.insert(0, sys.argv[1]); from circuit_breaker.janitor import background; background.run(sys.argv[2:])"
+
+
+def start(where: Places, session: str, task: str) -> None:
+    """Start `run` for these places in another process and return at once; task: "sweep" or "compress".
+
+    Raises OSError when no process can be started.
+    """
+    lib = __file__.rpartition("/circuit_breaker/")[0]
+    given = [where.runtime, where.home, where.project, where.user_config, where.user, session, task]
+    command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _LINE, lib, *given]
+    if hasattr(files.system, "fork"):
+        _fork(command)
+        return
+    import subprocess  # Windows
+
+    subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        creationflags=getattr(subprocess, "DETACHED_PROCESS", 0),
+        close_fds=True,
+    )
+
+
+def _fork(command: list[str]) -> None:
+    """Twice, so that nobody has to wait for the child and no terminal or process group reaches it."""
+    system = files.system
+    first = system.fork()
+    if first:
+        system.waitpid(first, 0)
+        return
+    try:
+        system.setsid()
+        if not system.fork():
+            null = system.open("/dev/null", system.O_RDWR)
+            for number in (0, 1, 2):
+                system.dup2(null, number)
+            for number in range(3, _OPEN_MAX):
+                _close(number)
+            system.chdir("/")
+            system.execv(command[0], command)
+    finally:
+        system._exit(0)  # whatever went wrong, this copy of the hook must not go on
+
+
+def _close(number: int) -> None:
+    try:
+        files.system.close(number)
+    except OSError:
+        return
+
+
+def run(arguments: list[str]) -> None:
+    """The process itself. `arguments`: the five places, the session that started us, and the task. Ends within archives.DEADLINE."""
+    import os
+    import time
+
+    *paths, session, task = arguments
+    where = Places(*paths)
+    if hasattr(os, "nice"):
+        os.nice(10)
+    now, deadline = time.time(), time.monotonic() + archives.DEADLINE
+    faults = _sweep(where, session, now) if task == "sweep" else []
+    faults += _compress(where, now, deadline)
+    lines = [
+        json.dump({"t": round(now, 3), "error": memory.shown(memory.trouble([fault]))})
+        for fault in faults[:5]
+    ]
+    if lines:
+        files.append(where.errors, b"\n".join(lines) + b"\n")
+
+
+def _sweep(where: Places, session: str, now: float) -> list[str]:
+    """The whole round that was too large for a session start; the next one says what was done. -> what went wrong."""
+    config = configuration(where, environment())
+    before = notes.load(where)
+    made = rounds.make(where, config, now, session, rounds.known_since(before, config, now))
+    done = memory.done(made.report.facts(), rounds.PLUGIN_FOLDER)
+    if done:
+        files.append(notes.report_path(where), done.encode("utf-8", "replace") + b"\n")
+    if made.finished:
+        notes.save(where, {**made.note, "pinned": before.get("pinned", False), "calm": made.note["until"]})
+    return made.report.errors + made.report.unreadable
+
+
+def _compress(where: Places, now: float, deadline: float) -> list[str]:
+    """Compress what was archived, and note whether something has to wait. -> what went wrong."""
+    waiting, faults = 0, []
+    for folder, _ in rounds.roots(where):
+        _, left, errors = archives.compress_all(folder, deadline)
+        waiting += left
+        faults += errors
+    note = notes.load(where)
+    if (
+        "calm" in note
+    ):  # else the note is gone: another process is at work, and the next start looks for itself
+        notes.save(
+            where, {**note, "until": min(note["calm"], now + notes.AGAIN) if waiting else note["calm"]}
+        )
+    return faults
