@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, settings
 from registrations import SCRIPTS, lines_for
+
+# How quick the machine is while others use it says nothing about the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 ROOT = Path(__file__).resolve().parent.parent
 PAYLOADS = ROOT / "tests" / "payloads"

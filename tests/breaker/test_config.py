@@ -67,25 +67,154 @@ def test_a_file_without_a_version_means_what_it_says():
     assert config.mode == "enforce"
 
 
-def test_what_a_projects_file_relaxes_is_obeyed_and_said():
-    relaxed = {
-        "enabled": False,
-        "mode": "observe",
-        "bypass_keyword": "PLEASE",
-        "circuit_breakers": {"tool_failure": {"action": "warn"}, "call_cycle": {"enabled": False}},
+def test_a_file_made_with_earlier_defaults_has_no_opinion_where_it_equals_those():
+    made = {"defaults_version": 1, "circuit_breakers": {"call_cycle": {"max_period": 5, "threshold": 4}}}
+    rule = settings.build([("user", made)]).rules["call_cycle"]
+    assert (rule["max_period"], rule["threshold"]) == (10, 4)
+    made["defaults_version"] = settings.DEFAULTS_VERSION
+    assert settings.build([("user", made)]).rules["call_cycle"]["max_period"] == 5
+
+
+RELAXED = [
+    ({"enabled": False}, "enabled"),
+    ({"mode": "observe"}, "mode"),
+    ({"exclude": ["*"]}, "exclude"),
+    ({"deny_limit": 0}, "deny_limit"),
+    ({"deny_limit": 50}, "deny_limit"),
+    ({"cooldown_steps": [0]}, "cooldown_steps"),
+    ({"cooldown_steps": [1, 2, 6]}, "cooldown_steps"),
+    ({"poll_gap_seconds": 1}, "poll_gap_seconds"),
+    ({"probe_lease_seconds": 0}, "probe_lease_seconds"),
+]
+RELAXED_RULES = [
+    ("tool_failure", {"action": "warn"}),
+    ("tool_failure", {"action": "ask"}),
+    ("tool_failure", {"threshold": 1000}),
+    ("tool_failure", {"threshold": 0}),
+    ("tool_failure", {"window_turns": 1}),
+    ("tool_failure", {"exclude": ["Bash"]}),
+    ("repeated_call", {"same_edit": 0}),
+    ("call_cycle", {"enabled": False}),
+    ("call_cycle", {"max_period": 2}),
+    ("failing_streak", {"stop_at": 0}),
+    ("hook_recursion", {"cooldown_base_seconds": 0}),
+]
+
+
+@pytest.mark.parametrize(("document", "path"), RELAXED, ids=[str(document) for document, _ in RELAXED])
+def test_what_a_projects_file_relaxes_is_obeyed_and_said(document, path):
+    config = settings.build([("project file x", document)])
+    assert getattr(config, path) == document[path]
+    assert [said.partition(" = ")[0] for said in config.weakened] == [path]
+
+
+@pytest.mark.parametrize(("rule", "keys"), RELAXED_RULES, ids=[f"{r} {k}" for r, k in RELAXED_RULES])
+def test_what_a_projects_file_relaxes_of_a_rule_is_obeyed_and_said(rule, keys):
+    config = settings.build([("project file x", {"circuit_breakers": {rule: keys}})])
+    ((key, value),) = keys.items()
+    assert config.rules[rule][key] == value
+    assert [said.partition(" = ")[0] for said in config.weakened] == [f"circuit_breakers.{rule}.{key}"]
+
+
+def test_what_a_projects_file_tightens_is_no_weakening():
+    tighter = {
+        "deny_limit": 3,
+        "cooldown_steps": [2, 4, 12, 24, 120],
+        "circuit_breakers": {
+            "tool_failure": {"threshold": 2, "window_turns": 9},
+            "sequential_tools": {"action": "block"},
+            "budget": {"calls_per_prompt": 100},
+        },
     }
-    config = settings.build([("project file x", relaxed)])
-    assert (config.enabled, config.mode, config.bypass_keyword) == (False, "observe", "PLEASE")
-    assert [said.partition(" = ")[0] for said in config.weakened] == [
-        "enabled",
-        "mode",
-        "bypass_keyword",
-        "circuit_breakers.tool_failure.action",
-        "circuit_breakers.call_cycle.enabled",
-    ]
+    assert settings.build([("project file x", tighter)]).weakened == []
 
 
-def test_a_persons_own_file_may_relax_without_being_told():
+def test_a_rule_that_was_off_or_only_observed_cannot_be_weakened():
+    yours = {"circuit_breakers": {"tool_failure": {"enabled": False}, "call_cycle": {"action": "observe"}}}
+    theirs = {
+        "circuit_breakers": {
+            "tool_failure": {"threshold": 50, "action": "warn"},
+            "call_cycle": {"threshold": 50},
+            "external_api": {"threshold": 50},
+        }
+    }
+    assert settings.build([("user", yours), ("project file x", theirs)]).weakened == []
+    assert settings.build([("user", {"mode": "observe"}), ("project x", theirs)]).weakened == []
+
+
+def test_a_budget_is_weakened_when_its_limit_is_raised_or_taken_away_but_not_by_a_first_limit():
+    yours = ("user", {"circuit_breakers": {"budget": {"calls_per_prompt": 200}}})
+    for limit in (300, 0):
+        theirs = ("project x", {"circuit_breakers": {"budget": {"calls_per_prompt": limit}}})
+        assert settings.build([yours, theirs]).weakened == [
+            f"circuit_breakers.budget.calls_per_prompt = {limit}"
+        ]
+    theirs = ("project x", {"circuit_breakers": {"budget": {"tokens_per_prompt": 10}}})
+    assert settings.build([yours, theirs]).weakened == []
+
+
+def test_every_number_of_a_rule_has_a_direction_in_which_it_weakens():
+    for rule, defaults in settings.DEFAULTS["circuit_breakers"].items():
+        for key, value in defaults.items():
+            if key in ("enabled", "action"):
+                continue
+            base = {"circuit_breakers": {rule: {key: 20, "enabled": True, "action": "block"}}}
+            said = []
+            for other in (10, 30):
+                changed = ("project x", {"circuit_breakers": {rule: {key: other}}})
+                said += settings.build([("user", base), changed]).weakened
+            assert len(said) == 1, (rule, key, value)
+
+
+ONLY_YOURS = [
+    {"on_stop": ["sh", "-c", "true"]},
+    {"notify": False},
+    {"bypass_keyword": "PLEASE"},
+    {"bypass_unknown": "refuse"},
+    {"export": {"otlp": True}},
+    {"export": {"endpoint": "http://collector.example"}},
+]
+
+
+@pytest.mark.parametrize("document", ONLY_YOURS, ids=str)
+@pytest.mark.parametrize("layer", ["project file x", "plugin options"])
+def test_what_only_your_own_file_may_set_is_a_problem_elsewhere_and_never_obeyed(document, layer):
+    ((key, value),) = document.items()
+    config = settings.build([(layer, document)])
+    assert getattr(config, key) == settings.DEFAULTS[key]
+    assert [problem.partition(":")[0].partition(".")[0] for problem in config.problems] == [key]
+    assert config.weakened == []
+    obeyed = settings.build([("user file x", document)])
+    assert obeyed.problems == []
+    assert getattr(obeyed, key) == ({**settings.DEFAULTS[key], **value} if isinstance(value, dict) else value)
+
+
+def test_a_projects_file_made_with_the_defaults_is_no_problem_and_hides_nothing_of_yours():
+    yours = {"notify": False, "on_stop": ["notify-send", "stopped"], "bypass_keyword": "LET GO"}
+    config = settings.build([("user", yours), ("project x", copy.deepcopy(dict(settings.DEFAULTS)))])
+    assert config.problems == [] and config.weakened == []
+    assert (config.notify, config.on_stop, config.bypass_keyword) == (
+        False,
+        ["notify-send", "stopped"],
+        "LET GO",
+    )
+
+
+def test_keys_of_the_published_config_that_have_no_use_here_are_ignored():
+    published = {"resource_limits": {"x": 1}, "circuit_breakers": {"call_cycle": {"window_turns": "any"}}}
+    config = settings.build([("user", published)])
+    assert config.problems == [] and "window_turns" not in config.rules["call_cycle"]
+
+
+def test_a_rule_looks_unless_it_is_off_or_has_no_number_to_look_for():
+    rules = settings.build().rules
+    assert [rule for rule in settings.RULES if not settings.is_on(rule, rules[rule])] == ["budget"]
+    assert settings.is_on("budget", {**rules["budget"], "minutes_since_progress": 30})
+    assert not settings.is_on("call_cycle", {**rules["call_cycle"], "threshold": 0})
+    assert not settings.is_on("call_cycle", {**rules["call_cycle"], "enabled": False})
+
+
+def test_your_own_file_may_relax_without_a_word():
     assert settings.build([("user file x", {"mode": "observe"})]).weakened == []
 
 
@@ -110,6 +239,18 @@ WRONG = [
     ({"circuit_breakers": {"tool_failure": {"colour": 3}}}, "circuit_breakers.tool_failure.colour"),
     ({"circuit_breakers": {"tool_failure": {"action": "shout"}}}, "circuit_breakers.tool_failure.action"),
     ({"memory_limits": {"telemetry_max_lines": None}}, "memory_limits.telemetry_max_lines"),
+    ({"memory_limits": {"archive_keep_days": "90"}}, "memory_limits.archive_keep_days"),
+    ({"notify": "no"}, "notify"),
+    ({"on_stop": "notify-send"}, "on_stop"),
+    ({"on_stop": ["", "x"]}, "on_stop"),
+    ({"on_stop": ["a\0b"]}, "on_stop"),
+    ({"export": True}, "export"),
+    ({"export": {"otlp": 1}}, "export.otlp"),
+    ({"export": {"endpoint": None}}, "export.endpoint"),
+    ({"export": {"colour": 1}}, "export.colour"),
+    ({"poll_gap_seconds": -1}, "poll_gap_seconds"),
+    ({"circuit_breakers": {"budget": {"calls_per_prompt": 1.5}}}, "circuit_breakers.budget.calls_per_prompt"),
+    ({"circuit_breakers": {"failing_streak": {"stop_at": None}}}, "circuit_breakers.failing_streak.stop_at"),
     ({"colour": 1}, "colour"),
 ]
 

@@ -113,7 +113,9 @@ def test_keyword_counts_only_as_the_whole_first_line(stage: Stage, text: str) ->
 def test_transcript_that_cannot_be_read_follows_the_configuration(
     stage: Stage, machine: Any, setting: str, expected: str
 ) -> None:
-    (machine.runtime / "circuit_breaker_config.json").write_text(json.dumps({"bypass_unknown": setting}))
+    own = machine.home / ".config" / "claude-circuit-breaker" / "config.json"
+    own.parent.mkdir(parents=True)
+    own.write_text(json.dumps({"bypass_unknown": setting}))
     stage.submit("UserPromptSubmit", prompt="SUDO BYPASS", prompt_id="prompt-of-unknown-origin")
     assert verdict(stage) == expected
 

@@ -56,7 +56,7 @@ def test_every_option_of_the_manifest_is_a_key_of_the_configuration_with_its_def
         )
         assert config.problems == [], name
         assert config.rules == DEFAULTS["circuit_breakers"], name
-        assert (config.mode, config.bypass_unknown) == (DEFAULTS["mode"], DEFAULTS["bypass_unknown"]), name
+        assert config.mode == DEFAULTS["mode"], name
 
 
 def test_marketplace_offers_this_folder_as_the_one_plugin() -> None:

@@ -1,7 +1,4 @@
-"""What did people configure, and what is wrong with it? Defaults, layers, problems. Pure.
-
-How do layers of configuration become one, and what is wrong with them? Pure.
-"""
+"""The configuration: its defaults, how layers become one, and what is wrong with them. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +8,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-DEFAULTS_VERSION = 1
+DEFAULTS_VERSION = 2
 DEFAULTS: Mapping[str, Any] = {
     "defaults_version": DEFAULTS_VERSION,
     "enabled": True,
     "mode": "enforce",
+    "notify": True,
+    "on_stop": [],
+    "export": {"otlp": False, "endpoint": ""},
+    "poll_gap_seconds": 60,
     "bypass_keyword": "SUDO BYPASS",
     "bypass_unknown": "grant",
     "exclude": [],
@@ -31,12 +32,16 @@ DEFAULTS: Mapping[str, Any] = {
             "window_turns": 5,
             "same_error": 3,
             "threshold_with_progress": 6,
+            "family_warn": 4,
+            "family_open": 6,
             "cooldown_base_seconds": 10,
         },
         "repeated_call": {
             "enabled": True,
             "action": "block",
             "threshold": 4,
+            "same_edit": 4,
+            "launches": 5,
             "poll_max": 20,
             "digits_max": 20,
             "cooldown_base_seconds": 10,
@@ -46,8 +51,31 @@ DEFAULTS: Mapping[str, Any] = {
             "action": "block",
             "threshold": 3,
             "threshold_long": 4,
-            "max_period": 5,
+            "max_period": 10,
             "cooldown_base_seconds": 10,
+        },
+        "service_down": {
+            "enabled": True,
+            "action": "block",
+            "threshold": 5,
+            "window_seconds": 60,
+            "cooldown_base_seconds": 30,
+        },
+        "failing_streak": {
+            "enabled": True,
+            "action": "warn",
+            "threshold": 10,
+            "stop_at": 20,
+            "empty_searches": 8,
+        },
+        "budget": {
+            "enabled": True,
+            "action": "ask",
+            "calls_per_prompt": 0,
+            "tokens_per_prompt": 0,
+            "tokens_per_session": 0,
+            "tokens_since_progress": 0,
+            "minutes_since_progress": 0,
         },
         "sequential_tools": {
             "enabled": True,
@@ -83,36 +111,48 @@ DEFAULTS: Mapping[str, Any] = {
         "evidence_ledger_max": 100,
         "tool_history_max": 50,
         "archive_keep_count": 20,
+        "archive_keep_days": 90,
     },
 }
-OPTION = "CLAUDE_PLUGIN_OPTION_"  # the host hands the plugin's options over in variables that begin so
+# What the defaults of an earlier version were where they differ: a file made with them has no opinion there.
+EARLIER_DEFAULTS: Mapping[int, Mapping[str, Any]] = {1: {"circuit_breakers.call_cycle.max_period": 5}}
+OPTION = "CLAUDE_PLUGIN_OPTION_"  # Claude Code hands the plugin's options over in variables that begin so
 RULES = tuple(DEFAULTS["circuit_breakers"])
+LIMITS = tuple(key for key in DEFAULTS["circuit_breakers"]["budget"] if key not in ("enabled", "action"))
 WORDS = {
     "mode": ("enforce", "observe"),
     "bypass_unknown": ("grant", "refuse"),
-    "action": ("block", "warn", "observe"),
+    "action": ("block", "ask", "warn", "observe"),
 }
-SCALARS = tuple(
-    key for key, value in DEFAULTS.items() if not isinstance(value, dict) and key != "defaults_version"
-)
+# Obeyed in your own file only: a cloned repository must not run a program, silence us or move your override. The plugin's
+# options are variables of the environment, which a project's settings can set too.
+YOURS = ("notify", "on_stop", "export", "bypass_keyword", "bypass_unknown")
+FOREIGN = ("project", "plugin options")  # how the names of layers begin that a project can write
+IGNORED = ("resource_limits",)  # of the published config; so is `window_turns` of a rule that has none
+TABLES = ("circuit_breakers", "memory_limits", "export")
+SCALARS = tuple(key for key in DEFAULTS if key not in TABLES and key != "defaults_version")
 
 
 class Config:
-    """The merged configuration. `rules` and `memory_limits` hold every key of DEFAULTS; `problems` are sentences that begin
-    with the path of a key; `weakened` names what the project's file relaxed below the layers under it."""
+    """The merged configuration. `rules`, `memory_limits` and `export` hold every key of DEFAULTS; `problems` are sentences
+    that begin with the path of a key; `weakened` names what the project's file relaxed below the layers under it."""
 
-    __slots__ = (*SCALARS, "rules", "memory_limits", "problems", "weakened")
+    __slots__ = (*SCALARS, "rules", "memory_limits", "export", "problems", "weakened")
 
     def __init__(self, values: Mapping[str, Any], problems: list[str], weakened: list[str]) -> None:
         for key in SCALARS:
             setattr(self, key, values[key])
         self.rules: dict[str, dict[str, Any]] = values["circuit_breakers"]
         self.memory_limits: dict[str, int] = values["memory_limits"]
+        self.export: dict[str, Any] = values["export"]
         self.problems, self.weakened = problems, weakened
 
     if TYPE_CHECKING:
         enabled: bool
         mode: str
+        notify: bool
+        on_stop: list[str]
+        poll_gap_seconds: float
         bypass_keyword: str
         bypass_unknown: str
         exclude: list[str]
@@ -125,18 +165,20 @@ class Config:
 def build(layers: Iterable[tuple[str, object]] = ()) -> Config:
     """Merge `layers` (name, document) over the defaults, key by key, later ones winning.
 
-    A name says where the document came from and stands in the problems; the layer called "project" may weaken, which is
-    recorded. A document that names the `defaults_version` it was made from has no opinion where it equals those defaults.
+    A name says where the document came from and stands in the problems. Layers whose names begin with one of FOREIGN may not
+    hold the keys of YOURS; the one called "project" may weaken, which is recorded. A document that names the
+    `defaults_version` it was made from has no opinion where it equals those defaults.
     """
-    values = {key: value for key, value in DEFAULTS.items() if not isinstance(value, dict)}
+    values = {key: value for key, value in DEFAULTS.items() if key not in TABLES}
     values["circuit_breakers"] = {name: dict(rule) for name, rule in DEFAULTS["circuit_breakers"].items()}
-    values["memory_limits"] = dict(DEFAULTS["memory_limits"])
+    values["memory_limits"], values["export"] = dict(DEFAULTS["memory_limits"]), dict(DEFAULTS["export"])
     problems: list[str] = []
     weakened: list[str] = []
     for name, document in layers:
-        # moved here
-
-        merge(name, document, values, problems, weakened)
+        layer = _Layer(name, document, problems)
+        layer.merge(values)
+        if name.startswith("project"):
+            weakened += layer.weakened()
     return Config(values, problems, weakened)
 
 
@@ -145,120 +187,179 @@ def is_untouched(data: bytes) -> bool:
     return int.from_bytes(data, "little") % _PRIME == _UNTOUCHED
 
 
-_PRIME, _UNTOUCHED = 2**61 - 1, 0x83A3D7DD7E37A5B  # the file as one number modulo a prime
-_STRENGTH = {"block": 2, "warn": 1, "observe": 0, "enforce": 1, True: 1, False: 0}
-_FRACTIONS = ("cooldown_base_seconds", "window_seconds", "probe_lease_seconds")
+_PRIME, _UNTOUCHED = 2**61 - 1, 0x1576355783379E98  # the file as one number modulo a prime
+
+
+def is_on(rule: str, keys: Mapping[str, Any]) -> bool:
+    """Does a rule with these keys look at anything? Switched off, at threshold 0, or a budget without a limit it does not."""
+    if not keys["enabled"]:
+        return False
+    return any(keys[limit] for limit in LIMITS) if rule == "budget" else bool(keys["threshold"])
+
+
+class _Layer:
+    """One document on its way into the merged values; `changes` are the (path, before, after) of the keys it set."""
+
+    def __init__(self, name: str, document: object, problems: list[str]) -> None:
+        self.name, self.document, self.problems = name, document, problems
+        self.foreign = name.startswith(FOREIGN)
+        self.made_from = document.get("defaults_version") if isinstance(document, dict) else None
+        self.changes: list[tuple[str, Any, Any]] = []
+        self.before: dict[str, int] = {}  # rule -> its strength without this layer
+
+    def merge(self, values: dict[str, Any]) -> None:
+        """Lay the document over `values`, key by key; what is wrong with it goes to the problems."""
+        if not isinstance(self.document, dict):
+            self.problems.append(f"{self.name}: expected one JSON object, got {shown(self.document)}")
+            return
+        self.before = _strengths(values)
+        for key, value in self.document.items():
+            if key == "circuit_breakers":
+                self._merge_rules(value, values)
+            elif key in TABLES:
+                self._merge_table(key, value, values[key], DEFAULTS[key])
+            elif key not in IGNORED:
+                self._merge_key(key, key, value, values, DEFAULTS)
+
+    def weakened(self) -> list[str]:
+        """The keys that weakened what was in force, as "path = value"."""
+        return [
+            f"{path} = {shown(after)}"
+            for path, before, after in self.changes
+            if _weaker(path.rpartition(".")[2], before, after) and self._mattered(path)
+        ]
+
+    def _mattered(self, path: str) -> bool:
+        """Did the rule of that key (any rule, for a key of all) do anything before, so that there was something to weaken?"""
+        table, _, rest = path.partition(".")
+        rule = rest.partition(".")[0]
+        if table in ("memory_limits", "export"):
+            return False
+        if rule:
+            return self.before[rule] > _STRENGTH["observe"]
+        return any(strength > _STRENGTH["observe"] for strength in self.before.values())
+
+    def _merge_rules(self, document: object, values: dict[str, Any]) -> None:
+        if not isinstance(document, dict):
+            self._problem("circuit_breakers", f"expected an object, got {shown(document)}")
+            return
+        for rule, table in document.items():
+            path = f"circuit_breakers.{rule}"
+            if rule not in RULES:
+                self.problems.append(f"{path}: unknown rule ({self.name}); the rules are {', '.join(RULES)}")
+                continue
+            defaults = DEFAULTS["circuit_breakers"][rule]
+            self._merge_table(path, table, values["circuit_breakers"][rule], defaults)
+
+    def _merge_table(
+        self, path: str, document: object, values: dict[str, Any], defaults: Mapping[str, Any]
+    ) -> None:
+        if not isinstance(document, dict):
+            self._problem(path, f"expected an object, got {shown(document)}")
+            return
+        for key, value in document.items():
+            self._merge_key(f"{path}.{key}", key, value, values, defaults)
+
+    def _merge_key(
+        self, path: str, key: str, value: object, values: dict[str, Any], defaults: Mapping[str, Any]
+    ) -> None:
+        of_a_rule = path.startswith("circuit_breakers.")
+        if key not in defaults and not (of_a_rule and key == "exclude"):
+            if not (of_a_rule and key == "window_turns"):
+                self._problem(path, "unknown key")
+            return
+        default = defaults.get(key, [])
+        if self._is_silent(path, value, default):
+            return
+        if self.foreign and path.partition(".")[0] in YOURS:
+            self._problem(path, "only your own config file may set this, so it is ignored")
+            return
+        expected = _expected(key, value, default)
+        before = values.get(key, default)
+        if expected:
+            self.problems.append(
+                f"{path}: expected {expected}, got {shown(value)} ({self.name}); using {shown(before)}"
+            )
+            return
+        self.changes.append((path, before, value))
+        values[key] = value
+
+    def _is_silent(self, path: str, value: object, default: object) -> bool:
+        """Is that what stood in the file when it was made, an opinion of nobody's?"""
+        version = self.made_from
+        if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= DEFAULTS_VERSION:
+            return False
+        earlier = EARLIER_DEFAULTS.get(version, {})
+        return bool(value == earlier.get(path, default))
+
+    def _problem(self, path: str, what: str) -> None:
+        self.problems.append(f"{path}: {what} ({self.name})")
+
+
+_STRENGTH = {"block": 4, "ask": 3, "warn": 2, "observe": 1, "enforce": 2, True: 1, False: 0}
+# Every number of a rule is in one of the two: does a smaller one weaken the breaker, or a larger one?
+_WEAKER_WHEN_LESS = (
+    "window_turns window_seconds max_period poll_gap_seconds half_open_successes probe_lease_seconds cooldown_base_seconds"
+).split()
+_WEAKER_WHEN_MORE = (
+    "threshold same_error threshold_with_progress family_warn family_open same_edit launches poll_max digits_max"
+    " threshold_long stop_at empty_searches block_at session_max deny_limit"
+).split() + list(LIMITS)
+_FRACTIONS = (
+    "cooldown_base_seconds",
+    "window_seconds",
+    "probe_lease_seconds",
+    "poll_gap_seconds",
+    "minutes_since_progress",
+)
 _AT_LEAST_ONE = ("half_open_successes", "window_turns", "cooldown_steps")
 
 
-def merge(
-    name: str, document: object, values: dict[str, Any], problems: list[str], weakened: list[str]
-) -> None:
-    """Lay one `document` over `values`, key by key; what is wrong with it goes to `problems`, what it relaxes to `weakened`."""
-    if not isinstance(document, dict):
-        problems.append(f"{name}: expected one JSON object, got {_shown(document)}")
-        return
-    silent = document.get("defaults_version") == DEFAULTS_VERSION
-    soft = weakened if name.startswith("project") else None
-    for key, value in document.items():
-        if key == "circuit_breakers":
-            _merge_rules(name, value, values, silent, problems, soft)
-        elif key == "memory_limits":
-            _merge_table(name, key, value, values[key], DEFAULTS[key], silent, problems, None)
-        else:
-            _merge_key(name, key, key, value, values, DEFAULTS, silent, problems, soft)
+def _strengths(values: Mapping[str, Any]) -> dict[str, int]:
+    """Per rule what it may do as things stand: 0 nothing, then observe, warn, ask, block."""
+    strengths = {}
+    for rule, keys in values["circuit_breakers"].items():
+        action = "observe" if values["mode"] == "observe" else keys["action"]
+        strengths[rule] = _STRENGTH[action] if values["enabled"] and is_on(rule, keys) else 0
+    return strengths
 
 
-def _merge_rules(
-    name: str,
-    document: object,
-    values: dict[str, Any],
-    silent: bool,
-    problems: list[str],
-    soft: list[str] | None,
-) -> None:
-    if not isinstance(document, dict):
-        problems.append(f"circuit_breakers: expected an object, got {_shown(document)} ({name})")
-        return
-    for rule, table in document.items():
-        path = f"circuit_breakers.{rule}"
-        if rule not in RULES:
-            problems.append(f"{path}: unknown rule ({name}); the rules are {', '.join(RULES)}")
-            continue
-        defaults = DEFAULTS["circuit_breakers"][rule]
-        _merge_table(name, path, table, values["circuit_breakers"][rule], defaults, silent, problems, soft)
-
-
-def _merge_table(
-    name: str,
-    path: str,
-    document: object,
-    values: dict[str, Any],
-    defaults: Mapping[str, Any],
-    silent: bool,
-    problems: list[str],
-    soft: list[str] | None,
-) -> None:
-    if not isinstance(document, dict):
-        problems.append(f"{path}: expected an object, got {_shown(document)} ({name})")
-        return
-    for key, value in document.items():
-        _merge_key(name, f"{path}.{key}", key, value, values, defaults, silent, problems, soft)
-
-
-def _merge_key(
-    name: str,
-    path: str,
-    key: str,
-    value: object,
-    values: dict[str, Any],
-    defaults: Mapping[str, Any],
-    silent: bool,
-    problems: list[str],
-    soft: list[str] | None,
-) -> None:
-    known = key in defaults or (key == "exclude" and path.startswith("circuit_breakers."))
-    if not known:
-        problems.append(f"{path}: unknown key ({name})")
-        return
-    default = defaults.get(key, [])
-    if silent and value == default:
-        return
-    expected = _expected(key, value, default)
-    if expected:
-        problems.append(
-            f"{path}: expected {expected}, got {_shown(value)} ({name}); using {_shown(values.get(key, default))}"
-        )
-        return
-    if soft is not None and _weaker(key, values.get(key), value):
-        soft.append(f"{path} = {_shown(value)}")
-    values[key] = value
-
-
-def _weaker(key: str, before: object, after: object) -> bool:
-    if key == "bypass_keyword":
-        return before != after
+def _weaker(key: str, before: Any, after: Any) -> bool:
     if key in ("enabled", "mode", "action"):
         return _STRENGTH[after] < _STRENGTH[before]
+    if key in _WEAKER_WHEN_MORE:
+        return bool(before) and (not after or after > before)  # 0 switches it off
+    if key in _WEAKER_WHEN_LESS:
+        return bool(after < before)
+    if key == "exclude":
+        return not set(after) <= set(before)
+    if key == "cooldown_steps":
+        longest = max(len(before), len(after))
+        return any(_step(after, level) < _step(before, level) for level in range(longest))
     return False
+
+
+def _step(steps: list[float], level: int) -> float:
+    return steps[min(level, len(steps) - 1)]
 
 
 def _expected(key: str, value: object, default: object) -> str:
     """What should have stood there; "" when `value` is fine."""
     if key in WORDS:
-        return (
-            ""
-            if isinstance(value, str) and value in WORDS[key]
-            else " or ".join(f'"{word}"' for word in WORDS[key])
-        )
+        fine = isinstance(value, str) and value in WORDS[key]
+        return "" if fine else " or ".join(f'"{word}"' for word in WORDS[key])
     if isinstance(default, bool):
         return "" if isinstance(value, bool) else "true or false"
     if isinstance(default, str):
-        fine = isinstance(value, str) and bool(value.strip()) and "\n" not in value
+        fine = isinstance(value, str) and bool(value.strip() or not default) and "\n" not in value
         return "" if fine else "a line of text"
     if key == "cooldown_steps":
         fine = isinstance(value, list) and bool(value) and all(_number(step) for step in value)
         return "" if fine else "a list of numbers of 0 or more"
+    if key == "on_stop":
+        fine = isinstance(value, list) and all(isinstance(word, str) and "\0" not in word for word in value)
+        fine = fine and (not value or bool(value[0].strip()))  # type: ignore[index]
+        return "" if fine else "a program and its arguments as a list of texts"
     if isinstance(default, list):
         fine = isinstance(value, list) and all(isinstance(item, str) for item in value)
         return "" if fine else "a list of tool names"
@@ -272,10 +373,11 @@ def _expected(key: str, value: object, default: object) -> str:
 def _number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
-    return 0 <= value < 1e9  # NaN and infinity fail both ends
+    return 0 <= value < 1e12  # NaN and infinity fail both ends
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value in a sentence, clipped."""
     text = repr(value) if not isinstance(value, bool) else str(value).lower()
     return text if len(text) <= 40 else text[:37] + "..."
 

@@ -8,6 +8,7 @@ How does a circuit close, and what is forgotten with it? Pure.
 from __future__ import annotations
 
 from circuit_breaker.breaker import breaker, model
+from circuit_breaker.breaker.config import is_on
 from circuit_breaker.breaker.memory import Lane, Session, streak_of
 from circuit_breaker.breaker.model import ALLOW, CLOSED, END, MAIN, TELL, Decision
 from circuit_breaker.identity import calls
@@ -56,7 +57,7 @@ class Work:
     def action(self, name: str) -> str:
         """block, warn, observe, or "" for a rule that is switched off."""
         rule = self.config.rules[name]
-        if not rule["enabled"] or not rule["threshold"]:
+        if not is_on(name, rule):
             return ""
         return "observe" if self.config.mode == "observe" else str(rule["action"])
 

@@ -6,7 +6,7 @@ import os
 import time
 
 from circuit_breaker.breaker import model
-from circuit_breaker.breaker.config import RULES, Config
+from circuit_breaker.breaker.config import RULES, Config, is_on
 from circuit_breaker.breaker.memory import Session
 from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, OPEN
 from circuit_breaker.runtime import files, incidents, json, store
@@ -89,9 +89,9 @@ def _empty_rule(config: Config, name: str) -> dict[str, Any]:
     rule = config.rules[name]
     return {
         "state": CLOSED,
-        "enabled": bool(rule["enabled"] and rule["threshold"]),
+        "enabled": is_on(name, rule),
         "action": rule["action"],
-        "threshold": rule["threshold"],
+        "threshold": rule.get("threshold"),
         "trips": 0,
         "count": 0,
         "subjects": [],
