@@ -1,4 +1,7 @@
-"""`make bench`: what the hooks cost, as ratios to a bare interpreter start. `python bench --help` for less or more of it."""
+"""`make bench`: what the hooks cost, as ratios to a bare interpreter start. `python bench --help` for less or more of it.
+
+`python bench detect FOLDER` and `python bench sensitivity FOLDER` measure the rules on labelled recordings instead.
+"""
 
 from __future__ import annotations
 
@@ -78,4 +81,12 @@ def table(given: argparse.Namespace, base: Path) -> int:
     return 1 if missed and given.strict else 0
 
 
+if sys.argv[1:2] == ["detect"]:
+    import detect
+
+    sys.exit(detect.main(sys.argv[2:]))
+if sys.argv[1:2] == ["sensitivity"]:
+    import sensitivity
+
+    sys.exit(sensitivity.main(sys.argv[2:]))
 sys.exit(main())

@@ -1,69 +1,28 @@
-"""How do trips, false trips and wasted calls change with each threshold and each rule of identity and progress?
+"""What each number and each rule of identity and progress is for: `python bench sensitivity FOLDER...` changes one at a time.
 
-    python3 bench/sensitivity.py FOLDER        # recorded sessions with a labels.json; prints the tables of docs/detection.md
-
-A variant is made by replacing numbers of the configuration or functions of the engine here: nothing in the product is switchable
-for this. A few minutes on one core, less on more.
+A variant replaces numbers of the configuration or functions of the engine from outside: nothing in the product is switchable
+for this. Prints the tables of docs/detection.md; a few minutes on two cores.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import multiprocessing
-import statistics
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
-
-from baselines import RULES, calls
+import labelled
+from labelled import HEAD, Labels, Score, Word
 from variants import Patch, Variant, identity_rules, outcomes_by, progress_rules, thresholds
 
 from circuit_breaker.breaker import config as settings
 from circuit_breaker.breaker import evidence
 from circuit_breaker.replay import recording
-from circuit_breaker.replay.rerun import Rerun
 
-
-class Measured(NamedTuple):
-    """What a row shows. Entries of `trips` and `warnings` as `replay --json` has them."""
-
-    name: str
-    trips: list[dict[str, Any]]
-    warnings: list[dict[str, Any]]
-
-
-class Corpus:
-    """All sessions in memory, with their labels."""
-
-    def __init__(self, folder: str) -> None:
-        self.sessions: list[tuple[str, list[Any]]] = []
-        self.records: list[tuple[str, list[dict[str, Any]]]] = []
-        for group in recording.files([folder]):
-            for name, records in recording.sessions(group, lambda line: print(line, file=sys.stderr)):
-                kept = list(records)
-                self.records.append((name, kept))
-                self.sessions.append((name, list(recording.payloads(kept))))
-        labels = json.loads((Path(folder) / "labels.json").read_text(encoding="utf-8"))
-        self.clean = {entry["session"] for entry in labels["clean"]}
-        self.episodes = labels["episodes"]
-        self.excused = [e for e in self.episodes if e["kind"] in ("loop", "minor", "struggle")]
-        self.judged = self.clean | {e["session"] for e in self.episodes}
-
-    def loops(self) -> list[dict[str, Any]]:
-        return [episode for episode in self.episodes if episode["kind"] == "loop"]
-
-
-def within(entry: dict[str, Any], episode: dict[str, Any]) -> bool:
-    """Does the entry lie in the episode, by session, lane and index?"""
-    return (
-        entry["session"] == episode["session"]
-        and entry["agent"] == episode["agent_id"]
-        and episode["first_event"] <= entry["event"] <= episode["last_event"]
-    )
+USUAL = "**as it is**"
+TABLES = {"Thresholds": thresholds, "Progress": progress_rules, "Identity": identity_rules}
+_shared: dict[str, Any] = {}  # what the forked workers inherit
 
 
 @contextmanager
@@ -89,115 +48,45 @@ def remembering(outcome_of: Callable[..., Any]) -> Callable[..., Any]:
     return remembered
 
 
-def measure(corpus: Corpus, variant: Variant) -> Measured:
-    """Run the whole corpus through one variant."""
+def measure(variant: Variant) -> list[Word]:
+    """The whole corpus through one variant."""
     config = settings.build([("variant", {"circuit_breakers": variant.rules})] if variant.rules else [])
     assert not config.problems, config.problems
-    trips: list[dict[str, Any]] = []
-    warnings: list[dict[str, Any]] = []
-    with patched(variant.patches):
-        for name, payloads in corpus.sessions:
-            run = Rerun(name, config)
-            for fed in payloads:
-                run.feed(fed)
-            trips += run.trips
-            warnings += run.warnings
-    return Measured(variant.name, trips, warnings)
+    usual = () if variant.remembers else outcomes_by(evidence.outcome_of)
+    with patched((*usual, *variant.patches)):
+        return [word for session in _shared["sessions"] for word in labelled.engine(session, config)]
 
 
-def plain(corpus: Corpus, name: str) -> Measured:
-    """One of the plain rules over the same sessions."""
-    trips = []
-    for session, records in corpus.records:
-        for agent, lane in calls(records).items():
-            trips += [{"session": session, "agent": agent, "event": e} for e in RULES[name](lane)]
-    return Measured(name, trips, [])
-
-
-def row(corpus: Corpus, found: Measured) -> str:
-    """A line of a table."""
-    stopped, told, spent = 0, 0, []
-    for loop in corpus.loops():
-        trips = [e["event"] for e in found.trips if within(e, loop)]
-        heard = trips + [e["event"] for e in found.warnings if within(e, loop)]
-        told += bool(heard) and min(heard) <= loop["should_trip_by_event"]
-        stopped += bool(trips)
-        if trips:
-            spent.append(_calls_until(corpus, loop, min(trips)))
-    wrong = {
-        trip["session"]
-        for trip in found.trips
-        if trip["session"] in corpus.judged and not any(within(trip, episode) for episode in corpus.excused)
-    }
-    spoken = {entry["session"] for entry in found.warnings} & corpus.clean
-    cells = (
-        f"{told} of {len(corpus.loops())}",
-        stopped,
-        f"{statistics.median(spent):g}" if spent else "-",
-        len(wrong),
-        len(wrong & corpus.clean),
-        len(spoken),
-        len({trip["session"] for trip in found.trips}),
-    )
-    return f"| {found.name} | {' | '.join(str(cell) for cell in cells)} |"
-
-
-def _calls_until(corpus: Corpus, loop: dict[str, Any], event: int) -> int:
-    """The loop's calls up to and with the one that tripped."""
-    records = next(records for name, records in corpus.records if name == loop["session"])
-    return sum(
-        record["hook_event_name"] == "PreToolUse"
-        and record.get("agent_id") == loop["agent_id"]
-        and loop["first_event"] <= record["i"] <= event
-        for record in records
-    )
-
-
-HEAD = (
-    "| | loops told or stopped in time | loops stopped | calls until then (median) | false trips: sessions | of them clean "
-    "| clean sessions spoken to | sessions tripped |\n|---|---|---|---|---|---|---|---|"
-)
-TITLES = {"thresholds": "Thresholds", "progress": "Progress", "identity": "Identity", "plain": "Plain rules"}
-_shared: dict[str, Any] = {}  # what the forked workers inherit
-
-
-def _work(job: tuple[str, int]) -> Measured:
-    kind, index = job
-    corpus = _shared["corpus"]
-    if kind == "plain":
-        return plain(corpus, list(RULES)[index])
-    variant = _shared[kind][index]
-    with patched(() if variant.remembers else outcomes_by(evidence.outcome_of)):
-        return measure(corpus, variant)
-
-
-def main(folder: str) -> None:
+def main(arguments: list[str]) -> int:
     """Print every table."""
-    corpus = Corpus(folder)
-    _shared["corpus"] = corpus
+    options = argparse.ArgumentParser(prog="bench sensitivity", description=__doc__)
+    options.add_argument("folders", nargs="+", metavar="FOLDER", help="recorded sessions with a labels.json")
+    options.add_argument("--only", default="", metavar="TEXT", help="only variants whose name holds TEXT")
+    given = options.parse_args(arguments)
+    labels = Labels(*given.folders)
+    sessions = [session for group in recording.files(given.folders) for session in labelled.read(group)]
+    calls = {
+        lane: at for session in sessions for lane, at in labelled.calls_of(session, labels.loops).items()
+    }
+    _shared["sessions"] = sessions
     for module, name, remembered in outcomes_by(remembering(evidence.outcome_of)):
         setattr(module, name, remembered)
-    _shared["usual"] = [Variant("**as it is**")]
-    _shared["thresholds"], _shared["identity"] = thresholds(), identity_rules()
-    _shared["progress"] = progress_rules()
-    jobs = [
-        (kind, i)
-        for kind in ("usual", "thresholds", "progress", "identity")
-        for i in range(len(_shared[kind]))
-    ]
-    jobs += [("plain", i) for i in range(len(RULES))]
+    tables = {title: [v for v in make() if given.only in v.name] for title, make in TABLES.items()}
+    variants = [Variant(USUAL)] + [variant for table in tables.values() for variant in table]
     with multiprocessing.get_context("fork").Pool() as pool:
-        found = dict(zip(jobs, pool.map(_work, jobs, chunksize=1)))
-    first = row(corpus, found["usual", 0])
-    usual = first.partition(" | ")[2]
-    for kind, title in TITLES.items():
-        rows = [row(corpus, found[job]) for job in jobs if job[0] == kind]
-        print(f"\n### {title}\n\n{HEAD}\n{first}")
-        print("\n".join(line for line in rows if line.partition(" | ")[2] != usual))
-        same = [line.partition(" | ")[0][2:] for line in rows if line.partition(" | ")[2] == usual]
+        found = pool.map(measure, variants, chunksize=1)
+    cells = {
+        variant.name: Score(labels, words, calls).row("", labels)[2:]
+        for variant, words in zip(variants, found)
+    }
+    for title, table in tables.items():
+        if not table:
+            continue
+        print(f"\n### {title}\n\n{HEAD}\n| {USUAL}{cells[USUAL]}")
+        for variant in table:
+            if cells[variant.name] != cells[USUAL]:
+                print(f"| {variant.name}{cells[variant.name]}")
+        same = [variant.name for variant in table if cells[variant.name] == cells[USUAL]]
         if same:
             print(f"\nAs it is: {'; '.join(same)}.")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+    return 0
