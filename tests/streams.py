@@ -5,6 +5,7 @@ from __future__ import annotations
 from circuit_breaker.breaker import config as settings
 from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.breaker.model import (
+    ALLOW,
     DENIED,
     DENY,
     FAILED,
@@ -12,15 +13,24 @@ from circuit_breaker.breaker.model import (
     LAUNCHED,
     MAIN,
     OK,
+    OPENED,
     Ask,
     Prompt,
     Reported,
     Reset,
     Result,
-    Stopped,
+    StopAsked,
     Turn,
 )
 from circuit_breaker.breaker.policy import step
+from circuit_breaker.words.sentences import sentence_of
+
+
+def said(decision) -> str:
+    """What the model or you read of a decision."""
+    return "\n\n".join(
+        sentence_of(notice, "SUDO BYPASS") for notice in decision.notices if notice.kind != OPENED
+    )
 
 
 class Stream:
@@ -39,8 +49,8 @@ class Stream:
             self.session, memory, event, self.config, self.now, lane
         )
         self.transitions += transitions
-        if decision.text:
-            self.said.append((decision.verdict, decision.text))
+        if decision.verdict != ALLOW:
+            self.said.append((decision.verdict, said(decision)))
         return decision
 
     def prompt(self, text: str = "", person: bool = True, bypass: bool = False):
@@ -60,7 +70,7 @@ class Stream:
 
     def turn(self, calls, lane=MAIN, cwd="/p"):
         """One turn: -> [each denial..., the turn's decision]."""
-        results, said = [], []
+        results, answers = [], []
         for tool, given, text, kind in calls:
             if kind == INVALID:
                 self.ids += 1
@@ -68,8 +78,8 @@ class Stream:
             else:
                 call_id, asked = self.ask(tool, given, lane, cwd)
                 if asked.verdict == DENY:
-                    results.append(Result(id=call_id, tool=tool, input=given, hint=OK, text=asked.text))
-                    said.append(asked)
+                    results.append(Result(id=call_id, tool=tool, input=given, hint=OK, text=said(asked)))
+                    answers.append(asked)
                     continue
             if kind == FAILED:
                 self.send(
@@ -87,14 +97,14 @@ class Stream:
                 )
             hint = kind if kind in (INVALID, DENIED, LAUNCHED) else OK
             results.append(Result(id=call_id, tool=tool, input=given, hint=hint, text=text))
-        said.append(self.send(Turn(results=results, cwd=cwd, prompt=self.session.prompt, lane=lane), lane))
-        return said
+        answers.append(self.send(Turn(results=results, cwd=cwd, prompt=self.session.prompt, lane=lane), lane))
+        return answers
 
     def bash(self, command, text="", fails=False, **more):
         return self.call("Bash", {"command": command}, text, FAILED if fails else OK, **more)
 
     def stop(self, again=True, lane=MAIN):
-        return self.send(Stopped(again=again, prompt=self.session.prompt, lane=lane), lane)
+        return self.send(StopAsked(again=again, prompt=self.session.prompt, lane=lane), lane)
 
     def reset(self, which=""):
         return self.send(Reset(which=which))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from streams import Stream
+from streams import Stream, said
 
-from circuit_breaker.breaker.model import ALLOW, CLOSED, DENY, END, FAILED, INVALID, OPEN, TELL, Result, Turn
+from circuit_breaker.breaker.model import ALLOW, CLOSED, DENY, FAILED, INVALID, OPEN, STOP, WARN, Result, Turn
 
 MISSING = "<tool_use_error>String to replace not found in file.\nString: nope</tool_use_error>"
 EDIT = {"file_path": "/p/a.py", "old_string": "nope", "new_string": "x"}
@@ -13,23 +13,23 @@ EDIT = {"file_path": "/p/a.py", "old_string": "nope", "new_string": "x"}
 def test_edit_that_never_matches_is_told_at_the_third_and_ended_at_the_sixth():
     stream = Stream()
     verdicts = [stream.call("Edit", EDIT, MISSING, INVALID).verdict for _ in range(6)]
-    assert verdicts == [ALLOW, ALLOW, TELL, TELL, TELL, END]
+    assert verdicts == [ALLOW, ALLOW, WARN, WARN, WARN, STOP]
     assert [t.circuit for t in stream.events("ending")] == ["tool_failure:Edit a.py"]
 
 
-def test_urgency_rises_with_each_telling():
+def test_urgency_rises_with_each_warning():
     stream = Stream()
-    said = [stream.call("Edit", EDIT, MISSING, INVALID).text for _ in range(5)]
-    assert "3 more times" in said[2] and "2 more times" in said[3] and "1 more time." in said[4]
+    texts = [said(stream.call("Edit", EDIT, MISSING, INVALID)) for _ in range(5)]
+    assert "3 more times" in texts[2] and "2 more times" in texts[3] and "once more" in texts[4]
 
 
 def test_validation_failures_count_within_the_prompt_whatever_lies_between():
     stream = Stream()
     for i in range(5):
-        assert stream.call("Edit", EDIT, MISSING, INVALID).verdict != END
+        assert stream.call("Edit", EDIT, MISSING, INVALID).verdict != STOP
         for j in range(6):
             stream.call("Write", {"file_path": f"/p/{i}-{j}", "content": "x"}, "written")
-    assert stream.call("Edit", EDIT, MISSING, INVALID).verdict == END
+    assert stream.call("Edit", EDIT, MISSING, INVALID).verdict == STOP
 
 
 def test_a_new_prompt_starts_the_count_of_validation_failures_anew():
@@ -37,7 +37,7 @@ def test_a_new_prompt_starts_the_count_of_validation_failures_anew():
     for _ in range(5):
         stream.call("Edit", EDIT, MISSING, INVALID)
     stream.prompt()
-    assert stream.call("Edit", EDIT, MISSING, INVALID).verdict != END
+    assert stream.call("Edit", EDIT, MISSING, INVALID).verdict != STOP
 
 
 def test_edits_that_miss_with_ever_new_strings_are_told_and_ended():
@@ -47,7 +47,7 @@ def test_edits_that_miss_with_ever_new_strings_are_told_and_ended():
         given = {"file_path": "/p/a.py", "old_string": f"nope {i}", "new_string": "x"}
         text = f"<tool_use_error>String to replace not found in file.\nString: nope {i}</tool_use_error>"
         verdicts.append(stream.call("Edit", given, text, INVALID).verdict)
-    assert verdicts == [ALLOW, ALLOW, TELL, TELL, TELL, END]
+    assert verdicts == [ALLOW, ALLOW, WARN, WARN, WARN, STOP]
     assert stream.states() == {}  # the next call is another one: there is nothing to deny
     assert stream.events("ending")[0].circuit == "tool_failure:Edit error"
 
@@ -57,7 +57,7 @@ def test_hammering_on_a_denied_call_ends_the_turn_at_the_limit():
     for _ in range(3):
         stream.bash("make test", "Exit code 2\nboom", fails=True)
     last = [stream.turn([("Bash", {"command": "make test"}, "", FAILED)])[-1].verdict for _ in range(5)]
-    assert last == [ALLOW, ALLOW, ALLOW, ALLOW, END]
+    assert last == [ALLOW, ALLOW, ALLOW, ALLOW, STOP]
 
 
 def test_equal_denied_calls_of_one_batch_count_once():
@@ -85,16 +85,16 @@ def test_parent_of_an_ended_subagent_is_told_which_and_why():
     stream = Stream()
     for _ in range(6):
         ended = stream.call("Edit", EDIT, MISSING, INVALID, lane="a1b2")
-    assert ended.verdict == END
+    assert ended.verdict == STOP
     told = stream.call("Agent", {"prompt": "do it"}, "(Subagent completed but returned no output.)")
-    assert told.verdict == TELL and "a1b2" in told.text and "Edit a.py" in told.text
+    assert told.verdict == WARN and "a1b2" in said(told) and "Edit a.py" in said(told)
     assert stream.bash("ls", "a").verdict == ALLOW  # said once
 
 
 def test_stop_hook_that_never_lets_go_is_ended_after_five():
     stream = Stream()
     stream.bash("ls", "a")
-    assert [stream.stop().verdict for _ in range(6)] == [ALLOW] * 5 + [END]
+    assert [stream.stop().verdict for _ in range(6)] == [ALLOW] * 5 + [STOP]
     assert stream.states() == {"hook_recursion:Stop": OPEN}
 
 
@@ -113,7 +113,7 @@ def test_turn_that_only_repeats_does_not_start_the_stops_anew():
     for _ in range(3):
         verdicts += [stream.stop().verdict, stream.stop().verdict]
         stream.bash("ls", "a")
-    assert END in verdicts
+    assert STOP in verdicts
 
 
 def test_a_plain_stop_and_a_prompt_close_the_recursion():

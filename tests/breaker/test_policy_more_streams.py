@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streams import Stream
 
-from circuit_breaker.breaker.model import DENIED, DENY, END, FAILED, INVALID, LAUNCHED, OK, TELL
+from circuit_breaker.breaker.model import DENIED, DENY, FAILED, INVALID, LAUNCHED, OK, STOP, WARN
 
 
 def loops(stream):
@@ -116,7 +116,7 @@ def test_call_that_never_reaches_the_gate_is_told_and_then_ends_the_turn():
     given = {"file_path": "/p/a.py", "old_string": "gone", "new_string": "x"}
     text = "<tool_use_error>String to replace not found in file.\nString: gone</tool_use_error>"
     said = [stream.call("Edit", given, text, INVALID).verdict for _ in range(6)]
-    assert said[2:5] == [TELL] * 3 and said[5] == END
+    assert said[2:5] == [WARN] * 3 and said[5] == STOP
 
 
 def test_edit_that_misses_with_another_string_each_time_is_the_same_error():
@@ -127,7 +127,7 @@ def test_edit_that_misses_with_another_string_each_time_is_the_same_error():
             f"<tool_use_error>String to replace not found in file.\nString: line {i}\n  more</tool_use_error>"
         )
         said = stream.call("Edit", given, text, INVALID).verdict
-    assert said == TELL
+    assert said == WARN
 
 
 def test_same_error_whatever_the_arguments_ends_the_turn_at_the_sixth():
@@ -136,7 +136,7 @@ def test_same_error_whatever_the_arguments_ends_the_turn_at_the_sixth():
         stream.call("mcp__db__put", {"row": i}, "MCP error -32000: Connection closed", FAILED).verdict
         for i in range(6)
     ]
-    assert said[2:5] == [TELL] * 3 and said[5] == END
+    assert said[2:5] == [WARN] * 3 and said[5] == STOP
 
 
 def test_loop_goes_on_counting_across_a_notification():
@@ -178,7 +178,7 @@ def test_denied_again_and_again_ends_the_turn():
     for _ in range(4):
         stream.bash("pwd", "/p")
     said = [stream.turn([bash("pwd", "/p")])[-1].verdict for _ in range(5)]
-    assert said[-1] == END and END not in said[:-1]
+    assert said[-1] == STOP and STOP not in said[:-1]
 
 
 # good work

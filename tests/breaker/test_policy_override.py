@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streams import Stream
 
-from circuit_breaker.breaker.model import ALLOW, DENY, FAILED, OPEN, TELL, Ask, Reported, Result, Turn
+from circuit_breaker.breaker.model import ALLOW, DENY, FAILED, OPEN, WARN, Ask, Reported, Result, Turn
 
 
 def opened(**changes) -> Stream:
@@ -148,7 +148,7 @@ def test_warn_tells_once_a_streak_and_never_opens():
         }
     )
     said = [stream.bash("make test", "Exit code 2\nboom", fails=True).verdict for _ in range(9)]
-    assert said.count(TELL) == 1 and said[2] == TELL and stream.states() == {}
+    assert said.count(WARN) == 1 and said[2] == WARN and stream.states() == {}
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_circuit_of_a_rule_that_is_switched_off_lets_go():
 def test_agents_are_told_after_25_and_denied_after_100_until_a_person_speaks():
     stream = Stream()
     verdicts = [stream.ask("Agent", {"prompt": f"task {i}"})[1].verdict for i in range(102)]
-    assert verdicts[:25] == [ALLOW] * 25 and verdicts[25] == TELL
+    assert verdicts[:25] == [ALLOW] * 25 and verdicts[25] == WARN
     assert verdicts[26:100] == [ALLOW] * 74 and verdicts[100:] == [DENY, DENY]
     stream.now += 1e6
     assert stream.ask("Agent", {"prompt": "another"})[1].verdict == DENY
@@ -196,7 +196,7 @@ def test_agents_of_all_lanes_add_up_and_a_call_asked_twice_counts_once():
     for i in range(25):
         stream.ask("Agent", {"prompt": "t"}, lane=f"a{i % 3}", call_id=f"id{i}")
         assert stream.ask("Agent", {"prompt": "t"}, lane=f"a{i % 3}", call_id=f"id{i}")[1].verdict == ALLOW
-    assert stream.ask("Agent", {"prompt": "t"})[1].verdict == TELL
+    assert stream.ask("Agent", {"prompt": "t"})[1].verdict == WARN
 
 
 def test_prompt_that_was_no_persons_gives_the_agents_no_new_count():

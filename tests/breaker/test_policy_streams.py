@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streams import Stream
 
-from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, FAILED, OK, OPEN, TELL
+from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, FAILED, OK, OPEN, WARN
 
 UUID = "{0:08x}-1111-4222-8333-{0:012x}"
 NOISE = {
@@ -95,7 +95,7 @@ def test_keys_in_another_order_are_the_same_call():
 def test_ls_forty_seven_times_costs_four():
     stream = Stream()
     answers = [stream.turn([("Bash", {"command": "ls"}, "a b c", OK)])[0].verdict for _ in range(47)]
-    assert answers[:4] == [ALLOW, ALLOW, TELL, ALLOW]
+    assert answers[:4] == [ALLOW, ALLOW, WARN, ALLOW]
     assert answers[4:] == [DENY] * 43
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from circuit_breaker.breaker import config as settings
 from circuit_breaker.breaker import model
-from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, END, FAILED, INVALID, LAUNCHED, OK, TELL
+from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, FAILED, INVALID, LAUNCHED, OK, STOP, WARN
 from circuit_breaker.breaker.policy import step
 from circuit_breaker.runtime import protocol, store
 
@@ -44,8 +44,8 @@ def test_recorded_payload_becomes_its_event_and_trips_nothing(name: str) -> None
         "PostToolUseFailure": "Reported",
         "PostToolBatch": "Turn",
         "UserPromptSubmit": "Prompt",
-        "Stop": "Stopped",
-        "SubagentStop": "Stopped",
+        "Stop": "StopAsked",
+        "SubagentStop": "StopAsked",
     }
     event = read(name)
     wanted = kinds.get(name.split(".")[0])
@@ -148,20 +148,23 @@ def _spoilt(body: dict[str, Any], field: str, wrong: object) -> list[dict[str, A
     return found
 
 
-def test_answers_are_what_the_host_reads() -> None:
-    def said(verdict: str, event: str) -> Any:
-        return protocol.render(model.Decision(verdict=verdict, text="why"), event)
+def test_answers_are_what_claude_code_reads() -> None:
+    def answer(verdict: str, event: str, *kinds: str) -> Any:
+        notices = [model.Notice(kind=kind, rule="tool_failure", subject="Bash make") for kind in kinds]
+        return protocol.render(model.Decision(verdict=verdict, notices=notices), event, "SUDO BYPASS")
 
-    assert said(ALLOW, "PreToolUse") is None
-    assert said(DENY, "PreToolUse")["hookSpecificOutput"] == {
-        "hookEventName": "PreToolUse",
-        "permissionDecision": "deny",
-        "permissionDecisionReason": "why",
-    }
+    assert answer(ALLOW, "PreToolUse") is None
+    denied = answer(DENY, "PreToolUse", DENY)["hookSpecificOutput"]
+    assert denied["hookEventName"] == "PreToolUse" and denied["permissionDecision"] == "deny"
+    assert denied["permissionDecisionReason"].startswith("Blocked by circuit-breaker (not a hook failure")
     for event in ("PreToolUse", "PostToolBatch"):
-        assert said(TELL, event) == {
-            "hookSpecificOutput": {"hookEventName": event, "additionalContext": "why"}
-        }
-    assert said(END, "PostToolBatch")["continue"] is False
-    assert said(END, "Stop")["stopReason"] == "why"
-    assert said(TELL, "Stop") is None
+        warned = answer(WARN, event, WARN, model.SUBAGENT)["hookSpecificOutput"]
+        assert warned["hookEventName"] == event and warned["additionalContext"].count("Warning from") == 2
+    assert answer(ALLOW, "PostToolBatch", model.OPENED) == {
+        "systemMessage": "circuit-breaker blocked `Bash make`: it failed 0 times with nothing changed in between. "
+        'To unblock: /reset-circuit --circuit ""'
+    }
+    for event in ("PostToolBatch", "Stop"):
+        stopped = answer(STOP, event, STOP, model.OPENED)
+        assert set(stopped) == {"continue", "stopReason"} and stopped["continue"] is False
+    assert answer(WARN, "Stop", WARN) is None

@@ -1,6 +1,15 @@
-"""How does one circuit live? Trip, admit, succeed, fail, release, close. Pure.
+"""The life of one circuit.
 
-The table of policy 7. Every function takes a Circuit and returns a new one; time is handed in (epoch seconds).
+    state       a call asks                            it succeeds with something new     it fails, or the same result again
+    CLOSED      pass                                   clears the streak                  count; at the threshold: `trip`
+    OPEN        before `retry_at`: deny; after it, or   ignore (a late result)             ignore
+                with an early probe: HALF_OPEN, and
+                this call is the one probe (`admit`)
+    HALF_OPEN   deny while the probe is out; a new      the probe: `succeed`, CLOSED and   the probe: `fail`, OPEN at once,
+                asker takes over after its lease        one level down                     one level up
+                or after a later turn (`release`)
+
+Every function takes a Circuit and returns a new one; time is handed in (epoch seconds).
 """
 
 from __future__ import annotations
@@ -14,8 +23,8 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.model import Circuit
 
 
-ADMITTED, TAKEN, COOLING = "", "a probe is running", "cooling down"
-LEASE_MAX = 3600.0  # the longest time a call of the host may run
+ADMITTED, TAKEN, COOLING = "", "probe_running", "cooling_down"
+LEASE_MAX = 3600.0  # seconds; the longest time a call may run
 
 
 def cooldown(base: float, level: int, steps: Sequence[float]) -> float:
@@ -51,9 +60,9 @@ def settle(circuit: Circuit, now: float) -> Circuit:
 
 
 def admit(circuit: Circuit, call_id: str, now: float, turn: int, lease: float) -> tuple[Circuit, str]:
-    """May this call of the circuit's subject pass? (circuit', ADMITTED or why not.)
+    """Whether this call of the circuit's subject may pass: (circuit', ADMITTED or why not).
 
-    OPEN and due, or with a bought early probe: HALF_OPEN, and this call is the one probe. HALF_OPEN: only the probe itself
+    OPEN and due, or with an early probe that was earned: HALF_OPEN, and this call is the one probe. HALF_OPEN: only the probe itself
     (asked twice), the next one when none is out, or a taker-over once the lease has passed.
     """
     circuit = settle(circuit, now)
@@ -80,7 +89,7 @@ def admit(circuit: Circuit, call_id: str, now: float, turn: int, lease: float) -
 
 
 def buy(circuit: Circuit, coin: str) -> Circuit:
-    """Progress or a person's prompt buys an open circuit one early probe, at most one a level."""
+    """Progress or your prompt earns an open circuit one early probe, at most one a level."""
     if circuit.state != OPEN or circuit.bought or circuit.credit or circuit.retry_at is None:
         return circuit
     credited: Circuit = circuit.but(credit=coin)
@@ -90,7 +99,7 @@ def buy(circuit: Circuit, coin: str) -> Circuit:
 def fail(circuit: Circuit, now: float, base: float, steps: Sequence[float]) -> Circuit:
     """The probe failed, or brought the same result again: OPEN at once, one level up, the cooldown from now.
 
-    After a bought probe the new cooldown runs in full: the new level's early probe counts as spent.
+    After an early probe the new cooldown runs in full: the new level's early probe counts as spent.
     """
     level = min(circuit.level + 1, len(steps) - 1)
     wait = cooldown(base, level, steps)
@@ -111,7 +120,7 @@ def fail(circuit: Circuit, now: float, base: float, steps: Sequence[float]) -> C
 def release(circuit: Circuit, ran: bool) -> Circuit:
     """The probe ended without a verdict (refused, launched, interrupted, lost): OPEN, level and `retry_at` unchanged.
 
-    An early probe that never `ran` is given back; one that ran (in the background) is spent.
+    An early probe that never `ran` can be used again; one that ran (in the background) is spent.
     """
     if circuit.state != HALF_OPEN:
         return circuit

@@ -1,17 +1,24 @@
-"""What does one step have in its hands, and what has it said so far? Pure.
-
-What does a signal do under its rule's action? Open, tell, end, or only be counted. Pure.
-
-How does a circuit close, and what is forgotten with it? Pure.
-"""
+"""What one step works with and how it answers: carrying out a signal, opening and closing circuits, stopping a turn."""
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, model
+from circuit_breaker.breaker import breaker
 from circuit_breaker.breaker.config import is_on
-from circuit_breaker.breaker.memory import Lane, Session, streak_of
-from circuit_breaker.breaker.model import ALLOW, CLOSED, END, MAIN, TELL, Decision
-from circuit_breaker.identity import calls
+from circuit_breaker.breaker.model import (
+    ALLOW,
+    CLOSED,
+    DENY,
+    MAIN,
+    OPENED,
+    STOP,
+    SUBAGENT,
+    WARN,
+    Circuit,
+    Decision,
+    Notice,
+    Transition,
+)
+from circuit_breaker.identity.calls import service, shape_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,39 +26,36 @@ if TYPE_CHECKING:
     from typing import Any
 
     from circuit_breaker.breaker.config import Config
-    from circuit_breaker.breaker.model import Circuit, Signal, Transition
-
+    from circuit_breaker.breaker.memory import Lane, Session
+    from circuit_breaker.breaker.model import Signal
 
 CALLS_MAX = 8  # labels of the last calls in a record
-CIRCUITS_MAX = 16  # a lane's circuits, each read and written at each turn; closed ones that only remember their level go first
+CIRCUITS_MAX = 16  # a lane's circuits; closed ones that only remember their level go first
+NOTES_MAX = 8
+# What has been done about a streak is kept on it, a letter each: warned of, counted as would-have-opened.
+WARNED, COUNTED = "warned", "counted"
+MARKS = {
+    "tool_failure": {WARNED: "f", COUNTED: "g"},
+    "call_cycle": {WARNED: "c", COUNTED: "o"},  # a ring's marks are not its members'
+}
+OTHER_MARKS = {WARNED: "t", COUNTED: "w"}
 
 
 class Work:
     """The memory one step may change, the time and configuration it was given, and the answer it builds."""
 
-    __slots__ = (
-        "session",
-        "lane",
-        "config",
-        "now",
-        "name",
-        "bypassed",
-        "transitions",
-        "tells",
-        "ends",
-        "denial",
-    )
+    __slots__ = ("session", "lane", "config", "now", "name", "bypassed", "transitions", "notices", "denial")
 
     def __init__(self, session: Session, lane: Lane, name: str, config: Config, now: float) -> None:
         self.session, self.lane = session, lane
         self.name, self.config, self.now = name, config, now
         self.bypassed = False
         self.transitions: list[Transition] = []
-        self.tells: list[str] = []
-        self.ends: list[str] = []
+        self.notices: list[Notice] = []
         self.denial: Decision | None = None
 
     def rule(self, name: str) -> dict[str, Any]:
+        """The rule's configuration."""
         return self.config.rules[name]
 
     def action(self, name: str) -> str:
@@ -62,18 +66,21 @@ class Work:
         return "observe" if self.config.mode == "observe" else str(rule["action"])
 
     def excluded(self, tool: str, rule: str = "") -> bool:
-        """Is the tool left out of all rules, or of this one?"""
+        """Whether the tool is left out of all rules, or of this one."""
         globs = self.config.rules[rule].get("exclude", ()) if rule else self.config.exclude
         return bool(globs) and any(matches(tool, glob) for glob in globs)
 
-    def record(self, event: str, circuit: Circuit, before: str, cause: str = "") -> None:
+    def record(self, event: str, circuit: Circuit, before: str, reason: str = "", **facts: Any) -> None:
+        """Put a change of a circuit on record."""
         self.transitions.append(
-            model.Transition(
+            Transition(
                 event=event,
                 circuit=circuit.name,
                 before=before,
                 after=circuit.state,
-                cause=cause or circuit.cause,
+                reason=reason,
+                count=circuit.count,
+                facts=facts or circuit.facts,
                 at=self.now,
                 lane=self.name,
                 calls=circuit.calls[-CALLS_MAX:],
@@ -82,13 +89,17 @@ class Work:
             )
         )
 
-    def say(self, event: str, subject: str, cause: str, calls: Sequence[str] = ()) -> None:
-        """Record what is no change of a circuit: a telling, an ending, a bypass."""
+    def say(
+        self, event: str, name: str, reason: str = "", calls: Sequence[str] = (), count: int = 0, **facts: Any
+    ) -> None:
+        """Put on record what is no change of a circuit: a warning, a stopped turn, a bypass."""
         self.transitions.append(
-            model.Transition(
+            Transition(
                 event=event,
-                circuit=subject,
-                cause=cause,
+                circuit=name,
+                reason=reason,
+                count=count,
+                facts=facts,
                 at=self.now,
                 lane=self.name,
                 calls=list(calls)[-CALLS_MAX:],
@@ -127,25 +138,27 @@ class Work:
             if key in circuit.keys:
                 return circuit
             kind, _, subject = circuit.keys[0].partition(":") if circuit.keys else ("", "", "")
-            if kind == "shape" and calls.shape_key(tool, tool_input)[0] == subject:
+            if kind == "shape" and shape_key(tool, tool_input)[0] == subject:
                 return circuit
-            if kind == "service" and calls.service(tool, tool_input) == subject:
+            if kind == "service" and service(tool, tool_input) == subject:
                 return circuit
         return None
+
+    def stops(self) -> bool:
+        """Whether this step stops the turn."""
+        return any(notice.kind == STOP for notice in self.notices)
 
     def answer(self) -> Decision:
         """The strongest of what was said."""
         if self.denial is not None:
             return self.denial
-        if self.ends:
-            return Decision(verdict=END, text="\n".join(self.ends))
-        if self.tells:
-            return Decision(verdict=TELL, text="\n\n".join(self.tells))
-        return Decision(verdict=ALLOW)
+        kinds = {notice.kind for notice in self.notices}
+        verdict = STOP if STOP in kinds else WARN if kinds - {OPENED} else ALLOW
+        return Decision(verdict=verdict, notices=self.notices)
 
 
 def matches(name: str, glob: str) -> bool:
-    """Does `name` match a glob of `*` and `?`? (`fnmatch` would bring `re`.)"""
+    """Whether `name` matches a glob of `*` and `?`. (`fnmatch` would bring `re`.)"""
     at = mark = 0
     star = -1
     while at < len(name):
@@ -161,56 +174,48 @@ def matches(name: str, glob: str) -> bool:
     return not glob[mark:].strip("*")
 
 
-NOTES_MAX = 8
-TOLD, COUNTED = "t", "w"  # marks of a streak
-
-
 def act(work: Work, signal: Signal) -> None:
     """Carry out one signal. The first rule that opens for a call wins: a call in a live circuit gets no second one."""
     action = work.action(signal.rule)
     if not action:
         return
     work.count(signal.rule, seen=signal.count)
-    if signal.step == "tell":
+    if signal.step == "warn":
         if action != "observe":
-            tell(work, signal, opened=False)
-        return
-    if action != "block":
+            warn(work, signal)
+    elif action != "block":
         _only_count(work, signal, action)
-    elif signal.step == "end":
-        end(work, signal)
+    elif signal.step == "stop":
+        stop(work, signal)
     else:
         trip(work, signal)
 
 
 def _only_count(work: Work, signal: Signal, action: str) -> None:
-    """warn and observe: CLOSED stays CLOSED; once a streak it is counted, and told under warn."""
-    if signal.facts.get("once") or _marked(work, signal, COUNTED):
+    """warn and observe: CLOSED stays CLOSED; counted once a streak, and said where the action is warn."""
+    if signal.facts.get("once") or _is_marked(work, signal, COUNTED):
         return
     _mark(work, signal, COUNTED)
     work.count(signal.rule, would=1)
-    if action == "warn" and not _marked(work, signal, TOLD):
-        tell(work, signal, opened=False)
+    if action == "warn" and not _is_marked(work, signal, WARNED):
+        warn(work, signal)
 
 
 def trip(work: Work, signal: Signal) -> None:
-    """CLOSED -> OPEN, on record; tool_failure tells in the same turn, the others if they have not told before."""
-    from circuit_breaker.words import sentences
-
-    cause = sentences.cause(signal)
+    """CLOSED -> OPEN, on record; tool_failure warns in the same turn, the others if they have not warned before."""
     signal = _named_apart(work, signal)
-    known = work.lane.circuits.get(f"{signal.rule}:{signal.subject}")
+    known = work.lane.circuits.get(signal.name)
     if known is not None and known.state != CLOSED:
         return
     rule = work.rule(signal.rule)
-    fresh = known if known is not None else model.Circuit(rule=signal.rule, subject=signal.subject)
+    fresh = known if known is not None else Circuit(rule=signal.rule, subject=signal.subject)
     circuit = breaker.trip(
         fresh.but(
             keys=signal.keys,
             results=signal.results,
             since=signal.since,
             count=signal.count,
-            cause=cause,
+            facts=signal.facts,
             clip=signal.clip,
             calls=signal.calls[-CALLS_MAX:],
         ),
@@ -221,81 +226,89 @@ def trip(work: Work, signal: Signal) -> None:
     work.put(circuit)
     work.count(signal.rule, trips=1)
     work.record("trip", circuit, CLOSED)
-    if signal.rule == "tool_failure" or not _marked(work, signal, TOLD):
-        tell(work, signal, opened=True)
+    work.notices.append(_notice(OPENED, circuit))
+    if signal.rule == "tool_failure" or not _is_marked(work, signal, WARNED):
+        warn(work, signal, opened=True)
 
 
 def _named_apart(work: Work, signal: Signal) -> Signal:
     """The signal, its subject numbered where another call with the same short label is blocked already."""
     subject, number = signal.subject, 2
     while True:
-        known = work.lane.circuits.get(f"{signal.rule}:{signal.subject}")
+        known = work.lane.circuits.get(signal.name)
         if known is None or known.state == CLOSED or not set(known.keys).isdisjoint(signal.keys):
             return signal
         signal = signal.but(subject=f"{subject} ({number})")
         number += 1
 
 
-def tell(work: Work, signal: Signal, opened: bool) -> None:
-    """Say it to the model after this turn; under a bypass nothing is said."""
-    _mark(work, signal, TOLD)
+def warn(work: Work, signal: Signal, opened: bool = False) -> None:
+    """Warn Claude after this turn; under a bypass nothing is said."""
+    _mark(work, signal, WARNED)
     if work.bypassed:
         return
-    from circuit_breaker.words import sentences
-
     work.count(signal.rule, warned=True)
-    work.say("warning", f"{signal.rule}:{signal.subject}", sentences.cause(signal), signal.calls)
-    work.tells.append(sentences.tell(signal, opened))
+    work.say("warning", signal.name, calls=signal.calls, count=signal.count, **signal.facts)
+    work.notices.append(_notice(WARN, signal, opened=opened))
 
 
-def end(work: Work, signal: Signal) -> None:
-    """End the turn for what cannot be denied."""
-    from circuit_breaker.words import sentences
-
-    end_turn(
-        work, f"{signal.rule}:{signal.subject}", sentences.cause(signal), signal.calls, trips=signal.rule
+def _notice(kind: str, seen: Signal | Circuit, **more: Any) -> Notice:
+    return Notice(
+        kind=kind,
+        name=seen.name,
+        rule=seen.rule,
+        subject=seen.subject,
+        count=seen.count,
+        facts=seen.facts,
+        clip=seen.clip,
+        **more,
     )
 
 
-def end_turn(work: Work, subject: str, why: str, calls: list[str], trips: str = "") -> None:
-    """End this turn, on record; an ended subagent leaves a note for its parent, which sees nothing of it otherwise."""
+def stop(work: Work, signal: Signal, reason: str = "") -> None:
+    """Stop the turn for what cannot be denied, as a trip of its rule."""
+    if not work.bypassed:
+        work.count(signal.rule, trips=1)
+    stop_turn(work, signal, reason)
+
+
+def stop_turn(work: Work, seen: Signal | Circuit, reason: str = "") -> None:
+    """Stop this turn, on record; a stopped subagent leaves a note for its parent, which sees nothing of it otherwise."""
     if work.bypassed:
         return
-    from circuit_breaker.words import sentences
-
-    if trips:
-        work.count(trips, trips=1)
-    work.say("ending", subject, why, calls)
-    work.ends.append(sentences.ending(subject, why))
+    work.say("ending", seen.name, reason, seen.calls, seen.count, **seen.facts)
+    work.notices.append(_notice(STOP, seen, reason=reason))
     if work.name != MAIN:
-        work.session.notes.append([work.name, sentences.ended_agent(work.name, f"{subject}: {why}")])
+        note = _notice(SUBAGENT, seen, reason=reason, agent=work.name)
+        work.session.notes.append([work.name, note.__dict__])
         del work.session.notes[:-NOTES_MAX]
 
 
-def _marked(work: Work, signal: Signal, mark: str) -> bool:
-    mark = _own(signal, mark)
-    known = [streak_of(work.lane, key) for key in signal.keys]
-    return any(mark in streak.marks for streak in known if streak is not None)
+def deny(work: Work, circuit: Circuit, reason: str, wait: float, counted: str) -> None:
+    """Deny the call for a circuit; `counted` is the name that counts against `deny_limit`, "" for none."""
+    notice = _notice(DENY, circuit, reason=reason, wait=wait)
+    work.denial = Decision(verdict=DENY, circuit=counted, retry_in=wait, notices=[notice])
+
+
+def _letter(signal: Signal, mark: str) -> str:
+    return MARKS.get(signal.rule, OTHER_MARKS)[mark]
+
+
+def _is_marked(work: Work, signal: Signal, mark: str) -> bool:
+    letter = _letter(signal, mark)
+    known = [work.lane.streaks.get(key) for key in signal.keys]
+    return any(letter in streak.marks for streak in known if streak is not None)
 
 
 def _mark(work: Work, signal: Signal, mark: str) -> None:
-    mark = _own(signal, mark)
+    letter = _letter(signal, mark)
     for key in signal.keys:
-        streak = streak_of(work.lane, key)
-        if streak is not None and mark not in streak.marks:
-            work.lane.streaks[key] = streak.but(marks=streak.marks + mark)
+        streak = work.lane.streaks.get(key)
+        if streak is not None and letter not in streak.marks:
+            work.lane.streaks[key] = streak.but(marks=streak.marks + letter)
 
 
-def _own(signal: Signal, mark: str) -> str:
-    """A cycle's marks are not its members': c and o stand for t and w."""
-    if signal.rule == "call_cycle":
-        return "c" if mark == TOLD else "o"
-    if signal.rule == "tool_failure":
-        return "f" if mark == TOLD else "g"
-    return mark
-
-
-def close(work: Work, circuit: Circuit, why: str, event: str = "close") -> None:
+def close(work: Work, circuit: Circuit, reason: str, event: str = "close") -> None:
     """CLOSED, its window cleared, on record."""
     closed = breaker.close(circuit)
     if event == "reset":
@@ -304,22 +317,19 @@ def close(work: Work, circuit: Circuit, why: str, event: str = "close") -> None:
     forget_calls(work.lane, circuit.keys)
     if circuit.rule == "sequential_tools":
         work.lane.sequence = []
-    work.record(event, closed, circuit.state, why)
+    work.record(event, closed, circuit.state, reason)
 
 
 def close_recursion(work: Work) -> None:
-    """Something new, a person or a plain Stop ends a stop-hook recursion."""
+    """Something new, a prompt of yours or a plain Stop ends a stop-hook recursion."""
     for circuit in list(work.lane.circuits.values()):
         if circuit.rule == "hook_recursion" and circuit.state != CLOSED:
-            close(work, circuit, "the session went on", "close")
+            close(work, circuit, "went_on")
 
 
 def forget_successes(lane: Lane) -> None:
-    """A person's prompt helps: repeats and cycles of successful calls start anew; failures stay known."""
-    for key in list(lane.streaks):
-        streak = streak_of(lane, key)
-        if streak is None:
-            continue
+    """Your prompt helps: repeats and cycles of successful calls start anew; failures stay known."""
+    for key, streak in list(lane.streaks.items()):
         if streak.since < 0:
             if streak.first < 0 and not streak.invalid and not streak.marks:
                 continue  # forgotten at an earlier prompt

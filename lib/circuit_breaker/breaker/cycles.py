@@ -1,4 +1,4 @@
-"""Do the last calls go round in a ring, with unchanged results? Pure.
+"""Rings: the last calls going round with unchanged results.
 
 A record of `lane.recent` is [n, turn, key, result, ok, poll].
 """
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def moved_on(lane: Lane, ring: Sequence[list], since: int) -> bool:
-    """Was there progress since the ring began? What its own calls did the first time round is none: they go on unchanged."""
+    """Whether there was progress since the ring began. What its own calls did the first time round is none: they go on unchanged."""
     keys = [member[2] for member in ring]
     own = {record[0] for record in lane.recent if record[2] in keys}
     return any(n >= since and before < since and n not in own for n, before in lane.moves)

@@ -1,15 +1,13 @@
-"""What does a turn add to a lane's evidence? Streaks, progress, the last calls. Pure.
+"""What a turn adds to a lane's evidence: outcomes, streaks, progress, the last calls.
 
 `take` works on a lane that is the step's own: streaks are replaced, never changed in place.
-
-What became of one call, as the rules see it? Pure.
 """
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.memory import Lane, Session, Streak, streak_of
+from circuit_breaker.breaker.memory import Lane, Session, Streak
 from circuit_breaker.breaker.model import FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
-from circuit_breaker.identity import calls, errors, labels, results
+from circuit_breaker.identity import calls, errors, results
 from circuit_breaker.identity.results import result_key
 
 TYPE_CHECKING = False
@@ -35,7 +33,7 @@ def last_move(lane: Lane, start: int) -> int:
 def take(lane: Lane, outcomes: Sequence[Outcome]) -> None:
     """Add one turn's outcomes (distinct calls, silent ones left out, none gated by a live circuit)."""
     for outcome in outcomes:
-        known = streak_of(lane, outcome.key)
+        known = lane.streaks.get(outcome.key)
         outcome.repeats = known is not None and known.first >= 0 and known.result == outcome.result
     stale = sum(1 for outcome in outcomes if outcome.empty or outcome.repeats)
     for outcome in outcomes:
@@ -50,11 +48,13 @@ def take(lane: Lane, outcomes: Sequence[Outcome]) -> None:
 
 
 def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool) -> None:
-    known = streak_of(lane, outcome.key)
+    known = lane.streaks.get(outcome.key)
     lane.streaks.pop(outcome.key, None)  # to the end of the row
     streak: Streak = Streak() if known is None else known.but()
     if known is not None:  # a call that comes again may be spoken of
-        outcome.label = streak.label = streak.label or labels.label_of(outcome)
+        from circuit_breaker.identity.labels import label_of
+
+        outcome.label = streak.label = streak.label or label_of(outcome)
     consecutive = streak.turn == lane.turn - 1
     if outcome.kind in FAILURES:
         _fail(lane, streak, outcome)
@@ -197,19 +197,8 @@ def note_services(session: Session, outcomes: Sequence[Outcome], now: float, kee
         del session.services[next(iter(session.services))]
 
 
-def says_nothing(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> bool:
-    """Is there nothing in this turn that any rule could speak of: nothing failed, came again, went on, or went out?"""
-    if session.services or (lane.sequence and lane.sequence[2] > 1):
-        return False
-    for outcome in outcomes:
-        streak = streak_of(lane, outcome.key)
-        if outcome.kind in FAILURES or outcome.repeats or (streak is not None and streak.run > 1):
-            return False
-    return True
-
-
 def brought_news(outcomes: Sequence[Outcome]) -> bool:
-    """Did any call of the turn return what it had not returned before?"""
+    """Whether any call of the turn returned what it had not returned before."""
     return any(not outcome.repeats for outcome in outcomes if outcome.kind not in SILENT)
 
 

@@ -1,65 +1,50 @@
-"""May this call go ahead? The gate's half of the policy. Pure.
-
-What stands against a call: a live circuit, too many agents, an attempt on the breaker itself? Pure.
-
-The gate asks at once, in asking.py, and finds nothing most of the time.
-"""
+"""The answer to a call that wants to run: allowed, warned about, or denied by a live circuit."""
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, context, model
-from circuit_breaker.breaker.model import CLOSED, DENY, HALF_OPEN, OPEN, Ask, Decision
-from circuit_breaker.identity import calls, labels
-from circuit_breaker.words import sentences
+from circuit_breaker.breaker import breaker, context
+from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, OPEN, Circuit, Signal
+from circuit_breaker.identity.calls import SPAWNING, call_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from circuit_breaker.breaker.context import Work
-    from circuit_breaker.breaker.model import Circuit, Signal
-
-
-def ask(work: Work, event: Ask) -> None:
-    """Allow (say nothing), tell, or deny. Nothing is counted as an outcome here."""
-    if work.config.mode == "observe" and event.tool not in calls.SPAWNING:
-        return
-    if event.tool in calls.SPAWNING and not work.excluded(event.tool):
-        spawn(work, event)
-        if work.denial is not None:
-            return
-    circuit = work.gate_of(event.tool, event.input, calls.call_key(event.tool, event.input, event.cwd))
-    if circuit is not None and not work.excluded(event.tool) and work.action(circuit.rule) == "block":
-        gate(work, event, circuit)
-        return
-
-
-def schedules(tool: str) -> bool:
-    """Is it a tool that has the host submit a prompt later?"""
-    name = tool.lower()
-    return "cron" in name or "schedul" in name or "wakeup" in name
-
+    from circuit_breaker.breaker.model import Ask
 
 DENIED_MAX, SPAWN_IDS_MAX, PASSED_MAX = 48, 128, 20
 UNCOUNTED = ""  # a denial that does not count against deny_limit
 
 
+def ask(work: Work, event: Ask) -> None:
+    """Allow (say nothing), warn, or deny. Nothing is counted as an outcome here."""
+    if work.config.mode == "observe" and event.tool not in SPAWNING:
+        return
+    if event.tool in SPAWNING and not work.excluded(event.tool):
+        spawn(work, event)
+        if work.denial is not None:
+            return
+    circuit = work.gate_of(event.tool, event.input, call_key(event.tool, event.input, event.cwd))
+    if circuit is not None and not work.excluded(event.tool) and work.action(circuit.rule) == "block":
+        gate(work, event, circuit)
+
+
 def gate(work: Work, event: Ask, circuit: Circuit) -> None:
-    """A call that a live circuit gates: a trial call or a bypass passes, any other is denied."""
+    """A call that a live circuit gates: a probe or a bypass passes, any other is denied."""
     if work.bypassed:
-        _pass(work, event, circuit)
+        _let_through(work, event, circuit)
         return
     if circuit.credit == "prompt" and work.session.origin == "system":
-        circuit = circuit.but(credit="")  # that prompt was no person's
+        circuit = circuit.but(credit="")  # a machine wrote that prompt
     lease = max(work.config.probe_lease_seconds, caller_timeout(event.tool, event.input))
     before = circuit.state
     circuit, refusal = breaker.admit(circuit, event.id, work.now, work.lane.turn, lease)
     work.put(circuit)
     if not refusal:
         if before == OPEN and circuit.state == HALF_OPEN:
-            work.record("probe", circuit, before, "a trial call is let through")
+            work.record("probe", circuit, before, "probe_allowed")
         return
     wait = max(0.0, circuit.retry_at - work.now)
-    text = sentences.deny(circuit, refusal, wait, work.config.bypass_keyword)
-    _deny(work, event, UNCOUNTED if refusal == breaker.TAKEN else circuit.name, text, wait)
+    _deny(work, event, circuit, refusal, wait, UNCOUNTED if refusal == breaker.TAKEN else circuit.name)
 
 
 def caller_timeout(tool: str, tool_input: object) -> float:
@@ -73,7 +58,7 @@ def caller_timeout(tool: str, tool_input: object) -> float:
 
 
 def spawn(work: Work, event: Ask) -> None:
-    """agent_spawn: counted before the call, over the session, from one person's prompt to the next."""
+    """agent_spawn: counted before the call, over the session, from one prompt of yours to the next."""
     session, rule, action = work.session, work.rule("agent_spawn"), work.action("agent_spawn")
     if not action or work.excluded(event.tool, "agent_spawn"):
         return
@@ -81,7 +66,7 @@ def spawn(work: Work, event: Ask) -> None:
         session.spawn_ids.append(event.id)
         del session.spawn_ids[:-SPAWN_IDS_MAX]
         session.spawns += 1
-    signal = model.Signal(
+    signal = Signal(
         rule="agent_spawn",
         subject=event.tool,
         keys=["spawn"],
@@ -91,23 +76,23 @@ def spawn(work: Work, event: Ask) -> None:
     )
     work.count("agent_spawn", seen=session.spawns)
     limit = rule["threshold"] if action == "block" else rule["block_at"]
-    if session.spawns > rule["threshold"] and not session.spawn_told:
-        session.spawn_told = True
+    if session.spawns > rule["threshold"] and not session.spawn_warned:
+        session.spawn_warned = True
         work.count("agent_spawn", would=0 if action == "block" else 1)
         if action != "observe":
-            context.tell(work, signal, opened=False)
+            context.warn(work, signal)
     if action == "observe" or not limit or session.spawns <= limit:
         return
-    circuit = session.circuits.get(f"agent_spawn:{event.tool}") or _open_spawns(work, signal)
+    circuit = session.circuits.get(signal.name) or _open_spawns(work, signal)
     if work.bypassed:
-        _pass(work, event, circuit)
+        _let_through(work, event, circuit)
         return
-    _deny(work, event, circuit.name, sentences.deny(circuit, "", 0.0, work.config.bypass_keyword))
+    _deny(work, event, circuit, "", 0.0, circuit.name)
 
 
 def _open_spawns(work: Work, signal: Signal) -> Circuit:
-    """OPEN until a person speaks: no cooldown ends it."""
-    circuit: Circuit = model.Circuit(
+    """OPEN until your next prompt: no cooldown ends it."""
+    circuit = Circuit(
         rule="agent_spawn",
         subject=signal.subject,
         keys=signal.keys,
@@ -115,7 +100,6 @@ def _open_spawns(work: Work, signal: Signal) -> Circuit:
         trips=1,
         retry_at=None,
         count=signal.count,
-        cause=sentences.cause(signal),
         calls=signal.calls,
         opened_at=work.now,
     )
@@ -125,32 +109,23 @@ def _open_spawns(work: Work, signal: Signal) -> Circuit:
     return circuit
 
 
-def forged(work: Work, event: Ask) -> None:
-    """A prompt for later that carries the override."""
-    work.say("bypass", "bypass:forgery", f"{event.tool} carried the override; it was denied", [event.tool])
-    _deny(work, event, "bypass:forgery", sentences.forged(work.config.bypass_keyword))
+def refuse(work: Work, event: Ask, subject: str, label: str) -> None:
+    """Deny what is never allowed while the breaker stands: `subject` is a word of words.sentences, `label` names the call."""
+    circuit = Circuit(rule="protection", subject=subject)
+    work.say("bypass_refused", circuit.name, subject, [label])
+    _deny(work, event, circuit, subject, 0.0, circuit.name)
 
 
-def tampered(work: Work, event: Ask, reason: str) -> None:
-    """A call that would switch the breaker off."""
-    work.say(
-        "bypass",
-        f"protection:{reason}",
-        "a call that would switch the breaker off was denied",
-        [labels.label(event.tool, event.input)],
-    )
-    _deny(work, event, f"protection:{reason}", sentences.tampering(reason))
-
-
-def _pass(work: Work, event: Ask, circuit: Circuit) -> None:
+def _let_through(work: Work, event: Ask, circuit: Circuit) -> None:
     work.session.passed += 1
     if work.session.passed <= PASSED_MAX:
-        label = labels.label(event.tool, event.input)
-        work.say("bypass", circuit.name, f"let through by {work.config.bypass_keyword}: {label}", [label])
+        from circuit_breaker.identity.labels import label
+
+        work.say("bypass", circuit.name, "let_through", [label(event.tool, event.input)])
 
 
-def _deny(work: Work, event: Ask, counted: str, text: str, wait: float = 0.0) -> None:
+def _deny(work: Work, event: Ask, circuit: Circuit, reason: str, wait: float, counted: str) -> None:
     work.lane.denied[event.id] = counted
     while len(work.lane.denied) > DENIED_MAX:
         del work.lane.denied[next(iter(work.lane.denied))]
-    work.denial = Decision(verdict=DENY, circuit=counted, retry_in=wait, text=text)
+    context.deny(work, circuit, reason, wait, counted)

@@ -1,4 +1,4 @@
-"""What is remembered between two events? Streaks, circuits, lanes, the session. Pure."""
+"""What is remembered between two events: streaks and circuits of a lane, and what a session's lanes share."""
 
 from __future__ import annotations
 
@@ -24,43 +24,9 @@ class Streak(Record):
         "turn": -1,  # the last turn it came in
         "digits": "",  # key of the last result with every digit blinded
         "run": 0,  # unbroken run of results that differ only in digits
-        "marks": "",  # what has been done about this streak: t(old), w(ould have opened)
+        "marks": "",  # what has been done about this streak: see context.MARKS
     }
     CONTAINERS = ("fails",)
-
-
-def packed(streak: Streak) -> str:
-    """A streak as one line of text. Most of a lane's streaks are not asked for at an event, and stay what they are on disk."""
-    fails = ";".join([f"{n},{turn}" for n, turn in streak.fails])
-    return (
-        f"{streak.ok_at}|{streak.since}|{fails}|{streak.error}|{streak.same}|{streak.invalid}|{streak.result}|{streak.first}"
-        f"|{streak.counted}|{streak.times}|{streak.row}|{streak.turn}|{streak.digits}|{streak.run}|{streak.marks}|{streak.label}"
-    )
-
-
-def unpacked(text: str) -> Streak:
-    """What `packed` made a text of. Raises ValueError for any other text."""
-    ok_at, since, fails, error, same, invalid, result, first, *more = text.split("|", 15)
-    counted, times, row, turn, digits, run, marks, label = more
-    pairs = [pair.partition(",") for pair in fails.split(";")] if fails else []
-    return Streak(
-        label=label,
-        ok_at=int(ok_at),
-        since=int(since),
-        fails=[[int(n), int(at)] for n, _, at in pairs],
-        error=error,
-        same=int(same),
-        invalid=int(invalid),
-        result=result,
-        first=int(first),
-        counted=int(counted),
-        times=int(times),
-        row=int(row),
-        turn=int(turn),
-        digits=digits,
-        run=int(run),
-        marks=marks,
-    )
 
 
 class Lane(Record):
@@ -71,12 +37,12 @@ class Lane(Record):
         "n": 0,
         "cwd": "",
         "recent": [],  # the last calls: [n, turn, key, result, 1 if ok, 1 if a poll]
-        "streaks": {},  # call key -> Streak, or one that is packed; least recently used first. Read by `streak_of`
+        "streaks": {},  # call key -> Streak; least recently used first
         "moves": [],  # progress: [n, n of the same call's success before it or -1]
         "errors": {},  # tool -> [error key, turns running, last turn, last n]
         "sequence": [],  # sequential_tools: [shape, params, length, varying parameter, prompts, n of the first]
         "circuits": {},  # name -> Circuit
-        "pending": {},  # tool_use_id -> [kind, key, error key, clip, label] reported before its batch
+        "pending": {},  # tool_use_id -> an outcome reported before its batch (monitor.KEPT)
         "denied": {},  # tool_use_id -> circuit name, or "" for what does not count against deny_limit
         "seen": [],  # tool_use_ids whose outcome has been counted
         "denials": 0,  # in this prompt
@@ -99,33 +65,24 @@ class Lane(Record):
     )
 
 
-def streak_of(lane: Lane, key: str) -> Streak | None:
-    """What the lane knows of a call; None for nothing."""
-    known: Streak | str | None = lane.streaks.get(key)
-    try:
-        return unpacked(known) if isinstance(known, str) else known
-    except ValueError:
-        return None  # somebody's hand was in it: forgotten
-
-
 class Session(Record):
     """What a session's lanes share."""
 
     FIELDS = {
         "home": "",  # where its incidents and published state belong
-        "prompt": "",  # id of the last UserPromptSubmit, person or not
-        "person": "",  # id of the last person's prompt
+        "prompt": "",  # id of the last UserPromptSubmit, yours or a machine's
+        "person": "",  # id of your last prompt
         "origin": "",  # what the transcript says of `person`: "" not looked, typed, sdk, system, unknown
-        "before": [],  # agents counted before that prompt, given back when it proves no person's
+        "before": [],  # subagents counted before that prompt, counted again when it proves a machine's
         "bypass": "",  # prompt_id that SUDO BYPASS covers
         "passed": 0,  # calls that bypass has let through
-        "spawns": 0,  # Agent calls in this person's prompt
+        "spawns": 0,  # Agent calls in this prompt of yours
         "spawn_ids": [],
-        "spawn_told": False,
+        "spawn_warned": False,
         "written": [],  # keys of the last writes of all lanes
         "writes": 0,  # new writes so far
         "services": {},  # outside service -> [calls in the session, epoch seconds of the last ones...]
-        "notes": [],  # ended subagents their parents have not been told of: [lane, text]
+        "notes": [],  # stopped subagents their parents do not know of yet: [lane, fields of a Notice]
         "circuits": {},  # name -> Circuit that gates every lane
         "tally": {},
     }

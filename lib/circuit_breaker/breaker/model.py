@@ -1,44 +1,33 @@
-"""What do we talk about? States, verdicts, outcomes, kinds of events, and values with named fields. Pure.
+"""The vocabulary of the breaker: states, outcomes, events, what a rule saw, what is decided, what goes on record.
 
-A kind of value is defined where it is made or answered (a turn in turns.py, a prompt in prompting.py): a hook makes each class
-that it names anew, and most events need few of them.
-Every value is made with keywords (a missing one takes its default), never changed once it is shared.
-`step` works on copies, so a caller's memory is as it was.
-
-What is a circuit, and what is told of its changes? Pure.
-
-Memory of an open circuit is read at every event of its session; how one lives (breaker.py) matters to few of them.
+Values have named fields, are made with keywords (a missing one takes its default) and are not changed once they are shared.
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Union
 
+    Event = Union["Ask", "Reported", "Turn", "Prompt", "StopAsked", "Reset"]
 
-CLOSED, OPEN, HALF_OPEN = "CLOSED", "OPEN", "HALF_OPEN"
-ALLOW, TELL, DENY, END = "allow", "tell", "deny", "end"  # verdicts, weakest first
-OK, FAILED, INVALID, DENIED = "ok", "failed", "invalid", "denied"
+CLOSED, OPEN, HALF_OPEN = "CLOSED", "OPEN", "HALF_OPEN"  # states of a circuit
+ALLOW, WARN, DENY, STOP = (
+    "allow",
+    "warn",
+    "deny",
+    "stop",
+)  # verdicts, weakest first; the last three are kinds of notices too
+OPENED, SUBAGENT = "opened", "subagent"  # further kinds of notices
+OK, FAILED, INVALID, DENIED = "ok", "failed", "invalid", "denied"  # outcomes of a call (policy 2)
 LAUNCHED, INTERRUPTED, OURS = "launched", "interrupted", "ours"
 FAILURES = (FAILED, INVALID, DENIED)
 SILENT = (LAUNCHED, INTERRUPTED, OURS)  # no rule counts them, no streak is fed or broken by them
-ASK, REPORTED, TURN, PROMPT, STOPPED, RESET = (
-    "ask",
-    "reported",
-    "turn",
-    "prompt",
-    "stopped",
-    "reset",
-)  # events
 MAIN = ""  # the lane of the main thread; a subagent's lane is its agent id
 
 
 class Record:
-    """A value with named fields: `FIELDS` gives each its default; containers are copied for every new value.
-
-    Plain attributes, no slots: that makes a class in a third of the time, and a hook makes each of them at every start.
-    """
+    """A value with named fields: `FIELDS` gives each its default; containers are copied for every new value."""
 
     FIELDS: dict[str, Any] = {}
     CONTAINERS: tuple[str, ...] = ()  # the fields whose default is a list or a dict
@@ -75,134 +64,27 @@ class Record:
         def __setattr__(self, name: str, value: Any) -> None: ...
 
 
-class Decision(Record):
-    """The answer. `text` is for the model (tell, deny) or the person (end)."""
-
-    FIELDS = {"verdict": ALLOW, "circuit": "", "retry_in": 0.0, "text": ""}
+# --- Events: what happened, as `policy.step` takes it
 
 
-class Circuit(Record):
-    """One breaker. `keys` are the calls it gates, `results` what each of them returned last while it looped."""
-
-    FIELDS = {
-        "rule": "",
-        "subject": "",
-        "keys": [],
-        "results": {},
-        "state": CLOSED,
-        "level": 0,
-        "trips": 0,
-        "retry_at": 0.0,  # epoch seconds; None: until a person speaks
-        "cooldown": 0.0,  # length of the running cooldown, seconds
-        "probe": "",  # tool_use_id of the one probe that is out
-        "probe_turn": -1,
-        "lease": 0.0,  # epoch seconds from which another asker may take the probe over
-        "credit": "",  # an early probe that was bought and not used: progress or prompt
-        "bought": False,  # this level's early probe is spent
-        "early": False,  # the probe that is out was bought
-        "good": 0,  # good probes in a row
-        "since": -1,  # n at which its evidence began
-        "count": 0,
-        "cause": "",
-        "clip": "",
-        "calls": [],
-        "opened_at": 0.0,
-    }
-    CONTAINERS = ("keys", "results", "calls")
-
-    @property
-    def name(self) -> str:
-        return f"{self.rule}:{self.subject}"
-
-
-class Transition(Record):
-    """Something worth a record. `event`: trip, probe, close, reset, bypass, ending (incidents), or warning (a telling)."""
-
-    FIELDS = {
-        "event": "",
-        "circuit": "",
-        "before": CLOSED,
-        "after": CLOSED,
-        "cause": "",
-        "at": 0.0,
-        "lane": MAIN,
-        "calls": [],
-        "cooldown": 0.0,
-        "level": 0,
-    }
-    CONTAINERS = ("calls",)
-
-
-class Reset(Record):
-    """A person closes circuits: all, or those of a name or rule."""
-
-    KIND = RESET
-    FIELDS = {"which": ""}
-
-
-class Signal(Record):
-    """What a detector saw. `step`: tell, open or end."""
-
-    FIELDS = {
-        "rule": "",
-        "step": "open",
-        "subject": "",
-        "keys": [],
-        "results": {},
-        "count": 0,
-        "since": -1,
-        "clip": "",
-        "calls": [],
-        "facts": {},  # what wording needs besides
-    }
-    CONTAINERS = ("keys", "results", "calls", "facts")
-
-
-class Outcome(Record):
-    """One call's outcome as the rules see it."""
+class Ask(Record):
+    """A call that wants to run. `armed`: a circuit of the session is not CLOSED."""
 
     FIELDS = {
         "id": "",
         "tool": "",
         "input": None,
-        "text": "",
-        "key": "",
-        "kind": OK,
-        "label": "",  # and clip: made when somebody is to read them, by labels.label_of and clip_of
-        "result": "",  # key of what it returned
-        "digits": "",
-        "error": "",  # key of the error, "" unless it failed
-        "clip": "",
-        "empty": False,  # it returned nothing
-        "poll": False,
-        "miss": False,  # a look-up that found nothing
-        "change": 0,  # 2 writes a file, 1 changes something, 0 reads
-        "repeats": False,  # the same result as last time
-        "n": 0,
+        "cwd": "",
+        "prompt": "",
+        "lane": MAIN,
+        "origin": "",
+        "armed": False,
     }
 
 
-class Turn(Record):
-    """One assistant message with tool calls has ended; `cwd` is the directory after it."""
-
-    KIND = TURN
-    FIELDS = {"results": [], "cwd": "", "prompt": "", "lane": MAIN, "origin": "", "agent": ""}
-    CONTAINERS = ("results",)
-
-
-class Result(Record):
-    """One call of a turn as the host reports it. `hint` is the kind its text alone suggests.
-
-    `result` and `digits`: the keys of its text, for whom they are made elsewhere (or later: see rerun).
-    """
-
-    FIELDS = {"id": "", "tool": "", "input": None, "hint": OK, "text": "", "result": "", "digits": ""}
-
-
 class Reported(Record):
-    """One call's outcome before its batch: a failure (or, where somebody registers it, a success)."""
+    """One call's outcome before its batch: a failure (or, where a PostToolUse hook is registered, a success)."""
 
-    KIND = REPORTED
     FIELDS = {
         "id": "",
         "tool": "",
@@ -217,31 +99,175 @@ class Reported(Record):
     }
 
 
-class Ask(Record):
-    """May this call go ahead? `armed`: a circuit of the session is not CLOSED."""
+class Turn(Record):
+    """One assistant message with tool calls has ended; `cwd` is the directory after it."""
 
-    KIND = ASK
+    FIELDS = {"results": [], "cwd": "", "prompt": "", "lane": MAIN, "origin": "", "agent": ""}
+    CONTAINERS = ("results",)
+
+
+class Result(Record):
+    """One call of a turn as Claude Code reports it. `hint` is the outcome that its text alone suggests.
+
+    `result` and `digits` are the keys of its text, where they were made before.
+    """
+
+    FIELDS = {"id": "", "tool": "", "input": None, "hint": OK, "text": "", "result": "", "digits": ""}
+
+
+class Prompt(Record):
+    """A prompt was submitted. `person`: typed by you, as far as the payload shows; `bypass`: its first line is the keyword."""
+
+    FIELDS = {"id": "", "person": True, "bypass": False, "cwd": ""}
+
+
+class StopAsked(Record):
+    """Claude wants to end its turn. `again`: a stop hook has sent it back before."""
+
+    FIELDS = {"again": False, "prompt": "", "lane": MAIN, "agent": ""}
+
+
+class Reset(Record):
+    """You close circuits: all of them, or those of a name or a rule."""
+
+    FIELDS = {"which": ""}
+
+
+# --- Evidence: what became of a call, and what a rule saw in it
+
+
+class Outcome(Record):
+    """One call's outcome as the rules see it."""
+
     FIELDS = {
         "id": "",
         "tool": "",
         "input": None,
-        "cwd": "",
-        "prompt": "",
-        "lane": MAIN,
-        "origin": "",
-        "armed": False,
+        "text": "",
+        "key": "",
+        "kind": OK,
+        "label": "",  # made late, by labels.label_of: most calls are never spoken of
+        "result": "",  # key of what it returned
+        "digits": "",  # the same without any digit
+        "error": "",  # key of the error, "" unless it failed
+        "clip": "",  # its error for people, made late by labels.clip_of
+        "empty": False,  # it returned nothing
+        "poll": False,
+        "miss": False,  # a look-up that found nothing
+        "change": 0,  # 2 writes a file, 1 changes something, 0 reads
+        "repeats": False,  # the same result as last time
+        "n": 0,
     }
 
 
-class Prompt(Record):
-    """Something was submitted: by a `person` as far as the host shows, with the `bypass` keyword or not."""
+class Signal(Record):
+    """What a rule saw. `step`: "warn", "open" or "stop"; `facts`: what a sentence about it needs besides."""
 
-    KIND = PROMPT
-    FIELDS = {"id": "", "person": True, "bypass": False, "cwd": ""}
+    FIELDS = {
+        "rule": "",
+        "step": "open",
+        "subject": "",
+        "keys": [],
+        "results": {},
+        "count": 0,
+        "since": -1,
+        "clip": "",
+        "calls": [],
+        "facts": {},
+    }
+    CONTAINERS = ("keys", "results", "calls", "facts")
+
+    @property
+    def name(self) -> str:
+        """The name a circuit of it has."""
+        return f"{self.rule}:{self.subject}"
 
 
-class Stopped(Record):
-    """The agent wants to end its turn; `again`: a hook has already sent it back."""
+# --- What is kept, decided and recorded
 
-    KIND = STOPPED
-    FIELDS = {"again": False, "prompt": "", "lane": MAIN, "agent": ""}
+
+class Circuit(Record):
+    """One breaker. `keys` are the calls it gates, `results` what each of them returned last while it looped."""
+
+    FIELDS = {
+        "rule": "",
+        "subject": "",
+        "keys": [],
+        "results": {},
+        "state": CLOSED,
+        "level": 0,
+        "trips": 0,
+        "retry_at": 0.0,  # epoch seconds; None: until your next prompt
+        "cooldown": 0.0,  # length of the running cooldown, seconds
+        "probe": "",  # tool_use_id of the one probe that is out
+        "probe_turn": -1,
+        "lease": 0.0,  # epoch seconds from which another asker may take the probe over
+        "credit": "",  # an early probe that was earned and not used: "progress" or "prompt"
+        "bought": False,  # this level's early probe is spent
+        "early": False,  # the probe that is out is an early one
+        "good": 0,  # good probes in a row
+        "since": -1,  # n at which its evidence began
+        "count": 0,
+        "facts": {},  # what its rule saw (see Signal)
+        "clip": "",
+        "calls": [],
+        "opened_at": 0.0,
+    }
+    CONTAINERS = ("keys", "results", "facts", "calls")
+
+    @property
+    def name(self) -> str:
+        """RULE:SUBJECT."""
+        return f"{self.rule}:{self.subject}"
+
+
+class Notice(Record):
+    """Something to say. `kind`: WARN and DENY are for Claude, STOP and OPENED for you, SUBAGENT for the parent of a stopped one.
+
+    `name` is the circuit's, or that which a circuit would have; `reason` is a word of words.sentences, "" for what the rule saw.
+    """
+
+    FIELDS = {
+        "kind": WARN,
+        "name": "",
+        "rule": "",
+        "subject": "",
+        "count": 0,
+        "facts": {},
+        "clip": "",
+        "reason": "",
+        "opened": False,
+        "wait": 0.0,  # seconds until a probe is allowed
+        "agent": "",
+    }
+    CONTAINERS = ("facts",)
+
+
+class Decision(Record):
+    """The answer of a step: `notices` say why; `circuit` is what denied, "" where that denial does not count."""
+
+    FIELDS = {"verdict": ALLOW, "circuit": "", "retry_in": 0.0, "notices": []}
+    CONTAINERS = ("notices",)
+
+
+class Transition(Record):
+    """Something worth a record: `event` is trip, probe, close, reset, bypass, ending or warning.
+
+    `reason`: a word of words.sentences; "" for what the rule of `circuit` saw, which `count` and `facts` say.
+    """
+
+    FIELDS = {
+        "event": "",
+        "circuit": "",
+        "before": CLOSED,
+        "after": CLOSED,
+        "reason": "",
+        "count": 0,
+        "facts": {},
+        "at": 0.0,
+        "lane": MAIN,
+        "calls": [],
+        "cooldown": 0.0,
+        "level": 0,
+    }
+    CONTAINERS = ("facts", "calls")

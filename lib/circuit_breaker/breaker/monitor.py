@@ -1,16 +1,10 @@
-"""What does a finished turn do? Outcomes, probes, evidence, signals. The monitor's half of the policy. Pure.
-
-What does the result of a call that a live circuit gates do to that circuit? Pure.
-
-What failed before its turn ended? Kept until the batch comes that says what else the turn held. Pure.
-"""
+"""What a finished turn does: verdicts for circuits that are not CLOSED, new evidence, and what the rules see in it."""
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, context, evidence, model, rules
-from circuit_breaker.breaker.context import Work
+from circuit_breaker.breaker import breaker, context, evidence
 from circuit_breaker.breaker.evidence import outcome_of
-from circuit_breaker.breaker.memory import Streak, streak_of
+from circuit_breaker.breaker.memory import Streak
 from circuit_breaker.breaker.model import (
     CLOSED,
     DENIED,
@@ -23,19 +17,34 @@ from circuit_breaker.breaker.model import (
     OPEN,
     OURS,
     SILENT,
+    Notice,
     Outcome,
-    Reported,
-    Result,
-    Turn,
+    Signal,
 )
-from circuit_breaker.identity import calls, labels
+from circuit_breaker.identity.calls import SPAWNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from circuit_breaker.breaker.model import Circuit, Signal
+    from circuit_breaker.breaker.context import Work
+    from circuit_breaker.breaker.model import Circuit, Reported, Result, Turn
 
-
-SEEN_MAX, SERVICE_TIMES_MAX = 128, 64
+SEEN_MAX, SERVICE_TIMES_MAX, PENDING_MAX = 128, 64, 64
+# What an outcome that waits for its batch keeps on disk, in this order.
+KEPT = (
+    "id",
+    "tool",
+    "key",
+    "kind",
+    "label",
+    "result",
+    "digits",
+    "error",
+    "clip",
+    "empty",
+    "poll",
+    "miss",
+    "change",
+)
 
 
 def flush(work: Work, keep: frozenset[str] = frozenset()) -> None:
@@ -86,8 +95,7 @@ def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str], n_befor
         if any(circuit.rule == "hook_recursion" for circuit in lane.circuits.values()):
             context.close_recursion(work)
     _buy_probes(work, live_before, n_before)
-    if not evidence.says_nothing(work.session, lane, free):
-        _detect(work, free)
+    _detect(work, free)
     _count_denials(work, outcomes)
 
 
@@ -143,7 +151,9 @@ def _buy_probes(work: Work, live_before: list[str], n_before: int) -> None:
 def _detect(work: Work, outcomes: list[Outcome]) -> None:
     lane = work.lane
     handled: set[str] = set()
-    for name, detector in rules.DETECTORS.items():
+    from circuit_breaker.breaker.rules import DETECTORS
+
+    for name, detector in DETECTORS.items():
         if not work.action(name):
             continue
         rule = work.rule(name)
@@ -157,31 +167,31 @@ def _detect(work: Work, outcomes: list[Outcome]) -> None:
             if signal.step == "open":
                 handled.update(signal.keys)
             if name == "tool_failure" and signal.facts.get("invalid"):
-                failing = streak_of(lane, signal.keys[0])
+                failing = lane.streaks.get(signal.keys[0])
                 signal.facts["left"] = 2 * rule["threshold"] - (failing.invalid if failing else 0)
             context.act(work, signal)
             service = signal.facts.get("service")
             if service:
                 known = work.session.services[service]
                 work.session.services[service] = [known[0], known[0], *known[2:]]
-    _end_invalid(work, outcomes)
+    _stop_invalid(work, outcomes)
 
 
-def _end_invalid(work: Work, outcomes: list[Outcome]) -> None:
-    """A validation failure that came twice the threshold within the prompt ends the turn, whatever window and state."""
+def _stop_invalid(work: Work, outcomes: list[Outcome]) -> None:
+    """A validation failure that came twice the threshold within the prompt stops the turn, whatever window and state."""
     if work.action("tool_failure") != "block":
         return
     limit = 2 * work.rule("tool_failure")["threshold"]
     for outcome in outcomes:
-        streak = streak_of(work.lane, outcome.key)
+        streak = work.lane.streaks.get(outcome.key)
         if outcome.kind != INVALID or streak is None or streak.invalid < limit:
             continue
-        if not work.ends and not work.excluded(outcome.tool, "tool_failure"):
-            context.end(work, invalid_signal(outcome, streak, streak.invalid, limit))
+        if not work.stops() and not work.excluded(outcome.tool, "tool_failure"):
+            context.stop(work, invalid_signal(outcome, streak, streak.invalid, limit))
 
 
 def _count_denials(work: Work, outcomes: list[Outcome]) -> None:
-    """A model that keeps asking for denied calls has its turn ended; one circuit counts once a turn."""
+    """A model that keeps asking for denied calls has its turn stopped; one circuit counts once a turn."""
     lane = work.lane
     names = {lane.denied[o.id] for o in outcomes if o.kind == OURS and lane.denied.get(o.id)}
     for outcome in outcomes:
@@ -191,20 +201,18 @@ def _count_denials(work: Work, outcomes: list[Outcome]) -> None:
         return
     lane.denials += len(names)
     if lane.denials >= work.config.deny_limit > 0:
-        from circuit_breaker.words import sentences
-
-        context.end_turn(work, sorted(names)[0], sentences.hammering(lane.denials), sorted(names))
-        if work.ends:
+        rule, _, subject = sorted(names)[0].partition(":")
+        asked = Signal(rule=rule, subject=subject, count=lane.denials, calls=sorted(names))
+        context.stop_turn(work, asked, "kept_asking")
+        if work.stops():
             lane.denials = 0
 
 
 def _hand_over_notes(work: Work, event: Turn) -> None:
-    """The parent of an ended subagent learns of it: the main thread, or the lane whose batch held an agent call."""
-    if work.name != MAIN and not any(result.tool in calls.SPAWNING for result in event.results):
+    """The parent of a stopped subagent learns of it: the main thread, or the lane whose batch held an agent call."""
+    if work.name != MAIN and not any(result.tool in SPAWNING for result in event.results):
         return
-    for lane, text in work.session.notes:
-        if lane != work.name:
-            work.tells.append(text)
+    work.notices += [Notice(**fields) for lane, fields in work.session.notes if lane != work.name]
     work.session.notes = [note for note in work.session.notes if note[0] == work.name]
 
 
@@ -214,35 +222,35 @@ def gated(work: Work, circuit: Circuit, outcome: Outcome) -> None:
         probed(work, circuit, outcome)
         return
     if work.bypassed and outcome.kind == OK and _is_new(circuit, outcome):
-        context.close(work, circuit, "a call under the bypass brought something new")
+        context.close(work, circuit, "bypass_result")
         return
     if outcome.kind == INVALID:
         _invalid_again(work, circuit, outcome)
 
 
 def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
-    """The trial call's result: something new closes, the same or a failure opens for longer; one that never ran is given back."""
+    """The probe's result: something new closes, the same or a failure opens for longer; one that never ran is not spent."""
     if outcome.kind in (LAUNCHED, INTERRUPTED, OURS, DENIED):
         work.put(breaker.release(circuit, ran=outcome.kind == LAUNCHED))
         return
     if outcome.kind == OK and _is_new(circuit, outcome):
         better = breaker.succeed(circuit, work.config.half_open_successes)
         if better.state == CLOSED:
-            context.close(work, circuit, "the trial call brought something new")
+            context.close(work, circuit, "new_result")
             return
         work.put(better)
-        work.record("probe", better, HALF_OPEN, f"good trial {better.good}")
+        work.record("probe", better, HALF_OPEN, "good_probe", good=better.good)
         return
     if work.bypassed:
         work.put(breaker.release(circuit, ran=True))
         return
+    from circuit_breaker.identity.labels import clip_of
+
     rule = work.rule(circuit.rule)
     worse = breaker.fail(circuit, work.now, rule["cooldown_base_seconds"], work.config.cooldown_steps)
-    worse = worse.but(clip=labels.clip_of(outcome) or worse.clip)
+    worse = worse.but(clip=clip_of(outcome) or worse.clip)
     work.put(worse)
-    work.record(
-        "probe", worse, HALF_OPEN, "the trial call " + ("failed" if outcome.kind != OK else "changed nothing")
-    )
+    work.record("probe", worse, HALF_OPEN, "probe_unchanged" if outcome.kind == OK else "probe_failed")
 
 
 def _is_new(circuit: Circuit, outcome: Outcome) -> bool:
@@ -250,52 +258,37 @@ def _is_new(circuit: Circuit, outcome: Outcome) -> bool:
 
 
 def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
-    """A call that never reaches the gate goes on counting while its circuit is open: told each time, then ended."""
-    known = streak_of(work.lane, outcome.key) or Streak(label=labels.label_of(outcome))
+    """A call that never reaches the gate goes on counting while its circuit is open: a warning each time, then a stop."""
+    from circuit_breaker.identity.labels import clip_of, label_of
+
+    known = work.lane.streaks.get(outcome.key) or Streak(label=label_of(outcome))
     work.lane.streaks.pop(outcome.key, None)
     streak: Streak = known.but(invalid=known.invalid + 1)
     work.lane.streaks[outcome.key] = streak
     if work.action(circuit.rule) != "block":
         return
     count = circuit.count + 1
-    work.put(circuit.but(count=count, clip=labels.clip_of(outcome)))
+    work.put(circuit.but(count=count, clip=clip_of(outcome)))
     limit = 2 * work.rule("tool_failure")["threshold"]
     if limit and streak.invalid < limit:
-        context.tell(work, invalid_signal(outcome, streak, count, limit), opened=True)
+        context.warn(work, invalid_signal(outcome, streak, count, limit), opened=True)
     elif limit:
-        context.end(work, invalid_signal(outcome, streak, count, limit).but(step="end"))
+        context.stop(work, invalid_signal(outcome, streak, count, limit))
 
 
 def invalid_signal(outcome: Outcome, streak: Streak, count: int, limit: int) -> Signal:
-    """What is said of a call whose input the host rejects: `count` times, and at `limit` the turn ends."""
-    return model.Signal(
+    """What is said of a call whose input Claude Code rejects: `count` times, and at `limit` the turn stops."""
+    from circuit_breaker.identity.labels import clip_of, label_of
+
+    return Signal(
         rule="tool_failure",
-        subject=labels.label_of(outcome),
+        subject=label_of(outcome),
         keys=[outcome.key],
         count=max(count, streak.invalid),
-        clip=labels.clip_of(outcome),
-        calls=[labels.label_of(outcome)] * streak.invalid,
+        clip=clip_of(outcome),
+        calls=[label_of(outcome)] * streak.invalid,
         facts={"invalid": True, "tool": outcome.tool, "left": limit - streak.invalid},
     )
-
-
-PENDING_MAX = 64
-# what an outcome that waits for its batch keeps on disk, in this order
-KEPT = (
-    "id",
-    "tool",
-    "key",
-    "kind",
-    "label",
-    "result",
-    "digits",
-    "error",
-    "clip",
-    "empty",
-    "poll",
-    "miss",
-    "change",
-)
 
 
 def reported(work: Work, event: Reported) -> None:

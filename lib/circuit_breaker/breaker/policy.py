@@ -1,58 +1,34 @@
-"""What does each event do to a session and a lane? The one function that decides. Pure.
+"""The one function that decides: what each event does to a session and a lane.
 
 step(session, lane, event, config, now, name) -> (session', lane', decision, transitions)
-
-What does a new prompt change? Pure.
-
-What does a turn's end do that a stop hook does not accept? The rule hook_recursion. Pure.
 """
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, context, gate, model, monitor
-from circuit_breaker.breaker.context import Work, close
-from circuit_breaker.breaker.memory import Lane, Session
+from circuit_breaker.breaker import breaker, context
+from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.model import (
-    ASK,
     CLOSED,
     HALF_OPEN,
     MAIN,
     OPEN,
-    PROMPT,
-    REPORTED,
-    RESET,
-    STOPPED,
-    TURN,
-    Decision,
+    Ask,
+    Circuit,
     Prompt,
+    Reported,
     Reset,
-    Stopped,
+    Signal,
+    StopAsked,
+    Turn,
 )
-from circuit_breaker.words import sentences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Union
+    from typing import Any
 
     from circuit_breaker.breaker.config import Config
-    from circuit_breaker.breaker.model import Ask, Reported, Signal, Transition, Turn
-
-    Event = Union[Ask, Reported, Turn, Prompt, Stopped, Reset]
-
-
-def reset(work: Work, event: Reset) -> None:
-    """Close what a person named: all, a circuit, or a rule's circuits; their levels are forgotten too."""
-    everything = [*work.lane.circuits.values(), *work.session.circuits.values()]
-    for circuit in everything:
-        if event.which and event.which not in (circuit.name, circuit.rule):
-            continue
-        if circuit.state == CLOSED:
-            work.put(circuit.but(level=0))
-            continue
-        close(work, circuit, "a person reset it", "reset")
-        if circuit.rule == "agent_spawn":
-            work.session.spawns, work.session.spawn_told = 0, False
-        work.lane.denials = work.lane.stops = 0
+    from circuit_breaker.breaker.memory import Lane, Session
+    from circuit_breaker.breaker.model import Decision, Event, Transition
 
 
 def step(
@@ -60,8 +36,7 @@ def step(
 ) -> tuple[Session, Lane, Decision, list[Transition]]:
     """One event in lane `name` at `now` (epoch seconds). The memory handed in is not changed.
 
-    The decision's verdict is allow, tell, deny (Ask) or end (Turn, Stopped). Transitions are what incidents and `replay`
-    show. `turns` counts PostToolBatch; see policy 2 to 8 for the rules.
+    The verdict is allow, warn, deny (Ask) or stop (Turn, StopAsked). Transitions are what incidents and `replay` show.
     """
     session, lane = session.but(), lane.but()
     decision, transitions = advance(session, lane, event, config, now, name)
@@ -69,44 +44,61 @@ def step(
 
 
 def advance(
-    session: Session, lane: Lane, event: Any, config: Config, now: float, name: str = MAIN
+    session: Session, lane: Lane, event: Event, config: Config, now: float, name: str = MAIN
 ) -> tuple[Decision, list[Transition]]:
-    """`step` for who gives the memory away: it is changed."""
+    """`step` for a caller who gives the memory away: it is changed."""
     work = Work(session, lane, name, config, now)
-    if event.KIND == PROMPT:
-        prompted(work, event)
-        if lane_can_wait(work):
-            return work.answer(), work.transitions
-    prompt = getattr(event, "prompt", "")
+    if isinstance(event, Prompt):
+        _prompted(work, event)
     origin = getattr(event, "origin", "")
     if origin and not session.origin:
-        learn_origin(work, origin)
-    work.bypassed = bool(work.session.bypass) and work.session.bypass == prompt
-    _let_go(work)
+        _learn_origin(work, origin)
+    work.bypassed = bool(session.bypass) and session.bypass == getattr(event, "prompt", "")
+    _close_switched_off(work)
     if lane.prompt != session.person:
-        catch_up(work)
-    if event.KIND == ASK:
+        _catch_up(work)
+    if isinstance(event, Ask):
+        from circuit_breaker.breaker import gate
+
         gate.ask(work, event)
-    elif event.KIND == REPORTED:
+    elif isinstance(event, Reported):
+        from circuit_breaker.breaker import monitor
+
         monitor.reported(work, event)
-    elif event.KIND == TURN:
+    elif isinstance(event, Turn):
+        from circuit_breaker.breaker import monitor
+
         monitor.turn(work, event)
-    elif event.KIND == STOPPED:
-        stopped(work, event)
-    elif event.KIND == RESET:
-        reset(work, event)
+    elif isinstance(event, StopAsked):
+        _stop_asked(work, event)
+    elif isinstance(event, Reset):
+        _reset(work, event)
     return work.answer(), work.transitions
 
 
-def _let_go(work: Work) -> None:
-    """Close circuits whose rule was switched off."""
+def _close_switched_off(work: Work) -> None:
+    """Close circuits whose rule no longer blocks."""
     for circuit in list(work.lane.circuits.values()):
         if circuit.state != CLOSED and work.action(circuit.rule) != "block" and work.config.mode != "observe":
-            context.close(work, circuit, "its rule no longer blocks", "reset")
+            context.close(work, circuit, "rule_off", "reset")
 
 
-def prompted(work: Work, event: Prompt) -> None:
-    """A new prompt: the last bypass ends; a person's prompt starts the counters anew and may carry the next bypass."""
+def _reset(work: Work, event: Reset) -> None:
+    """Close what you named: all, a circuit, or a rule's circuits; their levels are forgotten too."""
+    for circuit in [*work.lane.circuits.values(), *work.session.circuits.values()]:
+        if event.which and event.which not in (circuit.name, circuit.rule):
+            continue
+        if circuit.state == CLOSED:
+            work.put(circuit.but(level=0))
+            continue
+        context.close(work, circuit, "reset", "reset")
+        if circuit.rule == "agent_spawn":
+            work.session.spawns, work.session.spawn_warned = 0, False
+        work.lane.denials = work.lane.stops = 0
+
+
+def _prompted(work: Work, event: Prompt) -> None:
+    """A new prompt: the last bypass ends; your own prompt starts the counters anew and may carry the next bypass."""
     session = work.session
     prompt_id = event.id or f"@{work.now}"
     if prompt_id == session.prompt:
@@ -117,40 +109,31 @@ def prompted(work: Work, event: Prompt) -> None:
     if not event.person:
         return
     session.person, session.origin, session.before = prompt_id, "", [session.spawns]
-    session.spawns, session.spawn_ids, session.spawn_told = 0, [], False
+    session.spawns, session.spawn_ids, session.spawn_warned = 0, [], False
     for circuit in list(session.circuits.values()):
-        context.close(work, circuit, "a person spoke")
+        context.close(work, circuit, "prompt")
     if event.bypass:
         session.bypass, session.passed = prompt_id, 0
-        work.say("bypass", "bypass:granted", f"{work.config.bypass_keyword} for one prompt")
+        work.say("bypass", "bypass:granted", "granted")
 
 
-def lane_can_wait(work: Work) -> bool:
-    """Does what a prompt changes in this lane matter only to the lane's next event, which makes up for it? (Prompt ids never come again.)"""
-    lane = work.lane
-    aging = lane.sequence and work.rule("sequential_tools")["window_turns"] > 1
-    return not (lane.circuits or lane.pending or aging)
-
-
-def learn_origin(work: Work, origin: str) -> None:
-    """What the transcript says of the person's prompt, told once: `system` takes back what it bought."""
+def _learn_origin(work: Work, origin: str) -> None:
+    """What the transcript says of your prompt, learned once: `system` takes back what it brought."""
     session = work.session
     session.origin = origin
     refused = origin == "unknown" and work.config.bypass_unknown == "refuse"
     if session.bypass == session.person and session.bypass and (origin == "system" or refused):
         session.bypass = ""
-        why = "it was not typed by a person" if origin == "system" else "it cannot be told who typed it"
-        work.say("bypass", "bypass:revoked", f"{work.config.bypass_keyword} revoked: {why}")
+        work.say("bypass", "bypass:revoked", "not_typed" if origin == "system" else "unknown_source")
     if origin == "system" and session.before:
         session.spawns += session.before[0]
-        session.spawn_told = session.spawns > work.rule("agent_spawn")["threshold"]
+        session.spawn_warned = session.spawns > work.rule("agent_spawn")["threshold"]
 
 
-def catch_up(work: Work) -> None:
-    """A lane's first event under a person's new prompt: what the last one left is over."""
+def _catch_up(work: Work) -> None:
+    """A lane's first event under a new prompt of yours: what the last one left is over."""
     session, lane = work.session, work.lane
-    if lane.pending:
-        monitor.flush(work)
+    _flush(work)
     lane.prompt = session.person
     context.forget_successes(lane)
     lane.denials = lane.stops = 0
@@ -163,6 +146,13 @@ def catch_up(work: Work) -> None:
             work.put(breaker.buy(circuit, "prompt"))
 
 
+def _flush(work: Work) -> None:
+    if work.lane.pending:
+        from circuit_breaker.breaker import monitor
+
+        monitor.flush(work)
+
+
 def _age_sequence(work: Work) -> None:
     """sequential_tools counts within `window_turns` prompts."""
     run = work.lane.sequence
@@ -172,10 +162,9 @@ def _age_sequence(work: Work) -> None:
         work.lane.sequence = [*run[:4], prompts, run[5]] if prompts < window else []
 
 
-def stopped(work: Work, event: Stopped) -> None:
+def _stop_asked(work: Work, event: StopAsked) -> None:
     """hook_recursion: a stop hook sends the turn on again and again, and nothing new comes of it."""
-    if work.lane.pending:
-        monitor.flush(work)
+    _flush(work)
     lane, action = work.lane, work.action("hook_recursion")
     if not event.again:
         context.close_recursion(work)
@@ -183,17 +172,12 @@ def stopped(work: Work, event: Stopped) -> None:
     if not action:
         return
     lane.stops += 1
-    rule = work.rule("hook_recursion")
-    if lane.stops <= rule["threshold"]:
+    threshold = work.rule("hook_recursion")["threshold"]
+    if lane.stops <= threshold:
         return
     subject = "Stop" if work.name == MAIN else "SubagentStop"
-    signal = model.Signal(
-        rule="hook_recursion",
-        subject=subject,
-        count=lane.stops,
-        since=lane.n,
-        facts={"once": lane.stops > rule["threshold"] + 1},
-    )
+    facts: dict[str, Any] = {"once": lane.stops > threshold + 1}
+    signal = Signal(rule="hook_recursion", subject=subject, count=lane.stops, since=lane.n, facts=facts)
     if action != "block":
         context.act(work, signal)
         return
@@ -201,24 +185,20 @@ def stopped(work: Work, event: Stopped) -> None:
 
 
 def _stop_recursion(work: Work, signal: Signal) -> None:
-    rule, steps = work.rule("hook_recursion"), work.config.cooldown_steps
-    cause = sentences.cause(signal)
-    known = work.lane.circuits.get(f"hook_recursion:{signal.subject}")
-    circuit = known or model.Circuit(rule="hook_recursion", subject=signal.subject)
+    base, steps = work.rule("hook_recursion")["cooldown_base_seconds"], work.config.cooldown_steps
+    circuit = work.lane.circuits.get(signal.name) or Circuit(rule=signal.rule, subject=signal.subject)
     if circuit.state == CLOSED:
-        circuit = breaker.trip(
-            circuit.but(count=signal.count, cause=cause), work.now, rule["cooldown_base_seconds"], steps
-        )
+        circuit = breaker.trip(circuit.but(count=signal.count), work.now, base, steps)
         work.count("hook_recursion", trips=1, seen=signal.count)
         work.record("trip", circuit, CLOSED)
     elif circuit.state == HALF_OPEN:
-        circuit = breaker.fail(circuit, work.now, rule["cooldown_base_seconds"], steps)
-        work.record("probe", circuit, HALF_OPEN, "the turn was sent on again")
+        circuit = breaker.fail(circuit, work.now, base, steps)
+        work.record("probe", circuit, HALF_OPEN, "sent_on")
     else:
         circuit, refusal = breaker.admit(circuit, f"stop-{work.lane.stops}", work.now, work.lane.turn, 0.0)
         if not refusal:
-            work.record("probe", circuit, OPEN, "the turn may go on once")
+            work.record("probe", circuit, OPEN, "may_go_on")
             work.put(circuit)
             return
     work.put(circuit)
-    context.end_turn(work, circuit.name, cause, [])
+    context.stop_turn(work, circuit)

@@ -1,15 +1,15 @@
-"""Which pattern of evidence counts against which circuit? One function a rule, in a table. Pure.
+"""The rules: what each of them sees in a lane's evidence. One function a rule, in the table DETECTORS.
 
-A detector reads the lane after `evidence.take` and this turn's outcomes, and returns signals: tell, open or end.
-It changes nothing; policy decides what a signal does under the rule's `action`.
+A detector reads the lane after `evidence.take` and this turn's outcomes, and returns signals (warn, open or stop).
+It changes nothing; `context.act` decides what a signal does under the rule's `action`.
 """
 
 from __future__ import annotations
 
 from circuit_breaker.breaker import cycles
-from circuit_breaker.breaker.memory import Lane, Session, Streak, streak_of
+from circuit_breaker.breaker.memory import Lane, Session, Streak
 from circuit_breaker.breaker.model import FAILURES, INVALID, Signal
-from circuit_breaker.identity import calls, labels
+from circuit_breaker.identity.calls import service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def tool_failure(
     for outcome in outcomes:
         if outcome.kind not in FAILURES or outcome.poll:
             continue
-        streak = streak_of(lane, outcome.key)
+        streak = lane.streaks.get(outcome.key)
         if streak is None:  # a turn of more calls than a lane remembers
             continue
         in_window = [fail for fail in streak.fails if fail[1] > lane.turn - rule["window_turns"]]
@@ -39,15 +39,11 @@ def tool_failure(
             continue
         count = streak.same if stubborn else len(in_window)
         signals.append(
-            Signal(
-                rule="tool_failure",
-                subject=labels.label_of(outcome),
-                keys=[outcome.key],
-                results={outcome.key: outcome.result},
-                count=count,
+            signal_of(
+                outcome,
+                "tool_failure",
+                count,
                 since=streak.since,
-                clip=labels.clip_of(outcome),
-                calls=[labels.label_of(outcome)] * count,
                 facts={"stubborn": bool(stubborn), "invalid": outcome.kind == INVALID, "tool": outcome.tool},
             )
         )
@@ -57,19 +53,21 @@ def tool_failure(
         run = lane.errors.get(outcome.tool)
         if not limit or run is None or run[2] != lane.turn or run[1] < limit or run[0] != outcome.error:
             continue
-        ending = run[1] >= 2 * limit
+        stopping = run[1] >= 2 * limit
         if outcome.tool in opened:
-            continue  # the circuit's own telling says it
+            continue  # the circuit's own warning says it
         opened.add(outcome.tool)
         signals.append(
-            Signal(
-                rule="tool_failure",
-                step="end" if ending else "tell",
+            signal_of(
+                outcome,
+                "tool_failure",
+                run[1],
+                step="stop" if stopping else "warn",
                 subject=f"{outcome.tool} error",
-                count=run[1],
+                keys=[],
+                results={},
                 since=outcome.n,
-                clip=labels.clip_of(outcome),
-                calls=[labels.label_of(outcome)],
+                calls=[outcome.tool],
                 facts={
                     "same_error": True,
                     "tool": outcome.tool,
@@ -87,7 +85,7 @@ def repeated_call(
     """The same call returns the same result: in a row, or 6 of the last 10; polls have a longer rope."""
     signals = []
     for outcome in outcomes:
-        streak = streak_of(lane, outcome.key)
+        streak = lane.streaks.get(outcome.key)
         if streak is None or (streak.times < 2 and streak.run < 2):
             continue  # nothing came twice
         if outcome.poll:
@@ -104,20 +102,16 @@ def repeated_call(
                 count, limit = streak.run, rule["digits_max"]
         if not limit or count < limit - 1 or count < 2:
             continue
-        told = "t" in streak.marks
-        if count < limit and told:
+        warned = "t" in streak.marks
+        if count < limit and warned:
             continue
         signals.append(
-            Signal(
-                rule="repeated_call",
-                step="open" if count >= limit else "tell",
-                subject=labels.label_of(outcome),
-                keys=[outcome.key],
-                results={outcome.key: outcome.result},
-                count=count,
+            signal_of(
+                outcome,
+                "repeated_call",
+                count,
+                step="open" if count >= limit else "warn",
                 since=streak.counted,
-                clip=labels.clip_of(outcome),
-                calls=[labels.label_of(outcome)] * count,
                 facts={"poll": outcome.poll, "digits": count == streak.run and not outcome.repeats},
             )
         )
@@ -146,7 +140,7 @@ def call_cycle(
             names = [streak.label for streak in _streaks(lane, [r[2] for r in ring])]
             best = Signal(
                 rule="call_cycle",
-                step="open" if rounds >= limit else "tell",
+                step="open" if rounds >= limit else "warn",
                 subject=" + ".join(names)[:120],
                 keys=list(dict.fromkeys(r[2] for r in ring)),
                 results={r[2]: r[3] for r in ring},
@@ -157,8 +151,8 @@ def call_cycle(
             )
     if best is None:
         return []
-    told = any("c" in streak.marks for streak in _streaks(lane, best.keys))
-    return [] if best.step == "tell" and told else [best]
+    warned = any("c" in streak.marks for streak in _streaks(lane, best.keys))
+    return [] if best.step == "warn" and warned else [best]
 
 
 def sequential_tools(
@@ -177,7 +171,7 @@ def sequential_tools(
             keys=["shape:" + run[0]],
             count=run[2],
             since=run[5],
-            calls=[labels.label_of(outcome)],
+            calls=[run[0]],
             facts={"once": run[2] > rule["threshold"] + 1, "tool": tool},
         )
     ]
@@ -190,28 +184,28 @@ def external_api(
     if not session.services:
         return []
     signals = []
-    for service in dict.fromkeys(calls.service(outcome.tool, outcome.input) for outcome in outcomes):
-        made = session.services.get(service)
-        if not service or made is None:
+    for name in dict.fromkeys(service(outcome.tool, outcome.input) for outcome in outcomes):
+        made = session.services.get(name)
+        if not name or made is None:
             continue
         lately = sum(1 for t in made[2:] if 0 <= now - t < rule["window_seconds"])
         total = rule["session_max"] and made[0] > rule["session_max"]
         if lately <= rule["threshold"] and not total:
             continue
-        now_made = sum(1 for outcome in outcomes if calls.service(outcome.tool, outcome.input) == service)
+        now_made = sum(1 for outcome in outcomes if service(outcome.tool, outcome.input) == name)
         signals.append(
             Signal(
                 rule="external_api",
-                subject=service,
-                keys=["service:" + service],
+                subject=name,
+                keys=["service:" + name],
                 count=max(lately, made[0] if total else 0),
                 since=lane.n,
-                calls=[service],
+                calls=[name],
                 facts={
                     "once": 0 < made[1] >= made[0] - now_made,  # the same burst goes on
                     "total": bool(total),
                     "seconds": rule["window_seconds"],
-                    "service": service,
+                    "service": name,
                 },
             )
         )
@@ -228,4 +222,18 @@ DETECTORS = {
 
 
 def _streaks(lane: Lane, keys: Sequence[str]) -> list[Streak]:
-    return [streak for streak in [streak_of(lane, key) for key in keys] if streak is not None]
+    return [streak for streak in [lane.streaks.get(key) for key in keys] if streak is not None]
+
+
+def signal_of(outcome: Outcome, rule: str, count: int, **more: Any) -> Signal:
+    """A signal about one call; `more` overrides what is taken from the outcome."""
+    from circuit_breaker.identity.labels import clip_of, label_of
+
+    seen: dict[str, Any] = {
+        "subject": label_of(outcome),
+        "keys": [outcome.key],
+        "results": {outcome.key: outcome.result},
+        "clip": clip_of(outcome),
+        "calls": [label_of(outcome)] * count,
+    }
+    return Signal(rule=rule, count=count, **{**seen, **more})

@@ -8,6 +8,7 @@ from circuit_breaker.breaker.policy import advance
 from circuit_breaker.identity import calls
 from circuit_breaker.identity.results import digits_key, result_key
 from circuit_breaker.runtime.protocol import Payload, event_of
+from circuit_breaker.words.sentences import why
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Rerun:
             "subject": subject,
             "event": event,
             "t": transition.at,
-            "cause": transition.cause,
+            "cause": why(transition, self.config.bypass_keyword),
         }
         if transition.event in TRIPS:
             self.trips.append(entry)

@@ -11,7 +11,6 @@ from circuit_breaker.words.status import status_text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from circuit_breaker.breaker.config import Config
     from circuit_breaker.runtime.home import Places
@@ -21,18 +20,16 @@ STATUS_USAGE = "Usage: /circuit-status [--memory] [--json] [--circuit NAME]"
 RESET_USAGE = "Usage: /reset-circuit --all | --circuit NAME   (NAME as /circuit-status shows it)"
 
 
-def answer(
-    payload: Payload, where: Places, config: Config, env: Mapping[str, str], now: float
-) -> dict[str, Any] | None:
-    """Block the expansion with the text a person asked for; None for a command that is not ours."""
+def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, str], now: float) -> str:
+    """The text that was asked for; "" for a command that is not ours."""
     name = text_of(payload.fields, "command_name").rpartition(":")[2]
     words = _words(text_of(payload.fields, "command_args"))
     plain = "NO_COLOR" in env
     if name == "circuit-status":
-        return {"decision": "block", "reason": _status(words, payload.session, where, config, now, plain)}
+        return _status(words, payload.session, where, config, now, plain)
     if name == "reset-circuit":
-        return {"decision": "block", "reason": _reset(words, payload.session, where, config)}
-    return None
+        return _reset(words, payload.session, where, config)
+    return ""
 
 
 def _words(arguments: str) -> list[str]:

@@ -1,11 +1,12 @@
-"""What does one hook process do? stdin -> event -> step -> stdout. The one place that fails open."""
+"""One hook process: stdin -> event -> step -> stdout. The one place that fails open."""
 
 from __future__ import annotations
 
 import time
 
-from circuit_breaker.breaker import model, policy
-from circuit_breaker.runtime import error_log, files, home, incidents, json, protocol, store
+from circuit_breaker.breaker.model import Ask, Prompt
+from circuit_breaker.breaker.policy import step
+from circuit_breaker.runtime import error_log, files, home, json, protocol, store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from circuit_breaker.breaker.config import Config
     from circuit_breaker.breaker.memory import Lane, Session
-    from circuit_breaker.breaker.model import Ask, Decision, Transition
+    from circuit_breaker.breaker.model import Decision, Event, Transition
     from circuit_breaker.runtime.home import Places
 
 
@@ -46,44 +47,46 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
     if name == "janitor":
         from circuit_breaker.janitor import session_start
 
-        return protocol.notice(session_start.message(payload.fields, where, config, now))
+        return protocol.system_message(session_start.message(payload.fields, where, config, now))
     if name == "command":
         from circuit_breaker.runtime import commands
 
-        return commands.answer(payload, where, config, env, now)
+        text = commands.answer(payload, where, config, env, now)
+        return protocol.command_answer(text) if text else None
     if not config.enabled or not payload.session:
         return None
-    event: Any = protocol.event_of(payload, config.bypass_keyword)
+    return _decide(payload, where, config, now)
+
+
+def _decide(payload: protocol.Payload, where: Places, config: Config, now: float) -> dict[str, Any] | None:
+    """One event: its step on the session's memory under its lock, what goes on record, and the answer."""
+    event = protocol.event_of(payload, config.bypass_keyword)
     if event is None:
         return None
-    lane = payload.lane
-    if event.KIND == model.ASK:
-        _complete(event, payload, where, config, env)
-    if payload.event == "UserPromptSubmit" and store.armed_lanes(where, payload.session):
+    if isinstance(event, Ask):
+        event.armed = bool(store.armed_lanes(where, payload.session))
+    elif isinstance(event, Prompt) and store.armed_lanes(where, payload.session):
         store.correct_marker(where, payload.session)
 
-    def decide(session: Session, memory: Lane) -> tuple[Session, Lane, tuple[Decision, list[Transition]]]:
+    def decide(session: Session, lane: Lane) -> tuple[Session, Lane, tuple[Decision, list[Transition]]]:
         _look_up_origin(session, event, payload)
-        session, memory, decision, transitions = policy.step(session, memory, event, config, now, lane)
+        session, lane, decision, transitions = step(session, lane, event, config, now, payload.lane)
         if session.home != where.home:
             session = session.but(home=where.home)
-        return session, memory, (decision, transitions)
+        return session, lane, (decision, transitions)
 
-    (decision, transitions), set_aside = store.update(where, payload.session, lane, decide)
-    answer = protocol.render(decision, payload.event)
+    (decision, transitions), set_aside = store.update(where, payload.session, payload.lane, decide)
+    answer = protocol.render(decision, payload.event, config.bypass_keyword)
     for sentence in set_aside:
         error_log.note(sentence)
     if transitions:
-        incidents.tell(where, payload.session, transitions)
+        from circuit_breaker.runtime import incidents
+
+        incidents.keep(where, payload.session, transitions, config.bypass_keyword)
     return answer
 
 
-def _complete(event: Ask, payload: protocol.Payload, where: Places, config: Config, env: Any) -> None:
-    """What only the world knows about a call: is the session armed, what must be guarded, how long may it run."""
-    event.armed = bool(store.armed_lanes(where, payload.session))
-
-
-def _look_up_origin(session: Session, event: Any, payload: protocol.Payload) -> None:
+def _look_up_origin(session: Session, event: Event, payload: protocol.Payload) -> None:
     """Once a prompt: what the transcript says of who wrote it. Only where something hangs on it: a gate, or a bypass."""
     if session.origin or not session.person or not hasattr(event, "origin"):
         return

@@ -1,4 +1,4 @@
-"""What happened, for people and other programs? The incident log and the published state file."""
+"""The incident log and the published state file: what happened, for people and other programs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from circuit_breaker.breaker.model import CLOSED
 from circuit_breaker.runtime import error_log, files, json, store
 from circuit_breaker.runtime.home import INCIDENTS, STATE, Places
+from circuit_breaker.words.sentences import cause, why
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,23 +19,23 @@ if TYPE_CHECKING:
 VERSION = 1
 PUBLISHED_MAX = 40  # circuits in the state file (under 20 kB), the newest ones
 SESSIONS_MAX = 200  # armed sessions that are looked at for it
-UNLOGGED = "warning"  # a telling is for the model; only `replay` lists it
+UNLOGGED = "warning"  # it is for the model; only `replay` lists it
 
 
-def tell(where: Places, session_id: str, transitions: list[Transition]) -> None:
-    """Incidents are for people: a disk that refuses them does not cost the decision."""
+def keep(where: Places, session_id: str, transitions: list[Transition], keyword: str) -> None:
+    """`record`, for a hook: a disk that refuses incidents does not cost the decision."""
     try:
-        record(where, session_id, transitions)
+        record(where, session_id, transitions, keyword)
     except (OSError, ValueError) as error:
         error_log.note(f"incident not recorded: {error}")
     for transition in transitions:
         if transition.event == "ending":
-            error_log.stderr(f"{transition.circuit}: {transition.cause}")
+            error_log.stderr(f"{transition.circuit}: {why(transition, keyword)}")
 
 
-def record(where: Places, session_id: str, transitions: list[Transition]) -> None:
+def record(where: Places, session_id: str, transitions: list[Transition], keyword: str) -> None:
     """Append what is worth reading to the incident log, one JSON object a line, and publish the state. Raises OSError."""
-    lines = [_line(session_id, t) for t in transitions if t.event != UNLOGGED]
+    lines = [_line(session_id, t, keyword) for t in transitions if t.event != UNLOGGED]
     if not lines:
         return
     files.folder(where.home)
@@ -42,7 +43,7 @@ def record(where: Places, session_id: str, transitions: list[Transition]) -> Non
     publish(where)
 
 
-def _line(session_id: str, transition: Transition) -> bytes:
+def _line(session_id: str, transition: Transition, keyword: str) -> bytes:
     return (
         json.dump(
             {
@@ -53,7 +54,7 @@ def _line(session_id: str, transition: Transition) -> bytes:
                 "after": transition.after,
                 "session": session_id,
                 "agent": transition.lane or None,
-                "cause": transition.cause,
+                "cause": why(transition, keyword),
                 "calls": transition.calls,
                 "cooldown": transition.cooldown,
                 "level": transition.level,
@@ -100,7 +101,7 @@ def facts(circuit: Circuit) -> dict[str, Any]:
         "level": circuit.level,
         "trips": circuit.trips,
         "retry_at": None if circuit.retry_at is None else round(circuit.retry_at, 3),
-        "cause": circuit.cause,
+        "cause": cause(circuit),
         "count": circuit.count,
         "opened_at": round(circuit.opened_at, 3),
     }

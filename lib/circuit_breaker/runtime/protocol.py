@@ -1,34 +1,36 @@
-"""What do Claude Code's payloads say, and how is it answered? The only file that knows the host's field names."""
+"""Claude Code's payloads as events, and decisions as its answers: the only file that knows its field names."""
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import model
 from circuit_breaker.breaker.model import (
-    ALLOW,
     DENIED,
     DENY,
-    END,
     FAILED,
     INTERRUPTED,
     INVALID,
     LAUNCHED,
     MAIN,
     OK,
-    TELL,
-    Decision,
+    OPENED,
+    STOP,
+    SUBAGENT,
+    WARN,
+    Ask,
+    Prompt,
+    Reported,
+    Result,
+    StopAsked,
+    Turn,
 )
 from circuit_breaker.runtime import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Union
+    from typing import Any
 
-    from circuit_breaker.breaker.model import Ask, Prompt, Reported, Result, Stopped, Turn
+    from circuit_breaker.breaker.model import Decision, Event
 
-    Event = Union[Ask, Reported, Turn, Prompt, Stopped]
-
-
-# The host's own refusals as the model sees them in PostToolBatch: (begins with, contains). Recorded on 2.1.197 and 2.1.330.
+# Claude Code's own refusals as the model sees them in PostToolBatch: (begins with, contains). Recorded on 2.1.197 and 2.1.330.
 REFUSALS = (
     ("Permission to use ", " has been denied"),
     ("Permission for this ", " denied"),
@@ -85,13 +87,13 @@ def parse(data: bytes | str, default_session: str = "") -> Payload:
 
 
 def event_of(payload: Payload, keyword: str) -> Event | None:
-    """The event of core.model that a payload stands for; None for what no rule looks at."""
+    """The event that a payload stands for; None for what no rule looks at."""
     fields, lane, prompt = payload.fields, payload.lane, payload.prompt
     name = payload.event
     if name == "PostToolBatch":
-        return model.Turn(results=_batch(fields), cwd=payload.cwd, prompt=prompt, lane=lane)
+        return Turn(results=_batch(fields), cwd=payload.cwd, prompt=prompt, lane=lane)
     if name == "PreToolUse":
-        return model.Ask(
+        return Ask(
             id=text_of(fields, "tool_use_id"),
             tool=text_of(fields, "tool_name"),
             input=fields.get("tool_input"),
@@ -103,18 +105,18 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
         return _reported(payload)
     if name == "UserPromptSubmit":
         text = text_of(fields, "prompt")
-        return model.Prompt(
+        return Prompt(
             id=prompt, person=not text.startswith(NOTIFICATION), bypass=says(text, keyword), cwd=payload.cwd
         )
     if name in ("Stop", "SubagentStop"):
-        return model.Stopped(again=fields.get("stop_hook_active") is True, prompt=prompt, lane=lane)
+        return StopAsked(again=fields.get("stop_hook_active") is True, prompt=prompt, lane=lane)
     if not name and "tool_name" in fields:
         return _by_hand(fields, lane)
     return None
 
 
 def says(prompt: str, keyword: str) -> bool:
-    """Is the keyword the whole first line of the prompt, exact case?"""
+    """Whether the keyword is the whole first line of the prompt, exact case."""
     return prompt.split("\n", 1)[0].rstrip() == keyword
 
 
@@ -132,9 +134,7 @@ def _batch(fields: dict[str, Any]) -> list[Result]:
             response_text(call.get("tool_response")),
         )
         results.append(
-            model.Result(
-                id=text_of(call, "tool_use_id"), tool=tool, input=given, hint=hint(given, text), text=text
-            )
+            Result(id=text_of(call, "tool_use_id"), tool=tool, input=given, hint=hint(given, text), text=text)
         )
     return results
 
@@ -167,7 +167,7 @@ def _reported(payload: Payload) -> Reported:
             response.get("backgroundTaskId") or response.get("status") == "async_launched"
         )
         kind, text = (LAUNCHED if launched else OK), response_text(response)
-    return model.Reported(
+    return Reported(
         id=text_of(fields, "tool_use_id"),
         tool=tool,
         input=given,
@@ -187,10 +187,10 @@ def _by_hand(fields: dict[str, Any], lane: str) -> Turn:
         fields.get("tool_input"),
         response_text(outcome.get("content") if isinstance(outcome, dict) else outcome),
     )
-    result = model.Result(
+    result = Result(
         id="", tool=text_of(fields, "tool_name"), input=given, hint=FAILED if failed else OK, text=text
     )
-    return model.Turn(results=[result], cwd=text_of(fields, "cwd"), lane=lane)
+    return Turn(results=[result], cwd=text_of(fields, "cwd"), lane=lane)
 
 
 def response_text(response: object) -> str:
@@ -213,32 +213,46 @@ def _block_text(block: object) -> str:
     return block if isinstance(block, str) else json.dump(block).decode("ascii")
 
 
-def render(decision: Decision, event: str) -> dict[str, Any] | None:
+def render(decision: Decision, event: str, keyword: str) -> dict[str, Any] | None:
     """The answer for stdout; None (print nothing) when all is well."""
-    if decision.verdict == ALLOW:
+    if not decision.notices:
         return None
+    from circuit_breaker.words.sentences import sentence_of
+
+    said: dict[str, list[str]] = {}
+    for notice in decision.notices:
+        said.setdefault(notice.kind, []).append(sentence_of(notice, keyword))
     if decision.verdict == DENY:
         return {
             "hookSpecificOutput": {
                 "hookEventName": "PreToolUse",
                 "permissionDecision": "deny",
-                "permissionDecisionReason": decision.text,
+                "permissionDecisionReason": "\n".join(said[DENY]),
             }
         }
-    if decision.verdict == END:
-        return {"continue": False, "stopReason": decision.text, "systemMessage": decision.text}
-    if decision.verdict == TELL and event in ("PreToolUse", "PostToolBatch"):
-        return {"hookSpecificOutput": {"hookEventName": event, "additionalContext": decision.text}}
-    return None
+    if decision.verdict == STOP:
+        return {"continue": False, "stopReason": "\n".join(said[STOP])}
+    answer: dict[str, Any] = {}
+    if OPENED in said:
+        answer["systemMessage"] = "\n".join(said[OPENED])
+    warnings = said.get(WARN, []) + said.get(SUBAGENT, [])
+    if warnings and event in ("PreToolUse", "PostToolBatch"):
+        answer["hookSpecificOutput"] = {"hookEventName": event, "additionalContext": "\n\n".join(warnings)}
+    return answer or None
 
 
-def notice(text: str) -> dict[str, Any] | None:
-    """An answer that only you read, shown by Claude Code; None for nothing to say."""
+def system_message(text: str) -> dict[str, Any] | None:
+    """An answer that only you see; None for no text."""
     return {"systemMessage": text} if text else None
 
 
+def command_answer(text: str) -> dict[str, Any]:
+    """The answer to one of our slash commands: shown to you in place of a request to the model."""
+    return {"decision": "block", "reason": text, "suppressOriginalPrompt": True}
+
+
 def settings_paths(user: str, config_dir: str, project: str) -> tuple[str, ...]:
-    """The host's settings files that may hold our registrations."""
+    """Claude Code's settings files that may hold our registrations."""
     base = config_dir or (user and user + "/.claude")
     personal = (f"{base}/settings.json", f"{base}/settings.local.json") if base else ()
     return (*personal, f"{project}/.claude/settings.json", f"{project}/.claude/settings.local.json", *MANAGED)

@@ -11,6 +11,7 @@ from circuit_breaker.breaker.memory import Session
 from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, OPEN
 from circuit_breaker.runtime import files, incidents, json, store
 from circuit_breaker.runtime.home import INCIDENTS, STATE, Places, safe_name
+from circuit_breaker.words.sentences import cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _subject(circuit: Circuit, folder: str, agent: str, now: float) -> dict[str,
         "level": circuit.level,
         "retry_at": facts["retry_at"] if circuit.state != CLOSED else None,
         "retry_in": round(min(max(0.0, circuit.retry_at - now), circuit.cooldown), 1) if waiting else None,
-        "cause": circuit.cause,
+        "cause": cause(circuit),
         "count": circuit.count,
         "last_error": circuit.clip,
         "trial_out": bool(circuit.probe),
@@ -186,7 +187,7 @@ def reset(where: Places, config: Config, session_id: str, which: str) -> list[st
             transitions, _ = store.update_folder(where, folder, name, decide)
             closed += [t.circuit for t in transitions if t.event == "reset"]
             if transitions:
-                incidents.record(where, folder, transitions)
+                incidents.record(where, folder, transitions, config.bypass_keyword)
     return closed
 
 

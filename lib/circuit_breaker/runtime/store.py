@@ -9,9 +9,8 @@ What do all lanes of a session remember, and does the marker name those with a l
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import model
-from circuit_breaker.breaker.memory import Lane, Session, packed
-from circuit_breaker.breaker.model import CLOSED, Record
+from circuit_breaker.breaker.memory import Lane, Session, Streak
+from circuit_breaker.breaker.model import CLOSED, Circuit, Record
 from circuit_breaker.runtime import files, json
 from circuit_breaker.runtime.home import Places, safe_name
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     Kind = TypeVar("Kind", bound=Record)
 
 
-VERSION = 2
+VERSION = 3
 MEMORY_MAX = 1 << 16  # bytes of one memory file (interface: bounded, 64 kB at most)
 MAIN_FILE, AGENT_PREFIX, SESSION_FILE, LOCK_FILE = "main.json", "agent-", "session.json", "lock"
 
@@ -103,18 +102,18 @@ def read(path: str, kind: type[Kind]) -> Kind | None:
 
 
 def encode(memory: Lane | Session) -> bytes:
-    """Memory as JSON: only what differs from its default; streaks packed, circuits as lists in the order of their fields."""
+    """Memory as JSON: only what differs from its default; streaks and circuits as lists in the order of their fields."""
     document = {"v": VERSION, **_bare(memory)}
-    if "streaks" in document:
-        document["streaks"] = {
-            key: streak if streak.__class__ is str else packed(streak)
-            for key, streak in memory.streaks.items()
-        }
-    if "circuits" in document:
-        document["circuits"] = {
-            key: list(circuit.__dict__.values()) for key, circuit in memory.circuits.items()
-        }
+    for name, kind in NESTED.items():
+        if name in document:
+            document[name] = {
+                key: [getattr(record, field) for field in kind.FIELDS]
+                for key, record in document[name].items()
+            }
     return json.dump(document)
+
+
+NESTED: dict[str, type[Record]] = {"circuits": Circuit, "streaks": Streak}
 
 
 def _bare(record: Record) -> dict[str, Any]:
@@ -128,8 +127,9 @@ def decode(data: bytes, kind: type[Kind]) -> Kind:
     if not isinstance(document, dict) or document.pop("v", None) != VERSION:
         raise ValueError("not a memory of this version")
     _check(document, kind.FIELDS)
-    if "circuits" in document:
-        document["circuits"] = _circuits(document["circuits"])
+    for name, nested in NESTED.items():
+        if name in document:
+            document[name] = _records(document[name], nested)
     _check_rows(document)
     return kind(**document)
 
@@ -152,22 +152,23 @@ def _check(document: Any, fields: dict[str, Any]) -> dict[str, Any]:
 _ROWS: dict[str, tuple[int, tuple[type, ...]]] = {
     "recent": (6, (int, int, str, str, int, int)),
     "moves": (2, (int, int)),
-    "notes": (2, (str, str)),
+    "notes": (2, (str, dict)),
     "errors": (4, (str, int, int, int)),
     "pending": (13, (str, str, str, str, str, str, str, str, str, bool, bool, bool, int)),
 }
 
 
-def _circuits(rows: dict[str, Any]) -> dict[str, model.Circuit]:
-    fields, found = model.Circuit.FIELDS, {}
+def _records(rows: dict[str, Any], kind: type[Record]) -> dict[str, Any]:
+    """Records from lists in the order of their fields. Raises ValueError for a row of another shape."""
+    fields, found = kind.FIELDS, {}
     types = [*map(type, fields.values())]
     for key, row in rows.items():
         if row.__class__ is not list or len(row) != len(types):
-            raise ValueError("a circuit of another shape")
-        found[key] = circuit = object.__new__(model.Circuit)
-        circuit.__dict__.update(zip(fields, row))
+            raise ValueError(f"a {kind.__name__} of another shape")
+        found[key] = record = object.__new__(kind)
+        record.__dict__.update(zip(fields, row))
         if [*map(type, row)] != types:
-            _check(circuit.__dict__, fields)
+            _check(record.__dict__, fields)
     return found
 
 
@@ -188,9 +189,8 @@ def _check_rows(document: dict[str, Any]) -> None:
     for name in ("seen", "written", "spawn_ids"):
         if not {*map(type, document.get(name, ()))} <= {str}:
             raise ValueError(f"{name}: not a list of names")
-    for name in ("streaks", "denied"):
-        if not {*map(type, document.get(name, {}).values())} <= {str}:
-            raise ValueError(f"{name}: not texts by name")
+    if not {*map(type, document.get("denied", {}).values())} <= {str}:
+        raise ValueError("denied: not names by id")
     if len(document.get("sequence", ())) not in (0, 6):
         raise ValueError("sequence: another shape")
 

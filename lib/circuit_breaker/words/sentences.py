@@ -1,14 +1,18 @@
-"""What does a person or the model read? Every sentence of the breaker. Pure."""
+"""Every sentence of the breaker: warnings, denials, stopped turns, and why a circuit changed."""
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, OPEN
+from circuit_breaker.breaker.model import CLOSED, DENY, HALF_OPEN, OPEN, OPENED, STOP, SUBAGENT, WARN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from circuit_breaker.breaker.model import Circuit, Signal
+    from typing import Union
 
+    from circuit_breaker.breaker.model import Circuit, Notice, Signal, Transition
 
+    Seen = Union[Circuit, Notice, Signal]
+
+NAME = "circuit-breaker"
 MARKS = {
     OPEN: "\N{POLICE CARS REVOLVING LIGHT}",
     HALF_OPEN: "\N{WARNING SIGN}\ufe0f",
@@ -16,155 +20,210 @@ MARKS = {
 }
 TITLE = "CIRCUIT BREAKER STATUS"
 NONE_ACTIVE = "Active Breakers: None (all systems operational)"
-PREFIX = "[circuit_breaker]"
+# Why something happened, by the word that breaker/ uses for it; {keyword}, {count} and the facts are filled in.
+REASONS = {
+    "rule_off": "its rule no longer blocks",
+    "reset": "you reset it",
+    "prompt": "you sent a new prompt",
+    "went_on": "the session went on",
+    "new_result": "the probe returned something new",
+    "bypass_result": "a call under the bypass returned something new",
+    "good_probe": "good probe {good}",
+    "probe_allowed": "one probe is allowed",
+    "probe_failed": "the probe failed",
+    "probe_unchanged": "the probe changed nothing",
+    "sent_on": "a stop hook sent the turn on again",
+    "may_go_on": "the turn may go on once",
+    "kept_asking": "Claude asked {count} times in one prompt for calls that are blocked",
+    "granted": "{keyword} for one prompt",
+    "not_typed": "{keyword} refused: that prompt was not typed by you",
+    "unknown_source": "{keyword} refused: it is not known who typed that prompt",
+    "let_through": "let through by {keyword}",
+    "forgery": "a scheduled prompt carried the override; it was denied",
+}
+PROTECTED = {
+    "reset": "run the reset",
+    "mode": "switch the breaker's mode",
+    "uninstall": "uninstall the breaker",
+    "disable": "switch the hooks off",
+    "client": "start another Claude Code with the override",
+    "state": "change the breaker's state",
+    "config": "change the breaker's configuration",
+    "registration": "change the settings that hold the hooks",
+    "plugin": "change the plugin's files",
+}
 
 
-def cause(signal: Signal) -> str:
-    """What was seen, as a clause: stands in the state file, the incident log, `status` and every telling."""
-    facts = signal.facts
-    count = signal.count
-    if signal.rule == "tool_failure" and facts.get("same_error"):
-        return f"{facts['tool']} returned the same error {count} turns running, whatever its arguments"
-    if signal.rule == "tool_failure" and facts.get("stubborn"):
-        return f"it failed {count} times running with exactly the same error, in spite of the changes made in between"
-    if signal.rule == "tool_failure":
-        return f"it failed {count} times and nothing was changed in between"
-    if signal.rule == "repeated_call" and facts.get("digits"):
-        return f"it ran {count} times running with results that differ only in digits"
-    if signal.rule == "repeated_call":
-        return f"it returned the same result {count} times and nothing was changed in between"
-    if signal.rule == "call_cycle":
+def cause(seen: Seen) -> str:
+    """What a rule saw, as a clause about the call: it stands in the incident log, `status`, warnings and denials."""
+    return _cause(seen.rule, seen.count, seen.facts)
+
+
+def _cause(rule: str, count: int, facts: dict) -> str:
+    if rule == "tool_failure" and facts.get("same_error"):
+        return f"returned the same error {count} turns in a row, whatever its arguments"
+    if rule == "tool_failure" and facts.get("stubborn"):
         return (
-            f"{facts['period']} calls went round {count} times with the same results and nothing was changed"
+            f"failed {count} times in a row with exactly the same error, in spite of the changes in between"
         )
-    if signal.rule == "sequential_tools":
-        return f"{count} calls of one kind came one after another, one a turn"
-    if signal.rule == "external_api" and facts.get("total"):
-        return f"{count} calls went to this service in one session"
-    if signal.rule == "external_api":
-        return f"{count} calls went to this service within {facts['seconds']:g} s"
-    if signal.rule == "agent_spawn":
-        return f"{count} agents were started within one prompt"
-    return f"the turn was sent on by a stop hook {count} times and nothing new came of it"
+    if rule == "tool_failure":
+        return f"failed {count} times with nothing changed in between"
+    if rule == "repeated_call" and facts.get("digits"):
+        return f"ran {count} times in a row with results that differ only in digits"
+    if rule == "repeated_call":
+        return f"returned the same result {count} times with nothing changed in between"
+    if rule == "call_cycle":
+        period = facts.get("period", "several")
+        return f"({period} calls in turn) went round {count} times with the same results"
+    if rule == "sequential_tools":
+        return f"was called {count} times, one call a turn"
+    if rule == "external_api" and facts.get("total"):
+        return f"was called {count} times in one session"
+    if rule == "external_api":
+        return f"was called {count} times within {facts.get('seconds', 60):g} s"
+    if rule == "agent_spawn":
+        return f"was started {count} times within one prompt"
+    if rule == "protection":
+        return "would have switched the breaker off"
+    return f"was sent back by a stop hook {count} times and nothing new came of it"
 
 
-def tell(signal: Signal, opened: bool) -> str:
-    """What the model reads after a turn: the call, the count, that nothing changed, two next steps."""
-    facts = signal.facts
-    evidence = f" Last error: {signal.clip}" if signal.clip else ""
-    what = f"Circuit breaker: {signal.subject}: {cause(signal)}.{evidence}"
+def why(transition: Transition, keyword: str) -> str:
+    """Why a recorded change happened, as a clause."""
+    rule = transition.circuit.partition(":")[0]
+    if not transition.reason:
+        return _cause(rule, transition.count, transition.facts)
+    if rule == "protection":
+        return f"a call that would {PROTECTED.get(transition.reason, 'switch the breaker off')} was denied"
+    text = REASONS.get(transition.reason, transition.reason)
+    return text.format(keyword=keyword, count=transition.count, **transition.facts)
+
+
+def sentence_of(notice: Notice, keyword: str) -> str:
+    """A notice as the paragraph that is read: by Claude (warnings, denials, stopped subagents), or by you."""
+    return {WARN: warning, DENY: denial, STOP: stopped_turn, SUBAGENT: stopped_subagent, OPENED: opened}[
+        notice.kind
+    ](notice, keyword)
+
+
+def warning(notice: Notice, keyword: str) -> str:
+    """What Claude reads after a turn: the call, the count, that nothing changed, two next steps."""
+    facts = notice.facts
+    error = f' Last error: "{notice.clip}".' if notice.clip else ""
+    what = f"Warning from {NAME}: `{notice.subject}` {cause(notice)}.{error}"
     if facts.get("same_error"):
-        left = facts["left"]
         return (
             f"{what} Changing the arguments does not help. Find out what the error itself says is missing or wrong, or use "
-            f"another tool for this. The turn is ended if it comes {left} more time{'s' * (left != 1)}."
+            f"another tool for this.{_stops_after(facts.get('left', 0))}"
         )
     if facts.get("invalid"):
-        left = facts.get("left", 0)
-        end = f" The turn is ended if it comes {left} more time{'s' * (left != 1)}." if left > 0 else ""
         return (
-            f"{what} Sending it again cannot work. Read the file (or the tool's parameters) again and copy the exact text from "
-            f"what you see, or reach the goal another way.{end}"
+            f"{what} Sending it again cannot work. Read the file (or the tool's parameters) again and copy the exact text "
+            f"from what you see, or reach the goal another way.{_stops_after(facts.get('left', 0))}"
         )
-    if signal.rule == "tool_failure":
-        state = " This call is now blocked for a while; everything else is free." if opened else ""
+    if notice.rule == "tool_failure":
+        state = " This call is now blocked for a while; other calls still work." if notice.opened else ""
         return (
-            f"{what}{state} Read the error and the code or configuration it names before anything else; then change "
-            "something this call depends on, or take another approach and say what you found."
+            f"{what}{state} Read the error and the code or configuration it names first; then change something this call "
+            "depends on, or try a different approach and say what you found."
         )
-    if signal.rule == "call_cycle":
-        return (
-            f"{what} Going round again will bring nothing new. Decide with what these results already say, or change something; "
-            "if you are waiting for something, wait with one sleeping command. The next round is blocked."
-        )
-    if signal.rule == "repeated_call":
-        return (
-            f"{what} Its answer is already above: use it. Take the next step of the task, or look somewhere else; if you are "
-            "waiting for something, wait with one sleeping command. Further repetitions are blocked."
-        )
-    if signal.rule == "sequential_tools":
-        return f"{what} Send independent calls together in one message, or write a small script that does them all."
-    if signal.rule == "external_api":
-        return f"{what} Slow down: fetch in batches, keep what you have fetched in a file, and use it from there."
-    return f"{what} Check that so many are needed: finish with the agents that are running and collect their results first."
+    return f"{what} {_advice(notice.rule)}"
 
 
-def deny(circuit: Circuit, why: str, wait: float, keyword: str) -> str:
-    """Why a call is denied: what happened, the evidence, what to do instead, how long, how a person lifts it."""
-    evidence = f" Last error: {circuit.clip}" if circuit.clip else ""
-    lift = f'A person can lift it: /reset-circuit --circuit "{circuit.name}", or Esc, then {keyword} as the first line of a prompt.'
-    if circuit.rule == "agent_spawn":
+def _stops_after(left: int) -> str:
+    times = "once more" if left == 1 else f"{left} more times"
+    return f" If this happens {times}, the turn will be stopped." if left > 0 else ""
+
+
+def _advice(rule: str) -> str:
+    waiting = "If you are waiting for something, wait in the background or with one short sleep before the next look."
+    if rule == "call_cycle":
         return (
-            f"Circuit breaker OPEN for {circuit.subject}: {circuit.cause}. No further agents until a person speaks. Work with "
-            f"the results of those that ran, or do the rest yourself, and tell the person what is left. {lift}"
+            "Another round will show nothing new. Decide with what these results already say, or change something. "
+            f"{waiting} The next round is blocked."
         )
-    until = f"It may be tried again in {duration(wait)}."
-    if why == "a probe is running":
-        until = "One trial of it is running right now: wait for its result."
-    return (
-        f"Circuit breaker OPEN for {circuit.subject}: {circuit.cause}.{evidence} This call was not run. Do something else: "
-        f"{_instead(circuit.rule)} {until} Other calls are free. {lift}"
-    )
+    if rule == "repeated_call":
+        return (
+            "Its result is already above: use it. Take the next step of the task, or look somewhere else. "
+            f"{waiting} Further repetitions are blocked."
+        )
+    if rule == "sequential_tools":
+        return "Send independent calls together in one message, or write a small script that does them all."
+    if rule == "external_api":
+        return "Slow down: fetch in batches, keep what you have fetched in a file, and use it from there."
+    return "Check that so many are needed: finish with the subagents that are running and collect their results first."
+
+
+def denial(notice: Notice, keyword: str) -> str:
+    """Why a call is denied: who blocks and how you unblock it (in the first 170 characters), what happened, what to do, when."""
+    if notice.rule == "protection":
+        return _refusal(notice.subject, keyword)
+    unblock = "/reset-circuit --all, or Esc, then " + keyword
+    begin = f"Blocked by {NAME} (not a hook failure; the user can unblock it: {unblock}): `{notice.subject}`"
+    if notice.rule == "agent_spawn":
+        return (
+            f"{begin} {cause(notice)}. No further subagents until the user's next prompt. Work with the results of those "
+            "that ran, or do the rest yourself, and say what is left."
+        )
+    error = f' Last error: "{notice.clip}".' if notice.clip else ""
+    retry = f"One retry will be allowed in {duration(notice.wait)}, or at once after a relevant change."
+    if notice.reason == "probe_running":
+        retry = "One retry of it is running right now: wait for its result."
+    return f"{begin} {cause(notice)}.{error} {_instead(notice.rule)} Other calls still work. {retry}"
 
 
 def _instead(rule: str) -> str:
     if rule == "tool_failure":
-        return "look at what the error names (file, line, setting) and change it, which earns one early trial; or go another way."
+        return "Fix what the error names (file, line, setting), or try a different approach."
     if rule == "call_cycle":
-        return "decide with the results you already have, or change something they depend on."
+        return "Decide with the results you already have, or change something they depend on."
     if rule == "sequential_tools":
-        return "batch the rest into one command or a script, or work with what you have read."
+        return "Put the rest into one command or a script, or work with what you have read."
     if rule == "external_api":
-        return "work with what you have already fetched, or wait."
-    return "use the result you already have and take the next step, or change something it depends on."
+        return "Work with what you have already fetched, or wait."
+    return "Use the result you already have and take the next step, or change something it depends on."
 
 
-def ending(subject: str, why: str) -> str:
-    """The stopReason when a turn is ended: for the person."""
+def _refusal(subject: str, keyword: str) -> str:
+    """Why a call against the breaker itself is denied; `subject` is a word of PROTECTED, or "forgery"."""
+    if subject == "forgery":
+        return (
+            f"Blocked by {NAME} (not a hook failure): a scheduled prompt must not carry {keyword} or the reset command. The "
+            "override is the user's; schedule the work itself, without it."
+        )
+    what = PROTECTED.get(subject, "switch the breaker off")
     return (
-        f"{PREFIX} turn ended: {subject}: {why}. Tell the agent how to go on; /circuit-status shows the circuits, "
-        "/reset-circuit closes them."
+        f"Blocked by {NAME} (not a hook failure): this call would {what} while a circuit is open. Only the user does that "
+        "(/reset-circuit, or another terminal). Reading is free. Fix the cause instead: see /circuit-status, or say what you need."
     )
 
 
-def hammering(denials: int) -> str:
-    """Why a turn is ended whose agent keeps asking for blocked calls."""
-    return f"the agent asked {denials} times in one prompt for calls that are blocked"
+def stopped_turn(notice: Notice, keyword: str) -> str:
+    """The stopReason of a stopped turn, for you: the breaker, the call, the command that unblocks it."""
+    reset = (
+        f'/reset-circuit --circuit "{notice.name}"' if notice.reason == "kept_asking" else "/circuit-status"
+    )
+    return f"{NAME} stopped this turn: `{notice.subject}` {_stop_cause(notice)}. Say how to go on; {reset} shows or unblocks it."
 
 
-def ended_agent(agent: str, why: str) -> str:
-    """What the parent of an ended subagent reads."""
+def _stop_cause(notice: Notice) -> str:
+    if notice.reason == "kept_asking":
+        return f"is blocked, and Claude asked {notice.count} times in one prompt for blocked calls"
+    return cause(notice)
+
+
+def stopped_subagent(notice: Notice, keyword: str) -> str:
+    """What the parent of a stopped subagent reads."""
     return (
-        f"Circuit breaker: the subagent {agent} was ended because it was in a loop: {why}. Its task is not done and its report is "
-        "missing. Do not start the same task again unchanged: give it what it lacked, or do it another way."
+        f"Warning from {NAME}: the subagent {notice.agent} was stopped because it was in a loop: `{notice.subject}` "
+        f"{_stop_cause(notice)}. Its task is not done and its report is missing. Do not start the same task again unchanged: "
+        "give it what it lacked, or do it another way."
     )
 
 
-def forged(keyword: str) -> str:
-    """The denial of a scheduled prompt that carries the override."""
-    return (
-        f"Circuit breaker: a scheduled prompt must not carry {keyword} or the reset command. The override belongs to the person; "
-        "schedule the work itself, without it."
-    )
-
-
-def tampering(reason: str) -> str:
-    """Why a call that would switch the breaker off is denied; `reason` is the word of core.tamper."""
-    what = {
-        "reset": "run the reset",
-        "mode": "switch the breaker's mode",
-        "uninstall": "uninstall the breaker",
-        "disable": "disable the plugin",
-        "client": "start another client with the override",
-        "state": "change the breaker's state",
-        "config": "change the breaker's configuration",
-        "registration": "change the host's settings that hold the hooks",
-        "plugin": "change the plugin's files",
-    }.get(reason, "switch the breaker off")
-    return (
-        f"Circuit breaker: this call would {what} while a circuit is open. That is for the person to do (/reset-circuit, or in a "
-        "terminal of their own). Reading is free. Deal with the cause instead: see /circuit-status, or say what you need."
-    )
+def opened(notice: Notice, keyword: str) -> str:
+    """What you read when a circuit opens: the breaker, the call, the command that unblocks it."""
+    return f'{NAME} blocked `{notice.subject}`: it {cause(notice)}. To unblock: /reset-circuit --circuit "{notice.name}"'
 
 
 def duration(seconds: float) -> str:
