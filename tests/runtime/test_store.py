@@ -61,7 +61,10 @@ def test_first_decision_is_given_empty_memory(where: Places) -> None:
 
 
 def test_memory_comes_back_as_it_was_kept(where: Places) -> None:
-    lane, session = busy_lane(), Session(prompt="p", spawns=3, services={"a": [1, 2.5]}, notes=[["x", {"subject": "why"}]])
+    lane, session = (
+        busy_lane(),
+        Session(prompt="p", spawns=3, services={"a": [1, 2.5]}, notes=[["x", {"subject": "why"}]]),
+    )
     keep(where, lane, session=session)
     (known, memory), _ = keep(where, Lane())
     assert (known, memory) == (session, lane)
