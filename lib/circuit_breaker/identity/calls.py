@@ -5,7 +5,7 @@ Keys are hashes: nothing of a call's input or output can be read from them.
 
 from __future__ import annotations
 
-from circuit_breaker.identity import reading, shell_commands, shell_line
+from circuit_breaker.identity import powershell, reading, shell_commands, shell_line
 from circuit_breaker.identity.keys import canonical, digest
 
 TYPE_CHECKING = False
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-SHELLS = frozenset(("Bash", "bash", "exec_command", "shell", "shell_command", "local_shell"))
+POWERSHELLS = frozenset(("PowerShell", "powershell", "pwsh"))
+SHELLS = POWERSHELLS | {"Bash", "bash", "exec_command", "shell", "shell_command", "local_shell"}
 WRITERS = frozenset(
     "Edit Write MultiEdit NotebookEdit edit write multiedit patch apply_patch create_file"
     " str_replace_editor".split()
@@ -46,10 +47,14 @@ def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
         directory = given.pop("workdir", None) or cwd
         directory = directory if isinstance(directory, str) else cwd
         look = bare_look(command)
-        command, directory = (" ".join(look), directory) if look else shell_line.normalise(command, directory)
+        if look:
+            command = " ".join(look)
+        else:
+            command = powershell.as_shell(command) if tool in POWERSHELLS else command
+            command, directory = shell_line.normalise(command, directory)
         if name:
             given[name] = command
-        return digest(f"{tool}\n{directory}\n{canonical(given)}")
+        return digest(f"{tool}\n{shell_line.spelled(directory)}\n{canonical(given)}")
     if isinstance(tool_input, dict) and tool_input.get("replace_all") is False:
         tool_input = {name: value for name, value in tool_input.items() if name != "replace_all"}
     return digest(f"{tool}\n{canonical(tool_input)}")
@@ -66,12 +71,20 @@ def command_of(given: dict[str, Any]) -> tuple[str, str]:
     return "", ""
 
 
+def shell_command(tool: str, tool_input: object) -> str:
+    """What a call runs in a shell, as the readers of shell lines know it; "" for a call of any other tool."""
+    if tool not in SHELLS or not isinstance(tool_input, dict):
+        return ""
+    command = command_of(tool_input)[1]
+    return powershell.as_shell(command) if tool in POWERSHELLS else command
+
+
 def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None]:
     """What calls of one kind have in common: (for a shell its first two words, None); else (the tool, its parameters' digests)."""
     if not isinstance(tool_input, dict):
         return tool, {}
     if tool in SHELLS:
-        return f"{tool} {_shape_of(command_of(tool_input)[1])}", None
+        return f"{tool} {_shape_of(shell_command(tool, tool_input))}", None
     return tool, {
         name: digest(canonical(value)) for name, value in tool_input.items() if name not in COSMETIC
     }
@@ -101,7 +114,7 @@ def service(tool: str, tool_input: object) -> str:
         return _host(tool_input.get("url"))
     if tool not in SHELLS:
         return ""
-    command = command_of(tool_input)[1]
+    command = shell_command(tool, tool_input)
     if "gh api" in command:
         return "api.github.com"
     if ("curl" not in command and "wget" not in command) or bare_look(command):
@@ -140,7 +153,7 @@ def change_level(tool: str, tool_input: object) -> int:
     if tool.startswith("mcp__"):
         return 0 if _is_reading_name(tool.rpartition("__")[2]) else 1
     if tool in SHELLS and isinstance(tool_input, dict):
-        command = command_of(tool_input)[1]
+        command = shell_command(tool, tool_input)
         if bare_look(command):
             return 0
         if "apply_patch" in command and shell_commands.first_words(command).startswith("apply_patch"):
@@ -153,7 +166,7 @@ def only_looks(tool: str, tool_input: object) -> bool:
     """Is it plain at a glance that a call changes nothing: a reading tool, or one bare reading command? False: look closer."""
     if tool in LOOKUPS:
         return True
-    return tool in SHELLS and isinstance(tool_input, dict) and bool(bare_look(command_of(tool_input)[1]))
+    return bool(bare_look(shell_command(tool, tool_input)))
 
 
 def bare_look(command: str) -> list[str]:
@@ -191,7 +204,9 @@ def is_poll(tool: str, tool_input: object) -> bool:
         return not tool_input.get("chars")
     if tool not in SHELLS:
         return False
-    command = command_of(tool_input)[1]
-    if not any(word in command for word in ("sleep", "watch", "until", "wait", "-w")) or bare_look(command):
+    command = shell_command(tool, tool_input)
+    if not any(word in command.lower() for word in ("sleep", "watch", "until", "wait", "-w")) or bare_look(
+        command
+    ):
         return False
     return reading.waits(command) and reading.is_reading(command)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.model import FAILURES
 from circuit_breaker.identity import masking, shell_commands, shell_line
-from circuit_breaker.identity.calls import SHELLS, bare_look, command_of
+from circuit_breaker.identity.calls import SHELLS, bare_look, shell_command
 from circuit_breaker.identity.results import without_escapes
 
 TYPE_CHECKING = False
@@ -69,7 +69,7 @@ def label(tool: str, tool_input: object) -> str:
     if not isinstance(tool_input, dict):
         return name
     if tool in SHELLS:
-        return f"{name} {_command_label(command_of(tool_input)[1])}".strip()[:LABEL_MAX]
+        return f"{name} {_command_label(shell_command(tool, tool_input))}".strip()[:LABEL_MAX]
     for parameter in _PATHS:
         value = tool_input.get(parameter)
         if isinstance(value, str) and value:

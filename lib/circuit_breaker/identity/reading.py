@@ -7,7 +7,7 @@ Does a shell command wait before or while it looks? Pure.
 
 from __future__ import annotations
 
-from circuit_breaker.identity import reading_table
+from circuit_breaker.identity import powershell, reading_table
 from circuit_breaker.identity.shell_commands import LONGEST, Segment, program, segments
 
 # Programs that look and change nothing (policy 4: the one fixed list). What makes one of them write is in reading_rules.py.
@@ -19,8 +19,7 @@ READING = (
     " lscpu tree test [ [[ true false : sleep wait readlink realpath basename dirname seq awk gawk mawk sed curl strings xxd"
     " hexdump od md5sum sha1sum sha256sum shasum md5 cksum ping dig nslookup host lsof netstat ss jobs history man help"
     " exa eza zcat zgrep getent locale tty ldd nm objdump readelf ffprobe identify findstr zipinfo journalctl"
-    " base64 Get-Content Get-ChildItem Get-Item Get-Location Get-Process Select-String Select-Object Test-Path Measure-Object"
-    " Sort-Object Format-Table Format-List Out-String"
+    " base64"
     " for case select cd pushd popd export set local exit return break continue read shift declare "
 )
 # Programs with subcommands; reading_rules.py has those that only look.
@@ -56,6 +55,10 @@ def _program_reads(name: str, rest: list[str], depth: int) -> bool:
     if depth > DEPTH:
         return False
     listed = is_listed(name)
+    if not listed and ("-" in name or name in powershell.ALIASES):
+        cmdlet = powershell.reads(name, rest)
+        if cmdlet is not None:
+            return cmdlet
     if not has_subcommands(name) and (" " in name or f" {name} " not in _RULED):
         return listed or rest in VERSIONS
     if name in SHELLS:
@@ -110,9 +113,11 @@ def waits(command: str, depth: int = 0) -> bool:
         words = program(segment.words)
         if not words:
             continue
-        if words[0] in ("watch", "wait") or (has_subcommands(words[0]) and _waits_itself(words[1:3])):
+        if words[0].lower() in ("watch", "wait", "wait-job", "wait-process", "wait-event") or (
+            has_subcommands(words[0]) and _waits_itself(words[1:3])
+        ):
             return True
-        if words[0] == "sleep" and (i < len(parts) - 1 or len(parts) == 1):
+        if words[0].lower() in ("sleep", "start-sleep") and (i < len(parts) - 1 or len(parts) == 1):
             return True
         if "--watch" in words or (words[0] in ("kubectl", "gh") and "-w" in words):
             return True

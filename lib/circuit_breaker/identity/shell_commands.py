@@ -27,14 +27,22 @@ _SPLITTING = {**{ord(c): "\0" for c in "'\"\\#`$\n;&|()<>"}, ord("\t"): " ", ord
 
 
 class Segment:
-    """One simple command: `words` without quotes, `writes` when it redirects into a file, `inner`: what it runs in $( )."""
+    """One simple command: `words` without quotes, `targets` the files it redirects into, `inner` what it runs in $( ), `given` the
+    text of its here-documents, `joint` the operator after it ("" for the last one)."""
 
-    __slots__ = ("words", "writes", "inner")
+    __slots__ = ("words", "targets", "inner", "given", "joint")
 
     def __init__(self) -> None:
         self.words: list[str] = []
-        self.writes = False
+        self.targets: list[str] = []
         self.inner: list[str] = []
+        self.given = ""
+        self.joint = ""
+
+    @property
+    def writes(self) -> bool:
+        """Does it redirect into a file?"""
+        return bool(self.targets)
 
 
 def segments(command: str) -> Iterator[Segment]:
@@ -89,8 +97,10 @@ def segments(command: str) -> Iterator[Segment]:
                 text, word, started = "".join(word), [], False
                 if redirect[:2] == "<<" and redirect != "<<<":
                     bodies.append(text)
+                elif redirect == "<<<":
+                    now.given += text
                 elif redirect:
-                    now.writes = now.writes or _into_a_file(redirect, text)
+                    now.targets += [text] if _into_a_file(redirect, text) else []
                 elif not (text.isdigit() and c in "<>"):  # the descriptor of `2>`
                     now.words.append(text)
                 redirect = ""
@@ -100,13 +110,17 @@ def segments(command: str) -> Iterator[Segment]:
                 redirect = _redirect(command, i)
                 i += len(redirect)
             else:
-                if now.words or now.writes or now.inner:
-                    yield now
+                begin, done = i, now
+                if c == "\n" and bodies and i < size:
+                    i = _past_bodies(command, i + 1, bodies, now)
+                else:
+                    i += 1
+                if done.words or done.targets or done.inner:
+                    twice = c in "&|;" and command[begin + 1 : begin + 2] == c
+                    done.joint = c * 2 if twice else c if begin < size else ""
+                    yield done
                     now = Segment()
                 redirect = ""
-                i += 1
-                if c == "\n" and bodies and i < size:
-                    i = _past_bodies(command, i, bodies, now)
 
 
 def substitutions(text: str) -> list[str]:
@@ -139,11 +153,11 @@ def _into_a_file(redirect: str, target: str) -> bool:
         return False
     if redirect == ">&" and (target == "-" or target.isdigit()):
         return False
-    return target not in ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty")
+    return target not in ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "$null", "NUL")
 
 
 def _past_bodies(command: str, i: int, bodies: list[str], segment: Segment) -> int:
-    """The index after the here-documents that begin at `i`; what they run is noted with the next segment."""
+    """The index after the here-documents that begin at `i`; they are noted with the last segment of their line."""
     while bodies:
         end_word, begin = bodies.pop(0), i
         while i < len(command):
@@ -153,6 +167,7 @@ def _past_bodies(command: str, i: int, bodies: list[str], segment: Segment) -> i
             if line.strip() == end_word:
                 break
         segment.inner += substitutions(command[begin:i])
+        segment.given += command[begin:i]
     return i
 
 
@@ -164,6 +179,8 @@ def program(words: list[str]) -> list[str]:
         name = word.rpartition("/")[2]
         if word in KEYWORDS or is_assignment(word):
             i += 1
+        elif word[:1] == "$" and words[i + 1 : i + 2] == ["="]:
+            i += 2  # PowerShell's assignment
         elif name in WRAPPERS and words[i + 1 : i + 2] not in (["-v"], ["-V"]):
             i = _past_options(name, words, i + 1)
         else:

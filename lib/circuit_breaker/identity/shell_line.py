@@ -106,14 +106,16 @@ def _strip_front(text: str, cwd: str) -> tuple[str, str]:
     ):
         return _trimmed(text[1:-1]), cwd
     word, rest = first_word(text)
-    if word == "cd":
+    if word == "cd" or word.lower() in ("set-location", "sl", "chdir"):
         target, left = first_word(rest)
         after = _past_joint(left)
         if not after or not target or target[0] == "-" or "$" in target or "`" in target:
             return text, cwd
         return after, resolve(target, cwd)
-    if word == "sleep":
+    if word == "sleep" or word.lower() == "start-sleep":
         seconds, left = first_word(rest)
+        if seconds.lower() in ("-s", "-seconds", "-m", "-milliseconds"):
+            seconds, left = first_word(left)
         after = _past_joint(left)
         return (after, cwd) if after and seconds[:1].isdigit() else (text, cwd)
     if word in ("timeout", "env"):
@@ -180,10 +182,10 @@ def _past_joint(text: str) -> str:
 
 def resolve(target: str, cwd: str) -> str:
     """`target` seen from `cwd`, without `.` and `..`; a Windows path by slashes."""
-    if target[1:2] == ":" and target[:1].isalpha():
-        path = target.replace("\\", "/")
-    else:
-        path = target if target[:1] in ("/", "~") or not cwd else f"{cwd}/{target}"
+    if "\\" in target or cwd[1:2] == ":":
+        target, cwd = target.replace("\\", "/"), cwd.replace("\\", "/")
+    rooted = target[:1] in ("/", "~") or target[1:2] == ":"
+    path = target if rooted or not cwd else f"{cwd}/{target}"
     parts: list[str] = []
     for part in path.split("/"):
         if part == ".." and parts and parts[-1] not in ("..", "~", ""):
@@ -191,6 +193,14 @@ def resolve(target: str, cwd: str) -> str:
         elif part not in ("", ".", "..") or (part == ".." and parts != [""]) or (not parts and not part):
             parts.append(part)
     return "/".join(parts) or ("/" if path[:1] == "/" else ".")
+
+
+def spelled(path: str) -> str:
+    """One spelling of a directory: `C:\\p`, `C:/p` and `/c/p` are `c:/p`."""
+    drive = path[:1] if path[1:2] == ":" else path[1:2] if path[:1] == "/" and path[2:3] in ("/", "") else ""
+    if not drive.isalpha():
+        return path
+    return f"{drive.lower()}:{path[2:]}".replace("\\", "/").rstrip("/")
 
 
 def closing(text: str, at: int) -> int:

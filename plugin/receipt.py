@@ -1,4 +1,4 @@
-"""The receipt of an installation: what it added, so that exactly this can be removed again.
+"""What did an installation add, so that exactly this can be taken out again?
 
 `receipt.json` in the folder of the installation, written before anything outside of it changes. Paths inside are relative:
 a project's receipt is committed with it.
@@ -10,10 +10,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from circuit_breaker.runtime import files
-from install import jsontext
+import jsontext
 
-RECEIPT = "receipt.json"
+from circuit_breaker.runtime import files
+
+NAME = "receipt.json"
 SCHEMA = 1
 _SHAPE: dict[str, type | tuple[type, ...]] = {
     "schema": int,
@@ -33,14 +34,14 @@ class Damaged(ValueError):
     """A receipt that cannot be read as one."""
 
 
-def load_receipt(root: Path) -> dict[str, Any] | None:
+def load(root: Path) -> dict[str, Any] | None:
     """The receipt of the installation in `root`; None when there is none. Raises Damaged."""
-    path = root / RECEIPT
+    path = root / NAME
     data = files.read(str(path))
     if data is None:
         return None
     try:
-        kept = jsontext.parse_strictly(jsontext.decode_text(data)[1])
+        kept = jsontext.parse(jsontext.decode(data)[1])
     except jsontext.Unreadable as error:
         raise Damaged(f"{path}: {error}") from None
     if not isinstance(kept, dict) or kept.get("schema") != SCHEMA:
@@ -78,14 +79,14 @@ def _sound(kept: dict[str, Any]) -> bool:
     )
 
 
-def receipt_text(kept: dict[str, Any]) -> bytes:
+def text(kept: dict[str, Any]) -> bytes:
     """The bytes of a receipt."""
     return (json.dumps(kept, indent=1, sort_keys=True) + "\n").encode("ascii")
 
 
 def adopt(root: Path, added: dict[str, Any]) -> None:
     """List the files `added` (path -> checksum) in the receipt of `root`, if it has one: they go with the rest."""
-    kept = load_receipt(root)
+    kept = load(root)
     if kept is not None:
         kept["files"].update(added)
-        files.replace(str(root / RECEIPT), receipt_text(kept))
+        files.replace(str(root / NAME), text(kept))

@@ -1,4 +1,4 @@
-"""The short protocol section in a CLAUDE.md, added and removed. Pure."""
+"""How does the short protocol get into a CLAUDE.md, and out again? Pure."""
 
 from __future__ import annotations
 

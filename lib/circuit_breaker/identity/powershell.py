@@ -1,0 +1,173 @@
+"""A PowerShell line in the form that the readers of shell lines know, and which cmdlets only look. Pure.
+
+A careful reading of ordinary lines, not a PowerShell: what it cannot tell counts as changing something.
+"""
+
+from __future__ import annotations
+
+LONGEST = 20_000  # characters of a line that are looked at
+# The verbs of cmdlets that only look, and other cmdlets that change nothing outside the shell.
+_VERBS = frozenset(
+    "get test select sort group measure where foreach compare find search show resolve trace join split read wait"
+    " convertfrom convertto receive".split()
+)
+_CMDLETS = frozenset(
+    "write-host write-output write-error write-warning write-verbose write-information write-debug write-progress"
+    " out-string out-host out-null out-default out-gridview format-table format-list format-wide format-custom format-hex"
+    " set-location push-location pop-location set-strictmode set-variable clear-host import-csv import-clixml import-module"
+    " start-sleep new-timespan new-object".split()
+)
+# Their short names that no shell word of another meaning has.
+ALIASES = frozenset(
+    "gci gc gi gl gp gps gsv gm gcm gdr gv gal gjb sls ft fl fw measure foreach % ? rvpa oh sl chdir cls iwr irm".split()
+)
+# Words of the language that stand before a statement.
+_KEYWORDS = frozenset(
+    "if elseif else foreach for while do until switch try catch finally return throw function filter param begin"
+    " process end in trap".split()
+)
+# What is called on a value or a type and only answers.
+_ANSWERS = (
+    "get to is has contains starts ends index last split trim replace substring join exists read parse max min abs round"
+    " floor ceiling now today equals compare match pad count format combine"
+).split()
+_WORD_ENDS = frozenset(" \t\r\n;|&(){}<>,'\"`")
+
+
+def reads(name: str, rest: list[str]) -> bool | None:
+    """Does a cmdlet only look? None for a name that is no cmdlet."""
+    low = name.lower()
+    if "{" in rest:
+        return False  # a block that was not taken apart
+    if low in ("invoke-webrequest", "invoke-restmethod", "iwr", "irm"):
+        return _only_fetches([word.lower() for word in rest])
+    if low in ALIASES or low in _CMDLETS:
+        return True
+    verb, dash, noun = low.partition("-")
+    if not dash or not verb.isalpha() or not noun.isalnum():
+        return None
+    return True if verb in _VERBS else False if name[0].isupper() else None
+
+
+def _only_fetches(rest: list[str]) -> bool:
+    if "-outfile" in rest or "-body" in rest or "-infile" in rest:
+        return False
+    at = rest.index("-method") if "-method" in rest else -1
+    return at < 0 or rest[at + 1 : at + 2] in (["get"], ["head"])
+
+
+def as_shell(line: str) -> str:
+    """The line with paths by slashes, escapes by backslashes, blocks as statements, and `echo` before a bare expression."""
+    line = line[:LONGEST]
+    out: list[str] = []
+    i, size, fresh = 0, len(line), True  # fresh: a statement may begin here
+    while i < size:
+        c = line[i]
+        if c in " \t\r":
+            out.append(" ")
+            i += 1
+        elif c in "\n;|&(){}":
+            out.append(";" if c in "{}" else c)
+            i += 1
+            fresh = c != ")" and (c != "&" or "&" in (line[i - 2 : i - 1], line[i : i + 1]))
+            while not fresh and c == "&" and line[i : i + 1] == " ":  # a lone one calls what follows it
+                i += 1
+        elif line.startswith("<#", i):
+            i = _after(line, "#>", i + 2)
+        elif c == "#" and (not i or line[i - 1] in " \t\n;|&(){}"):
+            end = line.find("\n", i)
+            i = size if end < 0 else end
+        elif fresh:
+            i, fresh = _statement(line, i, out)
+        else:
+            i = _piece(line, i, out)
+    return "".join(out)
+
+
+def _statement(line: str, i: int, out: list[str]) -> tuple[int, bool]:
+    """(where the first word of a statement ends, whether the statement is still to begin)."""
+    c = line[i]
+    if c in "'\"@0123456789-,+!" or (c == "`" and line[i + 1 : i + 2] == "\n"):
+        if c not in "`!":
+            out.append("echo ")
+            return _piece(line, i, out), False
+        return i + (2 if c == "`" else 1), True
+    if c == "$":
+        return _expression(line, i, out)
+    end = _end_of_word(line, i)
+    word = line[i:end]
+    if word.lower() in _KEYWORDS:
+        return end, True
+    if c == "[":
+        close = line.find("]", i)
+        member = line[close + 1 : end] if 0 < close < end else ""
+        if close > 0 and line[close + 1 : close + 2] in ("$", "(", "'", '"'):
+            return close + 1, True  # a cast
+        if member[:2] == "::" and (line[end : end + 1] != "(" or _answers(member[2:])):
+            out.append("echo ")
+    out.append(word.replace("\\", "/"))
+    return max(end, i + 1), False
+
+
+def _expression(line: str, i: int, out: list[str]) -> tuple[int, bool]:
+    """A statement that begins with a variable: an assignment is what stands right of it, a value is shown."""
+    end = line.find("}", i) + 1 if line.startswith("${", i) else i + 1
+    end = _end_of_word(line, max(end, i + 1))
+    word = line[i:end]
+    name, sign, value = word.partition("=")
+    if sign and name.rstrip("+-*?") and not value.startswith("="):
+        return i + len(name) + 1, True
+    rest = line[end : end + 40].lstrip(" ")
+    for sign in ("=", "+=", "-=", "??="):
+        if rest.startswith(sign) and not rest.startswith("=="):
+            return line.index(sign, end) + len(sign), True
+    if line[end : end + 1] != "(" or _answers(word.rpartition(".")[2]):
+        out.append("echo ")
+    out.append(word.replace("\\", "/"))
+    return end, False
+
+
+def _answers(member: str) -> bool:
+    return member.lower().startswith(tuple(_ANSWERS))
+
+
+def _end_of_word(line: str, i: int) -> int:
+    while i < len(line) and line[i] not in _WORD_ENDS:
+        i += 1
+    return i
+
+
+def _piece(line: str, i: int, out: list[str]) -> int:
+    """Copy what begins at `i`, translated; where it ends."""
+    c = line[i]
+    if c == "@" and line[i + 1 : i + 2] in ("'", '"') and line[i + 2 : i + 4].lstrip("\r")[:1] == "\n":
+        end = _after(line, "\n" + line[i + 1] + "@", i + 2)
+        out.append("'" + line[i + 2 : end - 2].strip().replace("'", '"') + "'")
+        return end
+    if c == "'":
+        end = _after(line, "'", i + 1)
+        out.append(line[i:end].replace("\\", "/"))
+        return end
+    if c == '"':
+        end = i + 1
+        while end < len(line) and line[end] != '"':
+            end += 2 if line[end] == "`" else 1
+        out.append(line[i : end + 1].replace("\\", "/").replace("`", "\\"))
+        return end + 1
+    if c == "`":
+        following = line[i + 1 : i + 2]
+        out.append(" " if following in "\r\n" else "\\" + following)
+        return i + 2
+    if line.startswith("*>", i):
+        out.append("&>")
+        return i + 2
+    end = i + 1
+    while end < len(line) and line[end] not in _WORD_ENDS and line[end] != "*":
+        end += 1
+    out.append(line[i:end].replace("\\", "/"))
+    return end
+
+
+def _after(line: str, mark: str, i: int) -> int:
+    end = line.find(mark, i)
+    return end + len(mark) if end >= 0 else len(line)
