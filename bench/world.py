@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 from timing import Prepare, Scene
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "plugin"))
+import host  # noqa: E402
+
 PAYLOADS = ROOT / "tests" / "payloads"
 SESSION = "e1ed4373-2897-434e-a19d-8c2881765fa5"
 
@@ -23,9 +26,8 @@ def payload(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def line(event: str, which: int = 0) -> str:
-    """The command that hooks.json registers for an event, as the client hands it to /bin/sh."""
-    document = json.loads((ROOT / "hooks" / "hooks.json").read_text(encoding="utf-8"))
-    return str(document["hooks"][event][which]["hooks"][0]["command"])
+    """The command that hooks.json registers for an event, as Claude Code hands it to /bin/sh."""
+    return str(host.hooks_of(ROOT)[event][which]["hooks"][0]["command"])
 
 
 class World:
@@ -53,14 +55,10 @@ class World:
 
     def send(self, body: dict[str, Any], which: int = 0) -> str:
         """One event through its registered line; what it printed."""
-        command = ["/bin/sh", "-c", line(body["hook_event_name"], which)]
-        sent = json.dumps(body).encode()
-        done = subprocess.run(
-            command, input=sent, capture_output=True, env=self.env, cwd=self.project, check=True
-        )
-        if done.stderr:
-            raise RuntimeError(done.stderr.decode())
-        return done.stdout.decode()
+        fired = host.run_line(line(body["hook_event_name"], which), body, self.env, self.project)
+        if fired.problem:
+            raise RuntimeError(fired.problem)
+        return fired.out
 
     def begin(self) -> World:
         """What every session has behind it: its start, a prompt, five turns of ordinary work, one of them failed."""

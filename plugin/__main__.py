@@ -1,4 +1,4 @@
-"""Which verbs does `python3 plugin` know, and with which options?"""
+"""The command line: the verbs of `python3 plugin`, their options, and the module that carries each out."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--config", metavar="FILE", help="a config file instead of the defaults")
     one.add_argument("--enforce", action="store_true", help="drop the calls that would have been denied")
 
-    one = verb("doctor", "doctor", "check the installation; each finding with its cure")
+    one = verb("doctor", "doctor.doctor", "check the installation; each finding with its cure")
     one.add_argument("--json", action="store_true", help="one JSON object instead of text")
     one.add_argument("--fix", action="store_true", help="mend what can be mended")
 
@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
         ("install", "put the hooks and commands in place"),
         ("uninstall", "take out exactly what was added"),
     ):
-        one = verb(name, "install", text)
+        one = verb(name, "installer", text)
         one.add_argument(
             "--scope", choices=("user", "project", "local"), default="user", help="default: user"
         )

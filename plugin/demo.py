@@ -1,4 +1,4 @@
-"""What does a runaway session look like? Plays one, and one that works, through the registered hook lines."""
+"""A runaway session and one that works, played through the registered hook lines."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Callable
 
-from matcher import fits
+from host import Called, Host, hooks_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,21 +32,12 @@ class Surprise(Exception):
     """Something came out otherwise than told."""
 
 
-class Outcome(NamedTuple):
-    """How one call ended: its output, whether it failed, the reason when it was denied, what the model was told after it."""
-
-    output: str
-    failed: bool
-    denied: str
-    told: str
-
-
 def demo(args: argparse.Namespace) -> int:
     """Play both sessions in a throw-away project; 1 if anything does not come out as told."""
     with _scene() as (project, env):
         try:
-            _runaway(Host(project, env, "demo-runaway"))
-            _working(Host(project, env, "demo-working"))
+            _runaway(_Session(project, env, "demo-runaway"))
+            _working(_Session(project, env, "demo-working"))
         except Surprise as surprise:
             print(f"\nThis did not come out as told: {surprise}", file=sys.stderr)
             print("`python3 plugin doctor` looks for the reason.", file=sys.stderr)
@@ -55,59 +46,36 @@ def demo(args: argparse.Namespace) -> int:
     return 0
 
 
-class Host:
-    """What Claude Code does around a tool call: fires the lines of hooks.json for it, runs it unless one denies."""
+class _Session:
+    """A session in the demo's project; a line that fails or complains ends the demo."""
 
-    def __init__(self, project: Path, env: dict[str, str], session: str) -> None:
-        self.project, self.session = project, session
-        self.env = {**env, "CLAUDE_CODE_SESSION_ID": session}
-        self.hooks = json.loads((ROOT / "hooks" / "hooks.json").read_text(encoding="utf-8"))["hooks"]
-        self.calls = 0
-        self.spoken = 0
+    def __init__(self, project: Path, env: dict[str, str], name: str) -> None:
+        self.project = project
+        self.host = Host(hooks_of(ROOT), project, env, name)
         (project / "test_total.py").write_text(TEST, encoding="utf-8")
         (project / "total.py").write_text(f"def total(numbers):\n    return {WRONG}\n", encoding="utf-8")
-        self.fire("SessionStart", "startup", source="startup")
-        self.prompt("make the test pass")
+        self.host.fire("SessionStart", source="startup")
+        self.host.prompt("make the test pass")
 
-    def prompt(self, text: str) -> None:
-        """A person's prompt."""
-        self.prompt_id = f"{self.session}-{time.monotonic_ns()}"
-        self.fire("UserPromptSubmit", "", prompt=text)
-
-    def command(self, name: str, arguments: str = "") -> str:
-        """A slash command of ours: what the person reads."""
-        text = f"/circuit-breaker:{name} {arguments}".strip()
-        details = {
-            "expansion_type": "slash_command",
-            "command_args": arguments,
-            "command_source": "plugin",
-            "prompt": text,
-        }
-        full = f"circuit-breaker:{name}"
-        answers = self.fire("UserPromptExpansion", full, command_name=full, **details)
-        return "\n".join(str(answer.get("reason", "")) for answer in answers)
-
-    def bash(self, command: str) -> Outcome:
+    def bash(self, command: str) -> Called:
         """A Bash call, really run in the project."""
 
         def run() -> tuple[bool, str]:
             done = subprocess.run(
                 ["/bin/sh", "-c", command],
                 cwd=self.project,
-                env=self.env,
+                env=self.host.env,
                 capture_output=True,
                 text=True,
                 check=False,
             )
             output = (done.stdout + done.stderr).strip()
-            return (
-                done.returncode != 0,
-                f"Exit code {done.returncode}\n{output}" if done.returncode else output,
-            )
+            failed = done.returncode != 0
+            return failed, f"Exit code {done.returncode}\n{output}" if failed else output
 
         return self._call("Bash", {"command": command}, run)
 
-    def edit(self, old: str, new: str) -> Outcome:
+    def edit(self, old: str, new: str) -> Called:
         """An Edit call, really done in the project."""
         path = self.project / "total.py"
 
@@ -117,116 +85,78 @@ class Host:
 
         return self._call("Edit", {"file_path": str(path), "old_string": old, "new_string": new}, run)
 
-    def _call(self, tool: str, tool_input: dict[str, Any], run: Any) -> Outcome:
-        self.calls += 1
-        call = {"tool_name": tool, "tool_input": tool_input, "tool_use_id": f"{self.session}-{self.calls}"}
-        decisions = [a.get("hookSpecificOutput", {}) for a in self.fire("PreToolUse", tool, **call)]
-        denied = next(
-            (d["permissionDecisionReason"] for d in decisions if d.get("permissionDecision") == "deny"), ""
-        )
-        failed, output = (False, denied) if denied else run()
-        if failed:
-            self.fire("PostToolUseFailure", tool, **call, error=output, is_interrupt=False, duration_ms=20)
-        answers = self.fire("PostToolBatch", "", tool_calls=[{**call, "tool_response": output}])
-        told = "\n".join(a.get("hookSpecificOutput", {}).get("additionalContext", "") for a in answers)
-        return Outcome(output, failed, denied, told.strip())
+    def _call(self, tool: str, given: dict[str, Any], run: Callable[[], tuple[bool, str]]) -> Called:
+        called = self.host.call(tool, given, run)
+        _expect(not self.host.problems, "; ".join(self.host.problems))
+        return called
 
-    def fire(self, event: str, subject: str, **fields: Any) -> list[dict[str, Any]]:
-        """Run the registered lines of an event with /bin/sh, as the client does; the JSON objects they answer with."""
-        body = {
-            "session_id": self.session,
-            "transcript_path": str(self.project / "transcript.jsonl"),
-            "cwd": str(self.project),
-            "permission_mode": "default",
-            "hook_event_name": event,
-            **({} if event == "SessionStart" else {"prompt_id": self.prompt_id}),
-            **fields,
-        }
-        answers = []
-        for group in self.hooks.get(event, []):
-            if not fits(group.get("matcher", ""), subject):
-                continue
-            for hook in group["hooks"]:
-                done = subprocess.run(
-                    ["/bin/sh", "-c", hook["command"]],
-                    input=json.dumps(body),
-                    cwd=self.project,
-                    env=self.env,
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                )
-                complaint = done.stderr.strip().rpartition("\n")[2]
-                _expect(
-                    done.returncode == 0, f"the {event} hook ended with code {done.returncode}: {complaint}"
-                )
-                _expect(not complaint, f"the {event} hook complained: {complaint}")
-                if done.stdout.strip():
-                    self.spoken += 1
-                    answers.append(json.loads(done.stdout))
-        return answers
+    @property
+    def spoken(self) -> int:
+        """How often a line said anything at all."""
+        return sum(bool(fired.answer) for fired in self.host.fired)
 
     def state(self) -> str:
-        """The state of the failing check's circuit, as /circuit-status tells it."""
-        text = self.command("circuit-status", "--json")
-        self.spoken -= 1
+        """The state of the failing check's circuit, as /circuit-status shows it."""
+        text = self.host.command("circuit-breaker:circuit-status", "--json")
+        _expect("{" in text, f"/circuit-status answered {text or 'nothing'}")
+        self.host.fired.pop()
         document = json.loads(text[text.index("{") : text.rindex("}") + 1])
         return str(document["circuits"]["tool_failure"]["state"])
 
 
-def _runaway(host: Host) -> None:
+def _runaway(session: _Session) -> None:
     _say("\nA session that runs away: the test fails, and the model just runs it again.\n")
     for number in (1, 2, 3):
-        outcome = host.bash(CHECK)
+        called = session.bash(CHECK)
         _show(number, CHECK, "failed")
-        _expect(outcome.failed and not outcome.denied, f"run {number} should have failed by itself")
+        _expect(called.failed and not called.denied, f"run {number} should have failed by itself")
         _expect(
-            bool(outcome.told) == (number == 3),
-            f"after run {number} the model was told: {outcome.told or 'nothing'}",
+            bool(called.warned) == (number == 3),
+            f"after run {number} the warning was: {called.warned or 'nothing'}",
         )
-    _quote("The model is told", outcome.told)
-    _expect(host.state() == "OPEN", f"the circuit is {host.state()} after three failures, not OPEN")
+    _quote("Claude is warned", called.warned)
+    _expect(session.state() == "OPEN", f"the circuit is {session.state()} after three failures, not OPEN")
     _say("    The circuit is OPEN.\n")
 
-    outcome = host.bash(CHECK)
+    called = session.bash(CHECK)
     opened = time.monotonic()
-    _expect(bool(outcome.denied), "the fourth run was let through")
+    _expect(bool(called.denied), "the fourth run was let through")
     _show(4, CHECK, "denied")
-    _quote("The model reads", outcome.denied)
+    _quote("Claude reads", called.denied)
 
-    other = host.bash("ls")
+    other = session.bash("ls")
     _expect(not other.denied and "total.py" in other.output, "other work was held up")
     _show(5, "ls", "done")
     _say("    Everything else goes on.\n")
 
-    _expect(not host.edit(WRONG, RIGHT).denied, "the repair was held up")
+    _expect(not session.edit(WRONG, RIGHT).denied, "the repair was held up")
     _show(6, f"edit total.py: {WRONG} becomes {RIGHT}", "done")
     wait = max(0.0, opened + COOLDOWN + 0.5 - time.monotonic())
     _say(f"    The model has changed course. The cooldown runs for {COOLDOWN:.0f} seconds ...")
     time.sleep(wait)
-    outcome = host.bash(CHECK)
-    _expect(not outcome.denied, "the probe was denied")
-    _expect(outcome.output == "ok", f"the repaired test says {outcome.output}")
+    called = session.bash(CHECK)
+    _expect(not called.denied, "the probe was denied")
+    _expect(called.output == "ok", f"the repaired test says {called.output}")
     _show(7, CHECK, "passed")
-    _expect(host.state() == "CLOSED", f"the circuit is {host.state()} after a good probe, not CLOSED")
+    _expect(session.state() == "CLOSED", f"the circuit is {session.state()} after a good probe, not CLOSED")
     _say("    One call went through as the probe, and it passed: the circuit is CLOSED.\n")
-    _expect(not host.bash(CHECK).denied, "the circuit is closed, and yet the call was denied")
+    _expect(not session.bash(CHECK).denied, "the circuit is closed, and yet the call was denied")
     _show(8, CHECK, "passed")
 
 
-def _working(host: Host) -> None:
+def _working(session: _Session) -> None:
     _say("\nThe same work done well: each failure is followed by a change.\n")
-    quiet = host.spoken
+    quiet = session.spoken
     for number, (old, new) in enumerate(((WRONG, WORSE), (WORSE, RIGHT))):
-        _expect(host.bash(CHECK).failed, "the test passed too early")
+        _expect(session.bash(CHECK).failed, "the test passed too early")
         _show(2 * number + 1, CHECK, "failed")
-        host.edit(old, new)
+        session.edit(old, new)
         _show(2 * number + 2, f"edit total.py: {old} becomes {new}", "done")
-    outcome = host.bash(CHECK)
-    _expect(outcome.output == "ok", f"the repaired test says {outcome.output}")
+    called = session.bash(CHECK)
+    _expect(called.output == "ok", f"the repaired test says {called.output}")
     _show(5, CHECK, "passed")
-    _expect(host.spoken == quiet, "a hook spoke to a session that works")
-    _expect(host.state() == "CLOSED", f"the circuit is {host.state()} though nothing looped")
+    _expect(session.spoken == quiet, "a hook spoke to a session that works")
+    _expect(session.state() == "CLOSED", f"the circuit is {session.state()} though nothing looped")
     _say("    No hook said a word.")
 
 

@@ -1,4 +1,4 @@
-"""How is a distribution made that needs no pip? `make dist`: the plugin and both packages, with their licences, in one zip."""
+"""A distribution that needs no pip (`make dist`): the plugin and both packages, with their licences, in one zip."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ def main(arguments: list[str]) -> int:
     """Write the distribution into the folder named, else into dist/; 1 when the packages could not be fetched."""
     import json
 
-    import runtime
+    from install import bundle
 
     version = json.loads((ROOT / "plugin.json").read_text(encoding="utf-8"))["version"]
     target = Path(arguments[0] if arguments else ROOT / "dist") / f"circuit-breaker-{version}.zip"
     target.parent.mkdir(parents=True, exist_ok=True)
-    entries = runtime.contents(ROOT)
+    entries = bundle.contents(ROOT)
     for pattern in MORE:
         entries.update({path.relative_to(ROOT).as_posix(): path.read_bytes() for path in ROOT.glob(pattern)})
     with tempfile.TemporaryDirectory() as folder:
         lock = Path(folder) / "lock"
-        lock.write_text(oldest(entries[runtime.LOCK].decode("utf-8")), encoding="utf-8")
-        why = runtime.fetch(Path(folder), lock, seconds=120)
+        lock.write_text(oldest(entries[bundle.LOCK].decode("utf-8")), encoding="utf-8")
+        why = bundle.fetch(Path(folder), lock, seconds=120)
         if why:
             print(f"dist: the packages could not be fetched: {why}", file=sys.stderr)
             return 1
-        entries.update(runtime.packages_below(Path(folder)))
+        entries.update(bundle.packages_below(Path(folder)))
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(entries):
             info = zipfile.ZipInfo(f"circuit-breaker-{version}/{name}", DATE)

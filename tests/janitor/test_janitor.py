@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from homes import DAY, Home, aged, lines, wait_for
 
+from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import DEFAULTS, build
 from circuit_breaker.janitor import archives, background, notes, session_start
-from circuit_breaker.runtime import files
+from circuit_breaker.runtime import files, incidents, store
 
 
 @pytest.fixture(params=[False, True], ids=["home apart", "home is the runtime folder"])
@@ -119,11 +120,31 @@ def test_rotations_within_one_second_do_not_overwrite_each_other(home: Home, moc
 
 
 def test_twenty_session_archives_are_kept(home: Home) -> None:
-    for n in range(23):
+    for n in range(8, 23):
+        home.write(f"archives/sessions/session_{n:02d}_state.20260101T{23 - n:06d}Z.json", {"n": n})
+    (home.path / "archives").chmod(0o700)
+    for n in range(8):
         home.write(f"session_{n:02d}_state.json", {"n": n}, age=8 * DAY + n)
     home.start()
     kept = sorted(json.loads(a.read_text())["n"] for a in home.archives("sessions"))
     assert kept == list(range(20))
+
+
+def test_round_that_archives_more_than_the_limit_removes_none_of_it_for_a_week(home: Home) -> None:
+    for n in range(50):
+        home.write(f"session_{n:02d}_state.json", {"n": n}, age=8 * DAY + n)
+    said = home.start()
+    assert len(home.archives("sessions")) == 50
+    assert said.startswith("[memory_cleanup] Archived 50 session files (")
+    assert "30 archives beyond the limit will be removed after 7 days." in said
+    for days in (1, 6.9):
+        home.ahead = days * DAY
+        home.write(f"session_{days}_state.json", {"n": 99}, age=8 * DAY)
+        home.start()
+        assert len(home.archives("sessions")) == 50 + (1 if days == 1 else 2)
+    home.ahead = 7.1 * DAY
+    assert "Removed 32 archives beyond the limit" in home.start()
+    assert len(home.archives("sessions")) == 20
 
 
 def test_running_session_and_what_was_written_within_the_hour_are_left_alone(home: Home) -> None:
@@ -316,7 +337,7 @@ def test_old_sessions_are_forgotten_and_the_running_one_and_young_ones_are_not(h
 def test_markers_without_a_session_go_and_others_stay(home: Home) -> None:
     armed = home.runtime / "armed"
     armed.mkdir()
-    (home.runtime / "sessions" / "lives").mkdir(parents=True)
+    (home.runtime / "sessions" / "lives").mkdir(parents=True)  # an event a moment ago
     for name, text in {
         "lives": "lives/main.json\n",
         "gone": "gone/main.json\n",
@@ -328,6 +349,40 @@ def test_markers_without_a_session_go_and_others_stay(home: Home) -> None:
     (armed / "fresh").write_text("fresh/main.json\n")
     home.start(session="me")
     assert {p.name for p in armed.iterdir()} == {"lives", "me", "fresh"}
+
+
+def test_session_without_events_for_an_hour_is_no_longer_open(home: Home) -> None:
+    opened = {
+        "v": store.VERSION,
+        "circuits": {"tool_failure:Bash make": list(open_circuit().__dict__.values())},
+    }
+    for name in ("quiet", "busy", "me"):
+        folder = home.runtime / "sessions" / name
+        folder.mkdir(parents=True)
+        (folder / "session.json").write_text(json.dumps({"v": store.VERSION, "home": str(home.path)}))
+        (folder / "main.json").write_text(json.dumps(opened))
+        (home.runtime / "armed").mkdir(exist_ok=True)
+        (home.runtime / "armed" / name).write_text(f"{name}/main.json\n")
+    incidents.publish(home.places)
+    home.start(session="me")
+    assert open_sessions(home) == {"quiet", "busy", "me"}
+    for name in ("quiet", "busy", "me"):
+        aged(home.runtime / "armed" / name, 3700)
+        aged(home.runtime / "sessions" / name, 3700 if name != "busy" else 3500)
+    home.start(session="me")
+    assert open_sessions(home) == {"busy", "me"}
+    assert (home.runtime / "sessions" / "quiet" / "main.json").exists()  # it may still go on
+
+
+def open_circuit() -> model.Circuit:
+    return model.Circuit(rule="tool_failure", subject="Bash make", state=model.OPEN, opened_at=time.time())
+
+
+def open_sessions(home: Home) -> set[str]:
+    published = json.loads((home.path / "circuit_breaker_state.json").read_text())
+    armed = {path.name for path in (home.runtime / "armed").iterdir()}
+    assert {row["session"] for row in published["circuits"]} == armed
+    return armed
 
 
 def test_scraps_of_killed_processes_go_and_those_of_living_ones_stay(home: Home) -> None:

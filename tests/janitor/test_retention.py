@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from circuit_breaker.breaker.config import DEFAULTS
 from circuit_breaker.janitor import retention
@@ -160,9 +163,22 @@ def test_twenty_session_archives_are_kept(there: int, gone: int) -> None:
 def test_of_archives_made_at_one_moment_those_of_the_oldest_files_go() -> None:
     found = sessions({f"s{n:02d}": 8 * DAY + n for n in range(25)})
     made = plan(found)
-    assert sum(a.do == "archive" for a in made.actions) == 25
-    gone = [a.name for a in made.actions if a.do == "prune"]
-    assert gone == [f"sessions/session_s{n}_state.{MOMENT}.json" for n in range(24, 19, -1)]
+    assert (sum(a.do == "archive" for a in made.actions), made.spared) == (25, 5)
+    assert not [a for a in made.actions if a.do == "prune"]
+    arrived = retention.Found()
+    for action in made.actions:
+        arrived.archives[action.into] = retention.Archive(action.into, 1, action.info.st_mtime, True, False)
+    assert retention.prunings(arrived, LIMITS, NOW + 6.9 * DAY, []) == ([], 5)
+    gone, spared = retention.prunings(arrived, LIMITS, NOW + 8 * DAY, [])
+    assert [a.name for a in gone] == [f"sessions/session_s{n}_state.{MOMENT}.json" for n in range(24, 19, -1)]
+    assert spared == 0
+
+
+@given(st.integers(0, 2**33))
+def test_time_of_an_archive_is_what_the_calendar_says(seconds: int) -> None:
+    assert retention.arrival(time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))) == seconds
+    assert retention.arrival(time.strftime("%Y%m%dT%H%M%SZ-02", time.gmtime(seconds))) == seconds
+    assert retention.arrival(time.strftime("%Y%m%d_%H%M%S", time.gmtime(seconds))) == 0.0
 
 
 def test_scrap_goes_after_an_hour() -> None:

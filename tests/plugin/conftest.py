@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-import runtime
+from install import bundle
 from plugin.people import Person
 
 
@@ -21,5 +21,5 @@ def person(tmp_path, monkeypatch, mocker):
         "CLAUDE_PROJECT_DIR", str(someone.project)
     )  # whatever lies above the folder of the tests
     monkeypatch.chdir(someone.project)
-    mocker.patch.object(runtime, "fetch", return_value="no network")
+    mocker.patch.object(bundle, "fetch", return_value="no network")
     return someone

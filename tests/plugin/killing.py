@@ -20,8 +20,8 @@ VERB, SCOPE, FOLDER, ROOT = sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sy
 SAMPLED = {".new/": 10, ".old/": 3}  # of the steps in the folders that no session looks at, one in so many
 sys.path[:0] = [str(ROOT / "lib"), str(ROOT / "plugin")]
 
-import install  # noqa: E402
-import removal  # noqa: E402
+import installer  # noqa: E402
+from install import apply  # noqa: E402
 
 MACHINE = FOLDER / "machine"
 HOME, PROJECT = MACHINE / "home", MACHINE / "project"
@@ -59,10 +59,10 @@ def in_child(verb: str, kill_at: int = 0) -> int:
 
 def run(verb: str) -> int:
     if verb != "uninstall":
-        install.SOURCE = older(FOLDER / "older") if verb == "older" else ROOT
-        install.again(SCOPE)
+        apply.SOURCE = older(FOLDER / "older") if verb == "older" else ROOT
+        apply.install_again(SCOPE)
         return 0
-    return removal.uninstall(argparse.Namespace(scope=SCOPE, dry_run=False, purge=False, json=True))
+    return installer.uninstall(argparse.Namespace(scope=SCOPE, dry_run=False, purge=False, json=True))
 
 
 def older(folder: Path) -> Path:

@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import install
+import installer
+from install import apply, scopes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,12 +37,12 @@ class Person:
         self.state = self.home / ".local" / "state" / "claude-circuit-breaker"
 
     def install(self, scope: str = "user", **options: bool) -> None:
-        """What `install` does before doctor looks at it; raises plan.Stopped."""
-        chosen = install.scopes.scope(scope, os.environ, os.getcwd())
-        install.put_in(chosen, options.get("migrate", False), options.get("claude_md", False), quiet=True)
+        """What `install` does before doctor looks at it; raises changes.Obstacle."""
+        chosen = scopes.scope(scope, os.environ, os.getcwd())
+        apply.put_in(chosen, options.get("migrate", False), options.get("claude_md", False), quiet=True)
 
     def uninstall(self, scope: str = "user", purge: bool = False, dry_run: bool = False) -> int:
-        return install.uninstall(argparse.Namespace(scope=scope, dry_run=dry_run, purge=purge, json=False))
+        return installer.uninstall(argparse.Namespace(scope=scope, dry_run=dry_run, purge=purge, json=False))
 
     def tree(self) -> dict[str, bytes | None]:
         """Every file and folder of the machine."""

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import settings
 from hypothesis import strategies as st
+from install import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 HOOKS = json.loads((ROOT / "hooks" / "hooks.json").read_text())
-OURS = settings.registrations(HOOKS, "/home/somebody/.local/share/claude-circuit-breaker")
+OURS = settings.our_groups(HOOKS, "/home/somebody/.local/share/claude-circuit-breaker")
 LINES = sum(len(group["hooks"]) for groups in OURS.values() for group in groups)
 
 # Other people's hooks, on our events and on others, with our matchers and with their own.

@@ -33,7 +33,7 @@ def test_demo_shows_the_loop_stopped_let_through_again_and_good_work_untouched(t
     assert (done.returncode, done.stderr) == (0, "")
     told = [
         done.stdout.index(word)
-        for word in ("The model is told", "OPEN", "denied", "The model reads", "probe", "CLOSED", "done well")
+        for word in ("Claude is warned", "OPEN", "denied", "Claude reads", "probe", "CLOSED", "done well")
     ]
     assert told == sorted(told)
     assert max(map(len, done.stdout.splitlines())) <= 80

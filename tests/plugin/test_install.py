@@ -10,11 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import install
-import plan
 import pytest
-import receipt
-import runtime
+from install import apply, bundle, disk, receipt
+from install.changes import Obstacle
 from plugin.people import Person, plugin
 from plugin.settings_documents import LINES, NASTY, REFUSED
 
@@ -59,7 +57,7 @@ def test_a_second_install_changes_no_byte(person, scope):
 def test_what_cannot_be_read_is_refused_with_its_place_and_not_touched(person, name):
     person.settings.write_bytes(REFUSED[name][0])
     before = person.tree()
-    with pytest.raises(plan.Stopped, match=REFUSED[name][1]):
+    with pytest.raises(Obstacle, match=REFUSED[name][1]):
         person.install()
     assert person.tree() == before
 
@@ -111,28 +109,28 @@ def test_a_read_only_settings_file_is_taken_at_its_word(person):
     person.settings.write_text("{}\n")
     person.settings.chmod(0o444)
     before = person.tree()
-    with pytest.raises(plan.Stopped, match="read-only"):
+    with pytest.raises(Obstacle, match="read-only"):
         person.install()
     assert person.tree() == before
 
 
 def test_settings_that_change_under_our_hands_are_left_alone(person, mocker):
     person.settings.write_text("{}\n")
-    place = install._place
+    place = apply._put_files
 
     def meanwhile(*arguments):
         person.settings.write_text('{"model": "opus"}\n')
         return place(*arguments)
 
-    mocker.patch.object(install, "_place", meanwhile)
-    with pytest.raises(plan.Stopped, match="changed while install was running"):
+    mocker.patch.object(apply, "_put_files", meanwhile)
+    with pytest.raises(Obstacle, match="changed while install was running"):
         person.install()
     assert person.settings.read_text() == '{"model": "opus"}\n'
 
 
 def test_a_full_disk_leaves_the_settings_whole(person, mocker):
     person.settings.write_text('{"model": "opus"}\n')
-    mocker.patch.object(install.disk.os, "fsync", side_effect=OSError(28, "No space left on device"))
+    mocker.patch.object(disk.os, "fsync", side_effect=OSError(28, "No space left on device"))
     with pytest.raises(OSError, match="No space"):
         person.install()
     assert person.settings.read_text() == '{"model": "opus"}\n'
@@ -144,7 +142,7 @@ def test_a_full_disk_leaves_the_settings_whole(person, mocker):
 
 def test_a_plugin_enabled_through_the_client_stops_the_installer(person):
     person.settings.write_text('{"enabledPlugins": {"circuit-breaker@circuit-breaker": true}}')
-    with pytest.raises(plan.Stopped, match="enabled through the client"):
+    with pytest.raises(Obstacle, match="enabled through the client"):
         person.install()
     person.settings.write_text(
         '{"enabledPlugins": {"circuit-breaker@circuit-breaker": false, "other@x": true}}'
@@ -158,7 +156,7 @@ def test_a_plugin_enabled_through_the_client_stops_the_installer(person):
 def test_a_second_scope_stops_the_installer(person, first, second):
     person.install(first)
     before = person.tree()
-    with pytest.raises(plan.Stopped, match=f"--scope {first}"):
+    with pytest.raises(Obstacle, match=f"--scope {first}"):
         person.install(second)
     assert person.tree() == before
 
@@ -168,7 +166,7 @@ def test_a_second_scope_stops_the_installer(person, first, second):
 
 def older_source(folder):
     """A version before this one: another number, a file less, a file more, lines that were registered otherwise."""
-    for name in runtime.contents(ROOT):
+    for name in bundle.contents(ROOT):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     (folder / "plugin.json").write_text(
@@ -187,10 +185,10 @@ def test_an_update_leaves_only_the_new_version_and_uninstall_still_gives_the_fir
 ):
     person.settings.write_bytes(NASTY[name])
     before = person.tree()
-    monkeypatch.setattr(install, "SOURCE", older_source(tmp_path / "older"))
+    monkeypatch.setattr(apply, "SOURCE", older_source(tmp_path / "older"))
     person.install()
     assert all("# older" in line for line in person.lines() if "circuit-breaker" in line)
-    monkeypatch.setattr(install, "SOURCE", ROOT)
+    monkeypatch.setattr(apply, "SOURCE", ROOT)
     person.install()
     assert not any("# older" in line for line in person.lines())
     assert not (person.root / "lib" / "circuit_breaker" / "gone.py").exists()
@@ -203,7 +201,7 @@ def test_an_update_leaves_only_the_new_version_and_uninstall_still_gives_the_fir
 @pytest.mark.slow
 def test_lines_that_run_while_it_is_updated_never_fail_and_never_deny(person, tmp_path, monkeypatch):
     sources = [older_source(tmp_path / "older"), ROOT]
-    monkeypatch.setattr(install, "SOURCE", sources[0])
+    monkeypatch.setattr(apply, "SOURCE", sources[0])
     person.install()
     env = {**person.env, "CIRCUIT_BREAKER_HOME": str(tmp_path / "breaker"), "CLAUDE_CODE_SESSION_ID": "s"}
     body = json.dumps(
@@ -229,18 +227,18 @@ def test_lines_that_run_while_it_is_updated_never_fail_and_never_deny(person, tm
         for _ in range(2)
     ]
     for number in range(20):
-        install.SOURCE = sources[number % 2 ^ 1]
+        apply.SOURCE = sources[number % 2 ^ 1]
         person.install()
     (tmp_path / "enough").touch()
     assert [process.communicate()[0] for process in running] == ["", ""]
 
 
 def test_files_of_other_people_in_the_folder_survive_an_update_and_the_removal(person, tmp_path, monkeypatch):
-    monkeypatch.setattr(install, "SOURCE", older_source(tmp_path / "older"))
+    monkeypatch.setattr(apply, "SOURCE", older_source(tmp_path / "older"))
     person.install()
     (person.root / "config.json").write_text("{}")
     (person.root / "lib" / "theirs.txt").write_text("mine")
-    monkeypatch.setattr(install, "SOURCE", ROOT)
+    monkeypatch.setattr(apply, "SOURCE", ROOT)
     person.install()
     assert (person.root / "config.json").read_text() == "{}"
     assert (person.root / "lib" / "theirs.txt").read_text() == "mine"
@@ -269,7 +267,7 @@ def test_half_an_installation_is_repaired_by_installing_again(person):
 def test_without_its_receipt_an_installation_is_still_taken_over(person, damage):
     person.settings.write_text('{\n  "model": "opus"\n}\n')
     person.install()
-    path = person.root / receipt.NAME
+    path = person.root / receipt.RECEIPT
     path.unlink() if damage == "gone" else path.write_text('{"schema": 1')
     person.install()
     assert len(person.lines()) == LINES
@@ -294,7 +292,7 @@ def test_a_backup_outlives_an_uninstall_that_did_not_bring_its_bytes_back(person
 def test_another_scope_in_the_same_folder_stops_the_installer_even_without_its_registrations(person):
     person.install("project")
     (person.project / ".claude" / "settings.json").write_text("{}")
-    with pytest.raises(plan.Stopped, match="--scope project"):
+    with pytest.raises(Obstacle, match="--scope project"):
         person.install("local")
     assert person.uninstall("local") == 1
     person.install("project")
@@ -321,7 +319,7 @@ def test_a_link_in_place_of_the_installation_is_refused(person, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     person.root.symlink_to(tmp_path / "elsewhere")
     before = person.tree()
-    with pytest.raises(plan.Stopped, match="is a link"):
+    with pytest.raises(Obstacle, match="is a link"):
         person.install()
     assert person.tree() == before
 
@@ -349,7 +347,7 @@ def test_a_link_in_place_of_the_installation_is_refused(person, tmp_path):
 def test_a_receipt_that_makes_no_sense_stops_the_removal_and_not_the_repair(person, change):
     person.settings.write_text('{"model": "opus"}')
     person.install()
-    path = person.root / receipt.NAME
+    path = person.root / receipt.RECEIPT
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     assert person.uninstall() == 1
     person.install()
@@ -373,7 +371,7 @@ def test_a_command_of_the_same_name_is_not_overwritten_but_put_aside_with_consen
     mine.parent.mkdir()
     mine.write_text("my own reset\n")
     before = person.tree()
-    with pytest.raises(plan.Stopped, match="not ours"):
+    with pytest.raises(Obstacle, match="not ours"):
         person.install()
     assert mine.read_text() == "my own reset\n"
     person.install(migrate=True)
@@ -428,9 +426,7 @@ OLDER = (
 def test_the_older_system_is_shown_replaced_with_consent_and_given_back(person):
     person.settings.write_bytes(OLDER)
     before = person.tree()
-    with pytest.raises(
-        plan.Stopped, match=r"(?s)PostToolUse: python3 ~.*PreToolUse: \.claude/hooks.*--migrate"
-    ):
+    with pytest.raises(Obstacle, match=r"(?s)PostToolUse: python3 ~.*PreToolUse: \.claude/hooks.*--migrate"):
         person.install()
     assert person.settings.read_bytes() == OLDER
     person.install(migrate=True)
@@ -477,8 +473,8 @@ def test_a_projects_installation_lies_in_it_and_names_no_path_of_this_machine(pe
     person.install(scope)
     root = person.project / ".claude" / "circuit-breaker"
     name = {"project": "settings.json", "local": "settings.local.json"}[scope]
-    assert (root / receipt.NAME).is_file()
-    for path in [root / receipt.NAME, root.parent / name]:
+    assert (root / receipt.RECEIPT).is_file()
+    for path in [root / receipt.RECEIPT, root.parent / name]:
         assert str(person.home.parent) not in path.read_text()
     assert all(
         "$CLAUDE_PROJECT_DIR/.claude/circuit-breaker" in line for line in person.lines(root.parent / name)
@@ -503,7 +499,7 @@ def test_what_a_team_commits_is_the_installation_and_the_config_and_nothing_else
     cache.mkdir()
     (cache / "x.pyc").write_text("")
     seen = set(git("status", "--porcelain", "-uall", "--no-renames").split())
-    for name in receipt.load(person.project / ".claude" / "circuit-breaker")["files"]:
+    for name in receipt.load_receipt(person.project / ".claude" / "circuit-breaker")["files"]:
         assert f".claude/circuit-breaker/{name}" in seen, name
     assert ".claude/memory/circuit_breaker_config.json" in seen
     assert not any("state.json" in name or "pyc" in name for name in seen)
@@ -540,7 +536,7 @@ def test_a_hostile_receipt_reaches_nothing_outside_the_installation(person):
     root = person.project / ".claude" / "circuit-breaker"
     for name in ("precious.txt", "empty"):
         (person.home / name).mkdir() if name == "empty" else (person.home / name).write_text("mine")
-    kept = json.loads((root / receipt.NAME).read_text())
+    kept = json.loads((root / receipt.RECEIPT).read_text())
     (root / "link").symlink_to(person.home)
     kept["files"].update(
         {"../../../home/precious.txt": "x", str(person.home / "precious.txt"): "x", "link/precious.txt": "x"}
@@ -549,7 +545,7 @@ def test_a_hostile_receipt_reaches_nothing_outside_the_installation(person):
     kept["settings"]["backup"] = "../../../../precious.txt"
     kept["backups"] = ["../../../../precious.txt"]
     kept["commands"]["../../../home/precious.txt"] = {"sum": "x", "backup": None}
-    (root / receipt.NAME).write_text(json.dumps(kept))
+    (root / receipt.RECEIPT).write_text(json.dumps(kept))
     person.uninstall("project")
     assert (person.home / "precious.txt").read_text() == "mine"
     assert (person.home / "empty").is_dir()
@@ -682,7 +678,7 @@ def test_uninstall_without_an_installation_is_no_error_and_changes_nothing(perso
 
 def test_the_clone_may_go_and_the_installed_copy_takes_itself_out(person, tmp_path):
     clone = tmp_path / "clone"
-    for name in runtime.contents(ROOT):
+    for name in bundle.contents(ROOT):
         (clone / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, clone / name)
     before = person.tree()
@@ -760,7 +756,7 @@ def test_missing_packages_are_no_reason_to_fail(person, capsys):
 )
 def test_killed_at_any_step_every_session_still_works_and_installing_again_repairs_it(tmp_path, verb, scope):
     source = tmp_path / "source"
-    for name in runtime.contents(ROOT):
+    for name in bundle.contents(ROOT):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, source / name)
     script = str(Path(__file__).with_name("killing.py"))

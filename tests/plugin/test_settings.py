@@ -6,21 +6,20 @@ import copy
 import json
 import re
 
-import jsontext
 import pytest
-import settings
 from hypothesis import given
+from install import jsontext, settings
 from plugin.settings_documents import NASTY, OURS, REFUSED, documents, laid_out, styles
 
 
 def decode(name):
-    return jsontext.decode(NASTY[name])[1]
+    return jsontext.decode_text(NASTY[name])[1]
 
 
 @given(documents())
 def test_merging_twice_is_merging_once(document):
-    once = settings.merge(document, OURS).document
-    twice = settings.merge(once, OURS)
+    once = settings.with_ours(document, OURS).document
+    twice = settings.with_ours(once, OURS)
     assert twice.document == once
     assert twice.made == []
 
@@ -28,15 +27,15 @@ def test_merging_twice_is_merging_once(document):
 @given(documents())
 def test_removing_what_was_merged_gives_the_document_back_with_its_order(document):
     before = copy.deepcopy(document)
-    merged = settings.merge(document, OURS)
+    merged = settings.with_ours(document, OURS)
     assert document == before, "merge changed its argument"
-    back = settings.remove(merged.document, OURS, merged.made)
+    back = settings.without_ours(merged.document, OURS, merged.made)
     assert json.dumps(back) == json.dumps(before)
 
 
 @given(documents())
 def test_every_line_of_ours_stands_there_exactly_once_and_everybody_elses_still(document):
-    merged = settings.merge(document, OURS).document
+    merged = settings.with_ours(document, OURS).document
     assert set(settings.present(merged, OURS).values()) == {1}
     for key, value in document.items():
         if key != "hooks":
@@ -47,26 +46,26 @@ def test_every_line_of_ours_stands_there_exactly_once_and_everybody_elses_still(
 
 @given(documents())
 def test_what_was_added_is_told_by_its_form_when_the_receipt_is_lost(document):
-    merged = settings.merge(document, OURS).document
-    left = settings.remove(merged, None, None)
+    merged = settings.with_ours(document, OURS).document
+    left = settings.without_ours(merged, None, None)
     assert set(settings.present(left, OURS).values()) == {0}
-    assert settings.merge(left, OURS).document["hooks"].keys() >= OURS.keys()
+    assert settings.with_ours(left, OURS).document["hooks"].keys() >= OURS.keys()
 
 
 @given(documents(), styles())
 def test_text_says_what_the_document_says_and_comes_back_byte_for_byte(document, style):
     text = laid_out(document, style)
-    merged = settings.merge(document, OURS)
+    merged = settings.with_ours(document, OURS)
     after = jsontext.rewrite(text, merged.document)
-    assert jsontext.parse(after) == merged.document
+    assert jsontext.parse_strictly(after) == merged.document
     assert jsontext.rewrite(after, merged.document) == after
-    assert jsontext.rewrite(after, settings.remove(merged.document, OURS, merged.made)) == text
+    assert jsontext.rewrite(after, settings.without_ours(merged.document, OURS, merged.made)) == text
 
 
 @given(documents(), styles())
 def test_text_keeps_its_newlines_its_end_and_every_line_that_was_there(document, style):
     text = laid_out(document, style)
-    after = jsontext.rewrite(text, settings.merge(document, OURS).document)
+    after = jsontext.rewrite(text, settings.with_ours(document, OURS).document)
     if style["newline"] == "\r\n" and "\n" in text.strip():
         assert "\n" not in after.strip().replace("\r\n", "")
     assert after[len(after.rstrip()) :] == text[len(text.rstrip()) :]
@@ -81,23 +80,23 @@ def test_text_keeps_its_newlines_its_end_and_every_line_that_was_there(document,
 def test_any_text_can_be_made_to_say_any_other_document_whose_lists_grow_at_the_end(one, other, style):
     text = laid_out(one, style)
     target = {**one, **{key: value for key, value in other.items() if key not in one}}
-    assert jsontext.parse(jsontext.rewrite(text, target)) == target
+    assert jsontext.parse_strictly(jsontext.rewrite(text, target)) == target
 
 
 @pytest.mark.parametrize("name", NASTY)
 def test_nasty_text_survives_in_every_byte_that_is_not_ours(name):
     text = decode(name)
-    document = settings.read(text)
-    settings.check(text, document)
-    merged = settings.merge(document, OURS)
+    document = settings.settings_of(text)
+    settings.check_shape(text, document)
+    merged = settings.with_ours(document, OURS)
     after = jsontext.rewrite(text, merged.document)
     assert json.loads(after) == merged.document
     kept = iter(after)
     assert all(letter in kept for letter in text if not letter.isspace()), (
         "a byte went missing, or changed its place"
     )
-    back = jsontext.rewrite(after, settings.remove(merged.document, OURS, merged.made))
-    assert json.dumps(settings.read(back)) == json.dumps(document)
+    back = jsontext.rewrite(after, settings.without_ours(merged.document, OURS, merged.made))
+    assert json.dumps(settings.settings_of(back)) == json.dumps(document)
     roomy = "room" in name or "two lines" in name or not text.strip()
     assert roomy or back == text
 
@@ -107,15 +106,17 @@ def test_what_the_client_would_skip_is_refused_with_its_place(name):
     data, says = REFUSED[name]
 
     def take_in():
-        text = jsontext.decode(data)[1]
-        settings.check(text, settings.read(text))
+        text = jsontext.decode_text(data)[1]
+        settings.check_shape(text, settings.settings_of(text))
 
     with pytest.raises(jsontext.Unreadable, match=says):
         take_in()
 
 
 def test_indentation_of_the_neighbours_is_taken_up():
-    after = jsontext.rewrite(decode("tabs"), settings.merge(settings.read(decode("tabs")), OURS).document)
+    after = jsontext.rewrite(
+        decode("tabs"), settings.with_ours(settings.settings_of(decode("tabs")), OURS).document
+    )
     assert '\n\t\t"Stop": [\n\t\t\t{\n\t\t\t\t"hooks": [' in after
     assert '\n\t\t"SessionStart": [' in after
     assert not re.search(r"^ ", after, re.M)
@@ -123,29 +124,31 @@ def test_indentation_of_the_neighbours_is_taken_up():
 
 def test_a_text_on_one_line_stays_on_one_line():
     after = jsontext.rewrite(
-        decode("one line"), settings.merge(settings.read(decode("one line")), OURS).document
+        decode("one line"), settings.with_ours(settings.settings_of(decode("one line")), OURS).document
     )
     assert "\n" not in after
 
 
 def test_a_timeout_that_somebody_changed_stays_changed():
-    document = settings.merge({}, OURS).document
+    document = settings.with_ours({}, OURS).document
     document["hooks"]["Stop"][0]["hooks"][0]["timeout"] = 60
-    assert settings.merge(document, OURS).document == document
+    assert settings.with_ours(document, OURS).document == document
 
 
 def test_another_persons_entry_in_our_group_stays_when_ours_goes():
-    merged = settings.merge({}, OURS)
+    merged = settings.with_ours({}, OURS)
     theirs = {"type": "command", "command": "mine"}
     merged.document["hooks"]["Stop"][0]["hooks"].append(theirs)
-    assert settings.remove(merged.document, OURS, merged.made) == {"hooks": {"Stop": [{"hooks": [theirs]}]}}
+    assert settings.without_ours(merged.document, OURS, merged.made) == {
+        "hooks": {"Stop": [{"hooks": [theirs]}]}
+    }
 
 
 def test_containers_that_were_there_stay_and_those_we_made_go():
     before = {"hooks": {"Stop": [], "PreCompact": []}}
-    merged = settings.merge(before, OURS)
+    merged = settings.with_ours(before, OURS)
     assert ["hooks"] not in merged.made
-    assert settings.remove(merged.document, OURS, merged.made) == before
+    assert settings.without_ours(merged.document, OURS, merged.made) == before
 
 
 OLDER = {
@@ -177,7 +180,7 @@ def test_the_older_system_is_recognised_flat_lists_too_and_only_it_goes():
 def test_each_of_our_lines_is_told_by_its_form_and_no_other(root):
     from plugin.settings_documents import HOOKS
 
-    lines = [h for gs in settings.registrations(HOOKS, root).values() for g in gs for h in g["hooks"]]
+    lines = [h for gs in settings.our_groups(HOOKS, root).values() for g in gs for h in g["hooks"]]
     assert all(settings.is_ours(line) for line in lines)
     for command in (
         "true",
@@ -194,7 +197,7 @@ def test_our_own_lines_are_not_taken_for_the_older_system():
     ):
         from plugin.settings_documents import HOOKS
 
-        assert settings.older(settings.merge({}, settings.registrations(HOOKS, root)).document) == []
+        assert settings.older(settings.with_ours({}, settings.our_groups(HOOKS, root)).document) == []
 
 
 @pytest.mark.parametrize(
@@ -219,7 +222,7 @@ def test_a_path_that_no_line_can_hold_is_refused(path):
 def test_on_windows_the_host_is_asked_for_bash():
     from plugin.settings_documents import HOOKS
 
-    for groups in settings.registrations(HOOKS, "C:/Users/x/claude-circuit-breaker", windows=True).values():
+    for groups in settings.our_groups(HOOKS, "C:/Users/x/claude-circuit-breaker", windows=True).values():
         assert all(handler["shell"] == "bash" for group in groups for handler in group["hooks"])
     assert all(
         "shell" not in handler for groups in OURS.values() for group in groups for handler in group["hooks"]

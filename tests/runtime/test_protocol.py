@@ -149,9 +149,11 @@ def _spoilt(body: dict[str, Any], field: str, wrong: object) -> list[dict[str, A
 
 
 def test_answers_are_what_claude_code_reads() -> None:
+    config = settings.build([("user file", {"notify": False})])
+
     def answer(verdict: str, event: str, *kinds: str) -> Any:
         notices = [model.Notice(kind=kind, rule="tool_failure", subject="Bash make") for kind in kinds]
-        return protocol.render(model.Decision(verdict=verdict, notices=notices), event, "SUDO BYPASS")
+        return protocol.render(model.Decision(verdict=verdict, notices=notices), event, config)
 
     assert answer(ALLOW, "PreToolUse") is None
     denied = answer(DENY, "PreToolUse", DENY)["hookSpecificOutput"]
@@ -168,3 +170,35 @@ def test_answers_are_what_claude_code_reads() -> None:
         stopped = answer(STOP, event, STOP, model.OPENED)
         assert set(stopped) == {"continue", "stopReason"} and stopped["continue"] is False
     assert answer(WARN, "Stop", WARN) is None
+
+
+def test_a_trip_and_a_stopped_turn_notify_the_terminal_once() -> None:
+    config = settings.build()
+    hostile = "Bash \x1b]0;x\x07make"
+    for verdict, kind in ((ALLOW, model.OPENED), (STOP, STOP)):
+        notice = model.Notice(kind=kind, rule="tool_failure", subject=hostile)
+        answer = protocol.render(model.Decision(verdict=verdict, notices=[notice]), "PostToolBatch", config)
+        assert answer is not None
+        sequence = answer["terminalSequence"]
+        assert sequence.startswith("\x1b]9;circuit-breaker ") and sequence.endswith("\x07")
+        assert sequence[4:-1].isprintable() and "make" in sequence
+
+
+@pytest.mark.parametrize(
+    ("prompt", "similar"),
+    [
+        ("SUDO BYPASS", False),
+        ("SUDO BYPASS\ngo on", False),
+        ("sudo bypass", True),
+        ("SUDO  BYPASS", True),
+        ("SUDO BYPASS please", True),
+        ('"SUDO BYPASS"', True),
+        (" SUDO BYPASS", True),
+        ("# SUDO BYPASS:", True),
+        ("what does SUDO BYPASS do?", False),
+        ("go on\nSUDO BYPASS", False),
+        ("", False),
+    ],
+)
+def test_a_first_line_that_only_looks_like_the_keyword_is_known(prompt: str, similar: bool) -> None:
+    assert protocol.looks_like(prompt, "SUDO BYPASS") is similar

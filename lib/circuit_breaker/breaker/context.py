@@ -8,6 +8,7 @@ from circuit_breaker.breaker.model import (
     ALLOW,
     CLOSED,
     DENY,
+    FOR_YOU,
     MAIN,
     OPENED,
     STOP,
@@ -144,6 +145,10 @@ class Work:
                 return circuit
         return None
 
+    def tell_you(self, reason: str) -> None:
+        """Show you something that is no change of a circuit; `reason` is a word of words.sentences."""
+        self.notices.append(Notice(kind=FOR_YOU, reason=reason))
+
     def stops(self) -> bool:
         """Whether this step stops the turn."""
         return any(notice.kind == STOP for notice in self.notices)
@@ -153,7 +158,7 @@ class Work:
         if self.denial is not None:
             return self.denial
         kinds = {notice.kind for notice in self.notices}
-        verdict = STOP if STOP in kinds else WARN if kinds - {OPENED} else ALLOW
+        verdict = STOP if STOP in kinds else WARN if kinds - {OPENED, FOR_YOU} else ALLOW
         return Decision(verdict=verdict, notices=self.notices)
 
 

@@ -18,7 +18,7 @@ ALLOW, WARN, DENY, STOP = (
     "deny",
     "stop",
 )  # verdicts, weakest first; the last three are kinds of notices too
-OPENED, SUBAGENT = "opened", "subagent"  # further kinds of notices
+OPENED, SUBAGENT, FOR_YOU = "opened", "subagent", "for you"  # further kinds of notices
 OK, FAILED, INVALID, DENIED = "ok", "failed", "invalid", "denied"  # outcomes of a call (policy 2)
 LAUNCHED, INTERRUPTED, OURS = "launched", "interrupted", "ours"
 FAILURES = (FAILED, INVALID, DENIED)
@@ -116,9 +116,10 @@ class Result(Record):
 
 
 class Prompt(Record):
-    """A prompt was submitted. `person`: typed by you, as far as the payload shows; `bypass`: its first line is the keyword."""
+    """A prompt was submitted. `person`: typed by you, as far as the payload shows; `bypass`: its first line is the keyword;
+    `lookalike`: its first line only looks like it."""
 
-    FIELDS = {"id": "", "person": True, "bypass": False, "cwd": ""}
+    FIELDS = {"id": "", "person": True, "bypass": False, "lookalike": False, "cwd": ""}
 
 
 class StopAsked(Record):
@@ -222,7 +223,7 @@ class Circuit(Record):
 
 
 class Notice(Record):
-    """Something to say. `kind`: WARN and DENY are for Claude, STOP and OPENED for you, SUBAGENT for the parent of a stopped one.
+    """Something to say. `kind`: WARN and DENY are for Claude; STOP, OPENED and FOR_YOU for you; SUBAGENT for a parent.
 
     `name` is the circuit's, or that which a circuit would have; `reason` is a word of words.sentences, "" for what the rule saw.
     """

@@ -115,6 +115,9 @@ def _prompted(work: Work, event: Prompt) -> None:
     if event.bypass:
         session.bypass, session.passed = prompt_id, 0
         work.say("bypass", "bypass:granted", "granted")
+        work.tell_you("bypass_received")
+    elif event.lookalike:
+        work.tell_you("bypass_lookalike")
 
 
 def _learn_origin(work: Work, origin: str) -> None:
@@ -124,6 +127,7 @@ def _learn_origin(work: Work, origin: str) -> None:
     refused = origin == "unknown" and work.config.bypass_unknown == "refuse"
     if session.bypass == session.person and session.bypass and (origin == "system" or refused):
         session.bypass = ""
+        work.tell_you("bypass_refused")
         work.say("bypass", "bypass:revoked", "not_typed" if origin == "system" else "unknown_source")
     if origin == "system" and session.before:
         session.spawns += session.before[0]

@@ -19,6 +19,7 @@ FORMAT = 1  # of the note
 SMALL = 200  # entries of a home that every session start lists; a larger one is surveyed in the background
 AGAIN = 600.0  # seconds after which a large home is surveyed again even if no name in it has come or gone
 SOON = 60.0  # seconds that a background process has before another one is sent
+HOUR = 3600.0
 SLACK = 2.0  # seconds: the coarsest clock of a filesystem
 
 
@@ -82,11 +83,39 @@ def settled(note: Mapping[str, Any], where: Places, config: Config, now: float, 
             return False
         if not files.exists(where.project_config) or files.exists(report_path(where)):
             return False
+        if _ended_session(where, now, session):
+            return False
         if size > SMALL:
             return now < at + AGAIN and files.system.stat(where.home).st_mtime_ns == note["folder"]
         return _unchanged(where, at - SLACK)
     except (KeyError, TypeError, OSError):
         return False
+
+
+def _ended_session(where: Places, now: float, session: str) -> bool:
+    """True when a marker names a session that no hook has written to for an hour."""
+    try:
+        names = files.system.listdir(where.armed)
+    except FileNotFoundError:
+        return False
+    for name in names:
+        if (
+            name == session or name[:1] == "_" or "." in name
+        ):  # `_any` stands for several: a round looks at those
+            continue
+        info = files.system.lstat(f"{where.armed}/{name}")
+        old = info.st_mode & 0o170000 == 0o100000 and now - info.st_mtime >= HOUR
+        if old and now - last_event(f"{where.sessions}/{name}") >= HOUR:
+            return True
+    return False
+
+
+def last_event(folder: str) -> float:
+    """When a session's memory was last replaced: the folder's own time shows it. 0.0 where there is none."""
+    try:
+        return float(files.system.lstat(folder).st_mtime)
+    except OSError:
+        return 0.0
 
 
 def _unchanged(where: Places, since: float) -> bool:

@@ -74,15 +74,17 @@ class Action:
 
 
 class SweepPlan:
-    """actions, in the order they are to be carried out. wake: epoch seconds at which a file left alone reaches a limit by age.
-    deferred: something was left alone because it belongs to the running session. stay: session files that stay, that
+    """now: of its survey. actions, in the order they are to be carried out. wake: epoch seconds at which a file left alone reaches a limit by age.
+    spared: archives beyond a limit that stay for a while. deferred: something was left alone because it belongs to the running session. stay: session files that stay, that
     are not being written, and whose lists may be too long."""
 
-    __slots__ = ("actions", "wake", "deferred", "stay")
+    __slots__ = ("now", "actions", "wake", "spared", "deferred", "stay")
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
+        self.now = now
         self.actions: list[Action] = []
         self.wake = NEVER
+        self.spared = 0
         self.deferred = False
         self.stay: list[str] = []
 
@@ -161,14 +163,14 @@ def plan(found: Found, limits: Mapping[str, int], now: float, moment: str, runni
 
     A limit of 0 is no limit. What belongs to `running` is left alone, and session files written within the hour.
     """
-    made = SweepPlan()
+    made = SweepPlan(now)
     _rotations(made, found, limits, now, running)
     _sessions(made, found, limits, now, running)
     _scraps(made, found, now)
     for action in made.actions:
         if action.do != "clear":
             action.into = archive_id(action.name, moment)
-    made.actions += prunings(found, limits, [action for action in made.actions if action.into])
+    prune(made, found, limits)
     return made
 
 
@@ -234,23 +236,65 @@ def _scraps(made: SweepPlan, found: Found, now: float) -> None:
         made.actions.append(Action("clear", name, memory.LEFT_BEHIND, info.st_size, info))
 
 
-def prunings(found: Found, limits: Mapping[str, int], coming: list[Action]) -> list[Action]:
-    """The archives to be removed once those of the `coming` actions have arrived: the oldest beyond the limits."""
+def prune(made: SweepPlan, found: Found, limits: Mapping[str, int]) -> None:
+    """Plan the removal of archives anew, for the time when those of the plan's actions have arrived."""
+    made.actions = [action for action in made.actions if action.do != "prune"]
+    coming = [action for action in made.actions if action.into]
+    removals, made.spared = prunings(found, limits, made.now, coming)
+    made.actions += removals
+
+
+def prunings(
+    found: Found, limits: Mapping[str, int], now: float, coming: list[Action]
+) -> tuple[list[Action], int]:
+    """The archives to be removed once those of the `coming` actions have arrived: the oldest beyond the limits; and how many
+    beyond them stay for now.
+
+    Where one round archived more than the limit, everything younger than memory.GRACE_DAYS stays: the first sweep of a big home must
+    not remove what it has just archived.
+    """
     each, whole = limits["telemetry_keep_rotations"] or NEVER, limits["archive_keep_count"] or NEVER
     piles: dict[str, list[Archive]] = {}
     arrived = [Archive(a.into, a.size, a.info.st_mtime if a.info else 0.0, False, True) for a in coming]
     for archive in [*found.archives.values(), *arrived]:
         pile = "sessions" if archive.folder == "sessions" else f"{archive.base}{archive.ending}"
         piles.setdefault(pile, []).append(archive)
-    gone = []
+    gone, spared = [], 0
     for pile, archives in piles.items():
         keep = whole if pile == "sessions" else each
         if len(archives) <= keep:
             continue
         archives.sort(key=lambda a: (a.at, a.mtime, a.id))
         reason = memory.too_many(len(archives), "archive", int(keep))
-        gone += [Action("prune", a.id, reason, a.size) for a in archives[: len(archives) - int(keep)]]
-    return gone
+        youngest = now - memory.GRACE_DAYS * DAY if largest_round(archives) > keep else NEVER
+        beyond = archives[: len(archives) - int(keep)]
+        settled = [a for a in beyond if arrival(a.at) <= youngest]
+        spared += len(beyond) - len(settled)
+        gone += [Action("prune", a.id, reason, a.size) for a in settled]
+    return gone, spared
+
+
+def largest_round(archives: list[Archive]) -> int:
+    """How many archives one round made at most."""
+    made: dict[str, int] = {}
+    for archive in archives:
+        moment = archive.at[:16]  # without the number of one that came second
+        made[moment] = made.get(moment, 0) + 1
+    return max(made.values(), default=0)
+
+
+def arrival(at: str) -> float:
+    """Epoch seconds of an archive's TIME (YYYYMMDDTHHMMSSZ); 0.0 for one of another form.
+
+    The calendar is counted from 1 March of the year 0: leap days come last then, and 400 years have 146,097 days.
+    """
+    digits = at[:8] + at[9:15]
+    if len(digits) != 14 or not digits.isdigit() or at[8:9] + at[15:16] != "TZ":
+        return 0.0
+    year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
+    year, month = (year, month - 3) if month > 2 else (year - 1, month + 9)
+    days = year * 365 + year // 4 - year // 100 + year // 400 + (153 * month + 2) // 5 + day - 719_469
+    return days * DAY + int(digits[8:10]) * HOUR + int(digits[10:12]) * 60.0 + int(digits[12:14])
 
 
 def belongs(name: str, session: str) -> bool:

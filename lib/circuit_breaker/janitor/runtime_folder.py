@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from circuit_breaker.janitor import copies, retention, survey
-from circuit_breaker.runtime import files, store
-from circuit_breaker.runtime.home import Places, safe_name
+from circuit_breaker.janitor import copies, notes, retention, survey
+from circuit_breaker.runtime import files, incidents, store
+from circuit_breaker.runtime.home import STATE, Places, safe_name
 
 NOTE_DAYS = 30
 
@@ -113,13 +113,16 @@ def forget_session(folder: str, before: float) -> int:
     return max(1, sum(info.st_size for info in infos))
 
 
-def markers(where: Places, now: float, running: str) -> int:
-    """Remove the markers that name no session whose memory is there. How many."""
-    gone = 0
+def disarm_ended(where: Places, now: float, running: str) -> list[str]:
+    """Remove the markers of sessions that no hook has written to for an hour: they have ended, so their circuits are not open.
+
+    One that goes on after all arms itself again at its next prompt or turn. -> the homes of those sessions.
+    """
+    homes: set[str] = set()
     try:
         names = files.system.listdir(where.armed)
     except FileNotFoundError:
-        return 0
+        return []
     for name in names:
         path = f"{where.armed}/{name}"
         try:
@@ -128,11 +131,26 @@ def markers(where: Places, now: float, running: str) -> int:
             lines = (files.read(path, 1 << 20) or b"").decode("utf-8", "replace").split("\n")
         except OSError:
             continue  # no marker of ours
-        sessions = {line.partition("/")[0] for line in lines if "/" in line}
-        if not any(session and files.exists(f"{where.sessions}/{session}") for session in sessions):
-            files.remove(path)
-            gone += 1
-    return gone
+        named = {line.partition("/")[0] for line in lines if line[:1] != "/" and "/" in line}
+        if any(now - notes.last_event(f"{where.sessions}/{session}") < retention.HOUR for session in named):
+            continue
+        homes |= {_home_of(where, session) for session in named}
+        files.remove(path)
+    return sorted(homes - {""})
+
+
+def _home_of(where: Places, session: str) -> str:
+    try:
+        return store.peek(where, session)[0].home
+    except OSError:
+        return ""
+
+
+def publish(where: Places, homes: list[str]) -> None:
+    """Write the state files of these homes anew, where there is one. Raises OSError."""
+    for home in homes:
+        if files.exists(f"{home}/{STATE}"):
+            incidents.publish(Places(where.runtime, home, where.project, where.user_config, where.user))
 
 
 def old_notes(where: Places, now: float) -> None:

@@ -21,6 +21,7 @@ COUNTS = (
     "shortened",
     "entries",
     "pruned",
+    "spared",
     "cleared",
     "forgotten",
     "put_away",
@@ -47,6 +48,7 @@ class Report:
         shortened: int
         entries: int
         pruned: int
+        spared: int
         cleared: int
         forgotten: int
         put_away: int
@@ -103,8 +105,8 @@ def planned(
         if most < NEVER and len(cuts) > MOST_CUTS:
             raise survey.TooMany(folder)
     if cuts:  # their archives count too, so the removals are worked out anew
-        plan.actions = [action for action in plan.actions if action.do != "prune"] + cuts
-        plan.actions += retention.prunings(found, limits, [action for action in plan.actions if action.into])
+        plan.actions += cuts
+        retention.prune(plan, found, limits)
     return Planned(plan, unreadable, found)
 
 
@@ -154,11 +156,12 @@ def execute(
         return report
     try:
         _room(lock.fd)
+        report.spared = plan.spared
         steps = [action for action in plan.actions if action.do != "prune"]
         _each(folder, steps, limits, report, on_step)
         if len(steps) < len(plan.actions) and not report.errors:
             arrived = survey.archives_of(folder)  # not as planned but as it came out
-            _each(folder, retention.prunings(arrived, limits, []), limits, report, on_step)
+            _each(folder, retention.prunings(arrived, limits, plan.now, [])[0], limits, report, on_step)
     except OSError as error:
         report.errors.append(f"{archives}: {error}")
     finally:

@@ -76,7 +76,7 @@ def _decide(payload: protocol.Payload, where: Places, config: Config, now: float
         return session, lane, (decision, transitions)
 
     (decision, transitions), set_aside = store.update(where, payload.session, payload.lane, decide)
-    answer = protocol.render(decision, payload.event, config.bypass_keyword)
+    answer = protocol.render(decision, payload.event, config)
     for sentence in set_aside:
         error_log.note(sentence)
     if transitions:

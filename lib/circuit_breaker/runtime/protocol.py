@@ -6,6 +6,7 @@ from circuit_breaker.breaker.model import (
     DENIED,
     DENY,
     FAILED,
+    FOR_YOU,
     INTERRUPTED,
     INVALID,
     LAUNCHED,
@@ -28,6 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from circuit_breaker.breaker.config import Config
     from circuit_breaker.breaker.model import Decision, Event
 
 # Claude Code's own refusals as the model sees them in PostToolBatch: (begins with, contains). Recorded on 2.1.197 and 2.1.330.
@@ -106,7 +108,11 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
     if name == "UserPromptSubmit":
         text = text_of(fields, "prompt")
         return Prompt(
-            id=prompt, person=not text.startswith(NOTIFICATION), bypass=says(text, keyword), cwd=payload.cwd
+            id=prompt,
+            person=not text.startswith(NOTIFICATION),
+            bypass=says(text, keyword),
+            lookalike=looks_like(text, keyword),
+            cwd=payload.cwd,
         )
     if name in ("Stop", "SubagentStop"):
         return StopAsked(again=fields.get("stop_hook_active") is True, prompt=prompt, lane=lane)
@@ -118,6 +124,12 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
 def says(prompt: str, keyword: str) -> bool:
     """Whether the keyword is the whole first line of the prompt, exact case."""
     return prompt.split("\n", 1)[0].rstrip() == keyword
+
+
+def looks_like(prompt: str, keyword: str) -> bool:
+    """Whether the first line begins like the keyword but is not it: another case, other blanks, quotes or words after it."""
+    first = " ".join(prompt[:400].split("\n", 1)[0].lower().split()).lstrip("\"'`*_#>-/!( ")
+    return bool(keyword) and first.startswith(" ".join(keyword.lower().split())) and not says(prompt, keyword)
 
 
 def _batch(fields: dict[str, Any]) -> list[Result]:
@@ -213,7 +225,7 @@ def _block_text(block: object) -> str:
     return block if isinstance(block, str) else json.dump(block).decode("ascii")
 
 
-def render(decision: Decision, event: str, keyword: str) -> dict[str, Any] | None:
+def render(decision: Decision, event: str, config: Config) -> dict[str, Any] | None:
     """The answer for stdout; None (print nothing) when all is well."""
     if not decision.notices:
         return None
@@ -221,24 +233,32 @@ def render(decision: Decision, event: str, keyword: str) -> dict[str, Any] | Non
 
     said: dict[str, list[str]] = {}
     for notice in decision.notices:
-        said.setdefault(notice.kind, []).append(sentence_of(notice, keyword))
-    if decision.verdict == DENY:
-        return {
-            "hookSpecificOutput": {
-                "hookEventName": "PreToolUse",
-                "permissionDecision": "deny",
-                "permissionDecisionReason": "\n".join(said[DENY]),
-            }
-        }
-    if decision.verdict == STOP:
-        return {"continue": False, "stopReason": "\n".join(said[STOP])}
+        said.setdefault(notice.kind, []).append(sentence_of(notice, config.bypass_keyword))
     answer: dict[str, Any] = {}
-    if OPENED in said:
-        answer["systemMessage"] = "\n".join(said[OPENED])
+    for_you = said.get(OPENED, []) + said.get(FOR_YOU, [])
+    if decision.verdict == STOP:
+        answer.update(
+            {"continue": False, "stopReason": "\n".join(said[STOP])}
+        )  # a systemMessage would say it twice
+    elif for_you:
+        answer["systemMessage"] = "\n".join(for_you)
+    if config.notify and (decision.verdict == STOP or OPENED in said):
+        answer["terminalSequence"] = notification((said.get(STOP) or said[OPENED])[0])
+    if decision.verdict == DENY:
+        answer["hookSpecificOutput"] = {
+            "hookEventName": "PreToolUse",
+            "permissionDecision": "deny",
+            "permissionDecisionReason": "\n".join(said[DENY]),
+        }
     warnings = said.get(WARN, []) + said.get(SUBAGENT, [])
-    if warnings and event in ("PreToolUse", "PostToolBatch"):
+    if decision.verdict == WARN and event in ("PreToolUse", "PostToolBatch"):
         answer["hookSpecificOutput"] = {"hookEventName": event, "additionalContext": "\n\n".join(warnings)}
     return answer or None
+
+
+def notification(text: str) -> str:
+    """The terminal sequence (OSC 9) that most terminals show as a desktop notification."""
+    return f"\x1b]9;{''.join([c for c in text if c.isprintable()])}\x07"
 
 
 def system_message(text: str) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 PREFIX = "[memory_cleanup]"
+GRACE_DAYS = 7  # that archives beyond a limit stay when one round made them: time to read what was said
 LEFT_BEHIND = "left behind by a process that was killed"
 
 
@@ -89,7 +90,12 @@ def done(facts: Mapping[str, int], plugin: str) -> str:
         if away or facts["shortened"]
         else ""
     )
-    return f"{PREFIX} {text[0].upper()}{text[1:]}: {size(facts['freed'])} freed.{back}"
+    kept = (
+        f" {number(facts['spared'], 'archive')} beyond the limit will be removed after {GRACE_DAYS} days."
+        if facts["spared"]
+        else ""
+    )
+    return f"{PREFIX} {text[0].upper()}{text[1:]}: {size(facts['freed'])} freed.{kept}{back}"
 
 
 def weakened(keys: list[str]) -> str:

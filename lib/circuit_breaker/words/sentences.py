@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import CLOSED, DENY, HALF_OPEN, OPEN, OPENED, STOP, SUBAGENT, WARN
+from circuit_breaker.breaker.model import CLOSED, DENY, FOR_YOU, HALF_OPEN, OPEN, OPENED, STOP, SUBAGENT, WARN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ REASONS = {
     "unknown_source": "{keyword} refused: it is not known who typed that prompt",
     "let_through": "let through by {keyword}",
     "forgery": "a scheduled prompt carried the override; it was denied",
+}
+# What only you are shown, by the word that breaker/ uses for it.
+FOR_YOUR_EYES = {
+    "bypass_received": "{name}: {keyword} received: nothing is blocked until your next prompt.",
+    "bypass_refused": "{name}: {keyword} was not granted: this prompt was not typed by you.",
+    "bypass_lookalike": "{name}: no bypass. For one, type {keyword} alone on the first line, exactly so.",
 }
 PROTECTED = {
     "reset": "run the reset",
@@ -101,9 +107,10 @@ def why(transition: Transition, keyword: str) -> str:
 
 def sentence_of(notice: Notice, keyword: str) -> str:
     """A notice as the paragraph that is read: by Claude (warnings, denials, stopped subagents), or by you."""
-    return {WARN: warning, DENY: denial, STOP: stopped_turn, SUBAGENT: stopped_subagent, OPENED: opened}[
-        notice.kind
-    ](notice, keyword)
+    if notice.kind == FOR_YOU:
+        return FOR_YOUR_EYES[notice.reason].format(name=NAME, keyword=keyword)
+    say = {WARN: warning, DENY: denial, STOP: stopped_turn, SUBAGENT: stopped_subagent, OPENED: opened}
+    return say[notice.kind](notice, keyword)
 
 
 def warning(notice: Notice, keyword: str) -> str:

@@ -1,4 +1,4 @@
-"""How does the short protocol get into a CLAUDE.md, and out again? Pure."""
+"""The short protocol section in a CLAUDE.md, added and removed. Pure."""
 
 from __future__ import annotations
 

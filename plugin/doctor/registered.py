@@ -1,4 +1,4 @@
-"""Are the hooks registered once, with all their files? The checks of doctor that look at installations."""
+"""The checks of doctor that look at installations: registered once, with all their files."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import disk
-import receipt
-import runtime
-import scopes
-import settings
-from findings import FAULT, NOTE, OK, Finding, Installation
+from install import bundle, disk, receipt, scopes, settings
+from install.apply import SOURCE, install_again
 
 from circuit_breaker.runtime import packages
+from doctor.finding import FAULT, NOTE, OK, Finding, Installation
 
-SOURCE = Path(__file__).resolve().parent.parent
 
-
-def registrations(
+def installations(
     env: Mapping[str, str], project: Path, sources: list[scopes.Source]
 ) -> tuple[list[Installation], list[Finding]]:
     """The installations that a session in `project` would run, and what is wrong with how they are registered."""
@@ -29,7 +24,7 @@ def registrations(
     for source in scopes.registered(sources):
         label = source.label if source.label in ("project", "local") else "user"
         scope = scopes.scope(label, {**env, "CLAUDE_PROJECT_DIR": str(project)}, str(project))
-        groups = _marked(source.document)
+        groups = _our_groups(source.document)
         own = label == "user" or os.path.realpath(scope.root) == str(SOURCE)
         where = f"{label} settings {source.path}"
         found.append(Installation(where, scope.root, groups, {"CLAUDE_PROJECT_DIR": str(project)}, own))
@@ -72,7 +67,7 @@ def _settled(scope: scopes.Scope, source: scopes.Source) -> list[Finding]:
     """Is each line there once, and each file it needs?"""
     cure = f"python3 plugin install --scope {scope.name}"
     try:
-        kept = receipt.load(scope.root)
+        kept = receipt.load_receipt(scope.root)
     except (receipt.Damaged, OSError) as error:
         return [Finding("receipt", FAULT, str(error), cure, lambda: _install(scope.name))]
     if kept is None:
@@ -112,7 +107,7 @@ def _settled(scope: scopes.Scope, source: scopes.Source) -> list[Finding]:
     edited = [
         name
         for name in kept["files"]
-        if name not in gone and disk.digest(disk.read(scope.root / name)) != kept["files"][name]
+        if name not in gone and disk.checksum(disk.read_through(scope.root / name)) != kept["files"][name]
     ]
     if gone:
         findings.append(
@@ -162,7 +157,7 @@ def optional_packages(installations: list[Installation]) -> list[Finding]:
         lacking = [
             name
             for name in packages.PACKAGES
-            if packages.source(name, str(root / runtime.VENDOR)) == "missing"
+            if packages.source(name, str(root / bundle.VENDOR)) == "missing"
         ]
         if not lacking:
             findings.append(Finding("packages", OK, f"{root}: {' and '.join(packages.PACKAGES)} are there"))
@@ -170,11 +165,11 @@ def optional_packages(installations: list[Installation]) -> list[Finding]:
         text = f"{root}: {' and '.join(lacking)} missing; this project's own few lines serve instead"
 
         def mend(root: Path = root) -> str:
-            why = runtime.fetch(root)
+            why = bundle.fetch(root)
             if why:
                 raise OSError(f"packages: {why}")
             receipt.adopt(
-                root, {name: disk.digest(data) for name, data in runtime.packages_below(root).items()}
+                root, {name: disk.checksum(data) for name, data in bundle.packages_below(root).items()}
             )
             return f"{root}: packages added"
 
@@ -182,7 +177,7 @@ def optional_packages(installations: list[Installation]) -> list[Finding]:
     return findings
 
 
-def _marked(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def _our_groups(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Our groups of a settings document."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for event, found in document.get("hooks", {}).items():
@@ -218,6 +213,4 @@ def _install_paths(listing: Path, name: str) -> list[Any]:
 
 
 def _install(scope: str) -> str:
-    import install
-
-    return install.again(scope)
+    return install_again(scope)

@@ -1,4 +1,4 @@
-"""What does each single check of doctor look at? Reads only; what mends a finding is kept with it, to be called later."""
+"""The checks of doctor that look at this machine: settings, Python, Claude Code, folders, configuration."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import scopes
-from findings import FAULT, NOTE, OK, Finding, Installation
+from install import scopes
+from install.apply import SOURCE
 
 from circuit_breaker.janitor import disk_usage
 from circuit_breaker.runtime import files, home, status
+from doctor.finding import FAULT, NOTE, OK, Finding, Installation
 
 MEASURED = (2, 1, 197)  # the oldest client this was measured on
 MEMORY_BYTES, STATE_BYTES = 1 << 20, 20 << 10
@@ -131,7 +132,7 @@ def client(env: Mapping[str, str], installations: list[Installation]) -> list[Fi
 
 
 def _own_groups() -> dict[str, Any]:
-    path = Path(__file__).resolve().parent.parent / "hooks" / "hooks.json"
+    path = SOURCE / "hooks" / "hooks.json"
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["hooks"]
     return found
 

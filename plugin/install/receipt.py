@@ -1,4 +1,4 @@
-"""What did an installation add, so that exactly this can be taken out again?
+"""The receipt of an installation: what it added, so that exactly this can be removed again.
 
 `receipt.json` in the folder of the installation, written before anything outside of it changes. Paths inside are relative:
 a project's receipt is committed with it.
@@ -10,11 +10,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsontext
-
 from circuit_breaker.runtime import files
+from install import jsontext
 
-NAME = "receipt.json"
+RECEIPT = "receipt.json"
 SCHEMA = 1
 _SHAPE: dict[str, type | tuple[type, ...]] = {
     "schema": int,
@@ -34,14 +33,14 @@ class Damaged(ValueError):
     """A receipt that cannot be read as one."""
 
 
-def load(root: Path) -> dict[str, Any] | None:
+def load_receipt(root: Path) -> dict[str, Any] | None:
     """The receipt of the installation in `root`; None when there is none. Raises Damaged."""
-    path = root / NAME
+    path = root / RECEIPT
     data = files.read(str(path))
     if data is None:
         return None
     try:
-        kept = jsontext.parse(jsontext.decode(data)[1])
+        kept = jsontext.parse_strictly(jsontext.decode_text(data)[1])
     except jsontext.Unreadable as error:
         raise Damaged(f"{path}: {error}") from None
     if not isinstance(kept, dict) or kept.get("schema") != SCHEMA:
@@ -79,14 +78,14 @@ def _sound(kept: dict[str, Any]) -> bool:
     )
 
 
-def text(kept: dict[str, Any]) -> bytes:
+def receipt_text(kept: dict[str, Any]) -> bytes:
     """The bytes of a receipt."""
     return (json.dumps(kept, indent=1, sort_keys=True) + "\n").encode("ascii")
 
 
 def adopt(root: Path, added: dict[str, Any]) -> None:
     """List the files `added` (path -> checksum) in the receipt of `root`, if it has one: they go with the rest."""
-    kept = load(root)
+    kept = load_receipt(root)
     if kept is not None:
         kept["files"].update(added)
-        files.replace(str(root / NAME), text(kept))
+        files.replace(str(root / RECEIPT), receipt_text(kept))

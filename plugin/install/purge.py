@@ -1,4 +1,4 @@
-"""What state, configuration and archives are there to be removed for good, and only those?"""
+"""The state, configuration and archives that --purge removes for good, and only those."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import disk
-import scopes
-
 from circuit_breaker.runtime import files, home
+from install import disk, scopes
 
 # The files that we write into a home or a runtime folder (see "On disk" in the interface), for a folder that somebody else made:
 # its `projects` and `backups` may be theirs, so nothing goes there but what bears a name that only we give.
 _HEX = "[0-9a-f]"
 # a memory file, and what `files` and `store` leave beside it
-MEMORY = ("", ".spare", ".last", ".*.broken", ".*.tmp")
-OURS = (
+MEMORY_ENDINGS = ("", ".spare", ".last", ".*.broken", ".*.tmp")
+OUR_FILES = (
     home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock", "errors.log", "errors.log.1", "python",
     "armed/*", "sessions/*/lock",
-    *(f"sessions/*/{name}.json{rest}" for name in ("session", "main", "agent-*") for rest in MEMORY),
+    *(f"sessions/*/{name}.json{rest}" for name in ("session", "main", "agent-*") for rest in MEMORY_ENDINGS),
     f"janitor/*-{_HEX * 12}.json", f"janitor/*-{_HEX * 12}.said", f"backups/*.*T*Z.{_HEX * 8}",
     "archives/.compress.lock", "archives/telemetry/*.jsonl.gz", "archives/telemetry/*.log.gz", "archives/sessions/*.json.gz",
     *(f"projects/*-{_HEX * 12}/{name}" for name in (home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock")),
@@ -28,7 +26,7 @@ OURS = (
 )  # fmt: skip
 
 
-def state(scope: scopes.Scope, env: Mapping[str, str], cwd: str) -> list[Path]:
+def purged_paths(scope: scopes.Scope, env: Mapping[str, str], cwd: str) -> list[Path]:
     """The files and folders that --purge removes for this scope, each of them there.
 
     A person's installation: the runtime folder with every project's home in it, and the person's config. A project's: its home;
@@ -67,7 +65,7 @@ def purge(paths: list[Path]) -> list[str]:
 def _ours(folder: Path) -> list[Path]:
     return [
         path
-        for pattern in OURS
+        for pattern in OUR_FILES
         for path in sorted(folder.glob(pattern))
         if path.is_symlink() or not path.is_dir()
     ]

@@ -1,4 +1,4 @@
-"""What is one finding of doctor, and what one way in which a session gets our hooks?"""
+"""One finding of doctor, and one way in which a session gets our hooks."""
 
 from __future__ import annotations
 

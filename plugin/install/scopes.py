@@ -1,4 +1,4 @@
-"""Where does each scope keep its things, and which settings files does the client read?"""
+"""The places of each scope, and the settings files that Claude Code reads."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import disk
-import jsontext
-import settings
-
 from circuit_breaker.runtime import files, home, packages
+from install import disk, jsontext, settings
 
 PLUGIN = "circuit-breaker"
 COMMANDS = ("circuit-status.md", "reset-circuit.md")
@@ -113,12 +110,12 @@ def chain(env: Mapping[str, str], project: Path) -> list[Source]:
     found = []
     for label, path in paths:
         try:
-            data = disk.read(path)
+            data = disk.read_through(path)
             if data is None:
                 continue
-            text = jsontext.decode(data)[1]
-            document = settings.read(text)
-            settings.check(text, document)
+            text = jsontext.decode_text(data)[1]
+            document = settings.settings_of(text)
+            settings.check_shape(text, document)
             found.append(Source(label, path, document, ""))
         except (OSError, jsontext.Unreadable) as error:
             found.append(Source(label, path, {}, str(error)))
@@ -138,4 +135,6 @@ def enabled(sources: list[Source]) -> list[tuple[Path, str]]:
 
 def registered(sources: list[Source]) -> list[Source]:
     """The settings files in which entries of ours stand."""
-    return [source for source in sources if settings.remove(source.document, None, []) != source.document]
+    return [
+        source for source in sources if settings.without_ours(source.document, None, []) != source.document
+    ]

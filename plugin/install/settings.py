@@ -1,4 +1,4 @@
-"""What does a settings document look like with our registrations, and without them? Pure."""
+"""A settings document with our registrations, and without them. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 import re
 from typing import Any, Callable, NamedTuple
 
-import jsontext
+from install import jsontext
 
 PLACEHOLDER = "${CLAUDE_PLUGIN_ROOT}"
 # How our lines are told when no receipt lists them. No mark beside the line would do: the client drops keys that it does not know
@@ -24,7 +24,7 @@ class Merged(NamedTuple):
     made: list[list[str]]
 
 
-def registrations(hooks_json: Any, root: str, windows: bool = False) -> dict[str, list[dict[str, Any]]]:
+def our_groups(hooks_json: Any, root: str, windows: bool = False) -> dict[str, list[dict[str, Any]]]:
     """The groups of `hooks/hooks.json` by event, for a settings file: the plugin's folder named by `root`.
 
     `root` is text for the inside of double quotes of a shell line: see `quoted`. On Windows the host is asked for bash.
@@ -52,7 +52,7 @@ def quoted(path: str) -> str:
     return re.sub(r'([\\"$`])', r"\\\1", path)
 
 
-def merge(document: dict[str, Any], ours: dict[str, list[dict[str, Any]]]) -> Merged:
+def with_ours(document: dict[str, Any], ours: dict[str, list[dict[str, Any]]]) -> Merged:
     """`document` with each group of `ours` in it once. What is there already, in whatever order, is left as it is."""
     result: dict[str, Any] = copy.deepcopy(document)
     made: list[list[str]] = []
@@ -70,7 +70,7 @@ def merge(document: dict[str, Any], ours: dict[str, list[dict[str, Any]]]) -> Me
     return Merged(result, made)
 
 
-def remove(
+def without_ours(
     document: dict[str, Any], ours: dict[str, list[dict[str, Any]]] | None, made: list[list[str]] | None
 ) -> dict[str, Any]:
     """`document` without our entries: the lines of `ours`, and those told by their form (an update that was killed may have left
@@ -96,7 +96,7 @@ def older(document: dict[str, Any]) -> list[str]:
     hooks = document.get("hooks")
     found = []
     for event, groups in hooks.items() if isinstance(hooks, dict) else ():
-        for entry in _entries(groups):
+        for entry in _handlers(groups):
             command = entry.get("command") if isinstance(entry, dict) else entry
             if isinstance(command, str) and _OLDER.search(command):
                 found.append(f"{event}: {command}")
@@ -137,17 +137,17 @@ def fault(document: Any) -> tuple[str, list[Any]] | None:
     return None
 
 
-def read(text: str) -> dict[str, Any]:
+def settings_of(text: str) -> dict[str, Any]:
     """The settings that `text` holds; blank text is an empty document. Raises jsontext.Unreadable."""
     if not text.strip():
         return {}
-    document = jsontext.parse(text)
+    document = jsontext.parse_strictly(text)
     if not isinstance(document, dict):
         raise jsontext.Unreadable("the settings are not an object", text, jsontext.position(text, []))
     return document
 
 
-def check(text: str, document: dict[str, Any]) -> None:
+def check_shape(text: str, document: dict[str, Any]) -> None:
     """Raise jsontext.Unreadable, with the place in `text`, for what would make the client skip the whole file."""
     wrong = fault(document)
     if wrong:
@@ -165,7 +165,7 @@ def present(document: dict[str, Any], ours: dict[str, list[dict[str, Any]]]) -> 
     hooks = hooks if isinstance(hooks, dict) else {}
     counts = {}
     for event in ours:
-        there = [entry.get("command") for entry in _entries(hooks.get(event)) if isinstance(entry, dict)]
+        there = [entry.get("command") for entry in _handlers(hooks.get(event)) if isinstance(entry, dict)]
         for command in commands(ours, event):
             counts[event, command] = there.count(command)
     return counts
@@ -181,7 +181,7 @@ def _serves(group: Any, wanted: dict[str, Any]) -> bool:
     )
 
 
-def _entries(groups: Any) -> list[Any]:
+def _handlers(groups: Any) -> list[Any]:
     """The handlers of an event, and what stands there in place of a group."""
     found: list[Any] = []
     for group in groups if isinstance(groups, list) else [groups]:

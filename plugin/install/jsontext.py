@@ -1,4 +1,4 @@
-"""How does a JSON text come to say something else while every other byte of it stays? Pure."""
+"""A JSON text edited so that it says something else while every other byte of it stays. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import re
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
-_BLANK = re.compile(r"[ \t\r\n]*")
-DEPTH = 200  # nobody's settings; deeper ones would exhaust the stack
+_WHITE = re.compile(r"[ \t\r\n]*")
+MAX_DEPTH = 200  # nobody's settings; deeper ones would exhaust the stack
 
 
 class Unreadable(ValueError):
@@ -29,7 +29,7 @@ class Child(NamedTuple):
     end: int
 
 
-def decode(data: bytes) -> tuple[bytes, str]:
+def decode_text(data: bytes) -> tuple[bytes, str]:
     """The byte order mark (or b"") and the text. Raises Unreadable for anything but UTF-8."""
     bom = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -41,7 +41,7 @@ def decode(data: bytes) -> tuple[bytes, str]:
         raise Unreadable("not UTF-8", before, len(before)) from None
 
 
-def parse(text: str) -> Any:
+def parse_strictly(text: str) -> Any:
     """The value of `text`, read as strictly as the client reads it and more: a key twice in one object is refused.
 
     Raises Unreadable with the line and the column.
@@ -58,7 +58,7 @@ def parse(text: str) -> Any:
         raise Unreadable(f"not JSON: {error}", text) from None
     except RecursionError:
         raise Unreadable("nested too deeply", text) from None
-    if _deep(value, DEPTH):
+    if _deep(value, MAX_DEPTH):
         raise Unreadable("nested too deeply", text)
     return value
 
@@ -66,22 +66,22 @@ def parse(text: str) -> Any:
 def children(text: str, start: int) -> list[Child]:
     """The members or elements of the object or array that begins at `start` of valid JSON."""
     found: list[Child] = []
-    at = _skip(text, start + 1)
+    at = _past_blank(text, start + 1)
     while text[at] not in "}]":
         first, key = at, None
         if text[start] == "{":
             key, at = json.decoder.scanstring(text, at + 1)  # type: ignore[attr-defined]
-            at = _skip(text, _skip(text, at) + 1)
+            at = _past_blank(text, _past_blank(text, at) + 1)
         end = _READER.raw_decode(text, at)[1]
         found.append(Child(key, first, at, end))
-        at = _skip(text, end)
-        at = _skip(text, at + 1) if text[at] == "," else at
+        at = _past_blank(text, end)
+        at = _past_blank(text, at + 1) if text[at] == "," else at
     return found
 
 
 def position(text: str, path: list[Any]) -> int:
     """Where the value at `path` (keys and indexes) begins; as deep as the path can be followed."""
-    at = _skip(text, 0)
+    at = _past_blank(text, 0)
     for step in path:
         inside = children(text, at) if text[at] in "{[" else []
         if isinstance(step, int):
@@ -99,12 +99,12 @@ def rewrite(text: str, target: Any) -> str:
     its comma, and every other byte stays. A text without a value becomes a new one."""
     if not text.strip():
         return json.dumps(target, indent=2, ensure_ascii=False) + "\n"
-    start = _skip(text, 0)
+    start = _past_blank(text, 0)
     edits: list[tuple[int, int, str]] = []
-    _compare(text, start, parse(text), target, _style(text), edits)
+    _compare(text, start, parse_strictly(text), target, _style(text), edits)
     for first, last, replacement in sorted(edits, reverse=True):
         text = text[:first] + replacement + text[last:]
-    if not same(parse(text), target):
+    if not same(parse_strictly(text), target):
         raise AssertionError("the rewritten text does not say what it should")
     return text
 
@@ -138,7 +138,7 @@ _READER = json.JSONDecoder()
 
 def _second(text: str) -> int:
     """Where the second of two equal keys stands, in the first object that has some."""
-    queue = [_skip(text, 0)]
+    queue = [_past_blank(text, 0)]
     while queue:
         at = queue.pop(0)
         if text[at] not in "{[":
@@ -160,8 +160,8 @@ def _deep(value: Any, left: int) -> bool:
     return isinstance(value, list) and any(_deep(inner, left - 1) for inner in value)
 
 
-def _skip(text: str, at: int) -> int:
-    blank = _BLANK.match(text, at)
+def _past_blank(text: str, at: int) -> int:
+    blank = _WHITE.match(text, at)
     return blank.end() if blank else at
 
 
@@ -182,7 +182,7 @@ class _Style(NamedTuple):
 
 def _style(text: str) -> _Style:
     newline = "\r\n" if "\r\n" in text else "\n"
-    start = _skip(text, 0)
+    start = _past_blank(text, 0)
     inside = children(text, start) if text[start] in "{[" else []
     indent = _indent(text, inside[0].start) if inside else None
     flat = bool(inside) and "\n" not in text.strip()
@@ -250,7 +250,7 @@ def _container(
 ) -> None:  # fmt: skip
     """Take `gone` out of the container at `at` and add `fresh` at its end."""
     stay = [child for child in inside if child not in gone]
-    close = _skip(text, inside[-1].end if inside else at + 1)
+    close = _past_blank(text, inside[-1].end if inside else at + 1)
     if not stay:
         own = _line_indent(text, at)
         body = _fresh(fresh, None if style.flat else own + style.unit, style) if fresh else ""

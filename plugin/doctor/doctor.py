@@ -1,4 +1,4 @@
-"""Is the installation well? Each finding with its cure; --fix mends what can be mended."""
+"""The verb doctor: checks the installation; each finding with its fix, --fix does those that can be done."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import doctor_checks
-import doctor_probe
-import doctor_registered
-import scopes
-from findings import FAULT, NOTE, Finding
+from install import scopes
 
 from circuit_breaker.runtime import files, home
+from doctor import machine, probe, registered
+from doctor.finding import FAULT, NOTE, Finding
 
 
 def doctor(args: argparse.Namespace) -> int:
@@ -47,20 +45,20 @@ def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | Non
         return [Finding("home", FAULT, str(error), "set HOME to an absolute path")]
     project = just_installed.base if just_installed and just_installed.name != "user" else Path(where.project)
     sources = scopes.chain(env, project)
-    installations, findings = doctor_registered.registrations(env, project, sources)
-    findings += doctor_checks.settings_chain(sources)
-    findings += doctor_checks.interpreter(where, env)
-    for installation in installations:
+    found, findings = registered.installations(env, project, sources)
+    findings += machine.settings_chain(sources)
+    findings += machine.interpreter(where, env)
+    for installation in found:
         if installation.ours or just_installed is not None:
-            findings += doctor_probe.lines(installation, project, env)
+            findings += probe.lines(installation, project, env)
             continue
         text = f"{installation.label}: not run, since they are the project's own programs"
         findings.append(
             Finding("fires", NOTE, text, f"if you trust it: python3 {installation.root / 'plugin'} doctor")
         )
-    findings += doctor_checks.client(env, installations)
-    findings += doctor_registered.optional_packages(installations)
-    findings += doctor_checks.state(where, env)
+    findings += machine.client(env, found)
+    findings += registered.optional_packages(found)
+    findings += machine.state(where, env)
     return findings
 
 

@@ -1,4 +1,4 @@
-"""Which files make up an installation, and how do they get to their place in one step?"""
+"""The files of an installation, and how they come to their place in one step."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import disk
-import receipt
-
 from circuit_breaker.runtime import files, packages
+from install import disk, receipt
 
 PATTERNS = (
-    "hooks/*.py", "hooks/run", "hooks/hooks.json", "lib/circuit_breaker/**/*.py", "lib/requirements.lock", "plugin/*.py",
+    "hooks/*.py", "hooks/run", "hooks/hooks.json", "lib/circuit_breaker/**/*.py", "lib/requirements.lock", "plugin/**/*.py",
     "commands/*.md", "plugin.json", "LICENSE",
 )  # fmt: skip
 NEEDED = (
@@ -120,7 +118,7 @@ def swap(root: Path) -> None:
 def recover(root: Path) -> None:
     """Finish or undo what a killed `swap` left: afterwards `root` is the old or the new installation, whole."""
     new, old = beside(root)
-    if not os.path.lexists(root) and (new / receipt.NAME).is_file() and old.exists():
+    if not os.path.lexists(root) and (new / receipt.RECEIPT).is_file() and old.exists():
         os.rename(new, root)
     elif not os.path.lexists(root) and old.exists():
         os.rename(old, root)
@@ -134,7 +132,7 @@ def clear_old(root: Path) -> None:
     if not old.is_dir() or not root.is_dir():
         return
     listed = _listed(old)
-    ours = {receipt.NAME, *listed, *_listed(root)}
+    ours = {receipt.RECEIPT, *listed, *_listed(root)}
     for path in sorted(old.rglob("*")):
         name = path.relative_to(old)
         mine = name.as_posix() in ours or "__pycache__" in name.parts
@@ -148,7 +146,7 @@ def clear_old(root: Path) -> None:
 
 def _listed(folder: Path) -> list[str]:
     try:
-        return list((receipt.load(folder) or {"files": ()})["files"])
+        return list((receipt.load_receipt(folder) or {"files": ()})["files"])
     except receipt.Damaged:
         return []  # what it listed is taken for somebody's, and moves over
 
@@ -165,7 +163,7 @@ def take_away(root: Path, names: list[str]) -> None:
     """Remove the files `names` below `root`, what Python compiled from them, and the folders that are empty then; the scripts
     that the registered lines call go first. The receipt stays: `drop` takes it when all else is done."""
     first = [name for name in names if name.startswith("hooks/")]
-    for name in first + [name for name in names if name not in first and name != receipt.NAME]:
+    for name in first + [name for name in names if name not in first and name != receipt.RECEIPT]:
         path = inside(root, name)
         if path is None:
             continue
@@ -181,7 +179,7 @@ def take_away(root: Path, names: list[str]) -> None:
 def drop(root: Path) -> list[str]:
     """Remove the receipt, and `root` when it is empty. Returns what is left in it: somebody else's files."""
     if root.is_dir():
-        files.remove(str(root / receipt.NAME))
+        files.remove(str(root / receipt.RECEIPT))
     disk.remove_empty(root)
     return sorted(path.relative_to(root).as_posix() for path in root.rglob("*")) if root.is_dir() else []
 

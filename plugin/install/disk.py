@@ -1,4 +1,4 @@
-"""How do the installer's files get written, put aside and taken away, so that a kill at any point leaves them whole?"""
+"""The installer's files: written, backed up and removed so that a kill at any point leaves them whole."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from circuit_breaker.runtime import files
 SCRAP = ".circuit-breaker.tmp"
 
 
-def read(path: Path) -> bytes | None:
+def read_through(path: Path) -> bytes | None:
     """The bytes of the file that `path` names, through links; None when there is none. Raises OSError for anything else."""
     target = Path(os.path.realpath(path))
     return files.read(str(target)) if target.parent.is_dir() else None
 
 
-def digest(data: bytes | None) -> str | None:
+def checksum(data: bytes | None) -> str | None:
     """The checksum that receipts keep; None for a missing file."""
     return None if data is None else hashlib.sha256(data).hexdigest()
 
 
-def replace(path: Path, data: bytes, mode: int | None = None) -> None:
+def put(path: Path, data: bytes, mode: int | None = None) -> None:
     """Write `data` beside, then rename over `path`: readers see the old bytes or the new ones. A link stays a link, its
     target is replaced; mode and owner of what was there are kept."""
     target = Path(os.path.realpath(path))
@@ -51,7 +51,7 @@ def replace(path: Path, data: bytes, mode: int | None = None) -> None:
         raise
 
 
-def writable(path: Path) -> str:
+def hindrance(path: Path) -> str:
     """Why `path` cannot be replaced; "" when it can. A file without any write bit is taken at its word, root's too."""
     target = Path(os.path.realpath(path))
     if target.exists() and not os.stat(target).st_mode & 0o222:
@@ -62,7 +62,7 @@ def writable(path: Path) -> str:
     return "" if os.access(folder, os.W_OK | os.X_OK) else f"the folder {folder} is not writable"
 
 
-def scraps(path: Path) -> None:
+def remove_scrap(path: Path) -> None:
     """Remove what a killed process left beside `path`."""
     target = Path(os.path.realpath(path))
     if target.parent.is_dir():

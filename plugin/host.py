@@ -1,0 +1,162 @@
+"""A simulated Claude Code session: it fires registered hook lines as the real one does, for the demo, doctor and the benchmark."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Callable, NamedTuple
+
+Groups = Mapping[
+    str, "list[dict[str, Any]]"
+]  # event -> groups, as `hooks` of hooks.json and of a settings file hold them
+SECONDS_A_LINE = 30.0
+SUBJECT_FIELD = {
+    "SessionStart": "source", "UserPromptExpansion": "command_name", "SubagentStop": "agent_type", "ConfigChange": "source",
+    "PreToolUse": "tool_name", "PostToolUse": "tool_name", "PostToolUseFailure": "tool_name",
+}  # fmt: skip
+
+
+class Fired(NamedTuple):
+    """One run of a line. code: -1 when it could not be started or took too long; seconds: how long it took."""
+
+    event: str
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The JSON object it answered with; empty when it said nothing, or nothing that Claude Code reads."""
+        try:
+            found = json.loads(self.out or "{}")
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with it, "" when nothing is: our lines end with 0, say nothing on stderr and answer JSON or nothing."""
+        if self.code:
+            return f"the {self.event} line ended with exit code {self.code}: {self.err.strip()[:300]}"
+        if self.err.strip():
+            return f"the {self.event} line complained: {self.err.strip()[:300]}"
+        if self.out.strip() and not self.answer:
+            return f"the {self.event} line answered what Claude Code does not read: {self.out[:100]!r}"
+        return ""
+
+
+class Called(NamedTuple):
+    """How one call ended: its output, whether it failed, the reason when it was denied, the warning that followed it."""
+
+    output: str
+    failed: bool
+    denied: str
+    warned: str
+
+
+class Host:
+    """One session of it in `project`; every line is started with `env` and nothing else of ours."""
+
+    def __init__(self, groups: Groups, project: Path, env: Mapping[str, str], session: str) -> None:
+        self.groups, self.project, self.session = groups, project, session
+        self.env = {**env, "CLAUDE_CODE_SESSION_ID": session}
+        self.prompt_id, self.calls = "", 0
+        self.fired: list[Fired] = []
+
+    @property
+    def problems(self) -> list[str]:
+        """What was wrong with the lines that were fired so far, each once."""
+        return list(dict.fromkeys(fired.problem for fired in self.fired if fired.problem))
+
+    def fire(self, event: str, **fields: Any) -> list[dict[str, Any]]:
+        """Run each line registered for `event` whose matcher fits; what they answered."""
+        body = self.payload(event, **fields)
+        fired = [run_line(line, body, self.env, self.project) for line in lines_for(self.groups, body)]
+        self.fired += fired
+        return [one.answer for one in fired if one.answer]
+
+    def payload(self, event: str, **fields: Any) -> dict[str, Any]:
+        """What Claude Code sends for `event`."""
+        return {
+            "session_id": self.session,
+            "transcript_path": str(self.project / "transcript.jsonl"),
+            "cwd": str(self.project),
+            "permission_mode": "default",
+            "hook_event_name": event,
+            **({"prompt_id": self.prompt_id} if self.prompt_id else {}),
+            **fields,
+        }
+
+    def prompt(self, text: str) -> None:
+        """A prompt of the user."""
+        self.prompt_id = f"{self.session}-{time.monotonic_ns()}"
+        self.fire("UserPromptSubmit", prompt=text)
+
+    def command(self, name: str, arguments: str = "") -> str:
+        """A slash command of ours; what is shown to the user."""
+        fields = {"expansion_type": "slash_command", "command_name": name, "command_args": arguments}
+        text = f"/{name} {arguments}".strip()
+        answers = self.fire("UserPromptExpansion", command_source="plugin", prompt=text, **fields)
+        return "\n".join(str(answer.get("reason", "")) for answer in answers)
+
+    def call(self, tool: str, given: dict[str, Any], run: Callable[[], tuple[bool, str]]) -> Called:
+        """One call of a tool; `run` does it unless a line denies it: -> (failed, output)."""
+        self.calls += 1
+        call = {"tool_name": tool, "tool_input": given, "tool_use_id": f"{self.session}-{self.calls}"}
+        answers = [answer.get("hookSpecificOutput", {}) for answer in self.fire("PreToolUse", **call)]
+        reasons = [a["permissionDecisionReason"] for a in answers if a.get("permissionDecision") == "deny"]
+        denied = reasons[0] if reasons else ""
+        failed, output = (False, denied) if denied else run()
+        if failed:
+            self.fire("PostToolUseFailure", **call, error=output, is_interrupt=False, duration_ms=20)
+        answers = self.fire("PostToolBatch", tool_calls=[{**call, "tool_response": output}])
+        warned = [str(a.get("hookSpecificOutput", {}).get("additionalContext", "")) for a in answers]
+        return Called(output, failed, denied, "\n".join(filter(None, warned)))
+
+
+def hooks_of(root: Path) -> Groups:
+    """The registrations of the plugin in the folder `root`."""
+    groups: Groups = json.loads((root / "hooks" / "hooks.json").read_text(encoding="utf-8"))["hooks"]
+    return groups
+
+
+def lines_for(groups: Groups, body: Mapping[str, Any]) -> list[str]:
+    """The command lines of `groups` that Claude Code runs for the payload `body`."""
+    event = body["hook_event_name"]
+    subject = str(body.get(SUBJECT_FIELD.get(event, ""), ""))
+    return [
+        handler["command"]
+        for group in groups.get(event, [])
+        if fits(str(group.get("matcher", "")), subject)
+        for handler in group["hooks"]
+    ]
+
+
+def fits(matcher: str, subject: str) -> bool:
+    """Whether a matcher means `subject`: nothing or `*` means all, plain words are exact names, anything else is a pattern."""
+    if matcher in ("", "*"):
+        return True
+    if re.fullmatch(r"[\w|, -]+", matcher):
+        return subject in re.split(r"[|,]\s*", matcher)
+    return re.search(matcher, subject) is not None
+
+
+def run_line(line: str, body: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> Fired:
+    """Run one registered line with the payload `body` on its stdin."""
+    start = time.perf_counter()
+    shell = ["/bin/sh" if os.name == "posix" else "sh", "-c", line]
+    try:
+        done = subprocess.run(
+            shell, input=json.dumps(body), env=dict(env), cwd=cwd, capture_output=True, text=True, errors="replace",
+            timeout=SECONDS_A_LINE, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Fired(body["hook_event_name"], -1, "", str(error), time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Fired(body["hook_event_name"], done.returncode, done.stdout, done.stderr, seconds)

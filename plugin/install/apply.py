@@ -1,0 +1,207 @@
+"""An installation put in place or removed, one process at a time; a kill at any point leaves sessions working."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from circuit_breaker.runtime import files, home, packages
+from install import bundle, disk, receipt, scopes
+from install.changes import Obstacle, make_changes, write_backups
+from install.plan import InstallPlan, plan_install
+from install.removal import Removal, listing, plan_removal
+
+SOURCE = Path(__file__).resolve().parent.parent.parent
+LOCK_WAIT = 60.0  # seconds: another installation may be waiting for pip
+
+
+class Removed(NamedTuple):
+    """What was removed: kept: the receipt that was followed; left: what still lies in the folder, and is not ours."""
+
+    kept: dict[str, Any] | None
+    removal: Removal
+    left: list[str]
+    runtime_folder: Path
+
+
+def put_in(
+    scope: scopes.Scope, migrate: bool, claude_md: bool, quiet: bool
+) -> tuple[InstallPlan, dict[str, Any]]:
+    """Plan and carry out. Raises Obstacle (nothing was changed), OSError."""
+    made = folders_to_make(scope)
+    scope.root.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with _alone(scope):
+            bundle.recover(scope.root)
+            planned = plan_install(scope, SOURCE, os.environ, migrate, claude_md, made)
+            return planned, _carry_out(planned, Path(home.runtime_folder(os.environ)), quiet)
+    except Obstacle:
+        for folder in reversed(made):
+            disk.remove_empty(folder)
+        raise
+
+
+def install_again(scope_name: str) -> str:
+    """Install `scope_name` once more, as doctor does to repair an installation; what was done. Raises OSError."""
+    scope = scopes.scope(scope_name, os.environ, os.getcwd())
+    try:
+        _, done = put_in(scope, migrate=False, claude_md=False, quiet=True)
+    except Obstacle as obstacle:
+        raise OSError(str(obstacle)) from None
+    return f"{scope.root}: installed again ({done['written']} files, {len(done['changed'])} others)"
+
+
+def take_out(scope: scopes.Scope, purge: bool, dry_run: bool) -> Removed:
+    """Remove the installation of `scope`. Raises Obstacle, OSError."""
+    runtime_folder = Path(home.runtime_folder(os.environ))
+    if dry_run:
+        kept = _followed_receipt(scope)
+        return Removed(kept, plan_removal(scope, kept, runtime_folder, purge), [], runtime_folder)
+    with _alone(scope):
+        bundle.recover(scope.root)
+        for path in (*scope.outside, scope.root / receipt.RECEIPT):
+            disk.remove_scrap(path)
+        kept = _followed_receipt(scope)
+        removal = plan_removal(scope, kept, runtime_folder, purge)
+        left = _carry_out_removal(scope, kept, removal, runtime_folder)
+    remove_empty_folders(scope, kept, runtime_folder)
+    return Removed(kept, removal, left, runtime_folder)
+
+
+def folders_to_make(scope: scopes.Scope) -> list[Path]:
+    """All that would have to be made; the parent of the runtime folder as well, since the first session makes that."""
+    state = Path(home.runtime_folder(os.environ)).parent
+    wanted = [scope.root.parent, scope.claude, scope.commands, scope.memory or state]
+    return list(dict.fromkeys(folder for path in wanted for folder in disk.missing(path)))
+
+
+def remove_empty_folders(scope: scopes.Scope, kept: dict[str, Any] | None, runtime_folder: Path) -> None:
+    """Remove the folders that the installation made and that are empty now."""
+    for name in kept["backups"] if kept else []:
+        disk.remove_scrap(runtime_folder / "backups" / Path(name).name)
+    disk.remove_empty(runtime_folder / "backups")
+    if runtime_folder.name == home.NAME:
+        disk.remove_empty(runtime_folder)
+    for text in reversed(kept["folders"] if kept else []):
+        folder = Path(os.path.normpath(scope.base / text))
+        if (
+            scope.name == "user" or scope.base in folder.parents
+        ):  # the receipt may come with a cloned repository
+            disk.remove_empty(folder)
+
+
+@contextmanager
+def _alone(scope: scopes.Scope) -> Iterator[None]:
+    """The lock beside the installation's folder. Raises Obstacle when another process holds it for LOCK_WAIT."""
+    lock = Path(f"{scope.root}.lock")
+    if not lock.parent.is_dir():
+        yield  # nothing there to be locked
+        return
+    try:
+        with packages.lock(str(lock), LOCK_WAIT):
+            try:
+                yield
+            finally:
+                files.remove(str(lock))
+    except TimeoutError:
+        raise Obstacle("another installation is running. Wait for it, then try again.") from None
+
+
+def _carry_out(planned: InstallPlan, runtime_folder: Path, quiet: bool = False) -> dict[str, Any]:
+    """Files, backups, what the registrations need, the registrations. -> what was done."""
+    kept = planned.kept
+    written, why_not = _put_files(
+        planned, quiet
+    )  # the receipt is in it: from here on all can be removed again
+    for folder in planned.folders:
+        folder.mkdir(exist_ok=True)
+    backups = write_backups(planned.backups, runtime_folder)
+    for path in planned.scope.outside:
+        disk.remove_scrap(path)
+    make_changes(planned.changes, "install")
+    return {
+        "written": written,
+        "changed": [str(change.path) for change in planned.changes],
+        "backups": backups,
+        "version": kept["version"],
+        "packages": {
+            name: f"{bundle.VENDOR}/{name}/__init__.py" in kept["files"] for name in packages.PACKAGES
+        },
+        "packages_problem": why_not,
+        "root": str(planned.scope.root),
+    }
+
+
+def _put_files(planned: InstallPlan, quiet: bool) -> tuple[int, str]:
+    """Bring the installation's folder and receipt up to the plan. -> (files written, why the packages were not added)"""
+    root, kept = planned.scope.root, planned.kept
+    wanted = planned.runtime
+    lacking = not all(f"{bundle.VENDOR}/{name}/__init__.py" in wanted for name in packages.PACKAGES)
+    same = _equals(root, wanted)
+    if same and not lacking:
+        return _put_receipt(root, kept), ""
+    new = bundle.stage(root, wanted)
+    why_not = ""
+    if lacking:
+        if not quiet:
+            names = " and ".join(packages.PACKAGES)
+            print(f"Adding {names} by pip, {bundle.PIP_SECONDS} s at most ...", file=sys.stderr)
+        why_not = bundle.fetch(new)
+        kept["files"].update({name: disk.checksum(data) for name, data in bundle.packages_below(new).items()})
+        if same and why_not:
+            bundle.clear(new)
+            return _put_receipt(root, kept), why_not
+    (new / receipt.RECEIPT).write_bytes(receipt.receipt_text(kept))
+    bundle.swap(root)
+    return len(kept["files"]), why_not
+
+
+def _put_receipt(root: Path, kept: dict[str, Any]) -> int:
+    """The files are those of the plan already: at most the receipt has news."""
+    if disk.read_through(root / receipt.RECEIPT) == receipt.receipt_text(kept):
+        return 0
+    disk.put(root / receipt.RECEIPT, receipt.receipt_text(kept))
+    return 1
+
+
+def _equals(root: Path, wanted: dict[str, bytes]) -> bool:
+    try:
+        old = receipt.load_receipt(root)
+    except receipt.Damaged:
+        return False
+    if old is None or set(old["files"]) != set(wanted):
+        return False
+    return all(disk.read_through(root / name) == data for name, data in wanted.items())
+
+
+def _followed_receipt(scope: scopes.Scope) -> dict[str, Any] | None:
+    try:
+        kept = receipt.load_receipt(scope.root)
+    except receipt.Damaged as damaged:
+        raise Obstacle(
+            f"{damaged}. Nothing was changed. Run install again: it writes a new one; then uninstall."
+        ) from None
+    if kept is None or kept["scope"] == scope.name:
+        return kept
+    raise Obstacle(
+        f"what is installed in {scope.root} has the scope {kept['scope']}: use --scope {kept['scope']}."
+    )
+
+
+def _carry_out_removal(
+    scope: scopes.Scope, kept: dict[str, Any] | None, removal: Removal, runtime_folder: Path
+) -> list[str]:
+    """Registrations, then what they needed, then the files, the receipt last. -> what is left in the folder: not ours"""
+    write_backups(removal.backups, runtime_folder)
+    make_changes(removal.changes, "uninstall")
+    if kept is not None:
+        bundle.take_away(scope.root, list(kept["files"]))
+    for name in removal.done_with:
+        if (runtime_folder / "backups").is_dir():
+            files.remove(str(runtime_folder / "backups" / Path(name).name))
+    remove_empty_folders(scope, kept, runtime_folder)
+    return bundle.drop(scope.root) if kept is not None or not listing(scope.root) else []

@@ -1,0 +1,79 @@
+"""Changes of files outside an installation's folder: planned, shown as a diff, backed up, made."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from circuit_breaker.runtime import files
+from install import disk
+
+
+class Obstacle(Exception):
+    """What stands in the way of an installation or its removal. The message says so and what to do next."""
+
+
+class Change(NamedTuple):
+    """One file: from `before` to `after` (None: no file)."""
+
+    path: Path
+    before: bytes | None
+    after: bytes | None
+
+    def diff(self) -> str:
+        """As a unified diff."""
+        old, new = (
+            (data or b"").decode("utf-8", "replace").splitlines(keepends=True)
+            for data in (self.before, self.after)
+        )
+        names = ["/dev/null" if data is None else str(self.path) for data in (self.before, self.after)]
+        lines = difflib.unified_diff(old, new, names[0], names[1])
+        return "".join(
+            line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines
+        )
+
+
+def require_writable(changes: list[Change]) -> None:
+    """Raise Obstacle for the first file that could not be replaced."""
+    for change in changes:
+        hindrance = disk.hindrance(change.path)
+        if hindrance:
+            raise Obstacle(f"{hindrance}. Nothing was changed; make it writable and try again.")
+
+
+def backup(path: Path, data: bytes, backups: dict[str, bytes]) -> str:
+    """Put what `path` held among the `backups`; -> the name it is kept under."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    name = f"{path.name}.{stamp}.{disk.checksum(data)[:8]}"  # type: ignore[index]
+    backups[name] = data
+    return name
+
+
+def saved_bytes(runtime_folder: Path, name: str | None) -> bytes | None:
+    """The backup `name` in R/backups; None when there is none. (A receipt may come with a cloned repository: no paths.)"""
+    return disk.read_through(runtime_folder / "backups" / Path(name).name) if name else None
+
+
+def write_backups(backups: dict[str, bytes], runtime_folder: Path) -> list[str]:
+    """Write backups (name -> bytes) into R/backups; their paths."""
+    if backups:
+        files.folder(str(runtime_folder / "backups"))
+    paths = [runtime_folder / "backups" / name for name in backups]
+    for path, data in zip(paths, backups.values()):
+        disk.put(path, data, 0o600)
+    return [str(path) for path in paths]
+
+
+def make_changes(changes: list[Change], verb: str) -> None:
+    """Make each change, in order. Raises Obstacle when a file is not what it was when the plan was made."""
+    for change in changes:
+        if disk.read_through(change.path) != change.before:
+            raise Obstacle(f"{change.path} was changed while {verb} was running. Run {verb} again.")
+        if change.after is None:
+            files.remove(os.path.realpath(change.path))
+        else:
+            change.path.parent.mkdir(parents=True, exist_ok=True)
+            disk.put(change.path, change.after)

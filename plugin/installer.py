@@ -1,0 +1,172 @@
+"""The verbs install and uninstall: what they say before, after, and when something stands in the way."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from doctor import doctor
+from install import purge, receipt, scopes
+from install.apply import SOURCE, Removed, folders_to_make, put_in, remove_empty_folders, take_out
+from install.changes import Obstacle
+from install.plan import InstallPlan, plan_install
+
+from circuit_breaker.runtime import own_shell, packages
+
+
+def install(args: argparse.Namespace) -> int:
+    """Install or update for `args.scope`; 1 when something stands in the way or doctor finds a fault."""
+    scope = scopes.scope(args.scope, os.environ, os.getcwd())
+    try:
+        if args.dry_run:
+            made = folders_to_make(scope)
+            planned = plan_install(scope, SOURCE, os.environ, args.migrate, args.claude_md, made)
+            return _show_plan(planned, args.json)
+        _, done = put_in(scope, args.migrate, args.claude_md, args.json)
+    except Obstacle as obstacle:
+        return _say_obstacle("install", obstacle, args.json)
+    return _report_install(scope, done, args.json)
+
+
+def uninstall(args: argparse.Namespace) -> int:
+    """Remove the installation of `args.scope`; 0 as well when there is none, 1 when something stands in the way."""
+    if not args.dry_run and own_shell.refuses("uninstall", os.environ):
+        return 1
+    scope = scopes.scope(args.scope, os.environ, os.getcwd())
+    state = purge.purged_paths(scope, os.environ, os.getcwd()) if args.purge else []
+    if state and not args.json:
+        print(
+            "--purge would remove for good:"
+            if args.dry_run
+            else "--purge removes for good, where still there:"
+        )
+        print("".join(f"  {path}\n" for path in state), end="")
+    try:
+        removed = take_out(scope, args.purge, args.dry_run)
+    except Obstacle as obstacle:
+        return _say_obstacle("uninstall", obstacle, args.json)
+    gone = []
+    if args.purge and not args.dry_run:
+        gone = purge.purge(state)
+        remove_empty_folders(scope, removed.kept, removed.runtime_folder)
+    if args.json:
+        print(json.dumps(_removal_facts(scope, removed, gone, args.dry_run)))
+        return 0
+    _report_removal(scope, removed, args.dry_run)
+    return 0
+
+
+def _say_obstacle(verb: str, obstacle: Obstacle, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"schema": 1, "ok": False, "problem": str(obstacle)}))
+    print(f"{verb}: {obstacle}", file=sys.stderr)
+    return 1
+
+
+def _show_plan(planned: InstallPlan, as_json: bool) -> int:
+    """What --dry-run prints: the diff of each file outside, and the list of those inside."""
+    diff = "".join(change.diff() for change in planned.changes)
+    names = [str(planned.scope.root / name) for name in [*planned.runtime, receipt.RECEIPT]]
+    if as_json:
+        changed = [str(change.path) for change in planned.changes]
+        print(
+            json.dumps(
+                {"schema": 1, "ok": True, "dry_run": True, "diff": diff, "files": names, "changed": changed}
+            )
+        )
+        return 0
+    print(diff or "No file outside the installation would change.\n", end="")
+    print(
+        f"Files of the installation ({len(names)}), and {' and '.join(packages.PACKAGES)} where pip is to be had:"
+    )
+    for name in names:
+        print(f"  {name}")
+    print("Nothing was changed.")
+    return 0
+
+
+def _report_install(scope: scopes.Scope, done: dict[str, Any], as_json: bool) -> int:
+    findings = doctor.examine(os.environ, str(scope.base if scope.name != "user" else Path.cwd()), scope)
+    ok = doctor.healthy(findings)
+    if as_json:
+        print(
+            json.dumps(
+                {"schema": 1, "ok": ok, "scope": scope.name, **done, "doctor": doctor.as_json(findings)}
+            )
+        )
+        return 0 if ok else 1
+    whom = {
+        "user": "you, in every project",
+        "project": f"everybody in {scope.base}",
+        "local": f"you, in {scope.base}",
+    }
+    if not done["written"] and not done["changed"]:
+        print(
+            f"circuit-breaker {done['version']} is installed for {whom[scope.name]}. Nothing had to change."
+        )
+    else:
+        print(f"Installed circuit-breaker {done['version']} for {whom[scope.name]}.")
+    print(f"  files     {scope.root}")
+    for path in done["changed"]:
+        print(f"  changed   {path}")
+    for path in done["backups"]:
+        print(f"  backup    {path}")
+    if done["packages_problem"]:
+        print(
+            f"  packages  {' and '.join(packages.PACKAGES)} were not added ({done['packages_problem']}); all works without them"
+        )
+    print(doctor.verdict(findings))
+    plugin = shlex.quote(str(scope.root / "plugin"))
+    print("Try it:")
+    print("  start `claude` and type /circuit-status")
+    print(f"  python3 {plugin} demo        a runaway session, stopped before your eyes")
+    print(
+        f"  python3 {plugin} uninstall{'' if scope.name == 'user' else ' --scope ' + scope.name}   takes it all out again"
+    )
+    return 0 if ok else 1
+
+
+def _removal_facts(scope: scopes.Scope, removed: Removed, gone: list[str], dry_run: bool) -> dict[str, Any]:
+    changes = removed.removal.changes
+    return {
+        "schema": 1,
+        "ok": True,
+        "scope": scope.name,
+        "dry_run": dry_run,
+        "installed": removed.kept is not None or bool(changes),
+        "changed": [str(change.path) for change in changes],
+        "backups": [str(removed.runtime_folder / "backups" / name) for name in removed.removal.backups],
+        "left": removed.left,
+        "notes": removed.removal.notes,
+        "purged": gone,
+        "diff": "".join(change.diff() for change in changes),
+    }
+
+
+def _report_removal(scope: scopes.Scope, removed: Removed, dry_run: bool) -> None:
+    changes, kept = removed.removal.changes, removed.kept
+    if kept is None and not changes:
+        print(f"circuit-breaker is not installed here (scope {scope.name}): nothing to take out.")
+        return
+    if dry_run:
+        print("".join(change.diff() for change in changes), end="")
+        print(
+            f"Files that would go: {len(kept['files']) if kept else 0} in {scope.root}. Nothing was changed."
+        )
+        return
+    print(f"Took circuit-breaker out (scope {scope.name}).")
+    for change in changes:
+        print(f"  {'removed ' if change.after is None else 'changed '}  {change.path}")
+    print(f"  removed   {scope.root}")
+    for name in removed.removal.backups:
+        print(f"  backup    {removed.runtime_folder / 'backups' / name}")
+    for note in removed.removal.notes:
+        print(f"  note      {note}")
+    if removed.left:
+        names = ", ".join(removed.left[:5]) + (" ..." if len(removed.left) > 5 else "")
+        print(f"  left      {scope.root}: {names} (not ours)")
