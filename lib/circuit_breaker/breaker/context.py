@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.config import Config
     from circuit_breaker.breaker.memory import Lane, Session
     from circuit_breaker.breaker.model import Signal
+    from circuit_breaker.breaker.services import Contact
 
 CALLS_MAX = 8  # labels of the last calls in a record
 CIRCUITS_MAX = 16  # a lane's circuits; closed ones that only remember their level go first
@@ -45,7 +46,18 @@ OTHER_MARKS = {WARNED: "t", COUNTED: "w"}
 class Work:
     """The memory one step may change, the time and configuration it was given, and the answer it builds."""
 
-    __slots__ = ("session", "lane", "config", "now", "name", "bypassed", "transitions", "notices", "denial")
+    __slots__ = (
+        "session",
+        "lane",
+        "config",
+        "now",
+        "name",
+        "bypassed",
+        "transitions",
+        "notices",
+        "denial",
+        "contacts",
+    )
 
     def __init__(self, session: Session, lane: Lane, name: str, config: Config, now: float) -> None:
         self.session, self.lane = session, lane
@@ -54,6 +66,7 @@ class Work:
         self.transitions: list[Transition] = []
         self.notices: list[Notice] = []
         self.denial: Decision | None = None
+        self.contacts: list[Contact] = []
 
     def rule(self, name: str) -> dict[str, Any]:
         """The rule's configuration."""
@@ -159,7 +172,7 @@ class Work:
             return self.denial
         kinds = {notice.kind for notice in self.notices}
         verdict = STOP if STOP in kinds else WARN if kinds - {OPENED, FOR_YOU} else ALLOW
-        return Decision(verdict=verdict, notices=self.notices)
+        return Decision(verdict=verdict, notices=self.notices, contacts=self.contacts)
 
 
 def matches(name: str, glob: str) -> bool:

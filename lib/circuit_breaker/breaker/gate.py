@@ -23,6 +23,11 @@ def ask(work: Work, event: Ask) -> None:
         spawn(work, event)
         if work.denial is not None:
             return
+    if event.down is not None and not work.bypassed:
+        facts = {"since": event.down.down_since, "kind": event.down.kind}
+        down = Circuit(rule="service_down", subject=event.down.name, facts=facts)
+        _deny(work, event, down, "", event.wait, down.name)
+        return
     circuit = work.gate_of(event.tool, event.input, call_key(event.tool, event.input, event.cwd))
     if circuit is not None and not work.excluded(event.tool) and work.action(circuit.rule) == "block":
         gate(work, event, circuit)

@@ -79,6 +79,8 @@ class Ask(Record):
         "lane": MAIN,
         "origin": "",
         "armed": False,
+        "down": None,  # the services.Service it may not call now, and `wait`: seconds until it may be tried
+        "wait": 0.0,
     }
 
 
@@ -245,10 +247,11 @@ class Notice(Record):
 
 
 class Decision(Record):
-    """The answer of a step: `notices` say why; `circuit` is what denied, "" where that denial does not count."""
+    """The answer of a step: `notices` say why; `circuit` is what denied, "" where that denial does not count;
+    `contacts`: what the turn's calls show of services (services.Contact)."""
 
-    FIELDS = {"verdict": ALLOW, "circuit": "", "retry_in": 0.0, "notices": []}
-    CONTAINERS = ("notices",)
+    FIELDS = {"verdict": ALLOW, "circuit": "", "retry_in": 0.0, "notices": [], "contacts": []}
+    CONTAINERS = ("notices", "contacts")
 
 
 class Transition(Record):

@@ -21,7 +21,7 @@ from circuit_breaker.breaker.model import (
     Outcome,
     Signal,
 )
-from circuit_breaker.identity.calls import SPAWNING
+from circuit_breaker.identity.calls import SHELLS, SPAWNING, command_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,10 +66,22 @@ def turn(work: Work, event: Turn) -> None:
         flush(work, keep=ids)
         n_before = lane.n
         evidence.learn_writes(work.session, lane)
-        _take_turn(work, [_outcome(work, result) for result in fresh], ids, n_before)
+        outcomes = [_outcome(work, result) for result in fresh]
+        if any(_may_contact(outcome) for outcome in outcomes) and work.action("service_down"):
+            from circuit_breaker.breaker.services import contacts
+
+            work.contacts = contacts(outcomes)
+        _take_turn(work, outcomes, ids, n_before)
     if event.cwd:
         lane.cwd = event.cwd
     _hand_over_notes(work, event)
+
+
+def _may_contact(outcome: Outcome) -> bool:
+    """A cheap first look: most calls go to no service."""
+    if outcome.tool in SHELLS and isinstance(outcome.input, dict):
+        return "://" in command_of(outcome.input)[1]
+    return bool(outcome.tool.startswith("mcp__") or outcome.tool in ("WebFetch", "webfetch"))
 
 
 def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str], n_before: int) -> None:

@@ -138,10 +138,13 @@ def _host(url: object) -> str:
     host = host.rpartition("@")[2].lower()
     if not host.startswith("["):
         host = host.partition(":")[0]
+    return host[:80] if is_outside(host) else ""
+
+
+def is_outside(host: str) -> bool:
+    """Whether a name in a URL is that of another machine, not of this one or of the network at home."""
     plain = host.replace(".", "").replace("-", "").replace("_", "")
-    if not plain.isalnum() or not host.isascii() or host.startswith(_HOSTS_AT_HOME):
-        return ""
-    return host[:80]
+    return plain.isalnum() and host.isascii() and not host.startswith(_HOSTS_AT_HOME)
 
 
 def change_level(tool: str, tool_input: object) -> int:

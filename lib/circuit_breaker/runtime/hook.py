@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from circuit_breaker.breaker.model import Ask, Prompt
+from circuit_breaker.breaker.model import ALLOW, WARN, Ask, Prompt
 from circuit_breaker.breaker.policy import step
 from circuit_breaker.runtime import error_log, files, home, json, protocol, store
 
@@ -65,6 +65,10 @@ def _decide(payload: protocol.Payload, where: Places, config: Config, now: float
         return None
     if isinstance(event, Ask):
         event.armed = bool(store.armed_lanes(where, payload.session))
+        if event.tool.startswith("mcp__"):
+            from circuit_breaker.runtime import services
+
+            services.question(where, event, config, now)
     elif isinstance(event, Prompt) and store.armed_lanes(where, payload.session):
         store.correct_marker(where, payload.session)
 
@@ -76,6 +80,12 @@ def _decide(payload: protocol.Payload, where: Places, config: Config, now: float
         return session, lane, (decision, transitions)
 
     (decision, transitions), set_aside = store.update(where, payload.session, payload.lane, decide)
+    if decision.contacts:
+        from circuit_breaker.runtime import services
+
+        notices, changes = services.settle(where, decision.contacts, config, now, payload.lane)
+        decision, transitions = decision.but(notices=decision.notices + notices), transitions + changes
+        decision.verdict = WARN if notices and decision.verdict == ALLOW else decision.verdict
     answer = protocol.render(decision, payload.event, config)
     for sentence in set_aside:
         error_log.note(sentence)

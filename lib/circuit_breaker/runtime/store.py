@@ -217,8 +217,25 @@ def armed_lanes(where: Places, session_id: str) -> list[str]:
 
 
 def keep_armed(where: Places, session_id: str, lane: str, live: bool) -> None:
-    """Name or unname one lane of a session; the marker goes with its last line."""
+    """Name or unname one lane of a session in its marker."""
     line = f"{safe_name(session_id)}/{lane}"
+    if safe_name(session_id)[:1] == "~":
+        keep_awake(where, line, live)
+    else:
+        _keep_line(where, session_id, line, live)
+
+
+def keep_awake(where: Places, line: str, live: bool) -> None:
+    """Name or unname what wakes every gate, in a marker that many sessions share."""
+    if not live and not files.exists(f"{where.armed}/{ARMED_ANY}"):
+        return
+    files.folder(where.armed)
+    with files.Lock(f"{where.runtime}/any.lock"):
+        _keep_line(where, ARMED_ANY, line, live)
+
+
+def _keep_line(where: Places, session_id: str, line: str, live: bool) -> None:
+    """Add a line to a marker or take it out; the marker goes with its last line."""
     before = armed_lanes(where, session_id)
     if live == (line in before) and (live or before):
         return

@@ -38,6 +38,7 @@ REASONS = {
     "granted": "{keyword} for one prompt",
     "not_typed": "{keyword} refused: that prompt was not typed by you",
     "unknown_source": "{keyword} refused: it is not known who typed that prompt",
+    "answered": "it answered",
     "let_through": "let through by {keyword}",
     "forgery": "a scheduled prompt carried the override; it was denied",
 }
@@ -45,6 +46,7 @@ REASONS = {
 FOR_YOUR_EYES = {
     "bypass_received": "{name}: {keyword} received: nothing is blocked until your next prompt.",
     "bypass_refused": "{name}: {keyword} was not granted: this prompt was not typed by you.",
+    "service_down": "{name}: the service {subject} does not answer. To try it at once: /reset-circuit --all",
     "bypass_lookalike": "{name}: no bypass. For one, type {keyword} alone on the first line, exactly so.",
 }
 PROTECTED = {
@@ -89,6 +91,8 @@ def _cause(rule: str, count: int, facts: dict) -> str:
         return f"was called {count} times within {facts.get('seconds', 60):g} s"
     if rule == "agent_spawn":
         return f"was started {count} times within one prompt"
+    if rule == "service_down":
+        return f"does not answer (its connection failed {count} times)" if count else "does not answer"
     if rule == "protection":
         return "would have switched the breaker off"
     return f"was sent back by a stop hook {count} times and nothing new came of it"
@@ -108,7 +112,7 @@ def why(transition: Transition, keyword: str) -> str:
 def sentence_of(notice: Notice, keyword: str) -> str:
     """A notice as the paragraph that is read: by Claude (warnings, denials, stopped subagents), or by you."""
     if notice.kind == FOR_YOU:
-        return FOR_YOUR_EYES[notice.reason].format(name=NAME, keyword=keyword)
+        return FOR_YOUR_EYES[notice.reason].format(name=NAME, keyword=keyword, subject=notice.subject)
     say = {WARN: warning, DENY: denial, STOP: stopped_turn, SUBAGENT: stopped_subagent, OPENED: opened}
     return say[notice.kind](notice, keyword)
 
@@ -156,6 +160,8 @@ def _advice(rule: str) -> str:
         )
     if rule == "sequential_tools":
         return "Send independent calls together in one message, or write a small script that does them all."
+    if rule == "service_down":
+        return "Its calls fail in every session now. Go on without it, or say what is missing; it is tried again by itself."
     if rule == "external_api":
         return "Slow down: fetch in batches, keep what you have fetched in a file, and use it from there."
     return "Check that so many are needed: finish with the subagents that are running and collect their results first."
@@ -171,6 +177,12 @@ def denial(notice: Notice, keyword: str) -> str:
         return (
             f"{begin} {cause(notice)}. No further subagents until the user's next prompt. Work with the results of those "
             "that ran, or do the rest yourself, and say what is left."
+        )
+    if notice.rule == "service_down":
+        since = clock(notice.facts.get("since", 0.0))
+        return (
+            f"{begin} does not answer, since {since}, in any session of this machine. Go on without it, or say what is missing. "
+            f"Other calls still work. One call to it will be tried in {duration(notice.wait)}."
         )
     error = f' Last error: "{notice.clip}".' if notice.clip else ""
     retry = f"One retry will be allowed in {duration(notice.wait)}, or at once after a relevant change."
@@ -231,6 +243,12 @@ def stopped_subagent(notice: Notice, keyword: str) -> str:
 def opened(notice: Notice, keyword: str) -> str:
     """What you read when a circuit opens: the breaker, the call, the command that unblocks it."""
     return f'{NAME} blocked `{notice.subject}`: it {cause(notice)}. To unblock: /reset-circuit --circuit "{notice.name}"'
+
+
+def clock(at: float) -> str:
+    """A moment as a time of day, UTC."""
+    whole = int(at) % 86400
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d} UTC"
 
 
 def duration(seconds: float) -> str:

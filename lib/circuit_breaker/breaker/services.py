@@ -1,0 +1,151 @@
+"""The rule service_down: a service whose transport fails is down for every session of the machine.
+
+A service is an MCP server (of one project) or an outside host with its port. Only its transport counts: a connection that is
+closed or refused, a timeout, a 5xx. A tool's own error is an answer.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.breaker.breaker import cooldown
+from circuit_breaker.breaker.model import FAILED, OK, Record
+from circuit_breaker.identity.calls import SHELLS, command_of, is_outside
+from circuit_breaker.identity.shell_commands import program, segments
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from circuit_breaker.breaker.model import Outcome
+
+MCP, HOST = "mcp", "host"
+FAILURES_MAX = 32
+# What Claude Code says when an MCP server's transport fails (2.1.197 to 2.1.332); a JSON-RPC error of the tool's own is none.
+MCP_TRANSPORT = (
+    "MCP error -32000: Connection closed",
+    "MCP error -32001: Request timed out",
+    "MCP error -32001: Request timeout",
+)
+MCP_SERVER = (
+    " is not connected",
+    " connection closed before the tool call",
+)  # after `MCP server "NAME"`
+# How a fetch of Claude Code fails in transport, and curl and wget (exit codes of curl: 7 refused, 28 timeout, 52, 56 closed).
+FETCH_TRANSPORT = (
+    "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EPIPE", "socket hang up", "timeout of ", "status code 50", "status code 52",
+    "Connection refused", "connection refused", "Connection timed out", "Connection reset", "curl: (7)", "curl: (28)",
+    "curl: (52)", "curl: (56)", "returned error: 50", "returned error: 52", "ERROR 50", "ERROR 52",
+)  # fmt: skip
+
+
+class Service(Record):
+    """What the machine knows of a service. `down_since` is 0.0 while it is not down; times are epoch seconds."""
+
+    FIELDS = {
+        "name": "",
+        "kind": MCP,
+        "failures": [],
+        "down_since": 0.0,
+        "level": 0,
+        "retry_at": 0.0,
+        "probe": "",
+    }
+    CONTAINERS = ("failures",)
+
+
+class Contact(Record):
+    """A call's contact with a service: `answered`, or its transport failed."""
+
+    FIELDS = {"kind": MCP, "name": "", "answered": True, "call": ""}
+
+
+def endpoint(tool: str, tool_input: object) -> tuple[str, str]:
+    """The service a call goes to: (MCP, server), (HOST, host:port), or ("", "") for none; loopback is none."""
+    if tool.startswith("mcp__"):
+        return (MCP, tool.split("__")[1]) if tool.count("__") >= 2 else ("", "")
+    if not isinstance(tool_input, dict):
+        return "", ""
+    if tool in ("WebFetch", "webfetch"):
+        return _host_of(tool_input.get("url"))
+    if tool not in SHELLS:
+        return "", ""
+    command = command_of(tool_input)[1]
+    if "curl" in command or "wget" in command:
+        for segment in segments(command):
+            words = program(segment.words)
+            if words and words[0] in ("curl", "wget"):
+                for word in words[1:]:
+                    if "://" in word:
+                        return _host_of(word)
+    return "", ""
+
+
+def _host_of(url: object) -> tuple[str, str]:
+    if not isinstance(url, str):
+        return "", ""
+    scheme, _, rest = url.partition("://")
+    if not rest:
+        scheme, rest = "https", url
+    for end in "/?#":
+        rest = rest.partition(end)[0]
+    rest = rest.rpartition("@")[2].lower()
+    host, colon, port = rest.rpartition(":")
+    if not colon or not port.isdigit():
+        host, port = rest, "80" if scheme == "http" else "443"
+    return (HOST, f"{host}:{port}") if is_outside(host) else ("", "")
+
+
+def contacts(outcomes: Iterable[Outcome]) -> list[Contact]:
+    """The contacts of a turn's calls; a call that never ran has none."""
+    found = []
+    for outcome in outcomes:
+        if outcome.kind not in (OK, FAILED):
+            continue
+        kind, name = endpoint(outcome.tool, outcome.input)
+        if kind:
+            failed = transport_failed(kind, outcome.kind, outcome.text)
+            found.append(Contact(kind=kind, name=name, answered=not failed, call=outcome.id))
+    return found
+
+
+def transport_failed(service: str, kind: str, text: str) -> bool:
+    """Whether a call failed in transport, by what Claude Code or the program says first."""
+    if kind != FAILED:
+        return False
+    if service == MCP:
+        first = text[:300].split("\n", 1)[0]
+        named = first.startswith("MCP server ") and any(words in first for words in MCP_SERVER)
+        return named or first.startswith(MCP_TRANSPORT)
+    return any(words in text[:2000] for words in FETCH_TRANSPORT)
+
+
+def failed(
+    service: Service, call: str, rule: Mapping[str, Any], steps: Sequence[float], now: float
+) -> Service:
+    """A contact whose transport failed: counted within the window; at the threshold, or as a failed probe, it is down."""
+    base = rule["cooldown_base_seconds"]
+    if service.down_since:
+        if service.probe != call:
+            return service  # an older call's late failure
+        level = service.level + 1
+        return service.but(level=level, retry_at=now + cooldown(base, level, steps), probe="")
+    recent = [at for at in service.failures if 0 <= now - at < rule["window_seconds"]] + [round(now, 3)]
+    counted: Service = service.but(failures=recent[-FAILURES_MAX:])
+    if len(recent) < rule["threshold"]:
+        return counted
+    return counted.but(down_since=recent[0], retry_at=now + cooldown(base, 0, steps))
+
+
+def ask(
+    service: Service, call: str, rule: Mapping[str, Any], steps: Sequence[float], now: float
+) -> tuple[Service, float]:
+    """A call to a service that may be down: (service', seconds to wait; 0.0 when it may pass).
+
+    The first to ask after the cooldown is the one probe of the machine; the next one has to wait as long again.
+    """
+    if not service.down_since or (service.probe and service.probe == call):
+        return service, 0.0
+    length = cooldown(rule["cooldown_base_seconds"], service.level, steps)
+    if now < service.retry_at <= now + length:
+        return service, float(service.retry_at - now)
+    return service.but(probe=call, retry_at=now + length), 0.0

@@ -1,0 +1,109 @@
+"""The rule service_down: what is a contact, when is a service down, who may try it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from circuit_breaker.breaker.model import FAILED, LAUNCHED, OK, Outcome
+from circuit_breaker.breaker.services import (
+    HOST,
+    MCP,
+    Service,
+    ask,
+    contacts,
+    endpoint,
+    failed,
+    transport_failed,
+)
+
+RULE = {"threshold": 5, "window_seconds": 60, "cooldown_base_seconds": 30}
+STEPS = [1, 2, 6, 12, 60]
+
+
+@pytest.mark.parametrize(
+    ("tool", "given_", "expected"),
+    [
+        ("mcp__db__query", {}, (MCP, "db")),
+        ("mcp__plugin_x_db__query", {}, (MCP, "plugin_x_db")),
+        ("WebFetch", {"url": "https://example.org/a?b"}, (HOST, "example.org:443")),
+        ("WebFetch", {"url": "http://u:p@Example.org:8080/"}, (HOST, "example.org:8080")),
+        ("Bash", {"command": "curl -s http://example.org/x | jq ."}, (HOST, "example.org:80")),
+        ("Bash", {"command": "curl http://localhost:3000/health"}, ("", "")),
+        ("WebFetch", {"url": "http://127.0.0.1:3000/"}, ("", "")),
+        ("Bash", {"command": "grep -r https://example.org ."}, ("", "")),
+        ("Read", {"file_path": "/p/a"}, ("", "")),
+    ],
+)
+def test_a_call_goes_to_its_server_or_to_its_host_and_port(tool, given_, expected):
+    assert endpoint(tool, given_) == expected
+
+
+@pytest.mark.parametrize(
+    ("service", "text", "transport"),
+    [
+        (MCP, "MCP error -32000: Connection closed", True),
+        (MCP, "MCP error -32001: Request timed out", True),
+        (MCP, 'MCP server "db" is not connected', True),
+        (MCP, "MCP error -32000: stand-in rpc error", False),
+        (MCP, "the tool says it failed: connection refused by the database", False),
+        (HOST, "Request failed with status code 503", True),
+        (HOST, "Request failed with status code 404", False),
+        (HOST, "Exit code 7\ncurl: (7) Failed to connect to example.org port 80: Connection refused", True),
+        (HOST, "Exit code 22\ncurl: (22) The requested URL returned error: 403", False),
+        (HOST, "Exit code 28\ncurl: (28) Operation timed out", True),
+        (HOST, "Exit code 1\nparse error: Invalid numeric literal", False),
+    ],
+)
+def test_only_the_transport_counts_never_a_tools_own_error(service, text, transport):
+    assert transport_failed(service, FAILED, text) is transport
+    assert transport_failed(service, OK, text) is False
+
+
+def test_a_call_that_never_ran_is_no_contact():
+    outcomes = [
+        Outcome(tool="mcp__db__q", kind=kind, text="MCP error -32000: Connection closed")
+        for kind in (FAILED, OK, LAUNCHED)
+    ]
+    assert [contact.answered for contact in contacts(outcomes)] == [False, True]
+
+
+def test_five_failures_within_a_minute_are_down_and_four_are_not():
+    service = Service(name="db")
+    for at in range(5):
+        assert not service.down_since
+        service = failed(service, f"t{at}", RULE, STEPS, 1000.0 + at * 10)
+    assert service.down_since == 1000.0 and service.retry_at == 1040.0 + 30
+    slow = Service(name="db")
+    for at in range(50):
+        slow = failed(slow, f"t{at}", RULE, STEPS, 1000.0 + at * 16)
+    assert not slow.down_since
+
+
+@given(st.lists(st.tuples(st.sampled_from(["ask", "fail", "wait"]), st.integers(0, 9)), max_size=60))
+def test_one_probe_a_cooldown_whoever_asks(moves):
+    service, now = Service(name="db"), 1000.0
+    for at in range(5):
+        service = failed(service, f"t{at}", RULE, STEPS, now)
+    probes = []
+    for number, (move, who) in enumerate(moves):
+        if move == "ask":
+            call = f"c{number}-{who}"
+            length = 30 * STEPS[min(service.level, 4)]
+            service, wait = ask(service, call, RULE, STEPS, now)
+            if not wait:
+                assert all(now - at >= least for at, least in probes[-1:])
+                probes.append((now, length))
+            else:
+                assert 0 < wait <= length
+        elif move == "fail" and service.probe:
+            service = failed(service, service.probe, RULE, STEPS, now)
+        elif move == "wait":
+            now += who * 7
+    assert service.down_since
+
+
+def test_a_clock_that_was_set_back_does_not_lock_a_service_up():
+    service = Service(name="db", down_since=9e9, retry_at=9e9, level=1, failures=[9e9])
+    assert ask(service, "c", RULE, STEPS, 1000.0)[1] == 0.0

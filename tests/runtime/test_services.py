@@ -1,0 +1,105 @@
+"""Services that are down, across the sessions of a machine: real hook processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CLOSED = "MCP error -32000: Connection closed"
+
+
+def fail(
+    run_hook: Any, payload: Any, session: str, number: int, text: str = CLOSED, tool: str = "mcp__db__q"
+) -> Any:
+    """One turn of `session` with one failing call."""
+    call = {"tool_name": tool, "tool_input": {"n": number}, "tool_use_id": f"{session}-{number}"}
+    run_hook(
+        "monitor", payload("PostToolUseFailure.mcp-server-crash", session_id=session, error=text, **call)
+    )
+    batch = [{**call, "tool_response": text}]
+    return run_hook("monitor", payload("PostToolBatch.mcp-iserror", session_id=session, tool_calls=batch))
+
+
+def ask(registered: Any, payload: Any, session: str, call: str, tool: str = "mcp__db__q") -> str:
+    """The gate's answer to a call of `session`, as the registered lines give it: "deny", or "" for silence."""
+    body = payload(
+        "PreToolUse.mcp", session_id=session, tool_name=tool, tool_use_id=call, tool_input={"c": call}
+    )
+    answers = [answer.out for answer in registered(body) if answer.out]
+    return answers[0]["hookSpecificOutput"]["permissionDecision"] if answers else ""
+
+
+def test_a_server_that_is_down_is_down_for_every_session_and_comes_back_for_all(
+    run_hook: Any, registered: Any, payload: Any, machine: Any
+) -> None:
+    for number in range(5):
+        last = fail(run_hook, payload, f"session{number}", number)
+    assert "does not answer" in last.out["hookSpecificOutput"]["additionalContext"]
+    assert ask(registered, payload, "another", "a1") == "deny"
+    assert ask(registered, payload, "another", "a2", tool="mcp__other__q") == ""
+    state = next((machine.runtime / "services").glob("*.json"))
+    document = json.loads(state.read_text())
+    state.write_text(json.dumps({**document, "retry_at": 1.0}))
+    assert [ask(registered, payload, f"s{n}", f"b{n}") for n in range(3)] == ["", "deny", "deny"]
+    call = {"tool_name": "mcp__db__q", "tool_input": {"c": "b0"}, "tool_use_id": "b0", "tool_response": "42"}
+    run_hook("monitor", payload("PostToolBatch.mcp-iserror", session_id="s0", tool_calls=[call]))
+    assert not list((machine.runtime / "services").glob("*.json"))
+    assert not (machine.runtime / "armed" / "_any").exists()
+    assert ask(registered, payload, "another", "a3") == ""
+    log = machine.runtime.rglob("circuit_breaker_incidents.jsonl")
+    events = [json.loads(line) for path in log for line in path.read_text().splitlines()]
+    ours = [(e["event"], e["circuit"]) for e in events if e["circuit"].startswith("service_down:")]
+    assert ours == [("trip", "service_down:db"), ("close", "service_down:db")]
+
+
+def test_a_tools_own_errors_take_no_server_down(run_hook: Any, registered: Any, payload: Any) -> None:
+    for number in range(8):
+        fail(run_hook, payload, f"session{number}", number, "the tool says: connection refused")
+    assert ask(registered, payload, "another", "a1") == ""
+
+
+def test_a_server_of_another_project_is_another_server(
+    run_hook: Any, registered: Any, payload: Any, tmp_path: Path
+) -> None:
+    for number in range(5):
+        fail(run_hook, payload, f"session{number}", number)
+    other = tmp_path / "other"
+    other.mkdir()
+    body = payload("PreToolUse.mcp", session_id="x", tool_name="mcp__db__q", tool_use_id="t")
+    assert [answer.out for answer in registered(body, CLAUDE_PROJECT_DIR=str(other))] == [None]
+
+
+@pytest.mark.slow
+def test_of_64_sessions_that_ask_at_once_one_is_the_probe(run_hook: Any, payload: Any, machine: Any) -> None:
+    for number in range(5):
+        fail(run_hook, payload, f"session{number}", number)
+    state = next((machine.runtime / "services").glob("*.json"))
+    state.write_text(json.dumps({**json.loads(state.read_text()), "retry_at": 1.0}))
+    gates = []
+    for number in range(64):
+        body = payload(
+            "PreToolUse.mcp", session_id=f"s{number}", tool_name="mcp__db__q", tool_use_id=f"t{number}"
+        )
+        gate = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-X", "utf8", str(ROOT / "hooks" / "circuit_breaker_gate.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=machine.env,
+            cwd=machine.project,
+        )
+        assert gate.stdin is not None
+        gate.stdin.write(json.dumps(body).encode())
+        gate.stdin.close()
+        gates.append(gate)
+    answers = [gate.stdout.read() for gate in gates if gate.stdout is not None]
+    for gate in gates:
+        gate.wait(60)
+        if gate.stdout is not None:
+            gate.stdout.close()
+    assert sum(b'"deny"' in answer for answer in answers) == 63 and answers.count(b"") == 1
