@@ -58,6 +58,20 @@ def test_a_server_that_is_down_is_down_for_every_session_and_comes_back_for_all(
     assert ours == [("trip", "service_down:db"), ("close", "service_down:db")]
 
 
+def test_your_reset_tries_a_server_again_at_once(
+    run_hook: Any, registered: Any, payload: Any, machine: Any
+) -> None:
+    for number in range(5):
+        fail(run_hook, payload, f"session{number}", number)
+    command = [sys.executable, str(ROOT / "plugin"), "status", "--json"]
+    told = subprocess.run(command, env=machine.env, cwd=machine.project, capture_output=True, check=False)
+    assert json.loads(told.stdout)["circuits"]["service_down"]["subjects"][0]["subject"] == "db"
+    reset = [sys.executable, str(ROOT / "plugin"), "reset", "--circuit", "service_down:db"]
+    done = subprocess.run(reset, env=machine.env, cwd=machine.project, capture_output=True, check=True)
+    assert b"service_down:db" in done.stdout
+    assert ask(registered, payload, "another", "a1") == ""
+
+
 def test_a_tools_own_errors_take_no_server_down(run_hook: Any, registered: Any, payload: Any) -> None:
     for number in range(8):
         fail(run_hook, payload, f"session{number}", number, "the tool says: connection refused")

@@ -9,7 +9,7 @@ from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import RULES, Config, is_on
 from circuit_breaker.breaker.memory import Session
 from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, OPEN
-from circuit_breaker.runtime import files, incidents, json, store
+from circuit_breaker.runtime import files, incidents, json, services, store
 from circuit_breaker.runtime.home import INCIDENTS, STATE, Places, safe_name
 from circuit_breaker.words.sentences import cause
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from circuit_breaker.breaker.memory import Lane
     from circuit_breaker.breaker.model import Circuit
+    from circuit_breaker.breaker.services import Service
 
 
 RANK = {CLOSED: 0, HALF_OPEN: 1, OPEN: 2}
@@ -43,6 +44,8 @@ def collect(where: Places, config: Config, now: float, session_id: str = "") -> 
             for name, row in tally.items():
                 if name in rules:
                     _add_tally(rules[name], row)
+    for service in services.down(where):
+        rules[services.RULE]["subjects"].append(_service(service, now))
     for rule in rules.values():
         rule["subjects"].sort(key=lambda s: (-RANK[s["state"]], s["subject"]))
         rule["state"] = max((s["state"] for s in rule["subjects"]), key=RANK.__getitem__, default=CLOSED)
@@ -128,6 +131,23 @@ def _subject(circuit: Circuit, folder: str, agent: str, now: float) -> dict[str,
     }
 
 
+def _service(service: Service, now: float) -> dict[str, Any]:
+    """A service that is down, as the subject of its rule: it belongs to no session."""
+    return {
+        "subject": service.name,
+        "state": HALF_OPEN if service.probe else OPEN,
+        "session": "",
+        "agent": None,
+        "level": service.level,
+        "retry_at": round(service.retry_at, 3),
+        "retry_in": round(max(0.0, service.retry_at - now), 1),
+        "cause": f"does not answer (its connection failed {len(service.failures)} times)",
+        "count": len(service.failures),
+        "last_error": "",
+        "trial_out": bool(service.probe),
+    }
+
+
 def _incidents(where: Places, now: float) -> dict[str, int]:
     total = recent = 0
     try:
@@ -171,7 +191,7 @@ def reset(where: Places, config: Config, session_id: str, which: str) -> list[st
     from circuit_breaker.breaker.model import MAIN
     from circuit_breaker.breaker.policy import step
 
-    closed: list[str] = []
+    closed = services.forget(where, which)
     now = time.time()
     for folder, _, lanes in list(sessions(where, session_id)):
         names = list(lanes) or [store.MAIN_FILE]
