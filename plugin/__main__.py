@@ -65,6 +65,23 @@ def parser() -> argparse.ArgumentParser:
 
     verb("demo", "demo", "a runaway session, stopped, in a throw-away project")
 
+    one = verb("config", "configure", "show, check and change the configuration")
+    actions = one.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions.add_parser("path", help="the files it is read from")
+    two = actions.add_parser("show", help="the values that apply here")
+    two.add_argument("--origin", action="store_true", help="where each value comes from")
+    two.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    two = actions.add_parser("check", help="what is wrong with it; exit 1 if anything is")
+    two.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    for name, text in (("set", "write one key, keep the rest of the file"), ("unset", "remove one key")):
+        two = actions.add_parser(name, help=text)
+        two.add_argument(
+            "key", metavar="KEY", help="as `config show` lists it; tool_failure.threshold is enough"
+        )
+        if name == "set":
+            two.add_argument("value", metavar="VALUE", help="JSON, or a plain word")
+        two.add_argument("--project", action="store_true", help="in the project's file, not in yours")
+
     one = verb("mode", "operate", "switch between blocking and only recording")
     one.add_argument("mode", choices=("observe", "enforce"))
 

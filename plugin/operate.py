@@ -8,10 +8,11 @@ import os
 import sys
 import time
 
+import configure
+
 from circuit_breaker.janitor import disk_usage
-from circuit_breaker.runtime import files, home, own_shell
+from circuit_breaker.runtime import home, own_shell
 from circuit_breaker.runtime import status as collected
-from circuit_breaker.runtime.json import parse
 from circuit_breaker.words.sentences import MARKS
 from circuit_breaker.words.status import status_text
 
@@ -81,36 +82,17 @@ def reset(args: argparse.Namespace) -> int:
 
 
 def mode(args: argparse.Namespace) -> int:
-    """Write the one key into the person's config file; every other key of it stays."""
+    """Write the one key into your config file and keep the rest of it."""
     if own_shell.refuses("mode", os.environ):
         return 1
     where = home.places(os.environ, os.getcwd())
-    path = where.user_config
-    if not path:
-        print("mode: HOME is not set, so there is no config file to write.", file=sys.stderr)
-        return 1
-    data = files.read(path)
     try:
-        document = parse(data) if data is not None else {}
-    except ValueError as error:
-        print(
-            f"mode: {path} is not JSON ({error}). Mend or remove it, then try again; it was not touched.",
-            file=sys.stderr,
-        )
+        path = configure.put(where, "mode", args.mode, in_project=False)
+    except configure.Unfit as error:
+        print(f"mode: {error}", file=sys.stderr)
         return 1
-    if not isinstance(document, dict):
-        print(
-            f"mode: {path} holds no JSON object. Mend or remove it, then try again; it was not touched.",
-            file=sys.stderr,
-        )
-        return 1
-    document["mode"] = args.mode
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    files.replace(path, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
-    effective = home.configuration(where, os.environ).mode
     print(f"mode is now {args.mode} ({path})")
+    effective = home.configuration(where, os.environ).mode
     if effective != args.mode:
-        print(
-            f"But this project still runs in mode {effective}: its own config ({where.project_config}) says so."
-        )
+        print(f"But {effective} applies in this project: see `config show --origin`.")
     return 0

@@ -102,22 +102,28 @@ def user_config(env: Mapping[str, str]) -> str:
 
 def configuration(where: Places, env: Mapping[str, str]) -> Config:
     """The merged configuration: defaults, the person's file, the project's file, the plugin's options. Never raises."""
-    layers: list[tuple[str, object]] = []
+    found, unreadable = layers(where, env)
+    config = build(found)
+    config.problems[:0] = unreadable
+    return config
+
+
+def layers(where: Places, env: Mapping[str, str]) -> tuple[list[tuple[str, object]], list[str]]:
+    """The layers over the defaults, weakest first, each with the name of where it comes from; and what could not be read."""
+    found: list[tuple[str, object]] = []
     unreadable: list[str] = []
     for name, path in (("user file", where.user_config), ("project file", where.project_config)):
         try:
             data = files.read(path, 1 << 20) if path else None
             if data is not None and not is_untouched(data):
-                layers.append((f"{name} {path}", json.parse(data)))
+                found.append((f"{name} {path}", json.parse(data)))
         except (OSError, ValueError) as error:
             unreadable.append(f"{path}: not used: {error}")
     if any(name.startswith(OPTION) for name in env):
         from circuit_breaker.breaker.config import option_layer
 
-        layers.append(("plugin options", option_layer(env)))
-    config = build(layers)
-    config.problems[:0] = unreadable
-    return config
+        found.append(("plugin options", option_layer(env)))
+    return found, unreadable
 
 
 def safe_name(text: str, prefix: str = "") -> str:

@@ -1,0 +1,221 @@
+"""The verb `config`: effective values and where each comes from, the files they stand in, checks and changes."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import disk
+import jsontext
+
+from circuit_breaker.breaker import config as rules
+from circuit_breaker.runtime import files, home, own_shell
+
+
+class Unfit(ValueError):
+    """A key, a value or a file that cannot be used; the message says what to do next. Nothing was changed."""
+
+
+def config(args: argparse.Namespace) -> int:
+    """Carry out one of the actions; 1 when `check` finds a problem or a file cannot be used, 2 for a wrong key or value."""
+    if args.action in ("set", "unset") and own_shell.refuses(f"config {args.action}", os.environ):
+        return 1
+    where = home.places(os.environ, os.getcwd())
+    action = {"path": _path, "show": _show, "check": _check, "set": _set, "unset": _unset}[args.action]
+    try:
+        return action(args, where)
+    except Unfit as error:
+        print(f"config: {error}", file=sys.stderr)
+        return 2
+
+
+def _path(args: argparse.Namespace, where: home.Places) -> int:
+    del args
+    for label, path in _files(where):
+        print(f"{label:<8} {path}{'' if os.path.lexists(path) else '   (not there yet)'}")
+    print("Later lines win, key by key; plugin options (CLAUDE_PLUGIN_OPTION_*) win over both.")
+    return 0
+
+
+def _files(where: home.Places) -> list[tuple[str, str]]:
+    return [("user", where.user_config), ("project", where.project_config)]
+
+
+def _show(args: argparse.Namespace, where: home.Places) -> int:
+    layers, _ = home.layers(where, os.environ)
+    effective = home.configuration(where, os.environ)
+    values = values_of(effective)
+    origins = {key: origin(key, value, layers) for key, value in values.items()}
+    if args.json:
+        shown = {key: {"value": value, "origin": origins[key]} for key, value in values.items()}
+        print(json.dumps({"schema": 1, "values": shown, "problems": effective.problems}, indent=2))
+        return 0
+    for key, value in values.items():
+        line = f"{key} = {json.dumps(value, ensure_ascii=False)}"
+        print(f"{line:<62} {origins[key]}" if args.origin else line)
+    _warn_of(effective.problems)
+    return 0
+
+
+def values_of(effective: rules.Config) -> dict[str, Any]:
+    """Every value that applies, by its dotted key."""
+    named = {"circuit_breakers": "rules"}
+    tops = [key for key in rules.DEFAULTS if key != "defaults_version"]
+    return flat({key: getattr(effective, named.get(key, key)) for key in tops})
+
+
+def flat(document: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """The values of nested objects by their dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in document.items():
+        if isinstance(value, dict):
+            found.update(flat(value, f"{before}{key}."))
+        else:
+            found[before + key] = value
+    return found
+
+
+def origin(key: str, value: Any, layers: list[tuple[str, Any]]) -> str:
+    """The layer that `value` comes from: the last one that says it, "default" where none does."""
+    for name, document in reversed(layers):
+        said = _at(document, key.split("."))
+        if said is not None and jsontext.same(said, value):
+            silent = _at(document, ["defaults_version"]) == rules.DEFAULTS_VERSION
+            if not (silent and value == _at(rules.DEFAULTS, key.split("."))):
+                return name
+    return "default"
+
+
+def _at(document: Any, path: list[str]) -> Any:
+    for step in path:
+        document = document.get(step) if hasattr(document, "get") else None
+    return document
+
+
+def _check(args: argparse.Namespace, where: home.Places) -> int:
+    effective = home.configuration(where, os.environ)
+    if args.json:
+        found = {"schema": 1, "problems": effective.problems, "weakened": effective.weakened}
+        print(json.dumps(found, indent=2))
+    else:
+        _warn_of(effective.problems)
+        for relaxed in effective.weakened:
+            print(f"The project's config relaxes: {relaxed}")
+        if not effective.problems:
+            print("Config: no problems.")
+    return 1 if effective.problems else 0
+
+
+def _warn_of(problems: list[str]) -> None:
+    for problem in problems:
+        print(f"Config problem: {problem}", file=sys.stderr)
+
+
+def _set(args: argparse.Namespace, where: home.Places) -> int:
+    key = known(args.key)
+    try:
+        value = json.loads(args.value)
+    except ValueError:
+        value = args.value  # a word
+    path = put(where, key, value, args.project)
+    print(f"{key} is now {json.dumps(value, ensure_ascii=False)} in {path}")
+    effective = values_of(home.configuration(where, os.environ)).get(key)
+    if not jsontext.same(effective, value):
+        layers, _ = home.layers(where, os.environ)
+        source = origin(key, effective, layers)
+        print(f"But {json.dumps(effective, ensure_ascii=False)} applies here: {source} comes first.")
+    return 0
+
+
+def _unset(args: argparse.Namespace, where: home.Places) -> int:
+    path = _target(where, args.project)
+    text, document = read(path)
+    key = args.key if _at(document, args.key.split(".")) is not None else known(args.key)
+    if _at(document, key.split(".")) is None:
+        print(f"{key} is not set in {path}; nothing to do.")
+        return 0
+    _without(document, key.split("."))
+    _write(path, text, document)
+    effective = values_of(home.configuration(where, os.environ)).get(key)
+    print(f"{key} was removed from {path}; {json.dumps(effective, ensure_ascii=False)} applies now.")
+    return 0
+
+
+def put(where: home.Places, key: str, value: Any, in_project: bool) -> Path:
+    """Write one key into the user's or the project's file and keep every other byte of it; -> the file.
+
+    Raises Unfit for a value that the key cannot take and for a file that is no JSON object.
+    """
+    path = _target(where, in_project)
+    text, document = read(path)
+    steps = key.split(".")
+    inner = document
+    for step in steps[:-1]:
+        if not isinstance(inner.setdefault(step, {}), dict):
+            raise Unfit(f"{path}: {step} is not an object. Fix that first; nothing was changed.")
+        inner = inner[step]
+    inner[steps[-1]] = value
+    alone: Any = value
+    for step in reversed(steps):
+        alone = {step: alone}
+    problems = rules.build([(f"{'project' if in_project else 'user'} file {path}", alone)]).problems
+    if problems:
+        raise Unfit(f"{problems[0]}. Nothing was changed.")
+    _write(path, text, document)
+    return path
+
+
+def known(key: str) -> str:
+    """The full name of a key; a rule's or a memory limit's may be shortened. Raises Unfit."""
+    defaults = flat({**rules.DEFAULTS, "exclude": []})
+    for full in (key, f"circuit_breakers.{key}", f"memory_limits.{key}"):
+        parts = full.split(".")
+        of_rule = len(parts) == 3 and parts[1] in rules.RULES and parts[2] == "exclude"
+        if full in defaults or of_rule:
+            return full
+    short = {name.rpartition("circuit_breakers.")[2]: name for name in defaults}
+    near = difflib.get_close_matches(key, [*short, *defaults], 1, 0.5)
+    hint = f"Did you mean {near[0]}?" if near else "`config show` lists all keys."
+    raise Unfit(f"there is no key {key}. {hint}")
+
+
+def read(path: Path) -> tuple[str, dict[str, Any]]:
+    """A config file's text (with its byte order mark) and value; "" and {} where there is none. Raises Unfit."""
+    try:
+        data = disk.read(path) or b""
+        bom, text = jsontext.decode(data)
+        document = jsontext.parse(text) if text.strip() else {}
+    except (jsontext.Unreadable, files.Refused) as error:
+        raise Unfit(f"{path}: {error}. Fix or remove it, then try again; it was not touched.") from None
+    if not isinstance(document, dict):
+        raise Unfit(f"{path} holds no JSON object. Fix or remove it, then try again; it was not touched.")
+    return bom.decode("utf-8") + text, document
+
+
+def _target(where: home.Places, in_project: bool) -> Path:
+    if in_project:
+        return Path(where.project_config)
+    if not where.user_config:
+        raise Unfit("HOME is not set, so there is no config file to write.")
+    return Path(where.user_config)
+
+
+def _write(path: Path, text: str, document: dict[str, Any]) -> None:
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    disk.replace(path, (mark + jsontext.rewrite(text[len(mark) :], document)).encode("utf-8"), 0o600)
+
+
+def _without(document: dict[str, Any], path: list[str]) -> None:
+    """Remove the value at `path`, and the objects that are empty then."""
+    inner = document.get(path[0])
+    if len(path) > 1 and isinstance(inner, dict):
+        _without(inner, path[1:])
+        if inner:
+            return
+    document.pop(path[0], None)

@@ -1,0 +1,133 @@
+"""config: what applies here, where it comes from, and one key changed without touching the rest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from plugin.people import plugin
+
+USER = ".config/claude-circuit-breaker/config.json"
+
+
+@pytest.fixture
+def mine(person):
+    path = person.home / USER
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def project_file(person):
+    return plugin(person, "config", "path").stdout.splitlines()[1].split()[1]
+
+
+def test_path_names_both_files_literally_and_says_which_are_not_there(person):
+    lines = plugin(person, "config", "path").stdout.splitlines()
+    assert str(person.home / USER) in lines[0] and "not there yet" in lines[0]
+    assert lines[1].split()[1].endswith("/circuit_breaker_config.json")
+
+
+def test_show_names_the_origin_of_each_value(person, mine):
+    mine.write_text('{"deny_limit": 7, "mode": "observe"}')
+    theirs = person.project / ".claude" / "memory" / "circuit_breaker_config.json"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text('{"deny_limit": 9, "circuit_breakers": {"tool_failure": {"threshold": 4}}}')
+    shown = json.loads(plugin(person, "config", "show", "--json").stdout)["values"]
+    assert shown["deny_limit"] == {"value": 9, "origin": f"project file {theirs}"}
+    assert shown["mode"] == {"value": "observe", "origin": f"user file {mine}"}
+    assert shown["circuit_breakers.tool_failure.threshold"]["value"] == 4
+    assert shown["bypass_keyword"] == {"value": "SUDO BYPASS", "origin": "default"}
+    text = plugin(person, "config", "show", "--origin").stdout
+    assert any(line.startswith("deny_limit = 9") and str(theirs) in line for line in text.splitlines())
+
+
+def test_plugin_options_are_an_origin_too(person):
+    done = plugin(person, "config", "show", "--json", CLAUDE_PLUGIN_OPTION_DENY_LIMIT="6")
+    assert json.loads(done.stdout)["values"]["deny_limit"] == {"value": 6, "origin": "plugin options"}
+
+
+def test_set_changes_one_key_and_leaves_every_other_byte(person, mine):
+    before = '{\r\n\t"exclude": [ "Read" ],\r\n\t"deny_limit" : 5\r\n}\r\n'
+    mine.write_bytes(before.encode())
+    assert plugin(person, "config", "set", "deny_limit", "8").returncode == 0
+    assert mine.read_bytes() == before.replace(": 5", ": 8").encode()
+
+
+def test_set_makes_the_file_and_takes_a_rules_short_name(person):
+    done = plugin(person, "config", "set", "tool_failure.threshold", "4")
+    path = person.home / USER
+    assert done.returncode == 0 and str(path) in done.stdout
+    assert json.loads(path.read_text()) == {"circuit_breakers": {"tool_failure": {"threshold": 4}}}
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_words_and_lists_are_values_too(person, mine):
+    assert plugin(person, "config", "set", "mode", "observe").returncode == 0
+    assert plugin(person, "config", "set", "exclude", '["mcp__*"]').returncode == 0
+    assert json.loads(mine.read_text()) == {"mode": "observe", "exclude": ["mcp__*"]}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("deny_limit", "many", "deny_limit: expected"),
+        ("deny_limit", "-1", "deny_limit: expected"),
+        ("mode", "loud", "mode: expected"),
+        ("tool_failure.treshold", "3", "tool_failure.threshold"),
+        ("nonsense", "3", "config show"),
+        ("circuit_breakers", "{}", "no key"),
+    ],
+)
+def test_wrong_key_or_value_is_refused_with_the_next_step_and_changes_nothing(person, mine, key, value, says):
+    mine.write_text('{"deny_limit": 5}')
+    done = plugin(person, "config", "set", key, value)
+    assert done.returncode == 2 and says in done.stderr and "Traceback" not in done.stderr
+    assert mine.read_text() == '{"deny_limit": 5}'
+
+
+@pytest.mark.parametrize("broken", ["{broken", "[1]", '{"a": 1, "a": 2}'])
+def test_file_that_is_no_config_is_named_and_left(person, mine, broken):
+    mine.write_text(broken)
+    for verb in (
+        ["config", "set", "deny_limit", "3"],
+        ["config", "unset", "deny_limit"],
+        ["mode", "observe"],
+    ):
+        done = plugin(person, *verb)
+        assert done.returncode in (1, 2) and str(mine) in done.stderr and "not touched" in done.stderr
+    assert mine.read_text() == broken
+
+
+def test_unset_removes_the_key_and_what_is_empty_then(person, mine):
+    mine.write_text('{\n  "deny_limit": 7,\n  "circuit_breakers": {"tool_failure": {"threshold": 4}}\n}\n')
+    assert plugin(person, "config", "unset", "tool_failure.threshold").returncode == 0
+    assert mine.read_text() == '{\n  "deny_limit": 7\n}\n'
+    assert "not set" in plugin(person, "config", "unset", "tool_failure.threshold").stdout
+
+
+def test_unset_removes_a_key_that_nobody_knows(person, mine):
+    mine.write_text('{"colour": 1, "deny_limit": 7}')
+    assert plugin(person, "config", "unset", "colour").returncode == 0
+    assert json.loads(mine.read_text()) == {"deny_limit": 7}
+
+
+def test_set_in_the_project_goes_into_the_projects_file(person, mine):
+    path = project_file(person)
+    assert plugin(person, "config", "set", "deny_limit", "3", "--project").returncode == 0
+    assert json.loads(Path(path).read_text()) == {"deny_limit": 3}
+    assert not mine.exists()
+
+
+def test_set_says_when_the_projects_file_comes_first(person, mine):
+    plugin(person, "config", "set", "deny_limit", "3", "--project")
+    done = plugin(person, "config", "set", "deny_limit", "9")
+    assert done.returncode == 0 and "But 3 applies here: project file" in done.stdout
+
+
+def test_check_is_quiet_when_all_is_well_and_names_each_problem_otherwise(person, mine):
+    assert plugin(person, "config", "check").stdout == "Config: no problems.\n"
+    mine.write_text('{"deny_limit": "5", "colour": 1}')
+    done = plugin(person, "config", "check")
+    assert done.returncode == 1
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == ["deny_limit", "colour"]
