@@ -22,23 +22,29 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(module=module, function=name)
         return added
 
-    one = verb("status", "operate", "show the circuits: their state, why, and what lifts it")
+    one = verb("status", "operate", "what protects you here, what is blocked, why, and what unblocks it")
     one.add_argument("--json", action="store_true", help="one JSON object instead of text")
     one.add_argument("--memory", action="store_true", help="sizes and limits of what sessions leave behind")
     one.add_argument(
         "--circuit", metavar="NAME", help="one circuit or rule only; exit 1 if there is none of that name"
     )
-    one.add_argument("--session", metavar="ID", help="one session only")
+    one.add_argument("--session", metavar="ID", help="one session only (an id or its beginning)")
+    one.add_argument("--project", metavar="PATH", help="one project only; else every session of all projects")
+    one.add_argument("--all", action="store_true", help="every rule and circuit, ended sessions included")
+    one.add_argument(
+        "--line", action="store_true", help="one line, for a status line; empty when nothing is open"
+    )
     one.add_argument("--watch", action="store_true", help="show again every two seconds until Ctrl-C")
     one.add_argument("--plain", action="store_true", help="words alone, no symbols")
 
-    one = verb("reset", "operate", "close circuits, on record")
+    one = verb("reset", "operate", "unblock calls (logged)")
     which = one.add_mutually_exclusive_group(required=True)
     which.add_argument("--all", action="store_true", help="every circuit")
     which.add_argument(
         "--circuit", metavar="NAME", help="one circuit (RULE:SUBJECT) or a rule's circuits (RULE)"
     )
-    one.add_argument("--session", metavar="ID", help="one session only")
+    one.add_argument("--session", metavar="ID", help="one session only (an id or its beginning)")
+    one.add_argument("--project", metavar="PATH", help="one project only; else every session of all projects")
 
     one = verb("sweep", "housekeeping", "do by hand what the janitor does at session start")
     one.add_argument(

@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import disk
-import jsontext
+from install import disk, jsontext
 
 from circuit_breaker.breaker import config as rules
 from circuit_breaker.runtime import files, home, own_shell
@@ -187,9 +186,9 @@ def known(key: str) -> str:
 def read(path: Path) -> tuple[str, dict[str, Any]]:
     """A config file's text (with its byte order mark) and value; "" and {} where there is none. Raises Unfit."""
     try:
-        data = disk.read(path) or b""
-        bom, text = jsontext.decode(data)
-        document = jsontext.parse(text) if text.strip() else {}
+        data = disk.read_through(path) or b""
+        bom, text = jsontext.decode_text(data)
+        document = jsontext.parse_strictly(text) if text.strip() else {}
     except (jsontext.Unreadable, files.Refused) as error:
         raise Unfit(f"{path}: {error}. Fix or remove it, then try again; it was not touched.") from None
     if not isinstance(document, dict):
@@ -208,7 +207,7 @@ def _target(where: home.Places, in_project: bool) -> Path:
 def _write(path: Path, text: str, document: dict[str, Any]) -> None:
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    disk.replace(path, (mark + jsontext.rewrite(text[len(mark) :], document)).encode("utf-8"), 0o600)
+    disk.put(path, (mark + jsontext.rewrite(text[len(mark) :], document)).encode("utf-8"), 0o600)
 
 
 def _without(document: dict[str, Any], path: list[str]) -> None:

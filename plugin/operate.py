@@ -1,56 +1,109 @@
-"""How does a person look at the breaker and handle it? status, reset, mode."""
+"""The verbs that look at the breaker and handle it: status, reset, mode."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import shutil
 import sys
 import time
+import unicodedata
+from typing import Any
 
 import configure
+import protection
 
+from circuit_breaker.identity.labels import plain
 from circuit_breaker.janitor import disk_usage
 from circuit_breaker.runtime import home, own_shell
 from circuit_breaker.runtime import status as collected
 from circuit_breaker.words.sentences import MARKS
-from circuit_breaker.words.status import status_text
+from circuit_breaker.words.status import ID, one_line, status_text
 
 WATCH_SECONDS = 2.0
 
 
 def status(args: argparse.Namespace) -> int:
-    """Show the circuits of this project's home: all kept sessions, or one."""
-    plain = args.plain or "NO_COLOR" in os.environ or not _shows_marks()
+    """Show first whether anything protects this project, then the circuits of all projects or of those that were asked for."""
+    words_alone = args.plain or "NO_COLOR" in os.environ or not _shows_marks()
     while True:
-        text, code = _status_text(args, plain)
-        if args.watch and sys.stdout.isatty():
-            print("\x1b[H\x1b[2J", end="")
-        print(text, file=sys.stdout if code == 0 else sys.stderr, flush=True)
+        text, code = _status(args, words_alone)
         if not args.watch:
+            if text:
+                print(text)
             return code
+        if sys.stdout.isatty():
+            print("\x1b[H\x1b[2J" + fitted(text, *shutil.get_terminal_size()), end="", flush=True)
+        else:
+            print(text, flush=True)
         time.sleep(WATCH_SECONDS)
 
 
-def _status_text(args: argparse.Namespace, plain: bool) -> tuple[str, int]:
-    where = home.places(os.environ, os.getcwd())
+def fitted(text: str, columns: int, rows: int) -> str:
+    """`text` cut to a window, the time at its end."""
+    lines = text.splitlines()
+    if len(lines) > rows - 1:
+        lines = [*lines[: rows - 2], f"... {len(lines) - rows + 2} more lines"]
+    return "\n".join([*(_narrow(line, columns) for line in lines), time.strftime("%H:%M:%S")])
+
+
+def _narrow(line: str, columns: int) -> str:
+    width = 0
+    for at, letter in enumerate(line):
+        width += 0 if unicodedata.combining(letter) or letter == "\ufe0f" else 1
+        width += unicodedata.east_asian_width(letter) in "WF"
+        if width > columns:
+            return line[:at]
+    return line
+
+
+def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
+    where = places(args.project)
     config = home.configuration(where, os.environ)
     now = time.time()
-    facts = collected.collect(where, config, now, args.session or "")
-    facts["memory"] = disk_usage.memory_facts(where, config)
-    if args.session and not any(True for _ in collected.sessions(where, args.session)):
-        return f"No session {args.session} is kept in {where.sessions}.", 1
+    everyone = collected.sessions(where)
+    collected.mark_ended(everyone, os.environ, now)
+    kept = chosen(args, where, everyone)
+    if args.session and not kept:
+        print(f"No session {args.session} is kept in {where.sessions}.", file=sys.stderr)
+        return "", 1
+    facts = collected.collect(where, config, now, kept)
+    facts["protection"] = protection.look(where, config, everyone, os.environ, now)
+    facts["program"] = protection.program()
     if args.circuit:
         found = collected.only(facts, args.circuit)
         if found is None:
-            return f"No circuit is called {args.circuit}; `python3 plugin status` shows those there are.", 1
+            print(f"No circuit is called {args.circuit}; `status` shows those there are.", file=sys.stderr)
+            return "", 1
         facts = found
+    code = 0 if facts["protection"]["protected"] else 1
+    if args.line:
+        return one_line(facts, words_alone), code
+    facts["memory"] = disk_usage.memory_facts(where, config)
     if args.json:
-        return json.dumps(facts, indent=2), 0
-    text = status_text(facts, plain)
+        return json.dumps(facts, indent=2), code
+    text = status_text(facts, words_alone, args.all)
     if args.memory:
-        text += "\n\n" + disk_usage.memory_report(where, config, now, plain)
-    return text, 0
+        text += "\n\n" + disk_usage.memory_report(where, config, now, words_alone)
+    return text, code
+
+
+def places(project: str | None) -> home.Places:
+    """The places of the project in `project`, or of the one that the terminal is in."""
+    if project is None:
+        return home.places(os.environ, os.getcwd())
+    return home.places({**os.environ, "CLAUDE_PROJECT_DIR": os.path.abspath(project)})
+
+
+def chosen(args: Any, where: home.Places, kept: list[collected.Kept]) -> list[collected.Kept]:
+    """The sessions that --session and --project leave; a status line is about this project alone."""
+    if args.session:
+        named = {one.name for one in collected.sessions(where, args.session)}
+        kept = [one for one in kept if one.name in named]
+    if args.project is not None or (getattr(args, "line", False) and not args.all):
+        kept = collected.of_home(kept, where)
+    return kept
 
 
 def _shows_marks() -> bool:
@@ -65,20 +118,27 @@ def reset(args: argparse.Namespace) -> int:
     """Close circuits, on record. Exit 1 when there is none of that name, and in Claude's own shell."""
     if own_shell.refuses("reset", os.environ):
         return 1
-    where = home.places(os.environ, os.getcwd())
+    where = places(args.project)
     config = home.configuration(where, os.environ)
-    closed = collected.reset(where, config, args.session or "", args.circuit or "")
+    kept = collected.sessions(where)
+    collected.mark_ended(kept, os.environ, time.time())
+    closed = collected.reset(where, config, chosen(args, where, kept), args.circuit or "")
+    for name, one in closed:
+        print(f"Reset to CLOSED: {plain(name)} ({_whose(one)})")
     if closed:
-        print("Reset to CLOSED: " + ", ".join(closed))
         return 0
     if args.circuit:
-        print(
-            f"No open circuit is called {args.circuit}; `python3 plugin status` shows those there are.",
-            file=sys.stderr,
-        )
+        print(f"No open circuit is called {args.circuit}; `status` shows those there are.", file=sys.stderr)
         return 1
     print("Nothing to reset: no circuit is open.")
     return 0
+
+
+def _whose(one: collected.Kept | None) -> str:
+    if one is None:
+        return "for every session of this machine"
+    ended = ", which has ended" if one.ended else ""
+    return f"session {one.name[:ID]}{ended}; {plain(one.project)}"
 
 
 def mode(args: argparse.Namespace) -> int:

@@ -70,6 +70,7 @@ class Session(Record):
 
     FIELDS = {
         "home": "",  # where its incidents and published state belong
+        "project": "",  # its folder, for people
         "prompt": "",  # id of the last UserPromptSubmit, yours or a machine's
         "person": "",  # id of your last prompt
         "origin": "",  # what the transcript says of `person`: "" not looked, typed, sdk, system, unknown

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 
 from circuit_breaker.runtime import json, status
+from circuit_breaker.runtime.home import safe_name
 from circuit_breaker.runtime.protocol import Payload, text_of
-from circuit_breaker.words.status import status_text
+from circuit_breaker.words.status import open_elsewhere, status_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from circuit_breaker.breaker.config import Config
     from circuit_breaker.runtime.home import Places
@@ -24,9 +26,8 @@ def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, st
     """The text that was asked for; "" for a command that is not ours."""
     name = text_of(payload.fields, "command_name").rpartition(":")[2]
     words = _words(text_of(payload.fields, "command_args"))
-    plain = "NO_COLOR" in env
     if name == "circuit-status":
-        return _status(words, payload.session, where, config, now, plain)
+        return _status(words, payload.session, where, config, env, now)
     if name == "reset-circuit":
         return _reset(words, payload.session, where, config)
     return ""
@@ -52,12 +53,22 @@ def _circuit(words: list[str]) -> str | None:
     return " ".join(name)
 
 
-def _status(words: list[str], session: str, where: Places, config: Config, now: float, plain: bool) -> str:
+def _status(
+    words: list[str], session: str, where: Places, config: Config, env: Mapping[str, str], now: float
+) -> str:
+    plain = "NO_COLOR" in env or "--plain" in words
     which = _circuit(words)
     known = {"--memory", "--json", "--plain", "--circuit"}
     if which == "" or any(word.startswith("-") and word not in known for word in words):
         return STATUS_USAGE
-    facts = status.collect(where, config, now, session)
+    kept = status.sessions(where)
+    mine = [one for one in kept if one.name == safe_name(session)]
+    facts = status.collect(where, config, now, mine)
+    facts["protection"] = _protection(where, config)
+    status.mark_ended(kept, env, now)
+    others = [one for one in status.of_home(kept, where) if one not in mine and not one.ended]
+    elsewhere = status.live(status.collect(where, config, now, others))
+    facts["others"] = open_elsewhere([one for one in elsewhere if one[1]["session"]])
     from circuit_breaker.janitor import disk_usage
 
     facts["memory"] = disk_usage.memory_facts(where, config)
@@ -68,17 +79,24 @@ def _status(words: list[str], session: str, where: Places, config: Config, now: 
         facts = found
     if "--json" in words:
         return json.dump(facts).decode("ascii")
-    text = status_text(facts, plain or "--plain" in words)
+    text = status_text(facts, plain)
     if "--memory" in words:
         text += "\n\n" + disk_usage.memory_report(where, config, now, plain)
     return text
+
+
+def _protection(where: Places, config: Config) -> dict[str, Any]:
+    """That this command answers shows that the hooks run in this session; what is left is whether they may block."""
+    why, fix = status.holds_back(where, config)
+    return {"protected": not why, "how": "the hooks run in this session", "why": why, "fix": fix}
 
 
 def _reset(words: list[str], session: str, where: Places, config: Config) -> str:
     which = _circuit(words)
     if ("--all" in words) == (which is not None) or which == "":
         return RESET_USAGE
-    closed = status.reset(where, config, session, which or "")
+    kept = status.sessions(where, session)
+    closed = [name for name, _ in status.reset(where, config, kept, which or "")]
     if closed:
         return "Reset to CLOSED: " + ", ".join(closed)
     if which:

@@ -75,8 +75,8 @@ def _decide(payload: protocol.Payload, where: Places, config: Config, now: float
     def decide(session: Session, lane: Lane) -> tuple[Session, Lane, tuple[Decision, list[Transition]]]:
         _look_up_origin(session, event, payload)
         session, lane, decision, transitions = step(session, lane, event, config, now, payload.lane)
-        if session.home != where.home:
-            session = session.but(home=where.home)
+        if session.home != where.home or session.project != where.project:
+            session = session.but(home=where.home, project=where.project)
         return session, lane, (decision, transitions)
 
     (decision, transitions), set_aside = store.update(where, payload.session, payload.lane, decide)

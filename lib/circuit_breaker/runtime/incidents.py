@@ -35,7 +35,7 @@ def keep(where: Places, session_id: str, transitions: list[Transition], keyword:
 
 def record(where: Places, session_id: str, transitions: list[Transition], keyword: str) -> None:
     """Append what is worth reading to the incident log, one JSON object a line, and publish the state. Raises OSError."""
-    lines = [_line(session_id, t, keyword) for t in transitions if t.event != UNLOGGED]
+    lines = [_line(where, session_id, t, keyword) for t in transitions if t.event != UNLOGGED]
     if not lines:
         return
     files.folder(where.home)
@@ -43,7 +43,7 @@ def record(where: Places, session_id: str, transitions: list[Transition], keywor
     publish(where)
 
 
-def _line(session_id: str, transition: Transition, keyword: str) -> bytes:
+def _line(where: Places, session_id: str, transition: Transition, keyword: str) -> bytes:
     return (
         json.dump(
             {
@@ -54,6 +54,7 @@ def _line(session_id: str, transition: Transition, keyword: str) -> bytes:
                 "after": transition.after,
                 "session": session_id,
                 "agent": transition.lane or None,
+                "project": where.project,
                 "cause": why(transition, keyword),
                 "calls": transition.calls,
                 "cooldown": transition.cooldown,

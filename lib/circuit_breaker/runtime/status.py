@@ -1,4 +1,4 @@
-"""What is the state of everything? Facts for `status` and /circuit-status, gathered read-only."""
+"""The state of everything, as facts for `status` and /circuit-status; and closing circuits by hand."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import RULES, Config, is_on
 from circuit_breaker.breaker.memory import Session
 from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, OPEN
-from circuit_breaker.runtime import files, incidents, json, services, store
+from circuit_breaker.runtime import files, incidents, json, running, services, store
 from circuit_breaker.runtime.home import INCIDENTS, STATE, Places, safe_name
 from circuit_breaker.words.sentences import cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from circuit_breaker.breaker.memory import Lane
@@ -25,22 +25,88 @@ if TYPE_CHECKING:
 
 RANK = {CLOSED: 0, HALF_OPEN: 1, OPEN: 2}
 DAY = 86_400.0
+PREFIX_MIN = 4  # characters of a session's id that name it
 
 
-def collect(where: Places, config: Config, now: float, session_id: str = "") -> dict[str, Any]:
-    """The object of `status --json` without its "memory": circuits by rule, bypass, incidents, health.
+class Kept:
+    """A session whose memory is kept. `name`: its folder, mostly its id; `seen`: when its hooks last wrote (epoch seconds)."""
 
-    `session_id` limits the circuits to one session; "" takes all kept sessions of this home.
+    __slots__ = ("name", "session", "lanes", "seen", "ended")
+
+    def __init__(self, name: str, session: Session, lanes: dict[str, Lane], seen: float) -> None:
+        self.name, self.session, self.lanes, self.seen = name, session, lanes, seen
+        self.ended = False  # as far as is known: see `mark_ended`
+
+    @property
+    def project(self) -> str:
+        return self.session.project or project_of(self.session.home)
+
+
+def sessions(where: Places, session_id: str = "") -> list[Kept]:
+    """The kept sessions of all projects, or those that an id or its beginning names."""
+    try:
+        names = sorted(os.listdir(where.sessions))
+    except OSError:
+        return []
+    if session_id:
+        wanted = safe_name(session_id)
+        names = [
+            name
+            for name in names
+            if name == wanted or (len(session_id) >= PREFIX_MIN and name.startswith(session_id))
+        ]
+    found = []
+    for name in names:
+        try:
+            session, lanes = store.peek(where, name)
+            found.append(Kept(name, session, lanes, _written(f"{where.sessions}/{name}")))
+        except OSError:
+            continue
+    return found
+
+
+def _written(folder: str) -> float:
+    with os.scandir(folder) as listing:
+        return max((entry.stat().st_mtime for entry in listing if entry.name.endswith(".json")), default=0.0)
+
+
+def of_home(kept: Iterable[Kept], where: Places) -> list[Kept]:
+    """Those of the project of `where`."""
+    return [one for one in kept if one.session.home in ("", where.home)]
+
+
+def mark_ended(kept: Iterable[Kept], env: Mapping[str, str], now: float) -> None:
+    """Say of each whether it has ended, as Claude Code lists those that run."""
+    running_now = running.listed(env)
+    for one in kept:
+        one.ended = running.ended(one.name, one.seen, running_now, now)
+
+
+def project_of(home: str) -> str:
+    """What a home without a project on record is called: the project above `.claude/memory`, else the folder's name."""
+    inside = "/.claude/memory"
+    return home[: -len(inside)] if home.endswith(inside) else home.rpartition("/")[2].rpartition("-")[0]
+
+
+def collect(where: Places, config: Config, now: float, kept: list[Kept] | None = None) -> dict[str, Any]:
+    """The object of `status --json` without "memory" and "protection": circuits by rule, bypass, incidents, health.
+
+    `kept`: the sessions that count, those of this project if None.
     """
     rules = {name: _empty_rule(config, name) for name in RULES}
     bypass: dict[str, Any] | None = None
-    for folder, session, lanes in sessions(where, session_id):
-        if session.bypass:
-            bypass = {"session": folder, "prompt_id": session.bypass, "let_through": session.passed}
-        for agent, circuits, tally in _memories(session, lanes):
-            for name, circuit in circuits.items():
-                del name
-                rules[circuit.rule]["subjects"].append(_subject(circuit, folder, agent, now))
+    for one in of_home(sessions(where), where) if kept is None else kept:
+        if one.session.bypass:
+            bypass = {
+                "session": one.name,
+                "prompt_id": one.session.bypass,
+                "let_through": one.session.passed,
+            }
+        for agent, circuits, tally in _memories(one):
+            for circuit in circuits.values():
+                if circuit.rule not in rules:
+                    continue  # kept by a later version
+                rules[circuit.rule]["subjects"].append(_subject(circuit, one, agent, now))
             for name, row in tally.items():
                 if name in rules:
                     _add_tally(rules[name], row)
@@ -62,31 +128,34 @@ def collect(where: Places, config: Config, now: float, session_id: str = "") -> 
     }
 
 
-def sessions(where: Places, session_id: str = "") -> Iterator[tuple[str, Session, dict[str, Lane]]]:
-    """(folder name, session, lanes) of the kept sessions of this home, or of the one named (an id or its beginning)."""
-    try:
-        names = sorted(os.listdir(where.sessions))
-    except OSError:
-        return
-    wanted = safe_name(session_id) if session_id else ""
-    for name in names:
-        if wanted and name != wanted and not (len(session_id) >= 6 and name.startswith(session_id)):
-            continue
-        try:
-            session, lanes = store.peek(where, name)
-        except OSError:
-            continue
-        if session.home in ("", where.home) or wanted:
-            yield name, session, lanes
+def live(facts: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """(rule, subject) of every circuit that is not CLOSED."""
+    return [
+        (rule, subject)
+        for rule, entry in facts["circuits"].items()
+        for subject in entry["subjects"]
+        if subject["state"] != CLOSED
+    ]
 
 
-def _memories(
-    session: Session, lanes: dict[str, Lane]
-) -> Iterator[tuple[str, dict[str, Circuit], dict[str, Any]]]:
-    yield "", session.circuits, session.tally
-    for name, lane in lanes.items():
-        agent = "" if name == store.MAIN_FILE else name[len(store.AGENT_PREFIX) : -len(".json")]
-        yield agent, lane.circuits, lane.tally
+def holds_back(where: Places, config: Config) -> tuple[str, str]:
+    """(why, fix) where nothing can be blocked even though the hooks run; two empty texts otherwise."""
+    if not config.enabled:
+        return "`enabled` is false in the configuration", "circuit-breaker config show --origin"
+    if config.mode == "observe":
+        return "mode observe records what it would block, and blocks nothing", "circuit-breaker mode enforce"
+    return "", ""
+
+
+def _memories(one: Kept) -> Iterator[tuple[str, dict[str, Circuit], dict[str, Any]]]:
+    yield "", one.session.circuits, one.session.tally
+    for name, lane in one.lanes.items():
+        yield agent_of(name) or "", lane.circuits, lane.tally
+
+
+def agent_of(lane_file: str) -> str:
+    """The agent whose lane a file keeps; "" for the main thread."""
+    return "" if lane_file == store.MAIN_FILE else lane_file[len(store.AGENT_PREFIX) : -len(".json")]
 
 
 def _empty_rule(config: Config, name: str) -> dict[str, Any]:
@@ -113,13 +182,16 @@ def _add_tally(rule: dict[str, Any], row: list[Any]) -> None:
         rule["warned_at"] = max(rule["warned_at"] or 0.0, warned_at)
 
 
-def _subject(circuit: Circuit, folder: str, agent: str, now: float) -> dict[str, Any]:
+def _subject(circuit: Circuit, one: Kept, agent: str, now: float) -> dict[str, Any]:
     facts = incidents.facts(circuit)
     waiting = circuit.state != CLOSED and circuit.retry_at is not None
     return {
         "subject": circuit.subject,
         "state": circuit.state,
-        "session": folder,
+        "session": one.name,
+        "project": one.project,
+        "ended": one.ended,
+        "seen": round(one.seen, 3),
         "agent": agent or None,
         "level": circuit.level,
         "retry_at": facts["retry_at"] if circuit.state != CLOSED else None,
@@ -127,7 +199,7 @@ def _subject(circuit: Circuit, folder: str, agent: str, now: float) -> dict[str,
         "cause": cause(circuit),
         "count": circuit.count,
         "last_error": circuit.clip,
-        "trial_out": bool(circuit.probe),
+        "probe_out": bool(circuit.probe),
     }
 
 
@@ -144,24 +216,25 @@ def _service(service: Service, now: float) -> dict[str, Any]:
         "cause": f"does not answer (its connection failed {len(service.failures)} times)",
         "count": len(service.failures),
         "last_error": "",
-        "trial_out": bool(service.probe),
+        "probe_out": bool(service.probe),
     }
 
 
 def _incidents(where: Places, now: float) -> dict[str, int]:
-    total = recent = 0
+    """How many are on record in this home; counted from the newest back as far as a day goes."""
     try:
-        data = files.read(f"{where.home}/{INCIDENTS}") or b""
+        lines = (files.read(f"{where.home}/{INCIDENTS}", 1 << 28) or b"").splitlines()
     except OSError:
-        data = b""
-    for line in data.splitlines():
-        total += 1
+        lines = []
+    recent = 0
+    for line in reversed(lines):
         try:
-            row = json.parse(line)
-            recent += isinstance(row, dict) and now - float(row.get("t", 0)) < DAY
-        except (ValueError, TypeError):
+            if now - float(json.parse(line)["t"]) >= DAY:
+                break
+        except (ValueError, TypeError, KeyError):
             continue
-    return {"total": total, "last_24h": recent}
+        recent += 1
+    return {"total": len(lines), "last_24h": recent}
 
 
 def _health(where: Places, config: Config) -> dict[str, Any]:
@@ -172,7 +245,7 @@ def _health(where: Places, config: Config) -> dict[str, Any]:
         except OSError:
             continue
         errors += len(lines)
-        last = lines[-1].decode("utf-8", "replace") if lines else last
+        last = _error_text(lines[-1]) if lines else last
     try:
         state_bytes = os.lstat(f"{where.home}/{STATE}").st_size
     except OSError:
@@ -186,17 +259,25 @@ def _health(where: Places, config: Config) -> dict[str, Any]:
     }
 
 
-def reset(where: Places, config: Config, session_id: str, which: str) -> list[str]:
-    """Close circuits ("" is all of them) of one session, or of all kept ones of this home; -> their names. On record."""
-    from circuit_breaker.breaker.model import MAIN
+def _error_text(line: bytes) -> str:
+    try:
+        return str(json.parse(line)["error"])
+    except (ValueError, TypeError, KeyError):
+        return line.decode("utf-8", "replace")
+
+
+def reset(where: Places, config: Config, kept: Iterable[Kept], which: str) -> list[tuple[str, Kept | None]]:
+    """Close the circuits of `kept` sessions ("" is all of them); -> their names, each with its session (None for a
+    service, which belongs to none). On record."""
     from circuit_breaker.breaker.policy import step
 
-    closed = services.forget(where, which)
+    closed: list[tuple[str, Kept | None]] = [(name, None) for name in services.forget(where, which)]
     now = time.time()
-    for folder, _, lanes in list(sessions(where, session_id)):
-        names = list(lanes) or [store.MAIN_FILE]
-        for name in names:
-            lane = MAIN if name == store.MAIN_FILE else name[len(store.AGENT_PREFIX) : -len(".json")]
+    for one in kept:
+        home, project = one.session.home or where.home, one.session.project or where.project
+        theirs = Places(where.runtime, home, project, where.user_config, where.user)
+        for name in list(one.lanes) or [store.MAIN_FILE]:
+            lane = agent_of(name) or model.MAIN
 
             def decide(session: Session, memory: Lane, lane: str = lane) -> tuple[Session, Lane, Any]:
                 session, memory, _, transitions = step(
@@ -204,10 +285,10 @@ def reset(where: Places, config: Config, session_id: str, which: str) -> list[st
                 )
                 return session, memory, transitions
 
-            transitions, _ = store.update_folder(where, folder, name, decide)
-            closed += [t.circuit for t in transitions if t.event == "reset"]
+            transitions, _ = store.update_folder(where, one.name, name, decide)
+            closed += [(t.circuit, one) for t in transitions if t.event == "reset"]
             if transitions:
-                incidents.record(where, folder, transitions, config.bypass_keyword)
+                incidents.record(theirs, one.name, transitions, config.bypass_keyword)
     return closed
 
 

@@ -1,8 +1,9 @@
-"""How does the state of everything read? Facts of `status --json` -> text. Pure."""
+"""How the state of everything reads: facts of `status --json` -> text. Pure."""
 
 from __future__ import annotations
 
 from circuit_breaker.breaker.model import CLOSED
+from circuit_breaker.identity.labels import plain as shown
 from circuit_breaker.words.sentences import MARKS, NONE_ACTIVE, TITLE, duration
 
 TYPE_CHECKING = False
@@ -10,27 +11,33 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    Subject = dict[str, Any]
 
-def status_text(facts: Mapping[str, Any], plain: bool = False) -> str:
-    """The text of `status`: what is open and what lifts it first, then the rules, then what needs attention."""
-    lines = [f"{'' if plain else chr(0x26A1) + ' '}{TITLE}", ""]
-    live = [
-        (rule, subject)
-        for rule, entry in facts["circuits"].items()
-        for subject in entry["subjects"]
-        if subject["state"] != CLOSED
-    ]
-    if live:
-        lines.append(f"Active Breakers: {len(live)}")
-        for rule, subject in live:
-            lines += _subject(rule, subject, plain)
-        lines.append("")
-        lines += _lifting(live, facts["bypass_keyword"])
+BOLT = "\u26a1 "
+OPEN_MAX, ENDED_MAX = 20, 3  # circuits that are shown of running and of ended sessions
+LABEL = 24  # characters of a call in the one-line form
+ID = 8  # characters of a session's id that are shown
+TOOLS = ("Bash ", "PowerShell ")  # left out where a line is short
+
+
+def status_text(facts: Mapping[str, Any], plain: bool = False, everything: bool = False) -> str:
+    """The text of `status`: protected or not, what is open and what unblocks it, then what else there is to see.
+
+    `everything`: every rule and every circuit, ended sessions included.
+    """
+    protection = facts["protection"]
+    lines = [f"{'' if plain else BOLT}{TITLE}"]
+    if protection["protected"]:
+        lines += [f"Protected: {shown(protection['how'])}", ""]
     else:
-        lines.append(NONE_ACTIVE)
-    lines += ["", "Rules", *(_rule(name, entry, plain) for name, entry in facts["circuits"].items()), ""]
-    lines += _rest(facts)
-    return "\n".join(lines)
+        lines += [f"NOT PROTECTED: {shown(protection['why'])}; fix: {protection['fix']}", ""]
+    lines += _circuits(facts, plain, everything)
+    rows = [
+        _rule(name, entry, plain) for name, entry in facts["circuits"].items() if everything or _seen(entry)
+    ]
+    if rows:
+        lines += ["", "Rules", *rows]
+    return "\n".join([*lines, "", *_rest(facts)])
 
 
 def state(name: str, plain: bool) -> str:
@@ -38,42 +45,129 @@ def state(name: str, plain: bool) -> str:
     return name if plain else f"{MARKS[name]} {name}"
 
 
-def _subject(rule: str, subject: Mapping[str, Any], plain: bool) -> list[str]:
-    lines = [
-        "",
-        f"{state(subject['state'], plain)}  {rule}:{subject['subject']}",
-        f"   why: {subject['cause']}",
+def one_line(facts: Mapping[str, Any], plain: bool = False) -> str:
+    """For a status line: `⚡ 1 open · pytest 8s`; "" when nothing is open."""
+    if not facts["protection"]["protected"]:
+        return "NOT PROTECTED"
+    live = [subject for _, subject in _live(facts) if not subject.get("ended")]
+    if not live:
+        return ""
+    first = min(live, key=lambda subject: (subject["retry_in"] is None, subject["retry_in"]))
+    label = shown(first["subject"])
+    label = next((label[len(tool) :] for tool in TOOLS if label.startswith(tool)), label)
+    wait = first["retry_in"]
+    left = "" if wait is None else " now" if wait <= 0 else " " + duration(wait).replace(" s", "s")
+    if plain:
+        return f"{len(live)} open: {label[:LABEL]}{left}"
+    return f"{BOLT}{len(live)} open \u00b7 {cut(label, LABEL)}{left}"
+
+
+def cut(text: str, limit: int) -> str:
+    """`text` in at most `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _live(facts: Mapping[str, Any]) -> list[tuple[str, Subject]]:
+    return [
+        (rule, subject)
+        for rule, entry in facts["circuits"].items()
+        for subject in entry["subjects"]
+        if subject["state"] != CLOSED
     ]
-    if subject["last_error"]:
-        lines.append(f"   last error: {subject['last_error']}")
-    if subject["trial_out"]:
-        wait = "a trial of it is running"
-    elif subject["retry_in"] is None:
-        wait = "until a person speaks"
-    elif subject["retry_in"] > 0:
-        wait = f"a trial is let through in {duration(subject['retry_in'])}"
-    else:
-        wait = "the next try is let through as a trial"
-    where = f"agent {subject['agent']}" if subject["agent"] else "main thread"
-    lines.append(f"   next: {wait} (level {subject['level']}); session {subject['session'][:8]}, {where}")
+
+
+def _circuits(facts: Mapping[str, Any], plain: bool, everything: bool) -> list[str]:
+    live = _live(facts)
+    running = [one for one in live if not one[1].get("ended")]
+    ended = [one for one in live if one[1].get("ended")]
+    calm = facts["protection"]["protected"]
+    lines = [NONE_ACTIVE if calm else "Active Breakers: None"] if not running else []
+    if running:
+        lines.append(f"Active Breakers: {len(running)}")
+        lines += _list(running, len(running) if everything else OPEN_MAX, plain)
+        lines += ["", *_unblock(running, facts)]
+    if ended:
+        lines += ["", f"In sessions that have ended (they block nothing now): {len(ended)}"]
+        lines += _list(ended, len(ended) if everything else ENDED_MAX, plain)
+    if facts.get("others"):
+        lines += ["", facts["others"]]
     return lines
 
 
-def _lifting(live: list[tuple[str, Mapping[str, Any]]], keyword: str) -> list[str]:
+def _list(found: list[tuple[str, Subject]], most: int, plain: bool) -> list[str]:
+    lines = [line for rule, subject in found[:most] for line in _subject(rule, subject, plain)]
+    if len(found) > most:
+        lines += ["", f"... and {len(found) - most} more: `status --all` lists them."]
+    return lines
+
+
+def _subject(rule: str, subject: Subject, plain: bool) -> list[str]:
+    lines = ["", f"{state(subject['state'], plain)}  {rule}:{shown(subject['subject'])}"]
+    lines.append(f"   why: {shown(subject['cause'])}")
+    if subject["last_error"]:
+        lines.append(f"   last error: {shown(subject['last_error'])}")
+    where = f"subagent {shown(subject['agent'])}" if subject["agent"] else "main thread"
+    whose = (
+        f"session {subject['session'][:ID]}, {where}"
+        if subject["session"]
+        else "every session of this machine"
+    )
+    lines.append(f"   next: {_next(subject)} (level {subject['level']}); {whose}")
+    if subject.get("project"):
+        lines.append(f"   project: {shown(subject['project'])}")
+    return lines
+
+
+def _next(subject: Subject) -> str:
+    if subject["probe_out"]:
+        return "one retry is running"
+    if subject["retry_in"] is None:
+        return "blocked until your next prompt"
+    if subject["retry_in"] > 0:
+        return f"one retry will be allowed in {duration(subject['retry_in'])}"
+    return "one retry is allowed now"
+
+
+def _unblock(live: list[tuple[str, Subject]], facts: Mapping[str, Any]) -> list[str]:
     rule, subject = live[0]
-    return [
-        "To lift it: let the agent change something the call depends on, or",
-        f'  /reset-circuit --circuit "{rule}:{subject["subject"]}"   (or --all; in a terminal: python3 plugin reset)',
-        f"  or press Esc and type {keyword} as the first line of your next prompt.",
+    name = f'--circuit "{rule}:{shown(subject["subject"])}"'
+    lines = [
+        "To unblock: let Claude change something the call depends on, or",
+        f"  /reset-circuit {name}   (or --all)",
     ]
+    if facts.get("program"):
+        lines.append(f"  in a terminal: {facts['program']} reset {name}   (or --all)")
+    return [
+        *lines,
+        f"  or press Esc and type {facts['bypass_keyword']} as the first line of your next prompt.",
+    ]
+
+
+def open_elsewhere(live: list[tuple[str, Subject]]) -> str:
+    """What is open in the project's other sessions, in one line; "" when nothing is."""
+    if not live:
+        return ""
+    named = ", ".join(f"{cut(shown(s['subject']), LABEL)} in {s['session'][:ID]}" for _, s in live[:3])
+    more = f", and {len(live) - 3} more" if len(live) > 3 else ""
+    return f"Open in other sessions of this project: {len(live)} ({named}{more})"
+
+
+def _seen(entry: Mapping[str, Any]) -> bool:
+    """Is there something to see of a rule?"""
+    return bool(
+        entry["state"] != CLOSED or entry["trips"] or entry["warned_at"] or entry["would_have_opened"]
+    )
 
 
 def _rule(name: str, entry: Mapping[str, Any], plain: bool) -> str:
     if not entry["enabled"]:
         return f"  {name:<17} off"
-    line = f"  {state(entry['state'], plain)} {name:<17} {entry['action']:<8} threshold {entry['threshold']:<4} trips {entry['trips']}"
+    limit = "" if entry["threshold"] is None else f"threshold {entry['threshold']}"
+    line = (
+        f"  {state(entry['state'], plain)} {name:<17} {entry['action']:<8} {limit:<14} trips {entry['trips']}"
+    )
     if entry["would_have_opened"]:
-        line += f", would have opened {entry['would_have_opened']}"
+        line += f", would have blocked {entry['would_have_opened']}"
     return line
 
 
@@ -86,17 +180,16 @@ def _rest(facts: Mapping[str, Any]) -> list[str]:
     ]
     if facts["mode"] == "observe":
         would = sum(entry["would_have_opened"] for entry in facts["circuits"].values())
-        lines.append(
-            f"Observing only: {would} circuits would have opened. To block for real: python3 plugin mode enforce"
-        )
+        calls = "1 call" if would == 1 else f"{would} calls"
+        lines.append(f"Observing only: {calls} would have been blocked. To block for real: mode enforce")
     if facts["bypass"]:
         lines.append(
-            f"Bypass: granted for the current prompt; {facts['bypass']['let_through']} calls let through"
+            f"Bypass: active for the current prompt; {facts['bypass']['let_through']} calls not blocked"
         )
     if health["errors"]:
         lines.append(
-            f"Errors inside hooks: {health['errors']} (the calls went through); the last: {health['last_error'][:200]}"
+            f"Errors inside hooks: {health['errors']} (the calls went through); the last: {shown(health['last_error'])[:200]}"
         )
-    lines += [f"Config problem: {problem}" for problem in health["config_problems"]]
-    lines += [f"The project's config relaxes: {what}" for what in health["weakened"]]
+    lines += [f"Config problem: {shown(problem)}" for problem in health["config_problems"]]
+    lines += [f"The project's config weakens the breaker: {shown(what)}" for what in health["weakened"]]
     return lines

@@ -1,0 +1,52 @@
+"""The sessions that run now, as Claude Code lists them in its own folder (`sessions/PID.json`, seen from 2.1.330 on)."""
+
+from __future__ import annotations
+
+import os
+
+from circuit_breaker.runtime import files, json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+IDLE = 600.0  # seconds without a hook after which a session that is not listed has ended
+LONG = 86_400.0  # the same where nothing is listed at all: an older Claude Code
+
+
+def listed(env: Mapping[str, str]) -> set[str] | None:
+    """The ids of the sessions that are listed; None where Claude Code keeps no list."""
+    base = env.get("CLAUDE_CONFIG_DIR", "") or env.get("HOME", "") + "/.claude"
+    found = set()
+    try:
+        names = [name for name in os.listdir(base + "/sessions") if name.endswith(".json")]
+    except OSError:
+        return None
+    for name in names:
+        try:
+            row = json.parse(files.read(f"{base}/sessions/{name}", 1 << 16) or b"")
+        except (OSError, ValueError):
+            continue
+        if isinstance(row, dict) and isinstance(row.get("sessionId"), str) and _alive(name[:-5]):
+            found.add(row["sessionId"])
+    return found
+
+
+def _alive(pid: str) -> bool:
+    """Is there a process of that number? What cannot be told counts as alive: it may belong to a container."""
+    if os.name != "posix" or not pid.isdigit():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def ended(name: str, seen: float, running: set[str] | None, now: float) -> bool:
+    """Has the session with the folder `name` ended, whose hooks last ran at `seen`?"""
+    if running is None:
+        return now - seen > LONG
+    return name not in running and now - seen > IDLE

@@ -1,0 +1,279 @@
+"""The second line of `status`: protected, or why not and the command that fixes it, in every condition there is."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from client.driver import copy_plugin
+from plugin.people import ROOT, plugin
+
+
+def second_line(person, *arguments, **env):
+    done = plugin(person, "status", *arguments, **env)
+    return done.stdout.splitlines()[1], done.returncode
+
+
+def write(path, document):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document))
+
+
+def change(path, **keys):
+    write(path, {**(json.loads(path.read_text()) if path.exists() else {}), **keys})
+
+
+def run_a_turn(person, session="b7e1c2d3"):
+    """What `--plugin-dir` does: hooks run though no settings register them."""
+    call = {"tool_name": "Bash", "tool_input": {"command": "true"}, "tool_use_id": "t1", "tool_response": ""}
+    body = {"session_id": session, "hook_event_name": "PostToolBatch", "cwd": "/", "tool_calls": [call]}
+    script = ROOT / "hooks" / "circuit_breaker_monitor.py"
+    subprocess.run(
+        [sys.executable, "-I", "-S", script], input=json.dumps(body).encode(), env=person.env, check=True
+    )
+    return person.state / "sessions" / session
+
+
+def aged(folder, seconds):
+    then = time.time() - seconds
+    for path in folder.iterdir():
+        os.utime(path, (then, then))
+
+
+def test_never_installed_is_not_protected(person):
+    line, code = second_line(person)
+    assert line.startswith("NOT PROTECTED: not installed") and line.endswith("install") and code == 1
+
+
+@pytest.mark.parametrize("scope", ["user", "project", "local"])
+def test_installed_is_protected_by_the_settings_it_names(person, scope):
+    person.install(scope)
+    line, code = second_line(person)
+    name = "settings.local.json" if scope == "local" else "settings.json"
+    assert line.startswith(f"Protected: hooks of {scope} settings (") and name in line and code == 0
+
+
+def test_config_dir_of_claude_is_looked_into(person, tmp_path):
+    person.install("user")
+    line, code = second_line(person, CLAUDE_CONFIG_DIR=str(tmp_path / "another"))
+    assert line.startswith("NOT PROTECTED: not installed") and code == 1
+
+
+@pytest.fixture
+def clone(person, tmp_path):
+    """The plugin, enabled through a directory marketplace as `claude plugin` writes it."""
+    folder = copy_plugin(tmp_path / "a clone")
+    change(
+        person.settings,
+        extraKnownMarketplaces={"circuit-breaker": {"source": {"source": "directory", "path": str(folder)}}},
+        enabledPlugins={"circuit-breaker@circuit-breaker": True},
+    )
+    cached = copy_plugin(person.home / ".claude/plugins/cache/circuit-breaker/circuit-breaker/0.1.0")
+    entry = {"scope": "user", "installPath": str(cached)}
+    listing = person.home / ".claude" / "plugins" / "installed_plugins.json"
+    write(listing, {"version": 2, "plugins": {"circuit-breaker@circuit-breaker": [entry]}})
+    return folder
+
+
+def test_enabled_plugin_is_protected(person, clone):
+    line, code = second_line(person)
+    assert line.startswith("Protected: hooks of plugin circuit-breaker@circuit-breaker") and code == 0
+
+
+def test_clone_that_was_moved_is_not_protected_though_a_copy_is_left(person, clone):
+    clone.rename(clone.with_name("moved"))
+    line, code = second_line(person)
+    assert f"its files are gone from {clone}; fix: claude plugin marketplace" in line and code == 1
+
+
+def test_plugin_disabled_for_the_project_is_not_protected(person, clone):
+    write(
+        person.project / ".claude" / "settings.json",
+        {"enabledPlugins": {"circuit-breaker@circuit-breaker": False}},
+    )
+    line, code = second_line(person)
+    assert "the plugin is disabled in" in line and "claude plugin enable" in line and code == 1
+
+
+def test_plugin_of_another_marketplace_runs_from_its_copy(person, clone):
+    document = json.loads(person.settings.read_text())
+    document["extraKnownMarketplaces"]["circuit-breaker"]["source"] = {"source": "github", "repo": "a/b"}
+    write(person.settings, document)
+    shutil.rmtree(clone)
+    assert second_line(person)[1] == 0
+    shutil.rmtree(person.home / ".claude" / "plugins" / "cache")
+    line, code = second_line(person)
+    assert "its files are gone" in line and code == 1
+
+
+def test_plugin_dir_is_seen_live_and_names_its_session(person):
+    run_a_turn(person)
+    line, code = second_line(person)
+    assert (
+        line
+        == "Protected: session b7e1c2d3 only, as its hooks run; hooks last ran just now in session b7e1c2d3"
+    )
+    assert code == 0
+
+
+def test_hooks_that_last_ran_hours_ago_prove_nothing(person):
+    aged(run_a_turn(person), 2 * 3600)
+    assert second_line(person)[0].startswith("NOT PROTECTED: not installed")
+
+
+def test_hooks_that_ran_before_the_settings_changed_prove_nothing(person):
+    aged(run_a_turn(person), 60)
+    change(person.settings, model="opus")
+    assert second_line(person)[0].startswith("NOT PROTECTED: not installed")
+
+
+def test_live_session_of_another_project_does_not_protect_this_one(person, tmp_path):
+    run_a_turn(person)
+    (tmp_path / "elsewhere").mkdir()
+    line, code = second_line(person, "--project", str(tmp_path / "elsewhere"))
+    assert line.startswith("NOT PROTECTED") and code == 1
+
+
+def test_installed_says_when_its_hooks_last_ran(person):
+    person.install()
+    aged(run_a_turn(person), 190)
+    assert second_line(person)[0].endswith("; hooks last ran 3 min ago in session b7e1c2d3")
+
+
+@pytest.mark.parametrize("name", ["settings.json", "settings.local.json"])
+def test_hooks_switched_off_anywhere_are_not_protected(person, name):
+    person.install()
+    path = person.project / ".claude" / name
+    change(path, disableAllHooks=True)
+    line, code = second_line(person)
+    assert (
+        line == f"NOT PROTECTED: disableAllHooks is true in {path}; fix: remove disableAllHooks from {path}"
+    )
+    assert code == 1
+
+
+def test_nearer_file_that_switches_hooks_on_again_wins(person):
+    person.install()
+    change(person.settings, disableAllHooks=True)
+    change(person.project / ".claude" / "settings.json", disableAllHooks=False)
+    assert second_line(person)[1] == 0
+
+
+@pytest.fixture
+def administrator(person, tmp_path, mocker, capsys):
+    """Managed settings, seen by a `status` of this process."""
+    from types import SimpleNamespace
+
+    import operate
+    from install import scopes
+
+    path = tmp_path / "etc" / "managed-settings.json"
+    path.parent.mkdir()
+    mocker.patch.object(scopes, "managed", return_value=[path])
+
+    def status(**settings):
+        write(path, settings)
+        words = dict.fromkeys(["session", "project", "circuit"], None)
+        flags = dict.fromkeys(["watch", "line", "all", "json", "memory"], False)
+        code = operate.status(SimpleNamespace(**words, **flags, plain=True))
+        return capsys.readouterr().out.splitlines()[1], code
+
+    return status
+
+
+def test_managed_settings_can_switch_hooks_off(person, administrator):
+    person.install()
+    assert administrator()[1] == 0
+    assert "disableAllHooks is true" in administrator(disableAllHooks=True)[0]
+    line, code = administrator(allowManagedHooksOnly=True)
+    assert "only an administrator's hooks" in line and code == 1
+
+
+def test_managed_settings_that_hold_our_hooks_protect(person, administrator):
+    person.install()
+    hooks = json.loads(person.settings.read_text())["hooks"]
+    write(person.settings, {})
+    line, code = administrator(allowManagedHooksOnly=True, hooks=hooks)
+    assert line.startswith("Protected: hooks of managed settings (") and code == 0
+
+
+def test_files_that_are_gone_are_not_protected(person):
+    person.install()
+    shutil.rmtree(person.root / "lib")
+    line, code = second_line(person)
+    assert f"registers hooks whose files are gone from {person.root}; fix: " in line and code == 1
+
+
+def test_event_that_is_no_longer_registered_is_named(person):
+    person.install()
+    document = json.loads(person.settings.read_text())
+    del document["hooks"]["PostToolBatch"]
+    write(person.settings, document)
+    line, code = second_line(person)
+    assert "no longer registers PostToolBatch; fix: " in line and code == 1
+
+
+def test_settings_that_claude_code_skips_are_named(person):
+    person.install()
+    person.settings.write_text(person.settings.read_text() + ",")
+    line, code = second_line(person)
+    assert f"Claude Code skips {person.settings}" in line and code == 1
+
+
+def test_hooks_that_find_no_python_are_not_protected(person, tmp_path):
+    person.install()
+    (tmp_path / "bin").mkdir()
+    for name in ("sh", "dirname", "cat"):
+        found = shutil.which(name)
+        if found:
+            (tmp_path / "bin" / name).symlink_to(found)
+    line, code = second_line(person, PATH=str(tmp_path / "bin"))
+    assert "do not run" in line and "doctor" in line and code == 1
+
+
+def test_programs_of_a_project_that_was_only_cloned_are_not_started(person, tmp_path):
+    person.install("project")
+    trap = tmp_path / "started"
+    (person.project / ".claude" / "circuit-breaker" / "hooks" / "run").write_text(f"touch '{trap}'\n")
+    second_line(person)
+    assert not trap.exists()
+
+
+def test_disabled_by_configuration_is_not_protected(person):
+    person.install()
+    plugin(person, "config", "set", "enabled", "false")
+    line, code = second_line(person)
+    assert "`enabled` is false" in line and "config show --origin" in line and code == 1
+
+
+def test_observe_mode_blocks_nothing_and_says_so(person):
+    person.install()
+    plugin(person, "mode", "observe")
+    line, code = second_line(person)
+    assert line.startswith("NOT PROTECTED: mode observe") and line.endswith("mode enforce") and code == 1
+
+
+def test_json_and_the_status_line_say_the_same(person):
+    done = plugin(person, "status", "--json")
+    facts = json.loads(done.stdout)["protection"]
+    assert done.returncode == 1 and facts["protected"] is False and facts["why"] and facts["fix"]
+    assert plugin(person, "status", "--line").stdout == "NOT PROTECTED\n"
+    person.install()
+    done = plugin(person, "status", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["protection"]["why"] == ""
+    assert plugin(person, "status", "--line").stdout == ""
+
+
+def test_status_never_starts_claude(person, tmp_path):
+    person.install()
+    (tmp_path / "bin").mkdir()
+    trap = tmp_path / "bin" / "claude"
+    trap.write_text(f"#!/bin/sh\ntouch '{tmp_path}/started'\n")
+    trap.chmod(0o755)
+    second_line(person, PATH=f"{trap.parent}:{os.environ['PATH']}")
+    assert not (tmp_path / "started").exists()
