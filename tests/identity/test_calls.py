@@ -301,18 +301,48 @@ def test_a_shape_of_other_tools_is_their_parameters() -> None:
     assert {name for name in a[1] if a[1][name] != b[1][name]} == {"file_path"}
 
 
-def test_an_error_is_told_by_its_first_and_last_lines_and_not_by_what_it_echoes() -> None:
+def test_an_error_is_its_whole_text_without_what_it_echoes() -> None:
     def key(old: str) -> str:
         text = f"<tool_use_error>String to replace not found in file.\nString: {old}</tool_use_error>"
         return errors.error_key("invalid", text, {"old_string": old})
 
     assert key("def a():\n    return 1") == key("x = 5")
-    middle = "\n".join(f"step {i}" for i in range(40))
-    assert errors.error_key("failed", f"start\na\nb\n{middle}\nend\n1\n2\n3\nboom") == errors.error_key(
-        "failed", "start\na\nb\nother\nend\n1\n2\n3\nboom"
-    )
     assert errors.error_key("failed", "boom") != errors.error_key("invalid", "boom")
     assert errors.error_key("failed", "no such table a") != errors.error_key("failed", "no such table b")
+    build = "make all\ncc -c a.c\ncc -c b.c\n{}\ncompilation stopped\nmake: 1\nmake: 2\nmake: 3\nmake: *** Error 1"
+    one, other = (
+        errors.error_key("failed", build.format(f"b.c: error: {name} undeclared"), {"command": "make"})
+        for name in "xy"
+    )
+    assert one != other
+
+
+def test_an_echo_behind_a_line_number_is_an_echo() -> None:
+    refused = "<tool_use_error>syntax error\n1:{}\n2:pass"
+    one, other = (
+        errors.error_key("invalid", refused.format(x), {"new_string": f"{x}\npass"}) for x in ("a(", "b(")
+    )
+    assert one == other
+
+
+def test_a_line_number_of_the_shell_is_a_place_only_within_the_command() -> None:
+    def key(number: int, command: str) -> str:
+        return errors.error_key(
+            "failed", f"/bin/bash: line {number}: javac: command not found", {"command": command}
+        )
+
+    assert key(288, "javac A.java") == key(1462, "javac A.java")
+    assert key(1, "x\ny\nz") != key(3, "x\ny\nz")
+
+
+def test_the_stored_result_of_a_call_is_the_same_whatever_name_was_made_up_for_it() -> None:
+    def key(name: str) -> str:
+        return calls.call_key("Read", {"file_path": f"/h/.claude/projects/-p/tool-results/{name}.txt"})
+
+    assert key("b1x") == key("b2y")
+    paths = ("cat /h/tool-results/b1x.txt", "cat /h/tool-results/b2y.txt", "cat /h/other/b2y.txt")
+    shell = [calls.call_key("Bash", {"command": path}) for path in paths]
+    assert shell[0] == shell[1] != shell[2]
 
 
 def test_digits_key_forgets_digits_alone() -> None:

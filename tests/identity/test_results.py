@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from circuit_breaker.identity.results import LONG, blind, text_key
+from circuit_breaker.identity.results import LONG, blind, result_key, text_key
 
 HEX = st.text("0123456789abcdef", min_size=8, max_size=8).filter(
     lambda t: not t.isdigit() and not t.isalpha()
@@ -67,6 +67,30 @@ VOLATILE = [
     ("working {}%\rdone", st.integers(0, 99).map(str)),
     ("Chunk ID: {}\nOutput: x", HEX),
     ("Process running with session ID {}", NUMBER),
+    ("Full output saved to: /h/.claude/projects/-p/5f/tool-results/b{}x.txt", HEX),
+    ("saved to C:\\h\\.claude\\projects\\p\\tool-results\\mcp-x-{}-a.txt", EPOCH),
+    ("[Image: source: /h/tool-results/mcp-x-blob-{}-sp1vlu.png]", EPOCH),
+    ("[Image: source: /h/cache/picture {}.png]", NUMBER),
+    ("Output is being written to: /w/tasks/b{}qx.output", HEX),
+    (
+        "Successfully captured screenshot (1568x749, jpeg) - ID: ss_{}qm000",
+        NUMBER.filter(lambda n: len(n) > 3),
+    ),
+    ("batch-{} was queued", UUID),
+    ("wrote /p/out/{}.png", UUID),
+    ("upload_{}.tar.gz is there", UUID),
+    (
+        "wrote {}.bin",
+        st.text("0123456789abcdef", min_size=32, max_size=32).filter(
+            lambda t: not t.isdigit() and not t.isalpha()
+        ),
+    ),
+    ("A complete log of this run can be found in: /h/.npm/_logs/{}T10_00_00_298Z-debug-0.log", DATE),
+    ("Using --randomly-seed={}", NUMBER),
+    ("Randomized with seed {}", NUMBER),
+    ("Seed: {}", NUMBER),
+    ("saved page-{}T14-28-37-123Z.yml", DATE),
+    ("saved shot-{}.png", st.integers(20200101000000, 20291231235959).map(str)),
 ]
 COUNTS = [
     "{} failed, 3 passed in 1.2s",
@@ -95,6 +119,11 @@ COUNTS = [
     "test_call_{} failed",
     "x = {}",
     "/tmp/work/part{}.txt",
+    "Output too large ({}.3KB). Full output saved to: /h/tool-results/b1.txt",
+    "seeds {}",
+    "Seedling {}",
+    "id {}",
+    "report-2026-11-{}.md",
 ]
 
 
@@ -143,6 +172,10 @@ def test_another_file_is_news(a: str, b: str) -> None:
         ("size 12 MB", "size 13 MB"),
         ("line 5", "line 5\nline 6"),
         ("1/5 done\n2/5 done", "1/5 done\n3/5 done"),
+        ("saved to /h/tool-results/b1.txt\nPreview:\na", "saved to /h/tool-results/b2.txt\nPreview:\nb"),
+        ("issue ID: PROJ-12345", "issue ID: PROJ-12346"),
+        ("batch-small", "batch-large"),
+        ("3f2a9c7b1d.png", "4f2a9c7b1d.png"),
     ],
 )
 def test_these_results_differ(one: str, other: str) -> None:
@@ -173,6 +206,26 @@ def test_these_results_differ(one: str, other: str) -> None:
 )
 def test_these_results_are_one(one: str, other: str) -> None:
     assert blind(one) == blind(other)
+
+
+def test_what_is_made_up_for_storing_is_blinded_in_what_a_file_tool_returns_and_nothing_else() -> None:
+    saved = "Output too large (50KB). Full output saved to: /h/tool-results/{}.txt\nPreview:\n{}"
+    assert result_key("Grep", saved.format("toolu_01a", "a:1")) == result_key(
+        "Grep", saved.format("toolu_02b", "a:1")
+    )
+    assert result_key("Grep", saved.format("toolu_01a", "a:1")) != result_key(
+        "Grep", saved.format("toolu_01a", "a:2")
+    )
+    assert result_key("Read", "took 3 s") != result_key("Read", "took 4 s")
+
+
+def test_equal_pictures_are_equal_and_others_are_not() -> None:
+    def shot(picture: str, name: str) -> str:
+        block = '{"type": "image", "source": {"type": "base64", "data": "' + picture + '"}}'
+        return f"captured - ID: ss_{name}qm000\n{block}\n[Image: source: /h/tool-results/mcp-x-blob-{name}-a.png]"
+
+    assert text_key(shot("iVBORw0KGg9" * 500, "3000")) == text_key(shot("iVBORw0KGg9" * 500, "3417"))
+    assert text_key(shot("iVBORw0KGg9" * 500, "3000")) != text_key(shot("iVBORx0KGg9" * 500, "3000"))
 
 
 @given(st.text("ab 0123456789:/-_.%[](),=\n\t\r\x1b#~+", max_size=80))

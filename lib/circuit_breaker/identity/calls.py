@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from circuit_breaker.identity import powershell, reading, shell_commands, shell_line
 from circuit_breaker.identity.keys import canonical, digest
+from circuit_breaker.identity.tokens import without_stored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,10 +55,10 @@ def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
             command, directory = shell_line.normalise(command, directory)
         if name:
             given[name] = command
-        return digest(f"{tool}\n{shell_line.spelled(directory)}\n{canonical(given)}")
+        return digest(f"{tool}\n{shell_line.spelled(directory)}\n{without_stored(canonical(given))}")
     if isinstance(tool_input, dict) and tool_input.get("replace_all") is False:
         tool_input = {name: value for name, value in tool_input.items() if name != "replace_all"}
-    return digest(f"{tool}\n{canonical(tool_input)}")
+    return digest(f"{tool}\n{without_stored(canonical(tool_input))}")
 
 
 def command_of(given: dict[str, Any]) -> tuple[str, str]:

@@ -24,28 +24,41 @@ _MISSES = (
     "enoent",
     "not a directory",
 )
-ERROR_HEAD, ERROR_TAIL = 3, 5  # lines of an error that tell it apart
 
 
 def error_key(kind: str, text: str, tool_input: object = None) -> str:
-    """An error's identity: its outcome, and its first and last lines without those that only echo the input."""
-    lines = [line.strip() for line in text.split("\n")]
-    echoed = _input_lines(tool_input)
-    told = [
-        line for line in lines if line and line not in echoed and line.removeprefix("String: ") not in echoed
-    ]
-    if len(told) > ERROR_HEAD + ERROR_TAIL:
-        told = told[:ERROR_HEAD] + told[-ERROR_TAIL:]
+    """An error's identity: its outcome and its whole text, without lines that only echo the input. Compilers and build tools
+    begin and end every failure with the same lines, the news is in the middle."""
+    given = _input_lines(tool_input)
+    echoed = frozenset(given)
+    told = [_without_running_number(line.strip(), len(given)) for line in text.split("\n")]
+    told = [line for line in told if line and not _echoes(line, echoed)]
     return keys.digest(f"{kind}\n{results.blind(chr(10).join(told))}")
 
 
-def _input_lines(tool_input: object) -> frozenset[str]:
+def _input_lines(tool_input: object) -> list[str]:
     if not isinstance(tool_input, dict):
-        return frozenset()
+        return []
     texts = [value for value in tool_input.values() if isinstance(value, str)]
-    lines = {line.strip() for text in texts for line in text.split("\n")}
-    lines |= {line + "</tool_use_error>" for line in lines}
-    return frozenset(lines)
+    return [line.strip() for text in texts for line in text.split("\n")]
+
+
+def _echoes(line: str, echoed: frozenset[str]) -> bool:
+    """Is the line one of the input's: as it is, as the last of an Edit's string, or behind a line number (`12: x = 1`)?"""
+    line = line.removesuffix("</tool_use_error>")
+    if line in echoed or line.removeprefix("String: ") in echoed:
+        return True
+    bare = line.lstrip("0123456789")
+    return len(bare) < len(line) and bare[:1] in (":", "\t", "|", " ") and bare[1:].strip() in echoed
+
+
+def _without_running_number(line: str, given: int) -> str:
+    """`bash: line 12991: x` of a shell that counts on and on: only a number within the input is a place."""
+    program, sign, rest = line.partition(": line ")
+    number, colon, what = rest.partition(":")
+    if not sign or program.rpartition("/")[2] not in ("bash", "-bash", "sh", "zsh") or not number.isdigit():
+        return line
+    return f"{program}:{what}" if colon and int(number[:9]) > given + 1 else line
 
 
 def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:

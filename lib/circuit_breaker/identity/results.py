@@ -15,7 +15,7 @@ from circuit_breaker.identity.keys import digest
 
 def result_key(tool: str, text: str) -> str:
     """The identity of what a tool returned: of a file's content every byte, of all else what does not change by itself."""
-    return keys.digest(text) if tool in VERBATIM else text_key(text)
+    return keys.digest(tokens.without_stored(text)) if tool in VERBATIM else text_key(text)
 
 
 # What these return is the content of files: nothing in it changes by itself, and every change is news.
@@ -41,7 +41,7 @@ _MONTHS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())
 _NAMED = frozenset(
     "pid ppid tid pgid thread process goroutine port elapsed duration took time timestamp ts latency uptime eta".split()
 )
-_NAME_ENDS = tuple("_ms Ms _at _time Time _seconds _secs _ns _us uration lapsed imestamp".split())
+_NAME_ENDS = tuple("_ms Ms _at _time Time _seconds _secs _ns _us uration lapsed imestamp seed Seed".split())
 _TEMPORARY = ("/tmp/", "/var/folders/", "/var/tmp/", "/dev/shm/")
 _BARS = ("█", "━", "▏", "##", "==>", "ETA", "it/s", "eta ", "--:--")
 
@@ -104,6 +104,7 @@ def without_escapes(text: str) -> str:
 
 
 def _blind(text: str) -> str:
+    text = tokens.without_stored(text)
     for place in _TEMPORARY:
         if place in text:
             text = tokens.without_made_up(text, place, _MARKS)
@@ -163,6 +164,8 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
     if before == "(" and text.startswith(") panicked", end):
         return "N"  # a Rust thread
     last = _word_before(text, marks, begin, start)
+    if kind == tokens.NAMELESS:
+        return "H" if last.strip(".:").lower() in ("id", "ids", "uuid", "guid") else ""
     if kind == tokens.CLOCK:
         after = text[end : end + 3].strip().lower()
         return "T" if after in ("am", "pm") or tokens.is_day(last) or tokens.is_date(last) else ""

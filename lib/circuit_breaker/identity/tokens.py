@@ -16,7 +16,13 @@ _DIGITS = frozenset("0123456789")
 _ID_MIN = 7  # characters: what git shortens a commit to
 _OUTPUTS = (".output", ".log", ".tmp", ".pid", ".sock")  # of files that are named by an id
 _TITLES = frozenset("req msg toolu call chatcmpl resp trace span evt".split())  # of ids that services give
-NUMBER, CLOCK, SHARE, SUM = NEIGHBOURS = ("number", "clock", "share", "sum")  # told by their neighbours
+_NAMELESS_MIN = (
+    8  # characters of letters and digits at random that may be an id where the words beside say so
+)
+_STORES = ("tool-results/", "tool-results\\", "/_logs/", "\\_logs\\")  # folders of names that nobody gave
+_UUID = (8, 4, 4, 4, 12)
+# told by their neighbours
+NUMBER, CLOCK, SHARE, SUM, NAMELESS = NEIGHBOURS = ("number", "clock", "share", "sum", "nameless")
 
 
 def kind(word: str) -> str:
@@ -40,10 +46,12 @@ def kind(word: str) -> str:
         return "T"
     if "/" in core or ":" in word:
         new = _address(word)
-    elif len(core) >= _ID_MIN and ("-" in core or "_" in core):
-        new = _compound(word)
+    elif len(core) >= _ID_MIN:
+        new = _blind_id(word)
     else:
         return ""
+    if new == word and len(core) >= _NAMELESS_MIN and is_request(core.replace("_", "")):
+        return NAMELESS
     return "" if new == word else new
 
 
@@ -56,7 +64,7 @@ def is_number(text: str) -> bool:
 def is_epoch(text: str) -> bool:
     """Seconds, milli-, micro- or nanoseconds since 1970, of 2020 to 2030?"""
     whole = text.partition(".")[0]
-    return len(whole) in (10, 13, 16, 19) and whole[:2] in ("16", "17", "18")
+    return len(whole) in (10, 13, 16, 19) and whole[:2] in ("16", "17", "18") and whole.isdigit()
 
 
 def is_duration(text: str) -> bool:
@@ -155,11 +163,47 @@ def is_host(text: str, port: str) -> bool:
 def _blind_id(part: str) -> str:
     if len(part) < _ID_MIN or _DIGITS.isdisjoint(part):
         return part
-    if is_id(part) or (part.endswith(_OUTPUTS) and is_id(part.rpartition(".")[0])):
+    stem, dot, ending = part.rpartition(".")
+    if is_id(part) or part.endswith(".output") or (part.endswith(_OUTPUTS) and is_id(stem)):
         return "H"
     if is_date(part) or is_epoch(part):
         return "T"
-    return _compound(part) if "-" in part or "_" in part else part
+    if is_sum(stem):
+        return f"H.{ending}"
+    if "-" not in part and "_" not in part:
+        return part
+    return _compound(_without_moment(_without_uuid(part)))
+
+
+def _without_uuid(word: str) -> str:
+    """batch-<uuid>, <uuid>.png: the id goes, what it is glued to stays."""
+    if word.count("-") < 4:
+        return word
+    parts = word.split("-")
+    i = 0
+    while i + 5 <= len(parts):
+        first, *middle, last = parts[i : i + 5]
+        found = [first[-8:], *middle, last[:12]]
+        if [*map(len, found)] == [*_UUID] and HEX.issuperset("".join(found)):
+            parts[i : i + 5] = [first[:-8] + "H" + last[12:]]
+        i += 1
+    return "-".join(parts)
+
+
+def _without_moment(word: str) -> str:
+    """page-2026-11-29T14-28-37-123Z.yml, shot_20261129142837.png: the moment goes, a day alone stays."""
+    at = word.find("20")
+    while at >= 0:
+        end = at
+        while end < len(word) and word[end] in "0123456789TZ:-_.":
+            end += 1
+        moment = word[at:end].rstrip("-_.")
+        day = is_date(moment[:10]) and moment[10:11] in ("T", "_", "-") and moment[11:13].isdigit()
+        if day or (moment[:14].isdigit() and len(moment) >= 14):
+            word = f"{word[:at]}T{word[at + len(moment) :]}"
+            end = at + 1
+        at = word.find("20", end)
+    return word
 
 
 def _compound(word: str) -> str:
@@ -182,6 +226,30 @@ def _compound(word: str) -> str:
                 parts[i - 1], parts[i] = "T", "T" + dot + ending
         word = joint.join(parts)
     return word
+
+
+def without_stored(text: str) -> str:
+    """The names that Claude Code and npm make up for what they store (results, pictures, logs) are blinded."""
+    for place in _STORES:
+        if place in text:
+            text = _without_names(text, place)
+    if "[Image: source: " in text:
+        first, *rest = text.split("[Image: source: ")
+        text = first + "".join(["[Image: source: X]" + part.partition("]")[2] for part in rest])
+    return text
+
+
+def _without_names(text: str, place: str) -> str:
+    """The name after each `place` is X; its ending stays."""
+    pieces = text.split(place)
+    for i, piece in enumerate(pieces[1:], 1):
+        end = 0
+        while end < min(len(piece), 200) and (piece[end].isalnum() or piece[end] in "-_."):
+            end += 1
+        name = piece[:end].rstrip(".")
+        dot = name.rfind(".", -6)
+        pieces[i] = ("X" + (name[dot:] if dot > 0 else "") if name else "") + piece[len(name) :]
+    return place.join(pieces)
 
 
 def without_made_up(text: str, place: str, marks: bytes) -> str:
