@@ -41,10 +41,11 @@ def is_reading(command: str, depth: int = 0) -> bool:
     """Does every part of the command only look at things?"""
     if len(command) > LONGEST or depth > DEPTH:
         return False
-    return all(_reads(segment, depth) for segment in segments(command))
+    return all(reads(segment, depth) for segment in segments(command))
 
 
-def _reads(segment: Segment, depth: int) -> bool:
+def reads(segment: Segment, depth: int = 0) -> bool:
+    """Whether one simple command only looks at things."""
     if segment.writes or not all(is_reading(inner, depth + 1) for inner in segment.inner):
         return False
     words = program(segment.words)

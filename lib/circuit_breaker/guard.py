@@ -1,0 +1,256 @@
+"""The name check: calls that reach for the breaker itself while a circuit is open, and scheduled prompts that carry the override. Pure.
+
+It reads names and follows no shell: a line that names what is guarded passes only where all of it plainly looks or copies away.
+`docs/security.md` says what gets round it. Linear in the call; of a command longer than `LONGEST` the two ends are read.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.breaker.model import Record
+from circuit_breaker.identity import calls, reading, shell_commands, shell_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+LONGEST = 20_000  # characters of a command or a scheduled prompt whose words are read
+CD_MAX = 40  # directories that a line is followed into
+NAME = "claude-circuit-breaker"  # of the runtime folder and of your config folder
+FILES = ("circuit_breaker_config.json", "circuit_breaker_state.json", "circuit_breaker_incidents.jsonl")
+LOOKING = ("status", "doctor", "incidents", "explain", "report", "replay", "help")
+CLIENTS = (
+    "claude",
+    "claude-code",
+    "tmux",
+    "screen",
+    "expect",
+)  # and what types into a terminal where one runs
+HOOKS_OFF = ("--bare", "--safe-mode", "disableallhooks")
+PATHS = ("file_path", "notebook_path", "path", "filePath")
+_UNQUOTED = {ord("'"): None, ord('"'): None, ord("\\"): None}
+_JOINTS = dict.fromkeys(map(ord, "`,()[]{};|&<>=\t\r\n"), " ")
+_UNSEEN = dict.fromkeys(map(ord, "\u00ad\u180e\u200b\u200c\u200d\u2060\ufeff"))
+
+
+class Guarded(Record):
+    """What is guarded in a session.
+
+    folders: R, your config folder, and the plugin unless it lies in the session's own project. project: its path.
+    variables: the values of `HOME` and others that paths begin with. keyword: the bypass.
+    """
+
+    FIELDS: dict[str, Any] = {"folders": (), "project": "", "variables": {}, "keyword": ""}
+
+
+def schedules(tool: str) -> bool:
+    """Whether it is a tool that submits a prompt later."""
+    name = tool.lower()
+    return "cron" in name or "schedul" in name or "wakeup" in name
+
+
+def carries_override(tool_input: object, keyword: str) -> bool:
+    """Whether any text of a scheduling call holds the keyword or the reset command."""
+    for text in _texts(tool_input):
+        if _says(text, keyword) or "reset-circuit" in text.lower():
+            return True
+        words = _ends(text).replace("\\", "/").lower().translate(_UNQUOTED).translate(_JOINTS).split()
+        if any(verb == "reset" and rest[:1] and rest[0][:2] == "--" for verb, rest in _verbs(words)):
+            return True
+    return False
+
+
+def reaches_for(tool: str, tool_input: object, cwd: str, guarded: Guarded) -> str:
+    """What of the breaker a call reaches for: `verb`, `library`, `client` or `files`; "" for nothing. `cwd`: before the call."""
+    if tool in calls.LOOKUPS or tool in calls.SPAWNERS or not isinstance(tool_input, dict):
+        return ""  # a subagent's own calls are checked as they come
+    place = _Place(guarded, cwd)
+    command = calls.shell_command(tool, tool_input) or calls.command_of(tool_input)[1]
+    if command:
+        return _line(command, place)
+    if tool.startswith("mcp__") and not calls.change_level(tool, tool_input):
+        return ""
+    named = [tool_input.get(key) for key in PATHS] if tool in calls.WRITERS else _texts(tool_input)
+    return "files" if any(isinstance(text, str) and place.is_guarded(text) for text in named) else ""
+
+
+def _texts(value: object, depth: int = 0) -> Iterator[str]:
+    """Every string of an input, down to eight levels."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)) and depth < 8:
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner, depth + 1)
+
+
+def _ends(text: str) -> str:
+    """A text, or the two ends of a long one."""
+    return text if len(text) <= LONGEST else text[: LONGEST // 2] + "\n" + text[-LONGEST // 2 :]
+
+
+def _says(text: str, keyword: str) -> bool:
+    """Whether a text holds the keyword, whatever white space or invisible characters stand between its letters."""
+    return "".join(keyword.split()) in "".join(text.translate(_UNSEEN).split())
+
+
+class _Place:
+    """Where the words of a call point, seen from the directory that `cd` has led to."""
+
+    def __init__(self, guarded: Guarded, cwd: str) -> None:
+        self.variables = {name.lower(): value for name, value in guarded.variables.items() if value}
+        self.folders = [folder.lower().replace("\\", "/").rstrip("/") for folder in guarded.folders if folder]
+        self.cwd = (cwd or guarded.project).lower().replace("\\", "/")
+        self.keyword, self.entered = guarded.keyword, 0
+        # in a project of that name everything says it
+        self.name = NAME if NAME not in guarded.project.lower() else NAME + "/"
+
+    def plain(self, text: str) -> str:
+        """Lower case, without quotes, variables put in."""
+        text = text.lower().translate(_UNQUOTED).replace("$env:", "$")
+        for name, value in self.variables.items() if "$" in text else ():
+            text = text.replace("${" + name + "}", value).replace("$" + name, value)
+        return text
+
+    @property
+    def inside(self) -> bool:
+        return self._holds(self.cwd)
+
+    @property
+    def signs(self) -> list[str]:
+        """Texts one of which stands in every line that is looked at closely."""
+        last = [folder.rpartition("/")[2] for folder in self.folders]
+        return ["circuit", "claude", "plugin", *self.keyword.lower().split()[-1:], *last]
+
+    def is_guarded(self, word: str) -> bool:
+        """Whether a word or a path names a guarded folder, something in one, or one of our files."""
+        word = self.plain(word)
+        if word.rpartition("/")[2] in FILES or (self.name in word and " " not in word):
+            return True
+        if "/" not in word and not self.inside and self.cwd + "/" + word not in self.folders:
+            return False
+        return len(word) < 4096 and self._holds(self.path(word))
+
+    def enter(self, folder: str) -> None:
+        if self.entered < CD_MAX:
+            self.cwd, self.entered = self.path(folder), self.entered + 1
+
+    def path(self, word: str) -> str:
+        """A word as an absolute path; of `docker -v A:B` the part in front."""
+        if word[:1] == "~" and word[1:2] in ("", "/"):
+            word = self.variables.get("home", "~") + word[1:]
+        return shell_line.resolve(word.partition(":/")[0] if ":/" in word[2:] else word, self.cwd)
+
+    def _holds(self, path: str) -> bool:
+        """Whether a guarded folder is, holds, or could be (a glob) what a path names."""
+        known = path.partition("*")[0].partition("?")[0].partition("[")[0]
+        for folder in self.folders:
+            if path == folder or path.startswith(folder + "/"):
+                return True
+            if known != path and folder.startswith(known) and "/" not in folder[len(known) - 1 :]:
+                return True
+        return False
+
+
+def _line(command: str, place: _Place) -> str:
+    command = _ends(command)
+    text = place.plain(command)
+    if not place.inside and not any(sign in text for sign in place.signs):
+        return ""
+    if reading.is_reading(command):
+        return ""
+    words = text.translate(_JOINTS).split()
+    if any(_is_refused(verb, rest) for verb, rest in _verbs(words)):
+        return "verb"
+    if _uses_library(words):
+        return "library"
+    if _starts_client(command, words, place.keyword):
+        return "client"
+    return "files" if _names(words, place) and not _only_looks(command, place) else ""
+
+
+def _verbs(words: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """(verb, what follows it) of each run of the command line: `circuit-breaker VERB`, `python3 ANY/plugin VERB`, `-m plugin VERB`."""
+    python = -9
+    for i, word in enumerate(words):
+        name = word.rstrip("/").rpartition("/")[2]
+        if name.startswith(("python", "pypy")) or name == "py":
+            python = i
+        elif name == "circuit-breaker" or (name in ("plugin", "__main__.py", ".") and i - python < 7):
+            rest = words[i + 1 : i + 12]
+            while rest and rest[0][:1] == "-":
+                del rest[0]
+            if rest:
+                yield rest[0], rest[1:]
+
+
+def _is_refused(verb: str, rest: list[str]) -> bool:
+    """Whether it is one of the verbs that Claude's own shell refuses (see `own_shell`), with the words it takes."""
+    if verb == "reset":
+        return bool(rest) and rest[0][:2] == "--"
+    if verb == "uninstall":
+        return "--dry-run" not in rest
+    if verb == "calibrate":
+        return any(word.startswith("--ap") for word in rest)
+    return (verb == "mode" and rest[:1] in (["observe"], ["enforce"])) or (
+        verb == "config" and rest[:1] in (["set"], ["unset"])
+    )
+
+
+def _uses_library(words: list[str]) -> bool:
+    """Whether Python code on the line imports what handles the breaker's memory, or a hook is run by hand in disguise."""
+    if any(word.startswith(("circuit_breaker.runtime", "circuit_breaker.janitor")) for word in words):
+        return True
+    for i, word in enumerate(words):
+        if word == "circuit_breaker" and words[i + 1 : i + 2] == ["import"]:
+            return True
+    disguised = any(word in ("claude_project_dir", "claude_code_session_id") for word in words)
+    return disguised and any("hooks/" in word or "circuit_breaker_" in word for word in words)
+
+
+def _starts_client(command: str, words: list[str], keyword: str) -> bool:
+    """Whether another client is started, or typed into, with the keyword, the reset command, or without hooks."""
+    names = [word.rpartition("/")[2].partition("@")[0] for word in words]
+    at = next((i for i, name in enumerate(names) if name in CLIENTS), -1)
+    if at < 0:
+        return False
+    if any(word.startswith(HOOKS_OFF) for word in words[at + 1 :]):
+        return True
+    return _says(command, keyword) or any("reset-circuit" in word for word in words)
+
+
+def _names(words: list[str], place: _Place) -> bool:
+    """Whether the line stands in a guarded folder, enters one or names one."""
+    start, named = place.cwd, place.inside
+    for before, word in zip(["", *words], words):
+        named = named or place.is_guarded(word)
+        if before in ("cd", "pushd", "set-location"):
+            place.enter(word)
+    place.cwd, place.entered = start, 0
+    return named
+
+
+def _only_looks(command: str, place: _Place) -> bool:
+    """Whether every part of the line looks, copies to somewhere else or runs a verb that looks, and none writes what is guarded."""
+    for segment in shell_commands.segments(command):
+        if any("$" in target or place.is_guarded(target) for target in segment.targets):
+            return False
+        segment.targets = []
+        words = shell_commands.program(segment.words)
+        if not (reading.reads(segment) or _copies_away(words, place) or _runs_looking_verb(words)):
+            return False
+        if words[:1] in (["cd"], ["pushd"]) and len(words) > 1:
+            place.enter(place.plain(words[1]))
+    return True
+
+
+def _copies_away(words: list[str], place: _Place) -> bool:
+    if words[:1] not in (["cp"], ["scp"], ["rsync"]) or any(
+        w.startswith(("-t", "--target", "--remove")) for w in words
+    ):
+        return False
+    return len(words) > 2 and not place.is_guarded(words[-1]) and words[-1][:1] != "-"
+
+
+def _runs_looking_verb(words: list[str]) -> bool:
+    found = list(_verbs(words))
+    return bool(found) and all(v in LOOKING or (v == "sweep" and "--dry-run" in rest) for v, rest in found)
