@@ -61,11 +61,10 @@ class Session(NamedTuple):
 
 def read(group: list[Path]) -> list[Session]:
     """The sessions of one recording; a broken line is named on stderr."""
-    found = []
-    for name, records in recording.sessions(group, lambda line: print(line, file=sys.stderr)):
-        kept = list(records)
-        found.append(Session(name, kept, list(recording.payloads(kept))))
-    return found
+    sessions: dict[str, list[dict[str, Any]]] = {}
+    for record in recording.records(group, lambda line: print(line, file=sys.stderr), set()):
+        sessions.setdefault(record["session_id"], []).append(record)
+    return [Session(name, records, list(recording.payloads(records))) for name, records in sessions.items()]
 
 
 def calls_of(session: Session, loops: list[dict[str, Any]]) -> dict[tuple[str, str | None], list[int]]:

@@ -62,7 +62,11 @@ def parser() -> argparse.ArgumentParser:
         "paths", nargs="+", metavar="FILE_OR_FOLDER", help="hook events (.jsonl, .gz) or transcripts"
     )
     one.add_argument("--json", action="store_true", help="one JSON object instead of text")
-    one.add_argument("--config", metavar="FILE", help="a config file instead of the defaults")
+    own = one.add_mutually_exclusive_group()
+    own.add_argument(
+        "--config", metavar="FILE", help="this config file over the defaults instead of your own"
+    )
+    own.add_argument("--defaults", action="store_true", help="the defaults instead of your own config")
     one.add_argument("--enforce", action="store_true", help="drop the calls that would have been denied")
 
     one = verb("doctor", "doctor.doctor", "check the installation; each finding with its cure")

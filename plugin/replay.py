@@ -1,40 +1,51 @@
-"""Where would the breaker have warned and tripped in past sessions, and what did the loops cost?"""
+"""`replay`: where the breaker would have warned and blocked in recorded sessions, and what was spent after that."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
-from typing import Any
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Callable
 
 from circuit_breaker.breaker.config import Config, build
 from circuit_breaker.identity.labels import plain
 from circuit_breaker.replay import recording
-from circuit_breaker.replay.rerun import Rerun
-from circuit_breaker.runtime import files
+from circuit_breaker.replay.rerun import Rerun, Reruns
+from circuit_breaker.runtime import files, home, usage
 from circuit_breaker.runtime.json import parse
 
 PROGRESS_AFTER = 1.0  # seconds before a run says how far it is
 BROKEN_SHOWN = 20  # broken lines that are named; all are counted
 
 
+class Unreadable(Exception):
+    """What was asked for cannot be read; the sentence says what to do."""
+
+
 class Totals:
     """What a run adds up over its sessions."""
 
     def __init__(self) -> None:
-        self.sessions = self.calls = self.events = self.denied = self.wasted = self.tokens = 0
+        self.sessions: set[tuple[str, str]] = set()
+        self.calls = self.records = self.denied = 0
+        self.spent: usage.Usage = [0, 0, 0, 0]
         self.trips: list[dict[str, Any]] = []
         self.warnings: list[dict[str, Any]] = []
         self.broken: list[str] = []
         self.broken_lines = 0
 
     def add(self, run: Rerun) -> None:
-        self.sessions += 1
-        for name in ("calls", "denied", "wasted", "tokens"):
-            setattr(self, name, getattr(self, name) + getattr(run, name))
-        self.trips += run.trips
-        self.warnings += run.warnings
+        self.sessions.add((run.file, run.name))
+        self.calls += run.calls
+        self.denied += run.denied
+        self.spent = usage.plus(self.spent, run.spent)
+        place = {"file": run.file, "project": run.project}
+        self.trips += [shown(trip, place) for trip in run.trips]
+        self.warnings += [{**warning, **place} for warning in run.warnings]
 
     def fault(self, sentence: str) -> None:
         self.broken_lines += 1
@@ -42,130 +53,203 @@ class Totals:
             self.broken.append(sentence)
 
 
+def shown(trip: dict[str, Any], place: dict[str, str]) -> dict[str, Any]:
+    """A trip for JSON: what was spent after it by name."""
+    known = {name: value for name, value in trip.items() if name not in ("spent", "stopped")}
+    return {**known, **place, "tokens": usage.named(trip["spent"])}
+
+
+class Progress:
+    """A line on a terminal's stderr that says how far a long run is."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.began, self.drawn = total, time.monotonic(), 0.0
+        self.seen = sys.stderr.isatty()
+
+    def at(self, done: int, records: int) -> None:
+        if not self.seen or records % 2000:
+            return
+        now = time.monotonic()
+        if now - self.began > PROGRESS_AFTER and now - self.drawn > 0.2:
+            self.drawn = now
+            print(
+                f"\r\x1b[K{done}/{self.total} files, {records:,} records", end="", file=sys.stderr, flush=True
+            )
+
+    def clear(self) -> None:
+        if self.drawn:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
 def replay(args: argparse.Namespace) -> int:
     """Run recorded sessions through the engine; exit 1 when nothing could be read."""
-    config = _config(args.config)
-    if config is None:
-        return 1
     try:
-        groups = recording.files(args.paths)
-    except FileNotFoundError as error:
-        print(f"replay: {error}. Name a recording (.jsonl, .gz) or a folder of them.", file=sys.stderr)
+        config, source = configuration(args.config, args.defaults)
+        groups = found(args.paths)
+    except Unreadable as error:
+        print(f"replay: {error}", file=sys.stderr)
         return 1
-    totals, started, shown = Totals(), time.monotonic(), 0.0
-    for done, group in enumerate(groups):
-        for name, records in recording.sessions(group, totals.fault):
-            run = Rerun(name, config, args.enforce)
-            shown = _feed(run, records, totals, f"{done + 1}/{len(groups)} files", started, shown)
-            totals.add(run)
-            if not args.json:
-                _print_session(run, shown > 0)
-    if shown:
-        print("\r\x1b[K", end="", file=sys.stderr)
-    _report(totals, args.json, time.monotonic() - started)
+    totals = Totals()
+    if not args.json:
+        print(f"Under {source}; what would have happened if the breaker had run in these sessions:")
+    progress = Progress(len(groups))
+
+    def done(run: Rerun) -> None:
+        totals.add(run)
+        if not args.json and (run.trips or run.warnings):
+            progress.clear()
+            print(_session(run), flush=True)
+
+    run_all(groups, config, args.enforce, totals, done, progress)
+    progress.clear()
+    if args.json:
+        print(json.dumps(_document(totals), indent=2))
+    else:
+        print(_summary(totals, time.monotonic() - progress.began))
+    for sentence in totals.broken[:1]:
+        print(
+            f"replay: {totals.broken_lines} lines could not be read; the first: {plain(sentence)}",
+            file=sys.stderr,
+        )
+    if not totals.sessions:
+        print(
+            f"replay: {len(groups)} files were read and none holds hook events or rows of a transcript. "
+            "Claude Code keeps its transcripts in ~/.claude/projects.",
+            file=sys.stderr,
+        )
     return 0 if totals.sessions else 1
 
 
-def _config(path: str | None) -> Config | None:
-    """The defaults, or one file over them: a replay does not depend on the machine it runs on."""
-    if path is None:
-        return build()
+def found(paths: Iterable[str]) -> list[list[Path]]:
+    """The recordings behind `paths`. Raises Unreadable where there is none."""
+    try:
+        groups = recording.files(paths)
+    except FileNotFoundError as error:
+        raise Unreadable(f"{error}. Name a recording (.jsonl, .jsonl.gz) or a folder of them.") from None
+    if not groups:
+        raise Unreadable(
+            f"no recordings in {', '.join(paths)}: no file there ends in .jsonl or .jsonl.gz. "
+            "Claude Code keeps its transcripts in ~/.claude/projects."
+        )
+    return groups
+
+
+def run_all(
+    groups: list[list[Path]],
+    config: Config,
+    enforce: bool,
+    totals: Totals,
+    done: Callable[[Rerun], None],
+    progress: Progress,
+) -> None:
+    """Every record of every recording through the engine; rows that a resumed or forked session copied count once."""
+    copied: set[int] = set()
+    for number, group in enumerate(groups, 1):
+        reruns = Reruns(config, enforce, str(group[0]), done, totals.fault)
+        for record in recording.records(group, totals.fault, copied):
+            totals.records += 1
+            reruns.take(record)
+            progress.at(number, totals.records)
+        reruns.finish()
+
+
+def configuration(path: str | None, defaults: bool) -> tuple[Config, str]:
+    """(the configuration to replay under, its name): your own, one file over the defaults, or the defaults alone.
+
+    Mode observe and `enabled: false` are left out: the question is what would have happened. Raises Unreadable.
+    """
+    if path is not None:
+        config, source = build([(path, _document_at(path))]), path
+    elif defaults:
+        config, source = build(), "the defaults"
+    else:
+        where = home.places(os.environ, os.getcwd())
+        config = home.configuration(where, os.environ)
+        own = [name for name in (where.user_config, where.project_config) if name and files.exists(name)]
+        source = f"your config ({', '.join(own) or 'the defaults: you have no config file'})"
+    for problem in config.problems:
+        print(f"replay: {problem}", file=sys.stderr)
+    config.mode, config.enabled = "enforce", True
+    return config, source
+
+
+def _document_at(path: str) -> object:
     try:
         data = files.read(path)
         document = parse(data) if data is not None else None
     except (OSError, ValueError) as error:
-        print(
-            f"replay: {path}: {error}. Give a JSON file with the keys of the configuration.", file=sys.stderr
-        )
-        return None
+        raise Unreadable(f"{path}: {error}. Give a JSON file with the keys of the configuration.") from None
     if document is None:
-        print(f"replay: no such config file: {path}", file=sys.stderr)
-        return None
-    config = build([(path, document)])
-    for problem in config.problems:
-        print(f"replay: {problem}", file=sys.stderr)
-    return config
+        raise Unreadable(f"no such config file: {path}")
+    return document
 
 
-def _feed(run: Rerun, records: Any, totals: Totals, where: str, started: float, shown: float) -> float:
-    """All payloads of one session; -> when the progress line was last drawn."""
-    for fed in recording.payloads(_counted(run, records)):
-        totals.events += 1
-        try:
-            run.feed(fed)
-        except ValueError as error:
-            totals.fault(f"session {run.name}, event {fed.event}: {error}")
-        if totals.events % 2000 == 0 and sys.stderr.isatty():
-            now = time.monotonic()
-            if now - started > PROGRESS_AFTER and now - shown > 0.2:
-                shown = now
-                print(f"\r\x1b[K{where}, {totals.events:,} events", end="", file=sys.stderr, flush=True)
-    return shown
-
-
-def _counted(run: Rerun, records: Any) -> Any:
-    """The records, counting every call in them: also those that no hook would have heard of."""
-    for record in records:
-        run.calls += record["hook_event_name"] == "PreToolUse"
-        yield record
-
-
-def _print_session(run: Rerun, over_progress: bool) -> None:
-    if not run.trips and not run.warnings:
-        return
-    if over_progress:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-    print(f"session {plain(run.name)}: {run.calls} calls")
-    for kind, entries in (("warned", run.warnings), ("tripped", run.trips)):
-        for entry in entries:
-            when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry["t"])) if entry["t"] else "no time"
-            agent = f", agent {plain(entry['agent'])}" if entry["agent"] else ""
-            print(
-                f"  {kind:<7} at event {entry['event']} ({when}{agent}) {entry['rule']}:{plain(entry['subject'])}"
-            )
-            print(f"          {plain(entry['cause'])}")
-    if run.wasted:
-        tokens = f", {run.tokens:,} tokens" if run.tokens else ""
-        print(f"  {run.wasted} calls would have been denied{tokens}")
-
-
-def _report(totals: Totals, as_json: bool, seconds: float) -> None:
-    if as_json:
-        print(
-            json.dumps(
-                {
-                    "schema": 1,
-                    "sessions": totals.sessions,
-                    "calls": totals.calls,
-                    "trips": totals.trips,
-                    "warnings": totals.warnings,
-                    "denied": totals.denied,
-                    "wasted": totals.wasted,
-                    "tokens": totals.tokens,
-                    "broken": {"lines": totals.broken_lines, "first": totals.broken},
-                },
-                indent=2,
-            )
+def _session(run: Rerun) -> str:
+    """One session: its warnings and trips in the order of time."""
+    project = f", project {plain(run.project)}" if run.project else ""
+    lines = [f"\nsession {plain(run.name)}: {run.calls} calls{project}, {plain(run.file)}"]
+    tripped = {(trip["event"], trip["agent"], trip["subject"]) for trip in run.trips}
+    warnings = [w for w in run.warnings if (w["event"], w["agent"], w["subject"]) not in tripped]
+    for entry in sorted([*warnings, *run.trips], key=lambda entry: entry["event"]):
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry["t"])) if entry["t"] else "no time"
+        agent = f", agent {plain(entry['agent'])}" if entry["agent"] else ""
+        spent = entry.get("spent")
+        verb = "warned" if spent is None else "stopped the turn" if entry["stopped"] else "tripped"
+        lines.append(
+            f"  would have {verb} at event {entry['event']} ({when}{agent}) {entry['rule']}:{plain(entry['subject'])}"
         )
-        return
+        lines.append(f"      {plain(entry['cause'])}{_spent(spent or [])}")
+    if run.denied:
+        lines.append(f"  {run.denied} calls would have been denied")
+    return "\n".join(lines)
+
+
+def _spent(spent: usage.Usage) -> str:
+    """What was spent after a trip, in words; "" for nothing."""
+    if not any(spent):
+        return ""
+    given, output, read, written = spent
+    return (
+        f"; spent after the trip: {given + output + read + written:,} tokens "
+        f"({given:,} input, {output:,} output, {read:,} cache read, {written:,} cache written)"
+    )
+
+
+def _document(totals: Totals) -> dict[str, Any]:
+    def by_time(entry: dict[str, Any]) -> float:
+        return float(entry["t"])
+
+    return {
+        "schema": 1,
+        "sessions": len(totals.sessions),
+        "calls": totals.calls,
+        "trips": sorted(totals.trips, key=by_time),
+        "warnings": sorted(totals.warnings, key=by_time),
+        "denied": totals.denied,
+        "tokens": usage.named(totals.spent),
+        "broken": {"lines": totals.broken_lines, "first": totals.broken},
+    }
+
+
+def _summary(totals: Totals, seconds: float) -> str:
+    lines = [""]
     rules = sorted({entry["rule"] for entry in totals.trips + totals.warnings})
     if rules:
-        print(f"\n{'rule':<18}{'trips':>7}{'warnings':>10}{'sessions':>10}")
+        lines.append(f"{'rule':<18}{'trips':>7}{'warnings':>10}{'sessions':>10}")
     for rule in rules:
         trips = [entry for entry in totals.trips if entry["rule"] == rule]
         warnings = [entry for entry in totals.warnings if entry["rule"] == rule]
-        touched = {entry["session"] for entry in trips + warnings}
-        print(f"{rule:<18}{len(trips):>7}{len(warnings):>10}{len(touched):>10}")
-    tripped = len({entry["session"] for entry in totals.trips})
-    print(
-        f"\n{totals.sessions} sessions, {totals.calls:,} calls: {tripped} sessions tripped, {totals.denied} calls denied."
+        touched = {(entry["file"], entry["session"]) for entry in trips + warnings}
+        lines.append(f"{rule:<18}{len(trips):>7}{len(warnings):>10}{len(touched):>10}")
+    tripped = len({(entry["file"], entry["session"]) for entry in totals.trips})
+    lines.append(
+        f"{len(totals.sessions)} sessions, {totals.calls:,} calls: {tripped} sessions would have tripped, "
+        f"{totals.denied} calls would have been denied{_spent(totals.spent).replace('the trip', 'a trip')}."
     )
-    if totals.tokens:
-        print(f"The denied calls cost {totals.tokens:,} tokens.")
-    rate = totals.events / seconds if seconds else 0
-    print(f"{totals.events:,} events in {seconds:.1f} s ({rate:,.0f} a second).")
-    if totals.broken_lines:
-        print(
-            f"{totals.broken_lines} lines could not be read; the first: {plain(totals.broken[0])}",
-            file=sys.stderr,
+    if any(totals.spent):
+        lines.append(
+            "Spent after a trip: requests with calls from a trip to your next prompt, a lower bound; some of it was good work."
         )
+    rate = totals.records / seconds if seconds else 0
+    lines.append(f"{totals.records:,} records in {seconds:.1f} s ({rate:,.0f} a second).")
+    return "\n".join(lines)

@@ -11,7 +11,6 @@ import replay
 
 from circuit_breaker.breaker import config as settings
 from circuit_breaker.replay import recording
-from circuit_breaker.replay.rerun import Rerun
 
 CORPUS = Path(__file__).resolve().parents[2].parent / "shared" / "corpus" / "dev"
 ALLOWED = ("loop", "minor", "struggle")  # episodes in which a trip is right, or neither required nor wrong
@@ -32,11 +31,8 @@ def labels():
 def totals():
     found = replay.Totals()
     config = settings.build()
-    for group in recording.files([str(CORPUS)]):
-        for name, records in recording.sessions(group, found.fault):
-            run = Rerun(name, config)
-            replay._feed(run, records, found, "", 0.0, 0.0)
-            found.add(run)
+    groups = recording.files([str(CORPUS)])
+    replay.run_all(groups, config, False, found, found.add, replay.Progress(len(groups)))
     return found
 
 
@@ -50,7 +46,7 @@ def within(entry, episode):
 
 
 def test_the_whole_corpus_was_read(totals, labels):
-    assert (totals.sessions, totals.calls, totals.broken_lines) == (687, 42_971, 0)
+    assert (len(totals.sessions), totals.calls, totals.broken_lines) == (687, 42_971, 0)
     assert labels["meta"]["sessions"] == 687
 
 

@@ -30,13 +30,15 @@ def read(path, lines):
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "wt") as stream:
         stream.write(text)
-    broken = []
-    sessions = [
-        (name, list(records))
-        for group in recording.files([str(path)])
-        for name, records in recording.sessions(group, broken.append)
-    ]
-    return sessions, broken
+    return grouped([path])
+
+
+def grouped(group):
+    """(the records of a recording by session, what could not be read)"""
+    sessions, broken = {}, []
+    for one in recording.records(group, broken.append, set()):
+        sessions.setdefault(one["session_id"], []).append(one)
+    return list(sessions.items()), broken
 
 
 def test_turn_ends_in_a_batch_that_belongs_to_its_last_record():
@@ -146,8 +148,7 @@ def test_file_that_is_cut_off_gives_what_it_holds(tmp_path):
     path = tmp_path / "a.jsonl.gz"
     read(path, [record("PreToolUse", i, f"t{i}") for i in range(2000)])
     path.write_bytes(path.read_bytes()[:-20])
-    broken = []
-    [(_, records)] = [(n, list(r)) for n, r in recording.sessions([path], broken.append)]
+    [(_, records)], broken = grouped([path])
     assert records and len(broken) == 1
 
 
@@ -157,8 +158,8 @@ def test_file_that_is_damaged_is_named_and_gives_what_came_before(tmp_path):
     whole, came = path.read_bytes(), 0
     for at in range(12, len(whole) - 8, len(whole) // 60):
         path.write_bytes(whole[:at] + b"\xff" * 8 + whole[at + 8 :])
-        broken = []
-        found = [r.get("tool_use_id") for _, rs in recording.sessions([path], broken.append) for r in rs]
+        sessions, broken = grouped([path])
+        found = [r.get("tool_use_id") for _, rs in sessions for r in rs]
         assert broken and all(line.startswith(str(path)) for line in broken)
         assert not found or found[0] == "t0"
         came += bool(found)
@@ -195,6 +196,5 @@ def test_lines_come_whole_however_long_they_are_and_however_the_file_ends(tmp_pa
             stream.write(("\ufeff" + "\n".join(lines) + end).encode())
         for chunk in (1, 2, 97, 1 << 16):
             monkeypatch.setattr(recording, "CHUNK", chunk)
-            broken = []
-            [(_, records)] = [(n, list(r)) for n, r in recording.sessions([path], broken.append)]
+            [(_, records)], broken = grouped([path])
             assert [json.dumps(found) for found in records] == lines and not broken

@@ -41,11 +41,16 @@ def result(second, text, call_id="t1", error=False, **more):
 
 
 def only(found):
-    [one] = transcript.records(found)
+    """The one hook event of a row (a request is none)."""
+    [one] = [one for one in transcript.records(found) if one["hook_event_name"] != transcript.REQUEST]
     return one
 
 
-def test_call_carries_its_turn_time_directory_and_price():
+def request(found):
+    return next(one for one in transcript.records(found) if one["hook_event_name"] == transcript.REQUEST)
+
+
+def test_call_carries_its_turn_time_and_directory():
     found = only(call(5))
     assert found == {
         "session_id": "s",
@@ -56,8 +61,21 @@ def test_call_carries_its_turn_time_directory_and_price():
         "tool_use_id": "t1",
         "tool_name": "Bash",
         "tool_input": {"command": "pwd"},
-        "tokens": 11,
     }
+
+
+def test_request_says_what_its_message_cost_and_whether_it_holds_calls():
+    found = request(call(5))
+    assert (found["message"], found["usage"], found["calls"], found["failed"]) == (
+        "m1",
+        [10, 1, 0, 0],
+        True,
+        False,
+    )
+    text = row("assistant", [{"type": "text", "text": "done"}])
+    found = request({**text, "requestId": "r1", "isApiErrorMessage": True})
+    assert (found["message"], found["usage"], found["calls"]) == ("r1", [0, 0, 0, 0], False)
+    assert found["said"] and found["failed"]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +124,6 @@ def test_content_blocks_are_one_text():
         "<local-command-stdout>x",
         "<bash-input>ls",
         "Caveat: these",
-        "[Request interrupted by user]",
         " ",
     ],
 )
@@ -114,7 +131,26 @@ def test_what_no_person_typed_as_a_prompt_is_none(text):
     assert transcript.records(row("user", text)) == []
 
 
-def test_prompt_of_a_person_keeps_its_id():
+def test_interruption_is_no_prompt():
+    assert only(row("user", "[Request interrupted by user]"))["hook_event_name"] == transcript.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"promptSource": "system", "isMeta": True},
+        {"promptSource": "sdk", "isMeta": True},
+        {"turnOrigin": "scheduled"},
+        {"origin": {"kind": "peer"}},
+        {"origin": {"kind": "task-notification"}},
+    ],
+)
+def test_prompt_that_a_machine_wrote_is_marked(more):
+    assert only(row("user", "go on", **more))["machine"] is True
+    assert "machine" not in only(row("user", "go on", promptSource="typed", origin={"kind": "human"}))
+
+
+def test_your_prompt_keeps_its_id():
     found = only(row("user", "go on", promptId="p7"))
     assert (found["hook_event_name"], found["prompt"], found["prompt_id"]) == (
         "UserPromptSubmit",
@@ -142,18 +178,35 @@ def test_row_of_another_shape_is_passed_over_or_taken_for_what_it_holds(odd):
     assert all("hook_event_name" in one for one in transcript.records({**row("assistant", []), **odd}))
 
 
+def write(path, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows))
+
+
+def read(folder):
+    """All records of a folder's recordings."""
+    copied = set()
+    return [
+        r for group in recording.files([str(folder)]) for r in recording.records(group, pytest.fail, copied)
+    ]
+
+
+def events(records):
+    return [
+        (r.get("agent_id"), r["hook_event_name"])
+        for r in records
+        if r["hook_event_name"] not in recording.NO_EVENTS
+    ]
+
+
 def test_files_of_subagents_are_read_with_their_session_in_the_order_of_time(tmp_path):
-    main, agents = tmp_path / "s.jsonl", tmp_path / "s" / "subagents"
-    agents.mkdir(parents=True)
     rows = [row("user", "go", 0), call(1), result(4, "/p"), call(5, "t3", "m3"), result(6, "/p", "t3")]
     side = {"isSidechain": True, "agentId": "a5"}
     inner = [call(2, "t2", "m2", **side), result(3, "/p", "t2", **side)]
-    main.write_text("".join(json.dumps(one) + "\n" for one in rows))
-    (agents / "agent-a5.jsonl").write_text("".join(json.dumps(one) + "\n" for one in inner))
-    [group] = recording.files([str(tmp_path)])
-    [(name, records)] = [(n, list(r)) for n, r in recording.sessions(group, pytest.fail)]
-    assert name == "s"
-    assert [(one.get("agent_id"), one["hook_event_name"]) for one in records] == [
+    write(tmp_path / "s.jsonl", rows)
+    write(tmp_path / "s" / "subagents" / "agent-a5.jsonl", inner)
+    assert len(recording.files([str(tmp_path)])) == 1
+    assert events(read(tmp_path)) == [
         (None, "UserPromptSubmit"),
         (None, "PreToolUse"),
         ("a5", "PreToolUse"),
@@ -164,9 +217,61 @@ def test_files_of_subagents_are_read_with_their_session_in_the_order_of_time(tmp
     ]
 
 
-def test_message_in_several_rows_is_one_turn_and_paid_for_once():
+def test_rows_that_a_fork_copied_are_read_once_and_belong_to_the_older_session(tmp_path):
+    own = [{**one, "uuid": f"u{n}"} for n, one in enumerate([row("user", "go", 0), call(1), result(2, "/p")])]
+    copies = [{**one, "sessionId": "fork"} for one in own]
+    fresh = [{**call(9, "t9", "m9"), "sessionId": "fork", "uuid": "u9"}]
+    begun = {"type": "queue-operation", "sessionId": "fork", "timestamp": "2026-11-23T01:00:08.000Z"}
+    write(tmp_path / "a-fork.jsonl", [begun, *copies, *fresh])
+    write(tmp_path / "z-original.jsonl", own)
+    found = [
+        (r["session_id"], r["hook_event_name"]) for r in read(tmp_path) if r["hook_event_name"] != "Request"
+    ]
+    assert found == [
+        ("s", "UserPromptSubmit"),
+        ("s", "PreToolUse"),
+        ("s", "PostToolUse"),
+        ("fork", "PreToolUse"),
+    ]
+
+
+def test_message_in_several_rows_is_one_turn():
     rows = [call(1, "a"), call(2, "b"), result(3, "/p", "a"), result(4, "/p", "b")]
     records = [{**only(one), "i": i} for i, one in enumerate(rows)]
     found = list(recording.payloads(records))
-    assert [one.payload["hook_event_name"] for one in found] == ["PreToolUse", "PreToolUse", "PostToolBatch"]
-    assert [one.tokens for one in found] == [11, 0, 0]
+    assert [one.name for one in found] == ["PreToolUse", "PreToolUse", "PostToolBatch"]
+
+
+def test_parallel_calls_under_message_ids_of_their_own_keep_their_names_and_are_one_turn():
+    rows = [call(n, f"t{n}", f"m{n}") for n in range(3)]
+    rows += [result(3 + n, f"r{n}", f"t{n}") for n in range(3)]
+    rows += [call(7, "t7", "m7"), result(8, "r7", "t7")]
+    records = [{**only(one), "i": i} for i, one in enumerate(rows)]
+    found = list(recording.payloads(records))
+    assert [one.name for one in found] == [
+        *["PreToolUse"] * 3,
+        "PostToolBatch",
+        "PreToolUse",
+        "PostToolBatch",
+    ]
+    batch = found[3].payload["tool_calls"]
+    assert [(c["tool_name"], c["tool_use_id"], c["tool_response"]) for c in batch] == [
+        ("Bash", f"t{n}", f"r{n}") for n in range(3)
+    ]
+
+
+def test_result_that_comes_after_the_next_message_has_begun_keeps_its_call():
+    rows = [
+        call(1, "a", "m1"),
+        call(2, "b", "m1"),
+        result(3, "ra", "a"),
+        call(4, "c", "m2"),
+        result(5, "rc", "c"),
+        result(6, "rb", "b"),
+    ]
+    records = [{**only(one), "i": i} for i, one in enumerate(rows)]
+    batches = [
+        one.payload["tool_calls"] for one in recording.payloads(records) if one.name == "PostToolBatch"
+    ]
+    seen = {c["tool_use_id"]: (c["tool_name"], c["tool_response"]) for batch in batches for c in batch}
+    assert seen == {"a": ("Bash", "ra"), "b": ("Bash", "rb"), "c": ("Bash", "rc")}

@@ -1,7 +1,7 @@
-"""What do recorded sessions say, as the payloads a host would have sent?
+"""Recorded sessions as the payloads that Claude Code would have sent.
 
-Reads hook events and transcripts (JSON lines, `.gz` too), one session at a time, and gives each event back as a payload in the
-host's order: what never reached a hook is left out, and PostToolBatch is made from `turn` where a record has none.
+Reads hook events and transcripts (JSON lines, `.gz` too) and gives each event back as a payload in Claude Code's order: what
+never reached a hook is left out, and PostToolBatch is made from `turn` where a record has none.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import gzip
 import heapq
 import json
 import zlib
-from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
 from circuit_breaker.replay import transcript
+from circuit_breaker.replay.transcript import INTERRUPTED, REQUEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,32 +26,44 @@ if TYPE_CHECKING:
 
 LAST_TIME = 253_402_300_000.0  # the end of the year 9999, in epoch seconds
 RESULTS = ("PostToolUse", "PostToolUseFailure", "ToolNotRun")
+NO_EVENTS = (REQUEST, INTERRUPTED)  # records that have no index: no hook hears of them
 CHUNK = 1 << 16  # bytes that are read at once
-_index, _time, _session = itemgetter("i"), itemgetter("t"), itemgetter("session_id")
+HEAD = 1 << 15  # bytes in which a transcript's first time stands
+WAITING_MAX = 256  # calls without a result that a lane remembers
+_index, _time = itemgetter("i"), itemgetter("t")
 # `json.loads` guesses the encoding of each line and looks twice for blanks
 _value = json.JSONDecoder().raw_decode
 
 
 class Fed:
-    """One payload, the index of the record it comes from, its time, and the tokens of a transcript's turn.
+    """One payload, with the index of the record it comes from (-1 for none) and its time.
 
-    The payload is made when it is asked for: most calls wake nobody. `told` is what the record itself does not say.
+    The payload is made when it is asked for: most calls wake no hook. `known` is what the record itself does not say.
     """
 
-    __slots__ = ("record", "told", "event", "t", "tokens")
+    __slots__ = ("record", "known", "event", "t")
 
-    def __init__(self, record: Record, told: Record, tokens: int = 0) -> None:
-        self.record, self.told, self.tokens = record, told, tokens
-        self.event, self.t = record["i"], record["t"]
+    def __init__(self, record: Record, known: Record) -> None:
+        self.record, self.known = record, known
+        self.event, self.t = record.get("i", -1), record["t"]
+
+    @property
+    def name(self) -> str:
+        """The name of the hook event."""
+        return str(self.known.get("hook_event_name") or self.record["hook_event_name"])
 
     @property
     def payload(self) -> Record:
+        """The fields of the payload."""
         record = self.record
-        return {**{name: record[name] for name in _HOSTS if name in record}, **self.told}
+        return {**{name: record[name] for name in _FIELDS if name in record}, **self.known}
 
 
 def files(paths: Iterable[str]) -> list[list[Path]]:
-    """The files behind `paths`, folders searched; a transcript's subagent files stand with it. Raises FileNotFoundError."""
+    """The files behind `paths`, folders searched, the oldest transcripts first; a transcript's subagent files stand with it.
+
+    Raises FileNotFoundError.
+    """
     found: list[Path] = []
     for name in paths:
         path = Path(name)
@@ -60,59 +72,108 @@ def files(paths: Iterable[str]) -> list[list[Path]]:
                 p for p in path.rglob("*") if p.is_file() and p.name.endswith((".jsonl", ".jsonl.gz"))
             )
         elif path.exists():
-            found.append(path)
+            found += [path, *sorted((path.with_suffix("") / "subagents").rglob("*.jsonl"))]
         else:
             raise FileNotFoundError(f"no such file or folder: {name}")
     agents: dict[Path, list[Path]] = {}
     mains = []
     for path in dict.fromkeys(found):
-        if path.parent.name == "subagents":
-            agents.setdefault(path.parent.parent, []).append(path)
+        if "subagents" in path.parts[:-1]:
+            agents.setdefault(_session_folder(path), []).append(path)
         else:
             mains.append(path)
-    groups = [[path, *agents.pop(path.with_suffix(""), [])] for path in mains]
+    groups = [[path, *agents.pop(path.with_suffix(""), [])] for path in sorted(mains, key=_began)]
     return groups + [sorted(left) for left in agents.values()]
 
 
-def sessions(group: list[Path], broken: Callable[[str], None]) -> Iterator[tuple[str, Iterator[Record]]]:
-    """(session id, its records) one after another; a line that cannot be read is named to `broken` and passed over."""
+def _session_folder(path: Path) -> Path:
+    """The folder of the session whose subagent wrote the file."""
+    return next(folder.parent for folder in path.parents if folder.name == "subagents")
+
+
+def _began(path: Path) -> str:
+    """The first time that stands in a transcript: a fork's is later than that of the session it was copied from."""
+    if path.name.endswith(".gz"):
+        return ""
+    try:
+        with path.open("rb") as stream:
+            lines = stream.read(HEAD).split(b"\n")
+    except OSError:
+        return ""
+    for line in lines:
+        _, found, rest = line.partition(b'"timestamp":')
+        stamp = rest.lstrip().partition(b",")[0].strip(b' "}\r').decode("ascii", "replace")
+        if found and transcript.seconds(stamp):
+            return stamp
+    return ""
+
+
+def records(group: list[Path], broken: Callable[[str], None], copied: set[int]) -> Iterator[Record]:
+    """The records of one recording and its subagents' files, in the order of time where there is more than one.
+
+    A line that cannot be read is named to `broken` and passed over; so are rows that a resumed or forked session copied:
+    `copied` remembers those of all recordings.
+    """
     if len(group) == 1:
-        stream = _records(group[0], broken)
-    else:
-        stream = heapq.merge(*(_records(path, broken) for path in group), key=_time)
-    yield from groupby(stream, key=_session)
+        return _records(group[0], broken, copied)
+    return heapq.merge(*(_records(path, broken, copied) for path in group), key=_time)
 
 
-def _records(path: Path, broken: Callable[[str], None]) -> Iterator[Record]:
+def _records(path: Path, broken: Callable[[str], None], copied: set[int]) -> Iterator[Record]:
     lines = 0
     index: dict[str, int] = {}
     try:
         for lines, line in enumerate(_lines(path), 1):
-            try:
-                text = line.decode("utf-8", "surrogatepass").strip("\ufeff \t\r")
-                row, end = _value(text)
-                if end != len(text):
-                    raise ValueError("more than one value")
-            except (ValueError, RecursionError):
-                if line.strip():
-                    broken(f"{path}:{lines}: not JSON")
+            row = _row(line, f"{path}:{lines}", broken)
+            if row is None:
                 continue
-            if not isinstance(row, dict):
-                broken(f"{path}:{lines}: not an object")
-                continue
-            for record in transcript.records(row) if transcript.is_row(row) else (row,):
+            found = [row]
+            if transcript.is_row(row):
+                found = transcript.records(row)
+                if found and _is_copy(row, copied):
+                    continue
+            for record in found:
                 session = record.get("session_id")
-                if not isinstance(session, str) or not isinstance(record.get("hook_event_name"), str):
+                name = record.get("hook_event_name")
+                if not isinstance(session, str) or not isinstance(name, str):
                     broken(f"{path}:{lines}: no session_id or hook_event_name")
                     continue
-                number = index[session] = index.get(session, -1) + 1
-                wrong = _settle(record, number)
-                if wrong:
-                    broken(f"{path}:{lines}: {wrong}")
-                    continue
+                if name not in NO_EVENTS:
+                    number = index[session] = index.get(session, -1) + 1
+                    wrong = _settle(record, number)
+                    if wrong:
+                        broken(f"{path}:{lines}: {wrong}")
+                        continue
                 yield record
     except (OSError, EOFError, zlib.error) as error:
         broken(f"{path}:{lines + 1}: {error}")
+
+
+def _row(line: bytes, where: str, broken: Callable[[str], None]) -> Record | None:
+    try:
+        text = line.decode("utf-8", "surrogatepass").strip("\ufeff \t\r")
+        row, end = _value(text)
+        if end != len(text):
+            raise ValueError("more than one value")
+    except (ValueError, RecursionError):
+        if line.strip():
+            broken(f"{where}: not JSON")
+        return None
+    if not isinstance(row, dict):
+        broken(f"{where}: not an object")
+        return None
+    return row
+
+
+def _is_copy(row: Record, copied: set[int]) -> bool:
+    known = row.get("uuid")
+    if not isinstance(known, str):
+        return False
+    mark = hash(known)
+    if mark in copied:
+        return True
+    copied.add(mark)
+    return False
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -145,71 +206,106 @@ def _settle(record: Record, number: int) -> str:
 
 
 class _Lane:
-    """The turn a lane is in: calls asked, results so far."""
+    """The turn a lane is in: its requests, calls, results so far; `waiting`: calls of earlier turns without a result."""
 
-    __slots__ = ("turn", "calls", "results")
+    __slots__ = ("turn", "requests", "calls", "results", "waiting")
 
     def __init__(self) -> None:
         self.turn: object = None
+        self.requests: list[Record] = []
         self.calls: dict[str, Record] = {}
         self.results: list[Record] = []
+        self.waiting: dict[str, Record] = {}
 
 
-def payloads(records: Iterable[Record]) -> Iterator[Fed]:
-    """The payloads of one session, turn by turn: PreToolUse and failures in their order, then the PostToolBatch."""
-    lanes: dict[str, _Lane] = {}
-    for number, record in enumerate(records):
+class Turns:
+    """The records of one session as payloads, turn by turn: a turn's requests, its PreToolUse and failures in their order,
+    then its PostToolBatch. `push` each record, then `finish`.
+    """
+
+    def __init__(self) -> None:
+        self._lanes: dict[str, _Lane] = {}
+        self._pushed = 0
+
+    def push(self, record: Record) -> list[Fed]:
+        """The payloads that are complete with this record."""
+        self._pushed += 1
         name = record["hook_event_name"]
         agent = record.get("agent_id") or ""
-        lane = lanes.get(agent)
+        lane = self._lanes.get(agent)
         if lane is None:
-            lane = lanes[agent] = _Lane()
-        if name == "PreToolUse" or name in RESULTS:
-            if _next_turn(lane, record):
-                yield from _end_turn(lane)
-            lane.turn = record.get("turn")
-            if name == "PreToolUse":
-                lane.calls[str(record.get("tool_use_id", ""))] = record
-            else:
-                lane.results.append(record)
-            continue
+            lane = self._lanes[agent] = _Lane()
+        if name == "PreToolUse" or name in RESULTS or name == REQUEST:
+            return _take(lane, record)
         if name == "PostToolBatch":
-            yield from _end_turn(lane, record)
-            continue
-        for other in lanes.values() if name == "UserPromptSubmit" and not agent else (lane,):
+            return _end_turn(lane, record)
+        ready = []
+        for other in self._lanes.values() if name == "UserPromptSubmit" and not agent else (lane,):
             if other is lane or not other.calls:
-                yield from _end_turn(other)
-        told = {}
+                ready += _end_turn(other)
+        known = {}
         if name == "UserPromptSubmit":
-            told["prompt_id"] = str(
-                record.get("prompt_id") or f"prompt-{record.get('prompt_index', number)}-{record['i']}"
-            )
-        yield Fed(record, told)
-    for lane in lanes.values():
-        yield from _end_turn(lane)
+            number = record.get("prompt_index", self._pushed)
+            known["prompt_id"] = str(record.get("prompt_id") or f"prompt-{number}-{record['i']}")
+        return [*ready, Fed(record, known)]
+
+    def finish(self) -> list[Fed]:
+        """What the end of the recording leaves open."""
+        return [fed for lane in self._lanes.values() for fed in _end_turn(lane)]
 
 
-def _next_turn(lane: _Lane, record: Record) -> bool:
-    """Does this record begin another turn: a call, or a result whose call is not on record (a log of results alone)?
+def payloads(session: Iterable[Record]) -> Iterator[Fed]:
+    """All payloads of one session's records."""
+    turns = Turns()
+    for record in session:
+        yield from turns.push(record)
+    yield from turns.finish()
 
-    Another `turn` says so, or, where none is recorded, that every call before it has its result.
+
+def _take(lane: _Lane, record: Record) -> list[Fed]:
+    """Add a request, a call or a result to the lane's turn, or to its next one."""
+    ready = _end_turn(lane) if _begins_turn(lane, record) else []
+    name = record["hook_event_name"]
+    if name == REQUEST:
+        lane.requests.append(record)
+    elif name == "PreToolUse":
+        lane.turn = record.get("turn")
+        lane.calls[str(record.get("tool_use_id", ""))] = record
+    else:
+        if not lane.calls:
+            lane.turn = record.get("turn")
+        lane.results.append(record)
+    return ready
+
+
+def _begins_turn(lane: _Lane, record: Record) -> bool:
+    """Whether a record is the first of another turn.
+
+    Another `turn` says so, or, where none is recorded, that each call before it has its result. But some services give each of a
+    message's parallel calls a message id of its own: while none of a turn's calls has a result, the next message cannot have begun.
     """
     if not lane.calls and not lane.results:
         return False
+    name = record["hook_event_name"]
     finished = len(lane.results) >= len(lane.calls)
-    if record["hook_event_name"] != "PreToolUse" and (
-        not finished or str(record.get("tool_use_id", "")) in lane.calls
-    ):
+    if name in RESULTS and (not finished or str(record.get("tool_use_id", "")) in lane.calls):
         return False
+    if isinstance(lane.turn, str) and name not in RESULTS and not lane.results:
+        return len(lane.calls) >= WAITING_MAX
     if record.get("turn") is not None or lane.turn is not None:
         return bool(record.get("turn") != lane.turn)
     return finished
 
 
-def _end_turn(lane: _Lane, batch: Record | None = None) -> Iterator[Fed]:
+def _end_turn(lane: _Lane, batch: Record | None = None) -> list[Fed]:
     """Everything of the lane's turn, then its PostToolBatch: the record's own, or one made of its results."""
-    calls, results = lane.calls, lane.results
-    lane.calls, lane.results = {}, []
+    requests, calls, results = lane.requests, lane.calls, lane.results
+    lane.requests, lane.calls, lane.results = [], {}, []
+    answered = {str(result.get("tool_use_id", "")) for result in results}
+    late = {call_id: lane.waiting.pop(call_id) for call_id in answered & lane.waiting.keys()}
+    lane.waiting.update({call_id: call for call_id, call in calls.items() if call_id not in answered})
+    while len(lane.waiting) > WAITING_MAX:
+        del lane.waiting[next(iter(lane.waiting))]
     unheard = {  # calls that no hook heard of before the batch
         result.get("tool_use_id")
         for result in results
@@ -222,26 +318,24 @@ def _end_turn(lane: _Lane, batch: Record | None = None) -> Iterator[Fed]:
         if r["hook_event_name"] == "PostToolUseFailure" and r.get("tool_use_id") not in unheard
     ]
     heard.sort(key=_index)
-    paid = False
+    calls = {**late, **calls}
+    ready = [Fed(request, {}) for request in requests]
     for record in heard:
         call = calls.get(str(record.get("tool_use_id", "")), record)
-        tokens = (
-            0 if paid else record.get("tokens", 0)
-        )  # a message is paid for once, however many rows hold its calls
-        paid = paid or bool(tokens)
-        yield Fed(
-            record, {"tool_name": call.get("tool_name", ""), "tool_input": call.get("tool_input")}, tokens
+        ready.append(
+            Fed(record, {"tool_name": call.get("tool_name", ""), "tool_input": call.get("tool_input")})
         )
     if batch is not None:
-        yield Fed(batch, {})
-        return
+        return [*ready, Fed(batch, {})]
     finished = [_call(calls, result) for result in results if not _goes_unsaid(result)]
     if finished:
-        yield Fed(max(results, key=_index), {"hook_event_name": "PostToolBatch", "tool_calls": finished})
+        last = max(results, key=_index)
+        ready.append(Fed(last, {"hook_event_name": "PostToolBatch", "tool_calls": finished}))
+    return ready
 
 
 def _goes_unsaid(result: Record) -> bool:
-    """Is it an end of a call after which the host sends no result at all?"""
+    """Whether a call ended in a way after which Claude Code sends no result at all."""
     return bool(result.get("cancelled") or result.get("user_rejected"))
 
 
@@ -261,7 +355,7 @@ def _call(calls: dict[str, Record], result: Record) -> Record:
     }
 
 
-_HOSTS = (
+_FIELDS = (
     "session_id",
     "agent_id",
     "cwd",

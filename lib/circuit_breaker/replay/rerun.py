@@ -1,12 +1,15 @@
-"""What would the hooks have done with recorded payloads? The same engine, with the clock of the records."""
+"""Recorded sessions through the same engine as the hooks, with the clock of the records."""
 
 from __future__ import annotations
 
 from circuit_breaker.breaker.memory import Lane, Session
-from circuit_breaker.breaker.model import CLOSED, DENY, Ask, Reported, Turn
+from circuit_breaker.breaker.model import CLOSED, DENY, Ask, Prompt, Reported, Turn
 from circuit_breaker.breaker.policy import advance
 from circuit_breaker.identity import calls
 from circuit_breaker.identity.results import digits_key, result_key
+from circuit_breaker.replay.recording import Turns
+from circuit_breaker.replay.transcript import REQUEST
+from circuit_breaker.runtime import usage
 from circuit_breaker.runtime.protocol import Payload, event_of
 from circuit_breaker.words.sentences import why
 
@@ -17,10 +20,16 @@ if TYPE_CHECKING:
 
     from circuit_breaker.breaker.config import Config
     from circuit_breaker.breaker.model import Result, Transition
-    from circuit_breaker.replay.recording import Fed
+    from circuit_breaker.replay.recording import Fed, Record
+    from circuit_breaker.runtime.usage import Usage
 
 
 TRIPS = ("trip", "ending")
+NOTHING = [0, 0, 0, 0]
+MESSAGES_MAX = 64  # messages whose further rows are known again
+SESSIONS_MAX = (
+    1_000  # interleaved sessions that are followed at once; the one that was silent longest is taken for over
+)
 LATE_MAX = 4_096  # characters of a result that may wait for its keys
 
 
@@ -52,40 +61,77 @@ def put_off(results: Sequence[Result | Reported]) -> None:
             result.digits = Late(digits_key, text)
 
 
-class Rerun:
-    """One session. `feed` its payloads (`calls` is for the feeder to count); `trips`, `warnings`, `denied`, `wasted` and `tokens` grow as it goes."""
+class Requests:
+    """What the requests of a session cost: each message once, its largest usage, and which trips came before it."""
 
-    __slots__ = (
-        "config",
-        "enforce",
-        "session",
-        "lanes",
-        "name",
-        "trips",
-        "warnings",
-        "denied",
-        "calls",
-        "wasted",
-        "tokens",
-        "_dropped",
-        "_live",
-    )
+    def __init__(self) -> None:
+        self.total: Usage = NOTHING
+        self._known: dict[str, tuple[Usage, bool, list[Usage]]] = {}
+
+    def add(self, record: Record, after: list[Usage]) -> None:
+        """A row of a message. `after`: the sums of the trips it came after; they grow once the message is known to hold calls."""
+        known, calls, sums = self._known.pop(record["message"], (NOTHING, False, after))
+        larger, more = usage.raised(known, record["usage"])
+        self.total = usage.plus(self.total, more)
+        if record["calls"] and not calls:
+            more = larger
+        if record["calls"] or calls:
+            for spent in sums:
+                spent[:] = usage.plus(spent, more)
+        self._known[record["message"]] = larger, calls or record["calls"], sums
+        while len(self._known) > MESSAGES_MAX:
+            del self._known[next(iter(self._known))]
+
+
+class Rerun:
+    """One session: `take` its records or `feed` its payloads; `trips`, `warnings`, `denied`, `calls` and what was spent grow as it goes.
+
+    What was spent after a trip: the requests with calls that follow it before your next prompt, in all lanes, or in its own where
+    a subagent tripped.
+    """
 
     def __init__(self, name: str, config: Config, enforce: bool = False) -> None:
         self.name, self.config, self.enforce = name, config, enforce
         self.session, self.lanes = Session(), dict[str, Lane]()
+        self.project = self.file = ""
         self.trips: list[dict[str, Any]] = []
         self.warnings: list[dict[str, Any]] = []
-        self.denied = self.calls = self.wasted = self.tokens = 0
+        self.denied = self.calls = self.again = 0
+        self.requests, self.spent = Requests(), [0, 0, 0, 0]
+        self._turns = Turns()
+        self._since_prompt: list[tuple[str | None, Usage]] = []  # trips: (lane, what was spent after it)
+        self._stopped: set[tuple[str, str]] = set()  # (lane, circuit) that stopped this prompt's turn
         self._dropped: set[str] = set()
         self._live: set[str | None] = set()
 
+    def take(self, record: Record, fault: Callable[[str], None]) -> None:
+        """One record; what is wrong with a payload is named to `fault`."""
+        self.calls += record["hook_event_name"] == "PreToolUse"
+        if not self.project and isinstance(record.get("cwd"), str):
+            self.project = record["cwd"]
+        self._feed_all(self._turns.push(record), fault)
+
+    def finish(self, fault: Callable[[str], None]) -> None:
+        """The end of the recording."""
+        self._feed_all(self._turns.finish(), fault)
+
+    def _feed_all(self, ready: list[Fed], fault: Callable[[str], None]) -> None:
+        for fed in ready:
+            try:
+                self.feed(fed)
+            except ValueError as error:
+                fault(f"session {self.name}, event {fed.event}: {error}")
+
     def feed(self, fed: Fed) -> None:
-        """One payload; what is of the wrong shape is the caller's to name. Raises ValueError."""
-        if fed.record["hook_event_name"] == "PreToolUse" and not self._wakes(fed.told["tool_name"]):
+        """One payload. Raises ValueError when it has the wrong shape."""
+        name = fed.name
+        if name == REQUEST:
+            self._spend(fed.record)
+            return
+        if name == "PreToolUse" and not self._wakes(fed.known["tool_name"]):
             return
         payload = Payload(fed.payload)
-        if payload.event == "UserPromptSubmit" or not payload.prompt:
+        if name == "UserPromptSubmit" or not payload.prompt:
             payload.prompt = payload.prompt or self.session.prompt
         event = event_of(payload, self.config.bypass_keyword)
         if event is None:
@@ -96,6 +142,11 @@ class Rerun:
             put_off(event.results)
         elif isinstance(event, Reported):
             put_off([event])
+        elif isinstance(event, Prompt):
+            event.person = event.person and not fed.record.get("machine")
+            self._stopped.clear()
+            if event.person:
+                self._since_prompt.clear()
         lane = payload.lane
         memory = self.lanes.get(lane)
         if memory is None:
@@ -104,12 +155,14 @@ class Rerun:
         self._mark(lane, memory)
         self._mark(None, self.session)
         if isinstance(event, Ask) and decision.verdict == DENY:
-            self._deny(event.id, fed)
+            self.denied += 1
+            if self.enforce:
+                self._dropped.add(event.id)
         for transition in transitions:
             self._note(transition, fed.event)
 
     def _wakes(self, tool: object) -> bool:
-        """Is the gate awake for this call, as the registered lines have it?"""
+        """Whether the gate is awake for this call, as the registered lines have it."""
         return bool(self._live) or tool in calls.SPAWNING
 
     def _mark(self, lane: str | None, memory: Lane | Session) -> None:
@@ -119,14 +172,18 @@ class Rerun:
         elif self._live:
             self._live.discard(lane)
 
-    def _deny(self, call_id: str, fed: Fed) -> None:
-        self.denied += 1
-        self.wasted += 1
-        self.tokens += fed.tokens
-        if self.enforce:
-            self._dropped.add(call_id)
+    def _spend(self, record: Record) -> None:
+        agent = record.get("agent_id")
+        after = [spent for lane, spent in self._since_prompt if lane in (None, agent)]
+        self.requests.add(record, [*after, self.spent] if after else [])
 
     def _note(self, transition: Transition, event: int) -> None:
+        if transition.event == "ending":
+            stopped = transition.lane, transition.circuit
+            if stopped in self._stopped:
+                self.again += 1  # its turn was stopped already: what follows would not have happened
+                return
+            self._stopped.add(stopped)
         rule, _, subject = transition.circuit.partition(":")
         entry = {
             "session": self.name,
@@ -138,6 +195,50 @@ class Rerun:
             "cause": why(transition, self.config.bypass_keyword),
         }
         if transition.event in TRIPS:
-            self.trips.append(entry)
+            spent = [0, 0, 0, 0]
+            self._since_prompt.append((entry["agent"], spent))
+            self.trips.append({**entry, "stopped": transition.event == "ending", "spent": spent})
         elif transition.event == "warning":
             self.warnings.append(entry)
+
+
+class Reruns:
+    """The sessions of one recording, however they are interleaved; each goes to `done` when it is over."""
+
+    def __init__(
+        self,
+        config: Config,
+        enforce: bool,
+        file: str,
+        done: Callable[[Rerun], None],
+        fault: Callable[[str], None],
+    ) -> None:
+        self._config, self._enforce, self._file = config, enforce, file
+        self._done, self._fault = done, fault
+        self._runs: dict[str, Rerun] = {}
+        self._last = ""
+
+    def take(self, record: Record) -> None:
+        """One record of any session."""
+        name = record["session_id"]
+        run = self._runs.get(name)
+        if run is None:
+            run = Rerun(name, self._config, self._enforce)
+            run.file = self._file
+        if name != self._last:  # to the end of the row
+            self._runs.pop(name, None)
+            self._runs[name], self._last = run, name
+            if len(self._runs) > SESSIONS_MAX:
+                self._over(next(iter(self._runs)))
+        run.take(record, self._fault)
+
+    def finish(self) -> None:
+        """The end of the recording."""
+        for name in [*self._runs]:
+            self._over(name)
+        self._last = ""
+
+    def _over(self, name: str) -> None:
+        run = self._runs.pop(name)
+        run.finish(self._fault)
+        self._done(run)

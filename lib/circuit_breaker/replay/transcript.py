@@ -1,12 +1,14 @@
-"""How does a Claude Code transcript become recorded hook events?
+"""Rows of a Claude Code transcript as recorded hook events, and what their requests cost.
 
-The format is the host's own and undocumented: what is not understood is passed over. A transcript does not say what a hook
-answered, and it does not tell a tool that failed from one that was refused but by its text (see docs/detection.md).
+The format is Claude Code's own and undocumented: what is not understood is passed over. A transcript does not say what a hook
+answered, and only the text of a result tells a tool that failed from a call that was refused (see docs/detection.md).
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+
+from circuit_breaker.runtime import usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,18 +17,19 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 
+REQUEST, INTERRUPTED = "Request", "Interrupted"  # records that are no hook events
 _INTERRUPTED = "[Request interrupted by user"
-_NOT_TYPED = ("<command-", "<local-command", "<bash-", "Caveat:", _INTERRUPTED)
-_USAGE = ("input_tokens", "output_tokens", "cache_creation_input_tokens")
+_NOT_TYPED = ("<command-", "<local-command", "<bash-", "Caveat:")
+_MACHINES = ("peer", "plugin", "task-notification", "scheduled-trigger")
 
 
 def is_row(row: Record) -> bool:
-    """Is this line a transcript's (and not a hook event)?"""
+    """Whether a line is a transcript's (and not a hook event)."""
     return "hook_event_name" not in row and isinstance(row.get("type"), str)
 
 
 def records(row: Record) -> list[Record]:
-    """The recorded events one row stands for, in order; its usage rides on its first call as `tokens` (each row of a message repeats it)."""
+    """The recorded events one row stands for, in order: a request before its calls."""
     message = row.get("message")
     if (
         row.get("type") not in ("user", "assistant")
@@ -37,13 +40,11 @@ def records(row: Record) -> list[Record]:
     common: Record = {"session_id": str(row.get("sessionId") or ""), "t": seconds(row.get("timestamp"))}
     if isinstance(row.get("cwd"), str):
         common["cwd"] = row["cwd"]
-    if row.get(
-        "isSidechain"
-    ):  # older clients name no agent: then all of them are one lane, but never the main thread
+    if row.get("isSidechain"):  # older versions name no agent: then all of them are one lane
         agent = row.get("agentId")
         common["agent_id"] = agent if isinstance(agent, str) and agent else "sidechain"
     if row["type"] == "assistant":
-        return _calls(message, common)
+        return _assistant(row, message, common)
     return _results(row, message, common)
 
 
@@ -57,29 +58,32 @@ def seconds(stamp: object) -> float:
         return 0.0
 
 
-def _calls(message: Record, common: Record) -> list[Record]:
-    usage = message.get("usage")
-    tokens = (
-        sum(usage[name] for name in _USAGE if isinstance(usage.get(name), int))
-        if isinstance(usage, dict)
-        else 0
-    )
-    found: list[Record] = []
-    for block in _blocks(message):
-        if block.get("type") != "tool_use":
-            continue
-        found.append(
-            {
-                **common,
-                "hook_event_name": "PreToolUse",
-                "turn": str(message.get("id") or ""),
-                "tool_use_id": str(block.get("id") or ""),
-                "tool_name": str(block.get("name") or ""),
-                "tool_input": block.get("input"),
-                "tokens": 0 if found else tokens,
-            }
-        )
-    return found
+def _assistant(row: Record, message: Record, common: Record) -> list[Record]:
+    turn = str(message.get("id") or row.get("requestId") or row.get("uuid") or "")
+    calls = [block for block in _blocks(message) if block.get("type") == "tool_use"]
+    found = [
+        {
+            **common,
+            "hook_event_name": "PreToolUse",
+            "turn": turn,
+            "tool_use_id": str(block.get("id") or ""),
+            "tool_name": str(block.get("name") or ""),
+            "tool_input": block.get("input"),
+        }
+        for block in calls
+    ]
+    paid = usage.of_row(row)
+    request = {
+        **common,
+        "hook_event_name": REQUEST,
+        "turn": turn,
+        "message": paid[0] if paid else turn,
+        "usage": paid[1] if paid else [0, 0, 0, 0],
+        "calls": bool(calls),
+        "said": any(str(block.get("text") or "").strip() for block in _blocks(message)),
+        "failed": row.get("isApiErrorMessage") is True,
+    }
+    return [request, *found]
 
 
 def _results(row: Record, message: Record, common: Record) -> list[Record]:
@@ -88,14 +92,31 @@ def _results(row: Record, message: Record, common: Record) -> list[Record]:
     if results:
         return [_result(block, common) for block in results]
     text = content if isinstance(content, str) else " ".join(str(b.get("text", "")) for b in _blocks(message))
-    if row.get("isMeta") or "agent_id" in common or not text.strip() or text.startswith(_NOT_TYPED):
+    if text.startswith(_INTERRUPTED):
+        return [{**common, "hook_event_name": INTERRUPTED}]
+    machine = _by_machine(row)
+    if "agent_id" in common or not text.strip() or text.startswith(_NOT_TYPED):
         return []
+    if row.get("isMeta") and not machine:
+        return []  # a note of Claude Code's own
     prompt = {**common, "hook_event_name": "UserPromptSubmit", "prompt": text}
     if isinstance(row.get("promptId"), str):
         prompt["prompt_id"] = row["promptId"]
-    if row.get("promptSource") == "system":
-        prompt["system"] = True
+    if machine:
+        prompt["machine"] = True
     return [prompt]
+
+
+def _by_machine(row: Record) -> bool:
+    """Whether a row says that you did not type its prompt."""
+    origin = row.get("origin")
+    kind = origin.get("kind") if isinstance(origin, dict) else None
+    return (
+        row.get("promptSource") == "system"
+        or row.get("turnOrigin") == "scheduled"
+        or kind in _MACHINES
+        or (row.get("isMeta") is True and "promptSource" in row)
+    )
 
 
 def _result(block: Record, common: Record) -> Record:
@@ -112,7 +133,13 @@ def _result(block: Record, common: Record) -> Record:
     if text.startswith(("The user doesn't want", _INTERRUPTED)) or _INTERRUPTED in text[:60]:
         return {**record, "hook_event_name": "ToolNotRun", "user_rejected": True, "error": text}
     if text.startswith(
-        ("Permission to use ", "Claude requested permissions ", "PreToolUse:", "Circuit breaker")
+        (
+            "Permission to use ",
+            "Claude requested permissions ",
+            "PreToolUse:",
+            "Circuit breaker",
+            "Blocked by circuit-breaker",
+        )
     ):
         return {**record, "hook_event_name": "ToolNotRun", "permission_denied": True, "error": text}
     return {**record, "hook_event_name": "PostToolUseFailure", "error": text}

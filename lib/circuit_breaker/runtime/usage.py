@@ -1,0 +1,174 @@
+"""What requests cost, as a transcript says it: input, output and cache tokens, each message once by its largest usage.
+
+A lower bound: a row that was never written, or is too long to be read here, is not counted.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.runtime import files, json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Usage = list[int]  # in the order of FIELDS
+    # [offset in the file, [message id, *Usage] of the last messages before it, time of the last row, time before which rows are copies]
+    Position = list[Any]
+
+FIELDS = ("input", "output", "cache_read", "cache_write")
+_NAMES = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+READ_MAX = 1 << 20  # bytes of a transcript that one turn reads; the rest is the next turn's
+RECENT_MAX = 4  # messages whose further rows are known again: the rows of one message stand together
+_OPEN = files.system.O_RDONLY | getattr(files.system, "O_NONBLOCK", 0) | getattr(files.system, "O_BINARY", 0)
+
+
+def of_row(row: dict[str, Any]) -> tuple[str, Usage] | None:
+    """(message id, usage) of a transcript's row; None for a row of any other kind.
+
+    A message that has no id is known by its request, or its row.
+    """
+    message = row.get("message")
+    if row.get("type") != "assistant" or not isinstance(message, dict):
+        return None
+    said = message.get("usage")
+    if not isinstance(said, dict):
+        return None
+    usage = [_count(said.get(name)) for name in _NAMES]
+    known = message.get("id") or row.get("requestId") or row.get("uuid")
+    return (known, usage) if isinstance(known, str) else None
+
+
+def _count(value: Any) -> int:
+    return int(value) if value.__class__ is int and value > 0 else 0
+
+
+def raised(known: Usage, seen: Usage) -> tuple[Usage, Usage]:
+    """(the larger of both counts, field by field; what `seen` adds to `known`)."""
+    larger = [*map(max, known, seen)]
+    return larger, [after - before for after, before in zip(larger, known)]
+
+
+def plus(one: Usage, other: Usage) -> Usage:
+    """The sum of two usages; an empty one is nothing."""
+    return [a + b for a, b in zip(one, other)] if one and other else [*(one or other)]
+
+
+def named(usage: Usage) -> dict[str, int]:
+    """A usage for people and other programs."""
+    return dict(zip(FIELDS, usage or (0, 0, 0, 0)))
+
+
+def start(offset: int) -> Position:
+    """A position from which everything is new."""
+    return [offset, [], "", ""]
+
+
+def size_of(path: str) -> int:
+    """The size of a transcript, 0 where there is none."""
+    try:
+        return int(files.system.stat(path).st_size)
+    except (OSError, ValueError):
+        return 0
+
+
+def path_of(transcript: str, lane: str) -> str:
+    """The file a lane's rows go to: the session's own transcript, or a subagent's beside it."""
+    if not lane or not transcript.endswith(".jsonl"):
+        return "" if lane else transcript
+    plain = lane.replace("-", "").replace("_", "").isalnum()
+    return f"{transcript[:-6]}/subagents/agent-{lane}.jsonl" if plain else ""
+
+
+def read_on(path: str, position: Position) -> tuple[Usage, Position]:
+    """(what the whole lines after `position` add, the position behind them). No file, or none that can be read: nothing new.
+
+    A file that is shorter than the position was truncated or replaced: it is read from its start, but what it holds from before
+    the last row counted is taken for a copy.
+    """
+    offset, recent, last, floor = position
+    data, size = _bytes(path, offset)
+    if size < offset:
+        offset, floor = 0, last
+        data, _ = _bytes(path, 0)
+    end = data.rfind(b"\n") + 1
+    if not end and len(data) == READ_MAX:
+        end = len(data)  # a part of a line of more than READ_MAX: no JSON, so it counts nothing
+    added = [0, 0, 0, 0]
+    messages = {row[0]: row[1:] for row in recent}
+    for line in data[:end].split(b"\n"):
+        row = _row(line)
+        found = of_row(row)
+        if found is None:
+            continue
+        written = str(row.get("timestamp") or "")
+        if floor and written <= floor:
+            continue
+        message, seen = found
+        larger, more = raised(messages.pop(message, [0, 0, 0, 0]), seen)
+        messages[message] = larger
+        added, last = plus(added, more), max(last, written)
+    kept = [[message, *usage] for message, usage in messages.items()][-RECENT_MAX:]
+    return added, [offset + end, kept, last, floor]
+
+
+def last_calls(path: str, count: int) -> Usage:
+    """What the last `count` calls cost: the messages that hold them, as far as the end of the file shows them."""
+    data, _ = _bytes(path, max(0, size_of(path) - READ_MAX))
+    calls: set[str] = set()
+    messages: dict[str, Usage] = {}
+    for line in reversed(data.split(b"\n")):
+        row = _row(line)
+        found, ids = of_row(row), _call_ids(row)
+        if found is None or not (ids or found[0] in messages):
+            continue
+        message, seen = found
+        if message not in messages and len(calls) >= count:
+            break
+        messages[message] = raised(messages.get(message, [0, 0, 0, 0]), seen)[0]
+        calls.update(ids)
+    total = [0, 0, 0, 0]
+    for usage in messages.values():
+        total = plus(total, usage)
+    return total
+
+
+def _call_ids(row: dict[str, Any]) -> list[str]:
+    message = row.get("message")
+    content = message.get("content") if isinstance(message, dict) else None
+    blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    return [str(block.get("id")) for block in blocks if block.get("type") == "tool_use"]
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    """A row that may carry a usage; an empty one for any other line."""
+    if b'"usage"' not in line:
+        return {}
+    try:
+        row = json.parse(line)
+    except ValueError:
+        return {}
+    return row if isinstance(row, dict) else {}
+
+
+def _bytes(path: str, offset: int) -> tuple[bytes, int]:
+    """(at most READ_MAX bytes from `offset`, the file's size); nothing, and a size of `offset`, where no file can be read."""
+    try:
+        fd = files.system.open(path, _OPEN)
+    except (OSError, ValueError):
+        return b"", offset
+    try:
+        info = files.system.fstat(fd)
+        if info.st_mode & 0o170000 != 0o100000:
+            return b"", offset
+        files.system.lseek(fd, offset, 0)
+        chunks: list[bytes] = []
+        left = min(READ_MAX, max(0, info.st_size - offset))
+        while left > 0:
+            chunk = files.system.read(fd, left)
+            if not chunk:
+                break
+            chunks.append(chunk)
+            left -= len(chunk)
+        return b"".join(chunks), info.st_size
+    finally:
+        files.system.close(fd)
