@@ -2,7 +2,7 @@
 CLIENT_VERSION = 2.1.330
 CLIENT = .client/installed-$(CLIENT_VERSION)
 READY = .venv/ready
-LOCKS = requirements-dev.lock $(wildcard lib/requirements.lock)
+LOCKS = requirements-dev.lock lib/requirements.lock lib/requirements-otlp.lock
 # Any Python from 3.9 up that can make an environment; a pyenv shim that names a missing version is passed over.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.10 python3.9 python3 python \
 	$$(ls -d "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.*/bin/python3 2>/dev/null); do \

@@ -73,6 +73,19 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="one JSON object instead of text")
     one.add_argument("--fix", action="store_true", help="mend what can be mended")
 
+    one = verb("export", "export", "send incidents and counters to an OpenTelemetry collector")
+    one.add_argument("kind", choices=("otlp",), help="the protocol")
+    one.add_argument(
+        "--endpoint", metavar="URL", default="", help="base URL; /v1/logs and /v1/metrics are appended"
+    )
+    one.add_argument(
+        "--since", metavar="TIME", help="send the incidents of the logs since then (24h, 7d), sent or not"
+    )
+    one.add_argument("--test", action="store_true", help="send one event of its own")
+    one.add_argument(
+        "--install", action="store_true", help="install the OpenTelemetry packages (hashed, by pip)"
+    )
+
     verb("demo", "demo", "a runaway session, stopped, in a throw-away project")
 
     one = verb("config", "configure", "show, check and change the configuration")

@@ -92,7 +92,9 @@ def _decide(payload: protocol.Payload, where: Places, config: Config, now: float
     if transitions:
         from circuit_breaker.runtime import incidents
 
-        incidents.keep(where, payload.session, transitions, config.bypass_keyword)
+        incidents.keep(
+            where, payload.session, transitions, config, payload.prompt, protocol.last_call(payload)
+        )
     return answer
 
 

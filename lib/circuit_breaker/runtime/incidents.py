@@ -13,56 +13,91 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from circuit_breaker.breaker.config import Config
     from circuit_breaker.breaker.model import Circuit, Transition
 
 
 VERSION = 1
 PUBLISHED_MAX = 40  # circuits in the state file (under 20 kB), the newest ones
 SESSIONS_MAX = 200  # armed sessions that are looked at for it
+SPOOL_MAX = 1 << 24  # bytes that wait for a collector
 UNLOGGED = "warning"  # it is for the model; only `replay` lists it
 
 
-def keep(where: Places, session_id: str, transitions: list[Transition], keyword: str) -> None:
+def keep(
+    where: Places,
+    session_id: str,
+    transitions: list[Transition],
+    config: Config,
+    prompt_id: str,
+    call_id: str,
+) -> None:
     """`record`, for a hook: a disk that refuses incidents does not cost the decision."""
     try:
-        record(where, session_id, transitions, keyword)
+        record(where, session_id, transitions, config, prompt_id, call_id)
     except (OSError, ValueError) as error:
         error_log.note(f"incident not recorded: {error}")
     for transition in transitions:
         if transition.event == "ending":
-            error_log.stderr(f"{transition.circuit}: {why(transition, keyword)}")
+            error_log.stderr(f"{transition.circuit}: {why(transition, config.bypass_keyword)}")
 
 
-def record(where: Places, session_id: str, transitions: list[Transition], keyword: str) -> None:
-    """Append what is worth reading to the incident log, one JSON object a line, and publish the state. Raises OSError."""
-    lines = [_line(where, session_id, t, keyword) for t in transitions if t.event != UNLOGGED]
+def record(
+    where: Places,
+    session_id: str,
+    transitions: list[Transition],
+    config: Config,
+    prompt_id: str = "",
+    call_id: str = "",
+) -> None:
+    """Append what is worth reading to the incident log, one JSON object a line, and publish the state. Raises OSError.
+
+    `prompt_id` and `call_id` (the tool_use_id of the last call) join an incident with Claude Code's own telemetry.
+    """
+    lines = []
+    for transition in transitions:
+        if transition.event != UNLOGGED:
+            row = _row(session_id, transition, config.bypass_keyword)
+            row.update(
+                {"project": where.project, "prompt_id": prompt_id or None, "tool_use_id": call_id or None}
+            )
+            lines.append(json.dump(row) + b"\n")
     if not lines:
         return
     files.folder(where.home)
     files.append(f"{where.home}/{INCIDENTS}", b"".join(lines))
+    if config.export["otlp"]:
+        _spool(where, b"".join(lines))
     publish(where)
 
 
-def _line(where: Places, session_id: str, transition: Transition, keyword: str) -> bytes:
-    return (
-        json.dump(
-            {
-                "t": round(transition.at, 3),
-                "event": transition.event,
-                "circuit": transition.circuit,
-                "before": transition.before,
-                "after": transition.after,
-                "session": session_id,
-                "agent": transition.lane or None,
-                "project": where.project,
-                "cause": why(transition, keyword),
-                "calls": transition.calls,
-                "cooldown": transition.cooldown,
-                "level": transition.level,
-            }
-        )
-        + b"\n"
-    )
+def _spool(where: Places, lines: bytes) -> None:
+    """Append incidents to what `export otlp` sends; a full spool takes no more, which errors.log says."""
+    folder = where.runtime + "/export"
+    files.folder(where.runtime)
+    files.folder(folder)
+    path = folder + "/spool.jsonl"
+    with files.Lock(path + ".lock"):
+        if files.exists(path) and files.system.stat(path).st_size > SPOOL_MAX:
+            error_log.note("export/spool.jsonl is full: incidents not kept for the collector")
+            return
+        files.append(path, lines)
+
+
+def _row(session_id: str, transition: Transition, keyword: str) -> dict[str, Any]:
+    return {
+        "t": round(transition.at, 3),
+        "event": transition.event,
+        "circuit": transition.circuit,
+        "before": transition.before,
+        "after": transition.after,
+        "session": session_id,
+        "agent": transition.lane or None,
+        "cause": why(transition, keyword),
+        "calls": transition.calls,
+        "cooldown": transition.cooldown,
+        "level": transition.level,
+    }
 
 
 def publish(where: Places) -> None:

@@ -88,6 +88,15 @@ def parse(data: bytes | str, default_session: str = "") -> Payload:
     return Payload(fields, default_session)
 
 
+def last_call(payload: Payload) -> str:
+    """The tool_use_id of the call a payload is about, of a batch the last one's; "" for none."""
+    batch = payload.fields.get("tool_calls")
+    fields = (
+        batch[-1] if isinstance(batch, list) and batch and isinstance(batch[-1], dict) else payload.fields
+    )
+    return text_of(fields, "tool_use_id")
+
+
 def event_of(payload: Payload, keyword: str) -> Event | None:
     """The event that a payload stands for; None for what no rule looks at."""
     fields, lane, prompt = payload.fields, payload.lane, payload.prompt

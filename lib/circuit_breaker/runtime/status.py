@@ -288,7 +288,7 @@ def reset(where: Places, config: Config, kept: Iterable[Kept], which: str) -> li
             transitions, _ = store.update_folder(where, one.name, name, decide)
             closed += [(t.circuit, one) for t in transitions if t.event == "reset"]
             if transitions:
-                incidents.record(theirs, one.name, transitions, config.bypass_keyword)
+                incidents.record(theirs, one.name, transitions, config)
     return closed
 
 

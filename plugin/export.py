@@ -1,0 +1,296 @@
+"""The verb `export otlp`: incidents as OpenTelemetry log events, and counters of them, sent to a collector.
+
+Hooks append incidents to a spool where `export.otlp` is on; this verb sends what lies behind its cursor, in batches, and moves
+the cursor on after each request that the collector accepted. Nothing is sent from a hook.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import incident_log
+
+from circuit_breaker.runtime import files, home, packages
+
+LOCK = "lib/requirements-otlp.lock"
+BATCH = 200  # incidents in a request
+LOGS, METRICS = "logs", "metrics"  # what has been accepted of the batch behind the cursor
+TIMEOUT = 5.0  # seconds for a request
+SERVICE = "claude-circuit-breaker"
+TEST = {"event": "test", "circuit": "test:export", "cause": "sent by `circuit-breaker export otlp --test`"}
+# The counters, by the incident event that they count.
+COUNTED = {"trip": "trips", "probe": "probes", "ending": "stops", "bypass": "bypasses", "warning": "warnings"}
+
+
+class Failed(Exception):
+    """The collector did not take a request; the message says what it answered."""
+
+
+def export(args: argparse.Namespace) -> int:
+    """Send the incidents that have not been sent yet; with --test one event of its own, with --since those of the logs."""
+    where = home.places(os.environ, os.getcwd())
+    config = home.configuration(where, os.environ)
+    endpoint = (args.endpoint or config.export["endpoint"]).rstrip("/")
+    after = incident_log.since(args.since) if args.since else 0.0
+    if args.install:
+        return _install(where)
+    if not endpoint:
+        print(
+            "export: no collector: name one with --endpoint URL, or `circuit-breaker config set export.endpoint URL`",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        sender = Sender(endpoint, _packages(where))
+    except ImportError as error:
+        print(
+            f"export: the OpenTelemetry packages are missing ({error.name}). Install them: circuit-breaker export otlp --install",
+            file=sys.stderr,
+        )
+        return 1
+    try:
+        if args.test:
+            sender.send([{**TEST, "t": time.time()}], {LOGS})
+            print(f"Sent one test event to {endpoint}/v1/logs")
+            return 0
+        if args.since:
+            rows = [incident.row for incident in incident_log.read(incident_log.homes(where), after)]
+            for begin in range(0, len(rows), BATCH):
+                sender.send(rows[begin : begin + BATCH], {LOGS, METRICS})
+            print(f"Sent {len(rows)} incidents to {endpoint}")
+            return 0
+        with packages.lock(f"{Spool(where.runtime).folder}/lock"):
+            sent = Spool(where.runtime).drain(sender)
+    except TimeoutError:
+        print("export: another export is running", file=sys.stderr)
+        return 1
+    except Failed as error:
+        print(
+            f"export: {endpoint} did not take it: {error}. Nothing is lost: run it again when it answers.",
+            file=sys.stderr,
+        )
+        return 1
+    print(f"Sent {sent} incidents to {endpoint}" if sent else "Nothing to send")
+    return 0
+
+
+def _packages(where: home.Places) -> str:
+    """The folder that --install fills, for this Python."""
+    return f"{where.runtime}/packages/otlp-{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def _install(where: home.Places) -> int:
+    target = _packages(where)
+    files.folder(where.runtime)
+    lock = Path(__file__).resolve().parent.parent / LOCK
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    done = subprocess.run(
+        [*command, "--require-hashes", "--upgrade", "--target", target, "-r", str(lock)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        print(f"export: pip could not install the packages: {done.stderr.strip()[-400:]}", file=sys.stderr)
+        return 1
+    print(f"Installed the OpenTelemetry packages into {target}")
+    return 0
+
+
+class Spool:
+    """R/export: `spool.jsonl`, one incident a line, appended by hooks; `cursor.json`, how far it has been accepted."""
+
+    def __init__(self, runtime: str) -> None:
+        self.folder = f"{runtime}/export"
+        self.path, self.cursor = f"{self.folder}/spool.jsonl", f"{self.folder}/cursor.json"
+        files.folder(runtime)
+        files.folder(self.folder)
+
+    def drain(self, sender: Sender) -> int:
+        """Send what lies behind the cursor; the number of incidents sent. Raises Failed; what was accepted stays accepted."""
+        sent = 0
+        at, taken = self._position()
+        while True:
+            rows, end = self._read(at)
+            if end == at:
+                break
+            for part in (LOGS, METRICS):
+                if part not in taken:
+                    sender.send(rows, {part})
+                    taken.add(part)
+                    self._move(at, taken)
+            sent, at, taken = sent + len(rows), end, set()
+            self._move(at, taken)
+        self._forget(at)
+        return sent
+
+    def _position(self) -> tuple[int, set[str]]:
+        try:
+            known = json.loads(files.read(self.cursor, 1 << 12) or b"{}")
+            info = os.stat(self.path)
+            if known.get("inode") == info.st_ino and 0 <= known.get("at", 0) <= info.st_size:
+                return int(known["at"]), set(known.get("taken", []))
+        except (OSError, ValueError, AttributeError, KeyError, TypeError):
+            pass
+        return 0, set()
+
+    def _read(self, at: int) -> tuple[list[dict[str, Any]], int]:
+        """Up to BATCH whole lines from `at`: (the incidents among them, where the next one begins)."""
+        rows: list[dict[str, Any]] = []
+        try:
+            with open(self.path, "rb") as spool:
+                spool.seek(at)
+                for _ in range(BATCH):
+                    line = spool.readline()
+                    if not line.endswith(b"\n"):
+                        break  # still being written
+                    at += len(line)
+                    rows += _row(line)
+        except FileNotFoundError:
+            pass
+        return rows, at
+
+    def _move(self, at: int, taken: set[str]) -> None:
+        known = {"inode": os.stat(self.path).st_ino, "at": at, "taken": sorted(taken)}
+        files.replace(self.cursor, json.dumps(known).encode())
+
+    def _forget(self, at: int) -> None:
+        """Begin a new spool when all of a large one has been accepted; a hook that writes at this moment is waited for."""
+        with contextlib.suppress(FileNotFoundError), files.Lock(f"{self.path}.lock"):
+            if at and os.stat(self.path).st_size == at:
+                os.remove(self.path)
+                files.remove(self.cursor)
+
+
+def _row(line: bytes) -> list[dict[str, Any]]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return []
+    return [row] if isinstance(row, dict) else []
+
+
+class Sender:
+    """The official SDK and its OTLP/HTTP exporters. Raises ImportError without them."""
+
+    def __init__(self, endpoint: str, folder: str) -> None:
+        if os.path.isdir(folder):
+            sys.path.insert(0, folder)
+        import logging
+
+        from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+        from opentelemetry.sdk.resources import Resource
+
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # a failed request is said by us, once
+        self.resource = Resource.create({"service.name": SERVICE, "service.version": _version()})
+        self.logs = OTLPLogExporter(endpoint=f"{endpoint}/v1/logs", timeout=TIMEOUT)
+        self.metrics = OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics", timeout=TIMEOUT)
+
+    def send(self, rows: list[dict[str, Any]], parts: set[str]) -> None:
+        """Send incidents as log events, as counters, or as both. Raises Failed."""
+        if LOGS in parts and rows:
+            self._send_logs(rows)
+        if METRICS in parts and rows:
+            self._send_metrics(rows)
+
+    def _send_logs(self, rows: list[dict[str, Any]]) -> None:
+        from opentelemetry._logs import LogRecord, SeverityNumber
+        from opentelemetry.sdk._logs import LoggerProvider
+        from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+
+        kept = InMemoryLogRecordExporter()
+        provider = LoggerProvider(resource=self.resource, shutdown_on_exit=False)
+        provider.add_log_record_processor(SimpleLogRecordProcessor(kept))
+        logger = provider.get_logger(SERVICE)
+        for row in rows:
+            logger.emit(
+                LogRecord(
+                    timestamp=int(float(row.get("t", 0)) * 1e9),
+                    severity_number=SeverityNumber.WARN
+                    if row.get("event") in ("trip", "ending")
+                    else SeverityNumber.INFO,
+                    event_name=f"circuit_breaker.{row.get('event', 'incident')}",
+                    body=str(row.get("cause", "")),
+                    attributes=attributes(row),
+                )
+            )
+        self._expect(self.logs.export(kept.get_finished_logs()))
+
+    def _send_metrics(self, rows: list[dict[str, Any]]) -> None:
+        from opentelemetry.sdk.metrics import Counter as SdkCounter
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
+
+        reader = InMemoryMetricReader(preferred_temporality={SdkCounter: AggregationTemporality.DELTA})
+        provider = MeterProvider([reader], resource=self.resource, shutdown_on_exit=False)
+        meter = provider.get_meter(SERVICE)
+        for (name, rule, kind), count in counts(rows).items():
+            known = {"circuit_breaker.rule": rule, **({"gen_ai.token.type": kind} if kind else {})}
+            meter.create_counter(f"circuit_breaker.{name}").add(count, known)
+        data = reader.get_metrics_data()
+        if data is not None:
+            self._expect(self.metrics.export(data))
+
+    @staticmethod
+    def _expect(result: Any) -> None:
+        if result.name != "SUCCESS":
+            raise Failed("no answer, or one that is no success")
+
+
+def counts(rows: list[dict[str, Any]]) -> Counter[tuple[str, str, str]]:
+    """(counter, rule, kind of tokens or "") -> by how much these incidents raise it."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for row in rows:
+        rule = str(row.get("circuit", "")).partition(":")[0]
+        name = COUNTED.get(str(row.get("event", "")))
+        if name:
+            found[name, rule, ""] += 1
+        tokens = row.get("tokens")
+        if row.get("event") in ("trip", "ending") and isinstance(tokens, dict):
+            for kind, count in tokens.items():
+                if isinstance(count, int) and count > 0:
+                    found["tokens", rule, str(kind)] += count
+    return found
+
+
+def attributes(row: dict[str, Any]) -> dict[str, Any]:
+    """An incident's attributes: labels only. `circuit_breaker.incident.id` is the same for the same incident, however often sent."""
+    rule, _, subject = str(row.get("circuit", "")).partition(":")
+    calls = [str(call) for call in row.get("calls") or []]
+    named = {
+        "circuit_breaker.incident.id": hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[
+            :32
+        ],
+        "circuit_breaker.event": row.get("event"),
+        "circuit_breaker.rule": rule,
+        "circuit_breaker.subject": subject,
+        "circuit_breaker.calls": calls,
+        "circuit_breaker.level": row.get("level"),
+        "circuit_breaker.cooldown": row.get("cooldown"),
+        "circuit_breaker.project": os.path.basename(str(row.get("project") or "")),
+        "session.id": row.get("session"),
+        "gen_ai.conversation.id": row.get("session"),
+        "prompt.id": row.get("prompt_id"),
+        "gen_ai.agent.id": row.get("agent"),
+        "gen_ai.tool.name": calls[-1].partition(" ")[0] if calls else None,
+        "gen_ai.tool.call.id": row.get("tool_use_id"),
+    }
+    for kind, count in (row.get("tokens") or {}).items():
+        named[f"circuit_breaker.tokens.{kind}"] = count
+    return {name: value for name, value in named.items() if value not in (None, "", [])}
+
+
+def _version() -> str:
+    manifest = Path(__file__).resolve().parent.parent / "plugin.json"
+    return str(json.loads(manifest.read_text(encoding="utf-8")).get("version", ""))

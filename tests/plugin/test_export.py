@@ -1,0 +1,204 @@
+"""`export otlp` against a real collector: each incident once, whatever goes down meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+rotel = pytest.importorskip("rotel", reason="the collector has no wheel for this Python")
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+class Collector:
+    """rotel, on loopback only; it writes what it receives into a log."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port, self.grpc = folder, free_port(), free_port()
+        self.log = folder / "received.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        agent = Path(rotel.__file__).with_name("rotel-agent")
+        command = [
+            str(agent),
+            "start",
+            "--otlp-http-endpoint",
+            f"127.0.0.1:{self.port}",
+            "--exporter",
+            "blackhole",
+        ]
+        command += ["--otlp-grpc-endpoint", f"127.0.0.1:{self.grpc}", "--pid-file", str(self.folder / "pid")]
+        command += ["--debug-log", "logs", "--debug-log", "metrics", "--debug-log-verbosity", "detailed"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            with socket.socket() as asked:
+                if asked.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise AssertionError(self.log.read_text())
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait(20)
+            self.process = None
+
+    def text(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def ids(self) -> Counter[str]:
+        return Counter(re.findall(r"circuit_breaker\.incident\.id: Str\((\w+)\)", self.text()))
+
+
+@pytest.fixture
+def collector(tmp_path: Path) -> Any:
+    folder = tmp_path / "collector"
+    folder.mkdir()
+    made = Collector(folder)
+    yield made
+    made.kill()
+
+
+def verb(machine: Any, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "plugin"), "export", "otlp", *words]
+    return subprocess.run(
+        command,
+        env=machine.env,
+        cwd=machine.project,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def switch_on(machine: Any, endpoint: str) -> None:
+    config = machine.home / ".config" / "claude-circuit-breaker" / "config.json"
+    config.parent.mkdir(parents=True)
+    config.write_text(json.dumps({"export": {"otlp": True, "endpoint": endpoint}}))
+
+
+def incidents(machine: Any, first: int, last: int) -> None:
+    """Incidents as hooks leave them in the spool."""
+    spool = machine.runtime / "export" / "spool.jsonl"
+    spool.parent.mkdir(parents=True, exist_ok=True)
+    with spool.open("a") as file:
+        for number in range(first, last):
+            row = {
+                "t": 1.79e9 + number,
+                "event": "trip",
+                "circuit": "tool_failure:Bash make",
+                "session": f"s{number}",
+            }
+            file.write(json.dumps({**row, "calls": ["Bash make"], "tokens": {"cache_read": 10}}) + "\n")
+
+
+def test_a_trip_of_a_real_session_reaches_the_collector(
+    machine: Any, run_hook: Any, payload: Any, collector: Collector
+) -> None:
+    switch_on(machine, f"http://127.0.0.1:{collector.port}")
+    collector.start()
+    for number in range(3):
+        call = {"tool_name": "Bash", "tool_input": {"command": "make all"}, "tool_use_id": f"t{number}"}
+        run_hook("monitor", payload("PostToolUseFailure.bash-exit-1", session_id="s", **call))
+        calls = [{**call, "tool_response": "Exit code 1\nno"}]
+        run_hook(
+            "monitor", payload("PostToolBatch.bash-exit-1", session_id="s", tool_calls=calls, prompt_id="p7")
+        )
+    sent = verb(machine)
+    assert (sent.returncode, sent.stderr) == (0, ""), sent
+    assert "Sent 1 incidents" in sent.stdout
+    text = collector.text()
+    for said in (
+        "EventName: circuit_breaker.trip",
+        "circuit_breaker.rule: Str(tool_failure)",
+        "session.id: Str(s)",
+        "gen_ai.conversation.id: Str(s)",
+        "prompt.id: Str(p7)",
+        "gen_ai.tool.name: Str(Bash)",
+        "gen_ai.tool.call.id: Str(t2)",
+        "service.name: Str(claude-circuit-breaker)",
+        "Name: circuit_breaker.trips",
+    ):
+        assert said in text, said
+    assert "Nothing to send" in verb(machine).stdout
+    assert sum(collector.ids().values()) == 1
+
+
+@pytest.mark.slow
+def test_each_incident_arrives_once_though_the_collector_is_killed_twice(
+    machine: Any, collector: Collector
+) -> None:
+    switch_on(machine, f"http://127.0.0.1:{collector.port}")
+    incidents(machine, 0, 450)
+    away = verb(machine)
+    assert away.returncode == 1 and "Nothing is lost" in away.stderr and "Traceback" not in away.stderr
+    for first in (450, 900):
+        collector.start()
+        assert verb(machine).returncode == 0
+        collector.kill()
+        incidents(machine, first, first + 450)
+        assert verb(machine).returncode == 1
+    collector.start()
+    assert verb(machine).returncode == 0
+    assert set(collector.ids().values()) == {1} and len(collector.ids()) == 1350
+    trips = re.findall(r"Name: circuit_breaker\.trips.*?Value: (\d+)", collector.text(), re.DOTALL)
+    assert sum(map(int, trips)) == 1350
+
+
+@pytest.mark.slow
+def test_an_export_that_is_killed_goes_on_where_it_was(machine: Any, collector: Collector) -> None:
+    switch_on(machine, f"http://127.0.0.1:{collector.port}")
+    incidents(machine, 0, 4000)
+    collector.start()
+    command = [sys.executable, str(ROOT / "plugin"), "export", "otlp"]
+    process = subprocess.Popen(command, env=machine.env, cwd=machine.project, stdout=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while len(collector.ids()) < 200 and time.monotonic() < until:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert verb(machine).returncode == 0
+    ids = collector.ids()
+    assert len(ids) == 4000
+    assert (
+        sum(ids.values()) <= 4000 + 200
+    )  # at most the one batch that was accepted and not yet noted, under the same ids
+
+
+def test_test_event_and_what_is_missing_are_said(machine: Any, collector: Collector) -> None:
+    nowhere = verb(machine)
+    assert nowhere.returncode == 2 and "--endpoint" in nowhere.stderr
+    collector.start()
+    sent = verb(machine, "--test", "--endpoint", f"http://127.0.0.1:{collector.port}/")
+    assert sent.returncode == 0 and "EventName: circuit_breaker.test" in collector.text()
+
+
+def test_nothing_is_kept_for_a_collector_where_it_is_off(machine: Any, run_hook: Any, payload: Any) -> None:
+    for number in range(3):
+        call = {"tool_name": "Bash", "tool_input": {"command": "make all"}, "tool_use_id": f"t{number}"}
+        run_hook("monitor", payload("PostToolUseFailure.bash-exit-1", session_id="s", **call))
+        calls = [{**call, "tool_response": "Exit code 1\nno"}]
+        run_hook("monitor", payload("PostToolBatch.bash-exit-1", session_id="s", tool_calls=calls))
+    assert not (machine.runtime / "export").exists()
+    shutil.rmtree(machine.runtime)
