@@ -7,6 +7,8 @@ import importlib
 import sys
 from pathlib import Path
 
+import period
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -45,6 +47,20 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--session", metavar="ID", help="one session only (an id or its beginning)")
     one.add_argument("--project", metavar="PATH", help="one project only; else every session of all projects")
+
+    one = verb("incidents", "incidents", "what happened: trips, probes, stopped turns, bypasses")
+    one.add_argument(
+        "--since",
+        type=period.since,
+        default="24h",
+        metavar="TIME",
+        help="90m, 24h, 7d or a date; default: 24h",
+    )
+    one.add_argument("--session", metavar="ID", help="one session only (an id or its beginning)")
+    one.add_argument("--circuit", metavar="NAME", help="one circuit or rule only")
+    one.add_argument("--project", metavar="PATH", help="one project only; else all projects")
+    one.add_argument("--json", action="store_true", help="one JSON object; with --follow one a line")
+    one.add_argument("--follow", action="store_true", help="go on as more happens, until Ctrl-C")
 
     one = verb("sweep", "housekeeping", "do by hand what the janitor does at session start")
     one.add_argument(
