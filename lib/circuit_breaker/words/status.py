@@ -29,9 +29,12 @@ def status_text(facts: Mapping[str, Any], plain: bool = False, everything: bool 
     protection = facts["protection"]
     lines = [f"{'' if plain else BOLT}{TITLE}"]
     if protection["protected"]:
-        lines += [f"Protected: {shown(protection['how'])}", ""]
+        lines += [f"Protected: {labels.plain(protection['how'])}", ""]
     else:
-        lines += [f"NOT PROTECTED: {shown(protection['why'])}; fix: {protection['fix']}", ""]
+        lines += [
+            f"NOT PROTECTED: {labels.plain(protection['why'])}; fix: {labels.plain(protection['fix'])}",
+            "",
+        ]
     lines += _circuits(facts, plain, everything)
     rows = [
         _rule(name, entry, plain) for name, entry in facts["circuits"].items() if everything or _seen(entry)
