@@ -1,23 +1,26 @@
 """The command line: the verbs of `python3 plugin`, their options, and the module that carries each out."""
 
-from __future__ import annotations
-
 import argparse
+import difflib
 import importlib
+import json
+import os
 import sys
 from pathlib import Path
-
-import period
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line. Each verb names the module and the function that carry it out."""
+    called = os.path.basename(sys.argv[0])
     top = argparse.ArgumentParser(
-        prog="python3 plugin", description="A circuit breaker and memory protection for Claude Code sessions."
+        prog=called if called == "circuit-breaker" else "python3 plugin",
+        description="Stops Claude Code when it gets stuck in a loop, and keeps what sessions leave behind small.",
+        epilog="`help VERB` says more about one of them.",
     )
-    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    top.add_argument("--version", action="store_true", help="print the version")
+    verbs = top.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True)
 
     def verb(name: str, module: str, text: str) -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=text, description=text)
@@ -48,21 +51,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--session", metavar="ID", help="one session only (an id or its beginning)")
     one.add_argument("--project", metavar="PATH", help="one project only; else every session of all projects")
 
-    one = verb("incidents", "incidents", "what happened: trips, probes, stopped turns, bypasses")
-    one.add_argument(
-        "--since",
-        type=period.since,
-        default="24h",
-        metavar="TIME",
-        help="90m, 24h, 7d or a date; default: 24h",
-    )
-    one.add_argument("--session", metavar="ID", help="one session only (an id or its beginning)")
-    one.add_argument("--circuit", metavar="NAME", help="one circuit or rule only")
-    one.add_argument("--project", metavar="PATH", help="one project only; else all projects")
-    one.add_argument("--json", action="store_true", help="one JSON object; with --follow one a line")
-    one.add_argument("--follow", action="store_true", help="go on as more happens, until Ctrl-C")
-
-    one = verb("sweep", "housekeeping", "do by hand what the janitor does at session start")
+    one = verb("sweep", "housekeeping", "run the session-start cleanup now")
     one.add_argument(
         "--dry-run", action="store_true", help="print the plan with the reason for each file; change nothing"
     )
@@ -85,9 +74,9 @@ def parser() -> argparse.ArgumentParser:
     own.add_argument("--defaults", action="store_true", help="the defaults instead of your own config")
     one.add_argument("--enforce", action="store_true", help="drop the calls that would have been denied")
 
-    one = verb("doctor", "doctor.doctor", "check the installation; each finding with its cure")
+    one = verb("doctor", "doctor.doctor", "check the installation; each finding with its fix")
     one.add_argument("--json", action="store_true", help="one JSON object instead of text")
-    one.add_argument("--fix", action="store_true", help="mend what can be mended")
+    one.add_argument("--fix", action="store_true", help="fix what can be fixed")
 
     one = verb("export", "export", "send incidents and counters to an OpenTelemetry collector")
     one.add_argument("kind", choices=("otlp",), help="the protocol")
@@ -102,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
         "--install", action="store_true", help="install the OpenTelemetry packages (hashed, by pip)"
     )
 
-    verb("demo", "demo", "a runaway session, stopped, in a throw-away project")
+    verb("demo", "demo", "watch a runaway session being stopped, in a throw-away project")
 
     one = verb("config", "configure", "show, check and change the configuration")
     actions = one.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -125,8 +114,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("mode", choices=("observe", "enforce"))
 
     for name, text in (
-        ("install", "put the hooks and commands in place"),
-        ("uninstall", "take out exactly what was added"),
+        ("install", "register the hooks and commands"),
+        ("uninstall", "remove exactly what install added"),
     ):
         one = verb(name, "installer", text)
         one.add_argument(
@@ -138,33 +127,85 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument(
                 "--migrate", action="store_true", help="replace registrations of the older system"
             )
-            one.add_argument("--claude-md", action="store_true", help="add the protocol section to CLAUDE.md")
+            one.add_argument(
+                "--claude-md", action="store_true", help="add a short section for Claude to CLAUDE.md"
+            )
+            one.add_argument(
+                "--deny-rules",
+                action="store_true",
+                help="also let Claude Code keep Claude from editing the breaker's state and files",
+            )
+            one.add_argument(
+                "--no-command", action="store_true", help="leave ~/.local/bin/circuit-breaker out"
+            )
         else:
             one.add_argument("--purge", action="store_true", help="also remove state, config and archives")
+
+    one = verb("completion", "completion", "print the completion script of a shell")
+    one.add_argument("shell", choices=("bash", "zsh", "fish"))
+    one.set_defaults(parser=top)
     return top
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: "list[str] | None" = None) -> int:
     """Run one verb; its exit code. 0 done, 1 the answer is no, 2 wrong usage."""
-    if sys.version_info < (3, 9):
-        print("circuit-breaker needs Python 3.9 or later", file=sys.stderr)
-        return 1
-    options = parser().parse_args(arguments)
     try:
-        return int(getattr(importlib.import_module(options.module), options.function)(options))
+        try:
+            return run(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader left; nothing to say to it
+    except BrokenPipeError:  # the reader left: nothing more to say to it, at the interpreter's end neither
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+
+
+def run(given: "list[str]") -> int:
+    """Run one verb; its exit code. Raises SystemExit where argparse answers by itself."""
+    top = parser()
+    if given[:1] == ["help"]:
+        given = [*given[1:2], "--help"]
+    if given[:1] == ["--version"]:
+        print("circuit-breaker " + json.loads((ROOT / "plugin.json").read_text(encoding="utf-8"))["version"])
+        return 0
+    unknown = misspelt(top, given)
+    if unknown:
+        print(unknown, file=sys.stderr)
+        return 2
+    options = top.parse_args(given)
+    try:
+        return int(getattr(importlib.import_module(options.module), options.function)(options))
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        print(
-            f"{options.verb}: {error}. Check the path and its permissions, then try again.", file=sys.stderr
-        )
+        from install.disk import words_of
+
+        print(f"{options.verb}: {words_of(error)}. Fix that, then try again.", file=sys.stderr)
         return 1
+
+
+def misspelt(top: argparse.ArgumentParser, given: "list[str]") -> str:
+    """What to say when the verb is none, with the nearest one; "" when it is one or an option comes first."""
+    verbs = next(a.choices for a in top._actions if isinstance(a, argparse._SubParsersAction))
+    if not given or given[0].startswith("-") or given[0] in verbs:
+        return ""
+    near = difflib.get_close_matches(given[0], verbs, 1)
+    hint = f"Did you mean `{near[0]}`?" if near else f"`{top.prog} help` lists them."
+    return f"{top.prog}: there is no verb {given[0]!r}. {hint}"
+
+
+def unfit() -> str:
+    """Why this Python cannot run the plugin; "" when it can. Read by Python 3.6 too: no newer syntax in this file."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < (3, 9) or sys.implementation.name != "cpython":
+        return f"circuit-breaker needs CPython 3.9 or later; {sys.executable} is {sys.implementation.name} {version}."
+    return ""
 
 
 if __name__ == "__main__":
+    if unfit():
+        sys.exit(unfit())
     sys.path.insert(0, str(ROOT / "lib"))
     for stream in (sys.stdout, sys.stderr):  # a file name that is no text, or a terminal that is no Unicode
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import incident_log
-import period
 
 from circuit_breaker.runtime import files, home, packages
 
@@ -42,7 +41,7 @@ def export(args: argparse.Namespace) -> int:
     where = home.places(os.environ, os.getcwd())
     config = home.configuration(where, os.environ)
     endpoint = (args.endpoint or config.export["endpoint"]).rstrip("/")
-    after = period.since(args.since) if args.since else 0.0
+    after = incident_log.since(args.since) if args.since else 0.0
     if args.install:
         return _install(where)
     if not endpoint:

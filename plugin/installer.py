@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from doctor import doctor
 from install import purge, receipt, scopes
 from install.apply import SOURCE, Removed, folders_to_make, put_in, remove_empty_folders, take_out
 from install.changes import Obstacle
-from install.plan import InstallPlan, plan_install
+from install.plan import InstallPlan, Options, plan_install
 
 from circuit_breaker.runtime import own_shell, packages
 
@@ -22,12 +23,12 @@ from circuit_breaker.runtime import own_shell, packages
 def install(args: argparse.Namespace) -> int:
     """Install or update for `args.scope`; 1 when something stands in the way or doctor finds a fault."""
     scope = scopes.scope(args.scope, os.environ, os.getcwd())
+    options = Options(args.migrate, args.claude_md, args.deny_rules, not args.no_command)
     try:
         if args.dry_run:
-            made = folders_to_make(scope)
-            planned = plan_install(scope, SOURCE, os.environ, args.migrate, args.claude_md, made)
-            return _show_plan(planned, args.json)
-        _, done = put_in(scope, args.migrate, args.claude_md, args.json)
+            made = folders_to_make(scope, options)
+            return _show_plan(plan_install(scope, SOURCE, os.environ, options, made), args.json)
+        _, done = put_in(scope, options, args.json)
     except Obstacle as obstacle:
         return _say_obstacle("install", obstacle, args.json)
     return _report_install(scope, done, args.json)
@@ -71,7 +72,7 @@ def _say_obstacle(verb: str, obstacle: Obstacle, as_json: bool) -> int:
 def _show_plan(planned: InstallPlan, as_json: bool) -> int:
     """What --dry-run prints: the diff of each file outside, and the list of those inside."""
     diff = "".join(change.diff() for change in planned.changes)
-    names = [str(planned.scope.root / name) for name in [*planned.runtime, receipt.RECEIPT]]
+    names = [str(planned.scope.root / name) for name in [*planned.bundle, receipt.RECEIPT]]
     if as_json:
         changed = [str(change.path) for change in planned.changes]
         print(
@@ -100,35 +101,53 @@ def _report_install(scope: scopes.Scope, done: dict[str, Any], as_json: bool) ->
             )
         )
         return 0 if ok else 1
-    whom = {
-        "user": "you, in every project",
-        "project": f"everybody in {scope.base}",
-        "local": f"you, in {scope.base}",
-    }
-    if not done["written"] and not done["changed"]:
-        print(
-            f"circuit-breaker {done['version']} is installed for {whom[scope.name]}. Nothing had to change."
-        )
-    else:
-        print(f"Installed circuit-breaker {done['version']} for {whom[scope.name]}.")
+    print(_headline(scope, done))
     print(f"  files     {scope.root}")
     for path in done["changed"]:
-        print(f"  changed   {path}")
+        print(f"  {'created ' if path in done['created'] else 'changed '}  {path}")
     for path in done["backups"]:
         print(f"  backup    {path}")
+    for note in done["notes"]:
+        print(f"  note      {note}")
     if done["packages_problem"]:
-        print(
-            f"  packages  {' and '.join(packages.PACKAGES)} were not added ({done['packages_problem']}); all works without them"
-        )
+        names = " and ".join(packages.PACKAGES)
+        print(f"  packages  {names} not installed ({done['packages_problem']}); built-in fallback in use")
     print(doctor.verdict(findings))
-    plugin = shlex.quote(str(scope.root / "plugin"))
+    command = how_to_call(scope)
     print("Try it:")
     print("  start `claude` and type /circuit-status")
-    print(f"  python3 {plugin} demo        a runaway session, stopped before your eyes")
+    print(f"  {command} demo        watch a runaway session being stopped")
     print(
-        f"  python3 {plugin} uninstall{'' if scope.name == 'user' else ' --scope ' + scope.name}   takes it all out again"
+        f"  {command} uninstall{'' if scope.name == 'user' else ' --scope ' + scope.name}   removes it again"
     )
     return 0 if ok else 1
+
+
+def how_to_call(scope: scopes.Scope) -> str:
+    """The command line of the installed copy: the short name where that is on the PATH."""
+    found = shutil.which(scopes.PLUGIN)
+    if scope.launcher and found and os.path.realpath(found) == os.path.realpath(scope.launcher):
+        return scopes.PLUGIN
+    return f"python3 {shlex.quote(str(scope.root / 'plugin'))}"
+
+
+def _headline(scope: scopes.Scope, done: dict[str, Any]) -> str:
+    new, old = done["version"], done["previous"]
+    whom = {
+        "user": "for you, in every project",
+        "project": f"for everybody in {scope.base}",
+        "local": f"for you, in {scope.base}",
+    }[scope.name]
+    if not done["written"] and not done["changed"]:
+        return f"circuit-breaker {new} is installed {whom}. Nothing had to change."
+    if old in ("", new):
+        return f"Installed circuit-breaker {new} {whom}."
+    verb = "Updated" if _order(old) < _order(new) else "Downgraded"
+    return f"{verb} circuit-breaker {old} -> {new} {whom}."
+
+
+def _order(version: str) -> list[int]:
+    return [int(part) if part.isdigit() else 0 for part in version.split(".")]
 
 
 def _removal_facts(scope: scopes.Scope, removed: Removed, gone: list[str], dry_run: bool) -> dict[str, Any]:
@@ -151,15 +170,15 @@ def _removal_facts(scope: scopes.Scope, removed: Removed, gone: list[str], dry_r
 def _report_removal(scope: scopes.Scope, removed: Removed, dry_run: bool) -> None:
     changes, kept = removed.removal.changes, removed.kept
     if kept is None and not changes:
-        print(f"circuit-breaker is not installed here (scope {scope.name}): nothing to take out.")
+        print(f"circuit-breaker is not installed here (scope {scope.name}): nothing to remove.")
         return
     if dry_run:
         print("".join(change.diff() for change in changes), end="")
         print(
-            f"Files that would go: {len(kept['files']) if kept else 0} in {scope.root}. Nothing was changed."
+            f"Files that would be removed: {len(kept['files']) if kept else 0} in {scope.root}. Nothing was changed."
         )
         return
-    print(f"Took circuit-breaker out (scope {scope.name}).")
+    print(f"Removed circuit-breaker (scope {scope.name}).")
     for change in changes:
         print(f"  {'removed ' if change.after is None else 'changed '}  {change.path}")
     print(f"  removed   {scope.root}")

@@ -66,12 +66,11 @@ def installations(
 def _settled(scope: scopes.Scope, source: scopes.Source) -> list[Finding]:
     """Is each line there once, and each file it needs?"""
     cure = f"python3 plugin install --scope {scope.name}"
-    try:
-        kept = receipt.load_receipt(scope.root)
-    except (receipt.Damaged, OSError) as error:
-        return [Finding("receipt", FAULT, str(error), cure, lambda: _install(scope.name))]
+    kept = receipt.load_receipt(scope.root)
     if kept is None:
-        text = f"{source.path} registers hooks whose files are gone from {scope.root} (they do nothing)"
+        there = (scope.root / "plugin" / "__main__.py").is_file()
+        what = "whose receipt is lost" if there else "whose files are gone"
+        text = f"{source.path} registers hooks {what}: {scope.root}"
         return [
             Finding(
                 "files", FAULT, text, f"{cure}, or python3 plugin uninstall", lambda: _install(scope.name)

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from circuit_breaker.runtime import files, home, packages
 from install import bundle, disk, receipt, scopes
 from install.changes import Obstacle, make_changes, write_backups
-from install.plan import InstallPlan, plan_install
+from install.plan import InstallPlan, Options, plan_install
+from install.recovered import receipt_of
 from install.removal import Removal, listing, plan_removal
 
 SOURCE = Path(__file__).resolve().parent.parent.parent
@@ -28,19 +29,19 @@ class Removed(NamedTuple):
     runtime_folder: Path
 
 
-def put_in(
-    scope: scopes.Scope, migrate: bool, claude_md: bool, quiet: bool
-) -> tuple[InstallPlan, dict[str, Any]]:
-    """Plan and carry out. Raises Obstacle (nothing was changed), OSError."""
-    made = folders_to_make(scope)
-    scope.root.parent.mkdir(parents=True, exist_ok=True)
+def put_in(scope: scopes.Scope, options: Options, quiet: bool) -> tuple[InstallPlan, dict[str, Any]]:
+    """Plan and carry out. Raises Obstacle (nothing was changed), OSError; neither leaves an empty folder behind."""
+    runtime_folder = Path(home.runtime_folder(os.environ))
+    made = folders_to_make(scope, options)
+    new = [*made, *disk.missing(runtime_folder / "backups"), *disk.missing(scope.root.parent)]
     try:
+        scope.root.parent.mkdir(parents=True, exist_ok=True)
         with _alone(scope):
             bundle.recover(scope.root)
-            planned = plan_install(scope, SOURCE, os.environ, migrate, claude_md, made)
-            return planned, _carry_out(planned, Path(home.runtime_folder(os.environ)), quiet)
-    except Obstacle:
-        for folder in reversed(made):
+            planned = plan_install(scope, SOURCE, os.environ, options, made)
+            return planned, _carry_out(planned, runtime_folder, quiet)
+    except (Obstacle, OSError):
+        for folder in sorted(new, key=lambda folder: -len(folder.parts)):
             disk.remove_empty(folder)
         raise
 
@@ -49,7 +50,7 @@ def install_again(scope_name: str) -> str:
     """Install `scope_name` once more, as doctor does to repair an installation; what was done. Raises OSError."""
     scope = scopes.scope(scope_name, os.environ, os.getcwd())
     try:
-        _, done = put_in(scope, migrate=False, claude_md=False, quiet=True)
+        _, done = put_in(scope, Options(command=False), quiet=True)
     except Obstacle as obstacle:
         raise OSError(str(obstacle)) from None
     return f"{scope.root}: installed again ({done['written']} files, {len(done['changed'])} others)"
@@ -59,23 +60,25 @@ def take_out(scope: scopes.Scope, purge: bool, dry_run: bool) -> Removed:
     """Remove the installation of `scope`. Raises Obstacle, OSError."""
     runtime_folder = Path(home.runtime_folder(os.environ))
     if dry_run:
-        kept = _followed_receipt(scope)
+        kept = _own_receipt(scope)
         return Removed(kept, plan_removal(scope, kept, runtime_folder, purge), [], runtime_folder)
     with _alone(scope):
         bundle.recover(scope.root)
         for path in (*scope.outside, scope.root / receipt.RECEIPT):
             disk.remove_scrap(path)
-        kept = _followed_receipt(scope)
+        kept = _own_receipt(scope)
         removal = plan_removal(scope, kept, runtime_folder, purge)
         left = _carry_out_removal(scope, kept, removal, runtime_folder)
     remove_empty_folders(scope, kept, runtime_folder)
     return Removed(kept, removal, left, runtime_folder)
 
 
-def folders_to_make(scope: scopes.Scope) -> list[Path]:
+def folders_to_make(scope: scopes.Scope, options: Options) -> list[Path]:
     """All that would have to be made; the parent of the runtime folder as well, since the first session makes that."""
     state = Path(home.runtime_folder(os.environ)).parent
     wanted = [scope.root.parent, scope.claude, scope.commands, scope.memory or state]
+    if scope.launcher and options.command:
+        wanted.append(scope.launcher.parent)
     return list(dict.fromkeys(folder for path in wanted for folder in disk.missing(path)))
 
 
@@ -122,12 +125,15 @@ def _carry_out(planned: InstallPlan, runtime_folder: Path, quiet: bool = False) 
     backups = write_backups(planned.backups, runtime_folder)
     for path in planned.scope.outside:
         disk.remove_scrap(path)
-    make_changes(planned.changes, "install")
+    make_changes(planned.changes, runtime_folder, "install")
     return {
         "written": written,
         "changed": [str(change.path) for change in planned.changes],
+        "created": [str(change.path) for change in planned.changes if change.before is None],
         "backups": backups,
         "version": kept["version"],
+        "previous": planned.previous,
+        "notes": planned.notes,
         "packages": {
             name: f"{bundle.VENDOR}/{name}/__init__.py" in kept["files"] for name in packages.PACKAGES
         },
@@ -139,7 +145,7 @@ def _carry_out(planned: InstallPlan, runtime_folder: Path, quiet: bool = False) 
 def _put_files(planned: InstallPlan, quiet: bool) -> tuple[int, str]:
     """Bring the installation's folder and receipt up to the plan. -> (files written, why the packages were not added)"""
     root, kept = planned.scope.root, planned.kept
-    wanted = planned.runtime
+    wanted = planned.bundle
     lacking = not all(f"{bundle.VENDOR}/{name}/__init__.py" in wanted for name in packages.PACKAGES)
     same = _equals(root, wanted)
     if same and not lacking:
@@ -151,7 +157,9 @@ def _put_files(planned: InstallPlan, quiet: bool) -> tuple[int, str]:
             names = " and ".join(packages.PACKAGES)
             print(f"Adding {names} by pip, {bundle.PIP_SECONDS} s at most ...", file=sys.stderr)
         why_not = bundle.fetch(new)
-        kept["files"].update({name: disk.checksum(data) for name, data in bundle.packages_below(new).items()})
+        kept["files"].update(
+            {name: disk.text_checksum(data) for name, data in bundle.packages_below(new).items()}
+        )
         if same and why_not:
             bundle.clear(new)
             return _put_receipt(root, kept), why_not
@@ -169,22 +177,14 @@ def _put_receipt(root: Path, kept: dict[str, Any]) -> int:
 
 
 def _equals(root: Path, wanted: dict[str, bytes]) -> bool:
-    try:
-        old = receipt.load_receipt(root)
-    except receipt.Damaged:
-        return False
+    old = receipt.load_receipt(root)
     if old is None or set(old["files"]) != set(wanted):
         return False
     return all(disk.read_through(root / name) == data for name, data in wanted.items())
 
 
-def _followed_receipt(scope: scopes.Scope) -> dict[str, Any] | None:
-    try:
-        kept = receipt.load_receipt(scope.root)
-    except receipt.Damaged as damaged:
-        raise Obstacle(
-            f"{damaged}. Nothing was changed. Run install again: it writes a new one; then uninstall."
-        ) from None
+def _own_receipt(scope: scopes.Scope) -> dict[str, Any] | None:
+    kept = receipt_of(scope, SOURCE)
     if kept is None or kept["scope"] == scope.name:
         return kept
     raise Obstacle(
@@ -197,7 +197,7 @@ def _carry_out_removal(
 ) -> list[str]:
     """Registrations, then what they needed, then the files, the receipt last. -> what is left in the folder: not ours"""
     write_backups(removal.backups, runtime_folder)
-    make_changes(removal.changes, "uninstall")
+    make_changes(removal.changes, runtime_folder, "uninstall")
     if kept is not None:
         bundle.take_away(scope.root, list(kept["files"]))
     for name in removal.done_with:

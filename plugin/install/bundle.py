@@ -30,15 +30,17 @@ PIP_SECONDS = 30
 
 def contents(source: Path) -> dict[str, bytes]:
     """The runtime files below `source` by relative path, without the packages. Raises FileNotFoundError for half a source."""
-    found = {}
-    for pattern in PATTERNS:
-        for path in sorted(source.glob(pattern)):
-            if path.is_file() and "__pycache__" not in path.parts:
-                found[path.relative_to(source).as_posix()] = path.read_bytes()
+    found = {name: disk.with_unix_ends((source / name).read_bytes()) for name in names_below(source)}
     lacking = [name for name in NEEDED if name not in found]
     if lacking:
         raise FileNotFoundError(2, f"{', '.join(lacking)} not found below", str(source))
     return found
+
+
+def names_below(folder: Path) -> list[str]:
+    """The files below `folder` that are named as ours are."""
+    paths = [path for pattern in PATTERNS for path in sorted(folder.glob(pattern)) if path.is_file()]
+    return [path.relative_to(folder).as_posix() for path in paths if "__pycache__" not in path.parts]
 
 
 def packages_below(folder: Path) -> dict[str, bytes]:
@@ -145,10 +147,8 @@ def clear_old(root: Path) -> None:
 
 
 def _listed(folder: Path) -> list[str]:
-    try:
-        return list((receipt.load_receipt(folder) or {"files": ()})["files"])
-    except receipt.Damaged:
-        return []  # what it listed is taken for somebody's, and moves over
+    kept = receipt.load_receipt(folder)
+    return list(kept["files"]) if kept else [*names_below(folder), *packages_below(folder)]
 
 
 def clear(folder: Path) -> None:

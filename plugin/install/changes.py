@@ -17,11 +17,12 @@ class Obstacle(Exception):
 
 
 class Change(NamedTuple):
-    """One file: from `before` to `after` (None: no file)."""
+    """One file: from `before` to `after` (None: no file); mode: of a file that is new."""
 
     path: Path
     before: bytes | None
     after: bytes | None
+    mode: int | None = None
 
     def diff(self) -> str:
         """As a unified diff."""
@@ -37,11 +38,11 @@ class Change(NamedTuple):
 
 
 def require_writable(changes: list[Change]) -> None:
-    """Raise Obstacle for the first file that could not be replaced."""
+    """Raise Obstacle for the first file that could not be written."""
     for change in changes:
         hindrance = disk.hindrance(change.path)
         if hindrance:
-            raise Obstacle(f"{hindrance}. Nothing was changed; make it writable and try again.")
+            raise Obstacle(f"{hindrance}. Nothing was changed; fix that and try again.")
 
 
 def backup(path: Path, data: bytes, backups: dict[str, bytes]) -> str:
@@ -67,13 +68,25 @@ def write_backups(backups: dict[str, bytes], runtime_folder: Path) -> list[str]:
     return [str(path) for path in paths]
 
 
-def make_changes(changes: list[Change], verb: str) -> None:
+def make_changes(changes: list[Change], runtime_folder: Path, verb: str) -> None:
     """Make each change, in order. Raises Obstacle when a file is not what it was when the plan was made."""
     for change in changes:
         if disk.read_through(change.path) != change.before:
             raise Obstacle(f"{change.path} was changed while {verb} was running. Run {verb} again.")
-        if change.after is None:
-            files.remove(os.path.realpath(change.path))
-        else:
-            change.path.parent.mkdir(parents=True, exist_ok=True)
-            disk.put(change.path, change.after)
+        try:
+            _make(change)
+        except OSError as error:
+            if error.errno not in disk.IN_PLACE or change.before is None:
+                raise
+            kept: dict[str, bytes] = {}
+            backup(change.path, change.before, kept)
+            write_backups(kept, runtime_folder)
+            disk.put_in_place(change.path, change.after or b"")
+
+
+def _make(change: Change) -> None:
+    if change.after is None:
+        files.remove(os.path.realpath(change.path))
+        return
+    change.path.parent.mkdir(parents=True, exist_ok=True)
+    disk.put(change.path, change.after, change.mode)

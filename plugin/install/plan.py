@@ -9,76 +9,95 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from circuit_breaker.breaker.config import DEFAULTS
 from circuit_breaker.runtime import home
 from install import bundle, disk, jsontext, receipt, scopes, settings
-from install import claude_md as section_text
 from install.changes import Change, Obstacle, backup, require_writable
+from install.recovered import home_files, our_text, receipt_of, version_in
+from install.section import PROTOCOL, Section, exclusion
 
 # A project's own rules may leave out `lib/`, as many do; the nearer file wins.
 IGNORE = {"project": b"!*\n!*/\n__pycache__/\n", "local": b"*\n"}
+AS_THEY_ARE = (
+    b"* -text\n"  # what a team commits must reach everybody with the line ends it has: `sh` reads no CRLF
+)
+
+
+class Options(NamedTuple):
+    """What was asked for at install. command: put `circuit-breaker` into ~/.local/bin."""
+
+    migrate: bool = False
+    claude_md: bool = False
+    deny_rules: bool = False
+    command: bool = True
 
 
 class InstallPlan(NamedTuple):
-    """runtime: the installation's files; kept: its receipt; changes in the order to make them; backups: name -> bytes;
-    folders: what has to be made, outermost first."""
+    """bundle: the installation's files; kept: its receipt; previous: the version that is there, "" for none; changes in the order
+    to make them; backups: name -> bytes; folders: what has to be made, outermost first; notes: what was left alone, and why."""
 
     scope: scopes.Scope
-    runtime: dict[str, bytes]
+    bundle: dict[str, bytes]
     kept: dict[str, Any]
+    previous: str
     changes: list[Change]
     backups: dict[str, bytes]
     folders: list[Path]
+    notes: list[str]
 
 
 def plan_install(
-    scope: scopes.Scope,
-    source: Path,
-    env: Mapping[str, str],
-    migrate: bool,
-    claude_md: bool,
-    made: list[Path],
+    scope: scopes.Scope, source: Path, env: Mapping[str, str], options: Options, made: list[Path]
 ) -> InstallPlan:
     """The plan of an installation from `source`; `made`: the folders that it makes. Raises Obstacle, OSError."""
     if scope.root.is_symlink():
         raise Obstacle(f"{scope.root} is a link. Nothing was changed. Remove it and try again.")
-    try:
-        old = receipt.load_receipt(scope.root)
-    except receipt.Damaged:
-        old = None  # the form of our lines serves in its place, and a new one is written
+    old = receipt_of(scope, source)
     if old and old["scope"] != scope.name:
         raise Obstacle(
             f"what is installed in {scope.root} has the scope {old['scope']}. Nothing was changed. Update it with "
-            f"--scope {old['scope']}, or run `python3 plugin uninstall --scope {old['scope']}` first."
+            f"--scope {old['scope']}, or run `uninstall --scope {old['scope']}` first."
         )
     _never_twice(scope, env)
     files = bundle.contents(source)
     files.update(bundle.sources_of_packages(source, scope.root, files[bundle.LOCK]))
     if scope.name != "user":
-        files[".gitignore"] = IGNORE[scope.name]
+        files[".gitignore"], files[".gitattributes"] = IGNORE[scope.name], AS_THEY_ARE
     backups: dict[str, bytes] = {}
+    notes: list[str] = []
     ours = settings.our_groups(json.loads(files["hooks/hooks.json"]), scope.shell, sys.platform == "win32")
-    kept_settings, change = _merged_settings(scope, old, ours, migrate, backups)
-    kept_commands, changes = _placed_commands(scope, old, files, migrate, backups)
+    kept_settings, change = _merged_settings(scope, old, ours, options, backups)
+    kept_placed, placed = _placed_files(scope, source, old, options, backups, notes)
     kept_memory, in_memory = _project_home(scope, old)
-    kept_section, section = _added_section(scope, old, claude_md)
+    kept_section: dict[str, Any] | None = old["claude_md"] if old else None
+    section: list[Change] = []
+    if options.claude_md:
+        kept_section, section = _added_section(scope.claude_md, kept_section, PROTOCOL)
+    kept_exclude, exclude = _excluded(scope, old["exclude"] if old else None, bool(kept_section))
     folders = [*(old["folders"] if old else []), *(portable(scope, folder) for folder in made)]
     kept = {
         "schema": receipt.SCHEMA,
         "version": json.loads(files["plugin.json"])["version"],
         "scope": scope.name,
-        "files": {name: disk.checksum(data) for name, data in files.items()},
+        "files": {name: disk.text_checksum(data) for name, data in files.items()},
         "folders": list(dict.fromkeys(folders)),
         "settings": kept_settings,
-        "commands": kept_commands,
+        "commands": kept_placed,
         "memory": kept_memory,
         "claude_md": kept_section,
+        "exclude": kept_exclude,
         "backups": [*(old["backups"] if old else []), *backups],
     }
-    ordered = [*in_memory, *changes, change, *section]  # what the registrations need comes before them
+    ordered = [
+        *exclude,
+        *in_memory,
+        *placed,
+        change,
+        *section,
+    ]  # what the registrations need comes before them
     ordered = [one for one in ordered if one.before != one.after]
     require_writable(ordered)
-    return InstallPlan(scope, files, kept, ordered, backups, made)
+    previous = old["version"] if old else version_in(scope.root)
+    return InstallPlan(scope, files, kept, previous, ordered, backups, made, notes)
 
 
 def portable(scope: scopes.Scope, folder: Path) -> str:
@@ -92,14 +111,14 @@ def _never_twice(scope: scopes.Scope, env: Mapping[str, str]) -> None:
     chain = scopes.chain(env, project)
     for path, name in scopes.enabled(chain):
         raise Obstacle(
-            f"the plugin {name} is enabled through the client ({path}); its hooks would run twice. Nothing was changed. "
+            f"the plugin {name} is enabled in {path}; its hooks would run twice. Nothing was changed. "
             f"Keep that one, or run `claude plugin uninstall {name}` first."
         )
     for source in scopes.registered(chain):
         if os.path.realpath(source.path) != os.path.realpath(scope.settings):
             raise Obstacle(
                 f"circuit-breaker is registered in {source.path} already; its hooks would run twice. Nothing was changed. "
-                f"Keep that one, or run `python3 plugin uninstall --scope {source.label}` first."
+                f"Keep that one, or run `uninstall --scope {source.label}` first."
             )
 
 
@@ -107,35 +126,41 @@ def _merged_settings(
     scope: scopes.Scope,
     old: dict[str, Any] | None,
     ours: dict[str, Any],
-    migrate: bool,
+    options: Options,
     backups: dict[str, bytes],
 ) -> tuple[dict[str, Any], Change]:
     """The receipt's part about the settings file, and its change. Raises Obstacle for a file that cannot be merged into."""
     data = disk.read_through(scope.settings)
-    kept = old["settings"] if old else {"registrations": None, "made": None}
+    kept = old["settings"] if old else {"registrations": None, "made": []}
+    had = kept.get("deny", [])
+    rules = sorted({*had, *scopes.deny_rules(scope)}) if options.deny_rules else had
     try:
         bom, text = jsontext.decode_text(data or b"")
         document = settings.settings_of(text)
         found = settings.older(document)
-        if found and not migrate:
+        if found and not options.migrate:
             raise Obstacle(
                 f"{scope.settings} registers the system that this one replaces:\n  " + "\n  ".join(found)
                 + "\nNothing was changed. Run install again with --migrate to replace these lines (the scripts stay)."
             )  # fmt: skip
+        settings.with_rules(document, rules)
         there = settings.fault(document) is None and settings.with_ours(document, ours).document == document
         there = there and set(settings.present(document, ours).values()) == {1}
-        if there and old and kept["registrations"] == ours and not found:
+        if there and old and kept["registrations"] == ours and rules == had and not found:
             return kept, Change(scope.settings, data, data)
-        base = settings.without_older(settings.without_ours(document, kept["registrations"], kept["made"]))
+        base = settings.without_ours(document, kept["registrations"], kept["made"])
+        base = settings.without_older(settings.without_rules(base, had, kept["made"] or []))
         base_text = jsontext.rewrite(text, base) if base != document else text
         settings.check_shape(base_text, base)
-    except jsontext.Unreadable as error:
-        raise Obstacle(f"{scope.settings} was not touched: {error}. Mend it there and try again.") from None
+    except (jsontext.Unreadable, ValueError) as error:
+        raise Obstacle(f"{scope.settings} was not touched: {error}. Fix it there and try again.") from None
     merged = settings.with_ours(base, ours)
-    after = bom + jsontext.rewrite(base_text, merged.document).encode("utf-8", "surrogatepass")
+    ruled = settings.with_rules(merged.document, rules)
+    after = bom + jsontext.rewrite(base_text, ruled.document).encode("utf-8", "surrogatepass")
     record = {
         "registrations": ours,
-        "made": merged.made,
+        "deny": rules,
+        "made": merged.made + ruled.made,
         "was": disk.checksum(data),
         "after": disk.checksum(after),
     }
@@ -150,31 +175,40 @@ def _merged_settings(
     return {**record, "before": disk.checksum(before), "backup": name}, change
 
 
-def _placed_commands(
+def _placed_files(
     scope: scopes.Scope,
+    source: Path,
     old: dict[str, Any] | None,
-    files: dict[str, bytes],
-    migrate: bool,
+    options: Options,
     backups: dict[str, bytes],
+    notes: list[str],
 ) -> tuple[dict[str, Any], list[Change]]:
+    """The receipt's part about the files of ours outside the folder, and their changes."""
     kept, changes = {}, []
-    for name in scopes.COMMANDS:
-        path, after = scope.commands / name, files["commands/" + name]
+    for name, path in scope.placed.items():
+        after = our_text(scope, name, source)
+        assert after is not None, name  # the source is whole
         before = disk.read_through(path)
-        mine = (old or {"commands": {}})["commands"].get(name)
+        mine = old["commands"].get(name) if old else None
+        is_launcher = name == scopes.PLUGIN
+        if is_launcher and not options.command and not mine:
+            continue
+        if before == after and not mine:
+            continue  # your own copy: it serves, and it stays
         aside = mine["backup"] if mine else None
-        if before is not None and before == after and not mine:
-            continue  # somebody's own copy: it serves, and it stays
-        if before is not None and before != after and (not mine or disk.checksum(before) != mine["sum"]):
-            if not mine and not migrate:
+        if before not in (None, after) and (not mine or disk.text_checksum(before) != mine["sum"]):
+            if is_launcher:
+                notes.append(f"{path} is there already and is not ours: it stays as it is")
+                continue
+            if not mine and not options.migrate:
                 raise Obstacle(
                     f"{path} is there already and is not ours. Nothing was changed. Rename it, or run install again with "
-                    f"--migrate: it is put aside then, and uninstall puts it back."
+                    f"--migrate: it is kept as a backup then, and uninstall brings it back."
                 )
-            put_aside = backup(path, before, backups)
-            aside = aside if mine else put_aside
-        kept[name] = {"sum": disk.checksum(after), "backup": aside}
-        changes.append(Change(path, before, after))
+            saved = backup(path, before or b"", backups)
+            aside = aside if mine else saved
+        kept[name] = {"sum": disk.text_checksum(after), "backup": aside}
+        changes.append(Change(path, before, after, 0o755 if is_launcher else None))
     return kept, changes
 
 
@@ -183,12 +217,8 @@ def _project_home(scope: scopes.Scope, old: dict[str, Any] | None) -> tuple[dict
     kept = dict(old["memory"]) if old else {}
     changes: list[Change] = []
     if scope.memory is None:
-        return kept, changes
-    defaults = (json.dumps(DEFAULTS, indent=2) + "\n").encode("ascii")
-    for name, after in (
-        (".gitignore", f"*\n!.gitignore\n!{home.CONFIG}\n".encode()),
-        (home.CONFIG, defaults),
-    ):
+        return {}, changes
+    for name, after in home_files(scope).items():
         path = scope.memory / name
         if not os.path.lexists(path):
             kept[name] = disk.checksum(after)
@@ -197,19 +227,26 @@ def _project_home(scope: scopes.Scope, old: dict[str, Any] | None) -> tuple[dict
 
 
 def _added_section(
-    scope: scopes.Scope, old: dict[str, Any] | None, wanted: bool
+    path: Path, kept: dict[str, Any] | None, section: Section
 ) -> tuple[dict[str, Any] | None, list[Change]]:
-    kept = old["claude_md"] if old else None
-    if not wanted:
-        return kept, []
-    before = disk.read_through(scope.claude_md)
+    before = disk.read_through(path)
     try:
-        piece = section_text.added((before or b"").decode("utf-8"))
+        piece = section.addition((before or b"").decode("utf-8"))
     except UnicodeDecodeError:
         raise Obstacle(
-            f"{scope.claude_md} is not UTF-8. Nothing was changed. Mend it, or leave --claude-md out."
+            f"{path} is not UTF-8. Nothing was changed. Fix it, or leave --claude-md out."
         ) from None
     if not piece:
         return kept, []
     after = (before or b"") + piece.encode("utf-8")
-    return {"before": disk.checksum(before), "added": piece}, [Change(scope.claude_md, before, after)]
+    return {"before": disk.checksum(before), "added": piece}, [Change(path, before, after)]
+
+
+def _excluded(
+    scope: scopes.Scope, kept: dict[str, Any] | None, with_section: bool
+) -> tuple[dict[str, Any] | None, list[Change]]:
+    """A local installation is yours alone: git does not offer its files. Not where the exclude file cannot be written."""
+    found = scopes.git_exclude(scope.base) if scope.name == "local" else None
+    if found is None or disk.hindrance(found[0]):
+        return kept, []
+    return _added_section(found[0], kept, exclusion(scopes.local_paths(scope, found[1], with_section)))

@@ -21,40 +21,33 @@ _SHAPE: dict[str, type | tuple[type, ...]] = {
     "scope": str,
     "files": dict,  # relative path -> checksum
     "folders": list,  # made by us outside the installation, relative to the scope's base (or absolute), outermost first
-    "settings": dict,  # before, was, after: checksums (null: no file); made; registrations; backup: a name in R/backups
-    "commands": dict,  # name -> {"sum": checksum, "backup": name or null}
-    "claude_md": (dict, type(None)),  # {"file", "before", "added"}
+    "settings": dict,  # before, was, after: checksums (null: no file); made; registrations; deny; backup: in R/backups
+    "commands": dict,  # name as in Scope.placed -> {"sum": checksum, "backup": name or null}
+    "claude_md": (dict, type(None)),  # {"before": checksum, "added": text}
+    "exclude": (dict, type(None)),  # the same for git's exclude file
     "memory": dict,  # file name in .claude/memory -> checksum
     "backups": list,  # names in R/backups, oldest first
 }
 
 
-class Damaged(ValueError):
-    """A receipt that cannot be read as one."""
-
-
 def load_receipt(root: Path) -> dict[str, Any] | None:
-    """The receipt of the installation in `root`; None when there is none. Raises Damaged."""
-    path = root / RECEIPT
-    data = files.read(str(path))
-    if data is None:
-        return None
+    """The receipt of the installation in `root`; None when there is none, or none of this version and shape. Raises OSError."""
+    data = files.read(str(root / RECEIPT))
     try:
-        kept = jsontext.parse_strictly(jsontext.decode_text(data)[1])
-    except jsontext.Unreadable as error:
-        raise Damaged(f"{path}: {error}") from None
+        kept = jsontext.parse_strictly(jsontext.decode_text(data or b"null")[1])
+    except jsontext.Unreadable:
+        return None
     if not isinstance(kept, dict) or kept.get("schema") != SCHEMA:
-        raise Damaged(f"{path}: not a receipt of this version")
-    if not _sound(kept):
-        raise Damaged(f"{path}: a part is missing or of the wrong type")
-    return kept
+        return None
+    kept.setdefault("exclude", None)  # of an installation before 0.2
+    return kept if _sound(kept) else None
 
 
 def _sound(kept: dict[str, Any]) -> bool:
-    """Does everything in it have the type that the rest of the installer relies on? It may come with somebody's repository."""
+    """Whether everything in it has the type that the installer relies on. A receipt may come with a cloned repository."""
     if not all(isinstance(kept.get(key), kind) for key, kind in _SHAPE.items()):
         return False
-    part, section = kept["settings"], kept["claude_md"]
+    part, sections = kept["settings"], [kept["claude_md"], kept["exclude"]]
     made, ours = part.get("made"), part.get("registrations")
     handlers = [
         handler
@@ -62,7 +55,13 @@ def _sound(kept: dict[str, Any]) -> bool:
         for group in (groups if isinstance(groups, list) else [{}])
         for handler in (group.get("hooks", [{}]) if isinstance(group, dict) else [{}])
     ]
-    texts = [*kept["files"], *kept["folders"], *kept["backups"]]
+    rules = part.get("deny", [])
+    texts = [
+        *kept["files"],
+        *kept["folders"],
+        *kept["backups"],
+        *(rules if isinstance(rules, list) else [None]),
+    ]
     texts += [handler.get("command") if isinstance(handler, dict) else None for handler in handlers]
     maybe = [part.get(key) for key in ("before", "was", "after", "backup")]
     maybe += [
@@ -74,7 +73,7 @@ def _sound(kept: dict[str, Any]) -> bool:
         all(isinstance(text, str) for text in texts)
         and all(text is None or isinstance(text, str) for text in maybe)
         and isinstance(made, list)
-        and (section is None or isinstance(section.get("added"), str))
+        and all(section is None or isinstance(section.get("added"), str) for section in sections)
     )
 
 

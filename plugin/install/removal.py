@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from circuit_breaker.runtime import home
-from install import claude_md, disk, jsontext, scopes, settings
+from install import disk, jsontext, scopes, settings
 from install.changes import Change, Obstacle, backup, require_writable, saved_bytes
+from install.section import PROTOCOL, Section, exclusion
 
-HOME_FILES = (home.CONFIG, ".gitignore")  # in this order: the second goes when it has nothing left to ignore
+HOME_ORDER = (home.CONFIG, ".gitignore")  # the second goes when it has nothing left to ignore
 
 
 class Removal(NamedTuple):
@@ -26,17 +27,20 @@ class Removal(NamedTuple):
 def plan_removal(
     scope: scopes.Scope, kept: dict[str, Any] | None, runtime_folder: Path, all_of_it: bool
 ) -> Removal:
-    """What taking it out changes outside of the installation's folder. Raises Obstacle."""
+    """What removing it changes outside of the installation's folder. Raises Obstacle."""
     removal = Removal([], {}, [], [])
-    identical = _cleaned_settings(scope, kept, runtime_folder, removal)
     if kept is None:
         return removal
+    identical = _cleaned_settings(scope, kept["settings"], runtime_folder, removal)
     if kept["claude_md"]:
-        _removed_section(scope, kept["claude_md"], removal)
-    for name in scopes.COMMANDS:
+        _removed_section(scope.claude_md, PROTOCOL, kept["claude_md"], removal)
+    for name, path in scope.placed.items():
         if name in kept["commands"]:
-            _removed_command(scope.commands / name, kept["commands"][name], runtime_folder, removal)
+            _removed_file(path, kept["commands"][name], name == scopes.PLUGIN, runtime_folder, removal)
     _cleaned_home(scope, kept["memory"], all_of_it, removal)
+    excluded = scopes.git_exclude(scope.base) if kept["exclude"] else None
+    if excluded:
+        _removed_section(excluded[0], exclusion([]), kept["exclude"], removal)
     if identical:
         removal.done_with.extend(kept["backups"])
     require_writable(removal.changes)
@@ -44,26 +48,22 @@ def plan_removal(
 
 
 def _cleaned_settings(
-    scope: scopes.Scope, kept: dict[str, Any] | None, runtime_folder: Path, removal: Removal
+    scope: scopes.Scope, record: dict[str, Any], runtime_folder: Path, removal: Removal
 ) -> bool:
     """Add the change of the settings file; True when the very bytes of before come back (or never went away)."""
     data = disk.read_through(scope.settings)
-    record = (
-        kept["settings"]
-        if kept
-        else {"registrations": None, "made": None, "before": "", "after": "", "backup": None}
-    )
     if data is None:
         return record["before"] is None
     try:
         bom, text = jsontext.decode_text(data)
         document = settings.settings_of(text)
         cleaned = settings.without_ours(document, record["registrations"], record["made"])
+        cleaned = settings.without_rules(cleaned, record.get("deny", []), record["made"] or [])
         candidate: bytes | None = bom + jsontext.rewrite(text, cleaned).encode("utf-8", "surrogatepass")
     except jsontext.Unreadable as error:
         raise Obstacle(
             f"{scope.settings} was not touched: {error}. Nothing was changed, since the registrations in it may still point at "
-            f"our files. Mend it there and run uninstall again."
+            f"our files. Fix it there and run uninstall again."
         ) from None
     if cleaned == document:  # nothing of ours is in it: taken out by hand, or by a removal that was killed
         return disk.checksum(data) == record["before"]
@@ -76,43 +76,45 @@ def _cleaned_settings(
     identical = disk.checksum(candidate) == record["before"]
     if not identical:
         name = backup(scope.settings, data, removal.backups)
+        why = "was edited since" if record["before"] != "" else "has lost its receipt"
         removal.notes.append(
-            f"{scope.settings} was edited since: only our entries went; it is kept as backups/{name}"
+            f"{scope.settings} {why}: only our entries were removed; it is kept as backups/{name}"
         )
     removal.changes.append(Change(scope.settings, data, candidate))
     return identical
 
 
-def _removed_section(scope: scopes.Scope, record: dict[str, Any], removal: Removal) -> None:
-    data = disk.read_through(scope.claude_md)
-    if data is None:
-        return
-    after: bytes | None = claude_md.without(data.decode("utf-8", "surrogateescape"), record["added"]).encode(
-        "utf-8", "surrogateescape"
-    )
-    if after == data:
-        return
-    removal.changes.append(
-        Change(scope.claude_md, data, after or (None if record["before"] is None else after))
-    )
-
-
-def _removed_command(path: Path, record: dict[str, Any], runtime_folder: Path, removal: Removal) -> None:
+def _removed_section(path: Path, section: Section, record: dict[str, Any], removal: Removal) -> None:
     data = disk.read_through(path)
     if data is None:
         return
-    if disk.checksum(data) != record["sum"]:
+    text = data.decode("utf-8", "surrogateescape")
+    after: bytes | None = section.removed(text, record["added"]).encode("utf-8", "surrogateescape")
+    if after != data:
+        after = after or (None if record["before"] is None else after)
+        removal.changes.append(Change(path, data, after))
+
+
+def _removed_file(
+    path: Path, record: dict[str, Any], is_launcher: bool, runtime_folder: Path, removal: Removal
+) -> None:
+    data = disk.read_through(path)
+    if data is None:
+        return
+    if disk.text_checksum(data) != record["sum"]:
+        if is_launcher:
+            removal.notes.append(f"{path} is not the one that install put there: it stays")
+            return
         name = backup(path, data, removal.backups)
         removal.notes.append(f"{path} was edited since: it is kept as backups/{name}")
-    saved = saved_bytes(runtime_folder, record["backup"])
-    removal.changes.append(Change(path, data, saved))
+    removal.changes.append(Change(path, data, saved_bytes(runtime_folder, record["backup"])))
 
 
 def _cleaned_home(scope: scopes.Scope, kept: dict[str, Any], all_of_it: bool, removal: Removal) -> None:
     """The project's configuration goes if nobody edited it; its .gitignore when it has nothing left to ignore."""
     if scope.memory is None or not kept:
         return
-    for name in HOME_FILES:
+    for name in HOME_ORDER:
         data = disk.read_through(scope.memory / name)
         if data is None or name not in kept:
             continue
@@ -122,7 +124,7 @@ def _cleaned_home(scope: scopes.Scope, kept: dict[str, Any], all_of_it: bool, re
         others = [entry for entry in listing(scope.memory) if entry not in going]
         if name == ".gitignore" and others and not all_of_it:
             continue
-        if disk.checksum(data) != kept[name] and not all_of_it:
+        if kept[name] not in (disk.checksum(data), disk.text_checksum(data)) and not all_of_it:
             removal.notes.append(f"{scope.memory / name} was edited since: it stays (--purge removes it)")
             continue
         removal.changes.append(Change(scope.memory / name, data, None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +17,8 @@ COMMANDS = ("circuit-status.md", "reset-circuit.md")
 
 
 class Scope(NamedTuple):
-    """base: what the receipt's relative paths start from; claude: the `.claude` folder; root: the installation;
-    shell: `root` as the registered lines name it; memory: the project's home, None for a person's installation."""
+    """base: what the receipt's relative paths start from; claude: the `.claude` folder; root: the installation; shell: `root` as
+    the registered lines name it; memory: the project's home, None for --scope user; launcher: the command `circuit-breaker`."""
 
     name: str
     base: Path
@@ -27,20 +28,34 @@ class Scope(NamedTuple):
     shell: str
     claude_md: Path
     memory: Path | None
+    launcher: Path | None
 
     @property
     def commands(self) -> Path:
         return self.claude / "commands"
 
     @property
+    def placed(self) -> dict[str, Path]:
+        """The files of ours outside the installation's folder, by the name that a receipt gives them."""
+        found = {name: self.commands / name for name in COMMANDS}
+        return {**found, PLUGIN: self.launcher} if self.launcher else found
+
+    @property
     def outside(self) -> list[Path]:
         """Every file that an installation may write outside of its own folder."""
         memory = [self.memory / name for name in (home.CONFIG, ".gitignore")] if self.memory else []
-        return [self.settings, self.claude_md, *(self.commands / name for name in COMMANDS), *memory]
+        excluded = git_exclude(self.base) if self.name == "local" else None
+        return [
+            self.settings,
+            self.claude_md,
+            *self.placed.values(),
+            *memory,
+            *([excluded[0]] if excluded else []),
+        ]
 
 
 class Source(NamedTuple):
-    """One settings file of the client's chain, as read: `problem` says why there is no `document`."""
+    """One settings file of those that Claude Code reads: `problem` says why there is no `document`."""
 
     label: str
     path: Path
@@ -59,7 +74,11 @@ def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:
             raise files.Refused(
                 0, "a path that no settings file can hold; set XDG_DATA_HOME to another", str(root)
             ) from None
-        return Scope(name, root, claude, claude / "settings.json", root, shell, claude / "CLAUDE.md", None)
+        user = env.get("HOME", "") if os.name == "posix" else ""
+        launcher = Path(user, ".local", "bin", PLUGIN) if os.path.isabs(user) else None
+        return Scope(
+            name, root, claude, claude / "settings.json", root, shell, claude / "CLAUDE.md", None, launcher
+        )
     project = Path(home.places(env, cwd).project)
     claude = project / ".claude"
     if os.path.realpath(claude) == os.path.realpath(claude_folder(env)):
@@ -70,11 +89,45 @@ def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:
     return Scope(
         name, project, claude, claude / ("settings.local.json" if local else "settings.json"), claude / PLUGIN,
         "$CLAUDE_PROJECT_DIR/.claude/" + PLUGIN, project / ("CLAUDE.local.md" if local else "CLAUDE.md"), claude / "memory",
+        None,
     )  # fmt: skip
 
 
+def git_exclude(project: Path) -> tuple[Path, str] | None:
+    """The exclude file of the repository around `project`, and the project's path in it; None without a repository."""
+    for top in (project, *project.parents):
+        git = top / ".git"
+        try:
+            if git.is_file():  # a worktree or a submodule: it names the folder
+                git = top / git.read_text(encoding="utf-8").partition("gitdir:")[2].strip()
+                if (git / "commondir").is_file():
+                    git = git / (git / "commondir").read_text(encoding="utf-8").strip()
+            elif not git.is_dir():
+                continue
+        except (OSError, ValueError):
+            return None
+        inner = project.relative_to(top).as_posix()
+        return Path(os.path.normpath(git / "info" / "exclude")), "" if inner == "." else inner + "/"
+    return None
+
+
+def deny_rules(scope: Scope) -> list[str]:
+    """The permission rules of --deny-rules: with them Claude Code itself keeps Claude from editing our state and our files."""
+    own = "/.claude/" + PLUGIN if scope.memory else "/" + str(scope.root)
+    return [f"Edit({own}/**)", f"Edit(~/.local/state/{home.NAME}/**)", f"Edit(~/.config/{home.NAME}/**)"]
+
+
+def local_paths(scope: Scope, inner: str, with_claude_md: bool) -> list[str]:
+    """What a local installation in a repository's folder `inner` puts there, as patterns of an exclude file."""
+    paths = [scope.settings, scope.root, *scope.placed.values()]
+    paths += [scope.claude_md] if with_claude_md else []
+    return [
+        re.sub(r"([*?\[\]\\])", r"\\\1", inner + path.relative_to(scope.base).as_posix()) for path in paths
+    ]
+
+
 def claude_folder(env: Mapping[str, str]) -> Path:
-    """The client's own folder of this person: CLAUDE_CONFIG_DIR, else HOME/.claude."""
+    """Your folder of Claude Code: CLAUDE_CONFIG_DIR, else HOME/.claude."""
     own, user = env.get("CLAUDE_CONFIG_DIR", ""), env.get("HOME", "") or env.get("USERPROFILE", "")
     path = own or (user and os.path.join(user, ".claude"))
     if not os.path.isabs(path):
@@ -98,7 +151,7 @@ def managed(platform: str = sys.platform) -> list[Path]:
 
 
 def chain(env: Mapping[str, str], project: Path) -> list[Source]:
-    """Every settings file that a session in `project` reads and that is there."""
+    """Every settings file that a session in `project` reads, of those that are there."""
     user = claude_folder(env)
     paths = [("user", user / "settings.json")]
     if os.path.realpath(project / ".claude") != os.path.realpath(user):
@@ -118,12 +171,14 @@ def chain(env: Mapping[str, str], project: Path) -> list[Source]:
             settings.check_shape(text, document)
             found.append(Source(label, path, document, ""))
         except (OSError, jsontext.Unreadable) as error:
-            found.append(Source(label, path, {}, str(error)))
+            found.append(
+                Source(label, path, {}, disk.words_of(error) if isinstance(error, OSError) else str(error))
+            )
     return found
 
 
 def enabled(sources: list[Source]) -> list[tuple[Path, str]]:
-    """The settings files that enable the plugin through the client, each with the name it goes by there."""
+    """The settings files that enable the plugin through Claude Code, each with the name it goes by there."""
     found = []
     for source in sources:
         plugins = source.document.get("enabledPlugins")

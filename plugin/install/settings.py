@@ -11,7 +11,7 @@ from install import jsontext
 PLACEHOLDER = "${CLAUDE_PLUGIN_ROOT}"
 # How our lines are told when no receipt lists them. No mark beside the line would do: the client drops keys that it does not know
 # when it rewrites a settings file.
-_OURS = re.compile(r"circuit-breaker/hooks\"; .*\$H/run\" \w+")
+_OURS = re.compile(r'circuit-breaker/hooks(?:"; .*\$H)?/run" \w+')
 _OLDER = re.compile(
     r"\.claude[/\\]+hooks[/\\]+(?:[^\"'\s]*[/\\])?(?:circuit_breaker_\w+|memory_janitor)\.py\b"
 )
@@ -83,6 +83,43 @@ def without_ours(
         )
 
     return _without(document, mine, made)
+
+
+def with_rules(document: dict[str, Any], rules: list[str]) -> Merged:
+    """`document` with each of `rules` in its permissions.deny. Raises ValueError where that is no list in an object."""
+    if not rules:
+        return Merged(document, [])
+    result: dict[str, Any] = copy.deepcopy(document)
+    made = [] if "permissions" in result else [["permissions"]]
+    permissions = result.setdefault("permissions", {})
+    if not isinstance(permissions, dict):
+        raise ValueError('"permissions" is not an object')
+    made += [] if "deny" in permissions else [["permissions", "deny"]]
+    deny = permissions.setdefault("deny", [])
+    if not isinstance(deny, list):
+        raise ValueError('"deny" of the permissions is not a list')
+    deny += [rule for rule in rules if rule not in deny]
+    return Merged(result, made)
+
+
+def without_rules(document: dict[str, Any], rules: list[str], made: list[list[str]]) -> dict[str, Any]:
+    """`document` without `rules` in its permissions.deny, and without the containers of `made` that are empty now."""
+    permissions = document.get("permissions")
+    deny = permissions.get("deny") if isinstance(permissions, dict) else None
+    if (
+        not isinstance(permissions, dict)
+        or not isinstance(deny, list)
+        or not any(rule in deny for rule in rules)
+    ):
+        return document
+    left = [rule for rule in deny if rule not in rules]
+    inner = {**permissions, "deny": left}
+    if not left and ["permissions", "deny"] in made:
+        del inner["deny"]
+    result = {**document, "permissions": inner}
+    if not inner and ["permissions"] in made:
+        del result["permissions"]
+    return result
 
 
 def is_ours(entry: Any) -> bool:

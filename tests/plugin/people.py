@@ -11,6 +11,7 @@ from pathlib import Path
 
 import installer
 from install import apply, scopes
+from install.plan import Options
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,7 +40,7 @@ class Person:
     def install(self, scope: str = "user", **options: bool) -> None:
         """What `install` does before doctor looks at it; raises changes.Obstacle."""
         chosen = scopes.scope(scope, os.environ, os.getcwd())
-        apply.put_in(chosen, options.get("migrate", False), options.get("claude_md", False), quiet=True)
+        apply.put_in(chosen, Options(**options), quiet=True)
 
     def uninstall(self, scope: str = "user", purge: bool = False, dry_run: bool = False) -> int:
         return installer.uninstall(argparse.Namespace(scope=scope, dry_run=dry_run, purge=purge, json=False))

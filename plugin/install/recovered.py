@@ -1,0 +1,106 @@
+"""The receipt that an installation goes by: its own, or where that is lost, one told by our names, checksums and lines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from circuit_breaker.breaker.config import DEFAULTS
+from circuit_breaker.runtime import home
+from install import bundle, disk, jsontext, receipt, scopes, settings
+from install.section import PROTOCOL, exclusion
+
+LAUNCHER = """#!/usr/bin/env python3
+# The command line of the Claude Code plugin circuit-breaker, put here by its `install`.
+import os, runpy, sys
+
+plugin = {plugin!r}
+if not os.path.isdir(plugin):
+    sys.exit("circuit-breaker: " + plugin + " is gone. Install the plugin again, or remove " + sys.argv[0])
+runpy.run_path(plugin, run_name="__main__")
+"""
+
+
+def receipt_of(scope: scopes.Scope, source: Path) -> dict[str, Any] | None:
+    """The receipt of the installation of `scope`; None when nothing of one is there. Raises OSError."""
+    kept = receipt.load_receipt(scope.root)
+    if kept is not None:
+        return kept
+    if not (scope.root / "plugin" / "__main__.py").is_file() and not _registers(scope):
+        return None
+    names = [
+        *bundle.names_below(scope.root),
+        *bundle.packages_below(scope.root),
+        ".gitignore",
+        ".gitattributes",
+    ]
+    return {
+        "schema": receipt.SCHEMA,
+        "version": version_in(scope.root),
+        "scope": scope.name,
+        "files": {name: disk.text_checksum(disk.read_through(scope.root / name)) for name in names},
+        "folders": [],
+        "settings": {
+            "registrations": None,
+            "made": None,
+            "before": "",
+            "was": "",
+            "after": "",
+            "backup": None,
+        },
+        "commands": _placed(scope, source),
+        "memory": {name: disk.checksum(data) for name, data in home_files(scope).items()},
+        "claude_md": _section(scope.claude_md, PROTOCOL.begin),
+        "exclude": _section(excluded[0], exclusion([]).begin)
+        if (excluded := scopes.git_exclude(scope.base))
+        else None,
+        "backups": [],
+    }
+
+
+def home_files(scope: scopes.Scope) -> dict[str, bytes]:
+    """What install puts into the project's home where it is missing: the configuration, and git kept away from all the rest."""
+    ignored = "*\n" if scope.name == "local" else f"*\n!.gitignore\n!{home.CONFIG}\n"
+    return {
+        ".gitignore": ignored.encode("ascii"),
+        home.CONFIG: (json.dumps(DEFAULTS, indent=2) + "\n").encode("ascii"),
+    }
+
+
+def our_text(scope: scopes.Scope, name: str, folder: Path) -> bytes | None:
+    """What the file `name` of `Scope.placed` holds when it is ours, of the version in `folder`; None when that has no such file."""
+    if name == scopes.PLUGIN:
+        return LAUNCHER.format(plugin=str(scope.root / "plugin")).encode("utf-8", "surrogateescape")
+    data = disk.read_through(folder / "commands" / name)
+    return None if data is None else disk.with_unix_ends(data)
+
+
+def version_in(folder: Path) -> str:
+    """The version of the plugin in `folder`; "" when it does not say."""
+    try:
+        return str(json.loads((folder / "plugin.json").read_text(encoding="utf-8"))["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _registers(scope: scopes.Scope) -> bool:
+    try:
+        document = settings.settings_of(jsontext.decode_text(disk.read_through(scope.settings) or b"")[1])
+    except (OSError, jsontext.Unreadable):
+        return False
+    return settings.without_ours(document, None, []) != document
+
+
+def _placed(scope: scopes.Scope, source: Path) -> dict[str, Any]:
+    found = {}
+    for name, path in scope.placed.items():
+        here = disk.text_checksum(disk.read_through(path))
+        if here and here in [disk.checksum(our_text(scope, name, folder)) for folder in (scope.root, source)]:
+            found[name] = {"sum": here, "backup": None}
+    return found
+
+
+def _section(path: Path, begin: str) -> dict[str, Any] | None:
+    there = begin.encode() in (disk.read_through(path) or b"")
+    return {"before": "", "added": ""} if there else None

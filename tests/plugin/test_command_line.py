@@ -1,0 +1,100 @@
+"""The command line as a whole: what it says to a wrong Python, a wrong verb, a reader who leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from plugin.people import plugin
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def unfit_pythons() -> list[str]:
+    """Interpreters on this machine that the plugin does not run on: older ones from 3.6, PyPy."""
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = [str(path) for minor in "678" for path in versions.glob(f"3.{minor}.*/bin/python3")]
+    return found + [path for path in [shutil.which("pypy3")] if path]
+
+
+@pytest.mark.parametrize("verb", ["install", "status", "doctor"])
+def test_a_python_that_cannot_run_it_says_so_in_one_line(person, verb):
+    pythons = unfit_pythons()
+    if not pythons:
+        pytest.skip("no Python below 3.9 and no PyPy on this machine")
+    for python in pythons:
+        done = subprocess.run(
+            [python, str(ROOT / "plugin"), verb], capture_output=True, text=True, env=person.env, check=False
+        )
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert done.stderr.startswith("circuit-breaker needs CPython 3.9 or later; ")
+        assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("statsu", "status"), ("instal", "install"), ("unistall", "uninstall")]
+)
+def test_a_misspelt_verb_gets_the_nearest_one(person, given, meant):
+    done = plugin(person, given)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"there is no verb {given!r}. Did you mean `{meant}`?" in done.stderr
+
+
+def test_a_verb_that_resembles_none_gets_the_way_to_the_list(person):
+    done = plugin(person, "xyzzy")
+    assert done.returncode == 2
+    assert "help` lists them" in done.stderr
+
+
+def test_help_and_version(person):
+    version = json.loads((ROOT / "plugin.json").read_text())["version"]
+    assert plugin(person, "--version").stdout == f"circuit-breaker {version}\n"
+    listed = plugin(person, "help").stdout
+    assert plugin(person, "--help").stdout == listed
+    for verb in ("status", "doctor", "install", "completion"):
+        assert re.search(rf"^ +{verb}\b", listed, re.MULTILINE)
+    assert "--dry-run" in plugin(person, "help", "install").stdout
+    assert plugin(person, "help", "xyzzy").returncode == 2
+
+
+@pytest.mark.parametrize("verb", [["--help"], ["help", "status"], ["completion", "bash"], ["doctor"]])
+def test_a_reader_who_leaves_sees_no_traceback(person, verb):
+    line = f'{sys.executable} -I -S "{ROOT}/plugin" {" ".join(verb)} | true'
+    done = subprocess.run(
+        ["sh", "-c", line], capture_output=True, text=True, env=person.env, cwd=person.project, check=False
+    )
+    assert done.stderr == ""
+
+
+def completed(shell: str, person, *words: str) -> list[str]:
+    """What a shell offers after `circuit-breaker WORDS`, the last of which is being typed."""
+    script = plugin(person, "completion", shell).stdout
+    if shell == "bash":
+        quoted = " ".join(f"'{word}'" for word in ("circuit-breaker", *words))
+        asked = f"COMP_WORDS=({quoted}); COMP_CWORD={len(words)}; _circuit_breaker; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    elif shell == "fish":
+        asked = f"complete -C 'circuit-breaker {' '.join(words)}'"
+    else:
+        asked = (
+            '_describe() { print -l -- ${${(P)${@[-1]}}%%:*} | grep -- "^$typed" }; _files() { }\n'
+            f"words=(circuit-breaker {' '.join(words)} ''); typed='{words[-1]}'; CURRENT={len(words) + 1}; _circuit_breaker"
+        )
+    done = subprocess.run([shell, "-c", f"{script}\n{asked}"], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return sorted(line.split("\t")[0] for line in done.stdout.split("\n") if line)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_offers_verbs_options_and_choices(person, shell):
+    if not shutil.which(shell):
+        pytest.skip(f"no {shell} on this machine")
+    assert completed(shell, person, "sta") == ["status"]
+    assert "--purge" in completed(shell, person, "uninstall", "--")
+    assert completed(shell, person, "mode", "ob") == ["observe"]
