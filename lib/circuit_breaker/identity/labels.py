@@ -82,15 +82,16 @@ def _command_label(command: str) -> str:
     """The program and up to two plain words after it; nothing that could be a secret."""
     look = bare_look(command)
     if look:
-        return _words_label(look)
+        return words_label(look)
     for segment in shell_commands.segments(shell_line.normalise(command[:2000], "")[0]):
         words = shell_commands.program(segment.words)
         if words:
-            return _words_label(words)
+            return words_label(words)
     return ""
 
 
-def _words_label(words: list[str]) -> str:
+def words_label(words: list[str]) -> str:
+    """The program and up to two plain words after it."""
     program = words[0]
     if not _is_name(program) or program.startswith("-"):
         return ""

@@ -27,11 +27,12 @@ WITH_SUBCOMMANDS = (
     " git gh npm pnpm yarn bun pip pip3 uv cargo go docker podman docker-compose kubectl helm systemctl brew apt apt-cache"
     " bundle terraform tmux "
 )
-# Other programs that only look unless they are told to write, or that run another command: reading_rules.py and `_program_reads`.
+# Other programs that only look unless they are told to write, or that run another command: reading_rules.py and `program_reads`.
 _RULED = (
     " bash sh zsh dash watch curl wget find fd rg sed sort yq tree date history journalctl xxd awk gawk mawk uniq hostname"
     " dpkg rpm crontab tar unzip aws ip "
 )
+_VERBOSE = " pytest py.test unittest nose2 nosetests tox rspec phpunit behave trial ctest "  # their -v runs something
 VERSIONS = (["--version"], ["--help"], ["-V"], ["-v"], ["version"])
 SHELLS = frozenset(("bash", "sh", "zsh", "dash"))
 DEPTH = 3  # commands inside commands that are followed
@@ -49,10 +50,11 @@ def reads(segment: Segment, depth: int = 0) -> bool:
     if segment.writes or not all(is_reading(inner, depth + 1) for inner in segment.inner):
         return False
     words = program(segment.words)
-    return not words or _program_reads(words[0], words[1:], depth)
+    return not words or program_reads(words[0], words[1:], depth)
 
 
-def _program_reads(name: str, rest: list[str], depth: int) -> bool:
+def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
+    """Does program `name` with the words `rest` only look at things?"""
     if depth > DEPTH:
         return False
     listed = is_listed(name)
@@ -61,22 +63,26 @@ def _program_reads(name: str, rest: list[str], depth: int) -> bool:
         if cmdlet is not None:
             return cmdlet
     if not has_subcommands(name) and (" " in name or f" {name} " not in _RULED):
-        return listed or rest in VERSIONS
+        return listed or _asks_version(name, rest)
     if name in SHELLS:
         told = told_command(rest)
         return bool(told) and is_reading(told, depth + 1)
     if name == "watch":
         return is_reading(" ".join(reading_table.without_options(rest)), depth + 1)
-    if not reading_table.only_looks(name, rest, listed or rest in VERSIONS):
+    if not reading_table.only_looks(name, rest, listed or _asks_version(name, rest)):
         return False
     return name != "find" or all(
-        bool(inner) and _program_reads(inner[0], inner[1:], depth + 1)
+        bool(inner) and program_reads(inner[0], inner[1:], depth + 1)
         for inner in (
             program(_until_its_end(rest[i + 1 :]))
             for i, word in enumerate(rest)
             if word in ("-exec", "-execdir")
         )
     )
+
+
+def _asks_version(name: str, rest: list[str]) -> bool:
+    return rest in VERSIONS and not (rest == ["-v"] and f" {name} " in _VERBOSE)
 
 
 def is_listed(name: str) -> bool:

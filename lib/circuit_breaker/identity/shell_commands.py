@@ -12,13 +12,29 @@ if TYPE_CHECKING:
 # Programs that run the command after them, with those of their options that take a word of their own.
 WRAPPERS = {
     "sudo": "-u -g -h -p -C -D -R -T -U",
+    "ionice": "-c -n -p",
+    "gtimeout": "-k -s --kill-after --signal",
     "env": "-u -C -S",
     "time": "-f -o",
     "nice": "-n",
     "xargs": "-I -n -P -L -d -a -E -s",
     "timeout": "-k -s --kill-after --signal",
     "stdbuf": "-i -o -e",
-    **dict.fromkeys(("nohup", "command", "exec", "builtin", "unbuffer", "caffeinate", "doas", "setsid"), ""),
+    **dict.fromkeys(
+        (
+            "nohup",
+            "command",
+            "exec",
+            "builtin",
+            "unbuffer",
+            "caffeinate",
+            "doas",
+            "setsid",
+            "chronic",
+            "cross-env",
+        ),
+        "",
+    ),
 }
 KEYWORDS = frozenset("if then else elif fi while until do done ! { } ( ) esac".split())
 LONGEST = 20_000  # characters of a command that are looked at
@@ -173,6 +189,12 @@ def _past_bodies(command: str, i: int, bodies: list[str], segment: Segment) -> i
 
 def program(words: list[str]) -> list[str]:
     """The words of what a segment really runs: without assignments, keywords and wrappers; the program by its base name."""
+    i = program_at(words)
+    return [words[i].rpartition("/")[2], *words[i + 1 :]] if i < len(words) else []
+
+
+def program_at(words: list[str]) -> int:
+    """The index of the program's own word; past the end when there is none."""
     i = 0
     while i < len(words):
         word = words[i]
@@ -181,18 +203,18 @@ def program(words: list[str]) -> list[str]:
             i += 1
         elif word[:1] == "$" and words[i + 1 : i + 2] == ["="]:
             i += 2  # PowerShell's assignment
-        elif name in WRAPPERS and words[i + 1 : i + 2] not in (["-v"], ["-V"]):
+        elif name in WRAPPERS and not (name == "command" and words[i + 1 : i + 2] in (["-v"], ["-V"])):
             i = _past_options(name, words, i + 1)
         else:
-            return [name, *words[i + 1 :]]
-    return []
+            return i
+    return i
 
 
 def _past_options(wrapper: str, words: list[str], i: int) -> int:
     valued = WRAPPERS[wrapper].split()
     while i < len(words) and words[i][:1] == "-":
         i += 2 if words[i] in valued else 1
-    return i + 1 if wrapper == "timeout" else i
+    return i + 1 if wrapper.endswith("timeout") else i
 
 
 def first_words(command: str, cwd: str = "", count: int = 2) -> str:

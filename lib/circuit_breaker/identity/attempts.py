@@ -1,0 +1,428 @@
+"""What a shell line tries to do, whatever its words: the family of calls it belongs to.
+
+`pytest t.py`, `pytest -x ./t.py 2>&1 | tail -7; echo $?` and `time python -m pytest "t.py"` are one attempt. Reading parts,
+wrappers, decoration, redirections, options, quotes and selectors are left out; what remains are programs and their operands.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.identity import attempts_table as table
+from circuit_breaker.identity import calls, powershell, reading, shell_commands, shell_line
+from circuit_breaker.identity.keys import digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from circuit_breaker.identity.shell_commands import Segment
+
+
+PARTS_MAX = 64  # simple commands of a line that are looked at
+_EXIT_NAMES = ("$?", "${?}", "$LASTEXITCODE", "${PIPESTATUS[0]}", "$pipestatus[1]")
+_HERE = ("$PWD", "${PWD}", "$(pwd)", "`pwd`")
+_ENDINGS = (".exe", ".cmd", ".bat")
+_BINS = ("bin", "Scripts", ".bin", "sbin", "shims")
+
+
+class Attempt:
+    """One line's attempt.
+
+    `key` is the family's, `words` name it; `hidden`: the exit code of the call may be another's; `edits`: it writes a file of its
+    own before it runs; `shows`: it prints files besides; `aim`: which tests are meant; `values`: the words that options and
+    variables are given; `exits`: what stands around an exit code that it prints.
+    """
+
+    __slots__ = ("key", "words", "hidden", "edits", "shows", "aim", "values", "exits", "command", "directory")
+
+    def __init__(self, command: str, directory: str) -> None:
+        self.command, self.directory = command, directory
+        self.key = self.aim = ""
+        self.words: list[str] = []
+        self.hidden = self.edits = self.shows = False
+        self.values: set[str] = set()
+        self.exits: list[tuple[str, str]] = []
+
+    def label(self, tool: str) -> str:
+        """`Bash pytest t.py (any form)`."""
+        from circuit_breaker.identity import labels
+
+        return f"{tool} {labels.words_label(self.words)}".strip() + " (any form)"
+
+
+class _Part:
+    """A simple command: its program by name, that program's directory where the name alone does not say which it is, its operands."""
+
+    __slots__ = (
+        "name",
+        "home",
+        "rest",
+        "operands",
+        "directory",
+        "segment",
+        "joint",
+        "piped",
+        "reads",
+        "shown",
+    )
+
+    def __init__(self, segment: Segment, directory: str, joint: str, piped: bool) -> None:
+        self.segment, self.directory, self.joint, self.piped = segment, directory, joint, piped
+        self.name = self.home = self.shown = ""
+        self.rest: list[str] = []
+        self.operands: list[str] = []
+        self.reads = False
+
+
+def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
+    """The attempt of a call; None for one that is no shell call or only looks, waits or dresses up."""
+    command = calls.shell_command(tool, tool_input)
+    if not command or calls.bare_look(command):
+        return None
+    given = tool_input.get("workdir") if isinstance(tool_input, dict) else None
+    folded, directory = shell_line.normalise(command, given if isinstance(given, str) and given else cwd)
+    found = Attempt(command, directory)
+    settings = [word for word in command.split(None, PARTS_MAX)[:PARTS_MAX] if shell_line.is_assignment(word)]
+    found.values.update(word.partition("=")[2].strip("\"';") for word in settings)
+    parts = _parts(folded, directory, found)
+    real = _real(parts)
+    if not real:
+        return None
+    found.hidden = _is_hidden(parts, real)
+    found.edits = any(_edits(part) for part in parts if part not in real)
+    targets = {target for part in real for target in part.segment.targets}
+    found.shows = any(_shows_files(part, targets) for part in parts)
+    found.exits = _printed_exits(parts, real)
+    rows = []
+    for part in real:
+        part.operands = _operands(part, found)
+        row = (
+            part.name,
+            part.home or ("" if part.operands else shell_line.spelled(part.directory)),
+            *part.operands,
+        )
+        if row not in rows:
+            rows.append(row)
+    found.key = digest(repr(rows))
+    first = real[0]
+    shown = [*first.shown.split(), *(operand.rpartition("/")[2] for operand in first.operands)]
+    found.words = shown or [first.name]
+    return found
+
+
+def _parts(text: str, directory: str, found: Attempt, depth: int = 0) -> list[_Part]:
+    """The line's simple commands in order, those inside `bash -c` and $( ) among them."""
+    parts: list[_Part] = []
+    piped = False
+    for segment in shell_commands.segments(text):
+        if len(parts) >= PARTS_MAX:
+            break
+        at = shell_commands.program_at(segment.words)
+        part = _Part(segment, directory, segment.joint, piped)
+        piped = segment.joint == "|"
+        for inner in segment.inner if depth < reading.DEPTH else ():
+            within = _parts(inner, directory, found, depth + 1)
+            for each in within[-1:]:
+                each.joint = each.joint or ")"
+            parts += within
+        told = _told(segment.words[at:]) if depth < reading.DEPTH else ""
+        if told:
+            within = _parts(shell_line.fold(told), directory, found, depth + 1)
+            if within:
+                within[0].piped, within[-1].joint = part.piped, within[-1].joint or part.joint
+            parts += within
+            continue
+        _name(part, segment.words[:at], segment.words[at:], parts)
+        if (
+            part.name in ("cd", "set-location", "sl", "pushd")
+            and part.rest
+            and part.rest[0][:1] not in ("-", "$")
+        ):
+            directory = shell_line.resolve(part.rest[0], directory)
+        parts.append(part)
+    return parts
+
+
+def _told(words: list[str]) -> str:
+    """The command that `bash -c "..."`, `eval "..."` or `script -qc "..."` runs."""
+    name = words[0].rpartition("/")[2] if words else ""
+    if name in reading.SHELLS or name in ("script", "su", "nix-shell"):
+        return reading.told_command([word if word != "--run" else "-c" for word in words[1:]])
+    if name in ("pwsh", "powershell", "cmd", "powershell.exe", "cmd.exe"):
+        at = next((i for i, word in enumerate(words) if word.lower() in ("-command", "-c", "/c")), len(words))
+        return powershell.as_shell(" ".join(words[at + 1 :]))
+    return " ".join(words[1:]) if name == "eval" else ""
+
+
+def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) -> None:
+    """Find the program and its words: without runners and interpreters, by its base name."""
+    words = _past_runners(words)
+    if words[:1] == ["find"] and ("-exec" in words or "-execdir" in words):
+        words = _found_and_run(words)
+    elif any(word.rpartition("/")[2] == "xargs" for word in front) and before and before[-1].joint == "|":
+        words = words + _handed_on(before[-1])
+    if not words:
+        part.reads = True
+        return
+    part.shown = part.name = _plain_name(words[0])
+    part.rest = words[1:]
+    if "/" in words[0] and words[0].split("/")[-2] not in _BINS:
+        part.home = shell_line.spelled(shell_line.resolve(words[0].rpartition("/")[0], part.directory))
+        if part.home == shell_line.spelled(part.directory):
+            part.home = ""
+    low = part.name.lower()
+    decorates = low in table.DECORATION
+    part.reads = decorates or reading.program_reads(part.name, part.rest)
+    if not part.reads and part.name in table.INTERPRETERS:
+        _script(part)
+    elif part.name in table.CLIENTS:
+        _asked(part)
+    if part.name in table.PACKAGE_RUNNERS:
+        part.rest = [
+            "test" if word in ("t", "tst") else word
+            for word in part.rest
+            if word not in ("run", "run-script")
+        ]
+
+
+def _plain_name(word: str) -> str:
+    name = word.replace("\\", "/").rpartition("/")[2]
+    for ending in _ENDINGS:
+        name = name.removesuffix(ending)
+    bare = name.rstrip("0123456789.")
+    name = bare if bare in ("python", "pypy", "pip", "node", "ruby", "perl", "php") else name
+    return table.ALIASES.get(name, name)
+
+
+def _past_runners(words: list[str]) -> list[str]:
+    """Without `npx`, `uv run`, `bundle exec`, `python -m` and their kind."""
+    for _ in range(4):
+        name = _plain_name(words[0]) if words else ""
+        if name == "python" and "-m" in words[1:-1]:
+            at = words.index("-m")
+            if all(word[:1] == "-" for word in words[1:at]):
+                words = words[at + 1 :]
+                continue
+        verbs = table.RUNNERS.get(name)
+        if verbs is None or len(words) < 2:
+            break
+        if words[1] in verbs:
+            rest = words[2:]
+        elif "" in verbs:
+            rest = words[1:]
+        else:
+            break
+        while rest and (rest[0][:1] == "-" or shell_line.is_assignment(rest[0])) and rest[0] != "-m":
+            rest = rest[2:] if rest[0] in table.RUNNER_VALUED else rest[1:]
+        if rest[:1] == ["-m"]:
+            rest = ["python", *rest]
+        if not rest:
+            break
+        words = rest
+        at = shell_commands.program_at(words)
+        words = words[at:] or words
+    return words
+
+
+def _found_and_run(words: list[str]) -> list[str]:
+    """`find . -name t.py -exec pytest {} +` is `pytest ./t.py`."""
+    at = words.index("-exec" if "-exec" in words else "-execdir")
+    inner = words[at + 1 :]
+    for end, word in enumerate(inner):
+        if word in (";", "+", "\\;"):
+            inner = inner[:end]
+            break
+    what = [words[i + 1] for i, word in enumerate(words[:-1]) if word in ("-name", "-path")]
+    return [word for word in inner if word != "{}"] + ([what[0].lstrip("*/")] if what else words[1:2])
+
+
+def _handed_on(part: _Part) -> list[str]:
+    """What `echo t.py | xargs pytest` hands on."""
+    if part.name in ("echo", "printf", "ls"):
+        return [word for word in part.rest if word[:1] != "-" and "%" not in word]
+    if part.name == "find":
+        return [part.rest[i + 1] for i, word in enumerate(part.rest[:-1]) if word == "-name"]
+    return []
+
+
+def _script(part: _Part) -> None:
+    """The script that an interpreter runs is the program; code on its line or on stdin is its operand."""
+    coded, valued = table.CODE.get(part.name, ("", ""))
+    rest = part.rest
+    i = 0
+    while i < len(rest):
+        word = rest[i]
+        if word in coded.split() and i + 1 < len(rest):
+            part.rest = [_code(rest[i + 1]), *rest[i + 2 :]]
+            return
+        if word in valued.split():
+            i += 2
+        elif word in ("run", "test") and part.name == "deno" or word[:1] == "-" and len(word) > 1:
+            i += 1
+        elif word == "-":
+            break
+        else:
+            path = shell_line.resolve(word, part.directory)
+            part.shown = (
+                f"{part.name} {_plain_name(word)}" if part.name not in reading.SHELLS else _plain_name(word)
+            )
+            folder, _, part.name = path.rpartition("/")
+            part.name = _plain_name(part.name)
+            part.home = "" if folder == part.directory.rstrip("/") else shell_line.spelled(folder)
+            part.rest = rest[i + 1 :]
+            return
+    if part.segment.given:
+        part.rest = [_code(part.segment.given)]
+
+
+def _asked(part: _Part) -> None:
+    """What a client runs is its operand."""
+    options = table.CLIENTS[part.name].split()
+    told = [part.rest[i + 1] for i, word in enumerate(part.rest[:-1]) if word in options]
+    told += [part.segment.given] if part.segment.given else []
+    part.rest = [_code(text) for text in told] or part.rest
+
+
+def _code(text: str) -> str:
+    """A program's text as an operand; the line break tells it from a path."""
+    return "\n" + " ".join(text.split())
+
+
+def _real(parts: list[_Part]) -> list[_Part]:
+    """The parts that are the attempt: what neither reads nor decorates; preparation and edits only where nothing else is."""
+    acting: list[_Part] = []
+    filters = False  # what the output of another part is piped into only shows it
+    for part in parts:
+        filters = part.piped and (filters or bool(acting and acting[-1].joint == "|"))
+        if part.name and not part.reads and not filters:
+            acting.append(part)
+    steps = [part for part in acting if not _edits(part) and part.name.lower() not in table.HOUSEKEEPING]
+    return steps or [part for part in acting if not _edits(part)] or acting
+
+
+def _edits(part: _Part) -> bool:
+    """Does the part write a file of its own: `sed -i`, `cat > f <<EOF`, `patch`, `cp`?"""
+    low = part.name.lower()
+    if low in table.EDITORS or (low == "git" and part.rest[:1] == ["apply"]):
+        return True
+    if low in ("sed", "perl", "gsed") and any(
+        word[:2] == "-i" or word in ("--in-place", "-pi") for word in part.rest
+    ):
+        return True
+    return bool(part.segment.targets) and part.reads
+
+
+def _is_hidden(parts: list[_Part], real: list[_Part]) -> bool:
+    """May the exit code of the line be that of another part?"""
+    begin = parts.index(real[0])
+    last = len(parts) - 1
+    return any(
+        part.joint not in ("", "&&") and (at < last or part.joint == "&")
+        for at, part in enumerate(parts)
+        if at >= begin
+    )
+
+
+def _shows_files(part: _Part, targets: set[str]) -> bool:
+    """Does the part print files that the attempt did not write itself?"""
+    low = part.name.lower()
+    if part.piped or (
+        low not in table.SHOWS and (low != "git" or part.rest[:1] == ["status"] or not part.reads)
+    ):
+        return False
+    return not part.segment.targets and not any(word in targets for word in part.rest)
+
+
+def _printed_exits(parts: list[_Part], real: list[_Part]) -> list[tuple[str, str]]:
+    """What stands before and after an exit code of the attempt where the line prints one: `echo "exit: $?"`."""
+    found: list[tuple[str, str]] = []
+    names: list[str] = []
+    for before, part in zip(parts, parts[1:]):
+        if before in real and not before.piped and before.joint in (";", "\n", "||", "&&"):
+            names = [*_EXIT_NAMES, *_kept_in(part)]
+        elif part.piped or any("PIPESTATUS" in word for word in part.rest):
+            names = ["${PIPESTATUS[0]}"]
+        elif part.name not in ("echo", "printf", "write-host") and names and before in real:
+            names = []
+        if part.name.lower() not in ("echo", "printf", "write-host", "write-output"):
+            continue
+        words = [word for word in part.rest if word not in ("-n", "-e", "-ne")]
+        text = " ".join(words)
+        if part.name == "printf" and words:
+            text = words[0].replace("\\n", "")
+            for mark in ("%d", "%s", "%i"):
+                text = text.replace(mark, words[1] if len(words) > 1 else "", 1)
+        for name in names:
+            if name in text:
+                left, _, right = text.partition(name)
+                found.append((left.rpartition("\\n")[2].strip(), right.partition("\\n")[0].strip()))
+                break
+    return found
+
+
+def _kept_in(part: _Part) -> Iterator[str]:
+    """The names of variables that keep an exit code: `rc=$?`."""
+    for word in part.segment.words:
+        name, sign, value = word.partition("=")
+        if sign and value in _EXIT_NAMES:
+            yield f"${name}"
+            yield f"${{{name}}}"
+
+
+def _operands(part: _Part, found: Attempt) -> list[str]:
+    """What the program is given, as normal paths; options and their values go to `found.values`, selectors to `found.aim`."""
+    operands: list[str] = []
+    flags = table.FLAGS_ONLY.get(part.name, "").split()
+    kept = table.KEPT_IN.get(part.name, "").split()
+    rest, i = part.rest, 0
+    while i < len(rest):
+        word, following = rest[i], rest[i + 1 : i + 2]
+        i += 1
+        if word == "--" or not word:
+            continue
+        if word[:1] != "-" or word == "-" or word[:1] == "\n":
+            operand = _operand(word, part, found)
+            if operand and operand not in operands:
+                operands.append(operand)
+            continue
+        name, sign, value = word.partition("=")
+        takes = bool(following) and following[0][:1] != "-" and name not in flags
+        if not sign and takes and _takes_word(name, following[0]):
+            value, sign = following[0], "="
+            i += 1
+        if not sign:
+            continue
+        if name in table.AIMED or (name == "--filter" and part.name == "dotnet"):
+            found.aim += f" {value}"
+            continue
+        found.values.add(value)
+        if name in table.KEPT or name in kept:
+            operands.append(f"{name} {_operand(value, part, found)}")
+    return operands
+
+
+def _takes_word(option: str, word: str) -> bool:
+    """Is `word` the value of the option before it, as far as can be told?"""
+    if option in table.AIMED or option in table.KEPT or option in table.VALUED:
+        return True
+    if word[:1].isdigit() and word.rstrip("smhd%").replace(".", "").isdigit():
+        return True
+    named = option[:2] == "--" or (len(option) > 4 and option[1].isalpha()) or option[1:2].isupper()
+    return named and "/" not in word and "." not in word and word not in table.TASKS
+
+
+def _operand(word: str, part: _Part, found: Attempt) -> str:
+    """One operand: a normal path, without a selector; "" for a variable's setting."""
+    for here in _HERE:
+        word = part.directory + word[len(here) :] if word.startswith(here) else word
+    if word[:1] == "\n" or " " in word or "://" in word or word[:1] == "$":
+        return word
+    if shell_line.is_assignment(word):
+        found.values.add(word.partition("=")[2])
+        return ""
+    path, sign, selector = word.partition("::")
+    if not sign:
+        head, colon, number = word.rpartition(":")
+        if colon and number.isdigit() and len(head) > 1:
+            path, selector = head, number
+    found.aim += f" {selector}" if selector else ""
+    return shell_line.spelled(shell_line.resolve(path, part.directory))

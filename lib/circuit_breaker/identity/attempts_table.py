@@ -1,0 +1,144 @@
+"""What in a shell line is not the attempt itself: wrappers, runners, decoration, options with values. Tables."""
+
+from __future__ import annotations
+
+# Segments that only dress a line up.
+DECORATION = frozenset(
+    "echo printf true false : cd pushd popd export set unset date sleep source . declare local readonly typeset alias shopt"
+    " ulimit umask trap wait clear tput stty read exit return pwd test [ [[ type which command hash let history"
+    " for case select function esac".split()
+)
+# Preparation, when something else of the line is the point.
+HOUSEKEEPING = frozenset(
+    "mkdir rm rmdir touch kill pkill killall chmod chown ln nvm fnm volta pyenv corepack truncate tee del rd"
+    " tee-object new-item remove-item stop-process".split()
+)
+# Segments that edit files; a line that holds one made a change before it ran anything.
+EDITORS = frozenset(
+    "patch apply_patch cp mv dd ed set-content add-content out-file copy-item move-item".split()
+)
+# Programs that print what stands in files: their output says nothing of a run.
+SHOWS = frozenset(
+    "cat head tail less more grep egrep fgrep rg ag sed awk gawk jq yq nl bat diff cmp zcat zgrep tac strings xxd"
+    " journalctl get-content gc select-string sls type".split()
+)
+# Programs that run the command after a word of theirs; "" for at once. Options before it are passed over.
+RUNNERS = {
+    "npx": ("",),
+    "bunx": ("",),
+    "pnpx": ("",),
+    "uvx": ("",),
+    "rtk": ("",),
+    "pipx": ("run",),
+    "uv": ("run",),
+    "poetry": ("run",),
+    "pipenv": ("run",),
+    "hatch": ("run",),
+    "pdm": ("run",),
+    "rye": ("run",),
+    "pixi": ("run",),
+    "conda": ("run",),
+    "mamba": ("run",),
+    "coverage": ("run",),
+    "bundle": ("exec",),
+    "npm": ("exec", "x"),
+    "pnpm": ("exec", "dlx"),
+    "yarn": ("exec", "dlx"),
+    "bun": ("x",),
+    "mise": ("exec", "x"),
+    "dotenv": ("run", ""),
+    "doppler": ("run",),
+    "winpty": ("",),
+}
+# Their options that take a word of their own.
+RUNNER_VALUED = frozenset(
+    "-n --name -p --package --with --python --extra --group --env-file -e -f --project --directory --rcfile --source".split()
+)
+# Interpreters: the script they are given is the program.
+INTERPRETERS = frozenset(
+    "python node ruby perl php lua Rscript deno ts-node tsx bash sh zsh dash ksh fish pwsh powershell osascript julia"
+    " elixir swift groovy".split()
+)
+CODE = {  # their options whose word is the program's text, and those that take another word
+    "python": ("-c", "-W -X -Q"),
+    "node": ("-e -p --eval --print", "-r --require --import --loader -C"),
+    "ruby": ("-e", "-r -I"),
+    "perl": ("-e -E -ne -pe -lne -nle", "-M -I"),
+    "php": ("-r", "-d"),
+    "deno": ("eval", ""),
+    "osascript": ("-e", ""),
+    "julia": ("-e -E", ""),
+    "elixir": ("-e", ""),
+    "Rscript": ("-e", ""),
+    "pwsh": ("", "-ExecutionPolicy"),
+    "powershell": ("", "-ExecutionPolicy"),
+}
+# Clients that run a text, with the options that give it.
+CLIENTS = {
+    "psql": "-c --command",
+    "mysql": "-e --execute",
+    "mongosh": "--eval",
+    "sqlcmd": "-Q -q",
+    "clickhouse-client": "-q --query",
+    **dict.fromkeys(("sqlite3", "redis-cli", "duckdb"), ""),
+}
+ALIASES = {
+    "py.test": "pytest",
+    "nodejs": "node",
+    "pip3": "pip",
+    "gmake": "make",
+    "gradlew": "gradle",
+    "mvnw": "mvn",
+    "yarnpkg": "yarn",
+    "py": "python",
+    "docker-compose": "docker compose",
+    "gtest": "ctest",
+}
+PACKAGE_RUNNERS = ("npm", "pnpm", "yarn", "bun")
+# Options whose word says which tests of an attempt are meant; `dotnet test --filter` too.
+AIMED = frozenset(
+    "-k -t -m --testNamePattern --test-name-pattern -run --run --grep -g --tests --test --gtest_filter -Dtest -Dit.test"
+    " --only --spec --example --match -test.run --select --deselect --name -R --testPathPattern".split()
+)
+# Options whose word says what the attempt is about: a package, a directory, a file. Kept as operands.
+KEPT = frozenset(
+    "-C --prefix -w --workspace --filter --scope --package --project -pl --projects --manifest-path --cwd --dir --chdir"
+    " -f --file --target --build".split()
+)
+KEPT_IN = {"cargo": "-p --bin --example", "tsc": "-p", "mypy": "-p -m", "git": "-C"}
+# Options that take a word of their own which says nothing of what is tried.
+VALUED = frozenset(
+    "-c -n -o -W -p -r -s -u -v -e -i -l -d -a -b -x --tb --maxfail --durations --rootdir --color --timeout --log-level --log-cli-level"
+    " --reporter --loglevel --retries --tries --try --attempt --attempts --max-time --jobs --parallel --workers --verbosity"
+    " --format --output --config --message --title --body --author --date --mode --seed --port --host --user --password".split()
+)
+FLAGS_ONLY = {  # letters that take no word in these programs, though the table above says so
+    "pytest": "-v -x -s -l -q -i",
+    "make": "-s -i -d -e -r -n -b",
+    "npm": "-s -d -i -g -D",
+    "pnpm": "-s -d -i -g -D -r",
+    "pip": "-e -v -q -U -r",
+    "mvn": "-o -e -X -q -B -U -N",
+    "gradle": "-i -s -d -q -a",
+    "cargo": "-v -q -r",
+    "go": "-v -x -a -n -i",
+    "node": "-i",
+    "git": "-v -n -d -a -i -p -s -u -l -x",
+    "jest": "-i -u -o -b -e -v -w",
+    "vitest": "-u",
+    "mocha": "-b",
+    "rspec": "-b -d -p",
+    "tsc": "-b -v -d -w -i",
+    "ruff": "-n -v -s -e",
+    "eslint": "-v",
+    "docker": "-d -i -a -q",
+    "phpunit": "-v",
+    "unittest": "-v -b",
+    "ctest": "-V -N",
+    "bash": "-x -e -u -v -l -i -n",
+}
+# Words that are tasks of a build tool, never an option's value.
+TASKS = frozenset(
+    "test tests build install lint check start run compile dev deploy package verify clean all assemble typecheck format"
+    " fmt serve watch e2e unit integration migrate push pull publish release up down plan apply validate ci audit".split()
+)

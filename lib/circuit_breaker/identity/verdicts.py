@@ -1,0 +1,329 @@
+"""What a program's output says of how it ended, where its exit code does not, and what two failures have in common.
+
+A line counts when it is, or begins with, a known form. Names of files and tests, flags and negated counts are no forms, and a
+success summary wins over every form but a summary of failures.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.identity import results
+from circuit_breaker.identity.keys import digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from circuit_breaker.identity.attempts import Attempt
+
+
+FAILED, SUCCEEDED, UNKNOWN = "failed", "succeeded", ""
+LOOKED_AT = 64_000  # characters at either end of an output that are read
+LINES_MAX = 24  # error lines of a failure that are compared, half of them from its end
+WEAK = "~"  # in front of what is too general to tie two failures together where there is more
+_LINE_MAX = 400  # characters of a line that are looked at
+_DRESS = " \t=-*_#>|│╷╵├└─━┃⎯❯»"  # what stands around a line
+_PASSES = (
+    "✓",
+    "✔",
+    "√",
+    "ok ",
+    "PASS ",
+    "PASSED ",
+    "ok\t",
+    "- PASS",
+    "[PASS]",
+    "[ OK",
+    "[       OK",
+    "🟢",
+    "✅",
+)
+_FORMS = tuple(
+    """FAILED |FAIL |FAIL:|FAIL\t|--- FAIL|ERROR |ERROR:|ERRORS|error:|Error:|error[|error TS|error CS|error MSB|error NU|[ERROR]|[error]
+##[error]|##vso[task.logissue type=error|fatal:|FATAL|fatal error|Fatal error|Traceback (most recent call last)|panic:|npm ERR!
+npm error|ERR!|ELIFECYCLE|ERR_|make: ***|make[|gmake: ***|ninja: build stopped|FAILURE:|FAILURES|BUILD FAILED|BUILD FAILURE|Build FAILED
+Build failed|Exception in thread|Unhandled |Uncaught |E   |E: |Segmentation fault|Aborted|Killed|Command failed|error Command failed
+rake aborted|Failed!|Failed to |failed to |● |✕|✗|✘|✖|×|❌|not ok |Error from server|clang: error|ld: error|ld: |collect2: error
+Test failed|Tests failed|Compilation failed|Failed to compile|undefined reference|Undefined symbols|could not |Could not
+Cannot find |cannot find |Unable to |unable to |ERESOLVE|error Couldn't|YN0|usage: |Usage: |unknown |Unknown |invalid |Invalid
+bash: |zsh: |/bin/bash: |/bin/sh: |sh: |timeout: failed|env: |xargs: |nohup: failed|sudo: |ImportError|ModuleNotFoundError
+AssertionError|SyntaxError""".replace("\n", "|").split("|")
+)
+_INNER = (
+    ": error:",
+    ": error ",
+    ": fatal error:",
+    ": Error:",
+    " - error TS",
+    ": fatal:",
+    ": undefined reference",
+    " ERROR ",
+)
+_SUCCESSES = tuple(
+    """OK|PASS|PASSED|BUILD SUCCESS|BUILD SUCCESSFUL|Build succeeded|Build successful|All tests passed|All checks passed|All specs passed
+Compiled successfully|Successfully |Success: |Success!|Passed!|test result: ok|ok  \t|ok \t|100% tests passed|no errors|No errors
+No issues found|no issues found|webpack compiled successfully|Everything up-to-date|up to date|Finished |built in |✓ built in
+Your branch is up to date""".replace("\n", "|").split("|")
+)
+_SUMMARIES = frozenset(
+    "tests test total results result summary failed failures errors passed ran found suites files specs examples scenarios"
+    " assertions checks tasks snapshots fail pass".split()
+)
+_BAD = frozenset("failed failing failures failure errors error errored broken problems problem".split())
+_GOOD = frozenset("passed passing succeeded successful pass ok".split())
+_NAUGHT = frozenset(("0", "none", "null", "no", "nil", "false", "undefined", "{}", "[]", '""', "''", "n/a"))
+# What begins or ends every failure of a tool alike.
+_GENERAL = (
+    "most recent call last", "exit code", "exit status", "exited with", "lifecycle", "errno", "code 1", "code 2", "see the full",
+    "re-run maven", "[help 1]", "for more information", "please refer", "there are test failures", "failed to execute goal",
+    "build failed", "build failure", "could not compile", "aborting due to", "build stopped", "ld returned", "test run failed",
+    "short test summary", "surefire", "complete log", "full report", "*** [", "what went wrong", "execution failed for task",
+    "expect(received)", "try:", "run with", "elifecycle", "npm error path", "npm error command", "npm error workspace",
+    "npm err! path", "npm err! command", "command failed", "process completed", "usage:", "failing tests", "test failed, to rerun",
+)  # fmt: skip
+_ERRORISH = (
+    "error", "fail", "cannot", "can't", "could not", "couldn't", "not found", "no such", "denied", "refused", "invalid", "unknown",
+    "unable", "exception", "missing", "unexpected", "not recognized", "is not", "undefined", "timed out", "timeout", "rejected",
+    "conflict", "abort", "unrecognized", "does not", "doesn't", "must ", "expected",
+)  # fmt: skip
+_SHELLS = (
+    "bash",
+    "sh",
+    "zsh",
+    "dash",
+    "timeout",
+    "env",
+    "nice",
+    "xargs",
+    "nohup",
+    "sudo",
+    "time",
+    "stdbuf",
+    "exec",
+    "command",
+)
+
+
+def verdict(attempt: Attempt, text: str) -> str:
+    """How an attempt ended whose call succeeded: FAILED, SUCCEEDED, or UNKNOWN where its exit code was hidden and nothing speaks."""
+    if not attempt.hidden:
+        return SUCCEEDED
+    lines = _lines(text)
+    printed = _printed_exit(attempt, lines)
+    if printed:
+        return SUCCEEDED if printed in ("0", "True") else FAILED
+    if attempt.shows:
+        return UNKNOWN
+    said = {_says(line) for line in lines}
+    if "failures" in said:
+        return FAILED
+    if "success" in said:
+        return SUCCEEDED
+    return FAILED if "form" in said else UNKNOWN
+
+
+def shared_lines(attempt: Attempt, text: str) -> list[str]:
+    """Digests of a failure's error lines, without what the call itself put into them. What every failure of a tool says alike, a
+    mere count among it, is weak (WEAK in front), and bound to the tests that were meant."""
+    lines = _lines(results.blind(_without_exit_code(text)))
+    found = [line for line in lines if _says(line) in ("form", "failures")]
+    if not found:
+        found = [line for line in lines if any(word in line.lower() for word in _ERRORISH)] or lines[-1:]
+    strong: dict[str, None] = {}
+    weak: dict[str, None] = {}
+    for line in found or [""]:
+        line = _without_command(attempt, line)
+        if _is_general(line):
+            weak[WEAK + digest(f"{attempt.aim} {line}")[:8]] = None
+            continue
+        for told in (line, _without_values(attempt, line)):
+            strong[digest(_bare(told))[:8]] = None
+    return _ends([*strong]) + _ends([*weak])
+
+
+def is_shared(lines: list[str], known: list[str]) -> bool:
+    """Do a failure's lines and those of earlier ones have one in common? Weak ones count where either side has no other."""
+    strong = {line for line in lines if line[:1] != WEAK}
+    before = {line for line in known if line[:1] != WEAK}
+    return not strong.isdisjoint(before) if strong and before else not set(lines).isdisjoint(known)
+
+
+def _lines(text: str) -> list[str]:
+    """The lines at both ends of an output, without colours and what stands around them."""
+    if "\x1b" in text:
+        text = results.without_escapes(text)
+    if len(text) > 2 * LOOKED_AT:
+        text = text[:LOOKED_AT] + "\n" + text[-LOOKED_AT:]
+    return [line[:_LINE_MAX].strip() for line in text.split("\n") if line.strip()]
+
+
+def _without_exit_code(text: str) -> str:
+    """The error of a shell call without the line that Claude Code puts in front."""
+    first, _, rest = text.partition("\n")
+    return rest if first.startswith("Exit code ") and first[10:].isdigit() else text
+
+
+def _ends(found: list[str]) -> list[str]:
+    return found if len(found) <= LINES_MAX else found[: LINES_MAX // 2] + found[-LINES_MAX // 2 :]
+
+
+def _printed_exit(attempt: Attempt, lines: list[str]) -> str:
+    """The last exit code that the line printed of its attempt; "" for none."""
+    for before, after in attempt.exits:
+        for line in reversed(lines):
+            if line.startswith(before) and line.endswith(after):
+                code = line[len(before) : len(line) - len(after)].strip()
+                if code.isdigit() or code in ("True", "False"):
+                    return code.lstrip("0") or "0"
+    return ""
+
+
+def _says(line: str) -> str:
+    """What one line says: "failures" (a summary that counts some), "success" (a summary without any), "form", or ""."""
+    bare = line.strip(_DRESS)
+    if not bare or bare.startswith(_PASSES):
+        return (
+            "success" if bare in ("PASS", "ok") or bare.startswith(("ok \t", "ok  \t", "✓ built in")) else ""
+        )
+    bare = bare.removeprefix("[INFO] ").removeprefix("[ERROR] ") if bare.startswith("[INFO]") else bare
+    counted = _counts(bare)
+    if counted:
+        return counted
+    if bare.startswith(("FAILED (", "test result: FAILED", "--- FAIL")) or bare in ("FAIL", "FAILED"):
+        return "failures"
+    if bare.startswith(_SUCCESSES):
+        return "success" if _is_success(bare) else ""
+    if line.startswith(("E   ", "E: ")) or (bare.startswith(_FORMS) and not _is_naught(bare)):
+        return "form"
+    return "form" if _is_error_line(bare) else ""
+
+
+def _is_success(bare: str) -> bool:
+    """OK, OK (12 tests), PASS: not a sentence that begins so."""
+    for word in ("OK", "PASS", "PASSED"):
+        if bare.startswith(word):
+            return bare.rstrip(".!") == word or bare.startswith(word + " (")
+    return True
+
+
+def _is_naught(bare: str) -> bool:
+    """`error: none`, `Errors: 0`?"""
+    said = bare.partition(":")[2].strip().rstrip(",.;").lower()
+    return said in _NAUGHT or (
+        not said and bare.rstrip(":") in ("errors", "Errors", "ERRORS") and ":" not in bare
+    )
+
+
+def _is_error_line(bare: str) -> bool:
+    """`b.c:2:8: error: ...`, `ValueError: ...`, `x: command not found`?"""
+    if bare.endswith(
+        (": command not found", ": not found", ": No such file or directory", ": Permission denied")
+    ):
+        return True
+    if any(part in bare for part in ("is not recognized as", "panicked at", "[Errno ", "Some tests failed")):
+        return True
+    first = bare.partition(" ")[0]
+    name = first.rstrip(":").rpartition(".")[2]
+    if first[-1:] == ":" and name.endswith(("Error", "Exception", "Failure")) and name[:1].isupper():
+        return True
+    place = "." in first or ":" in first or "(" in first or first.isupper()
+    return place and any(mark in bare for mark in _INNER) and not _is_naught(bare.rpartition("error")[2])
+
+
+def _counts(bare: str) -> str:
+    """What a summary counts: "failures" for some, "success" for none or for passes alone, "" for a line that is no summary."""
+    words = [
+        word.strip("()[]{}|,.;!=").lower()
+        for word in bare.replace("|", " ").replace("=", " ").replace(":", ": ").split()[:40]
+    ]
+    words = [word for word in words if word]
+    if not words or not (
+        words[0].rstrip("%").isdigit() or words[0].rstrip(":") in _SUMMARIES or words[0] in ("✖", "×", "no")
+    ):
+        return ""
+    if len(words) == 2 and words[0] in ("fail", "pass") and words[1].isdigit():
+        return "" if words[1] == "0" else "failures" if words[0] == "fail" else "success"
+    bad = good = naught = 0
+    for at, word in enumerate(words):
+        name = word.rstrip(":")
+        if name not in _BAD and name not in _GOOD:
+            continue
+        before = words[at - 1] if at else ""
+        if before == "tests" and at > 1:
+            before = words[at - 2]
+        after = words[at + 1] if word[-1:] == ":" and at + 1 < len(words) else ""
+        count = (
+            after
+            if after.isdigit()
+            else before
+            if before.rstrip("%").isdigit()
+            else "0"
+            if before == "no"
+            else ""
+        )
+        if not count:
+            continue
+        some = int(count.rstrip("%")[:9]) > 0
+        if name in _GOOD:
+            good += some
+        else:
+            bad, naught = bad + some, naught + (not some)
+    return "failures" if bad else "success" if good or naught else ""
+
+
+def _is_general(line: str) -> bool:
+    """Does a line say nothing of what failed: a count, a banner, a bare verdict, a file's name alone?"""
+    bare = line.strip(_DRESS)
+    low = bare.lower()
+    if len(low) < 4 or (bare.isupper() and bare.isalpha()):
+        return True
+    if any(part in low for part in _GENERAL) or _counts(bare):
+        return True
+    verdict, *words = bare.split()
+    if verdict.strip(":[]").lower() not in ("failed", "fail", "error", "e", "assertionerror"):
+        return False
+    if words[1:] and not (verdict == "FAIL" and words[1:] == ["D"]):
+        return False
+    name = words[0] if words else ""
+    return not name or (
+        "::" not in name and ("/" in name or "." in name or (verdict == "E" and name.endswith("Error")))
+    )
+
+
+def _without_command(attempt: Attempt, line: str) -> str:
+    """The line without the command, its directory, and the shell's own way to say `not found`."""
+    if " " in attempt.command and attempt.command in line:
+        line = line.replace(attempt.command, "")
+    missing = _not_found(line)
+    if missing:
+        return f"{missing} was not found"
+    if attempt.directory:
+        line = line.replace(attempt.directory.rstrip("/") + "/", "")
+    return line.replace("./", "")
+
+
+def _without_values(attempt: Attempt, line: str) -> str:
+    """The line without options and the values that options and variables were given."""
+    if "-" not in line and not any(value in line for value in attempt.values if value):
+        return line
+    kept = []
+    for word in line.split():
+        core = word.strip("\"'`()[]{}<>,.:;=")
+        option = core[:1] == "-" and len(core) > 1 and not core[1:2].isdigit()
+        if not option and core not in attempt.values:
+            kept.append(word)
+    return " ".join(kept)
+
+
+def _not_found(line: str) -> str:
+    """The program that a shell or a wrapper did not find, "" for any other line."""
+    if line.startswith("zsh: command not found: "):
+        return line[24:]
+    parts = [part.strip(" '\"‘’`") for part in line.split(":")]
+    if len(parts) < 2 or parts[-1] not in ("command not found", "not found", "No such file or directory"):
+        return ""
+    first = parts[0].rpartition("/")[2]
+    if parts[-1] != "command not found" and first not in _SHELLS:
+        return ""
+    return parts[-2].removeprefix("failed to run command").strip(" '\"‘’`")
+
+
+def _bare(line: str) -> str:
+    return " ".join(line.strip(_DRESS).split())

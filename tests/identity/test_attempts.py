@@ -1,0 +1,374 @@
+"""The family of a shell line: what it tries to do, whatever its words."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from circuit_breaker.identity.attempts import attempt_of
+
+WAYS = [
+    "pytest t.py",
+    "pytest -x t.py",
+    "pytest -x ./t.py 2>&1 | tail -7; echo $?",
+    'time python -m pytest "t.py"',
+    "python -m pytest t.py",
+    "python3 -m pytest t.py -v",
+    "python3.11 -m pytest -q t.py",
+    "/usr/bin/pytest t.py",
+    "./pytest t.py",
+    ".venv/bin/pytest t.py",
+    "/p/.venv/bin/python -m pytest t.py",
+    "npx pytest t.py",
+    "uv run pytest t.py",
+    "uv run python -m pytest t.py",
+    "poetry run pytest t.py",
+    "poetry run python -m pytest -x t.py",
+    "pipenv run pytest t.py",
+    "hatch run pytest t.py",
+    "uvx pytest t.py",
+    "pytest 't.py'",
+    "pytest ./t.py",
+    "pytest /p/t.py",
+    "pytest ../p/t.py",
+    "pytest t.py::test_a",
+    "pytest t.py::TestX::test_a",
+    'pytest "t.py::test_a[1-2]"',
+    "pytest t.py -k test_a",
+    'pytest -k "a or b" t.py',
+    "pytest t.py --tb=short",
+    "pytest --tb short t.py",
+    "pytest t.py --maxfail 1",
+    "pytest t.py --maxfail=1",
+    "pytest t.py -n 4",
+    "pytest -n auto t.py",
+    "pytest -p no:cacheprovider t.py",
+    "pytest t.py -o addopts=",
+    'pytest -o addopts="" t.py',
+    "pytest t.py -rA",
+    "pytest t.py -vv -s",
+    "pytest t.py --color=no",
+    "pytest t.py --durations=5",
+    "pytest t.py -W error",
+    "pytest t.py | tail -5",
+    "pytest t.py 2>&1 | tail -20",
+    "pytest t.py |& tail",
+    "pytest t.py | head -50",
+    'pytest t.py | grep -E "FAILED|error"',
+    "pytest t.py 2>&1 | tee out.log",
+    "pytest t.py > out.txt 2>&1; tail out.txt",
+    "pytest t.py > out.txt 2>&1 || cat out.txt",
+    "pytest t.py &> out.txt; cat out.txt",
+    "pytest t.py >out.txt 2>&1 || tail -n 5 out.txt",
+    "pytest t.py || true",
+    "pytest t.py || :",
+    "pytest t.py; true",
+    "pytest t.py; echo $?",
+    'pytest t.py; echo "exit: $?"',
+    "pytest t.py && echo ok || echo failed",
+    "pytest t.py; exit 0",
+    "set -e; pytest t.py",
+    "set -euo pipefail; pytest t.py | tail",
+    "set -x; pytest t.py",
+    "timeout 60 pytest t.py",
+    "timeout -k 5 60s pytest t.py",
+    "timeout --signal=KILL 60 pytest t.py",
+    "nice pytest t.py",
+    "nice -n 10 pytest t.py",
+    "nohup pytest t.py",
+    "time pytest t.py",
+    "/usr/bin/time -v pytest t.py",
+    "env pytest t.py",
+    "env A=1 B=2 pytest t.py",
+    "env -i PATH=$PATH pytest t.py",
+    "A=1 pytest t.py",
+    "PYTHONPATH=. pytest t.py",
+    "PYTHONPATH=src:. python -m pytest t.py",
+    "export A=1; pytest t.py",
+    "export A=1 && pytest t.py",
+    "ATTEMPT=3 pytest t.py",
+    'echo "attempt 3"; pytest t.py',
+    "echo attempt 3 && pytest t.py",
+    ": attempt 3; pytest t.py",
+    "printf 'try %d\\n' 3; pytest t.py",
+    "date; pytest t.py",
+    "date && pytest t.py; date",
+    "sleep 1; pytest t.py",
+    "sleep 2 && pytest t.py",
+    "cd /p && pytest t.py",
+    "cd . && pytest t.py",
+    "cd /p; pytest t.py",
+    "(cd /p && pytest t.py)",
+    "(pytest t.py)",
+    "{ pytest t.py; }",
+    "{ pytest t.py; } 2>&1 | tail -3",
+    "( pytest t.py ) || true",
+    'bash -c "pytest t.py"',
+    "bash -c 'pytest t.py'",
+    'bash -lc "cd /p && pytest t.py"',
+    'sh -c "pytest t.py"',
+    'bash -c "pytest t.py; true"',
+    'eval "pytest t.py"',
+    "eval pytest t.py",
+    "exec pytest t.py",
+    "command pytest t.py",
+    "echo t.py | xargs pytest",
+    "printf '%s\\n' t.py | xargs pytest -q",
+    "ls t.py | xargs -n1 pytest",
+    "find . -name t.py | xargs pytest",
+    "find . -name t.py -exec pytest {} +",
+    "find . -name 't.py' -exec pytest {} \\;",
+    "stdbuf -oL pytest t.py",
+    "unbuffer pytest t.py",
+    'script -qc "pytest t.py" /dev/null',
+    "coverage run -m pytest t.py",
+    "python -m coverage run -m pytest t.py",
+    "python -W error -m pytest t.py",
+    "python -X dev -m pytest t.py",
+    "python -u -m pytest t.py",
+    "pytest t.py # again",
+    "# try 3\npytest  t.py",
+    "pytest\\\n t.py",
+    "git status; pytest t.py",
+    "ls && pytest t.py",
+    "cat t.py; pytest t.py",
+    "pwd; ls -la; pytest t.py",
+    "mkdir -p out && pytest t.py",
+    "rm -rf .pytest_cache; pytest t.py",
+    "source .venv/bin/activate && pytest t.py",
+    ". .venv/bin/activate; pytest t.py",
+    "if pytest t.py; then echo ok; else echo no; fi",
+    "if ! pytest t.py; then echo no; fi",
+    "pytest t.py && echo PASS",
+    "pytest t.py 2>/dev/null",
+    "pytest t.py >/dev/null 2>&1; echo $?",
+    'out=$(pytest t.py); echo "$out"',
+    'OUT=$(pytest t.py 2>&1); echo "$OUT" | tail -5',
+    'echo "$(pytest t.py)"',
+    "for i in 1 2 3; do pytest t.py; done",
+    "for i in 1; do pytest t.py && break; sleep 1; done",
+    "while ! pytest t.py; do sleep 1; done",
+    "until pytest t.py; do sleep 1; done",
+    "py.test t.py",
+    "sudo pytest t.py",
+    "sudo -u x pytest t.py",
+    "pytest -- t.py",
+    "pytest t.py --",
+    "pytest t.py -x -q --no-header --disable-warnings",
+    "pytest --rootdir=. t.py",
+    "pytest --rootdir . t.py",
+    "pytest -c /dev/null t.py",
+    "pytest t.py t.py",
+    "pytest t.py --lf",
+    "pytest t.py --log-cli-level=DEBUG",
+    "pytest t.py --log-cli-level DEBUG",
+    "pytest t.py -ra --showlocals",
+    'pytest -m "not slow" t.py',
+    "pytest t.py 2>&1 | sed -n 1,40p",
+    "pytest t.py 2>&1 | awk '/FAIL/'",
+    'pytest t.py 2>&1 | python3 -c "import sys; print(sys.stdin.read())"',
+    "nice -5 timeout 30 python -m pytest t.py 2>&1 | tail -3 || true",
+    "PYTHONDONTWRITEBYTECODE=1 timeout 60 python3 -m pytest -q t.py",
+    'pytest t.py; rc=$?; echo "rc=$rc"',
+    'pytest "$PWD/t.py"',
+    "pytest $(pwd)/t.py",
+    "CI=1 pytest t.py &",
+    "pytest t.py & wait",
+    "uv run --with pytest pytest t.py",
+    "uv run -q pytest t.py",
+    "conda run -n env pytest t.py",
+]
+ONE = [  # lines of one attempt each
+    [
+        "npm test",
+        "npm t",
+        "npm run test",
+        "npm test --silent",
+        "npm test -- --verbose",
+        "CI=1 npm test",
+        "cd /p && npm test",
+    ],
+    [
+        "./gradlew test",
+        "gradle test",
+        "./gradlew test --info",
+        "/p/gradlew test",
+        "./gradlew test --tests Foo",
+        "gradle -q test",
+    ],
+    [
+        "python t.py",
+        "python3 t.py",
+        "./t.py",
+        "/p/t.py",
+        "python -u ./t.py",
+        "timeout 10 python3 t.py | tail",
+        "uv run t.py",
+    ],
+    ["./run.sh", "bash run.sh", "sh ./run.sh", "/p/run.sh", "bash -x run.sh", "chmod +x run.sh && ./run.sh"],
+    [
+        "go test ./...",
+        "go test -v ./...",
+        "go test -run TestX ./...",
+        "go test -count=1 ./...",
+        "go test -timeout 30s ./...",
+    ],
+    [
+        "cargo test",
+        "cargo test --release",
+        "cargo test -q",
+        "RUST_BACKTRACE=1 cargo test",
+        "cargo test -- --nocapture",
+    ],
+    ["mvn test", "mvn -q test", "mvn -X test", "./mvnw test", "mvn -B -o test", "mvn test -Dtest=Foo"],
+    ["make", "make -j4", "make -j 4", "make V=1", "make 2>&1 | grep error"],
+    [
+        "jest a.test.js",
+        "npx jest a.test.js",
+        "./node_modules/.bin/jest a.test.js",
+        "pnpm exec jest a.test.js -t foo",
+    ],
+    ["tsc", "npx tsc", "npx tsc --noEmit", "npx -p typescript tsc", "tsc --noEmit | head"],
+    [
+        "docker build .",
+        "docker build -t a .",
+        "docker build --no-cache .",
+        "docker build --progress=plain . 2>&1 | tail -5",
+    ],
+    ["deploy", "deploy --try 1", "deploy --try 2", "deploy --try=3"],
+    ["git push", "git push --force", "git push -f", "git push --no-verify"],
+]
+OTHERS = [  # lines of which each is another attempt
+    [
+        "npm test",
+        "npm run build",
+        "npm test -w a",
+        "npm test -w b",
+        "cd a && npm test",
+        "npm --prefix b test",
+        "npm run test:unit",
+    ],
+    ["pytest a.py", "pytest b.py", "pytest", "pytest tests/", "pytest tests/a.py a.py"],
+    ["pip install a", "pip install b", "pip install -r r.txt", "pip install -e ."],
+    ["cargo test -p a", "cargo test -p b", "cargo test", "cargo build"],
+    [
+        'python -c "import a"',
+        'python -c "import b"',
+        "python a.py",
+        "python - <<E\na\nE",
+        "python - <<E\nb\nE",
+    ],
+    [
+        "docker compose up db",
+        "docker compose up web",
+        "docker build -t x a",
+        "docker build -t x b",
+        "docker build -f D -t x a",
+    ],
+    ["make", "make test", "make -C a", "make -C b"],
+    ["go test ./a", "go test ./b", "go test ./...", "go build ./..."],
+    ["./a.sh", "./b.sh", "sub/a.sh", "bash sub/c.sh"],
+    ["git push", "git commit -m x", "git pull", "git rebase main"],
+    ['psql -c "select 1"', 'psql -c "select 2"', "psql <<E\nselect 3\nE"],
+    ["mvn -pl a test", "mvn -pl b test", "mvn test", "mvn package"],
+    ["gradle :a:test", "gradle :b:test"],
+]
+POWERSHELL = [
+    "dotnet test", "dotnet test --nologo", "dotnet test | Select-Object -Last 20", "dotnet test 2>&1 | Out-String",
+    "$env:A = '1'; dotnet test", "cd C:\\p; dotnet test", "& dotnet.exe test", "dotnet test; echo $LASTEXITCODE",
+    "dotnet test --filter Foo", "dotnet test -v q", "Write-Host 'try 3'; dotnet test", "Start-Sleep 2; dotnet test",
+    "$out = dotnet test; $out", "try { dotnet test } catch { Write-Host $_ }", "cmd /c 'dotnet test'",
+    "dotnet test *> out.txt; Get-Content out.txt -Tail 5", "powershell -Command 'dotnet test'",
+]  # fmt: skip
+LOOKS = [
+    "ls", "cat a | grep b", "echo hi", "sleep 5", "cd x", "git status", "curl http://x", "find . -name x", "sleep 3; gh pr checks 3",
+    "python --version", "test -f x", "export A=1", "grep -c x y || echo no",
+]  # fmt: skip
+
+
+def key(command, cwd="/p", tool="Bash"):
+    found = attempt_of(tool, {"command": command}, cwd)
+    return found and found.key
+
+
+@pytest.mark.parametrize("command", WAYS)
+def test_it_is_one_way_to_run_the_same_tests(command):
+    assert key(command) == key("pytest t.py")
+
+
+@pytest.mark.parametrize("lines", ONE, ids=lambda lines: lines[0])
+def test_these_are_one_attempt(lines):
+    assert {key(line) for line in lines} == {key(lines[0])}
+
+
+@pytest.mark.parametrize("lines", OTHERS, ids=lambda lines: lines[0])
+def test_each_of_these_is_another_attempt(lines):
+    assert len({key(line) for line in lines} - {None}) == len(lines)
+
+
+@pytest.mark.parametrize("command", POWERSHELL)
+def test_powershell_has_its_own_ways(command):
+    assert key(command, "C:\\p", "PowerShell") == key("dotnet test", "C:/p", "PowerShell")
+
+
+@pytest.mark.parametrize("command", LOOKS)
+def test_what_only_looks_is_no_attempt(command):
+    assert key(command) is None
+
+
+@pytest.mark.parametrize(
+    ("command", "edits"),
+    [
+        ("sed -i s/a/b/ t.py && pytest t.py", True),
+        ("cat > t.py <<E\nx\nE\npytest t.py", True),
+        ("echo x >> t.py; pytest t.py", True),
+        ("cp new.py t.py && pytest t.py", True),
+        ("git apply fix.patch && pytest t.py", True),
+        ("pytest t.py > out.txt; tail out.txt", False),
+        ("mkdir -p out; pytest t.py | tee out/log", False),
+    ],
+)
+def test_a_line_that_edits_and_runs_is_the_run_with_an_edit(command, edits):
+    found = attempt_of("Bash", {"command": command}, "/p")
+    assert (found.key, found.edits) == (key("pytest t.py"), edits)
+
+
+@pytest.mark.parametrize(
+    ("command", "hidden"),
+    [
+        ("pytest t.py", False),
+        ("cd x && pytest t.py", False),
+        ("ls; pytest t.py", False),
+        ("pytest t.py && echo ok", False),
+        ("pytest t.py;", False),
+        ("pytest t.py | tail", True),
+        ("pytest t.py || true", True),
+        ("pytest t.py; echo done", True),
+        ("pytest t.py\necho done", True),
+        ("pytest t.py &", True),
+        ("echo $(pytest t.py)", True),
+        ("bash -c 'pytest t.py; true'", True),
+        ("bash -c 'pytest t.py' | tail", True),
+        ("(pytest t.py) | tail", True),
+        ("if pytest t.py; then echo a; fi", True),
+    ],
+)
+def test_an_exit_code_is_hidden_by_what_comes_after(command, hidden):
+    assert attempt_of("Bash", {"command": command}, "/p").hidden is hidden
+
+
+def test_the_label_names_the_program_and_what_it_is_given_and_no_secret():
+    def label(command):
+        return attempt_of("Bash", {"command": command}, "/p").label("Bash")
+
+    assert label("time python -m pytest './t.py' -x | tail") == "Bash pytest t.py (any form)"
+    assert label("npm run test") == "Bash npm test (any form)"
+    assert label("python3 src/run.py --token=abc") == "Bash python run.py (any form)"
+    assert "s3cr3t" not in label("deploy s3cr3tTok3nValue99 --password s3cr3t")
+
+
+@given(st.text("ab -/'\"`$(){}[]&|;<>=\\\n:.0", max_size=60), st.sampled_from(["Bash", "PowerShell"]))
+def test_any_line_is_read_without_a_fault(text, tool):
+    found = attempt_of(tool, {"command": text}, "/p")
+    assert found is None or found.label(tool)

@@ -1,0 +1,365 @@
+"""What an output says where the exit code does not, and what two failures have in common."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from circuit_breaker.identity import verdicts
+from circuit_breaker.identity.attempts import attempt_of
+
+SAID = [
+    ("pytest t.py | tail", "FAILED t.py::test_a - assert 1 == 2\n1 failed in 0.02s", "failed"),
+    ("pytest t.py | tail -1", "========= 1 failed, 3 passed in 0.12s =========", "failed"),
+    ("pytest t.py | tail -1", "========= 4 passed in 0.12s =========", "succeeded"),
+    ("pytest t.py | tail -1", "4 passed, 1 warning in 0.1s", "succeeded"),
+    (
+        "pytest t.py -v | tail",
+        "t.py::test_error PASSED\nt.py::test_failed PASSED\n2 passed in 0.1s",
+        "succeeded",
+    ),
+    ("pytest t.py | tail", "E   assert 1 == 2", "failed"),
+    ("pytest t.py || true", "Traceback (most recent call last):\n  x\nValueError: boom", "failed"),
+    ("npm test | tail", "Tests:       1 failed, 3 passed, 4 total", "failed"),
+    ("npm test | tail", "Tests:       4 passed, 4 total\nSnapshots: 0 total", "succeeded"),
+    (
+        "npx vitest run | tail",
+        " Test Files  1 failed | 3 passed (4)\n      Tests  1 failed | 9 passed (10)",
+        "failed",
+    ),
+    ("npx vitest run | tail", " Test Files  4 passed (4)\n      Tests  10 passed (10)", "succeeded"),
+    ("npx mocha | tail", "  12 passing (20ms)\n  2 failing", "failed"),
+    ("npx mocha | tail", "  Error handling\n    ✓ error: rejects\n  12 passing (20ms)", "succeeded"),
+    ("go test ./... | tail", "--- FAIL: TestX (0.00s)\nFAIL\nFAIL\tpkg\t0.02s", "failed"),
+    ("go test ./... | tail", "ok  \tpkg/a\t0.02s\nok  \tpkg/errors\t0.1s", "succeeded"),
+    ("go test ./... | tail", "ok  \tpkg/a\t0.02s\nFAIL\tpkg/b\t0.1s\nFAIL", "failed"),
+    ("cargo test | tail", "test result: FAILED. 3 passed; 1 failed; 0 ignored", "failed"),
+    (
+        "cargo test | tail",
+        "test errors::failed_parse ... ok\ntest result: ok. 3 passed; 0 failed; 0 ignored",
+        "succeeded",
+    ),
+    (
+        "cargo build 2>&1 | tail",
+        "error[E0425]: cannot find value `x`\nerror: could not compile `a` due to 1 previous error",
+        "failed",
+    ),
+    (
+        "cargo build 2>&1 | tail",
+        "warning: unused\n    Finished dev [unoptimized] target(s) in 0.1s",
+        "succeeded",
+    ),
+    ("make 2>&1 | tail", "b.c:2:8: error: 'x' undeclared\nmake: *** [Makefile:2: all] Error 1", "failed"),
+    ("make 2>&1 | tail", "gcc -Wall -Werror -c error.c -o error.o\ngcc -o failed error.o", ""),
+    ("make 2>&1 | tail", "cc -Werror -o x\n0 errors, 2 warnings", "succeeded"),
+    ("gradle test | tail", "BUILD FAILED in 3s", "failed"),
+    ("gradle test | tail", "BUILD SUCCESSFUL in 3s", "succeeded"),
+    (
+        "mvn test | tail",
+        "[INFO] Tests run: 5, Failures: 0, Errors: 0, Skipped: 0\n[INFO] BUILD SUCCESS",
+        "succeeded",
+    ),
+    (
+        "mvn test | tail",
+        "[ERROR] Tests run: 5, Failures: 1, Errors: 0, Skipped: 0\n[INFO] BUILD FAILURE",
+        "failed",
+    ),
+    ("npx tsc | head", "src/a.ts(3,5): error TS2304: Cannot find name 'x'.", "failed"),
+    (
+        "npx tsc | head",
+        "src/a.ts:3:5 - error TS2304: Cannot find name 'x'.\nFound 1 error in src/a.ts:3",
+        "failed",
+    ),
+    ("npx tsc | head", "", ""),
+    ("npx eslint . | tail", "✖ 3 problems (3 errors, 0 warnings)", "failed"),
+    ("mypy . | tail -1", "Found 3 errors in 1 file (checked 5 source files)", "failed"),
+    ("mypy . | tail -1", "Success: no issues found in 5 source files", "succeeded"),
+    ("ruff check . | tail", "All checks passed!", "succeeded"),
+    ("ruff check . | tail", "Found 2 errors.", "failed"),
+    ("npm run build | tail", "npm ERR! code 1", "failed"),
+    ("npm run build | tail", "npm error code ERESOLVE", "failed"),
+    ("foo x; true", "bash: foo: command not found", "failed"),
+    ("foo x; true", "/bin/bash: line 1: foo: command not found", "failed"),
+    ("python t.py | tail", "python: can't open file 't.py': [Errno 2] No such file or directory", "failed"),
+    ("python -m unittest 2>&1 | tail -3", "Ran 3 tests in 0.001s\n\nOK", "succeeded"),
+    ("python -m unittest 2>&1 | tail -3", "Ran 3 tests in 0.001s\n\nFAILED (failures=1)", "failed"),
+    (
+        "python -m unittest -v 2>&1 | tail",
+        "test_error (t.T) ... ok\nERROR_LOG is set\nRan 3 tests in 0.001s\n\nOK (skipped=1)",
+        "succeeded",
+    ),
+    ("dotnet test | tail", "Failed!  - Failed:     1, Passed:    40, Skipped: 0", "failed"),
+    ("dotnet test | tail", "Passed!  - Failed:     0, Passed:    41, Skipped: 0", "succeeded"),
+    ("ctest | tail", "50% tests passed, 1 tests failed out of 2", "failed"),
+    ("ctest | tail", "100% tests passed, 0 tests failed out of 2", "succeeded"),
+    ("rspec | tail", "3 examples, 1 failure", "failed"),
+    ("rspec | tail", "3 examples, 0 failures", "succeeded"),
+    ("phpunit | tail", "FAILURES!\nTests: 3, Assertions: 3, Failures: 1.", "failed"),
+    ("phpunit | tail", "OK (3 tests, 3 assertions)", "succeeded"),
+    ("pytest t.py; echo $?", "....\n0", "succeeded"),
+    ("pytest t.py; echo $?", "something\n1", "failed"),
+    ("pytest t.py | tail -3; echo $?", "E   assert\n1 failed\n0", "failed"),
+    ('pytest t.py >o 2>&1; echo "exit: $?"; tail -3 o', "exit: 1\nblah", "failed"),
+    ('pytest t.py; rc=$?; echo "rc=$rc"', "blah\nrc=1", "failed"),
+    ('pytest t.py; rc=$?; echo "rc=$rc"', "error: x is deprecated\nrc=0", "succeeded"),
+    ("set -o pipefail; pytest t.py | tail; echo ${PIPESTATUS[0]}", "boo\n1", "failed"),
+    ("pytest t.py > out 2>&1; tail out", "FAILED t.py::a - x\n1 failed in 2s", "failed"),
+    ("pytest t.py; cat old.log", "Traceback (most recent call last):", ""),
+    ("git commit -m x; cat notes.md", "error: x", ""),
+    ("./deploy.sh | tail -1", "Deployed to prod", ""),
+    ("./deploy.sh | tail -1", "errors: 0", "succeeded"),
+    ("./deploy.sh | tail -1", "error: none", ""),
+    ("./deploy.sh || true", "Error: no such host", "failed"),
+    (
+        "pip install x | tail -2",
+        "ERROR: pip's dependency resolver does not\nSuccessfully installed x-1",
+        "succeeded",
+    ),
+    ("pip install x | tail -2", "ERROR: Could not find a version that satisfies the requirement x", "failed"),
+    ("docker build . 2>&1 | tail -3", "ERROR: failed to solve: process did not complete", "failed"),
+    ("terraform apply || true", "╷\n│ Error: Invalid reference\n", "failed"),
+    ("kubectl apply -f x.yaml || true", "Error from server (NotFound): x", "failed"),
+    ("npx playwright test | tail", "  1 failed\n    [chromium] › a.spec.ts\n  3 passed (2s)", "failed"),
+    ("npx playwright test | tail", "  3 passed (2s)", "succeeded"),
+    ("npx jest | tail", "Test Suites: 1 failed, 1 total", "failed"),
+    ("node --test | tail", "# tests 3\n# pass 2\n# fail 1", "failed"),
+    ("java Foo || true", 'Exception in thread "main" java.lang.X', "failed"),
+    ("bundle exec rspec; true", "rspec ./spec/a.rb:3 # x\n1 example, 1 failure", "failed"),
+    ("npm start & sleep 3", "Server ready\nerror handler installed\n", ""),
+    ("flutter test | tail", "00:03 +3 -1: Some tests failed.", "failed"),
+    ("swift build 2>&1 | tail", "a.swift:3:5: error: cannot find x", "failed"),
+    ("pytest t.py | grep -c FAILED", "3", ""),
+    ("python run.py | tail", "loss: 0.3 error: 0.02", ""),
+    ("python run.py | tail", "Error rate: 3%", ""),
+    ("python run.py | tail", "Errors found in log parser: handled", ""),
+    ("helm upgrade x . || true", "Error: UPGRADE FAILED: x", "failed"),
+    ("pnpm lint | tail", " ELIFECYCLE  Command failed with exit code 1.", "failed"),
+    ("yarn build | tail", "error Command failed with exit code 1.", "failed"),
+    ("yarn build | tail", "Done in 3.2s.", ""),
+    ("vite build | tail", "✓ built in 1.2s", "succeeded"),
+    ("node --test | tail", "ℹ pass 2\nℹ fail 1", ""),
+]
+FULL = (
+    "Exit code 1\n============ test session starts ======\nplatform linux -- Python 3.11\ncollected 3 items\n\nt.py F..   [100%]\n\n"
+    "=== FAILURES ===\n____ test_a ____\n\n    def test_a():\n>       assert 1 == 2\nE       assert 1 == 2\n\nt.py:3: AssertionError\n"
+    "=== short test summary info ===\nFAILED t.py::test_a - assert 1 == 2\n=== 1 failed, 2 passed in 0.03s ==="
+)
+OTHER = FULL.replace("test_a", "test_b").replace("1 == 2", "3 == 4")
+PAIRS = [
+    ("pytest t.py", FULL, "pytest t.py | tail -1", "=== 1 failed, 2 passed in 0.05s ===", True),
+    (
+        "pytest t.py",
+        FULL,
+        "pytest t.py | tail -2",
+        "FAILED t.py::test_a - assert 1 == 2\n=== 1 failed, 2 passed in 0.05s ===",
+        True,
+    ),
+    (
+        "pytest t.py",
+        FULL,
+        "pytest t.py -q",
+        "Exit code 1\nF..\nE       assert 1 == 2\nFAILED t.py::test_a - assert 1 == 2\n1 failed, 2 passed in 0.03s",
+        True,
+    ),
+    ("pytest t.py::test_a", FULL, "pytest t.py::test_b", OTHER, False),
+    (
+        "pytest t.py::test_a | tail -1",
+        "1 failed in 0.02s",
+        "pytest t.py::test_b | tail -1",
+        "1 failed in 0.02s",
+        False,
+    ),
+    ("pytest t.py | tail -1", "1 failed in 0.02s", "pytest t.py | tail -1", "1 failed in 0.03s", True),
+    ("pytest t.py -k a", FULL, "pytest t.py -k b", OTHER, False),
+    ("pytest t.py >/dev/null", "Exit code 1", "pytest -q t.py >/dev/null", "Exit code 1", True),
+    (
+        "deploy --try 1",
+        "Exit code 1\ndeploy: try 1: connection refused",
+        "deploy --try 2",
+        "Exit code 1\ndeploy: try 2: connection refused",
+        True,
+    ),
+    (
+        "tool --foo",
+        "Exit code 2\nerror: unknown option --foo",
+        "tool --bar",
+        "Exit code 2\nerror: unknown option --bar",
+        True,
+    ),
+    (
+        "tool --foo",
+        "Exit code 2\nerror: unknown option `--foo`",
+        "tool --bar=3",
+        "Exit code 2\nerror: unknown option `--bar`",
+        True,
+    ),
+    ("tool a", "Exit code 2\nerror: disk full", "tool a", "Exit code 2\nerror: no network", False),
+    (
+        "foo x",
+        "Exit code 127\n/bin/bash: line 1: foo: command not found",
+        "foo x 2>&1 | tail",
+        "/bin/bash: foo: command not found",
+        True,
+    ),
+    (
+        "foo x",
+        "Exit code 127\n/bin/bash: line 1: foo: command not found",
+        "timeout 5 foo x",
+        "Exit code 127\ntimeout: failed to run command ‘foo’: No such file or directory",
+        True,
+    ),
+    (
+        "foo x",
+        "Exit code 127\n/bin/bash: line 1: foo: command not found",
+        "nice foo x",
+        "Exit code 127\nnice: ‘foo’: No such file or directory",
+        True,
+    ),
+    (
+        "foo x",
+        "Exit code 127\n/bin/bash: line 1: foo: command not found",
+        "env foo x",
+        "Exit code 127\nenv: ‘foo’: No such file or directory",
+        True,
+    ),
+    (
+        "foo x",
+        "Exit code 127\n/bin/bash: line 1: foo: command not found",
+        'bash -c "foo x"',
+        "Exit code 127\nbash: line 1: foo: command not found",
+        True,
+    ),
+    (
+        "foo x",
+        "Exit code 127\n/bin/bash: line 1: foo: command not found",
+        'sh -c "foo x"',
+        "Exit code 127\nsh: 1: foo: not found",
+        True,
+    ),
+    (
+        "gradle test --tests A",
+        "Exit code 1\nATest > a FAILED\n\nFAILURE: Build failed with an exception.\n* What went wrong:\nExecution failed for task ':test'.\n> There were failing tests. See the report at: file:///p/build\nBUILD FAILED in 3s",
+        "gradle test --tests B",
+        "Exit code 1\nBTest > b FAILED\n\nFAILURE: Build failed with an exception.\n* What went wrong:\nExecution failed for task ':test'.\n> There were failing tests. See the report at: file:///p/build\nBUILD FAILED in 3s",
+        False,
+    ),
+    (
+        "make",
+        "Exit code 2\nb.c:2:8: error: 'x' undeclared\nmake: *** [Makefile:2: all] Error 1",
+        "make",
+        "Exit code 2\nc.c:2:8: error: 'y' undeclared\nmake: *** [Makefile:2: all] Error 1",
+        False,
+    ),
+    (
+        "make",
+        "Exit code 2\nb.c:2:8: error: 'x' undeclared\nmake: *** [Makefile:2: all] Error 1",
+        "make 2>&1 | tail -1",
+        "make: *** [Makefile:2: all] Error 1",
+        True,
+    ),
+    (
+        "pytest t.py 2>&1 | grep -A3 test_a",
+        "____ test_a ____\nE   assert 1 == 2",
+        "pytest t.py 2>&1 | grep -A3 test_b",
+        "____ test_b ____\nE   assert 3 == 4",
+        False,
+    ),
+    (
+        "jest a.test.js -t x",
+        "Exit code 1\nFAIL a.test.js\n  ● A › x\n\n    expect(received).toBe(expected)\nTests: 1 failed, 3 skipped",
+        "jest a.test.js -t y",
+        "Exit code 1\nFAIL a.test.js\n  ● A › y\n\n    expect(received).toBe(expected)\nTests: 1 failed, 3 skipped",
+        False,
+    ),
+    (
+        "go test ./a -run TestX",
+        "Exit code 1\n--- FAIL: TestX (0.00s)\n    a_test.go:3: bad\nFAIL\nFAIL\tp/a\t0.002s\nFAIL",
+        "go test ./a -run TestY",
+        "Exit code 1\n--- FAIL: TestY (0.00s)\n    a_test.go:9: bad\nFAIL\nFAIL\tp/a\t0.003s\nFAIL",
+        False,
+    ),
+    (
+        "go test ./a",
+        "Exit code 1\n--- FAIL: TestX (0.00s)\n    a_test.go:3: bad\nFAIL\nFAIL\tp/a\t0.002s\nFAIL",
+        "go test -v ./a",
+        "Exit code 1\n=== RUN   TestX\n    a_test.go:3: bad\n--- FAIL: TestX (0.01s)\nFAIL\nFAIL\tp/a\t0.003s\nFAIL",
+        True,
+    ),
+    (
+        "./check.sh",
+        "Exit code 1\nChecking...\ngate a shut",
+        "./check.sh",
+        "Exit code 1\nChecking...\ngate b shut",
+        False,
+    ),
+    (
+        "python t.py",
+        "Exit code 1\nTraceback (most recent call last):\n  File \"/p/t.py\", line 3, in <module>\nModuleNotFoundError: No module named 'foo'",
+        "python3 ./t.py 2>&1 | tail -1",
+        "ModuleNotFoundError: No module named 'foo'",
+        True,
+    ),
+    (
+        "python t.py",
+        "Exit code 1\nTraceback (most recent call last):\n  File \"/p/t.py\", line 3, in <module>\nModuleNotFoundError: No module named 'foo'",
+        "python t.py",
+        "Exit code 1\nTraceback (most recent call last):\n  File \"/p/t.py\", line 4, in <module>\nModuleNotFoundError: No module named 'bar'",
+        False,
+    ),
+    (
+        "ATTEMPT=1 ./run.sh",
+        "Exit code 1\nattempt 1 failed: no route",
+        "ATTEMPT=2 ./run.sh",
+        "Exit code 1\nattempt 2 failed: no route",
+        True,
+    ),
+    (
+        "cargo test a_",
+        "Exit code 101\ntest a_x ... FAILED\nthread 'a_x' panicked at src/lib.rs:3:5:\ntest result: FAILED. 0 passed; 1 failed\nerror: test failed, to rerun pass `--lib`",
+        "cargo test a_",
+        "Exit code 101\ntest a_y ... FAILED\nthread 'a_y' panicked at src/lib.rs:9:5:\ntest result: FAILED. 0 passed; 1 failed\nerror: test failed, to rerun pass `--lib`",
+        False,
+    ),
+]
+
+
+def attempt(command):
+    return attempt_of("Bash", {"command": command}, "/p")
+
+
+@pytest.mark.parametrize(("command", "text", "said"), SAID)
+def test_the_output_says_how_it_ended(command, text, said):
+    assert verdicts.verdict(attempt(command), text) == said
+
+
+@pytest.mark.parametrize("text", ["Traceback (most recent call last):", "1 failed", ""])
+def test_an_exit_code_that_is_not_hidden_decides(text):
+    assert verdicts.verdict(attempt("pytest t.py"), text) == verdicts.SUCCEEDED
+
+
+@pytest.mark.parametrize(("one", "its_text", "other", "other_text", "expected"), PAIRS)
+def test_two_failures_share_an_error_line_or_do_not(one, its_text, other, other_text, expected):
+    first = verdicts.shared_lines(attempt(one), its_text)
+    second = verdicts.shared_lines(attempt(other), other_text)
+    assert verdicts.is_shared(second, first) is expected
+
+
+def test_a_large_failure_is_compared_by_a_few_lines_of_either_end():
+    text = "\n".join(f"error: file {i} is broken" for i in range(5000))
+    lines = verdicts.shared_lines(attempt("make"), text)
+    assert len(lines) <= 2 * verdicts.LINES_MAX
+    assert verdicts.is_shared(
+        verdicts.shared_lines(attempt("make | tail -1"), text.rpartition("\n")[2]), lines
+    )
+
+
+@given(
+    st.text("aE: 0failedr'=-\n\x1b[(", max_size=80),
+    st.sampled_from(["pytest t.py | tail", "x || true", "x --a b"]),
+)
+def test_any_output_is_read_without_a_fault(text, command):
+    verdicts.verdict(attempt(command), text)
+    assert verdicts.is_shared(
+        verdicts.shared_lines(attempt(command), text), verdicts.shared_lines(attempt(command), text)
+    )
