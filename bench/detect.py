@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import time
 from collections import defaultdict
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,9 +16,10 @@ import peers
 from labelled import HEAD, Labels, Score, Session, Word
 
 from circuit_breaker.breaker import config as settings
-from circuit_breaker.replay import recording
+from circuit_breaker.replay import calibration, recording
 
 OURS = "**circuit-breaker**"
+RISK, LEAST = Fraction(5, 100), 20  # LoopBrake asks for 19, which a risk of 0.05 needs
 LOOPBRAKE = "LoopBrake 0.6 (learned limit)"
 
 
@@ -61,8 +63,8 @@ def learned_limit(history: list[tuple[Session, dict[str | None, list[peers.Call]
         for call in lanes.get(None, ()):
             prompts.setdefault(call.prompt, []).append(call)
         for made in prompts.values():
-            limit = peers.conformal_limit(past)
-            if limit is not None:
+            if len(past) >= LEAST:
+                limit = calibration.limit(past, RISK)
                 words += [Word(session.name, None, call.event, True) for call in made[limit:]]
             looped = any(
                 loop["session"] == session.name and loop["first_event"] <= made[-1].event

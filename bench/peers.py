@@ -7,7 +7,6 @@ ends the run stops. The settings are the published defaults; none of them was tu
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Callable, NamedTuple
@@ -258,12 +257,6 @@ def any_of(*rules: Rule) -> Rule:
             yield from one(lane)
 
     return rule
-
-
-def conformal_limit(past: Sequence[int], risk: float = 0.05) -> int | None:
-    """Split conformal: the limit that a further good prompt crosses with at most `risk`; None where `past` is too short for it."""
-    rank = math.ceil((len(past) + 1) * (1 - risk) - 1e-9)
-    return sorted(past)[rank - 1] if 0 < rank <= len(past) else None
 
 
 PEERS: dict[str, Rule] = {

@@ -74,6 +74,22 @@ def parser() -> argparse.ArgumentParser:
     own.add_argument("--defaults", action="store_true", help="the defaults instead of your own config")
     one.add_argument("--enforce", action="store_true", help="drop the calls that would have been denied")
 
+    one = verb("calibrate", "calibrate", "learn budget limits from your own past prompts")
+    one.add_argument(
+        "folders",
+        nargs="*",
+        metavar="FOLDER",
+        help="transcripts (default: those of Claude Code, all projects)",
+    )
+    one.add_argument(
+        "--risk",
+        type=_share,
+        default="0.05",
+        help="share of good prompts that may cross a limit (default 0.05)",
+    )
+    one.add_argument("--apply", action="store_true", help="write the two limits to your config file")
+    one.add_argument("--json", action="store_true", help="one JSON object instead of text")
+
     one = verb("doctor", "doctor.doctor", "check the installation; each finding with its fix")
     one.add_argument("--json", action="store_true", help="one JSON object instead of text")
     one.add_argument("--fix", action="store_true", help="fix what can be fixed")
@@ -145,6 +161,11 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("shell", choices=("bash", "zsh", "fish"))
     one.set_defaults(parser=top)
     return top
+
+
+def _share(text: str) -> object:
+    """A risk, read by its verb."""
+    return importlib.import_module("calibrate").risk(text)
 
 
 def main(arguments: "list[str] | None" = None) -> int:
