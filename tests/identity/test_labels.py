@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from circuit_breaker.identity.calls import shape_key
-from circuit_breaker.identity.labels import LABEL_MAX, clip, label
+from circuit_breaker.identity.labels import LABEL_MAX, clip, error_clip, label
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # the q's keep a made-up secret from being a piece of the text around it; no digit is needed to be one
@@ -274,3 +274,27 @@ def test_labels_of_ordinary_calls(tool: str, given: Any, shown: str) -> None:
 def test_ordinary_errors_stay_readable(text: str, shown: str) -> None:
     limit = 40 if len(shown) <= 40 and len(text) > 42 else 160
     assert clip(text, limit)[: len(shown) - 1] == shown[: len(shown) - 1]
+
+
+def test_an_edit_that_missed_leaves_no_content_of_the_file():
+    old = "def charge(card):\n    stripe.key = live_mode\n    return 1"
+    error = f"<tool_use_error>String to replace not found in file.\nString: {old}</tool_use_error>"
+    found = error_clip(error, {"file_path": "/p/a.py", "old_string": old, "new_string": "x"})
+    assert "not found in file" in found
+    assert not any(word in found for word in ("charge", "stripe", "live_mode", "return"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "true " + "x" * 9000 + " --note hunter2hunter",
+        "cat <<EOF\n" + "line of text\n" * 900 + "hunter2hunter\nEOF",
+        "openssl rsa -in k.pem -passin pass:hunter2hunter",
+        "curl -b hunter2hunter http://x.test",
+        "ldapsearch -w hunter2hunter -x",
+        "keytool -storepass hunter2hunter -list",
+    ],
+)
+def test_a_secret_of_the_command_is_masked_wherever_it_stood(command):
+    found = error_clip("Exit code 1\nlogin of hunter2hunter refused", {"command": command})
+    assert "hunter2" not in found and "refused" in found

@@ -22,6 +22,24 @@ RECENT_MAX, STREAKS_MAX, MOVES_MAX, FAILS_MAX = 32, 64, 16, 32
 WRITTEN_MAX, SERVICES_MAX = 32, 16
 
 
+def label_of(outcome: Outcome) -> str:
+    """What people read of the call. Made late: most calls are never spoken of."""
+    if not outcome.label:
+        from circuit_breaker.identity.labels import label
+
+        outcome.label = label(outcome.tool, outcome.input)
+    return str(outcome.label)
+
+
+def clip_of(outcome: Outcome) -> str:
+    """What people read of its error ("" when it did not fail), made late too."""
+    if not outcome.clip and outcome.text and outcome.kind in FAILURES:
+        from circuit_breaker.identity.labels import error_clip
+
+        outcome.clip = error_clip(outcome.text, outcome.input)
+    return str(outcome.clip)
+
+
 def last_move(lane: Lane, start: int) -> int:
     """n of the last progress that counts for a streak begun at `start`: its call had not succeeded in that streak; -1 if none."""
     for n, before in reversed(lane.moves):
@@ -52,8 +70,6 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool) -> 
     lane.streaks.pop(outcome.key, None)  # to the end of the row
     streak: Streak = Streak() if known is None else known.but()
     if known is not None:  # a call that comes again may be spoken of
-        from circuit_breaker.identity.labels import label_of
-
         outcome.label = streak.label = streak.label or label_of(outcome)
     consecutive = streak.turn == lane.turn - 1
     if outcome.kind in FAILURES:

@@ -149,11 +149,11 @@ class Outcome(Record):
         "text": "",
         "key": "",
         "kind": OK,
-        "label": "",  # made late, by labels.label_of: most calls are never spoken of
+        "label": "",  # made late, by evidence.label_of: most calls are never spoken of
         "result": "",  # key of what it returned
         "digits": "",  # the same without any digit
         "error": "",  # key of the error, "" unless it failed
-        "clip": "",  # its error for people, made late by labels.clip_of
+        "clip": "",  # its error for people, made late by evidence.clip_of
         "empty": False,  # it returned nothing
         "poll": False,
         "miss": False,  # a look-up that found nothing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker import breaker, context, evidence
-from circuit_breaker.breaker.evidence import outcome_of
+from circuit_breaker.breaker.evidence import clip_of, label_of, outcome_of
 from circuit_breaker.breaker.memory import Streak
 from circuit_breaker.breaker.model import (
     CLOSED,
@@ -256,8 +256,6 @@ def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     if work.bypassed:
         work.put(breaker.release(circuit, ran=True))
         return
-    from circuit_breaker.identity.labels import clip_of
-
     rule = work.rule(circuit.rule)
     worse = breaker.fail(circuit, work.now, rule["cooldown_base_seconds"], work.config.cooldown_steps)
     worse = worse.but(clip=clip_of(outcome) or worse.clip)
@@ -271,8 +269,6 @@ def _is_new(circuit: Circuit, outcome: Outcome) -> bool:
 
 def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     """A call that never reaches the gate goes on counting while its circuit is open: a warning each time, then a stop."""
-    from circuit_breaker.identity.labels import clip_of, label_of
-
     known = work.lane.streaks.get(outcome.key) or Streak(label=label_of(outcome))
     work.lane.streaks.pop(outcome.key, None)
     streak: Streak = known.but(invalid=known.invalid + 1)
@@ -290,8 +286,6 @@ def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
 
 def invalid_signal(outcome: Outcome, streak: Streak, count: int, limit: int) -> Signal:
     """What is said of a call whose input Claude Code rejects: `count` times, and at `limit` the turn stops."""
-    from circuit_breaker.identity.labels import clip_of, label_of
-
     return Signal(
         rule="tool_failure",
         subject=label_of(outcome),

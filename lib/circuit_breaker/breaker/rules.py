@@ -7,6 +7,7 @@ It changes nothing; `context.act` decides what a signal does under the rule's `a
 from __future__ import annotations
 
 from circuit_breaker.breaker import cycles
+from circuit_breaker.breaker.evidence import clip_of, label_of
 from circuit_breaker.breaker.memory import Lane, Session, Streak
 from circuit_breaker.breaker.model import FAILURES, INVALID, Signal
 from circuit_breaker.identity.calls import service
@@ -227,8 +228,6 @@ def _streaks(lane: Lane, keys: Sequence[str]) -> list[Streak]:
 
 def signal_of(outcome: Outcome, rule: str, count: int, **more: Any) -> Signal:
     """A signal about one call; `more` overrides what is taken from the outcome."""
-    from circuit_breaker.identity.labels import clip_of, label_of
-
     seen: dict[str, Any] = {
         "subject": label_of(outcome),
         "keys": [outcome.key],

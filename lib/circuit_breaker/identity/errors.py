@@ -29,11 +29,15 @@ _MISSES = (
 def error_key(kind: str, text: str, tool_input: object = None) -> str:
     """An error's identity: its outcome and its whole text, without lines that only echo the input. Compilers and build tools
     begin and end every failure with the same lines, the news is in the middle."""
+    return keys.digest(f"{kind}\n{results.blind(chr(10).join(own_lines(text, tool_input)))}")
+
+
+def own_lines(text: str, tool_input: object = None) -> list[str]:
+    """The lines of an error without those that only echo the call's input."""
     given = _input_lines(tool_input)
     echoed = frozenset(given)
-    told = [_without_running_number(line.strip(), len(given)) for line in text.split("\n")]
-    told = [line for line in told if line and not _echoes(line, echoed)]
-    return keys.digest(f"{kind}\n{results.blind(chr(10).join(told))}")
+    lines = [_without_running_number(line.strip(), len(given)) for line in text.split("\n")]
+    return [line for line in lines if line and not _echoes(line, echoed)]
 
 
 def _input_lines(tool_input: object) -> list[str]:

@@ -1,19 +1,14 @@
-"""What may people read of a call and of an error? Clipped labels, without secrets or control characters. Pure.
+"""What people read of a call and of an error: clipped labels, without secrets or control characters.
 
 Labels and clips are the only text of a session that reaches the disk.
 """
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import FAILURES
 from circuit_breaker.identity import masking, shell_commands, shell_line
 from circuit_breaker.identity.calls import SHELLS, bare_look, shell_command
+from circuit_breaker.identity.errors import own_lines
 from circuit_breaker.identity.results import without_escapes
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from circuit_breaker.breaker.model import Outcome
-
 
 LABEL_MAX = 60
 CLIP_MAX, HEAD_MAX = 160, 60  # characters of an error that people read, and of its first line in them
@@ -38,26 +33,16 @@ _ENDINGS = (
 ).split()
 
 
-def label_of(outcome: Outcome) -> str:
-    """What people read of the call. Made late: most calls are never spoken of."""
-    if not outcome.label:
-        outcome.label = label(outcome.tool, outcome.input)
-    return str(outcome.label)
-
-
-def clip_of(outcome: Outcome) -> str:
-    """What people read of its error ("" when it did not fail), made late too."""
-    if not outcome.clip and outcome.text and outcome.kind in FAILURES:
-        first, last = _telling_lines(outcome.text)
-        outcome.clip = clip(first, HEAD_MAX if last else CLIP_MAX, outcome.input)
-        if last:
-            outcome.clip += " … " + clip(last, CLIP_MAX - HEAD_MAX, outcome.input)
-    return str(outcome.clip)
+def error_clip(text: str, tool_input: object) -> str:
+    """What people read of an error: the first and the last line that say most, without what only echoes the input."""
+    first, last = _telling_lines("\n".join(own_lines(text, tool_input)))
+    found = clip(first, HEAD_MAX if last else CLIP_MAX, tool_input)
+    return f"{found} … {clip(last, CLIP_MAX - HEAD_MAX, tool_input)}" if last else found
 
 
 def _telling_lines(text: str) -> tuple[str, str]:
     """The lines of a long error that say most: its first, and its last, where a traceback or a test run names what broke."""
-    lines = [line for line in text.split("\n") if line.strip()]
+    lines = text.split("\n")
     if len(lines) < 3 or len(text) < CLIP_MAX:
         return text, ""
     return lines[0], lines[-1]
@@ -154,5 +139,5 @@ def clip(text: str, limit: int = CLIP_MAX, tool_input: object = None) -> str:
         text = text[: limit * 8].rstrip()
         text = text[: max(text.rfind(" "), text.rfind("\n"), 0)]
     short = plain(masking.masked(text, tool_input))
-    short = " ".join(short.split())
+    short = " ".join(masking.without_words_of(short, masking.unsearched(tool_input)).split())
     return short if len(short) <= limit else short[: limit - 1] + masking.MASK

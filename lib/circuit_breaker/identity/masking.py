@@ -23,7 +23,9 @@ _PROSE = frozenset(
     " denied found in of at to or and field prompt provided yes no the a an has have should does did with from on"
     " manager file hash reset length policy input".split()
 )
-_OPTIONS = frozenset("-p -u -P -H -a -U --user --pass --pw --header --auth --proxy-user --key --pin".split())
+_OPTIONS = frozenset(
+    "-p -u -P -H -a -U -b -w -W -passin -passout -storepass -keypass --user --pass --pw --header --auth --proxy-user --key --pin".split()
+)
 # Programs that take a secret, or print one, wherever it stands.
 _TALKERS = frozenset(
     "echo printf openssl htpasswd chpasswd mysqladmin smbpasswd security keytool pass ssh-keygen".split()
@@ -34,6 +36,7 @@ _NOT_PASSWORDS = tuple("-path -print -prune -perm -port -pthread -pedantic -pipe
 _PREFIXES = (
     "sk- sk_ pk_ rk_ ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- xox AKIA ASIA AIza eyJ ya29. npm_ pypi- hf_ dop_v1_ SG."
 ).split()
+_SOURCES = ("pass:", "password:")  # openssl's `-passin pass:SECRET`
 _FILE_ENDS = tuple(".py .js .ts .tsx .go .rs .json .md .log .txt .html .css .java .rb".split())
 _DEPTH_MAX = 8  # deeper nested input and commands in commands are left alone: nothing of them is shown
 _TOLD_MAX = 8000  # characters of a parameter that are searched
@@ -52,6 +55,31 @@ def masked(text: str, tool_input: object = None) -> str:
             out.append(MASK)
             done = end
     return "".join(out) + text[done:]
+
+
+def unsearched(tool_input: object) -> str:
+    """What lies behind the searched beginning of the input's long texts."""
+    return "\n".join(text[_TOLD_MAX:] for text in _long_texts(tool_input))
+
+
+def _long_texts(value: object, depth: int = 0) -> list[str]:
+    if isinstance(value, str):
+        return [value] if len(value) > _TOLD_MAX else []
+    if depth > _DEPTH_MAX:
+        return []
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for part in inner for text in _long_texts(part, depth + 1)]
+
+
+def without_words_of(text: str, unsearched: str) -> str:
+    """`text` without the words that stand in `unsearched`: any of them could be a secret there."""
+    if not unsearched:
+        return text
+    words = [word.strip("\"'`.,:;()[]{}<>") for word in text.split()]
+    for part in {part for word in words for part in (word, _last_part(word))}:
+        if len(part) >= 4 and part in unsearched:
+            text = text.replace(part, MASK)
+    return text
 
 
 def told_secrets(tool_input: object) -> set[str]:
@@ -116,6 +144,8 @@ def _values(command: str, depth: int = 0) -> set[str]:
                 found.update(part.strip() for part in word.split(":"))
             elif _is_stuck(word):
                 found.add(word[2:])
+            elif word.startswith(_SOURCES):
+                found.add(word.partition(":")[2])
             elif talks and i and "/" not in word:
                 found.add(word)
     return found
@@ -248,6 +278,8 @@ def _words(text: str) -> list[tuple[int, int]]:
             spans.append((start, i))
         elif _is_stuck(word):
             spans.append((start + 2, i))
+        elif word.startswith(_SOURCES):
+            spans.append((start + word.index(":") + 1, i))
         elif (
             looks_secret(word)
             or looks_secret(word.rpartition("=")[2])
