@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streams import Stream
 
-from circuit_breaker.breaker.model import DENIED, DENY, FAILED, INVALID, LAUNCHED, OK, STOP, WARN
+from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, FAILED, INVALID, LAUNCHED, OK, STOP, WARN
 
 
 def loops(stream):
@@ -141,7 +141,8 @@ def test_same_error_whatever_the_arguments_ends_the_turn_at_the_sixth():
 
 def test_loop_goes_on_counting_across_a_notification():
     stream = Stream()
-    for _ in range(4):
+    for _ in range(3):
+        stream.bash("pwd", "/p")
         stream.bash("pwd", "/p")
         stream.prompt(person=False)
     assert loops(stream) == ["repeated_call"]
@@ -234,14 +235,12 @@ def test_watching_a_count_rise_in_a_log_is_no_loop():
 
 def test_launching_in_the_background_is_neither_success_nor_failure():
     stream = Stream()
-    for _ in range(8):
-        stream.call(
-            "Bash",
-            {"command": "npm start", "run_in_background": True},
-            "Command running in background with ID: b1",
-            LAUNCHED,
-        )
-    assert stream.said == []
+    given = {"command": "npm start", "run_in_background": True}
+    said = [
+        stream.call("Bash", given, "Command running in background with ID: b1", LAUNCHED).verdict
+        for _ in range(8)
+    ]
+    assert said == [ALLOW] * 4 + [WARN] + [ALLOW] * 3 and stream.states() == {}
 
 
 def test_looking_for_a_file_in_many_places_is_no_loop():

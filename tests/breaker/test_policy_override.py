@@ -160,9 +160,16 @@ def test_warn_tells_once_a_streak_and_never_opens():
             "circuit_breakers": {
                 "tool_failure": {"threshold": 0},
                 "repeated_call": {"enabled": False},
+                "failing_streak": {"enabled": False},
             }
         },
-        {"circuit_breakers": {"tool_failure": {"exclude": ["Bash"]}, "repeated_call": {"exclude": ["*"]}}},
+        {
+            "circuit_breakers": {
+                "tool_failure": {"exclude": ["Bash"]},
+                "repeated_call": {"exclude": ["*"]},
+                "failing_streak": {"exclude": ["Bash"]},
+            }
+        },
     ],
     ids=["excluded", "by a glob", "switched off", "excluded per rule"],
 )

@@ -270,7 +270,7 @@ OTHERS = [  # lines of which each is another attempt
     ["go test ./a", "go test ./b", "go test ./...", "go build ./..."],
     ["./a.sh", "./b.sh", "sub/a.sh", "bash sub/c.sh"],
     ["git push", "git commit -m x", "git pull", "git rebase main"],
-    ['psql -c "select 1"', 'psql -c "select 2"', "psql <<E\nselect 3\nE"],
+    ['psql -c "call one()"', 'psql -c "call two()"', "psql <<E\ncall three()\nE"],
     ["mvn -pl a test", "mvn -pl b test", "mvn test", "mvn package"],
     ["gradle :a:test", "gradle :b:test"],
 ]

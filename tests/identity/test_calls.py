@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from circuit_breaker.breaker import gate
-from circuit_breaker.identity import calls, errors, results, shell_line
+from circuit_breaker.identity import acts, calls, errors, looks, results, shell_line
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
@@ -174,7 +174,11 @@ def test_arbitrary_input_is_answered(tool: str, value: Any, text: str) -> None:
     assert len(results.text_key(text)) == len(results.digits_key(text)) == 12
     assert len(errors.error_key("failed", text, value)) == 12
     assert calls.change_level(tool, value) in (0, 1, 2)
-    assert isinstance(calls.is_poll(tool, value), bool)
+    assert looks.wait_of(tool, value) in (0, 1, 2, 3)
+    assert looks.look_of(tool, value) in (0, 1, 2)
+    assert isinstance(looks.found_nothing(tool, value, text), bool)
+    assert isinstance(acts.is_step(tool, value), bool)
+    assert isinstance(acts.adds_again(tool, value), bool)
     assert isinstance(errors.is_lookup_miss(tool, value, text), bool)
     assert 0.0 <= gate.caller_timeout(tool, value) <= 3600.0
     assert isinstance(calls.service(tool, value), str)
@@ -186,7 +190,9 @@ def test_arbitrary_commands_are_answered(command: str) -> None:
     for name in ("command", "cmd"):
         assert len(calls.call_key("Bash", {name: command}, "/p")) == 12
         assert calls.change_level("Bash", {name: command}) in (0, 1)
-        assert calls.is_poll("Bash", {name: "sleep 1;" + command}) in (True, False)
+        assert looks.wait_of("Bash", {name: "sleep 1;" + command}) in (0, 1, 2, 3)
+        assert looks.look_of("Bash", {name: command}) in (0, 1, 2)
+        assert acts.adds_again("Bash", {name: command}) in (True, False)
         assert calls.shape_key("Bash", {name: command})[1] is None
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_breaker.identity import calls, labels, powershell, reading, shell_commands
+from circuit_breaker.identity import calls, labels, looks, powershell, reading, shell_commands, waits
 
 LOOKS = [
     "Get-Service | Where-Object Status -eq Running | Select-Object -First 5",
@@ -96,7 +96,10 @@ def test_going_to_a_directory_first_is_running_there(command):
 def test_waiting_first_is_the_same_call_and_a_wait(wait):
     waited = line(f"{wait}; gh run view 7")
     assert calls.call_key("PowerShell", waited) == calls.call_key("PowerShell", line("gh run view 7"))
-    assert calls.is_poll("PowerShell", waited)
+    assert (looks.wait_of("PowerShell", waited), looks.look_of("PowerShell", waited)) == (
+        waits.BEFORE,
+        looks.LIVE,
+    )
 
 
 def test_the_label_has_the_words_of_the_line():

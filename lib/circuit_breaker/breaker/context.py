@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 CALLS_MAX = 8  # labels of the last calls in a record
 CIRCUITS_MAX = 16  # a lane's circuits; closed ones that only remember their level go first
-NOTES_MAX = 8
+NOTES_MAX, WARNED_MAX = 8, 16
+STOPPING = ("failing_streak",)  # rules that stop a turn where their action is warn: there is no call to block
 # What has been done about a streak is kept on it, a letter each: warned of, counted as would-have-opened.
 WARNED, COUNTED = "warned", "counted"
 MARKS = {
@@ -201,10 +202,10 @@ def act(work: Work, signal: Signal) -> None:
     if signal.step == "warn":
         if action != "observe":
             warn(work, signal)
+    elif signal.step == "stop" and (action == "block" or (action == "warn" and signal.rule in STOPPING)):
+        stop(work, signal)
     elif action != "block":
         _only_count(work, signal, action)
-    elif signal.step == "stop":
-        stop(work, signal)
     else:
         trip(work, signal)
 
@@ -266,6 +267,10 @@ def warn(work: Work, signal: Signal, opened: bool = False) -> None:
     if work.bypassed:
         return
     work.count(signal.rule, warned=True)
+    work.lane.warned.pop(signal.name, None)
+    work.lane.warned[signal.name] = work.lane.turn
+    while len(work.lane.warned) > WARNED_MAX:
+        del work.lane.warned[next(iter(work.lane.warned))]
     work.say("warning", signal.name, calls=signal.calls, count=signal.count, **signal.facts)
     work.notices.append(_notice(WARN, signal, opened=opened))
 
@@ -284,7 +289,12 @@ def _notice(kind: str, seen: Signal | Circuit, **more: Any) -> Notice:
 
 
 def stop(work: Work, signal: Signal, reason: str = "") -> None:
-    """Stop the turn for what cannot be denied, as a trip of its rule."""
+    """Stop the turn for what cannot be denied, as a trip of its rule; a warning in an earlier turn has to come first."""
+    warned = work.lane.warned.get(signal.name)
+    if warned is None:
+        warn(work, signal.but(facts={**signal.facts, "left": 1}))
+    if warned is None or warned == work.lane.turn:
+        return
     if not work.bypassed:
         work.count(signal.rule, trips=1)
     stop_turn(work, signal, reason)
@@ -309,6 +319,8 @@ def deny(work: Work, circuit: Circuit, reason: str, wait: float, counted: str) -
 
 
 def _letter(signal: Signal, mark: str) -> str:
+    if signal.facts.get("edit"):
+        return "e" if mark == WARNED else "x"  # its results are new each time, which clears the others
     return MARKS.get(signal.rule, OTHER_MARKS)[mark]
 
 

@@ -1,11 +1,11 @@
 """Rings: the last calls going round with unchanged results.
 
-A record of `lane.recent` is [n, turn, key, result, ok, poll].
+A record of `lane.recent` is [n, turn, key, result, ok, kind].
 """
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.memory import Lane
+from circuit_breaker.breaker.memory import POLL, Lane
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,16 +19,29 @@ def moved_on(lane: Lane, ring: Sequence[list], since: int) -> bool:
     return any(n >= since and before < since and n not in own for n, before in lane.moves)
 
 
+def periods_at(recent: Sequence[list], end: int, longest: int) -> list[int]:
+    """The periods a ring that ends at `recent[end]` may have: the same call with the same result stands about so far back."""
+    same = recent[end][2:4]
+    back = {far for far in range(2, min(longest + 2, end) + 1) if recent[end - far][2:4] == same}
+    return [
+        period for period in range(2, longest + 1) if not back.isdisjoint((period, period + 1, period + 2))
+    ]
+
+
 def ring_at(recent: Sequence[list], end: int, period: int) -> tuple[list[list], int, int]:
     """The ring of that period that ends at `recent[end]`: (its records in order, whole rounds, n of its first call)."""
     best: tuple[list[list], int, int] = ([], 0, -1)
-    for window in (period, period + 1):  # the last round may hold one foreign call
+    for window in (period, period + 1):  # the last round may hold one foreign call, between two of its own
         start = end - window + 1
         if start < 0:
             break
-        for foreign in range(window - 1) if window > period else (None,):
+        for foreign in range(1, window - 1) if window > period else (None,):
             ring = [recent[start + i] for i in range(window) if i != foreign]
-            if any(r[5] for r in ring) or ring[0][1] == ring[-1][1] or not _is_ring([r[2:4] for r in ring]):
+            if (
+                any(r[5] == POLL for r in ring)
+                or ring[0][1] == ring[-1][1]
+                or not _is_ring([r[2:4] for r in ring])
+            ):
                 continue
             strangers = [] if foreign is None else [recent[start + foreign]]
             rounds, first = 1, start
@@ -46,12 +59,11 @@ def ring_at(recent: Sequence[list], end: int, period: int) -> tuple[list[list], 
 
 def _is_ring(calls: list[list]) -> bool:
     """Different calls, each with one result, that are no shorter ring twice. A call may come twice in a round: A B A C."""
-    results = dict(calls)
-    half = len(calls) // 2
-    return (
-        len(results) > 1
-        and all(results[key] == result for key, result in calls)
-        and (len(calls) % 2 == 1 or calls[:half] != calls[half:])
+    results, size = dict(calls), len(calls)
+    if len(results) < 2 or any(results[key] != result for key, result in calls):
+        return False
+    return not any(
+        size % part == 0 and calls == calls[:part] * (size // part) for part in range(2, size // 2 + 1)
     )
 
 
@@ -69,7 +81,8 @@ def _belongs(strangers: Sequence[list], rounds: int) -> bool:
 
 
 def _round_before(recent: Sequence[list], first: int, ring: Sequence[list]) -> int:
-    """Index where the round before `first` begins: the ring's calls and results in order, one foreign call allowed; else -1."""
+    """Index where the round before `first` begins: the ring's calls and results in order, one foreign call allowed among or after
+    them (so that two foreign calls never stand side by side); else -1."""
     at, tolerated = first - 1, True
     for member in reversed(ring):
         if at >= 0 and tolerated and recent[at][2:4] != member[2:4]:

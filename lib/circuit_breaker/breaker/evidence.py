@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.memory import Lane, Session, Streak
-from circuit_breaker.breaker.model import FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
-from circuit_breaker.identity import calls, errors, results
+from circuit_breaker.breaker import waiting
+from circuit_breaker.breaker.memory import PLAIN, POLL, STEP, Lane, Session, Streak
+from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
+from circuit_breaker.identity import acts, calls, errors, looks, results, waits
 from circuit_breaker.identity.results import result_key
 
 TYPE_CHECKING = False
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.model import Reported, Result
 
 
-# Bounds of a lane's memory. A ring of 5 calls with a foreign one takes 6 x 4 rounds; the rest is room for real work.
-RECENT_MAX, STREAKS_MAX, MOVES_MAX, FAILS_MAX = 32, 64, 16, 32
+# Bounds of a lane's memory. A ring of 10 calls with a foreign one takes 11 x 3 rounds; the rest is room for real work.
+RECENT_MAX, STREAKS_MAX, MOVES_MAX, NEWS_MAX, FAILS_MAX = 40, 64, 16, 16, 32
 WRITTEN_MAX, SERVICES_MAX = 32, 16
+LAST_EDITS = 20  # calls among which the same edit is counted
+EDIT_MARKS = "ex"  # marks of an edit, which go with it and not with its result
+NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty result
 
 
 def label_of(outcome: Outcome) -> str:
@@ -42,14 +46,23 @@ def clip_of(outcome: Outcome) -> str:
 
 def last_move(lane: Lane, start: int) -> int:
     """n of the last progress that counts for a streak begun at `start`: its call had not succeeded in that streak; -1 if none."""
-    for n, before in reversed(lane.moves):
+    return _last_of(lane.moves, start)
+
+
+def last_news(lane: Lane, start: int) -> int:
+    """n of the last look that showed of a page or device what it had not shown since `start`; -1 if none."""
+    return _last_of(lane.news, start)
+
+
+def _last_of(rows: Sequence[list[int]], start: int) -> int:
+    for n, before in reversed(rows):
         if before < start:
-            return int(n)
+            return n
     return -1
 
 
-def take(lane: Lane, outcomes: Sequence[Outcome]) -> None:
-    """Add one turn's outcomes (distinct calls, silent ones left out, none gated by a live circuit)."""
+def take(lane: Lane, outcomes: Sequence[Outcome], now: float, gap: float) -> None:
+    """Add one turn's outcomes (distinct calls, silent ones left out, none gated by a live circuit). `gap`: poll_gap_seconds."""
     for outcome in outcomes:
         known = lane.streaks.get(outcome.key)
         outcome.repeats = known is not None and known.first >= 0 and known.result == outcome.result
@@ -58,40 +71,51 @@ def take(lane: Lane, outcomes: Sequence[Outcome]) -> None:
         lane.n += 1
         outcome.n = lane.n
         others_stale = stale - (1 if outcome.empty or outcome.repeats else 0) == len(outcomes) - 1
-        _take_one(lane, outcome, others_stale, alone=len(outcomes) == 1)
+        _take_one(lane, outcome, others_stale, len(outcomes) == 1, now, gap)
+    waiting.note_waits(lane, outcomes)
+    if brought_news(outcomes):
+        lane.launched = []
     while len(lane.streaks) > STREAKS_MAX:
         del lane.streaks[next(iter(lane.streaks))]
     del lane.recent[:-RECENT_MAX]
     del lane.moves[:-MOVES_MAX]
+    del lane.news[:-NEWS_MAX]
 
 
-def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool) -> None:
+def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now: float, gap: float) -> None:
     known = lane.streaks.get(outcome.key)
     lane.streaks.pop(outcome.key, None)  # to the end of the row
     streak: Streak = Streak() if known is None else known.but()
     if known is not None:  # a call that comes again may be spoken of
         outcome.label = streak.label = streak.label or label_of(outcome)
+    waiting.begin(lane, streak, outcome, now, gap)
+    outcome.step = outcome.change == 1 and acts.is_step(outcome.tool, outcome.input)
     consecutive = streak.turn == lane.turn - 1
-    if outcome.kind in FAILURES:
-        _fail(lane, streak, outcome)
-    else:
+    if outcome.kind == OK:
         _succeed(lane, streak, outcome)
+    elif not outcome.poll:
+        _fail(lane, streak, outcome)
+    streak.far = streak.far + 1 if outcome.repeats and now - streak.at >= gap else streak.far
     _repeat(lane, streak, outcome, consecutive, others_stale)
-    same_but_digits = consecutive and alone and streak.digits == outcome.digits
+    same_but_digits = consecutive and alone and streak.digits == outcome.digits and not outcome.poll
     streak.run = streak.run + 1 if same_but_digits else 1
     streak.digits = outcome.digits
-    streak.turn = lane.turn
+    streak.turn, streak.last, streak.at = lane.turn, outcome.n, int(now * 10) / 10
     lane.streaks[outcome.key] = streak
-    lane.recent.append(
-        [
-            outcome.n,
-            lane.turn,
-            outcome.key,
-            outcome.result,
-            1 if outcome.kind == OK else 0,
-            1 if outcome.poll else 0,
-        ]
-    )
+    _note_news(lane, outcome)
+    kind = POLL if outcome.poll else STEP if outcome.step else PLAIN
+    ok = 1 if outcome.kind == OK else 0
+    lane.recent.append([outcome.n, lane.turn, outcome.key, outcome.result, ok, kind])
+    waiting.finish(lane, outcome)
+
+
+def _note_news(lane: Lane, outcome: Outcome) -> None:
+    """What a look shows after a click, a key or a scroll tells whether that did anything (policy 4)."""
+    if outcome.kind != OK or outcome.change or outcome.empty or all(r[5] != STEP for r in lane.recent):
+        return
+    if waiting.look(outcome) and looks.shows_page(outcome.tool, outcome.input):
+        before = next((r[0] for r in reversed(lane.recent) if r[3] == outcome.result), -1)
+        lane.news.append([outcome.n, before])
 
 
 def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
@@ -115,13 +139,18 @@ def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
 
 def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:
     row = 1 if others_stale else 0
-    if outcome.repeats and last_move(lane, streak.first) <= streak.counted:
+    moved = last_move(lane, streak.first)
+    if outcome.step:
+        moved = max(moved, last_news(lane, streak.first))
+    if outcome.repeats and moved <= streak.counted:
         streak.times += 1
-        streak.row = streak.row + 1 if consecutive and others_stale else row
+        streak.row = streak.row + (not outcome.poll) if consecutive and others_stale else row
         return
     if not outcome.repeats:
         streak.result, streak.first = outcome.result, outcome.n
-    streak.counted, streak.times, streak.row, streak.marks = outcome.n, 1, 1, ""
+    kept = streak.marks if outcome.n - streak.last < LAST_EDITS else ""
+    streak.marks = "".join([mark for mark in kept if mark in EDIT_MARKS])
+    streak.counted, streak.times, streak.row, streak.far = outcome.n, 1, 1, 0
 
 
 def note_writes(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> None:
@@ -213,6 +242,26 @@ def note_services(session: Session, outcomes: Sequence[Outcome], now: float, kee
         del session.services[next(iter(session.services))]
 
 
+def note_failing(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+    """How many turns running every call failed, polls and refused permissions left out (policy 5, failing_streak)."""
+    if any(outcome.kind == OK and outcome.wait != waits.ALONE for outcome in outcomes):
+        lane.failing = []
+    elif any(
+        outcome.kind in FAILURES and outcome.kind != DENIED and not outcome.poll for outcome in outcomes
+    ):
+        turns, warnings = lane.failing or (0, 0)
+        lane.failing = [turns + 1, warnings]
+
+
+def note_searches(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+    """How many turns running only searched and found nothing, wherever and for whatever (policy 5, failing_streak)."""
+    nothing = [o for o in outcomes if o.input is not None and looks.found_nothing(o.tool, o.input, o.text)]
+    if outcomes and len(nothing) == len(outcomes):
+        lane.empties += 1
+    elif any(o.kind == OK and o.wait != waits.ALONE for o in outcomes if o not in nothing):
+        lane.empties = 0
+
+
 def brought_news(outcomes: Sequence[Outcome]) -> bool:
     """Whether any call of the turn returned what it had not returned before."""
     return any(not outcome.repeats for outcome in outcomes if outcome.kind not in SILENT)
@@ -223,13 +272,14 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
     tool, given, text = result.tool, result.input, result.text
     key = calls.call_key(tool, given, cwd)
     outcome = Outcome(id=result.id, tool=tool, input=given, text=text, kind=kind, key=key)
+    outcome.wait = looks.wait_of(tool, given)
     if kind in SILENT:
         return outcome
     outcome.result = result.result or result_key(tool, text)
     outcome.digits = result.digits or results.digits_key(text)
-    outcome.empty = not text.strip()
-    outcome.poll = calls.is_poll(tool, given)
+    outcome.empty = not text.strip() or text == NO_OUTPUT
     if kind in FAILURES:
+        outcome.look = looks.look_of(tool, given)  # its input may be gone when it is counted
         outcome.error = errors.error_key(kind, text, given)
         outcome.miss = errors.is_bare(text) or errors.is_lookup_miss(tool, given, text)
     else:

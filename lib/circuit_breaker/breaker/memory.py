@@ -22,11 +22,17 @@ class Streak(Record):
         "times": 0,  # equal results since then
         "row": 0,  # of them in a row: later ones in turns that brought nothing else
         "turn": -1,  # the last turn it came in
+        "last": -1,  # n of its last result
+        "at": 0.0,  # epoch seconds of it
+        "far": 0,  # of its equal results, those that came `poll_gap_seconds` after the one before
         "digits": "",  # key of the last result with every digit blinded
         "run": 0,  # unbroken run of results that differ only in digits
         "marks": "",  # what has been done about this streak: see context.MARKS
     }
     CONTAINERS = ("fails",)
+
+
+PLAIN, POLL, STEP = 0, 1, 2  # kinds of calls in `Lane.recent`
 
 
 class Lane(Record):
@@ -36,10 +42,21 @@ class Lane(Record):
         "turn": 0,
         "n": 0,
         "cwd": "",
-        "recent": [],  # the last calls: [n, turn, key, result, 1 if ok, 1 if a poll]
+        "recent": [],  # the last calls: [n, turn, key, result, 1 if ok, PLAIN, POLL or STEP]
         "streaks": {},  # call key -> Streak; least recently used first
         "moves": [],  # progress: [n, n of the same call's success before it or -1]
+        "news": [],  # what looks showed of a page or device: [n, n of the same result before it or -1]
         "errors": {},  # tool -> [error key, turns running, last turn, last n]
+        "waited": -1,  # n of the last wait
+        "woke": "",  # the prompt its last turn was under
+        "woken": -1,  # n of its last call before that prompt
+        "machine": False,  # nobody typed that prompt: a wake-up, a notification
+        "ready": 0.0,  # epoch seconds from which a wait in the background has ended; 0.0: none is out
+        "waits": 0,  # turns running that did nothing but wait
+        "launched": [],  # what was started in the background last, with nothing new since: [key, times]
+        "failing": [],  # turns running in which every call failed, and the warnings about them
+        "empties": 0,  # turns running that only searched and found nothing
+        "warned": {},  # name of a warning -> the turn it was last given in
         "sequence": [],  # sequential_tools: [shape, params, length, varying parameter, prompts, n of the first]
         "circuits": {},  # name -> Circuit
         "pending": {},  # tool_use_id -> an outcome reported before its batch (monitor.KEPT)
@@ -55,6 +72,10 @@ class Lane(Record):
         "recent",
         "streaks",
         "moves",
+        "news",
+        "launched",
+        "failing",
+        "warned",
         "errors",
         "sequence",
         "circuits",

@@ -155,9 +155,12 @@ class Outcome(Record):
         "error": "",  # key of the error, "" unless it failed
         "clip": "",  # its error for people, made late by evidence.clip_of
         "empty": False,  # it returned nothing
-        "poll": False,
+        "wait": 0,  # where it waits (waits.NONE to ALONE)
+        "look": -1,  # what it looks at (looks.NOTHING to LIVE), -1: not asked yet
+        "poll": False,  # a look after a wait (waiting.py)
         "miss": False,  # a look-up that found nothing
         "change": 0,  # 2 writes a file, 1 changes something, 0 reads
+        "step": False,  # a click, a key, a scroll: what it returns is a receipt
         "repeats": False,  # the same result as last time
         "n": 0,
     }

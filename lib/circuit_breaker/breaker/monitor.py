@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, context, evidence
+from circuit_breaker.breaker import breaker, context, evidence, waiting
 from circuit_breaker.breaker.evidence import clip_of, label_of, outcome_of
 from circuit_breaker.breaker.memory import Streak
 from circuit_breaker.breaker.model import (
@@ -41,7 +41,8 @@ KEPT = (
     "error",
     "clip",
     "empty",
-    "poll",
+    "wait",
+    "look",
     "miss",
     "change",
 )
@@ -66,6 +67,7 @@ def turn(work: Work, event: Turn) -> None:
         flush(work, keep=ids)
         n_before = lane.n
         evidence.learn_writes(work.session, lane)
+        waiting.wake(work.session, lane, event.prompt)
         outcomes = [_outcome(work, result) for result in fresh]
         if any(_may_contact(outcome) for outcome in outcomes) and work.action("service_down"):
             from circuit_breaker.breaker.services import contacts
@@ -91,15 +93,21 @@ def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str], n_befor
     for call_id in ids:
         lane.pending.pop(call_id, None)
     live_before = [circuit.name for circuit in lane.circuits.values() if circuit.state == OPEN]
+    silent = all(outcome.kind in SILENT for outcome in outcomes)
+    lane.turn += not silent
     free = _settle_circuits(work, outcomes, ids)
-    if not any(outcome.kind not in SILENT for outcome in outcomes):
+    launched = waiting.note_launches(lane, outcomes, work.now)
+    if launched is not None:
+        _launched_again(work, launched)
+    if silent:
         evidence.note_services(work.session, outcomes, work.now, SERVICE_TIMES_MAX)
         _count_denials(work, outcomes)
         return
-    lane.turn += 1
-    evidence.take(lane, free)
+    evidence.take(lane, free, work.now, work.config.poll_gap_seconds)
     evidence.note_writes(work.session, lane, free)
     evidence.note_errors(lane, free)
+    evidence.note_failing(lane, [o for o in outcomes if not work.excluded(o.tool)])
+    evidence.note_searches(lane, free)
     evidence.note_sequence(lane, [o for o in outcomes if o.kind not in SILENT])
     evidence.note_services(work.session, outcomes, work.now, SERVICE_TIMES_MAX)
     if evidence.brought_news(free):
@@ -182,11 +190,32 @@ def _detect(work: Work, outcomes: list[Outcome]) -> None:
                 failing = lane.streaks.get(signal.keys[0])
                 signal.facts["left"] = 2 * rule["threshold"] - (failing.invalid if failing else 0)
             context.act(work, signal)
+            if name == "failing_streak" and not signal.facts.get("empty"):
+                _keep_streak(work, signal)
             service = signal.facts.get("service")
             if service:
                 known = work.session.services[service]
                 work.session.services[service] = [known[0], known[0], *known[2:]]
     _stop_invalid(work, outcomes)
+
+
+def _keep_streak(work: Work, signal: Signal) -> None:
+    """A stop needs two warnings that were given; after it the turns are counted anew."""
+    turns, warnings = work.lane.failing
+    said = any(notice.rule == signal.rule for notice in work.notices)
+    work.lane.failing = [] if work.stops() else [turns, warnings + said]
+
+
+def _launched_again(work: Work, outcome: Outcome) -> None:
+    """The same thing started in the background again and again: a warning, once."""
+    if work.lane.launched[1] != work.rule("repeated_call")["launches"] or work.excluded(outcome.tool):
+        return
+    from circuit_breaker.breaker.rules import signal_of
+
+    facts = {"launches": True}
+    context.act(
+        work, signal_of(outcome, "repeated_call", work.lane.launched[1], step="warn", results={}, facts=facts)
+    )
 
 
 def _stop_invalid(work: Work, outcomes: list[Outcome]) -> None:
@@ -233,7 +262,7 @@ def gated(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     if circuit.state == HALF_OPEN and circuit.probe == outcome.id:
         probed(work, circuit, outcome)
         return
-    if work.bypassed and outcome.kind == OK and _is_new(circuit, outcome):
+    if work.bypassed and outcome.kind == OK and _is_new(work, circuit, outcome):
         context.close(work, circuit, "bypass_result")
         return
     if outcome.kind == INVALID:
@@ -245,7 +274,7 @@ def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     if outcome.kind in (LAUNCHED, INTERRUPTED, OURS, DENIED):
         work.put(breaker.release(circuit, ran=outcome.kind == LAUNCHED))
         return
-    if outcome.kind == OK and _is_new(circuit, outcome):
+    if outcome.kind == OK and _is_new(work, circuit, outcome):
         better = breaker.succeed(circuit, work.config.half_open_successes)
         if better.state == CLOSED:
             context.close(work, circuit, "new_result")
@@ -263,7 +292,9 @@ def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     work.record("probe", worse, HALF_OPEN, "probe_unchanged" if outcome.kind == OK else "probe_failed")
 
 
-def _is_new(circuit: Circuit, outcome: Outcome) -> bool:
+def _is_new(work: Work, circuit: Circuit, outcome: Outcome) -> bool:
+    if circuit.facts.get("edit"):  # what it returns says nothing; that something else was changed since does
+        return any(n > circuit.since for n, _ in work.lane.moves)
     return circuit.rule == "tool_failure" or circuit.results.get(outcome.key) != outcome.result
 
 

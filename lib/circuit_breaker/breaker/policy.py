@@ -140,7 +140,8 @@ def _catch_up(work: Work) -> None:
     _flush(work)
     lane.prompt = session.person
     context.forget_successes(lane)
-    lane.denials = lane.stops = 0
+    lane.denials = lane.stops = lane.waits = lane.empties = 0
+    lane.failing, lane.launched, lane.warned = [], [], {}
     _age_sequence(work)
     context.close_recursion(work)
     if session.bypass == session.person:

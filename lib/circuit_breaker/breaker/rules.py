@@ -6,10 +6,11 @@ It changes nothing; `context.act` decides what a signal does under the rule's `a
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import cycles
+from circuit_breaker.breaker import cycles, evidence
 from circuit_breaker.breaker.evidence import clip_of, label_of
-from circuit_breaker.breaker.memory import Lane, Session, Streak
-from circuit_breaker.breaker.model import FAILURES, INVALID, Signal
+from circuit_breaker.breaker.memory import POLL, STEP, Lane, Session, Streak
+from circuit_breaker.breaker.model import FAILURES, INVALID, OK, Signal
+from circuit_breaker.identity import acts, looks, waits
 from circuit_breaker.identity.calls import service
 
 TYPE_CHECKING = False
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 
 LAST_CALLS, OF_LAST = 10, 6  # repeated_call: 6 of the lane's last 10 calls (policy 5)
+UNSEEN = 2  # times the usual limit for clicks and keys that no look came between: a receipt is no result
+LONG_RING = 6  # calls from which on a ring needs as few rounds as one of two
 
 
 def tool_failure(
@@ -87,36 +90,77 @@ def repeated_call(
     signals = []
     for outcome in outcomes:
         streak = lane.streaks.get(outcome.key)
-        if streak is None or (streak.times < 2 and streak.run < 2):
-            continue  # nothing came twice
-        if outcome.poll:
-            count, limit = streak.times, rule["poll_max"]
-        else:
-            count, limit = streak.row, rule["threshold"]
-            last = lane.recent[-LAST_CALLS:]
-            often = sum(
-                1 for r in last if r[2] == outcome.key and r[3] == outcome.result and r[0] >= streak.counted
-            )
-            if often - OF_LAST > count - limit:
-                count, limit = often, OF_LAST
-            if rule["digits_max"] and streak.run - rule["digits_max"] > count - limit:
-                count, limit = streak.run, rule["digits_max"]
-        if not limit or count < limit - 1 or count < 2:
+        if streak is None:
             continue
-        warned = "t" in streak.marks
-        if count < limit and warned:
-            continue
-        signals.append(
-            signal_of(
-                outcome,
-                "repeated_call",
-                count,
-                step="open" if count >= limit else "warn",
-                since=streak.counted,
-                facts={"poll": outcome.poll, "digits": count == streak.run and not outcome.repeats},
-            )
-        )
+        found = _edited(lane, outcome, streak, rule) or _repeated(lane, outcome, streak, rule)
+        if found is not None:
+            signals.append(found)
     return signals
+
+
+def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, Any]) -> Signal | None:
+    """The same call, the same result: in a row, or 6 of the last 10; polls and waits have a longer rope."""
+    if streak.times < 2 and streak.run < 2 and lane.waits < 2:
+        return None  # nothing came twice
+    facts: dict[str, Any] = {"poll": outcome.poll}
+    most = count = 0
+    if outcome.wait == waits.ALONE and not looks.reads_output(outcome.tool, outcome.input):
+        count = most = lane.waits
+        limit, facts = rule["poll_max"], {"waits": True}
+    elif outcome.poll:
+        count, most, limit = streak.times - streak.far, streak.times, rule["poll_max"]
+    else:
+        count, limit = _in_a_row(lane, outcome, streak, rule)
+        facts["digits"] = count == streak.run and not outcome.repeats
+    warned = "t" in streak.marks
+    if not limit or (warned and count < limit):
+        return None
+    opens = count >= limit and outcome.tool not in looks.SCHEDULING
+    if not opens and count < limit - 1 and most < limit:
+        return None
+    if max(count, most) < 2 or (warned and not opens):
+        return None
+    step = "open" if opens else "warn"
+    return signal_of(outcome, "repeated_call", max(count, most), step=step, since=streak.counted, facts=facts)
+
+
+def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, Any]) -> tuple[int, int]:
+    """(count, limit) of whatever comes closest: a row, 6 of the last 10, or a run that differs only in digits."""
+    count, limit = streak.row, rule["threshold"]
+    if outcome.step and all(r[2] == outcome.key for r in lane.recent if r[0] >= streak.counted):
+        return count, limit * UNSEEN
+    often = sum(
+        1
+        for r in lane.recent[-LAST_CALLS:]
+        if r[2] == outcome.key and r[3] == outcome.result and r[0] >= streak.counted and r[5] != POLL
+    )
+    if limit and often - OF_LAST > count - limit:
+        count, limit = often, OF_LAST
+    if rule["digits_max"] and streak.run - rule["digits_max"] > count - limit:
+        count, limit = streak.run, rule["digits_max"]
+    return count, limit
+
+
+def _edited(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, Any]) -> Signal | None:
+    """The same write again and again, whatever it returns: every time it adds, or does what is done."""
+    limit = rule["same_edit"]
+    if not limit or outcome.kind != OK or not outcome.change:
+        return None
+    same = [r[0] for r in lane.recent[-evidence.LAST_EDITS :] if r[2] == outcome.key and r[4]]
+    if len(same) < max(2, limit - 1) or not acts.adds_again(outcome.tool, outcome.input):
+        return None
+    others = any(n > same[-2] and n != outcome.n for n, _ in lane.moves)
+    opens = len(same) >= limit and not others
+    if not opens and (len(same) != limit - 1 or "e" in streak.marks):
+        return None
+    return signal_of(
+        outcome,
+        "repeated_call",
+        len(same),
+        step="open" if opens else "warn",
+        since=outcome.n,
+        facts={"edit": True},
+    )
 
 
 def call_cycle(
@@ -129,11 +173,13 @@ def call_cycle(
     for position in range(len(lane.recent) - 1, -1, -1):
         if lane.recent[position][1] != lane.turn:
             break
-        for period in range(2, min(rule["max_period"], len(lane.recent) // 2) + 1):
-            limit = rule["threshold"] if period == 2 else rule["threshold_long"]
+        for period in cycles.periods_at(lane.recent, position, rule["max_period"]):
+            limit = rule["threshold"] if period == 2 or period >= LONG_RING else rule["threshold_long"]
             if not limit:
                 continue
             ring, rounds, since = cycles.ring_at(lane.recent, position, period)
+            if all(r[5] == STEP for r in ring):
+                limit *= UNSEEN
             if rounds < max(2, limit - 1) or cycles.moved_on(lane, ring, since):
                 continue
             if best is not None and best.count - best.facts["limit"] >= rounds - limit:
@@ -213,10 +259,41 @@ def external_api(
     return signals
 
 
+def failing_streak(
+    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
+) -> list[Signal]:
+    """Turns running in which every call fails, whatever it is; searches running that find nothing."""
+    if not outcomes:
+        return []
+    signals = []
+    turns, warnings = lane.failing or (0, 0)
+    first, stop_at = rule["threshold"], rule["stop_at"]
+    second = first + (first + 1) // 2
+    second = min(second, max(stop_at - 1, first + 1)) if stop_at else second
+    if warnings < (turns >= first) + (turns >= second):
+        signals.append(
+            _streak_signal(outcomes[-1], turns, "warn", left=max(stop_at - turns, 1) if stop_at else 0)
+        )
+    elif stop_at and turns >= stop_at:
+        signals.append(_streak_signal(outcomes[-1], turns, "stop"))
+    empty = rule["empty_searches"]
+    if empty and lane.empties in (empty, 2 * empty):
+        signals.append(_streak_signal(outcomes[-1], lane.empties, "warn", empty=True))
+    return signals
+
+
+def _streak_signal(outcome: Outcome, turns: int, step: str, **facts: Any) -> Signal:
+    subject = "empty searches" if facts.get("empty") else "failing turns"
+    return signal_of(
+        outcome, "failing_streak", turns, step=step, subject=subject, keys=[], results={}, facts=facts
+    )
+
+
 DETECTORS = {
     "tool_failure": tool_failure,
     "repeated_call": repeated_call,
     "call_cycle": call_cycle,
+    "failing_streak": failing_streak,
     "sequential_tools": sequential_tools,
     "external_api": external_api,
 }

@@ -5,7 +5,7 @@ Keys are hashes: nothing of a call's input or output can be read from them.
 
 from __future__ import annotations
 
-from circuit_breaker.identity import powershell, reading, shell_commands, shell_line
+from circuit_breaker.identity import powershell, reading, shell_commands, shell_line, waits
 from circuit_breaker.identity.keys import canonical, digest
 from circuit_breaker.identity.tokens import without_stored
 
@@ -52,6 +52,8 @@ def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
             command = " ".join(look)
         else:
             command = powershell.as_shell(command) if tool in POWERSHELLS else command
+            if waits.line_waits(command) == waits.ALONE:
+                return digest(f"{tool}\nwait")  # waits alone are one call, however long each is
             command, directory = shell_line.normalise(command, directory)
         if name:
             given[name] = command
@@ -155,7 +157,7 @@ def change_level(tool: str, tool_input: object) -> int:
     if tool in SPAWNERS:
         return 1
     if tool.startswith("mcp__"):
-        return 0 if _is_reading_name(tool.rpartition("__")[2]) else 1
+        return 0 if is_reading_name(tool.rpartition("__")[2]) else 1
     if tool in SHELLS and isinstance(tool_input, dict):
         command = shell_command(tool, tool_input)
         if bare_look(command):
@@ -191,26 +193,12 @@ def bare_look(command: str) -> list[str]:
     return words if _TELLING.isdisjoint(words) else []
 
 
-def _is_reading_name(name: str) -> bool:
+def is_reading_name(name: str) -> bool:
     """Is `get_issue`, `listFiles`, `search` the name of a reading tool? Its first words decide."""
+    return any(word in READING_NAMES for word in name_words(name)[:2])
+
+
+def name_words(name: str) -> list[str]:
+    """The words of a tool's name in small letters: `getIssue`, `list-files` and `search_docs` have two each."""
     spaced = "".join("_" + c.lower() if c.isupper() else c for c in name).replace("-", "_")
-    words = [word for word in spaced.split("_") if word]
-    return any(word in READING_NAMES for word in words[:2])
-
-
-def is_poll(tool: str, tool_input: object) -> bool:
-    """Does the call wait for something that runs elsewhere: an output reader, or a reading command after a wait?"""
-    if tool.endswith(("Output", "OutputTool")) and not tool.startswith("mcp__"):
-        return True
-    if not isinstance(tool_input, dict):
-        return False
-    if tool == "write_stdin":
-        return not tool_input.get("chars")
-    if tool not in SHELLS:
-        return False
-    command = shell_command(tool, tool_input)
-    if not any(word in command.lower() for word in ("sleep", "watch", "until", "wait", "-w")) or bare_look(
-        command
-    ):
-        return False
-    return reading.waits(command) and reading.is_reading(command)
+    return [word for word in spaced.split("_") if word]

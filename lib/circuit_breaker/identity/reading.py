@@ -1,13 +1,11 @@
-"""Does a shell command only look at things? Pure.
+"""Whether a shell command only looks at things. Pure.
 
 A careful reading of ordinary command lines, not a shell: what it cannot tell counts as changing something.
-
-Does a shell command wait before or while it looks? Pure.
 """
 
 from __future__ import annotations
 
-from circuit_breaker.identity import powershell, reading_table
+from circuit_breaker.identity import live, powershell, reading_table
 from circuit_breaker.identity.shell_commands import LONGEST, Segment, program, segments
 
 # Programs that look and change nothing (policy 4: the one fixed list). What makes one of them write is in reading_rules.py.
@@ -62,14 +60,19 @@ def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
         cmdlet = powershell.reads(name, rest)
         if cmdlet is not None:
             return cmdlet
+    elsewhere = told_elsewhere(name, rest)
+    if elsewhere:
+        return is_reading(elsewhere, depth + 1)
     if not has_subcommands(name) and (" " in name or f" {name} " not in _RULED):
-        return listed or _asks_version(name, rest)
+        return listed or _asks_version(name, rest) or live.is_live(name, rest)
     if name in SHELLS:
         told = told_command(rest)
         return bool(told) and is_reading(told, depth + 1)
     if name == "watch":
         return is_reading(" ".join(reading_table.without_options(rest)), depth + 1)
-    if not reading_table.only_looks(name, rest, listed or _asks_version(name, rest)):
+    if not reading_table.only_looks(
+        name, rest, listed or _asks_version(name, rest) or live.is_live(name, rest)
+    ):
         return False
     return name != "find" or all(
         bool(inner) and program_reads(inner[0], inner[1:], depth + 1)
@@ -103,35 +106,41 @@ def told_command(rest: list[str]) -> str:
     return ""
 
 
+def told_elsewhere(name: str, rest: list[str]) -> str:
+    """The command that runs on another machine, in a container or on a device: `ssh HOST cmd`, `docker exec NAME cmd`; else ""."""
+    if name in ("docker", "podman", "docker-compose", "kubectl", "oc", "adb"):
+        rest = past_options(rest, ("-n", "--namespace", "--context", "-s", "-f", "-p"))
+        if rest[:1] == ["compose"]:
+            rest = past_options(rest[1:], ("-f", "-p"))
+        given, rest = rest[:1], rest[1:]
+        if given not in (["exec"], ["shell"]) or (given == ["shell"]) != (name == "adb"):
+            return ""
+        if "--" in rest:
+            return _joined(rest[rest.index("--") + 1 :])
+        plain = past_options(rest, ("-e", "-u", "-w", "--user", "--workdir", "--env", "-c", "-n"))
+        return _joined(plain if name == "adb" else plain[1:])
+    if name == "ssh":
+        return " ".join(
+            past_options(rest, ("-i", "-p", "-o", "-l", "-F", "-J", "-L", "-R", "-D", "-b", "-c", "-m"))[1:]
+        )
+    return ""
+
+
+def _joined(words: list[str]) -> str:
+    """A line of words that keeps apart what was quoted."""
+    return " ".join([f"'{word}'" if " " in word and "'" not in word else word for word in words])
+
+
+def past_options(words: list[str], valued: tuple[str, ...]) -> list[str]:
+    i = 0
+    while i < len(words) and words[i][:1] == "-":
+        i += 2 if words[i] in valued else 1
+    return words[i:]
+
+
 def _until_its_end(words: list[str]) -> list[str]:
     """The command after find's `-exec`."""
     for i, word in enumerate(words):
         if word in (";", "+", "-exec", "-execdir"):
             return words[:i]
     return words
-
-
-def waits(command: str, depth: int = 0) -> bool:
-    """Does it wait before or while it looks: a sleep in front or in a loop, `--watch`, `watch`, `wait`, `until`?"""
-    parts = list(segments(command)) if depth <= DEPTH else []
-    for i, segment in enumerate(parts):
-        if "until" in segment.words[:1]:
-            return True
-        words = program(segment.words)
-        if not words:
-            continue
-        if words[0].lower() in ("watch", "wait", "wait-job", "wait-process", "wait-event") or (
-            has_subcommands(words[0]) and _waits_itself(words[1:3])
-        ):
-            return True
-        if words[0].lower() in ("sleep", "start-sleep") and (i < len(parts) - 1 or len(parts) == 1):
-            return True
-        if "--watch" in words or (words[0] in ("kubectl", "gh") and "-w" in words):
-            return True
-        if words[0] in SHELLS and waits(told_command(words[1:]), depth + 1):
-            return True
-    return False
-
-
-def _waits_itself(words: list[str]) -> bool:
-    return words[:1] in (["wait"], ["watch"]) or words[1:] == ["watch"]

@@ -43,14 +43,15 @@ _SPLITTING = {**{ord(c): "\0" for c in "'\"\\#`$\n;&|()<>"}, ord("\t"): " ", ord
 
 
 class Segment:
-    """One simple command: `words` without quotes, `targets` the files it redirects into, `inner` what it runs in $( ), `given` the
-    text of its here-documents, `joint` the operator after it ("" for the last one)."""
+    """One simple command: `words` without quotes, `targets` the files it redirects into (`adds`: at their ends, all of them),
+    `inner` what it runs in $( ), `given` the text of its here-documents, `joint` the operator after it ("" for the last one)."""
 
-    __slots__ = ("words", "targets", "inner", "given", "joint")
+    __slots__ = ("words", "targets", "adds", "inner", "given", "joint")
 
     def __init__(self) -> None:
         self.words: list[str] = []
         self.targets: list[str] = []
+        self.adds = False
         self.inner: list[str] = []
         self.given = ""
         self.joint = ""
@@ -115,8 +116,11 @@ def segments(command: str) -> Iterator[Segment]:
                     bodies.append(text)
                 elif redirect == "<<<":
                     now.given += text
+                elif redirect and _into_a_file(redirect, text):
+                    now.adds = redirect.endswith(">>") and (now.adds or not now.targets)
+                    now.targets.append(text)
                 elif redirect:
-                    now.targets += [text] if _into_a_file(redirect, text) else []
+                    pass
                 elif not (text.isdigit() and c in "<>"):  # the descriptor of `2>`
                     now.words.append(text)
                 redirect = ""

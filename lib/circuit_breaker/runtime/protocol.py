@@ -43,10 +43,15 @@ REFUSALS = (
     ("The user doesn't want to take this action right now", ""),
     ("User rejected tool use", ""),
 )
+# What a result says that goes on in the background: (begins with, contains). 2.1.197 to 2.1.332.
 LAUNCHES = (
-    "Command running in background with ID:",
-    "Command was manually backgrounded",
-    "Async agent launched",
+    ("Command running in background with ID:", ""),
+    ("Command was manually backgrounded", ""),
+    ("Command did not complete within ", " moved to the background"),
+    ("Command was moved to the background", ""),
+    ("MCP tool ", " moved to the background as task "),
+    ("Async agent launched", ""),
+    ("Monitor started (task ", ""),
 )
 NOTIFICATION = "<task-notification>"
 MANAGED = (
@@ -164,13 +169,17 @@ def hint(given: object, text: str) -> str:
     """What a result's text alone suggests; what was reported before the batch counts more (policy 2)."""
     if text.startswith("<tool_use_error>"):
         return INVALID
-    if text.startswith(LAUNCHES) or (isinstance(given, dict) and given.get("run_in_background") is True):
+    if isinstance(given, dict) and given.get("run_in_background") is True:
         return LAUNCHED
-    if text.startswith(_REFUSAL_BEGINNINGS) and any(text.startswith(a) and b in text for a, b in REFUSALS):
+    start = text[:SENTENCE_MAX]
+    if any(start.startswith(a) and b in start for a, b in LAUNCHES):
+        return LAUNCHED
+    if start.startswith(_REFUSAL_BEGINNINGS) and any(start.startswith(a) and b in text for a, b in REFUSALS):
         return DENIED
     return OK
 
 
+SENTENCE_MAX = 600  # characters in which Claude Code says what became of a call
 _REFUSAL_BEGINNINGS = tuple(beginning for beginning, _ in REFUSALS)
 
 

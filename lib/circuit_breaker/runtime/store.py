@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Kind = TypeVar("Kind", bound=Record)
 
 
-VERSION = 3
+VERSION = 4
 MEMORY_MAX = 1 << 16  # bytes of one memory file (interface: bounded, 64 kB at most)
 MAIN_FILE, AGENT_PREFIX, SESSION_FILE, LOCK_FILE = "main.json", "agent-", "session.json", "lock"
 
@@ -152,9 +152,10 @@ def _check(document: Any, fields: dict[str, Any]) -> dict[str, Any]:
 _ROWS: dict[str, tuple[int, tuple[type, ...]]] = {
     "recent": (6, (int, int, str, str, int, int)),
     "moves": (2, (int, int)),
+    "news": (2, (int, int)),
     "notes": (2, (str, dict)),
     "errors": (4, (str, int, int, int)),
-    "pending": (13, (str, str, str, str, str, str, str, str, str, bool, bool, bool, int)),
+    "pending": (14, (str, str, str, str, str, str, str, str, str, bool, int, int, bool, int)),
 }
 
 
@@ -189,8 +190,12 @@ def _check_rows(document: dict[str, Any]) -> None:
     for name in ("seen", "written", "spawn_ids"):
         if not {*map(type, document.get(name, ()))} <= {str}:
             raise ValueError(f"{name}: not a list of names")
-    if not {*map(type, document.get("denied", {}).values())} <= {str}:
-        raise ValueError("denied: not names by id")
+    for name, kind in (("denied", str), ("warned", int)):
+        if not {*map(type, document.get(name, {}).values())} <= {kind}:
+            raise ValueError(f"{name}: a value of another type")
+    for name, shape in (("launched", [str, int]), ("failing", [int, int])):
+        if [*map(type, document.get(name, ()))] not in ([], shape):
+            raise ValueError(f"{name}: another shape")
     if len(document.get("sequence", ())) not in (0, 6):
         raise ValueError("sequence: another shape")
 

@@ -76,6 +76,16 @@ def _cause(rule: str, count: int, facts: dict) -> str:
         )
     if rule == "tool_failure":
         return f"failed {count} times with nothing changed in between"
+    if rule == "failing_streak" and facts.get("empty"):
+        return f"found nothing {count} turns in a row"
+    if rule == "failing_streak":
+        return f"went on for {count} turns: every call failed, one turn after another"
+    if rule == "repeated_call" and facts.get("edit"):
+        return f"was made {count} times with the same input"
+    if rule == "repeated_call" and facts.get("launches"):
+        return f"was started in the background {count} times with nothing new in between"
+    if rule == "repeated_call" and facts.get("waits"):
+        return f"was all that happened for {count} turns: nothing but waiting"
     if rule == "repeated_call" and facts.get("digits"):
         return f"ran {count} times in a row with results that differ only in digits"
     if rule == "repeated_call":
@@ -138,7 +148,9 @@ def warning(notice: Notice, keyword: str) -> str:
             f"{what}{state} Read the error and the code or configuration it names first; then change something this call "
             "depends on, or try a different approach and say what you found."
         )
-    return f"{what} {_advice(notice.rule)}"
+    if notice.rule == "failing_streak":
+        return f"{what} {_streak_advice(facts)}{_stops_after(facts.get('left', 0))}"
+    return f"{what} {_advice(notice.rule, facts)}"
 
 
 def _stops_after(left: int) -> str:
@@ -146,7 +158,34 @@ def _stops_after(left: int) -> str:
     return f" If this happens {times}, the turn will be stopped." if left > 0 else ""
 
 
-def _advice(rule: str) -> str:
+def _streak_advice(facts: dict) -> str:
+    if facts.get("empty"):
+        return (
+            "What you search for is probably not there, or has another name. List a folder, read what uses it, or ask the user; "
+            "other words and other roots will not find it either."
+        )
+    return (
+        "Stop and look at what these calls have in common: the directory, the environment, what the errors name. Run one small "
+        "call that must work, and go on from there; or say what is missing."
+    )
+
+
+def _advice(rule: str, facts: dict) -> str:
+    if facts.get("edit"):
+        return (
+            "Each time it adds or changes the same again. Read the file as it is now and check whether the first one did what you "
+            "wanted; do not send it again. A further one is blocked unless something else was changed."
+        )
+    if facts.get("launches"):
+        return (
+            "Each start leaves a process behind. See whether the first one is running (its output, its port), stop the others, "
+            "and use it."
+        )
+    if facts.get("waits"):
+        return (
+            "Look at what you are waiting for: its status, its log. If it should have come by now, find out why, or say what you "
+            "are waiting for and end the turn."
+        )
     waiting = "If you are waiting for something, wait in the background or with one short sleep before the next look."
     if rule == "call_cycle":
         return (

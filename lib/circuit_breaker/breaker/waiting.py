@@ -1,0 +1,87 @@
+"""Waiting in a lane: which calls are polls because a wait came before them, waits alone, and launches.
+
+A wait stands in the line of a call, is a call of its own, ends in the background, or is the time between a prompt of a machine and
+the next. A look at what changes by itself is a poll also when enough time has passed since its last result.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.breaker.model import DENIED, INVALID, LAUNCHED, Outcome
+from circuit_breaker.identity import calls, looks, waits
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from circuit_breaker.breaker.memory import Lane, Session, Streak
+
+
+def wake(session: Session, lane: Lane, prompt: str) -> None:
+    """A lane's first turn under another prompt: the time before it was a wait; under a machine's prompt it was one for every call."""
+    current = prompt or session.prompt
+    if not current or current == lane.woke:
+        return
+    lane.woke, lane.woken = current, lane.n
+    lane.machine = current != session.person or session.origin == "system"
+
+
+def look(outcome: Outcome) -> int:
+    """What the call looks at (looks.NOTHING, FILES or LIVE), found out when it is asked for: most calls come once."""
+    if outcome.look < 0:
+        outcome.look = looks.look_of(outcome.tool, outcome.input)
+    return int(outcome.look)
+
+
+def begin(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) -> None:
+    """Before the outcome is counted: is it a poll? `streak` is what its call has done so far."""
+    if lane.ready and now >= lane.ready:
+        lane.waited, lane.ready = outcome.n - 1, 0.0
+    if outcome.wait == waits.BEFORE:
+        lane.waited = outcome.n - 1
+    outcome.poll = outcome.kind not in (INVALID, DENIED) and _is_poll(lane, streak, outcome, now, gap)
+
+
+def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) -> bool:
+    if outcome.wait == waits.ALONE:
+        return True
+    known = streak.first >= 0 or streak.since >= 0  # your prompt forgets successes
+    since = streak.last if known else outcome.n - 1
+    woken = known and lane.woken >= since
+    if woken and lane.machine:
+        return True
+    waited = woken or bool(outcome.wait) or lane.waited >= since
+    passed = known and gap > 0 and now - streak.at >= gap
+    if not waited and not passed and not looks.reads_output(outcome.tool, outcome.input):
+        return False
+    return bool(look(outcome)) if waited else look(outcome) == looks.LIVE
+
+
+def finish(lane: Lane, outcome: Outcome) -> None:
+    """After it was counted: what it leaves for the looks that follow."""
+    if outcome.wait in (waits.AFTER, waits.ALONE):
+        lane.waited = outcome.n
+
+
+def note_waits(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+    """How many turns running did nothing but wait, and brought nothing."""
+    alone = all(outcome.wait == waits.ALONE and not _brought(outcome) for outcome in outcomes)
+    lane.waits = lane.waits + 1 if alone and outcomes else 0
+
+
+def _brought(outcome: Outcome) -> bool:
+    return looks.reads_output(outcome.tool, outcome.input) or not (outcome.empty or outcome.repeats)
+
+
+def note_launches(lane: Lane, outcomes: Sequence[Outcome], now: float) -> Outcome | None:
+    """Count what was started in the background, and know when a wait there will have ended; -> what was started again, if any."""
+    again = None
+    for outcome in {outcome.key: outcome for outcome in outcomes if outcome.kind == LAUNCHED}.values():
+        if outcome.tool == "Monitor":
+            lane.waited = lane.n
+        elif outcome.wait:
+            lane.ready = now + waits.seconds_of(calls.shell_command(outcome.tool, outcome.input))
+        else:
+            known = lane.launched[:1] == [outcome.key]
+            lane.launched = [outcome.key, lane.launched[1] + 1 if known else 1]
+            again = outcome if known else again
+    return again

@@ -1,0 +1,97 @@
+"""Calls that act: steps on a page or a device, and writes that add again when they are sent again. Pure."""
+
+from __future__ import annotations
+
+from circuit_breaker.identity import reading
+from circuit_breaker.identity.calls import (
+    LOOKUPS,
+    SHELLS,
+    WRITERS,
+    is_reading_name,
+    name_words,
+    shell_command,
+)
+from circuit_breaker.identity.shell_commands import program, segments
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from circuit_breaker.identity.shell_commands import Segment
+
+# The words in the names of tools, and the actions of such as have one for all, that step on a page or a device.
+_STEPS = frozenset(
+    "click tap press key keys type scroll swipe drag drop hover navigate back forward next previous step fill select focus"
+    " dblclick doubleclick mouse pinch rotate advance reload touch keyboard goto".split()
+)
+_DEVICES = frozenset(
+    "xdotool ydotool cliclick adb idb maestro xte wtype appium agent-browser playwright-cli".split()
+)
+_EDITING_WORDS = frozenset("edit write insert append patch replace update modify create str".split())
+_FILE_WORDS = frozenset(
+    "file files text content lines line symbol body range block note notes cell notebook".split()
+)
+_APPENDING = frozenset("add-content ac".split())
+_REWRITING = frozenset("patch apply_patch ed ex".split())
+
+
+def is_step(tool: str, given: object) -> bool:
+    """Is it a click, a key, a scroll, a turned page? What it returns is a receipt; what it did is seen by a look."""
+    if tool in SHELLS:
+        return any(_is_device_step(segment) for segment in segments(shell_command(tool, given)))
+    name = tool.rpartition("__")[2]
+    if tool in WRITERS or tool in LOOKUPS or is_reading_name(name):
+        return False
+    if not _STEPS.isdisjoint(name_words(name)):
+        return True
+    action = given.get("action") if isinstance(given, dict) else None
+    return isinstance(action, str) and not _STEPS.isdisjoint(name_words(action))
+
+
+def _is_device_step(segment: Segment) -> bool:
+    words = program(segment.words)
+    return bool(words) and words[0] in _DEVICES and not reading.is_reading(" ".join(words))
+
+
+def adds_again(tool: str, given: object) -> bool:
+    """Is it a write that nobody sends twice with the same input: an edit, a file, a patch, a line added to a file?
+
+    A shell line counts when it only writes files, in ways that add or rewrite (`>>`, `tee -a`, `sed -i`, `patch`); one that writes
+    the same however often (`>`, `tee`) does not, nor one that does more than write.
+    """
+    if tool in WRITERS:
+        return not (isinstance(given, dict) and given.get("command") == "view")
+    if tool in SHELLS:
+        return _line_adds(shell_command(tool, given))
+    if not tool.startswith("mcp__") or is_reading_name(tool.rpartition("__")[2]):
+        return False
+    words = name_words(tool.rpartition("__")[2])
+    return not _EDITING_WORDS.isdisjoint(words) and not _FILE_WORDS.isdisjoint(words)
+
+
+def _line_adds(command: str) -> bool:
+    found = False
+    for segment in segments(command):
+        words = program(segment.words)
+        adds = segment.adds or (bool(words) and _adds(words[0], words[1:]))
+        if segment.writes and not segment.adds:
+            return False
+        if not all(reading.is_reading(inner) for inner in segment.inner):
+            return False
+        if words and (segment.adds or not adds) and not reading.program_reads(words[0], words[1:]):
+            return False  # it does more, whatever file its output goes into
+        found = found or adds
+    return found
+
+
+def _adds(name: str, rest: list[str]) -> bool:
+    low = name.lower()
+    if low in _APPENDING or (low == "out-file" and "-append" in [word.lower() for word in rest]):
+        return True
+    if low in _REWRITING:
+        return "--dry-run" not in rest
+    if low == "tee":
+        return "-a" in rest or "--append" in rest
+    if low in ("sed", "gsed"):
+        return any(word[:1] == "-" and word.lstrip("-nErs")[:1] == "i" for word in rest)
+    if low in ("perl", "ruby"):
+        return any(word[:1] == "-" and word.lstrip("-pnlaw0")[:1] == "i" for word in rest[:3])
+    return low in ("awk", "gawk") and rest[:2] == ["-i", "inplace"]

@@ -1,0 +1,148 @@
+"""Calls that look, wait or search: what they look at, where they wait, whether they found anything. Pure."""
+
+from __future__ import annotations
+
+from circuit_breaker.identity import live, reading, waits
+from circuit_breaker.identity.calls import LOOKUPS, SHELLS, is_reading_name, name_words, shell_command
+from circuit_breaker.identity.shell_commands import program, segments
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from circuit_breaker.identity.shell_commands import Segment
+
+# What a call looks at: nothing (it does something), files and the like, or what changes by itself.
+NOTHING, FILES, LIVE = 0, 1, 2
+# Tools that wait until something is done, and those that read what a command in the background has written so far.
+_WAITING = frozenset("Monitor Sleep Wait sleep wait TaskOutput ScheduleWakeup wait_agent".split())
+SCHEDULING = frozenset(
+    ("ScheduleWakeup",)
+)  # has Claude Code submit a prompt later: refused, nobody would go on
+_LIVE_TOOLS = frozenset("WebFetch webfetch TaskList TaskGet".split())
+_WAITING_WORDS = frozenset("wait sleep delay await wakeup".split())
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".html", ".xml")
+_PATHS = ("file_path", "path", "notebook_path", "filePath")
+_SEARCH_TOOLS = frozenset("Grep Glob grep glob".split())
+_SEARCHERS = frozenset(
+    "grep egrep fgrep zgrep rg ag ack find fd locate mdfind which whereis pgrep Select-String sls findstr".split()
+)
+_LISTERS = frozenset("Get-ChildItem gci dir".split())  # with a filter they search
+_FOUND_NOTHING = (
+    "no matches found",
+    "no files found",
+    "no results found",
+    "(bash completed with no output)",
+    "0 matches",
+)
+_NOTHING_ELSE = (
+    "permission denied",
+    "no such file or directory",
+    "operation not permitted",
+    "is a directory",
+)
+
+
+def wait_of(tool: str, given: object) -> int:
+    """Where a call waits: waits.NONE, BEFORE, AFTER or ALONE, whatever became of it."""
+    if tool in _WAITING:
+        return waits.NONE if isinstance(given, dict) and given.get("block") is False else waits.ALONE
+    if not isinstance(given, dict):
+        return waits.NONE
+    if tool == "write_stdin":
+        return waits.NONE if given.get("chars") else waits.ALONE
+    if tool in SHELLS:
+        return waits.line_waits(shell_command(tool, given))
+    if not tool.startswith("mcp__"):
+        return waits.NONE
+    if given.get("action") in ("wait", "sleep"):
+        return waits.ALONE
+    named = name_words(tool.rpartition("__")[2])[:3]
+    return waits.NONE if _WAITING_WORDS.isdisjoint(named) else waits.ALONE
+
+
+def reads_output(tool: str, given: object) -> bool:
+    """Does the call read what something in the background has written so far? That may be the same for a while."""
+    if tool.endswith(("Output", "OutputTool")) and not tool.startswith("mcp__"):
+        return True
+    return tool == "write_stdin" and isinstance(given, dict) and not given.get("chars")
+
+
+def look_of(tool: str, given: object) -> int:
+    """NOTHING, FILES or LIVE."""
+    if tool in SHELLS:
+        return _line_looks(shell_command(tool, given))
+    if tool in _LIVE_TOOLS or reads_output(tool, given):
+        return LIVE
+    if tool in LOOKUPS:
+        path = next((given[name] for name in _PATHS if name in given), "") if isinstance(given, dict) else ""
+        return LIVE if isinstance(path, str) and live.is_log(path) else FILES
+    if not tool.startswith("mcp__"):
+        return NOTHING
+    if isinstance(given, dict) and given.get("action") in ("screenshot", "snapshot", "zoom"):
+        return LIVE
+    if not is_reading_name(tool.rpartition("__")[2]):
+        return NOTHING
+    return LIVE if live.is_live_name(name_words(tool.replace("__", "_"))) else FILES
+
+
+def _line_looks(command: str, depth: int = 0) -> int:
+    """What a shell line looks at: LIVE as soon as one of its commands does, NOTHING as soon as one changes something."""
+    if not command or depth > reading.DEPTH or not reading.is_reading(command):
+        return NOTHING
+    if "/dev/tcp/" in command:
+        return LIVE
+    return LIVE if any(_segment_is_live(segment, depth) for segment in segments(command)) else FILES
+
+
+def _segment_is_live(segment: Segment, depth: int) -> bool:
+    if any(_line_looks(inner, depth + 1) == LIVE for inner in segment.inner):
+        return True
+    words = program(segment.words)
+    if not words:
+        return False
+    told = reading.told_elsewhere(words[0], words[1:])
+    if told:
+        return True  # on another machine, or in a container
+    if words[0] in reading.SHELLS:
+        return _line_looks(reading.told_command(words[1:]), depth + 1) == LIVE
+    if words[0] in ("watch", "viddy"):
+        return True
+    return words[0] in live.SERVICES or live.is_live(words[0], words[1:])
+
+
+def found_nothing(tool: str, given: object, text: str) -> bool:
+    """Is it a search (Grep, Glob, `grep`, `find`) that found nothing? `text` is its result or its error."""
+    if tool in _SEARCH_TOOLS:
+        return _says_nothing(text)
+    return tool in SHELLS and _says_nothing(text) and _line_searches(shell_command(tool, given))
+
+
+def _line_searches(command: str) -> bool:
+    """Does the line only look, and search among what it looks at? That a build prints no error is no search that failed."""
+    if not reading.is_reading(command):
+        return False
+    for segment in segments(command):
+        words = program(segment.words)
+        name = words[0] if words else ""
+        if name in _SEARCHERS or (name in _LISTERS and len(words) > 2) or words[:2] == ["git", "grep"]:
+            return True
+    return False
+
+
+def _says_nothing(text: str) -> bool:
+    """Empty, a plain 0, "No files found", or only complaints about folders that could not be read."""
+    low = text[:2000].strip().lower()
+    if low.startswith("exit code 1"):
+        low = low.partition("\n")[2].strip()
+    if low in ("", "0") or low.startswith(_FOUND_NOTHING):
+        return True
+    if len(text) > 2000:
+        return False
+    return all(line.endswith(_NOTHING_ELSE) or line in ("", "0") for line in map(str.strip, low.split("\n")))
+
+
+def shows_page(tool: str, given: object) -> bool:
+    """May a look show what a click or a key did: a page, a screen, a picture, a device? A plain file does not."""
+    if tool not in LOOKUPS or tool in _LIVE_TOOLS:
+        return True
+    path = given.get("file_path") if isinstance(given, dict) else None
+    return isinstance(path, str) and path.lower().endswith(_PICTURES)

@@ -1,0 +1,153 @@
+"""Which shell lines wait, and where in a line the wait stands. Pure."""
+
+from __future__ import annotations
+
+from circuit_breaker.identity.shell_commands import LONGEST, program, segments
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from circuit_breaker.identity.shell_commands import Segment
+
+# Where a wait stands: nowhere, before (or between) what else is done, after it, or there is nothing but the wait.
+NONE, BEFORE, AFTER, ALONE = 0, 1, 2, 3
+DEPTH = 3  # commands inside commands that are followed
+# One of these stands in every line that waits: most lines have none and are not read.
+_HINTS = (
+    "sleep",
+    "wait",
+    "watch",
+    "until ",
+    "while ",
+    "tail",
+    "timeout",
+    "ping",
+    "read ",
+    "follow",
+    " -f",
+    " -w",
+    "rollout",
+)
+_SLEEPERS = frozenset("sleep usleep gsleep start-sleep".split())
+_WAITERS = frozenset(
+    "wait wait-job wait-process wait-event waitpid inotifywait wait-on wait-for-it wait-for-it.sh wait-for wait-for.sh"
+    " dockerize".split()
+)
+_WATCHERS = frozenset("watch viddy hwatch".split())
+_INTERPRETERS = ("python", "python3", "perl", "ruby", "node")
+# Programs that follow something until it ends, by the words that make them: a word of each row has to be there.
+_FOLLOWS = {
+    "tail": ("-f", "-F", "--follow", "--pid", "-fn", "-Fn"),
+    "journalctl": ("-f", "--follow"),
+    "docker": ("wait", "-f", "--follow", "events"),
+    "podman": ("wait", "-f", "--follow", "events"),
+    "docker-compose": ("-f", "--follow", "wait"),
+    "kubectl": ("wait", "-w", "--watch", "-f", "--follow", "rollout"),
+    "oc": ("wait", "-w", "--watch", "-f", "--follow", "rollout"),
+    "gh": ("watch", "--watch", "-w"),
+    "glab": ("--live", "-l"),
+    "aws": ("wait", "--follow"),
+    "az": ("wait",),
+    "gcloud": ("--wait", "wait"),
+    "argocd": ("wait",),
+    "tkn": ("-f", "--follow"),
+    "heroku": ("--tail", "-t"),
+}
+_DECORATION = frozenset("echo printf true : date cd export set local clear write-host write-output".split())
+_LONG = 80  # characters: a longer script does more than wait
+
+
+def line_waits(command: str, depth: int = 0) -> int:
+    """NONE, BEFORE, AFTER or ALONE."""
+    low = command[:LONGEST].lower()
+    if depth > DEPTH or not any(hint in low for hint in _HINTS):
+        return NONE
+    found: list[bool] = []  # for each thing the line does: is it a wait?
+    waits = loops = False
+    for segment in segments(command):
+        kind = _segment_waits(segment, depth)
+        if kind == ALONE:
+            found.append(True)
+        elif kind:
+            found += [True, False] if kind == BEFORE else [False, True]
+        else:
+            words = program(segment.words)
+            if segment.inner or (words and not _is_decoration(words[0], segment.words)):
+                found.append(False)
+        waits = waits or bool(kind)
+        loops = loops or segment.words[:1] in (["until"], ["while"])
+    if not waits:
+        return NONE
+    if all(found):
+        return ALONE
+    return AFTER if found[-1] and not loops else BEFORE
+
+
+def _is_decoration(name: str, words: list[str]) -> bool:
+    """A builtin that does nothing for the wait; `./date` is a program of one's own."""
+    return name.lower() in _DECORATION and name in words
+
+
+def _segment_waits(segment: Segment, depth: int) -> int:
+    """Where one simple command waits. BEFORE stands for waiting and looking in one."""
+    if segment.joint == "&" or not segment.words:
+        return NONE  # it goes on by itself
+    first = segment.words[0].lower()
+    if first in ("timeout", "timeout.exe") and segment.words[1:2] and segment.words[1].lower() == "/t":
+        return ALONE
+    words = program(segment.words)
+    if not words:
+        return NONE
+    name, rest = words[0].lower().removesuffix(".exe"), words[1:]
+    if name in _SLEEPERS:
+        return ALONE if any(_is_time(word) for word in rest) else NONE
+    if (
+        (name in _WAITERS and (name != "wait" or "wait" in segment.words))
+        or (name == "read" and "-t" in rest)
+        or (name == "ping" and _is_pause(rest))
+    ):
+        return ALONE
+    if name in ("npx", "bunx") and rest and rest[0] in _WAITERS:
+        return ALONE
+    if name in _WATCHERS:
+        return BEFORE
+    if name in _INTERPRETERS and rest[:1] in (["-c"], ["-e"]) and len(rest) > 1:
+        return ALONE if len(rest[1]) <= _LONG and "sleep" in rest[1] else NONE
+    if name in ("bash", "sh", "zsh", "dash", "ssh", "docker", "podman", "kubectl") and any(
+        " " in word for word in rest
+    ):
+        return max((line_waits(word, depth + 1) for word in rest if " " in word), default=NONE)
+    marks = _FOLLOWS.get(name)
+    if marks and any(word in marks or word.startswith("--pid=") for word in rest):
+        return BEFORE
+    return BEFORE if "--watch" in rest else NONE
+
+
+def _is_time(word: str) -> bool:
+    """5, 0.5, 2m, $N, infinity; a sleep of 0 is none."""
+    return (
+        word == "infinity"
+        or word[:1] == "$"
+        or (word[:1] in tuple("0123456789.") and word.strip("0.smhd") != "")
+    )
+
+
+def _is_pause(rest: list[str]) -> bool:
+    """`ping -n 6 127.0.0.1`: how people wait where there is no sleep."""
+    return rest[-1:] in (["127.0.0.1"], ["localhost"]) and rest[:1] in (["-n"], ["-c"])
+
+
+def seconds_of(command: str) -> float:
+    """How long the sleeps of a line take together, as far as its words say."""
+    total = 0.0
+    for segment in segments(command):
+        words = program(segment.words)
+        if words and words[0].lower() in _SLEEPERS:
+            total += sum(_seconds(word) for word in words[1:])
+    return total
+
+
+def _seconds(word: str) -> float:
+    number = word.rstrip("smhd")
+    if not number.replace(".", "", 1).isdigit() or len(number) > 9:
+        return 0.0
+    return float(number) * {"m": 60, "h": 3600, "d": 86_400}.get(word[len(number) :], 1)

@@ -1,0 +1,114 @@
+"""Steps on a page or a device return receipts; writes that add again are not sent twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from circuit_breaker.identity.acts import adds_again, is_step
+
+STEPS = [
+    ("mcp__chrome-devtools__click", {"uid": "1_1"}),
+    ("mcp__playwright__browser_click", {"ref": "e5"}),
+    ("mcp__playwright__browser_press_key", {"key": "ArrowDown"}),
+    ("mcp__playwright__browser_type", {"text": "x"}),
+    ("mcp__playwright__browser_navigate_back", {}),
+    ("mcp__claude-in-chrome__computer", {"action": "left_click", "coordinate": [1, 2]}),
+    ("mcp__claude-in-chrome__computer", {"action": "scroll"}),
+    ("mcp__mobile__tap", {}),
+    ("mcp__mobile__swipeUp", {}),
+    ("mcp__pdf__next_page", {}),
+    ("Bash", {"command": "xdotool key Down"}),
+    ("Bash", {"command": "adb shell input tap 10 20"}),
+]
+NO_STEPS = [
+    ("mcp__chrome-devtools__take_snapshot", {}),
+    ("mcp__claude-in-chrome__computer", {"action": "screenshot"}),
+    ("mcp__github__create_issue", {}),
+    ("mcp__db__execute", {"sql": "x"}),
+    ("mcp__x__get_next_page", {}),
+    ("Edit", {"file_path": "click.py"}),
+    ("Read", {"file_path": "scroll.py"}),
+    ("Bash", {"command": "npm test"}),
+    ("Bash", {"command": "adb logcat -d"}),
+    ("Bash", None),
+]
+ADDS = [
+    "cat >> notes.md <<EOF\nhello\nEOF",
+    "cat >> notes.md <<EOF\nhello\nEOF\nwc -l notes.md",
+    "echo 'x' >> .gitignore",
+    "printf 'a\\n' >> f && tail -1 f",
+    "echo x | tee -a f",
+    "sed -i 's/a/aa/' f",
+    "sed -i.bak 's/a/aa/' f",
+    "sed -Ei 's/a/aa/' f",
+    "gsed --in-place 's/a/aa/' f",
+    "perl -pi -e 's/a/aa/' f",
+    "patch -p1 < fix.diff",
+    "cd x && echo y >> f",
+]
+ADDS_NOT = [
+    "echo x > f",
+    ": > f",
+    "truncate -s 0 f",
+    "echo x | tee f",
+    "cat f",
+    "sed -n 's/a/b/p' f",
+    "pytest >> log.txt",
+    "npm test 2>&1 | tee -a log",
+    "git commit -am x",
+    "git apply fix.diff",
+    "npm install x",
+    "make && echo done >> log",
+    "echo $(make) >> log",
+    "echo x >> a > b",
+    "echo x >> /dev/null",
+    "patch --dry-run -p1 < fix.diff",
+    "rm f; echo x >> f",
+    "perl -e 'print 1'",
+    "",
+]
+
+
+@pytest.mark.parametrize(("tool", "given"), STEPS)
+def test_a_step_on_a_page_or_a_device(tool: str, given: object) -> None:
+    assert is_step(tool, given)
+
+
+@pytest.mark.parametrize(("tool", "given"), NO_STEPS)
+def test_no_step(tool: str, given: object) -> None:
+    assert not is_step(tool, given)
+
+
+@pytest.mark.parametrize("command", ADDS)
+def test_a_line_that_only_writes_and_adds_again(command: str) -> None:
+    assert adds_again("Bash", {"command": command})
+
+
+@pytest.mark.parametrize("command", ADDS_NOT)
+def test_a_line_that_does_more_or_ends_the_same_however_often(command: str) -> None:
+    assert not adds_again("Bash", {"command": command})
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "adds"),
+    [
+        ("Edit", {"file_path": "a", "old_string": "x", "new_string": "xx"}, True),
+        ("MultiEdit", {}, True),
+        ("Write", {}, True),
+        ("NotebookEdit", {}, True),
+        ("apply_patch", {}, True),
+        ("str_replace_editor", {"command": "str_replace"}, True),
+        ("str_replace_editor", {"command": "view"}, False),
+        ("mcp__filesystem__edit_file", {}, True),
+        ("mcp__serena__insert_after_symbol", {}, True),
+        ("mcp__filesystem__read_file", {}, False),
+        ("mcp__github__create_issue", {}, False),
+        ("PowerShell", {"command": "Add-Content f 'x'"}, True),
+        ("PowerShell", {"command": "'x' | Out-File -Append f"}, True),
+        ("PowerShell", {"command": "Set-Content f 'x'"}, False),
+        ("Read", {}, False),
+        ("Bash", None, False),
+    ],
+)
+def test_tools_that_write_what_is_not_sent_twice(tool: str, given: object, adds: bool) -> None:
+    assert adds_again(tool, given) is adds

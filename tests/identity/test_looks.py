@@ -1,0 +1,234 @@
+"""A look goes at files and the like, or at what changes by itself; a search found something or nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from circuit_breaker.identity.looks import (
+    FILES,
+    LIVE,
+    NOTHING,
+    found_nothing,
+    look_of,
+    reads_output,
+    shows_page,
+)
+
+LINES = {
+    LIVE: [
+        "gh pr checks 71",
+        "gh run view 7 --json status",
+        "gh api repos/o/r/pulls/5/reviews",
+        "glab ci status",
+        "kubectl get pods -n web",
+        "kubectl -n web describe pod x",
+        "kubectl exec -n web pod/x -- tail -5 /app/log",
+        "docker ps",
+        "docker logs --tail 20 web",
+        "docker exec web ls",
+        "docker compose ps",
+        "docker compose exec db psql -c 'select 1'",
+        "ps aux | grep node",
+        "pgrep -f vite",
+        "jobs",
+        "lsof -i :3000",
+        "ss -ltn | grep 5432",
+        "systemctl status web",
+        "service nginx status",
+        "journalctl -u web -n 20",
+        "curl -s localhost:3000/health",
+        "curl -sf http://x/ | jq .status",
+        "ping -c 1 host",
+        "nc -z localhost 5432",
+        "tail -5 train.log",
+        "cat /var/log/syslog | tail",
+        "grep -c done build/out.log",
+        "tail -3 /tmp/claude-1/tasks/b7.output",
+        "squeue -u me",
+        "nvidia-smi",
+        "aws ecs describe-tasks --cluster c",
+        "aws logs tail /g",
+        "az pipelines runs show --id 4",
+        "gcloud builds describe 5",
+        "heroku ps",
+        "fly status",
+        "vercel ls",
+        "pm2 list",
+        "helm status web",
+        "argocd app get web",
+        "ssh host 'tail -5 train.log'",
+        "ssh -p 22 host nvidia-smi",
+        "psql -c 'SELECT status FROM jobs'",
+        "redis-cli llen queue",
+        "timeout 5 bash -c '</dev/tcp/localhost/5432'",
+        "bash -c 'curl -s x'",
+        "until curl -sf x; do sleep 2; done",
+        "echo $(gh pr checks 7)",
+        "deployctl status web",
+    ],
+    FILES: [
+        "ls",
+        "pwd",
+        "git status",
+        "git log -5",
+        "cat src/a.py",
+        "ls -la out/",
+        "find . -name x",
+        "test -f done.flag",
+        "[ -e out/model.pt ]",
+        "cat notes.md | head",
+        "npm ls",
+        "stat f",
+        "wc -l out.csv",
+        "date",
+        "git -C x status",
+    ],
+    NOTHING: [
+        "pytest",
+        "make",
+        "npm run status",
+        "gh pr merge 7",
+        "gh run rerun 7",
+        "gh workflow run ci.yml",
+        "kubectl delete pod x",
+        "kubectl apply -f x",
+        "kubectl exec pod/x -- rm -rf y",
+        "docker run x ls",
+        "docker compose up -d",
+        "docker exec web npm test",
+        "systemctl restart web",
+        "service nginx restart",
+        "aws s3 cp a b",
+        "aws ecs update-service --service x",
+        "heroku run ls",
+        "curl -X POST http://x",
+        "ssh host 'rm x'",
+        "ssh host",
+        "psql -c 'UPDATE jobs SET x=1'",
+        "psql -c 'select 1; drop table x'",
+        "redis-cli flushall",
+        "http POST x a=b",
+        "echo x > f",
+        "curl -s x > f",
+        "tail -5 a.log > b",
+        "git push status",
+        "tmux send-keys -t 0 ls",
+        "",
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "level"), [(line, level) for level, lines in LINES.items() for line in lines]
+)
+def test_what_a_line_looks_at(command: str, level: int) -> None:
+    assert look_of("Bash", {"command": command}) == level
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "level"),
+    [
+        ("Read", {"file_path": "/p/a.py"}, FILES),
+        ("Read", {"file_path": "/p/train.log"}, LIVE),
+        ("Read", {"file_path": "/tmp/claude-1000/-p/5f1c/tasks/bp8ix4ea4.output"}, LIVE),
+        ("Grep", {"pattern": "x", "path": "server.log"}, LIVE),
+        ("Grep", {"pattern": "x"}, FILES),
+        ("Glob", {"pattern": "*.log"}, FILES),
+        ("WebFetch", {"url": "http://x"}, LIVE),
+        ("TaskOutput", {"task_id": "b"}, LIVE),
+        ("PowerShell", {"command": "Get-Service spooler"}, LIVE),
+        ("PowerShell", {"command": "Invoke-WebRequest http://localhost:3000"}, LIVE),
+        ("PowerShell", {"command": "Get-ChildItem src"}, FILES),
+        ("PowerShell", {"command": "Get-Content app.log -Tail 5"}, LIVE),
+        ("PowerShell", {"command": "Restart-Service spooler"}, NOTHING),
+        ("mcp__github__get_pull_request_status", {}, LIVE),
+        ("mcp__kubernetes__list_pods", {}, LIVE),
+        ("mcp__chrome-devtools__take_snapshot", {}, LIVE),
+        ("mcp__claude-in-chrome__computer", {"action": "screenshot"}, LIVE),
+        ("mcp__claude-in-chrome__computer", {"action": "left_click"}, NOTHING),
+        ("mcp__filesystem__read_file", {}, FILES),
+        ("mcp__serena__find_symbol", {}, FILES),
+        ("mcp__github__get_file_contents", {}, FILES),
+        ("mcp__linear__get_issue", {}, FILES),
+        ("mcp__github__merge_pull_request", {}, NOTHING),
+        ("Edit", {}, NOTHING),
+        ("Bash", None, NOTHING),
+    ],
+)
+def test_what_a_tool_looks_at(tool: str, given: object, level: int) -> None:
+    assert look_of(tool, given) == level
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "reads"),
+    [
+        ("BashOutput", {"bash_id": "1"}, True),
+        ("TaskOutput", {}, True),
+        ("AgentOutputTool", {}, True),
+        ("write_stdin", {"chars": "", "session_id": 5}, True),
+        ("write_stdin", {"chars": "y\n"}, False),
+        ("KillShell", {}, False),
+        ("Read", {}, False),
+        ("mcp__x__setOutput", {}, False),
+    ],
+)
+def test_what_reads_the_output_of_something_in_the_background(tool: str, given: object, reads: bool) -> None:
+    assert reads_output(tool, given) is reads
+
+
+FOUND_NOTHING = [
+    ("Grep", {"pattern": "x"}, "No matches found"),
+    ("Grep", {"pattern": "x"}, "No files found"),
+    ("Glob", {"pattern": "x"}, "No files found"),
+    ("Bash", "grep -rn foo src", ""),
+    ("Bash", "grep -rn foo src", "(Bash completed with no output)"),
+    ("Bash", "grep foo f", "Exit code 1"),
+    ("Bash", "grep -rn foo src | wc -l", "0"),
+    ("Bash", "find /usr -name 'java*' 2>/dev/null", ""),
+    ("Bash", "find / -name jdk | head", "find: '/root': Permission denied"),
+    ("Bash", "printenv | grep JAVA", ""),
+    ("Bash", "cd /p && rg foo", ""),
+    ("Bash", "git grep foo", ""),
+    ("Bash", "which java", ""),
+    ("Bash", "ls | grep x", ""),
+    ("PowerShell", "Select-String foo *.cs", ""),
+    ("PowerShell", "Get-ChildItem -Recurse -Filter x.cs", ""),
+]
+FOUND_SOMETHING = [
+    ("Grep", {"pattern": "x"}, "a.py:1"),
+    ("Grep", {"pattern": "x"}, "Found 3 files"),
+    ("Bash", "grep -rn foo src", "src/a.py:1:foo"),
+    ("Bash", "ls", ""),
+    ("Bash", "touch x", ""),
+    ("Bash", "find . -name x -delete", ""),
+    ("Bash", "npm test && grep foo f", ""),
+    ("Bash", "grep foo f > out", ""),
+    ("Bash", "grep foo f", "Exit code 2\ngrep: f: cannot read"),
+    ("Read", {"file_path": "f"}, ""),
+    ("Bash", "mkdir out", "(Bash completed with no output)"),
+]
+
+
+@pytest.mark.parametrize(("tool", "given", "text"), FOUND_NOTHING)
+def test_a_search_that_found_nothing(tool: str, given: object, text: str) -> None:
+    assert found_nothing(tool, {"command": given} if isinstance(given, str) else given, text)
+
+
+@pytest.mark.parametrize(("tool", "given", "text"), FOUND_SOMETHING)
+def test_no_search_or_one_that_found_something(tool: str, given: object, text: str) -> None:
+    assert not found_nothing(tool, {"command": given} if isinstance(given, str) else given, text)
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "shows"),
+    [
+        ("mcp__chrome-devtools__take_snapshot", {}, True),
+        ("WebFetch", {"url": "http://x"}, True),
+        ("Read", {"file_path": "/p/shot.png"}, True),
+        ("Bash", {"command": "adb shell dumpsys window"}, True),
+        ("Read", {"file_path": "/p/a.py"}, False),
+        ("Grep", {"pattern": "x"}, False),
+    ],
+)
+def test_what_may_show_what_a_click_did(tool: str, given: object, shows: bool) -> None:
+    assert shows_page(tool, given) is shows
