@@ -1,5 +1,6 @@
 # PreToolUse: may this call go ahead?
 from _frozen_importlib_external import SourceFileLoader
 
-loader = SourceFileLoader("loader", __file__.rpartition("hooks")[0] + "lib/circuit_breaker/runtime/loader.py")
-loader.load_module().start("gate")
+scope = {"__file__": __file__.rpartition("hooks")[0] + "lib/circuit_breaker/runtime/loader.py"}
+exec(SourceFileLoader("loader", scope["__file__"]).get_code("loader"), scope)
+scope["start"]("gate")

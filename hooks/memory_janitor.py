@@ -1,5 +1,6 @@
 # SessionStart: what is due, and which interpreter the hooks use.
 from _frozen_importlib_external import SourceFileLoader
 
-loader = SourceFileLoader("loader", __file__.rpartition("hooks")[0] + "lib/circuit_breaker/runtime/loader.py")
-loader.load_module().start("janitor", "opening")
+scope = {"__file__": __file__.rpartition("hooks")[0] + "lib/circuit_breaker/runtime/loader.py"}
+exec(SourceFileLoader("loader", scope["__file__"]).get_code("loader"), scope)
+scope["start"]("janitor", "opening")

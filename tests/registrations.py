@@ -15,11 +15,13 @@ SCRIPTS = {
     "prompt": "prompt.py",
     "command": "command.py",
     "stop": "stop.py",
+    "guard": "guard.py",
 }
 MATCHED_FIELD = {
     "SessionStart": "source",
     "UserPromptExpansion": "command_name",
     "SubagentStop": "agent_type",
+    "ConfigChange": "source",
 }
 
 

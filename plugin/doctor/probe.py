@@ -34,6 +34,7 @@ def _play(installation: Installation, host: Host) -> list[Finding]:
     status = host.command("circuit-status")
     host.fire("SubagentStop", agent_id="probe", agent_type="probe", stop_hook_active=False)
     host.fire("Stop", stop_hook_active=False)
+    host.fire("ConfigChange", source="user_settings", file_path=str(host.project / "none.json"))
     problems = host.problems
     if not problems and not denied:
         problems = ["a call that failed three times was not denied the fourth time"]

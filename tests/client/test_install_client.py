@@ -69,14 +69,14 @@ def test_other_peoples_hooks_run_before_with_and_after_ours(client: Client) -> N
 def test_after_an_update_each_hook_of_the_new_version_runs_once(client: Client, tmp_path: Path) -> None:
     older = copy_plugin(tmp_path / "older")
     hooks = older / "hooks" / "hooks.json"
-    hooks.write_text(hooks.read_text().replace("|| true", "|| true # older"))
+    hooks.write_text(hooks.read_text().replace("exit 0' 0;", "exit 0' 0; : older;"))
     manifest = older / "plugin.json"
     manifest.write_text(re.sub(r'"version": "', '"version": "0.0.', manifest.read_text()))
     verb(client, "install", plugin=older)
     assert events(client) == ONCE
     verb(client, "install")
     assert events(client) == ONCE
-    assert "# older" not in (client.home / ".claude" / "settings.json").read_text()
+    assert ": older;" not in (client.home / ".claude" / "settings.json").read_text()
 
 
 def test_installed_through_a_marketplace_they_run_once_and_our_installer_keeps_out(

@@ -21,6 +21,7 @@ FIRST = {
     "command": "UserPromptExpansion.plugin-command",
     "stop": "Stop",
     "janitor": "SessionStart.startup.headless",
+    "guard": "ConfigChange.user-settings",
 }
 NO_PAYLOADS = {
     "nothing": b"",
@@ -252,7 +253,7 @@ def test_what_a_project_holds_is_never_run_in_place_of_python(
     (machine.runtime / "armed").mkdir()
     (machine.runtime / "armed" / "_any").touch()
     body = json.dumps(payload(FIRST[hook], session_id=SESSION)).encode()
-    line = next(h["command"] for _, _, h in registered() if f'/run" {hook};' in h["command"])
+    line = next(h["command"] for _, _, h in registered() if h["command"].endswith(f'/run" {hook}'))
     for env in (
         {"CIRCUIT_BREAKER_HOME": "", "XDG_STATE_HOME": "state"},
         {"CIRCUIT_BREAKER_HOME": "state/claude-circuit-breaker"},

@@ -73,7 +73,7 @@ def older(folder: Path) -> Path:
             (ROOT / "plugin.json").read_text().replace('"version": "', '"version": "0.0.')
         )
         hooks = (ROOT / "hooks" / "hooks.json").read_text()
-        (folder / "hooks" / "hooks.json").write_text(hooks.replace("|| true", "|| true # older"))
+        (folder / "hooks" / "hooks.json").write_text(hooks.replace("exit 0' 0;", "exit 0' 0; : older;"))
         (folder / "lib" / "circuit_breaker" / "gone.py").write_text("")
         (folder / "plugin" / "demo.py").unlink()
     return folder

@@ -174,7 +174,7 @@ def older_source(folder):
         re.sub(r'"version": "', '"version": "0.0.', (ROOT / "plugin.json").read_text())
     )
     hooks = (ROOT / "hooks" / "hooks.json").read_text()
-    (folder / "hooks" / "hooks.json").write_text(hooks.replace("|| true", "|| true # older"))
+    (folder / "hooks" / "hooks.json").write_text(hooks.replace("exit 0' 0;", "exit 0' 0; : older;"))
     (folder / "lib" / "circuit_breaker" / "gone.py").write_text("")
     (folder / "plugin" / "demo.py").unlink()
     return folder
@@ -188,10 +188,10 @@ def test_an_update_leaves_only_the_new_version_and_uninstall_still_gives_the_fir
     before = person.tree()
     monkeypatch.setattr(apply, "SOURCE", older_source(tmp_path / "older"))
     person.install()
-    assert all("# older" in line for line in person.lines() if "circuit-breaker" in line)
+    assert all(": older;" in line for line in person.lines() if "circuit-breaker" in line)
     monkeypatch.setattr(apply, "SOURCE", ROOT)
     person.install()
-    assert not any("# older" in line for line in person.lines())
+    assert not any(": older;" in line for line in person.lines())
     assert not (person.root / "lib" / "circuit_breaker" / "gone.py").exists()
     assert (person.root / "plugin" / "demo.py").exists()
     assert [path.name for path in person.root.parent.iterdir()] == [person.root.name]
@@ -215,7 +215,8 @@ def test_lines_that_run_while_it_is_updated_never_fail_and_never_deny(person, tm
         }
     )
     line = next(line for line in person.lines() if 'run" gate' in line and "armed" not in line)
-    loop = f"while [ ! -e '{tmp_path}/enough' ]; do printf %s '{body}' | {{ {line.replace('exit 0', ':')}; }} || echo failed; done"
+    (tmp_path / "line").write_text(line)
+    loop = f"while [ ! -e '{tmp_path}/enough' ]; do printf %s '{body}' | sh '{tmp_path}/line' || echo failed; done"
     running = [
         subprocess.Popen(
             ["/bin/sh", "-c", loop],
@@ -738,7 +739,7 @@ def test_registered_lines_run_from_a_folder_of_any_name(person, tmp_path, monkey
         "HOME": str(person.home),
         "CIRCUIT_BREAKER_HOME": str(tmp_path / "breaker"),
     }
-    (line,) = (line for line in person.lines() if '/run" command;' in line)
+    (line,) = (line for line in person.lines() if line.endswith('/run" command'))
     body = {
         "hook_event_name": "UserPromptExpansion",
         "session_id": "s",

@@ -1,4 +1,4 @@
-"""Who hears of what went wrong with us? stderr and errors.log."""
+"""What went wrong inside a hook, on stderr and in errors.log."""
 
 from __future__ import annotations
 

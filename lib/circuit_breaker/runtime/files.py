@@ -1,4 +1,4 @@
-"""How does a file get read, replaced, appended to and locked without harm?"""
+"""Files read, replaced, appended to and locked without harm: no links followed, nothing half written, no lock kept by the dead."""
 
 from __future__ import annotations
 

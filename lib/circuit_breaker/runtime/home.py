@@ -1,4 +1,4 @@
-"""Where do things live? The runtime folder, the home of what people look at, the config files."""
+"""The places of this process: the runtime folder, the home of what people look at, the config files and what they say."""
 
 from __future__ import annotations
 

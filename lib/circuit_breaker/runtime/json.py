@@ -1,4 +1,4 @@
-"""How does JSON become values and values JSON, without the price of `json`'s `re`?
+"""JSON to values and values to JSON, without the price of `json`'s `re`.
 
 `_json` is the C half of the standard library's `json`; where it is missing, `json` itself serves.
 """

@@ -1,7 +1,8 @@
-"""Is there anything at all to do or say at session start? The cheap answer first: mostly there is not."""
+"""A session start that asks for nothing, which most do: the cheapest look that proves it, else the hook's own way."""
 
 from __future__ import annotations
 
+import sys
 import time
 
 from circuit_breaker.janitor import notes
@@ -22,6 +23,8 @@ def serve(name: str) -> None:
 
 def quiet(data: bytes) -> bool:
     """Is it certain that this session start asks for nothing? Any doubt is a no."""
+    if "unpinned" in sys.argv:  # `run` found no pin that works: there is one to be made
+        return False
     try:
         payload = json.parse(data)
         session, cwd = payload["session_id"], payload["cwd"]

@@ -1,7 +1,6 @@
-"""Where do filelock and platformdirs come from, and what serves where they are missing?
+"""The only door to filelock and platformdirs, for the cold side; no hook on the hot path comes here.
 
-The only door to the two packages: `lib/_vendor` first (put there from `lib/requirements.lock`), else the interpreter's own
-site-packages, else this project's few lines. The cold side only; no hook on the hot path comes here.
+`lib/_vendor` first (put there from `lib/requirements.lock`), else the interpreter's own site-packages, else this project's few lines.
 """
 
 from __future__ import annotations

@@ -1,10 +1,7 @@
-"""How is a session's memory kept on disk? One lock a session, one file a lane, read, decided on and replaced as one act.
+"""A session's memory on disk: one lock a session, one file a lane; read, decided on and replaced as one act.
 
-Which sessions is the gate awake for? The marker `R/armed/SESSION`, one line for each lane with a live circuit.
-
-Changed under the session's lock only. Arming too much costs one start; arming too little is a fault.
-
-What do all lanes of a session remember, and does the marker name those with a live circuit?
+Beside it the marker `R/armed/SESSION`, for which the gate wakes: one line for each lane with a live circuit. It is changed under the
+session's lock only. Arming too much costs one start; arming too little is a fault.
 """
 
 from __future__ import annotations
