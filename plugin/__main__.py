@@ -59,7 +59,25 @@ def parser() -> argparse.ArgumentParser:
 
     one = verb("restore", "housekeeping", "put an archived file back; never over an existing one")
     one.add_argument("archive", nargs="?", metavar="ARCHIVE", help="a name as --list shows it")
+    one.add_argument(
+        "files", nargs="*", metavar="FILE", help="of an archive of `clean`: a path or a session id"
+    )
     one.add_argument("--list", action="store_true", help="list the archives")
+    one.add_argument("--json", action="store_true", help="one JSON object instead of text")
+
+    one = verb("clean", "clean", "show Claude Code's own folder; archive or delete what is old in it")
+    one.add_argument(
+        "--kind", nargs="+", action="extend", metavar="KIND", help="only these kinds (default: all)"
+    )
+    one.add_argument("--older-than", metavar="AGE", help="leave what was written since (default: 30d)")
+    one.add_argument("--project", metavar="PATH", help="only the sessions of one project")
+    one.add_argument(
+        "--max-total", metavar="SIZE", help="the oldest first, until the rest of these kinds fits"
+    )
+    which = one.add_mutually_exclusive_group()
+    which.add_argument("--apply", action="store_true", help="archive: `restore` gives it back")
+    which.add_argument("--delete", action="store_true", help="delete without an archive; needs --kind")
+    one.add_argument("--yes", action="store_true", help="do not ask before --delete")
     one.add_argument("--json", action="store_true", help="one JSON object instead of text")
 
     one = verb("replay", "replay", "run recorded sessions through the engine: what would have tripped")

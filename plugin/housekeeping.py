@@ -8,6 +8,9 @@ import os
 import sys
 import time
 
+import clean
+from progress import Progress
+
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.janitor import archives, notes, retention, rounds, runtime_folder, survey
 from circuit_breaker.janitor import sweep as sweeping
@@ -17,7 +20,6 @@ from circuit_breaker.runtime import home
 from circuit_breaker.runtime.home import Places
 from circuit_breaker.words import memory
 
-SHOW_AFTER = 1.0  # seconds after which a sweep shows how far it is
 VERBS = {
     "rotate": "archive",
     "archive": "archive",
@@ -26,26 +28,6 @@ VERBS = {
     "clear": "remove",
     "forget": "forget",
 }
-
-
-class Progress:
-    """One line on stderr that says how far a long sweep is; nothing in the first second, nothing where stderr is no terminal."""
-
-    def __init__(self) -> None:
-        self.since, self.count, self.shown = time.monotonic(), 0, 0.0
-
-    def __call__(self, done: object) -> None:
-        now = time.monotonic()
-        self.count += 1
-        if not sys.stderr.isatty() or now - self.since < SHOW_AFTER or now - self.shown < 0.1:
-            return
-        self.shown = now
-        name = memory.shown(str(getattr(done, "name", "") or getattr(done, "id", "")))
-        print(f"\r\x1b[K{self.count:,} done: {name[:60]}", end="", file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        if self.shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def sweep_now(
@@ -60,13 +42,15 @@ def sweep_now(
 
     def heard(action: retention.Action) -> None:
         rows.append(_row(action))
-        progress(action)
+        progress(f"{progress.count:,} done: {action.name}")
 
     try:
         made = rounds.make(where, config, now, session, 0.0, on_step=heard)
         report = made.report
         for folder, _ in rounds.roots(where):
-            report.errors += archives.compress_all(folder, float("inf"), progress)[2]
+            report.errors += archives.compress_all(
+                folder, float("inf"), lambda archive: progress(f"compressing {archive.id}")
+            )[2]
     finally:
         progress.end()
     if not made.finished and not report.errors:
@@ -152,6 +136,9 @@ def _print(dry: bool, where: Places, report: Report, rows: list[dict[str, object
 def restore(args: argparse.Namespace) -> int:
     """List the archives, or put one back. Exit 1: none of that name, a file in the way, or it is damaged; 2: neither asked."""
     where = home.places(os.environ, os.getcwd())
+    name = os.path.basename(args.archive or "")
+    if name in [name for name, _, _ in survey.clean_archives(where.runtime)]:
+        return clean.restore(args, where, name)
     found = [(folder, archive) for folder, _ in rounds.roots(where) for archive in _archives(folder)]
     if args.list:
         return _list(args, where, found)
@@ -213,13 +200,19 @@ def _list(args: argparse.Namespace, where: Places, found: list[tuple[str, Archiv
             }
             for folder, archive in found
         ]
+        rows += clean.archives(where)
         print(json.dumps({"schema": 1, "home": where.home, "archives": rows}, indent=2))
         return 0
-    if not found:
+    of_clean = clean.archives(where)
+    if not found and not of_clean:
         print(f"No archives in {where.home}/archives.")
         return 0
     for _, archive in found:
         name = memory.shown(archive.id.rpartition("/")[2]) + ".gz"
         print(f"{memory.size(archive.size):>10}  {name}")
+    for row in of_clean:
+        day = time.strftime("%Y-%m-%d", time.localtime(row["written"]))
+        what = f"{day}, {memory.number(row['files'], 'file')}, {memory.size(row['original_bytes'])} of {row['file']}"
+        print(f"{memory.size(row['bytes']):>10}  {memory.shown(row['archive'])}  {memory.shown(what)}")
     print("To get one back: python3 plugin restore NAME")
     return 0

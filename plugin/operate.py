@@ -14,8 +14,8 @@ from typing import Any
 import configure
 import protection
 
+from circuit_breaker.cleaning import disk_usage
 from circuit_breaker.identity.labels import plain
-from circuit_breaker.janitor import disk_usage
 from circuit_breaker.runtime import home, own_shell
 from circuit_breaker.runtime import status as collected
 from circuit_breaker.words.sentences import MARKS

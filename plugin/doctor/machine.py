@@ -17,7 +17,7 @@ from typing import Any
 from install import scopes
 from install.apply import SOURCE
 
-from circuit_breaker.janitor import disk_usage
+from circuit_breaker.cleaning import disk_usage
 from circuit_breaker.runtime import files, home, status
 from doctor.finding import FAULT, NOTE, OK, Finding, Installation
 

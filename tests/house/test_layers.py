@@ -21,8 +21,9 @@ BELOW = {
     "breaker": {"identity"},
     "words": {"breaker", "identity"},
     "guard": {"breaker", "identity"},
-    "runtime": {"words", "guard", "breaker", "identity", "janitor"},
+    "runtime": {"words", "guard", "breaker", "identity", "janitor", "cleaning"},
     "janitor": {"words", "breaker", "identity", "runtime"},
+    "cleaning": {"words", "breaker", "identity", "runtime", "janitor"},
     "replay": {"words", "breaker", "identity", "runtime"},
     "memory_cleanup": {"words", "breaker", "janitor", "runtime"},
 }
@@ -30,7 +31,7 @@ PURE = [
     path
     for path in MODULES
     if path.relative_to(LIB).parts[0] in ("identity", "breaker", "words", "guard.py")
-    or path.name == "retention.py"
+    or path.name in ("retention.py", "kinds.py", "selection.py")
 ]
 WITHOUT_A_WORLD = (PACKAGE, "__future__", "_imp", "json.decoder", "math", "unicodedata")
 

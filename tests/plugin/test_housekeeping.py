@@ -11,12 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import housekeeping
+import progress as progress_line
 import pytest
 from homes import DAY, Home, aged, lines, wait_for
 
 from circuit_breaker import memory_cleanup
-from circuit_breaker.janitor import retention
 from circuit_breaker.runtime import files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -256,23 +255,23 @@ class Terminal(io.StringIO):
 
 def test_long_sweep_shows_how_far_it_is_and_leaves_no_trace_of_it(mocker: Any) -> None:
     terminal = mocker.patch.object(sys, "stderr", Terminal())
-    clock = mocker.patch.object(housekeeping.time, "monotonic", return_value=100.0)
-    progress = housekeeping.Progress()
+    clock = mocker.patch.object(progress_line.time, "monotonic", return_value=100.0)
+    progress = progress_line.Progress()
     for seconds, shown in ((100.9, False), (101.1, True), (101.15, False), (101.3, True)):
         clock.return_value = seconds
         before = len(terminal.getvalue())
-        progress(retention.Action("rotate", "a_telemetry.jsonl", "", 1))
+        progress("a_telemetry.jsonl")
         assert (len(terminal.getvalue()) > before) is shown
-    assert "4 done: a_telemetry.jsonl" in terminal.getvalue()
+    assert "a_telemetry.jsonl" in terminal.getvalue()
     progress.end()
     assert terminal.getvalue().endswith("\r\x1b[K")
 
 
 def test_progress_is_for_terminals_only(mocker: Any) -> None:
     pipe = mocker.patch.object(sys, "stderr", io.StringIO())
-    mocker.patch.object(housekeeping, "SHOW_AFTER", -1.0)
-    progress = housekeeping.Progress()
-    progress(retention.Action("rotate", "a_telemetry.jsonl", "", 1))
+    mocker.patch.object(progress_line, "SHOW_AFTER", -1.0)
+    progress = progress_line.Progress()
+    progress("a_telemetry.jsonl")
     progress.end()
     assert pipe.getvalue() == ""
 

@@ -124,7 +124,7 @@ def _runtime(made: Round, where: Places, config: Config, now: float, session: st
     """Old sessions, stale markers and scraps of the runtime folder."""
     report = made.report
     days = config.memory_limits["session_max_age_days"]
-    folders = [where.armed, where.runtime + "/janitor"] + (
+    folders = [where.armed, where.runtime + "/janitor", f"{where.runtime}/{survey.OF_CLEAN}"] + (
         [where.runtime] if where.runtime != where.home else []
     )
     try:
@@ -136,6 +136,12 @@ def _runtime(made: Round, where: Places, config: Config, now: float, session: st
         made.note["until"] = min(made.note["until"], max(due, now + HOUR))  # one round for many of them
         runtime_folder.publish(where, runtime_folder.disarm_ended(where, now, session))
         runtime_folder.old_notes(where, now)
+        count, freed, due = runtime_folder.remove_expired(
+            where, config.memory_limits["archive_keep_days"], now
+        )
+        report.expired += count
+        report.freed += freed
+        made.note["until"] = min(made.note["until"], max(due, now + HOUR))
         if most == float("inf"):
             folders += runtime_folder.session_folders(where)
         report.cleared += runtime_folder.clear_scraps(folders, now)

@@ -170,6 +170,23 @@ def old_notes(where: Places, now: float) -> None:
             files.remove(f"{folder}/{name}")
 
 
+def remove_expired(where: Places, days: int, now: float) -> tuple[int, int, float]:
+    """Remove the archives of `clean` that are `days` old (0: none). -> (how many, their bytes, when the next is due).
+
+    Raises OSError.
+    """
+    count, freed, due = 0, 0, retention.NEVER
+    for name, size, made in survey.clean_archives(where.runtime):
+        end = made + (days * retention.DAY or retention.NEVER)
+        if now < end:
+            due = min(due, end)
+            continue
+        files.remove(f"{where.runtime}/{survey.OF_CLEAN}/{name}")
+        count += 1
+        freed += size
+    return count, freed, due
+
+
 def session_folders(where: Places) -> list[str]:
     """The folders of the sessions' memory."""
     try:

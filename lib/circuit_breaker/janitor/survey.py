@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 
 ARCHIVE_FOLDERS = ("telemetry", "sessions")  # below archives/
+OF_CLEAN = (
+    "archives/claude"  # in the runtime folder: what `clean` archived, KIND.TIME.tar.gz, for all projects
+)
+TAR = ".tar.gz"
 READ_MOST = 1 << 20  # bytes that a foreground reads: ten milliseconds of JSON
 
 
@@ -84,6 +88,21 @@ def archives_of(home: str) -> Found:
     for name in ARCHIVE_FOLDERS:
         _archives(found, home, name, float("inf"))
     return found
+
+
+def clean_archives(runtime: str) -> list[tuple[str, int, float]]:
+    """The archives of `clean`, the newest first: name, bytes, and when it was made (epoch seconds)."""
+    found = []
+    try:
+        listing = files.system.scandir(f"{runtime}/{OF_CLEAN}")
+    except OSError:
+        return []
+    with listing:
+        for entry in listing:
+            made = retention.arrival(entry.name[: -len(TAR)].rpartition(".")[2])
+            if entry.name.endswith(TAR) and made and entry.is_file(follow_symlinks=False):
+                found.append((entry.name, int(entry.stat(follow_symlinks=False).st_size), made))
+    return sorted(found, key=lambda row: (-row[2], row[0]))
 
 
 def _archives(found: Found, home: str, name: str, most: float) -> None:

@@ -24,6 +24,7 @@ COUNTS = (
     "spared",
     "cleared",
     "forgotten",
+    "expired",
     "put_away",
     "freed",
 )
@@ -51,6 +52,7 @@ class Report:
         spared: int
         cleared: int
         forgotten: int
+        expired: int
         put_away: int
         freed: int
 

@@ -69,7 +69,7 @@ def _status(
     others = [one for one in status.of_home(kept, where) if one not in mine and not one.ended]
     elsewhere = status.live(status.collect(where, config, now, others))
     facts["others"] = open_elsewhere([one for one in elsewhere if one[1]["session"]])
-    from circuit_breaker.janitor import disk_usage
+    from circuit_breaker.cleaning import disk_usage
 
     facts["memory"] = disk_usage.memory_facts(where, config)
     if which is not None:

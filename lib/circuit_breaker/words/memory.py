@@ -78,6 +78,8 @@ def done(facts: Mapping[str, int], plugin: str) -> str:
         parts.append(f"shortened {number(facts['shortened'], 'session file')} by {entries} (archived first)")
     if facts["pruned"]:
         parts.append(f"removed {number(facts['pruned'], 'archive')} beyond the limit")
+    if facts["expired"]:
+        parts.append(f"removed {number(facts['expired'], 'archive')} of `clean` (see archive_keep_days)")
     if not parts:
         return ""
     if facts["cleared"]:
@@ -86,9 +88,7 @@ def done(facts: Mapping[str, int], plugin: str) -> str:
         parts.append(f"forgot {number(facts['forgotten'], 'old session')}")
     text = ", ".join(parts)
     back = (
-        f" To get a file back: python3 {_quoted(plugin)} restore --list."
-        if away or facts["shortened"]
-        else ""
+        f" To get a file back: python3 {quoted(plugin)} restore --list." if away or facts["shortened"] else ""
     )
     kept = (
         f" {number(facts['spared'], 'archive')} beyond the limit will be removed after {GRACE_DAYS} days."
@@ -112,7 +112,8 @@ def trouble(errors: list[str]) -> str:
     return f"{PREFIX} {shown(errors[0])}{more}. What could not be archived was left as it is."
 
 
-def _quoted(path: str) -> str:
+def quoted(path: str) -> str:
+    """A path as a shell line can bear it."""
     plain = (
         path.isascii()
         and path.replace("/", "a").replace("_", "a").replace("-", "a").replace(".", "a").isalnum()
@@ -171,6 +172,7 @@ def own(facts: Mapping[str, Any], home: str, plain: bool) -> str:
         f"  archives           {size(facts['archive_bytes'])}: {number(facts['telemetry_archives'], 'log')} "
         f"({limits['telemetry_keep_rotations']} kept of each), {facts['session_archives']} of "
         f"{limits['archive_keep_count']} sessions; python3 plugin restore --list",
+        f"  archives of clean  {_clean_archives(facts['clean_archives'], limits['archive_keep_days'])}",
         f"  runtime folder     {size(facts['runtime_bytes'])}, {number(facts['runtime_sessions'], 'session')} remembered",
     ]
     mark = "" if plain else f"{MARKS[HALF_OPEN]} "
@@ -181,7 +183,17 @@ def own(facts: Mapping[str, Any], home: str, plain: bool) -> str:
     return "\n".join(lines)
 
 
-def host(facts: Mapping[str, Any], now: float) -> str:
+def _clean_archives(archives: list[Mapping[str, Any]], days: int) -> str:
+    """The archives of Claude Code's folder, the newest by name."""
+    if not archives:
+        return "none"
+    names = ", ".join(f"{shown(row['archive'])} ({size(row['bytes'])})" for row in archives[:SHOWN])
+    more = f" and {len(archives) - SHOWN} more" if len(archives) > SHOWN else ""
+    kept = f"removed after {days} days" if days else "kept for ever"
+    return f"{size(sum(row['bytes'] for row in archives))}, {kept}: {names}{more}"
+
+
+def claude_code(facts: Mapping[str, Any], now: float) -> str:
     """What Claude Code itself keeps: by kind and by project, biggest first."""
     days = facts["cleanup_days"]
     set_by = f"set in {shown(facts['cleanup_from'])}" if facts["cleanup_from"] else "its default"

@@ -10,7 +10,7 @@ from typing import Any
 
 from homes import DAY, Home, aged, lines
 
-from circuit_breaker.janitor import disk_usage
+from circuit_breaker.cleaning import claude_code, disk_usage
 
 
 def facts(home: Home, **limits: int) -> dict[str, Any]:
@@ -68,13 +68,16 @@ def test_home_that_is_not_there_or_no_folder_is_empty(tmp_path: Path) -> None:
     assert facts(home)["unreadable"]
 
 
+ONE, TWO = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+
+
 def host(base: Path) -> Path:
     folder = base / "claude"
     for name, size, age in (
-        ("projects/-big/one.jsonl", 9000, 40 * DAY),
-        ("projects/-big/one/subagents/agent-1.jsonl", 500, DAY),
-        ("projects/-big/one/tool-results/x.txt", 700, DAY),
-        ("projects/-small/two.jsonl", 1000, DAY),
+        (f"projects/-big/{ONE}.jsonl", 9000, 40 * DAY),
+        (f"projects/-big/{ONE}/subagents/agent-1.jsonl", 500, DAY),
+        (f"projects/-big/{ONE}/tool-results/x.txt", 700, DAY),
+        (f"projects/-small/{TWO}.jsonl", 1000, DAY),
         ("file-history/s/a@v1", 4000, DAY),
         ("shell-snapshots/snap.sh", 30, DAY),
         ("plugins/cache/m/p/1.0/big.bin", 2000, DAY),
@@ -92,18 +95,18 @@ def host(base: Path) -> Path:
 
 def test_what_the_host_keeps_is_told_by_kind_and_project_biggest_first(tmp_path: Path) -> None:
     folder = host(tmp_path)
-    found = disk_usage.host_facts(str(folder), str(tmp_path / "project"))
+    found = disk_usage.claude_code_facts(str(folder), str(tmp_path / "project"))
     assert [(row["name"], row["bytes"], row["files"]) for row in found["kinds"]] == [
         ("transcripts", 10_000, 2),
-        ("file history", 4000, 1),
-        ("plugin caches", 2000, 1),
-        ("tool results", 700, 1),
-        ("subagent transcripts", 500, 1),
+        ("file-history", 4000, 1),
+        ("plugin-caches", 2000, 1),
+        ("tool-results", 700, 1),
+        ("subagent-transcripts", 500, 1),
         ("something-new", 60, 1),
         ("prompt history", 50, 1),
-        ("shell snapshots", 30, 1),
+        ("shell-snapshots", 30, 1),
         ("todos", 20, 1),
-        ("debug logs", 10, 1),
+        ("debug-logs", 10, 1),
     ]
     assert [(row["name"], row["bytes"]) for row in found["projects"]] == [("-big", 10_200), ("-small", 1000)]
     assert (found["bytes"], found["files"], found["complete"]) == (17_370, 11, True)
@@ -117,12 +120,12 @@ def test_links_are_counted_as_links(tmp_path: Path) -> None:
     (outside / "huge").write_bytes(b"x" * 10**6)
     (folder / "projects" / "linked").symlink_to(outside)
     (folder / "loop").symlink_to(folder)
-    assert disk_usage.host_facts(str(folder), "/nowhere")["bytes"] < 18_500
+    assert disk_usage.claude_code_facts(str(folder), "/nowhere")["bytes"] < 18_500
 
 
 def test_measuring_stops_at_its_deadline_and_says_so(tmp_path: Path, mocker: Any) -> None:
     folder = host(tmp_path)
-    found = disk_usage.host_facts(str(folder), "/nowhere", time.monotonic() - 1)
+    found = disk_usage.claude_code_facts(str(folder), "/nowhere", time.monotonic() - 1)
     assert found["complete"] is False
     home = Home(tmp_path)
     mocker.patch.object(disk_usage, "SECONDS", -1.0)
@@ -135,13 +138,13 @@ def test_measuring_stops_at_its_deadline_and_says_so(tmp_path: Path, mocker: Any
 def test_cleanup_period_is_the_one_that_counts(tmp_path: Path) -> None:
     folder, project = host(tmp_path), tmp_path / "project"
     (project / ".claude").mkdir(parents=True)
-    assert disk_usage.cleanup_days(str(folder), str(project)) == (30, "")
+    assert claude_code.cleanup_days(str(folder), str(project)) == (30, "")
     (folder / "settings.json").write_text('{"cleanupPeriodDays": 99}')
-    assert disk_usage.cleanup_days(str(folder), str(project)) == (99, str(folder / "settings.json"))
+    assert claude_code.cleanup_days(str(folder), str(project)) == (99, str(folder / "settings.json"))
     (project / ".claude" / "settings.json").write_text('{"cleanupPeriodDays": 5}')
-    assert disk_usage.cleanup_days(str(folder), str(project))[0] == 5
+    assert claude_code.cleanup_days(str(folder), str(project))[0] == 5
     (project / ".claude" / "settings.local.json").write_text("{broken")
-    assert disk_usage.cleanup_days(str(folder), str(project))[0] == 5
+    assert claude_code.cleanup_days(str(folder), str(project))[0] == 5
 
 
 def test_report_changes_nothing_and_names_both_parts(tmp_path: Path, mocker: Any) -> None:
@@ -154,7 +157,7 @@ def test_report_changes_nothing_and_names_both_parts(tmp_path: Path, mocker: Any
     assert "a_telemetry.jsonl: 900 of 1000 lines (90%)" in text
     assert "KEPT BY CLAUDE CODE (measured only; the janitor never touches it)" in text
     assert "cleanupPeriodDays 30 (its default)" in text
-    assert text.index("transcripts ") < text.index("file history ")
+    assert text.index("transcripts ") < text.index("file-history ")
     plain = disk_usage.memory_report(home.places, home.config(), time.time(), True)
     assert plain.isascii()
     assert max(map(len, text.splitlines())) < 120 + len(str(tmp_path))

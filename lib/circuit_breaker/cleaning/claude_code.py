@@ -1,0 +1,153 @@
+"""What Claude Code says about its folder: where it is, what it removes by itself, which plugins are installed, who is running."""
+
+from __future__ import annotations
+
+import os
+
+from circuit_breaker.cleaning import kinds
+from circuit_breaker.janitor import survey
+from circuit_breaker.runtime import files, json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+CLEANUP_DAYS = 30  # Claude Code's default
+LARGEST = 1 << 20  # bytes of a settings or session file
+PROC = "/proc"
+
+
+class Running:
+    """Who uses the folder now. sessions: ids. paths: open files and the folders above them, relative to it. clients: how many
+    processes of Claude Code. since: when the oldest of them started (epoch seconds)."""
+
+    __slots__ = ("sessions", "paths", "clients", "since")
+
+    def __init__(self) -> None:
+        self.sessions: set[str] = set()
+        self.paths: set[str] = set()
+        self.clients, self.since = 0, float("inf")
+
+
+def folder_of(env: Mapping[str, str], user: str) -> str:
+    """Claude Code's folder: CLAUDE_CONFIG_DIR, else ~/.claude; "" without a home."""
+    return env.get("CLAUDE_CONFIG_DIR", "") or (user and user + "/.claude")
+
+
+def cleanup_days(folder: str, project: str) -> tuple[int, str]:
+    """`cleanupPeriodDays` and the settings file it stands in ("" for the default)."""
+    for path in (
+        f"{project}/.claude/settings.local.json",
+        f"{project}/.claude/settings.json",
+        f"{folder}/settings.json",
+    ):
+        document = _object(path)
+        days = document.get("cleanupPeriodDays")
+        if isinstance(days, int) and not isinstance(days, bool):
+            return days, path
+    return CLEANUP_DAYS, ""
+
+
+def installed_versions(folder: str) -> list[str] | None:
+    """The real paths of the plugin versions that are installed; None when that cannot be told."""
+    path = f"{folder}/plugins/installed_plugins.json"
+    document = _object(path)
+    if not isinstance(document.get("plugins"), dict):
+        return None
+    return [os.path.realpath(found) for found in _install_paths(document["plugins"])]
+
+
+def _install_paths(value: object) -> Iterator[str]:
+    """Every `installPath` in the file, whose shape has changed between versions of Claude Code."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _install_paths(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key == "installPath" and isinstance(item, str):
+                yield item
+            else:
+                yield from _install_paths(item)
+
+
+def running(folder: str) -> Running:
+    """The sessions and files that are in use: what `sessions/PID.json` says of living processes, and what /proc shows of open
+    files, of CLAUDE_CODE_SESSION_ID in environments and of session ids on command lines. `folder` is the real path."""
+    found = Running()
+    _registered(folder, found)
+    try:
+        names = os.listdir(PROC)
+    except OSError:
+        return found  # not Linux: what is registered has to do
+    mine = str(os.getpid())
+    for name in names:
+        if name.isdigit() and name != mine:
+            _look_at(f"{PROC}/{name}", folder, found)
+    return found
+
+
+def _registered(folder: str, found: Running) -> None:
+    try:
+        names = os.listdir(folder + "/sessions")
+    except OSError:
+        return
+    for name in names:
+        number = name[:-5]
+        if (
+            name[-5:] != ".json"
+            or not (number.isascii() and number.isdigit())
+            or not survey.alive(int(number))
+        ):
+            continue
+        document = _object(f"{folder}/sessions/{name}")
+        session, started = document.get("sessionId"), document.get("startedAt")
+        found.clients += 1
+        if isinstance(session, str):
+            found.sessions.add(session)
+        found.since = min(found.since, started / 1000 if isinstance(started, (int, float)) else 0.0)
+
+
+def _look_at(process: str, folder: str, found: Running) -> None:
+    for link in _links(process):
+        if link.startswith(folder + "/"):
+            path = link[len(folder) + 1 :]
+            while path:
+                found.paths.add(path)
+                path = path.rpartition("/")[0]
+    for word in _words(f"{process}/environ"):
+        if word.startswith("CLAUDE_CODE_SESSION_ID="):
+            found.sessions.add(word.partition("=")[2])
+    for word in _words(f"{process}/cmdline"):
+        if word and kinds.session_of(word) == word:
+            found.sessions.add(word)
+
+
+def _links(process: str) -> Iterator[str]:
+    """The files a process has open, and its working directory. Nothing of another user's."""
+    try:
+        descriptors = [f"{process}/fd/{name}" for name in os.listdir(process + "/fd")]
+    except OSError:
+        return
+    for path in (f"{process}/cwd", *descriptors):
+        try:
+            yield os.readlink(path)
+        except OSError:
+            continue
+
+
+def _words(path: str) -> list[str]:
+    try:
+        with open(path, "rb") as file:
+            return file.read(1 << 20).decode("utf-8", "replace").split("\0")
+    except OSError:
+        return []
+
+
+def _object(path: str) -> dict[str, object]:
+    """A JSON object on the disk, {} for anything else."""
+    try:
+        document = json.parse(files.read(path, LARGEST) or b"{}")
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}

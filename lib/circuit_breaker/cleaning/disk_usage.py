@@ -1,0 +1,133 @@
+"""The measure of what we keep and of what Claude Code keeps. Changes nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from circuit_breaker.cleaning import claude_code, inventory
+from circuit_breaker.janitor import retention, survey
+from circuit_breaker.runtime.home import environment
+from circuit_breaker.words import memory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from circuit_breaker.breaker.config import Config
+    from circuit_breaker.runtime.home import Places
+
+
+SECONDS = 2.0  # for measuring Claude Code's folder: the command that shows it has five
+LINES_KB = 4096  # a larger file's lines are not counted: its size alone is far over the limit
+
+
+def memory_facts(where: Places, config: Config) -> dict[str, Any]:
+    """The `memory` of `status --json`: our own use in bytes, files and lines, the limits, what has come to 80 % of one."""
+    now, limits = time.time(), config.memory_limits
+    unreadable: list[str] = []
+    found = retention.Found()  # a home that cannot be listed shows as empty; `doctor` says why
+    try:
+        found = survey.look(where.home)
+        unreadable += survey.count_lines(
+            found, where.home, {**limits, "telemetry_max_lines": 1, "telemetry_max_kb": LINES_KB}
+        )
+    except OSError as error:
+        unreadable.append(str(error))
+    archives = found.archives.values()
+    facts: dict[str, Any] = {
+        "total_bytes": _bytes_in(where.home, skip=(where.runtime + "/projects",)),
+        "telemetry_files": sum(name not in retention.LOGS for name in found.telemetry),
+        "telemetry_lines": sum(count for name, count in found.lines.items() if name not in retention.LOGS),
+        "session_files": len(found.sessions),
+        "archive_bytes": sum(archive.size for archive in archives),
+        "telemetry_archives": sum(archive.folder == "telemetry" for archive in archives),
+        "session_archives": sum(archive.folder == "sessions" for archive in archives),
+        "clean_archives": [
+            {"archive": name, "bytes": size, "made": made}
+            for name, size, made in survey.clean_archives(where.runtime)
+        ],
+        "runtime_bytes": _bytes_in(where.sessions) + _bytes_in(where.armed),
+        "runtime_sessions": _entries(where.sessions),
+        "limits": dict(limits),
+        "unreadable": unreadable,
+    }
+    rows = [
+        {
+            "name": name,
+            "size": info.st_size,
+            "lines": found.lines.get(name, 0),
+            "age_days": max(0.0, now - info.st_mtime) / retention.DAY,
+        }
+        for name, info in sorted(found.telemetry.items(), key=lambda row: -row[1].st_size)
+    ]
+    facts["warnings"] = memory.warnings({**facts, "files": rows})
+    return facts
+
+
+def memory_report(where: Places, config: Config, now: float, plain: bool) -> str:
+    """Our own use against the limits, then what Claude Code keeps in its folder."""
+    facts = memory_facts(where, config)
+    folder = claude_code.folder_of(environment(), where.user)
+    text = memory.own(facts, where.home, plain)
+    if not folder or not os.path.isdir(folder):
+        return text
+    measured = claude_code_facts(folder, where.project, time.monotonic() + SECONDS)
+    return f"{text}\n\n{memory.claude_code(measured, now)}"
+
+
+def claude_code_facts(folder: str, project: str, deadline: float = float("inf")) -> dict[str, Any]:
+    """What lies in Claude Code's folder: bytes, files, oldest and newest write by kind and by project, biggest first.
+
+    Stops at `deadline` (time.monotonic) with `complete` False. Links are not followed.
+    """
+
+    def in_time(seen: int) -> None:
+        if time.monotonic() >= deadline:
+            raise inventory.SurveyStopped
+
+    found = inventory.survey(folder, None, in_time)
+    kinds = found.by_kind()
+    days, source = claude_code.cleanup_days(folder, project)
+    return {
+        "folder": folder,
+        "bytes": sum(row.bytes for row in kinds.values()),
+        "files": sum(row.files for row in kinds.values()),
+        "complete": found.complete,
+        "kinds": ranked(kinds),
+        "projects": ranked(found.by_project()),
+        "cleanup_days": days,
+        "cleanup_from": source,
+    }
+
+
+def ranked(table: dict[str, inventory.Row]) -> list[dict[str, Any]]:
+    """Rows as JSON has them, the biggest first; a sum of nothing is left out."""
+    return [
+        {"name": name, "bytes": row.bytes, "files": row.files, "oldest": row.oldest, "newest": row.newest}
+        for name, row in sorted(table.items(), key=lambda item: (-item[1].bytes, item[0]))
+        if row.files
+    ]
+
+
+def _bytes_in(folder: str, skip: tuple[str, ...] = ()) -> int:
+    """The bytes of all regular files below `folder`, links not followed."""
+    total, stack = 0, [folder]
+    while stack:
+        try:
+            with os.scandir(stack.pop()) as listing:
+                for entry in listing:
+                    if entry.is_dir(follow_symlinks=False):
+                        stack += [entry.path] if entry.path not in skip else []
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            continue
+    return total
+
+
+def _entries(folder: str) -> int:
+    try:
+        return len(os.listdir(folder))
+    except OSError:
+        return 0

@@ -1,0 +1,132 @@
+"""The choice of `clean`: which files, folders and sessions are archived, which stay, and why. Pure."""
+
+from __future__ import annotations
+
+from circuit_breaker.cleaning import kinds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from circuit_breaker.cleaning.claude_code import Running
+    from circuit_breaker.cleaning.inventory import Unit
+
+
+DAY = 86400.0
+YOUNG = "younger than the limit"
+FRESH = "of a session written to within 24 hours"
+OPEN = "in use by a running process"
+UNKNOWN = "not known to be a session"
+FITS = "within the total"
+
+
+class Wish:
+    """What you asked for. names: kinds. before: epoch seconds; what was written later stays. project: the folder below projects/,
+    "" for all. most: bytes of these kinds that may stay, None for no such limit."""
+
+    __slots__ = ("names", "before", "project", "most")
+
+    def __init__(self, names: list[str], before: float, project: str = "", most: int | None = None) -> None:
+        self.names, self.before, self.project, self.most = names, before, project, most
+
+
+class Chosen:
+    """bundles: kind -> what goes into its archive. freed: kind -> [files, bytes] that go, by their own kind: a session takes its
+    subagents and tool results along. stays: reason -> [files, bytes] of the kinds that were asked for. total: bytes of these."""
+
+    __slots__ = ("bundles", "freed", "stays", "total")
+
+    def __init__(self) -> None:
+        self.bundles: dict[str, list[Unit]] = {}
+        self.freed: dict[str, list[int]] = {}
+        self.stays: dict[str, list[int]] = {}
+        self.total = 0
+
+    @property
+    def bytes(self) -> int:
+        """What goes, in bytes."""
+        return sum(row[1] for row in self.freed.values())
+
+
+def choose(units: Iterable[Unit], wish: Wish, now: float, running: Running) -> Chosen:
+    """Everything that may go, or with `wish.most` the oldest of it until the rest fits. Where transcripts are asked for, a session
+    goes or stays with its subagents and tool results."""
+    known = list(units)
+    busy = busy_sessions(known, now)
+    if wish.project:
+        known = _of_project(known, wish.project)
+    parts = _parts_of_sessions(known) if kinds.TRANSCRIPTS in wish.names else {}
+    chosen = Chosen()
+    ready: list[tuple[Unit, list[Unit]]] = []
+    for unit in known:
+        session = unit.session if unit.kind in kinds.OF_SESSIONS else ""
+        if unit.kind not in wish.names or (
+            unit.kind != kinds.TRANSCRIPTS and (unit.project, session) in parts
+        ):
+            continue
+        along = parts.get((unit.project, session), []) if unit.kind == kinds.TRANSCRIPTS else []
+        chosen.total += sum(one.bytes for one in [unit, *along])
+        reason = _reason(unit, wish.before, session, busy, running)
+        if reason:
+            _count(chosen.stays, reason, [unit, *along])
+        else:
+            ready.append((unit, along))
+    rest = chosen.total
+    for unit, along in sorted(ready, key=lambda pair: (pair[0].newest, pair[0].path)):
+        if wish.most is not None and rest <= wish.most:
+            _count(chosen.stays, FITS, [unit, *along])
+            continue
+        chosen.bundles.setdefault(unit.kind, []).append(unit)
+        for one in (unit, *along):
+            _count(chosen.freed, one.kind, [one])
+            rest -= one.bytes
+    return chosen
+
+
+def busy_sessions(units: Iterable[Unit], now: float) -> set[str]:
+    """The sessions of which anything was written within 24 hours."""
+    return {unit.session for unit in units if now - unit.newest < DAY} - {""}
+
+
+def _of_project(units: list[Unit], project: str) -> list[Unit]:
+    """What lies in the project's own folder, and elsewhere what bears the id of one of its sessions."""
+
+    def its_own(name: str) -> bool:
+        return name == project or (len(project) == 200 and name[:201] == project + "-")
+
+    sessions = {unit.session for unit in units if its_own(unit.project)} - {""}
+    return [unit for unit in units if (its_own(unit.project) if unit.project else unit.session in sessions)]
+
+
+def _parts_of_sessions(units: list[Unit]) -> dict[tuple[str, str], list[Unit]]:
+    found: dict[tuple[str, str], list[Unit]] = {}
+    for unit in units:
+        if unit.kind in (kinds.SUBAGENTS, kinds.RESULTS) and unit.session:
+            found.setdefault((unit.project, unit.session), []).append(unit)
+    return found
+
+
+def _reason(unit: Unit, before: float, session: str, busy: set[str], running: Running) -> str:
+    """Why a unit stays, "" if it may go."""
+    if unit.stays:
+        return unit.stays
+    if unit.newest > before:
+        return YOUNG
+    if unit.kind == kinds.TRANSCRIPTS and not session:
+        return UNKNOWN
+    if session in running.sessions or unit.path in running.paths or not running.paths.isdisjoint(unit.parts):
+        return OPEN
+    if session and session in busy:
+        return FRESH
+    # A shell snapshot is used as long as the session that made it; an old version of a plugin by one that began before its update.
+    in_use = (
+        unit.kind == kinds.SNAPSHOTS and unit.newest >= running.since - 60
+    ) or unit.kind == kinds.PLUGINS
+    return OPEN if in_use and running.clients else ""
+
+
+def _count(table: dict[str, list[int]], key: str, units: list[Unit]) -> None:
+    row = table.setdefault(key, [0, 0])
+    for unit in units:
+        row[0] += unit.files
+        row[1] += unit.bytes

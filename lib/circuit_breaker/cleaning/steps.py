@@ -1,0 +1,198 @@
+"""The steps of `clean`: list what was chosen, archive it, remove the originals; finish what a killed run began."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from circuit_breaker.cleaning import kinds, tarball
+from circuit_breaker.cleaning.tarball import Entry, Member
+from circuit_breaker.janitor import survey
+from circuit_breaker.runtime import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from circuit_breaker.cleaning.claude_code import Running
+    from circuit_breaker.cleaning.inventory import Unit
+
+
+MARK = ".removing"  # beside an archive whose originals are being removed
+
+
+class Gone:
+    """What was removed: files, bytes. left: paths that stayed because they changed, were opened, or cannot be removed."""
+
+    __slots__ = ("files", "bytes", "left")
+
+    def __init__(self) -> None:
+        self.files = self.bytes = 0
+        self.left: list[str] = []
+
+
+def members(folder: str, units: Iterable[Unit]) -> list[Member]:
+    """The files and folders of these units as they are now, a folder before what is in it. A unit that was written to after the
+    survey is left out; so are links, and what belongs to another user."""
+    found: list[Member] = []
+    for unit in units:
+        of_unit: list[Member] = []
+        for part in unit.parts or (unit.path,):
+            _walk(folder, part, of_unit)
+        if all(one.info.st_mtime <= unit.newest for one in of_unit if not one.is_folder):
+            found += of_unit
+    return found
+
+
+def _walk(folder: str, path: str, found: list[Member]) -> None:
+    try:
+        info = os.lstat(f"{folder}/{path}")
+    except OSError:
+        return
+    member = Member(path, info)
+    if member.is_folder:
+        found.append(member)
+        try:
+            names = sorted(os.listdir(f"{folder}/{path}"))
+        except OSError:
+            return
+        for name in names:
+            _walk(folder, f"{path}/{name}", found)
+    elif member.identity[0] == 0o100000 and (not hasattr(os, "geteuid") or info.st_uid == os.geteuid()):
+        found.append(member)
+
+
+def archive(
+    folder: str,
+    place: str,
+    kind: str,
+    chosen: list[Member],
+    now: float,
+    in_use: Callable[[], Running],
+    on_bytes: Callable[[int, str], None],
+) -> tuple[str, Gone]:
+    """Archive these members, read the archive back, and remove the originals. -> (the archive's path, what is gone).
+
+    Raises tarball.NoRoom, Changed, Damaged, OSError: nothing is removed then and no archive is left. Killed at any point, each
+    file is in its place or in a finished archive.
+    """
+    inside = [one for one in chosen if not one.is_folder]
+    written = [one.info.st_mtime for one in inside]
+    about = {
+        "schema": 1,
+        "kind": kind,
+        "made": int(now),
+        "files": len(inside),
+        "bytes": sum(one.size for one in inside),
+        "oldest": int(min(written)),
+        "newest": int(max(written)),
+    }
+    path = _unused(place, kind, now)
+    beside = f"{path}.{os.getpid()}.tmp"
+    tarball.write(beside, folder, about, chosen, on_bytes)
+    try:
+        equal, changed = tarball.compare(beside, folder, on_bytes)
+        if changed:
+            raise tarball.Changed(0, "changed while it was archived", changed[0])
+        files.replace(path + MARK, b"")
+        os.rename(beside, path)
+    except BaseException:
+        files.remove(beside)
+        raise
+    sync_folder(place)
+    gone = remove(folder, equal, in_use())
+    files.remove(path + MARK)
+    return path, gone
+
+
+def _unused(place: str, kind: str, now: float) -> str:
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    path, number = f"{place}/{kind}.{moment}{survey.TAR}", 1
+    while files.exists(path):
+        number += 1
+        path = f"{place}/{kind}.{moment}-{number:02d}{survey.TAR}"
+    return path
+
+
+def remove(folder: str, entries: Iterable[Entry | Member], running: Running) -> Gone:
+    """Remove each file that is still the one that was seen and that nobody uses, then the folders that are empty."""
+    gone = Gone()
+    folders = []
+    for entry in entries:
+        path = f"{folder}/{entry.path}"
+        if entry.is_folder:
+            folders.append(path)
+            continue
+        try:
+            if uses(running, entry.path) or tarball.identity(os.lstat(path)) != entry.identity:
+                gone.left.append(entry.path)
+                continue
+            os.unlink(path)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            gone.left.append(entry.path)
+            continue
+        gone.files += 1
+        gone.bytes += entry.size
+    for path in reversed(folders):
+        try:
+            os.rmdir(path)
+        except OSError:
+            continue  # something else is in it
+    return gone
+
+
+def uses(running: Running, path: str) -> bool:
+    """True when a running process has the file open, or is of the session that it belongs to."""
+    if path in running.paths:
+        return True
+    return bool(running.sessions) and any(
+        kinds.session_of(part) in running.sessions for part in path.split("/")
+    )
+
+
+def finish(
+    place: str, busy: Callable[[str], bool], running: Running, on_bytes: Callable[[int, str], None]
+) -> tuple[Gone, list[str]]:
+    """Finish what killed runs began: remove the originals of archives that were marked, clear what was half written.
+
+    busy: a path that must stay after all. Each archive is compared with the originals again. -> (what is gone, what went wrong).
+    """
+    whole, errors = Gone(), []
+    for name in _names(place):
+        path = f"{place}/{name}"
+        process = name[:-4].rpartition(".")[2]
+        if name.endswith(".tmp") and process.isdigit() and not survey.alive(int(process)):
+            files.remove(path)
+        if not name.endswith(MARK):
+            continue
+        try:
+            if files.exists(path[: -len(MARK)]):
+                folder = tarball.summary(path[: -len(MARK)])["folder"]
+                equal, _ = tarball.compare(path[: -len(MARK)], folder, on_bytes)
+                gone = remove(folder, [one for one in equal if not busy(one.path)], running)
+                whole.files += gone.files
+                whole.bytes += gone.bytes
+            files.remove(path)
+        except OSError as error:
+            errors.append(f"{name[: -len(MARK)]}: {error.strerror or error}")
+    return whole, errors
+
+
+def _names(place: str) -> list[str]:
+    try:
+        return sorted(os.listdir(place))
+    except OSError:
+        return []
+
+
+def sync_folder(path: str) -> None:
+    """Make the names in a folder last through a power cut."""
+    if files.fcntl is None:
+        return  # Windows opens no folders
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,105 @@
+"""The sentences of `clean`: the table of what lies in Claude Code's folder, what goes, what stays and why. Pure."""
+
+from __future__ import annotations
+
+from circuit_breaker.words.memory import DAY, number, shown, size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+
+SHOWN = 5  # projects
+
+
+def table(facts: Mapping[str, Any], now: float) -> str:
+    """What lies there by kind, what would go, and what Claude Code removes by itself."""
+    lines = [
+        f"Claude Code's folder: {shown(facts['folder'])}, {size(facts['bytes'])} in {number(facts['files'], 'file')}",
+        "",
+        f"  {'kind':<21}{'size':>10}{'files':>9}{'oldest':>8}{'newest':>8}{'would go':>11}   removed by Claude Code",
+    ]
+    for row in facts["kinds"]:
+        ages = "".join(f"{_age(now - row[key]):>8}" for key in ("oldest", "newest"))
+        goes = size(row["goes_bytes"]) if row["goes_files"] else "-"
+        itself = f"after {facts['cleanup_days']} days" if row["by_itself"] else "never"
+        lines.append(
+            f"  {row['kind']:<21}{size(row['bytes']):>10}{row['files']:>9,}{ages}{goes:>11}   {itself}"
+        )
+    if facts["measured"]:
+        rest = ", ".join(f"{shown(row['name'])} {size(row['bytes'])}" for row in facts["measured"])
+        lines += ["", f"Measured only, never cleaned: {rest}"]
+    if facts["projects"]:
+        biggest = ", ".join(f"{shown(row['name'])} {size(row['bytes'])}" for row in facts["projects"][:SHOWN])
+        lines.append(f"Biggest projects: {biggest}")
+    return "\n".join([*lines, *stays(facts)])
+
+
+def _age(seconds: float) -> str:
+    return f"{max(0.0, seconds) / DAY:.0f} d"
+
+
+def stays(facts: Mapping[str, Any]) -> list[str]:
+    """What stays of the kinds that were asked for, and why."""
+    if not facts["stays"]:
+        return []
+    parts = "; ".join(
+        f"{row['reason']}: {number(row['files'], 'file')}, {size(row['bytes'])}" for row in facts["stays"]
+    )
+    return [f"Stays: {parts}"]
+
+
+def offer(goes: int, files: int, command: str) -> str:
+    """The last lines of a dry run."""
+    if not files:
+        return "Nothing was changed, and there is nothing to archive. See --older-than and --kind."
+    return (
+        f"Nothing was changed. To archive {number(files, 'file')} ({size(goes)}, less the size of the archive):\n"
+        f"  {command} --apply"
+    )
+
+
+def too_big(total: int, most: int) -> str:
+    """Why `--max-total` cannot be reached."""
+    return (
+        f"{size(total)} would remain, more than {size(most)}: the rest is younger than --older-than or must stay. "
+        "A smaller --older-than (for example 7d) frees more."
+    )
+
+
+def archived(kind: str, files: int, count: int, archive: str, archive_bytes: int) -> str:
+    """One kind is done."""
+    return f"{kind}: archived {number(files, 'file')} ({size(count)}) in {shown(archive)} ({size(archive_bytes)})"
+
+
+def left(paths: list[str]) -> str:
+    """Files that stayed though they were chosen."""
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return f"left in place, because they changed or are in use: {', '.join(map(shown, paths[:3]))}{more}"
+
+
+def no_room(kind: str, missing: int, place: str) -> str:
+    """The disk is too full for an archive."""
+    return (
+        f"{kind}: nothing was removed: about {size(missing)} more room is needed in {shown(place)} for the archive. "
+        f"Archive less at a time (another --kind, or a larger --older-than), or remove a kind without an archive: "
+        f"--kind debug-logs --delete"
+    )
+
+
+def existing(paths: list[str]) -> str:
+    """Files that were there already: nothing is written over one."""
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return (
+        f"{number(len(paths), 'file')} already there, left as they are: {', '.join(map(shown, paths[:3]))}{more}. "
+        "To get the archived ones, move those away first."
+    )
+
+
+def restored_old(days: int) -> str:
+    """Restored files keep their times, and Claude Code removes what is old."""
+    return (
+        f"Claude Code removes files that were last written more than {days} days ago when it next starts (at most once a "
+        f"day). Resume the session you need now, or set a larger cleanupPeriodDays in settings.json first."
+    )

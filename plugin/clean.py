@@ -1,0 +1,397 @@
+"""The verb `clean`: Claude Code's own folder, shown, archived or deleted when you ask; and the way back from its archives."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from progress import Progress
+
+from circuit_breaker.cleaning import claude_code, disk_usage, inventory, kinds, selection, steps, tarball
+from circuit_breaker.cleaning.selection import Wish
+from circuit_breaker.janitor import survey
+from circuit_breaker.runtime import files, home
+from circuit_breaker.runtime.home import Places
+from circuit_breaker.words import cleaning, memory
+
+DEFAULT_AGE = "30d"
+HOURS = {"h": 1, "d": 24, "w": 7 * 24, "m": 30 * 24, "y": 365 * 24}
+UNITS = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
+
+
+class WrongUsage(ValueError):
+    """What was typed makes no sense; the text says what would."""
+
+
+def age(text: str) -> float:
+    """Seconds of "30d", "12h", "2w", "6m" (months of 30 days) or "1y"."""
+    number, unit = text[:-1], text[-1:].lower()
+    if unit not in HOURS or not (number.isascii() and number.isdigit()):
+        raise WrongUsage(f"--older-than {text}: write a number and h, d, w, m or y, for example 30d")
+    return int(number) * HOURS[unit] * 3600.0
+
+
+def amount(text: str) -> int:
+    """Bytes of "2GB", "500 MB", "1.5g"."""
+    bare = text.strip().lower().removesuffix("b").removesuffix("i")
+    number, unit = (bare[:-1], bare[-1:]) if bare[-1:].isalpha() else (bare, "")
+    try:
+        value = float(number)
+    except ValueError:
+        value = -1.0
+    if unit not in UNITS or not 0 <= value < 1e9:
+        raise WrongUsage(f"--max-total {text}: write a size, for example 2GB or 500MB")
+    return int(value * (1 if unit == "" else 1 << UNITS[unit]))
+
+
+def clean(args: argparse.Namespace) -> int:
+    """Show what lies in Claude Code's folder; with --apply archive it, with --delete remove it. Exit 1 when something could not
+    be done, 2 for wrong usage."""
+    where = home.places(os.environ, os.getcwd())
+    now = time.time()
+    try:
+        wish = _wish(args, now)
+        if args.delete and not args.kind:
+            raise WrongUsage("--delete needs --kind: name what is to be deleted without an archive")
+        if args.delete and not args.yes and not sys.stdin.isatty():
+            raise WrongUsage("--delete asks you to type the kind; without a terminal add --yes")
+    except ValueError as error:
+        print(f"clean: {error}", file=sys.stderr)
+        return 2
+    folder = claude_code.folder_of(os.environ, where.user)
+    if not folder or not os.path.isdir(folder):
+        print(
+            f"clean: there is no folder {folder or '~/.claude'}. Set CLAUDE_CONFIG_DIR if Claude Code's folder lies elsewhere.",
+            file=sys.stderr,
+        )
+        return 1
+    run = _Run(args, where, os.path.realpath(folder), wish, now)
+    try:
+        return run.act() if args.apply or args.delete else run.show()
+    finally:
+        run.progress.end()
+
+
+def _wish(args: argparse.Namespace, now: float) -> Wish:
+    named = list(dict.fromkeys(kinds.named(word) for word in args.kind or kinds.KINDS))
+    project = kinds.project_folder(os.path.realpath(args.project)) if args.project else ""
+    most = None if args.max_total is None else amount(args.max_total)
+    return Wish(named, now - age(args.older_than or DEFAULT_AGE), project, most)
+
+
+class _Run:
+    """One run over the folder."""
+
+    def __init__(self, args: argparse.Namespace, where: Places, folder: str, wish: Wish, now: float) -> None:
+        self.args, self.where, self.folder, self.wish, self.now = args, where, folder, wish, now
+        self.place = f"{where.runtime}/{survey.OF_CLEAN}"
+        self.progress = Progress()
+        self.errors: list[str] = []
+        self.rows: list[dict[str, Any]] = []
+        self.look()
+
+    def look(self) -> None:
+        """Survey the folder and choose."""
+        self.found = inventory.survey(
+            self.folder,
+            claude_code.installed_versions(self.folder),
+            lambda seen: self.progress(f"{seen:,} files seen"),
+        )
+        self.running = claude_code.running(self.folder)
+        self.chosen = selection.choose(self.found.units(), self.wish, self.now, self.running)
+
+    def say(self, text: str) -> None:
+        if not self.args.json:
+            self.progress.end()
+            print(text, flush=True)
+
+    def fail(self, text: str) -> None:
+        self.progress.end()
+        self.errors.append(text)
+        print(f"clean: {memory.shown(text)}", file=sys.stderr)
+
+    # What is there
+
+    def show(self) -> int:
+        facts = self.facts()
+        rest = self.chosen.total - self.chosen.bytes
+        if self.wish.most is not None and rest > self.wish.most:
+            facts["max_total_missed_by"] = rest - self.wish.most
+        if self.args.json:
+            print(
+                json.dumps({"schema": 1, "dry_run": True, **facts, "errors": self.found.unreadable}, indent=2)
+            )
+            return 0
+        self.say(cleaning.table(facts, self.now))
+        for path in self.found.links:
+            self.say(f"{memory.shown(path)} is a link: not followed")
+        if "max_total_missed_by" in facts:
+            self.say(cleaning.too_big(rest, self.wish.most or 0))
+        goes = sum(row[0] for row in self.chosen.freed.values())
+        self.say("\n" + cleaning.offer(self.chosen.bytes, goes, self.command()))
+        for sentence in self.found.unreadable:
+            self.fail(sentence)
+        return 0
+
+    def facts(self) -> dict[str, Any]:
+        """The survey and the choice, as --json has them."""
+        sums = self.found.by_kind()
+        days, source = claude_code.cleanup_days(self.folder, self.where.project)
+        rows = []
+        for row in disk_usage.ranked({name: sums[name] for name in kinds.KINDS if name in sums}):
+            goes = self.chosen.freed.get(row["name"], [0, 0])
+            extra = {
+                "goes_files": goes[0],
+                "goes_bytes": goes[1],
+                "by_itself": kinds.KINDS[row["name"]].by_itself,
+            }
+            rows.append({"kind": row.pop("name"), **row, **extra})
+        return {
+            "folder": self.folder,
+            "bytes": sum(row.bytes for row in sums.values()),
+            "files": sum(row.files for row in sums.values()),
+            "kinds": rows,
+            "measured": disk_usage.ranked(
+                {name: row for name, row in sums.items() if name not in kinds.KINDS}
+            ),
+            "projects": disk_usage.ranked(self.found.by_project()),
+            "stays": [
+                {"reason": reason, "files": row[0], "bytes": row[1]}
+                for reason, row in sorted(self.chosen.stays.items(), key=lambda item: -item[1][1])
+            ],
+            "goes_bytes": self.chosen.bytes,
+            "cleanup_days": days,
+            "cleanup_from": source,
+            "links": self.found.links,
+        }
+
+    def command(self) -> str:
+        """The command line of this run, without --apply."""
+        args = self.args
+        words = (
+            [os.path.basename(sys.argv[0])]
+            if sys.argv[0].endswith("circuit-breaker")
+            else ["python3", memory.quoted(sys.argv[0])]
+        )
+        words += ["clean", *(["--kind", *self.wish.names] if args.kind else [])]
+        for option in ("older_than", "project", "max_total"):
+            value = getattr(args, option)
+            words += [f"--{option.replace('_', '-')}", memory.quoted(value)] if value else []
+        return " ".join(words)
+
+    # What is done
+
+    def act(self) -> int:
+        files.folder(self.place)
+        try:
+            with files.Lock(self.place + "/.clean.lock", 0.001):
+                self.finish_killed()
+                for kind in kinds.KINDS:
+                    if kind in self.chosen.bundles and not self.do(kind):
+                        break
+        except TimeoutError:
+            self.fail("another `clean` is at work; wait until it has finished")
+            return 1
+        if self.args.json:
+            done = {
+                "freed": sum(row["bytes"] - row.get("archive_bytes", 0) for row in self.rows),
+                "kinds": self.rows,
+            }
+            print(
+                json.dumps(
+                    {"schema": 1, "dry_run": False, "folder": self.folder, **done, "errors": self.errors},
+                    indent=2,
+                )
+            )
+        elif not self.rows and not self.errors:
+            self.say("Nothing to do." + "".join("\n" + line for line in cleaning.stays(self.facts())))
+        elif self.rows:
+            self.sum_up()
+        return 1 if self.errors else 0
+
+    def sum_up(self) -> None:
+        archives = sum(row.get("archive_bytes", 0) for row in self.rows)
+        freed = sum(row["bytes"] for row in self.rows) - archives
+        self.say(
+            f"{memory.size(max(0, freed))} freed."
+            + (f" To get files back: {self.restore_command()}" if archives else "")
+        )
+
+    def restore_command(self) -> str:
+        return self.command().partition(" clean")[0] + " restore --list"
+
+    def finish_killed(self) -> None:
+        """Finish what a run that was killed has archived but not removed yet."""
+        busy = selection.busy_sessions(self.found.units(), self.now) | self.running.sessions
+
+        def stays(path: str) -> bool:
+            return any(kinds.session_of(part) in busy for part in path.split("/"))
+
+        gone, errors = steps.finish(self.place, stays, self.running, self.on_bytes("comparing", 0))
+        for sentence in errors:
+            self.fail(sentence)
+        if gone.files:
+            self.rows.append({"kind": "", "files": gone.files, "bytes": gone.bytes})
+            self.say(
+                f"finished an interrupted run: removed {memory.number(gone.files, 'file')} that are in its archive"
+            )
+            self.look()
+
+    def do(self, kind: str) -> bool:
+        """Archive or delete one kind; False when it is no use to go on."""
+        members = steps.members(self.folder, self.chosen.bundles[kind])
+        total = sum(member.size for member in members if not member.is_folder)
+        count = sum(not member.is_folder for member in members)
+        if not count:
+            return True
+        if self.args.delete:
+            return self.delete(kind, members, count, total)
+        try:
+            path, gone = steps.archive(
+                self.folder, self.place, kind, members, self.now, lambda: claude_code.running(self.folder),
+                self.on_bytes(f"archiving {kind}", 2 * total),
+            )  # fmt: skip
+        except tarball.NoRoom as error:
+            self.fail(cleaning.no_room(kind, error.missing, self.place))
+            return False
+        except OSError as error:
+            self.fail(f"{kind}: nothing was removed: {error.strerror or error}: {error.filename}. Try again.")
+            return True
+        archive, weight = os.path.basename(path), os.path.getsize(path)
+        self.rows.append(
+            {
+                "kind": kind,
+                "files": gone.files,
+                "bytes": gone.bytes,
+                "archive": archive,
+                "archive_bytes": weight,
+                "left": gone.left,
+            }
+        )
+        self.say(cleaning.archived(kind, gone.files, gone.bytes, archive, weight))
+        if gone.left:
+            self.say("  " + cleaning.left(gone.left))
+        return True
+
+    def delete(self, kind: str, members: list[tarball.Member], count: int, total: int) -> bool:
+        if not self.args.yes:
+            self.progress.end()
+            what = f"{memory.number(count, 'file')} ({memory.size(total)})"
+            try:
+                typed = input(f"Type {kind} to delete {what} for good, without an archive: ")
+            except EOFError:
+                typed = ""
+            if typed.strip() != kind:
+                self.fail(f"{kind}: nothing was deleted")
+                return True
+        gone = steps.remove(self.folder, members, claude_code.running(self.folder))
+        self.rows.append({"kind": kind, "files": gone.files, "bytes": gone.bytes, "left": gone.left})
+        self.say(f"{kind}: deleted {memory.number(gone.files, 'file')} ({memory.size(gone.bytes)})")
+        if gone.left:
+            self.say("  " + cleaning.left(gone.left))
+        return True
+
+    def on_bytes(self, what: str, total: int) -> Callable[[int, str], None]:
+        """Progress over so many bytes (0: not known)."""
+        done = 0
+
+        def heard(count: int, path: str) -> None:
+            nonlocal done
+            done += count
+            share = f" {100 * done // total}%" if total else f" {memory.size(done)}"
+            self.progress(f"{what}{share} {path}")
+
+        return heard
+
+
+# The way back
+
+
+def archives(where: Places) -> list[dict[str, Any]]:
+    """The archives of `clean`, the newest first, as `restore --list --json` has them."""
+    rows = []
+    for name, weight, made in survey.clean_archives(where.runtime):
+        row: dict[str, Any] = {
+            "archive": name,
+            "bytes": weight,
+            "put_away": name.split(".")[-3],
+            "written": made,
+            "compressed": True,
+        }
+        try:
+            about = tarball.summary(f"{where.runtime}/{survey.OF_CLEAN}/{name}")
+            row.update(
+                kind=about["kind"], file=about["folder"], files=about["files"], original_bytes=about["bytes"]
+            )
+        except (OSError, KeyError) as error:
+            row.update(kind=name.split(".")[0], file="", files=0, original_bytes=0, error=str(error))
+        rows.append(row)
+    return rows
+
+
+def contents(args: argparse.Namespace, path: str) -> int:
+    """List the files of one archive."""
+    rows = []
+    for entry, _ in tarball.entries(path):
+        if not entry.is_folder:
+            rows.append({"path": entry.path, "bytes": entry.size, "written": entry.mtime_ns / 10**9})
+            if not args.json:
+                day = time.strftime("%Y-%m-%d", time.localtime(entry.mtime_ns / 10**9))
+                print(f"{memory.size(entry.size):>10}  {day}  {memory.shown(entry.path)}")
+    if args.json:
+        print(json.dumps({"schema": 1, **tarball.summary(path), "contents": rows}, indent=2))
+    return 0
+
+
+def restore(args: argparse.Namespace, where: Places, name: str) -> int:
+    """Give an archive of `clean` back, or some files of it. Exit 1 when a file stood in the way or none was found."""
+    path = f"{where.runtime}/{survey.OF_CLEAN}/{name}"
+    if args.list:
+        return contents(args, path)
+    folder = tarball.summary(path)["folder"]
+    if not os.path.isdir(folder):
+        folder = os.path.realpath(claude_code.folder_of(os.environ, where.user))
+    asked = [word.rstrip("/") for word in args.files]
+    progress = Progress()
+
+    def wanted(entry: str) -> bool:
+        return not asked or any(
+            entry == word or entry.startswith(word + "/") or kinds.session_of(word) == word and word in entry
+            for word in asked
+        )
+
+    try:
+        done = tarball.restore(path, folder, wanted, lambda count, entry: progress(f"restoring {entry}"))
+    finally:
+        progress.end()
+    if not done.files and not done.existing:
+        print(
+            f"restore: nothing in {name} is called {', '.join(asked)}; `restore {name} --list` shows what there is.",
+            file=sys.stderr,
+        )
+        return 1
+    days, _ = claude_code.cleanup_days(folder, where.project)
+    old = done.files and time.time() - done.oldest > days * memory.DAY
+    if args.json:
+        row = {
+            "restored": folder,
+            "files": done.files,
+            "bytes": done.bytes,
+            "existing": done.existing,
+            "archive": name,
+        }
+        print(json.dumps({"schema": 1, **row}, indent=2))
+    elif done.files:
+        print(
+            f"Restored {memory.number(done.files, 'file')} ({memory.size(done.bytes)}) in {memory.shown(folder)}. The archive is kept."
+        )
+        if old:
+            print(cleaning.restored_old(days))
+    if done.existing:
+        print(f"restore: {cleaning.existing(done.existing)}", file=sys.stderr)
+    return 1 if done.existing else 0
