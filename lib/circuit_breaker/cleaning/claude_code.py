@@ -73,7 +73,7 @@ def _install_paths(value: object) -> Iterator[str]:
 
 def running(folder: str) -> Running:
     """The sessions and files that are in use: what `sessions/PID.json` says of living processes, and what /proc shows of open
-    files, of CLAUDE_CODE_SESSION_ID in environments and of session ids on command lines. `folder` is the real path."""
+    files, of CLAUDE_CODE_SESSION_ID in environments and of session ids on command lines of Claude Code (--resume ID). `folder` is the real path."""
     found = Running()
     _registered(folder, found)
     try:
@@ -118,7 +118,9 @@ def _look_at(process: str, folder: str, found: Running) -> None:
     for word in _words(f"{process}/environ"):
         if word.startswith("CLAUDE_CODE_SESSION_ID="):
             found.sessions.add(word.partition("=")[2])
-    for word in _words(f"{process}/cmdline"):
+    words = _words(f"{process}/cmdline")
+    client = any(word.rpartition("/")[2] == "claude" or "/claude-code/" in word for word in words[:2])
+    for word in words if client else ():
         if word and kinds.session_of(word) == word:
             found.sessions.add(word)
 
