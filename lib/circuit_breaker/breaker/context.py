@@ -216,6 +216,8 @@ def _only_count(work: Work, signal: Signal, action: str) -> None:
         return
     _mark(work, signal, COUNTED)
     work.count(signal.rule, would=1)
+    if work.config.mode == "observe" and work.rule(signal.rule)["action"] in ("block", "ask"):
+        work.say("would_trip", signal.name, calls=signal.calls, count=signal.count, **signal.facts)
     if action == "warn" and not _is_marked(work, signal, WARNED):
         warn(work, signal)
 

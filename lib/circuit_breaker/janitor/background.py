@@ -8,11 +8,10 @@ from __future__ import annotations
 import sys
 
 from circuit_breaker.janitor import archives, notes, rounds
-from circuit_breaker.runtime import files, json
+from circuit_breaker.runtime import detached, files, json
 from circuit_breaker.runtime.home import Places, configuration, environment
 from circuit_breaker.words import memory
 
-_OPEN_MAX = 256  # descriptors that a careless parent may have leaked to us
 _LINE = "import sys; sys.path.insert(0, sys.argv[1]); from circuit_breaker.janitor import background; background.run(sys.argv[2:])"
 
 
@@ -24,47 +23,7 @@ def start(where: Places, session: str, task: str) -> None:
     lib = __file__.rpartition("/circuit_breaker/")[0]
     given = [where.runtime, where.home, where.project, where.user_config, where.user, session, task]
     command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _LINE, lib, *given]
-    if hasattr(files.system, "fork"):
-        _fork(command)
-        return
-    import subprocess  # Windows
-
-    subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        creationflags=getattr(subprocess, "DETACHED_PROCESS", 0),
-        close_fds=True,
-    )
-
-
-def _fork(command: list[str]) -> None:
-    """Twice, so that nobody has to wait for the child and no terminal or process group reaches it."""
-    system = files.system
-    first = system.fork()
-    if first:
-        system.waitpid(first, 0)
-        return
-    try:
-        system.setsid()
-        if not system.fork():
-            null = system.open("/dev/null", system.O_RDWR)
-            for number in (0, 1, 2):
-                system.dup2(null, number)
-            for number in range(3, _OPEN_MAX):
-                _close(number)
-            system.chdir("/")
-            system.execv(command[0], command)
-    finally:
-        system._exit(0)  # whatever went wrong, this copy of the hook must not go on
-
-
-def _close(number: int) -> None:
-    try:
-        files.system.close(number)
-    except OSError:
-        return
+    detached.start(command)
 
 
 def run(arguments: list[str]) -> None:

@@ -21,7 +21,6 @@ VERSION = 1
 PUBLISHED_MAX = 40  # circuits in the state file (under 20 kB), the newest ones
 SESSIONS_MAX = 200  # armed sessions that are looked at for it
 SPOOL_MAX = 1 << 24  # bytes that wait for a collector
-UNLOGGED = "warning"  # it is for the model; only `replay` lists it
 
 
 def keep(
@@ -37,6 +36,11 @@ def keep(
         record(where, session_id, transitions, config, prompt_id, call_id)
     except (OSError, ValueError) as error:
         error_log.note(f"incident not recorded: {error}")
+    if config.on_stop:
+        from circuit_breaker.runtime import on_stop
+
+        rows = _rows(where, session_id, transitions, config, prompt_id, call_id)
+        on_stop.start(config.on_stop, rows)
     for transition in transitions:
         if transition.event == "ending":
             error_log.stderr(f"{transition.circuit}: {why(transition, config.bypass_keyword)}")
@@ -54,21 +58,34 @@ def record(
 
     `prompt_id` and `call_id` (the tool_use_id of the last call) join an incident with Claude Code's own telemetry.
     """
-    lines = []
-    for transition in transitions:
-        if transition.event != UNLOGGED:
-            row = _row(session_id, transition, config.bypass_keyword)
-            row.update(
-                {"project": where.project, "prompt_id": prompt_id or None, "tool_use_id": call_id or None}
-            )
-            lines.append(json.dump(row) + b"\n")
-    if not lines:
+    rows = _rows(where, session_id, transitions, config, prompt_id, call_id)
+    if not rows:
         return
+    lines = b"".join([json.dump(row) + b"\n" for row in rows])
     files.folder(where.home)
-    files.append(f"{where.home}/{INCIDENTS}", b"".join(lines))
+    files.append(f"{where.home}/{INCIDENTS}", lines)
     if config.export["otlp"]:
-        _spool(where, b"".join(lines))
-    publish(where)
+        _spool(where, lines)
+    if any(row["event"] != "warning" for row in rows):
+        publish(where)
+
+
+def _rows(
+    where: Places,
+    session_id: str,
+    transitions: list[Transition],
+    config: Config,
+    prompt_id: str,
+    call_id: str,
+) -> list[dict[str, Any]]:
+    """One object a line of the log; a warning that comes with the trip or the stop itself says nothing of its own."""
+    changed = {transition.circuit for transition in transitions if transition.event != "warning"}
+    more = {"project": where.project, "prompt_id": prompt_id or None, "tool_use_id": call_id or None}
+    return [
+        {**_row(session_id, transition, config.bypass_keyword), **more}
+        for transition in transitions
+        if transition.event != "warning" or transition.circuit not in changed
+    ]
 
 
 def _spool(where: Places, lines: bytes) -> None:

@@ -1,0 +1,52 @@
+"""A process that outlives the hook: of its own session, with nothing open that Claude Code waits for."""
+
+from __future__ import annotations
+
+from circuit_breaker.runtime import files
+
+_OPEN_MAX = 256  # descriptors that a careless parent may have leaked to us
+
+
+def start(command: list[str]) -> None:
+    """Start `command` (an absolute path and its arguments) in `/` and return at once. Raises OSError when no process can be started."""
+    if hasattr(files.system, "fork"):
+        _fork(command)
+        return
+    import subprocess  # Windows
+
+    subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        creationflags=getattr(subprocess, "DETACHED_PROCESS", 0),
+        close_fds=True,
+    )
+
+
+def _fork(command: list[str]) -> None:
+    """Twice, so that nobody has to wait for the child and no terminal or process group reaches it."""
+    system = files.system
+    first = system.fork()
+    if first:
+        system.waitpid(first, 0)
+        return
+    try:
+        system.setsid()
+        if not system.fork():
+            null = system.open("/dev/null", system.O_RDWR)
+            for number in (0, 1, 2):
+                system.dup2(null, number)
+            for number in range(3, _OPEN_MAX):
+                _close(number)
+            system.chdir("/")
+            system.execv(command[0], command)
+    finally:
+        system._exit(0)  # whatever went wrong, this copy of the hook must not go on
+
+
+def _close(number: int) -> None:
+    try:
+        files.system.close(number)
+    except OSError:
+        return

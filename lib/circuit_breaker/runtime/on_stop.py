@@ -1,0 +1,55 @@
+"""Your own program at each trip and each stopped turn: the config's `on_stop`, with the incident as JSON on its stdin.
+
+It runs detached and never in a shell. Claude Code does not wait for it; what goes wrong is one line in errors.log.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from circuit_breaker.runtime import detached, error_log, json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+EVENTS = ("trip", "ending")
+SECONDS = 60.0  # it may take
+_LINE = "import sys; sys.path.insert(0, sys.argv[1]); from circuit_breaker.runtime import on_stop; on_stop.run(*sys.argv[2:])"
+
+
+def start(program: list[str], rows: list[dict[str, Any]]) -> None:
+    """Start `program` (its words) once for each incident that is a trip or a stopped turn."""
+    lib = __file__.rpartition("/circuit_breaker/")[0]
+    for row in rows:
+        if row["event"] not in EVENTS:
+            continue
+        given = [json.dump(program).decode("ascii"), json.dump(row).decode("ascii")]
+        try:
+            detached.start([sys.executable, "-I", "-S", "-X", "utf8", "-c", _LINE, lib, *given])
+        except (OSError, ValueError) as error:
+            error_log.note(f"on_stop: not started: {error}")
+
+
+def run(program: str, incident: str) -> None:
+    """The detached process itself: runs the program and puts its failure on record."""
+    import subprocess
+
+    words: list[str] = json.parse(program)
+    try:
+        done = subprocess.run(
+            words,
+            input=incident.encode("ascii") + b"\n",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        error_log.note(f"on_stop: {words[0]}: stopped after {SECONDS:g} s")
+    except (OSError, ValueError) as error:
+        error_log.note(f"on_stop: {words[0]}: {error}")
+    else:
+        if done.returncode:
+            said = done.stderr.decode("utf-8", "replace")[:200]
+            error_log.note(f"on_stop: {words[0]}: exit code {done.returncode}: {said}")
