@@ -1,4 +1,4 @@
-"""Do files get read, replaced, appended to and locked without harm? Real files, two processes for the lock."""
+"""Files are read, replaced, appended to and locked without harm: real files, two processes for the lock."""
 
 from __future__ import annotations
 
@@ -17,23 +17,37 @@ from pytest_mock import MockerFixture
 from circuit_breaker.runtime import files
 
 LIB = Path(__file__).resolve().parent.parent.parent / "lib"
+# argv: the library, the lock, and which kinds of lock the disk refuses with which error.
 HOLDER = """
 import sys; sys.path.insert(0, sys.argv[1])
 from circuit_breaker.runtime import files
+def refuse(*_):
+    raise OSError(int(sys.argv[4]), "refused")
+for name in sys.argv[3].split():
+    setattr(files.fcntl, name, refuse)
 with files.Lock(sys.argv[2]):
     print("held", flush=True)
     sys.stdin.readline()
 """
 
 
-def hold(path: Path) -> subprocess.Popen[str]:
-    """Another process that holds the lock until a line is sent to it."""
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(LIB), str(path)],
+# Kinds of lock that a disk refuses.
+WITHOUT = {"nothing": "", "flock": "flock", "flock and record locks": "flock lockf"}
+
+
+def ask(path: Path, without: str = "", error: int = errno.ENOLCK) -> subprocess.Popen[str]:
+    """Another process that takes the lock, says so, and holds it until a line is sent to it."""
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(LIB), str(path), without, str(error)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+def hold(path: Path, without: str = "", error: int = errno.ENOLCK) -> subprocess.Popen[str]:
+    """`ask`, and wait until it holds the lock."""
+    holder = ask(path, without, error)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
     return holder
@@ -218,23 +232,28 @@ def test_folder_is_made_for_its_owner_alone_parents_included(tmp_path: Path) -> 
     assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "a/b")] == [0o700, 0o700]
 
 
-def test_lock_waits_for_its_holder_and_then_gives_up(tmp_path: Path) -> None:
-    holder = hold(tmp_path / "lock")
+@pytest.fixture(params=WITHOUT)
+def without(request: pytest.FixtureRequest, mocker: MockerFixture) -> str:
+    """What the disk of this test refuses, in this process too."""
+    names = WITHOUT[request.param]
+    for name in names.split():
+        mocker.patch.object(files.fcntl, name, side_effect=OSError(errno.ENOLCK, "refused"))
+    return names
+
+
+def test_lock_waits_for_its_holder_and_then_gives_up(tmp_path: Path, without: str) -> None:
+    holder = hold(tmp_path / "lock", without)
     with pytest.raises(TimeoutError), files.Lock(str(tmp_path / "lock"), wait=0.2):
         pass
     let_go(holder)
     with files.Lock(str(tmp_path / "lock"), wait=0.2):
         pass
+    assert os.listdir(tmp_path) == ["lock"]
 
 
-def test_lock_is_taken_as_soon_as_it_is_free(tmp_path: Path) -> None:
-    holder = hold(tmp_path / "lock")
-    waiter = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(LIB), str(tmp_path / "lock")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+def test_lock_is_taken_as_soon_as_it_is_free(tmp_path: Path, without: str) -> None:
+    holder = hold(tmp_path / "lock", without)
+    waiter = ask(tmp_path / "lock", without)
     time.sleep(0.3)
     assert waiter.poll() is None
     let_go(holder)
@@ -243,12 +262,83 @@ def test_lock_is_taken_as_soon_as_it_is_free(tmp_path: Path) -> None:
     let_go(waiter)
 
 
-def test_killed_holder_frees_the_lock(tmp_path: Path) -> None:
-    holder = hold(tmp_path / "lock")
+def test_killed_holder_frees_the_lock(tmp_path: Path, without: str) -> None:
+    holder = hold(tmp_path / "lock", without)
     holder.kill()
     holder.communicate()
     with files.Lock(str(tmp_path / "lock"), wait=0.5):
         pass
+    assert os.listdir(tmp_path) == ["lock"]
+
+
+@pytest.mark.parametrize("error", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP])
+def test_whatever_a_disk_calls_it_that_has_no_locks_another_way_is_found(tmp_path: Path, error: int) -> None:
+    holder = hold(tmp_path / "lock", "flock lockf", error)
+    assert sorted(os.listdir(tmp_path)) == ["lock", "lock.held"]
+    let_go(holder)
+    assert os.listdir(tmp_path) == ["lock"]
+
+
+def test_other_trouble_with_a_lock_is_raised(tmp_path: Path, mocker: MockerFixture) -> None:
+    mocker.patch.object(files.fcntl, "flock", side_effect=OSError(errno.EIO, "broken"))
+    with pytest.raises(OSError, match="broken"), files.Lock(str(tmp_path / "lock")):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("mark", "age", "free"),
+    [
+        ("1 7 elsewhere", 0, False),  # a process of another machine cannot be asked
+        ("1 7 elsewhere", files.HELD_SECONDS + 60, True),
+        ("PID 7 HERE", 0, False),
+        ("PID 7 HERE", files.HELD_SECONDS + 60, True),
+        ("", 0, False),  # just made, not signed yet
+        ("", files.HELD_SECONDS + 60, True),
+        ("4194305 7 HERE", 0, True),  # beyond the largest process number
+    ],
+)
+def test_file_that_holds_a_lock_is_believed_while_its_maker_may_live(
+    tmp_path: Path, mocker: MockerFixture, mark: str, age: float, free: bool
+) -> None:
+    for name in ("flock", "lockf"):
+        mocker.patch.object(files.fcntl, name, side_effect=OSError(errno.ENOLCK, "refused"))
+    held = tmp_path / "lock.held"
+    mark = mark.replace("PID", str(os.getpid())).replace("HERE", os.uname().nodename)
+    held.write_text(mark)
+    os.utime(held, (time.time() - age,) * 2)
+    if not free:
+        with pytest.raises(TimeoutError), files.Lock(str(tmp_path / "lock"), wait=0.05):
+            pass
+        assert held.read_text() == mark
+        return
+    with files.Lock(str(tmp_path / "lock"), wait=0.5):
+        assert held.read_text() != mark
+    assert os.listdir(tmp_path) == ["lock"]
+
+
+@pytest.mark.slow
+def test_many_processes_on_a_disk_without_locks_never_hold_one_together(tmp_path: Path) -> None:
+    code = HOLDER.partition("with files")[0] + (
+        "import os\n"
+        "for n in range(25):\n"
+        "    with files.Lock(sys.argv[2], 60):\n"
+        "        old = int(open(sys.argv[2] + '.count').read() or 0)\n"
+        "        open(sys.argv[2] + '.count', 'w').write(str(old + 1))\n"
+        "        if n == 20 and sys.argv[5] == 'dies':\n"
+        "            os.kill(os.getpid(), 9)\n"
+    )
+    (tmp_path / "lock.count").write_text("0")
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(LIB), str(tmp_path / "lock"), "flock lockf", "37", fate]
+        )
+        for fate in ["lives", "dies"] * 8
+    ]
+    while None in [worker.poll() for worker in workers]:  # who is dead must be seen to be dead
+        time.sleep(0.01)
+    codes = sorted(worker.returncode for worker in workers)
+    assert codes == [-9] * 8 + [0] * 8
+    assert int((tmp_path / "lock.count").read_text()) == 8 * 25 + 8 * 21
 
 
 def test_alarm_of_the_caller_survives_waiting_for_a_lock(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 
@@ -15,7 +16,7 @@ except ImportError:  # Windows names the same calls differently
     import nt as system  # type: ignore[no-redef]
 try:
     import fcntl
-except ImportError:  # Windows: `Lock` takes filelock instead
+except ImportError:  # Windows locks by `msvcrt`
     fcntl = None  # type: ignore[assignment]
 _REGULAR, _FOLDER, _KIND = 0o100000, 0o040000, 0o170000
 _NOFOLLOW = getattr(system, "O_NOFOLLOW", 0) | getattr(system, "O_CLOEXEC", 0)
@@ -59,7 +60,7 @@ def replace(path: str, data: bytes) -> None:
             write_all(fd, data)
         finally:
             system.close(fd)
-        system.replace(beside, path)
+        _patiently(system.replace, beside, path)
     except BaseException:
         remove(beside)
         raise
@@ -77,10 +78,20 @@ def exchange(path: str, data: bytes) -> None:
     if not _write_spare(spare, data):
         replace(path, data)
     elif _name_also(path, last):
-        system.replace(spare, path)
-        system.rename(last, spare)
+        _patiently(system.replace, spare, path)
+        _patiently(system.rename, last, spare)
     else:
-        system.replace(spare, path)
+        _patiently(system.replace, spare, path)
+
+
+def _patiently(rename: Callable[[str, str], None], old: str, new: str) -> None:
+    """Rename; on Windows again for a second: it refuses while somebody has one of the two open."""
+    for _ in range(100 if system.__name__ == "nt" else 0):
+        try:
+            return rename(old, new)
+        except PermissionError:
+            time.sleep(0.01)
+    return rename(old, new)
 
 
 def _write_spare(spare: str, data: bytes) -> bool:
@@ -156,6 +167,11 @@ def is_folder(path: str) -> bool:
         return False
 
 
+def is_own(path: str) -> bool:
+    """Does it belong to this user? (On Windows everything counts as one's own.)"""
+    return not hasattr(system, "geteuid") or system.lstat(path).st_uid == system.geteuid()
+
+
 def folder(path: str) -> None:
     """Make sure that `path` is a folder of our own (0700), parents included. A link, a file or somebody else's folder: Refused."""
     try:
@@ -167,7 +183,7 @@ def folder(path: str) -> None:
         raise Refused(error.errno, "a file stands in the way", path) from error
     if info.st_mode & _KIND != _FOLDER:
         raise Refused(0, "not a folder (a link or a file in its place)", path)
-    if hasattr(system, "geteuid") and info.st_uid != system.geteuid():
+    if not is_own(path):
         raise Refused(0, "belongs to somebody else", path)
 
 
@@ -184,13 +200,14 @@ def _make(path: str) -> None:
 class Lock:
     """An exclusive lock on a file, held inside `with`. Waits `LOCK_SECONDS`, then raises TimeoutError.
 
-    The same `flock` on the same file that filelock's Unix lock takes, without its import.
+    The `flock` that filelock's Unix lock takes, without its import. Where the disk has none (NFS and Lustre may not), a record lock;
+    where it has none either, a file beside it that only one process can make. All processes on a disk find the same.
     """
 
-    __slots__ = ("path", "wait", "fd")
+    __slots__ = ("path", "wait", "fd", "mark")
 
     def __init__(self, path: str, wait: float = LOCK_SECONDS) -> None:
-        self.path, self.wait, self.fd = path, wait, -1
+        self.path, self.wait, self.fd, self.mark = path, wait, -1, b""
 
     def __enter__(self) -> Lock:
         self.fd = system.open(
@@ -207,15 +224,19 @@ class Lock:
 
     def _take(self) -> None:
         """Try, and try again the more often the longer it takes: a queue in the kernel lets newcomers overtake for seconds."""
-        if fcntl is None:
-            return _take_on_windows(self.fd, self.wait)
+        ways = [_flock, _record_lock, _own_file] if fcntl else [_windows_lock]
         since = 0.0
         pause = 0.002 + system.getpid() % 16 * 0.0002  # no two neighbours in step
         while True:
             try:
-                return fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return ways[0](self)
             except BlockingIOError:
                 now = time.monotonic()
+            except OSError as error:
+                if len(ways) == 1 or not _unsupported(error):
+                    raise
+                del ways[0]
+                continue
             since = since or now
             if now - since > self.wait:
                 raise TimeoutError(f"{self.path}: still locked after {self.wait:g} s")
@@ -224,17 +245,91 @@ class Lock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.mark and _content(self.path + _HELD) == self.mark:
+            remove(self.path + _HELD)
         system.close(self.fd)  # closing releases it, also when the process dies
 
 
-def _take_on_windows(fd: int, wait: float) -> None:
+def _flock(lock: Lock) -> None:
+    fcntl.flock(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _record_lock(lock: Lock) -> None:
+    try:
+        fcntl.lockf(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except PermissionError as error:  # POSIX leaves the choice between this and BlockingIOError
+        raise BlockingIOError(error.errno, "locked") from None
+
+
+def _windows_lock(lock: Lock) -> None:
     import msvcrt  # only Windows has it
 
-    until = time.monotonic() + wait
-    while True:
-        try:
-            return msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        except OSError:
-            if time.monotonic() > until:
-                raise TimeoutError(f"still locked after {wait:g} s") from None
-            time.sleep(0.01)
+    try:
+        msvcrt.locking(lock.fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    except OSError as error:
+        raise BlockingIOError(error.errno, "locked") from None
+
+
+def _unsupported(error: OSError) -> bool:
+    import errno
+
+    return error.errno in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+
+
+_HELD = ".held"
+HELD_SECONDS = (
+    600.0  # after which a file beside a lock, made by a process that cannot be asked, holds nothing any more
+)
+
+
+def _own_file(lock: Lock) -> None:
+    """Make the file that says who holds the lock; what its maker left when it was killed is taken out of the way first."""
+    path = lock.path + _HELD
+    try:
+        fd = system.open(path, _CREATE | system.O_EXCL, 0o600)
+    except FileExistsError:
+        _clear(path)
+        raise BlockingIOError(0, "locked") from None
+    try:
+        lock.mark = f"{system.getpid()} {time.monotonic_ns()} {system.uname().nodename}".encode()
+        write_all(fd, lock.mark)
+    finally:
+        system.close(fd)
+
+
+def _clear(path: str) -> None:
+    """Remove what somebody left who is dead, or who holds it for longer than anybody does."""
+    mark = _content(path)
+    try:
+        old = time.time() - system.lstat(path).st_mtime > HELD_SECONDS
+        if not old and not _dead(mark):
+            return
+        aside = f"{path}.{system.getpid()}.tmp"
+        system.rename(path, aside)  # one of those who come here gets it
+        if _content(aside) != mark:  # somebody else was quicker, and this one holds
+            system.rename(aside, path)
+        else:
+            remove(aside)
+    except FileNotFoundError:
+        return
+
+
+def _content(path: str) -> bytes:
+    try:
+        return read(path, 1 << 12) or b""
+    except OSError:
+        return b""
+
+
+def _dead(mark: bytes) -> bool:
+    """Is the process that made this mark gone? One of another machine, or one that has not signed yet, counts as alive."""
+    pid, _, rest = mark.partition(b" ")
+    if not pid.isdigit() or rest.partition(b" ")[2] != system.uname().nodename.encode():
+        return False
+    try:
+        system.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False

@@ -19,14 +19,16 @@ INCIDENTS = "circuit_breaker_incidents.jsonl"
 
 
 class Places:
-    """runtime: R of the interface ("" when it cannot be told); home: config, state, incidents, archives of this project;
-    project: the session's project folder; user_config: the person's config file; user: $HOME."""
+    """runtime: R of the interface; home: config, state, incidents, archives of this project; project: the session's project
+    folder; user_config: your config file; user: your own folder; theirs: the config of a project whose home is another user's."""
 
-    __slots__ = ("runtime", "home", "project", "user_config", "user")
+    __slots__ = ("runtime", "home", "project", "user_config", "user", "theirs")
 
-    def __init__(self, runtime: str, home: str, project: str, user_config: str, user: str) -> None:
+    def __init__(
+        self, runtime: str, home: str, project: str, user_config: str, user: str, theirs: str = ""
+    ) -> None:
         self.runtime, self.home, self.project = runtime, home, project
-        self.user_config, self.user = user_config, user
+        self.user_config, self.user, self.theirs = user_config, user, theirs
 
     @property
     def sessions(self) -> str:
@@ -50,9 +52,12 @@ def environment() -> Mapping[str, str]:
     os = sys.modules.get("os")
     if os is not None:
         return os.environ
+    found = files.system.environ
+    if sys.platform == "win32":
+        return found  # texts there, bytes elsewhere
     return {
         key.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape")
-        for key, value in files.system.environ.items()
+        for key, value in found.items()
     }
 
 
@@ -63,28 +68,38 @@ def places(env: Mapping[str, str], cwd: str = "") -> Places:
     shell line reads the same three, and a relative folder would lie wherever the model's `cd` has led.
     """
     runtime = runtime_folder(env)
-    user = env.get("HOME", "")
-    project = env.get("CLAUDE_PROJECT_DIR", "") or _project_of(cwd or files.system.getcwd(), user, runtime)
+    user = user_folder(env)
+    project = slashed(env.get("CLAUDE_PROJECT_DIR", ""))
+    project = project or _project_of(slashed(cwd or files.system.getcwd()), user, runtime)
     project = project.rstrip("/") or "/"
-    own = env.get("CIRCUIT_BREAKER_HOME", "")
+    if env.get("CIRCUIT_BREAKER_HOME", ""):
+        return Places(runtime, runtime, project, user_config(env), user)
     beside = project + "/.claude/memory"
-    if own:
-        home = runtime
-    elif files.exists(f"{beside}/{CONFIG}"):
-        home = beside
-    else:
-        home = f"{runtime}/projects/{slug(project)}"
-    return Places(runtime, home, project, user_config(env), user)
+    shared = files.exists(f"{beside}/{CONFIG}")
+    if shared and files.is_own(beside):
+        return Places(runtime, beside, project, user_config(env), user)
+    home = f"{runtime}/projects/{slug(project)}"
+    return Places(runtime, home, project, user_config(env), user, f"{beside}/{CONFIG}" if shared else "")
 
 
 def runtime_folder(env: Mapping[str, str]) -> str:
     """R: CIRCUIT_BREAKER_HOME, else XDG_STATE_HOME or HOME/.local/state with our name."""
-    own = env.get("CIRCUIT_BREAKER_HOME", "")
-    base = env.get("XDG_STATE_HOME", "") or (env.get("HOME", "") and env["HOME"] + "/.local/state")
-    path = own or (base and f"{base}/{NAME}")
+    user = user_folder(env)
+    base = env.get("XDG_STATE_HOME", "") or (user and user + "/.local/state")
+    path = slashed(env.get("CIRCUIT_BREAKER_HOME", "") or (base and f"{base}/{NAME}"))
     if not _absolute(path):
         raise files.Refused(0, "set HOME or CIRCUIT_BREAKER_HOME to an absolute path", path)
     return path.rstrip("/") or "/"
+
+
+def user_folder(env: Mapping[str, str]) -> str:
+    """Your own folder, "" where it is not named: Windows may name it USERPROFILE."""
+    return slashed(env.get("HOME", "") or (env.get("USERPROFILE", "") if sys.platform == "win32" else ""))
+
+
+def slashed(path: str) -> str:
+    """A path with `/` between its parts, which Windows takes as well."""
+    return path.replace("\\", "/") if sys.platform == "win32" else path
 
 
 def user_config(env: Mapping[str, str]) -> str:
@@ -92,7 +107,7 @@ def user_config(env: Mapping[str, str]) -> str:
     if sys.platform == "win32":
         base = env.get("LOCALAPPDATA", "")
         return base and f"{base}\\{NAME}\\{NAME}\\config.json"
-    user = env.get("HOME", "")
+    user = user_folder(env)
     if sys.platform == "darwin":
         return user and f"{user}/Library/Application Support/{NAME}/config.json"
     xdg = env.get("XDG_CONFIG_HOME", "").strip()
@@ -112,7 +127,11 @@ def layers(where: Places, env: Mapping[str, str]) -> tuple[list[tuple[str, objec
     """The layers over the defaults, weakest first, each with the name of where it comes from; and what could not be read."""
     found: list[tuple[str, object]] = []
     unreadable: list[str] = []
-    for name, path in (("user file", where.user_config), ("project file", where.project_config)):
+    for name, path in (
+        ("user file", where.user_config),
+        ("project file", where.theirs),
+        ("project file", where.project_config),
+    ):
         try:
             data = files.read(path, 1 << 20) if path else None
             if data is not None and not is_untouched(data):
@@ -151,7 +170,7 @@ _FRONT, _PRIME = b"circuit-breaker", 2**48 - 59  # the front: a short name takes
 
 
 def _absolute(path: str) -> bool:
-    return path.startswith("/") or (sys.platform == "win32" and path[1:2] == ":")
+    return path.startswith("/") or (sys.platform == "win32" and path[1:3] == ":/")
 
 
 def _project_of(cwd: str, user: str, runtime: str) -> str:

@@ -51,10 +51,24 @@ def lock(path: str, wait: float = files.LOCK_SECONDS) -> AbstractContextManager[
     Both take the same lock on the same file, so a process with the package and one without keep each other out. Raises
     TimeoutError when it is still held after `wait` seconds.
     """
-    filelock = package("filelock")
+    filelock = package("filelock") if _has_flock(path) else None
     if filelock is None:
         return files.Lock(path, wait)
     return filelock.FileLock(path, timeout=wait)  # its Timeout is a TimeoutError
+
+
+def _has_flock(path: str) -> bool:
+    """Does the disk have the lock that filelock takes? Without it filelock waits for ever or gives up; `files.Lock` has others."""
+    if files.fcntl is None:
+        return True
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        files.fcntl.flock(fd, files.fcntl.LOCK_EX | files.fcntl.LOCK_NB)
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
+    finally:
+        os.close(fd)
+    return True
 
 
 def data_folder(env: Mapping[str, str]) -> str:

@@ -1,0 +1,74 @@
+"""Whether state can be kept here is found out by keeping some, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from pytest_mock import MockerFixture
+
+from circuit_breaker.runtime import files, health
+from circuit_breaker.runtime.home import Places
+
+
+def places(runtime: Path) -> Places:
+    return Places(str(runtime), str(runtime), "/p", "", "/h")
+
+
+def everything(folder: Path) -> list[str]:
+    return sorted(str(path) for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("there", ["nothing", "the folder", "a session"])
+def test_folder_that_can_be_used_is_well_and_stays_as_it_is(tmp_path: Path, there: str) -> None:
+    runtime = tmp_path / "state" / "breaker"
+    if there != "nothing":
+        runtime.mkdir(parents=True)
+    if there == "a session":
+        (runtime / "sessions" / "s").mkdir(parents=True)
+    before = everything(tmp_path)
+    assert health.kept(places(runtime)) == ""
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("where", ["", "sessions", "armed"])
+@pytest.mark.parametrize("kind", ["a file", "a link"])
+def test_what_stands_in_the_way_of_a_folder_is_the_reason(tmp_path: Path, where: str, kind: str) -> None:
+    runtime = tmp_path / "breaker"
+    if where:
+        runtime.mkdir()
+    (tmp_path / "other").mkdir()
+    if kind == "a file":
+        (runtime / where).write_text("x")
+    else:
+        (runtime / where).symlink_to(tmp_path / "other")
+    before = everything(tmp_path)
+    assert str(runtime) in health.kept(places(runtime))
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("call", ["open", "write", "mkdir", "replace"])
+@pytest.mark.parametrize("error", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_what_the_disk_refuses_is_the_reason(
+    tmp_path: Path, mocker: MockerFixture, call: str, error: int
+) -> None:
+    mocker.patch.object(files.system, call, side_effect=OSError(error, os.strerror(error)))
+    said = health.kept(places(tmp_path / "breaker"))
+    assert os.strerror(error).lower() in said.lower()
+
+
+def test_folder_of_another_user_is_the_reason(tmp_path: Path, mocker: MockerFixture) -> None:
+    mocker.patch.object(files.system, "geteuid", return_value=os.geteuid() + 1)
+    assert "somebody else" in health.kept(places(tmp_path))
+
+
+@pytest.mark.parametrize("error", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
+def test_disk_without_locks_of_one_kind_or_any_is_well_since_there_is_another_way(
+    tmp_path: Path, mocker: MockerFixture, error: int
+) -> None:
+    for call in ("flock", "lockf"):
+        mocker.patch.object(files.fcntl, call, side_effect=OSError(error, os.strerror(error)))
+        assert health.kept(places(tmp_path / "breaker")) == ""
+    assert everything(tmp_path) == []
