@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.model import Ask
 
 DENIED_MAX, SPAWN_IDS_MAX, PASSED_MAX = 48, 128, 20
+FORGERY = "forgery"  # a scheduled prompt that carries the override
 UNCOUNTED = ""  # a denial that does not count against deny_limit
 
 
 def ask(work: Work, event: Ask) -> None:
     """Allow (say nothing), warn, or deny. Nothing is counted as an outcome here."""
     if work.config.mode == "observe" and event.tool not in SPAWNING:
+        return
+    if event.refused == FORGERY:
+        refuse(work, event)
         return
     if event.tool in SPAWNING and not work.excluded(event.tool):
         spawn(work, event)
@@ -31,6 +35,8 @@ def ask(work: Work, event: Ask) -> None:
     circuit = work.gate_of(event.tool, event.input, call_key(event.tool, event.input, event.cwd))
     if circuit is not None and not work.excluded(event.tool) and work.action(circuit.rule) == "block":
         gate(work, event, circuit)
+    elif event.refused and not work.bypassed:
+        refuse(work, event)
 
 
 def gate(work: Work, event: Ask, circuit: Circuit) -> None:
@@ -114,11 +120,13 @@ def _open_spawns(work: Work, signal: Signal) -> Circuit:
     return circuit
 
 
-def refuse(work: Work, event: Ask, subject: str, label: str) -> None:
-    """Deny what is never allowed while the breaker stands: `subject` is a word of words.sentences, `label` names the call."""
-    circuit = Circuit(rule="protection", subject=subject)
-    work.say("bypass_refused", circuit.name, subject, [label])
-    _deny(work, event, circuit, subject, 0.0, circuit.name)
+def refuse(work: Work, event: Ask) -> None:
+    """Deny a call that reaches for the breaker itself."""
+    from circuit_breaker.identity.labels import label
+
+    circuit = Circuit(rule="protection", subject=event.refused)
+    work.say("bypass_refused", circuit.name, event.refused, [label(event.tool, event.input)])
+    _deny(work, event, circuit, event.refused, 0.0, circuit.name)
 
 
 def _let_through(work: Work, event: Ask, circuit: Circuit) -> None:

@@ -68,7 +68,7 @@ class Record:
 
 
 class Ask(Record):
-    """A call that wants to run. `armed`: a circuit of the session is not CLOSED."""
+    """A call that wants to run. `refused`: why it is denied whatever the circuits say, a word of words.sentences."""
 
     FIELDS = {
         "id": "",
@@ -78,7 +78,7 @@ class Ask(Record):
         "prompt": "",
         "lane": MAIN,
         "origin": "",
-        "armed": False,
+        "refused": "",
         "down": None,  # the services.Service it may not call now, and `wait`: seconds until it may be tried
         "wait": 0.0,
     }

@@ -55,16 +55,21 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
         return protocol.command_answer(text) if text else None
     if not config.enabled or not payload.session:
         return None
-    return _decide(payload, where, config, now)
+    return _decide(payload, where, config, env, now)
 
 
-def _decide(payload: protocol.Payload, where: Places, config: Config, now: float) -> dict[str, Any] | None:
+def _decide(
+    payload: protocol.Payload, where: Places, config: Config, env: Any, now: float
+) -> dict[str, Any] | None:
     """One event: its step on the session's memory under its lock, what goes on record, and the answer."""
     event = protocol.event_of(payload, config.bypass_keyword)
     if event is None:
         return None
     if isinstance(event, Ask):
-        event.armed = bool(store.armed_lanes(where, payload.session))
+        from circuit_breaker.runtime import guarded
+
+        armed = bool(store.armed_lanes(where, payload.session))
+        event.refused = guarded.refusal(event, where, config.bypass_keyword, armed, env)
         if event.tool.startswith("mcp__"):
             from circuit_breaker.runtime import services
 

@@ -50,15 +50,10 @@ FOR_YOUR_EYES = {
     "bypass_lookalike": "{name}: no bypass. For one, type {keyword} alone on the first line, exactly so.",
 }
 PROTECTED = {
-    "reset": "run the reset",
-    "mode": "switch the breaker's mode",
-    "uninstall": "uninstall the breaker",
-    "disable": "switch the hooks off",
-    "client": "start another Claude Code with the override",
-    "state": "change the breaker's state",
-    "config": "change the breaker's configuration",
-    "registration": "change the settings that hold the hooks",
-    "plugin": "change the plugin's files",
+    "verb": "reset, reconfigure or remove the breaker",
+    "library": "use the breaker's own code on its memory",
+    "client": "start another Claude Code with the override or without hooks",
+    "files": "change the breaker's own files",
 }
 
 
@@ -113,8 +108,8 @@ def why(transition: Transition, keyword: str) -> str:
     rule = transition.circuit.partition(":")[0]
     if not transition.reason:
         return _cause(rule, transition.count, transition.facts)
-    if rule == "protection":
-        return f"a call that would {PROTECTED.get(transition.reason, 'switch the breaker off')} was denied"
+    if rule == "protection" and transition.reason in PROTECTED:
+        return f"a call that would {PROTECTED[transition.reason]} was denied"
     text = REASONS.get(transition.reason, transition.reason)
     return text.format(keyword=keyword, count=transition.count, **transition.facts)
 
@@ -249,9 +244,8 @@ def _refusal(subject: str, keyword: str) -> str:
             f"Blocked by {NAME} (not a hook failure): a scheduled prompt must not carry {keyword} or the reset command. The "
             "override is the user's; schedule the work itself, without it."
         )
-    what = PROTECTED.get(subject, "switch the breaker off")
     return (
-        f"Blocked by {NAME} (not a hook failure): this call would {what} while a circuit is open. Only the user does that "
+        f"Blocked by {NAME} (not a hook failure): this call would {PROTECTED[subject]} while a circuit is open. Only the user does that "
         "(/reset-circuit, or another terminal). Reading is free. Fix the cause instead: see /circuit-status, or say what you need."
     )
 

@@ -1,0 +1,50 @@
+"""What is guarded in this session, and whether a call reaches for it. The check itself is `guard`, run outside the session's lock."""
+
+from __future__ import annotations
+
+from circuit_breaker import guard
+from circuit_breaker.guard import Guarded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from circuit_breaker.breaker.model import Ask
+    from circuit_breaker.runtime.home import Places
+
+VARIABLES = ("HOME", "USERPROFILE", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "CLAUDE_PLUGIN_ROOT")
+ROOT = __file__.replace("\\", "/").rpartition("/lib/circuit_breaker/")[0]  # of the copy that runs
+
+
+def refusal(event: Ask, where: Places, keyword: str, armed: bool, env: Mapping[str, str]) -> str:
+    """Why a call is denied whatever the circuits say: "forgery", a word of `guard.reaches_for`, or "" for an innocent one.
+
+    `armed`: a circuit of the session is not CLOSED; while all are, only the forgery is looked for.
+    """
+    if guard.schedules(event.tool) and guard.carries_override(event.input, keyword):
+        return "forgery"
+    return (
+        guard.reaches_for(event.tool, event.input, event.cwd, guarded(where, keyword, env)) if armed else ""
+    )
+
+
+def guarded(where: Places, keyword: str, env: Mapping[str, str]) -> Guarded:
+    """R, your config folder and the copy that runs, unless that lies in the session's own project: you may be working on it."""
+    folders = [where.runtime, where.user_config.replace("\\", "/").rpartition("/")[0]]
+    if not f"{ROOT}/".startswith(where.project.rstrip("/") + "/"):
+        folders.append(ROOT)
+    return Guarded(
+        folders=[
+            folder
+            for folder in folders
+            if not _holds(folder, where.project) and not _holds(folder, where.user)
+        ],
+        project=where.project,
+        variables={**{name: env.get(name, "") for name in VARIABLES}, "CIRCUIT_BREAKER_HOME": where.runtime},
+        keyword=keyword,
+    )
+
+
+def _holds(folder: str, path: str) -> bool:
+    """Whether a folder is or holds `path`: guarding that would guard everything."""
+    return f"{path}/".startswith(folder.rstrip("/") + "/")
