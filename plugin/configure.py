@@ -13,7 +13,7 @@ from typing import Any
 from install import disk, jsontext
 
 from circuit_breaker.breaker import config as rules
-from circuit_breaker.runtime import files, home, own_shell
+from circuit_breaker.runtime import files, frozen, home, own_shell
 
 
 class Unfit(ValueError):
@@ -208,6 +208,7 @@ def _write(path: Path, text: str, document: dict[str, Any]) -> None:
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     disk.put(path, (mark + jsontext.rewrite(text[len(mark) :], document)).encode("utf-8"), 0o600)
+    frozen.release(home.places(os.environ, os.getcwd()))
 
 
 def _without(document: dict[str, Any], path: list[str]) -> None:

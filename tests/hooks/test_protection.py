@@ -24,8 +24,7 @@ class Stage:
         self.calls = 0
         self.prompt_id = "p1"
         self.configure(circuit_breakers={"tool_failure": {"cooldown_base_seconds": 600}})
-        for _ in range(3):
-            self.fail()
+        self.open()
 
     def configure(self, **values: Any) -> None:
         """Write the config file by hand."""
@@ -50,16 +49,31 @@ class Stage:
         said = [answer["hookSpecificOutput"] for answer in self.send("PreToolUse.bash", **call)]
         return next((output["permissionDecisionReason"] for output in said), "")
 
-    def fail(self) -> None:
-        """`make check` runs and fails, as one turn."""
-        assert not self.ask()
+    def open(self) -> None:
+        """`make check` fails three times, a turn each."""
+        for _ in range(3):
+            self.calls += 1
+            call = {
+                "tool_name": "Bash",
+                "tool_input": {"command": "make check"},
+                "tool_use_id": f"toolu_{self.calls}",
+            }
+            self.send("PostToolUseFailure.bash-exit-1", **call, error=FAILURE)
+            self.send("PostToolBatch.bash-exit-1", tool_calls=[{**call, "tool_response": FAILURE}])
+
+    def turn(self, text: str = "fine", **given: Any) -> list[Any]:
+        """A turn with one call that succeeded; -> what the hooks said."""
+        self.calls += 1
         call = {
             "tool_name": "Bash",
-            "tool_input": {"command": "make check"},
+            "tool_input": given or {"command": "pwd"},
             "tool_use_id": f"toolu_{self.calls}",
         }
-        self.send("PostToolUseFailure.bash-exit-1", **call, error=FAILURE)
-        self.send("PostToolBatch.bash-exit-1", tool_calls=[{**call, "tool_response": FAILURE}])
+        return self.send("PostToolBatch.bash-exit-1", tool_calls=[{**call, "tool_response": text}])
+
+    def verb(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """`circuit-breaker WORDS` in a terminal of your own."""
+        return self.shell(sys.executable, str(ROOT / "plugin"), *words, CLAUDE_CODE_SESSION_ID="")
 
     def shell(self, *line: str, **env: str) -> subprocess.CompletedProcess[str]:
         """A command in Claude's own shell."""
@@ -114,7 +128,7 @@ def test_everything_is_free_while_all_circuits_are_closed(stage: Stage) -> None:
 @pytest.mark.parametrize("state", ["asleep", "open"])
 def test_scheduled_prompt_with_the_override_is_denied_always(stage: Stage, state: str) -> None:
     if state == "asleep":
-        stage.shell(sys.executable, str(ROOT / "plugin"), "reset", "--all", CLAUDE_CODE_SESSION_ID="")
+        stage.verb("reset", "--all")
     assert "scheduled prompt" in stage.ask("CronCreate", cron="* * * * *", prompt="SUDO BYPASS\ngo on")
     assert "scheduled prompt" in stage.ask("ScheduleWakeup", prompt="python3 '/any where/plugin' reset --all")
     assert not stage.ask("CronCreate", cron="* * * * *", prompt="look at the build")
@@ -125,3 +139,64 @@ def test_bypass_lifts_the_name_check_but_not_the_forgery(stage: Stage) -> None:
     stage.send("UserPromptSubmit", prompt="SUDO BYPASS")
     assert not stage.ask(command="circuit-breaker reset --all")
     assert stage.ask("CronCreate", cron="* * * * *", prompt="SUDO BYPASS")
+
+
+@pytest.mark.parametrize("hook", ["command", "prompt", "monitor"])
+def test_hook_scripts_refuse_in_claudes_own_shell(stage: Stage, hook: str) -> None:
+    prompt = {
+        "session_id": SESSION,
+        "hook_event_name": "UserPromptExpansion",
+        "command_name": "reset-circuit",
+    }
+    answer = subprocess.run(
+        ["sh", str(ROOT / "hooks" / "run"), hook],
+        input=json.dumps({**prompt, "command_args": "--all", "prompt": "SUDO BYPASS", "prompt_id": "p1"}),
+        env={
+            **{k: v for k, v in stage.machine.env.items() if "CLAUDE_P" not in k},
+            "CLAUDE_CODE_SESSION_ID": SESSION,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (answer.returncode, answer.stdout) == (0, "")
+    assert f"`{hook} hook` does not run in Claude's own shell" in answer.stderr
+    assert stage.ask()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"enabled": False},
+        {"mode": "observe"},
+        {"exclude": ["*"]},
+        {"circuit_breakers": {"tool_failure": {"enabled": False}}},
+        {"bypass_keyword": "x"},
+    ],
+    ids=json.dumps,
+)
+def test_edit_of_the_config_file_waits_until_the_circuit_closes(stage: Stage, edit: dict[str, Any]) -> None:
+    stage.configure(**edit)
+    assert "The configuration was changed: that applies when this circuit closes" in stage.ask()
+    stage.prompt_id = "p2"
+    stage.send("UserPromptSubmit", prompt="x", prompt_id="p2", transcript_path=None)
+    assert not stage.ask()  # the one probe of a prompt
+    assert stage.ask()
+
+
+def test_edit_applies_once_nothing_is_open(stage: Stage) -> None:
+    stage.configure(mode="observe")
+    assert stage.ask()
+    stage.verb("reset", "--all")
+    stage.open()
+    assert not stage.ask()
+
+
+def test_mode_from_your_own_terminal_reaches_an_open_circuit_at_once(stage: Stage, machine: Any) -> None:
+    (machine.runtime / "circuit_breaker_config.json").unlink()
+    assert stage.ask()
+    answer = stage.verb("mode", "observe")
+    assert answer.returncode == 0, answer.stderr
+    assert not stage.ask()
+    stage.verb("mode", "enforce")
+    assert stage.ask()

@@ -182,6 +182,22 @@ def build(layers: Iterable[tuple[str, object]] = ()) -> Config:
     return Config(values, problems, weakened)
 
 
+def opinion(config: Config) -> dict[str, Any]:
+    """The document that makes the same rules from the defaults: what differs from them. Limits of files are left out."""
+    document: dict[str, Any] = {"defaults_version": DEFAULTS_VERSION}
+    for key in SCALARS:
+        if getattr(config, key) != DEFAULTS[key]:
+            document[key] = getattr(config, key)
+    rules = {}
+    for name, defaults in DEFAULTS["circuit_breakers"].items():
+        differing = {key: value for key, value in config.rules[name].items() if value != defaults.get(key)}
+        if differing:
+            rules[name] = differing
+    if rules:
+        document["circuit_breakers"] = rules
+    return document
+
+
 def is_untouched(data: bytes) -> bool:
     """Is that the file of the first run, byte for byte? It has no opinion, so nobody need read it: most hooks find just this one."""
     return int.from_bytes(data, "little") % _PRIME == _UNTOUCHED

@@ -92,6 +92,7 @@ class Session(Record):
     FIELDS = {
         "home": "",  # where its incidents and published state belong
         "project": "",  # its folder, for people
+        "frozen": {},  # its rules, fixed while a circuit is open (config.opinion); {} while none is
         "prompt": "",  # id of the last UserPromptSubmit, yours or a machine's
         "person": "",  # id of your last prompt
         "origin": "",  # what the transcript says of `person`: "" not looked, typed, sdk, system, unknown
@@ -108,4 +109,4 @@ class Session(Record):
         "circuits": {},  # name -> Circuit that gates every lane
         "tally": {},
     }
-    CONTAINERS = ("before", "spawn_ids", "written", "services", "notes", "circuits", "tally")
+    CONTAINERS = ("frozen", "before", "spawn_ids", "written", "services", "notes", "circuits", "tally")

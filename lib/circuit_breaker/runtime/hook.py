@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from circuit_breaker.breaker.model import ALLOW, WARN, Ask, Prompt
+from circuit_breaker.breaker.model import ALLOW, DENY, WARN, Ask, Notice, Prompt
 from circuit_breaker.breaker.policy import step
 from circuit_breaker.runtime import error_log, files, home, json, protocol, store
 
@@ -41,6 +41,11 @@ def serve(name: str, data: bytes | None = None) -> None:
 
 def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | None:
     """The answer of hook `name` to one payload; None is silence. Raises ValueError, OSError."""
+    if not env.get("CLAUDE_PROJECT_DIR"):  # Claude Code gives it to every hook
+        from circuit_breaker.runtime import own_shell
+
+        if own_shell.refuses(f"{name} hook", env):
+            return None
     payload = protocol.parse(data, env.get("CLAUDE_CODE_SESSION_ID", ""))
     where = home.places(env, payload.cwd)
     config = home.configuration(where, env)
@@ -53,28 +58,27 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
 
         text = commands.answer(payload, where, config, env, now)
         return protocol.command_answer(text) if text else None
-    if not config.enabled or not payload.session:
-        return None
-    return _decide(payload, where, config, env, now)
+    return _decide(payload, where, config, env, now) if payload.session else None
 
 
 def _decide(
-    payload: protocol.Payload, where: Places, config: Config, env: Any, now: float
+    payload: protocol.Payload, where: Places, current: Config, env: Any, now: float
 ) -> dict[str, Any] | None:
-    """One event: its step on the session's memory under its lock, what goes on record, and the answer."""
-    event = protocol.event_of(payload, config.bypass_keyword)
+    """One event: its step on the session's memory under its lock, what goes on record, and the answer.
+
+    `current`: what the config files say; while a circuit of the session is open, the rules in its memory apply.
+    """
+    config, armed = current, bool(store.armed_lanes(where, payload.session))
+    if armed:
+        from circuit_breaker.runtime import frozen
+
+        config = frozen.rules(where, payload.session, current)
+    event = protocol.event_of(payload, config.bypass_keyword) if config.enabled else None
     if event is None:
         return None
     if isinstance(event, Ask):
-        from circuit_breaker.runtime import guarded
-
-        armed = bool(store.armed_lanes(where, payload.session))
-        event.refused = guarded.refusal(event, where, config.bypass_keyword, armed, env)
-        if event.tool.startswith("mcp__"):
-            from circuit_breaker.runtime import services
-
-            services.question(where, event, config, now)
-    elif isinstance(event, Prompt) and store.armed_lanes(where, payload.session):
+        _prepare(event, where, config, armed, env, now)
+    elif isinstance(event, Prompt) and armed:
         store.correct_marker(where, payload.session)
 
     def decide(session: Session, lane: Lane) -> tuple[Session, Lane, tuple[Decision, list[Transition]]]:
@@ -82,6 +86,14 @@ def _decide(
         session, lane, decision, transitions = step(session, lane, event, config, now, payload.lane)
         if session.home != where.home or session.project != where.project:
             session = session.but(home=where.home, project=where.project)
+        if session.frozen or store.is_live(lane) or store.is_live(session):
+            from circuit_breaker.runtime import frozen
+
+            session = frozen.keep(
+                session, lane, store.lane_file(payload.lane), config, where, payload.session
+            )
+            if decision.verdict == DENY and frozen.differs(session, current):
+                decision.notices.append(Notice(kind=DENY, rule="protection", reason="config_changed"))
         return session, lane, (decision, transitions)
 
     (decision, transitions), set_aside = store.update(where, payload.session, payload.lane, decide)
@@ -101,6 +113,17 @@ def _decide(
             where, payload.session, transitions, config, payload.prompt, protocol.last_call(payload)
         )
     return answer
+
+
+def _prepare(event: Ask, where: Places, config: Config, armed: bool, env: Any, now: float) -> None:
+    """What only the world knows about a call: does it reach for the breaker, is its service down?"""
+    from circuit_breaker.runtime import guarded
+
+    event.refused = guarded.refusal(event, where, config.bypass_keyword, armed, env)
+    if event.tool.startswith("mcp__"):
+        from circuit_breaker.runtime import services
+
+        services.question(where, event, config, now)
 
 
 def _look_up_origin(session: Session, event: Event, payload: protocol.Payload) -> None:

@@ -259,15 +259,15 @@ def peek(where: Places, folder_name: str) -> tuple[Session, dict[str, Lane]]:
         if not name.endswith(".json"):
             continue
         if name == SESSION_FILE:
-            session = _glance(f"{folder}/{name}", Session) or session
+            session = glance(f"{folder}/{name}", Session) or session
         else:
-            lane = _glance(f"{folder}/{name}", Lane)
+            lane = glance(f"{folder}/{name}", Lane)
             if lane is not None:
                 lanes[name] = lane
     return session, lanes
 
 
-def _glance(path: str, kind: type[Kind]) -> Kind | None:
+def glance(path: str, kind: type[Kind]) -> Kind | None:
     """The memory at `path` without its lock; None when it cannot be read. Read twice at most: while it is open it may be
     written anew as a spare (see `files.exchange`)."""
     for _ in range(2):

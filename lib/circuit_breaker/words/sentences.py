@@ -49,6 +49,9 @@ FOR_YOUR_EYES = {
     "service_down": "{name}: the service {subject} does not answer. To try it at once: /reset-circuit --all",
     "bypass_lookalike": "{name}: no bypass. For one, type {keyword} alone on the first line, exactly so.",
 }
+CONFIG_CHANGED = (
+    "The configuration was changed: that applies when this circuit closes; /reset-circuit applies it now."
+)
 PROTECTED = {
     "verb": "reset, reconfigure or remove the breaker",
     "library": "use the breaker's own code on its memory",
@@ -204,7 +207,7 @@ def _advice(rule: str, facts: dict) -> str:
 def denial(notice: Notice, keyword: str) -> str:
     """Why a call is denied: who blocks and how you unblock it (in the first 170 characters), what happened, what to do, when."""
     if notice.rule == "protection":
-        return _refusal(notice.subject, keyword)
+        return CONFIG_CHANGED if notice.reason == "config_changed" else _refusal(notice.subject, keyword)
     unblock = "/reset-circuit --all, or Esc, then " + keyword
     begin = f"Blocked by {NAME} (not a hook failure; the user can unblock it: {unblock}): `{notice.subject}`"
     if notice.rule == "agent_spawn":

@@ -1,0 +1,62 @@
+"""The rules of a session while one of its circuits is open: fixed in its memory, whatever becomes of the config files.
+
+Claude can edit those files; the edit applies when the last circuit closes. `mode` and `config set` from a terminal of your own
+reach such sessions at once.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.breaker.config import build, opinion
+from circuit_breaker.breaker.memory import Session
+from circuit_breaker.runtime import files, store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from circuit_breaker.breaker.config import Config
+    from circuit_breaker.breaker.memory import Lane
+    from circuit_breaker.runtime.home import Places
+
+
+def rules(where: Places, session_id: str, current: Config) -> Config:
+    """What applies in an armed session: the configuration its memory holds, the `current` one where it holds none."""
+    session = _session(store.session_folder(where, session_id))
+    return build([("session", session.frozen)]) if session is not None and session.frozen else current
+
+
+def keep(
+    session: Session, lane: Lane, lane_file: str, config: Config, where: Places, session_id: str
+) -> Session:
+    """The session after a step: with its rules fixed if a circuit is open now, without them if none is. Under its lock."""
+    live = store.is_live(lane) or store.is_live(session)
+    if not live and session.frozen:
+        named = store.armed_lanes(where, session_id)
+        live = any(line.rpartition("/")[2] not in (lane_file, store.SESSION_WIDE) for line in named)
+    if live == bool(session.frozen):
+        return session
+    changed: Session = session.but(frozen=opinion(config) if live else {})
+    return changed
+
+
+def differs(session: Session, current: Config) -> bool:
+    """Whether the config files say something else than the rules that are fixed."""
+    return bool(session.frozen) and session.frozen != opinion(current)
+
+
+def release(where: Places) -> None:
+    """Let every session take the config files as they are now, at its next event. Raises OSError."""
+    try:
+        folders = files.system.listdir(where.sessions)
+    except FileNotFoundError:
+        return
+
+    def thaw(session: Session, lane: Lane) -> tuple[Session, Lane, None]:
+        return session.but(frozen={}), lane, None
+
+    for folder in folders:
+        session = _session(f"{where.sessions}/{folder}")
+        if session is not None and session.frozen:
+            store.update_folder(where, folder, store.MAIN_FILE, thaw)
+
+
+def _session(folder: str) -> Session | None:
+    return store.glance(f"{folder}/{store.SESSION_FILE}", Session)
