@@ -110,12 +110,14 @@ def test_keyword_counts_only_as_the_whole_first_line(stage: Stage, text: str) ->
 
 
 @pytest.mark.parametrize(("setting", "expected"), [("grant", GRANTED), ("refuse", REFUSED)])
-def test_transcript_that_cannot_be_read_follows_the_configuration(
-    stage: Stage, machine: Any, setting: str, expected: str
+def test_transcript_that_cannot_be_read_follows_your_configuration(
+    machine: Any, payload: Callable[..., Any], registered: Callable[..., Any], setting: str, expected: str
 ) -> None:
     own = machine.home / ".config" / "claude-circuit-breaker" / "config.json"
     own.parent.mkdir(parents=True)
     own.write_text(json.dumps({"bypass_unknown": setting}))
+    stage = Stage(machine, payload, registered)
+    assert stage.ask()
     stage.submit("UserPromptSubmit", prompt="SUDO BYPASS", prompt_id="prompt-of-unknown-origin")
     assert verdict(stage) == expected
 
