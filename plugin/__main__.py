@@ -51,6 +51,16 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--session", metavar="ID", help="one session only (an id or its beginning)")
     one.add_argument("--project", metavar="PATH", help="one project only; else every session of all projects")
 
+    one = verb("incidents", "incidents", "what happened: trips, probes, stopped turns, bypasses")
+    one.add_argument(
+        "--since", type=_since, default="24h", metavar="TIME", help="90m, 24h, 7d or a date (default: 24h)"
+    )
+    one.add_argument("--session", metavar="ID", help="one session only (an id or its beginning)")
+    one.add_argument("--circuit", metavar="NAME", help="one circuit or rule only")
+    one.add_argument("--project", metavar="PATH", help="one project only; else all projects")
+    one.add_argument("--json", action="store_true", help="one JSON object; with --follow one a line")
+    one.add_argument("--follow", action="store_true", help="go on as more happens, until Ctrl-C")
+
     one = verb("sweep", "housekeeping", "run the session-start cleanup now")
     one.add_argument(
         "--dry-run", action="store_true", help="print the plan with the reason for each file; change nothing"
@@ -118,7 +128,10 @@ def parser() -> argparse.ArgumentParser:
         "--endpoint", metavar="URL", default="", help="base URL; /v1/logs and /v1/metrics are appended"
     )
     one.add_argument(
-        "--since", metavar="TIME", help="send the incidents of the logs since then (24h, 7d), sent or not"
+        "--since",
+        type=_since,
+        metavar="TIME",
+        help="send the incidents of the logs since then (24h, 7d), sent or not",
     )
     one.add_argument("--test", action="store_true", help="send one event of its own")
     one.add_argument(
@@ -184,6 +197,11 @@ def parser() -> argparse.ArgumentParser:
 def _share(text: str) -> object:
     """A risk, read by its verb."""
     return importlib.import_module("calibrate").risk(text)
+
+
+def _since(text: str) -> object:
+    """A point in time, read by its verb."""
+    return importlib.import_module("period").since(text)
 
 
 def main(arguments: "list[str] | None" = None) -> int:

@@ -41,7 +41,7 @@ def export(args: argparse.Namespace) -> int:
     where = home.places(os.environ, os.getcwd())
     config = home.configuration(where, os.environ)
     endpoint = (args.endpoint or config.export["endpoint"]).rstrip("/")
-    after = incident_log.since(args.since) if args.since else 0.0
+    after = args.since or 0.0
     if args.install:
         return _install(where)
     if not endpoint:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import os
-import re
-import time
 import zlib
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +13,8 @@ from circuit_breaker.identity.labels import plain
 from circuit_breaker.runtime import files, json, status
 from circuit_breaker.runtime.home import INCIDENTS, Places
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 SLACK = 120.0  # seconds by which lines of several processes may be out of order
+OLD = 1000  # lines in a row that are too old, after which a log holds no newer one: a clock may have jumped
 SHOWN = 300  # characters of any one text of an incident that are shown
 FIELDS = {"event": "", "circuit": "", "session": "", "agent": "", "cause": "", "project": ""}
 
@@ -38,19 +34,6 @@ class Incident(NamedTuple):
     tokens: dict[str, int]
     home: str
     row: dict[str, Any]
-
-
-def since(text: str) -> float:
-    """`24h`, `90m`, `7d`, or a date and time as ISO writes it -> epoch seconds. Raises argparse.ArgumentTypeError."""
-    found = re.fullmatch(r"(\d{1,6})([smhdw])", text.strip())
-    if found:
-        return time.time() - int(found[1]) * UNITS[found[2]]
-    try:
-        return datetime.fromisoformat(text.strip()).timestamp()
-    except (ValueError, OverflowError, OSError):
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: give 90m, 24h, 7d, or a date such as 2026-11-29T08:00"
-        ) from None
 
 
 def read(homes: Iterable[str], after: float) -> list[Incident]:
@@ -92,17 +75,18 @@ def _bytes(path: Path) -> bytes:
 
 def parsed(data: bytes, home: str, after: float = 0.0) -> Iterator[Incident]:
     """The incidents of a log's bytes, newest first, back to `after`."""
-    end = len(data)
-    while end > 0:
+    end, old = len(data), 0
+    while end > 0 and old < OLD:
         start = data.rfind(b"\n", 0, end - 1) + 1
         incident = _incident(data[start:end], home)
         end = start
         if incident is None:
             continue
-        if incident.t >= after:
-            yield incident
-        elif incident.t < after - SLACK:
-            return
+        if incident.t < after:
+            old += 1
+            continue
+        old = 0
+        yield incident
 
 
 def _incident(line: bytes, home: str) -> Incident | None:
@@ -111,14 +95,14 @@ def _incident(line: bytes, home: str) -> Incident | None:
         t = float(row["t"])
     except (ValueError, TypeError, KeyError, UnicodeDecodeError):
         return None
-    texts = {name: _text(row.get(name)) for name in FIELDS}
+    texts = {name: clean(row.get(name)) for name in FIELDS}
     if not texts["event"] or t != t:
         return None
     calls, tokens = row.get("calls"), row.get("tokens")
     return Incident(
         t=t,
         **{**texts, "project": texts["project"] or status.project_of(home)},
-        calls=[_text(call) for call in calls] if isinstance(calls, list) else [],
+        calls=[clean(call) for call in calls] if isinstance(calls, list) else [],
         tokens={str(k): v for k, v in tokens.items() if isinstance(v, int)}
         if isinstance(tokens, dict)
         else {},
@@ -127,6 +111,7 @@ def _incident(line: bytes, home: str) -> Incident | None:
     )
 
 
-def _text(value: object) -> str:
+def clean(value: object) -> str:
+    """A text of a log as one short line without control characters; "" for what is no text."""
     text = plain(value[: 4 * SHOWN]) if isinstance(value, str) else ""
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

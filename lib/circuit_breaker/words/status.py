@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker.model import CLOSED
-from circuit_breaker.identity.labels import plain as shown
+from circuit_breaker.identity import labels
 from circuit_breaker.words.sentences import MARKS, NONE_ACTIVE, TITLE, duration
 
 TYPE_CHECKING = False
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 BOLT = "\u26a1 "
 OPEN_MAX, ENDED_MAX = 20, 3  # circuits that are shown of running and of ended sessions
+TEXT_MAX = 200  # characters of any one text that are shown
 LABEL = 24  # characters of a call in the one-line form
 ID = 8  # characters of a session's id that are shown
 TOOLS = ("Bash ", "PowerShell ")  # left out where a line is short
@@ -28,9 +29,12 @@ def status_text(facts: Mapping[str, Any], plain: bool = False, everything: bool 
     protection = facts["protection"]
     lines = [f"{'' if plain else BOLT}{TITLE}"]
     if protection["protected"]:
-        lines += [f"Protected: {shown(protection['how'])}", ""]
+        lines += [f"Protected: {labels.plain(protection['how'])}", ""]
     else:
-        lines += [f"NOT PROTECTED: {shown(protection['why'])}; fix: {protection['fix']}", ""]
+        lines += [
+            f"NOT PROTECTED: {labels.plain(protection['why'])}; fix: {labels.plain(protection['fix'])}",
+            "",
+        ]
     lines += _circuits(facts, plain, everything)
     rows = [
         _rule(name, entry, plain) for name, entry in facts["circuits"].items() if everything or _seen(entry)
@@ -60,6 +64,11 @@ def one_line(facts: Mapping[str, Any], plain: bool = False) -> str:
     if plain:
         return f"{len(live)} open: {label[:LABEL]}{left}"
     return f"{BOLT}{len(live)} open \u00b7 {cut(label, LABEL)}{left}"
+
+
+def shown(text: str) -> str:
+    """`text` as one line that a terminal can bear."""
+    return cut(labels.plain(text[: 4 * TEXT_MAX]), TEXT_MAX)
 
 
 def cut(text: str, limit: int) -> str:
@@ -130,7 +139,11 @@ def _next(subject: Subject) -> str:
 
 def _unblock(live: list[tuple[str, Subject]], facts: Mapping[str, Any]) -> list[str]:
     rule, subject = live[0]
-    name = f'--circuit "{rule}:{shown(subject["subject"])}"'
+    name = (
+        f'--circuit "{rule}:{shown(subject["subject"])}"'
+        if len(subject["subject"]) < TEXT_MAX
+        else f"--circuit {rule}"
+    )
     lines = [
         "To unblock: let Claude change something the call depends on, or",
         f"  /reset-circuit {name}   (or --all)",

@@ -1,0 +1,110 @@
+"""The verb `incidents`: what happened, newest last."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable
+
+import incident_log
+from incident_log import Incident
+from operate import places
+
+from circuit_breaker.words.status import ID
+
+LOOK_SECONDS = 1.0  # between two looks of --follow
+SOURCES = ("input", "output", "cache_read", "cache_write")
+
+
+def incidents(args: argparse.Namespace) -> int:
+    """Print the incidents of all projects since a time, those of a session or a circuit only; with --follow go on."""
+    where = places(args.project)
+    homes = [where.home] if args.project is not None else incident_log.homes(where)
+    found = chosen(incident_log.read(homes, args.since), args)
+    if args.json and not args.follow:
+        print(json.dumps({"schema": 1, "incidents": [as_json(one) for one in found]}, indent=2))
+        return 0
+    _print(found, args)
+    if not args.follow:
+        if not found:
+            when = time.strftime("%Y-%m-%d %H:%M", time.localtime(args.since))
+            print(f"No incidents since {when}. Look further back with --since 7d.", file=sys.stderr)
+        return 0
+    return _follow(args, found)
+
+
+def chosen(found: Iterable[Incident], args: argparse.Namespace) -> list[Incident]:
+    """Those of the session (an id or its beginning) and the circuit (or rule) that were asked for."""
+    return [
+        one
+        for one in found
+        if (not args.session or one.session.startswith(args.session))
+        and (not args.circuit or args.circuit in (one.circuit, one.circuit.partition(":")[0]))
+    ]
+
+
+def _follow(args: argparse.Namespace, found: list[Incident]) -> int:
+    """Print what is new until Ctrl-C. Lines of several processes may come out of order: what was printed is known by its line."""
+    where = places(args.project)
+    while True:
+        seen = {_key(one) for one in found}
+        last = found[-1].t if found else args.since
+        time.sleep(LOOK_SECONDS)
+        homes = [where.home] if args.project is not None else incident_log.homes(where)
+        recent = incident_log.read(homes, max(args.since, last - incident_log.SLACK))
+        found = chosen(recent, args) or found
+        _print([one for one in found if _key(one) not in seen], args)
+
+
+def _key(one: Incident) -> str:
+    return json.dumps(one.row, sort_keys=True)
+
+
+def _print(found: list[Incident], args: argparse.Namespace) -> None:
+    for one in found:
+        print(json.dumps(as_json(one)) if args.json else text(one), flush=args.follow)
+
+
+def as_json(one: Incident) -> dict[str, object]:
+    """The line of the log with texts that harm no reader, and the project named."""
+    kept = {key: incident_log.clean(v) if isinstance(v, str) else v for key, v in one.row.items()}
+    kept = {key: value for key, value in kept.items() if not isinstance(value, (list, dict))}
+    named = {key: getattr(one, key) or None for key in incident_log.FIELDS}
+    return {**kept, **named, "calls": one.calls, "tokens": one.tokens, "home": one.home}
+
+
+def text(one: Incident) -> str:
+    """Two lines: when, what, where; why, with the calls and what they cost."""
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.t))
+    agent = f", subagent {one.agent}" if one.agent else ""
+    lines = [f"{when}  {one.event:<10} {one.circuit}", f"    {one.cause}" if one.cause else ""]
+    lines.append(f"    {shortened(one.project)}, session {one.session[:ID]}{agent}{cost(one)}")
+    if one.calls:
+        lines.append(f"    calls: {', '.join(_counted(one.calls))}")
+    return "\n".join(filter(None, lines))
+
+
+def _counted(calls: list[str]) -> list[str]:
+    counts: dict[str, int] = {}
+    for call in calls:
+        counts[call] = counts.get(call, 0) + 1
+    return [call if count == 1 else f"{call} ({count} times)" for call, count in counts.items()]
+
+
+def cost(one: Incident) -> str:
+    """`; 12,345 tokens`, "" where none were counted."""
+    total = sum(one.tokens.get(source, 0) for source in SOURCES)
+    return f"; {total:,} tokens" if total else ""
+
+
+def shortened(project: str) -> str:
+    """A project's folder as people write it."""
+    user = os.environ.get("HOME", "")
+    return (
+        "~" + project[len(user) :]
+        if user and project.startswith(user + "/")
+        else project or "an unknown project"
+    )
