@@ -99,18 +99,18 @@ def _registered(
 ) -> tuple[str, str, str]:
     """(how, why, fix) for what the settings say."""
     off = _switched_off(sources)
-    ways = [*_by_settings(where, sources, env), *_by_plugin(sources, env)]
+    found = ways(where, sources, env)
     if off[0] == "managed only":
-        ways = [way for way in ways if way.label.startswith("managed")]
+        found = [way for way in found if way.label.startswith("managed")]
     elif off[0]:
         return "", *off
-    whole = [way for way in ways if not way.why]
+    whole = [way for way in found if not way.why]
     for way in whole:
         problem = _tried(way, where) if way.ours else ""
         if not problem:
             return f"hooks of {way.label}", "", ""
-        ways.append(way._replace(why=problem, fix="circuit-breaker doctor"))
-    for way in reversed(ways):
+        found.append(way._replace(why=problem, fix="circuit-breaker doctor"))
+    for way in reversed(found):
         if way.why:
             return "", way.why, way.fix
     broken = [source for source in sources if source.problem]
@@ -127,6 +127,11 @@ def _registered(
             "ask your administrator to register the hooks",
         )
     return "", "not installed: no settings that apply here register the hooks", "circuit-breaker install"
+
+
+def ways(where: home.Places, sources: list[scopes.Source], env: Mapping[str, str]) -> list[Way]:
+    """Every way in which sessions here get our hooks, by settings and as a plugin, those that do not protect included."""
+    return [*_by_settings(where, sources, env), *_by_plugin(sources, env)]
 
 
 def _switched_off(sources: list[scopes.Source]) -> tuple[str, str]:
@@ -179,7 +184,7 @@ def _by_plugin(sources: list[scopes.Source], env: Mapping[str, str]) -> list[Way
     ways = []
     for name, (path, on) in switched.items():
         label = f"plugin {name} ({path})"
-        folder = _plugin_folder(name, sources, env)
+        folder = plugin_folder(name, sources, env)
         again = f"claude plugin marketplace remove {name.partition('@')[2]}, then add it from where the clone is now"
         if not on:
             fix = f"claude plugin enable {name}"
@@ -195,7 +200,7 @@ def _by_plugin(sources: list[scopes.Source], env: Mapping[str, str]) -> list[Way
     return ways
 
 
-def _plugin_folder(name: str, sources: list[scopes.Source], env: Mapping[str, str]) -> Path | None:
+def plugin_folder(name: str, sources: list[scopes.Source], env: Mapping[str, str]) -> Path | None:
     """Where Claude Code runs the plugin from: the folder of a directory marketplace, whether or not it is still there (it is
     the only one that is tried), else the copy."""
     market = name.partition("@")[2]

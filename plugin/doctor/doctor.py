@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from install import scopes
+import protection
+from install import disk, scopes
 
-from circuit_breaker.runtime import files, home
-from doctor import machine, probe, registered
-from doctor.finding import FAULT, NOTE, Finding
+from circuit_breaker.runtime import files, home, status
+from doctor import client, machine, neighbours, probe, registered
+from doctor.finding import FAULT, NOTE, OK, Finding
 
 
 def doctor(args: argparse.Namespace) -> int:
-    """Print what was found; 1 when something needs a cure."""
+    """Print what was found; 1 when something needs a fix."""
     findings = examine(os.environ, os.getcwd())
-    mended: list[str] = []
+    fixed: list[str] = []
     if args.fix:
         for finding in findings:
-            if finding.mend is not None:
-                mended += _mend(finding)
-        findings = examine(os.environ, os.getcwd()) if mended else findings
+            fixed += _fixed(finding) if finding.action else []
+        findings = examine(os.environ, os.getcwd()) if fixed else findings
     if args.json:
         report = {"schema": 1, "ok": healthy(findings), "findings": as_json(findings)}
-        print(json.dumps({**report, "mended": mended} if args.fix else report, indent=2))
+        print(json.dumps({**report, "fixed": fixed} if args.fix else report, indent=2))
         return 0 if healthy(findings) else 1
-    for line in mended:
-        print(f"mended  {line}")
+    for line in fixed:
+        print(f"fixed  {line}")
     for finding in findings:
         print(_line(finding))
     print(_summary(findings))
@@ -38,63 +40,79 @@ def doctor(args: argparse.Namespace) -> int:
 
 
 def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | None = None) -> list[Finding]:
-    """Every check, in the order in which a person would ask. `just_installed` says which installation is meant."""
+    """Every check, in the order in which you would ask. `just_installed` says which installation is meant."""
     try:
+        if just_installed and just_installed.name != "user":
+            env = {**env, "CLAUDE_PROJECT_DIR": str(just_installed.base)}
         where = home.places(env, cwd)
     except files.Refused as error:
-        return [Finding("home", FAULT, str(error), "set HOME to an absolute path")]
-    project = just_installed.base if just_installed and just_installed.name != "user" else Path(where.project)
+        return [Finding("home", FAULT, disk.words_of(error), "set HOME to an absolute path")]
+    project = Path(where.project)
     sources = scopes.chain(env, project)
-    found, findings = registered.installations(env, project, sources)
+    ways = [way for way in protection.ways(where, sources, env) if way.groups]
+    findings = _protected(where, env)
     findings += machine.settings_chain(sources)
+    findings += registered.registrations(ways, sources, project)
     findings += machine.interpreter(where, env)
-    for installation in found:
-        if installation.ours or just_installed is not None:
-            findings += probe.lines(installation, project, env)
-            continue
-        text = f"{installation.label}: not run, since they are the project's own programs"
-        findings.append(
-            Finding("fires", NOTE, text, f"if you trust it: python3 {installation.root / 'plugin'} doctor")
-        )
-    findings += machine.client(env, found)
-    findings += registered.optional_packages(found)
+    for way in ways:
+        if way.ours or just_installed is not None:
+            findings += probe.fired_lines(way, where, env)
+        else:
+            text = f"{way.label}: not run, since they are the project's own programs"
+            fix = f"if you trust it: python3 {way.root / 'plugin'} doctor"
+            findings.append(Finding("fires", NOTE, text, fix))
+    findings += client.claude_code(env, ways, quick=just_installed is not None)
+    findings += neighbours.others(sources, env, project, bool(scopes.registered(sources)))
+    findings += registered.optional_packages(ways)
     findings += machine.state(where, env)
     return findings
 
 
+def _protected(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
+    """What `status` says in its second line, and when the hooks last ran."""
+    config = home.configuration(where, env)
+    why, fix = status.holds_back(where, config)
+    held = [Finding("mode", NOTE, why, fix)] if why else []
+    working = copy.copy(config)
+    working.enabled, working.mode = True, "enforce"
+    said = protection.look(where, working, status.sessions(where), env, time.time())
+    if said["protected"]:
+        return [Finding("protected", OK, f"protected: {said['how']}"), *held]
+    return [Finding("protected", FAULT, f"not protected: {said['why']}", said["fix"]), *held]
+
+
 def healthy(findings: list[Finding]) -> bool:
-    """Does nothing need a cure?"""
+    """Does nothing need a fix?"""
     return all(finding.level != FAULT for finding in findings)
 
 
 def verdict(findings: list[Finding]) -> str:
-    """What needs a cure, and the summary."""
-    return "\n".join(
-        [_line(finding) for finding in findings if finding.level == FAULT] + [_summary(findings)]
-    )
+    """What needs a fix, and the summary."""
+    faults = [_line(finding) for finding in findings if finding.level == FAULT]
+    return "\n".join([*faults, _summary(findings)])
 
 
 def _summary(findings: list[Finding]) -> str:
     faults = sum(finding.level == FAULT for finding in findings)
     if not faults:
         return f"doctor: all is well ({len(findings)} checks)."
-    return f"doctor: {faults} of {len(findings)} checks need a cure."
+    return f"doctor: {faults} of {len(findings)} checks need a fix."
 
 
 def as_json(findings: list[Finding]) -> list[dict[str, Any]]:
     """The findings as `--json` prints them."""
-    return [{"id": f.id, "level": f.level, "text": f.text, "cure": f.cure} for f in findings]
+    return [{"id": f.id, "level": f.level, "text": f.text, "fix": f.fix} for f in findings]
 
 
 def _line(finding: Finding) -> str:
     word = {FAULT: "FAULT", NOTE: "note "}.get(finding.level, "ok   ")
-    return f"{word}  {finding.text}" + (f"\n       cure: {finding.cure}" if finding.cure else "")
+    return f"{word}  {finding.text}" + (f"\n       fix: {finding.fix}" if finding.fix else "")
 
 
-def _mend(finding: Finding) -> list[str]:
-    """Mend one finding; what was done, nothing when it could not be."""
-    assert finding.mend is not None
+def _fixed(finding: Finding) -> list[str]:
+    """Fix one finding; what was done, or why it could not be."""
+    assert finding.action is not None
     try:
-        return [finding.mend()]
+        return [finding.action()]
     except OSError as error:
-        return [f"{finding.id}: could not be mended: {error}"]
+        return [f"{finding.id}: could not be fixed: {disk.words_of(error)}"]

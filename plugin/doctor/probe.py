@@ -1,76 +1,141 @@
-"""The registered lines at work, run as Claude Code would run them, and their overhead."""
+"""The registered lines at work: run as Claude Code would run them, in your own runtime folder, in a session that is removed after."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from host import Host, lines_for, run_line
+from host import Groups, Host, lines_for, run_line
+from install import disk, settings
+from protection import Way
 
-from doctor.finding import FAULT, OK, Finding, Installation
+from circuit_breaker.runtime import files, home
+from doctor.finding import FAULT, OK, Finding
 
-SESSION = "doctor-probe"
-RUNS = 5  # the fastest of them is the cost: the others met other work of the machine
+RUNS = 5  # the fastest of them is the overhead: the others met other work of the machine
 GIVEN = {"command": "false"}
+OPTIONS = {
+    "ENABLED": "true", "MODE": "enforce", "EXCLUDE": ",", "TOOL_FAILURE_ENABLED": "true", "TOOL_FAILURE_ACTION": "block",
+    "TOOL_FAILURE_THRESHOLD": "3", "TOOL_FAILURE_WINDOW_TURNS": "5", "TOOL_FAILURE_COOLDOWN_BASE_SECONDS": "600",
+    "TOOL_FAILURE_EXCLUDE": ",",
+}  # fmt: skip
 
 
-def lines(installation: Installation, project: Path, env: Mapping[str, str]) -> list[Finding]:
-    """Play a call that fails three times through the lines of `installation`; the fourth has to be denied."""
-    with tempfile.TemporaryDirectory(prefix="circuit-breaker-doctor-") as folder:
-        environment = _environment(installation, env, folder)
-        return _play(installation, Host(installation.groups, project, environment, SESSION))
+def fired_lines(way: Way, where: home.Places, env: Mapping[str, str]) -> list[Finding]:
+    """Play a call that fails three times through the lines of `way`; the fourth has to be denied."""
+    session = f"doctor-{os.getpid()}"
+    with (
+        tempfile.TemporaryDirectory(prefix="circuit-breaker-doctor-") as folder,
+        _Traces(where, session) as traces,
+    ):
+        project = Path(folder) / "project"
+        project.mkdir()
+        traces.project = str(project)
+        groups = _with_project(way.groups, where.project)
+        return _play(way, Host(groups, project, _environment(way, where, env, folder), session), folder)
 
 
-def _play(installation: Installation, host: Host) -> list[Finding]:
-    host.fire("SessionStart", source="startup")
-    asleep = _milliseconds(host, "PreToolUse")
+def _play(way: Way, host: Host, folder: str) -> list[Finding]:
+    own, host.env = host.env, {**host.env, "CIRCUIT_BREAKER_HOME": os.path.join(folder, "state")}
+    host.fire("SessionStart", source="startup")  # would archive what is due: not in your runtime folder
+    host.env = own
+    asleep = _milliseconds(host)
     host.prompt("go on")
     for _ in range(3):
         host.call("Bash", GIVEN, lambda: (True, "Exit code 1"))
     denied = host.call("Bash", GIVEN, lambda: (True, "Exit code 1")).denied
-    awake = _milliseconds(host, "PreToolUse")
+    awake = _milliseconds(host)
     status = host.command("circuit-status")
-    host.fire("SubagentStop", agent_id="probe", agent_type="probe", stop_hook_active=False)
-    host.fire("Stop", stop_hook_active=False)
-    host.fire("ConfigChange", source="user_settings", file_path=str(host.project / "none.json"))
+    for event in sorted(set(host.groups) - {fired.event for fired in host.fired}):
+        host.fire(event, source="local_settings", file_path=os.path.join(folder, "x"), stop_hook_active=False)
+    host.command("reset-circuit", "--all")
     problems = host.problems
     if not problems and not denied:
         problems = ["a call that failed three times was not denied the fourth time"]
     if not problems and "CIRCUIT BREAKER STATUS" not in status:
         problems = ["/circuit-status was not answered"]
-    fix = "python3 plugin install, or `sh -x` on that line shows where it stops"
+    fix = "circuit-breaker install; `sh -x` on that line shows where it stops"
     if problems:
-        return [Finding("fires", FAULT, f"{installation.label}: {problem}", fix) for problem in problems]
+        return [Finding("fires", FAULT, f"{way.label}: {problem}", fix) for problem in problems]
     total = sum(len(group["hooks"]) for groups in host.groups.values() for group in groups)
     text = f"all {total} lines fire; a call that failed three times is denied the fourth time"
     overhead = f"Overhead per tool call: {asleep:.0f} ms normally, {awake:.0f} ms while something is blocked"
-    return [Finding("fires", OK, f"{installation.label}: {text}"), Finding("cost", OK, overhead)]
+    return [Finding("fires", OK, f"{way.label}: {text}"), Finding("overhead", OK, overhead)]
 
 
-def _milliseconds(host: Host, event: str) -> float:
-    """What the first line of `event` takes, as Claude Code waits for it."""
-    body = host.payload(event, tool_name="Bash", tool_input=GIVEN, tool_use_id="probe")
+def _milliseconds(host: Host) -> float:
+    """What the gate's line takes, as Claude Code waits for it."""
+    body = host.payload("PreToolUse", tool_name="Bash", tool_input=GIVEN, tool_use_id="probe")
     line = lines_for(host.groups, body)[:1]
-    return 1000 * min(
-        [run_line(line[0], body, host.env, host.project).seconds for _ in range(RUNS)] if line else [0.0]
-    )
+    runs = [run_line(line[0], body, host.env, host.project).seconds for _ in range(RUNS)] if line else [0.0]
+    return 1000 * min(runs)
 
 
-def _environment(installation: Installation, env: Mapping[str, str], folder: str) -> dict[str, str]:
-    """The caller's, with state of its own and the defaults for what is probed, whatever people configured."""
-    options = {
-        "ENABLED": "true", "MODE": "enforce", "EXCLUDE": ",", "TOOL_FAILURE_ENABLED": "true", "TOOL_FAILURE_ACTION": "block",
-        "TOOL_FAILURE_THRESHOLD": "3", "TOOL_FAILURE_WINDOW_TURNS": "5", "TOOL_FAILURE_COOLDOWN_BASE_SECONDS": "600",
-        "TOOL_FAILURE_EXCLUDE": ",",
-    }  # fmt: skip
-    kept = {key: value for key, value in env.items() if not key.startswith(("CLAUDE", "CIRCUIT_BREAKER"))}
+def _with_project(groups: Groups, project: str) -> Groups:
+    """`groups` with the project's folder named in the lines: the probe's session has a project of its own."""
+    named = settings.quoted(project)
+
+    def changed(handler: dict[str, Any]) -> dict[str, Any]:
+        return {**handler, "command": handler["command"].replace("$CLAUDE_PROJECT_DIR", named)}
+
+    return {
+        event: [{**group, "hooks": [changed(handler) for handler in group["hooks"]]} for group in found]
+        for event, found in groups.items()
+    }
+
+
+def _environment(way: Way, where: home.Places, env: Mapping[str, str], folder: str) -> dict[str, str]:
+    """The caller's and its runtime folder, with the defaults for what is probed, whatever is configured (`on_stop` too)."""
+    kept = {key: value for key, value in env.items() if not key.startswith("CLAUDE")}
+    if "CIRCUIT_BREAKER_HOME" not in kept:
+        kept["XDG_STATE_HOME"] = os.path.dirname(where.runtime)
+    kept.update(XDG_CONFIG_HOME=folder, **({"HOME": folder} if sys.platform == "darwin" else {}))
     return {
         **kept,
-        **{"CLAUDE_PLUGIN_OPTION_" + key: value for key, value in options.items()},
-        "CIRCUIT_BREAKER_HOME": os.path.join(folder, "breaker"),
-        "CLAUDE_CODE_SESSION_ID": SESSION,
+        **{"CLAUDE_PLUGIN_OPTION_" + key: value for key, value in OPTIONS.items()},
+        "CLAUDE_PROJECT_DIR": os.path.join(folder, "project"),
+        "CLAUDE_PLUGIN_ROOT": str(way.root),
         "CLAUDECODE": "1",
-        **installation.env,
     }
+
+
+class _Traces:
+    """What the probe's session leaves in the runtime folder, taken away at the end of a `with`."""
+
+    def __init__(self, where: home.Places, session: str) -> None:
+        self.where, self.session, self.project = where, session, ""
+        self.log = Path(
+            where.runtime, home.INCIDENTS
+        )  # there alone where CIRCUIT_BREAKER_HOME makes it the home as well
+
+    def __enter__(self) -> _Traces:
+        folders = [Path(self.where.sessions), Path(self.where.armed), Path(self.where.runtime, "projects")]
+        self.missing = [folder for path in folders for folder in disk.missing(path)]
+        self.logged = self.log.stat().st_size if self.log.exists() else 0
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        runtime = Path(self.where.runtime)
+        shutil.rmtree(Path(self.where.sessions, self.session), ignore_errors=True)
+        shutil.rmtree(runtime / "projects" / home.slug(self.project), ignore_errors=True)
+        if os.path.isdir(self.where.armed):
+            files.remove(f"{self.where.armed}/{self.session}")
+        self._shorten_log()
+        for folder in sorted(self.missing, key=lambda folder: -len(folder.parts)):
+            disk.remove_empty(folder)
+
+    def _shorten_log(self) -> None:
+        """Take the probe's lines from the end of the log, unless another session has written after them."""
+        if not self.log.is_file() or self.log.stat().st_size <= self.logged:
+            return
+        with self.log.open("rb+") as stream:
+            stream.seek(self.logged)
+            if all(self.session.encode() in line for line in stream):
+                stream.truncate(self.logged)
+        if not self.logged:
+            files.remove(str(self.log))

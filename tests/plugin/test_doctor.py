@@ -1,4 +1,4 @@
-"""Each fault is found, named with its cure, and mended where it can be."""
+"""Each fault is found, named with its fix, and fixed where it can be."""
 
 from __future__ import annotations
 
@@ -6,31 +6,29 @@ import json
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
-from doctor import machine, registered
-from doctor.finding import FAULT, NOTE, Installation
-from install import scopes
+from doctor import client, probe
+from doctor.doctor import examine
+from doctor.finding import FAULT, NOTE
+from install import bundle, scopes
 from install.apply import SOURCE
 from plugin.people import plugin
 from plugin.settings_documents import LINES
 
-from circuit_breaker.runtime import home
-
 
 def look(person, **env):
     """doctor's findings without the run of the lines, by id."""
-    where = home.places({**os.environ, **env}, str(person.project))
-    sources = scopes.chain(os.environ, person.project)
-    installations, findings = registered.installations(os.environ, person.project, sources)
-    findings += machine.settings_chain(sources) + machine.interpreter(where, {**os.environ, **env})
-    findings += machine.state(where, os.environ)
-    return {finding.id: finding for finding in findings}, installations
+    with patch.object(probe, "fired_lines", return_value=[]):
+        findings = examine({**os.environ, **env}, str(person.project))
+    return {finding.id: finding for finding in findings}
 
 
 def faults(person, **env):
-    return {name for name, finding in look(person, **env)[0].items() if finding.level == FAULT}
+    return {name for name, finding in look(person, **env).items() if finding.level == FAULT}
 
 
 def test_a_fresh_installation_is_well_and_every_line_fires(person):
@@ -42,8 +40,8 @@ def test_a_fresh_installation_is_well_and_every_line_fires(person):
     texts = {finding["id"]: finding["text"] for finding in said["findings"]}
     assert f"all {LINES} lines fire" in texts["fires"]
     assert "denied the fourth time" in texts["fires"]
-    assert texts["cost"].startswith("Overhead per tool call: ")
-    assert all(set(finding) == {"id", "level", "text", "cure"} for finding in said["findings"])
+    assert texts["overhead"].startswith("Overhead per tool call: ")
+    assert all(set(finding) == {"id", "level", "text", "fix"} for finding in said["findings"])
 
 
 def test_looking_leaves_no_trace(person):
@@ -57,14 +55,14 @@ def test_without_an_installation_it_says_so_and_exits_1(person):
     done = plugin(person, "doctor")
     assert done.returncode == 1
     assert "not installed" in done.stdout
-    assert "cure: python3 plugin install" in done.stdout
+    assert "fix: python3 " in done.stdout
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
     ("file", "event"), [("hooks/run", "files"), ("lib/circuit_breaker/breaker/policy.py", "files")]
 )
-def test_missing_files_are_found_and_mended(person, file, event):
+def test_missing_files_are_found_and_fixed(person, file, event):
     person.install()
     (person.root / file).unlink()
     assert event in faults(person)
@@ -90,20 +88,20 @@ def test_a_line_that_complains_is_a_fault_with_its_words(person):
     assert "the PostToolBatch line complained: torn apart" in done.stdout
 
 
-def test_lost_and_doubled_registrations_are_found_and_mended(person):
+def test_lost_and_doubled_registrations_are_found_and_fixed(person):
     person.install()
     document = json.loads(person.settings.read_text())
     stop = document["hooks"].pop("Stop")
     person.settings.write_text(json.dumps(document))
-    assert "not registered for Stop" in look(person)[0]["registered"].text
+    assert "not registered for Stop" in look(person)["registered"].text
     document["hooks"]["Stop"] = stop * 2
     person.settings.write_text(json.dumps(document))
-    assert "registered twice for Stop" in look(person)[0]["registered"].text
+    assert "registered twice for Stop" in look(person)["registered"].text
     plugin(person, "doctor", "--fix")
     assert not faults(person)
 
 
-def test_a_missing_command_is_found_and_mended(person):
+def test_a_missing_command_is_found_and_fixed(person):
     person.install()
     command = person.home / ".claude" / "commands" / "reset-circuit.md"
     command.unlink()
@@ -118,16 +116,14 @@ def test_a_double_registration_is_found(person):
     market = {"source": {"source": "directory", "path": str(SOURCE)}}
     document.update(enabledPlugins={"circuit-breaker@m": True}, extraKnownMarketplaces={"m": market})
     person.settings.write_text(json.dumps(document))
-    found, installations = look(person)
-    assert "every hook runs 2 times" in found["double"].text
-    assert [installation.root for installation in installations] == [person.root, SOURCE]
+    assert "every hook runs 2 times" in look(person)["double"].text
 
 
 def test_switched_off_hooks_are_found_wherever_they_are_switched_off(person):
     person.install()
     (person.project / ".claude").mkdir()
     (person.project / ".claude" / "settings.local.json").write_text('{"disableAllHooks": true}')
-    assert "settings.local.json" in look(person)[0]["disabled"].text
+    assert "disableAllHooks is true in" in look(person)["protected"].text
 
 
 @pytest.mark.parametrize("name", ["settings.json", "settings.local.json"])
@@ -135,17 +131,17 @@ def test_a_settings_file_that_the_client_skips_is_found_with_its_place(person, n
     person.install()
     (person.project / ".claude").mkdir()
     (person.project / ".claude" / name).write_text('{\n  "permissions": {"deny": ["Bash"],}\n}\n')
-    finding = look(person)[0]["settings"]
+    finding = look(person)["settings"]
     assert finding.level == FAULT
     assert "line 2" in finding.text
-    assert name in finding.cure
+    assert name in finding.fix
 
 
 def test_an_administrators_settings_count(person, tmp_path, mocker):
     path = tmp_path / "managed-settings.json"
     path.write_text('{"allowManagedHooksOnly": true}')
     mocker.patch.object(scopes, "managed", return_value=[path])
-    assert "managed" in faults(person)
+    assert "only an administrator's hooks" in look(person)["protected"].text
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
@@ -154,17 +150,17 @@ def test_every_platform_has_its_place_for_them(platform):
     assert scopes.managed(platform)
 
 
-def test_a_stale_pin_is_found_and_mended(person):
+def test_a_stale_pin_is_found_and_fixed(person):
     person.install()
     person.state.mkdir(mode=0o700)
     (person.state / "python").write_text("/nowhere/python3\n")
-    assert "/nowhere/python3" in look(person)[0]["pin"].text
+    assert "/nowhere/python3" in look(person)["pin"].text
     plugin(person, "doctor", "--fix")
     assert not (person.state / "python").exists()
 
 
 @pytest.mark.parametrize("kind", ["a folder", "no program", "a program that fails"])
-def test_a_pin_that_does_not_start_is_found_and_mended(person, tmp_path, kind):
+def test_a_pin_that_does_not_start_is_found_and_fixed(person, tmp_path, kind):
     person.install()
     person.state.mkdir(mode=0o700)
     named = tmp_path / "named"
@@ -174,7 +170,7 @@ def test_a_pin_that_does_not_start_is_found_and_mended(person, tmp_path, kind):
         named.write_text("#!/bin/sh\nexit 3\n" if kind == "a program that fails" else "\0\1\2")
         named.chmod(0o755)
     (person.state / "python").write_text(f"{named}\n")
-    assert look(person)[0]["pin"].level == FAULT
+    assert look(person)["pin"].level == FAULT
     plugin(person, "doctor", "--fix")
     assert not (person.state / "python").exists()
 
@@ -185,7 +181,7 @@ def test_shims_the_store_stub_and_old_interpreters_are_named_as_what_they_are(pe
         path.parent.mkdir(parents=True)
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
-        return look(person, PATH=str(path.parent))[0]["python"]
+        return look(person, PATH=str(path.parent))["python"]
 
     shim = interpreter_at("pyenv/shims", f'exec {sys.executable} "$@"')
     assert (shim.level, "pyenv shim" in shim.text) == (NOTE, True)
@@ -195,28 +191,49 @@ def test_shims_the_store_stub_and_old_interpreters_are_named_as_what_they_are(pe
     assert (old.level, "3.8" in old.text) == (FAULT, True)
     broken = interpreter_at("broken", "exit 1")
     assert broken.level == FAULT
-    assert "no python3" in look(person, PATH=str(tmp_path))[0]["python"].text
+    assert "no python3" in look(person, PATH=str(tmp_path))["python"].text
 
 
 @pytest.mark.parametrize(
-    ("program", "level"),
+    ("version", "level", "words"),
     [
-        ('#!/bin/sh\necho "2.1.330 (Claude Code)"\n# PreToolUse PostToolBatch Stop', "ok"),
-        ('#!/bin/sh\necho "1.0.40"\n# PreToolUse Stop', "fault"),
-        ('#!/bin/sh\necho "2.1.100"\n', "note"),
-        ("#!/bin/sh\nexit 3\n", "note"),
+        ("2.1.332", "ok", "fully supported"),
+        ("2.1.330", "ok", "fully supported"),
+        ("2.1.329", "ok", "works; fully supported from 2.1.330 on"),
+        ("2.1.196", "ok", "works"),
+        ("2.1.195", "note", "SUDO BYPASS never takes effect before 2.1.196"),
+        ("2.1.118", "note", "blocks loops"),
+        ("2.1.117", "fault", "nothing is blocked before 2.1.118"),
+        ("1.0.40", "fault", "nothing is blocked"),
     ],
 )
-def test_a_client_that_does_not_know_an_event_is_found(tmp_path, program, level):
-    path = tmp_path / "claude"
-    path.write_text(program)
+def test_the_version_of_claude_code_is_named_by_what_it_can_do(tmp_path, version, level, words):
+    claude(tmp_path, f'echo "{version} (Claude Code)"')
+    finding = client.claude_code({"PATH": f"{tmp_path}:/bin"}, [])[0]
+    assert (finding.level, words in finding.text) == (level, True), finding
+
+
+def claude(folder, script):
+    path = folder / "claude"
+    path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
-    installation = Installation("x", Path("/"), {"PreToolUse": [], "PostToolBatch": [], "Stop": []}, {})
-    (finding,) = machine.client({"PATH": f"{tmp_path}:/bin"}, [installation])
-    assert finding.level == level, finding
 
 
-def test_folders_that_are_open_to_others_are_found_and_mended(person):
+def test_a_claude_that_gives_no_version_is_a_note(tmp_path):
+    claude(tmp_path, "exit 3")
+    assert [finding.level for finding in client.claude_code({"PATH": f"{tmp_path}:/bin"}, [])] == ["note"]
+    assert "not on the PATH" in client.claude_code({"PATH": "/nowhere"}, [])[0].text
+
+
+def test_texts_that_claude_code_no_longer_holds_are_named(tmp_path):
+    texts = [text for text in client._flat(client.protocol.TEXTS) if text != "tool-results"]
+    claude(tmp_path, "echo 2.1.400; exit\n" + "#" * client.MARGIN + "\nPreToolUse\n" + "\n".join(texts))
+    (finding,) = client.claude_code({"PATH": f"{tmp_path}:/bin"}, [])[1:]
+    assert finding.level == NOTE
+    assert "no longer says: 'tool-results'." in finding.text
+
+
+def test_folders_that_are_open_to_others_are_found_and_fixed(person):
     person.install()
     person.state.mkdir(mode=0o700)
     person.state.chmod(0o755)
@@ -230,7 +247,7 @@ def test_problems_of_the_configuration_are_found_with_the_path_of_the_key(person
     path = person.home / ".config" / "claude-circuit-breaker" / "config.json"
     path.parent.mkdir(parents=True)
     path.write_text('{"circuit_breakers": {"tool_failure": {"threshold": "three"}}}')
-    finding = look(person)[0]["config"]
+    finding = look(person)["config"]
     assert finding.level == FAULT
     assert finding.text.startswith("circuit_breakers.tool_failure.threshold")
 
@@ -253,7 +270,7 @@ def test_packages_that_cannot_be_had_are_a_note_and_no_fault(person):
     done = plugin(person, "doctor", "--json")
     (finding,) = [one for one in json.loads(done.stdout)["findings"] if one["id"] == "packages"]
     assert finding["level"] == "note"
-    assert "--fix" in finding["cure"]
+    assert "--fix" in finding["fix"]
     assert done.returncode == 0
 
 
@@ -270,3 +287,175 @@ def test_a_projects_own_doctor_runs_its_lines(person):
     person.install("project")
     done = plugin(person, "doctor", source=person.project / ".claude" / "circuit-breaker")
     assert f"all {LINES} lines fire" in done.stdout, done.stdout
+
+
+# --- the copy that runs, in this environment's own folders -----------------------------------------------------------
+
+
+def enable(person, folder, name="circuit-breaker@m"):
+    market = {"source": {"source": "directory", "path": str(folder)}}
+    document = {"enabledPlugins": {name: True}, "extraKnownMarketplaces": {name.partition("@")[2]: market}}
+    person.settings.write_text(json.dumps(document))
+
+
+def listing(tmp_path, *entries):
+    claude(tmp_path, f"[ $1 = --version ] && echo 2.1.330 || echo '{json.dumps(entries)}'")
+    return {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+
+def test_the_copy_that_claude_code_runs_is_the_one_that_is_checked(person, tmp_path):
+    enable(person, SOURCE)
+    entry = {"id": "circuit-breaker@m", "enabled": True, "readFromFolder": f"{SOURCE}/", "version": "9"}
+    assert look(person, **listing(tmp_path, entry))["copy"].level == "ok"
+    other = {**entry, "readFromFolder": None, "installPath": "/somewhere"}
+    finding = look(person, **listing(tmp_path, other))["copy"]
+    assert (finding.level, "/somewhere" in finding.text) == (FAULT, True)
+    finding = look(person, **listing(tmp_path, {**entry, "errors": ["hooks.json: bad entry"]}))["copy"]
+    assert (finding.level, "hooks.json: bad entry" in finding.text) == (FAULT, True)
+    claude(tmp_path, "echo 2.1.330")
+    assert look(person, PATH=f"{tmp_path}:{os.environ['PATH']}")["copy"].level == NOTE
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+def test_lines_are_fired_in_the_runtime_folder_that_is_used_and_leave_nothing_there(person, chosen):
+    person.install()
+    state = person.home / "chosen" if chosen else person.state
+    env = {"CIRCUIT_BREAKER_HOME": str(state)} if chosen else {}
+    config = person.home / ".config" / "claude-circuit-breaker" / "config.json"
+    config.parent.mkdir(parents=True)
+    config.write_text(json.dumps({"on_stop": ["touch", str(person.home / "stopped")]}))
+    (state / "sessions" / "mine").mkdir(parents=True, mode=0o700)
+    for path in (state, state / "sessions"):
+        path.chmod(0o700)
+    (state / "circuit_breaker_incidents.jsonl").write_text('{"t": 1.0, "event": "trip"}\n')
+    before = person.tree()
+    done = plugin(person, "doctor", **env)
+    assert f"all {LINES} lines fire" in done.stdout, done.stdout
+    published = {
+        "circuit_breaker_state.json",
+        ".publish.lock",
+    }  # of a home in the runtime folder: nothing open in it
+    after = {name: data for name, data in person.tree().items() if Path(name).name not in published}
+    assert after == before
+
+
+def test_a_runtime_folder_that_cannot_keep_anything_is_a_fault(person):
+    person.install()
+    person.state.parent.mkdir(parents=True, exist_ok=True)
+    person.state.write_text("a file in its place")
+    done = plugin(person, "doctor")
+    assert done.returncode == 1
+    assert "FAULT" in done.stdout
+    assert "all is well" not in done.stdout
+
+
+def test_it_says_when_the_hooks_last_ran(person):
+    person.install()
+    session = person.state / "sessions" / "b7e1c2d3"
+    session.mkdir(parents=True, mode=0o700)
+    (session / "session.json").write_text(json.dumps({}))
+    (session / "session.json").chmod(0o600)
+    then = time.time() - 200
+    os.utime(session / "session.json", (then, then))
+    assert "hooks last ran 3 min ago in session b7e1c2" in look(person)["protected"].text
+
+
+# --- a damaged copy --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["installed", "plugin"])
+def test_a_copy_with_windows_line_ends_is_named_and_really_fixed(person, tmp_path, way):
+    if way == "installed":
+        person.install()
+        root = person.root
+    else:
+        root = tmp_path / "clone"
+        for name in [*bundle.names_below(SOURCE), ".claude-plugin/plugin.json"]:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(SOURCE / name, root / name)
+        enable(person, root)
+    for name in bundle.names_below(root):
+        (root / name).write_bytes((root / name).read_bytes().replace(b"\n", b"\r\n"))
+    done = plugin(person, "doctor")
+    assert done.returncode == 1
+    assert "have Windows line ends" in done.stdout
+    done = plugin(person, "doctor", "--fix")
+    assert done.returncode == 0, done.stdout
+    assert f"all {LINES} lines fire" in done.stdout
+    assert (root / "hooks" / "run").read_bytes() == (SOURCE / "hooks" / "run").read_bytes()
+
+
+def test_a_copy_does_not_pretend_to_repair_itself(person):
+    person.install()
+    (person.root / "hooks" / "stop.py").unlink()
+    done = plugin(person, "doctor", "--fix", source=person.root)
+    assert done.returncode == 1
+    assert "get a fresh copy of the plugin" in done.stdout
+    assert plugin(person, "doctor", "--fix").returncode == 0
+
+
+# --- what runs beside us ----------------------------------------------------------------------------------------------
+
+
+def test_a_timeout_in_milliseconds_is_named_with_the_seconds_that_were_meant(person):
+    person.settings.write_text(
+        '{"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "lint", "timeout": 5000}]}]}}'
+    )
+    finding = look(person)["timeout"]
+    assert "'lint' has a timeout of 5000 seconds" in finding.text
+    assert "write 5" in finding.fix
+
+
+def transcript(person, *rows):
+    path = person.home / ".claude" / "projects" / "p" / "s.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def hook_row(command, ms, event="PostToolUse"):
+    return {"attachment": {"type": "hook_success", "hookEvent": event, "command": command, "durationMs": ms}}
+
+
+def test_hooks_of_others_that_were_slow_in_recent_sessions_are_named(person):
+    transcript(
+        person,
+        *[hook_row("format everything", ms) for ms in (700, 730, 760)],
+        *[hook_row("quick", 90)] * 3,
+        *[hook_row("once", 5000)],
+        {"type": "system", "hookInfos": [{"command": "lint", "durationMs": 1500}]},
+        {"type": "system", "hookInfos": [{"command": "lint", "durationMs": 1500}]},
+        {"attachment": {"hookEvent": "Stop", "command": 7, "durationMs": "x"}},
+    )
+    finding = look(person)["slow"]
+    assert "slow hook of PostToolUse: 'format everything' took 730 ms (median of 3 runs)" in finding.text
+
+
+def test_mods_and_scripts_of_others_are_named(person):
+    skill = person.home / ".claude" / "skills" / "theirs" / "hooks"
+    skill.mkdir(parents=True)
+    (skill / "hooks.json").write_text('{"hooks": {}, "modules": ["./register.js"]}')
+    scripts = person.project / ".claude" / "hooks"
+    scripts.mkdir(parents=True)
+    (scripts / "circuit_breaker_gate.py").write_text("")
+    found = look(person)
+    assert "brings a mod" in found["mod"].text
+    assert "circuit_breaker_gate.py" in found["older"].text
+
+
+@pytest.mark.parametrize(("folder", "name"), [(".vscode", "VS Code"), (".cursor-server", "Cursor")])
+def test_editors_that_read_these_hooks_and_tell_of_no_failure_are_named(person, folder, name):
+    person.install()
+    assert "editor" not in look(person, PATH="/usr/bin:/bin")
+    (person.home / folder).mkdir()
+    assert look(person, PATH="/usr/bin:/bin")["editor"].text.startswith(name)
+
+
+def test_the_published_configuration_of_the_older_system_is_accepted(person):
+    person.install()
+    path = person.home / ".config" / "claude-circuit-breaker" / "config.json"
+    path.parent.mkdir(parents=True)
+    rules = {
+        name: {"enabled": True, "threshold": 5, "window_turns": 3} for name in ("tool_failure", "agent_spawn")
+    }
+    path.write_text(json.dumps({"circuit_breakers": rules, "resource_limits": {"max_agents": 10}}))
+    assert "config" not in look(person)

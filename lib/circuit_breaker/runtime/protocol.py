@@ -38,7 +38,6 @@ REFUSALS = (
     ("Permission for this ", " denied"),
     ("Claude requested permissions to ", "haven't granted it yet"),
     ("PreToolUse:", " hook error: "),
-    ("Hook PreToolUse:", " denied this tool"),
     ("The user doesn't want to proceed with this tool use", ""),
     ("The user doesn't want to take this action right now", ""),
     ("User rejected tool use", ""),
@@ -54,6 +53,8 @@ LAUNCHES = (
     ("Monitor started (task ", ""),
 )
 NOTIFICATION = "<task-notification>"
+SAVED = ("tool-results",)  # the folder of large outputs, whose names are made up anew each time
+TEXTS = (REFUSALS, LAUNCHES, NOTIFICATION, SAVED)  # `doctor` looks each up in the program of Claude Code
 MANAGED = (
     "/etc/claude-code/managed-settings.json",
     "/Library/Application Support/ClaudeCode/managed-settings.json",

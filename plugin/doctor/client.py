@@ -1,0 +1,132 @@
+"""The checks of doctor that look at Claude Code: its version, the copy of the plugin that it runs, the texts we rely on."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from install import scopes
+from protection import Way
+
+from circuit_breaker.runtime import protocol
+from doctor.finding import FAULT, NOTE, OK, Finding
+
+SECONDS = 20.0
+FULL, WORKS, BLOCKS = (
+    (2, 1, 330),
+    (2, 1, 196),
+    (2, 1, 118),
+)  # measured: PostToolBatch from 118 on, prompt_id from 196 on
+MARGIN = (
+    8 << 20
+)  # bytes: our texts lie behind the first event's name in the program, or this little before it
+
+
+def claude_code(env: Mapping[str, str], ways: list[Way], quick: bool = False) -> list[Finding]:
+    """What `claude` on the PATH can do for us. quick: without asking it for its plugins and without reading its program."""
+    path = shutil.which("claude", path=env.get("PATH"))
+    if path is None:
+        return [Finding("client", NOTE, "`claude` is not on the PATH: its version was not checked")]
+    said = re.search(r"(\d+)\.(\d+)\.(\d+)", _output([path, "--version"], env))
+    if said is None:
+        return [Finding("client", NOTE, f"{path} --version gave no version within {SECONDS:g} s")]
+    version = (int(said[1]), int(said[2]), int(said[3]))
+    findings = [_tier(f"Claude Code {said[0]} ({path})", version)]
+    if quick:
+        return findings
+    if any(way.label.startswith("plugin ") for way in ways):
+        findings += _running_copy(path, env, ways)
+    if version >= FULL:
+        findings += _drift(Path(os.path.realpath(path)), said[0])
+    return findings
+
+
+def _tier(name: str, version: tuple[int, int, int]) -> Finding:
+    if version >= FULL:
+        return Finding("client", OK, f"{name}: fully supported")
+    if version >= WORKS:
+        return Finding("client", OK, f"{name}: works; fully supported from {_dotted(FULL)} on")
+    if version >= BLOCKS:
+        text = f"{name}: blocks loops, but SUDO BYPASS never takes effect before {_dotted(WORKS)}"
+        return Finding("client", NOTE, text, "claude update")
+    return Finding("client", FAULT, f"{name}: nothing is blocked before {_dotted(BLOCKS)}", "claude update")
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def _running_copy(path: str, env: Mapping[str, str], ways: list[Way]) -> list[Finding]:
+    """The copy that Claude Code itself says it runs, and whether it could load it."""
+    try:
+        listed = json.loads(_output([path, "plugin", "list", "--json"], env))
+    except ValueError:
+        return [Finding("copy", NOTE, f"{path} plugin list --json gave no list: which copy runs is unknown")]
+    findings = []
+    checked = {os.path.realpath(way.root) for way in ways}
+    for entry in listed if isinstance(listed, list) else []:
+        if not isinstance(entry, dict) or str(entry.get("id", "")).partition("@")[0] != scopes.PLUGIN:
+            continue
+        runs = str(entry.get("readFromFolder") or entry.get("installPath") or "")
+        errors = entry.get("errors")
+        if not entry.get("enabled"):
+            continue
+        if errors:
+            text = f"Claude Code could not load {entry['id']}: {'; '.join(map(str, errors))[:300]}"
+            findings.append(Finding("copy", FAULT, text, "claude plugin validate " + runs))
+        elif os.path.realpath(runs) not in checked:
+            text = f"Claude Code runs the copy in {runs}, which is not the one that was checked"
+            findings.append(Finding("copy", FAULT, text, f"python3 {runs}/plugin doctor"))
+        else:
+            text = (
+                f"the copy that Claude Code runs was checked: {runs} ({entry.get('version', 'no version')})"
+            )
+            findings.append(Finding("copy", OK, text))
+    return findings
+
+
+def _drift(binary: Path, version: str) -> list[Finding]:
+    """Texts of Claude Code by which we know a refusal or a launch, looked up in its program."""
+    try:
+        with binary.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as program:
+            start = max(0, program.find(b"PreToolUse") - MARGIN)
+            if start == 0:
+                return []  # a wrapper: the program is somewhere else
+            texts = sorted(set(_flat(protocol.TEXTS)))
+            lost = [text for text in texts if program.find(text.encode(), start) < 0]
+    except (OSError, ValueError):
+        return []
+    if not lost:
+        return [
+            Finding(
+                "texts", OK, f"all {len(texts)} texts that we know Claude Code's answers by are in {version}"
+            )
+        ]
+    text = f"Claude Code {version} no longer says: {', '.join(map(repr, lost))}. Some refusals may count as results"
+    return [Finding("texts", NOTE, text, "update circuit-breaker; if it is the newest, report this")]
+
+
+def _flat(rows: Iterable[Any]) -> Iterable[str]:
+    for row in rows:
+        if isinstance(row, str):
+            yield from [row] if row else []
+        else:
+            yield from _flat(row)
+
+
+def _output(command: list[str], env: Mapping[str, str]) -> str:
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=SECONDS,
+            check=False, env=dict(env),
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout

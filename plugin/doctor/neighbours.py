@@ -1,0 +1,164 @@
+"""The checks of doctor that look at what runs beside us: other hooks, mods, older scripts, editors. Notes, never faults."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import protection
+from host import hooks_of
+from install import scopes, settings
+from install.apply import SOURCE
+
+from doctor.finding import NOTE, Finding
+
+MILLISECONDS_FROM = 1000  # a timeout of so many seconds was meant in milliseconds
+TRANSCRIPTS, TAIL = (
+    5,
+    2 << 20,
+)  # the newest transcripts, and the bytes at their ends, in which slow hooks are looked for
+SLOW_CALL, SLOW_TURN = 200.0, 2000.0  # ms: on each call, once a turn
+ON_CALLS = ("PreToolUse", "PostToolUse", "PostToolUseFailure", "PostToolBatch")
+SCRIPTS = ("circuit_breaker_*.py", "memory_janitor.py")
+
+
+def others(
+    sources: list[scopes.Source], env: Mapping[str, str], project: Path, by_settings: bool
+) -> list[Finding]:
+    """Findings about everything of others that a session here runs. by_settings: our own lines are in a settings file."""
+    user = scopes.claude_folder(env)
+    documents = [(source.path, source.document) for source in sources]
+    plugins = list(_plugins(sources, env))
+    documents += [(path, document) for path, document in plugins]
+    findings = [found for path, document in documents for found in _timeouts(path, document)]
+    findings += _slow(user / "projects")
+    for top in (user, project / ".claude"):
+        plugins += _hook_files(sorted(top.glob("skills/*")))
+        findings += _older_scripts(top / "hooks")
+    findings += [_mod(path) for path, document in plugins if document.get("modules")]
+    for source in sources:
+        for line in settings.older(source.document):
+            text = f"{source.path} still registers the older system ({line})"
+            findings.append(Finding("older", NOTE, text, "circuit-breaker install --migrate"))
+    return findings + (_editors(env) if by_settings else [])
+
+
+def _plugins(sources: list[scopes.Source], env: Mapping[str, str]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The hooks.json of the plugins of others that are enabled."""
+    names = {
+        name
+        for source in sources
+        for name, on in (source.document.get("enabledPlugins") or {}).items()
+        if on is not False and name.partition("@")[0] != scopes.PLUGIN
+    }
+    folders = [protection.plugin_folder(name, sources, env) for name in sorted(names)]
+    yield from _hook_files([folder for folder in folders if folder is not None])
+
+
+def _hook_files(folders: list[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for folder in folders:
+        path = folder / "hooks" / "hooks.json"
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(document, dict) and os.path.realpath(folder) != str(SOURCE):
+            yield path, document
+
+
+def _timeouts(path: Path, document: dict[str, Any]) -> Iterator[Finding]:
+    hooks = document.get("hooks")
+    for event, groups in hooks.items() if isinstance(hooks, dict) else ():
+        for group in groups if isinstance(groups, list) else ():
+            for handler in group.get("hooks", ()) if isinstance(group, dict) else ():
+                timeout = handler.get("timeout") if isinstance(handler, dict) else None
+                if not isinstance(timeout, (int, float)) or timeout < MILLISECONDS_FROM:
+                    continue
+                text = f"{path}: the {event} hook {_short(handler)} has a timeout of {timeout:g} seconds"
+                fix = f"if milliseconds were meant, write {timeout / 1000:g}"
+                yield Finding("timeout", NOTE, text, fix)
+
+
+def _short(handler: dict[str, Any]) -> str:
+    return repr(str(handler.get("command") or handler.get("url") or handler.get("type"))[:60])
+
+
+def _slow(projects: Path) -> Iterator[Finding]:
+    """Hooks that took long in the newest transcripts. Claude Code writes down those that said something."""
+    taken: dict[tuple[str, str], list[float]] = {}
+    own = {
+        handler["command"] for groups in hooks_of(SOURCE).values() for g in groups for handler in g["hooks"]
+    }
+    for row in _hook_rows(projects):
+        if row["command"] not in own and not settings.is_ours(row):
+            taken.setdefault((row["event"], row["command"]), []).append(row["ms"])
+    for (event, command), times in sorted(taken.items()):
+        median = statistics.median(times)
+        if len(times) < 2 or median < (SLOW_CALL if event in ON_CALLS else SLOW_TURN):
+            continue
+        text = f"slow hook of {event}: {command[:60]!r} took {median:.0f} ms (median of {len(times)} runs)"
+        yield Finding(
+            "slow", NOTE, text, 'make it faster, or "async": true where Claude need not wait for it'
+        )
+
+
+def _hook_rows(projects: Path) -> Iterator[dict[str, Any]]:
+    """event, command and ms of the hooks that the newest transcripts tell of."""
+    newest = sorted(projects.glob("*/*.jsonl"), key=lambda path: path.lstat().st_mtime)[-TRANSCRIPTS:]
+    for path in newest:
+        try:
+            with path.open("rb") as stream:
+                stream.seek(max(0, path.stat().st_size - TAIL))
+                lines = [line for line in stream if b'"durationMs"' in line and b'"command"' in line]
+        except OSError:
+            continue
+        for line in lines:
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            attachment = row.get("attachment") if isinstance(row, dict) else None
+            found = [attachment] if isinstance(attachment, dict) else row.get("hookInfos") or []
+            for one in found:
+                event = one.get("hookEvent", "Stop") if isinstance(one, dict) else None
+                if (
+                    event
+                    and isinstance(one.get("command"), str)
+                    and isinstance(one.get("durationMs"), (int, float))
+                ):
+                    yield {"event": event, "command": one["command"], "ms": float(one["durationMs"])}
+
+
+def _mod(path: Path) -> Finding:
+    text = f"{path} brings a mod: one that does not pass events on switches off the hooks of everybody"
+    return Finding("mod", NOTE, text, "if blocked calls run all the same, disable it and try again")
+
+
+def _older_scripts(folder: Path) -> list[Finding]:
+    found = [path.name for pattern in SCRIPTS for path in sorted(folder.glob(pattern))]
+    if not found:
+        return []
+    text = f"{folder} holds scripts of the older system: {', '.join(found)}"
+    return [Finding("older", NOTE, text, "remove them once no settings file names them")]
+
+
+def _editors(env: Mapping[str, str]) -> list[Finding]:
+    user = Path(env.get("HOME") or env.get("USERPROFILE") or ".")
+    findings = []
+    for name, program, folders in (
+        ("VS Code", "code", (".vscode", ".vscode-server")),
+        ("Cursor", "cursor", (".cursor", ".cursor-server")),
+    ):
+        if not shutil.which(program, path=env.get("PATH")) and not any((user / f).is_dir() for f in folders):
+            continue
+        text = (
+            f"{name}'s own agent also runs the hooks of Claude Code's settings, but tells them of no failure"
+        )
+        fix = "nothing is blocked there; use Claude Code (its extension or a terminal) to be protected"
+        findings.append(Finding("editor", NOTE, text, fix))
+    return findings
