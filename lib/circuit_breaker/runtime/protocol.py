@@ -287,7 +287,8 @@ def system_message(text: str) -> dict[str, Any] | None:
 
 def command_answer(text: str) -> dict[str, Any]:
     """The answer to one of our slash commands: shown to you in place of a request to the model."""
-    return {"decision": "block", "reason": text, "suppressOriginalPrompt": True}
+    quiet = {"hookEventName": "UserPromptExpansion", "suppressOriginalPrompt": True}
+    return {"decision": "block", "reason": text, "hookSpecificOutput": quiet}
 
 
 def settings_paths(user: str, config_dir: str, project: str) -> tuple[str, ...]:
