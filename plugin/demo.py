@@ -29,17 +29,17 @@ WRONG, WORSE, RIGHT = "numbers[0]", "max(numbers)", "sum(numbers)"
 
 
 class Surprise(Exception):
-    """Something came out otherwise than told."""
+    """Something came out otherwise than announced."""
 
 
 def demo(args: argparse.Namespace) -> int:
-    """Play both sessions in a throw-away project; 1 if anything does not come out as told."""
+    """Play both sessions in a throw-away project; 1 if anything does not come out as announced."""
     with _scene() as (project, env):
         try:
             _runaway(_Session(project, env, "demo-runaway"))
             _working(_Session(project, env, "demo-working"))
         except Surprise as surprise:
-            print(f"\nThis did not come out as told: {surprise}", file=sys.stderr)
+            print(f"\nThis did not come out as announced: {surprise}", file=sys.stderr)
             print("`python3 plugin doctor` looks for the reason.", file=sys.stderr)
             return 1
     _say("\nThat is all: the loop was stopped, the work was not. Nothing of it is kept.")

@@ -184,7 +184,7 @@ def folder(path: str) -> None:
     if info.st_mode & _KIND != _FOLDER:
         raise Refused(0, "not a folder (a link or a file in its place)", path)
     if not is_own(path):
-        raise Refused(0, "belongs to somebody else", path)
+        raise Refused(0, "belongs to another user", path)
 
 
 def _make(path: str) -> None:

@@ -33,7 +33,7 @@ REASONS = {
     "probe_failed": "the probe failed",
     "probe_unchanged": "the probe changed nothing",
     "sent_on": "a stop hook sent the turn on again",
-    "may_go_on": "the turn may go on once",
+    "may_go_on": "the turn can continue once",
     "kept_asking": "Claude asked {count} times in one prompt for calls that are blocked",
     "granted": "{keyword} for one prompt",
     "not_typed": "{keyword} refused: that prompt was not typed by you",
