@@ -135,8 +135,8 @@ class _Writer:
                 if not chunk:
                     raise Changed(0, "changed while it was archived", member.path)
                 left -= len(chunk)
-                self.read += len(chunk)
                 self._tar(chunk)
+                self.read += len(chunk)
                 self.on_bytes(len(chunk), member.path)
         finally:
             os.close(source)
@@ -162,8 +162,8 @@ class _Writer:
 
     def _no_room(self) -> NoRoom:
         ratio = self.written / self.read if self.read > CHUNK else 1.0
-        left = max(0, self.expected - self.read) * ratio
-        return NoRoom(self.path, int(max(left + RESERVE - _free(self.path), left, CHUNK)))
+        left = max(CHUNK, self.expected * ratio - self.written)
+        return NoRoom(self.path, int(max(left, left + RESERVE - _free(self.path))))
 
 
 def _free(path: str) -> int:
@@ -371,10 +371,10 @@ def _restore_file(
     path: str, entry: Entry, read: Callable[[int], bytes], on_bytes: Callable[[int, str], None]
 ) -> bool:
     """False when there is a file of that name."""
-    if files.exists(path):
-        return False
     beside = path + ".restoring"
     files.remove(beside)  # left behind by a restore that was killed
+    if files.exists(path):
+        return False
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BARE, 0o600)
     try:
         try:
