@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from circuit_breaker.breaker.config import Config, build
+from circuit_breaker.breaker.model import plus
 from circuit_breaker.identity.labels import plain
 from circuit_breaker.replay import recording
 from circuit_breaker.replay.rerun import Rerun, Reruns
@@ -42,7 +43,7 @@ class Totals:
         self.sessions.add((run.file, run.name))
         self.calls += run.calls
         self.denied += run.denied
-        self.spent = usage.plus(self.spent, run.spent)
+        self.spent = plus(self.spent, run.spent)
         place = {"file": run.file, "project": run.project}
         self.trips += [shown(trip, place) for trip in run.trips]
         self.warnings += [{**warning, **place} for warning in run.warnings]

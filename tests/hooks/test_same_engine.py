@@ -83,9 +83,9 @@ def invented():
 
 def recorded(session):
     for group in recording.files([str(CORPUS)]):
-        for name, records in recording.sessions(group, print):
-            if name == session:
-                return list(records)
+        found = [r for r in recording.records(group, print, set()) if r["session_id"] == session]
+        if found:
+            return found
     raise LookupError(session)
 
 
@@ -93,7 +93,9 @@ def by_replay(records):
     run = Rerun("s", settings.build())
     for fed in recording.payloads(records):
         run.feed(fed)
-    return [(f"{trip['rule']}:{trip['subject']}", trip["agent"], round(trip["t"], 3)) for trip in run.trips]
+    trips = [*run.trips, *run.again]
+    found = [(f"{trip['rule']}:{trip['subject']}", trip["agent"], round(trip["t"], 3)) for trip in trips]
+    return sorted(found, key=lambda trip: trip[2])
 
 
 def by_hooks(records, tmp_path):

@@ -7,10 +7,12 @@ from circuit_breaker.breaker.config import is_on
 from circuit_breaker.breaker.model import (
     ALLOW,
     CLOSED,
+    DENIED,
     DENY,
     FOR_YOU,
     MAIN,
     OPENED,
+    QUESTION,
     STOP,
     SUBAGENT,
     WARN,
@@ -28,13 +30,15 @@ if TYPE_CHECKING:
 
     from circuit_breaker.breaker.config import Config
     from circuit_breaker.breaker.memory import Lane, Session
-    from circuit_breaker.breaker.model import Signal
+    from circuit_breaker.breaker.model import Signal, Turn
     from circuit_breaker.breaker.services import Contact
 
 CALLS_MAX = 8  # labels of the last calls in a record
 CIRCUITS_MAX = 16  # a lane's circuits; closed ones that only remember their level go first
 NOTES_MAX, WARNED_MAX = 8, 16
+ASKED_MAX = 16  # calls that wait for your answer
 STOPPING = ("failing_streak",)  # rules that stop a turn where their action is warn: there is no call to block
+SESSION_RULES = ("agent_spawn", "budget")  # rules whose circuits gate every lane
 # What has been done about a streak is kept on it, a letter each: warned of, counted as would-have-opened.
 WARNED, COUNTED = "warned", "counted"
 MARKS = {
@@ -58,6 +62,7 @@ class Work:
         "notices",
         "denial",
         "contacts",
+        "let_through",
     )
 
     def __init__(self, session: Session, lane: Lane, name: str, config: Config, now: float) -> None:
@@ -68,6 +73,7 @@ class Work:
         self.notices: list[Notice] = []
         self.denial: Decision | None = None
         self.contacts: list[Contact] = []
+        self.let_through: set[str] = set()  # calls of this turn that you allowed when you were asked
 
     def rule(self, name: str) -> dict[str, Any]:
         """The rule's configuration."""
@@ -78,7 +84,12 @@ class Work:
         rule = self.config.rules[name]
         if not is_on(name, rule):
             return ""
-        return "observe" if self.config.mode == "observe" else str(rule["action"])
+        action = "block" if rule["action"] == "ask" else str(rule["action"])
+        return "observe" if self.config.mode == "observe" else action
+
+    def asks(self, name: str) -> bool:
+        """Whether a rule that blocks asks you where you can answer."""
+        return name in self.config.rules and self.config.rules[name]["action"] == "ask"
 
     def excluded(self, tool: str, rule: str = "") -> bool:
         """Whether the tool is left out of all rules, or of this one."""
@@ -101,6 +112,7 @@ class Work:
                 calls=circuit.calls[-CALLS_MAX:],
                 cooldown=circuit.cooldown,
                 level=circuit.level,
+                tokens=circuit.tokens,
             )
         )
 
@@ -125,7 +137,7 @@ class Work:
         self, rule: str, trips: int = 0, would: int = 0, warned: bool = False, seen: int | None = None
     ) -> None:
         """Keep a rule's tally: [trips, warned_at, would_have_opened, last count]."""
-        tally = self.session.tally if rule == "agent_spawn" else self.lane.tally
+        tally = self.session.tally if rule in SESSION_RULES else self.lane.tally
         old = tally.get(rule) or [0, 0, 0, 0]
         tally[rule] = [
             old[0] + trips,
@@ -136,7 +148,7 @@ class Work:
 
     def put(self, circuit: Circuit) -> None:
         """Keep a circuit; one that is CLOSED at level 0 is forgotten."""
-        kept = self.session.circuits if circuit.rule == "agent_spawn" else self.lane.circuits
+        kept = self.session.circuits if circuit.rule in SESSION_RULES else self.lane.circuits
         kept.pop(circuit.name, None)
         if circuit.state == CLOSED and circuit.level == 0:
             return
@@ -239,6 +251,7 @@ def trip(work: Work, signal: Signal) -> None:
             facts=signal.facts,
             clip=signal.clip,
             calls=signal.calls[-CALLS_MAX:],
+            tokens=[],
         ),
         work.now,
         rule["cooldown_base_seconds"],
@@ -318,6 +331,25 @@ def deny(work: Work, circuit: Circuit, reason: str, wait: float, counted: str) -
     """Deny the call for a circuit; `counted` is the name that counts against `deny_limit`, "" for none."""
     notice = _notice(DENY, circuit, reason=reason, wait=wait)
     work.denial = Decision(verdict=DENY, circuit=counted, retry_in=wait, notices=[notice])
+
+
+def ask(work: Work, call_id: str, circuit: Circuit) -> None:
+    """Let you decide on the call, in Claude Code's own dialog; one dialog for all that asks."""
+    work.lane.asked[call_id] = circuit.name
+    while len(work.lane.asked) > ASKED_MAX:
+        del work.lane.asked[next(iter(work.lane.asked))]
+    before = work.denial.notices if work.denial is not None else []
+    work.denial = Decision(verdict=QUESTION, notices=[*before, _notice(QUESTION, circuit)])
+    work.say("asked", circuit.name, calls=circuit.calls, count=circuit.count, **circuit.facts)
+
+
+def answered(work: Work, event: Turn) -> None:
+    """Calls you were asked about that ran: you said yes."""
+    for result in event.results:
+        name = work.lane.asked.pop(result.id, None)
+        if name is not None and result.hint != DENIED:
+            work.let_through.add(result.id)
+            work.say("ask_allowed", name, "allowed", [result.tool])
 
 
 def _letter(signal: Signal, mark: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker import breaker, context
-from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, OPEN, Circuit, Signal
+from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, MAIN, OPEN, Circuit, Signal
 from circuit_breaker.identity.calls import SPAWNING, call_key
 
 TYPE_CHECKING = False
@@ -138,6 +138,9 @@ def _let_through(work: Work, event: Ask, circuit: Circuit) -> None:
 
 
 def _deny(work: Work, event: Ask, circuit: Circuit, reason: str, wait: float, counted: str) -> None:
+    if counted and event.attended and work.name == MAIN and work.asks(circuit.rule):
+        context.ask(work, event.id, circuit)
+        return
     work.lane.denied[event.id] = counted
     while len(work.lane.denied) > DENIED_MAX:
         del work.lane.denied[next(iter(work.lane.denied))]

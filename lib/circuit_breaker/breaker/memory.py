@@ -67,6 +67,8 @@ class Lane(Record):
         "writes": 0,  # the session's writes that this lane knows of
         "prompt": "",  # the prompt its per-prompt counters belong to
         "tally": {},  # rule -> [trips, warned_at or 0, would_have_opened, count]
+        "read": [],  # how far its transcript is read (runtime.usage.Position)
+        "asked": {},  # tool_use_id -> the circuit for which you are asked
     }
     CONTAINERS = (
         "recent",
@@ -83,6 +85,8 @@ class Lane(Record):
         "denied",
         "seen",
         "tally",
+        "read",
+        "asked",
     )
 
 
@@ -108,5 +112,16 @@ class Session(Record):
         "notes": [],  # stopped subagents their parents do not know of yet: [lane, fields of a Notice]
         "circuits": {},  # name -> Circuit that gates every lane
         "tally": {},
+        "budget": {},  # what is used of the limits, where one is set (see breaker.budget)
     }
-    CONTAINERS = ("frozen", "before", "spawn_ids", "written", "services", "notes", "circuits", "tally")
+    CONTAINERS = (
+        "frozen",
+        "before",
+        "spawn_ids",
+        "written",
+        "services",
+        "notes",
+        "circuits",
+        "tally",
+        "budget",
+    )

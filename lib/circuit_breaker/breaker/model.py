@@ -19,6 +19,7 @@ ALLOW, WARN, DENY, STOP = (
     "stop",
 )  # verdicts, weakest first; the last three are kinds of notices too
 OPENED, SUBAGENT, FOR_YOU = "opened", "subagent", "for you"  # further kinds of notices
+QUESTION = "question"  # a verdict and a kind of notice: you decide on the call
 OK, FAILED, INVALID, DENIED = "ok", "failed", "invalid", "denied"  # outcomes of a call (policy 2)
 LAUNCHED, INTERRUPTED, OURS = "launched", "interrupted", "ours"
 FAILURES = (FAILED, INVALID, DENIED)
@@ -64,6 +65,11 @@ class Record:
         def __setattr__(self, name: str, value: Any) -> None: ...
 
 
+def plus(one: list[int], other: list[int]) -> list[int]:
+    """The sum of two counts of tokens (input, output, cache reads, cache writes); an empty one is nothing."""
+    return [a + b for a, b in zip(one, other)] if one and other else [*(one or other)]
+
+
 # --- Events: what happened, as `policy.step` takes it
 
 
@@ -81,6 +87,7 @@ class Ask(Record):
         "refused": "",
         "down": None,  # the services.Service it may not call now, and `wait`: seconds until it may be tried
         "wait": 0.0,
+        "attended": False,  # you sit at a terminal and can be asked
     }
 
 
@@ -102,10 +109,23 @@ class Reported(Record):
 
 
 class Turn(Record):
-    """One assistant message with tool calls has ended; `cwd` is the directory after it."""
+    """One assistant message with tool calls has ended; `cwd` is the directory after it.
 
-    FIELDS = {"results": [], "cwd": "", "prompt": "", "lane": MAIN, "origin": "", "agent": ""}
-    CONTAINERS = ("results",)
+    `spent`: the tokens that its lane's transcript shows since the last look, where somebody looked; `attended`: you sit at a
+    terminal and can be asked.
+    """
+
+    FIELDS = {
+        "results": [],
+        "cwd": "",
+        "prompt": "",
+        "lane": MAIN,
+        "origin": "",
+        "agent": "",
+        "spent": [],
+        "attended": False,
+    }
+    CONTAINERS = ("results", "spent")
 
 
 class Result(Record):
@@ -119,9 +139,10 @@ class Result(Record):
 
 class Prompt(Record):
     """A prompt was submitted. `person`: typed by you, as far as the payload shows; `bypass`: its first line is the keyword;
-    `lookalike`: its first line only looks like it."""
+    `lookalike`: its first line only looks like it. `spent`: tokens of before it that no turn has counted."""
 
-    FIELDS = {"id": "", "person": True, "bypass": False, "lookalike": False, "cwd": ""}
+    FIELDS = {"id": "", "person": True, "bypass": False, "lookalike": False, "cwd": "", "spent": []}
+    CONTAINERS = ("spent",)
 
 
 class StopAsked(Record):
@@ -218,8 +239,9 @@ class Circuit(Record):
         "clip": "",
         "calls": [],
         "opened_at": 0.0,
+        "tokens": [],  # what its streak has cost so far, a lower bound; [] where nobody looked
     }
-    CONTAINERS = ("keys", "results", "facts", "calls")
+    CONTAINERS = ("keys", "results", "facts", "calls", "tokens")
 
     @property
     def name(self) -> str:
@@ -258,7 +280,7 @@ class Decision(Record):
 
 
 class Transition(Record):
-    """Something worth a record: `event` is trip, probe, close, reset, bypass, ending or warning.
+    """Something worth a record: `event` is trip, probe, close, reset, bypass, asked, ask_allowed, ending or warning.
 
     `reason`: a word of words.sentences; "" for what the rule of `circuit` saw, which `count` and `facts` say.
     """
@@ -276,5 +298,6 @@ class Transition(Record):
         "calls": [],
         "cooldown": 0.0,
         "level": 0,
+        "tokens": [],  # what the streak has cost so far
     }
-    CONTAINERS = ("facts", "calls")
+    CONTAINERS = ("facts", "calls", "tokens")

@@ -262,8 +262,9 @@ def gated(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     if circuit.state == HALF_OPEN and circuit.probe == outcome.id:
         probed(work, circuit, outcome)
         return
-    if work.bypassed and outcome.kind == OK and _is_new(work, circuit, outcome):
-        context.close(work, circuit, "bypass_result")
+    lifted = work.bypassed or outcome.id in work.let_through
+    if lifted and outcome.kind == OK and _is_new(work, circuit, outcome):
+        context.close(work, circuit, "bypass_result" if work.bypassed else "allowed_result")
         return
     if outcome.kind == INVALID:
         _invalid_again(work, circuit, outcome)

@@ -20,6 +20,7 @@ from circuit_breaker.breaker.model import (
     Signal,
     StopAsked,
     Turn,
+    plus,
 )
 
 TYPE_CHECKING = False
@@ -61,19 +62,40 @@ def advance(
         from circuit_breaker.breaker import gate
 
         gate.ask(work, event)
+        if work.denial is None and session.budget and session.circuits:
+            from circuit_breaker.breaker import budget
+
+            budget.ask(work, event)
     elif isinstance(event, Reported):
         from circuit_breaker.breaker import monitor
 
         monitor.reported(work, event)
     elif isinstance(event, Turn):
-        from circuit_breaker.breaker import monitor
-
-        monitor.turn(work, event)
+        _turn(work, event)
     elif isinstance(event, StopAsked):
         _stop_asked(work, event)
     elif isinstance(event, Reset):
         _reset(work, event)
     return work.answer(), work.transitions
+
+
+def _turn(work: Work, event: Turn) -> None:
+    from circuit_breaker.breaker import monitor
+
+    if event.spent:
+        for circuit in [*work.lane.circuits.values(), *work.session.circuits.values()]:
+            if circuit.state != CLOSED:
+                work.put(circuit.but(tokens=plus(circuit.tokens, event.spent)))
+    if work.lane.asked:
+        context.answered(work, event)
+    if not work.action("budget"):
+        monitor.turn(work, event)
+        return
+    from circuit_breaker.breaker import budget
+
+    tools, n_before = budget.before_turn(work.lane, event)
+    monitor.turn(work, event)
+    budget.after_turn(work, event, tools, n_before)
 
 
 def _close_switched_off(work: Work) -> None:
@@ -94,6 +116,10 @@ def _reset(work: Work, event: Reset) -> None:
         context.close(work, circuit, "reset", "reset")
         if circuit.rule == "agent_spawn":
             work.session.spawns, work.session.spawn_warned = 0, False
+        elif circuit.rule == "budget":
+            from circuit_breaker.breaker import budget
+
+            budget.allowed(work.session, work.rule("budget"), circuit.subject, work.now)
         work.lane.denials = work.lane.stops = 0
 
 
@@ -110,6 +136,10 @@ def _prompted(work: Work, event: Prompt) -> None:
         return
     session.person, session.origin, session.before = prompt_id, "", [session.spawns]
     session.spawns, session.spawn_ids, session.spawn_warned = 0, [], False
+    if session.budget or work.action("budget"):
+        from circuit_breaker.breaker import budget
+
+        budget.prompted(session, work.now, event.spent)
     for circuit in list(session.circuits.values()):
         context.close(work, circuit, "prompt")
     if event.bypass:
@@ -132,6 +162,10 @@ def _learn_origin(work: Work, origin: str) -> None:
     if origin == "system" and session.before:
         session.spawns += session.before[0]
         session.spawn_warned = session.spawns > work.rule("agent_spawn")["threshold"]
+        if session.budget:
+            from circuit_breaker.breaker import budget
+
+            budget.not_yours(session)
 
 
 def _catch_up(work: Work) -> None:

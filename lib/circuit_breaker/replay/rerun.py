@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker.memory import Lane, Session
-from circuit_breaker.breaker.model import CLOSED, DENY, Ask, Prompt, Reported, Turn
+from circuit_breaker.breaker.model import CLOSED, DENY, Ask, Prompt, Reported, Turn, plus
 from circuit_breaker.breaker.policy import advance
 from circuit_breaker.identity import calls
 from circuit_breaker.identity.results import digits_key, result_key
@@ -68,19 +68,21 @@ class Requests:
         self.total: Usage = NOTHING
         self._known: dict[str, tuple[Usage, bool, list[Usage]]] = {}
 
-    def add(self, record: Record, after: list[Usage]) -> None:
-        """A row of a message. `after`: the sums of the trips it came after; they grow once the message is known to hold calls."""
+    def add(self, record: Record, after: list[Usage]) -> Usage:
+        """A row of a message; -> what it adds to its message.
+
+        `after`: the sums of the trips it came after; they grow once the message is known to hold calls.
+        """
         known, calls, sums = self._known.pop(record["message"], (NOTHING, False, after))
         larger, more = usage.raised(known, record["usage"])
-        self.total = usage.plus(self.total, more)
-        if record["calls"] and not calls:
-            more = larger
+        self.total = plus(self.total, more)
         if record["calls"] or calls:
             for spent in sums:
-                spent[:] = usage.plus(spent, more)
+                spent[:] = plus(spent, more if calls else larger)
         self._known[record["message"]] = larger, calls or record["calls"], sums
         while len(self._known) > MESSAGES_MAX:
             del self._known[next(iter(self._known))]
+        return more
 
 
 class Rerun:
@@ -96,9 +98,11 @@ class Rerun:
         self.project = self.file = ""
         self.trips: list[dict[str, Any]] = []
         self.warnings: list[dict[str, Any]] = []
-        self.denied = self.calls = self.again = 0
+        self.again: list[dict[str, Any]] = []  # further stops of a turn that was stopped already
+        self.denied = self.calls = 0
         self.requests, self.spent = Requests(), [0, 0, 0, 0]
         self._turns = Turns()
+        self._unread: dict[str, Usage] = {}  # lane -> what its requests cost since its last turn
         self._since_prompt: list[tuple[str | None, Usage]] = []  # trips: (lane, what was spent after it)
         self._stopped: set[tuple[str, str]] = set()  # (lane, circuit) that stopped this prompt's turn
         self._dropped: set[str] = set()
@@ -138,8 +142,11 @@ class Rerun:
             return
         if isinstance(event, Reported) and event.id in self._dropped:
             return  # it never ran; its batch shows it as denied by us
+        if isinstance(event, (Ask, Turn)):
+            event.attended = True  # a recording does not say whether you could be asked
         if isinstance(event, Turn):
             put_off(event.results)
+            event.spent = self._unread.pop(payload.lane, [])
         elif isinstance(event, Reported):
             put_off([event])
         elif isinstance(event, Prompt):
@@ -175,15 +182,10 @@ class Rerun:
     def _spend(self, record: Record) -> None:
         agent = record.get("agent_id")
         after = [spent for lane, spent in self._since_prompt if lane in (None, agent)]
-        self.requests.add(record, [*after, self.spent] if after else [])
+        more = self.requests.add(record, [*after, self.spent] if after else [])
+        self._unread[agent or ""] = plus(self._unread.get(agent or "", []), more)
 
     def _note(self, transition: Transition, event: int) -> None:
-        if transition.event == "ending":
-            stopped = transition.lane, transition.circuit
-            if stopped in self._stopped:
-                self.again += 1  # its turn was stopped already: what follows would not have happened
-                return
-            self._stopped.add(stopped)
         rule, _, subject = transition.circuit.partition(":")
         entry = {
             "session": self.name,
@@ -194,7 +196,12 @@ class Rerun:
             "t": transition.at,
             "cause": why(transition, self.config.bypass_keyword),
         }
-        if transition.event in TRIPS:
+        stopped = transition.lane, transition.circuit
+        if transition.event == "ending" and stopped in self._stopped:
+            self.again.append(entry)
+        elif transition.event in TRIPS:
+            if transition.event == "ending":
+                self._stopped.add(stopped)
             spent = [0, 0, 0, 0]
             self._since_prompt.append((entry["agent"], spent))
             self.trips.append({**entry, "stopped": transition.event == "ending", "spent": spent})

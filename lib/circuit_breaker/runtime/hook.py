@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from circuit_breaker.breaker.model import ALLOW, DENY, WARN, Ask, Notice, Prompt
+from circuit_breaker.breaker.config import is_on
+from circuit_breaker.breaker.model import ALLOW, DENY, WARN, Ask, Notice, Prompt, Turn
 from circuit_breaker.breaker.policy import step
 from circuit_breaker.runtime import error_log, files, home, json, protocol, store
 
@@ -76,16 +77,27 @@ def _decide(
     event = protocol.event_of(payload, config.bypass_keyword) if config.enabled else None
     if event is None:
         return None
+    if isinstance(event, (Ask, Turn)):
+        event.attended = protocol.attended(env)
     if isinstance(event, Ask):
         _prepare(event, where, config, armed, env, now)
     elif isinstance(event, Prompt) and armed:
         store.correct_marker(where, payload.session)
 
     def decide(session: Session, lane: Lane) -> tuple[Session, Lane, tuple[Decision, list[Transition]]]:
-        _look_up_origin(session, event, payload)
+        counts = is_on("budget", config.rules["budget"])
+        _look_up_origin(session, event, payload, counts)
+        if counts or lane.circuits:
+            from circuit_breaker.runtime import spending
+
+            lane = spending.look_up(event, lane, payload, config)
         session, lane, decision, transitions = step(session, lane, event, config, now, payload.lane)
         if session.home != where.home or session.project != where.project:
             session = session.but(home=where.home, project=where.project)
+        if any(transition.event in ("trip", "ending") for transition in transitions):
+            from circuit_breaker.runtime import spending
+
+            spending.charge(session, lane, transitions, payload, config)
         if session.frozen or store.is_live(lane) or store.is_live(session):
             from circuit_breaker.runtime import frozen
 
@@ -126,11 +138,11 @@ def _prepare(event: Ask, where: Places, config: Config, armed: bool, env: Any, n
         services.question(where, event, config, now)
 
 
-def _look_up_origin(session: Session, event: Event, payload: protocol.Payload) -> None:
-    """Once a prompt: what the transcript says of who wrote it. Only where something hangs on it: a gate, or a bypass."""
+def _look_up_origin(session: Session, event: Event, payload: protocol.Payload, counts: bool) -> None:
+    """Once a prompt: what the transcript says of who wrote it. Only where something hangs on it: a gate, a bypass, a budget."""
     if session.origin or not session.person or not hasattr(event, "origin"):
         return
-    if payload.event != "PreToolUse" and session.bypass != payload.prompt:
+    if payload.event != "PreToolUse" and session.bypass != payload.prompt and not counts:
         return
     from circuit_breaker.runtime import prompt_source
 

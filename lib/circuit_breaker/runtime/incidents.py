@@ -7,6 +7,7 @@ import time
 from circuit_breaker.breaker.model import CLOSED
 from circuit_breaker.runtime import error_log, files, json, store
 from circuit_breaker.runtime.home import INCIDENTS, STATE, Places
+from circuit_breaker.runtime.usage import FIELDS as TOKENS
 from circuit_breaker.words.sentences import cause, why
 
 TYPE_CHECKING = False
@@ -114,6 +115,7 @@ def _row(session_id: str, transition: Transition, keyword: str) -> dict[str, Any
         "calls": transition.calls,
         "cooldown": transition.cooldown,
         "level": transition.level,
+        "tokens": dict(zip(TOKENS, transition.tokens)) or None,
     }
 
 
@@ -157,6 +159,7 @@ def facts(circuit: Circuit) -> dict[str, Any]:
         "cause": cause(circuit),
         "count": circuit.count,
         "opened_at": round(circuit.opened_at, 3),
+        "tokens": dict(zip(TOKENS, circuit.tokens)) or None,
     }
 
 

@@ -13,6 +13,7 @@ from circuit_breaker.breaker.model import (
     MAIN,
     OK,
     OPENED,
+    QUESTION,
     STOP,
     SUBAGENT,
     WARN,
@@ -27,6 +28,7 @@ from circuit_breaker.runtime import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from circuit_breaker.breaker.config import Config
@@ -134,6 +136,11 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
     if not name and "tool_name" in fields:
         return _by_hand(fields, lane)
     return None
+
+
+def attended(env: Mapping[str, str]) -> bool:
+    """Whether you sit at a terminal and can be asked (`-p` and the SDK have other entry points)."""
+    return env.get("CLAUDE_CODE_ENTRYPOINT") == "cli"
 
 
 def says(prompt: str, keyword: str) -> bool:
@@ -254,6 +261,14 @@ def render(decision: Decision, event: str, config: Config) -> dict[str, Any] | N
     for notice in decision.notices:
         said.setdefault(notice.kind, []).append(sentence_of(notice, config.bypass_keyword))
     answer: dict[str, Any] = {}
+    if decision.verdict == QUESTION:  # the dialog is the message
+        return {
+            "hookSpecificOutput": {
+                "hookEventName": "PreToolUse",
+                "permissionDecision": "ask",
+                "permissionDecisionReason": "\n".join(said[QUESTION]),
+            }
+        }
     for_you = said.get(OPENED, []) + said.get(FOR_YOU, [])
     if decision.verdict == STOP:
         answer.update(

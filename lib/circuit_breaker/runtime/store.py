@@ -187,14 +187,52 @@ def _check_rows(document: dict[str, Any]) -> None:
     for name in ("seen", "written", "spawn_ids"):
         if not {*map(type, document.get(name, ()))} <= {str}:
             raise ValueError(f"{name}: not a list of names")
-    for name, kind in (("denied", str), ("warned", int)):
+    for name, kind in (("denied", str), ("asked", str), ("warned", int)):
         if not {*map(type, document.get(name, {}).values())} <= {kind}:
             raise ValueError(f"{name}: a value of another type")
     for name, shape in (("launched", [str, int]), ("failing", [int, int])):
         if [*map(type, document.get(name, ()))] not in ([], shape):
             raise ValueError(f"{name}: another shape")
+    if document.get("read"):
+        _check_position(document["read"])
+    if document.get("budget"):
+        _check_budget(document["budget"])
     if len(document.get("sequence", ())) not in (0, 6):
         raise ValueError("sequence: another shape")
+
+
+def _check_position(read: list[Any]) -> None:
+    if [*map(type, read)] != [int, list, str, str]:
+        raise ValueError("read: another shape")
+    if any(row.__class__ is not list or [*map(type, row)] != [str, int, int, int, int] for row in read[1]):
+        raise ValueError("read: a row of another shape")
+
+
+_BUDGET = {
+    "calls": int,
+    "tools": dict,
+    "prompt": list,
+    "session": list,
+    "idle": list,
+    "said": dict,
+    "granted": dict,
+}
+
+
+def _check_budget(kept: dict[str, Any]) -> None:
+    before = kept.get("before")
+    for part in (kept, before) if before else (kept,):
+        if part.__class__ is not dict or part.get("since").__class__ not in (int, float):
+            raise ValueError("budget: another shape")
+        for name, kind in _BUDGET.items():
+            if name == "session" and part is not kept:
+                continue
+            value: Any = part.get(name)
+            numbers = value.values() if value.__class__ is dict else value if value.__class__ is list else ()
+            if value.__class__ is not kind or not {*map(type, numbers)} <= {int}:
+                raise ValueError(f"budget: {name} of another type")
+            if kind is list and len(value) != 4:
+                raise ValueError(f"budget: {name} of another length")
 
 
 ARMED_ANY = (

@@ -5,6 +5,7 @@ A lower bound: a row that was never written, or is too long to be read here, is 
 
 from __future__ import annotations
 
+from circuit_breaker.breaker.model import plus
 from circuit_breaker.runtime import files, json
 
 TYPE_CHECKING = False
@@ -46,11 +47,6 @@ def raised(known: Usage, seen: Usage) -> tuple[Usage, Usage]:
     """(the larger of both counts, field by field; what `seen` adds to `known`)."""
     larger = [*map(max, known, seen)]
     return larger, [after - before for after, before in zip(larger, known)]
-
-
-def plus(one: Usage, other: Usage) -> Usage:
-    """The sum of two usages; an empty one is nothing."""
-    return [a + b for a, b in zip(one, other)] if one and other else [*(one or other)]
 
 
 def named(usage: Usage) -> dict[str, int]:

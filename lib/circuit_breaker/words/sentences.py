@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import CLOSED, DENY, FOR_YOU, HALF_OPEN, OPEN, OPENED, STOP, SUBAGENT, WARN
+from circuit_breaker.breaker.model import (
+    CLOSED,
+    DENY,
+    FOR_YOU,
+    HALF_OPEN,
+    OPEN,
+    OPENED,
+    QUESTION,
+    STOP,
+    SUBAGENT,
+    WARN,
+)
+from circuit_breaker.words import budget
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +39,8 @@ REASONS = {
     "prompt": "you sent a new prompt",
     "went_on": "the session went on",
     "new_result": "the probe returned something new",
+    "allowed_result": "the call that you allowed returned something new",
+    "allowed": "you allowed the call",
     "bypass_result": "a call under the bypass returned something new",
     "good_probe": "good probe {good}",
     "probe_allowed": "one probe is allowed",
@@ -101,6 +115,8 @@ def _cause(rule: str, count: int, facts: dict) -> str:
         return f"was started {count} times within one prompt"
     if rule == "service_down":
         return f"does not answer (its connection failed {count} times)" if count else "does not answer"
+    if rule == "budget":
+        return budget.cause(count, facts)
     if rule == "protection":
         return "would have switched the breaker off"
     return f"was sent back by a stop hook {count} times and nothing new came of it"
@@ -119,15 +135,26 @@ def why(transition: Transition, keyword: str) -> str:
 
 def sentence_of(notice: Notice, keyword: str) -> str:
     """A notice as the paragraph that is read: by Claude (warnings, denials, stopped subagents), or by you."""
+    if notice.kind == FOR_YOU and notice.rule == "budget":
+        return budget.for_you(NAME, notice.count, notice.facts)
     if notice.kind == FOR_YOU:
         return FOR_YOUR_EYES[notice.reason].format(name=NAME, keyword=keyword, subject=notice.subject)
-    say = {WARN: warning, DENY: denial, STOP: stopped_turn, SUBAGENT: stopped_subagent, OPENED: opened}
+    say = {
+        WARN: warning,
+        DENY: denial,
+        STOP: stopped_turn,
+        SUBAGENT: stopped_subagent,
+        OPENED: opened,
+        QUESTION: question,
+    }
     return say[notice.kind](notice, keyword)
 
 
 def warning(notice: Notice, keyword: str) -> str:
     """What Claude reads after a turn: the call, the count, that nothing changed, two next steps."""
     facts = notice.facts
+    if notice.rule == "budget":
+        return budget.warning(NAME, notice.count, facts)
     error = f' Last error: "{notice.clip}".' if notice.clip else ""
     what = f"Warning from {NAME}: `{notice.subject}` {cause(notice)}.{error}"
     if facts.get("same_error"):
@@ -255,6 +282,8 @@ def _refusal(subject: str, keyword: str) -> str:
 
 def stopped_turn(notice: Notice, keyword: str) -> str:
     """The stopReason of a stopped turn, for you: the breaker, the call, the command that unblocks it."""
+    if notice.rule == "budget":
+        return budget.stopped(NAME, notice.count, notice.facts)
     reset = (
         f'/reset-circuit --circuit "{notice.name}"' if notice.reason == "kept_asking" else "/circuit-status"
     )
@@ -269,10 +298,23 @@ def _stop_cause(notice: Notice) -> str:
 
 def stopped_subagent(notice: Notice, keyword: str) -> str:
     """What the parent of a stopped subagent reads."""
+    if notice.rule == "budget":
+        return budget.stopped_subagent(NAME, notice.agent, notice.count, notice.facts)
     return (
         f"Warning from {NAME}: the subagent {notice.agent} was stopped because it was in a loop: `{notice.subject}` "
         f"{_stop_cause(notice)}. Its task is not done and its report is missing. Do not start the same task again unchanged: "
         "give it what it lacked, or do it another way."
+    )
+
+
+def question(notice: Notice, keyword: str) -> str:
+    """What Claude Code's dialog says where you are asked about a call."""
+    if notice.rule == "budget":
+        return budget.question(NAME, notice.count, notice.facts)
+    error = f' Last error: "{notice.clip}".' if notice.clip else ""
+    return (
+        f"{NAME} would block this call: `{notice.subject}` {cause(notice)}.{error} Yes lets it run once; no interrupts. "
+        f'To unblock it: /reset-circuit --circuit "{notice.name}"'
     )
 
 
