@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple
 
 from circuit_breaker.breaker import config as settings
-from circuit_breaker.breaker import context, cycles, evidence, monitor, rules
+from circuit_breaker.breaker import context, cycles, evidence, failures, monitor, rules
 from circuit_breaker.breaker.model import OK
 from circuit_breaker.identity import calls, results, shell_line, tokens
 
@@ -31,7 +31,7 @@ def thresholds() -> list[Variant]:
             for number in (value - 1, value + 1):
                 if number or key != "window_turns":
                     found.append(Variant(f"`{rule}.{key}` {value} -> {number}", {rule: {key: number}}))
-    for name, module in (("OF_LAST", rules), ("LAST_CALLS", rules), ("ERROR_GAP", evidence)):
+    for name, module in (("OF_LAST", rules), ("LAST_CALLS", rules), ("EVERYWHERE", failures)):
         value = getattr(module, name)
         for number in (value - 1, value + 1):
             found.append(Variant(f"`{name}` {value} -> {number}", {}, ((module, name, number),)))
@@ -83,7 +83,11 @@ def progress_rules() -> list[Variant]:
             _changing(lambda o: max(o.change, 1) if o.tool in in_shell else o.change),
         ),
         Variant("no shell command is", {}, _changing(lambda o: 0 if o.tool in in_shell else o.change)),
-        Variant("the same change counts each time it is made", {}, ((evidence, "last_move", _latest),)),
+        Variant(
+            "the same change counts each time it is made",
+            {},
+            ((evidence, "last_move", _latest), (failures, "last_move", _latest)),
+        ),
         Variant(
             "other lanes' writes do not count",
             {},

@@ -331,6 +331,15 @@ def test_an_echo_behind_a_line_number_is_an_echo() -> None:
     assert one == other
 
 
+def test_how_long_the_input_is_says_nothing_of_the_error() -> None:
+    def key(new: str, said: int) -> str:
+        text = f"<tool_use_error>syntax error\n[File: a.py ({said} lines total)]</tool_use_error>"
+        return errors.error_key("invalid", text, {"new_string": new})
+
+    assert key("a\nb\nc", 3) == key("a\nb", 2)
+    assert key("a\nb\nc", 7) != key("a\nb\nc", 8)
+
+
 def test_a_line_number_of_the_shell_is_a_place_only_within_the_command() -> None:
     def key(number: int, command: str) -> str:
         return errors.error_key(

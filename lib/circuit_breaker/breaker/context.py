@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker import breaker
 from circuit_breaker.breaker.config import is_on
+from circuit_breaker.breaker.failures import family_of
 from circuit_breaker.breaker.model import (
     ALLOW,
     CLOSED,
@@ -157,14 +158,19 @@ class Work:
             closed = [name for name, known in kept.items() if known.state == CLOSED]
             del kept[(closed or list(kept))[0]]
 
-    def gate_of(self, tool: str, tool_input: object, key: str) -> Circuit | None:
-        """The live circuit that gates this call, if any."""
+    def gate_of(self, tool: str, tool_input: object, key: str, cwd: str) -> Circuit | None:
+        """The live circuit that gates this call, if any; `cwd` is the directory before it."""
+        family = ""
         for circuit in self.lane.circuits.values():
             if circuit.state == CLOSED:
                 continue
             if key in circuit.keys:
                 return circuit
             kind, _, subject = circuit.keys[0].partition(":") if circuit.keys else ("", "", "")
+            if kind == "family":
+                family = family or family_of(tool, tool_input, cwd) or "none"
+                if family == circuit.keys[0]:
+                    return circuit
             if kind == "shape" and shape_key(tool, tool_input)[0] == subject:
                 return circuit
             if kind == "service" and service(tool, tool_input) == subject:
@@ -360,16 +366,17 @@ def _letter(signal: Signal, mark: str) -> str:
 
 def _is_marked(work: Work, signal: Signal, mark: str) -> bool:
     letter = _letter(signal, mark)
-    known = [work.lane.streaks.get(key) for key in signal.keys]
+    known = [work.lane.streaks.get(key) or work.lane.families.get(key) for key in signal.keys]
     return any(letter in streak.marks for streak in known if streak is not None)
 
 
 def _mark(work: Work, signal: Signal, mark: str) -> None:
     letter = _letter(signal, mark)
     for key in signal.keys:
-        streak = work.lane.streaks.get(key)
-        if streak is not None and letter not in streak.marks:
-            work.lane.streaks[key] = streak.but(marks=streak.marks + letter)
+        for kept in (work.lane.streaks, work.lane.families):
+            streak = kept.get(key)
+            if streak is not None and letter not in streak.marks:
+                kept[key] = streak.but(marks=streak.marks + letter)
 
 
 def close(work: Work, circuit: Circuit, reason: str, event: str = "close") -> None:
@@ -392,7 +399,11 @@ def close_recursion(work: Work) -> None:
 
 
 def forget_successes(lane: Lane) -> None:
-    """Your prompt helps: repeats and cycles of successful calls start anew; failures stay known."""
+    """Your prompt helps: repeats and cycles of successful calls and runs of attempts start anew; other failures stay known."""
+    for name, family in list(lane.families.items()):
+        lane.families[name] = family.but(count=0, lines={}, marks="")
+    for tool, run in list(lane.errors.items()):
+        lane.errors[tool] = run.but(times=0)
     for key, streak in list(lane.streaks.items()):
         if streak.since < 0:
             if streak.first < 0 and not streak.invalid and not streak.marks:
@@ -410,4 +421,4 @@ def forget_calls(lane: Lane, keys: Sequence[str]) -> None:
     for key in keys:
         lane.streaks.pop(key, None)
     lane.recent = [record for record in lane.recent if record[2] not in keys]
-    lane.errors = {}
+    lane.errors, lane.families = {}, {}

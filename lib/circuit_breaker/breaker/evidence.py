@@ -49,6 +49,14 @@ def last_move(lane: Lane, start: int) -> int:
     return _last_of(lane.moves, start)
 
 
+def is_no_progress(lane: Lane, outcome: Outcome) -> bool:
+    """Whether a call that succeeded only did so because its exit code was hidden, as far as can be told."""
+    if outcome.attempt is None or outcome.proven:
+        return False
+    family = lane.families.get(outcome.family)
+    return bool(outcome.failed or (family is not None and family.count))
+
+
 def last_news(lane: Lane, start: int) -> int:
     """n of the last look that showed of a page or device what it had not shown since `start`; -1 if none."""
     return _last_of(lane.news, start)
@@ -122,17 +130,23 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     if streak.since < 0:
         streak.since = outcome.n
     moved = last_move(lane, streak.since)
+    if streak.error != outcome.error:
+        moved = max(moved, lane.changed)  # after any change, a new one or not, only the same error counts
     streak.fails = [fail for fail in streak.fails if fail[0] > moved][-FAILS_MAX:] + [[outcome.n, lane.turn]]
     streak.same = streak.same + 1 if streak.error == outcome.error else 1
     streak.error = outcome.error
+    if outcome.attempt is not None and outcome.attempt.edits:
+        lane.changed = outcome.n
     if outcome.kind == INVALID:
         streak.invalid += 1
 
 
 def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     """A success clears the failures; one that changed something is progress (policy 4)."""
-    if outcome.change == 2 or (outcome.change == 1 and streak.result != outcome.result):
-        lane.moves.append([outcome.n, streak.ok_at])
+    if outcome.change and not is_no_progress(lane, outcome):
+        lane.changed = outcome.n
+        if outcome.change == 2 or streak.result != outcome.result:
+            lane.moves.append([outcome.n, streak.ok_at])
     streak.ok_at = outcome.n
     streak.since, streak.fails, streak.same, streak.error = -1, [], 0, ""
 
@@ -169,35 +183,6 @@ def learn_writes(session: Session, lane: Lane) -> None:
         lane.n += 1
         lane.moves.append([lane.n, -1])
         lane.writes = session.writes
-
-
-def note_errors(lane: Lane, outcomes: Sequence[Outcome]) -> None:
-    """Per tool: how many turns running the same error came, whatever the arguments (policy 5, tool_failure b)."""
-    tools: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        tools.setdefault(outcome.tool, []).append(outcome)
-    for tool, ours in tools.items():
-        errors = [o.error for o in ours if o.kind in FAILURES and not o.miss and not o.poll]
-        known = lane.errors.pop(tool, None)
-        if not errors:
-            if known is not None and not any(o.kind == OK for o in ours):
-                lane.errors[tool] = known  # only look-ups that missed: neither fed nor broken
-            continue
-        running = (
-            known is not None
-            and known[0] in errors
-            and lane.turn - known[2] <= ERROR_GAP
-            and last_move(lane, known[3]) <= known[3]
-        )
-        lane.errors[tool] = (
-            [known[0], known[1] + 1, lane.turn, lane.n] if running else [errors[0], 1, lane.turn, lane.n]
-        )
-    while len(lane.errors) > ERRORS_MAX:
-        del lane.errors[next(iter(lane.errors))]
-
-
-ERROR_GAP = 2  # one turn of looking around between two failing turns does not end the run
-ERRORS_MAX = 16
 
 
 def note_sequence(lane: Lane, outcomes: Sequence[Outcome]) -> None:

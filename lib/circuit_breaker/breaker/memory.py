@@ -32,6 +32,37 @@ class Streak(Record):
     CONTAINERS = ("fails",)
 
 
+class Family(Record):
+    """What one attempt has done lately, in whatever words. `count` to `marks` are its present run's."""
+
+    FIELDS = {
+        "count": 0,  # failures of the run that have one error line in common
+        "since": -1,  # n of the first
+        "n": -1,  # n of the last, and its turn
+        "turn": -1,
+        "call": "",  # key of the last call, and whether others were among them
+        "varied": False,
+        "lines": {},  # digest of an error line -> failures that had it
+        "marks": "",  # see context.MARKS
+        "error": "",  # key of the last whole error
+        "same": 0,  # how many times running that came, whatever changed in between
+    }
+    CONTAINERS = ("lines",)
+
+
+class ErrorRun(Record):
+    """A tool's last error, whatever the call."""
+
+    FIELDS = {
+        "error": "",  # its key
+        "turns": 0,  # how many turns running, with no progress in between
+        "turn": 0,  # the last of them, and n then
+        "n": 0,
+        "look": False,  # a look failed so: a look that succeeds ends the run
+        "times": 0,  # how many turns running of those in which the tool failed, whatever changed in between
+    }
+
+
 PLAIN, POLL, STEP = 0, 1, 2  # kinds of calls in `Lane.recent`
 
 
@@ -46,7 +77,6 @@ class Lane(Record):
         "streaks": {},  # call key -> Streak; least recently used first
         "moves": [],  # progress: [n, n of the same call's success before it or -1]
         "news": [],  # what looks showed of a page or device: [n, n of the same result before it or -1]
-        "errors": {},  # tool -> [error key, turns running, last turn, last n]
         "waited": -1,  # n of the last wait
         "woke": "",  # the prompt its last turn was under
         "woken": -1,  # n of its last call before that prompt
@@ -57,6 +87,9 @@ class Lane(Record):
         "failing": [],  # turns running in which every call failed, and the warnings about them
         "empties": 0,  # turns running that only searched and found nothing
         "warned": {},  # name of a warning -> the turn it was last given in
+        "changed": -1,  # n of the last call that changed something, new or not
+        "families": {},  # attempt key -> Family; least recently failed first
+        "errors": {},  # tool -> ErrorRun
         "sequence": [],  # sequential_tools: [shape, params, length, varying parameter, prompts, n of the first]
         "circuits": {},  # name -> Circuit
         "pending": {},  # tool_use_id -> an outcome reported before its batch (monitor.KEPT)
@@ -78,6 +111,7 @@ class Lane(Record):
         "launched",
         "failing",
         "warned",
+        "families",
         "errors",
         "sequence",
         "circuits",

@@ -183,6 +183,11 @@ class Outcome(Record):
         "change": 0,  # 2 writes a file, 1 changes something, 0 reads
         "step": False,  # a click, a key, a scroll: what it returns is a receipt
         "repeats": False,  # the same result as last time
+        "attempt": None,  # what a shell call tries (identity.attempts), where that matters
+        "family": "",  # the key of it
+        "failed": False,  # it failed, whatever the exit code of the call
+        "proven": False,  # it succeeded for sure
+        "first": False,  # this call did not come before, as far as is remembered
         "n": 0,
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, context, evidence, waiting
+from circuit_breaker.breaker import breaker, context, evidence, failures, waiting
 from circuit_breaker.breaker.evidence import clip_of, label_of, outcome_of
 from circuit_breaker.breaker.memory import Streak
 from circuit_breaker.breaker.model import (
@@ -92,6 +92,7 @@ def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str], n_befor
     del lane.seen[: -max(SEEN_MAX, len(ids))]
     for call_id in ids:
         lane.pending.pop(call_id, None)
+    failures.judge(lane, outcomes)
     live_before = [circuit.name for circuit in lane.circuits.values() if circuit.state == OPEN]
     silent = all(outcome.kind in SILENT for outcome in outcomes)
     lane.turn += not silent
@@ -105,7 +106,8 @@ def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str], n_befor
         return
     evidence.take(lane, free, work.now, work.config.poll_gap_seconds)
     evidence.note_writes(work.session, lane, free)
-    evidence.note_errors(lane, free)
+    failures.note_families(lane, free)
+    failures.note_errors(lane, free)
     evidence.note_failing(lane, [o for o in outcomes if not work.excluded(o.tool)])
     evidence.note_searches(lane, free)
     evidence.note_sequence(lane, [o for o in outcomes if o.kind not in SILENT])
@@ -140,7 +142,7 @@ def _settle_circuits(work: Work, outcomes: list[Outcome], ids: frozenset[str]) -
     for outcome in outcomes:
         if work.excluded(outcome.tool):
             continue
-        circuit = work.gate_of(outcome.tool, outcome.input, outcome.key)
+        circuit = work.gate_of(outcome.tool, outcome.input, outcome.key, work.lane.cwd)
         if circuit is not None:
             gated(work, circuit, outcome)
         elif outcome.kind not in SILENT:
@@ -275,6 +277,14 @@ def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     if outcome.kind in (LAUNCHED, INTERRUPTED, OURS, DENIED):
         work.put(breaker.release(circuit, ran=outcome.kind == LAUNCHED))
         return
+    if (
+        outcome.kind == OK
+        and outcome.empty
+        and outcome.attempt is not None
+        and not (outcome.proven or outcome.failed)
+    ):
+        work.put(breaker.release(circuit, ran=True))  # its exit code was hidden, and it said nothing
+        return
     if outcome.kind == OK and _is_new(work, circuit, outcome):
         better = breaker.succeed(circuit, work.config.half_open_successes)
         if better.state == CLOSED:
@@ -290,13 +300,16 @@ def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     worse = breaker.fail(circuit, work.now, rule["cooldown_base_seconds"], work.config.cooldown_steps)
     worse = worse.but(clip=clip_of(outcome) or worse.clip)
     work.put(worse)
-    work.record("probe", worse, HALF_OPEN, "probe_unchanged" if outcome.kind == OK else "probe_failed")
+    unchanged = outcome.kind == OK and not outcome.failed
+    work.record("probe", worse, HALF_OPEN, "probe_unchanged" if unchanged else "probe_failed")
 
 
 def _is_new(work: Work, circuit: Circuit, outcome: Outcome) -> bool:
     if circuit.facts.get("edit"):  # what it returns says nothing; that something else was changed since does
         return any(n > circuit.since for n, _ in work.lane.moves)
-    return circuit.rule == "tool_failure" or circuit.results.get(outcome.key) != outcome.result
+    if circuit.rule == "tool_failure":
+        return not outcome.failed
+    return circuit.results.get(outcome.key) != outcome.result
 
 
 def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
@@ -339,7 +352,7 @@ def reported(work: Work, event: Reported) -> None:
     lane.pending[event.id] = packed_outcome(outcome)
     while len(lane.pending) > PENDING_MAX:
         del lane.pending[next(iter(lane.pending))]
-    circuit = work.gate_of(event.tool, event.input, outcome.key)
+    circuit = work.gate_of(event.tool, event.input, outcome.key, lane.cwd)
     if circuit is not None and circuit.state == HALF_OPEN and circuit.probe == event.id:
         probed(work, circuit, outcome)
 

@@ -7,9 +7,9 @@ It changes nothing; `context.act` decides what a signal does under the rule's `a
 from __future__ import annotations
 
 from circuit_breaker.breaker import cycles, evidence
-from circuit_breaker.breaker.evidence import clip_of, label_of
+from circuit_breaker.breaker.failures import signal_of, tool_failure
 from circuit_breaker.breaker.memory import POLL, STEP, Lane, Session, Streak
-from circuit_breaker.breaker.model import FAILURES, INVALID, OK, Signal
+from circuit_breaker.breaker.model import OK, Signal
 from circuit_breaker.identity import acts, looks, waits
 from circuit_breaker.identity.calls import service
 
@@ -24,63 +24,6 @@ if TYPE_CHECKING:
 LAST_CALLS, OF_LAST = 10, 6  # repeated_call: 6 of the lane's last 10 calls (policy 5)
 UNSEEN = 2  # times the usual limit for clicks and keys that no look came between: a receipt is no result
 LONG_RING = 6  # calls from which on a ring needs as few rounds as one of two
-
-
-def tool_failure(
-    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
-) -> list[Signal]:
-    """(a) the same call fails without progress between; (c) the same error of it in spite of progress; (b) one error, many calls."""
-    signals = []
-    for outcome in outcomes:
-        if outcome.kind not in FAILURES or outcome.poll:
-            continue
-        streak = lane.streaks.get(outcome.key)
-        if streak is None:  # a turn of more calls than a lane remembers
-            continue
-        in_window = [fail for fail in streak.fails if fail[1] > lane.turn - rule["window_turns"]]
-        stubborn = rule["threshold_with_progress"] and streak.same >= rule["threshold_with_progress"]
-        if len(in_window) < rule["threshold"] and not stubborn:
-            continue
-        count = streak.same if stubborn else len(in_window)
-        signals.append(
-            signal_of(
-                outcome,
-                "tool_failure",
-                count,
-                since=streak.since,
-                facts={"stubborn": bool(stubborn), "invalid": outcome.kind == INVALID, "tool": outcome.tool},
-            )
-        )
-    opened = {signal.facts["tool"] for signal in signals}
-    limit = rule["same_error"]
-    for outcome in outcomes:
-        run = lane.errors.get(outcome.tool)
-        if not limit or run is None or run[2] != lane.turn or run[1] < limit or run[0] != outcome.error:
-            continue
-        stopping = run[1] >= 2 * limit
-        if outcome.tool in opened:
-            continue  # the circuit's own warning says it
-        opened.add(outcome.tool)
-        signals.append(
-            signal_of(
-                outcome,
-                "tool_failure",
-                run[1],
-                step="stop" if stopping else "warn",
-                subject=f"{outcome.tool} error",
-                keys=[],
-                results={},
-                since=outcome.n,
-                calls=[outcome.tool],
-                facts={
-                    "same_error": True,
-                    "tool": outcome.tool,
-                    "left": 2 * limit - run[1],
-                    "once": run[1] > 2 * limit,
-                },
-            )
-        )
-    return signals
 
 
 def repeated_call(
@@ -301,15 +244,3 @@ DETECTORS = {
 
 def _streaks(lane: Lane, keys: Sequence[str]) -> list[Streak]:
     return [streak for streak in [lane.streaks.get(key) for key in keys] if streak is not None]
-
-
-def signal_of(outcome: Outcome, rule: str, count: int, **more: Any) -> Signal:
-    """A signal about one call; `more` overrides what is taken from the outcome."""
-    seen: dict[str, Any] = {
-        "subject": label_of(outcome),
-        "keys": [outcome.key],
-        "results": {outcome.key: outcome.result},
-        "clip": clip_of(outcome),
-        "calls": [label_of(outcome)] * count,
-    }
-    return Signal(rule=rule, count=count, **{**seen, **more})

@@ -28,17 +28,29 @@ class Attempt:
     """One line's attempt.
 
     `key` is the family's, `words` name it; `hidden`: the exit code of the call may be another's; `edits`: it writes a file of its
-    own before it runs; `shows`: it prints files besides; `aim`: which tests are meant; `values`: the words that options and
+    own before it runs, `only_edits`: it does nothing else; `shows`: it prints files besides; `aim`: which tests are meant; `values`: the words that options and
     variables are given; `exits`: what stands around an exit code that it prints.
     """
 
-    __slots__ = ("key", "words", "hidden", "edits", "shows", "aim", "values", "exits", "command", "directory")
+    __slots__ = (
+        "key",
+        "words",
+        "hidden",
+        "edits",
+        "only_edits",
+        "shows",
+        "aim",
+        "values",
+        "exits",
+        "command",
+        "directory",
+    )
 
     def __init__(self, command: str, directory: str) -> None:
         self.command, self.directory = command, directory
         self.key = self.aim = ""
         self.words: list[str] = []
-        self.hidden = self.edits = self.shows = False
+        self.hidden = self.edits = self.only_edits = self.shows = False
         self.values: set[str] = set()
         self.exits: list[tuple[str, str]] = []
 
@@ -89,6 +101,7 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
         return None
     found.hidden = _is_hidden(parts, real)
     found.edits = any(_edits(part) for part in parts if part not in real)
+    found.only_edits = all(_edits(part) for part in real)
     targets = {target for part in real for target in part.segment.targets}
     found.shows = any(_shows_files(part, targets) for part in parts)
     found.exits = _printed_exits(parts, real)
@@ -418,6 +431,7 @@ def _operand(word: str, part: _Part, found: Attempt) -> str:
         return word
     if shell_line.is_assignment(word):
         found.values.add(word.partition("=")[2])
+        found.aim += f" {word}"
         return ""
     path, sign, selector = word.partition("::")
     if not sign:

@@ -29,22 +29,31 @@ _MISSES = (
 def error_key(kind: str, text: str, tool_input: object = None) -> str:
     """An error's identity: its outcome and its whole text, without lines that only echo the input. Compilers and build tools
     begin and end every failure with the same lines, the news is in the middle."""
-    return keys.digest(f"{kind}\n{results.blind(chr(10).join(own_lines(text, tool_input)))}")
+    sizes = [f"{len(lines)} lines" for lines in _input_texts(tool_input)]
+    lines = [_without_size(line, sizes) for line in own_lines(text, tool_input)]
+    return keys.digest(f"{kind}\n{results.blind(chr(10).join(lines))}")
 
 
 def own_lines(text: str, tool_input: object = None) -> list[str]:
     """The lines of an error without those that only echo the call's input."""
-    given = _input_lines(tool_input)
+    given = [line.strip() for lines in _input_texts(tool_input) for line in lines]
     echoed = frozenset(given)
     lines = [_without_running_number(line.strip(), len(given)) for line in text.split("\n")]
     return [line for line in lines if line and not _echoes(line, echoed)]
 
 
-def _input_lines(tool_input: object) -> list[str]:
-    if not isinstance(tool_input, dict):
-        return []
-    texts = [value for value in tool_input.values() if isinstance(value, str)]
-    return [line.strip() for text in texts for line in text.split("\n")]
+def _input_texts(tool_input: object) -> list[list[str]]:
+    """The lines of each text of an input."""
+    values = tool_input.values() if isinstance(tool_input, dict) else ()
+    return [value.split("\n") for value in values if isinstance(value, str)]
+
+
+def _without_size(line: str, sizes: list[str]) -> str:
+    """A line that says how long the input is, without that."""
+    for size in sizes:
+        if size in line and not line.partition(size)[0][-1:].isdigit():
+            line = line.replace(size, "N lines")
+    return line
 
 
 def _echoes(line: str, echoed: frozenset[str]) -> bool:

@@ -122,7 +122,7 @@ def verdict(attempt: Attempt, text: str) -> str:
 def shared_lines(attempt: Attempt, text: str) -> list[str]:
     """Digests of a failure's error lines, without what the call itself put into them. What every failure of a tool says alike, a
     mere count among it, is weak (WEAK in front), and bound to the tests that were meant."""
-    lines = _lines(results.blind(_without_exit_code(text)))
+    lines = _lines(results.blind(without_exit_code(text)))
     found = [line for line in lines if _says(line) in ("form", "failures")]
     if not found:
         found = [line for line in lines if any(word in line.lower() for word in _ERRORISH)] or lines[-1:]
@@ -154,7 +154,7 @@ def _lines(text: str) -> list[str]:
     return [line[:_LINE_MAX].strip() for line in text.split("\n") if line.strip()]
 
 
-def _without_exit_code(text: str) -> str:
+def without_exit_code(text: str) -> str:
     """The error of a shell call without the line that Claude Code puts in front."""
     first, _, rest = text.partition("\n")
     return rest if first.startswith("Exit code ") and first[10:].isdigit() else text

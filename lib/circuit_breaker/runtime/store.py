@@ -6,7 +6,7 @@ session's lock only. Arming too much costs one start; arming too little is a fau
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.memory import Lane, Session, Streak
+from circuit_breaker.breaker.memory import ErrorRun, Family, Lane, Session, Streak
 from circuit_breaker.breaker.model import CLOSED, Circuit, Record
 from circuit_breaker.runtime import files, json
 from circuit_breaker.runtime.home import Places, safe_name
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Kind = TypeVar("Kind", bound=Record)
 
 
-VERSION = 4
+VERSION = 5
 MEMORY_MAX = 1 << 16  # bytes of one memory file (interface: bounded, 64 kB at most)
 MAIN_FILE, AGENT_PREFIX, SESSION_FILE, LOCK_FILE = "main.json", "agent-", "session.json", "lock"
 
@@ -110,7 +110,12 @@ def encode(memory: Lane | Session) -> bytes:
     return json.dump(document)
 
 
-NESTED: dict[str, type[Record]] = {"circuits": Circuit, "streaks": Streak}
+NESTED: dict[str, type[Record]] = {
+    "circuits": Circuit,
+    "streaks": Streak,
+    "families": Family,
+    "errors": ErrorRun,
+}
 
 
 def _bare(record: Record) -> dict[str, Any]:
@@ -151,7 +156,6 @@ _ROWS: dict[str, tuple[int, tuple[type, ...]]] = {
     "moves": (2, (int, int)),
     "news": (2, (int, int)),
     "notes": (2, (str, dict)),
-    "errors": (4, (str, int, int, int)),
     "pending": (14, (str, str, str, str, str, str, str, str, str, bool, int, int, bool, int)),
 }
 
@@ -190,6 +194,9 @@ def _check_rows(document: dict[str, Any]) -> None:
     for name, kind in (("denied", str), ("asked", str), ("warned", int)):
         if not {*map(type, document.get(name, {}).values())} <= {kind}:
             raise ValueError(f"{name}: a value of another type")
+    for family in document.get("families", {}).values():
+        if not {*map(type, family.lines.values())} <= {int}:
+            raise ValueError("families: not counts of lines")
     for name, shape in (("launched", [str, int]), ("failing", [int, int])):
         if [*map(type, document.get(name, ()))] not in ([], shape):
             raise ValueError(f"{name}: another shape")

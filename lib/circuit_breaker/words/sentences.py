@@ -80,12 +80,16 @@ def cause(seen: Seen) -> str:
 
 
 def _cause(rule: str, count: int, facts: dict) -> str:
+    if rule == "tool_failure" and facts.get("everywhere"):
+        return f"returned the same error {count} times, whatever its arguments and the changes in between"
     if rule == "tool_failure" and facts.get("same_error"):
         return f"returned the same error {count} turns in a row, whatever its arguments"
     if rule == "tool_failure" and facts.get("stubborn"):
         return (
             f"failed {count} times in a row with exactly the same error, in spite of the changes in between"
         )
+    if rule == "tool_failure" and facts.get("family"):
+        return f"failed {count} times in one form or another with the same error, with nothing changed in between"
     if rule == "tool_failure":
         return f"failed {count} times with nothing changed in between"
     if rule == "failing_streak" and facts.get("empty"):
@@ -166,6 +170,11 @@ def warning(notice: Notice, keyword: str) -> str:
         return (
             f"{what} Sending it again cannot work. Read the file (or the tool's parameters) again and copy the exact text "
             f"from what you see, or reach the goal another way.{_stops_after(facts.get('left', 0))}"
+        )
+    if facts.get("family") and not notice.opened:
+        return (
+            f"{what} Other options, pipes or wrappers do not change what it does. Read the error and what it names, and change "
+            "that, or try a different approach. After a few more failures every form of it is blocked."
         )
     if notice.rule == "tool_failure":
         state = " This call is now blocked for a while; other calls still work." if notice.opened else ""

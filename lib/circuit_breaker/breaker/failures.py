@@ -1,0 +1,250 @@
+"""What fails: the same call, the same attempt in other words, the same error whatever the call. Evidence and rule.
+
+A run of an attempt is its failures since the last progress, your last prompt, its last success or the last failure of another
+attempt; one counts where it shares an error line with an earlier one of the run.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.breaker.evidence import clip_of, label_of, last_move
+from circuit_breaker.breaker.memory import ErrorRun, Family, Lane
+from circuit_breaker.breaker.model import FAILURES, INVALID, OK, SILENT, Signal
+from circuit_breaker.identity.calls import SHELLS, change_level, command_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from circuit_breaker.breaker.memory import Session
+    from circuit_breaker.breaker.model import Outcome
+
+FAMILY = "family:"  # how the key of an attempt begins, in memory and in a circuit
+EVERYWHERE = 6  # one whole error of a tool, whatever the calls and the changes in between (policy 5, e)
+ERRORS_MAX, FAMILIES_MAX, LINES_MAX = 16, 16, 96
+_HIDES = "|;&\n`("  # no exit code is hidden in a line without one of these
+
+
+def family_of(tool: str, tool_input: object, cwd: str) -> str:
+    """The key of a call's attempt, "" for a call that is none."""
+    if tool not in SHELLS:
+        return ""
+    from circuit_breaker.identity.attempts import attempt_of
+
+    attempt = attempt_of(tool, tool_input, cwd)
+    return FAMILY + attempt.key if attempt is not None else ""
+
+
+def judge(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+    """Find the attempt of each shell call that acted, and how it ended: an exit code may be another's."""
+    for outcome in outcomes:
+        if outcome.tool not in SHELLS or outcome.kind in SILENT or not isinstance(outcome.input, dict):
+            continue
+        if outcome.kind == OK and not (outcome.change and (lane.families or _may_hide(outcome.input))):
+            continue
+        from circuit_breaker.identity import verdicts
+        from circuit_breaker.identity.attempts import attempt_of
+
+        attempt = attempt_of(outcome.tool, outcome.input, lane.cwd)
+        if attempt is None:
+            continue
+        outcome.attempt, outcome.family = attempt, FAMILY + attempt.key
+        outcome.failed = outcome.kind != OK or verdicts.verdict(attempt, outcome.text) == verdicts.FAILED
+        outcome.proven = outcome.kind == OK and verdicts.verdict(attempt, outcome.text) == verdicts.SUCCEEDED
+        outcome.first = outcome.key not in lane.streaks
+
+
+def _may_hide(given: dict[str, Any]) -> bool:
+    command = command_of(given)[1]
+    return any(sign in command for sign in _HIDES)
+
+
+def note_families(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+    """Per attempt: the failures of its present run, and how many times running its whole error came."""
+    for outcome in outcomes:
+        if outcome.proven:
+            lane.families.pop(outcome.family, None)
+        elif outcome.failed:
+            _note_failure(lane, outcome)
+    while len(lane.families) > FAMILIES_MAX:
+        del lane.families[next(iter(lane.families))]
+
+
+def _note_failure(lane: Lane, outcome: Outcome) -> None:
+    from circuit_breaker.identity import errors, verdicts
+
+    family = lane.families.pop(outcome.family, None) or Family()
+    for name, other in lane.families.items():
+        if other.count:
+            lane.families[name] = other.but(count=0, lines={}, marks="")
+    lines = verdicts.shared_lines(outcome.attempt, outcome.text)
+    edited = outcome.attempt.edits and outcome.first
+    if not family.count or edited or last_move(lane, family.since) > family.n:
+        family = family.but(since=outcome.n, lines={}, marks="", varied=False)
+    elif family.call != outcome.key:
+        family = family.but(varied=True)
+    if not family.lines or family.turn != lane.turn:  # one turn's failures are one decision
+        _add_lines(family, lines)
+    error = errors.error_key("", verdicts.without_exit_code(outcome.text), outcome.input)
+    if all(line[:1] == verdicts.WEAK for line in lines):
+        error = ""  # a verdict alone: the error may be another each time
+    again = family.same > 0 and error == family.error
+    same = family.same + (family.turn != lane.turn) if again else 1
+    lane.families[outcome.family] = family.but(
+        n=outcome.n, turn=lane.turn, call=outcome.key, error=error, same=same if error else 0
+    )
+
+
+def _add_lines(family: Family, lines: Sequence[str]) -> None:
+    """Count one more failure: by its strong lines, or by its weak ones where it has no other."""
+    from circuit_breaker.identity.verdicts import WEAK
+
+    known: dict[str, int] = family.lines
+    weak = all(line[:1] == WEAK for line in lines)
+    for line in lines:
+        known[line] = known.pop(line, 0) + (weak or line[:1] != WEAK)
+    for line in [*known][:-LINES_MAX]:
+        del known[line]
+    strongest = max([count for line, count in known.items() if line[:1] != WEAK], default=0)
+    family.count = strongest + max([count for line, count in known.items() if line[:1] == WEAK], default=0)
+
+
+def note_errors(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+    """Per tool: how many turns running the same error came, whatever the arguments (policy 5, tool_failure b and e)."""
+    tools: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        tools.setdefault(outcome.tool, []).append(outcome)
+    for tool, ours in tools.items():
+        failing = [o for o in ours if o.kind in FAILURES and not o.miss and not o.poll]
+        known = lane.errors.pop(tool, None)
+        if failing:
+            lane.errors[tool] = _error_run(lane, known, failing)
+        elif known is not None:
+            lane.errors[tool] = _after_successes(known, ours)
+    while len(lane.errors) > ERRORS_MAX:
+        del lane.errors[next(iter(lane.errors))]
+
+
+def _error_run(lane: Lane, known: ErrorRun | None, failing: Sequence[Outcome]) -> ErrorRun:
+    errors = [outcome.error for outcome in failing]
+    look = not any(change_level(outcome.tool, outcome.input) for outcome in failing)
+    if known is None or known.error not in errors:
+        return ErrorRun(error=errors[0], turns=1, turn=lane.turn, n=lane.n, look=look, times=1)
+    goes_on = known.turns and last_move(lane, known.n) <= known.n
+    turns = known.turns + 1 if goes_on else 1
+    return ErrorRun(
+        error=known.error, turns=turns, turn=lane.turn, n=lane.n, look=look, times=known.times + 1
+    )
+
+
+def _after_successes(known: ErrorRun, ours: Sequence[Outcome]) -> ErrorRun:
+    """The tool's run after a turn in which nothing of it failed: an act ends it, a look does where a look failed. Through mere
+    writes the error goes on being counted."""
+    done = [outcome for outcome in ours if outcome.kind == OK and not outcome.failed]
+    acts = [outcome for outcome in done if outcome.change]
+    if any(not _writes(outcome) for outcome in acts) or (known.look and done):
+        return known.but(turns=0, times=0)
+    return known.but(turns=0) if acts else known
+
+
+def _writes(outcome: Outcome) -> bool:
+    attempt = outcome.attempt
+    return bool(outcome.change == 2 or (attempt is not None and attempt.only_edits))
+
+
+def tool_failure(
+    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
+) -> list[Signal]:
+    """(a) and (c) the same call, (d) and (c) the same attempt, (b) and (e) the same error: see policy 5."""
+    signals = []
+    for outcome in outcomes:
+        signal = _call_signal(lane, outcome, rule)
+        family = lane.families.get(outcome.family)
+        if signal is None or (family is not None and family.varied):
+            other = _family_signal(lane, outcome, rule)
+            signal = other if signal is None or (other is not None and other.step == "open") else signal
+        if signal is not None:
+            signals.append(signal)
+    spoken = {signal.facts["tool"] for signal in signals}
+    for outcome in outcomes:
+        run = lane.errors.get(outcome.tool)
+        if run is None or run.turn != lane.turn or run.error != outcome.error or outcome.tool in spoken:
+            continue  # a circuit's own warning says it
+        signal = _error_signal(run, outcome, rule)
+        if signal is not None:
+            spoken.add(outcome.tool)
+            signals.append(signal)
+    return signals
+
+
+def _call_signal(lane: Lane, outcome: Outcome, rule: Mapping[str, Any]) -> Signal | None:
+    streak = lane.streaks.get(outcome.key)
+    if outcome.kind not in FAILURES or outcome.poll or streak is None:
+        return None  # None: a turn of more calls than a lane remembers
+    in_window = [fail for fail in streak.fails if fail[1] > lane.turn - rule["window_turns"]]
+    stubborn = rule["threshold_with_progress"] and streak.same >= rule["threshold_with_progress"]
+    if len(in_window) < rule["threshold"] and not stubborn:
+        return None
+    count = streak.same if stubborn else len(in_window)
+    facts = {"stubborn": bool(stubborn), "invalid": outcome.kind == INVALID, "tool": outcome.tool}
+    return signal_of(outcome, "tool_failure", count, since=streak.since, facts=facts)
+
+
+def _family_signal(lane: Lane, outcome: Outcome, rule: Mapping[str, Any]) -> Signal | None:
+    family = lane.families.get(outcome.family) if outcome.failed else None
+    if family is None or family.turn != lane.turn:
+        return None
+    limit = rule["threshold_with_progress"]
+    stubborn = bool(limit) and family.same >= limit
+    opens = stubborn or 0 < rule["family_open"] <= family.count
+    warns = 0 < rule["family_warn"] <= family.count and "f" not in family.marks
+    if not opens and not warns:
+        return None
+    count = family.same if stubborn else family.count
+    return signal_of(
+        outcome,
+        "tool_failure",
+        count,
+        step="open" if opens else "warn",
+        subject=outcome.attempt.label(outcome.tool),
+        keys=[outcome.family],
+        results={},
+        since=family.since,
+        facts={"family": True, "stubborn": stubborn, "tool": outcome.tool},
+    )
+
+
+def _error_signal(run: ErrorRun, outcome: Outcome, rule: Mapping[str, Any]) -> Signal | None:
+    limit = rule["same_error"]
+    if not limit:
+        return None
+    everywhere = run.turns < limit and run.times % EVERYWHERE == 0
+    if run.turns < limit and not everywhere:
+        return None
+    facts = {"same_error": True, "tool": outcome.tool, "everywhere": everywhere}
+    if not everywhere:
+        facts.update(left=2 * limit - run.turns, once=run.turns > 2 * limit)
+    return signal_of(
+        outcome,
+        "tool_failure",
+        run.times if everywhere else run.turns,
+        step="stop" if run.turns >= 2 * limit else "warn",
+        subject=f"{outcome.tool} error",
+        keys=[],
+        results={},
+        since=outcome.n,
+        calls=[outcome.tool],
+        facts=facts,
+    )
+
+
+def signal_of(outcome: Outcome, rule: str, count: int, **more: Any) -> Signal:
+    """A signal about one call; `more` overrides what is taken from the outcome."""
+    seen: dict[str, Any] = {
+        "subject": label_of(outcome),
+        "keys": [outcome.key],
+        "results": {outcome.key: outcome.result},
+        "clip": clip_of(outcome),
+        "calls": [label_of(outcome)] * count,
+    }
+    return Signal(rule=rule, count=count, **{**seen, **more})

@@ -1,0 +1,399 @@
+"""Failures: the same attempt in other words, the same error whatever the call, and work that only looks like it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from streams import Stream
+
+from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, FAILED, OK, OPEN, STOP, WARN
+from circuit_breaker.breaker.model import CLOSED as CLOSED_STATE
+
+RUN = """============================= test session starts =============================
+platform linux -- Python 3.11.7, pytest-8.3
+rootdir: /p
+collected 4 items
+
+t.py F...                                                                [100%]
+
+=================================== FAILURES ===================================
+____________________________________ test_a ____________________________________
+
+    def test_a():
+>       assert total([1, 2]) == 4
+E       assert 3 == 4
+E        +  where 3 = total([1, 2])
+
+t.py:4: AssertionError
+=========================== short test summary info ============================
+FAILED t.py::test_a - assert 3 == 4
+========================= 1 failed, 3 passed in 0.{}s ========================="""
+SHORT = "F...   [100%]\n____ test_a ____\nE       assert 3 == 4\nFAILED t.py::test_a - assert 3 == 4\n1 failed, 3 passed in 0.{}s"
+ANY_FORM = "tool_failure:Bash pytest t.py (any form)"
+
+
+def tail(count):
+    return "\n".join(RUN.split("\n")[-count:])
+
+
+def lines_with(*words):
+    return "\n".join(line for line in RUN.split("\n") if any(word in line for word in words))
+
+
+# ways to run one failing test: (the line, whether the call fails, its output)
+VARIANTS = [
+    ("pytest t.py", FAILED, RUN),
+    ("pytest -q t.py", FAILED, SHORT),
+    ("python -m pytest t.py", FAILED, RUN),
+    ("python3 -m pytest ./t.py -x", FAILED, RUN),
+    ("pytest t.py 2>&1 | tail -5", OK, tail(5)),
+    ("pytest t.py | tail -1", OK, tail(1)),
+    ("pytest t.py | head -30", OK, RUN),
+    ("pytest t.py || true", OK, RUN),
+    ("pytest t.py; echo $?", OK, RUN + "\n1"),
+    ('pytest t.py; echo "exit=$?"', OK, RUN + "\nexit=1"),
+    ("cd /p && pytest t.py", FAILED, RUN),
+    ("timeout 60 pytest t.py", FAILED, RUN),
+    ('bash -c "pytest t.py"', FAILED, RUN),
+    ("pytest t.py > out.txt 2>&1; tail -3 out.txt", OK, tail(3)),
+    ("pytest t.py::test_a", FAILED, RUN),
+    ('pytest "t.py" --tb=short', FAILED, RUN),
+    ("PYTHONPATH=. pytest t.py", FAILED, RUN),
+    ('echo "try 3"; pytest t.py', FAILED, "try 3\n" + RUN),
+    ('pytest t.py | grep -E "FAILED|passed"', OK, lines_with("FAILED", "passed")),
+    ("uv run pytest t.py", FAILED, RUN),
+    ("pytest t.py >/dev/null 2>&1", FAILED, ""),
+    ("sleep 2; pytest t.py", FAILED, RUN),
+    ("git status; pytest t.py", FAILED, "On branch main\n" + RUN),
+    ("pytest t.py && echo PASS || echo FAIL", OK, RUN + "\nFAIL"),
+]
+LOOKS = [
+    ("Read", {"file_path": "/p/t.py"}),
+    ("Grep", {"pattern": "total"}),
+    ("Bash", {"command": "ls"}),
+    ("Bash", {"command": "cat t.py | head"}),
+]
+
+
+def run(stream, variant, seconds="03"):
+    line, kind, output = variant
+    text = output.replace("{}", seconds)
+    return stream.bash(line, f"Exit code 1\n{text}" if kind == FAILED else text, fails=kind == FAILED)
+
+
+def edit(stream, number):
+    given = {"file_path": "/p/a.py", "old_string": f"a{number}", "new_string": f"b{number}"}
+    return stream.call("Edit", given, "The file was updated.")
+
+
+def is_open(stream):
+    """Whether the failing run is blocked: this form of it, or any."""
+    return any("pytest" in name and state != CLOSED_STATE for name, state in stream.states().items())
+
+
+def said(stream):
+    """What it said, but for advice to send many calls together."""
+    return [text for _, text in stream.said if "one call a turn" not in text]
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_twenty_ways_to_run_one_failing_test_are_stopped_by_the_tenth_run(data):
+    ways = data.draw(st.lists(st.sampled_from(VARIANTS), min_size=20, max_size=20, unique_by=lambda v: v[0]))
+    stream = Stream()
+    for _ in range(10):
+        run(stream, data.draw(st.sampled_from(ways)), str(data.draw(st.integers(10, 99))))
+    assert is_open(stream)
+
+
+@settings(max_examples=40)
+@given(st.permutations(range(14)), st.data())
+def test_with_a_third_of_the_calls_looks_by_the_fourteenth(order, data):
+    stream = Stream()
+    for place in order:
+        if place < 5:
+            tool, given_ = data.draw(st.sampled_from(LOOKS))
+            stream.call(tool, given_, f"result {data.draw(st.integers(0, 9))}")
+        else:
+            run(stream, data.draw(st.sampled_from(VARIANTS[:20])))
+    assert is_open(stream)
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        lambda i: (f"pytest t.py 2>&1 | tail -{i + 2}", OK, tail(i + 2)),
+        lambda i: (f"pytest t.py 2>&1 | head -n {i + 20}", OK, RUN),
+        lambda i: (f"echo attempt {i}; pytest t.py", FAILED, f"attempt {i}\n{RUN}"),
+        lambda i: (f"# attempt {i}\npytest t.py", FAILED, RUN),
+        lambda i: (f"ATTEMPT={i} pytest t.py", FAILED, RUN),
+        lambda i: (f"timeout {i * 30} pytest t.py", FAILED, RUN),
+        lambda i: (f"sleep {i}; pytest t.py --maxfail {i}", FAILED, RUN),
+        lambda i: (f"pytest t.py > /tmp/out{i}.txt 2>&1; tail -5 /tmp/out{i}.txt", OK, tail(5)),
+        lambda i: ("pytest t.py " + "-v " * i, FAILED, RUN),
+    ],
+)
+def test_a_number_in_the_line_does_not_hide_the_attempt(variant):
+    stream = Stream()
+    for i in range(1, 8):
+        run(stream, variant(i))
+    assert is_open(stream)
+
+
+def test_it_is_warned_at_the_fourth_and_opens_at_the_sixth_failure():
+    stream = Stream()
+    verdicts = [run(stream, VARIANTS[i]).verdict for i in (0, 1, 2, 3, 4, 7)]
+    assert verdicts == [ALLOW, ALLOW, ALLOW, WARN, ALLOW, WARN]
+    assert stream.states() == {ANY_FORM: OPEN}
+    assert "4 times" in stream.said[0][1] and "6 times" in stream.said[1][1]
+
+
+def test_the_circuit_gates_every_form_of_the_attempt_and_nothing_else():
+    stream = Stream()
+    for i in range(6):
+        run(stream, VARIANTS[i])
+    for line in (
+        "pytest -vvv t.py",
+        "python -m pytest t.py | tail -40 || true",
+        "cd /p; time pytest ./t.py::test_b",
+    ):
+        assert stream.ask("Bash", {"command": line})[1].verdict == DENY, line
+    for line in ("pytest other.py", "cat t.py", "python t.py", "cd sub && pytest t.py"):
+        assert stream.ask("Bash", {"command": line})[1].verdict == ALLOW, line
+
+
+def opened():
+    stream = Stream()
+    for i in range(6):
+        run(stream, VARIANTS[i])
+    stream.now += 11
+    return stream
+
+
+def test_a_probe_that_passes_closes_it():
+    stream = opened()
+    stream.bash("pytest t.py | tail -1", "4 passed in 0.03s")
+    assert stream.states() in ({}, {ANY_FORM: CLOSED_STATE})
+
+
+def test_a_probe_whose_failure_is_only_hidden_has_failed():
+    stream = opened()
+    run(stream, VARIANTS[7])
+    assert stream.states() == {ANY_FORM: OPEN}
+    assert stream.lanes[""].circuits[ANY_FORM].level == 1
+
+
+def test_a_probe_that_says_nothing_proves_nothing():
+    stream = opened()
+    stream.bash("pytest t.py >/dev/null 2>&1 || true", "")
+    assert stream.states() == {ANY_FORM: OPEN}
+    assert stream.lanes[""].circuits[ANY_FORM].level == 0
+
+
+# --- what starts a run anew
+
+
+def three(stream):
+    for i in (0, 1, 2):
+        run(stream, VARIANTS[i])
+
+
+NEWS = {
+    "your prompt": lambda stream: stream.prompt("look again"),
+    "an edit": lambda stream: edit(stream, 1),
+    "a command that changed something": lambda stream: stream.bash(
+        "pip install x", "Successfully installed x-1"
+    ),
+    "a success of the attempt": lambda stream: stream.bash("pytest t.py -x", "4 passed in 0.2s"),
+    "a hidden success of the attempt": lambda stream: stream.bash(
+        "pytest t.py | tail -1", "4 passed in 0.2s"
+    ),
+    "a failure of another attempt": lambda stream: stream.bash(
+        "npm test", "Exit code 1\nError: x", fails=True
+    ),
+    "a hidden failure of another attempt": lambda stream: stream.bash("npm test | tail", "Error: x"),
+    "a write of another lane": lambda stream: stream.call(
+        "Write", {"file_path": "/p/b.py", "content": "x"}, "ok", lane="agent"
+    ),
+    "a finished subagent": lambda stream: stream.call("Agent", {"prompt": "fix it"}, "I fixed it"),
+}
+
+
+@pytest.mark.parametrize("news", NEWS.values(), ids=NEWS)
+def test_a_run_starts_anew_at(news):
+    stream = Stream()
+    three(stream)
+    news(stream)
+    three(stream)
+    assert not [name for name in stream.states() if "any form" in name]
+    assert [text for verdict, text in stream.said if "any form" in text] == []
+
+
+NO_NEWS = {
+    "looks": lambda stream: [stream.call(tool, given_, f"news {tool}") for tool, given_ in LOOKS],
+    "a look of another lane": lambda stream: stream.bash("ls", "a", lane="agent"),
+    "a passing test of another lane": lambda stream: stream.bash("pytest u.py", "3 passed", lane="agent"),
+    "a variant that only hid its exit code": lambda stream: run(
+        stream, ("pytest t.py --lf || true", OK, RUN)
+    ),
+    "a variant that counts": lambda stream: stream.bash("pytest t.py | grep -c FAILED", "1"),
+    "a variant that says nothing": lambda stream: stream.bash("pytest t.py >/dev/null; true", ""),
+    "a change made before": lambda stream: edit(stream, 0),
+    "a machine's prompt": lambda stream: stream.prompt("<task-notification>", person=False),
+}
+
+
+@pytest.mark.parametrize("what", NO_NEWS.values(), ids=NO_NEWS)
+def test_a_run_goes_on_through(what):
+    stream = Stream()
+    edit(stream, 0)
+    three(stream)
+    what(stream)
+    for i in (3, 4, 7):
+        run(stream, VARIANTS[i])
+    assert stream.states().get(ANY_FORM) == OPEN or what is NO_NEWS["a change made before"]
+
+
+# --- with progress in between
+
+
+def test_one_whole_error_of_an_attempt_six_times_running_opens_it_whatever_changed():
+    stream = Stream()
+    for i in range(6):
+        run(stream, VARIANTS[(0, 2, 3, 10, 11, 12)[i]])
+        edit(stream, i)
+    assert stream.states().get(ANY_FORM) == OPEN
+
+
+def test_a_bare_verdict_that_comes_again_through_edits_says_nothing():
+    stream = Stream()
+    for i in range(12):
+        stream.bash(f"make test 2>&1 | tail -{i % 3 + 1}", "make: *** [Makefile:3: test] Error 1")
+        edit(stream, i)
+    assert said(stream) == []
+
+
+def test_edit_and_run_in_varying_words_with_changing_errors_is_work():
+    stream = Stream()
+    for i in range(20):
+        line, kind, output = VARIANTS[i % len(VARIANTS)]
+        run(
+            stream,
+            (line, kind, output.replace("3 == 4", f"{i} == {i + 1}").replace("test_a", f"test_{i // 3}")),
+        )
+        edit(stream, i)
+    assert said(stream) == []
+
+
+def test_an_edit_within_the_line_is_an_edit():
+    stream = Stream()
+    for i in range(9):
+        errors = "\n".join(f"b.c:{n}:8: error: 'v{n}' undeclared" for n in range(i, 13))
+        stream.bash(
+            f"sed -i 's/v{i}/0/' b.c && make", f"Exit code 2\n{errors}\nmake: *** [all] Error 1", fails=True
+        )
+    assert said(stream) == []
+
+
+# --- what only looks like a loop
+
+
+def test_packages_that_fail_one_by_one_are_other_attempts():
+    stream = Stream()
+    for name in "abcdef":
+        stream.bash(
+            f"cd packages/{name} && npm test",
+            f"Exit code 1\nnpm ERR! Lifecycle script failed\nError: {name}",
+            fails=True,
+        )
+        stream.bash(
+            f"npm test -w {name}x 2>&1 | tail -20", "npm ERR! Lifecycle script failed\nnpm ERR! code 1"
+        )
+    assert said(stream) == []
+
+
+def test_triage_of_one_file_is_work():
+    stream = Stream()
+    tests = [f"FAILED t.py::test_{name} - assert '{name}' == 4" for name in "abcdefgh"]
+    run(stream, ("pytest t.py", FAILED, "\n".join(tests) + "\n8 failed in 0.{}s"))
+    for name in "abcdefgh":
+        text = (
+            RUN.replace("test_a", f"test_{name}").replace("3 == 4", f"'{name}' == 4").replace("total", name)
+        )
+        run(stream, (f"pytest t.py::test_{name}", FAILED, text))
+        run(stream, (f"pytest t.py -k test_{name} | tail -1", OK, tail(1)))
+    assert [text for _, text in stream.said if "any form" in text] == []
+
+
+def test_filters_over_one_long_run_are_work():
+    stream = Stream()
+    for i in range(8):
+        stream.bash(
+            f"make test 2>&1 | grep -A5 'case {i}'",
+            f"case {i}: checking\n  error: value {i * 7} is odd\n  at row {i}",
+        )
+    assert said(stream) == []
+
+
+def test_a_passing_suite_whose_tests_speak_of_errors_is_no_failure():
+    stream = Stream()
+    for i in range(8):
+        stream.bash(
+            f"npx mocha -g 'part {i}' | tail",
+            f"  error handling\n    ✓ Error: {i} is thrown\n\n  {i + 1} passing (2ms)",
+        )
+    assert stream.lanes[""].families == {}
+
+
+def test_refused_permissions_in_other_words_are_one_attempt():
+    stream = Stream()
+    for option in ("", " -v", " --no-verify", " --quiet", " --force", " --progress"):
+        text = f"Permission to use Bash with command git push{option} has been denied."
+        stream.call("Bash", {"command": f"git push{option}"}, text, DENIED)
+    assert stream.states().get("tool_failure:Bash git push (any form)") == OPEN
+
+
+# --- the same error, whatever the call
+
+
+def test_a_look_that_succeeds_between_two_failing_acts_ends_no_run():
+    stream = Stream(circuit_breakers={"tool_failure": {"family_warn": 0, "family_open": 0}})
+    verdicts = []
+    for i in range(6):
+        verdicts.append(
+            stream.bash(f"deploy{i} --try {i}", "Exit code 1\nno route to the host", fails=True).verdict
+        )
+        for j in range(4):
+            stream.bash(f"ls dir{i}{j}", f"f{i}{j}")
+    assert verdicts == [ALLOW, ALLOW, WARN, WARN, WARN, STOP]
+
+
+def test_a_look_that_succeeds_ends_a_run_of_failing_looks():
+    stream = Stream()
+    for i in range(12):
+        stream.call("mcp__db__get_row", {"id": i}, "Error: timeout", FAILED)
+        stream.call("mcp__db__get_row", {"id": 100 + i}, f"row {i}")
+    assert said(stream) == []
+
+
+def test_one_whole_error_through_ever_new_calls_and_writes_is_warned_about_and_never_blocked():
+    stream = Stream()
+    verdicts = []
+    for i in range(12):
+        edit(stream, i)
+        verdicts.append(
+            stream.bash(
+                f"javac A{i}.java", "Exit code 127\nbash: line 1: javac: command not found", fails=True
+            ).verdict
+        )
+    assert verdicts.count(WARN) == 2 and verdicts[5] == verdicts[11] == WARN and stream.states() == {}
+
+
+def test_errors_that_differ_in_the_middle_are_never_one():
+    stream = Stream()
+    for i in range(12):
+        edit(stream, i)
+        text = f"Exit code 1\n[INFO] Scanning\n[INFO] Building\n[INFO] x\n[ERROR] A.java:[{i},5] bad\n[INFO] ---\n[ERROR] BUILD FAILURE"
+        stream.bash(f"mvn -pl m{i} test", text, fails=True)
+    assert said(stream) == []
