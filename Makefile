@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.10 python3.9
 	"$$p" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1 && echo "$$p" && break; done)
 RUN = .venv/bin/python -m
 
-.PHONY: setup client test lint format check bench dist clean
+.PHONY: setup client test lint format check bench demo-recording dist clean
 
 setup: $(READY)
 
@@ -44,6 +44,10 @@ check: lint test
 
 bench: setup
 	.venv/bin/python bench
+
+# The picture in the README, from a real run of the demo.
+demo-recording: setup
+	.venv/bin/python bench/recording.py
 
 dist: setup
 	.venv/bin/python plugin/dist.py
