@@ -51,7 +51,11 @@ def drawn(lines: list[tuple[float, str]]) -> str:
         shown += min(at - before, 0.8)
         before = at
         colour = COLOURS.get(line.split()[-1] if line.split() else "")
-        fill = f' style="fill:{colour};animation-delay:{shown:.2f}s"' if colour else f' style="animation-delay:{shown:.2f}s"'
+        fill = (
+            f' style="fill:{colour};animation-delay:{shown:.2f}s"'
+            if colour
+            else f' style="animation-delay:{shown:.2f}s"'
+        )
         y = MARGIN + LINE * number + SIZE
         out.append(f'<text class="line" x="{MARGIN}" y="{y}"{fill}>{escape(line)}</text>')
     return "\n".join([*out, "</svg>", ""])
