@@ -260,10 +260,16 @@ def unfit() -> str:
     return ""
 
 
-if __name__ == "__main__":
+def start() -> int:
+    """Run the verb on the command line, where modules are not yet found and the streams may be of any kind."""
     if unfit():
-        sys.exit(unfit())
-    sys.path.insert(0, str(ROOT / "lib"))
+        print(unfit(), file=sys.stderr)
+        return 1
+    sys.path[:0] = [str(ROOT / "plugin"), str(ROOT / "lib")]
     for stream in (sys.stdout, sys.stderr):  # a file name that is no text, or a terminal that is no Unicode
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    sys.exit(main())
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(start())

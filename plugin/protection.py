@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -44,7 +45,9 @@ class Way(NamedTuple):
 def program() -> str:
     """How this command line is called from anywhere."""
     found = shutil.which("circuit-breaker")
-    if found and str(ROOT) in _text(Path(found)):
+    if found and (
+        os.path.realpath(found) == os.path.realpath(sys.argv[0]) or str(ROOT) in _text(Path(found))
+    ):
         return "circuit-breaker"
     return f"python3 {shlex.quote(str(ROOT / 'plugin'))}"
 

@@ -6,6 +6,7 @@ import argparse
 import copy
 import json
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,7 +66,11 @@ def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | Non
     findings += neighbours.others(sources, env, project, bool(scopes.registered(sources)))
     findings += registered.optional_packages(ways)
     findings += machine.state(where, env)
-    return findings
+    called = protection.program() + " "
+    return [
+        finding._replace(fix=re.sub("^circuit-breaker ", lambda _: called, finding.fix))
+        for finding in findings
+    ]
 
 
 def _protected(where: home.Places, env: Mapping[str, str]) -> list[Finding]:

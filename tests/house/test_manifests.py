@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,23 @@ def test_manifest_says_who_we_are_and_lists_neither_hooks_nor_commands() -> None
     assert manifest["license"] == "MIT"
     assert manifest["description"]
     assert not {"hooks", "commands"} & set(manifest)
+
+
+def test_manifest_answers_what_a_listing_asks() -> None:
+    manifest = read("plugin.json")
+    assert manifest["displayName"]
+    assert manifest["engines"] == {"claude-code": ">=2.1.196"}
+    assert manifest["network"] == {"hosts": []}
+    icon = (ROOT / ".claude-plugin" / "icon.png").read_bytes()
+    assert icon[:8] == b"\x89PNG\r\n\x1a\n"
+    assert [int.from_bytes(icon[at : at + 4], "big") for at in (16, 20)] == [512, 512]
+
+
+def test_a_checkout_keeps_the_line_ends_that_sh_can_read() -> None:
+    named = ["hooks/run", "hooks/hooks.json", "plugin/__main__.py", "commands/circuit-status.md"]
+    asked = ["git", "-C", str(ROOT), "check-attr", "eol", "--", *named]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert done.stdout.count("eol: lf") == len(named), done.stdout
 
 
 def test_every_option_of_the_manifest_is_a_key_of_the_configuration_with_its_default() -> None:
