@@ -70,10 +70,11 @@ class Standin:
     conversation; the steps under "" serve every other one. A step is a message or a function that makes one from the request
     body. A script that has run out says "done". Titles and warm-ups take no step and are not kept.
 
-    `requests` holds the bodies in the order they came, `url` is what ANTHROPIC_BASE_URL needs.
+    `requests` holds the bodies in the order they came, `url` is what ANTHROPIC_BASE_URL needs. Each answer says that it cost `usage`.
     """
 
-    def __init__(self, script: Mapping[str, Iterable[Step]]) -> None:
+    def __init__(self, script: Mapping[str, Iterable[Step]], usage: Mapping[str, int] | None = None) -> None:
+        self.usage = dict(usage or {"input_tokens": 1, "output_tokens": 1})
         self.requests: list[Body] = []
         self.problems: list[str] = []
         self._script = {words: iter(steps) for words, steps in script.items()}
@@ -105,10 +106,9 @@ class Standin:
             step = next(self._script[self._conversation(body)], Say("done"))
             message = step if isinstance(step, (tuple, list)) else step(body)
             if isinstance(message, Say):
-                return _stream(name, [{"type": "text", "text": message.text}])
-            return _stream(
-                name, [self._block(use) for use in (message if isinstance(message, list) else [message])]
-            )
+                return _stream(name, [{"type": "text", "text": message.text}], self.usage)
+            uses = message if isinstance(message, list) else [message]
+            return _stream(name, [self._block(use) for use in uses], self.usage)
 
     def _block(self, use: Use) -> Body:
         self._calls += 1
@@ -119,10 +119,11 @@ class Standin:
         return next((words for words in self._script if words and words in first), "")
 
 
-def _stream(name: str, blocks: list[Body]) -> list[tuple[str, Body]]:
-    usage = {"input_tokens": 1, "output_tokens": 1}
+def _stream(name: str, blocks: list[Body], cost: Mapping[str, int] | None = None) -> list[tuple[str, Body]]:
+    usage = dict(cost or {"input_tokens": 1, "output_tokens": 1})
+    begun = {**usage, "output_tokens": min(1, usage["output_tokens"])}
     start = {"id": name, "type": "message", "role": "assistant", "model": "stand-in", "content": []}
-    message = {**start, "stop_reason": None, "usage": usage}
+    message = {**start, "stop_reason": None, "usage": begun}
     events: list[tuple[str, Body]] = [("message_start", {"message": message})]
     for index, block in enumerate(blocks):
         if block["type"] == "text":

@@ -75,6 +75,10 @@ class Terminal:
         time.sleep(0.5)  # a Return that comes with the paste is taken for a part of it
         os.write(self._ours, b"\r")
 
+    def press(self, key: str) -> None:
+        """Press one key."""
+        os.write(self._ours, key.encode())
+
     def escape(self) -> None:
         """Press Esc."""
         os.write(self._ours, b"\x1b")

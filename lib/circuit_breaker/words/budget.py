@@ -67,7 +67,8 @@ def _spent(facts: dict[str, Any]) -> str:
     """On what: the tools called most, and the tokens."""
     tools = ", ".join(f"{tool} {calls}" for tool, calls in facts.get("tools", ()))
     tokens = facts.get("tokens") or (0, 0, 0, 0)
-    cost = f"{sum(tokens):,} tokens, {tokens[2]:,} of them cache reads" if any(tokens) else ""
+    reads = f", {tokens[2]:,} of them cache reads" if tokens[2] else ""
+    cost = f"{sum(tokens):,} tokens{reads}" if any(tokens) else ""
     said = "; ".join(part for part in (tools, cost) if part)
     return f" ({said})" if said else ""
 
