@@ -61,6 +61,19 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="one JSON object; with --follow one a line")
     one.add_argument("--follow", action="store_true", help="go on as more happens, until Ctrl-C")
 
+    one = verb("report", "report.report", "what was stopped and wasted in a period, as one HTML file")
+    one.add_argument(
+        "session", nargs="?", metavar="SESSION", help="one session only (its id or its beginning)"
+    )
+    one.add_argument(
+        "--since", type=_since, default="12h", metavar="TIME", help="90m, 12h, 7d or a date (default: 12h)"
+    )
+    one.add_argument("--project", metavar="PATH", help="one project only; else all projects")
+    one.add_argument(
+        "--mode", choices=("enforce", "observe"), help="only what was stopped, or only what would have been"
+    )
+    one.add_argument("-o", "--output", metavar="FILE.html", help="default: circuit-breaker-report.html here")
+
     one = verb("sweep", "housekeeping", "run the session-start cleanup now")
     one.add_argument(
         "--dry-run", action="store_true", help="print the plan with the reason for each file; change nothing"

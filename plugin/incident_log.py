@@ -7,7 +7,9 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from progress import Progress
 
 from circuit_breaker.identity.labels import plain
 from circuit_breaker.runtime import files, json, status
@@ -15,30 +17,66 @@ from circuit_breaker.runtime.home import INCIDENTS, Places
 
 SLACK = 120.0  # seconds by which lines of several processes may be out of order
 OLD = 1000  # lines in a row that are too old, after which a log holds no newer one: a clock may have jumped
+STEP = 2000  # incidents between two looks at the clock
 SHOWN = 300  # characters of any one text of an incident that are shown
-FIELDS = {"event": "", "circuit": "", "session": "", "agent": "", "cause": "", "project": ""}
+TEXTS = ("event", "circuit", "session", "agent", "project", "cause")
+TOKENS = ("input", "output", "cache_read", "cache_write")
 
 
-class Incident(NamedTuple):
-    """One line of a log: texts clipped and without control characters; `tokens` by kind; `home`: whose log it stands in;
-    `row`: the line itself."""
+class Incident:
+    """One line of a log; its texts come clipped and without control characters. `home`: whose log it stands in."""
 
-    t: float
-    event: str
-    circuit: str
-    session: str
-    agent: str
-    project: str
-    cause: str
-    calls: list[str]
-    tokens: dict[str, int]
-    home: str
-    row: dict[str, Any]
+    __slots__ = ("home", "row", "t")
+
+    def __init__(self, t: float, home: str, row: dict[str, Any]) -> None:
+        self.t, self.home, self.row = t, home, row
+
+    @property
+    def event(self) -> str:
+        return clean(self.row.get("event"))
+
+    @property
+    def circuit(self) -> str:
+        return clean(self.row.get("circuit"))
+
+    @property
+    def session(self) -> str:
+        return clean(self.row.get("session"))
+
+    @property
+    def agent(self) -> str:
+        return clean(self.row.get("agent"))
+
+    @property
+    def cause(self) -> str:
+        return clean(self.row.get("cause"))
+
+    @property
+    def project(self) -> str:
+        return clean(self.row.get("project")) or status.project_of(self.home)
+
+    @property
+    def calls(self) -> list[str]:
+        calls = self.row.get("calls")
+        return [clean(call) for call in calls] if isinstance(calls, list) else []
+
+    @property
+    def tokens(self) -> int:
+        """What the requests of the streak cost, all kinds together; a lower bound."""
+        tokens = self.row.get("tokens")
+        kinds = [tokens.get(kind) for kind in TOKENS] if isinstance(tokens, dict) else []
+        return sum(count for count in kinds if isinstance(count, int))
 
 
 def read(homes: Iterable[str], after: float) -> list[Incident]:
     """What the logs of `homes` hold since `after` (epoch seconds), oldest first; what is no incident is passed over."""
-    found = [incident for home in homes for incident in _of_home(home, after)]
+    found: list[Incident] = []
+    progress = Progress()
+    for incident in (incident for home in homes for incident in _of_home(home, after)):
+        found.append(incident)
+        if len(found) % STEP == 0:
+            progress(f"{len(found):,} incidents read")
+    progress.end()
     found.sort(key=lambda incident: incident.t)
     return found
 
@@ -95,23 +133,16 @@ def _incident(line: bytes, home: str) -> Incident | None:
         t = float(row["t"])
     except (ValueError, TypeError, KeyError, UnicodeDecodeError):
         return None
-    texts = {name: clean(row.get(name)) for name in FIELDS}
-    if not texts["event"] or t != t:
+    if not isinstance(row.get("event"), str) or t != t:
         return None
-    calls, tokens = row.get("calls"), row.get("tokens")
-    return Incident(
-        t=t,
-        **{**texts, "project": texts["project"] or status.project_of(home)},
-        calls=[clean(call) for call in calls] if isinstance(calls, list) else [],
-        tokens={str(k): v for k, v in tokens.items() if isinstance(v, int)}
-        if isinstance(tokens, dict)
-        else {},
-        home=home,
-        row=row,
-    )
+    return Incident(t, home, row)
 
 
 def clean(value: object) -> str:
     """A text of a log as one short line without control characters; "" for what is no text."""
-    text = plain(value[: 4 * SHOWN]) if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    if len(value) <= SHOWN and value.isprintable():
+        return value
+    text = plain(value[: 4 * SHOWN])
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

@@ -16,7 +16,6 @@ from operate import places
 from circuit_breaker.words.status import ID
 
 LOOK_SECONDS = 1.0  # between two looks of --follow
-SOURCES = ("input", "output", "cache_read", "cache_write")
 
 
 def incidents(args: argparse.Namespace) -> int:
@@ -72,8 +71,14 @@ def as_json(one: Incident) -> dict[str, object]:
     """The line of the log with texts that harm no reader, and the project named."""
     kept = {key: incident_log.clean(v) if isinstance(v, str) else v for key, v in one.row.items()}
     kept = {key: value for key, value in kept.items() if not isinstance(value, (list, dict))}
-    named = {key: getattr(one, key) or None for key in incident_log.FIELDS}
-    return {**kept, **named, "calls": one.calls, "tokens": one.tokens, "home": one.home}
+    named = {key: getattr(one, key) or None for key in incident_log.TEXTS}
+    return {
+        **kept,
+        **named,
+        "calls": one.calls,
+        "tokens": one.row.get("tokens") if one.tokens else {},
+        "home": one.home,
+    }
 
 
 def text(one: Incident) -> str:
@@ -96,8 +101,7 @@ def _counted(calls: list[str]) -> list[str]:
 
 def cost(one: Incident) -> str:
     """`; 12,345 tokens`, "" where none were counted."""
-    total = sum(one.tokens.get(source, 0) for source in SOURCES)
-    return f"; {total:,} tokens" if total else ""
+    return f"; {one.tokens:,} tokens" if one.tokens else ""
 
 
 def shortened(project: str) -> str:

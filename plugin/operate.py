@@ -22,6 +22,7 @@ from circuit_breaker.words.sentences import MARKS
 from circuit_breaker.words.status import ID, one_line, status_text
 
 WATCH_SECONDS = 2.0
+SCAN_SECONDS = 0.2  # for transcripts; the next `status` goes on
 
 
 def status(args: argparse.Namespace) -> int:
@@ -80,6 +81,7 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     code = 0 if facts["protection"]["protected"] else 1
     if args.line:
         return one_line(facts, words_alone), code
+    facts["dead_ends"] = dead_ends_of(where, now)
     facts["memory"] = disk_usage.memory_facts(where, config)
     if args.json:
         return json.dumps(facts, indent=2), code
@@ -87,6 +89,17 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     if args.memory:
         text += "\n\n" + disk_usage.memory_report(where, config, now, words_alone)
     return text, code
+
+
+def dead_ends_of(where: home.Places, now: float) -> list[dict[str, Any]]:
+    """The project's recurring dead ends, as far as SCAN_SECONDS suffice to read on in its transcripts."""
+    from report import activity, dead_ends
+
+    folder = activity.of_project(os.environ, where.project)
+    scan = dead_ends.Scan(where, folder)
+    groups = activity.groups(folder, now - dead_ends.DAYS * 86_400)
+    scan.look([path for group in groups for path in group], SCAN_SECONDS)
+    return [end._asdict() for end in scan.found(now)]
 
 
 def places(project: str | None) -> home.Places:

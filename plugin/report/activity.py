@@ -1,0 +1,182 @@
+"""What sessions did in a period, read from Claude Code's transcripts: calls, their results, prompts, compactions."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from circuit_breaker.identity import calls as kinds
+from circuit_breaker.identity import labels
+from circuit_breaker.replay import recording
+from circuit_breaker.words.sentences import NAME
+
+OK, FAILED, DENIED, BLOCKED = "ok", "failed", "denied", "blocked"
+BOUNDARY = b'"compact_boundary"'  # what Claude Code writes where it has compacted the context
+HEAD = 4000  # characters of a failure that are kept
+
+
+class Call:
+    """One tool call. `change`: as identity.calls has it; `size`: characters of its result; `turn`: a number in its lane."""
+
+    __slots__ = ("change", "ended", "id", "input", "kind", "lane", "size", "t", "text", "tool", "turn")
+
+    def __init__(self, record: Mapping[str, Any], turn: int) -> None:
+        self.id = str(record.get("tool_use_id", ""))
+        self.tool, self.input = str(record.get("tool_name", "")), record.get("tool_input")
+        self.lane, self.turn = record.get("agent_id") or "", turn
+        self.t = self.ended = float(record["t"])
+        self.kind, self.size, self.text = OK, 0, ""
+        self.change = kinds.change_level(self.tool, self.input)
+
+    @property
+    def label(self) -> str:
+        """What people read of it: no secrets, no control characters."""
+        return labels.label(self.tool, self.input)
+
+    @property
+    def path(self) -> str:
+        """The file it is about, "" for none."""
+        value = self.input.get("file_path") if isinstance(self.input, dict) else None
+        return value if isinstance(value, str) else ""
+
+
+class Session:
+    """One session: `calls` in the order of time, `prompts` and `compactions` as epoch seconds, `turns`: lane -> when each began."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.project = name, ""
+        self.calls: list[Call] = []
+        self.prompts: list[float] = []
+        self.compactions: list[float] = []
+        self.turns: dict[str, list[float]] = {}
+
+    @property
+    def start(self) -> float:
+        return min((self.calls[0].t if self.calls else 9e9, *self.prompts[:1]))
+
+    @property
+    def end(self) -> float:
+        return max([call.ended for call in self.calls] + self.prompts[-1:])
+
+    def carried(self, call: Call) -> int:
+        """How many further turns of its lane took this call's result along: until the context was compacted, or the end."""
+        ends = [t for t in self.compactions if t > call.ended] if not call.lane else []
+        return bisect_right(self.turns[call.lane], ends[0] if ends else float("inf")) - call.turn
+
+
+def folder(env: Mapping[str, str]) -> Path:
+    """Where Claude Code keeps its transcripts, a folder a project."""
+    return Path(env.get("CLAUDE_CONFIG_DIR", "") or Path(env.get("HOME", ""), ".claude"), "projects")
+
+
+def of_project(env: Mapping[str, str], project: str) -> Path:
+    """The folder with the transcripts of one project."""
+    return folder(env) / "".join(c if c.isascii() and c.isalnum() else "-" for c in project)
+
+
+def groups(top: Path, after: float) -> list[list[Path]]:
+    """The transcripts below `top` that were written since `after`, a session's subagents with it; newest first."""
+    if not top.is_dir():
+        return []
+    found = []
+    for group in recording.files([str(top)]):
+        group = [path for path in group if "tool-results" not in path.parts]
+        newest = max((_written(path) for path in group), default=0.0)
+        if newest >= after:
+            found.append((newest, group))
+    return [group for _, group in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _written(path: Path) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0
+
+
+def sessions(group: list[Path], after: float, until: float, copied: set[int]) -> list[Session]:
+    """The sessions of one transcript within a period; what cannot be read of it, or was copied into it (`copied` remembers the
+    rows of all transcripts), is passed over."""
+    reading: dict[str, _Reading] = {}
+    for record in recording.records(group, lambda _: None, copied):
+        if after <= record["t"] <= until:
+            name = record["session_id"]
+            if name not in reading:
+                reading[name] = _Reading(name)
+            reading[name].take(record)
+    boundaries = sorted(t for path in group for t in _compactions(path))
+    found = [one.session for one in reading.values() if one.session.calls or one.session.prompts]
+    for session in found:
+        session.compactions = boundaries
+    return found
+
+
+class _Reading:
+    """A session while its records come in."""
+
+    def __init__(self, name: str) -> None:
+        self.session = Session(name)
+        self.open: dict[str, Call] = {}
+        self.turn_of: dict[str, object] = {}
+
+    def take(self, record: Mapping[str, Any]) -> None:
+        session, event = self.session, record["hook_event_name"]
+        session.project = session.project or str(record.get("cwd") or "")
+        if event == "UserPromptSubmit":
+            if not record.get("machine"):
+                session.prompts.append(record["t"])
+        elif event == "PreToolUse":
+            lane = record.get("agent_id") or ""
+            turns = session.turns.setdefault(lane, [])
+            if not turns or self.turn_of.get(lane) != record.get("turn"):
+                turns.append(record["t"])
+                self.turn_of[lane] = record.get("turn")
+            call = Call(record, len(turns))
+            session.calls.append(call)
+            self.open[call.id] = call
+        else:
+            finished = self.open.pop(str(record.get("tool_use_id", "")), None)
+            if finished is not None:
+                _finish(finished, record)
+
+
+def _finish(call: Call, record: Mapping[str, Any]) -> None:
+    text = record.get("tool_response", record.get("error", ""))
+    text = text if isinstance(text, str) else ""
+    call.ended, call.size = max(call.t, record["t"]), len(text)
+    if record["hook_event_name"] == "PostToolUse":
+        return
+    call.text = text[:HEAD]
+    if f"Blocked by {NAME}" in call.text:
+        call.kind = BLOCKED
+    elif record["hook_event_name"] == "ToolNotRun":
+        call.kind = DENIED
+    else:
+        call.kind = FAILED
+
+
+def _compactions(path: Path) -> list[float]:
+    from circuit_breaker.replay.transcript import seconds
+    from circuit_breaker.runtime.json import parse
+
+    found: list[float] = []
+    if path.name.endswith(".gz") or path.parent.name == "subagents":
+        return found
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return found
+    at = data.find(BOUNDARY)
+    while at >= 0:
+        begin, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
+        try:
+            row = parse(data[begin : end if end >= 0 else len(data)])
+            if isinstance(row, dict) and row.get("subtype") == "compact_boundary":
+                found.append(seconds(row.get("timestamp")))
+        except (ValueError, UnicodeDecodeError):
+            pass  # a text that only quotes the word
+        at = data.find(BOUNDARY, end) if end >= 0 else -1
+    return found

@@ -1,0 +1,188 @@
+"""Recurring dead ends: the same environment error of the same command in several sessions of a project.
+
+A missing program, module or option stays missing until somebody installs it; each new session finds that out again. Transcripts
+are read from where the last look stopped, and what was found is kept in the runtime folder.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from circuit_breaker.identity import calls as kinds
+from circuit_breaker.identity import labels, shell_commands, shell_line
+from circuit_breaker.replay import transcript
+from circuit_breaker.runtime import files, home
+from circuit_breaker.runtime.json import parse
+from report import activity
+
+DAYS, SESSIONS = 14, 3
+WORDS = 3  # of a command that make it the same
+CHUNK = 1 << 20  # bytes between two looks at the clock
+VERSION = 1
+SUCCESSES_MAX = 400  # commands of a transcript whose success is remembered
+ERRORS = (
+    ("command not found", re.compile(r"(?:^|\s)(?:command not found: (\S+)|(\S+): (?:command )?not found)\s*$", re.M)),
+    ("executable not found", re.compile(r"executable file not found|is not recognized as an? (?:internal|name)")),
+    ("missing module", re.compile(r"No module named ['\"]?([\w.]+)|Cannot find (?:module|package) ['\"]([^'\"]+)")),
+    ("unknown option", re.compile(
+        r"(?:unrecognized|unknown|invalid|illegal) (?:arguments?|options?|flags?):?\s+['\"`]?(-[\w-]*)|[Nn]o such option:?\s+(\S+)"
+    )),
+    ("unknown command", re.compile(r"(?:[Uu]nknown|[Nn]o such) (?:sub)?command:?\s+['\"`]?([\w:.-]+)")),
+    ("unsupported engine", re.compile(r"EBADENGINE|Unsupported engine|requires (?:Node|Python|Ruby|Go)(?:\.js)? ?(?:version )?[<>=^~]")),
+)  # fmt: skip
+_SKIP = frozenset("cd export source . echo set pushd".split())
+
+
+class DeadEnd(NamedTuple):
+    """`command`: its first words; `error`: the kind and what it names; in how many sessions, the last time (epoch seconds)."""
+
+    command: str
+    error: str
+    sessions: int
+    last: float
+
+
+def error_of(text: str) -> str:
+    """The environment error that a failure's text shows, "" for none."""
+    text = text[: activity.HEAD]
+    for kind, pattern in ERRORS:
+        found = pattern.search(text)
+        if found:
+            named = next((group for group in found.groups() if group), "")
+            return f"{kind}: {labels.clip(named.strip(chr(39) + chr(34)), 40)}" if named else kind
+    return ""
+
+
+def command_of(tool: str, given: object, text: str = "") -> str:
+    """The first words of what a line runs: of the program that its error names, else of its first one."""
+    first = ""
+    for segment in shell_commands.segments(
+        shell_line.normalise(kinds.shell_command(tool, given)[:2000], "")[0]
+    ):
+        words = shell_commands.program(segment.words)
+        if not words or words[0] in _SKIP:
+            continue
+        shown = labels.clip(" ".join(words[:WORDS]), 60, given)
+        if text and words[0] in text:
+            return shown
+        first = first or shown
+    return first
+
+
+class Scan:
+    """What the transcripts in one folder (a project's) hold of environment errors, kept in R/dead_ends/ between two looks.
+
+    `files`: path -> [size read so far, [[t, session, command, error], ...], {command: t of its last success}].
+    """
+
+    def __init__(self, where: home.Places, folder: Path) -> None:
+        self.where = where
+        self.path = f"{where.runtime}/dead_ends/{home.slug(str(folder))}.json"
+        self.complete = True
+        self.files: dict[str, list[Any]] = {}
+        try:
+            kept = parse(files.read(self.path) or b"")
+            if kept["version"] == VERSION:
+                self.files = {path: entry for path, entry in kept["files"].items() if _sound(entry)}
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            pass  # looked at anew
+
+    def look(self, paths: list[Path], seconds: float = float("inf")) -> None:
+        """Read on in `paths` for at most `seconds`, and keep what was found; `complete` says whether that was all."""
+        deadline = time.monotonic() + seconds
+        before = json.dumps(self.files)
+        names = {str(path) for path in paths}
+        self.files = {path: entry for path, entry in self.files.items() if path in names}
+        for path in paths:
+            self._read_on(path, deadline)
+        if json.dumps(self.files) == before or not files.exists(self.where.runtime):
+            return  # nothing new, or nothing of ours on this machine yet
+        try:
+            files.folder(self.where.runtime + "/dead_ends")
+            data = json.dumps({"version": VERSION, "files": self.files}, separators=(",", ":"))
+            files.replace(self.path, data.encode("ascii"))
+        except OSError:
+            return  # the next look reads it all again
+
+    def _read_on(self, path: Path, deadline: float) -> None:
+        entry = self.files.setdefault(str(path), [0, [], {}])
+        open_calls: dict[str, tuple[str, Any]] = {}
+        try:
+            size = path.stat().st_size
+            if size < entry[0]:
+                entry[:] = [0, [], {}]
+            if size == entry[0]:
+                return
+            with path.open("rb") as stream:
+                stream.seek(entry[0])
+                for line in stream:
+                    if not line.endswith(b"\n") or time.monotonic() > deadline:
+                        self.complete = self.complete and not line.endswith(b"\n")
+                        return
+                    entry[0] += len(line)
+                    if b'"tool_' in line:
+                        _note(line, entry, open_calls)
+        except OSError:
+            return
+
+    def found(self, now: float) -> list[DeadEnd]:
+        """The dead ends of SESSIONS sessions and more within DAYS that no success has cleared, the most frequent first."""
+        cleared: dict[str, float] = {}
+        for _, _, successes in self.files.values():
+            for command, t in successes.items():
+                cleared[command] = max(t, cleared.get(command, 0.0))
+        met: dict[tuple[str, str], dict[str, float]] = {}
+        for _, failures, _ in self.files.values():
+            for t, session, command, error in failures:
+                if now - t <= DAYS * 86_400 and t > cleared.get(command, 0.0):
+                    met.setdefault((command, error), {})[session] = t
+        ends = [
+            DeadEnd(command, error, len(times), max(times.values()))
+            for (command, error), times in met.items()
+            if len(times) >= SESSIONS
+        ]
+        return sorted(ends, key=lambda end: (-end.sessions, -end.last))
+
+
+def _note(line: bytes, entry: list[Any], open_calls: dict[str, tuple[str, Any]]) -> None:
+    try:
+        row = parse(line)
+    except (ValueError, UnicodeDecodeError):
+        return
+    if not isinstance(row, dict) or not transcript.is_row(row):
+        return
+    for record in transcript.records(row):
+        event, call_id = record["hook_event_name"], record.get("tool_use_id", "")
+        if event == "PreToolUse" and record["tool_name"] in kinds.SHELLS:
+            open_calls[call_id] = record["tool_name"], record["tool_input"]
+        elif call_id in open_calls:
+            tool, given = open_calls.pop(call_id)
+            if event == "PostToolUseFailure":
+                text = record.get("error", "")
+                error = error_of(text)
+                if error:
+                    command = command_of(tool, given, text[: activity.HEAD])
+                    entry[1].append([record["t"], record["session_id"], command, error])
+            elif event == "PostToolUse":
+                command = command_of(tool, given)
+                entry[2].pop(command, None)
+                entry[2][command] = record["t"]
+                if len(entry[2]) > SUCCESSES_MAX:
+                    del entry[2][next(iter(entry[2]))]
+
+
+def _sound(entry: Any) -> bool:
+    """Does a kept entry have the shape that the rest relies on?"""
+    if not isinstance(entry, list) or [type(part) for part in entry] != [int, list, dict]:
+        return False
+    rows = all(
+        isinstance(row, list)
+        and [type(part) for part in row[1:]] == [str, str, str]
+        and isinstance(row[0], (int, float))
+        for row in entry[1]
+    )
+    return rows and all(isinstance(t, (int, float)) for t in entry[2].values())

@@ -1,0 +1,75 @@
+"""What was stopped: the lines of the incident logs as one story for each loop. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from incident_log import Incident
+
+BEGINS = ("trip", "ending", "would_trip", "asked")  # events that make a story
+OVER = ("close", "reset")
+
+
+class Stop(NamedTuple):
+    """One loop from its first warning to its end: its incidents in order; `first` is the one that stopped it."""
+
+    first: Incident
+    events: list[Incident]
+
+    @property
+    def tokens(self) -> int:
+        """What the calls of the streak cost, a lower bound."""
+        return max(one.tokens for one in self.events)
+
+    @property
+    def outcome(self) -> str:
+        """How it ended, in two or three words."""
+        last = self.events[-1].event
+        if last == "reset":
+            return "reset by you"
+        if last == "close":
+            return "closed again"
+        if any(one.event == "ending" for one in self.events):
+            return "turn stopped"
+        return {"would_trip": "would be blocked", "asked": "you were asked"}.get(
+            self.first.event, "still blocked"
+        )
+
+
+class Story(NamedTuple):
+    """Everything of a period: the loops that were stopped, warnings that were enough, and what else is on record (bypasses)."""
+
+    stops: list[Stop]
+    warned: int
+    others: list[Incident]
+
+
+def story(incidents: Iterable[Incident]) -> Story:
+    """The incidents of a period (oldest first) as stories, newest first."""
+    going: dict[tuple[str, str, str], list[Incident]] = {}
+    whole: list[list[Incident]] = []
+    others: list[Incident] = []
+    for one in incidents:
+        event, key = one.event, (one.session, one.agent, one.circuit)
+        if event in BEGINS or event == "warning":
+            if key not in going:
+                going[key] = []
+                whole.append(going[key])
+            going[key].append(one)
+        elif event in ("probe", *OVER):
+            if key in going:
+                going[key].append(one)
+                if event in OVER:
+                    del going[key]
+        else:
+            others.append(one)
+    stops, warned = [], 0
+    for events in whole:
+        first = next((one for one in events if one.event in BEGINS), None)
+        if first is None:
+            warned += 1
+        else:
+            stops.append(Stop(first, events))
+    stops.sort(key=lambda stop: -stop.first.t)
+    return Story(stops, warned, others[::-1])

@@ -1,0 +1,140 @@
+"""Where sessions of strong models lose context and time while they work: three kinds of waste that no rule may speak of. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from circuit_breaker.identity import calls as kinds
+from circuit_breaker.identity import labels, shell_commands, shell_line
+from report.activity import FAILED, OK, Call, Session
+
+LARGEST = 5  # results that are named
+WHOLE = 20_000  # characters from which a file that was read whole is looked at
+SLOW = 20.0  # seconds from which a command is slow
+# Programs after a pipe that only choose which lines are shown.
+CHOOSERS = frozenset(
+    "head tail grep egrep fgrep rg sed awk cut sort uniq wc less more cat tee tr nl column".split()
+)
+LABEL = 80
+
+
+class Carried(NamedTuple):
+    """A result that filled the context: its call, its size, how many further turns took it along, in which session."""
+
+    label: str
+    size: int
+    turns: int
+    session: str
+
+    @property
+    def weight(self) -> int:
+        return self.size * max(1, self.turns)
+
+
+class Again(NamedTuple):
+    """A file that the main thread read again after a subagent had; `size` of the second reading."""
+
+    label: str
+    size: int
+    session: str
+
+
+class Slow(NamedTuple):
+    """A slow command that ran `times` times where once would do, since only the lines that were shown differed."""
+
+    label: str
+    times: int
+    seconds: float
+    session: str
+
+
+class Waste:
+    """What is found, added up session by session."""
+
+    def __init__(self) -> None:
+        self.largest: list[Carried] = []
+        self.unused: list[Carried] = []
+        self.again: list[Again] = []
+        self.slow: list[Slow] = []
+
+    def add(self, session: Session) -> None:
+        """Look through one session."""
+        finished = [call for call in session.calls if call.kind == OK and call.size]
+        top = sorted(finished, key=lambda call: -call.size * max(1, session.carried(call)))[:LARGEST]
+        self.largest = sorted(
+            self.largest + [_carried(session, call) for call in top], key=lambda one: -one.weight
+        )
+        del self.largest[LARGEST:]
+        self.unused += [_carried(session, call) for call in _unused(session.calls)]
+        self.again += _read_again(session)
+        self.slow += _slow(session)
+
+
+def _carried(session: Session, call: Call) -> Carried:
+    return Carried(call.label, call.size, session.carried(call), session.name)
+
+
+def _unused(calls: list[Call]) -> list[Call]:
+    """Whole files of WHOLE characters and more whose name no later call mentions."""
+    waiting: dict[str, Call] = {}
+    for call in calls:
+        if waiting:
+            text = str(call.input)
+            for name in [name for name in waiting if name in text]:
+                del waiting[name]
+        whole = call.tool in ("Read", "read") and call.kind == OK and call.size >= WHOLE
+        if whole and call.path and isinstance(call.input, dict) and not {"offset", "limit"} & set(call.input):
+            waiting[posixpath.basename(call.path.replace("\\", "/"))] = call
+    return list(waiting.values())
+
+
+def _read_again(session: Session) -> list[Again]:
+    read_by_subagents: set[str] = set()
+    found: dict[str, Again] = {}
+    for call in session.calls:
+        if call.tool not in ("Read", "read") or call.kind != OK or not call.path:
+            continue
+        if call.lane:
+            read_by_subagents.add(call.path)
+        elif call.path in read_by_subagents:
+            found.setdefault(call.path, Again(call.label, call.size, session.name))
+    return list(found.values())
+
+
+def _slow(session: Session) -> list[Slow]:
+    """Slow commands that ran again in a lane with nothing changed in between, for other lines only."""
+    runs: dict[tuple[str, str], list[Call]] = {}
+    found: list[Slow] = []
+
+    def settle(keys: Iterable[tuple[str, str]]) -> None:
+        for key in keys:
+            same = runs.pop(key)
+            if len({str(call.input) for call in same}) > 1:
+                wasted = sum(call.ended - call.t for call in same[1:])
+                label = labels.clip(key[1], LABEL, same[0].input)
+                found.append(Slow(label, len(same), wasted, session.name))
+
+    for call in session.calls:
+        command = kinds.shell_command(call.tool, call.input)
+        key = (call.lane, without_choosers(command)) if command else ("", "")
+        if key in runs or (command and call.kind in (OK, FAILED) and call.ended - call.t >= SLOW):
+            if call.ended - call.t >= SLOW / 2:
+                runs.setdefault(key, []).append(call)
+        elif call.change:
+            settle([key for key in runs if key[0] == call.lane or call.change == 2])
+    settle(list(runs))
+    return found
+
+
+def without_choosers(command: str) -> str:
+    """A command without what only chooses its lines: `make test 2>&1 | tail -5 > log` is `make test`."""
+    kept: list[str] = []
+    piped = False
+    for segment in shell_commands.segments(shell_line.normalise(command, "")[0]):
+        words = shell_commands.program(segment.words)
+        if not (piped and words and words[0] in CHOOSERS):
+            kept.append(" ".join(segment.words))
+        piped = segment.joint in ("|", "|&")
+    return "; ".join(kept)
