@@ -1,5 +1,6 @@
 # The one place that names the client's version and how the tools get in.
 CLIENT_VERSION = 2.1.330
+OTHER_CLIENTS = 2.1.196 2.1.332
 CLIENT = .client/installed-$(CLIENT_VERSION)
 READY = .venv/ready
 LOCKS = requirements-dev.lock lib/requirements.lock lib/requirements-otlp.lock
@@ -9,7 +10,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.10 python3.9
 	"$$p" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1 && echo "$$p" && break; done)
 RUN = .venv/bin/python -m
 
-.PHONY: setup client test lint format check bench demo-recording dist clean
+.PHONY: setup client other-clients test lint format check bench demo-recording dist clean
 
 setup: $(READY)
 
@@ -27,6 +28,13 @@ client:
 $(CLIENT):
 	npm install --prefix .client --no-save --no-audit --no-fund --loglevel=error @anthropic-ai/claude-code@$(CLIENT_VERSION)
 	@touch $@
+
+# Other versions, for tests/client/test_versions.py: the oldest on which everything works, the newest that was measured.
+other-clients: $(addprefix .client/other/,$(OTHER_CLIENTS))
+
+.client/other/%:
+	npm install --prefix $@ --no-save --no-audit --no-fund --loglevel=error @anthropic-ai/claude-code@$* || \
+		{ rm -rf $@; exit 1; }
 
 test: setup client
 	$(RUN) pytest -n 2 --dist worksteal

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Union
 from client.standin import Standin
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PACKAGES = ROOT / ".client" / "node_modules"
+CLIENTS = ROOT / ".client"  # the pinned client here, each other one in other/VERSION
 Prompt = Union[str, Callable[[], str]]
 
 
@@ -110,9 +110,10 @@ def copy_plugin(folder: Path) -> Path:
     return folder
 
 
-def binary() -> Path | None:
-    """The pinned client, None where `make client` has not run."""
-    paths = (PACKAGES / ".bin" / "claude", *PACKAGES.glob("@anthropic-ai/claude-code-*/claude"))
+def binary(version: str = "") -> Path | None:
+    """The pinned client, or another version; None where `make client` (`make other-clients`) has not run."""
+    packages = (CLIENTS / "other" / version if version else CLIENTS) / "node_modules"
+    paths = (packages / ".bin" / "claude", *packages.glob("@anthropic-ai/claude-code-*/claude"))
     return next((path for path in paths if path.exists()), None)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from client.driver import ROOT, Client, Session, copy_plugin
-from client.standin import Say, Standin, bash
+from client.standin import Say, Standin, Use, bash, results
 from registrations import registered
 
 ONCE = {
@@ -89,7 +89,7 @@ def test_installed_through_a_marketplace_they_run_once_and_our_installer_keeps_o
     assert events(client) == ONCE
     done = client.breaker("install")
     assert done.returncode == 1
-    assert "enabled through the client" in done.stderr
+    assert "is enabled in" in done.stderr
     said = json.loads(client.breaker("doctor", "--json").stdout)
     assert said["ok"], said
     assert any(f"all {len(registered())} lines fire" in finding["text"] for finding in said["findings"])
@@ -114,10 +114,40 @@ def test_a_team_that_pulls_a_project_installation_is_protected_without_installin
     assert len(session.denials) == 1
 
 
-def test_doctor_knows_the_client_and_its_events(client: Client) -> None:
+def test_doctor_names_the_version_the_copy_and_the_texts_of_the_client(
+    client: Client, tmp_path: Path
+) -> None:
     client.env["PATH"] = f"{client.claude.parent}:{client.env['PATH']}"
-    verb(client, "install")
-    said = json.loads(client.breaker("doctor", "--json").stdout)
-    (finding,) = [finding for finding in said["findings"] if finding["id"] == "client"]
-    assert finding["level"] == "ok", finding
-    assert f"knows all {len({event for event, _, _ in registered()})} events" in finding["text"]
+    market = copy_plugin(tmp_path / "market")
+    for line in (["marketplace", "add", str(market)], ["install", "circuit-breaker@circuit-breaker"]):
+        assert client.command("plugin", *line).returncode == 0
+    said = json.loads(client.breaker("doctor", "--json", plugin=market).stdout)
+    found = {finding["id"]: (finding["level"], finding["text"]) for finding in said["findings"]}
+    assert found["client"][0] == "ok" and "fully supported" in found["client"][1]
+    assert found["copy"] == ("ok", found["copy"][1]) and str(market) in found["copy"][1]
+    assert found["texts"][0] == "ok", found["texts"]
+
+
+@pytest.mark.parametrize("scope", ["user", "project"])
+def test_deny_rules_keep_claude_from_the_breakers_files_by_any_tool(client: Client, scope: str) -> None:
+    verb(client, "install", "--scope", scope, "--deny-rules")
+    installed = client.home / ".local" / "share" / "claude-circuit-breaker"
+    root = installed if scope == "user" else client.project / ".claude" / "circuit-breaker"
+    client.configure(mode="enforce")
+    config = client.home / ".config" / "claude-circuit-breaker" / "config.json"
+    files = [client.runtime / "armed" / "x", root / "hooks" / "run", config]
+    for path in files:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch()
+    before = [path.read_bytes() for path in files]
+    script = []
+    for path in files:
+        script += [
+            Use("Write", {"file_path": str(path), "content": "x"}),
+            bash(f"echo x > {path}"),
+            bash(f"rm {path}"),
+        ]
+    with Standin({"": [*script, bash("echo through"), Say("done")]}) as api:
+        client.session(api, "go", plugin=None)
+    assert [path.read_bytes() for path in files] == before
+    assert results(api.requests[-1])[-1] == "through"

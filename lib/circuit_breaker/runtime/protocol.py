@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 REFUSALS = (
     ("Permission to use ", " has been denied"),
     ("Permission for this ", " denied"),
+    ("Output redirection to '", "' was blocked by a deny rule"),
+    ("Input redirection from '", "' was blocked by a deny rule"),
     ("Claude requested permissions to ", "haven't granted it yet"),
     ("PreToolUse:", " hook error: "),
     ("The user doesn't want to proceed with this tool use", ""),
