@@ -53,9 +53,9 @@ class Stream:
             self.said.append((decision.verdict, said(decision)))
         return decision
 
-    def prompt(self, text: str = "", person: bool = True, bypass: bool = False):
+    def prompt(self, text: str = "", person: bool = True, bypass: bool = False, proven: bool = True):
         self.prompts += 1
-        return self.send(Prompt(id=f"p{self.prompts}", person=person, bypass=bypass))
+        return self.send(Prompt(id=f"p{self.prompts}", person=person, bypass=bypass, proven=proven))
 
     def ask(self, tool, given, lane=MAIN, cwd="/p", call_id=None):
         self.ids += 1

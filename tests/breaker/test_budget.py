@@ -12,6 +12,7 @@ from circuit_breaker.breaker.model import (
     DENY,
     FAILED,
     FOR_YOU,
+    MACHINE,
     MAIN,
     OK,
     QUESTION,
@@ -186,15 +187,17 @@ def test_your_prompt_starts_the_counts_of_a_prompt_anew_and_a_machines_does_not(
     assert session.work()[0] == ALLOW
 
 
-def test_prompt_that_proves_a_machines_gives_back_what_was_used_before_it():
+def test_prompt_that_proves_a_machines_starts_nothing_anew():
     session = Session(attended=False, calls_per_prompt=5, tokens_per_prompt=10_000)
     for _ in range(3):
         session.work(spent=USAGE)
-    session.prompt()  # looks like yours
+    session.prompt(proven=False)  # looks like yours
+    first = Ask(
+        id="first", tool="Bash", input={"command": "pwd"}, prompt=session.session.prompt, author=MACHINE
+    )
+    session.send(first)
     session.work(spent=USAGE)
-    result = Result(id="last", tool="Bash", input={"command": "ls"}, text="x")
-    turn = Turn(results=[result], prompt=session.session.prompt, origin="system", spent=USAGE)
-    assert session.send(turn).verdict == STOP
+    assert session.work(spent=USAGE)[1].verdict == STOP
     assert session.session.budget["prompt"] == [5 * n for n in USAGE]
 
 

@@ -5,7 +5,21 @@ from __future__ import annotations
 import pytest
 from streams import Stream
 
-from circuit_breaker.breaker.model import ALLOW, DENY, FAILED, OPEN, WARN, Ask, Reported, Result, Turn
+from circuit_breaker.breaker.model import (
+    ALLOW,
+    DENY,
+    FAILED,
+    MACHINE,
+    OPEN,
+    PERSON,
+    STOP,
+    UNKNOWN,
+    WARN,
+    Ask,
+    Reported,
+    Result,
+    Turn,
+)
 
 
 def opened(**changes) -> Stream:
@@ -55,36 +69,48 @@ def test_nothing_is_told_or_ended_under_a_bypass():
     assert set(said) == {ALLOW}
 
 
-def test_bypass_whose_row_says_system_is_revoked_before_the_first_call():
-    stream = opened()
-    stream.prompt(bypass=True)
-    asked = stream.send(
-        Ask(
-            id="x",
-            tool="Bash",
-            input={"command": "make test"},
-            cwd="/p",
-            prompt=stream.session.prompt,
-            origin="system",
-        )
+def asked(stream: Stream, author: str, tool="Bash", **given):
+    """The decision on a call that is the first event after a prompt whose author has been looked up."""
+    call = Ask(
+        id="x", tool=tool, input=given or {"command": "make test"}, cwd="/p", prompt=stream.session.prompt
     )
-    assert asked.verdict == DENY
-    assert stream.events("bypass")[-1].circuit == "bypass:revoked"
+    return stream.send(call.but(author=author))
+
+
+def test_bypass_of_a_machine_is_revoked_before_the_first_call():
+    stream = opened()
+    stream.prompt(bypass=True, proven=False)
+    assert asked(stream, MACHINE).verdict == DENY
+    assert stream.events("bypass_refused")[-1].circuit == "bypass:revoked"
 
 
 @pytest.mark.parametrize(("setting", "verdict"), [("grant", ALLOW), ("refuse", DENY)])
-def test_prompt_of_unknown_origin_follows_the_setting(setting, verdict):
+@pytest.mark.parametrize("bypass", [True, False])
+def test_prompt_of_an_unknown_author_follows_the_setting(setting, verdict, bypass):
     stream = opened(bypass_unknown=setting)
-    stream.prompt(bypass=True)
-    asked = Ask(
-        id="x",
-        tool="Bash",
-        input={"command": "make test"},
-        cwd="/p",
-        prompt=stream.session.prompt,
-        origin="unknown",
-    )
-    assert stream.send(asked).verdict == verdict
+    stream.prompt(bypass=bypass, proven=False)
+    assert asked(stream, UNKNOWN).verdict == verdict
+
+
+def test_prompt_changes_nothing_until_its_author_is_known():
+    stream = opened()
+    before = stream.lanes[""]
+    stream.prompt(proven=False)
+    assert stream.lanes[""] == before
+    assert stream.session.person != stream.session.prompt
+    assert asked(stream, PERSON).verdict == ALLOW
+    assert stream.session.person == stream.session.prompt
+
+
+@pytest.mark.parametrize(("author", "stopped"), [(MACHINE, True), (PERSON, False)])
+def test_only_your_prompt_forgets_how_often_blocked_calls_were_asked_for(author, stopped):
+    stream = opened(circuit_breakers={"tool_failure": {"cooldown_base_seconds": 600}})
+    for _ in range(4):
+        stream.bash("make test")
+    stream.prompt(proven=False)
+    asked(stream, author, command="pwd")
+    verdicts = [stream.bash("make test").verdict for _ in range(2)]
+    assert (STOP in verdicts) == stopped
 
 
 def test_persons_prompt_buys_one_early_probe_and_a_bypass_none():
@@ -102,20 +128,11 @@ def test_notification_buys_nothing():
     assert stream.ask("Bash", {"command": "make test"})[1].verdict == DENY
 
 
-def test_early_probe_of_a_prompt_that_was_no_persons_is_void():
+def test_machines_prompt_buys_no_probe():
     stream = opened()
-    stream.prompt()
-    asked = stream.send(
-        Ask(
-            id="x",
-            tool="Bash",
-            input={"command": "make test"},
-            cwd="/p",
-            prompt=stream.session.prompt,
-            origin="system",
-        )
-    )
-    assert asked.verdict == DENY
+    stream.prompt(proven=False)
+    assert asked(stream, MACHINE).verdict == DENY
+    assert asked(stream, "").verdict == DENY
 
 
 def test_reset_closes_everything_and_forgets_the_evidence():
@@ -206,13 +223,14 @@ def test_agents_of_all_lanes_add_up_and_a_call_asked_twice_counts_once():
     assert stream.ask("Agent", {"prompt": "t"})[1].verdict == WARN
 
 
-def test_prompt_that_was_no_persons_gives_the_agents_no_new_count():
+def test_machines_prompt_gives_the_agents_no_new_count():
     stream = Stream()
     for i in range(101):
         stream.ask("Agent", {"prompt": f"task {i}"})
-    stream.prompt()
-    asked = Ask(id="z", tool="Agent", input={"prompt": "x"}, prompt=stream.session.prompt, origin="system")
-    assert stream.send(asked).verdict == DENY
+    stream.prompt(proven=False)
+    assert asked(stream, MACHINE, "Agent", prompt="x").verdict == DENY
+    stream.prompt(proven=False)
+    assert asked(stream, PERSON, "Agent", prompt="x").verdict == ALLOW
 
 
 def test_launched_probe_is_released_without_a_verdict():

@@ -100,7 +100,6 @@ def test_rare_parts_do_not_run_on_the_common_way(modules: Callable[..., set[str]
         "labels",
         "masking",
         "incidents",
-        "prompt_source",
         "session_start",
         "commands",
         "status",

@@ -2,8 +2,7 @@
 
 `session.budget` keeps, where a limit is set: calls, tools (name -> calls) and `prompt` (tokens) since your last prompt; `session`
 (tokens) since the breaker first saw the session; `idle` (tokens) and `since` (epoch seconds) since the last progress; `said`
-(limit -> the percentage that was warned of), `granted` (limit -> how many times it you have allowed); `before`: the same of the
-prompt before, for a prompt that proves a machine's.
+(limit -> the percentage that was warned of), `granted` (limit -> how many times it you have allowed).
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 WARN_AT = (50, 80)  # percent
 SESSION_LIMIT = "tokens_per_session"  # the one limit that your next prompt does not start anew
 TOOLS_MAX = 12  # tools that are counted by name; the rest are "other"
-OF_A_PROMPT = ("calls", "tools", "prompt", "idle", "since", "said", "granted")
 
 
 def started(now: float) -> Kept:
@@ -39,44 +37,22 @@ def started(now: float) -> Kept:
         "since": round(now, 1),
         "said": {},
         "granted": {},
-        "before": {},
     }
 
 
-def prompted(session: Session, now: float, spent: list[int]) -> None:
-    """Your prompt: everything but the session's tokens is counted anew; `spent` is what was still to be counted before it."""
+def count(session: Session, spent: list[int]) -> None:
+    """Tokens that no turn has counted, at a prompt."""
+    kept = session.budget
+    session.budget = {**kept, **{name: plus(kept[name], spent) for name in ("prompt", "session", "idle")}}
+
+
+def prompted(session: Session, now: float) -> None:
+    """Your prompt: everything but the session's tokens is counted anew."""
     kept = session.budget or started(now)
-    fresh = {**started(now), "session": plus(kept["session"], spent)}
+    fresh = {**started(now), "session": kept["session"]}
     for name in ("said", "granted"):
         fresh[name] = {limit: value for limit, value in kept[name].items() if limit == SESSION_LIMIT}
-    fresh["before"] = {
-        **{name: kept[name] for name in OF_A_PROMPT},
-        "prompt": plus(kept["prompt"], spent),
-        "idle": plus(kept["idle"], spent),
-    }
     session.budget = fresh
-
-
-def not_yours(session: Session) -> None:
-    """That prompt was a machine's: what was used before it counts on."""
-    kept = session.budget
-    before = kept.get("before")
-    if not before:
-        return
-    tools = dict(before["tools"])
-    for tool, calls in kept["tools"].items():
-        tools[tool] = tools.get(tool, 0) + calls
-    session.budget = {
-        **kept,
-        "calls": before["calls"] + kept["calls"],
-        "tools": tools,
-        "prompt": plus(before["prompt"], kept["prompt"]),
-        "idle": plus(before["idle"], kept["idle"]),
-        "since": before["since"],
-        "said": {**before["said"], **kept["said"]},
-        "granted": {**before["granted"], **kept["granted"]},
-        "before": {},
-    }
 
 
 def before_turn(lane: Lane, event: Turn) -> tuple[list[str], int]:

@@ -44,8 +44,6 @@ def gate(work: Work, event: Ask, circuit: Circuit) -> None:
     if work.bypassed:
         _let_through(work, event, circuit)
         return
-    if circuit.credit == "prompt" and work.session.origin == "system":
-        circuit = circuit.but(credit="")  # a machine wrote that prompt
     lease = max(work.config.probe_lease_seconds, caller_timeout(event.tool, event.input))
     before = circuit.state
     circuit, refusal = breaker.admit(circuit, event.id, work.now, work.lane.turn, lease)

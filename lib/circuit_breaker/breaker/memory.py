@@ -133,8 +133,7 @@ class Session(Record):
         "frozen": {},  # its rules, fixed while a circuit is open (config.opinion); {} while none is
         "prompt": "",  # id of the last UserPromptSubmit, yours or a machine's
         "person": "",  # id of your last prompt
-        "origin": "",  # what the transcript says of `person`: "" not looked, typed, sdk, system, unknown
-        "before": [],  # subagents counted before that prompt, counted again when it proves a machine's
+        "unproven": "",  # id of a later prompt that may be yours: it changes nothing until the transcript says so
         "bypass": "",  # prompt_id that SUDO BYPASS covers
         "passed": 0,  # calls that bypass has let through
         "spawns": 0,  # Agent calls in this prompt of yours
@@ -150,7 +149,6 @@ class Session(Record):
     }
     CONTAINERS = (
         "frozen",
-        "before",
         "spawn_ids",
         "written",
         "services",

@@ -24,6 +24,7 @@ OK, FAILED, INVALID, DENIED = "ok", "failed", "invalid", "denied"  # outcomes of
 LAUNCHED, INTERRUPTED, OURS = "launched", "interrupted", "ours"
 FAILURES = (FAILED, INVALID, DENIED)
 SILENT = (LAUNCHED, INTERRUPTED, OURS)  # no rule counts them, no streak is fed or broken by them
+PERSON, MACHINE, UNKNOWN = "person", "machine", "unknown"  # who wrote a prompt
 MAIN = ""  # the lane of the main thread; a subagent's lane is its agent id
 
 
@@ -83,7 +84,7 @@ class Ask(Record):
         "cwd": "",
         "prompt": "",
         "lane": MAIN,
-        "origin": "",
+        "author": "",  # of the session's last prompt, where that was looked up: PERSON, MACHINE or UNKNOWN
         "refused": "",
         "down": None,  # the services.Service it may not call now, and `wait`: seconds until it may be tried
         "wait": 0.0,
@@ -105,6 +106,7 @@ class Reported(Record):
         "cwd": "",
         "prompt": "",
         "lane": MAIN,
+        "author": "",
     }
 
 
@@ -120,7 +122,7 @@ class Turn(Record):
         "cwd": "",
         "prompt": "",
         "lane": MAIN,
-        "origin": "",
+        "author": "",
         "agent": "",
         "spent": [],
         "attended": False,
@@ -138,17 +140,26 @@ class Result(Record):
 
 
 class Prompt(Record):
-    """A prompt was submitted. `person`: typed by you, as far as the payload shows; `bypass`: its first line is the keyword;
-    `lookalike`: its first line only looks like it. `spent`: tokens of before it that no turn has counted."""
+    """A prompt was submitted. `person`: typed by you, as far as the payload shows, and `proven` where that is known to be so;
+    `bypass`: its first line is the keyword; `lookalike`: its first line only looks like it. `spent`: tokens of before it that
+    no turn has counted."""
 
-    FIELDS = {"id": "", "person": True, "bypass": False, "lookalike": False, "cwd": "", "spent": []}
+    FIELDS = {
+        "id": "",
+        "person": True,
+        "proven": True,
+        "bypass": False,
+        "lookalike": False,
+        "cwd": "",
+        "spent": [],
+    }
     CONTAINERS = ("spent",)
 
 
 class StopAsked(Record):
     """Claude wants to end its turn. `again`: a stop hook has sent it back before."""
 
-    FIELDS = {"again": False, "prompt": "", "lane": MAIN, "agent": ""}
+    FIELDS = {"again": False, "prompt": "", "lane": MAIN, "author": "", "agent": ""}
 
 
 class Reset(Record):

@@ -12,6 +12,8 @@ from circuit_breaker.breaker.model import (
     HALF_OPEN,
     MAIN,
     OPEN,
+    PERSON,
+    UNKNOWN,
     Ask,
     Circuit,
     Prompt,
@@ -51,9 +53,8 @@ def advance(
     work = Work(session, lane, name, config, now)
     if isinstance(event, Prompt):
         _prompted(work, event)
-    origin = getattr(event, "origin", "")
-    if origin and not session.origin:
-        _learn_origin(work, origin)
+    elif session.unproven and getattr(event, "author", ""):
+        _prove(work, event.author)
     work.bypassed = bool(session.bypass) and session.bypass == getattr(event, "prompt", "")
     _close_switched_off(work)
     if lane.prompt != session.person:
@@ -124,7 +125,7 @@ def _reset(work: Work, event: Reset) -> None:
 
 
 def _prompted(work: Work, event: Prompt) -> None:
-    """A new prompt: the last bypass ends; your own prompt starts the counters anew and may carry the next bypass."""
+    """A new prompt: the last bypass ends, and your own may carry the next one."""
     session = work.session
     prompt_id = event.id or f"@{work.now}"
     if prompt_id == session.prompt:
@@ -134,38 +135,38 @@ def _prompted(work: Work, event: Prompt) -> None:
         work.lane.cwd = event.cwd
     if not event.person:
         return
-    session.person, session.origin, session.before = prompt_id, "", [session.spawns]
-    session.spawns, session.spawn_ids, session.spawn_warned = 0, [], False
-    if session.budget or work.action("budget"):
+    session.unproven = prompt_id
+    if session.budget:
         from circuit_breaker.breaker import budget
 
-        budget.prompted(session, work.now, event.spent)
-    for circuit in list(session.circuits.values()):
-        context.close(work, circuit, "prompt")
+        budget.count(session, event.spent)
     if event.bypass:
         session.bypass, session.passed = prompt_id, 0
         work.say("bypass", "bypass:granted", "granted")
         work.tell_you("bypass_received")
     elif event.lookalike:
         work.tell_you("bypass_lookalike")
+    if event.proven:
+        _prove(work, PERSON)
 
 
-def _learn_origin(work: Work, origin: str) -> None:
-    """What the transcript says of your prompt, learned once: `system` takes back what it brought."""
+def _prove(work: Work, author: str) -> None:
+    """Who wrote the last prompt is known: your own starts the counters anew, any other changes nothing and takes its bypass back."""
     session = work.session
-    session.origin = origin
-    refused = origin == "unknown" and work.config.bypass_unknown == "refuse"
-    if session.bypass == session.person and session.bypass and (origin == "system" or refused):
-        session.bypass = ""
-        work.tell_you("bypass_refused")
-        work.say("bypass", "bypass:revoked", "not_typed" if origin == "system" else "unknown_source")
-    if origin == "system" and session.before:
-        session.spawns += session.before[0]
-        session.spawn_warned = session.spawns > work.rule("agent_spawn")["threshold"]
-        if session.budget:
+    prompt_id, session.unproven = session.unproven, ""
+    if author == PERSON or (author == UNKNOWN and work.config.bypass_unknown == "grant"):
+        session.person = prompt_id
+        session.spawns, session.spawn_ids, session.spawn_warned = 0, [], False
+        if session.budget or work.action("budget"):
             from circuit_breaker.breaker import budget
 
-            budget.not_yours(session)
+            budget.prompted(session, work.now)
+        for circuit in list(session.circuits.values()):
+            context.close(work, circuit, "prompt")
+    elif session.bypass == prompt_id:
+        session.bypass = ""
+        work.tell_you("bypass_refused")
+        work.say("bypass_refused", "bypass:revoked", "unknown_source" if author == UNKNOWN else "not_typed")
 
 
 def _catch_up(work: Work) -> None:

@@ -22,7 +22,7 @@ def wake(session: Session, lane: Lane, prompt: str) -> None:
     if not current or current == lane.woke:
         return
     lane.woke, lane.woken = current, lane.n
-    lane.machine = current != session.person or session.origin == "system"
+    lane.machine = current != session.person
 
 
 def look(outcome: Outcome) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.replay.rerun import Requests
 from circuit_breaker.replay.transcript import INTERRUPTED, REQUEST
-from circuit_breaker.runtime.protocol import NOTIFICATION
+from circuit_breaker.runtime.protocol import NOT_TYPED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,5 @@ class Prompts:
 
 def _is_yours(record: Record) -> bool:
     return not (
-        record.get("machine")
-        or record.get("agent_id")
-        or str(record.get("prompt", "")).startswith(NOTIFICATION)
+        record.get("machine") or record.get("agent_id") or str(record.get("prompt", "")).startswith(NOT_TYPED)
     )

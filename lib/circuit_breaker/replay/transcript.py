@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from circuit_breaker.runtime import usage
+from circuit_breaker.runtime.protocol import wrote_machine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 REQUEST, INTERRUPTED = "Request", "Interrupted"  # records that are no hook events
 _INTERRUPTED = "[Request interrupted by user"
 _NOT_TYPED = ("<command-", "<local-command", "<bash-", "Caveat:")
-_MACHINES = ("peer", "plugin", "task-notification", "scheduled-trigger")
 
 
 def is_row(row: Record) -> bool:
@@ -108,15 +108,8 @@ def _results(row: Record, message: Record, common: Record) -> list[Record]:
 
 
 def _by_machine(row: Record) -> bool:
-    """Whether a row says that you did not type its prompt."""
-    origin = row.get("origin")
-    kind = origin.get("kind") if isinstance(origin, dict) else None
-    return (
-        row.get("promptSource") == "system"
-        or row.get("turnOrigin") == "scheduled"
-        or kind in _MACHINES
-        or (row.get("isMeta") is True and "promptSource" in row)
-    )
+    """Whether a row says that you did not type its prompt; a row without a source is a note of Claude Code's own, or an old one."""
+    return wrote_machine(row if "promptSource" in row else {**row, "isMeta": False})
 
 
 def _result(block: Record, common: Record) -> Record:

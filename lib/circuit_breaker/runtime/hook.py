@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from circuit_breaker.breaker.config import Config
     from circuit_breaker.breaker.memory import Lane, Session
-    from circuit_breaker.breaker.model import Decision, Event, Transition
     from circuit_breaker.runtime.home import Places
 
 
@@ -84,9 +83,14 @@ def _decide(
     elif isinstance(event, Prompt) and armed:
         store.correct_marker(where, payload.session)
 
-    def decide(session: Session, lane: Lane) -> tuple[Session, Lane, tuple[Decision, list[Transition]]]:
-        counts = is_on("budget", config.rules["budget"])
-        _look_up_origin(session, event, payload, counts)
+    counts = is_on("budget", config.rules["budget"])
+    authors: dict[str, str] = {}  # of prompts, by their ids
+
+    def decide(session: Session, lane: Lane) -> tuple[Session, Lane, Any]:
+        if session.unproven and not isinstance(event, Prompt):
+            if session.unproven not in authors:
+                return session, lane, session  # who wrote it is looked up without the lock
+            event.author = authors[session.unproven]
         if counts or lane.circuits:
             from circuit_breaker.runtime import spending
 
@@ -108,7 +112,13 @@ def _decide(
                 decision.notices.append(Notice(kind=DENY, rule="protection", reason="config_changed"))
         return session, lane, (decision, transitions)
 
-    (decision, transitions), set_aside = store.update(where, payload.session, payload.lane, decide)
+    found, set_aside = store.update(where, payload.session, payload.lane, decide)
+    while not isinstance(found, tuple):
+        from circuit_breaker.runtime import prompt_source
+
+        authors[found.unproven] = prompt_source.author(payload.transcript, found, armed)
+        found, set_aside = store.update(where, payload.session, payload.lane, decide)
+    decision, transitions = found
     if decision.contacts:
         from circuit_breaker.runtime import services
 
@@ -136,17 +146,6 @@ def _prepare(event: Ask, where: Places, config: Config, armed: bool, env: Any, n
         from circuit_breaker.runtime import services
 
         services.question(where, event, config, now)
-
-
-def _look_up_origin(session: Session, event: Event, payload: protocol.Payload, counts: bool) -> None:
-    """Once a prompt: what the transcript says of who wrote it. Only where something hangs on it: a gate, a bypass, a budget."""
-    if session.origin or not session.person or not hasattr(event, "origin"):
-        return
-    if payload.event != "PreToolUse" and session.bypass != payload.prompt and not counts:
-        return
-    from circuit_breaker.runtime import prompt_source
-
-    event.origin = prompt_source.awaited(payload.transcript, session.person, 1.0 if session.bypass else 0.0)
 
 
 def _stdin() -> bytes:

@@ -10,9 +10,11 @@ from circuit_breaker.breaker.model import (
     INTERRUPTED,
     INVALID,
     LAUNCHED,
+    MACHINE,
     MAIN,
     OK,
     OPENED,
+    PERSON,
     QUESTION,
     STOP,
     SUBAGENT,
@@ -56,9 +58,12 @@ LAUNCHES = (
     ("Async agent launched", ""),
     ("Monitor started (task ", ""),
 )
-NOTIFICATION = "<task-notification>"
+# How prompts begin that nobody typed, and what their rows in the transcript say (197 to 332).
+NOT_TYPED = ("<task-notification>", "<agent-message")
+MACHINE_KINDS = ("peer", "plugin", "task-notification", "scheduled-trigger")
+SOURCE_FIELD = b"promptSource"  # only a prompt's own row has it; notes of the same promptId are isMeta too
 SAVED = ("tool-results",)  # the folder of large outputs, whose names are made up anew each time
-TEXTS = (REFUSALS, LAUNCHES, NOTIFICATION, SAVED)  # `doctor` looks each up in the program of Claude Code
+TEXTS = (REFUSALS, LAUNCHES, NOT_TYPED, SAVED)  # `doctor` looks each up in the program of Claude Code
 MANAGED = (
     "/etc/claude-code/managed-settings.json",
     "/Library/Application Support/ClaudeCode/managed-settings.json",
@@ -128,7 +133,8 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
         text = text_of(fields, "prompt")
         return Prompt(
             id=prompt,
-            person=not text.startswith(NOTIFICATION),
+            person=not text.startswith(NOT_TYPED),
+            proven=False,
             bypass=says(text, keyword),
             lookalike=looks_like(text, keyword),
             cwd=payload.cwd,
@@ -143,6 +149,24 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
 def attended(env: Mapping[str, str]) -> bool:
     """Whether you sit at a terminal and can be asked (`-p` and the SDK have other entry points)."""
     return env.get("CLAUDE_CODE_ENTRYPOINT") == "cli"
+
+
+def author_of(row: object, prompt_id: str) -> str:
+    """Who wrote a prompt, by its row in the transcript; "" where the row is another's."""
+    if not isinstance(row, dict) or row.get("promptId", row.get("prompt_id")) != prompt_id:
+        return ""
+    return (MACHINE if wrote_machine(row) else PERSON) if row.get("promptSource") else ""
+
+
+def wrote_machine(row: dict[str, Any]) -> bool:
+    """Whether a prompt's row says that you did not type it."""
+    origin = row.get("origin")
+    return (
+        row.get("isMeta") is True
+        or row.get("promptSource") == "system"
+        or row.get("turnOrigin") == "scheduled"
+        or (isinstance(origin, dict) and origin.get("kind") in MACHINE_KINDS)
+    )
 
 
 def says(prompt: str, keyword: str) -> bool:

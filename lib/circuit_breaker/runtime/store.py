@@ -227,19 +227,15 @@ _BUDGET = {
 
 
 def _check_budget(kept: dict[str, Any]) -> None:
-    before = kept.get("before")
-    for part in (kept, before) if before else (kept,):
-        if part.__class__ is not dict or part.get("since").__class__ not in (int, float):
-            raise ValueError("budget: another shape")
-        for name, kind in _BUDGET.items():
-            if name == "session" and part is not kept:
-                continue
-            value: Any = part.get(name)
-            numbers = value.values() if value.__class__ is dict else value if value.__class__ is list else ()
-            if value.__class__ is not kind or not {*map(type, numbers)} <= {int}:
-                raise ValueError(f"budget: {name} of another type")
-            if kind is list and len(value) != 4:
-                raise ValueError(f"budget: {name} of another length")
+    if kept.get("since").__class__ not in (int, float):
+        raise ValueError("budget: another shape")
+    for name, kind in _BUDGET.items():
+        value: Any = kept.get(name)
+        numbers = value.values() if value.__class__ is dict else value if value.__class__ is list else ()
+        if value.__class__ is not kind or not {*map(type, numbers)} <= {int}:
+            raise ValueError(f"budget: {name} of another type")
+        if kind is list and len(value) != 4:
+            raise ValueError(f"budget: {name} of another length")
 
 
 ARMED_ANY = (
