@@ -245,3 +245,15 @@ def test_a_long_text_is_compared_to_its_ends_and_in_the_middle_but_for_digits() 
     assert text_key(f"{filler}5 failed") != text_key(f"{filler}6 failed")
     assert text_key(f"{filler}took 5s") == text_key(f"{filler}took 6s")
     assert text_key(filler + "x" + filler) != text_key(filler + "y" + filler)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("sessionId=abc123def456ghi", "sessionId=zzz999yyy888xxx"),
+        ("Screenshot 2026-11-29 at 14.28.37.png", "Screenshot 2026-11-29 at 14.29.01.png"),
+        (r"C:\Users\u\AppData\Local\Temp\tmp4k2j1h\a.txt", r"C:\Users\u\AppData\Local\Temp\tmp9z8y7x\a.txt"),
+    ],
+)
+def test_these_made_up_names_are_one(one: str, other: str) -> None:
+    assert blind(one) == blind(other)

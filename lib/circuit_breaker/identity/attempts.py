@@ -111,7 +111,7 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
         row = (
             part.name,
             part.home or ("" if part.operands else shell_line.spelled(part.directory)),
-            *part.operands,
+            *(shell_line.spelled(operand) for operand in part.operands),
         )
         if row not in rows:
             rows.append(row)
@@ -215,6 +215,11 @@ def _past_runners(words: list[str]) -> list[str]:
             if all(word[:1] == "-" for word in words[1:at]):
                 words = words[at + 1 :]
                 continue
+        if name in table.PACKAGE_RUNNERS:
+            plain = [word for word in words[1:] if word[:1] != "-"]
+            if plain and plain[0] in table.BINARIES:
+                words = words[words.index(plain[0]) :]
+                break
         verbs = table.RUNNERS.get(name)
         if verbs is None or len(words) < 2:
             break
@@ -386,6 +391,7 @@ def _operands(part: _Part, found: Attempt) -> list[str]:
     operands: list[str] = []
     flags = table.FLAGS_ONLY.get(part.name, "").split()
     kept = table.KEPT_IN.get(part.name, "").split()
+    aimed = table.AIMED_IN.get(part.name, "").split()
     rest, i = part.rest, 0
     while i < len(rest):
         word, following = rest[i], rest[i + 1 : i + 2]
@@ -404,12 +410,13 @@ def _operands(part: _Part, found: Attempt) -> list[str]:
             i += 1
         if not sign:
             continue
-        if name in table.AIMED or (name == "--filter" and part.name == "dotnet"):
+        if name in table.AIMED or name in aimed:
             found.aim += f" {value}"
             continue
         found.values.add(value)
         if name in table.KEPT or name in kept:
-            operands.append(f"{name} {_operand(value, part, found)}")
+            path = _operand(value, part, found)
+            operands += [f"{name} {path}"] if path != part.directory else []
     return operands
 
 
@@ -439,4 +446,4 @@ def _operand(word: str, part: _Part, found: Attempt) -> str:
         if colon and number.isdigit() and len(head) > 1:
             path, selector = head, number
     found.aim += f" {selector}" if selector else ""
-    return shell_line.spelled(shell_line.resolve(path, part.directory))
+    return shell_line.resolve(path, part.directory)

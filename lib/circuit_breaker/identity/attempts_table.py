@@ -94,12 +94,26 @@ ALIASES = {
     "docker-compose": "docker compose",
     "gtest": "ctest",
 }
-PACKAGE_RUNNERS = ("npm", "pnpm", "yarn", "bun")
-# Options whose word says which tests of an attempt are meant; `dotnet test --filter` too.
-AIMED = frozenset(
-    "-k -t -m --testNamePattern --test-name-pattern -run --run --grep -g --tests --test --gtest_filter -Dtest -Dit.test"
-    " --only --spec --example --match -test.run --select --deselect --name -R --testPathPattern".split()
+# Programs of a project that its package manager runs by their bare name: `yarn jest`.
+BINARIES = frozenset(
+    "jest vitest tsc eslint mocha playwright cypress vite next webpack prettier ts-node tsx ava".split()
 )
+PACKAGE_RUNNERS = ("npm", "pnpm", "yarn", "bun")
+# Options whose word says which tests of an attempt are meant.
+AIMED = frozenset(
+    "-k -m --testNamePattern --test-name-pattern -run --run --grep --tests --test --gtest_filter -Dtest -Dit.test"
+    " --only --spec --example --match -test.run --select --deselect --name --testPathPattern".split()
+)
+AIMED_IN = {
+    **dict.fromkeys(("jest", "vitest", "npm", "pnpm", "yarn", "bun", "ava"), "-t"),
+    "mocha": "-g -f",
+    "playwright": "-g",
+    "ctest": "-R",
+    "rspec": "-e",
+    "dotnet": "--filter",
+    "phpunit": "--filter",
+    "tox": "-e",
+}
 # Options whose word says what the attempt is about: a package, a directory, a file. Kept as operands.
 KEPT = frozenset(
     "-C --prefix -w --workspace --filter --scope --package --project -pl --projects --manifest-path --cwd --dir --chdir"
@@ -108,7 +122,7 @@ KEPT = frozenset(
 KEPT_IN = {"cargo": "-p --bin --example", "tsc": "-p", "mypy": "-p -m", "git": "-C"}
 # Options that take a word of their own which says nothing of what is tried.
 VALUED = frozenset(
-    "-c -n -o -W -p -r -s -u -v -e -i -l -d -a -b -x --tb --maxfail --durations --rootdir --color --timeout --log-level --log-cli-level"
+    "-c -n -o -t -g -R -W -p -r -s -u -v -e -i -l -d -a -b -x --tb --maxfail --durations --rootdir --color --timeout --log-level --log-cli-level"
     " --reporter --loglevel --retries --tries --try --attempt --attempts --max-time --jobs --parallel --workers --verbosity"
     " --format --output --config --message --title --body --author --date --mode --seed --port --host --user --password".split()
 )

@@ -1,4 +1,4 @@
-"""TODO"""
+"""One text and one short hash for equal JSON values."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ _NAMED = frozenset(
     "pid ppid tid pgid thread process goroutine port elapsed duration took time timestamp ts latency uptime eta".split()
 )
 _NAME_ENDS = tuple("_ms Ms _at _time Time _seconds _secs _ns _us uration lapsed imestamp seed Seed".split())
-_TEMPORARY = ("/tmp/", "/var/folders/", "/var/tmp/", "/dev/shm/")
+_IDS = frozenset("id ids uuid guid nonce".split())
+_TEMPORARY = ("\\Temp\\", "/tmp/", "/var/folders/", "/var/tmp/", "/dev/shm/")
 _BARS = ("█", "━", "▏", "##", "==>", "ETA", "it/s", "eta ", "--:--")
 
 
@@ -165,10 +166,12 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         return "N"  # a Rust thread
     last = _word_before(text, marks, begin, start)
     if kind == tokens.NAMELESS:
-        return "H" if last.strip(".:").lower() in ("id", "ids", "uuid", "guid") else ""
+        name = last.strip(".:")
+        return "H" if name.lower() in _IDS or name.endswith(("Id", "ID", "_id", "-id")) else ""
     if kind == tokens.CLOCK:
         after = text[end : end + 3].strip().lower()
-        return "T" if after in ("am", "pm") or tokens.is_day(last) or tokens.is_date(last) else ""
+        told = after in ("am", "pm") or last == "at" or tokens.is_day(last) or tokens.is_date(last)
+        return "T" if told else ""
     return "N" if _is_volatile(text[start:end].strip(".:"), last, before, text, end) else ""
 
 

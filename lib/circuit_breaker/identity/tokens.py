@@ -44,6 +44,8 @@ def kind(word: str) -> str:
         return "T" if core.count(":") == 2 else CLOCK
     if is_date(core):
         return "T"
+    if core[2:3] == "." == core[5:6] and is_clock(core[:8].replace(".", ":")) and core[8:9] in ("", "."):
+        return CLOCK  # a screenshot of macOS is named `... at 14.28.37.png`
     if "/" in core or ":" in word:
         new = _address(word)
     elif len(core) >= _ID_MIN:
@@ -266,14 +268,14 @@ def without_made_up(text: str, place: str, marks: bytes) -> str:
         colon = piece.find(":", 0, end)
         if colon >= 0:
             end = colon
-        names = piece[:end].split("/")
+        names = piece[:end].split(place[-1])
         own = 2 if place == "/var/folders/" else 0  # there the first two are a user's
         for at, name in enumerate(names[: own + 2]):
             if name and (at < own or _is_made_up(name)):
                 names[at] = "X" + (
                     name[name.rindex(".") :] if "." in name[-6:-1] and name[-1].isalpha() else ""
                 )
-        pieces[i] = "/".join(names) + piece[end:]
+        pieces[i] = place[-1].join(names) + piece[end:]
     return place.join(pieces)
 
 

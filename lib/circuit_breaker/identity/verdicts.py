@@ -71,13 +71,15 @@ _GOOD = frozenset("passed passing succeeded successful pass ok".split())
 _NAUGHT = frozenset(("0", "none", "null", "no", "nil", "false", "undefined", "{}", "[]", '""', "''", "n/a"))
 # What begins or ends every failure of a tool alike.
 _GENERAL = (
-    "most recent call last", "exit code", "exit status", "exited with", "lifecycle", "errno", "code 1", "code 2", "see the full",
+    "most recent call last", "lifecycle", "see the full",
     "re-run maven", "[help 1]", "for more information", "please refer", "there are test failures", "failed to execute goal",
     "build failed", "build failure", "could not compile", "aborting due to", "build stopped", "ld returned", "test run failed",
     "short test summary", "surefire", "complete log", "full report", "*** [", "what went wrong", "execution failed for task",
     "expect(received)", "try:", "run with", "elifecycle", "npm error path", "npm error command", "npm error workspace",
     "npm err! path", "npm err! command", "command failed", "process completed", "usage:", "failing tests", "test failed, to rerun",
 )  # fmt: skip
+_SHORT = 60
+_GENERAL_WHEN_SHORT = ("exit code", "exit status", "exited with", "errno", "code 1", "code 2")
 _ERRORISH = (
     "error", "fail", "cannot", "can't", "could not", "couldn't", "not found", "no such", "denied", "refused", "invalid", "unknown",
     "unable", "exception", "missing", "unexpected", "not recognized", "is not", "undefined", "timed out", "timeout", "rejected",
@@ -151,7 +153,17 @@ def _lines(text: str) -> list[str]:
         text = results.without_escapes(text)
     if len(text) > 2 * LOOKED_AT:
         text = text[:LOOKED_AT] + "\n" + text[-LOOKED_AT:]
-    return [line[:_LINE_MAX].strip() for line in text.split("\n") if line.strip()]
+    return [_without_step(line[:_LINE_MAX].strip()) for line in text.split("\n") if line.strip()]
+
+
+def _without_step(line: str) -> str:
+    """A line of docker's build log without its step and time: `#12 0.345 E: ...`."""
+    if line[:1] == "#" and line[1:2].isdigit():
+        step, _, rest = line.partition(" ")
+        time, _, said = rest.partition(" ")
+        if step[1:].isdigit():
+            return said if time.replace(".", "").isdigit() or time == "D" else rest
+    return line
 
 
 def without_exit_code(text: str) -> str:
@@ -274,7 +286,8 @@ def _is_general(line: str) -> bool:
     low = bare.lower()
     if len(low) < 4 or (bare.isupper() and bare.isalpha()):
         return True
-    if any(part in low for part in _GENERAL) or _counts(bare):
+    short = len(low) <= _SHORT and any(part in low for part in _GENERAL_WHEN_SHORT)
+    if short or any(part in low for part in _GENERAL) or _counts(bare):
         return True
     verdict, *words = bare.split()
     if verdict.strip(":[]").lower() not in ("failed", "fail", "error", "e", "assertionerror"):
