@@ -13,8 +13,8 @@ from circuit_breaker.runtime import files, packages
 from install import disk, receipt
 
 PATTERNS = (
-    "hooks/*.py", "hooks/run", "hooks/hooks.json", "lib/circuit_breaker/**/*.py", "lib/requirements*.lock", "plugin/**/*.py",
-    "commands/*.md", "plugin.json", "LICENSE",
+    "hooks/*.py", "hooks/run", "hooks/hooks.json", "hooks/register.js", "lib/circuit_breaker/**/*.py", "lib/requirements*.lock",
+    "plugin/**/*.py", "commands/*.md", "plugin.json", "LICENSE",
 )  # fmt: skip
 NEEDED = (
     "hooks/run",

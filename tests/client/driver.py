@@ -99,7 +99,11 @@ def runtime_files(source: Path = ROOT) -> list[Path]:
     found = [
         path for top in tops for path in [source / top, *sorted((source / top).rglob("*"))] if path.is_file()
     ]
-    return [path.relative_to(source) for path in found if not {"__pycache__", "_vendor"} & set(path.parts)]
+    return [
+        path.relative_to(source)
+        for path in found
+        if not {"__pycache__", "_vendor", "types"} & set(path.parts)
+    ]
 
 
 def copy_plugin(folder: Path) -> Path:

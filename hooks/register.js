@@ -1,0 +1,107 @@
+// What Claude Code shows of the breaker beside its hooks: a footer while something is blocked or a budget runs out, and a box when
+// something trips or a turn is stopped. It only shows. It decides nothing, passes every event on, and a fault in here is silence.
+
+const PRIME = 2n ** 48n - 59n // as in lib/circuit_breaker/runtime/home.py
+const FRONT = 'circuit-breaker'
+const SECOND = 1000
+const BUDGET = 80 // percent of a budget from which the footer says so
+const LABEL = 24 // characters of a call in the footer
+
+/** A project's folder name in the runtime folder: readable, and different for different paths. */
+export const slug = (project) => {
+  const bytes = new TextEncoder().encode(FRONT + project)
+  const digest = bytes.reduce((sum, byte) => (sum * 256n + BigInt(byte)) % PRIME, 0n)
+  const readable = [...project].map((c) => (/[A-Za-z0-9]/.test(c) ? c : '-')).join('')
+  return `${[...readable].slice(-48).join('')}-${digest.toString(16).padStart(12, '0')}`
+}
+
+/** One line of a text without control characters. */
+export const plain = (text) => [...String(text)].filter((c) => !/[\p{C}\p{Zl}\p{Zp}]/u.test(c)).join('')
+
+const clipped = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text)
+
+/** `1 blocked · pytest 8s`, and the budget that runs out; undefined when there is nothing to say. */
+export const footer = (circuits, percent, now) => {
+  const parts = []
+  const next = [...circuits].sort((a, b) => (a.retry_at ?? Infinity) - (b.retry_at ?? Infinity))[0]
+  if (next) {
+    const left = next.retry_at == null ? '' : Math.max(0, Math.ceil(next.retry_at - now))
+    const label = clipped(plain(next.subject).replace(/^(Bash|PowerShell) /, ''), LABEL)
+    parts.push(`${circuits.length} blocked · ${label}${left === '' ? '' : left ? ` ${left}s` : ' may be tried'}`)
+  }
+  if (percent >= BUDGET) parts.push(`${percent} % of a budget used`)
+  return parts.length ? parts.join(' · ') : undefined
+}
+
+/** The runtime folder and the home of this session's project, as the hooks find them; undefined where they cannot be told. */
+const places = async ($) => {
+  const own = await $.env.get('CIRCUIT_BREAKER_HOME')
+  if (own) return { runtime: own, home: own }
+  const user = await $.env.get('HOME')
+  const state = (await $.env.get('XDG_STATE_HOME')) || (user && `${user}/.local/state`)
+  if (!state) return undefined
+  const runtime = `${state}/claude-circuit-breaker`
+  const project = (await $.session.root()).replace(/\/+$/, '') || '/'
+  const inside = `${project}/.claude/memory`
+  const isInside = await $.fs.exists(`${inside}/circuit_breaker_config.json`)
+  return { runtime, home: isInside ? inside : `${runtime}/projects/${slug(project)}` }
+}
+
+const read = async ($, path) => {
+  try {
+    return JSON.parse(await $.fs.read(path))
+  } catch {
+    return {} // not there, or being written
+  }
+}
+
+// known: the circuits that were open at the last look, by name (undefined before the first); shown: the footer's text; timer: runs
+// while something is blocked, since the footer counts down.
+const seen = { known: undefined, shown: undefined, timer: undefined }
+
+const look = async ($) => {
+  const where = await places($)
+  if (!where) return
+  const session = await $.session.id()
+  const state = await read($, `${where.home}/circuit_breaker_state.json`)
+  const circuits = (state.circuits ?? []).filter((c) => c.session === session && c.state !== 'CLOSED')
+  const memory = await read($, `${where.runtime}/sessions/${session}/session.json`)
+  const percent = Math.max(0, ...Object.values(memory.budget?.said ?? {}))
+  for (const circuit of circuits) {
+    if (!seen.known || seen.known.has(circuit.circuit)) continue
+    const text = clipped(plain(`${circuit.subject} ${circuit.cause}`), 160)
+    $.ui.toast(`Blocked: ${text}. /circuit-status says more.`, { timeoutMs: 8000 })
+  }
+  seen.known = new Set(circuits.map((c) => c.circuit))
+  const text = footer(circuits, percent, (await $.clock.now()) / SECOND)
+  if (text !== seen.shown) $.ui.status(text)
+  seen.shown = text
+  if (circuits.length && !seen.timer) seen.timer = $.clock.every(SECOND, () => quietly(() => look($)))
+  if (!circuits.length && seen.timer) seen.timer = void seen.timer.cancel()
+}
+
+/** What fails in here reaches nobody: the command hooks do the work. */
+const quietly = async (act) => {
+  try {
+    await act()
+  } catch {
+    return
+  }
+}
+
+const pass = async ($, e, next) => {
+  const result = await next(e)
+  await quietly(() => look($))
+  if (result?.preventContinuation && String(result.stopReason).startsWith(FRONT)) {
+    await quietly(() => $.ui.toast(clipped(plain(result.stopReason), 300), { timeoutMs: 10000 }))
+  }
+  return result
+}
+
+/** @type {import('claude-code').Register} */
+export const register = (on) => {
+  on('session.start', pass)
+  on('classic.UserPromptSubmit', pass)
+  on('classic.UserPromptExpansion', pass) // /reset-circuit
+  on('classic.PostToolBatch', pass)
+}
