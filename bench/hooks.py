@@ -64,6 +64,10 @@ def rows(base: Path, python: str) -> list[Wanted]:
     failure = payload("PostToolUseFailure.bash-exit-1", tool_use_id="new")
     prompt = payload("UserPromptSubmit", prompt_id="p2")
     start = payload("SessionStart.startup.headless")
+    budget = World(base / "budget", python).configured(
+        circuit_breakers={"budget": {"calls_per_prompt": 10**6, "tokens_per_prompt": 10**12}}
+    )
+    spent = work(transcript_path=str(transcript(base / "spent.jsonl", 40_000)))
     found = [
         Wanted(calm.scene("gate, nothing armed", asked()), "", 0.15, 0.08),
         Wanted(armed.scene("gate, armed", asked()), "", 1.25, 1.00),
@@ -74,6 +78,7 @@ def rows(base: Path, python: str) -> list[Wanted]:
         Wanted(calm.scene("monitor, success of a bare look", look), "", 1.25, 1.00),
         Wanted(calm.scene("monitor, success of a reading tool", read), "", 1.25, 1.00),
         Wanted(calm.scene("monitor, failure", failure), "", 1.40, 1.05),
+        Wanted(budget.begin().scene("monitor, a budget, 40 kB of transcript", spent), "", 1.60, 1.20),
         Wanted(calm.scene("prompt", prompt), "", 1.25, 1.00),
         Wanted(calm.scene("SessionStart, nothing due", start), "", 1.50, 0.90),
         Wanted(calm.scene("monitor, a call that repeats", repeated), "", 2.30, 1.30),
@@ -95,6 +100,19 @@ def rows(base: Path, python: str) -> list[Wanted]:
         Wanted(many.scene("SessionStart, 10,000 sessions", start), "SessionStart, nothing due", 1.10, 1.02)
     )
     return found
+
+
+def transcript(path: Path, size: int) -> Path:
+    """Rows of one turn and its results, about `size` bytes, of which one in two says what it cost."""
+    usage = {"input_tokens": 4, "output_tokens": 300, "cache_read_input_tokens": 100_000}
+    lines, number = [], 0
+    while sum(map(len, lines)) < size:
+        number += 1
+        message = {"id": f"m{number}", "content": [{"type": "text", "text": "x" * 700}], "usage": usage}
+        lines.append(json.dumps({"type": "assistant", "message": message}) + "\n")
+        lines.append(json.dumps({"type": "user", "message": {"content": "y" * 1500}}) + "\n")
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
 
 
 def alternatives(base: Path, python: str) -> list[Scene]:

@@ -60,6 +60,13 @@ class World:
             raise RuntimeError(fired.problem)
         return fired.out
 
+    def configured(self, **settings: Any) -> World:
+        """A config file of your own."""
+        path = self.home / ".config" / "claude-circuit-breaker" / "config.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(settings), encoding="utf-8")
+        return self
+
     def begin(self) -> World:
         """What every session has behind it: its start, a prompt, five turns of ordinary work, one of them failed."""
         self.send(payload("SessionStart.startup.headless"))
