@@ -1,11 +1,12 @@
 """`make bench`: what the hooks cost, as ratios to a bare interpreter start. `python bench --help` for less or more of it.
 
-`python bench detect FOLDER` and `python bench sensitivity FOLDER` measure the rules on labelled recordings instead.
+`python bench detect FOLDER`, `bench sensitivity FOLDER` and `bench budgets FOLDER` measure the rules on labelled recordings instead.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import platform
 import sys
 import tempfile
@@ -81,12 +82,6 @@ def table(given: argparse.Namespace, base: Path) -> int:
     return 1 if missed and given.strict else 0
 
 
-if sys.argv[1:2] == ["detect"]:
-    import detect
-
-    sys.exit(detect.main(sys.argv[2:]))
-if sys.argv[1:2] == ["sensitivity"]:
-    import sensitivity
-
-    sys.exit(sensitivity.main(sys.argv[2:]))
+if sys.argv[1:2] and sys.argv[1] in ("budgets", "detect", "sensitivity"):
+    sys.exit(importlib.import_module(sys.argv[1]).main(sys.argv[2:]))
 sys.exit(main())

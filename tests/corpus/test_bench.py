@@ -89,6 +89,13 @@ def test_table_has_a_row_for_each_rule_and_names_what_was_missed(folder):
     assert "due 8: at 10" in out
 
 
+def test_budgets_show_what_limits_would_have_cost_good_sessions(folder):
+    out = bench("budgets", folder)
+    assert "2 loops, 1 good sessions with 1 prompts" in out
+    assert "| 50 calls a prompt | 0 | 0 of 21 (0 %) | 0 of 1 | 0.0 % |" in out
+    assert "| **circuit-breaker** | 2 |" in out
+
+
 def test_folder_without_labels_is_named(tmp_path):
     assert "labels.json" in bench("detect", tmp_path, code=1)
 

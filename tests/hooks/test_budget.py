@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
 import threading
 
 import pytest
+from registrations import ROOT
 
 SESSION = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 USAGE = {"input_tokens": 5, "output_tokens": 300, "cache_read_input_tokens": 101_400}
@@ -155,8 +158,9 @@ def test_answer_after_the_last_call_counts_to_the_session_and_not_to_the_next_pr
     session.call()
     session.row({"type": "assistant", "message": {"id": "answer", "content": [], "usage": USAGE}})
     session.prompt()
-    assert session.memory()["session"] == [10, 600, 202_800, 0]
-    assert session.memory()["prompt"] == [0, 0, 0, 0]
+    session.call()
+    assert session.memory()["session"] == [15, 900, 304_200, 0]
+    assert session.memory()["prompt"] == [5, 300, 101_400, 0]
 
 
 def test_machine_prompt_starts_nothing_anew(claude):
@@ -250,6 +254,31 @@ def test_trip_says_what_its_streak_cost_and_a_stopped_turn_what_it_cost_since(cl
     [ending] = session.incidents("ending")
     assert turn["continue"] is False
     assert ending["tokens"] == {"input": 40, "output": 2400, "cache_read": 811_200, "cache_write": 0}
+
+
+def test_status_shows_what_a_circuit_has_cost_and_what_a_budget_asks(claude):
+    session = claude(calls_per_prompt=5)
+    session.prompt()
+    for _ in range(3):
+        session.call("make all", "Exit code 2\nno rule")
+    session.call()
+    session.call()
+    command = [sys.executable, str(ROOT / "plugin"), "status", "--json"]
+    env = {**session.machine.env, "CLAUDE_PROJECT_DIR": ""}
+    done = subprocess.run(
+        command, env=env, cwd=session.machine.project, capture_output=True, text=True, check=False
+    )
+    circuits = json.loads(done.stdout)["circuits"]
+    [failing] = circuits["tool_failure"]["subjects"]
+    assert failing["tokens"]["cache_read"] == 5 * 101_400  # the streak, and what came after it
+    [limit] = circuits["budget"]["subjects"]
+    assert (limit["subject"], limit["state"], limit["count"]) == ("calls_per_prompt", "OPEN", 5)
+    text = subprocess.run(
+        command[:-1], env=env, cwd=session.machine.project, capture_output=True, text=True, check=False
+    ).stdout
+    assert "cost: at least 508,525 tokens so far, 507,000 of them cache reads" in text
+    assert "why: used 5 of 5 tool calls in this prompt" in text
+    assert "next: you are asked before the next call" in text
 
 
 def test_transcript_that_is_lost_or_torn_costs_nothing_but_its_tokens(claude):

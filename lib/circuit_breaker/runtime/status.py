@@ -200,6 +200,7 @@ def _subject(circuit: Circuit, one: Kept, agent: str, now: float) -> dict[str, A
         "count": circuit.count,
         "last_error": circuit.clip,
         "probe_out": bool(circuit.probe),
+        "tokens": facts["tokens"],
     }
 
 
@@ -217,6 +218,7 @@ def _service(service: Service, now: float) -> dict[str, Any]:
         "count": len(service.failures),
         "last_error": "",
         "probe_out": bool(service.probe),
+        "tokens": None,
     }
 
 

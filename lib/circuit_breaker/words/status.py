@@ -115,13 +115,18 @@ def _subject(rule: str, subject: Subject, plain: bool) -> list[str]:
     lines.append(f"   why: {shown(subject['cause'])}")
     if subject["last_error"]:
         lines.append(f"   last error: {shown(subject['last_error'])}")
+    tokens = subject.get("tokens")
+    if tokens:
+        reads = f", {tokens['cache_read']:,} of them cache reads" if tokens["cache_read"] else ""
+        lines.append(f"   cost: at least {sum(tokens.values()):,} tokens so far{reads}")
     where = f"subagent {shown(subject['agent'])}" if subject["agent"] else "main thread"
     whose = (
         f"session {subject['session'][:ID]}, {where}"
         if subject["session"]
         else "every session of this machine"
     )
-    lines.append(f"   next: {_next(subject)} (level {subject['level']}); {whose}")
+    following = "you are asked before the next call" if rule == "budget" else _next(subject)
+    lines.append(f"   next: {following} (level {subject['level']}); {whose}")
     if subject.get("project"):
         lines.append(f"   project: {shown(subject['project'])}")
     return lines
