@@ -34,12 +34,15 @@ def said(decision) -> str:
 
 
 class Stream:
-    """One session: `call` asks, reports and ends a turn as the host would; the gate is asked as if it were always awake."""
+    """One session: `call` asks, reports and ends a turn as the host would; the gate is asked as if it were always awake.
 
-    def __init__(self, now: float = 1_790_000_000.0, **changes) -> None:
+    `pace`: seconds that go by before each turn ends.
+    """
+
+    def __init__(self, now: float = 1_790_000_000.0, pace: float = 0.0, **changes) -> None:
         self.config = settings.build([("test", changes)] if changes else [])
         assert not self.config.problems, self.config.problems
-        self.session, self.lanes, self.now = Session(), {}, now
+        self.session, self.lanes, self.now, self.pace = Session(), {}, now, pace
         self.ids, self.transitions, self.said, self.prompts = 0, [], [], 0
         self.prompt("go")
 
@@ -71,6 +74,7 @@ class Stream:
     def turn(self, calls, lane=MAIN, cwd="/p"):
         """One turn: -> [each denial..., the turn's decision]."""
         results, answers = [], []
+        self.now += self.pace
         for tool, given, text, kind in calls:
             if kind == INVALID:
                 self.ids += 1

@@ -11,7 +11,7 @@ import pytest
 from streams import Stream
 
 from circuit_breaker.breaker.memory import Lane, Session, Streak
-from circuit_breaker.breaker.model import Circuit
+from circuit_breaker.breaker.model import INVALID, Circuit
 from circuit_breaker.runtime import files, store
 from circuit_breaker.runtime.home import Places
 
@@ -171,6 +171,14 @@ BAD = [
     b'{"v":2,"pending":{"x":["a"]}}',
     b'{"v":2,"errors":{"Bash":["k","1",2,3]}}',
     b'{"v":2,"sequence":[1]}',
+    b'{"v":2,"news":[[1]]}',
+    b'{"v":2,"launched":["k"]}',
+    b'{"v":2,"launched":[1,2]}',
+    b'{"v":2,"failing":[1]}',
+    b'{"v":2,"failing":[1,true]}',
+    b'{"v":2,"warned":{"x":"y"}}',
+    b'{"v":2,"ready":"soon"}',
+    b'{"v":2,"machine":1}',
     b'{"v":2,"tally":{"x":["y","z"]}}',
     b'{"v":2,"turn":NaN}',
     b"\xff\xfe",
@@ -180,6 +188,7 @@ BAD = [
 
 @pytest.mark.parametrize("data", BAD, ids=lambda data: repr(data[:40]))
 def test_what_is_no_memory_of_ours_is_set_aside_once(where: Places, data: bytes) -> None:
+    data = data.replace(b'"v":2', b'"v":%d' % store.VERSION)
     keep(where, Lane(turn=5))
     path = Path(store.session_folder(where, SESSION)) / "main.json"
     path.write_bytes(data)
@@ -196,6 +205,9 @@ def test_memory_at_its_bounds_fits_its_file() -> None:
         for _ in range(3):
             stream.bash(f"make {number} " + "y" * 500, f"Exit code 1\n{number} " + "z" * 5000, fails=True)
         stream.call("Grep", {"pattern": f"{number}" * 200}, "w" * 9000)
+        stream.call("mcp__x__click", {"uid": "1"}, "clicked")
+        stream.call("mcp__x__snapshot", {}, "page" + "x" * number)
+        stream.call("Edit", {"file_path": "/p/" + "n" * number}, "<tool_use_error>no", INVALID)
     data = store.encode(stream.lanes[""])
     assert len(data) <= store.MEMORY_MAX
     lane = store.decode(data, Lane)

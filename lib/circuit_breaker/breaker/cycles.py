@@ -5,7 +5,7 @@ A record of `lane.recent` is [n, turn, key, result, ok, kind].
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.memory import POLL, Lane
+from circuit_breaker.breaker.memory import POLL, STEP, Lane
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ def moved_on(lane: Lane, ring: Sequence[list], since: int) -> bool:
     """Whether there was progress since the ring began. What its own calls did the first time round is none: they go on unchanged."""
     keys = [member[2] for member in ring]
     own = {record[0] for record in lane.recent if record[2] in keys}
-    return any(n >= since and before < since and n not in own for n, before in lane.moves)
+    rows = lane.moves + lane.news if any(member[5] == STEP for member in ring) else lane.moves
+    return any(n >= since and before < since and n not in own for n, before in rows)
 
 
 def periods_at(recent: Sequence[list], end: int, longest: int) -> list[int]:

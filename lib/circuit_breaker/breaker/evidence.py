@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker import waiting
-from circuit_breaker.breaker.memory import PLAIN, POLL, STEP, Lane, Session, Streak
+from circuit_breaker.breaker.memory import PLAIN, POLL, RUN, STEP, Lane, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
 from circuit_breaker.identity import acts, calls, errors, looks, results, waits
 from circuit_breaker.identity.results import result_key
@@ -23,6 +23,9 @@ RECENT_MAX, STREAKS_MAX, MOVES_MAX, NEWS_MAX, FAILS_MAX = 40, 64, 16, 16, 32
 WRITTEN_MAX, SERVICES_MAX = 32, 16
 LAST_EDITS = 20  # calls among which the same edit is counted
 EDIT_MARKS = "ex"  # marks of an edit, which go with it and not with its result
+RECEIPT_MAX = (
+    300  # characters of a result that only says that the click was made; a longer one shows the page
+)
 NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty result
 
 
@@ -97,7 +100,8 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     if known is not None:  # a call that comes again may be spoken of
         outcome.label = streak.label = streak.label or label_of(outcome)
     waiting.begin(lane, streak, outcome, now, gap)
-    outcome.step = outcome.change == 1 and acts.is_step(outcome.tool, outcome.input)
+    receipt = outcome.change == 1 and len(outcome.text) <= RECEIPT_MAX
+    outcome.step = receipt and acts.is_step(outcome.tool, outcome.input)
     consecutive = streak.turn == lane.turn - 1
     if outcome.kind == OK:
         _succeed(lane, streak, outcome)
@@ -111,10 +115,18 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     streak.turn, streak.last, streak.at = lane.turn, outcome.n, int(now * 10) / 10
     lane.streaks[outcome.key] = streak
     _note_news(lane, outcome)
-    kind = POLL if outcome.poll else STEP if outcome.step else PLAIN
     ok = 1 if outcome.kind == OK else 0
-    lane.recent.append([outcome.n, lane.turn, outcome.key, outcome.result, ok, kind])
+    lane.recent.append([outcome.n, lane.turn, outcome.key, outcome.result, ok, _kind_of(outcome)])
     waiting.finish(lane, outcome)
+
+
+def _kind_of(outcome: Outcome) -> int:
+    if outcome.poll:
+        return POLL
+    if outcome.step:
+        return STEP
+    failed_run = outcome.kind != OK and outcome.look == looks.NOTHING and outcome.tool not in calls.WRITERS
+    return RUN if outcome.change == 1 or failed_run else PLAIN
 
 
 def _note_news(lane: Lane, outcome: Outcome) -> None:
@@ -229,11 +241,9 @@ def note_services(session: Session, outcomes: Sequence[Outcome], now: float, kee
 
 def note_failing(lane: Lane, outcomes: Sequence[Outcome]) -> None:
     """How many turns running every call failed, polls and refused permissions left out (policy 5, failing_streak)."""
-    if any(outcome.kind == OK and outcome.wait != waits.ALONE for outcome in outcomes):
+    if any(o.kind == OK and not o.failed and o.wait != waits.ALONE for o in outcomes):
         lane.failing = []
-    elif any(
-        outcome.kind in FAILURES and outcome.kind != DENIED and not outcome.poll for outcome in outcomes
-    ):
+    elif any((o.failed or o.kind in FAILURES) and o.kind != DENIED and not o.poll for o in outcomes):
         turns, warnings = lane.failing or (0, 0)
         lane.failing = [turns + 1, warnings]
 

@@ -64,7 +64,7 @@ def note_families(lane: Lane, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.proven:
             lane.families.pop(outcome.family, None)
-        elif outcome.failed:
+        elif outcome.failed and not outcome.poll:
             _note_failure(lane, outcome)
     while len(lane.families) > FAMILIES_MAX:
         del lane.families[next(iter(lane.families))]

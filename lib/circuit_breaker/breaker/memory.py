@@ -63,7 +63,8 @@ class ErrorRun(Record):
     }
 
 
-PLAIN, POLL, STEP = 0, 1, 2  # kinds of calls in `Lane.recent`
+# Kinds of calls in `Lane.recent`: RUN is what does something and writes no file itself.
+PLAIN, POLL, STEP, RUN = 0, 1, 2, 3
 
 
 class Lane(Record):
@@ -73,7 +74,7 @@ class Lane(Record):
         "turn": 0,
         "n": 0,
         "cwd": "",
-        "recent": [],  # the last calls: [n, turn, key, result, 1 if ok, PLAIN, POLL or STEP]
+        "recent": [],  # the last calls: [n, turn, key, result, 1 if ok, its kind]
         "streaks": {},  # call key -> Streak; least recently used first
         "moves": [],  # progress: [n, n of the same call's success before it or -1]
         "news": [],  # what looks showed of a page or device: [n, n of the same result before it or -1]

@@ -67,7 +67,7 @@ def turn(work: Work, event: Turn) -> None:
         flush(work, keep=ids)
         n_before = lane.n
         evidence.learn_writes(work.session, lane)
-        waiting.wake(work.session, lane, event.prompt)
+        waiting.wake(work.session, lane, event.prompt, work.now)
         outcomes = [_outcome(work, result) for result in fresh]
         if any(_may_contact(outcome) for outcome in outcomes) and work.action("service_down"):
             from circuit_breaker.breaker.services import contacts

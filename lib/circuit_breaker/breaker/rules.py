@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker import cycles, evidence
 from circuit_breaker.breaker.failures import signal_of, tool_failure
-from circuit_breaker.breaker.memory import POLL, STEP, Lane, Session, Streak
+from circuit_breaker.breaker.memory import POLL, RUN, STEP, Lane, Session, Streak
 from circuit_breaker.breaker.model import OK, Signal
 from circuit_breaker.identity import acts, looks, waits
 from circuit_breaker.identity.calls import service
@@ -113,6 +113,7 @@ def call_cycle(
     if not any(outcome.repeats for outcome in outcomes):
         return []
     best: Signal | None = None
+    moves = {n for n, _ in lane.moves}
     for position in range(len(lane.recent) - 1, -1, -1):
         if lane.recent[position][1] != lane.turn:
             break
@@ -127,10 +128,14 @@ def call_cycle(
                 continue
             if best is not None and best.count - best.facts["limit"] >= rounds - limit:
                 continue
+            writes = {r[2] for r in ring if r[0] in moves}
+            toggles = len(writes) > 1 and any(
+                r[5] == RUN for r in ring
+            )  # there, run, back, run: an A/B check
             names = [streak.label for streak in _streaks(lane, [r[2] for r in ring])]
             best = Signal(
                 rule="call_cycle",
-                step="open" if rounds >= limit else "warn",
+                step="open" if rounds >= limit and not toggles else "warn",
                 subject=" + ".join(names)[:120],
                 keys=list(dict.fromkeys(r[2] for r in ring)),
                 results={r[2]: r[3] for r in ring},
@@ -217,7 +222,7 @@ def failing_streak(
         signals.append(
             _streak_signal(outcomes[-1], turns, "warn", left=max(stop_at - turns, 1) if stop_at else 0)
         )
-    elif stop_at and turns >= stop_at:
+    elif stop_at and turns >= stop_at and warnings > 1:
         signals.append(_streak_signal(outcomes[-1], turns, "stop"))
     empty = rule["empty_searches"]
     if empty and lane.empties in (empty, 2 * empty):

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.memory import Lane, Session, Streak
 
 
-def wake(session: Session, lane: Lane, prompt: str) -> None:
-    """A lane's first turn under another prompt: the time before it was a wait; under a machine's prompt it was one for every call."""
+def wake(session: Session, lane: Lane, prompt: str, now: float) -> None:
+    """What went by before a turn: a wait in the background that has ended, or the time until another prompt.
+
+    That is a wait for looks; under a machine's prompt it is one for every call.
+    """
+    if lane.ready and now >= lane.ready:
+        lane.waited, lane.ready = lane.n, 0.0
     current = prompt or session.prompt
     if not current or current == lane.woke:
         return
@@ -34,8 +39,6 @@ def look(outcome: Outcome) -> int:
 
 def begin(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) -> None:
     """Before the outcome is counted: is it a poll? `streak` is what its call has done so far."""
-    if lane.ready and now >= lane.ready:
-        lane.waited, lane.ready = outcome.n - 1, 0.0
     if outcome.wait == waits.BEFORE:
         lane.waited = outcome.n - 1
     outcome.poll = outcome.kind not in (INVALID, DENIED) and _is_poll(lane, streak, outcome, now, gap)

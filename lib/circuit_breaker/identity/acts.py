@@ -7,7 +7,7 @@ from circuit_breaker.identity.calls import (
     LOOKUPS,
     SHELLS,
     WRITERS,
-    is_reading_name,
+    is_reading_tool,
     name_words,
     shell_command,
 )
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # The words in the names of tools, and the actions of such as have one for all, that step on a page or a device.
 _STEPS = frozenset(
     "click tap press key keys type scroll swipe drag drop hover navigate back forward next previous step fill select focus"
-    " dblclick doubleclick mouse pinch rotate advance reload touch keyboard goto".split()
+    " dblclick doubleclick mouse pinch rotate advance reload touch keyboard goto walk turn jump button joystick".split()
 )
 _DEVICES = frozenset(
     "xdotool ydotool cliclick adb idb maestro xte wtype appium agent-browser playwright-cli".split()
@@ -37,10 +37,9 @@ def is_step(tool: str, given: object) -> bool:
     """Is it a click, a key, a scroll, a turned page? What it returns is a receipt; what it did is seen by a look."""
     if tool in SHELLS:
         return any(_is_device_step(segment) for segment in segments(shell_command(tool, given)))
-    name = tool.rpartition("__")[2]
-    if tool in WRITERS or tool in LOOKUPS or is_reading_name(name):
+    if tool in WRITERS or tool in LOOKUPS or is_reading_tool(tool, given):
         return False
-    if not _STEPS.isdisjoint(name_words(name)):
+    if not _STEPS.isdisjoint(name_words(tool.rpartition("__")[2])):
         return True
     action = given.get("action") if isinstance(given, dict) else None
     return isinstance(action, str) and not _STEPS.isdisjoint(name_words(action))
@@ -61,7 +60,7 @@ def adds_again(tool: str, given: object) -> bool:
         return not (isinstance(given, dict) and given.get("command") == "view")
     if tool in SHELLS:
         return _line_adds(shell_command(tool, given))
-    if not tool.startswith("mcp__") or is_reading_name(tool.rpartition("__")[2]):
+    if not tool.startswith("mcp__") or is_reading_tool(tool, given):
         return False
     words = name_words(tool.rpartition("__")[2])
     return not _EDITING_WORDS.isdisjoint(words) and not _FILE_WORDS.isdisjoint(words)

@@ -27,7 +27,7 @@ COSMETIC = frozenset(
 )
 READING_NAMES = frozenset(
     "get list read search find query fetch view show describe status lookup browse inspect check count"
-    " ls cat grep glob resolve explain analyze screenshot snapshot download".split()
+    " ls cat grep glob resolve explain analyze screenshot snapshot zoom download".split()
 )
 LOOKUPS = frozenset("Read Grep Glob LS WebFetch WebSearch read grep glob list webfetch NotebookRead".split())
 # Programs that cannot write, whatever their options.
@@ -157,7 +157,7 @@ def change_level(tool: str, tool_input: object) -> int:
     if tool in SPAWNERS:
         return 1
     if tool.startswith("mcp__"):
-        return 0 if is_reading_name(tool.rpartition("__")[2]) else 1
+        return 0 if is_reading_tool(tool, tool_input) else 1
     if tool in SHELLS and isinstance(tool_input, dict):
         command = shell_command(tool, tool_input)
         if bare_look(command):
@@ -196,6 +196,12 @@ def bare_look(command: str) -> list[str]:
 def is_reading_name(name: str) -> bool:
     """Is `get_issue`, `listFiles`, `search` the name of a reading tool? Its first words decide."""
     return any(word in READING_NAMES for word in name_words(name)[:2])
+
+
+def is_reading_tool(tool: str, tool_input: object) -> bool:
+    """Does an MCP tool only read, by its name or, where one tool does everything, by its `action`?"""
+    action = tool_input.get("action") if isinstance(tool_input, dict) else None
+    return is_reading_name(tool.rpartition("__")[2]) or (isinstance(action, str) and is_reading_name(action))
 
 
 def name_words(name: str) -> list[str]:

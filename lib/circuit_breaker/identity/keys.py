@@ -14,6 +14,14 @@ def digest(text: str) -> str:
     return source_hash(0, text.encode("utf-8", "surrogatepass")).hex()[:12]
 
 
+def word(text: str) -> str:
+    """`digest` in letters of which none is a hex digit: what stands for a picture is no id that changes by itself."""
+    return digest(text).translate(_LETTERS)
+
+
+_LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
+
+
 def canonical(value: object, depth: int = 0) -> str:
     """One text for equal JSON values: keys sorted, strings quoted by `repr`, long ones hashed."""
     if isinstance(value, str):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.identity import live, reading, waits
-from circuit_breaker.identity.calls import LOOKUPS, SHELLS, is_reading_name, name_words, shell_command
+from circuit_breaker.identity.calls import LOOKUPS, SHELLS, is_reading_tool, name_words, shell_command
 from circuit_breaker.identity.shell_commands import program, segments
 
 TYPE_CHECKING = False
@@ -55,8 +55,12 @@ def wait_of(tool: str, given: object) -> int:
         return waits.NONE
     if given.get("action") in ("wait", "sleep"):
         return waits.ALONE
-    named = name_words(tool.rpartition("__")[2])[:3]
-    return waits.NONE if _WAITING_WORDS.isdisjoint(named) else waits.ALONE
+    if not _WAITING_WORDS.isdisjoint(name_words(tool.rpartition("__")[2])[:3]):
+        return waits.ALONE
+    asked = any(name.startswith("wait") and value for name, value in given.items() if isinstance(name, str))
+    return (
+        waits.BEFORE if asked else waits.NONE
+    )  # it answers when what it looks at has changed, or after a while
 
 
 def reads_output(tool: str, given: object) -> bool:
@@ -77,9 +81,7 @@ def look_of(tool: str, given: object) -> int:
         return LIVE if isinstance(path, str) and live.is_log(path) else FILES
     if not tool.startswith("mcp__"):
         return NOTHING
-    if isinstance(given, dict) and given.get("action") in ("screenshot", "snapshot", "zoom"):
-        return LIVE
-    if not is_reading_name(tool.rpartition("__")[2]):
+    if not is_reading_tool(tool, given):
         return NOTHING
     return LIVE if live.is_live_name(name_words(tool.replace("__", "_"))) else FILES
 

@@ -26,6 +26,7 @@ from circuit_breaker.breaker.model import (
     StopAsked,
     Turn,
 )
+from circuit_breaker.identity.keys import word
 from circuit_breaker.runtime import json
 
 TYPE_CHECKING = False
@@ -274,6 +275,9 @@ def response_text(response: object) -> str:
 def _block_text(block: object) -> str:
     if isinstance(block, dict) and isinstance(block.get("text"), str):
         return str(block["text"])
+    source = block.get("source") if isinstance(block, dict) else None
+    if isinstance(source, dict) and isinstance(source.get("data"), str):
+        return f"[{word(source['data'])}]"  # a picture, byte for byte
     return block if isinstance(block, str) else json.dump(block).decode("ascii")
 
 

@@ -1,0 +1,290 @@
+"""Waits are waits wherever they stand, and a look after one is a poll; what goes on without a wait is a loop."""
+
+from __future__ import annotations
+
+import pytest
+from streams import Stream
+
+from circuit_breaker.breaker.model import ALLOW, DENY, FAILED, INVALID, LAUNCHED, OK, WARN
+
+PENDING = "Exit code 8\nbuild\tpending\t0\thttps://ci.example/runs/71/job/1"
+REFUSED = "Exit code 7\ncurl: (7) Failed to connect to localhost port 3000"
+LATER = "<tool_use_error>Blocked: sleep 60. To wait for a condition, use Monitor with an until-loop.</tool_use_error>"
+MCP = "mcp__chrome-devtools__"
+
+
+def sh(command, text=""):
+    return ("Bash", {"command": command}, text, OK)
+
+
+def fails(command, text):
+    return ("Bash", {"command": command}, text, FAILED)
+
+
+def launch(command):
+    given = {"command": command, "run_in_background": True}
+    return ("Bash", given, "Command running in background with ID: b1", LAUNCHED)
+
+
+def powershell(command, text="", kind=OK):
+    return ("PowerShell", {"command": command}, text, kind)
+
+
+def play(calls, rounds, pace=5.0, between=None):
+    """`rounds` times the calls, one a turn."""
+    stream = Stream(pace=pace)
+    for _ in range(rounds):
+        for call in calls:
+            stream.call(*call)
+        if between:
+            between(stream)
+    return stream
+
+
+def trips(stream):
+    return [transition.circuit for transition in stream.events("trip")]
+
+
+# --- Polls are work
+
+
+POLLS = {
+    "CI that fails while it is pending, a wait in a call of its own": [
+        sh("sleep 20"),
+        fails("gh pr checks 7", PENDING),
+    ],
+    "the wait in the same line": [fails("sleep 20 && gh pr checks 7", PENDING)],
+    "the wait behind the look": [sh("gh run view 7; sleep 20", "in progress")],
+    "a server that comes up": [sh("sleep 3"), fails("curl -sf localhost:3000", REFUSED)],
+    "until loops that run into their limit": [
+        fails(
+            "until curl -sf localhost:3000; do sleep 2; done", "Exit code 143\nCommand timed out after 2m 0s"
+        )
+    ],
+    "pods, their events and their logs": [
+        sh("sleep 15"),
+        sh("kubectl get pods", "web-1 0/1 Pending"),
+        sh("kubectl get events", "none"),
+        sh("kubectl logs web-1", "starting"),
+    ],
+    "a log that is followed for a while": [
+        fails("timeout 20 tail -f build.log", "Exit code 124\nstep 3 of 9")
+    ],
+    "the end of a log": [sh("sleep 20; tail -3 train.log", "epoch 3/90")],
+    "a file after a wait": [sh("sleep 20"), sh("ls out/", "a b")],
+    "a file that is not there yet": [
+        sh("sleep 20"),
+        fails("cat out.json", "Exit code 1\ncat: out.json: No such file or directory"),
+    ],
+    "a Read after a wait": [sh("sleep 20"), ("Read", {"file_path": "/p/out.json"}, "1\t{}", OK)],
+    "Monitor": [
+        ("Monitor", {"command": "until gh run view 7 | grep done; do sleep 9; done"}, "timed out", OK),
+        sh("gh run view 7", "in progress"),
+    ],
+    "PowerShell": [powershell("Start-Sleep -Seconds 20"), powershell("Get-Service web", "Stopped web")],
+    "PowerShell, failing": [
+        powershell("Start-Sleep 5"),
+        powershell("Invoke-WebRequest http://localhost:5000", "Exit code 1\nUnable to connect", FAILED),
+    ],
+    "an MCP tool that waits for a text in vain": [
+        (MCP + "wait_for", {"text": ["Results"]}, "Timed out after waiting 5000ms", FAILED),
+        (MCP + "take_snapshot", {}, "Searching", OK),
+    ],
+    "an MCP tool that waits while it looks": [("mcp__ci__status", {"id": 7, "wait": True}, "running", OK)],
+    "the output of a command in the background": [("BashOutput", {"bash_id": "b1"}, "running", OK)],
+    "a task that is waited for": [("TaskOutput", {"task_id": "b1", "block": True}, "running", OK)],
+    "a database that comes up": [
+        sh("sleep 2"),
+        fails("psql -h localhost -c 'select 1'", "Exit code 2\npsql: error: connection refused"),
+    ],
+    "two waits and two looks at once": [sh("sleep 10; gh pr checks 7; gh run list -L 3", "pending")],
+    "a wait in the background that has ended": [launch("sleep 30"), sh("cat status.txt", "pending")],
+}
+
+
+@pytest.mark.parametrize("calls", POLLS.values(), ids=POLLS)
+def test_looking_at_what_is_waited_for_is_work(calls):
+    stream = play(calls, rounds=12, pace=20.0)
+    assert stream.said == [] and trips(stream) == []
+
+
+BY_THE_CLOCK = {
+    "CI": sh("gh run view 7", "in progress"),
+    "CI, failing": fails("gh pr checks 7", PENDING),
+    "a queue": sh("squeue -u me", "123 PD"),
+    "another machine": sh("ssh gpu 'tail -2 train.log'", "step 100"),
+    "a URL": fails("curl -sf localhost:3000", REFUSED),
+    "a log": ("Read", {"file_path": "/p/train.log"}, "1\tstep 1", OK),
+    "an MCP tool": ("mcp__jenkins__get_build_status", {"id": 4}, "running", OK),
+}
+
+
+@pytest.mark.parametrize("call", BY_THE_CLOCK.values(), ids=BY_THE_CLOCK)
+def test_a_look_a_minute_at_what_changes_by_itself_is_warned_about_at_twenty_and_never_blocked(call):
+    stream = Stream(pace=60.0)
+    verdicts = [stream.call(*call).verdict for _ in range(60)]
+    assert verdicts.index(WARN) == 19 and verdicts.count(WARN) == 1
+    assert set(verdicts) == {ALLOW, WARN} and trips(stream) == []
+
+
+@pytest.mark.parametrize("gap", [30, 120])
+def test_the_gap_is_a_key_of_the_configuration(gap):
+    stream = Stream(pace=60.0, poll_gap_seconds=gap)
+    for _ in range(10):
+        stream.call(*BY_THE_CLOCK["CI"])
+    assert bool(trips(stream)) is (gap > 60)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        sh("ls", "a"),
+        sh("pwd", "/p"),
+        sh("git status", "clean"),
+        ("Read", {"file_path": "/p/a.py"}, "1\tx", OK),
+    ],
+    ids=["ls", "pwd", "git status", "Read"],
+)
+def test_time_alone_is_no_wait_for_files_and_folders(call):
+    stream = play([call], rounds=4, pace=300.0)
+    assert len(trips(stream)) == 1
+
+
+def test_without_a_wait_looking_again_and_again_is_a_loop():
+    stream = play([sh("gh run view 7", "in progress")], rounds=4)
+    assert len(trips(stream)) == 1
+
+
+def test_only_the_look_after_a_wait_is_a_poll_not_the_next_one():
+    look = sh("gh run view 7", "in progress")
+    stream = play([sh("sleep 20"), look, look, look, look], rounds=1)
+    assert [event.circuit for event in stream.events("warning")] == ["repeated_call:Bash gh run view"]
+
+
+def test_an_act_after_a_wait_is_no_poll():
+    stream = play([sh("sleep 5"), fails("npm test", "Exit code 1\nE assert 1 == 2")], rounds=3)
+    assert trips(stream) == ["tool_failure:Bash npm test"]
+
+
+def test_unchanged_polls_end_at_twenty_warned_about_one_before():
+    stream = Stream(pace=20.0)
+    for _ in range(25):
+        stream.bash("sleep 20")
+        stream.bash("gh run view 7", "in progress")
+    warned, opened = stream.events("warning")[0], stream.events("trip")[0]
+    assert (warned.count, opened.count, opened.circuit) == (19, 20, "repeated_call:Bash gh run view")
+
+
+def test_polls_whose_answer_changes_have_no_end():
+    stream = Stream(pace=20.0)
+    for i in range(60):
+        stream.bash("sleep 20")
+        stream.bash("gh run view 7", f"step {i} of 60")
+    assert stream.said == []
+
+
+def test_looks_between_that_bring_news_keep_the_waits_from_being_alone():
+    stream = Stream(pace=5.0)
+    for i in range(40):
+        stream.bash("sleep 5")
+        stream.bash(f"cat part{i}.txt", "text " + "x" * i)
+    assert stream.said == []
+
+
+@pytest.mark.parametrize("shell", ["Bash", "PowerShell"])
+def test_waits_alone_are_twenty_too_however_long_each_is(shell):
+    stream = Stream(pace=9.0)
+    for i in range(20):
+        stream.call(shell, {"command": f"sleep {5 + i}"})
+    assert [event.count for event in stream.events("warning")] == [19]
+    assert [event.count for event in stream.events("trip")] == [20]
+    assert stream.ask(shell, {"command": "sleep 3"})[1].verdict == DENY
+
+
+# --- Prompts of machines
+
+
+def notified(stream):
+    stream.stop(again=False)
+    stream.now += 240
+    stream.prompt(person=False)
+
+
+def test_a_background_wait_that_ended_comes_before_the_look():
+    stream = play([launch("sleep 240"), fails("gh pr checks 7", PENDING)], rounds=15, between=notified)
+    assert stream.said == []
+
+
+def test_a_wake_up_is_a_wait_before_every_call_of_its_prompt():
+    calls = [
+        sh("git pull", "Already up to date."),
+        fails("npm test", "Exit code 1\n1 failed"),
+        sh("cat notes.md", "x"),
+        ("ScheduleWakeup", {"delaySeconds": 600, "prompt": "again"}, "Wakeup scheduled in 600s", OK),
+    ]
+    assert play(calls, rounds=12, between=notified).said == []
+
+
+def test_what_comes_twice_under_one_wake_up_is_no_poll_the_second_time():
+    stream = play([sh("cat a", "x"), sh("cat a", "x"), sh("cat a", "x")], rounds=2, between=notified)
+    assert stream.events("warning") and trips(stream)
+
+
+def test_scheduling_the_next_wake_up_is_never_refused():
+    schedule = ("ScheduleWakeup", {"delaySeconds": 600, "prompt": "again"}, "Wakeup scheduled in 600s", OK)
+    stream = play([schedule], rounds=30, between=notified)
+    assert trips(stream) == [] and len(stream.events("warning")) == 1
+
+
+# --- What Claude Code refuses
+
+
+def test_a_refused_wait_is_no_wait_and_is_warned_about_before_the_turn_is_stopped():
+    stream = Stream(pace=5.0)
+    given = {"command": "sleep 60 && gh run view 7119"}
+    verdicts = [stream.call("Bash", given, LATER, INVALID).verdict for _ in range(7)]
+    assert verdicts[2] == WARN and "stop" in verdicts
+    assert verdicts.index(WARN) < verdicts.index("stop")
+
+
+def test_refused_waits_of_other_lengths_are_one_call():
+    stream = Stream(pace=5.0)
+    verdicts = [stream.call("Bash", {"command": f"sleep {60 + i}"}, LATER, INVALID).verdict for i in range(3)]
+    assert verdicts == [ALLOW, ALLOW, WARN]
+
+
+def test_no_warning_advises_a_wait_that_is_refused():
+    streams = [
+        play(calls, rounds=30, pace=5.0) for calls in ([sh("pwd", "/p")], [sh("sleep 5")], *POLLS.values())
+    ]
+    said = " ".join(text for stream in streams for _, text in stream.said)
+    assert "waiting" in said and "sleeping command" not in said
+    assert "one short sleep" in said or "in the background" in said
+
+
+# --- Launches
+
+
+def test_the_same_start_in_the_background_is_warned_about_at_the_fifth_and_never_blocked():
+    stream = Stream(pace=5.0)
+    verdicts = [stream.call(*launch("npm run dev")).verdict for _ in range(30)]
+    assert verdicts.count(WARN) == 1 and verdicts[4] == WARN and trips(stream) == []
+
+
+def test_starting_again_after_a_change_is_work():
+    stream = Stream(pace=5.0)
+    for i in range(12):
+        stream.call("Edit", {"file_path": "/p/a.py", "old_string": f"{i}", "new_string": "x"}, "ok")
+        stream.call(*launch("npm run dev"))
+        stream.bash("sleep 3")
+        stream.bash("curl -s localhost:3000", "error " + "e" * i)
+    assert stream.said == []
+
+
+def test_starting_again_with_the_same_failing_look_between_is_warned_about():
+    stream = play([launch("npm run dev"), fails("curl -s localhost:3000", REFUSED)], rounds=7, pace=1.0)
+    assert "repeated_call:Bash npm run dev" in [event.circuit for event in stream.events("warning")]
+
+
+def test_launched_waits_are_no_launches():
+    assert play([launch("sleep 240")], rounds=12, between=notified).said == []
