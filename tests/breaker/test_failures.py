@@ -89,7 +89,9 @@ def edit(stream, number):
 
 def is_open(stream):
     """Whether the failing run is blocked: this form of it, or any."""
-    return any("pytest" in name and state != CLOSED_STATE for name, state in stream.states().items())
+    return any(
+        name.startswith("tool_failure:") and state != CLOSED_STATE for name, state in stream.states().items()
+    )
 
 
 def said(stream):
