@@ -241,9 +241,9 @@ def note_services(session: Session, outcomes: Sequence[Outcome], now: float, kee
 
 def note_failing(lane: Lane, outcomes: Sequence[Outcome]) -> None:
     """How many turns running every call failed, polls and refused permissions left out (policy 5, failing_streak)."""
-    if any(o.kind == OK and not o.failed and o.wait != waits.ALONE for o in outcomes):
+    if any(o.kind == OK and o.wait != waits.ALONE for o in outcomes):
         lane.failing = []
-    elif any((o.failed or o.kind in FAILURES) and o.kind != DENIED and not o.poll for o in outcomes):
+    elif any(o.kind in FAILURES and o.kind != DENIED and not o.poll for o in outcomes):
         turns, warnings = lane.failing or (0, 0)
         lane.failing = [turns + 1, warnings]
 
