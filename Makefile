@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.10 python3.9
 	"$$p" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1 && echo "$$p" && break; done)
 RUN = .venv/bin/python -m
 
-.PHONY: setup client other-clients test lint format check bench demo-recording dist clean
+.PHONY: setup client other-clients test lint format check bench demo-recording clean
 
 setup: $(READY)
 
@@ -57,8 +57,5 @@ bench: setup
 demo-recording: setup
 	.venv/bin/python bench/recording.py
 
-dist: setup
-	.venv/bin/python plugin/dist.py
-
 clean:
-	rm -rf .venv .client dist lib/_vendor .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .client lib/_vendor .pytest_cache .mypy_cache .ruff_cache

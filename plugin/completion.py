@@ -19,19 +19,6 @@ BASH = """_circuit_breaker() {{
     COMPREPLY=($(compgen -W "$offered" -- "${{COMP_WORDS[COMP_CWORD]}}"))
 }}
 complete -o default -F _circuit_breaker circuit-breaker"""
-ZSH = """#compdef circuit-breaker
-_circuit_breaker() {{
-    local -a offered
-    if (( CURRENT == 2 )); then
-        offered=({verbs})
-    else
-        case "$words[2]" in
-{cases}
-        esac
-    fi
-    _describe -o circuit-breaker offered || _files
-}}
-(( $+functions[compdef] )) && compdef _circuit_breaker circuit-breaker"""
 
 
 class Word(NamedTuple):
@@ -74,11 +61,8 @@ def _plain(words: list[Word]) -> str:
 
 
 def _zsh(verbs: dict[Word, list[Word]]) -> str:
-    def entries(words: list[Word]) -> str:
-        return " ".join(_quoted_word(f"{word.text}:{word.help}") for word in words)
-
-    cases = [f"            {verb.text}) offered=({entries(words)}) ;;" for verb, words in verbs.items()]
-    return ZSH.format(verbs=entries(list(verbs)), cases="\n".join(cases))
+    ready = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -u }"
+    return f"{ready}\nautoload -Uz bashcompinit && bashcompinit\n{_bash(verbs)}"
 
 
 def _fish(verbs: dict[Word, list[Word]]) -> str:

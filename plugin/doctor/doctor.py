@@ -87,7 +87,7 @@ def _protected(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
 
 
 def healthy(findings: list[Finding]) -> bool:
-    """Does nothing need a fix?"""
+    """Whether nothing needs a fix."""
     return all(finding.level != FAULT for finding in findings)
 
 

@@ -36,7 +36,7 @@ def registrations(ways: list[Way], sources: list[scopes.Source], project: Path) 
 
 
 def _settled(scope: scopes.Scope, source: scopes.Source) -> list[Finding]:
-    """Is each line there once, and each file it needs?"""
+    """Whether each line is there once, and each file it needs."""
     itself = os.path.realpath(scope.root) == str(SOURCE)
     fix = FRESH if itself else f"circuit-breaker install --scope {scope.name}"
     action = None if itself else lambda: install_again(scope.name)

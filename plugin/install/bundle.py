@@ -177,7 +177,7 @@ def take_away(root: Path, names: list[str]) -> None:
 
 
 def drop(root: Path) -> list[str]:
-    """Remove the receipt, and `root` when it is empty. Returns what is left in it: somebody else's files."""
+    """Remove the receipt, and `root` when it is empty. Returns what is left in it: not ours."""
     if root.is_dir():
         files.remove(str(root / receipt.RECEIPT))
     disk.remove_empty(root)
@@ -185,7 +185,7 @@ def drop(root: Path) -> list[str]:
 
 
 def inside(root: Path, name: str) -> Path | None:
-    """The file `name` below `root`; None when it leads out of it (a receipt may come with somebody's repository)."""
+    """The file `name` below `root`; None when it leads out of it (a receipt may come with a cloned repository)."""
     path = root / name
     if os.path.isabs(name) or ".." in Path(name).parts or not name:
         return None
@@ -194,7 +194,7 @@ def inside(root: Path, name: str) -> Path | None:
 
 
 def sources_of_packages(source: Path, root: Path, lock: bytes) -> dict[str, bytes]:
-    """The packages that are at hand without pip: those of a distribution, or those of the installation that is replaced."""
+    """The packages that are at hand without pip: those of `source`, or those of the installation that is replaced."""
     for folder in (source, root):
         if (folder / VENDOR).is_dir() and (folder / LOCK).is_file() and (folder / LOCK).read_bytes() == lock:
             found = packages_below(folder)

@@ -33,7 +33,7 @@ def decode_text(data: bytes) -> tuple[bytes, str]:
     """The byte order mark (or b"") and the text. Raises Unreadable for anything but UTF-8."""
     bom = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise Unreadable("UTF-16, where the client reads UTF-8")
+        raise Unreadable("UTF-16, where Claude Code reads UTF-8")
     try:
         return bom, data[len(bom) :].decode("utf-8")
     except UnicodeDecodeError as error:
@@ -42,7 +42,7 @@ def decode_text(data: bytes) -> tuple[bytes, str]:
 
 
 def parse_strictly(text: str) -> Any:
-    """The value of `text`, read as strictly as the client reads it and more: a key twice in one object is refused.
+    """The value of `text`, read as strictly as Claude Code reads it and more: a key twice in one object is refused.
 
     Raises Unreadable with the line and the column.
     """
@@ -110,7 +110,7 @@ def rewrite(text: str, target: Any) -> str:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Are two JSON values the same, where 1, 1.0 and true are three?"""
+    """Whether two JSON values are the same; 1, 1.0 and true are three."""
     return _canonical(one) == _canonical(other)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from circuit_breaker.runtime import files, home
 from install import disk, scopes
 
-# The files that we write into a home or a runtime folder (see "On disk" in the interface), for a folder that somebody else made:
+# The files that we write into a home or a runtime folder (see "On disk" in the interface), for a folder that is not ours alone:
 # its `projects` and `backups` may be theirs, so nothing goes there but what bears a name that only we give.
 _HEX = "[0-9a-f]"
 # a memory file, and what `files` and `store` leave beside it
@@ -29,8 +29,8 @@ OUR_FILES = (
 def purged_paths(scope: scopes.Scope, env: Mapping[str, str], cwd: str) -> list[Path]:
     """The files and folders that --purge removes for this scope, each of them there.
 
-    A person's installation: the runtime folder with every project's home in it, and the person's config. A project's: its home;
-    the runtime folder too, unless a person's installation still uses it.
+    --scope user: the runtime folder with every project's home in it, and your config. A project's: its home;
+    the runtime folder too, unless a user installation still uses it.
     """
     project = {} if scope.memory is None else {"CLAUDE_PROJECT_DIR": str(scope.base)}
     where = home.places({**env, **project}, cwd)

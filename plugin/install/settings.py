@@ -9,7 +9,7 @@ from typing import Any, Callable, NamedTuple
 from install import jsontext
 
 PLACEHOLDER = "${CLAUDE_PLUGIN_ROOT}"
-# How our lines are told when no receipt lists them. No mark beside the line would do: the client drops keys that it does not know
+# Our lines, where no receipt lists them. No mark beside the line would do: Claude Code drops keys that it does not know
 # when it rewrites a settings file.
 _OURS = re.compile(r'circuit-breaker/hooks(?:"; .*\$H)?/run" \w+')
 _OLDER = re.compile(
@@ -27,7 +27,7 @@ class Merged(NamedTuple):
 def our_groups(hooks_json: Any, root: str, windows: bool = False) -> dict[str, list[dict[str, Any]]]:
     """The groups of `hooks/hooks.json` by event, for a settings file: the plugin's folder named by `root`.
 
-    `root` is text for the inside of double quotes of a shell line: see `quoted`. On Windows the host is asked for bash.
+    `root` is text for the inside of double quotes of a shell line: see `quoted`. On Windows Claude Code is asked for bash.
     """
     result: dict[str, list[dict[str, Any]]] = {}
     more = {"shell": "bash"} if windows else {}
@@ -73,7 +73,7 @@ def with_ours(document: dict[str, Any], ours: dict[str, list[dict[str, Any]]]) -
 def without_ours(
     document: dict[str, Any], ours: dict[str, list[dict[str, Any]]] | None, made: list[list[str]] | None
 ) -> dict[str, Any]:
-    """`document` without our entries: the lines of `ours`, and those told by their form (an update that was killed may have left
+    """`document` without our entries: the lines of `ours`, and those of their form (an update that was killed may have left
     some that no receipt lists). A group that held nothing else goes with them, and so does each container of `made` that is empty
     now; without `made` each container that we emptied goes."""
 
@@ -123,7 +123,7 @@ def without_rules(document: dict[str, Any], rules: list[str], made: list[list[st
 
 
 def is_ours(entry: Any) -> bool:
-    """Is a hook of a settings file one of our lines, of whatever version and in whatever folder?"""
+    """Whether a hook of a settings file is one of our lines, of whatever version and in whatever folder."""
     command = entry.get("command") if isinstance(entry, dict) else None
     return isinstance(command, str) and bool(_OURS.search(command))
 
@@ -151,7 +151,7 @@ def without_older(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def fault(document: Any) -> tuple[str, list[Any]] | None:
-    """What in `document` would make the client skip the whole file, and the path to it; None when there is nothing."""
+    """What in `document` would make Claude Code skip the whole file, and the path to it; None when there is nothing."""
     if not isinstance(document, dict):
         return "the settings are not an object", []
     hooks = document.get("hooks", {})
@@ -185,7 +185,7 @@ def settings_of(text: str) -> dict[str, Any]:
 
 
 def check_shape(text: str, document: dict[str, Any]) -> None:
-    """Raise jsontext.Unreadable, with the place in `text`, for what would make the client skip the whole file."""
+    """Raise jsontext.Unreadable, with the place in `text`, for what would make Claude Code skip the whole file."""
     wrong = fault(document)
     if wrong:
         raise jsontext.Unreadable(wrong[0], text, jsontext.position(text, wrong[1]))
@@ -209,7 +209,7 @@ def present(document: dict[str, Any], ours: dict[str, list[dict[str, Any]]]) -> 
 
 
 def _serves(group: Any, wanted: dict[str, Any]) -> bool:
-    """Does `group` hold all that `wanted` holds, for the same matcher? A timeout that somebody changed stays changed."""
+    """Whether `group` holds all that `wanted` holds, for the same matcher. A timeout that you changed stays changed."""
     if not isinstance(group, dict) or not isinstance(group.get("hooks"), list):
         return False
     there = [handler.get("command") for handler in group["hooks"] if isinstance(handler, dict)]
