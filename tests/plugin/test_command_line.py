@@ -85,7 +85,9 @@ def completed(shell: str, person, *words: str) -> list[str]:
     done = subprocess.run([shell, "-c", f"{script}\n{asked}"], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     offered = [line.split("\t")[0] for line in done.stdout.split("\n") if line]
-    return sorted(word for word in offered if word.startswith(words[-1]))  # zsh leaves that to its own matching
+    return sorted(
+        word for word in offered if word.startswith(words[-1])
+    )  # zsh leaves that to its own matching
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

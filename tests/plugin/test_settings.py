@@ -8,6 +8,7 @@ import re
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from install import jsontext, settings
 from plugin.settings_documents import NASTY, OURS, REFUSED, documents, laid_out, styles
 
@@ -241,3 +242,30 @@ def test_the_placeholder_stands_between_double_quotes_in_every_line():
                 for at in range(command.count(settings.PLACEHOLDER)):
                     before = settings.PLACEHOLDER.join(command.split(settings.PLACEHOLDER)[: at + 1])
                     assert before.count('"') % 2 == 1, command
+
+
+RULES = ["Edit(~/.local/state/claude-circuit-breaker/**)", "Edit(/.claude/circuit-breaker/**)"]
+_deny = st.none() | st.fixed_dictionaries(
+    {},
+    optional={
+        "deny": st.lists(st.sampled_from(["WebSearch", "Bash(rm *)", "ü"]), unique=True),
+        "allow": st.just([]),
+    },
+)
+
+
+@given(documents(), styles(), _deny)
+def test_deny_rules_beside_our_lines_leave_without_a_trace(document, style, permissions):
+    if permissions is not None:
+        document = {**document, "permissions": permissions}
+    elif not isinstance(document.get("permissions", {}), dict):
+        return
+    text = laid_out(document, style)
+    merged = settings.with_ours(document, OURS)
+    ruled = settings.with_rules(merged.document, RULES)
+    assert settings.with_rules(ruled.document, RULES) == (ruled.document, [])
+    after = jsontext.rewrite(text, ruled.document)
+    back = settings.without_ours(ruled.document, OURS, merged.made)
+    back = settings.without_rules(back, RULES, ruled.made)
+    assert json.dumps(back) == json.dumps(document)
+    assert jsontext.rewrite(after, back) == text
