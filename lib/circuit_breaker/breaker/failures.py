@@ -9,6 +9,7 @@ from __future__ import annotations
 from circuit_breaker.breaker.evidence import clip_of, label_of, last_move
 from circuit_breaker.breaker.memory import ErrorRun, Family, Lane
 from circuit_breaker.breaker.model import FAILURES, INVALID, OK, SILENT, Signal
+from circuit_breaker.identity import errors
 from circuit_breaker.identity.calls import SHELLS, change_level, command_of
 
 TYPE_CHECKING = False
@@ -23,6 +24,7 @@ FAMILY = "family:"  # how the key of an attempt begins, in memory and in a circu
 EVERYWHERE = 6  # one whole error of a tool, whatever the calls and the changes in between (policy 5, e)
 ERRORS_MAX, FAMILIES_MAX, LINES_MAX = 16, 16, 96
 _HIDES = "|;&\n`("  # no exit code is hidden in a line without one of these
+_PRINTS = ("$?", "${?}", "PIPESTATUS", "pipestatus", "LASTEXITCODE")  # nor printed without one of these
 
 
 def family_of(tool: str, tool_input: object, cwd: str) -> str:
@@ -40,7 +42,7 @@ def judge(lane: Lane, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.tool not in SHELLS or outcome.kind in SILENT or not isinstance(outcome.input, dict):
             continue
-        if outcome.kind == OK and not (outcome.change and (lane.families or _may_hide(outcome.input))):
+        if outcome.kind == OK and not (outcome.change and (lane.families or _may_have_failed(outcome))):
             continue
         from circuit_breaker.identity import verdicts
         from circuit_breaker.identity.attempts import attempt_of
@@ -54,9 +56,12 @@ def judge(lane: Lane, outcomes: Sequence[Outcome]) -> None:
         outcome.first = outcome.key not in lane.streaks
 
 
-def _may_hide(given: dict[str, Any]) -> bool:
-    command = command_of(given)[1]
-    return any(sign in command for sign in _HIDES)
+def _may_have_failed(outcome: Outcome) -> bool:
+    """A cheap first look: most calls end as their exit code says."""
+    command = command_of(outcome.input)[1]
+    if not any(sign in command for sign in _HIDES):
+        return False
+    return any(sign in command for sign in _PRINTS) or errors.hints_at_failure(outcome.text)
 
 
 def note_families(lane: Lane, outcomes: Sequence[Outcome]) -> None:
@@ -71,7 +76,7 @@ def note_families(lane: Lane, outcomes: Sequence[Outcome]) -> None:
 
 
 def _note_failure(lane: Lane, outcome: Outcome) -> None:
-    from circuit_breaker.identity import errors, verdicts
+    from circuit_breaker.identity import verdicts
 
     family = lane.families.pop(outcome.family, None) or Family()
     for name, other in lane.families.items():
@@ -126,10 +131,10 @@ def note_errors(lane: Lane, outcomes: Sequence[Outcome]) -> None:
 
 
 def _error_run(lane: Lane, known: ErrorRun | None, failing: Sequence[Outcome]) -> ErrorRun:
-    errors = [outcome.error for outcome in failing]
+    found = [outcome.error for outcome in failing]
     look = not any(change_level(outcome.tool, outcome.input) for outcome in failing)
-    if known is None or known.error not in errors:
-        return ErrorRun(error=errors[0], turns=1, turn=lane.turn, n=lane.n, look=look, times=1)
+    if known is None or known.error not in found:
+        return ErrorRun(error=found[0], turns=1, turn=lane.turn, n=lane.n, look=look, times=1)
     goes_on = known.turns and last_move(lane, known.n) <= known.n
     turns = known.turns + 1 if goes_on else 1
     return ErrorRun(

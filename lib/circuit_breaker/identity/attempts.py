@@ -87,7 +87,7 @@ class _Part:
 
 def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
     """The attempt of a call; None for one that is no shell call or only looks, waits or dresses up."""
-    command = calls.shell_command(tool, tool_input)
+    command = calls.shell_command(tool, tool_input)[: shell_commands.LONGEST]
     if not command or calls.bare_look(command):
         return None
     given = tool_input.get("workdir") if isinstance(tool_input, dict) else None

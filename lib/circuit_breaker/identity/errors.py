@@ -25,6 +25,14 @@ _MISSES = (
     "not a directory",
 )
 
+# Parts of every form of failure that verdicts.py knows, lower case.
+_HINTS = (
+    "err", "fail", "fatal", "traceback", "panic", "***", "stopped", "exception", "unhandled", "uncaught", "e   ", "fault",
+    "abort", "kill", "●", "✕", "✗", "✘", "✖", "×", "❌", "not ok", "undefined", "could not", "cannot", "unable", "yn0", "usage",
+    "unknown", "invalid", "sh: ", "env: ", "xargs: ", "sudo: ", "not recognized", "not found", "no such", "denied", "problem",
+    "broken", "make[", "e: ", "elifecycle", "eresolve", "ld: ",
+)  # fmt: skip
+
 
 def error_key(kind: str, text: str, tool_input: object = None) -> str:
     """An error's identity: its outcome and its whole text, without lines that only echo the input. Compilers and build tools
@@ -72,6 +80,12 @@ def _without_running_number(line: str, given: int) -> str:
     if not sign or program.rpartition("/")[2] not in ("bash", "-bash", "sh", "zsh") or not number.isdigit():
         return line
     return f"{program}:{what}" if colon and int(number[:9]) > given + 1 else line
+
+
+def hints_at_failure(text: str) -> bool:
+    """A cheap first look: may verdicts.py find a form of failure in an output?"""
+    low = text.lower()
+    return any(hint in low for hint in _HINTS)
 
 
 def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
