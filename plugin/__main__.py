@@ -61,6 +61,14 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="one JSON object; with --follow one a line")
     one.add_argument("--follow", action="store_true", help="go on as more happens, until Ctrl-C")
 
+    one = verb("explain", "explain", "why the last call was blocked, or whether this one would be")
+    one.add_argument("--last", action="store_true", help="the last block (also without arguments)")
+    one.add_argument("tool", nargs="?", metavar="TOOL", help="Bash, Edit, mcp__server__tool ...")
+    one.add_argument(
+        "input", nargs="?", metavar="INPUT_JSON", help="its input; for Bash the command is enough"
+    )
+    one.add_argument("--session", metavar="ID", help="one session (its id or its beginning)")
+
     one = verb("report", "report.report", "what was stopped and wasted in a period, as one HTML file")
     one.add_argument(
         "session", nargs="?", metavar="SESSION", help="one session only (its id or its beginning)"

@@ -165,11 +165,24 @@ def test_nearer_file_that_switches_hooks_on_again_wins(person):
 
 
 @pytest.fixture
-def administrator(person, tmp_path, mocker, capsys):
-    """Managed settings, seen by a `status` of this process."""
+def status_here(person, capsys):
+    """A `status` of this process."""
     from types import SimpleNamespace
 
     import operate
+
+    def status():
+        words = dict.fromkeys(["session", "project", "circuit"], None)
+        flags = dict.fromkeys(["watch", "line", "all", "json", "memory"], False)
+        code = operate.status(SimpleNamespace(**words, **flags, plain=True))
+        return capsys.readouterr().out.splitlines()[1], code
+
+    return status
+
+
+@pytest.fixture
+def administrator(status_here, tmp_path, mocker):
+    """Managed settings."""
     from install import scopes
 
     path = tmp_path / "etc" / "managed-settings.json"
@@ -178,10 +191,7 @@ def administrator(person, tmp_path, mocker, capsys):
 
     def status(**settings):
         write(path, settings)
-        words = dict.fromkeys(["session", "project", "circuit"], None)
-        flags = dict.fromkeys(["watch", "line", "all", "json", "memory"], False)
-        code = operate.status(SimpleNamespace(**words, **flags, plain=True))
-        return capsys.readouterr().out.splitlines()[1], code
+        return status_here()
 
     return status
 
@@ -242,6 +252,39 @@ def test_programs_of_a_project_that_was_only_cloned_are_not_started(person, tmp_
     (person.project / ".claude" / "circuit-breaker" / "hooks" / "run").write_text(f"touch '{trap}'\n")
     second_line(person)
     assert not trap.exists()
+
+
+def test_runtime_folder_that_is_none_is_said_first(person):
+    person.install()
+    shutil.rmtree(person.state, ignore_errors=True)
+    person.state.write_text("a file in its place")
+    line, code = second_line(person)
+    assert line.startswith(f"NOT PROTECTED: nothing can be kept in {person.state} (") and code == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_runtime_folder_of_somebody_else_is_said_first(person):
+    person.install()
+    person.state.mkdir(exist_ok=True)
+    os.chown(person.state, 12345, -1)
+    line, code = second_line(person)
+    assert line.startswith("NOT PROTECTED: nothing can be kept in") and "belongs to" in line and code == 1
+
+
+@pytest.mark.parametrize("missing", ["the lock", "the room"])
+def test_folder_without_a_lock_or_without_room_is_said_first(person, status_here, mocker, missing):
+    from circuit_breaker.runtime import files
+
+    person.install()
+    error = (
+        OSError(37, "No locks available") if missing == "the lock" else OSError(28, "No space left on device")
+    )
+    mocker.patch.object(files, "Lock" if missing == "the lock" else "replace", side_effect=error)
+    line, code = status_here()
+    assert (
+        line.startswith("NOT PROTECTED: nothing can be kept in") and "fix: set CIRCUIT_BREAKER_HOME" in line
+    )
+    assert code == 1
 
 
 def test_disabled_by_configuration_is_not_protected(person):

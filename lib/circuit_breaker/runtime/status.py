@@ -9,7 +9,7 @@ from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import RULES, Config, is_on
 from circuit_breaker.breaker.memory import Session
 from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, OPEN
-from circuit_breaker.runtime import files, incidents, json, running, services, store
+from circuit_breaker.runtime import files, health, incidents, json, running, services, store
 from circuit_breaker.runtime.home import INCIDENTS, STATE, Places, safe_name
 from circuit_breaker.words.sentences import cause
 
@@ -140,6 +140,9 @@ def live(facts: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def holds_back(where: Places, config: Config) -> tuple[str, str]:
     """(why, fix) where nothing can be blocked even though the hooks run; two empty texts otherwise."""
+    why = health.kept(where)
+    if why:
+        return why, health.FIX
     if not config.enabled:
         return "`enabled` is false in the configuration", "circuit-breaker config show --origin"
     if config.mode == "observe":

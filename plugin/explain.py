@@ -1,0 +1,241 @@
+"""The verb `explain`: why the last call was blocked, or whether a call would be, with the evidence call by call."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import incident_log
+from incidents import shortened
+from operate import places
+from report import activity
+
+from circuit_breaker.breaker import model
+from circuit_breaker.breaker.config import Config
+from circuit_breaker.breaker.failures import family_of
+from circuit_breaker.breaker.memory import POLL, Lane
+from circuit_breaker.breaker.policy import step
+from circuit_breaker.identity import calls, labels
+from circuit_breaker.replay import recording
+from circuit_breaker.replay.recording import Fed
+from circuit_breaker.replay.rerun import Rerun
+from circuit_breaker.runtime import home, status, store
+from circuit_breaker.words import explain as words
+from circuit_breaker.words.sentences import sentence_of
+from circuit_breaker.words.status import ID
+
+SHOWN = 30  # calls of the evidence that are shown
+SLACK = 10.0  # seconds between a call's result in a transcript and its incident
+ANY_FORM = " (any form)"  # the end of the name of a circuit that gates a family of calls
+BLOCKING = ("trip", "ending", "would_trip", "asked")
+
+
+class Step(NamedTuple):
+    """One call of the evidence. `own`: it belongs to the circuit."""
+
+    t: float
+    label: str
+    outcome: str
+    note: str
+    own: bool
+
+
+def explain(args: argparse.Namespace) -> int:
+    """Explain the last block, or the call that is given; 1 when there is nothing to explain, 2 for an input that is no JSON."""
+    where = places(None)
+    config = home.configuration(where, os.environ)
+    if args.last or args.tool is None:
+        return _last(where, config, args.session or "")
+    try:
+        given = json.loads(args.input or "{}")
+    except ValueError:
+        given = {"command": args.input} if args.tool in calls.SHELLS else None
+    if not isinstance(given, dict):
+        print(f"explain: {args.input!r} is no JSON object with the input of {args.tool}.", file=sys.stderr)
+        return 2
+    return _call(where, config, args.tool, given, args.session or "")
+
+
+# --- the last block
+
+
+def _last(where: home.Places, config: Config, session: str) -> int:
+    found = [
+        one
+        for one in incident_log.read([where.home] if not session else incident_log.homes(where), 0.0)
+        if one.event in BLOCKING and one.session.startswith(session)
+    ]
+    if not found:
+        print("explain: nothing was blocked here yet. `incidents` lists all projects.", file=sys.stderr)
+        return 1
+    last = found[-1]
+    rule = last.circuit.partition(":")[0]
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(last.t))
+    did = {"trip": "was blocked", "ending": "stopped the turn", "asked": "was asked about"}
+    print(f"{last.circuit} {did.get(last.event, 'would have been blocked')} at {when}")
+    print(
+        f"in {shortened(last.project)}, session {last.session[:ID]}{f', subagent {last.agent}' if last.agent else ''}."
+    )
+    print(f"Why: it {last.cause}.")
+    print(f"Rule: {words.opens(rule, config.rules.get(rule, {}))}")
+    steps = _evidence(last, config)
+    if steps:
+        print("\nThe calls of that lane before it (* counted):")
+        _print(steps)
+    elif last.calls:
+        print(f"\nThe last calls: {', '.join(last.calls)}. (The transcript is not there any more.)")
+    return 0
+
+
+def _evidence(last: incident_log.Incident, config: Config) -> list[Step]:
+    """The calls up to an incident, from the session's transcript run through the same engine."""
+    top = activity.folder(os.environ)
+    paths = sorted(top.glob(f"*/{last.session}.jsonl")) if top.is_dir() else []
+    if not paths:
+        return []
+    config.mode = "enforce"  # what observe mode only recorded is looked at as what it would have been
+    run = _Traced(last.session, config, last.circuit, last.agent)
+    for record in recording.records(recording.files([str(paths[0])])[0], lambda _: None, set()):
+        if record["t"] > last.t + SLACK or run.over:
+            break
+        run.take(record, lambda _: None)
+    run.finish(lambda _: None)
+    return [one for one in run.steps if one.t <= last.t + SLACK][-SHOWN:]
+
+
+class _Traced(Rerun):
+    """A session run again, noting what each call of one lane counted as until `circuit` trips."""
+
+    class Row(NamedTuple):
+        """One call as it was counted: its keys, its row of the lane's memory (empty: none), and the counts after it."""
+
+        t: float
+        tool: str
+        given: Any
+        keys: tuple[str, str]
+        row: list[Any]
+        progress: bool
+        failures: int
+        times: int
+
+    def __init__(self, name: str, config: Config, circuit: str, lane: str) -> None:
+        super().__init__(name, config)
+        self.circuit, self.lane, self.over = circuit, lane, False
+        self.raw: list[_Traced.Row] = []
+        self.keys: set[str] = set()
+
+    def feed(self, fed: Fed) -> None:
+        """One payload, and what it added to the lane's evidence."""
+        if self.over:
+            return
+        before = self.lanes.get(self.lane, Lane())
+        n, cwd = before.n, before.cwd
+        trips = len(self.trips)
+        super().feed(fed)
+        if fed.name == "PostToolBatch" and (fed.payload.get("agent_id") or "") == self.lane:
+            self._trace(fed, n, cwd)
+        lane = self.lanes.get(self.lane)
+        for trip in self.trips[trips:]:
+            if f"{trip['rule']}:{trip['subject']}" == self.circuit and (trip["agent"] or "") == self.lane:
+                self.over = True
+                known = lane.circuits.get(self.circuit) if lane else None
+                self.keys.update(known.keys if known else ())
+
+    def _trace(self, fed: Fed, n: int, cwd: str) -> None:
+        lane = self.lanes[self.lane]
+        rows = {row[2]: row for row in lane.recent if row[0] > n}
+        moved = {move[0] for move in lane.moves}
+        for call in fed.payload["tool_calls"]:
+            tool, given = call["tool_name"], call["tool_input"]
+            key, family = calls.call_key(tool, given, cwd), family_of(tool, given, cwd)
+            row, streak, known = rows.get(key, []), lane.streaks.get(key), lane.families.get(family)
+            failures = (
+                known.count
+                if known and self.circuit.endswith(ANY_FORM)
+                else len(streak.fails)
+                if streak
+                else 0
+            )
+            progress = bool(row) and row[0] in moved
+            times = streak.times if streak else 0
+            self.raw.append(self.Row(fed.t, tool, given, (key, family), row, progress, failures, times))
+
+    @property
+    def steps(self) -> list[Step]:
+        """The calls as they are shown."""
+        rule, _, subject = self.circuit.partition(":")
+        keys = self.config.rules.get(rule, {})
+        if subject.endswith(ANY_FORM):
+            keys = {**keys, "threshold": keys["family_open"]}
+        made = []
+        for one in self.raw:
+            own = not self.keys.isdisjoint(one.keys)
+            ok = bool(one.row and one.row[4])
+            if not one.row:
+                note = words.NOT_COUNTED
+            elif own:
+                note = words.counted(rule, one.failures, one.times, keys)
+            else:
+                changes = bool(calls.change_level(one.tool, one.given))
+                note = words.between(ok, one.progress, one.row[5] == POLL, changes)
+            outcome = "ok" if ok else "failed" if one.row else "-"
+            made.append(Step(one.t, labels.label(one.tool, one.given), outcome, note, own))
+        return made
+
+
+def _print(steps: list[Step]) -> None:
+    width = min(40, max(len(one.label) for one in steps))
+    for one in steps:
+        when = time.strftime("%H:%M:%S", time.localtime(one.t))
+        mark = "*" if one.own else " "
+        print(f"{mark} {when}  {one.label[:40]:<{width}}  {one.outcome:<6}  {one.note}")
+
+
+# --- a call that might come
+
+
+def _call(where: home.Places, config: Config, tool: str, given: dict[str, Any], session: str) -> int:
+    kept = status.sessions(where, session) if session else status.of_home(status.sessions(where), where)
+    if not kept:
+        print("explain: no session is kept here; without one every call would run.", file=sys.stderr)
+        return 1
+    one = max(kept, key=lambda each: each.seen)
+    lane = one.lanes.get(store.MAIN_FILE, Lane())
+    ask = model.Ask(id="explain", tool=tool, input=given, cwd=lane.cwd, prompt=one.session.prompt, armed=True)
+    _, _, decision, _ = step(one.session, lane, ask, config, time.time())
+    label = labels.label(tool, given)
+    blocked = decision.verdict in (model.DENY, model.QUESTION)
+    print(
+        f"{label} {'would be blocked' if blocked else 'would run'} in session {one.name[:ID]} ({shortened(one.project)})."
+    )
+    for notice in decision.notices if blocked else ():
+        print(sentence_of(notice, config.bypass_keyword))
+        print(f"Rule: {words.opens(notice.rule, config.rules.get(notice.rule, {}))}")
+    if not blocked:
+        streak = lane.streaks.get(calls.call_key(tool, given, lane.cwd))
+        failing, repeating = (config.rules[name]["threshold"] for name in ("tool_failure", "repeated_call"))
+        print(
+            words.verdict(len(streak.fails), streak.times, failing, repeating)
+            if streak
+            else words.verdict(0, 0, 0, 0)
+        )
+    rows = list(_recent(lane, calls.call_key(tool, given, lane.cwd), label))
+    if rows:
+        print("\nThe lane's last calls, as the breaker remembers them (* this one):")
+        for line in rows:
+            print(line)
+    return 0
+
+
+def _recent(lane: Lane, key: str, label: str) -> Iterator[str]:
+    moved = {move[0] for move in lane.moves}
+    for n, _, known, _, ok, kind in lane.recent[-SHOWN:]:
+        streak = lane.streaks.get(known)
+        name = label if known == key else (streak.label if streak else "") or "another call"
+        note = words.between(bool(ok), n in moved, kind == POLL, False) if known != key else ""
+        yield f"{'*' if known == key else ' '} {n:>5}  {labels.plain(name)[:40]:<40}  {'ok' if ok else 'failed':<6}  {note}".rstrip()

@@ -1,0 +1,140 @@
+"""explain: why the last call was blocked, and whether one would be, call by call."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from plugin.people import ROOT, plugin
+from plugin.transcripts import Transcript
+
+
+@pytest.fixture
+def hooks(person):
+    """What the hooks hear of a session: `hooks(tool, given, text, fails)` is one call."""
+    count = iter(range(1, 1000))
+
+    def call(tool, given, text="ok", fails=False, session="b7e1c2d3-0000"):
+        one = {"tool_name": tool, "tool_input": given, "tool_use_id": f"t{next(count)}"}
+        common = {"session_id": session, "cwd": str(person.project), "prompt_id": "p1"}
+        bodies = [
+            {**common, "hook_event_name": "PostToolBatch", "tool_calls": [{**one, "tool_response": text}]}
+        ]
+        if fails:
+            bodies.insert(0, {**common, **one, "hook_event_name": "PostToolUseFailure", "error": text})
+        for body in bodies:
+            script = ROOT / "hooks" / "circuit_breaker_monitor.py"
+            line = [sys.executable, "-I", "-S", str(script)]
+            subprocess.run(
+                line, input=json.dumps(body).encode(), env=person.env, check=True, capture_output=True
+            )
+
+    return call
+
+
+def fail(hooks, times, command="make test"):
+    for _ in range(times):
+        hooks("Bash", {"command": command}, "Exit code 2\nboom", fails=True)
+
+
+def recorded(person, made, circuit="tool_failure:Bash make test"):
+    """A transcript, and the incident that ended it on record."""
+    made.save(person.home)
+    home = Path(json.loads(plugin(person, "status", "--json").stdout)["home"])
+    home.mkdir(parents=True, exist_ok=True)
+    row = {
+        "t": made.now,
+        "event": "trip",
+        "circuit": circuit,
+        "session": made.session,
+        "agent": None,
+        "cause": "failed",
+    }
+    (home / "circuit_breaker_incidents.jsonl").write_text(json.dumps(row) + "\n")
+
+
+def test_nothing_was_blocked_and_no_session_is_kept(person):
+    done = plugin(person, "explain", "--last")
+    assert done.returncode == 1 and "nothing was blocked here" in done.stderr
+    done = plugin(person, "explain", "Bash", '{"command": "ls"}')
+    assert done.returncode == 1 and "no session is kept" in done.stderr
+
+
+def test_last_block_is_explained_with_its_rule_and_its_numbers(person, hooks):
+    fail(hooks, 3)
+    done = plugin(person, "explain")
+    assert done.returncode == 0
+    assert "tool_failure:Bash make test was blocked at" in done.stdout
+    assert "Why: it failed 3 times with nothing changed in between." in done.stdout
+    assert "fails 3 times within 5 turns" in done.stdout
+    assert "The last calls: Bash make test" in done.stdout  # the transcript is not there
+
+
+def test_evidence_says_of_each_call_what_it_counted_as(person):
+    made = Transcript("b7e1c2d3-0000", str(person.project), time.time() - 600)
+    made.prompt()
+    made.bash("make test", "Exit code 2\nboom", fails=True)
+    made.call("Edit", {"file_path": "/p/a.py", "old_string": "a", "new_string": "b"}, "updated")
+    made.bash("make test", "Exit code 2\nboom", fails=True)
+    made.call("Read", {"file_path": "/p/a.py"}, "text")
+    made.bash("make test", "Exit code 2\nboom", fails=True)
+    made.bash("make test", "Exit code 2\nboom", fails=True)
+    recorded(person, made)
+    lines = [
+        line.split(None, 1)[1] if line[:1] == "*" else line
+        for line in plugin(person, "explain").stdout.splitlines()
+    ]
+    notes = [line.split("  ")[-1] for line in lines if "counts:" in line or "progress:" in line]
+    assert notes == [
+        "counts: failure 1 of 3",
+        "progress: the count starts anew",
+        "counts: failure 1 of 3",
+        "no progress: it only looks",
+        "counts: failure 2 of 3",
+        "counts: failure 3 of 3",
+    ]
+
+
+def test_attempt_in_other_words_is_counted_in_any_form(person):
+    made = Transcript("b7e1c2d3-0000", str(person.project), time.time() - 600)
+    for line in (
+        "pytest t.py",
+        "pytest -x t.py",
+        "python -m pytest t.py",
+        "pytest ./t.py -v",
+        "pytest t.py -q",
+        "pytest t.py --lf",
+    ):
+        made.bash(line, "Exit code 1\nE   assert 2 == 5\nFAILED t.py::test_a", fails=True)
+    recorded(person, made, circuit="tool_failure:Bash pytest t.py (any form)")
+    text = plugin(person, "explain").stdout
+    assert "counts: failure 6 of 6" in text and text.count("\n* ") == 6
+
+
+def test_call_that_would_run_says_how_near_it_is(person, hooks):
+    fail(hooks, 2)
+    done = plugin(person, "explain", "Bash", '{"command": "make test"}')
+    assert done.returncode == 0 and "Bash make test would run in session b7e1c2d3" in done.stdout
+    assert "It failed 2 of 3 times with no progress in between." in done.stdout
+    assert sum(line.startswith("*") for line in done.stdout.splitlines()) == 2
+    assert "Nothing is counted against it." in plugin(person, "explain", "Bash", "ls").stdout
+
+
+def test_call_that_would_be_blocked_says_by_what_and_changes_nothing(person, hooks):
+    fail(hooks, 3)
+    before = {path: path.read_bytes() for path in person.state.rglob("*") if path.is_file()}
+    done = plugin(person, "explain", "Bash", "cd . && make test", "--session", "b7e1")
+    assert done.returncode == 0 and "would be blocked in session b7e1c2d3" in done.stdout
+    assert "Blocked by circuit-breaker" in done.stdout and "fails 3 times within 5 turns" in done.stdout
+    assert before == {path: path.read_bytes() for path in person.state.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("given", ["{torn", "[1]", '"text"'])
+def test_input_that_is_no_json_object_is_wrong_usage(person, hooks, given):
+    fail(hooks, 1)
+    done = plugin(person, "explain", "Edit", given)
+    assert done.returncode == 2 and "no JSON object" in done.stderr
