@@ -50,7 +50,7 @@ def remembering(outcome_of: Callable[..., Any]) -> Callable[..., Any]:
 
 def measure(variant: Variant) -> list[Word]:
     """The whole corpus through one variant."""
-    config = settings.build([("variant", {"circuit_breakers": variant.rules})] if variant.rules else [])
+    config = settings.build([("variant", {"circuit_breakers": variant.rules, **variant.keys})])
     assert not config.problems, config.problems
     usual = () if variant.remembers else outcomes_by(evidence.outcome_of)
     with patched((*usual, *variant.patches)):

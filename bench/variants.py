@@ -1,4 +1,4 @@
-"""Which numbers and rules of the engine can be changed, one at a time, to see what each is for?"""
+"""The numbers and rules of the engine that can be changed, one at a time, to see what each is for."""
 
 from __future__ import annotations
 
@@ -19,28 +19,49 @@ class Variant(NamedTuple):
     rules: dict[str, dict[str, Any]] = {}
     patches: tuple[Patch, ...] = ()
     remembers: bool = True
+    keys: dict[str, Any] = {}  # of the top of the configuration
+
+
+UNSEEN = ("hook_recursion", "service_down", "budget")  # rules that recordings cannot show, or that are off
+NUMBERS = (  # of the engine, not of the configuration
+    ("OF_LAST", rules),
+    ("LAST_CALLS", rules),
+    ("LONG_RING", rules),
+    ("EVERYWHERE", failures),
+    ("LAST_EDITS", evidence),
+)
 
 
 def thresholds() -> list[Variant]:
-    """Each number that decides when a rule speaks, one up and one down."""
+    """Each number that decides when a rule speaks, one step down and one up."""
     found = []
+    for key in ("poll_gap_seconds", "deny_limit"):
+        for number in steps(key, settings.DEFAULTS[key]):
+            found.append(Variant(f"`{key}` {settings.DEFAULTS[key]} -> {number}", keys={key: number}))
     for rule, defaults in settings.DEFAULTS["circuit_breakers"].items():
         for key, value in defaults.items():
-            if key in ("enabled", "action", "cooldown_base_seconds") or rule == "hook_recursion":
+            if key in ("enabled", "action", "cooldown_base_seconds") or rule in UNSEEN:
                 continue
-            for number in (value - 1, value + 1):
-                if number or key != "window_turns":
-                    found.append(Variant(f"`{rule}.{key}` {value} -> {number}", {rule: {key: number}}))
-    for name, module in (("OF_LAST", rules), ("LAST_CALLS", rules), ("EVERYWHERE", failures)):
+            for number in steps(key, value):
+                found.append(Variant(f"`{rule}.{key}` {value} -> {number}", {rule: {key: number}}))
+    for name, module in NUMBERS:
         value = getattr(module, name)
-        for number in (value - 1, value + 1):
+        for number in steps(name, value):
             found.append(Variant(f"`{name}` {value} -> {number}", {}, ((module, name, number),)))
     return found
 
 
+def steps(key: str, value: int) -> list[int]:
+    """A number one step down and one up: seconds by half and double, large numbers by a quarter."""
+    if key.endswith("seconds"):
+        return [value // 2, value * 2]
+    step = 1 if value < 20 else value // 4
+    return [number for number in (value - step, value + step) if number]
+
+
 def outcomes_by(outcome_of: Callable[..., Any]) -> tuple[Patch, ...]:
     """What makes `outcome_of` the one that is used wherever outcomes are made."""
-    return ((monitor, "outcome_of", outcome_of), (monitor, "outcome_of", outcome_of))
+    return ((monitor, "outcome_of", outcome_of),)
 
 
 def _changing(level: Callable[[Any], int]) -> tuple[Patch, ...]:
@@ -95,7 +116,7 @@ def progress_rules() -> list[Variant]:
         ),
         Variant("polls are calls like others", {}, _without("poll")),
         Variant("look-ups that miss are errors like others", {}, _without("miss")),
-        Variant("a person's prompt forgets nothing", {}, ((context, "forget_successes", lambda lane: None),)),
+        Variant("your prompt forgets nothing", {}, ((context, "forget_successes", lambda lane: None),)),
         Variant(
             "a ring may hold no foreign call",
             {},
