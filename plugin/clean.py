@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -148,7 +149,7 @@ class _Run:
             extra = {
                 "goes_files": goes[0],
                 "goes_bytes": goes[1],
-                "by_itself": kinds.KINDS[row["name"]].by_itself,
+                "by_itself": kinds.KINDS[row["name"]].by_itself.format(days=days),
             }
             rows.append({"kind": row.pop("name"), **row, **extra})
         return {
@@ -172,24 +173,24 @@ class _Run:
 
     def command(self) -> str:
         """The command line of this run, without --apply."""
-        args = self.args
-        words = (
-            [os.path.basename(sys.argv[0])]
-            if sys.argv[0].endswith("circuit-breaker")
-            else ["python3", memory.quoted(sys.argv[0])]
-        )
+        args, words = self.args, [self.program()]
         words += ["clean", *(["--kind", *self.wish.names] if args.kind else [])]
         for option in ("older_than", "project", "max_total"):
             value = getattr(args, option)
             words += [f"--{option.replace('_', '-')}", memory.quoted(value)] if value else []
         return " ".join(words)
 
+    def program(self) -> str:
+        """How this program was called."""
+        if sys.argv[0].endswith("circuit-breaker"):
+            return os.path.basename(sys.argv[0])
+        return f"python3 {memory.quoted(sys.argv[0])}"
+
     # What is done
 
     def act(self) -> int:
-        files.folder(self.place)
         try:
-            with files.Lock(self.place + "/.clean.lock", 0.001):
+            with self.lock():
                 self.finish_killed()
                 for kind in kinds.KINDS:
                     if kind in self.chosen.bundles and not self.do(kind):
@@ -197,33 +198,29 @@ class _Run:
         except TimeoutError:
             self.fail("another `clean` is at work; wait until it has finished")
             return 1
+        freed = sum(row["bytes"] - row.get("archive_bytes", 0) for row in self.rows)
         if self.args.json:
-            done = {
-                "freed": sum(row["bytes"] - row.get("archive_bytes", 0) for row in self.rows),
-                "kinds": self.rows,
-            }
-            print(
-                json.dumps(
-                    {"schema": 1, "dry_run": False, "folder": self.folder, **done, "errors": self.errors},
-                    indent=2,
-                )
-            )
-        elif not self.rows and not self.errors:
-            self.say("Nothing to do." + "".join("\n" + line for line in cleaning.stays(self.facts())))
+            facts = {"dry_run": False, "folder": self.folder, "freed": freed, "kinds": self.rows}
+            print(json.dumps({"schema": 1, **facts, "errors": self.errors}, indent=2))
         elif self.rows:
-            self.sum_up()
+            back = f" To get files back: {self.program()} restore --list" if self.args.apply else ""
+            self.say(f"{memory.size(max(0, freed))} freed.{back}")
+        elif not self.errors:
+            self.say("\n".join(["Nothing to do.", *cleaning.stays(self.facts())]))
         return 1 if self.errors else 0
 
-    def sum_up(self) -> None:
-        archives = sum(row.get("archive_bytes", 0) for row in self.rows)
-        freed = sum(row["bytes"] for row in self.rows) - archives
-        self.say(
-            f"{memory.size(max(0, freed))} freed."
-            + (f" To get files back: {self.restore_command()}" if archives else "")
-        )
-
-    def restore_command(self) -> str:
-        return self.command().partition(" clean")[0] + " restore --list"
+    def lock(self) -> contextlib.AbstractContextManager[object]:
+        """One run at a time. A disk that is too full even for the lock must not keep `--delete` from making room."""
+        stack = contextlib.ExitStack()
+        try:
+            files.folder(self.place)
+            stack.enter_context(files.Lock(self.place + "/.clean.lock", 0.001))
+        except TimeoutError:
+            raise
+        except OSError as error:
+            if not (self.args.delete and error.errno in tarball.FULL):
+                raise
+        return stack
 
     def finish_killed(self) -> None:
         """Finish what a run that was killed has archived but not removed yet."""

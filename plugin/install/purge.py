@@ -21,6 +21,7 @@ OUR_FILES = (
     *(f"sessions/*/{name}.json{rest}" for name in ("session", "main", "agent-*") for rest in MEMORY_ENDINGS),
     f"janitor/*-{_HEX * 12}.json", f"janitor/*-{_HEX * 12}.said", f"backups/*.*T*Z.{_HEX * 8}",
     "archives/.compress.lock", "archives/telemetry/*.jsonl.gz", "archives/telemetry/*.log.gz", "archives/sessions/*.json.gz",
+    "archives/claude/*.tar.gz", "archives/claude/*.tmp", "archives/claude/*.removing", "archives/claude/.clean.lock",
     *(f"projects/*-{_HEX * 12}/{name}" for name in (home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock")),
     *(f"projects/*-{_HEX * 12}/archives/{name}" for name in (".compress.lock", "telemetry/*.gz", "sessions/*.gz")),
 )  # fmt: skip
@@ -73,7 +74,7 @@ def _ours(folder: Path) -> list[Path]:
 
 def _emptied(paths: list[Path]) -> list[Path]:
     """The folders that held nothing but `paths`, innermost first: those that we make in a home or a runtime folder."""
-    names = ("armed", "sessions", "janitor", "backups", "archives", "projects", "telemetry")
+    names = ("armed", "sessions", "janitor", "backups", "archives", "projects", "telemetry", "claude")
     found = {path.parent for path in paths if path.name == "config.json"}
     for path in paths:
         parents = list(path.parents)

@@ -3,6 +3,7 @@ is not in an archive."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -250,6 +251,23 @@ def test_disk_that_gets_full_keeps_a_reserve_and_loses_nothing(tmp_path: Path, s
     big.write_bytes(b"small")
     os.utime(big, (1, 1))
     assert place.run("clean", "--apply", "--kind", "debug-logs").returncode == 0
+    assert not big.exists()
+
+
+def test_delete_makes_room_on_a_disk_that_is_full_to_the_last_byte(small_disk: Path) -> None:
+    place = Place(small_disk / "home")
+    big = put(place.folder, f"debug/{OLD}.txt", 60)
+    big.write_bytes(os.urandom(4 << 20))
+    os.utime(big, (1, 1))
+    with open(small_disk / "filler", "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(b"x" * 4096):
+            continue
+    before = snapshot(place.folder)
+    done = place.run("clean", "--apply")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert snapshot(place.folder) == before
+    assert place.run("clean", "--delete", "--kind", "debug-logs", "--yes").returncode == 0
     assert not big.exists()
 
 

@@ -38,6 +38,26 @@ def test_own_use_is_counted(tmp_path: Path) -> None:
     json.dumps(found)
 
 
+def test_archives_of_clean_are_listed_the_newest_first(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    folder = home.runtime / "archives" / "claude"
+    folder.mkdir(parents=True)
+    for name, size in (("debug-logs.20260101T000000Z", 2048), ("transcripts.20260301T000000Z", 4096)):
+        (folder / f"{name}.tar.gz").write_bytes(b"x" * size)
+    found = facts(home)
+    assert [(row["archive"], row["bytes"]) for row in found["clean_archives"]] == [
+        ("transcripts.20260301T000000Z.tar.gz", 4096),
+        ("debug-logs.20260101T000000Z.tar.gz", 2048),
+    ]
+    text = disk_usage.memory_report(home.places, home.config(), time.time(), True)
+    assert (
+        "archives of clean  6.0 KB, removed after 90 days: transcripts.20260301T000000Z.tar.gz (4.0 KB), "
+        "debug-logs.20260101T000000Z.tar.gz (2.0 KB)"
+    ) in text
+    kept = disk_usage.memory_report(home.places, home.config(archive_keep_days=0), time.time(), True)
+    assert "kept for ever" in kept
+
+
 def test_warnings_begin_at_eighty_percent(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.write("lines79_telemetry.jsonl", lines(799))

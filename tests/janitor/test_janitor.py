@@ -445,6 +445,35 @@ def test_note_about_a_home_that_nobody_visits_is_forgotten(home: Home) -> None:
     assert not old.exists()
 
 
+def of_clean(home: Home, days: float, kind: str = "transcripts") -> Path:
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() - days * DAY))
+    path = home.runtime / "archives" / "claude" / f"{kind}.{moment}.tar.gz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * 2048)
+    return path
+
+
+def test_archives_of_clean_go_after_their_days_and_it_is_said(home: Home) -> None:
+    old, young = of_clean(home, 90), of_clean(home, 89.9)
+    other = old.with_name("notes.tar.gz")
+    other.write_bytes(b"")
+    said = home.start()
+    assert said == "[memory_cleanup] Removed 1 archive of `clean` (see archive_keep_days): 2.0 KB freed."
+    assert not old.exists()
+    assert young.exists() and other.exists()
+    assert home.start() == ""
+    home.ahead = 0.2 * DAY
+    assert "Removed 1 archive of `clean`" in home.start()
+    assert not young.exists()
+
+
+def test_archives_of_clean_are_kept_for_ever_at_zero_days(home: Home) -> None:
+    old = of_clean(home, 4000)
+    assert home.start(archive_keep_days=0) == ""
+    assert old.exists()
+    assert "Removed 1 archive" in home.start(archive_keep_days=30)
+
+
 def test_payload_without_a_usable_session_id_is_no_obstacle(home: Home) -> None:
     for payload in ({}, {"session_id": None}, {"session_id": 5}, {"session_id": ""}):
         home.write("a_telemetry.jsonl", lines(1000))

@@ -66,7 +66,7 @@ def test_dry_run_changes_no_byte_and_no_time_and_names_the_command(machine: Mach
         "transcripts",
         "after 30 days",
         "plugin-caches",
-        "never",
+        "14 days after an update",
         "something-new",
     ):
         assert text in done.stdout

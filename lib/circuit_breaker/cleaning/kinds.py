@@ -1,7 +1,7 @@
 """The kinds of files in Claude Code's folder: where each lies, what it is for, and whether `clean` may archive it. Pure.
 
-Seen with 2.1.197 and 2.1.330. `by_itself`: Claude Code removes such files once they are older than `cleanupPeriodDays`
-(tried with files of 60 days and one headless session of 2.1.330).
+Seen with 2.1.197 and 2.1.330; what Claude Code removes by itself was tried with files of 60 days, old plugin versions and headless
+sessions of 2.1.330.
 """
 
 from __future__ import annotations
@@ -24,14 +24,18 @@ OF_SESSIONS = (
 FILE, FOLDER, EITHER = "file", "folder", "either"  # what is archived or left as a whole
 
 
+PERIOD = "after {days} days"
+
+
 class Kind:
     """name: as typed after --kind. folders: where it lies. unit: FILE, FOLDER or EITHER; "" where the survey has rules of its own.
-    what: in the words of `docs/disk.md`. lost: what does not work until it is restored."""
+    what: in the words of `docs/disk.md`. lost: what does not work until it is restored. by_itself: when Claude Code removes it,
+    {days} being `cleanupPeriodDays`."""
 
     __slots__ = ("name", "folders", "unit", "what", "lost", "by_itself")
 
     def __init__(
-        self, name: str, folders: tuple[str, ...], unit: str, what: str, lost: str, by_itself: bool = True
+        self, name: str, folders: tuple[str, ...], unit: str, what: str, lost: str, by_itself: str = PERIOD
     ) -> None:
         self.name, self.folders, self.unit = name, folders, unit
         self.what, self.lost, self.by_itself = what, lost, by_itself
@@ -103,7 +107,7 @@ KINDS = {
             "",
             "versions of plugins that are no longer installed",
             "nothing",
-            by_itself=False,
+            "14 days after an update",
         ),
     )
 }

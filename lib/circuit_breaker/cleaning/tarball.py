@@ -32,7 +32,7 @@ RESERVE = (
 GZIP = 31  # zlib's word for its window of 32 kB inside a gzip header
 _BARE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0)  # a pipe in the place of a file
-_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class NoRoom(OSError):
@@ -155,7 +155,7 @@ class _Writer:
         try:
             files.write_all(self.fd, data)
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 raise self._no_room() from error
             raise
         self.written += len(data)

@@ -23,9 +23,8 @@ def table(facts: Mapping[str, Any], now: float) -> str:
     for row in facts["kinds"]:
         ages = "".join(f"{_age(now - row[key]):>8}" for key in ("oldest", "newest"))
         goes = size(row["goes_bytes"]) if row["goes_files"] else "-"
-        itself = f"after {facts['cleanup_days']} days" if row["by_itself"] else "never"
         lines.append(
-            f"  {row['kind']:<21}{size(row['bytes']):>10}{row['files']:>9,}{ages}{goes:>11}   {itself}"
+            f"  {row['kind']:<21}{size(row['bytes']):>10}{row['files']:>9,}{ages}{goes:>11}   {row['by_itself']}"
         )
     if facts["measured"]:
         rest = ", ".join(f"{shown(row['name'])} {size(row['bytes'])}" for row in facts["measured"])
