@@ -20,6 +20,7 @@ sys.path[:0] = [str(ROOT / "lib"), str(ROOT / "bench")]
 from timing import Scene, in_turn, instructions  # noqa: E402
 
 from circuit_breaker.breaker.config import build  # noqa: E402
+from circuit_breaker.cleaning import inventory  # noqa: E402
 from circuit_breaker.janitor import archives, notes, rounds  # noqa: E402
 from circuit_breaker.runtime.home import Places  # noqa: E402
 
@@ -149,6 +150,38 @@ def sweeping(base: Path, turns: int) -> None:
     )
 
 
+def surveying(base: Path, turns: int) -> None:
+    """The survey of a Claude Code folder with 200,000 files beside `scandir` and `stat` over the same files."""
+    folder = base / "claude"
+    for number in range(20_000):
+        session = f"{number:08x}-0000-4000-8000-000000000000"
+        project = folder / "projects" / f"-p{number % 50}"
+        for place in (project / session / "subagents", folder / "debug", folder / "file-history" / session):
+            place.mkdir(parents=True, exist_ok=True)
+        for path in (
+            project / f"{session}.jsonl",
+            *(project / session / "subagents" / f"agent-{part}.jsonl" for part in range(3)),
+            folder / "debug" / f"{session}.txt",
+            *(folder / "file-history" / session / f"{part:016x}@v1" for part in range(5)),
+        ):
+            path.touch()
+
+    def listing() -> None:
+        stack = [str(folder)]
+        while stack:
+            with os.scandir(stack.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        stack.append(entry.path)
+                    else:
+                        entry.stat(follow_symlinks=False)
+
+    def survey() -> None:
+        inventory.survey(str(folder), None, lambda seen: None)
+
+    show("survey of 200,000 files", paired(survey, listing, turns), "of scandir and stat", 1.5)
+
+
 def compressing(base: Path, count: int) -> None:
     """5 MB files of telemetry, one by us and one by gzip -6 in turn."""
     folder = base / "press"
@@ -226,6 +259,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         starts(Path(folder), 60)
         sweeping(Path(folder), 40)
+        surveying(Path(folder), 10)
         compressing(Path(folder), 100)
 
 
