@@ -566,7 +566,9 @@ def test_large_home_is_swept_by_the_child_and_said_at_the_next_start(tmp_path: P
 def test_child_cannot_be_started_and_the_start_goes_on(tmp_path: Path, mocker: Any, capfd: Any) -> None:
     home = Home(tmp_path)
     home.write("a_telemetry.jsonl", lines(1000))
-    mocker.patch.object(background, "_fork", side_effect=OSError(11, "Resource temporarily unavailable"))
+    mocker.patch.object(
+        background.detached, "_fork", side_effect=OSError(11, "Resource temporarily unavailable")
+    )
     assert "Archived 1 log file" in home.start()
     assert "background process: " in capfd.readouterr().err
 
