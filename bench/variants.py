@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple
 
 from circuit_breaker.breaker import config as settings
-from circuit_breaker.breaker import context, cycles, evidence, failures, monitor, rules
+from circuit_breaker.breaker import context, cycles, evidence, failures, monitor, rules, waiting
 from circuit_breaker.breaker.model import OK
 from circuit_breaker.identity import calls, results, shell_line, tokens
 
@@ -27,6 +27,7 @@ NUMBERS = (  # of the engine, not of the configuration
     ("OF_LAST", rules),
     ("LAST_CALLS", rules),
     ("LONG_RING", rules),
+    ("UNSEEN", rules),
     ("EVERYWHERE", failures),
     ("LAST_EDITS", evidence),
 )
@@ -114,7 +115,13 @@ def progress_rules() -> list[Variant]:
             {},
             ((evidence, "learn_writes", lambda session, lane: None),),
         ),
-        Variant("polls are calls like others", {}, _without("poll")),
+        Variant("polls are calls like others", {}, ((waiting, "_is_poll", _never),)),
+        Variant("time alone is never a wait", {}, ((waiting, "_passed", _never),)),
+        Variant(
+            "what a look shows of a page is no progress",
+            {},
+            ((evidence, "last_news", lambda lane, start: -1),),
+        ),
         Variant("look-ups that miss are errors like others", {}, _without("miss")),
         Variant("your prompt forgets nothing", {}, ((context, "forget_successes", lambda lane: None),)),
         Variant(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from circuit_breaker.breaker import waiting
 from circuit_breaker.breaker.memory import PLAIN, POLL, RUN, STEP, Lane, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
-from circuit_breaker.identity import acts, calls, errors, looks, results, waits
+from circuit_breaker.identity import calls, errors, looks, results, waits
 from circuit_breaker.identity.results import result_key
 
 TYPE_CHECKING = False
@@ -100,8 +100,7 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     if known is not None:  # a call that comes again may be spoken of
         outcome.label = streak.label = streak.label or label_of(outcome)
     waiting.begin(lane, streak, outcome, now, gap)
-    receipt = outcome.change == 1 and len(outcome.text) <= RECEIPT_MAX
-    outcome.step = receipt and acts.is_step(outcome.tool, outcome.input)
+    outcome.step = known is not None and _is_step(outcome)
     consecutive = streak.turn == lane.turn - 1
     if outcome.kind == OK:
         _succeed(lane, streak, outcome)
@@ -118,6 +117,15 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     ok = 1 if outcome.kind == OK else 0
     lane.recent.append([outcome.n, lane.turn, outcome.key, outcome.result, ok, _kind_of(outcome)])
     waiting.finish(lane, outcome)
+
+
+def _is_step(outcome: Outcome) -> bool:
+    """A click, a key, a scroll, and all that came back is a receipt. (Asked of a call that came before: most come once.)"""
+    if outcome.change != 1 or len(outcome.text) > RECEIPT_MAX:
+        return False
+    from circuit_breaker.identity.acts import is_step
+
+    return is_step(outcome.tool, outcome.input)
 
 
 def _kind_of(outcome: Outcome) -> int:

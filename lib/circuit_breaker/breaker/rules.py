@@ -10,7 +10,7 @@ from circuit_breaker.breaker import cycles, evidence
 from circuit_breaker.breaker.failures import signal_of, tool_failure
 from circuit_breaker.breaker.memory import POLL, RUN, STEP, Lane, Session, Streak
 from circuit_breaker.breaker.model import OK, Signal
-from circuit_breaker.identity import acts, looks, waits
+from circuit_breaker.identity import looks, waits
 from circuit_breaker.identity.calls import service
 
 TYPE_CHECKING = False
@@ -90,7 +90,11 @@ def _edited(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, Any
     if not limit or outcome.kind != OK or not outcome.change:
         return None
     same = [r[0] for r in lane.recent[-evidence.LAST_EDITS :] if r[2] == outcome.key and r[4]]
-    if len(same) < max(2, limit - 1) or not acts.adds_again(outcome.tool, outcome.input):
+    if len(same) < max(2, limit - 1):
+        return None
+    from circuit_breaker.identity.acts import adds_again
+
+    if not adds_again(outcome.tool, outcome.input):
         return None
     others = any(n > same[-2] and n != outcome.n for n, _ in lane.moves)
     opens = len(same) >= limit and not others

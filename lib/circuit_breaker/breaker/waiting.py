@@ -53,10 +53,15 @@ def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: floa
     if woken and lane.machine:
         return True
     waited = woken or bool(outcome.wait) or lane.waited >= since
-    passed = known and gap > 0 and now - streak.at >= gap
+    passed = known and _passed(streak, now, gap)
     if not waited and not passed and not looks.reads_output(outcome.tool, outcome.input):
         return False
     return bool(look(outcome)) if waited else look(outcome) == looks.LIVE
+
+
+def _passed(streak: Streak, now: float, gap: float) -> bool:
+    """Has enough time gone by since the last result for a look at what changes by itself?"""
+    return gap > 0 and now - streak.at >= gap
 
 
 def finish(lane: Lane, outcome: Outcome) -> None:

@@ -5,44 +5,45 @@ Never files, folders or a repository: those wait for somebody to change them.
 
 from __future__ import annotations
 
-# Whatever they are told, they look at processes, the network, a queue or a log, and change nothing.
-ALWAYS = frozenset(
-    "ps pgrep pidof top htop jobs lsof netstat ss ping ping6 dig nslookup host uptime free vmstat iostat w who"
-    " dmesg journalctl nvidia-smi rocm-smi squeue sacct sinfo qstat bjobs bhist tasklist pg_isready mysqladmin"
+# Each table is one text with a blank around each word: sets would be made at every start, and are asked once or twice.
+# Whatever they are told, these look at processes, the network, a queue or a log, and change nothing.
+ALWAYS = (
+    " ps pgrep pidof top htop jobs lsof netstat ss ping ping6 dig nslookup host uptime free vmstat iostat w who"
+    " dmesg journalctl nvidia-smi rocm-smi squeue sacct sinfo qstat bjobs bhist tasklist pg_isready"
     " Get-Service gsv Get-Process gps Get-Job gjb Receive-Job rcjb Test-NetConnection tnc Test-Connection Get-EventLog"
     " Get-WinEvent Get-NetTCPConnection Get-Counter Resolve-DnsName Invoke-WebRequest iwr Invoke-RestMethod irm"
-    " Get-ScheduledTask Get-ScheduledTaskInfo".split()
+    " Get-ScheduledTask Get-ScheduledTaskInfo "
 )
-_METHODS = frozenset("POST PUT PATCH DELETE post put patch delete".split())
+_METHODS = ("POST", "PUT", "PATCH", "DELETE", "post", "put", "patch", "delete")
 # Programs that speak with a service; what they are told says whether they look.
-SERVICES = frozenset(
-    "gh glab hub kubectl oc k9s docker podman nerdctl docker-compose systemctl service supervisorctl pm2 launchctl sc helm"
+SERVICES = (
+    " gh glab hub kubectl oc k9s docker podman nerdctl docker-compose systemctl service supervisorctl pm2 launchctl sc helm"
     " argocd argo flux heroku fly flyctl vercel netlify railway render eb aws az gcloud gsutil doctl hcloud linode-cli"
     " circleci buildkite-agent bk travis drone jenkins jenkins-cli tkn nomad consul rabbitmqctl celery airflow dagster prefect"
     " temporal databricks modal sky ray wandb mlflow vastai runpodctl kaggle scontrol tmux adb xcrun supabase firebase wrangler"
-    " eas pulumi ansible minikube kind multipass vagrant virsh tailscale nmcli pueue tsp".split()
+    " eas pulumi ansible minikube kind multipass vagrant virsh tailscale nmcli pueue tsp "
 )
 # Words with which they look, and the verbs that change something. The first of either that comes decides.
-_LOOKS = frozenset(
-    "status get list ls ps logs log describe show view inspect top stats checks health healthcheck info events rollout"
+_LOOKS = (
+    " status get list ls ps logs log describe show view inspect top stats checks health healthcheck info events rollout"
     " is-active is-failed is-enabled watch wait tail queue history print query capture-pane has-session list-sessions"
-    " devices logcat port whoami version state poll follow show-ref can-i cluster-info images".split()
+    " devices logcat port whoami version state poll follow show-ref can-i cluster-info images "
 )
-_CHANGES = frozenset(
-    "create apply delete del rm remove start stop restart reload scale set edit merge close cancel rerun retry deploy push"
+_CHANGES = (
+    " create apply delete del rm remove start stop restart reload scale set edit merge close cancel rerun retry deploy push"
     " kill exec add update put install uninstall upgrade rollback approve comment upload send up down build pull publish"
     " login logout init destroy import export cp mv sync enable disable attach patch replace annotate label promote undo"
     " pause resume trigger dispatch submit comment ready reopen lock unlock checkout clone fork new-session send-keys"
-    " kill-session shell reboot pair tag commit".split()
+    " kill-session shell reboot pair tag commit "
 )
 _RUNS = ("docker", "podman", "nerdctl", "kubectl", "oc", "docker-compose", "heroku", "fly", "flyctl", "modal")
 _PREFIXES = ("describe-", "get-", "list-", "list_", "is-", "batch-get-", "list:", "head-")
 # Known programs whose `status` tells of files, and runners of tasks that may do anything.
-_OF_FILES = frozenset(
-    "git hg svn jj fossil bzr cvs p4 npm pnpm yarn bun npx make just task rake mise poetry pip pip3 cargo go mvn gradle"
-    " terraform tofu chezmoi dvc git-lfs lerna nx turbo sh bash zsh dash python python3 node ruby perl php".split()
+_OF_FILES = (
+    " git hg svn jj fossil bzr cvs p4 npm pnpm yarn bun npx make just task rake mise poetry pip pip3 cargo go mvn gradle"
+    " terraform tofu chezmoi dvc git-lfs lerna nx turbo sh bash zsh dash python python3 node ruby perl php "
 )
-_DATABASES = frozenset("psql mysql mariadb sqlite3 duckdb redis-cli".split())
+_DATABASES = " psql mysql mariadb sqlite3 duckdb redis-cli "
 _QUERIES = (
     "select ",
     "show ",
@@ -56,35 +57,44 @@ _QUERIES = (
     ".tables",
     ".schema",
 )
-_KEYS_READ = frozenset(
-    "get mget llen lrange lindex keys scan info ping ttl pttl exists type hget hgetall hlen hkeys smembers scard zcard zrange"
-    " zscore xlen xrange dbsize strlen time".split()
+_KEYS_READ = (
+    " get mget llen lrange lindex keys scan info ping ttl pttl exists type hget hgetall hlen hkeys smembers scard zcard zrange"
+    " zscore xlen xrange dbsize strlen time "
 )
 _LOG_ENDS = (".log", ".out", ".err", ".output", ".jsonl.log", "nohup.out", ".trace")
 _LOG_FOLDERS = ("/log/", "/logs/", "/var/log", "/proc/", "/sys/class/", "/tasks/")
-_FILTERS = frozenset(
-    "cat head tail less more grep egrep fgrep rg wc awk gawk sed nl tac Get-Content gc Select-String sls".split()
+_FILTERS = (
+    " cat head tail less more grep egrep fgrep rg wc awk gawk sed nl tac Get-Content gc Select-String sls "
 )
+
+
+def _is_in(word: str, table: str) -> bool:
+    return " " not in word and f" {word} " in table
 
 
 def is_live(name: str, rest: list[str]) -> bool:
     """Does program `name` with the words `rest` look at something that changes by itself? (Of curl and wget reading_table says
     whether they only fetch.)"""
-    if name in ALWAYS or name in ("curl", "wget"):
+    if _is_in(name, ALWAYS) or name in ("curl", "wget"):
         return True
-    if name in SERVICES:
+    if speaks_with_service(name):
         return asks_service(name, rest)
     if name in ("http", "https", "xh"):
-        return _METHODS.isdisjoint(rest) and not any("=" in word and "==" not in word for word in rest[1:])
+        return not any(word in _METHODS for word in rest) and not any("=" in word and "==" not in word for word in rest[1:])
     if name in ("nc", "ncat"):
         return any(word[:1] == "-" and "z" in word for word in rest)
-    if name in _DATABASES:
+    if _is_in(name, _DATABASES):
         return _queries(name, rest)
     if name == "mysqladmin":
         return rest[-1:] in (["ping"], ["status"], ["processlist"])
-    if name in _FILTERS:
+    if _is_in(name, _FILTERS):
         return any(is_log(word) for word in rest)
-    return rest[:1] == ["status"] and len(rest) <= 3 and name not in _OF_FILES
+    return rest[:1] == ["status"] and len(rest) <= 3 and not _is_in(name, _OF_FILES)
+
+
+def speaks_with_service(name: str) -> bool:
+    """Is it a program that speaks with a service: CI, a cluster, a cloud, a container?"""
+    return _is_in(name, SERVICES)
 
 
 def asks_service(name: str, rest: list[str]) -> bool:
@@ -92,9 +102,9 @@ def asks_service(name: str, rest: list[str]) -> bool:
     for word in rest:
         if word[:1] == "-":
             continue
-        if word in _CHANGES or (word == "run" and name in _RUNS):
+        if _is_in(word, _CHANGES) or (word == "run" and name in _RUNS):
             return False
-        if word in _LOOKS or word.startswith(_PREFIXES) or word.endswith((":list", ":info", ":view")):
+        if _is_in(word, _LOOKS) or word.startswith(_PREFIXES) or word.endswith((":list", ":info", ":view")):
             return True
     return False
 
@@ -102,7 +112,7 @@ def asks_service(name: str, rest: list[str]) -> bool:
 def _queries(name: str, rest: list[str]) -> bool:
     if name == "redis-cli":
         words = [word for word in rest if word[:1] != "-"]
-        return bool(words) and words[0].lower() in _KEYS_READ
+        return bool(words) and _is_in(words[0].lower(), _KEYS_READ)
     queries = [word.strip().lower() for word in rest]
     queries = [word for word in queries if " " in word or word.startswith(("\\", ".tables", ".schema"))]
     return bool(queries) and all(
@@ -118,20 +128,20 @@ def is_log(path: str) -> bool:
 
 
 # The words in the names of MCP tools and their servers that speak of such things.
-_NAMES = frozenset(
-    "status state run runs job jobs build builds pipeline pipelines workflow workflows check checks deployment deployments deploy"
+_NAMES = (
+    " status state run runs job jobs build builds pipeline pipelines workflow workflows check checks deployment deployments deploy"
     " pod pods container containers log logs process processes service services health url page pages snapshot screenshot console"
     " network task tasks queue event events metric metrics alert alerts message messages notification notifications session"
     " sessions request requests response inbox monitor progress ci docker kubernetes k8s browser chrome devtools playwright"
     " puppeteer selenium android ios mobile device simulator emulator github gitlab jenkins circleci vercel sentry datadog"
-    " grafana prometheus slack computer terminal execution executions instance instances node nodes cluster".split()
+    " grafana prometheus slack computer terminal execution executions instance instances node nodes cluster "
 )
-_FILE_NAMES = frozenset(
-    "file files filesystem directory directories folder folders path code symbol symbols docs documentation library memory schema"
-    " definition definitions reference references content contents".split()
+_FILE_NAMES = (
+    " file files filesystem directory directories folder folders path code symbol symbols docs documentation library memory schema"
+    " definition definitions reference references content contents "
 )
 
 
 def is_live_name(words: list[str]) -> bool:
     """Do the words of an MCP tool's name speak of something that changes by itself, and not of files?"""
-    return not _NAMES.isdisjoint(words) and _FILE_NAMES.isdisjoint(words)
+    return any(_is_in(word, _NAMES) for word in words) and not any(_is_in(word, _FILE_NAMES) for word in words)

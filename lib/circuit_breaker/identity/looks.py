@@ -108,7 +108,7 @@ def _segment_is_live(segment: Segment, depth: int) -> bool:
         return _line_looks(reading.told_command(words[1:]), depth + 1) == LIVE
     if words[0] in ("watch", "viddy"):
         return True
-    return words[0] in live.SERVICES or live.is_live(words[0], words[1:])
+    return live.speaks_with_service(words[0]) or live.is_live(words[0], words[1:])
 
 
 def found_nothing(tool: str, given: object, text: str) -> bool:
