@@ -80,7 +80,9 @@ def is_live(name: str, rest: list[str]) -> bool:
     if speaks_with_service(name):
         return asks_service(name, rest)
     if name in ("http", "https", "xh"):
-        return not any(word in _METHODS for word in rest) and not any("=" in word and "==" not in word for word in rest[1:])
+        return not any(word in _METHODS for word in rest) and not any(
+            "=" in word and "==" not in word for word in rest[1:]
+        )
     if name in ("nc", "ncat"):
         return any(word[:1] == "-" and "z" in word for word in rest)
     if _is_in(name, _DATABASES):
@@ -144,4 +146,6 @@ _FILE_NAMES = (
 
 def is_live_name(words: list[str]) -> bool:
     """Do the words of an MCP tool's name speak of something that changes by itself, and not of files?"""
-    return any(_is_in(word, _NAMES) for word in words) and not any(_is_in(word, _FILE_NAMES) for word in words)
+    return any(_is_in(word, _NAMES) for word in words) and not any(
+        _is_in(word, _FILE_NAMES) for word in words
+    )
