@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from circuit_breaker.breaker.config import build
 from circuit_breaker.breaker.model import Result
 from circuit_breaker.identity import results
-from circuit_breaker.replay import rerun
+from circuit_breaker.replay import recording, rerun
 
 TEXTS = ("", "took 1.2s", "took 9.7s", "4 passed", "5 passed", "x" * 5000 + " 1.2s", "x" * 5000 + " 9.7s")
 
@@ -46,3 +47,24 @@ def test_late_key_is_made_once_and_lets_go_of_the_text():
     key = rerun.Late(make, "a text")
     assert key == "key" and key == "key" and key != ""
     assert made == ["a text"] and key.given == ()
+
+
+def test_your_prompt_helps_in_a_recording_as_it_does_live():
+    rows = []
+    for number in range(14):
+        if number % 5 == 0:
+            rows.append({"hook_event_name": "UserPromptSubmit", "prompt": f"go on {number}"})
+        call = {
+            "tool_name": "Bash",
+            "tool_input": {"command": f"git show {number:07x}"},
+            "tool_use_id": f"t{number}",
+        }
+        rows.append({"hook_event_name": "PreToolUse", "turn": number, **call})
+        rows.append(
+            {"hook_event_name": "PostToolUse", "turn": number, **call, "tool_response": f"text {number}"}
+        )
+    records = [{"session_id": "s", "i": i, "t": 1e9 + i, **row} for i, row in enumerate(rows)]
+    run = rerun.Rerun("s", build())
+    for fed in recording.payloads(records):
+        run.feed(fed)
+    assert run.warnings == [] and run.trips == []

@@ -151,6 +151,7 @@ class Rerun:
             put_off([event])
         elif isinstance(event, Prompt):
             event.person = event.person and not fed.record.get("machine")
+            event.proven = event.person  # the recording says who wrote it
             self._stopped.clear()
             if event.person:
                 self._since_prompt.clear()
