@@ -7,7 +7,7 @@ from pathlib import Path
 
 from circuit_breaker.breaker import config as settings
 from circuit_breaker.breaker.memory import Lane, Session
-from circuit_breaker.breaker.model import CLOSED, DENY, STOP, WARN
+from circuit_breaker.breaker.model import CLOSED, DENY, STOP, WARN, Prompt
 from circuit_breaker.breaker.policy import step
 from circuit_breaker.runtime.protocol import Payload, event_of
 
@@ -114,6 +114,8 @@ class _Player:
         base = {"session_id": "s", "cwd": CWD, "prompt_id": f"p{self.turn}"}
         payload = Payload({**base, **fields, **({"agent_id": lane} if lane else {})})
         event = event_of(payload, self.config.bypass_keyword)
+        if isinstance(event, Prompt):
+            event.proven = event.person  # no transcript says otherwise
         memory = self.lanes.get(lane, Lane())
         before = {name for name, circuit in memory.circuits.items() if circuit.state != CLOSED}
         self.session, self.lanes[lane], decision, _ = step(

@@ -92,6 +92,10 @@ def is_open(stream):
     return any(state != CLOSED_STATE for state in stream.states().values())
 
 
+def is_blocked(stream, what):
+    return any(what in name and state == OPEN for name, state in stream.states().items())
+
+
 def said(stream):
     """What it said, but for advice to send many calls together."""
     return [text for _, text in stream.said if "one call a turn" not in text]
@@ -253,6 +257,25 @@ def test_a_run_goes_on_through(what):
     for i in (3, 4, 7):
         run(stream, VARIANTS[i])
     assert stream.states().get(ANY_FORM) == OPEN or what is NO_NEWS["a change made before"]
+
+
+def test_another_variable_in_front_counts_where_the_error_is_the_same_and_only_there():
+    same, other = Stream(), Stream()
+    for name in "abc":
+        same.bash(f"TARGET={name} make flash", "Exit code 2\nno device", fails=True)
+        other.bash(f"TARGET={name} make flash", f"Exit code 2\ntarget {name} is unsupported", fails=True)
+    assert is_blocked(same, "make flash") and not is_blocked(other, "make flash")
+
+
+def test_an_edit_buys_the_attempt_one_early_probe_in_any_form():
+    stream = Stream()
+    for i in range(6):
+        run(stream, VARIANTS[i])
+    assert stream.ask("Bash", {"command": "pytest t.py -vv"})[1].verdict == DENY
+    edit(stream, 1)
+    stream.bash("pytest -x t.py", "4 passed in 0.1s")
+    assert not is_open(stream)
+    assert stream.bash("pytest t.py", "4 passed in 0.1s").verdict == ALLOW
 
 
 # --- with progress in between

@@ -350,6 +350,13 @@ def test_a_line_number_of_the_shell_is_a_place_only_within_the_command() -> None
     assert key(1, "x\ny\nz") != key(3, "x\ny\nz")
 
 
+def test_a_progress_note_makes_no_other_call() -> None:
+    one, other = (
+        calls.call_key("read_file", {"path": "/a", "task_progress": note}) for note in ("1 of 3", "2 of 3")
+    )
+    assert one == other
+
+
 def test_the_stored_result_of_a_call_is_the_same_whatever_name_was_made_up_for_it() -> None:
     def key(name: str) -> str:
         return calls.call_key("Read", {"file_path": f"/h/.claude/projects/-p/tool-results/{name}.txt"})

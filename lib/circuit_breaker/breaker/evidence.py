@@ -9,6 +9,7 @@ from circuit_breaker.breaker import waiting
 from circuit_breaker.breaker.memory import PLAIN, POLL, RUN, STEP, Lane, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
 from circuit_breaker.identity import calls, errors, looks, results, waits
+from circuit_breaker.identity.keys import digest
 from circuit_breaker.identity.results import result_key
 
 TYPE_CHECKING = False
@@ -150,15 +151,23 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     if streak.since < 0:
         streak.since = outcome.n
     moved = last_move(lane, streak.since)
-    if streak.error != outcome.error:
-        moved = max(moved, lane.changed)  # after any change, a new one or not, only the same error counts
+    line = _line_of(outcome)
+    if streak.error != outcome.error:  # after any change, and in other words, only the same error counts
+        moved = max(moved, lane.changed if line == streak.line else outcome.n - 1)
     streak.fails = [fail for fail in streak.fails if fail[0] > moved][-FAILS_MAX:] + [[outcome.n, lane.turn]]
     streak.same = streak.same + 1 if streak.error == outcome.error else 1
-    streak.error = outcome.error
+    streak.error, streak.line = outcome.error, line
     if outcome.attempt is not None and outcome.attempt.edits:
         lane.changed = outcome.n
     if outcome.kind == INVALID:
         streak.invalid += 1
+
+
+def _line_of(outcome: Outcome) -> str:
+    """The line of a shell call as it was written: variables set in front of it are no part of its key."""
+    if outcome.tool not in calls.SHELLS or not isinstance(outcome.input, dict):
+        return ""
+    return digest(calls.command_of(outcome.input)[1])
 
 
 def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:

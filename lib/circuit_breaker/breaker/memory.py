@@ -13,6 +13,7 @@ class Streak(Record):
         "ok_at": -1,  # n of its last success
         "since": -1,  # n of its first failure since its last success
         "fails": [],  # [n, turn] of its failures since then, the window's
+        "line": "",  # digest of the shell line that failed last, as it was written
         "error": "",  # key of its last error
         "same": 0,  # how many times running that error came
         "invalid": 0,  # validation failures within this prompt

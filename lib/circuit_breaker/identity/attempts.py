@@ -93,8 +93,12 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
     given = tool_input.get("workdir") if isinstance(tool_input, dict) else None
     folded, directory = shell_line.normalise(command, given if isinstance(given, str) and given else cwd)
     found = Attempt(command, directory)
-    settings = [word for word in command.split(None, PARTS_MAX)[:PARTS_MAX] if shell_line.is_assignment(word)]
-    found.values.update(word.partition("=")[2].strip("\"';") for word in settings)
+    values = [
+        word.partition("=")[2].strip("\"';") for word in command.split() if shell_line.is_assignment(word)
+    ]
+    found.values.update(
+        value for value in values if value.isdigit()
+    )  # another number is another try, a name another thing
     parts = _parts(folded, directory, found)
     real = _real(parts)
     if not real:

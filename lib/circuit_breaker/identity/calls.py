@@ -25,6 +25,7 @@ SPAWNERS = frozenset(("Agent", "Task", "task"))
 COSMETIC = frozenset(
     "description timeout run_in_background yield_time_ms max_output_tokens justification".split()
 )
+NOTES = frozenset("task_progress toolSummary toolAction".split())  # progress notes that agents send along
 READING_NAMES = frozenset(
     "get list read search find query fetch view show describe status lookup browse inspect check count"
     " ls cat grep glob resolve explain analyze screenshot snapshot zoom download".split()
@@ -58,6 +59,8 @@ def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
         if name:
             given[name] = command
         return digest(f"{tool}\n{shell_line.spelled(directory)}\n{without_stored(canonical(given))}")
+    if isinstance(tool_input, dict) and not NOTES.isdisjoint(tool_input):
+        tool_input = {name: value for name, value in tool_input.items() if name not in NOTES}
     if isinstance(tool_input, dict) and tool_input.get("replace_all") is False:
         tool_input = {name: value for name, value in tool_input.items() if name != "replace_all"}
     return digest(f"{tool}\n{without_stored(canonical(tool_input))}")

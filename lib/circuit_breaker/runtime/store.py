@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Kind = TypeVar("Kind", bound=Record)
 
 
-VERSION = 5
+VERSION = 6
 MEMORY_MAX = 1 << 16  # bytes of one memory file (interface: bounded, 64 kB at most)
 MAIN_FILE, AGENT_PREFIX, SESSION_FILE, LOCK_FILE = "main.json", "agent-", "session.json", "lock"
 
