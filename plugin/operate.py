@@ -16,8 +16,9 @@ import protection
 
 from circuit_breaker.cleaning import disk_usage
 from circuit_breaker.identity.labels import plain
-from circuit_breaker.runtime import home, own_shell
+from circuit_breaker.runtime import config_change, home, own_shell
 from circuit_breaker.runtime import status as collected
+from circuit_breaker.words.guard import held_back
 from circuit_breaker.words.sentences import MARKS
 from circuit_breaker.words.status import ID, one_line, status_text
 
@@ -138,6 +139,8 @@ def reset(args: argparse.Namespace) -> int:
     closed = collected.reset(where, config, chosen(args, where, kept), args.circuit or "")
     for name, one in closed:
         print(f"Reset to CLOSED: {plain(name)} ({_whose(one)})")
+    for at, path in config_change.pending(one.session for _, one in closed if one):
+        print(held_back(at, plain(path)))
     if closed:
         return 0
     if args.circuit:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from circuit_breaker.breaker.memory import Lane
+from circuit_breaker.breaker.model import OPEN, Circuit
+from circuit_breaker.identity.calls import call_key
+from circuit_breaker.runtime import home, store
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSION = "11111111-2222-3333-4444-555555555555"
@@ -32,9 +39,9 @@ class Stage:
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(values))
 
-    def send(self, name: str, **changes: Any) -> list[Any]:
+    def send(self, name: str, env: dict[str, str] | None = None, **changes: Any) -> list[Any]:
         where = {"session_id": SESSION, "cwd": str(self.machine.project), "prompt_id": self.prompt_id}
-        answers = self._registered(self._payload(name, **{**where, **changes}))
+        answers = self._registered(self._payload(name, **{**where, **changes}), **(env or {}))
         assert {answer.code for answer in answers} == {0}
         return [answer.out for answer in answers if answer.out]
 
@@ -50,26 +57,33 @@ class Stage:
         return next((output["permissionDecisionReason"] for output in said), "")
 
     def open(self) -> None:
-        """`make check` fails three times, a turn each."""
-        for _ in range(3):
-            self.calls += 1
-            call = {
-                "tool_name": "Bash",
-                "tool_input": {"command": "make check"},
-                "tool_use_id": f"toolu_{self.calls}",
-            }
-            self.send("PostToolUseFailure.bash-exit-1", **call, error=FAILURE)
-            self.send("PostToolBatch.bash-exit-1", tool_calls=[{**call, "tool_response": FAILURE}])
+        """A circuit for `make check`, as three failures leave it."""
+        now = time.time()
+        circuit = Circuit(
+            rule="tool_failure",
+            subject="Bash make check",
+            keys=[call_key("Bash", {"command": "make check"}, str(self.machine.project))],
+            state=OPEN,
+            trips=1,
+            retry_at=now + 600,
+            cooldown=600.0,
+            count=3,
+            opened_at=now,
+        )
+        lane = Lane(circuits={circuit.name: circuit})
+        where = home.places(self.machine.env, str(self.machine.project))
+        store.update(where, SESSION, "", lambda session, _: (session, lane, None))
 
-    def turn(self, text: str = "fine", **given: Any) -> list[Any]:
-        """A turn with one call that succeeded; -> what the hooks said."""
+    def fail(self) -> None:
+        """`make check` runs and fails, as one turn."""
         self.calls += 1
         call = {
             "tool_name": "Bash",
-            "tool_input": given or {"command": "pwd"},
+            "tool_input": {"command": "make check"},
             "tool_use_id": f"toolu_{self.calls}",
         }
-        return self.send("PostToolBatch.bash-exit-1", tool_calls=[{**call, "tool_response": text}])
+        self.send("PostToolUseFailure.bash-exit-1", **call, error=FAILURE)
+        self.send("PostToolBatch.bash-exit-1", tool_calls=[{**call, "tool_response": FAILURE}])
 
     def verb(self, *words: str) -> subprocess.CompletedProcess[str]:
         """`circuit-breaker WORDS` in a terminal of your own."""
@@ -188,7 +202,8 @@ def test_edit_applies_once_nothing_is_open(stage: Stage) -> None:
     stage.configure(mode="observe")
     assert stage.ask()
     stage.verb("reset", "--all")
-    stage.open()
+    for _ in range(3):
+        stage.fail()
     assert not stage.ask()
 
 
@@ -200,3 +215,112 @@ def test_mode_from_your_own_terminal_reaches_an_open_circuit_at_once(stage: Stag
     assert not stage.ask()
     stage.verb("mode", "enforce")
     assert stage.ask()
+
+
+MARKET = {"CLAUDE_PLUGIN_DATA": "/data/circuit-breaker-market"}
+
+
+def settings_of(stage: Stage, scope: str = "user") -> Path:
+    folder = (stage.machine.home if scope == "user" else stage.machine.project) / ".claude"
+    folder.mkdir(exist_ok=True)
+    return folder / ("settings.local.json" if scope == "local" else "settings.json")
+
+
+def changed(stage: Stage, path: Path, text: str | None, **env: str) -> list[Any]:
+    """What the hooks say to a settings file that now holds `text`; None: it is gone."""
+    if text is None:
+        path.unlink(missing_ok=True)
+    else:
+        path.write_text(text)
+    return stage.send("ConfigChange.user-settings", env=env, file_path=str(path))
+
+
+ENABLED = '{"enabledPlugins": {"circuit-breaker@market": true}}'
+HELD = [
+    '{"disableAllHooks": true}',
+    '{"disableAllHooks": true, "enabledPlugins": {"circuit-breaker@market": true}}',
+    '{"enabledPlugins": {"circuit-breaker@market": false}}',
+    '{"enabledPlugins": {}}',
+    "{}",
+    "",
+    "{",
+    None,
+]
+
+
+@pytest.mark.parametrize("text", HELD)
+def test_change_that_switches_the_hooks_off_is_held_back(stage: Stage, text: str | None) -> None:
+    said = changed(stage, settings_of(stage), text, **MARKET)
+    assert [answer["decision"] for answer in said] == ["block"]
+    assert "save the file again or restart" in said[0]["reason"]
+    assert (stage.incidents()[-1]["event"], stage.incidents()[-1]["prompt_id"]) == (
+        "held_back",
+        stage.prompt_id,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "env"),
+    [
+        (ENABLED, MARKET),
+        ('{"enabledPlugins": {"circuit-breaker@market": true}, "permissions": {"allow": ["Bash"]}}', MARKET),
+        ('{"disableAllHooks": false, "enabledPlugins": {"circuit-breaker@market": true}}', MARKET),
+        (
+            "{}",
+            {"CLAUDE_PLUGIN_DATA": "/data/circuit-breaker-inline"},
+        ),  # --plugin-dir: no settings file enables it
+        (None, {"CLAUDE_PLUGIN_DATA": "/data/circuit-breaker-skills-dir"}),
+    ],
+)
+def test_every_other_change_passes(stage: Stage, text: str | None, env: dict[str, str]) -> None:
+    assert changed(stage, settings_of(stage), text, **env) == []
+
+
+def test_change_of_another_file_passes_while_the_plugin_stays_enabled(stage: Stage) -> None:
+    settings_of(stage).write_text(ENABLED)
+    assert changed(stage, settings_of(stage, "local"), None, **MARKET) == []
+    assert changed(stage, settings_of(stage, "project"), "{}", **MARKET) == []
+    assert changed(stage, settings_of(stage, "local"), '{"disableAllHooks": true}', **MARKET)
+    assert changed(
+        stage,
+        settings_of(stage, "project"),
+        '{"enabledPlugins": {"circuit-breaker@market": false}}',
+        **MARKET,
+    )
+
+
+def test_nothing_is_held_back_while_all_circuits_are_closed(stage: Stage) -> None:
+    stage.verb("reset", "--all")
+    assert changed(stage, settings_of(stage), '{"disableAllHooks": true}', **MARKET) == []
+
+
+def test_what_was_held_back_is_said_when_the_circuit_closes_until_it_is_saved_again(stage: Stage) -> None:
+    path = settings_of(stage)
+    changed(stage, path, '{"disableAllHooks": true}', **MARKET)
+    later = path.stat().st_mtime + 5
+    os.utime(path, (later - 10, later - 10))
+    said = f"were held back ({path}): save the file again or restart"
+    assert said in stage.verb("status").stdout
+    reset = {"session_id": SESSION, "command_name": "reset-circuit", "command_args": "--all"}
+    answer = stage.send("UserPromptExpansion.bare-plugin-command", **reset)
+    assert said in answer[0]["reason"]
+    os.utime(path, (later, later))
+    assert said not in stage.verb("status").stdout
+
+
+def test_closing_by_itself_says_what_was_held_back(stage: Stage) -> None:
+    path = settings_of(stage)
+    changed(stage, path, '{"disableAllHooks": true}', **MARKET)
+    os.utime(path, (1, 1))
+    stage.prompt_id = "p2"
+    stage.send("UserPromptSubmit", prompt="go on")
+    assert not stage.ask()
+    call = {
+        "tool_name": "Bash",
+        "tool_input": {"command": "make check"},
+        "tool_use_id": f"toolu_{stage.calls}",
+    }
+    said = stage.send(
+        "PostToolBatch.bash-exit-1", tool_calls=[{**call, "tool_response": "all checks passed"}]
+    )
+    assert f"were held back ({path})" in said[0]["systemMessage"]

@@ -133,6 +133,7 @@ class Session(Record):
         "home": "",  # where its incidents and published state belong
         "project": "",  # its folder, for people
         "frozen": {},  # its rules, fixed while a circuit is open (config.opinion); {} while none is
+        "held": [],  # changed settings files that were held back: [epoch seconds, path]
         "prompt": "",  # id of the last UserPromptSubmit, yours or a machine's
         "person": "",  # id of your last prompt
         "unproven": "",  # id of a later prompt that may be yours: it changes nothing until the transcript says so
@@ -151,6 +152,7 @@ class Session(Record):
     }
     CONTAINERS = (
         "frozen",
+        "held",
         "spawn_ids",
         "written",
         "services",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 
-from circuit_breaker.runtime import json, status
+from circuit_breaker.runtime import config_change, json, status
 from circuit_breaker.runtime.home import safe_name
 from circuit_breaker.runtime.protocol import Payload, text_of
+from circuit_breaker.words import guard as words_of
 from circuit_breaker.words.status import open_elsewhere, status_text
 
 TYPE_CHECKING = False
@@ -98,7 +99,10 @@ def _reset(words: list[str], session: str, where: Places, config: Config) -> str
     kept = status.sessions(where, session)
     closed = [name for name, _ in status.reset(where, config, kept, which or "")]
     if closed:
-        return "Reset to CLOSED: " + ", ".join(closed)
+        held = [
+            words_of.held_back(at, path) for at, path in config_change.pending(one.session for one in kept)
+        ]
+        return "\n".join(["Reset to CLOSED: " + ", ".join(closed), *held])
     if which:
         return f"No open circuit is called {which}. /circuit-status shows them."
     return "Nothing to reset: no circuit is open in this session."

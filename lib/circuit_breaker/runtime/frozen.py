@@ -1,17 +1,19 @@
 """The rules of a session while one of its circuits is open: fixed in its memory, whatever becomes of the config files.
 
 Claude can edit those files; the edit applies when the last circuit closes. `mode` and `config set` from a terminal of your own
-reach such sessions at once.
+reach such sessions at once. `session.frozen` holds "rules", the configuration that applies, and "files", what the files said then.
 """
 
 from __future__ import annotations
 
 from circuit_breaker.breaker.config import build, opinion
 from circuit_breaker.breaker.memory import Session
-from circuit_breaker.runtime import files, store
+from circuit_breaker.runtime import files, home, store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from circuit_breaker.breaker.config import Config
     from circuit_breaker.breaker.memory import Lane
     from circuit_breaker.runtime.home import Places
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
 def rules(where: Places, session_id: str, current: Config) -> Config:
     """What applies in an armed session: the configuration its memory holds, the `current` one where it holds none."""
     session = _session(store.session_folder(where, session_id))
-    return build([("session", session.frozen)]) if session is not None and session.frozen else current
+    return (
+        build([("session", session.frozen.get("rules"))])
+        if session is not None and session.frozen
+        else current
+    )
 
 
 def keep(
@@ -33,13 +39,18 @@ def keep(
         live = any(line.rpartition("/")[2] not in (lane_file, store.SESSION_WIDE) for line in named)
     if live == bool(session.frozen):
         return session
-    changed: Session = session.but(frozen=opinion(config) if live else {})
+    changed: Session = session.but(frozen={"rules": opinion(config), "files": _said(where)} if live else {})
     return changed
 
 
-def differs(session: Session, current: Config) -> bool:
-    """Whether the config files say something else than the rules that are fixed."""
-    return bool(session.frozen) and session.frozen != opinion(current)
+def differs(session: Session, where: Places) -> bool:
+    """Whether the config files say something else than when the rules were fixed."""
+    return bool(session.frozen) and session.frozen.get("files") != _said(where)
+
+
+def _said(where: Places) -> dict[str, Any]:
+    """What the files say; the plugin's options are known to hooks only, and do not change in a session."""
+    return opinion(home.configuration(where, {}))
 
 
 def release(where: Places) -> None:

@@ -58,6 +58,10 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
 
         text = commands.answer(payload, where, config, env, now)
         return protocol.command_answer(text) if text else None
+    if name == "guard":
+        from circuit_breaker.runtime import config_change
+
+        return protocol.held_back(config_change.answer(payload, where, config, env, now))
     return _decide(payload, where, config, env, now) if payload.session else None
 
 
@@ -105,11 +109,14 @@ def _decide(
         if session.frozen or store.is_live(lane) or store.is_live(session):
             from circuit_breaker.runtime import frozen
 
-            session = frozen.keep(
-                session, lane, store.lane_file(payload.lane), config, where, payload.session
-            )
-            if decision.verdict == DENY and frozen.differs(session, current):
+            file = store.lane_file(payload.lane)
+            session = frozen.keep(session, lane, file, config, where, payload.session)
+            if decision.verdict == DENY and frozen.differs(session, where):
                 decision.notices.append(Notice(kind=DENY, rule="protection", reason="config_changed"))
+            if session.held and not session.frozen:
+                from circuit_breaker.runtime import config_change
+
+                decision.notices += config_change.notices(session)
         return session, lane, (decision, transitions)
 
     found, set_aside = store.update(where, payload.session, payload.lane, decide)

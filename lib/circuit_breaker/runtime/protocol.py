@@ -336,8 +336,58 @@ def command_answer(text: str) -> dict[str, Any]:
     return {"decision": "block", "reason": text, "hookSpecificOutput": quiet}
 
 
-def settings_paths(user: str, config_dir: str, project: str) -> tuple[str, ...]:
-    """Claude Code's settings files that may hold our registrations."""
+def changed_file(payload: Payload) -> str:
+    """The settings file that a ConfigChange is about."""
+    return text_of(payload.fields, "file_path")
+
+
+def held_back(reason: str) -> dict[str, Any] | None:
+    """The answer that keeps a session at the settings it has; None for no reason."""
+    return {"decision": "block", "reason": reason} if reason else None
+
+
+def settings_paths(user: str, config_dir: str, project: str) -> dict[str, str]:
+    """Claude Code's settings files by the scopes of an installation, and where an administrator keeps them."""
     base = config_dir or (user and user + "/.claude")
-    personal = (f"{base}/settings.json", f"{base}/settings.local.json") if base else ()
-    return (*personal, f"{project}/.claude/settings.json", f"{project}/.claude/settings.local.json", *MANAGED)
+    found = {"user": f"{base}/settings.json"} if base else {}
+    found.update(project=f"{project}/.claude/settings.json", local=f"{project}/.claude/settings.local.json")
+    return {**found, **{path: path for path in MANAGED}}
+
+
+def switches_hooks_off(document: object) -> bool:
+    """Whether a settings document switches every hook off."""
+    return isinstance(document, dict) and document.get("disableAllHooks") is True
+
+
+def registers(document: object, ours: object) -> bool:
+    """Whether a settings document holds each of our handlers (event -> groups) under its matcher, with the line it has."""
+    hooks = document.get("hooks") if isinstance(document, dict) else None
+    return isinstance(hooks, dict) and isinstance(ours, dict) and _lines(ours) <= _lines(hooks)
+
+
+def _lines(hooks: dict[str, Any]) -> set[tuple[str, str, str]]:
+    found = set()
+    for event, groups in hooks.items():
+        for group in groups if isinstance(groups, list) else ():
+            handlers = group.get("hooks") if isinstance(group, dict) else None
+            for handler in handlers if isinstance(handlers, list) else ():
+                if isinstance(handler, dict):
+                    found.add((event, str(group.get("matcher", "")), str(handler.get("command"))))
+    return found
+
+
+def enables(document: object, plugin: str) -> bool | None:
+    """Whether a settings document enables or disables a plugin of that name, from whatever marketplace; None: it does neither."""
+    plugins = document.get("enabledPlugins") if isinstance(document, dict) else None
+    said = (
+        [on for name, on in plugins.items() if name.partition("@")[0] == plugin]
+        if isinstance(plugins, dict)
+        else []
+    )
+    return None if not said else all(on is not False for on in said)
+
+
+def is_from_marketplace(env: Mapping[str, str]) -> bool:
+    """Whether this is a plugin that a settings file enables: `--plugin-dir` and a folder among the skills need none."""
+    data = env.get("CLAUDE_PLUGIN_DATA", "").rstrip("/")
+    return bool(data) and not data.endswith(("-inline", "-skills-dir"))

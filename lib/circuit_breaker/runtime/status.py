@@ -9,7 +9,17 @@ from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import RULES, Config, is_on
 from circuit_breaker.breaker.memory import Session
 from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, OPEN
-from circuit_breaker.runtime import files, health, incidents, json, running, services, store
+from circuit_breaker.runtime import (
+    config_change,
+    files,
+    frozen,
+    health,
+    incidents,
+    json,
+    running,
+    services,
+    store,
+)
 from circuit_breaker.runtime.home import INCIDENTS, STATE, Places, safe_name
 from circuit_breaker.words.sentences import cause
 
@@ -75,6 +85,12 @@ def of_home(kept: Iterable[Kept], where: Places) -> list[Kept]:
     return [one for one in kept if one.session.home in ("", where.home)]
 
 
+def places_of(one: Kept, where: Places) -> Places:
+    """The places of a session's own project."""
+    home, project = one.session.home or where.home, one.session.project or where.project
+    return Places(where.runtime, home, project, where.user_config, where.user)
+
+
 def mark_ended(kept: Iterable[Kept], env: Mapping[str, str], now: float) -> None:
     """Say of each whether it has ended, as Claude Code lists those that run."""
     running_now = running.listed(env)
@@ -95,7 +111,8 @@ def collect(where: Places, config: Config, now: float, kept: list[Kept] | None =
     """
     rules = {name: _empty_rule(config, name) for name in RULES}
     bypass: dict[str, Any] | None = None
-    for one in of_home(sessions(where), where) if kept is None else kept:
+    kept = of_home(sessions(where), where) if kept is None else kept
+    for one in kept:
         if one.session.bypass:
             bypass = {
                 "session": one.name,
@@ -125,6 +142,10 @@ def collect(where: Places, config: Config, now: float, kept: list[Kept] | None =
         "bypass": bypass,
         "incidents": _incidents(where, now),
         "health": _health(where, config),
+        "held_back": [
+            {"t": at, "file": path} for at, path in config_change.pending(one.session for one in kept)
+        ],
+        "config_changed": [one.name for one in kept if frozen.differs(one.session, places_of(one, where))],
     }
 
 
@@ -279,16 +300,22 @@ def reset(where: Places, config: Config, kept: Iterable[Kept], which: str) -> li
     closed: list[tuple[str, Kept | None]] = [(name, None) for name in services.forget(where, which)]
     now = time.time()
     for one in kept:
-        home, project = one.session.home or where.home, one.session.project or where.project
-        theirs = Places(where.runtime, home, project, where.user_config, where.user)
+        theirs = places_of(one, where)
         for name in list(one.lanes) or [store.MAIN_FILE]:
             lane = agent_of(name) or model.MAIN
 
-            def decide(session: Session, memory: Lane, lane: str = lane) -> tuple[Session, Lane, Any]:
+            def decide(
+                session: Session,
+                memory: Lane,
+                name: str = name,
+                lane: str = lane,
+                theirs: Places = theirs,
+                folder: str = one.name,
+            ) -> tuple[Session, Lane, Any]:
                 session, memory, _, transitions = step(
                     session, memory, model.Reset(which=which), config, now, lane
                 )
-                return session, memory, transitions
+                return frozen.keep(session, memory, name, config, theirs, folder), memory, transitions
 
             transitions, _ = store.update_folder(where, one.name, name, decide)
             closed += [(t.circuit, one) for t in transitions if t.event == "reset"]

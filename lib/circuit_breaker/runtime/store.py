@@ -155,6 +155,7 @@ _ROWS: dict[str, tuple[int, tuple[type, ...]]] = {
     "recent": (6, (int, int, str, str, int, int)),
     "moves": (2, (int, int)),
     "news": (2, (int, int)),
+    "held": (2, ()),
     "notes": (2, (str, dict)),
     "pending": (14, (str, str, str, str, str, str, str, str, str, bool, int, int, bool, int)),
 }

@@ -54,6 +54,7 @@ REASONS = {
     "unknown_source": "{keyword} refused: it is not known who typed that prompt",
     "answered": "it answered",
     "let_through": "let through by {keyword}",
+    "held_back": "a change of {file} would have switched the hooks off; it was held back",
     "forgery": "a scheduled prompt carried the override; it was denied",
 }
 # What only you are shown, by the word that breaker/ uses for it.
@@ -61,6 +62,7 @@ FOR_YOUR_EYES = {
     "bypass_received": "{name}: {keyword} received: nothing is blocked until your next prompt.",
     "bypass_refused": "{name}: {keyword} was not granted: this prompt was not typed by you.",
     "service_down": "{name}: the service {subject} does not answer. To try it at once: /reset-circuit --all",
+    "held_back": "{name}: settings changed at {at} were held back ({file}): save the file again or restart Claude Code.",
     "bypass_lookalike": "{name}: no bypass. For one, type {keyword} alone on the first line, exactly so.",
 }
 CONFIG_CHANGED = (
@@ -142,7 +144,9 @@ def sentence_of(notice: Notice, keyword: str) -> str:
     if notice.kind == FOR_YOU and notice.rule == "budget":
         return budget.for_you(NAME, notice.count, notice.facts)
     if notice.kind == FOR_YOU:
-        return FOR_YOUR_EYES[notice.reason].format(name=NAME, keyword=keyword, subject=notice.subject)
+        return FOR_YOUR_EYES[notice.reason].format(
+            name=NAME, keyword=keyword, subject=notice.subject, **notice.facts
+        )
     say = {
         WARN: warning,
         DENY: denial,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.model import CLOSED
 from circuit_breaker.identity import labels
+from circuit_breaker.words.guard import config_changed, held_back
 from circuit_breaker.words.sentences import MARKS, NONE_ACTIVE, TITLE, duration
 
 TYPE_CHECKING = False
@@ -214,6 +215,8 @@ def _rest(facts: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"Errors inside hooks: {health['errors']} (the calls went through); the last: {shown(health['last_error'])[:200]}"
         )
+    lines += [config_changed(name[:ID]) for name in facts["config_changed"]]
+    lines += [held_back(row["t"], shown(row["file"])) for row in facts["held_back"]]
     lines += [f"Config problem: {shown(problem)}" for problem in health["config_problems"]]
     lines += [f"The project's config weakens the breaker: {shown(what)}" for what in health["weakened"]]
     return lines

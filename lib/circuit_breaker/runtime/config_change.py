@@ -1,0 +1,116 @@
+"""A changed settings file that would switch the hooks off while a circuit is open: held back, and put on record.
+
+Claude Code asks the hooks it has before it takes a changed file over; where one blocks, the session keeps its settings (330, 332).
+An emptied, broken or removed file it does not take over at all.
+"""
+
+from __future__ import annotations
+
+from circuit_breaker.breaker.model import FOR_YOU, Notice, Transition
+from circuit_breaker.runtime import files, incidents, json, protocol, store
+from circuit_breaker.runtime.guarded import ROOT
+from circuit_breaker.words import guard as words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from circuit_breaker.breaker.config import Config
+    from circuit_breaker.breaker.memory import Lane, Session
+    from circuit_breaker.runtime.home import Places
+    from circuit_breaker.runtime.protocol import Payload
+
+PLUGIN = "circuit-breaker"
+HELD_MAX = 4  # changes that a session remembers
+SETTINGS_MAX = 1 << 22  # bytes of a settings file that is read
+
+
+def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, str], now: float) -> str:
+    """Why the change is held back; "" where it passes: while nothing is open, and all that keeps the hooks."""
+    path = protocol.changed_file(payload)
+    if not path or not store.armed_lanes(where, payload.session):
+        return ""
+    document = _document(path)
+    if not protocol.switches_hooks_off(document) and not _drops_us(path, document, where, env):
+        return ""
+
+    def held(session: Session, lane: Lane) -> tuple[Session, Lane, None]:
+        rows = [row for row in session.held if row[1] != path]
+        return session.but(held=[*rows, [round(now, 3), path]][-HELD_MAX:]), lane, None
+
+    store.update(where, payload.session, payload.lane, held)
+    record = Transition(
+        event="held_back", circuit="protection:settings", reason="held_back", facts={"file": path}, at=now
+    )
+    incidents.keep(where, payload.session, [record], config, payload.prompt, "")
+    return words.holding_back(path)
+
+
+def pending(sessions: Iterable[Session]) -> list[tuple[float, str]]:
+    """(when, path) of the changes that were held back and not saved again since, oldest first."""
+    found = {(row[0], row[1]) for session in sessions for row in session.held if _unsaved(*row)}
+    return sorted(found)
+
+
+def notices(session: Session) -> list[Notice]:
+    """What you are shown of them when the circuit has closed."""
+    return [
+        Notice(kind=FOR_YOU, reason="held_back", facts={"at": words.clock(at), "file": path})
+        for at, path in pending([session])
+    ]
+
+
+def _unsaved(at: float, path: str) -> bool:
+    try:
+        return bool(files.system.stat(path).st_mtime <= at)
+    except OSError:
+        return False
+
+
+def _drops_us(path: str, document: Any, where: Places, env: Mapping[str, str]) -> bool:
+    """Whether the file that holds the registrations of this copy, or enables it as a plugin, no longer does."""
+    receipt = _document(ROOT + "/receipt.json")
+    paths = protocol.settings_paths(where.user, env.get("CLAUDE_CONFIG_DIR", ""), where.project)
+    if isinstance(receipt, dict) and isinstance(receipt.get("settings"), dict):
+        own = paths.get(str(receipt.get("scope")), "")
+        ours = receipt["settings"].get("registrations")
+        return _same(path, own) and not protocol.registers(document, ours)
+    if not protocol.is_from_marketplace(env):
+        return False  # no settings file has to do with it
+    if protocol.enables(document, PLUGIN) is False:
+        return True
+    return not any(protocol.enables(_document(known), PLUGIN) for known in paths.values())
+
+
+def _document(path: str) -> Any:
+    """The value of a JSON file; None where there is none or it cannot be read."""
+    try:
+        fd = files.system.open(
+            path, files.system.O_RDONLY | getattr(files.system, "O_NONBLOCK", 0)
+        )  # links are followed
+    except (OSError, ValueError):
+        return None
+    try:
+        data = b""
+        while len(data) <= SETTINGS_MAX:
+            chunk = files.system.read(fd, 1 << 16)
+            if not chunk:
+                break
+            data += chunk
+        return json.parse(data)
+    except (OSError, ValueError):
+        return None
+    finally:
+        files.system.close(fd)
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two paths name one file; by their texts where it is gone."""
+    if one == other:
+        return True
+    try:
+        left, right = files.system.stat(one), files.system.stat(other)
+    except OSError:
+        return False
+    return (left.st_dev, left.st_ino) == (right.st_dev, right.st_ino)
