@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import glob
 import json
 import os
 import sys
@@ -71,18 +72,40 @@ def clean(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 1
-    run = _Run(args, where, os.path.realpath(folder), wish, now)
+    folder = os.path.realpath(folder)
+    if args.project:
+        wish.project = _project(args.project, folder)
+        if not wish.project:
+            print(
+                f"clean: no session of {args.project} in {folder}/projects. Name the folder Claude Code runs in.",
+                file=sys.stderr,
+            )
+            return 1
+    run = _Run(args, where, folder, wish, now)
     try:
         return run.act() if args.apply or args.delete else run.show()
+    except KeyboardInterrupt:
+        run.fail("interrupted; nothing is lost. Run it again to finish")
+        raise
     finally:
         run.progress.end()
 
 
 def _wish(args: argparse.Namespace, now: float) -> Wish:
     named = list(dict.fromkeys(kinds.named(word) for word in args.kind or kinds.KINDS))
-    project = kinds.project_folder(os.path.realpath(args.project)) if args.project else ""
     most = None if args.max_total is None else amount(args.max_total)
-    return Wish(named, now - age(args.older_than or DEFAULT_AGE), project, most)
+    return Wish(named, now - age(args.older_than or DEFAULT_AGE), "", most)
+
+
+def _project(path: str, folder: str) -> str:
+    """The project's folder below projects/ (the beginning of its name where the path is long), "" when there is none."""
+    for candidate in (os.path.realpath(path), os.path.abspath(path)):
+        name = kinds.project_folder(candidate)
+        if os.path.isdir(f"{folder}/projects/{name}") or (
+            len(name) == 200 and glob.glob(f"{glob.escape(folder)}/projects/{name}-*")
+        ):
+            return name
+    return ""
 
 
 class _Run:
@@ -241,7 +264,9 @@ class _Run:
 
     def do(self, kind: str) -> bool:
         """Archive or delete one kind; False when it is no use to go on."""
-        members = steps.members(self.folder, self.chosen.bundles[kind])
+        members = steps.members(
+            self.folder, self.chosen.bundles[kind], lambda path: self.progress(f"listing {path}")
+        )
         total = sum(member.size for member in members if not member.is_folder)
         count = sum(not member.is_folder for member in members)
         if not count:
@@ -286,7 +311,12 @@ class _Run:
             if typed.strip() != kind:
                 self.fail(f"{kind}: nothing was deleted")
                 return True
-        gone = steps.remove(self.folder, members, claude_code.running(self.folder))
+        gone = steps.remove(
+            self.folder,
+            members,
+            claude_code.running(self.folder),
+            lambda path: self.progress(f"deleting {path}"),
+        )
         self.rows.append({"kind": kind, "files": gone.files, "bytes": gone.bytes, "left": gone.left})
         self.say(f"{kind}: deleted {memory.number(gone.files, 'file')} ({memory.size(gone.bytes)})")
         if gone.left:

@@ -156,7 +156,7 @@ def archived_but_not_removed(place: Place) -> None:
     def killed() -> Running:
         raise Killed
 
-    members = steps.members(found.folder, units)
+    members = steps.members(found.folder, units, print)
     with pytest.raises(Killed):
         steps.archive(found.folder, str(place.archives), "transcripts", members, 1e9, killed, ignore)
 
@@ -286,7 +286,7 @@ def test_archive_that_does_not_read_back_costs_nothing(tmp_path: Path, mocker: A
             found.folder,
             str(place.archives),
             "transcripts",
-            steps.members(found.folder, units),
+            steps.members(found.folder, units, print),
             1e9,
             Running,
             ignore,
@@ -300,7 +300,7 @@ def test_file_that_changes_while_it_is_archived_costs_nothing(tmp_path: Path) ->
     found = inventory.survey(str(place.folder), None, lambda seen: None)
     units = [unit for unit in found.units() if unit.kind == "transcripts" and unit.session == OLD]
     place.archives.mkdir(parents=True)
-    members = steps.members(found.folder, units)
+    members = steps.members(found.folder, units, print)
 
     def meddle(count: int, path: str) -> None:
         with (place.folder / path).open("ab") as file:
@@ -318,7 +318,7 @@ def test_session_written_to_after_the_survey_is_left_out(tmp_path: Path) -> None
     found = inventory.survey(str(place.folder), None, lambda seen: None)
     units = [unit for unit in found.units() if unit.kind == "transcripts" and unit.session == OLD]
     (place.folder / f"projects/{PROJECT}/{OLD}/new.json").write_text("{}")
-    assert steps.members(found.folder, units) == []
+    assert steps.members(found.folder, units, print) == []
 
 
 def test_archive_from_elsewhere_cannot_write_outside_the_folder(tmp_path: Path) -> None:

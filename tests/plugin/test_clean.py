@@ -214,6 +214,13 @@ def test_project_limits_it_to_the_sessions_of_one_project(machine: Machine) -> N
     }
 
 
+def test_project_without_sessions_is_a_clear_error(machine: Machine) -> None:
+    done = machine("clean", "--apply", "--project", "/home/me/nowhere")
+    assert done.returncode == 1
+    assert "no session of /home/me/nowhere" in done.stderr
+    assert set(GOES) <= files_of(machine.folder)
+
+
 def test_older_than_is_obeyed_to_the_day(machine: Machine) -> None:
     before = files_of(machine.folder)
     machine("clean", "--apply", "--older-than", "65d")

@@ -31,11 +31,12 @@ class Gone:
         self.left: list[str] = []
 
 
-def members(folder: str, units: Iterable[Unit]) -> list[Member]:
+def members(folder: str, units: Iterable[Unit], on_unit: Callable[[str], None]) -> list[Member]:
     """The files and folders of these units as they are now, a folder before what is in it. A unit that was written to after the
     survey is left out; so are links, and what belongs to another user."""
     found: list[Member] = []
     for unit in units:
+        on_unit(unit.path)
         of_unit: list[Member] = []
         for part in unit.parts or (unit.path,):
             _walk(folder, part, of_unit)
@@ -100,7 +101,7 @@ def archive(
         files.remove(beside)
         raise
     sync_folder(place)
-    gone = remove(folder, equal, in_use())
+    gone = remove(folder, equal, in_use(), lambda path: on_bytes(0, path))
     files.remove(path + MARK)
     return path, gone
 
@@ -114,7 +115,9 @@ def _unused(place: str, kind: str, now: float) -> str:
     return path
 
 
-def remove(folder: str, entries: Iterable[Entry | Member], running: Running) -> Gone:
+def remove(
+    folder: str, entries: Iterable[Entry | Member], running: Running, on_file: Callable[[str], None]
+) -> Gone:
     """Remove each file that is still the one that was seen and that nobody uses, then the folders that are empty."""
     gone = Gone()
     folders = []
@@ -123,6 +126,7 @@ def remove(folder: str, entries: Iterable[Entry | Member], running: Running) -> 
         if entry.is_folder:
             folders.append(path)
             continue
+        on_file(entry.path)
         try:
             if uses(running, entry.path) or tarball.identity(os.lstat(path)) != entry.identity:
                 gone.left.append(entry.path)
@@ -171,7 +175,9 @@ def finish(
             if files.exists(path[: -len(MARK)]):
                 folder = tarball.summary(path[: -len(MARK)])["folder"]
                 equal, _ = tarball.compare(path[: -len(MARK)], folder, on_bytes)
-                gone = remove(folder, [one for one in equal if not busy(one.path)], running)
+                gone = remove(
+                    folder, [one for one in equal if not busy(one.path)], running, lambda path: None
+                )
                 whole.files += gone.files
                 whole.bytes += gone.bytes
             files.remove(path)

@@ -291,10 +291,10 @@ def _compare_content(
         on_bytes(len(chunk), entry.path)
 
 
-def check(path: str) -> None:
+def check(path: str, on_bytes: Callable[[int, str], None]) -> None:
     """Read an archive to its end, so that its checksums are compared. Raises Damaged, OSError."""
-    for _ in entries(path):
-        pass
+    for entry, _ in entries(path):
+        on_bytes(0, entry.path)
 
 
 class Restored:
@@ -315,7 +315,7 @@ def restore(
 
     The archive is read to its end first: a damaged one gives nothing back. Raises Damaged, OSError.
     """
-    check(path)
+    check(path, on_bytes)
     done = Restored()
     made: dict[str, Entry | None] = {}  # folders of ours, with what the archive says of them
     known: dict[str, Entry] = {}
