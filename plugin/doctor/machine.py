@@ -9,13 +9,23 @@ import subprocess
 import time
 from collections.abc import Mapping
 
-from install import scopes
+from install import disk, scopes
 
 from circuit_breaker.cleaning import disk_usage
 from circuit_breaker.runtime import files, home, status
 from doctor.finding import FAULT, NOTE, OK, Finding
 
-TESTED = (3, 13)  # the newest Python this was tested on
+OLDEST, TESTED = (3, 9), (3, 13)
+PROGRAMS = (
+    "python3",
+    "python3.13",
+    "python3.12",
+    "python3.11",
+    "python3.10",
+    "python3.9",
+    "python",
+    "py",
+)  # as in hooks/run
 MEMORY_BYTES, STATE_BYTES = 1 << 20, 20 << 10
 PYTHON_SECONDS = 10.0
 
@@ -31,54 +41,38 @@ def settings_chain(sources: list[scopes.Source]) -> list[Finding]:
 
 
 def interpreter(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
-    """The Python that the hooks will use: the pinned one, else the first that `run` finds."""
+    """The Python that the hooks use: the pinned one, else the first that `hooks/run` finds and that fits."""
     pin = where.runtime + "/python"
     findings = []
     try:
         pinned = (files.read(pin, 1 << 14) or b"").decode("utf-8", "surrogateescape").split("\n")[0]
     except OSError as error:
-        return [Finding("python", FAULT, f"{pin}: {error}", f"remove {pin}")]
-    if pinned and (not os.path.isfile(pinned) or _version_of(pinned) is None):
+        return [Finding("python", FAULT, disk.words_of(error), f"remove {pin}")]
+    if pinned:
+        version = _version_of(pinned)
+        if version >= OLDEST:
+            return [_python(pinned, version, "pinned")]
+        text = f"{pin} names {pinned}, which is no CPython from 3.9 up that starts: another one is used"
         fix = "circuit-breaker doctor --fix (the next session pins another)"
-        findings.append(
-            Finding("pin", FAULT, f"{pin} names {pinned}, which cannot be run", fix, lambda: _forget_pin(pin))
-        )
-        pinned = ""
-    path = pinned or next(
-        filter(None, (shutil.which(name, path=env.get("PATH")) for name in ("python3", "python", "py"))), ""
-    )
-    if not path:
-        fix = "install Python 3.9 or later"
-        return [
-            *findings,
-            Finding("python", FAULT, "no python3, python or py on the PATH: the hooks do nothing", fix),
-        ]
-    version = _version_of(path)
-    how = "pinned" if pinned else "from the PATH, until a session pins one"
-    if "windowsapps" in path.lower():
-        fix = "install Python from python.org, or switch the alias off under 'App execution aliases'"
-        findings.append(Finding("python", FAULT, f"{path} is the Windows store stub, not a Python", fix))
-    elif version is None:
-        findings.append(
-            Finding(
-                "python",
-                FAULT,
-                f"{path} does not start as `-I -S`",
-                "put a working python3 first on the PATH",
-            )
-        )
-    elif version < (3, 9):
-        text = f"{path} is Python {'.'.join(map(str, version))}; the hooks need 3.9 or later"
-        findings.append(Finding("python", FAULT, text, "put a newer python3 first on the PATH"))
-    elif version > TESTED:
-        text = f"{path} is Python {'.'.join(map(str, version))}: newer than the newest tested, {'.'.join(map(str, TESTED))}"
-        findings.append(Finding("python", NOTE, text))
-    elif "/shims/" in path:
-        text = f"{path} is a pyenv shim for Python {'.'.join(map(str, version))}: slow, but only until a session pins what is behind it"
-        findings.append(Finding("python", NOTE, text, "start one session"))
-    else:
-        findings.append(Finding("python", OK, f"{path}, Python {'.'.join(map(str, version))} ({how})"))
-    return findings
+        findings.append(Finding("pin", NOTE, text, fix, lambda: _forget_pin(pin)))
+    found = [path for name in PROGRAMS for path in [shutil.which(name, path=env.get("PATH"))] if path]
+    for path in found:
+        version = _version_of(path)
+        if version >= OLDEST:
+            return [*findings, _python(path, version, "from the PATH, until a session pins one")]
+    text = "no CPython 3.9 or later on the PATH, so the hooks do nothing"
+    text += f" ({', '.join(found)}: too old, another Python, or does not start)" if found else ""
+    return [
+        *findings,
+        Finding("python", FAULT, text, "install Python 3.9 or later and put it first on the PATH"),
+    ]
+
+
+def _python(path: str, version: tuple[int, ...], how: str) -> Finding:
+    shown = ".".join(map(str, version))
+    if version > TESTED:
+        return Finding("python", NOTE, f"{path}, Python {shown} ({how}): newer than any it was tested on")
+    return Finding("python", OK, f"{path}, Python {shown} ({how})")
 
 
 def state(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
@@ -148,21 +142,21 @@ def _private(path: str) -> list[Finding]:
     return []
 
 
-def _version_of(path: str) -> tuple[int, int] | None:
-    command = [path, "-I", "-S", "-c", "import sys; print('%d %d' % sys.version_info[:2])"]
+def _version_of(path: str) -> tuple[int, ...]:
+    """(3, 11) for a CPython; empty for another Python, and for what does not start."""
+    asked = "import sys; print(*sys.version_info[:2]) if sys.implementation.name == 'cpython' else None"
     try:
         done = subprocess.run(
-            command,
+            [path, "-I", "-S", "-c", asked],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=PYTHON_SECONDS,
             check=False,
         )
-        major, minor = map(int, done.stdout.split())
+        return tuple(map(int, done.stdout.split())) if done.returncode == 0 else ()
     except (OSError, ValueError, subprocess.TimeoutExpired):
-        return None
-    return major, minor
+        return ()
 
 
 def _forget_pin(pin: str) -> str:

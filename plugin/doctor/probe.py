@@ -37,7 +37,10 @@ def fired_lines(way: Way, where: home.Places, env: Mapping[str, str]) -> list[Fi
         project.mkdir()
         traces.project = str(project)
         groups = _with_project(way.groups, where.project)
-        return _play(way, Host(groups, project, _environment(way, where, env, folder), session), folder)
+        found = _play(way, Host(groups, project, _environment(way, where, env, folder), session), folder)
+    pinned = os.path.exists(where.runtime + "/python")
+    later = "" if pinned else " (less once a session has chosen the Python)"
+    return [one._replace(text=one.text + later) if one.id == "overhead" else one for one in found]
 
 
 def _play(way: Way, host: Host, folder: str) -> list[Finding]:

@@ -170,28 +170,33 @@ def test_a_pin_that_does_not_start_is_found_and_fixed(person, tmp_path, kind):
         named.write_text("#!/bin/sh\nexit 3\n" if kind == "a program that fails" else "\0\1\2")
         named.chmod(0o755)
     (person.state / "python").write_text(f"{named}\n")
-    assert look(person)["pin"].level == FAULT
+    assert look(person)["pin"].level == NOTE
     plugin(person, "doctor", "--fix")
     assert not (person.state / "python").exists()
 
 
-def test_shims_the_store_stub_and_old_interpreters_are_named_as_what_they_are(person, tmp_path):
-    def interpreter_at(folder, script):
-        path = tmp_path / folder / "python3"
-        path.parent.mkdir(parents=True)
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(0o755)
-        return look(person, PATH=str(path.parent))["python"]
+def python_at(folder, script, name="python3"):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
 
-    shim = interpreter_at("pyenv/shims", f'exec {sys.executable} "$@"')
-    assert (shim.level, "pyenv shim" in shim.text) == (NOTE, True)
-    stub = interpreter_at("Microsoft/WindowsApps", "exit 49")
-    assert (stub.level, "store stub" in stub.text) == (FAULT, True)
-    old = interpreter_at("old", "echo 3 8")
-    assert (old.level, "3.8" in old.text) == (FAULT, True)
-    broken = interpreter_at("broken", "exit 1")
-    assert broken.level == FAULT
-    assert "no python3" in look(person, PATH=str(tmp_path))["python"].text
+
+@pytest.mark.parametrize("script", ["echo 3 8", "exit 1", "exit 49", "echo", "echo 3 x"])
+def test_a_python_that_does_not_fit_is_a_fault_unless_another_does(person, tmp_path, script):
+    folder = tmp_path / "bin"
+    python_at(folder, script)
+    finding = look(person, PATH=str(folder))["python"]
+    assert (finding.level, f"{folder}/python3" in finding.text) == (FAULT, True)
+    python_at(folder, f'exec {sys.executable} "$@"', "python3.10")
+    finding = look(person, PATH=str(folder))["python"]
+    assert (finding.level, f"{folder}/python3.10" in finding.text) == ("ok", True)
+
+
+def test_a_python_newer_than_any_that_was_tested_is_named(person, tmp_path):
+    python_at(tmp_path / "bin", "echo 3 99")
+    finding = look(person, PATH=str(tmp_path / "bin"))["python"]
+    assert (finding.level, "newer than any it was tested on" in finding.text) == (NOTE, True)
 
 
 @pytest.mark.parametrize(
