@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "demo.svg"
 WIDTH, LINE, SIZE, MARGIN = 760, 18, 13, 16  # pixels
-COLOURS = {"failed": "#f07178", "denied": "#ffcb6b", "passed": "#a5d66f", "done": "#89ddff"}
+COLOURS = {"failed": "#f07178", "blocked": "#ffcb6b", "passed": "#a5d66f", "done": "#89ddff"}
 STYLE = """
 svg { background: #1e2430 }
 text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: #d6deeb; white-space: pre }

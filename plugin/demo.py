@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     import argparse
 
 ROOT = Path(__file__).resolve().parent.parent
-COOLDOWN = 3.0  # seconds, instead of ten: the demo really waits
 CHECK = "python3 test_total.py"
 TEST = "from total import total\nassert total([2, 3]) == 5, f'total([2, 3]) is {total([2, 3])}, not 5'\nprint('ok')\n"
 WRONG, WORSE, RIGHT = "numbers[0]", "max(numbers)", "sum(numbers)"
@@ -33,13 +31,13 @@ class Surprise(Exception):
 
 
 def demo(args: argparse.Namespace) -> int:
-    """Play both sessions in a throw-away project; 1 if anything does not come out as announced."""
+    """Play both sessions in a throw-away project; 1 if anything does not come out as it should."""
     with _scene() as (project, env):
         try:
             _runaway(_Session(project, env, "demo-runaway"))
             _working(_Session(project, env, "demo-working"))
         except Surprise as surprise:
-            print(f"\nThis did not come out as announced: {surprise}", file=sys.stderr)
+            print(f"\nThis did not come out as it should: {surprise}", file=sys.stderr)
             print("`python3 plugin doctor` looks for the reason.", file=sys.stderr)
             return 1
     _say("\nThat is all: the loop was stopped, the work was not. Nothing of it is kept.")
@@ -105,7 +103,7 @@ class _Session:
 
 
 def _runaway(session: _Session) -> None:
-    _say("\nA session that runs away: the test fails, and the model just runs it again.\n")
+    _say("\nA session that runs away: the test fails, and Claude just runs it again.\n")
     for number in (1, 2, 3):
         called = session.bash(CHECK)
         _show(number, CHECK, "failed")
@@ -119,28 +117,25 @@ def _runaway(session: _Session) -> None:
     _say("    The circuit is OPEN.\n")
 
     called = session.bash(CHECK)
-    opened = time.monotonic()
-    _expect(bool(called.denied), "the fourth run was let through")
-    _show(4, CHECK, "denied")
+    _expect(bool(called.denied), "the fourth run was not blocked")
+    _show(4, CHECK, "blocked")
     _quote("Claude reads", called.denied)
 
     other = session.bash("ls")
-    _expect(not other.denied and "total.py" in other.output, "other work was held up")
+    _expect(not other.denied and "total.py" in other.output, "other work was blocked")
     _show(5, "ls", "done")
-    _say("    Everything else goes on.\n")
+    _say("    Other calls still work.\n")
 
-    _expect(not session.edit(WRONG, RIGHT).denied, "the repair was held up")
+    _expect(not session.edit(WRONG, RIGHT).denied, "the repair was blocked")
     _show(6, f"edit total.py: {WRONG} becomes {RIGHT}", "done")
-    wait = max(0.0, opened + COOLDOWN + 0.5 - time.monotonic())
-    _say(f"    The model has changed course. The cooldown runs for {COOLDOWN:.0f} seconds ...")
-    time.sleep(wait)
+    _say("    The code has changed, so one retry is allowed at once.")
     called = session.bash(CHECK)
-    _expect(not called.denied, "the probe was denied")
+    _expect(not called.denied, "the retry was blocked")
     _expect(called.output == "ok", f"the repaired test says {called.output}")
     _show(7, CHECK, "passed")
-    _expect(session.state() == "CLOSED", f"the circuit is {session.state()} after a good probe, not CLOSED")
-    _say("    One call went through as the probe, and it passed: the circuit is CLOSED.\n")
-    _expect(not session.bash(CHECK).denied, "the circuit is closed, and yet the call was denied")
+    _expect(session.state() == "CLOSED", f"the circuit is {session.state()} after a good retry, not CLOSED")
+    _say("    The retry passed: the circuit is CLOSED.\n")
+    _expect(not session.bash(CHECK).denied, "the circuit is closed, and yet the call was blocked")
     _show(8, CHECK, "passed")
 
 
@@ -162,14 +157,12 @@ def _working(session: _Session) -> None:
 
 @contextmanager
 def _scene() -> Iterator[tuple[Path, dict[str, str]]]:
-    """A throw-away home and project with a short cooldown, and an environment that knows nothing else."""
+    """A throw-away home and project, and an environment that knows nothing else."""
     folder = Path(tempfile.mkdtemp(prefix="circuit-breaker-demo-"))
     try:
         home, project, state = folder / "home", folder / "project", folder / "state"
         for path in (home, project, state):
             path.mkdir(mode=0o700)
-        config = {"circuit_breakers": {"tool_failure": {"cooldown_base_seconds": COOLDOWN}}}
-        (state / "circuit_breaker_config.json").write_text(json.dumps(config), encoding="utf-8")
         yield (
             project,
             {

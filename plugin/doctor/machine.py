@@ -85,18 +85,11 @@ def state(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
     size = disk_usage.memory_facts(where, config)["total_bytes"]
     health = facts["health"]
     for problem in health["config_problems"]:
-        findings.append(
-            Finding("config", FAULT, problem, f"correct it in {where.project_config} or {where.user_config}")
-        )
+        fix = f"correct it in {where.project_config} or {where.user_config}"
+        findings.append(Finding("config", FAULT, problem, fix))
     if size > MEMORY_BYTES:
-        findings.append(
-            Finding(
-                "memory",
-                FAULT,
-                f"{where.home}: {size} bytes, more than {MEMORY_BYTES}",
-                "circuit-breaker sweep",
-            )
-        )
+        text = f"{where.home}: {size} bytes, more than {MEMORY_BYTES}"
+        findings.append(Finding("memory", FAULT, text, "circuit-breaker sweep"))
     if health["state_bytes"] > STATE_BYTES:
         text = f"{home.STATE}: {health['state_bytes']} bytes, more than {STATE_BYTES}"
         findings.append(Finding("state", FAULT, text, "circuit-breaker reset --all"))
@@ -106,11 +99,8 @@ def state(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
     text = f"{size} bytes in the home, {health['state_bytes']} of published state, {facts['incidents']['total']} incidents, {open_now} circuits open"
     findings.append(Finding("sizes", OK, text))
     if health["errors"]:
-        findings.append(
-            Finding(
-                "errors", NOTE, f"{health['errors']} errors inside hooks were logged", f"read {where.errors}"
-            )
-        )
+        text = f"{health['errors']} errors inside hooks were logged"
+        findings.append(Finding("errors", NOTE, text, f"read {where.errors}"))
     return findings
 
 
@@ -130,15 +120,8 @@ def _private(path: str) -> list[Finding]:
             os.chmod(path, 0o700)
             return f"{path}: 0700"
 
-        return [
-            Finding(
-                "mode",
-                FAULT,
-                f"{path} is open to others ({stat.S_IMODE(info.st_mode):o})",
-                f"chmod 700 {path}",
-                repair,
-            )
-        ]
+        text = f"{path} is open to others ({stat.S_IMODE(info.st_mode):o})"
+        return [Finding("mode", FAULT, text, f"chmod 700 {path}", repair)]
     return []
 
 

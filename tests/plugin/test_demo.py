@@ -33,7 +33,15 @@ def test_demo_shows_the_loop_stopped_let_through_again_and_good_work_untouched(t
     assert (done.returncode, done.stderr) == (0, "")
     told = [
         done.stdout.index(word)
-        for word in ("Claude is warned", "OPEN", "denied", "Claude reads", "probe", "CLOSED", "done well")
+        for word in (
+            "Claude is warned",
+            "OPEN",
+            " blocked\n",
+            "Claude reads",
+            "one retry",
+            "CLOSED",
+            "done well",
+        )
     ]
     assert told == sorted(told)
     assert max(map(len, done.stdout.splitlines())) <= 80
@@ -52,5 +60,5 @@ def test_demo_says_so_when_the_breaker_does_not_answer(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
         done = run(plugin, Path(folder))
     assert done.returncode == 1
-    assert "did not come out as told" in done.stderr
+    assert "did not come out as it should" in done.stderr
     assert "Traceback" not in done.stderr
