@@ -134,7 +134,11 @@ def _registered(
 
 def ways(where: home.Places, sources: list[scopes.Source], env: Mapping[str, str]) -> list[Way]:
     """Every way in which sessions here get our hooks, by settings and as a plugin, those that do not protect included."""
-    return [*_by_settings(where, sources, env), *_by_plugin(sources, env)]
+    skills = [
+        folder for folder in scopes.skill_copies(sources, env) if (folder / "hooks" / "hooks.json").is_file()
+    ]
+    loaded = [Way(f"plugin in {folder}", folder, hooks_of(folder), True) for folder in skills]
+    return [*_by_settings(where, sources, env), *_by_plugin(sources, env), *loaded]
 
 
 def _switched_off(sources: list[scopes.Source]) -> tuple[str, str]:

@@ -114,6 +114,11 @@ def _never_twice(scope: scopes.Scope, env: Mapping[str, str]) -> None:
             f"the plugin {name} is enabled in {path}; its hooks would run twice. Nothing was changed. "
             f"Keep that one, or run `claude plugin uninstall {name}` first."
         )
+    for folder in scopes.skill_copies(chain, env):
+        raise Obstacle(
+            f"Claude Code loads the plugin from {folder}; its hooks would run twice. Nothing was changed. "
+            f"Keep that one, or remove that folder first."
+        )
     for source in scopes.registered(chain):
         if os.path.realpath(source.path) != os.path.realpath(scope.settings):
             raise Obstacle(
@@ -186,28 +191,22 @@ def _placed_files(
     """The receipt's part about the files of ours outside the folder, and their changes."""
     kept, changes = {}, []
     for name, path in scope.placed.items():
-        after = our_text(scope, name, source)
-        assert after is not None, name  # the source is whole
-        before = disk.read_through(path)
+        after, before = our_text(scope, name, source), disk.read_through(path)
         mine = old["commands"].get(name) if old else None
         is_launcher = name == scopes.PLUGIN
-        if is_launcher and not options.command and not mine:
+        if before == after and not mine or is_launcher and not options.command and not mine:
+            continue  # your own copy, which serves and stays; or left out as you asked
+        foreign = before not in (None, after) and (not mine or disk.text_checksum(before) != mine["sum"])
+        if is_launcher and (foreign or path.is_symlink() or disk.hindrance(path)):
+            notes.append(f"{path} is not ours to write: it stays as it is")
             continue
-        if before == after and not mine:
-            continue  # your own copy: it serves, and it stays
-        aside = mine["backup"] if mine else None
-        if before not in (None, after) and (not mine or disk.text_checksum(before) != mine["sum"]):
-            if is_launcher:
-                notes.append(f"{path} is there already and is not ours: it stays as it is")
-                continue
-            if not mine and not options.migrate:
-                raise Obstacle(
-                    f"{path} is there already and is not ours. Nothing was changed. Rename it, or run install again with "
-                    f"--migrate: it is kept as a backup then, and uninstall brings it back."
-                )
-            saved = backup(path, before or b"", backups)
-            aside = aside if mine else saved
-        kept[name] = {"sum": disk.text_checksum(after), "backup": aside}
+        if foreign and not mine and not options.migrate:
+            raise Obstacle(
+                f"{path} is there already and is not ours. Nothing was changed. Rename it, or run install again with "
+                f"--migrate: it is kept as a backup then, and uninstall brings it back."
+            )
+        saved = backup(path, before or b"", backups) if foreign else None
+        kept[name] = {"sum": disk.text_checksum(after), "backup": mine["backup"] if mine else saved}
         changes.append(Change(path, before, after, 0o755 if is_launcher else None))
     return kept, changes
 

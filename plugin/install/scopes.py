@@ -188,6 +188,18 @@ def enabled(sources: list[Source]) -> list[tuple[Path, str]]:
     return found
 
 
+def skill_copies(sources: list[Source], env: Mapping[str, str]) -> list[Path]:
+    """Copies of the plugin among your skills: Claude Code loads those from 2.1.160 on, unless a settings file disables them."""
+    name = f"{PLUGIN}@skills-dir"
+    plugins = [source.document.get("enabledPlugins") for source in sources]
+    if any(isinstance(found, dict) and found.get(name) is False for found in plugins):
+        return []
+    manifests = sorted(claude_folder(env).glob("skills/*/.claude-plugin/plugin.json"))
+    return [
+        path.parents[1] for path in manifests if f'"name": "{PLUGIN}"' in path.read_text("utf-8", "replace")
+    ]
+
+
 def registered(sources: list[Source]) -> list[Source]:
     """The settings files in which entries of ours stand."""
     return [

@@ -321,6 +321,15 @@ def test_the_copy_that_claude_code_runs_is_the_one_that_is_checked(person, tmp_p
     assert look(person, PATH=f"{tmp_path}:{os.environ['PATH']}")["copy"].level == NOTE
 
 
+def test_a_copy_among_the_skills_is_checked_like_any_other(person):
+    copy = person.home / ".claude" / "skills" / "cb"
+    for name in [*bundle.names_below(SOURCE), ".claude-plugin/plugin.json"]:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(SOURCE / name, copy / name)
+    found = look(person)
+    assert (found["protected"].level, str(copy) in found["protected"].text) == ("ok", True)
+
+
 @pytest.mark.parametrize("chosen", [False, True])
 def test_lines_are_fired_in_the_runtime_folder_that_is_used_and_leave_nothing_there(person, chosen):
     person.install()

@@ -151,6 +151,15 @@ def test_a_plugin_enabled_through_the_client_stops_the_installer(person):
     person.install()
 
 
+def test_a_copy_among_the_skills_stops_the_installer_unless_it_is_disabled(person):
+    copy = person.home / ".claude" / "skills" / "cb"
+    shutil.copytree(ROOT / ".claude-plugin", copy / ".claude-plugin")
+    with pytest.raises(Obstacle, match="loads the plugin from .*skills/cb"):
+        person.install()
+    person.settings.write_text('{"enabledPlugins": {"circuit-breaker@skills-dir": false}}')
+    person.install()
+
+
 @pytest.mark.parametrize(
     ("first", "second"), [("user", "project"), ("project", "local"), ("project", "user"), ("local", "user")]
 )
@@ -1007,8 +1016,18 @@ def test_a_command_of_that_name_that_is_not_ours_is_neither_replaced_nor_removed
     command.write_text("#!/bin/sh\n# of pipx\n")
     before = person.tree()
     done = plugin(person, "install")
-    assert f"{command} is there already and is not ours" in done.stdout
+    assert f"{command} is not ours to write" in done.stdout
     assert command.read_text() == "#!/bin/sh\n# of pipx\n"
+    person.uninstall()
+    assert person.tree() == before
+
+
+def test_a_command_that_is_a_dangling_link_is_left_alone(person):
+    command = person.home / ".local" / "bin" / "circuit-breaker"
+    command.parent.mkdir(parents=True)
+    command.symlink_to("/nowhere/pipx/venvs/x")
+    before = person.tree()
+    person.install()
     person.uninstall()
     assert person.tree() == before
 
