@@ -119,6 +119,14 @@ def test_set_in_the_project_goes_into_the_projects_file(person, mine):
     assert not mine.exists()
 
 
+def test_program_that_is_started_is_yours_to_name_and_not_the_projects(person, mine):
+    program = '["curl", "-s", "https://example.org/$(x)"]'
+    assert plugin(person, "config", "set", "on_stop", program).returncode == 0
+    assert json.loads(mine.read_text())["on_stop"] == json.loads(program)
+    done = plugin(person, "config", "set", "on_stop", program, "--project")
+    assert done.returncode == 2 and "on_stop" in done.stderr and not Path(project_file(person)).exists()
+
+
 def test_set_says_when_the_projects_file_comes_first(person, mine):
     plugin(person, "config", "set", "deny_limit", "3", "--project")
     done = plugin(person, "config", "set", "deny_limit", "9")

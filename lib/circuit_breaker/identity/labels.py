@@ -21,6 +21,8 @@ _TASKED = frozenset(
     " tmux bd gt rtk entire supabase vercel firebase heroku fly wrangler rustup conda cmake ctest bazel sbt ruff mypy"
     " golangci-lint xcodebuild adb".split()
 )
+# Programs whose first operand is a script, whatever it is called.
+_INTERPRETERS = frozenset("node ruby perl bash sh zsh dash ksh php tsx ts-node Rscript lua pwsh".split())
 # First words after which a second one names a task as well.
 _DEEPER = frozenset(
     "run test exec compose pr issue remote stash worktree branch submodule repo release workflow get describe logs"
@@ -82,8 +84,8 @@ def words_label(words: list[str]) -> str:
         return ""
     taken = [program]
     rest = words[1:]
-    if program.startswith("python") and rest[:1] == ["-m"] and len(rest) > 1 and _is_name(rest[1]):
-        return " ".join([program, "-m", rest[1]])
+    if program.startswith("python") or program in _INTERPRETERS:
+        return " ".join([program, *_script(rest)])
     for word in rest[:2]:
         file = word.replace("\\", "/").rpartition("/")[2]
         if file.endswith(tuple(_ENDINGS)) and _is_name(file):
@@ -97,6 +99,19 @@ def words_label(words: list[str]) -> str:
             if program not in _TASKED:
                 break
     return " ".join(taken)
+
+
+def _script(words: list[str]) -> list[str]:
+    """What an interpreter runs: its script by its name, `-m` and the module, or `-c`; [] where that cannot be shown."""
+    for i, word in enumerate(words):
+        if word == "-m" and words[i + 1 : i + 2] and _is_name(words[i + 1]):
+            return ["-m", words[i + 1]]
+        if word in ("-c", "-e", "-"):
+            return [word]
+        if word[:1] != "-":
+            file = word.replace("\\", "/").rstrip("/").rpartition("/")[2]
+            return [file] if _is_name(file) else []
+    return []
 
 
 def _is_name(word: str) -> bool:
