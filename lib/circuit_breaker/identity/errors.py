@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from circuit_breaker.identity import calls, keys, results
 
+READ_MAX = (
+    1 << 14
+)  # characters that are read line by line: Claude Code cuts errors at 10 kB, an MCP server need not
 _MISSES = (
     "not found",
     "no such file",
@@ -37,23 +40,29 @@ _HINTS = (
 def error_key(kind: str, text: str, tool_input: object = None) -> str:
     """An error's identity: its outcome and its whole text, without lines that only echo the input. Compilers and build tools
     begin and end every failure with the same lines, the news is in the middle."""
-    sizes = [f"{len(lines)} lines" for lines in _input_texts(tool_input)]
+    sizes = [f"{_count(given)} lines" for given in _input_texts(tool_input)]
     lines = [_without_size(line, sizes) for line in own_lines(text, tool_input)]
+    lines.append(text[READ_MAX:])
     return keys.digest(f"{kind}\n{results.blind(chr(10).join(lines))}")
 
 
 def own_lines(text: str, tool_input: object = None) -> list[str]:
-    """The lines of an error without those that only echo the call's input."""
-    given = [line.strip() for lines in _input_texts(tool_input) for line in lines]
-    echoed = frozenset(given)
-    lines = [_without_running_number(line.strip(), len(given)) for line in text.split("\n")]
+    """The lines of an error, up to `READ_MAX`, without those that only echo the call's input."""
+    texts = _input_texts(tool_input)
+    echoed = frozenset([line.strip() for given in texts for line in given[:READ_MAX].split("\n")])
+    count = sum([_count(given) for given in texts])
+    lines = [_without_running_number(line.strip(), count) for line in text[:READ_MAX].split("\n")]
     return [line for line in lines if line and not _echoes(line, echoed)]
 
 
-def _input_texts(tool_input: object) -> list[list[str]]:
-    """The lines of each text of an input."""
+def _input_texts(tool_input: object) -> list[str]:
     values = tool_input.values() if isinstance(tool_input, dict) else ()
-    return [value.split("\n") for value in values if isinstance(value, str)]
+    return [value for value in values if isinstance(value, str)]
+
+
+def _count(text: str) -> int:
+    """How many lines a text has."""
+    return text.count("\n") + 1
 
 
 def _without_size(line: str, sizes: list[str]) -> str:

@@ -128,7 +128,7 @@ def _values(command: str, depth: int = 0) -> set[str]:
         span = _word(told, len(told) - len(told.lstrip()))
         found.add(told[span[0] : span[1]] if span else "")
     found.update(line for line in command.partition("<<")[2].split("\n")[1:] if " " not in line)
-    for segment in shell_commands.segments(command):
+    for segment in shell_commands.segments(command, _TOLD_MAX):
         words = segment.words
         named = shell_commands.program(words)
         talks = bool(named) and (named[0] in _TALKERS or not _KEEPERS.isdisjoint(named[1:3]))

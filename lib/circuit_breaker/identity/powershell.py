@@ -5,7 +5,7 @@ A careful reading of ordinary lines, not a PowerShell: what it cannot tell count
 
 from __future__ import annotations
 
-LONGEST = 20_000  # characters of a line that are looked at
+LONGEST = 4_000  # characters of a line that are read; what follows them stays as it is
 # The verbs of cmdlets that only look, and other cmdlets that change nothing outside the shell.
 _VERBS = frozenset(
     "get test select sort group measure where foreach compare find search show resolve trace join split read wait"
@@ -58,7 +58,7 @@ def _only_fetches(rest: list[str]) -> bool:
 
 def as_shell(line: str) -> str:
     """The line with paths by slashes, escapes by backslashes, blocks as statements, and `echo` before a bare expression."""
-    line = line[:LONGEST]
+    line, rest = line[:LONGEST], line[LONGEST:]
     out: list[str] = []
     i, size, fresh = 0, len(line), True  # fresh: a statement may begin here
     while i < size:
@@ -81,7 +81,7 @@ def as_shell(line: str) -> str:
             i, fresh = _statement(line, i, out)
         else:
             i = _piece(line, i, out)
-    return "".join(out)
+    return "".join(out) + rest
 
 
 def _statement(line: str, i: int, out: list[str]) -> tuple[int, bool]:

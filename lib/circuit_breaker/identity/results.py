@@ -35,6 +35,7 @@ def digits_key(text: str) -> str:
 
 LONG = 32_000  # characters; of a longer text the middle is compared without any digit
 _KEPT = 8_000  # characters at either end of such a text that are looked at word by word
+_JUDGED_MAX = 1_000  # numbers that are told by their neighbours; the rest of a text with more is compared without any digit
 _APART = b" \t\n\r\"'`()[]{}<>,;=|"
 _MARKS = bytes.maketrans(b"0123456789" + _APART, b"0" * 10 + b" " * len(_APART))
 _MONTHS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())
@@ -55,6 +56,12 @@ def without_digits(text: str) -> str:
 
 def blind(text: str) -> str:
     """The text with what changes by itself replaced; a changed count, verdict, file or line of code stays a change."""
+    if len(text) > LONG:
+        return "".join((_blind(text[:_KEPT]), without_digits(text[_KEPT:-_KEPT]), _blind(text[-_KEPT:])))
+    return _blind(text)
+
+
+def _blind(text: str) -> str:
     if "\x1b" in text:
         text = without_escapes(text)
     if "\r" in text:
@@ -68,10 +75,7 @@ def blind(text: str) -> str:
     text = text.rstrip()
     if len(text) <= 40 and text.isalnum() and not text.isalpha() and tokens.is_hex_id(text):
         return text  # the commit that was asked for
-    if len(text) > LONG:
-        head, middle, tail = text[:_KEPT], text[_KEPT:-_KEPT], text[-_KEPT:]
-        return _blind(head) + without_digits(middle) + _blind(tail)
-    return _blind(text)
+    return _blind_words(text)
 
 
 def looks_closer(text: str) -> bool:
@@ -104,7 +108,7 @@ def without_escapes(text: str) -> str:
     return "".join(out)
 
 
-def _blind(text: str) -> str:
+def _blind_words(text: str) -> str:
     text = tokens.without_stored(text)
     for place in _TEMPORARY:
         if place in text:
@@ -118,7 +122,7 @@ def _blind(text: str) -> str:
     progress = any(bar in text for bar in _BARS)
     known: dict[str, str] = {}
     out: list[str] = []
-    done = 0
+    done = judged = 0
     while at >= 0:
         start = marks.rfind(b" ", done, at) + 1 or done
         end = find(b" ", at)
@@ -129,6 +133,9 @@ def _blind(text: str) -> str:
         if new is None:
             new = known[word] = kind(word)
         if new in neighbours:
+            judged += 1
+            if judged > _JUDGED_MAX:
+                return "".join((*out, without_digits(text[done:])))
             new = _in_place(new, text, marks, start, end, progress)
         if new:
             out.append(text[done:start])

@@ -37,7 +37,7 @@ WRAPPERS = {
     ),
 }
 KEYWORDS = frozenset("if then else elif fi while until do done ! { } ( ) esac".split())
-LONGEST = 20_000  # characters of a command that are looked at
+LONGEST = 4_000  # characters of a command that are looked at
 _BLANK = " \t\r"
 _SPLITTING = {**{ord(c): "\0" for c in "'\"\\#`$\n;&|()<>"}, ord("\t"): " ", ord("\r"): " "}
 
@@ -62,9 +62,9 @@ class Segment:
         return bool(self.targets)
 
 
-def segments(command: str) -> Iterator[Segment]:
+def segments(command: str, longest: int = LONGEST) -> Iterator[Segment]:
     """The simple commands of a line, in order, each read when it is asked for. Of a here-document only what it runs in $( ) counts."""
-    command = command[:LONGEST]
+    command = command[:longest]
     marks = command.translate(_SPLITTING)
     now = Segment()
     if "\0" not in marks:  # one command of bare words

@@ -6,6 +6,7 @@ Every call of a shell passes here; what a command does is told in simple_command
 from __future__ import annotations
 
 _SPECIAL = {ord(c): "\0" for c in "'\"\\#<"}
+READ_MAX = 4_000  # characters that are read as a shell would; a line that goes on is compared from there on as it stands
 _FRONTS = 24  # at most so many `cd`, waits and assignments are taken off the front
 
 
@@ -21,13 +22,13 @@ def normalise(command: str, cwd: str) -> tuple[str, str]:
     White space outside quotes is folded, comments are left out; a leading `cd X`, `sleep N`, `timeout N` and plain
     assignments are taken off.
     """
-    text = fold(command)
+    text = fold(command[:READ_MAX])
     for _ in range(_FRONTS):
         shorter, directory = _strip_front(text, cwd)
         if shorter == text or not shorter:
             break
         text, cwd = shorter, directory
-    return text, cwd
+    return text + command[READ_MAX:], cwd
 
 
 def fold(command: str) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 FAILED, SUCCEEDED, UNKNOWN = "failed", "succeeded", ""
-LOOKED_AT = 64_000  # characters at either end of an output that are read
+LOOKED_AT = 16_000  # characters at either end of an output that are read
 LINES_MAX = 24  # error lines of a failure that are compared, half of them from its end
 WEAK = "~"  # in front of what is too general to tie two failures together where there is more
 _LINE_MAX = 400  # characters of a line that are looked at
@@ -149,10 +149,10 @@ def is_shared(lines: list[str], known: list[str]) -> bool:
 
 def _lines(text: str) -> list[str]:
     """The lines at both ends of an output, without colours and what stands around them."""
-    if "\x1b" in text:
-        text = results.without_escapes(text)
     if len(text) > 2 * LOOKED_AT:
         text = text[:LOOKED_AT] + "\n" + text[-LOOKED_AT:]
+    if "\x1b" in text:
+        text = results.without_escapes(text)
     return [_without_step(line[:_LINE_MAX].strip()) for line in text.split("\n") if line.strip()]
 
 
