@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_breaker.guard import Guarded, carries_override, reaches_for, schedules
+from circuit_breaker.guard import Guarded, carries_override, reaches_for
+from circuit_breaker.identity.calls import schedules
 
 USER, PROJECT, PLUGIN = "/home/ada", "/home/ada/work/shop", "/opt/tools/circuit-breaker"
 STATE = USER + "/.local/state/claude-circuit-breaker"

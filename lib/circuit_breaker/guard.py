@@ -43,12 +43,6 @@ class Guarded(Record):
     FIELDS: dict[str, Any] = {"folders": (), "project": "", "variables": {}, "keyword": ""}
 
 
-def schedules(tool: str) -> bool:
-    """Whether it is a tool that submits a prompt later."""
-    name = tool.lower()
-    return "cron" in name or "schedul" in name or "wakeup" in name
-
-
 def carries_override(tool_input: object, keyword: str) -> bool:
     """Whether any text of a scheduling call holds the keyword or the reset command."""
     for text in _texts(tool_input):

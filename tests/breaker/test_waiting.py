@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from streams import Stream
 
-from circuit_breaker.breaker.model import ALLOW, DENY, FAILED, INVALID, LAUNCHED, OK, WARN
+from circuit_breaker.breaker.model import ALLOW, DENY, FAILED, INVALID, LAUNCHED, OK, WARN, Prompt
+from circuit_breaker.identity.keys import digest
 
 PENDING = "Exit code 8\nbuild\tpending\t0\thttps://ci.example/runs/71/job/1"
 REFUSED = "Exit code 7\ncurl: (7) Failed to connect to localhost port 3000"
@@ -288,3 +289,69 @@ def test_starting_again_with_the_same_failing_look_between_is_warned_about():
 
 def test_launched_waits_are_no_launches():
     assert play([launch("sleep 240")], rounds=12, between=notified).said == []
+
+
+# --- Prompts that Claude had submitted later
+
+
+def test_a_prompt_that_claude_scheduled_is_a_machines_whatever_the_payload_says():
+    stream = Stream(pace=5.0)
+    stream.call("CronCreate", {"cron": "*/10 * * * *", "prompt": "run the tests"}, "Scheduled job 1")
+    for _ in range(12):
+        stream.stop(again=False)
+        stream.now += 600
+        stream.send(Prompt(id=f"cron{stream.now}", key=digest("run the tests")))
+        stream.bash("npm test", "Exit code 1\n1 failed", fails=True)
+    assert stream.said == [] and stream.session.person == "p1"
+
+
+def test_a_prompt_of_your_own_beside_a_schedule_is_yours():
+    stream = Stream()
+    stream.call("CronCreate", {"cron": "*/10 * * * *", "prompt": "run the tests"}, "Scheduled job 1")
+    stream.send(Prompt(id="mine", key=digest("run the tests again")))
+    assert stream.session.person == "mine"
+
+
+# --- Output readers
+
+
+def test_output_that_is_not_there_does_not_come_by_waiting():
+    stream = Stream(pace=5.0)
+    for _ in range(3):
+        stream.call("TaskOutput", {"task_id": "b9", "block": True}, "No task found with ID: b9", FAILED)
+    assert trips(stream) == ["tool_failure:TaskOutput"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "given"),
+    [
+        ("mcp__desktop-commander__read_process_output", {"pid": 5}),
+        ("mcp__shell__poll", {"id": 5}),
+        ("mcp__x__process", {"action": "poll", "id": 5}),
+    ],
+)
+def test_readers_of_output_may_look_again_and_again_to_twenty(tool, given):
+    stream = Stream(pace=5.0)
+    verdicts = [stream.call(tool, given, "still running").verdict for _ in range(20)]
+    assert verdicts.index(WARN) == 18 and len(trips(stream)) == 1
+
+
+# --- What is said
+
+
+def text_of(stream):
+    return " ".join(text for _, text in stream.said)
+
+
+def test_a_warning_about_polls_says_what_to_do_about_waiting():
+    near = play([sh("sleep 20"), sh("gh run view 7", "in progress")], rounds=19)
+    assert "has not changed in all these looks" in text_of(near) and "blocked" in text_of(near)
+    far = play([sh("gh run view 7", "in progress")], rounds=20, pace=60.0)
+    assert "has not changed in all these looks" in text_of(far) and "blocked" not in text_of(far)
+
+
+def test_a_warning_about_a_refused_wait_says_how_to_wait():
+    stream = Stream(pace=5.0)
+    for _ in range(3):
+        stream.call("Bash", {"command": "sleep 60"}, LATER, INVALID)
+    assert "Monitor" in text_of(stream) and "Read the file" not in text_of(stream)

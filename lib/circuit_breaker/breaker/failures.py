@@ -192,6 +192,7 @@ def _call_signal(lane: Lane, outcome: Outcome, rule: Mapping[str, Any]) -> Signa
         return None
     count = streak.same if stubborn else len(in_window)
     facts = {"stubborn": bool(stubborn), "invalid": outcome.kind == INVALID, "tool": outcome.tool}
+    facts["waits"] = bool(outcome.wait)
     return signal_of(outcome, "tool_failure", count, since=streak.since, facts=facts)
 
 

@@ -136,6 +136,7 @@ class Session(Record):
         "held": [],  # changed settings files that were held back: [epoch seconds, path]
         "prompt": "",  # id of the last UserPromptSubmit, yours or a machine's
         "person": "",  # id of your last prompt
+        "scheduled": [],  # digests of the prompts that Claude had submitted later
         "unproven": "",  # id of a later prompt that may be yours: it changes nothing until the transcript says so
         "bypass": "",  # prompt_id that SUDO BYPASS covers
         "passed": 0,  # calls that bypass has let through
@@ -153,6 +154,7 @@ class Session(Record):
     CONTAINERS = (
         "frozen",
         "held",
+        "scheduled",
         "spawn_ids",
         "written",
         "services",

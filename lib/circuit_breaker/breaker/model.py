@@ -148,6 +148,7 @@ class Prompt(Record):
         "id": "",
         "person": True,
         "proven": True,
+        "key": "",  # digest of its text
         "bypass": False,
         "lookalike": False,
         "cwd": "",

@@ -97,6 +97,7 @@ def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str], n_befor
     silent = all(outcome.kind in SILENT for outcome in outcomes)
     lane.turn += not silent
     free = _settle_circuits(work, outcomes, ids)
+    waiting.note_scheduled(work.session, outcomes)
     launched = waiting.note_launches(lane, outcomes, work.now)
     if launched is not None:
         _launched_again(work, launched)
@@ -338,7 +339,12 @@ def invalid_signal(outcome: Outcome, streak: Streak, count: int, limit: int) -> 
         count=max(count, streak.invalid),
         clip=clip_of(outcome),
         calls=[label_of(outcome)] * streak.invalid,
-        facts={"invalid": True, "tool": outcome.tool, "left": limit - streak.invalid},
+        facts={
+            "invalid": True,
+            "waits": bool(outcome.wait),
+            "tool": outcome.tool,
+            "left": limit - streak.invalid,
+        },
     )
 
 

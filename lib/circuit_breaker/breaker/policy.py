@@ -133,7 +133,7 @@ def _prompted(work: Work, event: Prompt) -> None:
     session.prompt, session.bypass = prompt_id, ""
     if event.cwd:
         work.lane.cwd = event.cwd
-    if not event.person:
+    if not event.person or event.key in session.scheduled:
         return
     session.unproven = prompt_id
     if session.budget:

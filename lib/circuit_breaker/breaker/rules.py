@@ -11,7 +11,7 @@ from circuit_breaker.breaker.failures import signal_of, tool_failure
 from circuit_breaker.breaker.memory import POLL, RUN, STEP, Lane, Session, Streak
 from circuit_breaker.breaker.model import OK, Signal
 from circuit_breaker.identity import looks, waits
-from circuit_breaker.identity.calls import service
+from circuit_breaker.identity.calls import schedules, service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,12 +58,14 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, A
     warned = "t" in streak.marks
     if not limit or (warned and count < limit):
         return None
-    opens = count >= limit and outcome.tool not in looks.SCHEDULING
+    opens = count >= limit and not schedules(outcome.tool)  # where that is refused nobody goes on
     if not opens and count < limit - 1 and most < limit:
         return None
     if max(count, most) < 2 or (warned and not opens):
         return None
     step = "open" if opens else "warn"
+    if not opens and count < limit - 1:
+        facts["far"] = True  # looks so far apart are never blocked
     return signal_of(outcome, "repeated_call", max(count, most), step=step, since=streak.counted, facts=facts)
 
 

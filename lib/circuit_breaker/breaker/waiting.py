@@ -6,14 +6,17 @@ the next. A look at what changes by itself is a poll also when enough time has p
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import DENIED, INVALID, LAUNCHED, Outcome
+from circuit_breaker.breaker.model import DENIED, FAILED, INVALID, LAUNCHED, Outcome
 from circuit_breaker.identity import calls, looks, waits
+from circuit_breaker.identity.keys import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from circuit_breaker.breaker.memory import Lane, Session, Streak
+
+SCHEDULED_MAX = 16
 
 
 def wake(session: Session, lane: Lane, prompt: str, now: float) -> None:
@@ -45,6 +48,8 @@ def begin(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) 
 
 
 def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) -> bool:
+    if looks.reads_output(outcome.tool, outcome.input) and outcome.kind == FAILED:
+        return False  # there is no such output: that does not change by itself
     if outcome.wait == waits.ALONE:
         return True
     known = streak.first >= 0 or streak.since >= 0  # your prompt forgets successes
@@ -78,6 +83,17 @@ def note_waits(lane: Lane, outcomes: Sequence[Outcome]) -> None:
 
 def _brought(outcome: Outcome) -> bool:
     return looks.reads_output(outcome.tool, outcome.input) or not (outcome.empty or outcome.repeats)
+
+
+def note_scheduled(session: Session, outcomes: Sequence[Outcome]) -> None:
+    """A prompt that Claude has submitted later is a machine's when it comes, whatever the payload says."""
+    for outcome in outcomes:
+        if calls.schedules(outcome.tool) and isinstance(outcome.input, dict):
+            text = outcome.input.get("prompt")
+            known = digest(text) if isinstance(text, str) and text else ""
+            if known and known not in session.scheduled:
+                session.scheduled.append(known)
+    del session.scheduled[:-SCHEDULED_MAX]
 
 
 def note_launches(lane: Lane, outcomes: Sequence[Outcome], now: float) -> Outcome | None:

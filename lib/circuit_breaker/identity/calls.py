@@ -196,6 +196,12 @@ def bare_look(command: str) -> list[str]:
     return words if _TELLING.isdisjoint(words) else []
 
 
+def schedules(tool: str) -> bool:
+    """Is it a tool that has Claude Code submit a prompt later?"""
+    name = tool.lower()
+    return "cron" in name or "schedul" in name or "wakeup" in name
+
+
 def is_reading_name(name: str) -> bool:
     """Is `get_issue`, `listFiles`, `search` the name of a reading tool? Its first words decide."""
     return any(word in READING_NAMES for word in name_words(name)[:2])

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 NOTHING, FILES, LIVE = 0, 1, 2
 # Tools that wait until something is done, and those that read what a command in the background has written so far.
 _WAITING = frozenset("Monitor Sleep Wait sleep wait TaskOutput ScheduleWakeup wait_agent".split())
-SCHEDULING = frozenset(
-    ("ScheduleWakeup",)
-)  # has Claude Code submit a prompt later: refused, nobody would go on
 _LIVE_TOOLS = frozenset("WebFetch webfetch TaskList TaskGet".split())
 _WAITING_WORDS = frozenset("wait sleep delay await wakeup".split())
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".html", ".xml")
@@ -65,9 +62,13 @@ def wait_of(tool: str, given: object) -> int:
 
 def reads_output(tool: str, given: object) -> bool:
     """Does the call read what something in the background has written so far? That may be the same for a while."""
-    if tool.endswith(("Output", "OutputTool")) and not tool.startswith("mcp__"):
-        return True
-    return tool == "write_stdin" and isinstance(given, dict) and not given.get("chars")
+    if tool == "write_stdin":
+        return isinstance(given, dict) and not given.get("chars")
+    if not tool.startswith("mcp__"):
+        return tool.endswith(("Output", "OutputTool"))
+    words = name_words(tool.rpartition("__")[2])
+    action = given.get("action") if isinstance(given, dict) else None
+    return action == "poll" or "poll" in words or ("output" in words and is_reading_tool(tool, given))
 
 
 def look_of(tool: str, given: object) -> int:

@@ -26,6 +26,7 @@ _HINTS = (
     " -f",
     " -w",
     "rollout",
+    "settimeout",
 )
 _SLEEPERS = frozenset("sleep usleep gsleep start-sleep".split())
 _WAITERS = frozenset(
@@ -52,6 +53,8 @@ _FOLLOWS = {
     "tkn": ("-f", "--follow"),
     "heroku": ("--tail", "-t"),
 }
+# Programs whose words may be a line of their own.
+_TELLERS = frozenset("bash sh zsh dash pwsh powershell cmd ssh docker podman kubectl".split())
 _DECORATION = frozenset("echo printf true : date cd export set local clear write-host write-output".split())
 _LONG = 80  # characters: a longer script does more than wait
 
@@ -111,10 +114,8 @@ def _segment_waits(segment: Segment, depth: int) -> int:
     if name in _WATCHERS:
         return BEFORE
     if name in _INTERPRETERS and rest[:1] in (["-c"], ["-e"]) and len(rest) > 1:
-        return ALONE if len(rest[1]) <= _LONG and "sleep" in rest[1] else NONE
-    if name in ("bash", "sh", "zsh", "dash", "ssh", "docker", "podman", "kubectl") and any(
-        " " in word for word in rest
-    ):
+        return ALONE if len(rest[1]) <= _LONG and ("sleep" in rest[1] or "setTimeout" in rest[1]) else NONE
+    if name in _TELLERS and any(" " in word for word in rest):
         return max((line_waits(word, depth + 1) for word in rest if " " in word), default=NONE)
     marks = _FOLLOWS.get(name)
     if marks and any(word in marks or word.startswith("--pid=") for word in rest):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker import guard
 from circuit_breaker.guard import Guarded
+from circuit_breaker.identity.calls import schedules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def refusal(event: Ask, where: Places, keyword: str, armed: bool, env: Mapping[s
 
     `armed`: a circuit of the session is not CLOSED; while all are, only the forgery is looked for.
     """
-    if guard.schedules(event.tool) and guard.carries_override(event.input, keyword):
+    if schedules(event.tool) and guard.carries_override(event.input, keyword):
         return "forgery"
     return (
         guard.reaches_for(event.tool, event.input, event.cwd, guarded(where, keyword, env)) if armed else ""

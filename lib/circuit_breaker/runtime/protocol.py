@@ -26,7 +26,7 @@ from circuit_breaker.breaker.model import (
     StopAsked,
     Turn,
 )
-from circuit_breaker.identity.keys import word
+from circuit_breaker.identity.keys import digest, word
 from circuit_breaker.runtime import json
 
 TYPE_CHECKING = False
@@ -136,6 +136,7 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
             id=prompt,
             person=not text.startswith(NOT_TYPED),
             proven=False,
+            key=digest(text),
             bypass=says(text, keyword),
             lookalike=looks_like(text, keyword),
             cwd=payload.cwd,

@@ -189,7 +189,7 @@ def _check_rows(document: dict[str, Any]) -> None:
         for row in document.get(name, {}).values():
             if row.__class__ is not list or len(row) < 2 or not {*map(type, row)} <= {int, float}:
                 raise ValueError(f"{name}: a row of other types")
-    for name in ("seen", "written", "spawn_ids"):
+    for name in ("seen", "written", "spawn_ids", "scheduled"):
         if not {*map(type, document.get(name, ()))} <= {str}:
             raise ValueError(f"{name}: not a list of names")
     for name, kind in (("denied", str), ("asked", str), ("warned", int)):

@@ -170,6 +170,11 @@ def warning(notice: Notice, keyword: str) -> str:
             f"{what} Changing the arguments does not help. Find out what the error itself says is missing or wrong, or use "
             f"another tool for this.{_stops_after(facts.get('left', 0))}"
         )
+    if facts.get("invalid") and facts.get("waits"):
+        return (
+            f"{what} Claude Code never runs a wait like this one. Wait in the background (run_in_background), with Monitor, or with "
+            f"one short sleep before the next look.{_stops_after(facts.get('left', 0))}"
+        )
     if facts.get("invalid"):
         return (
             f"{what} Sending it again cannot work. Read the file (or the tool's parameters) again and copy the exact text "
@@ -218,6 +223,12 @@ def _advice(rule: str, facts: dict) -> str:
         return (
             "Each start leaves a process behind. See whether the first one is running (its output, its port), stop the others, "
             "and use it."
+        )
+    if facts.get("poll"):
+        end = "" if facts.get("far") else " Further looks are blocked for a while."
+        return (
+            "What you wait for has not changed in all these looks. Find out why (its log, its configuration, whether it runs at all), "
+            f"or wait for it in the background or with Monitor, or say what you are waiting for and end the turn.{end}"
         )
     if facts.get("waits"):
         return (
