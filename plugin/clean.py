@@ -1,4 +1,4 @@
-"""The verb `clean`: Claude Code's own folder, shown, archived or deleted when you ask; and the way back from its archives."""
+"""The verb `clean`: Claude Code's own folder, shown, archived or deleted when you ask."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from circuit_breaker.runtime.home import Places
 from circuit_breaker.words import cleaning, memory
 
 DEFAULT_AGE = "30d"
-HOURS = {"h": 1, "d": 24, "w": 7 * 24, "m": 30 * 24, "y": 365 * 24}
-UNITS = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
+HOURS = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}  # no m: minutes elsewhere, months here
+BINARY = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
 class WrongUsage(ValueError):
@@ -31,10 +31,10 @@ class WrongUsage(ValueError):
 
 
 def age(text: str) -> float:
-    """Seconds of "30d", "12h", "2w", "6m" (months of 30 days) or "1y"."""
+    """Seconds of "30d", "12h", "2w" or "1y"."""
     number, unit = text[:-1], text[-1:].lower()
     if unit not in HOURS or not (number.isascii() and number.isdigit()):
-        raise WrongUsage(f"--older-than {text}: write a number and h, d, w, m or y, for example 30d")
+        raise WrongUsage(f"--older-than {text}: write a number and h, d, w or y, for example 30d")
     return int(number) * HOURS[unit] * 3600.0
 
 
@@ -46,9 +46,9 @@ def amount(text: str) -> int:
         value = float(number)
     except ValueError:
         value = -1.0
-    if unit not in UNITS or not 0 <= value < 1e9:
+    if unit not in BINARY or not 0 <= value < 1e9:
         raise WrongUsage(f"--max-total {text}: write a size, for example 2GB or 500MB")
-    return int(value * (1 if unit == "" else 1 << UNITS[unit]))
+    return int(value * (1 if unit == "" else 1 << BINARY[unit]))
 
 
 def clean(args: argparse.Namespace) -> int:
@@ -92,7 +92,7 @@ def clean(args: argparse.Namespace) -> int:
 
 
 def _wish(args: argparse.Namespace, now: float) -> Wish:
-    named = list(dict.fromkeys(kinds.named(word) for word in args.kind or kinds.KINDS))
+    named = list(dict.fromkeys(kinds.kind_named(word) for word in args.kind or kinds.KINDS))
     most = None if args.max_total is None else amount(args.max_total)
     return Wish(named, now - age(args.older_than or DEFAULT_AGE), "", most)
 
@@ -252,7 +252,7 @@ class _Run:
         def stays(path: str) -> bool:
             return any(kinds.session_of(part) in busy for part in path.split("/"))
 
-        gone, errors = steps.finish(self.place, stays, self.running, self.on_bytes("comparing", 0))
+        gone, errors = steps.finish_removals(self.place, stays, self.running, self.on_bytes("comparing", 0))
         for sentence in errors:
             self.fail(sentence)
         if gone.files:
@@ -311,7 +311,7 @@ class _Run:
             if typed.strip() != kind:
                 self.fail(f"{kind}: nothing was deleted")
                 return True
-        gone = steps.remove(
+        gone = steps.remove_originals(
             self.folder,
             members,
             claude_code.running(self.folder),
@@ -334,91 +334,3 @@ class _Run:
             self.progress(f"{what}{share} {path}")
 
         return heard
-
-
-# The way back
-
-
-def archives(where: Places) -> list[dict[str, Any]]:
-    """The archives of `clean`, the newest first, as `restore --list --json` has them."""
-    rows = []
-    for name, weight, made in survey.clean_archives(where.runtime):
-        row: dict[str, Any] = {
-            "archive": name,
-            "bytes": weight,
-            "put_away": name.split(".")[-3],
-            "written": made,
-            "compressed": True,
-        }
-        try:
-            about = tarball.summary(f"{where.runtime}/{survey.OF_CLEAN}/{name}")
-            row.update(
-                kind=about["kind"], file=about["folder"], files=about["files"], original_bytes=about["bytes"]
-            )
-        except (OSError, KeyError) as error:
-            row.update(kind=name.split(".")[0], file="", files=0, original_bytes=0, error=str(error))
-        rows.append(row)
-    return rows
-
-
-def contents(args: argparse.Namespace, path: str) -> int:
-    """List the files of one archive."""
-    rows = []
-    for entry, _ in tarball.entries(path):
-        if not entry.is_folder:
-            rows.append({"path": entry.path, "bytes": entry.size, "written": entry.mtime_ns / 10**9})
-            if not args.json:
-                day = time.strftime("%Y-%m-%d", time.localtime(entry.mtime_ns / 10**9))
-                print(f"{memory.size(entry.size):>10}  {day}  {memory.shown(entry.path)}")
-    if args.json:
-        print(json.dumps({"schema": 1, **tarball.summary(path), "contents": rows}, indent=2))
-    return 0
-
-
-def restore(args: argparse.Namespace, where: Places, name: str) -> int:
-    """Give an archive of `clean` back, or some files of it. Exit 1 when a file stood in the way or none was found."""
-    path = f"{where.runtime}/{survey.OF_CLEAN}/{name}"
-    if args.list:
-        return contents(args, path)
-    folder = tarball.summary(path)["folder"]
-    if not os.path.isdir(folder):
-        folder = os.path.realpath(claude_code.folder_of(os.environ, where.user))
-    asked = [word.rstrip("/") for word in args.files]
-    progress = Progress()
-
-    def wanted(entry: str) -> bool:
-        return not asked or any(
-            entry == word or entry.startswith(word + "/") or kinds.session_of(word) == word and word in entry
-            for word in asked
-        )
-
-    try:
-        done = tarball.restore(path, folder, wanted, lambda count, entry: progress(f"restoring {entry}"))
-    finally:
-        progress.end()
-    if not done.files and not done.existing:
-        print(
-            f"restore: nothing in {name} is called {', '.join(asked)}; `restore {name} --list` shows what there is.",
-            file=sys.stderr,
-        )
-        return 1
-    days, _ = claude_code.cleanup_days(folder, where.project)
-    old = done.files and time.time() - done.oldest > days * memory.DAY
-    if args.json:
-        row = {
-            "restored": folder,
-            "files": done.files,
-            "bytes": done.bytes,
-            "existing": done.existing,
-            "archive": name,
-        }
-        print(json.dumps({"schema": 1, **row}, indent=2))
-    elif done.files:
-        print(
-            f"Restored {memory.number(done.files, 'file')} ({memory.size(done.bytes)}) in {memory.shown(folder)}. The archive is kept."
-        )
-        if old:
-            print(cleaning.restored_old(days))
-    if done.existing:
-        print(f"restore: {cleaning.existing(done.existing)}", file=sys.stderr)
-    return 1 if done.existing else 0

@@ -7,18 +7,19 @@ import json
 import os
 import sys
 import time
+from typing import Any
 
-import clean
 from progress import Progress
 
 from circuit_breaker.breaker.config import Config
+from circuit_breaker.cleaning import claude_code, kinds, tarball
 from circuit_breaker.janitor import archives, notes, retention, rounds, runtime_folder, survey
 from circuit_breaker.janitor import sweep as sweeping
 from circuit_breaker.janitor.retention import Archive
 from circuit_breaker.janitor.sweep import Report
 from circuit_breaker.runtime import home
 from circuit_breaker.runtime.home import Places
-from circuit_breaker.words import memory
+from circuit_breaker.words import cleaning, memory
 
 VERBS = {
     "rotate": "archive",
@@ -138,7 +139,7 @@ def restore(args: argparse.Namespace) -> int:
     where = home.places(os.environ, os.getcwd())
     name = os.path.basename(args.archive or "")
     if name in [name for name, _, _ in survey.clean_archives(where.runtime)]:
-        return clean.restore(args, where, name)
+        return restore_of_clean(args, where, name)
     found = [(folder, archive) for folder, _ in rounds.roots(where) for archive in _archives(folder)]
     if args.list:
         return _list(args, where, found)
@@ -200,10 +201,10 @@ def _list(args: argparse.Namespace, where: Places, found: list[tuple[str, Archiv
             }
             for folder, archive in found
         ]
-        rows += clean.archives(where)
+        rows += archives_of_clean(where)
         print(json.dumps({"schema": 1, "home": where.home, "archives": rows}, indent=2))
         return 0
-    of_clean = clean.archives(where)
+    of_clean = archives_of_clean(where)
     if not found and not of_clean:
         print(f"No archives in {where.home}/archives.")
         return 0
@@ -216,3 +217,88 @@ def _list(args: argparse.Namespace, where: Places, found: list[tuple[str, Archiv
         print(f"{memory.size(row['bytes']):>10}  {memory.shown(row['archive'])}  {memory.shown(what)}")
     print("To get one back: python3 plugin restore NAME")
     return 0
+
+
+def archives_of_clean(where: Places) -> list[dict[str, Any]]:
+    """The archives of `clean`, the newest first, as `restore --list --json` has them."""
+    rows = []
+    for name, weight, made in survey.clean_archives(where.runtime):
+        row: dict[str, Any] = {
+            "archive": name,
+            "bytes": weight,
+            "put_away": name.split(".")[-3],
+            "written": made,
+            "compressed": True,
+        }
+        try:
+            about = tarball.summary(f"{where.runtime}/{survey.OF_CLEAN}/{name}")
+            row.update(
+                kind=about["kind"], file=about["folder"], files=about["files"], original_bytes=about["bytes"]
+            )
+        except (OSError, KeyError) as error:
+            row.update(kind=name.split(".")[0], file="", files=0, original_bytes=0, error=str(error))
+        rows.append(row)
+    return rows
+
+
+def list_contents(args: argparse.Namespace, path: str) -> int:
+    """List the files of one archive."""
+    rows = []
+    for entry, _ in tarball.entries(path):
+        if not entry.is_folder:
+            rows.append({"path": entry.path, "bytes": entry.size, "written": entry.mtime_ns / 10**9})
+            if not args.json:
+                day = time.strftime("%Y-%m-%d", time.localtime(entry.mtime_ns / 10**9))
+                print(f"{memory.size(entry.size):>10}  {day}  {memory.shown(entry.path)}")
+    if args.json:
+        print(json.dumps({"schema": 1, **tarball.summary(path), "contents": rows}, indent=2))
+    return 0
+
+
+def restore_of_clean(args: argparse.Namespace, where: Places, name: str) -> int:
+    """Give an archive of `clean` back, or some files of it. Exit 1 when a file stood in the way or none was found."""
+    path = f"{where.runtime}/{survey.OF_CLEAN}/{name}"
+    if args.list:
+        return list_contents(args, path)
+    folder = tarball.summary(path)["folder"]
+    if not os.path.isdir(folder):
+        folder = os.path.realpath(claude_code.folder_of(os.environ, where.user))
+    asked = [word.rstrip("/") for word in args.files]
+    progress = Progress()
+
+    def wanted(entry: str) -> bool:
+        return not asked or any(
+            entry == word or entry.startswith(word + "/") or kinds.session_of(word) == word and word in entry
+            for word in asked
+        )
+
+    try:
+        done = tarball.extract(path, folder, wanted, lambda count, entry: progress(f"restoring {entry}"))
+    finally:
+        progress.end()
+    if not done.files and not done.existing:
+        print(
+            f"restore: nothing in {name} is called {', '.join(asked)}; `restore {name} --list` shows what there is.",
+            file=sys.stderr,
+        )
+        return 1
+    days, _ = claude_code.cleanup_days(folder, where.project)
+    old = done.files and time.time() - done.oldest > days * memory.DAY
+    if args.json:
+        row = {
+            "restored": folder,
+            "files": done.files,
+            "bytes": done.bytes,
+            "existing": done.existing,
+            "archive": name,
+        }
+        print(json.dumps({"schema": 1, **row}, indent=2))
+    elif done.files:
+        print(
+            f"Restored {memory.number(done.files, 'file')} ({memory.size(done.bytes)}) in {memory.shown(folder)}. The archive is kept."
+        )
+        if old:
+            print(cleaning.restored_old(days))
+    if done.existing:
+        print(f"restore: {cleaning.existing(done.existing)}", file=sys.stderr)
+    return 1 if done.existing else 0

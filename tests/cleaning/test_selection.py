@@ -91,6 +91,15 @@ def test_transcript_of_no_session_is_not_known_and_stays() -> None:
     assert gone([odd], wish()) == set()
 
 
+def test_what_names_no_session_but_is_of_one_stays_for_a_day() -> None:
+    fresh, older, backup = (
+        unit("shell-snapshots", 0.9),
+        unit("shell-snapshots", 1.1, number=1),
+        unit("backups", 0.9),
+    )
+    assert gone([fresh, older, backup], wish(days=0)) == {older.path, backup.path}
+
+
 def test_project_takes_what_bears_an_id_of_its_sessions() -> None:
     units = [unit("transcripts", 60, IDS[0], project=1), unit("transcripts", 60, IDS[1], project=2)]
     units += [unit("debug-logs", 60, IDS[0]), unit("debug-logs", 60, IDS[1]), unit("shell-snapshots", 60)]
@@ -177,7 +186,7 @@ def test_whatever_lies_there_only_what_may_go_goes(
 )
 def test_kind_is_known_by_its_name_or_its_beginning(word: str, name: str) -> None:
     if name:
-        assert kinds.named(word) == name
+        assert kinds.kind_named(word) == name
     else:
         with pytest.raises(ValueError, match="the kinds are"):
-            kinds.named(word)
+            kinds.kind_named(word)

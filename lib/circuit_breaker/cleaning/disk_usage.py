@@ -73,7 +73,7 @@ def memory_report(where: Places, config: Config, now: float, plain: bool) -> str
     if not folder or not os.path.isdir(folder):
         return text
     measured = claude_code_facts(folder, where.project, time.monotonic() + SECONDS)
-    return f"{text}\n\n{memory.claude_code(measured, now)}"
+    return f"{text}\n\n{memory.claude_code_table(measured, now)}"
 
 
 def claude_code_facts(folder: str, project: str, deadline: float = float("inf")) -> dict[str, Any]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 
-FOREIGN = "belongs to another user"
+OF_ANOTHER = "belongs to another user"
 EMPTY = "empty"
 OTHER = "other files of projects"
 
@@ -247,7 +247,7 @@ class _Walk:
         into.bytes += size
         into.oldest, into.newest = oldest, newest
         if foreign and isinstance(into, Unit):
-            into.stays = FOREIGN
+            into.stays = OF_ANOTHER
 
     def projects(self, place: str) -> None:
         files, folders = self.split(place)
@@ -302,8 +302,8 @@ class _Walk:
             kind = kinds.SUBAGENTS if name == "subagents" else kinds.RESULTS
             part = self.folder_as_unit(kind, f"{unit.path}/{name}")
             unit.newest = max(unit.newest, part.newest)
-            if part.stays == FOREIGN:
-                unit.stays = FOREIGN
+            if part.stays == OF_ANOTHER:
+                unit.stays = OF_ANOTHER
 
     def plugins(self, place: str) -> None:
         """Each version in the cache is a unit; what is installed, and everything else, is only measured."""
@@ -349,4 +349,4 @@ class _Walk:
         into.bytes += info.st_size
         into.oldest, into.newest = min(into.oldest, info.st_mtime), max(into.newest, info.st_mtime)
         if info.st_uid != self.me and isinstance(into, Unit):
-            into.stays = FOREIGN
+            into.stays = OF_ANOTHER

@@ -21,6 +21,7 @@ OF_SESSIONS = (
     "todos",
     "pastes",
 )  # named by a session's id
+OF_NO_SESSION = (BACKUPS, PLUGINS)
 FILE, FOLDER, EITHER = "file", "folder", "either"  # what is archived or left as a whole
 
 
@@ -126,7 +127,7 @@ MEASURED = {
 LOOSE = "settings and the like"  # files directly in the folder
 
 
-def named(word: str) -> str:
+def kind_named(word: str) -> str:
     """The kind that `word` means: its name, with blanks or underscores, or the beginning of one alone. Raises ValueError."""
     wanted = word.strip().lower().replace(" ", "-").replace("_", "-")
     found = [name for name in KINDS if name == wanted] or [name for name in KINDS if name.startswith(wanted)]

@@ -66,7 +66,7 @@ def choose(units: Iterable[Unit], wish: Wish, now: float, running: Running) -> C
             continue
         along = parts.get((unit.project, session), []) if unit.kind == kinds.TRANSCRIPTS else []
         chosen.total += sum(one.bytes for one in [unit, *along])
-        reason = _reason(unit, wish.before, session, busy, running)
+        reason = _reason(unit, wish.before, session, busy, now - DAY, running)
         if reason:
             _count(chosen.stays, reason, [unit, *along])
         else:
@@ -106,7 +106,9 @@ def _parts_of_sessions(units: list[Unit]) -> dict[tuple[str, str], list[Unit]]:
     return found
 
 
-def _reason(unit: Unit, before: float, session: str, busy: set[str], running: Running) -> str:
+def _reason(
+    unit: Unit, before: float, session: str, busy: set[str], yesterday: float, running: Running
+) -> str:
     """Why a unit stays, "" if it may go."""
     if unit.stays:
         return unit.stays
@@ -116,7 +118,7 @@ def _reason(unit: Unit, before: float, session: str, busy: set[str], running: Ru
         return UNKNOWN
     if session in running.sessions or unit.path in running.paths or not running.paths.isdisjoint(unit.parts):
         return OPEN
-    if session and session in busy:
+    if session in busy or (not session and unit.kind not in kinds.OF_NO_SESSION and unit.newest > yesterday):
         return FRESH
     # A shell snapshot is used as long as the session that made it; an old version of a plugin by one that began before its update.
     in_use = (

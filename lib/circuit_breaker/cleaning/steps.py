@@ -90,7 +90,7 @@ def archive(
     }
     path = _unused(place, kind, now)
     beside = f"{path}.{os.getpid()}.tmp"
-    tarball.write(beside, folder, about, chosen, on_bytes)
+    tarball.write_archive(beside, folder, about, chosen, on_bytes)
     try:
         equal, changed = tarball.compare(beside, folder, on_bytes)
         if changed:
@@ -101,7 +101,7 @@ def archive(
         files.remove(beside)
         raise
     sync_folder(place)
-    gone = remove(folder, equal, in_use(), lambda path: on_bytes(0, path))
+    gone = remove_originals(folder, equal, in_use(), lambda path: on_bytes(0, path))
     files.remove(path + MARK)
     return path, gone
 
@@ -115,7 +115,7 @@ def _unused(place: str, kind: str, now: float) -> str:
     return path
 
 
-def remove(
+def remove_originals(
     folder: str, entries: Iterable[Entry | Member], running: Running, on_file: Callable[[str], None]
 ) -> Gone:
     """Remove each file that is still the one that was seen and that nobody uses, then the folders that are empty."""
@@ -156,7 +156,7 @@ def uses(running: Running, path: str) -> bool:
     )
 
 
-def finish(
+def finish_removals(
     place: str, busy: Callable[[str], bool], running: Running, on_bytes: Callable[[int, str], None]
 ) -> tuple[Gone, list[str]]:
     """Finish what killed runs began: remove the originals of archives that were marked, clear what was half written.
@@ -175,7 +175,7 @@ def finish(
             if files.exists(path[: -len(MARK)]):
                 folder = tarball.summary(path[: -len(MARK)])["folder"]
                 equal, _ = tarball.compare(path[: -len(MARK)], folder, on_bytes)
-                gone = remove(
+                gone = remove_originals(
                     folder, [one for one in equal if not busy(one.path)], running, lambda path: None
                 )
                 whole.files += gone.files

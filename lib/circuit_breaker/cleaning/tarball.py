@@ -67,7 +67,7 @@ class Member:
         self.identity = identity(info)
 
 
-def write(
+def write_archive(
     path: str,
     folder: str,
     about: dict[str, Any],
@@ -308,7 +308,7 @@ class Restored:
         self.existing: list[str] = []
 
 
-def restore(
+def extract(
     path: str, folder: str, wanted: Callable[[str], bool], on_bytes: Callable[[int, str], None]
 ) -> Restored:
     """Write the wanted files of an archive back into `folder` with their times and modes, never over one that is there.

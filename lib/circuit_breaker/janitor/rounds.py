@@ -134,7 +134,7 @@ def _runtime(made: Round, where: Places, config: Config, now: float, session: st
             report.forgotten += freed > 0
             report.freed += freed
         made.note["until"] = min(made.note["until"], max(due, now + HOUR))  # one round for many of them
-        runtime_folder.publish(where, runtime_folder.disarm_ended(where, now, session))
+        runtime_folder.publish_states(where, runtime_folder.disarm_ended(where, now, session))
         runtime_folder.old_notes(where, now)
         count, freed, due = runtime_folder.remove_expired(
             where, config.memory_limits["archive_keep_days"], now

@@ -146,7 +146,7 @@ def _home_of(where: Places, session: str) -> str:
         return ""
 
 
-def publish(where: Places, homes: list[str]) -> None:
+def publish_states(where: Places, homes: list[str]) -> None:
     """Write the state files of these homes anew, where there is one. Raises OSError."""
     for home in homes:
         if files.exists(f"{home}/{STATE}"):

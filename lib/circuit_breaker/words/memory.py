@@ -193,7 +193,7 @@ def _clean_archives(archives: list[Mapping[str, Any]], days: int) -> str:
     return f"{size(sum(row['bytes'] for row in archives))}, {kept}: {names}{more}"
 
 
-def claude_code(facts: Mapping[str, Any], now: float) -> str:
+def claude_code_table(facts: Mapping[str, Any], now: float) -> str:
     """What Claude Code itself keeps: by kind and by project, biggest first."""
     days = facts["cleanup_days"]
     set_by = f"set in {shown(facts['cleanup_from'])}" if facts["cleanup_from"] else "its default"
