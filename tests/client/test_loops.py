@@ -46,6 +46,26 @@ def test_failing_command_is_denied_at_the_latest_on_the_fifth_try_and_the_model_
     assert len(session.results[0]["permission_denials"]) == 5 - runs()
 
 
+def test_one_failing_run_in_other_words_is_warned_about_and_then_denied_in_any_form(client: Client) -> None:
+    command, runs = client.failing_check()
+    forms = [
+        "{} --once",
+        "timeout 20 {} -v 2>&1 | tail -5",
+        "echo attempt 3; {}",
+        "{} || true",
+        'cd . && bash -c "{}"',
+        "A=1 {} --tries 4; echo $?",
+        "time {} --again",
+        "{} -q | head -3",
+    ]
+    with Standin({"": [bash(form.replace("{}", command)) for form in forms]}) as api:
+        session = client.session(api, "make the check pass")
+    assert runs() == 6
+    assert len(session.denials) == 2
+    assert "(any form)" in session.tellings[0]
+    assert "(any form)" in session.denials[0]
+
+
 def test_denial_blocks_that_call_and_no_other(client: Client) -> None:
     command, runs = client.failing_check()
     others = [
