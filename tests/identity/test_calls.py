@@ -350,6 +350,14 @@ def test_a_line_number_of_the_shell_is_a_place_only_within_the_command() -> None
     assert key(1, "x\ny\nz") != key(3, "x\ny\nz")
 
 
+def test_a_node_of_a_page_is_the_same_in_the_next_snapshot_of_it() -> None:
+    def key(uid: str) -> str:
+        return calls.call_key("mcp__browser__click", {"uid": uid})
+
+    assert key("1_5") == key("12_5") != key("1_6")
+    assert key("s1e5") == key("s2e5") != key("s1e6")
+
+
 def test_a_progress_note_makes_no_other_call() -> None:
     one, other = (
         calls.call_key("read_file", {"path": "/a", "task_progress": note}) for note in ("1 of 3", "2 of 3")

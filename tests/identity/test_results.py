@@ -175,6 +175,8 @@ def test_another_file_is_news(a: str, b: str) -> None:
         ("saved to /h/tool-results/b1.txt\nPreview:\na", "saved to /h/tool-results/b2.txt\nPreview:\nb"),
         ("issue ID: PROJ-12345", "issue ID: PROJ-12346"),
         ("batch-small", "batch-large"),
+        ('uid=1_5 button "Next"', 'uid=1_6 button "Next"'),
+        ("part 1_5", "part 2_5"),
         ("3f2a9c7b1d.png", "4f2a9c7b1d.png"),
     ],
 )
@@ -250,6 +252,13 @@ def test_a_long_text_is_compared_to_its_ends_and_in_the_middle_but_for_digits() 
 @pytest.mark.parametrize(
     ("one", "other"),
     [
+        ("bash: /tmp/claude-6fd1-cwd: No space left", "bash: /tmp/claude-a0-cwd: No space left"),
+        ('uid=1_5 button "Next"\nuid=1_6 link', 'uid=12_5 button "Next"\nuid=12_6 link'),
+        ("- button [ref=s1e5]", "- button [ref=s2e5]"),
+        (
+            "token: eyJhbGciOiJIUzI1NiJ9." + "a1B2" * 20 + ".x1",
+            "token: eyJhbGciOiJIUzI1NiJ9." + "c3D4" * 20 + ".y2",
+        ),
         ("sessionId=abc123def456ghi", "sessionId=zzz999yyy888xxx"),
         ("Screenshot 2026-11-29 at 14.28.37.png", "Screenshot 2026-11-29 at 14.29.01.png"),
         (r"C:\Users\u\AppData\Local\Temp\tmp4k2j1h\a.txt", r"C:\Users\u\AppData\Local\Temp\tmp9z8y7x\a.txt"),

@@ -5,9 +5,8 @@ Keys are hashes: nothing of a call's input or output can be read from them.
 
 from __future__ import annotations
 
-from circuit_breaker.identity import powershell, reading, shell_commands, shell_line, waits
+from circuit_breaker.identity import powershell, reading, shell_commands, shell_line, tokens, waits
 from circuit_breaker.identity.keys import canonical, digest
-from circuit_breaker.identity.tokens import without_stored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,12 +57,23 @@ def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
             command, directory = shell_line.normalise(command, directory)
         if name:
             given[name] = command
-        return digest(f"{tool}\n{shell_line.spelled(directory)}\n{without_stored(canonical(given))}")
+        return digest(f"{tool}\n{shell_line.spelled(directory)}\n{tokens.without_stored(canonical(given))}")
     if isinstance(tool_input, dict) and not NOTES.isdisjoint(tool_input):
         tool_input = {name: value for name, value in tool_input.items() if name not in NOTES}
+    if tool.startswith("mcp__") and isinstance(tool_input, dict):
+        tool_input = {name: _without_snapshot(value) for name, value in tool_input.items()}
     if isinstance(tool_input, dict) and tool_input.get("replace_all") is False:
         tool_input = {name: value for name, value in tool_input.items() if name != "replace_all"}
-    return digest(f"{tool}\n{without_stored(canonical(tool_input))}")
+    return digest(f"{tool}\n{tokens.without_stored(canonical(tool_input))}")
+
+
+def _without_snapshot(value: object) -> object:
+    """A node of a page without the number of the snapshot that it was seen in."""
+    return (
+        tokens.node_of(value)
+        if isinstance(value, str) and len(value) < 24 and tokens.is_node(value)
+        else value
+    )
 
 
 def command_of(given: dict[str, Any]) -> tuple[str, str]:

@@ -172,6 +172,8 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
     if before == "(" and text.startswith(") panicked", end):
         return "N"  # a Rust thread
     last = _word_before(text, marks, begin, start)
+    if kind == tokens.NODE:
+        return f"N_{tokens.node_of(text[start:end])}" if last in ("uid", "ref") else ""
     if kind == tokens.NAMELESS:
         name = last.strip(".:")
         return "H" if name.lower() in _IDS or name.endswith(("Id", "ID", "_id", "-id")) else ""

@@ -22,7 +22,14 @@ _NAMELESS_MIN = (
 _STORES = ("tool-results/", "tool-results\\", "/_logs/", "\\_logs\\")  # folders of names that nobody gave
 _UUID = (8, 4, 4, 4, 12)
 # told by their neighbours
-NUMBER, CLOCK, SHARE, SUM, NAMELESS = NEIGHBOURS = ("number", "clock", "share", "sum", "nameless")
+NUMBER, CLOCK, SHARE, SUM, NAMELESS, NODE = NEIGHBOURS = (
+    "number",
+    "clock",
+    "share",
+    "sum",
+    "nameless",
+    "node",
+)
 
 
 def kind(word: str) -> str:
@@ -46,6 +53,10 @@ def kind(word: str) -> str:
         return "T"
     if core[2:3] == "." == core[5:6] and is_clock(core[:8].replace(".", ":")) and core[8:9] in ("", "."):
         return CLOCK  # a screenshot of macOS is named `... at 14.28.37.png`
+    if is_node(core):
+        return NODE
+    if core[:3] == "eyJ" and len(core) > 40:
+        return "H"  # a signed token
     if "/" in core or ":" in word:
         new = _address(word)
     elif len(core) >= _ID_MIN:
@@ -55,6 +66,17 @@ def kind(word: str) -> str:
     if new == word and len(core) >= _NAMELESS_MIN and is_request(core.replace("_", "")):
         return NAMELESS
     return "" if new == word else new
+
+
+def is_node(text: str) -> bool:
+    """1_23 or s1e23, as browser tools number the nodes of a page: the number of the snapshot stands in front."""
+    snapshot, sign, node = text.partition("_") if text[:1].isdigit() else text[1:].partition("e")
+    return bool(sign) and snapshot.isdigit() and node.isdigit() and text[0] in "0123456789s"
+
+
+def node_of(text: str) -> str:
+    """A node without the number of its snapshot: an unchanged page is numbered anew each time it is looked at."""
+    return text.rpartition("_" if "_" in text else "e")[2]
 
 
 def is_number(text: str) -> bool:
@@ -283,6 +305,8 @@ def _is_made_up(name: str) -> bool:
     """tmpab12cd, tmp.Xy3z, go-build123456, pytest-12, b3f2a1: no name that a person gives."""
     if name.startswith(("tmp", "pytest-", "T")) and len(name) > 3 or is_id(name):
         return True
+    if name.startswith("claude-") and name.endswith("-cwd"):
+        return True  # where Claude Code keeps the directory after a command
     stem = name.partition(".")[0]
     digits = sum([c.isdigit() for c in stem])
     changes = sum([a.isdigit() != b.isdigit() for a, b in zip(stem, stem[1:]) if a.isalnum() and b.isalnum()])
