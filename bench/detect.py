@@ -79,7 +79,7 @@ def patterns(labels: Labels, scores: dict[str, Score]) -> str:
     """Which kinds of loops each rule catches."""
     kinds: dict[str, list[int]] = defaultdict(list)
     for index, loop in enumerate(labels.loops):
-        kinds[loop.get("pattern") or "not told apart"].append(index)
+        kinds[loop.get("pattern") or "no pattern given"].append(index)
     names = list(scores)
     lines = [f"| pattern | loops | {' | '.join(names)} |", "|---|---:|" + "---:|" * len(names)]
     for kind, indices in sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0])):

@@ -32,7 +32,7 @@ Rule = Callable[[Sequence[Call]], Words]
 
 
 def calls(records: Iterable[dict[str, Any]]) -> dict[str | None, list[Call]]:
-    """Lane -> its calls in order, from recorded hook events. Calls that were cancelled or refused by a person are left out."""
+    """Lane -> its calls in order, from recorded hook events. Calls that were cancelled or refused by you are left out."""
     asked: dict[str, tuple[dict[str, Any], int]] = {}
     results: dict[str, dict[str, Any]] = {}
     prompts = 0

@@ -1,4 +1,4 @@
-"""Do the measurements that no test runs whole still name what is there?"""
+"""The measurements that no test runs whole still name what is there."""
 
 from __future__ import annotations
 

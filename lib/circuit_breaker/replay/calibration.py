@@ -50,7 +50,7 @@ def _quantile(chance: float, count: int, above: int) -> float:
     low, high = 0.0, 1.0
     for _ in range(40):
         middle = (low + high) / 2
-        # Beta(a, n+1-a) <= x exactly when at least a of n independent trials of chance x succeed
+        # Beta(a, n+1-a) <= x exactly when at least a of n independent draws of chance x succeed
         if 1 - _fewer_than(above, count, middle) < chance:
             low = middle
         else:

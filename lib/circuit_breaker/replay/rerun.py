@@ -34,7 +34,7 @@ LATE_MAX = 4_096  # characters of a result that may wait for its keys
 
 
 class Late:
-    """A key that is made when somebody compares it: most calls come once, and nobody asks what those returned."""
+    """A key that is made when it is compared: most calls come once, and what those returned is never asked."""
 
     __slots__ = ("key", "make", "given")
 
