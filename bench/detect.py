@@ -137,7 +137,8 @@ def run(
     labels = Labels(folder)
     _shared.update(loops=labels.loops, config=config, rules=rules)
     groups = sorted(recording.files([folder]), key=lambda group: -sum(path.stat().st_size for path in group))
-    words: dict[str, list[Word]] = {name: [] for name in (OURS, *rules, *([LOOPBRAKE] if rules else []))}
+    order = [OURS, *peers.PEERS, LOOPBRAKE, *peers.PLAIN] if rules else [OURS]
+    words: dict[str, list[Word]] = {name: [] for name in order if name in {OURS, LOOPBRAKE, *rules}}
     calls: dict[tuple[str, str | None], list[int]] = {}
     with multiprocessing.get_context("fork").Pool() as pool:
         for found in pool.imap_unordered(examine, groups, chunksize=1):
@@ -181,7 +182,8 @@ def main(arguments: list[str]) -> int:
         )
         for name, score in scores.items():
             print(score.row(name, labels))
-        print("\n" + patterns(labels, scores))
+        published = {name: score for name, score in scores.items() if name not in peers.PLAIN}
+        print("\n" + patterns(labels, published))
         if given.list:
             print("\n" + listed(labels, scores[OURS]))
     if given.json:
