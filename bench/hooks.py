@@ -79,6 +79,7 @@ def rows(base: Path, python: str) -> list[Wanted]:
         Wanted(calm.scene("monitor, success of a reading tool", read), "", 1.25, 1.00),
         Wanted(calm.scene("monitor, failure", failure), "", 1.40, 1.05),
         Wanted(budget.begin().scene("monitor, a budget, 40 kB of transcript", spent), "", 1.60, 1.20),
+        Wanted(armed.scene("monitor, a circuit open, 40 kB of transcript", spent), "", 1.60, 1.20),
         Wanted(calm.scene("prompt", prompt), "", 1.25, 1.00),
         Wanted(calm.scene("SessionStart, nothing due", start), "", 1.50, 0.90),
         Wanted(calm.scene("monitor, a call that repeats", repeated), "", 2.30, 1.30),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from circuit_breaker.breaker.config import Config
-    from circuit_breaker.breaker.model import Result, Transition
+    from circuit_breaker.breaker.model import Event, Result, Transition
     from circuit_breaker.replay.recording import Fed, Record
     from circuit_breaker.runtime.usage import Usage
 
@@ -142,19 +142,7 @@ class Rerun:
             return
         if isinstance(event, Reported) and event.id in self._dropped:
             return  # it never ran; its batch shows it as denied by us
-        if isinstance(event, (Ask, Turn)):
-            event.attended = True  # a recording does not say whether you could be asked
-        if isinstance(event, Turn):
-            put_off(event.results)
-            event.spent = self._unread.pop(payload.lane, [])
-        elif isinstance(event, Reported):
-            put_off([event])
-        elif isinstance(event, Prompt):
-            event.person = event.person and not fed.record.get("machine")
-            event.proven = event.person  # the recording says who wrote it
-            self._stopped.clear()
-            if event.person:
-                self._since_prompt.clear()
+        self._complete(event, payload.lane, fed)
         lane = payload.lane
         memory = self.lanes.get(lane)
         if memory is None:
@@ -168,6 +156,22 @@ class Rerun:
                 self._dropped.add(event.id)
         for transition in transitions:
             self._note(transition, fed.event)
+
+    def _complete(self, event: Event, lane: str, fed: Fed) -> None:
+        """What the recording says besides the payload, and what a hook would have looked up."""
+        if isinstance(event, (Ask, Turn)):
+            event.attended = True  # a recording does not say whether you could be asked
+        if isinstance(event, Turn):
+            put_off(event.results)
+            event.spent = self._unread.pop(lane, [])
+        elif isinstance(event, Reported):
+            put_off([event])
+        elif isinstance(event, Prompt):
+            event.person = event.person and not fed.record.get("machine")
+            event.proven = event.person  # the recording says who wrote it
+            self._stopped.clear()
+            if event.person:
+                self._since_prompt.clear()
 
     def _wakes(self, tool: object) -> bool:
         """Whether the gate is awake for this call, as the registered lines have it."""
