@@ -248,10 +248,22 @@ def test_a_refused_wait_is_no_wait_and_is_warned_about_before_the_turn_is_stoppe
     assert verdicts.index(WARN) < verdicts.index("stop")
 
 
-def test_refused_waits_of_other_lengths_are_one_call():
+@pytest.mark.parametrize("after", ["", " && gh run view 7", "; cat part{}.txt"])
+def test_refused_waits_of_other_lengths_are_one_error(after):
     stream = Stream(pace=5.0)
-    verdicts = [stream.call("Bash", {"command": f"sleep {60 + i}"}, LATER, INVALID).verdict for i in range(3)]
-    assert verdicts == [ALLOW, ALLOW, WARN]
+    verdicts = []
+    for i in range(8):
+        line = f"sleep {60 + i}{after.format(i)}"
+        text = LATER.replace("sleep 60", line)
+        verdicts.append(stream.call("Bash", {"command": line}, text, INVALID).verdict)
+    assert verdicts[:3] == [ALLOW, ALLOW, WARN] and "stop" in verdicts
+
+
+def test_a_server_that_sleeps_first_is_a_launch_all_the_same():
+    stream = Stream(pace=5.0)
+    for _ in range(5):
+        stream.call(*launch("sleep 2; npm run dev"))
+    assert [event.count for event in stream.events("warning")] == [5]
 
 
 def test_no_warning_advises_a_wait_that_is_refused():

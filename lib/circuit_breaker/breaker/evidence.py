@@ -27,6 +27,9 @@ EDIT_MARKS = "ex"  # marks of an edit, which go with it and not with its result
 RECEIPT_MAX = (
     300  # characters of a result that only says that the click was made; a longer one shows the page
 )
+REFUSED_WAIT = (
+    "a wait that Claude Code refuses"  # its text names the seconds and the command: one error all the same
+)
 NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty result
 
 
@@ -292,7 +295,8 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
     outcome.empty = not text.strip() or text == NO_OUTPUT
     if kind in FAILURES:
         outcome.look = looks.look_of(tool, given)  # its input may be gone when it is counted
-        outcome.error = errors.error_key(kind, text, given)
+        refused = kind == INVALID and outcome.wait and tool in calls.SHELLS
+        outcome.error = errors.error_key(kind, REFUSED_WAIT if refused else text, given)
         outcome.miss = errors.is_bare(text) or errors.is_lookup_miss(tool, given, text)
     else:
         outcome.change = calls.change_level(tool, given)

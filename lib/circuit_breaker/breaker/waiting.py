@@ -102,7 +102,7 @@ def note_launches(lane: Lane, outcomes: Sequence[Outcome], now: float) -> Outcom
     for outcome in {outcome.key: outcome for outcome in outcomes if outcome.kind == LAUNCHED}.values():
         if outcome.tool == "Monitor":
             lane.waited = lane.n
-        elif outcome.wait:
+        elif outcome.wait and (outcome.wait == waits.ALONE or look(outcome)):
             lane.ready = now + waits.seconds_of(calls.shell_command(outcome.tool, outcome.input))
         else:
             known = lane.launched[:1] == [outcome.key]
