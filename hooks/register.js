@@ -93,7 +93,8 @@ const pass = async ($, e, next) => {
   const result = await next(e)
   await quietly(() => look($))
   if (result?.preventContinuation && String(result.stopReason).startsWith(FRONT)) {
-    await quietly(() => $.ui.toast(clipped(plain(result.stopReason), 300), { timeoutMs: 10000 }))
+    const why = plain(result.stopReason).replace(/^.*? stopped this turn: /, '').split('. ')[0]
+    await quietly(() => $.ui.toast(`Turn stopped: ${clipped(why, 160)}.`, { timeoutMs: 10000 }))
   }
   return result
 }

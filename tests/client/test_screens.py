@@ -19,13 +19,15 @@ LONG = {"circuit_breakers": {"tool_failure": {"cooldown_base_seconds": 600}}}
 
 def settled(text: str) -> str:
     """A screen without what differs from run to run: spinners, times, ids, the rules and boxes of the terminal."""
-    lines = [re.sub(r"[ \t]+$", "", line) for line in text.split("\n")]
+    boxed = r"^(.{50,}?) *[│╭╰].*$"  # the mod's box covers the right end of some lines
+    lines = [re.sub(boxed, r"\1", line).rstrip() for line in text.split("\n")]
     kept = [line for line in lines if line.strip() and not re.match(r"^[\s─-╿▀-▟]*$", line)]
-    text = re.sub(r"/tmp/\S+/a machine/project", "~/project", "\n".join(kept))
+    text = re.sub(r"/tmp/\S+/a( machine/project)?(?=\s)", "~/project", "\n".join(kept))
     text = re.sub(r"[✻✽✶·] \w+(-\w+)? for .*|.*(running Stop hook|◐ medium|manual mode on).*\n?", "", text)
     text = re.sub(r" in [0-9a-f]{8}\)", " in f9229b3d)", text)
     text = re.sub(r"session [0-9a-f]{8}", "session b7e1c0de", text)
     text = re.sub(r"\b(\d+) s\b", "N s", text)
+    text = re.sub(r"\b\d+s\b", "Ns", text)
     return re.sub(r"\d+ (min|h)\b", r"N \1", text)
 
 

@@ -64,11 +64,11 @@ test('what was open before the session went on gives a footer and no box', async
 
 test('a turn that the breaker stopped shows why, one that another hook stopped does not', async ($: any, on: any) => {
   const { shown, beneath } = machine(on)
-  const stopReason = 'circuit-breaker stopped this turn: `pytest` was asked for 5 times'
+  const stopReason = 'circuit-breaker stopped this turn: `pytest` was asked for 5 times. Say how to go on.'
   beneath.result = { preventContinuation: true, stopReason }
   const result = await $.classic.PostToolBatch(batch)
   expect(result.stopReason).toBe(stopReason)
-  expect(shown.toasts).toEqual([stopReason])
+  expect(shown.toasts).toEqual(['Turn stopped: `pytest` was asked for 5 times.'])
   beneath.result = { preventContinuation: true, stopReason: 'a linter stopped it' }
   await $.classic.PostToolBatch(batch)
   expect(shown.toasts.length).toBe(1)
