@@ -14,7 +14,12 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # What other tests run: the suite itself, Claude Code's own installer, a wheel; and what needs a loop to look at.
 ELSEWHERE = ("git clone", "git pull", "make ", "claude plugin", "uvx ", "cd ")
-STAND_FOR = {"FOLDER": ".", "KEY VALUE": "deny_limit 6", "RULE": "sequential_tools", "KEY=VALUE": "mode=observe"}
+STAND_FOR = {
+    "FOLDER": ".",
+    "KEY VALUE": "deny_limit 6",
+    "RULE": "sequential_tools",
+    "KEY=VALUE": "mode=observe",
+}
 
 
 def commands() -> list[str]:
@@ -27,7 +32,9 @@ def commands() -> list[str]:
     inline = re.findall(r"`((?:circuit-breaker|python3 plugin|uninstall|install) ?[^`\n]*)`", README)
     listed = [
         f"circuit-breaker {name}"
-        for row in re.findall(r"^\| ((?:`[a-z]+[^|]*`(?:, )?)+) \|", README, re.MULTILINE)
+        for row in re.findall(
+            r"^\| ((?:`[a-z]+[^|]*`(?:, )?)+) \|", README.partition("| in a terminal")[2], re.MULTILINE
+        )
         for name in re.findall(r"`([^`/]+)`", row)
     ]
     found = []
@@ -63,13 +70,26 @@ def test_every_command_of_the_readme_does_what_it_says(tmp_path: Path) -> None:
         if words[1:] == ["export", "otlp"]:
             words.append("--help")
         place = clone if words[0] == "python3" else project
-        done = subprocess.run(words, cwd=place, env=env, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            words, cwd=place, env=env, capture_output=True, text=True, timeout=120, check=False
+        )
         assert "Traceback" not in done.stderr, (command, done.stderr)
-        answered_no = words[1:2] in (["explain"], ["calibrate"], ["replay"])  # nothing has happened in this HOME
+        answered_no = words[1:2] in (
+            ["explain"],
+            ["calibrate"],
+            ["replay"],
+        )  # nothing has happened in this HOME
         assert done.returncode in ((0, 1) if answered_no else (0,)), (command, done.stdout, done.stderr)
         ran.append(command)
-    assert {"python3 plugin install", "python3 plugin demo", "circuit-breaker explain --last"} <= set(ran), ran
+        if words[1:] == ["mode", "observe"]:  # it blocks nothing, which status says
+            subprocess.run(["circuit-breaker", "mode", "enforce"], env=env, cwd=project, check=True)
+    assert {"python3 plugin install", "python3 plugin demo", "circuit-breaker explain --last"} <= set(ran), (
+        ran
+    )
     assert len(ran) > 15
     for words in (["circuit-breaker", "uninstall", "--purge"],):
         assert subprocess.run(words, cwd=project, env=env, capture_output=True, check=False).returncode == 0
-    assert not (home / ".claude" / "settings.json").exists() and not (home / ".local" / "bin" / "circuit-breaker").exists()
+    assert (
+        not (home / ".claude" / "settings.json").exists()
+        and not (home / ".local" / "bin" / "circuit-breaker").exists()
+    )
