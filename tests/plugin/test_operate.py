@@ -227,3 +227,110 @@ def test_recurring_dead_end_of_the_project_is_one_line(env):
         in run(env, "status").stdout
     )
     assert json.loads(run(env, "status", "--json").stdout)["dead_ends"][0]["sessions"] == 3
+
+
+# --- several projects and sessions
+
+
+@pytest.fixture
+def machine_wide(env, tmp_path):
+    """Two projects of one person, each with a home of its own in the runtime folder."""
+    env = {name: value for name, value in env.items() if name != "CIRCUIT_BREAKER_HOME"}
+    (tmp_path / "other").mkdir()
+    (tmp_path / "home").mkdir()
+    return env, {**env, "CLAUDE_PROJECT_DIR": str(tmp_path / "other")}
+
+
+def test_status_shows_every_project_and_names_it_and_project_narrows_it(machine_wide):
+    here, there = machine_wide
+    fail(here, session="here1")
+    fail(there, session="there1", command="npm test")
+    text = run(here, "status").stdout
+    assert "Active Breakers: 2" in text
+    assert (
+        f"project: {here['CLAUDE_PROJECT_DIR']}" in text and f"project: {there['CLAUDE_PROJECT_DIR']}" in text
+    )
+    text = run(here, "status", "--project", there["CLAUDE_PROJECT_DIR"]).stdout
+    assert "Active Breakers: 1" in text and "npm test" in text and "make test" not in text
+    assert run(here, "status", "--line").stdout.startswith("⚡ 1 open · make test ")
+    assert run(here, "status", "--session", "ther").stdout.count("OPEN") == 2  # the circuit and its rule
+
+
+def test_reset_all_reaches_every_project_and_says_which(machine_wide):
+    here, there = machine_wide
+    fail(here, session="here1")
+    fail(there, session="there1", command="npm test")
+    done = run(here, "reset", "--all", "--project", there["CLAUDE_PROJECT_DIR"])
+    assert (
+        done.stdout
+        == f"Reset to CLOSED: tool_failure:Bash npm test (session there1; {there['CLAUDE_PROJECT_DIR']})\n"
+    )
+    assert "session here1" in run(there, "reset", "--all").stdout
+    facts = json.loads(run(here, "status", "--json").stdout)
+    assert facts["circuits"]["tool_failure"]["state"] == "CLOSED"
+    log = Path(json.loads(run(there, "status", "--json").stdout)["home"], "circuit_breaker_incidents.jsonl")
+    assert [json.loads(line)["event"] for line in log.read_text().splitlines()] == ["trip", "reset"]
+
+
+def test_sessions_that_have_ended_stand_apart_and_block_no_status_line(machine_wide):
+    here, _ = machine_wide
+    fail(here, session="ended1")
+    fail(here, session="runs1", command="npm test")
+    listed = Path(here["HOME"], ".claude", "sessions")
+    listed.mkdir(parents=True)
+    (listed / f"{os.getpid()}.json").write_text('{"sessionId": "runs1"}')
+    folder = Path(here["HOME"], ".local/state/claude-circuit-breaker/sessions/ended1")
+    for path in folder.iterdir():
+        os.utime(path, (time.time() - 4000,) * 2)
+    text = run(here, "status").stdout
+    assert "Active Breakers: 1" in text
+    before, _, after = text.partition("In sessions that have ended")
+    assert "npm test" in before and "make test" not in before and "make test" in after
+    assert "1 open · npm test" in run(here, "status", "--line").stdout
+    assert "session ended1, which has ended" in run(here, "reset", "--all").stdout
+
+
+def test_long_lists_are_capped_and_all_shows_them(env):
+    from circuit_breaker.breaker.model import Circuit
+    from circuit_breaker.runtime import home, store
+
+    where = home.places(env, env["CLAUDE_PROJECT_DIR"])
+    hostile = "Bash <img src=x onerror=alert(1)> \x1b[31mred\x1b[0m \u202egnp.exe " + "x" * 10_000
+    for number in range(40):
+        subject = f"Bash t{number}" if number else hostile
+
+        def decide(session, lane, subject=subject):
+            circuit = Circuit(
+                rule="tool_failure",
+                subject=subject,
+                state="OPEN",
+                retry_at=time.time() + 60,
+                cooldown=60.0,
+                count=3,
+            )
+            lane.circuits[circuit.name] = circuit
+            return session.but(home=where.home), lane.but(turn=1), None
+
+        store.update(where, f"s{number}", "", decide)
+    done = run(env, "status")
+    assert (
+        "Active Breakers: 40" in done.stdout and "... and 20 more: `status --all` lists them." in done.stdout
+    )
+    assert run(env, "status", "--all").stdout.count("OPEN  tool_failure:") == 40
+    assert "<img src=x onerror=alert(1)> red" in run(env, "status", "--all").stdout
+    for arguments in ([], ["--all"], ["--line"], ["--json"]):
+        shown = run(env, "status", *arguments).stdout
+        assert not {"\x1b", "\u202e"} & set(shown)
+        assert arguments == ["--json"] or max(map(len, shown.splitlines())) < 400
+
+
+def test_watch_fits_the_window_and_shows_the_time():
+    import re
+
+    from operate import fitted
+
+    lines = fitted("\n".join(["🚨 OPEN " + "x" * 100] * 50), columns=40, rows=12).split("\n")
+    assert (
+        len(lines) == 12 and lines[-2] == "... 40 more lines" and re.fullmatch(r"\d\d:\d\d:\d\d", lines[-1])
+    )
+    assert lines[0] == "🚨 OPEN " + "x" * 32  # the mark is two columns wide
