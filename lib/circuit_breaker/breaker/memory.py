@@ -80,6 +80,7 @@ class Lane(Record):
         "moves": [],  # progress: [n, n of the same call's success before it or -1]
         "news": [],  # what looks showed of a page or device: [n, n of the same result before it or -1]
         "waited": -1,  # n of the last wait
+        "acted": -1,  # n of the last call that neither looked nor waited
         "woke": "",  # the prompt its last turn was under
         "woken": -1,  # n of its last call before that prompt
         "machine": False,  # nobody typed that prompt: a wake-up, a notification

@@ -6,7 +6,7 @@ the next. A look at what changes by itself is a poll also when enough time has p
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import DENIED, FAILED, INVALID, LAUNCHED, Outcome
+from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, Outcome
 from circuit_breaker.identity import calls, looks, waits
 from circuit_breaker.identity.keys import digest
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.memory import Lane, Session, Streak
 
 SCHEDULED_MAX = 16
+LOOKS_MAX = 10  # first looks after one wait that it stands before
 
 
 def wake(session: Session, lane: Lane, prompt: str, now: float) -> None:
@@ -53,15 +54,21 @@ def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: floa
     if outcome.wait == waits.ALONE:
         return True
     known = streak.first >= 0 or streak.since >= 0  # your prompt forgets successes
-    since = streak.last if known else outcome.n - 1
-    woken = known and lane.woken >= since
+    woken = known and lane.woken >= streak.last
     if woken and lane.machine:
         return True
-    waited = woken or bool(outcome.wait) or lane.waited >= since
+    waited = woken or bool(outcome.wait) or _waited(lane, streak if known else None, outcome.n)
     passed = known and _passed(streak, now, gap)
     if not waited and not passed and not looks.reads_output(outcome.tool, outcome.input):
         return False
     return bool(look(outcome)) if waited else look(outcome) == looks.LIVE
+
+
+def _waited(lane: Lane, streak: Streak | None, n: int) -> bool:
+    """Did a wait come before call `n`: since its last result, or for a first look among the looks that follow the wait?"""
+    if streak is not None:
+        return bool(lane.waited >= streak.last)
+    return bool(lane.waited > lane.acted and n - lane.waited <= LOOKS_MAX)
 
 
 def _passed(streak: Streak, now: float, gap: float) -> bool:
@@ -73,6 +80,8 @@ def finish(lane: Lane, outcome: Outcome) -> None:
     """After it was counted: what it leaves for the looks that follow."""
     if outcome.wait in (waits.AFTER, waits.ALONE):
         lane.waited = outcome.n
+    elif outcome.change or (outcome.kind in FAILURES and outcome.look == looks.NOTHING):
+        lane.acted = outcome.n
 
 
 def note_waits(lane: Lane, outcomes: Sequence[Outcome]) -> None:

@@ -1,0 +1,81 @@
+"""Whatever happens in a session: no turn is stopped that no warning in an earlier turn came before, and waiting is never blocked."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from streams import Stream
+
+from circuit_breaker.breaker.model import DENIED, FAILED, INVALID, LAUNCHED, OK, STOP, WARN
+from circuit_breaker.breaker.model import DENY as DENY_KIND
+
+CALLS = [
+    ("Edit", {"file_path": "/p/a", "old_string": "x", "new_string": "y"}),
+    ("Edit", {"file_path": "/p/b", "old_string": "x", "new_string": "y"}),
+    ("Bash", {"command": "make"}),
+    ("Bash", {"command": "npm test"}),
+    ("Bash", {"command": "sleep 60"}),
+    ("Bash", {"command": "gh pr checks 7"}),
+    ("Read", {"file_path": "/p/a"}),
+    ("TaskOutput", {"task_id": "b1"}),
+    ("mcp__x__click", {"uid": "1"}),
+]
+TEXTS = ["<tool_use_error>no</tool_use_error>", "Exit code 1\nboom", "Exit code 1\nbang", "done", ""]
+STEPS = st.one_of(
+    st.tuples(
+        st.sampled_from(CALLS),
+        st.sampled_from(TEXTS),
+        st.sampled_from([OK, FAILED, INVALID, INVALID, DENIED, LAUNCHED]),
+    ),
+    st.sampled_from(["person", "machine", "bypass"]),
+)
+
+
+@settings(max_examples=150)
+@given(st.lists(STEPS, max_size=12), st.integers(1, 8), st.sampled_from([1.0, 20.0, 90.0]))
+def test_no_turn_is_stopped_that_no_warning_in_an_earlier_turn_came_before(steps, rounds, pace):
+    stream = Stream(pace=pace)
+    warned_before = False
+    for step in steps * rounds:
+        if isinstance(step, str):
+            stream.prompt(person=step != "machine", bypass=step == "bypass")
+            continue
+        call, text, kind = step
+        answers = stream.turn([(*call, text, kind)])
+        assert warned_before or answers[-1].verdict != STOP
+        warned_before = warned_before or any(
+            notice.kind in (WARN, DENY_KIND) for answer in answers for notice in answer.notices
+        )
+
+
+LOOKS = [("gh run view 7", OK), ("gh pr checks 7", FAILED), ("kubectl get pods", OK), ("curl -sf x", FAILED)]
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.sampled_from(LOOKS), min_size=1, max_size=4, unique=True),
+    st.booleans(),
+    st.integers(1, 30),
+    st.floats(60.0, 600.0),
+)
+def test_looks_at_what_changes_by_itself_a_minute_apart_are_never_blocked(looks, waits, rounds, pace):
+    stream = Stream(pace=pace)
+    for _ in range(rounds):
+        for command, kind in looks:
+            if waits:
+                stream.bash("sleep 20")
+            answers = stream.turn([("Bash", {"command": command}, "pending", kind)])
+            assert all(answer.verdict in ("allow", "warn") for answer in answers)
+    assert stream.states() == {}
+
+
+@pytest.mark.parametrize("kind", [OK, FAILED])
+def test_looks_after_waits_are_quiet_up_to_poll_max(kind):
+    stream = Stream(pace=10.0)
+    for _ in range(18):
+        stream.bash("sleep 10")
+        for name in "abc":
+            stream.call("Bash", {"command": f"gh run view {name}"}, "pending", kind)
+            stream.call("Bash", {"command": f"cat out/{name}"}, "pending", kind)
+    assert stream.said == []
