@@ -136,13 +136,15 @@ def reset(args: argparse.Namespace) -> int:
     config = home.configuration(where, os.environ)
     kept = collected.sessions(where)
     collected.mark_ended(kept, os.environ, time.time())
-    closed = collected.reset(where, config, chosen(args, where, kept), args.circuit or "")
+    closed, failed = collected.reset(where, config, chosen(args, where, kept), args.circuit or "")
     for name, one in closed:
         print(f"Reset to CLOSED: {plain(name)} ({_whose(one)})")
     for at, path in config_change.pending(one.session for _, one in closed if one):
         print(held_back(at, plain(path)))
-    if closed:
-        return 0
+    for sentence in failed:
+        print(sentence, file=sys.stderr)
+    if closed or failed:
+        return 1 if failed else 0
     if args.circuit:
         print(f"No open circuit is called {args.circuit}; `status` shows those there are.", file=sys.stderr)
         return 1

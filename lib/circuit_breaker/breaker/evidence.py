@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker import waiting
 from circuit_breaker.breaker.memory import PLAIN, POLL, RUN, STEP, Lane, Session, Streak
-from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
+from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome, Result
 from circuit_breaker.identity import calls, errors, looks, results, waits
 from circuit_breaker.identity.keys import digest
 from circuit_breaker.identity.results import result_key
@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from circuit_breaker.breaker.model import Reported, Result
+    from circuit_breaker.breaker.model import Reported
 
 
 # Bounds of a lane's memory. A ring of 10 calls with a foreign one takes 11 x 3 rounds; the rest is room for real work.
@@ -282,8 +282,17 @@ def brought_news(outcomes: Sequence[Outcome]) -> bool:
     return any(not outcome.repeats for outcome in outcomes if outcome.kind not in SILENT)
 
 
+def prepare(results: Sequence[Result | Reported], cwd: str) -> None:
+    """Work out beforehand what takes time in proportion to the payload; `cwd`: the lane's directory, as far as it is known."""
+    for result in results:
+        kind = result.hint if isinstance(result, Result) else result.kind
+        result.ready = (cwd, outcome_of(result, kind, cwd))
+
+
 def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
     """The outcome of `result` as the rules see it; `cwd` is the lane's directory before the turn."""
+    if result.ready and result.ready[0] == cwd and result.ready[1].kind == kind:
+        return result.ready[1]
     tool, given, text = result.tool, result.input, result.text
     key = calls.call_key(tool, given, cwd)
     outcome = Outcome(id=result.id, tool=tool, input=given, text=text, kind=kind, key=key)

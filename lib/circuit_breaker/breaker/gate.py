@@ -32,7 +32,9 @@ def ask(work: Work, event: Ask) -> None:
         down = Circuit(rule="service_down", subject=event.down.name, facts=facts)
         _deny(work, event, down, "", event.wait, down.name)
         return
-    circuit = work.gate_of(event.tool, event.input, call_key(event.tool, event.input, event.cwd), event.cwd)
+    circuit = work.gate_of(
+        event.tool, event.input, event.key or call_key(event.tool, event.input, event.cwd), event.cwd
+    )
     if circuit is not None and not work.excluded(event.tool) and work.action(circuit.rule) == "block":
         gate(work, event, circuit)
     elif event.refused and not work.bypassed:

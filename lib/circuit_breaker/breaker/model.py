@@ -82,6 +82,7 @@ class Ask(Record):
         "tool": "",
         "input": None,
         "cwd": "",
+        "key": "",  # of the call, where it was made before
         "prompt": "",
         "lane": MAIN,
         "author": "",  # of the session's last prompt, where that was looked up: PERSON, MACHINE or UNKNOWN
@@ -93,7 +94,10 @@ class Ask(Record):
 
 
 class Reported(Record):
-    """One call's outcome before its batch: a failure (or, where a PostToolUse hook is registered, a success)."""
+    """One call's outcome before its batch: a failure (or, where a PostToolUse hook is registered, a success).
+
+    `ready`: as in Result.
+    """
 
     FIELDS = {
         "id": "",
@@ -103,6 +107,7 @@ class Reported(Record):
         "text": "",
         "result": "",
         "digits": "",
+        "ready": None,
         "cwd": "",
         "prompt": "",
         "lane": MAIN,
@@ -133,10 +138,20 @@ class Turn(Record):
 class Result(Record):
     """One call of a turn as Claude Code reports it. `hint` is the outcome that its text alone suggests.
 
-    `result` and `digits` are the keys of its text, where they were made before.
+    `result` and `digits` are the keys of its text, where they were made before; `ready` the whole outcome, for one directory of
+    its lane: (directory, Outcome).
     """
 
-    FIELDS = {"id": "", "tool": "", "input": None, "hint": OK, "text": "", "result": "", "digits": ""}
+    FIELDS = {
+        "id": "",
+        "tool": "",
+        "input": None,
+        "hint": OK,
+        "text": "",
+        "result": "",
+        "digits": "",
+        "ready": None,
+    }
 
 
 class Prompt(Record):

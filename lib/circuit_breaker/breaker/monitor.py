@@ -22,6 +22,7 @@ from circuit_breaker.breaker.model import (
     Signal,
 )
 from circuit_breaker.identity.calls import SHELLS, SPAWNING, command_of
+from circuit_breaker.identity.shell_commands import LONGEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def turn(work: Work, event: Turn) -> None:
 def _may_contact(outcome: Outcome) -> bool:
     """A cheap first look: most calls go to no service."""
     if outcome.tool in SHELLS and isinstance(outcome.input, dict):
-        return "://" in command_of(outcome.input)[1]
+        return "://" in command_of(outcome.input)[1][:LONGEST]
     return bool(outcome.tool.startswith("mcp__") or outcome.tool in ("WebFetch", "webfetch"))
 
 

@@ -130,7 +130,7 @@ def service(tool: str, tool_input: object) -> str:
         return _host(tool_input.get("url"))
     if tool not in SHELLS:
         return ""
-    command = shell_command(tool, tool_input)
+    command = shell_command(tool, tool_input)[: shell_commands.LONGEST]
     if "gh api" in command:
         return "api.github.com"
     if ("curl" not in command and "wget" not in command) or bare_look(command):

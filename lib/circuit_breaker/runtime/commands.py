@@ -97,12 +97,14 @@ def _reset(words: list[str], session: str, where: Places, config: Config) -> str
     if ("--all" in words) == (which is not None) or which == "":
         return RESET_USAGE
     kept = status.sessions(where, session)
-    closed = [name for name, _ in status.reset(where, config, kept, which or "")]
-    if closed:
+    reset, failed = status.reset(where, config, kept, which or "")
+    closed = [name for name, _ in reset]
+    if closed or failed:
         held = [
             words_of.held_back(at, path) for at, path in config_change.pending(one.session for one in kept)
         ]
-        return "\n".join(["Reset to CLOSED: " + ", ".join(closed), *held])
+        done = ["Reset to CLOSED: " + ", ".join(closed)] if closed else []
+        return "\n".join([*done, *failed, *held])
     if which:
         return f"No open circuit is called {which}. /circuit-status shows them."
     return "Nothing to reset: no circuit is open in this session."

@@ -88,7 +88,7 @@ def runtime_folder(env: Mapping[str, str]) -> str:
     base = env.get("XDG_STATE_HOME", "") or (user and user + "/.local/state")
     path = slashed(env.get("CIRCUIT_BREAKER_HOME", "") or (base and f"{base}/{NAME}"))
     if not _absolute(path):
-        raise files.Refused(0, "set HOME or CIRCUIT_BREAKER_HOME to an absolute path", path)
+        raise files.Refused(0, "neither HOME nor CIRCUIT_BREAKER_HOME is an absolute path", path)
     return path.rstrip("/") or "/"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from circuit_breaker.breaker.config import is_on
-from circuit_breaker.breaker.model import ALLOW, DENY, WARN, Ask, Notice, Prompt, Turn
+from circuit_breaker.breaker.model import ALLOW, DENY, WARN, Ask, Notice, Prompt, Reported, Turn
 from circuit_breaker.breaker.policy import step
 from circuit_breaker.runtime import error_log, files, home, json, protocol, store
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from circuit_breaker.runtime.home import Places
 
 
-PAYLOAD_MAX = 1 << 26  # 64 MB: more than any host sends
+PAYLOAD_MAX = 1 << 26  # bytes: more than Claude Code sends
+LONG = 1 << 16  # bytes of a payload from which on the time to read it counts
 
 
 def serve(name: str, data: bytes | None = None) -> None:
@@ -47,12 +48,10 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
         if own_shell.refuses(f"{name} hook", env):
             return None
     payload = protocol.parse(data, env.get("CLAUDE_CODE_SESSION_ID", ""))
+    if name == "janitor":
+        return protocol.system_message(_session_start(payload, env, now))
     where = home.places(env, payload.cwd)
     config = home.configuration(where, env)
-    if name == "janitor":
-        from circuit_breaker.janitor import session_start
-
-        return protocol.system_message(session_start.message(payload.fields, where, config, now))
     if name == "command":
         from circuit_breaker.runtime import commands
 
@@ -63,6 +62,26 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
 
         return protocol.held_back(config_change.answer(payload, where, config, env, now))
     return _decide(payload, where, config, env, now) if payload.session else None
+
+
+def _session_start(payload: protocol.Payload, env: Any, now: float) -> str:
+    """What you read at session start. A breaker that cannot remember anything protects nothing, and says so."""
+    from circuit_breaker.runtime import health
+
+    try:
+        where = home.places(env, payload.cwd)
+        config = home.configuration(where, env)
+        why = health.kept(where) if config.enabled else ""
+    except files.Refused as error:
+        why = str(error.strerror)
+    if why:
+        from circuit_breaker.words.status import not_protected
+
+        error_log.note(why)
+        return f"Circuit breaker: {not_protected(why, health.FIX)}"
+    from circuit_breaker.janitor import session_start
+
+    return session_start.message(payload.fields, where, config, now)
 
 
 def _decide(
@@ -86,6 +105,8 @@ def _decide(
         _prepare(event, where, config, armed, env, now)
     elif isinstance(event, Prompt) and armed:
         store.correct_marker(where, payload.session)
+    elif isinstance(event, (Turn, Reported)) and payload.size > LONG:
+        _read_beforehand(event, payload, where)
 
     counts = is_on("budget", config.rules["budget"])
     authors: dict[str, str] = {}  # of prompts, by their ids
@@ -144,10 +165,22 @@ def _decide(
     return answer
 
 
+def _read_beforehand(event: Turn | Reported, payload: protocol.Payload, where: Places) -> None:
+    """Of a long payload the keys are made before the session's lock is taken, for the directory that its lane is in by now."""
+    from circuit_breaker.breaker.evidence import prepare
+    from circuit_breaker.breaker.memory import Lane
+
+    folder = store.session_folder(where, payload.session)
+    lane = store.glance(f"{folder}/{store.lane_file(payload.lane)}", Lane)
+    prepare(event.results if isinstance(event, Turn) else [event], lane and lane.cwd or event.cwd)
+
+
 def _prepare(event: Ask, where: Places, config: Config, armed: bool, env: Any, now: float) -> None:
     """What only the world knows about a call: does it reach for the breaker, is its service down?"""
+    from circuit_breaker.identity.calls import call_key
     from circuit_breaker.runtime import guarded
 
+    event.key = call_key(event.tool, event.input, event.cwd)
     event.refused = guarded.refusal(event, where, config.bypass_keyword, armed, env)
     if event.tool.startswith("mcp__"):
         from circuit_breaker.runtime import services

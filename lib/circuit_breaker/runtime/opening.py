@@ -8,6 +8,7 @@ import time
 from circuit_breaker.janitor import notes
 from circuit_breaker.runtime import files, home, json
 
+_WRITABLE = getattr(files.system, "W_OK", 2)
 _GOES_ON = ("resume", "compact")  # sources of a session that has a memory already: its marker is looked at
 
 
@@ -32,6 +33,8 @@ def quiet(data: bytes) -> bool:
             return False
         env = home.environment()
         where = home.places(env, cwd)
+        if not files.system.access(where.runtime, _WRITABLE):
+            return False
         config = home.configuration(where, env)
         return not config.weakened and notes.settled(notes.load(where), where, config, time.time(), session)
     except (AttributeError, KeyError, TypeError, ValueError, OSError):

@@ -72,12 +72,12 @@ MANAGED = (
 
 
 class Payload:
-    """The parts of a hook payload that say where it belongs; `fields` is the whole object."""
+    """The parts of a hook payload that say where it belongs; `fields` is the whole object, `size` what it took to send it."""
 
-    __slots__ = ("fields", "event", "session", "lane", "cwd", "prompt", "transcript")
+    __slots__ = ("fields", "size", "event", "session", "lane", "cwd", "prompt", "transcript")
 
-    def __init__(self, fields: dict[str, Any], default_session: str = "") -> None:
-        self.fields = fields
+    def __init__(self, fields: dict[str, Any], default_session: str = "", size: int = 0) -> None:
+        self.fields, self.size = fields, size
         self.event = text_of(fields, "hook_event_name")
         self.session = text_of(fields, "session_id") or default_session
         self.lane = text_of(fields, "agent_id") or MAIN
@@ -101,7 +101,7 @@ def parse(data: bytes | str, default_session: str = "") -> Payload:
     fields = json.parse(data)
     if not isinstance(fields, dict):
         raise ValueError(f"the payload is no JSON object but {type(fields).__name__}")
-    return Payload(fields, default_session)
+    return Payload(fields, default_session, len(data))
 
 
 def last_call(payload: Payload) -> str:

@@ -22,6 +22,7 @@ from circuit_breaker.runtime import (
 )
 from circuit_breaker.runtime.home import INCIDENTS, STATE, Places, safe_name
 from circuit_breaker.words.sentences import cause
+from circuit_breaker.words.status import not_reset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -292,13 +293,17 @@ def _error_text(line: bytes) -> str:
         return line.decode("utf-8", "replace")
 
 
-def reset(where: Places, config: Config, kept: Iterable[Kept], which: str) -> list[tuple[str, Kept | None]]:
-    """Close the circuits of `kept` sessions ("" is all of them); -> their names, each with its session (None for a
-    service, which belongs to none). On record."""
+def reset(
+    where: Places, config: Config, kept: Iterable[Kept], which: str
+) -> tuple[list[tuple[str, Kept | None]], list[str]]:
+    """Close the circuits of `kept` sessions ("" is all of them); on record.
+
+    -> their names, each with its session (None for a service, which belongs to none); and why a session could not be reset.
+    """
     from circuit_breaker.breaker.policy import step
 
     closed: list[tuple[str, Kept | None]] = [(name, None) for name in services.forget(where, which)]
-    now = time.time()
+    now, failed = time.time(), []
     for one in kept:
         theirs = places_of(one, where)
         for name in list(one.lanes) or [store.MAIN_FILE]:
@@ -317,11 +322,15 @@ def reset(where: Places, config: Config, kept: Iterable[Kept], which: str) -> li
                 )
                 return frozen.keep(session, memory, name, config, theirs, folder), memory, transitions
 
-            transitions, _ = store.update_folder(where, one.name, name, decide)
+            try:
+                transitions, _ = store.update_folder(where, one.name, name, decide)
+            except OSError as error:  # one busy session is no reason to leave the others
+                failed.append(not_reset(one.name, error))
+                break
             closed += [(t.circuit, one) for t in transitions if t.event == "reset"]
             if transitions:
                 incidents.record(theirs, one.name, transitions, config)
-    return closed
+    return closed, failed
 
 
 def only(facts: dict[str, Any], which: str) -> dict[str, Any] | None:

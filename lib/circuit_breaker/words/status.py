@@ -32,10 +32,7 @@ def status_text(facts: Mapping[str, Any], plain: bool = False, everything: bool 
     if protection["protected"]:
         lines += [f"Protected: {labels.plain(protection['how'])}", ""]
     else:
-        lines += [
-            f"NOT PROTECTED: {labels.plain(protection['why'])}; fix: {labels.plain(protection['fix'])}",
-            "",
-        ]
+        lines += [not_protected(protection["why"], protection["fix"]), ""]
     lines += _circuits(facts, plain, everything)
     rows = [
         _rule(name, entry, plain) for name, entry in facts["circuits"].items() if everything or _seen(entry)
@@ -43,6 +40,16 @@ def status_text(facts: Mapping[str, Any], plain: bool = False, everything: bool 
     if rows:
         lines += ["", "Rules", *rows]
     return "\n".join([*lines, "", *_rest(facts)])
+
+
+def not_protected(why: str, fix: str) -> str:
+    """The line that says that nothing protects you here."""
+    return f"NOT PROTECTED: {labels.plain(why)}; fix: {labels.plain(fix)}"
+
+
+def not_reset(session: str, error: OSError) -> str:
+    """A session that could not be reset, and what to do about it."""
+    return f"Not reset: session {session[:ID]} ({error.strerror or error}); do it again."
 
 
 def state(name: str, plain: bool) -> str:
