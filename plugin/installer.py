@@ -41,11 +41,7 @@ def uninstall(args: argparse.Namespace) -> int:
     scope = scopes.scope(args.scope, os.environ, os.getcwd())
     state = purge.purged_paths(scope, os.environ, os.getcwd()) if args.purge else []
     if state and not args.json:
-        print(
-            "--purge would remove for good:"
-            if args.dry_run
-            else "--purge removes for good, where still there:"
-        )
+        print("--purge would remove:" if args.dry_run else "--purge removes for good, where still there:")
         print("".join(f"  {path}\n" for path in state), end="")
     try:
         removed = take_out(scope, args.purge, args.dry_run)
@@ -57,8 +53,8 @@ def uninstall(args: argparse.Namespace) -> int:
         remove_empty_folders(scope, removed.kept, removed.runtime_folder)
     if args.json:
         print(json.dumps(_removal_facts(scope, removed, gone, args.dry_run)))
-        return 0
-    _report_removal(scope, removed, args.dry_run)
+    else:
+        _report_removal(scope, removed, args.dry_run)
     return 0
 
 
@@ -74,20 +70,14 @@ def _show_plan(planned: InstallPlan, as_json: bool) -> int:
     diff = "".join(change.diff() for change in planned.changes)
     names = [str(planned.scope.root / name) for name in [*planned.bundle, receipt.RECEIPT]]
     if as_json:
-        changed = [str(change.path) for change in planned.changes]
-        print(
-            json.dumps(
-                {"schema": 1, "ok": True, "dry_run": True, "diff": diff, "files": names, "changed": changed}
-            )
-        )
+        facts = {"diff": diff, "files": names, "changed": [str(change.path) for change in planned.changes]}
+        print(json.dumps({"schema": 1, "ok": True, "dry_run": True, **facts}))
         return 0
     print(diff or "No file outside the installation would change.\n", end="")
     print(
-        f"Files of the installation ({len(names)}), and {' and '.join(packages.PACKAGES)} where pip is to be had:"
+        f"Files of the installation ({len(names)}), and {' and '.join(packages.PACKAGES)} if pip can get them:"
     )
-    for name in names:
-        print(f"  {name}")
-    print("Nothing was changed.")
+    print("".join(f"  {name}\n" for name in names) + "Nothing was changed.")
     return 0
 
 
@@ -95,11 +85,8 @@ def _report_install(scope: scopes.Scope, done: dict[str, Any], as_json: bool) ->
     findings = doctor.examine(os.environ, str(scope.base if scope.name != "user" else Path.cwd()), scope)
     ok = doctor.healthy(findings)
     if as_json:
-        print(
-            json.dumps(
-                {"schema": 1, "ok": ok, "scope": scope.name, **done, "doctor": doctor.as_json(findings)}
-            )
-        )
+        facts = {"schema": 1, "ok": ok, "scope": scope.name, **done, "doctor": doctor.as_json(findings)}
+        print(json.dumps(facts))
         return 0 if ok else 1
     print(_headline(scope, done))
     print(f"  files     {scope.root}")
@@ -174,9 +161,8 @@ def _report_removal(scope: scopes.Scope, removed: Removed, dry_run: bool) -> Non
         return
     if dry_run:
         print("".join(change.diff() for change in changes), end="")
-        print(
-            f"Files that would be removed: {len(kept['files']) if kept else 0} in {scope.root}. Nothing was changed."
-        )
+        count = len(kept["files"]) if kept else 0
+        print(f"Files that would be removed: {count} in {scope.root}. Nothing was changed.")
         return
     print(f"Removed circuit-breaker (scope {scope.name}).")
     for change in changes:

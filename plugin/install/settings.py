@@ -106,13 +106,9 @@ def without_rules(document: dict[str, Any], rules: list[str], made: list[list[st
     """`document` without `rules` in its permissions.deny, and without the containers of `made` that are empty now."""
     permissions = document.get("permissions")
     deny = permissions.get("deny") if isinstance(permissions, dict) else None
-    if (
-        not isinstance(permissions, dict)
-        or not isinstance(deny, list)
-        or not any(rule in deny for rule in rules)
-    ):
+    left = [rule for rule in deny if rule not in rules] if isinstance(deny, list) else deny
+    if not isinstance(permissions, dict) or left == deny:
         return document
-    left = [rule for rule in deny if rule not in rules]
     inner = {**permissions, "deny": left}
     if not left and ["permissions", "deny"] in made:
         del inner["deny"]
