@@ -122,10 +122,11 @@ def _flat(rows: Iterable[Any]) -> Iterable[str]:
 
 
 def _output(command: list[str], env: Mapping[str, str]) -> str:
+    quiet = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=SECONDS,
-            check=False, env=dict(env),
+            check=False, env={**env, **quiet},
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return ""
