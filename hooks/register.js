@@ -33,7 +33,7 @@ export const footer = (circuits, percent, now) => {
   return parts.length ? parts.join(' · ') : undefined
 }
 
-/** The runtime folder and the home of this session's project, as the hooks find them; undefined where they cannot be told. */
+/** The runtime folder and the home of this session's project, as the hooks find them; undefined where HOME is missing. */
 const places = async ($) => {
   const own = await $.env.get('CIRCUIT_BREAKER_HOME')
   if (own) return { runtime: own, home: own }

@@ -1,6 +1,6 @@
 """Recurring dead ends: the same environment error of the same command in several sessions of a project.
 
-A missing program, module or option stays missing until somebody installs it; each new session finds that out again. Transcripts
+A missing program, module or option stays missing until it is installed; each new session finds that out again. Transcripts
 are read from where the last look stopped, and what was found is kept in the runtime folder.
 """
 
@@ -29,7 +29,8 @@ ERRORS = (
     ("executable not found", re.compile(r"executable file not found|is not recognized as an? (?:internal|name)")),
     ("missing module", re.compile(r"No module named ['\"]?([\w.]+)|Cannot find (?:module|package) ['\"]([^'\"]+)")),
     ("unknown option", re.compile(
-        r"(?:unrecognized|unknown|invalid|illegal) (?:arguments?|options?|flags?):?\s+['\"`]?(-[\w-]*)|[Nn]o such option:?\s+(\S+)"
+        r"(?:unrecognized|unknown|invalid|illegal) (?:arguments?|options?|flags?)(?: -- (\w)|:?\s+['\"`]?(-[\w-]+))"
+        r"|[Nn]o such option:?\s+(\S+)"
     )),
     ("unknown command", re.compile(r"(?:[Uu]nknown|[Nn]o such) (?:sub)?command:?\s+['\"`]?([\w:.-]+)")),
     ("unsupported engine", re.compile(r"EBADENGINE|Unsupported engine|requires (?:Node|Python|Ruby|Go)(?:\.js)? ?(?:version )?[<>=^~]")),

@@ -119,9 +119,8 @@ def _slow(session: Session) -> list[Slow]:
     for call in session.calls:
         command = kinds.shell_command(call.tool, call.input)
         key = (call.lane, without_choosers(command)) if command else ("", "")
-        if key in runs or (command and call.kind in (OK, FAILED) and call.ended - call.t >= SLOW):
-            if call.ended - call.t >= SLOW / 2:
-                runs.setdefault(key, []).append(call)
+        if command and call.kind in (OK, FAILED) and call.ended - call.t >= SLOW:
+            runs.setdefault(key, []).append(call)
         elif call.change:
             settle([key for key in runs if key[0] == call.lane or call.change == 2])
     settle(list(runs))

@@ -33,7 +33,7 @@ def listed(env: Mapping[str, str]) -> set[str] | None:
 
 
 def _alive(pid: str) -> bool:
-    """Is there a process of that number? What cannot be told counts as alive: it may belong to a container."""
+    """Whether there is a process of that number. One that cannot be seen counts as alive: it may belong to a container."""
     if os.name != "posix" or not pid.isdigit():
         return True
     try:

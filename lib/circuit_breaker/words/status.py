@@ -169,7 +169,7 @@ def _unblock(live: list[tuple[str, Subject]], facts: Mapping[str, Any]) -> list[
     ]
 
 
-def open_elsewhere(live: list[tuple[str, Subject]]) -> str:
+def open_in_others(live: list[tuple[str, Subject]]) -> str:
     """What is open in the project's other sessions, in one line; "" when nothing is."""
     if not live:
         return ""
