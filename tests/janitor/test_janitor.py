@@ -351,12 +351,17 @@ def test_markers_without_a_session_go_and_others_stay(home: Home) -> None:
     assert {p.name for p in armed.iterdir()} == {"lives", "me", "fresh"}
 
 
-def test_session_without_events_for_an_hour_is_no_longer_open(home: Home) -> None:
+def test_session_without_events_for_an_hour_is_no_longer_open_unless_it_runs(
+    home: Home, tmp_path: Path, mocker: Any
+) -> None:
+    mocker.patch.dict(os.environ, {"CLAUDE_CONFIG_DIR": str(tmp_path / "claude")})
+    (tmp_path / "claude" / "sessions").mkdir(parents=True)
+    (tmp_path / "claude" / "sessions" / f"{os.getpid()}.json").write_text('{"sessionId": "idle"}')
     opened = {
         "v": store.VERSION,
         "circuits": {"tool_failure:Bash make": list(open_circuit().__dict__.values())},
     }
-    for name in ("quiet", "busy", "me"):
+    for name in ("quiet", "busy", "idle", "me"):
         folder = home.runtime / "sessions" / name
         folder.mkdir(parents=True)
         (folder / "session.json").write_text(json.dumps({"v": store.VERSION, "home": str(home.path)}))
@@ -365,12 +370,12 @@ def test_session_without_events_for_an_hour_is_no_longer_open(home: Home) -> Non
         (home.runtime / "armed" / name).write_text(f"{name}/main.json\n")
     incidents.publish(home.places)
     home.start(session="me")
-    assert open_sessions(home) == {"quiet", "busy", "me"}
-    for name in ("quiet", "busy", "me"):
+    assert open_sessions(home) == {"quiet", "busy", "idle", "me"}
+    for name in ("quiet", "busy", "idle", "me"):
         aged(home.runtime / "armed" / name, 3700)
         aged(home.runtime / "sessions" / name, 3700 if name != "busy" else 3500)
     home.start(session="me")
-    assert open_sessions(home) == {"busy", "me"}
+    assert open_sessions(home) == {"busy", "idle", "me"}
     assert (home.runtime / "sessions" / "quiet" / "main.json").exists()  # it may still go on
 
 

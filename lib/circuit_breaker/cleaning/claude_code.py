@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from circuit_breaker.cleaning import kinds
-from circuit_breaker.janitor import survey
 from circuit_breaker.runtime import files, json
+from circuit_breaker.runtime.running import living
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,20 +88,8 @@ def running(folder: str) -> Running:
 
 
 def _registered(folder: str, found: Running) -> None:
-    try:
-        names = os.listdir(folder + "/sessions")
-    except OSError:
-        return
-    for name in names:
-        number = name[:-5]
-        if (
-            name[-5:] != ".json"
-            or not (number.isascii() and number.isdigit())
-            or not survey.alive(int(number))
-        ):
-            continue
-        document = _object(f"{folder}/sessions/{name}")
-        session, started = document.get("sessionId"), document.get("startedAt")
+    for row in living(folder) or ():
+        session, started = row.get("sessionId"), row.get("startedAt")
         found.clients += 1
         if isinstance(session, str):
             found.sessions.add(session)

@@ -93,11 +93,12 @@ def settled(note: Mapping[str, Any], where: Places, config: Config, now: float, 
 
 
 def _ended_session(where: Places, now: float, session: str) -> bool:
-    """True when a marker names a session that no hook has written to for an hour."""
+    """True when a marker names a session that no hook has written to for an hour, and that is not listed as running."""
     try:
         names = files.system.listdir(where.armed)
     except FileNotFoundError:
         return False
+    quiet = set()
     for name in names:
         if (
             name == session or name[:1] == "_" or "." in name
@@ -106,8 +107,12 @@ def _ended_session(where: Places, now: float, session: str) -> bool:
         info = files.system.lstat(f"{where.armed}/{name}")
         old = info.st_mode & 0o170000 == 0o100000 and now - info.st_mtime >= HOUR
         if old and now - last_event(f"{where.sessions}/{name}") >= HOUR:
-            return True
-    return False
+            quiet.add(name)
+    if not quiet:
+        return False
+    from circuit_breaker.runtime import home, running
+
+    return not quiet <= (running.listed(home.environment()) or set())
 
 
 def last_event(folder: str) -> float:

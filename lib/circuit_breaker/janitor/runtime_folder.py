@@ -6,7 +6,8 @@ import sys
 
 from circuit_breaker.janitor import copies, notes, retention, survey
 from circuit_breaker.runtime import files, incidents, store
-from circuit_breaker.runtime.home import STATE, Places, safe_name
+from circuit_breaker.runtime import running as running_sessions
+from circuit_breaker.runtime.home import STATE, Places, environment, safe_name
 
 NOTE_DAYS = 30
 
@@ -114,7 +115,8 @@ def forget_session(folder: str, before: float) -> int:
 
 
 def disarm_ended(where: Places, now: float, running: str) -> list[str]:
-    """Remove the markers of sessions that no hook has written to for an hour: they have ended, so their circuits are not open.
+    """Remove the markers of sessions that no hook has written to for an hour and that Claude Code does not list as running: they
+    have ended, so their circuits are not open.
 
     One that goes on after all arms itself again at its next prompt or turn. -> the homes of those sessions.
     """
@@ -123,10 +125,16 @@ def disarm_ended(where: Places, now: float, running: str) -> list[str]:
         names = files.system.listdir(where.armed)
     except FileNotFoundError:
         return []
+    listed = running_sessions.listed(environment()) or set()
     for name in names:
         path = f"{where.armed}/{name}"
         try:
-            if name == running or "." in name or now - files.system.lstat(path).st_mtime < retention.HOUR:
+            if (
+                name == running
+                or name in listed
+                or "." in name
+                or now - files.system.lstat(path).st_mtime < retention.HOUR
+            ):
                 continue
             lines = (files.read(path, 1 << 20) or b"").decode("utf-8", "replace").split("\n")
         except OSError:

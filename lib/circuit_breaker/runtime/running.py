@@ -16,19 +16,26 @@ LONG = 86_400.0  # the same where nothing is listed at all: an older Claude Code
 
 def listed(env: Mapping[str, str]) -> set[str] | None:
     """The ids of the sessions that are listed; None where Claude Code keeps no list."""
-    base = env.get("CLAUDE_CONFIG_DIR", "") or env.get("HOME", "") + "/.claude"
-    found = set()
+    rows = living(env.get("CLAUDE_CONFIG_DIR", "") or env.get("HOME", "") + "/.claude")
+    if rows is None:
+        return None
+    return {session for row in rows if isinstance(session := row.get("sessionId"), str)}
+
+
+def living(folder: str) -> list[dict[str, object]] | None:
+    """What Claude Code's `folder` lists of processes that are alive; None where it keeps no list."""
+    found = []
     try:
-        names = [name for name in os.listdir(base + "/sessions") if name.endswith(".json")]
+        names = [name for name in os.listdir(folder + "/sessions") if name.endswith(".json")]
     except OSError:
         return None
     for name in names:
         try:
-            row = json.parse(files.read(f"{base}/sessions/{name}", 1 << 16) or b"")
+            row = json.parse(files.read(f"{folder}/sessions/{name}", 1 << 16) or b"")
         except (OSError, ValueError):
             continue
-        if isinstance(row, dict) and isinstance(row.get("sessionId"), str) and _alive(name[:-5]):
-            found.add(row["sessionId"])
+        if isinstance(row, dict) and _alive(name[:-5]):
+            found.append(row)
     return found
 
 
