@@ -74,6 +74,7 @@ class _Part:
         "joint",
         "piped",
         "reads",
+        "hides",
         "shown",
     )
 
@@ -83,6 +84,7 @@ class _Part:
         self.rest: list[str] = []
         self.operands: list[str] = []
         self.reads = False
+        self.hides = False  # what runs it (`find -exec`, `script`, `watch`) ends well whatever it does
 
 
 def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
@@ -144,6 +146,8 @@ def _parts(text: str, directory: str, found: Attempt, depth: int = 0) -> list[_P
         told = _told(segment.words[at:]) if depth < reading.DEPTH else ""
         if told:
             within = _parts(shell_line.fold(told), directory, found, depth + 1)
+            for each in within:
+                each.hides = each.hides or segment.words[at].rpartition("/")[2] == "script"
             if within:
                 within[0].piped, within[-1].joint = part.piped, within[-1].joint or part.joint
             parts += within
@@ -174,6 +178,7 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
     """Find the program and its words: without runners and interpreters, by its base name."""
     words = _past_runners(words)
     if words[:1] == ["find"] and ("-exec" in words or "-execdir" in words):
+        part.hides = "+" not in words
         words = _found_and_run(words)
     elif any(word.rpartition("/")[2] == "xargs" for word in front) and before and before[-1].joint == "|":
         words = words + _handed_on(before[-1])
@@ -335,6 +340,8 @@ def _edits(part: _Part) -> bool:
 
 def _is_hidden(parts: list[_Part], real: list[_Part]) -> bool:
     """May the exit code of the line be that of another part?"""
+    if any(part.hides for part in real):
+        return True
     begin = parts.index(real[0])
     last = len(parts) - 1
     return any(
