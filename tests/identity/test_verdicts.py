@@ -140,6 +140,15 @@ SAID = [
     ("vite build | tail", "✓ built in 1.2s", "succeeded"),
     ("node --test | tail", "ℹ pass 2\nℹ fail 1", ""),
 ]
+SAID += [
+    (
+        "node build.js | tail -4",
+        "  code: 'MODULE_NOT_FOUND',\n  requireStack: []\n}\n\nNode.js v20.20.2",
+        "failed",
+    ),
+    ("find . -name 't.py' -exec pytest {} \\;", "1 failed, 3 passed in 0.1s", "failed"),
+    ('script -qc "pytest t.py" /dev/null', "1 failed, 3 passed in 0.1s", "failed"),
+]
 FULL = (
     "Exit code 1\n============ test session starts ======\nplatform linux -- Python 3.11\ncollected 3 items\n\nt.py F..   [100%]\n\n"
     "=== FAILURES ===\n____ test_a ____\n\n    def test_a():\n>       assert 1 == 2\nE       assert 1 == 2\n\nt.py:3: AssertionError\n"

@@ -33,7 +33,7 @@ _HINTS = (
     "err", "fail", "fatal", "traceback", "panic", "***", "stopped", "exception", "unhandled", "uncaught", "e   ", "fault",
     "abort", "kill", "●", "✕", "✗", "✘", "✖", "×", "❌", "not ok", "undefined", "could not", "cannot", "unable", "yn0", "usage",
     "unknown", "invalid", "sh: ", "env: ", "xargs: ", "sudo: ", "not recognized", "not found", "no such", "denied", "problem",
-    "broken", "make[", "e: ", "elifecycle", "eresolve", "ld: ",
+    "broken", "make[", "e: ", "elifecycle", "eresolve", "ld: ", "code: '", "node.js v",
 )  # fmt: skip
 
 

@@ -44,7 +44,7 @@ rake aborted|Failed!|Failed to |failed to |● |✕|✗|✘|✖|×|❌|not ok |E
 Test failed|Tests failed|Compilation failed|Failed to compile|undefined reference|Undefined symbols|could not |Could not
 Cannot find |cannot find |Unable to |unable to |ERESOLVE|error Couldn't|YN0|usage: |Usage: |unknown |Unknown |invalid |Invalid
 bash: |zsh: |/bin/bash: |/bin/sh: |sh: |timeout: failed|env: |xargs: |nohup: failed|sudo: |ImportError|ModuleNotFoundError
-AssertionError|SyntaxError""".replace("\n", "|").split("|")
+AssertionError|SyntaxError|code: '|Node.js v""".replace("\n", "|").split("|")
 )
 _INNER = (
     ": error:",
@@ -76,7 +76,7 @@ _GENERAL = (
     "build failed", "build failure", "could not compile", "aborting due to", "build stopped", "ld returned", "test run failed",
     "short test summary", "surefire", "complete log", "full report", "*** [", "what went wrong", "execution failed for task",
     "expect(received)", "try:", "run with", "elifecycle", "npm error path", "npm error command", "npm error workspace",
-    "npm err! path", "npm err! command", "command failed", "process completed", "usage:", "failing tests", "test failed, to rerun",
+    "npm err! path", "npm err! command", "command failed", "process completed", "usage:", "failing tests", "test failed, to rerun", "node.js v",
 )  # fmt: skip
 _SHORT = 60
 _GENERAL_WHEN_SHORT = ("exit code", "exit status", "exited with", "errno", "code 1", "code 2")
