@@ -292,6 +292,18 @@ def test_transcript_that_is_lost_or_torn_costs_nothing_but_its_tokens(claude):
     assert session.memory()["calls"] == 3
 
 
+def test_observe_mode_says_what_a_streak_and_a_budget_would_have_cost(claude):
+    session = claude()
+    path = session.machine.home / ".config" / "claude-circuit-breaker" / "config.json"
+    rules = {"budget": {"calls_per_prompt": 4}}
+    path.write_text(json.dumps({"mode": "observe", "circuit_breakers": rules}))
+    session.prompt()
+    answers = [session.call("make all", "Exit code 2\nno rule") for _ in range(5)]
+    assert answers == [(None, None)] * 5
+    found = {row["circuit"]: row["tokens"]["cache_read"] for row in session.incidents("would_trip")}
+    assert found == {"tool_failure:Bash make all": 3 * 101_400, "budget:calls_per_prompt": 4 * 101_400}
+
+
 @pytest.mark.parametrize(("entry", "decision"), [("cli", "ask"), ("sdk-cli", "deny"), ("sdk-py", "deny")])
 def test_rule_that_asks_asks_at_a_terminal_and_denies_elsewhere(claude, entry, decision):
     session = claude(entry)

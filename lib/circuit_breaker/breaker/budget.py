@@ -127,9 +127,7 @@ def _used_up(work: Work, event: Turn, limit: str, amount: int, most: int) -> Non
     signal = _signal(work, limit, amount, most)
     if action != "block":
         _allow(kept, limit, amount, most)
-        work.count("budget", would=1)
-        if action == "warn":
-            context.warn(work, signal)
+        context.act(work, signal)  # counts it, and warns where that is the action
         return
     if work.asks("budget") and event.attended:
         _open(work, signal)
@@ -179,10 +177,10 @@ def ask(work: Work, event: Ask) -> None:
     rule, kept = work.rule("budget"), work.session.budget
     for circuit in circuits:
         limit = circuit.subject
-        if kept and rule.get(limit):
-            _allow(kept, limit, used(kept, limit, work.now), rule[limit])
         work.put(breaker.close(circuit).but(level=0))
-        context.ask(work, event.id, circuit)
+        if work.asks("budget") and kept and rule.get(limit):
+            _allow(kept, limit, used(kept, limit, work.now), rule[limit])
+            context.ask(work, event.id, circuit)
 
 
 def allowed(session: Session, rule: dict[str, Any], limit: str, now: float) -> None:

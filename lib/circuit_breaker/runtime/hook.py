@@ -123,7 +123,7 @@ def _decide(
         session, lane, decision, transitions = step(session, lane, event, config, now, payload.lane)
         if session.home != where.home or session.project != where.project:
             session = session.but(home=where.home, project=where.project)
-        if any(transition.event in ("trip", "ending") for transition in transitions):
+        if any(transition.event in ("trip", "would_trip", "ending") for transition in transitions):
             from circuit_breaker.runtime import spending
 
             spending.charge(session, lane, transitions, payload, config)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from circuit_breaker.runtime.protocol import Payload
 
 
+STREAKS = ("trip", "would_trip", "ending")  # incidents of a streak of calls
+
+
 def look_up(event: Event, lane: Lane, payload: Payload, config: Config) -> Lane:
     """The lane, read on in its transcript. A turn is given what stands there since the last look, a prompt what no turn has counted."""
     limits = is_on("budget", config.rules["budget"])
@@ -39,7 +42,7 @@ def charge(
     """Put on trips and stopped turns what their streaks have cost so far; from here on each turn adds to an open circuit's."""
     path = usage.path_of(payload.transcript, payload.lane)
     for transition in transitions:
-        if transition.event not in ("trip", "ending") or transition.tokens or transition.lane != payload.lane:
+        if transition.event not in STREAKS or transition.tokens or transition.lane != payload.lane:
             continue
         circuit = lane.circuits.get(transition.circuit)
         calls = transition.count
