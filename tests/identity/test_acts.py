@@ -19,6 +19,8 @@ STEPS = [
     ("mcp__pdf__next_page", {}),
     ("Bash", {"command": "xdotool key Down"}),
     ("Bash", {"command": "adb shell input tap 10 20"}),
+    ("Bash", {"command": "agent-browser click @e5"}),
+    ("Bash", {"command": "cliclick c:100,200"}),
 ]
 NO_STEPS = [
     ("mcp__chrome-devtools__take_snapshot", {}),
@@ -30,6 +32,7 @@ NO_STEPS = [
     ("Read", {"file_path": "scroll.py"}),
     ("Bash", {"command": "npm test"}),
     ("Bash", {"command": "adb logcat -d"}),
+    ("Bash", {"command": "agent-browser snapshot"}),
     ("Bash", None),
 ]
 ADDS = [

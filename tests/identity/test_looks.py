@@ -65,6 +65,11 @@ LINES = {
         "until curl -sf x; do sleep 2; done",
         "echo $(gh pr checks 7)",
         "deployctl status web",
+        "git fetch origin",
+        "git ls-remote origin",
+        "npm view pkg version",
+        "./scripts/deploy-status.sh prod",
+        "python3 tools/check_health.py --url x",
     ],
     FILES: [
         "ls",
@@ -87,6 +92,10 @@ LINES = {
         "pytest",
         "make",
         "npm run status",
+        "./scripts/deploy.sh",
+        "python3 train.py",
+        "sh check.sh",
+        "git pull",
         "gh pr merge 7",
         "gh run rerun 7",
         "gh workflow run ci.yml",
@@ -232,3 +241,43 @@ def test_no_search_or_one_that_found_something(tool: str, given: object, text: s
 )
 def test_what_may_show_what_a_click_did(tool: str, given: object, shows: bool) -> None:
     assert shows_page(tool, given) is shows
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        "mcp__playwright__browser_take_screenshot",
+        "mcp__playwright__browser_snapshot",
+        "mcp__playwright__browser_console_messages",
+        "mcp__playwright__browser_tab_list",
+        "mcp__puppeteer__puppeteer_screenshot",
+        "mcp__mobile-mcp__mobile_take_screenshot",
+        "mcp__mobile-mcp__mobile_list_elements_on_screen",
+        "mcp__ios-simulator__ui_describe_all",
+        "mcp__claude-in-chrome__tabs_context",
+        "mcp__claude-in-chrome__get_page_text",
+    ],
+)
+def test_what_shows_a_page_or_a_screen_looks_at_what_changes_by_itself(tool: str) -> None:
+    assert look_of(tool, {}) == LIVE
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        "mcp__playwright__browser_click",
+        "mcp__playwright__browser_navigate",
+        "mcp__playwright__browser_evaluate",
+        "mcp__puppeteer__puppeteer_fill",
+        "mcp__mobile-mcp__mobile_tap",
+        "mcp__browser__browser",
+        "mcp__slack__post_message",
+        "mcp__search__index_docs",
+    ],
+)
+def test_what_acts_on_a_page_is_no_look(tool: str) -> None:
+    assert look_of(tool, {}) == NOTHING
+
+
+def test_a_word_of_the_servers_name_that_reads_is_kept() -> None:
+    assert look_of("mcp__search__search_docs", {}) == FILES

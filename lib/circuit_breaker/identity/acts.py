@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 # The words in the names of tools, and the actions of such as have one for all, that step on a page or a device.
 _STEPS = frozenset(
     "click tap press key keys type scroll swipe drag drop hover navigate back forward next previous step fill select focus"
-    " dblclick doubleclick mouse pinch rotate advance reload touch keyboard goto walk turn jump button joystick".split()
+    " dblclick doubleclick mouse pinch rotate advance reload touch keyboard goto walk turn jump button joystick"
+    " keyevent".split()
 )
 _DEVICES = frozenset(
     "xdotool ydotool cliclick adb idb maestro xte wtype appium agent-browser playwright-cli".split()
 )
+_POINTERS = frozenset("xdotool ydotool cliclick xte wtype".split())  # whatever they are told
 _EDITING_WORDS = frozenset("edit write insert append patch replace update modify create str".split())
 _FILE_WORDS = frozenset(
     "file files text content lines line symbol body range block note notes cell notebook".split()
@@ -47,7 +49,9 @@ def is_step(tool: str, given: object) -> bool:
 
 def _is_device_step(segment: Segment) -> bool:
     words = program(segment.words)
-    return bool(words) and words[0] in _DEVICES and not reading.is_reading(" ".join(words))
+    if not words or words[0] not in _DEVICES:
+        return False
+    return words[0] in _POINTERS or not _STEPS.isdisjoint(words[1:])
 
 
 def adds_again(tool: str, given: object) -> bool:

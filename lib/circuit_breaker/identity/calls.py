@@ -29,6 +29,9 @@ READING_NAMES = frozenset(
     "get list read search find query fetch view show describe status lookup browse inspect check count"
     " ls cat grep glob resolve explain analyze screenshot snapshot zoom download".split()
 )
+# Words that only say where a tool works, and names of tools that show something and have no reading word.
+_WHERE = frozenset("browser page tab mobile android ios device simulator emulator screen ui chrome".split())
+_SHOWING = frozenset("console_messages network_requests tabs_context list tree dom html".split())
 LOOKUPS = frozenset("Read Grep Glob LS WebFetch WebSearch read grep glob list webfetch NotebookRead".split())
 # Programs that cannot write, whatever their options.
 GLANCES = frozenset("cat echo grep head ls pwd stat tail wc which".split())
@@ -220,7 +223,17 @@ def is_reading_name(name: str) -> bool:
 def is_reading_tool(tool: str, tool_input: object) -> bool:
     """Does an MCP tool only read, by its name or, where one tool does everything, by its `action`?"""
     action = tool_input.get("action") if isinstance(tool_input, dict) else None
-    return is_reading_name(tool.rpartition("__")[2]) or (isinstance(action, str) and is_reading_name(action))
+    if isinstance(action, str) and is_reading_name(action):
+        return True
+    server, _, name = tool.rpartition("__")
+    words = name_words(name)
+    while (
+        len(words) > 1
+        and words[0] not in READING_NAMES
+        and (words[0] in _WHERE or words[0] in server.lower())
+    ):
+        words = words[1:]  # browser_take_screenshot, mobile_list_elements
+    return "_".join(words) in _SHOWING or any(word in READING_NAMES for word in words[:2])
 
 
 def name_words(name: str) -> list[str]:

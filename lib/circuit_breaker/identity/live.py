@@ -43,6 +43,16 @@ _OF_FILES = (
     " git hg svn jj fossil bzr cvs p4 npm pnpm yarn bun npx make just task rake mise poetry pip pip3 cargo go mvn gradle"
     " terraform tofu chezmoi dvc git-lfs lerna nx turbo sh bash zsh dash python python3 node ruby perl php "
 )
+# What these ask of a server, and nothing here.
+_REMOTES = {
+    "git": ("fetch", "ls-remote"),
+    "npm": ("view", "info"),
+    "pnpm": ("view", "info"),
+    "yarn": ("info",),
+}
+_INTERPRETERS = ("python", "node", "bash", "sh", "ruby", "perl", "pwsh", "deno", "bun")
+_SCRIPTS = (".sh", ".py", ".js", ".mjs", ".ts", ".rb", ".pl", ".ps1")
+_TELLING = " status poll health healthcheck progress "
 _DATABASES = " psql mysql mariadb sqlite3 duckdb redis-cli "
 _QUERIES = (
     "select ",
@@ -91,12 +101,25 @@ def is_live(name: str, rest: list[str]) -> bool:
         return rest[-1:] in (["ping"], ["status"], ["processlist"])
     if _is_in(name, _FILTERS):
         return any(is_log(word) for word in rest)
+    if name in _REMOTES:
+        return rest[:1] != [] and rest[0] in _REMOTES[name]
+    if _is_script(name) or (name.startswith(_INTERPRETERS) and rest[:1] != [] and _is_script(rest[0])):
+        return True
     return rest[:1] == ["status"] and len(rest) <= 3 and not _is_in(name, _OF_FILES)
 
 
 def speaks_with_service(name: str) -> bool:
     """Is it a program that speaks with a service: CI, a cluster, a cloud, a container?"""
     return _is_in(name, SERVICES)
+
+
+def _is_script(path: str) -> bool:
+    """Is it a script that is named for looking: `deploy-status.sh`, `check_health.py`?"""
+    base = path.rpartition("/")[2].lower()
+    stem, dot, _ = base.rpartition(".")
+    if not dot or not base.endswith(_SCRIPTS):
+        return False
+    return any(_is_in(word, _TELLING) for word in stem.replace("-", "_").split("_"))
 
 
 def asks_service(name: str, rest: list[str]) -> bool:
