@@ -142,6 +142,11 @@ SAID = [
 ]
 SAID += [
     (
+        "./check.sh; echo done",
+        "=== invalid donation (blank name) ===\n422\n# unknown things\n- error: a list",
+        "",
+    ),
+    (
         "node build.js | tail -4",
         "  code: 'MODULE_NOT_FOUND',\n  requireStack: []\n}\n\nNode.js v20.20.2",
         "failed",

@@ -198,13 +198,16 @@ def _says(line: str) -> str:
     counted = _counts(bare)
     if counted:
         return counted
-    if bare.startswith(("FAILED (", "test result: FAILED", "--- FAIL")) or bare in ("FAIL", "FAILED"):
+    if bare.startswith(("FAILED (", "test result: FAILED")) or bare in ("FAIL", "FAILED"):
         return "failures"
     if bare.startswith(_SUCCESSES):
         return "success" if _is_success(bare) else ""
-    if line.startswith(("E   ", "E: ")) or (bare.startswith(_FORMS) and not _is_naught(bare)):
-        return "form"
-    return "form" if _is_error_line(bare) else ""
+    if line.startswith("--- FAIL"):
+        return "failures"
+    if line[:1] in "=-#*":
+        return ""  # a heading, a list
+    form = line.startswith(("E   ", "E: ")) or (bare.startswith(_FORMS) and not _is_naught(bare))
+    return "form" if form or _is_error_line(bare) else ""
 
 
 def _is_success(bare: str) -> bool:
