@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import Stream
 
-from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, FAILED, OK, OPEN, STOP, WARN
+from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, FAILED, INVALID, OK, OPEN, STOP, WARN
 from circuit_breaker.breaker.model import CLOSED as CLOSED_STATE
 
 RUN = """============================= test session starts =============================
@@ -411,6 +411,16 @@ def test_one_whole_error_through_ever_new_calls_and_writes_is_warned_about_and_n
             ).verdict
         )
     assert verdicts.count(WARN) == 2 and verdicts[5] == verdicts[11] == WARN and stream.states() == {}
+
+
+def test_an_error_of_an_editor_that_works_in_between_is_no_loop():
+    stream = Stream()
+    for i in range(14):
+        given = {"file_path": f"/p/{i}.py", "old_string": "a", "new_string": "b"}
+        stream.call("Edit", given, "<tool_use_error>File has not been read yet.</tool_use_error>", INVALID)
+        stream.call("Read", {"file_path": f"/p/{i}.py"}, f"{i}")
+        stream.call("Edit", given, "The file was updated.")
+    assert said(stream) == []
 
 
 def test_errors_that_differ_in_the_middle_are_never_one():

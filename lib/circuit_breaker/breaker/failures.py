@@ -153,8 +153,10 @@ def _after_successes(known: ErrorRun, ours: Sequence[Outcome]) -> ErrorRun:
 
 
 def _writes(outcome: Outcome) -> bool:
-    attempt = outcome.attempt
-    return bool(outcome.change == 2 or (attempt is not None and attempt.only_edits))
+    """Whether a shell only wrote a file: what it runs may fail as before."""
+    if outcome.tool not in SHELLS:
+        return False
+    return bool(outcome.change == 2 or (outcome.attempt is not None and outcome.attempt.only_edits))
 
 
 def tool_failure(
