@@ -81,13 +81,10 @@ def read(homes: Iterable[str], after: float) -> list[Incident]:
     return found
 
 
-def homes(where: Places) -> list[str]:
-    """Every home with a log: this project's, those in the runtime folder, and those that kept sessions name."""
-    known = {
-        where.home,
-        where.runtime,
-        *(one.session.home for one in status.sessions(where) if one.session.home),
-    }
+def homes(where: Places, kept: Iterable[status.Kept] | None = None) -> list[str]:
+    """Every home with a log: this project's, those in the runtime folder, and those that the kept sessions name."""
+    sessions = status.sessions(where) if kept is None else kept
+    known = {where.home, where.runtime, *(one.session.home for one in sessions if one.session.home)}
     try:
         known.update(f"{where.runtime}/projects/{name}" for name in os.listdir(where.runtime + "/projects"))
     except OSError:

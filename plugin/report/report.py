@@ -28,7 +28,8 @@ def report(args: argparse.Namespace) -> int:
     """Write the report and say where; 1 when the session is unknown or the file cannot be written."""
     now = time.time()
     where = places(args.project)
-    homes = [where.home] if args.project is not None else incident_log.homes(where)
+    kept = status.sessions(where)
+    homes = [where.home] if args.project is not None else incident_log.homes(where, kept)
     found = [
         one for one in incident_log.read(homes, args.since) if one.session.startswith(args.session or "")
     ]
@@ -59,7 +60,7 @@ def report(args: argparse.Namespace) -> int:
         blocked=read.blocked,
         waste=read.waste,
         dead_ends=_dead_ends(where, top, args.project is None, now),
-        not_protected=_not_protected(where, now),
+        not_protected=_not_protected(where, kept, now),
         version=_version(),
     )
     path = Path(args.output or NAME)
@@ -116,9 +117,9 @@ def _dead_ends(where: home.Places, top: Path, everywhere: bool, now: float) -> l
     return sorted(found, key=lambda end: (-end.sessions, -end.last))
 
 
-def _not_protected(where: home.Places, now: float) -> str:
+def _not_protected(where: home.Places, kept: list[status.Kept], now: float) -> str:
     config = home.configuration(where, os.environ)
-    facts = protection.look(where, config, status.sessions(where), os.environ, now)
+    facts = protection.look(where, config, kept, os.environ, now)
     return "" if facts["protected"] else f"{where.project}: {facts['why']}; fix: {facts['fix']}"
 
 
