@@ -26,14 +26,13 @@ PATIENCE = 60  # seconds for anything to appear
 class Terminal:
     """The interactive client, as a person has it in front of them, on a screen that is tall enough to hold it all."""
 
-    def __init__(self, client: Client, api: Standin, tools: str = "Bash", plugin: Path = ROOT) -> None:
+    def __init__(self, client: Client, api: Standin, tools: str = "Bash", plugin: Path | None = ROOT) -> None:
         _past_the_first_start(client)
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         line = [
             str(client.claude),
-            "--plugin-dir",
-            str(plugin),
+            *(["--plugin-dir", str(plugin)] if plugin else []),
             "--permission-mode",
             "default",
             "--allowedTools",

@@ -1,7 +1,7 @@
 """A changed settings file that would switch the hooks off while a circuit is open: held back, and put on record.
 
-Claude Code asks the hooks it has before it takes a changed file over; where one blocks, the session keeps its settings (330, 332).
-An emptied, broken or removed file it does not take over at all.
+Claude Code asks the hooks it has before it takes a changed, emptied, broken or removed file over, 1 to 4 s after the change; where
+one blocks, the session keeps its settings (330, 332).
 """
 
 from __future__ import annotations
