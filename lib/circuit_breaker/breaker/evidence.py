@@ -277,6 +277,23 @@ def note_searches(lane: Lane, outcomes: Sequence[Outcome]) -> None:
         lane.empties = 0
 
 
+def is_all_new(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> bool:
+    """Whether no rule can see anything in a turn: every call succeeded, came for the first time and returned something."""
+    if (
+        session.services
+        or lane.failing
+        or lane.empties
+        or lane.waits > 1
+        or (lane.sequence and lane.sequence[2] > 1)
+    ):
+        return False
+    for outcome in outcomes:
+        streak = lane.streaks.get(outcome.key)
+        if outcome.kind != OK or outcome.failed or outcome.empty or streak is None or streak.label:
+            return False  # a streak gets its label when its call comes again
+    return True
+
+
 def brought_news(outcomes: Sequence[Outcome]) -> bool:
     """Whether any call of the turn returned what it had not returned before."""
     return any(not outcome.repeats for outcome in outcomes if outcome.kind not in SILENT)

@@ -174,8 +174,11 @@ def _buy_probes(work: Work, live_before: list[str], n_before: int) -> None:
 
 def _detect(work: Work, outcomes: list[Outcome]) -> None:
     lane = work.lane
-    handled: set[str] = set()
+    if evidence.is_all_new(work.session, lane, outcomes):
+        return
     from circuit_breaker.breaker.rules import DETECTORS
+
+    handled: set[str] = set()
 
     for name, detector in DETECTORS.items():
         if not work.action(name):

@@ -3,9 +3,11 @@
 Every hook runs this file first, so it imports only what the interpreter has loaded already, and any Python 3 can read it.
 """
 
+import gc
 import sys
 from _frozen_importlib import ModuleSpec
-from _frozen_importlib_external import SourceFileLoader, spec_from_file_location
+from _frozen_importlib_external import MAGIC_NUMBER, SourceFileLoader
+from marshal import loads
 
 try:
     import posix as system
@@ -14,24 +16,57 @@ except ImportError:  # Windows names the same calls differently
 
 PACKAGE = "circuit_breaker"
 LIB = __file__.rpartition("/" + PACKAGE + "/")[0]
+FOLDERS = ("breaker", "identity", "words", "runtime", "janitor", "cleaning", "replay")
+LONGEST = 1 << 18  # bytes of byte code that are read at once; a longer module goes the long way
 
 
 class Finder:
-    """A finder for `sys.meta_path`: one look at the disk a module, where Python's own lists folder after folder."""
+    """A finder and loader for `sys.meta_path`: a module of ours from its file of byte code, without Python's search for it."""
 
-    @staticmethod
-    def find_spec(name: str, path: object = None, target: object = None) -> "ModuleSpec | None":
+    @classmethod
+    def find_spec(cls, name: str, path: object = None, target: object = None) -> "ModuleSpec | None":
         """The spec of a module or a folder of ours (their `__init__` files are empty: nothing to read); None for any other."""
-        if name.partition(".")[0] != PACKAGE:
+        package, _, part = name.partition(".")
+        if package != PACKAGE:
             return None
         place = LIB + "/" + name.replace(".", "/")
-        try:
-            system.stat(place)
-        except OSError:
-            return spec_from_file_location(name, place + ".py", loader=SourceFileLoader(name, place + ".py"))
+        if part and part not in FOLDERS:
+            return ModuleSpec(name, cls, origin=place + ".py")  # type: ignore[arg-type]
         spec = ModuleSpec(name, None, is_package=True)
         spec.submodule_search_locations = [place]
         return spec
+
+    @staticmethod
+    def create_module(spec: object) -> None:
+        """A plain module."""
+
+    @staticmethod
+    def exec_module(module: object) -> None:
+        """Run the module's byte code: from Python's cache where that fits its source, else by the long way, which renews it."""
+        names = module.__dict__
+        source = names["__file__"] = names["__spec__"].origin
+        exec(code_of(names["__name__"], source), names)  # type: ignore[arg-type]
+
+
+def code_of(name: str, source: str) -> object:
+    """The byte code of a source file. Raises OSError, SyntaxError."""
+    folder, _, file = source.rpartition("/")
+    try:
+        info = system.stat(source)
+        stamp = [int(info[at]) & 0xFFFFFFFF for at in (8, 6)]  # its time and size, as Python's cache has them
+        fd = system.open(
+            folder + "/__pycache__/" + file[:-2] + str(sys.implementation.cache_tag) + ".pyc", system.O_RDONLY
+        )
+        try:
+            data = system.read(fd, LONGEST)
+        finally:
+            system.close(fd)
+        head = MAGIC_NUMBER + bytes(4) + stamp[0].to_bytes(4, "little") + stamp[1].to_bytes(4, "little")
+        if data[:16] == head and len(data) < LONGEST:
+            return loads(memoryview(data)[16:])
+    except (OSError, ValueError, EOFError, TypeError):
+        pass  # the long way renews the cache, or says what is wrong
+    return SourceFileLoader(name, source).get_code(name)
 
 
 def start(name: str, module: str = "hook") -> None:
@@ -43,6 +78,11 @@ def start(name: str, module: str = "hook") -> None:
         if "pinned" not in sys.argv:
             system.write(2, ("[circuit_breaker] " + name + ": needs CPython 3.9 or newer\n").encode())
         system._exit("pinned" in sys.argv)
+    gc.disable()  # a hook ends before its garbage matters
+    features = sys.modules["__future__"] = type(sys)(
+        "__future__"
+    )  # each of our modules names it: spares its file
+    features.annotations = None  # type: ignore[attr-defined]
     sys.path.insert(0, sys.path[-1])  # where `_json` and `fcntl` are: spares a listing of the whole library
     sys.meta_path.insert(0, Finder)
     try:
