@@ -208,6 +208,24 @@ def test_what_changes_anything_inside_a_guarded_folder_is_denied(command: str) -
 
 
 @pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("rm -rf .claude", "files"),
+        ("mv ./.claude /tmp/x", "files"),
+        ("python3 -c \"import shutil; shutil.rmtree('.claude')\"", "files"),
+        ("rm -rf .claude/circuit-breaker/hooks", "files"),
+        ("rm -rf .claude/commands/old.md", ""),
+        ("rm -rf . && echo claude", ""),
+        ("cp -r .claude /tmp/x", ""),
+        ("rm -rf build # claude", ""),
+    ],
+)
+def test_installation_in_the_project_and_the_folder_above_it_are_guarded(command: str, expected: str) -> None:
+    own = GUARDED.but(folders=(STATE, PROJECT + "/.claude/circuit-breaker"))
+    assert reaches_for("Bash", {"command": command}, PROJECT, own) == expected
+
+
+@pytest.mark.parametrize(
     "command", ["make test", "sed -i s/a/b/ lib/circuit_breaker/guard.py", "python -m pytest tests"]
 )
 def test_plugin_inside_the_sessions_own_project_is_free(command: str) -> None:

@@ -26,6 +26,7 @@ CLIENTS = (
     "screen",
     "expect",
 )  # and what types into a terminal where one runs
+REMOVING = ("rm", "mv", "rimraf", "rmtree", "shutil.rmtree", "remove-item", "move-item")
 HOOKS_OFF = ("--bare", "--safe-mode", "disableallhooks")
 PATHS = ("file_path", "notebook_path", "path", "filePath")
 _QUOTES = ("'", '"', "\\")
@@ -102,6 +103,11 @@ class _Place:
         self.folders = [folder.lower().replace("\\", "/").rstrip("/") for folder in guarded.folders if folder]
         self.cwd = (cwd or guarded.project).lower().replace("\\", "/")
         self.keyword, self.entered = guarded.keyword, 0
+        ends = [guarded.project.lower(), self.variables.get("home", "").lower()]
+        self.tops = {
+            "/",
+            *(end[:at] for end in ends for at in range(1, len(end) + 1) if end[at:][:1] in ("", "/")),
+        }
         # in a project of that name everything says it
         self.name = NAME if NAME not in guarded.project.lower() else NAME + "/"
 
@@ -130,6 +136,13 @@ class _Place:
         if "/" not in word and not self.inside and self.cwd + "/" + word not in self.folders:
             return False
         return len(word) < 4096 and self._holds(self.path(word))
+
+    def is_above(self, word: str) -> bool:
+        """Whether a word names a folder that holds a guarded one, below your own and the project's."""
+        if len(word) > 4096:
+            return False
+        path = self.path(word)
+        return path not in self.tops and any(folder.startswith(path + "/") for folder in self.folders)
 
     def enter(self, folder: str) -> None:
         if self.entered < CD_MAX:
@@ -222,8 +235,9 @@ def _starts_client(command: str, words: list[str], keyword: str) -> bool:
 def _names(words: list[str], place: _Place) -> bool:
     """Whether the line stands in a guarded folder, enters one or names one."""
     start, named = place.cwd, place.inside
+    removes = any(word.rpartition("/")[2] in REMOVING for word in words)
     for before, word in zip(["", *words], words):
-        named = named or place.is_guarded(word)
+        named = named or place.is_guarded(word) or (removes and place.is_above(word))
         if before in ("cd", "pushd", "set-location"):
             place.enter(word)
     place.cwd, place.entered = start, 0

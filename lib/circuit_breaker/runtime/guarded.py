@@ -5,6 +5,7 @@ from __future__ import annotations
 from circuit_breaker import guard
 from circuit_breaker.guard import Guarded
 from circuit_breaker.identity.calls import schedules
+from circuit_breaker.runtime import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ def refusal(event: Ask, where: Places, keyword: str, armed: bool, env: Mapping[s
 
 
 def guarded(where: Places, keyword: str, env: Mapping[str, str]) -> Guarded:
-    """R, your config folder and the copy that runs, unless that lies in the session's own project: you may be working on it."""
+    """R, your config folder and the copy that runs, unless that is a checkout in the session's own project: you may be working on it."""
     folders = [where.runtime, where.user_config.replace("\\", "/").rpartition("/")[0]]
-    if not f"{ROOT}/".startswith(where.project.rstrip("/") + "/"):
+    if not f"{ROOT}/".startswith(where.project.rstrip("/") + "/") or files.exists(ROOT + "/receipt.json"):
         folders.append(ROOT)
     return Guarded(
         folders=[
