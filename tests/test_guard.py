@@ -282,3 +282,27 @@ def test_scheduling_tools_are_known_by_their_names() -> None:
 def test_no_line_and_no_directory_ever_raises(command: str, cwd: str) -> None:
     check("rm ~/.local/state/claude-circuit-breaker " + command, cwd=cwd)
     carries_override(command, "SUDO BYPASS")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "rm -rf '/home/jo smith/.local/state/claude-circuit-breaker'",
+        "rm -rf /home/jo\\ smith/.config/claude-circuit-breaker/config.json",
+        'sed -i s/a/b/ "/home/jo smith/.local/share/cb-copy/hooks/hooks.json"',
+        'cd "/home/jo smith/.local/share" && rm -r cb-copy',
+    ],
+)
+def test_a_guarded_folder_with_a_blank_in_its_path_is_known(command):
+    home = "/home/jo smith"
+    folders = (
+        f"{home}/.local/state/claude-circuit-breaker",
+        f"{home}/.config/claude-circuit-breaker",
+        f"{home}/.local/share/cb-copy",
+    )
+    place = Guarded(
+        folders=folders, project=f"{home}/a project", variables={"HOME": home}, keyword="SUDO BYPASS"
+    )
+    assert reaches_for("Bash", {"command": command}, f"{home}/a project", place) == "files"
+    assert reaches_for("Bash", {"command": f"make -C '{home}/a project'"}, f"{home}/a project", place) == ""
+    assert reaches_for("Write", {"file_path": f"{folders[2]}/x"}, f"{home}/a project", place) == "files"

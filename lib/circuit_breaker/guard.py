@@ -99,11 +99,16 @@ class _Place:
     """Where the words of a call point, seen from the directory that `cd` has led to."""
 
     def __init__(self, guarded: Guarded, cwd: str) -> None:
-        self.variables = {name.lower(): value for name, value in guarded.variables.items() if value}
-        self.folders = [folder.lower().replace("\\", "/").rstrip("/") for folder in guarded.folders if folder]
-        self.cwd = (cwd or guarded.project).lower().replace("\\", "/")
+        roots = [guarded.project, *guarded.variables.values(), *guarded.folders]
+        self.blanks = sorted({root.lower() for root in roots if " " in root}, key=len, reverse=True)
+        self.variables = {
+            name.lower(): self.joined(value) for name, value in guarded.variables.items() if value
+        }
+        folders = [folder.replace("\\", "/").rstrip("/") for folder in guarded.folders if folder]
+        self.folders = [self.joined(folder.lower()) for folder in folders]
+        self.cwd = self.joined((cwd or guarded.project).lower().replace("\\", "/"))
         self.keyword, self.entered = guarded.keyword, 0
-        ends = [guarded.project.lower(), self.variables.get("home", "").lower()]
+        ends = [self.joined(guarded.project.lower()), self.variables.get("home", "").lower()]
         self.tops = {
             "/",
             *(end[:at] for end in ends for at in range(1, len(end) + 1) if end[at:][:1] in ("", "/")),
@@ -111,12 +116,18 @@ class _Place:
         # in a project of that name everything says it
         self.name = NAME if NAME not in guarded.project.lower() else NAME + "/"
 
+    def joined(self, text: str) -> str:
+        """A text in which the blanks of known folders part no words."""
+        for root in self.blanks:
+            text = text.replace(root, root.replace(" ", "\0"))
+        return text
+
     def plain(self, text: str) -> str:
-        """Lower case, without quotes, variables put in."""
+        """Lower case, without quotes, variables put in, known folders one word each."""
         text = _without(text.lower(), _QUOTES).replace("$env:", "$")
         for name, value in self.variables.items() if "$" in text else ():
             text = text.replace("${" + name + "}", value).replace("$" + name, value)
-        return text
+        return self.joined(text)
 
     @property
     def inside(self) -> bool:
