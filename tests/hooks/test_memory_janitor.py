@@ -156,7 +156,7 @@ TELLS = """
 import posix, sys
 leave = posix._exit
 def told(code):
-    ran = list(sys.modules)
+    ran = [n for n, m in sys.modules.items() if type(m).__name__ != "Waiting"]
     posix.write(2, "\\n".join(ran).encode())
     leave(code)
 posix._exit = told

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker
+from circuit_breaker.breaker import breaker, failures
 from circuit_breaker.breaker.config import is_on
-from circuit_breaker.breaker.failures import family_of
 from circuit_breaker.breaker.model import (
     ALLOW,
     CLOSED,
@@ -22,7 +21,7 @@ from circuit_breaker.breaker.model import (
     Notice,
     Transition,
 )
-from circuit_breaker.identity.calls import service, shape_key
+from circuit_breaker.identity import calls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -168,12 +167,12 @@ class Work:
                 return circuit
             kind, _, subject = circuit.keys[0].partition(":") if circuit.keys else ("", "", "")
             if kind == "family":
-                family = family or family_of(tool, tool_input, cwd) or "none"
+                family = family or failures.family_of(tool, tool_input, cwd) or "none"
                 if family == circuit.keys[0]:
                     return circuit
-            if kind == "shape" and shape_key(tool, tool_input)[0] == subject:
+            if kind == "shape" and calls.shape_key(tool, tool_input)[0] == subject:
                 return circuit
-            if kind == "service" and service(tool, tool_input) == subject:
+            if kind == "service" and calls.service(tool, tool_input) == subject:
                 return circuit
         return None
 

@@ -10,7 +10,6 @@ from circuit_breaker.breaker.memory import PLAIN, POLL, RUN, STEP, Lane, Session
 from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome, Result
 from circuit_breaker.identity import calls, errors, looks, results, waits
 from circuit_breaker.identity.keys import digest
-from circuit_breaker.identity.results import result_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -316,7 +315,7 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
     outcome.wait = looks.wait_of(tool, given)
     if kind in SILENT:
         return outcome
-    outcome.result = result.result or result_key(tool, text)
+    outcome.result = result.result or results.result_key(tool, text)
     outcome.digits = result.digits or results.digits_key(text)
     outcome.empty = not text.strip() or text == NO_OUTPUT
     if kind in FAILURES:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
+from circuit_breaker.breaker import policy
 from circuit_breaker.breaker.config import is_on
 from circuit_breaker.breaker.model import ALLOW, DENY, WARN, Ask, Notice, Prompt, Reported, Turn
-from circuit_breaker.breaker.policy import step
 from circuit_breaker.runtime import error_log, files, home, json, protocol, store
 
 TYPE_CHECKING = False
@@ -116,11 +116,11 @@ def _decide(
             if session.unproven not in authors:
                 return session, lane, session  # who wrote it is looked up without the lock
             event.author = authors[session.unproven]
-        if counts or lane.circuits:
+        if (counts and isinstance(event, (Turn, Prompt))) or (lane.circuits and isinstance(event, Turn)):
             from circuit_breaker.runtime import spending
 
             lane = spending.look_up(event, lane, payload, config)
-        session, lane, decision, transitions = step(session, lane, event, config, now, payload.lane)
+        session, lane, decision, transitions = policy.step(session, lane, event, config, now, payload.lane)
         if session.home != where.home or session.project != where.project:
             session = session.but(home=where.home, project=where.project)
         if any(transition.event in ("trip", "would_trip", "ending") for transition in transitions):

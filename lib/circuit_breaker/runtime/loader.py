@@ -1,6 +1,7 @@
-"""The start of a hook: our own modules, found without searching Python's path.
+"""The start of a hook: our own modules, found without searching Python's path, each run when something of it is first used.
 
-Every hook runs this file first, so it imports only what the interpreter has loaded already, and any Python 3 can read it.
+Every hook runs this file first, so it imports only what the interpreter has loaded already, and any Python 3 can read it. Half of what
+a hook would cost beyond its interpreter's start is code that is read and not used: docs/performance.md has the figures.
 """
 
 import gc
@@ -18,6 +19,17 @@ PACKAGE = "circuit_breaker"
 LIB = __file__.rpartition("/" + PACKAGE + "/")[0]
 FOLDERS = ("breaker", "identity", "words", "runtime", "janitor", "cleaning", "replay")
 LONGEST = 1 << 18  # bytes of byte code that are read at once; a longer module goes the long way
+
+
+class Waiting(type(sys)):  # type: ignore[misc]
+    """A module that has not run yet: what `importlib.util.LazyLoader` makes, without what that imports."""
+
+    def __getattribute__(self, name: str) -> object:
+        if name[:2] != "__":  # the names that the import system itself asks for
+            names = object.__getattribute__(self, "__dict__")
+            self.__class__ = type(sys)  # type: ignore[assignment]  # first: while it runs it may be asked for again
+            exec(code_of(names["__name__"], names["__file__"]), names)  # type: ignore[arg-type]
+        return object.__getattribute__(self, name)
 
 
 class Finder:
@@ -42,14 +54,13 @@ class Finder:
 
     @staticmethod
     def exec_module(module: object) -> None:
-        """Run the module's byte code: from Python's cache where that fits its source, else by the long way, which renews it."""
-        names = module.__dict__
-        source = names["__file__"] = names["__spec__"].origin
-        exec(code_of(names["__name__"], source), names)  # type: ignore[arg-type]
+        """The module waits: its byte code runs when the first name of it is asked for."""
+        module.__file__ = module.__spec__.origin  # type: ignore[attr-defined]
+        module.__class__ = Waiting
 
 
 def code_of(name: str, source: str) -> object:
-    """The byte code of a source file. Raises OSError, SyntaxError."""
+    """A source's byte code: from Python's cache where that fits it, else by the long way, which renews the cache. Raises OSError, SyntaxError."""
     folder, _, file = source.rpartition("/")
     try:
         info = system.stat(source)
