@@ -1,38 +1,42 @@
-"""What is measured: each hook's registered line in the states that matter, what grows, and the obvious alternatives."""
+"""What is measured: each hook's registered line in the states that matter, what grows, and payloads of every kind and size."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import texts
+from streams import Stream
 from timing import Scene
-from world import ROOT, World, payload
+from world import World, payload
 
-sys.path[:0] = [str(ROOT / "lib"), str(ROOT / "tests")]
+SIZES = {"20 kB": 20_000, "200 kB": 200_000, "1 MB": 1_000_000, "10 MB": 10_000_000}
+WORST = {"20 kB": 2.5, "200 kB": 3.0, "1 MB": 3.5, "10 MB": 15.0}  # the budget of the worst text of a size
+GROWN = 1.10  # the budget of what has grown, to the same before it grew
 
 
-class Wanted(NamedTuple):
-    """A row of the table: its scene, what it is compared with ("" is the floor), and the limits its ratio has."""
+class Row(NamedTuple):
+    """A row of the table: its scene, what it is compared with, and the budget of their ratio (0: none)."""
 
     scene: Scene
-    beside: str
-    must: float
-    goal: float
+    beside: Scene
+    budget: float
 
 
-def floor(python: str, world: World) -> Scene:
-    """A bare interpreter start: what every ratio is to."""
-    return Scene("floor", [python, "-I", "-S", "-c", "pass"], world.env, lambda: "/dev/null")
-
-
-# What sessions ask of a shell most often has operators in it, and comes back with numbers; a bare look is known by its words.
+# What sessions ask of a shell most often has operators in it, and comes back with numbers.
 COMMAND = {"command": "python -m pytest -q tests/unit 2>&1 | tail -20", "description": "Run the unit tests"}
-LOOK = {"command": "git status --short"}
 
 
-def work(**changes: Any) -> dict[str, Any]:
+def floor(python: str, base: Path) -> Scene:
+    """A bare interpreter start: what nearly every ratio is to."""
+    env = World(base / "floor", python).env
+    return Scene("floor", [python, "-I", "-S", "-c", "pass"], env, lambda: "/dev/null")
+
+
+def turn(**changes: Any) -> dict[str, Any]:
     """A turn of one successful call that has not been made before."""
     call = {"tool_name": "Bash", "tool_input": COMMAND, "tool_use_id": "new"}
     call["tool_response"] = "............\n12 passed in 0.41s"
@@ -44,99 +48,102 @@ def asked(**changes: Any) -> dict[str, Any]:
     return payload("PreToolUse.bash", **{"tool_input": COMMAND, "tool_use_id": "new", **changes})
 
 
-def rows(base: Path, python: str) -> list[Wanted]:
-    """The rows of the table, each in a world of its own state."""
+FAILURE = payload("PostToolUseFailure.bash-exit-1", tool_use_id="new")
+PROMPT = payload("UserPromptSubmit", prompt_id="p2")
+START = payload("SessionStart.startup.headless", prompt_id=None)
+
+
+def events(base: Path, python: str, bare: Scene) -> Iterator[Row]:
+    """Each hook in the states that matter."""
     calm = World(base / "calm", python).begin()
     armed = World(base / "armed", python).begin().trip()
-    stopped = asked(tool_input={"command": "make all"})
-    if '"deny"' not in armed.send(stopped):
-        raise RuntimeError("the call of an open circuit was not denied")
-    again = {"file_path": f"{calm.project}/part4.py"}
-    repeated = work(tool_name="Read", tool_input=again, tool_use_id="again", tool_response="line 4")
-    read = work(
-        tool_name="Read", tool_input={"file_path": f"{calm.project}/new.py"}, tool_response="1 import os"
+    project = calm.project
+    again = {"file_path": f"{project}/part4.py"}
+    edit = {"file_path": f"{project}/part1.py", "old_string": "a", "new_string": "b"}
+    denied = asked(tool_input={"command": "make all"})
+    yield Row(calm.scene("gate, asleep", asked()), bare, 0.15)
+    yield Row(armed.scene("gate, armed", asked()), bare, 1.4)
+    yield Row(armed.scene("gate, armed, an edit", asked(tool_name="Edit", tool_input=edit)), bare, 1.4)
+    yield Row(armed.scene("gate, denies", denied), bare, 1.6)
+    yield Row(calm.scene("monitor, success", turn()), bare, 1.4)
+    reading = turn(
+        tool_name="Read", tool_input={"file_path": f"{project}/new.py"}, tool_response="1 import os"
     )
-    look = work(tool_input=LOOK, tool_response=" M lib/a.py\n?? lib/b.py")
-    edit = asked(tool_name="Edit", tool_input={"file_path": "/p/a", "old_string": "a", "new_string": "b"})
-    large = {"file_path": "/p/a", "content": "x1 " * 350_000}
-    writing = payload("PreToolUse.edit", tool_input=large)
-    written = work(tool_name="Write", tool_input=large)
-    failure = payload("PostToolUseFailure.bash-exit-1", tool_use_id="new")
-    prompt = payload("UserPromptSubmit", prompt_id="p2")
-    start = payload("SessionStart.startup.headless")
-    budget = World(base / "budget", python).configured(
-        circuit_breakers={"budget": {"calls_per_prompt": 10**6, "tokens_per_prompt": 10**12}}
-    )
-    spent = work(transcript_path=str(transcript(base / "spent.jsonl", 40_000)))
-    found = [
-        Wanted(calm.scene("gate, nothing armed", asked()), "", 0.15, 0.08),
-        Wanted(armed.scene("gate, armed", asked()), "", 1.25, 1.00),
-        Wanted(armed.scene("gate, armed, a bare look", asked(tool_input=LOOK)), "", 1.25, 1.00),
-        Wanted(armed.scene("gate, armed, an edit", edit), "", 1.25, 1.00),
-        Wanted(armed.scene("gate, denies", stopped), "", 1.40, 1.05),  # writes memory, as a failure does
-        Wanted(calm.scene("monitor, success", work()), "", 1.25, 1.00),
-        Wanted(calm.scene("monitor, success of a bare look", look), "", 1.25, 1.00),
-        Wanted(calm.scene("monitor, success of a reading tool", read), "", 1.25, 1.00),
-        Wanted(calm.scene("monitor, failure", failure), "", 1.40, 1.05),
-        Wanted(budget.begin().scene("monitor, a budget, 40 kB of transcript", spent), "", 1.60, 1.20),
-        Wanted(armed.scene("monitor, a circuit open, 40 kB of transcript", spent), "", 1.60, 1.20),
-        Wanted(calm.scene("prompt", prompt), "", 1.25, 1.00),
-        Wanted(calm.scene("SessionStart, nothing due", start), "", 1.50, 0.90),
-        Wanted(calm.scene("monitor, a call that repeats", repeated), "", 2.30, 1.30),
-        Wanted(armed.scene("gate, armed, 1 MB payload", writing), "", 2.00, 2.00),
-        Wanted(calm.scene("monitor, 1 MB payload", written), "", 2.00, 2.00),
-    ]
-    grown = {
+    yield Row(calm.scene("monitor, success of a reading tool", reading), bare, 1.4)
+    editing = turn(tool_name="Edit", tool_input=edit, tool_response="The file was updated.")
+    yield Row(calm.scene("monitor, success of an edit", editing), bare, 1.4)
+    yield Row(calm.scene("monitor, failure", FAILURE), bare, 1.5)
+    repeated = turn(tool_name="Read", tool_input=again, tool_use_id="again", tool_response="line 4")
+    yield Row(calm.scene("monitor, a call that repeats", repeated), bare, 1.8)
+    yield Row(calm.scene("prompt", PROMPT), bare, 1.4)
+    yield Row(calm.scene("SessionStart, nothing due", START), bare, 1.6)
+    for size, budget in (("1 MB", 2.5), ("10 MB", 12.0)):
+        given = {"file_path": f"{project}/large.py", "content": texts.text("a traceback", SIZES[size])}
+        yield Row(
+            armed.scene(f"gate, armed, a file of {size}", asked(tool_name="Write", tool_input=given)),
+            bare,
+            budget,
+        )
+        written = turn(tool_name="Write", tool_input=given, tool_response="The file was written.")
+        yield Row(calm.scene(f"monitor, a file of {size}", written), bare, budget)
+
+
+def growth(base: Path, python: str, bare: Scene) -> Iterator[Row]:
+    """What must not grow with a machine's past, beside the same on a machine without one."""
+    worlds = {
         "10,000 sessions": World(base / "sessions", python).begin().trip().sessions(10_000),
         "1e6 incidents": World(base / "incidents", python).begin().trip().incidents(1_000_000),
-        "1e5 turns": lived(World(base / "turns", python).begin().trip()),
-        "largest evidence": filled(World(base / "filled", python).begin().trip()),
+        "1e5 turns": World(base / "turns", python).begin().trip().remember(lived()),
+        "largest evidence": World(base / "filled", python).begin().trip().remember(filled()),
     }
-    for what, world in grown.items():
-        found.append(Wanted(world.scene(f"gate, armed, {what}", asked()), "gate, armed", 1.10, 1.02))
-        found.append(Wanted(world.scene(f"monitor, {what}", work()), "monitor, success", 1.10, 1.02))
-    many = grown["10,000 sessions"]
-    found.append(Wanted(many.scene("prompt, 10,000 sessions", prompt), "prompt", 1.10, 1.02))
-    found.append(
-        Wanted(many.scene("SessionStart, 10,000 sessions", start), "SessionStart, nothing due", 1.10, 1.02)
-    )
-    return found
+    young = World(base / "young", python).begin().trip()
+    calm = World(base / "settled", python).begin()
+    for what, world in worlds.items():
+        for name, body in (("gate, armed", asked()), ("monitor, success", turn()), ("prompt", PROMPT)):
+            yield Row(world.scene(f"{name}, {what}", body), young.scene(name, body), GROWN)
+    old = World(base / "others", python).begin().sessions(10_000)
+    name = "SessionStart, nothing due"
+    yield Row(old.scene(f"{name}, 10,000 sessions", START), calm.scene(name, START), GROWN)
 
 
-def transcript(path: Path, size: int) -> Path:
-    """Rows of one turn and its results, about `size` bytes, of which one in two says what it cost."""
-    usage = {"input_tokens": 4, "output_tokens": 300, "cache_read_input_tokens": 100_000}
-    lines, number = [], 0
-    while sum(map(len, lines)) < size:
-        number += 1
-        message = {"id": f"m{number}", "content": [{"type": "text", "text": "x" * 700}], "usage": usage}
-        lines.append(json.dumps({"type": "assistant", "message": message}) + "\n")
-        lines.append(json.dumps({"type": "user", "message": {"content": "y" * 1500}}) + "\n")
-    path.write_text("".join(lines), encoding="utf-8")
-    return path
+def long_texts(base: Path, python: str, bare: Scene, size: str) -> Iterator[list[Row]]:
+    """For each hook, and each place of its payload where a text can be long: one row a kind of text. Sizes are those of the payload."""
+    calm = World(base / size.replace(" ", "-") / "calm", python).begin()
+    armed = World(base / size.replace(" ", "-") / "armed", python).begin().trip()
+    for name in ("gate, command", "monitor, command", "monitor, output", "monitor, error", "prompt"):
+        rows = []
+        for kind in texts.UNITS:
+            sample = texts.text(kind, 4_000)
+            told = texts.text(kind, SIZES[size] * len(sample) // (len(json.dumps(sample)) - 2))
+            body = {
+                "gate, command": asked(tool_input={"command": told}),
+                "monitor, command": turn(tool_input={"command": told}),
+                "monitor, output": turn(tool_response=told),
+                "monitor, error": {**FAILURE, "error": f"Exit code 1\n{told}"},
+                "prompt": {**PROMPT, "prompt": told},
+            }[name]
+            world = armed if name == "gate, command" else calm
+            rows.append(Row(world.scene(f"{name} of {size}: {kind}", body), bare, WORST[size]))
+        yield rows
 
 
-def alternatives(base: Path, python: str) -> list[Scene]:
+def alternatives(base: Path, python: str, bare: Scene) -> Iterator[Row]:
     """The same two payloads through what people write first; `python3` as they register it, no options."""
-    world = World(base / "others", python)
+    world = World(base / "alternatives", python).begin()
     here = Path(__file__).resolve().parent / "alternatives"
-    state = str(base / "others" / "state")
+    state = str(base / "alternatives" / "state")
     kinds = {
         "json + pathlib + filelock": [sys.executable, str(here / "plain.py")],
         "bash + jq": ["/usr/bin/env", "bash", str(here / "breaker.sh")],
         "sqlite": [sys.executable, str(here / "sqlite_state.py")],
     }
-    return [
-        world.scene(f"{kind}: {hook}", body, command=[*command, state])
-        for kind, command in kinds.items()
-        for hook, body in (("gate", asked()), ("monitor", work()))
-    ]
+    for kind, command in kinds.items():
+        for hook, body in (("gate", asked()), ("monitor", turn())):
+            yield Row(world.scene(f"{kind}: {hook}", body, [*command, state]), bare, 0.0)
 
 
-def lived(world: World) -> World:
-    """A session of 100,000 turns: as many as make its memory full, and the counters of the rest."""
-    from streams import Stream
-
+def lived() -> Any:
+    """The memory of a session of 100,000 turns: as many as fill it, and the counters of the rest."""
     session = Stream()
     for number in range(400):
         session.call("Read", {"file_path": f"/p/module_{number}.py"}, f"text {number}")
@@ -150,13 +157,11 @@ def lived(world: World) -> World:
             setattr(streak, name, getattr(streak, name) + ahead)
     lane.turn, lane.n = lane.turn + ahead, lane.n + ahead
     lane.moves = [[n + ahead, before] for n, before in lane.moves]
-    return _remember(world, lane)
+    return lane
 
 
-def filled(world: World) -> World:
+def filled() -> Any:
     """Evidence at its largest: every list at its bound, long errors, as many open circuits as are kept."""
-    from streams import Stream
-
     session = Stream()
     for number in range(30):
         command = f"make target-{number} --with-a-rather-long-option={number:040d}"
@@ -164,22 +169,10 @@ def filled(world: World) -> World:
             session.bash(command, f"Exit code 2\nerror {number} " + "x" * 300, fails=True)
     for number in range(90):
         for _ in range(2):
-            session.bash(
-                f"run other-{number} " + "y" * 80, f"Exit code 1\nfailed {number} " + "z" * 300, fails=True
-            )
+            text = f"Exit code 1\nfailed {number} " + "z" * 300
+            session.bash(f"run other-{number} " + "y" * 80, text, fails=True)
         session.call("Write", {"file_path": f"/p/{number}", "content": "c"}, "ok")
     for number in range(60):
-        session.ask(
-            "Bash", {"command": f"make target-{number % 30} --with-a-rather-long-option={number % 30:040d}"}
-        )
-    return _remember(world, session.lanes[""])
-
-
-def _remember(world: World, lane: Any) -> World:
-    from circuit_breaker.runtime import store
-
-    path = world.memory / "main.json"
-    now = json.loads(path.read_bytes())
-    lane.cwd, lane.prompt = now["cwd"], now.get("prompt", "")
-    path.write_bytes(store.encode(lane))
-    return world
+        command = f"make target-{number % 30} --with-a-rather-long-option={number % 30:040d}"
+        session.ask("Bash", {"command": command})
+    return session.lanes[""]

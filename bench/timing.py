@@ -1,4 +1,4 @@
-"""What does one process cost? Wall, user and system time by wait4, instructions by callgrind, taken in pairs and in turn."""
+"""What one process costs: wall time in pairs and in turn, instructions by callgrind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Prepare = Callable[[], str]  # puts a scene's files in place, untimed; -> the fi
 
 
 class Scene(NamedTuple):
-    """One command to be timed. `group` names the scenes that are compared with each other."""
+    """One command to be timed."""
 
     name: str
     command: list[str]
@@ -24,18 +24,15 @@ class Scene(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """Medians, in seconds. `ratio` is the median of the ratios of each run to the run of the floor beside it: on a machine that is
-    quick and slow by turns, medians of all runs move by a tenth, and these by a fiftieth."""
+    """Medians. `wall`: seconds; `ratio`: of each run to the run beside it. On a machine that is quick and slow by turns medians of
+    all runs move by a tenth, and these by a fiftieth."""
 
     wall: float
-    user: float
-    system: float
     ratio: float
-    instructions: float | None = None  # to those of the floor
 
 
-def once(scene: Scene) -> tuple[float, float, float]:
-    """(wall, user, system) seconds of one run, its children included. Raises when it does not exit with 0."""
+def once(scene: Scene) -> float:
+    """Seconds of one run, its children included. Raises when it does not exit with 0."""
     stdin = scene.prepare()
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, stdin, os.O_RDONLY, 0),
@@ -44,34 +41,30 @@ def once(scene: Scene) -> tuple[float, float, float]:
     ]
     started = time.perf_counter()
     pid = os.posix_spawn(scene.command[0], scene.command, scene.env, file_actions=actions)
-    _, status, used = os.wait4(pid, 0)
+    _, status = os.waitpid(pid, 0)
     wall = time.perf_counter() - started
     if status:
         raise RuntimeError(f"{scene.name}: exit status {status}")
-    return wall, used.ru_utime, used.ru_stime
+    return wall
 
 
-def in_turn(scenes: list[Scene], floor: Scene, rounds: int, seed: int = 1) -> dict[str, Cost]:
-    """Each scene beside a run of the floor, all of them in a new order in every round, so that no drift of the machine favours one."""
+def in_turn(pairs: list[tuple[Scene, Scene]], rounds: int, seed: int = 1) -> list[Cost]:
+    """Each scene beside a run of what it is compared with, all pairs in a new order in every round, so that no drift of the machine
+    favours one."""
     shuffle = random.Random(seed).shuffle
-    taken: dict[str, list[tuple[float, float, float]]] = {scene.name: [] for scene in scenes}
-    floors: dict[str, list[float]] = {scene.name: [] for scene in scenes}
-    for scene in [floor, *scenes]:
-        once(scene)  # warm: caches of the disk, byte code
+    walls: list[list[float]] = [[] for _ in pairs]
+    ratios: list[list[float]] = [[] for _ in pairs]
+    for scene, beside in pairs:
+        once(scene), once(beside)  # warm: caches of the disk, byte code
     for _ in range(rounds):
-        order = scenes[:]
+        order = [*range(len(pairs))]
         shuffle(order)
-        for scene in order:
-            floors[scene.name].append(once(floor)[0])
-            taken[scene.name].append(once(scene))
-    costs = {
-        "floor": Cost(statistics.median(wall for walls in floors.values() for wall in walls), 0.0, 0.0, 1.0)
-    }
-    for name, runs in taken.items():
-        wall, user, system = (statistics.median(run[i] for run in runs) for i in range(3))
-        ratio = statistics.median(run[0] / bare for run, bare in zip(runs, floors[name]))
-        costs[name] = Cost(wall, user, system, ratio)
-    return costs
+        for number in order:
+            scene, beside = pairs[number]
+            bare = once(beside)
+            walls[number].append(once(scene))
+            ratios[number].append(walls[number][-1] / bare)
+    return [Cost(statistics.median(wall), statistics.median(ratio)) for wall, ratio in zip(walls, ratios)]
 
 
 def instructions(scene: Scene) -> int | None:
