@@ -37,7 +37,7 @@ other-clients: $(addprefix .client/other/,$(OTHER_CLIENTS))
 		{ rm -rf $@; exit 1; }
 
 test: setup client
-	$(RUN) pytest -n 2 --dist worksteal
+	$(RUN) pytest -n 3 --dist worksteal
 
 lint: setup
 	$(RUN) ruff format --check .
