@@ -85,7 +85,9 @@ def status(host: Host, **env: str) -> dict[str, Any]:
         check=False,
         timeout=60,
     )
-    assert done.returncode in (0, 1) and not done.stderr, done.stderr  # 1: nothing protects this throw-away project
+    assert done.returncode in (0, 1) and not done.stderr, (
+        done.stderr
+    )  # 1: nothing protects this throw-away project
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
