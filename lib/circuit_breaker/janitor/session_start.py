@@ -31,6 +31,8 @@ def message(payload: Mapping[str, Any], where: Places, config: Config, now: floa
         texts, faults = _due(note, where, config, now, session)
         said += texts
         errors += faults
+    if config.export["otlp"]:
+        errors += _tried("export", lambda: _send(where))
     complain(errors)
     return "\n".join(said)
 
@@ -92,6 +94,12 @@ def _start_background(where: Places, session: str, task: str) -> None:
     from circuit_breaker.janitor import background
 
     background.start(where, session, task)
+
+
+def _send(where: Places) -> None:
+    from circuit_breaker.runtime import spool
+
+    spool.send(where)
 
 
 def _rebuild_marker(where: Places, session: str) -> None:

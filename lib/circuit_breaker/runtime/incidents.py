@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 VERSION = 1
 PUBLISHED_MAX = 40  # circuits in the state file (under 20 kB), the newest ones
 SESSIONS_MAX = 200  # armed sessions that are looked at for it
-SPOOL_MAX = 1 << 24  # bytes that wait for a collector
 
 
 def keep(
@@ -66,7 +65,11 @@ def record(
     files.folder(where.home)
     files.append(f"{where.home}/{INCIDENTS}", lines)
     if config.export["otlp"]:
-        _spool(where, lines)
+        from circuit_breaker.runtime import spool
+
+        spool.append(where, lines)
+        if any(row["event"] in ("trip", "ending") for row in rows):
+            spool.send(where)
     if any(row["event"] != "warning" for row in rows):
         publish(where)
 
@@ -87,19 +90,6 @@ def _rows(
         for transition in transitions
         if transition.event != "warning" or transition.circuit not in changed
     ]
-
-
-def _spool(where: Places, lines: bytes) -> None:
-    """Append incidents to what `export otlp` sends; a full spool takes no more, which errors.log says."""
-    folder = where.runtime + "/export"
-    files.folder(where.runtime)
-    files.folder(folder)
-    path = folder + "/spool.jsonl"
-    with files.Lock(path + ".lock"):
-        if files.exists(path) and files.system.stat(path).st_size > SPOOL_MAX:
-            error_log.note("export/spool.jsonl is full: incidents not kept for the collector")
-            return
-        files.append(path, lines)
 
 
 def _row(session_id: str, transition: Transition, keyword: str) -> dict[str, Any]:

@@ -36,7 +36,11 @@ def quiet(data: bytes) -> bool:
         if not files.system.access(where.runtime, _WRITABLE):
             return False
         config = home.configuration(where, env)
-        return not config.weakened and notes.settled(notes.load(where), where, config, time.time(), session)
+        return (
+            not config.weakened
+            and not config.export["otlp"]
+            and notes.settled(notes.load(where), where, config, time.time(), session)
+        )
     except (AttributeError, KeyError, TypeError, ValueError, OSError):
         return False  # the hook comes upon the same and says so
     except (ImportError, NameError, SyntaxError):

@@ -1,0 +1,37 @@
+"""Incidents that wait for your collector: R/export/spool.jsonl, which `export otlp` sends in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+
+from circuit_breaker.runtime import detached, error_log, files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from circuit_breaker.runtime.home import Places
+
+SPOOL_MAX = 1 << 24  # bytes that wait for a collector
+ROOT = __file__.rpartition("/lib/circuit_breaker/")[0]
+
+
+def path(where: Places) -> str:
+    """The spool."""
+    return where.runtime + "/export/spool.jsonl"
+
+
+def append(where: Places, lines: bytes) -> None:
+    """Keep incidents for the collector; a full spool takes no more, which errors.log says. Raises OSError."""
+    files.folder(where.runtime)
+    files.folder(where.runtime + "/export")
+    spool = path(where)
+    with files.Lock(spool + ".lock"):
+        if files.exists(spool) and files.system.stat(spool).st_size > SPOOL_MAX:
+            error_log.note("export/spool.jsonl is full: incidents not kept for the collector")
+            return
+        files.append(spool, lines)
+
+
+def send(where: Places) -> None:
+    """Start `export otlp` in the background where something waits; the hook does not wait for it. Raises OSError."""
+    if files.exists(path(where)):
+        detached.start([sys.executable, ROOT + "/plugin", "export", "otlp"])
