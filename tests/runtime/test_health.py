@@ -61,7 +61,7 @@ def test_what_the_disk_refuses_is_the_reason(
 
 def test_folder_of_another_user_is_the_reason(tmp_path: Path, mocker: MockerFixture) -> None:
     mocker.patch.object(files.system, "geteuid", return_value=os.geteuid() + 1)
-    assert "somebody else" in health.kept(places(tmp_path))
+    assert "another user" in health.kept(places(tmp_path))
 
 
 @pytest.mark.parametrize("error", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
