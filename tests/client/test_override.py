@@ -189,8 +189,9 @@ def test_agent_cannot_reset_its_own_breaker_while_a_circuit_is_open(client: Clie
     with Standin({"": [*[bash(command)] * 3, *attempts, look]}) as api:
         session = client.session(api, "check")
     *denied, status = results(api.requests[-1])[3:]
-    assert [text.split("hook error: ")[-1] for text in denied] == session.denials
-    assert len(denied) == 4
+    ours = [text.split("hook error: ")[-1] for text in denied if "Blocked by circuit-breaker" in text]
+    assert ours == session.denials and len(ours) == 3
+    assert len(denied) == 4  # the Write is refused by Claude Code itself here, and held back where it is not
     assert "CIRCUIT BREAKER STATUS" in status
     assert "OPEN" in status
     assert runs() == 3
