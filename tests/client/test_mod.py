@@ -23,7 +23,7 @@ def test_trip_is_shown_in_the_footer_and_in_a_box_until_the_reset(client: Client
     with Standin({"": [*[bash(command)] * 3, Say("over")]}) as api, Terminal(client, api) as terminal:
         terminal.submit("check")
         terminal.wait(lambda: "1 blocked · sh check.sh" in terminal.screen)
-        assert "Blocked: Bash sh check.sh failed 3 times" in terminal.screen
+        terminal.wait(lambda: "Blocked: Bash sh check.sh failed 3 times" in terminal.screen)
         terminal.wait(lambda: "over" in terminal.screen)
         terminal.submit("/reset-circuit --all")
         terminal.wait(lambda: "1 blocked" not in terminal.screen)
