@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from faults.sessions import SESSION, Host, ask, denied, failed, turn
+from preloaded import UNLOCKED, library
 
 AT_ONCE = 64
 QUICK = {"circuit_breakers": {"tool_failure": {"cooldown_base_seconds": 0}}}  # an open circuit probes at once
@@ -58,6 +61,41 @@ def test_1000_events_of_one_session_are_all_counted(host: Host) -> None:
     memory = host.memory()
     assert (memory["turn"], memory["n"]) == (answers.count(None),) * 2
     assert host.armed() == set()
+
+
+NO_LOCKS = "-DFLOCK=ENOLCK -DRECORD=ENOLCK"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("refusing", ["", "-DFLOCK=ENOSYS", NO_LOCKS])
+def test_of_64_at_once_what_a_kill_does_not_hit_is_counted(host: Host, tmp_path: Path, refusing: str) -> None:
+    if refusing:
+        host.machine.env["LD_PRELOAD"] = library(tmp_path, UNLOCKED, *refusing.split())
+    chance = random.Random(7)
+
+    def sent(n: int) -> str:
+        process = host.begin(turn(f"t{n}", f"step {n}", f"result {n}"))
+        if n % 4 == 0:
+            time.sleep(chance.uniform(0.0, 1.0))
+            process.kill()
+        out, err = process.communicate(timeout=60)
+        if process.returncode == -9:
+            return "killed"
+        assert (process.returncode, out) == (0, b"")
+        assert err == b"" or b"still locked after" in err, err
+        return LOST if err else "counted"
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        ends = list(pool.map(sent, range(4 * AT_ONCE)))
+    assert ends.count("killed") > 8
+    assert ends.count(LOST) == 0 or time.monotonic() - started > 4 * PACE
+    counted = ends.count("counted")
+    memory = host.memory()
+    assert counted <= memory["turn"] <= counted + ends.count("killed")
+    assert memory["n"] == memory["turn"]
+    assert host.send(turn("after", "echo after", "after")) is None  # no lock of the dead is left
+    assert host.memory()["turn"] == memory["turn"] + 1
 
 
 @pytest.mark.slow

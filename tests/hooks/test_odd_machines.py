@@ -14,27 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from preloaded import UNLOCKED, library
 from registrations import ROOT, lines_for
 
 SESSION = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 NOBODY = 54321  # a user id that no account has
-# A library that refuses locks as some network disks do, and hands on everything else.
-UNLOCKED = """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
-int flock(int fd, int how) { errno = FLOCK; return -1; }
-#ifdef RECORD
-#define REFUSING(name) int name(int fd, int what, ...) { \\
-    va_list rest; va_start(rest, what); void *given = va_arg(rest, void *); va_end(rest); \\
-    if (what == F_SETLK || what == F_SETLKW) { errno = RECORD; return -1; } \\
-    return ((int (*)(int, int, ...)) dlsym(RTLD_NEXT, #name))(fd, what, given); }
-REFUSING(fcntl)
-REFUSING(fcntl64)
-#endif
-"""
 
 
 class Elsewhere:
@@ -196,14 +180,6 @@ def test_project_that_another_user_set_up_keeps_each_user_s_state_apart(
     assert not (elsewhere.runtime / "errors.log").exists()
 
 
-@pytest.fixture
-def compiler() -> str:
-    found = shutil.which("cc") or shutil.which("gcc")
-    if found is None or not sys.platform.startswith("linux"):
-        pytest.skip("no C compiler, or no LD_PRELOAD as Linux has it")
-    return found
-
-
 @pytest.mark.parametrize(
     "refusing",
     [
@@ -214,15 +190,8 @@ def compiler() -> str:
         "-DFLOCK=ENOLCK -DRECORD=ENOLCK",
     ],
 )
-def test_disk_without_locks_protects_as_well(elsewhere: Elsewhere, compiler: str, refusing: str) -> None:
-    library = elsewhere.folder / "unlocked.so"
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", *refusing.split(), "-xc", "-", "-o", str(library), "-ldl"],
-        input=UNLOCKED,
-        text=True,
-        check=True,
-    )
-    elsewhere.env["LD_PRELOAD"] = str(library)
+def test_disk_without_locks_protects_as_well(elsewhere: Elsewhere, refusing: str) -> None:
+    elsewhere.env["LD_PRELOAD"] = library(elsewhere.folder, UNLOCKED, *refusing.split())
     assert is_denied(elsewhere.loop())
     assert not (elsewhere.runtime / "errors.log").exists()
     left = [path for path in elsewhere.runtime.rglob("*") if path.name.endswith((".held", ".tmp"))]

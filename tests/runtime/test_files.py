@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from preloaded import STOPPING, library
 from pytest_mock import MockerFixture
 
-from circuit_breaker.runtime import files
+from circuit_breaker.runtime import files, lock_file
 
 LIB = Path(__file__).resolve().parent.parent.parent / "lib"
 # argv: the library, the lock, and which kinds of lock the disk refuses with which error.
@@ -265,10 +267,11 @@ def test_lock_is_taken_as_soon_as_it_is_free(tmp_path: Path, without: str) -> No
 def test_killed_holder_frees_the_lock(tmp_path: Path, without: str) -> None:
     holder = hold(tmp_path / "lock", without)
     holder.kill()
-    holder.communicate()
+    os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)  # dead, and nobody has taken notice yet
     with files.Lock(str(tmp_path / "lock"), wait=0.5):
         pass
     assert os.listdir(tmp_path) == ["lock"]
+    holder.communicate()
 
 
 @pytest.mark.parametrize("error", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP])
@@ -285,16 +288,23 @@ def test_other_trouble_with_a_lock_is_raised(tmp_path: Path, mocker: MockerFixtu
         pass
 
 
+ON_LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc")
+
+
 @pytest.mark.parametrize(
     ("mark", "age", "free"),
     [
         ("1 7 elsewhere", 0, False),  # a process of another machine cannot be asked
-        ("1 7 elsewhere", files.HELD_SECONDS + 60, True),
+        ("1 7 elsewhere", lock_file.HELD_SECONDS + 60, True),
         ("PID 7 HERE", 0, False),
-        ("PID 7 HERE", files.HELD_SECONDS + 60, True),
+        ("PID 7 HERE", lock_file.HELD_SECONDS + 60, True),
         ("", 0, False),  # just made, not signed yet
-        ("", files.HELD_SECONDS + 60, True),
+        ("", lock_file.HELD_SECONDS + 60, True),
         ("4194305 7 HERE", 0, True),  # beyond the largest process number
+        ("PID 7/BORN/ HERE", 0, False),
+        pytest.param("PID 7/1/ HERE", 0, True, marks=ON_LINUX),  # whose number it was has died since
+        pytest.param("1 7/1/ HERE", 0, True, marks=ON_LINUX),
+        pytest.param("4194305 7/1/pid:[1] HERE", 0, False, marks=ON_LINUX),  # of a container: cannot be asked
     ],
 )
 def test_file_that_holds_a_lock_is_believed_while_its_maker_may_live(
@@ -304,6 +314,7 @@ def test_file_that_holds_a_lock_is_believed_while_its_maker_may_live(
         mocker.patch.object(files.fcntl, name, side_effect=OSError(errno.ENOLCK, "refused"))
     held = tmp_path / "lock.held"
     mark = mark.replace("PID", str(os.getpid())).replace("HERE", os.uname().nodename)
+    mark = mark.replace("BORN", lock_file._state(os.getpid())[1])
     held.write_text(mark)
     os.utime(held, (time.time() - age,) * 2)
     if not free:
@@ -314,6 +325,57 @@ def test_file_that_holds_a_lock_is_believed_while_its_maker_may_live(
     with files.Lock(str(tmp_path / "lock"), wait=0.5):
         assert held.read_text() != mark
     assert os.listdir(tmp_path) == ["lock"]
+
+
+@pytest.mark.parametrize("moment", [".tmp", ".held"])
+def test_of_two_who_find_what_a_dead_one_left_the_slower_removes_nothing_of_the_quicker(
+    tmp_path: Path, moment: str
+) -> None:
+    """The slower stops before it claims the right to remove, or with that right before it removes."""
+    held = tmp_path / "lock.held"
+    held.write_text(f"4194305 7 {os.uname().nodename}")
+    slower = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(LIB), str(tmp_path / "lock"), "flock lockf", "37"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "LD_PRELOAD": library(tmp_path, STOPPING), "STOP_AT": moment},
+    )
+    os.waitid(os.P_PID, slower.pid, os.WSTOPPED)
+    quicker = ask(tmp_path / "lock", "flock lockf")
+    assert quicker.stdout is not None and slower.stdout is not None
+    if moment == ".tmp":
+        assert quicker.stdout.readline() == "held\n"
+    else:  # only the slower may remove it
+        time.sleep(0.3)
+        assert held.read_text().startswith("4194305 ")
+    slower.send_signal(signal.SIGCONT)
+    time.sleep(0.3)
+    holders = [process for process in (quicker, slower) if held.read_text().startswith(f"{process.pid} ")]
+    assert len(holders) == 1
+    if moment == ".tmp":
+        assert holders == [quicker]
+    let_go(holders[0])
+    last = slower if holders[0] is quicker else quicker
+    assert last.stdout is not None
+    assert last.stdout.readline() == "held\n"
+    let_go(last)
+    assert sorted(os.listdir(tmp_path)) == ["lock", "preloaded.so"]
+
+
+def test_who_is_killed_at_removing_what_a_dead_one_left_keeps_nobody_waiting(tmp_path: Path) -> None:
+    (tmp_path / "lock.held").write_text(f"4194305 7 {os.uname().nodename}")
+    killed = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(LIB), str(tmp_path / "lock"), "flock lockf", "37"],
+        env={**os.environ, "LD_PRELOAD": library(tmp_path, STOPPING), "STOP_AT": ".held"},
+    )
+    os.waitid(os.P_PID, killed.pid, os.WSTOPPED)
+    killed.kill()
+    killed.wait()
+    assert len(list(tmp_path.glob("lock.held.*"))) == 1
+    holder = hold(tmp_path / "lock", "flock lockf")
+    let_go(holder)
+    assert sorted(os.listdir(tmp_path)) == ["lock", "preloaded.so"]
 
 
 @pytest.mark.slow

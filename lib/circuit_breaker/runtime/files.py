@@ -245,8 +245,10 @@ class Lock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.mark and _content(self.path + _HELD) == self.mark:
-            remove(self.path + _HELD)
+        if self.mark:
+            from circuit_breaker.runtime import lock_file
+
+            lock_file.release(self.path + _HELD, self.mark)
         system.close(self.fd)  # closing releases it, also when the process dies
 
 
@@ -277,59 +279,9 @@ def _unsupported(error: OSError) -> bool:
 
 
 _HELD = ".held"
-HELD_SECONDS = (
-    600.0  # after which a file beside a lock, made by a process that cannot be asked, holds nothing any more
-)
 
 
 def _own_file(lock: Lock) -> None:
-    """Make the file that says who holds the lock; what its maker left when it was killed is taken out of the way first."""
-    path = lock.path + _HELD
-    try:
-        fd = system.open(path, _CREATE | system.O_EXCL, 0o600)
-    except FileExistsError:
-        _clear(path)
-        raise BlockingIOError(0, "locked") from None
-    try:
-        lock.mark = f"{system.getpid()} {time.monotonic_ns()} {system.uname().nodename}".encode()
-        write_all(fd, lock.mark)
-    finally:
-        system.close(fd)
+    from circuit_breaker.runtime import lock_file
 
-
-def _clear(path: str) -> None:
-    """Remove what somebody left who is dead, or who holds it for longer than anybody does."""
-    mark = _content(path)
-    try:
-        old = time.time() - system.lstat(path).st_mtime > HELD_SECONDS
-        if not old and not _dead(mark):
-            return
-        aside = f"{path}.{system.getpid()}.tmp"
-        system.rename(path, aside)  # one of those who come here gets it
-        if _content(aside) != mark:  # somebody else was quicker, and this one holds
-            system.rename(aside, path)
-        else:
-            remove(aside)
-    except FileNotFoundError:
-        return
-
-
-def _content(path: str) -> bytes:
-    try:
-        return read(path, 1 << 12) or b""
-    except OSError:
-        return b""
-
-
-def _dead(mark: bytes) -> bool:
-    """Is the process that made this mark gone? One of another machine, or one that has not signed yet, counts as alive."""
-    pid, _, rest = mark.partition(b" ")
-    if not pid.isdigit() or rest.partition(b" ")[2] != system.uname().nodename.encode():
-        return False
-    try:
-        system.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
+    lock.mark = lock_file.take(lock.path + _HELD)
