@@ -16,7 +16,7 @@ import labelled
 import peers
 from labelled import Labels, Score, Session, Word
 
-from circuit_breaker.breaker import config as settings
+from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import calibration, recording
 
 RISK = Fraction(5, 100)
@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> int:
             prompts = by_source.setdefault(group[0].name, [])
             for session in labelled.read(group):
                 prompts += prompts_of(session, labels)
-                trips += [word for word in labelled.engine(session, settings.build()) if word.stops]
+                trips += [word for word in labelled.engine(session, build()) if word.stops]
                 calls.update(labelled.calls_of(session, labels.loops))
         prompts = [prompt for found in by_source.values() for prompt in found]
         limit = beyond(prompts, learned(by_source))

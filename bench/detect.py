@@ -16,6 +16,7 @@ import peers
 from labelled import HEAD, Labels, Score, Session, Word
 
 from circuit_breaker.breaker import config as settings
+from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import calibration, recording
 
 OURS = "**circuit-breaker**"
@@ -163,7 +164,7 @@ def main(arguments: list[str]) -> int:
     layers = (
         [(given.config, json.loads(Path(given.config).read_text(encoding="utf-8")))] if given.config else []
     )
-    config = settings.build(layers)
+    config = build(layers)
     for problem in config.problems:
         raise SystemExit(problem)
     rules = {} if given.alone else {**peers.PEERS, **(peers.PLAIN if given.plain else {})}

@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT / "lib"), str(ROOT / "bench")]
 
 from timing import Scene, in_turn, instructions  # noqa: E402
 
-from circuit_breaker.breaker.config import build  # noqa: E402
+from circuit_breaker.breaker.layers import build  # noqa: E402
 from circuit_breaker.cleaning import inventory  # noqa: E402
 from circuit_breaker.janitor import archives, notes, rounds  # noqa: E402
 from circuit_breaker.runtime.home import Places  # noqa: E402

@@ -16,8 +16,8 @@ import labelled
 from labelled import HEAD, Labels, Score, Word
 from variants import Patch, Variant, identity_rules, outcomes_by, progress_rules, thresholds
 
-from circuit_breaker.breaker import config as settings
 from circuit_breaker.breaker import evidence
+from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import recording
 
 USUAL = "**as it is**"
@@ -50,7 +50,7 @@ def remembering(outcome_of: Callable[..., Any]) -> Callable[..., Any]:
 
 def measure(variant: Variant) -> list[Word]:
     """The whole corpus through one variant."""
-    config = settings.build([("variant", {"circuit_breakers": variant.rules, **variant.keys})])
+    config = build([("variant", {"circuit_breakers": variant.rules, **variant.keys})])
     assert not config.problems, config.problems
     usual = () if variant.remembers else outcomes_by(evidence.outcome_of)
     with patched((*usual, *variant.patches)):

@@ -14,7 +14,7 @@ from pathlib import Path
 import configure
 import replay as replaying
 
-from circuit_breaker.breaker.config import build
+from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import calibration, recording
 from circuit_breaker.replay.prompts import GOOD, STOPPED, TRIPPED, UNFINISHED, Prompt, Prompts
 from circuit_breaker.replay.rerun import Rerun

@@ -13,6 +13,7 @@ from typing import Any
 from install import disk, jsontext
 
 from circuit_breaker.breaker import config as rules
+from circuit_breaker.breaker.layers import build
 from circuit_breaker.runtime import files, frozen, home, own_shell
 
 
@@ -162,7 +163,7 @@ def put(where: home.Places, key: str, value: Any, in_project: bool) -> Path:
     alone: Any = value
     for step in reversed(steps):
         alone = {step: alone}
-    problems = rules.build([(f"{'project' if in_project else 'user'} file {path}", alone)]).problems
+    problems = build([(f"{'project' if in_project else 'user'} file {path}", alone)]).problems
     if problems:
         raise Unfit(f"{problems[0]}. Nothing was changed.")
     _write(path, text, document)

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Callable
 
-from circuit_breaker.breaker.config import Config, build
+from circuit_breaker.breaker.config import Config
+from circuit_breaker.breaker.layers import build
 from circuit_breaker.breaker.model import plus
 from circuit_breaker.identity.labels import plain
 from circuit_breaker.replay import recording

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from circuit_breaker.breaker import config as settings
+from circuit_breaker.breaker.layers import build
 from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.breaker.model import CLOSED, DENY, STOP, WARN, Prompt
 from circuit_breaker.breaker.policy import step
@@ -38,7 +38,7 @@ def load(path: Path) -> dict:
 
 def play(events: list[dict]) -> Played:
     """One session: calls opened before the first result of a group are one message."""
-    return _Player(settings.build()).play(events)
+    return _Player(build()).play(events)
 
 
 class _Player:

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from circuit_breaker.breaker.config import Config, build
+from circuit_breaker.breaker.config import Config
+from circuit_breaker.breaker.layers import build
 from circuit_breaker.janitor import session_start
 from circuit_breaker.runtime.home import Places
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import config as settings
+from circuit_breaker.breaker.layers import build
 from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.breaker.model import (
     ALLOW,
@@ -40,7 +40,7 @@ class Stream:
     """
 
     def __init__(self, now: float = 1_790_000_000.0, pace: float = 0.0, **changes) -> None:
-        self.config = settings.build([("test", changes)] if changes else [])
+        self.config = build([("test", changes)] if changes else [])
         assert not self.config.problems, self.config.problems
         self.session, self.lanes, self.now, self.pace = Session(), {}, now, pace
         self.ids, self.transitions, self.said, self.prompts = 0, [], [], 0

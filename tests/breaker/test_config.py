@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circuit_breaker.breaker import config as settings
+from circuit_breaker.breaker.layers import WORDS, build, option_layer
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -20,13 +21,13 @@ KEYS = st.sampled_from([*settings.DEFAULTS, "nonsense"])
 
 
 def test_no_layers_are_the_defaults_without_problems():
-    config = settings.build()
+    config = build()
     assert config.problems == [] and config.rules["tool_failure"]["threshold"] == 3
     assert config.memory_limits == settings.DEFAULTS["memory_limits"]
 
 
 def test_the_defaults_as_a_file_are_no_problem():
-    assert settings.build([("user", copy.deepcopy(dict(settings.DEFAULTS)))]).problems == []
+    assert build([("user", copy.deepcopy(dict(settings.DEFAULTS)))]).problems == []
 
 
 def test_only_the_untouched_defaults_are_known_without_reading_them():
@@ -37,7 +38,7 @@ def test_only_the_untouched_defaults_are_known_without_reading_them():
 
 
 def test_a_partial_rule_keeps_the_other_keys():
-    config = settings.build([("user", {"circuit_breakers": {"tool_failure": {"threshold": 5}}})])
+    config = build([("user", {"circuit_breakers": {"tool_failure": {"threshold": 5}}})])
     assert config.rules["tool_failure"] == {
         **settings.DEFAULTS["circuit_breakers"]["tool_failure"],
         "threshold": 5,
@@ -46,7 +47,7 @@ def test_a_partial_rule_keeps_the_other_keys():
 
 
 def test_later_layers_win_key_by_key():
-    config = settings.build(
+    config = build(
         [
             ("user", {"mode": "observe", "deny_limit": 7}),
             ("project", {"deny_limit": 9}),
@@ -58,21 +59,21 @@ def test_later_layers_win_key_by_key():
 
 def test_a_file_made_with_the_defaults_has_no_opinion_where_it_equals_them():
     made = {**settings.DEFAULTS, "deny_limit": 3}
-    config = settings.build([("user", {"mode": "observe", "deny_limit": 7}), ("project", made)])
+    config = build([("user", {"mode": "observe", "deny_limit": 7}), ("project", made)])
     assert (config.mode, config.deny_limit) == ("observe", 3)
 
 
 def test_a_file_without_a_version_means_what_it_says():
-    config = settings.build([("user", {"mode": "observe"}), ("project", {"mode": "enforce"})])
+    config = build([("user", {"mode": "observe"}), ("project", {"mode": "enforce"})])
     assert config.mode == "enforce"
 
 
 def test_a_file_made_with_earlier_defaults_has_no_opinion_where_it_equals_those():
     made = {"defaults_version": 1, "circuit_breakers": {"call_cycle": {"max_period": 5, "threshold": 4}}}
-    rule = settings.build([("user", made)]).rules["call_cycle"]
+    rule = build([("user", made)]).rules["call_cycle"]
     assert (rule["max_period"], rule["threshold"]) == (10, 4)
     made["defaults_version"] = settings.DEFAULTS_VERSION
-    assert settings.build([("user", made)]).rules["call_cycle"]["max_period"] == 5
+    assert build([("user", made)]).rules["call_cycle"]["max_period"] == 5
 
 
 RELAXED = [
@@ -103,14 +104,14 @@ RELAXED_RULES = [
 
 @pytest.mark.parametrize(("document", "path"), RELAXED, ids=[str(document) for document, _ in RELAXED])
 def test_what_a_projects_file_relaxes_is_obeyed_and_said(document, path):
-    config = settings.build([("project file x", document)])
+    config = build([("project file x", document)])
     assert getattr(config, path) == document[path]
     assert [said.partition(" = ")[0] for said in config.weakened] == [path]
 
 
 @pytest.mark.parametrize(("rule", "keys"), RELAXED_RULES, ids=[f"{r} {k}" for r, k in RELAXED_RULES])
 def test_what_a_projects_file_relaxes_of_a_rule_is_obeyed_and_said(rule, keys):
-    config = settings.build([("project file x", {"circuit_breakers": {rule: keys}})])
+    config = build([("project file x", {"circuit_breakers": {rule: keys}})])
     ((key, value),) = keys.items()
     assert config.rules[rule][key] == value
     assert [said.partition(" = ")[0] for said in config.weakened] == [f"circuit_breakers.{rule}.{key}"]
@@ -126,7 +127,7 @@ def test_what_a_projects_file_tightens_is_no_weakening():
             "budget": {"calls_per_prompt": 100},
         },
     }
-    assert settings.build([("project file x", tighter)]).weakened == []
+    assert build([("project file x", tighter)]).weakened == []
 
 
 def test_a_rule_that_was_off_or_only_observed_cannot_be_weakened():
@@ -138,19 +139,17 @@ def test_a_rule_that_was_off_or_only_observed_cannot_be_weakened():
             "external_api": {"threshold": 50},
         }
     }
-    assert settings.build([("user", yours), ("project file x", theirs)]).weakened == []
-    assert settings.build([("user", {"mode": "observe"}), ("project x", theirs)]).weakened == []
+    assert build([("user", yours), ("project file x", theirs)]).weakened == []
+    assert build([("user", {"mode": "observe"}), ("project x", theirs)]).weakened == []
 
 
 def test_a_budget_is_weakened_when_its_limit_is_raised_or_taken_away_but_not_by_a_first_limit():
     yours = ("user", {"circuit_breakers": {"budget": {"calls_per_prompt": 200}}})
     for limit in (300, 0):
         theirs = ("project x", {"circuit_breakers": {"budget": {"calls_per_prompt": limit}}})
-        assert settings.build([yours, theirs]).weakened == [
-            f"circuit_breakers.budget.calls_per_prompt = {limit}"
-        ]
+        assert build([yours, theirs]).weakened == [f"circuit_breakers.budget.calls_per_prompt = {limit}"]
     theirs = ("project x", {"circuit_breakers": {"budget": {"tokens_per_prompt": 10}}})
-    assert settings.build([yours, theirs]).weakened == []
+    assert build([yours, theirs]).weakened == []
 
 
 def test_every_number_of_a_rule_has_a_direction_in_which_it_weakens():
@@ -162,7 +161,7 @@ def test_every_number_of_a_rule_has_a_direction_in_which_it_weakens():
             said = []
             for other in (10, 30):
                 changed = ("project x", {"circuit_breakers": {rule: {key: other}}})
-                said += settings.build([("user", base), changed]).weakened
+                said += build([("user", base), changed]).weakened
             assert len(said) == 1, (rule, key, value)
 
 
@@ -180,18 +179,18 @@ ONLY_YOURS = [
 @pytest.mark.parametrize("layer", ["project file x", "plugin options"])
 def test_what_only_your_own_file_may_set_is_a_problem_elsewhere_and_never_obeyed(document, layer):
     ((key, value),) = document.items()
-    config = settings.build([(layer, document)])
+    config = build([(layer, document)])
     assert getattr(config, key) == settings.DEFAULTS[key]
     assert [problem.partition(":")[0].partition(".")[0] for problem in config.problems] == [key]
     assert config.weakened == []
-    obeyed = settings.build([("user file x", document)])
+    obeyed = build([("user file x", document)])
     assert obeyed.problems == []
     assert getattr(obeyed, key) == ({**settings.DEFAULTS[key], **value} if isinstance(value, dict) else value)
 
 
 def test_a_projects_file_made_with_the_defaults_is_no_problem_and_hides_nothing_of_yours():
     yours = {"notify": False, "on_stop": ["notify-send", "stopped"], "bypass_keyword": "LET GO"}
-    config = settings.build([("user", yours), ("project x", copy.deepcopy(dict(settings.DEFAULTS)))])
+    config = build([("user", yours), ("project x", copy.deepcopy(dict(settings.DEFAULTS)))])
     assert config.problems == [] and config.weakened == []
     assert (config.notify, config.on_stop, config.bypass_keyword) == (
         False,
@@ -202,12 +201,12 @@ def test_a_projects_file_made_with_the_defaults_is_no_problem_and_hides_nothing_
 
 def test_keys_of_the_published_config_that_have_no_use_here_are_ignored():
     published = {"resource_limits": {"x": 1}, "circuit_breakers": {"call_cycle": {"window_turns": "any"}}}
-    config = settings.build([("user", published)])
+    config = build([("user", published)])
     assert config.problems == [] and "window_turns" not in config.rules["call_cycle"]
 
 
 def test_a_rule_looks_unless_it_is_off_or_has_no_number_to_look_for():
-    rules = settings.build().rules
+    rules = build().rules
     assert [rule for rule in settings.RULES if not settings.is_on(rule, rules[rule])] == ["budget"]
     assert settings.is_on("budget", {**rules["budget"], "minutes_since_progress": 30})
     assert not settings.is_on("call_cycle", {**rules["call_cycle"], "threshold": 0})
@@ -215,7 +214,7 @@ def test_a_rule_looks_unless_it_is_off_or_has_no_number_to_look_for():
 
 
 def test_your_own_file_may_relax_without_a_word():
-    assert settings.build([("user file x", {"mode": "observe"})]).weakened == []
+    assert build([("user file x", {"mode": "observe"})]).weakened == []
 
 
 WRONG = [
@@ -259,19 +258,19 @@ WRONG = [
     ("document", "path"), WRONG, ids=[f"{path} {i}" for i, (_, path) in enumerate(WRONG)]
 )
 def test_problem_names_its_key_and_leaves_the_default(document, path):
-    config = settings.build([("user", {**document, "deny_limit": document.get("deny_limit", 8)})])
+    config = build([("user", {**document, "deny_limit": document.get("deny_limit", 8)})])
     assert [problem.split(":")[0] for problem in config.problems] == [path]
-    assert config.rules == settings.build().rules
+    assert config.rules == build().rules
 
 
 @pytest.mark.parametrize("document", [None, 3, "x", [], True])
 def test_a_document_that_is_no_object_is_one_problem(document):
-    config = settings.build([("user", document)])
+    config = build([("user", document)])
     assert len(config.problems) == 1 and config.mode == "enforce"
 
 
 def test_options_of_the_plugin_reach_top_level_and_rule_keys():
-    layer = settings.option_layer(
+    layer = option_layer(
         {
             "CLAUDE_PLUGIN_OPTION_MODE": "observe",
             "CLAUDE_PLUGIN_OPTION_TOOL_FAILURE_THRESHOLD": "5",
@@ -280,24 +279,22 @@ def test_options_of_the_plugin_reach_top_level_and_rule_keys():
             "PATH": "/bin",
         }
     )
-    config = settings.build([("plugin options", layer)])
+    config = build([("plugin options", layer)])
     assert (config.mode, config.enabled, config.exclude) == ("observe", True, ["Read", "Grep"])
     assert config.rules["tool_failure"]["threshold"] == 5 and config.problems == []
 
 
 def test_an_option_that_is_no_number_is_a_problem():
-    config = settings.build(
-        [("plugin options", settings.option_layer({"CLAUDE_PLUGIN_OPTION_DENY_LIMIT": "many"}))]
-    )
+    config = build([("plugin options", option_layer({"CLAUDE_PLUGIN_OPTION_DENY_LIMIT": "many"}))])
     assert config.deny_limit == 5 and len(config.problems) == 1
 
 
 @given(st.dictionaries(KEYS, JSON, max_size=5))
 def test_no_document_ever_raises_or_leaves_a_key_out(document):
-    config = settings.build([("project", document)])
-    plain = settings.build()
+    config = build([("project", document)])
+    plain = build()
     assert config.rules.keys() == plain.rules.keys()
     assert config.memory_limits.keys() >= plain.memory_limits.keys()
     for name, rule in plain.rules.items():
         assert config.rules[name].keys() >= rule.keys()
-    assert config.mode in settings.WORDS["mode"]
+    assert config.mode in WORDS["mode"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import replay
 
-from circuit_breaker.breaker import config as settings
+from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import recording
 
 CORPUS = Path(__file__).resolve().parents[2].parent / "shared" / "corpus" / "dev"
@@ -30,7 +30,7 @@ def labels():
 @pytest.fixture(scope="module")
 def totals():
     found = replay.Totals()
-    config = settings.build()
+    config = build()
     groups = recording.files([str(CORPUS)])
     replay.run_all(groups, config, False, found, found.add, replay.Progress(len(groups)))
     return found

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from circuit_breaker.breaker import config as settings
+from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import recording
 from circuit_breaker.replay.rerun import Rerun
 
@@ -90,7 +90,7 @@ def recorded(session):
 
 
 def by_replay(records):
-    run = Rerun("s", settings.build())
+    run = Rerun("s", build())
     for fed in recording.payloads(records):
         run.feed(fed)
     trips = [*run.trips, *run.again]

@@ -60,7 +60,8 @@ def test_a_checkout_keeps_the_line_ends_that_sh_can_read() -> None:
 
 
 def test_every_option_of_the_manifest_is_a_key_of_the_configuration_with_its_default() -> None:
-    from circuit_breaker.breaker.config import DEFAULTS, build, option_layer
+    from circuit_breaker.breaker.config import DEFAULTS
+    from circuit_breaker.breaker.layers import build, option_layer
 
     for name, option in read("plugin.json")["userConfig"].items():
         assert option["title"], name

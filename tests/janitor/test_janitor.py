@@ -14,7 +14,8 @@ import pytest
 from homes import DAY, Home, aged, lines, wait_for
 
 from circuit_breaker.breaker import model
-from circuit_breaker.breaker.config import DEFAULTS, build
+from circuit_breaker.breaker.config import DEFAULTS
+from circuit_breaker.breaker.layers import build
 from circuit_breaker.janitor import archives, background, notes, session_start
 from circuit_breaker.runtime import files, incidents, store
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from circuit_breaker.breaker import config
+from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import transcript
 from circuit_breaker.replay.prompts import Prompts
 from circuit_breaker.replay.rerun import Rerun
@@ -41,7 +41,7 @@ class Log:
         return self.row("assistant", [block], message={"id": f"m{number}", "usage": usage}, **more)
 
     def prompts(self):
-        run = Rerun("s", config.build())
+        run = Rerun("s", build())
         prompts = Prompts(run)
         for index, row in enumerate(self.rows):
             for record in transcript.records(row):
@@ -93,7 +93,7 @@ def test_what_stands_before_your_first_prompt_belongs_to_none():
 
 
 def test_hook_events_say_how_many_calls_and_nothing_of_their_price():
-    run = Rerun("s", config.build())
+    run = Rerun("s", build())
     prompts = Prompts(run)
     common = {"session_id": "s", "t": 1.0}
     rows = [{"hook_event_name": "UserPromptSubmit", "prompt": "go"}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from circuit_breaker.breaker.config import build
+from circuit_breaker.breaker.layers import build
 from circuit_breaker.breaker.model import Result
 from circuit_breaker.identity import results
 from circuit_breaker.replay import recording, rerun

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from circuit_breaker.breaker import config as settings
 from circuit_breaker.breaker import model
+from circuit_breaker.breaker.layers import build
 from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, FAILED, INVALID, LAUNCHED, OK, STOP, WARN
 from circuit_breaker.breaker.policy import step
 from circuit_breaker.runtime import protocol, store
@@ -18,7 +18,7 @@ PAYLOADS = Path(__file__).resolve().parent.parent / "payloads"
 EVENTS = sorted(
     p.stem for p in PAYLOADS.glob("*.json") if p.stem.split(".")[0] not in ("environment", "statusLine")
 )
-CONFIG = settings.build()
+CONFIG = build()
 
 
 def read(name: str, **changes: Any) -> Any:
@@ -149,7 +149,7 @@ def _spoilt(body: dict[str, Any], field: str, wrong: object) -> list[dict[str, A
 
 
 def test_answers_are_what_claude_code_reads() -> None:
-    config = settings.build([("user file", {"notify": False})])
+    config = build([("user file", {"notify": False})])
 
     def answer(verdict: str, event: str, *kinds: str) -> Any:
         notices = [model.Notice(kind=kind, rule="tool_failure", subject="Bash make") for kind in kinds]
@@ -173,7 +173,7 @@ def test_answers_are_what_claude_code_reads() -> None:
 
 
 def test_a_trip_and_a_stopped_turn_notify_the_terminal_once() -> None:
-    config = settings.build()
+    config = build()
     hostile = "Bash \x1b]0;x\x07make"
     for verdict, kind in ((ALLOW, model.OPENED), (STOP, STOP)):
         notice = model.Notice(kind=kind, rule="tool_failure", subject=hostile)

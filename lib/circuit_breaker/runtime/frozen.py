@@ -6,7 +6,8 @@ reach such sessions at once. `session.frozen` holds "rules", the configuration t
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.config import build, opinion
+from circuit_breaker.breaker.config import opinion
+from circuit_breaker.breaker.layers import build
 from circuit_breaker.breaker.memory import Session
 from circuit_breaker.runtime import files, home, store
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from circuit_breaker.breaker.config import OPTION, Config, build, is_untouched
+from circuit_breaker.breaker.config import OPTION, Config, defaults, is_untouched
 from circuit_breaker.runtime import files, json
 
 TYPE_CHECKING = False
@@ -118,7 +118,11 @@ def user_config(env: Mapping[str, str]) -> str:
 def configuration(where: Places, env: Mapping[str, str]) -> Config:
     """The merged configuration: defaults, the person's file, the project's file, the plugin's options. Never raises."""
     found, unreadable = layers(where, env)
-    config = build(found)
+    config = defaults()
+    if found:
+        from circuit_breaker.breaker.layers import build
+
+        config = build(found)
     config.problems[:0] = unreadable
     return config
 
@@ -139,7 +143,7 @@ def layers(where: Places, env: Mapping[str, str]) -> tuple[list[tuple[str, objec
         except (OSError, ValueError) as error:
             unreadable.append(f"{path}: not used: {error}")
     if any(name.startswith(OPTION) for name in env):
-        from circuit_breaker.breaker.config import option_layer
+        from circuit_breaker.breaker.layers import option_layer
 
         found.append(("plugin options", option_layer(env)))
     return found, unreadable

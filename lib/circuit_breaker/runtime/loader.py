@@ -6,7 +6,6 @@ a hook would cost beyond its interpreter's start is code that is read and not us
 
 import gc
 import sys
-from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import MAGIC_NUMBER, SourceFileLoader
 from marshal import loads
 
@@ -17,46 +16,36 @@ except ImportError:  # Windows names the same calls differently
 
 PACKAGE = "circuit_breaker"
 LIB = __file__.rpartition("/" + PACKAGE + "/")[0]
-FOLDERS = ("breaker", "identity", "words", "runtime", "janitor", "cleaning", "replay")
 LONGEST = 1 << 18  # bytes of byte code that are read at once; a longer module goes the long way
+PLAIN = type(sys)
 
 
-class Waiting(type(sys)):  # type: ignore[misc]
+class Waiting(PLAIN):  # type: ignore[misc, valid-type]
     """A module that has not run yet: what `importlib.util.LazyLoader` makes, without what that imports."""
 
     def __getattribute__(self, name: str) -> object:
         if name[:2] != "__":  # the names that the import system itself asks for
             names = object.__getattribute__(self, "__dict__")
-            self.__class__ = type(sys)  # type: ignore[assignment]  # first: while it runs it may be asked for again
+            self.__class__ = PLAIN  # type: ignore[assignment]  # first: while it runs it may be asked for again
             exec(code_of(names["__name__"], names["__file__"]), names)  # type: ignore[arg-type]
         return object.__getattribute__(self, name)
 
 
-class Finder:
-    """A finder and loader for `sys.meta_path`: a module of ours from its file of byte code, without Python's search for it."""
+def lay_out(name: str, path: str) -> object:
+    """The folder of ours at `path` as a package in `sys.modules`, with all that is in it: modules that wait, and folders.
 
-    @classmethod
-    def find_spec(cls, name: str, path: object = None, target: object = None) -> "ModuleSpec | None":
-        """The spec of a module or a folder of ours (their `__init__` files are empty: nothing to read); None for any other."""
-        package, _, part = name.partition(".")
-        if package != PACKAGE:
-            return None
-        place = LIB + "/" + name.replace(".", "/")
-        if part and part not in FOLDERS:
-            return ModuleSpec(name, cls, origin=place + ".py")  # type: ignore[arg-type]
-        spec = ModuleSpec(name, None, is_package=True)
-        spec.submodule_search_locations = [place]
-        return spec
-
-    @staticmethod
-    def create_module(spec: object) -> None:
-        """A plain module."""
-
-    @staticmethod
-    def exec_module(module: object) -> None:
-        """The module waits: its byte code runs when the first name of it is asked for."""
-        module.__file__ = module.__spec__.origin  # type: ignore[attr-defined]
-        module.__class__ = Waiting
+    Then an import is a look into `sys.modules`. (Our `__init__` files are empty: nothing to run.)
+    """
+    package = sys.modules[name] = PLAIN(name)
+    for entry in system.listdir(path):
+        if entry[-3:] == ".py":
+            part: object = Waiting(name + "." + entry[:-3])
+            part.__file__ = path + "/" + entry  # type: ignore[attr-defined]
+            sys.modules[name + "." + entry[:-3]] = part  # type: ignore[assignment]
+            setattr(package, entry[:-3], part)
+        elif "." not in entry and entry[0] != "_":
+            setattr(package, entry, lay_out(name + "." + entry, path + "/" + entry))
+    return package
 
 
 def code_of(name: str, source: str) -> object:
@@ -95,9 +84,8 @@ def start(name: str, module: str = "hook") -> None:
     )  # each of our modules names it: spares its file
     features.annotations = None  # type: ignore[attr-defined]
     sys.path.insert(0, sys.path[-1])  # where `_json` and `fcntl` are: spares a listing of the whole library
-    sys.meta_path.insert(0, Finder)
     try:
-        __import__(PACKAGE + ".runtime." + module)
+        lay_out(PACKAGE, LIB + "/" + PACKAGE)
         sys.modules[PACKAGE + ".runtime." + module].serve(name)
     except Exception as error:  # noqa: BLE001 - serve has its own net: this one is for a library with holes
         line = "[circuit_breaker] " + name + ": " + type(error).__name__ + ": " + str(error) + "\n"

@@ -1,0 +1,268 @@
+"""What config files and options make of the defaults: how they merge, what is wrong with them, what they weaken. Pure."""
+
+from __future__ import annotations
+
+from circuit_breaker.breaker.config import (
+    DEFAULTS,
+    DEFAULTS_VERSION,
+    LIMITS,
+    OPTION,
+    RULES,
+    TABLES,
+    Config,
+    copy_of_defaults,
+    is_on,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+
+# What the defaults of an earlier version were where they differ: a file made with them has no opinion there.
+EARLIER_DEFAULTS: Mapping[int, Mapping[str, Any]] = {1: {"circuit_breakers.call_cycle.max_period": 5}}
+WORDS = {
+    "mode": ("enforce", "observe"),
+    "bypass_unknown": ("grant", "refuse"),
+    "action": ("block", "ask", "warn", "observe"),
+}
+# Obeyed in your own file only: a cloned repository must not run a program, silence us or move your override. The plugin's
+# options are variables of the environment, which a project's settings can set too.
+YOURS = ("notify", "on_stop", "export", "bypass_keyword", "bypass_unknown")
+FOREIGN = ("project", "plugin options")  # how the names of layers begin that a project can write
+IGNORED = ("resource_limits",)  # of the published config; so is `window_turns` of a rule that has none
+
+
+def build(layers: Iterable[tuple[str, object]] = ()) -> Config:
+    """Merge `layers` (name, document) over the defaults, key by key, later ones winning.
+
+    A name says where the document came from and stands in the problems. Layers whose names begin with one of FOREIGN may not
+    hold the keys of YOURS; the one called "project" may weaken, which is recorded. A document that names the
+    `defaults_version` it was made from has no opinion where it equals those defaults.
+    """
+    values = copy_of_defaults()
+    problems: list[str] = []
+    weakened: list[str] = []
+    for name, document in layers:
+        layer = Layer(name, document, problems)
+        layer.merge(values)
+        if name.startswith("project"):
+            weakened += layer.weakened()
+    return Config(values, problems, weakened)
+
+
+class Layer:
+    """One document on its way into the merged values; `changes` are the (path, before, after) of the keys it set."""
+
+    def __init__(self, name: str, document: object, problems: list[str]) -> None:
+        self.name, self.document, self.problems = name, document, problems
+        self.foreign = name.startswith(FOREIGN)
+        self.made_from = document.get("defaults_version") if isinstance(document, dict) else None
+        self.changes: list[tuple[str, Any, Any]] = []
+        self.before: dict[str, int] = {}  # rule -> its strength without this layer
+
+    def merge(self, values: dict[str, Any]) -> None:
+        """Lay the document over `values`, key by key; what is wrong with it goes to the problems."""
+        if not isinstance(self.document, dict):
+            self.problems.append(f"{self.name}: expected one JSON object, got {shown(self.document)}")
+            return
+        self.before = _strengths(values)
+        for key, value in self.document.items():
+            if key == "circuit_breakers":
+                self._merge_rules(value, values)
+            elif key in TABLES:
+                self._merge_table(key, value, values[key], DEFAULTS[key])
+            elif key not in IGNORED:
+                self._merge_key(key, key, value, values, DEFAULTS)
+
+    def weakened(self) -> list[str]:
+        """The keys that weakened what was in force, as "path = value"."""
+        return [
+            f"{path} = {shown(after)}"
+            for path, before, after in self.changes
+            if _weaker(path.rpartition(".")[2], before, after) and self._mattered(path)
+        ]
+
+    def _mattered(self, path: str) -> bool:
+        """Did the rule of that key (any rule, for a key of all) do anything before, so that there was something to weaken?"""
+        table, _, rest = path.partition(".")
+        rule = rest.partition(".")[0]
+        if table in ("memory_limits", "export"):
+            return False
+        if rule:
+            return self.before[rule] > _STRENGTH["observe"]
+        return any(strength > _STRENGTH["observe"] for strength in self.before.values())
+
+    def _merge_rules(self, document: object, values: dict[str, Any]) -> None:
+        if not isinstance(document, dict):
+            self._problem("circuit_breakers", f"expected an object, got {shown(document)}")
+            return
+        for rule, table in document.items():
+            path = f"circuit_breakers.{rule}"
+            if rule not in RULES:
+                self.problems.append(f"{path}: unknown rule ({self.name}); the rules are {', '.join(RULES)}")
+                continue
+            defaults = DEFAULTS["circuit_breakers"][rule]
+            self._merge_table(path, table, values["circuit_breakers"][rule], defaults)
+
+    def _merge_table(
+        self, path: str, document: object, values: dict[str, Any], defaults: Mapping[str, Any]
+    ) -> None:
+        if not isinstance(document, dict):
+            self._problem(path, f"expected an object, got {shown(document)}")
+            return
+        for key, value in document.items():
+            self._merge_key(f"{path}.{key}", key, value, values, defaults)
+
+    def _merge_key(
+        self, path: str, key: str, value: object, values: dict[str, Any], defaults: Mapping[str, Any]
+    ) -> None:
+        of_a_rule = path.startswith("circuit_breakers.")
+        if key not in defaults and not (of_a_rule and key == "exclude"):
+            if not (of_a_rule and key == "window_turns"):
+                self._problem(path, "unknown key")
+            return
+        default = defaults.get(key, [])
+        if self._is_silent(path, value, default):
+            return
+        if self.foreign and path.partition(".")[0] in YOURS:
+            self._problem(path, "only your own config file may set this, so it is ignored")
+            return
+        expected = _expected(key, value, default)
+        before = values.get(key, default)
+        if expected:
+            self.problems.append(
+                f"{path}: expected {expected}, got {shown(value)} ({self.name}); using {shown(before)}"
+            )
+            return
+        self.changes.append((path, before, value))
+        values[key] = value
+
+    def _is_silent(self, path: str, value: object, default: object) -> bool:
+        """Is that what stood in the file when it was made, an opinion of nobody's?"""
+        version = self.made_from
+        if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= DEFAULTS_VERSION:
+            return False
+        earlier = EARLIER_DEFAULTS.get(version, {})
+        return bool(value == earlier.get(path, default))
+
+    def _problem(self, path: str, what: str) -> None:
+        self.problems.append(f"{path}: {what} ({self.name})")
+
+
+_STRENGTH = {"block": 4, "ask": 3, "warn": 2, "observe": 1, "enforce": 2, True: 1, False: 0}
+# Every number of a rule is in one of the two: does a smaller one weaken the breaker, or a larger one?
+_WEAKER_WHEN_LESS = (
+    "window_turns window_seconds max_period poll_gap_seconds half_open_successes probe_lease_seconds cooldown_base_seconds"
+).split()
+_WEAKER_WHEN_MORE = (
+    "threshold same_error threshold_with_progress family_warn family_open same_edit launches poll_max digits_max"
+    " threshold_long stop_at empty_searches block_at session_max deny_limit"
+).split() + list(LIMITS)
+_FRACTIONS = (
+    "cooldown_base_seconds",
+    "window_seconds",
+    "probe_lease_seconds",
+    "poll_gap_seconds",
+    "minutes_since_progress",
+)
+_AT_LEAST_ONE = ("half_open_successes", "window_turns", "cooldown_steps")
+
+
+def _strengths(values: Mapping[str, Any]) -> dict[str, int]:
+    """Per rule what it may do as things stand: 0 nothing, then observe, warn, ask, block."""
+    strengths = {}
+    for rule, keys in values["circuit_breakers"].items():
+        action = "observe" if values["mode"] == "observe" else keys["action"]
+        strengths[rule] = _STRENGTH[action] if values["enabled"] and is_on(rule, keys) else 0
+    return strengths
+
+
+def _weaker(key: str, before: Any, after: Any) -> bool:
+    if key in ("enabled", "mode", "action"):
+        return _STRENGTH[after] < _STRENGTH[before]
+    if key in _WEAKER_WHEN_MORE:
+        return bool(before) and (not after or after > before)  # 0 switches it off
+    if key in _WEAKER_WHEN_LESS:
+        return bool(after < before)
+    if key == "exclude":
+        return not set(after) <= set(before)
+    if key == "cooldown_steps":
+        longest = max(len(before), len(after))
+        return any(_step(after, level) < _step(before, level) for level in range(longest))
+    return False
+
+
+def _step(steps: list[float], level: int) -> float:
+    return steps[min(level, len(steps) - 1)]
+
+
+def _expected(key: str, value: object, default: object) -> str:
+    """What should have stood there; "" when `value` is fine."""
+    if key in WORDS:
+        fine = isinstance(value, str) and value in WORDS[key]
+        return "" if fine else " or ".join(f'"{word}"' for word in WORDS[key])
+    if isinstance(default, bool):
+        return "" if isinstance(value, bool) else "true or false"
+    if isinstance(default, str):
+        fine = isinstance(value, str) and bool(value.strip() or not default) and "\n" not in value
+        return "" if fine else "a line of text"
+    if key == "cooldown_steps":
+        fine = isinstance(value, list) and bool(value) and all(_number(step) for step in value)
+        return "" if fine else "a list of numbers of 0 or more"
+    if key == "on_stop":
+        fine = isinstance(value, list) and all(isinstance(word, str) and "\0" not in word for word in value)
+        fine = fine and (not value or bool(value[0].strip()))  # type: ignore[index]
+        return "" if fine else "a program and its arguments as a list of texts"
+    if isinstance(default, list):
+        fine = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        return "" if fine else "a list of tool names"
+    if not _number(value) or (isinstance(value, float) and key not in _FRACTIONS):
+        return "a number of 0 or more" if key in _FRACTIONS else "a whole number of 0 or more"
+    if key in _AT_LEAST_ONE and value < 1:  # type: ignore[operator]
+        return "a whole number of 1 or more"
+    return ""
+
+
+def _number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return 0 <= value < 1e12  # NaN and infinity fail both ends
+
+
+def shown(value: object) -> str:
+    """A value in a sentence, clipped."""
+    text = repr(value) if not isinstance(value, bool) else str(value).lower()
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def option_layer(env: Mapping[str, str]) -> dict[str, Any]:
+    """The document that the plugin's options (`CLAUDE_PLUGIN_OPTION_<KEY>`) amount to; `<RULE>_<KEY>` reaches a rule's key."""
+    layer: dict[str, Any] = {}
+    for name, text in env.items():
+        if not name.startswith(OPTION):
+            continue
+        key = name[len(OPTION) :].lower()
+        rule = next((rule for rule in RULES if key.startswith(rule + "_")), None)
+        if rule is None:
+            layer[key] = _from_text(text, DEFAULTS.get(key))
+            continue
+        inner = key[len(rule) + 1 :]
+        value = _from_text(text, DEFAULTS["circuit_breakers"][rule].get(inner))
+        layer.setdefault("circuit_breakers", {}).setdefault(rule, {})[inner] = value
+    return layer
+
+
+def _from_text(text: str, default: object) -> object:
+    if isinstance(default, bool):
+        return {"true": True, "1": True, "false": False, "0": False}.get(text.strip().lower(), text)
+    if isinstance(default, (int, float)):
+        try:
+            number = float(text)
+        except ValueError:
+            return text
+        return int(number) if number == number // 1 else number
+    if isinstance(default, list):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return text
