@@ -65,6 +65,25 @@ SAID = [
         "[ERROR] Tests run: 5, Failures: 1, Errors: 0, Skipped: 0\n[INFO] BUILD FAILURE",
         "failed",
     ),
+    (
+        "mvn test | tail -4",
+        "[ERROR] TotalTest.adds:9 expected: <4> but was: <3>\n[INFO] BUILD FAILURE\n"
+        "[INFO] Total time:  1.2 s\n[INFO] Finished at: 2026-11-29T19:20:21Z",
+        "failed",
+    ),
+    ("mvn -q verify | tail -1", "[INFO] Finished at: 2026-11-29T19:20:21Z", ""),
+    (
+        "cargo run 2>&1 | tail",
+        "    Finished `dev` profile [unoptimized] target(s) in 0.1s\n     Running `target/debug/a`\n"
+        "thread 'main' panicked at src/main.rs:3:5:\nboom",
+        "failed",
+    ),
+    (
+        "npm ci && node a.js | tail",
+        "up to date in 1s\nReferenceError: x is not defined\n    at a.js:3",
+        "failed",
+    ),
+    ("git status && make | tail", "Your branch is up to date\nb.c:2:8: error: 'x' undeclared", "failed"),
     ("npx tsc | head", "src/a.ts(3,5): error TS2304: Cannot find name 'x'.", "failed"),
     (
         "npx tsc | head",

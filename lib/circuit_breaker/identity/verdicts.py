@@ -58,8 +58,12 @@ _INNER = (
 )
 _SUCCESSES = tuple(
     """OK|PASS|PASSED|BUILD SUCCESS|BUILD SUCCESSFUL|Build succeeded|Build successful|All tests passed|All checks passed|All specs passed
-Compiled successfully|Successfully |Success: |Success!|Passed!|test result: ok|ok  \t|ok \t|100% tests passed|no errors|No errors
-No issues found|no issues found|webpack compiled successfully|Everything up-to-date|up to date|Finished |built in |✓ built in
+Success: |Success!|Passed!|test result: ok|ok  \t|ok \t|100% tests passed|no errors|No errors
+No issues found|no issues found""".replace("\n", "|").split("|")
+)
+# A step that went well: what comes after it may fail (a run after its build, a test after the installation).
+_STEPS = tuple(
+    """Finished |built in |✓ built in|Compiled successfully|webpack compiled successfully|Successfully |up to date|Everything up-to-date
 Your branch is up to date""".replace("\n", "|").split("|")
 )
 _SUMMARIES = frozenset(
@@ -113,12 +117,13 @@ def verdict(attempt: Attempt, text: str) -> str:
         return SUCCEEDED if printed in ("0", "True") else FAILED
     if attempt.shows:
         return UNKNOWN
-    said = {_says(line) for line in lines}
+    said = [_says(line) for line in lines]
     if "failures" in said:
         return FAILED
     if "success" in said:
         return SUCCEEDED
-    return FAILED if "form" in said else UNKNOWN
+    last = next((word for word in reversed(said) if word in ("form", "step")), "")
+    return FAILED if last == "form" else SUCCEEDED if last else UNKNOWN
 
 
 def shared_lines(attempt: Attempt, text: str) -> list[str]:
@@ -188,12 +193,12 @@ def _printed_exit(attempt: Attempt, lines: list[str]) -> str:
 
 
 def _says(line: str) -> str:
-    """What one line says: "failures" (a summary that counts some), "success" (a summary without any), "form", or ""."""
+    """What one line says: "failures" (a summary that counts some), "success" (a summary without any), "form", "step", or ""."""
     bare = line.strip(_DRESS)
+    if bare.startswith(_STEPS):
+        return "" if bare.startswith("Finished at") else "step"  # Maven says when it finished, however
     if not bare or bare.startswith(_PASSES):
-        return (
-            "success" if bare in ("PASS", "ok") or bare.startswith(("ok \t", "ok  \t", "✓ built in")) else ""
-        )
+        return "success" if bare in ("PASS", "ok") or bare.startswith(("ok \t", "ok  \t")) else ""
     bare = bare.removeprefix("[INFO] ").removeprefix("[ERROR] ") if bare.startswith("[INFO]") else bare
     counted = _counts(bare)
     if counted:
