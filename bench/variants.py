@@ -13,15 +13,19 @@ Patch = tuple[Any, str, Any]  # module, name, what stands there for one variant
 
 
 class Variant(NamedTuple):
-    """One row: a changed number, or replaced functions. `remembers`: outcomes are the same as without it."""
+    """A changed number, or replaced functions. `remembers`: outcomes are the same as without it."""
 
     name: str
     rules: dict[str, dict[str, Any]] = {}
     patches: tuple[Patch, ...] = ()
     remembers: bool = True
     keys: dict[str, Any] = {}  # of the top of the configuration
+    number: str = ""  # what was changed from `default` to `value`
+    default: int = 0
+    value: int = 0
 
 
+NEVER_0 = ("window_turns", "window_seconds", "max_period")  # numbers that switch nothing off
 UNSEEN = ("hook_recursion", "service_down", "budget")  # rules that recordings cannot show, or that are off
 NUMBERS = (  # of the engine, not of the configuration
     ("OF_LAST", rules),
@@ -34,30 +38,38 @@ NUMBERS = (  # of the engine, not of the configuration
 
 
 def thresholds() -> list[Variant]:
-    """Each number that decides when a rule speaks, one step down and one up."""
+    """Each number that decides when a rule speaks: one step down, one up, and 0, which switches off what it is for."""
     found = []
     for key in ("poll_gap_seconds", "deny_limit"):
-        for number in steps(key, settings.DEFAULTS[key]):
-            found.append(Variant(f"`{key}` {settings.DEFAULTS[key]} -> {number}", keys={key: number}))
+        found += [
+            _step(key, settings.DEFAULTS[key], to, keys={key: to})
+            for to in steps(key, settings.DEFAULTS[key])
+        ]
     for rule, defaults in settings.DEFAULTS["circuit_breakers"].items():
         for key, value in defaults.items():
             if key in ("enabled", "action", "cooldown_base_seconds") or rule in UNSEEN:
                 continue
-            for number in steps(key, value):
-                found.append(Variant(f"`{rule}.{key}` {value} -> {number}", {rule: {key: number}}))
+            found += [_step(f"{rule}.{key}", value, to, rules={rule: {key: to}}) for to in steps(key, value)]
     for name, module in NUMBERS:
         value = getattr(module, name)
-        for number in steps(name, value):
-            found.append(Variant(f"`{name}` {value} -> {number}", {}, ((module, name, number),)))
+        found += [_step(name, value, to, patches=((module, name, to),)) for to in steps(name, value)]
     return found
 
 
+def _step(number: str, default: int, value: int, **change: Any) -> Variant:
+    return Variant(
+        f"`{number}` {default} -> {value}", number=f"`{number}`", default=default, value=value, **change
+    )
+
+
 def steps(key: str, value: int) -> list[int]:
-    """A number one step down and one up: seconds by half and double, large numbers by a quarter."""
+    """A number one step down and one up: seconds by half and double, large numbers by a quarter; 0 where that means off."""
     if key.endswith("seconds"):
-        return [value // 2, value * 2]
-    step = 1 if value < 20 else value // 4
-    return [number for number in (value - step, value + step) if number]
+        near = [value // 2, value * 2]
+    else:
+        step = 1 if value < 20 else value // 4
+        near = [number for number in (value - step, value + step) if number]
+    return near if key in NEVER_0 or key.isupper() else [*near, 0]
 
 
 def outcomes_by(outcome_of: Callable[..., Any]) -> tuple[Patch, ...]:

@@ -103,5 +103,25 @@ def test_folder_without_labels_is_named(tmp_path):
 def test_sensitivity_shows_what_a_number_is_for(folder):
     out = bench("sensitivity", folder, "--only", "repeated_call.threshold` 4 -> 3")
     assert "### Thresholds" in out and "### Progress" not in out
-    assert "| **as it is** | 2 | 2 | 2 |" in out
-    assert "`repeated_call.threshold` 4 -> 3" in out
+    assert f"| **as it is**, {folder.name} | 2 | 2 | 2 |" in out
+    assert "| `repeated_call.threshold` | 4 | 3: same |  |  |" in out
+
+
+def test_sensitivity_says_what_moves(folder):
+    out = bench("sensitivity", folder, "--only", "repeated_call.threshold`")
+    assert "| `repeated_call.threshold` | 4 | 3: same | 5: same | 0: in time 1, stopped 1 |" in out
+    out = bench("sensitivity", folder, "--only", "same_error")
+    assert "0: loops 1, in time 1, stopped 1 |" in out
+
+
+def test_sensitivity_replaces_functions_of_the_engine_in_its_own_processes(tmp_path):
+    times = [f"started at 12:03:{number:02d}" for number in range(8)]
+    rows = session("clock", ["pwd"] * 8, times)
+    (tmp_path / "a__b.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    loop = {"session": "clock", "agent_id": None, "kind": "loop", "first_event": 1, "last_event": 16}
+    labels = {"episodes": [{**loop, "should_trip_by_event": 8}], "clean": []}
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    found = json.loads(bench("sensitivity", tmp_path, "--json", "--only", "kept"))["found"]
+    caught = {name for name, figures in found.items() if figures[str(tmp_path)]["stopped"] == 1}
+    assert found.keys() - caught == {"times of day kept"}
+    assert len(caught) == 9  # the unchanged engine among them
