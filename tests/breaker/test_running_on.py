@@ -170,6 +170,15 @@ def test_one_foreign_call_a_round_hides_no_ring(where):
     assert len(trips(stream)) == 1
 
 
+def test_a_call_of_every_round_that_brings_news_each_time_makes_it_no_ring():
+    stream = Stream()
+    for i in range(6):
+        stream.bash("git status", "clean")
+        stream.bash("git fetch", "")
+        stream.bash("git log -1 origin/main", "commit " + "x" * i)
+    assert stream.said == []
+
+
 def test_two_foreign_calls_side_by_side_are_two():
     stream = Stream()
     for i in range(8):
@@ -313,6 +322,22 @@ def test_a_search_that_finds_something_and_a_file_that_is_read_end_the_run():
     assert stream.said == []
 
 
+def test_a_warning_of_empty_searches_is_not_said_again_for_what_is_no_search():
+    stream = Stream()
+    for i in range(8):
+        stream.call("Grep", {"pattern": "w" * (i + 1)}, "No matches found")
+    stream.bash("sleep 5")
+    assert warnings(stream) == ["failing_streak:empty searches"]
+
+
+def test_what_is_waited_for_is_no_empty_search():
+    stream = Stream(pace=20.0)
+    for _ in range(12):
+        stream.bash("sleep 20")
+        stream.bash("grep -c DONE build.log", "Exit code 1\n0", fails=True)
+    assert stream.said == []
+
+
 def test_a_build_that_prints_no_error_is_no_empty_search():
     stream = Stream()
     for i in range(12):
@@ -335,6 +360,35 @@ def test_clicks_whose_looks_bring_news_are_work(clicks):
             click(stream)
         stream.call(MCP + "take_snapshot", {}, "page " + "x" * i)
     assert stream.said == []
+
+
+ASKED = {
+    "a script in the page": (MCP + "evaluate_script", {"function": "() => document.activeElement.id"}),
+    "the browser's own program": ("Bash", {"command": "agent-browser snapshot -i"}),
+    "a reading tool": (MCP + "get_state", {}),
+}
+
+
+@pytest.mark.parametrize("look", ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize(("news", "said"), [(True, False), (False, True)])
+def test_whatever_shows_the_page_tells_whether_a_key_did_anything(look, news, said):
+    stream = Stream()
+    for i in range(12):
+        click(stream, "press_key", {"key": "Tab"}, "Pressed Tab")
+        stream.call(*look, "field " + "x" * i * news)
+    assert bool(trips(stream)) is said and bool(stream.said) is said
+
+
+def test_going_to_the_same_address_again_is_open_at_the_fourth_and_to_two_in_turn_after_three_rounds():
+    stream = Stream()
+    for _ in range(4):
+        click(stream, "navigate_page", {"url": "https://docs.example/no"}, "404 Not Found")
+    assert [transition.count for transition in stream.events("trip")] == [4]
+    stream = Stream()
+    for _ in range(3):
+        for page in "ab":
+            click(stream, "navigate_page", {"url": f"https://docs.example/{page}"}, f"Page {page}")
+    assert [transition.count for transition in stream.events("trip")] == [3]
 
 
 @pytest.mark.parametrize("clicks", [1, 2, 3])

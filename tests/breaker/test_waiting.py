@@ -62,6 +62,7 @@ POLLS = {
             "until curl -sf localhost:3000; do sleep 2; done", "Exit code 143\nCommand timed out after 2m 0s"
         )
     ],
+    "a script that sleeps": [sh("python3 -c 'import time; time.sleep(9)'; gh run view 7", "in progress")],
     "pods, their events and their logs": [
         sh("sleep 15"),
         sh("kubectl get pods", "web-1 0/1 Pending"),

@@ -17,6 +17,7 @@ STEPS = [
     ("mcp__mobile__tap", {}),
     ("mcp__mobile__swipeUp", {}),
     ("mcp__pdf__next_page", {}),
+    ("mcp__figma__undo", {}),
     ("Bash", {"command": "xdotool key Down"}),
     ("Bash", {"command": "adb shell input tap 10 20"}),
     ("Bash", {"command": "agent-browser click @e5"}),

@@ -180,6 +180,7 @@ WAYS = [
     "conda run -n env pytest t.py",
 ]
 ONE = [  # lines of one attempt each
+    ["docker compose up -d", "docker-compose up -d", "docker compose up --force-recreate -d"],
     [
         "npm test",
         "npm t",

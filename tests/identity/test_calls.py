@@ -312,7 +312,7 @@ def test_an_error_is_its_whole_text_without_what_it_echoes() -> None:
         text = f"<tool_use_error>String to replace not found in file.\nString: {old}</tool_use_error>"
         return errors.error_key("invalid", text, {"old_string": old})
 
-    assert key("def a():\n    return 1") == key("x = 5")
+    assert key("def a():\n    return 1") == key("x = 5") == key("x = 5   ") == key("x = 5\n")
     assert errors.error_key("failed", "boom") != errors.error_key("invalid", "boom")
     assert errors.error_key("failed", "no such table a") != errors.error_key("failed", "no such table b")
     build = "make all\ncc -c a.c\ncc -c b.c\n{}\ncompilation stopped\nmake: 1\nmake: 2\nmake: 3\nmake: *** Error 1"

@@ -5,7 +5,7 @@ A record of `lane.recent` is [n, turn, key, result, ok, kind].
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.memory import POLL, STEP, Lane
+from circuit_breaker.breaker.memory import POLL, STEPS, Lane
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def moved_on(lane: Lane, ring: Sequence[list], since: int) -> bool:
     """Whether there was progress since the ring began. What its own calls did the first time round is none: they go on unchanged."""
     keys = [member[2] for member in ring]
     own = {record[0] for record in lane.recent if record[2] in keys}
-    rows = lane.moves + lane.news if any(member[5] == STEP for member in ring) else lane.moves
+    rows = lane.moves + lane.news if any(member[5] in STEPS for member in ring) else lane.moves
     return any(n >= since and before < since and n not in own for n, before in rows)
 
 
@@ -77,8 +77,12 @@ def _stranger(recent: Sequence[list], first: int, end: int, ring: Sequence[list]
 
 
 def _belongs(strangers: Sequence[list], rounds: int) -> bool:
-    """The same call in every round with the same result is not foreign: the ring is a longer one."""
-    return len(strangers) >= max(1, rounds - 1) and all(s[2:4] == strangers[0][2:4] for s in strangers)
+    """The same call in every round is not foreign. With the same result the ring is a longer one; with another each time it
+    brings news, and is none."""
+    if len(strangers) < max(1, rounds - 1) or any(s[2] != strangers[0][2] for s in strangers):
+        return False
+    changed = sum([1 for one, other in zip(strangers, strangers[1:]) if one[3] != other[3]])
+    return changed in (0, len(strangers) - 1)
 
 
 def _round_before(recent: Sequence[list], first: int, ring: Sequence[list]) -> int:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker import waiting
-from circuit_breaker.breaker.memory import PLAIN, POLL, RUN, STEP, Lane, Session, Streak
+from circuit_breaker.breaker.memory import GOTO, PLAIN, POLL, RUN, STEP, STEPS, Lane, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome, Result
 from circuit_breaker.identity import calls, errors, looks, results, waits
 from circuit_breaker.identity.keys import digest
@@ -131,20 +131,33 @@ def _is_step(outcome: Outcome) -> bool:
     return is_step(outcome.tool, outcome.input)
 
 
+def _has_address(outcome: Outcome) -> bool:
+    """A step that goes to an address: twice there is where once was."""
+    return isinstance(outcome.input, dict) and "url" in outcome.input
+
+
+def _asks_page(outcome: Outcome) -> bool:
+    """A script that a page runs, or a device's own program that takes no step: what it answers is seen there."""
+    from circuit_breaker.identity.acts import asks_page
+
+    return asks_page(outcome.tool, outcome.input)
+
+
 def _kind_of(outcome: Outcome) -> int:
     if outcome.poll:
         return POLL
     if outcome.step:
-        return STEP
+        return GOTO if _has_address(outcome) else STEP
     failed_run = outcome.kind != OK and outcome.look == looks.NOTHING and outcome.tool not in calls.WRITERS
     return RUN if outcome.change == 1 or failed_run else PLAIN
 
 
 def _note_news(lane: Lane, outcome: Outcome) -> None:
     """What a look shows after a click, a key or a scroll tells whether that did anything (policy 4)."""
-    if outcome.kind != OK or outcome.change or outcome.empty or all(r[5] != STEP for r in lane.recent):
+    if outcome.kind != OK or outcome.empty or all(r[5] not in STEPS for r in lane.recent):
         return
-    if waiting.look(outcome) and looks.shows_page(outcome.tool, outcome.input):
+    look = waiting.look(outcome) and looks.shows_page(outcome.tool, outcome.input)
+    if look or (outcome.change == 1 and not outcome.step and _asks_page(outcome)):
         before = next((r[0] for r in reversed(lane.recent) if r[3] == outcome.result), -1)
         lane.news.append([outcome.n, before])
 
@@ -269,11 +282,19 @@ def note_failing(lane: Lane, outcomes: Sequence[Outcome]) -> None:
 
 def note_searches(lane: Lane, outcomes: Sequence[Outcome]) -> None:
     """How many turns running only searched and found nothing, wherever and for whatever (policy 5, failing_streak)."""
-    nothing = [o for o in outcomes if o.input is not None and looks.found_nothing(o.tool, o.input, o.text)]
-    if outcomes and len(nothing) == len(outcomes):
+    if searched_in_vain(outcomes):
         lane.empties += 1
-    elif any(o.kind == OK and o.wait != waits.ALONE for o in outcomes if o not in nothing):
+    elif any(o.kind == OK and o.wait != waits.ALONE and not _found_nothing(o) for o in outcomes):
         lane.empties = 0
+
+
+def searched_in_vain(outcomes: Sequence[Outcome]) -> bool:
+    """Whether a turn only searched and found nothing; what is waited for is no search."""
+    return all(_found_nothing(o) and not o.poll for o in outcomes) if outcomes else False
+
+
+def _found_nothing(outcome: Outcome) -> bool:
+    return outcome.input is not None and looks.found_nothing(outcome.tool, outcome.input, outcome.text)
 
 
 def is_all_new(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> bool:

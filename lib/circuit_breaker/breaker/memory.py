@@ -64,8 +64,9 @@ class ErrorRun(Record):
     }
 
 
-# Kinds of calls in `Lane.recent`: RUN is what does something and writes no file itself.
-PLAIN, POLL, STEP, RUN = 0, 1, 2, 3
+# Kinds of calls in `Lane.recent`: RUN is what does something and writes no file itself, GOTO a step to an address.
+PLAIN, POLL, STEP, RUN, GOTO = 0, 1, 2, 3, 4
+STEPS = (STEP, GOTO)
 
 
 class Lane(Record):

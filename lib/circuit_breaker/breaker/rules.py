@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker import cycles, evidence
 from circuit_breaker.breaker.failures import signal_of, tool_failure
-from circuit_breaker.breaker.memory import POLL, RUN, STEP, Lane, Session, Streak
+from circuit_breaker.breaker.memory import GOTO, POLL, RUN, STEP, Lane, Session, Streak
 from circuit_breaker.breaker.model import OK, Signal
 from circuit_breaker.identity import looks, waits
 from circuit_breaker.identity.calls import schedules, service
@@ -72,7 +72,9 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, A
 def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, Any]) -> tuple[int, int]:
     """(count, limit) of whatever comes closest: a row, 6 of the last 10, or a run that differs only in digits."""
     count, limit = streak.row, rule["threshold"]
-    if outcome.step and all(r[2] == outcome.key for r in lane.recent if r[0] >= streak.counted):
+    if outcome.step and all(
+        r[2] == outcome.key and r[5] != GOTO for r in lane.recent if r[0] >= streak.counted
+    ):
         return count, limit * UNSEEN
     often = sum(
         1
@@ -231,7 +233,7 @@ def failing_streak(
     elif stop_at and turns >= stop_at and warnings > 1:
         signals.append(_streak_signal(outcomes[-1], turns, "stop"))
     empty = rule["empty_searches"]
-    if empty and lane.empties in (empty, 2 * empty):
+    if empty and lane.empties in (empty, 2 * empty) and evidence.searched_in_vain(outcomes):
         signals.append(_streak_signal(outcomes[-1], lane.empties, "warn", empty=True))
     return signals
 

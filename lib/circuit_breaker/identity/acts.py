@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 _STEPS = frozenset(
     "click tap press key keys type scroll swipe drag drop hover navigate back forward next previous step fill select focus"
     " dblclick doubleclick mouse pinch rotate advance reload touch keyboard goto walk turn jump button joystick"
-    " keyevent".split()
+    " keyevent undo redo".split()
 )
+_SCRIPTS = frozenset("evaluate eval script javascript js code".split())
 _DEVICES = frozenset(
     "xdotool ydotool cliclick adb idb maestro xte wtype appium agent-browser playwright-cli".split()
 )
@@ -45,6 +46,14 @@ def is_step(tool: str, given: object) -> bool:
         return True
     action = given.get("action") if isinstance(given, dict) else None
     return isinstance(action, str) and not _STEPS.isdisjoint(name_words(action))
+
+
+def asks_page(tool: str, given: object) -> bool:
+    """Is it a script that runs in a page, or a program of a device that takes no step: does its answer show the page?"""
+    if tool in SHELLS:
+        found = [program(segment.words) for segment in segments(shell_command(tool, given))]
+        return any(words[:1] != [] and words[0] in _DEVICES for words in found) and not is_step(tool, given)
+    return not _SCRIPTS.isdisjoint(name_words(tool.rpartition("__")[2]))
 
 
 def _is_device_step(segment: Segment) -> bool:

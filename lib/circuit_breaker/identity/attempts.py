@@ -191,6 +191,8 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
         part.home = shell_line.spelled(shell_line.resolve(words[0].rpartition("/")[0], part.directory))
         if part.home == shell_line.spelled(part.directory):
             part.home = ""
+    if part.name == "docker" and part.rest[:1] == ["compose"]:
+        part.shown, part.name, part.rest = "docker compose", "docker-compose", part.rest[1:]
     low = part.name.lower()
     decorates = low in table.DECORATION
     part.reads = decorates or reading.program_reads(part.name, part.rest)

@@ -91,7 +91,6 @@ ALIASES = {
     "mvnw": "mvn",
     "yarnpkg": "yarn",
     "py": "python",
-    "docker-compose": "docker compose",
     "gtest": "ctest",
 }
 # Programs of a project that its package manager runs by their bare name: `yarn jest`.
@@ -146,6 +145,7 @@ FLAGS_ONLY = {  # letters that take no word in these programs, though the table 
     "ruff": "-n -v -s -e",
     "eslint": "-v",
     "docker": "-d -i -a -q",
+    "docker-compose": "-d -q",
     "phpunit": "-v",
     "unittest": "-v -b",
     "ctest": "-V -N",

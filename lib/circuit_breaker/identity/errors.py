@@ -75,7 +75,7 @@ def _without_size(line: str, sizes: list[str]) -> str:
 
 def _echoes(line: str, echoed: frozenset[str]) -> bool:
     """Is the line one of the input's: as it is, as the last of an Edit's string, or behind a line number (`12: x = 1`)?"""
-    line = line.removesuffix("</tool_use_error>")
+    line = line.removesuffix("</tool_use_error>").rstrip()
     if line in echoed or line.removeprefix("String: ") in echoed:
         return True
     bare = line.lstrip("0123456789")

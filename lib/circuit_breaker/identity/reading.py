@@ -5,7 +5,7 @@ A careful reading of ordinary command lines, not a shell: what it cannot tell co
 
 from __future__ import annotations
 
-from circuit_breaker.identity import live, powershell, reading_table
+from circuit_breaker.identity import live, powershell, reading_table, waits
 from circuit_breaker.identity.shell_commands import LONGEST, Segment, program, segments
 
 # Programs that look and change nothing (policy 4: the one fixed list). What makes one of them write is in reading_rules.py.
@@ -64,7 +64,8 @@ def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
     if elsewhere:
         return is_reading(elsewhere, depth + 1)
     if not has_subcommands(name) and (" " in name or f" {name} " not in _RULED):
-        return listed or _asks_version(name, rest) or live.is_live(name, rest)
+        looks = listed or _asks_version(name, rest) or live.is_live(name, rest)
+        return looks or waits.is_sleeping_script(name, rest)
     if name in SHELLS:
         told = told_command(rest)
         return bool(told) and is_reading(told, depth + 1)

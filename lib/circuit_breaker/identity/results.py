@@ -201,6 +201,10 @@ def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bo
         return True
     if before == "," and len(number) == 3 and name.count(":") == 2 and tokens.is_clock(name):
         return True  # 12:33:01,123
+    if last[:1] == "#" and last[1:].isdigit() and "." in number:
+        return True  # docker's build log: `#8 0.512 npm error`
+    if before == "=" and text[end : end + 2] == "==":
+        return True  # valgrind and the sanitizers: `==1234==ERROR: ...`
     return before == "[" and text[end : end + 2] == "]:" and bool(name)  # sshd[1234]:
 
 

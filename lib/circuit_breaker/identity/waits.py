@@ -113,14 +113,21 @@ def _segment_waits(segment: Segment, depth: int) -> int:
         return ALONE
     if name in _WATCHERS:
         return BEFORE
-    if name in _INTERPRETERS and rest[:1] in (["-c"], ["-e"]) and len(rest) > 1:
-        return ALONE if len(rest[1]) <= _LONG and ("sleep" in rest[1] or "setTimeout" in rest[1]) else NONE
+    if is_sleeping_script(name, rest):
+        return ALONE
     if name in _TELLERS and any(" " in word for word in rest):
         return max((line_waits(word, depth + 1) for word in rest if " " in word), default=NONE)
     marks = _FOLLOWS.get(name)
     if marks and any(word in marks or word.startswith("--pid=") for word in rest):
         return BEFORE
     return BEFORE if "--watch" in rest else NONE
+
+
+def is_sleeping_script(name: str, rest: list[str]) -> bool:
+    """`python -c "import time; time.sleep(5)"` and the like."""
+    if name not in _INTERPRETERS or rest[:1] not in (["-c"], ["-e"]) or len(rest) < 2:
+        return False
+    return len(rest[1]) <= _LONG and ("sleep" in rest[1] or "setTimeout" in rest[1])
 
 
 def _is_time(word: str) -> bool:
