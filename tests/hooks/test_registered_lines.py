@@ -41,6 +41,7 @@ BROKEN = {
     "without its libraries": (b"#!/bin/sh\necho 'libpython3.so: cannot open shared object file' >&2\nexit 127\n", 0o755),
     "not allowed to run": (b"#!/bin/sh\nexit 126\n", 0o755),
     "without its modules": (b"#!/bin/sh\nexit 1\n", 0o755),
+    "one that does nothing": (b"#!/bin/sh\nexit 0\n", 0o755),
 }  # fmt: skip
 
 
@@ -140,13 +141,43 @@ def test_broken_pin_costs_nothing_of_the_payload_and_the_next_session_start_puts
     assert line.pin.read_text() == PYTHON + "\n"
 
 
+@pytest.mark.parametrize("pin", ["/bin/true", "/bin/sh", "/bin/false"])
+def test_pin_of_another_program_is_put_right_by_the_very_python_that_was_pinned(line: Line, pin: str) -> None:
+    """Its path is the one that the janitor's note knows."""
+    program(line.path / "python3", f'#!/bin/sh\nexec {PYTHON} "$@"\n')
+    for _ in range(2):
+        line("SessionStart.startup.headless", PATH=f"{line.path}:/usr/bin:/bin")
+    assert line.pin.read_text() == PYTHON + "\n"
+    line.pin.write_text(pin + "\n")
+    assert line.denies(PATH=f"{line.path}:/usr/bin:/bin")
+    line("SessionStart.startup.headless", PATH=f"{line.path}:/usr/bin:/bin")
+    assert line.pin.read_text() == PYTHON + "\n"
+
+
+@pytest.mark.parametrize("name", ["SessionStart.startup.headless", "PreToolUse.bash", "UserPromptSubmit"])
+def test_pinned_interpreter_ends_with_the_number_for_answered_and_only_then(
+    line: Line, run_hook: Callable[..., Any], name: str
+) -> None:
+    body = line.payload(name, session_id=SESSION, prompt_id="p")
+    script = {"S": "memory_janitor.py", "P": "circuit_breaker_gate.py", "U": "prompt.py"}[name[0]]
+    for argument, code in (("pinned", 170), ("unpinned", 0), ("", 0)):
+        done = subprocess.run(
+            [PYTHON, "-I", "-S", "-X", "utf8", str(ROOT / "hooks" / script), argument],
+            input=json.dumps(body).encode(),
+            capture_output=True,
+            env=line.machine.env,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (code, b"")
+
+
 def test_pinned_interpreter_that_ran_is_not_followed_by_another_one(line: Line) -> None:
     ran = line.path / "ran"
     others = line.path / "others"
     others.mkdir()
     program(others / "python3", f'#!/bin/sh\necho other >>"{ran}"\nexec {PYTHON} "$@"\n')
-    for end in ("exec cat", "cat; kill -9 $$", "cat; kill -15 $$"):
-        pinned = program(line.path / "pinned", f'#!/bin/sh\necho pinned >>"{ran}"\n{end} >/dev/null\n')
+    for end in ("cat; exit 170", "cat; kill -9 $$", "cat; kill -15 $$"):
+        pinned = program(line.path / "pinned", f'#!/bin/sh\necho pinned >>"{ran}"\nexec >/dev/null\n{end}\n')
         line.pin.write_text(f"{pinned}\n")
         ran.write_text("")
         assert not line.denies(PATH=f"{others}:{os.environ['PATH']}")

@@ -13,10 +13,10 @@ _GOES_ON = ("resume", "compact")  # sources of a session that has a memory alrea
 
 
 def serve(name: str) -> None:
-    """Answer SessionStart and end the process: silently where nothing is due, else through the hook's own door."""
+    """Answer SessionStart: silently where nothing is due, else through the hook's own door."""
     data = _stdin()
     if data is not None and quiet(data):
-        files.system._exit(0)  # skips the interpreter's tear-down
+        return
     from circuit_breaker.runtime import hook  # the engine, and the one place that fails open
 
     hook.serve(name, data)
