@@ -249,10 +249,47 @@ def test_plugin_inside_the_sessions_own_project_is_free(command: str) -> None:
         "python3 '/mnt/some where/else/plugin' reset --all",
         "python3 -m plugin reset --circuit call_cycle",
         "python3 C:\\tools\\cb\\plugin\\__main__.py reset --all",
+        "C:\\Python\\Scripts\\circuit-breaker.exe reset --all",
+        "/Reset-Circuit",
+        "/reset-\u200bcircuit --all",
+        "python3 /opt/x y/plugin reset --all",
+        "python3 ${CLAUDE_PLUGIN_ROOT}/plugin reset --circuit=x",
+        "python3 ~/.claude/plugins/cache/circuit-breaker/0.2.0/plugin/ reset --all",
+        "/usr/bin/env python3.12 -I ./plugin/ reset --all",
+        "cd /opt/cb && python3 . reset --all",
+        "py -3 plugin reset --all",
+        "uv run python plugin reset --all",
+        "uvx circuit-breaker@latest reset --all",
+        "~/.local/bin/circuit-breaker  reset\t--circuit 'tool_failure:Bash make'",
+        "/c/tools/circuit-breaker reset --al",
+        "circuit-breaker reset --project . --all",
+        "circuit-breaker \\\n  reset \\\n  --all",
+        "circuit-breaker re''set --all",
+        "CIRCUIT-BREAKER RESET --ALL",
+        "run [`circuit-breaker reset --all`](https://example.com)",
+        "x " * 50_000 + "circuit-breaker reset --all" + " y" * 50_000,
     ],
 )
 def test_scheduled_prompt_with_the_override_is_known(text: str) -> None:
     assert carries_override({"cron": "* * * * *", "jobs": [{"prompt": text}]}, "SUDO BYPASS")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "circuit-breaker reset --all",
+        ["one", {"two": "SUDO BYPASS"}],
+        {"SUDO BYPASS": 1},
+        {"argv": ["circuit-breaker", "reset", "--all"]},
+        {"program": "python3", "args": ["/x/plugin", "reset", "--all"]},
+        {"delaySeconds": 60, "reason": "wait", "prompt": "/reset-circuit --all"},
+    ],
+)
+def test_override_is_known_in_any_text_of_a_scheduling_call(given: object) -> None:
+    assert carries_override(given, "SUDO BYPASS")
+    for _ in range(400):
+        given = {"jobs": [given, 1.5, None]}
+    assert carries_override(given, "SUDO BYPASS")
 
 
 @pytest.mark.parametrize(
@@ -262,6 +299,9 @@ def test_scheduled_prompt_with_the_override_is_known(text: str) -> None:
         "check that the circuit-breaker reset works in payments",
         "sudo apt update",
         "reset the board",
+        "sudo bypass the cache",
+        "python3 manage.py reset --all",
+        "git reset --hard; circuit-breaker status --all",
     ],
 )
 def test_scheduled_prompt_without_it_is_free(text: str) -> None:
@@ -276,6 +316,73 @@ def test_scheduling_tools_are_known_by_their_names() -> None:
         "ScheduleWakeup",
         "mcp__x__schedule_task",
     ]
+
+
+WINDOWS = Guarded(
+    folders=("D:/cb", "C:/Users/Ada L/AppData/Local/claude-cb", "C:/tools/cb copy"),
+    project="C:/proj",
+    variables={"HOME": "C:\\Users\\Ada L", "CIRCUIT_BREAKER_HOME": "D:/cb"},
+    keyword="SUDO BYPASS",
+)
+
+
+@pytest.mark.parametrize(
+    ("tool", "text", "cwd"),
+    [
+        ("Write", "D:\\cb\\sessions\\x", "C:\\proj"),
+        ("Write", "d:\\CB\\sessions\\x", "C:\\proj"),
+        ("Edit", "/d/cb/python", "/c/proj"),
+        ("Write", "C:\\tools\\cb copy\\hooks\\run", "C:\\proj"),
+        ("PowerShell", "Remove-Item D:\\cb\\sessions -Recurse", "C:\\proj"),
+        ("PowerShell", "Remove-Item 'd:\\cb' -Recurse", "C:\\proj"),
+        ("PowerShell", "Set-Location D:\\cb; Remove-Item sessions -Recurse", "C:\\proj"),
+        ("PowerShell", "Remove-Item $env:CIRCUIT_BREAKER_HOME\\sessions -Recurse", "C:\\proj"),
+        ("PowerShell", "Remove-Item $HOME\\AppData\\Local\\claude-cb -Recurse", "C:\\proj"),
+        ("PowerShell", "Remove-Item sessions -Recurse", "D:\\cb"),
+        ("PowerShell", "Remove-Item 'C:\\tools\\cb copy' -Recurse", "C:\\proj"),
+        ("Bash", "rm -rf /d/cb/sessions", "C:\\proj"),
+        ("Bash", "rm -rf /d/cb/sessions", "/c/proj"),
+        ("Bash", "rm -rf 'D:\\cb\\sessions'", "/c/proj"),
+        ("Bash", "rm -rf D:\\\\cb\\\\sessions", "/c/proj"),
+        ("Bash", "cd /d && rm -rf cb", "/c/proj"),
+        ("Bash", "rm -rf sessions", "/d/cb"),
+        ("Bash", 'rm -rf "$HOME/AppData/Local/claude-cb"', "/c/proj"),
+    ],
+)
+def test_a_guarded_folder_of_windows_is_known_in_every_spelling(tool: str, text: str, cwd: str) -> None:
+    given = {"command": text} if tool in ("Bash", "PowerShell") else {"file_path": text}
+    assert reaches_for(tool, given, cwd, WINDOWS) == "files"
+
+
+@pytest.mark.parametrize(
+    ("tool", "text"),
+    [
+        ("Write", "C:\\proj\\src\\cb\\x"),
+        ("Write", "/d/cbx/y"),
+        ("PowerShell", "Remove-Item build -Recurse"),
+        ("PowerShell", "Get-Content D:\\cb\\errors.log"),
+        ("Bash", "rm -rf C:/proj/build /c/proj/dist"),
+        ("Bash", "cat /d/cb/errors.log"),
+    ],
+)
+def test_what_lies_beside_a_guarded_folder_of_windows_is_free(tool: str, text: str) -> None:
+    given = {"command": text} if tool in ("Bash", "PowerShell") else {"file_path": text}
+    for cwd in ("C:\\proj", "/c/proj", "C:/proj"):
+        assert reaches_for(tool, given, cwd, WINDOWS) == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["$HOME/State/x", "${CIRCUIT_BREAKER_HOME}/x", "~/State/x", "/Users/Ada/State/x"]
+)
+def test_capitals_in_a_guarded_path_hide_nothing(text: str) -> None:
+    place = Guarded(
+        folders=("/Users/Ada/State",),
+        project="/p",
+        variables={"HOME": "/Users/Ada", "CIRCUIT_BREAKER_HOME": "/Users/Ada/State"},
+        keyword="SUDO BYPASS",
+    )
+    assert reaches_for("Bash", {"command": f"rm -rf {text}"}, "/p", place) == "files"
+    assert reaches_for("Write", {"file_path": text}, "/p", place) == "files"
 
 
 @given(st.text(max_size=200), st.text(max_size=40))

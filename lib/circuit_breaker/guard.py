@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-LONGEST = 20_000  # characters of a command or a scheduled prompt whose words are read
+LONGEST = 20_000  # characters of a command whose words are read
 CD_MAX = 40  # directories that a line is followed into
 NAME = "claude-circuit-breaker"  # of the runtime folder and of your config folder
 FILES = ("circuit_breaker_config.json", "circuit_breaker_state.json", "circuit_breaker_incidents.jsonl")
@@ -45,14 +45,15 @@ class Guarded(Record):
 
 
 def carries_override(tool_input: object, keyword: str) -> bool:
-    """Whether any text of a scheduling call holds the keyword or the reset command."""
-    for text in _texts(tool_input):
-        if _says(text, keyword) or "reset-circuit" in text.lower():
-            return True
-        words = _without(_ends(text).replace("\\", "/").lower(), _QUOTES).translate(_JOINTS).split()
-        if any(verb == "reset" and rest[:1] and rest[0][:2] == "--" for verb, rest in _verbs(words)):
-            return True
-    return False
+    """Whether the texts of a scheduling call hold the keyword or the reset command, in one of them or as a list of words."""
+    text = "\n".join(_texts(tool_input))
+    if _says(text, keyword) or _says(text.lower(), "reset-circuit"):
+        return True
+    text = _without(text.lower().replace("\\\n", " ").replace("\\", "/"), _QUOTES)
+    if "reset" not in text:
+        return False
+    verbs = _verbs(text.translate(_JOINTS).split())
+    return any(verb == "reset" and rest[:1] and rest[0][:2] == "--" for verb, rest in verbs)
 
 
 def reaches_for(tool: str, tool_input: object, cwd: str, guarded: Guarded) -> str:
@@ -69,13 +70,21 @@ def reaches_for(tool: str, tool_input: object, cwd: str, guarded: Guarded) -> st
     return "files" if any(isinstance(text, str) and place.is_guarded(text) for text in named) else ""
 
 
-def _texts(value: object, depth: int = 0) -> Iterator[str]:
-    """Every string of an input, down to eight levels."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (list, dict)) and depth < 8:
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _texts(inner, depth + 1)
+def _texts(value: object) -> list[str]:
+    """Every string of an input in its order, then the names of its parts."""
+    texts: list[str] = []
+    names: list[str] = []
+    left = [value]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, dict):
+            names += value
+            left += reversed(value.values())
+        elif isinstance(value, list):
+            left += reversed(value)
+    return texts + names
 
 
 def _ends(text: str) -> str:
@@ -99,22 +108,28 @@ class _Place:
     """Where the words of a call point, seen from the directory that `cd` has led to."""
 
     def __init__(self, guarded: Guarded, cwd: str) -> None:
-        roots = [guarded.project, *guarded.variables.values(), *guarded.folders]
-        self.blanks = sorted({root.lower() for root in roots if " " in root}, key=len, reverse=True)
-        self.variables = {
-            name.lower(): self.joined(value) for name, value in guarded.variables.items() if value
-        }
-        folders = [folder.replace("\\", "/").rstrip("/") for folder in guarded.folders if folder]
-        self.folders = [self.joined(folder.lower()) for folder in folders]
-        self.cwd = self.joined((cwd or guarded.project).lower().replace("\\", "/"))
+        self.windows = any(folder[1:2] == ":" for folder in guarded.folders)
+        variables = {name.lower(): self.slashed(value) for name, value in guarded.variables.items() if value}
+        folders = [self.slashed(folder).rstrip("/") for folder in guarded.folders if folder]
+        project = self.slashed(guarded.project)
+        roots = {project, *variables.values(), *folders}
+        self.blanks = sorted((root for root in roots if " " in root), key=len, reverse=True)
+        self.variables = {name: self.joined(value) for name, value in variables.items()}
+        self.folders = [self.joined(folder) for folder in folders]
+        self.cwd = self.joined(self.slashed(cwd or guarded.project))
         self.keyword, self.entered = guarded.keyword, 0
-        ends = [self.joined(guarded.project.lower()), self.variables.get("home", "").lower()]
+        ends = [self.joined(project), self.variables.get("home", "")]
         self.tops = {
             "/",
             *(end[:at] for end in ends for at in range(1, len(end) + 1) if end[at:][:1] in ("", "/")),
         }
         # in a project of that name everything says it
         self.name = NAME if NAME not in guarded.project.lower() else NAME + "/"
+
+    def slashed(self, path: str) -> str:
+        """A path in lower case; on Windows by slashes, its drive in one spelling."""
+        path = path.lower()
+        return shell_line.spelled(path.replace("\\", "/")) if self.windows else path
 
     def joined(self, text: str) -> str:
         """A text in which the blanks of known folders part no words."""
@@ -124,7 +139,8 @@ class _Place:
 
     def plain(self, text: str) -> str:
         """Lower case, without quotes, variables put in, known folders one word each."""
-        text = _without(text.lower(), _QUOTES).replace("$env:", "$")
+        text = text.lower().replace("\\", "/") if self.windows else text.lower()
+        text = _without(text, _QUOTES).replace("$env:", "$")
         for name, value in self.variables.items() if "$" in text else ():
             text = text.replace("${" + name + "}", value).replace("$" + name, value)
         return self.joined(text)
@@ -163,7 +179,8 @@ class _Place:
         """A word as an absolute path; of `docker -v A:B` the part in front."""
         if word[:1] == "~" and word[1:2] in ("", "/"):
             word = self.variables.get("home", "~") + word[1:]
-        return shell_line.resolve(word.partition(":/")[0] if ":/" in word[2:] else word, self.cwd)
+        path = shell_line.resolve(word.partition(":/")[0] if ":/" in word[2:] else word, self.cwd)
+        return shell_line.spelled(path) if self.windows else path
 
     def _holds(self, path: str) -> bool:
         """Whether a guarded folder is, holds, or could be (a glob) what a path names."""
@@ -178,7 +195,7 @@ class _Place:
 
 def _line(command: str, place: _Place) -> str:
     command = _ends(command)
-    text = place.plain(command)
+    text = place.plain(command.replace("\\\n", " "))
     if not place.inside and not any(sign in text for sign in place.signs):
         return ""
     if reading.is_reading(command):
@@ -197,10 +214,12 @@ def _verbs(words: list[str]) -> Iterator[tuple[str, list[str]]]:
     """(verb, what follows it) of each run of the command line: `circuit-breaker VERB`, `python3 ANY/plugin VERB`, `-m plugin VERB`."""
     python = -9
     for i, word in enumerate(words):
-        name = word.rstrip("/").rpartition("/")[2]
+        name = word.rstrip("/").rpartition("/")[2].partition("@")[0]
         if name.startswith(("python", "pypy")) or name == "py":
             python = i
-        elif name == "circuit-breaker" or (name in ("plugin", "__main__.py", ".") and i - python < 7):
+        elif name in ("circuit-breaker", "circuit-breaker.exe") or (
+            name in ("plugin", "__main__.py", ".") and i - python < 7
+        ):
             rest = words[i + 1 : i + 12]
             while rest and rest[0][:1] == "-":
                 del rest[0]
