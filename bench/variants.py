@@ -26,14 +26,15 @@ class Variant(NamedTuple):
 
 
 NEVER_0 = ("window_turns", "window_seconds", "max_period")  # numbers that switch nothing off
-UNSEEN = ("hook_recursion", "service_down", "budget")  # rules that recordings cannot show, or that are off
-NUMBERS = (  # of the engine, not of the configuration
-    ("OF_LAST", rules),
-    ("LAST_CALLS", rules),
-    ("LONG_RING", rules),
-    ("UNSEEN", rules),
-    ("EVERYWHERE", failures),
-    ("LAST_EDITS", evidence),
+# Rules that recordings cannot show, that are off, or that only observe.
+UNSEEN = ("hook_recursion", "service_down", "budget", "external_api")
+NUMBERS = (  # of the engine, not of the configuration: name, module, what it is
+    ("OF_LAST", rules, "equal calls among the last ones"),
+    ("LAST_CALLS", rules, "the last ones they are counted among"),
+    ("UNSEEN", rules, "times that limit for clicks and keys without a look"),
+    ("LONG_RING", rules, "calls from which on a ring needs as few rounds as one of two"),
+    ("EVERYWHERE", failures, "one error through new calls and writes"),
+    ("LAST_EDITS", evidence, "the last calls that an edit is counted among"),
 )
 
 
@@ -42,24 +43,24 @@ def thresholds() -> list[Variant]:
     found = []
     for key in ("poll_gap_seconds", "deny_limit"):
         found += [
-            _step(key, settings.DEFAULTS[key], to, keys={key: to})
+            _step(f"`{key}`", settings.DEFAULTS[key], to, keys={key: to})
             for to in steps(key, settings.DEFAULTS[key])
         ]
     for rule, defaults in settings.DEFAULTS["circuit_breakers"].items():
         for key, value in defaults.items():
             if key in ("enabled", "action", "cooldown_base_seconds") or rule in UNSEEN:
                 continue
-            found += [_step(f"{rule}.{key}", value, to, rules={rule: {key: to}}) for to in steps(key, value)]
-    for name, module in NUMBERS:
+            found += [
+                _step(f"`{rule}.{key}`", value, to, rules={rule: {key: to}}) for to in steps(key, value)
+            ]
+    for name, module, what in NUMBERS:
         value = getattr(module, name)
-        found += [_step(name, value, to, patches=((module, name, to),)) for to in steps(name, value)]
+        found += [_step(what, value, to, patches=((module, name, to),)) for to in steps(name, value)]
     return found
 
 
 def _step(number: str, default: int, value: int, **change: Any) -> Variant:
-    return Variant(
-        f"`{number}` {default} -> {value}", number=f"`{number}`", default=default, value=value, **change
-    )
+    return Variant(f"{number} {default} -> {value}", number=number, default=default, value=value, **change)
 
 
 def steps(key: str, value: int) -> list[int]:
