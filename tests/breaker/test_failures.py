@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,6 +103,11 @@ def said(stream):
     return [text for _, text in stream.said if "one call a turn" not in text]
 
 
+def are_all_blocked(stream, ways):
+    """Whether no form of the run gets through any more."""
+    return all(stream.ask("Bash", {"command": line})[1].verdict == DENY for line, _, _ in ways)
+
+
 @settings(max_examples=40)
 @given(st.data())
 def test_twenty_ways_to_run_one_failing_test_are_stopped_by_the_tenth_run(data):
@@ -124,6 +131,89 @@ def test_with_a_third_of_the_calls_looks_by_the_fourteenth(order, data):
     assert is_open(stream)
 
 
+IN_FRONT = """|cd /p && |timeout 60 |PYTHONPATH=. |time |env CI=1 |echo 'try again'; |set -o pipefail; |sleep 1; |nice |git status && |
+export X=1; |source .venv/bin/activate && |stdbuf -oL |date; |(cd /p; """.replace("\n", "").split("|")
+RUNNERS = (
+    "pytest",
+    "python -m pytest",
+    "python3.11 -m pytest",
+    "uv run pytest",
+    ".venv/bin/pytest",
+    "poetry run pytest",
+    "./.venv/bin/python -m pytest",
+    "/usr/bin/env pytest",
+    "py.test",
+    "coverage run -m pytest",
+)
+OPTIONS = (
+    "",
+    "-x",
+    "-q",
+    "-v",
+    "--tb=short",
+    "-k test_a",
+    "-p no:cacheprovider",
+    "--maxfail=1",
+    "-n 2",
+    "-rA",
+    "--lf",
+    "-o addopts=''",
+)
+FILES = ("t.py", "./t.py", "/p/t.py", '"t.py"', "t.py::test_a")
+BEHIND = {  # what stands behind the run -> what is seen of it; only the first two show the exit code
+    "": lambda n: RUN,
+    " 2>/dev/null": lambda n: RUN,
+    " 2>&1 | tail -{n}": tail,
+    " | tail -n {n} || echo done": tail,
+    " > out.txt 2>&1; tail -{n} out.txt": tail,
+    " || true": lambda n: RUN,
+    "; true": lambda n: RUN,
+    " | cat": lambda n: RUN,
+    " 2>&1 | tee log.txt": lambda n: RUN,
+    "; echo $?": lambda n: RUN + "\n1",
+    " && echo PASS || echo FAIL": lambda n: RUN + "\nFAIL",
+    ' | grep -E "FAILED|passed|failed"': lambda n: lines_with("FAILED", "passed", "failed"),
+}
+
+
+def way(chance):
+    """One of 115,200 ways to run the failing test, and another number of lines each time."""
+    behind, count = chance.choice([*BEHIND]), chance.randrange(2, 28)
+    words = [chance.choice(RUNNERS), chance.choice(OPTIONS), chance.choice(FILES)]
+    if chance.random() < 0.5:
+        words[1:] = words[:0:-1]
+    front = chance.choice(IN_FRONT)
+    line = (
+        front
+        + " ".join(filter(None, words))
+        + ")" * front.startswith("(")
+        + behind.replace("{n}", str(count))
+    )
+    return line, FAILED if behind in ("", " 2>/dev/null") else OK, BEHIND[behind](count)
+
+
+def calls_until_blocked(seed, looks):
+    """How many calls a session makes that mixes twenty ways by chance until none gets through; `looks`: each third call is one."""
+    chance, stream = random.Random(seed), Stream()
+    ways = [way(chance) for _ in range(20)]
+    for number in range(1, 40):
+        if looks and number % 3 == 0:
+            stream.call(*chance.choice(LOOKS), f"result {chance.randrange(10)}")
+        else:
+            run(stream, chance.choice(ways), str(chance.randrange(10, 99)))
+        if OPEN in stream.states().values() and are_all_blocked(stream, ways):
+            return number
+    return 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("looks", "most"), [(False, 10), (True, 14)])
+def test_of_five_hundred_sessions_that_mix_any_twenty_ways_none_goes_on_longer(looks, most):
+    needed = {seed: calls_until_blocked(seed, looks) for seed in range(500)}
+    worst = max(needed, key=needed.__getitem__)
+    assert needed[worst] <= most, f"seed {worst}: {needed[worst]}"
+
+
 @pytest.mark.parametrize(
     "variant",
     [
@@ -143,6 +233,51 @@ def test_a_number_in_the_line_does_not_hide_the_attempt(variant):
     for i in range(1, 8):
         run(stream, variant(i))
     assert is_open(stream)
+
+
+ENDINGS = {
+    "pytest t.py": RUN.replace("{}", "03"),
+    "go test ./...": "    total_test.go:9: total = 3, want 4\n--- FAIL: TestTotal (0.00s)\nFAIL\nFAIL\texample.com/p\t0.004s",
+    "cargo test": """    Finished `test` profile [unoptimized] target(s) in 0.3s
+test tests::a ... FAILED
+thread 'tests::a' panicked at src/lib.rs:12:9:
+assertion `left == right` failed
+test result: FAILED. 3 passed; 1 failed; 0 ignored
+
+error: test failed, to rerun pass `--lib`""",
+    "mvn test": """[ERROR]   TotalTest.adds:9 expected: <4> but was: <3>
+[ERROR] Tests run: 4, Failures: 1, Errors: 0, Skipped: 0
+[INFO] BUILD FAILURE
+[INFO] Total time:  1.2 s
+[INFO] Finished at: 2026-05-01T08:20:21Z
+[ERROR] Failed to execute goal surefire:test (default-test) on project p: There are test failures.""",
+    "make": "b.c:5:12: error: 'totl' undeclared\n    5 |     return totl;\nmake: *** [Makefile:4: b.o] Error 1",
+    "node a.js": "ReferenceError: x is not defined\n    at Object.<anonymous> (/p/a.js:3:9)\n\nNode.js v20.11.0",
+}
+
+
+@pytest.mark.parametrize("line", ENDINGS)
+@settings(max_examples=30)
+@given(lengths=st.lists(st.integers(1, 60), min_size=7, max_size=7, unique=True))
+def test_the_end_of_the_output_in_another_length_each_time_is_blocked_by_the_seventh(line, lengths):
+    stream = Stream()
+    for count in lengths:
+        stream.bash(f"{line} 2>&1 | tail -{count}", "\n".join(ENDINGS[line].split("\n")[-count:]))
+    for form in (line, f"{line} 2>&1 | tail -99", f"({line}) | head; true"):
+        assert stream.ask("Bash", {"command": form})[1].verdict == DENY, form
+
+
+@pytest.mark.parametrize("line", ENDINGS)
+@pytest.mark.parametrize(
+    "form", ["echo 'attempt {n}'; {line}", 'echo "=== {n} ===" && {line}; echo "exit: $?"']
+)
+def test_an_attempt_number_in_front_is_blocked_by_the_seventh(line, form):
+    stream = Stream()
+    for number in range(1, 8):
+        command, text = form.format(n=number, line=line), f"{number}\n{ENDINGS[line]}"
+        hidden = "exit:" in command
+        stream.bash(command, text + "\nexit: 1" if hidden else f"Exit code 1\n{text}", fails=not hidden)
+    assert stream.ask("Bash", {"command": line})[1].verdict == DENY
 
 
 def test_it_is_warned_at_the_fourth_and_opens_at_the_sixth_failure():

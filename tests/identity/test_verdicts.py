@@ -170,6 +170,8 @@ SAID += [
         "  code: 'MODULE_NOT_FOUND',\n  requireStack: []\n}\n\nNode.js v20.20.2",
         "failed",
     ),
+    ("(cd a && pytest t.py) 2>&1 | tail -3", "FAILED t.py::test_a - x\n1 failed in 2s", "failed"),
+    ("(pytest t.py) | cat", "4 passed in 2s", "succeeded"),
     ("find . -name 't.py' -exec pytest {} \\;", "1 failed, 3 passed in 0.1s", "failed"),
     ('script -qc "pytest t.py" /dev/null', "1 failed, 3 passed in 0.1s", "failed"),
 ]

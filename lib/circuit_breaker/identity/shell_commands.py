@@ -138,9 +138,17 @@ def segments(command: str, longest: int = LONGEST) -> Iterator[Segment]:
                 if done.words or done.targets or done.inner:
                     twice = c in "&|;" and command[begin + 1 : begin + 2] == c
                     done.joint = c * 2 if twice else c if begin < size else ""
+                    if c == ")" and _is_piped_on(command[i : i + 16]):
+                        done.joint = "|"
                     yield done
                     now = Segment()
                 redirect = ""
+
+
+def _is_piped_on(rest: str) -> bool:
+    """Whether what stands behind a subshell pipes its output on: `(cd a; make) 2>&1 | tail`."""
+    rest = rest.lstrip(" )").removeprefix("2>&1").lstrip(" ")
+    return rest[:1] == "|" and rest[:2] != "||"
 
 
 def substitutions(text: str) -> list[str]:
