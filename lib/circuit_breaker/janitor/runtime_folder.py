@@ -7,7 +7,7 @@ import sys
 from circuit_breaker.janitor import copies, notes, retention, survey
 from circuit_breaker.runtime import files, incidents, store
 from circuit_breaker.runtime import running as running_sessions
-from circuit_breaker.runtime.home import STATE, Places, environment, safe_name
+from circuit_breaker.runtime.home import STATE, Places, environment, safe_name, slashed
 
 NOTE_DAYS = 30
 
@@ -37,10 +37,10 @@ def pin_interpreter(where: Places) -> str:
     import os
 
     asked = getattr(sys, "_base_executable", "") or sys.executable or ""
-    found = os.path.realpath(asked) if asked else ""
+    found = slashed(os.path.realpath(asked)) if asked else ""
     inside = any(
         found.startswith(folder.rstrip("/") + "/")
-        for folder in (where.project, os.path.realpath(where.project))
+        for folder in (where.project, slashed(os.path.realpath(where.project)))
     )
     pin = where.runtime + "/python"
     if not os.path.isabs(found) or "\n" in found or inside or not os.access(found, os.X_OK):
@@ -106,12 +106,20 @@ def forget_session(folder: str, before: float) -> int:
         if any(info.st_mtime > before or not retention.regular(info) for info in infos):
             return 0
         with files.Lock(f"{folder}/{store.LOCK_FILE}", 0.001):
-            for name in sorted({*names, store.LOCK_FILE}, key=lambda name: name == store.LOCK_FILE):
+            for name in {*names} - {store.LOCK_FILE}:
                 files.remove(f"{folder}/{name}")
-            files.system.rmdir(folder)
+            if files.fcntl:
+                _remove_emptied(folder)
+        if not files.fcntl:  # Windows removes nothing that is open
+            _remove_emptied(folder)
     except (OSError, ValueError):
         return 0  # in use, written to at this moment, or gone
     return max(1, sum(info.st_size for info in infos))
+
+
+def _remove_emptied(folder: str) -> None:
+    files.remove(f"{folder}/{store.LOCK_FILE}")
+    files.system.rmdir(folder)
 
 
 def disarm_ended(where: Places, now: float, running: str) -> list[str]:

@@ -6,6 +6,7 @@ from circuit_breaker import guard
 from circuit_breaker.guard import Guarded
 from circuit_breaker.identity.calls import schedules
 from circuit_breaker.runtime import files
+from circuit_breaker.runtime.home import slashed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from circuit_breaker.runtime.home import Places
 
 VARIABLES = ("HOME", "USERPROFILE", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "CLAUDE_PLUGIN_ROOT")
-ROOT = __file__.replace("\\", "/").rpartition("/lib/circuit_breaker/")[0]  # of the copy that runs
+ROOT = slashed(__file__).rpartition("/lib/circuit_breaker/")[0]  # of the copy that runs
 
 
 def refusal(event: Ask, where: Places, keyword: str, armed: bool, env: Mapping[str, str]) -> str:
@@ -32,7 +33,7 @@ def refusal(event: Ask, where: Places, keyword: str, armed: bool, env: Mapping[s
 
 def guarded(where: Places, keyword: str, env: Mapping[str, str]) -> Guarded:
     """R, your config folder and the copy that runs, unless that is a checkout in the session's own project: you may be working on it."""
-    folders = [where.runtime, where.user_config.replace("\\", "/").rpartition("/")[0]]
+    folders = [where.runtime, slashed(where.user_config).rpartition("/")[0]]
     if not f"{ROOT}/".startswith(where.project.rstrip("/") + "/") or files.exists(ROOT + "/receipt.json"):
         folders.append(ROOT)
     return Guarded(

@@ -43,10 +43,10 @@ def _missing(folder: str) -> list[str]:
 def _try_out(path: str) -> None:
     try:
         files.replace(path, b"1")
-        with files.Lock(path, 0.0):
+        with files.Lock(path + ".lock", 0.0):  # a file of its own: on Windows nothing that is open is renamed
             files.exchange(path, b"2")
     finally:
-        for rest in (path, path + ".spare", path + ".last"):
+        for rest in (path, path + ".spare", path + ".last", path + ".lock"):
             files.remove(rest)
 
 

@@ -98,8 +98,12 @@ def user_folder(env: Mapping[str, str]) -> str:
 
 
 def slashed(path: str) -> str:
-    """A path with `/` between its parts, which Windows takes as well."""
-    return path.replace("\\", "/") if sys.platform == "win32" else path
+    """A path with `/` between its parts, which Windows takes as well, and its drive in one spelling."""
+    if sys.platform != "win32":
+        return path
+    from circuit_breaker.identity.shell_line import spelled
+
+    return spelled(path.replace("\\", "/"))
 
 
 def user_config(env: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from circuit_breaker.runtime import files, json
+from circuit_breaker.runtime import files, home, json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ LONG = 86_400.0  # the same where nothing is listed at all: an older Claude Code
 
 def listed(env: Mapping[str, str]) -> set[str] | None:
     """The ids of the sessions that are listed; None where Claude Code keeps no list."""
-    rows = living(env.get("CLAUDE_CONFIG_DIR", "") or env.get("HOME", "") + "/.claude")
+    rows = living(env.get("CLAUDE_CONFIG_DIR", "") or home.user_folder(env) + "/.claude")
     if rows is None:
         return None
     return {session for row in rows if isinstance(session := row.get("sessionId"), str)}
