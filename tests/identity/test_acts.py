@@ -18,6 +18,11 @@ STEPS = [
     ("mcp__mobile__swipeUp", {}),
     ("mcp__pdf__next_page", {}),
     ("mcp__figma__undo", {}),
+    ("mcp__iterm__write_to_terminal", {"command": "n"}),
+    ("mcp__terminal__send_input", {"text": "y"}),
+    ("mcp__godot__run_frame", {}),
+    ("Bash", {"command": "tmux send-keys -t dbg 'next' Enter"}),
+    ("Bash", {"command": "screen -S g -X stuff 'n\\n'"}),
     ("Bash", {"command": "xdotool key Down"}),
     ("Bash", {"command": "adb shell input tap 10 20"}),
     ("Bash", {"command": "agent-browser click @e5"}),
@@ -34,6 +39,8 @@ NO_STEPS = [
     ("Bash", {"command": "npm test"}),
     ("Bash", {"command": "adb logcat -d"}),
     ("Bash", {"command": "agent-browser snapshot"}),
+    ("Bash", {"command": "tmux new-session -d -s dbg"}),
+    ("mcp__iterm__read_terminal_output", {}),
     ("Bash", None),
 ]
 ADDS = [

@@ -51,6 +51,8 @@ LINES = {
         "sleep 20; echo $(curl -s x)",
         "ssh host 'sleep 5; tail log'",
         "read -t 5; cat f",
+        "gcloud builds log --stream 77",
+        "curl -s --retry 9 --retry-delay 3 http://localhost:3000",
     ],
     AFTER: ["gh run view 1; sleep 20", "for i in 1 2; do gh run view; sleep 5; done", "curl -s x && sleep 3"],
     NONE: [

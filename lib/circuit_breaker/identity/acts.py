@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 _STEPS = frozenset(
     "click tap press key keys type scroll swipe drag drop hover navigate back forward next previous step fill select focus"
     " dblclick doubleclick mouse pinch rotate advance reload touch keyboard goto walk turn jump button joystick"
-    " keyevent undo redo".split()
+    " keyevent undo redo input keystroke keystrokes frame tick send-keys stuff write-chars".split()
 )
 _SCRIPTS = frozenset("evaluate eval script javascript js code".split())
 _DEVICES = frozenset(
-    "xdotool ydotool cliclick adb idb maestro xte wtype appium agent-browser playwright-cli".split()
+    "xdotool ydotool cliclick adb idb maestro xte wtype appium agent-browser playwright-cli tmux screen zellij".split()
 )
 _POINTERS = frozenset("xdotool ydotool cliclick xte wtype".split())  # whatever they are told
 _EDITING_WORDS = frozenset("edit write insert append patch replace update modify create str".split())
@@ -42,7 +42,8 @@ def is_step(tool: str, given: object) -> bool:
         return any(_is_device_step(segment) for segment in segments(shell_command(tool, given)))
     if tool in WRITERS or tool in LOOKUPS or is_reading_tool(tool, given):
         return False
-    if not _STEPS.isdisjoint(name_words(tool.rpartition("__")[2])):
+    words = name_words(tool.rpartition("__")[2])
+    if not _STEPS.isdisjoint(words) or ("terminal" in words and words[0] in ("write", "send")):
         return True
     action = given.get("action") if isinstance(given, dict) else None
     return isinstance(action, str) and not _STEPS.isdisjoint(name_words(action))

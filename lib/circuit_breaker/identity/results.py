@@ -45,7 +45,7 @@ _NAMED = frozenset(
 _NAME_ENDS = tuple("_ms Ms _at _time Time _seconds _secs _ns _us uration lapsed imestamp seed Seed".split())
 _IDS = frozenset("id ids uuid guid nonce".split())
 _TEMPORARY = ("\\Temp\\", "/tmp/", "/var/folders/", "/var/tmp/", "/dev/shm/")
-_BARS = ("█", "━", "▏", "##", "==>", "ETA", "it/s", "eta ", "--:--")
+_BARS = ("█", "━", "▏", "##", "==>", "ETA", "it/s", "eta ", "--:--", "load average")
 
 
 def without_digits(text: str) -> str:
@@ -120,6 +120,7 @@ def _blind_words(text: str) -> str:
         return text  # volatile.py need not be there
     size, kind, neighbours = len(text), tokens.kind, tokens.NEIGHBOURS
     progress = any(bar in text for bar in _BARS)
+    docker = "\n > [" in text  # the end of its log: `3.512 npm error`, by the second
     known: dict[str, str] = {}
     out: list[str] = []
     done = judged = 0
@@ -137,15 +138,25 @@ def _blind_words(text: str) -> str:
             if judged > _JUDGED_MAX:
                 return "".join((*out, without_digits(text[done:])))
             new = _in_place(new, text, marks, start, end, progress)
+            if docker and "." in word and text[start - 1 : start] == "\n":
+                new = "D"
+            if new == "N" and _unit_after(text, end):
+                new, end = "D", end + _unit_after(text, end)
         if new:
-            out.append(text[done:start])
-            out.append(new)
+            piece = text[done:start]
+            if "  " in piece:  # columns are set by how long the numbers are
+                piece = " " + piece.lstrip(" ") if out and piece[0] == " " else piece
+                piece = piece.rstrip(" ") + " " if piece[-1] == " " else piece
+            out += (piece, new)
             done = end
         at = find(b"0", end)
     if not out:
         return text
     out.append(text[done:])
-    return "".join(out)
+    blinded = "".join(out).replace("D D", "D")  # 1m 3s
+    return (
+        blinded.replace(", estimated D", "") if ", estimated D" in blinded else blinded
+    )  # jest, now and then
 
 
 def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress: bool) -> str:
@@ -179,16 +190,24 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         return "H" if name.lower() in _IDS or name.endswith(("Id", "ID", "_id", "-id")) else ""
     if kind == tokens.CLOCK:
         after = text[end : end + 3].strip().lower()
-        told = after in ("am", "pm") or last == "at" or tokens.is_day(last) or tokens.is_date(last)
+        told = (
+            after in ("am", "pm")
+            or after[:1] == "+"
+            or last == "at"
+            or tokens.is_day(last)
+            or tokens.is_date(last)
+        )
         return "T" if told else ""
     return "N" if _is_volatile(text[start:end].strip(".:"), last, before, text, end) else ""
 
 
 def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bool:
     """Do the words beside a plain number say that it changes by itself: a unit of time, `pid`, the day of a date?"""
+    if _unit_after(text, end) or (last == "in" and "." in number and text[end : end + 2] == " ("):
+        return True  # 800 ms; of XCTest: in 0.123 (0.456) seconds
     if text[end : end + 1] == " ":
         following = text[end + 1 : end + 16].lstrip().partition("\n")[0].partition(" ")[0].strip(".,:;)")
-        if following in tokens.UNITS or following[-2:] == "/s":
+        if following[-2:] == "/s":
             return True
         if following in ("day", "days", "week", "weeks") and text[end:].lstrip()[len(following) :].startswith(
             " ago"
@@ -206,6 +225,15 @@ def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bo
     if before == "=" and text[end : end + 2] == "==":
         return True  # valgrind and the sanitizers: `==1234==ERROR: ...`
     return before == "[" and text[end : end + 2] == "]:" and bool(name)  # sshd[1234]:
+
+
+def _unit_after(text: str, end: int) -> int:
+    """How many characters a unit of time takes that stands right after a number, its blank included; 0 for none."""
+    at = end + 1 if text[end : end + 1] == ")" else end
+    if text[at : at + 1] != " ":
+        return 0
+    word = text[at + 1 : at + 16].partition("\n")[0].partition(" ")[0].rstrip(".,:;)]")
+    return at + 1 - end + len(word) if word in tokens.UNITS else 0
 
 
 def _word_before(text: str, marks: bytes, begin: int, start: int) -> str:

@@ -15,7 +15,9 @@ UNITS = frozenset(
 _DIGITS = frozenset("0123456789")
 _ID_MIN = 7  # characters: what git shortens a commit to
 _OUTPUTS = (".output", ".log", ".tmp", ".pid", ".sock")  # of files that are named by an id
-_TITLES = frozenset("req msg toolu call chatcmpl resp trace span evt".split())  # of ids that services give
+_TITLES = frozenset(
+    "req msg toolu call chatcmpl resp trace span evt dpl ss".split()
+)  # of ids that services give
 _NAMELESS_MIN = (
     8  # characters of letters and digits at random that may be an id where the words beside say so
 )
@@ -48,7 +50,7 @@ def kind(word: str) -> str:
     if (core[0] in "0123456789+~≈" and is_duration(core)) or core.endswith("/s"):
         return "D"
     if ":" in core and core[0].isdigit() and is_clock(core):
-        return "T" if core.count(":") == 2 else CLOCK
+        return "T" if core.count(":") == 2 or "." in core else CLOCK
     if is_date(core):
         return "T"
     if core[2:3] == "." == core[5:6] and is_clock(core[:8].replace(".", ":")) and core[8:9] in ("", "."):
@@ -117,7 +119,10 @@ def is_clock(text: str) -> bool:
     parts = text.rstrip("Zz").split(":")
     if len(parts) == 3 and parts[0].isdigit() and len(parts[1]) == 2 and parts[1].isdigit():
         return len(parts[0]) <= 2 and parts[2][:2].isdigit() and parts[2].strip("0123456789.+-") == ""
-    return len(parts) == 2 and all(part.isdigit() and len(part) == 2 for part in parts)
+    if len(parts) != 2 or len(parts[0]) != 2 or not parts[0].isdigit():
+        return False
+    whole, point, rest = parts[1].partition(".")  # 12:33; 00:01.234, a time in any case
+    return len(whole) == 2 and whole.isdigit() and (not point or rest.isdigit())
 
 
 def is_day(text: str) -> bool:
@@ -127,6 +132,8 @@ def is_day(text: str) -> bool:
 
 def is_date(text: str) -> bool:
     """2026-11-23 and what follows it (T12:33:01.5Z), 2026/11/23, 20261123T123301Z; 23.11.2026 is left alone."""
+    if text[2:3] == "/" and text[6:7] == "/" and text[11:12] == ":":
+        return text[3:6].isalpha() and is_clock(text[12:20])  # 29/Nov/2026:12:33:01
     if len(text) < 10 or text[:2] not in ("19", "20") or not text[:4].isdigit():
         return False
     if text[8] in "T_-" and text[:8].isdigit():
@@ -179,6 +186,8 @@ def is_host(text: str, port: str) -> bool:
     if "://" in text:
         return "/" not in text.partition("://")[2]
     name = text.rpartition("@")[2].lower()
+    if name == "node":
+        return len(port) >= 3  # (node:12345) Warning
     if not name:
         return len(port) >= 4  # listening on :8080
     return name in ("localhost", "::1", "*") or (name.count(".") == 3 and name.replace(".", "").isdigit())
@@ -188,6 +197,9 @@ def _blind_id(part: str) -> str:
     if len(part) < _ID_MIN or _DIGITS.isdisjoint(part):
         return part
     stem, dot, ending = part.rpartition(".")
+    head, at, tail = part.rpartition("@")
+    if at and 6 <= len(tail) <= 8 and HEX.issuperset(tail) and tail.islower():
+        return f"{head}@H"  # com.foo.Bar@1b2c6ec2
     if is_id(part) or part.endswith(".output") or (part.endswith(_OUTPUTS) and is_id(stem)):
         return "H"
     if is_date(part) or is_epoch(part):

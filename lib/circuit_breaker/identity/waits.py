@@ -27,6 +27,8 @@ _HINTS = (
     " -w",
     "rollout",
     "settimeout",
+    "--stream",
+    "--retry",
 )
 _SLEEPERS = frozenset("sleep usleep gsleep start-sleep".split())
 _WAITERS = frozenset(
@@ -48,7 +50,8 @@ _FOLLOWS = {
     "glab": ("--live", "-l"),
     "aws": ("wait", "--follow"),
     "az": ("wait",),
-    "gcloud": ("--wait", "wait"),
+    "gcloud": ("--wait", "wait", "--stream"),
+    "curl": ("--retry", "--retry-delay"),
     "argocd": ("wait",),
     "tkn": ("-f", "--follow"),
     "heroku": ("--tail", "-t"),
