@@ -11,7 +11,7 @@ from install import jsontext
 PLACEHOLDER = "${CLAUDE_PLUGIN_ROOT}"
 # Our lines, where no receipt lists them. No mark beside the line would do: Claude Code drops keys that it does not know
 # when it rewrites a settings file.
-_OURS = re.compile(r'circuit-breaker/hooks(?:"; .*\$H)?/run" \w+')
+_OURS = re.compile(r'circuit-breaker/hooks(?:"; \. "\$2/run"|(?:"; .*\$H)?/run" \w+)')
 _OLDER = re.compile(
     r"\.claude[/\\]+hooks[/\\]+(?:[^\"'\s]*[/\\])?(?:circuit_breaker_\w+|memory_janitor)\.py\b"
 )
