@@ -314,5 +314,6 @@ def test_where_no_process_can_be_started_no_line_answers_or_ends_with_2(unforkab
             assert waits, command
         assert out == b"", command
         assert process.returncode in (0, 1 if shell == "zsh" else 0, -9 if waits else 0), (command, errors)
-        said = [b"fork", b"unavailable", b"no CPython 3.9 or newer was found"]  # zsh and yash go on to the last
+        # zsh and yash go on to the last Python
+        said = [b"fork", b"unavailable", b"no CPython 3.9 or newer was found"]
         assert waits or any(words in errors for words in said), (command, errors)
