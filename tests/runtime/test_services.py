@@ -11,18 +11,19 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CLOSED = "MCP error -32000: Connection closed"
+# A server that died during the call as 197 and 330 word it, and one that could not be started again: as recorded.
+DEAD = ["mcp-server-crash", "mcp-server-crash-2.1.330", "mcp-server-gone-2.1.330"]
 
 
 def fail(
-    run_hook: Any, payload: Any, session: str, number: int, text: str = CLOSED, tool: str = "mcp__db__q"
+    run_hook: Any, payload: Any, session: str, number: int, text: str = "", recorded: str = DEAD[1]
 ) -> Any:
-    """One turn of `session` with one failing call."""
-    call = {"tool_name": tool, "tool_input": {"n": number}, "tool_use_id": f"{session}-{number}"}
-    run_hook(
-        "monitor", payload("PostToolUseFailure.mcp-server-crash", session_id=session, error=text, **call)
-    )
-    batch = [{**call, "tool_response": text}]
+    """One turn of `session` with one call that fails as it was recorded, or with another text."""
+    call = {"tool_name": "mcp__db__q", "tool_input": {"n": number}, "tool_use_id": f"{session}-{number}"}
+    failure = payload(f"PostToolUseFailure.{recorded}", session_id=session, **call)
+    failure["error"] = text or failure["error"]
+    run_hook("monitor", failure)
+    batch = [{**call, "tool_response": failure["error"]}]
     return run_hook("monitor", payload("PostToolBatch.mcp-iserror", session_id=session, tool_calls=batch))
 
 
@@ -35,11 +36,12 @@ def ask(registered: Any, payload: Any, session: str, call: str, tool: str = "mcp
     return answers[0]["hookSpecificOutput"]["permissionDecision"] if answers else ""
 
 
+@pytest.mark.parametrize("recorded", DEAD)
 def test_a_server_that_is_down_is_down_for_every_session_and_comes_back_for_all(
-    run_hook: Any, registered: Any, payload: Any, machine: Any
+    run_hook: Any, registered: Any, payload: Any, machine: Any, recorded: str
 ) -> None:
     for number in range(5):
-        last = fail(run_hook, payload, f"session{number}", number)
+        last = fail(run_hook, payload, f"session{number}", number, recorded=recorded)
     assert "does not answer" in last.out["hookSpecificOutput"]["additionalContext"]
     assert ask(registered, payload, "another", "a1") == "deny"
     assert ask(registered, payload, "another", "a2", tool="mcp__other__q") == ""

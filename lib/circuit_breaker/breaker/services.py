@@ -20,16 +20,12 @@ if TYPE_CHECKING:
 
 MCP, HOST = "mcp", "host"
 FAILURES_MAX = 32
-# What Claude Code says when an MCP server's transport fails (2.1.197 to 2.1.332); a JSON-RPC error of the tool's own is none.
-MCP_TRANSPORT = (
-    "MCP error -32000: Connection closed",
-    "MCP error -32001: Request timed out",
-    "MCP error -32001: Request timeout",
-)
-MCP_SERVER = (
-    " is not connected",
-    " connection closed before the tool call",
-)  # after `MCP server "NAME"`
+# What Claude Code says when an MCP server's transport fails. A whole first line, with `MCP error -3200N: ` before it up to 2.1.197
+# and bare from 2.1.330 on; what stands after `MCP server "NAME"`; and a server over HTTP that answers with a status of failure,
+# named up to 197. A JSON-RPC error of the tool's own is none of them.
+MCP_LINES = ("Connection closed", "Request timed out", "Request timeout")
+MCP_SERVER = (" is not connected", " connection closed before ", " timed out", " transport dropped ", " ended with no answer", " never answered ", " sent no response ")  # fmt: skip
+MCP_HTTP = ("Error POSTing to endpoint", "Streamable HTTP error: Error POSTing to endpoint")
 # How a fetch of Claude Code fails in transport, and curl and wget (exit codes of curl: 7 refused, 28 timeout, 52, 56 closed).
 FETCH_TRANSPORT = (
     "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EPIPE", "socket hang up", "timeout of ", "status code 50", "status code 52",
@@ -114,8 +110,11 @@ def transport_failed(service: str, kind: str, text: str) -> bool:
         return False
     if service == MCP:
         first = text[:300].split("\n", 1)[0]
-        named = first.startswith("MCP server ") and any(words in first for words in MCP_SERVER)
-        return named or first.startswith(MCP_TRANSPORT)
+        if first.startswith("MCP server "):
+            return any(words in first for words in MCP_SERVER)
+        if first.startswith(("MCP error -32000: ", "MCP error -32001: ")):
+            first = first[18:]
+        return first in MCP_LINES or (first.startswith(MCP_HTTP) and "(HTTP 4" not in first)
     return any(words in text[:2000] for words in FETCH_TRANSPORT)
 
 
