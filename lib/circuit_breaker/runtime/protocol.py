@@ -59,9 +59,8 @@ LAUNCHES = (
     ("Async agent launched", ""),
     ("Monitor started (task ", ""),
 )
-# How prompts begin that nobody typed, and what their rows in the transcript say (197 to 332).
-NOT_TYPED = ("<task-notification>", "<agent-message")
-MACHINE_KINDS = ("peer", "plugin", "task-notification", "scheduled-trigger")
+# How prompts begin that nobody typed (196 to 332).
+NOT_TYPED = ("<task-notification>", "<agent-message", "<cross-session-message", "<teammate-message", "<channel source=")  # fmt: skip
 SOURCE_FIELD = b"promptSource"  # only a prompt's own row has it; notes of the same promptId are isMeta too
 SAVED = ("tool-results",)  # the folder of large outputs, whose names are made up anew each time
 TEXTS = (REFUSALS, LAUNCHES, NOT_TYPED, SAVED)  # `doctor` looks each up in the program of Claude Code
@@ -161,13 +160,13 @@ def author_of(row: object, prompt_id: str) -> str:
 
 
 def wrote_machine(row: dict[str, Any]) -> bool:
-    """Whether a prompt's row says that you did not type it."""
+    """Whether a prompt's row says that you did not type it; of `-p` it names no origin."""
     origin = row.get("origin")
     return (
         row.get("isMeta") is True
         or row.get("promptSource") == "system"
         or row.get("turnOrigin") == "scheduled"
-        or (isinstance(origin, dict) and origin.get("kind") in MACHINE_KINDS)
+        or (isinstance(origin, dict) and origin.get("kind", "human") != "human")
     )
 
 
