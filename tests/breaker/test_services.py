@@ -46,7 +46,11 @@ def test_a_call_goes_to_its_server_or_to_its_host_and_port(tool, given_, expecte
         (MCP, "MCP error -32000: Connection closed", True),
         (MCP, "MCP error -32001: Request timed out", True),
         (MCP, "Connection closed", True),
-        (MCP, "Connection closed\n\nThis tool's input schema was not in your prompt when you called it.", True),
+        (
+            MCP,
+            "Connection closed\n\nThis tool's input schema was not in your prompt when you called it.",
+            True,
+        ),
         (MCP, "Connection closed by the database", False),
         (MCP, 'MCP server "db" is not connected', True),
         (MCP, 'MCP server "db" tool "query" timed out after 2s', True),

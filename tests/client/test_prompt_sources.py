@@ -73,7 +73,7 @@ def comes(condition: Callable[[], bool], seconds: float) -> None:
 
 
 def test_no_timer_of_the_model_is_a_person(client: Client) -> None:
-    client.configure(enabled=False)  # the gate would not let it be scheduled, and would remember the text of what was
+    client.configure(enabled=False)  # or the gate would deny it, and remember the text of what is scheduled
     command, runs = client.failing_check()
     cron = Use("CronCreate", {"cron": "* * * * *", "recurring": False, "prompt": KEYWORD})
     wake = Use("ScheduleWakeup", {"delaySeconds": 60, "reason": "x", "noop": False, "prompt": KEYWORD})
