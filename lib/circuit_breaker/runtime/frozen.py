@@ -7,7 +7,6 @@ reach such sessions at once. `session.frozen` holds "rules", the configuration t
 from __future__ import annotations
 
 from circuit_breaker.breaker.config import opinion
-from circuit_breaker.breaker.layers import build
 from circuit_breaker.breaker.memory import Session
 from circuit_breaker.runtime import files, home, store
 
@@ -23,11 +22,11 @@ if TYPE_CHECKING:
 def rules(where: Places, session_id: str, current: Config) -> Config:
     """What applies in an armed session: the configuration its memory holds, the `current` one where it holds none."""
     session = _session(store.session_folder(where, session_id))
-    return (
-        build([("session", session.frozen.get("rules"))])
-        if session is not None and session.frozen
-        else current
-    )
+    if session is None or not session.frozen or session.frozen.get("rules") == opinion(current):
+        return current
+    from circuit_breaker.breaker.layers import build
+
+    return build([("session", session.frozen.get("rules"))])
 
 
 def keep(
