@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker import breaker, context
 from circuit_breaker.breaker.config import LIMITS
-from circuit_breaker.breaker.model import CLOSED, FOR_YOU, MAIN, OPEN, Circuit, Notice, Signal, plus
+from circuit_breaker.breaker.model import CLOSED, FOR_YOU, MAIN, Notice, Signal, plus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,21 +146,7 @@ def _open(work: Work, signal: Signal) -> None:
     if known is not None and known.state != CLOSED:
         work.session.circuits[known.name] = known.but(count=signal.count, facts=signal.facts)
         return
-    circuit = Circuit(
-        rule="budget",
-        subject=signal.subject,
-        keys=signal.keys,
-        state=OPEN,
-        trips=1,
-        retry_at=None,
-        count=signal.count,
-        facts=signal.facts,
-        opened_at=work.now,
-        tokens=work.session.budget["prompt"],
-    )
-    work.put(circuit)
-    work.count("budget", trips=1)
-    work.record("trip", circuit, CLOSED)
+    context.open_until_prompt(work, signal, work.session.budget["prompt"])
 
 
 def ask(work: Work, event: Ask) -> None:

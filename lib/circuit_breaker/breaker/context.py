@@ -11,6 +11,7 @@ from circuit_breaker.breaker.model import (
     DENY,
     FOR_YOU,
     MAIN,
+    OPEN,
     OPENED,
     QUESTION,
     STOP,
@@ -268,6 +269,27 @@ def trip(work: Work, signal: Signal) -> None:
     work.notices.append(_notice(OPENED, circuit))
     if signal.rule == "tool_failure" or not _is_marked(work, signal, WARNED):
         warn(work, signal, opened=True)
+
+
+def open_until_prompt(work: Work, signal: Signal, tokens: Sequence[int] = ()) -> Circuit:
+    """CLOSED -> OPEN, on record, until your next prompt: no cooldown ends it."""
+    circuit = Circuit(
+        rule=signal.rule,
+        subject=signal.subject,
+        keys=signal.keys,
+        state=OPEN,
+        trips=1,
+        retry_at=None,
+        count=signal.count,
+        facts=signal.facts,
+        calls=signal.calls,
+        opened_at=work.now,
+        tokens=[*tokens],
+    )
+    work.put(circuit)
+    work.count(signal.rule, trips=1)
+    work.record("trip", circuit, CLOSED)
+    return circuit
 
 
 def _named_apart(work: Work, signal: Signal) -> Signal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker import breaker, context
-from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, MAIN, OPEN, Circuit, Signal
+from circuit_breaker.breaker.model import HALF_OPEN, MAIN, OPEN, Circuit, Signal
 from circuit_breaker.identity.calls import SPAWNING, call_key
 
 TYPE_CHECKING = False
@@ -94,30 +94,11 @@ def spawn(work: Work, event: Ask) -> None:
             context.warn(work, signal)
     if action == "observe" or not limit or session.spawns <= limit:
         return
-    circuit = session.circuits.get(signal.name) or _open_spawns(work, signal)
+    circuit = session.circuits.get(signal.name) or context.open_until_prompt(work, signal)
     if work.bypassed:
         _let_through(work, event, circuit)
         return
     _deny(work, event, circuit, "", 0.0, circuit.name)
-
-
-def _open_spawns(work: Work, signal: Signal) -> Circuit:
-    """OPEN until your next prompt: no cooldown ends it."""
-    circuit = Circuit(
-        rule="agent_spawn",
-        subject=signal.subject,
-        keys=signal.keys,
-        state=OPEN,
-        trips=1,
-        retry_at=None,
-        count=signal.count,
-        calls=signal.calls,
-        opened_at=work.now,
-    )
-    work.put(circuit)
-    work.count("agent_spawn", trips=1)
-    work.record("trip", circuit, CLOSED)
-    return circuit
 
 
 def refuse(work: Work, event: Ask) -> None:

@@ -8,6 +8,7 @@ import time
 from circuit_breaker.cleaning import kinds, tarball
 from circuit_breaker.cleaning.tarball import Entry, Member
 from circuit_breaker.janitor import survey
+from circuit_breaker.janitor.archives import sync_folder
 from circuit_breaker.runtime import files
 
 TYPE_CHECKING = False
@@ -191,14 +192,3 @@ def _names(place: str) -> list[str]:
         return sorted(os.listdir(place))
     except OSError:
         return []
-
-
-def sync_folder(path: str) -> None:
-    """Make the names in a folder last through a power cut."""
-    if files.fcntl is None:
-        return  # Windows opens no folders
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -100,7 +100,7 @@ def compress(path: str, deadline: float = float("inf")) -> bool:
             files.remove(beside)
     finally:
         os.close(source)
-    _sync_folder(os.path.dirname(path))
+    sync_folder(os.path.dirname(path))
     os.unlink(path)
     return True
 
@@ -165,7 +165,8 @@ def _inflated(fd: int):  # type: ignore[no-untyped-def]  # Iterator[bytes]
         raise Unfit(0, "something follows the archive's end")
 
 
-def _sync_folder(path: str) -> None:
+def sync_folder(path: str) -> None:
+    """Make the names in a folder last through a power cut."""
     if files.fcntl is None:
         return  # Windows opens no folders
     fd = os.open(path, os.O_RDONLY)
