@@ -78,12 +78,6 @@ def _blind(text: str) -> str:
     return _blind_words(text)
 
 
-def looks_closer(text: str) -> bool:
-    """Has the text a digit that may be part of what changes by itself? Nothing else of it needs volatile.py."""
-    begin = _past_exit_code(text)
-    return any(text.find(digit, begin) >= 0 for digit in "0123456789")
-
-
 def _past_exit_code(text: str) -> int:
     """Where the host's own first line, "Exit code 1", ends: its number is news, and many errors have no other."""
     line = text[:16].partition("\n")[0]

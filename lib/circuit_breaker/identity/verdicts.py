@@ -145,13 +145,6 @@ def shared_lines(attempt: Attempt, text: str) -> list[str]:
     return _ends([*strong]) + _ends([*weak])
 
 
-def is_shared(lines: list[str], known: list[str]) -> bool:
-    """Do a failure's lines and those of earlier ones have one in common? Weak ones count where either side has no other."""
-    strong = {line for line in lines if line[:1] != WEAK}
-    before = {line for line in known if line[:1] != WEAK}
-    return not strong.isdisjoint(before) if strong and before else not set(lines).isdisjoint(known)
-
-
 def _lines(text: str) -> list[str]:
     """The lines at both ends of an output, without colours and what stands around them."""
     if len(text) > 2 * LOOKED_AT:
