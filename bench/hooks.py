@@ -77,6 +77,12 @@ def events(base: Path, python: str, bare: Scene) -> Iterator[Row]:
     yield Row(calm.scene("monitor, a call that repeats", repeated), bare, 1.8)
     yield Row(calm.scene("prompt", PROMPT), bare, 1.4)
     yield Row(calm.scene("SessionStart, nothing due", START), bare, 1.6)
+    limited = World(base / "limited", python).limit().begin().spend()
+    blocking = World(base / "blocking", python).limit().begin().trip().spend()
+    for name, body in (("monitor, success", turn()), ("prompt", PROMPT)):
+        yield Row(limited.scene(f"{name}, budget set", body), bare, 0.0)
+        yield Row(armed.scene(f"{name}, circuit open", body), bare, 0.0)
+        yield Row(blocking.scene(f"{name}, circuit open and budget set", body), bare, 0.0)
     for size, budget in (("1 MB", 2.5), ("10 MB", 12.0)):
         given = {"file_path": f"{project}/large.py", "content": texts.text("a traceback", SIZES[size])}
         yield Row(

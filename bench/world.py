@@ -12,12 +12,20 @@ from host import Host, hooks_of, lines_for
 from timing import Prepare, Scene
 
 from circuit_breaker.breaker.memory import Lane
-from circuit_breaker.runtime import store
+from circuit_breaker.runtime import home, store
 
 ROOT = Path(__file__).resolve().parent.parent
 PAYLOADS = ROOT / "tests" / "payloads"
 SESSION = "e1ed4373-2897-434e-a19d-8c2881765fa5"
 HOOKS = hooks_of(ROOT)
+BUDGET = {"calls_per_prompt": 10**6, "tokens_per_prompt": 10**12}
+
+
+def spent(text: str) -> str:
+    """A row of a transcript: a message and its price."""
+    usage = {"input_tokens": 5, "output_tokens": 300, "cache_read_input_tokens": 100_000}
+    message = {"id": "m", "role": "assistant", "content": [{"type": "text", "text": text}], "usage": usage}
+    return json.dumps({"type": "assistant", "sessionId": SESSION, "message": message}) + "\n"
 
 
 def payload(name: str, **changes: Any) -> dict[str, Any]:
@@ -31,19 +39,20 @@ class World:
 
     def __init__(self, base: Path, python: str) -> None:
         self.base = base
-        home, self.project = base / "home", base / "project"
-        for folder in (home, self.project / ".claude"):
+        own, self.project = base / "home", base / "project"
+        for folder in (own, self.project / ".claude"):
             folder.mkdir(parents=True)
-        self.runtime = home / ".local" / "state" / "claude-circuit-breaker"
+        self.runtime = own / ".local" / "state" / "claude-circuit-breaker"
         self.memory = self.runtime / "sessions" / SESSION
         env = {
             "PATH": f"{Path(python).parent}:/usr/bin:/bin",
-            "HOME": str(home),
+            "HOME": str(own),
             "CLAUDE_PROJECT_DIR": str(self.project),
             "CLAUDE_PLUGIN_ROOT": str(ROOT),
             "CLAUDE_CODE_ENTRYPOINT": "cli",
             "CLAUDECODE": "1",
         }
+        self.transcript = self.project / "transcript.jsonl"
         self.host = Host(HOOKS, self.project, env, SESSION)
         self.env = self.host.env
 
@@ -73,6 +82,20 @@ class World:
         path.write_bytes(store.encode(lane))
         return self
 
+    def limit(self) -> World:
+        """A budget that is set and far from used up; the transcript already holds a megabyte."""
+        config = Path(home.places(self.env, str(self.project)).user_config)
+        config.parent.mkdir(parents=True)
+        config.write_text(json.dumps({"circuit_breakers": {"budget": BUDGET}}), encoding="utf-8")
+        self.transcript.write_text(spent("an earlier answer" * 60) * 700, encoding="utf-8")
+        return self
+
+    def spend(self) -> World:
+        """One message more in the transcript since a hook last read it."""
+        with self.transcript.open("a", encoding="utf-8") as stream:
+            stream.write(spent("the last answer"))
+        return self
+
     def sessions(self, count: int) -> World:
         """Other sessions on disk: copies of this one."""
         for number in range(count):
@@ -96,7 +119,8 @@ class World:
 
     def scene(self, name: str, body: dict[str, Any], command: list[str] | None = None) -> Scene:
         """The first line registered for `body`, or another `command`, in the state this world is in now."""
-        body = {**body, "session_id": SESSION, "prompt_id": body.get("prompt_id") or self.host.prompt_id}
+        own = {"session_id": SESSION, "transcript_path": str(self.transcript)}
+        body = {**body, **own, "prompt_id": body.get("prompt_id") or self.host.prompt_id}
         sent = self.base / f"{name.replace(' ', '-').replace('/', '-')}.json"
         sent.write_text(json.dumps(body), encoding="utf-8")
         line = lines_for(HOOKS, body)[0]
