@@ -93,6 +93,101 @@ def test_missing_field_denies_nothing(
         assert "deny" not in answer.stdout
 
 
+# Values of JSON that no client sends, for the field that each hook looks at first.
+ODD = {
+    "infinite": b"1e999",
+    "number of 1 MB": b"9" * 1_000_000,
+    "fraction of 1 MB": b"0." + b"9" * 1_000_000,
+    "lone surrogates": b'{"command": "a \\ud800 \\udfff", "\\udc00": 1}',
+    "nul": b'{"command": "a\\u0000b", "file_path": "\\u0000"}',
+    "list in a list": b"[" * 900 + b"]" * 900,
+    "object in an object": b'{"a":' * 900 + b"1" + b"}" * 900,
+    "50,000 keys": b"{" + b",".join(b'"k%d":%d' % (n, n) for n in range(50_000)) + b"}",
+    "the same key twice": b'{"command": "ls", "command": ["ls"]}',
+}
+
+
+@pytest.mark.parametrize("hook", SCRIPTS)
+@pytest.mark.parametrize("value", ODD)
+def test_value_that_no_client_sends_denies_nothing_and_leaves_memory_whole(
+    machine: Any, payload: Callable[..., Any], run_hook: Callable[..., Any], hook: str, value: str
+) -> None:
+    run_hook("monitor", payload("PostToolBatch.bash-exit-1", session_id=SESSION))
+    for field in ("tool_input", "tool_response", "agent_id", "prompt", "cwd", "session_id"):
+        body = payload(FIRST[hook], session_id=SESSION)
+        if field in body or field[:4] != "tool":
+            body[field] = "@"
+        else:
+            body["tool_calls"] = [{"tool_name": "Bash", "tool_use_id": "t", field: "@"}]
+        before = len(faults(machine))
+        answer = run_hook(hook, json.dumps(body).encode().replace(b'"@"', ODD[value]))
+        answered(answer)
+        assert "deny" not in answer.stdout
+        assert len(faults(machine)) <= before + 1, field
+    assert list(machine.runtime.rglob("*.broken")) == []
+
+
+@pytest.mark.parametrize("field", ["tool_use_id", "tool_name", "prompt_id", "cwd", "agent_id", "session_id"])
+def test_name_of_any_length_leaves_memory_small_and_an_open_circuit_open(
+    machine: Any, payload: Callable[..., Any], run_hook: Callable[..., Any], field: str
+) -> None:
+    def sent(hook: str, name: str, **changes: Any) -> Any:
+        return run_hook(hook, payload(name, **{"session_id": SESSION, "prompt_id": "p", **changes})).out
+
+    call = payload("PostToolBatch.bash-exit-1")["tool_calls"][0]
+    for number in range(3):
+        sent("monitor", "PostToolUseFailure.bash-exit-1", tool_use_id=f"t{number}")
+        sent("monitor", "PostToolBatch.bash-exit-1", tool_calls=[{**call, "tool_use_id": f"t{number}"}])
+    for number in range(3):
+        odd = {field: f"{number}" + "x" * 300_000}
+        sent("monitor", "PostToolUseFailure.bash-exit-1", **{"tool_use_id": f"u{number}", **odd})
+        calls = [{**call, "tool_use_id": f"u{number}", **(odd if field in call else {})}]
+        sent("monitor", "PostToolBatch.bash-exit-1", **{"tool_calls": calls, **odd})
+        sent("prompt", "UserPromptSubmit", **{"prompt": "<task-notification>x", **odd})
+    assert all(path.stat().st_size < 1 << 16 for path in machine.runtime.glob("sessions/*/*"))
+    assert faults(machine) == []
+    again = sent("gate", "PreToolUse.bash", tool_use_id="t9")
+    assert again["hookSpecificOutput"]["permissionDecision"] == "deny"
+
+
+def test_turn_of_20_000_calls_leaves_memory_that_is_read_again(
+    machine: Any, payload: Callable[..., Any], run_hook: Callable[..., Any]
+) -> None:
+    for turn in range(2):
+        calls = [
+            {
+                "tool_name": f"tool{n}",
+                "tool_input": {"n": n},
+                "tool_use_id": f"toolu_{turn}.{n:030d}",
+                "tool_response": "x",
+            }
+            for n in range(20_000)
+        ]
+        answered(
+            run_hook("monitor", payload("PostToolBatch.bash-exit-1", session_id=SESSION, tool_calls=calls))
+        )
+    assert json.loads((machine.runtime / "sessions" / SESSION / "main.json").read_text())["turn"] == 2
+    assert faults(machine) == []
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full", ">/dev/full 2>&1"])
+@pytest.mark.parametrize("hook", SCRIPTS)
+def test_whatever_is_closed_to_a_hook_it_ends_well(
+    machine: Any, payload: Callable[..., Any], hook: str, closed: str
+) -> None:
+    script = str(ROOT / "hooks" / SCRIPTS[hook])
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" -I -S -X utf8 "$1" {closed}', sys.executable, script],
+        input=json.dumps(payload(FIRST[hook])).encode() if "<&-" not in closed else None,
+        capture_output=True,
+        env=machine.env,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert done.stderr.count(b"\n") <= ("<&-" in closed)
+    assert len(faults(machine)) <= 1
+
+
 @pytest.mark.parametrize("name", ["PreToolUse.edit", "PostToolBatch.bash-exit-1"])
 def test_payload_of_10_mb_is_an_ordinary_call(
     machine: Any, payload: Callable[..., Any], run_hook: Callable[..., Any], name: str, python: str

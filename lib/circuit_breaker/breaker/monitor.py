@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.context import Work
     from circuit_breaker.breaker.model import Circuit, Reported, Result, Turn
 
-SEEN_MAX, SERVICE_TIMES_MAX, PENDING_MAX = 128, 64, 64
+SEEN_MAX, BATCH_MAX, SERVICE_TIMES_MAX, PENDING_MAX = 128, 512, 64, 64
 # What an outcome that waits for its batch keeps on disk, in this order.
 KEPT = (
     "id",
@@ -90,7 +90,7 @@ def _may_contact(outcome: Outcome) -> bool:
 def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str], n_before: int) -> None:
     lane = work.lane
     lane.seen.extend(call_id for call_id in ids if call_id)
-    del lane.seen[: -max(SEEN_MAX, len(ids))]
+    del lane.seen[: -min(max(SEEN_MAX, len(ids)), BATCH_MAX)]
     for call_id in ids:
         lane.pending.pop(call_id, None)
     failures.judge(lane, outcomes)

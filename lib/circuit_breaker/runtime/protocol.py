@@ -64,6 +64,7 @@ NOT_TYPED = ("<task-notification>", "<agent-message", "<cross-session-message", 
 SOURCE_FIELD = b"promptSource"  # only a prompt's own row has it; notes of the same promptId are isMeta too
 SAVED = ("tool-results",)  # the folder of large outputs, whose names are made up anew each time
 TEXTS = (REFUSALS, LAUNCHES, NOT_TYPED, SAVED)  # `doctor` looks each up in the program of Claude Code
+NAME_MAX, PATH_MAX = 256, 4096  # characters of a name, of a directory
 MANAGED = (
     "/etc/claude-code/managed-settings.json",
     "/Library/Application Support/ClaudeCode/managed-settings.json",
@@ -78,10 +79,10 @@ class Payload:
     def __init__(self, fields: dict[str, Any], default_session: str = "", size: int = 0) -> None:
         self.fields, self.size = fields, size
         self.event = text_of(fields, "hook_event_name")
-        self.session = text_of(fields, "session_id") or default_session
-        self.lane = text_of(fields, "agent_id") or MAIN
-        self.cwd = text_of(fields, "cwd")
-        self.prompt = text_of(fields, "prompt_id")
+        self.session = name_of(fields, "session_id") or default_session
+        self.lane = name_of(fields, "agent_id") or MAIN
+        self.cwd = name_of(fields, "cwd", PATH_MAX)
+        self.prompt = name_of(fields, "prompt_id")
         self.transcript = text_of(fields, "transcript_path")
 
 
@@ -93,6 +94,12 @@ def text_of(fields: dict[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{name}: expected a string, got {type(value).__name__}")
     return value
+
+
+def name_of(fields: dict[str, Any], name: str, most: int = NAME_MAX) -> str:
+    """A field that memory keeps: of an overlong one the beginning and a digest, or one name would fill it."""
+    text = text_of(fields, name)
+    return text if len(text) <= most else f"{text[:64]}~{digest(text)}"
 
 
 def parse(data: bytes | str, default_session: str = "") -> Payload:
@@ -109,7 +116,7 @@ def last_call(payload: Payload) -> str:
     fields = (
         batch[-1] if isinstance(batch, list) and batch and isinstance(batch[-1], dict) else payload.fields
     )
-    return text_of(fields, "tool_use_id")
+    return name_of(fields, "tool_use_id")
 
 
 def event_of(payload: Payload, keyword: str) -> Event | None:
@@ -120,8 +127,8 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
         return Turn(results=_batch(fields), cwd=payload.cwd, prompt=prompt, lane=lane)
     if name == "PreToolUse":
         return Ask(
-            id=text_of(fields, "tool_use_id"),
-            tool=text_of(fields, "tool_name"),
+            id=name_of(fields, "tool_use_id"),
+            tool=name_of(fields, "tool_name"),
             input=fields.get("tool_input"),
             cwd=payload.cwd,
             prompt=prompt,
@@ -190,12 +197,12 @@ def _batch(fields: dict[str, Any]) -> list[Result]:
         if not isinstance(call, dict):
             raise ValueError("tool_calls: expected objects")
         tool, given, text = (
-            text_of(call, "tool_name"),
+            name_of(call, "tool_name"),
             call.get("tool_input"),
             response_text(call.get("tool_response")),
         )
         results.append(
-            Result(id=text_of(call, "tool_use_id"), tool=tool, input=given, hint=hint(given, text), text=text)
+            Result(id=name_of(call, "tool_use_id"), tool=tool, input=given, hint=hint(given, text), text=text)
         )
     return results
 
@@ -220,7 +227,7 @@ _REFUSAL_BEGINNINGS = tuple(beginning for beginning, _ in REFUSALS)
 
 def _reported(payload: Payload) -> Reported:
     fields, name = payload.fields, payload.event
-    tool, given = text_of(fields, "tool_name"), fields.get("tool_input")
+    tool, given = name_of(fields, "tool_name"), fields.get("tool_input")
     if name == "PostToolUseFailure":
         kind = INTERRUPTED if fields.get("is_interrupt") is True else FAILED
         text = text_of(fields, "error")
@@ -233,7 +240,7 @@ def _reported(payload: Payload) -> Reported:
         )
         kind, text = (LAUNCHED if launched else OK), response_text(response)
     return Reported(
-        id=text_of(fields, "tool_use_id"),
+        id=name_of(fields, "tool_use_id"),
         tool=tool,
         input=given,
         kind=kind,
@@ -253,9 +260,9 @@ def _by_hand(fields: dict[str, Any], lane: str) -> Turn:
         response_text(outcome.get("content") if isinstance(outcome, dict) else outcome),
     )
     result = Result(
-        id="", tool=text_of(fields, "tool_name"), input=given, hint=FAILED if failed else OK, text=text
+        id="", tool=name_of(fields, "tool_name"), input=given, hint=FAILED if failed else OK, text=text
     )
-    return Turn(results=[result], cwd=text_of(fields, "cwd"), lane=lane)
+    return Turn(results=[result], cwd=name_of(fields, "cwd", PATH_MAX), lane=lane)
 
 
 def response_text(response: object) -> str:
