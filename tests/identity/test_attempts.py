@@ -180,6 +180,30 @@ WAYS = [
     "conda run -n env pytest t.py",
 ]
 ONE = [  # lines of one attempt each
+    [
+        "npm install foo",
+        "npm i foo",
+        "npm install --legacy-peer-deps foo",
+        "npm add foo",
+        "npm i --verbose foo",
+    ],
+    ["cargo test", "cargo t", "cargo +nightly test"],
+    ["docker build .", "docker buildx build .", "docker build --no-cache ."],
+    [
+        "ssh host 'make run'",
+        "ssh -v host make run",
+        'ssh host "make run 2>&1"',
+        "ssh -o A=b host 'make run | tail'",
+    ],
+    ["docker exec web npm test", "docker exec -it web npm test", "docker exec web sh -c 'npm test'"],
+    ["apt-get install -y foo", "sudo apt install foo"],
+    ["git commit -m a", "git commit -am a", "git commit --no-verify -m b"],
+    ["git push origin main", "git push --no-verify origin main"],
+    ["curl -X POST x.io/a", "curl -sX POST http://x.io/a", "curl -fsSX POST x.io/a"],
+    ["pip install foo", "uv pip install foo", "pip install --break-system-packages foo"],
+    ["vendor/bin/phpunit", "php vendor/bin/phpunit", "phpunit"],
+    ["pnpm prisma migrate dev", "npx prisma migrate dev"],
+    ["make test", "make -k test"],
     ["docker compose up -d", "docker-compose up -d", "docker compose up --force-recreate -d"],
     [
         "npm test",
@@ -241,6 +265,10 @@ ONE = [  # lines of one attempt each
     ["git push", "git push --force", "git push -f", "git push --no-verify"],
 ]
 OTHERS = [  # lines of which each is another attempt
+    ["ssh a make", "ssh b make", "make", "ssh a 'make x'", "docker exec a make", "docker exec b make"],
+    ["curl -X POST x.io/a", "curl -X POST x.io/b", "curl -X POST y.io/a"],
+    ["npm --prefix b install", "npm --prefix c install", "npm install", "npm install b"],
+    ["cargo build", "cargo test", "cargo run"],
     [
         "npm test",
         "npm run build",

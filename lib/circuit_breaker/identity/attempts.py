@@ -143,10 +143,13 @@ def _parts(text: str, directory: str, found: Attempt, depth: int = 0) -> list[_P
             for each in within[-1:]:
                 each.joint = each.joint or ")"
             parts += within
-        told = _told(segment.words[at:]) if depth < reading.DEPTH else ""
+        words = segment.words[at:] if depth < reading.DEPTH else []
+        place, told = reading.told_elsewhere(words[0], words[1:]) if words else ("", "")
+        told = told or _told(words)
         if told:
-            within = _parts(shell_line.fold(told), directory, found, depth + 1)
+            within = _parts(shell_line.fold(told), f"@{place}" if place else directory, found, depth + 1)
             for each in within:
+                each.home = f"{place} {each.home}" if place else each.home
                 each.hides = each.hides or segment.words[at].rpartition("/")[2] == "script"
             if within:
                 within[0].piped, within[-1].joint = part.piped, within[-1].joint or part.joint
@@ -201,11 +204,13 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
     elif part.name in table.CLIENTS:
         _asked(part)
     if part.name in table.PACKAGE_RUNNERS:
-        part.rest = [
-            "test" if word in ("t", "tst") else word
-            for word in part.rest
-            if word not in ("run", "run-script")
-        ]
+        part.rest = [word for word in part.rest if word not in ("run", "run-script")]
+    short = table.SHORT.get(part.name)
+    first = next((i for i, word in enumerate(part.rest) if word[:1] not in ("-", "+")), -1) if short else -1
+    if short and first >= 0:
+        task = short.get(part.rest[first], part.rest[first])
+        before = [word for word in part.rest[:first] if word[:1] == "-"]  # no +nightly
+        part.rest = [*before, *([task] if task else []), *part.rest[first + 1 :]]
 
 
 def _plain_name(word: str) -> str:
@@ -221,6 +226,8 @@ def _past_runners(words: list[str]) -> list[str]:
     """Without `npx`, `uv run`, `bundle exec`, `python -m` and their kind."""
     for _ in range(4):
         name = _plain_name(words[0]) if words else ""
+        if name == "uv" and words[1:2] == ["pip"]:
+            return words[1:]
         if name == "python" and "-m" in words[1:-1]:
             at = words.index("-m")
             if all(word[:1] == "-" for word in words[1:at]):
@@ -296,7 +303,8 @@ def _script(part: _Part) -> None:
             )
             folder, _, part.name = path.rpartition("/")
             part.name = _plain_name(part.name)
-            part.home = "" if folder == part.directory.rstrip("/") else shell_line.spelled(folder)
+            near = folder == part.directory.rstrip("/") or folder.rpartition("/")[2] in _BINS
+            part.home = "" if near else shell_line.spelled(folder)
             part.rest = rest[i + 1 :]
             return
     if part.segment.given:
@@ -439,6 +447,10 @@ def _takes_word(option: str, word: str) -> bool:
         return True
     if word[:1].isdigit() and word.rstrip("smhd%").replace(".", "").isdigit():
         return True
+    if option in table.FLAGS or option.startswith("--no-"):
+        return False
+    if option[:2] != "--" and option[-1:] == "X":
+        return True  # curl -sX POST
     named = option[:2] == "--" or (len(option) > 4 and option[1].isalpha()) or option[1:2].isupper()
     return named and "/" not in word and "." not in word and word not in table.TASKS
 
@@ -447,8 +459,8 @@ def _operand(word: str, part: _Part, found: Attempt) -> str:
     """One operand: a normal path, without a selector; "" for a variable's setting."""
     for here in _HERE:
         word = part.directory + word[len(here) :] if word.startswith(here) else word
-    if word[:1] == "\n" or " " in word or "://" in word or word[:1] == "$":
-        return word
+    if word[:1] == "\n" or " " in word or "://" in word or word[:1] == "$" or part.name == "curl":
+        return word.removeprefix("http://")
     if shell_line.is_assignment(word):
         found.values.add(word.partition("=")[2])
         found.aim += f" {word}"

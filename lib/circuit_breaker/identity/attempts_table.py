@@ -91,11 +91,13 @@ ALIASES = {
     "mvnw": "mvn",
     "yarnpkg": "yarn",
     "py": "python",
+    "apt-get": "apt",
     "gtest": "ctest",
 }
 # Programs of a project that its package manager runs by their bare name: `yarn jest`.
 BINARIES = frozenset(
-    "jest vitest tsc eslint mocha playwright cypress vite next webpack prettier ts-node tsx ava".split()
+    "jest vitest tsc eslint mocha playwright cypress vite next webpack prettier ts-node tsx ava prisma nx turbo astro nuxt expo ng"
+    " biome knex".split()
 )
 PACKAGE_RUNNERS = ("npm", "pnpm", "yarn", "bun")
 # Options whose word says which tests of an attempt are meant.
@@ -123,11 +125,25 @@ KEPT_IN = {"cargo": "-p --bin --example", "tsc": "-p", "mypy": "-p -m", "git": "
 VALUED = frozenset(
     "-c -n -o -t -g -R -W -p -r -s -u -v -e -i -l -d -a -b -x --tb --maxfail --durations --rootdir --color --timeout --log-level --log-cli-level"
     " --reporter --loglevel --retries --tries --try --attempt --attempts --max-time --jobs --parallel --workers --verbosity"
-    " --format --output --config --message --title --body --author --date --mode --seed --port --host --user --password".split()
+    " -am --ext --format --output --config --message --title --body --author --date --mode --seed --port --host --user --password".split()
 )
+# Long options that take no word in any of them, besides `--no-...`.
+FLAGS = frozenset(
+    "--verbose --force --quiet --silent --debug --yes --global --save-dev --legacy-peer-deps --recursive --offline"
+    " --break-system-packages --all --ci".split()
+)
+# Subcommands that have another name too.
+SHORT = {
+    **dict.fromkeys(
+        ("npm", "pnpm", "yarn", "bun"), {"t": "test", "tst": "test", "i": "install", "add": "install"}
+    ),
+    "cargo": {"b": "build", "t": "test", "c": "check", "r": "run"},
+    "docker": {"buildx": ""},
+    "podman": {"buildx": ""},
+}
 FLAGS_ONLY = {  # letters that take no word in these programs, though the table above says so
     "pytest": "-v -x -s -l -q -i",
-    "make": "-s -i -d -e -r -n -b",
+    "make": "-s -i -d -e -r -n -b -k",
     "npm": "-s -d -i -g -D",
     "pnpm": "-s -d -i -g -D -r",
     "pip": "-e -v -q -U -r",

@@ -34,6 +34,8 @@ _HINTS = (
     "abort", "kill", "●", "✕", "✗", "✘", "✖", "×", "❌", "not ok", "undefined", "could not", "cannot", "unable", "yn0", "usage",
     "unknown", "invalid", "sh: ", "env: ", "xargs: ", "sudo: ", "not recognized", "not found", "no such", "denied", "problem",
     "broken", "make[", "e: ", "elifecycle", "eresolve", "ld: ", "code: '", "node.js v",
+    ".go:", "conflict", "can't locate", "halted", "oh no", "issues", "refused", "curl: (", "ssh: ", "scp: ", "wget: ", "lua: ", "** (",
+    "emerg",
 )  # fmt: skip
 
 

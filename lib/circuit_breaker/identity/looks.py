@@ -102,8 +102,7 @@ def _segment_is_live(segment: Segment, depth: int) -> bool:
     words = program(segment.words)
     if not words:
         return False
-    told = reading.told_elsewhere(words[0], words[1:])
-    if told:
+    if reading.told_elsewhere(words[0], words[1:])[1]:
         return True  # on another machine, or in a container
     if words[0] in reading.SHELLS:
         return _line_looks(reading.told_command(words[1:]), depth + 1) == LIVE

@@ -60,7 +60,7 @@ def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
         cmdlet = powershell.reads(name, rest)
         if cmdlet is not None:
             return cmdlet
-    elsewhere = told_elsewhere(name, rest)
+    elsewhere = told_elsewhere(name, rest)[1]
     if elsewhere:
         return is_reading(elsewhere, depth + 1)
     if not has_subcommands(name) and (" " in name or f" {name} " not in _RULED):
@@ -107,24 +107,25 @@ def told_command(rest: list[str]) -> str:
     return ""
 
 
-def told_elsewhere(name: str, rest: list[str]) -> str:
-    """The command that runs on another machine, in a container or on a device: `ssh HOST cmd`, `docker exec NAME cmd`; else ""."""
+def told_elsewhere(name: str, rest: list[str]) -> tuple[str, str]:
+    """(another machine, container or device, the command that runs there): `ssh HOST cmd`, `docker exec NAME cmd`; else empty."""
     if name in ("docker", "podman", "docker-compose", "kubectl", "oc", "adb"):
         rest = past_options(rest, ("-n", "--namespace", "--context", "-s", "-f", "-p"))
         if rest[:1] == ["compose"]:
             rest = past_options(rest[1:], ("-f", "-p"))
         given, rest = rest[:1], rest[1:]
         if given not in (["exec"], ["shell"]) or (given == ["shell"]) != (name == "adb"):
-            return ""
-        if "--" in rest:
-            return _joined(rest[rest.index("--") + 1 :])
+            return "", ""
         plain = past_options(rest, ("-e", "-u", "-w", "--user", "--workdir", "--env", "-c", "-n"))
-        return _joined(plain if name == "adb" else plain[1:])
+        place = name if name == "adb" else " ".join(plain[:1])
+        if "--" in rest:
+            return place, _joined(rest[rest.index("--") + 1 :])
+        return place, _joined(plain if name == "adb" else plain[1:])
     if name == "ssh":
-        return " ".join(
-            past_options(rest, ("-i", "-p", "-o", "-l", "-F", "-J", "-L", "-R", "-D", "-b", "-c", "-m"))[1:]
-        )
-    return ""
+        valued = ("-i", "-p", "-o", "-l", "-F", "-J", "-L", "-R", "-D", "-b", "-c", "-m")
+        plain = past_options(rest, valued)
+        return " ".join(plain[:1]), " ".join(plain[1:])
+    return "", ""
 
 
 def _joined(words: list[str]) -> str:

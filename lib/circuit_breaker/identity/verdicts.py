@@ -44,7 +44,9 @@ rake aborted|Failed!|Failed to |failed to |● |✕|✗|✘|✖|×|❌|not ok |E
 Test failed|Tests failed|Compilation failed|Failed to compile|undefined reference|Undefined symbols|could not |Could not
 Cannot find |cannot find |Unable to |unable to |ERESOLVE|error Couldn't|YN0|usage: |Usage: |unknown |Unknown |invalid |Invalid
 bash: |zsh: |/bin/bash: |/bin/sh: |sh: |timeout: failed|env: |xargs: |nohup: failed|sudo: |ImportError|ModuleNotFoundError
-AssertionError|SyntaxError|code: '|Node.js v""".replace("\n", "|").split("|")
+AssertionError|SyntaxError|code: '|Node.js v|PHP Fatal error|PHP Parse error|Can't locate |CONFLICT (|Automatic merge failed|CMake Error
+error • |Error in |Execution halted|Latexmk: Errors|lua: |nginx: [emerg]|ssh: |scp: |rsync error|wget: |curl: (|Oh no! |[warn] Code style issues
+evaluation failed|** (""".replace("\n", "|").split("|")
 )
 _INNER = (
     ": error:",
@@ -55,6 +57,9 @@ _INNER = (
     ": fatal:",
     ": undefined reference",
     " ERROR ",
+    ": ERROR:",
+    ": FAIL ",
+    " FAILED in ",
 )
 _SUCCESSES = tuple(
     """OK|PASS|PASSED|BUILD SUCCESS|BUILD SUCCESSFUL|Build succeeded|Build successful|All tests passed|All checks passed|All specs passed
@@ -68,7 +73,7 @@ Your branch is up to date""".replace("\n", "|").split("|")
 )
 _SUMMARIES = frozenset(
     "tests test total results result summary failed failures errors passed ran found suites files specs examples scenarios"
-    " assertions checks tasks snapshots fail pass".split()
+    " assertions checks tasks snapshots fail pass failing passing".split()
 )
 _BAD = frozenset("failed failing failures failure errors error errored broken problems problem".split())
 _GOOD = frozenset("passed passing succeeded successful pass ok".split())
@@ -200,11 +205,13 @@ def _says(line: str) -> str:
         return "failures"
     if bare.startswith(_SUCCESSES):
         return "success" if _is_success(bare) else ""
-    if line.startswith("--- FAIL"):
+    if line.startswith("--- FAIL") or (line.startswith("** ") and bare.endswith(" FAILED")):
         return "failures"
-    if line[:1] in "=-#*":
+    if line[:1] in "=-#*" and not line.startswith("** ("):
         return ""  # a heading, a list
-    form = line.startswith(("E   ", "E: ")) or (bare.startswith(_FORMS) and not _is_naught(bare))
+    form = line.startswith(("E   ", "E: ")) or (
+        (bare if line[:1] != "*" else line).startswith(_FORMS) and not _is_naught(bare)
+    )
     return "form" if form or _is_error_line(bare) else ""
 
 
@@ -227,15 +234,25 @@ def _is_naught(bare: str) -> bool:
 def _is_error_line(bare: str) -> bool:
     """`b.c:2:8: error: ...`, `ValueError: ...`, `x: command not found`?"""
     if bare.endswith(
-        (": command not found", ": not found", ": No such file or directory", ": Permission denied")
+        (
+            ": command not found",
+            ": not found",
+            ": No such file or directory",
+            ": Permission denied",
+            "...Failed",
+        )
     ):
         return True
     if any(part in bare for part in ("is not recognized as", "panicked at", "[Errno ", "Some tests failed")):
         return True
-    first = bare.partition(" ")[0]
+    first = bare.removeprefix("vet: ").partition(" ")[0]
     name = first.rstrip(":").rpartition(".")[2]
     if first[-1:] == ":" and name.endswith(("Error", "Exception", "Failure")) and name[:1].isupper():
         return True
+    if ".go:" in first and first.count(":") > 2 and first.strip("./:")[-1:].isdigit():
+        return True  # go build, go vet: ./a.go:3:2: undefined: x
+    if ":in " in bare and bare.endswith("Error)"):
+        return True  # ruby
     place = "." in first or ":" in first or "(" in first or first.isupper()
     return place and any(mark in bare for mark in _INNER) and not _is_naught(bare.rpartition("error")[2])
 
@@ -247,10 +264,13 @@ def _counts(bare: str) -> str:
         for word in bare.replace("|", " ").replace("=", " ").replace(":", ": ").split()[:40]
     ]
     words = [word for word in words if word]
+    words = words[1:] if words[1:2] == ["found"] else words  # svelte-check found 3 errors
     if not words or not (
         words[0].rstrip("%").isdigit() or words[0].rstrip(":") in _SUMMARIES or words[0] in ("✖", "×", "no")
     ):
         return ""
+    if len(words) == 2 and words[1] in ("fail", "pass"):
+        words = words[::-1]  # 3 fail
     if len(words) == 2 and words[0] in ("fail", "pass") and words[1].isdigit():
         return "" if words[1] == "0" else "failures" if words[0] == "fail" else "success"
     bad = good = naught = 0
