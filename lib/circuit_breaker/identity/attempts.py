@@ -209,8 +209,8 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
     first = next((i for i, word in enumerate(part.rest) if word[:1] not in ("-", "+")), -1) if short else -1
     if short and first >= 0:
         task = short.get(part.rest[first], part.rest[first])
-        before = [word for word in part.rest[:first] if word[:1] == "-"]  # no +nightly
-        part.rest = [*before, *([task] if task else []), *part.rest[first + 1 :]]
+        options = [word for word in part.rest[:first] if word[:1] == "-"]  # no +nightly
+        part.rest = [*options, *([task] if task else []), *part.rest[first + 1 :]]
 
 
 def _plain_name(word: str) -> str:

@@ -117,14 +117,14 @@ def told_elsewhere(name: str, rest: list[str]) -> tuple[str, str]:
         if given not in (["exec"], ["shell"]) or (given == ["shell"]) != (name == "adb"):
             return "", ""
         plain = past_options(rest, ("-e", "-u", "-w", "--user", "--workdir", "--env", "-c", "-n"))
-        place = name if name == "adb" else " ".join(plain[:1])
+        place = name if name == "adb" else " ".join([name, *plain[:1]])
         if "--" in rest:
             return place, _joined(rest[rest.index("--") + 1 :])
         return place, _joined(plain if name == "adb" else plain[1:])
     if name == "ssh":
         valued = ("-i", "-p", "-o", "-l", "-F", "-J", "-L", "-R", "-D", "-b", "-c", "-m")
         plain = past_options(rest, valued)
-        return " ".join(plain[:1]), " ".join(plain[1:])
+        return " ".join([name, *plain[:1]]), " ".join(plain[1:])
     return "", ""
 
 
