@@ -16,6 +16,7 @@ from circuit_breaker.breaker.model import (
     UNKNOWN,
     WARN,
     Ask,
+    Prompt,
     Reported,
     Result,
     Turn,
@@ -42,6 +43,25 @@ def test_bypass_ends_with_the_next_prompt_of_any_kind():
     stream.prompt(bypass=True)
     stream.prompt(person=False)
     assert stream.ask("Bash", {"command": "make test"})[1].verdict == DENY
+
+
+def test_bypass_that_was_queued_while_claude_works_is_none_and_you_are_told():
+    stream = opened()
+    queued = Prompt(id=stream.session.prompt, bypass=True)  # it comes with the id of the prompt that runs
+    told = stream.send(queued)
+    assert [notice.reason for notice in told.notices] == ["bypass_queued"]
+    assert stream.ask("Bash", {"command": "make test"})[1].verdict == DENY
+    assert stream.send(queued.but(person=False)).notices == []
+
+
+def test_bypass_that_arrives_twice_is_confirmed_once():
+    stream = opened()
+    prompts = [Prompt(id="new", bypass=True, proven=True)] * 2
+    assert [[notice.reason for notice in stream.send(prompt).notices] for prompt in prompts] == [
+        ["bypass_received"],
+        [],
+    ]
+    assert stream.ask("Bash", {"command": "make test"})[1].verdict == ALLOW
 
 
 def test_failure_under_a_bypass_neither_raises_the_level_nor_moves_the_time():

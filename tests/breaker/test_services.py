@@ -122,4 +122,13 @@ def test_one_probe_a_cooldown_whoever_asks(moves):
 
 def test_a_clock_that_was_set_back_does_not_lock_a_service_up():
     service = Service(name="db", down_since=9e9, retry_at=9e9, level=1, failures=[9e9])
-    assert ask(service, "c", RULE, STEPS, 1000.0)[1] == 0.0
+    service, wait = ask(service, "c", RULE, STEPS, 1000.0)
+    assert wait == 60  # the length of its cooldown, and no longer
+    assert ask(service, "d", RULE, STEPS, 1060.0)[1] == 0.0
+
+
+def test_a_process_that_looked_at_the_clock_before_the_probe_is_no_second_probe():
+    service = Service(name="db", down_since=900.0, retry_at=990.0)
+    service, wait = ask(service, "probe", RULE, STEPS, 1000.0)
+    assert wait == 0.0
+    assert ask(service, "other", RULE, STEPS, 999.9)[1] == pytest.approx(30)

@@ -1,4 +1,7 @@
-"""Who is a person, in the real client: a prompt that nobody typed buys no probe, grants no bypass and lifts no block of subagents."""
+"""Who is a person, in the real client: a prompt that nobody typed buys no probe, grants no bypass and lifts no block of subagents.
+
+Of a prompt that you queue while Claude works nothing counts either; that is said.
+"""
 
 from __future__ import annotations
 
@@ -184,18 +187,28 @@ def test_message_of_another_session_is_no_person(client: Client) -> None:
     assert events(client) == OPENED
 
 
-def test_prompt_that_you_queue_while_claude_works_is_none_of_its_own(client: Client) -> None:
+@pytest.mark.parametrize("when", ["while a call runs", "while Claude answers"])
+def test_bypass_that_you_queue_counts_for_nothing_and_you_are_told(client: Client, when: str) -> None:
     client.configure(**STRICT)
     command, runs = client.failing_check()
-    steps = [*opened(command, agent("FIRST")), once("queued"), *retried(command, "the end")]
+    joins = when == "while a call runs"  # the running turn; after an answer it is a turn of its own
+
+    def answer(_: Any) -> Say:
+        terminal.submit(KEYWORD)
+        terminal.wait(lambda: "go on" in terminal.screen)
+        return Say("waiting")
+
+    work: Step = once("queued") if joins else answer
+    steps = [*opened(command, agent("FIRST")), work, *retried(command, "the end")]
     with Standin({"": steps, "FIRST": []}) as api, Terminal(client, api, tools="Bash Agent") as terminal:
         terminal.submit("check")
-        terminal.wait(lambda: len(api.of("")) == 6)
-        terminal.submit(KEYWORD)
-        terminal.wait(lambda: terminal.screen.count("go on") == 1)
-        time.sleep(1)
-        (client.project / "queued").touch()
+        if joins:
+            terminal.wait(lambda: len(api.of("")) == 6)
+            terminal.submit(KEYWORD)
+            terminal.wait(lambda: "go on" in terminal.screen)
+            (client.project / "queued").touch()
         terminal.wait(lambda: "the end" in terminal.screen)
-    assert "The user sent a new message while you were working:" in str(api.of("")[6]["messages"][-2:])
+        assert "no bypass: Claude was at work. Press Esc first" in terminal.screen
+    assert not api.problems
     assert (runs(), denied(api)) == (3, 1 + 3)
     assert events(client) == OPENED

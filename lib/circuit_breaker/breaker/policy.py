@@ -129,6 +129,8 @@ def _prompted(work: Work, event: Prompt) -> None:
     session = work.session
     prompt_id = event.id or f"@{work.now}"
     if prompt_id == session.prompt:
+        if event.bypass and event.person and session.bypass != prompt_id:
+            work.tell_you("bypass_queued")
         return
     session.prompt, session.bypass = prompt_id, ""
     if event.cwd:

@@ -145,6 +145,10 @@ def ask(
     if not service.down_since or (service.probe and service.probe == call):
         return service, 0.0
     length = cooldown(rule["cooldown_base_seconds"], service.level, steps)
-    if now < service.retry_at <= now + length:
+    if (
+        service.retry_at > now + length
+    ):  # the clock was set back, or this process looked at it just before the probe's did
+        service = service.but(retry_at=now + length)
+    if now < service.retry_at:
         return service, float(service.retry_at - now)
     return service.but(probe=call, retry_at=now + length), 0.0
