@@ -99,7 +99,8 @@ def stage(root: Path, runtime: dict[str, bytes]) -> Path:
         for name, data in runtime.items():
             path = new / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+            with disk.named(path):
+                path.write_bytes(data)
     except OSError:
         clear(new)  # a full disk needs the room
         raise

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from circuit_breaker.runtime import files
@@ -20,6 +22,16 @@ def words_of(error: OSError) -> str:
     what = (error.strerror or str(error)).strip()
     what = what[:1].lower() + what[1:] if what[1:2].islower() else what
     return f"{os.fsdecode(error.filename)}: {what}" if error.filename else what
+
+
+@contextlib.contextmanager
+def named(path: Path) -> Iterator[None]:
+    """What fails inside says which file it was about, which the system says of names only (a full disk)."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def read_through(path: Path) -> bytes | None:
@@ -56,8 +68,9 @@ def put(path: Path, data: bytes, mode: int | None = None) -> None:
         try:
             if info is not None and hasattr(os, "fchown"):
                 _give(fd, info)
-            files.write_all(fd, data)
-            os.fsync(fd)
+            with named(path):
+                files.write_all(fd, data)
+                os.fsync(fd)
         finally:
             os.close(fd)
         os.replace(beside, target)
@@ -70,9 +83,10 @@ def put_in_place(path: Path, data: bytes) -> None:
     """Write `data` into the file that is there. A kill leaves it torn: its old bytes must be kept elsewhere first."""
     fd = os.open(os.path.realpath(path), os.O_WRONLY | getattr(os, "O_BINARY", 0))
     try:
-        files.write_all(fd, data)
-        os.ftruncate(fd, len(data))
-        os.fsync(fd)
+        with named(path):
+            files.write_all(fd, data)
+            os.ftruncate(fd, len(data))
+            os.fsync(fd)
     finally:
         os.close(fd)
 
