@@ -207,7 +207,8 @@ def parser() -> argparse.ArgumentParser:
                 "--no-command", action="store_true", help="leave ~/.local/bin/circuit-breaker out"
             )
         else:
-            one.add_argument("--purge", action="store_true", help="also remove state, config and archives")
+            one.add_argument("--purge", action="store_true", help="also remove state and config")
+            one.add_argument("--archives", action="store_true", help="with --purge: the archives too")
 
     one = verb("completion", "completion", "print the completion script of a shell")
     one.add_argument("shell", choices=("bash", "zsh", "fish"))

@@ -38,24 +38,42 @@ def uninstall(args: argparse.Namespace) -> int:
     """Remove the installation of `args.scope`; 0 as well when there is none, 1 when something stands in the way."""
     if not args.dry_run and own_shell.refuses("uninstall", os.environ):
         return 1
+    if args.archives and not args.purge:
+        print(
+            "uninstall: --archives goes with --purge; without it nothing but the installation is removed.",
+            file=sys.stderr,
+        )
+        return 2
     scope = scopes.scope(args.scope, os.environ, os.getcwd())
     state = purge.purged_paths(scope, os.environ, os.getcwd()) if args.purge else []
+    spared = [] if args.archives else purge.archives(state)
     if state and not args.json:
         print("--purge would remove:" if args.dry_run else "--purge removes for good, where still there:")
         print("".join(f"  {path}\n" for path in state), end="")
+        _name_archives(spared)
     try:
         removed = take_out(scope, args.purge, args.dry_run)
     except Obstacle as obstacle:
         return _say_obstacle("uninstall", obstacle, args.json)
     gone = []
     if args.purge and not args.dry_run:
-        gone = purge.purge(state)
+        fresh = [removed.runtime_folder / "backups" / name for name in removed.removal.backups]
+        gone = purge.purge(state, [*spared, *fresh])
         remove_empty_folders(scope, removed.kept, removed.runtime_folder)
     if args.json:
-        print(json.dumps(_removal_facts(scope, removed, gone, args.dry_run)))
+        facts = _removal_facts(scope, removed, gone, args.dry_run)
+        print(json.dumps({**facts, "archives": [str(path) for path in spared]}))
     else:
         _report_removal(scope, removed, args.dry_run)
     return 0
+
+
+def _name_archives(spared: list[Path]) -> None:
+    for folder in dict.fromkeys(path.parent for path in spared):
+        count = sum(path.parent == folder for path in spared)
+        print(f"  but keeps {count} archive{'' if count == 1 else 's'} in {folder}")
+    if spared:
+        print("  `tar` and `gzip` can read them; --purge --archives removes them too.")
 
 
 def _say_obstacle(verb: str, obstacle: Obstacle, as_json: bool) -> int:

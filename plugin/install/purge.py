@@ -1,4 +1,4 @@
-"""The state, configuration and archives that --purge removes for good, and only those."""
+"""The state and configuration that --purge removes for good, and only those; the archives too when you ask for that."""
 
 from __future__ import annotations
 
@@ -47,16 +47,26 @@ def purged_paths(scope: scopes.Scope, env: Mapping[str, str], cwd: str) -> list[
     return [path for path in found if not any(other in path.parents for other in found)]
 
 
-def purge(paths: list[Path]) -> list[str]:
-    """Remove each of `paths` that is still there; a link is removed itself, never what it points at. What went."""
+def archives(paths: list[Path]) -> list[Path]:
+    """The archives in `paths`: what `clean` and the session-start cleanup put there is gone from where it was."""
+    inside = [found for path in paths if path.is_dir() for found in sorted(path.glob("**/archives/**/*.gz"))]
+    return [*inside, *(path for path in paths if path.suffix == ".gz" and "archives" in path.parts)]
+
+
+def purge(paths: list[Path], spared: list[Path]) -> list[str]:
+    """Remove each of `paths` that is still there, without the files `spared` in it; a link is removed itself, never what it
+    points at. What went."""
     gone = []
     for path in paths:
-        if not os.path.lexists(path):
+        if not os.path.lexists(path) or path in spared:
             continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
+        if not path.is_dir() or path.is_symlink():
             files.remove(str(path))
+        elif any(path in one.parents for one in spared):
+            gone += purge(sorted(path.iterdir()), spared)
+            continue
+        else:
+            shutil.rmtree(path)
         gone.append(str(path))
     for folder in _emptied(paths):
         disk.remove_empty(folder)

@@ -62,7 +62,9 @@ def run(verb: str) -> int:
         apply.SOURCE = older(FOLDER / "older") if verb == "older" else ROOT
         apply.install_again(SCOPE)
         return 0
-    return installer.uninstall(argparse.Namespace(scope=SCOPE, dry_run=False, purge=False, json=True))
+    return installer.uninstall(
+        argparse.Namespace(scope=SCOPE, dry_run=False, purge=False, archives=False, json=True)
+    )
 
 
 def older(folder: Path) -> Path:

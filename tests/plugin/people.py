@@ -42,8 +42,12 @@ class Person:
         chosen = scopes.scope(scope, os.environ, os.getcwd())
         apply.put_in(chosen, Options(**options), quiet=True)
 
-    def uninstall(self, scope: str = "user", purge: bool = False, dry_run: bool = False) -> int:
-        return installer.uninstall(argparse.Namespace(scope=scope, dry_run=dry_run, purge=purge, json=False))
+    def uninstall(
+        self, scope: str = "user", purge: bool = False, dry_run: bool = False, archives: bool = False
+    ) -> int:
+        return installer.uninstall(
+            argparse.Namespace(scope=scope, dry_run=dry_run, purge=purge, archives=archives, json=False)
+        )
 
     def tree(self) -> dict[str, bytes | None]:
         """Every file and folder of the machine."""

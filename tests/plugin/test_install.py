@@ -612,16 +612,63 @@ def test_purge_names_and_removes_state_config_and_archives_and_nothing_else(pers
     ):
         path.parent.mkdir(parents=True)
         path.write_text("{}")
-    person.uninstall(purge=True, dry_run=True)
+    person.uninstall(purge=True, archives=True, dry_run=True)
     assert config.exists()
     capsys.readouterr()
-    person.uninstall(purge=True)
+    person.uninstall(purge=True, archives=True)
     said = capsys.readouterr().out
     assert str(person.state) in said
     assert str(config) in said
     left = person.tree()
     left.pop("home/.config")
     assert left == before
+
+
+def test_purge_keeps_every_archive_and_says_where_they_are_until_they_are_asked_for(person, capsys):
+    person.install()
+    put_away = [
+        person.state / "archives" / "claude" / "transcripts.20260101T000000Z.tar.gz",
+        person.state
+        / "projects"
+        / "p-0123456789ab"
+        / "archives"
+        / "telemetry"
+        / "a.20260101T000000Z.jsonl.gz",
+    ]
+    state = [
+        person.state / "archives" / ".clean.lock",
+        person.state / "projects" / "p-0123456789ab" / "circuit_breaker_state.json",
+        person.state / "projects" / "q-0123456789ab" / "circuit_breaker_state.json",
+    ]
+    for path in (*put_away, *state):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("kept")
+    person.uninstall(purge=True)
+    said = capsys.readouterr().out
+    assert {path for path in person.state.rglob("*") if path.is_file()} == set(put_away)
+    assert all(f"keeps 1 archive in {path.parent}\n" in said for path in put_away)
+    assert "--purge --archives" in said
+    person.uninstall(purge=True, archives=True)
+    assert not person.state.exists()
+
+
+def test_purge_keeps_the_backup_that_it_made_of_settings_somebody_edited(person, capsys):
+    person.settings.parent.mkdir(exist_ok=True)
+    person.settings.write_text('{"model": "opus"}')
+    person.install()
+    edited = person.settings.read_text().replace("opus", "sonnet")
+    person.settings.write_text(edited)
+    person.uninstall(purge=True)
+    (backup,) = (person.state / "backups").iterdir()
+    assert backup.read_text() == edited
+    assert str(backup) in capsys.readouterr().out
+
+
+def test_archives_without_purge_is_wrong_usage_and_changes_nothing(person):
+    person.install()
+    before = person.tree()
+    assert person.uninstall(archives=True) == 2
+    assert person.tree() == before
 
 
 def test_purge_of_a_folder_that_somebody_chose_removes_only_what_is_ours(person, monkeypatch):
