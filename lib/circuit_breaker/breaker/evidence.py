@@ -330,15 +330,17 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
     """The outcome of `result` as the rules see it; `cwd` is the lane's directory before the turn."""
     if result.ready and result.ready[0] == cwd and result.ready[1].kind == kind:
         return result.ready[1]
-    tool, given, text = result.tool, result.input, result.text
+    tool, given, text = result.tool, result.input, results.shortened(result.text)
     key = calls.call_key(tool, given, cwd)
     outcome = Outcome(id=result.id, tool=tool, input=given, text=text, kind=kind, key=key)
     outcome.wait = looks.wait_of(tool, given)
     if kind in SILENT:
         return outcome
-    outcome.result = result.result or results.result_key(tool, text)
+    outcome.result = result.result or results.result_key(
+        tool, result.text if tool in results.VERBATIM else text
+    )
     outcome.digits = result.digits or results.digits_key(text)
-    outcome.empty = not text.strip() or text == NO_OUTPUT
+    outcome.empty = not text or text.isspace() or text == NO_OUTPUT
     if kind in FAILURES:
         outcome.look = looks.look_of(tool, given)  # its input may be gone when it is counted
         refused = kind == INVALID and outcome.wait and tool in calls.SHELLS

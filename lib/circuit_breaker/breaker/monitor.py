@@ -21,6 +21,7 @@ from circuit_breaker.breaker.model import (
     Outcome,
     Signal,
 )
+from circuit_breaker.identity import results
 from circuit_breaker.identity.calls import SHELLS, SPAWNING, command_of
 from circuit_breaker.identity.shell_commands import LONGEST
 
@@ -129,7 +130,7 @@ def _outcome(work: Work, result: Result) -> Outcome:
     kept = lane.pending.get(result.id)
     if kept is not None:
         outcome = unpacked_outcome(kept)
-        outcome.input, outcome.text = result.input, result.text
+        outcome.input, outcome.text = result.input, results.shortened(result.text)
         if outcome.kind != OK:
             return outcome
         return outcome_of(result, LAUNCHED if result.hint == LAUNCHED else OK, lane.cwd)

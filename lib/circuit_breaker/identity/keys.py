@@ -11,12 +11,22 @@ _DEPTH_MAX = 40  # deeper nested input is taken by its text
 def digest(text: str) -> str:
     """12 hex digits that stand for `text`: SipHash, which every interpreter has built in. It differs between Python 3.10 and 3.11,
     so what is known by it, and a subject that has it for a name, lasts as long as a session on one Python."""
-    return source_hash(0, text.encode("utf-8", "surrogatepass")).hex()[:12]
+    return digest_of(text.encode("utf-8", "surrogatepass"))
+
+
+def digest_of(data: bytes) -> str:
+    """`digest` of a text's UTF-8."""
+    return source_hash(0, data).hex()[:12]
 
 
 def word(text: str) -> str:
     """`digest` in letters of which none is a hex digit: what stands for a picture is no id that changes by itself."""
-    return digest(text).translate(_LETTERS)
+    return in_letters(digest(text))
+
+
+def in_letters(digest: str) -> str:
+    """A digest without a digit or a letter of a hex number."""
+    return digest.translate(_LETTERS)
 
 
 _LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")

@@ -7,8 +7,6 @@ is a count, and counts are news.
 
 from __future__ import annotations
 
-from _imp import source_hash
-
 from circuit_breaker.identity import keys, tokens
 from circuit_breaker.identity.keys import digest
 
@@ -29,12 +27,12 @@ def text_key(text: str) -> str:
 
 def digits_key(text: str) -> str:
     """The identity of a result of which only the digits may differ."""
-    bare = text.encode("utf-8", "surrogatepass").translate(None, b"0123456789")
-    return source_hash(0, bare).hex()[:12]
+    return keys.digest_of(_without_digits(shortened(text)))
 
 
-LONG = 32_000  # characters; of a longer text the middle is compared without any digit
-_KEPT = 8_000  # characters at either end of such a text that are looked at word by word
+LONG = 32_000  # characters: more than Claude Code hands on of a command's output
+_KEPT = 8_000  # characters of a longer text that are kept at either end, up to the end of a line
+_LINE = 4_000  # where there is one
 _JUDGED_MAX = 1_000  # numbers that are told by their neighbours; the rest of a text with more is compared without any digit
 _APART = b" \t\n\r\"'`()[]{}<>,;=|"
 _MARKS = bytes.maketrans(b"0123456789" + _APART, b"0" * 10 + b" " * len(_APART))
@@ -50,18 +48,26 @@ _BARS = ("█", "━", "▏", "##", "==>", "ETA", "it/s", "eta ", "--:--", "load
 
 def without_digits(text: str) -> str:
     """The text with every digit taken out."""
-    bare = text.encode("utf-8", "surrogatepass").translate(None, b"0123456789")
-    return bare.decode("utf-8", "surrogatepass")
+    return _without_digits(text).decode("utf-8", "surrogatepass")
+
+
+def _without_digits(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass").translate(None, b"0123456789")
+
+
+def shortened(text: str) -> str:
+    """A long text as its two ends, and between them a word that stands for the middle without its digits."""
+    if len(text) <= LONG:
+        return text
+    begin, end = text.find("\n", _KEPT, _KEPT + _LINE), text.rfind("\n", -_KEPT - _LINE, -_KEPT)
+    begin, end = begin if begin >= 0 else _KEPT, end if end >= 0 else len(text) - _KEPT
+    middle = keys.in_letters(keys.digest_of(_without_digits(text[begin:end])))
+    return f"{text[:begin]}\n{middle}\n{text[end:]}"
 
 
 def blind(text: str) -> str:
     """The text with what changes by itself replaced; a changed count, verdict, file or line of code stays a change."""
-    if len(text) > LONG:
-        return "".join((_blind(text[:_KEPT]), without_digits(text[_KEPT:-_KEPT]), _blind(text[-_KEPT:])))
-    return _blind(text)
-
-
-def _blind(text: str) -> str:
+    text = shortened(text)
     if "\x1b" in text:
         text = without_escapes(text)
     if "\r" in text:
