@@ -66,9 +66,13 @@ def pythons() -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for `python` runs once under every Python found."""
+    """A test that asks for `python` runs once under every Python found; outside CI under the oldest and the newest, a
+    slow one under the newest only."""
     if "python" in metafunc.fixturenames:
         paths = pythons()
+        if os.environ.get("CI") != "true":
+            slow = metafunc.definition.get_closest_marker("slow")
+            paths = paths[-1:] if slow else list(dict.fromkeys([paths[0], paths[-1]]))
         metafunc.parametrize("python", paths, ids=[_version(path) for path in paths])
 
 
