@@ -444,6 +444,18 @@ def test_edit_and_run_in_varying_words_with_changing_errors_is_work():
     assert said(stream) == []
 
 
+@pytest.mark.slow
+def test_edit_and_run_in_any_words_with_changing_errors_is_silent_in_a_hundred_sessions():
+    for seed in range(100):
+        chance, stream = random.Random(seed), Stream(pace=9.0)
+        for number in range(20):
+            line, kind, output = way(chance)
+            output = output.replace("3 == 4", f"{number} == {number + 1}")
+            run(stream, (line, kind, output.replace("test_a", f"test_{'abcdefg'[number // 3]}")))
+            edit(stream, number)
+        assert stream.said == [], f"seed {seed}"
+
+
 def test_an_edit_within_the_line_is_an_edit():
     stream = Stream()
     for i in range(9):
@@ -469,6 +481,36 @@ def test_packages_that_fail_one_by_one_are_other_attempts():
             f"npm test -w {name}x 2>&1 | tail -20", "npm ERR! Lifecycle script failed\nnpm ERR! code 1"
         )
     assert said(stream) == []
+
+
+PACKAGES = "api web core cli store auth".split()
+PACKAGE_TESTS = (
+    "cd packages/{name} && npm test",
+    "npm test -w {name}",
+    "npm --prefix packages/{name} test 2>&1 | tail -{count}",
+    "(cd packages/{name} && npm test) 2>&1 | tail -{count}",
+    "pnpm --filter {name} test",
+    "yarn workspace {name} test | tail -{count}",
+    "npx jest packages/{name}",
+    "cargo test -p {name}",
+    "go test ./{name}/...",
+    "mvn -pl {name} test | tail -{count}",
+    "pytest packages/{name} || true",
+    "turbo run test --filter={name}",
+    "make -C {name} test",
+)
+
+
+@pytest.mark.parametrize("form", PACKAGE_TESTS)
+@pytest.mark.parametrize("pace", [0.0, 90.0])
+def test_six_packages_that_fail_one_by_one_are_work_however_they_are_tested(form, pace):
+    stream = Stream(pace=pace)
+    for number, name in enumerate(PACKAGES):
+        text = f"npm error Lifecycle script `test` failed with error:\nnpm error code 1\nError: {name} is not ready\n1 failed"
+        hidden = "| tail" in form or "|| true" in form
+        line = form.format(name=name, count=number + 5)
+        stream.bash(line, text if hidden else f"Exit code 1\n{text}", fails=not hidden)
+    assert stream.said == []
 
 
 def test_triage_of_one_file_is_work():
