@@ -9,7 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import Stream
 
-from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, FAILED, INVALID, OK, OPEN, STOP, WARN
+from circuit_breaker.breaker.model import (
+    ALLOW,
+    DENIED,
+    DENY,
+    FAILED,
+    INVALID,
+    OK,
+    OPEN,
+    STOP,
+    WARN,
+    Reported,
+    Result,
+    Turn,
+)
 from circuit_breaker.breaker.model import CLOSED as CLOSED_STATE
 
 RUN = """============================= test session starts =============================
@@ -607,3 +620,16 @@ def test_errors_that_differ_in_the_middle_are_never_one():
         text = f"Exit code 1\n[INFO] Scanning\n[INFO] Building\n[INFO] x\n[ERROR] A.java:[{i},5] bad\n[INFO] ---\n[ERROR] BUILD FAILURE"
         stream.bash(f"mvn -pl m{i} test", text, fails=True)
     assert said(stream) == []
+
+
+def test_a_call_that_a_hook_rewrote_is_known_by_what_claude_sent():
+    stream = Stream()
+    for _ in range(3):
+        call_id = stream.ask("Bash", {"command": "git push"})[0]
+        ran = {"command": "rtk git push"}
+        stream.send(
+            Reported(id=call_id, tool="Bash", input=ran, kind=FAILED, text="Exit code 1\nrejected", cwd="/p")
+        )
+        result = Result(id=call_id, tool="Bash", input={"command": "git push"}, text="Exit code 1\nrejected")
+        stream.send(Turn(results=[result], cwd="/p", prompt=stream.session.prompt))
+    assert stream.ask("Bash", {"command": "git push"})[1].verdict == DENY

@@ -214,7 +214,27 @@ def test_reading_a_set_of_files_again_between_edits_is_work():
     assert stream.said == []
 
 
-# --- Turns that fail, searches that find nothing
+# --- Turns that only talk, or fail, searches that find nothing
+
+
+def test_talking_on_in_a_shell_is_warned_about_at_the_third_and_open_at_the_fourth():
+    stream = Stream()
+    said = ["Session concluded.", "Awaiting instructions.", "Goodbye!", "End of session."]
+    verdicts = [stream.bash(f'echo "{words}"', words).verdict for words in said]
+    assert verdicts == [ALLOW, ALLOW, WARN, ALLOW]
+    assert stream.ask("Bash", {"command": "echo 'Thank you.'"})[1].verdict == DENY
+    assert "only printed words of its own" in stream.said[0][1]
+
+
+def test_talking_beside_work_is_no_loop():
+    stream = Stream()
+    for i in range(12):
+        stream.bash(f"echo 'Now part {'x' * i}'", "Now")
+        read(stream, f"f{i}")
+    for i in range(4):
+        stream.bash(f"echo 'Again {'x' * i}'", "Again")
+        stream.bash("git status", "clean " + "x" * i)
+    assert stream.said == []
 
 
 def fail_on(stream, turns, start=0):

@@ -100,7 +100,15 @@ def test_a_changed_directory_path_or_pattern_is_another_call(a: str, b: str) -> 
 @given(st.text("ab \t\n", max_size=8), st.text("ab \t\n", max_size=8), st.sampled_from("'\""))
 def test_white_space_inside_quotes_is_content(a: str, b: str, quote: str) -> None:
     assume(a != b)
-    assert bash(f"echo {quote}{a}{quote}") != bash(f"echo {quote}{b}{quote}")
+    assert bash(f"say {quote}{a}{quote}") != bash(f"say {quote}{b}{quote}")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["echo 'All done.'", 'echo "Session closed."', "true", "printf 'Goodbye!'", "echo 'a' && echo 'b'"],
+)
+def test_lines_that_only_talk_are_one_call_whatever_the_words(line: str) -> None:
+    assert bash(line) == bash("echo 'Thank you and goodbye.'")
 
 
 @given(st.text("ab #;'\"\t", max_size=12), st.text("ab #;'\"\t", max_size=12))
@@ -120,7 +128,12 @@ def test_the_body_of_a_here_document_is_content(a: str, b: str) -> None:
         ("cd x && make", "cd x & make"),
         ("cd x && make", "cd $X && make"),
         ("echo a#b", "echo a"),
-        ("echo '# a'", "echo"),
+        ("say '# a'", "say"),
+        ("echo 'Done.'", "echo 'Done.' > f"),
+        ("echo 'Done.'", "echo 'Done 1.'"),
+        ("echo 'Done.'", 'echo "Done $X"'),
+        ("echo 'Done.'", "echo 'Done.' && make"),
+        ("echo a", "echo b"),
         ("make", "`which sleep` 5; make"),
     ],
 )

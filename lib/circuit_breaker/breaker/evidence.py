@@ -144,7 +144,7 @@ def _asks_page(outcome: Outcome) -> bool:
 
 
 def _kind_of(outcome: Outcome) -> int:
-    if outcome.poll:
+    if outcome.poll or outcome.result == outcome.key:  # talk beside work is no part of a ring
         return POLL
     if outcome.step:
         return GOTO if _has_address(outcome) else STEP
@@ -336,9 +336,10 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
     outcome.wait = looks.wait_of(tool, given)
     if kind in SILENT:
         return outcome
-    outcome.result = result.result or results.result_key(
-        tool, result.text if tool in results.VERBATIM else text
-    )
+    whole = result.text if tool in results.VERBATIM else text
+    outcome.result = result.result or results.result_key(tool, whole)
+    if tool in calls.SHELLS and kind == OK and calls.is_idle(calls.shell_command(tool, given)):
+        outcome.result = key
     outcome.digits = result.digits or results.digits_key(text)
     outcome.empty = not text or text.isspace() or text == NO_OUTPUT
     if kind in FAILURES:

@@ -22,7 +22,7 @@ from circuit_breaker.breaker.model import (
     Signal,
 )
 from circuit_breaker.identity import results
-from circuit_breaker.identity.calls import SHELLS, SPAWNING, command_of
+from circuit_breaker.identity.calls import SHELLS, SPAWNING, call_key, command_of
 from circuit_breaker.identity.shell_commands import LONGEST
 
 TYPE_CHECKING = False
@@ -132,6 +132,7 @@ def _outcome(work: Work, result: Result) -> Outcome:
         outcome = unpacked_outcome(kept)
         outcome.input, outcome.text = result.input, results.shortened(result.text)
         if outcome.kind != OK:
+            outcome.key = call_key(result.tool, result.input, lane.cwd)  # a hook may have rewritten what ran
             return outcome
         return outcome_of(result, LAUNCHED if result.hint == LAUNCHED else OK, lane.cwd)
     if result.id in lane.denied:

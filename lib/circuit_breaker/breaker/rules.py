@@ -45,7 +45,7 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, A
     """The same call, the same result: in a row, or 6 of the last 10; polls and waits have a longer rope."""
     if streak.times < 2 and streak.run < 2 and lane.waits < 2:
         return None  # nothing came twice
-    facts: dict[str, Any] = {"poll": outcome.poll}
+    facts: dict[str, Any] = {"poll": outcome.poll, "idle": outcome.result == outcome.key}
     most = count = 0
     if outcome.wait == waits.ALONE and not looks.reads_output(outcome.tool, outcome.input):
         count = most = lane.waits

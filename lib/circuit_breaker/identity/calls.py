@@ -39,6 +39,8 @@ GLANCES = frozenset("cat echo grep head ls pwd stat tail wc which".split())
 _TELLING = frozenset(
     "watch --watch --add --edit --unset --replace-all --remove-section --rename-section".split()
 )
+_IDLE = ("echo", "printf", "true", ":")
+_WORKING = frozenset("$*`0123456789")  # what stands in no line that only talks
 _LOOK_MAX = 2000  # characters: of a longer command first_words reads no more
 _HOSTS_AT_HOME = ("localhost", "127.", "0.0.0.0", "[::1]", "::1", "10.", "192.168.", "host.docker.internal")
 
@@ -51,6 +53,8 @@ def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
         directory = given.pop("workdir", None) or cwd
         directory = directory if isinstance(directory, str) else cwd
         look = bare_look(command)
+        if is_idle(command):
+            return digest(f"{tool}\nnothing")  # whatever the words
         if look:
             command = " ".join(look)
         else:
@@ -207,6 +211,21 @@ def bare_look(command: str) -> list[str]:
         if "--o" in command.replace(" --oneline", ""):
             return []  # --output writes
     return words if _TELLING.isdisjoint(words) else []
+
+
+def is_idle(command: str) -> bool:
+    """Does a shell line nothing but talk: `echo "Done."`, `true`? A number or a bare word may be for something."""
+    if not command.lstrip().startswith(_IDLE) or not _WORKING.isdisjoint(command):
+        return False
+    said = (
+        '"' in command
+        or "'" in command
+        or command.strip() in ("true", ":", "echo done", "echo ok", "echo ready")
+    )
+    return said and all(
+        segment.words[:1] != [] and segment.words[0] in _IDLE and not segment.writes
+        for segment in shell_commands.segments(command)
+    )
 
 
 def schedules(tool: str) -> bool:

@@ -105,6 +105,8 @@ def _cause(rule: str, count: int, facts: dict) -> str:
         return f"was started in the background {count} times with nothing new in between"
     if rule == "repeated_call" and facts.get("waits"):
         return f"was all that happened for {count} turns: nothing but waiting"
+    if rule == "repeated_call" and facts.get("idle"):
+        return f"only printed words of its own, {count} times with nothing else in between"
     if rule == "repeated_call" and facts.get("digits"):
         return f"ran {count} times in a row with results that differ only in digits"
     if rule == "repeated_call":
