@@ -156,6 +156,62 @@ def test_where_nothing_can_be_kept_each_session_start_says_so(elsewhere: Elsewhe
         assert errors.count("\n") == 1
 
 
+# What is mounted over a folder, which is "$1": disks that keep nothing.
+DISKS = {
+    "read-only": 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1"',
+    "full": 'mount -t tmpfs -o size=4k tmpfs "$1" && head -c 4096 /dev/zero >"$1/filler"',
+    "without names left": 'mount -t tmpfs -o nr_inodes=1 tmpfs "$1"',
+}
+
+
+@as_root
+@pytest.mark.parametrize("used", [False, True])
+@pytest.mark.parametrize("disk", DISKS)
+def test_on_a_disk_that_keeps_nothing_session_start_status_and_doctor_say_so(
+    elsewhere: Elsewhere, disk: str, used: bool
+) -> None:
+    place = elsewhere.home / ".local" / "state"
+    place.mkdir(parents=True)
+    if used:
+        assert is_denied(elsewhere.loop())
+    commands = []
+    for name in (
+        "SessionStart.startup.headless",
+        "PostToolBatch.bash-exit-1",
+        "SessionStart.startup.headless",
+    ):
+        body = elsewhere.payload(name, session_id=SESSION)
+        sent = elsewhere.folder / name
+        sent.write_text(json.dumps(body))
+        commands.append(f"({lines_for(body)[-1]}) <{sent}")
+    commands += [
+        f"CLAUDE_CODE_SESSION_ID= {sys.executable} {ROOT}/plugin {verb}" for verb in ("status", "doctor")
+    ]
+    out = [elsewhere.folder / f"out{number}" for number in range(5)]
+    script = "".join(f"{command} >{path}; echo $?\n" for command, path in zip(commands, out))
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", f"{DISKS[disk]} || exit 77\n{script}", "sh", str(place)],
+        capture_output=True,
+        text=True,
+        env=elsewhere.env,
+        cwd=elsewhere.project,
+        check=False,
+    )
+    if done.returncode == 77 or "unshare:" in done.stderr:
+        pytest.skip("nothing can be mounted here: " + done.stderr[:100])
+    first, batch, again, status, doctor = (path.read_text() for path in out)
+    for said in (first, again):
+        assert "NOT PROTECTED: nothing can be kept in" in json.loads(said)["systemMessage"]
+    assert batch == ""
+    assert status.splitlines()[1].startswith("NOT PROTECTED: nothing can be kept in")
+    assert "all systems operational" not in status
+    assert "not protected: nothing can be kept in" in doctor.splitlines()[0]
+    assert done.stdout.split() == ["0", "0", "0", "1", "1"]
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("[circuit_breaker] ") for line in lines)
+
+
 @as_root
 @pytest.mark.parametrize("mode", [0o700, 0o755])
 def test_project_that_another_user_set_up_keeps_each_user_s_state_apart(
