@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LIVE = 3600.0  # seconds for which a hook that ran proves that a session is protected
 NEEDED = ("PreToolUse", "PostToolBatch")  # without these events nothing is ever blocked
 FILES = ("hooks/run", "lib/circuit_breaker/runtime/hook.py")
-_FOLDER = re.compile(r'"([^"]+)/hooks(?:/run)?"')  # the plugin's folder in a registered line
+_FOLDER = re.compile(r'"((?:[^"\\]|\\.)+)/hooks(?:/run)?"')  # the plugin's folder in a registered line
 
 
 class Way(NamedTuple):

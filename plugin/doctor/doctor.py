@@ -77,6 +77,11 @@ def _protected(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
     """What `status` says in its second line, and when the hooks last ran."""
     config = home.configuration(where, env)
     why, fix = status.holds_back(where, config)
+    if not why and config.mode == "observe":
+        why, fix = (
+            "mode observe records what it would block, and blocks nothing",
+            "circuit-breaker mode enforce",
+        )
     held = [Finding("mode", NOTE, why, fix)] if why else []
     working = copy.copy(config)
     working.enabled, working.mode = True, "enforce"

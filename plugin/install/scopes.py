@@ -167,7 +167,7 @@ def chain(env: Mapping[str, str], project: Path) -> list[Source]:
             if data is None:
                 continue
             text = jsontext.decode_text(data)[1]
-            document = settings.settings_of(text)
+            document = settings.settings_of(text, once=False)
             settings.check_shape(text, document)
             found.append(Source(label, path, document, ""))
         except (OSError, jsontext.Unreadable) as error:

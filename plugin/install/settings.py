@@ -170,11 +170,11 @@ def fault(document: Any) -> tuple[str, list[Any]] | None:
     return None
 
 
-def settings_of(text: str) -> dict[str, Any]:
-    """The settings that `text` holds; blank text is an empty document. Raises jsontext.Unreadable."""
+def settings_of(text: str, once: bool = True) -> dict[str, Any]:
+    """The settings that `text` holds; blank text is an empty document. `once`: see `parse_strictly`. Raises Unreadable."""
     if not text.strip():
         return {}
-    document = jsontext.parse_strictly(text)
+    document = jsontext.parse_strictly(text, once)
     if not isinstance(document, dict):
         raise jsontext.Unreadable("the settings are not an object", text, jsontext.position(text, []))
     return document

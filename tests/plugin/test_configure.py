@@ -139,3 +139,13 @@ def test_check_is_quiet_when_all_is_well_and_names_each_problem_otherwise(person
     done = plugin(person, "config", "check")
     assert done.returncode == 1
     assert [line.split(": ")[1] for line in done.stderr.splitlines()] == ["deny_limit", "colour"]
+
+
+def test_a_config_file_that_cannot_be_read_is_named_without_a_number(person):
+    (person.home / ".config").write_text("in the way")
+    mine = person.home / ".config" / "claude-circuit-breaker" / "config.json"
+    for words in (["config", "show"], ["config", "check"], ["status"]):
+        done = plugin(person, *words)
+        said = done.stdout + done.stderr
+        assert f"{mine}: not used: cannot be opened as a regular file\n" in said
+        assert "Errno" not in said

@@ -11,7 +11,7 @@ import time
 
 import pytest
 from client.driver import copy_plugin
-from plugin.people import ROOT, plugin
+from plugin.people import ROOT, Person, plugin
 
 
 def second_line(person, *arguments, **env):
@@ -298,7 +298,36 @@ def test_observe_mode_blocks_nothing_and_says_so(person):
     person.install()
     plugin(person, "mode", "observe")
     line, code = second_line(person)
-    assert line.startswith("NOT PROTECTED: mode observe") and line.endswith("mode enforce") and code == 1
+    assert (
+        line == f"Observing only, nothing is blocked: hooks of user settings ({person.settings})"
+        and code == 0
+    )
+    said = plugin(person, "status").stdout
+    assert "all systems operational" not in said and said.endswith("To block for real: mode enforce\n")
+    assert plugin(person, "status", "--line").stdout == "observing only\n"
+    findings = json.loads(plugin(person, "doctor", "--json").stdout)["findings"]
+    (note,) = [one for one in findings if one["id"] == "mode"]
+    assert note["level"] == "note" and note["fix"].endswith("mode enforce")
+
+
+def test_a_key_that_stands_twice_protects_as_claude_code_reads_it_the_last_one_counting(person):
+    person.install()
+    text = person.settings.read_text()
+    person.settings.write_text(text.replace("{", '{"model": "a", "model": "b", ', 1))
+    line, code = second_line(person)
+    assert line.startswith("Protected: hooks of user settings (") and code == 0
+    person.settings.write_text(text.rstrip()[:-1] + ', "hooks": {}}')
+    line, code = second_line(person)
+    assert line.startswith("NOT PROTECTED: not installed") and code == 1
+
+
+@pytest.mark.parametrize("name", ['a "b" c', "it's", "back\\slash", "do$HOME", "tick`s"])
+def test_a_home_with_quotes_in_its_name_is_protected(person, tmp_path, name, monkeypatch):
+    person = Person(tmp_path / name)
+    monkeypatch.setenv("HOME", str(person.home))
+    person.install()
+    line, code = second_line(person)
+    assert line == f"Protected: hooks of user settings ({person.settings})" and code == 0
 
 
 def test_json_and_the_status_line_say_the_same(person):

@@ -78,4 +78,6 @@ def test_observing_session_says_that_nothing_is_blocked(command, machine):
     path = machine.home / ".config" / "claude-circuit-breaker" / "config.json"
     path.parent.mkdir(parents=True)
     path.write_text('{"mode": "observe"}')
-    assert command("circuit-status").splitlines()[1].startswith("NOT PROTECTED: mode observe")
+    said = command("circuit-status")
+    assert said.splitlines()[1] == "Observing only, nothing is blocked: the hooks run in this session"
+    assert "all systems operational" not in said

@@ -167,8 +167,6 @@ def holds_back(where: Places, config: Config) -> tuple[str, str]:
         return why, health.FIX
     if not config.enabled:
         return "`enabled` is false in the configuration", "circuit-breaker config show --origin"
-    if config.mode == "observe":
-        return "mode observe records what it would block, and blocks nothing", "circuit-breaker mode enforce"
     return "", ""
 
 

@@ -30,7 +30,8 @@ def status_text(facts: Mapping[str, Any], plain: bool = False, everything: bool 
     protection = facts["protection"]
     lines = [f"{'' if plain else BOLT}{TITLE}"]
     if protection["protected"]:
-        lines += [f"Protected: {labels.plain(protection['how'])}", ""]
+        how = "Observing only, nothing is blocked" if facts["mode"] == "observe" else "Protected"
+        lines += [f"{how}: {labels.plain(protection['how'])}", ""]
     else:
         lines += [not_protected(protection["why"], protection["fix"]), ""]
     lines += _circuits(facts, plain, everything)
@@ -58,12 +59,12 @@ def state(name: str, plain: bool) -> str:
 
 
 def one_line(facts: Mapping[str, Any], plain: bool = False) -> str:
-    """For a status line: `⚡ 1 open · pytest 8s`; "" when nothing is open."""
+    """For a status line: `⚡ 1 open · pytest 8s`; "" when nothing is open and what would be is blocked."""
     if not facts["protection"]["protected"]:
         return "NOT PROTECTED"
     live = [subject for _, subject in _live(facts) if not subject.get("ended")]
     if not live:
-        return ""
+        return "observing only" if facts["mode"] == "observe" else ""
     first = min(live, key=lambda subject: (subject["retry_in"] is None, subject["retry_in"]))
     label = shown(first["subject"])
     label = next((label[len(tool) :] for tool in TOOLS if label.startswith(tool)), label)
@@ -97,7 +98,7 @@ def _circuits(facts: Mapping[str, Any], plain: bool, everything: bool) -> list[s
     live = _live(facts)
     running = [one for one in live if not one[1].get("ended")]
     ended = [one for one in live if one[1].get("ended")]
-    calm = facts["protection"]["protected"]
+    calm = facts["protection"]["protected"] and facts["mode"] != "observe"
     lines = [NONE_ACTIVE if calm else "Active Breakers: None"] if not running else []
     if running:
         lines.append(f"Active Breakers: {len(running)}")
