@@ -220,3 +220,43 @@ def test_two_equal_calls_at_once_in_one_lane_count_as_the_host_reports_them(host
     assert host.memory()["turn"] == 3
     assert sorted(host.memory()["seen"]) == ["t0", "t1", "t2"]
     assert host.armed(SESSION) == set()
+
+
+# Runs a hook script and says at its end: the processor's seconds it took, and those it took while it held a lock.
+HOLDING = """
+import fcntl, posix, sys, time
+lock, close, leave = fcntl.flock, posix.close, posix._exit
+since, held = {}, [0.0]
+def taken(fd, how):
+    lock(fd, how)
+    since[fd] = time.process_time()
+def closed(fd):
+    close(fd)
+    if fd in since:
+        held[0] += time.process_time() - since.pop(fd)
+def told(code):
+    posix.write(2, f"{time.process_time()} {held[0]}".encode())
+    leave(code)
+fcntl.flock, posix.close, posix._exit = taken, closed, told
+exec(compile(open(sys.argv[1]).read(), sys.argv[1], "exec"), {"__name__": "__main__", "__file__": sys.argv[1]})
+"""
+TEXTS = {
+    "one line": lambda size: "x" * size,
+    "numbered lines": lambda size: "".join(f"{n} error: thing {n} failed\n" for n in range(size // 32)),
+    "progress": lambda size: "\x1b[31m.\x1b[0m\r" * (size // 11),
+    "JSON": lambda size: json.dumps([{"a": n, "b": "x"} for n in range(size // 20)]),
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("event", [turn, failed])
+def test_of_a_payload_of_6_mb_only_the_decision_is_made_under_the_lock(
+    host: Host, tmp_path: Path, event: Any, text: str
+) -> None:
+    launcher = tmp_path / "holding.py"
+    launcher.write_text(HOLDING)
+    process = host.begin(event("t", "make", "Exit code 1\n" + TEXTS[text](6_000_000)), str(launcher))
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, b"")
+    whole, held = map(float, err.split())
+    assert 0 < held < whole / 4
