@@ -1,4 +1,4 @@
-# PreToolUse: may this call go ahead?
+# PreToolUse: lets a call run or denies it.
 from _frozen_importlib_external import SourceFileLoader
 
 scope = {"__file__": __file__.rpartition("hooks")[0] + "lib/circuit_breaker/runtime/loader.py"}

@@ -1,4 +1,4 @@
-# PostToolUseFailure, PostToolBatch: how did the turn end?
+# PostToolUseFailure, PostToolBatch: judges how the turn ended.
 from _frozen_importlib_external import SourceFileLoader
 
 scope = {"__file__": __file__.rpartition("hooks")[0] + "lib/circuit_breaker/runtime/loader.py"}

@@ -1,4 +1,4 @@
-# UserPromptExpansion: /circuit-status, /reset-circuit.
+# UserPromptExpansion: answers /circuit-status and /reset-circuit.
 from _frozen_importlib_external import SourceFileLoader
 
 scope = {"__file__": __file__.rpartition("hooks")[0] + "lib/circuit_breaker/runtime/loader.py"}

@@ -1,4 +1,4 @@
-# ConfigChange: does a changed settings file switch the hooks off?
+# ConfigChange: holds back a settings change that would switch the hooks off.
 from _frozen_importlib_external import SourceFileLoader
 
 scope = {"__file__": __file__.rpartition("hooks")[0] + "lib/circuit_breaker/runtime/loader.py"}

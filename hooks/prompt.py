@@ -1,4 +1,4 @@
-# UserPromptSubmit: a new prompt; was the bypass said?
+# UserPromptSubmit: notes the new prompt and a bypass in it.
 from _frozen_importlib_external import SourceFileLoader
 
 scope = {"__file__": __file__.rpartition("hooks")[0] + "lib/circuit_breaker/runtime/loader.py"}

@@ -1,13 +1,13 @@
-// What Claude Code shows of the breaker beside its hooks: a footer while something is blocked or a budget runs out, and a box when
-// something trips or a turn is stopped. It only shows. It decides nothing, passes every event on, and a fault in here is silence.
+// The mod: a footer in Claude Code while something is blocked or a budget runs out, and a box when something trips or a turn is stopped.
+// It only shows what the hooks published. It decides nothing and passes every event on; if it fails, it shows nothing.
 
 const PRIME = 2n ** 48n - 59n // as in lib/circuit_breaker/runtime/home.py
 const FRONT = 'circuit-breaker'
 const SECOND = 1000
-const BUDGET = 80 // percent of a budget from which the footer says so
+const BUDGET = 80 // percent of a budget from which the footer shows it
 const LABEL = 24 // characters of a call in the footer
 
-/** A project's folder name in the runtime folder: readable, and different for different paths. */
+/** The name of a project's folder in the runtime folder: readable, and unique per path. */
 export const slug = (project) => {
   const bytes = new TextEncoder().encode(FRONT + project)
   const digest = bytes.reduce((sum, byte) => (sum * 256n + BigInt(byte)) % PRIME, 0n)
@@ -15,25 +15,25 @@ export const slug = (project) => {
   return `${[...readable].slice(-48).join('')}-${digest.toString(16).padStart(12, '0')}`
 }
 
-/** One line of a text without control characters. */
+/** A text as one line without control characters. */
 export const plain = (text) => [...String(text)].filter((c) => !/[\p{C}\p{Zl}\p{Zp}]/u.test(c)).join('')
 
 const clipped = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text)
 
-/** `1 blocked · pytest 8s`, and the budget that runs out; undefined when there is nothing to say. */
+/** The footer: `1 blocked · pytest 8s`, and the budget that runs out; undefined when there is nothing to show. */
 export const footer = (circuits, percent, now) => {
   const parts = []
   const next = [...circuits].sort((a, b) => (a.retry_at ?? Infinity) - (b.retry_at ?? Infinity))[0]
   if (next) {
     const left = next.retry_at == null ? '' : Math.max(0, Math.ceil(next.retry_at - now))
     const label = clipped(plain(next.subject).replace(/^(Bash|PowerShell) /, ''), LABEL)
-    parts.push(`${circuits.length} blocked · ${label}${left === '' ? '' : left ? ` ${left}s` : ' may be tried'}`)
+    parts.push(`${circuits.length} blocked · ${label}${left === '' ? '' : left ? ` ${left}s` : ' retry allowed now'}`)
   }
   if (percent >= BUDGET) parts.push(`${percent} % of a budget used`)
   return parts.length ? parts.join(' · ') : undefined
 }
 
-/** The runtime folder and the home of this session's project, as the hooks find them; undefined where HOME is missing. */
+/** The runtime folder and the home of this session's project, found as the hooks find them; undefined without HOME. */
 const places = async ($) => {
   const own = await $.env.get('CIRCUIT_BREAKER_HOME')
   if (own) return { runtime: own, home: own }
@@ -51,12 +51,12 @@ const read = async ($, path) => {
   try {
     return JSON.parse(await $.fs.read(path))
   } catch {
-    return {} // not there, or being written
+    return {} // missing, or just being written
   }
 }
 
-// known: the circuits that were open at the last look, by name (undefined before the first); shown: the footer's text; timer: runs
-// while something is blocked, since the footer counts down.
+// known: names of the circuits that were open at the last look (undefined before the first); shown: the footer's text; timer: runs while
+// something is blocked, because the footer counts down.
 const seen = { known: undefined, shown: undefined, timer: undefined }
 
 const look = async ($) => {
@@ -80,7 +80,7 @@ const look = async ($) => {
   if (!circuits.length && seen.timer) seen.timer = void seen.timer.cancel()
 }
 
-/** What fails in here reaches nobody: the command hooks do the work. */
+/** Runs `act` and ignores every failure: the hooks do the real work. */
 const quietly = async (act) => {
   try {
     await act()

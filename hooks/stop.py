@@ -1,4 +1,4 @@
-# Stop, SubagentStop: a turn that will not end.
+# Stop, SubagentStop: ends a turn that stop hooks keep continuing.
 from _frozen_importlib_external import SourceFileLoader
 
 scope = {"__file__": __file__.rpartition("hooks")[0] + "lib/circuit_breaker/runtime/loader.py"}

@@ -1,7 +1,7 @@
-"""The name check: calls that reach for the breaker itself while a circuit is open, and scheduled prompts that carry the override. Pure.
+"""The name check: finds calls that tamper with the breaker, and scheduled prompts that carry the override. Pure.
 
-It reads names and follows no shell: a line that names what is guarded passes only where all of it plainly looks or copies away.
-`docs/security.md` says what gets round it. Linear in the call; of a command longer than `LONGEST` the two ends are read.
+It looks for names and does not emulate a shell: a line that names something guarded is allowed only if every part of it just reads or
+copies it elsewhere. `docs/security.md` says what gets round it. Linear in the call; only both ends of a command over `LONGEST` are read.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-LONGEST = 20_000  # characters of a command whose words are read
-CD_MAX = 40  # directories that a line is followed into
-NAME = "claude-circuit-breaker"  # of the runtime folder and of your config folder
+LONGEST = 20_000  # characters of a command that are read
+CD_MAX = 40  # `cd` commands of a line that are followed
+NAME = "claude-circuit-breaker"  # the name of the runtime folder and of your config folder
 FILES = ("circuit_breaker_config.json", "circuit_breaker_state.json", "circuit_breaker_incidents.jsonl")
 LOOKING = ("status", "doctor", "incidents", "explain", "report", "replay", "help")
 CLIENTS = (
@@ -25,7 +25,7 @@ CLIENTS = (
     "tmux",
     "screen",
     "expect",
-)  # and what types into a terminal where one runs
+)  # Claude Code, and programs that can type into a terminal in which it runs
 REMOVING = ("rm", "mv", "rimraf", "rmtree", "shutil.rmtree", "remove-item", "move-item")
 HOOKS_OFF = ("--bare", "--safe-mode", "disableallhooks")
 PATHS = ("file_path", "notebook_path", "path", "filePath")
@@ -37,15 +37,15 @@ _UNSEEN = ("\u00ad", "\u180e", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff")
 class Guarded(Record):
     """What is guarded in a session.
 
-    folders: R, your config folder, and the plugin unless it lies in the session's own project. project: its path.
-    variables: the values of `HOME` and others that paths begin with. keyword: the bypass.
+    folders: the runtime folder, your config folder, and the plugin's unless it is inside the session's project. project: its path.
+    variables: name -> value of `HOME` and others that paths begin with. keyword: the bypass keyword.
     """
 
     FIELDS: dict[str, Any] = {"folders": (), "project": "", "variables": {}, "keyword": ""}
 
 
 def carries_override(tool_input: object, keyword: str) -> bool:
-    """Whether the texts of a scheduling call hold the keyword or the reset command, in one of them or as a list of words."""
+    """Whether a scheduling call's input contains the keyword or the reset command, as text or as a list of words."""
     text = "\n".join(_texts(tool_input))
     if _says(text, keyword) or _says(text.lower(), "reset-circuit"):
         return True
@@ -57,9 +57,9 @@ def carries_override(tool_input: object, keyword: str) -> bool:
 
 
 def reaches_for(tool: str, tool_input: object, cwd: str, guarded: Guarded) -> str:
-    """What of the breaker a call reaches for: `verb`, `library`, `client` or `files`; "" for nothing. `cwd`: before the call."""
+    """How a call would tamper: `verb`, `library`, `client` or `files` (see words.PROTECTED); "" if it would not. `cwd`: before the call."""
     if tool in calls.LOOKUPS or tool in calls.SPAWNERS or not isinstance(tool_input, dict):
-        return ""  # a subagent's own calls are checked as they come
+        return ""  # a subagent's calls are checked when it makes them
     place = _Place(guarded, cwd)
     command = calls.shell_command(tool, tool_input) or calls.command_of(tool_input)[1]
     if command:
@@ -71,7 +71,7 @@ def reaches_for(tool: str, tool_input: object, cwd: str, guarded: Guarded) -> st
 
 
 def _texts(value: object) -> list[str]:
-    """Every string of an input in its order, then the names of its parts."""
+    """All strings of an input in order, then its keys."""
     texts: list[str] = []
     names: list[str] = []
     left = [value]
@@ -88,24 +88,24 @@ def _texts(value: object) -> list[str]:
 
 
 def _ends(text: str) -> str:
-    """A text, or the two ends of a long one."""
+    """A text; of one over LONGEST only both ends."""
     return text if len(text) <= LONGEST else text[: LONGEST // 2] + "\n" + text[-LONGEST // 2 :]
 
 
 def _says(text: str, keyword: str) -> bool:
-    """Whether a text holds the keyword, whatever white space or invisible characters stand between its letters."""
+    """Whether a text contains the keyword, ignoring white space and invisible characters between its letters."""
     return "".join(keyword.split()) in "".join(_without(text, _UNSEEN).split())
 
 
 def _without(text: str, letters: tuple[str, ...]) -> str:
-    """A text without some letters (`translate` takes a hundred times as long where a text is not ASCII)."""
+    """A text without these characters. (`translate` takes a hundred times as long if the text is not ASCII.)"""
     for letter in letters:
         text = text.replace(letter, "")
     return text
 
 
 class _Place:
-    """Where the words of a call point, seen from the directory that `cd` has led to."""
+    """Resolves the words of a call as paths, from the current directory of the line."""
 
     def __init__(self, guarded: Guarded, cwd: str) -> None:
         self.windows = any(folder[1:2] == ":" for folder in guarded.folders)
@@ -123,22 +123,22 @@ class _Place:
             "/",
             *(end[:at] for end in ends for at in range(1, len(end) + 1) if end[at:][:1] in ("", "/")),
         }
-        # in a project of that name everything says it
+        # a project of that name has NAME in all its paths
         self.name = NAME if NAME not in guarded.project.lower() else NAME + "/"
 
     def slashed(self, path: str) -> str:
-        """A path in lower case; on Windows by slashes, its drive in one spelling."""
+        """A path in lower case; on Windows with slashes and one spelling of the drive."""
         path = path.lower()
         return shell_line.spelled(path.replace("\\", "/")) if self.windows else path
 
     def joined(self, text: str) -> str:
-        """A text in which the blanks of known folders part no words."""
+        """A text in which spaces inside known folders do not separate words."""
         for root in self.blanks:
             text = text.replace(root, root.replace(" ", "\0"))
         return text
 
     def plain(self, text: str) -> str:
-        """Lower case, without quotes, variables put in, known folders one word each."""
+        """A text in lower case, without quotes, with variables replaced, each known folder one word."""
         text = text.lower().replace("\\", "/") if self.windows else text.lower()
         text = _without(text, _QUOTES).replace("$env:", "$")
         for name, value in self.variables.items() if "$" in text else ():
@@ -151,12 +151,12 @@ class _Place:
 
     @property
     def signs(self) -> list[str]:
-        """Texts one of which stands in every line that is looked at closely."""
+        """Lines that contain none of these texts are not looked at further."""
         last = [folder.rpartition("/")[2] for folder in self.folders]
         return ["circuit", "claude", "plugin", *self.keyword.lower().split()[-1:], *last]
 
     def is_guarded(self, word: str) -> bool:
-        """Whether a word or a path names a guarded folder, something in one, or one of our files."""
+        """Whether a word names a guarded folder, something in one, or one of our files."""
         word = self.plain(word)
         if word.rpartition("/")[2] in FILES or (self.name in word and " " not in word):
             return True
@@ -165,7 +165,7 @@ class _Place:
         return len(word) < 4096 and self._holds(self.path(word))
 
     def is_above(self, word: str) -> bool:
-        """Whether a word names a folder that holds a guarded one, below your own and the project's."""
+        """Whether a word names a parent of a guarded folder (your home, the project and their parents do not count)."""
         if len(word) > 4096:
             return False
         path = self.path(word)
@@ -176,14 +176,14 @@ class _Place:
             self.cwd, self.entered = self.path(folder), self.entered + 1
 
     def path(self, word: str) -> str:
-        """A word as an absolute path; of `docker -v A:B` the part in front."""
+        """A word as an absolute path; of `A:B` in `docker -v A:B` the first part."""
         if word[:1] == "~" and word[1:2] in ("", "/"):
             word = self.variables.get("home", "~") + word[1:]
         path = shell_line.resolve(word.partition(":/")[0] if ":/" in word[2:] else word, self.cwd)
         return shell_line.spelled(path) if self.windows else path
 
     def _holds(self, path: str) -> bool:
-        """Whether a guarded folder is, holds, or could be (a glob) what a path names."""
+        """Whether a path names a guarded folder, something in one, or (as a glob) could match one."""
         known = path.partition("*")[0].partition("?")[0].partition("[")[0]
         for folder in self.folders:
             if path == folder or path.startswith(folder + "/"):
@@ -211,7 +211,7 @@ def _line(command: str, place: _Place) -> str:
 
 
 def _verbs(words: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """(verb, what follows it) of each run of the command line: `circuit-breaker VERB`, `python3 ANY/plugin VERB`, `-m plugin VERB`."""
+    """(verb, its arguments) for each use of our command line: `circuit-breaker VERB`, `python3 ANY/plugin VERB`, `-m plugin VERB`."""
     python = -9
     for i, word in enumerate(words):
         name = word.rstrip("/").rpartition("/")[2].partition("@")[0]
@@ -228,7 +228,7 @@ def _verbs(words: list[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _is_refused(verb: str, rest: list[str]) -> bool:
-    """Whether it is one of the verbs that Claude's own shell refuses (see `own_shell`), with the words it takes."""
+    """Whether this verb with these arguments is one that refuses in Claude's own shell (see `own_shell`)."""
     if verb == "reset":
         return bool(rest) and rest[0][:2] == "--"
     if verb == "uninstall":
@@ -241,7 +241,7 @@ def _is_refused(verb: str, rest: list[str]) -> bool:
 
 
 def _uses_library(words: list[str]) -> bool:
-    """Whether Python code on the line imports what handles the breaker's memory, or a hook is run by hand in disguise."""
+    """Whether the line imports our code that changes the breaker's memory, or runs a hook with a faked session or project."""
     if any(word.startswith(("circuit_breaker.runtime", "circuit_breaker.janitor")) for word in words):
         return True
     for i, word in enumerate(words):
@@ -252,7 +252,7 @@ def _uses_library(words: list[str]) -> bool:
 
 
 def _starts_client(command: str, words: list[str], keyword: str) -> bool:
-    """Whether another client is started, or typed into, with the keyword, the reset command, or without hooks."""
+    """Whether the line starts another Claude Code, or types into one, with the keyword or the reset command, or without hooks."""
     names = [word.rpartition("/")[2].partition("@")[0] for word in words]
     at = next((i for i, name in enumerate(names) if name in CLIENTS), -1)
     if at < 0:
@@ -263,7 +263,7 @@ def _starts_client(command: str, words: list[str], keyword: str) -> bool:
 
 
 def _names(words: list[str], place: _Place) -> bool:
-    """Whether the line stands in a guarded folder, enters one or names one."""
+    """Whether the line runs in a guarded folder, enters one or names one."""
     start, named = place.cwd, place.inside
     removes = any(word.rpartition("/")[2] in REMOVING for word in words)
     for before, word in zip(["", *words], words):
@@ -275,7 +275,7 @@ def _names(words: list[str], place: _Place) -> bool:
 
 
 def _only_looks(command: str, place: _Place) -> bool:
-    """Whether every part of the line looks, copies to somewhere else or runs a verb that looks, and none writes what is guarded."""
+    """Whether every part of the line only reads, copies elsewhere or runs a verb that only looks, and none writes to guarded files."""
     if len(command) > shell_commands.LONGEST:
         return False
     for segment in shell_commands.segments(command):

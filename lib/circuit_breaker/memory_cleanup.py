@@ -1,4 +1,4 @@
-"""The clean-up for other programs, under the names this system is known by."""
+"""The cleanup as functions for other programs, under their established names."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from circuit_breaker.words import memory
 
 
 def auto_cleanup_on_startup() -> str:
-    """Keep the home of the environment (CLAUDE_PROJECT_DIR, else the working directory) within its limits.
+    """Clean up the home of this project (CLAUDE_PROJECT_DIR, else the working directory).
 
-    What was done, in one short paragraph; "" when nothing was. Never raises for what the disk does: one line on stderr.
+    Returns a paragraph about what was done, "" for nothing. Disk errors are one line on stderr, never raised.
     """
     try:
         where, config = _place()
@@ -28,7 +28,7 @@ def auto_cleanup_on_startup() -> str:
 
 
 def rotate_all_telemetry() -> list[str]:
-    """Archive the telemetry that is over a limit, whatever else there is to do. The names of the archives to be."""
+    """Archive only the telemetry that is over a limit. Returns the names of the new archives (before compression is done)."""
     try:
         where, config = _place()
         limits, now = config.memory_limits, time.time()

@@ -134,7 +134,7 @@ def test_question_says_since_when_nothing_was_achieved():
     session.work()
     session.now += 600
     session.work()
-    assert "Nothing new was achieved for 10 min" in text(session.ask_first()[1], QUESTION)
+    assert "There was no progress for 10 min" in text(session.ask_first()[1], QUESTION)
 
 
 def test_after_a_yes_the_next_question_comes_at_the_next_full_amount():

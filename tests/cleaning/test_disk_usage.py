@@ -150,9 +150,7 @@ def test_measuring_stops_at_its_deadline_and_says_so(tmp_path: Path, mocker: Any
     home = Home(tmp_path)
     mocker.patch.object(disk_usage, "SECONDS", -1.0)
     mocker.patch.dict(os.environ, {"CLAUDE_CONFIG_DIR": str(folder)})
-    assert "too large to be measured" in disk_usage.memory_report(
-        home.places, home.config(), time.time(), True
-    )
+    assert "too large to measure" in disk_usage.memory_report(home.places, home.config(), time.time(), True)
 
 
 def test_cleanup_period_is_the_one_that_counts(tmp_path: Path) -> None:
@@ -175,7 +173,7 @@ def test_report_changes_nothing_and_names_both_parts(tmp_path: Path, mocker: Any
     text = disk_usage.memory_report(home.places, home.config(), time.time(), False)
     assert {str(p): p.lstat().st_mtime_ns for p in tmp_path.rglob("*")} == before
     assert "a_telemetry.jsonl: 900 of 1000 lines (90%)" in text
-    assert "KEPT BY CLAUDE CODE (measured only; the janitor never touches it)" in text
+    assert "KEPT BY CLAUDE CODE (only measured; nothing here is changed unless you run `clean`)" in text
     assert "cleanupPeriodDays 30 (its default)" in text
     assert text.index("transcripts ") < text.index("file-history ")
     plain = disk_usage.memory_report(home.places, home.config(), time.time(), True)

@@ -94,7 +94,11 @@ def test_a_bypass_is_confirmed_and_one_that_is_none_is_explained(client: Client)
         terminal.wait(lambda: "first" in terminal.screen)
         terminal.submit("sudo bypass\ngo on")
         terminal.wait(lambda: "second" in terminal.screen)
-        shown("No bypass", terminal.screen, "no bypass. For one, type SUDO BYPASS alone on the first line")
+        shown(
+            "No bypass",
+            terminal.screen,
+            "no bypass. To get one, type exactly SUDO BYPASS alone on the first line",
+        )
         terminal.submit("SUDO BYPASS\ngo on")
         terminal.wait(lambda: "third" in terminal.screen)
         shown("A bypass", terminal.screen, "circuit-breaker: SUDO BYPASS received")

@@ -91,7 +91,7 @@ def test_evidence_says_of_each_call_what_it_counted_as(person):
     notes = [line.split("  ")[-1] for line in lines if "counts:" in line or "progress:" in line]
     assert notes == [
         "counts: failure 1 of 3",
-        "progress: the count starts anew",
+        "progress: the count starts again",
         "counts: failure 1 of 3",
         "no progress: it only looks",
         "counts: failure 2 of 3",
@@ -121,7 +121,7 @@ def test_call_that_would_run_says_how_near_it_is(person, hooks):
     assert done.returncode == 0 and "Bash make test would run in session b7e1c2d3" in done.stdout
     assert "It failed 2 of 3 times with no progress in between." in done.stdout
     assert sum(line.startswith("*") for line in done.stdout.splitlines()) == 2
-    assert "Nothing is counted against it." in plugin(person, "explain", "Bash", "ls").stdout
+    assert "Nothing counts against it." in plugin(person, "explain", "Bash", "ls").stdout
 
 
 def test_call_that_would_be_blocked_says_by_what_and_changes_nothing(person, hooks):

@@ -223,7 +223,7 @@ def test_recurring_dead_end_of_the_project_is_one_line(env):
         made.bash("npx prisma go", "Exit code 127\nsh: 1: npx: not found", fails=True)
         made.save(Path(env["HOME"]))
     assert (
-        'Recurring dead end: `npx prisma go` met "command not found: npx" in 3 sessions'
+        'Recurring dead end: `npx prisma go` failed with "command not found: npx" in 3 sessions'
         in run(env, "status").stdout
     )
     assert json.loads(run(env, "status", "--json").stdout)["dead_ends"][0]["sessions"] == 3

@@ -1,4 +1,4 @@
-"""The sentences of `clean`: the table of what lies in Claude Code's folder, what goes, what stays and why. Pure."""
+"""The sentences of `clean`: what is in Claude Code's folder, what would be archived, what stays and why. Pure."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-SHOWN = 5  # projects
+SHOWN = 5  # projects listed
 
 
 def table(facts: Mapping[str, Any], now: float) -> str:
-    """What lies there by kind, what would go, and what Claude Code removes by itself."""
+    """The table by kind: what is there, what would be archived, and when Claude Code itself removes it."""
     lines = [
         f"Claude Code's folder: {shown(facts['folder'])}, {size(facts['bytes'])} in {number(facts['files'], 'file')}",
         "",
-        f"  {'kind':<21}{'size':>10}{'files':>9}{'oldest':>8}{'newest':>8}{'would go':>11}   removed by Claude Code",
+        f"  {'kind':<21}{'size':>10}{'files':>9}{'oldest':>8}{'newest':>8}{'to archive':>11}   removed by Claude Code",
     ]
     for row in facts["kinds"]:
         ages = "".join(f"{_age(now - row[key]):>8}" for key in ("oldest", "newest"))
@@ -40,7 +40,7 @@ def _age(seconds: float) -> str:
 
 
 def stays(facts: Mapping[str, Any]) -> list[str]:
-    """What stays of the kinds that were asked for, and why."""
+    """What stays of the chosen kinds, and why."""
     if not facts["stays"]:
         return []
     parts = "; ".join(
@@ -60,26 +60,26 @@ def offer(goes: int, files: int, command: str) -> str:
 
 
 def too_big(total: int, most: int) -> str:
-    """Why `--max-total` cannot be reached."""
+    """Why `--max-total` cannot be met."""
     return (
-        f"{size(total)} would remain, more than {size(most)}: the rest is younger than --older-than or must stay. "
+        f"{size(total)} would remain, more than {size(most)}: these files are newer than --older-than or must stay. "
         "A smaller --older-than (for example 7d) frees more."
     )
 
 
 def archived(kind: str, files: int, count: int, archive: str, archive_bytes: int) -> str:
-    """One kind is done."""
+    """The line for a kind that was archived."""
     return f"{kind}: archived {number(files, 'file')} ({size(count)}) in {shown(archive)} ({size(archive_bytes)})"
 
 
 def left(paths: list[str]) -> str:
-    """Files that stayed though they were chosen."""
+    """The line for chosen files that were left in place."""
     more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     return f"left in place, because they changed or are in use: {', '.join(map(shown, paths[:3]))}{more}"
 
 
 def no_room(kind: str, missing: int, place: str) -> str:
-    """The disk is too full for an archive."""
+    """The line for a kind that the disk has no room to archive."""
     return (
         f"{kind}: nothing was removed: about {size(missing)} more room is needed in {shown(place)} for the archive. "
         f"Archive less at a time (another --kind, or a larger --older-than), or remove a kind without an archive: "
@@ -88,7 +88,7 @@ def no_room(kind: str, missing: int, place: str) -> str:
 
 
 def existing(paths: list[str]) -> str:
-    """Files that were there already: nothing is written over one."""
+    """The line for files that were not restored because they exist."""
     more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     return (
         f"{number(len(paths), 'file')} already there, left as they are: {', '.join(map(shown, paths[:3]))}{more}. "
@@ -97,7 +97,7 @@ def existing(paths: list[str]) -> str:
 
 
 def restored_old(days: int) -> str:
-    """Restored files keep their times, and Claude Code removes what is old."""
+    """The warning that Claude Code will remove restored files again, since they keep their old times."""
     return (
         f"Claude Code removes files that were last written more than {days} days ago when it next starts (at most once a "
         f"day). Resume the session you need now, or set a larger cleanupPeriodDays in settings.json first."

@@ -1,4 +1,4 @@
-"""The sentences of memory protection: what was done and why, our own use of the disk, and Claude Code's. Pure."""
+"""The sentences of memory protection: what was archived or removed and why, and disk use (ours and Claude Code's). Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 PREFIX = "[memory_cleanup]"
-GRACE_DAYS = 7  # that archives beyond a limit stay when one round made them: time to read what was said
+GRACE_DAYS = 7  # archives beyond a limit stay this long if one round made them all, so that you can react to its message
 LEFT_BEHIND = "left behind by a process that was killed"
 
 
@@ -33,7 +33,7 @@ def number(count: int, thing: str) -> str:
 
 
 def shown(name: str) -> str:
-    """A file's name as a terminal can bear it."""
+    """A file's name with "?" for characters that cannot be printed."""
     return "".join(c if c.isprintable() else "?" for c in name)
 
 
@@ -43,27 +43,27 @@ def too_large(count: int, limit: int) -> str:
 
 
 def too_many(count: int, thing: str, limit: int) -> str:
-    """Why the oldest of `count` things go."""
+    """Why the oldest of `count` things are archived or removed."""
     return f"{number(count, thing)} (limit {limit})"
 
 
 def too_old(days: float, limit: int) -> str:
-    """Why a file goes that was last written so many days ago."""
+    """Why a file last written `days` ago is archived or removed."""
     return f"last written {number(int(days), 'day')} ago (limit {limit})"
 
 
 def too_long(gone: Mapping[str, int], limits: Mapping[str, int]) -> str:
-    """Why lists are cut: key -> how many entries go, key -> how many stay."""
+    """Why lists are shortened. `gone`: key -> entries removed; `limits`: key -> entries kept."""
     return ", ".join(
         f"{key} has {limits[key] + count} entries (limit {limits[key]})" for key, count in gone.items()
     )
 
 
 def done(facts: Mapping[str, int], plugin: str) -> str:
-    """One short paragraph: what was done, how much was freed, how to get it back. "" when nothing was done to files of yours.
+    """A paragraph: what was done, how much was freed, how to restore it. "" when no file of yours was touched.
 
-    Our own memory of old sessions and the scraps of killed processes are mentioned beside the rest, not by themselves: they age
-    out nearly every day, and hold nothing that you wrote or could miss.
+    Forgotten sessions and temporary files of killed processes are only mentioned together with something else: they are
+    removed nearly every day and contain nothing of yours.
     """
     parts = []
     away = [
@@ -99,7 +99,7 @@ def done(facts: Mapping[str, int], plugin: str) -> str:
 
 
 def weakened(keys: list[str]) -> str:
-    """What a project's config file relaxes: it applies, and you are warned."""
+    """The warning that a project's config file weakens these keys."""
     shown_keys = ", ".join(shown(key) for key in keys[:5]) + (
         f" and {len(keys) - 5} more" if len(keys) > 5 else ""
     )
@@ -107,13 +107,13 @@ def weakened(keys: list[str]) -> str:
 
 
 def trouble(errors: list[str]) -> str:
-    """The one line for stderr when something could not be done."""
+    """The line on stderr when something could not be done."""
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return f"{PREFIX} {shown(errors[0])}{more}. What could not be archived was left as it is."
 
 
 def quoted(path: str) -> str:
-    """A path as a shell line can bear it."""
+    """A path quoted for a shell."""
     plain = (
         path.isascii()
         and path.replace("/", "a").replace("_", "a").replace("-", "a").replace(".", "a").isalnum()
@@ -123,11 +123,11 @@ def quoted(path: str) -> str:
 
 WARN_AT = 0.8  # of a limit
 DAY = 86400.0
-SHOWN = 12  # rows of a table
+SHOWN = 12  # rows shown of a table
 
 
 def warnings(facts: Mapping[str, Any]) -> list[str]:
-    """What has come to 80 % of a limit, a clause each. `facts`: "files" (name, size, lines, age in days), the counts, "limits"."""
+    """A clause for each value at or above 80 % of its limit. `facts`: "files" (name, size, lines, age_days), counts, "limits"."""
     limits, found = facts["limits"], []
 
     def near(what: str, value: float, limit: float, words: str) -> None:
@@ -159,7 +159,7 @@ def warnings(facts: Mapping[str, Any]) -> list[str]:
 
 
 def own(facts: Mapping[str, Any], home: str, plain: bool) -> str:
-    """Our own use against the limits."""
+    """The table of our own disk use against the limits."""
     limits = facts["limits"]
     lines = [
         "MEMORY",
@@ -171,7 +171,7 @@ def own(facts: Mapping[str, Any], home: str, plain: bool) -> str:
         f"archived after {limits['session_max_age_days']} days",
         f"  archives           {size(facts['archive_bytes'])}: {number(facts['telemetry_archives'], 'log')} "
         f"({limits['telemetry_keep_rotations']} kept of each), {facts['session_archives']} of "
-        f"{limits['archive_keep_count']} sessions; python3 plugin restore --list",
+        f"{limits['archive_keep_count']} sessions; `restore --list` shows them",
         f"  archives of clean  {_clean_archives(facts['clean_archives'], limits['archive_keep_days'])}",
         f"  runtime folder     {size(facts['runtime_bytes'])}, {number(facts['runtime_sessions'], 'session')} remembered",
     ]
@@ -184,7 +184,7 @@ def own(facts: Mapping[str, Any], home: str, plain: bool) -> str:
 
 
 def _clean_archives(archives: list[Mapping[str, Any]], days: int) -> str:
-    """The archives of Claude Code's folder, the newest by name."""
+    """The archives that `clean` made, the newest by name."""
     if not archives:
         return "none"
     names = ", ".join(f"{shown(row['archive'])} ({size(row['bytes'])})" for row in archives[:SHOWN])
@@ -194,19 +194,17 @@ def _clean_archives(archives: list[Mapping[str, Any]], days: int) -> str:
 
 
 def claude_code_table(facts: Mapping[str, Any], now: float) -> str:
-    """What Claude Code itself keeps: by kind and by project, biggest first."""
+    """The tables of what Claude Code keeps, by kind and by project, biggest first."""
     days = facts["cleanup_days"]
     set_by = f"set in {shown(facts['cleanup_from'])}" if facts["cleanup_from"] else "its default"
     least = "" if facts["complete"] else "at least "
     lines = [
-        "KEPT BY CLAUDE CODE (measured only; the janitor never touches it)",
+        "KEPT BY CLAUDE CODE (only measured; nothing here is changed unless you run `clean`)",
         f"  {least}{size(facts['bytes'])} in {number(facts['files'], 'file')} under {shown(facts['folder'])}",
         f"  cleanupPeriodDays {days} ({set_by}): Claude Code deletes older transcripts itself",
     ]
     if not facts["complete"]:
-        lines.append(
-            "  the folder is too large to be measured in the time there is: what follows is a part of it"
-        )
+        lines.append("  the folder is too large to measure in time: these figures cover a part of it")
     lines += _table("kind", facts["kinds"], now) + _table("project", facts["projects"], now)
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""Every sentence of the breaker: warnings, denials, stopped turns, and why a circuit changed."""
+"""The sentences of the breaker: warnings, denials, stopped turns, and why a circuit changed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MARKS = {
 }
 TITLE = "CIRCUIT BREAKER STATUS"
 NONE_ACTIVE = "Active Breakers: None (all systems operational)"
-# Why something happened, by the word that breaker/ uses for it; {keyword}, {count} and the facts are filled in.
+# Why something happened, by the code that breaker/ gives; {keyword}, {count} and the facts are filled in.
 REASONS = {
     "rule_off": "its rule no longer blocks",
     "reset": "you reset it",
@@ -46,28 +46,28 @@ REASONS = {
     "probe_allowed": "one probe is allowed",
     "probe_failed": "the probe failed",
     "probe_unchanged": "the probe changed nothing",
-    "sent_on": "a stop hook sent the turn on again",
+    "sent_on": "a stop hook made Claude continue again",
     "may_go_on": "the turn can continue once",
     "kept_asking": "Claude asked {count} times in one prompt for calls that are blocked",
     "granted": "{keyword} for one prompt",
     "not_typed": "{keyword} refused: that prompt was not typed by you",
-    "unknown_source": "{keyword} refused: it is not known who typed that prompt",
+    "unknown_source": "{keyword} refused: who typed that prompt is unknown",
     "answered": "it answered",
     "let_through": "let through by {keyword}",
     "held_back": "a change of {file} would have switched the hooks off; it was held back",
     "forgery": "a scheduled prompt carried the override; it was denied",
 }
-# What only you are shown, by the word that breaker/ uses for it.
+# What only you are shown, by the code that breaker/ gives.
 FOR_YOUR_EYES = {
     "bypass_received": "{name}: {keyword} received: nothing is blocked until your next prompt.",
     "bypass_refused": "{name}: {keyword} was not granted: this prompt was not typed by you.",
     "service_down": "{name}: the service {subject} does not answer. To try it at once: /reset-circuit --all",
     "held_back": "{name}: settings changed at {at} were held back ({file}): save the file again or restart Claude Code.",
     "bypass_queued": "{name}: no bypass: Claude was at work. Press Esc first, then submit {keyword} again.",
-    "bypass_lookalike": "{name}: no bypass. For one, type {keyword} alone on the first line, exactly so.",
+    "bypass_lookalike": "{name}: no bypass. To get one, type exactly {keyword} alone on the first line.",
 }
 CONFIG_CHANGED = (
-    "The configuration was changed: that applies when this circuit closes; /reset-circuit applies it now."
+    "The configuration was changed. It applies when this circuit closes; /reset-circuit applies it now."
 )
 PROTECTED = {
     "verb": "reset, reconfigure or remove the breaker",
@@ -78,7 +78,7 @@ PROTECTED = {
 
 
 def cause(seen: Seen) -> str:
-    """What a rule saw, as a clause about the call: it stands in the incident log, `status`, warnings and denials."""
+    """What a rule saw, as a clause that follows the call's name in incidents, `status`, warnings and denials."""
     return _cause(seen.rule, seen.count, seen.facts)
 
 
@@ -98,7 +98,7 @@ def _cause(rule: str, count: int, facts: dict) -> str:
     if rule == "failing_streak" and facts.get("empty"):
         return f"found nothing {count} turns in a row"
     if rule == "failing_streak":
-        return f"went on for {count} turns: every call failed, one turn after another"
+        return f"reached {count} in a row: every call in them failed"
     if rule == "repeated_call" and facts.get("edit"):
         return f"was made {count} times with the same input"
     if rule == "repeated_call" and facts.get("launches"):
@@ -113,7 +113,7 @@ def _cause(rule: str, count: int, facts: dict) -> str:
         return f"returned the same result {count} times with nothing changed in between"
     if rule == "call_cycle":
         period = facts.get("period", "several")
-        return f"({period} calls in turn) went round {count} times with the same results"
+        return f"(a cycle of {period} calls) was repeated {count} times with the same results"
     if rule == "sequential_tools":
         return f"was called {count} times, one call a turn"
     if rule == "external_api" and facts.get("total"):
@@ -128,7 +128,7 @@ def _cause(rule: str, count: int, facts: dict) -> str:
         return budget.cause(count, facts)
     if rule == "protection":
         return "would have switched the breaker off"
-    return f"was sent back by a stop hook {count} times and nothing new came of it"
+    return f"made Claude continue {count} times with nothing new in between"
 
 
 def why(transition: Transition, keyword: str) -> str:
@@ -143,7 +143,7 @@ def why(transition: Transition, keyword: str) -> str:
 
 
 def sentence_of(notice: Notice, keyword: str) -> str:
-    """A notice as the paragraph that is read: by Claude (warnings, denials, stopped subagents), or by you."""
+    """A notice as a paragraph: for Claude (warnings, denials, stopped subagents) or for you."""
     if notice.kind == FOR_YOU and notice.rule == "budget":
         return budget.for_you(NAME, notice.count, notice.facts)
     if notice.kind == FOR_YOU:
@@ -162,7 +162,7 @@ def sentence_of(notice: Notice, keyword: str) -> str:
 
 
 def warning(notice: Notice, keyword: str) -> str:
-    """What Claude reads after a turn: the call, the count, that nothing changed, two next steps."""
+    """What Claude reads after a turn: the call, the count, that nothing changed, and two next steps."""
     facts = notice.facts
     if notice.rule == "budget":
         return budget.warning(NAME, notice.count, facts)
@@ -208,19 +208,19 @@ def _streak_advice(facts: dict) -> str:
     if facts.get("empty"):
         return (
             "What you search for is probably not there, or has another name. List a folder, read what uses it, or ask the user; "
-            "other words and other roots will not find it either."
+            "searching for other words or in other folders is unlikely to help."
         )
     return (
         "Stop and look at what these calls have in common: the directory, the environment, what the errors name. Run one small "
-        "call that must work, and go on from there; or say what is missing."
+        "call that must work and continue from there, or say what is missing."
     )
 
 
 def _advice(rule: str, facts: dict) -> str:
     if facts.get("edit"):
         return (
-            "Each time it adds or changes the same again. Read the file as it is now and check whether the first one did what you "
-            "wanted; do not send it again. A further one is blocked unless something else was changed."
+            "Each one makes the same change again. Read the file as it is now and check whether the first one did what you wanted; "
+            "do not send it again. The next one is blocked unless something else is changed before."
         )
     if facts.get("launches"):
         return (
@@ -228,20 +228,20 @@ def _advice(rule: str, facts: dict) -> str:
             "and use it."
         )
     if facts.get("poll"):
-        end = "" if facts.get("far") else " Further looks are blocked for a while."
+        end = "" if facts.get("far") else " Further checks are blocked for a while."
         return (
-            "What you wait for has not changed in all these looks. Find out why (its log, its configuration, whether it runs at all), "
+            "What you are waiting for has not changed in all these checks. Find out why (its log, its configuration, whether it runs at all), "
             f"or wait for it in the background or with Monitor, or say what you are waiting for and end the turn.{end}"
         )
     if facts.get("waits"):
         return (
-            "Look at what you are waiting for: its status, its log. If it should have come by now, find out why, or say what you "
+            "Look at what you are waiting for: its status, its log. If it should be done by now, find out why, or say what you "
             "are waiting for and end the turn."
         )
     waiting = "If you are waiting for something, wait in the background or with one short sleep before the next look."
     if rule == "call_cycle":
         return (
-            "Another round will show nothing new. Decide with what these results already say, or change something. "
+            "Another round will show nothing new. Decide from the results you have, or change something. "
             f"{waiting} The next round is blocked."
         )
     if rule == "repeated_call":
@@ -252,14 +252,14 @@ def _advice(rule: str, facts: dict) -> str:
     if rule == "sequential_tools":
         return "Send independent calls together in one message, or write a small script that does them all."
     if rule == "service_down":
-        return "Its calls fail in every session now. Go on without it, or say what is missing; it is tried again by itself."
+        return "Its calls fail in every session now. Go on without it, or say what is missing; it is retried automatically."
     if rule == "external_api":
         return "Slow down: fetch in batches, keep what you have fetched in a file, and use it from there."
     return "Check that so many are needed: finish with the subagents that are running and collect their results first."
 
 
 def denial(notice: Notice, keyword: str) -> str:
-    """Why a call is denied: who blocks and how you unblock it (in the first 170 characters), what happened, what to do, when."""
+    """Why a call is denied: who blocks it, how you unblock it (in the first 170 characters), what happened, what to do, when."""
     if notice.rule == "protection":
         return CONFIG_CHANGED if notice.reason == "config_changed" else _refusal(notice.subject, keyword)
     unblock = "/reset-circuit --all, or Esc, then " + keyword
@@ -273,7 +273,7 @@ def denial(notice: Notice, keyword: str) -> str:
         since = clock(notice.facts.get("since", 0.0))
         return (
             f"{begin} does not answer, since {since}, in any session of this machine. Go on without it, or say what is missing. "
-            f"Other calls still work. One call to it will be tried in {duration(notice.wait)}."
+            f"Other calls still work. One call to it will be allowed in {duration(notice.wait)}."
         )
     error = f' Last error: "{notice.clip}".' if notice.clip else ""
     retry = f"One retry will be allowed in {duration(notice.wait)}, or at once after a relevant change."
@@ -286,7 +286,7 @@ def _instead(rule: str) -> str:
     if rule == "tool_failure":
         return "Fix what the error names (file, line, setting), or try a different approach."
     if rule == "call_cycle":
-        return "Decide with the results you already have, or change something they depend on."
+        return "Decide from the results you already have, or change something they depend on."
     if rule == "sequential_tools":
         return "Put the rest into one command or a script, or work with what you have read."
     if rule == "external_api":
@@ -302,8 +302,8 @@ def _refusal(subject: str, keyword: str) -> str:
             "override is the user's; schedule the work itself, without it."
         )
     return (
-        f"Blocked by {NAME} (not a hook failure): this call would {PROTECTED[subject]} while a circuit is open. Only the user does that "
-        "(/reset-circuit, or another terminal). Reading is free. Fix the cause instead: see /circuit-status, or say what you need."
+        f"Blocked by {NAME} (not a hook failure): this call would {PROTECTED[subject]} while a circuit is open. Only the user can do that "
+        "(/reset-circuit, or another terminal). Reading is allowed. Fix the cause instead: see /circuit-status, or say what you need."
     )
 
 
@@ -335,12 +335,12 @@ def stopped_subagent(notice: Notice, keyword: str) -> str:
 
 
 def question(notice: Notice, keyword: str) -> str:
-    """What Claude Code's dialog says where you are asked about a call."""
+    """What Claude Code's dialog says when it asks you about a call."""
     if notice.rule == "budget":
         return budget.question(NAME, notice.count, notice.facts)
     error = f' Last error: "{notice.clip}".' if notice.clip else ""
     return (
-        f"{NAME} would block this call: `{notice.subject}` {cause(notice)}.{error} Yes lets it run once; no interrupts. "
+        f"{NAME} would block this call: `{notice.subject}` {cause(notice)}.{error} Yes lets it run once; No interrupts Claude. "
         f'To unblock it: /reset-circuit --circuit "{notice.name}"'
     )
 
@@ -351,13 +351,13 @@ def opened(notice: Notice, keyword: str) -> str:
 
 
 def clock(at: float) -> str:
-    """A moment as a time of day, UTC."""
+    """Epoch seconds as a time of day in UTC."""
     whole = int(at) % 86400
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d} UTC"
 
 
 def duration(seconds: float) -> str:
-    """5 s, 2 min, 1 h 5 min: rounded up, never 0."""
+    """Seconds as "5 s", "2 min" or "1 h 5 min": rounded up, never 0."""
     whole = max(1, int(seconds + 0.999))
     if whole < 120:
         return f"{whole} s"

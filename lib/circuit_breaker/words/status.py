@@ -1,4 +1,4 @@
-"""How the state of everything reads: facts of `status --json` -> text. Pure."""
+"""The text of `status`, made from the facts of `status --json`. Pure."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     Subject = dict[str, Any]
 
 BOLT = "\u26a1 "
-OPEN_MAX, ENDED_MAX = 20, 3  # circuits that are shown of running and of ended sessions
-TEXT_MAX = 200  # characters of any one text that are shown
+OPEN_MAX, ENDED_MAX = 20, 3  # circuits shown of running and of ended sessions
+TEXT_MAX = 200  # characters shown of any text
 LABEL = 24  # characters of a call in the one-line form
-ID = 8  # characters of a session's id that are shown
-TOOLS = ("Bash ", "PowerShell ")  # left out where a line is short
+ID = 8  # characters shown of a session's id
+TOOLS = ("Bash ", "PowerShell ")  # left out in the one-line form
 
 
 def status_text(facts: Mapping[str, Any], plain: bool = False, everything: bool = False) -> str:
-    """The text of `status`: protected or not, what is open and what unblocks it, then what else there is to see.
+    """The text of `status`: protected or not, what is open and how to unblock it, then rules, mode and problems.
 
-    `everything`: every rule and every circuit, ended sessions included.
+    `everything`: show every rule and every circuit, ended sessions included.
     """
     protection = facts["protection"]
     lines = [f"{'' if plain else BOLT}{TITLE}"]
@@ -44,22 +44,22 @@ def status_text(facts: Mapping[str, Any], plain: bool = False, everything: bool 
 
 
 def not_protected(why: str, fix: str) -> str:
-    """The line that says that nothing protects you here."""
+    """The line of `status` where nothing protects you."""
     return f"NOT PROTECTED: {labels.plain(why)}; fix: {labels.plain(fix)}"
 
 
 def not_reset(session: str, error: OSError) -> str:
-    """A session that could not be reset, and what to do about it."""
-    return f"Not reset: session {session[:ID]} ({error.strerror or error}); do it again."
+    """The line for a session that could not be reset."""
+    return f"Not reset: session {session[:ID]} ({error.strerror or error}); try again."
 
 
 def state(name: str, plain: bool) -> str:
-    """A state's word, with its mark where marks can be shown."""
+    """A state's name, with its mark unless `plain`."""
     return name if plain else f"{MARKS[name]} {name}"
 
 
 def one_line(facts: Mapping[str, Any], plain: bool = False) -> str:
-    """For a status line: `⚡ 1 open · pytest 8s`; "" when nothing is open and what would be is blocked."""
+    """The one-line form: `⚡ 1 open · pytest 8s`; "observing only" or "" when nothing is open."""
     if not facts["protection"]["protected"]:
         return "NOT PROTECTED"
     live = [subject for _, subject in _live(facts) if not subject.get("ended")]
@@ -76,12 +76,12 @@ def one_line(facts: Mapping[str, Any], plain: bool = False) -> str:
 
 
 def shown(text: str) -> str:
-    """`text` as one line that a terminal can bear."""
+    """`text` as one line without control characters, at most TEXT_MAX characters."""
     return cut(labels.plain(text[: 4 * TEXT_MAX]), TEXT_MAX)
 
 
 def cut(text: str, limit: int) -> str:
-    """`text` in at most `limit` characters."""
+    """`text` shortened to `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -132,7 +132,7 @@ def _subject(rule: str, subject: Subject, plain: bool) -> list[str]:
     whose = (
         f"session {subject['session'][:ID]}, {where}"
         if subject["session"]
-        else "every session of this machine"
+        else "every session on this machine"
     )
     following = "you are asked before the next call" if rule == "budget" else _next(subject)
     lines.append(f"   next: {following} (level {subject['level']}); {whose}")
@@ -171,7 +171,7 @@ def _unblock(live: list[tuple[str, Subject]], facts: Mapping[str, Any]) -> list[
 
 
 def open_in_others(live: list[tuple[str, Subject]]) -> str:
-    """What is open in the project's other sessions, in one line; "" when nothing is."""
+    """One line about the open circuits of the project's other sessions; "" when there are none."""
     if not live:
         return ""
     named = ", ".join(f"{cut(shown(s['subject']), LABEL)} in {s['session'][:ID]}" for _, s in live[:3])
@@ -180,7 +180,7 @@ def open_in_others(live: list[tuple[str, Subject]]) -> str:
 
 
 def _seen(entry: Mapping[str, Any]) -> bool:
-    """Is there something to see of a rule?"""
+    """Whether a rule is shown without --all."""
     return bool(
         entry["state"] != CLOSED or entry["trips"] or entry["warned_at"] or entry["would_have_opened"]
     )
@@ -208,12 +208,12 @@ def _rest(facts: Mapping[str, Any]) -> list[str]:
     if facts["mode"] == "observe":
         would = sum(entry["would_have_opened"] for entry in facts["circuits"].values())
         calls = "1 call" if would == 1 else f"{would} calls"
-        lines.append(f"Observing only: {calls} would have been blocked. To block for real: mode enforce")
+        lines.append(f"Observing only: {calls} would have been blocked. To block: mode enforce")
     for end in facts.get("dead_ends", ())[:1]:
         more = len(facts["dead_ends"]) - 1
         also = f" and {more} more" if more else ""
         lines.append(
-            f'Recurring dead end: `{shown(end["command"])}` met "{shown(end["error"])}" in {end["sessions"]} sessions{also}: see `report`'
+            f'Recurring dead end: `{shown(end["command"])}` failed with "{shown(end["error"])}" in {end["sessions"]} sessions{also}: see `report`'
         )
     if facts["bypass"]:
         lines.append(
