@@ -180,7 +180,7 @@ def opinion(config: Config) -> dict[str, Any]:
 
 
 def is_untouched(data: bytes) -> bool:
-    """Is that the file of the first run, byte for byte? It has no opinion, so nobody need read it: most hooks find just this one."""
+    """Whether that is the file of the first run, byte for byte: it changes nothing, and most hooks find just this one."""
     return int.from_bytes(data, "little") % _PRIME == _UNTOUCHED
 
 
@@ -188,7 +188,7 @@ _PRIME, _UNTOUCHED = 2**61 - 1, 0x1576355783379E98  # the file as one number mod
 
 
 def is_on(rule: str, keys: Mapping[str, Any]) -> bool:
-    """Does a rule with these keys look at anything? Switched off, at threshold 0, or a budget without a limit it does not."""
+    """Whether a rule with these keys looks at anything. Switched off, at threshold 0, or as a budget without a limit, it does not."""
     if not keys["enabled"]:
         return False
     return any(keys[limit] for limit in LIMITS) if rule == "budget" else bool(keys["threshold"])

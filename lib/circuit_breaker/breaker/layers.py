@@ -85,7 +85,7 @@ class Layer:
         ]
 
     def _mattered(self, path: str) -> bool:
-        """Did the rule of that key (any rule, for a key of all) do anything before, so that there was something to weaken?"""
+        """Whether the rule of that key (any rule, for a key of all) did anything before, so that there was something to weaken."""
         table, _, rest = path.partition(".")
         rule = rest.partition(".")[0]
         if table in ("memory_limits", "export"):
@@ -140,7 +140,7 @@ class Layer:
         values[key] = value
 
     def _is_silent(self, path: str, value: object, default: object) -> bool:
-        """Is that what stood in the file when it was made, an opinion of nobody's?"""
+        """Whether that stood in the file when it was made, so that it is nobody's choice."""
         version = self.made_from
         if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= DEFAULTS_VERSION:
             return False

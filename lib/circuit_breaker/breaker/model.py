@@ -118,7 +118,7 @@ class Reported(Record):
 class Turn(Record):
     """One assistant message with tool calls has ended; `cwd` is the directory after it.
 
-    `spent`: the tokens that its lane's transcript shows since the last look, where somebody looked; `attended`: you sit at a
+    `spent`: the tokens that its lane's transcript shows since the last look, where they were counted; `attended`: you sit at a
     terminal and can be asked.
     """
 

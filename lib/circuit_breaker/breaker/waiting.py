@@ -42,7 +42,7 @@ def look(outcome: Outcome) -> int:
 
 
 def begin(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) -> None:
-    """Before the outcome is counted: is it a poll? `streak` is what its call has done so far."""
+    """Whether the outcome, before it is counted, is a poll. `streak` is what its call has done so far."""
     if outcome.wait == waits.BEFORE:
         lane.waited = outcome.n - 1
     outcome.poll = outcome.kind not in (INVALID, DENIED) and _is_poll(lane, streak, outcome, now, gap)
@@ -65,14 +65,14 @@ def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: floa
 
 
 def _waited(lane: Lane, streak: Streak | None, n: int) -> bool:
-    """Did a wait come before call `n`: since its last result, or for a first look among the looks that follow the wait?"""
+    """Whether a wait came before call `n`: since its last result, or for a first look among the looks that follow the wait."""
     if streak is not None:
         return bool(lane.waited >= streak.last)
     return bool(lane.waited > lane.acted and n - lane.waited <= LOOKS_MAX)
 
 
 def _passed(streak: Streak, now: float, gap: float) -> bool:
-    """Has enough time gone by since the last result for a look at what changes by itself?"""
+    """Whether enough time has gone by since the last result for a look at what changes by itself."""
     return gap > 0 and now - streak.at >= gap
 
 

@@ -37,7 +37,7 @@ _REWRITING = frozenset("patch apply_patch ed ex".split())
 
 
 def is_step(tool: str, given: object) -> bool:
-    """Is it a click, a key, a scroll, a turned page? What it returns is a receipt; what it did is seen by a look."""
+    """Whether it is a click, a key, a scroll, a turned page. What it returns is a receipt; what it did is seen by a look."""
     if tool in SHELLS:
         return any(_is_device_step(segment) for segment in segments(shell_command(tool, given)))
     if tool in WRITERS or tool in LOOKUPS or is_reading_tool(tool, given):
@@ -50,7 +50,7 @@ def is_step(tool: str, given: object) -> bool:
 
 
 def asks_page(tool: str, given: object) -> bool:
-    """Is it a script that runs in a page, or a program of a device that takes no step: does its answer show the page?"""
+    """Whether it is a script that runs in a page, or a program of a device that takes no step: its answer shows the page."""
     if tool in SHELLS:
         found = [program(segment.words) for segment in segments(shell_command(tool, given))]
         return any(words[:1] != [] and words[0] in _DEVICES for words in found) and not is_step(tool, given)
@@ -65,7 +65,7 @@ def _is_device_step(segment: Segment) -> bool:
 
 
 def adds_again(tool: str, given: object) -> bool:
-    """Is it a write that nobody sends twice with the same input: an edit, a file, a patch, a line added to a file?
+    """Whether it is a write that nobody sends twice with the same input: an edit, a file, a patch, a line added to a file.
 
     A shell line counts when it only writes files, in ways that add or rewrite (`>>`, `tee -a`, `sed -i`, `patch`); one that writes
     the same however often (`>`, `tee`) does not, nor one that does more than write.

@@ -337,7 +337,7 @@ def _real(parts: list[_Part]) -> list[_Part]:
 
 
 def _edits(part: _Part) -> bool:
-    """Does the part write a file of its own: `sed -i`, `cat > f <<EOF`, `patch`, `cp`?"""
+    """Whether the part writes a file of its own: `sed -i`, `cat > f <<EOF`, `patch`, `cp`."""
     low = part.name.lower()
     if low in table.EDITORS or (low == "git" and part.rest[:1] == ["apply"]):
         return True
@@ -349,7 +349,7 @@ def _edits(part: _Part) -> bool:
 
 
 def _is_hidden(parts: list[_Part], real: list[_Part]) -> bool:
-    """May the exit code of the line be that of another part?"""
+    """Whether the exit code of the line may be that of another part."""
     if any(part.hides for part in real):
         return True
     begin = parts.index(real[0])
@@ -362,7 +362,7 @@ def _is_hidden(parts: list[_Part], real: list[_Part]) -> bool:
 
 
 def _shows_files(part: _Part, targets: set[str]) -> bool:
-    """Does the part print files that the attempt did not write itself?"""
+    """Whether the part prints files that the attempt did not write itself."""
     low = part.name.lower()
     if part.piped or (
         low not in table.SHOWS and (low != "git" or part.rest[:1] == ["status"] or not part.reads)
@@ -442,7 +442,7 @@ def _operands(part: _Part, found: Attempt) -> list[str]:
 
 
 def _takes_word(option: str, word: str) -> bool:
-    """Is `word` the value of the option before it, as far as can be told?"""
+    """Whether `word` is the value of the option before it, as far as can be told."""
     if option in table.AIMED or option in table.KEPT or option in table.VALUED:
         return True
     if word[:1].isdigit() and word.rstrip("smhd%").replace(".", "").isdigit():

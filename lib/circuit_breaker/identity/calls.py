@@ -1,4 +1,4 @@
-"""When are two calls, two results the same? Pure.
+"""When two calls are the same, and what kind of call each is. Pure.
 
 Keys are hashes: nothing of a call's input or output can be read from them.
 """
@@ -19,7 +19,7 @@ WRITERS = frozenset(
     "Edit Write MultiEdit NotebookEdit edit write multiedit patch apply_patch create_file"
     " str_replace_editor".split()
 )
-SPAWNING = ("Agent", "Task")  # what the host calls its tools that start an agent
+SPAWNING = ("Agent", "Task")  # Claude Code's names of the tool that starts an agent
 SPAWNERS = frozenset(("Agent", "Task", "task"))
 COSMETIC = frozenset(
     "description timeout run_in_background yield_time_ms max_output_tokens justification".split()
@@ -189,7 +189,7 @@ def change_level(tool: str, tool_input: object) -> int:
 
 
 def only_looks(tool: str, tool_input: object) -> bool:
-    """Is it plain at a glance that a call changes nothing: a reading tool, or one bare reading command? False: look closer."""
+    """Whether it is plain at a glance that a call changes nothing: a reading tool, or one bare reading command. False: look closer."""
     if tool in LOOKUPS:
         return True
     return bool(bare_look(shell_command(tool, tool_input)))
@@ -229,18 +229,18 @@ def is_idle(command: str) -> bool:
 
 
 def schedules(tool: str) -> bool:
-    """Is it a tool that has Claude Code submit a prompt later?"""
+    """Whether it is a tool that makes Claude Code submit a prompt later."""
     name = tool.lower()
     return "cron" in name or "schedul" in name or "wakeup" in name
 
 
 def is_reading_name(name: str) -> bool:
-    """Is `get_issue`, `listFiles`, `search` the name of a reading tool? Its first words decide."""
+    """Whether a name (`get_issue`, `listFiles`, `search`) is that of a reading tool. Its first words decide."""
     return any(word in READING_NAMES for word in name_words(name)[:2])
 
 
 def is_reading_tool(tool: str, tool_input: object) -> bool:
-    """Does an MCP tool only read, by its name or, where one tool does everything, by its `action`?"""
+    """Whether an MCP tool only reads, by its name or, where one tool does everything, by its `action`."""
     action = tool_input.get("action") if isinstance(tool_input, dict) else None
     if isinstance(action, str) and is_reading_name(action):
         return True

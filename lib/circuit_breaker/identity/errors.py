@@ -1,4 +1,4 @@
-"""When are two errors the same, and which say nothing of the call that failed? Pure."""
+"""When two errors are the same, and which errors say nothing about the call that failed. Pure."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _without_size(line: str, sizes: list[str]) -> str:
 
 
 def _echoes(line: str, echoed: frozenset[str]) -> bool:
-    """Is the line one of the input's: as it is, as the last of an Edit's string, or behind a line number (`12: x = 1`)?"""
+    """Whether the line is one of the input's: as it is, as the last of an Edit's string, or behind a line number (`12: x = 1`)."""
     line = line.removesuffix("</tool_use_error>").rstrip()
     if line in echoed or line.removeprefix("String: ") in echoed:
         return True
@@ -94,13 +94,13 @@ def _without_running_number(line: str, given: int) -> str:
 
 
 def hints_at_failure(text: str) -> bool:
-    """A cheap first look: may verdicts.py find a form of failure in an output?"""
+    """A cheap first look: whether verdicts.py may find a form of failure in an output."""
     low = text.lower()
     return any(hint in low for hint in _HINTS)
 
 
 def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
-    """Did a reading call only report that there is nothing there, or too much of it? Such errors are no sign of a loop."""
+    """Whether a reading call only reported that there is nothing there, or too much of it. Such errors are no sign of a loop."""
     start = text[:600].lower()
     if "spawn" in start:
         return False  # the tool's own program is missing, not what was looked for
@@ -112,5 +112,5 @@ def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
 
 
 def is_bare(text: str) -> bool:
-    """Does the error say nothing but an exit code?"""
+    """Whether the error says nothing but an exit code."""
     return text.startswith("Exit code ") and text[10:].strip().isdigit()

@@ -1,6 +1,6 @@
 """Programs that look at what changes by itself: CI, pods, jobs, processes, services, URLs, logs. Pure.
 
-Never files, folders or a repository: those wait for somebody to change them.
+Never files, folders or a repository: those change only when you change them.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _is_in(word: str, table: str) -> bool:
 
 
 def is_live(name: str, rest: list[str]) -> bool:
-    """Does program `name` with the words `rest` look at something that changes by itself? (Of curl and wget reading_table says
+    """Whether program `name` with the words `rest` looks at something that changes by itself. (Of curl and wget reading_table says
     whether they only fetch.)"""
     if _is_in(name, ALWAYS) or name in ("curl", "wget"):
         return True
@@ -109,12 +109,12 @@ def is_live(name: str, rest: list[str]) -> bool:
 
 
 def speaks_with_service(name: str) -> bool:
-    """Is it a program that speaks with a service: CI, a cluster, a cloud, a container?"""
+    """Whether it is a program that talks to a service: CI, a cluster, a cloud, a container."""
     return _is_in(name, SERVICES)
 
 
 def _is_script(path: str) -> bool:
-    """Is it a script that is named for looking: `deploy-status.sh`, `check_health.py`?"""
+    """Whether it is a script that is named for looking: `deploy-status.sh`, `check_health.py`."""
     base = path.rpartition("/")[2].lower()
     stem, dot, _ = base.rpartition(".")
     if not dot or not base.endswith(_SCRIPTS):
@@ -123,7 +123,7 @@ def _is_script(path: str) -> bool:
 
 
 def asks_service(name: str, rest: list[str]) -> bool:
-    """Do the words of a program that speaks with a service only ask it something: `gh run view 7`, `aws ecs describe-tasks`?"""
+    """Whether the words of a program that talks to a service only ask it something: `gh run view 7`, `aws ecs describe-tasks`."""
     for word in rest:
         if word[:1] == "-":
             continue
@@ -147,7 +147,7 @@ def _queries(name: str, rest: list[str]) -> bool:
 
 
 def is_log(path: str) -> bool:
-    """Does something write at the end of that file: a log, the output of a command that runs, /proc?"""
+    """Whether something writes to the end of that file: a log, the output of a command that runs, /proc."""
     path = path.replace("\\", "/").lower()
     return path.endswith(_LOG_ENDS) or any(folder in path for folder in _LOG_FOLDERS)
 
@@ -168,7 +168,7 @@ _FILE_NAMES = (
 
 
 def is_live_name(words: list[str]) -> bool:
-    """Do the words of an MCP tool's name speak of something that changes by itself, and not of files?"""
+    """Whether the words of an MCP tool's name speak of something that changes by itself, and not of files."""
     return any(_is_in(word, _NAMES) for word in words) and not any(
         _is_in(word, _FILE_NAMES) for word in words
     )

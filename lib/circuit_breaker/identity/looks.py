@@ -61,7 +61,7 @@ def wait_of(tool: str, given: object) -> int:
 
 
 def reads_output(tool: str, given: object) -> bool:
-    """Does the call read what something in the background has written so far? That may be the same for a while."""
+    """Whether the call reads what something in the background has written so far. That may be the same for a while."""
     if tool == "write_stdin":
         return isinstance(given, dict) and not given.get("chars")
     if not tool.startswith("mcp__"):
@@ -112,14 +112,14 @@ def _segment_is_live(segment: Segment, depth: int) -> bool:
 
 
 def found_nothing(tool: str, given: object, text: str) -> bool:
-    """Is it a search (Grep, Glob, `grep`, `find`) that found nothing? `text` is its result or its error."""
+    """Whether it is a search (Grep, Glob, `grep`, `find`) that found nothing. `text` is its result or its error."""
     if tool in _SEARCH_TOOLS:
         return _says_nothing(text)
     return tool in SHELLS and _says_nothing(text) and _line_searches(shell_command(tool, given))
 
 
 def _line_searches(command: str) -> bool:
-    """Does the line only look, and search among what it looks at? That a build prints no error is no search that failed."""
+    """Whether the line only looks, and searches among what it looks at. That a build prints no error is no search that failed."""
     if not reading.is_reading(command):
         return False
     for segment in segments(command):
@@ -143,7 +143,7 @@ def _says_nothing(text: str) -> bool:
 
 
 def shows_page(tool: str, given: object) -> bool:
-    """May a look show what a click or a key did: a page, a screen, a picture, a device? A plain file does not."""
+    """Whether a look may show what a click or a key did: a page, a screen, a picture, a device. A plain file does not."""
     if tool not in LOOKUPS or tool in _LIVE_TOOLS:
         return True
     path = given.get("file_path") if isinstance(given, dict) else None

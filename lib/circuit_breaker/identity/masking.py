@@ -1,4 +1,4 @@
-"""Which parts of a text could be a secret? Pure.
+"""The parts of a text that could be a secret. Pure.
 
 Rather a word too many than one too few: what is masked here was about to be written down.
 """

@@ -35,7 +35,7 @@ _WORD_ENDS = frozenset(" \t\r\n;|&(){}<>,'\"`")
 
 
 def reads(name: str, rest: list[str]) -> bool | None:
-    """Does a cmdlet only look? None for a name that is no cmdlet."""
+    """Whether a cmdlet only looks; None for a name that is no cmdlet."""
     low = name.lower()
     if "{" in rest:
         return False  # a block that was not taken apart

@@ -37,7 +37,7 @@ DEPTH = 3  # commands inside commands that are followed
 
 
 def is_reading(command: str, depth: int = 0) -> bool:
-    """Does every part of the command only look at things?"""
+    """Whether every part of the command only looks at things."""
     if len(command) > LONGEST or depth > DEPTH:
         return False
     return all(reads(segment, depth) for segment in segments(command))
@@ -52,7 +52,7 @@ def reads(segment: Segment, depth: int = 0) -> bool:
 
 
 def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
-    """Does program `name` with the words `rest` only look at things?"""
+    """Whether program `name` with the words `rest` only looks at things."""
     if depth > DEPTH:
         return False
     listed = is_listed(name)
@@ -90,12 +90,12 @@ def _asks_version(name: str, rest: list[str]) -> bool:
 
 
 def is_listed(name: str) -> bool:
-    """Is the program in READING?"""
+    """Whether the program is in READING."""
     return " " not in name and f" {name} " in READING
 
 
 def has_subcommands(name: str) -> bool:
-    """Is the program in WITH_SUBCOMMANDS?"""
+    """Whether the program is in WITH_SUBCOMMANDS."""
     return " " not in name and f" {name} " in WITH_SUBCOMMANDS
 
 

@@ -1,4 +1,4 @@
-"""What may a program that can do both be told to do, and only look? Pure.
+"""What a program that can look and write may be told while it only looks. Pure.
 
 One rule for each program that reading.py names and does not judge by its name alone.
 """
@@ -93,7 +93,7 @@ _WRITES = {
 
 
 def only_looks(name: str, rest: list[str], plain: bool) -> bool:
-    """Does program `name` with the words `rest` change nothing? `plain`: it would not without what is said here; what `find` runs
+    """Whether program `name` with the words `rest` changes nothing. `plain`: it would not without what is said here; what `find` runs
     is not looked at."""
     if name in ("curl", "wget"):
         return _only_fetches(name, rest)

@@ -1,4 +1,4 @@
-"""What in a text changes by itself? Times, ids, ports, temporary paths: blinded, so that what is left can be compared. Pure.
+"""What changes by itself in a text (times, ids, ports, temporary paths) is blinded, so that the rest can be compared. Pure.
 
 Only words with a digit are looked at, one by one and each spelling once; everything else is passed over at the speed of
 `str.find`. What a plain number stands for is told by its neighbours ("pid 1234", "3.4 s"): a number that nothing speaks for
@@ -85,7 +85,7 @@ def blind(text: str) -> str:
 
 
 def _past_exit_code(text: str) -> int:
-    """Where the host's own first line, "Exit code 1", ends: its number is news, and many errors have no other."""
+    """Where Claude Code's own first line, "Exit code 1", ends: its number is news, and many errors have no other."""
     line = text[:16].partition("\n")[0]
     return len(line) if len(line) < 16 and line.startswith("Exit code ") and line[10:].isdigit() else 0
 
@@ -202,7 +202,7 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
 
 
 def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bool:
-    """Do the words beside a plain number say that it changes by itself: a unit of time, `pid`, the day of a date?"""
+    """Whether the words beside a plain number say that it changes by itself: a unit of time, `pid`, the day of a date."""
     if _unit_after(text, end) or (last == "in" and "." in number and text[end : end + 2] == " ("):
         return True  # 800 ms; of XCTest: in 0.123 (0.456) seconds
     if text[end : end + 1] == " ":

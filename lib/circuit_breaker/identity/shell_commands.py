@@ -1,4 +1,4 @@
-"""What does a shell command line run? Its simple commands, word by word. Pure."""
+"""The simple commands of a shell command line, word by word. Pure."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Segment:
 
     @property
     def writes(self) -> bool:
-        """Does it redirect into a file?"""
+        """Whether it redirects into a file."""
         return bool(self.targets)
 
 

@@ -1,4 +1,4 @@
-"""When do two shell command lines say the same, and where do they run? Pure.
+"""When two shell command lines say the same, and where they run. Pure.
 
 Every call of a shell passes here; what a command does is told in simple_commands.py and reading.py.
 """
@@ -11,7 +11,7 @@ _FRONTS = 24  # at most so many `cd`, waits and assignments are taken off the fr
 
 
 def is_assignment(word: str) -> bool:
-    """NAME=value, NAME+=value?"""
+    """Whether it is NAME=value or NAME+=value."""
     name, sign, _ = word.partition("=")
     return bool(sign) and name.rstrip("+").replace("_", "a").isalnum() and not name[:1].isdigit()
 

@@ -1,4 +1,4 @@
-"""What does one word with digits stand for: a time, an id, a port, a number? Pure.
+"""What one word with digits stands for: a time, an id, a port, a number. Pure.
 
 Told without its neighbours; what those say is in blinding.py.
 
@@ -82,13 +82,13 @@ def node_of(text: str) -> str:
 
 
 def is_number(text: str) -> bool:
-    """12, -3, 4.5?"""
+    """Whether it is a number: 12, -3, 4.5."""
     whole, point, rest = text.lstrip("+-").partition(".")
     return whole.isdigit() and (not point or rest.isdigit())
 
 
 def is_epoch(text: str) -> bool:
-    """Seconds, milli-, micro- or nanoseconds since 1970, of 2020 to 2030?"""
+    """Whether it is a moment of 2020 to 2030, in seconds, milli-, micro- or nanoseconds since 1970."""
     whole = text.partition(".")[0]
     return len(whole) in (10, 13, 16, 19) and whole[:2] in ("16", "17", "18") and whole.isdigit()
 
@@ -126,7 +126,7 @@ def is_clock(text: str) -> bool:
 
 
 def is_day(text: str) -> bool:
-    """The day of a month?"""
+    """Whether it is the day of a month."""
     return text.isdigit() and len(text) <= 2
 
 
@@ -144,12 +144,12 @@ def is_date(text: str) -> bool:
 
 
 def is_id(text: str) -> bool:
-    """A hex id or a uuid?"""
+    """Whether it is a hex id or a uuid."""
     return len(text) >= _ID_MIN and (is_hex_id(text) or is_uuid(text))
 
 
 def is_uuid(text: str) -> bool:
-    """Hex digits in groups of 8, 4, 4, 4 and 12?"""
+    """Whether it is hex digits in groups of 8, 4, 4, 4 and 12."""
     parts = text.split("-") if len(text) == 36 else ()
     return [len(part) for part in parts] == [8, 4, 4, 4, 12] and HEX.issuperset(text.replace("-", ""))
 

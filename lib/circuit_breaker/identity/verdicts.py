@@ -224,7 +224,7 @@ def _is_success(bare: str) -> bool:
 
 
 def _is_naught(bare: str) -> bool:
-    """`error: none`, `Errors: 0`?"""
+    """Whether a line denies an error: `error: none`, `Errors: 0`."""
     said = bare.partition(":")[2].strip().rstrip(",.;").lower()
     return said in _NAUGHT or (
         not said and bare.rstrip(":") in ("errors", "Errors", "ERRORS") and ":" not in bare
@@ -232,7 +232,7 @@ def _is_naught(bare: str) -> bool:
 
 
 def _is_error_line(bare: str) -> bool:
-    """`b.c:2:8: error: ...`, `ValueError: ...`, `x: command not found`?"""
+    """Whether a line names an error: `b.c:2:8: error: ...`, `ValueError: ...`, `x: command not found`."""
     if bare.endswith(
         (
             ": command not found",
@@ -302,7 +302,7 @@ def _counts(bare: str) -> str:
 
 
 def _is_general(line: str) -> bool:
-    """Does a line say nothing of what failed: a count, a banner, a bare verdict, a file's name alone?"""
+    """Whether a line says nothing about what failed: a count, a banner, a bare verdict, a file's name alone."""
     bare = line.strip(_DRESS)
     low = bare.lower()
     if len(low) < 4 or (bare.isupper() and bare.isalpha()):

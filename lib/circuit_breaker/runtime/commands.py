@@ -1,4 +1,4 @@
-"""What do /circuit-status and /reset-circuit answer? Without a model request, for their own session."""
+"""What /circuit-status and /reset-circuit answer, without a model request and for their own session."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def note(sentence: str) -> None:
 
 
 def stderr(line: str) -> None:
-    """One line for whoever reads the host's debug log."""
+    """One line for whoever reads Claude Code's debug log."""
     try:
         files.write_all(2, f"{PREFIX} {line}\n".encode("utf-8", "replace"))
     except OSError:

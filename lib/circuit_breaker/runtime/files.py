@@ -1,4 +1,4 @@
-"""Files read, replaced, appended to and locked without harm: no links followed, nothing half written, no lock kept by the dead."""
+"""Files read, replaced, appended to and locked without harm: no links followed, nothing half written, no lock left by a dead process."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _REGULAR, _FOLDER, _KIND = 0o100000, 0o040000, 0o170000
 _NOFOLLOW = getattr(system, "O_NOFOLLOW", 0) | getattr(system, "O_CLOEXEC", 0)
 _READ = system.O_RDONLY | _NOFOLLOW | getattr(system, "O_NONBLOCK", 0) | getattr(system, "O_BINARY", 0)
 _CREATE = system.O_WRONLY | system.O_CREAT | _NOFOLLOW | getattr(system, "O_BINARY", 0)
-LOCK_SECONDS = 3.0  # the host kills a hook after 5 s: give up, and say so, before that
+LOCK_SECONDS = 3.0  # Claude Code kills a hook after 5 s: give up, and say so, before that
 
 
 class Refused(OSError):
-    """A file or folder that is not ours to use: a link, not a regular file, somebody else's."""
+    """A file or folder that is not ours to use: a link, not a regular file, another user's."""
 
 
 def read(path: str, limit: int = 1 << 24) -> bytes | None:
@@ -85,7 +85,7 @@ def exchange(path: str, data: bytes) -> None:
 
 
 def _patiently(rename: Callable[[str, str], None], old: str, new: str) -> None:
-    """Rename; on Windows again for a second: it refuses while somebody has one of the two open."""
+    """Rename; on Windows again for a second: it refuses while another process has one of the two open."""
     for _ in range(100 if system.__name__ == "nt" else 0):
         try:
             return rename(old, new)
@@ -116,7 +116,7 @@ def _name_also(path: str, name: str) -> bool:
     try:
         try:
             system.link(path, name)
-        except FileExistsError:  # left by somebody who was killed
+        except FileExistsError:  # left by a process that was killed
             remove(name)
             system.link(path, name)
     except (OSError, AttributeError):
@@ -151,7 +151,7 @@ def remove(path: str) -> None:
 
 
 def exists(path: str) -> bool:
-    """Is there anything of that name (a dangling link counts)?"""
+    """Whether there is anything of that name (a dangling link counts)."""
     try:
         system.lstat(path)
     except OSError:
@@ -160,7 +160,7 @@ def exists(path: str) -> bool:
 
 
 def is_folder(path: str) -> bool:
-    """Is it a folder, or a link to one?"""
+    """Whether it is a folder, or a link to one."""
     try:
         return system.stat(path).st_mode & _KIND == _FOLDER
     except OSError:
@@ -168,12 +168,12 @@ def is_folder(path: str) -> bool:
 
 
 def is_own(path: str) -> bool:
-    """Does it belong to this user? (On Windows everything counts as one's own.)"""
+    """Whether it belongs to this user. (On Windows everything does.)"""
     return not hasattr(system, "geteuid") or system.lstat(path).st_uid == system.geteuid()
 
 
 def folder(path: str) -> None:
-    """Make sure that `path` is a folder of our own (0700), parents included. A link, a file or somebody else's folder: Refused."""
+    """Make sure that `path` is a folder of our own (0700), parents included. A link, a file or another user's folder: Refused."""
     try:
         info = system.lstat(path)
     except FileNotFoundError:

@@ -54,4 +54,4 @@ def _remove_folder(folder: str) -> None:
     try:
         files.system.rmdir(folder)
     except OSError:
-        return  # never made, or somebody uses it by now
+        return  # never made, or in use by now

@@ -62,7 +62,7 @@ def environment() -> Mapping[str, str]:
 
 
 def places(env: Mapping[str, str], cwd: str = "") -> Places:
-    """Where this process's files are. `cwd` serves where the host did not name the project (a terminal).
+    """Where this process's files are. `cwd` serves where Claude Code did not name the project (a terminal).
 
     Raises files.Refused when neither CIRCUIT_BREAKER_HOME nor XDG_STATE_HOME nor HOME is an absolute path: the registered
     shell line reads the same three, and a relative folder would lie wherever the model's `cd` has led.
@@ -107,7 +107,7 @@ def slashed(path: str) -> str:
 
 
 def user_config(env: Mapping[str, str]) -> str:
-    """The person's config file, where platformdirs' user_config_path names it; "" where there is no HOME."""
+    """Your config file, where platformdirs' user_config_path names it; "" where there is no HOME."""
     if sys.platform == "win32":
         base = env.get("LOCALAPPDATA", "")
         return base and f"{base}\\{NAME}\\{NAME}\\config.json"
@@ -120,7 +120,7 @@ def user_config(env: Mapping[str, str]) -> str:
 
 
 def configuration(where: Places, env: Mapping[str, str]) -> Config:
-    """The merged configuration: defaults, the person's file, the project's file, the plugin's options. Never raises."""
+    """The merged configuration: defaults, your file, the project's file, the plugin's options. Never raises."""
     found, unreadable = layers(where, env)
     config = defaults()
     if found:
@@ -182,7 +182,7 @@ def _absolute(path: str) -> bool:
 
 
 def _project_of(cwd: str, user: str, runtime: str) -> str:
-    """The nearest folder upwards with a `.claude/` (the person's own ~/.claude is the host's) or with a home of ours; else `cwd`."""
+    """The nearest folder upwards with a `.claude/` (your own ~/.claude is Claude Code's) or with a home of ours; else `cwd`."""
     folder = cwd
     while folder and folder != "/":
         if folder != user and files.is_folder(folder + "/.claude"):

@@ -25,7 +25,7 @@ LONG = 1 << 16  # bytes of a payload from which on the time to read it counts
 def serve(name: str, data: bytes | None = None) -> None:
     """Answer one hook call: at most one JSON object on stdout, whatever happens.
 
-    `data`: the payload, where somebody has read it from stdin already.
+    `data`: the payload, where it has been read from stdin already.
     """
     answer = b""
     try:
@@ -175,7 +175,7 @@ def _read_beforehand(event: Turn | Reported, payload: protocol.Payload, where: P
 
 
 def _prepare(event: Ask, where: Places, config: Config, armed: bool, env: Any, now: float) -> None:
-    """What only the world knows about a call: does it reach for the breaker, is its service down?"""
+    """What only the world knows about a call: whether it reaches for the breaker, and whether its service is down."""
     from circuit_breaker.identity.calls import call_key
     from circuit_breaker.runtime import guarded
 

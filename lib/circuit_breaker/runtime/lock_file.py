@@ -15,7 +15,7 @@ _NAMES = 2**61 - 1  # a prime: marks are told apart by the remainder
 
 
 def take(path: str) -> bytes:
-    """Make the file `path`. -> the mark in it. Raises BlockingIOError when somebody holds it, OSError."""
+    """Make the file `path`. -> the mark in it. Raises BlockingIOError while another process holds it, OSError."""
     mark = _mark()
     try:
         posix.lstat(path)

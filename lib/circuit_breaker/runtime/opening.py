@@ -23,7 +23,7 @@ def serve(name: str) -> None:
 
 
 def quiet(data: bytes) -> bool:
-    """Is it certain that this session start asks for nothing? Any doubt is a no."""
+    """Whether this session start certainly asks for nothing. Any doubt is a no."""
     if "unpinned" in sys.argv:  # `run` found no pin that works: there is one to be made
         return False
     try:
@@ -48,7 +48,7 @@ def quiet(data: bytes) -> bool:
 
 
 def _stdin() -> bytes | None:
-    """What the host sent; None when it cannot be read: the hook meets the same trouble and says so."""
+    """The payload; None when it cannot be read: the hook will meet the same trouble and say so."""
     chunks: list[bytes] = []
     try:
         while True:

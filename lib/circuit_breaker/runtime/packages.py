@@ -58,7 +58,7 @@ def lock(path: str, wait: float = files.LOCK_SECONDS) -> AbstractContextManager[
 
 
 def _has_flock(path: str) -> bool:
-    """Does the disk have the lock that filelock takes? Without it filelock waits for ever or gives up; `files.Lock` has others."""
+    """Whether the disk has the lock that filelock takes. Without it filelock waits for ever or gives up; `files.Lock` has others."""
     if files.fcntl is None:
         return True
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -72,7 +72,7 @@ def _has_flock(path: str) -> bool:
 
 
 def data_folder(env: Mapping[str, str]) -> str:
-    """The folder of a person's installation, as platformdirs' `user_data_path` names it. Raises files.Refused without a HOME."""
+    """The folder of a user's installation, as platformdirs' `user_data_path` names it. Raises files.Refused without a HOME."""
     platformdirs = package("platformdirs")
     path = str(platformdirs.user_data_path(home.NAME)) if platformdirs and env is os.environ else ""
     path = path if os.path.isabs(path) else _data_folder(env)

@@ -53,7 +53,7 @@ def _alive(pid: str) -> bool:
 
 
 def ended(name: str, seen: float, running: set[str] | None, now: float) -> bool:
-    """Has the session with the folder `name` ended, whose hooks last ran at `seen`?"""
+    """Whether the session with the folder `name`, whose hooks last ran at `seen`, has ended."""
     if running is None:
         return now - seen > LONG
     return name not in running and now - seen > IDLE

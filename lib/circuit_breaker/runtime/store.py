@@ -78,7 +78,7 @@ def update_folder(
 
 
 def is_live(memory: Lane | Session) -> bool:
-    """Is any of its circuits not CLOSED?"""
+    """Whether any of its circuits is not CLOSED."""
     return any(circuit.state != CLOSED for circuit in memory.circuits.values())
 
 
