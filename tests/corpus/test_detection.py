@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,7 +14,9 @@ import replay
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import recording
 
-CORPUS = Path(__file__).resolve().parents[2].parent / "shared" / "corpus" / "dev"
+ROOT = Path(__file__).resolve().parents[2]
+CORPUS = ROOT.parent / "shared" / "corpus" / "dev"
+FRESH = CORPUS.with_name("fresh")
 ALLOWED = ("loop", "minor", "struggle")  # episodes in which a trip is right, or neither required nor wrong
 
 pytestmark = [
@@ -94,3 +98,13 @@ def test_warnings_speak_in_at_most_one_percent_of_the_clean_sessions(totals, lab
     clean = {entry["session"] for entry in labels["clean"]}
     spoken = {(entry["session"], entry["rule"]) for entry in totals.warnings if entry["session"] in clean}
     assert len({session for session, _ in spoken}) <= 0.01 * len(clean), Counter(rule for _, rule in spoken)
+
+
+def test_of_45_loops_of_other_sources_41_are_caught_36_in_time_and_36_stopped_and_work_is_left_alone():
+    command = [sys.executable, str(ROOT / "bench"), "detect", str(FRESH), "--alone", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
+    [found] = json.loads(done.stdout)[str(FRESH)].values()
+    assert (found["loops"], found["clean"]) == (45, 1004)
+    assert found["caught"] >= 41 and found["in_time"] >= 36 and found["stopped"] >= 36
+    assert found["clean_stopped"] == found["traps_stopped"] == 0
+    assert found["clean_warned"] <= 4
