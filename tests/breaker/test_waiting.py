@@ -84,6 +84,13 @@ POLLS = {
         sh("gh run view 7", "in progress"),
     ],
     "PowerShell": [powershell("Start-Sleep -Seconds 20"), powershell("Get-Service web", "Stopped web")],
+    "a condition in PowerShell": [
+        powershell(
+            "while (-not (Test-NetConnection localhost -Port 5432).TcpTestSucceeded) { Start-Sleep 2 }"
+        )
+    ],
+    "a log that PowerShell follows": [powershell("Get-Content b.log -Wait | Select-Object -First 5", "x")],
+    "Windows' own wait": [powershell("timeout /t 20 /nobreak; gh pr checks 7", "pending")],
     "PowerShell, failing": [
         powershell("Start-Sleep 5"),
         powershell("Invoke-WebRequest http://localhost:5000", "Exit code 1\nUnable to connect", FAILED),

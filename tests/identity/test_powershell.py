@@ -25,8 +25,14 @@ LOOKS = [
     "'text' -match 'e'",
     "<# note #> Get-Date",
     "git status",
+    "(Invoke-WebRequest http://localhost:5000).StatusCode",
+    "(Get-Date).ToString('u')",
+    "curl.exe -s http://localhost:3000",
+    "timeout /t 20 /nobreak; gh.exe pr checks 7",
 ]
 CHANGES = [
+    "(Get-Process node).Kill()",
+    "(New-Object Net.WebClient).DownloadFile('http://x', 'a')",
     "(Get-Content src\\T.cs) -replace 'a', 'b' | Set-Content src\\T.cs",
     "Get-Content a.txt | Out-File b.txt",
     "Get-ChildItem *.tmp | ForEach-Object { Remove-Item $_.FullName }",

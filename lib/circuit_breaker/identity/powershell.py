@@ -69,6 +69,7 @@ def as_shell(line: str) -> str:
         elif c in "\n;|&(){}":
             out.append(";" if c in "{}" else c)
             i += 1
+            i = _past_members(line, i) if c == ")" else i
             fresh = c != ")" and (c != "&" or "&" in (line[i - 2 : i - 1], line[i : i + 1]))
             while not fresh and c == "&" and line[i : i + 1] == " ":  # a lone one calls what follows it
                 i += 1
@@ -125,6 +126,16 @@ def _expression(line: str, i: int, out: list[str]) -> tuple[int, bool]:
         out.append("echo ")
     out.append(word.replace("\\", "/"))
     return end, False
+
+
+def _past_members(line: str, i: int) -> int:
+    """Where the properties end that are read of what stands before, and the answers asked of it: `(X).Length`."""
+    while line[i : i + 1] == ".":
+        end = _end_of_word(line, i)
+        if line[end : end + 1] == "(" and not _answers(line[i + 1 : end]):
+            break
+        i = end
+    return i
 
 
 def _answers(member: str) -> bool:

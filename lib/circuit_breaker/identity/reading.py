@@ -65,6 +65,7 @@ def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
         return is_reading(elsewhere, depth + 1)
     if not has_subcommands(name) and (" " in name or f" {name} " not in _RULED):
         looks = listed or _asks_version(name, rest) or live.is_live(name, rest)
+        looks = looks or (name == "timeout" and rest[:1] in (["/t"], ["/T"]))
         return looks or waits.is_sleeping_script(name, rest)
     if name in SHELLS:
         told = told_command(rest)

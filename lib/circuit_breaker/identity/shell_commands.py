@@ -202,7 +202,7 @@ def _past_bodies(command: str, i: int, bodies: list[str], segment: Segment) -> i
 def program(words: list[str]) -> list[str]:
     """The words of what a segment really runs: without assignments, keywords and wrappers; the program by its base name."""
     i = program_at(words)
-    return [words[i].rpartition("/")[2], *words[i + 1 :]] if i < len(words) else []
+    return [words[i].rpartition("/")[2].removesuffix(".exe"), *words[i + 1 :]] if i < len(words) else []
 
 
 def program_at(words: list[str]) -> int:
@@ -215,6 +215,8 @@ def program_at(words: list[str]) -> int:
             i += 1
         elif word[:1] == "$" and words[i + 1 : i + 2] == ["="]:
             i += 2  # PowerShell's assignment
+        elif name == "timeout" and words[i + 1 : i + 2] in (["/t"], ["/T"]):
+            return i  # Windows' own, which only waits
         elif name in WRAPPERS and not (name == "command" and words[i + 1 : i + 2] in (["-v"], ["-V"])):
             i = _past_options(name, words, i + 1)
         else:

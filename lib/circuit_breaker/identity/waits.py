@@ -36,6 +36,7 @@ _WAITERS = frozenset(
     " dockerize".split()
 )
 _WATCHERS = frozenset("watch viddy hwatch".split())
+_SCRIPTS = (".sh", ".py", ".js", ".rb", ".ps1")
 _INTERPRETERS = ("python", "python3", "perl", "ruby", "node")
 # Programs that follow something until it ends, by the words that make them: a word of each row has to be there.
 _FOLLOWS = {
@@ -55,6 +56,8 @@ _FOLLOWS = {
     "argocd": ("wait",),
     "tkn": ("-f", "--follow"),
     "heroku": ("--tail", "-t"),
+    "get-content": ("-Wait", "-wait"),
+    "gc": ("-Wait", "-wait"),
 }
 # Programs whose words may be a line of their own.
 _TELLERS = frozenset("bash sh zsh dash pwsh powershell cmd ssh docker podman kubectl".split())
@@ -103,7 +106,7 @@ def _segment_waits(segment: Segment, depth: int) -> int:
     words = program(segment.words)
     if not words:
         return NONE
-    name, rest = words[0].lower().removesuffix(".exe"), words[1:]
+    name, rest = words[0].lower(), words[1:]
     if name in _SLEEPERS:
         return ALONE if any(_is_time(word) for word in rest) else NONE
     if (
@@ -116,7 +119,8 @@ def _segment_waits(segment: Segment, depth: int) -> int:
         return ALONE
     if name in _WATCHERS:
         return BEFORE
-    if is_sleeping_script(name, rest):
+    script = rest[0].rpartition("/")[2] if rest and name in (*_INTERPRETERS, "bash", "sh") else name
+    if is_sleeping_script(name, rest) or (script.startswith("wait") and script.endswith(_SCRIPTS)):
         return ALONE
     if name in _TELLERS and any(" " in word for word in rest):
         return max((line_waits(word, depth + 1) for word in rest if " " in word), default=NONE)
