@@ -1,4 +1,4 @@
-"""What Claude Code says about its folder: where it is, what it removes by itself, which plugins are installed, who is running."""
+"""Facts about Claude Code's folder: where it is, what Claude Code removes itself, installed plugins, running sessions."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PROC = "/proc"
 
 
 class Running:
-    """Who uses the folder now. sessions: ids. paths: open files and the folders above them, relative to it. clients: how many
-    processes of Claude Code. since: when the oldest of them started (epoch seconds)."""
+    """What is in use now. sessions: ids. paths: open files and their parent folders, relative to the folder. clients: number of
+    Claude Code processes. since: start of the oldest of them (epoch seconds)."""
 
     __slots__ = ("sessions", "paths", "clients", "since")
 
@@ -31,12 +31,12 @@ class Running:
 
 
 def folder_of(env: Mapping[str, str], user: str) -> str:
-    """Claude Code's folder: CLAUDE_CONFIG_DIR, else ~/.claude; "" without a home."""
+    """Claude Code's folder: CLAUDE_CONFIG_DIR, else ~/.claude; "" without either."""
     return env.get("CLAUDE_CONFIG_DIR", "") or (user and user + "/.claude")
 
 
 def cleanup_days(folder: str, project: str) -> tuple[int, str]:
-    """`cleanupPeriodDays` and the settings file it stands in ("" for the default)."""
+    """(`cleanupPeriodDays`, the settings file that sets it or "" for the default)."""
     for path in (
         f"{project}/.claude/settings.local.json",
         f"{project}/.claude/settings.json",
@@ -50,7 +50,7 @@ def cleanup_days(folder: str, project: str) -> tuple[int, str]:
 
 
 def installed_versions(folder: str) -> list[str] | None:
-    """The real paths of the plugin versions that are installed; None when that cannot be told."""
+    """The real paths of the installed plugin versions; None if unknown."""
     path = f"{folder}/plugins/installed_plugins.json"
     document = _object(path)
     if not isinstance(document.get("plugins"), dict):
@@ -59,7 +59,7 @@ def installed_versions(folder: str) -> list[str] | None:
 
 
 def _install_paths(value: object) -> Iterator[str]:
-    """Every `installPath` in the file, whose shape has changed between versions of Claude Code."""
+    """Every `installPath` in a value. (Searched for, because the file's shape differs between versions of Claude Code.)"""
     if isinstance(value, list):
         for item in value:
             yield from _install_paths(item)
@@ -72,14 +72,14 @@ def _install_paths(value: object) -> Iterator[str]:
 
 
 def running(folder: str) -> Running:
-    """The sessions and files that are in use: what `sessions/PID.json` says of living processes, and what /proc shows of open
-    files, of CLAUDE_CODE_SESSION_ID in environments and of session ids on command lines of Claude Code (--resume ID). `folder` is the real path."""
+    """The sessions and files in use: from `sessions/PID.json` of living processes, and from /proc (open files, CLAUDE_CODE_SESSION_ID
+    in environments, session ids such as --resume ID on Claude Code's command lines). folder: its real path."""
     found = Running()
     _registered(folder, found)
     try:
         names = os.listdir(PROC)
     except OSError:
-        return found  # not Linux: what is registered has to do
+        return found  # without /proc only registered sessions are known
     mine = str(os.getpid())
     for name in names:
         if name.isdigit() and name != mine:
@@ -114,7 +114,7 @@ def _look_at(process: str, folder: str, found: Running) -> None:
 
 
 def _links(process: str) -> Iterator[str]:
-    """The files a process has open, and its working directory. Nothing of another user's."""
+    """A process's open files and working directory; nothing for another user's process."""
     try:
         descriptors = [f"{process}/fd/{name}" for name in os.listdir(process + "/fd")]
     except OSError:
@@ -135,7 +135,7 @@ def _words(path: str) -> list[str]:
 
 
 def _object(path: str) -> dict[str, object]:
-    """A JSON object on the disk, {} for anything else."""
+    """The JSON object in a file; {} for anything else."""
     try:
         document = json.parse(files.read(path, LARGEST) or b"{}")
     except (OSError, ValueError):

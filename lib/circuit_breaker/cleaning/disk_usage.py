@@ -1,4 +1,4 @@
-"""The measure of what we keep and of what Claude Code keeps. Changes nothing."""
+"""Disk use, ours and Claude Code's. Changes nothing."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from circuit_breaker.runtime.home import Places
 
 
-SECONDS = 2.0  # for measuring Claude Code's folder: the command that shows it has five
-LINES_KB = 4096  # a larger file's lines are not counted: its size alone is far over the limit
+SECONDS = 2.0  # for measuring Claude Code's folder; the hook of /circuit-status has a timeout of five
+LINES_KB = 4096  # lines of a larger file are not counted: its size alone is far over the limit
 
 
 def memory_facts(where: Places, config: Config) -> dict[str, Any]:
-    """The `memory` of `status --json`: our own use in bytes, files and lines, the limits, what has come to 80 % of one."""
+    """`memory` of `status --json`: our use in bytes, files and lines, the limits, and what is at 80 % of one or more."""
     now, limits = time.time(), config.memory_limits
     unreadable: list[str] = []
-    found = retention.Found()  # a home that cannot be listed shows as empty; `doctor` says why
+    found = retention.Found()  # an unreadable home is shown as empty; `doctor` says why
     try:
         found = survey.look(where.home)
         unreadable += survey.count_lines(
@@ -66,7 +66,7 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
 
 
 def memory_report(where: Places, config: Config, now: float, plain: bool) -> str:
-    """Our own use against the limits, then what Claude Code keeps in its folder."""
+    """The text of `status --memory`: our own use against the limits, then Claude Code's folder."""
     facts = memory_facts(where, config)
     folder = claude_code.folder_of(environment(), where.user)
     text = memory.own(facts, where.home, plain)
@@ -77,9 +77,9 @@ def memory_report(where: Places, config: Config, now: float, plain: bool) -> str
 
 
 def claude_code_facts(folder: str, project: str, deadline: float = float("inf")) -> dict[str, Any]:
-    """What lies in Claude Code's folder: bytes, files, oldest and newest write by kind and by project, biggest first.
+    """Claude Code's folder by kind and by project, biggest first: bytes, files, oldest and newest write.
 
-    Stops at `deadline` (time.monotonic) with `complete` False. Links are not followed.
+    Stops at `deadline` (time.monotonic), then `complete` is False. Links are not followed.
     """
 
     def in_time(seen: int) -> None:
@@ -102,7 +102,7 @@ def claude_code_facts(folder: str, project: str, deadline: float = float("inf"))
 
 
 def ranked(table: dict[str, inventory.Row]) -> list[dict[str, Any]]:
-    """Rows as JSON has them, the biggest first; a sum of nothing is left out."""
+    """Rows for JSON, biggest first, without empty ones."""
     return [
         {"name": name, "bytes": row.bytes, "files": row.files, "oldest": row.oldest, "newest": row.newest}
         for name, row in sorted(table.items(), key=lambda item: (-item[1].bytes, item[0]))
@@ -111,7 +111,7 @@ def ranked(table: dict[str, inventory.Row]) -> list[dict[str, Any]]:
 
 
 def _bytes_in(folder: str, skip: tuple[str, ...] = ()) -> int:
-    """The bytes of all regular files below `folder`, links not followed."""
+    """The bytes of all regular files below `folder`; links are not followed."""
     total, stack = 0, [folder]
     while stack:
         try:

@@ -1,4 +1,4 @@
-"""The survey of Claude Code's folder: what lies there, by kind. Lists folders and looks at names, sizes and times; reads no file."""
+"""The survey of Claude Code's folder by kind. It looks at names, sizes and times and opens no file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ OTHER = "other files of projects"
 
 
 class Unit:
-    """What is archived or left as a whole: a file, a folder, or a session.
+    """A file, a folder or a session that is archived or left as a whole.
 
-    path: relative to the folder. parts: the files and folders that make it up, () for `path` alone. files, bytes; oldest, newest:
-    epoch seconds of its writes. stays: why it is never archived, "" if it may be.
+    path: relative to Claude Code's folder. parts: the files and folders it consists of, () for `path` alone. oldest, newest: epoch
+    seconds of its writes. stays: why it is never archived, "" if it can be.
     """
 
     __slots__ = ("kind", "path", "parts", "files", "bytes", "oldest", "newest", "stays")
@@ -33,7 +33,7 @@ class Unit:
 
     @property
     def session(self) -> str:
-        """The session it belongs to, "" where its path names none."""
+        """The session it belongs to; "" if its path has none."""
         for part in reversed(self.path.split("/")):
             found = kinds.session_of(part)
             if found:
@@ -42,14 +42,14 @@ class Unit:
 
     @property
     def project(self) -> str:
-        """Its folder below projects/, "" for what lies elsewhere."""
+        """Its folder below projects/; "" if it is elsewhere."""
         top, _, rest = self.path.partition("/")
         return rest.partition("/")[0] if top == "projects" else ""
 
 
 class Pile:
-    """The files of one kind in one folder, each a unit of its own: rows of (name, bytes, written). There may be very many, so
-    a unit is made only when it is asked for."""
+    """The files of one kind in one folder, each a unit: rows of (name, bytes, written). There can be very many, so a Unit is
+    made only when needed."""
 
     __slots__ = ("kind", "place", "rows")
 
@@ -77,8 +77,11 @@ class Row:
 
 
 class Inventory:
-    """folder: its real path. piles and groups: the units of the kinds that `clean` knows, files and others. measured: label -> Row of everything else. links: links in
-    place of a folder, not followed. unreadable: sentences. complete: False when the survey was stopped."""
+    """The result of a survey.
+
+    folder: its real path. piles, groups: the units of the kinds that `clean` knows (files; folders and sessions). measured: label ->
+    Row of everything else. links: links found in place of a folder. unreadable: sentences. complete: False if it was stopped.
+    """
 
     def __init__(self, folder: str) -> None:
         self.folder = os.path.realpath(folder)
@@ -90,7 +93,7 @@ class Inventory:
         self.complete = True
 
     def units(self) -> Iterator[Unit]:
-        """Every file, folder and session that is archived or left as a whole."""
+        """All units."""
         for pile in self.piles:
             yield from pile.units()
         yield from self.groups
@@ -108,7 +111,7 @@ class Inventory:
         return rows
 
     def by_project(self) -> dict[str, Row]:
-        """Folder below projects/ -> the sum of its sessions."""
+        """Folder below projects/ -> the sum over its sessions."""
         rows: dict[str, Row] = {}
         for unit in self.units():
             if unit.path[:9] == "projects/":
@@ -121,10 +124,10 @@ class SurveyStopped(Exception):
 
 
 def survey(folder: str, installed: Iterable[str] | None, on_folder: Callable[[int], None]) -> Inventory:
-    """List everything below `folder`. Links are not followed, except `folder` itself.
+    """Survey everything below `folder`. Links are not followed, except `folder` itself.
 
-    installed: the real paths of the plugin versions in use, None when that is not known: then no version is taken for an old
-    one. `on_folder` is called with the number of files seen so far, once a folder; it may raise SurveyStopped.
+    installed: the real paths of the plugin versions in use; None if unknown, then no version counts as old. on_folder: called
+    once per folder with the number of files so far; it can raise SurveyStopped.
     """
     found = Inventory(folder)
     walk = _Walk(found, None if installed is None else set(installed), on_folder)
@@ -136,14 +139,14 @@ def survey(folder: str, installed: Iterable[str] | None, on_folder: Callable[[in
 
 
 class _Walk:
-    """One pass over the folder. All paths are relative to it."""
+    """One pass over Claude Code's folder. All paths are relative to it."""
 
     def __init__(
         self, found: Inventory, installed: set[str] | None, on_folder: Callable[[int], None]
     ) -> None:
         self.found, self.installed, self.on_folder = found, installed, on_folder
         self.root, self.seen = found.folder, 0
-        self.me = os.geteuid() if hasattr(os, "geteuid") else 0  # Windows says 0 of every file
+        self.me = os.geteuid() if hasattr(os, "geteuid") else 0  # on Windows every file has uid 0
 
     def top(self) -> None:
         files, folders = self.split("")
@@ -162,7 +165,7 @@ class _Walk:
                 self.weigh(name, self.row(kinds.MEASURED.get(name, name)))
 
     def split(self, path: str) -> tuple[list[os.DirEntry[str]], list[str]]:
-        """The files of a folder, and the names of its folders. What is neither is not ours to look at."""
+        """(files, names of folders) in a folder, without links and special files."""
         self.on_folder(self.seen)
         try:
             with os.scandir(f"{self.root}/{path}") as listing:
@@ -182,7 +185,7 @@ class _Walk:
         return files, folders
 
     def units_in(self, place: str, kind: kinds.Kind) -> None:
-        """The units of a folder that holds one kind: a file each, a folder each, or both."""
+        """Add the units of a folder with one kind: each file, each folder, or both."""
         files, folders = self.split(place)
         if kind.unit == kinds.FOLDER:
             for entry in files:
@@ -202,7 +205,7 @@ class _Walk:
             try:
                 info = entry.stat(follow_symlinks=False)
             except OSError:
-                continue  # gone meanwhile
+                continue  # removed meanwhile
             if info.st_uid == me:
                 add((entry.name, info.st_size, info.st_mtime))
             else:
@@ -257,7 +260,7 @@ class _Walk:
             self.project(f"{place}/{name}")
 
     def project(self, place: str) -> None:
-        """Its sessions: ID.jsonl and other files of that name, and the folder ID with subagents, tool results and the rest."""
+        """Add a project's sessions: ID.jsonl, other files named ID, and the folder ID (subagents, tool results and the rest)."""
         files, folders = self.split(place)
         rest = [entry for entry in files if entry.name[36:] != ".jsonl"]
         named = {kinds.session_of(entry.name) for entry in rest} | set(folders)
@@ -276,7 +279,7 @@ class _Walk:
                 lone.append(entry)
             elif (
                 name[:6] == "agent-" and name[-6:] == ".jsonl"
-            ):  # where subagents were before they got a folder
+            ):  # where older versions of Claude Code put subagents
                 agents.append(entry)
             else:
                 self.measure(kinds.TRANSCRIPTS if name[-6:] == ".jsonl" else OTHER, entry)
@@ -290,7 +293,7 @@ class _Walk:
         self.found.groups += whole.values()
 
     def session_folder(self, unit: Unit) -> None:
-        """What lies in a session's folder; the whole is as new as the newest of it."""
+        """Add a session's folder to its unit, which is as new as the newest file in it."""
         unit.parts += (unit.path,)
         files, folders = self.split(unit.path)
         for entry in files:
@@ -306,7 +309,7 @@ class _Walk:
                 unit.stays = OF_ANOTHER
 
     def plugins(self, place: str) -> None:
-        """Each version in the cache is a unit; what is installed, and everything else, is only measured."""
+        """Add each old version in the plugin cache as a unit; installed ones and everything else are only measured."""
         files, folders = self.split(place)
         for entry in files:
             self.measure(kinds.MEASURED["plugins"], entry)

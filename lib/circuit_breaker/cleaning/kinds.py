@@ -1,7 +1,7 @@
 """The kinds of files in Claude Code's folder: where each lies, what it is for, and whether `clean` may archive it. Pure.
 
-Seen with 2.1.197 and 2.1.330; what Claude Code removes by itself was tried with files of 60 days, old plugin versions and headless
-sessions of 2.1.330.
+Observed with 2.1.197 and 2.1.330. What Claude Code removes itself was tried with 2.1.330: files 60 days old, old plugin versions and
+headless sessions.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ OF_SESSIONS = (
     "file-history",
     "todos",
     "pastes",
-)  # named by a session's id
+)  # a session's id
 OF_NO_SESSION = (BACKUPS, PLUGINS)
-FILE, FOLDER, EITHER = "file", "folder", "either"  # what is archived or left as a whole
+FILE, FOLDER, EITHER = "file", "folder", "either"  # what a unit of a kind is
 
 
 PERIOD = "after {days} days"
 
 
 class Kind:
-    """name: as typed after --kind. folders: where it lies. unit: FILE, FOLDER or EITHER; "" where the survey has rules of its own.
-    what: in the words of `docs/disk.md`. lost: what does not work until it is restored. by_itself: when Claude Code removes it,
-    {days} being `cleanupPeriodDays`."""
+    """name: as typed after --kind. folders: where it is. unit: FILE, FOLDER or EITHER; "" if the survey has special rules for it.
+    what: its purpose, as in `docs/disk.md`. lost: what does not work until it is restored. by_itself: when Claude Code removes it;
+    {days} is `cleanupPeriodDays`."""
 
     __slots__ = ("name", "folders", "unit", "what", "lost", "by_itself")
 
@@ -113,7 +113,7 @@ KINDS = {
     )
 }
 
-# What is only measured, by its folder or file: the label in `status --memory`.
+# Folders and files that are only measured -> their label in `status --memory`.
 MEASURED = {
     "session-env": "session environments",
     "plans": "plans",
@@ -128,7 +128,7 @@ LOOSE = "settings and the like"  # files directly in the folder
 
 
 def kind_named(word: str) -> str:
-    """The kind that `word` means: its name, with blanks or underscores, or the beginning of one alone. Raises ValueError."""
+    """The kind named `word`: its name (spaces or underscores are fine too) or the beginning of just one. Raises ValueError."""
     wanted = word.strip().lower().replace(" ", "-").replace("_", "-")
     found = [name for name in KINDS if name == wanted] or [name for name in KINDS if name.startswith(wanted)]
     if len(found) != 1 or not wanted:
@@ -137,7 +137,7 @@ def kind_named(word: str) -> str:
 
 
 def session_of(name: str) -> str:
-    """The session id (a UUID) that a file's name begins with, "" for another name."""
+    """The session id (a UUID) at the beginning of a file's name; "" for another name."""
     found = name[:36]
     if len(found) < 36 or not (found[8] == found[13] == found[18] == found[23] == "-"):
         return ""
@@ -146,6 +146,6 @@ def session_of(name: str) -> str:
 
 
 def project_folder(path: str) -> str:
-    """The name under `projects/` that Claude Code gives a project: everything but letters and digits is a dash. Of a path of
-    more than 200 characters this is the beginning; a checksum follows."""
+    """The name of a project's folder under `projects/`: its path with dashes for everything but letters and digits. For a path of
+    more than 200 characters this is only the beginning; Claude Code appends a checksum."""
     return "".join(c if c.isascii() and c.isalnum() else "-" for c in path)[:200]

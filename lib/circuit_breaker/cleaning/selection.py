@@ -1,4 +1,4 @@
-"""The choice of `clean`: which files, folders and sessions are archived, which stay, and why. Pure."""
+"""The selection of `clean`: which units are archived, which stay, and why. Pure."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ FITS = "within the total"
 
 
 class Wish:
-    """What you asked for. names: kinds. before: epoch seconds; what was written later stays. project: the folder below projects/,
-    "" for all. most: bytes of these kinds that may stay, None for no such limit."""
+    """What you asked for. names: kinds. before: epoch seconds; files written later stay. project: its folder below projects/, "" for
+    all. most: bytes of these kinds that can stay (--max-total), None for no limit."""
 
     __slots__ = ("names", "before", "project", "most")
 
@@ -31,8 +31,8 @@ class Wish:
 
 
 class Chosen:
-    """bundles: kind -> what goes into its archive. freed: kind -> [files, bytes] that go, by their own kind: a session takes its
-    subagents and tool results along. stays: reason -> [files, bytes] of the kinds that were asked for. total: bytes of these."""
+    """bundles: kind -> units for its archive. freed: kind -> [files, bytes] of the selected files by their own kind (a session includes
+    its subagents and tool results). stays: reason -> [files, bytes] of the chosen kinds that stay. total: bytes of the chosen kinds."""
 
     __slots__ = ("bundles", "freed", "stays", "total")
 
@@ -44,13 +44,13 @@ class Chosen:
 
     @property
     def bytes(self) -> int:
-        """What goes, in bytes."""
+        """The bytes that are selected."""
         return sum(row[1] for row in self.freed.values())
 
 
 def choose(units: Iterable[Unit], wish: Wish, now: float, running: Running) -> Chosen:
-    """Everything that may go, or with `wish.most` the oldest of it until the rest fits. Where transcripts are asked for, a session
-    goes or stays with its subagents and tool results."""
+    """Select everything that can be archived, or with `wish.most` the oldest until the rest fits. If transcripts are chosen, a
+    session is selected or left together with its subagents and tool results."""
     known = list(units)
     busy = busy_sessions(known, now)
     if wish.project:
@@ -84,12 +84,12 @@ def choose(units: Iterable[Unit], wish: Wish, now: float, running: Running) -> C
 
 
 def busy_sessions(units: Iterable[Unit], now: float) -> set[str]:
-    """The sessions of which anything was written within 24 hours."""
+    """The sessions with a file written within 24 hours."""
     return {unit.session for unit in units if now - unit.newest < DAY} - {""}
 
 
 def _of_project(units: list[Unit], project: str) -> list[Unit]:
-    """What lies in the project's own folder, and elsewhere what bears the id of one of its sessions."""
+    """The units in the project's folder, and those elsewhere that are named after one of its sessions."""
 
     def its_own(name: str) -> bool:
         return name == project or (len(project) == 200 and name[:201] == project + "-")
@@ -109,7 +109,7 @@ def _parts_of_sessions(units: list[Unit]) -> dict[tuple[str, str], list[Unit]]:
 def _reason(
     unit: Unit, before: float, session: str, busy: set[str], yesterday: float, running: Running
 ) -> str:
-    """Why a unit stays, "" if it may go."""
+    """Why a unit stays; "" if it can be archived."""
     if unit.stays:
         return unit.stays
     if unit.newest > before:
@@ -120,7 +120,7 @@ def _reason(
         return OPEN
     if session in busy or (not session and unit.kind not in kinds.OF_NO_SESSION and unit.newest > yesterday):
         return FRESH
-    # A shell snapshot is used as long as the session that made it; an old version of a plugin by one that began before its update.
+    # A shell snapshot is in use as long as its session; an old plugin version, as long as a session that began before the update.
     in_use = (
         unit.kind == kinds.SNAPSHOTS and unit.newest >= running.since - 60
     ) or unit.kind == kinds.PLUGINS

@@ -1,4 +1,4 @@
-"""The steps of `clean`: list what was chosen, archive it, remove the originals; finish what a killed run began."""
+"""The steps of `clean`: list the selected files, archive them, remove the originals, finish a killed run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MARK = ".removing"  # beside an archive whose originals are being removed
 
 
 class Gone:
-    """What was removed: files, bytes. left: paths that stayed because they changed, were opened, or cannot be removed."""
+    """What was removed (files, bytes). left: paths that stayed because they changed, were opened, or cannot be removed."""
 
     __slots__ = ("files", "bytes", "left")
 
@@ -33,8 +33,8 @@ class Gone:
 
 
 def members(folder: str, units: Iterable[Unit], on_unit: Callable[[str], None]) -> list[Member]:
-    """The files and folders of these units as they are now, a folder before what is in it. A unit that was written to after the
-    survey is left out; so are links, and what belongs to another user."""
+    """The files and folders of these units as they are now, each folder before its contents. Units written to since the survey are
+    left out; so are links and files of other users."""
     found: list[Member] = []
     for unit in units:
         on_unit(unit.path)
@@ -73,9 +73,9 @@ def archive(
     in_use: Callable[[], Running],
     on_bytes: Callable[[int, str], None],
 ) -> tuple[str, Gone]:
-    """Archive these members, read the archive back, and remove the originals. -> (the archive's path, what is gone).
+    """Archive these members, read the archive back, and remove the originals. Returns (archive path, what was removed).
 
-    Raises tarball.NoRoom, Changed, Damaged, OSError: nothing is removed then and no archive is left. Killed at any point, each
+    Raises tarball.NoRoom, Changed, Damaged, OSError; then nothing was removed and there is no archive. If killed at any point, each
     file is in its place or in a finished archive.
     """
     inside = [one for one in chosen if not one.is_folder]
@@ -119,7 +119,7 @@ def _unused(place: str, kind: str, now: float) -> str:
 def remove_originals(
     folder: str, entries: Iterable[Entry | Member], running: Running, on_file: Callable[[str], None]
 ) -> Gone:
-    """Remove each file that is still the one that was seen and that nobody uses, then the folders that are empty."""
+    """Remove each file that is unchanged and not in use, then the empty folders."""
     gone = Gone()
     folders = []
     for entry in entries:
@@ -144,12 +144,12 @@ def remove_originals(
         try:
             os.rmdir(path)
         except OSError:
-            continue  # something else is in it
+            continue  # not empty
     return gone
 
 
 def uses(running: Running, path: str) -> bool:
-    """True when a running process has the file open, or is of the session that it belongs to."""
+    """Whether a running process has the file open, or its session is running."""
     if path in running.paths:
         return True
     return bool(running.sessions) and any(
@@ -160,9 +160,9 @@ def uses(running: Running, path: str) -> bool:
 def finish_removals(
     place: str, busy: Callable[[str], bool], running: Running, on_bytes: Callable[[int, str], None]
 ) -> tuple[Gone, list[str]]:
-    """Finish what killed runs began: remove the originals of archives that were marked, clear what was half written.
+    """Finish killed runs: remove the originals of marked archives and delete half-written archives.
 
-    busy: a path that must stay after all. Each archive is compared with the originals again. -> (what is gone, what went wrong).
+    busy: whether a path must stay after all. Each archive is compared with the originals again. Returns (what was removed, errors).
     """
     whole, errors = Gone(), []
     for name in _names(place):

@@ -1,8 +1,7 @@
 """Archives of `clean`: written, read back and compared with the originals, and restored.
 
-A tar file in gzip. The first gzip member holds a comment for `restore --list`, stored so that it can be filled in when the rest is
-written; each file carries its times to the nanosecond and the inode it had, so that an original is removed only if it is still
-the file that was archived.
+A gzipped tar file. The first gzip member is a comment for `restore --list`; it is stored uncompressed, so that it can be filled in at the
+end. Each file has its times in nanoseconds and its inode, so that an original is removed only if it is still the archived file.
 """
 
 from __future__ import annotations
@@ -24,19 +23,17 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-LEVEL = 3  # of gzip: half the time of 6 for a fifth more bytes
+LEVEL = 3  # of gzip: half the time of level 6, a fifth more bytes
 CHUNK = 1 << 20
-RESERVE = (
-    16 << 20
-)  # bytes of the disk that are left free: Claude Code must still be able to write its settings
+RESERVE = 16 << 20  # bytes left free on the disk, so that Claude Code can still write its settings
 GZIP = 31  # zlib's word for its window of 32 kB inside a gzip header
 _BARE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_NO_WAITING = getattr(os, "O_NONBLOCK", 0)  # a pipe in the place of a file
+_NO_WAITING = getattr(os, "O_NONBLOCK", 0)  # in case a pipe is in the place of a file
 FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class NoRoom(OSError):
-    """The disk is too full for the archive. missing: bytes, an estimate from what was compressed so far."""
+    """Raised if the disk is too full for the archive. missing: bytes, estimated from the compression so far."""
 
     def __init__(self, path: str, missing: int) -> None:
         super().__init__(errno.ENOSPC, "no room for the archive", path)
@@ -44,20 +41,20 @@ class NoRoom(OSError):
 
 
 class Changed(OSError):
-    """A file was written to while it was archived."""
+    """Raised if a file was written to while it was archived."""
 
 
 class Damaged(OSError):
-    """An archive that does not hold what it should."""
+    """Raised for an archive whose contents are wrong."""
 
 
 def identity(info: os.stat_result) -> tuple[int, ...]:
-    """What stays the same as long as a file is the same and nobody writes to it."""
+    """Values that change if a file is replaced or written to."""
     return (info.st_mode & 0o170000, info.st_size, info.st_mtime_ns, info.st_ino, info.st_dev)
 
 
 class Member:
-    """One file or folder for an archive: its path below the folder, and what lstat said of it."""
+    """A file or folder to archive: its path below the folder, and its `lstat` result."""
 
     __slots__ = ("path", "info", "size", "is_folder", "identity")
 
@@ -74,8 +71,8 @@ def write_archive(
     members: Iterable[Member],
     on_bytes: Callable[[int, str], None],
 ) -> None:
-    """Write the members to a new file at `path` and sync it. about: what `summary` gives back, "bytes" the sum to be expected.
-    Files that are gone meanwhile are left out. Raises NoRoom, Changed, OSError; the file is gone then."""
+    """Write the members to a new file at `path` and sync it. about: what `summary` returns later; its "bytes" is the expected sum.
+    Files removed meanwhile are left out. Raises NoRoom, Changed, OSError; then there is no file."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BARE, 0o600)
     try:
         try:
@@ -89,14 +86,14 @@ def write_archive(
 
 
 class _Writer:
-    """The state of one archive that is being written."""
+    """Writes one archive."""
 
     def __init__(
         self, fd: int, path: str, folder: str, about: dict[str, Any], on_bytes: Callable[[int, str], None]
     ) -> None:
         self.fd, self.path, self.folder, self.on_bytes = fd, path, folder, on_bytes
         self.about, self.expected = {**about, "folder": folder}, int(about["bytes"])
-        self.room = len(json.dump(self.about)) + 64  # the numbers may grow
+        self.room = len(json.dump(self.about)) + 64  # room for longer numbers
         self.press = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
         self.read = self.written = self.checked = 0
 
@@ -111,7 +108,7 @@ class _Writer:
         files.write_all(self.fd, self._comment())
 
     def _comment(self) -> bytes:
-        """The gzip member with the comment, of the same length for any numbers: it is stored, not compressed."""
+        """The gzip member with the comment, stored uncompressed, so that its length does not depend on the numbers in it."""
         text = json.dump(self.about).decode("ascii").ljust(self.room)
         header = tarfile.TarInfo.create_pax_global_header({"comment": text})
         press = zlib.compressobj(0, zlib.DEFLATED, GZIP)
@@ -196,7 +193,7 @@ def _nanoseconds(text: str) -> int:
 
 
 class Entry:
-    """One file or folder of an archive. identity: that of the original when it was archived."""
+    """A file or folder in an archive. identity: that of the original when it was archived."""
 
     __slots__ = ("path", "size", "mode", "mtime_ns", "atime_ns", "is_folder", "identity")
 
@@ -211,7 +208,7 @@ class Entry:
 
 
 def entries(path: str) -> Iterator[tuple[Entry, Callable[[int], bytes]]]:
-    """The members of an archive in their order, each with a function that reads on in its content. Raises Damaged, OSError."""
+    """The members of an archive in order, each with a function that reads the next bytes of its content. Raises Damaged, OSError."""
     with _damage_named(path), gzip.open(path, "rb") as plain:
         with _tar(plain) as tar:
             for found in tar:
@@ -219,7 +216,7 @@ def entries(path: str) -> Iterator[tuple[Entry, Callable[[int], bytes]]]:
                     raise Damaged(0, "neither a file nor a folder in the archive", found.name)
                 content = tar.extractfile(found)
                 yield Entry(found), content.read if content is not None else _nothing
-        while plain.read(CHUNK):  # to the end, so that its checksum is looked at
+        while plain.read(CHUNK):  # to the end, so that the checksum is compared
             pass
 
 
@@ -240,7 +237,7 @@ def _damage_named(path: str) -> Iterator[None]:
 
 
 def summary(path: str) -> dict[str, Any]:
-    """What the archive says about itself: "kind", "folder", "files", "bytes", "oldest", "newest". Raises Damaged, OSError."""
+    """The archive's comment: "kind", "folder", "files", "bytes", "oldest", "newest". Raises Damaged, OSError."""
     with _damage_named(path), gzip.open(path, "rb") as plain, _tar(plain) as tar:
         tar.next()
         document = json.parse((tar.pax_headers or {}).get("comment", "{}"))
@@ -252,8 +249,8 @@ def summary(path: str) -> dict[str, Any]:
 def compare(path: str, folder: str, on_bytes: Callable[[int, str], None]) -> tuple[list[Entry], list[str]]:
     """Read an archive back and compare each file with its original in `folder`.
 
-    -> (entries whose original is unchanged and equal, folders included; paths whose original is another file by now). An
-    original that is gone is in neither. Raises Damaged when an unchanged original is not what the archive holds.
+    Returns (entries whose original is unchanged and equal, folders included; paths whose original is another file now). A
+    missing original is in neither. Raises Damaged if an unchanged original differs from the archive.
     """
     equal: list[Entry] = []
     changed: list[str] = []
@@ -292,14 +289,14 @@ def _compare_content(
 
 
 def check(path: str, on_bytes: Callable[[int, str], None]) -> None:
-    """Read an archive to its end, so that its checksums are compared. Raises Damaged, OSError."""
+    """Read an archive to its end to check its checksums. Raises Damaged, OSError."""
     for entry, _ in entries(path):
         on_bytes(0, entry.path)
 
 
 class Restored:
-    """files, bytes: what was written. existing: paths that were there already and stayed as they are. oldest: epoch seconds of
-    the oldest write among what was written."""
+    """files, bytes: what was written. existing: paths that existed and were left as they are. oldest: epoch seconds of the oldest
+    modification time among the written files."""
 
     __slots__ = ("files", "bytes", "existing", "oldest")
 
@@ -311,13 +308,13 @@ class Restored:
 def extract(
     path: str, folder: str, wanted: Callable[[str], bool], on_bytes: Callable[[int, str], None]
 ) -> Restored:
-    """Write the wanted files of an archive back into `folder` with their times and modes, never over one that is there.
+    """Restore the wanted files of an archive into `folder` with their times and modes; existing files are never overwritten.
 
-    The archive is read to its end first: a damaged one gives nothing back. Raises Damaged, OSError.
+    The whole archive is checked first: nothing is restored from a damaged one. Raises Damaged, OSError.
     """
     check(path, on_bytes)
     done = Restored()
-    made: dict[str, Entry | None] = {}  # folders of ours, with what the archive says of them
+    made: dict[str, Entry | None] = {}  # folders made here -> their entry in the archive
     known: dict[str, Entry] = {}
     with _damage_named(path):
         for entry, read in entries(path):
@@ -337,7 +334,7 @@ def extract(
                 done.existing.append(entry.path)
     for name in sorted(
         made, key=len, reverse=True
-    ):  # the innermost first: each write changes the time of the folder above
+    ):  # innermost first, because each write changes the parent's time
         found = made[name]
         if found is not None:
             os.chmod(f"{folder}/{name}", found.mode)
@@ -355,7 +352,7 @@ def _above(path: str) -> str:
 
 
 def _make_folders(folder: str, path: str, known: dict[str, Entry], made: dict[str, Entry | None]) -> None:
-    """The folder `path` and those above it, none of them a link. Raises files.Refused."""
+    """Make the folder `path` and its parents; none may be a link. Raises files.Refused."""
     if not path or path in made:
         return
     _make_folders(folder, _above(path), known, made)
@@ -370,7 +367,7 @@ def _make_folders(folder: str, path: str, known: dict[str, Entry], made: dict[st
 def _restore_file(
     path: str, entry: Entry, read: Callable[[int], bytes], on_bytes: Callable[[int, str], None]
 ) -> bool:
-    """False when there is a file of that name."""
+    """Write one file; False if the path exists."""
     beside = path + ".restoring"
     files.remove(beside)  # left behind by a restore that was killed
     if files.exists(path):

@@ -15,24 +15,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-LEVEL = 3  # under half of gzip -6's time for telemetry, a fifth more bytes
+LEVEL = 3  # for telemetry: less than half the time of gzip -6, a fifth more bytes
 CHUNK = 1 << 20
-DEADLINE = 120.0  # seconds a compressing child may take; the next session start goes on where it stopped
-QUIET = retention.HOUR  # where the kernel cannot tell whether a file is still open for writing
+DEADLINE = (
+    120.0  # seconds that a compressing child may take; the next session start continues where it stopped
+)
+QUIET = (
+    retention.HOUR
+)  # without a write, where the kernel cannot tell whether a file is still open for writing
 _BARE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 GZIP = 31  # zlib's word for its window of 32 kB inside a gzip header
 
 
 class DeadlinePassed(Exception):
-    """The deadline came in the middle of a file."""
+    """Raised when the deadline passes in the middle of a file."""
 
 
 class Unfit(OSError):
-    """An archive that does not give back what went in."""
+    """Raised for an archive that does not contain what was compressed."""
 
 
 def pending(folder: str) -> list[Archive]:
-    """What is archived in `folder`/archives and not compressed yet, oldest first."""
+    """The archives in `folder`/archives that are not compressed yet, oldest first."""
     found = survey.archives_of(folder).archives.values()
     return sorted((a for a in found if a.plain), key=lambda a: (a.at, a.mtime, a.id))
 
@@ -41,7 +45,7 @@ def compress_all(
     folder: str, deadline: float, on_file: Callable[[Archive], None] | None = None
 ) -> tuple[int, int, list[str]]:
     """Compress what is pending, a file at a time, until `deadline` (time.monotonic). Files that are still held open for
-    writing wait. Returns how many are compressed, how many wait, and what went wrong; another process at it: (0, 0, [])."""
+    writing wait. Returns (compressed, waiting, errors); (0, 0, []) if another process is compressing."""
     waiting, done, errors = pending(folder), 0, []
     if not waiting:
         return 0, 0, []
@@ -69,10 +73,10 @@ def compress_all(
 
 
 def compress(path: str, deadline: float = float("inf")) -> bool:
-    """Turn `path` into `path`.gz, mode and time of the last write kept. False when it is still being written.
+    """Turn `path` into `path`.gz with the same mode and modification time. False if it is still being written.
 
-    The plain file goes only after the compressed one is on the disk, reads back whole, and nothing has been added meanwhile.
-    Raises OSError (a full disk, an unfit result), DeadlinePassed; both leave the plain file and no `.gz`.
+    The plain file is removed only after the compressed one is on disk and reads back correctly, and if nothing was added to the
+    plain file meanwhile. Raises OSError (full disk, Unfit), DeadlinePassed; both leave the plain file and no `.gz`.
     """
     packed, beside = path + ".gz", f"{path}.gz.{os.getpid()}.tmp"
     source = os.open(path, os.O_RDONLY | _BARE)
@@ -92,7 +96,7 @@ def compress(path: str, deadline: float = float("inf")) -> bool:
             os.utime(beside, ns=(before.st_atime_ns, before.st_mtime_ns))
             after = os.stat(
                 path, follow_symlinks=False
-            )  # FileNotFoundError: it was removed, so its archive shall not come back
+            )  # FileNotFoundError: it was removed meanwhile, so its archive must not reappear
             if (after.st_ino, after.st_size, after.st_mtime_ns) != (before.st_ino, size, before.st_mtime_ns):
                 return False
             os.replace(beside, packed)
@@ -106,9 +110,9 @@ def compress(path: str, deadline: float = float("inf")) -> bool:
 
 
 def being_written(fd: int, info: os.stat_result) -> bool:
-    """True when a process holds this file (open for reading as `fd`) open for writing.
+    """Whether a process has this file (open for reading as `fd`) open for writing.
 
-    Linux answers exactly: a read lease is granted only when no process does. Elsewhere an hour without a write has to do.
+    Linux knows: it grants a read lease only if no process does. On other systems a file not written for an hour counts as closed.
     """
     ask = getattr(files.fcntl, "F_SETLEASE", None)
     if ask is not None:
@@ -118,13 +122,13 @@ def being_written(fd: int, info: os.stat_result) -> bool:
             return False
         except BlockingIOError:
             return True
-        except OSError:  # a filesystem without leases, or another user's file
+        except OSError:  # a file system without leases, or another user's file
             pass
     return time.time() - info.st_mtime < QUIET
 
 
 def _deflate(source: int, target: int, deadline: float) -> int:
-    """Compress one descriptor into another; the bytes that went in."""
+    """Compress one descriptor into another. Returns the bytes read."""
     press, size = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP), 0
     while True:
         chunk = os.read(source, CHUNK)
@@ -139,7 +143,7 @@ def _deflate(source: int, target: int, deadline: float) -> int:
 
 
 def _check(target: int, size: int, deadline: float) -> None:
-    """Read the result back: its checksum (zlib looks) and its length have to be those of what went in."""
+    """Read the result back and check its checksum (by zlib) and its length. Raises Unfit."""
     os.lseek(target, 0, os.SEEK_SET)
     total = 0
     for chunk in _inflated(target):
@@ -151,7 +155,7 @@ def _check(target: int, size: int, deadline: float) -> None:
 
 
 def _inflated(fd: int):  # type: ignore[no-untyped-def]  # Iterator[bytes]
-    """The plain bytes behind a gzip descriptor, in pieces. Raises Unfit when it is torn or altered."""
+    """The decompressed bytes of a gzip descriptor, in pieces. Raises Unfit if it is truncated or altered."""
     unpress = zlib.decompressobj(GZIP)
     while not unpress.eof:
         data = unpress.unconsumed_tail or os.read(fd, CHUNK)
@@ -166,9 +170,9 @@ def _inflated(fd: int):  # type: ignore[no-untyped-def]  # Iterator[bytes]
 
 
 def sync_folder(path: str) -> None:
-    """Make the names in a folder last through a power cut."""
+    """Sync a folder, so that its names survive a power cut."""
     if files.fcntl is None:
-        return  # Windows opens no folders
+        return  # Windows cannot open folders
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
@@ -177,10 +181,10 @@ def sync_folder(path: str) -> None:
 
 
 def restore_archive(folder: str, archive: Archive) -> str:
-    """Write an archive back into `folder` under its original name, byte for byte, mode kept; the archive stays. The path.
+    """Restore an archive into `folder` under its original name and mode; the archive stays. Returns the path.
 
-    It counts as written now, so that no rule about age takes it again at once. Raises FileExistsError rather than touch a
-    file that is there, OSError for a damaged archive; both leave nothing behind.
+    The modification time is now, so that no age rule archives it again at once. Raises FileExistsError for an existing file,
+    OSError for a damaged archive; both leave nothing behind.
     """
     path = f"{folder}/{archive.original}"
     if files.exists(path):

@@ -1,6 +1,6 @@
-"""The janitor's background process: the round that was too large for a session start, then the compressing.
+"""The janitor's background process: a round that is too large for a session start, then compression.
 
-It is a process of its own session with nothing open that Claude Code waits for.
+It runs in its own process session and keeps no file open that Claude Code would wait for.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _LINE = "import sys; sys.path.insert(0, sys.argv[1]); from circuit_breaker.janit
 
 
 def start(where: Places, session: str, task: str) -> None:
-    """Start `run` for these places in another process and return at once; task: "sweep" or "compress".
+    """Start `run` for these places in another process and return at once. task: "sweep" or "compress".
 
-    Raises OSError when no process can be started.
+    Raises OSError if no process can be started.
     """
     lib = __file__.rpartition("/circuit_breaker/")[0]
     given = [where.runtime, where.home, where.project, where.user_config, where.user, session, task]
@@ -27,7 +27,7 @@ def start(where: Places, session: str, task: str) -> None:
 
 
 def run(arguments: list[str]) -> None:
-    """The process itself. `arguments`: the five places, the session that started us, and the task. Ends within archives.DEADLINE."""
+    """The body of the process. `arguments`: the five places, the session that started it, the task. Ends within archives.DEADLINE."""
     import os
     import time
 
@@ -47,7 +47,7 @@ def run(arguments: list[str]) -> None:
 
 
 def _sweep(where: Places, session: str, now: float) -> list[str]:
-    """The whole round that was too large for a session start; the next one says what was done. -> what went wrong."""
+    """A whole round; the next session start reports what was done. Returns the errors."""
     config = configuration(where, environment())
     before = notes.load(where)
     made = rounds.make(where, config, now, session, rounds.known_since(before, config, now))
@@ -60,16 +60,14 @@ def _sweep(where: Places, session: str, now: float) -> list[str]:
 
 
 def _compress(where: Places, now: float, deadline: float) -> list[str]:
-    """Compress what was archived, and note whether something has to wait. -> what went wrong."""
+    """Compress what was archived, and record whether a file has to wait. Returns the errors."""
     waiting, faults = 0, []
     for folder, _ in rounds.roots(where):
         _, left, errors = archives.compress_all(folder, deadline)
         waiting += left
         faults += errors
     note = notes.load(where)
-    if (
-        "calm" in note
-    ):  # else the note is gone: another process is at work, and the next start looks for itself
+    if "calm" in note:  # without the note another process is at work, and the next start surveys again
         notes.save(
             where, {**note, "until": min(note["calm"], now + notes.AGAIN) if waiting else note["calm"]}
         )

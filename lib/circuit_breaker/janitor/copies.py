@@ -1,4 +1,4 @@
-"""Copies of a file: other bytes under the same owner, mode and times, and a name that never replaces another file."""
+"""Copies of a file: new bytes with the same owner, mode and times, under a name that never replaces another file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def write(path: str, data: bytes, like: stat_result) -> None:
-    """A new file with the owner, mode and times of another, synced to the disk. Raises OSError."""
+    """Write a new file with the owner, mode and times of `like`, and sync it. Raises OSError."""
     flags = files.system.O_WRONLY | files.system.O_CREAT | files.system.O_EXCL
     fd = files.system.open(path, flags, 0o600)
     try:
@@ -23,7 +23,7 @@ def write(path: str, data: bytes, like: stat_result) -> None:
 
 
 def liken(fd: int, like: stat_result) -> None:
-    """Give an open file another one's owner and mode. Raises OSError when the owner cannot be given."""
+    """Give an open file the owner and mode of `like`. Raises OSError if the owner cannot be set."""
     if not hasattr(files.system, "fchown"):
         return
     mine = files.system.fstat(fd)
@@ -33,13 +33,13 @@ def liken(fd: int, like: stat_result) -> None:
 
 
 def name(beside: str, path: str) -> None:
-    """Give the finished file `beside` its name, never over another one: FileExistsError. It may keep its first name too."""
+    """Give the finished file `beside` the name `path`; it may keep the first name too. Raises FileExistsError if `path` exists."""
     try:
         files.system.link(beside, path)
         return
     except FileExistsError:
         raise
-    except OSError:  # a filesystem without second names
+    except OSError:  # a file system without hard links
         if files.exists(path):
             raise FileExistsError(17, "there is a file of that name", path) from None
     files.system.rename(beside, path)

@@ -1,4 +1,4 @@
-"""The long lists of a session file, cut to their last entries without touching another byte. Pure."""
+"""Shortens the long lists of a session file to their last entries and leaves every other byte as it is. Pure."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ if TYPE_CHECKING:
 LISTS = {
     "evidence_ledger": "evidence_ledger_max",
     "tool_history": "tool_history_max",
-}  # key -> its limit's key
+}  # key of a list -> key of its limit
 _BLANKS = " \t\r\n"
 
 
 def shortest(limits: Mapping[str, int]) -> int:
-    """The fewest bytes a file can have whose list is over its limit (0: no list has a limit)."""
+    """The smallest size in bytes of a file with a list over its limit (0: no list has a limit)."""
     return min((2 * limits[key] + 2 for key in LISTS.values() if limits[key]), default=0)
 
 
 def cut(text: str, limits: Mapping[str, int]) -> tuple[str, dict[str, int]]:
-    """`text` with each list of LISTS cut to its last entries, and how many entries left which list ({}: nothing to do).
+    """(`text` with each list of LISTS cut to its last entries, {key: entries removed}); {} if there is nothing to do.
 
-    Works on the text itself: what is kept keeps its bytes, number formats, order and indentation. Raises ValueError when
-    `text` is not one JSON object.
+    It edits the text, so the rest keeps its bytes, number formats, order and indentation. Raises ValueError if `text` is not one
+    JSON object.
     """
     spans, end = _members(text)
     if text[end:].strip(_BLANKS):
         raise ValueError("more than one JSON value")
     gone: dict[str, int] = {}
-    for key, entries in reversed(spans):  # from the back, so that the offsets before stay true
+    for key, entries in reversed(spans):  # from the back, so that earlier offsets stay valid
         most = limits[LISTS[key]]
         if not most or len(entries) <= most:
             continue
@@ -41,7 +41,7 @@ def cut(text: str, limits: Mapping[str, int]) -> tuple[str, dict[str, int]]:
 
 
 def _members(text: str) -> tuple[list[tuple[str, list[int]]], int]:
-    """The top-level lists that have a limit, each with the offsets of its entries, and where the object ends."""
+    """(top-level lists with a limit and the offsets of their entries, the offset of the object's end)."""
     value = JSONDecoder().raw_decode
     spans: list[tuple[str, list[int]]] = []
     at = _skip(text, 1 if text[:1] == "\ufeff" else 0)
@@ -70,7 +70,7 @@ def _members(text: str) -> tuple[list[tuple[str, list[int]]], int]:
 
 
 def _entries(text: str, at: int) -> tuple[list[int], int]:
-    """The offsets of a list's entries and of the character after it; `at` is its opening bracket."""
+    """(offsets of a list's entries, offset of the character after the list); `at` is its opening bracket."""
     value = JSONDecoder().raw_decode
     starts: list[int] = []
     at = _skip(text, at + 1)

@@ -1,4 +1,4 @@
-"""The janitor's note about a home: what the last round saw, and when there is something to do again."""
+"""The janitor's note about a home: what the last round saw, and when the next one is due."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from circuit_breaker.runtime.home import Places
 
 
-FORMAT = 1  # of the note
-SMALL = 200  # entries of a home that every session start lists; a larger one is surveyed in the background
-AGAIN = 600.0  # seconds after which a large home is surveyed again even if no name in it has come or gone
-SOON = 60.0  # seconds that a background process has before another one is sent
+FORMAT = 1  # version of the note
+SMALL = (
+    200  # a home of up to this many entries is listed at every session start; a larger one in the background
+)
+AGAIN = 600.0  # seconds after which a large home is surveyed again even if no name was added or removed
+SOON = 60.0  # seconds before another background process is started
 HOUR = 3600.0
-SLACK = 2.0  # seconds: the coarsest clock of a filesystem
+SLACK = 2.0  # seconds: the coarsest time stamps of a file system
 
 
 def path(where: Places) -> str:
-    """The note's file, in the runtime folder."""
+    """The path of the note, in the runtime folder."""
     if where.home == where.runtime:
         return where.runtime + "/janitor/home.json"
     if where.home.startswith(where.runtime + "/projects/"):
@@ -35,12 +37,12 @@ def path(where: Places) -> str:
 
 
 def report_path(where: Places) -> str:
-    """What a background process did, kept until the next session start has said it."""
+    """The path of the background process's report, kept until the next session start has shown it."""
     return path(where)[:-5] + ".said"
 
 
 def load(where: Places) -> dict[str, Any]:
-    """The note, {} when there is none that can be read."""
+    """The note; {} if there is none or it cannot be read."""
     try:
         note = json.parse(files.read(path(where), 1 << 16) or b"{}")
     except (OSError, ValueError):
@@ -56,20 +58,20 @@ def save(where: Places, note: Mapping[str, Any]) -> None:
 
 
 def discard(where: Places) -> None:
-    """Remove the note before anything is moved: a round that is killed must not look finished."""
+    """Remove the note. Done before any file is moved, so that a killed round does not look finished."""
     files.remove(path(where))
 
 
 def asked(config: Config) -> list[int]:
-    """What the configuration says about memory, to be compared with what it said at the last round."""
+    """The memory limits of the configuration, for comparison with those of the last round."""
     return [int(config.enabled), *config.memory_limits.values()]
 
 
 def settled(note: Mapping[str, Any], where: Places, config: Config, now: float, session: str) -> bool:
-    """True when the note and the cheapest look at the disk prove that no rule asks for anything; any doubt is False.
+    """Whether the note and a cheap check of the disk prove that nothing is due; False when in doubt.
 
-    A home of up to SMALL entries is listed: nothing of ours in it has changed since. In a larger one no name has come or gone,
-    and the note is not older than AGAIN.
+    In a home of up to SMALL entries none of our files may have changed since. In a larger one no name may have been added or
+    removed, and the note must be younger than AGAIN.
     """
     try:
         at, until, size = note["at"], note["until"], note["entries"]
@@ -93,7 +95,7 @@ def settled(note: Mapping[str, Any], where: Places, config: Config, now: float, 
 
 
 def _ended_session(where: Places, now: float, session: str) -> bool:
-    """True when a marker names a session that no hook has written to for an hour, and that is not listed as running."""
+    """Whether a marker exists for a session without a hook for an hour that Claude Code does not list as running."""
     try:
         names = files.system.listdir(where.armed)
     except FileNotFoundError:
@@ -102,7 +104,7 @@ def _ended_session(where: Places, now: float, session: str) -> bool:
     for name in names:
         if (
             name == session or name[:1] == "_" or "." in name
-        ):  # `_any` stands for several: a round looks at those
+        ):  # `_any` covers several sessions; only a round checks those
             continue
         info = files.system.lstat(f"{where.armed}/{name}")
         old = info.st_mode & 0o170000 == 0o100000 and now - info.st_mtime >= HOUR
@@ -116,7 +118,7 @@ def _ended_session(where: Places, now: float, session: str) -> bool:
 
 
 def last_event(folder: str) -> float:
-    """When a session's memory was last replaced: the folder's own time shows it. 0.0 where there is none."""
+    """When a session's memory was last written, from its folder's modification time; 0.0 without a folder."""
     try:
         return float(files.system.lstat(folder).st_mtime)
     except OSError:
@@ -136,7 +138,7 @@ def _unchanged(where: Places, since: float) -> bool:
             if name[-6:] != ".jsonl" and name[-11:] != "_state.json" and name[-4:] not in (".log", ".tmp"):
                 continue
             if name[:16] == "circuit_breaker_" and name[-5:] == ".json":
-                continue  # published for you: no rule is about it
+                continue  # published for you; no rule applies to it
             info = entry.stat(follow_symlinks=False)
             if info.st_ctime >= since or info.st_mtime >= since:
                 return False

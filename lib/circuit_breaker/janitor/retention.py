@@ -1,4 +1,4 @@
-"""The rules of memory protection: which files are over a limit, what is done with each, and why. Pure."""
+"""The rules of memory protection: which files are over a limit, and what is done with each. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from circuit_breaker.words import memory
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any as Stat  # what `lstat` gives
+    from typing import Any as Stat  # os.stat_result
 
 
 TELEMETRY, SESSION, LOG, SCRAP = "telemetry", "session", "log", "scrap"
@@ -20,27 +20,25 @@ _KIND, _REGULAR = 0o170000, 0o100000
 
 
 class Found:
-    """What a survey saw in one folder: by kind, name -> what `lstat` said of it. Facts only.
+    """What a survey found in one folder: for each kind, name -> its `lstat` result.
 
-    lines: telemetry whose lines were counted. archives: archive id -> Archive, of archives/telemetry and archives/sessions.
+    lines: telemetry name -> lines, where counted. archives: archive id -> Archive, of archives/telemetry and archives/sessions.
     """
 
     __slots__ = ("telemetry", "sessions", "scraps", "lines", "archives", "entries", "first")
 
     def __init__(self) -> None:
-        self.telemetry: dict[str, Stat] = {}  # logs of our own obey the same rules and stand here too
+        self.telemetry: dict[str, Stat] = {}  # our own logs too: the same rules apply
         self.sessions: dict[str, Stat] = {}
         self.scraps: dict[str, Stat] = {}
         self.lines: dict[str, int] = {}
         self.archives: dict[str, Archive] = {}
-        self.entries = 0  # of the folder itself, of any kind
-        self.first = (
-            NEVER  # the oldest write among telemetry that the survey left out as far from every limit
-        )
+        self.entries = 0  # all entries of the folder, of any kind
+        self.first = NEVER  # oldest write among the telemetry that the survey left out because it is far from every limit
 
 
 class Archive:
-    """One archived file. id: folder/BASE.TIME.EXT, without the `.gz` that it has once `packed`. size in bytes on disk."""
+    """One archived file. id: folder/BASE.TIME.EXT, without the `.gz` it has if `packed`. size: bytes on disk."""
 
     __slots__ = ("id", "base", "at", "ending", "size", "mtime", "packed", "plain")
 
@@ -62,8 +60,8 @@ class Archive:
 
 
 class Action:
-    """One thing to do. do: rotate, archive, cut, prune (an archive id) or clear (a killed process's scrap); info: the file as
-    it was surveyed, None for an archive; size: bytes it is about."""
+    """One step. do: rotate, archive, cut, prune (an archive) or clear (a temporary file of a killed process). info: the file's
+    `lstat` in the survey, None for an archive. size: bytes concerned."""
 
     __slots__ = ("do", "name", "reason", "size", "info", "into")
 
@@ -74,9 +72,12 @@ class Action:
 
 
 class SweepPlan:
-    """now: of its survey. actions, in the order they are to be carried out. wake: epoch seconds at which a file left alone reaches a limit by age.
-    spared: archives beyond a limit that stay for a while. deferred: something was left alone because it belongs to the running session. stay: session files that stay, that
-    are not being written, and whose lists may be too long."""
+    """The plan for one folder.
+
+    now: time of the survey. actions: in the order of execution. wake: epoch seconds when the next remaining file reaches an age limit.
+    spared: archives beyond a limit that stay for now. deferred: whether a file was left alone because it belongs to the running session.
+    stay: session files that remain, are not being written, and may have lists that are too long.
+    """
 
     __slots__ = ("now", "actions", "wake", "spared", "deferred", "stay")
 
@@ -90,7 +91,7 @@ class SweepPlan:
 
 
 def file_kind(name: str) -> str:
-    """TELEMETRY, SESSION, LOG or SCRAP; "" for what is none of ours to touch."""
+    """TELEMETRY, SESSION, LOG or SCRAP; "" for a file that is not ours."""
     if name[-16:] == "_telemetry.jsonl":
         return TELEMETRY
     if name[:8] == "session_" and name[-11:] == "_state.json" and len(name) > 18:
@@ -101,7 +102,7 @@ def file_kind(name: str) -> str:
 
 
 def scrap_of(name: str) -> int:
-    """The process that left `PATH.PID.tmp` behind, 0 if the name is not of that form or PATH is no file of ours."""
+    """The PID in `PATH.PID.tmp`; 0 for another form of name, or if PATH is not a file of ours."""
     stem, _, number = name[:-4].rpartition(".")
     if not (number.isascii() and number.isdigit()) or name[-4:] != ".tmp":
         return 0
@@ -114,12 +115,12 @@ def scrap_of(name: str) -> int:
 
 
 def regular(info: Stat) -> bool:
-    """Neither a link nor a folder nor anything else than a plain file."""
+    """Whether it is a regular file (no link, no folder)."""
     return info.st_mode & _KIND == _REGULAR
 
 
 def split(name: str) -> tuple[str, str, str] | None:
-    """BASE, TIME and ending of an archive's name (without `.gz`), None if it is not one."""
+    """(BASE, TIME, EXT) of an archive's name without `.gz`; None for another name."""
     for ending in ENDINGS:
         if name.endswith(ending):
             base, _, at = name[: -len(ending)].rpartition(".")
@@ -131,21 +132,21 @@ def split(name: str) -> tuple[str, str, str] | None:
 
 
 def archive_id(name: str, moment: str) -> str:
-    """Where a file goes that is archived at `moment`: telemetry and logs, or sessions; without the `.gz` it gets later."""
+    """The id of the archive of file `name` made at `moment`: below telemetry/ or sessions/, without `.gz`."""
     folder = "sessions" if file_kind(name) == SESSION else "telemetry"
     ending = next((e for e in ENDINGS if name.endswith(e)), "")
     return f"{folder}/{name.removesuffix(ending)}.{moment}{ending}"
 
 
 def horizon(limits: Mapping[str, int], now: float) -> tuple[float, float]:
-    """Telemetry of fewer bytes than the first and written after the second is far from every limit and need not be listed."""
+    """(bytes, epoch seconds): telemetry that is smaller and was written later is far from every limit and need not be listed."""
     most, most_bytes = limits["telemetry_max_lines"] or NEVER, limits["telemetry_max_kb"] * 1024 or NEVER
     return min(most, most_bytes), now - (limits["telemetry_max_age_days"] * DAY or NEVER)
 
 
 def uncounted(found: Found, limits: Mapping[str, int], since: float = 0.0) -> list[str]:
-    """Telemetry whose lines have to be counted: small enough in bytes, large enough to hold that many lines, and changed
-    after `since` (an earlier survey counted the others)."""
+    """Telemetry whose lines must be counted: under the size limit, large enough for too many lines, and changed after `since`
+    (earlier surveys counted the others)."""
     most, most_bytes = limits["telemetry_max_lines"], limits["telemetry_max_kb"] * 1024 or NEVER
     if not most:
         return []
@@ -159,9 +160,9 @@ def uncounted(found: Found, limits: Mapping[str, int], since: float = 0.0) -> li
 
 
 def plan(found: Found, limits: Mapping[str, int], now: float, moment: str, running: str = "") -> SweepPlan:
-    """What the rules ask for. `moment` is the TIME of this sweep's archives, `running` the id of the session that asks.
+    """What is due. `moment`: TIME of this sweep's archives; `running`: id of the session that asks.
 
-    A limit of 0 is no limit. What belongs to `running` is left alone, and session files written within the hour.
+    A limit of 0 is no limit. Files of `running` and session files written within the hour are left alone.
     """
     made = SweepPlan(now)
     _rotations(made, found, limits, now, running)
@@ -237,7 +238,7 @@ def _scraps(made: SweepPlan, found: Found, now: float) -> None:
 
 
 def prune(made: SweepPlan, found: Found, limits: Mapping[str, int]) -> None:
-    """Plan the removal of archives anew, for the time when those of the plan's actions have arrived."""
+    """Plan the removal of archives again, counting those that the plan's actions will add."""
     made.actions = [action for action in made.actions if action.do != "prune"]
     coming = [action for action in made.actions if action.into]
     removals, made.spared = prunings(found, limits, made.now, coming)
@@ -247,11 +248,11 @@ def prune(made: SweepPlan, found: Found, limits: Mapping[str, int]) -> None:
 def prunings(
     found: Found, limits: Mapping[str, int], now: float, coming: list[Action]
 ) -> tuple[list[Action], int]:
-    """The archives to be removed once those of the `coming` actions have arrived: the oldest beyond the limits; and how many
-    beyond them stay for now.
+    """(actions that remove the oldest archives beyond the limits, archives beyond them that stay for now), counting what the
+    `coming` actions will add.
 
-    Where one round archived more than the limit, everything younger than memory.GRACE_DAYS stays: the first sweep of a big home must
-    not remove what it has just archived.
+    If one round archived more than the limit allows, everything younger than memory.GRACE_DAYS stays: the first sweep of a
+    large home must not remove what it has just archived.
     """
     each, whole = limits["telemetry_keep_rotations"] or NEVER, limits["archive_keep_count"] or NEVER
     piles: dict[str, list[Archive]] = {}
@@ -275,18 +276,18 @@ def prunings(
 
 
 def largest_round(archives: list[Archive]) -> int:
-    """How many archives one round made at most."""
+    """The number of archives of the largest round."""
     made: dict[str, int] = {}
     for archive in archives:
-        moment = archive.at[:16]  # without the number of one that came second
+        moment = archive.at[:16]  # without the number of a second archive at the same time
         made[moment] = made.get(moment, 0) + 1
     return max(made.values(), default=0)
 
 
 def arrival(at: str) -> float:
-    """Epoch seconds of an archive's TIME (YYYYMMDDTHHMMSSZ); 0.0 for one of another form.
+    """Epoch seconds of an archive's TIME (YYYYMMDDTHHMMSSZ); 0.0 for another form.
 
-    The calendar is counted from 1 March of the year 0: leap days come last then, and 400 years have 146,097 days.
+    Years are counted from 1 March, so that leap days are the last day of a year; 400 years have 146,097 days.
     """
     digits = at[:8] + at[9:15]
     if len(digits) != 14 or not digits.isdigit() or at[8:9] + at[15:16] != "TZ":
@@ -298,7 +299,7 @@ def arrival(at: str) -> float:
 
 
 def belongs(name: str, session: str) -> bool:
-    """True when a file's name carries this session id as a whole word."""
+    """Whether a file's name contains this session id as a whole word."""
     if not session:
         return False
     start = name.find(session)

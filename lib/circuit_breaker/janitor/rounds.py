@@ -1,4 +1,4 @@
-"""One round of the janitor: the sweep of the home and of the runtime folder, and the note about it."""
+"""One round of the janitor: it sweeps the home and the runtime folder and makes the note about them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 
 HOUR, DAY = 3600.0, 86400.0
-PLUGIN_FOLDER = __file__.rpartition("/lib/circuit_breaker/")[0] + "/plugin"  # as a command line names it
+PLUGIN_FOLDER = (
+    __file__.rpartition("/lib/circuit_breaker/")[0] + "/plugin"
+)  # for `python3 PLUGIN_FOLDER VERB`
 
 
 class Round:
-    """report: what was done. task: what is left for a process that has time: "" or "compress", or "sweep" for what was too
-    large. finished: no other process was at it and nothing went wrong, so that `note` may be believed. planned: by folder."""
+    """report: what was done. task: what is left for the background: "", "compress", or "sweep" if it was too large. finished: no
+    other process was at work and nothing failed, so `note` can be trusted. planned: the plan of each folder."""
 
     __slots__ = ("report", "task", "finished", "planned", "note")
 
@@ -33,13 +35,13 @@ class Round:
         self.report, self.task, self.finished = sweep.Report(), "", True
         self.planned: dict[str, sweep.Planned] = {}
         self.note: dict[str, Any] = {
-            "at": now,  # of this look
-            "since": now - notes.SLACK,  # contents that have not changed after it are known to be fine
-            "until": now + DAY,  # a limit by age may be reached then
+            "at": now,  # when this round looked
+            "since": now - notes.SLACK,  # contents not changed after this are known to be within the limits
+            "until": now + DAY,  # when the next age limit may be reached
             "asked": notes.asked(config),
-            "entries": 0,  # of the home
-            "folder": 0,  # its mtime in ns
-            "spared": "",  # the session whose files were left alone though a rule was about them
+            "entries": 0,  # entries of the home
+            "folder": 0,  # the home's mtime in ns
+            "spared": "",  # the running session, if files of it were over a limit and left alone
             "interpreter": sys.executable,
             "library": notes.__file__,
             "pinned": False,
@@ -47,12 +49,12 @@ class Round:
 
 
 def roots(where: Places) -> list[tuple[str, bool]]:
-    """The folders that rules are about: the home with all kinds of files, and the runtime folder with its error log."""
+    """The folders to sweep, each with whether all kinds of files count: the home (all), the runtime folder (only its error log)."""
     return [(where.home, True)] + ([(where.runtime, False)] if where.runtime != where.home else [])
 
 
 def known_since(note: Mapping[str, Any], config: Config, now: float) -> float:
-    """Up to when earlier rounds with the same limits know the contents of files; 0.0 for not at all."""
+    """Epoch seconds up to which earlier rounds with the same limits checked file contents; 0.0 for never."""
     since = note.get("since")
     if isinstance(since, float) and since <= now and note.get("asked") == notes.asked(config):
         return since
@@ -68,11 +70,9 @@ def make(
     most: float = float("inf"),
     on_step: Callable[[Action], None] | None = None,
 ) -> Round:
-    """Do what the rules ask for, in folders of up to `most` entries; `on_step` is called with each action. Never raises OSError."""
+    """Do what is due in folders of up to `most` entries; `on_step` is called with each action. Never raises OSError."""
     made = Round(where, config, now)
-    made.note["folder"] = _mtime(
-        where.home
-    )  # before the survey: what comes and goes after it shall be seen next time
+    made.note["folder"] = _mtime(where.home)  # before the survey, so that later changes are noticed next time
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     for folder, whole in roots(where):
         try:
@@ -106,7 +106,7 @@ def _sweep(
     plan, note = found.plan, made.note
     done: Report | None = sweep.Report()
     if plan.actions:
-        notes.discard(where)  # a round that is killed must not look finished
+        notes.discard(where)  # so that a killed round does not look finished
         done = sweep.execute(folder, plan, config.memory_limits, on_step)
     if done is None:
         made.finished = False
@@ -121,7 +121,7 @@ def _sweep(
 
 
 def _runtime(made: Round, where: Places, config: Config, now: float, session: str, most: float) -> None:
-    """Old sessions, stale markers and scraps of the runtime folder."""
+    """Clean the runtime folder: old sessions, stale markers, temporary files of killed processes."""
     report = made.report
     days = config.memory_limits["session_max_age_days"]
     folders = [where.armed, where.runtime + "/janitor", f"{where.runtime}/{survey.OF_CLEAN}"] + (
@@ -133,7 +133,9 @@ def _runtime(made: Round, where: Places, config: Config, now: float, session: st
             freed = runtime_folder.forget_session(folder, now - days * DAY)
             report.forgotten += freed > 0
             report.freed += freed
-        made.note["until"] = min(made.note["until"], max(due, now + HOUR))  # one round for many of them
+        made.note["until"] = min(
+            made.note["until"], max(due, now + HOUR)
+        )  # so that one round handles many of them
         runtime_folder.publish_states(where, runtime_folder.disarm_ended(where, now, session))
         runtime_folder.old_notes(where, now)
         count, freed, due = runtime_folder.remove_expired(

@@ -1,4 +1,4 @@
-"""The upkeep of the runtime folder: the config file, the interpreter of the hooks, old sessions, markers, scraps."""
+"""The upkeep of the runtime folder: config file, pinned interpreter, old sessions, markers, temporary files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOTE_DAYS = 30
 
 
 def write_config(where: Places) -> bool:
-    """Write the config file with the defaults if there is none. Never rewrites one. Raises OSError."""
+    """Write the config file with the defaults if there is none; an existing one is never rewritten. Raises OSError."""
     if files.exists(where.project_config):
         return False
     import json
@@ -26,14 +26,14 @@ def write_config(where: Places) -> bool:
         files.append(beside, json.dumps(DEFAULTS, indent=2).encode("ascii") + b"\n")
         copies.name(beside, where.project_config)
     except FileExistsError:
-        return False  # another session was faster
+        return False  # another session wrote it first
     finally:
         files.remove(beside)
     return True
 
 
 def pin_interpreter(where: Places) -> str:
-    """Pin the interpreter that runs us for the other hooks: the real one, never one inside the project. Its path, "" for none."""
+    """Pin the interpreter that runs this process for all hooks, with links resolved; never one inside the project. Returns its path or ""."""
     import os
 
     asked = getattr(sys, "_base_executable", "") or sys.executable or ""
@@ -53,7 +53,7 @@ def pin_interpreter(where: Places) -> str:
 
 
 def rebuild_marker(where: Places, session_id: str) -> None:
-    """Make the marker of a session that goes on agree with its memory, also where it is missing: a lane is named if it has a live circuit."""
+    """Make a resumed session's marker match its memory: it lists each lane with a circuit that is not CLOSED."""
     folder = store.session_folder(where, session_id)
     if not files.exists(folder):
         return
@@ -67,9 +67,9 @@ def rebuild_marker(where: Places, session_id: str) -> None:
 def old_sessions(
     where: Places, days: int, now: float, running: str, most: float = float("inf")
 ) -> tuple[list[tuple[str, float]], float]:
-    """The folders of sessions that no hook has written to for `days` (0: none), each with its days, and when the next is due.
+    """([(session folder, its age in days), ...] for those not written to for `days`, when the next is due); days 0: none.
 
-    Raises survey.TooMany when there are more than `most` sessions, OSError when the folder cannot be listed.
+    Raises survey.TooMany for more than `most` sessions, OSError if the folder cannot be listed.
     """
     old: list[tuple[str, float]] = []
     due, age, count = retention.NEVER, days * retention.DAY or retention.NEVER, 0
@@ -88,7 +88,7 @@ def old_sessions(
                 continue
             if entry.name == safe_name(running) or info.st_mode & 0o170000 != 0o040000:
                 continue
-            if now - info.st_mtime < age:  # the folder's own: a file that is replaced in it shows here
+            if now - info.st_mtime < age:  # replacing a file changes its folder's time
                 due = min(due, info.st_mtime + age)
             else:
                 old.append((entry.path, (now - info.st_mtime) / retention.DAY))
@@ -96,9 +96,9 @@ def old_sessions(
 
 
 def forget_session(folder: str, before: float) -> int:
-    """Remove one session's memory unless something in it is younger than `before`, is no file, or its lock is taken.
+    """Remove a session's memory unless an entry is newer than `before` or not a file, or its lock is taken.
 
-    -> bytes of it, at least 1; 0 when it stays.
+    Returns its bytes, at least 1; 0 if it stays.
     """
     try:
         names = files.system.listdir(folder)
@@ -110,10 +110,10 @@ def forget_session(folder: str, before: float) -> int:
                 files.remove(f"{folder}/{name}")
             if files.fcntl:
                 _remove_emptied(folder)
-        if not files.fcntl:  # Windows removes nothing that is open
+        if not files.fcntl:  # Windows cannot remove an open file
             _remove_emptied(folder)
     except (OSError, ValueError):
-        return 0  # in use, written to at this moment, or gone
+        return 0  # in use, just being written, or gone
     return max(1, sum(info.st_size for info in infos))
 
 
@@ -123,10 +123,9 @@ def _remove_emptied(folder: str) -> None:
 
 
 def disarm_ended(where: Places, now: float, running: str) -> list[str]:
-    """Remove the markers of sessions that no hook has written to for an hour and that Claude Code does not list as running: they
-    have ended, so their circuits are not open.
+    """Remove the markers of sessions without a hook for an hour that Claude Code does not list as running: they have ended.
 
-    One that goes on after all arms itself again at its next prompt or turn. -> the homes of those sessions.
+    If one continues after all, its next prompt or turn arms it again. Returns the homes of these sessions.
     """
     homes: set[str] = set()
     try:
@@ -146,7 +145,7 @@ def disarm_ended(where: Places, now: float, running: str) -> list[str]:
                 continue
             lines = (files.read(path, 1 << 20) or b"").decode("utf-8", "replace").split("\n")
         except OSError:
-            continue  # no marker of ours
+            continue  # not a marker of ours
         named = {line.partition("/")[0] for line in lines if line[:1] != "/" and "/" in line}
         if any(now - notes.last_event(f"{where.sessions}/{session}") < retention.HOUR for session in named):
             continue
@@ -163,14 +162,14 @@ def _home_of(where: Places, session: str) -> str:
 
 
 def publish_states(where: Places, homes: list[str]) -> None:
-    """Write the state files of these homes anew, where there is one. Raises OSError."""
+    """Rewrite the published state files that exist in these homes. Raises OSError."""
     for home in homes:
         if files.exists(f"{home}/{STATE}"):
             incidents.publish(Places(where.runtime, home, where.project, where.user_config, where.user))
 
 
 def old_notes(where: Places, now: float) -> None:
-    """Remove the janitor's notes about homes that no session has started in for a month: losing one costs one look."""
+    """Remove notes about homes without a session start for a month. A lost note only costs one survey."""
     folder = where.runtime + "/janitor"
     try:
         names = files.system.listdir(folder)
@@ -187,7 +186,7 @@ def old_notes(where: Places, now: float) -> None:
 
 
 def remove_expired(where: Places, days: int, now: float) -> tuple[int, int, float]:
-    """Remove the archives of `clean` that are `days` old (0: none). -> (how many, their bytes, when the next is due).
+    """Remove archives of `clean` older than `days` (0: none). Returns (count, bytes, when the next is due).
 
     Raises OSError.
     """
@@ -204,7 +203,7 @@ def remove_expired(where: Places, days: int, now: float) -> tuple[int, int, floa
 
 
 def session_folders(where: Places) -> list[str]:
-    """The folders of the sessions' memory."""
+    """The folders with the sessions' memory."""
     try:
         names = files.system.listdir(where.sessions)
     except FileNotFoundError:
@@ -213,7 +212,7 @@ def session_folders(where: Places) -> list[str]:
 
 
 def clear_scraps(folders: list[str], now: float) -> int:
-    """Remove what killed processes left in these folders of ours, an hour after. How many."""
+    """Remove temporary files of killed processes that are an hour old from these folders. Returns how many."""
     gone = 0
     for folder in folders:
         try:

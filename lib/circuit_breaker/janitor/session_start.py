@@ -1,4 +1,4 @@
-"""The janitor at session start: what is due is done or handed to the background, and one short paragraph says what was done."""
+"""The janitor at session start: does what is due or hands it to the background, and reports it in one paragraph."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def message(payload: Mapping[str, Any], where: Places, config: Config, now: float) -> str:
-    """What you read at session start: one short paragraph when something was done, "" otherwise."""
+    """The paragraph that you read at session start; "" if nothing was done."""
     session = payload.get("session_id")
     session = session if isinstance(session, str) else ""
     said: list[str] = []
@@ -40,7 +40,7 @@ def message(payload: Mapping[str, Any], where: Places, config: Config, now: floa
 
 
 def complain(errors: list[str]) -> None:
-    """One line on stderr about what went wrong, if anything did; nothing where even that cannot be written."""
+    """Print the errors, if any, as one line on stderr; a stderr that cannot be written is ignored."""
     if not errors:
         return
     from circuit_breaker.words import memory
@@ -54,7 +54,7 @@ def complain(errors: list[str]) -> None:
 def _due(
     before: Mapping[str, Any], where: Places, config: Config, now: float, session: str
 ) -> tuple[list[str], list[str]]:
-    """Look, do what can be done at once, leave the rest to the background. -> (what to say, what went wrong)."""
+    """Survey, do what can be done at once, leave the rest to the background. Returns (messages, errors)."""
     from circuit_breaker.janitor import rounds, runtime_folder
     from circuit_breaker.words import memory
 
@@ -66,7 +66,7 @@ def _due(
     if config.enabled:
         made = rounds.make(where, config, now, session, rounds.known_since(before, config, now), notes.SMALL)
     made.note["pinned"] = bool(pins and pins[0])
-    made.note["calm"] = made.note["until"]  # until when nothing is due once the background has done its work
+    made.note["calm"] = made.note["until"]  # when something is next due after the background process is done
     if made.task:
         made.note["until"] = min(made.note["until"], now + notes.SOON)
     errors += made.report.errors
@@ -79,7 +79,7 @@ def _due(
 
 
 def _background_report(where: Places) -> str:
-    """What the last background process did; said once."""
+    """The report of the last background process, shown once."""
     path = notes.report_path(where)
     try:
         data = files.read(path, 1 << 20)
@@ -111,7 +111,7 @@ def _rebuild_marker(where: Places, session: str) -> None:
 
 
 def _tried(what: str, act: Callable[[], object]) -> list[str]:
-    """Do it; what went wrong, as a list of at most one sentence."""
+    """Call `act`. Returns [] or a list with one sentence about the error."""
     try:
         act()
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The survey of a home: which files of which kind lie there, how large, how old, with how many lines."""
+"""The survey of a home: its files by kind, with their sizes, times and numbers of lines."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ if TYPE_CHECKING:
 
 
 ARCHIVE_FOLDERS = ("telemetry", "sessions")  # below archives/
-OF_CLEAN = (
-    "archives/claude"  # in the runtime folder: what `clean` archived, KIND.TIME.tar.gz, for all projects
-)
+OF_CLEAN = "archives/claude"  # in the runtime folder: archives of `clean` (KIND.TIME.tar.gz), of all projects
 TAR = ".tar.gz"
-READ_MOST = 1 << 20  # bytes that a foreground reads: ten milliseconds of JSON
+READ_MOST = 1 << 20  # bytes read at a session start itself: ten milliseconds of JSON
 
 
 class TooMany(Exception):
-    """There is more to look at than the caller has time for."""
+    """Raised when there is more to survey than the caller allows."""
 
 
 def look(
@@ -30,11 +28,10 @@ def look(
     whole: bool = True,
     horizon: tuple[float, float] = (0.0, float("inf")),
 ) -> Found:
-    """Survey `folder` and its archives; links are listed, never followed. A missing folder is empty.
+    """Survey `folder` and its archives; links are listed, never followed. A missing folder counts as empty.
 
-    `whole` is False for the runtime folder beside a home: only its error log and scraps are looked at. `horizon` is
-    retention's: what is far from every limit is not listed. Raises TooMany beyond `most` entries (ten times as many
-    archives), OSError when a folder cannot be listed.
+    whole: False for the runtime folder, where only the error log and temporary files count. horizon: see retention.horizon.
+    Raises TooMany beyond `most` entries (ten times as many archives), OSError if a folder cannot be listed.
     """
     if files.exists(folder) and not real_folder(folder):
         raise files.Refused(0, "not a folder (a link or a file in its place)", folder)
@@ -60,7 +57,7 @@ def _entries(found: Found, folder: str, most: float, whole: bool, horizon: tuple
             try:
                 if (
                     name[-16:] == "_telemetry.jsonl"
-                ):  # there may be thousands of these: as little as possible for each
+                ):  # there may be thousands of these, so little is done for each
                     if whole:
                         info = entry.stat(follow_symlinks=False)
                         written = info.st_mtime
@@ -76,14 +73,14 @@ def _entries(found: Found, folder: str, most: float, whole: bool, horizon: tuple
                     telemetry[name] = entry.stat(follow_symlinks=False)
                 elif kind == SCRAP and not alive(retention.scrap_of(name)):
                     found.scraps[name] = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:  # it vanished meanwhile
+            except FileNotFoundError:  # removed meanwhile
                 continue
     found.first = first
     return count
 
 
 def archives_of(home: str) -> Found:
-    """The archives of a home and nothing else."""
+    """A Found with the archives of a home only."""
     found = Found()
     for name in ARCHIVE_FOLDERS:
         _archives(found, home, name, float("inf"))
@@ -91,7 +88,7 @@ def archives_of(home: str) -> Found:
 
 
 def clean_archives(runtime: str) -> list[tuple[str, int, float]]:
-    """The archives of `clean`, the newest first: name, bytes, and when it was made (epoch seconds)."""
+    """The archives of `clean` as (name, bytes, made at in epoch seconds), newest first."""
     found = []
     try:
         listing = files.system.scandir(f"{runtime}/{OF_CLEAN}")
@@ -135,7 +132,7 @@ def _archives(found: Found, home: str, name: str, most: float) -> None:
 def count_lines(
     found: Found, folder: str, limits: Mapping[str, int], since: float = 0.0, most: float = float("inf")
 ) -> list[str]:
-    """Count the lines that the rules want counted. -> what could not be read, a sentence each. Raises TooMany."""
+    """Count lines where the rules need them. Returns a sentence for each unreadable file. Raises TooMany."""
     unreadable = []
     names = retention.uncounted(found, limits, since)
     if most < retention.NEVER and sum(found.telemetry[name].st_size for name in names) > READ_MOST:
@@ -152,12 +149,12 @@ def count_lines(
 
 
 def changed(info: stat_result, since: float) -> bool:
-    """True when a file changed at or after `since`, by its contents or its name."""
+    """Whether a file's contents or name changed at or after `since`."""
     return info.st_ctime >= since or info.st_mtime >= since
 
 
 def real_folder(path: str) -> bool:
-    """A folder, not a link to one."""
+    """Whether it is a folder and not a link to one."""
     try:
         return files.system.lstat(path).st_mode & 0o170000 == 0o040000
     except OSError:
@@ -165,10 +162,10 @@ def real_folder(path: str) -> bool:
 
 
 def alive(process: int) -> bool:
-    """True when there is a process of that number, and when that cannot be found out."""
+    """Whether the process exists; True if that cannot be found out."""
     if process > 0x7FFFFFFF:
         return False
-    if process <= 0 or files.fcntl is None:  # Windows: its `kill` has no harmless signal
+    if process <= 0 or files.fcntl is None:  # on Windows there is no harmless signal
         return True
     try:
         files.system.kill(process, 0)

@@ -1,4 +1,4 @@
-"""The sweep of one folder: its plan, and the steps on real files, each safe to interrupt."""
+"""The sweep of one folder: the plan, and its steps on the files. Each step is safe to interrupt."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from os import stat_result
 
 
-MOST_CUTS = 20  # session files that a foreground rewrites: each waits for the disk
-LARGEST = 1 << 28  # bytes of a session file that is read to be cut
+MOST_CUTS = 20  # session files rewritten at a session start itself: each waits for the disk
+LARGEST = 1 << 28  # bytes; a larger session file is not read to be shortened
 COUNTS = (
     "rotated",
     "archived",
@@ -31,8 +31,7 @@ COUNTS = (
 
 
 class Report:
-    """What was done, in numbers (bytes for put_away and freed), under which names; what went wrong, and what was left alone
-    because it cannot be read."""
+    """What was done: counts (put_away and freed in bytes), archive names, errors, and files left alone because they are unreadable."""
 
     __slots__ = (*COUNTS, "archives", "errors", "unreadable")
 
@@ -60,7 +59,7 @@ class Report:
         return {key: getattr(self, key) for key in COUNTS}
 
     def add(self, other: Report) -> None:
-        """Take in what another sweep did."""
+        """Add the report of another sweep."""
         for key in COUNTS:
             setattr(self, key, getattr(self, key) + getattr(other, key))
         self.archives += other.archives
@@ -69,8 +68,7 @@ class Report:
 
 
 class Planned:
-    """A plan and what the survey behind it has to say: unreadable (sentences), entries of the folder, pending (something
-    archived is not compressed yet)."""
+    """A plan with facts of its survey: unreadable (sentences), entries (of the folder), pending (an archive is not compressed yet)."""
 
     __slots__ = ("plan", "unreadable", "entries", "pending")
 
@@ -89,15 +87,15 @@ def planned(
     most: float = float("inf"),
     since: float = 0.0,
 ) -> Planned:
-    """The plan for one folder. Changes nothing. Contents that have not changed after `since` are taken as known to be fine.
+    """The plan for one folder; changes nothing. Contents not changed after `since` are taken to be within the limits.
 
-    Raises survey.TooMany when there are more than `most` entries, or more to read than a foreground has time for; OSError.
+    Raises survey.TooMany for more than `most` entries or more than READ_MOST bytes to read (only with a `most`); OSError.
     """
     found = survey.look(folder, most, whole, retention.horizon(limits, now))
     unreadable = survey.count_lines(found, folder, limits, since, most)
     plan = retention.plan(found, limits, now, moment, running)
     cuts: list[Action] = []
-    changed = since - retention.HOUR  # one that was being written at the last survey was not read then
+    changed = since - retention.HOUR  # files being written at the last survey were not read then
     stay = {name: found.sessions[name] for name in plan.stay if survey.changed(found.sessions[name], changed)}
     if stay and (limits["evidence_ledger_max"] or limits["tool_history_max"]):
         if most < NEVER and sum(info.st_size for info in stay.values()) > survey.READ_MOST:
@@ -106,7 +104,7 @@ def planned(
         unreadable += unread
         if most < NEVER and len(cuts) > MOST_CUTS:
             raise survey.TooMany(folder)
-    if cuts:  # their archives count too, so the removals are worked out anew
+    if cuts:  # their archives count too, so removals are planned again
         plan.actions += cuts
         retention.prune(plan, found, limits)
     return Planned(plan, unreadable, found)
@@ -115,7 +113,7 @@ def planned(
 def _cuts(
     folder: str, stay: Mapping[str, stat_result], limits: Mapping[str, int], moment: str
 ) -> tuple[list[Action], list[str]]:
-    from circuit_breaker.janitor import ledger  # `json` is paid where a session file has to be read
+    from circuit_breaker.janitor import ledger  # imports `json`, which only this needs
 
     actions, unreadable = [], []
     for name, info in stay.items():
@@ -138,10 +136,10 @@ def _cuts(
 def execute(
     folder: str, plan: SweepPlan, limits: Mapping[str, int], on_step: Callable[[Action], None] | None = None
 ) -> Report | None:
-    """Do what `plan` says in `folder`. None when another process is at it already.
+    """Carry out `plan` in `folder`. None if another process is sweeping it.
 
-    Each step looks again at its file first. As soon as one step fails for another reason than a file that has gone, nothing
-    is removed any more. Never raises OSError: what went wrong stands in the report.
+    Each step checks its file again first. After a step failed (other than for a missing file), nothing more is removed. Never
+    raises OSError: errors are in the report.
     """
     report = Report()
     if not plan.actions:
@@ -151,7 +149,7 @@ def execute(
         for path in (archives, *(f"{archives}/{name}" for name in survey.ARCHIVE_FOLDERS)):
             files.folder(path)
         lock = files.Lock(archives + "/.sweep.lock", 0.001).__enter__()
-    except (TimeoutError, ValueError):  # ValueError: no waiting with an alarm outside the main thread
+    except (TimeoutError, ValueError):  # ValueError: an alarm works only in the main thread
         return None
     except OSError as error:
         report.errors.append(f"{archives}: {error}")
@@ -162,7 +160,7 @@ def execute(
         steps = [action for action in plan.actions if action.do != "prune"]
         _each(folder, steps, limits, report, on_step)
         if len(steps) < len(plan.actions) and not report.errors:
-            arrived = survey.archives_of(folder)  # not as planned but as it came out
+            arrived = survey.archives_of(folder)  # as they really are, not as planned
             _each(folder, retention.prunings(arrived, limits, plan.now, [])[0], limits, report, on_step)
     except OSError as error:
         report.errors.append(f"{archives}: {error}")
@@ -184,19 +182,19 @@ def _each(
         try:
             _STEPS[action.do](folder, action, limits, report)
         except FileNotFoundError:
-            continue  # it vanished between survey and sweep
+            continue  # removed since the survey
         except (OSError, ValueError) as error:
             report.errors.append(f"{action.name}: {error}")
 
 
 def _room(fd: int) -> None:
-    """Write something first: on a full disk nothing is moved or removed. Raises OSError."""
+    """Write to the disk, so that nothing is moved or removed on a full one. Raises OSError."""
     files.system.ftruncate(fd, 0)
     files.write_all(fd, f"{files.system.getpid()}\n".encode())
 
 
 def _same(path: str, action: Action) -> bool:
-    """True when it is still the file that was surveyed, unchanged."""
+    """Whether it is still the surveyed file, unchanged."""
     info, seen = files.system.lstat(path), action.info
     return (
         seen is not None
@@ -207,7 +205,7 @@ def _same(path: str, action: Action) -> bool:
 
 
 def _free(folder: str, key: str) -> str:
-    """`key`, or the first of its numbered sisters that no archive has."""
+    """`key`, with a number if archives of that name exist."""
     base, at, ending = retention.split(key.rpartition("/")[2]) or ("", "", "")
     chosen, number = key, 1
     while files.exists(f"{folder}/archives/{chosen}") or files.exists(f"{folder}/archives/{chosen}.gz"):
@@ -232,14 +230,14 @@ def _rotate(folder: str, action: Action, limits: Mapping[str, int], report: Repo
         or info.st_ino != seen.st_ino
         or info.st_size < seen.st_size
     ):
-        return  # another process has archived it; that it has grown meanwhile is no matter
+        return  # another process has archived it; it may have grown since
     _move(folder, action, report)
     report.rotated += 1
 
 
 def _archive(folder: str, action: Action, limits: Mapping[str, int], report: Report) -> None:
     if not _same(f"{folder}/{action.name}", action):
-        return  # it is in use after all
+        return  # in use after all
     _move(folder, action, report)
     report.archived += 1
 
@@ -261,7 +259,7 @@ def _cut(folder: str, action: Action, limits: Mapping[str, int], report: Report)
         key = _free(folder, action.into)
         kept = f"{folder}/archives/{key}"
         _keep(path, kept, data, info)
-        if not _same(path, action):  # written to this very moment: the archive stays, the file too
+        if not _same(path, action):  # just being written: both the archive and the file stay
             return
         files.system.replace(beside, path)
     finally:
@@ -273,7 +271,7 @@ def _cut(folder: str, action: Action, limits: Mapping[str, int], report: Report)
 
 
 def _keep(path: str, kept: str, data: bytes, info: stat_result) -> None:
-    """The whole file as an archive: a second name for it, or a copy where the filesystem knows no second names."""
+    """Keep the whole file as an archive: a hard link, or a copy on a file system without them."""
     try:
         return files.system.link(path, kept)
     except OSError:
@@ -307,7 +305,7 @@ def _prune(folder: str, action: Action, limits: Mapping[str, int], report: Repor
         except FileNotFoundError:
             continue
     report.pruned += 1 if gone else 0
-    if gone and action.name not in report.archives:  # what has just been archived counts as freed already
+    if gone and action.name not in report.archives:  # archives made just now were counted as freed before
         report.freed += action.size
 
 

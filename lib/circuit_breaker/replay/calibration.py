@@ -1,6 +1,6 @@
-"""Limits learned from past good prompts: the method and its guarantee are in docs/budgets.md. Pure.
+"""Budget limits learned from past good prompts; docs/budgets.md describes the method and its guarantee. Pure.
 
-Split conformal prediction without a model to fit: the score of a prompt is what it needed, so nothing has to be split off.
+This is split conformal prediction. The score of a prompt is its use itself: no model is fitted, so no prompts are split off for that.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from fractions import Fraction
 
-LEAST = 20  # good prompts below which no limit is learned, whatever the risk
+LEAST = 20  # with fewer good prompts no limit is learned, whatever the risk
 
 
 def needed(risk: Fraction) -> int:
-    """How many good prompts it takes to learn a limit for `risk`."""
+    """The number of good prompts needed to learn a limit for `risk`."""
     return max(LEAST, ceil(1 / risk) - 1)
 
 
 def rank(count: int, risk: Fraction) -> int:
-    """Which of `count` sorted values is the limit, the smallest being the first; more than `count` where there are too few."""
+    """The 1-based position of the limit among `count` sorted values; more than `count` if there are too few."""
     return ceil((count + 1) * (1 - risk))
 
 
 def limit(values: Sequence[int], risk: Fraction) -> int:
-    """The limit that a further value of the same kind crosses with a probability of at most `risk`.
+    """The limit that a further value exceeds with a probability of at most `risk`.
 
-    At least 1, since 0 switches a limit off. Raises ValueError for too few values.
+    At least 1, since 0 switches a budget off. Raises ValueError for too few values.
     """
     if len(values) < needed(risk):
         raise ValueError(f"{len(values)} values, {needed(risk)} needed")
@@ -36,21 +36,21 @@ def limit(values: Sequence[int], risk: Fraction) -> int:
 
 
 def spread(count: int, risk: Fraction) -> tuple[float, float]:
-    """Between which shares of further good prompts a limit from `count` of them is crossed, in 9 of 10 calibrations.
+    """(low, high): in 9 of 10 calibrations with `count` prompts, the share of further prompts over the limit is between these.
 
-    The share of values above the r-th smallest of n is a Beta(n + 1 - r, r) variable, whatever the values' distribution, as long
-    as they are independent and no two are equal (equal ones make it smaller).
+    The share of values above the r-th smallest of n has a Beta(n + 1 - r, r) distribution if the values are independent and no two
+    are equal (equal ones make it smaller).
     """
     above = count + 1 - rank(count, risk)
     return _quantile(0.05, count, above), _quantile(0.95, count, above)
 
 
 def _quantile(chance: float, count: int, above: int) -> float:
-    """x such that a Beta(above, count + 1 - above) variable is at most x with probability `chance`."""
+    """The `chance` quantile of Beta(above, count + 1 - above)."""
     low, high = 0.0, 1.0
     for _ in range(40):
         middle = (low + high) / 2
-        # Beta(a, n+1-a) <= x exactly when at least a of n independent draws of chance x succeed
+        # Beta(a, n+1-a) <= x is as likely as at least a successes in n draws with probability x
         if 1 - _fewer_than(above, count, middle) < chance:
             low = middle
         else:

@@ -1,4 +1,4 @@
-"""What each of your past prompts needed: calls and tokens, subagents included, and whether it ended well."""
+"""What each past prompt of yours used (calls and tokens, subagents included), and whether it ended well."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GOOD, UNFINISHED, STOPPED, TRIPPED = "good", "unfinished", "interrupted", "tripp
 
 
 class Prompt:
-    """One prompt of yours: `calls`, `tokens` (all four kinds, None where the recording has no usage) and `ending`."""
+    """One prompt of yours: `calls`, `tokens` (sum of all four kinds, None if the recording has no usage) and `ending`."""
 
     __slots__ = ("calls", "tokens", "ending")
 
@@ -24,9 +24,9 @@ class Prompt:
 
 
 class Prompts:
-    """The prompts of one session, from your first one on. Machine prompts are part of the prompt they follow.
+    """The prompts of one session, beginning with your first one. A machine's prompt counts to the prompt before it.
 
-    Call `take` with each record after `run` has taken it, then `finish`: a trip of `run` marks the prompt it came in.
+    Call `take` with each record after `run` has taken it, then `finish`. A trip in `run` marks the prompt it happened in.
     """
 
     _paid: bool
@@ -39,7 +39,7 @@ class Prompts:
         self._begin()
 
     def take(self, record: Record) -> None:
-        """One record of the session."""
+        """Count one record of the session."""
         name = record["hook_event_name"]
         if name == "UserPromptSubmit":
             if _is_yours(record):
@@ -63,7 +63,7 @@ class Prompts:
             self._waiting.discard(record["tool_use_id"])
 
     def finish(self) -> list[Prompt]:
-        """The session's prompts, at its end."""
+        """All prompts of the session."""
         self._close()
         return self.found
 
@@ -80,7 +80,7 @@ class Prompts:
             return
         ended = (
             self._answered if self._seen else not self._waiting
-        )  # hook events do not say what was answered
+        )  # hook events do not contain Claude's answer
         ending = TRIPPED if tripped else STOPPED if self._interrupted else GOOD if ended else UNFINISHED
         tokens = sum(self._requests.total) if self._paid else None
         self.found.append(Prompt(self._calls, tokens, ending))

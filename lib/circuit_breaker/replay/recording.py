@@ -1,7 +1,7 @@
-"""Recorded sessions as the payloads that Claude Code would have sent.
+"""Turns recorded sessions into the payloads that Claude Code would have sent.
 
-Reads hook events and transcripts (JSON lines, `.gz` too) and gives each event back as a payload in Claude Code's order: what
-never reached a hook is left out, and PostToolBatch is made from `turn` where a record has none.
+Reads hook events and transcripts (JSON lines, also `.gz`) and yields payloads in Claude Code's order. What never reached a hook is left
+out; a missing PostToolBatch is made from the records' `turn`.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 LAST_TIME = 253_402_300_000.0  # the end of the year 9999, in epoch seconds
 RESULTS = ("PostToolUse", "PostToolUseFailure", "ToolNotRun")
-NO_EVENTS = (REQUEST, INTERRUPTED)  # records that have no index: no hook hears of them
-CHUNK = 1 << 16  # bytes that are read at once
-HEAD = 1 << 15  # bytes in which a transcript's first time stands
+NO_EVENTS = (REQUEST, INTERRUPTED)  # records without an index, because no hook gets them
+CHUNK = 1 << 16  # bytes read at once
+HEAD = 1 << 15  # bytes in which a transcript's first time stamp is searched
 WAITING_MAX = 256  # calls without a result that a lane remembers
 _index, _time = itemgetter("i"), itemgetter("t")
-# `json.loads` guesses the encoding of each line and looks twice for blanks
+# faster than `json.loads`, which guesses the encoding of each line and searches twice for white space
 _value = json.JSONDecoder().raw_decode
 
 
 class Fed:
-    """One payload, with the index of the record it comes from (-1 for none) and its time.
+    """One payload, with the index of its record (-1 for none) and its time.
 
-    The payload is made when it is asked for: most calls wake no hook. `known` is what the record itself does not say.
+    `payload` is made on demand, because most calls wake no hook. known: fields that the record does not contain.
     """
 
     __slots__ = ("record", "known", "event", "t")
@@ -60,7 +60,7 @@ class Fed:
 
 
 def files(paths: Iterable[str]) -> list[list[Path]]:
-    """The files behind `paths`, folders searched, the oldest transcripts first; a transcript's subagent files stand with it.
+    """The recordings below `paths`, the oldest transcripts first; each group is a file with its subagents' files.
 
     Raises FileNotFoundError.
     """
@@ -92,7 +92,7 @@ def _session_folder(path: Path) -> Path:
 
 
 def _began(path: Path) -> str:
-    """The first time that stands in a transcript: a fork's is later than that of the session it was copied from."""
+    """The first time stamp in a transcript. (That of a fork is later than that of the session it was copied from.)"""
     if path.name.endswith(".gz"):
         return ""
     try:
@@ -109,10 +109,10 @@ def _began(path: Path) -> str:
 
 
 def records(group: list[Path], broken: Callable[[str], None], copied: set[int]) -> Iterator[Record]:
-    """The records of one recording and its subagents' files, in the order of time where there is more than one.
+    """The records of one recording and its subagents' files, sorted by time if there are several files.
 
-    A line that cannot be read is named to `broken` and passed over; so are rows that a resumed or forked session copied:
-    `copied` remembers those of all recordings.
+    An unreadable line is reported to `broken` and skipped. Rows that a resumed or forked session copied are skipped too; `copied` is
+    the memory of rows for all recordings.
     """
     if len(group) == 1:
         return _records(group[0], broken, copied)
@@ -177,7 +177,7 @@ def _is_copy(row: Record, copied: set[int]) -> bool:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file. (`gzip` itself gives them one by one through two layers of Python.)"""
+    """The lines of a file. (Iterating a `gzip` file would be slower.)"""
     opener = gzip.open if path.name.endswith(".gz") else open
     pieces: list[bytes] = []
     with opener(path, "rb") as stream:
@@ -192,7 +192,7 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _settle(record: Record, number: int) -> str:
-    """Give a record an index and a time it can be sorted by; -> what is wrong with it, "" when nothing is."""
+    """Make sure that a record has an index and a time to sort by. Returns what is wrong with it, or ""."""
     for name in ("tool_use_id", "agent_id"):
         value = record.get(name)
         if value is not None and not isinstance(value, str):
@@ -200,13 +200,13 @@ def _settle(record: Record, number: int) -> str:
     if record.get("i").__class__ is not int:
         record["i"] = number
     t: Any = record.get("t")
-    if t.__class__ not in (int, float) or not 0.0 <= t < LAST_TIME:  # not a number is not in between either
+    if t.__class__ not in (int, float) or not 0.0 <= t < LAST_TIME:  # this excludes NaN too
         record["t"] = 0.0
     return ""
 
 
 class _Lane:
-    """The turn a lane is in: its requests, calls, results so far; `waiting`: calls of earlier turns without a result."""
+    """The current turn of a lane: its requests, calls and results. waiting: calls of earlier turns without a result."""
 
     __slots__ = ("turn", "requests", "calls", "results", "waiting")
 
@@ -219,8 +219,8 @@ class _Lane:
 
 
 class Turns:
-    """The records of one session as payloads, turn by turn: a turn's requests, its PreToolUse and failures in their order,
-    then its PostToolBatch. `push` each record, then `finish`.
+    """Turns the records of one session into payloads: for each turn its requests, PreToolUse and failures in order, then
+    PostToolBatch. Call `push` with each record, then `finish`.
     """
 
     def __init__(self) -> None:
@@ -228,7 +228,7 @@ class Turns:
         self._pushed = 0
 
     def push(self, record: Record) -> list[Fed]:
-        """The payloads that are complete with this record."""
+        """The payloads that this record completes."""
         self._pushed += 1
         name = record["hook_event_name"]
         agent = record.get("agent_id") or ""
@@ -250,7 +250,7 @@ class Turns:
         return [*ready, Fed(record, known)]
 
     def finish(self) -> list[Fed]:
-        """What the end of the recording leaves open."""
+        """The payloads of turns that are still open at the end."""
         return [fed for lane in self._lanes.values() for fed in _end_turn(lane)]
 
 
@@ -279,10 +279,10 @@ def _take(lane: _Lane, record: Record) -> list[Fed]:
 
 
 def _begins_turn(lane: _Lane, record: Record) -> bool:
-    """Whether a record is the first of another turn.
+    """Whether a record is the first of a new turn: it has another `turn` or, without one, all calls before it have results.
 
-    Another `turn` says so, or, where none is recorded, that each call before it has its result. But some services give each of a
-    message's parallel calls a message id of its own: while none of a turn's calls has a result, the next message cannot have begun.
+    Some services give each parallel call of a message its own message id; so as long as no call of a turn has a result, no new turn
+    begins.
     """
     if not lane.calls and not lane.results:
         return False
@@ -298,7 +298,7 @@ def _begins_turn(lane: _Lane, record: Record) -> bool:
 
 
 def _end_turn(lane: _Lane, batch: Record | None = None) -> list[Fed]:
-    """Everything of the lane's turn, then its PostToolBatch: the record's own, or one made of its results."""
+    """The payloads of the lane's turn, then its PostToolBatch: the recorded one, or one made from the results."""
     requests, calls, results = lane.requests, lane.calls, lane.results
     lane.requests, lane.calls, lane.results = [], {}, []
     answered = {str(result.get("tool_use_id", "")) for result in results}
@@ -306,7 +306,7 @@ def _end_turn(lane: _Lane, batch: Record | None = None) -> list[Fed]:
     lane.waiting.update({call_id: call for call_id, call in calls.items() if call_id not in answered})
     while len(lane.waiting) > WAITING_MAX:
         del lane.waiting[next(iter(lane.waiting))]
-    unheard = {  # calls that no hook heard of before the batch
+    unheard = {  # calls that no hook got before the batch
         result.get("tool_use_id")
         for result in results
         if result.get("cancelled") or result.get("validation_error")
@@ -335,7 +335,7 @@ def _end_turn(lane: _Lane, batch: Record | None = None) -> list[Fed]:
 
 
 def _goes_unsaid(result: Record) -> bool:
-    """Whether a call ended in a way after which Claude Code sends no result at all."""
+    """Whether a call ended in a way for which Claude Code sends no result to hooks."""
     return bool(result.get("cancelled") or result.get("user_rejected"))
 
 

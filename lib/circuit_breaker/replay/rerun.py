@@ -1,4 +1,4 @@
-"""Recorded sessions through the same engine as the hooks, with the clock of the records."""
+"""Runs recorded sessions through the same engine as the hooks, at the times in the records."""
 
 from __future__ import annotations
 
@@ -26,15 +26,13 @@ if TYPE_CHECKING:
 
 TRIPS = ("trip", "ending")
 NOTHING = [0, 0, 0, 0]
-MESSAGES_MAX = 64  # messages whose further rows are known again
-SESSIONS_MAX = (
-    1_000  # interleaved sessions that are followed at once; the one that was silent longest is taken for over
-)
-LATE_MAX = 4_096  # characters of a result that may wait for its keys
+MESSAGES_MAX = 64  # messages remembered, so that further rows of them are recognised
+SESSIONS_MAX = 1_000  # interleaved sessions followed at once; beyond that, the one that was silent longest counts as ended
+LATE_MAX = 4_096  # a longer result gets its keys at once
 
 
 class Late:
-    """A key that is made when it is compared: most calls come once, and what those returned is never asked."""
+    """A key that is computed when it is first compared. Most calls come only once, so their results are never compared."""
 
     __slots__ = ("key", "make", "given")
 
@@ -53,7 +51,7 @@ class Late:
 
 
 def put_off(results: Sequence[Result | Reported]) -> None:
-    """Keys for later; a long text is not kept for them."""
+    """Replace the results' keys by ones computed later, except for long texts."""
     for result in results:
         text = result.text
         if len(text) <= LATE_MAX:
@@ -62,16 +60,16 @@ def put_off(results: Sequence[Result | Reported]) -> None:
 
 
 class Requests:
-    """What the requests of a session cost: each message once, its largest usage, and which trips came before it."""
+    """The cost of a session's requests: each message once, by its largest usage, also added to the trips before it."""
 
     def __init__(self) -> None:
         self.total: Usage = NOTHING
         self._known: dict[str, tuple[Usage, bool, list[Usage]]] = {}
 
     def add(self, record: Record, after: list[Usage]) -> Usage:
-        """A row of a message; -> what it adds to its message.
+        """Add a row of a message. Returns what it adds to the message's usage.
 
-        `after`: the sums of the trips it came after; they grow once the message is known to hold calls.
+        after: the sums of the trips before it; they grow once the message is known to contain calls.
         """
         known, calls, sums = self._known.pop(record["message"], (NOTHING, False, after))
         larger, more = usage.raised(known, record["usage"])
@@ -86,10 +84,10 @@ class Requests:
 
 
 class Rerun:
-    """One session: `take` its records or `feed` its payloads; `trips`, `warnings`, `denied`, `calls` and what was spent grow as it goes.
+    """One session. `take` records or `feed` payloads; the results are in `trips`, `warnings`, `denied`, `calls` and `spent`.
 
-    What was spent after a trip: the requests with calls that follow it before your next prompt, in all lanes, or in its own where
-    a subagent tripped.
+    "Spent after a trip" counts the requests with calls from the trip to your next prompt: of all lanes, or of a subagent's own lane
+    if it tripped there.
     """
 
     def __init__(self, name: str, config: Config, enforce: bool = False) -> None:
@@ -98,18 +96,18 @@ class Rerun:
         self.project = self.file = ""
         self.trips: list[dict[str, Any]] = []
         self.warnings: list[dict[str, Any]] = []
-        self.again: list[dict[str, Any]] = []  # further stops of a turn that was stopped already
+        self.again: list[dict[str, Any]] = []  # further stops of a turn that was already stopped
         self.denied = self.calls = 0
         self.requests, self.spent = Requests(), [0, 0, 0, 0]
         self._turns = Turns()
-        self._unread: dict[str, Usage] = {}  # lane -> what its requests cost since its last turn
-        self._since_prompt: list[tuple[str | None, Usage]] = []  # trips: (lane, what was spent after it)
+        self._unread: dict[str, Usage] = {}  # lane -> usage of its requests since its last turn
+        self._since_prompt: list[tuple[str | None, Usage]] = []  # for each trip: (lane, usage after it)
         self._stopped: set[tuple[str, str]] = set()  # (lane, circuit) that stopped this prompt's turn
         self._dropped: set[str] = set()
         self._live: set[str | None] = set()
 
     def take(self, record: Record, fault: Callable[[str], None]) -> None:
-        """One record; what is wrong with a payload is named to `fault`."""
+        """Process one record; errors in a payload are reported to `fault`."""
         self.calls += record["hook_event_name"] == "PreToolUse"
         if not self.project and isinstance(record.get("cwd"), str):
             self.project = record["cwd"]
@@ -127,7 +125,7 @@ class Rerun:
                 fault(f"session {self.name}, event {fed.event}: {error}")
 
     def feed(self, fed: Fed) -> None:
-        """One payload. Raises ValueError when it has the wrong shape."""
+        """Process one payload. Raises ValueError if it has the wrong shape."""
         name = fed.name
         if name == REQUEST:
             self._spend(fed.record)
@@ -141,7 +139,7 @@ class Rerun:
         if event is None:
             return
         if isinstance(event, Reported) and event.id in self._dropped:
-            return  # it never ran; its batch shows it as denied by us
+            return  # it did not run; its batch shows that we denied it
         self._complete(event, payload.lane, fed)
         lane = payload.lane
         memory = self.lanes.get(lane)
@@ -158,9 +156,9 @@ class Rerun:
             self._note(transition, fed.event)
 
     def _complete(self, event: Event, lane: str, fed: Fed) -> None:
-        """What the recording says besides the payload, and what a hook would have looked up."""
+        """Fill in what the recording knows besides the payload, and what a hook would have looked up."""
         if isinstance(event, (Ask, Turn)):
-            event.attended = True  # a recording does not say whether you could be asked
+            event.attended = True  # recordings do not say whether you could be asked
         if isinstance(event, Turn):
             put_off(event.results)
             event.spent = self._unread.pop(lane, [])
@@ -168,17 +166,17 @@ class Rerun:
             put_off([event])
         elif isinstance(event, Prompt):
             event.person = event.person and not fed.record.get("machine")
-            event.proven = event.person  # the recording says who wrote it
+            event.proven = event.person  # the recording says who typed it
             self._stopped.clear()
             if event.person:
                 self._since_prompt.clear()
 
     def _wakes(self, tool: object) -> bool:
-        """Whether the gate is awake for this call, as the registered lines have it."""
+        """Whether the registered lines would start the gate for this call."""
         return bool(self._live) or tool in calls.SPAWNING
 
     def _mark(self, lane: str | None, memory: Lane | Session) -> None:
-        """Keep in mind whether a circuit of this lane (None: of the session) is live."""
+        """Remember whether a circuit of this lane (None: the session) is not CLOSED."""
         if memory.circuits and any(circuit.state != CLOSED for circuit in memory.circuits.values()):
             self._live.add(lane)
         elif self._live:
@@ -215,7 +213,7 @@ class Rerun:
 
 
 class Reruns:
-    """The sessions of one recording, however they are interleaved; each goes to `done` when it is over."""
+    """The sessions of one recording, which can be interleaved; each is passed to `done` when it ends."""
 
     def __init__(
         self,
@@ -231,13 +229,13 @@ class Reruns:
         self._last = ""
 
     def take(self, record: Record) -> None:
-        """One record of any session."""
+        """Process one record of any session."""
         name = record["session_id"]
         run = self._runs.get(name)
         if run is None:
             run = Rerun(name, self._config, self._enforce)
             run.file = self._file
-        if name != self._last:  # to the end of the row
+        if name != self._last:  # move it to the end: last used
             self._runs.pop(name, None)
             self._runs[name], self._last = run, name
             if len(self._runs) > SESSIONS_MAX:

@@ -1,7 +1,7 @@
-"""Rows of a Claude Code transcript as recorded hook events, and what their requests cost.
+"""Turns rows of a Claude Code transcript into recorded hook events, with the usage of their requests.
 
-The format is Claude Code's own and undocumented: what is not understood is passed over. A transcript does not say what a hook
-answered, and only the text of a result tells a tool that failed from a call that was refused (see docs/detection.md).
+The format is Claude Code's own and undocumented, so unknown rows are skipped. A transcript does not contain what hooks answered, and
+only the text of a result shows whether a tool failed or the call was refused (see docs/detection.md).
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 
-REQUEST, INTERRUPTED = "Request", "Interrupted"  # records that are no hook events
+REQUEST, INTERRUPTED = "Request", "Interrupted"  # records that are not hook events
 _INTERRUPTED = "[Request interrupted by user"
 _NOT_TYPED = ("<command-", "<local-command", "<bash-", "Caveat:")
 
 
 def is_row(row: Record) -> bool:
-    """Whether a line is a transcript's (and not a hook event)."""
+    """Whether a record is a transcript row and not a hook event."""
     return "hook_event_name" not in row and isinstance(row.get("type"), str)
 
 
 def records(row: Record) -> list[Record]:
-    """The recorded events one row stands for, in order: a request before its calls."""
+    """The recorded events in one row, in order: a request before its calls."""
     message = row.get("message")
     if (
         row.get("type") not in ("user", "assistant")
@@ -40,7 +40,7 @@ def records(row: Record) -> list[Record]:
     common: Record = {"session_id": str(row.get("sessionId") or ""), "t": seconds(row.get("timestamp"))}
     if isinstance(row.get("cwd"), str):
         common["cwd"] = row["cwd"]
-    if row.get("isSidechain"):  # older versions name no agent: then all of them are one lane
+    if row.get("isSidechain"):  # older versions do not name the agent, so all of them are one lane
         agent = row.get("agentId")
         common["agent_id"] = agent if isinstance(agent, str) and agent else "sidechain"
     if row["type"] == "assistant":
@@ -49,7 +49,7 @@ def records(row: Record) -> list[Record]:
 
 
 def seconds(stamp: object) -> float:
-    """Epoch seconds of an ISO timestamp; 0.0 when it is none."""
+    """Epoch seconds of an ISO time stamp; 0.0 for anything else."""
     if not isinstance(stamp, str):
         return 0.0
     try:
@@ -98,7 +98,7 @@ def _results(row: Record, message: Record, common: Record) -> list[Record]:
     if "agent_id" in common or not text.strip() or text.startswith(_NOT_TYPED):
         return []
     if row.get("isMeta") and not machine:
-        return []  # a note of Claude Code's own
+        return []  # a note by Claude Code itself
     prompt = {**common, "hook_event_name": "UserPromptSubmit", "prompt": text}
     if isinstance(row.get("promptId"), str):
         prompt["prompt_id"] = row["promptId"]
@@ -108,7 +108,7 @@ def _results(row: Record, message: Record, common: Record) -> list[Record]:
 
 
 def _by_machine(row: Record) -> bool:
-    """Whether a row says that you did not type its prompt; a row without a source is a note of Claude Code's own, or an old one."""
+    """Whether a row says that you did not type its prompt. (Rows without a source are notes by Claude Code, or old.)"""
     return wrote_machine(row if "promptSource" in row else {**row, "isMeta": False})
 
 
