@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -202,6 +203,20 @@ def test_payload_of_10_mb_is_an_ordinary_call(
     answer = run_hook("gate" if "Pre" in name else "monitor", body, python)
     assert (answer.code, answer.stdout, answer.stderr) == (0, "", "")
     assert all(path.stat().st_size < 65_536 for path in machine.runtime.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("text", ["x", '\\\\"', "{[", "a\\n", "\\u001b[31m", "a b "])
+@pytest.mark.parametrize("hook", SCRIPTS)
+def test_text_of_10_mb_in_any_field_is_read_in_a_processors_second_or_two(
+    machine: Any, payload: Callable[..., Any], run_hook: Callable[..., Any], hook: str, text: str
+) -> None:
+    body = payload(FIRST[hook], session_id=SESSION)
+    fields = [name for name in ("prompt", "command_args", "file_path", "tool_input", "error") if name in body]
+    for field in fields or ["cwd"]:
+        sent = json.dumps({**body, field: {"command": "@@"} if field == "tool_input" else "@@"})
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        answered(run_hook(hook, sent.replace("@@", text * (10_000_000 // len(text))).encode()))
+        assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 10, field
 
 
 def test_allowed_calls_print_nothing(

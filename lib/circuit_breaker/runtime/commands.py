@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 
 STATUS_USAGE = "Usage: /circuit-status [--memory] [--json] [--circuit NAME]"
+ARGUMENTS_MAX = 4096  # characters that are read: `shlex` takes the square of a word's length
 RESET_USAGE = "Usage: /reset-circuit --all | --circuit NAME   (NAME as /circuit-status shows it)"
 
 
 def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, str], now: float) -> str:
     """The text that was asked for; "" for a command that is not ours."""
     name = text_of(payload.fields, "command_name").rpartition(":")[2]
-    words = _words(text_of(payload.fields, "command_args"))
+    words = _words(text_of(payload.fields, "command_args")[:ARGUMENTS_MAX])
     if name == "circuit-status":
         return _status(words, payload.session, where, config, env, now)
     if name == "reset-circuit":
