@@ -233,6 +233,20 @@ def test_eleven_calls_in_one_message_are_one_turn():
     assert stream.said == []
 
 
+def test_advice_to_write_a_script_names_the_program_and_nothing_made_up():
+    lines = {
+        "nl a.py | grep {}": "Bash nl",
+        "git show {}": "Bash git show",
+        "mysql -phunter -e {}": "Bash mysql",
+    }
+    for command, name in lines.items():
+        stream = Stream()
+        for number in range(12):
+            stream.bash(command.format("abcdefghijkl"[number]), f"text {'x' * number}")
+        [(_, text)] = stream.said
+        assert f"`{name}` was called 11 times" in text
+
+
 def test_many_different_failing_commands_are_a_search_not_a_loop():
     stream = Stream()
     for i, word in enumerate(("go", "cargo", "npm", "make", "bazel", "ninja")):

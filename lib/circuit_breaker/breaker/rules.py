@@ -165,16 +165,18 @@ def sequential_tools(
     run = lane.sequence
     if not run or len(outcomes) != 1 or run[2] <= rule["threshold"]:
         return []
-    outcome = outcomes[0]
-    tool = outcome.tool
+    tool = outcomes[0].tool
+    plain, _, last = run[0].rpartition(" ")
+    digested = plain and len(last) == 12 and not last.strip("0123456789abcdef")
+    shown = plain if digested else run[0]  # a digest stands for a word that may be a secret
     return [
         Signal(
             rule="sequential_tools",
-            subject=run[0],
+            subject=shown,
             keys=["shape:" + run[0]],
             count=run[2],
             since=run[5],
-            calls=[run[0]],
+            calls=[shown],
             facts={"once": run[2] > rule["threshold"] + 1, "tool": tool},
         )
     ]
