@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streams import Stream
 
 from circuit_breaker.breaker.model import FAILED, LAUNCHED, OK, Outcome
 from circuit_breaker.breaker.services import (
@@ -83,6 +84,16 @@ def test_a_call_that_never_ran_is_no_contact():
         for kind in (FAILED, OK, LAUNCHED)
     ]
     assert [contact.answered for contact in contacts(outcomes)] == [False, True]
+
+
+def test_a_host_that_is_waited_for_is_not_down():
+    refused = "Exit code 7\ncurl: (7) Failed to connect to app.example.org"
+    given = {"command": "sleep 10; curl -sf https://app.example.org/health"}
+    waited = Stream(pace=11.0)
+    assert [waited.call("Bash", given, refused, FAILED).contacts for _ in range(6)] == [[]] * 6
+    hammered = Stream(pace=1.0)
+    given = {"command": "curl -sf https://app.example.org/health"}
+    assert len(hammered.call("Bash", given, refused, FAILED).contacts) == 1
 
 
 def test_five_failures_within_a_minute_are_down_and_four_are_not():

@@ -90,6 +90,25 @@ def test_what_was_reported_before_the_batch_is_taken_at_its_word(name: str, kind
     assert read(name).kind == kind
 
 
+@pytest.mark.parametrize(
+    ("response", "kind"),
+    [
+        ({"stdout": "", "backgroundTaskId": "b1"}, LAUNCHED),
+        ({"status": "async_launched"}, LAUNCHED),
+        ({"stdout": "x"}, OK),
+    ],
+)
+def test_an_object_in_a_batch_says_what_goes_on_in_the_background(response: dict, kind: str) -> None:
+    call = {
+        "tool_name": "Bash",
+        "tool_input": {"command": "x"},
+        "tool_use_id": "t",
+        "tool_response": response,
+    }
+    turn = read("PostToolBatch.bash-exit-1", tool_calls=[call])
+    assert [result.hint for result in turn.results] == [kind]
+
+
 def test_interrupt_is_no_failure() -> None:
     assert read("PostToolUseFailure.bash-exit-1", is_interrupt=True).kind == model.INTERRUPTED
 

@@ -71,11 +71,11 @@ def turn(work: Work, event: Turn) -> None:
         evidence.learn_writes(work.session, lane)
         waiting.wake(work.session, lane, event.prompt, work.now)
         outcomes = [_outcome(work, result) for result in fresh]
+        _take_turn(work, outcomes, ids, n_before)
         if any(_may_contact(outcome) for outcome in outcomes) and work.action("service_down"):
             from circuit_breaker.breaker.services import contacts
 
             work.contacts = contacts(outcomes)
-        _take_turn(work, outcomes, ids, n_before)
     if event.cwd:
         lane.cwd = event.cwd
     _hand_over_notes(work, event)

@@ -98,8 +98,8 @@ def contacts(outcomes: Iterable[Outcome]) -> list[Contact]:
         if outcome.kind not in (OK, FAILED):
             continue
         kind, name = endpoint(outcome.tool, outcome.input)
-        if kind:
-            failed = transport_failed(kind, outcome.kind, outcome.text)
+        failed = bool(kind) and transport_failed(kind, outcome.kind, outcome.text)
+        if kind and not (failed and outcome.poll and kind == HOST):  # that it is not up yet is why one waits
             found.append(Contact(kind=kind, name=name, answered=not failed, call=outcome.id))
     return found
 

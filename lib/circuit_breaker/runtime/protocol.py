@@ -202,9 +202,22 @@ def _batch(fields: dict[str, Any]) -> list[Result]:
             response_text(call.get("tool_response")),
         )
         results.append(
-            Result(id=name_of(call, "tool_use_id"), tool=tool, input=given, hint=hint(given, text), text=text)
+            Result(
+                id=name_of(call, "tool_use_id"),
+                tool=tool,
+                input=given,
+                hint=LAUNCHED if is_launched(call.get("tool_response")) else hint(given, text),
+                text=text,
+            )
         )
     return results
+
+
+def is_launched(response: object) -> bool:
+    """Whether a tool's own object says that it goes on in the background."""
+    return isinstance(response, dict) and bool(
+        response.get("backgroundTaskId") or response.get("status") == "async_launched"
+    )
 
 
 def hint(given: object, text: str) -> str:
@@ -235,10 +248,7 @@ def _reported(payload: Payload) -> Reported:
             kind = INVALID
     else:
         response = fields.get("tool_response")
-        launched = isinstance(response, dict) and (
-            response.get("backgroundTaskId") or response.get("status") == "async_launched"
-        )
-        kind, text = (LAUNCHED if launched else OK), response_text(response)
+        kind, text = (LAUNCHED if is_launched(response) else OK), response_text(response)
     return Reported(
         id=name_of(fields, "tool_use_id"),
         tool=tool,
