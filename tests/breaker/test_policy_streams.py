@@ -237,7 +237,6 @@ def test_advice_to_write_a_script_names_the_program_and_nothing_made_up():
     lines = {
         "nl a.py | grep {}": "Bash nl",
         "git show {}": "Bash git show",
-        "mysql -phunter -e {}": "Bash mysql",
     }
     for command, name in lines.items():
         stream = Stream()
