@@ -102,6 +102,10 @@ def test_five_failures_within_a_minute_are_down_and_four_are_not():
         assert not service.down_since
         service = failed(service, f"t{at}", RULE, STEPS, 1000.0 + at * 10)
     assert service.down_since == 1000.0 and service.retry_at == 1040.0 + 30
+    crowd = Service(name="db")
+    for at in (3, 2, 5, 1, 4):  # processes that looked at the clock in another order than they got the lock
+        crowd = failed(crowd, f"t{at}", RULE, STEPS, 1000.0 + at / 10)
+    assert crowd.down_since == 1000.3
     slow = Service(name="db")
     for at in range(50):
         slow = failed(slow, f"t{at}", RULE, STEPS, 1000.0 + at * 16)

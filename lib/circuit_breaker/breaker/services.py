@@ -128,7 +128,7 @@ def failed(
             return service  # an older call's late failure
         level = service.level + 1
         return service.but(level=level, retry_at=now + cooldown(base, level, steps), probe="")
-    recent = [at for at in service.failures if 0 <= now - at < rule["window_seconds"]] + [round(now, 3)]
+    recent = [at for at in service.failures if abs(now - at) < rule["window_seconds"]] + [round(now, 3)]
     counted: Service = service.but(failures=recent[-FAILURES_MAX:])
     if len(recent) < rule["threshold"]:
         return counted
