@@ -133,6 +133,8 @@ class Client:
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
             "HOME": str(self.home),
             "ANTHROPIC_API_KEY": "dummy",
+            # Refused at once; left to itself `claude plugin install` waits 18 s for a network that is not there.
+            "ANTHROPIC_BASE_URL": "http://127.0.0.1:9",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "DISABLE_AUTOUPDATER": "1",
         }
@@ -174,8 +176,9 @@ class Client:
         _say(self._running, text)
 
     def incidents(self) -> list[dict[str, Any]]:
-        """The incident log of the project."""
-        logs = self.runtime.glob("projects/*/circuit_breaker_incidents.jsonl")
+        """The incident log of the project, which an installation in the project keeps there."""
+        name = "circuit_breaker_incidents.jsonl"
+        logs = [*self.runtime.glob(f"projects/*/{name}"), *self.project.glob(f".claude/memory/{name}")]
         return [json.loads(line) for log in logs for line in log.read_text(encoding="utf-8").splitlines()]
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -67,8 +67,8 @@ def opened(command: str) -> list[Step]:
 def script_of(client: Client, command: str, path: Path, damages: list[str]) -> list[Step]:
     """A loop until its circuit opens; then each damage, and the looping call again once the change was noticed."""
     (client.project / "damage.py").write_text(DAMAGE)
-    before = held(client)
     kept: list[str] = []
+    hurts = [held(client)]  # one more for each change that Claude Code will notice
 
     def hurt(damage: str) -> Callable[[Any], Any]:
         def step(_: Any) -> Any:
@@ -82,32 +82,30 @@ def script_of(client: Client, command: str, path: Path, damages: list[str]) -> l
                 return bash(
                     f"rm -rf '{path.parent}'"
                 )  # the installation itself lies in it: denied by its name
+            hurts.append(hurts[-1] + 1)
             return bash(f"python3 damage.py '{damage}' '{path}'")
 
         return step
 
-    def again(number: int) -> Callable[[Any], Any]:
-        def step(_: Any) -> Any:
-            until(lambda: held(client) >= before + number)
-            return bash(command)
-
-        return step
+    def again(_: Any) -> Any:
+        until(lambda: held(client) >= hurts[-1])
+        return bash(command)
 
     steps = opened(command)
-    for number, damage in enumerate(damages, 1):
-        steps += [hurt(damage), again(number)]
+    for damage in damages:
+        steps += [hurt(damage), again]
     return steps
 
 
-# Of project and local installations the name check denies some damage first: their counts are not settled yet.
-@pytest.mark.parametrize("how", [how for how in INSTALLATIONS if how not in ("project", "local")])
+@pytest.mark.parametrize("how", INSTALLATIONS)
 def test_damage_to_the_settings_does_not_end_a_block(client: Client, tmp_path: Path, how: str) -> None:
-    client.configure(**LONG)
+    client.configure(**LONG, deny_limit=0)  # the turn would be over at the fifth denial, before the last call
     path = installed(client, how, tmp_path)
     command, runs = client.failing_check()
     with Standin({"": script_of(client, command, path, DAMAGES)}) as api:
         session = client.session(api, "check", plugin=None)
-    by_name = how in ("project", "local")  # the folder with the installation in it
+    # The folder that the installation lies in: denied by its name, so there is nothing to hold back.
+    by_name = how in ("project", "local")
     assert runs() == 4
     assert len(session.denials) == len(DAMAGES) + by_name
     assert held(client) == len(DAMAGES) - by_name
