@@ -42,18 +42,22 @@ def judge(lane: Lane, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.tool not in SHELLS or outcome.kind in SILENT or not isinstance(outcome.input, dict):
             continue
-        if outcome.kind == OK and not (outcome.change and (lane.families or _may_have_failed(outcome))):
+        may_have_failed = outcome.kind != OK or _may_have_failed(outcome)
+        if outcome.kind == OK and not (outcome.change and (lane.families or may_have_failed)):
             continue
-        from circuit_breaker.identity import verdicts
         from circuit_breaker.identity.attempts import attempt_of
 
         attempt = attempt_of(outcome.tool, outcome.input, lane.cwd)
         if attempt is None:
             continue
         outcome.attempt, outcome.family = attempt, FAMILY + attempt.key
+        outcome.first = outcome.key not in lane.streaks
+        if not (may_have_failed or outcome.empty or outcome.family in lane.families):
+            continue
+        from circuit_breaker.identity import verdicts
+
         outcome.failed = outcome.kind != OK or verdicts.verdict(attempt, outcome.text) == verdicts.FAILED
         outcome.proven = outcome.kind == OK and verdicts.verdict(attempt, outcome.text) == verdicts.SUCCEEDED
-        outcome.first = outcome.key not in lane.streaks
 
 
 def _may_have_failed(outcome: Outcome) -> bool:
