@@ -338,7 +338,8 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
         return outcome
     whole = result.text if tool in results.VERBATIM else text
     outcome.result = result.result or results.result_key(tool, whole)
-    if tool in calls.SHELLS and kind == OK and calls.is_idle(calls.shell_command(tool, given)):
+    shell = tool in calls.SHELLS and kind == OK and isinstance(given, dict)
+    if shell and calls.is_idle(calls.command_of(given)[1]):
         outcome.result = key
     outcome.digits = result.digits or results.digits_key(text)
     outcome.empty = not text or text.isspace() or text == NO_OUTPUT

@@ -187,7 +187,11 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         return f"N_{tokens.node_of(text[start:end])}" if last in ("uid", "ref") else ""
     if kind == tokens.NAMELESS:
         name = last.strip(".:")
-        return "H" if name.lower() in _IDS or name.endswith(("Id", "ID", "_id", "-id")) else ""
+        return (
+            "H"
+            if name.lower() in _IDS or name.endswith(("Id", "ID", "_id", "-id", "Token", "_token"))
+            else ""
+        )
     if kind == tokens.CLOCK:
         after = text[end : end + 3].strip().lower()
         told = (
@@ -222,6 +226,8 @@ def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bo
         return True  # 12:33:01,123
     if last[:1] == "#" and last[1:].isdigit() and "." in number:
         return True  # docker's build log: `#8 0.512 npm error`
+    if text.startswith(" characters truncated", end):
+        return True  # of a long error
     if before == "=" and text[end : end + 2] == "==":
         return True  # valgrind and the sanitizers: `==1234==ERROR: ...`
     return before == "[" and text[end : end + 2] == "]:" and bool(name)  # sshd[1234]:
