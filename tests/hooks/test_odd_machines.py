@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from homes import DAY, aged, wait_for
 from preloaded import UNLOCKED, library
 from registrations import ROOT, lines_for
 
@@ -252,6 +253,15 @@ def test_disk_without_locks_protects_as_well(elsewhere: Elsewhere, refusing: str
     assert not (elsewhere.runtime / "errors.log").exists()
     left = [path for path in elsewhere.runtime.rglob("*") if path.name.endswith((".held", ".tmp"))]
     assert left == []
+    for dead in (False, True):
+        old = elsewhere.runtime / "sessions" / f"old-{dead}"
+        shutil.copytree(elsewhere.runtime / "sessions" / SESSION, old)
+        if dead:  # somebody who was killed held its lock
+            (old / "lock.held").write_text(f"4194305 7 {os.uname().nodename}")
+        for path in (*old.iterdir(), old):
+            aged(path, 30 * DAY)
+    elsewhere.send("SessionStart.startup.headless")
+    assert wait_for(lambda: not list(old.parent.glob("old-*")))
 
 
 def test_reset_of_a_session_that_stays_locked_says_that_it_was_not_done(elsewhere: Elsewhere) -> None:

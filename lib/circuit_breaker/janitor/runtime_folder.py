@@ -105,21 +105,19 @@ def forget_session(folder: str, before: float) -> int:
         infos = [files.system.lstat(f"{folder}/{name}") for name in names]
         if any(info.st_mtime > before or not retention.regular(info) for info in infos):
             return 0
-        with files.Lock(f"{folder}/{store.LOCK_FILE}", 0.001):
-            for name in {*names} - {store.LOCK_FILE}:
+        path = f"{folder}/{store.LOCK_FILE}"
+        with files.Lock(path, 0.001) as lock:
+            held = store.LOCK_FILE + files.HELD if lock.mark else ""  # the lock removes it when released
+            for name in {*names} - {store.LOCK_FILE, held}:
                 files.remove(f"{folder}/{name}")
             if files.fcntl:
-                _remove_emptied(folder)
+                files.remove(path)
         if not files.fcntl:  # Windows cannot remove an open file
-            _remove_emptied(folder)
+            files.remove(path)
+        files.system.rmdir(folder)
     except (OSError, ValueError):
         return 0  # in use, just being written, or gone
     return max(1, sum(info.st_size for info in infos))
-
-
-def _remove_emptied(folder: str) -> None:
-    files.remove(f"{folder}/{store.LOCK_FILE}")
-    files.system.rmdir(folder)
 
 
 def disarm_ended(where: Places, now: float, running: str) -> list[str]:

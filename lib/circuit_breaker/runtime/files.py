@@ -248,7 +248,7 @@ class Lock:
         if self.mark:
             from circuit_breaker.runtime import lock_file
 
-            lock_file.release(self.path + _HELD, self.mark)
+            lock_file.release(self.path + HELD, self.mark)
         system.close(self.fd)  # closing releases it, also when the process dies
 
 
@@ -278,10 +278,10 @@ def _unsupported(error: OSError) -> bool:
     return error.errno in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
-_HELD = ".held"
+HELD = ".held"
 
 
 def _own_file(lock: Lock) -> None:
     from circuit_breaker.runtime import lock_file
 
-    lock.mark = lock_file.take(lock.path + _HELD)
+    lock.mark = lock_file.take(lock.path + HELD)
