@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults.sessions import SESSION, Host, ask, denied, failed, turn
+from faults.sessions import BASE, SESSION, Host, ask, denied, failed, turn
 from preloaded import UNLOCKED, library
 
 AT_ONCE = 64
@@ -213,6 +213,41 @@ def unguarded(host: Host, session: str) -> None:
         there = (host.runtime / "armed" / session).exists()
         if before and not there:
             assert not host.states(session, name), (session, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("refusing", ["", NO_LOCKS])
+def test_reset_among_64_other_events_is_done_or_says_that_it_was_not(
+    host: Host, tmp_path: Path, refusing: str
+) -> None:
+    if refusing:
+        host.machine.env["LD_PRELOAD"] = library(tmp_path, UNLOCKED, *refusing.split())
+    asked = {
+        "hook_event_name": "UserPromptExpansion",
+        "command_name": "reset-circuit",
+        "command_args": "--all",
+    }
+    for round_number in range(3):
+        trip_again(host, round_number)
+        assert host.states() == ["OPEN"]
+        others = [
+            turn(f"o{round_number}-{n}", f"echo {n}", f"{round_number}.{n}", agent_id="worker")
+            for n in range(AT_ONCE)
+        ]
+        answers = at_once(host, [*others[:32], ("command", {**BASE, **asked}), *others[32:]])
+        said = answers[32]["reason"]
+        assert ("Reset to CLOSED" in said) != ("Not reset" in said), said
+        assert host.states() == ([] if "Reset to CLOSED" in said else ["OPEN"])
+        if "Not reset" in said:
+            assert "Reset to CLOSED" in host.send(("command", {**BASE, **asked}))["reason"]
+        assert host.armed() == set()
+
+
+def trip_again(host: Host, number: int) -> None:
+    """Three equal failures of `make`, with ids of their own."""
+    for n in range(3):
+        host.send(failed(f"r{number}.{n}", "make"))
+        host.send(turn(f"r{number}.{n}", "make", "Exit code 1\nno"))
 
 
 def test_two_equal_calls_at_once_in_one_lane_count_as_the_host_reports_them(host: Host) -> None:
