@@ -131,23 +131,11 @@ def _is_step(outcome: Outcome) -> bool:
     return is_step(outcome.tool, outcome.input)
 
 
-def _has_address(outcome: Outcome) -> bool:
-    """A step that goes to an address: twice there is where once was."""
-    return isinstance(outcome.input, dict) and "url" in outcome.input
-
-
-def _asks_page(outcome: Outcome) -> bool:
-    """A script that a page runs, or a device's own program that takes no step: what it answers is seen there."""
-    from circuit_breaker.identity.acts import asks_page
-
-    return asks_page(outcome.tool, outcome.input)
-
-
 def _kind_of(outcome: Outcome) -> int:
     if outcome.poll or outcome.result == outcome.key:  # talk beside work is no part of a ring
         return POLL
     if outcome.step:
-        return GOTO if _has_address(outcome) else STEP
+        return GOTO if isinstance(outcome.input, dict) and "url" in outcome.input else STEP
     failed_run = outcome.kind != OK and outcome.look == looks.NOTHING and outcome.tool not in calls.WRITERS
     return RUN if outcome.change == 1 or failed_run else PLAIN
 
@@ -156,8 +144,12 @@ def _note_news(lane: Lane, outcome: Outcome) -> None:
     """What a look shows after a click, a key or a scroll tells whether that did anything (policy 4)."""
     if outcome.kind != OK or outcome.empty or all(r[5] not in STEPS for r in lane.recent):
         return
-    look = waiting.look(outcome) and looks.shows_page(outcome.tool, outcome.input)
-    if look or (outcome.change == 1 and not outcome.step and _asks_page(outcome)):
+    shows = bool(waiting.look(outcome)) and looks.shows_page(outcome.tool, outcome.input)
+    if outcome.change == 1 and not outcome.step:
+        from circuit_breaker.identity.acts import asks_page
+
+        shows = asks_page(outcome.tool, outcome.input)
+    if shows:
         before = next((r[0] for r in reversed(lane.recent) if r[3] == outcome.result), -1)
         lane.news.append([outcome.n, before])
 
