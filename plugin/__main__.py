@@ -1,5 +1,11 @@
 """The command line: the verbs of `python3 plugin`, their options, and the module that carries each out."""
 
+import signal
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # until `start`: Ctrl-C while modules load needs no traceback
 import argparse
 import difflib
 import importlib
@@ -9,13 +15,13 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+SELF = "circuit-breaker"
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line. Each verb names the module and the function that carry it out."""
-    called = os.path.basename(sys.argv[0])
     top = argparse.ArgumentParser(
-        prog=called if called == "circuit-breaker" else "python3 plugin",
+        prog=SELF if os.path.basename(sys.argv[0]) == SELF else "python3 plugin",
         description="Stops Claude Code when it gets stuck in a loop, and keeps what sessions leave behind small.",
         epilog="`help VERB` says more about one of them.",
     )
@@ -228,20 +234,27 @@ def _since(text: str) -> object:
 
 def main(arguments: "list[str] | None" = None) -> int:
     """Run one verb; its exit code. 0 done, 1 the answer is no, 2 wrong usage."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
         try:
-            return run(sys.argv[1:] if arguments is None else arguments)
+            return run(given)
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader left: nothing more to say to it, at the interpreter's end neither
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
+    except BrokenPipeError:  # the reader left
+        code = 0
+    except OSError as error:  # of the verb, or of its output: a full disk
+        from install.disk import words_of
+
+        print(f"{(given or [SELF])[0]}: {words_of(error)}. Fix that, then try again.", file=sys.stderr)
+        code = 1
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is still to be written at the interpreter's end
+    return code
 
 
 def run(given: "list[str]") -> int:
-    """Run one verb; its exit code. Raises SystemExit where argparse answers by itself."""
+    """Run one verb; its exit code. Raises OSError, and SystemExit where argparse answers by itself."""
     top = parser()
     if given[:1] == ["help"]:
         given = [*given[1:2], "--help"]
@@ -253,15 +266,7 @@ def run(given: "list[str]") -> int:
         print(unknown, file=sys.stderr)
         return 2
     options = top.parse_args(given)
-    try:
-        return int(getattr(importlib.import_module(options.module), options.function)(options))
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        from install.disk import words_of
-
-        print(f"{options.verb}: {words_of(error)}. Fix that, then try again.", file=sys.stderr)
-        return 1
+    return int(getattr(importlib.import_module(options.module), options.function)(options))
 
 
 def misspelt(top: argparse.ArgumentParser, given: "list[str]") -> str:
@@ -288,8 +293,14 @@ def start() -> int:
         print(unfit(), file=sys.stderr)
         return 1
     sys.path[:0] = [str(ROOT / "plugin"), str(ROOT / "lib")]
-    for stream in (sys.stdout, sys.stderr):  # a file name that is no text, or a terminal that is no Unicode
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.argv[0] = globals().get("CALLED", sys.argv[0])  # the command that install made; runpy hides its name
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started us
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        # a file name that is no text, a terminal that is no Unicode
+        getattr(sys, name).reconfigure(errors="backslashreplace")
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return main()
 
 

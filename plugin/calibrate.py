@@ -48,6 +48,8 @@ def calibrate(args: argparse.Namespace) -> int:
             f"needs at least {needed}. No limit was learned. Name more folders, or work on and try again later.",
             file=sys.stderr,
         )
+        if args.json:
+            print(json.dumps(_document(prompts, good, args.risk, dict.fromkeys(values), None), indent=2))
         return 1
     limits = {
         key: calibration.limit(found, args.risk) if len(found) >= needed else None

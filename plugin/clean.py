@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import protection
 from progress import Progress
 
 from circuit_breaker.cleaning import claude_code, disk_usage, inventory, kinds, selection, steps, tarball
@@ -196,18 +197,12 @@ class _Run:
 
     def command(self) -> str:
         """The command line of this run, without --apply."""
-        args, words = self.args, [self.program()]
+        args, words = self.args, [protection.program()]
         words += ["clean", *(["--kind", *self.wish.names] if args.kind else [])]
         for option in ("older_than", "project", "max_total"):
             value = getattr(args, option)
             words += [f"--{option.replace('_', '-')}", memory.quoted(value)] if value else []
         return " ".join(words)
-
-    def program(self) -> str:
-        """How this program was called."""
-        if sys.argv[0].endswith("circuit-breaker"):
-            return os.path.basename(sys.argv[0])
-        return f"python3 {memory.quoted(sys.argv[0])}"
 
     # What is done
 
@@ -226,7 +221,7 @@ class _Run:
             facts = {"dry_run": False, "folder": self.folder, "freed": freed, "kinds": self.rows}
             print(json.dumps({"schema": 1, **facts, "errors": self.errors}, indent=2))
         elif self.rows:
-            back = f" To get files back: {self.program()} restore --list" if self.args.apply else ""
+            back = f" To get files back: {protection.program()} restore --list" if self.args.apply else ""
             self.say(f"{memory.size(max(0, freed))} freed.{back}")
         elif not self.errors:
             self.say("\n".join(["Nothing to do.", *cleaning.stays(self.facts())]))

@@ -9,6 +9,7 @@ import sys
 import time
 from typing import Any
 
+import protection
 from progress import Progress
 
 from circuit_breaker.breaker.config import Config
@@ -215,7 +216,7 @@ def _list(args: argparse.Namespace, where: Places, found: list[tuple[str, Archiv
         day = time.strftime("%Y-%m-%d", time.localtime(row["written"]))
         what = f"{day}, {memory.number(row['files'], 'file')}, {memory.size(row['original_bytes'])} of {row['file']}"
         print(f"{memory.size(row['bytes']):>10}  {memory.shown(row['archive'])}  {memory.shown(what)}")
-    print("To get one back: python3 plugin restore NAME")
+    print(f"To get one back: {protection.program()} restore NAME")
     return 0
 
 

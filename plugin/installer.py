@@ -176,6 +176,8 @@ def _report_removal(scope: scopes.Scope, removed: Removed, dry_run: bool) -> Non
     changes, kept = removed.removal.changes, removed.kept
     if kept is None and not changes:
         print(f"circuit-breaker is not installed here (scope {scope.name}): nothing to remove.")
+        for source in scopes.registered(scopes.chain(os.environ, Path.cwd())):
+            print(f"{source.path} registers it: uninstall --scope {source.label}")
         return
     if dry_run:
         print("".join(change.diff() for change in changes), end="")

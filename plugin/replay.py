@@ -106,7 +106,7 @@ def replay(args: argparse.Namespace) -> int:
     progress.clear()
     if args.json:
         print(json.dumps(_document(totals), indent=2))
-    else:
+    elif totals.sessions:
         print(_summary(totals, time.monotonic() - progress.began))
     for sentence in totals.broken[:1]:
         print(

@@ -14,6 +14,7 @@ from typing import Any
 
 import protection
 from install import disk, scopes
+from progress import Progress
 
 from circuit_breaker.runtime import files, home, status
 from doctor import client, machine, neighbours, probe, registered
@@ -32,8 +33,7 @@ def doctor(args: argparse.Namespace) -> int:
         report = {"schema": 1, "ok": healthy(findings), "findings": as_json(findings)}
         print(json.dumps({**report, "fixed": fixed} if args.fix else report, indent=2))
         return 0 if healthy(findings) else 1
-    for line in fixed:
-        print(f"fixed  {line}")
+    print("".join(f"{line}\n" for line in fixed), end="")
     for finding in findings:
         print(_line(finding))
     print(_summary(findings))
@@ -51,21 +51,25 @@ def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | Non
     project = Path(where.project)
     sources = scopes.chain(env, project)
     ways = [way for way in protection.ways(where, sources, env) if way.groups]
+    progress = Progress()
     findings = _protected(where, env)
     findings += machine.settings_chain(sources)
     findings += registered.registrations(ways, sources, project)
     findings += machine.interpreter(where, env)
     for way in ways:
+        progress(f"running the hooks of {way.label} ...")
         if way.ours or just_installed is not None:
             findings += probe.fired_lines(way, where, env)
         else:
             text = f"{way.label}: not run, since they are the project's own programs"
             fix = f"if you trust it: python3 {way.root / 'plugin'} doctor"
             findings.append(Finding("fires", NOTE, text, fix))
+    progress("asking Claude Code ...")
     findings += client.claude_code(env, ways, quick=just_installed is not None)
     findings += neighbours.others(sources, env, project, bool(scopes.registered(sources)))
     findings += registered.optional_packages(ways)
     findings += machine.state(where, env)
+    progress.end()
     called = protection.program() + " "
     return [
         finding._replace(fix=re.sub("^circuit-breaker ", lambda _: called, finding.fix))
@@ -123,6 +127,6 @@ def _fixed(finding: Finding) -> list[str]:
     """Fix one finding; what was done, or why it could not be."""
     assert finding.action is not None
     try:
-        return [finding.action()]
+        return [f"fixed  {finding.action()}"]
     except OSError as error:
-        return [f"{finding.id}: could not be fixed: {disk.words_of(error)}"]
+        return [f"FAILED {finding.id}: could not be fixed: {disk.words_of(error)}"]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from circuit_breaker.runtime import files, home, packages
 from install import bundle, disk, receipt, scopes
-from install.changes import Obstacle, make_changes, write_backups
+from install.changes import Change, Obstacle, make_changes, require_writable, write_backups
 from install.plan import InstallPlan, Options, plan_install
 from install.recovered import receipt_of
 from install.removal import Removal, listing, plan_removal
@@ -39,6 +39,8 @@ def put_in(scope: scopes.Scope, options: Options, quiet: bool) -> tuple[InstallP
         with _alone(scope):
             bundle.recover(scope.root)
             planned = plan_install(scope, SOURCE, os.environ, options, made)
+            saved = [Change(runtime_folder / "backups" / name, None, b"") for name in planned.backups]
+            require_writable(saved)
             return planned, _carry_out(planned, runtime_folder, quiet)
     except (Obstacle, OSError):
         for folder in sorted(new, key=lambda folder: -len(folder.parts)):

@@ -169,7 +169,7 @@ def take_away(root: Path, names: list[str]) -> None:
         if path is None:
             continue
         files.remove(str(path))
-        for compiled in path.parent.glob(f"__pycache__/{path.stem}.*.pyc") if path.suffix == ".py" else ():
+        for compiled in path.parent.glob(f"__pycache__/{path.stem}.*.pyc*") if path.suffix == ".py" else ():
             files.remove(str(compiled))
     folders = {parent for name in names for parent in (root / name).parents if root in parent.parents}
     folders |= {folder / "__pycache__" for folder in folders}

@@ -18,7 +18,7 @@ import os, runpy, sys
 plugin = {plugin!r}
 if not os.path.isdir(plugin):
     sys.exit("circuit-breaker: " + plugin + " is gone. Install the plugin again, or remove " + sys.argv[0])
-runpy.run_path(plugin, run_name="__main__")
+runpy.run_path(plugin, {{"CALLED": sys.argv[0]}}, "__main__")
 """
 
 

@@ -102,6 +102,9 @@ def test_too_few_good_prompts_are_refused_with_both_numbers(person, risk, have, 
     done = person.run("--risk", risk, "--apply", code=1)
     assert f"{have} good prompts" in done.stderr and f"at least {need}" in done.stderr
     assert not done.stdout and not person.config.exists()
+    found = json.loads(person.run("--risk", risk, "--json", code=1).stdout)
+    assert (found["schema"], found["prompts"]) == (1, have)
+    assert found["limits"] == {"calls_per_prompt": None, "tokens_per_prompt": None}
     person.past([1] * (need - have), name="b")
     assert "Learned from" in person.run("--risk", risk).stdout
 

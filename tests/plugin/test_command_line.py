@@ -73,6 +73,48 @@ def test_a_reader_who_leaves_sees_no_traceback(person, verb):
     assert done.stderr == ""
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this machine")
+@pytest.mark.parametrize("verb", [["--help"], ["status"], ["incidents", "--json"], []])
+@pytest.mark.parametrize("to", ["> /dev/full", ">&-", ">&- 2>&-", "2>&-"])
+def test_output_that_cannot_be_written_is_no_traceback(person, verb, to):
+    line = f'{sys.executable} -I -S "{ROOT}/plugin" {" ".join(verb)} {to}'
+    done = subprocess.run(
+        ["sh", "-c", line], capture_output=True, text=True, env=person.env, cwd=person.project, check=False
+    )
+    assert "Traceback" not in done.stderr and "Errno" not in done.stderr
+    assert done.returncode in (0, 1, 2)
+    if "full" in to and verb:
+        assert done.returncode == 1
+        assert done.stderr == f"{verb[0]}: no space left on device. Fix that, then try again.\n"
+
+
+def test_the_installed_command_goes_by_its_own_name_whatever_it_says(person, monkeypatch):
+    monkeypatch.setenv("PATH", f"{person.home}/.local/bin:{os.environ['PATH']}")
+    person.install()
+
+    def says(*words):
+        env = {**person.env, "PATH": os.environ["PATH"]}
+        done = subprocess.run(
+            ["circuit-breaker", *words],
+            capture_output=True,
+            text=True,
+            env=env,
+            cwd=person.project,
+            check=False,
+        )
+        return done.stdout + done.stderr
+
+    assert says("--help").startswith("usage: circuit-breaker [")
+    assert says("xyzzy").startswith("circuit-breaker: there is no verb 'xyzzy'. `circuit-breaker help` ")
+    old = person.home / ".claude" / "debug" / "x.txt"
+    old.parent.mkdir()
+    old.write_text("x")
+    os.utime(old, (1, 1))
+    assert "\n  circuit-breaker clean --apply\n" in says("clean")
+    assert says("clean", "--apply").endswith("To get files back: circuit-breaker restore --list\n")
+    assert says("restore", "--list").endswith("To get one back: circuit-breaker restore NAME\n")
+
+
 def completed(shell: str, person, *words: str) -> list[str]:
     """What a shell offers after `circuit-breaker WORDS`, the last of which is being typed."""
     script = plugin(person, "completion", shell).stdout

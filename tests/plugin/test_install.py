@@ -598,6 +598,22 @@ def test_an_edited_project_config_stays_unless_purged(person):
     assert not config.exists()
 
 
+def test_uninstall_of_another_scope_names_the_one_that_is_there(person, capsys):
+    person.install("project")
+    assert person.uninstall() == 0
+    said = capsys.readouterr().out
+    assert f"{person.project}/.claude/settings.json registers it: uninstall --scope project\n" in said
+
+
+def test_a_state_folder_that_cannot_take_the_backup_is_an_obstacle_before_anything_changes(person):
+    person.settings.write_text('{"model": "opus"}')
+    person.state.write_text("in the way")
+    before = person.tree()
+    with pytest.raises(Obstacle, match="is not writable. Nothing was changed"):
+        person.install()
+    assert person.tree() == before
+
+
 # --- purge ----------------------------------------------------------------------------------------------------------
 
 

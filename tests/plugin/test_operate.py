@@ -191,7 +191,7 @@ def test_mode_flips_one_key_of_the_persons_file_and_keeps_the_rest(env):
     assert run(env, "mode", "observe").returncode == 0
     assert json.loads(path.read_text()) == {"deny_limit": 7, "mode": "observe", "exclude": ["Read"]}
     assert json.loads(run(env, "status", "--json").stdout)["mode"] == "observe"
-    assert "mode enforce" in run(env, "status").stdout.splitlines()[1]
+    assert run(env, "status").stdout.endswith("To block for real: mode enforce\n")
 
 
 def test_mode_refuses_a_file_it_cannot_read_and_leaves_it(env):
@@ -254,6 +254,12 @@ def test_status_shows_every_project_and_names_it_and_project_narrows_it(machine_
     assert "Active Breakers: 1" in text and "npm test" in text and "make test" not in text
     assert run(here, "status", "--line").stdout.startswith("⚡ 1 open · make test ")
     assert run(here, "status", "--session", "ther").stdout.count("OPEN") == 2  # the circuit and its rule
+
+
+def test_status_of_a_folder_that_was_never_there_is_no_reassurance(env):
+    done = run(env, "status", "--project", "/nowhere/at-all")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "There is no folder /nowhere/at-all, and no session of it is kept.\n"
 
 
 def test_reset_all_reaches_every_project_and_says_which(machine_wide):
