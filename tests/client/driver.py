@@ -16,6 +16,7 @@ from client.standin import Standin
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CLIENTS = ROOT / ".client"  # the pinned client here, each other one in other/VERSION
+PATIENCE = 240  # seconds
 Prompt = Union[str, Callable[[], str]]
 
 
@@ -225,13 +226,12 @@ class Client:
             text=True,
         )
         self._running = process
-        watchdog = threading.Timer(240, process.kill)
-        watchdog.start()
+        watchdog = _Watchdog(process)
         assert process.stdin
         assert process.stdout
         assert process.stderr
         try:
-            session = _talk(process, list(prompts))
+            session = _talk(process, list(prompts), watchdog)
         finally:
             watchdog.cancel()
             process.kill()
@@ -243,7 +243,24 @@ class Client:
         return session
 
 
-def _talk(process: subprocess.Popen[str], prompts: list[Prompt]) -> Session:
+class _Watchdog:
+    """Ends a session that brings no result for four minutes: a session of many prompts may take longer than that."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._timer = threading.Timer(PATIENCE, process.kill)
+        self._timer.start()
+
+    def start_anew(self) -> None:
+        self.cancel()
+        self._timer = threading.Timer(PATIENCE, self._process.kill)
+        self._timer.start()
+
+    def cancel(self) -> None:
+        self._timer.cancel()
+
+
+def _talk(process: subprocess.Popen[str], prompts: list[Prompt], watchdog: _Watchdog) -> Session:
     assert process.stdout
     assert process.stderr
     errors: list[str] = []
@@ -256,6 +273,7 @@ def _talk(process: subprocess.Popen[str], prompts: list[Prompt]) -> Session:
     for line in process.stdout:
         events.append(json.loads(line))
         if events[-1]["type"] == "result":
+            watchdog.start_anew()
             _submit(process, prompts)
     code = process.wait()
     reader.join(10)

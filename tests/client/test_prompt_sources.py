@@ -180,7 +180,7 @@ def test_message_of_another_session_is_no_person(client: Client) -> None:
     script = {"": steps, "FIRST": [], "OTHER": other}
     with Standin(script) as api, Terminal(client, api, tools="Bash Agent") as terminal:
         terminal.submit("check")
-        terminal.wait(lambda: "waiting" in terminal.screen)
+        terminal.wait(lambda: "waiting" in terminal.screen and " · done " in terminal.screen)
         client.session(api, "OTHER", plugin=None, tools="SendMessage")
         terminal.wait(lambda: "had a message" in terminal.screen)
     assert (runs(), denied(api)) == (3, 1 + 3)
