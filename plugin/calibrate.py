@@ -13,6 +13,7 @@ from pathlib import Path
 
 import configure
 import replay as replaying
+from progress import Progress
 
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import calibration, recording
@@ -32,7 +33,7 @@ def calibrate(args: argparse.Namespace) -> int:
     folders = args.folders or [str(_transcripts())]
     try:
         groups = replaying.found(folders)
-    except replaying.Unreadable as error:
+    except replaying.NoRecording as error:
         print(f"calibrate: {error}", file=sys.stderr)
         return 1
     prompts = read(groups)
@@ -58,7 +59,7 @@ def calibrate(args: argparse.Namespace) -> int:
     where = home.places(os.environ, os.getcwd())
     try:
         path = _apply(where, limits) if args.apply else None
-    except configure.Unfit as error:
+    except configure.Unusable as error:
         print(f"calibrate: {error}", file=sys.stderr)
         return 1
     if args.json:
@@ -94,7 +95,7 @@ def read(groups: list[list[Path]]) -> list[Prompt]:
     config = build()
     found: list[Prompt] = []
     copied: set[int] = set()
-    progress = replaying.Progress(len(groups))
+    progress = Progress()
     records = 0
 
     def fault(sentence: str) -> None:  # a broken line costs its prompt nothing but itself
@@ -104,7 +105,8 @@ def read(groups: list[list[Path]]) -> list[Prompt]:
         sessions: dict[str, tuple[Rerun, Prompts]] = {}
         for record in recording.records(group, fault, copied):
             records += 1
-            progress.at(number, records)
+            if records % replaying.STEP == 0:
+                progress(f"{number}/{len(groups)} files, {records:,} records")
             name = record["session_id"]
             if name not in sessions:
                 run = Rerun(name, config)
@@ -115,7 +117,7 @@ def read(groups: list[list[Path]]) -> list[Prompt]:
         for run, prompts in sessions.values():
             run.finish(fault)
             found += prompts.finish()
-    progress.clear()
+    progress.end()
     return found
 
 

@@ -17,7 +17,7 @@ from circuit_breaker.breaker.layers import build
 from circuit_breaker.runtime import files, frozen, home, own_shell
 
 
-class Unfit(ValueError):
+class Unusable(ValueError):
     """A key, a value or a file that cannot be used; the message says what to do next. Nothing was changed."""
 
 
@@ -29,7 +29,7 @@ def config(args: argparse.Namespace) -> int:
     action = {"path": _path, "show": _show, "check": _check, "set": _set, "unset": _unset}[args.action]
     try:
         return action(args, where)
-    except Unfit as error:
+    except Unusable as error:
         print(f"config: {error}", file=sys.stderr)
         return 2
 
@@ -149,7 +149,7 @@ def _unset(args: argparse.Namespace, where: home.Places) -> int:
 def put(where: home.Places, key: str, value: Any, in_project: bool) -> Path:
     """Write one key into the user's or the project's file and keep every other byte of it; -> the file.
 
-    Raises Unfit for a value that the key cannot take and for a file that is no JSON object.
+    Raises Unusable for a value that the key cannot take and for a file that is no JSON object.
     """
     path = _target(where, in_project)
     text, document = read(path)
@@ -157,7 +157,7 @@ def put(where: home.Places, key: str, value: Any, in_project: bool) -> Path:
     inner = document
     for step in steps[:-1]:
         if not isinstance(inner.setdefault(step, {}), dict):
-            raise Unfit(f"{path}: {step} is not an object. Fix that first; nothing was changed.")
+            raise Unusable(f"{path}: {step} is not an object. Fix that first; nothing was changed.")
         inner = inner[step]
     inner[steps[-1]] = value
     alone: Any = value
@@ -165,13 +165,13 @@ def put(where: home.Places, key: str, value: Any, in_project: bool) -> Path:
         alone = {step: alone}
     problems = build([(f"{'project' if in_project else 'user'} file {path}", alone)]).problems
     if problems:
-        raise Unfit(f"{problems[0]}. Nothing was changed.")
+        raise Unusable(f"{problems[0]}. Nothing was changed.")
     _write(path, text, document)
     return path
 
 
 def known(key: str) -> str:
-    """The full name of a key; a rule's or a memory limit's may be shortened. Raises Unfit."""
+    """The full name of a key; a rule's or a memory limit's may be shortened. Raises Unusable."""
     defaults = flat({**rules.DEFAULTS, "exclude": []})
     for full in (key, f"circuit_breakers.{key}", f"memory_limits.{key}"):
         parts = full.split(".")
@@ -181,19 +181,19 @@ def known(key: str) -> str:
     short = {name.rpartition("circuit_breakers.")[2]: name for name in defaults}
     near = difflib.get_close_matches(key, [*short, *defaults], 1, 0.5)
     hint = f"Did you mean {near[0]}?" if near else "`config show` lists all keys."
-    raise Unfit(f"there is no key {key}. {hint}")
+    raise Unusable(f"there is no key {key}. {hint}")
 
 
 def read(path: Path) -> tuple[str, dict[str, Any]]:
-    """A config file's text (with its byte order mark) and value; "" and {} where there is none. Raises Unfit."""
+    """A config file's text (with its byte order mark) and value; "" and {} where there is none. Raises Unusable."""
     try:
         data = disk.read_through(path) or b""
         bom, text = jsontext.decode_text(data)
         document = jsontext.parse_strictly(text) if text.strip() else {}
     except (jsontext.Unreadable, files.Refused) as error:
-        raise Unfit(f"{path}: {error}. Fix or remove it, then try again; it was not touched.") from None
+        raise Unusable(f"{path}: {error}. Fix or remove it, then try again; it was not touched.") from None
     if not isinstance(document, dict):
-        raise Unfit(f"{path} holds no JSON object. Fix or remove it, then try again; it was not touched.")
+        raise Unusable(f"{path} holds no JSON object. Fix or remove it, then try again; it was not touched.")
     return bom.decode("utf-8") + text, document
 
 
@@ -201,7 +201,7 @@ def _target(where: home.Places, in_project: bool) -> Path:
     if in_project:
         return Path(where.project_config)
     if not where.user_config:
-        raise Unfit("HOME is not set, so there is no config file to write.")
+        raise Unusable("HOME is not set, so there is no config file to write.")
     return Path(where.user_config)
 
 

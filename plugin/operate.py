@@ -169,7 +169,7 @@ def mode(args: argparse.Namespace) -> int:
     where = home.places(os.environ, os.getcwd())
     try:
         path = configure.put(where, "mode", args.mode, in_project=False)
-    except configure.Unfit as error:
+    except configure.Unusable as error:
         print(f"mode: {error}", file=sys.stderr)
         return 1
     print(f"mode is now {args.mode} ({path})")

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Callable
 
+from progress import Progress
+
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.breaker.model import plus
@@ -20,11 +22,11 @@ from circuit_breaker.replay.rerun import Rerun, Reruns
 from circuit_breaker.runtime import files, home, usage
 from circuit_breaker.runtime.json import parse
 
-PROGRESS_AFTER = 1.0  # seconds before a run says how far it is
+STEP = 2_000  # records between two words on how far a run is
 BROKEN_SHOWN = 20  # broken lines that are named; all are counted
 
 
-class Unreadable(Exception):
+class NoRecording(Exception):
     """What was asked for cannot be read; the sentence says what to do."""
 
 
@@ -61,53 +63,31 @@ def shown(trip: dict[str, Any], place: dict[str, str]) -> dict[str, Any]:
     return {**known, **place, "tokens": usage.named(trip["spent"])}
 
 
-class Progress:
-    """A line on a terminal's stderr that says how far a long run is."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.began, self.drawn = total, time.monotonic(), 0.0
-        self.seen = sys.stderr.isatty()
-
-    def at(self, done: int, records: int) -> None:
-        if not self.seen or records % 2000:
-            return
-        now = time.monotonic()
-        if now - self.began > PROGRESS_AFTER and now - self.drawn > 0.2:
-            self.drawn = now
-            print(
-                f"\r\x1b[K{done}/{self.total} files, {records:,} records", end="", file=sys.stderr, flush=True
-            )
-
-    def clear(self) -> None:
-        if self.drawn:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-
 def replay(args: argparse.Namespace) -> int:
     """Run recorded sessions through the engine; exit 1 when nothing could be read."""
     try:
         config, source = configuration(args.config, args.defaults)
         groups = found(args.paths)
-    except Unreadable as error:
+    except NoRecording as error:
         print(f"replay: {error}", file=sys.stderr)
         return 1
     totals = Totals()
     if not args.json:
         print(f"Under {source}; what would have happened if the breaker had run in these sessions:")
-    progress = Progress(len(groups))
+    progress = Progress()
 
     def done(run: Rerun) -> None:
         totals.add(run)
         if not args.json and (run.trips or run.warnings):
-            progress.clear()
+            progress.end()
             print(_session(run), flush=True)
 
     run_all(groups, config, args.enforce, totals, done, progress)
-    progress.clear()
+    progress.end()
     if args.json:
         print(json.dumps(_document(totals), indent=2))
     elif totals.sessions:
-        print(_summary(totals, time.monotonic() - progress.began))
+        print(_summary(totals, time.monotonic() - progress.since))
     for sentence in totals.broken[:1]:
         print(
             f"replay: {totals.broken_lines} lines could not be read; the first: {plain(sentence)}",
@@ -123,13 +103,13 @@ def replay(args: argparse.Namespace) -> int:
 
 
 def found(paths: Iterable[str]) -> list[list[Path]]:
-    """The recordings behind `paths`. Raises Unreadable where there is none."""
+    """The recordings behind `paths`. Raises NoRecording where there is none."""
     try:
         groups = recording.files(paths)
     except FileNotFoundError as error:
-        raise Unreadable(f"{error}. Name a recording (.jsonl, .jsonl.gz) or a folder of them.") from None
+        raise NoRecording(f"{error}. Name a recording (.jsonl, .jsonl.gz) or a folder of them.") from None
     if not groups:
-        raise Unreadable(
+        raise NoRecording(
             f"no recordings in {', '.join(paths)}: no file there ends in .jsonl or .jsonl.gz. "
             "Claude Code keeps its transcripts in ~/.claude/projects."
         )
@@ -151,14 +131,15 @@ def run_all(
         for record in recording.records(group, totals.fault, copied):
             totals.records += 1
             reruns.take(record)
-            progress.at(number, totals.records)
+            if totals.records % STEP == 0:
+                progress(f"{number}/{len(groups)} files, {totals.records:,} records")
         reruns.finish()
 
 
 def configuration(path: str | None, defaults: bool) -> tuple[Config, str]:
     """(the configuration to replay under, its name): your own, one file over the defaults, or the defaults alone.
 
-    Mode observe and `enabled: false` are left out: the question is what would have happened. Raises Unreadable.
+    Mode observe and `enabled: false` are left out: the question is what would have happened. Raises NoRecording.
     """
     if path is not None:
         config, source = build([(path, _document_at(path))]), path
@@ -180,9 +161,9 @@ def _document_at(path: str) -> object:
         data = files.read(path)
         document = parse(data) if data is not None else None
     except (OSError, ValueError) as error:
-        raise Unreadable(f"{path}: {error}. Give a JSON file with the keys of the configuration.") from None
+        raise NoRecording(f"{path}: {error}. Give a JSON file with the keys of the configuration.") from None
     if document is None:
-        raise Unreadable(f"no such config file: {path}")
+        raise NoRecording(f"no such config file: {path}")
     return document
 
 
