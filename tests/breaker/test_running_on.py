@@ -226,6 +226,17 @@ def test_talking_on_in_a_shell_is_warned_about_at_the_third_and_open_at_the_four
     assert "only printed words of its own" in stream.said[0][1]
 
 
+def test_talk_between_hides_no_look_that_comes_again_and_again():
+    stream = Stream()
+    for words in ("Checking.", "Checking again.", "Still checking.", "Once more."):
+        stream.bash(f"echo '{words}'", words)
+        stream.bash("git status", "clean")
+    assert [(event.circuit.partition(":")[0], event.count) for event in stream.events("warning")] == [
+        ("call_cycle", 3)
+    ]
+    assert [event.count for event in stream.events("trip")] == [4]
+
+
 def test_talking_beside_work_is_no_loop():
     stream = Stream()
     for i in range(12):

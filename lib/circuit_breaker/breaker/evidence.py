@@ -132,7 +132,7 @@ def _is_step(outcome: Outcome) -> bool:
 
 
 def _kind_of(outcome: Outcome) -> int:
-    if outcome.poll or outcome.result == outcome.key:  # talk beside work is no part of a ring
+    if outcome.poll:
         return POLL
     if outcome.step:
         return GOTO if isinstance(outcome.input, dict) and "url" in outcome.input else STEP

@@ -72,6 +72,8 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, A
 def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, Any]) -> tuple[int, int]:
     """(count, limit) of whatever comes closest: a row, 6 of the last 10, or a run that differs only in digits."""
     count, limit = streak.row, rule["threshold"]
+    if outcome.result == outcome.key:
+        return count, limit  # talk; beside work it may come often
     if outcome.step and all(
         r[2] == outcome.key and r[5] != GOTO for r in lane.recent if r[0] >= streak.counted
     ):
@@ -132,6 +134,9 @@ def call_cycle(
             ring, rounds, since = cycles.ring_at(lane.recent, position, period)
             if all(r[5] == STEP for r in ring):
                 limit *= UNSEEN
+            limit += any(
+                r[2] == r[3] for r in ring
+            )  # talk in it: then as often as the rest may come in a row
             if rounds < max(2, limit - 1) or cycles.moved_on(lane, ring, since):
                 continue
             if best is not None and best.count - best.facts["limit"] >= rounds - limit:
