@@ -191,7 +191,7 @@ def test_hook_scripts_refuse_in_claudes_own_shell(stage: Stage, hook: str) -> No
 )
 def test_edit_of_the_config_file_waits_until_the_circuit_closes(stage: Stage, edit: dict[str, Any]) -> None:
     stage.configure(**edit)
-    assert "The configuration was changed: that applies when this circuit closes" in stage.ask()
+    assert "The configuration was changed. It applies when this circuit closes" in stage.ask()
     stage.prompt_id = "p2"
     stage.send("UserPromptSubmit", prompt="x", prompt_id="p2", transcript_path=None)
     assert not stage.ask()  # the one probe of a prompt
