@@ -161,7 +161,9 @@ def _document_at(path: str) -> object:
         data = files.read(path)
         document = parse(data) if data is not None else None
     except (OSError, ValueError) as error:
-        raise NoRecording(f"{path}: {error}. Give a JSON file with the keys of the configuration.") from None
+        raise NoRecording(
+            f"{path}: {files.why(error)}. Give a JSON file with the keys of the configuration."
+        ) from None
     if document is None:
         raise NoRecording(f"no such config file: {path}")
     return document

@@ -350,3 +350,13 @@ def test_folder_without_recordings_says_why(tmp_path):
 def test_file_without_an_event_says_so(recorded):
     said = run(recorded('{"type": "summary"}\n'), code=1).stderr
     assert "none holds hook events or rows of a transcript" in said
+
+
+def test_config_that_is_no_file_and_recordings_that_are_none_are_named_without_more(recorded, tmp_path):
+    path = recorded(*events(1))
+    said = run(path, "--config", tmp_path, code=1).stderr
+    assert said.startswith(f"replay: {tmp_path}: not a regular file of reasonable size. Give ")
+    nothing = tmp_path / "notes.jsonl"
+    nothing.write_text("hello")
+    done = run(nothing, code=1)
+    assert "0 sessions" not in done.stdout and "none holds hook events" in done.stderr

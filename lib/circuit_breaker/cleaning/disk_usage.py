@@ -7,6 +7,7 @@ import time
 
 from circuit_breaker.cleaning import claude_code, inventory
 from circuit_breaker.janitor import retention, survey
+from circuit_breaker.runtime import files
 from circuit_breaker.runtime.home import environment
 from circuit_breaker.words import memory
 
@@ -33,7 +34,7 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
             found, where.home, {**limits, "telemetry_max_lines": 1, "telemetry_max_kb": LINES_KB}
         )
     except OSError as error:
-        unreadable.append(str(error))
+        unreadable.append(f"{where.home}: {files.why(error)}")
     archives = found.archives.values()
     facts: dict[str, Any] = {
         "total_bytes": _bytes_in(where.home, skip=(where.runtime + "/projects",)),

@@ -66,7 +66,7 @@ def compress_all(
             except DeadlinePassed:
                 break
             except (OSError, zlib.error) as error:
-                errors.append(f"{archive.id}: {error}")
+                errors.append(f"{archive.id}: {files.why(error)}")
     finally:
         lock.__exit__(None, None, None)
     return done, len(waiting) - done, errors

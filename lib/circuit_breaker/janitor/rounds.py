@@ -83,7 +83,7 @@ def make(
             made.note["entries"] = max(made.note["entries"], notes.SMALL + 1)
             continue
         except OSError as error:
-            made.report.errors.append(f"{folder}: {error}")
+            made.report.errors.append(f"{folder}: {files.why(error)}")
             continue
         made.planned[folder] = found
         _sweep(made, folder, where, config, session, on_step)
@@ -150,7 +150,7 @@ def _runtime(made: Round, where: Places, config: Config, now: float, session: st
     except survey.TooMany:
         made.task = "sweep"
     except OSError as error:
-        report.errors.append(f"{where.runtime}: {error}")
+        report.errors.append(f"{where.runtime}: {files.why(error)}")
 
 
 def _mtime(folder: str) -> int:

@@ -115,5 +115,5 @@ def _tried(what: str, act: Callable[[], object]) -> list[str]:
     try:
         act()
     except (OSError, ValueError) as error:
-        return [f"{what}: {error}"]
+        return [f"{what}: {files.why(error)}"]
     return []

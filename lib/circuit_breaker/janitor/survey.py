@@ -141,7 +141,7 @@ def count_lines(
         try:
             data = files.read(f"{folder}/{name}")
         except OSError as error:
-            unreadable.append(f"{name}: cannot be read: {error}")
+            unreadable.append(f"{name}: cannot be read: {files.why(error)}")
             continue
         if data:
             found.lines[name] = data.count(b"\n") + (data[-1:] != b"\n")

@@ -123,7 +123,7 @@ def _cuts(
             text = (files.read(f"{folder}/{name}", LARGEST) or b"{}").decode("utf-8")
             shorter, gone = ledger.cut(text, limits)
         except (OSError, ValueError) as error:
-            unreadable.append(f"{name}: cannot be read as a session file: {error}")
+            unreadable.append(f"{name}: cannot be read as a session file: {files.why(error)}")
             continue
         if gone:
             caps = {key: limits[ledger.LISTS[key]] for key in gone}
@@ -152,7 +152,7 @@ def execute(
     except (TimeoutError, ValueError):  # ValueError: an alarm works only in the main thread
         return None
     except OSError as error:
-        report.errors.append(f"{archives}: {error}")
+        report.errors.append(f"{archives}: {files.why(error)}")
         return report
     try:
         _room(lock.fd)
@@ -163,7 +163,7 @@ def execute(
             arrived = survey.archives_of(folder)  # as they really are, not as planned
             _each(folder, retention.prunings(arrived, limits, plan.now, [])[0], limits, report, on_step)
     except OSError as error:
-        report.errors.append(f"{archives}: {error}")
+        report.errors.append(f"{archives}: {files.why(error)}")
     finally:
         lock.__exit__(None, None, None)
     return report
@@ -184,7 +184,7 @@ def _each(
         except FileNotFoundError:
             continue  # removed since the survey
         except (OSError, ValueError) as error:
-            report.errors.append(f"{action.name}: {error}")
+            report.errors.append(f"{action.name}: {files.why(error)}")
 
 
 def _room(fd: int) -> None:

@@ -29,6 +29,11 @@ class Refused(OSError):
     """A file or folder that is not ours to use: a link, not a regular file, another user's."""
 
 
+def why(error: Exception) -> str:
+    """What went wrong, without the number that OSError puts before it and the path behind."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def read(path: str, limit: int = 1 << 24) -> bytes | None:
     """The bytes of a regular file, None when it is missing. A link, a folder, a FIFO or more than `limit` bytes: Refused."""
     try:

@@ -23,7 +23,7 @@ def kept(where: Places) -> str:
             files.folder(folder)
             _try_out(f"{folder}/probe.{files.system.getpid()}.tmp")
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = files.why(error)
         return f"nothing can be kept in {where.runtime} ({reason[:1].lower()}{reason[1:]})"
     finally:
         for folder in reversed(made):

@@ -145,7 +145,7 @@ def layers(where: Places, env: Mapping[str, str]) -> tuple[list[tuple[str, objec
             if data is not None and not is_untouched(data):
                 found.append((f"{name} {path}", json.parse(data)))
         except (OSError, ValueError) as error:
-            unreadable.append(f"{path}: not used: {getattr(error, 'strerror', None) or error}")
+            unreadable.append(f"{path}: not used: {files.why(error)}")
     if any(name.startswith(OPTION) for name in env):
         from circuit_breaker.breaker.layers import option_layer
 
