@@ -1,4 +1,4 @@
-"""`calibrate`: budget limits learned from your own past prompts (method: docs/budgets.md)."""
+"""The verb `calibrate`: budget limits learned from your own past prompts (method: docs/budgets.md)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from circuit_breaker.replay.rerun import Rerun
 from circuit_breaker.runtime import home, own_shell
 
 BAR = 40  # columns of the longest bar
-EDGES = (1, 2, 3, 5)  # a histogram's steps, times powers of ten
+EDGES = (1, 2, 3, 5)  # the histogram's bounds, times powers of ten
 KEYS = {"calls_per_prompt": "tool calls", "tokens_per_prompt": "tokens, cache reads included"}
 
 
 def calibrate(args: argparse.Namespace) -> int:
-    """Learn limits and show them; 1 when there are too few good prompts or nothing could be read."""
+    """Learn limits and show them; exit code 1 if there are too few good prompts or nothing to read."""
     if args.apply and own_shell.refuses("calibrate --apply", os.environ):
         return 1
     folders = args.folders or [str(_transcripts())]
@@ -75,7 +75,7 @@ def calibrate(args: argparse.Namespace) -> int:
 
 
 def risk(text: str) -> Fraction:
-    """The share of good prompts that may cross a limit, as written: 0.05, 5%. Raises ArgumentTypeError."""
+    """The share of good prompts that can cross a limit, written as 0.05 or 5%. Raises ArgumentTypeError."""
     try:
         value = Fraction(text[:-1]) / 100 if text.endswith("%") else Fraction(text)
     except (ValueError, ZeroDivisionError):
@@ -91,14 +91,14 @@ def _transcripts() -> Path:
 
 
 def read(groups: list[list[Path]]) -> list[Prompt]:
-    """Every prompt of yours in these recordings, with the breaker's own trips under its defaults."""
+    """Every prompt of yours in these recordings, marked where the breaker would have tripped with its defaults."""
     config = build()
     found: list[Prompt] = []
     copied: set[int] = set()
     progress = Progress()
     records = 0
 
-    def fault(sentence: str) -> None:  # a broken line costs its prompt nothing but itself
+    def fault(sentence: str) -> None:  # a broken line is skipped, its prompt still counts
         del sentence
 
     for number, group in enumerate(groups, 1):
@@ -185,7 +185,7 @@ def _left_out(prompts: list[Prompt]) -> str:
 
 
 def histogram(values: Sequence[int], limit: int) -> list[str]:
-    """How many values lie in each step, as bars; the step that holds the limit is marked."""
+    """A line with a bar for each range of values; the range with the limit is marked."""
     edges = _edges(max([*values, limit]))
     counts = [sum(low < value <= high for value in values) for low, high in zip(edges, edges[1:])]
     most = max(counts)
@@ -200,7 +200,7 @@ def histogram(values: Sequence[int], limit: int) -> list[str]:
 
 
 def _edges(highest: int) -> list[int]:
-    """The bounds of a histogram's steps: -1, 0, 1, 2, 3, 5, 10, 20 ... up to `highest`, beginning at most eight steps below it."""
+    """The bounds of the histogram's ranges: -1, 0, 1, 2, 3, 5, 10, 20 ... up to `highest`; only the last eight."""
     edges, power = [-1, 0], 1
     while edges[-1] < highest:
         edges += [power * edge for edge in EDGES]

@@ -1,4 +1,4 @@
-"""The verb `clean`: Claude Code's own folder, shown, archived or deleted when you ask."""
+"""The verb `clean`: shows Claude Code's own folder, and archives or deletes old files in it when asked."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from circuit_breaker.runtime.home import Places
 from circuit_breaker.words import cleaning, memory
 
 DEFAULT_AGE = "30d"
-HOURS = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}  # no m: minutes elsewhere, months here
+HOURS = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}  # no m: minutes or months?
 BINARY = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
 class WrongUsage(ValueError):
-    """What was typed makes no sense; the text says what would."""
+    """Raised for wrong usage; the message says what is right."""
 
 
 def age(text: str) -> float:
-    """Seconds of "30d", "12h", "2w" or "1y"."""
+    """The seconds in "30d", "12h", "2w" or "1y"."""
     number, unit = text[:-1], text[-1:].lower()
     if unit not in HOURS or not (number.isascii() and number.isdigit()):
         raise WrongUsage(f"--older-than {text}: write a number and h, d, w or y, for example 30d")
@@ -40,7 +40,7 @@ def age(text: str) -> float:
 
 
 def amount(text: str) -> int:
-    """Bytes of "2GB", "500 MB", "1.5g"."""
+    """The bytes in "2GB", "500 MB" or "1.5g"."""
     bare = text.strip().lower().removesuffix("b").removesuffix("i")
     number, unit = (bare[:-1], bare[-1:]) if bare[-1:].isalpha() else (bare, "")
     try:
@@ -53,7 +53,7 @@ def amount(text: str) -> int:
 
 
 def clean(args: argparse.Namespace) -> int:
-    """Show what lies in Claude Code's folder; with --apply archive it, with --delete remove it. Exit 1 when something could not
+    """Show what is in Claude Code's folder; archive it with --apply, delete it with --delete. Exit code 1 if something could not
     be done, 2 for wrong usage."""
     where = home.places(os.environ, os.getcwd())
     now = time.time()
@@ -99,7 +99,7 @@ def _wish(args: argparse.Namespace, now: float) -> Wish:
 
 
 def _project(path: str, folder: str) -> str:
-    """The project's folder below projects/ (the beginning of its name where the path is long), "" when there is none."""
+    """The project's folder below projects/ (for a long path the beginning of its name); "" if there is none."""
     for candidate in (os.path.realpath(path), os.path.abspath(path)):
         name = kinds.project_folder(candidate)
         if os.path.isdir(f"{folder}/projects/{name}") or (
@@ -110,7 +110,7 @@ def _project(path: str, folder: str) -> str:
 
 
 class _Run:
-    """One run over the folder."""
+    """One run of `clean`."""
 
     def __init__(self, args: argparse.Namespace, where: Places, folder: str, wish: Wish, now: float) -> None:
         self.args, self.where, self.folder, self.wish, self.now = args, where, folder, wish, now
@@ -121,7 +121,7 @@ class _Run:
         self.look()
 
     def look(self) -> None:
-        """Survey the folder and choose."""
+        """Survey the folder and select."""
         self.found = inventory.survey(
             self.folder,
             claude_code.installed_versions(self.folder),
@@ -140,7 +140,7 @@ class _Run:
         self.errors.append(text)
         print(f"clean: {memory.shown(text)}", file=sys.stderr)
 
-    # What is there
+    # Showing
 
     def show(self) -> int:
         facts = self.facts()
@@ -164,7 +164,7 @@ class _Run:
         return 0
 
     def facts(self) -> dict[str, Any]:
-        """The survey and the choice, as --json has them."""
+        """The survey and the selection, for --json."""
         sums = self.found.by_kind()
         days, source = claude_code.cleanup_days(self.folder, self.where.project)
         rows = []
@@ -196,7 +196,7 @@ class _Run:
         }
 
     def command(self) -> str:
-        """The command line of this run, without --apply."""
+        """The command line of this run without --apply."""
         args, words = self.args, [protection.program()]
         words += ["clean", *(["--kind", *self.wish.names] if args.kind else [])]
         for option in ("older_than", "project", "max_total"):
@@ -204,7 +204,7 @@ class _Run:
             words += [f"--{option.replace('_', '-')}", memory.quoted(value)] if value else []
         return " ".join(words)
 
-    # What is done
+    # Archiving and deleting
 
     def act(self) -> int:
         try:
@@ -214,7 +214,7 @@ class _Run:
                     if kind in self.chosen.bundles and not self.do(kind):
                         break
         except TimeoutError:
-            self.fail("another `clean` is at work; wait until it has finished")
+            self.fail("another `clean` is running; wait until it has finished")
             return 1
         freed = sum(row["bytes"] - row.get("archive_bytes", 0) for row in self.rows)
         if self.args.json:
@@ -228,7 +228,7 @@ class _Run:
         return 1 if self.errors else 0
 
     def lock(self) -> contextlib.AbstractContextManager[object]:
-        """One run at a time. A disk that is too full even for the lock must not keep `--delete` from making room."""
+        """The lock for one run at a time. On a disk too full for the lock file, --delete runs without it, to make room."""
         stack = contextlib.ExitStack()
         try:
             files.folder(self.place)
@@ -241,7 +241,7 @@ class _Run:
         return stack
 
     def finish_killed(self) -> None:
-        """Finish what a run that was killed has archived but not removed yet."""
+        """Remove the originals that a killed run archived but did not remove."""
         busy = selection.busy_sessions(self.found.units(), self.now) | self.running.sessions
 
         def stays(path: str) -> bool:
@@ -258,7 +258,7 @@ class _Run:
             self.look()
 
     def do(self, kind: str) -> bool:
-        """Archive or delete one kind; False when it is no use to go on."""
+        """Archive or delete one kind; False if the run should stop."""
         members = steps.members(
             self.folder, self.chosen.bundles[kind], lambda path: self.progress(f"listing {path}")
         )
@@ -319,7 +319,7 @@ class _Run:
         return True
 
     def on_bytes(self, what: str, total: int) -> Callable[[int, str], None]:
-        """Progress over so many bytes (0: not known)."""
+        """A progress callback for `total` bytes (0: unknown)."""
         done = 0
 
         def heard(count: int, path: str) -> None:

@@ -1,4 +1,4 @@
-"""Shell completion of the command `circuit-breaker`, made from its own verbs and options: `completion bash|zsh|fish`."""
+"""The verb `completion`: a shell completion script made from the verbs and options of the parser."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ complete -o default -F _circuit_breaker circuit-breaker"""
 
 
 class Word(NamedTuple):
-    """A verb, an option or a fixed argument, with its help."""
+    """A verb, an option or a fixed argument, with its help text."""
 
     text: str
     help: str
 
 
 def completion(args: argparse.Namespace) -> int:
-    """Print the completion script for `args.shell`: source it from the shell's start-up file."""
+    """Print the completion script for `args.shell`, to be sourced from its start-up file."""
     verbs = dict(_verbs(args.parser))
     print({"bash": _bash, "zsh": _zsh, "fish": _fish}[args.shell](verbs))
     return 0
 
 
 def _verbs(top: argparse.ArgumentParser) -> Iterator[tuple[Word, list[Word]]]:
-    """Each verb with what may follow it."""
+    """Each verb with the words that can follow it."""
     (action,) = (found for found in top._actions if isinstance(found, argparse._SubParsersAction))
     for shown in action._choices_actions:
         yield Word(shown.dest, shown.help or ""), list(_words(action.choices[shown.dest]))

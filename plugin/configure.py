@@ -1,4 +1,4 @@
-"""The verb `config`: effective values and where each comes from, the files they stand in, checks and changes."""
+"""The verb `config`: shows the effective values, their origins and files, checks them and changes them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from circuit_breaker.runtime import files, frozen, home, own_shell
 
 
 class Unusable(ValueError):
-    """A key, a value or a file that cannot be used; the message says what to do next. Nothing was changed."""
+    """Raised for an unusable key, value or file; the message says what to do. Nothing was changed."""
 
 
 def config(args: argparse.Namespace) -> int:
-    """Carry out one of the actions; 1 when `check` finds a problem or a file cannot be used, 2 for a wrong key or value."""
+    """Carry out an action; exit code 1 if `check` finds a problem or a file is unusable, 2 for a wrong key or value."""
     if args.action in ("set", "unset") and own_shell.refuses(f"config {args.action}", os.environ):
         return 1
     where = home.places(os.environ, os.getcwd())
@@ -63,14 +63,14 @@ def _show(args: argparse.Namespace, where: home.Places) -> int:
 
 
 def values_of(effective: rules.Config) -> dict[str, Any]:
-    """Every value that applies, by its dotted key."""
+    """Dotted key -> the value that applies."""
     named = {"circuit_breakers": "rules"}
     tops = [key for key in rules.DEFAULTS if key != "defaults_version"]
     return flat({key: getattr(effective, named.get(key, key)) for key in tops})
 
 
 def flat(document: dict[str, Any], before: str = "") -> dict[str, Any]:
-    """The values of nested objects by their dotted keys."""
+    """Dotted key -> value, for nested objects."""
     found: dict[str, Any] = {}
     for key, value in document.items():
         if isinstance(value, dict):
@@ -81,7 +81,7 @@ def flat(document: dict[str, Any], before: str = "") -> dict[str, Any]:
 
 
 def origin(key: str, value: Any, layers: list[tuple[str, Any]]) -> str:
-    """The layer that `value` comes from: the last one that says it, "default" where none does."""
+    """The layer that `value` comes from: the last one that sets it, or "default"."""
     for name, document in reversed(layers):
         said = _at(document, key.split("."))
         if said is not None and jsontext.same(said, value):
@@ -105,7 +105,7 @@ def _check(args: argparse.Namespace, where: home.Places) -> int:
     else:
         _warn_of(effective.problems)
         for relaxed in effective.weakened:
-            print(f"The project's config relaxes: {relaxed}")
+            print(f"The project's config weakens: {relaxed}")
         if not effective.problems:
             print("Config: no problems.")
     return 1 if effective.problems else 0
@@ -147,9 +147,9 @@ def _unset(args: argparse.Namespace, where: home.Places) -> int:
 
 
 def put(where: home.Places, key: str, value: Any, in_project: bool) -> Path:
-    """Write one key into the user's or the project's file and keep every other byte of it; -> the file.
+    """Write one key into your config file or the project's and keep every other byte. Returns the file.
 
-    Raises Unusable for a value that the key cannot take and for a file that is no JSON object.
+    Raises Unusable for a value that the key cannot take, and for a file that is not a JSON object.
     """
     path = _target(where, in_project)
     text, document = read(path)
@@ -171,7 +171,7 @@ def put(where: home.Places, key: str, value: Any, in_project: bool) -> Path:
 
 
 def known(key: str) -> str:
-    """The full name of a key; a rule's or a memory limit's may be shortened. Raises Unusable."""
+    """The full name of a key; the prefix of rules and memory limits can be left out. Raises Unusable."""
     defaults = flat({**rules.DEFAULTS, "exclude": []})
     for full in (key, f"circuit_breakers.{key}", f"memory_limits.{key}"):
         parts = full.split(".")
@@ -185,7 +185,7 @@ def known(key: str) -> str:
 
 
 def read(path: Path) -> tuple[str, dict[str, Any]]:
-    """A config file's text (with its byte order mark) and value; "" and {} where there is none. Raises Unusable."""
+    """(text with its byte order mark, value) of a config file; ("", {}) if there is none. Raises Unusable."""
     try:
         data = disk.read_through(path) or b""
         bom, text = jsontext.decode_text(data)
@@ -193,7 +193,7 @@ def read(path: Path) -> tuple[str, dict[str, Any]]:
     except (jsontext.Unreadable, files.Refused) as error:
         raise Unusable(f"{path}: {error}. Fix or remove it, then try again; it was not touched.") from None
     if not isinstance(document, dict):
-        raise Unusable(f"{path} holds no JSON object. Fix or remove it, then try again; it was not touched.")
+        raise Unusable(f"{path} is not a JSON object. Fix or remove it, then try again; it was not touched.")
     return bom.decode("utf-8") + text, document
 
 
@@ -213,7 +213,7 @@ def _write(path: Path, text: str, document: dict[str, Any]) -> None:
 
 
 def _without(document: dict[str, Any], path: list[str]) -> None:
-    """Remove the value at `path`, and the objects that are empty then."""
+    """Remove the value at `path`, and the objects that this leaves empty."""
     inner = document.get(path[0])
     if len(path) > 1 and isinstance(inner, dict):
         _without(inner, path[1:])

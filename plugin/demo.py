@@ -1,4 +1,4 @@
-"""A runaway session and one that works, played through the registered hook lines."""
+"""The verb `demo`: a runaway session and a working one, played through the registered hook lines."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ WRONG, WORSE, RIGHT = "numbers[0]", "max(numbers)", "sum(numbers)"
 
 
 class Surprise(Exception):
-    """Something came out otherwise than announced."""
+    """Raised if a step does not turn out as announced."""
 
 
 def demo(args: argparse.Namespace) -> int:
-    """Play both sessions in a throw-away project; 1 if anything does not come out as it should."""
+    """Play both sessions in a throw-away project; exit code 1 if a step does not turn out as announced."""
     with _scene() as (project, env):
         try:
             _runaway(_Session(project, env, "demo-runaway"))
             _working(_Session(project, env, "demo-working"))
         except Surprise as surprise:
-            print(f"\nThis did not come out as it should: {surprise}", file=sys.stderr)
-            print("`python3 plugin doctor` looks for the reason.", file=sys.stderr)
+            print(f"\nThis did not turn out as it should: {surprise}", file=sys.stderr)
+            print("To find out why: `python3 plugin doctor`.", file=sys.stderr)
             return 1
-    _say("\nThat is all: the loop was stopped, the work was not. Nothing of it is kept.")
+    _say("\nThat is all: the loop was stopped, the work was not. The throw-away project is deleted.")
     return 0
 
 
 class _Session:
-    """A session in the demo's project; a line that fails or complains ends the demo."""
+    """A session in the demo's project. A hook line that fails or prints an error ends the demo."""
 
     def __init__(self, project: Path, env: dict[str, str], name: str) -> None:
         self.project = project
@@ -56,7 +56,7 @@ class _Session:
         self.host.prompt("make the test pass")
 
     def bash(self, command: str) -> Called:
-        """A Bash call, really run in the project."""
+        """Make a Bash call, really run in the project."""
 
         def run() -> tuple[bool, str]:
             done = subprocess.run(
@@ -74,7 +74,7 @@ class _Session:
         return self._call("Bash", {"command": command}, run)
 
     def edit(self, old: str, new: str) -> Called:
-        """An Edit call, really done in the project."""
+        """Make an Edit call, really done in the project."""
         path = self.project / "total.py"
 
         def run() -> tuple[bool, str]:
@@ -90,11 +90,11 @@ class _Session:
 
     @property
     def spoken(self) -> int:
-        """How often a line said anything at all."""
+        """How many lines printed anything."""
         return sum(bool(fired.answer) for fired in self.host.fired)
 
     def state(self) -> str:
-        """The state of the failing check's circuit, as /circuit-status shows it."""
+        """The state of the failing test's circuit, from /circuit-status."""
         text = self.host.command("circuit-breaker:circuit-status", "--json")
         _expect("{" in text, f"/circuit-status answered {text or 'nothing'}")
         self.host.fired.pop()
@@ -152,12 +152,12 @@ def _working(session: _Session) -> None:
     _show(5, CHECK, "passed")
     _expect(session.spoken == quiet, "a hook spoke to a session that works")
     _expect(session.state() == "CLOSED", f"the circuit is {session.state()} though nothing looped")
-    _say("    No hook said a word.")
+    _say("    No hook printed anything.")
 
 
 @contextmanager
 def _scene() -> Iterator[tuple[Path, dict[str, str]]]:
-    """A throw-away home and project, and an environment that knows nothing else."""
+    """A throw-away home and project, and an environment with nothing else."""
     folder = Path(tempfile.mkdtemp(prefix="circuit-breaker-demo-"))
     try:
         home, project, state = folder / "home", folder / "project", folder / "state"
@@ -175,7 +175,7 @@ def _scene() -> Iterator[tuple[Path, dict[str, str]]]:
                 "CLAUDE_PROJECT_DIR": str(project),
                 "CLAUDE_PLUGIN_ROOT": str(ROOT),
                 "CLAUDECODE": "1",
-                "PYTHONDONTWRITEBYTECODE": "1",  # an edit within the same second must not run the old module
+                "PYTHONDONTWRITEBYTECODE": "1",  # otherwise an edit within the same second would run the old module
             },
         )
     finally:

@@ -29,14 +29,14 @@ from circuit_breaker.words import explain as words
 from circuit_breaker.words.sentences import sentence_of
 from circuit_breaker.words.status import ID
 
-SHOWN = 30  # calls of the evidence that are shown
-SLACK = 10.0  # seconds between a call's result in a transcript and its incident
-ANY_FORM = " (any form)"  # the end of the name of a circuit that gates a family of calls
+SHOWN = 30  # calls shown of the evidence
+SLACK = 10.0  # seconds between a call's result in a transcript and its incident, at most
+ANY_FORM = " (any form)"  # ends the name of a circuit that blocks every form of an attempt
 BLOCKING = ("trip", "ending", "would_trip", "asked")
 
 
 class Step(NamedTuple):
-    """One call of the evidence. `own`: it belongs to the circuit."""
+    """One call of the evidence. own: whether it belongs to the circuit."""
 
     t: float
     label: str
@@ -46,7 +46,7 @@ class Step(NamedTuple):
 
 
 def explain(args: argparse.Namespace) -> int:
-    """Explain the last block, or the call that is given; 1 when there is nothing to explain, 2 for an input that is no JSON."""
+    """Explain the last block or the given call; exit code 1 if there is nothing to explain, 2 for an input that is not JSON."""
     where = places(None)
     config = home.configuration(where, os.environ)
     if args.last or args.tool is None:
@@ -56,12 +56,12 @@ def explain(args: argparse.Namespace) -> int:
     except ValueError:
         given = {"command": args.input} if args.tool in calls.SHELLS else None
     if not isinstance(given, dict):
-        print(f"explain: {args.input!r} is no JSON object with the input of {args.tool}.", file=sys.stderr)
+        print(f"explain: {args.input!r} is not a JSON object with the input of {args.tool}.", file=sys.stderr)
         return 2
     return _call(where, config, args.tool, given, args.session or "")
 
 
-# --- the last block
+# --- The last block
 
 
 def _last(where: home.Places, config: Config, session: str) -> int:
@@ -71,7 +71,10 @@ def _last(where: home.Places, config: Config, session: str) -> int:
         if one.event in BLOCKING and one.session.startswith(session)
     ]
     if not found:
-        print("explain: nothing was blocked here yet. `incidents` lists all projects.", file=sys.stderr)
+        print(
+            "explain: nothing was blocked in this project yet. `incidents` lists all projects.",
+            file=sys.stderr,
+        )
         return 1
     last = found[-1]
     rule = last.circuit.partition(":")[0]
@@ -88,17 +91,17 @@ def _last(where: home.Places, config: Config, session: str) -> int:
         print("\nThe calls of that lane before it (* counted):")
         _print(steps)
     elif last.calls:
-        print(f"\nThe last calls: {', '.join(last.calls)}. (The transcript is not there any more.)")
+        print(f"\nThe last calls: {', '.join(last.calls)}. (The transcript no longer exists.)")
     return 0
 
 
 def _evidence(last: incident_log.Incident, config: Config) -> list[Step]:
-    """The calls up to an incident, from the session's transcript run through the same engine."""
+    """The calls up to an incident, found by running the session's transcript through the same engine."""
     top = activity.folder(os.environ)
     paths = sorted(top.glob(f"*/{last.session}.jsonl")) if top.is_dir() else []
     if not paths:
         return []
-    config.mode = "enforce"  # what observe mode only recorded is looked at as what it would have been
+    config.mode = "enforce"  # so that an incident of observe mode trips here
     run = _Traced(last.session, config, last.circuit, last.agent)
     for record in recording.records(recording.files([str(paths[0])])[0], lambda _: None, set()):
         if record["t"] > last.t + SLACK or run.over:
@@ -109,10 +112,10 @@ def _evidence(last: incident_log.Incident, config: Config) -> list[Step]:
 
 
 class _Traced(Rerun):
-    """A session run again, noting what each call of one lane counted as until `circuit` trips."""
+    """A session run again that records what each call of one lane counted as, until `circuit` trips."""
 
     class Row(NamedTuple):
-        """One call as it was counted: its keys, its row of the lane's memory (empty: none), and the counts after it."""
+        """One call: its keys, its row in the lane's memory (empty if none), and the counts after it."""
 
         t: float
         tool: str
@@ -130,7 +133,7 @@ class _Traced(Rerun):
         self.keys: set[str] = set()
 
     def feed(self, fed: Fed) -> None:
-        """One payload, and what it added to the lane's evidence."""
+        """Process one payload and record what it added to the lane's evidence."""
         if self.over:
             return
         before = self.lanes.get(self.lane, Lane())
@@ -167,7 +170,7 @@ class _Traced(Rerun):
 
     @property
     def steps(self) -> list[Step]:
-        """The calls as they are shown."""
+        """The calls as steps to show."""
         rule, _, subject = self.circuit.partition(":")
         keys = self.config.rules.get(rule, {})
         if subject.endswith(ANY_FORM):
@@ -196,13 +199,13 @@ def _print(steps: list[Step]) -> None:
         print(f"{mark} {when}  {one.label[:40]:<{width}}  {one.outcome:<6}  {one.note}")
 
 
-# --- a call that might come
+# --- A call that has not been made
 
 
 def _call(where: home.Places, config: Config, tool: str, given: dict[str, Any], session: str) -> int:
     kept = status.sessions(where, session) if session else status.of_home(status.sessions(where), where)
     if not kept:
-        print("explain: no session is kept here; without one every call would run.", file=sys.stderr)
+        print("explain: no session of this project is remembered, so every call would run.", file=sys.stderr)
         return 1
     one = max(kept, key=lambda each: each.seen)
     lane = one.lanes.get(store.MAIN_FILE, Lane())

@@ -1,7 +1,7 @@
-"""The verb `export otlp`: incidents as OpenTelemetry log events, and counters of them, sent to a collector.
+"""The verb `export otlp`: sends incidents to a collector, as OpenTelemetry log events and counters.
 
-Hooks append incidents to a spool where `export.otlp` is on; this verb sends what lies behind its cursor, in batches, and moves
-the cursor on after each request that the collector accepted. Nothing is sent from a hook.
+If `export.otlp` is on, hooks append incidents to a spool file. This verb sends what follows its cursor in batches, and moves the
+cursor after each request that the collector accepted. Hooks send nothing.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ import incident_log
 from circuit_breaker.runtime import files, home, packages
 
 LOCK = "lib/requirements-otlp.lock"
-BATCH = 200  # incidents in a request
-LOGS, METRICS = "logs", "metrics"  # what has been accepted of the batch behind the cursor
+BATCH = 200  # incidents per request
+LOGS, METRICS = "logs", "metrics"  # the parts of a batch, accepted one by one
 TIMEOUT = 5.0  # seconds for a request
 SERVICE = "claude-circuit-breaker"
 TEST = {"event": "test", "circuit": "test:export", "cause": "sent by `circuit-breaker export otlp --test`"}
-# The counters, by the incident event that they count.
+# Incident event -> the counter that counts it.
 COUNTED = {"trip": "trips", "probe": "probes", "ending": "stops", "bypass": "bypasses", "warning": "warnings"}
 
 
 class Failed(Exception):
-    """The collector did not take a request; the message says what it answered."""
+    """Raised if the collector did not accept a request; the message is its answer."""
 
 
 def export(args: argparse.Namespace) -> int:
-    """Send the incidents that have not been sent yet; with --test one event of its own, with --since those of the logs."""
+    """Send the incidents that are not sent yet; with --test one test event, with --since those in the logs."""
     where = home.places(os.environ, os.getcwd())
     config = home.configuration(where, os.environ)
     endpoint = (args.endpoint or config.export["endpoint"]).rstrip("/")
@@ -76,7 +76,7 @@ def export(args: argparse.Namespace) -> int:
         return 1
     except Failed as error:
         print(
-            f"export: {endpoint} did not take it: {error}. Nothing is lost: run it again when it answers.",
+            f"export: {endpoint} did not accept it: {error}. Nothing is lost: run it again when the collector answers.",
             file=sys.stderr,
         )
         return 1
@@ -85,7 +85,7 @@ def export(args: argparse.Namespace) -> int:
 
 
 def _packages(where: home.Places) -> str:
-    """The folder that --install fills, for this Python."""
+    """The folder for packages that --install fills, one per Python version."""
     return f"{where.runtime}/packages/otlp-{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -108,7 +108,7 @@ def _install(where: home.Places) -> int:
 
 
 class Spool:
-    """R/export: `spool.jsonl`, one incident a line, appended by hooks; `cursor.json`, how far it has been accepted."""
+    """R/export: `spool.jsonl` (one incident per line, appended by hooks) and `cursor.json` (how much of it was accepted)."""
 
     def __init__(self, runtime: str) -> None:
         self.folder = f"{runtime}/export"
@@ -117,7 +117,7 @@ class Spool:
         files.folder(self.folder)
 
     def drain(self, sender: Sender) -> int:
-        """Send what lies behind the cursor; the number of incidents sent. Raises Failed; what was accepted stays accepted."""
+        """Send what follows the cursor. Returns the number of incidents. Raises Failed; accepted batches stay accepted."""
         sent = 0
         at, taken = self._position()
         while True:
@@ -145,7 +145,7 @@ class Spool:
         return 0, set()
 
     def _read(self, at: int) -> tuple[list[dict[str, Any]], int]:
-        """Up to BATCH whole lines from `at`: (the incidents among them, where the next one begins)."""
+        """(incidents in up to BATCH whole lines from offset `at`, offset of the next line)."""
         rows: list[dict[str, Any]] = []
         try:
             with open(self.path, "rb") as spool:
@@ -153,7 +153,7 @@ class Spool:
                 for _ in range(BATCH):
                     line = spool.readline()
                     if not line.endswith(b"\n"):
-                        break  # still being written
+                        break  # the last line is still being written
                     at += len(line)
                     rows += _row(line)
         except FileNotFoundError:
@@ -165,7 +165,7 @@ class Spool:
         files.replace(self.cursor, json.dumps(known).encode())
 
     def _forget(self, at: int) -> None:
-        """Begin a new spool when all of a large one has been accepted; a hook that writes at this moment is waited for."""
+        """Start a new spool if a large one has been accepted completely; wait for a hook that is writing to it."""
         with contextlib.suppress(FileNotFoundError), files.Lock(f"{self.path}.lock"):
             if at and os.stat(self.path).st_size == at:
                 os.remove(self.path)
@@ -192,13 +192,15 @@ class Sender:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
         from opentelemetry.sdk.resources import Resource
 
-        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # a failed request is said by us, once
+        logging.getLogger("opentelemetry").setLevel(
+            logging.CRITICAL
+        )  # we report a failed request ourselves, once
         self.resource = Resource.create({"service.name": SERVICE, "service.version": _version()})
         self.logs = OTLPLogExporter(endpoint=f"{endpoint}/v1/logs", timeout=TIMEOUT)
         self.metrics = OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics", timeout=TIMEOUT)
 
     def send(self, rows: list[dict[str, Any]], parts: set[str]) -> None:
-        """Send incidents as log events, as counters, or as both. Raises Failed."""
+        """Send incidents as log events, as counters or both. Raises Failed."""
         if LOGS in parts and rows:
             self._send_logs(rows)
         if METRICS in parts and rows:
@@ -249,7 +251,7 @@ class Sender:
 
 
 def counts(rows: list[dict[str, Any]]) -> Counter[tuple[str, str, str]]:
-    """(counter, rule, kind of tokens or "") -> by how much these incidents raise it."""
+    """(counter, rule, kind of tokens or "") -> increment."""
     found: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
         rule = str(row.get("circuit", "")).partition(":")[0]
@@ -265,7 +267,7 @@ def counts(rows: list[dict[str, Any]]) -> Counter[tuple[str, str, str]]:
 
 
 def attributes(row: dict[str, Any]) -> dict[str, Any]:
-    """An incident's attributes: labels only. `circuit_breaker.incident.id` is the same for the same incident, however often sent."""
+    """An incident's attributes, only labels. `circuit_breaker.incident.id` is the same each time an incident is sent."""
     rule, _, subject = str(row.get("circuit", "")).partition(":")
     calls = [str(call) for call in row.get("calls") or []]
     named = {

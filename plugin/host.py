@@ -1,4 +1,4 @@
-"""A simulated Claude Code session: it fires registered hook lines as the real one does, for the demo, doctor and the benchmark."""
+"""A simulated Claude Code session that runs registered hook lines as the real one does; for demo, doctor and benchmark."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Callable, NamedTuple
 
 Groups = Mapping[
     str, "list[dict[str, Any]]"
-]  # event -> groups, as `hooks` of hooks.json and of a settings file hold them
+]  # event -> groups, as in `hooks` of hooks.json and settings files
 SECONDS_A_LINE = 30.0
 SUBJECT_FIELD = {
     "SessionStart": "source", "UserPromptExpansion": "command_name", "SubagentStop": "agent_type", "ConfigChange": "source",
@@ -22,7 +22,7 @@ SUBJECT_FIELD = {
 
 
 class Fired(NamedTuple):
-    """One run of a line. code: -1 when it could not be started or took too long; seconds: how long it took."""
+    """One run of a line. code: exit code, -1 if it could not be started or took too long; seconds: duration."""
 
     event: str
     code: int
@@ -32,7 +32,7 @@ class Fired(NamedTuple):
 
     @property
     def answer(self) -> dict[str, Any]:
-        """The JSON object it answered with; empty when it said nothing, or nothing that Claude Code reads."""
+        """The JSON object that it printed; {} if it printed nothing or nothing that Claude Code reads."""
         try:
             found = json.loads(self.out or "{}")
         except ValueError:
@@ -41,18 +41,18 @@ class Fired(NamedTuple):
 
     @property
     def problem(self) -> str:
-        """What is wrong with it, "" when nothing is: our lines end with 0, say nothing on stderr and answer JSON or nothing."""
+        """What is wrong with the run, or "": our lines exit with 0, print nothing on stderr, and print JSON or nothing."""
         if self.code:
             return f"the {self.event} line ended with exit code {self.code}: {self.err.strip()[:300]}"
         if self.err.strip():
-            return f"the {self.event} line complained: {self.err.strip()[:300]}"
+            return f"the {self.event} line printed an error: {self.err.strip()[:300]}"
         if self.out.strip() and not self.answer:
             return f"the {self.event} line answered what Claude Code does not read: {self.out[:100]!r}"
         return ""
 
 
 class Called(NamedTuple):
-    """How one call ended: its output, whether it failed, the reason when it was denied, the warning that followed it."""
+    """How a call ended: its output, whether it failed, the reason if it was denied, the warning after it."""
 
     output: str
     failed: bool
@@ -61,7 +61,7 @@ class Called(NamedTuple):
 
 
 class Host:
-    """One session of it in `project`; every line is started with `env` and nothing else of ours."""
+    """One session in `project`; every line is started with the environment `env`."""
 
     def __init__(self, groups: Groups, project: Path, env: Mapping[str, str], session: str) -> None:
         self.groups, self.project, self.session = groups, project, session
@@ -71,18 +71,18 @@ class Host:
 
     @property
     def problems(self) -> list[str]:
-        """What was wrong with the lines that were fired so far, each once."""
+        """What was wrong with the lines run so far, each problem once."""
         return list(dict.fromkeys(fired.problem for fired in self.fired if fired.problem))
 
     def fire(self, event: str, **fields: Any) -> list[dict[str, Any]]:
-        """Run each line registered for `event` whose matcher fits; what they answered."""
+        """Run each line registered for `event` whose matcher fits. Returns their answers."""
         body = self.payload(event, **fields)
         fired = [run_line(line, body, self.env, self.project) for line in lines_for(self.groups, body)]
         self.fired += fired
         return [one.answer for one in fired if one.answer]
 
     def payload(self, event: str, **fields: Any) -> dict[str, Any]:
-        """What Claude Code sends for `event`."""
+        """The payload that Claude Code sends for `event`."""
         return {
             "session_id": self.session,
             "transcript_path": str(self.project / "transcript.jsonl"),
@@ -94,19 +94,19 @@ class Host:
         }
 
     def prompt(self, text: str) -> None:
-        """A prompt of the user."""
+        """Send a prompt of the user."""
         self.prompt_id = f"{self.session}-{time.monotonic_ns()}"
         self.fire("UserPromptSubmit", prompt=text)
 
     def command(self, name: str, arguments: str = "") -> str:
-        """A slash command of ours; what is shown to the user."""
+        """Send one of our slash commands. Returns what the user is shown."""
         fields = {"expansion_type": "slash_command", "command_name": name, "command_args": arguments}
         text = f"/{name} {arguments}".strip()
         answers = self.fire("UserPromptExpansion", command_source="plugin", prompt=text, **fields)
         return "\n".join(str(answer.get("reason", "")) for answer in answers)
 
     def call(self, tool: str, given: dict[str, Any], run: Callable[[], tuple[bool, str]]) -> Called:
-        """One call of a tool; `run` does it unless a line denies it: -> (failed, output)."""
+        """Make a tool call. `run` does it and returns (failed, output), unless a line denies the call."""
         self.calls += 1
         call = {"tool_name": tool, "tool_input": given, "tool_use_id": f"{self.session}-{self.calls}"}
         answers = [answer.get("hookSpecificOutput", {}) for answer in self.fire("PreToolUse", **call)]
@@ -121,13 +121,13 @@ class Host:
 
 
 def hooks_of(root: Path) -> Groups:
-    """The registrations of the plugin in the folder `root`."""
+    """The registrations in hooks.json of the plugin in `root`."""
     groups: Groups = json.loads((root / "hooks" / "hooks.json").read_text(encoding="utf-8"))["hooks"]
     return groups
 
 
 def lines_for(groups: Groups, body: Mapping[str, Any]) -> list[str]:
-    """The command lines of `groups` that Claude Code runs for the payload `body`."""
+    """The command lines in `groups` that Claude Code runs for the payload `body`."""
     event = body["hook_event_name"]
     subject = str(body.get(SUBJECT_FIELD.get(event, ""), ""))
     return [
@@ -139,7 +139,7 @@ def lines_for(groups: Groups, body: Mapping[str, Any]) -> list[str]:
 
 
 def fits(matcher: str, subject: str) -> bool:
-    """Whether a matcher means `subject`: nothing or `*` means all, plain words are exact names, anything else is a pattern."""
+    """Whether a matcher matches `subject`: empty or `*` matches all, plain words are exact names, anything else is a regex."""
     if matcher in ("", "*"):
         return True
     if re.fullmatch(r"[\w|, -]+", matcher):

@@ -1,4 +1,4 @@
-"""The verbs of memory protection: sweep, restore."""
+"""The verbs `sweep` and `restore`."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ VERBS = {
 def sweep_now(
     where: Places, config: Config, session: str, now: float
 ) -> tuple[Report, list[dict[str, object]]]:
-    """A whole round and the compressing, in this process. -> (what was done, each action as a row).
+    """A whole round and the compression, in this process. Returns (what was done, each action as a row).
 
-    Raises TimeoutError when another process is at it.
+    Raises TimeoutError if another process is sweeping.
     """
     rows: list[dict[str, object]] = []
     progress = Progress()
@@ -65,7 +65,7 @@ def sweep_now(
 
 
 def sweep(args: argparse.Namespace) -> int:
-    """Do what a session start does, all of it, at once; or only say it. Exit 1 when something could not be archived."""
+    """Do, or with --dry-run show, all that a session start would do. Exit code 1 if something could not be archived."""
     where = home.places(os.environ, os.getcwd())
     config = home.configuration(where, os.environ)
     session, now = os.environ.get("CLAUDE_CODE_SESSION_ID", ""), time.time()
@@ -102,7 +102,7 @@ def sweep(args: argparse.Namespace) -> int:
 
 
 def _forgettable(where: Places, config: Config, now: float, session: str) -> list[dict[str, object]]:
-    """The memory of old sessions, which no archive is made of: it is hashes and counts of what a session did days ago."""
+    """Rows for the memory of old sessions. It is removed without an archive, since it contains only hashes and counts."""
     days = config.memory_limits["session_max_age_days"]
     old, _ = runtime_folder.old_sessions(where, days, now, session)
     return [
@@ -136,7 +136,7 @@ def _print(dry: bool, where: Places, report: Report, rows: list[dict[str, object
 
 
 def restore(args: argparse.Namespace) -> int:
-    """List the archives, or put one back. Exit 1: none of that name, a file in the way, or it is damaged; 2: neither asked."""
+    """List the archives or restore one. Exit code 1 if it is missing or damaged or a file is in the way, 2 without arguments."""
     where = home.places(os.environ, os.getcwd())
     name = os.path.basename(args.archive or "")
     if name in [name for name, _, _ in survey.clean_archives(where.runtime)]:
@@ -152,7 +152,7 @@ def restore(args: argparse.Namespace) -> int:
         if archive.id.rpartition("/")[2] == wanted:
             return _restore(args, folder, archive)
     print(
-        f"restore: there is no archive {args.archive}; `restore --list` shows those there are.",
+        f"restore: there is no archive {args.archive}; `restore --list` lists them.",
         file=sys.stderr,
     )
     return 1
@@ -216,12 +216,12 @@ def _list(args: argparse.Namespace, where: Places, found: list[tuple[str, Archiv
         day = time.strftime("%Y-%m-%d", time.localtime(row["written"]))
         what = f"{day}, {memory.number(row['files'], 'file')}, {memory.size(row['original_bytes'])} of {row['file']}"
         print(f"{memory.size(row['bytes']):>10}  {memory.shown(row['archive'])}  {memory.shown(what)}")
-    print(f"To get one back: {protection.program()} restore NAME")
+    print(f"To restore one: {protection.program()} restore NAME")
     return 0
 
 
 def archives_of_clean(where: Places) -> list[dict[str, Any]]:
-    """The archives of `clean`, the newest first, as `restore --list --json` has them."""
+    """The archives of `clean` for `restore --list --json`, newest first."""
     rows = []
     for name, weight, made in survey.clean_archives(where.runtime):
         row: dict[str, Any] = {
@@ -243,7 +243,7 @@ def archives_of_clean(where: Places) -> list[dict[str, Any]]:
 
 
 def list_contents(args: argparse.Namespace, path: str) -> int:
-    """List the files of one archive."""
+    """Print the files in an archive of `clean`."""
     rows = []
     for entry, _ in tarball.entries(path):
         if not entry.is_folder:
@@ -257,7 +257,7 @@ def list_contents(args: argparse.Namespace, path: str) -> int:
 
 
 def restore_of_clean(args: argparse.Namespace, where: Places, name: str) -> int:
-    """Give an archive of `clean` back, or some files of it. Exit 1 when a file stood in the way or none was found."""
+    """Restore an archive of `clean` or some files of it. Exit code 1 if a file was in the way or none was found."""
     path = f"{where.runtime}/{survey.OF_CLEAN}/{name}"
     if args.list:
         return list_contents(args, path)
@@ -279,7 +279,7 @@ def restore_of_clean(args: argparse.Namespace, where: Places, name: str) -> int:
         progress.end()
     if not done.files and not done.existing:
         print(
-            f"restore: nothing in {name} is called {', '.join(asked)}; `restore {name} --list` shows what there is.",
+            f"restore: nothing in {name} is called {', '.join(asked)}; `restore {name} --list` lists its files.",
             file=sys.stderr,
         )
         return 1

@@ -1,4 +1,4 @@
-"""The incident logs of all projects, as records in the order of time."""
+"""The incident logs of all projects, read as records in order of time."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from circuit_breaker.identity.labels import plain
 from circuit_breaker.runtime import files, json, status
 from circuit_breaker.runtime.home import INCIDENTS, Places
 
-SLACK = 120.0  # seconds by which lines of several processes may be out of order
-OLD = 1000  # lines in a row that are too old, after which a log holds no newer one: a clock may have jumped
-STEP = 2000  # incidents between two looks at the clock
-SHOWN = 300  # characters of any one text of an incident that are shown
+SLACK = 120.0  # seconds by which lines of several processes can be out of order
+OLD = 1000  # so many old lines in a row end the search for newer ones (a clock may have jumped)
+STEP = 2000  # incidents between two progress messages
+SHOWN = 300  # characters shown of any text of an incident
 TEXTS = ("event", "circuit", "session", "agent", "project", "cause")
 TOKENS = ("input", "output", "cache_read", "cache_write")
 
 
 class Incident:
-    """One line of a log; its texts come clipped and without control characters. `home`: whose log it stands in."""
+    """One line of a log, with texts clipped and without control characters. home: the folder of the log."""
 
     __slots__ = ("home", "row", "t")
 
@@ -62,14 +62,14 @@ class Incident:
 
     @property
     def tokens(self) -> int:
-        """What the requests of the streak cost, all kinds together; a lower bound."""
+        """Tokens used by the streak's requests, all kinds together; a lower bound."""
         tokens = self.row.get("tokens")
         kinds = [tokens.get(kind) for kind in TOKENS] if isinstance(tokens, dict) else []
         return sum(count for count in kinds if isinstance(count, int))
 
 
 def read(homes: Iterable[str], after: float) -> list[Incident]:
-    """What the logs of `homes` hold since `after` (epoch seconds), oldest first; what is no incident is passed over."""
+    """The incidents in the logs of `homes` since `after` (epoch seconds), oldest first; other lines are skipped."""
     found: list[Incident] = []
     progress = Progress()
     for incident in (incident for home in homes for incident in _of_home(home, after)):
@@ -82,7 +82,7 @@ def read(homes: Iterable[str], after: float) -> list[Incident]:
 
 
 def homes(where: Places, kept: Iterable[status.Kept] | None = None) -> list[str]:
-    """Every home with a log: this project's, those in the runtime folder, and those that the kept sessions name."""
+    """Every home with a log: this project's, those in the runtime folder, and those of the remembered sessions."""
     sessions = status.sessions(where) if kept is None else kept
     known = {where.home, where.runtime, *(one.session.home for one in sessions if one.session.home)}
     try:
@@ -100,7 +100,7 @@ def _of_home(home: str, after: float) -> Iterator[Incident]:
             if path.stat().st_mtime >= after:
                 yield from parsed(_bytes(path), home, after)
         except (OSError, EOFError, zlib.error):
-            continue  # a log that went while we looked, or is no file of ours
+            continue  # removed meanwhile, or not our file
 
 
 def _bytes(path: Path) -> bytes:
@@ -109,7 +109,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def parsed(data: bytes, home: str, after: float = 0.0) -> Iterator[Incident]:
-    """The incidents of a log's bytes, newest first, back to `after`."""
+    """The incidents in a log's bytes, newest first, back to `after`."""
     end, old = len(data), 0
     while end > 0 and old < OLD:
         start = data.rfind(b"\n", 0, end - 1) + 1
@@ -136,7 +136,7 @@ def _incident(line: bytes, home: str) -> Incident | None:
 
 
 def clean(value: object) -> str:
-    """A text of a log as one short line without control characters; "" for what is no text."""
+    """A value from a log as one short line without control characters; "" if it is not text."""
     if not isinstance(value, str):
         return ""
     if len(value) <= SHOWN and value.isprintable():

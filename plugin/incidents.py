@@ -15,11 +15,11 @@ from operate import places
 
 from circuit_breaker.words.status import ID
 
-LOOK_SECONDS = 1.0  # between two looks of --follow
+LOOK_SECONDS = 1.0  # --follow reads the logs this often
 
 
 def incidents(args: argparse.Namespace) -> int:
-    """Print the incidents of all projects since a time, those of a session or a circuit only; with --follow go on."""
+    """Print incidents of all projects since a time, optionally of one session or circuit; --follow prints new ones."""
     where = places(args.project)
     homes = [where.home] if args.project is not None else incident_log.homes(where)
     found = chosen(incident_log.read(homes, args.since), args)
@@ -36,7 +36,7 @@ def incidents(args: argparse.Namespace) -> int:
 
 
 def chosen(found: Iterable[Incident], args: argparse.Namespace) -> list[Incident]:
-    """Those of the session (an id or its beginning) and the circuit (or rule) that were asked for."""
+    """The incidents of the session (an id or its beginning) and circuit (or rule) in `args`."""
     return [
         one
         for one in found
@@ -46,7 +46,7 @@ def chosen(found: Iterable[Incident], args: argparse.Namespace) -> list[Incident
 
 
 def _follow(args: argparse.Namespace, found: list[Incident]) -> int:
-    """Print what is new until Ctrl-C. Lines of several processes may come out of order: what was printed is known by its line."""
+    """Print new incidents until Ctrl-C. Processes can write out of order, so printed lines are remembered."""
     where = places(args.project)
     while True:
         seen = {_key(one) for one in found}
@@ -68,7 +68,7 @@ def _print(found: list[Incident], args: argparse.Namespace) -> None:
 
 
 def as_json(one: Incident) -> dict[str, object]:
-    """The line of the log with texts that harm no reader, and the project named."""
+    """The incident as JSON, with harmless texts and its project."""
     kept = {key: incident_log.clean(v) if isinstance(v, str) else v for key, v in one.row.items()}
     kept = {key: value for key, value in kept.items() if not isinstance(value, (list, dict))}
     named = {key: getattr(one, key) or None for key in incident_log.TEXTS}
@@ -82,7 +82,7 @@ def as_json(one: Incident) -> dict[str, object]:
 
 
 def text(one: Incident) -> str:
-    """Two lines: when, what, where; why, with the calls and what they cost."""
+    """The incident as lines of text: when and what, why, where and at what cost, the calls."""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.t))
     agent = f", subagent {one.agent}" if one.agent else ""
     lines = [f"{when}  {one.event:<10} {one.circuit}", f"    {one.cause}" if one.cause else ""]
@@ -100,12 +100,12 @@ def _counted(calls: list[str]) -> list[str]:
 
 
 def cost(one: Incident) -> str:
-    """`; 12,345 tokens`, "" where none were counted."""
+    """`; 12,345 tokens`; "" if none were counted."""
     return f"; {one.tokens:,} tokens" if one.tokens else ""
 
 
 def shortened(project: str) -> str:
-    """A project's folder as people write it."""
+    """A project's folder with ~ for your home."""
     user = os.environ.get("HOME", "")
     return (
         "~" + project[len(user) :]

@@ -1,4 +1,4 @@
-"""The verbs install and uninstall: what they say before, after, and when something stands in the way."""
+"""The verbs `install` and `uninstall`, and what they print."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from circuit_breaker.runtime import own_shell, packages
 
 
 def install(args: argparse.Namespace) -> int:
-    """Install or update for `args.scope`; 1 when something stands in the way or doctor finds a fault."""
+    """Install or update for `args.scope`; exit code 1 if it is refused or doctor finds a fault."""
     scope = scopes.scope(args.scope, os.environ, os.getcwd())
     options = Options(args.migrate, args.claude_md, args.deny_rules, not args.no_command)
     try:
@@ -35,12 +35,12 @@ def install(args: argparse.Namespace) -> int:
 
 
 def uninstall(args: argparse.Namespace) -> int:
-    """Remove the installation of `args.scope`; 0 as well when there is none, 1 when something stands in the way."""
+    """Remove the installation of `args.scope`; exit code 0 also if there is none, 1 if it is refused."""
     if not args.dry_run and own_shell.refuses("uninstall", os.environ):
         return 1
     if args.archives and not args.purge:
         print(
-            "uninstall: --archives goes with --purge; without it nothing but the installation is removed.",
+            "uninstall: --archives works only with --purge; without it, only the installation is removed.",
             file=sys.stderr,
         )
         return 2
@@ -48,7 +48,7 @@ def uninstall(args: argparse.Namespace) -> int:
     state = purge.purged_paths(scope, os.environ, os.getcwd()) if args.purge else []
     spared = [] if args.archives else purge.archives(state)
     if state and not args.json:
-        print("--purge would remove:" if args.dry_run else "--purge removes for good, where still there:")
+        print("--purge would remove:" if args.dry_run else "--purge removes for good:")
         print("".join(f"  {path}\n" for path in state), end="")
         _name_archives(spared)
     try:
@@ -84,7 +84,7 @@ def _say_obstacle(verb: str, obstacle: Obstacle, as_json: bool) -> int:
 
 
 def _show_plan(planned: InstallPlan, as_json: bool) -> int:
-    """What --dry-run prints: the diff of each file outside, and the list of those inside."""
+    """Print the plan for --dry-run: a diff of each file outside the installation, and the list of files inside."""
     diff = "".join(change.diff() for change in planned.changes)
     names = [str(planned.scope.root / name) for name in [*planned.bundle, receipt.RECEIPT]]
     if as_json:
@@ -93,7 +93,7 @@ def _show_plan(planned: InstallPlan, as_json: bool) -> int:
         return 0
     print(diff or "No file outside the installation would change.\n", end="")
     print(
-        f"Files of the installation ({len(names)}), and {' and '.join(packages.PACKAGES)} if pip can get them:"
+        f"Files of the installation ({len(names)}), and {' and '.join(packages.PACKAGES)} if pip can install them:"
     )
     print("".join(f"  {name}\n" for name in names) + "Nothing was changed.")
     return 0
@@ -129,7 +129,7 @@ def _report_install(scope: scopes.Scope, done: dict[str, Any], as_json: bool) ->
 
 
 def how_to_call(scope: scopes.Scope) -> str:
-    """The command line of the installed copy: the short name where that is on the PATH."""
+    """How to call the installed copy: `circuit-breaker` if that is on the PATH."""
     found = shutil.which(scopes.PLUGIN)
     if scope.launcher and found and os.path.realpath(found) == os.path.realpath(scope.launcher):
         return scopes.PLUGIN
@@ -144,7 +144,7 @@ def _headline(scope: scopes.Scope, done: dict[str, Any]) -> str:
         "local": f"for you, in {scope.base}",
     }[scope.name]
     if not done["written"] and not done["changed"]:
-        return f"circuit-breaker {new} is installed {whom}. Nothing had to change."
+        return f"circuit-breaker {new} is already installed {whom}. Nothing had to change."
     if old in ("", new):
         return f"Installed circuit-breaker {new} {whom}."
     verb = "Updated" if _order(old) < _order(new) else "Downgraded"

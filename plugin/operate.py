@@ -1,4 +1,4 @@
-"""The verbs that look at the breaker and handle it: status, reset, mode."""
+"""The verbs `status`, `reset` and `mode`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from circuit_breaker.words.sentences import MARKS
 from circuit_breaker.words.status import ID, one_line, status_text
 
 WATCH_SECONDS = 2.0
-SCAN_SECONDS = 0.2  # for transcripts; the next `status` goes on
+SCAN_SECONDS = 0.2  # for reading transcripts; the next `status` continues
 
 
 def status(args: argparse.Namespace) -> int:
-    """Show first whether anything protects this project, then the circuits of all projects or of those that were asked for."""
+    """Show whether anything protects this project, then the circuits of all projects or of the chosen ones."""
     words_alone = args.plain or "NO_COLOR" in os.environ or not _shows_marks()
     while True:
         text, code = _status(args, words_alone)
@@ -43,7 +43,7 @@ def status(args: argparse.Namespace) -> int:
 
 
 def fitted(text: str, columns: int, rows: int) -> str:
-    """`text` cut to a window, the time at its end."""
+    """`text` cut to a window's size, with the time at the end."""
     lines = text.splitlines()
     if len(lines) > rows - 1:
         lines = [*lines[: rows - 2], f"... {len(lines) - rows + 2} more lines"]
@@ -79,7 +79,7 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     if args.circuit:
         found = collected.only(facts, args.circuit)
         if found is None:
-            print(f"No circuit is called {args.circuit}; `status` shows those there are.", file=sys.stderr)
+            print(f"No circuit is called {args.circuit}; `status` lists them.", file=sys.stderr)
             return "", 1
         facts = found
     code = 0 if facts["protection"]["protected"] else 1
@@ -96,7 +96,7 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
 
 
 def dead_ends_of(where: home.Places, now: float) -> list[dict[str, Any]]:
-    """The project's recurring dead ends, as far as SCAN_SECONDS suffice to read on in its transcripts."""
+    """The project's recurring dead ends, after reading its transcripts for at most SCAN_SECONDS."""
     from report import activity, dead_ends
 
     folder = activity.of_project(os.environ, where.project)
@@ -107,14 +107,14 @@ def dead_ends_of(where: home.Places, now: float) -> list[dict[str, Any]]:
 
 
 def places(project: str | None) -> home.Places:
-    """The places of the project in `project`, or of the one that the terminal is in."""
+    """The places of `project`, or of the project of the current directory."""
     if project is None:
         return home.places(os.environ, os.getcwd())
     return home.places({**os.environ, "CLAUDE_PROJECT_DIR": os.path.abspath(project)})
 
 
 def chosen(args: Any, where: home.Places, kept: list[collected.Kept]) -> list[collected.Kept]:
-    """The sessions that --session and --project leave; a status line is about this project alone."""
+    """The sessions that --session and --project select; for --line those of this project."""
     if args.session:
         named = {one.name for one in collected.sessions(where, args.session)}
         kept = [one for one in kept if one.name in named]
@@ -132,7 +132,7 @@ def _shows_marks() -> bool:
 
 
 def reset(args: argparse.Namespace) -> int:
-    """Close circuits, on record. Exit 1 when there is none of that name, and in Claude's own shell."""
+    """Close circuits and log it. Exit code 1 if there is none of that name, and in Claude's own shell."""
     if own_shell.refuses("reset", os.environ):
         return 1
     where = places(args.project)
@@ -149,7 +149,7 @@ def reset(args: argparse.Namespace) -> int:
     if closed or failed:
         return 1 if failed else 0
     if args.circuit:
-        print(f"No open circuit is called {args.circuit}; `status` shows those there are.", file=sys.stderr)
+        print(f"No open circuit is called {args.circuit}; `status` lists them.", file=sys.stderr)
         return 1
     print("Nothing to reset: no circuit is open.")
     return 0
@@ -157,13 +157,13 @@ def reset(args: argparse.Namespace) -> int:
 
 def _whose(one: collected.Kept | None) -> str:
     if one is None:
-        return "for every session of this machine"
+        return "for every session on this machine"
     ended = ", which has ended" if one.ended else ""
     return f"session {one.name[:ID]}{ended}; {plain(one.project)}"
 
 
 def mode(args: argparse.Namespace) -> int:
-    """Write the one key into your config file and keep the rest of it."""
+    """Write `mode` into your config file and keep the rest of it."""
     if own_shell.refuses("mode", os.environ):
         return 1
     where = home.places(os.environ, os.getcwd())

@@ -1,4 +1,4 @@
-"""How far back to look: the `--since` of several verbs."""
+"""The option `--since` of several verbs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def since(text: str) -> float:
-    """`24h`, `90m`, `7d`, or a date and time as ISO writes it -> epoch seconds. Raises argparse.ArgumentTypeError."""
+    """Epoch seconds for `24h`, `90m`, `7d` or an ISO date and time. Raises argparse.ArgumentTypeError."""
     found = re.fullmatch(r"(\d{1,6})([smhdw])", text.strip())
     if found:
         return time.time() - int(found[1]) * UNITS[found[2]]

@@ -1,4 +1,4 @@
-"""The line on stderr that says how far long work is: nothing in the first second, nothing where stderr is no terminal."""
+"""A progress line on stderr for long work; shown only after a second, and only in a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SHOW_AFTER = 1.0  # seconds
 
 
 class Progress:
-    """Called with each step's text; `end` takes the line away again."""
+    """Call it with each step's text; `end` removes the line."""
 
     def __init__(self) -> None:
         self.since, self.count, self.shown = time.monotonic(), 0, 0.0

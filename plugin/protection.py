@@ -1,6 +1,6 @@
-"""Whether anything protects a project: hooks registered, not switched off, with their files, firing, able to keep state.
+"""Finds out whether a project is protected: the hooks are registered, not switched off, complete, they run and can save state.
 
-Reads settings and the runtime folder, and runs one hook line against a throw-away folder. Never starts Claude Code.
+It reads settings and the runtime folder, and runs one hook line against a throw-away folder. It never starts Claude Code.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from circuit_breaker.runtime import home, status
 from circuit_breaker.words import status as words
 
 ROOT = Path(__file__).resolve().parent.parent
-LIVE = 3600.0  # seconds for which a hook that ran proves that a session is protected
-NEEDED = ("PreToolUse", "PostToolBatch")  # without these events nothing is ever blocked
+LIVE = 3600.0  # seconds after its last hook in which a session counts as protected
+NEEDED = ("PreToolUse", "PostToolBatch")  # without hooks for these events nothing is blocked
 FILES = ("hooks/run", "lib/circuit_breaker/runtime/hook.py")
 _FOLDER = re.compile(r'"((?:[^"\\]|\\.)+)/hooks(?:/run)?"')  # the plugin's folder in a registered line
 
 
 class Way(NamedTuple):
-    """One way in which sessions here get our hooks. `ours`: its programs may be run from here, since they are not those of a
-    project that was only cloned; `why` and `fix`: what keeps it from protecting, "" when nothing does."""
+    """One way in which sessions here get our hooks. ours: its programs can be run safely (they do not come with a cloned project).
+    why, fix: why it does not protect, "" if it does."""
 
     label: str
     root: Path
@@ -43,7 +43,7 @@ class Way(NamedTuple):
 
 
 def program() -> str:
-    """How this command line is called from anywhere."""
+    """How to call this command line from any folder."""
     found = shutil.which("circuit-breaker")
     if found and (
         os.path.realpath(found) == os.path.realpath(sys.argv[0]) or str(ROOT) in _text(Path(found))
@@ -62,7 +62,7 @@ def _text(path: Path) -> str:
 def look(
     where: home.Places, config: Config, kept: Iterable[status.Kept], env: Mapping[str, str], now: float
 ) -> dict[str, Any]:
-    """The `protection` of `status --json`: protected, how or why not, and the command that fixes it."""
+    """`protection` of `status --json`: whether protected, how or why not, and the command that fixes it."""
     mine = status.of_home(kept, where)
     last = max(mine, key=lambda one: one.seen, default=None)
     facts = {
@@ -88,7 +88,7 @@ def look(
 
 
 def ago(seconds: float) -> str:
-    """`3 min ago`, rounded down."""
+    """Seconds as `3 min ago`, rounded down."""
     if seconds < 10:
         return "just now"
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
@@ -100,7 +100,7 @@ def ago(seconds: float) -> str:
 def _registered(
     where: home.Places, sources: list[scopes.Source], env: Mapping[str, str]
 ) -> tuple[str, str, str]:
-    """(how, why, fix) for what the settings say."""
+    """(how, why, fix) according to the settings; `why` is "" if they protect."""
     off = _switched_off(sources)
     found = ways(where, sources, env)
     if off[0] == "managed only":
@@ -133,7 +133,7 @@ def _registered(
 
 
 def ways(where: home.Places, sources: list[scopes.Source], env: Mapping[str, str]) -> list[Way]:
-    """Every way in which sessions here get our hooks, by settings and as a plugin, those that do not protect included."""
+    """Every way in which sessions here get our hooks (settings, plugin), including those that do not protect."""
     skills = [
         folder for folder in scopes.skill_copies(sources, env) if (folder / "hooks" / "hooks.json").is_file()
     ]
@@ -142,7 +142,7 @@ def ways(where: home.Places, sources: list[scopes.Source], env: Mapping[str, str
 
 
 def _switched_off(sources: list[scopes.Source]) -> tuple[str, str]:
-    """(why, fix) when no hook runs at all: the last file that says something counts (measured on 2.1.330)."""
+    """(why, fix) if all hooks are switched off. The last file that sets it counts (measured on 2.1.330)."""
     for source in reversed(sources):
         value = source.document.get("disableAllHooks")
         if isinstance(value, bool):
@@ -181,7 +181,7 @@ def _by_settings(where: home.Places, sources: list[scopes.Source], env: Mapping[
 
 
 def _by_plugin(sources: list[scopes.Source], env: Mapping[str, str]) -> list[Way]:
-    """The plugin, where the merged settings enable it: the last file that names it counts."""
+    """The plugin, if the merged settings enable it. The last file that names it counts."""
     switched: dict[str, tuple[Path, bool]] = {}
     for source in sources:
         plugins = source.document.get("enabledPlugins")
@@ -208,8 +208,8 @@ def _by_plugin(sources: list[scopes.Source], env: Mapping[str, str]) -> list[Way
 
 
 def plugin_folder(name: str, sources: list[scopes.Source], env: Mapping[str, str]) -> Path | None:
-    """Where Claude Code runs the plugin from: the folder of a directory marketplace, whether or not it is still there (it is
-    the only one that is tried), else the copy."""
+    """The folder that Claude Code runs the plugin from: that of a directory marketplace, even if it no longer exists (Claude Code
+    tries no other), else the copy."""
     market = name.partition("@")[2]
     base = scopes.claude_folder(env) / "plugins"
     known = [source.document.get("extraKnownMarketplaces") for source in reversed(sources)]
@@ -256,7 +256,7 @@ def _whole(root: Path) -> bool:
 
 
 def _tried(way: Way, where: home.Places) -> str:
-    """Run the line that judges a turn, in a throw-away folder: why it does nothing, "" when it does its work."""
+    """Run the PostToolBatch line in a throw-away folder. Returns why it does nothing, "" if it works."""
     call = {
         "tool_name": "Bash",
         "tool_input": {"command": "true"},
@@ -289,7 +289,7 @@ def _tried(way: Way, where: home.Places) -> str:
 
 
 def _changed(sources: list[scopes.Source]) -> float:
-    """When a settings file that applies here was last written: what ran before proves nothing any more."""
+    """When a settings file that applies here was last written. Hooks that ran before that prove nothing."""
     times = []
     for source in sources:
         try:

@@ -1,4 +1,4 @@
-"""`replay`: where the breaker would have warned and blocked in recorded sessions, and what was spent after that."""
+"""The verb `replay`: where the breaker would have warned and blocked in recorded sessions, and what was spent after that."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from circuit_breaker.replay.rerun import Rerun, Reruns
 from circuit_breaker.runtime import files, home, usage
 from circuit_breaker.runtime.json import parse
 
-STEP = 2_000  # records between two words on how far a run is
-BROKEN_SHOWN = 20  # broken lines that are named; all are counted
+STEP = 2_000  # records between two progress messages
+BROKEN_SHOWN = 20  # broken lines listed; all are counted
 
 
 class NoRecording(Exception):
-    """What was asked for cannot be read; the sentence says what to do."""
+    """Raised if nothing can be read; the message says what to do."""
 
 
 class Totals:
-    """What a run adds up over its sessions."""
+    """The sums over all sessions of a run."""
 
     def __init__(self) -> None:
         self.sessions: set[tuple[str, str]] = set()
@@ -58,13 +58,13 @@ class Totals:
 
 
 def shown(trip: dict[str, Any], place: dict[str, str]) -> dict[str, Any]:
-    """A trip for JSON: what was spent after it by name."""
+    """A trip for JSON, with names for the tokens spent after it."""
     known = {name: value for name, value in trip.items() if name not in ("spent", "stopped")}
     return {**known, **place, "tokens": usage.named(trip["spent"])}
 
 
 def replay(args: argparse.Namespace) -> int:
-    """Run recorded sessions through the engine; exit 1 when nothing could be read."""
+    """Run recorded sessions through the engine; exit code 1 if nothing could be read."""
     try:
         config, source = configuration(args.config, args.defaults)
         groups = found(args.paths)
@@ -103,7 +103,7 @@ def replay(args: argparse.Namespace) -> int:
 
 
 def found(paths: Iterable[str]) -> list[list[Path]]:
-    """The recordings behind `paths`. Raises NoRecording where there is none."""
+    """The recordings below `paths`. Raises NoRecording if there are none."""
     try:
         groups = recording.files(paths)
     except FileNotFoundError as error:
@@ -124,7 +124,7 @@ def run_all(
     done: Callable[[Rerun], None],
     progress: Progress,
 ) -> None:
-    """Every record of every recording through the engine; rows that a resumed or forked session copied count once."""
+    """Run every record of every recording; rows that a resumed or forked session copied count once."""
     copied: set[int] = set()
     for number, group in enumerate(groups, 1):
         reruns = Reruns(config, enforce, str(group[0]), done, totals.fault)
@@ -137,7 +137,7 @@ def run_all(
 
 
 def configuration(path: str | None, defaults: bool) -> tuple[Config, str]:
-    """(the configuration to replay under, its name): your own, one file over the defaults, or the defaults alone.
+    """(configuration, its name): your own, one file over the defaults, or only the defaults.
 
     Mode observe and `enabled: false` are left out: the question is what would have happened. Raises NoRecording.
     """
@@ -170,7 +170,7 @@ def _document_at(path: str) -> object:
 
 
 def _session(run: Rerun) -> str:
-    """One session: its warnings and trips in the order of time."""
+    """The text for one session: its warnings and trips in order of time."""
     project = f", project {plain(run.project)}" if run.project else ""
     lines = [f"\nsession {plain(run.name)}: {run.calls} calls{project}, {plain(run.file)}"]
     tripped = {(trip["event"], trip["agent"], trip["subject"]) for trip in run.trips}
@@ -190,7 +190,7 @@ def _session(run: Rerun) -> str:
 
 
 def _spent(spent: usage.Usage) -> str:
-    """What was spent after a trip, in words; "" for nothing."""
+    """A clause about the tokens spent after a trip; "" for none."""
     if not any(spent):
         return ""
     given, output, read, written = spent

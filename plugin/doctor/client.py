@@ -1,4 +1,4 @@
-"""The checks of doctor that look at Claude Code: its version, the copy of the plugin that it runs, the texts we rely on."""
+"""Checks of doctor on Claude Code: its version, the copy of the plugin that it runs, the texts we rely on."""
 
 from __future__ import annotations
 
@@ -23,14 +23,12 @@ FULL, WORKS, BLOCKS = (
     (2, 1, 330),
     (2, 1, 196),
     (2, 1, 118),
-)  # measured: PostToolBatch from 118 on, prompt_id from 196 on
-MARGIN = (
-    8 << 20
-)  # bytes: our texts lie behind the first event's name in the program, or this little before it
+)  # measured: PostToolBatch exists from 118 on, prompt_id from 196 on
+MARGIN = 8 << 20  # bytes before the first event's name in the program, from which our texts are searched
 
 
 def claude_code(env: Mapping[str, str], ways: list[Way], quick: bool = False) -> list[Finding]:
-    """What `claude` on the PATH can do for us. quick: without asking it for its plugins and without reading its program."""
+    """Findings about `claude` on the PATH. quick: without listing its plugins and without reading its program."""
     path = shutil.which("claude", path=env.get("PATH"))
     if path is None:
         return [Finding("client", NOTE, "`claude` is not on the PATH: its version was not checked")]
@@ -64,7 +62,7 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 
 def _running_copy(path: str, env: Mapping[str, str], ways: list[Way]) -> list[Finding]:
-    """The copy that Claude Code itself says it runs, and whether it could load it."""
+    """The copy that Claude Code says it runs, and whether it could load it."""
     try:
         listed = json.loads(_output([path, "plugin", "list", "--json"], env))
     except ValueError:
@@ -93,12 +91,12 @@ def _running_copy(path: str, env: Mapping[str, str], ways: list[Way]) -> list[Fi
 
 
 def _drift(binary: Path, version: str) -> list[Finding]:
-    """Texts of Claude Code by which we know a refusal or a launch, looked up in its program."""
+    """Whether Claude Code's program still contains the texts by which we recognise refusals and background launches."""
     try:
         with binary.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as program:
             start = max(0, program.find(b"PreToolUse") - MARGIN)
             if start == 0:
-                return []  # a wrapper: the program is somewhere else
+                return []  # only a wrapper; the program is elsewhere
             texts = sorted(set(_flat(protocol.TEXTS)))
             lost = [text for text in texts if program.find(text.encode(), start) < 0]
     except (OSError, ValueError):
@@ -106,10 +104,12 @@ def _drift(binary: Path, version: str) -> list[Finding]:
     if not lost:
         return [
             Finding(
-                "texts", OK, f"all {len(texts)} texts that we know Claude Code's answers by are in {version}"
+                "texts",
+                OK,
+                f"Claude Code {version} still has all {len(texts)} texts by which its answers are recognised",
             )
         ]
-    text = f"Claude Code {version} no longer says: {', '.join(map(repr, lost))}. Some refusals may count as results"
+    text = f"Claude Code {version} no longer contains: {', '.join(map(repr, lost))}. Some refusals may be counted as results"
     return [Finding("texts", NOTE, text, "update circuit-breaker; if it is the newest, report this")]
 
 

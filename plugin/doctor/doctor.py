@@ -1,4 +1,4 @@
-"""The verb doctor: checks the installation; each finding with its fix, --fix does those that can be done."""
+"""The verb `doctor`: checks the installation and says how to fix each fault; --fix applies the fixes it can."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from doctor.finding import FAULT, NOTE, OK, Finding
 
 
 def doctor(args: argparse.Namespace) -> int:
-    """Print what was found; 1 when something needs a fix."""
+    """Print the findings; exit code 1 if something needs a fix."""
     findings = examine(os.environ, os.getcwd())
     fixed: list[str] = []
     if args.fix:
@@ -41,7 +41,7 @@ def doctor(args: argparse.Namespace) -> int:
 
 
 def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | None = None) -> list[Finding]:
-    """Every check, in the order in which you would ask. `just_installed` says which installation is meant."""
+    """The findings of all checks. just_installed: the scope that `install` has just written."""
     try:
         if just_installed and just_installed.name != "user":
             env = {**env, "CLAUDE_PROJECT_DIR": str(just_installed.base)}
@@ -78,7 +78,7 @@ def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | Non
 
 
 def _protected(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
-    """What `status` says in its second line, and when the hooks last ran."""
+    """The second line of `status`, and when the hooks last ran."""
     config = home.configuration(where, env)
     why, fix = status.holds_back(where, config)
     if not why and config.mode == "observe":
@@ -101,7 +101,7 @@ def healthy(findings: list[Finding]) -> bool:
 
 
 def verdict(findings: list[Finding]) -> str:
-    """What needs a fix, and the summary."""
+    """The findings that need a fix, and the summary."""
     faults = [_line(finding) for finding in findings if finding.level == FAULT]
     return "\n".join([*faults, _summary(findings)])
 
@@ -114,7 +114,7 @@ def _summary(findings: list[Finding]) -> str:
 
 
 def as_json(findings: list[Finding]) -> list[dict[str, Any]]:
-    """The findings as `--json` prints them."""
+    """The findings for `--json`."""
     return [{"id": f.id, "level": f.level, "text": f.text, "fix": f.fix} for f in findings]
 
 
@@ -124,7 +124,7 @@ def _line(finding: Finding) -> str:
 
 
 def _fixed(finding: Finding) -> list[str]:
-    """Fix one finding; what was done, or why it could not be."""
+    """Fix one finding. Returns what was done, or why it could not be."""
     assert finding.action is not None
     try:
         return [f"fixed  {finding.action()}"]

@@ -8,7 +8,7 @@ OK, NOTE, FAULT = "ok", "note", "fault"
 
 
 class Finding(NamedTuple):
-    """One line of doctor: `fix` says what to do, `action` does it where that is possible and says what it did."""
+    """One line of doctor. fix: what to do. action: does it, where possible, and returns what it did."""
 
     id: str
     level: str

@@ -1,4 +1,4 @@
-"""The checks of doctor that look at this machine: settings, Python, Claude Code, folders, configuration."""
+"""Checks of doctor on this machine: settings files, Python, folders, configuration."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def settings_chain(sources: list[scopes.Source]) -> list[Finding]:
     findings = []
     for source in sources:
         if source.problem:
-            text = f"{source.path}: Claude Code skips this whole file, its deny rules too: {source.problem}"
+            text = f"{source.path}: Claude Code skips this whole file, including its deny rules: {source.problem}"
             findings.append(Finding("settings", FAULT, text, f"fix {source.path} at that place"))
-    return findings or [Finding("settings", OK, f"{len(sources)} settings files, each of which can be read")]
+    return findings or [Finding("settings", OK, f"all settings files can be read ({len(sources)})")]
 
 
 def interpreter(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
-    """The Python that the hooks use: the pinned one, else the first that `hooks/run` finds and that fits."""
+    """The Python that the hooks use: the pinned one, else the first suitable one that `hooks/run` finds."""
     pin = where.runtime + "/python"
     findings = []
     try:
@@ -52,7 +52,7 @@ def interpreter(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
         version = _version_of(pinned)
         if version >= OLDEST:
             return [_python(pinned, version, "pinned")]
-        text = f"{pin} names {pinned}, which is no CPython from 3.9 up that starts: another one is used"
+        text = f"{pin} names {pinned}, which is not a working CPython 3.9 or later; another one is used"
         fix = "circuit-breaker doctor --fix (the next session pins another)"
         findings.append(Finding("pin", NOTE, text, fix, lambda: _forget_pin(pin)))
     found = [path for name in PROGRAMS for path in [shutil.which(name, path=env.get("PATH"))] if path]
@@ -76,7 +76,7 @@ def _python(path: str, version: tuple[int, ...], how: str) -> Finding:
 
 
 def state(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
-    """Sizes, permissions, configuration, and what went wrong inside hooks."""
+    """Sizes, permissions, configuration, and errors inside hooks."""
     findings = [found for path in (where.runtime, where.sessions, where.armed) for found in _private(path)]
     if not where.home.endswith("/.claude/memory"):
         findings += _private(where.home)
@@ -105,7 +105,7 @@ def state(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
 
 
 def _private(path: str) -> list[Finding]:
-    """A folder of ours that others can enter, or that is not ours."""
+    """A folder of ours that others can enter or that belongs to another user."""
     try:
         info = os.lstat(path)
     except OSError:
@@ -113,7 +113,7 @@ def _private(path: str) -> list[Finding]:
     if hasattr(os, "geteuid") and info.st_uid != os.geteuid():
         return [Finding("owner", FAULT, f"{path} belongs to another user", f"give it back: chown {path}")]
     if not stat.S_ISDIR(info.st_mode):
-        return [Finding("owner", FAULT, f"{path} is not a folder", f"move it away: {path}")]
+        return [Finding("owner", FAULT, f"{path} is not a folder", f"move {path} away")]
     if os.name == "posix" and info.st_mode & 0o077:
 
         def repair() -> str:
@@ -126,7 +126,7 @@ def _private(path: str) -> list[Finding]:
 
 
 def _version_of(path: str) -> tuple[int, ...]:
-    """(3, 11) for a CPython; empty for another Python, and for what does not start."""
+    """(3, 11) for a CPython; () for another Python or one that does not start."""
     asked = "import sys; print(*sys.version_info[:2]) if sys.implementation.name == 'cpython' else None"
     try:
         done = subprocess.run(

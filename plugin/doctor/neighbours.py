@@ -1,4 +1,4 @@
-"""The checks of doctor that look at what runs beside us: other hooks, mods, older scripts, editors. Notes, never faults."""
+"""Checks of doctor on what runs beside us: other hooks, mods, older scripts, editors. They are notes, never faults."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from install.apply import SOURCE
 
 from doctor.finding import NOTE, Finding
 
-MILLISECONDS_FROM = 1000  # a timeout of so many seconds was meant in milliseconds
+MILLISECONDS_FROM = 1000  # a timeout of this many seconds was probably meant as milliseconds
 TRANSCRIPTS, TAIL = (
     5,
     2 << 20,
-)  # the newest transcripts, and the bytes at their ends, in which slow hooks are looked for
-SLOW_CALL, SLOW_TURN = 200.0, 2000.0  # ms: on each call, once a turn
+)  # slow hooks are searched in this many newest transcripts, in this many bytes at their ends
+SLOW_CALL, SLOW_TURN = 200.0, 2000.0  # ms, for a hook on each call and one per turn
 ON_CALLS = ("PreToolUse", "PostToolUse", "PostToolUseFailure", "PostToolBatch")
 SCRIPTS = ("circuit_breaker_*.py", "memory_janitor.py")
 
@@ -30,7 +30,7 @@ SCRIPTS = ("circuit_breaker_*.py", "memory_janitor.py")
 def others(
     sources: list[scopes.Source], env: Mapping[str, str], project: Path, by_settings: bool
 ) -> list[Finding]:
-    """Findings about everything of others that a session here runs. by_settings: our own lines are in a settings file."""
+    """Findings about other hooks and mods that a session here runs. by_settings: whether our lines are in a settings file."""
     user = scopes.claude_folder(env)
     documents = [(source.path, source.document) for source in sources]
     plugins = list(_plugins(sources, env))
@@ -43,13 +43,13 @@ def others(
     findings += [_mod(path) for path, document in plugins if document.get("modules")]
     for source in sources:
         for line in settings.older(source.document):
-            text = f"{source.path} still registers the older system ({line})"
+            text = f"{source.path} still registers the older hook scripts ({line})"
             findings.append(Finding("older", NOTE, text, "circuit-breaker install --migrate"))
     return findings + (_editors(env) if by_settings else [])
 
 
 def _plugins(sources: list[scopes.Source], env: Mapping[str, str]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The hooks.json of the plugins of others that are enabled."""
+    """(path, contents) of hooks.json of each other enabled plugin."""
     names = {
         name
         for source in sources
@@ -89,7 +89,7 @@ def _short(handler: dict[str, Any]) -> str:
 
 
 def _slow(projects: Path) -> Iterator[Finding]:
-    """Hooks that took long in the newest transcripts. Claude Code writes down those that said something."""
+    """Hooks that took long in the newest transcripts. (Claude Code records only hooks that printed something.)"""
     taken: dict[tuple[str, str], list[float]] = {}
     own = {
         handler["command"] for groups in hooks_of(SOURCE).values() for g in groups for handler in g["hooks"]
@@ -101,14 +101,14 @@ def _slow(projects: Path) -> Iterator[Finding]:
         median = statistics.median(times)
         if len(times) < 2 or median < (SLOW_CALL if event in ON_CALLS else SLOW_TURN):
             continue
-        text = f"slow hook of {event}: {command[:60]!r} took {median:.0f} ms (median of {len(times)} runs)"
+        text = f"slow {event} hook: {command[:60]!r} took {median:.0f} ms (median of {len(times)} runs)"
         yield Finding(
-            "slow", NOTE, text, 'make it faster, or "async": true where Claude need not wait for it'
+            "slow", NOTE, text, 'make it faster, or set "async": true if Claude need not wait for it'
         )
 
 
 def _hook_rows(projects: Path) -> Iterator[dict[str, Any]]:
-    """event, command and ms of the hooks that the newest transcripts tell of."""
+    """The rows about hooks (event, command, ms) in the newest transcripts."""
     newest = sorted(projects.glob("*/*.jsonl"), key=lambda path: path.lstat().st_mtime)[-TRANSCRIPTS:]
     for path in newest:
         try:
@@ -135,16 +135,16 @@ def _hook_rows(projects: Path) -> Iterator[dict[str, Any]]:
 
 
 def _mod(path: Path) -> Finding:
-    text = f"{path} brings a mod: one that does not pass events on switches off the hooks of everybody"
-    return Finding("mod", NOTE, text, "if blocked calls run all the same, disable it and try again")
+    text = f"{path} contains a mod; a mod that does not pass events on switches off all hooks"
+    return Finding("mod", NOTE, text, "if blocked calls run anyway, disable it and try again")
 
 
 def _older_scripts(folder: Path) -> list[Finding]:
     found = [path.name for pattern in SCRIPTS for path in sorted(folder.glob(pattern))]
     if not found:
         return []
-    text = f"{folder} holds scripts of the older system: {', '.join(found)}"
-    return [Finding("older", NOTE, text, "remove them once no settings file names them")]
+    text = f"{folder} contains older hook scripts: {', '.join(found)}"
+    return [Finding("older", NOTE, text, "remove them when no settings file uses them any more")]
 
 
 def _editors(env: Mapping[str, str]) -> list[Finding]:
@@ -156,9 +156,7 @@ def _editors(env: Mapping[str, str]) -> list[Finding]:
     ):
         if not shutil.which(program, path=env.get("PATH")) and not any((user / f).is_dir() for f in folders):
             continue
-        text = (
-            f"{name}'s own agent also runs the hooks of Claude Code's settings, but tells them of no failure"
-        )
+        text = f"{name}'s own agent also runs the hooks of Claude Code's settings, but does not report failures to them"
         fix = "nothing is blocked there; use Claude Code (its extension or a terminal) to be protected"
         findings.append(Finding("editor", NOTE, text, fix))
     return findings

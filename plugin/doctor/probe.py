@@ -1,4 +1,4 @@
-"""The registered lines at work: run as Claude Code would run them, in your own runtime folder, in a session that is removed after."""
+"""Runs the registered lines as Claude Code would, in your own runtime folder, in a session that is removed afterwards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from protection import Way
 from circuit_breaker.runtime import files, home
 from doctor.finding import FAULT, OK, Finding
 
-RUNS = 5  # the fastest of them is the overhead: the others met other work of the machine
+RUNS = 5  # the fastest run counts as the overhead, since other load slows the others
 GIVEN = {"command": "false"}
 OPTIONS = {
     "ENABLED": "true", "MODE": "enforce", "EXCLUDE": ",", "TOOL_FAILURE_ENABLED": "true", "TOOL_FAILURE_ACTION": "block",
@@ -27,7 +27,7 @@ OPTIONS = {
 
 
 def fired_lines(way: Way, where: home.Places, env: Mapping[str, str]) -> list[Finding]:
-    """Play a call that fails three times through the lines of `way`; the fourth has to be denied."""
+    """Run a call that fails three times through the lines of `way`; the fourth must be denied."""
     session = f"doctor-{os.getpid()}"
     with (
         tempfile.TemporaryDirectory(prefix="circuit-breaker-doctor-") as folder,
@@ -39,13 +39,13 @@ def fired_lines(way: Way, where: home.Places, env: Mapping[str, str]) -> list[Fi
         groups = _with_project(way.groups, where.project)
         found = _play(way, Host(groups, project, _environment(way, where, env, folder), session), folder)
     pinned = os.path.exists(where.runtime + "/python")
-    later = "" if pinned else " (less once a session has chosen the Python)"
+    later = "" if pinned else " (less after your first session)"
     return [one._replace(text=one.text + later) if one.id == "overhead" else one for one in found]
 
 
 def _play(way: Way, host: Host, folder: str) -> list[Finding]:
     own, host.env = host.env, {**host.env, "CIRCUIT_BREAKER_HOME": os.path.join(folder, "state")}
-    host.fire("SessionStart", source="startup")  # would archive what is due: not in your runtime folder
+    host.fire("SessionStart", source="startup")  # not in your runtime folder, where it would archive files
     host.env = own
     asleep = _milliseconds(host)
     host.prompt("go on")
@@ -72,7 +72,7 @@ def _play(way: Way, host: Host, folder: str) -> list[Finding]:
 
 
 def _milliseconds(host: Host) -> float:
-    """What the gate's line takes, as Claude Code waits for it."""
+    """The time of the gate's line in ms, as Claude Code waits for it."""
     body = host.payload("PreToolUse", tool_name="Bash", tool_input=GIVEN, tool_use_id="probe")
     line = lines_for(host.groups, body)[:1]
     runs = [run_line(line[0], body, host.env, host.project).seconds for _ in range(RUNS)] if line else [0.0]
@@ -80,7 +80,7 @@ def _milliseconds(host: Host) -> float:
 
 
 def _with_project(groups: Groups, project: str) -> Groups:
-    """`groups` with the project's folder named in the lines: the probe's session has a project of its own."""
+    """`groups` with the project's path put into the lines, since the probe's session has its own project."""
     named = settings.quoted(project)
 
     def changed(handler: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _with_project(groups: Groups, project: str) -> Groups:
 
 
 def _environment(way: Way, where: home.Places, env: Mapping[str, str], folder: str) -> dict[str, str]:
-    """The caller's and its runtime folder, with the defaults for what is probed, whatever is configured (`on_stop` too)."""
+    """The caller's environment and runtime folder, with the default configuration (so `on_stop` is not run)."""
     kept = {key: value for key, value in env.items() if not key.startswith("CLAUDE")}
     if "CIRCUIT_BREAKER_HOME" not in kept:
         kept["XDG_STATE_HOME"] = os.path.dirname(where.runtime)
@@ -108,13 +108,11 @@ def _environment(way: Way, where: home.Places, env: Mapping[str, str], folder: s
 
 
 class _Traces:
-    """What the probe's session leaves in the runtime folder, taken away at the end of a `with`."""
+    """Removes what the probe's session leaves in the runtime folder, at the end of a `with`."""
 
     def __init__(self, where: home.Places, session: str) -> None:
         self.where, self.session, self.project = where, session, ""
-        self.log = Path(
-            where.runtime, home.INCIDENTS
-        )  # there alone where CIRCUIT_BREAKER_HOME makes it the home as well
+        self.log = Path(where.runtime, home.INCIDENTS)  # only if CIRCUIT_BREAKER_HOME makes it the home too
 
     def __enter__(self) -> _Traces:
         folders = [Path(self.where.sessions), Path(self.where.armed), Path(self.where.runtime, "projects")]
@@ -133,7 +131,7 @@ class _Traces:
             disk.remove_empty(folder)
 
     def _shorten_log(self) -> None:
-        """Take the probe's lines from the end of the log, unless another session has written after them."""
+        """Remove the probe's lines from the end of the log, unless another session wrote after them."""
         if not self.log.is_file() or self.log.stat().st_size <= self.logged:
             return
         with self.log.open("rb+") as stream:

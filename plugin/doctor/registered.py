@@ -1,4 +1,4 @@
-"""The checks of doctor that look at installations: registered once, with all their files, whole."""
+"""Checks of doctor on installations: registered once, complete, unchanged."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from protection import Way
 from circuit_breaker.runtime import packages
 from doctor.finding import FAULT, NOTE, OK, Finding
 
-FRESH = (
-    "get a fresh copy of the plugin and run its `install`"  # a copy cannot repair itself from its own files
-)
+FRESH = "get a fresh copy of the plugin and run its `install`"  # a damaged copy cannot repair itself
 
 
 def registrations(ways: list[Way], sources: list[scopes.Source], project: Path) -> list[Finding]:
-    """What is wrong with how `ways` are registered, and with their files."""
+    """Findings about how `ways` are registered and about their files."""
     findings = []
     for source in scopes.registered(sources):
         label = source.label if source.label in ("project", "local") else "user"
@@ -36,7 +34,7 @@ def registrations(ways: list[Way], sources: list[scopes.Source], project: Path) 
 
 
 def _settled(scope: scopes.Scope, source: scopes.Source) -> list[Finding]:
-    """Whether each line is there once, and each file it needs."""
+    """Whether each line is registered once and has its files."""
     itself = os.path.realpath(scope.root) == str(SOURCE)
     fix = FRESH if itself else f"circuit-breaker install --scope {scope.name}"
     action = None if itself else lambda: install_again(scope.name)
@@ -57,7 +55,9 @@ def _settled(scope: scopes.Scope, source: scopes.Source) -> list[Finding]:
         Finding("registered", FAULT, f"{source.path}: {text}", fix, action) for text, events in here if events
     ]
     if not findings:
-        findings.append(Finding("registered", OK, f"{source.path}: {len(counts)} lines, each there once"))
+        findings.append(
+            Finding("registered", OK, f"{source.path}: all {len(counts)} lines are registered, each once")
+        )
     sums = {name: disk.text_checksum(disk.read_through(scope.root / name)) for name in kept["files"]}
     gone = [name for name, found in sums.items() if found is None]
     edited = [name for name, found in sums.items() if found not in (None, kept["files"][name])]
@@ -93,7 +93,7 @@ def _launcher(path: Path) -> list[Finding]:
 
 
 def _line_ends(way: Way) -> list[Finding]:
-    """A copy that was checked out with CRLF: `sh` cannot run its `hooks/run`."""
+    """Whether a copy was checked out with CRLF, so that `sh` cannot run its `hooks/run`."""
     damaged = [name for name in bundle.names_below(way.root) if b"\r\n" in (way.root / name).read_bytes()]
     if not damaged:
         return []
@@ -111,13 +111,15 @@ def _line_ends(way: Way) -> list[Finding]:
 
 
 def optional_packages(ways: list[Way]) -> list[Finding]:
-    """The two packages that sessions can do without."""
+    """Whether the two optional packages are installed."""
     roots = {way.root for way in ways} or {SOURCE}
     findings = []
     for root in sorted(roots):
         vendor = str(root / bundle.VENDOR)
         if all(packages.source(name, vendor) != "missing" for name in packages.PACKAGES):
-            findings.append(Finding("packages", OK, f"{root}: {' and '.join(packages.PACKAGES)} are there"))
+            findings.append(
+                Finding("packages", OK, f"{root}: {' and '.join(packages.PACKAGES)} are installed")
+            )
             continue
 
         def fetch(root: Path = root) -> str:

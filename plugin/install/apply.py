@@ -1,4 +1,4 @@
-"""An installation put in place or removed, one process at a time; a kill at any point leaves sessions working."""
+"""Installs and removes, one process at a time. A kill at any point leaves sessions working."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOCK_WAIT = 60.0  # seconds: another installation may be waiting for pip
 
 
 class Removed(NamedTuple):
-    """What was removed: kept: the receipt that was followed; left: what still lies in the folder, and is not ours."""
+    """The result of a removal. kept: the receipt that was used; left: names in the folder that are not ours."""
 
     kept: dict[str, Any] | None
     removal: Removal
@@ -30,7 +30,7 @@ class Removed(NamedTuple):
 
 
 def put_in(scope: scopes.Scope, options: Options, quiet: bool) -> tuple[InstallPlan, dict[str, Any]]:
-    """Plan and carry out. Raises Obstacle (nothing was changed), OSError; neither leaves an empty folder behind."""
+    """Plan an installation and carry it out. Raises Obstacle (nothing was changed), OSError; no empty folder is left behind."""
     runtime_folder = Path(home.runtime_folder(os.environ))
     made = folders_to_make(scope, options)
     new = [*made, *disk.missing(runtime_folder / "backups"), *disk.missing(scope.root.parent)]
@@ -49,7 +49,7 @@ def put_in(scope: scopes.Scope, options: Options, quiet: bool) -> tuple[InstallP
 
 
 def install_again(scope_name: str) -> str:
-    """Install `scope_name` once more, as doctor does to repair an installation; what was done. Raises OSError."""
+    """Install `scope_name` again, for `doctor --fix`. Returns what was done. Raises OSError."""
     scope = scopes.scope(scope_name, os.environ, os.getcwd())
     try:
         _, done = put_in(scope, Options(command=False), quiet=True)
@@ -76,7 +76,7 @@ def take_out(scope: scopes.Scope, purge: bool, dry_run: bool) -> Removed:
 
 
 def folders_to_make(scope: scopes.Scope, options: Options) -> list[Path]:
-    """All that would have to be made; the parent of the runtime folder as well, since the first session makes that."""
+    """The folders that do not exist yet, including the parents of the runtime folder, which the first session makes."""
     state = Path(home.runtime_folder(os.environ)).parent
     wanted = [scope.root.parent, scope.claude, scope.commands, scope.memory or state]
     if scope.launcher and options.command:
@@ -85,7 +85,7 @@ def folders_to_make(scope: scopes.Scope, options: Options) -> list[Path]:
 
 
 def remove_empty_folders(scope: scopes.Scope, kept: dict[str, Any] | None, runtime_folder: Path) -> None:
-    """Remove the folders that the installation made and that are empty now."""
+    """Remove the folders that the installation made, if they are empty."""
     for name in kept["backups"] if kept else []:
         disk.remove_scrap(runtime_folder / "backups" / Path(name).name)
     disk.remove_empty(runtime_folder / "backups")
@@ -95,16 +95,16 @@ def remove_empty_folders(scope: scopes.Scope, kept: dict[str, Any] | None, runti
         folder = Path(os.path.normpath(scope.base / text))
         if (
             scope.name == "user" or scope.base in folder.parents
-        ):  # the receipt may come with a cloned repository
+        ):  # do not trust it: a receipt can come with a cloned repository
             disk.remove_empty(folder)
 
 
 @contextmanager
 def _alone(scope: scopes.Scope) -> Iterator[None]:
-    """The lock beside the installation's folder. Raises Obstacle when another process holds it for LOCK_WAIT."""
+    """Hold the lock beside the installation's folder. Raises Obstacle if another process holds it for LOCK_WAIT."""
     lock = Path(f"{scope.root}.lock")
     if not lock.parent.is_dir():
-        yield  # nothing there to be locked
+        yield  # there is no folder to lock
         return
     try:
         with packages.lock(str(lock), LOCK_WAIT):
@@ -117,11 +117,11 @@ def _alone(scope: scopes.Scope) -> Iterator[None]:
 
 
 def _carry_out(planned: InstallPlan, runtime_folder: Path, quiet: bool = False) -> dict[str, Any]:
-    """Files, backups, what the registrations need, the registrations. -> what was done."""
+    """Write the files, the backups, what the registrations need, then the registrations. Returns what was done."""
     kept = planned.kept
     written, why_not = _put_files(
         planned, quiet
-    )  # the receipt is in it: from here on all can be removed again
+    )  # with the receipt: from here on, everything can be removed again
     for folder in planned.folders:
         folder.mkdir(exist_ok=True)
     backups = write_backups(planned.backups, runtime_folder)
@@ -145,7 +145,7 @@ def _carry_out(planned: InstallPlan, runtime_folder: Path, quiet: bool = False) 
 
 
 def _put_files(planned: InstallPlan, quiet: bool) -> tuple[int, str]:
-    """Bring the installation's folder and receipt up to the plan. -> (files written, why the packages were not added)"""
+    """Write the installation's folder and receipt. Returns (files written, why the packages were not added)."""
     root, kept = planned.scope.root, planned.kept
     wanted = planned.bundle
     lacking = not all(f"{bundle.VENDOR}/{name}/__init__.py" in wanted for name in packages.PACKAGES)
@@ -157,7 +157,7 @@ def _put_files(planned: InstallPlan, quiet: bool) -> tuple[int, str]:
     if lacking:
         if not quiet:
             names = " and ".join(packages.PACKAGES)
-            print(f"Adding {names} by pip, {bundle.PIP_SECONDS} s at most ...", file=sys.stderr)
+            print(f"Installing {names} with pip (at most {bundle.PIP_SECONDS} s) ...", file=sys.stderr)
         why_not = bundle.fetch(new)
         kept["files"].update(
             {name: disk.text_checksum(data) for name, data in bundle.packages_below(new).items()}
@@ -171,7 +171,7 @@ def _put_files(planned: InstallPlan, quiet: bool) -> tuple[int, str]:
 
 
 def _put_receipt(root: Path, kept: dict[str, Any]) -> int:
-    """The files are those of the plan already: at most the receipt has news."""
+    """The files are up to date: write only the receipt, if it changed. Returns 1 if it did, else 0."""
     if disk.read_through(root / receipt.RECEIPT) == receipt.receipt_text(kept):
         return 0
     disk.put(root / receipt.RECEIPT, receipt.receipt_text(kept))
@@ -197,7 +197,7 @@ def _own_receipt(scope: scopes.Scope) -> dict[str, Any] | None:
 def _carry_out_removal(
     scope: scopes.Scope, kept: dict[str, Any] | None, removal: Removal, runtime_folder: Path
 ) -> list[str]:
-    """Registrations, then what they needed, then the files, the receipt last. -> what is left in the folder: not ours"""
+    """Remove the registrations, what they needed, then the files, the receipt last. Returns the names left in the folder (not ours)."""
     write_backups(removal.backups, runtime_folder)
     make_changes(removal.changes, runtime_folder, "uninstall")
     if kept is not None:

@@ -1,4 +1,4 @@
-"""The files of an installation, and how they come to their place in one step."""
+"""The files of an installation, and how they are put in place in one step."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PIP_SECONDS = 30
 
 
 def contents(source: Path) -> dict[str, bytes]:
-    """The runtime files below `source` by relative path, without the packages. Raises FileNotFoundError for half a source."""
+    """Relative path -> bytes of the runtime files below `source`, without packages. Raises FileNotFoundError if it is incomplete."""
     found = {name: disk.with_unix_ends((source / name).read_bytes()) for name in names_below(source)}
     lacking = [name for name in NEEDED if name not in found]
     if lacking:
@@ -38,13 +38,13 @@ def contents(source: Path) -> dict[str, bytes]:
 
 
 def names_below(folder: Path) -> list[str]:
-    """The files below `folder` that are named as ours are."""
+    """The files below `folder` whose names are ours."""
     paths = [path for pattern in PATTERNS for path in sorted(folder.glob(pattern)) if path.is_file()]
     return [path.relative_to(folder).as_posix() for path in paths if "__pycache__" not in path.parts]
 
 
 def packages_below(folder: Path) -> dict[str, bytes]:
-    """The files of the two packages below `folder`, by path relative to it."""
+    """Relative path -> bytes of the two packages' files below `folder`."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted((folder / VENDOR).rglob("*"))
@@ -53,9 +53,9 @@ def packages_below(folder: Path) -> dict[str, bytes]:
 
 
 def fetch(folder: Path, lock: Path | None = None, seconds: float = PIP_SECONDS) -> str:
-    """Put the two packages into `folder`/lib/_vendor by pip, from the hashed `lock` (the one beside it). "" when done, else why.
+    """Install the two packages into `folder`/lib/_vendor with pip, from the hashed `lock` (default: that of `folder`).
 
-    Never raises for a pip that is missing, fails, or takes longer than `seconds`: everything works without the two.
+    Returns "" or why not. A pip that is missing, fails or takes longer than `seconds` is no error: everything works without them.
     """
     if importlib.util.find_spec("pip") is None:
         return "this Python has no pip"
@@ -87,12 +87,12 @@ def fetch(folder: Path, lock: Path | None = None, seconds: float = PIP_SECONDS) 
 
 
 def beside(root: Path) -> tuple[Path, Path]:
-    """Where the next installation is made, and where the last one waits to be removed."""
+    """(folder in which the next installation is prepared, folder of the previous one until it is removed)."""
     return root.with_name(root.name + ".new"), root.with_name(root.name + ".old")
 
 
 def stage(root: Path, runtime: dict[str, bytes]) -> Path:
-    """Write `runtime` into a fresh folder beside `root`; nothing there is used until `swap`."""
+    """Write `runtime` into a new folder beside `root`; it is not used until `swap`."""
     new = beside(root)[0]
     clear(new)
     try:
@@ -102,14 +102,14 @@ def stage(root: Path, runtime: dict[str, bytes]) -> Path:
             with disk.named(path):
                 path.write_bytes(data)
     except OSError:
-        clear(new)  # a full disk needs the room
+        clear(new)  # the disk may be full
         raise
     return new
 
 
 def swap(root: Path) -> None:
-    """Put the staged folder in the place of `root`. Between the two renames the registered lines find no script and do
-    nothing. What lay in the old folder and was not ours moves over."""
+    """Replace `root` by the staged folder. Between the two renames the registered lines find no script and do nothing. Files in the
+    old folder that are not ours are moved to the new one."""
     new, old = beside(root)
     if root.exists():
         clear(old)
@@ -119,7 +119,7 @@ def swap(root: Path) -> None:
 
 
 def recover(root: Path) -> None:
-    """Finish or undo what a killed `swap` left: afterwards `root` is the old or the new installation, whole."""
+    """Finish or undo a killed `swap`: afterwards `root` is the complete old or new installation."""
     new, old = beside(root)
     if not os.path.lexists(root) and (new / receipt.RECEIPT).is_file() and old.exists():
         os.rename(new, root)
@@ -130,7 +130,7 @@ def recover(root: Path) -> None:
 
 
 def clear_old(root: Path) -> None:
-    """Remove the folder that the last swap put aside, after moving what is not ours into `root`."""
+    """Remove the old folder after a swap; files that are not ours are moved into `root` first."""
     old = beside(root)[1]
     if not old.is_dir() or not root.is_dir():
         return
@@ -143,7 +143,7 @@ def clear_old(root: Path) -> None:
         if (path.is_symlink() or path.is_file()) and not mine and not os.path.lexists(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             os.rename(path, target)
-    take_away(old, listed)  # its receipt last: killed before that, the next look still knows what was ours
+    take_away(old, listed)  # the receipt goes last: after a kill it still lists what is ours
     clear(old)
 
 
@@ -153,16 +153,16 @@ def _listed(folder: Path) -> list[str]:
 
 
 def clear(folder: Path) -> None:
-    """Remove a folder that `stage` or `swap` made (they alone make one of that name)."""
+    """Remove a folder made by `stage` or `swap` (nothing else uses its name)."""
     if folder.is_symlink():
-        raise files.Refused(0, "a link stands where the installer works; remove it", str(folder))
+        raise files.Refused(0, "the installer needs this path, but it is a link; remove it", str(folder))
     if folder.exists():
         shutil.rmtree(folder)
 
 
 def take_away(root: Path, names: list[str]) -> None:
-    """Remove the files `names` below `root`, what Python compiled from them, and the folders that are empty then; the scripts
-    that the registered lines call go first. The receipt stays: `drop` takes it when all else is done."""
+    """Remove the files `names` below `root`, their byte code, and folders that are then empty; the scripts of the registered lines
+    go first. The receipt stays until `drop`."""
     first = [name for name in names if name.startswith("hooks/")]
     for name in first + [name for name in names if name not in first and name != receipt.RECEIPT]:
         path = inside(root, name)
@@ -178,7 +178,7 @@ def take_away(root: Path, names: list[str]) -> None:
 
 
 def drop(root: Path) -> list[str]:
-    """Remove the receipt, and `root` when it is empty. Returns what is left in it: not ours."""
+    """Remove the receipt, and `root` if it is empty. Returns the names left in it (not ours)."""
     if root.is_dir():
         files.remove(str(root / receipt.RECEIPT))
     disk.remove_empty(root)
@@ -186,7 +186,7 @@ def drop(root: Path) -> list[str]:
 
 
 def inside(root: Path, name: str) -> Path | None:
-    """The file `name` below `root`; None when it leads out of it (a receipt may come with a cloned repository)."""
+    """The path of `name` below `root`; None if it leads outside (a receipt can come with a cloned repository)."""
     path = root / name
     if os.path.isabs(name) or ".." in Path(name).parts or not name:
         return None
@@ -195,7 +195,7 @@ def inside(root: Path, name: str) -> Path | None:
 
 
 def sources_of_packages(source: Path, root: Path, lock: bytes) -> dict[str, bytes]:
-    """The packages that are at hand without pip: those of `source`, or those of the installation that is replaced."""
+    """The packages' files available without pip: from `source`, or from the installation being replaced."""
     for folder in (source, root):
         if (folder / VENDOR).is_dir() and (folder / LOCK).is_file() and (folder / LOCK).read_bytes() == lock:
             found = packages_below(folder)

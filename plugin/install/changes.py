@@ -1,4 +1,4 @@
-"""Changes of files outside an installation's folder: planned, shown as a diff, backed up, made."""
+"""Changes of files outside an installation's folder: their plan, diff, backup and execution."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from install import disk
 
 
 class Obstacle(Exception):
-    """What stands in the way of an installation or its removal. The message says so and what to do next."""
+    """Raised if an installation or removal is refused. The message says why and what to do next."""
 
 
 class Change(NamedTuple):
-    """One file: from `before` to `after` (None: no file); mode: of a file that is new."""
+    """The change of a file from `before` to `after` (None: no file). mode: for a new file."""
 
     path: Path
     before: bytes | None
@@ -25,7 +25,7 @@ class Change(NamedTuple):
     mode: int | None = None
 
     def diff(self) -> str:
-        """As a unified diff."""
+        """The change as a unified diff."""
         old, new = (
             (data or b"").decode("utf-8", "replace").splitlines(keepends=True)
             for data in (self.before, self.after)
@@ -38,7 +38,7 @@ class Change(NamedTuple):
 
 
 def require_writable(changes: list[Change]) -> None:
-    """Raise Obstacle for the first file that could not be written."""
+    """Raise Obstacle for the first file that is not writable."""
     for change in changes:
         hindrance = disk.hindrance(change.path)
         if hindrance:
@@ -46,7 +46,7 @@ def require_writable(changes: list[Change]) -> None:
 
 
 def backup(path: Path, data: bytes, backups: dict[str, bytes]) -> str:
-    """Put what `path` held among the `backups`; -> the name it is kept under."""
+    """Add the former contents of `path` to `backups`. Returns the name of the backup."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     name = f"{path.name}.{stamp}.{disk.checksum(data)[:8]}"  # type: ignore[index]
     backups[name] = data
@@ -54,12 +54,12 @@ def backup(path: Path, data: bytes, backups: dict[str, bytes]) -> str:
 
 
 def saved_bytes(runtime_folder: Path, name: str | None) -> bytes | None:
-    """The backup `name` in R/backups; None when there is none. (A receipt may come with a cloned repository: no paths.)"""
+    """The backup `name` in R/backups, or None. (A path is refused: a receipt can come with a cloned repository.)"""
     return disk.read_through(runtime_folder / "backups" / Path(name).name) if name else None
 
 
 def write_backups(backups: dict[str, bytes], runtime_folder: Path) -> list[str]:
-    """Write backups (name -> bytes) into R/backups; their paths."""
+    """Write backups (name -> bytes) into R/backups. Returns their paths."""
     if backups:
         files.folder(str(runtime_folder / "backups"))
     paths = [runtime_folder / "backups" / name for name in backups]
@@ -69,7 +69,7 @@ def write_backups(backups: dict[str, bytes], runtime_folder: Path) -> list[str]:
 
 
 def make_changes(changes: list[Change], runtime_folder: Path, verb: str) -> None:
-    """Make each change, in order. Raises Obstacle when a file is not what it was when the plan was made."""
+    """Make the changes in order. Raises Obstacle if a file changed since the plan was made."""
     for change in changes:
         if disk.read_through(change.path) != change.before:
             raise Obstacle(f"{change.path} was changed while {verb} was running. Run {verb} again.")

@@ -1,4 +1,4 @@
-"""The installer's files: written, backed up and removed so that a kill at any point leaves them whole."""
+"""File operations of the installer that leave files complete if killed at any point."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 from circuit_breaker.runtime import files
 
 SCRAP = ".circuit-breaker.tmp"
-# What a rename over a file meets that can be written all the same: bind-mounted, or in a folder that is not ours to change.
+# Errors of renaming over a file that can still be written in place: bind-mounted, or in a folder that is not writable.
 IN_PLACE = (errno.EBUSY, errno.EXDEV, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def words_of(error: OSError) -> str:
-    """What went wrong and where, without a number: "/x/y: permission denied"."""
+    """An error as text without its number: "/x/y: permission denied"."""
     what = (error.strerror or str(error)).strip()
     what = what[:1].lower() + what[1:] if what[1:2].islower() else what
     return f"{os.fsdecode(error.filename)}: {what}" if error.filename else what
@@ -35,29 +35,29 @@ def named(path: Path) -> Iterator[None]:
 
 
 def read_through(path: Path) -> bytes | None:
-    """The bytes of the file that `path` names, through links; None when there is none. Raises OSError for anything else."""
+    """The bytes of the file at `path`, following links; None if there is none. Raises OSError for other errors."""
     target = Path(os.path.realpath(path))
     return files.read(str(target)) if target.parent.is_dir() else None
 
 
 def checksum(data: bytes | None) -> str | None:
-    """The SHA-256 that receipts keep; None for a missing file."""
+    """The SHA-256 as stored in receipts; None for a missing file."""
     return None if data is None else hashlib.sha256(data).hexdigest()
 
 
 def with_unix_ends(data: bytes) -> bytes:
-    """`data` with CRLF as LF. A checkout with core.autocrlf turns every LF of ours into CRLF, and `sh` cannot run that."""
+    """`data` with LF for CRLF. (A checkout with core.autocrlf has CRLF, which `sh` cannot run.)"""
     return data.replace(b"\r\n", b"\n")
 
 
 def text_checksum(data: bytes | None) -> str | None:
-    """The checksum of a file of ours, the same with either kind of line ends."""
+    """The checksum of a file of ours, independent of its line ends."""
     return None if data is None else checksum(with_unix_ends(data))
 
 
 def put(path: Path, data: bytes, mode: int | None = None) -> None:
-    """Write `data` beside, then rename over `path`: readers see the old bytes or the new ones. A link stays a link, its
-    target is replaced; the mode is kept, and the owner and group where we may give files to them."""
+    """Write `data` to a temporary file and rename it over `path`, so readers see the old or the new bytes. If `path` is a link, its
+    target is replaced. Mode is kept, and owner and group if permitted."""
     target = Path(os.path.realpath(path))
     beside = target.with_name(target.name + SCRAP)
     info = os.stat(target) if target.exists() else None
@@ -80,7 +80,7 @@ def put(path: Path, data: bytes, mode: int | None = None) -> None:
 
 
 def put_in_place(path: Path, data: bytes) -> None:
-    """Write `data` into the file that is there. A kill leaves it torn: its old bytes must be kept elsewhere first."""
+    """Overwrite the existing file. A kill leaves it incomplete, so back up its old bytes first."""
     fd = os.open(os.path.realpath(path), os.O_WRONLY | getattr(os, "O_BINARY", 0))
     try:
         with named(path):
@@ -92,7 +92,7 @@ def put_in_place(path: Path, data: bytes) -> None:
 
 
 def _give(fd: int, info: os.stat_result) -> None:
-    """Mode, owner and group of the file that is replaced; what is not ours to give is left."""
+    """Copy mode, owner and group of the replaced file as far as permitted."""
     for owner, group in ((info.st_uid, -1), (-1, info.st_gid)):
         try:
             os.fchown(fd, owner, group)
@@ -102,7 +102,7 @@ def _give(fd: int, info: os.stat_result) -> None:
 
 
 def hindrance(path: Path) -> str:
-    """Why `path` cannot be written; "" when it can. A file without any write bit is taken at its word, root's too."""
+    """Why `path` cannot be written; "" if it can. A file without write bits counts as read-only, for root too."""
     target = Path(os.path.realpath(path))
     if target.exists():
         if not os.stat(target).st_mode & 0o222:
@@ -122,14 +122,14 @@ def _is_open_folder(folder: Path) -> bool:
 
 
 def remove_scrap(path: Path) -> None:
-    """Remove what a killed process left beside `path`."""
+    """Remove the temporary file that a killed process left beside `path`."""
     target = Path(os.path.realpath(path))
     if target.parent.is_dir():
         files.remove(str(target.with_name(target.name + SCRAP)))
 
 
 def missing(folder: Path) -> list[Path]:
-    """The folders that would have to be made for `folder` to be there, outermost first."""
+    """The folders to make for `folder` to exist, outermost first."""
     found: list[Path] = []
     while not os.path.lexists(folder):
         found.insert(0, folder)
@@ -138,11 +138,11 @@ def missing(folder: Path) -> list[Path]:
 
 
 def remove_empty(folder: Path) -> bool:
-    """Remove `folder` if it is an empty folder; True when it is gone."""
+    """Remove `folder` if it is empty; True if it no longer exists."""
     if folder.is_symlink() or not folder.is_dir():
         return not os.path.lexists(folder)
     try:
         folder.rmdir()
     except OSError:
-        return False  # something is in it: it stays
+        return False  # not empty
     return True

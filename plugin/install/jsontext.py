@@ -1,4 +1,4 @@
-"""A JSON text edited so that it says something else while every other byte of it stays. Pure."""
+"""Edits a JSON text to a new value and leaves all other bytes as they are. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 _WHITE = re.compile(r"[ \t\r\n]*")
-MAX_DEPTH = 200  # nobody's settings; deeper ones would exhaust the stack
+MAX_DEPTH = 200  # far beyond real settings; deeper nesting would exhaust the stack
 
 
 class Unreadable(ValueError):
-    """A text that is not the JSON it should be; the message ends with the line and the column."""
+    """Raised for a text that is not valid JSON; the message ends with line and column."""
 
     def __init__(self, what: str, text: str = "", at: int = 0) -> None:
         line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
@@ -21,7 +21,7 @@ class Unreadable(ValueError):
 
 
 class Child(NamedTuple):
-    """A member of an object or an element of an array (`key` None); `start` is where its key or its value begins."""
+    """A member of an object or an element of an array (then `key` is None). start: offset of its key or value."""
 
     key: str | None
     start: int
@@ -30,7 +30,7 @@ class Child(NamedTuple):
 
 
 def decode_text(data: bytes) -> tuple[bytes, str]:
-    """The byte order mark (or b"") and the text. Raises Unreadable for anything but UTF-8."""
+    """(byte order mark or b"", text). Raises Unreadable for anything but UTF-8."""
     bom = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise Unreadable("UTF-16, where Claude Code reads UTF-8")
@@ -42,10 +42,10 @@ def decode_text(data: bytes) -> tuple[bytes, str]:
 
 
 def parse_strictly(text: str, once: bool = True) -> Any:
-    """The value of `text`, read as strictly as Claude Code reads it and, with `once`, more: a key twice in one object is
-    refused. (Claude Code takes the last: measured on 2.1.330.)
+    """The value of `text`, parsed as strictly as Claude Code does; with `once`, duplicate keys in an object are refused too.
+    (Claude Code takes the last one: measured on 2.1.330.)
 
-    Raises Unreadable with the line and the column.
+    Raises Unreadable.
     """
     try:
         value = json.loads(text, object_pairs_hook=_object if once else None, parse_constant=_constant)
@@ -53,7 +53,7 @@ def parse_strictly(text: str, once: bool = True) -> Any:
         raise Unreadable(f"not JSON: {error.msg}", text, error.pos) from None
     except _Twice as twice:
         raise Unreadable(
-            f"the key {twice.args[0]!r} stands twice in one object", text, _second(text)
+            f"the key {twice.args[0]!r} occurs twice in one object", text, _second(text)
         ) from None
     except ValueError as error:
         raise Unreadable(f"not JSON: {error}", text) from None
@@ -65,7 +65,7 @@ def parse_strictly(text: str, once: bool = True) -> Any:
 
 
 def children(text: str, start: int) -> list[Child]:
-    """The members or elements of the object or array that begins at `start` of valid JSON."""
+    """The members or elements of the object or array at offset `start` of valid JSON."""
     found: list[Child] = []
     at = _past_blank(text, start + 1)
     while text[at] not in "}]":
@@ -81,7 +81,7 @@ def children(text: str, start: int) -> list[Child]:
 
 
 def position(text: str, path: list[Any]) -> int:
-    """Where the value at `path` (keys and indexes) begins; as deep as the path can be followed."""
+    """The offset of the value at `path` (keys and indexes), or of the deepest value on it that exists."""
     at = _past_blank(text, 0)
     for step in path:
         inside = children(text, at) if text[at] in "{[" else []
@@ -96,8 +96,8 @@ def position(text: str, path: list[Any]) -> int:
 
 
 def rewrite(text: str, target: Any) -> str:
-    """`text` changed so that it says `target`: what is new is added in the text's own style, what is gone is taken out with
-    its comma, and every other byte stays. A text without a value becomes a new one."""
+    """`text` edited to have the value `target`. New parts get the text's own style, removed parts go with their comma, and every
+    other byte stays. A blank text is replaced by a new one."""
     if not text.strip():
         return json.dumps(target, indent=2, ensure_ascii=False) + "\n"
     start = _past_blank(text, 0)
@@ -106,16 +106,16 @@ def rewrite(text: str, target: Any) -> str:
     for first, last, replacement in sorted(edits, reverse=True):
         text = text[:first] + replacement + text[last:]
     if not same(parse_strictly(text), target):
-        raise AssertionError("the rewritten text does not say what it should")
+        raise AssertionError("the edited text does not have the wanted value")
     return text
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two JSON values are the same; 1, 1.0 and true are three."""
+    """Whether two JSON values are the same; 1, 1.0 and true differ."""
     return _canonical(one) == _canonical(other)
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------
+# --- Reading ---------------------------------------------------------------------------------------------------------
 
 
 class _Twice(Exception):
@@ -138,7 +138,7 @@ _READER = json.JSONDecoder()
 
 
 def _second(text: str) -> int:
-    """Where the second of two equal keys stands, in the first object that has some."""
+    """The offset of the first duplicate key."""
     queue = [_past_blank(text, 0)]
     while queue:
         at = queue.pop(0)
@@ -170,11 +170,11 @@ def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-# --- writing ---------------------------------------------------------------------------------------------------------
+# --- Writing ---------------------------------------------------------------------------------------------------------
 
 
 class _Style(NamedTuple):
-    """unit: one step of indentation; newline: how a line ends; flat: the whole text stands on one line."""
+    """unit: one step of indentation; newline: a line end; flat: whether the whole text is one line."""
 
     unit: str
     newline: str
@@ -191,7 +191,7 @@ def _style(text: str) -> _Style:
 
 
 def _indent(text: str, at: int) -> str | None:
-    """The white space before `at` when it is the first thing on its line, else None."""
+    """The indentation before `at` if nothing else precedes it on its line, else None."""
     before = text[text.rfind("\n", 0, at) + 1 : at]
     return before if not before.strip() and "\n" in text[:at] else None
 
@@ -225,9 +225,9 @@ def _align(
     style: _Style,
     edits: list[tuple[int, int, str]],
 ) -> tuple[list[Child], list[Any]]:
-    """The elements that go and those that come at the end; an element that stays but changed is compared by itself.
+    """(elements to remove, elements to add at the end); an element that stays but changed is edited itself.
 
-    Elements only ever go, change in place, or come at the end: anything else fails the last check of `rewrite`.
+    Elements can only be removed, changed in place or added at the end; other changes fail the last check of `rewrite`.
     """
     matcher = SequenceMatcher(
         None, [_canonical(value) for value in old], [_canonical(value) for value in new], False
@@ -249,7 +249,7 @@ def _container(
     text: str, at: int, inside: list[Child], gone: list[Child], fresh: list[tuple[str | None, Any]],
     style: _Style, edits: list[tuple[int, int, str]],
 ) -> None:  # fmt: skip
-    """Take `gone` out of the container at `at` and add `fresh` at its end."""
+    """Remove `gone` from the container at `at` and add `fresh` at its end."""
     stay = [child for child in inside if child not in gone]
     close = _past_blank(text, inside[-1].end if inside else at + 1)
     if not stay:
@@ -263,9 +263,9 @@ def _container(
     for child in gone:
         index = inside.index(child)
         before = [other for other in inside[:index] if other in stay]
-        if before:  # with the comma and the white space before it
+        if before:  # together with the comma and white space before it
             edits.append((inside[index - 1].end, child.end, ""))
-        else:  # with those behind it
+        else:  # together with those after it
             edits.append((child.start, inside[index + 1].start, ""))
     if not fresh:
         return

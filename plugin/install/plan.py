@@ -1,4 +1,4 @@
-"""What an installation would change, and what stands in its way. Reads, decides, changes nothing."""
+"""The plan of an installation: what it changes, and why it may be refused. Changes nothing itself."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from install.changes import Change, Obstacle, backup, require_writable
 from install.recovered import home_files, our_text, receipt_of, version_in
 from install.section import PROTOCOL, Section, exclusion
 
-# A project's own rules may leave out `lib/`, as many do; the nearer file wins.
+# Many projects ignore `lib/`; the .gitignore nearer to the files wins.
 IGNORE = {"project": b"!*\n!*/\n__pycache__/\n", "local": b"*\n"}
-AS_THEY_ARE = (
-    b"* -text\n"  # what a team commits must reach everybody with the line ends it has: `sh` reads no CRLF
-)
+AS_THEY_ARE = b"* -text\n"  # git must not change line ends: `sh` cannot run CRLF
 
 
 class Options(NamedTuple):
-    """What was asked for at install. command: put `circuit-breaker` into ~/.local/bin."""
+    """The options of install. command: whether to put `circuit-breaker` into ~/.local/bin."""
 
     migrate: bool = False
     claude_md: bool = False
@@ -32,8 +30,8 @@ class Options(NamedTuple):
 
 
 class InstallPlan(NamedTuple):
-    """bundle: the installation's files; kept: its receipt; previous: the version that is there, "" for none; changes in the order
-    to make them; backups: name -> bytes; folders: what has to be made, outermost first; notes: what was left alone, and why."""
+    """bundle: the installation's files; kept: its receipt; previous: the installed version, "" for none; changes: in order;
+    backups: name -> bytes; folders: those to make, outermost first; notes: what was left alone, and why."""
 
     scope: scopes.Scope
     bundle: dict[str, bytes]
@@ -93,7 +91,7 @@ def plan_install(
         *placed,
         change,
         *section,
-    ]  # what the registrations need comes before them
+    ]  # before the registrations, which need them
     ordered = [one for one in ordered if one.before != one.after]
     require_writable(ordered)
     previous = old["version"] if old else version_in(scope.root)
@@ -101,12 +99,12 @@ def plan_install(
 
 
 def portable(scope: scopes.Scope, folder: Path) -> str:
-    """`folder` as a receipt keeps it: relative to the project where the receipt may be committed with it."""
+    """`folder` as stored in a receipt: relative to the project if the receipt can be committed."""
     return str(folder) if scope.name == "user" else os.path.relpath(folder, scope.base)
 
 
 def _never_twice(scope: scopes.Scope, env: Mapping[str, str]) -> None:
-    """Raise Obstacle when a session here would run our hooks from another installation as well."""
+    """Raise Obstacle if a session here would also run our hooks from another installation."""
     project = Path(home.places(env, os.getcwd()).project) if scope.name == "user" else scope.base
     chain = scopes.chain(env, project)
     for path, name in scopes.enabled(chain):
@@ -134,7 +132,7 @@ def _merged_settings(
     options: Options,
     backups: dict[str, bytes],
 ) -> tuple[dict[str, Any], Change]:
-    """The receipt's part about the settings file, and its change. Raises Obstacle for a file that cannot be merged into."""
+    """(the receipt's part about the settings file, the file's change). Raises Obstacle if the file cannot be edited."""
     data = disk.read_through(scope.settings)
     kept = old["settings"] if old else {"registrations": None, "made": []}
     had = kept.get("deny", [])
@@ -172,7 +170,7 @@ def _merged_settings(
     name = backup(scope.settings, data, backups) if data is not None and data != after else None
     change = Change(scope.settings, data, after)
     if old and disk.checksum(data) in (kept["was"], kept["after"]):
-        # An update, or one that was killed: uninstall still gives back what stood there before the first installation.
+        # After an update or a kill, uninstall still restores what was there before the first installation.
         back = name if disk.checksum(data) == kept["before"] else kept["backup"]
         return {**record, "before": kept["before"], "backup": back}, change
     clean = bom + base_text.encode("utf-8", "surrogatepass")
@@ -188,14 +186,14 @@ def _placed_files(
     backups: dict[str, bytes],
     notes: list[str],
 ) -> tuple[dict[str, Any], list[Change]]:
-    """The receipt's part about the files of ours outside the folder, and their changes."""
+    """(the receipt's part about our files outside the folder, their changes)."""
     kept, changes = {}, []
     for name, path in scope.placed.items():
         after, before = our_text(scope, name, source), disk.read_through(path)
         mine = old["commands"].get(name) if old else None
         is_launcher = name == scopes.PLUGIN
         if before == after and not mine or is_launcher and not options.command and not mine:
-            continue  # your own copy, which serves and stays; or left out as you asked
+            continue  # your own copy, which works and stays; or you asked to leave it out
         foreign = before not in (None, after) and (not mine or disk.text_checksum(before) != mine["sum"])
         if is_launcher and (foreign or path.is_symlink() or disk.hindrance(path)):
             notes.append(f"{path} is not ours to write: it stays as it is")
@@ -212,7 +210,7 @@ def _placed_files(
 
 
 def _project_home(scope: scopes.Scope, old: dict[str, Any] | None) -> tuple[dict[str, Any], list[Change]]:
-    """The project's home: the configuration with the defaults, and a .gitignore for all the rest. Both only if missing."""
+    """Plan the project's home: the config file with the defaults, and a .gitignore for the rest, each only if missing."""
     kept = dict(old["memory"]) if old else {}
     changes: list[Change] = []
     if scope.memory is None:
@@ -244,7 +242,7 @@ def _added_section(
 def _excluded(
     scope: scopes.Scope, kept: dict[str, Any] | None, with_section: bool
 ) -> tuple[dict[str, Any] | None, list[Change]]:
-    """A local installation is yours alone: git does not offer its files. Not where the exclude file cannot be written."""
+    """Plan git's exclude file for a local installation, so that git ignores its files; skipped if it is not writable."""
     found = scopes.git_exclude(scope.base) if scope.name == "local" else None
     if found is None or disk.hindrance(found[0]):
         return kept, []

@@ -1,4 +1,4 @@
-"""The state and configuration that --purge removes for good, and only those; the archives too when you ask for that."""
+"""What --purge removes for good: our state and configuration, and with --archives the archives."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 from circuit_breaker.runtime import files, home
 from install import disk, scopes
 
-# The files that we write into a home or a runtime folder (see "On disk" in the interface), for a folder that is not ours alone:
-# its `projects` and `backups` may be theirs, so nothing goes there but what bears a name that only we give.
+# Names of the files that we write into a home or runtime folder. In a folder that others use too, only these are removed: its
+# `projects` and `backups` may be theirs.
 _HEX = "[0-9a-f]"
-# a memory file, and what `files` and `store` leave beside it
+# a memory file and the files that `files` and `store` write beside it
 MEMORY_ENDINGS = ("", ".spare", ".last", ".*.broken", ".*.tmp")
 OUR_FILES = (
     home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock", "errors.log", "errors.log.1", "python",
@@ -28,10 +28,10 @@ OUR_FILES = (
 
 
 def purged_paths(scope: scopes.Scope, env: Mapping[str, str], cwd: str) -> list[Path]:
-    """The files and folders that --purge removes for this scope, each of them there.
+    """The existing files and folders that --purge removes for this scope.
 
-    --scope user: the runtime folder with every project's home in it, and your config. A project's: its home;
-    the runtime folder too, unless a user installation still uses it.
+    --scope user: the runtime folder with the homes in it, and your config file. project, local: the project's home, and the runtime
+    folder unless a user installation still uses it.
     """
     project = {} if scope.memory is None else {"CLAUDE_PROJECT_DIR": str(scope.base)}
     where = home.places({**env, **project}, cwd)
@@ -48,14 +48,13 @@ def purged_paths(scope: scopes.Scope, env: Mapping[str, str], cwd: str) -> list[
 
 
 def archives(paths: list[Path]) -> list[Path]:
-    """The archives in `paths`: what `clean` and the session-start cleanup put there is gone from where it was."""
+    """The archives in `paths`. (Their originals were removed by `clean` or the session-start cleanup.)"""
     inside = [found for path in paths if path.is_dir() for found in sorted(path.glob("**/archives/**/*.gz"))]
     return [*inside, *(path for path in paths if path.suffix == ".gz" and "archives" in path.parts)]
 
 
 def purge(paths: list[Path], spared: list[Path]) -> list[str]:
-    """Remove each of `paths` that is still there, without the files `spared` in it; a link is removed itself, never what it
-    points at. What went."""
+    """Remove `paths` except the files `spared`; of a link only the link itself. Returns what was removed."""
     gone = []
     for path in paths:
         if not os.path.lexists(path) or path in spared:
@@ -83,7 +82,7 @@ def _ours(folder: Path) -> list[Path]:
 
 
 def _emptied(paths: list[Path]) -> list[Path]:
-    """The folders that held nothing but `paths`, innermost first: those that we make in a home or a runtime folder."""
+    """The folders that we make in a home or runtime folder and that can be empty now, innermost first."""
     names = ("armed", "sessions", "janitor", "backups", "archives", "projects", "telemetry", "claude")
     found = {path.parent for path in paths if path.name == "config.json"}
     for path in paths:

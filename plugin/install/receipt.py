@@ -1,7 +1,7 @@
-"""The receipt of an installation: what it added, so that exactly this can be removed again.
+"""The receipt of an installation: what it added, so that exactly this can be removed.
 
-`receipt.json` in the folder of the installation, written before anything outside of it changes. Paths inside are relative:
-a project's receipt is committed with it.
+It is `receipt.json` in the installation's folder and is written before anything outside changes. Its paths are relative, because a
+project's receipt is committed with the project.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SHAPE: dict[str, type | tuple[type, ...]] = {
     "version": str,
     "scope": str,
     "files": dict,  # relative path -> checksum
-    "folders": list,  # made by us outside the installation, relative to the scope's base (or absolute), outermost first
+    "folders": list,  # folders that we made outside, relative to the scope's base or absolute, outermost first
     "settings": dict,  # before, was, after: checksums (null: no file); made; registrations; deny; backup: in R/backups
     "commands": dict,  # name as in Scope.placed -> {"sum": checksum, "backup": name or null}
     "claude_md": (dict, type(None)),  # {"before": checksum, "added": text}
@@ -31,7 +31,7 @@ _SHAPE: dict[str, type | tuple[type, ...]] = {
 
 
 def load_receipt(root: Path) -> dict[str, Any] | None:
-    """The receipt of the installation in `root`; None when there is none, or none of this version and shape. Raises OSError."""
+    """The receipt in `root`; None if there is none, or it has another version or shape. Raises OSError."""
     data = files.read(str(root / RECEIPT))
     try:
         kept = jsontext.parse_strictly(jsontext.decode_text(data or b"null")[1])
@@ -39,12 +39,12 @@ def load_receipt(root: Path) -> dict[str, Any] | None:
         return None
     if not isinstance(kept, dict) or kept.get("schema") != SCHEMA:
         return None
-    kept.setdefault("exclude", None)  # of an installation before 0.2
+    kept.setdefault("exclude", None)  # missing before 0.2
     return kept if _sound(kept) else None
 
 
 def _sound(kept: dict[str, Any]) -> bool:
-    """Whether everything in it has the type that the installer relies on. A receipt may come with a cloned repository."""
+    """Whether all values have the expected types. (A receipt can come with a cloned repository.)"""
     if not all(isinstance(kept.get(key), kind) for key, kind in _SHAPE.items()):
         return False
     part, sections = kept["settings"], [kept["claude_md"], kept["exclude"]]
@@ -83,7 +83,7 @@ def receipt_text(kept: dict[str, Any]) -> bytes:
 
 
 def adopt(root: Path, added: dict[str, Any]) -> None:
-    """List the files `added` (path -> checksum) in the receipt of `root`, if it has one: they go with the rest."""
+    """Add the files `added` (path -> checksum) to the receipt of `root`, if any, so that uninstall removes them."""
     kept = load_receipt(root)
     if kept is not None:
         kept["files"].update(added)

@@ -1,4 +1,4 @@
-"""The receipt that an installation goes by: its own, or where that is lost, one told by our names, checksums and lines."""
+"""The receipt of an installation, or one reconstructed from our names, checksums and lines if it is lost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ runpy.run_path(plugin, {{"CALLED": sys.argv[0]}}, "__main__")
 
 
 def receipt_of(scope: scopes.Scope, source: Path) -> dict[str, Any] | None:
-    """The receipt of the installation of `scope`; None when nothing of one is there. Raises OSError."""
+    """The receipt of the installation of `scope`; None if there is no trace of one. Raises OSError."""
     kept = receipt.load_receipt(scope.root)
     if kept is not None:
         return kept
@@ -60,7 +60,7 @@ def receipt_of(scope: scopes.Scope, source: Path) -> dict[str, Any] | None:
 
 
 def home_files(scope: scopes.Scope) -> dict[str, bytes]:
-    """What install puts into the project's home where it is missing: the configuration, and git kept away from all the rest."""
+    """Name -> bytes of the files that install adds to the project's home: the config file, and a .gitignore for the rest."""
     ignored = "*\n" if scope.name == "local" else f"*\n!.gitignore\n!{home.CONFIG}\n"
     return {
         ".gitignore": ignored.encode("ascii"),
@@ -69,7 +69,7 @@ def home_files(scope: scopes.Scope) -> dict[str, bytes]:
 
 
 def our_text(scope: scopes.Scope, name: str, folder: Path) -> bytes | None:
-    """What the file `name` of `Scope.placed` holds when it is ours, of the version in `folder`; None when that has no such file."""
+    """The bytes of our file `name` (see Scope.placed) in the version in `folder`; None if that version has no such file."""
     if name == scopes.PLUGIN:
         return LAUNCHER.format(plugin=str(scope.root / "plugin")).encode("utf-8", "surrogateescape")
     data = disk.read_through(folder / "commands" / name)
@@ -77,7 +77,7 @@ def our_text(scope: scopes.Scope, name: str, folder: Path) -> bytes | None:
 
 
 def version_in(folder: Path) -> str:
-    """The version of the plugin in `folder`; "" when it does not say."""
+    """The version of the plugin in `folder`; "" if unknown."""
     try:
         return str(json.loads((folder / "plugin.json").read_text(encoding="utf-8"))["version"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""What removing an installation changes outside of its folder. Reads, decides, changes nothing."""
+"""The plan of a removal: what it changes outside the installation's folder. Changes nothing itself."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from install import disk, jsontext, scopes, settings
 from install.changes import Change, Obstacle, backup, require_writable, saved_bytes
 from install.section import PROTOCOL, Section, exclusion
 
-HOME_ORDER = (home.CONFIG, ".gitignore")  # the second goes when it has nothing left to ignore
+HOME_ORDER = (home.CONFIG, ".gitignore")  # the second is removed if nothing is left to ignore
 
 
 class Removal(NamedTuple):
-    """changes in the order to make them; backups: name -> bytes; done_with: backups that nobody needs any more;
-    notes: what stays, and why."""
+    """changes: in order; backups: name -> bytes; done_with: backups that are no longer needed; notes: what stays, and why."""
 
     changes: list[Change]
     backups: dict[str, bytes]
@@ -27,7 +26,7 @@ class Removal(NamedTuple):
 def plan_removal(
     scope: scopes.Scope, kept: dict[str, Any] | None, runtime_folder: Path, all_of_it: bool
 ) -> Removal:
-    """What removing it changes outside of the installation's folder. Raises Obstacle."""
+    """The changes outside the installation's folder. Raises Obstacle."""
     removal = Removal([], {}, [], [])
     if kept is None:
         return removal
@@ -50,7 +49,7 @@ def plan_removal(
 def _cleaned_settings(
     scope: scopes.Scope, record: dict[str, Any], runtime_folder: Path, removal: Removal
 ) -> bool:
-    """Add the change of the settings file; True when the very bytes of before come back (or never went away)."""
+    """Add the change of the settings file. True if it becomes, or still is, what it was before, byte for byte."""
     data = disk.read_through(scope.settings)
     if data is None:
         return record["before"] is None
@@ -65,10 +64,10 @@ def _cleaned_settings(
             f"{scope.settings} was not touched: {error}. Nothing was changed, since the registrations in it may still point at "
             f"our files. Fix it there and run uninstall again."
         ) from None
-    if cleaned == document:  # nothing of ours is in it: taken out by hand, or by a removal that was killed
+    if cleaned == document:  # our entries are gone already, by hand or by a killed removal
         return disk.checksum(data) == record["before"]
     if record["before"] is None and cleaned == {}:
-        candidate = None  # the file is ours, and nothing of anybody else is in it
+        candidate = None  # we made the file, and nothing else is in it
     unedited = disk.checksum(data) == record["after"]
     if unedited and disk.checksum(candidate) != record["before"] and record["backup"]:
         saved = saved_bytes(runtime_folder, record["backup"])
@@ -111,7 +110,7 @@ def _removed_file(
 
 
 def _cleaned_home(scope: scopes.Scope, kept: dict[str, Any], all_of_it: bool, removal: Removal) -> None:
-    """The project's configuration goes if nobody edited it; its .gitignore when it has nothing left to ignore."""
+    """Plan to remove the project's config file if it was not edited, and its .gitignore if nothing is left to ignore."""
     if scope.memory is None or not kept:
         return
     for name in HOME_ORDER:
@@ -131,5 +130,5 @@ def _cleaned_home(scope: scopes.Scope, kept: dict[str, Any], all_of_it: bool, re
 
 
 def listing(folder: Path) -> list[str]:
-    """The names in a folder, none when it is not there."""
+    """The names in a folder; none if it does not exist."""
     return os.listdir(folder) if folder.is_dir() else []

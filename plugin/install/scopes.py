@@ -1,4 +1,4 @@
-"""The places of each scope, and the settings files that Claude Code reads."""
+"""The paths of each scope, and the settings files that Claude Code reads."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ COMMANDS = ("circuit-status.md", "reset-circuit.md")
 
 
 class Scope(NamedTuple):
-    """base: what the receipt's relative paths start from; claude: the `.claude` folder; root: the installation; shell: `root` as
-    the registered lines name it; memory: the project's home, None for --scope user; launcher: the command `circuit-breaker`."""
+    """base: start of the receipt's relative paths; claude: the `.claude` folder; root: the installation; shell: `root` as written in
+    the registered lines; memory: the project's home, None for --scope user; launcher: the command `circuit-breaker`."""
 
     name: str
     base: Path
@@ -36,13 +36,13 @@ class Scope(NamedTuple):
 
     @property
     def placed(self) -> dict[str, Path]:
-        """The files of ours outside the installation's folder, by the name that a receipt gives them."""
+        """Our files outside the installation's folder, by their names in the receipt."""
         found = {name: self.commands / name for name in COMMANDS}
         return {**found, PLUGIN: self.launcher} if self.launcher else found
 
     @property
     def outside(self) -> list[Path]:
-        """Every file that an installation may write outside of its own folder."""
+        """Every file that an installation can write outside its folder."""
         memory = [self.memory / name for name in (home.CONFIG, ".gitignore")] if self.memory else []
         excluded = git_exclude(self.base) if self.name == "local" else None
         return [
@@ -55,7 +55,7 @@ class Scope(NamedTuple):
 
 
 class Source(NamedTuple):
-    """One settings file of those that Claude Code reads: `problem` says why there is no `document`."""
+    """A settings file that Claude Code reads. problem: why there is no `document`."""
 
     label: str
     path: Path
@@ -64,15 +64,17 @@ class Source(NamedTuple):
 
 
 def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:
-    """The places of the scope `name`. Raises files.Refused where it has none."""
+    """The Scope for `name`. Raises files.Refused if it has no valid paths."""
     if name == "user":
         claude = claude_folder(env)
         root = Path(packages.data_folder(env))
         try:
-            shell = settings.quoted(root.as_posix())  # a Windows path as its bash takes it
+            shell = settings.quoted(root.as_posix())  # with slashes, as bash on Windows wants it
         except ValueError:
             raise files.Refused(
-                0, "a path that no settings file can hold; set XDG_DATA_HOME to another", str(root)
+                0,
+                "this path cannot be written in a settings file; set XDG_DATA_HOME to another folder",
+                str(root),
             ) from None
         user = env.get("HOME", "") if os.name == "posix" else ""
         launcher = Path(user, ".local", "bin", PLUGIN) if os.path.isabs(user) else None
@@ -94,11 +96,11 @@ def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:
 
 
 def git_exclude(project: Path) -> tuple[Path, str] | None:
-    """The exclude file of the repository around `project`, and the project's path in it; None without a repository."""
+    """(exclude file of the repository around `project`, the project's path in it); None without a repository."""
     for top in (project, *project.parents):
         git = top / ".git"
         try:
-            if git.is_file():  # a worktree or a submodule: it names the folder
+            if git.is_file():  # in a worktree or submodule it contains the path of the real folder
                 git = top / git.read_text(encoding="utf-8").partition("gitdir:")[2].strip()
                 if (git / "commondir").is_file():
                     git = git / (git / "commondir").read_text(encoding="utf-8").strip()
@@ -112,13 +114,13 @@ def git_exclude(project: Path) -> tuple[Path, str] | None:
 
 
 def deny_rules(scope: Scope) -> list[str]:
-    """The permission rules of --deny-rules: with them Claude Code itself keeps Claude from editing our state and our files."""
+    """The permission rules of --deny-rules, with which Claude Code itself refuses edits of our state and files."""
     own = "/.claude/" + PLUGIN if scope.memory else "/" + str(scope.root)
     return [f"Edit({own}/**)", f"Edit(~/.local/state/{home.NAME}/**)", f"Edit(~/.config/{home.NAME}/**)"]
 
 
 def local_paths(scope: Scope, inner: str, with_claude_md: bool) -> list[str]:
-    """What a local installation in a repository's folder `inner` puts there, as patterns of an exclude file."""
+    """The files of a local installation in a repository's folder `inner`, as patterns for an exclude file."""
     paths = [scope.settings, scope.root, *scope.placed.values()]
     paths += [scope.claude_md] if with_claude_md else []
     return [
@@ -127,7 +129,7 @@ def local_paths(scope: Scope, inner: str, with_claude_md: bool) -> list[str]:
 
 
 def claude_folder(env: Mapping[str, str]) -> Path:
-    """Your folder of Claude Code: CLAUDE_CONFIG_DIR, else HOME/.claude."""
+    """Claude Code's folder: CLAUDE_CONFIG_DIR, else HOME/.claude."""
     own, user = env.get("CLAUDE_CONFIG_DIR", ""), env.get("HOME", "") or env.get("USERPROFILE", "")
     path = own or (user and os.path.join(user, ".claude"))
     if not os.path.isabs(path):
@@ -136,7 +138,7 @@ def claude_folder(env: Mapping[str, str]) -> Path:
 
 
 def managed(platform: str = sys.platform) -> list[Path]:
-    """Where an administrator's settings lie."""
+    """The paths of an administrator's settings files."""
     if platform == "win32":
         tops = [Path(r"C:\Program Files\ClaudeCode"), Path(r"C:\ProgramData\ClaudeCode")]
     elif platform == "darwin":
@@ -151,7 +153,7 @@ def managed(platform: str = sys.platform) -> list[Path]:
 
 
 def chain(env: Mapping[str, str], project: Path) -> list[Source]:
-    """Every settings file that a session in `project` reads, of those that are there."""
+    """The existing settings files that a session in `project` reads."""
     user = claude_folder(env)
     paths = [("user", user / "settings.json")]
     if os.path.realpath(project / ".claude") != os.path.realpath(user):
@@ -178,7 +180,7 @@ def chain(env: Mapping[str, str], project: Path) -> list[Source]:
 
 
 def enabled(sources: list[Source]) -> list[tuple[Path, str]]:
-    """The settings files that enable the plugin through Claude Code, each with the name it goes by there."""
+    """(settings file, plugin id) for each settings file that enables the plugin."""
     found = []
     for source in sources:
         plugins = source.document.get("enabledPlugins")
@@ -189,7 +191,7 @@ def enabled(sources: list[Source]) -> list[tuple[Path, str]]:
 
 
 def skill_copies(sources: list[Source], env: Mapping[str, str]) -> list[Path]:
-    """Copies of the plugin among your skills: Claude Code loads those from 2.1.160 on, unless a settings file disables them."""
+    """Copies of the plugin among your skills, which Claude Code 2.1.160 or later loads unless a settings file disables them."""
     name = f"{PLUGIN}@skills-dir"
     plugins = [source.document.get("enabledPlugins") for source in sources]
     if any(isinstance(found, dict) and found.get(name) is False for found in plugins):
@@ -201,7 +203,7 @@ def skill_copies(sources: list[Source], env: Mapping[str, str]) -> list[Path]:
 
 
 def registered(sources: list[Source]) -> list[Source]:
-    """The settings files in which entries of ours stand."""
+    """The settings files with entries of ours."""
     return [
         source for source in sources if settings.without_ours(source.document, None, []) != source.document
     ]

@@ -1,4 +1,4 @@
-"""Short sections of ours at the end of a text of yours, added and removed: in CLAUDE.md, in git's exclude file. Pure."""
+"""Adds and removes our section at the end of a text of yours: in CLAUDE.md and in git's exclude file. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Section(NamedTuple):
     end: str
 
     def addition(self, text: str) -> str:
-        """What to append to `text` for the section to stand at its end; "" when it is there."""
+        """What to append to `text` to add the section; "" if it is there."""
         if self.begin in text:
             return ""
         newline = "\r\n" if "\r\n" in text else "\n"
@@ -21,7 +21,7 @@ class Section(NamedTuple):
         return gap + f"{self.begin}\n{self.body}{self.end}\n".replace("\n", newline)
 
     def removed(self, text: str, piece: str) -> str:
-        """`text` without `piece`, which was appended; when that was edited since, without everything from marker to marker."""
+        """`text` without the appended `piece`; if that was edited, without everything from marker to marker."""
         if piece and piece in text:
             return text.replace(piece, "", 1)
         start, end = text.find(self.begin), text.find(self.end)
@@ -48,6 +48,6 @@ belong to the user: never write, reset or type them yourself. `/circuit-status` 
 
 
 def exclusion(paths: list[str]) -> Section:
-    """The section of .git/info/exclude that keeps `paths` (relative to the repository, with /) out of `git add -A`."""
+    """The section of .git/info/exclude that ignores `paths` (relative to the repository, with /)."""
     body = "".join(f"/{path}\n" for path in paths)
     return Section("# circuit-breaker:begin", body, "# circuit-breaker:end")

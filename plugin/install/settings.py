@@ -1,4 +1,4 @@
-"""A settings document with our registrations, and without them. Pure."""
+"""Adds our registrations to a settings document and removes them. Pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Callable, NamedTuple
 from install import jsontext
 
 PLACEHOLDER = "${CLAUDE_PLUGIN_ROOT}"
-# Our lines, where no receipt lists them. No mark beside the line would do: Claude Code drops keys that it does not know
-# when it rewrites a settings file.
+# Recognises our lines without a receipt. A mark beside them would not last: Claude Code drops unknown keys when it rewrites a
+# settings file.
 _OURS = re.compile(r'circuit-breaker/hooks(?:"; \. "\$2/run"|(?:"; .*\$H)?/run" \w+)')
 _OLDER = re.compile(
     r"\.claude[/\\]+hooks[/\\]+(?:[^\"'\s]*[/\\])?(?:circuit_breaker_\w+|memory_janitor)\.py\b"
@@ -18,16 +18,16 @@ _OLDER = re.compile(
 
 
 class Merged(NamedTuple):
-    """document: with our entries; made: the paths of the containers that were not there before, outermost first."""
+    """document: with our entries; made: paths of the containers that were added, outermost first."""
 
     document: dict[str, Any]
     made: list[list[str]]
 
 
 def our_groups(hooks_json: Any, root: str, windows: bool = False) -> dict[str, list[dict[str, Any]]]:
-    """The groups of `hooks/hooks.json` by event, for a settings file: the plugin's folder named by `root`.
+    """Event -> groups of `hooks/hooks.json` for a settings file, with `root` as the plugin's folder.
 
-    `root` is text for the inside of double quotes of a shell line: see `quoted`. On Windows Claude Code is asked for bash.
+    root: text inside double quotes of a shell line (see `quoted`). On Windows the entries ask Claude Code for bash.
     """
     result: dict[str, list[dict[str, Any]]] = {}
     more = {"shell": "bash"} if windows else {}
@@ -43,17 +43,17 @@ def our_groups(hooks_json: Any, root: str, windows: bool = False) -> dict[str, l
 
 
 def quoted(path: str) -> str:
-    """`path` as it must stand between the double quotes of a shell line. Raises ValueError for what no line can hold."""
+    """`path` escaped for the inside of double quotes in a shell line. Raises ValueError if that is impossible."""
     if any(ord(letter) < 32 or letter == "\x7f" for letter in path):
         raise ValueError("a control character in the path")
     path.encode(
         "utf-8"
-    )  # a name that is not text cannot stand in a settings file (UnicodeEncodeError is a ValueError)
+    )  # UnicodeEncodeError (a ValueError) for a name that is not text and so cannot be in a settings file
     return re.sub(r'([\\"$`])', r"\\\1", path)
 
 
 def with_ours(document: dict[str, Any], ours: dict[str, list[dict[str, Any]]]) -> Merged:
-    """`document` with each group of `ours` in it once. What is there already, in whatever order, is left as it is."""
+    """`document` with each group of `ours` once. Groups that are there already are left as they are, in any order."""
     result: dict[str, Any] = copy.deepcopy(document)
     made: list[list[str]] = []
     for event, groups in ours.items():
@@ -73,9 +73,8 @@ def with_ours(document: dict[str, Any], ours: dict[str, list[dict[str, Any]]]) -
 def without_ours(
     document: dict[str, Any], ours: dict[str, list[dict[str, Any]]] | None, made: list[list[str]] | None
 ) -> dict[str, Any]:
-    """`document` without our entries: the lines of `ours`, and those of their form (an update that was killed may have left
-    some that no receipt lists). A group that held nothing else goes with them, and so does each container of `made` that is empty
-    now; without `made` each container that we emptied goes."""
+    """`document` without our entries: the lines of `ours` and all lines of their form (a killed update can leave some that no
+    receipt lists). Empty groups are removed too, and the containers of `made` that are empty; if `made` is None, all that we emptied."""
 
     def mine(event: str, entry: Any) -> bool:
         return (
@@ -86,7 +85,7 @@ def without_ours(
 
 
 def with_rules(document: dict[str, Any], rules: list[str]) -> Merged:
-    """`document` with each of `rules` in its permissions.deny. Raises ValueError where that is no list in an object."""
+    """`document` with `rules` in its permissions.deny. Raises ValueError if these are not a list in an object."""
     if not rules:
         return Merged(document, [])
     result: dict[str, Any] = copy.deepcopy(document)
@@ -119,13 +118,13 @@ def without_rules(document: dict[str, Any], rules: list[str], made: list[list[st
 
 
 def is_ours(entry: Any) -> bool:
-    """Whether a hook of a settings file is one of our lines, of whatever version and in whatever folder."""
+    """Whether a hook entry is one of our lines, of any version and in any folder."""
     command = entry.get("command") if isinstance(entry, dict) else None
     return isinstance(command, str) and bool(_OURS.search(command))
 
 
 def older(document: dict[str, Any]) -> list[str]:
-    """The lines of the system that this one replaces, as `EVENT: command`; flat lists of strings too."""
+    """The lines of the older hook scripts, as `EVENT: command`; also in flat lists of strings."""
     hooks = document.get("hooks")
     found = []
     for event, groups in hooks.items() if isinstance(hooks, dict) else ():
@@ -147,7 +146,7 @@ def without_older(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def fault(document: Any) -> tuple[str, list[Any]] | None:
-    """What in `document` would make Claude Code skip the whole file, and the path to it; None when there is nothing."""
+    """(what would make Claude Code skip the whole file, the path to it); None if nothing would."""
     if not isinstance(document, dict):
         return "the settings are not an object", []
     hooks = document.get("hooks", {})
@@ -171,7 +170,7 @@ def fault(document: Any) -> tuple[str, list[Any]] | None:
 
 
 def settings_of(text: str, once: bool = True) -> dict[str, Any]:
-    """The settings that `text` holds; blank text is an empty document. `once`: see `parse_strictly`. Raises Unreadable."""
+    """The settings in `text`; {} for blank text. once: see `parse_strictly`. Raises Unreadable."""
     if not text.strip():
         return {}
     document = jsontext.parse_strictly(text, once)

@@ -1,4 +1,4 @@
-"""What sessions did in a period, read from Claude Code's transcripts: calls, their results, prompts, compactions."""
+"""What sessions did in a period, from Claude Code's transcripts: calls, results, prompts, compactions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from circuit_breaker.replay import recording
 from circuit_breaker.words.sentences import NAME
 
 OK, FAILED, DENIED, BLOCKED = "ok", "failed", "denied", "blocked"
-BOUNDARY = b'"compact_boundary"'  # what Claude Code writes where it has compacted the context
-HEAD = 4000  # characters of a failure that are kept
+BOUNDARY = b'"compact_boundary"'  # written where Claude Code compacted the context
+HEAD = 4000  # characters kept of a failure
 
 
 class Call:
-    """One tool call. `change`: as identity.calls has it; `size`: characters of its result; `turn`: a number in its lane."""
+    """One tool call. change: the level from identity.calls; size: characters of its result; turn: its number in the lane."""
 
     __slots__ = ("change", "ended", "id", "input", "kind", "lane", "size", "t", "text", "tool", "turn")
 
@@ -33,18 +33,18 @@ class Call:
 
     @property
     def label(self) -> str:
-        """What people read of it: no secrets, no control characters."""
+        """A short readable label without secrets and control characters."""
         return labels.label(self.tool, self.input)
 
     @property
     def path(self) -> str:
-        """The file it is about, "" for none."""
+        """The file it is about, or ""."""
         value = self.input.get("file_path") if isinstance(self.input, dict) else None
         return value if isinstance(value, str) else ""
 
 
 class Session:
-    """One session: `calls` in the order of time, `prompts` and `compactions` as epoch seconds, `turns`: lane -> when each began."""
+    """One session. calls: in order of time; prompts, compactions: epoch seconds; turns: lane -> start times of its turns."""
 
     def __init__(self, name: str) -> None:
         self.name, self.project = name, ""
@@ -62,13 +62,13 @@ class Session:
         return max([call.ended for call in self.calls] + self.prompts[-1:])
 
     def carried(self, call: Call) -> int:
-        """How many further turns of its lane took this call's result along: until the context was compacted, or the end."""
+        """How many later turns of the lane carried this call's result in the context, until compaction or the end."""
         ends = [t for t in self.compactions if t > call.ended] if not call.lane else []
         return bisect_right(self.turns[call.lane], ends[0] if ends else float("inf")) - call.turn
 
 
 def folder(env: Mapping[str, str]) -> Path:
-    """Where Claude Code keeps its transcripts, a folder a project."""
+    """The folder of Claude Code's transcripts, with a subfolder per project."""
     return Path(env.get("CLAUDE_CONFIG_DIR", "") or Path(env.get("HOME", ""), ".claude"), "projects")
 
 
@@ -78,7 +78,7 @@ def of_project(env: Mapping[str, str], project: str) -> Path:
 
 
 def groups(top: Path, after: float) -> list[list[Path]]:
-    """The transcripts below `top` that were written since `after`, a session's subagents with it; newest first."""
+    """The transcripts below `top` written since `after`, each with those of its subagents; newest first."""
     if not top.is_dir():
         return []
     found = []
@@ -98,8 +98,8 @@ def _written(path: Path) -> float:
 
 
 def sessions(group: list[Path], after: float, until: float, copied: set[int]) -> list[Session]:
-    """The sessions of one transcript within a period; what cannot be read of it, or was copied into it (`copied` remembers the
-    rows of all transcripts), is passed over."""
+    """The sessions in one transcript within a period. Unreadable rows and rows copied from another session are skipped (`copied` is
+    the memory of rows for all transcripts)."""
     reading: dict[str, _Reading] = {}
     for record in recording.records(group, lambda _: None, copied):
         if after <= record["t"] <= until:
@@ -115,7 +115,7 @@ def sessions(group: list[Path], after: float, until: float, copied: set[int]) ->
 
 
 class _Reading:
-    """A session while its records come in."""
+    """Builds a Session from its records."""
 
     def __init__(self, name: str) -> None:
         self.session = Session(name)
@@ -177,6 +177,6 @@ def _compactions(path: Path) -> list[float]:
             if isinstance(row, dict) and row.get("subtype") == "compact_boundary":
                 found.append(seconds(row.get("timestamp")))
         except (ValueError, UnicodeDecodeError):
-            pass  # a text that only quotes the word
+            pass  # a text that only mentions the word
         at = data.find(BOUNDARY, end) if end >= 0 else -1
     return found

@@ -1,7 +1,7 @@
-"""Recurring dead ends: the same environment error of the same command in several sessions of a project.
+"""Recurring dead ends: the same command failing with the same environment error in several sessions of a project.
 
-A missing program, module or option stays missing until it is installed; each new session finds that out again. Transcripts
-are read from where the last look stopped, and what was found is kept in the runtime folder.
+A missing program, module or option stays missing until it is installed, and each new session runs into it again. Transcripts are read
+from where the last scan stopped; results are kept in the runtime folder.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from circuit_breaker.runtime.json import parse
 from report import activity
 
 DAYS, SESSIONS = 14, 3
-WORDS = 3  # of a command that make it the same
-CHUNK = 1 << 20  # bytes between two looks at the clock
+WORDS = 3  # first words by which a command is the same
+CHUNK = 1 << 20  # bytes read between two checks of the time
 VERSION = 1
-SUCCESSES_MAX = 400  # commands of a transcript whose success is remembered
+SUCCESSES_MAX = 400  # successful commands remembered per transcript
 ERRORS = (
     ("command not found", re.compile(r"(?:^|\s)(?:command not found: (\S+)|(\S+): (?:command )?not found)\s*$", re.M)),
     ("executable not found", re.compile(r"executable file not found|is not recognized as an? (?:internal|name)")),
@@ -39,7 +39,7 @@ _SKIP = frozenset("cd export source . echo set pushd".split())
 
 
 class DeadEnd(NamedTuple):
-    """`command`: its first words; `error`: the kind and what it names; in how many sessions, the last time (epoch seconds)."""
+    """command: its first words; error: kind and name; sessions: how many; last: epoch seconds of the last time."""
 
     command: str
     error: str
@@ -48,7 +48,7 @@ class DeadEnd(NamedTuple):
 
 
 def error_of(text: str) -> str:
-    """The environment error that a failure's text shows, "" for none."""
+    """The environment error in a failure's text, or ""."""
     text = text[: activity.HEAD]
     for kind, pattern in ERRORS:
         found = pattern.search(text)
@@ -59,7 +59,7 @@ def error_of(text: str) -> str:
 
 
 def command_of(tool: str, given: object, text: str = "") -> str:
-    """The first words of what a line runs: of the program that its error names, else of its first one."""
+    """The first words of the program in a shell line that the error names, else of its first program."""
     first = ""
     for segment in shell_commands.segments(
         shell_line.normalise(kinds.shell_command(tool, given)[:2000], "")[0]
@@ -75,9 +75,9 @@ def command_of(tool: str, given: object, text: str = "") -> str:
 
 
 class Scan:
-    """What the transcripts in one folder (a project's) hold of environment errors, kept in R/dead_ends/ between two looks.
+    """The environment errors in the transcripts of one project, kept in R/dead_ends/ between scans.
 
-    `files`: path -> [size read so far, [[t, session, command, error], ...], {command: t of its last success}].
+    files: path -> [bytes read so far, [[t, session, command, error], ...], {command: t of its last success}].
     """
 
     def __init__(self, where: home.Places, folder: Path) -> None:
@@ -90,10 +90,10 @@ class Scan:
             if kept["version"] == VERSION:
                 self.files = {path: entry for path, entry in kept["files"].items() if _sound(entry)}
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            pass  # looked at anew
+            pass  # scanned again
 
     def look(self, paths: list[Path], seconds: float = float("inf")) -> None:
-        """Read on in `paths` for at most `seconds`, and keep what was found; `complete` says whether that was all."""
+        """Continue reading `paths` for at most `seconds` and save the results; `complete` is whether all was read."""
         deadline = time.monotonic() + seconds
         before = json.dumps(self.files)
         names = {str(path) for path in paths}
@@ -101,13 +101,13 @@ class Scan:
         for path in paths:
             self._read_on(path, deadline)
         if json.dumps(self.files) == before or not files.exists(self.where.runtime):
-            return  # nothing new, or nothing of ours on this machine yet
+            return  # nothing new, or no runtime folder yet
         try:
             files.folder(self.where.runtime + "/dead_ends")
             data = json.dumps({"version": VERSION, "files": self.files}, separators=(",", ":"))
             files.replace(self.path, data.encode("ascii"))
         except OSError:
-            return  # the next look reads it all again
+            return  # the next scan reads it all again
 
     def _read_on(self, path: Path, deadline: float) -> None:
         entry = self.files.setdefault(str(path), [0, [], {}])
@@ -131,7 +131,7 @@ class Scan:
             return
 
     def found(self, now: float) -> list[DeadEnd]:
-        """The dead ends of SESSIONS sessions and more within DAYS that no success has cleared, the most frequent first."""
+        """Dead ends in at least SESSIONS sessions within DAYS and without a success since, most frequent first."""
         cleared: dict[str, float] = {}
         for _, _, successes in self.files.values():
             for command, t in successes.items():
@@ -177,7 +177,7 @@ def _note(line: bytes, entry: list[Any], open_calls: dict[str, tuple[str, Any]])
 
 
 def _sound(entry: Any) -> bool:
-    """Does a kept entry have the shape that the rest relies on?"""
+    """Whether a saved entry has the expected shape."""
     if not isinstance(entry, list) or [type(part) for part in entry] != [int, list, dict]:
         return False
     rows = all(

@@ -1,4 +1,4 @@
-"""HTML from templates in which every value is escaped: what is not `Html` cannot get in as such."""
+"""HTML from templates, with every value escaped unless it is `Html`."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Iterable
 
 from circuit_breaker.identity import labels
 
-TEXT_MAX = 400  # characters of any one value
+TEXT_MAX = 400  # characters of any value
 
 
 class Html(str):
-    """Text that is markup already."""
+    """A text that is markup and is not escaped again."""
 
     __slots__ = ()
 
 
 def fill(template: str, **values: object) -> Html:
-    """`template` with its {names} filled in: each value as one line of harmless text, unless it is Html."""
+    """`template` with its {names} replaced: each value as one escaped line, or unchanged if it is Html."""
     return Html(template.format(**{name: _harmless(value) for name, value in values.items()}))
 
 
 def join(parts: Iterable[Html]) -> Html:
-    """Markup after markup."""
+    """Concatenated markup."""
     return Html("".join(parts))
 
 

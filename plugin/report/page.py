@@ -17,14 +17,14 @@ from report.stops import Stop, Story
 from report.style import CSS
 from report.waste import Waste
 
-CARDS, SESSIONS, ROWS = 200, 24, 12  # shown; what is more is counted
+CARDS, SESSIONS, ROWS = 200, 24, 12  # at most so many are shown; the rest is counted
 ID = 8
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # no script and no address, whatever got in
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # forbids scripts and network access, in case a text gets in unescaped
 
 
 class Content(NamedTuple):
-    """What a report is made of. `shown`: sessions with a timeline; `sessions`, `calls`, `blocked`: counts over all of them;
-    `not_protected`: the sentence, "" where something protects the project."""
+    """The contents of a report. shown: sessions with a timeline; sessions, calls, blocked: counts over all sessions;
+    not_protected: the sentence, "" if the project is protected."""
 
     since: float
     until: float
@@ -93,7 +93,7 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 def lasting(seconds: float) -> str:
-    """A period as people say it: 12 hours, 7 days."""
+    """A period in words: 12 hours, 7 days."""
     hours = round(seconds / 3600)
     if hours >= 72 and hours % 24 == 0:
         return counted(hours // 24, "day")
@@ -200,7 +200,7 @@ def _card(stop: Stop) -> Html:
 
 
 def _steps(stop: Stop) -> list[tuple[float, str, str, int]]:
-    """(when first, event, why, how often) of what happened; that a retry was allowed is said by how it ended."""
+    """(first time, event, why, count) for each step; an allowed retry is left out, since its result is a step."""
     found: dict[tuple[str, str], list[float]] = {}
     for one in stop.events:
         if one.event == "probe" and one.row.get("after") == "HALF_OPEN":
@@ -264,8 +264,8 @@ def _context(waste: Waste) -> Html:
     parts = [
         Html("<h2>Where the context went</h2>"),
         Html(
-            '<p class="hint">Every result stays in the context and is sent again with each further turn. Asking for fewer lines, '
-            "or giving the reading to a subagent, saves it each time.</p>"
+            '<p class="hint">Every result stays in the context and is sent again with every later turn. Ask for fewer lines, '
+            "or let a subagent do the reading.</p>"
         ),
     ]
     if not waste.largest:
@@ -296,7 +296,7 @@ def _context(waste: Waste) -> Html:
 def _dead_ends(ends: list[DeadEnd]) -> Html:
     title = Html(
         '<h2>Recurring dead ends</h2><p class="hint">The same environment error of the same command in at least three sessions '
-        "of a project within 14 days. Install it, or say in CLAUDE.md what to use instead.</p>"
+        "of a project within 14 days. Install what is missing, or say in CLAUDE.md what to use instead.</p>"
     )
     if not ends:
         return join([title, Html('<p class="calm">None.</p>')])
@@ -306,8 +306,8 @@ def _dead_ends(ends: list[DeadEnd]) -> Html:
 
 def _slow(waste: Waste) -> Html:
     title = Html(
-        '<h2>Slow commands run again for other lines</h2><p class="hint">Over 20 s each, nothing changed in between, only '
-        "<code>| tail</code>, <code>| grep</code> or a redirection differed. Once into a file is enough.</p>"
+        '<h2>Slow commands run again for other lines</h2><p class="hint">They took over 20 s each, nothing changed in between, and only '
+        "<code>| tail</code>, <code>| grep</code> or a redirection differed. Write the output to a file once instead.</p>"
     )
     slow = sorted(waste.slow, key=lambda one: -one.seconds)[:ROWS]
     if not slow:
@@ -327,7 +327,7 @@ def _others(others: list[Incident]) -> Html:
 
 
 def _table(names: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> Html:
-    """A table; the last value of a row is the length of its bar in percent, numbers stand to the right."""
+    """A table. The last value of a row is the length of its bar in percent; numbers are right-aligned."""
     numbers = ("characters", "turns carried", "sessions", "runs", "time lost")
 
     def side(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The verb `report`: what was stopped in a period, where, why, and what sessions wasted, as one HTML file."""
+"""The verb `report`: an HTML file about what was stopped in a period, where and why, and what sessions wasted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MODES = {"enforce": lambda event: event != "would_trip", "observe": lambda event
 
 
 def report(args: argparse.Namespace) -> int:
-    """Write the report and say where; 1 when the session is unknown or the file cannot be written."""
+    """Write the report and print its path; exit code 1 if the session is unknown or the file cannot be written."""
     now = time.time()
     where = places(args.project)
     kept = status.sessions(where)
@@ -70,7 +70,7 @@ def report(args: argparse.Namespace) -> int:
 
 
 class _Read:
-    """Transcripts of the period, added up; of the sessions those are kept that get a timeline."""
+    """The sums over the period's transcripts, and the sessions that get a timeline."""
 
     def __init__(self, args: argparse.Namespace, now: float) -> None:
         self.args, self.now = args, now
@@ -79,7 +79,7 @@ class _Read:
         self.kept: dict[str, Session] = {}
 
     def transcripts(self, top: Path) -> None:
-        """Read what was written below `top` since the period began."""
+        """Read the transcripts below `top` written since the period began."""
         copied: set[int] = set()
         progress = Progress()
         groups = activity.groups(top, self.args.since)

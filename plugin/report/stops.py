@@ -1,4 +1,4 @@
-"""What was stopped: the lines of the incident logs as one story for each loop. Pure."""
+"""Groups the incidents of the logs into one story for each loop. Pure."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import NamedTuple
 
 from incident_log import Incident
 
-BEGINS = ("trip", "ending", "would_trip", "asked")  # events that make a story
+BEGINS = ("trip", "ending", "would_trip", "asked")  # events that begin a story
 OVER = ("close", "reset")
 
 
 class Stop(NamedTuple):
-    """One loop from its first warning to its end: its incidents in order; `first` is the one that stopped it."""
+    """One loop, from its first warning to its end. Its incidents are in order; `first` is the one that stopped it."""
 
     first: Incident
     events: list[Incident]
 
     @property
     def tokens(self) -> int:
-        """What the calls of the streak cost, a lower bound."""
+        """The tokens used by the streak's calls; a lower bound."""
         return max(one.tokens for one in self.events)
 
     @property
     def outcome(self) -> str:
-        """How it ended, in two or three words."""
+        """How it ended, in a few words."""
         last = self.events[-1].event
         if last == "reset":
             return "reset by you"
@@ -38,7 +38,7 @@ class Stop(NamedTuple):
 
 
 class Story(NamedTuple):
-    """Everything of a period: the loops that were stopped, warnings that were enough, and what else is on record (bypasses)."""
+    """A period: the stopped loops, the warnings after which nothing had to be stopped, and other incidents (bypasses)."""
 
     stops: list[Stop]
     warned: int
@@ -46,7 +46,7 @@ class Story(NamedTuple):
 
 
 def story(incidents: Iterable[Incident]) -> Story:
-    """The incidents of a period (oldest first) as stories, newest first."""
+    """The Story of incidents given oldest first; its loops are newest first."""
     going: dict[tuple[str, str, str], list[Incident]] = {}
     whole: list[list[Incident]] = []
     others: list[Incident] = []

@@ -1,4 +1,4 @@
-"""How the report looks, in light and in dark."""
+"""The report's style sheet, light and dark."""
 
 CSS = """
 :root {

@@ -1,4 +1,4 @@
-"""A session as inline SVG: a strip for each lane, calls above the line, failures below it, what the breaker did across it."""
+"""A session as inline SVG: a strip per lane, with calls above the line, failures below it, and the breaker's actions across it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from incident_log import Incident
 from report.activity import BLOCKED, DENIED, FAILED, Session
 from report.markup import Html, fill, join
 
-COLUMNS = 480  # marks of one kind that a strip can hold
-LANES = 8  # strips of one session
-MIDDLE = 16  # pixels from the top of a strip to its line
-# kind of mark -> (top, height, width) in pixels, in the order in which they are drawn
+COLUMNS = 480  # most marks of one kind in a strip
+LANES = 8  # most strips of one session
+MIDDLE = 16  # pixels from a strip's top to its line
+# kind of mark -> (top, height, width) in pixels, in drawing order
 SHAPES = {
     "prompt": (1, 30, 1),
     "call": (MIDDLE - 6, 5, 2),
@@ -37,7 +37,7 @@ TRIPS = ("trip", "ending", "would_trip", "asked")
 
 
 class Mark(NamedTuple):
-    """One moment on a strip."""
+    """One mark on a strip."""
 
     t: float
     kind: str
@@ -45,7 +45,7 @@ class Mark(NamedTuple):
 
 
 def drawn(session: Session, incidents: Iterable[Incident]) -> Html:
-    """The strips of a session, and its hours."""
+    """The strips of a session with its time axis."""
     start, end = session.start, max(session.end, session.start + 1)
     lanes: dict[str, list[Mark]] = {"": [Mark(t, "prompt", "your prompt") for t in session.prompts]}
     for call in session.calls:
@@ -66,7 +66,7 @@ def drawn(session: Session, incidents: Iterable[Incident]) -> Html:
 
 
 def legend() -> Html:
-    """What the marks mean."""
+    """The legend of the marks."""
     keys = [
         fill('<li><i class="key {kind}"></i>{text}</li>', kind=kind, text=text)
         for kind, text in LEGEND.items()
@@ -121,5 +121,5 @@ def _hours(start: float, end: float) -> Html:
 
 
 def clock(t: float) -> str:
-    """`08:12:03` here."""
+    """Epoch seconds as local time: `08:12:03`."""
     return time.strftime("%H:%M:%S", time.localtime(t))

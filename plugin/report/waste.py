@@ -1,4 +1,4 @@
-"""Where sessions of strong models lose context and time while they work: three kinds of waste that no rule may speak of. Pure."""
+"""Three kinds of waste in working sessions, which are only reported because no rule should act on them. Pure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from circuit_breaker.identity import calls as kinds
 from circuit_breaker.identity import labels, shell_commands, shell_line
 from report.activity import FAILED, OK, Call, Session
 
-LARGEST = 5  # results that are named
-WHOLE = 20_000  # characters from which a file that was read whole is looked at
-SLOW = 20.0  # seconds from which a command is slow
-# Programs after a pipe that only choose which lines are shown.
+LARGEST = 5  # results listed
+WHOLE = 20_000  # characters from which a file that was read completely is reported
+SLOW = 20.0  # seconds from which a command counts as slow
+# Programs after a pipe that only select which lines are shown.
 CHOOSERS = frozenset(
     "head tail grep egrep fgrep rg sed awk cut sort uniq wc less more cat tee tr nl column".split()
 )
@@ -21,7 +21,7 @@ LABEL = 80
 
 
 class Carried(NamedTuple):
-    """A result that filled the context: its call, its size, how many further turns took it along, in which session."""
+    """A large result: its call, its size in characters, how many later turns carried it, its session."""
 
     label: str
     size: int
@@ -34,7 +34,7 @@ class Carried(NamedTuple):
 
 
 class Again(NamedTuple):
-    """A file that the main thread read again after a subagent had; `size` of the second reading."""
+    """A file that the main thread read again after a subagent had. size: characters of the second read."""
 
     label: str
     size: int
@@ -42,7 +42,7 @@ class Again(NamedTuple):
 
 
 class Slow(NamedTuple):
-    """A slow command that ran `times` times where once would do, since only the lines that were shown differed."""
+    """A slow command that ran `times` times although only the lines shown differed."""
 
     label: str
     times: int
@@ -51,7 +51,7 @@ class Slow(NamedTuple):
 
 
 class Waste:
-    """What is found, added up session by session."""
+    """The waste found, collected session by session."""
 
     def __init__(self) -> None:
         self.largest: list[Carried] = []
@@ -60,7 +60,7 @@ class Waste:
         self.slow: list[Slow] = []
 
     def add(self, session: Session) -> None:
-        """Look through one session."""
+        """Add the waste of one session."""
         finished = [call for call in session.calls if call.kind == OK and call.size]
         top = sorted(finished, key=lambda call: -call.size * max(1, session.carried(call)))[:LARGEST]
         self.largest = sorted(
@@ -77,7 +77,7 @@ def _carried(session: Session, call: Call) -> Carried:
 
 
 def _unused(calls: list[Call]) -> list[Call]:
-    """Whole files of WHOLE characters and more whose name no later call mentions."""
+    """Completely read files of WHOLE characters or more whose names no later call mentions."""
     waiting: dict[str, Call] = {}
     for call in calls:
         if waiting:
@@ -104,7 +104,7 @@ def _read_again(session: Session) -> list[Again]:
 
 
 def _slow(session: Session) -> list[Slow]:
-    """Slow commands that ran again in a lane with nothing changed in between, for other lines only."""
+    """Slow commands that ran again in a lane with nothing changed in between, only to show other lines."""
     runs: dict[tuple[str, str], list[Call]] = {}
     found: list[Slow] = []
 
@@ -128,7 +128,7 @@ def _slow(session: Session) -> list[Slow]:
 
 
 def without_choosers(command: str) -> str:
-    """A command without what only chooses its lines: `make test 2>&1 | tail -5 > log` is `make test`."""
+    """A command without the parts that only select lines: `make test 2>&1 | tail -5 > log` gives `make test`."""
     kept: list[str] = []
     piped = False
     for segment in shell_commands.segments(shell_line.normalise(command, "")[0]):

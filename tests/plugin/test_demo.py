@@ -60,5 +60,5 @@ def test_demo_says_so_when_the_breaker_does_not_answer(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
         done = run(plugin, Path(folder))
     assert done.returncode == 1
-    assert "did not come out as it should" in done.stderr
+    assert "did not turn out as it should" in done.stderr
     assert "Traceback" not in done.stderr

@@ -85,7 +85,7 @@ def test_a_line_that_complains_is_a_fault_with_its_words(person):
     (person.root / "hooks" / "circuit_breaker_monitor.py").write_text("raise SystemExit('torn apart')")
     done = plugin(person, "doctor")
     assert done.returncode == 1
-    assert "the PostToolBatch line complained: torn apart" in done.stdout
+    assert "the PostToolBatch line printed an error: torn apart" in done.stdout
 
 
 def test_lost_and_doubled_registrations_are_found_and_fixed(person):
@@ -235,7 +235,7 @@ def test_texts_that_claude_code_no_longer_holds_are_named(tmp_path):
     claude(tmp_path, "echo 2.1.400; exit\n" + "#" * client.MARGIN + "\nPreToolUse\n" + "\n".join(texts))
     (finding,) = client.claude_code({"PATH": f"{tmp_path}:/bin"}, [])[1:]
     assert finding.level == NOTE
-    assert "no longer says: 'tool-results'." in finding.text
+    assert "no longer contains: 'tool-results'." in finding.text
 
 
 def test_folders_that_are_open_to_others_are_found_and_fixed(person):
@@ -441,7 +441,7 @@ def test_hooks_of_others_that_were_slow_in_recent_sessions_are_named(person):
         {"attachment": {"hookEvent": "Stop", "command": 7, "durationMs": "x"}},
     )
     finding = look(person)["slow"]
-    assert "slow hook of PostToolUse: 'format everything' took 730 ms (median of 3 runs)" in finding.text
+    assert "slow PostToolUse hook: 'format everything' took 730 ms (median of 3 runs)" in finding.text
 
 
 def test_mods_and_scripts_of_others_are_named(person):
@@ -452,7 +452,7 @@ def test_mods_and_scripts_of_others_are_named(person):
     scripts.mkdir(parents=True)
     (scripts / "circuit_breaker_gate.py").write_text("")
     found = look(person)
-    assert "brings a mod" in found["mod"].text
+    assert "contains a mod" in found["mod"].text
     assert "circuit_breaker_gate.py" in found["older"].text
 
 

@@ -59,9 +59,9 @@ def recorded(person, made, circuit="tool_failure:Bash make test"):
 
 def test_nothing_was_blocked_and_no_session_is_kept(person):
     done = plugin(person, "explain", "--last")
-    assert done.returncode == 1 and "nothing was blocked here" in done.stderr
+    assert done.returncode == 1 and "nothing was blocked in this project" in done.stderr
     done = plugin(person, "explain", "Bash", '{"command": "ls"}')
-    assert done.returncode == 1 and "no session is kept" in done.stderr
+    assert done.returncode == 1 and "no session of this project is remembered" in done.stderr
 
 
 def test_last_block_is_explained_with_its_rule_and_its_numbers(person, hooks):
@@ -137,4 +137,4 @@ def test_call_that_would_be_blocked_says_by_what_and_changes_nothing(person, hoo
 def test_input_that_is_no_json_object_is_wrong_usage(person, hooks, given):
     fail(hooks, 1)
     done = plugin(person, "explain", "Edit", given)
-    assert done.returncode == 2 and "no JSON object" in done.stderr
+    assert done.returncode == 2 and "not a JSON object" in done.stderr
