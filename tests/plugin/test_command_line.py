@@ -112,7 +112,7 @@ def test_the_installed_command_goes_by_its_own_name_whatever_it_says(person, mon
     os.utime(old, (1, 1))
     assert "\n  circuit-breaker clean --apply\n" in says("clean")
     assert says("clean", "--apply").endswith("To get files back: circuit-breaker restore --list\n")
-    assert says("restore", "--list").endswith("To get one back: circuit-breaker restore NAME\n")
+    assert says("restore", "--list").endswith("To restore one: circuit-breaker restore NAME\n")
 
 
 def completed(shell: str, person, *words: str) -> list[str]:
