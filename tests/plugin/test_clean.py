@@ -381,7 +381,7 @@ def test_two_at_once_do_not_meet(machine: Machine) -> None:
     with files.Lock(f"{machine.runtime}/archives/claude/.clean.lock"):
         done = machine("clean", "--apply")
     assert done.returncode == 1
-    assert "another `clean` is at work" in done.stderr
+    assert "another `clean` is running" in done.stderr
     assert set(GOES) <= files_of(machine.folder)
 
 
