@@ -68,10 +68,10 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     collected.mark_ended(everyone, os.environ, now)
     kept = chosen(args, where, everyone)
     if args.session and not kept:
-        print(f"No session {args.session} is kept in {where.sessions}.", file=sys.stderr)
+        print(f"No session {args.session} is remembered in {where.sessions}.", file=sys.stderr)
         return "", 1
     if args.project is not None and not kept and not os.path.isdir(args.project):
-        print(f"There is no folder {args.project}, and no session of it is kept.", file=sys.stderr)
+        print(f"There is no folder {args.project}, and no session of it is remembered.", file=sys.stderr)
         return "", 1
     facts = collected.collect(where, config, now, kept)
     facts["protection"] = protection.look(where, config, everyone, os.environ, now)

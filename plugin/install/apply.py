@@ -190,7 +190,7 @@ def _own_receipt(scope: scopes.Scope) -> dict[str, Any] | None:
     if kept is None or kept["scope"] == scope.name:
         return kept
     raise Obstacle(
-        f"what is installed in {scope.root} has the scope {kept['scope']}: use --scope {kept['scope']}."
+        f"the installation in {scope.root} has the scope {kept['scope']}: use --scope {kept['scope']}."
     )
 
 

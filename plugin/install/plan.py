@@ -52,7 +52,7 @@ def plan_install(
     old = receipt_of(scope, source)
     if old and old["scope"] != scope.name:
         raise Obstacle(
-            f"what is installed in {scope.root} has the scope {old['scope']}. Nothing was changed. Update it with "
+            f"the installation in {scope.root} has the scope {old['scope']}. Nothing was changed. Update it with "
             f"--scope {old['scope']}, or run `uninstall --scope {old['scope']}` first."
         )
     _never_twice(scope, env)
@@ -143,7 +143,7 @@ def _merged_settings(
         found = settings.older(document)
         if found and not options.migrate:
             raise Obstacle(
-                f"{scope.settings} registers the system that this one replaces:\n  " + "\n  ".join(found)
+                f"{scope.settings} registers the older hook scripts:\n  " + "\n  ".join(found)
                 + "\nNothing was changed. Run install again with --migrate to replace these lines (the scripts stay)."
             )  # fmt: skip
         settings.with_rules(document, rules)
@@ -201,7 +201,7 @@ def _placed_files(
         if foreign and not mine and not options.migrate:
             raise Obstacle(
                 f"{path} is there already and is not ours. Nothing was changed. Rename it, or run install again with "
-                f"--migrate: it is kept as a backup then, and uninstall brings it back."
+                f"--migrate: it is then kept as a backup, and uninstall brings it back."
             )
         saved = backup(path, before or b"", backups) if foreign else None
         kept[name] = {"sum": disk.text_checksum(after), "backup": mine["backup"] if mine else saved}

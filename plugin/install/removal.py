@@ -102,7 +102,7 @@ def _removed_file(
         return
     if disk.text_checksum(data) != record["sum"]:
         if is_launcher:
-            removal.notes.append(f"{path} is not the one that install put there: it stays")
+            removal.notes.append(f"{path} is not the file that install created, so it stays")
             return
         name = backup(path, data, removal.backups)
         removal.notes.append(f"{path} was edited since: it is kept as backups/{name}")
@@ -124,7 +124,7 @@ def _cleaned_home(scope: scopes.Scope, kept: dict[str, Any], all_of_it: bool, re
         if name == ".gitignore" and others and not all_of_it:
             continue
         if kept[name] not in (disk.checksum(data), disk.text_checksum(data)) and not all_of_it:
-            removal.notes.append(f"{scope.memory / name} was edited since: it stays (--purge removes it)")
+            removal.notes.append(f"{scope.memory / name} was edited since, so it stays (--purge removes it)")
             continue
         removal.changes.append(Change(scope.memory / name, data, None))
 

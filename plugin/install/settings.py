@@ -192,7 +192,7 @@ def commands(ours: dict[str, list[dict[str, Any]]], event: str) -> list[str]:
 
 
 def present(document: dict[str, Any], ours: dict[str, list[dict[str, Any]]]) -> dict[tuple[str, str], int]:
-    """How often each line (event, command) of `ours` stands in `document`."""
+    """How often each line (event, command) of `ours` occurs in `document`."""
     hooks = document.get("hooks")
     hooks = hooks if isinstance(hooks, dict) else {}
     counts = {}

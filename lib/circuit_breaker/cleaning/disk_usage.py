@@ -24,7 +24,7 @@ LINES_KB = 4096  # lines of a larger file are not counted: its size alone is far
 
 
 def memory_facts(where: Places, config: Config) -> dict[str, Any]:
-    """`memory` of `status --json`: our use in bytes, files and lines, the limits, and what is at 80 % of one or more."""
+    """`memory` of `status --json`: our use in bytes, files and lines, the limits, and what has reached 80 % of one."""
     now, limits = time.time(), config.memory_limits
     unreadable: list[str] = []
     found = retention.Found()  # an unreadable home is shown as empty; `doctor` says why
