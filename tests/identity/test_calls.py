@@ -130,6 +130,7 @@ def test_the_body_of_a_here_document_is_content(a: str, b: str) -> None:
         ("echo a#b", "echo a"),
         ("say '# a'", "say"),
         ("echo 'Done.'", "echo 'Done.' > f"),
+        ("echo 'Done.'", f"echo '{'Done. ' * 800}' && make"),
         ("echo 'Done.'", "echo 'Done 1.'"),
         ("echo 'Done.'", 'echo "Done $X"'),
         ("echo 'Done.'", "echo 'Done.' && make"),
