@@ -51,6 +51,8 @@ LINES = {
         "journalctl -u web -f",
         "aws ecs wait services-stable",
         "sleep 5 && pytest",
+        "sleep 5; echo started > marker",
+        f"sleep 5; echo '{'word ' * 900}' > notes.md",
         "sleep 20; echo $(curl -s x)",
         "ssh host 'sleep 5; tail log'",
         "read -t 5; cat f",

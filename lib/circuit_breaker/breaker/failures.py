@@ -56,8 +56,8 @@ def judge(lane: Lane, outcomes: Sequence[Outcome]) -> None:
             continue
         from circuit_breaker.identity import verdicts
 
-        outcome.failed = outcome.kind != OK or verdicts.verdict(attempt, outcome.text) == verdicts.FAILED
-        outcome.proven = outcome.kind == OK and verdicts.verdict(attempt, outcome.text) == verdicts.SUCCEEDED
+        ended = verdicts.verdict(attempt, outcome.text) if outcome.kind == OK else verdicts.FAILED
+        outcome.failed, outcome.proven = ended == verdicts.FAILED, ended == verdicts.SUCCEEDED
 
 
 def _may_have_failed(outcome: Outcome) -> bool:
@@ -199,6 +199,8 @@ def _call_signal(lane: Lane, outcome: Outcome, rule: Mapping[str, Any]) -> Signa
     count = streak.same if stubborn else len(in_window)
     facts = {"stubborn": bool(stubborn), "invalid": outcome.kind == INVALID, "tool": outcome.tool}
     facts["waits"] = bool(outcome.wait)
+    if outcome.kind == INVALID:
+        facts["left"] = 2 * rule["threshold"] - streak.invalid
     return signal_of(outcome, "tool_failure", count, since=streak.since, facts=facts)
 
 

@@ -195,9 +195,6 @@ def _detect(work: Work, outcomes: list[Outcome]) -> None:
                 continue  # the first rule that opens for a call wins
             if signal.step == "open":
                 handled.update(signal.keys)
-            if name == "tool_failure" and signal.facts.get("invalid"):
-                failing = lane.streaks.get(signal.keys[0])
-                signal.facts["left"] = 2 * rule["threshold"] - (failing.invalid if failing else 0)
             context.act(work, signal)
             if name == "failing_streak" and not signal.facts.get("empty"):
                 _keep_streak(work, signal)

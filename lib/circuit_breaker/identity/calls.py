@@ -214,7 +214,7 @@ def bare_look(command: str) -> list[str]:
 
 
 def is_idle(command: str) -> bool:
-    """Does a shell line nothing but talk: `echo "Done."`, `true`? A number or a bare word may be for something."""
+    """Whether a shell line only talks: `echo "Done."`, `true`. A number or a bare word may be for something."""
     if not command.lstrip().startswith(_IDLE) or len(command) > _LOOK_MAX or not _WORKING.isdisjoint(command):
         return False
     said = (

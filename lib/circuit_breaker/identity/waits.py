@@ -80,12 +80,15 @@ def line_waits(command: str, depth: int = 0) -> int:
             found += [True, False] if kind == BEFORE else [False, True]
         else:
             words = program(segment.words)
-            if segment.inner or (words and not _is_decoration(words[0], segment.words)):
+            acts = words and not _is_decoration(words[0], segment.words)
+            if acts or segment.inner or segment.writes:
                 found.append(False)
         waits = waits or bool(kind)
         loops = loops or segment.words[:1] in (["until"], ["while"])
     if not waits:
         return NONE
+    if len(command) > LONGEST:
+        found.append(False)  # the end that is not read
     if all(found):
         return ALONE
     return AFTER if found[-1] and not loops else BEFORE
