@@ -1,4 +1,4 @@
-"""Calls that act: steps on a page or a device, and writes that add again when they are sent again. Pure."""
+"""Calls that act: steps on a page or device, and writes that change a file again each time they are sent. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from circuit_breaker.identity.shell_commands import Segment
 
-# The words in the names of tools, and the actions of such as have one for all, that step on a page or a device.
+# Words in tool names (or in the `action` of a tool that does everything) that stand for a step on a page or device.
 _STEPS = frozenset(
     "click tap press key keys type scroll swipe drag drop hover navigate back forward next previous step fill select focus"
     " dblclick doubleclick mouse pinch rotate advance reload touch keyboard goto walk turn jump button joystick"
@@ -27,7 +27,7 @@ _SCRIPTS = frozenset("evaluate eval script javascript js code".split())
 _DEVICES = frozenset(
     "xdotool ydotool cliclick adb idb maestro xte wtype appium agent-browser playwright-cli tmux screen zellij".split()
 )
-_POINTERS = frozenset("xdotool ydotool cliclick xte wtype".split())  # whatever they are told
+_POINTERS = frozenset("xdotool ydotool cliclick xte wtype".split())  # with any arguments
 _EDITING_WORDS = frozenset("edit write insert append patch replace update modify create str".split())
 _FILE_WORDS = frozenset(
     "file files text content lines line symbol body range block note notes cell notebook".split()
@@ -37,7 +37,7 @@ _REWRITING = frozenset("patch apply_patch ed ex".split())
 
 
 def is_step(tool: str, given: object) -> bool:
-    """Whether it is a click, a key, a scroll, a turned page. What it returns is a receipt; what it did is seen by a look."""
+    """Whether it is a step: a click, a key, a scroll. Its result only confirms it; what it did is seen by looking."""
     if tool in SHELLS:
         return any(_is_device_step(segment) for segment in segments(shell_command(tool, given)))
     if tool in WRITERS or tool in LOOKUPS or is_reading_tool(tool, given):
@@ -50,7 +50,7 @@ def is_step(tool: str, given: object) -> bool:
 
 
 def asks_page(tool: str, given: object) -> bool:
-    """Whether it is a script that runs in a page, or a program of a device that takes no step: its answer shows the page."""
+    """Whether its result shows the page or device: a script run in a page, or a device program that takes no step."""
     if tool in SHELLS:
         found = [program(segment.words) for segment in segments(shell_command(tool, given))]
         return any(words[:1] != [] and words[0] in _DEVICES for words in found) and not is_step(tool, given)
@@ -65,10 +65,10 @@ def _is_device_step(segment: Segment) -> bool:
 
 
 def adds_again(tool: str, given: object) -> bool:
-    """Whether it is a write that nobody sends twice with the same input: an edit, a file, a patch, a line added to a file.
+    """Whether it is a write that makes no sense twice with the same input: an edit, a file, a patch, an appended line.
 
-    A shell line counts when it only writes files, in ways that add or rewrite (`>>`, `tee -a`, `sed -i`, `patch`); one that writes
-    the same however often (`>`, `tee`) does not, nor one that does more than write.
+    A shell line counts if it only writes files, by appending or rewriting (`>>`, `tee -a`, `sed -i`, `patch`). One whose result is
+    the same each time (`>`, `tee`) does not count, nor one that does more than write.
     """
     if tool in WRITERS:
         return not (isinstance(given, dict) and given.get("command") == "view")

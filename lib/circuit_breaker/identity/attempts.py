@@ -1,7 +1,7 @@
-"""What a shell line tries to do, whatever its words: the family of calls it belongs to.
+"""What a shell line tries to do, however it is written: the family of calls it belongs to.
 
 `pytest t.py`, `pytest -x ./t.py 2>&1 | tail -7; echo $?` and `time python -m pytest "t.py"` are one attempt. Reading parts,
-wrappers, decoration, redirections, options, quotes and selectors are left out; what remains are programs and their operands.
+wrappers, decoration, redirections, options, quotes and test selectors are left out; programs and their operands remain.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from circuit_breaker.identity.shell_commands import Segment
 
 
-PARTS_MAX = 64  # simple commands of a line that are looked at
+PARTS_MAX = 64  # simple commands of a line that are read
 _EXIT_NAMES = ("$?", "${?}", "$LASTEXITCODE", "${PIPESTATUS[0]}", "$pipestatus[1]")
 _HERE = ("$PWD", "${PWD}", "$(pwd)", "`pwd`")
 _ENDINGS = (".exe", ".cmd", ".bat")
@@ -25,11 +25,11 @@ _BINS = ("bin", "Scripts", ".bin", "sbin", "shims")
 
 
 class Attempt:
-    """One line's attempt.
+    """The attempt of one line.
 
-    `key` is the family's, `words` name it; `hidden`: the exit code of the call may be another's; `edits`: it writes a file of its
-    own before it runs, `only_edits`: it does nothing else; `shows`: it prints files besides; `aim`: which tests are meant; `values`: the words that options and
-    variables are given; `exits`: what stands around an exit code that it prints.
+    `key`: of the family; `words`: for its label; `hidden`: the line's exit code may come from another command; `edits`: it writes
+    a file before the attempt runs; `only_edits`: it does nothing else; `shows`: it also prints files; `aim`: its test selectors;
+    `values`: values of its options and variables; `exits`: (text before, text after) each exit code that it prints.
     """
 
     __slots__ = (
@@ -62,7 +62,7 @@ class Attempt:
 
 
 class _Part:
-    """A simple command: its program by name, that program's directory where the name alone does not say which it is, its operands."""
+    """A simple command: `name` of its program, `home` (that program's directory, if it is not on the PATH), `operands`."""
 
     __slots__ = (
         "name",
@@ -84,11 +84,11 @@ class _Part:
         self.rest: list[str] = []
         self.operands: list[str] = []
         self.reads = False
-        self.hides = False  # what runs it (`find -exec`, `script`, `watch`) ends well whatever it does
+        self.hides = False  # its runner (`find -exec`, `script`) exits with 0 even if it fails
 
 
 def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
-    """The attempt of a call; None for one that is no shell call or only looks, waits or dresses up."""
+    """The attempt of a call; None if it is no shell call, or only reads, waits or decorates."""
     command = calls.shell_command(tool, tool_input)[: shell_commands.LONGEST]
     if not command or calls.bare_look(command):
         return None
@@ -100,7 +100,7 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
     ]
     found.values.update(
         value for value in values if value.isdigit()
-    )  # another number is another try, a name another thing
+    )  # a changed number is still the same attempt
     parts = _parts(folded, directory, found)
     real = _real(parts)
     if not real:
@@ -129,7 +129,7 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
 
 
 def _parts(text: str, directory: str, found: Attempt, depth: int = 0) -> list[_Part]:
-    """The line's simple commands in order, those inside `bash -c` and $( ) among them."""
+    """The line's simple commands in order, including those inside `bash -c` and $( )."""
     parts: list[_Part] = []
     piped = False
     for segment in shell_commands.segments(text):
@@ -178,7 +178,7 @@ def _told(words: list[str]) -> str:
 
 
 def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) -> None:
-    """Find the program and its words: without runners and interpreters, by its base name."""
+    """Set the part's program, by its base name, and its words; runners and interpreters are skipped."""
     words = _past_runners(words)
     if words[:1] == ["find"] and ("-exec" in words or "-execdir" in words):
         part.hides = "+" not in words
@@ -223,7 +223,7 @@ def _plain_name(word: str) -> str:
 
 
 def _past_runners(words: list[str]) -> list[str]:
-    """Without `npx`, `uv run`, `bundle exec`, `python -m` and their kind."""
+    """The words without `npx`, `uv run`, `bundle exec`, `python -m` and the like."""
     for _ in range(4):
         name = _plain_name(words[0]) if words else ""
         if name == "uv" and words[1:2] == ["pip"]:
@@ -272,7 +272,7 @@ def _found_and_run(words: list[str]) -> list[str]:
 
 
 def _handed_on(part: _Part) -> list[str]:
-    """What `echo t.py | xargs pytest` hands on."""
+    """The words that a part passes to xargs: t.py in `echo t.py | xargs pytest`."""
     if part.name in ("echo", "printf", "ls"):
         return [word for word in part.rest if word[:1] != "-" and "%" not in word]
     if part.name == "find":
@@ -281,7 +281,7 @@ def _handed_on(part: _Part) -> list[str]:
 
 
 def _script(part: _Part) -> None:
-    """The script that an interpreter runs is the program; code on its line or on stdin is its operand."""
+    """Make an interpreter's script the program; code in an option or on stdin becomes its operand."""
     coded, valued = table.CODE.get(part.name, ("", ""))
     rest = part.rest
     i = 0
@@ -312,7 +312,7 @@ def _script(part: _Part) -> None:
 
 
 def _asked(part: _Part) -> None:
-    """What a client runs is its operand."""
+    """Make the query of a database client its operand."""
     options = table.CLIENTS[part.name].split()
     told = [part.rest[i + 1] for i, word in enumerate(part.rest[:-1]) if word in options]
     told += [part.segment.given] if part.segment.given else []
@@ -320,14 +320,14 @@ def _asked(part: _Part) -> None:
 
 
 def _code(text: str) -> str:
-    """A program's text as an operand; the line break tells it from a path."""
+    """Code as an operand; it begins with a line break, which no path does."""
     return "\n" + " ".join(text.split())
 
 
 def _real(parts: list[_Part]) -> list[_Part]:
-    """The parts that are the attempt: what neither reads nor decorates; preparation and edits only where nothing else is."""
+    """The parts that are the attempt: those that neither read nor decorate; preparation and edits only if there is nothing else."""
     acting: list[_Part] = []
-    filters = False  # what the output of another part is piped into only shows it
+    filters = False  # this part only shows the output of one before it in the pipe
     for part in parts:
         filters = part.piped and (filters or bool(acting and acting[-1].joint == "|"))
         if part.name and not part.reads and not filters:
@@ -337,7 +337,7 @@ def _real(parts: list[_Part]) -> list[_Part]:
 
 
 def _edits(part: _Part) -> bool:
-    """Whether the part writes a file of its own: `sed -i`, `cat > f <<EOF`, `patch`, `cp`."""
+    """Whether the part edits a file: `sed -i`, `cat > f <<EOF`, `patch`, `cp`."""
     low = part.name.lower()
     if low in table.EDITORS or (low == "git" and part.rest[:1] == ["apply"]):
         return True
@@ -349,7 +349,7 @@ def _edits(part: _Part) -> bool:
 
 
 def _is_hidden(parts: list[_Part], real: list[_Part]) -> bool:
-    """Whether the exit code of the line may be that of another part."""
+    """Whether the line's exit code may come from a part that is not the attempt."""
     if any(part.hides for part in real):
         return True
     begin = parts.index(real[0])
@@ -372,7 +372,7 @@ def _shows_files(part: _Part, targets: set[str]) -> bool:
 
 
 def _printed_exits(parts: list[_Part], real: list[_Part]) -> list[tuple[str, str]]:
-    """What stands before and after an exit code of the attempt where the line prints one: `echo "exit: $?"`."""
+    """(text before, text after) each exit code of the attempt that the line prints: `echo "exit: $?"`."""
     found: list[tuple[str, str]] = []
     names: list[str] = []
     for before, part in zip(parts, parts[1:]):
@@ -399,7 +399,7 @@ def _printed_exits(parts: list[_Part], real: list[_Part]) -> list[tuple[str, str
 
 
 def _kept_in(part: _Part) -> Iterator[str]:
-    """The names of variables that keep an exit code: `rc=$?`."""
+    """The variables that an exit code is stored in, as `$rc` and `${rc}` for `rc=$?`."""
     for word in part.segment.words:
         name, sign, value = word.partition("=")
         if sign and value in _EXIT_NAMES:
@@ -408,7 +408,7 @@ def _kept_in(part: _Part) -> Iterator[str]:
 
 
 def _operands(part: _Part, found: Attempt) -> list[str]:
-    """What the program is given, as normal paths; options and their values go to `found.values`, selectors to `found.aim`."""
+    """The program's operands as normal paths. Values of options are added to `found.values`, test selectors to `found.aim`."""
     operands: list[str] = []
     flags = table.FLAGS_ONLY.get(part.name, "").split()
     kept = table.KEPT_IN.get(part.name, "").split()
@@ -442,7 +442,7 @@ def _operands(part: _Part, found: Attempt) -> list[str]:
 
 
 def _takes_word(option: str, word: str) -> bool:
-    """Whether `word` is the value of the option before it, as far as can be told."""
+    """Whether `word` is probably the value of the option before it."""
     if option in table.AIMED or option in table.KEPT or option in table.VALUED:
         return True
     if word[:1].isdigit() and word.rstrip("smhd%").replace(".", "").isdigit():
@@ -456,7 +456,7 @@ def _takes_word(option: str, word: str) -> bool:
 
 
 def _operand(word: str, part: _Part, found: Attempt) -> str:
-    """One operand: a normal path, without a selector; "" for a variable's setting."""
+    """One operand as a normal path without test selector; "" for an assignment."""
     for here in _HERE:
         word = part.directory + word[len(here) :] if word.startswith(here) else word
     if word[:1] == "\n" or " " in word or "://" in word or word[:1] == "$" or part.name == "curl":

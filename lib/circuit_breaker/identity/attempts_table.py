@@ -1,28 +1,28 @@
-"""What in a shell line is not the attempt itself: wrappers, runners, decoration, options with values. Tables."""
+"""Tables of what is not part of an attempt in a shell line: wrappers, runners, decoration, options with values."""
 
 from __future__ import annotations
 
-# Segments that only dress a line up.
+# Programs that only decorate a line or prepare the shell.
 DECORATION = frozenset(
     "echo printf true false : cd pushd popd export set unset date sleep source . declare local readonly typeset alias shopt"
     " ulimit umask trap wait clear tput stty read exit return pwd test [ [[ type which command hash let history"
     " for case select function esac".split()
 )
-# Preparation, when something else of the line is the point.
+# Preparation, unless the line does nothing else.
 HOUSEKEEPING = frozenset(
     "mkdir rm rmdir touch kill pkill killall chmod chown ln nvm fnm volta pyenv corepack truncate tee del rd"
     " tee-object new-item remove-item stop-process".split()
 )
-# Segments that edit files; a line that holds one made a change before it ran anything.
+# Programs that edit files: a line with one of them has changed something before the rest runs.
 EDITORS = frozenset(
     "patch apply_patch cp mv dd ed set-content add-content out-file copy-item move-item".split()
 )
-# Programs that print what stands in files: their output says nothing of a run.
+# Programs that print files: their output says nothing about how a run ended.
 SHOWS = frozenset(
     "cat head tail less more grep egrep fgrep rg ag sed awk gawk jq yq nl bat diff cmp zcat zgrep tac strings xxd"
     " journalctl get-content gc select-string sls type".split()
 )
-# Programs that run the command after a word of theirs; "" for at once. Options before it are passed over.
+# Programs that run the command after one of these words ("": directly after the name). Options before it are skipped.
 RUNNERS = {
     "npx": ("",),
     "bunx": ("",),
@@ -50,16 +50,16 @@ RUNNERS = {
     "doppler": ("run",),
     "winpty": ("",),
 }
-# Their options that take a word of their own.
+# Options of these that take a value.
 RUNNER_VALUED = frozenset(
     "-n --name -p --package --with --python --extra --group --env-file -e -f --project --directory --rcfile --source".split()
 )
-# Interpreters: the script they are given is the program.
+# Interpreters: their script counts as the program.
 INTERPRETERS = frozenset(
     "python node ruby perl php lua Rscript deno ts-node tsx bash sh zsh dash ksh fish pwsh powershell osascript julia"
     " elixir swift groovy".split()
 )
-CODE = {  # their options whose word is the program's text, and those that take another word
+CODE = {  # interpreter -> (options whose value is code, other options that take a value)
     "python": ("-c", "-W -X -Q"),
     "node": ("-e -p --eval --print", "-r --require --import --loader -C"),
     "ruby": ("-e", "-r -I"),
@@ -73,7 +73,7 @@ CODE = {  # their options whose word is the program's text, and those that take 
     "pwsh": ("", "-ExecutionPolicy"),
     "powershell": ("", "-ExecutionPolicy"),
 }
-# Clients that run a text, with the options that give it.
+# Database clients, with the options whose value is the query.
 CLIENTS = {
     "psql": "-c --command",
     "mysql": "-e --execute",
@@ -100,7 +100,7 @@ BINARIES = frozenset(
     " biome knex".split()
 )
 PACKAGE_RUNNERS = ("npm", "pnpm", "yarn", "bun")
-# Options whose word says which tests of an attempt are meant.
+# Options whose value selects tests.
 AIMED = frozenset(
     "-k -m --testNamePattern --test-name-pattern -run --run --grep --tests --test --gtest_filter -Dtest -Dit.test"
     " --only --spec --example --match -test.run --select --deselect --name --testPathPattern".split()
@@ -115,24 +115,24 @@ AIMED_IN = {
     "phpunit": "--filter",
     "tox": "-e",
 }
-# Options whose word says what the attempt is about: a package, a directory, a file. Kept as operands.
+# Options whose value is part of the attempt (a package, a directory, a file): kept as operands.
 KEPT = frozenset(
     "-C --prefix -w --workspace --filter --scope --package --project -pl --projects --manifest-path --cwd --dir --chdir"
     " -f --file --target --build".split()
 )
 KEPT_IN = {"cargo": "-p --bin --example", "tsc": "-p", "mypy": "-p -m", "git": "-C"}
-# Options that take a word of their own which says nothing of what is tried.
+# Other options that take a value: it is not part of the attempt.
 VALUED = frozenset(
     "-c -n -o -t -g -R -W -p -r -s -u -v -e -i -l -d -a -b -x --tb --maxfail --durations --rootdir --color --timeout --log-level --log-cli-level"
     " --reporter --loglevel --retries --tries --try --attempt --attempts --max-time --jobs --parallel --workers --verbosity"
     " -am --ext --format --output --config --message --title --body --author --date --mode --seed --port --host --user --password".split()
 )
-# Long options that take no word in any of them, besides `--no-...`.
+# Long options that never take a value, besides `--no-...`.
 FLAGS = frozenset(
     "--verbose --force --quiet --silent --debug --yes --global --save-dev --legacy-peer-deps --recursive --offline"
     " --break-system-packages --all --ci".split()
 )
-# Subcommands that have another name too.
+# Other names of subcommands.
 SHORT = {
     **dict.fromkeys(
         ("npm", "pnpm", "yarn", "bun"), {"t": "test", "tst": "test", "i": "install", "add": "install"}
@@ -141,7 +141,7 @@ SHORT = {
     "docker": {"buildx": ""},
     "podman": {"buildx": ""},
 }
-FLAGS_ONLY = {  # letters that take no word in these programs, though the table above says so
+FLAGS_ONLY = {  # short options that take no value in these programs, although VALUED has them
     "pytest": "-v -x -s -l -q -i",
     "make": "-s -i -d -e -r -n -b -k",
     "npm": "-s -d -i -g -D",

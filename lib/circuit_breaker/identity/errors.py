@@ -6,7 +6,7 @@ from circuit_breaker.identity import calls, keys, results
 
 READ_MAX = (
     1 << 14
-)  # characters that are read line by line: Claude Code cuts errors at 10 kB, an MCP server need not
+)  # characters read line by line: Claude Code cuts errors at 10 kB, MCP servers may send more
 _MISSES = (
     "not found",
     "no such file",
@@ -28,7 +28,7 @@ _MISSES = (
     "not a directory",
 )
 
-# Parts of every form of failure that verdicts.py knows, lower case.
+# A part of each form of failure in verdicts.py, lower case.
 _HINTS = (
     "err", "fail", "fatal", "traceback", "panic", "***", "stopped", "exception", "unhandled", "uncaught", "e   ", "fault",
     "abort", "kill", "●", "✕", "✗", "✘", "✖", "×", "❌", "not ok", "undefined", "could not", "cannot", "unable", "yn0", "usage",
@@ -40,8 +40,8 @@ _HINTS = (
 
 
 def error_key(kind: str, text: str, tool_input: object = None) -> str:
-    """An error's identity: its outcome and its whole text, without lines that only echo the input. Compilers and build tools
-    begin and end every failure with the same lines, the news is in the middle."""
+    """The key of an error: its outcome and its whole text without lines that repeat the input. (Not only its first and last lines:
+    those are the same in every failure of a compiler.)"""
     sizes = [f"{_count(given)} lines" for given in _input_texts(tool_input)]
     lines = [_without_size(line, sizes) for line in own_lines(text, tool_input)]
     lines.append(text[READ_MAX:])
@@ -49,7 +49,7 @@ def error_key(kind: str, text: str, tool_input: object = None) -> str:
 
 
 def own_lines(text: str, tool_input: object = None) -> list[str]:
-    """The lines of an error, up to `READ_MAX`, without those that only echo the call's input."""
+    """The lines of an error's first READ_MAX characters, without those that repeat the call's input."""
     texts = _input_texts(tool_input)
     echoed = frozenset([line.strip() for given in texts for line in given[:READ_MAX].split("\n")])
     count = sum([_count(given) for given in texts])
@@ -68,7 +68,7 @@ def _count(text: str) -> int:
 
 
 def _without_size(line: str, sizes: list[str]) -> str:
-    """A line that says how long the input is, without that."""
+    """The line with the input's number of lines replaced."""
     for size in sizes:
         if size in line and not line.partition(size)[0][-1:].isdigit():
             line = line.replace(size, "N lines")
@@ -76,7 +76,7 @@ def _without_size(line: str, sizes: list[str]) -> str:
 
 
 def _echoes(line: str, echoed: frozenset[str]) -> bool:
-    """Whether the line is one of the input's: as it is, as the last of an Edit's string, or behind a line number (`12: x = 1`)."""
+    """Whether the line repeats one of the input: as it is, after `String: `, or after a line number (`12: x = 1`)."""
     line = line.removesuffix("</tool_use_error>").rstrip()
     if line in echoed or line.removeprefix("String: ") in echoed:
         return True
@@ -85,7 +85,7 @@ def _echoes(line: str, echoed: frozenset[str]) -> bool:
 
 
 def _without_running_number(line: str, given: int) -> str:
-    """`bash: line 12991: x` of a shell that counts on and on: only a number within the input is a place."""
+    """`bash: line 12991: x` without the number, if the input has fewer lines: that shell counts on over all calls."""
     program, sign, rest = line.partition(": line ")
     number, colon, what = rest.partition(":")
     if not sign or program.rpartition("/")[2] not in ("bash", "-bash", "sh", "zsh") or not number.isdigit():
@@ -94,13 +94,13 @@ def _without_running_number(line: str, given: int) -> str:
 
 
 def hints_at_failure(text: str) -> bool:
-    """A cheap first look: whether verdicts.py may find a form of failure in an output."""
+    """A cheap first check: whether verdicts.py may find a form of failure in an output."""
     low = text.lower()
     return any(hint in low for hint in _HINTS)
 
 
 def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
-    """Whether a reading call only reported that there is nothing there, or too much of it. Such errors are no sign of a loop."""
+    """Whether a reading call failed only because there was nothing to read, or too much. Such errors are no sign of a loop."""
     start = text[:600].lower()
     if "spawn" in start:
         return False  # the tool's own program is missing, not what was looked for
@@ -112,5 +112,5 @@ def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
 
 
 def is_bare(text: str) -> bool:
-    """Whether the error says nothing but an exit code."""
+    """Whether the error is only an exit code."""
     return text.startswith("Exit code ") and text[10:].strip().isdigit()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from _imp import source_hash
 
-LONG = 4096  # characters of a value that is known by its hash
-_DEPTH_MAX = 40  # deeper nested input is taken by its text
+LONG = 4096  # characters; a longer string is replaced by its hash
+_DEPTH_MAX = 40  # levels; deeper input is left out
 
 
 def digest(text: str) -> str:
-    """12 hex digits that stand for `text`: SipHash, which every interpreter has built in. It differs between Python 3.10 and 3.11,
-    so what is known by it, and a subject that has it for a name, lasts as long as a session on one Python."""
+    """A hash of `text` as 12 hex digits: SipHash, which every interpreter has built in. It differs between Python 3.10 and 3.11,
+    so keys made with it are valid only while a session stays on one Python."""
     return digest_of(text.encode("utf-8", "surrogatepass"))
 
 
@@ -20,12 +20,12 @@ def digest_of(data: bytes) -> str:
 
 
 def word(text: str) -> str:
-    """`digest` in letters of which none is a hex digit: what stands for a picture is no id that changes by itself."""
+    """`digest` in the letters g to v, so that the key of a picture is not taken for an id and blinded."""
     return in_letters(digest(text))
 
 
 def in_letters(digest: str) -> str:
-    """A digest without a digit or a letter of a hex number."""
+    """A digest in the letters g to v in place of hex digits."""
     return digest.translate(_LETTERS)
 
 
@@ -36,7 +36,7 @@ def canonical(value: object, depth: int = 0) -> str:
     """One text for equal JSON values: keys sorted, strings quoted by `repr`, long ones hashed."""
     if isinstance(value, str):
         if len(value) > LONG:
-            return f"<{len(value)} {digest(value)}>"  # a megabyte is hashed where it stands, not quoted and copied about
+            return f"<{len(value)} {digest(value)}>"  # cheaper than quoting a megabyte
         return repr(value)
     if value is None or isinstance(value, (int, float)):
         return repr(value)

@@ -1,6 +1,6 @@
-"""What people read of a call and of an error: clipped labels, without secrets or control characters.
+"""Labels of calls and clips of errors, for people: short, without secrets or control characters.
 
-Labels and clips are the only text of a session that reaches the disk.
+They are the only text of a session that is written to disk.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from circuit_breaker.identity.errors import own_lines
 from circuit_breaker.identity.results import without_escapes
 
 LABEL_MAX = 60
-CLIP_MAX, HEAD_MAX = 160, 60  # characters of an error that people read, and of its first line in them
+CLIP_MAX, HEAD_MAX = 160, 60  # characters of a clip, and of the error's first line in it
 _PATHS = ("file_path", "path", "notebook_path", "filePath")
-# Programs whose first word is a subcommand or the name of a task: no secret stands there.
+# Programs whose first word is a subcommand or a task, never a secret.
 _TASKED = frozenset(
     "git gh npm npx pnpm yarn bun pip pip3 uv poetry cargo go docker docker-compose podman kubectl helm systemctl brew apt"
     " apt-get bundle terraform make just task mise rake gradle gradlew mvn dotnet flutter swift mix composer php artisan"
@@ -21,9 +21,9 @@ _TASKED = frozenset(
     " tmux bd gt rtk entire supabase vercel firebase heroku fly wrangler rustup conda cmake ctest bazel sbt ruff mypy"
     " golangci-lint xcodebuild adb".split()
 )
-# Programs whose first operand is a script, whatever it is called.
+# Programs whose first operand is a script, of any name.
 _INTERPRETERS = frozenset("node ruby perl bash sh zsh dash ksh php tsx ts-node Rscript lua pwsh".split())
-# First words after which a second one names a task as well.
+# First words after which the second word names a task too.
 _DEEPER = frozenset(
     "run test exec compose pr issue remote stash worktree branch submodule repo release workflow get describe logs"
     " install build x tool mod rollout image container volume network db functions mol migrate deploy pm ec2 s3 iam"
@@ -36,14 +36,14 @@ _ENDINGS = (
 
 
 def error_clip(text: str, tool_input: object) -> str:
-    """What people read of an error: the first and the last line that say most, without what only echoes the input."""
+    """The clip of an error: its first and last line, without lines that repeat the input."""
     first, last = _telling_lines("\n".join(own_lines(text, tool_input)))
     found = clip(first, HEAD_MAX if last else CLIP_MAX, tool_input)
     return f"{found} … {clip(last, CLIP_MAX - HEAD_MAX, tool_input)}" if last else found
 
 
 def _telling_lines(text: str) -> tuple[str, str]:
-    """The lines of a long error that say most: its first, and its last, where a traceback or a test run names what broke."""
+    """(first line, last line) of a long error: tracebacks and test runs name the cause last. (text, "") for a short one."""
     lines = text.split("\n")
     if len(lines) < 3 or len(text) < CLIP_MAX:
         return text, ""
@@ -51,7 +51,7 @@ def _telling_lines(text: str) -> tuple[str, str]:
 
 
 def label(tool: str, tool_input: object) -> str:
-    """`Bash git status`, `Edit app.py`, `mcp__server__tool`: the tool, and the first plain words or the file's base name."""
+    """`Bash git status`, `Edit app.py`, `mcp__server__tool`: the tool, then the command's first words or the file's name."""
     name = plain(tool)[:LABEL_MAX] or "?"
     if not isinstance(tool_input, dict):
         return name
@@ -66,7 +66,7 @@ def label(tool: str, tool_input: object) -> str:
 
 
 def _command_label(command: str) -> str:
-    """The program and up to two plain words after it; nothing that could be a secret."""
+    """The program and up to two plain words after it, none that could be a secret; "" if there is none."""
     look = bare_look(command)
     if look:
         return words_label(look)
@@ -102,7 +102,7 @@ def words_label(words: list[str]) -> str:
 
 
 def _script(words: list[str]) -> list[str]:
-    """What an interpreter runs: its script by its name, `-m` and the module, or `-c`; [] where that cannot be shown."""
+    """What an interpreter runs: the name of its script, `-m` and the module, or `-c`; [] if it could be a secret."""
     for i, word in enumerate(words):
         if word == "-m" and words[i + 1 : i + 2] and _is_name(words[i + 1]):
             return ["-m", words[i + 1]]
@@ -115,7 +115,7 @@ def _script(words: list[str]) -> list[str]:
 
 
 def _is_name(word: str) -> bool:
-    """The name of a program, a module or a file: short, and nothing of a value."""
+    """Whether a word can be shown as the name of a program, module or file: short, plain, no secret."""
     bare = word.replace("-", "").replace("_", "").replace(".", "").replace("+", "")
     return (
         0 < len(word) <= 30
@@ -126,7 +126,7 @@ def _is_name(word: str) -> bool:
 
 
 def _is_task(word: str) -> bool:
-    """A subcommand or the name of a task: short and lower-case, hardly a digit."""
+    """Whether a word can be shown as a subcommand or task: short, lower case, at most two digits."""
     bare = word.replace("-", "").replace("_", "").replace(":", "").replace(".", "")
     return (
         _is_name(word.replace(":", "-"))
@@ -138,7 +138,7 @@ def _is_task(word: str) -> bool:
 
 
 def plain(text: str) -> str:
-    """One line without escape sequences, control characters and characters that turn the reading direction."""
+    """The text as one line, without escape sequences and unprintable characters (control, direction marks)."""
     if text.isprintable():
         return text
     if "\x1b" in text or "\x9b" in text:
@@ -147,10 +147,10 @@ def plain(text: str) -> str:
 
 
 def clip(text: str, limit: int = CLIP_MAX, tool_input: object = None) -> str:
-    """One line of at most `limit` characters, secrets masked; `tool_input` is the call's own, whose secrets are masked too."""
+    """The text as one line of at most `limit` characters; secrets are masked, those in the call's `tool_input` too."""
     if "\x1b" in text[: limit * 16]:
         text = without_escapes(text[: limit * 16])
-    if len(text) > limit * 8:  # no piece of a word that goes on
+    if len(text) > limit * 8:  # cut between words, or half a secret could stay
         text = text[: limit * 8].rstrip()
         text = text[: max(text.rfind(" "), text.rfind("\n"), 0)]
     short = plain(masking.masked(text, tool_input))
