@@ -11,7 +11,7 @@ from install import jsontext
 PLACEHOLDER = "${CLAUDE_PLUGIN_ROOT}"
 # Recognises our lines without a receipt. A mark beside them would not last: Claude Code drops unknown keys when it rewrites a
 # settings file.
-_OURS = re.compile(r'circuit-breaker/hooks(?:"; \. "\$2/run"|(?:"; .*\$H)?/run" \w+)')
+_OURS = re.compile(r'circuit-breaker/hooks(?:"; .*\$H)?/run" \w+')
 _OLDER = re.compile(
     r"\.claude[/\\]+hooks[/\\]+(?:[^\"'\s]*[/\\])?(?:circuit_breaker_\w+|memory_janitor)\.py\b"
 )
