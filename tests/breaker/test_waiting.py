@@ -365,9 +365,9 @@ def text_of(stream):
 
 def test_a_warning_about_polls_says_what_to_do_about_waiting():
     near = play([sh("sleep 20"), sh("gh run view 7", "in progress")], rounds=19)
-    assert "has not changed in all these looks" in text_of(near) and "blocked" in text_of(near)
+    assert "has not changed in all these checks" in text_of(near) and "blocked" in text_of(near)
     far = play([sh("gh run view 7", "in progress")], rounds=20, pace=60.0)
-    assert "has not changed in all these looks" in text_of(far) and "blocked" not in text_of(far)
+    assert "has not changed in all these checks" in text_of(far) and "blocked" not in text_of(far)
 
 
 def test_a_warning_about_a_refused_wait_says_how_to_wait():
