@@ -1,6 +1,6 @@
-"""When two calls are the same, and what kind of call each is. Pure.
+"""The key of a call (equal calls have equal keys), and what kind of call it is. Pure.
 
-Keys are hashes: nothing of a call's input or output can be read from them.
+Keys are hashes: a call's input and output cannot be read from them.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ SPAWNERS = frozenset(("Agent", "Task", "task"))
 COSMETIC = frozenset(
     "description timeout run_in_background yield_time_ms max_output_tokens justification".split()
 )
-NOTES = frozenset("task_progress toolSummary toolAction".split())  # progress notes that agents send along
+NOTES = frozenset("task_progress toolSummary toolAction".split())  # parameters with progress notes of some agents
 READING_NAMES = frozenset(
     "get list read search find query fetch view show describe status lookup browse inspect check count"
     " ls cat grep glob resolve explain analyze screenshot snapshot zoom download".split()
 )
-# Words that only say where a tool works, and names of tools that show something and have no reading word.
+# Words that only say where a tool works; names of reading tools without a reading word.
 _WHERE = frozenset("browser page tab mobile android ios device simulator emulator screen ui chrome".split())
 _SHOWING = frozenset("console_messages network_requests tabs_context list tree dom html".split())
 LOOKUPS = frozenset("Read Grep Glob LS WebFetch WebSearch read grep glob list webfetch NotebookRead".split())
-# Programs that cannot write, whatever their options.
+# Programs that cannot write with any option.
 GLANCES = frozenset("cat echo grep head ls pwd stat tail wc which".split())
-# Words that reading.py takes for waiting or for writing, wherever they stand.
+# Words that reading.py and waits.py take for writing or waiting.
 _TELLING = frozenset(
     "watch --watch --add --edit --unset --replace-all --remove-section --rename-section".split()
 )
 _IDLE = ("echo", "printf", "true", ":")
-_WORKING = frozenset("$*`0123456789")  # what stands in no line that only talks
-_LOOK_MAX = 2000  # characters: of a longer command first_words reads no more
+_WORKING = frozenset("$*`0123456789")  # characters that no line which only talks has
+_LOOK_MAX = 2000  # characters of a command that first_words reads
 _HOSTS_AT_HOME = ("localhost", "127.", "0.0.0.0", "[::1]", "::1", "10.", "192.168.", "host.docker.internal")
 
 
 def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
-    """A call's identity: tool and input without what changes nothing; for a shell command also the directory it runs in."""
+    """A hash of the tool and its input without cosmetic parameters; for a shell command also of the directory it runs in."""
     if tool in SHELLS and isinstance(tool_input, dict):
         given = {name: value for name, value in tool_input.items() if name not in COSMETIC}
         name, command = command_of(given)
@@ -54,13 +54,13 @@ def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
         directory = directory if isinstance(directory, str) else cwd
         look = bare_look(command)
         if is_idle(command):
-            return digest(f"{tool}\nnothing")  # whatever the words
+            return digest(f"{tool}\nnothing")  # with any words
         if look:
             command = " ".join(look)
         else:
             command = powershell.as_shell(command) if tool in POWERSHELLS else command
             if waits.line_waits(command) == waits.ALONE:
-                return digest(f"{tool}\nwait")  # waits alone are one call, however long each is
+                return digest(f"{tool}\nwait")  # all mere waits are one call, of any length
             command, directory = shell_line.normalise(command, directory)
         if name:
             given[name] = command
@@ -75,7 +75,7 @@ def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
 
 
 def _without_snapshot(value: object) -> object:
-    """A node of a page without the number of the snapshot that it was seen in."""
+    """A page node's id without the number of its snapshot; other values unchanged."""
     return (
         tokens.node_of(value)
         if isinstance(value, str) and len(value) < 24 and tokens.is_node(value)
@@ -95,7 +95,7 @@ def command_of(given: dict[str, Any]) -> tuple[str, str]:
 
 
 def shell_command(tool: str, tool_input: object) -> str:
-    """What a call runs in a shell, as the readers of shell lines know it; "" for a call of any other tool."""
+    """The shell command of a call, PowerShell translated for the shell readers; "" for any other tool."""
     if tool not in SHELLS or not isinstance(tool_input, dict):
         return ""
     command = command_of(tool_input)[1]
@@ -103,7 +103,7 @@ def shell_command(tool: str, tool_input: object) -> str:
 
 
 def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None]:
-    """What calls of one kind have in common: (for a shell its first two words, None); else (the tool, its parameters' digests)."""
+    """What similar calls share: (tool and first two words, None) for a shell, else (tool, {parameter: digest})."""
     if not isinstance(tool_input, dict):
         return tool, {}
     if tool in SHELLS:
@@ -114,7 +114,7 @@ def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None
 
 
 def _shape_of(command: str) -> str:
-    """A command's first two words: plain where the second is a subcommand, else as a digest (it could be a secret)."""
+    """A command's first two words; the second as a digest unless it is a subcommand (it could be a secret)."""
     look = bare_look(command)
     words = " ".join(look[:2]) if look else shell_commands.first_words(command)
     program, _, second = words.partition(" ")
@@ -126,7 +126,7 @@ def _shape_of(command: str) -> str:
 
 
 def service(tool: str, tool_input: object) -> str:
-    """The outside service a call goes to, "" for none: a host, WebSearch, or an MCP server's name."""
+    """The outside service that a call uses: a host, "WebSearch" or an MCP server's name; "" for none."""
     if tool in ("WebSearch", "web_search"):
         return "WebSearch"
     if tool.startswith("mcp__"):
@@ -165,13 +165,13 @@ def _host(url: object) -> str:
 
 
 def is_outside(host: str) -> bool:
-    """Whether a name in a URL is that of another machine, not of this one or of the network at home."""
+    """Whether the host in a URL is a machine outside this one and the local network."""
     plain = host.replace(".", "").replace("-", "").replace("_", "")
     return plain.isalnum() and host.isascii() and not host.startswith(_HOSTS_AT_HOME)
 
 
 def change_level(tool: str, tool_input: object) -> int:
-    """2: writes a file. 1: changes something else, as far as can be told. 0: only reads."""
+    """2: writes a file. 1: may change something else. 0: only reads."""
     if tool in WRITERS:
         return 2
     if tool in SPAWNERS:
@@ -189,15 +189,16 @@ def change_level(tool: str, tool_input: object) -> int:
 
 
 def only_looks(tool: str, tool_input: object) -> bool:
-    """Whether it is plain at a glance that a call changes nothing: a reading tool, or one bare reading command. False: look closer."""
+    """Whether a cheap check shows that a call only reads: a reading tool or a bare reading command. False: not known."""
     if tool in LOOKUPS:
         return True
     return bool(bare_look(shell_command(tool, tool_input)))
 
 
 def bare_look(command: str) -> list[str]:
-    """The words of one bare reading command, [] for any other. They say all that shell.py, simple_commands.py and reading.py
-    would: where it is started it runs, and it neither writes nor waits. A hook for one need not run the three."""
+    """The words of a command like `git status` or `cat a.py`: one program that only reads, no quotes, no operators. [] for any other.
+
+    Such a command neither writes nor waits, so hooks need not load the modules that read shell lines."""
     program = command.partition(" ")[0]
     if (program not in GLANCES and program != "git") or len(command) > _LOOK_MAX:
         return []
@@ -229,13 +230,13 @@ def is_idle(command: str) -> bool:
 
 
 def schedules(tool: str) -> bool:
-    """Whether it is a tool that makes Claude Code submit a prompt later."""
+    """Whether it is a tool that schedules a prompt."""
     name = tool.lower()
     return "cron" in name or "schedul" in name or "wakeup" in name
 
 
 def is_reading_name(name: str) -> bool:
-    """Whether a name (`get_issue`, `listFiles`, `search`) is that of a reading tool. Its first words decide."""
+    """Whether `get_issue`, `listFiles` or `search` is the name of a reading tool, by its first two words."""
     return any(word in READING_NAMES for word in name_words(name)[:2])
 
 
@@ -256,6 +257,6 @@ def is_reading_tool(tool: str, tool_input: object) -> bool:
 
 
 def name_words(name: str) -> list[str]:
-    """The words of a tool's name in small letters: `getIssue`, `list-files` and `search_docs` have two each."""
+    """The words of a tool's name in lower case: two each for `getIssue`, `list-files` and `search_docs`."""
     spaced = "".join("_" + c.lower() if c.isupper() else c for c in name).replace("-", "_")
     return [word for word in spaced.split("_") if word]

@@ -1,12 +1,12 @@
-"""Programs that look at what changes by itself: CI, pods, jobs, processes, services, URLs, logs. Pure.
+"""Programs that show things which change by themselves (live): CI, pods, jobs, processes, services, URLs, logs. Pure.
 
-Never files, folders or a repository: those change only when you change them.
+Files, folders and repositories are not live: they change only when you change them.
 """
 
 from __future__ import annotations
 
-# Each table is one text with a blank around each word: sets would be made at every start, and are asked once or twice.
-# Whatever they are told, these look at processes, the network, a queue or a log, and change nothing.
+# Each table is one string with a blank around each word: sets would be built at every start for one or two lookups.
+# With any arguments these only show processes, the network, a queue or a log.
 ALWAYS = (
     " ps pgrep pidof top htop jobs lsof netstat ss ping ping6 dig nslookup host uptime free vmstat iostat w who"
     " dmesg journalctl nvidia-smi rocm-smi squeue sacct sinfo qstat bjobs bhist tasklist pg_isready"
@@ -15,7 +15,7 @@ ALWAYS = (
     " Get-ScheduledTask Get-ScheduledTaskInfo "
 )
 _METHODS = ("POST", "PUT", "PATCH", "DELETE", "post", "put", "patch", "delete")
-# Programs that speak with a service; what they are told says whether they look.
+# Programs that talk to a service; their arguments decide whether they only look.
 SERVICES = (
     " gh glab hub kubectl oc k9s docker podman nerdctl docker-compose systemctl service supervisorctl pm2 launchctl sc helm"
     " argocd argo flux heroku fly flyctl vercel netlify railway render eb aws az gcloud gsutil doctl hcloud linode-cli"
@@ -23,7 +23,7 @@ SERVICES = (
     " temporal databricks modal sky ray wandb mlflow vastai runpodctl kaggle scontrol tmux adb xcrun supabase firebase wrangler"
     " eas pulumi ansible minikube kind multipass vagrant virsh tailscale nmcli pueue tsp "
 )
-# Words with which they look, and the verbs that change something. The first of either that comes decides.
+# Their words that look, and those that change something. The first word from either table decides.
 _LOOKS = (
     " status get list ls ps logs log describe show view inspect top stats checks health healthcheck info events rollout"
     " is-active is-failed is-enabled watch wait tail queue history print query capture-pane has-session list-sessions"
@@ -38,12 +38,12 @@ _CHANGES = (
 )
 _RUNS = ("docker", "podman", "nerdctl", "kubectl", "oc", "docker-compose", "heroku", "fly", "flyctl", "modal")
 _PREFIXES = ("describe-", "get-", "list-", "list_", "is-", "batch-get-", "list:", "head-")
-# Known programs whose `status` tells of files, and runners of tasks that may do anything.
+# Programs whose `status` is about files, and task runners, which may do anything.
 _OF_FILES = (
     " git hg svn jj fossil bzr cvs p4 npm pnpm yarn bun npx make just task rake mise poetry pip pip3 cargo go mvn gradle"
     " terraform tofu chezmoi dvc git-lfs lerna nx turbo sh bash zsh dash python python3 node ruby perl php "
 )
-# What these ask of a server, and nothing here.
+# Subcommands of these that ask a server and change nothing here.
 _REMOTES = {
     "git": ("fetch", "ls-remote"),
     "npm": ("view", "info"),
@@ -83,8 +83,7 @@ def _is_in(word: str, table: str) -> bool:
 
 
 def is_live(name: str, rest: list[str]) -> bool:
-    """Whether program `name` with the words `rest` looks at something that changes by itself. (Of curl and wget reading_table says
-    whether they only fetch.)"""
+    """Whether program `name` with the arguments `rest` shows something live. (reading_table says whether curl and wget only fetch.)"""
     if _is_in(name, ALWAYS) or name in ("curl", "wget"):
         return True
     if speaks_with_service(name):
@@ -109,12 +108,12 @@ def is_live(name: str, rest: list[str]) -> bool:
 
 
 def speaks_with_service(name: str) -> bool:
-    """Whether it is a program that talks to a service: CI, a cluster, a cloud, a container."""
+    """Whether it is a program that talks to a service: CI, cluster, cloud, containers."""
     return _is_in(name, SERVICES)
 
 
 def _is_script(path: str) -> bool:
-    """Whether it is a script that is named for looking: `deploy-status.sh`, `check_health.py`."""
+    """Whether a script's name says that it looks: `deploy-status.sh`, `check_health.py`."""
     base = path.rpartition("/")[2].lower()
     stem, dot, _ = base.rpartition(".")
     if not dot or not base.endswith(_SCRIPTS):
@@ -123,7 +122,7 @@ def _is_script(path: str) -> bool:
 
 
 def asks_service(name: str, rest: list[str]) -> bool:
-    """Whether the words of a program that talks to a service only ask it something: `gh run view 7`, `aws ecs describe-tasks`."""
+    """Whether these arguments of such a program only query: `gh run view 7`, `aws ecs describe-tasks`."""
     for word in rest:
         if word[:1] == "-":
             continue
@@ -147,12 +146,12 @@ def _queries(name: str, rest: list[str]) -> bool:
 
 
 def is_log(path: str) -> bool:
-    """Whether something writes to the end of that file: a log, the output of a command that runs, /proc."""
+    """Whether a file grows or changes by itself: a log, the output of a running command, /proc."""
     path = path.replace("\\", "/").lower()
     return path.endswith(_LOG_ENDS) or any(folder in path for folder in _LOG_FOLDERS)
 
 
-# The words in the names of MCP tools and their servers that speak of such things.
+# Words in the names of MCP tools and servers that stand for live things.
 _NAMES = (
     " status state run runs job jobs build builds pipeline pipelines workflow workflows check checks deployment deployments deploy"
     " pod pods container containers log logs process processes service services health url page pages snapshot screenshot console"
@@ -168,7 +167,7 @@ _FILE_NAMES = (
 
 
 def is_live_name(words: list[str]) -> bool:
-    """Whether the words of an MCP tool's name speak of something that changes by itself, and not of files."""
+    """Whether the words of an MCP tool's name stand for something live and not for files."""
     return any(_is_in(word, _NAMES) for word in words) and not any(
         _is_in(word, _FILE_NAMES) for word in words
     )

@@ -1,4 +1,4 @@
-"""Calls that look, wait or search: what they look at, where they wait, whether they found anything. Pure."""
+"""Calls that look, wait or search: what they look at, when they wait, whether they found anything. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from circuit_breaker.identity.shell_commands import Segment
 
-# What a call looks at: nothing (it does something), files and the like, or what changes by itself.
+# What a call looks at: nothing (it acts), files and the like, or something that changes by itself.
 NOTHING, FILES, LIVE = 0, 1, 2
-# Tools that wait until something is done, and those that read what a command in the background has written so far.
+# Tools that wait until something has happened.
 _WAITING = frozenset("Monitor Sleep Wait sleep wait TaskOutput ScheduleWakeup wait_agent".split())
 _LIVE_TOOLS = frozenset("WebFetch webfetch TaskList TaskGet".split())
 _WAITING_WORDS = frozenset("wait sleep delay await wakeup".split())
@@ -39,7 +39,7 @@ _NOTHING_ELSE = (
 
 
 def wait_of(tool: str, given: object) -> int:
-    """Where a call waits: waits.NONE, BEFORE, AFTER or ALONE, whatever became of it."""
+    """When a call waits: waits.NONE, BEFORE, AFTER or ALONE; its result does not matter."""
     if tool in _WAITING:
         return waits.NONE if isinstance(given, dict) and given.get("block") is False else waits.ALONE
     if not isinstance(given, dict):
@@ -61,7 +61,7 @@ def wait_of(tool: str, given: object) -> int:
 
 
 def reads_output(tool: str, given: object) -> bool:
-    """Whether the call reads what something in the background has written so far. That may be the same for a while."""
+    """Whether the call reads the output so far of something in the background, which may stay the same for a while."""
     if tool == "write_stdin":
         return isinstance(given, dict) and not given.get("chars")
     if not tool.startswith("mcp__"):
@@ -88,7 +88,7 @@ def look_of(tool: str, given: object) -> int:
 
 
 def _line_looks(command: str, depth: int = 0) -> int:
-    """What a shell line looks at: LIVE as soon as one of its commands does, NOTHING as soon as one changes something."""
+    """What a shell line looks at: NOTHING if one of its commands acts, else LIVE if one of them looks at something live."""
     if not command or depth > reading.DEPTH or not reading.is_reading(command):
         return NOTHING
     if "/dev/tcp/" in command:
@@ -112,14 +112,14 @@ def _segment_is_live(segment: Segment, depth: int) -> bool:
 
 
 def found_nothing(tool: str, given: object, text: str) -> bool:
-    """Whether it is a search (Grep, Glob, `grep`, `find`) that found nothing. `text` is its result or its error."""
+    """Whether it is a search (Grep, Glob, `grep`, `find`) that found nothing. `text`: its result or error."""
     if tool in _SEARCH_TOOLS:
         return _says_nothing(text)
     return tool in SHELLS and _says_nothing(text) and _line_searches(shell_command(tool, given))
 
 
 def _line_searches(command: str) -> bool:
-    """Whether the line only looks, and searches among what it looks at. That a build prints no error is no search that failed."""
+    """Whether the line only looks, and one of its commands searches. (`make | grep error` is no search: it also builds.)"""
     if not reading.is_reading(command):
         return False
     for segment in segments(command):
@@ -131,7 +131,7 @@ def _line_searches(command: str) -> bool:
 
 
 def _says_nothing(text: str) -> bool:
-    """Empty, a plain 0, "No files found", or only complaints about folders that could not be read."""
+    """Whether the text is empty, 0, "No files found" and the like, or only errors about unreadable folders."""
     low = text[:2000].strip().lower()
     if low.startswith("exit code 1"):
         low = low.partition("\n")[2].strip()
@@ -143,7 +143,7 @@ def _says_nothing(text: str) -> bool:
 
 
 def shows_page(tool: str, given: object) -> bool:
-    """Whether a look may show what a click or a key did: a page, a screen, a picture, a device. A plain file does not."""
+    """Whether a look may show the effect of a click or key: a page, screen, picture or device, not a plain file."""
     if tool not in LOOKUPS or tool in _LIVE_TOOLS:
         return True
     path = given.get("file_path") if isinstance(given, dict) else None

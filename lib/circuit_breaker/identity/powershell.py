@@ -1,12 +1,12 @@
-"""A PowerShell line in the form that the readers of shell lines know, and which cmdlets only look. Pure.
+"""Translates PowerShell lines for the shell readers, and says which cmdlets only look. Pure.
 
-A careful reading of ordinary lines, not a PowerShell: what it cannot tell counts as changing something.
+It reads ordinary lines and is no full parser: what it cannot read counts as changing something.
 """
 
 from __future__ import annotations
 
-LONGEST = 4_000  # characters of a line that are read; what follows them stays as it is
-# The verbs of cmdlets that only look, and other cmdlets that change nothing outside the shell.
+LONGEST = 4_000  # characters of a line that are translated; the rest is kept unchanged
+# Verbs of cmdlets that only look, and other cmdlets that change nothing outside the shell.
 _VERBS = frozenset(
     "get test select sort group measure where foreach compare find search show resolve trace join split read wait"
     " convertfrom convertto receive".split()
@@ -17,16 +17,16 @@ _CMDLETS = frozenset(
     " set-location push-location pop-location set-strictmode set-variable clear-host import-csv import-clixml import-module"
     " start-sleep new-timespan new-object".split()
 )
-# Their short names that no shell word of another meaning has.
+# Aliases of such cmdlets that mean nothing else in a Unix shell.
 ALIASES = frozenset(
     "gci gc gi gl gp gps gsv gm gcm gdr gv gal gjb sls ft fl fw measure foreach % ? rvpa oh sl chdir cls iwr irm".split()
 )
-# Words of the language that stand before a statement.
+# Keywords that stand before a statement.
 _KEYWORDS = frozenset(
     "if elseif else foreach for while do until switch try catch finally return throw function filter param begin"
     " process end in trap".split()
 )
-# What is called on a value or a type and only answers.
+# How methods and properties begin that only return a value.
 _ANSWERS = (
     "get to is has contains starts ends index last split trim replace substring join exists read parse max min abs round"
     " floor ceiling now today equals compare match pad count format combine"
@@ -57,7 +57,7 @@ def _only_fetches(rest: list[str]) -> bool:
 
 
 def as_shell(line: str) -> str:
-    """The line with paths by slashes, escapes by backslashes, blocks as statements, and `echo` before a bare expression."""
+    """The line with / in paths, backslash escapes, blocks as plain statements, and `echo` before bare expressions."""
     line, rest = line[:LONGEST], line[LONGEST:]
     out: list[str] = []
     i, size, fresh = 0, len(line), True  # fresh: a statement may begin here
@@ -86,7 +86,7 @@ def as_shell(line: str) -> str:
 
 
 def _statement(line: str, i: int, out: list[str]) -> tuple[int, bool]:
-    """(where the first word of a statement ends, whether the statement is still to begin)."""
+    """Translate the first word of a statement. -> (index after it, whether a statement still has to begin)."""
     c = line[i]
     if c in "'\"@0123456789-,+!" or (c == "`" and line[i + 1 : i + 2] == "\n"):
         if c not in "`!":
@@ -111,7 +111,7 @@ def _statement(line: str, i: int, out: list[str]) -> tuple[int, bool]:
 
 
 def _expression(line: str, i: int, out: list[str]) -> tuple[int, bool]:
-    """A statement that begins with a variable: an assignment is what stands right of it, a value is shown."""
+    """The same for a statement that begins with a variable: of an assignment the right side counts, a value is echoed."""
     end = line.find("}", i) + 1 if line.startswith("${", i) else i + 1
     end = _end_of_word(line, max(end, i + 1))
     word = line[i:end]
@@ -129,7 +129,7 @@ def _expression(line: str, i: int, out: list[str]) -> tuple[int, bool]:
 
 
 def _past_members(line: str, i: int) -> int:
-    """Where the properties end that are read of what stands before, and the answers asked of it: `(X).Length`."""
+    """Index after the properties and harmless method names at `i`: after `.Length` in `(X).Length`."""
     while line[i : i + 1] == ".":
         end = _end_of_word(line, i)
         if line[end : end + 1] == "(" and not _answers(line[i + 1 : end]):
@@ -149,7 +149,7 @@ def _end_of_word(line: str, i: int) -> int:
 
 
 def _piece(line: str, i: int, out: list[str]) -> int:
-    """Copy what begins at `i`, translated; where it ends."""
+    """Append the word or quote at `i`, translated. -> index after it."""
     c = line[i]
     if c == "@" and line[i + 1 : i + 2] in ("'", '"') and line[i + 2 : i + 4].lstrip("\r")[:1] == "\n":
         end = _after(line, "\n" + line[i + 1] + "@", i + 2)

@@ -1,6 +1,6 @@
 """Whether a shell command only looks at things. Pure.
 
-A careful reading of ordinary command lines, not a shell: what it cannot tell counts as changing something.
+It reads ordinary lines and is no full shell parser: what it cannot read counts as changing something.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from circuit_breaker.identity import live, powershell, reading_table, waits
 from circuit_breaker.identity.shell_commands import LONGEST, Segment, program, segments
 
-# Programs that look and change nothing (policy 4: the one fixed list). What makes one of them write is in reading_rules.py.
-# One text with a blank around each: a set of them would be made at every start, and is asked once or twice.
+# Programs that only look, unless reading_table.py says otherwise (policy 4: the one fixed list).
+# One string with a blank around each word: a set would be built at every start for one or two lookups.
 READING = (
     " ls ll la dir cat bat head tail less more grep egrep fgrep rg ag ack find fd locate pwd echo printf which where whereis"
     " type command stat file wc nl tac sort uniq cut tr column paste comm join fold fmt rev jq yq xmllint diff cmp"
@@ -20,12 +20,12 @@ READING = (
     " base64"
     " for case select cd pushd popd export set local exit return break continue read shift declare "
 )
-# Programs with subcommands; reading_rules.py has those that only look.
+# Programs with subcommands; reading_table.py has those that only look.
 WITH_SUBCOMMANDS = (
     " git gh npm pnpm yarn bun pip pip3 uv cargo go docker podman docker-compose kubectl helm systemctl brew apt apt-cache"
     " bundle terraform tmux "
 )
-# Other programs that only look unless they are told to write, or that run another command: reading_rules.py and `program_reads`.
+# Other programs that look, write or run a command, by their arguments: see reading_table.py and `program_reads`.
 _RULED = (
     " bash sh zsh dash watch curl wget find fd rg sed sort yq tree date history journalctl xxd awk gawk mawk uniq hostname"
     " dpkg rpm crontab tar unzip aws ip "
@@ -33,7 +33,7 @@ _RULED = (
 _VERBOSE = " pytest py.test unittest nose2 nosetests tox rspec phpunit behave trial ctest "  # their -v runs something
 VERSIONS = (["--version"], ["--help"], ["-V"], ["-v"], ["version"])
 SHELLS = frozenset(("bash", "sh", "zsh", "dash"))
-DEPTH = 3  # commands inside commands that are followed
+DEPTH = 3  # levels of commands inside commands that are read
 
 
 def is_reading(command: str, depth: int = 0) -> bool:
@@ -52,7 +52,7 @@ def reads(segment: Segment, depth: int = 0) -> bool:
 
 
 def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
-    """Whether program `name` with the words `rest` only looks at things."""
+    """Whether program `name` with the arguments `rest` only looks at things."""
     if depth > DEPTH:
         return False
     listed = is_listed(name)
@@ -109,7 +109,7 @@ def told_command(rest: list[str]) -> str:
 
 
 def told_elsewhere(name: str, rest: list[str]) -> tuple[str, str]:
-    """(another machine, container or device, the command that runs there): `ssh HOST cmd`, `docker exec NAME cmd`; else empty."""
+    """(machine, container or device; command that runs there) of `ssh HOST cmd`, `docker exec NAME cmd`; else ("", "")."""
     if name in ("docker", "podman", "docker-compose", "kubectl", "oc", "adb"):
         rest = past_options(rest, ("-n", "--namespace", "--context", "-s", "-f", "-p"))
         if rest[:1] == ["compose"]:
@@ -130,7 +130,7 @@ def told_elsewhere(name: str, rest: list[str]) -> tuple[str, str]:
 
 
 def _joined(words: list[str]) -> str:
-    """A line of words that keeps apart what was quoted."""
+    """The words as one line; those with blanks are quoted again."""
     return " ".join([f"'{word}'" if " " in word and "'" not in word else word for word in words])
 
 

@@ -1,11 +1,11 @@
-"""What a program that can look and write may be told while it only looks. Pure.
+"""Arguments with which programs that can also write only look. Pure.
 
-One rule for each program that reading.py names and does not judge by its name alone.
+It has a rule for each program that reading.py cannot judge by its name alone.
 """
 
 from __future__ import annotations
 
-# Programs with reading subcommands; "-" stands for none given. A second word is looked at where `DEEPER` knows the first.
+# Subcommands that only look; "-" is for none. DEEPER has second words for some of the others.
 SUBCOMMANDS = {
     "git": "status log diff show rev-parse ls-files ls-tree ls-remote blame describe shortlog cat-file grep rev-list"
     " merge-base whatchanged name-rev for-each-ref count-objects check-ignore var version help show-ref diff-tree"
@@ -62,7 +62,7 @@ DEEPER = {
     "kubectl rollout": "status history",
     "kubectl auth": "can-i",
 }
-# The first argument that makes these programs reading ones.
+# First arguments with which these programs only look.
 FIRST = {
     "dpkg": "-l -L -s -S --list",
     "rpm": "-q -qa -ql -qi",
@@ -93,8 +93,8 @@ _WRITES = {
 
 
 def only_looks(name: str, rest: list[str], plain: bool) -> bool:
-    """Whether program `name` with the words `rest` changes nothing. `plain`: it would not without what is said here; what `find` runs
-    is not looked at."""
+    """Whether program `name` with the arguments `rest` only looks. `plain`: it does unless a rule here says otherwise. The command
+    after `find -exec` is not checked."""
     if name in ("curl", "wget"):
         return _only_fetches(name, rest)
     flags = _WRITES.get(name, "").split()
@@ -114,7 +114,7 @@ def _is_flag(word: str, flag: str) -> bool:
 
 
 def _keeps_off(name: str, rest: list[str]) -> bool:
-    """Programs of the list that can be told to write in their own ways."""
+    """Whether a program that writes in a way of its own (sed, awk, uniq, xxd, hostname) does not."""
     plain = [word for word in rest if word[:1] != "-"]
     if name == "hostname":
         return not plain
@@ -131,7 +131,7 @@ def _keeps_off(name: str, rest: list[str]) -> bool:
 
 
 def _only_fetches(name: str, rest: list[str]) -> bool:
-    """curl without a body, a method that changes, or a file to write; wget that prints or only asks."""
+    """Whether it is curl without a body, a writing method or an output file, or wget that prints or only checks."""
     if name == "wget":
         return "--spider" in rest or any(word in ("-O-", "-qO-", "-") for word in rest)
     gets = "-G" in rest or "--get" in rest
