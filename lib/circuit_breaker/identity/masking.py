@@ -1,6 +1,6 @@
-"""The parts of a text that could be a secret. Pure.
+"""Masks the parts of a text that could be a secret. Pure.
 
-Rather a word too many than one too few: what is masked here was about to be written down.
+It masks too much rather than too little: the text is about to be written to disk.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from circuit_breaker.identity import shell_commands, shell_line
 MASK = "…"
 _END = frozenset(" \t\r\n\"'`,;&)}]<>|")
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-.[]")
-# Names whose value is a secret, wherever they stand in a longer name.
+# Names, or parts of names, whose value is a secret.
 _NAMES = (
     "passw passphrase passcode secret token api_key apikey api-key access_key accesskey access-key private_key credential"
     " authorization bearer cookie session_key signature auth_ _auth"
 ).split()
-# Short ones, which need `=` or the quotes of a JSON key to be taken for a name.
+# Short names: they count only before `=` or as a JSON key.
 _SHORT = "pass pwd key sig auth pin otp pw".split()
 _WHOLE = ("authorization", "cookie")  # headers: the rest of the line is the value
 _PROSE = frozenset(
@@ -26,7 +26,7 @@ _PROSE = frozenset(
 _OPTIONS = frozenset(
     "-p -u -P -H -a -U -b -w -W -passin -passout -storepass -keypass --user --pass --pw --header --auth --proxy-user --key --pin".split()
 )
-# Programs that take a secret, or print one, wherever it stands.
+# Programs of which any argument may be a secret.
 _TALKERS = frozenset(
     "echo printf openssl htpasswd chpasswd mysqladmin smbpasswd security keytool pass ssh-keygen".split()
 )
@@ -38,13 +38,13 @@ _PREFIXES = (
 ).split()
 _SOURCES = ("pass:", "password:")  # openssl's `-passin pass:SECRET`
 _FILE_ENDS = tuple(".py .js .ts .tsx .go .rs .json .md .log .txt .html .css .java .rb".split())
-_DEPTH_MAX = 8  # deeper nested input and commands in commands are left alone: nothing of them is shown
+_DEPTH_MAX = 8  # levels of nested input that are searched; nothing deeper is shown
 _TOLD_MAX = 8000  # characters of a parameter that are searched
 _TEXTS_MAX = 500  # parameters that are searched
 
 
 def masked(text: str, tool_input: object = None) -> str:
-    """`text` with each part that could be a secret replaced, those that the call itself was given among them."""
+    """`text` with each part that could be a secret replaced; secrets in the call's input are replaced too."""
     for secret in sorted(told_secrets(tool_input), key=len, reverse=True):
         text = text.replace(secret, MASK)
     spans = sorted(_spans(text))
@@ -58,7 +58,7 @@ def masked(text: str, tool_input: object = None) -> str:
 
 
 def unsearched(tool_input: object) -> str:
-    """What lies behind the searched beginning of the input's long texts."""
+    """The ends of the input's long texts, which are not searched for secrets."""
     return "\n".join(text[_TOLD_MAX:] for text in _long_texts(tool_input))
 
 
@@ -72,7 +72,7 @@ def _long_texts(value: object, depth: int = 0) -> list[str]:
 
 
 def without_words_of(text: str, unsearched: str) -> str:
-    """`text` without the words that stand in `unsearched`: any of them could be a secret there."""
+    """`text` with each word that occurs in `unsearched` masked: it could be a secret there."""
     if not unsearched:
         return text
     words = [word.strip("\"'`.,:;()[]{}<>") for word in text.split()]
@@ -83,7 +83,7 @@ def without_words_of(text: str, unsearched: str) -> str:
 
 
 def told_secrets(tool_input: object) -> set[str]:
-    """What stood in the call where secrets stand: parameters by their names, assignments, options, headers, addresses, logins."""
+    """Possible secrets in a call's input: in parameters, assignments, options, headers, URLs and logins."""
     found: set[str] = set()
     for name, text in _texts("", tool_input)[:_TEXTS_MAX]:
         if _is_secret_name(name):
@@ -97,7 +97,7 @@ def told_secrets(tool_input: object) -> set[str]:
 
 
 def _texts(name: str, value: object, depth: int = 0) -> list[tuple[str, str]]:
-    """(the name of the parameter, its text) for every text in the input; the words of a command are one text."""
+    """(parameter, text) for each text in the input; a list of words is one text."""
     if isinstance(value, str):
         return [(name, value[:_TOLD_MAX])]
     if depth > _DEPTH_MAX:
@@ -117,12 +117,12 @@ def _is_secret_name(name: str) -> bool:
 
 
 def _last_part(value: str) -> str:
-    """The secret in `user:secret`, `session=secret`, `Bearer secret`."""
+    """The last part of `user:secret`, `session=secret`, `Bearer secret`."""
     return value.strip().rpartition(" ")[2].rpartition("=")[2].rpartition(":")[2]
 
 
 def _values(command: str, depth: int = 0) -> set[str]:
-    """Values of assignments and of options that could take a secret, in the words of a command, and what it is fed."""
+    """Possible secrets in a command: values of assignments and options, here-strings and here-documents."""
     found: set[str] = set()
     for told in command.split("<<<")[1:]:
         span = _word(told, len(told) - len(told.lstrip()))
@@ -152,12 +152,12 @@ def _values(command: str, depth: int = 0) -> set[str]:
 
 
 def _is_stuck(word: str) -> bool:
-    """`-psecret`, as mysql and sshpass take it."""
+    """Whether it is `-psecret`, as mysql and sshpass take it."""
     return word[:2] in ("-p", "-P") and len(word) > 3 and not word.startswith(_NOT_PASSWORDS)
 
 
 def _spans(text: str) -> list[tuple[int, int]]:
-    """Where in the text secrets stand."""
+    """(start, end) of each possible secret in the text."""
     spans = _keys(text)
     lowered = text.lower()
     if len(lowered) == len(text):  # a few letters grow when lowered
@@ -182,7 +182,7 @@ def _spans(text: str) -> list[tuple[int, int]]:
 
 
 def _keys(text: str) -> list[tuple[int, int]]:
-    """PEM blocks; one without an end goes on to the end of the text."""
+    """Spans of PEM blocks; one without an end reaches to the end of the text."""
     spans = []
     at = text.find("-----BEGIN")
     while at >= 0:
@@ -194,7 +194,7 @@ def _keys(text: str) -> list[tuple[int, int]]:
 
 
 def _value_after(text: str, lowered: str, start: int, end: int, strict: bool) -> tuple[int, int] | None:
-    """The span of the value that belongs to the name at `start:end`; None when there is none."""
+    """The span of the value after the name at `start:end`; None if there is none."""
     size = len(text)
     if (
         strict
@@ -230,7 +230,7 @@ def _value_after(text: str, lowered: str, start: int, end: int, strict: bool) ->
 
 
 def _in_prose(text: str, i: int) -> tuple[int, int] | None:
-    """After a name and a blank: the next word, unless it only goes on with the sentence."""
+    """The span of the word after a name and a blank; None if it is an ordinary word of a sentence."""
     span = _word(text, i)
     if span is None:
         return None
@@ -239,7 +239,7 @@ def _in_prose(text: str, i: int) -> tuple[int, int] | None:
 
 
 def _word(text: str, i: int, schemes: int = 2) -> tuple[int, int] | None:
-    """The value at `i`: what its quotes hold, or as far as the word goes; `Bearer X` and the like with what follows."""
+    """The span of the value at `i`: inside its quotes, or one word; two for `Bearer X` and the like."""
     while text[i : i + 1] == "\\":
         i += 1
     if i >= len(text):
@@ -260,7 +260,7 @@ def _word(text: str, i: int, schemes: int = 2) -> tuple[int, int] | None:
 
 
 def _words(text: str) -> list[tuple[int, int]]:
-    """Words that look like a key by themselves, and those after an option that could take one."""
+    """Spans of words that look like a key, or follow an option that could take a secret."""
     spans = []
     i, size, before = 0, len(text), ""
     while i < size:
@@ -291,7 +291,7 @@ def _words(text: str) -> list[tuple[int, int]]:
 
 
 def looks_secret(word: str) -> bool:
-    """Known key shapes, and long blobs that mix letters and digits."""
+    """Whether a word has the form of a known key, or is long and mixes letters and digits."""
     if word.startswith(tuple(_PREFIXES)) and len(word) >= 12:
         return True
     core = word.strip(".:")

@@ -1,8 +1,7 @@
-"""What changes by itself in a text (times, ids, ports, temporary paths) is blinded, so that the rest can be compared. Pure.
+"""Blinds what changes by itself in a text (times, ids, ports, temporary paths), so that the rest can be compared. Pure.
 
-Only words with a digit are looked at, one by one and each spelling once; everything else is passed over at the speed of
-`str.find`. What a plain number stands for is told by its neighbours ("pid 1234", "3.4 s"): a number that nothing speaks for
-is a count, and counts are news.
+Only words with a digit are looked at, each spelling once; `str.find` skips everything else. The words beside a plain number
+say whether it changes by itself ("pid 1234", "3.4 s"). Any other number is a count, and a changed count is a new result.
 """
 
 from __future__ import annotations
@@ -12,28 +11,28 @@ from circuit_breaker.identity.keys import digest
 
 
 def result_key(tool: str, text: str) -> str:
-    """The identity of what a tool returned: of a file's content every byte, of all else what does not change by itself."""
+    """The key of what a tool returned: of a file's content all of it, of anything else the blinded text."""
     return keys.digest(tokens.without_stored(text)) if tool in VERBATIM else text_key(text)
 
 
-# What these return is the content of files: nothing in it changes by itself, and every change is news.
+# Tools that return the content of files: nothing in it changes by itself, so every change counts.
 VERBATIM = frozenset("Read Grep Glob LS NotebookRead read grep glob list Edit Write".split())
 
 
 def text_key(text: str) -> str:
-    """A result's identity, after blinding what changes by itself."""
+    """The key of a text after blinding."""
     return digest(blind(text))
 
 
 def digits_key(text: str) -> str:
-    """The identity of a result of which only the digits may differ."""
+    """A key that is equal for texts that differ only in digits."""
     return keys.digest_of(_without_digits(shortened(text)))
 
 
-LONG = 32_000  # characters: more than Claude Code hands on of a command's output
-_KEPT = 8_000  # characters of a longer text that are kept at either end, up to the end of a line
-_LINE = 4_000  # where there is one
-_JUDGED_MAX = 1_000  # numbers that are told by their neighbours; the rest of a text with more is compared without any digit
+LONG = 32_000  # characters: more than Claude Code passes on of a command's output
+_KEPT = 8_000  # characters of a longer text that are kept at either end, and up to _LINE more
+_LINE = 4_000  # to the end of a line
+_JUDGED_MAX = 1_000  # numbers whose neighbours are read; what follows them is compared without digits
 _APART = b" \t\n\r\"'`()[]{}<>,;=|"
 _MARKS = bytes.maketrans(b"0123456789" + _APART, b"0" * 10 + b" " * len(_APART))
 _MONTHS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())
@@ -47,7 +46,7 @@ _BARS = ("█", "━", "▏", "##", "==>", "ETA", "it/s", "eta ", "--:--", "load
 
 
 def without_digits(text: str) -> str:
-    """The text with every digit taken out."""
+    """The text without its digits."""
     return _without_digits(text).decode("utf-8", "surrogatepass")
 
 
@@ -56,7 +55,7 @@ def _without_digits(text: str) -> bytes:
 
 
 def shortened(text: str) -> str:
-    """A long text as its two ends, and between them a word that stands for the middle without its digits."""
+    """A long text as its two ends, with a hash of the middle (without digits) between them."""
     if len(text) <= LONG:
         return text
     begin, end = text.find("\n", _KEPT, _KEPT + _LINE), text.rfind("\n", -_KEPT - _LINE, -_KEPT)
@@ -66,7 +65,7 @@ def shortened(text: str) -> str:
 
 
 def blind(text: str) -> str:
-    """The text with what changes by itself replaced; a changed count, verdict, file or line of code stays a change."""
+    """The text with what changes by itself replaced; counts, verdicts, file names and code stay."""
     text = shortened(text)
     if "\x1b" in text:
         text = without_escapes(text)
@@ -74,10 +73,10 @@ def blind(text: str) -> str:
         text = "\n".join([line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")])
     if " \n" in text or "\t\n" in text:
         text = "\n".join([line.rstrip() for line in text.split("\n")])
-    if text.startswith("Chunk ID: "):  # codex numbers each piece of output by chance
+    if text.startswith("Chunk ID: "):  # codex: random for each piece of output
         text = text.partition("\n")[2]
     if "(cached)" in text:
-        text = text.replace("(cached)", "0s")  # go test: the verdict, with no time spent on it
+        text = text.replace("(cached)", "0s")  # go test, in place of a time
     text = text.rstrip()
     if len(text) <= 40 and text.isalnum() and not text.isalpha() and tokens.is_hex_id(text):
         return text  # the commit that was asked for
@@ -85,7 +84,7 @@ def blind(text: str) -> str:
 
 
 def _past_exit_code(text: str) -> int:
-    """Where Claude Code's own first line, "Exit code 1", ends: its number is news, and many errors have no other."""
+    """Length of Claude Code's own first line, "Exit code 1", else 0: its number is not blinded."""
     line = text[:16].partition("\n")[0]
     return len(line) if len(line) < 16 and line.startswith("Exit code ") and line[10:].isdigit() else 0
 
@@ -117,10 +116,10 @@ def _blind_words(text: str) -> str:
     find = marks.find
     at = find(b"0", _past_exit_code(text))
     if at < 0:
-        return text  # volatile.py need not be there
+        return text
     size, kind, neighbours = len(text), tokens.kind, tokens.NEIGHBOURS
     progress = any(bar in text for bar in _BARS)
-    docker = "\n > [" in text  # the end of its log: `3.512 npm error`, by the second
+    docker = "\n > [" in text  # at the end of a docker build log: `3.512 npm error`, the seconds in front
     known: dict[str, str] = {}
     out: list[str] = []
     done = judged = 0
@@ -144,7 +143,7 @@ def _blind_words(text: str) -> str:
                 new, end = "D", end + _unit_after(text, end)
         if new:
             piece = text[done:start]
-            if "  " in piece:  # columns are set by how long the numbers are
+            if "  " in piece:  # the width of columns depends on the numbers
                 piece = " " + piece.lstrip(" ") if out and piece[0] == " " else piece
                 piece = piece.rstrip(" ") + " " if piece[-1] == " " else piece
             out += (piece, new)
@@ -160,7 +159,7 @@ def _blind_words(text: str) -> str:
 
 
 def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress: bool) -> str:
-    """What stands for a number, a share, a short clock or a check sum where it is; "" for itself."""
+    """The replacement for a word of one of tokens.NEIGHBOURS at `start:end`; "" to keep it."""
     begin = text.rfind("\n", max(0, start - 400), start) + 1 or max(0, start - 400)
     if kind == tokens.SUM:
         alone = (
@@ -177,7 +176,7 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
     if kind == tokens.SHARE:
         return "N" if text[begin:start].rstrip(" ")[-1:] == "[" and text[end - 1] == "%" else ""
     if text.startswith("session ID ", max(0, start - 11)):
-        return "N"  # codex numbers a process that goes on by chance
+        return "N"  # codex: random for each running process
     if text[start] == ":" and before in " \n(" and text[start - 2 : start - 1] not in ('"', "'"):
         return "N" if 4 <= end - start - 1 <= 5 else ""  # listening on :8080
     if before == "(" and text.startswith(") panicked", end):
@@ -206,9 +205,9 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
 
 
 def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bool:
-    """Whether the words beside a plain number say that it changes by itself: a unit of time, `pid`, the day of a date."""
+    """Whether the words beside a plain number say that it changes by itself: a unit of time, `pid`, a month."""
     if _unit_after(text, end) or (last == "in" and "." in number and text[end : end + 2] == " ("):
-        return True  # 800 ms; of XCTest: in 0.123 (0.456) seconds
+        return True  # 800 ms; XCTest: in 0.123 (0.456) seconds
     if text[end : end + 1] == " ":
         following = text[end + 1 : end + 16].lstrip().partition("\n")[0].partition(" ")[0].strip(".,:;)")
         if following[-2:] == "/s":
@@ -234,7 +233,7 @@ def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bo
 
 
 def _unit_after(text: str, end: int) -> int:
-    """How many characters a unit of time takes that stands right after a number, its blank included; 0 for none."""
+    """Length of the blank and the unit of time right after a number that ends at `end`; 0 if there is none."""
     at = end + 1 if text[end : end + 1] == ")" else end
     if text[at : at + 1] != " ":
         return 0
@@ -243,7 +242,7 @@ def _unit_after(text: str, end: int) -> int:
 
 
 def _word_before(text: str, marks: bytes, begin: int, start: int) -> str:
-    """The last word of the line before `start`, "" for none; what sets words apart is passed over."""
+    """The last word before `start` in its line, without separators; "" for none."""
     end = start
     while end > begin and (marks[end - 1] == 32 or text[end - 1] == ":"):
         end -= 1

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-# Programs that run the command after them, with those of their options that take a word of their own.
+# Programs that run the command after them, with those of their options that take a value.
 WRAPPERS = {
     "sudo": "-u -g -h -p -C -D -R -T -U",
     "ionice": "-c -n -p",
@@ -43,8 +43,8 @@ _SPLITTING = {**{ord(c): "\0" for c in "'\"\\#`$\n;&|()<>"}, ord("\t"): " ", ord
 
 
 class Segment:
-    """One simple command: `words` without quotes, `targets` the files it redirects into (`adds`: at their ends, all of them),
-    `inner` what it runs in $( ), `given` the text of its here-documents, `joint` the operator after it ("" for the last one)."""
+    """One simple command. `words`: without quotes; `targets`: files it redirects into (`adds`: only appends); `inner`: commands in
+    its $( ); `given`: text of its here-documents and here-strings; `joint`: the operator after it ("" for the last)."""
 
     __slots__ = ("words", "targets", "adds", "inner", "given", "joint")
 
@@ -63,7 +63,7 @@ class Segment:
 
 
 def segments(command: str, longest: int = LONGEST) -> Iterator[Segment]:
-    """The simple commands of a line, in order, each read when it is asked for. Of a here-document only what it runs in $( ) counts."""
+    """The simple commands of a line in order, read lazily. Of the text of a here-document, commands in $( ) go to `inner`."""
     command = command[:longest]
     marks = command.translate(_SPLITTING)
     now = Segment()
@@ -74,7 +74,7 @@ def segments(command: str, longest: int = LONGEST) -> Iterator[Segment]:
         return
     marks = marks.replace(" ", "\0")
     word: list[str] = []
-    bodies: list[str] = []  # the words that end the here-documents to come
+    bodies: list[str] = []  # the end words of here-documents that begin on the next line
     started, redirect = False, ""
     i, size = 0, len(command)
     while i <= size:  # the end counts as a line end
@@ -146,13 +146,13 @@ def segments(command: str, longest: int = LONGEST) -> Iterator[Segment]:
 
 
 def _is_piped_on(rest: str) -> bool:
-    """Whether what stands behind a subshell pipes its output on: `(cd a; make) 2>&1 | tail`."""
+    """Whether `rest`, the text after a subshell, is a pipe: `(cd a; make) 2>&1 | tail`."""
     rest = rest.lstrip(" )").removeprefix("2>&1").lstrip(" ")
     return rest[:1] == "|" and rest[:2] != "||"
 
 
 def substitutions(text: str) -> list[str]:
-    """The commands in `$( )` and backticks of a text whose single quotes mean nothing; arithmetic is none."""
+    """The commands in `$( )` and backticks of a text, single quotes ignored; `$(( ))` is no command."""
     found: list[str] = []
     i = 0
     while i < len(text):
@@ -161,7 +161,7 @@ def substitutions(text: str) -> list[str]:
             break
         at = min(here)
         if text.startswith("$((", at):
-            i = at + 3  # what it adds up may be run first
+            i = at + 3  # there may be commands inside
             continue
         end = end_of_substitution(text, at)
         found.append(text[at + 1 : end - 1] if text[at] == "`" else text[at + 2 : end - 1])
@@ -185,7 +185,7 @@ def _into_a_file(redirect: str, target: str) -> bool:
 
 
 def _past_bodies(command: str, i: int, bodies: list[str], segment: Segment) -> int:
-    """The index after the here-documents that begin at `i`; they are noted with the last segment of their line."""
+    """Index after the here-documents that begin at `i`; their text goes to `segment`, the last of the line."""
     while bodies:
         end_word, begin = bodies.pop(0), i
         while i < len(command):
@@ -200,13 +200,13 @@ def _past_bodies(command: str, i: int, bodies: list[str], segment: Segment) -> i
 
 
 def program(words: list[str]) -> list[str]:
-    """The words of what a segment really runs: without assignments, keywords and wrappers; the program by its base name."""
+    """The program that a segment runs, by its base name, and its arguments; assignments, keywords and wrappers are skipped."""
     i = program_at(words)
     return [words[i].rpartition("/")[2].removesuffix(".exe"), *words[i + 1 :]] if i < len(words) else []
 
 
 def program_at(words: list[str]) -> int:
-    """The index of the program's own word; past the end when there is none."""
+    """Index of the program's name; past the end if there is none."""
     i = 0
     while i < len(words):
         word = words[i]
@@ -232,7 +232,7 @@ def _past_options(wrapper: str, words: list[str], i: int) -> int:
 
 
 def first_words(command: str, cwd: str = "", count: int = 2) -> str:
-    """The first words of what a command really runs."""
+    """The program and first arguments of a command, separated by blanks."""
     for segment in segments(normalise(command[:2000], cwd)[0]):
         words = program(segment.words)
         if words:

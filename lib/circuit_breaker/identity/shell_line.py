@@ -1,13 +1,13 @@
-"""When two shell command lines say the same, and where they run. Pure.
+"""The normal form of a shell command line, and the directory it runs in. Pure.
 
-Every call of a shell passes here; what a command does is told in simple_commands.py and reading.py.
+Every shell call is normalised here; shell_commands.py and reading.py read what a line does.
 """
 
 from __future__ import annotations
 
 _SPECIAL = {ord(c): "\0" for c in "'\"\\#<"}
-READ_MAX = 4_000  # characters that are read as a shell would; a line that goes on is compared from there on as it stands
-_FRONTS = 24  # at most so many `cd`, waits and assignments are taken off the front
+READ_MAX = 4_000  # characters that are normalised; the rest of a longer line is compared unchanged
+_FRONTS = 24  # `cd`, waits and assignments that are taken off the front
 
 
 def is_assignment(word: str) -> bool:
@@ -17,7 +17,7 @@ def is_assignment(word: str) -> bool:
 
 
 def normalise(command: str, cwd: str) -> tuple[str, str]:
-    """(the command without what does not make it another one, the directory it runs in).
+    """(the command in its normal form, the directory it runs in).
 
     White space outside quotes is folded, comments are left out; a leading `cd X`, `sleep N`, `timeout N` and plain
     assignments are taken off.
@@ -32,7 +32,7 @@ def normalise(command: str, cwd: str) -> tuple[str, str]:
 
 
 def fold(command: str) -> str:
-    """White space outside quotes folded, comments left out; from a here-document on, everything as it is."""
+    """The command with white space outside quotes folded and without comments; unchanged from a here-document on."""
     marks = command.translate(_SPECIAL)
     i = marks.find("\0")
     if i < 0:
@@ -75,7 +75,7 @@ def _trimmed(text: str, tail: str = "") -> str:
 
 
 def _folded(text: str) -> str:
-    """White space of an unquoted piece: runs are one blank, empty lines none, and none stands beside an operator."""
+    """An unquoted piece with single blanks, without empty lines, and without blanks beside operators."""
     if not text:
         return ""
     if "\n" in text:
@@ -130,7 +130,7 @@ def _strip_front(text: str, cwd: str) -> tuple[str, str]:
 
 
 def _past_wrapper(wrapper: str, rest: str) -> str:
-    """The command after `timeout -k 5 30` or `env`; "" when there is none, or an option that is not known."""
+    """The command after `timeout -k 5 30` or `env`; "" if there is none or an option is not known."""
     word, left = first_word(rest)
     while wrapper == "timeout" and word[:1] == "-" and left[:1] == " ":
         if word in ("-k", "-s", "--kill-after", "--signal"):
@@ -144,7 +144,7 @@ def _past_wrapper(wrapper: str, rest: str) -> str:
 
 
 def first_word(text: str) -> tuple[str, str]:
-    """(the first word of a folded command without its quotes, what follows it)."""
+    """(the first word of a folded command without its quotes, the rest)."""
     text = text.lstrip(" ")
     word = text.partition(" ")[0]
     if word.isalnum():
@@ -166,7 +166,7 @@ def first_word(text: str) -> tuple[str, str]:
 
 
 def _past_joint(text: str) -> str:
-    """What follows `&&`, `;`, a line end or `|| exit;`; "" when nothing that belongs together does."""
+    """The command after `&&`, `;`, a line end or `|| exit;` at the start of `text`; "" if there is none."""
     text = text.lstrip(" ")
     for silent in ("2>/dev/null", ">/dev/null"):
         text = text.removeprefix(silent).lstrip(" ")
@@ -182,7 +182,7 @@ def _past_joint(text: str) -> str:
 
 
 def resolve(target: str, cwd: str) -> str:
-    """`target` seen from `cwd`, without `.` and `..`; a Windows path by slashes."""
+    """`target` relative to `cwd`, without `.` and `..`; a Windows path with slashes."""
     if "\\" in target or cwd[1:2] == ":":
         target, cwd = target.replace("\\", "/"), cwd.replace("\\", "/")
     rooted = target[:1] in ("/", "~") or target[1:2] == ":"
@@ -205,7 +205,7 @@ def spelled(path: str) -> str:
 
 
 def closing(text: str, at: int) -> int:
-    """Index of the quote that closes the one at `at` (the end of the text when none does)."""
+    """Index of the quote that closes the one at `at`; the length of the text if there is none."""
     quote = text[at]
     end = text.find(quote, at + 1)
     if quote == "'":
@@ -221,7 +221,7 @@ def closing(text: str, at: int) -> int:
 
 
 def end_of_substitution(text: str, at: int) -> int:
-    """The index after the `$( )` or backticks that begin at `at`; past the end when they are not closed."""
+    """Index after the `$( )` or backticks that begin at `at`; past the end if they are not closed."""
     if text[at] == "`":
         end = text.find("`", at + 1)
         return end + 1 if end >= 0 else len(text) + 1

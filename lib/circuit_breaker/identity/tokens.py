@@ -1,8 +1,6 @@
-"""What one word with digits stands for: a time, an id, a port, a number. Pure.
+"""What one word with digits stands for (a time, an id, a port, a number), and which file names are made up. Pure.
 
-Told without its neighbours; what those say is in blinding.py.
-
-Which names in a temporary folder did no person give? Pure.
+results.py reads the words beside it.
 """
 
 from __future__ import annotations
@@ -14,16 +12,16 @@ UNITS = frozenset(
 )
 _DIGITS = frozenset("0123456789")
 _ID_MIN = 7  # characters: what git shortens a commit to
-_OUTPUTS = (".output", ".log", ".tmp", ".pid", ".sock")  # of files that are named by an id
+_OUTPUTS = (".output", ".log", ".tmp", ".pid", ".sock")  # endings of files that are named by an id
 _TITLES = frozenset(
     "req msg toolu call chatcmpl resp trace span evt dpl ss".split()
-)  # of ids that services give
+)  # prefixes of ids that services make up
 _NAMELESS_MIN = (
     8  # characters of letters and digits at random that may be an id where the words beside say so
 )
-_STORES = ("tool-results/", "tool-results\\", "/_logs/", "\\_logs\\")  # folders of names that nobody gave
+_STORES = ("tool-results/", "tool-results\\", "/_logs/", "\\_logs\\")  # folders with made-up file names
 _UUID = (8, 4, 4, 4, 12)
-# told by their neighbours
+# kinds of words that are replaced or kept by the words beside them
 NUMBER, CLOCK, SHARE, SUM, NAMELESS, NODE = NEIGHBOURS = (
     "number",
     "clock",
@@ -35,7 +33,7 @@ NUMBER, CLOCK, SHARE, SUM, NAMELESS, NODE = NEIGHBOURS = (
 
 
 def kind(word: str) -> str:
-    """What stands for a word with digits wherever it is; "" for itself; one of NEIGHBOURS for "look there"."""
+    """The replacement for a word with digits; "" to keep it; one of NEIGHBOURS if the words beside it decide."""
     core = word.strip(".:")
     if core.isdigit() or (core[0] in "0123456789+-" and is_number(core)):
         return "T" if len(core) >= 10 and is_epoch(core) else NUMBER
@@ -71,13 +69,13 @@ def kind(word: str) -> str:
 
 
 def is_node(text: str) -> bool:
-    """1_23 or s1e23, as browser tools number the nodes of a page: the number of the snapshot stands in front."""
+    """Whether it is a page node's id of browser tools, 1_23 or s1e23: the number of the snapshot is first."""
     snapshot, sign, node = text.partition("_") if text[:1].isdigit() else text[1:].partition("e")
     return bool(sign) and snapshot.isdigit() and node.isdigit() and text[0] in "0123456789s"
 
 
 def node_of(text: str) -> str:
-    """A node without the number of its snapshot: an unchanged page is numbered anew each time it is looked at."""
+    """A node's id without the number of its snapshot, which grows with each look at an unchanged page."""
     return text.rpartition("_" if "_" in text else "e")[2]
 
 
@@ -88,13 +86,13 @@ def is_number(text: str) -> bool:
 
 
 def is_epoch(text: str) -> bool:
-    """Whether it is a moment of 2020 to 2030, in seconds, milli-, micro- or nanoseconds since 1970."""
+    """Whether it is a time of 2020 to 2030 as seconds, milli-, micro- or nanoseconds since 1970."""
     whole = text.partition(".")[0]
     return len(whole) in (10, 13, 16, 19) and whole[:2] in ("16", "17", "18") and whole.isdigit()
 
 
 def is_duration(text: str) -> bool:
-    """1.23s, 45ms, 1m2.5s, 2h3m, +3ms, ~2s."""
+    """Whether it is a duration: 1.23s, 45ms, 1m2.5s, 2h3m, +3ms, ~2s."""
     i = 1 if text[:1] in "+~≈" else 0
     size, found = len(text), False
     if size > 24:
@@ -115,7 +113,7 @@ def is_duration(text: str) -> bool:
 
 
 def is_clock(text: str) -> bool:
-    """12:33:01, 12:33:01.123, 12:33:01Z, 0:00.12; 12:33 (which only tells a time beside a date)."""
+    """Whether it is a time: 12:33:01, 12:33:01.123, 12:33:01Z, 00:01.23; 12:33 (only a time beside a date)."""
     parts = text.rstrip("Zz").split(":")
     if len(parts) == 3 and parts[0].isdigit() and len(parts[1]) == 2 and parts[1].isdigit():
         return len(parts[0]) <= 2 and parts[2][:2].isdigit() and parts[2].strip("0123456789.+-") == ""
@@ -126,12 +124,12 @@ def is_clock(text: str) -> bool:
 
 
 def is_day(text: str) -> bool:
-    """Whether it is the day of a month."""
+    """Whether it may be a day of a month."""
     return text.isdigit() and len(text) <= 2
 
 
 def is_date(text: str) -> bool:
-    """2026-11-23 and what follows it (T12:33:01.5Z), 2026/11/23, 20261123T123301Z; 23.11.2026 is left alone."""
+    """Whether it is a date, with or without a time: 2026-11-23T12:33:01.5Z, 2026/11/23, 20261123T123301Z; not 23.11.2026."""
     if text[2:3] == "/" and text[6:7] == "/" and text[11:12] == ":":
         return text[3:6].isalpha() and is_clock(text[12:20])  # 29/Nov/2026:12:33:01
     if len(text) < 10 or text[:2] not in ("19", "20") or not text[:4].isdigit():
@@ -155,24 +153,24 @@ def is_uuid(text: str) -> bool:
 
 
 def is_hex_id(text: str) -> bool:
-    """Hex digits with letters and numbers among them: a commit, a container, a request. Plain numbers are counts."""
+    """Whether it is hex with both letters and digits, in one case: a commit, a container. Plain numbers are counts."""
     if not text.isalnum() or text.isdigit() or text.isalpha() or not HEX.issuperset(text):
         return False
     return text.islower() or text.isupper()
 
 
 def is_request(text: str) -> bool:
-    """What follows `req_` and its kind: letters and digits at random."""
+    """Whether it may be the random part of `req_...` and the like: at least 8 letters and digits."""
     return len(text) >= 8 and text.isalnum() and not text.isalpha() and not text.isdigit()
 
 
 def is_sum(text: str) -> bool:
-    """As long as md5sum and its kind print it: beside a file's name, or as the whole answer, a changed one is news."""
+    """Whether it is hex as long as a checksum. Beside a file's name, or alone, a changed checksum is a new result."""
     return len(text) in (32, 40, 64, 128) and is_id(text)
 
 
 def _address(word: str) -> str:
-    """A path or an address: ids in a path, times after a colon, and a port are blinded; name:number stays."""
+    """A path or address with ids, times after a colon and the port replaced; name:number stays."""
     host, colon, port = word.rpartition(":")
     number, slash, rest = port.partition("/")
     if colon and number.rstrip(".").isdigit() and is_host(host, number):
@@ -212,7 +210,7 @@ def _blind_id(part: str) -> str:
 
 
 def _without_uuid(word: str) -> str:
-    """batch-<uuid>, <uuid>.png: the id goes, what it is glued to stays."""
+    """`batch-<uuid>` or `<uuid>.png` with the uuid replaced."""
     if word.count("-") < 4:
         return word
     parts = word.split("-")
@@ -227,7 +225,7 @@ def _without_uuid(word: str) -> str:
 
 
 def _without_moment(word: str) -> str:
-    """page-2026-11-29T14-28-37-123Z.yml, shot_20261129142837.png: the moment goes, a day alone stays."""
+    """`page-2026-11-29T14-28-37-123Z.yml` or `shot_20261129142837.png` with the time replaced; a date alone stays."""
     at = word.find("20")
     while at >= 0:
         end = at
@@ -243,7 +241,7 @@ def _without_moment(word: str) -> str:
 
 
 def _compound(word: str) -> str:
-    """run-1790000000, id_3f2a9c7b, log-20261123-123301: the id or the time in a compound name."""
+    """`run-1790000000`, `id_3f2a9c7b` or `log-20261123-123301` with the id or time replaced."""
     for joint in "-_":
         if joint not in word:
             continue
@@ -265,7 +263,7 @@ def _compound(word: str) -> str:
 
 
 def without_stored(text: str) -> str:
-    """The names that Claude Code and npm make up for what they store (results, pictures, logs) are blinded."""
+    """The text with the file names replaced that Claude Code and npm make up (results, pictures, logs)."""
     for place in _STORES:
         if place in text:
             text = _without_names(text, place)
@@ -276,7 +274,7 @@ def without_stored(text: str) -> str:
 
 
 def _without_names(text: str, place: str) -> str:
-    """The name after each `place` is X; its ending stays."""
+    """The text with the name after each `place` replaced by X; its ending stays."""
     pieces = text.split(place)
     for i, piece in enumerate(pieces[1:], 1):
         end = 0
@@ -289,9 +287,9 @@ def _without_names(text: str, place: str) -> str:
 
 
 def without_made_up(text: str, place: str, marks: bytes) -> str:
-    """The first two names in a temporary folder are blinded where they look made up; what lies deeper stays.
+    """The text with the first two names in a temporary folder replaced if they look made up; deeper ones stay.
 
-    `marks`: the table that makes a blank of what sets words apart.
+    `marks`: the table for `bytes.translate` that makes separators blanks.
     """
     pieces = text.split(place)
     for i, piece in enumerate(pieces[1:], 1):
@@ -314,7 +312,7 @@ def without_made_up(text: str, place: str, marks: bytes) -> str:
 
 
 def _is_made_up(name: str) -> bool:
-    """tmpab12cd, tmp.Xy3z, go-build123456, pytest-12, b3f2a1: no name that a person gives."""
+    """Whether a program made the name up: tmpab12cd, tmp.Xy3z, go-build123456, pytest-12, b3f2a1."""
     if name.startswith(("tmp", "pytest-", "T")) and len(name) > 3 or is_id(name):
         return True
     if name.startswith("claude-") and name.endswith("-cwd"):

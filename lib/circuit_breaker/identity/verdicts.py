@@ -1,7 +1,7 @@
-"""What a program's output says of how it ended, where its exit code does not, and what two failures have in common.
+"""How a program ended, by its output, if its exit code is hidden; and which error lines two failures share.
 
-A line counts when it is, or begins with, a known form. Names of files and tests, flags and negated counts are no forms, and a
-success summary wins over every form but a summary of failures.
+A line counts if it is, or begins with, a known form of failure. File names, test names, flags and counts of 0 are no forms. A
+summary of failures decides first, then a summary of success, then the last form.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 FAILED, SUCCEEDED, UNKNOWN = "failed", "succeeded", ""
 LOOKED_AT = 16_000  # characters at either end of an output that are read
-LINES_MAX = 24  # error lines of a failure that are compared, half of them from its end
-WEAK = "~"  # in front of what is too general to tie two failures together where there is more
+LINES_MAX = 24  # error lines of a failure that are compared, half from its end
+WEAK = "~"  # prefix of a line that is too general to connect two failures by itself
 _LINE_MAX = 400  # characters of a line that are looked at
-_DRESS = " \t=-*_#>|│╷╵├└─━┃⎯❯»"  # what stands around a line
+_DRESS = " \t=-*_#>|│╷╵├└─━┃⎯❯»"  # decoration at either end of a line
 _PASSES = (
     "✓",
     "✔",
@@ -66,7 +66,7 @@ _SUCCESSES = tuple(
 Success: |Success!|Passed!|test result: ok|ok  \t|ok \t|100% tests passed|no errors|No errors
 No issues found|no issues found""".replace("\n", "|").split("|")
 )
-# A step that went well: what comes after it may fail (a run after its build, a test after the installation).
+# A step that went well; a later one may still fail (a run after its build, a test after the installation).
 _STEPS = tuple(
     """Finished |built in |✓ built in|Compiled successfully|webpack compiled successfully|Successfully |up to date|Everything up-to-date
 Your branch is up to date""".replace("\n", "|").split("|")
@@ -78,7 +78,7 @@ _SUMMARIES = frozenset(
 _BAD = frozenset("failed failing failures failure errors error errored broken problems problem".split())
 _GOOD = frozenset("passed passing succeeded successful pass ok".split())
 _NAUGHT = frozenset(("0", "none", "null", "no", "nil", "false", "undefined", "{}", "[]", '""', "''", "n/a"))
-# What begins or ends every failure of a tool alike.
+# Parts of lines that begin or end every failure of a tool.
 _GENERAL = (
     "most recent call last", "lifecycle", "see the full",
     "re-run maven", "[help 1]", "for more information", "please refer", "there are test failures", "failed to execute goal",
@@ -113,7 +113,7 @@ _SHELLS = (
 
 
 def verdict(attempt: Attempt, text: str) -> str:
-    """How an attempt ended whose call succeeded: FAILED, SUCCEEDED, or UNKNOWN where its exit code was hidden and nothing speaks."""
+    """How an attempt ended whose call succeeded: FAILED, SUCCEEDED, or UNKNOWN if its exit code was hidden and its output says nothing."""
     if not attempt.hidden:
         return SUCCEEDED
     lines = _lines(text)
@@ -132,8 +132,8 @@ def verdict(attempt: Attempt, text: str) -> str:
 
 
 def shared_lines(attempt: Attempt, text: str) -> list[str]:
-    """Digests of a failure's error lines, without what the call itself put into them. What every failure of a tool says alike, a
-    mere count among it, is weak (WEAK in front), and bound to the tests that were meant."""
+    """Digests of a failure's error lines without what the call itself put into them. Lines that every failure of a tool has, and
+    mere counts, get the prefix WEAK; their digests include the attempt's test selectors."""
     lines = _lines(results.blind(without_exit_code(text)))
     found = [line for line in lines if _says(line) in ("form", "failures")]
     if not found:
@@ -151,7 +151,7 @@ def shared_lines(attempt: Attempt, text: str) -> list[str]:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines at both ends of an output, without colours and what stands around them."""
+    """The lines at both ends of an output, without colours and surrounding blanks."""
     if len(text) > 2 * LOOKED_AT:
         text = text[:LOOKED_AT] + "\n" + text[-LOOKED_AT:]
     if "\x1b" in text:
@@ -160,7 +160,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _without_step(line: str) -> str:
-    """A line of docker's build log without its step and time: `#12 0.345 E: ...`."""
+    """A docker build log's line without step and time: `E: ...` of `#12 0.345 E: ...`."""
     if line[:1] == "#" and line[1:2].isdigit():
         step, _, rest = line.partition(" ")
         time, _, said = rest.partition(" ")
@@ -170,7 +170,7 @@ def _without_step(line: str) -> str:
 
 
 def without_exit_code(text: str) -> str:
-    """The error of a shell call without the line that Claude Code puts in front."""
+    """A shell call's error without the line "Exit code N" that Claude Code adds."""
     first, _, rest = text.partition("\n")
     return rest if first.startswith("Exit code ") and first[10:].isdigit() else text
 
@@ -180,7 +180,7 @@ def _ends(found: list[str]) -> list[str]:
 
 
 def _printed_exit(attempt: Attempt, lines: list[str]) -> str:
-    """The last exit code that the line printed of its attempt; "" for none."""
+    """The last exit code of the attempt that its line printed; "" for none."""
     for before, after in attempt.exits:
         for line in reversed(lines):
             if line.startswith(before) and line.endswith(after):
@@ -191,10 +191,10 @@ def _printed_exit(attempt: Attempt, lines: list[str]) -> str:
 
 
 def _says(line: str) -> str:
-    """What one line says: "failures" (a summary that counts some), "success" (a summary without any), "form", "step", or ""."""
+    """What a line is: "failures" (a summary with some), "success" (one without), "form" (of a failure), "step", or ""."""
     bare = line.strip(_DRESS)
     if bare.startswith(_STEPS):
-        return "" if bare.startswith("Finished at") else "step"  # Maven says when it finished, however
+        return "" if bare.startswith("Finished at") else "step"  # Maven, of failures too
     if not bare or bare.startswith(_PASSES):
         return "success" if bare in ("PASS", "ok") or bare.startswith(("ok \t", "ok  \t")) else ""
     bare = bare.removeprefix("[INFO] ").removeprefix("[ERROR] ") if bare.startswith("[INFO]") else bare
@@ -216,7 +216,7 @@ def _says(line: str) -> str:
 
 
 def _is_success(bare: str) -> bool:
-    """OK, OK (12 tests), PASS: not a sentence that begins so."""
+    """Whether it is OK, OK (12 tests) or PASS, not a sentence that begins with it."""
     for word in ("OK", "PASS", "PASSED"):
         if bare.startswith(word):
             return bare.rstrip(".!") == word or bare.startswith(word + " (")
@@ -258,7 +258,7 @@ def _is_error_line(bare: str) -> bool:
 
 
 def _counts(bare: str) -> str:
-    """What a summary counts: "failures" for some, "success" for none or for passes alone, "" for a line that is no summary."""
+    """What a summary says: "failures" if it counts some, "success" if none or only passes; "" if it is no summary."""
     words = [
         word.strip("()[]{}|,.;!=").lower()
         for word in bare.replace("|", " ").replace("=", " ").replace(":", ": ").split()[:40]
@@ -302,7 +302,7 @@ def _counts(bare: str) -> str:
 
 
 def _is_general(line: str) -> bool:
-    """Whether a line says nothing about what failed: a count, a banner, a bare verdict, a file's name alone."""
+    """Whether a line does not say what failed: a count, a banner, a bare verdict, a file's name."""
     bare = line.strip(_DRESS)
     low = bare.lower()
     if len(low) < 4 or (bare.isupper() and bare.isalpha()):
@@ -322,7 +322,7 @@ def _is_general(line: str) -> bool:
 
 
 def _without_command(attempt: Attempt, line: str) -> str:
-    """The line without the command, its directory, and the shell's own way to say `not found`."""
+    """The line without the command and its directory; one wording for each shell's `not found`."""
     if " " in attempt.command and attempt.command in line:
         line = line.replace(attempt.command, "")
     missing = _not_found(line)
@@ -334,7 +334,7 @@ def _without_command(attempt: Attempt, line: str) -> str:
 
 
 def _without_values(attempt: Attempt, line: str) -> str:
-    """The line without options and the values that options and variables were given."""
+    """The line without options and the values of options and variables."""
     if "-" not in line and not any(value in line for value in attempt.values if value):
         return line
     kept = []
@@ -347,7 +347,7 @@ def _without_values(attempt: Attempt, line: str) -> str:
 
 
 def _not_found(line: str) -> str:
-    """The program that a shell or a wrapper did not find, "" for any other line."""
+    """The program that a shell or wrapper did not find; "" for any other line."""
     if line.startswith("zsh: command not found: "):
         return line[24:]
     parts = [part.strip(" '\"‘’`") for part in line.split(":")]

@@ -1,4 +1,4 @@
-"""Which shell lines wait, and where in a line the wait stands. Pure."""
+"""Which shell lines wait, and where in the line the wait is. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from circuit_breaker.identity.shell_commands import Segment
 
-# Where a wait stands: nowhere, before (or between) what else is done, after it, or there is nothing but the wait.
+# Where a wait is: nowhere, before (or between) other commands, after them, or the line only waits.
 NONE, BEFORE, AFTER, ALONE = 0, 1, 2, 3
-DEPTH = 3  # commands inside commands that are followed
-# One of these stands in every line that waits: most lines have none and are not read.
+DEPTH = 3  # levels of commands inside commands that are read
+# Every line that waits has one of these: most lines have none and are not read.
 _HINTS = (
     "sleep",
     "wait",
@@ -38,7 +38,7 @@ _WAITERS = frozenset(
 _WATCHERS = frozenset("watch viddy hwatch".split())
 _SCRIPTS = (".sh", ".py", ".js", ".rb", ".ps1")
 _INTERPRETERS = ("python", "python3", "perl", "ruby", "node")
-# Programs that follow something until it ends, by the words that make them: a word of each row has to be there.
+# Programs that follow something until it ends if one of these arguments is there.
 _FOLLOWS = {
     "tail": ("-f", "-F", "--follow", "--pid", "-fn", "-Fn"),
     "journalctl": ("-f", "--follow"),
@@ -59,10 +59,10 @@ _FOLLOWS = {
     "get-content": ("-Wait", "-wait"),
     "gc": ("-Wait", "-wait"),
 }
-# Programs whose words may be a line of their own.
+# Programs whose arguments may be a command line.
 _TELLERS = frozenset("bash sh zsh dash pwsh powershell cmd ssh docker podman kubectl".split())
 _DECORATION = frozenset("echo printf true : date cd export set local clear write-host write-output".split())
-_LONG = 80  # characters: a longer script does more than wait
+_LONG = 80  # characters of a script that may only wait; a longer one does more
 
 
 def line_waits(command: str, depth: int = 0) -> int:
@@ -95,14 +95,14 @@ def line_waits(command: str, depth: int = 0) -> int:
 
 
 def _is_decoration(name: str, words: list[str]) -> bool:
-    """A builtin that does nothing for the wait; `./date` is a program of one's own."""
+    """Whether it is a harmless builtin beside the wait; `./date` is another program."""
     return name.lower() in _DECORATION and name in words
 
 
 def _segment_waits(segment: Segment, depth: int) -> int:
-    """Where one simple command waits. BEFORE stands for waiting and looking in one."""
+    """Where one simple command waits. BEFORE also means that it waits and looks in one."""
     if segment.joint == "&" or not segment.words:
-        return NONE  # it goes on by itself
+        return NONE  # it runs in the background
     first = segment.words[0].lower()
     if first in ("timeout", "timeout.exe") and segment.words[1:2] and segment.words[1].lower() == "/t":
         return ALONE
@@ -134,14 +134,14 @@ def _segment_waits(segment: Segment, depth: int) -> int:
 
 
 def is_sleeping_script(name: str, rest: list[str]) -> bool:
-    """`python -c "import time; time.sleep(5)"` and the like."""
+    """Whether it is `python -c "import time; time.sleep(5)"` or the like."""
     if name not in _INTERPRETERS or rest[:1] not in (["-c"], ["-e"]) or len(rest) < 2:
         return False
     return len(rest[1]) <= _LONG and ("sleep" in rest[1] or "setTimeout" in rest[1])
 
 
 def _is_time(word: str) -> bool:
-    """5, 0.5, 2m, $N, infinity; a sleep of 0 is none."""
+    """Whether it is a time other than 0: 5, 0.5, 2m, $N, infinity."""
     return (
         word == "infinity"
         or word[:1] == "$"
@@ -150,12 +150,12 @@ def _is_time(word: str) -> bool:
 
 
 def _is_pause(rest: list[str]) -> bool:
-    """`ping -n 6 127.0.0.1`: how people wait where there is no sleep."""
+    """Whether it is `ping -n 6 127.0.0.1`, the way to wait on Windows."""
     return rest[-1:] in (["127.0.0.1"], ["localhost"]) and rest[:1] in (["-n"], ["-c"])
 
 
 def seconds_of(command: str) -> float:
-    """How long the sleeps of a line take together, as far as its words say."""
+    """The sum of a line's sleeps in seconds; variables count as 0."""
     total = 0.0
     for segment in segments(command):
         words = program(segment.words)
