@@ -24,7 +24,7 @@ SPAWNERS = frozenset(("Agent", "Task", "task"))
 COSMETIC = frozenset(
     "description timeout run_in_background yield_time_ms max_output_tokens justification".split()
 )
-NOTES = frozenset("task_progress toolSummary toolAction".split())  # parameters with progress notes of some agents
+NOTES = frozenset("task_progress toolSummary toolAction".split())  # progress notes of some agents
 READING_NAMES = frozenset(
     "get list read search find query fetch view show describe status lookup browse inspect check count"
     " ls cat grep glob resolve explain analyze screenshot snapshot zoom download".split()

@@ -16,9 +16,7 @@ _OUTPUTS = (".output", ".log", ".tmp", ".pid", ".sock")  # endings of files that
 _TITLES = frozenset(
     "req msg toolu call chatcmpl resp trace span evt dpl ss".split()
 )  # prefixes of ids that services make up
-_NAMELESS_MIN = (
-    8  # characters of letters and digits at random that may be an id where the words beside say so
-)
+_NAMELESS_MIN = 8  # characters of random letters and digits, which are an id if the words beside say so
 _STORES = ("tool-results/", "tool-results\\", "/_logs/", "\\_logs\\")  # folders with made-up file names
 _UUID = (8, 4, 4, 4, 12)
 # kinds of words that are replaced or kept by the words beside them
