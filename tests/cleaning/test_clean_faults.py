@@ -75,6 +75,7 @@ class Place:
             "CLAUDE_CONFIG_DIR": str(self.folder),
             "CIRCUIT_BREAKER_HOME": str(self.runtime),
             "CLAUDE_PROJECT_DIR": str(base),
+            "PYTHONDONTWRITEBYTECODE": "1",  # a first run would make more changes than those that die
         }
 
     def run(self, *arguments: str, dies: int = 0, **more: Any) -> subprocess.CompletedProcess[str]:
