@@ -1,15 +1,15 @@
-"""The life of one circuit.
+"""The states of one circuit and the steps between them.
 
-    state       a call asks                            it succeeds with something new     it fails, or the same result again
+    state       a call asks                            it succeeds with a new result      it fails, or the same result again
     CLOSED      pass                                   clears the streak                  count; at the threshold: `trip`
     OPEN        before `retry_at`: deny; after it, or   ignore (a late result)             ignore
                 with an early probe: HALF_OPEN, and
                 this call is the one probe (`admit`)
-    HALF_OPEN   deny while the probe is out; a new      the probe: `succeed`, CLOSED and   the probe: `fail`, OPEN at once,
-                asker takes over after its lease        one level down                     one level up
-                or after a later turn (`release`)
+    HALF_OPEN   deny while the probe runs; after its    the probe: `succeed`, CLOSED and   the probe: `fail`, OPEN at once,
+                lease, or a later turn (`release`),     one level down                     one level up
+                the next call is the probe
 
-Every function takes a Circuit and returns a new one; time is handed in (epoch seconds).
+Each function takes a Circuit and returns a new one; `now` is in epoch seconds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LEASE_MAX = 3600.0  # seconds; the longest time a call may run
 
 
 def cooldown(base: float, level: int, steps: Sequence[float]) -> float:
-    """Seconds a circuit of that level waits: `base` times its step; the first trip waits exactly `base`."""
+    """Seconds of cooldown at a level: `base` times the level's step."""
     return float(base * steps[min(level, len(steps) - 1)])
 
 
@@ -51,7 +51,7 @@ def trip(circuit: Circuit, now: float, base: float, steps: Sequence[float]) -> C
 
 
 def settle(circuit: Circuit, now: float) -> Circuit:
-    """The clock may have jumped back: a cooldown never lasts longer than its own length from now, nor a lease."""
+    """Limit the cooldown to its own length from now, and the lease to LEASE_MAX: the clock may have been set back."""
     if circuit.retry_at is not None and circuit.retry_at - now > circuit.cooldown:
         circuit = circuit.but(retry_at=now + circuit.cooldown)
     if circuit.probe and circuit.lease - now > LEASE_MAX:
@@ -60,10 +60,10 @@ def settle(circuit: Circuit, now: float) -> Circuit:
 
 
 def admit(circuit: Circuit, call_id: str, now: float, turn: int, lease: float) -> tuple[Circuit, str]:
-    """Whether this call of the circuit's subject may pass: (circuit', ADMITTED or why not).
+    """Whether this call may pass: (circuit, ADMITTED, or TAKEN or COOLING if not).
 
-    OPEN and due, or with an early probe that was earned: HALF_OPEN, and this call is the one probe. HALF_OPEN: only the probe itself
-    (asked twice), the next one when none is out, or a taker-over once the lease has passed.
+    OPEN and due, or with an earned early probe: HALF_OPEN, and this call is the probe. HALF_OPEN: the probe may ask again; another
+    call becomes the probe if none is running or the lease has passed.
     """
     circuit = settle(circuit, now)
     if circuit.state == CLOSED or (circuit.probe and circuit.probe == call_id):
@@ -89,7 +89,7 @@ def admit(circuit: Circuit, call_id: str, now: float, turn: int, lease: float) -
 
 
 def buy(circuit: Circuit, coin: str) -> Circuit:
-    """Progress or your prompt earns an open circuit one early probe, at most one a level."""
+    """Give an OPEN circuit an early probe, at most one per level. `coin`: what earned it, "progress" or "prompt"."""
     if circuit.state != OPEN or circuit.bought or circuit.credit or circuit.retry_at is None:
         return circuit
     credited: Circuit = circuit.but(credit=coin)
@@ -97,9 +97,9 @@ def buy(circuit: Circuit, coin: str) -> Circuit:
 
 
 def fail(circuit: Circuit, now: float, base: float, steps: Sequence[float]) -> Circuit:
-    """The probe failed, or brought the same result again: OPEN at once, one level up, the cooldown from now.
+    """The probe failed or returned the same result: OPEN, one level up, with a cooldown from now.
 
-    After an early probe the new cooldown runs in full: the new level's early probe counts as spent.
+    If it was an early probe, the new level has none.
     """
     level = min(circuit.level + 1, len(steps) - 1)
     wait = cooldown(base, level, steps)
@@ -118,9 +118,9 @@ def fail(circuit: Circuit, now: float, base: float, steps: Sequence[float]) -> C
 
 
 def release(circuit: Circuit, ran: bool) -> Circuit:
-    """The probe ended without a verdict (refused, launched, interrupted, lost): OPEN, level and `retry_at` unchanged.
+    """The probe ended without a verdict (refused, in the background, interrupted, lost): OPEN, same level and `retry_at`.
 
-    An early probe that never `ran` can be used again; one that ran (in the background) is spent.
+    An early probe that never `ran` can be used again.
     """
     if circuit.state != HALF_OPEN:
         return circuit
@@ -136,7 +136,7 @@ def release(circuit: Circuit, ran: bool) -> Circuit:
 
 
 def succeed(circuit: Circuit, needed: int) -> Circuit:
-    """A good probe: CLOSED and one level down after `needed` in a row, else HALF_OPEN and waiting for the next."""
+    """A good probe: CLOSED and one level down after `needed` in a row, else HALF_OPEN until the next one."""
     if circuit.good + 1 < needed:
         waiting: Circuit = circuit.but(probe="", good=circuit.good + 1, early=False)
         return waiting

@@ -1,8 +1,8 @@
-"""The rule `budget`: what a prompt and a session may use, counted over all lanes, and what happens when it is used up.
+"""The rule `budget`: limits on calls, tokens and time per prompt and session, over all lanes.
 
-`session.budget` keeps, where a limit is set: calls, tools (name -> calls) and `prompt` (tokens) since your last prompt; `session`
+`session.budget` holds, if a limit is set: calls, tools (name -> calls) and `prompt` (tokens) since your last prompt; `session`
 (tokens) since the breaker first saw the session; `idle` (tokens) and `since` (epoch seconds) since the last progress; `said`
-(limit -> the percentage that was warned of), `granted` (limit -> how many times it you have allowed).
+(limit -> highest percentage warned of), `granted` (limit -> how many times its amount you have allowed).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     Kept = dict[str, Any]
 
 WARN_AT = (50, 80)  # percent
-SESSION_LIMIT = "tokens_per_session"  # the one limit that your next prompt does not start anew
+SESSION_LIMIT = "tokens_per_session"  # the one limit that your next prompt does not reset
 TOOLS_MAX = 12  # tools that are counted by name; the rest are "other"
 
 
 def started(now: float) -> Kept:
-    """Nothing used yet."""
+    """The counts with nothing used."""
     return {
         "calls": 0,
         "tools": {},
@@ -41,13 +41,13 @@ def started(now: float) -> Kept:
 
 
 def count(session: Session, spent: list[int]) -> None:
-    """Tokens that no turn has counted, at a prompt."""
+    """Add tokens that no turn has counted: `spent` as in Prompt."""
     kept = session.budget
     session.budget = {**kept, **{name: plus(kept[name], spent) for name in ("prompt", "session", "idle")}}
 
 
 def prompted(session: Session, now: float) -> None:
-    """Your prompt: everything but the session's tokens is counted anew."""
+    """Reset all counts but the session's tokens: you sent a prompt."""
     kept = session.budget or started(now)
     fresh = {**started(now), "session": kept["session"]}
     for name in ("said", "granted"):
@@ -56,7 +56,7 @@ def prompted(session: Session, now: float) -> None:
 
 
 def before_turn(lane: Lane, event: Turn) -> tuple[list[str], int]:
-    """(the tools of the turn's calls that count: not delivered before, not denied by us; the lane's n before the turn)."""
+    """(tools of the turn's calls that count, the lane's n before it). Calls seen before or denied by us do not count."""
     counted = [
         result.tool
         for result in event.results
@@ -66,7 +66,7 @@ def before_turn(lane: Lane, event: Turn) -> tuple[list[str], int]:
 
 
 def after_turn(work: Work, event: Turn, tools: list[str], n_before: int) -> None:
-    """Count a finished turn, and warn, ask or stop where a limit is reached."""
+    """Count a finished turn; warn, ask or stop if a limit is reached."""
     kept = dict(work.session.budget or started(work.now))
     kept["calls"] += len(tools)
     kept["tools"] = _tallied(kept["tools"], tools)
@@ -122,7 +122,7 @@ def _check(work: Work, event: Turn, limit: str, most: int) -> None:
 
 
 def _used_up(work: Work, event: Turn, limit: str, amount: int, most: int) -> None:
-    """A limit is reached: ask you before the next call, or stop the turn where nobody can answer."""
+    """A limit is reached: ask you before the next call, or stop the turn if nobody can answer."""
     kept, action = work.session.budget, work.action("budget")
     signal = _signal(work, limit, amount, most)
     if action != "block":
@@ -136,7 +136,7 @@ def _used_up(work: Work, event: Turn, limit: str, amount: int, most: int) -> Non
     if limit in kept["said"]:
         work.count("budget", trips=1)
         context.stop_turn(work, signal)
-    else:  # from less than half to all of it in one turn: nothing stops a turn that no warning came before
+    else:  # reached in one turn without a warning: the first stop needs one
         kept["said"] = {**kept["said"], limit: 100}
         context.warn(work, signal)
 
@@ -150,7 +150,7 @@ def _open(work: Work, signal: Signal) -> None:
 
 
 def ask(work: Work, event: Ask) -> None:
-    """The next call of the main thread after a limit was reached, where you can answer: one question for all limits that are."""
+    """Ask you about the main thread's next call after limits were reached: one question for all of them."""
     circuits = [c for c in work.session.circuits.values() if c.rule == "budget" and c.state != CLOSED]
     if (
         not circuits
@@ -170,7 +170,7 @@ def ask(work: Work, event: Ask) -> None:
 
 
 def allowed(session: Session, rule: dict[str, Any], limit: str, now: float) -> None:
-    """You lifted a limit by hand: it is not reached again before its next full amount."""
+    """You reset a limit: it is reached again after its next full amount."""
     if session.budget and rule.get(limit):
         _allow(session.budget, limit, used(session.budget, limit, now), rule[limit])
 

@@ -1,4 +1,4 @@
-"""The configuration: its defaults, and what they become under the layers that you and a project lay over them. Pure."""
+"""The configuration and its defaults. Pure; layers.py merges config files and options over them."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ DEFAULTS: Mapping[str, Any] = {
         "archive_keep_days": 90,
     },
 }
-OPTION = "CLAUDE_PLUGIN_OPTION_"  # Claude Code hands the plugin's options over in variables that begin so
+OPTION = "CLAUDE_PLUGIN_OPTION_"  # prefix of the variables in which Claude Code passes the plugin's options
 RULES = tuple(DEFAULTS["circuit_breakers"])
 LIMITS = tuple(key for key in DEFAULTS["circuit_breakers"]["budget"] if key not in ("enabled", "action"))
 TABLES = ("circuit_breakers", "memory_limits", "export")
@@ -122,8 +122,8 @@ SCALARS = tuple(key for key in DEFAULTS if key not in TABLES and key != "default
 
 
 class Config:
-    """The merged configuration. `rules`, `memory_limits` and `export` hold every key of DEFAULTS; `problems` are sentences
-    that begin with the path of a key; `weakened` names what the project's file relaxed below the layers under it."""
+    """The merged configuration. `rules`, `memory_limits` and `export` have every key of DEFAULTS; `problems`: sentences that
+    begin with a key's path; `weakened`: "path = value" of keys that the project's file made weaker."""
 
     __slots__ = (*SCALARS, "rules", "memory_limits", "export", "problems", "weakened")
 
@@ -156,7 +156,7 @@ def defaults() -> Config:
 
 
 def copy_of_defaults() -> dict[str, Any]:
-    """The defaults, to be changed."""
+    """The defaults as a dict that may be changed."""
     values = {key: value for key, value in DEFAULTS.items() if key not in TABLES}
     values["circuit_breakers"] = {name: dict(rule) for name, rule in DEFAULTS["circuit_breakers"].items()}
     values["memory_limits"], values["export"] = dict(DEFAULTS["memory_limits"]), dict(DEFAULTS["export"])
@@ -164,7 +164,7 @@ def copy_of_defaults() -> dict[str, Any]:
 
 
 def opinion(config: Config) -> dict[str, Any]:
-    """The document that makes the same rules from the defaults: what differs from them. Limits of files are left out."""
+    """The document that gives these rules when merged over the defaults; without `memory_limits` and `export`."""
     document: dict[str, Any] = {"defaults_version": DEFAULTS_VERSION}
     for key in SCALARS:
         if getattr(config, key) != DEFAULTS[key]:
@@ -180,7 +180,7 @@ def opinion(config: Config) -> dict[str, Any]:
 
 
 def is_untouched(data: bytes) -> bool:
-    """Whether that is the file of the first run, byte for byte: it changes nothing, and most hooks find just this one."""
+    """Whether it is the config file as first written, byte for byte. It changes nothing, so hooks need not parse it."""
     return int.from_bytes(data, "little") % _PRIME == _UNTOUCHED
 
 
@@ -188,7 +188,7 @@ _PRIME, _UNTOUCHED = 2**61 - 1, 0x1576355783379E98  # the file as one number mod
 
 
 def is_on(rule: str, keys: Mapping[str, Any]) -> bool:
-    """Whether a rule with these keys looks at anything. Switched off, at threshold 0, or as a budget without a limit, it does not."""
+    """Whether a rule is on: enabled, with a threshold above 0 (budget: with any limit)."""
     if not keys["enabled"]:
         return False
     return any(keys[limit] for limit in LIMITS) if rule == "budget" else bool(keys["threshold"])

@@ -1,4 +1,4 @@
-"""What one step works with and how it answers: carrying out a signal, opening and closing circuits, stopping a turn."""
+"""The state of one step (Work), and what it can do: act on a signal, open and close circuits, warn, stop the turn."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.services import Contact
 
 CALLS_MAX = 8  # labels of the last calls in a record
-CIRCUITS_MAX = 16  # a lane's circuits; closed ones that only remember their level go first
+CIRCUITS_MAX = 16  # circuits of a lane or session; CLOSED ones are dropped first
 NOTES_MAX, WARNED_MAX = 8, 16
 ASKED_MAX = 16  # calls that wait for your answer
 STOPPING = ("failing_streak",)  # rules that stop a turn where their action is warn: there is no call to block
 SESSION_RULES = ("agent_spawn", "budget")  # rules whose circuits gate every lane
-# What has been done about a streak is kept on it, a letter each: warned of, counted as would-have-opened.
+# Marks on a streak, a letter each: warned of, counted as would-have-opened.
 WARNED, COUNTED = "warned", "counted"
 MARKS = {
     "tool_failure": {WARNED: "f", COUNTED: "g"},
-    "call_cycle": {WARNED: "c", COUNTED: "o"},  # a ring's marks are not its members'
+    "call_cycle": {WARNED: "c", COUNTED: "o"},  # a ring's calls have marks of their own too
 }
 OTHER_MARKS = {WARNED: "t", COUNTED: "w"}
 
 
 class Work:
-    """The memory one step may change, the time and configuration it was given, and the answer it builds."""
+    """What one step may change (session, lane), what it is given (config, now, lane name), and the answer it builds."""
 
     __slots__ = (
         "session",
@@ -89,7 +89,7 @@ class Work:
         return "observe" if self.config.mode == "observe" else action
 
     def asks(self, name: str) -> bool:
-        """Whether a rule that blocks asks you where you can answer."""
+        """Whether the rule asks you instead of blocking, if you can answer."""
         return name in self.config.rules and self.config.rules[name]["action"] == "ask"
 
     def excluded(self, tool: str, rule: str = "") -> bool:
@@ -98,7 +98,7 @@ class Work:
         return bool(globs) and any(matches(tool, glob) for glob in globs)
 
     def record(self, event: str, circuit: Circuit, before: str, reason: str = "", **facts: Any) -> None:
-        """Put a change of a circuit on record."""
+        """Record a change of a circuit."""
         self.transitions.append(
             Transition(
                 event=event,
@@ -120,7 +120,7 @@ class Work:
     def say(
         self, event: str, name: str, reason: str = "", calls: Sequence[str] = (), count: int = 0, **facts: Any
     ) -> None:
-        """Put on record what is no change of a circuit: a warning, a stopped turn, a bypass."""
+        """Record what is no change of a circuit: a warning, a stopped turn, a bypass."""
         self.transitions.append(
             Transition(
                 event=event,
@@ -137,7 +137,7 @@ class Work:
     def count(
         self, rule: str, trips: int = 0, would: int = 0, warned: bool = False, seen: int | None = None
     ) -> None:
-        """Keep a rule's tally: [trips, warned_at, would_have_opened, last count]."""
+        """Update a rule's tally: [trips, warned_at (epoch seconds), would_have_opened, last count]."""
         tally = self.session.tally if rule in SESSION_RULES else self.lane.tally
         old = tally.get(rule) or [0, 0, 0, 0]
         tally[rule] = [
@@ -148,7 +148,7 @@ class Work:
         ]
 
     def put(self, circuit: Circuit) -> None:
-        """Keep a circuit; one that is CLOSED at level 0 is forgotten."""
+        """Store a circuit, or forget it if it is CLOSED at level 0."""
         kept = self.session.circuits if circuit.rule in SESSION_RULES else self.lane.circuits
         kept.pop(circuit.name, None)
         if circuit.state == CLOSED and circuit.level == 0:
@@ -159,7 +159,7 @@ class Work:
             del kept[(closed or list(kept))[0]]
 
     def gate_of(self, tool: str, tool_input: object, key: str, cwd: str) -> Circuit | None:
-        """The live circuit that gates this call, if any; `cwd` is the directory before it."""
+        """The circuit that is not CLOSED and gates this call, or None; `cwd`: the directory before the call."""
         family = ""
         for circuit in self.lane.circuits.values():
             if circuit.state == CLOSED:
@@ -178,7 +178,7 @@ class Work:
         return None
 
     def tell_you(self, reason: str) -> None:
-        """Show you something that is no change of a circuit; `reason` is a word of words.sentences."""
+        """Show you a message; `reason` is a key in words.sentences."""
         self.notices.append(Notice(kind=FOR_YOU, reason=reason))
 
     def stops(self) -> bool:
@@ -186,7 +186,7 @@ class Work:
         return any(notice.kind == STOP for notice in self.notices)
 
     def answer(self) -> Decision:
-        """The strongest of what was said."""
+        """The decision: a denial or question, else the strongest notice."""
         if self.denial is not None:
             return self.denial
         kinds = {notice.kind for notice in self.notices}
@@ -195,7 +195,7 @@ class Work:
 
 
 def matches(name: str, glob: str) -> bool:
-    """Whether `name` matches a glob of `*` and `?`. (`fnmatch` would bring `re`.)"""
+    """Whether `name` matches a glob of `*` and `?`. (`fnmatch` would import `re`.)"""
     at = mark = 0
     star = -1
     while at < len(name):
@@ -212,7 +212,7 @@ def matches(name: str, glob: str) -> bool:
 
 
 def act(work: Work, signal: Signal) -> None:
-    """Carry out one signal. The first rule that opens for a call wins: a call in a live circuit gets no second one."""
+    """Do what a signal asks for, as far as its rule's action allows."""
     action = work.action(signal.rule)
     if not action:
         return
@@ -229,7 +229,7 @@ def act(work: Work, signal: Signal) -> None:
 
 
 def _only_count(work: Work, signal: Signal, action: str) -> None:
-    """warn and observe: CLOSED stays CLOSED; counted once a streak, and said where the action is warn."""
+    """A trip under the actions warn and observe: counted once per streak, with a warning if the action is warn."""
     if signal.facts.get("once") or _is_marked(work, signal, COUNTED):
         return
     _mark(work, signal, COUNTED)
@@ -241,7 +241,7 @@ def _only_count(work: Work, signal: Signal, action: str) -> None:
 
 
 def trip(work: Work, signal: Signal) -> None:
-    """CLOSED -> OPEN, on record; tool_failure warns in the same turn, the others if they have not warned before."""
+    """CLOSED -> OPEN, recorded; with a warning if the rule is tool_failure or has not warned before."""
     signal = _named_apart(work, signal)
     known = work.lane.circuits.get(signal.name)
     if known is not None and known.state != CLOSED:
@@ -272,7 +272,7 @@ def trip(work: Work, signal: Signal) -> None:
 
 
 def open_until_prompt(work: Work, signal: Signal, tokens: Sequence[int] = ()) -> Circuit:
-    """CLOSED -> OPEN, on record, until your next prompt: no cooldown ends it."""
+    """Open a circuit until your next prompt, without a cooldown; recorded."""
     circuit = Circuit(
         rule=signal.rule,
         subject=signal.subject,
@@ -293,7 +293,7 @@ def open_until_prompt(work: Work, signal: Signal, tokens: Sequence[int] = ()) ->
 
 
 def _named_apart(work: Work, signal: Signal) -> Signal:
-    """The signal, its subject numbered where another call with the same short label is blocked already."""
+    """The signal, with a number in its subject if a call with the same label is blocked already."""
     subject, number = signal.subject, 2
     while True:
         known = work.lane.circuits.get(signal.name)
@@ -304,7 +304,7 @@ def _named_apart(work: Work, signal: Signal) -> Signal:
 
 
 def warn(work: Work, signal: Signal, opened: bool = False) -> None:
-    """Warn Claude after this turn; under a bypass nothing is said."""
+    """Warn Claude after this turn, unless a bypass is active."""
     _mark(work, signal, WARNED)
     if work.bypassed:
         return
@@ -331,7 +331,7 @@ def _notice(kind: str, seen: Signal | Circuit, **more: Any) -> Notice:
 
 
 def stop(work: Work, signal: Signal, reason: str = "") -> None:
-    """Stop the turn for what cannot be denied, as a trip of its rule; a warning in an earlier turn has to come first."""
+    """Stop the turn, counted as a trip, if there was a warning in an earlier turn; else warn."""
     warned = work.lane.warned.get(signal.name)
     if warned is None:
         warn(work, signal.but(facts={**signal.facts, "left": 1}))
@@ -343,7 +343,7 @@ def stop(work: Work, signal: Signal, reason: str = "") -> None:
 
 
 def stop_turn(work: Work, seen: Signal | Circuit, reason: str = "") -> None:
-    """Stop this turn, on record; a stopped subagent leaves a note for its parent, which sees nothing of it otherwise."""
+    """Stop this turn, recorded. The parent of a stopped subagent gets a note: it would not notice otherwise."""
     if work.bypassed:
         return
     work.say("ending", seen.name, reason, seen.calls, seen.count, **seen.facts)
@@ -355,13 +355,13 @@ def stop_turn(work: Work, seen: Signal | Circuit, reason: str = "") -> None:
 
 
 def deny(work: Work, circuit: Circuit, reason: str, wait: float, counted: str) -> None:
-    """Deny the call for a circuit; `counted` is the name that counts against `deny_limit`, "" for none."""
+    """Deny the call; `counted`: the name that counts against `deny_limit`, "" for none; `wait`: seconds."""
     notice = _notice(DENY, circuit, reason=reason, wait=wait)
     work.denial = Decision(verdict=DENY, circuit=counted, retry_in=wait, notices=[notice])
 
 
 def ask(work: Work, call_id: str, circuit: Circuit) -> None:
-    """Let you decide on the call, in Claude Code's own dialog; one dialog for all that asks."""
+    """Let you decide in Claude Code's permission dialog; further questions join the same dialog."""
     work.lane.asked[call_id] = circuit.name
     while len(work.lane.asked) > ASKED_MAX:
         del work.lane.asked[next(iter(work.lane.asked))]
@@ -371,7 +371,7 @@ def ask(work: Work, call_id: str, circuit: Circuit) -> None:
 
 
 def answered(work: Work, event: Turn) -> None:
-    """Calls you were asked about that ran: you said yes."""
+    """Record the calls that ran although you were asked: you allowed them."""
     for result in event.results:
         name = work.lane.asked.pop(result.id, None)
         if name is not None and result.hint != DENIED:
@@ -381,7 +381,7 @@ def answered(work: Work, event: Turn) -> None:
 
 def _letter(signal: Signal, mark: str) -> str:
     if signal.facts.get("edit"):
-        return "e" if mark == WARNED else "x"  # its results are new each time, which clears the others
+        return "e" if mark == WARNED else "x"  # new results do not clear these
     return MARKS.get(signal.rule, OTHER_MARKS)[mark]
 
 
@@ -401,7 +401,7 @@ def _mark(work: Work, signal: Signal, mark: str) -> None:
 
 
 def close(work: Work, circuit: Circuit, reason: str, event: str = "close") -> None:
-    """CLOSED, its window cleared, on record."""
+    """Close a circuit and forget its calls; recorded as `event`, "close" or "reset" (level 0)."""
     closed = breaker.close(circuit)
     if event == "reset":
         closed = closed.but(level=0)
@@ -413,14 +413,14 @@ def close(work: Work, circuit: Circuit, reason: str, event: str = "close") -> No
 
 
 def close_recursion(work: Work) -> None:
-    """Something new, a prompt of yours or a plain Stop ends a stop-hook recursion."""
+    """Close hook_recursion circuits, after a new result, your prompt or a plain Stop."""
     for circuit in list(work.lane.circuits.values()):
         if circuit.rule == "hook_recursion" and circuit.state != CLOSED:
             close(work, circuit, "went_on")
 
 
 def forget_successes(lane: Lane) -> None:
-    """Your prompt helps: repeats and cycles of successful calls and runs of attempts start anew; other failures stay known."""
+    """Forget repeats and cycles of successes and runs of attempts, at your prompt; other failures are kept."""
     for name, family in list(lane.families.items()):
         lane.families[name] = family.but(count=0, lines={}, marks="")
     for tool, run in list(lane.errors.items()):
@@ -438,7 +438,7 @@ def forget_successes(lane: Lane) -> None:
 
 
 def forget_calls(lane: Lane, keys: Sequence[str]) -> None:
-    """A closed circuit's window is cleared."""
+    """Forget what is known of these calls, and all errors and attempts of the lane."""
     for key in keys:
         lane.streaks.pop(key, None)
     lane.recent = [record for record in lane.recent if record[2] not in keys]

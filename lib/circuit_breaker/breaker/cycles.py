@@ -1,4 +1,4 @@
-"""Rings: the last calls going round with unchanged results.
+"""Rings: the lane's last calls repeating in the same order with unchanged results.
 
 A record of `lane.recent` is [n, turn, key, result, ok, kind].
 """
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def moved_on(lane: Lane, ring: Sequence[list], since: int) -> bool:
-    """Whether there was progress since the ring began. What its own calls did the first time round is none: they go on unchanged."""
+    """Whether there was progress since call `since`, where the ring began. Its own calls do not count: their results repeat."""
     keys = [member[2] for member in ring]
     own = {record[0] for record in lane.recent if record[2] in keys}
     rows = lane.moves + lane.news if any(member[5] in STEPS for member in ring) else lane.moves
@@ -21,7 +21,7 @@ def moved_on(lane: Lane, ring: Sequence[list], since: int) -> bool:
 
 
 def periods_at(recent: Sequence[list], end: int, longest: int) -> list[int]:
-    """The periods a ring that ends at `recent[end]` may have: the same call with the same result stands about so far back."""
+    """Possible periods of a ring that ends at `recent[end]`: the same call and result is that far back, or up to 2 calls more."""
     same = recent[end][2:4]
     back = {far for far in range(2, min(longest + 2, end) + 1) if recent[end - far][2:4] == same}
     return [
@@ -30,9 +30,10 @@ def periods_at(recent: Sequence[list], end: int, longest: int) -> list[int]:
 
 
 def ring_at(recent: Sequence[list], end: int, period: int) -> tuple[list[list], int, int]:
-    """The ring of that period that ends at `recent[end]`: (its records in order, whole rounds, n of its first call)."""
+    """(records of the last round, whole rounds, n of the first call) of the ring of that period that ends at `recent[end]`;
+    ([], 0, -1) if there is none."""
     best: tuple[list[list], int, int] = ([], 0, -1)
-    for window in (period, period + 1):  # the last round may hold one foreign call, between two of its own
+    for window in (period, period + 1):  # the last round may contain one foreign call
         start = end - window + 1
         if start < 0:
             break
@@ -59,7 +60,7 @@ def ring_at(recent: Sequence[list], end: int, period: int) -> tuple[list[list], 
 
 
 def _is_ring(calls: list[list]) -> bool:
-    """Different calls, each with one result, that are no shorter ring twice. A call may come twice in a round: A B A C."""
+    """Whether these (key, result) are a round: at least two calls, one result each, no repeats of a shorter round. A B A C is one."""
     results, size = dict(calls), len(calls)
     if len(results) < 2 or any(results[key] != result for key, result in calls):
         return False
@@ -69,7 +70,7 @@ def _is_ring(calls: list[list]) -> bool:
 
 
 def _stranger(recent: Sequence[list], first: int, end: int, ring: Sequence[list]) -> list:
-    """The one call of a round `recent[first:end]` that is not the ring's."""
+    """The foreign call in the round `recent[first:end]`."""
     for at, member in zip(range(first, end), ring):
         if recent[at][2:4] != member[2:4]:
             return recent[at]
@@ -77,8 +78,8 @@ def _stranger(recent: Sequence[list], first: int, end: int, ring: Sequence[list]
 
 
 def _belongs(strangers: Sequence[list], rounds: int) -> bool:
-    """The same call in every round is not foreign. With the same result the ring is a longer one; with another each time it
-    brings news, and is none."""
+    """Whether a foreign call comes in every round: then this is no ring of that period. With equal results it is a longer ring,
+    with a new result each time it is no ring."""
     if len(strangers) < max(1, rounds - 1) or any(s[2] != strangers[0][2] for s in strangers):
         return False
     changed = sum([1 for one, other in zip(strangers, strangers[1:]) if one[3] != other[3]])
@@ -86,8 +87,8 @@ def _belongs(strangers: Sequence[list], rounds: int) -> bool:
 
 
 def _round_before(recent: Sequence[list], first: int, ring: Sequence[list]) -> int:
-    """Index where the round before `first` begins: the ring's calls and results in order, one foreign call allowed among or after
-    them (so that two foreign calls never stand side by side); else -1."""
+    """Index of the start of the round before `first`: the ring's calls and results in order, with at most one foreign call among
+    or after them; -1 if there is none."""
     at, tolerated = first - 1, True
     for member in reversed(ring):
         if at >= 0 and tolerated and recent[at][2:4] != member[2:4]:
