@@ -1,6 +1,6 @@
 """What a turn adds to a lane's evidence: outcomes, streaks, progress, the last calls.
 
-`take` works on a lane that is the step's own: streaks are replaced, never changed in place.
+`take` changes the lane, a copy made for the step, but replaces its streaks: they are shared with the original.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.model import Reported
 
 
-# Bounds of a lane's memory. A ring of 10 calls with a foreign one takes 11 x 3 rounds; the rest is room for real work.
+# Bounds of a lane's memory. 3 rounds of a ring of 10 calls and a foreign one are 33 calls.
 RECENT_MAX, STREAKS_MAX, MOVES_MAX, NEWS_MAX, FAILS_MAX = 40, 64, 16, 16, 32
 WRITTEN_MAX, SERVICES_MAX = 32, 16
 LAST_EDITS = 20  # calls among which the same edit is counted
-EDIT_MARKS = "ex"  # marks of an edit, which go with it and not with its result
+EDIT_MARKS = "ex"  # marks of an edit, which a new result does not clear
 RECEIPT_MAX = (
     300  # characters of a result that only says that the click was made; a longer one shows the page
 )
@@ -33,7 +33,7 @@ NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty re
 
 
 def label_of(outcome: Outcome) -> str:
-    """What people read of the call. Made late: most calls are never spoken of."""
+    """The call's label, made when it is first needed: most calls are never shown."""
     if not outcome.label:
         from circuit_breaker.identity.labels import label
 
@@ -42,7 +42,7 @@ def label_of(outcome: Outcome) -> str:
 
 
 def clip_of(outcome: Outcome) -> str:
-    """What people read of its error ("" when it did not fail), made late too."""
+    """The clip of its error, made when it is first needed; "" if it did not fail."""
     if not outcome.clip and outcome.text and outcome.kind in FAILURES:
         from circuit_breaker.identity.labels import error_clip
 
@@ -51,12 +51,12 @@ def clip_of(outcome: Outcome) -> str:
 
 
 def last_move(lane: Lane, start: int) -> int:
-    """n of the last progress that counts for a streak begun at `start`: its call had not succeeded in that streak; -1 if none."""
+    """n of the last progress for a streak that began at n `start`: by a call without a success since then; -1 if none."""
     return _last_of(lane.moves, start)
 
 
 def is_no_progress(lane: Lane, outcome: Outcome) -> bool:
-    """Whether a call that succeeded only did so because its exit code was hidden, as far as can be told."""
+    """Whether a call probably succeeded only because its exit code was hidden."""
     if outcome.attempt is None or outcome.proven:
         return False
     family = lane.families.get(outcome.family)
@@ -64,7 +64,7 @@ def is_no_progress(lane: Lane, outcome: Outcome) -> bool:
 
 
 def last_news(lane: Lane, start: int) -> int:
-    """n of the last look that showed of a page or device what it had not shown since `start`; -1 if none."""
+    """n of the last look that showed something of a page or device that no look had shown since n `start`; -1 if none."""
     return _last_of(lane.news, start)
 
 
@@ -76,7 +76,7 @@ def _last_of(rows: Sequence[list[int]], start: int) -> int:
 
 
 def take(lane: Lane, outcomes: Sequence[Outcome], now: float, gap: float) -> None:
-    """Add one turn's outcomes (distinct calls, silent ones left out, none gated by a live circuit). `gap`: poll_gap_seconds."""
+    """Add a turn's outcomes: distinct calls, not SILENT, not gated by a circuit. `gap`: poll_gap_seconds."""
     for outcome in outcomes:
         known = lane.streaks.get(outcome.key)
         outcome.repeats = known is not None and known.first >= 0 and known.result == outcome.result
@@ -100,7 +100,7 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     known = lane.streaks.get(outcome.key)
     lane.streaks.pop(outcome.key, None)  # to the end of the row
     streak: Streak = Streak() if known is None else known.but()
-    if known is not None:  # a call that comes again may be spoken of
+    if known is not None:  # a repeated call may be shown
         outcome.label = streak.label = streak.label or label_of(outcome)
     waiting.begin(lane, streak, outcome, now, gap)
     outcome.step = known is not None and _is_step(outcome)
@@ -123,7 +123,7 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
 
 
 def _is_step(outcome: Outcome) -> bool:
-    """A click, a key, a scroll, and all that came back is a receipt. (Asked of a call that came before: most come once.)"""
+    """Whether it is a click, key or scroll whose result only confirms it. (Checked for repeated calls only.)"""
     if outcome.change != 1 or len(outcome.text) > RECEIPT_MAX:
         return False
     from circuit_breaker.identity.acts import is_step
@@ -141,7 +141,7 @@ def _kind_of(outcome: Outcome) -> int:
 
 
 def _note_news(lane: Lane, outcome: Outcome) -> None:
-    """What a look shows after a click, a key or a scroll tells whether that did anything (policy 4)."""
+    """Note what a look shows after a click, key or scroll: something new means that the step had an effect (policy 4)."""
     if outcome.kind != OK or outcome.empty or all(r[5] not in STEPS for r in lane.recent):
         return
     shows = bool(waiting.look(outcome)) and looks.shows_page(outcome.tool, outcome.input)
@@ -159,7 +159,7 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         streak.since = outcome.n
     moved = last_move(lane, streak.since)
     line = _line_of(outcome)
-    if streak.error != outcome.error:  # after any change, and in other words, only the same error counts
+    if streak.error != outcome.error:  # after a change, or written differently, only the same error counts
         moved = max(moved, lane.changed if line == streak.line else outcome.n - 1)
     streak.fails = [fail for fail in streak.fails if fail[0] > moved][-FAILS_MAX:] + [[outcome.n, lane.turn]]
     streak.same = streak.same + 1 if streak.error == outcome.error else 1
@@ -171,14 +171,14 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
 
 
 def _line_of(outcome: Outcome) -> str:
-    """The line of a shell call as it was written: variables set in front of it are no part of its key."""
+    """Digest of a shell command as written: the call's key leaves out variables set before it. "" for other tools."""
     if outcome.tool not in calls.SHELLS or not isinstance(outcome.input, dict):
         return ""
     return digest(calls.command_of(outcome.input)[1])
 
 
 def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
-    """A success clears the failures; one that changed something is progress (policy 4)."""
+    """A success clears the failures; if it changed something it is progress (policy 4)."""
     if outcome.change and not is_no_progress(lane, outcome):
         lane.changed = outcome.n
         if outcome.change == 2 or streak.result != outcome.result:
@@ -204,7 +204,7 @@ def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, oth
 
 
 def note_writes(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> None:
-    """A write that is new to the session is progress for its other lanes, which learn of it at their next turn."""
+    """Note writes that are new in the session: they are progress for its other lanes (see `learn_writes`)."""
     for outcome in outcomes:
         if outcome.kind == OK and outcome.change == 2 and outcome.key not in session.written:
             session.written.append(outcome.key)
@@ -214,7 +214,7 @@ def note_writes(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> No
 
 
 def learn_writes(session: Session, lane: Lane) -> None:
-    """What other lanes wrote since this lane's last turn is progress here."""
+    """Count what other lanes wrote since this lane's last turn as progress."""
     if session.writes > lane.writes:
         lane.n += 1
         lane.moves.append([lane.n, -1])
@@ -222,7 +222,7 @@ def learn_writes(session: Session, lane: Lane) -> None:
 
 
 def note_sequence(lane: Lane, outcomes: Sequence[Outcome]) -> None:
-    """sequential_tools: how many calls of one shape came one after another, one a turn, without progress."""
+    """For sequential_tools: count calls of one shape in a row, one per turn, without progress."""
     lone = outcomes[0] if len(outcomes) == 1 else None
     if lone is None or lone.poll or (lane.moves and lane.moves[-1][0] >= lone.n):
         lane.sequence = []
@@ -237,7 +237,7 @@ def note_sequence(lane: Lane, outcomes: Sequence[Outcome]) -> None:
 
 
 def _varying(before: list, shape: str, parameters: dict | None) -> str | None:
-    """The one parameter that varies ("" when none did so far); None when the two calls are not of one shape."""
+    """The one parameter that varies, "" if none has so far; None if the call has another shape or varies in more."""
     if before[0] != shape:
         return None
     known = before[1]
@@ -252,7 +252,7 @@ def _varying(before: list, shape: str, parameters: dict | None) -> str | None:
 
 
 def note_services(session: Session, outcomes: Sequence[Outcome], now: float, keep: int) -> None:
-    """Count this turn's calls to outside services; the last `keep` times of each are remembered."""
+    """Count this turn's calls to outside services; the last `keep` times of each are kept."""
     for outcome in outcomes:
         service = calls.service(outcome.tool, outcome.input)
         if not service or (outcome.kind in SILENT and outcome.kind != LAUNCHED):
@@ -264,7 +264,7 @@ def note_services(session: Session, outcomes: Sequence[Outcome], now: float, kee
 
 
 def note_failing(lane: Lane, outcomes: Sequence[Outcome]) -> None:
-    """How many turns running every call failed, polls and refused permissions left out (policy 5, failing_streak)."""
+    """Count turns in a row in which every call failed, without polls and denied permissions (policy 5, failing_streak)."""
     if any(o.kind == OK and o.wait != waits.ALONE for o in outcomes):
         lane.failing = []
     elif any(o.kind in FAILURES and o.kind != DENIED and not o.poll for o in outcomes):
@@ -273,7 +273,7 @@ def note_failing(lane: Lane, outcomes: Sequence[Outcome]) -> None:
 
 
 def note_searches(lane: Lane, outcomes: Sequence[Outcome]) -> None:
-    """How many turns running only searched and found nothing, wherever and for whatever (policy 5, failing_streak)."""
+    """Count turns in a row that only searched and found nothing (policy 5, failing_streak)."""
     if searched_in_vain(outcomes):
         lane.empties += 1
     elif any(o.kind == OK and o.wait != waits.ALONE and not _found_nothing(o) for o in outcomes):
@@ -281,7 +281,7 @@ def note_searches(lane: Lane, outcomes: Sequence[Outcome]) -> None:
 
 
 def searched_in_vain(outcomes: Sequence[Outcome]) -> bool:
-    """Whether a turn only searched and found nothing; what is waited for is no search."""
+    """Whether a turn only searched and found nothing; polls are no searches."""
     return all(_found_nothing(o) and not o.poll for o in outcomes) if outcomes else False
 
 
@@ -290,7 +290,7 @@ def _found_nothing(outcome: Outcome) -> bool:
 
 
 def is_all_new(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> bool:
-    """Whether no rule can see anything in a turn: every call succeeded, came for the first time and returned something."""
+    """Whether no rule can act on a turn: every call is new, succeeded and returned something, and no count is running."""
     if (
         session.services
         or lane.failing
@@ -302,17 +302,17 @@ def is_all_new(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> boo
     for outcome in outcomes:
         streak = lane.streaks.get(outcome.key)
         if outcome.kind != OK or outcome.failed or outcome.empty or streak is None or streak.label:
-            return False  # a streak gets its label when its call comes again
+            return False  # only a repeated call has a label
     return True
 
 
 def brought_news(outcomes: Sequence[Outcome]) -> bool:
-    """Whether any call of the turn returned what it had not returned before."""
+    """Whether any call of the turn returned a new result."""
     return any(not outcome.repeats for outcome in outcomes if outcome.kind not in SILENT)
 
 
 def prepare(results: Sequence[Result | Reported], cwd: str) -> None:
-    """Work out beforehand what takes time in proportion to the payload; `cwd`: the lane's directory, as far as it is known."""
+    """Make the outcomes in advance, outside the session's lock: it takes time on long payloads. `cwd`: the lane's directory."""
     for result in results:
         kind = result.hint if isinstance(result, Result) else result.kind
         result.ready = (cwd, outcome_of(result, kind, cwd))
@@ -336,7 +336,7 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
     outcome.digits = result.digits or results.digits_key(text)
     outcome.empty = not text or text.isspace() or text == NO_OUTPUT
     if kind in FAILURES:
-        outcome.look = looks.look_of(tool, given)  # its input may be gone when it is counted
+        outcome.look = looks.look_of(tool, given)  # its input is not kept until the turn ends
         refused = kind == INVALID and outcome.wait and tool in calls.SHELLS
         outcome.error = errors.error_key(kind, REFUSED_WAIT if refused else text, given)
         outcome.miss = errors.is_bare(text) or errors.is_lookup_miss(tool, given, text)

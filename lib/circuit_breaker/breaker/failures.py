@@ -1,7 +1,7 @@
-"""What fails: the same call, the same attempt in other words, the same error whatever the call. Evidence and rule.
+"""The rule `tool_failure` and its evidence: the same call, the same attempt written differently, the same error of any call.
 
-A run of an attempt is its failures since the last progress, your last prompt, its last success or the last failure of another
-attempt; one counts where it shares an error line with an earlier one of the run.
+A run is the failures of an attempt since the last progress, your last prompt, its last success or the last failure of another
+attempt. A failure counts if it shares an error line with an earlier one of the run.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.memory import Session
     from circuit_breaker.breaker.model import Outcome
 
-FAMILY = "family:"  # how the key of an attempt begins, in memory and in a circuit
-EVERYWHERE = 6  # one whole error of a tool, whatever the calls and the changes in between (policy 5, e)
+FAMILY = "family:"  # prefix of an attempt's key, in memory and in circuits
+EVERYWHERE = 6  # times the same whole error of a tool, with any calls and changes in between (policy 5, e)
 ERRORS_MAX, FAMILIES_MAX, LINES_MAX = 16, 16, 96
-_HIDES = "|;&\n`("  # no exit code is hidden in a line without one of these
-_PRINTS = ("$?", "${?}", "PIPESTATUS", "pipestatus", "LASTEXITCODE")  # nor printed without one of these
+_HIDES = "|;&\n`("  # a line hides an exit code only with one of these
+_PRINTS = ("$?", "${?}", "PIPESTATUS", "pipestatus", "LASTEXITCODE")  # and prints it only with one of these
 
 
 def family_of(tool: str, tool_input: object, cwd: str) -> str:
-    """The key of a call's attempt, "" for a call that is none."""
+    """The key of a call's attempt; "" if it has none."""
     if tool not in SHELLS:
         return ""
     from circuit_breaker.identity.attempts import attempt_of
@@ -38,7 +38,7 @@ def family_of(tool: str, tool_input: object, cwd: str) -> str:
 
 
 def judge(lane: Lane, outcomes: Sequence[Outcome]) -> None:
-    """Find the attempt of each shell call that acted, and how it ended: an exit code may be another's."""
+    """Set the attempt of each shell call that acted, and whether it failed: the exit code may come from another command."""
     for outcome in outcomes:
         if outcome.tool not in SHELLS or outcome.kind in SILENT or not isinstance(outcome.input, dict):
             continue
@@ -61,7 +61,7 @@ def judge(lane: Lane, outcomes: Sequence[Outcome]) -> None:
 
 
 def _may_have_failed(outcome: Outcome) -> bool:
-    """A cheap first look: most calls end as their exit code says."""
+    """A cheap first check: of most calls the exit code is not hidden."""
     command = command_of(outcome.input)[1]
     if not any(sign in command for sign in _HIDES):
         return False
@@ -69,7 +69,7 @@ def _may_have_failed(outcome: Outcome) -> bool:
 
 
 def note_families(lane: Lane, outcomes: Sequence[Outcome]) -> None:
-    """Per attempt: the failures of its present run, and how many times running its whole error came."""
+    """Count, per attempt, the failures of its current run and how often in a row it had the same whole error."""
     for outcome in outcomes:
         if outcome.proven:
             lane.families.pop(outcome.family, None)
@@ -92,11 +92,11 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
         family = family.but(since=outcome.n, lines={}, marks="", varied=False)
     elif family.call != outcome.key:
         family = family.but(varied=True)
-    if not family.lines or family.turn != lane.turn:  # one turn's failures are one decision
+    if not family.lines or family.turn != lane.turn:  # failures in one turn count once
         _add_lines(family, lines)
     error = errors.error_key("", verdicts.without_exit_code(outcome.text), outcome.input)
     if all(line[:1] == verdicts.WEAK for line in lines):
-        error = ""  # a verdict alone: the error may be another each time
+        error = ""  # only a verdict: the errors may differ
     again = family.same > 0 and error == family.error
     same = family.same + (family.turn != lane.turn) if again else 1
     lane.families[outcome.family] = family.but(
@@ -105,7 +105,7 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
 
 
 def _add_lines(family: Family, lines: Sequence[str]) -> None:
-    """Count one more failure: by its strong lines, or by its weak ones where it has no other."""
+    """Count one more failure by its strong lines, or by its weak ones if it has no others."""
     from circuit_breaker.identity.verdicts import WEAK
 
     known: dict[str, int] = family.lines
@@ -119,7 +119,7 @@ def _add_lines(family: Family, lines: Sequence[str]) -> None:
 
 
 def note_errors(lane: Lane, outcomes: Sequence[Outcome]) -> None:
-    """Per tool: how many turns running the same error came, whatever the arguments (policy 5, tool_failure b and e)."""
+    """Count, per tool, turns in a row with the same error, with any arguments (policy 5, tool_failure b and e)."""
     tools: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         tools.setdefault(outcome.tool, []).append(outcome)
@@ -147,8 +147,8 @@ def _error_run(lane: Lane, known: ErrorRun | None, failing: Sequence[Outcome]) -
 
 
 def _after_successes(known: ErrorRun, ours: Sequence[Outcome]) -> ErrorRun:
-    """The tool's run after a turn in which nothing of it failed: an act ends it, a look does where a look failed. Through mere
-    writes the error goes on being counted."""
+    """The tool's run after a turn without failures of it. An act ends it, a look ends it if looks failed, and a mere write resets
+    only `turns`."""
     done = [outcome for outcome in ours if outcome.kind == OK and not outcome.failed]
     acts = [outcome for outcome in done if outcome.change]
     if any(not _writes(outcome) for outcome in acts) or (known.look and done):
@@ -157,7 +157,7 @@ def _after_successes(known: ErrorRun, ours: Sequence[Outcome]) -> ErrorRun:
 
 
 def _writes(outcome: Outcome) -> bool:
-    """Whether a shell only wrote a file: what it runs may fail as before."""
+    """Whether a shell call only wrote a file: what it runs later may still fail."""
     if outcome.tool not in SHELLS:
         return False
     return bool(outcome.change == 2 or (outcome.attempt is not None and outcome.attempt.only_edits))
@@ -180,7 +180,7 @@ def tool_failure(
     for outcome in outcomes:
         run = lane.errors.get(outcome.tool)
         if run is None or run.turn != lane.turn or run.error != outcome.error or outcome.tool in spoken:
-            continue  # a circuit's own warning says it
+            continue  # there is a warning about this call already
         signal = _error_signal(run, outcome, rule)
         if signal is not None:
             spoken.add(outcome.tool)
@@ -191,7 +191,7 @@ def tool_failure(
 def _call_signal(lane: Lane, outcome: Outcome, rule: Mapping[str, Any]) -> Signal | None:
     streak = lane.streaks.get(outcome.key)
     if outcome.kind not in FAILURES or outcome.poll or streak is None:
-        return None  # None: a turn of more calls than a lane remembers
+        return None  # no streak: the turn had more calls than a lane remembers
     in_window = [fail for fail in streak.fails if fail[1] > lane.turn - rule["window_turns"]]
     stubborn = rule["threshold_with_progress"] and streak.same >= rule["threshold_with_progress"]
     if len(in_window) < rule["threshold"] and not stubborn:
@@ -253,7 +253,7 @@ def _error_signal(run: ErrorRun, outcome: Outcome, rule: Mapping[str, Any]) -> S
 
 
 def signal_of(outcome: Outcome, rule: str, count: int, **more: Any) -> Signal:
-    """A signal about one call; `more` overrides what is taken from the outcome."""
+    """A signal about one call; `more`: fields that replace those taken from the outcome."""
     seen: dict[str, Any] = {
         "subject": label_of(outcome),
         "keys": [outcome.key],

@@ -1,4 +1,4 @@
-"""The answer to a call that wants to run: allowed, warned about, or denied by a live circuit."""
+"""The answer to a call that wants to run: allow, warn, ask or deny."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.model import Ask
 
 DENIED_MAX, SPAWN_IDS_MAX, PASSED_MAX = 48, 128, 20
-FORGERY = "forgery"  # a scheduled prompt that carries the override
+FORGERY = "forgery"  # a scheduled prompt that contains the bypass keyword
 UNCOUNTED = ""  # a denial that does not count against deny_limit
 
 
 def ask(work: Work, event: Ask) -> None:
-    """Allow (say nothing), warn, or deny. Nothing is counted as an outcome here."""
+    """Allow (no notice), warn, ask or deny. No outcome is counted here."""
     if work.config.mode == "observe" and event.tool not in SPAWNING:
         return
     if event.refused == FORGERY:
@@ -42,7 +42,7 @@ def ask(work: Work, event: Ask) -> None:
 
 
 def gate(work: Work, event: Ask, circuit: Circuit) -> None:
-    """A call that a live circuit gates: a probe or a bypass passes, any other is denied."""
+    """A call gated by a circuit that is not CLOSED: a probe or a bypass passes, anything else is denied."""
     if work.bypassed:
         _let_through(work, event, circuit)
         return
@@ -59,17 +59,17 @@ def gate(work: Work, event: Ask, circuit: Circuit) -> None:
 
 
 def caller_timeout(tool: str, tool_input: object) -> float:
-    """Seconds a call asked for itself, 0.0 for none; at most an hour."""
+    """The call's own timeout in seconds, at most LEASE_MAX; 0.0 for none."""
     if not isinstance(tool_input, dict):
         return 0.0
     value = tool_input.get("timeout")
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e12:
         return 0.0
-    return min(value / 1000.0, 3600.0)
+    return min(value / 1000.0, breaker.LEASE_MAX)
 
 
 def spawn(work: Work, event: Ask) -> None:
-    """agent_spawn: counted before the call, over the session, from one prompt of yours to the next."""
+    """agent_spawn: count subagents of all lanes from one prompt of yours to the next, before they start."""
     session, rule, action = work.session, work.rule("agent_spawn"), work.action("agent_spawn")
     if not action or work.excluded(event.tool, "agent_spawn"):
         return
@@ -102,7 +102,7 @@ def spawn(work: Work, event: Ask) -> None:
 
 
 def refuse(work: Work, event: Ask) -> None:
-    """Deny a call that reaches for the breaker itself."""
+    """Deny a call that would change the breaker itself."""
     from circuit_breaker.identity.labels import label
 
     circuit = Circuit(rule="protection", subject=event.refused)

@@ -1,4 +1,4 @@
-"""What config files and options make of the defaults: how they merge, what is wrong with them, what they weaken. Pure."""
+"""Merges config files and options over the defaults, and says what is wrong with them and what they weaken. Pure."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-# What the defaults of an earlier version were where they differ: a file made with them has no opinion there.
+# Defaults of earlier versions that differ: in a file made from them, such a value is not your choice.
 EARLIER_DEFAULTS: Mapping[int, Mapping[str, Any]] = {1: {"circuit_breakers.call_cycle.max_period": 5}}
 WORDS = {
     "mode": ("enforce", "observe"),
     "bypass_unknown": ("grant", "refuse"),
     "action": ("block", "ask", "warn", "observe"),
 }
-# Obeyed in your own file only: a cloned repository must not run a program, silence us or move your override. The plugin's
-# options are variables of the environment, which a project's settings can set too.
+# Read from your own file only: a cloned repository must not run a program, turn off messages or change the keyword. Plugin
+# options are environment variables, which a project's settings can set too.
 YOURS = ("notify", "on_stop", "export", "bypass_keyword", "bypass_unknown")
-FOREIGN = ("project", "plugin options")  # how the names of layers begin that a project can write
-IGNORED = ("resource_limits",)  # of the published config; so is `window_turns` of a rule that has none
+FOREIGN = ("project", "plugin options")  # prefixes of layer names that a project can write
+IGNORED = ("resource_limits",)  # from the published config; so is `window_turns` in a rule without it
 
 
 def build(layers: Iterable[tuple[str, object]] = ()) -> Config:
     """Merge `layers` (name, document) over the defaults, key by key, later ones winning.
 
-    A name says where the document came from and stands in the problems. Layers whose names begin with one of FOREIGN may not
-    hold the keys of YOURS; the one called "project" may weaken, which is recorded. A document that names the
-    `defaults_version` it was made from has no opinion where it equals those defaults.
+    A name says where the document came from; problems quote it. Layers whose names begin with one of FOREIGN may not set the
+    keys in YOURS. What a layer weakens is recorded if its name begins with "project". Values equal to the defaults of the
+    `defaults_version` that a document names are ignored.
     """
     values = copy_of_defaults()
     problems: list[str] = []
@@ -53,7 +53,7 @@ def build(layers: Iterable[tuple[str, object]] = ()) -> Config:
 
 
 class Layer:
-    """One document on its way into the merged values; `changes` are the (path, before, after) of the keys it set."""
+    """One document that is merged; `changes`: (path, before, after) of each key that it set."""
 
     def __init__(self, name: str, document: object, problems: list[str]) -> None:
         self.name, self.document, self.problems = name, document, problems
@@ -63,7 +63,7 @@ class Layer:
         self.before: dict[str, int] = {}  # rule -> its strength without this layer
 
     def merge(self, values: dict[str, Any]) -> None:
-        """Lay the document over `values`, key by key; what is wrong with it goes to the problems."""
+        """Merge the document into `values`, key by key; faults are added to `problems`."""
         if not isinstance(self.document, dict):
             self.problems.append(f"{self.name}: expected one JSON object, got {shown(self.document)}")
             return
@@ -77,7 +77,7 @@ class Layer:
                 self._merge_key(key, key, value, values, DEFAULTS)
 
     def weakened(self) -> list[str]:
-        """The keys that weakened what was in force, as "path = value"."""
+        """The keys that made the configuration weaker, as "path = value"."""
         return [
             f"{path} = {shown(after)}"
             for path, before, after in self.changes
@@ -140,7 +140,7 @@ class Layer:
         values[key] = value
 
     def _is_silent(self, path: str, value: object, default: object) -> bool:
-        """Whether that stood in the file when it was made, so that it is nobody's choice."""
+        """Whether it is the default of the version that the file was made from, and so not your choice."""
         version = self.made_from
         if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= DEFAULTS_VERSION:
             return False
@@ -152,7 +152,7 @@ class Layer:
 
 
 _STRENGTH = {"block": 4, "ask": 3, "warn": 2, "observe": 1, "enforce": 2, True: 1, False: 0}
-# Every number of a rule is in one of the two: does a smaller one weaken the breaker, or a larger one?
+# Every number of a rule is in one of these: the smaller (or larger) it is, the weaker the breaker.
 _WEAKER_WHEN_LESS = (
     "window_turns window_seconds max_period poll_gap_seconds half_open_successes probe_lease_seconds cooldown_base_seconds"
 ).split()
@@ -171,7 +171,7 @@ _AT_LEAST_ONE = ("half_open_successes", "window_turns", "cooldown_steps")
 
 
 def _strengths(values: Mapping[str, Any]) -> dict[str, int]:
-    """Per rule what it may do as things stand: 0 nothing, then observe, warn, ask, block."""
+    """Each rule's strength by its present action: 0 off, 1 observe, 2 warn, 3 ask, 4 block."""
     strengths = {}
     for rule, keys in values["circuit_breakers"].items():
         action = "observe" if values["mode"] == "observe" else keys["action"]
@@ -199,7 +199,7 @@ def _step(steps: list[float], level: int) -> float:
 
 
 def _expected(key: str, value: object, default: object) -> str:
-    """What should have stood there; "" when `value` is fine."""
+    """What the value should be, for a message; "" if it is valid."""
     if key in WORDS:
         fine = isinstance(value, str) and value in WORDS[key]
         return "" if fine else " or ".join(f'"{word}"' for word in WORDS[key])
@@ -232,13 +232,13 @@ def _number(value: object) -> bool:
 
 
 def shown(value: object) -> str:
-    """A value in a sentence, clipped."""
+    """A value as at most 40 characters for a message."""
     text = repr(value) if not isinstance(value, bool) else str(value).lower()
     return text if len(text) <= 40 else text[:37] + "..."
 
 
 def option_layer(env: Mapping[str, str]) -> dict[str, Any]:
-    """The document that the plugin's options (`CLAUDE_PLUGIN_OPTION_<KEY>`) amount to; `<RULE>_<KEY>` reaches a rule's key."""
+    """The plugin's options (`CLAUDE_PLUGIN_OPTION_<KEY>`) as a document; `<RULE>_<KEY>` sets a key of a rule."""
     layer: dict[str, Any] = {}
     for name, text in env.items():
         if not name.startswith(OPTION):
