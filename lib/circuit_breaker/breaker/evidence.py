@@ -23,12 +23,8 @@ RECENT_MAX, STREAKS_MAX, MOVES_MAX, NEWS_MAX, FAILS_MAX = 40, 64, 16, 16, 32
 WRITTEN_MAX, SERVICES_MAX = 32, 16
 LAST_EDITS = 20  # calls among which the same edit is counted
 EDIT_MARKS = "ex"  # marks of an edit, which a new result does not clear
-RECEIPT_MAX = (
-    300  # characters of a result that only says that the click was made; a longer one shows the page
-)
-REFUSED_WAIT = (
-    "a wait that Claude Code refuses"  # its text names the seconds and the command: one error all the same
-)
+RECEIPT_MAX = 300  # characters of a result that only confirms a click; a longer one shows the page
+REFUSED_WAIT = "a wait that Claude Code refuses"  # in place of its text, which names seconds and command
 NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty result
 
 

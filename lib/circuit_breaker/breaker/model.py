@@ -1,6 +1,6 @@
-"""The vocabulary of the breaker: states, outcomes, events, what a rule saw, what is decided, what goes on record.
+"""The types and constants of the breaker: states, outcomes, events, signals, circuits, notices, decisions, transitions.
 
-Values have named fields, are made with keywords (a missing one takes its default) and are not changed once they are shared.
+Records are made with keywords (a missing one takes its default) and are not changed once they are shared.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ ALLOW, WARN, DENY, STOP = (
     "warn",
     "deny",
     "stop",
-)  # verdicts, weakest first; the last three are kinds of notices too
+)  # verdicts, weakest first; WARN, DENY and STOP are kinds of notices too
 OPENED, SUBAGENT, FOR_YOU = "opened", "subagent", "for you"  # further kinds of notices
 QUESTION = "question"  # a verdict and a kind of notice: you decide on the call
 OK, FAILED, INVALID, DENIED = "ok", "failed", "invalid", "denied"  # outcomes of a call (policy 2)
 LAUNCHED, INTERRUPTED, OURS = "launched", "interrupted", "ours"
 FAILURES = (FAILED, INVALID, DENIED)
-SILENT = (LAUNCHED, INTERRUPTED, OURS)  # no rule counts them, no streak is fed or broken by them
+SILENT = (LAUNCHED, INTERRUPTED, OURS)  # no rule counts them, and they neither extend nor end a streak
 PERSON, MACHINE, UNKNOWN = "person", "machine", "unknown"  # who wrote a prompt
 MAIN = ""  # the lane of the main thread; a subagent's lane is its agent id
 
@@ -71,30 +71,30 @@ def plus(one: list[int], other: list[int]) -> list[int]:
     return [a + b for a, b in zip(one, other)] if one and other else [*(one or other)]
 
 
-# --- Events: what happened, as `policy.step` takes it
+# --- Events, which `policy.step` takes
 
 
 class Ask(Record):
-    """A call that wants to run. `refused`: why it is denied whatever the circuits say, a word of words.sentences."""
+    """A call that wants to run. `refused`: a key in words.sentences if it is denied in any state of the circuits."""
 
     FIELDS = {
         "id": "",
         "tool": "",
         "input": None,
         "cwd": "",
-        "key": "",  # of the call, where it was made before
+        "key": "",  # of the call, if it has been made already
         "prompt": "",
         "lane": MAIN,
-        "author": "",  # of the session's last prompt, where that was looked up: PERSON, MACHINE or UNKNOWN
+        "author": "",  # of the session's last prompt, if it was looked up: PERSON, MACHINE or UNKNOWN
         "refused": "",
-        "down": None,  # the services.Service it may not call now, and `wait`: seconds until it may be tried
-        "wait": 0.0,
+        "down": None,  # the services.Service that it calls, if that is down
+        "wait": 0.0,  # seconds until that may be tried
         "attended": False,  # you sit at a terminal and can be asked
     }
 
 
 class Reported(Record):
-    """One call's outcome before its batch: a failure (or, where a PostToolUse hook is registered, a success).
+    """One call's outcome before its batch: a failure (or a success, if a PostToolUse hook is registered).
 
     `ready`: as in Result.
     """
@@ -118,8 +118,8 @@ class Reported(Record):
 class Turn(Record):
     """One assistant message with tool calls has ended; `cwd` is the directory after it.
 
-    `spent`: the tokens that its lane's transcript shows since the last look, where they were counted; `attended`: you sit at a
-    terminal and can be asked.
+    `spent`: tokens in the lane's transcript since it was last read, [] if not counted; `attended`: you sit at a terminal and can
+    be asked.
     """
 
     FIELDS = {
@@ -136,10 +136,10 @@ class Turn(Record):
 
 
 class Result(Record):
-    """One call of a turn as Claude Code reports it. `hint` is the outcome that its text alone suggests.
+    """One call of a turn as Claude Code reports it. `hint`: the outcome by its text alone.
 
-    `result` and `digits` are the keys of its text, where they were made before; `ready` the whole outcome, for one directory of
-    its lane: (directory, Outcome).
+    `result`, `digits`: keys of its text, if made already; `ready`: (directory, Outcome) if made already, valid for that directory
+    of the lane.
     """
 
     FIELDS = {
@@ -155,9 +155,8 @@ class Result(Record):
 
 
 class Prompt(Record):
-    """A prompt was submitted. `person`: typed by you, as far as the payload shows, and `proven` where that is known to be so;
-    `bypass`: its first line is the keyword; `lookalike`: its first line only looks like it. `spent`: tokens of before it that
-    no turn has counted."""
+    """A prompt was submitted. `person`: typed by you, as far as the payload shows; `proven`: that is certain; `bypass`: its first
+    line is the keyword; `lookalike`: its first line resembles it; `spent`: tokens before it that no turn has counted."""
 
     FIELDS = {
         "id": "",
@@ -179,12 +178,12 @@ class StopAsked(Record):
 
 
 class Reset(Record):
-    """You close circuits: all of them, or those of a name or a rule."""
+    """You close circuits. `which`: a circuit's name or a rule; "" for all."""
 
     FIELDS = {"which": ""}
 
 
-# --- Evidence: what became of a call, and what a rule saw in it
+# --- Evidence: the outcome of a call, and what a rule found
 
 
 class Outcome(Record):
@@ -197,30 +196,30 @@ class Outcome(Record):
         "text": "",
         "key": "",
         "kind": OK,
-        "label": "",  # made late, by evidence.label_of: most calls are never spoken of
+        "label": "",  # made by evidence.label_of if needed: most calls are never shown
         "result": "",  # key of what it returned
-        "digits": "",  # the same without any digit
+        "digits": "",  # the same without digits
         "error": "",  # key of the error, "" unless it failed
-        "clip": "",  # its error for people, made late by evidence.clip_of
+        "clip": "",  # its error for people, made by evidence.clip_of if needed
         "empty": False,  # it returned nothing
-        "wait": 0,  # where it waits (waits.NONE to ALONE)
-        "look": -1,  # what it looks at (looks.NOTHING to LIVE), -1: not asked yet
+        "wait": 0,  # when it waits (waits.NONE to ALONE)
+        "look": -1,  # what it looks at (looks.NOTHING to LIVE), -1: not known yet
         "poll": False,  # a look after a wait (waiting.py)
         "miss": False,  # a look-up that found nothing
         "change": 0,  # 2 writes a file, 1 changes something, 0 reads
-        "step": False,  # a click, a key, a scroll: what it returns is a receipt
+        "step": False,  # a click, key or scroll whose result only confirms it
         "repeats": False,  # the same result as last time
-        "attempt": None,  # what a shell call tries (identity.attempts), where that matters
-        "family": "",  # the key of it
-        "failed": False,  # it failed, whatever the exit code of the call
-        "proven": False,  # it succeeded for sure
-        "first": False,  # this call did not come before, as far as is remembered
+        "attempt": None,  # identity.attempts.Attempt of a shell call, if needed
+        "family": "",  # its key
+        "failed": False,  # the attempt failed, with any exit code of the call
+        "proven": False,  # the attempt certainly succeeded
+        "first": False,  # the lane remembers no earlier call like it
         "n": 0,
     }
 
 
 class Signal(Record):
-    """What a rule saw. `step`: "warn", "open" or "stop"; `facts`: what a sentence about it needs besides."""
+    """What a rule found. `step`: "warn", "open" or "stop"; `facts`: further values for its sentence."""
 
     FIELDS = {
         "rule": "",
@@ -238,15 +237,15 @@ class Signal(Record):
 
     @property
     def name(self) -> str:
-        """The name a circuit of it has."""
+        """RULE:SUBJECT, the name of its circuit."""
         return f"{self.rule}:{self.subject}"
 
 
-# --- What is kept, decided and recorded
+# --- Circuits, notices, decisions, transitions
 
 
 class Circuit(Record):
-    """One breaker. `keys` are the calls it gates, `results` what each of them returned last while it looped."""
+    """One circuit. `keys`: the calls it gates; `results`: key -> its last result in the loop."""
 
     FIELDS = {
         "rule": "",
@@ -258,20 +257,20 @@ class Circuit(Record):
         "trips": 0,
         "retry_at": 0.0,  # epoch seconds; None: until your next prompt
         "cooldown": 0.0,  # length of the running cooldown, seconds
-        "probe": "",  # tool_use_id of the one probe that is out
+        "probe": "",  # tool_use_id of the running probe
         "probe_turn": -1,
-        "lease": 0.0,  # epoch seconds from which another asker may take the probe over
-        "credit": "",  # an early probe that was earned and not used: "progress" or "prompt"
-        "bought": False,  # this level's early probe is spent
-        "early": False,  # the probe that is out is an early one
+        "lease": 0.0,  # epoch seconds from which another call may become the probe
+        "credit": "",  # what earned an unused early probe: "progress" or "prompt"
+        "bought": False,  # this level's early probe is used up
+        "early": False,  # the running probe is an early one
         "good": 0,  # good probes in a row
         "since": -1,  # n at which its evidence began
         "count": 0,
-        "facts": {},  # what its rule saw (see Signal)
+        "facts": {},  # see Signal
         "clip": "",
         "calls": [],
         "opened_at": 0.0,
-        "tokens": [],  # what its streak has cost so far, a lower bound; [] where nobody looked
+        "tokens": [],  # what its streak has cost so far, a lower bound; [] if unknown
     }
     CONTAINERS = ("keys", "results", "facts", "calls", "tokens")
 
@@ -282,9 +281,9 @@ class Circuit(Record):
 
 
 class Notice(Record):
-    """Something to say. `kind`: WARN and DENY are for Claude; STOP, OPENED and FOR_YOU for you; SUBAGENT for a parent.
+    """A message. `kind`: WARN and DENY are for Claude; QUESTION, STOP, OPENED and FOR_YOU for you; SUBAGENT for a parent.
 
-    `name` is the circuit's, or that which a circuit would have; `reason` is a word of words.sentences, "" for what the rule saw.
+    `name`: of the circuit, or that it would have; `reason`: a key in words.sentences, "" to say what the rule found.
     """
 
     FIELDS = {
@@ -304,17 +303,17 @@ class Notice(Record):
 
 
 class Decision(Record):
-    """The answer of a step: `notices` say why; `circuit` is what denied, "" where that denial does not count;
-    `contacts`: what the turn's calls show of services (services.Contact)."""
+    """The answer of a step. `circuit`: name of what denied, "" if the denial does not count; `retry_in`: seconds; `notices`: why;
+    `contacts`: the turn's contacts with services (services.Contact)."""
 
     FIELDS = {"verdict": ALLOW, "circuit": "", "retry_in": 0.0, "notices": [], "contacts": []}
     CONTAINERS = ("notices", "contacts")
 
 
 class Transition(Record):
-    """Something worth a record: `event` is trip, probe, close, reset, bypass, asked, ask_allowed, ending or warning.
+    """A recorded event: trip, would_trip, probe, close, reset, bypass, bypass_refused, asked, ask_allowed, ending, warning, held_back.
 
-    `reason`: a word of words.sentences; "" for what the rule of `circuit` saw, which `count` and `facts` say.
+    `reason`: a key in words.sentences; "" for what the rule of `circuit` found, as `count` and `facts` say.
     """
 
     FIELDS = {
