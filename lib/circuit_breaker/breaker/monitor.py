@@ -1,4 +1,4 @@
-"""What a finished turn does: verdicts for circuits that are not CLOSED, new evidence, and what the rules see in it."""
+"""What a finished turn does: results for circuits that are not CLOSED, new evidence, and signals of the rules."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.model import Circuit, Reported, Result, Turn
 
 SEEN_MAX, BATCH_MAX, SERVICE_TIMES_MAX, PENDING_MAX = 128, 512, 64, 64
-# What an outcome that waits for its batch keeps on disk, in this order.
+# Fields of an outcome that are kept on disk until its batch comes, in this order.
 KEPT = (
     "id",
     "tool",
@@ -51,7 +51,7 @@ KEPT = (
 
 
 def flush(work: Work, keep: frozenset[str] = frozenset()) -> None:
-    """Failures whose batch never came are a turn of their own."""
+    """Count failures whose batch never came as a turn of their own; `keep`: ids of calls that are not lost."""
     lane = work.lane
     lost = [unpacked_outcome(kept) for call_id, kept in lane.pending.items() if call_id not in keep]
     lane.pending = {call_id: kept for call_id, kept in lane.pending.items() if call_id in keep}
@@ -60,7 +60,7 @@ def flush(work: Work, keep: frozenset[str] = frozenset()) -> None:
 
 
 def turn(work: Work, event: Turn) -> None:
-    """One PostToolBatch. Delivered twice it counts once."""
+    """One PostToolBatch; delivered twice, it counts once."""
     lane = work.lane
     fresh = [result for result in event.results if not result.id or result.id not in lane.seen]
     lane.cwd = lane.cwd or event.cwd
@@ -82,7 +82,7 @@ def turn(work: Work, event: Turn) -> None:
 
 
 def _may_contact(outcome: Outcome) -> bool:
-    """A cheap first look: most calls go to no service."""
+    """A cheap first check: most calls use no service."""
     if outcome.tool in SHELLS and isinstance(outcome.input, dict):
         return "://" in command_of(outcome.input)[1][:LONGEST]
     return bool(outcome.tool.startswith("mcp__") or outcome.tool in ("WebFetch", "webfetch"))
@@ -125,7 +125,7 @@ def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str], n_befor
 
 
 def _outcome(work: Work, result: Result) -> Outcome:
-    """What became of one call: reported before, denied by us, or what its text says (policy 2)."""
+    """The outcome of one call: as reported before the batch, denied by us, or by its text (policy 2)."""
     lane = work.lane
     kept = lane.pending.get(result.id)
     if kept is not None:
@@ -141,7 +141,7 @@ def _outcome(work: Work, result: Result) -> Outcome:
 
 
 def _settle_circuits(work: Work, outcomes: list[Outcome], ids: frozenset[str]) -> list[Outcome]:
-    """Give live circuits their verdicts; the outcomes that are evidence: distinct, not silent, gated by no live circuit."""
+    """Hand results to circuits that are not CLOSED. -> the outcomes that are evidence: distinct, not SILENT, not gated."""
     free: dict[str, Outcome] = {}
     for outcome in outcomes:
         if work.excluded(outcome.tool):
@@ -152,7 +152,7 @@ def _settle_circuits(work: Work, outcomes: list[Outcome], ids: frozenset[str]) -
         elif outcome.kind not in SILENT:
             known = free.get(outcome.key)
             if known is None or (outcome.kind == OK and known.kind != OK):
-                free[outcome.key] = outcome  # equal calls inside one batch are one decision
+                free[outcome.key] = outcome  # equal calls in one batch count once
     for circuit in list(work.lane.circuits.values()):
         if (
             circuit.state == HALF_OPEN
@@ -160,12 +160,12 @@ def _settle_circuits(work: Work, outcomes: list[Outcome], ids: frozenset[str]) -
             and circuit.probe not in ids
             and circuit.rule != "hook_recursion"
         ):
-            work.put(breaker.release(circuit, ran=False))  # this turn came after the probe's: it is over
+            work.put(breaker.release(circuit, ran=False))  # a later turn: the probe is over
     return list(free.values())
 
 
 def _buy_probes(work: Work, live_before: list[str], n_before: int) -> None:
-    """Progress of this turn buys each circuit that was open before it one early probe."""
+    """Progress in this turn earns each circuit that was OPEN before it an early probe."""
     for name in live_before:
         circuit = work.lane.circuits.get(name)
         if circuit is None or circuit.state != OPEN:
@@ -206,14 +206,14 @@ def _detect(work: Work, outcomes: list[Outcome]) -> None:
 
 
 def _keep_streak(work: Work, signal: Signal) -> None:
-    """A stop needs two warnings that were given; after it the turns are counted anew."""
+    """Count the warnings given, of which a stop needs two; after a stop the count starts again."""
     turns, warnings = work.lane.failing
     said = any(notice.rule == signal.rule for notice in work.notices)
     work.lane.failing = [] if work.stops() else [turns, warnings + said]
 
 
 def _launched_again(work: Work, outcome: Outcome) -> None:
-    """The same thing started in the background again and again: a warning, once."""
+    """Warn once about the same launch in the background again and again."""
     if work.lane.launched[1] != work.rule("repeated_call")["launches"] or work.excluded(outcome.tool):
         return
     from circuit_breaker.breaker.rules import signal_of
@@ -225,7 +225,7 @@ def _launched_again(work: Work, outcome: Outcome) -> None:
 
 
 def _stop_invalid(work: Work, outcomes: list[Outcome]) -> None:
-    """A validation failure that came twice the threshold within the prompt stops the turn, whatever window and state."""
+    """Stop the turn for an input rejected twice the threshold within the prompt, in any window and state."""
     if work.action("tool_failure") != "block":
         return
     limit = 2 * work.rule("tool_failure")["threshold"]
@@ -256,7 +256,7 @@ def _count_denials(work: Work, outcomes: list[Outcome]) -> None:
 
 
 def _hand_over_notes(work: Work, event: Turn) -> None:
-    """The parent of a stopped subagent learns of it: the main thread, or the lane whose batch held an agent call."""
+    """Tell the parent of a stopped subagent: the main thread, or a lane whose batch has an agent call."""
     if work.name != MAIN and not any(result.tool in SPAWNING for result in event.results):
         return
     work.notices += [Notice(**fields) for lane, fields in work.session.notes if lane != work.name]
@@ -264,7 +264,7 @@ def _hand_over_notes(work: Work, event: Turn) -> None:
 
 
 def gated(work: Work, circuit: Circuit, outcome: Outcome) -> None:
-    """The result of a call whose circuit is not CLOSED: the probe's is a verdict, an older call's is ignored."""
+    """Handle the result of a call whose circuit is not CLOSED: the probe's decides, an older call's is ignored."""
     if circuit.state == HALF_OPEN and circuit.probe == outcome.id:
         probed(work, circuit, outcome)
         return
@@ -277,7 +277,7 @@ def gated(work: Work, circuit: Circuit, outcome: Outcome) -> None:
 
 
 def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
-    """The probe's result: something new closes, the same or a failure opens for longer; one that never ran is not spent."""
+    """Handle the probe's result: a new one closes, the same or a failure opens for longer, none leaves the level as it is."""
     if outcome.kind in (LAUNCHED, INTERRUPTED, OURS, DENIED):
         work.put(breaker.release(circuit, ran=outcome.kind == LAUNCHED))
         return
@@ -287,7 +287,7 @@ def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
         and outcome.attempt is not None
         and not (outcome.proven or outcome.failed)
     ):
-        work.put(breaker.release(circuit, ran=True))  # its exit code was hidden, and it said nothing
+        work.put(breaker.release(circuit, ran=True))  # hidden exit code, empty output
         return
     if outcome.kind == OK and _is_new(work, circuit, outcome):
         better = breaker.succeed(circuit, work.config.half_open_successes)
@@ -309,7 +309,7 @@ def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
 
 
 def _is_new(work: Work, circuit: Circuit, outcome: Outcome) -> bool:
-    if circuit.facts.get("edit"):  # what it returns says nothing; that something else was changed since does
+    if circuit.facts.get("edit"):  # its result says nothing; a change by another call does
         return any(n > circuit.since for n, _ in work.lane.moves)
     if circuit.rule == "tool_failure":
         return not outcome.failed
@@ -317,7 +317,7 @@ def _is_new(work: Work, circuit: Circuit, outcome: Outcome) -> bool:
 
 
 def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
-    """A call that never reaches the gate goes on counting while its circuit is open: a warning each time, then a stop."""
+    """A rejected input never reaches the gate, so it counts on while its circuit is open: warn each time, then stop."""
     known = work.lane.streaks.get(outcome.key) or Streak(label=label_of(outcome))
     work.lane.streaks.pop(outcome.key, None)
     streak: Streak = known.but(invalid=known.invalid + 1)
@@ -334,7 +334,7 @@ def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
 
 
 def invalid_signal(outcome: Outcome, streak: Streak, count: int, limit: int) -> Signal:
-    """What is said of a call whose input Claude Code rejects: `count` times, and at `limit` the turn stops."""
+    """The signal of a call whose input Claude Code rejected `count` times; at `limit` the turn stops."""
     return Signal(
         rule="tool_failure",
         subject=label_of(outcome),
@@ -352,11 +352,11 @@ def invalid_signal(outcome: Outcome, streak: Streak, count: int, limit: int) -> 
 
 
 def reported(work: Work, event: Reported) -> None:
-    """A failure before its batch: kept until the turn ends; a failed probe opens its circuit at once."""
+    """Keep an outcome that is reported before its batch; a probe's result is used at once."""
     lane = work.lane
     if event.id in lane.seen or event.id in lane.pending:
         return
-    lane.cwd = lane.cwd or event.cwd  # a lane's first turn: the directory after it is the best that is known
+    lane.cwd = lane.cwd or event.cwd  # in a lane's first turn only the directory after it is known
     outcome = outcome_of(event, event.kind, lane.cwd)
     lane.pending[event.id] = packed_outcome(outcome)
     while len(lane.pending) > PENDING_MAX:
@@ -367,10 +367,10 @@ def reported(work: Work, event: Reported) -> None:
 
 
 def packed_outcome(outcome: Outcome) -> list:
-    """The outcome as one row of memory; its input is left out."""
+    """The outcome as a row of memory (KEPT); its input and text are left out."""
     return [getattr(outcome, name) for name in KEPT]
 
 
 def unpacked_outcome(kept: list) -> Outcome:
-    """The outcome of such a row."""
+    """The outcome from such a row."""
     return Outcome(**dict(zip(KEPT, kept)))

@@ -1,4 +1,4 @@
-"""The one function that decides: what each event does to a session and a lane.
+"""`step`, the function that decides: what each event does to a session and a lane.
 
 step(session, lane, event, config, now, name) -> (session', lane', decision, transitions)
 """
@@ -39,7 +39,7 @@ def step(
 ) -> tuple[Session, Lane, Decision, list[Transition]]:
     """One event in lane `name` at `now` (epoch seconds). The memory handed in is not changed.
 
-    The verdict is allow, warn, deny (Ask) or stop (Turn, StopAsked). Transitions are what incidents and `replay` show.
+    The verdict is allow, warn, deny or question (Ask), or stop (Turn, StopAsked). Incidents and `replay` show the transitions.
     """
     session, lane = session.but(), lane.but()
     decision, transitions = advance(session, lane, event, config, now, name)
@@ -49,7 +49,7 @@ def step(
 def advance(
     session: Session, lane: Lane, event: Event, config: Config, now: float, name: str = MAIN
 ) -> tuple[Decision, list[Transition]]:
-    """`step` for a caller who gives the memory away: it is changed."""
+    """`step` that changes the memory handed in."""
     work = Work(session, lane, name, config, now)
     if isinstance(event, Prompt):
         _prompted(work, event)
@@ -107,7 +107,7 @@ def _close_switched_off(work: Work) -> None:
 
 
 def _reset(work: Work, event: Reset) -> None:
-    """Close what you named: all, a circuit, or a rule's circuits; their levels are forgotten too."""
+    """Close the circuits that you named (see Reset) and forget their levels."""
     for circuit in [*work.lane.circuits.values(), *work.session.circuits.values()]:
         if event.which and event.which not in (circuit.name, circuit.rule):
             continue
@@ -125,7 +125,7 @@ def _reset(work: Work, event: Reset) -> None:
 
 
 def _prompted(work: Work, event: Prompt) -> None:
-    """A new prompt: the last bypass ends, and your own may carry the next one."""
+    """A new prompt ends the last bypass and may start another one."""
     session = work.session
     prompt_id = event.id or f"@{work.now}"
     if prompt_id == session.prompt:
@@ -153,7 +153,7 @@ def _prompted(work: Work, event: Prompt) -> None:
 
 
 def _prove(work: Work, author: str) -> None:
-    """Who wrote the last prompt is known: your own starts the counters anew, any other changes nothing and takes its bypass back."""
+    """The author of the last prompt is known. Yours resets the counters; any other only loses its bypass."""
     session = work.session
     prompt_id, session.unproven = session.unproven, ""
     if author == PERSON or (author == UNKNOWN and work.config.bypass_unknown == "grant"):
@@ -172,7 +172,7 @@ def _prove(work: Work, author: str) -> None:
 
 
 def _catch_up(work: Work) -> None:
-    """A lane's first event under a new prompt of yours: what the last one left is over."""
+    """Reset a lane at its first event after a new prompt of yours."""
     session, lane = work.session, work.lane
     _flush(work)
     lane.prompt = session.person
@@ -196,7 +196,7 @@ def _flush(work: Work) -> None:
 
 
 def _age_sequence(work: Work) -> None:
-    """sequential_tools counts within `window_turns` prompts."""
+    """Forget the run of sequential_tools after `window_turns` prompts."""
     run = work.lane.sequence
     if run:
         prompts = run[4] + 1
@@ -205,7 +205,7 @@ def _age_sequence(work: Work) -> None:
 
 
 def _stop_asked(work: Work, event: StopAsked) -> None:
-    """hook_recursion: a stop hook sends the turn on again and again, and nothing new comes of it."""
+    """hook_recursion: stop hooks make Claude continue again and again without a new result."""
     _flush(work)
     lane, action = work.lane, work.action("hook_recursion")
     if not event.again:

@@ -1,6 +1,6 @@
-"""The rules: what each of them sees in a lane's evidence. One function a rule, in the table DETECTORS.
+"""The rules: one detector each, in the table DETECTORS; tool_failure is in failures.py.
 
-A detector reads the lane after `evidence.take` and this turn's outcomes, and returns signals (warn, open or stop).
+A detector reads the lane after `evidence.take` and the turn's outcomes, and returns signals (warn, open or stop).
 It changes nothing; `context.act` decides what a signal does under the rule's `action`.
 """
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.model import Outcome
 
 
-LAST_CALLS, OF_LAST = 10, 6  # repeated_call: 6 of the lane's last 10 calls (policy 5)
-UNSEEN = 2  # times the usual limit for clicks and keys that no look came between: a receipt is no result
-LONG_RING = 6  # calls from which on a ring needs as few rounds as one of two
+LAST_CALLS, OF_LAST = 10, 6  # repeated_call: 6 of a lane's last 10 calls (policy 5)
+UNSEEN = 2  # factor of the limit for clicks and keys without a look between: their results only confirm them
+LONG_RING = 6  # calls; from this length a ring needs no more rounds than a ring of 2
 
 
 def repeated_call(
     session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
 ) -> list[Signal]:
-    """The same call returns the same result: in a row, or 6 of the last 10; polls have a longer rope."""
+    """The same call with the same result, or the same edit, again and again; one signal per call."""
     signals = []
     for outcome in outcomes:
         streak = lane.streaks.get(outcome.key)
@@ -42,7 +42,7 @@ def repeated_call(
 
 
 def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, Any]) -> Signal | None:
-    """The same call, the same result: in a row, or 6 of the last 10; polls and waits have a longer rope."""
+    """The same call with the same result: in a row, or 6 of the last 10. Polls and waits have a higher limit."""
     if streak.times < 2 and streak.run < 2 and lane.waits < 2:
         return None  # nothing came twice
     facts: dict[str, Any] = {"poll": outcome.poll, "idle": outcome.result == outcome.key}
@@ -58,22 +58,22 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, A
     warned = "t" in streak.marks
     if not limit or (warned and count < limit):
         return None
-    opens = count >= limit and not schedules(outcome.tool)  # where that is refused nobody goes on
+    opens = count >= limit and not schedules(outcome.tool)  # denying it would leave no way to continue later
     if not opens and count < limit - 1 and most < limit:
         return None
     if max(count, most) < 2 or (warned and not opens):
         return None
     step = "open" if opens else "warn"
     if not opens and count < limit - 1:
-        facts["far"] = True  # looks so far apart are never blocked
+        facts["far"] = True  # looks `poll_gap_seconds` apart are never blocked
     return signal_of(outcome, "repeated_call", max(count, most), step=step, since=streak.counted, facts=facts)
 
 
 def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, Any]) -> tuple[int, int]:
-    """(count, limit) of whatever comes closest: a row, 6 of the last 10, or a run that differs only in digits."""
+    """(count, limit) of what is closest to its limit: a row, 6 of the last 10, or a run that differs only in digits."""
     count, limit = streak.row, rule["threshold"]
     if outcome.result == outcome.key:
-        return count, limit  # talk; beside work it may come often
+        return count, limit  # talk (see calls.is_idle) may come often beside work
     if outcome.step and all(
         r[2] == outcome.key and r[5] != GOTO for r in lane.recent if r[0] >= streak.counted
     ):
@@ -91,7 +91,7 @@ def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, A
 
 
 def _edited(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, Any]) -> Signal | None:
-    """The same write again and again, whatever it returns: every time it adds, or does what is done."""
+    """The same write again and again, with any result: it adds each time, or repeats what is done."""
     limit = rule["same_edit"]
     if not limit or outcome.kind != OK or not outcome.change:
         return None
@@ -119,7 +119,7 @@ def _edited(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, Any
 def call_cycle(
     session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
 ) -> list[Signal]:
-    """A ring of 2 to `max_period` different calls goes round with unchanged results."""
+    """A ring of 2 to `max_period` calls repeats with unchanged results."""
     if not any(outcome.repeats for outcome in outcomes):
         return []
     best: Signal | None = None
@@ -134,9 +134,7 @@ def call_cycle(
             ring, rounds, since = cycles.ring_at(lane.recent, position, period)
             if all(r[5] == STEP for r in ring):
                 limit *= UNSEEN
-            limit += any(
-                r[2] == r[3] for r in ring
-            )  # talk in it: then as often as the rest may come in a row
+            limit += any(r[2] == r[3] for r in ring)  # one round more with talk in it
             if rounds < max(2, limit - 1) or cycles.moved_on(lane, ring, since):
                 continue
             if best is not None and best.count - best.facts["limit"] >= rounds - limit:
@@ -144,7 +142,7 @@ def call_cycle(
             writes = {r[2] for r in ring if r[0] in moves}
             toggles = len(writes) > 1 and any(
                 r[5] == RUN for r in ring
-            )  # there, run, back, run: an A/B check
+            )  # change, run, undo, run: an A/B check
             names = [streak.label for streak in _streaks(lane, [r[2] for r in ring])]
             best = Signal(
                 rule="call_cycle",
@@ -166,7 +164,7 @@ def call_cycle(
 def sequential_tools(
     session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
 ) -> list[Signal]:
-    """One call a turn, always of one shape, nothing changed: it could be one call, or a script."""
+    """One call per turn, all of one shape, without progress: one call or a script could do it."""
     run = lane.sequence
     if not run or len(outcomes) != 1 or run[2] <= rule["threshold"]:
         return []
@@ -190,7 +188,7 @@ def sequential_tools(
 def external_api(
     session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
 ) -> list[Signal]:
-    """Too many calls to one outside service, in a while or in the session."""
+    """Too many calls to one outside service, within `window_seconds` or in the session."""
     if not session.services:
         return []
     signals = []
@@ -212,7 +210,7 @@ def external_api(
                 since=lane.n,
                 calls=[name],
                 facts={
-                    "once": 0 < made[1] >= made[0] - now_made,  # the same burst goes on
+                    "once": 0 < made[1] >= made[0] - now_made,  # the same burst continues
                     "total": bool(total),
                     "seconds": rule["window_seconds"],
                     "service": name,
@@ -225,7 +223,7 @@ def external_api(
 def failing_streak(
     session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
 ) -> list[Signal]:
-    """Turns running in which every call fails, whatever it is; searches running that find nothing."""
+    """Turns in a row in which every call failed; turns in a row of searches that found nothing."""
     if not outcomes:
         return []
     signals = []

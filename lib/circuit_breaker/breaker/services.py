@@ -1,7 +1,7 @@
-"""The rule service_down: a service whose transport fails is down for every session of the machine.
+"""The rule service_down: a service that cannot be reached is down for all sessions of the machine.
 
-A service is an MCP server (of one project) or an outside host with its port. Only its transport counts: a connection that is
-closed or refused, a timeout, a 5xx. A tool's own error is an answer.
+A service is an MCP server (of one project) or an outside host with its port. Only transport failures count: a closed or refused
+connection, a timeout, a 5xx. An error from the tool itself is an answer.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 MCP, HOST = "mcp", "host"
 FAILURES_MAX = 32
-# What Claude Code says when an MCP server's transport fails. A whole first line, with `MCP error -3200N: ` before it up to 2.1.197
-# and bare from 2.1.330 on; what stands after `MCP server "NAME"`; and a server over HTTP that answers with a status of failure,
-# named up to 197. A JSON-RPC error of the tool's own is none of them.
+# How Claude Code reports a transport failure of an MCP server: a first line, after `MCP error -3200N: ` up to 2.1.197 and alone
+# from 2.1.330 on; the words after `MCP server "NAME"`; the beginning for HTTP servers that answer with an error status, up to 197.
+# JSON-RPC errors of a tool look different.
 MCP_LINES = ("Connection closed", "Request timed out", "Request timeout")
 MCP_SERVER = (" is not connected", " connection closed before ", " timed out", " transport dropped ", " ended with no answer", " never answered ", " sent no response ")  # fmt: skip
 MCP_HTTP = ("Error POSTing to endpoint", "Streamable HTTP error: Error POSTing to endpoint")
-# How a fetch of Claude Code fails in transport, and curl and wget (exit codes of curl: 7 refused, 28 timeout, 52, 56 closed).
+# Transport failures of WebFetch, curl and wget (exit codes of curl: 7 refused, 28 timeout, 52 and 56 closed).
 FETCH_TRANSPORT = (
     "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EPIPE", "socket hang up", "timeout of ", "status code 50", "status code 52",
     "Connection refused", "connection refused", "Connection timed out", "Connection reset", "curl: (7)", "curl: (28)",
@@ -35,7 +35,7 @@ FETCH_TRANSPORT = (
 
 
 class Service(Record):
-    """What the machine knows of a service. `down_since` is 0.0 while it is not down; times are epoch seconds."""
+    """What the machine knows of a service. `down_since`: 0.0 while it is up. Times are in epoch seconds."""
 
     FIELDS = {
         "name": "",
@@ -50,7 +50,7 @@ class Service(Record):
 
 
 class Contact(Record):
-    """A call's contact with a service: `answered`, or its transport failed."""
+    """A call's contact with a service: it `answered`, or the transport failed."""
 
     FIELDS = {"kind": MCP, "name": "", "answered": True, "call": ""}
 
@@ -92,20 +92,20 @@ def _host_of(url: object) -> tuple[str, str]:
 
 
 def contacts(outcomes: Iterable[Outcome]) -> list[Contact]:
-    """The contacts of a turn's calls; a call that never ran has none."""
+    """The contacts of a turn's calls. Calls that did not run have none."""
     found = []
     for outcome in outcomes:
         if outcome.kind not in (OK, FAILED):
             continue
         kind, name = endpoint(outcome.tool, outcome.input)
         failed = bool(kind) and transport_failed(kind, outcome.kind, outcome.text)
-        if kind and not (failed and outcome.poll and kind == HOST):  # that it is not up yet is why one waits
+        if kind and not (failed and outcome.poll and kind == HOST):  # it waits until the host is up
             found.append(Contact(kind=kind, name=name, answered=not failed, call=outcome.id))
     return found
 
 
 def transport_failed(service: str, kind: str, text: str) -> bool:
-    """Whether a call failed in transport, by what Claude Code or the program says first."""
+    """Whether a call failed in transport, by the beginning of its error. `service`: MCP or HOST; `kind`: its outcome."""
     if kind != FAILED:
         return False
     if service == MCP:
@@ -121,7 +121,7 @@ def transport_failed(service: str, kind: str, text: str) -> bool:
 def failed(
     service: Service, call: str, rule: Mapping[str, Any], steps: Sequence[float], now: float
 ) -> Service:
-    """A contact whose transport failed: counted within the window; at the threshold, or as a failed probe, it is down."""
+    """The service after a transport failure: down at the threshold within the window; one level up after a failed probe."""
     base = rule["cooldown_base_seconds"]
     if service.down_since:
         if service.probe != call:
@@ -138,16 +138,14 @@ def failed(
 def ask(
     service: Service, call: str, rule: Mapping[str, Any], steps: Sequence[float], now: float
 ) -> tuple[Service, float]:
-    """A call to a service that may be down: (service', seconds to wait; 0.0 when it may pass).
+    """Whether a call may use a service: (service, seconds to wait; 0.0 if it may).
 
-    The first to ask after the cooldown is the one probe of the machine; the next one has to wait as long again.
+    The first call after the cooldown is the probe for the whole machine; others wait for another cooldown.
     """
     if not service.down_since or (service.probe and service.probe == call):
         return service, 0.0
     length = cooldown(rule["cooldown_base_seconds"], service.level, steps)
-    if (
-        service.retry_at > now + length
-    ):  # the clock was set back, or this process looked at it just before the probe's did
+    if service.retry_at > now + length:  # the clock was set back, or read before the probe's was
         service = service.but(retry_at=now + length)
     if now < service.retry_at:
         return service, float(service.retry_at - now)

@@ -1,7 +1,7 @@
-"""Waiting in a lane: which calls are polls because a wait came before them, waits alone, and launches.
+"""Waiting in a lane: which calls are polls because a wait came before them, mere waits, and launches in the background.
 
-A wait stands in the line of a call, is a call of its own, ends in the background, or is the time between a prompt of a machine and
-the next. A look at what changes by itself is a poll also when enough time has passed since its last result.
+A wait is part of a shell line, a call of its own, a command in the background that ends, or the time up to a prompt that you did
+not type. A look at something live is also a poll if enough time has passed since its last result.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.memory import Lane, Session, Streak
 
 SCHEDULED_MAX = 16
-LOOKS_MAX = 10  # first looks after one wait that it stands before
+LOOKS_MAX = 10  # calls after a wait among which a first look is a poll
 
 
 def wake(session: Session, lane: Lane, prompt: str, now: float) -> None:
-    """What went by before a turn: a wait in the background that has ended, or the time until another prompt.
+    """Note a wait before a turn: one in the background that has ended, or the time until another prompt.
 
-    That is a wait for looks; under a machine's prompt it is one for every call.
+    It makes looks polls, and all calls if you did not type the prompt.
     """
     if lane.ready and now >= lane.ready:
         lane.waited, lane.ready = lane.n, 0.0
@@ -35,14 +35,14 @@ def wake(session: Session, lane: Lane, prompt: str, now: float) -> None:
 
 
 def look(outcome: Outcome) -> int:
-    """What the call looks at (looks.NOTHING, FILES or LIVE), found out when it is asked for: most calls come once."""
+    """What the call looks at (looks.NOTHING, FILES or LIVE), worked out when first needed: most calls come once."""
     if outcome.look < 0:
         outcome.look = looks.look_of(outcome.tool, outcome.input)
     return int(outcome.look)
 
 
 def begin(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) -> None:
-    """Whether the outcome, before it is counted, is a poll. `streak` is what its call has done so far."""
+    """Set whether the outcome is a poll, before it is counted. `streak`: of its call so far."""
     if outcome.wait == waits.BEFORE:
         lane.waited = outcome.n - 1
     outcome.poll = outcome.kind not in (INVALID, DENIED) and _is_poll(lane, streak, outcome, now, gap)
@@ -50,7 +50,7 @@ def begin(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) 
 
 def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) -> bool:
     if looks.reads_output(outcome.tool, outcome.input) and outcome.kind == FAILED:
-        return False  # there is no such output: that does not change by itself
+        return False  # there is no such output, and waiting will not help
     if outcome.wait == waits.ALONE:
         return True
     known = streak.first >= 0 or streak.since >= 0  # your prompt forgets successes
@@ -65,19 +65,19 @@ def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: floa
 
 
 def _waited(lane: Lane, streak: Streak | None, n: int) -> bool:
-    """Whether a wait came before call `n`: since its last result, or for a first look among the looks that follow the wait."""
+    """Whether a wait came before call `n`: since its last result; for a first look within LOOKS_MAX calls, nothing acting between."""
     if streak is not None:
         return bool(lane.waited >= streak.last)
     return bool(lane.waited > lane.acted and n - lane.waited <= LOOKS_MAX)
 
 
 def _passed(streak: Streak, now: float, gap: float) -> bool:
-    """Whether enough time has gone by since the last result for a look at what changes by itself."""
+    """Whether `gap` seconds have passed since the last result; never with a `gap` of 0."""
     return gap > 0 and now - streak.at >= gap
 
 
 def finish(lane: Lane, outcome: Outcome) -> None:
-    """After it was counted: what it leaves for the looks that follow."""
+    """Note a counted outcome for the looks that follow: it waited, or it acted."""
     if outcome.wait in (waits.AFTER, waits.ALONE):
         lane.waited = outcome.n
     elif outcome.change or (outcome.kind in FAILURES and outcome.look == looks.NOTHING):
@@ -85,7 +85,7 @@ def finish(lane: Lane, outcome: Outcome) -> None:
 
 
 def note_waits(lane: Lane, outcomes: Sequence[Outcome]) -> None:
-    """How many turns running did nothing but wait, and brought nothing."""
+    """Count turns in a row that only waited and returned nothing new."""
     alone = all(outcome.wait == waits.ALONE and not _brought(outcome) for outcome in outcomes)
     lane.waits = lane.waits + 1 if alone and outcomes else 0
 
@@ -95,7 +95,7 @@ def _brought(outcome: Outcome) -> bool:
 
 
 def note_scheduled(session: Session, outcomes: Sequence[Outcome]) -> None:
-    """A prompt that Claude has submitted later is a machine's when it comes, whatever the payload says."""
+    """Remember prompts that Claude schedules: they are not yours when they come."""
     for outcome in outcomes:
         if calls.schedules(outcome.tool) and isinstance(outcome.input, dict):
             text = outcome.input.get("prompt")
@@ -106,7 +106,7 @@ def note_scheduled(session: Session, outcomes: Sequence[Outcome]) -> None:
 
 
 def note_launches(lane: Lane, outcomes: Sequence[Outcome], now: float) -> Outcome | None:
-    """Count what was started in the background, and know when a wait there will have ended; -> what was started again, if any."""
+    """Count launches in the background, and note when a wait there will end. -> the outcome that was launched again, or None."""
     again = None
     for outcome in {outcome.key: outcome for outcome in outcomes if outcome.kind == LAUNCHED}.values():
         if outcome.tool == "Monitor":
