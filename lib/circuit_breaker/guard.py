@@ -28,7 +28,6 @@ CLIENTS = (
 )  # Claude Code, and programs that can type into a terminal in which it runs
 REMOVING = ("rm", "mv", "rimraf", "rmtree", "shutil.rmtree", "remove-item", "move-item")
 HOOKS_OFF = ("--bare", "--safe-mode", "disableallhooks")
-PATHS = ("file_path", "notebook_path", "path", "filePath")
 _QUOTES = ("'", '"', "\\")
 _JOINTS = dict.fromkeys(map(ord, "`,()[]{};|&<>=\t\r\n"), " ")
 _UNSEEN = ("\u00ad", "\u180e", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff")
@@ -66,7 +65,7 @@ def reaches_for(tool: str, tool_input: object, cwd: str, guarded: Guarded) -> st
         return _line(command, place)
     if tool.startswith("mcp__") and not calls.change_level(tool, tool_input):
         return ""
-    named = [tool_input.get(key) for key in PATHS] if tool in calls.WRITERS else _texts(tool_input)
+    named = [tool_input.get(key) for key in calls.PATHS] if tool in calls.WRITERS else _texts(tool_input)
     return "files" if any(isinstance(text, str) and place.is_guarded(text) for text in named) else ""
 
 

@@ -352,6 +352,11 @@ def test_how_long_the_input_is_says_nothing_of_the_error() -> None:
 
     assert key("a\nb\nc", 3) == key("a\nb", 2)
     assert key("a\nb\nc", 7) != key("a\nb\nc", 8)
+    one, other = (
+        errors.error_key("failed", f"{n} lines of 13 lines are new", {"new_string": "a\n" * (n - 1)})
+        for n in (2, 3)
+    )
+    assert one == other
 
 
 def test_a_line_number_of_the_shell_is_a_place_only_within_the_command() -> None:

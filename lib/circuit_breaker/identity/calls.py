@@ -19,6 +19,7 @@ WRITERS = frozenset(
     "Edit Write MultiEdit NotebookEdit edit write multiedit patch apply_patch create_file"
     " str_replace_editor".split()
 )
+PATHS = ("file_path", "path", "notebook_path", "filePath")  # parameters that name a file
 SPAWNING = ("Agent", "Task")  # Claude Code's names of the tool that starts an agent
 SPAWNERS = frozenset(("Agent", "Task", "task"))
 COSMETIC = frozenset(

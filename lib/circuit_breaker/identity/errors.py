@@ -42,7 +42,7 @@ _HINTS = (
 def error_key(kind: str, text: str, tool_input: object = None) -> str:
     """The key of an error: its outcome and its whole text without lines that repeat the input. (Not only its first and last lines:
     those are the same in every failure of a compiler.)"""
-    sizes = [f"{_count(given)} lines" for given in _input_texts(tool_input)]
+    sizes = {str(_count(given)) for given in _input_texts(tool_input)}
     lines = [_without_size(line, sizes) for line in own_lines(text, tool_input)]
     lines.append(text[READ_MAX:])
     return keys.digest(f"{kind}\n{results.blind(chr(10).join(lines))}")
@@ -67,12 +67,14 @@ def _count(text: str) -> int:
     return text.count("\n") + 1
 
 
-def _without_size(line: str, sizes: list[str]) -> str:
+def _without_size(line: str, sizes: set[str]) -> str:
     """The line with the input's number of lines replaced."""
-    for size in sizes:
-        if size in line and not line.partition(size)[0][-1:].isdigit():
-            line = line.replace(size, "N lines")
-    return line
+    pieces = line.split(" lines")
+    for i, piece in enumerate(pieces[:-1]):
+        before = piece.rstrip("0123456789")
+        if piece[len(before) :] in sizes:
+            pieces[i] = before + "N"
+    return " lines".join(pieces)
 
 
 def _echoes(line: str, echoed: frozenset[str]) -> bool:

@@ -6,13 +6,12 @@ They are the only text of a session that is written to disk.
 from __future__ import annotations
 
 from circuit_breaker.identity import masking, shell_commands, shell_line
-from circuit_breaker.identity.calls import SHELLS, bare_look, shell_command
+from circuit_breaker.identity.calls import PATHS, SHELLS, bare_look, shell_command
 from circuit_breaker.identity.errors import own_lines
 from circuit_breaker.identity.results import without_escapes
 
 LABEL_MAX = 60
 CLIP_MAX, HEAD_MAX = 160, 60  # characters of a clip, and of the error's first line in it
-_PATHS = ("file_path", "path", "notebook_path", "filePath")
 # Programs whose first word is a subcommand or a task, never a secret.
 _TASKED = frozenset(
     "git gh npm npx pnpm yarn bun pip pip3 uv poetry cargo go docker docker-compose podman kubectl helm systemctl brew apt"
@@ -57,7 +56,7 @@ def label(tool: str, tool_input: object) -> str:
         return name
     if tool in SHELLS:
         return f"{name} {_command_label(shell_command(tool, tool_input))}".strip()[:LABEL_MAX]
-    for parameter in _PATHS:
+    for parameter in PATHS:
         value = tool_input.get(parameter)
         if isinstance(value, str) and value:
             base = plain(value.rstrip("/").replace("\\", "/").rpartition("/")[2])[:40]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.identity import live, reading, waits
-from circuit_breaker.identity.calls import LOOKUPS, SHELLS, is_reading_tool, name_words, shell_command
+from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, is_reading_tool, name_words, shell_command
 from circuit_breaker.identity.shell_commands import program, segments
 
 TYPE_CHECKING = False
@@ -17,7 +17,6 @@ _WAITING = frozenset("Monitor Sleep Wait sleep wait TaskOutput ScheduleWakeup wa
 _LIVE_TOOLS = frozenset("WebFetch webfetch TaskList TaskGet".split())
 _WAITING_WORDS = frozenset("wait sleep delay await wakeup".split())
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".html", ".xml")
-_PATHS = ("file_path", "path", "notebook_path", "filePath")
 _SEARCH_TOOLS = frozenset("Grep Glob grep glob".split())
 _SEARCHERS = frozenset(
     "grep egrep fgrep zgrep rg ag ack find fd locate mdfind which whereis pgrep Select-String sls findstr".split()
@@ -78,7 +77,7 @@ def look_of(tool: str, given: object) -> int:
     if tool in _LIVE_TOOLS or reads_output(tool, given):
         return LIVE
     if tool in LOOKUPS:
-        path = next((given[name] for name in _PATHS if name in given), "") if isinstance(given, dict) else ""
+        path = next((given[name] for name in PATHS if name in given), "") if isinstance(given, dict) else ""
         return LIVE if isinstance(path, str) and live.is_log(path) else FILES
     if not tool.startswith("mcp__"):
         return NOTHING
