@@ -7,8 +7,7 @@ one blocks, the session keeps its settings (330, 332).
 from __future__ import annotations
 
 from circuit_breaker.breaker.model import FOR_YOU, Notice, Transition
-from circuit_breaker.runtime import files, incidents, json, protocol, store
-from circuit_breaker.runtime.guarded import ROOT
+from circuit_breaker.runtime import files, home, incidents, json, protocol, store
 from circuit_breaker.words import guard as words
 
 TYPE_CHECKING = False
@@ -70,7 +69,7 @@ def _unsaved(at: float, path: str) -> bool:
 
 def _drops_us(path: str, document: Any, where: Places, env: Mapping[str, str]) -> bool:
     """Whether the file that holds the registrations of this copy, or enables it as a plugin, no longer does."""
-    receipt = _document(ROOT + "/receipt.json")
+    receipt = _document(home.ROOT + "/receipt.json")
     paths = protocol.settings_paths(where.user, env.get("CLAUDE_CONFIG_DIR", ""), where.project)
     if isinstance(receipt, dict) and isinstance(receipt.get("settings"), dict):
         own = paths.get(str(receipt.get("scope")), "")
@@ -86,19 +85,11 @@ def _drops_us(path: str, document: Any, where: Places, env: Mapping[str, str]) -
 def _document(path: str) -> Any:
     """The value of a JSON file; None where there is none or it cannot be read."""
     try:
-        fd = files.system.open(
-            path, files.system.O_RDONLY | getattr(files.system, "O_NONBLOCK", 0)
-        )  # links are followed
+        fd = files.system.open(path, files.READ)
     except (OSError, ValueError):
         return None
     try:
-        data = b""
-        while len(data) <= SETTINGS_MAX:
-            chunk = files.system.read(fd, 1 << 16)
-            if not chunk:
-                break
-            data += chunk
-        return json.parse(data)
+        return json.parse(files.drain(fd, SETTINGS_MAX))
     except (OSError, ValueError):
         return None
     finally:

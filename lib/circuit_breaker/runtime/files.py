@@ -20,7 +20,7 @@ except ImportError:  # Windows locks by `msvcrt`
     fcntl = None  # type: ignore[assignment]
 _REGULAR, _FOLDER, _KIND = 0o100000, 0o040000, 0o170000
 _NOFOLLOW = getattr(system, "O_NOFOLLOW", 0) | getattr(system, "O_CLOEXEC", 0)
-_READ = system.O_RDONLY | _NOFOLLOW | getattr(system, "O_NONBLOCK", 0) | getattr(system, "O_BINARY", 0)
+READ = system.O_RDONLY | getattr(system, "O_NONBLOCK", 0) | getattr(system, "O_BINARY", 0)  # follows links
 _CREATE = system.O_WRONLY | system.O_CREAT | _NOFOLLOW | getattr(system, "O_BINARY", 0)
 LOCK_SECONDS = 3.0  # Claude Code kills a hook after 5 s: give up, and say so, before that
 
@@ -37,7 +37,7 @@ def why(error: Exception) -> str:
 def read(path: str, limit: int = 1 << 24) -> bytes | None:
     """The bytes of a regular file, None when it is missing. A link, a folder, a FIFO or more than `limit` bytes: Refused."""
     try:
-        fd = system.open(path, _READ)
+        fd = system.open(path, READ | _NOFOLLOW)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -46,14 +46,21 @@ def read(path: str, limit: int = 1 << 24) -> bytes | None:
         info = system.fstat(fd)
         if info.st_mode & _KIND != _REGULAR or info.st_size > limit:
             raise Refused(0, "not a regular file of reasonable size", path)
-        chunks: list[bytes] = []
-        while True:
-            chunk = system.read(fd, max(info.st_size + 1, 4096))
-            if not chunk:
-                return b"".join(chunks) if len(chunks) != 1 else chunks[0]
-            chunks.append(chunk)
+        return drain(fd, limit)
     finally:
         system.close(fd)
+
+
+def drain(fd: int, limit: int) -> bytes:
+    """What a descriptor yields up to its end, at most `limit` bytes. Raises OSError."""
+    chunks: list[bytes] = []
+    while limit > 0:
+        chunk = system.read(fd, min(limit, 1 << 16))
+        if not chunk:
+            break
+        chunks.append(chunk)
+        limit -= len(chunk)
+    return b"".join(chunks)
 
 
 def replace(path: str, data: bytes) -> None:

@@ -6,7 +6,7 @@ from circuit_breaker import guard
 from circuit_breaker.guard import Guarded
 from circuit_breaker.identity.calls import schedules
 from circuit_breaker.runtime import files
-from circuit_breaker.runtime.home import slashed
+from circuit_breaker.runtime.home import ROOT, slashed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from circuit_breaker.runtime.home import Places
 
 VARIABLES = ("HOME", "USERPROFILE", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "CLAUDE_PLUGIN_ROOT")
-ROOT = slashed(__file__).rpartition("/lib/circuit_breaker/")[0]  # of the copy that runs
 
 
 def refusal(event: Ask, where: Places, keyword: str, armed: bool, env: Mapping[str, str]) -> str:

@@ -106,6 +106,9 @@ def slashed(path: str) -> str:
     return spelled(path.replace("\\", "/"))
 
 
+ROOT = slashed(__file__).rpartition("/lib/circuit_breaker/")[0]  # of the copy that runs
+
+
 def user_config(env: Mapping[str, str]) -> str:
     """Your config file, where platformdirs' user_config_path names it; "" where there is no HOME."""
     if sys.platform == "win32":

@@ -188,13 +188,7 @@ def _prepare(event: Ask, where: Places, config: Config, armed: bool, env: Any, n
 
 
 def _stdin() -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        chunk = files.system.read(0, 1 << 16)
-        if not chunk:
-            return b"".join(chunks)
-        size += len(chunk)
-        if size > PAYLOAD_MAX:
-            raise ValueError("a payload of more than 64 MB")
-        chunks.append(chunk)
+    data = files.drain(0, PAYLOAD_MAX + 1)
+    if len(data) > PAYLOAD_MAX:
+        raise ValueError("a payload of more than 64 MB")
+    return data

@@ -176,7 +176,8 @@ def live_circuits(where: Places) -> list[tuple[str, str, Circuit]]:
             continue
         if session.home and session.home != where.home:
             continue
-        for name, memory in [("", session), *lanes.items()]:
-            agent = "" if name in ("", store.MAIN_FILE) else name[len(store.AGENT_PREFIX) : -len(".json")]
-            found += [(folder, agent, c) for c in memory.circuits.values() if c.state != CLOSED]
+        for name, memory in [(store.MAIN_FILE, session), *lanes.items()]:
+            found += [
+                (folder, store.agent_of(name), c) for c in memory.circuits.values() if c.state != CLOSED
+            ]
     return found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from circuit_breaker.runtime import detached, error_log, json
+from circuit_breaker.runtime import detached, error_log, home, json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,13 +20,14 @@ _LINE = "import sys; sys.path.insert(0, sys.argv[1]); from circuit_breaker.runti
 
 def start(program: list[str], rows: list[dict[str, Any]]) -> None:
     """Start `program` (its words) once for each incident that is a trip or a stopped turn."""
-    lib = __file__.rpartition("/circuit_breaker/")[0]
     for row in rows:
         if row["event"] not in EVENTS:
             continue
         given = [json.dump(program).decode("ascii"), json.dump(row).decode("ascii")]
         try:
-            detached.start([sys.executable, "-I", "-S", "-X", "utf8", "-c", _LINE, lib, *given])
+            detached.start(
+                [sys.executable, "-I", "-S", "-X", "utf8", "-c", _LINE, home.ROOT + "/lib", *given]
+            )
         except (OSError, ValueError) as error:
             error_log.note(f"on_stop: not started: {error}")
 

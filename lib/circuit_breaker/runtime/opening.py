@@ -9,12 +9,16 @@ from circuit_breaker.janitor import notes
 from circuit_breaker.runtime import files, home, json
 
 _WRITABLE = getattr(files.system, "W_OK", 2)
+PAYLOAD_MAX = 1 << 26  # bytes: more than Claude Code sends
 _GOES_ON = ("resume", "compact")  # sources of a session that has a memory already: its marker is looked at
 
 
 def serve(name: str) -> None:
     """Answer SessionStart: silently where nothing is due, else through the hook's own door."""
-    data = _stdin()
+    try:
+        data: bytes | None = files.drain(0, PAYLOAD_MAX)
+    except OSError:
+        data = None  # the hook meets the same trouble and says so
     if data is not None and quiet(data):
         return
     from circuit_breaker.runtime import hook  # the engine, and the one place that fails open
@@ -45,16 +49,3 @@ def quiet(data: bytes) -> bool:
         return False  # the hook comes upon the same and says so
     except (ImportError, NameError, SyntaxError):
         return False  # a module that is torn or half updated
-
-
-def _stdin() -> bytes | None:
-    """The payload; None when it cannot be read: the hook will meet the same trouble and say so."""
-    chunks: list[bytes] = []
-    try:
-        while True:
-            chunk = files.system.read(0, 1 << 16)
-            if not chunk:
-                return b"".join(chunks)
-            chunks.append(chunk)
-    except OSError:
-        return None

@@ -42,13 +42,14 @@ def author(transcript: str, session: Session, armed: bool) -> str:
 def of(transcript: str, prompt_id: str) -> str:
     """What the transcript says now. UNKNOWN where it cannot be read or holds no row of that prompt."""
     try:
-        fd = files.system.open(transcript, files.system.O_RDONLY | getattr(files.system, "O_NONBLOCK", 0))
+        fd = files.system.open(transcript, files.READ)
     except (OSError, ValueError):
         return UNKNOWN
     try:
         size = files.system.fstat(fd).st_size
         for window in WINDOWS:
-            found = _in(_tail(fd, size, window), prompt_id)
+            files.system.lseek(fd, max(0, size - window), 0)
+            found = _in(files.drain(fd, window), prompt_id)
             if found != UNKNOWN or size <= window:
                 return found
     except OSError:
@@ -74,15 +75,3 @@ def _in(data: bytes, prompt_id: str) -> str:
                 continue  # cut by the window, or not written to its end
             if wrote:
                 return wrote
-
-
-def _tail(fd: int, size: int, window: int) -> bytes:
-    files.system.lseek(fd, max(0, size - window), 0)
-    chunks, left = [], window
-    while left > 0:
-        chunk = files.system.read(fd, left)
-        if not chunk:
-            break
-        chunks.append(chunk)
-        left -= len(chunk)
-    return b"".join(chunks)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from circuit_breaker.runtime import detached, error_log, files
+from circuit_breaker.runtime import detached, error_log, files, home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from circuit_breaker.runtime.home import Places
 
 SPOOL_MAX = 1 << 24  # bytes that wait for a collector
-ROOT = __file__.rpartition("/lib/circuit_breaker/")[0]
 
 
 def path(where: Places) -> str:
@@ -34,4 +33,4 @@ def append(where: Places, lines: bytes) -> None:
 def send(where: Places) -> None:
     """Start `export otlp` in the background where something waits; the hook does not wait for it. Raises OSError."""
     if files.exists(path(where)):
-        detached.start([sys.executable, ROOT + "/plugin", "export", "otlp"])
+        detached.start([sys.executable, home.ROOT + "/plugin", "export", "otlp"])

@@ -173,12 +173,7 @@ def holds_back(where: Places, config: Config) -> tuple[str, str]:
 def _memories(one: Kept) -> Iterator[tuple[str, dict[str, Circuit], dict[str, Any]]]:
     yield "", one.session.circuits, one.session.tally
     for name, lane in one.lanes.items():
-        yield agent_of(name) or "", lane.circuits, lane.tally
-
-
-def agent_of(lane_file: str) -> str:
-    """The agent whose lane a file keeps; "" for the main thread."""
-    return "" if lane_file == store.MAIN_FILE else lane_file[len(store.AGENT_PREFIX) : -len(".json")]
+        yield store.agent_of(name), lane.circuits, lane.tally
 
 
 def _empty_rule(config: Config, name: str) -> dict[str, Any]:
@@ -305,7 +300,7 @@ def reset(
     for one in kept:
         theirs = places_of(one, where)
         for name in list(one.lanes) or [store.MAIN_FILE]:
-            lane = agent_of(name) or model.MAIN
+            lane = store.agent_of(name)
 
             def decide(
                 session: Session,

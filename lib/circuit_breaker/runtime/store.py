@@ -7,7 +7,7 @@ session's lock only. Arming too much costs one start; arming too little is a fau
 from __future__ import annotations
 
 from circuit_breaker.breaker.memory import ErrorRun, Family, Lane, Session, Streak
-from circuit_breaker.breaker.model import CLOSED, Circuit, Record
+from circuit_breaker.breaker.model import CLOSED, MAIN, Circuit, Record
 from circuit_breaker.runtime import files, json
 from circuit_breaker.runtime.home import Places, safe_name
 
@@ -27,6 +27,11 @@ MAIN_FILE, AGENT_PREFIX, SESSION_FILE, LOCK_FILE = "main.json", "agent-", "sessi
 def lane_file(lane: str) -> str:
     """The file name of a lane's memory."""
     return MAIN_FILE if not lane else safe_name(lane, AGENT_PREFIX) + ".json"
+
+
+def agent_of(lane_file: str) -> str:
+    """The agent whose lane a file holds; MAIN for the main thread."""
+    return MAIN if lane_file == MAIN_FILE else lane_file[len(AGENT_PREFIX) : -len(".json")]
 
 
 def session_folder(where: Places, session_id: str) -> str:

@@ -20,7 +20,6 @@ FIELDS = ("input", "output", "cache_read", "cache_write")
 _NAMES = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 READ_MAX = 1 << 20  # bytes of a transcript that one turn reads; the rest is the next turn's
 RECENT_MAX = 4  # messages whose further rows are known again: the rows of one message stand together
-_OPEN = files.system.O_RDONLY | getattr(files.system, "O_NONBLOCK", 0) | getattr(files.system, "O_BINARY", 0)
 
 
 def of_row(row: dict[str, Any]) -> tuple[str, Usage] | None:
@@ -149,7 +148,7 @@ def _row(line: bytes) -> dict[str, Any]:
 def _bytes(path: str, offset: int) -> tuple[bytes, int]:
     """(at most READ_MAX bytes from `offset`, the file's size); nothing, and a size of `offset`, where no file can be read."""
     try:
-        fd = files.system.open(path, _OPEN)
+        fd = files.system.open(path, files.READ)
     except (OSError, ValueError):
         return b"", offset
     try:
@@ -157,14 +156,6 @@ def _bytes(path: str, offset: int) -> tuple[bytes, int]:
         if info.st_mode & 0o170000 != 0o100000:
             return b"", offset
         files.system.lseek(fd, offset, 0)
-        chunks: list[bytes] = []
-        left = min(READ_MAX, max(0, info.st_size - offset))
-        while left > 0:
-            chunk = files.system.read(fd, left)
-            if not chunk:
-                break
-            chunks.append(chunk)
-            left -= len(chunk)
-        return b"".join(chunks), info.st_size
+        return files.drain(fd, min(READ_MAX, info.st_size - offset)), info.st_size
     finally:
         files.system.close(fd)
