@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 STATUS_USAGE = "Usage: /circuit-status [--memory] [--json] [--circuit NAME]"
-ARGUMENTS_MAX = 4096  # characters that are read: `shlex` takes the square of a word's length
+ARGUMENTS_MAX = 4096  # characters that are read: `shlex` is quadratic in the length of a word
 RESET_USAGE = "Usage: /reset-circuit --all | --circuit NAME   (NAME as /circuit-status shows it)"
 
 
 def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, str], now: float) -> str:
-    """The text that was asked for; "" for a command that is not ours."""
+    """The answer to a slash command; "" if the command is not ours."""
     name = text_of(payload.fields, "command_name").rpartition(":")[2]
     words = _words(text_of(payload.fields, "command_args")[:ARGUMENTS_MAX])
     if name == "circuit-status":
@@ -43,7 +43,7 @@ def _words(arguments: str) -> list[str]:
 
 
 def _circuit(words: list[str]) -> str | None:
-    """The NAME after --circuit, which may hold spaces; "" when it is missing, None without the option."""
+    """The NAME after --circuit, which may contain spaces; "" if it is missing, None without the option."""
     if "--circuit" not in words:
         return None
     rest = words[words.index("--circuit") + 1 :]
@@ -88,7 +88,7 @@ def _status(
 
 
 def _protection(where: Places, config: Config) -> dict[str, Any]:
-    """That this command answers shows that the hooks run in this session; what is left is whether they may block."""
+    """The field "protection". This command runs in a hook, so hooks run; the question is whether they can block."""
     why, fix = status.holds_back(where, config)
     return {"protected": not why, "how": "the hooks run in this session", "why": why, "fix": fix}
 

@@ -1,7 +1,7 @@
-"""A changed settings file that would switch the hooks off while a circuit is open: held back, and put on record.
+"""Blocks and records a change of a settings file that would switch the hooks off while a circuit is open.
 
-Claude Code asks the hooks it has before it takes a changed, emptied, broken or removed file over, 1 to 4 s after the change; where
-one blocks, the session keeps its settings (330, 332).
+Claude Code runs the ConfigChange hooks 1 to 4 s after a file was changed, emptied, broken or removed, before it uses the file. If
+one blocks, the session keeps its settings (2.1.330, 2.1.332).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 PLUGIN = "circuit-breaker"
 HELD_MAX = 4  # changes that a session remembers
-SETTINGS_MAX = 1 << 22  # bytes of a settings file that is read
+SETTINGS_MAX = 1 << 22  # bytes of a settings file that are read
 
 
 def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, str], now: float) -> str:
-    """Why the change is held back; "" where it passes: while nothing is open, and all that keeps the hooks."""
+    """The reason for blocking the change; "" to allow it: no circuit is open, or the hooks stay."""
     path = protocol.changed_file(payload)
     if not path or not store.armed_lanes(where, payload.session):
         return ""
@@ -47,13 +47,13 @@ def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, st
 
 
 def pending(sessions: Iterable[Session]) -> list[tuple[float, str]]:
-    """(when, path) of the changes that were held back and not saved again since, oldest first."""
+    """(epoch seconds, path) of blocked changes whose file was not saved again since, oldest first."""
     found = {(row[0], row[1]) for session in sessions for row in session.held if _unsaved(*row)}
     return sorted(found)
 
 
 def notices(session: Session) -> list[Notice]:
-    """What you are shown of them when the circuit has closed."""
+    """Messages for you about them, for when the circuit has closed."""
     return [
         Notice(kind=FOR_YOU, reason="held_back", facts={"at": words.clock(at), "file": path})
         for at, path in pending([session])
@@ -68,7 +68,7 @@ def _unsaved(at: float, path: str) -> bool:
 
 
 def _drops_us(path: str, document: Any, where: Places, env: Mapping[str, str]) -> bool:
-    """Whether the file that holds the registrations of this copy, or enables it as a plugin, no longer does."""
+    """Whether the file that registered this copy, or enabled it as a plugin, no longer does."""
     receipt = _document(home.ROOT + "/receipt.json")
     paths = protocol.settings_paths(where.user, env.get("CLAUDE_CONFIG_DIR", ""), where.project)
     if isinstance(receipt, dict) and isinstance(receipt.get("settings"), dict):
@@ -76,14 +76,14 @@ def _drops_us(path: str, document: Any, where: Places, env: Mapping[str, str]) -
         ours = receipt["settings"].get("registrations")
         return _same(path, own) and not protocol.registers(document, ours)
     if not protocol.is_from_marketplace(env):
-        return False  # no settings file has to do with it
+        return False  # no settings file enables it
     if protocol.enables(document, PLUGIN) is False:
         return True
     return not any(protocol.enables(_document(known), PLUGIN) for known in paths.values())
 
 
 def _document(path: str) -> Any:
-    """The value of a JSON file; None where there is none or it cannot be read."""
+    """The value of a JSON file; None if it is missing or cannot be read."""
     try:
         fd = files.system.open(path, files.READ)
     except (OSError, ValueError):
@@ -97,7 +97,7 @@ def _document(path: str) -> Any:
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether two paths name one file; by their texts where it is gone."""
+    """Whether two paths are the same file; compared as text if it is gone."""
     if one == other:
         return True
     try:

@@ -1,14 +1,14 @@
-"""A process that outlives the hook: of its own session, with nothing open that Claude Code waits for."""
+"""Starts a process that outlives the hook, in a session of its own, without descriptors that Claude Code waits for."""
 
 from __future__ import annotations
 
 from circuit_breaker.runtime import files
 
-_OPEN_MAX = 256  # descriptors that a careless parent may have leaked to us
+_OPEN_MAX = 256  # descriptors that a parent process may have left open
 
 
 def start(command: list[str]) -> None:
-    """Start `command` (an absolute path and its arguments) in `/` and return at once. Raises OSError when no process can be started."""
+    """Start `command` (an absolute path and its arguments) in `/` and return at once. Raises OSError if it cannot be started."""
     if hasattr(files.system, "fork"):
         _fork(command)
         return
@@ -25,7 +25,7 @@ def start(command: list[str]) -> None:
 
 
 def _fork(command: list[str]) -> None:
-    """Twice, so that nobody has to wait for the child and no terminal or process group reaches it."""
+    """Fork twice, so that no parent must wait for the child and no terminal or process group reaches it."""
     system = files.system
     first = system.fork()
     if first:

@@ -1,4 +1,4 @@
-"""What went wrong inside a hook, on stderr and in errors.log."""
+"""Reports what went wrong inside a hook on stderr and in errors.log."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 from circuit_breaker.runtime import files, home, json
 
 PREFIX = "[circuit_breaker]"
-ERRORS_MAX = 1 << 17  # bytes of errors.log before it is turned over: two such files are kept
+ERRORS_MAX = 1 << 17  # bytes of errors.log at which it is renamed to errors.log.1
 
 
 def note(sentence: str) -> None:
-    """One line on stderr and in errors.log; nothing at all where even that cannot be written."""
+    """Write one line to stderr and errors.log. Never raises."""
     line = " ".join(str(sentence).split())[:500]
     stderr(line)
     try:
@@ -26,7 +26,7 @@ def note(sentence: str) -> None:
 
 
 def stderr(line: str) -> None:
-    """One line for whoever reads Claude Code's debug log."""
+    """Write one line to stderr, which Claude Code keeps in its debug log. Never raises."""
     try:
         files.write_all(2, f"{PREFIX} {line}\n".encode("utf-8", "replace"))
     except OSError:

@@ -1,4 +1,4 @@
-"""Files read, replaced, appended to and locked without harm: no links followed, nothing half written, no lock left by a dead process."""
+"""Reads, replaces, appends to and locks files safely: no links followed, nothing half written, no lock left by a dead process."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _REGULAR, _FOLDER, _KIND = 0o100000, 0o040000, 0o170000
 _NOFOLLOW = getattr(system, "O_NOFOLLOW", 0) | getattr(system, "O_CLOEXEC", 0)
 READ = system.O_RDONLY | getattr(system, "O_NONBLOCK", 0) | getattr(system, "O_BINARY", 0)  # follows links
 _CREATE = system.O_WRONLY | system.O_CREAT | _NOFOLLOW | getattr(system, "O_BINARY", 0)
-LOCK_SECONDS = 3.0  # Claude Code kills a hook after 5 s: give up, and say so, before that
+LOCK_SECONDS = 3.0  # Claude Code kills a hook after 5 s: give up and report it before that
 
 
 class Refused(OSError):
-    """A file or folder that is not ours to use: a link, not a regular file, another user's."""
+    """A file or folder that is not safe to use: a link, not a regular file, another user's."""
 
 
 def why(error: Exception) -> str:
-    """What went wrong, without the number that OSError puts before it and the path behind."""
+    """An error's text, of an OSError without its number and path."""
     return getattr(error, "strerror", None) or str(error)
 
 
 def read(path: str, limit: int = 1 << 24) -> bytes | None:
-    """The bytes of a regular file, None when it is missing. A link, a folder, a FIFO or more than `limit` bytes: Refused."""
+    """The bytes of a regular file, None if it is missing. Raises Refused for a link, a folder, a FIFO or more than `limit` bytes."""
     try:
         fd = system.open(path, READ | _NOFOLLOW)
     except FileNotFoundError:
@@ -64,7 +64,7 @@ def drain(fd: int, limit: int) -> bytes:
 
 
 def replace(path: str, data: bytes) -> None:
-    """Write `data` (0600) beside `path`, then rename over it: a reader sees the old bytes or the new ones, never a part."""
+    """Write `data` (0600) beside `path` and rename it: readers see the old bytes or the new ones. Raises OSError."""
     beside = f"{path}.{system.getpid()}.tmp"
     fd = system.open(beside, _CREATE | system.O_TRUNC, 0o600)
     try:
@@ -79,12 +79,12 @@ def replace(path: str, data: bytes) -> None:
 
 
 def exchange(path: str, data: bytes) -> None:
-    """`replace` for a file that is replaced at every call, under a lock: its last two contents change places.
+    """A faster `replace`, under a lock, for a file that is replaced at every call: two files take turns.
 
-    Renaming over the only name of a file takes ext4 0.3 ms, a thirtieth of a start: it writes the new file out and frees the
-    old one at once. Here both files live on, and `path` is at each moment one of them, whole: the new bytes go into `spare`,
-    the old ones are named `last` while `spare` becomes `path`, and are the next spare. Two limits: who opened `path` without the
-    lock may see it written anew two exchanges later, and after a power cut it may be an older content, or torn.
+    Renaming over a file's only name takes 0.3 ms on ext4, a thirtieth of a start: it writes the new file to disk and frees the old
+    one. Here the new bytes are written to `spare`, the old file gets the name `last`, `spare` is renamed to `path`, and `last` is
+    the next spare; `path` is always one complete file. Two limits: a reader without the lock may see its open file rewritten two
+    exchanges later, and after a power cut the content may be older or torn.
     """
     spare, last = path + ".spare", path + ".last"
     if not _write_spare(spare, data):
@@ -97,7 +97,7 @@ def exchange(path: str, data: bytes) -> None:
 
 
 def _patiently(rename: Callable[[str, str], None], old: str, new: str) -> None:
-    """Rename; on Windows again for a second: it refuses while another process has one of the two open."""
+    """Rename; on Windows retry for a second, because it fails while another process has either file open."""
     for _ in range(100 if system.__name__ == "nt" else 0):
         try:
             return rename(old, new)
@@ -107,7 +107,7 @@ def _patiently(rename: Callable[[str, str], None], old: str, new: str) -> None:
 
 
 def _write_spare(spare: str, data: bytes) -> bool:
-    """Write `data` into `spare`; False when it cannot be: something stands there that is no file of one name."""
+    """Write `data` into `spare`; False if that is no regular file with one name, or cannot be opened."""
     try:
         fd = system.open(spare, _CREATE | getattr(system, "O_NONBLOCK", 0), 0o600)
     except OSError:
@@ -124,7 +124,7 @@ def _write_spare(spare: str, data: bytes) -> bool:
 
 
 def _name_also(path: str, name: str) -> bool:
-    """Give a file a second name; False when there is none yet, or no second names on this disk or in this Python."""
+    """Give a file a second name; False if it does not exist, or this disk or Python has no hard links."""
     try:
         try:
             system.link(path, name)
@@ -137,7 +137,7 @@ def _name_also(path: str, name: str) -> bool:
 
 
 def append(path: str, data: bytes) -> None:
-    """Append `data` in one write, so that lines of two processes never mix. Makes the file (0600)."""
+    """Append `data` in one write, so that lines of two processes never mix. Creates the file (0600). Raises OSError."""
     fd = system.open(path, _CREATE | system.O_APPEND | getattr(system, "O_NONBLOCK", 0), 0o600)
     try:
         if system.fstat(fd).st_mode & _KIND != _REGULAR:
@@ -148,14 +148,14 @@ def append(path: str, data: bytes) -> None:
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write every byte, however many calls it takes. Raises OSError on a full disk."""
+    """Write all bytes. Raises OSError on a full disk."""
     view = memoryview(data)
     while view:
         view = view[system.write(fd, view) :]
 
 
 def remove(path: str) -> None:
-    """Unlink `path` if it is there."""
+    """Remove a file if it exists."""
     try:
         system.unlink(path)
     except FileNotFoundError:
@@ -163,7 +163,7 @@ def remove(path: str) -> None:
 
 
 def exists(path: str) -> bool:
-    """Whether there is anything of that name (a dangling link counts)."""
+    """Whether `path` exists (a dangling link counts)."""
     try:
         system.lstat(path)
     except OSError:
@@ -185,7 +185,7 @@ def is_own(path: str) -> bool:
 
 
 def folder(path: str) -> None:
-    """Make sure that `path` is a folder of our own (0700), parents included. A link, a file or another user's folder: Refused."""
+    """Create the folder `path` (0700) and its parents if missing. Raises Refused for a link, a file or another user's folder."""
     try:
         info = system.lstat(path)
     except FileNotFoundError:
@@ -210,10 +210,10 @@ def _make(path: str) -> None:
 
 
 class Lock:
-    """An exclusive lock on a file, held inside `with`. Waits `LOCK_SECONDS`, then raises TimeoutError.
+    """An exclusive lock on a file, held inside `with`. Waits up to `wait` seconds, then raises TimeoutError.
 
-    The `flock` that filelock's Unix lock takes, without its import. Where the disk has none (NFS and Lustre may not), a record lock;
-    where it has none either, a file beside it that only one process can make. All processes on a disk find the same.
+    It is the `flock` of filelock's Unix lock. On a disk without `flock` (some NFS and Lustre) it is a record lock; without these
+    too, a file beside it that only one process can create. All processes on a disk use the same kind.
     """
 
     __slots__ = ("path", "wait", "fd", "mark")
@@ -235,10 +235,10 @@ class Lock:
         return self
 
     def _take(self) -> None:
-        """Try, and try again the more often the longer it takes: a queue in the kernel lets newcomers overtake for seconds."""
+        """Try until it is free, more often the longer it takes, so that newcomers do not overtake. (A blocking `flock` lets them.)"""
         ways = [_flock, _record_lock, _own_file] if fcntl else [_windows_lock]
         since = 0.0
-        pause = 0.002 + system.getpid() % 16 * 0.0002  # no two neighbours in step
+        pause = 0.002 + system.getpid() % 16 * 0.0002  # seconds; different for processes started together
         while True:
             try:
                 return ways[0](self)
@@ -261,7 +261,7 @@ class Lock:
             from circuit_breaker.runtime import lock_file
 
             lock_file.release(self.path + HELD, self.mark)
-        system.close(self.fd)  # closing releases it, also when the process dies
+        system.close(self.fd)  # this releases it, as does the end of the process
 
 
 def _flock(lock: Lock) -> None:

@@ -1,7 +1,7 @@
-"""The rules of a session while one of its circuits is open: fixed in its memory, whatever becomes of the config files.
+"""Fixes the rules of a session in its memory while one of its circuits is open, so that edits of config files do not apply.
 
-Claude can edit those files; the edit applies when the last circuit closes. `mode` and `config set` from a terminal of your own
-reach such sessions at once. `session.frozen` holds "rules", the configuration that applies, and "files", what the files said then.
+Claude can edit those files; the edit applies when the last circuit closes. `mode` and `config set` in a terminal of your own
+apply at once. `session.frozen` holds "rules", the configuration that applies, and "files", what the files said at that time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def rules(where: Places, session_id: str, current: Config) -> Config:
-    """What applies in an armed session: the configuration its memory holds, the `current` one where it holds none."""
+    """The configuration of an armed session: the one in its memory, or `current` if there is none."""
     session = _session(store.session_folder(where, session_id))
     if session is None or not session.frozen or session.frozen.get("rules") == opinion(current):
         return current
@@ -32,7 +32,7 @@ def rules(where: Places, session_id: str, current: Config) -> Config:
 def keep(
     session: Session, lane: Lane, lane_file: str, config: Config, where: Places, session_id: str
 ) -> Session:
-    """The session after a step: with its rules fixed if a circuit is open now, without them if none is. Under its lock."""
+    """The session after a step, with fixed rules if a circuit is open, else without. Called under its lock."""
     live = store.is_live(lane) or store.is_live(session)
     if not live and session.frozen:
         named = store.armed_lanes(where, session_id)
@@ -44,17 +44,17 @@ def keep(
 
 
 def differs(session: Session, where: Places) -> bool:
-    """Whether the config files say something else than when the rules were fixed."""
+    """Whether the config files have changed since the rules were fixed."""
     return bool(session.frozen) and session.frozen.get("files") != _said(where)
 
 
 def _said(where: Places) -> dict[str, Any]:
-    """What the files say; the plugin's options are known to hooks only, and do not change in a session."""
+    """What the config files say, without the plugin's options: only hooks know those, and a session keeps them."""
     return opinion(home.configuration(where, {}))
 
 
 def release(where: Places) -> None:
-    """Let every session take the config files as they are now, at its next event. Raises OSError."""
+    """Make every session use the present config files from its next event on. Raises OSError."""
     try:
         folders = files.system.listdir(where.sessions)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What is guarded in this session, and whether a call reaches for it. The check itself is `guard`, run outside the session's lock."""
+"""What is guarded in this session, and whether a call tampers with it (see guard.py). Runs outside the session's lock."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ VARIABLES = ("HOME", "USERPROFILE", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "CLAUDE
 
 
 def refusal(event: Ask, where: Places, keyword: str, armed: bool, env: Mapping[str, str]) -> str:
-    """Why a call is denied whatever the circuits say: "forgery", a word of `guard.reaches_for`, or "" for an innocent one.
+    """Why a call is denied in any state of the circuits: "forgery", a word from `guard.reaches_for`, or "" if it is not.
 
-    `armed`: a circuit of the session is not CLOSED; while all are, only the forgery is looked for.
+    `armed`: a circuit of the session is not CLOSED; otherwise only a forgery is looked for.
     """
     if schedules(event.tool) and guard.carries_override(event.input, keyword):
         return "forgery"
@@ -31,7 +31,7 @@ def refusal(event: Ask, where: Places, keyword: str, armed: bool, env: Mapping[s
 
 
 def guarded(where: Places, keyword: str, env: Mapping[str, str]) -> Guarded:
-    """R, your config folder and the copy that runs, unless that is a checkout in the session's own project: you may be working on it."""
+    """The runtime folder, your config folder, and the copy that runs unless it is a checkout inside the project (your own work)."""
     folders = [where.runtime, slashed(where.user_config).rpartition("/")[0]]
     if not f"{ROOT}/".startswith(where.project.rstrip("/") + "/") or files.exists(ROOT + "/receipt.json"):
         folders.append(ROOT)
@@ -48,5 +48,5 @@ def guarded(where: Places, keyword: str, env: Mapping[str, str]) -> Guarded:
 
 
 def _holds(folder: str, path: str) -> bool:
-    """Whether a folder is or holds `path`: guarding that would guard everything."""
+    """Whether a folder is or contains `path`: guarding it would guard everything."""
     return f"{path}/".startswith(folder.rstrip("/") + "/")

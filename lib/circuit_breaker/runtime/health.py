@@ -1,4 +1,4 @@
-"""Whether state can be kept here, for whoever says that a session is protected."""
+"""Checks whether state can be written, for messages that say whether a session is protected."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ FIX = "set CIRCUIT_BREAKER_HOME to a folder of your own that can be written"
 
 
 def kept(where: Places) -> str:
-    """Why nothing can be kept in the runtime folder; "" when an event's folders, files and lock can be had there.
+    """Why state cannot be written to the runtime folder; "" if it can. The fix is `FIX`.
 
-    Tries each as an event would and leaves nothing behind. `FIX` is what helps.
+    Creates folders, files and a lock as an event does, and removes them again.
     """
     made: list[str] = []
     try:
@@ -32,7 +32,7 @@ def kept(where: Places) -> str:
 
 
 def _missing(folder: str) -> list[str]:
-    """The folders that have to be made for `folder`, the outermost first."""
+    """The folders to create for `folder`, the outermost first."""
     found: list[str] = []
     while folder and not files.exists(folder):
         found.insert(0, folder)
@@ -43,7 +43,7 @@ def _missing(folder: str) -> list[str]:
 def _try_out(path: str) -> None:
     try:
         files.replace(path, b"1")
-        with files.Lock(path + ".lock", 0.0):  # a file of its own: on Windows nothing that is open is renamed
+        with files.Lock(path + ".lock", 0.0):  # another file: Windows renames no open file
             files.exchange(path, b"2")
     finally:
         for rest in (path, path + ".spare", path + ".last", path + ".lock"):
@@ -54,4 +54,4 @@ def _remove_folder(folder: str) -> None:
     try:
         files.system.rmdir(folder)
     except OSError:
-        return  # never made, or in use by now
+        return  # not created, or in use

@@ -1,4 +1,4 @@
-"""The places of this process: the runtime folder, the home of what people look at, the config files and what they say."""
+"""The folders and config files of this process, and the merged configuration."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ INCIDENTS = "circuit_breaker_incidents.jsonl"
 
 
 class Places:
-    """runtime: R of the interface; home: config, state, incidents, archives of this project; project: the session's project
-    folder; user_config: your config file; user: your own folder; theirs: the config of a project whose home is another user's."""
+    """runtime: folder R of sessions and markers; home: folder of this project's config, state, incidents and archives; project: its
+    folder; user_config: your config file; user: your home folder; theirs: the project's config file if another user owns it, or ""."""
 
     __slots__ = ("runtime", "home", "project", "user_config", "user", "theirs")
 
@@ -62,10 +62,10 @@ def environment() -> Mapping[str, str]:
 
 
 def places(env: Mapping[str, str], cwd: str = "") -> Places:
-    """Where this process's files are. `cwd` serves where Claude Code did not name the project (a terminal).
+    """Where this process's files are. `cwd` is used if Claude Code did not name the project (in a terminal).
 
-    Raises files.Refused when neither CIRCUIT_BREAKER_HOME nor XDG_STATE_HOME nor HOME is an absolute path: the registered
-    shell line reads the same three, and a relative folder would lie wherever the model's `cd` has led.
+    Raises files.Refused if the first set of CIRCUIT_BREAKER_HOME, XDG_STATE_HOME and HOME is no absolute path: hooks/run reads
+    the same three, and a relative folder would depend on Claude's `cd`.
     """
     runtime = runtime_folder(env)
     user = user_folder(env)
@@ -83,7 +83,7 @@ def places(env: Mapping[str, str], cwd: str = "") -> Places:
 
 
 def runtime_folder(env: Mapping[str, str]) -> str:
-    """R: CIRCUIT_BREAKER_HOME, else XDG_STATE_HOME or HOME/.local/state with our name."""
+    """R: CIRCUIT_BREAKER_HOME, else our folder in XDG_STATE_HOME or HOME/.local/state. Raises files.Refused."""
     user = user_folder(env)
     base = env.get("XDG_STATE_HOME", "") or (user and user + "/.local/state")
     path = slashed(env.get("CIRCUIT_BREAKER_HOME", "") or (base and f"{base}/{NAME}"))
@@ -93,12 +93,12 @@ def runtime_folder(env: Mapping[str, str]) -> str:
 
 
 def user_folder(env: Mapping[str, str]) -> str:
-    """Your own folder, "" where it is not named: Windows may name it USERPROFILE."""
+    """Your home folder from HOME (on Windows also USERPROFILE), or ""."""
     return slashed(env.get("HOME", "") or (env.get("USERPROFILE", "") if sys.platform == "win32" else ""))
 
 
 def slashed(path: str) -> str:
-    """A path with `/` between its parts, which Windows takes as well, and its drive in one spelling."""
+    """A Windows path with slashes and one spelling of its drive; elsewhere the path itself."""
     if sys.platform != "win32":
         return path
     from circuit_breaker.identity.shell_line import spelled
@@ -110,7 +110,7 @@ ROOT = slashed(__file__).rpartition("/lib/circuit_breaker/")[0]  # of the copy t
 
 
 def user_config(env: Mapping[str, str]) -> str:
-    """Your config file, where platformdirs' user_config_path names it; "" where there is no HOME."""
+    """Your config file, in the folder that platformdirs' user_config_path gives; "" without HOME."""
     if sys.platform == "win32":
         base = env.get("LOCALAPPDATA", "")
         return base and f"{base}\\{NAME}\\{NAME}\\config.json"
@@ -135,7 +135,7 @@ def configuration(where: Places, env: Mapping[str, str]) -> Config:
 
 
 def layers(where: Places, env: Mapping[str, str]) -> tuple[list[tuple[str, object]], list[str]]:
-    """The layers over the defaults, weakest first, each with the name of where it comes from; and what could not be read."""
+    """([(where it comes from, document), ...] weakest first, [why a file could not be read, ...])."""
     found: list[tuple[str, object]] = []
     unreadable: list[str] = []
     for name, path in (
@@ -157,7 +157,7 @@ def layers(where: Places, env: Mapping[str, str]) -> tuple[list[tuple[str, objec
 
 
 def safe_name(text: str, prefix: str = "") -> str:
-    """`text` as a file name: itself when it is `[A-Za-z0-9_-]{1,64}` or already such a hash, else `~` and a hash of it."""
+    """`text` as a file name: itself if it is `[A-Za-z0-9_-]{1,64}` or already such a hash, else `~` and a hash of it."""
     if 0 < len(text) <= 64 and text.isascii() and text.replace("-", "a").replace("_", "a").isalnum():
         return prefix + text
     if len(text) == 13 and text[0] == "~" and text[1:].isalnum() and text.isascii():
@@ -166,18 +166,18 @@ def safe_name(text: str, prefix: str = "") -> str:
 
 
 def slug(project: str) -> str:
-    """A folder name for a project's path: readable, and different for different paths."""
+    """A readable folder name for a project, different for different paths."""
     readable = "".join(c if c.isascii() and c.isalnum() else "-" for c in project)[-48:]
     return f"{readable}-{_digest(project)}"
 
 
 def _digest(text: str) -> str:
-    """12 hex digits, the same on every Python: the bytes as one number modulo a prime (Karp and Rabin). It tells names apart and
-    hides nothing: they are readable anyway."""
+    """12 hex digits, the same on every Python: the bytes as one number modulo a prime (Karp and Rabin). It only tells names apart and
+    is no secure hash."""
     return f"{int.from_bytes(_FRONT + text.encode('utf-8', 'surrogatepass'), 'big') % _PRIME:012x}"
 
 
-_FRONT, _PRIME = b"circuit-breaker", 2**48 - 59  # the front: a short name takes all its digits too
+_FRONT, _PRIME = b"circuit-breaker", 2**48 - 59  # with the front a short name has all digits too
 
 
 def _absolute(path: str) -> bool:
@@ -185,7 +185,7 @@ def _absolute(path: str) -> bool:
 
 
 def _project_of(cwd: str, user: str, runtime: str) -> str:
-    """The nearest folder upwards with a `.claude/` (your own ~/.claude is Claude Code's) or with a home of ours; else `cwd`."""
+    """The nearest folder upwards with a `.claude/` (not ~/.claude) or with a home in `runtime`; else `cwd`."""
     folder = cwd
     while folder and folder != "/":
         if folder != user and files.is_folder(folder + "/.claude"):
