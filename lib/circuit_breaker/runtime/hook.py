@@ -1,4 +1,4 @@
-"""One hook process: stdin -> event -> step -> stdout. The one place that fails open."""
+"""One hook process: stdin -> event -> step -> stdout. Every error is caught here, and the call goes through."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 
 
 PAYLOAD_MAX = 1 << 26  # bytes: more than Claude Code sends
-LONG = 1 << 16  # bytes of a payload from which on the time to read it counts
+LONG = 1 << 16  # bytes; a longer payload is read before the session is locked
 
 
 def serve(name: str, data: bytes | None = None) -> None:
-    """Answer one hook call: at most one JSON object on stdout, whatever happens.
+    """Answer one hook call: at most one JSON object on stdout. Never raises.
 
-    `data`: the payload, where it has been read from stdin already.
+    `data`: the payload, if it has been read from stdin already.
     """
     answer = b""
     try:
         found = answer_to(name, _stdin() if data is None else data, home.environment(), time.time())
         answer = json.dump(found) if found else b""
-    except BaseException as error:  # noqa: BLE001 - the call goes through, whatever is wrong with us
+    except BaseException as error:  # noqa: BLE001 - the call goes through with any error of ours
         error_log.note(f"{name}: {type(error).__name__}: {error}")
     try:
         files.write_all(1, answer)
     except OSError:
-        return  # nobody reads it any more
+        return  # nobody reads it
 
 
 def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | None:
-    """The answer of hook `name` to one payload; None is silence. Raises ValueError, OSError."""
+    """The answer of hook `name` to one payload; None to print nothing. Raises ValueError, OSError."""
     if not env.get("CLAUDE_PROJECT_DIR"):  # Claude Code gives it to every hook
         from circuit_breaker.runtime import own_shell
 
@@ -64,7 +64,7 @@ def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | 
 
 
 def _session_start(payload: protocol.Payload, env: Any, now: float) -> str:
-    """What you read at session start. A breaker that cannot remember anything protects nothing, and says so."""
+    """The message at session start: that state cannot be written and nothing is protected, or the janitor's."""
     from circuit_breaker.runtime import health
 
     try:
@@ -86,9 +86,9 @@ def _session_start(payload: protocol.Payload, env: Any, now: float) -> str:
 def _decide(
     payload: protocol.Payload, where: Places, current: Config, env: Any, now: float
 ) -> dict[str, Any] | None:
-    """One event: its step on the session's memory under its lock, what goes on record, and the answer.
+    """Handle one event: run its step on the session's memory under the lock, record incidents, return the answer.
 
-    `current`: what the config files say; while a circuit of the session is open, the rules in its memory apply.
+    `current`: the configuration of the files; while a circuit is open, the rules in the session's memory apply.
     """
     config, armed = current, bool(store.armed_lanes(where, payload.session))
     if armed:
@@ -113,7 +113,7 @@ def _decide(
     def decide(session: Session, lane: Lane) -> tuple[Session, Lane, Any]:
         if session.unproven and not isinstance(event, Prompt):
             if session.unproven not in authors:
-                return session, lane, session  # who wrote it is looked up without the lock
+                return session, lane, session  # its author is looked up without the lock
             event.author = authors[session.unproven]
         if (counts and isinstance(event, (Turn, Prompt))) or (lane.circuits and isinstance(event, Turn)):
             from circuit_breaker.runtime import spending
@@ -175,7 +175,7 @@ def _read_beforehand(event: Turn | Reported, payload: protocol.Payload, where: P
 
 
 def _prepare(event: Ask, where: Places, config: Config, armed: bool, env: Any, now: float) -> None:
-    """What only the world knows about a call: whether it reaches for the breaker, and whether its service is down."""
+    """Set what `step` cannot know about a call: its key, whether it tampers with the breaker, whether its service is down."""
     from circuit_breaker.identity.calls import call_key
     from circuit_breaker.runtime import guarded
 

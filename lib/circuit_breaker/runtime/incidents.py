@@ -1,4 +1,4 @@
-"""The incident log and the published state file: what happened, for people and other programs."""
+"""Writes the incident log and the published state file, for people and other programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 PUBLISHED_MAX = 40  # circuits in the state file (under 20 kB), the newest ones
-SESSIONS_MAX = 200  # armed sessions that are looked at for it
+SESSIONS_MAX = 200  # armed sessions that are read for it
 
 
 def keep(
@@ -31,7 +31,7 @@ def keep(
     prompt_id: str,
     call_id: str,
 ) -> None:
-    """`record`, for a hook: a disk that refuses incidents does not cost the decision."""
+    """`record` for a hook, and the `on_stop` program. Never raises: the decision counts even on a full disk."""
     try:
         record(where, session_id, transitions, config, prompt_id, call_id)
     except (OSError, ValueError) as error:
@@ -54,9 +54,9 @@ def record(
     prompt_id: str = "",
     call_id: str = "",
 ) -> None:
-    """Append what is worth reading to the incident log, one JSON object a line, and publish the state. Raises OSError.
+    """Append incidents to the log, one JSON object a line, and publish the state. Raises OSError, ValueError.
 
-    `prompt_id` and `call_id` (the tool_use_id of the last call) join an incident with Claude Code's own telemetry.
+    `prompt_id` and `call_id` (tool_use_id of the last call) match incidents to Claude Code's own telemetry.
     """
     rows = _rows(where, session_id, transitions, config, prompt_id, call_id)
     if not rows:
@@ -82,7 +82,7 @@ def _rows(
     prompt_id: str,
     call_id: str,
 ) -> list[dict[str, Any]]:
-    """One object a line of the log; a warning that comes with the trip or the stop itself says nothing of its own."""
+    """The lines of the log as objects, without warnings that come with a trip or stop of the same circuit."""
     changed = {transition.circuit for transition in transitions if transition.event != "warning"}
     more = {"project": where.project, "prompt_id": prompt_id or None, "tool_use_id": call_id or None}
     return [
@@ -110,9 +110,9 @@ def _row(session_id: str, transition: Transition, keyword: str) -> dict[str, Any
 
 
 def publish(where: Places) -> None:
-    """Rebuild the state file from the armed sessions of this home. Nothing of ours reads it back.
+    """Rebuild the state file from the armed sessions of this home, for other programs. Raises OSError.
 
-    Of many who wait, the next one writes for all: the file's time is the moment its writer began to look.
+    The file's time is when its writer began to read: whoever waited for the lock since before then need not write.
     """
     path, asked = f"{where.home}/{STATE}", time.time_ns()
     with files.Lock(f"{where.home}/.publish.lock"):
@@ -137,7 +137,7 @@ def _published(path: str) -> int:
 
 
 def facts(circuit: Circuit) -> dict[str, Any]:
-    """A circuit for other programs: names as in `status --json`."""
+    """A circuit as an object for other programs; keys as in `status --json`."""
     return {
         "circuit": circuit.name,
         "rule": circuit.rule,
@@ -154,7 +154,7 @@ def facts(circuit: Circuit) -> dict[str, Any]:
 
 
 def live_circuits(where: Places) -> list[tuple[str, str, Circuit]]:
-    """(session folder, agent, circuit) of every circuit that is not CLOSED, in the armed sessions of this home."""
+    """(session folder, agent, circuit) for each circuit that is not CLOSED in the armed sessions of this home."""
     try:
         names = files.system.listdir(where.armed)
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""JSON to values and values to JSON, without the price of `json`'s `re`.
+"""Parses and writes JSON without importing `json`, which imports `re`.
 
-`_json` is the C half of the standard library's `json`; where it is missing, `json` itself serves.
+It uses `_json`, the C part of `json`; without that, `json` itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 try:
     import _json
-except ImportError:  # an interpreter without the C half
+except ImportError:  # an interpreter without the C part
     _json = None  # type: ignore[assignment]
 _BLANKS = " \t\r\n"
 
@@ -23,8 +23,10 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
-# What the C scanner asks its caller for: the strict reading of `json.JSONDecoder`, NaN and infinities refused.
-_Namespace: Any = type(sys.implementation)  # types.SimpleNamespace: a class of our own is made at every start
+# Options of the C scanner: strict as in `json.JSONDecoder`, without NaN and infinities.
+_Namespace: Any = type(
+    sys.implementation
+)  # types.SimpleNamespace; a class of our own would be built at every start
 _STRICT = _Namespace(
     strict=True,
     object_hook=None,
@@ -37,7 +39,7 @@ _STRICT = _Namespace(
 
 
 def parse(data: bytes | str) -> Any:
-    """The value of one JSON text (UTF-8 bytes, a BOM is tolerated). Raises ValueError, also for nesting too deep."""
+    """The value of one JSON text (bytes: UTF-8; a BOM is skipped). Raises ValueError, also if it is nested too deeply."""
     text = data if isinstance(data, str) else data.decode("utf-8")
     text = text.lstrip("\ufeff").strip(_BLANKS)
     try:
@@ -50,7 +52,7 @@ def parse(data: bytes | str) -> Any:
         raise ValueError(f"not JSON at character {stop.value}") from None
     except RecursionError:
         raise ValueError("JSON nested too deeply") from None
-    except SystemError:  # 3.10 and 3.11 have no error to raise while `json.decoder` is not imported
+    except SystemError:  # from 3.10 and 3.11, if `json.decoder` is not imported
         raise ValueError("not JSON") from None
     if end != len(text):
         raise ValueError(f"more than one JSON value (character {end})")
@@ -58,7 +60,7 @@ def parse(data: bytes | str) -> Any:
 
 
 def dump(value: Any) -> bytes:
-    """`value` as one line of ASCII JSON. Raises ValueError for what JSON cannot say (NaN, foreign types, nesting without end)."""
+    """`value` as one line of ASCII JSON. Raises ValueError for NaN, other types and nesting that is too deep."""
     try:
         if _json is None:
             import json

@@ -1,7 +1,7 @@
-"""A lock as a file that only one process can make, for a disk that has neither `flock` nor record locks.
+"""A lock file that only one process can create, for a disk with neither `flock` nor record locks.
 
-What a killed holder leaves is removed by whoever makes the file that stands for this one mark: of several who come upon it one can,
-and none of the others removes what a quicker one has made since.
+A killed holder leaves its file. Whoever wants to remove it must first create a file named after the mark in it. Only one process
+can, so that none removes the file of a newer holder.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import posix
 import time
 
-HELD_SECONDS = 600.0  # after which a file whose maker cannot be asked holds nothing any more
+HELD_SECONDS = 600.0  # age at which a file counts as left behind, even if its maker may be alive
 _CREATE = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
-_NAMES = 2**61 - 1  # a prime: marks are told apart by the remainder
+_NAMES = 2**61 - 1  # a prime: a mark modulo it is its number in a file name
 
 
 def take(path: str) -> bytes:
-    """Make the file `path`. -> the mark in it. Raises BlockingIOError while another process holds it, OSError."""
+    """Create the file `path`. Returns its mark. Raises BlockingIOError while another process holds it, and OSError."""
     mark = _mark()
     try:
         posix.lstat(path)
@@ -30,13 +30,13 @@ def take(path: str) -> bytes:
 
 
 def release(path: str, mark: bytes) -> None:
-    """Remove the file that `take` made, unless another one stands there by now."""
+    """Remove the file that `take` created, unless it is another process's by now."""
     if _content(path) == mark:
         posix.unlink(path)
 
 
 def _make(path: str, mark: bytes) -> None:
-    """Make `path` with its content at once, where the disk knows second names. Raises FileExistsError."""
+    """Create `path`, together with its content if the disk has hard links. Raises FileExistsError."""
     beside = f"{path}.{posix.getpid()}.{time.monotonic_ns()}.tmp"
     try:
         _write(beside, mark)
@@ -53,7 +53,7 @@ def _write(path: str, data: bytes) -> None:
     fd = posix.open(path, _CREATE, 0o600)
     try:
         posix.write(fd, data)
-    except OSError:  # a full disk: nothing of this name may stay that is not signed
+    except OSError:  # a full disk: no file may stay without its mark
         _remove(path)
         raise
     finally:
@@ -68,7 +68,7 @@ def _remove(path: str) -> None:
 
 
 def _clear(path: str) -> None:
-    """Remove `path` if it holds nothing any more; what another one left who was killed at doing so, in the same way."""
+    """Remove `path` if it was left behind. If another process was killed while it did so, first remove the file of that one."""
     mark = _content(path)
     if not _is_left(path, mark):
         return
@@ -93,14 +93,14 @@ def _is_left(path: str, mark: bytes) -> bool:
 
 
 def _mark() -> bytes:
-    """Process number, the moment, its birth, where such numbers count, and the machine: different at each call."""
+    """Text for a lock file, different at each call: PID, monotonic time / start of the process / PID namespace, machine."""
     pid = posix.getpid()
     text = f"{pid} {time.monotonic_ns()}/{_state(pid)[1]}/{_space()} {posix.uname().nodename}"
     return text.encode("utf-8", "surrogateescape")
 
 
 def _is_dead(mark: bytes) -> bool:
-    """Whether the process that made this mark is gone. One of another machine, or one that has not signed yet, counts as alive."""
+    """Whether the process of this mark has ended. On another machine, or without a mark yet, it counts as alive."""
     pid, _, rest = mark.decode("utf-8", "surrogateescape").partition(" ")
     life, _, machine = rest.partition(" ")
     born, _, space = life.partition("/")[2].partition("/")
@@ -119,17 +119,17 @@ def _is_dead(mark: bytes) -> bool:
     state, start = _state(int(pid))
     return state in ("Z", "X") or (
         start != born and "" not in (start, born)
-    )  # the number is another's by now
+    )  # another process has the PID now
 
 
 def _state(pid: int) -> tuple[str, str]:
-    """A process's state and when it began, in ticks since the machine's start; twice "" where Linux does not say."""
+    """(state, start in clock ticks since boot) of a process from /proc; ("", "") without it."""
     fields = _content(f"/proc/{pid}/stat").decode("utf-8", "replace").rpartition(")")[2].split()
     return (fields[0], fields[19]) if len(fields) > 19 else ("", "")
 
 
 def _space() -> str:
-    """The namespace of process numbers: containers may share a disk and the machine's name."""
+    """The PID namespace, or "": containers may share a disk and the machine's name."""
     try:
         return posix.readlink("/proc/self/ns/pid")
     except OSError:

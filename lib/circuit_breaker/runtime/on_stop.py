@@ -1,6 +1,6 @@
-"""Your own program at each trip and each stopped turn: the config's `on_stop`, with the incident as JSON on its stdin.
+"""Runs the program in the config's `on_stop` at each trip and each stopped turn, with the incident as JSON on stdin.
 
-It runs detached and never in a shell. Claude Code does not wait for it; what goes wrong is one line in errors.log.
+It runs detached and never in a shell. Claude Code does not wait for it; an error becomes a line in errors.log.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 EVENTS = ("trip", "ending")
-SECONDS = 60.0  # it may take
+SECONDS = 60.0  # that it may run
 _LINE = "import sys; sys.path.insert(0, sys.argv[1]); from circuit_breaker.runtime import on_stop; on_stop.run(*sys.argv[2:])"
 
 
 def start(program: list[str], rows: list[dict[str, Any]]) -> None:
-    """Start `program` (its words) once for each incident that is a trip or a stopped turn."""
+    """Start `program` (a list of words) for each row that is a trip or a stopped turn. Never raises."""
     for row in rows:
         if row["event"] not in EVENTS:
             continue
@@ -33,7 +33,7 @@ def start(program: list[str], rows: list[dict[str, Any]]) -> None:
 
 
 def run(program: str, incident: str) -> None:
-    """The detached process itself: runs the program and puts its failure on record."""
+    """In the detached process: run the program and log its failure. `program`, `incident`: JSON."""
     import subprocess
 
     words: list[str] = json.parse(program)

@@ -1,4 +1,4 @@
-"""A session start that asks for nothing, which most do: the cheapest look that proves it, else the hook's own way."""
+"""SessionStart: a cheap check whether nothing is due, which is usual; otherwise the full hook."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from circuit_breaker.runtime import files, home, json
 
 _WRITABLE = getattr(files.system, "W_OK", 2)
 PAYLOAD_MAX = 1 << 26  # bytes: more than Claude Code sends
-_GOES_ON = ("resume", "compact")  # sources of a session that has a memory already: its marker is looked at
+_GOES_ON = ("resume", "compact")  # sources of a session that has memory already: its marker is checked
 
 
 def serve(name: str) -> None:
-    """Answer SessionStart: silently where nothing is due, else through the hook's own door."""
+    """Answer SessionStart: print nothing if nothing is due, else run the hook."""
     try:
         data: bytes | None = files.drain(0, PAYLOAD_MAX)
     except OSError:
-        data = None  # the hook meets the same trouble and says so
+        data = None  # the hook meets the same error and reports it
     if data is not None and quiet(data):
         return
     from circuit_breaker.runtime import hook  # the engine, and the one place that fails open
@@ -27,7 +27,7 @@ def serve(name: str) -> None:
 
 
 def quiet(data: bytes) -> bool:
-    """Whether this session start certainly asks for nothing. Any doubt is a no."""
+    """Whether nothing is due at this session start; False in any doubt."""
     if "unpinned" in sys.argv:  # `run` found no pin that works: there is one to be made
         return False
     try:
@@ -46,6 +46,6 @@ def quiet(data: bytes) -> bool:
             and notes.settled(notes.load(where), where, config, time.time(), session)
         )
     except (AttributeError, KeyError, TypeError, ValueError, OSError):
-        return False  # the hook comes upon the same and says so
+        return False  # the hook meets the same error and reports it
     except (ImportError, NameError, SyntaxError):
-        return False  # a module that is torn or half updated
+        return False  # a damaged or half updated module

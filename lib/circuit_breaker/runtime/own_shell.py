@@ -1,4 +1,4 @@
-"""Claude's own shell: what changes the breaker refuses to run there while a circuit of that session is open.
+"""Refuses commands that change the breaker in Claude's own shell while a circuit of that session is open.
 
 Claude Code gives the shells it starts (Claude's and your `!` lines, which look the same) CLAUDE_CODE_SESSION_ID and not
 CLAUDE_PROJECT_DIR; its hooks get both, a terminal of your own neither.
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def refuses(what: str, env: Mapping[str, str]) -> bool:
-    """True, with the reason on stderr, where `what` (`reset`, `config set`) must not run. Its caller returns 1.
+    """True, with the reason on stderr, if the command `what` (`reset`, `config set`) must not run.
 
-    Raises OSError where the runtime folder cannot be named or read.
+    Raises OSError if the runtime folder is unknown or cannot be read.
     """
     session = env.get("CLAUDE_CODE_SESSION_ID", "")
     if not session or env.get("CLAUDE_PROJECT_DIR"):

@@ -1,6 +1,6 @@
-"""The only door to filelock and platformdirs, for the cold side; no hook on the hot path comes here.
+"""filelock and platformdirs, for the command line and the janitor; ordinary hooks do not import them.
 
-`lib/_vendor` first (put there from `lib/requirements.lock`), else the interpreter's own site-packages, else this project's few lines.
+From `lib/_vendor` (see `lib/requirements.lock`), else from the interpreter's site-packages, else replaced by our own few lines.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ VENDOR = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.ab
 
 
 def package(name: str, vendor: str = VENDOR) -> ModuleType | None:
-    """The package `name`, from `vendor` or from the interpreter; None where neither has one that this Python can read."""
+    """The package `name`, from `vendor` or the interpreter; None if neither has one for this Python."""
     if name in sys.modules:
         return sys.modules[name]
     sys.path.insert(0, vendor)
     try:
         return importlib.import_module(name)
-    except (ImportError, SyntaxError, AttributeError, TypeError):  # missing, torn, or made for another Python
+    except (ImportError, SyntaxError, AttributeError, TypeError):  # missing, damaged, or for another Python
         return None
     finally:
         sys.path.remove(vendor)
@@ -46,10 +46,10 @@ def source(name: str, vendor: str = VENDOR) -> str:
 
 
 def lock(path: str, wait: float = files.LOCK_SECONDS) -> AbstractContextManager[Any]:
-    """An exclusive lock on the file `path`, filelock's where it is to be had: `with lock(path): ...`.
+    """An exclusive lock on the file `path`, by filelock if available: `with lock(path): ...`.
 
-    Both take the same lock on the same file, so a process with the package and one without keep each other out. Raises
-    TimeoutError when it is still held after `wait` seconds.
+    `files.Lock` takes the same lock, so processes with and without filelock exclude each other. Raises TimeoutError if it is
+    still held after `wait` seconds.
     """
     filelock = package("filelock") if _has_flock(path) else None
     if filelock is None:
@@ -58,7 +58,7 @@ def lock(path: str, wait: float = files.LOCK_SECONDS) -> AbstractContextManager[
 
 
 def _has_flock(path: str) -> bool:
-    """Whether the disk has the lock that filelock takes. Without it filelock waits for ever or gives up; `files.Lock` has others."""
+    """Whether the disk has the lock that filelock takes. Without it filelock hangs or fails; `files.Lock` has others."""
     if files.fcntl is None:
         return True
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -72,7 +72,7 @@ def _has_flock(path: str) -> bool:
 
 
 def data_folder(env: Mapping[str, str]) -> str:
-    """The folder of a user's installation, as platformdirs' `user_data_path` names it. Raises files.Refused without a HOME."""
+    """The folder of a user's installation: `user_data_path` of platformdirs. Raises files.Refused without HOME."""
     platformdirs = package("platformdirs")
     path = str(platformdirs.user_data_path(home.NAME)) if platformdirs and env is os.environ else ""
     path = path if os.path.isabs(path) else _data_folder(env)

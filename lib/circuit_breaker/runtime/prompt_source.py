@@ -1,7 +1,7 @@
-"""Who wrote a prompt: what the transcript's row of it says.
+"""Who wrote a prompt, by its row in the transcript.
 
-Claude Code writes the row after the hooks of UserPromptSubmit have ended (197 to 332; none was there 0.4 s into one), and before
-the prompt's first call: so it is read at the first event after the prompt.
+Claude Code writes the row after the UserPromptSubmit hooks have ended (2.1.197 to 2.1.332; none was there 0.4 s into one) and
+before the first call. So it is read at the first event after the prompt.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 WINDOWS = (
     1 << 19,
     1 << 23,
-)  # bytes from the transcript's end that are searched, the second where the first holds no row
-PAUSE = 0.05  # seconds
-# Seconds to wait for a row that is not there yet: where a bypass hangs on it, and where a probe or a count of subagents does.
+)  # bytes at the transcript's end that are searched; the second if the first has no row
+PAUSE = 0.05  # seconds between two tries
+# Seconds to wait for a row that is not there yet, if a bypass depends on it, or a probe or the count of subagents.
 FOR_A_BYPASS, FOR_A_PROBE = 1.0, 0.2
 
 
 def author(transcript: str, session: Session, armed: bool) -> str:
-    """PERSON, MACHINE or UNKNOWN for the prompt that the session has not proven yet."""
+    """Who wrote the prompt `session.unproven`: PERSON, MACHINE or UNKNOWN. May wait for its row."""
     if "\0" in transcript or not files.exists(transcript):
         return UNKNOWN
     patience = FOR_A_PROBE if armed or session.spawns else 0.0
@@ -40,7 +40,7 @@ def author(transcript: str, session: Session, armed: bool) -> str:
 
 
 def of(transcript: str, prompt_id: str) -> str:
-    """What the transcript says now. UNKNOWN where it cannot be read or holds no row of that prompt."""
+    """What the transcript says now; UNKNOWN if it cannot be read or has no row of that prompt."""
     try:
         fd = files.system.open(transcript, files.READ)
     except (OSError, ValueError):
@@ -72,6 +72,6 @@ def _in(data: bytes, prompt_id: str) -> str:
             try:
                 wrote = protocol.author_of(json.parse(line), prompt_id)
             except ValueError:
-                continue  # cut by the window, or not written to its end
+                continue  # cut by the window, or not completely written
             if wrote:
                 return wrote

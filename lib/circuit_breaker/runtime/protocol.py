@@ -1,4 +1,4 @@
-"""Claude Code's payloads as events, and decisions as its answers: the only file that knows its field names."""
+"""Turns Claude Code's payloads into events and decisions into answers: the only file with its field names."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.config import Config
     from circuit_breaker.breaker.model import Decision, Event
 
-# Claude Code's own refusals as the model sees them in PostToolBatch: (begins with, contains). Recorded on 2.1.197 and 2.1.330.
+# Claude Code's own refusals in PostToolBatch: (begins with, contains). Recorded on 2.1.197 and 2.1.330.
 REFUSALS = (
     ("Permission to use ", " has been denied"),
     ("Permission for this ", " denied"),
@@ -49,7 +49,7 @@ REFUSALS = (
     ("The user doesn't want to take this action right now", ""),
     ("User rejected tool use", ""),
 )
-# What a result says that goes on in the background: (begins with, contains). 2.1.197 to 2.1.332.
+# Results of calls that continue in the background: (begins with, contains). 2.1.197 to 2.1.332.
 LAUNCHES = (
     ("Command running in background with ID:", ""),
     ("Command was manually backgrounded", ""),
@@ -59,11 +59,11 @@ LAUNCHES = (
     ("Async agent launched", ""),
     ("Monitor started (task ", ""),
 )
-# How prompts begin that nobody typed (196 to 332).
+# How prompts begin that nobody typed (2.1.196 to 2.1.332).
 NOT_TYPED = ("<task-notification>", "<agent-message", "<cross-session-message", "<teammate-message", "<channel source=")  # fmt: skip
 SOURCE_FIELD = b"promptSource"  # only a prompt's own row has it; notes of the same promptId are isMeta too
-SAVED = ("tool-results",)  # the folder of large outputs, whose names are made up anew each time
-TEXTS = (REFUSALS, LAUNCHES, NOT_TYPED, SAVED)  # `doctor` looks each up in the program of Claude Code
+SAVED = ("tool-results",)  # the folder of large outputs, with a new made-up name each time
+TEXTS = (REFUSALS, LAUNCHES, NOT_TYPED, SAVED)  # `doctor` searches Claude Code's program for each
 NAME_MAX, PATH_MAX = 256, 4096  # characters of a name, of a directory
 MANAGED = (
     "/etc/claude-code/managed-settings.json",
@@ -72,7 +72,7 @@ MANAGED = (
 
 
 class Payload:
-    """The parts of a hook payload that say where it belongs; `fields` is the whole object, `size` what it took to send it."""
+    """A hook payload: `fields`, the whole object; `size` in bytes; the fields that all events have."""
 
     __slots__ = ("fields", "size", "event", "session", "lane", "cwd", "prompt", "transcript")
 
@@ -97,7 +97,7 @@ def text_of(fields: dict[str, Any], name: str) -> str:
 
 
 def name_of(fields: dict[str, Any], name: str, most: int = NAME_MAX) -> str:
-    """A field that memory keeps: of an overlong one the beginning and a digest, or one name would fill it."""
+    """A field that is kept in memory; of more than `most` characters only 64 and a digest."""
     text = text_of(fields, name)
     return text if len(text) <= most else f"{text[:64]}~{digest(text)}"
 
@@ -111,7 +111,7 @@ def parse(data: bytes | str, default_session: str = "") -> Payload:
 
 
 def last_call(payload: Payload) -> str:
-    """The tool_use_id of the call a payload is about, of a batch the last one's; "" for none."""
+    """The tool_use_id of a payload's call, of a batch its last one; "" for none."""
     batch = payload.fields.get("tool_calls")
     fields = (
         batch[-1] if isinstance(batch, list) and batch and isinstance(batch[-1], dict) else payload.fields
@@ -120,7 +120,7 @@ def last_call(payload: Payload) -> str:
 
 
 def event_of(payload: Payload, keyword: str) -> Event | None:
-    """The event that a payload stands for; None for what no rule looks at."""
+    """The event of a payload; None if no rule needs it. `keyword`: the bypass keyword. Raises ValueError."""
     fields, lane, prompt = payload.fields, payload.lane, payload.prompt
     name = payload.event
     if name == "PostToolBatch":
@@ -160,14 +160,14 @@ def attended(env: Mapping[str, str]) -> bool:
 
 
 def author_of(row: object, prompt_id: str) -> str:
-    """Who wrote a prompt, by its row in the transcript; "" where the row is another's."""
+    """Who wrote a prompt, by a row of the transcript; "" if the row is not that prompt's."""
     if not isinstance(row, dict) or row.get("promptId", row.get("prompt_id")) != prompt_id:
         return ""
     return (MACHINE if wrote_machine(row) else PERSON) if row.get("promptSource") else ""
 
 
 def wrote_machine(row: dict[str, Any]) -> bool:
-    """Whether a prompt's row says that you did not type it; of `-p` it names no origin."""
+    """Whether a prompt's row says that you did not type it. (With `-p` it has no origin.)"""
     origin = row.get("origin")
     return (
         row.get("isMeta") is True
@@ -178,12 +178,12 @@ def wrote_machine(row: dict[str, Any]) -> bool:
 
 
 def says(prompt: str, keyword: str) -> bool:
-    """Whether the keyword is the whole first line of the prompt, exact case."""
+    """Whether the first line of the prompt is exactly the keyword."""
     return prompt.split("\n", 1)[0].rstrip() == keyword
 
 
 def looks_like(prompt: str, keyword: str) -> bool:
-    """Whether the first line begins like the keyword but is not it: another case, other blanks, quotes or words after it."""
+    """Whether the first line is almost the keyword: another case, other blanks, quotes, or words after it."""
     first = " ".join(prompt[:400].split("\n", 1)[0].lower().split()).lstrip("\"'`*_#>-/!( ")
     return bool(keyword) and first.startswith(" ".join(keyword.lower().split())) and not says(prompt, keyword)
 
@@ -214,14 +214,14 @@ def _batch(fields: dict[str, Any]) -> list[Result]:
 
 
 def is_launched(response: object) -> bool:
-    """Whether a tool's own object says that it goes on in the background."""
+    """Whether a tool's result object says that it continues in the background."""
     return isinstance(response, dict) and bool(
         response.get("backgroundTaskId") or response.get("status") == "async_launched"
     )
 
 
 def hint(given: object, text: str) -> str:
-    """What a result's text alone suggests; what was reported before the batch counts more (policy 2)."""
+    """The outcome by a result's text alone; one reported before the batch takes precedence (policy 2)."""
     if text.startswith("<tool_use_error>"):
         return INVALID
     if isinstance(given, dict) and given.get("run_in_background") is True:
@@ -234,7 +234,7 @@ def hint(given: object, text: str) -> str:
     return OK
 
 
-SENTENCE_MAX = 600  # characters in which Claude Code says what became of a call
+SENTENCE_MAX = 600  # characters at the beginning that are read for LAUNCHES and the start of REFUSALS
 _REFUSAL_BEGINNINGS = tuple(beginning for beginning, _ in REFUSALS)
 
 
@@ -262,7 +262,7 @@ def _reported(payload: Payload) -> Reported:
 
 
 def _by_hand(fields: dict[str, Any], lane: str) -> Turn:
-    """The line people test with by hand: {"tool_name", "tool_result": {"isError"}, "session_id", "turn_count"}. Each is a turn."""
+    """A payload typed by hand for a test, {"tool_name", "tool_result": {"isError"}, "session_id", ...}, as a turn."""
     outcome = fields.get("tool_result")
     failed = isinstance(outcome, dict) and outcome.get("isError") is True
     given, text = (
@@ -276,7 +276,7 @@ def _by_hand(fields: dict[str, Any], lane: str) -> Turn:
 
 
 def response_text(response: object) -> str:
-    """What a tool returned, as text: a string, content blocks, or a tool's own object (PostToolUse)."""
+    """What a tool returned (a string, content blocks, or an object of its own) as text."""
     if isinstance(response, str):
         return response
     if response is None:
@@ -294,12 +294,12 @@ def _block_text(block: object) -> str:
         return str(block["text"])
     source = block.get("source") if isinstance(block, dict) else None
     if isinstance(source, dict) and isinstance(source.get("data"), str):
-        return f"[{word(source['data'])}]"  # a picture, byte for byte
+        return f"[{word(source['data'])}]"  # a hash of a picture
     return block if isinstance(block, str) else json.dump(block).decode("ascii")
 
 
 def render(decision: Decision, event: str, config: Config) -> dict[str, Any] | None:
-    """The answer for stdout; None (print nothing) when all is well."""
+    """The answer for stdout; None to print nothing."""
     if not decision.notices:
         return None
     from circuit_breaker.words.sentences import sentence_of
@@ -348,23 +348,23 @@ def system_message(text: str) -> dict[str, Any] | None:
 
 
 def command_answer(text: str) -> dict[str, Any]:
-    """The answer to one of our slash commands: shown to you in place of a request to the model."""
+    """The answer to one of our slash commands, which you are shown; no request goes to the model."""
     quiet = {"hookEventName": "UserPromptExpansion", "suppressOriginalPrompt": True}
     return {"decision": "block", "reason": text, "hookSpecificOutput": quiet}
 
 
 def changed_file(payload: Payload) -> str:
-    """The settings file that a ConfigChange is about."""
+    """The settings file of a ConfigChange."""
     return text_of(payload.fields, "file_path")
 
 
 def held_back(reason: str) -> dict[str, Any] | None:
-    """The answer that keeps a session at the settings it has; None for no reason."""
+    """The answer that makes a session keep its settings; None without a reason."""
     return {"decision": "block", "reason": reason} if reason else None
 
 
 def settings_paths(user: str, config_dir: str, project: str) -> dict[str, str]:
-    """Claude Code's settings files by the scopes of an installation, and where an administrator keeps them."""
+    """Scope of an installation -> Claude Code's settings file; an administrator's files by their paths."""
     base = config_dir or (user and user + "/.claude")
     found = {"user": f"{base}/settings.json"} if base else {}
     found.update(project=f"{project}/.claude/settings.json", local=f"{project}/.claude/settings.local.json")
@@ -377,7 +377,7 @@ def switches_hooks_off(document: object) -> bool:
 
 
 def registers(document: object, ours: object) -> bool:
-    """Whether a settings document holds each of our handlers (event -> groups) under its matcher, with the line it has."""
+    """Whether a settings document has all our handlers. `ours`: event -> groups, with matchers and command lines."""
     hooks = document.get("hooks") if isinstance(document, dict) else None
     return isinstance(hooks, dict) and isinstance(ours, dict) and _lines(ours) <= _lines(hooks)
 
@@ -394,7 +394,7 @@ def _lines(hooks: dict[str, Any]) -> set[tuple[str, str, str]]:
 
 
 def enables(document: object, plugin: str) -> bool | None:
-    """Whether a settings document enables or disables a plugin of that name, from whatever marketplace; None: it does neither."""
+    """Whether a settings document enables (True) or disables (False) a plugin of any marketplace; None if neither."""
     plugins = document.get("enabledPlugins") if isinstance(document, dict) else None
     said = (
         [on for name, on in plugins.items() if name.partition("@")[0] == plugin]
@@ -405,6 +405,6 @@ def enables(document: object, plugin: str) -> bool | None:
 
 
 def is_from_marketplace(env: Mapping[str, str]) -> bool:
-    """Whether this is a plugin that a settings file enables: `--plugin-dir` and a folder among the skills need none."""
+    """Whether this is a plugin that a settings file enables, not one of `--plugin-dir` or in the skills folder."""
     data = env.get("CLAUDE_PLUGIN_DATA", "").rstrip("/")
     return bool(data) and not data.endswith(("-inline", "-skills-dir"))
