@@ -1,4 +1,4 @@
-"""The sessions that run now, as Claude Code lists them in its own folder (`sessions/PID.json`, seen from 2.1.330 on)."""
+"""The running sessions, by Claude Code's list in its own folder (`sessions/PID.json`, since 2.1.330)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-IDLE = 600.0  # seconds without a hook after which a session that is not listed has ended
-LONG = 86_400.0  # the same where nothing is listed at all: an older Claude Code
+IDLE = 600.0  # seconds without a hook after which a session that is not listed counts as ended
+LONG = 86_400.0  # the same if there is no list (an older Claude Code)
 
 
 def listed(env: Mapping[str, str]) -> set[str] | None:
-    """The ids of the sessions that are listed; None where Claude Code keeps no list."""
+    """The ids of the listed sessions; None if Claude Code keeps no list."""
     rows = living(env.get("CLAUDE_CONFIG_DIR", "") or home.user_folder(env) + "/.claude")
     if rows is None:
         return None
@@ -23,7 +23,7 @@ def listed(env: Mapping[str, str]) -> set[str] | None:
 
 
 def living(folder: str) -> list[dict[str, object]] | None:
-    """What Claude Code's `folder` lists of processes that are alive; None where it keeps no list."""
+    """The rows of live processes in Claude Code's `folder`; None if it has no list."""
     found = []
     try:
         names = [name for name in os.listdir(folder + "/sessions") if name.endswith(".json")]
@@ -40,7 +40,7 @@ def living(folder: str) -> list[dict[str, object]] | None:
 
 
 def _alive(pid: str) -> bool:
-    """Whether there is a process of that number. One that cannot be seen counts as alive: it may belong to a container."""
+    """Whether a process has that PID. One that may not be checked counts as alive."""
     if os.name != "posix" or not pid.isdigit():
         return True
     try:
@@ -53,7 +53,7 @@ def _alive(pid: str) -> bool:
 
 
 def ended(name: str, seen: float, running: set[str] | None, now: float) -> bool:
-    """Whether the session with the folder `name`, whose hooks last ran at `seen`, has ended."""
+    """Whether a session has ended. `name`: its folder; `seen`: when its hooks last ran (epoch seconds); `running`: see `listed`."""
     if running is None:
         return now - seen > LONG
     return name not in running and now - seen > IDLE

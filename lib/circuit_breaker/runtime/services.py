@@ -1,6 +1,6 @@
-"""Services that are down, on disk: one file a service in R/services, under one lock, for every session of the machine.
+"""The services that are down, on disk for all sessions of the machine: a file each in R/services, under one lock.
 
-While one is down, `armed/_any` holds a line for it, which wakes every gate.
+While an MCP server is down, `armed/_any` has a line for it, which wakes all gates.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ RULE = "service_down"
 
 
 def path_of(where: Places, kind: str, name: str) -> str:
-    """The file of a service. A server of another project is another server, a host is the same for all."""
+    """The file of a service. MCP servers belong to a project, hosts to the machine."""
     owner = "" if kind == HOST else where.project
     return f"{where.runtime}/services/{digest(owner + chr(10) + name)}.json"
 
 
 def question(where: Places, event: Ask, config: Config, now: float) -> None:
-    """Set `event.down` where a call goes to a service that is down and is not the one probe of the machine."""
+    """Set `event.down` and `event.wait` if a call uses an MCP server that is down and is not the machine's probe."""
     rule = config.rules[RULE]
     if config.mode == "observe" or not rule["enabled"] or rule["action"] not in ("block", "ask"):
         return
@@ -48,7 +48,7 @@ def question(where: Places, event: Ask, config: Config, now: float) -> None:
 def settle(
     where: Places, contacts: Sequence[Contact], config: Config, now: float, lane: str
 ) -> tuple[list[Notice], list[Transition]]:
-    """Note what a turn's calls show of services. -> (what to say, what goes on record)."""
+    """Store a turn's contacts with services. -> (messages, incidents)."""
     notices: list[Notice] = []
     transitions: list[Transition] = []
     rule = config.rules[RULE]
@@ -97,7 +97,7 @@ def _event(before: Service, after: Service, contact: Contact) -> tuple[str, tupl
 
 
 def down(where: Places) -> list[Service]:
-    """The services that are down now, for status. What cannot be read is left out."""
+    """The services that are down now. Files that cannot be read are left out."""
     folder = f"{where.runtime}/services"
     try:
         names = sorted(files.system.listdir(folder))
@@ -108,7 +108,7 @@ def down(where: Places) -> list[Service]:
 
 
 def forget(where: Places, which: str) -> list[str]:
-    """Close the services named (""; all): a reset of yours. -> the names of their circuits."""
+    """Your reset: close the services that `which` names ("": all). -> the names of their circuits."""
     closed = []
     for service in down(where):
         name = f"{RULE}:{service.name}"
@@ -129,7 +129,7 @@ def _remove(where: Places, service: Service) -> None:
 
 
 def _change(where: Places, kind: str, name: str, change: Callable[[Service], Service]) -> Service:
-    """Read a service, change it, write it back (or forget it when nothing is known of it), all under the lock."""
+    """Read, change and write a service under the lock; its file is removed if nothing is left to remember. Raises OSError."""
     path, folder = path_of(where, kind, name), f"{where.runtime}/services"
     files.folder(where.runtime)
     files.folder(folder)
@@ -149,7 +149,7 @@ def _change(where: Places, kind: str, name: str, change: Callable[[Service], Ser
 
 
 def _read(path: str) -> Service:
-    """A service as it is on disk; one of which nothing is known where the file is missing or not ours."""
+    """The service in a file; an empty one if the file is missing or not valid."""
     try:
         document = json.parse(files.read(path, FILE_MAX) or b"{}")
     except (OSError, ValueError):

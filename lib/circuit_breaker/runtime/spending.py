@@ -1,4 +1,4 @@
-"""What a session spends, looked up in its transcripts: for its budget, and for the incidents of its circuits."""
+"""What a session spends, by its transcripts, for its budget and its incidents."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from circuit_breaker.runtime.protocol import Payload
 
 
-STREAKS = ("trip", "would_trip", "ending")  # incidents of a streak of calls
+STREAKS = ("trip", "would_trip", "ending")  # incidents with a streak of calls
 
 
 def look_up(event: Event, lane: Lane, payload: Payload, config: Config) -> Lane:
-    """The lane, read on in its transcript. A turn is given what stands there since the last look, a prompt what no turn has counted."""
+    """Read the lane's transcript on and set `event.spent` (Turn, or Prompt: what no turn has counted). -> the lane."""
     limits = is_on("budget", config.rules["budget"])
     path = usage.path_of(payload.transcript, payload.lane)
     position = lane.read
@@ -30,8 +30,8 @@ def look_up(event: Event, lane: Lane, payload: Payload, config: Config) -> Lane:
         position = [usage.size_of(path), *(position or usage.start(0))[1:]]
     elif isinstance(event, Turn) and (limits or store.is_live(lane)):
         if not position and payload.lane == MAIN or lane.n and not position:
-            position = usage.start(usage.size_of(path))  # what stands there is older than our first event
-        else:  # a subagent's file is its own from the first row on
+            position = usage.start(usage.size_of(path))  # earlier rows are older than our first event
+        else:  # all rows of a subagent's file are its own
             event.spent, position = usage.read_on(path, position or usage.start(0))
     return lane if position == lane.read else lane.but(read=position)
 
@@ -39,7 +39,7 @@ def look_up(event: Event, lane: Lane, payload: Payload, config: Config) -> Lane:
 def charge(
     session: Session, lane: Lane, transitions: list[Transition], payload: Payload, config: Config
 ) -> None:
-    """Put on trips and stopped turns what their streaks have cost so far; from here on each turn adds to an open circuit's."""
+    """Set the cost so far of trips and stopped turns; later turns add to that of an open circuit."""
     path = usage.path_of(payload.transcript, payload.lane)
     for transition in transitions:
         if transition.event not in STREAKS or transition.tokens or transition.lane != payload.lane:

@@ -1,4 +1,4 @@
-"""Incidents that wait for your collector: R/export/spool.jsonl, which `export otlp` sends in a process of its own."""
+"""Incidents to be sent to your collector: R/export/spool.jsonl, which `export otlp` sends in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from circuit_breaker.runtime.home import Places
 
-SPOOL_MAX = 1 << 24  # bytes that wait for a collector
+SPOOL_MAX = 1 << 24  # bytes
 
 
 def path(where: Places) -> str:
-    """The spool."""
+    """The spool file."""
     return where.runtime + "/export/spool.jsonl"
 
 
 def append(where: Places, lines: bytes) -> None:
-    """Keep incidents for the collector; a full spool takes no more, which errors.log says. Raises OSError."""
+    """Add incidents to the spool; if it is full they are dropped, with a line in errors.log. Raises OSError."""
     files.folder(where.runtime)
     files.folder(where.runtime + "/export")
     spool = path(where)
@@ -31,6 +31,6 @@ def append(where: Places, lines: bytes) -> None:
 
 
 def send(where: Places) -> None:
-    """Start `export otlp` in the background where something waits; the hook does not wait for it. Raises OSError."""
+    """Start `export otlp` in the background if there is a spool. Raises OSError."""
     if files.exists(path(where)):
         detached.start([sys.executable, home.ROOT + "/plugin", "export", "otlp"])

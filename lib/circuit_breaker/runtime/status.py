@@ -1,4 +1,4 @@
-"""The state of everything, as facts for `status` and /circuit-status; and closing circuits by hand."""
+"""The state of all circuits as facts for `status` and /circuit-status, and the reset of circuits."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 
 RANK = {CLOSED: 0, HALF_OPEN: 1, OPEN: 2}
 DAY = 86_400.0
-PREFIX_MIN = 4  # characters of a session's id that name it
+PREFIX_MIN = 4  # characters of a session's id that are enough to name it
 
 
 class Kept:
-    """A session whose memory is kept. `name`: its folder, mostly its id; `seen`: when its hooks last wrote (epoch seconds)."""
+    """A session on disk. `name`: its folder, mostly its id; `lanes`: file -> Lane; `seen`: last write of its hooks (epoch seconds)."""
 
     __slots__ = ("name", "session", "lanes", "seen", "ended")
 
     def __init__(self, name: str, session: Session, lanes: dict[str, Lane], seen: float) -> None:
         self.name, self.session, self.lanes, self.seen = name, session, lanes, seen
-        self.ended = False  # as far as is known: see `mark_ended`
+        self.ended = False  # set by `mark_ended`
 
     @property
     def project(self) -> str:
@@ -54,7 +54,7 @@ class Kept:
 
 
 def sessions(where: Places, session_id: str = "") -> list[Kept]:
-    """The kept sessions of all projects, or those that an id or its beginning names."""
+    """The sessions on disk of all projects, or those whose id is or begins with `session_id`."""
     try:
         names = sorted(os.listdir(where.sessions))
     except OSError:
@@ -82,7 +82,7 @@ def _written(folder: str) -> float:
 
 
 def of_home(kept: Iterable[Kept], where: Places) -> list[Kept]:
-    """Those of the project of `where`."""
+    """The sessions of the project of `where`."""
     return [one for one in kept if one.session.home in ("", where.home)]
 
 
@@ -93,14 +93,14 @@ def places_of(one: Kept, where: Places) -> Places:
 
 
 def mark_ended(kept: Iterable[Kept], env: Mapping[str, str], now: float) -> None:
-    """Say of each whether it has ended, as Claude Code lists those that run."""
+    """Set `ended` of each session (see running.ended)."""
     running_now = running.listed(env)
     for one in kept:
         one.ended = running.ended(one.name, one.seen, running_now, now)
 
 
 def project_of(home: str) -> str:
-    """What a home without a project on record is called: the project above `.claude/memory`, else the folder's name."""
+    """The project of a home, if none was recorded: the folder above `.claude/memory`, else the home's own name."""
     inside = "/.claude/memory"
     return home[: -len(inside)] if home.endswith(inside) else home.rpartition("/")[2].rpartition("-")[0]
 
@@ -108,7 +108,7 @@ def project_of(home: str) -> str:
 def collect(where: Places, config: Config, now: float, kept: list[Kept] | None = None) -> dict[str, Any]:
     """The object of `status --json` without "memory" and "protection": circuits by rule, bypass, incidents, health.
 
-    `kept`: the sessions that count, those of this project if None.
+    `kept`: its sessions; None for those of this project.
     """
     rules = {name: _empty_rule(config, name) for name in RULES}
     bypass: dict[str, Any] | None = None
@@ -123,7 +123,7 @@ def collect(where: Places, config: Config, now: float, kept: list[Kept] | None =
         for agent, circuits, tally in _memories(one):
             for circuit in circuits.values():
                 if circuit.rule not in rules:
-                    continue  # kept by a later version
+                    continue  # from a later version
                 rules[circuit.rule]["subjects"].append(_subject(circuit, one, agent, now))
             for name, row in tally.items():
                 if name in rules:
@@ -161,7 +161,7 @@ def live(facts: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def holds_back(where: Places, config: Config) -> tuple[str, str]:
-    """(why, fix) where nothing can be blocked even though the hooks run; two empty texts otherwise."""
+    """(why, fix) if hooks run but nothing can be blocked; else ("", "")."""
     why = health.kept(where)
     if why:
         return why, health.FIX
@@ -223,7 +223,7 @@ def _subject(circuit: Circuit, one: Kept, agent: str, now: float) -> dict[str, A
 
 
 def _service(service: Service, now: float) -> dict[str, Any]:
-    """A service that is down, as the subject of its rule: it belongs to no session."""
+    """A service that is down as a subject of its rule, without a session."""
     return {
         "subject": service.name,
         "state": HALF_OPEN if service.probe else OPEN,
@@ -241,7 +241,7 @@ def _service(service: Service, now: float) -> dict[str, Any]:
 
 
 def _incidents(where: Places, now: float) -> dict[str, int]:
-    """How many are on record in this home; counted from the newest back as far as a day goes."""
+    """The number of incidents in this home's log: in total and in the last 24 h."""
     try:
         lines = (files.read(f"{where.home}/{INCIDENTS}", 1 << 28) or b"").splitlines()
     except OSError:
@@ -289,9 +289,9 @@ def _error_text(line: bytes) -> str:
 def reset(
     where: Places, config: Config, kept: Iterable[Kept], which: str
 ) -> tuple[list[tuple[str, Kept | None]], list[str]]:
-    """Close the circuits of `kept` sessions ("" is all of them); on record.
+    """Close the circuits that `which` names ("": all) in the `kept` sessions; recorded.
 
-    -> their names, each with its session (None for a service, which belongs to none); and why a session could not be reset.
+    -> ([(circuit, its session; None for a service), ...], [why a session could not be reset, ...]).
     """
     from circuit_breaker.breaker.policy import step
 
@@ -317,7 +317,7 @@ def reset(
 
             try:
                 transitions, _ = store.update_folder(where, one.name, name, decide)
-            except OSError as error:  # one busy session is no reason to leave the others
+            except OSError as error:  # go on with the other sessions
                 failed.append(not_reset(one.name, error))
                 break
             closed += [(t.circuit, one) for t in transitions if t.event == "reset"]
@@ -327,7 +327,7 @@ def reset(
 
 
 def only(facts: dict[str, Any], which: str) -> dict[str, Any] | None:
-    """The facts of one rule (its name) or one circuit (RULE:SUBJECT); None when there is none of that name."""
+    """The facts of one rule (its name) or circuit (RULE:SUBJECT) only; None if there is none."""
     rule, _, subject = which.partition(":")
     entry = facts["circuits"].get(rule)
     if entry is None:

@@ -1,7 +1,7 @@
-"""A session's memory on disk: one lock a session, one file a lane; read, decided on and replaced as one act.
+"""A session's memory on disk: one lock per session, one file per lane, read, changed and replaced under the lock.
 
-Beside it the marker `R/armed/SESSION`, for which the gate wakes: one line for each lane with a live circuit. It is changed under the
-session's lock only. Arming too much costs one start; arming too little is a fault.
+The marker `R/armed/SESSION` wakes the gate: it has a line for each lane with a circuit that is not CLOSED, and is changed only under
+the session's lock. A line too many costs a start; a line too few is a bug.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 VERSION = 6
-MEMORY_MAX = 1 << 16  # bytes of one memory file (interface: bounded, 64 kB at most)
+MEMORY_MAX = 1 << 16  # bytes of a memory file
 MAIN_FILE, AGENT_PREFIX, SESSION_FILE, LOCK_FILE = "main.json", "agent-", "session.json", "lock"
 
 
@@ -45,9 +45,9 @@ def update(
     lane_name: str,
     decide: Callable[[Session, Lane], tuple[Session, Lane, Any]],
 ) -> tuple[Any, list[str]]:
-    """Read the session's and the lane's memory, hand them to `decide`, write what it changed, arm or disarm; all under the lock.
+    """Read the session's and the lane's memory, call `decide`, write what it changed, update the marker; all under the lock.
 
-    -> (what `decide` returned third, sentences about memory that could not be read and was set aside). Raises OSError.
+    -> (the third value from `decide`, messages about memory that was not valid and was set aside). Raises OSError.
     """
     return update_folder(where, session_id, lane_file(lane_name), decide)
 
@@ -58,7 +58,7 @@ def update_folder(
     lane_name: str,
     decide: Callable[[Session, Lane], tuple[Session, Lane, Any]],
 ) -> tuple[Any, list[str]]:
-    """`update` for a lane by the name of its file."""
+    """`update` by the name of the lane's file."""
     folder = session_folder(where, session_id)
     for needed in (where.runtime, where.sessions, folder):
         files.folder(needed)
@@ -69,7 +69,9 @@ def update_folder(
         lane = _load(lane_path, Lane, faults)
         new_session, new_lane, answer = decide(session, lane)
         live = is_live(new_lane)
-        if live:  # before the memory that opens a circuit: a kill in between must not leave it unguarded
+        if (
+            live
+        ):  # before the memory is written: after a kill in between, an open circuit would not wake the gate
             keep_armed(where, session_id, lane_name, True)
         if is_live(new_session):
             keep_armed(where, session_id, SESSION_WIDE, True)
@@ -77,18 +79,18 @@ def update_folder(
             files.exchange(lane_path, encode(new_lane))
         if new_session != session:
             files.exchange(session_path, encode(new_session))
-        keep_armed(where, session_id, lane_name, live)  # looked at again after it
+        keep_armed(where, session_id, lane_name, live)  # removes the line only after writing
         keep_armed(where, session_id, SESSION_WIDE, is_live(new_session))
     return answer, faults
 
 
 def is_live(memory: Lane | Session) -> bool:
-    """Whether any of its circuits is not CLOSED."""
+    """Whether a circuit in it is not CLOSED."""
     return any(circuit.state != CLOSED for circuit in memory.circuits.values())
 
 
 def _load(path: str, kind: type[Kind], faults: list[str]) -> Kind:
-    """The memory at `path`, empty when there is none; what is no memory of ours is set aside, so that the next event finds none."""
+    """The memory at `path`, empty if there is none. A file that is not valid is renamed, with a message in `faults`."""
     try:
         return read(path, kind) or kind()
     except (OSError, ValueError) as error:
@@ -98,13 +100,13 @@ def _load(path: str, kind: type[Kind], faults: list[str]) -> Kind:
 
 
 def read(path: str, kind: type[Kind]) -> Kind | None:
-    """The memory at `path`, None when there is none. Raises OSError, ValueError."""
+    """The memory at `path`, None if there is none. Raises OSError, ValueError."""
     data = files.read(path, MEMORY_MAX * 4)
     return None if data is None else decode(data, kind)
 
 
 def encode(memory: Lane | Session) -> bytes:
-    """Memory as JSON: only what differs from its default; streaks and circuits as lists in the order of their fields."""
+    """Memory as JSON: fields that differ from their defaults; the records in NESTED as lists of their fields."""
     document = {"v": VERSION, **_bare(memory)}
     for name, kind in NESTED.items():
         if name in document:
@@ -129,7 +131,7 @@ def _bare(record: Record) -> dict[str, Any]:
 
 
 def decode(data: bytes, kind: type[Kind]) -> Kind:
-    """Memory from JSON. Raises ValueError when it is not ours, of another version, or has a field of the wrong type."""
+    """Memory from JSON. Raises ValueError if it has another version, an unknown field or a value of the wrong type."""
     document = json.parse(data)
     if not isinstance(document, dict) or document.pop("v", None) != VERSION:
         raise ValueError("not a memory of this version")
@@ -155,7 +157,7 @@ def _check(document: Any, fields: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-# For the rows of some fields: how long they are, and of which types in front.
+# Fields that are lists of rows: (length of a row, types of its first values).
 _ROWS: dict[str, tuple[int, tuple[type, ...]]] = {
     "recent": (6, (int, int, str, str, int, int)),
     "moves": (2, (int, int)),
@@ -167,7 +169,7 @@ _ROWS: dict[str, tuple[int, tuple[type, ...]]] = {
 
 
 def _records(rows: dict[str, Any], kind: type[Record]) -> dict[str, Any]:
-    """Records from lists in the order of their fields. Raises ValueError for a row of another shape."""
+    """Records from lists of their fields. Raises ValueError for a list of another shape."""
     fields, found = kind.FIELDS, {}
     types = [*map(type, fields.values())]
     for key, row in rows.items():
@@ -244,29 +246,27 @@ def _check_budget(kept: dict[str, Any]) -> None:
             raise ValueError(f"budget: {name} of another length")
 
 
-ARMED_ANY = (
-    "_any"  # where the marker of an id goes that is no safe file name; the registered line tests it too
-)
-SESSION_WIDE = "*"
+ARMED_ANY = "_any"  # shared marker for ids that are no safe file names, which hooks/run tests too
+SESSION_WIDE = "*"  # in a marker, the lane of circuits that gate all lanes
 
 
 def armed_marker(where: Places, session_id: str) -> str:
-    """The marker's path."""
+    """The path of a session's marker."""
     name = safe_name(session_id)
     return f"{where.armed}/{ARMED_ANY if name[:1] == '~' else name}"
 
 
 def armed_lanes(where: Places, session_id: str) -> list[str]:
-    """The lanes the marker names, as `SESSION/LANE` file names; empty when the session is not armed."""
+    """The lines of a session's marker, `SESSION/LANE` as file names; [] if it is not armed, [""] if it cannot be read."""
     try:
         data = files.read(armed_marker(where, session_id), 1 << 20)
     except files.Refused:
-        return [""]  # something stands there: the gate is awake, whatever it is
+        return [""]  # something is there, so the gate is awake
     return [] if data is None else data.decode("utf-8", "replace").split("\n")[:-1]
 
 
 def keep_armed(where: Places, session_id: str, lane: str, live: bool) -> None:
-    """Name or unname one lane of a session in its marker."""
+    """Add or remove the line of a lane in its session's marker."""
     line = f"{safe_name(session_id)}/{lane}"
     if safe_name(session_id)[:1] == "~":
         keep_awake(where, line, live)
@@ -275,7 +275,7 @@ def keep_armed(where: Places, session_id: str, lane: str, live: bool) -> None:
 
 
 def keep_awake(where: Places, line: str, live: bool) -> None:
-    """Name or unname what wakes every gate, in a marker that many sessions share."""
+    """Add or remove a line in the shared marker, which wakes all gates."""
     if not live and not files.exists(f"{where.armed}/{ARMED_ANY}"):
         return
     files.folder(where.armed)
@@ -284,7 +284,7 @@ def keep_awake(where: Places, line: str, live: bool) -> None:
 
 
 def _keep_line(where: Places, session_id: str, line: str, live: bool) -> None:
-    """Add a line to a marker or take it out; the marker goes with its last line."""
+    """Add or remove a line of a marker; without lines the marker is removed."""
     before = armed_lanes(where, session_id)
     if live == (line in before) and (live or before):
         return
@@ -298,7 +298,7 @@ def _keep_line(where: Places, session_id: str, line: str, live: bool) -> None:
 
 
 def peek(where: Places, folder_name: str) -> tuple[Session, dict[str, Lane]]:
-    """A session's memory as it stands, for looking at only: (session, lane file name -> lane). What cannot be read is left out."""
+    """(session, {lane file: lane}) without the lock, for reading only. Files that are not valid are left out. Raises OSError."""
     folder = f"{where.sessions}/{folder_name}"
     lanes: dict[str, Lane] = {}
     session = Session()
@@ -315,8 +315,8 @@ def peek(where: Places, folder_name: str) -> tuple[Session, dict[str, Lane]]:
 
 
 def glance(path: str, kind: type[Kind]) -> Kind | None:
-    """The memory at `path` without its lock; None when it cannot be read. Read twice at most: while it is open it may be
-    written anew as a spare (see `files.exchange`)."""
+    """The memory at `path` without the lock; None if it cannot be read. It may be read twice, because an open file may be
+    rewritten as a spare (see `files.exchange`)."""
     for _ in range(2):
         try:
             return read(path, kind)
@@ -328,8 +328,8 @@ def glance(path: str, kind: type[Kind]) -> Kind | None:
 
 
 def correct_marker(where: Places, session_id: str) -> None:
-    """Put right a marker that is there: unname lanes whose memory holds no live circuit, name those that do. (Where there is none,
-    each lane with a live circuit names itself at its own next event, the main one at this prompt: see `store.update`.)"""
+    """Correct an existing marker: one line for each lane with a circuit that is not CLOSED. (If there is none, `update` adds a
+    lane's line at its next event, the main lane's at this prompt.)"""
     named = armed_lanes(where, session_id)
     folder = session_folder(where, session_id)
     if not named or not files.exists(folder):

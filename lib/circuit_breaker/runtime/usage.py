@@ -1,6 +1,6 @@
-"""What requests cost, as a transcript says it: input, output and cache tokens, each message once by its largest usage.
+"""The cost of requests by a transcript: input, output and cache tokens, each message once, by its largest usage.
 
-A lower bound: a row that was never written, or is too long to be read here, is not counted.
+A lower bound: rows that were never written, or are longer than READ_MAX, are not counted.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from typing import Any
 
     Usage = list[int]  # in the order of FIELDS
-    # [offset in the file, [message id, *Usage] of the last messages before it, time of the last row, time before which rows are copies]
+    # [offset, [[message id, *Usage] of the last messages, ...], time of the last row, time up to which rows are copies]
     Position = list[Any]
 
 FIELDS = ("input", "output", "cache_read", "cache_write")
 _NAMES = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-READ_MAX = 1 << 20  # bytes of a transcript that one turn reads; the rest is the next turn's
-RECENT_MAX = 4  # messages whose further rows are known again: the rows of one message stand together
+READ_MAX = 1 << 20  # bytes of a transcript that one turn reads; the next turn reads on
+RECENT_MAX = 4  # last messages that are remembered: the rows of a message are close together
 
 
 def of_row(row: dict[str, Any]) -> tuple[str, Usage] | None:
-    """(message id, usage) of a transcript's row; None for a row of any other kind.
+    """(message id, usage) of a transcript's row; None for other rows.
 
-    A message that has no id is known by its request, or its row.
+    A message without an id has that of its request, or of its row.
     """
     message = row.get("message")
     if row.get("type") != "assistant" or not isinstance(message, dict):
@@ -43,23 +43,23 @@ def _count(value: Any) -> int:
 
 
 def raised(known: Usage, seen: Usage) -> tuple[Usage, Usage]:
-    """(the larger of both counts, field by field; what `seen` adds to `known`)."""
+    """(field by field the larger of both, what it adds to `known`)."""
     larger = [*map(max, known, seen)]
     return larger, [after - before for after, before in zip(larger, known)]
 
 
 def named(usage: Usage) -> dict[str, int]:
-    """A usage for people and other programs."""
+    """A usage as {field: tokens}."""
     return dict(zip(FIELDS, usage or (0, 0, 0, 0)))
 
 
 def start(offset: int) -> Position:
-    """A position from which everything is new."""
+    """The position at `offset` with nothing counted before."""
     return [offset, [], "", ""]
 
 
 def size_of(path: str) -> int:
-    """The size of a transcript, 0 where there is none."""
+    """The size of a transcript, 0 if there is none."""
     try:
         return int(files.system.stat(path).st_size)
     except (OSError, ValueError):
@@ -67,7 +67,7 @@ def size_of(path: str) -> int:
 
 
 def path_of(transcript: str, lane: str) -> str:
-    """The file a lane's rows go to: the session's own transcript, or a subagent's beside it."""
+    """The transcript of a lane: the session's, or a subagent's in a folder beside it; "" if unknown."""
     if not lane or not transcript.endswith(".jsonl"):
         return "" if lane else transcript
     plain = lane.replace("-", "").replace("_", "").isalnum()
@@ -75,10 +75,10 @@ def path_of(transcript: str, lane: str) -> str:
 
 
 def read_on(path: str, position: Position) -> tuple[Usage, Position]:
-    """(what the whole lines after `position` add, the position behind them). No file, or none that can be read: nothing new.
+    """(usage in the complete lines after `position`, the position after them). Nothing new if the file cannot be read.
 
-    A file that is shorter than the position was truncated or replaced: it is read from its start, but what it holds from before
-    the last row counted is taken for a copy.
+    A file shorter than the position was truncated or replaced: it is read from its start, but rows not newer than the last one
+    counted are taken for copies.
     """
     offset, recent, last, floor = position
     data, size = _bytes(path, offset)
@@ -87,7 +87,7 @@ def read_on(path: str, position: Position) -> tuple[Usage, Position]:
         data, _ = _bytes(path, 0)
     end = data.rfind(b"\n") + 1
     if not end and len(data) == READ_MAX:
-        end = len(data)  # a part of a line of more than READ_MAX: no JSON, so it counts nothing
+        end = len(data)  # a part of a line longer than READ_MAX: no JSON, so not counted
     added = [0, 0, 0, 0]
     messages = {row[0]: row[1:] for row in recent}
     for line in data[:end].split(b"\n"):
@@ -107,7 +107,7 @@ def read_on(path: str, position: Position) -> tuple[Usage, Position]:
 
 
 def last_calls(path: str, count: int) -> Usage:
-    """What the last `count` calls cost: the messages that hold them, as far as the end of the file shows them."""
+    """The usage of the messages with the last `count` calls, in the last READ_MAX bytes of the file."""
     data, _ = _bytes(path, max(0, size_of(path) - READ_MAX))
     calls: set[str] = set()
     messages: dict[str, Usage] = {}
@@ -135,7 +135,7 @@ def _call_ids(row: dict[str, Any]) -> list[str]:
 
 
 def _row(line: bytes) -> dict[str, Any]:
-    """A row that may carry a usage; an empty one for any other line."""
+    """A line as a row if it may contain a usage; {} for any other."""
     if b'"usage"' not in line:
         return {}
     try:
@@ -146,7 +146,7 @@ def _row(line: bytes) -> dict[str, Any]:
 
 
 def _bytes(path: str, offset: int) -> tuple[bytes, int]:
-    """(at most READ_MAX bytes from `offset`, the file's size); nothing, and a size of `offset`, where no file can be read."""
+    """(at most READ_MAX bytes from `offset`, the file's size); (b"", `offset`) if the file cannot be read."""
     try:
         fd = files.system.open(path, files.READ)
     except (OSError, ValueError):
