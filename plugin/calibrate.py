@@ -17,7 +17,7 @@ from progress import Progress
 
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import calibration, recording
-from circuit_breaker.replay.prompts import GOOD, STOPPED, TRIPPED, UNFINISHED, Prompt, Prompts
+from circuit_breaker.replay.prompts import GOOD, STOPPED, TRIPPED, UNFINISHED, PastPrompt, Prompts
 from circuit_breaker.replay.rerun import Rerun
 from circuit_breaker.runtime import home, own_shell
 
@@ -90,10 +90,10 @@ def _transcripts() -> Path:
     return (Path(own) if own else Path.home() / ".claude") / "projects"
 
 
-def read(groups: list[list[Path]]) -> list[Prompt]:
+def read(groups: list[list[Path]]) -> list[PastPrompt]:
     """Every prompt of yours in these recordings, marked where the breaker would have tripped with its defaults."""
     config = build()
-    found: list[Prompt] = []
+    found: list[PastPrompt] = []
     copied: set[int] = set()
     progress = Progress()
     records = 0
@@ -130,8 +130,8 @@ def _apply(where: home.Places, limits: dict[str, int | None]) -> Path | None:
 
 
 def _document(
-    prompts: list[Prompt],
-    good: list[Prompt],
+    prompts: list[PastPrompt],
+    good: list[PastPrompt],
     share: Fraction,
     limits: dict[str, int | None],
     path: Path | None,
@@ -148,7 +148,7 @@ def _document(
 
 
 def _text(
-    prompts: list[Prompt], values: dict[str, list[int]], share: Fraction, limits: dict[str, int | None]
+    prompts: list[PastPrompt], values: dict[str, list[int]], share: Fraction, limits: dict[str, int | None]
 ) -> str:
     count = len(values["calls_per_prompt"])
     lines = [f"Learned from {count} good prompts ({_left_out(prompts)}), risk {_percent(share)}."]
@@ -176,7 +176,7 @@ def _text(
     return "\n".join(lines)
 
 
-def _left_out(prompts: list[Prompt]) -> str:
+def _left_out(prompts: list[PastPrompt]) -> str:
     endings = Counter(prompt.ending for prompt in prompts)
     return (
         f"of {len(prompts)}; left out: {endings[STOPPED]} interrupted, {endings[UNFINISHED]} unfinished, "

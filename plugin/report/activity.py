@@ -43,7 +43,7 @@ class Call:
         return value if isinstance(value, str) else ""
 
 
-class Session:
+class PastSession:
     """One session. calls: in order of time; prompts, compactions: epoch seconds; turns: lane -> start times of its turns."""
 
     def __init__(self, name: str) -> None:
@@ -97,7 +97,7 @@ def _written(path: Path) -> float:
         return 0.0
 
 
-def sessions(group: list[Path], after: float, until: float, copied: set[int]) -> list[Session]:
+def sessions(group: list[Path], after: float, until: float, copied: set[int]) -> list[PastSession]:
     """The sessions in one transcript within a period. Unreadable rows and rows copied from another session are skipped (`copied` is
     the memory of rows for all transcripts)."""
     reading: dict[str, _Reading] = {}
@@ -115,10 +115,10 @@ def sessions(group: list[Path], after: float, until: float, copied: set[int]) ->
 
 
 class _Reading:
-    """Builds a Session from its records."""
+    """Builds a PastSession from its records."""
 
     def __init__(self, name: str) -> None:
-        self.session = Session(name)
+        self.session = PastSession(name)
         self.open: dict[str, Call] = {}
         self.turn_of: dict[str, object] = {}
 

@@ -10,7 +10,7 @@ from incident_log import Incident
 from incidents import shortened
 
 from report import timeline
-from report.activity import BLOCKED, Session
+from report.activity import BLOCKED, PastSession
 from report.dead_ends import DeadEnd
 from report.markup import Html, fill, join
 from report.stops import Stop, Story
@@ -31,7 +31,7 @@ class Content(NamedTuple):
     scope: str
     story: Story
     incidents: list[Incident]
-    shown: list[Session]
+    shown: list[PastSession]
     sessions: int
     calls: int
     blocked: int
@@ -244,7 +244,7 @@ def _sessions(made: Content) -> Html:
     return join([title, timeline.legend(), *(_session(one, made.incidents) for one in made.shown), *more])
 
 
-def _session(session: Session, incidents: Iterable[Incident]) -> Html:
+def _session(session: PastSession, incidents: Iterable[Incident]) -> Html:
     own = [one for one in incidents if one.session == session.name]
     failures = sum(call.kind == "failed" for call in session.calls)
     blocked = sum(call.kind == BLOCKED for call in session.calls)

@@ -17,7 +17,7 @@ from progress import Progress
 from circuit_breaker.runtime import home, status
 from circuit_breaker.runtime.json import parse
 from report import activity, dead_ends, page, stops
-from report.activity import BLOCKED, Session
+from report.activity import BLOCKED, PastSession
 from report.waste import Waste
 
 NAME = "circuit-breaker-report.html"
@@ -76,7 +76,7 @@ class _Read:
         self.args, self.now = args, now
         self.sessions = self.calls = self.blocked = 0
         self.waste = Waste()
-        self.kept: dict[str, Session] = {}
+        self.kept: dict[str, PastSession] = {}
 
     def transcripts(self, top: Path) -> None:
         """Read the transcripts below `top` written since the period began."""
@@ -90,14 +90,14 @@ class _Read:
                     self._add(session)
         progress.end()
 
-    def _add(self, session: Session) -> None:
+    def _add(self, session: PastSession) -> None:
         self.sessions += 1
         self.calls += len(session.calls)
         self.blocked += sum(call.kind == BLOCKED for call in session.calls)
         self.waste.add(session)
         self.kept[session.name] = session
 
-    def shown(self, stopped: set[str]) -> list[Session]:
+    def shown(self, stopped: set[str]) -> list[PastSession]:
         """Sessions with an incident first, then the busiest."""
         ranked = sorted(self.kept.values(), key=lambda one: (one.name not in stopped, -len(one.calls)))
         return ranked[: page.SESSIONS]

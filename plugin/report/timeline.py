@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from incident_log import Incident
 
-from report.activity import BLOCKED, DENIED, FAILED, Session
+from report.activity import BLOCKED, DENIED, FAILED, PastSession
 from report.markup import Html, fill, join
 
 COLUMNS = 480  # most marks of one kind in a strip
@@ -44,7 +44,7 @@ class Mark(NamedTuple):
     text: str
 
 
-def drawn(session: Session, incidents: Iterable[Incident]) -> Html:
+def drawn(session: PastSession, incidents: Iterable[Incident]) -> Html:
     """The strips of a session with its time axis."""
     start, end = session.start, max(session.end, session.start + 1)
     lanes: dict[str, list[Mark]] = {"": [Mark(t, "prompt", "your prompt") for t in session.prompts]}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from circuit_breaker.identity import calls as kinds
 from circuit_breaker.identity import labels, shell_commands, shell_line
-from report.activity import FAILED, OK, Call, Session
+from report.activity import FAILED, OK, Call, PastSession
 
 LARGEST = 5  # results listed
 WHOLE = 20_000  # characters from which a file that was read completely is reported
@@ -59,7 +59,7 @@ class Waste:
         self.again: list[Again] = []
         self.slow: list[Slow] = []
 
-    def add(self, session: Session) -> None:
+    def add(self, session: PastSession) -> None:
         """Add the waste of one session."""
         finished = [call for call in session.calls if call.kind == OK and call.size]
         top = sorted(finished, key=lambda call: -call.size * max(1, session.carried(call)))[:LARGEST]
@@ -72,7 +72,7 @@ class Waste:
         self.slow += _slow(session)
 
 
-def _carried(session: Session, call: Call) -> Carried:
+def _carried(session: PastSession, call: Call) -> Carried:
     return Carried(call.label, call.size, session.carried(call), session.name)
 
 
@@ -90,7 +90,7 @@ def _unused(calls: list[Call]) -> list[Call]:
     return list(waiting.values())
 
 
-def _read_again(session: Session) -> list[Again]:
+def _read_again(session: PastSession) -> list[Again]:
     read_by_subagents: set[str] = set()
     found: dict[str, Again] = {}
     for call in session.calls:
@@ -103,7 +103,7 @@ def _read_again(session: Session) -> list[Again]:
     return list(found.values())
 
 
-def _slow(session: Session) -> list[Slow]:
+def _slow(session: PastSession) -> list[Slow]:
     """Slow commands that ran again in a lane with nothing changed in between, only to show other lines."""
     runs: dict[tuple[str, str], list[Call]] = {}
     found: list[Slow] = []

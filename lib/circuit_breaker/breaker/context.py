@@ -225,7 +225,7 @@ def act(work: Work, signal: Signal) -> None:
     elif action != "block":
         _only_count(work, signal, action)
     else:
-        trip(work, signal)
+        _open(work, signal)
 
 
 def _only_count(work: Work, signal: Signal, action: str) -> None:
@@ -240,7 +240,7 @@ def _only_count(work: Work, signal: Signal, action: str) -> None:
         warn(work, signal)
 
 
-def trip(work: Work, signal: Signal) -> None:
+def _open(work: Work, signal: Signal) -> None:
     """CLOSED -> OPEN, recorded; with a warning if the rule is tool_failure or has not warned before."""
     signal = _named_apart(work, signal)
     known = work.lane.circuits.get(signal.name)

@@ -169,7 +169,7 @@ def _parts(text: str, directory: str, found: Attempt, depth: int = 0) -> list[_P
 def _told(words: list[str]) -> str:
     """The command that `bash -c "..."`, `eval "..."` or `script -qc "..."` runs."""
     name = words[0].rpartition("/")[2] if words else ""
-    if name in reading.SHELLS or name in ("script", "su", "nix-shell"):
+    if name in reading.SHELL_PROGRAMS or name in ("script", "su", "nix-shell"):
         return reading.told_command([word if word != "--run" else "-c" for word in words[1:]])
     if name in ("pwsh", "powershell", "cmd", "powershell.exe", "cmd.exe"):
         at = next((i for i, word in enumerate(words) if word.lower() in ("-command", "-c", "/c")), len(words))
@@ -299,7 +299,9 @@ def _script(part: _Part) -> None:
         else:
             path = shell_line.resolve(word, part.directory)
             part.shown = (
-                f"{part.name} {_plain_name(word)}" if part.name not in reading.SHELLS else _plain_name(word)
+                f"{part.name} {_plain_name(word)}"
+                if part.name not in reading.SHELL_PROGRAMS
+                else _plain_name(word)
             )
             folder, _, part.name = path.rpartition("/")
             part.name = _plain_name(part.name)

@@ -78,13 +78,14 @@ _FILTERS = (
 )
 
 
-def _is_in(word: str, table: str) -> bool:
+def is_in(word: str, table: str) -> bool:
+    """Whether a table of words with a blank around each has this word."""
     return " " not in word and f" {word} " in table
 
 
 def is_live(name: str, rest: list[str]) -> bool:
     """Whether program `name` with the arguments `rest` shows something live. (reading_table says whether curl and wget only fetch.)"""
-    if _is_in(name, ALWAYS) or name in ("curl", "wget"):
+    if is_in(name, ALWAYS) or name in ("curl", "wget"):
         return True
     if speaks_with_service(name):
         return asks_service(name, rest)
@@ -94,22 +95,22 @@ def is_live(name: str, rest: list[str]) -> bool:
         )
     if name in ("nc", "ncat"):
         return any(word[:1] == "-" and "z" in word for word in rest)
-    if _is_in(name, _DATABASES):
+    if is_in(name, _DATABASES):
         return _queries(name, rest)
     if name == "mysqladmin":
         return rest[-1:] in (["ping"], ["status"], ["processlist"])
-    if _is_in(name, _FILTERS):
+    if is_in(name, _FILTERS):
         return any(is_log(word) for word in rest)
     if name in _REMOTES:
         return rest[:1] != [] and rest[0] in _REMOTES[name]
     if _is_script(name) or (name.startswith(_INTERPRETERS) and rest[:1] != [] and _is_script(rest[0])):
         return True
-    return rest[:1] == ["status"] and len(rest) <= 3 and not _is_in(name, _OF_FILES)
+    return rest[:1] == ["status"] and len(rest) <= 3 and not is_in(name, _OF_FILES)
 
 
 def speaks_with_service(name: str) -> bool:
     """Whether it is a program that talks to a service: CI, cluster, cloud, containers."""
-    return _is_in(name, SERVICES)
+    return is_in(name, SERVICES)
 
 
 def _is_script(path: str) -> bool:
@@ -118,7 +119,7 @@ def _is_script(path: str) -> bool:
     stem, dot, _ = base.rpartition(".")
     if not dot or not base.endswith(_SCRIPTS):
         return False
-    return any(_is_in(word, _TELLING) for word in stem.replace("-", "_").split("_"))
+    return any(is_in(word, _TELLING) for word in stem.replace("-", "_").split("_"))
 
 
 def asks_service(name: str, rest: list[str]) -> bool:
@@ -126,9 +127,9 @@ def asks_service(name: str, rest: list[str]) -> bool:
     for word in rest:
         if word[:1] == "-":
             continue
-        if _is_in(word, _CHANGES) or (word == "run" and name in _RUNS):
+        if is_in(word, _CHANGES) or (word == "run" and name in _RUNS):
             return False
-        if _is_in(word, _LOOKS) or word.startswith(_PREFIXES) or word.endswith((":list", ":info", ":view")):
+        if is_in(word, _LOOKS) or word.startswith(_PREFIXES) or word.endswith((":list", ":info", ":view")):
             return True
     return False
 
@@ -136,7 +137,7 @@ def asks_service(name: str, rest: list[str]) -> bool:
 def _queries(name: str, rest: list[str]) -> bool:
     if name == "redis-cli":
         words = [word for word in rest if word[:1] != "-"]
-        return bool(words) and _is_in(words[0].lower(), _KEYS_READ)
+        return bool(words) and is_in(words[0].lower(), _KEYS_READ)
     queries = [word.strip().lower() for word in rest]
     queries = [word for word in queries if " " in word or word.startswith(("\\", ".tables", ".schema"))]
     return bool(queries) and all(
@@ -168,6 +169,4 @@ _FILE_NAMES = (
 
 def is_live_name(words: list[str]) -> bool:
     """Whether the words of an MCP tool's name stand for something live and not for files."""
-    return any(_is_in(word, _NAMES) for word in words) and not any(
-        _is_in(word, _FILE_NAMES) for word in words
-    )
+    return any(is_in(word, _NAMES) for word in words) and not any(is_in(word, _FILE_NAMES) for word in words)

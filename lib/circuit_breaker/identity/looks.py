@@ -103,7 +103,7 @@ def _segment_is_live(segment: Segment, depth: int) -> bool:
         return False
     if reading.told_elsewhere(words[0], words[1:])[1]:
         return True  # on another machine, or in a container
-    if words[0] in reading.SHELLS:
+    if words[0] in reading.SHELL_PROGRAMS:
         return _line_looks(reading.told_command(words[1:]), depth + 1) == LIVE
     if words[0] in ("watch", "viddy"):
         return True

@@ -18,7 +18,7 @@ _CMDLETS = frozenset(
     " start-sleep new-timespan new-object".split()
 )
 # Aliases of such cmdlets that mean nothing else in a Unix shell.
-ALIASES = frozenset(
+READING_ALIASES = frozenset(
     "gci gc gi gl gp gps gsv gm gcm gdr gv gal gjb sls ft fl fw measure foreach % ? rvpa oh sl chdir cls iwr irm".split()
 )
 # Keywords that stand before a statement.
@@ -41,7 +41,7 @@ def reads(name: str, rest: list[str]) -> bool | None:
         return False  # a block that was not taken apart
     if low in ("invoke-webrequest", "invoke-restmethod", "iwr", "irm"):
         return _only_fetches([word.lower() for word in rest])
-    if low in ALIASES or low in _CMDLETS:
+    if low in READING_ALIASES or low in _CMDLETS:
         return True
     verb, dash, noun = low.partition("-")
     if not dash or not verb.isalpha() or not noun.isalnum():

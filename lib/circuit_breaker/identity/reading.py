@@ -32,7 +32,7 @@ _RULED = (
 )
 _VERBOSE = " pytest py.test unittest nose2 nosetests tox rspec phpunit behave trial ctest "  # their -v runs something
 VERSIONS = (["--version"], ["--help"], ["-V"], ["-v"], ["version"])
-SHELLS = frozenset(("bash", "sh", "zsh", "dash"))
+SHELL_PROGRAMS = frozenset(("bash", "sh", "zsh", "dash"))
 DEPTH = 3  # levels of commands inside commands that are read
 
 
@@ -55,19 +55,19 @@ def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
     """Whether program `name` with the arguments `rest` only looks at things."""
     if depth > DEPTH:
         return False
-    listed = is_listed(name)
-    if not listed and ("-" in name or name in powershell.ALIASES):
+    listed = live.is_in(name, READING)
+    if not listed and ("-" in name or name in powershell.READING_ALIASES):
         cmdlet = powershell.reads(name, rest)
         if cmdlet is not None:
             return cmdlet
     elsewhere = told_elsewhere(name, rest)[1]
     if elsewhere:
         return is_reading(elsewhere, depth + 1)
-    if not has_subcommands(name) and (" " in name or f" {name} " not in _RULED):
+    if not has_subcommands(name) and not live.is_in(name, _RULED):
         looks = listed or _asks_version(name, rest) or live.is_live(name, rest)
         looks = looks or (name == "timeout" and rest[:1] in (["/t"], ["/T"]))
         return looks or waits.is_sleeping_script(name, rest)
-    if name in SHELLS:
+    if name in SHELL_PROGRAMS:
         told = told_command(rest)
         return bool(told) and is_reading(told, depth + 1)
     if name == "watch":
@@ -87,17 +87,12 @@ def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
 
 
 def _asks_version(name: str, rest: list[str]) -> bool:
-    return rest in VERSIONS and not (rest == ["-v"] and f" {name} " in _VERBOSE)
-
-
-def is_listed(name: str) -> bool:
-    """Whether the program is in READING."""
-    return " " not in name and f" {name} " in READING
+    return rest in VERSIONS and not (rest == ["-v"] and live.is_in(name, _VERBOSE))
 
 
 def has_subcommands(name: str) -> bool:
     """Whether the program is in WITH_SUBCOMMANDS."""
-    return " " not in name and f" {name} " in WITH_SUBCOMMANDS
+    return live.is_in(name, WITH_SUBCOMMANDS)
 
 
 def told_command(rest: list[str]) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 GOOD, UNFINISHED, STOPPED, TRIPPED = "good", "unfinished", "interrupted", "tripped"
 
 
-class Prompt:
+class PastPrompt:
     """One prompt of yours: `calls`, `tokens` (sum of all four kinds, None if the recording has no usage) and `ending`."""
 
     __slots__ = ("calls", "tokens", "ending")
@@ -33,7 +33,7 @@ class Prompts:
     _interrupted: bool
 
     def __init__(self, run: Rerun) -> None:
-        self.found: list[Prompt] = []
+        self.found: list[PastPrompt] = []
         self._run, self._trips = run, 0
         self._open = False
         self._begin()
@@ -62,7 +62,7 @@ class Prompts:
         if "tool_use_id" in record and name != "PreToolUse":
             self._waiting.discard(record["tool_use_id"])
 
-    def finish(self) -> list[Prompt]:
+    def finish(self) -> list[PastPrompt]:
         """All prompts of the session."""
         self._close()
         return self.found
@@ -83,7 +83,7 @@ class Prompts:
         )  # hook events do not contain Claude's answer
         ending = TRIPPED if tripped else STOPPED if self._interrupted else GOOD if ended else UNFINISHED
         tokens = sum(self._requests.total) if self._paid else None
-        self.found.append(Prompt(self._calls, tokens, ending))
+        self.found.append(PastPrompt(self._calls, tokens, ending))
 
 
 def _is_yours(record: Record) -> bool:
