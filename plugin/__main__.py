@@ -11,6 +11,7 @@ import difflib
 import importlib
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -266,7 +267,13 @@ def run(given: "list[str]") -> int:
         print(unknown, file=sys.stderr)
         return 2
     options = top.parse_args(given)
-    return int(getattr(importlib.import_module(options.module), options.function)(options))
+    try:
+        module = importlib.import_module(options.module)
+    except EOFError:  # a full disk tore a file of Python's cache, which Python never renews
+        for cache in ROOT.rglob("__pycache__"):
+            shutil.rmtree(cache, ignore_errors=True)
+        module = importlib.import_module(options.module)
+    return int(getattr(module, options.function)(options))
 
 
 def misspelt(top: argparse.ArgumentParser, given: "list[str]") -> str:

@@ -257,6 +257,44 @@ def test_torn_run_lets_every_call_through(line: Line, shell: str, kind: str) -> 
         assert (done.returncode, done.stdout) == (0, b"")
 
 
+@pytest.mark.parametrize("part", ["runtime/loader", "runtime/hook", "breaker/policy", "identity/calls"])
+@pytest.mark.parametrize("left", [0, 16, 64, -1])
+def test_byte_code_that_a_full_disk_tore_costs_no_denial_and_is_renewed(
+    line: Line, part: str, left: int
+) -> None:
+    plugin = line.path / "plugin"
+    for name in ("hooks", "lib/circuit_breaker"):
+        shutil.copytree(ROOT / name, plugin / name, ignore=shutil.ignore_patterns("__pycache__"))
+    line.pin.write_text(PYTHON + "\n")
+    assert line.denies(CLAUDE_PLUGIN_ROOT=str(plugin))
+    folder, _, file = part.partition("/")
+    (cache,) = (plugin / "lib" / "circuit_breaker" / folder / "__pycache__").glob(f"{file}.*.pyc")
+    whole = cache.read_bytes()
+    cache.write_bytes(whole[:left])
+    for _ in range(2):  # it is denied by the torn one too, and by the one that took its place
+        assert line.denies(CLAUDE_PLUGIN_ROOT=str(plugin))
+    assert cache.read_bytes() == whole
+
+
+def test_verbs_run_on_byte_code_that_a_full_disk_tore(line: Line) -> None:
+    plugin = line.path / "plugin"
+    for name in ("hooks", "lib/circuit_breaker", "plugin", "plugin.json"):
+        source, target = ROOT / name, plugin / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    verb = [PYTHON, str(plugin / "plugin"), "status", "--json"]
+    whole = subprocess.run(verb, env=line.machine.env, capture_output=True, check=False)
+    for cache in plugin.rglob("*.pyc"):
+        if not cache.name.startswith("__main__"):  # that one Python reads before any line of ours
+            cache.write_bytes(cache.read_bytes()[:64])
+    torn = subprocess.run(verb, env=line.machine.env, capture_output=True, check=False)
+    assert (torn.returncode, torn.stderr) == (whole.returncode, b"")
+    assert json.loads(torn.stdout)["schema"] == 1
+
+
 @pytest.fixture
 def unforkable() -> Iterator[Path]:
     """A folder that anybody may read, with a session that is armed there."""

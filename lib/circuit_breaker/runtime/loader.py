@@ -52,12 +52,11 @@ def lay_out(name: str, path: str) -> object:
 def code_of(name: str, source: str) -> object:
     """A module's code object: from Python's cache if valid, else from Python's loader, which renews the cache. Raises OSError, SyntaxError."""
     folder, _, file = source.rpartition("/")
+    cache = folder + "/__pycache__/" + file[:-2] + str(sys.implementation.cache_tag) + ".pyc"
     try:
         info = system.stat(source)
         stamp = [int(info[at]) & 0xFFFFFFFF for at in (8, 6)]  # time and size, as in Python's cache
-        fd = system.open(
-            folder + "/__pycache__/" + file[:-2] + str(sys.implementation.cache_tag) + ".pyc", system.O_RDONLY
-        )
+        fd = system.open(cache, system.O_RDONLY)
         try:
             data = system.read(fd, LONGEST)
         finally:
@@ -67,7 +66,20 @@ def code_of(name: str, source: str) -> object:
             return loads(memoryview(data)[16:])
     except (OSError, ValueError, EOFError, TypeError):
         pass  # Python's loader renews the cache or reports the error
-    return SourceFileLoader(name, source).get_code(name)
+    loader = SourceFileLoader(name, source)
+    try:
+        return loader.get_code(name)
+    except (
+        EOFError,
+        ValueError,
+        TypeError,
+        ImportError,
+    ):  # a full disk tore the cache; Python never renews such a one
+        try:
+            system.unlink(cache)
+        except OSError:
+            pass
+        return loader.source_to_code(loader.get_data(source), source)
 
 
 def start(name: str, module: str = "hook") -> None:
