@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.breaker import cooldown
 from circuit_breaker.breaker.model import FAILED, OK, Record
-from circuit_breaker.identity.calls import SHELLS, command_of, is_outside
-from circuit_breaker.identity.shell_commands import program, segments
+from circuit_breaker.identity.calls import is_outside, urls_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,26 +58,10 @@ def endpoint(tool: str, tool_input: object) -> tuple[str, str]:
     """The service a call goes to: (MCP, server), (HOST, host:port), or ("", "") for none; loopback is none."""
     if tool.startswith("mcp__"):
         return (MCP, tool.split("__")[1]) if tool.count("__") >= 2 else ("", "")
-    if not isinstance(tool_input, dict):
-        return "", ""
-    if tool in ("WebFetch", "webfetch"):
-        return _host_of(tool_input.get("url"))
-    if tool not in SHELLS:
-        return "", ""
-    command = command_of(tool_input)[1]
-    if "curl" in command or "wget" in command:
-        for segment in segments(command):
-            words = program(segment.words)
-            if words and words[0] in ("curl", "wget"):
-                for word in words[1:]:
-                    if "://" in word:
-                        return _host_of(word)
-    return "", ""
+    return _host_of(next(urls_of(tool, tool_input), ""))
 
 
-def _host_of(url: object) -> tuple[str, str]:
-    if not isinstance(url, str):
-        return "", ""
+def _host_of(url: str) -> tuple[str, str]:
     scheme, _, rest = url.partition("://")
     if not rest:
         scheme, rest = "https", url

@@ -10,6 +10,7 @@ from circuit_breaker.identity.keys import canonical, digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 
@@ -132,30 +133,25 @@ def service(tool: str, tool_input: object) -> str:
         return "WebSearch"
     if tool.startswith("mcp__"):
         return tool.split("__")[1] if tool.count("__") >= 2 else tool
-    if not isinstance(tool_input, dict):
-        return ""
-    if tool in ("WebFetch", "webfetch"):
-        return _host(tool_input.get("url"))
-    if tool not in SHELLS:
-        return ""
-    command = shell_command(tool, tool_input)[: shell_commands.LONGEST]
-    if "gh api" in command:
+    if "gh api" in shell_command(tool, tool_input)[: shell_commands.LONGEST]:
         return "api.github.com"
-    if ("curl" not in command and "wget" not in command) or bare_look(command):
-        return ""
-    for segment in shell_commands.segments(command):
-        words = shell_commands.program(segment.words)
-        if words and words[0] in ("curl", "wget"):
-            for word in words[1:]:
-                host = _host(word) if "://" in word else ""
-                if host:
-                    return host
-    return ""
+    return next((host for host in map(_host, urls_of(tool, tool_input)) if host), "")
 
 
-def _host(url: object) -> str:
-    if not isinstance(url, str):
-        return ""
+def urls_of(tool: str, tool_input: object) -> Iterator[str]:
+    """The URLs in the arguments of a WebFetch, or of curl and wget in a shell, in order."""
+    given = tool_input if isinstance(tool_input, dict) else {}
+    if tool in ("WebFetch", "webfetch") and isinstance(given.get("url"), str):
+        yield given["url"]
+    command = shell_command(tool, tool_input)
+    if "curl" in command or "wget" in command:
+        for segment in shell_commands.segments(command):
+            words = shell_commands.program(segment.words)
+            if words and words[0] in ("curl", "wget"):
+                yield from (word for word in words[1:] if "://" in word)
+
+
+def _host(url: str) -> str:
     host = url.partition("://")[2] or url
     for end in "/?#":
         host = host.partition(end)[0]

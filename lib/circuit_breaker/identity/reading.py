@@ -130,6 +130,7 @@ def _joined(words: list[str]) -> str:
 
 
 def past_options(words: list[str], valued: tuple[str, ...]) -> list[str]:
+    """The words after the leading options; options in `valued` take a value."""
     i = 0
     while i < len(words) and words[i][:1] == "-":
         i += 2 if words[i] in valued else 1

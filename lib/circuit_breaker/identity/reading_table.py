@@ -199,6 +199,7 @@ def _reading_subcommand(name: str, rest: list[str]) -> bool:
 
 
 def without_options(words: list[str]) -> list[str]:
+    """The words that are neither options nor values of them."""
     plain, skip = [], False
     for word in words:
         if skip:

@@ -9,7 +9,7 @@ import sys
 
 from circuit_breaker.janitor import archives, notes, rounds
 from circuit_breaker.runtime import detached, files, json
-from circuit_breaker.runtime.home import Places, configuration, environment
+from circuit_breaker.runtime.home import ROOT, Places, configuration, environment
 from circuit_breaker.words import memory
 
 _LINE = "import sys; sys.path.insert(0, sys.argv[1]); from circuit_breaker.janitor import background; background.run(sys.argv[2:])"
@@ -20,9 +20,8 @@ def start(where: Places, session: str, task: str) -> None:
 
     Raises OSError if no process can be started.
     """
-    lib = __file__.rpartition("/circuit_breaker/")[0]
     given = [where.runtime, where.home, where.project, where.user_config, where.user, session, task]
-    command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _LINE, lib, *given]
+    command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _LINE, ROOT + "/lib", *given]
     detached.start(command)
 
 

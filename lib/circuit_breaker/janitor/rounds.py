@@ -6,7 +6,7 @@ import sys
 import time
 
 from circuit_breaker.janitor import notes, runtime_folder, survey, sweep
-from circuit_breaker.runtime import files
+from circuit_breaker.runtime import files, home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 
 HOUR, DAY = 3600.0, 86400.0
-PLUGIN_FOLDER = (
-    __file__.rpartition("/lib/circuit_breaker/")[0] + "/plugin"
-)  # for `python3 PLUGIN_FOLDER VERB`
+PLUGIN_FOLDER = home.ROOT + "/plugin"  # for `python3 PLUGIN_FOLDER VERB`
 
 
 class Round:
