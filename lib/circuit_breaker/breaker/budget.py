@@ -127,7 +127,7 @@ def _used_up(work: Work, event: Turn, limit: str, amount: int, most: int) -> Non
     signal = _signal(work, limit, amount, most)
     if action != "block":
         _allow(kept, limit, amount, most)
-        context.act(work, signal)  # counts it, and warns where that is the action
+        context.act(work, signal)  # counts it, and warns if that is the action
         return
     if work.asks("budget") and event.attended:
         _open(work, signal)

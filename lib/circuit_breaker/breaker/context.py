@@ -38,7 +38,7 @@ CALLS_MAX = 8  # labels of the last calls in a record
 CIRCUITS_MAX = 16  # circuits of a lane or session; CLOSED ones are dropped first
 NOTES_MAX, WARNED_MAX = 8, 16
 ASKED_MAX = 16  # calls that wait for your answer
-STOPPING = ("failing_streak",)  # rules that stop a turn where their action is warn: there is no call to block
+STOPPING = ("failing_streak",)  # rules that stop a turn with the action warn too: there is no call to block
 SESSION_RULES = ("agent_spawn", "budget")  # rules whose circuits gate every lane
 # Marks on a streak, a letter each: warned of, counted as would-have-opened.
 WARNED, COUNTED = "warned", "counted"
@@ -371,7 +371,7 @@ def ask(work: Work, call_id: str, circuit: Circuit) -> None:
 
 
 def answered(work: Work, event: Turn) -> None:
-    """Record the calls that ran although you were asked: you allowed them."""
+    """Record the calls that ran after you were asked: you allowed them."""
     for result in event.results:
         name = work.lane.asked.pop(result.id, None)
         if name is not None and result.hint != DENIED:

@@ -70,7 +70,7 @@ def line_waits(command: str, depth: int = 0) -> int:
     low = command[:LONGEST].lower()
     if depth > DEPTH or not any(hint in low for hint in _HINTS):
         return NONE
-    found: list[bool] = []  # for each thing the line does: is it a wait?
+    found: list[bool] = []  # for each thing the line does, whether it is a wait
     waits = loops = False
     for segment in segments(command):
         kind = _segment_waits(segment, depth)

@@ -42,7 +42,7 @@ def _fork(command: list[str]) -> None:
             system.chdir("/")
             system.execv(command[0], command)
     finally:
-        system._exit(0)  # whatever went wrong, this copy of the hook must not go on
+        system._exit(0)  # with any error: this copy of the hook must not go on
 
 
 def _close(number: int) -> None:

@@ -22,6 +22,7 @@ _REGULAR, _FOLDER, _KIND = 0o100000, 0o040000, 0o170000
 _NOFOLLOW = getattr(system, "O_NOFOLLOW", 0) | getattr(system, "O_CLOEXEC", 0)
 READ = system.O_RDONLY | getattr(system, "O_NONBLOCK", 0) | getattr(system, "O_BINARY", 0)  # follows links
 _CREATE = system.O_WRONLY | system.O_CREAT | _NOFOLLOW | getattr(system, "O_BINARY", 0)
+STDIN_MAX = 1 << 26  # bytes of a payload: more than Claude Code sends
 LOCK_SECONDS = 3.0  # Claude Code kills a hook after 5 s: give up and report it before that
 
 

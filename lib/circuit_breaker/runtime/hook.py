@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from circuit_breaker.runtime.home import Places
 
 
-PAYLOAD_MAX = 1 << 26  # bytes: more than Claude Code sends
 LONG = 1 << 16  # bytes; a longer payload is read before the session is locked
 
 
@@ -188,7 +187,7 @@ def _prepare(event: Ask, where: Places, config: Config, armed: bool, env: Any, n
 
 
 def _stdin() -> bytes:
-    data = files.drain(0, PAYLOAD_MAX + 1)
-    if len(data) > PAYLOAD_MAX:
+    data = files.drain(0, files.STDIN_MAX + 1)
+    if len(data) > files.STDIN_MAX:
         raise ValueError("a payload of more than 64 MB")
     return data

@@ -9,14 +9,13 @@ from circuit_breaker.janitor import notes
 from circuit_breaker.runtime import files, home, json
 
 _WRITABLE = getattr(files.system, "W_OK", 2)
-PAYLOAD_MAX = 1 << 26  # bytes: more than Claude Code sends
 _GOES_ON = ("resume", "compact")  # sources of a session that has memory already: its marker is checked
 
 
 def serve(name: str) -> None:
     """Answer SessionStart: print nothing if nothing is due, else run the hook."""
     try:
-        data: bytes | None = files.drain(0, PAYLOAD_MAX)
+        data: bytes | None = files.drain(0, files.STDIN_MAX)
     except OSError:
         data = None  # the hook meets the same error and reports it
     if data is not None and quiet(data):
