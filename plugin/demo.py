@@ -40,7 +40,7 @@ def demo(args: argparse.Namespace) -> int:
             print(f"\nThis did not turn out as it should: {surprise}", file=sys.stderr)
             print("To find out why: `python3 plugin doctor`.", file=sys.stderr)
             return 1
-    _say("\nThat is all: the loop was stopped, the work was not. The throw-away project is deleted.")
+    _say("\nThat is all: the loop was stopped, the work was not.\nThe throw-away project is deleted.")
     return 0
 
 

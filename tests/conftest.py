@@ -66,13 +66,14 @@ def pythons() -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for `python` runs once under every Python found; outside CI under the oldest and the newest, a
-    slow one under the newest only."""
+    """A test that asks for `python` runs once under every Python found; one marked `oldest_and_newest`, and any outside CI,
+    under these two; a slow one outside CI under the newest only, in CI under every one."""
     if "python" in metafunc.fixturenames:
-        paths = pythons()
-        if os.environ.get("CI") != "true":
-            slow = metafunc.definition.get_closest_marker("slow")
-            paths = paths[-1:] if slow else list(dict.fromkeys([paths[0], paths[-1]]))
+        paths, in_ci = pythons(), os.environ.get("CI") == "true"
+        if metafunc.definition.get_closest_marker("slow"):
+            paths = paths if in_ci else paths[-1:]
+        elif not in_ci or metafunc.definition.get_closest_marker("oldest_and_newest"):
+            paths = list(dict.fromkeys([paths[0], paths[-1]]))
         metafunc.parametrize("python", paths, ids=[_version(path) for path in paths])
 
 

@@ -36,7 +36,7 @@ def totals():
     found = replay.Totals()
     config = build()
     groups = recording.files([str(CORPUS)])
-    replay.run_all(groups, config, False, found, found.add, replay.Progress(len(groups)))
+    replay.run_all(groups, config, False, found, found.add, replay.Progress())
     return found
 
 

@@ -23,6 +23,8 @@ PROMPT = ("prompt", {**BASE, "hook_event_name": "UserPromptSubmit", "prompt": "g
 START = ("janitor", {**BASE, "hook_event_name": "SessionStart", "source": "startup"})
 STOP = ("stop", {**BASE, "hook_event_name": "Stop", "stop_hook_active": False})
 
+pytestmark = pytest.mark.oldest_and_newest  # the kill loops, which are slow, run under every Python
+
 
 @pytest.fixture
 def host(machine: Any, python: str) -> Host:
