@@ -32,6 +32,7 @@ class Windows:
         self.box, self.payload, self.drive = box, payload, box / "C:"
         for name in ("Python", "proj/src", "Users/ada"):
             (self.drive / name).mkdir(parents=True)
+        (box / "c:").symlink_to("C:")  # for the import system: Windows takes a drive in either case
         shutil.copytree(
             ROOT / "lib", self.drive / "plugin" / "lib", ignore=shutil.ignore_patterns("__pycache__")
         )

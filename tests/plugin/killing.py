@@ -18,7 +18,7 @@ from pathlib import Path
 
 VERB, SCOPE, FOLDER, ROOT = sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
 # Of the steps in the folders that no session looks at, one in so many.
-SAMPLED = {".new/": 40, ".old/": 12} if SCOPE == "user" else {".new/": 25, ".old/": 8}
+SAMPLED = {".new/": 40, ".old/": 12} if VERB != "install" else {".new/": 25, ".old/": 8}
 sys.path[:0] = [str(ROOT / "lib"), str(ROOT / "plugin")]
 
 import installer  # noqa: E402
