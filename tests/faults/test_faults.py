@@ -199,14 +199,21 @@ def test_whatever_stands_in_place_of_a_file_of_ours_nothing_is_denied(
 
 
 @pytest.mark.parametrize("room", [0, 1, 64, 200, 512, 1024, 4096])
-def test_full_disk_lets_calls_through_and_keeps_memory_whole(host: Host, room: int) -> None:
+def test_full_disk_lets_calls_through_and_keeps_memory_whole(host: Host, room: int, tmp_path: Path) -> None:
+    plugin = tmp_path / "plugin"  # its byte code is cut off too
+    for name in ("hooks", "lib/circuit_breaker"):
+        shutil.copytree(ROOT / name, plugin / name, ignore=shutil.ignore_patterns("__pycache__"))
     for event in (ask("n1", "ls"), turn("n1", "ls", "a b"), failed("n2", "cat x"), PROMPT):
         for line in lines_for(event[1]):
             done = subprocess.run(
                 ["/bin/sh", "-c", line],
                 input=json.dumps(event[1]).encode(),
                 capture_output=True,
-                env={**host.machine.env, "CLAUDE_CODE_SESSION_ID": SESSION},
+                env={
+                    **host.machine.env,
+                    "CLAUDE_CODE_SESSION_ID": SESSION,
+                    "CLAUDE_PLUGIN_ROOT": str(plugin),
+                },
                 cwd=host.machine.project,
                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
                 check=False,

@@ -276,6 +276,18 @@ def test_byte_code_that_a_full_disk_tore_costs_no_denial_and_is_renewed(
     assert cache.read_bytes() == whole
 
 
+def test_without_a_pin_byte_code_that_a_full_disk_tore_costs_one_hook(line: Line) -> None:
+    plugin = line.path / "plugin"
+    for name in ("hooks", "lib/circuit_breaker"):
+        shutil.copytree(ROOT / name, plugin / name, ignore=shutil.ignore_patterns("__pycache__"))
+    assert not line.pin.exists()
+    assert line.denies(CLAUDE_PLUGIN_ROOT=str(plugin))
+    (cache,) = (plugin / "lib/circuit_breaker/runtime/__pycache__").glob("loader.*.pyc")
+    cache.write_bytes(cache.read_bytes()[:64])
+    assert not line.denies(CLAUDE_PLUGIN_ROOT=str(plugin))
+    assert line.denies(CLAUDE_PLUGIN_ROOT=str(plugin))
+
+
 def test_verbs_run_on_byte_code_that_a_full_disk_tore(line: Line) -> None:
     plugin = line.path / "plugin"
     for name in ("hooks", "lib/circuit_breaker", "plugin", "plugin.json"):

@@ -308,6 +308,7 @@ def in_a_child(act: Callable[[], Any], user: int = 0) -> tuple[Any, str]:
     if not child:
         try:
             os.dup2(said, 2)
+            sys.dont_write_bytecode = True  # a starved one would leave cut-off files for every other test
             if user:
                 os.setgid(user)
                 os.setuid(user)
