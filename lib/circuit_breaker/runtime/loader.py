@@ -17,7 +17,7 @@ except ImportError:  # Windows names the same calls differently
 PACKAGE = "circuit_breaker"
 LIB = __file__.rpartition("/" + PACKAGE + "/")[0]
 ANSWERED = 170  # exit code that no other program uses and no shell takes for a signal
-LONGEST = 1 << 18  # bytes of byte code; a longer module is loaded by Python's own loader
+LONGEST = 1 << 16  # bytes of byte code, small enough for the heap; a longer module is loaded by Python's own loader
 PLAIN = type(sys)
 
 
