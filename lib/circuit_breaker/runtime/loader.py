@@ -6,6 +6,7 @@ half of a hook's cost beyond the interpreter's start would be unused modules: se
 
 import gc
 import sys
+from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import MAGIC_NUMBER, SourceFileLoader
 from marshal import loads
 
@@ -15,9 +16,9 @@ except ImportError:  # Windows names the same calls differently
     import nt as system  # type: ignore[no-redef]
 
 PACKAGE = "circuit_breaker"
+USUAL = ("breaker", "identity", "runtime")  # the folders that nearly every hook needs
 LIB = __file__.rpartition("/" + PACKAGE + "/")[0]
 ANSWERED = 170  # exit code that no other program uses and no shell takes for a signal
-LONGEST = 1 << 16  # bytes of byte code, small enough for the heap; a longer module is loaded by Python's own loader
 PLAIN = type(sys)
 
 
@@ -38,15 +39,38 @@ def lay_out(name: str, path: str) -> object:
     Importing them is then only a lookup. (Our `__init__` files are empty and need not run.)
     """
     package = sys.modules[name] = PLAIN(name)
+    package.__path__ = []  # a package: `Unusual` may be asked for what is missing in it
     for entry in system.listdir(path):
         if entry[-3:] == ".py":
             part: object = Waiting(name + "." + entry[:-3])
             part.__file__ = path + "/" + entry  # type: ignore[attr-defined]
             sys.modules[name + "." + entry[:-3]] = part  # type: ignore[assignment]
             setattr(package, entry[:-3], part)
-        elif "." not in entry and entry[0] != "_":
+        elif entry in USUAL:
             setattr(package, entry, lay_out(name + "." + entry, path + "/" + entry))
     return package
+
+
+class Unusual:
+    """The finder of our other folders: each is laid out at its first import."""
+
+    @classmethod
+    def find_spec(cls, name: str, path: object = None, target: object = None) -> object:
+        """For a name `circuit_breaker.FOLDER`, else None."""
+        package, _, folder = name.rpartition(".")
+        return ModuleSpec(name, cls) if package == PACKAGE and folder[:1] != "_" else None  # type: ignore[arg-type]
+
+    @staticmethod
+    def create_module(spec: ModuleSpec) -> object:
+        """The folder as a package. Raises ImportError if it is missing."""
+        try:
+            return lay_out(spec.name, LIB + "/" + spec.name.replace(".", "/"))
+        except OSError as error:
+            raise ImportError(str(error)) from None
+
+    @staticmethod
+    def exec_module(module: object) -> None:
+        """Nothing: our `__init__` files are empty."""
 
 
 def code_of(name: str, source: str) -> object:
@@ -58,11 +82,11 @@ def code_of(name: str, source: str) -> object:
         stamp = [int(info[at]) & 0xFFFFFFFF for at in (8, 6)]  # time and size, as in Python's cache
         fd = system.open(cache, system.O_RDONLY)
         try:
-            data = system.read(fd, LONGEST)
+            data = system.read(fd, system.fstat(fd).st_size)
         finally:
             system.close(fd)
         head = MAGIC_NUMBER + bytes(4) + stamp[0].to_bytes(4, "little") + stamp[1].to_bytes(4, "little")
-        if data[:16] == head and len(data) < LONGEST:
+        if data[:16] == head:
             return loads(memoryview(data)[16:])
     except (OSError, ValueError, EOFError, TypeError):
         pass  # Python's loader renews the cache or reports the error
@@ -99,6 +123,7 @@ def start(name: str, module: str = "hook") -> None:
     )  # each of our modules imports it: this saves reading its file
     features.annotations = None  # type: ignore[attr-defined]
     sys.path.insert(0, sys.path[-1])  # the folder of `_json` and `fcntl`: saves listing the whole library
+    sys.meta_path.insert(0, Unusual)  # type: ignore[arg-type]
     try:
         lay_out(PACKAGE, LIB + "/" + PACKAGE)
         sys.modules[PACKAGE + ".runtime." + module].serve(name)
