@@ -123,6 +123,42 @@ NESTED: dict[str, type[Record]] = {
     "families": Family,
     "errors": ErrorRun,
 }
+_NUMBERS = (int, int, int, int)
+# What a container holds, where the types of its field's default do not say so; see `_fits`.
+SHAPES: dict[str, Any] = {
+    "recent": [(int, int, str, str, int, int)],
+    "moves": [(int, int)],
+    "news": [(int, int)],
+    "fails": [(int, int)],
+    "held": [(float, str)],
+    "notes": [(str, dict)],
+    "pending": {"": (*[str] * 9, bool, int, int, bool, int)},
+    "tally": {"": [float]},
+    "services": {"": [float]},
+    "keys": [str],
+    "seen": [str],
+    "written": [str],
+    "spawn_ids": [str],
+    "scheduled": [str],
+    "denied": {"": str},
+    "asked": {"": str},
+    "warned": {"": int},
+    "lines": {"": int},
+    "launched": (str, int),
+    "failing": (int, int),
+    "sequence": (object,) * 6,
+    "read": (int, [(str, *_NUMBERS)], str, str),
+    "budget": {
+        "since": float,
+        "calls": int,
+        "tools": {"": int},
+        "prompt": _NUMBERS,
+        "session": _NUMBERS,
+        "idle": _NUMBERS,
+        "said": {"": int},
+        "granted": {"": int},
+    },
+}
 
 
 def _bare(record: Record) -> dict[str, Any]:
@@ -135,115 +171,59 @@ def decode(data: bytes, kind: type[Kind]) -> Kind:
     document = json.parse(data)
     if not isinstance(document, dict) or document.pop("v", None) != VERSION:
         raise ValueError("not a memory of this version")
+    nested = {name: document.pop(name) for name in NESTED if name in document}
     _check(document, kind.FIELDS)
-    for name, nested in NESTED.items():
-        if name in document:
-            document[name] = _records(document[name], nested)
-    _check_rows(document)
+    for name, rows in nested.items():
+        if name not in kind.FIELDS or rows.__class__ is not dict:
+            raise ValueError(f"{name}: not records")
+        document[name] = _records(rows, NESTED[name])
     return kind(**document)
 
 
-def _check(document: Any, fields: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(document, dict):
-        raise ValueError("expected an object")
-    for name, value in document.items():
-        if name not in fields:
-            raise ValueError(f"unknown field {name}")
-        default = fields[name]
-        if value.__class__ is default.__class__ or (name == "retry_at" and value is None):
-            continue
-        if default.__class__ is not float or value.__class__ is not int:
-            raise ValueError(f"{name}: {type(value).__name__} in place of {type(default).__name__}")
-    return document
-
-
-# Fields that are lists of rows: (length of a row, types of its first values).
-_ROWS: dict[str, tuple[int, tuple[type, ...]]] = {
-    "recent": (6, (int, int, str, str, int, int)),
-    "moves": (2, (int, int)),
-    "news": (2, (int, int)),
-    "held": (2, ()),
-    "notes": (2, (str, dict)),
-    "pending": (14, (str, str, str, str, str, str, str, str, str, bool, int, int, bool, int)),
-}
-
-
-def _records(rows: dict[str, Any], kind: type[Record]) -> dict[str, Any]:
-    """Records from lists of their fields. Raises ValueError for a list of another shape."""
+def _records(rows: dict[str, Any], kind: type[Record]) -> dict[str, Record]:
+    """Records from lists of their values. Raises ValueError."""
     fields, found = kind.FIELDS, {}
     types = [*map(type, fields.values())]
+    shaped = [name for name in fields if name in SHAPES]
     for key, row in rows.items():
         if row.__class__ is not list or len(row) != len(types):
             raise ValueError(f"a {kind.__name__} of another shape")
         found[key] = record = object.__new__(kind)
-        record.__dict__.update(zip(fields, row))
-        if [*map(type, row)] != types:
-            _check(record.__dict__, fields)
+        values = record.__dict__
+        values.update(zip(fields, row))
+        _check(values if [*map(type, row)] != types else {name: values[name] for name in shaped}, fields)
     return found
 
 
-def _check_rows(document: dict[str, Any]) -> None:
-    for name, (length, types) in _ROWS.items():
-        rows = document.get(name, ())
-        for row in rows.values() if rows.__class__ is dict else rows:
-            if (
-                row.__class__ is not list
-                or len(row) != length
-                or tuple(map(type, row))[: len(types)] != types
-            ):
-                raise ValueError(f"{name}: a row of another shape")
-    for name in ("tally", "services"):
-        for row in document.get(name, {}).values():
-            if row.__class__ is not list or len(row) < 2 or not {*map(type, row)} <= {int, float}:
-                raise ValueError(f"{name}: a row of other types")
-    for name in ("seen", "written", "spawn_ids", "scheduled"):
-        if not {*map(type, document.get(name, ()))} <= {str}:
-            raise ValueError(f"{name}: not a list of names")
-    for name, kind in (("denied", str), ("asked", str), ("warned", int)):
-        if not {*map(type, document.get(name, {}).values())} <= {kind}:
-            raise ValueError(f"{name}: a value of another type")
-    for family in document.get("families", {}).values():
-        if not {*map(type, family.lines.values())} <= {int}:
-            raise ValueError("families: not counts of lines")
-    for name, shape in (("launched", [str, int]), ("failing", [int, int])):
-        if [*map(type, document.get(name, ()))] not in ([], shape):
-            raise ValueError(f"{name}: another shape")
-    if document.get("read"):
-        _check_position(document["read"])
-    if document.get("budget"):
-        _check_budget(document["budget"])
-    if len(document.get("sequence", ())) not in (0, 6):
-        raise ValueError("sequence: another shape")
+def _check(document: dict[str, Any], fields: dict[str, Any]) -> None:
+    """Raise ValueError unless each value has its field's type and shape."""
+    for name, value in document.items():
+        if name not in fields:
+            raise ValueError(f"unknown field {name}")
+        default = fields[name]
+        if value == default or (name == "retry_at" and value is None):
+            continue
+        if not _fits(value, default.__class__) or (name in SHAPES and not _fits(value, SHAPES[name])):
+            raise ValueError(
+                f"{name}: {type(value).__name__} in place of {type(default).__name__}, or of another shape"
+            )
 
 
-def _check_position(read: list[Any]) -> None:
-    if [*map(type, read)] != [int, list, str, str]:
-        raise ValueError("read: another shape")
-    if any(row.__class__ is not list or [*map(type, row)] != [str, int, int, int, int] for row in read[1]):
-        raise ValueError("read: a row of another shape")
-
-
-_BUDGET = {
-    "calls": int,
-    "tools": dict,
-    "prompt": list,
-    "session": list,
-    "idle": list,
-    "said": dict,
-    "granted": dict,
-}
-
-
-def _check_budget(kept: dict[str, Any]) -> None:
-    if kept.get("since").__class__ not in (int, float):
-        raise ValueError("budget: another shape")
-    for name, kind in _BUDGET.items():
-        value: Any = kept.get(name)
-        numbers = value.values() if value.__class__ is dict else value if value.__class__ is list else ()
-        if value.__class__ is not kind or not {*map(type, numbers)} <= {int}:
-            raise ValueError(f"budget: {name} of another type")
-        if kind is list and len(value) != 4:
-            raise ValueError(f"budget: {name} of another length")
+def _fits(value: Any, shape: Any) -> bool:
+    """Whether a value is of a type (float: any number; object: anything), is a list with such parts (a tuple) or of such items (a
+    list), or an object with such values under these names (a dict; "": under any name)."""
+    kind, given = shape.__class__, value.__class__
+    if kind is type:
+        return given is shape or shape is object or (shape is float and given is int)
+    if kind is list:
+        return given is list and all(_fits(item, shape[0]) for item in value)
+    if kind is tuple:
+        return given is list and len(value) == len(shape) and all(map(_fits, value, shape))
+    if given is not dict:
+        return False
+    if "" in shape:
+        return all(_fits(item, shape[""]) for item in value.values())
+    return value.keys() == shape.keys() and all(_fits(value[name], shape[name]) for name in shape)
 
 
 ARMED_ANY = "_any"  # shared marker for ids that are no safe file names, which hooks/run tests too
