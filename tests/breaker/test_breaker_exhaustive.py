@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
+import copy
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
-import pytest
 from streams import Stream
 
 from circuit_breaker.breaker.model import (
@@ -25,98 +26,124 @@ from circuit_breaker.breaker.policy import step
 CALL = ("Bash", {"command": "pytest -q"})
 
 
-def play(moves, twice=False):
-    """Run one sequence on an open circuit; yields (move, decision or None, stream) after each move."""
-    stream = Stream()
-    for _ in range(3):
-        stream.bash("pytest -q", "Exit code 1\nboom", fails=True)
-    stream.edits = 0
-    asked = []
-    for move in moves:
-        decision = None
-        if move == "ask":
-            call_id, decision = stream.ask(*CALL)
-            if twice:
-                assert (
-                    stream.send(
-                        Ask(id=call_id, tool=CALL[0], input=CALL[1], cwd="/p", prompt=stream.session.prompt)
-                    )
-                    == decision
-                )
-            if decision.verdict != DENY:
-                asked.append(call_id)
-        elif move in ("fails", "succeeds") and asked:
-            call_id = asked.pop(0)
-            text = "Exit code 1\nboom" if move == "fails" else "5 passed"
-            events = [Turn(results=[Result(id=call_id, tool=CALL[0], input=CALL[1], text=text)], cwd="/p")]
-            if move == "fails":
-                events.insert(0, Reported(id=call_id, tool=CALL[0], input=CALL[1], kind=FAILED, text=text))
-            for event in events:
-                for _ in range(2 if twice else 1):
-                    stream.send(event)
-        elif move == "wait":
-            stream.now += 11
-        elif move == "other":
-            stream.bash(f"ls {stream.ids}", f"file {stream.ids}")
-        elif move == "edit":
-            stream.edits += 1
-            stream.call(
-                "Edit",
-                {"file_path": "/p/a.py", "old_string": str(stream.edits), "new_string": "x"},
-                "updated",
-            )
-        elif move == "prompt":
-            stream.prompt()
-        yield move, decision, stream
+class Step(NamedTuple):
+    """A move, what was decided on it, the session after it, and the calls that are still running then."""
+
+    move: str
+    decision: Any
+    stream: Stream
+    running: tuple[str, ...] = ()
+
+    @property
+    def circuit(self) -> Any:
+        return next(iter(self.stream.lanes[""].circuits.values()), None)
 
 
 MOVES = ("ask", "fails", "succeeds", "wait", "other", "edit", "prompt")
 
 
-@pytest.mark.parametrize("length", [1, 2, 3, 4, pytest.param(5, marks=pytest.mark.slow)])
-def test_every_sequence_keeps_the_invariants(length):
-    for moves in itertools.product(MOVES, repeat=length):
-        coins = 0
-        retry_at = None
-        for move, decision, stream in play(moves):
-            circuits = stream.lanes[""].circuits
-            assert len(circuits) <= 1
-            circuit = next(iter(circuits.values()), None)
-            if circuit is not None:
-                assert 0 <= circuit.level <= 4
-                assert bool(circuit.probe) <= (circuit.state == HALF_OPEN), moves
-                assert circuit.state in (CLOSED, OPEN, HALF_OPEN)
-            if move in ("edit", "prompt"):
-                coins += 1
-            if (
-                move == "ask"
-                and decision.verdict != DENY
-                and circuit is not None
-                and circuit.state == HALF_OPEN
-            ):
-                assert circuit.probe, moves
-                early = retry_at is not None and stream.now < retry_at
-                assert not early or coins, (moves, "a pass before retry_at needs a reason")
-            retry_at = circuit.retry_at if circuit is not None else None
+def opened() -> Step:
+    """An open circuit."""
+    stream = Stream()
+    for _ in range(3):
+        stream.bash("pytest -q", "Exit code 1\nboom", fails=True)
+    stream.edits = 0
+    return Step("", None, stream)
+
+
+def ways(path: list[Step], moves: Iterable[str], length: int, times: int = 1) -> Iterator[list[Step]]:
+    """Every way of up to `length` moves on from where `path` ends. `step` changes no memory that it is handed, so a longer way goes on
+    from the memory of the shorter one. Each event of the call is delivered `times` times."""
+    for move in moves:
+        further = [*path, taken(path[-1], move, times)]
+        yield further
+        if length > 1:
+            yield from ways(further, moves, length - 1, times)
+
+
+def taken(before: Step, move: str, times: int) -> Step:
+    """One move on."""
+    stream, running, decision = branch(before.stream), before.running, None
+    if move == "ask":
+        call_id, decision = stream.ask(*CALL)
+        for _ in range(times - 1):
+            asked = Ask(id=call_id, tool=CALL[0], input=CALL[1], cwd="/p", prompt=stream.session.prompt)
+            assert stream.send(asked) == decision
+        running += (call_id,) if decision.verdict != DENY else ()
+    elif move in ("fails", "succeeds") and running:
+        call_id, *others = running
+        running = tuple(others)
+        for event in ended(call_id, move):
+            for _ in range(times):
+                stream.send(event)
+    elif move == "wait":
+        stream.now += 11
+    elif move == "other":
+        stream.bash(f"ls {stream.ids}", f"file {stream.ids}")
+    elif move == "edit":
+        stream.edits += 1
+        given = {"file_path": "/p/a.py", "old_string": str(stream.edits), "new_string": "x"}
+        stream.call("Edit", given, "updated")
+    elif move == "prompt":
+        stream.prompt()
+    return Step(move, decision, stream, running)
+
+
+def moves_of(path: list[Step]) -> list[str]:
+    return [taken.move for taken in path]
+
+
+def branch(stream: Stream) -> Stream:
+    """A session that goes on from here without a trace in this one."""
+    other = copy.copy(stream)
+    other.lanes, other.transitions, other.said = dict(stream.lanes), [*stream.transitions], [*stream.said]
+    return other
+
+
+def ended(call_id: str, how: str) -> list[Any]:
+    """The events of a call that ended."""
+    text = "Exit code 1\nboom" if how == "fails" else "5 passed"
+    turn = Turn(results=[Result(id=call_id, tool=CALL[0], input=CALL[1], text=text)], cwd="/p")
+    if how == "succeeds":
+        return [turn]
+    return [Reported(id=call_id, tool=CALL[0], input=CALL[1], kind=FAILED, text=text), turn]
+
+
+def test_every_sequence_of_up_to_five_moves_keeps_the_invariants():
+    for path in ways([opened()], MOVES, 5):
+        (before, after), moves = path[-2:], moves_of(path)
+        circuit = after.circuit
+        assert len(after.stream.lanes[""].circuits) <= 1
+        if circuit is None:
+            continue
+        assert 0 <= circuit.level <= 4
+        assert bool(circuit.probe) <= (circuit.state == HALF_OPEN), moves
+        assert circuit.state in (CLOSED, OPEN, HALF_OPEN)
+        if after.move == "ask" and after.decision.verdict != DENY and circuit.state == HALF_OPEN:
+            assert circuit.probe, moves
+            early = before.circuit is not None and after.stream.now < before.circuit.retry_at
+            assert not early or {"edit", "prompt"} & {*moves}, (
+                moves,
+                "a pass before retry_at needs a reason",
+            )
 
 
 def test_never_two_probes_are_out():
-    for moves in itertools.product(("ask", "wait", "other", "edit"), repeat=5):
-        passed = []
-        for move, decision, stream in play(("wait", *moves)):
-            if move == "ask" and decision.verdict != DENY:
-                passed.append(stream.ids)
+    waited = [opened(), taken(opened(), "wait", 1)]
+    for path in ways(waited, ("ask", "wait", "other", "edit"), 5):
+        passed = 0
+        for move, decision, *_ in path:
+            passed += move == "ask" and decision.verdict != DENY
             if move in ("other", "edit"):
-                passed.clear()  # a later turn of the lane proves the probe over
-            assert len(passed) <= 1, moves
+                passed = 0  # a later turn of the lane proves the probe over
+        assert passed <= 1, moves_of(path)
 
 
 def test_every_event_delivered_twice_gives_what_once_gives():
-    for moves in itertools.product(MOVES, repeat=4):
-        once = [stream for _, _, stream in play(moves)][-1]
-        both = [stream for _, _, stream in play(moves, twice=True)][-1]
-        assert once.lanes == both.lanes and once.session == both.session, moves
-        assert once.transitions == both.transitions, moves
+    for once, twice in zip(ways([opened()], MOVES, 4), ways([opened()], MOVES, 4, times=2)):
+        one, both = once[-1].stream, twice[-1].stream
+        assert one.lanes == both.lanes and one.session == both.session, moves_of(once)
+        assert one.transitions == both.transitions, moves_of(once)
 
 
 def test_trivial_edits_buy_at_most_one_call_a_cooldown():
