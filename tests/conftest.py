@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -13,9 +14,15 @@ from typing import Any, Callable, NamedTuple
 import pytest
 from hypothesis import HealthCheck, settings
 from registrations import SCRIPTS, lines_for
+from samples import IN_CI, samples
 
 # How quick the machine is while others use it says nothing about the code.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "any machine",
+    deadline=None,
+    max_examples=samples(here=50, in_ci=100),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("any machine")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +53,7 @@ class Machine(NamedTuple):
         return Path(self.env["CIRCUIT_BREAKER_HOME"])
 
 
+@functools.cache  # it starts every one of them, and many tests ask
 def pythons() -> list[str]:
     """Every Python from 3.9 up on this machine, one for each minor version: pyenv's, then PATH's."""
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
@@ -66,17 +74,23 @@ def pythons() -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for `python` runs once under every Python found; one marked `oldest_and_newest`, and any outside CI,
-    under these two; a slow one outside CI under the newest only, in CI under every one."""
+    """A test that asks for `python` runs once under every Python found, and outside CI under the oldest and the newest.
+
+    Marked `oldest_and_newest` it runs under these two; slow or marked so, it runs outside CI under the newest only.
+    """
     if "python" in metafunc.fixturenames:
-        paths, in_ci = pythons(), os.environ.get("CI") == "true"
-        if metafunc.definition.get_closest_marker("slow"):
-            paths = paths if in_ci else paths[-1:]
-        elif not in_ci or metafunc.definition.get_closest_marker("oldest_and_newest"):
-            paths = list(dict.fromkeys([paths[0], paths[-1]]))
+        paths, marked = pythons(), metafunc.definition.get_closest_marker
+        two = list(dict.fromkeys([paths[0], paths[-1]]))
+        if marked("slow"):
+            paths = paths if IN_CI else paths[-1:]
+        elif marked("oldest_and_newest"):
+            paths = two if IN_CI else paths[-1:]
+        elif not IN_CI:
+            paths = two
         metafunc.parametrize("python", paths, ids=[_version(path) for path in paths])
 
 
+@functools.cache
 def _version(path: str) -> str:
     text = subprocess.run([path, "-V"], capture_output=True, text=True, check=True).stdout
     return text.strip().lower().replace(" ", "-")

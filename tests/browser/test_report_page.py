@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 
 import pytest
 from browser.chromium import Browser, binary
 from plugin.people import Person, plugin
 from plugin.transcripts import Transcript
+from samples import IN_CI
 
 pytestmark = pytest.mark.slow
 HOSTILE = "<img src=x onerror=alert(1)><script>window.got=1</script>" + "x" * 3000
@@ -32,7 +32,7 @@ def browser(tmp_path_factory):
     program = binary()
     if program is None:
         message = "no Chromium on this machine: apt-get install chromium"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+        pytest.fail(message) if IN_CI else pytest.skip(message)
     with Browser(program, tmp_path_factory.mktemp("profile")) as found:
         yield found
 

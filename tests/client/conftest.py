@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from client.driver import Client, binary
+from samples import IN_CI
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,5 +23,5 @@ def client(tmp_path: Path) -> Client:
     found = binary()
     if found is None:
         message = "the real client is not installed: `make client` fetches it (npm is needed)"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+        pytest.fail(message) if IN_CI else pytest.skip(message)
     return Client(tmp_path / "a machine", found)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from client.driver import ROOT, Client, binary
 from client.standin import Say, Standin, bash
+from samples import IN_CI
 
 PINNED = re.findall(r"^OTHER_CLIENTS = (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[
     0
@@ -26,7 +27,7 @@ def other(request: pytest.FixtureRequest, tmp_path: Path) -> Client:
     found = binary(request.param)
     if found is None:
         message = f"Claude Code {request.param} is not installed: `make other-clients` fetches it"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+        pytest.fail(message) if IN_CI else pytest.skip(message)
     machine = Client(tmp_path / "a machine", found)
     machine.env["PATH"] = f"{found.parent}:{machine.env['PATH']}"
     return machine

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from samples import samples
 
 from circuit_breaker.identity.calls import shape_key
 from circuit_breaker.identity.labels import LABEL_MAX, clip, error_clip, label
@@ -119,6 +120,7 @@ def written(command: str, text: str) -> list[str]:
 
 @pytest.mark.parametrize("command", COMMANDS)
 @given(secret=SECRET, echo=st.sampled_from(ECHOES))
+@settings(max_examples=samples(here=15, in_ci=50))
 def test_a_secret_in_a_command_is_written_nowhere(command: str, secret: str, echo: str) -> None:
     told = command.format(secret, secret)
     for text in written(told, echo.format(command=told, secret=secret)):
@@ -161,6 +163,7 @@ def test_a_secret_of_several_words_is_written_nowhere(hole: str, secret: str) ->
 
 @pytest.mark.parametrize("error", ERRORS)
 @given(secret=SECRET)
+@settings(max_examples=samples(here=15, in_ci=50))
 def test_a_secret_in_an_error_is_masked(error: str, secret: str) -> None:
     for text in (error.format(secret), f"Exit code 1\nfailed: {error.format(secret)}\nmore"):
         for shown in (clip(text), clip(text, 2000), clip(text, 2000, {"command": "ls"}), clip(text, 40)):

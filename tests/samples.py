@@ -1,0 +1,12 @@
+"""How often a test that draws samples draws: all of them in CI, on your own machine as many as find what breaks often."""
+
+from __future__ import annotations
+
+import os
+
+IN_CI = os.environ.get("CI") == "true"
+
+
+def samples(here: int, in_ci: int) -> int:
+    """`in_ci` where CI=true, else `here`."""
+    return in_ci if IN_CI else here
