@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from faults.sessions import BASE, SESSION, Host, ask, denied, failed, turn
 from preloaded import UNLOCKED, library
+from samples import samples
 
 AT_ONCE = 64
 QUICK = {"circuit_breakers": {"tool_failure": {"cooldown_base_seconds": 0}}}  # an open circuit probes at once
@@ -55,8 +56,9 @@ def at_once(host: Host, events: Sequence[Any]) -> list[Any]:
 
 
 @pytest.mark.slow
-def test_1000_events_of_one_session_are_all_counted(host: Host) -> None:
-    answers = at_once(host, [turn(f"t{n}", f"step {n}", f"result {n}") for n in range(1000)])
+def test_all_events_of_one_session_at_once_are_counted(host: Host) -> None:
+    sent = samples(here=200, in_ci=1000)
+    answers = at_once(host, [turn(f"t{n}", f"step {n}", f"result {n}") for n in range(sent)])
     assert set(answers) <= {None, LOST}
     memory = host.memory()
     assert (memory["turn"], memory["n"]) == (answers.count(None),) * 2
@@ -71,7 +73,7 @@ NO_LOCKS = "-DFLOCK=ENOLCK -DRECORD=ENOLCK"
 def test_of_64_at_once_what_a_kill_does_not_hit_is_counted(host: Host, tmp_path: Path, refusing: str) -> None:
     if refusing:
         host.machine.env["LD_PRELOAD"] = library(tmp_path, UNLOCKED, *refusing.split())
-    chance = random.Random(7)
+    chance, rounds = random.Random(7), samples(here=2, in_ci=4)
 
     def sent(n: int) -> str:
         process = host.begin(turn(f"t{n}", f"step {n}", f"result {n}"))
@@ -87,9 +89,9 @@ def test_of_64_at_once_what_a_kill_does_not_hit_is_counted(host: Host, tmp_path:
 
     started = time.monotonic()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        ends = list(pool.map(sent, range(4 * AT_ONCE)))
-    assert ends.count("killed") > 8
-    assert ends.count(LOST) == 0 or time.monotonic() - started > 4 * PACE
+        ends = list(pool.map(sent, range(rounds * AT_ONCE)))
+    assert ends.count("killed") > 2 * rounds
+    assert ends.count(LOST) == 0 or time.monotonic() - started > rounds * PACE
     counted = ends.count("counted")
     memory = host.memory()
     assert counted <= memory["turn"] <= counted + ends.count("killed")
@@ -110,7 +112,7 @@ def test_64_events_delivered_twice_at_once_count_once(host: Host) -> None:
 
 
 @pytest.mark.slow
-def test_1000_events_of_64_sessions_stay_apart(host: Host) -> None:
+def test_events_of_many_sessions_at_once_stay_apart(host: Host) -> None:
     def script(session: str, loops: bool) -> list[Any]:
         sent = []
         for n in range(4):
@@ -122,8 +124,9 @@ def test_1000_events_of_64_sessions_stay_apart(host: Host) -> None:
             ]
         return sent
 
-    scripts = {f"session-{n}": script(f"session-{n}", loops=n % 2 == 0) for n in range(AT_ONCE)}
-    assert sum(map(len, scripts.values())) >= 1000
+    scripts = {
+        f"session-{n}": script(f"session-{n}", loops=n % 2 == 0) for n in range(samples(here=16, in_ci=64))
+    }
     with ThreadPoolExecutor(
         AT_ONCE
     ) as pool:  # the events of one session come in order, the sessions all at once
@@ -149,7 +152,7 @@ def trip(host: Host, lane: str = "") -> None:
 def test_of_64_askers_at_once_one_is_the_probe(host: Host) -> None:
     host.configure(**QUICK)
     trip(host)
-    for round_number in range(16):
+    for round_number in range(samples(here=2, in_ci=16)):
         ids = [f"r{round_number}-{n}" for n in range(AT_ONCE)]
         answers = at_once(host, [ask(call_id, "make") for call_id in ids])
         assert {a is None or a == LOST or denied(a) for a in answers} == {True}
@@ -168,9 +171,10 @@ def test_verdict_of_the_probe_among_64_other_events_closes_once(host: Host) -> N
     assert host.send(ask("probe", "make")) is None
     others = [turn(f"o{n}", f"echo {n}", f"{n}", agent_id="worker") for n in range(AT_ONCE)]
     answers = at_once(host, [*others[:32], *[turn("probe", "make", "built")] * 2, *others[32:]])
+    lost = [*answers[:32], *answers[34:]].count(LOST)
     assert host.states() == []
     assert host.armed() == set()
-    assert host.memory(name="agent-worker.json")["turn"] == AT_ONCE - answers.count(LOST)
+    assert host.memory(name="agent-worker.json")["turn"] == AT_ONCE - lost
     incidents = (host.runtime / "circuit_breaker_incidents.jsonl").read_text()
     assert incidents.count('"event":"close"') == 1
 
@@ -178,7 +182,7 @@ def test_verdict_of_the_probe_among_64_other_events_closes_once(host: Host) -> N
 @pytest.mark.slow
 def test_disarming_one_lane_while_another_arms_leaves_no_open_circuit_unguarded(host: Host) -> None:
     host.configure(**QUICK)
-    for round_number in range(40):
+    for round_number in range(samples(here=8, in_ci=40)):
         session = f"s{round_number}"
         mine = {"session_id": session}
         theirs = {"session_id": session, "agent_id": "helper"}
@@ -227,7 +231,7 @@ def test_reset_among_64_other_events_is_done_or_says_that_it_was_not(
         "command_name": "reset-circuit",
         "command_args": "--all",
     }
-    for round_number in range(3):
+    for round_number in range(samples(here=1, in_ci=3)):
         trip_again(host, round_number)
         assert host.states() == ["OPEN"]
         others = [

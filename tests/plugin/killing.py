@@ -1,6 +1,8 @@
 """Kill -9 `install`, `update` or `uninstall` at each of its steps, and look at what is left. Prints one JSON object.
 
-    killing.py VERB SCOPE FOLDER ROOT
+    killing.py VERB SCOPE FOLDER ROOT EACH
+
+EACH says of how many steps one is tried.
 
 A step is anything that changes the disk, seen by an audit hook in a forked child: nothing in the installer knows of it.
 """
@@ -16,7 +18,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-VERB, SCOPE, FOLDER, ROOT = sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
+VERB, SCOPE, FOLDER, ROOT, EACH = (
+    sys.argv[1],
+    sys.argv[2],
+    Path(sys.argv[3]),
+    Path(sys.argv[4]),
+    int(sys.argv[5]),
+)
 # Of the steps in the folders that no session looks at, one in so many.
 SAMPLED = {".new/": 40, ".old/": 12} if VERB != "install" else {".new/": 25, ".old/": 8}
 sys.path[:0] = [str(ROOT / "lib"), str(ROOT / "plugin")]
@@ -191,7 +199,7 @@ def main() -> None:
     before, installed = prepared()
     problems, kills, step = [], 0, 0
     while True:
-        step += 1
+        step += EACH
         shutil.rmtree(MACHINE)
         shutil.copytree(FOLDER / "saved", MACHINE, symlinks=True)
         code = in_child(VERB, step)
