@@ -12,7 +12,6 @@ from circuit_breaker.identity import calls, reading, shell_commands, shell_line
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
 LONGEST = 20_000  # characters of a command that are read
 CD_MAX = 40  # `cd` commands of a line that are followed
@@ -34,13 +33,13 @@ _UNSEEN = ("\u00ad", "\u180e", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff")
 
 
 class Guarded(Record):
-    """What is guarded in a session.
+    """What is guarded in a session."""
 
-    folders: the runtime folder, your config folder, and the plugin's unless it is inside the session's project. project: its path.
-    variables: name -> value of `HOME` and others that paths begin with. keyword: the bypass keyword.
-    """
-
-    FIELDS: dict[str, Any] = {"folders": (), "project": "", "variables": {}, "keyword": ""}
+    # The runtime folder, your config folder, and the plugin's unless it is inside the session's project.
+    folders: tuple[str, ...] = ()
+    project = ""  # its path
+    variables: dict[str, str] = {}  # name -> value of `HOME` and others that paths begin with
+    keyword = ""  # the bypass keyword
 
 
 def carries_override(tool_input: object, keyword: str) -> bool:

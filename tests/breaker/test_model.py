@@ -10,7 +10,7 @@ KINDS = [
     kind
     for module in (memory, model)
     for kind in vars(module).values()
-    if isinstance(kind, type) and kind.__base__ is model.Record
+    if isinstance(kind, type) and issubclass(kind, model.Record)
 ]
 
 

@@ -394,7 +394,8 @@ def _is_marked(work: Work, signal: Signal, mark: str) -> bool:
 def _mark(work: Work, signal: Signal, mark: str) -> None:
     letter = _letter(signal, mark)
     for key in signal.keys:
-        for kept in (work.lane.streaks, work.lane.families):
+        for known in (work.lane.streaks, work.lane.families):
+            kept: dict[str, Any] = known
             streak = kept.get(key)
             if streak is not None and letter not in streak.marks:
                 kept[key] = streak.but(marks=streak.marks + letter)

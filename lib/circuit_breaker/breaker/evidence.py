@@ -13,7 +13,7 @@ from circuit_breaker.identity.keys import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from circuit_breaker.breaker.model import Reported
 
@@ -307,7 +307,7 @@ def brought_news(outcomes: Sequence[Outcome]) -> bool:
     return any(not outcome.repeats for outcome in outcomes if outcome.kind not in SILENT)
 
 
-def prepare(results: Sequence[Result | Reported], cwd: str) -> None:
+def prepare(results: Iterable[Result | Reported], cwd: str) -> None:
     """Make the outcomes in advance, outside the session's lock: it takes time on long payloads. `cwd`: the lane's directory."""
     for result in results:
         kind = result.hint if isinstance(result, Result) else result.kind

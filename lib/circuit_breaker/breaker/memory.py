@@ -4,64 +4,62 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.model import Record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from circuit_breaker.breaker.model import Circuit
+
 
 class Streak(Record):
     """What one call (by its key) did lately in one lane. `n` numbers the calls of a lane, `turn` its batches."""
 
-    FIELDS = {
-        "label": "",  # for people
-        "ok_at": -1,  # n of its last success
-        "since": -1,  # n of its first failure since its last success
-        "fails": [],  # [n, turn] of its failures that count
-        "line": "",  # digest of its last failing shell line as written
-        "error": "",  # key of its last error
-        "same": 0,  # times in a row with that error
-        "invalid": 0,  # rejected inputs within this prompt
-        "result": "",  # key of its last result, success or not
-        "first": -1,  # n of the first of the equal results
-        "counted": -1,  # n of the first of them since the last progress
-        "times": 0,  # equal results since then
-        "row": 0,  # of them in a row: later ones in turns that brought nothing else
-        "turn": -1,  # the last turn it came in
-        "last": -1,  # n of its last result
-        "at": 0.0,  # epoch seconds of it
-        "far": 0,  # of its equal results: those at least `poll_gap_seconds` after the one before
-        "digits": "",  # key of the last result without digits
-        "run": 0,  # results in a row that differ only in digits
-        "marks": "",  # warnings and trips for this streak: see context.MARKS
-    }
-    CONTAINERS = ("fails",)
+    label = ""  # for people
+    ok_at = -1  # n of its last success
+    since = -1  # n of its first failure since its last success
+    fails: list[list[int]] = []  # [n, turn] of its failures that count
+    line = ""  # digest of its last failing shell line as written
+    error = ""  # key of its last error
+    same = 0  # times in a row with that error
+    invalid = 0  # rejected inputs within this prompt
+    result = ""  # key of its last result, success or not
+    first = -1  # n of the first of the equal results
+    counted = -1  # n of the first of them since the last progress
+    times = 0  # equal results since then
+    row = 0  # of them in a row: later ones in turns that brought nothing else
+    turn = -1  # the last turn it came in
+    last = -1  # n of its last result
+    at = 0.0  # epoch seconds of it
+    far = 0  # of its equal results: those at least `poll_gap_seconds` after the one before
+    digits = ""  # key of the last result without digits
+    run = 0  # results in a row that differ only in digits
+    marks = ""  # warnings and trips for this streak: see context.MARKS
 
 
 class Family(Record):
     """What one attempt did lately, however it was written. `count` to `marks` are of its current run."""
 
-    FIELDS = {
-        "count": 0,  # failures that share an error line
-        "since": -1,  # n of the first
-        "n": -1,  # n of the last
-        "turn": -1,  # turn of the last
-        "call": "",  # key of the last call
-        "varied": False,  # the calls differ
-        "lines": {},  # digest of an error line -> failures that had it
-        "marks": "",  # see context.MARKS
-        "error": "",  # key of the last whole error
-        "same": 0,  # times in a row with that error, with any changes in between
-    }
-    CONTAINERS = ("lines",)
+    count = 0  # failures that share an error line
+    since = -1  # n of the first
+    n = -1  # n of the last
+    turn = -1  # turn of the last
+    call = ""  # key of the last call
+    varied = False  # the calls differ
+    lines: dict[str, int] = {}  # digest of an error line -> failures that had it
+    marks = ""  # see context.MARKS
+    error = ""  # key of the last whole error
+    same = 0  # times in a row with that error, with any changes in between
 
 
 class ErrorRun(Record):
     """A tool's last error, of any call."""
 
-    FIELDS = {
-        "error": "",  # its key
-        "turns": 0,  # turns in a row with it, without progress in between
-        "turn": 0,  # the last of them
-        "n": 0,  # n at its end
-        "look": False,  # only looks failed: a look that succeeds ends the run
-        "times": 0,  # turns in a row with it among those in which the tool failed, with any changes in between
-    }
+    error = ""  # its key
+    turns = 0  # turns in a row with it, without progress in between
+    turn = 0  # the last of them
+    n = 0  # n at its end
+    look = False  # only looks failed: a look that succeeds ends the run
+    times = 0  # turns in a row with it among those in which the tool failed, with any changes in between
 
 
 # Kinds of calls in `Lane.recent`: RUN acts without writing a file itself, GOTO is a step to a URL.
@@ -72,96 +70,67 @@ STEPS = (STEP, GOTO)
 class Lane(Record):
     """One agent's evidence and circuits."""
 
-    FIELDS = {
-        "turn": 0,
-        "n": 0,
-        "cwd": "",
-        "recent": [],  # the last calls: [n, turn, key, result, 1 if ok, its kind]
-        "streaks": {},  # call key -> Streak; least recently used first
-        "moves": [],  # progress: [n, n of the same call's success before it or -1]
-        "news": [],  # looks at a page or device: [n, n of the same result before it or -1]
-        "waited": -1,  # n of the last wait
-        "acted": -1,  # n of the last call that neither looked nor waited
-        "woke": "",  # the prompt of its last turn
-        "woken": -1,  # n of its last call before that prompt
-        "machine": False,  # you did not type that prompt: a wake-up, a notification
-        "ready": 0.0,  # epoch seconds at which a wait in the background ends; 0.0: none is running
-        "waits": 0,  # turns in a row that only waited
-        "launched": [],  # the last launch in the background, nothing new since: [key, times]
-        "failing": [],  # [turns in a row in which every call failed, warnings about them]
-        "empties": 0,  # turns in a row that only searched and found nothing
-        "warned": {},  # name of a warning -> the turn it was last given in
-        "changed": -1,  # n of the last call that changed something, new or not
-        "families": {},  # attempt key -> Family; least recently failed first
-        "errors": {},  # tool -> ErrorRun
-        "sequence": [],  # sequential_tools: [shape, params, length, varying parameter, prompts, n of the first]
-        "circuits": {},  # name -> Circuit
-        "pending": {},  # tool_use_id -> an outcome reported before its batch (monitor.KEPT)
-        "denied": {},  # tool_use_id -> circuit name, or "" if it does not count against deny_limit
-        "seen": [],  # tool_use_ids whose outcome has been counted
-        "denials": 0,  # in this prompt
-        "stops": 0,  # Stops with stop_hook_active since the last new result
-        "writes": 0,  # the session's writes that this lane knows of
-        "prompt": "",  # the prompt its per-prompt counters belong to
-        "tally": {},  # rule -> [trips, warned_at or 0, would_have_opened, count]
-        "read": [],  # how far its transcript has been read (runtime.usage.Position)
-        "asked": {},  # tool_use_id -> the circuit for which you are asked
-    }
-    CONTAINERS = (
-        "recent",
-        "streaks",
-        "moves",
-        "news",
-        "launched",
-        "failing",
-        "warned",
-        "families",
-        "errors",
-        "sequence",
-        "circuits",
-        "pending",
-        "denied",
-        "seen",
-        "tally",
-        "read",
-        "asked",
-    )
+    turn = 0
+    n = 0
+    cwd = ""
+    recent: list[list[Any]] = []  # the last calls: [n, turn, key, result, 1 if ok, its kind]
+    streaks: dict[str, Streak] = {}  # call key -> Streak; least recently used first
+    moves: list[list[int]] = []  # progress: [n, n of the same call's success before it or -1]
+    news: list[list[int]] = []  # looks at a page or device: [n, n of the same result before it or -1]
+    waited = -1  # n of the last wait
+    acted = -1  # n of the last call that neither looked nor waited
+    woke = ""  # the prompt of its last turn
+    woken = -1  # n of its last call before that prompt
+    machine = False  # you did not type that prompt: a wake-up, a notification
+    ready = 0.0  # epoch seconds at which a wait in the background ends; 0.0: none is running
+    waits = 0  # turns in a row that only waited
+    launched: list[Any] = []  # the last launch in the background, nothing new since: [key, times]
+    failing: list[int] = []  # [turns in a row in which every call failed, warnings about them]
+    empties = 0  # turns in a row that only searched and found nothing
+    warned: dict[str, int] = {}  # name of a warning -> the turn it was last given in
+    changed = -1  # n of the last call that changed something, new or not
+    families: dict[str, Family] = {}  # attempt key -> Family; least recently failed first
+    errors: dict[str, ErrorRun] = {}  # tool -> ErrorRun
+    sequence: list[
+        Any
+    ] = []  # sequential_tools: [shape, params, length, varying parameter, prompts, n of the first]
+    circuits: dict[str, Circuit] = {}  # name -> Circuit
+    pending: dict[str, list[Any]] = {}  # tool_use_id -> an outcome reported before its batch (monitor.KEPT)
+    denied: dict[str, str] = {}  # tool_use_id -> circuit name, or "" if it does not count against deny_limit
+    seen: list[str] = []  # tool_use_ids whose outcome has been counted
+    denials = 0  # in this prompt
+    stops = 0  # Stops with stop_hook_active since the last new result
+    writes = 0  # the session's writes that this lane knows of
+    prompt = ""  # the prompt its per-prompt counters belong to
+    tally: dict[str, list[float]] = {}  # rule -> [trips, warned_at or 0, would_have_opened, count]
+    read: list[Any] = []  # how far its transcript has been read (runtime.usage.Position)
+    asked: dict[str, str] = {}  # tool_use_id -> the circuit for which you are asked
 
 
 class Session(Record):
     """What a session's lanes share."""
 
-    FIELDS = {
-        "home": "",  # folder of its incidents and published state
-        "project": "",  # its project folder, for people
-        "frozen": {},  # its rules while a circuit is open (runtime.frozen); {} while none is
-        "held": [],  # changes of settings files that were blocked: [epoch seconds, path]
-        "prompt": "",  # id of the last prompt, typed by you or not
-        "person": "",  # id of your last prompt
-        "scheduled": [],  # digests of prompts that Claude scheduled
-        "unproven": "",  # id of a newer prompt that may be yours: without effect until the transcript says so
-        "bypass": "",  # id of the prompt with an active bypass
-        "passed": 0,  # calls allowed by that bypass
-        "spawns": 0,  # Agent calls since your last prompt
-        "spawn_ids": [],
-        "spawn_warned": False,
-        "written": [],  # keys of the last writes of all lanes
-        "writes": 0,  # new writes so far
-        "services": {},  # outside service -> [calls in the session, epoch seconds of the last ones...]
-        "notes": [],  # stopped subagents whose parents have not been told: [lane, fields of a Notice]
-        "circuits": {},  # name -> Circuit that gates every lane
-        "tally": {},
-        "budget": {},  # what is used, if a limit is set (see breaker.budget)
-    }
-    CONTAINERS = (
-        "frozen",
-        "held",
-        "scheduled",
-        "spawn_ids",
-        "written",
-        "services",
-        "notes",
-        "circuits",
-        "tally",
-        "budget",
-    )
+    home = ""  # folder of its incidents and published state
+    project = ""  # its project folder, for people
+    frozen: dict[str, Any] = {}  # its rules while a circuit is open (runtime.frozen); {} while none is
+    held: list[list[Any]] = []  # changes of settings files that were blocked: [epoch seconds, path]
+    prompt = ""  # id of the last prompt, typed by you or not
+    person = ""  # id of your last prompt
+    scheduled: list[str] = []  # digests of prompts that Claude scheduled
+    unproven = ""  # id of a newer prompt that may be yours: without effect until the transcript says so
+    bypass = ""  # id of the prompt with an active bypass
+    passed = 0  # calls allowed by that bypass
+    spawns = 0  # Agent calls since your last prompt
+    spawn_ids: list[str] = []
+    spawn_warned = False
+    written: list[str] = []  # keys of the last writes of all lanes
+    writes = 0  # new writes so far
+    services: dict[
+        str, list[float]
+    ] = {}  # outside service -> [calls in the session, epoch seconds of the last ones...]
+    notes: list[
+        list[Any]
+    ] = []  # stopped subagents whose parents have not been told: [lane, fields of a Notice]
+    circuits: dict[str, Circuit] = {}  # name -> Circuit that gates every lane
+    tally: dict[str, list[float]] = {}
+    budget: dict[str, Any] = {}  # what is used, if a limit is set (see breaker.budget)

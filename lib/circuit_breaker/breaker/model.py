@@ -7,9 +7,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Union
+    from typing import Any, TypeVar
 
-    Event = Union["Ask", "Reported", "Turn", "Prompt", "StopAsked", "Reset"]
+    Kind = TypeVar("Kind", bound="Record")
 
 CLOSED, OPEN, HALF_OPEN = "CLOSED", "OPEN", "HALF_OPEN"  # states of a circuit
 ALLOW, WARN, DENY, STOP = (
@@ -17,9 +17,9 @@ ALLOW, WARN, DENY, STOP = (
     "warn",
     "deny",
     "stop",
-)  # verdicts, weakest first; WARN, DENY and STOP are kinds of notices too
-OPENED, SUBAGENT, FOR_YOU = "opened", "subagent", "for you"  # further kinds of notices
+)  # verdicts, weakest first; all but ALLOW are notices too
 QUESTION = "question"  # a verdict and a kind of notice: you decide on the call
+OPENED, SUBAGENT, FOR_YOU = "opened", "subagent", "for you"  # further kinds of notices
 OK, FAILED, INVALID, DENIED = "ok", "failed", "invalid", "denied"  # outcomes of a call (policy 2)
 LAUNCHED, INTERRUPTED, OURS = "launched", "interrupted", "ours"
 FAILURES = (FAILED, INVALID, DENIED)
@@ -29,10 +29,21 @@ MAIN = ""  # the lane of the main thread; a subagent's lane is its agent id
 
 
 class Record:
-    """A value with named fields: `FIELDS` gives each its default; containers are copied for every new value."""
+    """A value whose fields are the lower-case attributes of its class, with their defaults."""
 
     FIELDS: dict[str, Any] = {}
-    CONTAINERS: tuple[str, ...] = ()  # the fields whose default is a list or a dict
+    CONTAINERS: tuple[str, ...] = ()  # the fields that hold a list or a dict: every value gets its own
+
+    def __init_subclass__(cls) -> None:
+        own = {
+            name: value
+            for name, value in vars(cls).items()
+            if name[0] != "_" and not hasattr(value, "__get__")
+        }
+        cls.FIELDS = {**cls.FIELDS, **own}
+        cls.CONTAINERS = tuple(
+            [name for name, value in cls.FIELDS.items() if value.__class__ in (list, dict)]
+        )
 
     def __init__(self, **values: Any) -> None:
         fields = self.__dict__
@@ -42,7 +53,7 @@ class Record:
                 fields[name] = fields[name].copy()
         fields.update(values)
 
-    def but(self, **changes: Any) -> Any:
+    def but(self: Kind, **changes: Any) -> Kind:
         """A copy with `changes`; containers are copied one level deep."""
         copy = object.__new__(self.__class__)
         fields = copy.__dict__
@@ -60,127 +71,104 @@ class Record:
 
     __hash__ = None  # type: ignore[assignment]
 
-    if TYPE_CHECKING:  # the fields are what FIELDS names
-
-        def __getattr__(self, name: str) -> Any: ...
-        def __setattr__(self, name: str, value: Any) -> None: ...
-
 
 def plus(one: list[int], other: list[int]) -> list[int]:
     """The sum of two counts of tokens (input, output, cache reads, cache writes); an empty one is nothing."""
     return [a + b for a, b in zip(one, other)] if one and other else [*(one or other)]
 
 
+def keep_last(known: dict[str, Any], most: int) -> None:
+    """Drop the oldest entries of a dict over `most`."""
+    while len(known) > most:
+        del known[next(iter(known))]
+
+
 # --- Events, which `policy.step` takes
 
 
-class Ask(Record):
-    """A call that wants to run. `refused`: a key in words.sentences if it is denied in any state of the circuits."""
+class Event(Record):
+    """Something that happened in a lane, within a prompt."""
 
-    FIELDS = {
-        "id": "",
-        "tool": "",
-        "input": None,
-        "cwd": "",
-        "key": "",  # of the call, if it has been made already
-        "prompt": "",
-        "lane": MAIN,
-        "author": "",  # of the session's last prompt, if it was looked up: PERSON, MACHINE or UNKNOWN
-        "refused": "",
-        "down": None,  # the services.Service that it calls, if that is down
-        "wait": 0.0,  # seconds until that may be tried
-        "attended": False,  # you sit at a terminal and can be asked
-    }
+    prompt = ""
+    lane = MAIN
+    author = ""  # of the session's last prompt, if it was looked up: PERSON, MACHINE or UNKNOWN
 
 
-class Reported(Record):
-    """One call's outcome before its batch: a failure (or a success, if a PostToolUse hook is registered).
+class Ask(Event):
+    """A call that wants to run."""
 
-    `ready`: as in Result.
-    """
-
-    FIELDS = {
-        "id": "",
-        "tool": "",
-        "input": None,
-        "kind": FAILED,
-        "text": "",
-        "result": "",
-        "digits": "",
-        "ready": None,
-        "cwd": "",
-        "prompt": "",
-        "lane": MAIN,
-        "author": "",
-    }
+    id = ""
+    tool = ""
+    input: Any = None
+    cwd = ""
+    key = ""  # of the call, if it has been made already
+    refused = ""  # a key in words.sentences if it is denied in any state of the circuits
+    down: Any = None  # the services.Service that it calls, if that is down
+    wait = 0.0  # seconds until that may be tried
+    attended = False  # you sit at a terminal and can be asked
 
 
-class Turn(Record):
-    """One assistant message with tool calls has ended; `cwd` is the directory after it.
+class Reported(Event):
+    """One call's outcome before its batch: a failure (or a success, if a PostToolUse hook is registered)."""
 
-    `spent`: tokens in the lane's transcript since it was last read, [] if not counted; `attended`: you sit at a terminal and can
-    be asked.
-    """
+    id = ""
+    tool = ""
+    input: Any = None
+    kind = FAILED
+    text = ""
+    result: Any = ""  # as in Result
+    digits: Any = ""
+    ready: Any = None
+    cwd = ""
 
-    FIELDS = {
-        "results": [],
-        "cwd": "",
-        "prompt": "",
-        "lane": MAIN,
-        "author": "",
-        "agent": "",
-        "spent": [],
-        "attended": False,
-    }
-    CONTAINERS = ("results", "spent")
+
+class Turn(Event):
+    """One assistant message with tool calls has ended."""
+
+    results: list[Result] = []
+    cwd = ""  # the directory after it
+    agent = ""
+    spent: list[int] = []  # tokens in the lane's transcript since it was last read; [] if not counted
+    attended = False  # you sit at a terminal and can be asked
 
 
 class Result(Record):
-    """One call of a turn as Claude Code reports it. `hint`: the outcome by its text alone.
+    """One call of a turn as Claude Code reports it."""
 
-    `result`, `digits`: keys of its text, if made already; `ready`: (directory, Outcome) if made already, valid for that directory
-    of the lane.
-    """
-
-    FIELDS = {
-        "id": "",
-        "tool": "",
-        "input": None,
-        "hint": OK,
-        "text": "",
-        "result": "",
-        "digits": "",
-        "ready": None,
-    }
+    id = ""
+    tool = ""
+    input: Any = None
+    hint = OK  # the outcome by its text alone
+    text = ""
+    result: Any = ""  # keys of its text, if made already: str, or what is equal to one
+    digits: Any = ""
+    ready: Any = None  # (directory, Outcome) if made already, valid for that directory of the lane
 
 
-class Prompt(Record):
-    """A prompt was submitted. `person`: typed by you, as far as the payload shows; `proven`: that is certain; `bypass`: its first
-    line is the keyword; `lookalike`: its first line resembles it; `spent`: tokens before it that no turn has counted."""
+class Prompt(Event):
+    """A prompt was submitted."""
 
-    FIELDS = {
-        "id": "",
-        "person": True,
-        "proven": True,
-        "key": "",  # digest of its text
-        "bypass": False,
-        "lookalike": False,
-        "cwd": "",
-        "spent": [],
-    }
-    CONTAINERS = ("spent",)
+    id = ""
+    person = True  # typed by you, as far as the payload shows
+    proven = True  # that is certain
+    key = ""  # digest of its text
+    bypass = False  # its first line is the keyword
+    lookalike = False  # its first line resembles it
+    cwd = ""
+    spent: list[int] = []  # tokens before it that no turn has counted
 
 
-class StopAsked(Record):
-    """Claude wants to end its turn. `again`: a stop hook has sent it back before."""
+class StopAsked(Event):
+    """Claude wants to end its turn."""
 
-    FIELDS = {"again": False, "prompt": "", "lane": MAIN, "author": "", "agent": ""}
+    again = False  # a stop hook has sent it back before
+    agent = ""
 
 
-class Reset(Record):
-    """You close circuits. `which`: a circuit's name or a rule; "" for all."""
+class Reset(Event):
+    """You close circuits."""
 
-    FIELDS = {"which": ""}
+    which = ""  # a circuit's name or a rule; "" for all
 
 
 # --- Evidence: the outcome of a call, and what a rule found
@@ -189,146 +177,126 @@ class Reset(Record):
 class Outcome(Record):
     """One call's outcome as the rules see it."""
 
-    FIELDS = {
-        "id": "",
-        "tool": "",
-        "input": None,
-        "text": "",
-        "key": "",
-        "kind": OK,
-        "label": "",  # made by evidence.label_of if needed: most calls are never shown
-        "result": "",  # key of what it returned
-        "digits": "",  # the same without digits
-        "error": "",  # key of the error, "" unless it failed
-        "clip": "",  # its error for people, made by evidence.clip_of if needed
-        "empty": False,  # it returned nothing
-        "wait": 0,  # when it waits (waits.NONE to ALONE)
-        "look": -1,  # what it looks at (looks.NOTHING to LIVE), -1: not known yet
-        "poll": False,  # a look after a wait (waiting.py)
-        "miss": False,  # a look-up that found nothing
-        "change": 0,  # 2 writes a file, 1 changes something, 0 reads
-        "step": False,  # a click, key or scroll whose result only confirms it
-        "repeats": False,  # the same result as last time
-        "attempt": None,  # identity.attempts.Attempt of a shell call, if needed
-        "family": "",  # its key
-        "failed": False,  # the attempt failed, with any exit code of the call
-        "proven": False,  # the attempt certainly succeeded
-        "first": False,  # the lane remembers no earlier call like it
-        "n": 0,
-    }
+    id = ""
+    tool = ""
+    input: Any = None
+    text = ""
+    key = ""
+    kind = OK
+    label = ""  # made by evidence.label_of if needed: most calls are never shown
+    result: Any = ""  # key of what it returned
+    digits: Any = ""  # the same without digits
+    error = ""  # key of the error, "" unless it failed
+    clip = ""  # its error for people, made by evidence.clip_of if needed
+    empty = False  # it returned nothing
+    wait = 0  # when it waits (waits.NONE to ALONE)
+    look = -1  # what it looks at (looks.NOTHING to LIVE), -1: not known yet
+    poll = False  # a look after a wait (waiting.py)
+    miss = False  # a look-up that found nothing
+    change = 0  # 2 writes a file, 1 changes something, 0 reads
+    step = False  # a click, key or scroll whose result only confirms it
+    repeats = False  # the same result as last time
+    attempt: Any = None  # identity.attempts.Attempt of a shell call, if needed
+    family = ""  # its key
+    failed = False  # the attempt failed, with any exit code of the call
+    proven = False  # the attempt certainly succeeded
+    first = False  # the lane remembers no earlier call like it
+    n = 0
 
 
-class Signal(Record):
-    """What a rule found. `step`: "warn", "open" or "stop"; `facts`: further values for its sentence."""
+class Named(Record):
+    """A rule about a subject, named RULE:SUBJECT."""
 
-    FIELDS = {
-        "rule": "",
-        "step": "open",
-        "subject": "",
-        "keys": [],
-        "results": {},
-        "count": 0,
-        "since": -1,
-        "clip": "",
-        "calls": [],
-        "facts": {},
-    }
-    CONTAINERS = ("keys", "results", "calls", "facts")
+    rule = ""
+    subject = ""
 
     @property
     def name(self) -> str:
-        """RULE:SUBJECT, the name of its circuit."""
+        """The name of its circuit."""
         return f"{self.rule}:{self.subject}"
+
+
+class Signal(Named):
+    """What a rule found."""
+
+    step = "open"  # or "warn" or "stop"
+    keys: list[str] = []  # the calls
+    results: dict[str, Any] = {}  # key -> its last result in the loop
+    count = 0
+    since = -1  # n at which its evidence began
+    clip = ""
+    calls: list[str] = []  # labels of the last calls
+    facts: dict[str, Any] = {}  # further values for its sentence
 
 
 # --- Circuits, notices, decisions, transitions
 
 
-class Circuit(Record):
-    """One circuit. `keys`: the calls it gates; `results`: key -> its last result in the loop."""
+class Circuit(Named):
+    """One circuit; `keys` to `calls` as in Signal."""
 
-    FIELDS = {
-        "rule": "",
-        "subject": "",
-        "keys": [],
-        "results": {},
-        "state": CLOSED,
-        "level": 0,
-        "trips": 0,
-        "retry_at": 0.0,  # epoch seconds; None: until your next prompt
-        "cooldown": 0.0,  # length of the running cooldown, seconds
-        "probe": "",  # tool_use_id of the running probe
-        "probe_turn": -1,
-        "lease": 0.0,  # epoch seconds from which another call may become the probe
-        "credit": "",  # what earned an unused early probe: "progress" or "prompt"
-        "bought": False,  # this level's early probe is used up
-        "early": False,  # the running probe is an early one
-        "good": 0,  # good probes in a row
-        "since": -1,  # n at which its evidence began
-        "count": 0,
-        "facts": {},  # see Signal
-        "clip": "",
-        "calls": [],
-        "opened_at": 0.0,
-        "tokens": [],  # what its streak has cost so far, a lower bound; [] if unknown
-    }
-    CONTAINERS = ("keys", "results", "facts", "calls", "tokens")
-
-    @property
-    def name(self) -> str:
-        """RULE:SUBJECT."""
-        return f"{self.rule}:{self.subject}"
+    keys: list[str] = []  # the calls it gates
+    results: dict[str, Any] = {}
+    state = CLOSED
+    level = 0
+    trips = 0
+    retry_at: Any = 0.0  # epoch seconds; None: until your next prompt
+    cooldown = 0.0  # length of the running cooldown, seconds
+    probe = ""  # tool_use_id of the running probe
+    probe_turn = -1
+    lease = 0.0  # epoch seconds from which another call may become the probe
+    credit = ""  # what earned an unused early probe: "progress" or "prompt"
+    bought = False  # this level's early probe is used up
+    early = False  # the running probe is an early one
+    good = 0  # good probes in a row
+    since = -1
+    count = 0
+    facts: dict[str, Any] = {}
+    clip = ""
+    calls: list[str] = []
+    opened_at = 0.0
+    tokens: list[int] = []  # what its streak has cost so far, a lower bound; [] if unknown
 
 
 class Notice(Record):
-    """A message. `kind`: WARN and DENY are for Claude; QUESTION, STOP, OPENED and FOR_YOU for you; SUBAGENT for a parent.
+    """A message. `kind`: WARN and DENY are for Claude; QUESTION, STOP, OPENED and FOR_YOU for you; SUBAGENT for a parent."""
 
-    `name`: of the circuit, or that it would have; `reason`: a key in words.sentences, "" to say what the rule found.
-    """
-
-    FIELDS = {
-        "kind": WARN,
-        "name": "",
-        "rule": "",
-        "subject": "",
-        "count": 0,
-        "facts": {},
-        "clip": "",
-        "reason": "",
-        "opened": False,
-        "wait": 0.0,  # seconds until a probe is allowed
-        "agent": "",
-    }
-    CONTAINERS = ("facts",)
+    kind = WARN
+    name = ""  # of the circuit, or that it would have
+    rule = ""
+    subject = ""
+    count = 0
+    facts: dict[str, Any] = {}
+    clip = ""
+    reason = ""  # a key in words.sentences; "" to say what the rule found
+    opened = False
+    wait = 0.0  # seconds until a probe is allowed
+    agent = ""
 
 
 class Decision(Record):
-    """The answer of a step. `circuit`: name of what denied, "" if the denial does not count; `retry_in`: seconds; `notices`: why;
-    `contacts`: the turn's contacts with services (services.Contact)."""
+    """The answer of a step."""
 
-    FIELDS = {"verdict": ALLOW, "circuit": "", "retry_in": 0.0, "notices": [], "contacts": []}
-    CONTAINERS = ("notices", "contacts")
+    verdict = ALLOW
+    circuit = ""  # name of what denied; "" if the denial does not count
+    retry_in = 0.0  # seconds
+    notices: list[Notice] = []
+    contacts: list[Any] = []  # the turn's contacts with services (services.Contact)
 
 
 class Transition(Record):
-    """A recorded event: trip, would_trip, probe, close, reset, bypass, bypass_refused, asked, ask_allowed, ending, warning, held_back.
+    """A recorded event: trip, would_trip, probe, close, reset, bypass, bypass_refused, asked, ask_allowed, ending, warning, held_back."""
 
-    `reason`: a key in words.sentences; "" for what the rule of `circuit` found, as `count` and `facts` say.
-    """
-
-    FIELDS = {
-        "event": "",
-        "circuit": "",
-        "before": CLOSED,
-        "after": CLOSED,
-        "reason": "",
-        "count": 0,
-        "facts": {},
-        "at": 0.0,
-        "lane": MAIN,
-        "calls": [],
-        "cooldown": 0.0,
-        "level": 0,
-        "tokens": [],  # what the streak has cost so far
-    }
-    CONTAINERS = ("facts", "calls", "tokens")
+    event = ""
+    circuit = ""  # its name
+    before = CLOSED
+    after = CLOSED
+    reason = ""  # a key in words.sentences; "" for what the circuit's rule found, as `count` and `facts` say
+    count = 0
+    facts: dict[str, Any] = {}
+    at = 0.0
+    lane = MAIN
+    calls: list[str] = []
+    cooldown = 0.0
+    level = 0
+    tokens: list[int] = []  # what the streak has cost so far

@@ -36,22 +36,22 @@ FETCH_TRANSPORT = (
 class Service(Record):
     """What the machine knows of a service. `down_since`: 0.0 while it is up. Times are in epoch seconds."""
 
-    FIELDS = {
-        "name": "",
-        "kind": MCP,
-        "failures": [],
-        "down_since": 0.0,
-        "level": 0,
-        "retry_at": 0.0,
-        "probe": "",
-    }
-    CONTAINERS = ("failures",)
+    name = ""
+    kind = MCP
+    failures: list[float] = []
+    down_since = 0.0
+    level = 0
+    retry_at = 0.0
+    probe = ""
 
 
 class Contact(Record):
     """A call's contact with a service: it `answered`, or the transport failed."""
 
-    FIELDS = {"kind": MCP, "name": "", "answered": True, "call": ""}
+    kind = MCP
+    name = ""
+    answered = True
+    call = ""
 
 
 def endpoint(tool: str, tool_input: object) -> tuple[str, str]:

@@ -190,7 +190,7 @@ class Rerun:
 
     def _note(self, transition: Transition, event: int) -> None:
         rule, _, subject = transition.circuit.partition(":")
-        entry = {
+        entry: dict[str, Any] = {
             "session": self.name,
             "agent": transition.lane or None,
             "rule": rule,

@@ -170,7 +170,8 @@ def _read_beforehand(event: Turn | Reported, payload: protocol.Payload, where: P
 
     folder = store.session_folder(where, payload.session)
     lane = store.glance(f"{folder}/{store.lane_file(payload.lane)}", Lane)
-    prepare(event.results if isinstance(event, Turn) else [event], lane and lane.cwd or event.cwd)
+    results = event.results if isinstance(event, Turn) else (event,)
+    prepare(results, lane and lane.cwd or event.cwd)
 
 
 def _prepare(event: Ask, where: Places, config: Config, armed: bool, env: Any, now: float) -> None:

@@ -176,8 +176,7 @@ def live_circuits(where: Places) -> list[tuple[str, str, Circuit]]:
             continue
         if session.home and session.home != where.home:
             continue
-        for name, memory in [(store.MAIN_FILE, session), *lanes.items()]:
-            found += [
-                (folder, store.agent_of(name), c) for c in memory.circuits.values() if c.state != CLOSED
-            ]
+        kept = [(store.MAIN_FILE, session.circuits), *[(name, lane.circuits) for name, lane in lanes.items()]]
+        for name, circuits in kept:
+            found += [(folder, store.agent_of(name), c) for c in circuits.values() if c.state != CLOSED]
     return found
