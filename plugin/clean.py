@@ -128,7 +128,7 @@ class _Run:
             lambda seen: self.progress(f"{seen:,} files seen"),
         )
         self.running = claude_code.running(self.folder)
-        self.chosen = selection.choose(self.found.units(), self.wish, self.now, self.running)
+        self.chosen = selection.choose(self.found.units.values(), self.wish, self.now, self.running)
 
     def say(self, text: str) -> None:
         if not self.args.json:
@@ -173,7 +173,7 @@ class _Run:
             extra = {
                 "goes_files": goes[0],
                 "goes_bytes": goes[1],
-                "by_itself": kinds.KINDS[row["name"]].by_itself.format(days=days),
+                "by_itself": kinds.by_itself(row["name"], days),
             }
             rows.append({"kind": row.pop("name"), **row, **extra})
         return {
@@ -242,7 +242,7 @@ class _Run:
 
     def finish_killed(self) -> None:
         """Remove the originals that a killed run archived but did not remove."""
-        busy = selection.busy_sessions(self.found.units(), self.now) | self.running.sessions
+        busy = selection.busy_sessions(self.found.units.values(), self.now) | self.running.sessions
 
         def stays(path: str) -> bool:
             return any(kinds.session_of(part) in busy for part in path.split("/"))

@@ -150,7 +150,7 @@ class Killed(Exception):
 def archived_but_not_removed(place: Place) -> None:
     """The transcripts of the old session, in a finished archive and still in their place."""
     found = inventory.survey(str(place.folder), None, lambda seen: None)
-    units = [unit for unit in found.units() if unit.kind == "transcripts" and unit.session == OLD]
+    units = [unit for unit in found.units.values() if unit.kind == "transcripts" and unit.session == OLD]
     place.archives.mkdir(parents=True, mode=0o700)
     for path in (place.runtime, place.archives.parent):
         path.chmod(0o700)
@@ -281,7 +281,7 @@ def test_archive_that_does_not_read_back_costs_nothing(tmp_path: Path, mocker: A
         tarball.files, "write_all", lambda fd, data: whole(fd, bytes(data[:-9]) + b"x" * len(data[-9:]))
     )
     found = inventory.survey(str(place.folder), None, lambda seen: None)
-    units = [unit for unit in found.units() if unit.kind == "transcripts" and unit.session == OLD]
+    units = [unit for unit in found.units.values() if unit.kind == "transcripts" and unit.session == OLD]
     place.archives.mkdir(parents=True)
     with pytest.raises(tarball.Damaged):
         steps.archive(
@@ -300,7 +300,7 @@ def test_archive_that_does_not_read_back_costs_nothing(tmp_path: Path, mocker: A
 def test_file_that_changes_while_it_is_archived_costs_nothing(tmp_path: Path) -> None:
     place = Place(tmp_path)
     found = inventory.survey(str(place.folder), None, lambda seen: None)
-    units = [unit for unit in found.units() if unit.kind == "transcripts" and unit.session == OLD]
+    units = [unit for unit in found.units.values() if unit.kind == "transcripts" and unit.session == OLD]
     place.archives.mkdir(parents=True)
     members = steps.members(found.folder, units, print)
 
@@ -318,7 +318,7 @@ def test_file_that_changes_while_it_is_archived_costs_nothing(tmp_path: Path) ->
 def test_session_written_to_after_the_survey_is_left_out(tmp_path: Path) -> None:
     place = Place(tmp_path)
     found = inventory.survey(str(place.folder), None, lambda seen: None)
-    units = [unit for unit in found.units() if unit.kind == "transcripts" and unit.session == OLD]
+    units = [unit for unit in found.units.values() if unit.kind == "transcripts" and unit.session == OLD]
     (place.folder / f"projects/{PROJECT}/{OLD}/new.json").write_text("{}")
     assert steps.members(found.folder, units, print) == []
 

@@ -29,7 +29,7 @@ def test_every_file_is_counted_once(tmp_path: Path) -> None:
 
 
 def test_units_are_files_folders_and_sessions(tmp_path: Path) -> None:
-    found = {unit.path: unit for unit in survey(build(tmp_path)).units() if not unit.stays}
+    found = {unit.path: unit for unit in survey(build(tmp_path)).units.values() if not unit.stays}
     old = found[f"projects/{PROJECT}/{OLD}"]
     assert set(old.parts) == {
         f"projects/{PROJECT}/{OLD}.jsonl",
@@ -41,20 +41,20 @@ def test_units_are_files_folders_and_sessions(tmp_path: Path) -> None:
     assert kinds[f"projects/{PROJECT}/{OLD}/subagents"] == "subagent-transcripts"
     assert kinds[f"projects/{PROJECT}/{OLD}/tool-results"] == "tool-results"
     assert kinds[f"projects/{PROJECT}/agent-0a1b2c3d.jsonl"] == "subagent-transcripts"
-    assert kinds[f"projects/-home-me-other/{OTHER}.jsonl"] == "transcripts"
+    assert kinds[f"projects/-home-me-other/{OTHER}"] == "transcripts"
     assert kinds[f"file-history/{OLD}"] == "file-history"
     assert kinds[f"tasks/{OLD}"] == kinds[f"todos/{OLD}-agent-{OLD}.json"] == "todos"
     assert kinds["plugins/cache/market/tool/1.0.0"] == "plugin-caches"
     assert "plugins/cache/market/tool/2.0.0" not in kinds
     assert "backups/.claude.json.backup.2" not in kinds
-    assert found[f"projects/{PROJECT}/{ALONE}.jsonl"].session == ALONE
+    assert found[f"projects/{PROJECT}/{ALONE}"].parts == [f"projects/{PROJECT}/{ALONE}.jsonl"]
     assert not [path for path in kinds if path.startswith(("plans", "settings", "projects/-linked"))]
 
 
 def test_session_is_as_new_as_the_newest_of_it(tmp_path: Path) -> None:
     folder = build(tmp_path)
     put(folder, f"projects/{PROJECT}/{OLD}/subagents/deep/agent-b.jsonl", 3)
-    old = next(unit for unit in survey(folder).units() if unit.path == f"projects/{PROJECT}/{OLD}")
+    old = next(unit for unit in survey(folder).units.values() if unit.path == f"projects/{PROJECT}/{OLD}")
     assert round((time.time() - old.newest) / DAY) == 3
 
 
@@ -68,16 +68,22 @@ def test_what_is_in_no_kind_is_only_measured(tmp_path: Path) -> None:
         "prompt history",
         "settings and the like",
     } <= set(found.measured)
-    units = {unit.path for unit in found.units()}
+    units = {unit.path for unit in found.units.values()}
     for name in STAYS:
         if name.startswith(("something-new", "plans", "skills", "settings")):
             assert name not in units
 
 
+def test_transcript_whose_name_is_no_session_is_only_measured(tmp_path: Path) -> None:
+    folder = build(tmp_path)
+    put(folder, f"projects/{PROJECT}/{'x' * 36}.jsonl", 60)
+    assert not [path for path in survey(folder).units if "xxx" in path]
+
+
 def test_without_a_list_of_installed_plugins_no_version_is_old(tmp_path: Path) -> None:
     folder = build(tmp_path)
     (folder / "plugins/installed_plugins.json").write_text("{torn")
-    assert {unit.stays for unit in survey(folder).units() if unit.kind == "plugin-caches"} == {
+    assert {unit.stays for unit in survey(folder).units.values() if unit.kind == "plugin-caches"} == {
         "what is installed is not known"
     }
 
@@ -124,6 +130,6 @@ def test_survey_opens_no_file_but_settings_and_lists_of_what_runs_and_is_install
 
 
 def test_young_session_is_there_too(tmp_path: Path) -> None:
-    found = {unit.path for unit in survey(build(tmp_path)).units()}
+    found = {unit.path for unit in survey(build(tmp_path)).units.values()}
     assert f"projects/{PROJECT}/{YOUNG}" in found
     assert len(GOES) > 15

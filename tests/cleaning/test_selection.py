@@ -86,11 +86,6 @@ def test_snapshots_stay_while_a_session_runs_that_may_have_made_them() -> None:
     assert gone([before, after, unit("plugin-caches", 60)], wish(), running) == {before.path}
 
 
-def test_transcript_of_no_session_is_not_known_and_stays() -> None:
-    odd = Unit("transcripts", "projects/-p0/" + "x" * 36 + ".jsonl", 1, 10, 1.0, 1.0)
-    assert gone([odd], wish()) == set()
-
-
 def test_what_names_no_session_but_is_of_one_stays_for_a_day() -> None:
     fresh, older, backup = (
         unit("shell-snapshots", 0.9),

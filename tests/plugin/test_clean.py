@@ -345,6 +345,15 @@ def test_open_sessions_stay(machine: Machine) -> None:
     assert not [name for name in files_of(machine.folder) if working in name or held in name]
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_process_with_an_empty_session_id_keeps_nothing(machine: Machine) -> None:
+    sleeper = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    env = {**os.environ, "CLAUDE_CODE_SESSION_ID": ""}
+    with subprocess.Popen(sleeper, stdin=subprocess.PIPE, env=env):
+        machine("clean", "--apply", "--kind", "shell-snapshots")
+    assert "shell-snapshots/snapshot-bash-1-a.sh" not in files_of(machine.folder)
+
+
 def test_session_that_claude_code_says_is_running_stays(machine: Machine) -> None:
     process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
     started = (time.time() - 100 * DAY) * 1000

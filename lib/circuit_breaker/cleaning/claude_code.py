@@ -84,6 +84,7 @@ def running(folder: str) -> Running:
     for name in names:
         if name.isdigit() and name != mine:
             _look_at(f"{PROC}/{name}", folder, found)
+    found.sessions.discard("")  # of a process whose variable is empty: that is no session
     return found
 
 

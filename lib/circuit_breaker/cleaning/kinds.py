@@ -1,4 +1,4 @@
-"""The kinds of files in Claude Code's folder: where each lies, what it is for, and whether `clean` may archive it. Pure.
+"""The kinds of files in Claude Code's folder: where each lies, and when Claude Code removes it (docs/disk.md says what for). Pure.
 
 Observed with 2.1.197 and 2.1.330. What Claude Code removes itself was tried with 2.1.330: files 60 days old, old plugin versions and
 headless sessions.
@@ -6,113 +6,24 @@ headless sessions.
 
 from __future__ import annotations
 
-TRANSCRIPTS = "transcripts"
-SUBAGENTS = "subagent-transcripts"
-RESULTS = "tool-results"
-PLUGINS = "plugin-caches"
-SNAPSHOTS = "shell-snapshots"
-BACKUPS = "backups"
-OF_SESSIONS = (
-    TRANSCRIPTS,
-    SUBAGENTS,
-    RESULTS,
-    "debug-logs",
-    "file-history",
-    "todos",
-    "pastes",
-)  # a session's id
+LOGS, SNAPSHOTS, HISTORY = "debug-logs", "shell-snapshots", "file-history"
+RESULTS, SUBAGENTS, TRANSCRIPTS = "tool-results", "subagent-transcripts", "transcripts"
+TODOS, PASTES, BACKUPS, PLUGINS = "todos", "pastes", "backups", "plugin-caches"
+KINDS = (LOGS, SNAPSHOTS, HISTORY, RESULTS, SUBAGENTS, TRANSCRIPTS, TODOS, PASTES, BACKUPS, PLUGINS)
+OF_SESSIONS = (TRANSCRIPTS, SUBAGENTS, RESULTS, LOGS, HISTORY, TODOS, PASTES)  # named after a session
 OF_NO_SESSION = (BACKUPS, PLUGINS)
-FILE, FOLDER, EITHER = "file", "folder", "either"  # what a unit of a kind is
-
-
-PERIOD = "after {days} days"
-
-
-class Kind:
-    """name: as typed after --kind. folders: where it is. unit: FILE, FOLDER or EITHER; "" if the survey has special rules for it.
-    what: its purpose, as in `docs/disk.md`. lost: what does not work until it is restored. by_itself: when Claude Code removes it;
-    {days} is `cleanupPeriodDays`."""
-
-    __slots__ = ("name", "folders", "unit", "what", "lost", "by_itself")
-
-    def __init__(
-        self, name: str, folders: tuple[str, ...], unit: str, what: str, lost: str, by_itself: str = PERIOD
-    ) -> None:
-        self.name, self.folders, self.unit = name, folders, unit
-        self.what, self.lost, self.by_itself = what, lost, by_itself
-
-
-KINDS = {
-    kind.name: kind
-    for kind in (
-        Kind("debug-logs", ("debug",), FILE, "logs of sessions started with --debug", "nothing"),
-        Kind(
-            SNAPSHOTS,
-            ("shell-snapshots",),
-            FILE,
-            "your shell's functions and aliases, for the commands of one session",
-            "nothing",
-        ),
-        Kind(
-            "file-history",
-            ("file-history",),
-            FOLDER,
-            "copies of files from before an edit",
-            "/rewind cannot bring back the files of that session",
-        ),
-        Kind(
-            RESULTS,
-            ("projects/*/*/tool-results",),
-            "",
-            "large outputs that a transcript only names",
-            "a resumed session cannot read those outputs again",
-        ),
-        Kind(
-            SUBAGENTS,
-            ("projects/*/*/subagents",),
-            "",
-            "what subagents did",
-            "a resumed session cannot show or continue those subagents",
-        ),
-        Kind(
-            TRANSCRIPTS,
-            ("projects",),
-            "",
-            "your sessions, each with its subagents and tool results",
-            "the session is not in --resume",
-        ),
-        Kind(
-            "todos",
-            ("todos", "tasks"),
-            EITHER,
-            "task lists of sessions",
-            "a resumed session has no task list",
-        ),
-        Kind(
-            "pastes",
-            ("paste-cache", "image-cache"),
-            EITHER,
-            "text and images that you pasted into prompts",
-            "an old prompt that you call up again lacks what was pasted",
-        ),
-        Kind(
-            BACKUPS,
-            ("backups",),
-            FILE,
-            "earlier versions of .claude.json; the newest one stays",
-            "nothing, unless .claude.json gets lost",
-        ),
-        Kind(
-            PLUGINS,
-            ("plugins/cache",),
-            "",
-            "versions of plugins that are no longer installed",
-            "nothing",
-            "14 days after an update",
-        ),
-    )
+FILE, FOLDER, EITHER = "file", "folder", "either"
+# Folders with one kind -> (the kind, what is archived as a whole: each file, each folder, or both).
+PLACES = {
+    "debug": (LOGS, FILE),
+    "shell-snapshots": (SNAPSHOTS, FILE),
+    "file-history": (HISTORY, FOLDER),
+    "todos": (TODOS, EITHER),
+    "tasks": (TODOS, EITHER),
+    "paste-cache": (PASTES, EITHER),
+    "image-cache": (PASTES, EITHER),
+    "backups": (BACKUPS, FILE),
 }
-
 # Folders and files that are only measured -> their label in `status --memory`.
 MEASURED = {
     "session-env": "session environments",
@@ -125,6 +36,7 @@ MEASURED = {
     "history.jsonl": "prompt history",
 }
 LOOSE = "settings and the like"  # files directly in the folder
+OTHER = "other files of projects"
 
 
 def kind_named(word: str) -> str:
@@ -134,6 +46,11 @@ def kind_named(word: str) -> str:
     if len(found) != 1 or not wanted:
         raise ValueError(f"{word}: not a kind; the kinds are {', '.join(KINDS)}")
     return found[0]
+
+
+def by_itself(kind: str, days: int) -> str:
+    """When Claude Code removes files of a kind itself. days: its `cleanupPeriodDays`."""
+    return "14 days after an update" if kind == PLUGINS else f"after {days} days"
 
 
 def session_of(name: str) -> str:

@@ -16,15 +16,12 @@ DAY = 86400.0
 YOUNG = "younger than the limit"
 FRESH = "of a session written to within 24 hours"
 OPEN = "in use by a running process"
-UNKNOWN = "not known to be a session"
 FITS = "within the total"
 
 
 class Wish:
     """What you asked for. names: kinds. before: epoch seconds; files written later stay. project: its folder below projects/, "" for
     all. most: bytes of these kinds that can stay (--max-total), None for no limit."""
-
-    __slots__ = ("names", "before", "project", "most")
 
     def __init__(self, names: list[str], before: float, project: str = "", most: int | None = None) -> None:
         self.names, self.before, self.project, self.most = names, before, project, most
@@ -33,8 +30,6 @@ class Wish:
 class Chosen:
     """bundles: kind -> units for its archive. freed: kind -> [files, bytes] of the selected files by their own kind (a session includes
     its subagents and tool results). stays: reason -> [files, bytes] of the chosen kinds that stay. total: bytes of the chosen kinds."""
-
-    __slots__ = ("bundles", "freed", "stays", "total")
 
     def __init__(self) -> None:
         self.bundles: dict[str, list[Unit]] = {}
@@ -55,29 +50,27 @@ def choose(units: Iterable[Unit], wish: Wish, now: float, running: Running) -> C
     busy = busy_sessions(known, now)
     if wish.project:
         known = _of_project(known, wish.project)
-    parts = _parts_of_sessions(known) if kinds.TRANSCRIPTS in wish.names else {}
-    chosen = Chosen()
-    ready: list[tuple[Unit, list[Unit]]] = []
+    along = _parts_of_sessions(known) if kinds.TRANSCRIPTS in wish.names else {}
+    chosen, ready = Chosen(), []
     for unit in known:
         session = unit.session if unit.kind in kinds.OF_SESSIONS else ""
-        if unit.kind not in wish.names or (
-            unit.kind != kinds.TRANSCRIPTS and (unit.project, session) in parts
-        ):
+        parts = along.get((unit.project, session), [])
+        if unit.kind not in wish.names or (parts and unit.kind != kinds.TRANSCRIPTS):
             continue
-        along = parts.get((unit.project, session), []) if unit.kind == kinds.TRANSCRIPTS else []
-        chosen.total += sum(one.bytes for one in [unit, *along])
-        reason = _reason(unit, wish.before, session, busy, now - DAY, running)
+        whole = [unit, *parts]
+        chosen.total += sum(one.bytes for one in whole)
+        reason = _reason(unit, session, wish.before, now, busy, running)
         if reason:
-            _count(chosen.stays, reason, [unit, *along])
+            _count(chosen.stays, reason, whole)
         else:
-            ready.append((unit, along))
+            ready.append(whole)
     rest = chosen.total
-    for unit, along in sorted(ready, key=lambda pair: (pair[0].newest, pair[0].path)):
+    for whole in sorted(ready, key=lambda whole: (whole[0].newest, whole[0].path)):
         if wish.most is not None and rest <= wish.most:
-            _count(chosen.stays, FITS, [unit, *along])
+            _count(chosen.stays, FITS, whole)
             continue
-        chosen.bundles.setdefault(unit.kind, []).append(unit)
-        for one in (unit, *along):
+        chosen.bundles.setdefault(whole[0].kind, []).append(whole[0])
+        for one in whole:
             _count(chosen.freed, one.kind, [one])
             rest -= one.bytes
     return chosen
@@ -106,24 +99,18 @@ def _parts_of_sessions(units: list[Unit]) -> dict[tuple[str, str], list[Unit]]:
     return found
 
 
-def _reason(
-    unit: Unit, before: float, session: str, busy: set[str], yesterday: float, running: Running
-) -> str:
+def _reason(unit: Unit, session: str, before: float, now: float, busy: set[str], running: Running) -> str:
     """Why a unit stays; "" if it can be archived."""
     if unit.stays:
         return unit.stays
     if unit.newest > before:
         return YOUNG
-    if unit.kind == kinds.TRANSCRIPTS and not session:
-        return UNKNOWN
-    if session in running.sessions or unit.path in running.paths or not running.paths.isdisjoint(unit.parts):
+    if session in running.sessions or not running.paths.isdisjoint([unit.path, *unit.parts]):
         return OPEN
-    if session in busy or (not session and unit.kind not in kinds.OF_NO_SESSION and unit.newest > yesterday):
+    if session in busy or (not session and unit.kind not in kinds.OF_NO_SESSION and now - unit.newest < DAY):
         return FRESH
     # A shell snapshot is in use as long as its session; an old plugin version, as long as a session that began before the update.
-    in_use = (
-        unit.kind == kinds.SNAPSHOTS and unit.newest >= running.since - 60
-    ) or unit.kind == kinds.PLUGINS
+    in_use = unit.kind == kinds.SNAPSHOTS and unit.newest >= running.since - 60 or unit.kind == kinds.PLUGINS
     return OPEN if in_use and running.clients else ""
 
 

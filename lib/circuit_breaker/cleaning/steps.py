@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from circuit_breaker.cleaning import kinds, tarball
-from circuit_breaker.cleaning.tarball import Entry, Member
+from circuit_breaker.cleaning.claude_code import Running
+from circuit_breaker.cleaning.inventory import Unit
+from circuit_breaker.cleaning.tarball import Member, OnBytes
 from circuit_breaker.janitor import survey
 from circuit_breaker.janitor.archives import sync_folder
 from circuit_breaker.runtime import files
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from circuit_breaker.cleaning.claude_code import Running
-    from circuit_breaker.cleaning.inventory import Unit
-
-
 MARK = ".removing"  # beside an archive whose originals are being removed
 
 
+@dataclass
 class Gone:
     """What was removed (files, bytes). left: paths that stayed because they changed, were opened, or cannot be removed."""
 
-    __slots__ = ("files", "bytes", "left")
-
-    def __init__(self) -> None:
-        self.files = self.bytes = 0
-        self.left: list[str] = []
+    files: int = 0
+    bytes: int = 0
+    left: list[str] = field(default_factory=list)
 
 
 def members(folder: str, units: Iterable[Unit], on_unit: Callable[[str], None]) -> list[Member]:
@@ -39,9 +36,10 @@ def members(folder: str, units: Iterable[Unit], on_unit: Callable[[str], None]) 
     for unit in units:
         on_unit(unit.path)
         of_unit: list[Member] = []
-        for part in unit.parts or (unit.path,):
+        for part in unit.parts or [unit.path]:
             _walk(folder, part, of_unit)
-        if all(one.info.st_mtime <= unit.newest for one in of_unit if not one.is_folder):
+        last = (unit.newest + 1e-6) * 10**9  # a microsecond for the rounding of float times
+        if all(one.is_folder or one.mtime_ns <= last for one in of_unit):
             found += of_unit
     return found
 
@@ -49,19 +47,14 @@ def members(folder: str, units: Iterable[Unit], on_unit: Callable[[str], None]) 
 def _walk(folder: str, path: str, found: list[Member]) -> None:
     try:
         info = os.lstat(f"{folder}/{path}")
+        names = sorted(os.listdir(f"{folder}/{path}")) if stat.S_ISDIR(info.st_mode) else []
     except OSError:
         return
-    member = Member(path, info)
-    if member.is_folder:
-        found.append(member)
-        try:
-            names = sorted(os.listdir(f"{folder}/{path}"))
-        except OSError:
-            return
-        for name in names:
-            _walk(folder, f"{path}/{name}", found)
-    elif member.identity[0] == 0o100000 and (not hasattr(os, "geteuid") or info.st_uid == os.geteuid()):
-        found.append(member)
+    mine = not hasattr(os, "geteuid") or info.st_uid == os.geteuid()
+    if stat.S_ISDIR(info.st_mode) or (stat.S_ISREG(info.st_mode) and mine):
+        found.append(Member.on_disk(path, info))
+    for name in names:
+        _walk(folder, f"{path}/{name}", found)
 
 
 def archive(
@@ -71,7 +64,7 @@ def archive(
     chosen: list[Member],
     now: float,
     in_use: Callable[[], Running],
-    on_bytes: Callable[[int, str], None],
+    on_bytes: OnBytes,
 ) -> tuple[str, Gone]:
     """Archive these members, read the archive back, and remove the originals. Returns (archive path, what was removed).
 
@@ -79,28 +72,27 @@ def archive(
     file is in its place or in a finished archive.
     """
     inside = [one for one in chosen if not one.is_folder]
-    written = [one.info.st_mtime for one in inside]
+    written = [one.mtime_ns // 10**9 for one in inside]
     about = {
         "schema": 1,
         "kind": kind,
         "made": int(now),
         "files": len(inside),
         "bytes": sum(one.size for one in inside),
-        "oldest": int(min(written)),
-        "newest": int(max(written)),
+        "oldest": min(written),
+        "newest": max(written),
     }
     path = _unused(place, kind, now)
     beside = f"{path}.{os.getpid()}.tmp"
-    tarball.write_archive(beside, folder, about, chosen, on_bytes)
     try:
+        tarball.write_archive(beside, folder, about, chosen, on_bytes)
         equal, changed = tarball.compare(beside, folder, on_bytes)
         if changed:
             raise tarball.Changed(0, "changed while it was archived", changed[0])
         files.replace(path + MARK, b"")
         os.rename(beside, path)
-    except BaseException:
+    finally:
         files.remove(beside)
-        raise
     sync_folder(place)
     gone = remove_originals(folder, equal, in_use(), lambda path: on_bytes(0, path))
     files.remove(path + MARK)
@@ -117,7 +109,7 @@ def _unused(place: str, kind: str, now: float) -> str:
 
 
 def remove_originals(
-    folder: str, entries: Iterable[Entry | Member], running: Running, on_file: Callable[[str], None]
+    folder: str, entries: Iterable[Member], running: Running, on_file: Callable[[str], None]
 ) -> Gone:
     """Remove each file that is unchanged and not in use, then the empty folders."""
     gone = Gone()
@@ -129,7 +121,7 @@ def remove_originals(
             continue
         on_file(entry.path)
         try:
-            if uses(running, entry.path) or tarball.identity(os.lstat(path)) != entry.identity:
+            if uses(running, entry.path) or not entry.is_still(os.lstat(path)):
                 gone.left.append(entry.path)
                 continue
             os.unlink(path)
@@ -141,54 +133,43 @@ def remove_originals(
         gone.files += 1
         gone.bytes += entry.size
     for path in reversed(folders):
-        try:
+        with contextlib.suppress(OSError):  # not empty
             os.rmdir(path)
-        except OSError:
-            continue  # not empty
     return gone
 
 
 def uses(running: Running, path: str) -> bool:
     """Whether a running process has the file open, or its session is running."""
-    if path in running.paths:
-        return True
-    return bool(running.sessions) and any(
+    return path in running.paths or any(
         kinds.session_of(part) in running.sessions for part in path.split("/")
     )
 
 
 def finish_removals(
-    place: str, busy: Callable[[str], bool], running: Running, on_bytes: Callable[[int, str], None]
+    place: str, busy: Callable[[str], bool], running: Running, on_bytes: OnBytes
 ) -> tuple[Gone, list[str]]:
     """Finish killed runs: remove the originals of marked archives and delete half-written archives.
 
     busy: whether a path must stay after all. Each archive is compared with the originals again. Returns (what was removed, errors).
     """
     whole, errors = Gone(), []
-    for name in _names(place):
+    for name in sorted(os.listdir(place)) if os.path.isdir(place) else ():
         path = f"{place}/{name}"
         process = name[:-4].rpartition(".")[2]
         if name.endswith(".tmp") and process.isdigit() and not survey.alive(int(process)):
             files.remove(path)
         if not name.endswith(MARK):
             continue
+        marked = path[: -len(MARK)]
         try:
-            if files.exists(path[: -len(MARK)]):
-                folder = tarball.summary(path[: -len(MARK)])["folder"]
-                equal, _ = tarball.compare(path[: -len(MARK)], folder, on_bytes)
-                gone = remove_originals(
-                    folder, [one for one in equal if not busy(one.path)], running, lambda path: None
-                )
+            if files.exists(marked):
+                folder = tarball.summary(marked)["folder"]
+                equal, _ = tarball.compare(marked, folder, on_bytes)
+                free = [one for one in equal if not busy(one.path)]
+                gone = remove_originals(folder, free, running, lambda path: None)
                 whole.files += gone.files
                 whole.bytes += gone.bytes
             files.remove(path)
         except OSError as error:
             errors.append(f"{name[: -len(MARK)]}: {error.strerror or error}")
     return whole, errors
-
-
-def _names(place: str) -> list[str]:
-    try:
-        return sorted(os.listdir(place))
-    except OSError:
-        return []

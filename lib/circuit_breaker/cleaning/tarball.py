@@ -7,29 +7,29 @@ end. Each file has its times in nanoseconds and its inode, so that an original i
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import gzip
+import io
 import os
 import shutil
+import stat
 import tarfile
 import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, Any, NamedTuple
 
 from circuit_breaker.janitor import copies
 from circuit_breaker.runtime import files, json
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import Any
-
-
 LEVEL = 3  # of gzip: half the time of level 6, a fifth more bytes
 CHUNK = 1 << 20
 RESERVE = 16 << 20  # bytes left free on the disk, so that Claude Code can still write its settings
-GZIP = 31  # zlib's word for its window of 32 kB inside a gzip header
-_BARE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_NO_WAITING = getattr(os, "O_NONBLOCK", 0)  # in case a pipe is in the place of a file
+_BARE = getattr(os, "O_NOFOLLOW", 0) | getattr(
+    os, "O_NONBLOCK", 0
+)  # a link or a pipe may be in the place of a file
 FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+OnBytes = Callable[[int, str], None]  # progress: so many more bytes, of this path
 
 
 class NoRoom(OSError):
@@ -48,137 +48,45 @@ class Damaged(OSError):
     """Raised for an archive whose contents are wrong."""
 
 
-def identity(info: os.stat_result) -> tuple[int, ...]:
-    """Values that change if a file is replaced or written to."""
-    return (info.st_mode & 0o170000, info.st_size, info.st_mtime_ns, info.st_ino, info.st_dev)
+class Member(NamedTuple):
+    """A file or folder to archive, or in an archive: its path below the folder, and what its original's `lstat` said."""
 
+    path: str
+    mode: int
+    atime_ns: int
+    size: int
+    mtime_ns: int
+    ino: int
+    dev: int
 
-class Member:
-    """A file or folder to archive: its path below the folder, and its `lstat` result."""
+    @classmethod
+    def on_disk(cls, path: str, info: os.stat_result) -> Member:
+        size = 0 if stat.S_ISDIR(info.st_mode) else info.st_size
+        return cls(path, info.st_mode, info.st_atime_ns, size, info.st_mtime_ns, info.st_ino, info.st_dev)
 
-    __slots__ = ("path", "info", "size", "is_folder", "identity")
+    @classmethod
+    def in_archive(cls, found: tarfile.TarInfo) -> Member:
+        keys, kind = found.pax_headers, stat.S_IFDIR if found.isdir() else stat.S_IFREG
+        mtime = keys.get("mtime", str(found.mtime))
+        atime, ino, dev = keys.get("atime", mtime), keys.get("SCHILY.ino", 0), keys.get("SCHILY.dev", 0)
+        times = _nanoseconds(atime), found.size, _nanoseconds(mtime)
+        return cls(found.name, kind | found.mode & 0o7777, *times, int(ino), int(dev))
 
-    def __init__(self, path: str, info: os.stat_result) -> None:
-        self.path, self.info, self.size = path, info, info.st_size
-        self.is_folder = info.st_mode & 0o170000 == 0o040000
-        self.identity = identity(info)
+    @property
+    def is_folder(self) -> bool:
+        return stat.S_ISDIR(self.mode)
 
+    def is_still(self, info: os.stat_result) -> bool:
+        """Whether this is the `lstat` of the same file, neither replaced nor written to."""
+        return stat.S_ISREG(info.st_mode) and Member.on_disk(self.path, info)[3:] == self[3:]
 
-def write_archive(
-    path: str,
-    folder: str,
-    about: dict[str, Any],
-    members: Iterable[Member],
-    on_bytes: Callable[[int, str], None],
-) -> None:
-    """Write the members to a new file at `path` and sync it. about: what `summary` returns later; its "bytes" is the expected sum.
-    Files removed meanwhile are left out. Raises NoRoom, Changed, OSError; then there is no file."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BARE, 0o600)
-    try:
-        try:
-            _Writer(fd, path, folder, about, on_bytes).run(members)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-    except BaseException:
-        files.remove(path)
-        raise
-
-
-class _Writer:
-    """Writes one archive."""
-
-    def __init__(
-        self, fd: int, path: str, folder: str, about: dict[str, Any], on_bytes: Callable[[int, str], None]
-    ) -> None:
-        self.fd, self.path, self.folder, self.on_bytes = fd, path, folder, on_bytes
-        self.about, self.expected = {**about, "folder": folder}, int(about["bytes"])
-        self.room = len(json.dump(self.about)) + 64  # room for longer numbers
-        self.press = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
-        self.read = self.written = self.checked = 0
-
-    def run(self, members: Iterable[Member]) -> None:
-        self.about.update(files=0, bytes=0)
-        self._out(self._comment())
-        for member in members:
-            self._add(member)
-        self._tar(b"\0" * 1024)
-        self._out(self.press.flush())
-        os.lseek(self.fd, 0, os.SEEK_SET)
-        files.write_all(self.fd, self._comment())
-
-    def _comment(self) -> bytes:
-        """The gzip member with the comment, stored uncompressed, so that its length does not depend on the numbers in it."""
-        text = json.dump(self.about).decode("ascii").ljust(self.room)
-        header = tarfile.TarInfo.create_pax_global_header({"comment": text})
-        press = zlib.compressobj(0, zlib.DEFLATED, GZIP)
-        return press.compress(header) + press.flush()
-
-    def _add(self, member: Member) -> None:
-        if member.is_folder:
-            self._tar(_header(member))
-            return
-        try:
-            source = os.open(f"{self.folder}/{member.path}", os.O_RDONLY | _BARE)
-        except FileNotFoundError:
-            return
-        try:
-            if identity(os.fstat(source)) != member.identity:
-                raise Changed(0, "changed while it was archived", member.path)
-            self._tar(_header(member))
-            left = member.size
-            while left:
-                chunk = os.read(source, min(CHUNK, left))
-                if not chunk:
-                    raise Changed(0, "changed while it was archived", member.path)
-                left -= len(chunk)
-                self._tar(chunk)
-                self.read += len(chunk)
-                self.on_bytes(len(chunk), member.path)
-        finally:
-            os.close(source)
-        self._tar(b"\0" * (-member.size % 512))
-        self.about["files"] += 1
-        self.about["bytes"] += member.size
-
-    def _tar(self, data: bytes) -> None:
-        self._out(self.press.compress(data))
-
-    def _out(self, data: bytes) -> None:
-        if self.written >= self.checked:
-            self.checked = self.written + RESERVE // 4
-            if _free(self.path) < RESERVE:
-                raise self._no_room()
-        try:
-            files.write_all(self.fd, data)
-        except OSError as error:
-            if error.errno in FULL:
-                raise self._no_room() from error
-            raise
-        self.written += len(data)
-
-    def _no_room(self) -> NoRoom:
-        ratio = self.written / self.read if self.read > CHUNK else 1.0
-        left = max(CHUNK, self.expected * ratio - self.written)
-        return NoRoom(self.path, int(max(left, left + RESERVE - _free(self.path))))
-
-
-def _free(path: str) -> int:
-    return shutil.disk_usage(os.path.dirname(path)).free
-
-
-def _header(member: Member) -> bytes:
-    info, found = member.info, tarfile.TarInfo(member.path)
-    found.type = tarfile.DIRTYPE if member.is_folder else tarfile.REGTYPE
-    found.size = 0 if member.is_folder else member.size
-    found.mode, found.mtime = info.st_mode & 0o7777, max(0, info.st_mtime_ns // 10**9)
-    found.pax_headers = {
-        "mtime": _seconds(info.st_mtime_ns),
-        "atime": _seconds(info.st_atime_ns),
-        "SCHILY.ino": str(info.st_ino),
-        "SCHILY.dev": str(info.st_dev),
-    }
-    return found.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+    def header(self) -> bytes:
+        found = tarfile.TarInfo(self.path)
+        found.type = tarfile.DIRTYPE if self.is_folder else tarfile.REGTYPE
+        found.size, found.mode, found.mtime = self.size, self.mode & 0o7777, max(0, self.mtime_ns // 10**9)
+        times = {"mtime": _seconds(self.mtime_ns), "atime": _seconds(self.atime_ns)}
+        found.pax_headers = {**times, "SCHILY.ino": str(self.ino), "SCHILY.dev": str(self.dev)}
+        return found.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 
 def _seconds(ns: int) -> str:
@@ -188,44 +96,123 @@ def _seconds(ns: int) -> str:
 
 def _nanoseconds(text: str) -> int:
     whole, _, rest = text.lstrip("-").partition(".")
-    ns = int(whole) * 10**9 + int(rest[:9].ljust(9, "0") or 0)
+    ns = int(whole) * 10**9 + int(rest[:9].ljust(9, "0"))
     return -ns if text.startswith("-") else ns
 
 
-class Entry:
-    """A file or folder in an archive. identity: that of the original when it was archived."""
+def write_archive(
+    path: str, folder: str, about: dict[str, Any], members: Iterable[Member], on_bytes: OnBytes
+) -> None:
+    """Write the members to a new file at `path` and sync it. about: what `summary` returns later; its "bytes" is the expected sum.
+    Files removed meanwhile are left out. Raises NoRoom, Changed, OSError."""
+    about = {**about, "folder": folder}
+    room = len(json.dump(about)) + 64  # for longer numbers
+    with open(path, "xb", buffering=0, opener=_open) as file:
+        disk = _Disk(file.fileno(), path, about["bytes"])
+        about.update(files=0, bytes=0)
+        disk.write(_comment(about, room))
+        with gzip.GzipFile("", "wb", LEVEL, disk, 0) as press:
+            for member in members:
+                try:
+                    disk.packed += _add(press, member, folder, on_bytes)
+                except FileNotFoundError:
+                    continue
+                about["files"] += not member.is_folder
+                about["bytes"] += member.size
+            press.write(b"\0" * 1024)
+        file.seek(0)
+        files.write_all(file.fileno(), _comment(about, room))
+        os.fsync(file.fileno())
 
-    __slots__ = ("path", "size", "mode", "mtime_ns", "atime_ns", "is_folder", "identity")
 
-    def __init__(self, found: tarfile.TarInfo) -> None:
-        keys = found.pax_headers
-        self.path, self.size, self.mode = found.name, found.size, found.mode & 0o7777
-        self.mtime_ns = _nanoseconds(keys.get("mtime", str(found.mtime)))
-        self.atime_ns = _nanoseconds(keys.get("atime", keys.get("mtime", str(found.mtime))))
-        self.is_folder = found.isdir()
-        ino, dev = int(keys.get("SCHILY.ino", 0)), int(keys.get("SCHILY.dev", 0))
-        self.identity = (0o040000 if self.is_folder else 0o100000, self.size, self.mtime_ns, ino, dev)
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | _BARE, 0o600)
 
 
-def entries(path: str) -> Iterator[tuple[Entry, Callable[[int], bytes]]]:
-    """The members of an archive in order, each with a function that reads the next bytes of its content. Raises Damaged, OSError."""
+def _comment(about: dict[str, Any], room: int) -> bytes:
+    """The gzip member with the comment, stored uncompressed, so that its length does not depend on the numbers in it."""
+    text = json.dump(about).decode("ascii").ljust(room)
+    return gzip.compress(tarfile.TarInfo.create_pax_global_header({"comment": text}), 0)
+
+
+def _add(press: gzip.GzipFile, member: Member, folder: str, on_bytes: OnBytes) -> int:
+    """Add a file or folder. Returns its bytes. Raises FileNotFoundError before anything is written, Changed."""
+    if member.is_folder:
+        return press.write(member.header())
+    with _original(folder, member) as original:
+        press.write(member.header())
+        for chunk in _chunks(member, original, on_bytes):
+            press.write(chunk)
+    press.write(b"\0" * (-member.size % 512))
+    return member.size
+
+
+def _original(folder: str, member: Member) -> IO[bytes]:
+    """The file on disk. Raises Changed if it is not the file to archive any more, FileNotFoundError."""
+    file = open(f"{folder}/{member.path}", "rb", buffering=0, opener=_open)  # noqa: SIM115
+    if member.is_still(os.fstat(file.fileno())):
+        return file
+    file.close()
+    raise Changed(0, "changed while it was archived", member.path)
+
+
+def _chunks(member: Member, content: IO[bytes], on_bytes: OnBytes) -> Iterator[bytes]:
+    """The content of a file, on disk or in an archive, in pieces. Raises Changed if it is too short."""
+    left = member.size
+    while left:
+        chunk = content.read(min(CHUNK, left))
+        if not chunk:
+            raise Changed(0, "changed while it was archived", member.path)
+        yield chunk
+        left -= len(chunk)
+        on_bytes(len(chunk), member.path)
+
+
+class _Disk:
+    """The archive's file, which leaves the reserve free. expected: bytes to be packed into it; packed: so far. Raises NoRoom."""
+
+    def __init__(self, fd: int, path: str, expected: int) -> None:
+        self.fd, self.path, self.expected = fd, path, expected
+        self.packed = self.written = self.checked = 0
+
+    def write(self, data: bytes) -> int:
+        if self.written >= self.checked:
+            self.checked = self.written + RESERVE // 4
+            if self.free() < RESERVE:
+                raise self.no_room()
+        try:
+            files.write_all(self.fd, data)
+        except OSError as error:
+            raise (self.no_room() if error.errno in FULL else error) from error
+        self.written += len(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is buffered here."""
+
+    def free(self) -> int:
+        return shutil.disk_usage(os.path.dirname(self.path)).free
+
+    def no_room(self) -> NoRoom:
+        ratio = self.written / self.packed if self.packed > CHUNK else 1.0
+        left = max(CHUNK, self.expected * ratio - self.written)
+        return NoRoom(self.path, int(max(left, left + RESERVE - self.free())))
+
+
+def entries(path: str) -> Iterator[tuple[Member, IO[bytes]]]:
+    """The members of an archive in order, each with its content. Raises Damaged, OSError."""
     with _damage_named(path), gzip.open(path, "rb") as plain:
-        with _tar(plain) as tar:
+        with _reader(plain) as tar:
             for found in tar:
                 if not (found.isdir() or found.isfile()):
                     raise Damaged(0, "neither a file nor a folder in the archive", found.name)
-                content = tar.extractfile(found)
-                yield Entry(found), content.read if content is not None else _nothing
+                yield Member.in_archive(found), tar.extractfile(found) or io.BytesIO()
         while plain.read(CHUNK):  # to the end, so that the checksum is compared
             pass
 
 
-def _tar(plain: gzip.GzipFile) -> tarfile.TarFile:
+def _reader(plain: gzip.GzipFile) -> tarfile.TarFile:
     return tarfile.open(fileobj=plain, mode="r|", encoding="utf-8", errors="surrogateescape")
-
-
-def _nothing(size: int) -> bytes:
-    return b""
 
 
 @contextlib.contextmanager
@@ -238,7 +225,7 @@ def _damage_named(path: str) -> Iterator[None]:
 
 def summary(path: str) -> dict[str, Any]:
     """The archive's comment: "kind", "folder", "files", "bytes", "oldest", "newest". Raises Damaged, OSError."""
-    with _damage_named(path), gzip.open(path, "rb") as plain, _tar(plain) as tar:
+    with _damage_named(path), gzip.open(path, "rb") as plain, _reader(plain) as tar:
         tar.next()
         document = json.parse((tar.pax_headers or {}).get("comment", "{}"))
     if not isinstance(document, dict) or not isinstance(document.get("folder"), str):
@@ -246,151 +233,112 @@ def summary(path: str) -> dict[str, Any]:
     return document
 
 
-def compare(path: str, folder: str, on_bytes: Callable[[int, str], None]) -> tuple[list[Entry], list[str]]:
+def compare(path: str, folder: str, on_bytes: OnBytes) -> tuple[list[Member], list[str]]:
     """Read an archive back and compare each file with its original in `folder`.
 
     Returns (entries whose original is unchanged and equal, folders included; paths whose original is another file now). A
     missing original is in neither. Raises Damaged if an unchanged original differs from the archive.
     """
-    equal: list[Entry] = []
+    equal: list[Member] = []
     changed: list[str] = []
     with _damage_named(path):
-        for entry, read in entries(path):
+        for entry, content in entries(path):
             if entry.is_folder:
                 equal.append(entry)
                 continue
             try:
-                source = os.open(f"{folder}/{entry.path}", os.O_RDONLY | _BARE | _NO_WAITING)
-            except OSError:
-                if files.exists(f"{folder}/{entry.path}"):
-                    changed.append(entry.path)
+                original = _original(folder, entry)
+            except FileNotFoundError:
                 continue
-            try:
-                if identity(os.fstat(source)) == entry.identity:
-                    _compare_content(path, entry, read, source, on_bytes)
-                    equal.append(entry)
-                else:
-                    changed.append(entry.path)
-            finally:
-                os.close(source)
+            except OSError:
+                changed.append(entry.path)
+                continue
+            with original:
+                for chunk in _chunks(entry, original, on_bytes):
+                    if content.read(len(chunk)) != chunk:
+                        raise Damaged(0, f"the archive does not hold {entry.path} as it is", path)
+            equal.append(entry)
     return equal, changed
 
 
-def _compare_content(
-    path: str, entry: Entry, read: Callable[[int], bytes], source: int, on_bytes: Callable[[int, str], None]
-) -> None:
-    left = entry.size
-    while left:
-        chunk = read(CHUNK)
-        if not chunk or os.read(source, len(chunk)) != chunk:
-            raise Damaged(0, f"the archive does not hold {entry.path} as it is", path)
-        left -= len(chunk)
-        on_bytes(len(chunk), entry.path)
-
-
-def check(path: str, on_bytes: Callable[[int, str], None]) -> None:
-    """Read an archive to its end to check its checksums. Raises Damaged, OSError."""
-    for entry, _ in entries(path):
-        on_bytes(0, entry.path)
-
-
+@dataclasses.dataclass
 class Restored:
     """files, bytes: what was written. existing: paths that existed and were left as they are. oldest: epoch seconds of the oldest
     modification time among the written files."""
 
-    __slots__ = ("files", "bytes", "existing", "oldest")
+    files: int = 0
+    bytes: int = 0
+    oldest: float = float("inf")
+    existing: list[str] = dataclasses.field(default_factory=list)
 
-    def __init__(self) -> None:
-        self.files, self.bytes, self.oldest = 0, 0, float("inf")
-        self.existing: list[str] = []
 
-
-def extract(
-    path: str, folder: str, wanted: Callable[[str], bool], on_bytes: Callable[[int, str], None]
-) -> Restored:
+def extract(path: str, folder: str, wanted: Callable[[str], bool], on_bytes: OnBytes) -> Restored:
     """Restore the wanted files of an archive into `folder` with their times and modes; existing files are never overwritten.
 
     The whole archive is checked first: nothing is restored from a damaged one. Raises Damaged, OSError.
     """
-    check(path, on_bytes)
+    for entry, _ in entries(path):
+        on_bytes(0, entry.path)
     done = Restored()
-    made: dict[str, Entry | None] = {}  # folders made here -> their entry in the archive
-    known: dict[str, Entry] = {}
+    made: list[str] = []
+    folders: dict[str, Member] = {}
     with _damage_named(path):
-        for entry, read in entries(path):
-            _refuse_outside(entry.path)
+        for entry, content in entries(path):
+            if entry.path.startswith("/") or any(part in ("", ".", "..") for part in entry.path.split("/")):
+                raise Damaged(0, "a path that leads out of the folder", entry.path)
             if entry.is_folder:
-                known[entry.path] = entry
+                folders[entry.path] = entry
             if not wanted(entry.path):
                 continue
-            _make_folders(folder, entry.path if entry.is_folder else _above(entry.path), known, made)
+            _make_folders(folder, entry.path if entry.is_folder else os.path.dirname(entry.path), made)
             if entry.is_folder:
                 continue
-            if _restore_file(f"{folder}/{entry.path}", entry, read, on_bytes):
+            if _restore_file(f"{folder}/{entry.path}", entry, _chunks(entry, content, on_bytes)):
                 done.files += 1
                 done.bytes += entry.size
                 done.oldest = min(done.oldest, entry.mtime_ns / 10**9)
             else:
                 done.existing.append(entry.path)
-    for name in sorted(
-        made, key=len, reverse=True
-    ):  # innermost first, because each write changes the parent's time
-        found = made[name]
-        if found is not None:
-            os.chmod(f"{folder}/{name}", found.mode)
-            os.utime(f"{folder}/{name}", ns=(found.atime_ns, found.mtime_ns))
+    for name in reversed(made):  # innermost first, because each write changes the parent's time
+        if name in folders:
+            _dress(f"{folder}/{name}", folders[name])
     return done
 
 
-def _refuse_outside(path: str) -> None:
-    if path.startswith("/") or any(part in ("", ".", "..") for part in path.split("/")):
-        raise Damaged(0, "a path that leads out of the folder", path)
+def _make_folders(folder: str, path: str, made: list[str]) -> None:
+    """Make the folder `path` and its parents, and add them to `made`; none may be a link. Raises files.Refused."""
+    parts = path.split("/") if path else []
+    for depth in range(1, len(parts) + 1):
+        name = "/".join(parts[:depth])
+        here = f"{folder}/{name}"
+        if not files.exists(here):
+            os.mkdir(here, 0o700)
+            made.append(name)
+        elif os.path.islink(here) or not os.path.isdir(here):
+            raise files.Refused(0, "not a folder (a link or a file in its place)", here)
 
 
-def _above(path: str) -> str:
-    return path.rpartition("/")[0]
-
-
-def _make_folders(folder: str, path: str, known: dict[str, Entry], made: dict[str, Entry | None]) -> None:
-    """Make the folder `path` and its parents; none may be a link. Raises files.Refused."""
-    if not path or path in made:
-        return
-    _make_folders(folder, _above(path), known, made)
-    here = f"{folder}/{path}"
-    if not files.exists(here):
-        os.mkdir(here, 0o700)
-        made[path] = known.get(path)
-    elif os.path.islink(here) or not os.path.isdir(here):
-        raise files.Refused(0, "not a folder (a link or a file in its place)", here)
-
-
-def _restore_file(
-    path: str, entry: Entry, read: Callable[[int], bytes], on_bytes: Callable[[int, str], None]
-) -> bool:
+def _restore_file(path: str, entry: Member, chunks: Iterator[bytes]) -> bool:
     """Write one file; False if the path exists."""
     beside = path + ".restoring"
     files.remove(beside)  # left behind by a restore that was killed
     if files.exists(path):
         return False
-    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BARE, 0o600)
     try:
-        try:
-            left = entry.size
-            while left:
-                chunk = read(CHUNK)
-                if not chunk:
-                    raise Damaged(0, "the archive ends too early", path)
-                files.write_all(fd, chunk)
-                left -= len(chunk)
-                on_bytes(len(chunk), entry.path)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.chmod(beside, entry.mode)
-        os.utime(beside, ns=(entry.atime_ns, entry.mtime_ns))
+        with open(beside, "xb", buffering=0, opener=_open) as file:
+            for chunk in chunks:
+                files.write_all(file.fileno(), chunk)
+            os.fsync(file.fileno())
+        _dress(beside, entry)
         copies.name(beside, path)
     except FileExistsError:
         return False
     finally:
         files.remove(beside)
     return True
+
+
+def _dress(path: str, entry: Member) -> None:
+    """Give a restored file or folder its mode and times."""
+    os.chmod(path, entry.mode & 0o7777)
+    os.utime(path, ns=(entry.atime_ns, entry.mtime_ns))
