@@ -52,18 +52,6 @@ def pin_interpreter(where: Places) -> str:
     return found
 
 
-def rebuild_marker(where: Places, session_id: str) -> None:
-    """Make a resumed session's marker match its memory: it lists each lane with a circuit that is not CLOSED."""
-    folder = store.session_folder(where, session_id)
-    if not files.exists(folder):
-        return
-    with files.Lock(f"{folder}/{store.LOCK_FILE}"):
-        session, lanes = store.peek(where, folder.rpartition("/")[2])
-        for name, memory in lanes.items():
-            store.keep_armed(where, session_id, name, store.is_live(memory))
-        store.keep_armed(where, session_id, store.SESSION_WIDE, store.is_live(session))
-
-
 def old_sessions(
     where: Places, days: int, now: float, running: str, most: float = float("inf")
 ) -> tuple[list[tuple[str, float]], float]:

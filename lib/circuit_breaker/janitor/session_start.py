@@ -23,7 +23,7 @@ def message(payload: Mapping[str, Any], where: Places, config: Config, now: floa
     said: list[str] = []
     errors: list[str] = []
     if payload.get("source") in ("resume", "compact"):
-        errors += _tried("marker", lambda: _rebuild_marker(where, session))
+        errors += _tried("marker", lambda: _correct_marker(where, session))
     if config.weakened:
         from circuit_breaker.words import memory
 
@@ -104,10 +104,10 @@ def _send(where: Places) -> None:
     spool.send(where)
 
 
-def _rebuild_marker(where: Places, session: str) -> None:
-    from circuit_breaker.janitor import runtime_folder
+def _correct_marker(where: Places, session: str) -> None:
+    from circuit_breaker.runtime import store
 
-    runtime_folder.rebuild_marker(where, session)
+    store.correct_marker(where, session)
 
 
 def _tried(what: str, act: Callable[[], object]) -> list[str]:

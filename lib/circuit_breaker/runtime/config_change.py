@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 PLUGIN = "circuit-breaker"
 HELD_MAX = 4  # changes that a session remembers
 SETTINGS_MAX = 1 << 22  # bytes of a settings file that are read
+MANAGED = (
+    "/etc/claude-code/managed-settings.json",
+    "/Library/Application Support/ClaudeCode/managed-settings.json",
+)
 
 
 def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, str], now: float) -> str:
@@ -31,7 +35,7 @@ def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, st
     if not path or not store.armed_lanes(where, payload.session):
         return ""
     document = _document(path)
-    if not protocol.switches_hooks_off(document) and not _drops_us(path, document, where, env):
+    if not _switches_hooks_off(document) and not _drops_us(path, document, where, env):
         return ""
 
     def held(session: Session, lane: Lane) -> tuple[Session, Lane, None]:
@@ -70,16 +74,16 @@ def _unsaved(at: float, path: str) -> bool:
 def _drops_us(path: str, document: Any, where: Places, env: Mapping[str, str]) -> bool:
     """Whether the file that registered this copy, or enabled it as a plugin, no longer does."""
     receipt = _document(home.ROOT + "/receipt.json")
-    paths = protocol.settings_paths(where.user, env.get("CLAUDE_CONFIG_DIR", ""), where.project)
+    paths = _settings_paths(where.user, env.get("CLAUDE_CONFIG_DIR", ""), where.project)
     if isinstance(receipt, dict) and isinstance(receipt.get("settings"), dict):
         own = paths.get(str(receipt.get("scope")), "")
         ours = receipt["settings"].get("registrations")
-        return _same(path, own) and not protocol.registers(document, ours)
-    if not protocol.is_from_marketplace(env):
+        return _same(path, own) and not _registers(document, ours)
+    if not _is_from_marketplace(env):
         return False  # no settings file enables it
-    if protocol.enables(document, PLUGIN) is False:
+    if _enables(document, PLUGIN) is False:
         return True
-    return not any(protocol.enables(_document(known), PLUGIN) for known in paths.values())
+    return not any(_enables(_document(known), PLUGIN) for known in paths.values())
 
 
 def _document(path: str) -> Any:
@@ -105,3 +109,50 @@ def _same(one: str, other: str) -> bool:
     except OSError:
         return False
     return (left.st_dev, left.st_ino) == (right.st_dev, right.st_ino)
+
+
+def _settings_paths(user: str, config_dir: str, project: str) -> dict[str, str]:
+    """Scope of an installation -> Claude Code's settings file; an administrator's files by their paths."""
+    base = config_dir or (user and user + "/.claude")
+    found = {"user": f"{base}/settings.json"} if base else {}
+    found.update(project=f"{project}/.claude/settings.json", local=f"{project}/.claude/settings.local.json")
+    return {**found, **{path: path for path in MANAGED}}
+
+
+def _switches_hooks_off(document: object) -> bool:
+    """Whether a settings document switches every hook off."""
+    return isinstance(document, dict) and document.get("disableAllHooks") is True
+
+
+def _registers(document: object, ours: object) -> bool:
+    """Whether a settings document has all our handlers. `ours`: event -> groups, with matchers and command lines."""
+    hooks = document.get("hooks") if isinstance(document, dict) else None
+    return isinstance(hooks, dict) and isinstance(ours, dict) and _lines(ours) <= _lines(hooks)
+
+
+def _lines(hooks: dict[str, Any]) -> set[tuple[str, str, str]]:
+    found = set()
+    for event, groups in hooks.items():
+        for group in groups if isinstance(groups, list) else ():
+            handlers = group.get("hooks") if isinstance(group, dict) else None
+            for handler in handlers if isinstance(handlers, list) else ():
+                if isinstance(handler, dict):
+                    found.add((event, str(group.get("matcher", "")), str(handler.get("command"))))
+    return found
+
+
+def _enables(document: object, plugin: str) -> bool | None:
+    """Whether a settings document enables (True) or disables (False) a plugin of any marketplace; None if neither."""
+    plugins = document.get("enabledPlugins") if isinstance(document, dict) else None
+    said = (
+        [on for name, on in plugins.items() if name.partition("@")[0] == plugin]
+        if isinstance(plugins, dict)
+        else []
+    )
+    return None if not said else all(on is not False for on in said)
+
+
+def _is_from_marketplace(env: Mapping[str, str]) -> bool:
+    """Whether this is a plugin that a settings file enables, not one of `--plugin-dir` or in the skills folder."""
+    data = env.get("CLAUDE_PLUGIN_DATA", "").rstrip("/")
+    return bool(data) and not data.endswith(("-inline", "-skills-dir"))

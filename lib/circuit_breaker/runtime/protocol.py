@@ -65,10 +65,6 @@ SOURCE_FIELD = b"promptSource"  # only a prompt's own row has it; notes of the s
 SAVED = ("tool-results",)  # the folder of large outputs, with a new made-up name each time
 TEXTS = (REFUSALS, LAUNCHES, NOT_TYPED, SAVED)  # `doctor` searches Claude Code's program for each
 NAME_MAX, PATH_MAX = 256, 4096  # characters of a name, of a directory
-MANAGED = (
-    "/etc/claude-code/managed-settings.json",
-    "/Library/Application Support/ClaudeCode/managed-settings.json",
-)
 
 
 class Payload:
@@ -361,50 +357,3 @@ def changed_file(payload: Payload) -> str:
 def held_back(reason: str) -> dict[str, Any] | None:
     """The answer that makes a session keep its settings; None without a reason."""
     return {"decision": "block", "reason": reason} if reason else None
-
-
-def settings_paths(user: str, config_dir: str, project: str) -> dict[str, str]:
-    """Scope of an installation -> Claude Code's settings file; an administrator's files by their paths."""
-    base = config_dir or (user and user + "/.claude")
-    found = {"user": f"{base}/settings.json"} if base else {}
-    found.update(project=f"{project}/.claude/settings.json", local=f"{project}/.claude/settings.local.json")
-    return {**found, **{path: path for path in MANAGED}}
-
-
-def switches_hooks_off(document: object) -> bool:
-    """Whether a settings document switches every hook off."""
-    return isinstance(document, dict) and document.get("disableAllHooks") is True
-
-
-def registers(document: object, ours: object) -> bool:
-    """Whether a settings document has all our handlers. `ours`: event -> groups, with matchers and command lines."""
-    hooks = document.get("hooks") if isinstance(document, dict) else None
-    return isinstance(hooks, dict) and isinstance(ours, dict) and _lines(ours) <= _lines(hooks)
-
-
-def _lines(hooks: dict[str, Any]) -> set[tuple[str, str, str]]:
-    found = set()
-    for event, groups in hooks.items():
-        for group in groups if isinstance(groups, list) else ():
-            handlers = group.get("hooks") if isinstance(group, dict) else None
-            for handler in handlers if isinstance(handlers, list) else ():
-                if isinstance(handler, dict):
-                    found.add((event, str(group.get("matcher", "")), str(handler.get("command"))))
-    return found
-
-
-def enables(document: object, plugin: str) -> bool | None:
-    """Whether a settings document enables (True) or disables (False) a plugin of any marketplace; None if neither."""
-    plugins = document.get("enabledPlugins") if isinstance(document, dict) else None
-    said = (
-        [on for name, on in plugins.items() if name.partition("@")[0] == plugin]
-        if isinstance(plugins, dict)
-        else []
-    )
-    return None if not said else all(on is not False for on in said)
-
-
-def is_from_marketplace(env: Mapping[str, str]) -> bool:
-    """Whether this is a plugin that a settings file enables, not one of `--plugin-dir` or in the skills folder."""
-    data = env.get("CLAUDE_PLUGIN_DATA", "").rstrip("/")
-    return bool(data) and not data.endswith(("-inline", "-skills-dir"))

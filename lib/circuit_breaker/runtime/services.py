@@ -125,7 +125,7 @@ def _remove(where: Places, service: Service) -> None:
             known = _read(f"{folder}/{name}") if name.endswith(".json") else None
             if known is not None and (known.kind, known.name) == (service.kind, service.name):
                 files.remove(f"{folder}/{name}")
-                store.keep_awake(where, f"services/{name}", False)
+                store.keep_awake(where, {f"services/{name}": False})
 
 
 def _change(where: Places, kind: str, name: str, change: Callable[[Service], Service]) -> Service:
@@ -138,13 +138,13 @@ def _change(where: Places, kind: str, name: str, change: Callable[[Service], Ser
         after = change(before)
         line = f"services/{path.rpartition('/')[2]}"
         if after.down_since and kind == MCP:
-            store.keep_awake(where, line, True)
+            store.keep_awake(where, {line: True})
         if after.failures or after.down_since:
             if after != before:
                 files.replace(path, json.dump(after.__dict__))
             return after
         files.remove(path)
-        store.keep_awake(where, line, False)
+        store.keep_awake(where, {line: False})
         return after
 
 

@@ -68,19 +68,14 @@ def update_folder(
         session = _load(session_path, Session, faults)
         lane = _load(lane_path, Lane, faults)
         new_session, new_lane, answer = decide(session, lane)
-        live = is_live(new_lane)
-        if (
-            live
-        ):  # before the memory is written: after a kill in between, an open circuit would not wake the gate
-            keep_armed(where, session_id, lane_name, True)
-        if is_live(new_session):
-            keep_armed(where, session_id, SESSION_WIDE, True)
+        live = {lane_name: is_live(new_lane), SESSION_WIDE: is_live(new_session)}
+        # Before the memory is written: after a kill in between, an open circuit would not wake the gate.
+        keep_armed(where, session_id, {name: True for name in live if live[name]})
         if new_lane != lane:
             files.exchange(lane_path, encode(new_lane))
         if new_session != session:
             files.exchange(session_path, encode(new_session))
-        keep_armed(where, session_id, lane_name, live)  # removes the line only after writing
-        keep_armed(where, session_id, SESSION_WIDE, is_live(new_session))
+        keep_armed(where, session_id, {name: False for name in live if not live[name]})
     return answer, faults
 
 
@@ -245,35 +240,39 @@ def armed_lanes(where: Places, session_id: str) -> list[str]:
     return [] if data is None else data.decode("utf-8", "replace").split("\n")[:-1]
 
 
-def keep_armed(where: Places, session_id: str, lane: str, live: bool) -> None:
-    """Add or remove the line of a lane in its session's marker."""
-    line = f"{safe_name(session_id)}/{lane}"
-    if safe_name(session_id)[:1] == "~":
-        keep_awake(where, line, live)
+def keep_armed(where: Places, session_id: str, live: dict[str, bool]) -> None:
+    """Add or remove the lines of lanes in their session's marker."""
+    name = safe_name(session_id)
+    lines = {f"{name}/{lane}": alive for lane, alive in live.items()}
+    if name[:1] == "~":
+        keep_awake(where, lines)
     else:
-        _keep_line(where, session_id, line, live)
+        _keep_lines(where, session_id, lines)
 
 
-def keep_awake(where: Places, line: str, live: bool) -> None:
-    """Add or remove a line in the shared marker, which wakes all gates."""
-    if not live and not files.exists(f"{where.armed}/{ARMED_ANY}"):
+def keep_awake(where: Places, live: dict[str, bool]) -> None:
+    """Add or remove lines in the shared marker, which wakes all gates."""
+    if not any(live.values()) and not files.exists(f"{where.armed}/{ARMED_ANY}"):
         return
     files.folder(where.armed)
     with files.Lock(f"{where.runtime}/any.lock"):
-        _keep_line(where, ARMED_ANY, line, live)
+        _keep_lines(where, ARMED_ANY, live)
 
 
-def _keep_line(where: Places, session_id: str, line: str, live: bool) -> None:
-    """Add or remove a line of a marker; without lines the marker is removed."""
-    before = armed_lanes(where, session_id)
-    if live == (line in before) and (live or before):
+def _keep_lines(where: Places, session_id: str, live: dict[str, bool]) -> None:
+    """Add or remove lines of a marker; without lines the marker is removed."""
+    if not live:
         return
-    after = [known for known in before if known and known != line] + ([line] if live else [])
+    before = [line for line in armed_lanes(where, session_id) if line]
+    after = [line for line in before if live.get(line, True)]
+    after += [line for line, alive in live.items() if alive and line not in before]
+    if after == before:
+        return
     path = armed_marker(where, session_id)
     if after:
         files.folder(where.armed)
         files.replace(path, ("\n".join(after) + "\n").encode())
-    elif before:
+    else:
         files.remove(path)
 
 
@@ -308,18 +307,12 @@ def glance(path: str, kind: type[Kind]) -> Kind | None:
 
 
 def correct_marker(where: Places, session_id: str) -> None:
-    """Correct an existing marker: one line for each lane with a circuit that is not CLOSED. (If there is none, `update` adds a
-    lane's line at its next event, the main lane's at this prompt.)"""
-    named = armed_lanes(where, session_id)
+    """Make a session's marker match its memory: one line for each lane with a circuit that is not CLOSED."""
     folder = session_folder(where, session_id)
-    if not named or not files.exists(folder):
+    if not files.exists(folder):
         return
     with files.Lock(f"{folder}/{LOCK_FILE}"):
         session, lanes = peek(where, folder.rpartition("/")[2])
-        for lane_file, memory in lanes.items():
-            keep_armed(where, session_id, lane_file, is_live(memory))
-        keep_armed(where, session_id, SESSION_WIDE, is_live(session))
-        for line in named:
-            lane_file = line.rpartition("/")[2]
-            if lane_file != SESSION_WIDE and lane_file not in lanes:
-                keep_armed(where, session_id, lane_file, False)
+        live = {line.rpartition("/")[2]: False for line in armed_lanes(where, session_id)}
+        live.update({name: is_live(memory) for name, memory in lanes.items()})
+        keep_armed(where, session_id, {**live, SESSION_WIDE: is_live(session)})
