@@ -37,12 +37,16 @@ _APART = b" \t\n\r\"'`()[]{}<>,;=|"
 _MARKS = bytes.maketrans(b"0123456789" + _APART, b"0" * 10 + b" " * len(_APART))
 _MONTHS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())
 _NAMED = frozenset(
-    "pid ppid tid pgid thread process goroutine port elapsed duration took time timestamp ts latency uptime eta".split()
+    "pid ppid tid pgid thread process goroutine port elapsed duration took time timestamp ts latency uptime eta cpu rss memory"
+    " heapused heaptotal reqid msgid total_tokens tool_uses".split()
 )
-_NAME_ENDS = tuple("_ms Ms _at _time Time _seconds _secs _ns _us uration lapsed imestamp seed Seed".split())
+_NAME_ENDS = tuple(
+    "_ms Ms _at _time Time _seconds _secs _ns _us uration lapsed imestamp seed Seed Delay -remaining -Remaining".split()
+)
 _IDS = frozenset("id ids uuid guid nonce".split())
 _TEMPORARY = ("\\Temp\\", "/tmp/", "/var/folders/", "/var/tmp/", "/dev/shm/")
-_BARS = ("█", "━", "▏", "##", "==>", "ETA", "it/s", "eta ", "--:--", "load average")
+_NAMED_IDS = ("Id", "ID", "_id", "-id", "Token", "_token", "Cursor", "_cursor")
+_BARS = ("█", "━", "▏", "##", "==>", "ETA", "it/s", "eta ", "--:--", "load average", "K ....")
 
 
 def without_digits(text: str) -> str:
@@ -75,6 +79,8 @@ def blind(text: str) -> str:
         text = "\n".join([line.rstrip() for line in text.split("\n")])
     if text.startswith("Chunk ID: "):  # codex: random for each piece of output
         text = text.partition("\n")[2]
+    if " grep " in text:  # in a list of processes, the command that made it
+        text = "\n".join([line for line in text.split("\n") if " grep " not in line or "0:00" not in line])
     if "(cached)" in text:
         text = text.replace("(cached)", "0s")  # go test, in place of a time
     text = text.rstrip()
@@ -174,7 +180,8 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
             return "N"
     before = text[start - 1] if start else "\n"
     if kind == tokens.SHARE:
-        return "N" if text[begin:start].rstrip(" ")[-1:] == "[" and text[end - 1] == "%" else ""
+        told = text[begin:start].rstrip(" ")[-1:] == "[" or text.startswith(" cpu ", end)
+        return "N" if told and text[end - 1] == "%" else ""
     if text.startswith("session ID ", max(0, start - 11)):
         return "N"  # codex: random for each running process
     if text[start] == ":" and before in " \n(" and text[start - 2 : start - 1] not in ('"', "'"):
@@ -186,11 +193,7 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         return f"N_{tokens.node_of(text[start:end])}" if last in ("uid", "ref") else ""
     if kind == tokens.NAMELESS:
         name = last.strip(".:")
-        return (
-            "H"
-            if name.lower() in _IDS or name.endswith(("Id", "ID", "_id", "-id", "Token", "_token"))
-            else ""
-        )
+        return "H" if name.lower() in _IDS or name.endswith(_NAMED_IDS) else ""
     if kind == tokens.CLOCK:
         after = text[end : end + 3].strip().lower()
         told = (
@@ -210,7 +213,7 @@ def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bo
         return True  # 800 ms; XCTest: in 0.123 (0.456) seconds
     if text[end : end + 1] == " ":
         following = text[end + 1 : end + 16].lstrip().partition("\n")[0].partition(" ")[0].strip(".,:;)")
-        if following[-2:] == "/s":
+        if following.endswith(("/s", "/sec")):
             return True
         if following in ("day", "days", "week", "weeks") and text[end:].lstrip()[len(following) :].startswith(
             " ago"
@@ -225,20 +228,27 @@ def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bo
         return True  # 12:33:01,123
     if last[:1] == "#" and last[1:].isdigit() and "." in number:
         return True  # docker's build log: `#8 0.512 npm error`
-    if text.startswith(" characters truncated", end):
-        return True  # of a long error
+    if text.startswith((" characters truncated", " --- ["), end):
+        return True  # of a long error; Spring's process id
     if before == "=" and text[end : end + 2] == "==":
         return True  # valgrind and the sanitizers: `==1234==ERROR: ...`
     return before == "[" and text[end : end + 2] == "]:" and bool(name)  # sshd[1234]:
 
 
 def _unit_after(text: str, end: int) -> int:
-    """Length of the blank and the unit of time right after a number that ends at `end`; 0 if there is none."""
-    at = end + 1 if text[end : end + 1] == ")" else end
-    if text[at : at + 1] != " ":
+    """Length of what makes a number that ends at `end` a duration: ` seconds`, `,34 Sekunden`, `,34s`; 0 if there is nothing."""
+    at = end
+    if text[at : at + 1] == "," and text[at + 1 : at + 2].isdigit():
+        rest = text[at + 1 : at + 16]
+        at += 1 + len(rest) - len(rest.lstrip("0123456789."))
+    elif text[at : at + 1] == ")":
+        at += 1
+    if text[at : at + 1] == " ":
+        at += 1
+    elif text[at - 1 : at] == ")" or at == end:
         return 0
-    word = text[at + 1 : at + 16].partition("\n")[0].partition(" ")[0].rstrip(".,:;)]")
-    return at + 1 - end + len(word) if word in tokens.UNITS else 0
+    word = text[at : at + 15].partition("\n")[0].partition(" ")[0].rstrip(".,:;)]")
+    return at - end + len(word) if word in tokens.UNITS or word.endswith(("/s", "/sec")) else 0
 
 
 def _word_before(text: str, marks: bytes, begin: int, start: int) -> str:

@@ -8,15 +8,23 @@ from __future__ import annotations
 HEX = frozenset("0123456789abcdefABCDEF")
 UNITS = frozenset(
     "ns us µs μs ms s sec secs second seconds m min mins minute minutes h hr hrs hour hours"
-    " millisecond milliseconds microseconds nanoseconds".split()
+    " millisecond milliseconds microseconds nanoseconds"
+    " Sekunde Sekunden Minute Minuten Stunde Stunden seconde secondes heure heures segundo segundos minuto minutos hora horas"
+    " secondo secondi minuti ora ore секунд секунды секунду минут минуты минуту 秒 分 分钟 小时 毫秒 초 분 秒前 分前 초전 분전".split()
 )
 _DIGITS = frozenset("0123456789")
 _ID_MIN = 7  # characters: what git shortens a commit to
 _OUTPUTS = (".output", ".log", ".tmp", ".pid", ".sock")  # endings of files that are named by an id
 _TITLES = frozenset(
-    "req msg toolu call chatcmpl resp trace span evt dpl ss".split()
+    "req msg toolu call chatcmpl resp trace span evt dpl ss run".split()
 )  # prefixes of ids that services make up
 _NAMELESS_MIN = 8  # characters of random letters and digits, which are an id if the words beside say so
+_TIMED = ("user", "system", "elapsed", "%CPU", "maxresident", "minor", "outputs")  # GNU time: 0.02user
+_THREADS = ("thread", "Thread", "exec", "PoolWorker")  # pools number their threads: pool-1-thread-3
+_PREVIEWS = (".vercel.app", ".netlify.app", ".ngrok.io", ".ngrok-free.app")  # a new host each time
+_CLASSES = str.maketrans(
+    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "0" * 10 + "a" * 26 + "A" * 26
+)
 _STORES = ("tool-results/", "tool-results\\", "/_logs/", "\\_logs\\")  # folders with made-up file names
 _UUID = (8, 4, 4, 4, 12)
 # kinds of words that are replaced or kept by the words beside them
@@ -35,7 +43,7 @@ def kind(word: str) -> str:
     core = word.strip(".:")
     if core.isdigit() or (core[0] in "0123456789+-" and is_number(core)):
         return "T" if len(core) >= 10 and is_epoch(core) else NUMBER
-    if core[-1] == "%":
+    if core[-1] == "%" or (core[-1] in "KMGT" and is_number(core[:-1])):
         return SHARE
     if core[0].isdigit() and core.replace("/", "").replace(".", "").isdigit() and "/" in core:
         return "T" if is_date(core) else SHARE
@@ -43,7 +51,9 @@ def kind(word: str) -> str:
         return SUM
     if is_id(core) or (core[:2] in ("0x", "0X") and len(core) > 10 and HEX.issuperset(core[2:])):
         return "H"
-    if (core[0] in "0123456789+~≈" and is_duration(core)) or core.endswith("/s"):
+    if (core[0] in "0123456789+~≈" and is_duration(core)) or core.endswith(("/s", "/sec")):
+        return "D"
+    if core[0].isdigit() and core.endswith(_TIMED):
         return "D"
     if ":" in core and core[0].isdigit() and is_clock(core):
         return "T" if core.count(":") == 2 or "." in core else CLOCK
@@ -55,6 +65,11 @@ def kind(word: str) -> str:
         return NODE
     if core[:3] == "eyJ" and len(core) > 40:
         return "H"  # a signed token
+    head, dash, number = core.rpartition("-")
+    if dash and number.isdigit() and head.endswith(_THREADS):
+        return f"{head}-N"
+    if ("/" in core or "+" in core) and _is_blob(core):
+        return "H"
     if "/" in core or ":" in word:
         new = _address(word)
     elif len(core) >= _ID_MIN:
@@ -115,9 +130,9 @@ def is_clock(text: str) -> bool:
     parts = text.rstrip("Zz").split(":")
     if len(parts) == 3 and parts[0].isdigit() and len(parts[1]) == 2 and parts[1].isdigit():
         return len(parts[0]) <= 2 and parts[2][:2].isdigit() and parts[2].strip("0123456789.+-") == ""
-    if len(parts) != 2 or len(parts[0]) != 2 or not parts[0].isdigit():
+    whole, point, rest = parts[-1].partition(".")  # 12:33; 00:01.234, 0:01.23, a time in any case
+    if len(parts) != 2 or not parts[0].isdigit() or len(parts[0]) not in ((1, 2) if point else (2,)):
         return False
-    whole, point, rest = parts[1].partition(".")  # 12:33; 00:01.234, a time in any case
     return len(whole) == 2 and whole.isdigit() and (not point or rest.isdigit())
 
 
@@ -167,6 +182,27 @@ def is_sum(text: str) -> bool:
     return len(text) in (32, 40, 64, 128) and is_id(text)
 
 
+def is_random(text: str) -> bool:
+    """Whether letters and digits take turns as in an id that was made up: kq3x7ybc2jrlm, not TestParseV2Header."""
+    size = len(text)
+    if not 12 <= size <= 80 or not text.isalnum():
+        return False
+    classes = text.translate(_CLASSES)
+    turns = sum([classes.count(pair) for pair in ("a0", "0a", "A0", "0A")])
+    if "a" in classes and "A" in classes:
+        humps = classes.count("aA")
+        return (turns > 3 and turns * 6 >= size) or (size > 15 and turns > 0 and (turns + humps) * 3 >= size)
+    return turns > 2 and turns * 6 >= size
+
+
+def _is_blob(text: str) -> bool:
+    """Whether it is base64 of random bytes, as services add to what they log; no path."""
+    plain = text.replace("/", "").replace("+", "")
+    return (
+        len(plain) > 23 and text[0] != "/" and not (plain.islower() or plain.isupper()) and is_random(plain)
+    )
+
+
 def _address(word: str) -> str:
     """A path or address with ids, times after a colon and the port replaced; name:number stays."""
     host, colon, port = word.rpartition(":")
@@ -174,7 +210,10 @@ def _address(word: str) -> str:
     if colon and number.rstrip(".").isdigit() and is_host(host, number):
         return f"{host}:N{slash}{rest}"
     if "/" in word:
-        return "/".join([_blind_id(part) if part else part for part in word.split("/")])
+        parts = [_blind_id(part) if part else part for part in word.split("/")]
+        if "://" in word:
+            parts = ["H" if len(part) >= 10 and is_request(part) else part for part in parts]
+        return "/".join(parts)
     return ":".join(["D" if part and is_duration(part) else _blind_id(part) for part in word.split(":")])
 
 
@@ -202,6 +241,8 @@ def _blind_id(part: str) -> str:
         return "T"
     if is_sum(stem):
         return f"H.{ending}"
+    if is_random(part) or part.endswith(_PREVIEWS):
+        return "H"
     if "-" not in part and "_" not in part:
         return part
     return _compound(_without_moment(_without_uuid(part)))
@@ -246,7 +287,8 @@ def _compound(word: str) -> str:
         parts = word.split(joint)
         for i, part in enumerate(parts):
             stem, dot, ending = part.partition(".")
-            if is_id(stem) or is_epoch(stem) or (i and parts[i - 1] in _TITLES and is_request(stem)):
+            made_up = is_id(stem) or is_epoch(stem) or is_random(stem)
+            if made_up or (i and parts[i - 1] in _TITLES and is_request(stem)):
                 parts[i] = "H" + dot + ending
             elif (
                 i
@@ -318,7 +360,11 @@ def _is_made_up(name: str) -> bool:
     stem = name.partition(".")[0]
     digits = sum([c.isdigit() for c in stem])
     changes = sum([a.isdigit() != b.isdigit() for a, b in zip(stem, stem[1:]) if a.isalnum() and b.isalnum()])
-    mixed = (
-        stem.isalnum() and len(stem) >= 6 and not stem.islower() and not stem.isupper() and not stem.istitle()
-    )
+    mixed = any(_is_mixed(part) for part in name.split("."))  # pack.Xy3zAb
     return digits >= 3 or (digits and changes >= 3) or mixed
+
+
+def _is_mixed(text: str) -> bool:
+    return (
+        text.isalnum() and len(text) >= 6 and not text.islower() and not text.isupper() and not text.istitle()
+    )
