@@ -323,6 +323,30 @@ def opened():
     return stream
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The connection to the server localhost:8080 was refused - did you specify the right host or port?",
+        "A.java:3: Fehler: Symbol nicht gefunden\n1 Fehler",
+        "Because a depends on foo (9) which doesn't match any versions, version solving failed.",
+    ],
+)
+def test_what_an_earlier_failure_printed_is_a_failure_in_any_language_though_its_code_is_hidden(said):
+    stream = Stream()
+    for end in ("", " 2>&1 | tail -5", " 2>&1 | head -50", " 2>&1", " | cat", " 2>&1 | tail -20"):
+        text = said if "|" in end else f"Exit code 1\n{said}"
+        stream.bash(f"tool apply x{end}", text, fails="|" not in end)
+    assert stream.states() == {"tool_failure:Bash tool (any form)": OPEN}
+
+
+def test_a_warning_that_comes_again_is_no_failure():
+    stream = Stream()
+    stream.bash("tool apply x", "Exit code 1\nwarning: y is not used\nwent left", fails=True)
+    for i in range(6):
+        stream.bash(f"tool apply x | tail -{i + 1}", "warning: y is not used\nall went well")
+    assert not stream.said
+
+
 def test_a_probe_that_passes_closes_it():
     stream = opened()
     stream.bash("pytest t.py | tail -1", "4 passed in 0.03s")

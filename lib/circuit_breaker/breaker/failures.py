@@ -57,7 +57,21 @@ def judge(lane: Lane, outcomes: Sequence[Outcome]) -> None:
         from circuit_breaker.identity import verdicts
 
         ended = verdicts.verdict(attempt, outcome.text) if outcome.kind == OK else verdicts.FAILED
+        if not ended and _fails_again(lane, outcome):
+            ended = verdicts.FAILED
         outcome.failed, outcome.proven = ended == verdicts.FAILED, ended == verdicts.SUCCEEDED
+
+
+def _fails_again(lane: Lane, outcome: Outcome) -> bool:
+    """Whether it prints what an earlier failure of the attempt printed, with no progress since."""
+    from circuit_breaker.identity import verdicts
+
+    known = lane.families.get(outcome.family)
+    if known is None or last_move(lane, known.since) > known.n:
+        return False
+    if known.error and known.error == errors.error_key("", outcome.text, outcome.input):
+        return True
+    return verdicts.fails_again(outcome.attempt, outcome.text, known.lines)
 
 
 def _may_have_failed(outcome: Outcome) -> bool:

@@ -11,6 +11,8 @@ from circuit_breaker.identity.keys import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from circuit_breaker.identity.attempts import Attempt
 
 
@@ -131,13 +133,14 @@ def verdict(attempt: Attempt, text: str) -> str:
     return FAILED if last == "form" else SUCCEEDED if last else UNKNOWN
 
 
-def shared_lines(attempt: Attempt, text: str) -> list[str]:
-    """Digests of a failure's error lines without what the call itself put into them. Lines that every failure of a tool has, and
-    mere counts, get the prefix WEAK; their digests include the attempt's test selectors."""
+def shared_lines(attempt: Attempt, text: str, last: bool = True) -> list[str]:
+    """Digests of a failure's error lines (if it has none and `last`: its last line) without what the call itself put into them.
+    Lines that every failure of a tool has, and mere counts, get the prefix WEAK; their digests include the attempt's test selectors."""
     lines = _lines(results.blind(without_exit_code(text)))
     found = [line for line in lines if _says(line) in ("form", "failures")]
     if not found:
-        found = [line for line in lines if any(word in line.lower() for word in _ERRORISH)] or lines[-1:]
+        found = [line for line in lines if any(word in line.lower() for word in _ERRORISH)]
+        found = found or lines[-1:] * last
     strong: dict[str, None] = {}
     weak: dict[str, None] = {}
     for line in found or [""]:
@@ -148,6 +151,14 @@ def shared_lines(attempt: Attempt, text: str) -> list[str]:
         for told in (line, _without_values(attempt, line)):
             strong[digest(_bare(told))[:8]] = None
     return _ends([*strong]) + _ends([*weak])
+
+
+def fails_again(attempt: Attempt, text: str, known: Container[str]) -> bool:
+    """Whether an output has an error line of an earlier failure of the attempt, whatever form that line has."""
+    if attempt.shows:
+        return False
+    text = "\n".join([line for line in text.split("\n") if "warn" not in line.lower()])
+    return any(line in known for line in shared_lines(attempt, text, last=False) if line[:1] != WEAK)
 
 
 def _lines(text: str) -> list[str]:
