@@ -384,6 +384,16 @@ def test_a_progress_note_makes_no_other_call() -> None:
     assert one == other
 
 
+def test_what_only_tells_two_requests_apart_makes_no_other_call() -> None:
+    def key(tool: str, **given: str) -> str:
+        return calls.call_key(tool, given)
+
+    refund = "mcp__pay__create_refund"
+    assert key(refund, order="7", idempotency_key="a1") == key(refund, order="7", idempotency_key="b2")
+    assert key(refund, order="7", request_id="a1") != key(refund, order="7", request_id="b2")
+    assert key("Agent", prompt="x", description="first") == key("Agent", prompt="x", description="again")
+
+
 def test_the_stored_result_of_a_call_is_the_same_whatever_name_was_made_up_for_it() -> None:
     def key(name: str) -> str:
         return calls.call_key("Read", {"file_path": f"/h/.claude/projects/-p/tool-results/{name}.txt"})

@@ -26,7 +26,10 @@ SPAWNERS = frozenset(("Agent", "Task", "task"))
 COSMETIC = frozenset(
     "description timeout run_in_background yield_time_ms max_output_tokens justification".split()
 )
-NOTES = frozenset("task_progress toolSummary toolAction".split())  # progress notes of some agents
+# Progress notes of some agents, and what a service is given to tell one request from its repetition.
+NOTES = frozenset(
+    "task_progress toolSummary toolAction nonce idempotency_key idempotencyKey client_token clientToken".split()
+)
 READING_NAMES = frozenset(
     "get list read search find query fetch view show describe status lookup browse inspect check count"
     " ls cat grep glob resolve explain analyze screenshot snapshot zoom download".split()
@@ -69,6 +72,8 @@ def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
         return digest(f"{tool}\n{shell_line.spelled(directory)}\n{tokens.without_stored(canonical(given))}")
     if isinstance(tool_input, dict) and not NOTES.isdisjoint(tool_input):
         tool_input = {name: value for name, value in tool_input.items() if name not in NOTES}
+    if tool in SPAWNERS and isinstance(tool_input, dict):
+        tool_input = {name: value for name, value in tool_input.items() if name != "description"}
     if tool.startswith("mcp__") and isinstance(tool_input, dict):
         tool_input = {name: _without_snapshot(value) for name, value in tool_input.items()}
     if isinstance(tool_input, dict) and tool_input.get("replace_all") is False:
