@@ -356,6 +356,22 @@ def test_readers_of_output_may_look_again_and_again_to_twenty(tool, given):
     assert verdicts.index(WARN) == 18 and len(trips(stream)) == 1
 
 
+def test_waits_between_hide_no_act_that_comes_again_and_again():
+    push = sh("git push", "Everything up-to-date")
+    assert trips(play([sh("sleep 10"), push], rounds=4)) == ["repeated_call:Bash git push"]
+    ring = trips(play([sh("sleep 10"), push, sh("sleep 5"), sh("make tag", "v1")], rounds=3))
+    assert ring == ["call_cycle:Bash git push + Bash make tag"]
+
+
+def test_starting_again_after_its_output_said_the_same_is_warned_about():
+    stream = Stream(pace=5.0)
+    for i in range(6):
+        stream.call("Bash", {"command": "npm run dev", "run_in_background": True}, "started", LAUNCHED)
+        stream.call("BashOutput", {"bash_id": f"b{i}"}, "Error: address already in use")
+        stream.call("KillShell", {"shell_id": f"b{i}"}, "Shell is not running")
+    assert stream.events("warning")[0].circuit.startswith("repeated_call:Bash npm run") and not trips(stream)
+
+
 # --- What is said
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker import waiting
-from circuit_breaker.breaker.memory import GOTO, PLAIN, POLL, RUN, STEP, STEPS, Lane, Session, Streak
+from circuit_breaker.breaker.memory import GOTO, PLAIN, POLL, RUN, STEP, STEPS, WAIT, Lane, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome, Result
 from circuit_breaker.identity import calls, errors, looks, results, waits
 from circuit_breaker.identity.keys import digest
@@ -25,6 +25,7 @@ LAST_EDITS = 20  # calls among which the same edit is counted
 EDIT_MARKS = "ex"  # marks of an edit, which a new result does not clear
 RECEIPT_MAX = 300  # characters of a result that only confirms a click; a longer one shows the page
 REFUSED_WAIT = "a wait that Claude Code refuses"  # in place of its text, which names seconds and command
+ENDING = ("KillShell", "KillBash", "TaskStop")  # tools that end a command in the background
 NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty result
 
 
@@ -83,7 +84,7 @@ def take(lane: Lane, outcomes: Sequence[Outcome], now: float, gap: float) -> Non
         others_stale = stale - (1 if outcome.empty or outcome.repeats else 0) == len(outcomes) - 1
         _take_one(lane, outcome, others_stale, len(outcomes) == 1, now, gap)
     waiting.note_waits(lane, outcomes)
-    if brought_news(outcomes):
+    if any(_is_news(lane, outcome) for outcome in outcomes):
         lane.launched = []
     while len(lane.streaks) > STREAKS_MAX:
         del lane.streaks[next(iter(lane.streaks))]
@@ -100,7 +101,7 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
         outcome.label = streak.label = streak.label or label_of(outcome)
     waiting.begin(lane, streak, outcome, now, gap)
     outcome.step = known is not None and _is_step(outcome)
-    consecutive = streak.turn == lane.turn - 1
+    consecutive = streak.turn >= lane.turn - 1 - lane.waits
     if outcome.kind == OK:
         _succeed(lane, streak, outcome)
     elif not outcome.poll:
@@ -129,7 +130,7 @@ def _is_step(outcome: Outcome) -> bool:
 
 def _kind_of(outcome: Outcome) -> int:
     if outcome.poll:
-        return POLL
+        return WAIT if waiting.only_waits(outcome) else POLL
     if outcome.step:
         return GOTO if isinstance(outcome.input, dict) and "url" in outcome.input else STEP
     failed_run = outcome.kind != OK and outcome.look == looks.NOTHING and outcome.tool not in calls.WRITERS
@@ -305,6 +306,15 @@ def is_all_new(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> boo
 def brought_news(outcomes: Sequence[Outcome]) -> bool:
     """Whether any call of the turn returned a new result."""
     return any(not outcome.repeats for outcome in outcomes if outcome.kind not in SILENT)
+
+
+def _is_news(lane: Lane, outcome: Outcome) -> bool:
+    """Whether it returned something new; what a command in the background printed is compared whatever that command's id is."""
+    if outcome.kind in SILENT or outcome.repeats:
+        return False
+    if outcome.tool not in ENDING and not looks.reads_output(outcome.tool, outcome.input):
+        return True
+    return all(r[3] != outcome.result for r in lane.recent if r[0] < outcome.n)
 
 
 def prepare(results: Iterable[Result | Reported], cwd: str) -> None:

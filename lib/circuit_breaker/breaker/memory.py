@@ -62,8 +62,8 @@ class ErrorRun(Record):
     times = 0  # turns in a row with it among those in which the tool failed, with any changes in between
 
 
-# Kinds of calls in `Lane.recent`: RUN acts without writing a file itself, GOTO is a step to a URL.
-PLAIN, POLL, STEP, RUN, GOTO = 0, 1, 2, 3, 4
+# Kinds of calls in `Lane.recent`: RUN acts without writing a file itself, GOTO is a step to a URL, WAIT only waits.
+PLAIN, POLL, STEP, RUN, GOTO, WAIT = 0, 1, 2, 3, 4, 5
 STEPS = (STEP, GOTO)
 
 

@@ -6,11 +6,10 @@ It changes nothing; `context.act` decides what a signal does under the rule's `a
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import cycles, evidence
+from circuit_breaker.breaker import cycles, evidence, waiting
 from circuit_breaker.breaker.failures import signal_of, tool_failure
-from circuit_breaker.breaker.memory import GOTO, POLL, RUN, STEP, Lane, Session, Streak
+from circuit_breaker.breaker.memory import GOTO, POLL, RUN, STEP, WAIT, Lane, Session, Streak
 from circuit_breaker.breaker.model import OK, Signal
-from circuit_breaker.identity import looks, waits
 from circuit_breaker.identity.calls import schedules, service
 
 TYPE_CHECKING = False
@@ -47,7 +46,7 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, A
         return None  # nothing came twice
     facts: dict[str, Any] = {"poll": outcome.poll, "idle": outcome.result == outcome.key}
     most = count = 0
-    if outcome.wait == waits.ALONE and not looks.reads_output(outcome.tool, outcome.input):
+    if waiting.only_waits(outcome):
         count = most = lane.waits
         limit, facts = rule["poll_max"], {"waits": True}
     elif outcome.poll:
@@ -124,14 +123,15 @@ def call_cycle(
         return []
     best: Signal | None = None
     moves = {n for n, _ in lane.moves}
-    for position in range(len(lane.recent) - 1, -1, -1):
-        if lane.recent[position][1] != lane.turn:
+    recent = [r for r in lane.recent if r[5] != WAIT]  # waiting between makes it no other ring
+    for position in range(len(recent) - 1, -1, -1):
+        if recent[position][1] != lane.turn:
             break
-        for period in cycles.periods_at(lane.recent, position, rule["max_period"]):
+        for period in cycles.periods_at(recent, position, rule["max_period"]):
             limit = rule["threshold"] if period == 2 or period >= LONG_RING else rule["threshold_long"]
             if not limit:
                 continue
-            ring, rounds, since = cycles.ring_at(lane.recent, position, period)
+            ring, rounds, since = cycles.ring_at(recent, position, period)
             if all(r[5] == STEP for r in ring):
                 limit *= UNSEEN
             limit += any(r[2] == r[3] for r in ring)  # one round more with talk in it

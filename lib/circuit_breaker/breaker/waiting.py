@@ -48,6 +48,11 @@ def begin(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) 
     outcome.poll = outcome.kind not in (INVALID, DENIED) and _is_poll(lane, streak, outcome, now, gap)
 
 
+def only_waits(outcome: Outcome) -> bool:
+    """Whether it waits and shows nothing."""
+    return outcome.wait == waits.ALONE and not looks.reads_output(outcome.tool, outcome.input)
+
+
 def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) -> bool:
     if looks.reads_output(outcome.tool, outcome.input) and outcome.kind == FAILED:
         return False  # there is no such output, and waiting will not help
