@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from circuit_breaker.breaker.config import Config
     from circuit_breaker.breaker.memory import Lane, Session
+    from circuit_breaker.breaker.model import Decision, Event, Transition
     from circuit_breaker.runtime.home import Places
 
 
@@ -85,7 +86,7 @@ def _session_start(payload: protocol.Payload, env: Any, now: float) -> str:
 def _decide(
     payload: protocol.Payload, where: Places, current: Config, env: Any, now: float
 ) -> dict[str, Any] | None:
-    """Handle one event: run its step on the session's memory under the lock, record incidents, return the answer.
+    """Handle one event: prepare it, run its step, record incidents, return the answer.
 
     `current`: the configuration of the files; while a circuit is open, the rules in the session's memory apply.
     """
@@ -106,6 +107,27 @@ def _decide(
     elif isinstance(event, (Turn, Reported)) and payload.size > LONG:
         _read_beforehand(event, payload, where)
 
+    decision, transitions = _step(event, payload, where, config, armed, now)
+    if decision.contacts:
+        from circuit_breaker.runtime import services
+
+        notices, changes = services.settle(where, decision.contacts, config, now, payload.lane)
+        decision, transitions = decision.but(notices=decision.notices + notices), transitions + changes
+        decision.verdict = WARN if notices and decision.verdict == ALLOW else decision.verdict
+    answer = protocol.render(decision, payload.event, config)
+    if transitions:
+        from circuit_breaker.runtime import incidents
+
+        incidents.keep(
+            where, payload.session, transitions, config, payload.prompt, protocol.last_call(payload)
+        )
+    return answer
+
+
+def _step(
+    event: Event, payload: protocol.Payload, where: Places, config: Config, armed: bool, now: float
+) -> tuple[Decision, list[Transition]]:
+    """Run the event's step on the session's memory, under its lock. -> (decision, incidents)."""
     counts = is_on("budget", config.rules["budget"])
     authors: dict[str, str] = {}  # of prompts, by their ids
 
@@ -126,41 +148,34 @@ def _decide(
 
             spending.charge(session, lane, transitions, payload, config)
         if session.frozen or store.is_live(lane) or store.is_live(session):
-            from circuit_breaker.runtime import frozen
-
-            file = store.lane_file(payload.lane)
-            session = frozen.keep(session, lane, file, config, where, payload.session)
-            if decision.verdict == DENY and frozen.differs(session, where):
-                decision.notices.append(Notice(kind=DENY, rule="protection", reason="config_changed"))
-            if session.held and not session.frozen:
-                from circuit_breaker.runtime import config_change
-
-                decision.notices += config_change.notices(session)
+            session = _hold(session, lane, decision, payload, where, config)
         return session, lane, (decision, transitions)
 
-    found, set_aside = store.update(where, payload.session, payload.lane, decide)
-    while not isinstance(found, tuple):
+    while True:
+        found, set_aside = store.update(where, payload.session, payload.lane, decide)
+        for sentence in set_aside:
+            error_log.note(sentence)
+        if isinstance(found, tuple):
+            return found
         from circuit_breaker.runtime import prompt_source
 
         authors[found.unproven] = prompt_source.author(payload.transcript, found, armed)
-        found, set_aside = store.update(where, payload.session, payload.lane, decide)
-    decision, transitions = found
-    if decision.contacts:
-        from circuit_breaker.runtime import services
 
-        notices, changes = services.settle(where, decision.contacts, config, now, payload.lane)
-        decision, transitions = decision.but(notices=decision.notices + notices), transitions + changes
-        decision.verdict = WARN if notices and decision.verdict == ALLOW else decision.verdict
-    answer = protocol.render(decision, payload.event, config)
-    for sentence in set_aside:
-        error_log.note(sentence)
-    if transitions:
-        from circuit_breaker.runtime import incidents
 
-        incidents.keep(
-            where, payload.session, transitions, config, payload.prompt, protocol.last_call(payload)
-        )
-    return answer
+def _hold(
+    session: Session, lane: Lane, decision: Decision, payload: protocol.Payload, where: Places, config: Config
+) -> Session:
+    """The session with its rules fixed while a circuit is open; messages about held back changes go into `decision`."""
+    from circuit_breaker.runtime import frozen
+
+    session = frozen.keep(session, lane, store.lane_file(payload.lane), config, where, payload.session)
+    if decision.verdict == DENY and frozen.differs(session, where):
+        decision.notices.append(Notice(kind=DENY, rule="protection", reason="config_changed"))
+    if session.held and not session.frozen:
+        from circuit_breaker.runtime import config_change
+
+        decision.notices += config_change.notices(session)
+    return session
 
 
 def _read_beforehand(event: Turn | Reported, payload: protocol.Payload, where: Places) -> None:
