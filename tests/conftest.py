@@ -6,8 +6,10 @@ import functools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
@@ -15,6 +17,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from registrations import SCRIPTS, lines_for
 from samples import IN_CI, samples
+
+from circuit_breaker.runtime import hook
 
 # How quick the machine is while others use it says nothing about the code.
 settings.register_profile(
@@ -24,6 +28,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("any machine")
+
+# A shim of pyenv takes several times as long as a hook; the tests of its own have one made for them.
+if "shims" in (shutil.which("python3") or ""):
+    os.environ["PATH"] = os.pathsep.join([f"{sys.base_prefix}/bin", os.environ["PATH"]])
 
 ROOT = Path(__file__).resolve().parent.parent
 PAYLOADS = ROOT / "tests" / "payloads"
@@ -155,6 +163,17 @@ def run_hook(machine: Machine) -> Callable[..., Answer]:
         return _run([python, "-I", "-S", "-X", "utf8", str(script)], body, machine, env)
 
     return run
+
+
+@pytest.fixture
+def told(machine: Machine) -> Callable[[str, dict[str, Any]], Any]:
+    """`told("gate", payload)`: what that hook answers, in this process: for what leads up to a test of real ones."""
+
+    def answer(name: str, body: dict[str, Any]) -> Any:
+        env = {**machine.env, "CLAUDE_CODE_SESSION_ID": str(body.get("session_id", ""))}
+        return hook.answer_to(name, json.dumps(body).encode(), env, time.time())
+
+    return answer
 
 
 @pytest.fixture

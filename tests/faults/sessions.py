@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from registrations import ROOT, SCRIPTS
 
 from circuit_breaker.breaker.memory import Lane
-from circuit_breaker.runtime import store
+from circuit_breaker.runtime import hook, store
 
 SESSION = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 BASE = {"session_id": SESSION, "cwd": "/p", "prompt_id": "p1", "transcript_path": "/none"}
@@ -76,6 +77,12 @@ class Host:
         out, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (0, b"")
         return json.loads(out) if out else None
+
+    def told(self, event: tuple[str, dict[str, Any]]) -> Any:
+        """The answer of `send`, in this process: for what leads up to a test of real ones."""
+        name, body = event
+        env = {**self.machine.env, "CLAUDE_CODE_SESSION_ID": body["session_id"]}
+        return hook.answer_to(name, json.dumps(body).encode(), env, time.time())
 
     def memory(self, session: str = SESSION, name: str = "main.json") -> dict[str, Any]:
         """A memory file as it stands, {} when there is none."""

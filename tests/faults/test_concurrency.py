@@ -144,8 +144,8 @@ def trip(host: Host, lane: str = "") -> None:
     """Three equal failures of `make` in a lane."""
     changes = {"agent_id": lane} if lane else {}
     for n in range(3):
-        host.send(failed(f"{lane}t{n}", "make", **changes))
-        host.send(turn(f"{lane}t{n}", "make", "Exit code 1\nno", **changes))
+        host.told(failed(f"{lane}t{n}", "make", **changes))
+        host.told(turn(f"{lane}t{n}", "make", "Exit code 1\nno", **changes))
 
 
 @pytest.mark.slow
@@ -187,13 +187,13 @@ def test_disarming_one_lane_while_another_arms_leaves_no_open_circuit_unguarded(
         mine = {"session_id": session}
         theirs = {"session_id": session, "agent_id": "helper"}
         for n in range(3):
-            host.send(failed(f"t{n}", "make", **mine))
-            host.send(turn(f"t{n}", "make", "Exit code 1\nno", **mine))
+            host.told(failed(f"t{n}", "make", **mine))
+            host.told(turn(f"t{n}", "make", "Exit code 1\nno", **mine))
             if n < 2:
-                host.send(failed(f"h{n}", "lint", **theirs))
-                host.send(turn(f"h{n}", "lint", "Exit code 1\nno", **theirs))
-        host.send(failed("h2", "lint", **theirs))
-        assert host.send(ask("probe", "make", **mine)) is None
+                host.told(failed(f"h{n}", "lint", **theirs))
+                host.told(turn(f"h{n}", "lint", "Exit code 1\nno", **theirs))
+        host.told(failed("h2", "lint", **theirs))
+        assert host.told(ask("probe", "make", **mine)) is None
         # the main lane closes its circuit in the same moment as the helper's opens
         running = [
             host.begin(turn("probe", "make", "built", **mine)),
@@ -250,8 +250,8 @@ def test_reset_among_64_other_events_is_done_or_says_that_it_was_not(
 def trip_again(host: Host, number: int) -> None:
     """Three equal failures of `make`, with ids of their own."""
     for n in range(3):
-        host.send(failed(f"r{number}.{n}", "make"))
-        host.send(turn(f"r{number}.{n}", "make", "Exit code 1\nno"))
+        host.told(failed(f"r{number}.{n}", "make"))
+        host.told(turn(f"r{number}.{n}", "make", "Exit code 1\nno"))
 
 
 def test_two_equal_calls_at_once_in_one_lane_count_as_the_host_reports_them(host: Host) -> None:

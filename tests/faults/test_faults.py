@@ -32,10 +32,10 @@ def host(machine: Any, python: str) -> Host:
     """A machine whose session has worked a little and has one open circuit; its interpreter is pinned."""
     host = Host(machine, python)
     host.send(START)
-    host.send(("prompt", {**PROMPT[1], "prompt_id": "p1"}))
+    host.told(("prompt", {**PROMPT[1], "prompt_id": "p1"}))
     for n in range(3):
-        host.send(failed(f"t{n}", "make"))
-        host.send(turn(f"t{n}", "make", "Exit code 1\nno"))
+        host.told(failed(f"t{n}", "make"))
+        host.told(turn(f"t{n}", "make", "Exit code 1\nno"))
     assert host.states() == ["OPEN"]
     return host
 

@@ -17,8 +17,14 @@ GRANTED, REFUSED = "granted", "refused"
 class Stage:
     """A session with an open circuit for one call, whose prompts and transcript the test writes."""
 
-    def __init__(self, machine: Any, payload: Callable[..., Any], registered: Callable[..., Any]) -> None:
-        self.machine, self._payload, self._registered = machine, payload, registered
+    def __init__(
+        self,
+        machine: Any,
+        payload: Callable[..., Any],
+        told: Callable[..., Any],
+        registered: Callable[..., Any],
+    ) -> None:
+        self.machine, self._payload, self._told, self._registered = machine, payload, told, registered
         self.transcript = machine.home / "transcript.jsonl"
         self._calls = 0
         self._where = {
@@ -27,15 +33,18 @@ class Stage:
             "transcript_path": str(self.transcript),
         }
         self.prompt_id = "prompt-of-the-loop"
-        self.submit("UserPromptSubmit", prompt="make the check pass", prompt_id=self.prompt_id)
-        for _ in range(3):
-            self.fail()
+        self.send("SessionStart.startup.headless", prompt_id=None)  # pins the interpreter
+        self._told("prompt", self._body("UserPromptSubmit", prompt="make the check pass"))
+        for number in range(3):
+            self._fail(f"toolu_of_the_loop_{number}")
 
     def send(self, name: str, **changes: Any) -> list[Any]:
-        fields = {"prompt_id": self.prompt_id, **self._where, **changes}
-        answers = self._registered(self._payload(name, **fields))
+        answers = self._registered(self._body(name, **changes))
         assert {answer.code for answer in answers} == {0}
         return [answer.out for answer in answers if answer.out]
+
+    def _body(self, name: str, **changes: Any) -> Any:
+        return self._payload(name, **{"prompt_id": self.prompt_id, **self._where, **changes})
 
     def submit(self, name: str, **changes: Any) -> None:
         """A UserPromptSubmit as it was recorded, of this session; what follows belongs to that prompt."""
@@ -49,12 +58,12 @@ class Stage:
         said = [answer["hookSpecificOutput"] for answer in self.send("PreToolUse.bash", **call)]
         return next((output["permissionDecisionReason"] for output in said), "")
 
-    def fail(self) -> None:
+    def _fail(self, call_id: str) -> None:
         """The call runs and fails, as one turn."""
-        assert not self.ask()
-        call = {"tool_name": "Bash", "tool_input": COMMAND, "tool_use_id": f"toolu_{self._calls}"}
-        self.send("PostToolUseFailure.bash-exit-1", **call, error=HOOK_TEXT)
-        self.send("PostToolBatch.bash-exit-1", tool_calls=[{**call, "tool_response": HOOK_TEXT}])
+        call = {"tool_name": "Bash", "tool_input": COMMAND, "tool_use_id": call_id}
+        self._told("monitor", self._body("PostToolUseFailure.bash-exit-1", **call, error=HOOK_TEXT))
+        turn = [{**call, "tool_response": HOOK_TEXT}]
+        self._told("monitor", self._body("PostToolBatch.bash-exit-1", tool_calls=turn))
 
     def row(self, source: str, **more: Any) -> None:
         """The transcript's row of the prompt, which is there by the first call."""
@@ -69,8 +78,10 @@ class Stage:
 
 
 @pytest.fixture
-def stage(machine: Any, payload: Callable[..., Any], registered: Callable[..., Any]) -> Stage:
-    stage = Stage(machine, payload, registered)
+def stage(
+    machine: Any, payload: Callable[..., Any], told: Callable[..., Any], registered: Callable[..., Any]
+) -> Stage:
+    stage = Stage(machine, payload, told, registered)
     assert stage.ask()
     return stage
 
@@ -159,12 +170,17 @@ def test_keyword_counts_only_as_the_whole_first_line(stage: Stage, text: str) ->
 
 @pytest.mark.parametrize(("setting", "expected"), [("grant", GRANTED), ("refuse", REFUSED)])
 def test_transcript_that_cannot_be_read_follows_your_configuration(
-    machine: Any, payload: Callable[..., Any], registered: Callable[..., Any], setting: str, expected: str
+    machine: Any,
+    payload: Callable[..., Any],
+    told: Callable[..., Any],
+    registered: Callable[..., Any],
+    setting: str,
+    expected: str,
 ) -> None:
     own = machine.home / ".config" / "claude-circuit-breaker" / "config.json"
     own.parent.mkdir(parents=True)
     own.write_text(json.dumps({"bypass_unknown": setting}))
-    stage = Stage(machine, payload, registered)
+    stage = Stage(machine, payload, told, registered)
     assert stage.ask()
     stage.submit("UserPromptSubmit", prompt="SUDO BYPASS", prompt_id="prompt-of-unknown-origin")
     assert verdict(stage) == expected

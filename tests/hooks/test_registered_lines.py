@@ -87,13 +87,13 @@ class Line:
 
 
 @pytest.fixture
-def line(machine: Any, payload: Callable[..., Any], run_hook: Callable[..., Any], tmp_path: Path) -> Line:
+def line(machine: Any, payload: Callable[..., Any], told: Callable[..., Any], tmp_path: Path) -> Line:
     call = payload("PostToolBatch.bash-exit-1")["tool_calls"][0]
     for number in range(3):
         changes = {"session_id": SESSION, "prompt_id": "p"}
-        run_hook("monitor", payload("PostToolUseFailure.bash-exit-1", tool_use_id=f"t{number}", **changes))
+        told("monitor", payload("PostToolUseFailure.bash-exit-1", tool_use_id=f"t{number}", **changes))
         calls = [{**call, "tool_use_id": f"t{number}"}]
-        run_hook("monitor", payload("PostToolBatch.bash-exit-1", tool_calls=calls, **changes))
+        told("monitor", payload("PostToolBatch.bash-exit-1", tool_calls=calls, **changes))
     return Line(machine, payload, tmp_path)
 
 
