@@ -103,7 +103,7 @@ def _project(path: str, folder: str) -> str:
     for candidate in (os.path.realpath(path), os.path.abspath(path)):
         name = kinds.project_folder(candidate)
         if os.path.isdir(f"{folder}/projects/{name}") or (
-            len(name) == 200 and glob.glob(f"{glob.escape(folder)}/projects/{name}-*")
+            len(name) == kinds.LONGEST and glob.glob(f"{glob.escape(folder)}/projects/{name}-*")
         ):
             return name
     return ""

@@ -19,6 +19,7 @@ SLACK = 120.0  # seconds by which lines of several processes can be out of order
 OLD = 1000  # so many old lines in a row end the search for newer ones (a clock may have jumped)
 STEP = 2000  # incidents between two progress messages
 SHOWN = 300  # characters shown of any text of an incident
+STOPS = ("trip", "ending", "would_trip", "asked")  # events in which something was stopped, or would have been
 TEXTS = ("event", "circuit", "session", "agent", "project", "cause")
 TOKENS = ("input", "output", "cache_read", "cache_write")
 

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from circuit_breaker.cleaning.kinds import LONGEST, project_folder
 from circuit_breaker.identity import calls as kinds
 from circuit_breaker.identity import labels
 from circuit_breaker.replay import recording
+from circuit_breaker.replay.transcript import seconds
+from circuit_breaker.runtime.json import parse
 from circuit_breaker.words.sentences import NAME
 
 OK, FAILED, DENIED, BLOCKED = "ok", "failed", "denied", "blocked"
@@ -73,8 +76,9 @@ def folder(env: Mapping[str, str]) -> Path:
 
 
 def of_project(env: Mapping[str, str], project: str) -> Path:
-    """The folder with the transcripts of one project."""
-    return folder(env) / "".join(c if c.isascii() and c.isalnum() else "-" for c in project)
+    """The folder with the transcripts of one project. (That of a very long path ends in a checksum.)"""
+    top, name = folder(env), project_folder(project)
+    return next(iter(sorted(top.glob(f"{name}-*")) if len(name) == LONGEST else ()), top / name)
 
 
 def groups(top: Path, after: float) -> list[list[Path]]:
@@ -159,9 +163,6 @@ def _finish(call: Call, record: Mapping[str, Any]) -> None:
 
 
 def _compactions(path: Path) -> list[float]:
-    from circuit_breaker.replay.transcript import seconds
-    from circuit_breaker.runtime.json import parse
-
     found: list[float] = []
     if path.name.endswith(".gz") or path.parent.name == "subagents":
         return found

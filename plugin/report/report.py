@@ -21,7 +21,6 @@ from report.activity import BLOCKED, PastSession
 from report.waste import Waste
 
 NAME = "circuit-breaker-report.html"
-MODES = {"enforce": lambda event: event != "would_trip", "observe": lambda event: event == "would_trip"}
 
 
 def report(args: argparse.Namespace) -> int:
@@ -34,32 +33,34 @@ def report(args: argparse.Namespace) -> int:
         one for one in incident_log.read(homes, args.since) if one.session.startswith(args.session or "")
     ]
     if args.mode:
-        found = [one for one in found if MODES[args.mode](one.event)]
-    top = (
-        activity.folder(os.environ)
-        if args.project is None
-        else activity.of_project(os.environ, where.project)
-    )
-    read = _Read(args, now)
-    read.transcripts(top)
-    if args.session and not read.sessions and not found:
+        found = [one for one in found if (one.event == "would_trip") == (args.mode == "observe")]
+    everywhere = args.project is None
+    top = activity.folder(os.environ) if everywhere else activity.of_project(os.environ, where.project)
+    sessions = _sessions(top, args.session or "", args.since, now)
+    if args.session and not sessions and not found:
         print(
             f"report: nothing of session {args.session} since {page.moment(args.since)}. Try --since 7d.",
             file=sys.stderr,
         )
         return 1
+    waste = Waste()
+    for session in sessions:
+        waste.add(session)
+    stopped = {one.session for one in found if one.event in incident_log.STOPS}
+    names = {one.name: one for one in sessions}
+    busiest = sorted(names.values(), key=lambda one: (one.name not in stopped, -len(one.calls)))
     made = page.Content(
         since=args.since,
         until=now,
-        scope=where.project if args.project is not None else "All projects",
+        scope="All projects" if everywhere else where.project,
         story=stops.story(found),
         incidents=found,
-        shown=read.shown({one.session for one in found if one.event in stops.BEGINS}),
-        sessions=max(read.sessions, len({one.session for one in found})),
-        calls=read.calls,
-        blocked=read.blocked,
-        waste=read.waste,
-        dead_ends=_dead_ends(where, top, args.project is None, now),
+        shown=busiest[: page.SESSIONS],
+        sessions=max(len(sessions), len({one.session for one in found})),
+        calls=sum(len(session.calls) for session in sessions),
+        blocked=sum(call.kind == BLOCKED for session in sessions for call in session.calls),
+        waste=waste,
+        dead_ends=_dead_ends(where, top, everywhere, now),
         not_protected=_not_protected(where, kept, now),
         version=_version(),
     )
@@ -69,46 +70,23 @@ def report(args: argparse.Namespace) -> int:
     return 0
 
 
-class _Read:
-    """The sums over the period's transcripts, and the sessions that get a timeline."""
-
-    def __init__(self, args: argparse.Namespace, now: float) -> None:
-        self.args, self.now = args, now
-        self.sessions = self.calls = self.blocked = 0
-        self.waste = Waste()
-        self.kept: dict[str, PastSession] = {}
-
-    def transcripts(self, top: Path) -> None:
-        """Read the transcripts below `top` written since the period began."""
-        copied: set[int] = set()
-        progress = Progress()
-        groups = activity.groups(top, self.args.since)
-        for number, group in enumerate(groups):
-            progress(f"{number}/{len(groups)} transcripts")
-            for session in activity.sessions(group, self.args.since, self.now, copied):
-                if session.name.startswith(self.args.session or ""):
-                    self._add(session)
-        progress.end()
-
-    def _add(self, session: PastSession) -> None:
-        self.sessions += 1
-        self.calls += len(session.calls)
-        self.blocked += sum(call.kind == BLOCKED for call in session.calls)
-        self.waste.add(session)
-        self.kept[session.name] = session
-
-    def shown(self, stopped: set[str]) -> list[PastSession]:
-        """Sessions with an incident first, then the busiest."""
-        ranked = sorted(self.kept.values(), key=lambda one: (one.name not in stopped, -len(one.calls)))
-        return ranked[: page.SESSIONS]
+def _sessions(top: Path, wanted: str, since: float, now: float) -> list[PastSession]:
+    """The sessions of the period whose id begins with `wanted`."""
+    copied: set[int] = set()
+    progress = Progress()
+    found: list[PastSession] = []
+    groups = activity.groups(top, since)
+    for number, group in enumerate(groups):
+        progress(f"{number}/{len(groups)} transcripts")
+        past = activity.sessions(group, since, now, copied)
+        found += [session for session in past if session.name.startswith(wanted)]
+    progress.end()
+    return found
 
 
 def _dead_ends(where: home.Places, top: Path, everywhere: bool, now: float) -> list[dead_ends.DeadEnd]:
-    folders = (
-        sorted(path for path in top.iterdir() if path.is_dir()) if everywhere and top.is_dir() else [top]
-    )
     found = []
-    for folder in folders:
+    for folder in sorted(filter(Path.is_dir, top.iterdir())) if everywhere and top.is_dir() else [top]:
         scan = dead_ends.Scan(where, folder)
         scan.look(
             [path for group in activity.groups(folder, now - dead_ends.DAYS * 86_400) for path in group]

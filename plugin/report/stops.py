@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from incident_log import Incident
+from incident_log import STOPS, Incident
 
-BEGINS = ("trip", "ending", "would_trip", "asked")  # events that begin a story
 OVER = ("close", "reset")
 
 
@@ -52,7 +51,7 @@ def story(incidents: Iterable[Incident]) -> Story:
     others: list[Incident] = []
     for one in incidents:
         event, key = one.event, (one.session, one.agent, one.circuit)
-        if event in BEGINS or event == "warning":
+        if event in STOPS or event == "warning":
             if key not in going:
                 going[key] = []
                 whole.append(going[key])
@@ -66,7 +65,7 @@ def story(incidents: Iterable[Incident]) -> Story:
             others.append(one)
     stops, warned = [], 0
     for events in whole:
-        first = next((one for one in events if one.event in BEGINS), None)
+        first = next((one for one in events if one.event in STOPS), None)
         if first is None:
             warned += 1
         else:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from incident_log import Incident
+from incident_log import STOPS, Incident
 
 from report.activity import BLOCKED, DENIED, FAILED, PastSession
 from report.markup import Html, fill, join
@@ -33,7 +33,6 @@ LEGEND = {
     "warning": "warning",
     "trip": "blocked or stopped",
 }
-TRIPS = ("trip", "ending", "would_trip", "asked")
 
 
 class Mark(NamedTuple):
@@ -54,7 +53,7 @@ def drawn(session: PastSession, incidents: Iterable[Incident]) -> Html:
         )
         lanes.setdefault(call.lane, []).append(Mark(call.t, kind, call.label))
     for one in incidents:
-        kind = "trip" if one.event in TRIPS else "warning" if one.event == "warning" else ""
+        kind = "trip" if one.event in STOPS else "warning" if one.event == "warning" else ""
         if kind and start <= one.t <= end + 60:
             lanes.setdefault(one.agent, []).append(Mark(min(one.t, end), kind, f"{one.circuit} {one.cause}"))
     shown = sorted(lanes.items(), key=lambda pair: (pair[0] != "", -len(pair[1])))
@@ -67,11 +66,9 @@ def drawn(session: PastSession, incidents: Iterable[Incident]) -> Html:
 
 def legend() -> Html:
     """The legend of the marks."""
-    keys = [
-        fill('<li><i class="key {kind}"></i>{text}</li>', kind=kind, text=text)
-        for kind, text in LEGEND.items()
-    ]
-    return fill('<ul class="legend">{keys}</ul>', keys=join(keys))
+    key = '<li><i class="key {kind}"></i>{text}</li>'
+    keys = join(fill(key, kind=kind, text=text) for kind, text in LEGEND.items())
+    return fill('<ul class="legend">{keys}</ul>', keys=keys)
 
 
 def _strip(lane: str, marks: list[Mark], start: float, end: float) -> Html:
@@ -80,12 +77,7 @@ def _strip(lane: str, marks: list[Mark], start: float, end: float) -> Html:
         at = int(COLUMNS * (mark.t - start) / (end - start))
         columns.setdefault((mark.kind, min(max(at, 0), COLUMNS)), []).append(mark)
     order = list(SHAPES)
-    drawn_marks = [
-        _mark(kind, at, found)
-        for (kind, at), found in sorted(
-            columns.items(), key=lambda item: (order.index(item[0][0]), item[0][1])
-        )
-    ]
+    in_order = sorted(columns.items(), key=lambda item: (order.index(item[0][0]), item[0][1]))
     name = f"subagent {lane}" if lane else "main thread"
     calls = sum(mark.kind in ("call", "edit", "failed", "denied") for mark in marks)
     return fill(
@@ -95,7 +87,7 @@ def _strip(lane: str, marks: list[Mark], start: float, end: float) -> Html:
         name=name,
         calls=calls,
         y=MIDDLE,
-        marks=join(drawn_marks),
+        marks=join(_mark(kind, at, found) for (kind, at), found in in_order),
     )
 
 

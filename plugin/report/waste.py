@@ -18,6 +18,7 @@ CHOOSERS = frozenset(
     "head tail grep egrep fgrep rg sed awk cut sort uniq wc less more cat tee tr nl column".split()
 )
 LABEL = 80
+READ = ("Read", "read")
 
 
 class Carried(NamedTuple):
@@ -31,14 +32,6 @@ class Carried(NamedTuple):
     @property
     def weight(self) -> int:
         return self.size * max(1, self.turns)
-
-
-class Again(NamedTuple):
-    """A file that the main thread read again after a subagent had. size: characters of the second read."""
-
-    label: str
-    size: int
-    session: str
 
 
 class Slow(NamedTuple):
@@ -56,19 +49,17 @@ class Waste:
     def __init__(self) -> None:
         self.largest: list[Carried] = []
         self.unused: list[Carried] = []
-        self.again: list[Again] = []
+        self.again: list[Carried] = []
         self.slow: list[Slow] = []
 
     def add(self, session: PastSession) -> None:
         """Add the waste of one session."""
         finished = [call for call in session.calls if call.kind == OK and call.size]
         top = sorted(finished, key=lambda call: -call.size * max(1, session.carried(call)))[:LARGEST]
-        self.largest = sorted(
-            self.largest + [_carried(session, call) for call in top], key=lambda one: -one.weight
-        )
-        del self.largest[LARGEST:]
+        self.largest += [_carried(session, call) for call in top]
+        self.largest = sorted(self.largest, key=lambda one: -one.weight)[:LARGEST]
         self.unused += [_carried(session, call) for call in _unused(session.calls)]
-        self.again += _read_again(session)
+        self.again += [_carried(session, call) for call in _read_again(session.calls)]
         self.slow += _slow(session)
 
 
@@ -84,22 +75,23 @@ def _unused(calls: list[Call]) -> list[Call]:
             text = str(call.input)
             for name in [name for name in waiting if name in text]:
                 del waiting[name]
-        whole = call.tool in ("Read", "read") and call.kind == OK and call.size >= WHOLE
+        whole = call.tool in READ and call.kind == OK and call.size >= WHOLE
         if whole and call.path and isinstance(call.input, dict) and not {"offset", "limit"} & set(call.input):
             waiting[posixpath.basename(call.path.replace("\\", "/"))] = call
     return list(waiting.values())
 
 
-def _read_again(session: PastSession) -> list[Again]:
+def _read_again(calls: list[Call]) -> list[Call]:
+    """The main thread's reads of files that a subagent had read before, one of each file."""
     read_by_subagents: set[str] = set()
-    found: dict[str, Again] = {}
-    for call in session.calls:
-        if call.tool not in ("Read", "read") or call.kind != OK or not call.path:
+    found: dict[str, Call] = {}
+    for call in calls:
+        if call.tool not in READ or call.kind != OK or not call.path:
             continue
         if call.lane:
             read_by_subagents.add(call.path)
         elif call.path in read_by_subagents:
-            found.setdefault(call.path, Again(call.label, call.size, session.name))
+            found.setdefault(call.path, call)
     return list(found.values())
 
 

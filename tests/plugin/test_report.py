@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from install import bundle
 from plugin.people import plugin
 from plugin.transcripts import Transcript
 
@@ -230,3 +231,17 @@ def test_transcripts_that_cannot_be_read_cost_nothing_else(person, reported):
     Path(path.parent, "folder.jsonl").mkdir()
     page, _ = reported()
     assert "1 session made 1 call." in page.text
+
+
+def test_project_with_a_very_long_path_is_found_by_the_beginning_of_its_folder(person, reported):
+    project = "/work/" + "x" * 220
+    made = session(person, project=project)
+    made.bash("ls", "x")
+    path = made.save(person.home)
+    path.parent.rename(path.parent.with_name(f"{'-work-' + 'x' * 194}-a1b2c3"))
+    page, _ = reported("--project", project)
+    assert "1 session made 1 call." in page.text
+
+
+def test_style_sheet_is_installed_with_the_verb():
+    assert "plugin/report/style.css" in bundle.names_below(Path(__file__).resolve().parents[2])

@@ -37,6 +37,7 @@ MEASURED = {
 }
 LOOSE = "settings and the like"  # files directly in the folder
 OTHER = "other files of projects"
+LONGEST = 200  # characters of a project's folder; a longer name is cut there and ends in a checksum
 
 
 def kind_named(word: str) -> str:
@@ -64,5 +65,5 @@ def session_of(name: str) -> str:
 
 def project_folder(path: str) -> str:
     """The name of a project's folder under `projects/`: its path with dashes for everything but letters and digits. For a path of
-    more than 200 characters this is only the beginning; Claude Code appends a checksum."""
-    return "".join(c if c.isascii() and c.isalnum() else "-" for c in path)[:200]
+    LONGEST characters or more this is only the beginning."""
+    return "".join(c if c.isascii() and c.isalnum() else "-" for c in path)[:LONGEST]

@@ -85,7 +85,7 @@ def _of_project(units: list[Unit], project: str) -> list[Unit]:
     """The units in the project's folder, and those elsewhere that are named after one of its sessions."""
 
     def its_own(name: str) -> bool:
-        return name == project or (len(project) == 200 and name[:201] == project + "-")
+        return name == project or (len(project) == kinds.LONGEST and name.startswith(project + "-"))
 
     sessions = {unit.session for unit in units if its_own(unit.project)} - {""}
     return [unit for unit in units if (its_own(unit.project) if unit.project else unit.session in sessions)]
