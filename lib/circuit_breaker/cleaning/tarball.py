@@ -20,14 +20,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, NamedTuple
 
 from circuit_breaker.janitor import copies
+from circuit_breaker.janitor.archives import CHUNK, LEVEL, bare
 from circuit_breaker.runtime import files, json
 
-LEVEL = 3  # of gzip: half the time of level 6, a fifth more bytes
-CHUNK = 1 << 20
 RESERVE = 16 << 20  # bytes left free on the disk, so that Claude Code can still write its settings
-_BARE = getattr(os, "O_NOFOLLOW", 0) | getattr(
-    os, "O_NONBLOCK", 0
-)  # a link or a pipe may be in the place of a file
 FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 OnBytes = Callable[[int, str], None]  # progress: so many more bytes, of this path
 
@@ -107,7 +103,7 @@ def write_archive(
     Files removed meanwhile are left out. Raises NoRoom, Changed, OSError."""
     about = {**about, "folder": folder}
     room = len(json.dump(about)) + 64  # for longer numbers
-    with open(path, "xb", buffering=0, opener=_open) as file:
+    with open(path, "xb", buffering=0, opener=bare) as file:
         disk = _Disk(file.fileno(), path, about["bytes"])
         about.update(files=0, bytes=0)
         disk.write(_comment(about, room))
@@ -123,10 +119,6 @@ def write_archive(
         file.seek(0)
         files.write_all(file.fileno(), _comment(about, room))
         os.fsync(file.fileno())
-
-
-def _open(path: str, flags: int) -> int:
-    return os.open(path, flags | _BARE, 0o600)
 
 
 def _comment(about: dict[str, Any], room: int) -> bytes:
@@ -149,7 +141,7 @@ def _add(press: gzip.GzipFile, member: Member, folder: str, on_bytes: OnBytes) -
 
 def _original(folder: str, member: Member) -> IO[bytes]:
     """The file on disk. Raises Changed if it is not the file to archive any more, FileNotFoundError."""
-    file = open(f"{folder}/{member.path}", "rb", buffering=0, opener=_open)  # noqa: SIM115
+    file = open(f"{folder}/{member.path}", "rb", buffering=0, opener=bare)  # noqa: SIM115
     if member.is_still(os.fstat(file.fileno())):
         return file
     file.close()
@@ -325,7 +317,7 @@ def _restore_file(path: str, entry: Member, chunks: Iterator[bytes]) -> bool:
     if files.exists(path):
         return False
     try:
-        with open(beside, "xb", buffering=0, opener=_open) as file:
+        with open(beside, "xb", buffering=0, opener=bare) as file:
             for chunk in chunks:
                 files.write_all(file.fileno(), chunk)
             os.fsync(file.fileno())

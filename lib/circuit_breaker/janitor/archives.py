@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import os
 import time
 import zlib
+from collections.abc import Callable, Iterator
+from typing import IO
 
 from circuit_breaker.janitor import copies, retention, survey
 from circuit_breaker.janitor.retention import Archive
 from circuit_breaker.runtime import files
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
 LEVEL = 3  # for telemetry: less than half the time of gzip -6, a fifth more bytes
 CHUNK = 1 << 20
-DEADLINE = (
-    120.0  # seconds that a compressing child may take; the next session start continues where it stopped
-)
-QUIET = (
-    retention.HOUR
-)  # without a write, where the kernel cannot tell whether a file is still open for writing
-_BARE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+DEADLINE = 120.0  # seconds of a compressing child; the next session start continues where it stopped
+QUIET = retention.HOUR  # without a write, where the kernel cannot tell whether a file is open for writing
 GZIP = 31  # zlib's word for its window of 32 kB inside a gzip header
 
 
@@ -47,28 +41,23 @@ def compress_all(
     """Compress what is pending, a file at a time, until `deadline` (time.monotonic). Files that are still held open for
     writing wait. Returns (compressed, waiting, errors); (0, 0, []) if another process is compressing."""
     waiting, done, errors = pending(folder), 0, []
-    if not waiting:
-        return 0, 0, []
     try:
-        lock = files.Lock(f"{folder}/archives/.compress.lock", 0.001).__enter__()
-    except (TimeoutError, ValueError):
+        with files.Lock(f"{folder}/archives/.compress.lock", 0.001) if waiting else contextlib.nullcontext():
+            for archive in waiting:
+                if time.monotonic() >= deadline:
+                    break
+                if on_file:
+                    on_file(archive)
+                try:
+                    done += compress(f"{folder}/archives/{archive.id}", deadline)
+                except FileNotFoundError:
+                    continue  # removed meanwhile
+                except DeadlinePassed:
+                    break
+                except (OSError, zlib.error) as error:
+                    errors.append(f"{archive.id}: {files.why(error)}")
+    except TimeoutError:
         return 0, 0, []
-    try:
-        for archive in waiting:
-            if time.monotonic() >= deadline:
-                break
-            if on_file:
-                on_file(archive)
-            try:
-                done += compress(f"{folder}/archives/{archive.id}", deadline)
-            except FileNotFoundError:
-                continue  # removed meanwhile
-            except DeadlinePassed:
-                break
-            except (OSError, zlib.error) as error:
-                errors.append(f"{archive.id}: {files.why(error)}")
-    finally:
-        lock.__exit__(None, None, None)
     return done, len(waiting) - done, errors
 
 
@@ -78,35 +67,57 @@ def compress(path: str, deadline: float = float("inf")) -> bool:
     The plain file is removed only after the compressed one is on disk and reads back correctly, and if nothing was added to the
     plain file meanwhile. Raises OSError (full disk, Unfit), DeadlinePassed; both leave the plain file and no `.gz`.
     """
-    packed, beside = path + ".gz", f"{path}.gz.{os.getpid()}.tmp"
-    source = os.open(path, os.O_RDONLY | _BARE)
-    try:
-        before = os.fstat(source)
-        if not retention.regular(before) or being_written(source, before):
+    beside = f"{path}.gz.{os.getpid()}.tmp"
+    with open(path, "rb", buffering=0, opener=bare) as plain:
+        before = os.fstat(plain.fileno())
+        if not retention.regular(before) or being_written(plain.fileno(), before):
             return False
         try:
-            target = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BARE, 0o600)
-            try:
-                size = _deflate(source, target, deadline)
-                _check(target, size, deadline)
-                copies.liken(target, before)
-                os.fsync(target)
-            finally:
-                os.close(target)
-            os.utime(beside, ns=(before.st_atime_ns, before.st_mtime_ns))
-            after = os.stat(
-                path, follow_symlinks=False
-            )  # FileNotFoundError: it was removed meanwhile, so its archive must not reappear
+            size = _write_compressed(beside, plain, before, deadline)
+            # FileNotFoundError: it was removed meanwhile, so its archive must not reappear
+            after = os.stat(path, follow_symlinks=False)
             if (after.st_ino, after.st_size, after.st_mtime_ns) != (before.st_ino, size, before.st_mtime_ns):
                 return False
-            os.replace(beside, packed)
+            os.replace(beside, path + ".gz")
         finally:
             files.remove(beside)
-    finally:
-        os.close(source)
     sync_folder(os.path.dirname(path))
     os.unlink(path)
     return True
+
+
+def _write_compressed(path: str, plain: IO[bytes], like: os.stat_result, deadline: float) -> int:
+    """Write a new compressed file, read it back and sync it. Returns the bytes of `plain`. Raises Unfit."""
+    with open(path, "xb+", buffering=0, opener=bare) as packed:
+        press, size = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP), 0
+        for chunk in _chunks(plain, deadline):
+            size += len(chunk)
+            files.write_all(packed.fileno(), press.compress(chunk))
+        files.write_all(packed.fileno(), press.flush())
+        packed.seek(0)
+        found = sum(len(chunk) for chunk in _chunks(gzip.GzipFile(fileobj=packed, mode="rb"), deadline))
+        if found != size:
+            raise Unfit(0, f"reads back as {found} bytes instead of {size}")
+        copies.liken(packed.fileno(), like)
+        os.fsync(packed.fileno())
+    os.utime(path, ns=(like.st_atime_ns, like.st_mtime_ns))
+    return size
+
+
+def bare(path: str, flags: int) -> int:
+    """An opener for `open` that follows no link and waits for no pipe; new files are private."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o600)
+
+
+def _chunks(file: IO[bytes] | gzip.GzipFile, deadline: float = float("inf")) -> Iterator[bytes]:
+    """The contents of a file in pieces. Raises DeadlinePassed, and Unfit for a compressed one that is truncated or altered."""
+    try:
+        while chunk := file.read(CHUNK):
+            if time.monotonic() >= deadline:
+                raise DeadlinePassed
+            yield chunk
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise Unfit(0, f"the archive is damaged: {error}") from error
 
 
 def being_written(fd: int, info: os.stat_result) -> bool:
@@ -125,48 +136,6 @@ def being_written(fd: int, info: os.stat_result) -> bool:
         except OSError:  # a file system without leases, or another user's file
             pass
     return time.time() - info.st_mtime < QUIET
-
-
-def _deflate(source: int, target: int, deadline: float) -> int:
-    """Compress one descriptor into another. Returns the bytes read."""
-    press, size = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP), 0
-    while True:
-        chunk = os.read(source, CHUNK)
-        if not chunk:
-            break
-        if time.monotonic() >= deadline:
-            raise DeadlinePassed
-        size += len(chunk)
-        files.write_all(target, press.compress(chunk))
-    files.write_all(target, press.flush())
-    return size
-
-
-def _check(target: int, size: int, deadline: float) -> None:
-    """Read the result back and check its checksum (by zlib) and its length. Raises Unfit."""
-    os.lseek(target, 0, os.SEEK_SET)
-    total = 0
-    for chunk in _inflated(target):
-        total += len(chunk)
-        if time.monotonic() >= deadline:
-            raise DeadlinePassed
-    if total != size:
-        raise Unfit(0, f"reads back as {total} bytes instead of {size}")
-
-
-def _inflated(fd: int):  # type: ignore[no-untyped-def]  # Iterator[bytes]
-    """The decompressed bytes of a gzip descriptor, in pieces. Raises Unfit if it is truncated or altered."""
-    unpress = zlib.decompressobj(GZIP)
-    while not unpress.eof:
-        data = unpress.unconsumed_tail or os.read(fd, CHUNK)
-        if not data:
-            raise Unfit(0, "the archive ends too early")
-        try:
-            yield unpress.decompress(data, 4 * CHUNK)
-        except zlib.error as error:
-            raise Unfit(0, f"the archive is damaged: {error}") from error
-    if unpress.unused_data or os.read(fd, 1):
-        raise Unfit(0, "something follows the archive's end")
 
 
 def sync_folder(path: str) -> None:
@@ -189,28 +158,19 @@ def restore_archive(folder: str, archive: Archive) -> str:
     path = f"{folder}/{archive.original}"
     if files.exists(path):
         raise FileExistsError(17, "there is a file of that name", path)
-    stored = f"{folder}/archives/{archive.id}" + (".gz" if archive.packed else "")
     beside = f"{path}.{os.getpid()}.tmp"
-    source = os.open(stored, os.O_RDONLY | _BARE)
-    try:
-        target = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BARE, 0o600)
+    stored = f"{folder}/archives/{archive.id}" + (".gz" if archive.packed else "")
+    with open(stored, "rb", buffering=0, opener=bare) as source:
+        like = os.fstat(source.fileno())
+        if not like.st_size:
+            raise Unfit(0, "the archive is empty")
         try:
-            for chunk in _inflated(source) if archive.packed else _plain(source):
-                files.write_all(target, chunk)
-            copies.liken(target, os.fstat(source))
-            os.fsync(target)
+            with open(beside, "xb", buffering=0, opener=bare) as target:
+                for chunk in _chunks(gzip.GzipFile(fileobj=source, mode="rb") if archive.packed else source):
+                    files.write_all(target.fileno(), chunk)
+                copies.liken(target.fileno(), like)
+                os.fsync(target.fileno())
+            copies.name(beside, path)
         finally:
-            os.close(target)
-        copies.name(beside, path)
-    finally:
-        os.close(source)
-        files.remove(beside)
+            files.remove(beside)
     return path
-
-
-def _plain(fd: int):  # type: ignore[no-untyped-def]  # Iterator[bytes]
-    while True:
-        chunk = os.read(fd, CHUNK)
-        if not chunk:
-            return
-        yield chunk
