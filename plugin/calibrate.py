@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from statistics import median_low
 
 import configure
 import replay as replaying
 from progress import Progress
+from report import activity
 
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import calibration, recording
@@ -30,48 +32,55 @@ def calibrate(args: argparse.Namespace) -> int:
     """Learn limits and show them; exit code 1 if there are too few good prompts or nothing to read."""
     if args.apply and own_shell.refuses("calibrate --apply", os.environ):
         return 1
-    folders = args.folders or [str(_transcripts())]
     try:
-        groups = replaying.found(folders)
-    except replaying.NoRecording as error:
+        prompts = read(replaying.found(args.folders or [str(activity.folder(os.environ))]))
+        learned = Learned(prompts, args.risk)
+        path = _apply(learned.limits) if args.apply else None
+    except (replaying.NoRecording, configure.Unusable) as error:
         print(f"calibrate: {error}", file=sys.stderr)
         return 1
-    prompts = read(groups)
-    good = [prompt for prompt in prompts if prompt.ending == GOOD]
-    values = {
-        "calls_per_prompt": [prompt.calls for prompt in good],
-        "tokens_per_prompt": [prompt.tokens for prompt in good if prompt.tokens is not None],
-    }
-    needed = calibration.needed(args.risk)
-    if len(good) < needed:
-        print(
-            f"calibrate: {len(good)} good prompts were found ({_left_out(prompts)}), and a risk of {_percent(args.risk)} "
-            f"needs at least {needed}. No limit was learned. Name more folders, or work on and try again later.",
-            file=sys.stderr,
-        )
-        if args.json:
-            print(json.dumps(_document(prompts, good, args.risk, dict.fromkeys(values), None), indent=2))
-        return 1
-    limits = {
-        key: calibration.limit(found, args.risk) if len(found) >= needed else None
-        for key, found in values.items()
-    }
-    where = home.places(os.environ, os.getcwd())
-    try:
-        path = _apply(where, limits) if args.apply else None
-    except configure.Unusable as error:
-        print(f"calibrate: {error}", file=sys.stderr)
-        return 1
+    enough = learned.good >= learned.needed
     if args.json:
-        print(json.dumps(_document(prompts, good, args.risk, limits, path), indent=2))
-    else:
-        print(_text(prompts, values, args.risk, limits))
-        print(
-            f"\nWritten to {path}."
-            if path
-            else "\nNothing was changed: `calibrate --apply` writes these limits."
+        print(json.dumps(_document(learned, path), indent=2))
+    elif enough:
+        written = (
+            f"Written to {path}." if path else "Nothing was changed: `calibrate --apply` writes these limits."
         )
-    return 0
+        print(f"{_text(learned)}\n\n{written}")
+    if enough:
+        return 0
+    print(
+        f"calibrate: {learned.good} good prompts were found ({learned.left_out}), and a risk of {_percent(args.risk)} "
+        f"needs at least {learned.needed}. No limit was learned. Name more folders, or work on and try again later.",
+        file=sys.stderr,
+    )
+    return 1
+
+
+class Learned:
+    """What the good prompts used, by key, and the limits learned from that (None: too few prompts say it)."""
+
+    def __init__(self, prompts: list[PastPrompt], share: Fraction) -> None:
+        self.risk, self.needed = share, calibration.needed(share)
+        self.endings = Counter(prompt.ending for prompt in prompts)
+        good = [prompt for prompt in prompts if prompt.ending == GOOD]
+        self.good = len(good)
+        self.values = {
+            "calls_per_prompt": [prompt.calls for prompt in good],
+            "tokens_per_prompt": [prompt.tokens for prompt in good if prompt.tokens is not None],
+        }
+        self.limits = {
+            key: calibration.limit(found, share) if len(found) >= self.needed else None
+            for key, found in self.values.items()
+        }
+
+    @property
+    def left_out(self) -> str:
+        ends = self.endings
+        return (
+            f"of {sum(ends.values())}; left out: {ends[STOPPED]} interrupted, {ends[UNFINISHED]} unfinished, "
+            f"{ends[TRIPPED]} in which the breaker would have tripped"
+        )
 
 
 def risk(text: str) -> Fraction:
@@ -83,11 +92,6 @@ def risk(text: str) -> Fraction:
     if not Fraction(1, 1000) <= value <= Fraction(1, 2):
         raise argparse.ArgumentTypeError(f"{text}: expected a share from 0.001 to 0.5")
     return value
-
-
-def _transcripts() -> Path:
-    own = os.environ.get("CLAUDE_CONFIG_DIR")
-    return (Path(own) if own else Path.home() / ".claude") / "projects"
 
 
 def read(groups: list[list[Path]]) -> list[PastPrompt]:
@@ -121,52 +125,41 @@ def read(groups: list[list[Path]]) -> list[PastPrompt]:
     return found
 
 
-def _apply(where: home.Places, limits: dict[str, int | None]) -> Path | None:
-    path = None
+def _apply(limits: dict[str, int | None]) -> Path | None:
+    where, path = home.places(os.environ, os.getcwd()), None
     for key, value in limits.items():
         if value is not None:
             path = configure.put(where, f"circuit_breakers.budget.{key}", value, in_project=False)
     return path
 
 
-def _document(
-    prompts: list[PastPrompt],
-    good: list[PastPrompt],
-    share: Fraction,
-    limits: dict[str, int | None],
-    path: Path | None,
-) -> dict[str, object]:
-    endings = Counter(prompt.ending for prompt in prompts)
+def _document(learned: Learned, path: Path | None) -> dict[str, object]:
     return {
         "schema": 1,
-        "prompts": len(good),
-        "risk": float(share),
-        "limits": limits,
-        "left_out": {ending: endings[ending] for ending in (STOPPED, UNFINISHED, TRIPPED)},
+        "prompts": learned.good,
+        "risk": float(learned.risk),
+        "limits": learned.limits,
+        "left_out": {ending: learned.endings[ending] for ending in (STOPPED, UNFINISHED, TRIPPED)},
         "written": str(path) if path else None,
     }
 
 
-def _text(
-    prompts: list[PastPrompt], values: dict[str, list[int]], share: Fraction, limits: dict[str, int | None]
-) -> str:
-    count = len(values["calls_per_prompt"])
-    lines = [f"Learned from {count} good prompts ({_left_out(prompts)}), risk {_percent(share)}."]
+def _text(learned: Learned) -> str:
+    share = _percent(learned.risk)
+    lines = [f"Learned from {learned.good} good prompts ({learned.left_out}), risk {share}."]
     for key, what in KEYS.items():
-        limit, found = limits[key], values[key]
+        limit, found = learned.limits[key], learned.values[key]
         if limit is None:
             lines.append(
                 f"\n{key}: no limit, since only {len(found)} of these prompts say what they cost in {what} "
-                f"(needed: {calibration.needed(share)})."
+                f"(needed: {learned.needed})."
             )
             continue
-        ordered = sorted(found)
-        low, high = calibration.spread(len(found), share)
+        low, high = calibration.spread(len(found), learned.risk)
         lines += [
-            f"\n{key}: {limit:,}   ({what} of a good prompt: half need at most {ordered[(len(ordered) - 1) // 2]:,}, "
-            f"the most {ordered[-1]:,})",
+            f"\n{key}: {limit:,}   ({what} of a good prompt: half need at most {median_low(found):,}, the most {max(found):,})",
             *histogram(found, limit),
-            f"  A further good prompt crosses {limit:,} with a probability of at most {_percent(share)}, if your work goes on as in",
+            f"  A further good prompt crosses {limit:,} with a probability of at most {share}, if your work goes on as in",
             f"  these {len(found)}: the share that crosses lies between {100 * low:.1f} % and {100 * high:.1f} % in 9 of 10 "
             "such calibrations.",
         ]
@@ -174,14 +167,6 @@ def _text(
         "\nThe promise holds for each limit by itself; with both set, up to twice as many good prompts are asked about."
     )
     return "\n".join(lines)
-
-
-def _left_out(prompts: list[PastPrompt]) -> str:
-    endings = Counter(prompt.ending for prompt in prompts)
-    return (
-        f"of {len(prompts)}; left out: {endings[STOPPED]} interrupted, {endings[UNFINISHED]} unfinished, "
-        f"{endings[TRIPPED]} in which the breaker would have tripped"
-    )
 
 
 def histogram(values: Sequence[int], limit: int) -> list[str]:

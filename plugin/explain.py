@@ -32,17 +32,17 @@ from circuit_breaker.words.status import ID
 SHOWN = 30  # calls shown of the evidence
 SLACK = 10.0  # seconds between a call's result in a transcript and its incident, at most
 ANY_FORM = " (any form)"  # ends the name of a circuit that blocks every form of an attempt
-BLOCKING = ("trip", "ending", "would_trip", "asked")
 
 
 class Step(NamedTuple):
-    """One call of the evidence. own: whether it belongs to the circuit."""
+    """One call of the evidence: its keys, and what it counted as for a circuit that has one of them, or has not."""
 
     t: float
     label: str
     outcome: str
-    note: str
-    own: bool
+    keys: tuple[str, str]
+    own: str
+    other: str
 
 
 def explain(args: argparse.Namespace) -> int:
@@ -68,7 +68,7 @@ def _last(where: home.Places, config: Config, session: str) -> int:
     found = [
         one
         for one in incident_log.read([where.home] if not session else incident_log.homes(where), 0.0)
-        if one.event in BLOCKING and one.session.startswith(session)
+        if one.event in incident_log.STOPS and one.session.startswith(session)
     ]
     if not found:
         print(
@@ -86,21 +86,26 @@ def _last(where: home.Places, config: Config, session: str) -> int:
     )
     print(f"Why: it {last.cause}.")
     print(f"Rule: {words.opens(rule, config.rules.get(rule, {}))}")
-    steps = _evidence(last, config)
+    run = _traced(last, config)
+    steps = [one for one in run.steps if one.t <= last.t + SLACK][-SHOWN:] if run else []
     if steps:
         print("\nThe calls of that lane before it (* counted):")
-        _print(steps)
     elif last.calls:
         print(f"\nThe last calls: {', '.join(last.calls)}. (The transcript no longer exists.)")
+    width = min(40, max((len(one.label) for one in steps), default=0))
+    for one in steps:
+        own = run is not None and not run.keys.isdisjoint(one.keys)
+        at = time.strftime("%H:%M:%S", time.localtime(one.t))
+        note = one.own if own else one.other
+        print(f"{'*' if own else ' '} {at}  {one.label[:40]:<{width}}  {one.outcome:<6}  {note}")
     return 0
 
 
-def _evidence(last: incident_log.Incident, config: Config) -> list[Step]:
-    """The calls up to an incident, found by running the session's transcript through the same engine."""
-    top = activity.folder(os.environ)
-    paths = sorted(top.glob(f"*/{last.session}.jsonl")) if top.is_dir() else []
+def _traced(last: incident_log.Incident, config: Config) -> _Traced | None:
+    """The calls up to an incident, found by running the session's transcript through the same engine; None without one."""
+    paths = sorted(activity.folder(os.environ).glob(f"*/{last.session}.jsonl"))
     if not paths:
-        return []
+        return None
     config.mode = "enforce"  # so that an incident of observe mode trips here
     run = _Traced(last.session, config, last.circuit, last.agent)
     for record in recording.records(recording.files([str(paths[0])])[0], lambda _: None, set()):
@@ -108,28 +113,17 @@ def _evidence(last: incident_log.Incident, config: Config) -> list[Step]:
             break
         run.take(record, lambda _: None)
     run.finish(lambda _: None)
-    return [one for one in run.steps if one.t <= last.t + SLACK][-SHOWN:]
+    return run
 
 
 class _Traced(Rerun):
-    """A session run again that records what each call of one lane counted as, until `circuit` trips."""
-
-    class Row(NamedTuple):
-        """One call: its keys, its row in the lane's memory (empty if none), and the counts after it."""
-
-        t: float
-        tool: str
-        given: Any
-        keys: tuple[str, str]
-        row: list[Any]
-        progress: bool
-        failures: int
-        times: int
+    """A session run again that records what each call of one lane counted as, until `circuit` trips. keys: those of the circuit."""
 
     def __init__(self, name: str, config: Config, circuit: str, lane: str) -> None:
         super().__init__(name, config)
         self.circuit, self.lane, self.over = circuit, lane, False
-        self.raw: list[_Traced.Row] = []
+        self.any_form = circuit.endswith(ANY_FORM)
+        self.steps: list[Step] = []
         self.keys: set[str] = set()
 
     def feed(self, fed: Fed) -> None:
@@ -153,50 +147,30 @@ class _Traced(Rerun):
         lane = self.lanes[self.lane]
         rows = {row[2]: row for row in lane.recent if row[0] > n}
         moved = {move[0] for move in lane.moves}
+        rule = self.circuit.partition(":")[0]
+        limits = self.config.rules.get(rule, {})
+        if self.any_form:
+            limits = {**limits, "threshold": limits["family_open"]}
         for call in fed.payload["tool_calls"]:
             tool, given = call["tool_name"], call["tool_input"]
-            key, family = calls.call_key(tool, given, cwd), family_of(tool, given, cwd)
-            row, streak, known = rows.get(key, []), lane.streaks.get(key), lane.families.get(family)
-            failures = (
-                known.count
-                if known and self.circuit.endswith(ANY_FORM)
-                else len(streak.fails)
-                if streak
-                else 0
-            )
-            progress = bool(row) and row[0] in moved
-            times = streak.times if streak else 0
-            self.raw.append(self.Row(fed.t, tool, given, (key, family), row, progress, failures, times))
-
-    @property
-    def steps(self) -> list[Step]:
-        """The calls as steps to show."""
-        rule, _, subject = self.circuit.partition(":")
-        keys = self.config.rules.get(rule, {})
-        if subject.endswith(ANY_FORM):
-            keys = {**keys, "threshold": keys["family_open"]}
-        made = []
-        for one in self.raw:
-            own = not self.keys.isdisjoint(one.keys)
-            ok = bool(one.row and one.row[4])
-            if not one.row:
-                note = words.NOT_COUNTED
-            elif own:
-                note = words.counted(rule, one.failures, one.times, keys)
-            else:
-                changes = bool(calls.change_level(one.tool, one.given))
-                note = words.between(ok, one.progress, one.row[5] == POLL, changes)
-            outcome = "ok" if ok else "failed" if one.row else "-"
-            made.append(Step(one.t, labels.label(one.tool, one.given), outcome, note, own))
-        return made
+            keys = key, family = calls.call_key(tool, given, cwd), family_of(tool, given, cwd)
+            label, row = labels.label(tool, given), rows.get(key)
+            if not row:
+                self.steps.append(Step(fed.t, label, "-", keys, words.NOT_COUNTED, words.NOT_COUNTED))
+                continue
+            failures, times = _counts(lane, key)
+            if self.any_form and family in lane.families:
+                failures = lane.families[family].count
+            changes, ok = bool(calls.change_level(tool, given)), bool(row[4])
+            own = words.counted(rule, failures, times, limits)
+            other = words.between(ok, row[0] in moved, row[5] == POLL, changes)
+            self.steps.append(Step(fed.t, label, "ok" if ok else "failed", keys, own, other))
 
 
-def _print(steps: list[Step]) -> None:
-    width = min(40, max(len(one.label) for one in steps))
-    for one in steps:
-        when = time.strftime("%H:%M:%S", time.localtime(one.t))
-        mark = "*" if one.own else " "
-        print(f"{mark} {when}  {one.label[:40]:<{width}}  {one.outcome:<6}  {one.note}")
+def _counts(lane: Lane, key: str) -> tuple[int, int]:
+    """(failures of a call in its streak, times it returned the same result)."""
+    streak = lane.streaks.get(key)
+    return (len(streak.fails), streak.times) if streak else (0, 0)
 
 
 # --- A call that has not been made
@@ -219,19 +193,13 @@ def _call(where: home.Places, config: Config, tool: str, given: dict[str, Any], 
     for notice in decision.notices if blocked else ():
         print(sentence_of(notice, config.bypass_keyword))
         print(f"Rule: {words.opens(notice.rule, config.rules.get(notice.rule, {}))}")
+    key = calls.call_key(tool, given, lane.cwd)
     if not blocked:
-        streak = lane.streaks.get(calls.call_key(tool, given, lane.cwd))
         failing, repeating = (config.rules[name]["threshold"] for name in ("tool_failure", "repeated_call"))
-        print(
-            words.verdict(len(streak.fails), streak.times, failing, repeating)
-            if streak
-            else words.verdict(0, 0, 0, 0)
-        )
-    rows = list(_recent(lane, calls.call_key(tool, given, lane.cwd), label))
+        print(words.verdict(*_counts(lane, key), failing, repeating))
+    rows = list(_recent(lane, key, label))
     if rows:
-        print("\nThe lane's last calls, as the breaker remembers them (* this one):")
-        for line in rows:
-            print(line)
+        print("\nThe lane's last calls, as the breaker remembers them (* this one):", *rows, sep="\n")
     return 0
 
 
