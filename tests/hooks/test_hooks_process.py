@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from registrations import ROOT, SCRIPTS, registered
+from samples import samples
 
 SESSION = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 FIRST = {
@@ -321,7 +322,7 @@ def test_every_line_lets_the_call_through_when_any_file_is_gone(
         name for name in RUNTIME if name.startswith(part) or (part == "rest" and not name.startswith(folders))
     ]
     assert ours
-    for name in ours:
+    for name in ours[:: samples(here=8, in_ci=1)]:
         kept = (copy / name).read_bytes()
         (copy / name).unlink()
         nothing_is_denied(every_line(), name)
