@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from install import disk, jsontext
+from install import disk, jsontext, settings
 
 from circuit_breaker.breaker import config as rules
 from circuit_breaker.breaker.layers import build
@@ -34,16 +34,11 @@ def config(args: argparse.Namespace) -> int:
         return 2
 
 
-def _path(args: argparse.Namespace, where: home.Places) -> int:
-    del args
-    for label, path in _files(where):
+def _path(_: argparse.Namespace, where: home.Places) -> int:
+    for label, path in (("user", where.user_config), ("project", where.project_config)):
         print(f"{label:<8} {path}{'' if os.path.lexists(path) else '   (not there yet)'}")
     print("Later lines win, key by key; plugin options (CLAUDE_PLUGIN_OPTION_*) win over both.")
     return 0
-
-
-def _files(where: home.Places) -> list[tuple[str, str]]:
-    return [("user", where.user_config), ("project", where.project_config)]
 
 
 def _show(args: argparse.Namespace, where: home.Places) -> int:
@@ -73,10 +68,7 @@ def flat(document: dict[str, Any], before: str = "") -> dict[str, Any]:
     """Dotted key -> value, for nested objects."""
     found: dict[str, Any] = {}
     for key, value in document.items():
-        if isinstance(value, dict):
-            found.update(flat(value, f"{before}{key}."))
-        else:
-            found[before + key] = value
+        found.update(flat(value, f"{before}{key}.") if isinstance(value, dict) else {before + key: value})
     return found
 
 
@@ -99,16 +91,14 @@ def _at(document: Any, path: list[str]) -> Any:
 
 def _check(args: argparse.Namespace, where: home.Places) -> int:
     effective = home.configuration(where, os.environ)
+    problems, weakened = effective.problems, effective.weakened
     if args.json:
-        found = {"schema": 1, "problems": effective.problems, "weakened": effective.weakened}
-        print(json.dumps(found, indent=2))
+        print(json.dumps({"schema": 1, "problems": problems, "weakened": weakened}, indent=2))
     else:
-        _warn_of(effective.problems)
-        for relaxed in effective.weakened:
-            print(f"The project's config weakens: {relaxed}")
-        if not effective.problems:
-            print("Config: no problems.")
-    return 1 if effective.problems else 0
+        _warn_of(problems)
+        print("".join(f"The project's config weakens: {relaxed}\n" for relaxed in weakened), end="")
+        print("" if problems else "Config: no problems.\n", end="")
+    return 1 if problems else 0
 
 
 def _warn_of(problems: list[str]) -> None:
@@ -134,13 +124,13 @@ def _set(args: argparse.Namespace, where: home.Places) -> int:
 
 def _unset(args: argparse.Namespace, where: home.Places) -> int:
     path = _target(where, args.project)
-    text, document = read(path)
+    data, document = read(path)
     key = args.key if _at(document, args.key.split(".")) is not None else known(args.key)
     if _at(document, key.split(".")) is None:
         print(f"{key} is not set in {path}; nothing to do.")
         return 0
     _without(document, key.split("."))
-    _write(path, text, document)
+    _write(path, data, document)
     effective = values_of(home.configuration(where, os.environ)).get(key)
     print(f"{key} was removed from {path}; {json.dumps(effective, ensure_ascii=False)} applies now.")
     return 0
@@ -152,7 +142,7 @@ def put(where: home.Places, key: str, value: Any, in_project: bool) -> Path:
     Raises Unusable for a value that the key cannot take, and for a file that is not a JSON object.
     """
     path = _target(where, in_project)
-    text, document = read(path)
+    data, document = read(path)
     steps = key.split(".")
     inner = document
     for step in steps[:-1]:
@@ -166,7 +156,7 @@ def put(where: home.Places, key: str, value: Any, in_project: bool) -> Path:
     problems = build([(f"{'project' if in_project else 'user'} file {path}", alone)]).problems
     if problems:
         raise Unusable(f"{problems[0]}. Nothing was changed.")
-    _write(path, text, document)
+    _write(path, data, document)
     return path
 
 
@@ -184,17 +174,13 @@ def known(key: str) -> str:
     raise Unusable(f"there is no key {key}. {hint}")
 
 
-def read(path: Path) -> tuple[str, dict[str, Any]]:
-    """(text with its byte order mark, value) of a config file; ("", {}) if there is none. Raises Unusable."""
+def read(path: Path) -> tuple[bytes, dict[str, Any]]:
+    """(bytes, value) of a config file; (b"", {}) if there is none. Raises Unusable."""
     try:
         data = disk.read_through(path) or b""
-        bom, text = jsontext.decode_text(data)
-        document = jsontext.parse_strictly(text) if text.strip() else {}
+        return data, settings.settings_of(jsontext.decode_text(data)[1])
     except (jsontext.Unreadable, files.Refused) as error:
         raise Unusable(f"{path}: {error}. Fix or remove it, then try again; it was not touched.") from None
-    if not isinstance(document, dict):
-        raise Unusable(f"{path} is not a JSON object. Fix or remove it, then try again; it was not touched.")
-    return bom.decode("utf-8") + text, document
 
 
 def _target(where: home.Places, in_project: bool) -> Path:
@@ -205,10 +191,9 @@ def _target(where: home.Places, in_project: bool) -> Path:
     return Path(where.user_config)
 
 
-def _write(path: Path, text: str, document: dict[str, Any]) -> None:
-    mark = "\ufeff" if text.startswith("\ufeff") else ""
+def _write(path: Path, data: bytes, document: dict[str, Any]) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    disk.put(path, (mark + jsontext.rewrite(text[len(mark) :], document)).encode("utf-8"), 0o600)
+    disk.put(path, jsontext.edited(data, document), 0o600)
     frozen.release(home.places(os.environ, os.getcwd()))
 
 

@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
-Groups = Mapping[
-    str, "list[dict[str, Any]]"
-]  # event -> groups, as in `hooks` of hooks.json and settings files
+Groups = Mapping[str, "list[dict[str, Any]]"]  # event -> groups, as in `hooks` of settings files
 SECONDS_A_LINE = 30.0
 SUBJECT_FIELD = {
     "SessionStart": "source", "UserPromptExpansion": "command_name", "SubagentStop": "agent_type", "ConfigChange": "source",
@@ -121,8 +119,12 @@ class Host:
 
 
 def hooks_of(root: Path) -> Groups:
-    """The registrations in hooks.json of the plugin in `root`."""
-    groups: Groups = json.loads((root / "hooks" / "hooks.json").read_text(encoding="utf-8"))["hooks"]
+    """The registrations in hooks.json of the plugin in `root`. Raises OSError, also if it is damaged."""
+    path = root / "hooks" / "hooks.json"
+    try:
+        groups: Groups = dict(json.loads(path.read_text(encoding="utf-8"))["hooks"])
+    except (ValueError, LookupError, TypeError):
+        raise OSError(0, "there is no list of hooks in it", str(path)) from None
     return groups
 
 

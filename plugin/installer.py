@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
+import protection
 from doctor import doctor
 from install import purge, receipt, scopes
-from install.apply import SOURCE, Removed, folders_to_make, put_in, remove_empty_folders, take_out
-from install.changes import Obstacle
-from install.plan import InstallPlan, Options, plan_install
+from install.apply import SOURCE, folders_to_make, put_in, remove_empty_folders, take_out
+from install.changes import Obstacle, Plan, backup_path
+from install.plan import Options, plan_install
 
 from circuit_breaker.runtime import own_shell, packages
 
@@ -26,9 +25,9 @@ def install(args: argparse.Namespace) -> int:
     options = Options(args.migrate, args.claude_md, args.deny_rules, not args.no_command)
     try:
         if args.dry_run:
-            made = folders_to_make(scope, options)
-            return _show_plan(plan_install(scope, SOURCE, os.environ, options, made), args.json)
-        _, done = put_in(scope, options, args.json)
+            planned = plan_install(scope, SOURCE, options, folders_to_make(scope, options))
+            return _show_plan(planned, args.json)
+        done = put_in(scope, options, args.json)
     except Obstacle as obstacle:
         return _say_obstacle("install", obstacle, args.json)
     return _report_install(scope, done, args.json)
@@ -52,19 +51,18 @@ def uninstall(args: argparse.Namespace) -> int:
         print("".join(f"  {path}\n" for path in state), end="")
         _name_archives(spared)
     try:
-        removed = take_out(scope, args.purge, args.dry_run)
+        plan = take_out(scope, args.purge, args.dry_run)
     except Obstacle as obstacle:
         return _say_obstacle("uninstall", obstacle, args.json)
     gone = []
     if args.purge and not args.dry_run:
-        fresh = [removed.runtime_folder / "backups" / name for name in removed.removal.backups]
-        gone = purge.purge(state, [*spared, *fresh])
-        remove_empty_folders(scope, removed.kept, removed.runtime_folder)
+        gone = purge.purge(state, [*spared, *map(backup_path, plan.backups)])
+        remove_empty_folders(plan)
     if args.json:
-        facts = _removal_facts(scope, removed, gone, args.dry_run)
-        print(json.dumps({**facts, "archives": [str(path) for path in spared]}))
+        facts = _removal_facts(plan, args.dry_run)
+        print(json.dumps({**facts, "purged": gone, "archives": [str(path) for path in spared]}))
     else:
-        _report_removal(scope, removed, args.dry_run)
+        _report_removal(plan, args.dry_run)
     return 0
 
 
@@ -83,18 +81,16 @@ def _say_obstacle(verb: str, obstacle: Obstacle, as_json: bool) -> int:
     return 1
 
 
-def _show_plan(planned: InstallPlan, as_json: bool) -> int:
+def _show_plan(plan: Plan, as_json: bool) -> int:
     """Print the plan for --dry-run: a diff of each file outside the installation, and the list of files inside."""
-    diff = "".join(change.diff() for change in planned.changes)
-    names = [str(planned.scope.root / name) for name in [*planned.bundle, receipt.RECEIPT]]
+    diff, names = plan.diff(), [str(plan.scope.root / name) for name in [*plan.bundle, receipt.RECEIPT]]
     if as_json:
-        facts = {"diff": diff, "files": names, "changed": [str(change.path) for change in planned.changes]}
+        facts = {"diff": diff, "files": names, "changed": plan.changed()}
         print(json.dumps({"schema": 1, "ok": True, "dry_run": True, **facts}))
         return 0
     print(diff or "No file outside the installation would change.\n", end="")
-    print(
-        f"Files of the installation ({len(names)}), and {' and '.join(packages.PACKAGES)} if pip can install them:"
-    )
+    both = " and ".join(packages.PACKAGES)
+    print(f"Files of the installation ({len(names)}), and {both} if pip can install them:")
     print("".join(f"  {name}\n" for name in names) + "Nothing was changed.")
     return 0
 
@@ -102,38 +98,31 @@ def _show_plan(planned: InstallPlan, as_json: bool) -> int:
 def _report_install(scope: scopes.Scope, done: dict[str, Any], as_json: bool) -> int:
     findings = doctor.examine(os.environ, str(scope.base if scope.name != "user" else Path.cwd()), scope)
     ok = doctor.healthy(findings)
+    code = 0 if ok else 1
     if as_json:
         facts = {"schema": 1, "ok": ok, "scope": scope.name, **done, "doctor": doctor.as_json(findings)}
         print(json.dumps(facts))
-        return 0 if ok else 1
+        return code
     print(_headline(scope, done))
-    print(f"  files     {scope.root}")
-    for path in done["changed"]:
-        print(f"  {'created ' if path in done['created'] else 'changed '}  {path}")
-    for path in done["backups"]:
-        print(f"  backup    {path}")
-    for note in done["notes"]:
-        print(f"  note      {note}")
+    rows = [("files", str(scope.root))]
+    rows += [("created" if path in done["created"] else "changed", path) for path in done["changed"]]
+    rows += [("backup", path) for path in done["backups"]] + [("note", note) for note in done["notes"]]
     if done["packages_problem"]:
-        names = " and ".join(packages.PACKAGES)
-        print(f"  packages  {names} not installed ({done['packages_problem']}); built-in fallback in use")
+        names, why = " and ".join(packages.PACKAGES), done["packages_problem"]
+        rows.append(("packages", f"{names} not installed ({why}); built-in fallback in use"))
+    _print_rows(rows)
     print(doctor.verdict(findings))
-    command = how_to_call(scope)
+    command, option = protection.program(scope.root), "" if scope.name == "user" else f" --scope {scope.name}"
     print("Try it:")
     print("  start `claude` and type /circuit-status")
     print(f"  {command} demo        watch a runaway session being stopped")
-    print(
-        f"  {command} uninstall{'' if scope.name == 'user' else ' --scope ' + scope.name}   removes it again"
-    )
-    return 0 if ok else 1
+    print(f"  {command} uninstall{option}   removes it again")
+    return code
 
 
-def how_to_call(scope: scopes.Scope) -> str:
-    """How to call the installed copy: `circuit-breaker` if that is on the PATH."""
-    found = shutil.which(scopes.PLUGIN)
-    if scope.launcher and found and os.path.realpath(found) == os.path.realpath(scope.launcher):
-        return scopes.PLUGIN
-    return f"python3 {shlex.quote(str(scope.root / 'plugin'))}"
+def _print_rows(rows: list[tuple[str, str]]) -> None:
+    for label, text in rows:
+        print(f"  {label:<9} {text}")
 
 
 def _headline(scope: scopes.Scope, done: dict[str, Any]) -> str:
@@ -155,43 +144,38 @@ def _order(version: str) -> list[int]:
     return [int(part) if part.isdigit() else 0 for part in version.split(".")]
 
 
-def _removal_facts(scope: scopes.Scope, removed: Removed, gone: list[str], dry_run: bool) -> dict[str, Any]:
-    changes = removed.removal.changes
+def _removal_facts(plan: Plan, dry_run: bool) -> dict[str, Any]:
     return {
         "schema": 1,
         "ok": True,
-        "scope": scope.name,
+        "scope": plan.scope.name,
         "dry_run": dry_run,
-        "installed": removed.kept is not None or bool(changes),
-        "changed": [str(change.path) for change in changes],
-        "backups": [str(removed.runtime_folder / "backups" / name) for name in removed.removal.backups],
-        "left": removed.left,
-        "notes": removed.removal.notes,
-        "purged": gone,
-        "diff": "".join(change.diff() for change in changes),
+        "installed": plan.kept is not None,
+        "changed": plan.changed(),
+        "backups": [str(backup_path(name)) for name in plan.backups],
+        "left": plan.left,
+        "notes": plan.notes,
+        "diff": plan.diff(),
     }
 
 
-def _report_removal(scope: scopes.Scope, removed: Removed, dry_run: bool) -> None:
-    changes, kept = removed.removal.changes, removed.kept
-    if kept is None and not changes:
+def _report_removal(plan: Plan, dry_run: bool) -> None:
+    scope = plan.scope
+    if plan.kept is None:
         print(f"circuit-breaker is not installed here (scope {scope.name}): nothing to remove.")
         for source in scopes.registered(scopes.chain(os.environ, Path.cwd())):
             print(f"{source.path} registers it: uninstall --scope {source.label}")
         return
     if dry_run:
-        print("".join(change.diff() for change in changes), end="")
-        count = len(kept["files"]) if kept else 0
+        print(plan.diff(), end="")
+        count = len(plan.kept["files"])
         print(f"Files that would be removed: {count} in {scope.root}. Nothing was changed.")
         return
     print(f"Removed circuit-breaker (scope {scope.name}).")
-    for change in changes:
-        print(f"  {'removed ' if change.after is None else 'changed '}  {change.path}")
-    print(f"  removed   {scope.root}")
-    for name in removed.removal.backups:
-        print(f"  backup    {removed.runtime_folder / 'backups' / name}")
-    for note in removed.removal.notes:
-        print(f"  note      {note}")
-    if removed.left:
-        names = ", ".join(removed.left[:5]) + (" ..." if len(removed.left) > 5 else "")
-        print(f"  left      {scope.root}: {names} (not ours)")
+    rows = [("removed" if change.after is None else "changed", str(change.path)) for change in plan.changes]
+    rows += [("removed", str(scope.root)), *(("backup", str(backup_path(name))) for name in plan.backups)]
+    rows += [("note", note) for note in plan.notes]
+    if plan.left:
+        names = ", ".join(plan.left[:5]) + (" ..." if len(plan.left) > 5 else "")
+        rows.append(("left", f"{scope.root}: {names} (not ours)"))
+    _print_rows(rows)

@@ -19,11 +19,14 @@ from circuit_breaker.runtime import protocol
 from doctor.finding import FAULT, NOTE, OK, Finding
 
 SECONDS = 20.0
-FULL, WORKS, BLOCKS = (
-    (2, 1, 330),
-    (2, 1, 196),
-    (2, 1, 118),
-)  # measured: PostToolBatch exists from 118 on, prompt_id from 196 on
+FULL = (2, 1, 330)
+# From which version on Claude Code does what. Measured: PostToolBatch exists from 118 on, prompt_id from 196 on.
+TIERS = (
+    (FULL, OK, "fully supported", ""),
+    ((2, 1, 196), OK, "works; fully supported from 2.1.330 on", ""),
+    ((2, 1, 118), NOTE, "blocks loops, but SUDO BYPASS never takes effect before 2.1.196", "claude update"),
+    ((0, 0, 0), FAULT, "nothing is blocked before 2.1.118", "claude update"),
+)
 MARGIN = 8 << 20  # bytes before the first event's name in the program, from which our texts are searched
 
 
@@ -36,7 +39,8 @@ def claude_code(env: Mapping[str, str], ways: list[Way], quick: bool = False) ->
     if said is None:
         return [Finding("client", NOTE, f"{path} --version gave no version within {SECONDS:g} s")]
     version = (int(said[1]), int(said[2]), int(said[3]))
-    findings = [_tier(f"Claude Code {said[0]} ({path})", version)]
+    level, text, fix = next(tier[1:] for tier in TIERS if version >= tier[0])
+    findings = [Finding("client", level, f"Claude Code {said[0]} ({path}): {text}", fix)]
     if quick:
         return findings
     if any(way.label.startswith("plugin ") for way in ways):
@@ -44,21 +48,6 @@ def claude_code(env: Mapping[str, str], ways: list[Way], quick: bool = False) ->
     if version >= FULL:
         findings += _drift(Path(os.path.realpath(path)), said[0])
     return findings
-
-
-def _tier(name: str, version: tuple[int, int, int]) -> Finding:
-    if version >= FULL:
-        return Finding("client", OK, f"{name}: fully supported")
-    if version >= WORKS:
-        return Finding("client", OK, f"{name}: works; fully supported from {_dotted(FULL)} on")
-    if version >= BLOCKS:
-        text = f"{name}: blocks loops, but SUDO BYPASS never takes effect before {_dotted(WORKS)}"
-        return Finding("client", NOTE, text, "claude update")
-    return Finding("client", FAULT, f"{name}: nothing is blocked before {_dotted(BLOCKS)}", "claude update")
-
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))
 
 
 def _running_copy(path: str, env: Mapping[str, str], ways: list[Way]) -> list[Finding]:
@@ -83,10 +72,10 @@ def _running_copy(path: str, env: Mapping[str, str], ways: list[Way]) -> list[Fi
             text = f"Claude Code runs the copy in {runs}, which is not the one that was checked"
             findings.append(Finding("copy", FAULT, text, f"python3 {runs}/plugin doctor"))
         else:
-            text = (
-                f"the copy that Claude Code runs was checked: {runs} ({entry.get('version', 'no version')})"
+            version = entry.get("version", "no version")
+            findings.append(
+                Finding("copy", OK, f"the copy that Claude Code runs was checked: {runs} ({version})")
             )
-            findings.append(Finding("copy", OK, text))
     return findings
 
 
@@ -102,13 +91,8 @@ def _drift(binary: Path, version: str) -> list[Finding]:
     except (OSError, ValueError):
         return []
     if not lost:
-        return [
-            Finding(
-                "texts",
-                OK,
-                f"Claude Code {version} still has all {len(texts)} texts by which its answers are recognised",
-            )
-        ]
+        text = f"Claude Code {version} still has all {len(texts)} texts by which its answers are recognised"
+        return [Finding("texts", OK, text)]
     text = f"Claude Code {version} no longer contains: {', '.join(map(repr, lost))}. Some refusals may be counted as results"
     return [Finding("texts", NOTE, text, "update circuit-breaker; if it is the newest, report this")]
 

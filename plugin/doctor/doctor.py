@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import protection
 from install import disk, scopes
@@ -24,19 +24,14 @@ from doctor.finding import FAULT, NOTE, OK, Finding
 def doctor(args: argparse.Namespace) -> int:
     """Print the findings; exit code 1 if something needs a fix."""
     findings = examine(os.environ, os.getcwd())
-    fixed: list[str] = []
-    if args.fix:
-        for finding in findings:
-            fixed += _fixed(finding) if finding.action else []
-        findings = examine(os.environ, os.getcwd()) if fixed else findings
+    fixed = [_fixed(one, one.action) for one in findings if one.action] if args.fix else []
+    if fixed:
+        findings = examine(os.environ, os.getcwd())
     if args.json:
         report = {"schema": 1, "ok": healthy(findings), "findings": as_json(findings)}
         print(json.dumps({**report, "fixed": fixed} if args.fix else report, indent=2))
-        return 0 if healthy(findings) else 1
-    print("".join(f"{line}\n" for line in fixed), end="")
-    for finding in findings:
-        print(_line(finding))
-    print(_summary(findings))
+    else:
+        print("\n".join([*fixed, *map(_line, findings), _summary(findings)]))
     return 0 if healthy(findings) else 1
 
 
@@ -71,10 +66,7 @@ def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | Non
     findings += machine.state(where, env)
     progress.end()
     called = protection.program() + " "
-    return [
-        finding._replace(fix=re.sub("^circuit-breaker ", lambda _: called, finding.fix))
-        for finding in findings
-    ]
+    return [one._replace(fix=re.sub("^circuit-breaker ", lambda _: called, one.fix)) for one in findings]
 
 
 def _protected(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
@@ -82,10 +74,8 @@ def _protected(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
     config = home.configuration(where, env)
     why, fix = status.holds_back(where, config)
     if not why and config.mode == "observe":
-        why, fix = (
-            "mode observe records what it would block, and blocks nothing",
-            "circuit-breaker mode enforce",
-        )
+        why = "mode observe records what it would block, and blocks nothing"
+        fix = "circuit-breaker mode enforce"
     held = [Finding("mode", NOTE, why, fix)] if why else []
     working = copy.copy(config)
     working.enabled, working.mode = True, "enforce"
@@ -123,10 +113,9 @@ def _line(finding: Finding) -> str:
     return f"{word}  {finding.text}" + (f"\n       fix: {finding.fix}" if finding.fix else "")
 
 
-def _fixed(finding: Finding) -> list[str]:
+def _fixed(finding: Finding, action: Callable[[], str]) -> str:
     """Fix one finding. Returns what was done, or why it could not be."""
-    assert finding.action is not None
     try:
-        return [f"fixed  {finding.action()}"]
+        return f"fixed  {action()}"
     except OSError as error:
-        return [f"FAILED {finding.id}: could not be fixed: {disk.words_of(error)}"]
+        return f"FAILED {finding.id}: could not be fixed: {disk.words_of(error)}"

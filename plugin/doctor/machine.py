@@ -16,16 +16,8 @@ from circuit_breaker.runtime import files, home, status
 from doctor.finding import FAULT, NOTE, OK, Finding
 
 OLDEST, TESTED = (3, 9), (3, 13)
-PROGRAMS = (
-    "python3",
-    "python3.13",
-    "python3.12",
-    "python3.11",
-    "python3.10",
-    "python3.9",
-    "python",
-    "py",
-)  # as in hooks/run
+# as in hooks/run
+PROGRAMS = ("python3", *(f"python3.{minor}" for minor in (13, 12, 11, 10, 9)), "python", "py")
 MEMORY_BYTES, STATE_BYTES = 1 << 20, 20 << 10
 PYTHON_SECONDS = 10.0
 
@@ -62,10 +54,8 @@ def interpreter(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
             return [*findings, _python(path, version, "from the PATH, until a session pins one")]
     text = "no CPython 3.9 or later on the PATH, so the hooks do nothing"
     text += f" ({', '.join(found)}: too old, another Python, or does not start)" if found else ""
-    return [
-        *findings,
-        Finding("python", FAULT, text, "install Python 3.9 or later and put it first on the PATH"),
-    ]
+    fix = "install Python 3.9 or later and put it first on the PATH"
+    return [*findings, Finding("python", FAULT, text, fix)]
 
 
 def _python(path: str, version: tuple[int, ...], how: str) -> Finding:
@@ -84,18 +74,16 @@ def state(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
     facts = status.collect(where, config, time.time())
     size = disk_usage.memory_facts(where, config)["total_bytes"]
     health = facts["health"]
-    for problem in health["config_problems"]:
-        fix = f"correct it in {where.project_config} or {where.user_config}"
-        findings.append(Finding("config", FAULT, problem, fix))
+    fix = f"correct it in {where.project_config} or {where.user_config}"
+    findings += [Finding("config", FAULT, problem, fix) for problem in health["config_problems"]]
     if size > MEMORY_BYTES:
         text = f"{where.home}: {size} bytes, more than {MEMORY_BYTES}"
         findings.append(Finding("memory", FAULT, text, "circuit-breaker sweep"))
     if health["state_bytes"] > STATE_BYTES:
         text = f"{home.STATE}: {health['state_bytes']} bytes, more than {STATE_BYTES}"
         findings.append(Finding("state", FAULT, text, "circuit-breaker reset --all"))
-    open_now = sum(
-        subject["state"] != "CLOSED" for rule in facts["circuits"].values() for subject in rule["subjects"]
-    )
+    subjects = [subject for rule in facts["circuits"].values() for subject in rule["subjects"]]
+    open_now = sum(subject["state"] != "CLOSED" for subject in subjects)
     text = f"{size} bytes in the home, {health['state_bytes']} of published state, {facts['incidents']['total']} incidents, {open_now} circuits open"
     findings.append(Finding("sizes", OK, text))
     if health["errors"]:
@@ -130,13 +118,9 @@ def _version_of(path: str) -> tuple[int, ...]:
     asked = "import sys; print(*sys.version_info[:2]) if sys.implementation.name == 'cpython' else None"
     try:
         done = subprocess.run(
-            [path, "-I", "-S", "-c", asked],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PYTHON_SECONDS,
-            check=False,
-        )
+            [path, "-I", "-S", "-c", asked], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=PYTHON_SECONDS, check=False,
+        )  # fmt: skip
         return tuple(map(int, done.stdout.split())) if done.returncode == 0 else ()
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return ()

@@ -18,10 +18,8 @@ from install.apply import SOURCE
 from doctor.finding import NOTE, Finding
 
 MILLISECONDS_FROM = 1000  # a timeout of this many seconds was probably meant as milliseconds
-TRANSCRIPTS, TAIL = (
-    5,
-    2 << 20,
-)  # slow hooks are searched in this many newest transcripts, in this many bytes at their ends
+# slow hooks are searched in this many newest transcripts, in this many bytes at their ends
+TRANSCRIPTS, TAIL = 5, 2 << 20
 SLOW_CALL, SLOW_TURN = 200.0, 2000.0  # ms, for a hook on each call and one per turn
 ON_CALLS = ("PreToolUse", "PostToolUse", "PostToolUseFailure", "PostToolBatch")
 SCRIPTS = ("circuit_breaker_*.py", "memory_janitor.py")
@@ -32,9 +30,8 @@ def others(
 ) -> list[Finding]:
     """Findings about other hooks and mods that a session here runs. by_settings: whether our lines are in a settings file."""
     user = scopes.claude_folder(env)
-    documents = [(source.path, source.document) for source in sources]
-    plugins = list(_plugins(sources, env))
-    documents += [(path, document) for path, document in plugins]
+    plugins = _plugins(sources, env)
+    documents = [*((source.path, source.document) for source in sources), *plugins]
     findings = [found for path, document in documents for found in _timeouts(path, document)]
     findings += _slow(user / "projects")
     for top in (user, project / ".claude"):
@@ -48,40 +45,26 @@ def others(
     return findings + (_editors(env) if by_settings else [])
 
 
-def _plugins(sources: list[scopes.Source], env: Mapping[str, str]) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _plugins(sources: list[scopes.Source], env: Mapping[str, str]) -> list[tuple[Path, dict[str, Any]]]:
     """(path, contents) of hooks.json of each other enabled plugin."""
-    names = {
-        name
-        for source in sources
-        for name, on in (source.document.get("enabledPlugins") or {}).items()
-        if on is not False and name.partition("@")[0] != scopes.PLUGIN
-    }
-    folders = [protection.plugin_folder(name, sources, env) for name in sorted(names)]
-    yield from _hook_files([folder for folder in folders if folder is not None])
+    names = {name for source in sources for name, on in source.plugins.items() if on is not False}
+    others = sorted(name for name in names if name.partition("@")[0] != scopes.PLUGIN)
+    folders = [protection.plugin_folder(name, sources, env) for name in others]
+    return _hook_files([folder for folder in folders if folder is not None])
 
 
-def _hook_files(folders: list[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    for folder in folders:
-        path = folder / "hooks" / "hooks.json"
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(document, dict) and os.path.realpath(folder) != str(SOURCE):
-            yield path, document
+def _hook_files(folders: list[Path]) -> list[tuple[Path, dict[str, Any]]]:
+    paths = [folder / "hooks" / "hooks.json" for folder in folders if os.path.realpath(folder) != str(SOURCE)]
+    found = [(path, protection.read_json(path)) for path in paths]
+    return [(path, document) for path, document in found if isinstance(document, dict)]
 
 
 def _timeouts(path: Path, document: dict[str, Any]) -> Iterator[Finding]:
-    hooks = document.get("hooks")
-    for event, groups in hooks.items() if isinstance(hooks, dict) else ():
-        for group in groups if isinstance(groups, list) else ():
-            for handler in group.get("hooks", ()) if isinstance(group, dict) else ():
-                timeout = handler.get("timeout") if isinstance(handler, dict) else None
-                if not isinstance(timeout, (int, float)) or timeout < MILLISECONDS_FROM:
-                    continue
-                text = f"{path}: the {event} hook {_short(handler)} has a timeout of {timeout:g} seconds"
-                fix = f"if milliseconds were meant, write {timeout / 1000:g}"
-                yield Finding("timeout", NOTE, text, fix)
+    for event, handler in settings.entries(document):
+        timeout = handler.get("timeout") if isinstance(handler, dict) else None
+        if isinstance(timeout, (int, float)) and timeout >= MILLISECONDS_FROM:
+            text = f"{path}: the {event} hook {_short(handler)} has a timeout of {timeout:g} seconds"
+            yield Finding("timeout", NOTE, text, f"if milliseconds were meant, write {timeout / 1000:g}")
 
 
 def _short(handler: dict[str, Any]) -> str:
@@ -91,9 +74,7 @@ def _short(handler: dict[str, Any]) -> str:
 def _slow(projects: Path) -> Iterator[Finding]:
     """Hooks that took long in the newest transcripts. (Claude Code records only hooks that printed something.)"""
     taken: dict[tuple[str, str], list[float]] = {}
-    own = {
-        handler["command"] for groups in hooks_of(SOURCE).values() for g in groups for handler in g["hooks"]
-    }
+    own = {settings.command_of(entry) for _, entry in settings.entries({"hooks": hooks_of(SOURCE)})}
     for row in _hook_rows(projects):
         if row["command"] not in own and not settings.is_ours(row):
             taken.setdefault((row["event"], row["command"]), []).append(row["ms"])
@@ -102,9 +83,8 @@ def _slow(projects: Path) -> Iterator[Finding]:
         if len(times) < 2 or median < (SLOW_CALL if event in ON_CALLS else SLOW_TURN):
             continue
         text = f"slow {event} hook: {command[:60]!r} took {median:.0f} ms (median of {len(times)} runs)"
-        yield Finding(
-            "slow", NOTE, text, 'make it faster, or set "async": true if Claude need not wait for it'
-        )
+        fix = 'make it faster, or set "async": true if Claude need not wait for it'
+        yield Finding("slow", NOTE, text, fix)
 
 
 def _hook_rows(projects: Path) -> Iterator[dict[str, Any]]:
@@ -120,18 +100,15 @@ def _hook_rows(projects: Path) -> Iterator[dict[str, Any]]:
         for line in lines:
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             attachment = row.get("attachment") if isinstance(row, dict) else None
             found = [attachment] if isinstance(attachment, dict) else row.get("hookInfos") or []
             for one in found:
-                event = one.get("hookEvent", "Stop") if isinstance(one, dict) else None
-                if (
-                    event
-                    and isinstance(one.get("command"), str)
-                    and isinstance(one.get("durationMs"), (int, float))
-                ):
-                    yield {"event": event, "command": one["command"], "ms": float(one["durationMs"])}
+                one = one if isinstance(one, dict) else {}
+                event, command, ms = one.get("hookEvent", "Stop"), one.get("command"), one.get("durationMs")
+                if event and isinstance(command, str) and isinstance(ms, (int, float)):
+                    yield {"event": event, "command": command, "ms": float(ms)}
 
 
 def _mod(path: Path) -> Finding:

@@ -6,11 +6,11 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from host import Groups, Host, lines_for, run_line
+from host import Host, lines_for, run_line
 from install import disk, settings
 from protection import Way
 
@@ -29,15 +29,14 @@ OPTIONS = {
 def fired_lines(way: Way, where: home.Places, env: Mapping[str, str]) -> list[Finding]:
     """Run a call that fails three times through the lines of `way`; the fourth must be denied."""
     session = f"doctor-{os.getpid()}"
-    with (
-        tempfile.TemporaryDirectory(prefix="circuit-breaker-doctor-") as folder,
-        _Traces(where, session) as traces,
-    ):
+    with tempfile.TemporaryDirectory(prefix="circuit-breaker-doctor-") as folder:
         project = Path(folder) / "project"
         project.mkdir()
-        traces.project = str(project)
-        groups = _with_project(way.groups, where.project)
-        found = _play(way, Host(groups, project, _environment(way, where, env, folder), session), folder)
+        # with the path of the project, since the probe's session has its own
+        named = settings.quoted(where.project)
+        groups = settings.with_commands(way.groups, lambda line: line.replace("$CLAUDE_PROJECT_DIR", named))
+        with _no_traces(where, session, project):
+            found = _play(way, Host(groups, project, _environment(way, where, env, folder), session), folder)
     pinned = os.path.exists(where.runtime + "/python")
     later = "" if pinned else " (less after your first session)"
     return [one._replace(text=one.text + later) if one.id == "overhead" else one for one in found]
@@ -79,19 +78,6 @@ def _milliseconds(host: Host) -> float:
     return 1000 * min(runs)
 
 
-def _with_project(groups: Groups, project: str) -> Groups:
-    """`groups` with the project's path put into the lines, since the probe's session has its own project."""
-    named = settings.quoted(project)
-
-    def changed(handler: dict[str, Any]) -> dict[str, Any]:
-        return {**handler, "command": handler["command"].replace("$CLAUDE_PROJECT_DIR", named)}
-
-    return {
-        event: [{**group, "hooks": [changed(handler) for handler in group["hooks"]]} for group in found]
-        for event, found in groups.items()
-    }
-
-
 def _environment(way: Way, where: home.Places, env: Mapping[str, str], folder: str) -> dict[str, str]:
     """The caller's environment and runtime folder, with the default configuration (so `on_stop` is not run)."""
     kept = {key: value for key, value in env.items() if not key.startswith("CLAUDE")}
@@ -107,36 +93,33 @@ def _environment(way: Way, where: home.Places, env: Mapping[str, str], folder: s
     }
 
 
-class _Traces:
-    """Removes what the probe's session leaves in the runtime folder, at the end of a `with`."""
+@contextmanager
+def _no_traces(where: home.Places, session: str, project: Path) -> Iterator[None]:
+    """Remove what the probe's session leaves in the runtime folder."""
+    runtime, sessions = Path(where.runtime), Path(where.sessions)
+    log = runtime / home.INCIDENTS  # only if CIRCUIT_BREAKER_HOME makes it the home too
+    logged = log.stat().st_size if log.exists() else 0
+    folders = (sessions, Path(where.armed), runtime / "projects")
+    missing = {folder for path in folders for folder in disk.missing(path)}
+    try:
+        yield
+    finally:
+        shutil.rmtree(sessions / session, ignore_errors=True)
+        shutil.rmtree(runtime / "projects" / home.slug(str(project)), ignore_errors=True)
+        if os.path.isdir(where.armed):
+            files.remove(f"{where.armed}/{session}")
+        _shorten(log, logged, session)
+        disk.remove_empty(*missing)
 
-    def __init__(self, where: home.Places, session: str) -> None:
-        self.where, self.session, self.project = where, session, ""
-        self.log = Path(where.runtime, home.INCIDENTS)  # only if CIRCUIT_BREAKER_HOME makes it the home too
 
-    def __enter__(self) -> _Traces:
-        folders = [Path(self.where.sessions), Path(self.where.armed), Path(self.where.runtime, "projects")]
-        self.missing = [folder for path in folders for folder in disk.missing(path)]
-        self.logged = self.log.stat().st_size if self.log.exists() else 0
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        runtime = Path(self.where.runtime)
-        shutil.rmtree(Path(self.where.sessions, self.session), ignore_errors=True)
-        shutil.rmtree(runtime / "projects" / home.slug(self.project), ignore_errors=True)
-        if os.path.isdir(self.where.armed):
-            files.remove(f"{self.where.armed}/{self.session}")
-        self._shorten_log()
-        for folder in sorted(self.missing, key=lambda folder: -len(folder.parts)):
-            disk.remove_empty(folder)
-
-    def _shorten_log(self) -> None:
-        """Remove the probe's lines from the end of the log, unless another session wrote after them."""
-        if not self.log.is_file() or self.log.stat().st_size <= self.logged:
+def _shorten(log: Path, size: int, session: str) -> None:
+    """Remove the lines of `session` from the end of the log, which had this size, unless another session wrote after them."""
+    if not log.is_file() or log.stat().st_size <= size:
+        return
+    with log.open("rb+") as stream:
+        stream.seek(size)
+        if not all(session.encode() in line for line in stream):
             return
-        with self.log.open("rb+") as stream:
-            stream.seek(self.logged)
-            if all(self.session.encode() in line for line in stream):
-                stream.truncate(self.logged)
-        if not self.logged:
-            files.remove(str(self.log))
+        stream.truncate(size)
+    if not size:
+        files.remove(str(log))

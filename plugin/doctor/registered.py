@@ -38,32 +38,30 @@ def _settled(scope: scopes.Scope, source: scopes.Source) -> list[Finding]:
     itself = os.path.realpath(scope.root) == str(SOURCE)
     fix = FRESH if itself else f"circuit-breaker install --scope {scope.name}"
     action = None if itself else lambda: install_again(scope.name)
+
+    def fault(kind: str, text: str) -> Finding:
+        return Finding(kind, FAULT, text, fix, action)
+
     kept = receipt.load_receipt(scope.root)
     if kept is None:
         there = (scope.root / "plugin" / "__main__.py").is_file()
         what = "whose receipt is lost" if there else "whose files are gone"
-        text = f"{source.path} registers hooks {what}: {scope.root}"
-        return [Finding("files", FAULT, text, fix, action)]
+        return [fault("files", f"{source.path} registers hooks {what}: {scope.root}")]
     counts = settings.present(source.document, kept["settings"]["registrations"])
     lost = sorted({event for (event, _), count in counts.items() if count == 0})
     twice = sorted({event for (event, _), count in counts.items() if count > 1})
-    here = [
-        (f"not registered for {', '.join(lost)}", lost),
-        (f"registered twice for {', '.join(twice)}", twice),
-    ]
-    findings = [
-        Finding("registered", FAULT, f"{source.path}: {text}", fix, action) for text, events in here if events
-    ]
+    findings = []
+    for what, events in (("not registered", lost), ("registered twice", twice)):
+        if events:
+            findings.append(fault("registered", f"{source.path}: {what} for {', '.join(events)}"))
     if not findings:
-        findings.append(
-            Finding("registered", OK, f"{source.path}: all {len(counts)} lines are registered, each once")
-        )
+        text = f"{source.path}: all {len(counts)} lines are registered, each once"
+        findings.append(Finding("registered", OK, text))
     sums = {name: disk.text_checksum(disk.read_through(scope.root / name)) for name in kept["files"]}
     gone = [name for name, found in sums.items() if found is None]
     edited = [name for name, found in sums.items() if found not in (None, kept["files"][name])]
     if gone:
-        text = f"{scope.root}: {len(gone)} files are missing ({gone[0]} ...)"
-        findings.append(Finding("files", FAULT, text, fix, action))
+        findings.append(fault("files", f"{scope.root}: {len(gone)} files are missing ({gone[0]} ...)"))
     elif edited:
         text = f"{scope.root}: {len(edited)} files were changed since ({edited[0]} ...)"
         findings.append(Finding("files", NOTE, text, fix))
@@ -72,13 +70,12 @@ def _settled(scope: scopes.Scope, source: scopes.Source) -> list[Finding]:
         findings.append(Finding("files", OK, text))
     lacking = [name for name in scopes.COMMANDS if not (scope.commands / name).is_file()]
     if lacking:
-        text = f"{scope.commands}: {', '.join(lacking)} missing"
-        findings.append(Finding("commands", FAULT, text, fix, action))
+        findings.append(fault("commands", f"{scope.commands}: {', '.join(lacking)} missing"))
     else:
         findings.append(Finding("commands", OK, f"{scope.commands}: /circuit-status and /reset-circuit"))
-    return findings + (
-        _launcher(scope.launcher) if scope.launcher and scopes.PLUGIN in kept["commands"] else []
-    )
+    if scope.launcher and scopes.PLUGIN in kept["commands"]:
+        findings += _launcher(scope.launcher)
+    return findings
 
 
 def _launcher(path: Path) -> list[Finding]:
@@ -112,24 +109,21 @@ def _line_ends(way: Way) -> list[Finding]:
 
 def optional_packages(ways: list[Way]) -> list[Finding]:
     """Whether the two optional packages are installed."""
-    roots = {way.root for way in ways} or {SOURCE}
-    findings = []
-    for root in sorted(roots):
-        vendor = str(root / bundle.VENDOR)
-        if all(packages.source(name, vendor) != "missing" for name in packages.PACKAGES):
-            findings.append(
-                Finding("packages", OK, f"{root}: {' and '.join(packages.PACKAGES)} are installed")
-            )
-            continue
+    return [_packages(root) for root in sorted({way.root for way in ways} or {SOURCE})]
 
-        def fetch(root: Path = root) -> str:
-            why = bundle.fetch(root)
-            if why:
-                raise OSError(f"packages: {why}")
-            found = bundle.packages_below(root)
-            receipt.adopt(root, {name: disk.text_checksum(data) for name, data in found.items()})
-            return f"{root}: packages added"
 
-        text = "Optional packages not installed; built-in fallback in use"
-        findings.append(Finding("packages", NOTE, text, "circuit-breaker doctor --fix (needs pip)", fetch))
-    return findings
+def _packages(root: Path) -> Finding:
+    vendor = str(root / bundle.VENDOR)
+    if all(packages.source(name, vendor) != "missing" for name in packages.PACKAGES):
+        return Finding("packages", OK, f"{root}: {' and '.join(packages.PACKAGES)} are installed")
+
+    def fetch() -> str:
+        why = bundle.fetch(root)
+        if why:
+            raise OSError(f"packages: {why}")
+        found = bundle.packages_below(root)
+        receipt.adopt(root, {name: disk.text_checksum(data) for name, data in found.items()})
+        return f"{root}: packages added"
+
+    text = "Optional packages not installed; built-in fallback in use"
+    return Finding("packages", NOTE, text, "circuit-breaker doctor --fix (needs pip)", fetch)

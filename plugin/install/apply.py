@@ -7,44 +7,30 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from circuit_breaker.runtime import files, home, packages
 from install import bundle, disk, receipt, scopes
-from install.changes import Change, Obstacle, make_changes, require_writable, write_backups
-from install.plan import InstallPlan, Options, plan_install
+from install.changes import Obstacle, Plan, backup_path, backups_folder
+from install.plan import Options, plan_install
 from install.recovered import receipt_of
-from install.removal import Removal, listing, plan_removal
+from install.removal import listing, plan_removal
 
 SOURCE = Path(__file__).resolve().parent.parent.parent
 LOCK_WAIT = 60.0  # seconds: another installation may be waiting for pip
 
 
-class Removed(NamedTuple):
-    """The result of a removal. kept: the receipt that was used; left: names in the folder that are not ours."""
-
-    kept: dict[str, Any] | None
-    removal: Removal
-    left: list[str]
-    runtime_folder: Path
-
-
-def put_in(scope: scopes.Scope, options: Options, quiet: bool) -> tuple[InstallPlan, dict[str, Any]]:
-    """Plan an installation and carry it out. Raises Obstacle (nothing was changed), OSError; no empty folder is left behind."""
-    runtime_folder = Path(home.runtime_folder(os.environ))
+def put_in(scope: scopes.Scope, options: Options, quiet: bool) -> dict[str, Any]:
+    """Install or update. Returns what was done. Raises Obstacle (nothing was changed), OSError; no empty folder is left behind."""
     made = folders_to_make(scope, options)
-    new = [*made, *disk.missing(runtime_folder / "backups"), *disk.missing(scope.root.parent)]
+    new = {*made, *disk.missing(backups_folder()), *disk.missing(scope.root.parent)}
     try:
         scope.root.parent.mkdir(parents=True, exist_ok=True)
         with _alone(scope):
             bundle.recover(scope.root)
-            planned = plan_install(scope, SOURCE, os.environ, options, made)
-            saved = [Change(runtime_folder / "backups" / name, None, b"") for name in planned.backups]
-            require_writable(saved)
-            return planned, _carry_out(planned, runtime_folder, quiet)
+            return _carry_out(plan_install(scope, SOURCE, options, made), quiet)
     except (Obstacle, OSError):
-        for folder in sorted(new, key=lambda folder: -len(folder.parts)):
-            disk.remove_empty(folder)
+        disk.remove_empty(*new)
         raise
 
 
@@ -52,51 +38,44 @@ def install_again(scope_name: str) -> str:
     """Install `scope_name` again, for `doctor --fix`. Returns what was done. Raises OSError."""
     scope = scopes.scope(scope_name, os.environ, os.getcwd())
     try:
-        _, done = put_in(scope, Options(command=False), quiet=True)
+        done = put_in(scope, Options(command=False), quiet=True)
     except Obstacle as obstacle:
         raise OSError(str(obstacle)) from None
     return f"{scope.root}: installed again ({done['written']} files, {len(done['changed'])} others)"
 
 
-def take_out(scope: scopes.Scope, purge: bool, dry_run: bool) -> Removed:
-    """Remove the installation of `scope`. Raises Obstacle, OSError."""
-    runtime_folder = Path(home.runtime_folder(os.environ))
+def take_out(scope: scopes.Scope, purge: bool, dry_run: bool) -> Plan:
+    """Remove the installation of `scope`. Returns the plan that was carried out. Raises Obstacle, OSError."""
     if dry_run:
-        kept = _own_receipt(scope)
-        return Removed(kept, plan_removal(scope, kept, runtime_folder, purge), [], runtime_folder)
+        return plan_removal(scope, _own_receipt(scope), purge)
     with _alone(scope):
         bundle.recover(scope.root)
         for path in (*scope.outside, scope.root / receipt.RECEIPT):
             disk.remove_scrap(path)
-        kept = _own_receipt(scope)
-        removal = plan_removal(scope, kept, runtime_folder, purge)
-        left = _carry_out_removal(scope, kept, removal, runtime_folder)
-    remove_empty_folders(scope, kept, runtime_folder)
-    return Removed(kept, removal, left, runtime_folder)
+        plan = plan_removal(scope, _own_receipt(scope), purge)
+        _carry_out_removal(plan)
+    remove_empty_folders(plan)
+    return plan
 
 
 def folders_to_make(scope: scopes.Scope, options: Options) -> list[Path]:
     """The folders that do not exist yet, including the parents of the runtime folder, which the first session makes."""
-    state = Path(home.runtime_folder(os.environ)).parent
-    wanted = [scope.root.parent, scope.claude, scope.commands, scope.memory or state]
+    wanted = [scope.root.parent, scope.claude, scope.commands, scope.memory or backups_folder().parent.parent]
     if scope.launcher and options.command:
         wanted.append(scope.launcher.parent)
     return list(dict.fromkeys(folder for path in wanted for folder in disk.missing(path)))
 
 
-def remove_empty_folders(scope: scopes.Scope, kept: dict[str, Any] | None, runtime_folder: Path) -> None:
+def remove_empty_folders(plan: Plan) -> None:
     """Remove the folders that the installation made, if they are empty."""
-    for name in kept["backups"] if kept else []:
-        disk.remove_scrap(runtime_folder / "backups" / Path(name).name)
-    disk.remove_empty(runtime_folder / "backups")
-    if runtime_folder.name == home.NAME:
-        disk.remove_empty(runtime_folder)
-    for text in reversed(kept["folders"] if kept else []):
-        folder = Path(os.path.normpath(scope.base / text))
-        if (
-            scope.name == "user" or scope.base in folder.parents
-        ):  # do not trust it: a receipt can come with a cloned repository
-            disk.remove_empty(folder)
+    kept, backups, scope = plan.kept or {"backups": [], "folders": []}, backups_folder(), plan.scope
+    for name in kept["backups"]:
+        disk.remove_scrap(backup_path(name))
+    made = [Path(os.path.normpath(scope.base / text)) for text in kept["folders"]]
+    if scope.name != "user":  # do not trust it: a receipt can come with a cloned repository
+        made = [folder for folder in made if scope.base in folder.parents]
+    ours = [backups.parent] if backups.parent.name == home.NAME else []
+    disk.remove_empty(backups, *ours, *made)
 
 
 @contextmanager
@@ -116,52 +95,45 @@ def _alone(scope: scopes.Scope) -> Iterator[None]:
         raise Obstacle("another installation is running. Wait for it, then try again.") from None
 
 
-def _carry_out(planned: InstallPlan, runtime_folder: Path, quiet: bool = False) -> dict[str, Any]:
+def _carry_out(plan: Plan, quiet: bool) -> dict[str, Any]:
     """Write the files, the backups, what the registrations need, then the registrations. Returns what was done."""
-    kept = planned.kept
-    written, why_not = _put_files(
-        planned, quiet
-    )  # with the receipt: from here on, everything can be removed again
-    for folder in planned.folders:
+    kept: dict[str, Any] = plan.kept or {}
+    # with the receipt: from here on, everything can be removed again
+    written, why_not = _put_files(plan.scope.root, plan.bundle, kept, quiet)
+    for folder in plan.folders:
         folder.mkdir(exist_ok=True)
-    backups = write_backups(planned.backups, runtime_folder)
-    for path in planned.scope.outside:
+    backups = plan.write_backups()
+    for path in plan.scope.outside:
         disk.remove_scrap(path)
-    make_changes(planned.changes, runtime_folder, "install")
+    plan.make_changes("install")
     return {
         "written": written,
-        "changed": [str(change.path) for change in planned.changes],
-        "created": [str(change.path) for change in planned.changes if change.before is None],
+        "changed": plan.changed(),
+        "created": [str(change.path) for change in plan.changes if change.before is None],
         "backups": backups,
         "version": kept["version"],
-        "previous": planned.previous,
-        "notes": planned.notes,
-        "packages": {
-            name: f"{bundle.VENDOR}/{name}/__init__.py" in kept["files"] for name in packages.PACKAGES
-        },
+        "previous": plan.previous,
+        "notes": plan.notes,
+        "packages": {name: bundle.has(name, kept["files"]) for name in packages.PACKAGES},
         "packages_problem": why_not,
-        "root": str(planned.scope.root),
+        "root": str(plan.scope.root),
     }
 
 
-def _put_files(planned: InstallPlan, quiet: bool) -> tuple[int, str]:
+def _put_files(root: Path, wanted: dict[str, bytes], kept: dict[str, Any], quiet: bool) -> tuple[int, str]:
     """Write the installation's folder and receipt. Returns (files written, why the packages were not added)."""
-    root, kept = planned.scope.root, planned.kept
-    wanted = planned.bundle
-    lacking = not all(f"{bundle.VENDOR}/{name}/__init__.py" in wanted for name in packages.PACKAGES)
+    lacking = not all(bundle.has(name, wanted) for name in packages.PACKAGES)
     same = _equals(root, wanted)
     if same and not lacking:
         return _put_receipt(root, kept), ""
-    new = bundle.stage(root, wanted)
-    why_not = ""
+    new, why_not = bundle.stage(root, wanted), ""
     if lacking:
         if not quiet:
             names = " and ".join(packages.PACKAGES)
             print(f"Installing {names} with pip (at most {bundle.PIP_SECONDS} s) ...", file=sys.stderr)
         why_not = bundle.fetch(new)
-        kept["files"].update(
-            {name: disk.text_checksum(data) for name, data in bundle.packages_below(new).items()}
-        )
+        added = bundle.packages_below(new)
+        kept["files"].update({name: disk.text_checksum(data) for name, data in added.items()})
         if same and why_not:
             bundle.clear(new)
             return _put_receipt(root, kept), why_not
@@ -194,16 +166,15 @@ def _own_receipt(scope: scopes.Scope) -> dict[str, Any] | None:
     )
 
 
-def _carry_out_removal(
-    scope: scopes.Scope, kept: dict[str, Any] | None, removal: Removal, runtime_folder: Path
-) -> list[str]:
-    """Remove the registrations, what they needed, then the files, the receipt last. Returns the names left in the folder (not ours)."""
-    write_backups(removal.backups, runtime_folder)
-    make_changes(removal.changes, runtime_folder, "uninstall")
+def _carry_out_removal(plan: Plan) -> None:
+    """Remove the registrations, what they needed, then the files, the receipt last; `left` then names what is not ours."""
+    root, kept = plan.scope.root, plan.kept
+    plan.write_backups()
+    plan.make_changes("uninstall")
     if kept is not None:
-        bundle.take_away(scope.root, list(kept["files"]))
-    for name in removal.done_with:
-        if (runtime_folder / "backups").is_dir():
-            files.remove(str(runtime_folder / "backups" / Path(name).name))
-    remove_empty_folders(scope, kept, runtime_folder)
-    return bundle.drop(scope.root) if kept is not None or not listing(scope.root) else []
+        bundle.take_away(root, list(kept["files"]))
+    for name in plan.done_with if backups_folder().is_dir() else ():
+        files.remove(str(backup_path(name)))
+    remove_empty_folders(plan)
+    if kept is not None or not listing(root):
+        plan.left = bundle.drop(root)

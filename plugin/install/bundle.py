@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Container
 from pathlib import Path
 
 from circuit_breaker.runtime import files, packages
@@ -17,12 +18,8 @@ PATTERNS = (
     "plugin/**/*.py", "plugin/**/*.css", "commands/*.md", "plugin.json", "LICENSE",
 )  # fmt: skip
 NEEDED = (
-    "hooks/run",
-    "hooks/hooks.json",
-    "plugin/__main__.py",
-    "plugin.json",
-    "lib/circuit_breaker/runtime/hook.py",
-)
+    "hooks/run", "hooks/hooks.json", "plugin/__main__.py", "plugin.json", "lib/circuit_breaker/runtime/hook.py",
+)  # fmt: skip
 LOCK = "lib/requirements.lock"
 VENDOR = "lib/_vendor"
 PIP_SECONDS = 30
@@ -52,10 +49,15 @@ def packages_below(folder: Path) -> dict[str, bytes]:
     }
 
 
-def fetch(folder: Path, lock: Path | None = None, seconds: float = PIP_SECONDS) -> str:
-    """Install the two packages into `folder`/lib/_vendor with pip, from the hashed `lock` (default: that of `folder`).
+def has(package: str, names: Container[str]) -> bool:
+    """Whether `names`, relative paths of an installation, include the package."""
+    return f"{VENDOR}/{package}/__init__.py" in names
 
-    Returns "" or why not. A pip that is missing, fails or takes longer than `seconds` is no error: everything works without them.
+
+def fetch(folder: Path) -> str:
+    """Install the two packages into `folder`/lib/_vendor with pip, from its hashed lock file.
+
+    Returns "" or why not. A pip that is missing, fails or takes longer than PIP_SECONDS is no error: everything works without them.
     """
     if importlib.util.find_spec("pip") is None:
         return "this Python has no pip"
@@ -63,22 +65,16 @@ def fetch(folder: Path, lock: Path | None = None, seconds: float = PIP_SECONDS) 
     command = [
         sys.executable, "-I", "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps",
         "--no-compile", "--no-cache-dir", "--only-binary", ":all:", "--require-hashes", "--retries", "1", "--timeout", "8",
-        "--target", str(target), "-r", str(lock or folder / LOCK),
+        "--target", str(target), "-r", str(folder / LOCK),
     ]  # fmt: skip
     try:
         done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-            check=False,
-        )
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=PIP_SECONDS, check=False
+        )  # fmt: skip
         problem = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         why = "" if done.returncode == 0 else "pip: " + problem[0][:200]
     except subprocess.TimeoutExpired:
-        why = f"pip took longer than {seconds:g} s"
+        why = f"pip took longer than {PIP_SECONDS} s"
     except OSError as error:
         why = f"pip could not be started: {error}"
     if why:
@@ -121,10 +117,8 @@ def swap(root: Path) -> None:
 def recover(root: Path) -> None:
     """Finish or undo a killed `swap`: afterwards `root` is the complete old or new installation."""
     new, old = beside(root)
-    if not os.path.lexists(root) and (new / receipt.RECEIPT).is_file() and old.exists():
-        os.rename(new, root)
-    elif not os.path.lexists(root) and old.exists():
-        os.rename(old, root)
+    if not os.path.lexists(root) and old.exists():
+        os.rename(new if (new / receipt.RECEIPT).is_file() else old, root)
     clear(new)
     clear_old(root)
 
@@ -172,9 +166,7 @@ def take_away(root: Path, names: list[str]) -> None:
         for compiled in path.parent.glob(f"__pycache__/{path.stem}.*.pyc*") if path.suffix == ".py" else ():
             files.remove(str(compiled))
     folders = {parent for name in names for parent in (root / name).parents if root in parent.parents}
-    folders |= {folder / "__pycache__" for folder in folders}
-    for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
-        disk.remove_empty(folder)
+    disk.remove_empty(*folders, *(folder / "__pycache__" for folder in folders))
 
 
 def drop(root: Path) -> list[str]:
@@ -199,6 +191,6 @@ def sources_of_packages(source: Path, root: Path, lock: bytes) -> dict[str, byte
     for folder in (source, root):
         if (folder / VENDOR).is_dir() and (folder / LOCK).is_file() and (folder / LOCK).read_bytes() == lock:
             found = packages_below(folder)
-            if all(f"{VENDOR}/{name}/__init__.py" in found for name in packages.PACKAGES):
+            if all(has(name, found) for name in packages.PACKAGES):
                 return found
     return {}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import os
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from circuit_breaker.runtime import files
+from circuit_breaker.runtime import files, home
 from install import disk
+from install.scopes import Scope
 
 
 class Obstacle(Exception):
@@ -26,62 +28,98 @@ class Change(NamedTuple):
 
     def diff(self) -> str:
         """The change as a unified diff."""
-        old, new = (
-            (data or b"").decode("utf-8", "replace").splitlines(keepends=True)
-            for data in (self.before, self.after)
-        )
-        names = ["/dev/null" if data is None else str(self.path) for data in (self.before, self.after)]
+        both = (self.before, self.after)
+        old, new = ((data or b"").decode("utf-8", "replace").splitlines(keepends=True) for data in both)
+        names = ["/dev/null" if data is None else str(self.path) for data in both]
         lines = difflib.unified_diff(old, new, names[0], names[1])
         return "".join(
             line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines
         )
 
 
-def require_writable(changes: list[Change]) -> None:
-    """Raise Obstacle for the first file that is not writable."""
-    for change in changes:
-        hindrance = disk.hindrance(change.path)
-        if hindrance:
-            raise Obstacle(f"{hindrance}. Nothing was changed; fix that and try again.")
+@dataclass
+class Plan:
+    """The plan of an installation or removal. kept: the receipt, to write or to go by; notes: what stays as it is, and why.
+
+    Of an installation: previous is the installed version, "" for none; folders: those to make, outermost first. Of a removal: done_with
+    names the backups that are no longer needed; left: what is not ours in the folder, once the removal is done.
+    """
+
+    scope: Scope
+    kept: dict[str, Any] | None = None
+    changes: list[Change] = field(default_factory=list)  # in this order
+    backups: dict[str, bytes] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    bundle: dict[str, bytes] = field(default_factory=dict)
+    previous: str = ""
+    folders: list[Path] = field(default_factory=list)
+    done_with: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+    def change(self, path: Path, before: bytes | None, after: bytes | None, mode: int | None = None) -> None:
+        """Add the change of a file, if it is one."""
+        if before != after:
+            self.changes.append(Change(path, before, after, mode))
+
+    def back_up(self, path: Path, data: bytes) -> str:
+        """Add the former contents of `path` to the backups. Returns the name of the backup."""
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        name = f"{path.name}.{stamp}.{disk.checksum(data)[:8]}"  # type: ignore[index]
+        self.backups[name] = data
+        return name
+
+    def require_writable(self) -> None:
+        """Raise Obstacle for the first file that is not writable."""
+        for path in [*(change.path for change in self.changes), *map(backup_path, self.backups)]:
+            hindrance = disk.hindrance(path)
+            if hindrance:
+                raise Obstacle(f"{hindrance}. Nothing was changed; fix that and try again.")
+
+    def write_backups(self) -> list[str]:
+        """Write the backups into R/backups. Returns their paths."""
+        if self.backups:
+            files.folder(str(backups_folder()))
+        for name, data in self.backups.items():
+            disk.put(backup_path(name), data, 0o600)
+        return [str(backup_path(name)) for name in self.backups]
+
+    def make_changes(self, verb: str) -> None:
+        """Make the changes in order. Raises Obstacle if a file changed since the plan was made."""
+        for change in self.changes:
+            if disk.read_through(change.path) != change.before:
+                raise Obstacle(f"{change.path} was changed while {verb} was running. Run {verb} again.")
+            try:
+                _make(change)
+            except OSError as error:
+                if error.errno not in disk.IN_PLACE or change.before is None:
+                    raise
+                saved = Plan(self.scope)
+                saved.back_up(change.path, change.before)
+                saved.write_backups()
+                disk.put_in_place(change.path, change.after or b"")
+
+    def diff(self) -> str:
+        """All changes as unified diffs."""
+        return "".join(change.diff() for change in self.changes)
+
+    def changed(self) -> list[str]:
+        """The paths of the changes."""
+        return [str(change.path) for change in self.changes]
 
 
-def backup(path: Path, data: bytes, backups: dict[str, bytes]) -> str:
-    """Add the former contents of `path` to `backups`. Returns the name of the backup."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    name = f"{path.name}.{stamp}.{disk.checksum(data)[:8]}"  # type: ignore[index]
-    backups[name] = data
-    return name
+def backups_folder() -> Path:
+    """The folder R/backups."""
+    return Path(home.runtime_folder(os.environ), "backups")
 
 
-def saved_bytes(runtime_folder: Path, name: str | None) -> bytes | None:
-    """The backup `name` in R/backups, or None. (A path is refused: a receipt can come with a cloned repository.)"""
-    return disk.read_through(runtime_folder / "backups" / Path(name).name) if name else None
+def backup_path(name: str) -> Path:
+    """The path of a backup. (Of a path only the last part counts: a receipt can come with a cloned repository.)"""
+    return backups_folder() / Path(name).name
 
 
-def write_backups(backups: dict[str, bytes], runtime_folder: Path) -> list[str]:
-    """Write backups (name -> bytes) into R/backups. Returns their paths."""
-    if backups:
-        files.folder(str(runtime_folder / "backups"))
-    paths = [runtime_folder / "backups" / name for name in backups]
-    for path, data in zip(paths, backups.values()):
-        disk.put(path, data, 0o600)
-    return [str(path) for path in paths]
-
-
-def make_changes(changes: list[Change], runtime_folder: Path, verb: str) -> None:
-    """Make the changes in order. Raises Obstacle if a file changed since the plan was made."""
-    for change in changes:
-        if disk.read_through(change.path) != change.before:
-            raise Obstacle(f"{change.path} was changed while {verb} was running. Run {verb} again.")
-        try:
-            _make(change)
-        except OSError as error:
-            if error.errno not in disk.IN_PLACE or change.before is None:
-                raise
-            kept: dict[str, bytes] = {}
-            backup(change.path, change.before, kept)
-            write_backups(kept, runtime_folder)
-            disk.put_in_place(change.path, change.after or b"")
+def saved_bytes(name: str | None) -> bytes | None:
+    """The bytes of the backup `name`, or None."""
+    return disk.read_through(backup_path(name)) if name else None
 
 
 def _make(change: Change) -> None:

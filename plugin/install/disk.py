@@ -137,12 +137,8 @@ def missing(folder: Path) -> list[Path]:
     return found
 
 
-def remove_empty(folder: Path) -> bool:
-    """Remove `folder` if it is empty; True if it no longer exists."""
-    if folder.is_symlink() or not folder.is_dir():
-        return not os.path.lexists(folder)
-    try:
-        folder.rmdir()
-    except OSError:
-        return False  # not empty
-    return True
+def remove_empty(*folders: Path) -> None:
+    """Remove those of `folders` that are empty, innermost first."""
+    for folder in sorted(folders, key=lambda folder: -len(folder.parts)):
+        with contextlib.suppress(OSError):  # not empty, a link, not there
+            folder.rmdir()

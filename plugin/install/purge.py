@@ -25,6 +25,7 @@ OUR_FILES = (
     *(f"projects/*-{_HEX * 12}/{name}" for name in (home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock")),
     *(f"projects/*-{_HEX * 12}/archives/{name}" for name in (".compress.lock", "telemetry/*.gz", "sessions/*.gz")),
 )  # fmt: skip
+FOLDERS = ("armed", "sessions", "janitor", "backups", "archives", "projects", "telemetry", "claude")
 
 
 def purged_paths(scope: scopes.Scope, env: Mapping[str, str], cwd: str) -> list[Path]:
@@ -67,28 +68,21 @@ def purge(paths: list[Path], spared: list[Path]) -> list[str]:
         else:
             shutil.rmtree(path)
         gone.append(str(path))
-    for folder in _emptied(paths):
-        disk.remove_empty(folder)
+    disk.remove_empty(*_emptied(paths))
     return gone
 
 
 def _ours(folder: Path) -> list[Path]:
-    return [
-        path
-        for pattern in OUR_FILES
-        for path in sorted(folder.glob(pattern))
-        if path.is_symlink() or not path.is_dir()
-    ]
+    found = [path for pattern in OUR_FILES for path in sorted(folder.glob(pattern))]
+    return [path for path in found if path.is_symlink() or not path.is_dir()]
 
 
-def _emptied(paths: list[Path]) -> list[Path]:
-    """The folders that we make in a home or runtime folder and that can be empty now, innermost first."""
-    names = ("armed", "sessions", "janitor", "backups", "archives", "projects", "telemetry", "claude")
+def _emptied(paths: list[Path]) -> set[Path]:
+    """The folders that we make in a home or runtime folder and that can be empty now."""
     found = {path.parent for path in paths if path.name == "config.json"}
     for path in paths:
-        parents = list(path.parents)
-        while parents and (
-            parents[0].name in names or len(parents) > 1 and parents[1].name in ("sessions", "projects")
-        ):
-            found.add(parents.pop(0))
-    return sorted(found, key=lambda folder: -len(folder.parts))
+        for folder in path.parents:
+            if folder.name not in FOLDERS and folder.parent.name not in ("sessions", "projects"):
+                break
+            found.add(folder)
+    return found

@@ -15,18 +15,27 @@ from install import jsontext
 
 RECEIPT = "receipt.json"
 SCHEMA = 1
-_SHAPE: dict[str, type | tuple[type, ...]] = {
+_SECTION = {"added": str}  # and before: a checksum
+_MAYBE: tuple[Any, ...] = (str, None)
+# What `_fits` understands: a type, None, several of these, [of each element], {key: of its value}, {str: of every value}.
+_SHAPE: dict[Any, Any] = {
     "schema": int,
     "version": str,
     "scope": str,
     "files": dict,  # relative path -> checksum
-    "folders": list,  # folders that we made outside, relative to the scope's base or absolute, outermost first
-    "settings": dict,  # before, was, after: checksums (null: no file); made; registrations; deny; backup: in R/backups
-    "commands": dict,  # name as in Scope.placed -> {"sum": checksum, "backup": name or null}
-    "claude_md": (dict, type(None)),  # {"before": checksum, "added": text}
-    "exclude": (dict, type(None)),  # the same for git's exclude file
+    "folders": [str],  # that we made outside, relative to the scope's base or absolute, outermost first
+    "settings": {
+        **dict.fromkeys(("before", "was", "after"), _MAYBE),  # checksums (null: no file)
+        "backup": _MAYBE,  # in R/backups
+        "made": list,
+        "registrations": {str: [{"hooks": [{"command": str}]}]},
+        "deny": ([str], None),
+    },
+    "commands": {str: {"sum": _MAYBE, "backup": _MAYBE}},  # by the names in Scope.placed
+    "claude_md": (_SECTION, None),
+    "exclude": (_SECTION, None),  # git's exclude file
     "memory": dict,  # file name in .claude/memory -> checksum
-    "backups": list,  # names in R/backups, oldest first
+    "backups": [str],  # names in R/backups, oldest first
 }
 
 
@@ -37,44 +46,24 @@ def load_receipt(root: Path) -> dict[str, Any] | None:
         kept = jsontext.parse_strictly(jsontext.decode_text(data or b"null")[1])
     except jsontext.Unreadable:
         return None
-    if not isinstance(kept, dict) or kept.get("schema") != SCHEMA:
+    if not _fits(kept, _SHAPE) or kept["schema"] != SCHEMA:
         return None
-    kept.setdefault("exclude", None)  # missing before 0.2
-    return kept if _sound(kept) else None
+    return {"exclude": None, **kept}  # missing before 0.2
 
 
-def _sound(kept: dict[str, Any]) -> bool:
+def _fits(value: Any, shape: Any) -> bool:
     """Whether all values have the expected types. (A receipt can come with a cloned repository.)"""
-    if not all(isinstance(kept.get(key), kind) for key, kind in _SHAPE.items()):
+    if isinstance(shape, tuple):
+        return any(_fits(value, one) for one in shape)
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(_fits(one, shape[0]) for one in value)
+    if not isinstance(shape, dict):
+        return value is None if shape is None else isinstance(value, shape)
+    if not isinstance(value, dict):
         return False
-    part, sections = kept["settings"], [kept["claude_md"], kept["exclude"]]
-    made, ours = part.get("made"), part.get("registrations")
-    handlers = [
-        handler
-        for groups in (ours.values() if isinstance(ours, dict) else [None])
-        for group in (groups if isinstance(groups, list) else [{}])
-        for handler in (group.get("hooks", [{}]) if isinstance(group, dict) else [{}])
-    ]
-    rules = part.get("deny", [])
-    texts = [
-        *kept["files"],
-        *kept["folders"],
-        *kept["backups"],
-        *(rules if isinstance(rules, list) else [None]),
-    ]
-    texts += [handler.get("command") if isinstance(handler, dict) else None for handler in handlers]
-    maybe = [part.get(key) for key in ("before", "was", "after", "backup")]
-    maybe += [
-        command.get(key) if isinstance(command, dict) else 0
-        for command in kept["commands"].values()
-        for key in ("sum", "backup")
-    ]
-    return (
-        all(isinstance(text, str) for text in texts)
-        and all(text is None or isinstance(text, str) for text in maybe)
-        and isinstance(made, list)
-        and all(section is None or isinstance(section.get("added"), str) for section in sections)
-    )
+    if str in shape:
+        return all(_fits(one, shape[str]) for one in value.values())
+    return all(_fits(value.get(key), inner) for key, inner in shape.items())
 
 
 def receipt_text(kept: dict[str, Any]) -> bytes:

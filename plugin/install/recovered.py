@@ -22,49 +22,62 @@ runpy.run_path(plugin, {{"CALLED": sys.argv[0]}}, "__main__")
 """
 
 
-def receipt_of(scope: scopes.Scope, source: Path) -> dict[str, Any] | None:
-    """The receipt of the installation of `scope`; None if there is no trace of one. Raises OSError."""
-    kept = receipt.load_receipt(scope.root)
-    if kept is not None:
-        return kept
-    if not (scope.root / "plugin" / "__main__.py").is_file() and not _registers(scope):
-        return None
-    names = [
-        *bundle.names_below(scope.root),
-        *bundle.packages_below(scope.root),
-        ".gitignore",
-        ".gitattributes",
-    ]
+def blank(scope: scopes.Scope) -> dict[str, Any]:
+    """The receipt of no installation."""
+    nothing: dict[str, Any] = {
+        "registrations": None,
+        "made": [],
+        "before": "",
+        "was": "",
+        "after": "",
+        "backup": None,
+    }
     return {
         "schema": receipt.SCHEMA,
-        "version": version_in(scope.root),
+        "version": "",
         "scope": scope.name,
-        "files": {name: disk.text_checksum(disk.read_through(scope.root / name)) for name in names},
+        "files": {},
         "folders": [],
-        "settings": {
-            "registrations": None,
-            "made": None,
-            "before": "",
-            "was": "",
-            "after": "",
-            "backup": None,
-        },
-        "commands": _placed(scope, source),
-        "memory": {name: disk.checksum(data) for name, data in home_files(scope).items()},
-        "claude_md": _section(scope.claude_md, PROTOCOL.begin),
-        "exclude": _section(excluded[0], exclusion([]).begin)
-        if (excluded := scopes.git_exclude(scope.base))
-        else None,
+        "settings": nothing,
+        "commands": {},
+        "memory": {},
+        "claude_md": None,
+        "exclude": None,
         "backups": [],
     }
 
 
-def home_files(scope: scopes.Scope) -> dict[str, bytes]:
-    """Name -> bytes of the files that install adds to the project's home: the config file, and a .gitignore for the rest."""
+def receipt_of(scope: scopes.Scope, source: Path) -> dict[str, Any] | None:
+    """The receipt of the installation of `scope`; None if there is no trace of one. Raises OSError."""
+    root = scope.root
+    kept = receipt.load_receipt(root)
+    if kept is not None:
+        return kept
+    if not (root / "plugin" / "__main__.py").is_file() and not _registers(scope):
+        return None
+    kept = blank(scope)
+    names = [*bundle.names_below(root), *bundle.packages_below(root), ".gitignore", ".gitattributes"]
+    excluded = scopes.git_exclude(scope.base)
+    return {
+        **kept,
+        "version": version_in(root),
+        "files": {name: disk.text_checksum(disk.read_through(root / name)) for name in names},
+        "settings": {**kept["settings"], "made": None},
+        "commands": _placed(scope, source),
+        "memory": {path.name: disk.checksum(data) for path, data in home_files(scope).items()},
+        "claude_md": _section(scope.claude_md, PROTOCOL.begin),
+        "exclude": _section(excluded[0], exclusion([]).begin) if excluded else None,
+    }
+
+
+def home_files(scope: scopes.Scope) -> dict[Path, bytes]:
+    """The files that install adds to a project's home: the config file, and a .gitignore for the rest."""
+    if scope.memory is None:
+        return {}
     ignored = "*\n" if scope.name == "local" else f"*\n!.gitignore\n!{home.CONFIG}\n"
     return {
-        ".gitignore": ignored.encode("ascii"),
-        home.CONFIG: (json.dumps(DEFAULTS, indent=2) + "\n").encode("ascii"),
+        scope.memory / home.CONFIG: (json.dumps(DEFAULTS, indent=2) + "\n").encode("ascii"),
+        scope.memory / ".gitignore": ignored.encode("ascii"),
     }
 
 
@@ -86,10 +99,10 @@ def version_in(folder: Path) -> str:
 
 def _registers(scope: scopes.Scope) -> bool:
     try:
-        document = settings.settings_of(jsontext.decode_text(disk.read_through(scope.settings) or b"")[1])
+        text = jsontext.decode_text(disk.read_through(scope.settings) or b"")[1]
+        return settings.registers(settings.settings_of(text))
     except (OSError, jsontext.Unreadable):
         return False
-    return settings.without_ours(document, None, []) != document
 
 
 def _placed(scope: scopes.Scope, source: Path) -> dict[str, Any]:

@@ -45,13 +45,7 @@ class Scope(NamedTuple):
         """Every file that an installation can write outside its folder."""
         memory = [self.memory / name for name in (home.CONFIG, ".gitignore")] if self.memory else []
         excluded = git_exclude(self.base) if self.name == "local" else None
-        return [
-            self.settings,
-            self.claude_md,
-            *self.placed.values(),
-            *memory,
-            *([excluded[0]] if excluded else []),
-        ]
+        return [self.settings, self.claude_md, *self.placed.values(), *memory, *(excluded or ())[:1]]
 
 
 class Source(NamedTuple):
@@ -62,6 +56,12 @@ class Source(NamedTuple):
     document: dict[str, Any]
     problem: str
 
+    @property
+    def plugins(self) -> dict[str, Any]:
+        """Plugin id -> whether it is enabled."""
+        found = self.document.get("enabledPlugins")
+        return found if isinstance(found, dict) else {}
+
 
 def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:
     """The Scope for `name`. Raises files.Refused if it has no valid paths."""
@@ -71,28 +71,21 @@ def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:
         try:
             shell = settings.quoted(root.as_posix())  # with slashes, as bash on Windows wants it
         except ValueError:
-            raise files.Refused(
-                0,
-                "this path cannot be written in a settings file; set XDG_DATA_HOME to another folder",
-                str(root),
-            ) from None
+            why = "this path cannot be written in a settings file; set XDG_DATA_HOME to another folder"
+            raise files.Refused(0, why, str(root)) from None
         user = env.get("HOME", "") if os.name == "posix" else ""
         launcher = Path(user, ".local", "bin", PLUGIN) if os.path.isabs(user) else None
-        return Scope(
-            name, root, claude, claude / "settings.json", root, shell, claude / "CLAUDE.md", None, launcher
-        )
+        own, notes = claude / "settings.json", claude / "CLAUDE.md"
+        return Scope(name, root, claude, own, root, shell, notes, None, launcher)
     project = Path(home.places(env, cwd).project)
     claude = project / ".claude"
     if os.path.realpath(claude) == os.path.realpath(claude_folder(env)):
-        raise files.Refused(
-            0, "this is your home, not a project: go to the project, or use --scope user", str(project)
-        )
-    local = name == "local"
-    return Scope(
-        name, project, claude, claude / ("settings.local.json" if local else "settings.json"), claude / PLUGIN,
-        "$CLAUDE_PROJECT_DIR/.claude/" + PLUGIN, project / ("CLAUDE.local.md" if local else "CLAUDE.md"), claude / "memory",
-        None,
-    )  # fmt: skip
+        why = "this is your home, not a project: go to the project, or use --scope user"
+        raise files.Refused(0, why, str(project))
+    local = ".local" if name == "local" else ""
+    own, notes = claude / f"settings{local}.json", project / f"CLAUDE{local}.md"
+    shell = f"$CLAUDE_PROJECT_DIR/.claude/{PLUGIN}"
+    return Scope(name, project, claude, own, claude / PLUGIN, shell, notes, claude / "memory", None)
 
 
 def git_exclude(project: Path) -> tuple[Path, str] | None:
@@ -123,9 +116,8 @@ def local_paths(scope: Scope, inner: str, with_claude_md: bool) -> list[str]:
     """The files of a local installation in a repository's folder `inner`, as patterns for an exclude file."""
     paths = [scope.settings, scope.root, *scope.placed.values()]
     paths += [scope.claude_md] if with_claude_md else []
-    return [
-        re.sub(r"([*?\[\]\\])", r"\\\1", inner + path.relative_to(scope.base).as_posix()) for path in paths
-    ]
+    names = [inner + path.relative_to(scope.base).as_posix() for path in paths]
+    return [re.sub(r"([*?\[\]\\])", r"\\\1", name) for name in names]
 
 
 def claude_folder(env: Mapping[str, str]) -> Path:
@@ -139,28 +131,22 @@ def claude_folder(env: Mapping[str, str]) -> Path:
 
 def managed(platform: str = sys.platform) -> list[Path]:
     """The paths of an administrator's settings files."""
-    if platform == "win32":
-        tops = [Path(r"C:\Program Files\ClaudeCode"), Path(r"C:\ProgramData\ClaudeCode")]
-    elif platform == "darwin":
-        tops = [Path("/Library/Application Support/ClaudeCode")]
-    else:
-        tops = [Path("/etc/claude-code")]
-    return [
-        path
-        for top in tops
-        for path in (top / "managed-settings.json", *sorted((top / "managed-settings.d").glob("*.json")))
-    ]
+    folders = {
+        "win32": [r"C:\Program Files\ClaudeCode", r"C:\ProgramData\ClaudeCode"],
+        "darwin": ["/Library/Application Support/ClaudeCode"],
+    }
+    found = []
+    for top in map(Path, folders.get(platform, ["/etc/claude-code"])):
+        found += [top / "managed-settings.json", *sorted((top / "managed-settings.d").glob("*.json"))]
+    return found
 
 
 def chain(env: Mapping[str, str], project: Path) -> list[Source]:
     """The existing settings files that a session in `project` reads."""
-    user = claude_folder(env)
+    user, own = claude_folder(env), project / ".claude"
     paths = [("user", user / "settings.json")]
-    if os.path.realpath(project / ".claude") != os.path.realpath(user):
-        paths += [
-            ("project", project / ".claude" / "settings.json"),
-            ("local", project / ".claude" / "settings.local.json"),
-        ]
+    if os.path.realpath(own) != os.path.realpath(user):
+        paths += [("project", own / "settings.json"), ("local", own / "settings.local.json")]
     paths += [("managed", path) for path in managed()]
     found = []
     for label, path in paths:
@@ -173,37 +159,30 @@ def chain(env: Mapping[str, str], project: Path) -> list[Source]:
             settings.check_shape(text, document)
             found.append(Source(label, path, document, ""))
         except (OSError, jsontext.Unreadable) as error:
-            found.append(
-                Source(label, path, {}, disk.words_of(error) if isinstance(error, OSError) else str(error))
-            )
+            problem = disk.words_of(error) if isinstance(error, OSError) else str(error)
+            found.append(Source(label, path, {}, problem))
     return found
 
 
 def enabled(sources: list[Source]) -> list[tuple[Path, str]]:
     """(settings file, plugin id) for each settings file that enables the plugin."""
-    found = []
-    for source in sources:
-        plugins = source.document.get("enabledPlugins")
-        for name, on in plugins.items() if isinstance(plugins, dict) else ():
-            if name.partition("@")[0] == PLUGIN and on is not False:
-                found.append((source.path, name))
-    return found
+    return [
+        (source.path, name)
+        for source in sources
+        for name, on in source.plugins.items()
+        if name.partition("@")[0] == PLUGIN and on is not False
+    ]
 
 
 def skill_copies(sources: list[Source], env: Mapping[str, str]) -> list[Path]:
     """Copies of the plugin among your skills, which Claude Code 2.1.160 or later loads unless a settings file disables them."""
-    name = f"{PLUGIN}@skills-dir"
-    plugins = [source.document.get("enabledPlugins") for source in sources]
-    if any(isinstance(found, dict) and found.get(name) is False for found in plugins):
+    if any(source.plugins.get(f"{PLUGIN}@skills-dir") is False for source in sources):
         return []
     manifests = sorted(claude_folder(env).glob("skills/*/.claude-plugin/plugin.json"))
-    return [
-        path.parents[1] for path in manifests if f'"name": "{PLUGIN}"' in path.read_text("utf-8", "replace")
-    ]
+    named = f'"name": "{PLUGIN}"'
+    return [path.parents[1] for path in manifests if named in path.read_text("utf-8", "replace")]
 
 
 def registered(sources: list[Source]) -> list[Source]:
     """The settings files with entries of ours."""
-    return [
-        source for source in sources if settings.without_ours(source.document, None, []) != source.document
-    ]
+    return [source for source in sources if settings.registers(source.document)]

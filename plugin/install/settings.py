@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any, Callable, NamedTuple
 
 from install import jsontext
 
+Groups = dict[str, list[dict[str, Any]]]  # by event, as in `hooks` of a settings file
 PLACEHOLDER = "${CLAUDE_PLUGIN_ROOT}"
 # Recognises our lines without a receipt. A mark beside them would not last: Claude Code drops unknown keys when it rewrites a
 # settings file.
@@ -24,22 +27,24 @@ class Merged(NamedTuple):
     made: list[list[str]]
 
 
-def our_groups(hooks_json: Any, root: str, windows: bool = False) -> dict[str, list[dict[str, Any]]]:
+def our_groups(hooks_json: Any, root: str, windows: bool = False) -> Groups:
     """Event -> groups of `hooks/hooks.json` for a settings file, with `root` as the plugin's folder.
 
     root: text inside double quotes of a shell line (see `quoted`). On Windows the entries ask Claude Code for bash.
     """
-    result: dict[str, list[dict[str, Any]]] = {}
     more = {"shell": "bash"} if windows else {}
-    for event, groups in hooks_json["hooks"].items():
-        result[event] = []
-        for group in groups:
-            handlers = [
-                {**handler, "command": handler["command"].replace(PLACEHOLDER, root), **more}
-                for handler in group["hooks"]
-            ]
-            result[event].append({**group, "hooks": handlers})
-    return result
+    return with_commands(hooks_json["hooks"], lambda line: line.replace(PLACEHOLDER, root), **more)
+
+
+def with_commands(groups: Mapping[str, Any], change: Callable[[str], str], **more: str) -> Groups:
+    """`groups` (by event) with each command changed, and the keys `more` added to its handler."""
+    return {
+        event: [
+            {**group, "hooks": [{**one, "command": change(one["command"]), **more} for one in group["hooks"]]}
+            for group in found
+        ]
+        for event, found in groups.items()
+    }
 
 
 def quoted(path: str) -> str:
@@ -48,38 +53,32 @@ def quoted(path: str) -> str:
         raise ValueError("a control character in the path")
     path.encode(
         "utf-8"
-    )  # UnicodeEncodeError (a ValueError) for a name that is not text and so cannot be in a settings file
+    )  # UnicodeEncodeError (a ValueError) for a name that is not text: no settings file can hold it
     return re.sub(r'([\\"$`])', r"\\\1", path)
 
 
-def with_ours(document: dict[str, Any], ours: dict[str, list[dict[str, Any]]]) -> Merged:
+def with_ours(document: dict[str, Any], ours: Groups) -> Merged:
     """`document` with each group of `ours` once. Groups that are there already are left as they are, in any order."""
     result: dict[str, Any] = copy.deepcopy(document)
     made: list[list[str]] = []
     for event, groups in ours.items():
-        if "hooks" not in result:
-            result["hooks"] = {}
-            made.append(["hooks"])
-        if event not in result["hooks"]:
-            result["hooks"][event] = []
-            made.append(["hooks", event])
-        there = result["hooks"][event]
-        there += [
-            copy.deepcopy(group) for group in groups if not any(_serves(other, group) for other in there)
-        ]
+        made += [] if "hooks" in result else [["hooks"]]
+        hooks = result.setdefault("hooks", {})
+        made += [] if event in hooks else [["hooks", event]]
+        there = hooks.setdefault(event, [])
+        missing = [group for group in groups if not any(_serves(other, group) for other in there)]
+        there += copy.deepcopy(missing)
     return Merged(result, made)
 
 
 def without_ours(
-    document: dict[str, Any], ours: dict[str, list[dict[str, Any]]] | None, made: list[list[str]] | None
+    document: dict[str, Any], ours: Groups | None, made: list[list[str]] | None
 ) -> dict[str, Any]:
     """`document` without our entries: the lines of `ours` and all lines of their form (a killed update can leave some that no
     receipt lists). Empty groups are removed too, and the containers of `made` that are empty; if `made` is None, all that we emptied."""
 
     def mine(event: str, entry: Any) -> bool:
-        return (
-            is_ours(entry) or isinstance(entry, dict) and entry.get("command") in commands(ours or {}, event)
-        )
+        return is_ours(entry) or command_of(entry) in commands(ours or {}, event)
 
     return _without(document, mine, made)
 
@@ -117,32 +116,32 @@ def without_rules(document: dict[str, Any], rules: list[str], made: list[list[st
     return result
 
 
+def only_ours(document: dict[str, Any]) -> Groups:
+    """Our entries in the document, by event."""
+    ours: Groups = _without(document, lambda _, entry: not is_ours(entry), None).get("hooks", {})
+    return ours
+
+
+def registers(document: dict[str, Any]) -> bool:
+    """Whether any line of ours is in the document."""
+    return any(is_ours(entry) for _, entry in entries(document))
+
+
 def is_ours(entry: Any) -> bool:
     """Whether a hook entry is one of our lines, of any version and in any folder."""
-    command = entry.get("command") if isinstance(entry, dict) else None
-    return isinstance(command, str) and bool(_OURS.search(command))
+    return bool(_OURS.search(command_of(entry)))
 
 
 def older(document: dict[str, Any]) -> list[str]:
     """The lines of the older hook scripts, as `EVENT: command`; also in flat lists of strings."""
-    hooks = document.get("hooks")
-    found = []
-    for event, groups in hooks.items() if isinstance(hooks, dict) else ():
-        for entry in _handlers(groups):
-            command = entry.get("command") if isinstance(entry, dict) else entry
-            if isinstance(command, str) and _OLDER.search(command):
-                found.append(f"{event}: {command}")
-    return found
+    return [
+        f"{event}: {command_of(one)}" for event, one in entries(document) if _OLDER.search(command_of(one))
+    ]
 
 
 def without_older(document: dict[str, Any]) -> dict[str, Any]:
     """`document` without the lines that `older` names, and without the containers that they leave empty."""
-
-    def replaced(_: str, entry: Any) -> bool:
-        command = entry.get("command") if isinstance(entry, dict) else entry
-        return isinstance(command, str) and bool(_OLDER.search(command))
-
-    return _without(document, replaced, None)
+    return _without(document, lambda _, entry: bool(_OLDER.search(command_of(entry))), None)
 
 
 def fault(document: Any) -> tuple[str, list[Any]] | None:
@@ -186,31 +185,36 @@ def check_shape(text: str, document: dict[str, Any]) -> None:
         raise jsontext.Unreadable(wrong[0], text, jsontext.position(text, wrong[1]))
 
 
-def commands(ours: dict[str, list[dict[str, Any]]], event: str) -> list[str]:
+def commands(ours: Groups, event: str) -> list[str]:
     """The command lines of `ours` for `event`."""
     return [handler["command"] for group in ours.get(event, []) for handler in group["hooks"]]
 
 
-def present(document: dict[str, Any], ours: dict[str, list[dict[str, Any]]]) -> dict[tuple[str, str], int]:
+def present(document: dict[str, Any], ours: Groups) -> dict[tuple[str, str], int]:
     """How often each line (event, command) of `ours` occurs in `document`."""
+    there = Counter((event, command_of(entry)) for event, entry in entries(document))
+    return {(event, line): there[event, line] for event in ours for line in commands(ours, event)}
+
+
+def entries(document: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """(event, handler) for each handler of a document, and for what stands in place of one."""
     hooks = document.get("hooks")
-    hooks = hooks if isinstance(hooks, dict) else {}
-    counts = {}
-    for event in ours:
-        there = [entry.get("command") for entry in _handlers(hooks.get(event)) if isinstance(entry, dict)]
-        for command in commands(ours, event):
-            counts[event, command] = there.count(command)
-    return counts
+    for event, groups in hooks.items() if isinstance(hooks, dict) else ():
+        yield from ((event, entry) for entry in _handlers(groups))
 
 
 def _serves(group: Any, wanted: dict[str, Any]) -> bool:
     """Whether `group` holds all that `wanted` holds, for the same matcher. A timeout that you changed stays changed."""
-    if not isinstance(group, dict) or not isinstance(group.get("hooks"), list):
+    if not isinstance(group, dict) or group.get("matcher", "") != wanted.get("matcher", ""):
         return False
-    there = [handler.get("command") for handler in group["hooks"] if isinstance(handler, dict)]
-    return group.get("matcher", "") == wanted.get("matcher", "") and all(
-        handler["command"] in there for handler in wanted["hooks"]
-    )
+    there = [command_of(handler) for handler in _handlers([group])]
+    return all(handler["command"] in there for handler in wanted["hooks"])
+
+
+def command_of(entry: Any) -> str:
+    """The command of a hook entry, or the entry itself if it is text, as the older system wrote it; "" if it has none."""
+    command = entry.get("command") if isinstance(entry, dict) else entry
+    return command if isinstance(command, str) else ""
 
 
 def _handlers(groups: Any) -> list[Any]:
@@ -225,20 +229,17 @@ def _handlers(groups: Any) -> list[Any]:
 def _without(
     document: dict[str, Any], unwanted: Callable[[str, Any], bool], made: list[list[str]] | None
 ) -> dict[str, Any]:
+    """`document` without the unwanted entries, and without the empty containers of `made`; None: without those it emptied."""
     result: dict[str, Any] = copy.deepcopy(document)
     hooks = result.get("hooks")
     if not isinstance(hooks, dict):
         return result
-    touched = False
     for event, groups in list(hooks.items()):
         kept = _kept(event, groups, unwanted)
-        emptied = not kept and bool(groups)
-        touched = touched or kept != groups
         hooks[event] = kept
-        if not kept and (["hooks", event] in made if made is not None else emptied):
+        if not kept and (["hooks", event] in made if made is not None else kept != groups):
             del hooks[event]
-            touched = True
-    if not hooks and (["hooks"] in made if made is not None else touched):
+    if not hooks and (["hooks"] in made if made is not None else hooks != document["hooks"]):
         del result["hooks"]
     return result
 
@@ -248,11 +249,10 @@ def _kept(event: str, groups: Any, unwanted: Callable[[str, Any], bool]) -> Any:
         return [] if unwanted(event, groups) else groups
     kept = []
     for group in groups:
-        handlers = group.get("hooks") if isinstance(group, dict) else None
-        if not isinstance(handlers, list):
-            kept += [] if unwanted(event, group) else [group]
-            continue
-        left = [handler for handler in handlers if not unwanted(event, handler)]
-        if left or not handlers:
-            kept.append({**group, "hooks": left} if len(left) != len(handlers) else group)
+        entries = _handlers([group])
+        left = [entry for entry in entries if not unwanted(event, entry)]
+        if left == entries:
+            kept.append(group)
+        elif left:
+            kept.append({**group, "hooks": left})
     return kept

@@ -13,7 +13,7 @@ from unittest.mock import patch
 import pytest
 from doctor import client, probe
 from doctor.doctor import examine
-from doctor.finding import FAULT, NOTE
+from doctor.finding import FAULT, NOTE, OK
 from install import bundle, scopes
 from install.apply import SOURCE
 from plugin.people import plugin
@@ -442,6 +442,22 @@ def test_hooks_of_others_that_were_slow_in_recent_sessions_are_named(person):
     )
     finding = look(person)["slow"]
     assert "slow PostToolUse hook: 'format everything' took 730 ms (median of 3 runs)" in finding.text
+
+
+def test_plugins_listed_in_a_wrong_shape_are_none(person):
+    person.settings.write_text('{"enabledPlugins": ["a@b"]}')
+    assert look(person)["settings"].level == OK
+
+
+@pytest.mark.parametrize("theirs", ["", '{"session": "theirs"}\n'])
+def test_the_log_keeps_what_another_session_writes_while_the_lines_are_fired(tmp_path, theirs):
+    log = tmp_path / "log"
+    log.write_text('{"session": "doctor-1"}\n' + theirs)
+    probe._shorten(log, 0, "doctor-1")
+    assert log.exists() == bool(theirs)
+    log.write_text('{"session": "before"}\n')
+    probe._shorten(log, 100, "doctor-1")
+    assert log.read_text() == '{"session": "before"}\n'
 
 
 def test_mods_and_scripts_of_others_are_named(person):

@@ -993,6 +993,16 @@ def test_a_local_installation_leaves_nothing_for_git_add(person, tmp_path, monke
     assert exclude.read_bytes() == before
 
 
+def test_an_exclude_file_that_is_not_utf_8_gets_its_bytes_back(person):
+    git(person.project, "init", "-q")
+    exclude = person.project / ".git" / "info" / "exclude"
+    exclude.write_bytes(b"caf\xe9/\n")
+    person.install("local")
+    assert git(person.project, "status", "--porcelain") == ""
+    person.uninstall("local")
+    assert exclude.read_bytes() == b"caf\xe9/\n"
+
+
 def test_a_project_that_is_committed_through_crlf_still_works_and_can_be_removed(person, tmp_path):
     origin = person.project
     git(tmp_path, "init", "-q", str(origin))

@@ -91,6 +91,13 @@ def test_clone_that_was_moved_is_not_protected_though_a_copy_is_left(person, clo
     assert f"its files are gone from {clone}; fix: claude plugin marketplace" in line and code == 1
 
 
+@pytest.mark.parametrize("text", ['{"hooks": {', "[]", '{"hooks": 3}', ""])
+def test_plugin_whose_registrations_are_damaged_is_not_protected(person, clone, text):
+    (clone / "hooks" / "hooks.json").write_text(text)
+    line, code = second_line(person)
+    assert f"its files are gone from {clone}; fix: claude plugin marketplace" in line and code == 1
+
+
 def test_plugin_disabled_for_the_project_is_not_protected(person, clone):
     write(
         person.project / ".claude" / "settings.json",
