@@ -3,20 +3,36 @@
 import signal
 
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
-    signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # until `start`, so that Ctrl-C while modules load prints no traceback
+    # until `start`, so that Ctrl-C while modules load prints no traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 import argparse
 import difflib
 import importlib
 import json
 import os
+import re
 import shutil
 import sys
+import time
+from datetime import datetime
 from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SELF = "circuit-breaker"
+
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+# The help of options that several verbs have.
+SHARED = {
+    "--json": "one JSON object instead of text",
+    "--session ID": "one session only (an id or its beginning)",
+    "--circuit NAME": "one circuit or rule only",
+    "--project PATH": "one project only; else all projects",
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,136 +51,91 @@ def parser() -> argparse.ArgumentParser:
         return added
 
     one = verb("status", "operate", "what protects you here, what is blocked, why, and how to unblock it")
-    one.add_argument("--json", action="store_true", help="one JSON object instead of text")
-    one.add_argument("--memory", action="store_true", help="also show disk use and limits")
-    one.add_argument(
-        "--circuit",
-        metavar="NAME",
-        help="one circuit or rule only; exit code 1 if there is none of that name",
-    )
-    one.add_argument("--session", metavar="ID", help="one session only (an id or its beginning)")
-    one.add_argument("--project", metavar="PATH", help="one project only; else every session of all projects")
-    one.add_argument("--all", action="store_true", help="every rule and circuit, ended sessions included")
-    one.add_argument(
-        "--line", action="store_true", help="one line, for a status line; empty when nothing is open"
-    )
-    one.add_argument("--watch", action="store_true", help="refresh every two seconds until Ctrl-C")
-    one.add_argument("--plain", action="store_true", help="no symbols")
+    add(one, "--json")
+    add(one, "--memory", "also show disk use and limits")
+    add(one, "--circuit NAME", "one circuit or rule only; exit code 1 if there is none of that name")
+    add(one, "--session ID")
+    add(one, "--project PATH", "one project only; else every session of all projects")
+    add(one, "--all", "every rule and circuit, ended sessions included")
+    add(one, "--line", "one line, for a status line; empty when nothing is open")
+    add(one, "--watch", "refresh every two seconds until Ctrl-C")
+    add(one, "--plain", "no symbols")
 
     one = verb("reset", "operate", "unblock calls (logged)")
     which = one.add_mutually_exclusive_group(required=True)
-    which.add_argument("--all", action="store_true", help="every circuit")
-    which.add_argument(
-        "--circuit", metavar="NAME", help="one circuit (RULE:SUBJECT) or a rule's circuits (RULE)"
-    )
-    one.add_argument("--session", metavar="ID", help="one session only (an id or its beginning)")
-    one.add_argument("--project", metavar="PATH", help="one project only; else every session of all projects")
+    add(which, "--all", "every circuit")
+    add(which, "--circuit NAME", "one circuit (RULE:SUBJECT) or a rule's circuits (RULE)")
+    add(one, "--session ID")
+    add(one, "--project PATH", "one project only; else every session of all projects")
 
     one = verb("incidents", "incidents", "what happened: trips, probes, stopped turns, bypasses")
-    one.add_argument(
-        "--since", type=_since, default="24h", metavar="TIME", help="90m, 24h, 7d or a date (default: 24h)"
-    )
-    one.add_argument("--session", metavar="ID", help="one session only (an id or its beginning)")
-    one.add_argument("--circuit", metavar="NAME", help="one circuit or rule only")
-    one.add_argument("--project", metavar="PATH", help="one project only; else all projects")
-    one.add_argument("--json", action="store_true", help="one JSON object; with --follow one object per line")
-    one.add_argument("--follow", action="store_true", help="keep printing new ones until Ctrl-C")
+    add(one, "--since TIME", "90m, 24h, 7d or a date (default: 24h)", type=_since, default="24h")
+    add(one, "--session ID")
+    add(one, "--circuit NAME")
+    add(one, "--project PATH")
+    add(one, "--json", "one JSON object; with --follow one object per line")
+    add(one, "--follow", "keep printing new ones until Ctrl-C")
 
     one = verb("explain", "explain", "why the last call was blocked, or whether this one would be")
-    one.add_argument("--last", action="store_true", help="explain the last block (the default)")
-    one.add_argument("tool", nargs="?", metavar="TOOL", help="Bash, Edit, mcp__server__tool ...")
-    one.add_argument("input", nargs="?", metavar="INPUT_JSON", help="its input; for Bash just the command")
-    one.add_argument("--session", metavar="ID", help="one session (its id or its beginning)")
+    add(one, "--last", "explain the last block (the default)")
+    add(one, "tool TOOL", "Bash, Edit, mcp__server__tool ...", nargs="?")
+    add(one, "input INPUT_JSON", "its input; for Bash just the command", nargs="?")
+    add(one, "--session ID")
 
     one = verb("report", "report.report", "write an HTML page: what was stopped and what was wasted")
-    one.add_argument(
-        "session", nargs="?", metavar="SESSION", help="one session only (its id or its beginning)"
-    )
-    one.add_argument(
-        "--since", type=_since, default="12h", metavar="TIME", help="90m, 12h, 7d or a date (default: 12h)"
-    )
-    one.add_argument("--project", metavar="PATH", help="one project only; else all projects")
-    one.add_argument(
-        "--mode",
-        choices=("enforce", "observe"),
-        help="only what was stopped, or only what would have been stopped",
-    )
-    one.add_argument(
-        "-o", "--output", metavar="FILE.html", help="default: circuit-breaker-report.html in this folder"
-    )
+    add(one, "session SESSION", SHARED["--session ID"], nargs="?")
+    add(one, "--since TIME", "90m, 12h, 7d or a date (default: 12h)", type=_since, default="12h")
+    add(one, "--project PATH")
+    modes = ("enforce", "observe")
+    add(one, "--mode", "only what was stopped, or only what would have been stopped", choices=modes)
+    add(one, "-o --output FILE.html", "default: circuit-breaker-report.html in this folder")
 
     one = verb("sweep", "housekeeping", "run the session-start cleanup now")
-    one.add_argument(
-        "--dry-run", action="store_true", help="print what would be done and why; change nothing"
-    )
-    one.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    add(one, "--dry-run", "print what would be done and why; change nothing")
+    add(one, "--json")
 
     one = verb("restore", "housekeeping", "restore an archived file; existing files are never overwritten")
-    one.add_argument("archive", nargs="?", metavar="ARCHIVE", help="a name that --list shows")
-    one.add_argument(
-        "files", nargs="*", metavar="FILE", help="for an archive of `clean`: only this path or session id"
-    )
-    one.add_argument("--list", action="store_true", help="list the archives")
-    one.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    add(one, "archive ARCHIVE", "a name that --list shows", nargs="?")
+    add(one, "files FILE", "for an archive of `clean`: only this path or session id", nargs="*")
+    add(one, "--list", "list the archives")
+    add(one, "--json")
 
     one = verb("clean", "clean", "show Claude Code's own folder; archive or delete old files in it")
-    one.add_argument(
-        "--kind", nargs="+", action="extend", metavar="KIND", help="only these kinds (default: all)"
-    )
-    one.add_argument("--older-than", metavar="AGE", help="only files written longer ago (default: 30d)")
-    one.add_argument("--project", metavar="PATH", help="only the sessions of one project")
-    one.add_argument("--max-total", metavar="SIZE", help="the oldest first, until the rest is this small")
+    add(one, "--kind KIND", "only these kinds (default: all)", nargs="+", action="extend")
+    add(one, "--older-than AGE", "only files written longer ago (default: 30d)")
+    add(one, "--project PATH", "only the sessions of one project")
+    add(one, "--max-total SIZE", "the oldest first, until the rest is this small")
     which = one.add_mutually_exclusive_group()
-    which.add_argument("--apply", action="store_true", help="archive them (`restore` brings them back)")
-    which.add_argument("--delete", action="store_true", help="delete them without an archive; needs --kind")
-    one.add_argument("--yes", action="store_true", help="do not ask before --delete")
-    one.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    add(which, "--apply", "archive them (`restore` brings them back)")
+    add(which, "--delete", "delete them without an archive; needs --kind")
+    add(one, "--yes", "do not ask before --delete")
+    add(one, "--json")
 
     one = verb("replay", "replay", "show what would have tripped in recorded sessions")
-    one.add_argument(
-        "paths", nargs="+", metavar="FILE_OR_FOLDER", help="transcripts or recorded hook events (.jsonl, .gz)"
-    )
-    one.add_argument("--json", action="store_true", help="one JSON object instead of text")
-    own = one.add_mutually_exclusive_group()
-    own.add_argument("--config", metavar="FILE", help="use this config file instead of your own")
-    own.add_argument("--defaults", action="store_true", help="use the defaults instead of your own config")
-    one.add_argument("--enforce", action="store_true", help="leave out the calls that would have been denied")
+    add(one, "paths FILE_OR_FOLDER", "transcripts or recorded hook events (.jsonl, .gz)", nargs="+")
+    add(one, "--json")
+    which = one.add_mutually_exclusive_group()
+    add(which, "--config FILE", "use this config file instead of your own")
+    add(which, "--defaults", "use the defaults instead of your own config")
+    add(one, "--enforce", "leave out the calls that would have been denied")
 
     one = verb("calibrate", "calibrate", "learn budget limits from your own past prompts")
-    one.add_argument(
-        "folders",
-        nargs="*",
-        metavar="FOLDER",
-        help="transcripts (default: all projects of Claude Code)",
-    )
-    one.add_argument(
-        "--risk",
-        type=_share,
-        default="0.05",
-        help="share of good prompts that can cross a limit (default: 0.05)",
-    )
-    one.add_argument("--apply", action="store_true", help="write the two limits to your config file")
-    one.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    add(one, "folders FOLDER", "transcripts (default: all projects of Claude Code)", nargs="*")
+    text = "share of good prompts that can cross a limit (default: 0.05)"
+    add(one, "--risk RISK", text, type=_share, default="0.05")
+    add(one, "--apply", "write the two limits to your config file")
+    add(one, "--json")
 
     one = verb("doctor", "doctor.doctor", "check the installation, with a fix for each fault")
-    one.add_argument("--json", action="store_true", help="one JSON object instead of text")
-    one.add_argument("--fix", action="store_true", help="fix what can be fixed")
+    add(one, "--json")
+    add(one, "--fix", "fix what can be fixed")
 
     one = verb("export", "export", "send incidents and counters to an OpenTelemetry collector")
-    one.add_argument("kind", choices=("otlp",), help="the protocol")
-    one.add_argument(
-        "--endpoint", metavar="URL", default="", help="base URL; /v1/logs and /v1/metrics are appended"
-    )
-    one.add_argument(
-        "--since",
-        type=_since,
-        metavar="TIME",
-        help="send all incidents since then (24h, 7d), even if sent before",
-    )
-    one.add_argument("--test", action="store_true", help="send one test event")
-    one.add_argument(
-        "--install", action="store_true", help="install the OpenTelemetry packages (hashed, by pip)"
-    )
+    add(one, "kind", "the protocol", choices=("otlp",))
+    add(one, "--endpoint URL", "base URL; /v1/logs and /v1/metrics are appended", default="")
+    add(one, "--since TIME", "send all incidents since then (24h, 7d), even if sent before", type=_since)
+    add(one, "--test", "send one test event")
+    add(one, "--install", "install the OpenTelemetry packages (hashed, by pip)")
 
     verb("demo", "demo", "watch a runaway session being stopped in a throw-away project")
 
@@ -172,50 +143,31 @@ def parser() -> argparse.ArgumentParser:
     actions = one.add_subparsers(dest="action", metavar="ACTION", required=True)
     actions.add_parser("path", help="the files that are read")
     two = actions.add_parser("show", help="the values that apply here")
-    two.add_argument("--origin", action="store_true", help="where each value comes from")
-    two.add_argument("--json", action="store_true", help="one JSON object instead of text")
-    two = actions.add_parser("check", help="what is wrong; exit code 1 if anything is")
-    two.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    add(two, "--origin", "where each value comes from")
+    add(two, "--json")
+    add(actions.add_parser("check", help="what is wrong; exit code 1 if anything is"), "--json")
     for name, text in (("set", "change one key and keep the rest of the file"), ("unset", "remove one key")):
         two = actions.add_parser(name, help=text)
-        two.add_argument(
-            "key", metavar="KEY", help="a key that `config show` lists, or its end: tool_failure.threshold"
-        )
+        add(two, "key KEY", "a key that `config show` lists, or its end: tool_failure.threshold")
         if name == "set":
-            two.add_argument("value", metavar="VALUE", help="JSON, or a plain word")
-        two.add_argument("--project", action="store_true", help="in the project's config file, not in yours")
+            add(two, "value VALUE", "JSON, or a plain word")
+        add(two, "--project", "in the project's config file, not in yours")
 
     one = verb("mode", "operate", "switch between blocking and only recording")
     one.add_argument("mode", choices=("observe", "enforce"))
 
-    for name, text in (
-        ("install", "register the hooks and commands"),
-        ("uninstall", "remove exactly what install added"),
-    ):
-        one = verb(name, "installer", text)
-        one.add_argument(
-            "--scope", choices=("user", "project", "local"), default="user", help="default: user"
-        )
-        one.add_argument("--dry-run", action="store_true", help="show what would change; change nothing")
-        one.add_argument("--json", action="store_true", help="one JSON object instead of text")
-        if name == "install":
-            one.add_argument(
-                "--migrate", action="store_true", help="replace registrations of the older hook scripts"
-            )
-            one.add_argument(
-                "--claude-md", action="store_true", help="add a short section for Claude to CLAUDE.md"
-            )
-            one.add_argument(
-                "--deny-rules",
-                action="store_true",
-                help="also add permission rules against editing the breaker's files",
-            )
-            one.add_argument(
-                "--no-command", action="store_true", help="do not create ~/.local/bin/circuit-breaker"
-            )
-        else:
-            one.add_argument("--purge", action="store_true", help="also remove state and config")
-            one.add_argument("--archives", action="store_true", help="with --purge: the archives too")
+    install = verb("install", "installer", "register the hooks and commands")
+    uninstall = verb("uninstall", "installer", "remove exactly what install added")
+    for one in (install, uninstall):
+        add(one, "--scope", "default: user", choices=("user", "project", "local"), default="user")
+        add(one, "--dry-run", "show what would change; change nothing")
+        add(one, "--json")
+    add(install, "--migrate", "replace registrations of the older hook scripts")
+    add(install, "--claude-md", "add a short section for Claude to CLAUDE.md")
+    add(install, "--deny-rules", "also add permission rules against editing the breaker's files")
+    add(install, "--no-command", "do not create ~/.local/bin/circuit-breaker")
+    add(uninstall, "--purge", "also remove state and config")
+    add(uninstall, "--archives", "with --purge: the archives too")
 
     one = verb("completion", "completion", "print the completion script for a shell")
     one.add_argument("shell", choices=("bash", "zsh", "fish"))
@@ -223,14 +175,32 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def add(to: "argparse._ActionsContainer", usage: str, text: str = "", **more: "Any") -> None:
+    """Add to a parser what `usage` names: `--switch`, `--option VALUE` or `argument VALUE`."""
+    words = usage.split()
+    names = [word for word in words if word.startswith("-")] or words[:1]
+    if words[len(names) :]:
+        more["metavar"] = words[-1]
+    elif "choices" not in more:
+        more["action"] = "store_true"
+    to.add_argument(*names, help=text or SHARED[usage], **more)
+
+
 def _share(text: str) -> object:
     """The value of --risk."""
     return importlib.import_module("calibrate").risk(text)
 
 
-def _since(text: str) -> object:
-    """The value of --since, in epoch seconds."""
-    return importlib.import_module("period").since(text)
+def _since(text: str) -> float:
+    """The value of --since, in epoch seconds: `24h`, `90m`, `7d` or an ISO date and time."""
+    found = re.fullmatch(r"(\d{1,6})([smhdw])", text.strip())
+    if found:
+        return time.time() - int(found[1]) * SECONDS[found[2]]
+    try:
+        return datetime.fromisoformat(text.strip()).timestamp()
+    except (ValueError, OverflowError, OSError):
+        hint = "give 90m, 24h, 7d, or a date such as 2026-11-29T08:00"
+        raise argparse.ArgumentTypeError(f"{text!r}: {hint}") from None
 
 
 def main(arguments: "list[str] | None" = None) -> int:
@@ -300,9 +270,8 @@ def start() -> int:
         print(unfit(), file=sys.stderr)
         return 1
     sys.path[:0] = [str(ROOT / "plugin"), str(ROOT / "lib")]
-    sys.argv[0] = globals().get(
-        "CALLED", sys.argv[0]
-    )  # set by the command that install made, because runpy hides its name
+    # CALLED is set by the command that install made, because runpy hides its name
+    sys.argv[0] = globals().get("CALLED", sys.argv[0])
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
