@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -15,10 +16,6 @@ from pathlib import Path
 from typing import Any, Callable
 
 from host import Called, Host, hooks_of
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import argparse
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECK = "python3 test_total.py"
@@ -59,13 +56,9 @@ class _Session:
         """Make a Bash call, really run in the project."""
 
         def run() -> tuple[bool, str]:
+            line, env = ["/bin/sh", "-c", command], self.host.env
             done = subprocess.run(
-                ["/bin/sh", "-c", command],
-                cwd=self.project,
-                env=self.host.env,
-                capture_output=True,
-                text=True,
-                check=False,
+                line, cwd=self.project, env=env, capture_output=True, text=True, check=False
             )
             output = (done.stdout + done.stderr).strip()
             failed = done.returncode != 0
@@ -108,10 +101,8 @@ def _runaway(session: _Session) -> None:
         called = session.bash(CHECK)
         _show(number, CHECK, "failed")
         _expect(called.failed and not called.denied, f"run {number} should have failed by itself")
-        _expect(
-            bool(called.warned) == (number == 3),
-            f"after run {number} the warning was: {called.warned or 'nothing'}",
-        )
+        said = called.warned or "nothing"
+        _expect(bool(called.warned) == (number == 3), f"after run {number} the warning was: {said}")
     _quote("Claude is warned", called.warned)
     _expect(session.state() == "OPEN", f"the circuit is {session.state()} after three failures, not OPEN")
     _say("    The circuit is OPEN.\n")
@@ -163,21 +154,18 @@ def _scene() -> Iterator[tuple[Path, dict[str, str]]]:
         home, project, state = folder / "home", folder / "project", folder / "state"
         for path in (home, project, state):
             path.mkdir(mode=0o700)
-        yield (
-            project,
-            {
-                "PATH": os.pathsep.join(
-                    [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
-                ),
-                "HOME": str(home),
-                "CIRCUIT_BREAKER_HOME": str(state),
-                "XDG_STATE_HOME": str(home / "state"),
-                "CLAUDE_PROJECT_DIR": str(project),
-                "CLAUDE_PLUGIN_ROOT": str(ROOT),
-                "CLAUDECODE": "1",
-                "PYTHONDONTWRITEBYTECODE": "1",  # otherwise an edit within the same second would run the old module
-            },
-        )
+        search = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+        env = {
+            "PATH": os.pathsep.join(search),
+            "HOME": str(home),
+            "CIRCUIT_BREAKER_HOME": str(state),
+            "XDG_STATE_HOME": str(home / "state"),
+            "CLAUDE_PROJECT_DIR": str(project),
+            "CLAUDE_PLUGIN_ROOT": str(ROOT),
+            "CLAUDECODE": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",  # otherwise an edit within the same second would run the old module
+        }
+        yield project, env
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

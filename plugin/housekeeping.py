@@ -22,14 +22,7 @@ from circuit_breaker.runtime import home
 from circuit_breaker.runtime.home import Places
 from circuit_breaker.words import cleaning, memory
 
-VERBS = {
-    "rotate": "archive",
-    "archive": "archive",
-    "cut": "shorten",
-    "prune": "remove",
-    "clear": "remove",
-    "forget": "forget",
-}
+VERBS = {"rotate": "archive", "cut": "shorten", "prune": "remove", "clear": "remove"}  # others as they are
 
 
 def sweep_now(
@@ -69,7 +62,6 @@ def sweep(args: argparse.Namespace) -> int:
     where = home.places(os.environ, os.getcwd())
     config = home.configuration(where, os.environ)
     session, now = os.environ.get("CLAUDE_CODE_SESSION_ID", ""), time.time()
-    errors: list[str] = []
     if args.dry_run:
         report, rows = Report(), []
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
@@ -82,18 +74,11 @@ def sweep(args: argparse.Namespace) -> int:
         forgettable = _forgettable(where, config, now, session)
         report, rows = sweep_now(where, config, session, now)
         rows += [row for row in forgettable if not os.path.exists(str(row["file"]))]
-    errors += report.errors + report.unreadable
+    errors = report.errors + report.unreadable
     if args.json:
         counts = report.facts() if not args.dry_run else {}
-        document = {
-            "schema": 1,
-            "dry_run": args.dry_run,
-            "home": where.home,
-            "actions": rows,
-            "errors": errors,
-            **counts,
-        }
-        print(json.dumps(document, indent=2))
+        facts = {"dry_run": args.dry_run, "home": where.home, "actions": rows, "errors": errors, **counts}
+        print(json.dumps({"schema": 1, **facts}, indent=2))
     else:
         _print(args.dry_run, where, report, rows)
     for error in errors:
@@ -112,50 +97,43 @@ def _forgettable(where: Places, config: Config, now: float, session: str) -> lis
 
 
 def _row(action: retention.Action) -> dict[str, object]:
-    into = action.into + ".gz" if action.into else None
-    return {
-        "do": action.do,
-        "file": action.name,
-        "reason": action.reason,
-        "bytes": action.size,
-        "archive": into,
-    }
+    row = {"do": action.do, "file": action.name, "reason": action.reason, "bytes": action.size}
+    return {**row, "archive": action.into + ".gz" if action.into else None}
 
 
 def _print(dry: bool, where: Places, report: Report, rows: list[dict[str, object]]) -> None:
     for row in rows:
         into = f" -> {memory.shown(str(row['archive']))}" if row["archive"] else ""
-        print(f"{VERBS[str(row['do'])]:<9} {memory.shown(str(row['file']))}: {row['reason']}{into}")
-    if dry:
-        print("Nothing was changed: this is the plan." if rows else f"Nothing to do in {where.home}.")
-        return
+        do = str(row["do"])
+        print(f"{VERBS.get(do, do):<9} {memory.shown(str(row['file']))}: {row['reason']}{into}")
     if not rows:
         print(f"Nothing to do in {where.home}.")
-        return
-    print(memory.done(report.facts(), str(sys.argv[0])) or f"{memory.size(report.freed)} freed.")
+    elif dry:
+        print("Nothing was changed: this is the plan.")
+    else:
+        print(memory.done(report.facts(), str(sys.argv[0])) or f"{memory.size(report.freed)} freed.")
 
 
 def restore(args: argparse.Namespace) -> int:
     """List the archives or restore one. Exit code 1 if it is missing or damaged or a file is in the way, 2 without arguments."""
     where = home.places(os.environ, os.getcwd())
     name = os.path.basename(args.archive or "")
-    if name in [name for name, _, _ in survey.clean_archives(where.runtime)]:
+    if name in [known for known, _, _ in survey.clean_archives(where.runtime)]:
         return restore_of_clean(args, where, name)
     found = [(folder, archive) for folder, _ in rounds.roots(where) for archive in _archives(folder)]
     if args.list:
         return _list(args, where, found)
-    if not args.archive:
+    if not name:
         print("restore: name an archive, or ask for --list.", file=sys.stderr)
         return 2
-    wanted = os.path.basename(args.archive).removesuffix(".gz")
     for folder, archive in found:
-        if archive.id.rpartition("/")[2] == wanted:
+        if _name(archive) in (name, name + ".gz"):
             return _restore(args, folder, archive)
-    print(
-        f"restore: there is no archive {args.archive}; `restore --list` lists them.",
-        file=sys.stderr,
-    )
-    return 1
+    sys.exit(f"restore: there is no archive {args.archive}; `restore --list` lists them.")
+
+
+def _name(archive: Archive) -> str:
+    return archive.id.rpartition("/")[2] + ".gz"
 
 
 def _archives(folder: str) -> list[Archive]:
@@ -167,16 +145,13 @@ def _restore(args: argparse.Namespace, folder: str, archive: Archive) -> int:
     try:
         path = archives.restore_archive(folder, archive)
     except FileExistsError:
-        there = f"{folder}/{archive.original}"
-        print(
+        there, it = f"{folder}/{archive.original}", f"{folder}/archives/{archive.id}.gz"
+        sys.exit(
             f"restore: {memory.shown(there)} exists and is not overwritten. Move it away first, then try again; or read the "
-            f"archive as it is: gzip -dc {memory.shown(f'{folder}/archives/{archive.id}.gz')}",
-            file=sys.stderr,
+            f"archive as it is: gzip -dc {memory.shown(it)}"
         )
-        return 1
     except archives.Unfit as error:
-        print(f"restore: {memory.shown(archive.id)}: {error}. Nothing was written.", file=sys.stderr)
-        return 1
+        sys.exit(f"restore: {memory.shown(archive.id)}: {error}. Nothing was written.")
     if args.json:
         print(json.dumps({"schema": 1, "restored": path, "archive": archive.id + ".gz"}))
         return 0
@@ -189,53 +164,50 @@ def _restore(args: argparse.Namespace, folder: str, archive: Archive) -> int:
 
 
 def _list(args: argparse.Namespace, where: Places, found: list[tuple[str, Archive]]) -> int:
+    rows: list[dict[str, Any]] = [
+        {
+            "archive": _name(archive),
+            "file": f"{folder}/{archive.original}",
+            "kind": archive.folder,
+            "put_away": archive.at,
+            "bytes": archive.size,
+            "written": archive.mtime,
+            "compressed": archive.packed,
+        }
+        for folder, archive in found
+    ]
+    rows += archives_of_clean(where)
     if args.json:
-        rows = [
-            {
-                "archive": archive.id.rpartition("/")[2] + ".gz",
-                "file": f"{folder}/{archive.original}",
-                "kind": archive.folder,
-                "put_away": archive.at,
-                "bytes": archive.size,
-                "written": archive.mtime,
-                "compressed": archive.packed,
-            }
-            for folder, archive in found
-        ]
-        rows += archives_of_clean(where)
         print(json.dumps({"schema": 1, "home": where.home, "archives": rows}, indent=2))
         return 0
-    of_clean = archives_of_clean(where)
-    if not found and not of_clean:
-        print(f"No archives in {where.home}/archives.")
-        return 0
-    for _, archive in found:
-        name = memory.shown(archive.id.rpartition("/")[2]) + ".gz"
-        print(f"{memory.size(archive.size):>10}  {name}")
-    for row in of_clean:
-        day = time.strftime("%Y-%m-%d", time.localtime(row["written"]))
-        what = f"{day}, {memory.number(row['files'], 'file')}, {memory.size(row['original_bytes'])} of {row['file']}"
-        print(f"{memory.size(row['bytes']):>10}  {memory.shown(row['archive'])}  {memory.shown(what)}")
-    print(f"To restore one: {protection.program()} restore NAME")
+    for row in rows:
+        line = f"{memory.size(row['bytes']):>10}  {row['archive']}"
+        if "files" in row:
+            count, size = memory.number(row["files"], "file"), memory.size(row["original_bytes"])
+            line += f"  {_day(row['written'])}, {count}, {size} of {row['file']}"
+        print(memory.shown(line))
+    print(
+        f"To restore one: {protection.program()} restore NAME"
+        if rows
+        else f"No archives in {where.home}/archives."
+    )
     return 0
+
+
+def _day(t: float) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(t))
 
 
 def archives_of_clean(where: Places) -> list[dict[str, Any]]:
     """The archives of `clean` for `restore --list --json`, newest first."""
     rows = []
     for name, weight, made in survey.clean_archives(where.runtime):
-        row: dict[str, Any] = {
-            "archive": name,
-            "bytes": weight,
-            "put_away": name.split(".")[-3],
-            "written": made,
-            "compressed": True,
-        }
+        row: dict[str, Any] = {"archive": name, "bytes": weight, "put_away": name.split(".")[-3]}
+        row.update(written=made, compressed=True)
         try:
             about = tarball.summary(f"{where.runtime}/{survey.OF_CLEAN}/{name}")
-            row.update(
-                kind=about["kind"], file=about["folder"], files=about["files"], original_bytes=about["bytes"]
-            )
+            more = {"kind": about["kind"], "file": about["folder"], "files": about["files"]}
+            row.update(more, original_bytes=about["bytes"])
         except (OSError, KeyError) as error:
             row.update(kind=name.split(".")[0], file="", files=0, original_bytes=0, error=str(error))
         rows.append(row)
@@ -249,7 +221,7 @@ def list_contents(args: argparse.Namespace, path: str) -> int:
         if not entry.is_folder:
             rows.append({"path": entry.path, "bytes": entry.size, "written": entry.mtime_ns / 10**9})
             if not args.json:
-                day = time.strftime("%Y-%m-%d", time.localtime(entry.mtime_ns / 10**9))
+                day = _day(entry.mtime_ns / 10**9)
                 print(f"{memory.size(entry.size):>10}  {day}  {memory.shown(entry.path)}")
     if args.json:
         print(json.dumps({"schema": 1, **tarball.summary(path), "contents": rows}, indent=2))
@@ -278,26 +250,16 @@ def restore_of_clean(args: argparse.Namespace, where: Places, name: str) -> int:
     finally:
         progress.end()
     if not done.files and not done.existing:
-        print(
-            f"restore: nothing in {name} is called {', '.join(asked)}; `restore {name} --list` lists its files.",
-            file=sys.stderr,
-        )
-        return 1
+        hint = f"`restore {name} --list` lists its files."
+        sys.exit(f"restore: nothing in {name} is called {', '.join(asked)}; {hint}")
     days, _ = claude_code.cleanup_days(folder, where.project)
     old = done.files and time.time() - done.oldest > days * memory.DAY
     if args.json:
-        row = {
-            "restored": folder,
-            "files": done.files,
-            "bytes": done.bytes,
-            "existing": done.existing,
-            "archive": name,
-        }
-        print(json.dumps({"schema": 1, **row}, indent=2))
+        counts = {"files": done.files, "bytes": done.bytes, "existing": done.existing}
+        print(json.dumps({"schema": 1, "restored": folder, **counts, "archive": name}, indent=2))
     elif done.files:
-        print(
-            f"Restored {memory.number(done.files, 'file')} ({memory.size(done.bytes)}) in {memory.shown(folder)}. The archive is kept."
-        )
+        what = f"{memory.number(done.files, 'file')} ({memory.size(done.bytes)})"
+        print(f"Restored {what} in {memory.shown(folder)}. The archive is kept.")
         if old:
             print(cleaning.restored_old(days))
     if done.existing:

@@ -16,7 +16,6 @@ from circuit_breaker.runtime import files, json, status
 from circuit_breaker.runtime.home import INCIDENTS, Places
 
 SLACK = 120.0  # seconds by which lines of several processes can be out of order
-OLD = 1000  # so many old lines in a row end the search for newer ones (a clock may have jumped)
 STEP = 2000  # incidents between two progress messages
 SHOWN = 300  # characters shown of any text of an incident
 STOPS = ("trip", "ending", "would_trip", "asked")  # events in which something was stopped, or would have been
@@ -24,33 +23,19 @@ TEXTS = ("event", "circuit", "session", "agent", "project", "cause")
 TOKENS = ("input", "output", "cache_read", "cache_write")
 
 
+def _text(key: str) -> Any:
+    return property(lambda self: clean(self.row.get(key)))
+
+
 class Incident:
     """One line of a log, with texts clipped and without control characters. home: the folder of the log."""
 
     __slots__ = ("home", "row", "t")
+    event, circuit, session = _text("event"), _text("circuit"), _text("session")
+    agent, cause = _text("agent"), _text("cause")
 
     def __init__(self, t: float, home: str, row: dict[str, Any]) -> None:
         self.t, self.home, self.row = t, home, row
-
-    @property
-    def event(self) -> str:
-        return clean(self.row.get("event"))
-
-    @property
-    def circuit(self) -> str:
-        return clean(self.row.get("circuit"))
-
-    @property
-    def session(self) -> str:
-        return clean(self.row.get("session"))
-
-    @property
-    def agent(self) -> str:
-        return clean(self.row.get("agent"))
-
-    @property
-    def cause(self) -> str:
-        return clean(self.row.get("cause"))
 
     @property
     def project(self) -> str:
@@ -109,20 +94,10 @@ def _bytes(path: Path) -> bytes:
     return gzip.decompress(data) if path.suffix == ".gz" else data
 
 
-def parsed(data: bytes, home: str, after: float = 0.0) -> Iterator[Incident]:
-    """The incidents in a log's bytes, newest first, back to `after`."""
-    end, old = len(data), 0
-    while end > 0 and old < OLD:
-        start = data.rfind(b"\n", 0, end - 1) + 1
-        incident = _incident(data[start:end], home)
-        end = start
-        if incident is None:
-            continue
-        if incident.t < after:
-            old += 1
-            continue
-        old = 0
-        yield incident
+def parsed(data: bytes, home: str, after: float = 0.0) -> list[Incident]:
+    """The incidents in a log's bytes since `after`."""
+    found = (_incident(line, home) for line in data.splitlines())
+    return [one for one in found if one is not None and one.t >= after]
 
 
 def _incident(line: bytes, home: str) -> Incident | None:

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections import Counter
 
 import incident_log
 from incident_log import Incident
@@ -20,9 +20,7 @@ LOOK_SECONDS = 1.0  # --follow reads the logs this often
 
 def incidents(args: argparse.Namespace) -> int:
     """Print incidents of all projects since a time, optionally of one session or circuit; --follow prints new ones."""
-    where = places(args.project)
-    homes = [where.home] if args.project is not None else incident_log.homes(where)
-    found = chosen(incident_log.read(homes, args.since), args)
+    found = _read(args, args.since)
     if args.json and not args.follow:
         print(json.dumps({"schema": 1, "incidents": [as_json(one) for one in found]}, indent=2))
         return 0
@@ -35,11 +33,13 @@ def incidents(args: argparse.Namespace) -> int:
     return _follow(args, found)
 
 
-def chosen(found: Iterable[Incident], args: argparse.Namespace) -> list[Incident]:
-    """The incidents of the session (an id or its beginning) and circuit (or rule) in `args`."""
+def _read(args: argparse.Namespace, after: float) -> list[Incident]:
+    """The incidents since `after` of the project, the session (an id or its beginning) and the circuit (or rule) in `args`."""
+    where = places(args.project)
+    homes = [where.home] if args.project is not None else incident_log.homes(where)
     return [
         one
-        for one in found
+        for one in incident_log.read(homes, after)
         if (not args.session or one.session.startswith(args.session))
         and (not args.circuit or args.circuit in (one.circuit, one.circuit.partition(":")[0]))
     ]
@@ -47,14 +47,11 @@ def chosen(found: Iterable[Incident], args: argparse.Namespace) -> list[Incident
 
 def _follow(args: argparse.Namespace, found: list[Incident]) -> int:
     """Print new incidents until Ctrl-C. Processes can write out of order, so printed lines are remembered."""
-    where = places(args.project)
     while True:
         seen = {_key(one) for one in found}
         last = found[-1].t if found else args.since
         time.sleep(LOOK_SECONDS)
-        homes = [where.home] if args.project is not None else incident_log.homes(where)
-        recent = incident_log.read(homes, max(args.since, last - incident_log.SLACK))
-        found = chosen(recent, args) or found
+        found = _read(args, max(args.since, last - incident_log.SLACK)) or found
         _print([one for one in found if _key(one) not in seen], args)
 
 
@@ -72,13 +69,8 @@ def as_json(one: Incident) -> dict[str, object]:
     kept = {key: incident_log.clean(v) if isinstance(v, str) else v for key, v in one.row.items()}
     kept = {key: value for key, value in kept.items() if not isinstance(value, (list, dict))}
     named = {key: getattr(one, key) or None for key in incident_log.TEXTS}
-    return {
-        **kept,
-        **named,
-        "calls": one.calls,
-        "tokens": one.row.get("tokens") if one.tokens else {},
-        "home": one.home,
-    }
+    tokens = one.row.get("tokens") if one.tokens else {}
+    return {**kept, **named, "calls": one.calls, "tokens": tokens, "home": one.home}
 
 
 def text(one: Incident) -> str:
@@ -88,15 +80,10 @@ def text(one: Incident) -> str:
     lines = [f"{when}  {one.event:<10} {one.circuit}", f"    {one.cause}" if one.cause else ""]
     lines.append(f"    {shortened(one.project)}, session {one.session[:ID]}{agent}{cost(one)}")
     if one.calls:
-        lines.append(f"    calls: {', '.join(_counted(one.calls))}")
+        counts = Counter(one.calls).items()
+        calls = [call if count == 1 else f"{call} ({count} times)" for call, count in counts]
+        lines.append(f"    calls: {', '.join(calls)}")
     return "\n".join(filter(None, lines))
-
-
-def _counted(calls: list[str]) -> list[str]:
-    counts: dict[str, int] = {}
-    for call in calls:
-        counts[call] = counts.get(call, 0) + 1
-    return [call if count == 1 else f"{call} ({count} times)" for call, count in counts.items()]
 
 
 def cost(one: Incident) -> str:
@@ -107,8 +94,6 @@ def cost(one: Incident) -> str:
 def shortened(project: str) -> str:
     """A project's folder with ~ for your home."""
     user = os.environ.get("HOME", "")
-    return (
-        "~" + project[len(user) :]
-        if user and project.startswith(user + "/")
-        else project or "an unknown project"
-    )
+    if user and project.startswith(user + "/"):
+        return "~" + project[len(user) :]
+    return project or "an unknown project"

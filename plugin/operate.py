@@ -68,19 +68,16 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     collected.mark_ended(everyone, os.environ, now)
     kept = chosen(args, where, everyone)
     if args.session and not kept:
-        print(f"No session {args.session} is remembered in {where.sessions}.", file=sys.stderr)
-        return "", 1
+        sys.exit(f"No session {args.session} is remembered in {where.sessions}.")
     if args.project is not None and not kept and not os.path.isdir(args.project):
-        print(f"There is no folder {args.project}, and no session of it is remembered.", file=sys.stderr)
-        return "", 1
+        sys.exit(f"There is no folder {args.project}, and no session of it is remembered.")
     facts = collected.collect(where, config, now, kept)
     facts["protection"] = protection.look(where, config, everyone, os.environ, now)
     facts["program"] = protection.program()
     if args.circuit:
         found = collected.only(facts, args.circuit)
         if found is None:
-            print(f"No circuit is called {args.circuit}; `status` lists them.", file=sys.stderr)
-            return "", 1
+            sys.exit(f"No circuit is called {args.circuit}; `status` lists them.")
         facts = found
     code = 0 if facts["protection"]["protected"] else 1
     if args.line:
@@ -149,8 +146,7 @@ def reset(args: argparse.Namespace) -> int:
     if closed or failed:
         return 1 if failed else 0
     if args.circuit:
-        print(f"No open circuit is called {args.circuit}; `status` lists them.", file=sys.stderr)
-        return 1
+        sys.exit(f"No open circuit is called {args.circuit}; `status` lists them.")
     print("Nothing to reset: no circuit is open.")
     return 0
 
@@ -170,8 +166,7 @@ def mode(args: argparse.Namespace) -> int:
     try:
         path = configure.put(where, "mode", args.mode, in_project=False)
     except configure.Unusable as error:
-        print(f"mode: {error}", file=sys.stderr)
-        return 1
+        sys.exit(f"mode: {error}")
     print(f"mode is now {args.mode} ({path})")
     effective = home.configuration(where, os.environ).mode
     if effective != args.mode:
