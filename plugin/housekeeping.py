@@ -67,7 +67,7 @@ def sweep(args: argparse.Namespace) -> int:
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         for folder, whole in rounds.roots(where):
             found = sweeping.planned(folder, config.memory_limits, now, moment, session, whole)
-            rows += [_row(action) for action in found.plan.actions]
+            rows += [_row(action) for action in found.actions]
             report.unreadable += found.unreadable
         rows += _forgettable(where, config, now, session)
     else:

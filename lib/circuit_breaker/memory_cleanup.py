@@ -34,7 +34,7 @@ def rotate_all_telemetry() -> list[str]:
         limits, now = config.memory_limits, time.time()
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         running = os.environ.get("CLAUDE_CODE_SESSION_ID", "")
-        plan = sweep.planned(where.home, limits, now, moment, running).plan
+        plan = sweep.planned(where.home, limits, now, moment, running)
         plan.actions = [a for a in plan.actions if a.do == "rotate" or a.name.startswith("telemetry/")]
         notes.discard(where)
         report = sweep.execute(where.home, plan, limits) or sweep.Report()

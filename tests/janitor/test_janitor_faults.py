@@ -29,6 +29,7 @@ from circuit_breaker.janitor import (
     survey,
     sweep,
 )
+from circuit_breaker.janitor.retention import SweepPlan
 from circuit_breaker.runtime import files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,12 +95,12 @@ def fill(home: Home) -> None:
     home.write("session_long_state.json", {"tool_history": list(range(80))}, age=7200)
 
 
-def plan_of(home: Home) -> sweep.Planned:
+def plan_of(home: Home) -> SweepPlan:
     return sweep.planned(str(home.path), home.config().memory_limits, time.time(), MOMENT)
 
 
-def carry_out(home: Home, planned: sweep.Planned) -> sweep.Report:
-    report = sweep.execute(str(home.path), planned.plan, home.config().memory_limits)
+def carry_out(home: Home, planned: SweepPlan) -> sweep.Report:
+    report = sweep.execute(str(home.path), planned, home.config().memory_limits)
     assert report is not None
     return report
 
@@ -458,6 +459,19 @@ def test_files_that_vanish_between_survey_and_sweep_are_no_fault(tmp_path: Path)
     (home.path / "session_long_state.json").unlink()
     report = carry_out(home, planned)
     assert (report.errors, report.rotated, report.archived, report.shortened) == ([], 1, 0, 0)
+
+
+def test_files_of_the_runtime_folder_that_vanish_while_they_are_looked_at_are_no_fault(
+    tmp_path: Path, mocker: Any, capfd: Any
+) -> None:
+    home = Home(tmp_path)
+    home.start()
+    whole = files.system.listdir
+    gone = ["note.json", "note.json.12.tmp"]  # replaced by another session's start at this moment
+    mocker.patch.object(files.system, "listdir", side_effect=lambda path: [*whole(path), *gone])
+    home.ahead = 2 * DAY
+    home.start()
+    assert capfd.readouterr().err == ""
 
 
 def test_files_that_changed_between_survey_and_sweep_are_left_alone(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from circuit_breaker.breaker.model import Record
 from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
@@ -19,22 +20,21 @@ NEVER = float("inf")
 _KIND, _REGULAR = 0o170000, 0o100000
 
 
-class Found:
+class Found(Record):
     """What a survey found in one folder: for each kind, name -> its `lstat` result.
 
-    lines: telemetry name -> lines, where counted. archives: archive id -> Archive, of archives/telemetry and archives/sessions.
+    telemetry: our own logs too, since the same rules apply. lines: telemetry name -> lines, where counted. archives: archive id ->
+    Archive, of archives/telemetry and archives/sessions. entries: all entries of the folder, of any kind. first: oldest write among the
+    telemetry that the survey left out because it is far from every limit.
     """
 
-    __slots__ = ("telemetry", "sessions", "scraps", "lines", "archives", "entries", "first")
-
-    def __init__(self) -> None:
-        self.telemetry: dict[str, Stat] = {}  # our own logs too: the same rules apply
-        self.sessions: dict[str, Stat] = {}
-        self.scraps: dict[str, Stat] = {}
-        self.lines: dict[str, int] = {}
-        self.archives: dict[str, Archive] = {}
-        self.entries = 0  # all entries of the folder, of any kind
-        self.first = NEVER  # oldest write among the telemetry that the survey left out because it is far from every limit
+    telemetry: dict[str, Stat] = {}
+    sessions: dict[str, Stat] = {}
+    scraps: dict[str, Stat] = {}
+    lines: dict[str, int] = {}
+    archives: dict[str, Archive] = {}
+    entries = 0
+    first = NEVER
 
 
 class Archive:
@@ -71,23 +71,24 @@ class Action:
         self.do, self.name, self.reason, self.size, self.info, self.into = do, name, reason, size, info, into
 
 
-class SweepPlan:
+class SweepPlan(Record):
     """The plan for one folder.
 
     now: time of the survey. actions: in the order of execution. wake: epoch seconds when the next remaining file reaches an age limit.
     spared: archives beyond a limit that stay for now. deferred: whether a file was left alone because it belongs to the running session.
-    stay: session files that remain, are not being written, and may have lists that are too long.
+    stay: session files that remain, are not being written, and may have lists that are too long. Of the survey: unreadable (sentences),
+    entries (of the folder), pending (an archive is not compressed yet).
     """
 
-    __slots__ = ("now", "actions", "wake", "spared", "deferred", "stay")
-
-    def __init__(self, now: float) -> None:
-        self.now = now
-        self.actions: list[Action] = []
-        self.wake = NEVER
-        self.spared = 0
-        self.deferred = False
-        self.stay: list[str] = []
+    now = 0.0
+    actions: list[Action] = []
+    wake = NEVER
+    spared = 0
+    deferred = False
+    stay: list[str] = []
+    unreadable: list[str] = []
+    entries = 0
+    pending = False
 
 
 def file_kind(name: str) -> str:
@@ -103,15 +104,17 @@ def file_kind(name: str) -> str:
 
 def scrap_of(name: str) -> int:
     """The PID in `PATH.PID.tmp`; 0 for another form of name, or if PATH is not a file of ours."""
+    stem, process = temporary(name)
+    ours = stem in PUBLISHED or file_kind(stem) in (TELEMETRY, SESSION, LOG)
+    return process if ours or split(stem.removesuffix(".gz")) is not None else 0
+
+
+def temporary(name: str) -> tuple[str, int]:
+    """(PATH, PID) of a process's temporary file `PATH.PID.tmp`; ("", 0) for another name."""
     stem, _, number = name[:-4].rpartition(".")
-    if not (number.isascii() and number.isdigit()) or name[-4:] != ".tmp":
-        return 0
-    known = (
-        stem in PUBLISHED
-        or file_kind(stem) in (TELEMETRY, SESSION, LOG)
-        or split(stem.removesuffix(".gz")) is not None
-    )
-    return int(number) if known else 0
+    if name[-4:] != ".tmp" or not (stem and number.isascii() and number.isdigit()):
+        return "", 0
+    return stem, int(number)
 
 
 def regular(info: Stat) -> bool:
@@ -164,7 +167,8 @@ def plan(found: Found, limits: Mapping[str, int], now: float, moment: str, runni
 
     A limit of 0 is no limit. Files of `running` and session files written within the hour are left alone.
     """
-    made = SweepPlan(now)
+    made = SweepPlan(now=now, entries=found.entries)
+    made.pending = any(archive.plain for archive in found.archives.values())
     _rotations(made, found, limits, now, running)
     _sessions(made, found, limits, now, running)
     _scraps(made, found, now)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from circuit_breaker.breaker.config import Config
-    from circuit_breaker.janitor.retention import Action
+    from circuit_breaker.janitor.retention import Action, SweepPlan
     from circuit_breaker.janitor.sweep import Report
     from circuit_breaker.runtime.home import Places
 
@@ -25,13 +25,12 @@ PLUGIN_FOLDER = home.ROOT + "/plugin"  # for `python3 PLUGIN_FOLDER VERB`
 
 class Round:
     """report: what was done. task: what is left for the background: "", "compress", or "sweep" if it was too large. finished: no
-    other process was at work and nothing failed, so `note` can be trusted. planned: the plan of each folder."""
+    other process was at work and nothing failed, so `note` can be trusted."""
 
-    __slots__ = ("report", "task", "finished", "planned", "note")
+    __slots__ = ("report", "task", "finished", "note")
 
     def __init__(self, where: Places, config: Config, now: float) -> None:
         self.report, self.task, self.finished = sweep.Report(), "", True
-        self.planned: dict[str, sweep.Planned] = {}
         self.note: dict[str, Any] = {
             "at": now,  # when this round looked
             "since": now - notes.SLACK,  # contents not changed after this are known to be within the limits
@@ -44,6 +43,10 @@ class Round:
             "library": notes.__file__,
             "pinned": False,
         }
+
+    def due(self, at: float) -> None:
+        """Note that something is due then."""
+        self.note["until"] = min(self.note["until"], at)
 
 
 def roots(where: Places) -> list[tuple[str, bool]]:
@@ -74,7 +77,7 @@ def make(
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     for folder, whole in roots(where):
         try:
-            found = sweep.planned(folder, config.memory_limits, now, moment, session, whole, most, since)
+            plan = sweep.planned(folder, config.memory_limits, now, moment, session, whole, most, since)
         except survey.TooMany:
             made.task = "sweep"
             made.note["since"] = since
@@ -83,10 +86,11 @@ def make(
         except OSError as error:
             made.report.errors.append(f"{folder}: {files.why(error)}")
             continue
-        made.planned[folder] = found
-        _sweep(made, folder, where, config, session, on_step)
+        _sweep(made, plan, folder, where, config, on_step)
         if whole:
-            made.note["entries"] = max(made.note["entries"], found.entries)
+            made.note["entries"] = max(made.note["entries"], plan.entries)
+        if plan.deferred and made.finished:
+            made.note["spared"], made.note["since"] = session, 0.0
     _runtime(made, where, config, now, session, most)
     made.finished = made.finished and not made.report.errors
     return made
@@ -94,14 +98,12 @@ def make(
 
 def _sweep(
     made: Round,
+    plan: SweepPlan,
     folder: str,
     where: Places,
     config: Config,
-    session: str,
     on_step: Callable[[Action], None] | None,
 ) -> None:
-    found = made.planned[folder]
-    plan, note = found.plan, made.note
     done: Report | None = sweep.Report()
     if plan.actions:
         notes.discard(where)  # so that a killed round does not look finished
@@ -110,38 +112,30 @@ def _sweep(
         made.finished = False
         return
     made.report.add(done)
-    made.report.unreadable += found.unreadable
-    if found.pending or done.archives:
+    made.report.unreadable += plan.unreadable
+    if plan.pending or done.archives:
         made.task = made.task or "compress"
-    note["until"] = min(note["until"], plan.wake)
-    if plan.deferred:
-        note["spared"], note["since"] = session, 0.0
+    made.due(plan.wake)
 
 
 def _runtime(made: Round, where: Places, config: Config, now: float, session: str, most: float) -> None:
     """Clean the runtime folder: old sessions, stale markers, temporary files of killed processes."""
-    report = made.report
-    days = config.memory_limits["session_max_age_days"]
-    folders = [where.armed, where.runtime + "/janitor", f"{where.runtime}/{survey.OF_CLEAN}"] + (
-        [where.runtime] if where.runtime != where.home else []
-    )
+    report, limits = made.report, config.memory_limits
+    days = limits["session_max_age_days"]
+    folders = [where.armed, where.runtime + "/janitor", f"{where.runtime}/{survey.OF_CLEAN}"]
+    folders += [where.runtime] if where.runtime != where.home else []
     try:
         old, due = runtime_folder.old_sessions(where, days, now, session, 10 * most)
         for folder, _ in old:
             freed = runtime_folder.forget_session(folder, now - days * DAY)
             report.forgotten += freed > 0
             report.freed += freed
-        made.note["until"] = min(
-            made.note["until"], max(due, now + HOUR)
-        )  # so that one round handles many of them
-        runtime_folder.publish_states(where, runtime_folder.disarm_ended(where, now, session))
+        runtime_folder.disarm_ended(where, now, session)
         runtime_folder.old_notes(where, now)
-        count, freed, due = runtime_folder.remove_expired(
-            where, config.memory_limits["archive_keep_days"], now
-        )
+        count, freed, expires = runtime_folder.remove_expired(where, limits["archive_keep_days"], now)
         report.expired += count
         report.freed += freed
-        made.note["until"] = min(made.note["until"], max(due, now + HOUR))
+        made.due(max(min(due, expires), now + HOUR))  # so that one round handles many of them
         if most == float("inf"):
             folders += runtime_folder.session_folders(where)
         report.cleared += runtime_folder.clear_scraps(folders, now)

@@ -38,10 +38,8 @@ def pin_interpreter(where: Places) -> str:
 
     asked = getattr(sys, "_base_executable", "") or sys.executable or ""
     found = slashed(os.path.realpath(asked)) if asked else ""
-    inside = any(
-        found.startswith(folder.rstrip("/") + "/")
-        for folder in (where.project, slashed(os.path.realpath(where.project)))
-    )
+    projects = where.project, slashed(os.path.realpath(where.project))
+    inside = any(found.startswith(folder.rstrip("/") + "/") for folder in projects)
     pin = where.runtime + "/python"
     if not os.path.isabs(found) or "\n" in found or inside or not os.access(found, os.X_OK):
         return ""
@@ -103,32 +101,26 @@ def forget_session(folder: str, before: float) -> int:
         if not files.fcntl:  # Windows cannot remove an open file
             files.remove(path)
         files.system.rmdir(folder)
-    except (OSError, ValueError):
+    except OSError:
         return 0  # in use, just being written, or gone
     return max(1, sum(info.st_size for info in infos))
 
 
-def disarm_ended(where: Places, now: float, running: str) -> list[str]:
+def disarm_ended(where: Places, now: float, running: str) -> None:
     """Remove the markers of sessions without a hook for an hour that Claude Code does not list as running: they have ended.
 
-    If one continues after all, its next prompt or turn arms it again. Returns the homes of these sessions.
+    If one continues after all, its next prompt or turn arms it again. The published state files of their homes are rewritten.
     """
     homes: set[str] = set()
-    try:
-        names = files.system.listdir(where.armed)
-    except FileNotFoundError:
-        return []
-    listed = running_sessions.listed(environment()) or set()
-    for name in names:
-        path = f"{where.armed}/{name}"
+    listed: set[str] | None = None
+    for path, name, info in survey.regular_files(where.armed):
+        if name == running or "." in name or now - info.st_mtime < retention.HOUR:
+            continue
+        if listed is None:
+            listed = running_sessions.listed(environment()) or set()
+        if name in listed:
+            continue
         try:
-            if (
-                name == running
-                or name in listed
-                or "." in name
-                or now - files.system.lstat(path).st_mtime < retention.HOUR
-            ):
-                continue
             lines = (files.read(path, 1 << 20) or b"").decode("utf-8", "replace").split("\n")
         except OSError:
             continue  # not a marker of ours
@@ -137,7 +129,9 @@ def disarm_ended(where: Places, now: float, running: str) -> list[str]:
             continue
         homes |= {_home_of(where, session) for session in named}
         files.remove(path)
-    return sorted(homes - {""})
+    for home in sorted(homes):
+        if files.exists(f"{home}/{STATE}"):
+            incidents.publish(Places(where.runtime, home, where.project, where.user_config, where.user))
 
 
 def _home_of(where: Places, session: str) -> str:
@@ -147,28 +141,11 @@ def _home_of(where: Places, session: str) -> str:
         return ""
 
 
-def publish_states(where: Places, homes: list[str]) -> None:
-    """Rewrite the published state files that exist in these homes. Raises OSError."""
-    for home in homes:
-        if files.exists(f"{home}/{STATE}"):
-            incidents.publish(Places(where.runtime, home, where.project, where.user_config, where.user))
-
-
 def old_notes(where: Places, now: float) -> None:
     """Remove notes about homes without a session start for a month. A lost note only costs one survey."""
-    folder = where.runtime + "/janitor"
-    try:
-        names = files.system.listdir(folder)
-    except OSError:
-        return
-    for name in names:
-        info = files.system.lstat(f"{folder}/{name}")
-        if (
-            name.endswith(".json")
-            and retention.regular(info)
-            and now - info.st_mtime > NOTE_DAYS * retention.DAY
-        ):
-            files.remove(f"{folder}/{name}")
+    for path, name, info in survey.regular_files(where.runtime + "/janitor"):
+        if name.endswith(".json") and now - info.st_mtime > NOTE_DAYS * retention.DAY:
+            files.remove(path)
 
 
 def remove_expired(where: Places, days: int, now: float) -> tuple[int, int, float]:
@@ -190,31 +167,16 @@ def remove_expired(where: Places, days: int, now: float) -> tuple[int, int, floa
 
 def session_folders(where: Places) -> list[str]:
     """The folders with the sessions' memory."""
-    try:
-        names = files.system.listdir(where.sessions)
-    except FileNotFoundError:
-        return []
-    return [path for name in names if survey.real_folder(path := f"{where.sessions}/{name}")]
+    paths = [f"{where.sessions}/{name}" for name in survey.names(where.sessions)]
+    return [path for path in paths if survey.real_folder(path)]
 
 
 def clear_scraps(folders: list[str], now: float) -> int:
     """Remove temporary files of killed processes that are an hour old from these folders. Returns how many."""
     gone = 0
-    for folder in folders:
-        try:
-            names = files.system.listdir(folder)
-        except OSError:
-            continue
-        for name in names:
-            stem, _, number = name[:-4].rpartition(".")
-            if name[-4:] != ".tmp" or not (stem and number.isascii() and number.isdigit()):
-                continue
-            info = files.system.lstat(f"{folder}/{name}")
-            if (
-                retention.regular(info)
-                and now - info.st_mtime >= retention.HOUR
-                and not survey.alive(int(number))
-            ):
-                files.remove(f"{folder}/{name}")
-                gone += 1
+    for path, name, info in (found for folder in folders for found in survey.regular_files(folder)):
+        stem, process = retention.temporary(name)
+        if stem and now - info.st_mtime >= retention.HOUR and not survey.alive(process):
+            files.remove(path)
+            gone += 1
     return gone

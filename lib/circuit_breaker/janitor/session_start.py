@@ -23,7 +23,9 @@ def message(payload: Mapping[str, Any], where: Places, config: Config, now: floa
     said: list[str] = []
     errors: list[str] = []
     if payload.get("source") in ("resume", "compact"):
-        errors += _tried("marker", lambda: _correct_marker(where, session))
+        from circuit_breaker.runtime import store
+
+        errors += _tried("marker", lambda: store.correct_marker(where, session))
     if config.weakened:
         from circuit_breaker.words import memory
 
@@ -34,7 +36,9 @@ def message(payload: Mapping[str, Any], where: Places, config: Config, now: floa
         said += texts
         errors += faults
     if config.export["otlp"]:
-        errors += _tried("export", lambda: _send(where))
+        from circuit_breaker.runtime import spool
+
+        errors += _tried("export", lambda: spool.send(where))
     complain(errors)
     return "\n".join(said)
 
@@ -61,7 +65,7 @@ def _due(
     errors = _tried("config", lambda: runtime_folder.write_config(where))
     pins: list[str] = []
     errors += _tried("interpreter", lambda: pins.append(runtime_folder.pin_interpreter(where)))
-    said = [text for text in [_background_report(where)] if text]
+    said = [_background_report(where)]
     made = rounds.Round(where, config, now)
     if config.enabled:
         made = rounds.make(where, config, now, session, rounds.known_since(before, config, now), notes.SMALL)
@@ -70,44 +74,25 @@ def _due(
     if made.task:
         made.note["until"] = min(made.note["until"], now + notes.SOON)
     errors += made.report.errors
-    done = memory.done(made.report.facts(), rounds.PLUGIN_FOLDER)
+    said.append(memory.done(made.report.facts(), rounds.PLUGIN_FOLDER))
     if made.finished:
         errors += _tried("note", lambda: notes.save(where, made.note))
     if made.task:
-        errors += _tried("background process", lambda: _start_background(where, session, made.task))
-    return [*said, *([done] if done else [])], errors + made.report.unreadable
+        from circuit_breaker.janitor import background
+
+        errors += _tried("background process", lambda: background.start(where, session, made.task))
+    return [text for text in said if text], errors + made.report.unreadable
 
 
 def _background_report(where: Places) -> str:
     """The report of the last background process, shown once."""
     path = notes.report_path(where)
     try:
-        data = files.read(path, 1 << 20)
-        if data is None:
-            return ""
+        text = (files.read(path, 1 << 20) or b"").decode("utf-8", "replace").strip()
         files.remove(path)
-        text = data.decode("utf-8", "replace").strip()
     except OSError:
         return ""
     return text
-
-
-def _start_background(where: Places, session: str, task: str) -> None:
-    from circuit_breaker.janitor import background
-
-    background.start(where, session, task)
-
-
-def _send(where: Places) -> None:
-    from circuit_breaker.runtime import spool
-
-    spool.send(where)
-
-
-def _correct_marker(where: Places, session: str) -> None:
-    from circuit_breaker.runtime import store
-
-    store.correct_marker(where, session)
 
 
 def _tried(what: str, act: Callable[[], object]) -> list[str]:

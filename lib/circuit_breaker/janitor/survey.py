@@ -8,7 +8,7 @@ from circuit_breaker.runtime import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from os import stat_result
 
 
@@ -146,6 +146,26 @@ def count_lines(
         if data:
             found.lines[name] = data.count(b"\n") + (data[-1:] != b"\n")
     return unreadable
+
+
+def names(folder: str) -> list[str]:
+    """The names in a folder; none if it is missing or cannot be listed."""
+    try:
+        return files.system.listdir(folder)
+    except OSError:
+        return []
+
+
+def regular_files(folder: str) -> Iterator[tuple[str, str, stat_result]]:
+    """The regular files directly in a folder as (path, name, `lstat` result), without those that vanish meanwhile."""
+    for name in names(folder):
+        path = f"{folder}/{name}"
+        try:
+            info = files.system.lstat(path)
+        except FileNotFoundError:
+            continue
+        if retention.regular(info):
+            yield path, name, info
 
 
 def changed(info: stat_result, since: float) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from circuit_breaker.breaker.model import Record
 from circuit_breaker.janitor import copies, retention, survey
-from circuit_breaker.janitor.retention import NEVER, Action, Found, SweepPlan
+from circuit_breaker.janitor.retention import NEVER, Action, SweepPlan
 from circuit_breaker.runtime import files
 from circuit_breaker.words import memory
 
@@ -15,66 +16,25 @@ if TYPE_CHECKING:
 
 MOST_CUTS = 20  # session files rewritten at a session start itself: each waits for the disk
 LARGEST = 1 << 28  # bytes; a larger session file is not read to be shortened
-COUNTS = (
-    "rotated",
-    "archived",
-    "shortened",
-    "entries",
-    "pruned",
-    "spared",
-    "cleared",
-    "forgotten",
-    "expired",
-    "put_away",
-    "freed",
-)
 
 
-class Report:
+class Report(Record):
     """What was done: counts (put_away and freed in bytes), archive names, errors, and files left alone because they are unreadable."""
 
-    __slots__ = (*COUNTS, "archives", "errors", "unreadable")
-
-    def __init__(self) -> None:
-        for key in COUNTS:
-            setattr(self, key, 0)
-        self.archives: list[str] = []
-        self.errors: list[str] = []
-        self.unreadable: list[str] = []
-
-    if TYPE_CHECKING:
-        rotated: int
-        archived: int
-        shortened: int
-        entries: int
-        pruned: int
-        spared: int
-        cleared: int
-        forgotten: int
-        expired: int
-        put_away: int
-        freed: int
+    rotated = archived = shortened = entries = pruned = spared = cleared = forgotten = expired = put_away = (
+        freed
+    ) = 0
+    archives: list[str] = []
+    errors: list[str] = []
+    unreadable: list[str] = []
 
     def facts(self) -> dict[str, int]:
-        return {key: getattr(self, key) for key in COUNTS}
+        return {key: getattr(self, key) for key, default in self.FIELDS.items() if default == 0}
 
     def add(self, other: Report) -> None:
         """Add the report of another sweep."""
-        for key in COUNTS:
+        for key in self.FIELDS:
             setattr(self, key, getattr(self, key) + getattr(other, key))
-        self.archives += other.archives
-        self.errors += other.errors
-        self.unreadable += other.unreadable
-
-
-class Planned:
-    """A plan with facts of its survey: unreadable (sentences), entries (of the folder), pending (an archive is not compressed yet)."""
-
-    __slots__ = ("plan", "unreadable", "entries", "pending")
-
-    def __init__(self, plan: SweepPlan, unreadable: list[str], found: Found) -> None:
-        self.plan, self.unreadable, self.entries = plan, unreadable, found.entries
-        self.pending = any(archive.plain for archive in found.archives.values())
 
 
 def planned(
@@ -86,7 +46,7 @@ def planned(
     whole: bool = True,
     most: float = float("inf"),
     since: float = 0.0,
-) -> Planned:
+) -> SweepPlan:
     """The plan for one folder; changes nothing. Contents not changed after `since` are taken to be within the limits.
 
     Raises survey.TooMany for more than `most` entries or more than READ_MOST bytes to read (only with a `most`); OSError.
@@ -94,28 +54,29 @@ def planned(
     found = survey.look(folder, most, whole, retention.horizon(limits, now))
     unreadable = survey.count_lines(found, folder, limits, since, most)
     plan = retention.plan(found, limits, now, moment, running)
-    cuts: list[Action] = []
     changed = since - retention.HOUR  # files being written at the last survey were not read then
     stay = {name: found.sessions[name] for name in plan.stay if survey.changed(found.sessions[name], changed)}
-    if stay and (limits["evidence_ledger_max"] or limits["tool_history_max"]):
-        if most < NEVER and sum(info.st_size for info in stay.values()) > survey.READ_MOST:
-            raise survey.TooMany(folder)
-        cuts, unread = _cuts(folder, stay, limits, moment)
-        unreadable += unread
-        if most < NEVER and len(cuts) > MOST_CUTS:
-            raise survey.TooMany(folder)
+    if most < NEVER and sum(info.st_size for info in stay.values()) > survey.READ_MOST:
+        raise survey.TooMany(folder)
+    cuts, unread = _cuts(folder, stay, limits, moment)
+    if most < NEVER and len(cuts) > MOST_CUTS:
+        raise survey.TooMany(folder)
     if cuts:  # their archives count too, so removals are planned again
         plan.actions += cuts
         retention.prune(plan, found, limits)
-    return Planned(plan, unreadable, found)
+    plan.unreadable = unreadable + unread
+    return plan
 
 
 def _cuts(
     folder: str, stay: Mapping[str, stat_result], limits: Mapping[str, int], moment: str
 ) -> tuple[list[Action], list[str]]:
+    actions: list[Action] = []
+    unreadable: list[str] = []
+    if not stay or not (limits["evidence_ledger_max"] or limits["tool_history_max"]):
+        return actions, unreadable
     from circuit_breaker.janitor import ledger  # imports `json`, which only this needs
 
-    actions, unreadable = [], []
     for name, info in stay.items():
         if info.st_size < ledger.shortest(limits):
             continue
@@ -141,56 +102,127 @@ def execute(
     Each step checks its file again first. After a step failed (other than for a missing file), nothing more is removed. Never
     raises OSError: errors are in the report.
     """
-    report = Report()
+    sweep = _Sweep(folder, limits, on_step)
     if not plan.actions:
-        return report
-    archives = folder + "/archives"
+        return sweep.report
+    archives, report = folder + "/archives", sweep.report
     try:
         for path in (archives, *(f"{archives}/{name}" for name in survey.ARCHIVE_FOLDERS)):
             files.folder(path)
-        lock = files.Lock(archives + "/.sweep.lock", 0.001).__enter__()
-    except (TimeoutError, ValueError):  # ValueError: an alarm works only in the main thread
+        with files.Lock(archives + "/.sweep.lock", 0.001) as lock:
+            _room(lock.fd)
+            report.spared = plan.spared
+            steps = [action for action in plan.actions if action.do != "prune"]
+            sweep.each(steps)
+            if len(steps) < len(plan.actions) and not report.errors:
+                arrived = survey.archives_of(folder)  # as they really are, not as planned
+                sweep.each(retention.prunings(arrived, limits, plan.now, [])[0])
+    except TimeoutError:
         return None
     except OSError as error:
         report.errors.append(f"{archives}: {files.why(error)}")
-        return report
-    try:
-        _room(lock.fd)
-        report.spared = plan.spared
-        steps = [action for action in plan.actions if action.do != "prune"]
-        _each(folder, steps, limits, report, on_step)
-        if len(steps) < len(plan.actions) and not report.errors:
-            arrived = survey.archives_of(folder)  # as they really are, not as planned
-            _each(folder, retention.prunings(arrived, limits, plan.now, [])[0], limits, report, on_step)
-    except OSError as error:
-        report.errors.append(f"{archives}: {files.why(error)}")
-    finally:
-        lock.__exit__(None, None, None)
     return report
-
-
-def _each(
-    folder: str,
-    actions: list[Action],
-    limits: Mapping[str, int],
-    report: Report,
-    on_step: Callable[[Action], None] | None,
-) -> None:
-    for action in actions:
-        if on_step:
-            on_step(action)
-        try:
-            _STEPS[action.do](folder, action, limits, report)
-        except FileNotFoundError:
-            continue  # removed since the survey
-        except (OSError, ValueError) as error:
-            report.errors.append(f"{action.name}: {files.why(error)}")
 
 
 def _room(fd: int) -> None:
     """Write to the disk, so that nothing is moved or removed on a full one. Raises OSError."""
     files.system.ftruncate(fd, 0)
     files.write_all(fd, f"{files.system.getpid()}\n".encode())
+
+
+class _Sweep:
+    """The steps on the files of one folder: `each` calls the method that an action's `do` names."""
+
+    def __init__(
+        self, folder: str, limits: Mapping[str, int], on_step: Callable[[Action], None] | None
+    ) -> None:
+        self.folder, self.limits, self.on_step, self.report = folder, limits, on_step, Report()
+
+    def each(self, actions: list[Action]) -> None:
+        for action in actions:
+            if self.on_step:
+                self.on_step(action)
+            try:
+                getattr(self, action.do)(action, f"{self.folder}/{action.name}")
+            except FileNotFoundError:
+                continue  # removed since the survey
+            except (OSError, ValueError) as error:
+                self.report.errors.append(f"{action.name}: {files.why(error)}")
+
+    def rotate(self, action: Action, path: str) -> None:
+        info, seen = files.system.lstat(path), action.info
+        if seen is None or not retention.regular(info) or info.st_ino != seen.st_ino:
+            return  # another process has archived it
+        if info.st_size >= seen.st_size:  # it may have grown since
+            self._move(action, path)
+            self.report.rotated += 1
+
+    def archive(self, action: Action, path: str) -> None:
+        if _same(path, action):  # else it is in use after all
+            self._move(action, path)
+            self.report.archived += 1
+
+    def _move(self, action: Action, path: str) -> None:
+        key = self._free(action.into)
+        files.system.rename(path, f"{self.folder}/archives/{key}")
+        self.report.put_away += action.size
+        self.report.freed += action.size
+        self.report.archives.append(key)
+
+    def _free(self, key: str) -> str:
+        """`key`, with a number if archives of that name exist."""
+        place, _, name = key.rpartition("/")
+        base, at, ending = retention.split(name) or ("", "", "")
+        chosen, number = f"{self.folder}/archives/{key}", 1
+        while files.exists(chosen) or files.exists(chosen + ".gz"):
+            number += 1
+            key = f"{place}/{base}.{at}-{number:02d}{ending}"
+            chosen = f"{self.folder}/archives/{key}"
+        return key
+
+    def cut(self, action: Action, path: str) -> None:
+        from circuit_breaker.janitor import ledger
+
+        data = files.read(path, LARGEST)
+        if data is None:
+            return
+        shorter, gone = ledger.cut(data.decode("utf-8"), self.limits)
+        info = files.system.lstat(path)
+        if not gone or not _same(path, action):
+            return
+        beside = f"{path}.{files.system.getpid()}.tmp"
+        try:
+            copies.write(beside, shorter.encode("utf-8"), info)
+            key = self._free(action.into)
+            _keep(path, f"{self.folder}/archives/{key}", data, info)
+            if not _same(path, action):  # just being written: both the archive and the file stay
+                return
+            files.system.replace(beside, path)
+        finally:
+            files.remove(beside)
+        self.report.shortened += 1
+        self.report.entries += sum(gone.values())
+        self.report.freed += action.size
+        self.report.archives.append(key)
+
+    def clear(self, action: Action, path: str) -> None:
+        if not self.report.errors and _same(path, action):
+            files.system.unlink(path)
+            self.report.cleared += 1
+            self.report.freed += action.size
+
+    def prune(self, action: Action, path: str) -> None:
+        gone = False
+        for ending in (".gz", "") if not self.report.errors else ():
+            name = f"{self.folder}/archives/{action.name}{ending}"
+            if files.exists(name) and retention.regular(files.system.lstat(name)):
+                files.system.unlink(name)
+                gone = True
+        self.report.pruned += gone
+        if (
+            gone and action.name not in self.report.archives
+        ):  # those made just now were counted as freed before
+            self.report.freed += action.size
 
 
 def _same(path: str, action: Action) -> bool:
@@ -204,72 +236,6 @@ def _same(path: str, action: Action) -> bool:
     )
 
 
-def _free(folder: str, key: str) -> str:
-    """`key`, with a number if archives of that name exist."""
-    base, at, ending = retention.split(key.rpartition("/")[2]) or ("", "", "")
-    chosen, number = key, 1
-    while files.exists(f"{folder}/archives/{chosen}") or files.exists(f"{folder}/archives/{chosen}.gz"):
-        number += 1
-        chosen = f"{key.rpartition('/')[0]}/{base}.{at}-{number:02d}{ending}"
-    return chosen
-
-
-def _move(folder: str, action: Action, report: Report) -> None:
-    key = _free(folder, action.into)
-    files.system.rename(f"{folder}/{action.name}", f"{folder}/archives/{key}")
-    report.put_away += action.size
-    report.freed += action.size
-    report.archives.append(key)
-
-
-def _rotate(folder: str, action: Action, limits: Mapping[str, int], report: Report) -> None:
-    info, seen = files.system.lstat(f"{folder}/{action.name}"), action.info
-    if (
-        seen is None
-        or not retention.regular(info)
-        or info.st_ino != seen.st_ino
-        or info.st_size < seen.st_size
-    ):
-        return  # another process has archived it; it may have grown since
-    _move(folder, action, report)
-    report.rotated += 1
-
-
-def _archive(folder: str, action: Action, limits: Mapping[str, int], report: Report) -> None:
-    if not _same(f"{folder}/{action.name}", action):
-        return  # in use after all
-    _move(folder, action, report)
-    report.archived += 1
-
-
-def _cut(folder: str, action: Action, limits: Mapping[str, int], report: Report) -> None:
-    from circuit_breaker.janitor import ledger
-
-    path = f"{folder}/{action.name}"
-    data = files.read(path, LARGEST)
-    if data is None:
-        return
-    shorter, gone = ledger.cut(data.decode("utf-8"), limits)
-    info = files.system.lstat(path)
-    if not gone or not _same(path, action):
-        return
-    beside = f"{path}.{files.system.getpid()}.tmp"
-    try:
-        copies.write(beside, shorter.encode("utf-8"), info)
-        key = _free(folder, action.into)
-        kept = f"{folder}/archives/{key}"
-        _keep(path, kept, data, info)
-        if not _same(path, action):  # just being written: both the archive and the file stay
-            return
-        files.system.replace(beside, path)
-    finally:
-        files.remove(beside)
-    report.shortened += 1
-    report.entries += sum(gone.values())
-    report.freed += action.size
-    report.archives.append(key)
-
-
 def _keep(path: str, kept: str, data: bytes, info: stat_result) -> None:
     """Keep the whole file as an archive: a hard link, or a copy on a file system without them."""
     try:
@@ -281,38 +247,3 @@ def _keep(path: str, kept: str, data: bytes, info: stat_result) -> None:
         files.system.rename(beside, kept)
     finally:
         files.remove(beside)
-
-
-def _clear(folder: str, action: Action, limits: Mapping[str, int], report: Report) -> None:
-    if report.errors or not _same(f"{folder}/{action.name}", action):
-        return
-    files.system.unlink(f"{folder}/{action.name}")
-    report.cleared += 1
-    report.freed += action.size
-
-
-def _prune(folder: str, action: Action, limits: Mapping[str, int], report: Report) -> None:
-    if report.errors:
-        return
-    path = f"{folder}/archives/{action.name}"
-    gone = 0
-    for name in (path + ".gz", path):
-        try:
-            info = files.system.lstat(name)
-            if retention.regular(info):
-                files.system.unlink(name)
-                gone += 1
-        except FileNotFoundError:
-            continue
-    report.pruned += 1 if gone else 0
-    if gone and action.name not in report.archives:  # archives made just now were counted as freed before
-        report.freed += action.size
-
-
-_STEPS: dict[str, Callable[[str, Action, Mapping[str, int], Report], None]] = {
-    "rotate": _rotate,
-    "archive": _archive,
-    "cut": _cut,
-    "clear": _clear,
-    "prune": _prune,
-}
