@@ -363,6 +363,36 @@ def test_waits_between_hide_no_act_that_comes_again_and_again():
     assert ring == ["call_cycle:Bash git push + Bash make tag"]
 
 
+@pytest.mark.parametrize(
+    ("line", "stuck"),
+    [
+        ("{}%|███      | {}00/10000 [01:2{}<12:3{}, 1{}.3it/s]", False),
+        ("30%|███      | 3000/10000 [01:2{}<12:3{}, 1{}.3it/s]", True),
+        ("[ {}%] Building CXX object", False),
+        ("step {}00 loss 2.13 1{}.3 it/s", False),
+    ],
+)
+def test_a_bar_that_moves_is_news_for_who_waits_for_it(line, stuck):
+    stream = Stream(pace=5.0)
+    for i in range(30):
+        digits = [str(i + 1)] * 2 + [str(i % 10)] * 3 if line[0] == "{" else [str(i)] + [str(i % 10)] * 3
+        digits = [str(i % 10)] * 3 if stuck else digits
+        stream.bash("sleep 20; tail -1 train.log", line.format(*digits))
+    assert bool(stream.said) is stuck
+
+
+def test_each_step_of_a_bisection_that_leads_on_is_progress():
+    stream = Stream(pace=5.0)
+    for i in range(5):
+        stream.bash("make test", "Exit code 2\ntest x FAILED", fails=True)
+        stream.bash("git bisect bad", f"Bisecting: {200 >> i} revisions left to test after this")
+    assert not stream.said
+    for _ in range(3):
+        stream.bash("make test", "Exit code 2\ntest x FAILED", fails=True)
+        stream.bash("git bisect bad", "Bisecting: 12 revisions left to test after this")
+    assert trips(stream)
+
+
 def test_starting_again_after_its_output_said_the_same_is_warned_about():
     stream = Stream(pace=5.0)
     for i in range(6):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from circuit_breaker.identity.acts import adds_again, is_step
+from circuit_breaker.identity.acts import adds_again, is_step, steps_through_history
 
 STEPS = [
     ("mcp__chrome-devtools__click", {"uid": "1_1"}),
@@ -123,3 +123,21 @@ def test_a_line_that_does_more_or_ends_the_same_however_often(command: str) -> N
 )
 def test_tools_that_write_what_is_not_sent_twice(tool: str, given: object, adds: bool) -> None:
     assert adds_again(tool, given) is adds
+
+
+@pytest.mark.parametrize(
+    ("command", "leads_on"),
+    [
+        ("git bisect bad", True),
+        ("make test; git bisect good", True),
+        ("git rebase --continue", True),
+        ("GIT_EDITOR=true git cherry-pick --skip", True),
+        ("git checkout HEAD~1", True),
+        ("git reset --hard HEAD^", True),
+        ("git checkout main", False),
+        ("git stash pop", False),
+        ("make test", False),
+    ],
+)
+def test_going_on_through_a_history_leads_on_in_the_same_words(command, leads_on):
+    assert steps_through_history("Bash", {"command": command}) is leads_on

@@ -295,7 +295,7 @@ def test_a_long_text_is_compared_to_its_ends_and_in_the_middle_but_for_digits() 
         ("最終同期: 3秒前", "最終同期: 12秒前"),
         (
             "make  0.12s user 0.05s system 89% cpu 0.190 total",
-            "make  0.1s user 0.9s system 101% cpu 1:02.31 total",
+            "make  0.1s user 0.9s system 101% cpu 12.310 total",
         ),
         ("0.02user 0.01system 0:00.03elapsed 96%CPU", "0.11user 0.02system 0:01.30elapsed 7%CPU"),
         ("Time: 00:00.012, Memory: 10.00 MB", "Time: 00:00.044, Memory: 12.50 MB"),

@@ -100,6 +100,11 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     if known is not None:  # a repeated call may be shown
         outcome.label = streak.label = streak.label or label_of(outcome)
     waiting.begin(lane, streak, outcome, now, gap)
+    if outcome.poll:
+        outcome.result += results.progress_shown(
+            outcome.text
+        )  # what blinding hides is news of what is waited for
+        outcome.repeats = streak.first >= 0 and streak.result == outcome.result
     outcome.step = known is not None and _is_step(outcome)
     consecutive = streak.turn >= lane.turn - 1 - lane.waits
     if outcome.kind == OK:
@@ -179,9 +184,18 @@ def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     if outcome.change and not is_no_progress(lane, outcome):
         lane.changed = outcome.n
         if outcome.change == 2 or streak.result != outcome.result:
-            lane.moves.append([outcome.n, streak.ok_at])
+            lane.moves.append([outcome.n, -1 if _leads_on(lane, streak, outcome) else streak.ok_at])
     streak.ok_at = outcome.n
     streak.since, streak.fails, streak.same, streak.error = -1, [], 0, ""
+
+
+def _leads_on(lane: Lane, streak: Streak, outcome: Outcome) -> bool:
+    """Whether it repeats a step through a history, and shows what the lane has not seen."""
+    if streak.ok_at < 0 or any(r[3] == outcome.result for r in lane.recent):
+        return False
+    from circuit_breaker.identity.acts import steps_through_history
+
+    return steps_through_history(outcome.tool, outcome.input)
 
 
 def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:

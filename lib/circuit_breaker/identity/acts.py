@@ -32,6 +32,7 @@ _EDITING_WORDS = frozenset("edit write insert append patch replace update modify
 _FILE_WORDS = frozenset(
     "file files text content lines line symbol body range block note notes cell notebook".split()
 )
+_RESUMED = ("rebase", "am", "cherry-pick", "revert")
 _APPENDING = frozenset("add-content ac".split())
 _REWRITING = frozenset("patch apply_patch ed ex".split())
 
@@ -47,6 +48,19 @@ def is_step(tool: str, given: object) -> bool:
         return True
     action = given.get("action") if isinstance(given, dict) else None
     return isinstance(action, str) and not _STEPS.isdisjoint(name_words(action))
+
+
+def steps_through_history(tool: str, given: object) -> bool:
+    """Whether it goes on to another commit in the same words each time: `git bisect bad`, `git rebase --continue`."""
+    for segment in segments(shell_command(tool, given)):
+        words = program(segment.words)
+        if words[:1] != ["git"] or len(words) < 3:
+            continue
+        if words[1] == "bisect" or (words[1] in _RESUMED and words[2] in ("--continue", "--skip")):
+            return True
+        if words[1] in ("checkout", "switch", "reset") and words[-1].rstrip("0123456789")[-1] in "~^":
+            return True
+    return False
 
 
 def asks_page(tool: str, given: object) -> bool:

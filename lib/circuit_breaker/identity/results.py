@@ -89,6 +89,16 @@ def blind(text: str) -> str:
     return _blind_words(text)
 
 
+def progress_shown(text: str) -> str:
+    """The percentages and counts beside progress bars, which `blind` hides; "" for none."""
+    text = shortened(text)
+    if "%]" not in text and not any(bar in text for bar in _BARS):
+        return ""
+    words = text.replace("|", " ").replace("[", " ").replace("]", " ").split()
+    shown = [word for word in words if word.rstrip("%").replace("/", "").isdigit()]
+    return digest(" ".join(shown)) if shown else ""
+
+
 def _past_exit_code(text: str) -> int:
     """Length of Claude Code's own first line, "Exit code 1", else 0: its number is not blinded."""
     line = text[:16].partition("\n")[0]
