@@ -393,6 +393,25 @@ def test_each_step_of_a_bisection_that_leads_on_is_progress():
     assert trips(stream)
 
 
+def test_looks_between_that_see_nothing_new_hide_no_act_either():
+    restart, look = sh("docker restart web", "web"), fails("curl -sf localhost:3000", REFUSED)
+    assert trips(play([restart, sh("sleep 5"), look], rounds=5)) == ["repeated_call:Bash docker restart"]
+    stream = Stream(pace=5.0)
+    for i in range(8):
+        for call in (restart, sh("sleep 5"), sh("docker logs web", f"step {'abcdefgh'[i]}")):
+            stream.call(*call)
+    assert not stream.said
+
+
+def test_waits_between_make_no_fewer_clicks_without_a_look():
+    clicks = [
+        ("mcp__browser__click", {"ref": "next"}, "clicked"),
+        ("mcp__browser__wait_for", {"time": 1}, "ok"),
+    ]
+    assert not play(clicks, rounds=6).said
+    assert trips(play(clicks, rounds=9))
+
+
 def test_starting_again_after_its_output_said_the_same_is_warned_about():
     stream = Stream(pace=5.0)
     for i in range(6):

@@ -100,13 +100,12 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     if known is not None:  # a repeated call may be shown
         outcome.label = streak.label = streak.label or label_of(outcome)
     waiting.begin(lane, streak, outcome, now, gap)
-    if outcome.poll:
-        outcome.result += results.progress_shown(
-            outcome.text
-        )  # what blinding hides is news of what is waited for
+    shown = results.progress_shown(outcome.text) if outcome.poll else ""
+    if shown:  # what blinding hides is news of what is waited for
+        outcome.result = f"{outcome.result} {shown}"
         outcome.repeats = streak.first >= 0 and streak.result == outcome.result
     outcome.step = known is not None and _is_step(outcome)
-    consecutive = streak.turn >= lane.turn - 1 - lane.waits
+    consecutive = streak.turn >= lane.turn - 1 - lane.still
     if outcome.kind == OK:
         _succeed(lane, streak, outcome)
     elif not outcome.poll:

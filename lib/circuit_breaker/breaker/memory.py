@@ -84,6 +84,7 @@ class Lane(Record):
     machine = False  # you did not type that prompt: a wake-up, a notification
     ready = 0.0  # epoch seconds at which a wait in the background ends; 0.0: none is running
     waits = 0  # turns in a row that only waited
+    still = 0  # turns in a row that waited, or looked after a wait and saw nothing new
     launched: list[Any] = []  # the last launch in the background, nothing new since: [key, times]
     failing: list[int] = []  # [turns in a row in which every call failed, warnings about them]
     empties = 0  # turns in a row that only searched and found nothing

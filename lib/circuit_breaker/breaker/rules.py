@@ -73,9 +73,8 @@ def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, A
     count, limit = streak.row, rule["threshold"]
     if outcome.result == outcome.key:
         return count, limit  # talk (see calls.is_idle) may come often beside work
-    if outcome.step and all(
-        r[2] == outcome.key and r[5] != GOTO for r in lane.recent if r[0] >= streak.counted
-    ):
+    since = [r for r in lane.recent if r[0] >= streak.counted and r[5] != WAIT]
+    if outcome.step and all(r[2] == outcome.key and r[5] != GOTO for r in since):
         return count, limit * UNSEEN
     often = sum(
         1

@@ -90,9 +90,11 @@ def finish(lane: Lane, outcome: Outcome) -> None:
 
 
 def note_waits(lane: Lane, outcomes: Sequence[Outcome]) -> None:
-    """Count turns in a row that only waited and returned nothing new."""
+    """Count turns in a row that only waited and returned nothing new, and those that also looked and saw nothing new."""
     alone = all(outcome.wait == waits.ALONE and not _brought(outcome) for outcome in outcomes)
     lane.waits = lane.waits + 1 if alone and outcomes else 0
+    still = all(outcome.poll and (outcome.repeats or only_waits(outcome)) for outcome in outcomes)
+    lane.still = lane.still + 1 if still and outcomes else 0
 
 
 def _brought(outcome: Outcome) -> bool:

@@ -52,7 +52,7 @@ _REMOTES = {
 }
 _INTERPRETERS = ("python", "node", "bash", "sh", "ruby", "perl", "pwsh", "deno", "bun")
 _SCRIPTS = (".sh", ".py", ".js", ".mjs", ".ts", ".rb", ".pl", ".ps1")
-_TELLING = " status poll health healthcheck progress "
+_TELLING = " status poll health healthcheck progress monitor ready readiness liveness "
 _DATABASES = " psql mysql mariadb sqlite3 duckdb redis-cli "
 _QUERIES = (
     "select ",
