@@ -70,6 +70,7 @@ LINES = {
         "npm view pkg version",
         "./scripts/deploy-status.sh prod",
         "python3 tools/check_health.py --url x",
+        "./is_ready.sh db",
     ],
     FILES: [
         "ls",
