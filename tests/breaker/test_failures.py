@@ -7,6 +7,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import samples
 from streams import Stream
 
 from circuit_breaker.breaker.model import (
@@ -221,8 +222,8 @@ def calls_until_blocked(seed, looks):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("looks", "most"), [(False, 10), (True, 14)])
-def test_of_five_hundred_sessions_that_mix_any_twenty_ways_none_goes_on_longer(looks, most):
-    needed = {seed: calls_until_blocked(seed, looks) for seed in range(500)}
+def test_of_many_sessions_that_mix_any_twenty_ways_none_goes_on_longer(looks, most):
+    needed = {seed: calls_until_blocked(seed, looks) for seed in range(samples(here=60, in_ci=500))}
     worst = max(needed, key=needed.__getitem__)
     assert needed[worst] <= most, f"seed {worst}: {needed[worst]}"
 
@@ -482,8 +483,8 @@ def test_edit_and_run_in_varying_words_with_changing_errors_is_work():
 
 
 @pytest.mark.slow
-def test_edit_and_run_in_any_words_with_changing_errors_is_silent_in_a_hundred_sessions():
-    for seed in range(100):
+def test_edit_and_run_in_any_words_with_changing_errors_is_silent_in_every_session():
+    for seed in range(samples(here=20, in_ci=100)):
         chance, stream = random.Random(seed), Stream(pace=9.0)
         for number in range(20):
             line, kind, output = way(chance)

@@ -7,11 +7,12 @@ import json
 import pytest
 from client.driver import Client
 from client.standin import Say, Standin, bash, results
+from samples import also_in_ci
 
 CALM = "Active Breakers: None (all systems operational)"
 
 
-@pytest.mark.parametrize("prefix", ["/", "/circuit-breaker:"])
+@pytest.mark.parametrize("prefix", ["/", *also_in_ci("/circuit-breaker:")])
 def test_commands_answer_bare_and_prefixed_without_a_request_while_a_circuit_is_open(
     client: Client, prefix: str
 ) -> None:

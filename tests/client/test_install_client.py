@@ -11,6 +11,7 @@ import pytest
 from client.driver import ROOT, Client, Session, copy_plugin
 from client.standin import Say, Standin, Use, bash, results
 from registrations import registered
+from samples import also_in_ci
 
 ONCE = {
     "SessionStart": 1,
@@ -45,7 +46,7 @@ def verb(client: Client, *arguments: str, plugin: Path = ROOT) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("scope", ["user", "project", "local"])
+@pytest.mark.parametrize("scope", ["local", *also_in_ci("user", "project")])
 def test_after_install_each_hook_runs_once_and_after_uninstall_none(client: Client, scope: str) -> None:
     verb(client, "install", "--scope", scope)
     assert events(client) == ONCE
@@ -128,7 +129,7 @@ def test_doctor_names_the_version_the_copy_and_the_texts_of_the_client(
     assert found["texts"][0] == "ok", found["texts"]
 
 
-@pytest.mark.parametrize("scope", ["user", "project"])
+@pytest.mark.parametrize("scope", ["user", *also_in_ci("project")])
 def test_deny_rules_keep_claude_from_the_breakers_files_by_any_tool(client: Client, scope: str) -> None:
     verb(client, "install", "--scope", scope, "--deny-rules")
     installed = client.home / ".local" / "share" / "claude-circuit-breaker"

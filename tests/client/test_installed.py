@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from client.driver import ROOT, Client, copy_plugin, runtime_files
 from client.standin import Say, Standin, bash, results
-from samples import samples
+from samples import also_in_ci, samples
 
 
 @pytest.mark.parametrize("manifest", [".claude-plugin/plugin.json", ".claude-plugin/marketplace.json", "."])
@@ -106,7 +106,7 @@ def test_state_that_is_garbage_lets_every_call_through(client: Client) -> None:
     assert json.loads(client.breaker("status", "--json").stdout)["schema"] == 1
 
 
-@pytest.mark.parametrize("scope", ["user", "project"])
+@pytest.mark.parametrize("scope", ["project", *also_in_ci("user")])
 def test_own_installer_puts_it_in_and_takes_it_out_under_a_running_session(
     client: Client, tmp_path: Path, scope: str
 ) -> None:

@@ -12,9 +12,10 @@ import pytest
 from client.driver import ROOT, Client, copy_plugin
 from client.standin import Say, Standin, Step, bash
 from client.terminal import Terminal
+from samples import also_in_ci
 
 LONG = {"circuit_breakers": {"tool_failure": {"cooldown_base_seconds": 600}}}
-INSTALLATIONS = ["user", "project", "local", "plugin"]
+INSTALLATIONS = ["plugin", "project", *also_in_ci("user", "local")]
 FOLDER = "folder removed"
 DAMAGES = ["disableAllHooks", "emptied", "broken", "removed", FOLDER]
 DAMAGE = """
@@ -111,7 +112,7 @@ def test_damage_to_the_settings_does_not_end_a_block(client: Client, tmp_path: P
     assert held(client) == len(DAMAGES) - by_name
 
 
-@pytest.mark.parametrize("how", ["user", "plugin"])
+@pytest.mark.parametrize("how", ["user", *also_in_ci("plugin")])
 def test_damage_to_the_settings_does_not_end_a_block_in_a_terminal(
     client: Client, tmp_path: Path, how: str
 ) -> None:
@@ -179,7 +180,7 @@ top = pathlib.Path(sys.argv[1]).expanduser() / "mod"
 """
 
 
-@pytest.mark.parametrize("folder", ["~/.claude/skills", ".claude/skills"])
+@pytest.mark.parametrize("folder", [".claude/skills", *also_in_ci("~/.claude/skills")])
 def test_mod_that_claude_writes_does_not_end_a_block(client: Client, folder: str) -> None:
     client.configure(**LONG)
     command, runs = client.failing_check()

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from samples import samples
 from texts import UNITS, text
 
 from circuit_breaker.runtime import hook
@@ -91,7 +92,7 @@ def lines_run(act: Callable[[], object]) -> int:
 # text only so much is read line by line and word by word; the rest is passed over at the speed of `str.find`.
 @pytest.mark.slow
 @pytest.mark.parametrize(("small", "large", "most"), [(500, 4_000, 16), (40_000, 160_000, 2)])
-@pytest.mark.parametrize("kind", UNITS)
+@pytest.mark.parametrize("kind", [*UNITS][:: samples(here=3, in_ci=1)])
 def test_work_grows_no_faster_than_the_payload(
     send: Send, kind: str, small: int, large: int, most: float
 ) -> None:
