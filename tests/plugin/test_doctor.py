@@ -7,12 +7,13 @@ import os
 import shutil
 import sys
 import time
+from argparse import Namespace
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 from doctor import client, probe
-from doctor.doctor import examine
+from doctor.doctor import doctor, examine
 from doctor.finding import FAULT, NOTE, OK
 from install import bundle, scopes
 from install.apply import SOURCE
@@ -25,6 +26,12 @@ def look(person, **env):
     with patch.object(probe, "fired_lines", return_value=[]):
         findings = examine({**os.environ, **env}, str(person.project))
     return {finding.id: finding for finding in findings}
+
+
+def fix(person):
+    """`doctor --fix` without the run of the lines."""
+    with patch.object(probe, "fired_lines", return_value=[]):
+        doctor(Namespace(fix=True, json=False))
 
 
 def faults(person, **env):
@@ -97,7 +104,7 @@ def test_lost_and_doubled_registrations_are_found_and_fixed(person):
     document["hooks"]["Stop"] = stop * 2
     person.settings.write_text(json.dumps(document))
     assert "registered twice for Stop" in look(person)["registered"].text
-    plugin(person, "doctor", "--fix")
+    fix(person)
     assert not faults(person)
 
 
@@ -106,7 +113,7 @@ def test_a_missing_command_is_found_and_fixed(person):
     command = person.home / ".claude" / "commands" / "reset-circuit.md"
     command.unlink()
     assert faults(person) == {"commands"}
-    plugin(person, "doctor", "--fix")
+    fix(person)
     assert command.is_file()
 
 
@@ -155,7 +162,7 @@ def test_a_stale_pin_is_found_and_fixed(person):
     person.state.mkdir(mode=0o700)
     (person.state / "python").write_text("/nowhere/python3\n")
     assert "/nowhere/python3" in look(person)["pin"].text
-    plugin(person, "doctor", "--fix")
+    fix(person)
     assert not (person.state / "python").exists()
 
 
@@ -171,7 +178,7 @@ def test_a_pin_that_does_not_start_is_found_and_fixed(person, tmp_path, kind):
         named.chmod(0o755)
     (person.state / "python").write_text(f"{named}\n")
     assert look(person)["pin"].level == NOTE
-    plugin(person, "doctor", "--fix")
+    fix(person)
     assert not (person.state / "python").exists()
 
 
@@ -243,7 +250,7 @@ def test_folders_that_are_open_to_others_are_found_and_fixed(person):
     person.state.mkdir(mode=0o700)
     person.state.chmod(0o755)
     assert "mode" in faults(person)
-    plugin(person, "doctor", "--fix")
+    fix(person)
     assert person.state.stat().st_mode & 0o777 == 0o700
 
 
