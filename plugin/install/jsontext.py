@@ -33,7 +33,9 @@ class Child(NamedTuple):
 def edited(data: bytes, target: Any) -> bytes:
     """`data` edited to have the value `target`; see `rewrite`. Raises Unreadable."""
     bom, text = decode_text(data)
-    return bom + rewrite(text, target).encode("utf-8", "surrogatepass")
+    return bom + rewrite(text, target).encode(
+        "utf-8", "backslashreplace"
+    )  # half a surrogate pair becomes \uXXXX
 
 
 def decode_text(data: bytes) -> tuple[bytes, str]:

@@ -54,6 +54,13 @@ def test_set_changes_one_key_and_leaves_every_other_byte(person, mine):
     assert mine.read_bytes() == before.replace(": 5", ": 8").encode()
 
 
+def test_a_value_that_is_no_text_leaves_a_file_that_can_be_read(person, mine):
+    mine.write_text('{"deny_limit": 8}')
+    assert plugin(person, "config", "set", "bypass_keyword", '"\\ud800x"').returncode == 0
+    assert json.loads(mine.read_bytes()) == {"deny_limit": 8, "bypass_keyword": "\ud800x"}
+    assert plugin(person, "config", "check").returncode == 0
+
+
 def test_set_makes_the_file_and_takes_a_rules_short_name(person):
     done = plugin(person, "config", "set", "tool_failure.threshold", "4")
     path = person.home / USER
