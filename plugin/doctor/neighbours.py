@@ -61,8 +61,8 @@ def _hook_files(folders: list[Path]) -> list[tuple[Path, dict[str, Any]]]:
 
 def _timeouts(path: Path, document: dict[str, Any]) -> Iterator[Finding]:
     for event, handler in settings.entries(document):
-        timeout = handler.get("timeout") if isinstance(handler, dict) else None
-        if isinstance(timeout, (int, float)) and timeout >= MILLISECONDS_FROM:
+        timeout = _number(handler.get("timeout")) if isinstance(handler, dict) else 0
+        if timeout >= MILLISECONDS_FROM:
             text = f"{path}: the {event} hook {_short(handler)} has a timeout of {timeout:g} seconds"
             yield Finding("timeout", NOTE, text, f"if milliseconds were meant, write {timeout / 1000:g}")
 
@@ -75,9 +75,9 @@ def _slow(projects: Path) -> Iterator[Finding]:
     """Hooks that took long in the newest transcripts. (Claude Code records only hooks that printed something.)"""
     taken: dict[tuple[str, str], list[float]] = {}
     own = {settings.command_of(entry) for _, entry in settings.entries({"hooks": hooks_of(SOURCE)})}
-    for row in _hook_rows(projects):
-        if row["command"] not in own and not settings.is_ours(row):
-            taken.setdefault((row["event"], row["command"]), []).append(row["ms"])
+    for event, command, ms in _hook_runs(projects):
+        if command not in own and not settings.is_ours(command):
+            taken.setdefault((event, command), []).append(ms)
     for (event, command), times in sorted(taken.items()):
         median = statistics.median(times)
         if len(times) < 2 or median < (SLOW_CALL if event in ON_CALLS else SLOW_TURN):
@@ -87,8 +87,8 @@ def _slow(projects: Path) -> Iterator[Finding]:
         yield Finding("slow", NOTE, text, fix)
 
 
-def _hook_rows(projects: Path) -> Iterator[dict[str, Any]]:
-    """The rows about hooks (event, command, ms) in the newest transcripts."""
+def _hook_runs(projects: Path) -> Iterator[tuple[str, str, float]]:
+    """(event, command, milliseconds) of each run of a hook in the newest transcripts."""
     newest = sorted(projects.glob("*/*.jsonl"), key=lambda path: path.lstat().st_mtime)[-TRANSCRIPTS:]
     for path in newest:
         try:
@@ -98,17 +98,26 @@ def _hook_rows(projects: Path) -> Iterator[dict[str, Any]]:
         except OSError:
             continue
         for line in lines:
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            attachment = row.get("attachment") if isinstance(row, dict) else None
-            found = [attachment] if isinstance(attachment, dict) else row.get("hookInfos") or []
-            for one in found:
-                one = one if isinstance(one, dict) else {}
-                event, command, ms = one.get("hookEvent", "Stop"), one.get("command"), one.get("durationMs")
-                if event and isinstance(command, str) and isinstance(ms, (int, float)):
-                    yield {"event": event, "command": command, "ms": float(ms)}
+            yield from _runs_in(line)
+
+
+def _runs_in(line: bytes) -> Iterator[tuple[str, str, float]]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return
+    row = row if isinstance(row, dict) else {}
+    infos = row.get("hookInfos")
+    for one in [row.get("attachment"), *(infos if isinstance(infos, list) else [])]:
+        if isinstance(one, dict):
+            event, command = one.get("hookEvent", "Stop"), one.get("command")
+            if isinstance(event, str) and isinstance(command, str):
+                yield event, command, _number(one.get("durationMs"))
+
+
+def _number(value: Any) -> float:
+    """A number of seconds or milliseconds; 0 for what can be none."""
+    return value if isinstance(value, (int, float)) and 0 <= value < 10**12 else 0
 
 
 def _mod(path: Path) -> Finding:

@@ -451,6 +451,20 @@ def test_hooks_of_others_that_were_slow_in_recent_sessions_are_named(person):
     assert "slow PostToolUse hook: 'format everything' took 730 ms (median of 3 runs)" in finding.text
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        [{"durationMs": 1, "command": "x"}],
+        {"hookInfos": 5, "durationMs": 1, "command": "x"},
+        {"hookInfos": [{"hookEvent": ["Stop"], "command": "x", "durationMs": 9000}] * 2},
+        {"hookInfos": [{"command": "x", "durationMs": 10**400}] * 2},
+    ],
+)
+def test_odd_lines_of_a_transcript_are_passed_over(person, row):
+    transcript(person, row)
+    assert "slow" not in look(person)
+
+
 def test_plugins_listed_in_a_wrong_shape_are_none(person):
     person.settings.write_text('{"enabledPlugins": ["a@b"]}')
     assert look(person)["settings"].level == OK
