@@ -47,12 +47,12 @@ def install_again(scope_name: str) -> str:
 def take_out(scope: scopes.Scope, purge: bool, dry_run: bool) -> Plan:
     """Remove the installation of `scope`. Returns the plan that was carried out. Raises Obstacle, OSError."""
     if dry_run:
-        return plan_removal(scope, _own_receipt(scope), purge)
+        return plan_removal(scope, receipt_of(scope, SOURCE), purge)
     with _alone(scope):
         bundle.recover(scope.root)
         for path in (*scope.outside, scope.root / receipt.RECEIPT):
             disk.remove_scrap(path)
-        plan = plan_removal(scope, _own_receipt(scope), purge)
+        plan = plan_removal(scope, receipt_of(scope, SOURCE), purge)
         _carry_out_removal(plan)
     remove_empty_folders(plan)
     return plan
@@ -123,31 +123,30 @@ def _carry_out(plan: Plan, quiet: bool) -> dict[str, Any]:
 def _put_files(root: Path, wanted: dict[str, bytes], kept: dict[str, Any], quiet: bool) -> tuple[int, str]:
     """Write the installation's folder and receipt. Returns (files written, why the packages were not added)."""
     lacking = not all(bundle.has(name, wanted) for name in packages.PACKAGES)
-    same = _equals(root, wanted)
-    if same and not lacking:
-        return _put_receipt(root, kept), ""
-    new, why_not = bundle.stage(root, wanted), ""
-    if lacking:
-        if not quiet:
-            names = " and ".join(packages.PACKAGES)
-            print(f"Installing {names} with pip (at most {bundle.PIP_SECONDS} s) ...", file=sys.stderr)
-        why_not = bundle.fetch(new)
-        added = bundle.packages_below(new)
-        kept["files"].update({name: disk.text_checksum(data) for name, data in added.items()})
-        if same and why_not:
-            bundle.clear(new)
-            return _put_receipt(root, kept), why_not
-    (new / receipt.RECEIPT).write_bytes(receipt.receipt_text(kept))
-    bundle.swap(root)
-    return len(kept["files"]), why_not
-
-
-def _put_receipt(root: Path, kept: dict[str, Any]) -> int:
-    """The files are up to date: write only the receipt, if it changed. Returns 1 if it did, else 0."""
+    same, why_not = _equals(root, wanted), ""
+    if lacking or not same:
+        new = bundle.stage(root, wanted)
+        why_not = _add_packages(new, kept, quiet) if lacking else ""
+        if not same or not why_not:
+            (new / receipt.RECEIPT).write_bytes(receipt.receipt_text(kept))
+            bundle.swap(root)
+            return len(kept["files"]), why_not
+        bundle.clear(new)
     if disk.read_through(root / receipt.RECEIPT) == receipt.receipt_text(kept):
-        return 0
+        return 0, why_not
     disk.put(root / receipt.RECEIPT, receipt.receipt_text(kept))
-    return 1
+    return 1, why_not
+
+
+def _add_packages(folder: Path, kept: dict[str, Any], quiet: bool) -> str:
+    """Install the packages into `folder` and note their files in the receipt. Returns "" or why not."""
+    if not quiet:
+        names = " and ".join(packages.PACKAGES)
+        print(f"Installing {names} with pip (at most {bundle.PIP_SECONDS} s) ...", file=sys.stderr)
+    why_not = bundle.fetch(folder)
+    added = bundle.packages_below(folder)
+    kept["files"].update({name: disk.text_checksum(data) for name, data in added.items()})
+    return why_not
 
 
 def _equals(root: Path, wanted: dict[str, bytes]) -> bool:
@@ -155,15 +154,6 @@ def _equals(root: Path, wanted: dict[str, bytes]) -> bool:
     if old is None or set(old["files"]) != set(wanted):
         return False
     return all(disk.read_through(root / name) == data for name, data in wanted.items())
-
-
-def _own_receipt(scope: scopes.Scope) -> dict[str, Any] | None:
-    kept = receipt_of(scope, SOURCE)
-    if kept is None or kept["scope"] == scope.name:
-        return kept
-    raise Obstacle(
-        f"the installation in {scope.root} has the scope {kept['scope']}: use --scope {kept['scope']}."
-    )
 
 
 def _carry_out_removal(plan: Plan) -> None:

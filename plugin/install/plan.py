@@ -33,11 +33,6 @@ def plan_install(scope: scopes.Scope, source: Path, options: Options, made: list
     if scope.root.is_symlink():
         raise Obstacle(f"{scope.root} is a link. Nothing was changed. Remove it and try again.")
     old = receipt_of(scope, source) or blank(scope)
-    if old["scope"] != scope.name:
-        raise Obstacle(
-            f"the installation in {scope.root} has the scope {old['scope']}. Nothing was changed. Update it with "
-            f"--scope {old['scope']}, or run `uninstall --scope {old['scope']}` first."
-        )
     _never_twice(scope)
     files = bundle.contents(source)
     files.update(bundle.sources_of_packages(source, scope.root, files[bundle.LOCK]))

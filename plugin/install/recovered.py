@@ -9,6 +9,7 @@ from typing import Any
 from circuit_breaker.breaker.config import DEFAULTS
 from circuit_breaker.runtime import home
 from install import bundle, disk, jsontext, receipt, scopes, settings
+from install.changes import Obstacle
 from install.section import PROTOCOL, exclusion
 
 LAUNCHER = """#!/usr/bin/env python3
@@ -48,11 +49,18 @@ def blank(scope: scopes.Scope) -> dict[str, Any]:
 
 
 def receipt_of(scope: scopes.Scope, source: Path) -> dict[str, Any] | None:
-    """The receipt of the installation of `scope`; None if there is no trace of one. Raises OSError."""
+    """The receipt of the installation of `scope`; None if there is no trace of one. Raises Obstacle for one of another scope,
+    OSError."""
     root = scope.root
     kept = receipt.load_receipt(root)
     if kept is not None:
-        return kept
+        other = kept["scope"]
+        if other == scope.name:
+            return kept
+        raise Obstacle(
+            f"the installation in {root} has the scope {other}. Nothing was changed. Use --scope {other}, or run "
+            f"`uninstall --scope {other}` first."
+        )
     if not (root / "plugin" / "__main__.py").is_file() and not _registers(scope):
         return None
     kept = blank(scope)
