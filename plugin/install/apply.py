@@ -12,9 +12,8 @@ from typing import Any
 from circuit_breaker.runtime import files, home, packages
 from install import bundle, disk, receipt, scopes
 from install.changes import Obstacle, Plan, backup_path, backups_folder
-from install.plan import Options, plan_install
+from install.plan import Options, listing, plan_install, plan_removal
 from install.recovered import receipt_of
-from install.removal import listing, plan_removal
 
 SOURCE = Path(__file__).resolve().parent.parent.parent
 LOCK_WAIT = 60.0  # seconds: another installation may be waiting for pip

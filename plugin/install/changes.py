@@ -89,13 +89,16 @@ class Plan:
             if disk.read_through(change.path) != change.before:
                 raise Obstacle(f"{change.path} was changed while {verb} was running. Run {verb} again.")
             try:
-                _make(change)
+                if change.after is None:
+                    files.remove(os.path.realpath(change.path))
+                    continue
+                change.path.parent.mkdir(parents=True, exist_ok=True)
+                disk.put(change.path, change.after, change.mode)
             except OSError as error:
                 if error.errno not in disk.IN_PLACE or change.before is None:
                     raise
-                saved = Plan(self.scope)
-                saved.back_up(change.path, change.before)
-                saved.write_backups()
+                self.back_up(change.path, change.before)
+                self.write_backups()
                 disk.put_in_place(change.path, change.after or b"")
 
     def diff(self) -> str:
@@ -120,11 +123,3 @@ def backup_path(name: str) -> Path:
 def saved_bytes(name: str | None) -> bytes | None:
     """The bytes of the backup `name`, or None."""
     return disk.read_through(backup_path(name)) if name else None
-
-
-def _make(change: Change) -> None:
-    if change.after is None:
-        files.remove(os.path.realpath(change.path))
-        return
-    change.path.parent.mkdir(parents=True, exist_ok=True)
-    disk.put(change.path, change.after, change.mode)

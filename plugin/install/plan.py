@@ -1,4 +1,4 @@
-"""The plan of an installation: what it changes, and why it may be refused. Changes nothing itself."""
+"""The plans of an installation and of its removal: what they change, and why they may be refused. They change nothing themselves."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 from circuit_breaker.runtime import home
 from install import bundle, disk, jsontext, receipt, scopes, settings
-from install.changes import Obstacle, Plan
+from install.changes import Obstacle, Plan, saved_bytes
 from install.recovered import blank, home_files, our_text, receipt_of
 from install.section import PROTOCOL, Section, exclusion
 
 # Many projects ignore `lib/`; the .gitignore nearer to the files wins.
 IGNORE = {"project": b"!*\n!*/\n__pycache__/\n", "local": b"*\n"}
 AS_THEY_ARE = b"* -text\n"  # git must not change line ends: `sh` cannot run CRLF
+HOME_ORDER = (home.CONFIG, ".gitignore")  # the second is removed if nothing is left to ignore
 
 
 class Options(NamedTuple):
@@ -40,6 +41,7 @@ def plan_install(scope: scopes.Scope, source: Path, options: Options, made: list
         files[".gitignore"], files[".gitattributes"] = IGNORE[scope.name], AS_THEY_ARE
     ours = settings.our_groups(json.loads(files["hooks/hooks.json"]), scope.shell, sys.platform == "win32")
     plan = Plan(scope, bundle=files, previous=old["version"], folders=made)
+    section = PROTOCOL if options.claude_md else None
     folders = [*old["folders"], *(portable(scope, folder) for folder in made)]
     plan.kept = {
         "schema": receipt.SCHEMA,
@@ -52,9 +54,7 @@ def plan_install(scope: scopes.Scope, source: Path, options: Options, made: list
         "memory": _project_home(plan, old["memory"]),
         "commands": _placed_files(plan, source, old["commands"], options),
         "settings": _registered(plan, old["settings"], ours, options),
-        "claude_md": _section(
-            plan, scope.claude_md, old["claude_md"], PROTOCOL if options.claude_md else None
-        ),
+        "claude_md": _added_section(plan, scope.claude_md, old["claude_md"], section),
     }
     plan.kept["backups"] = [*old["backups"], *plan.backups]
     plan.require_writable()
@@ -95,7 +95,7 @@ def _registered(
     """Plan the change of the settings file. Returns the receipt's part about it. Raises Obstacle if the file cannot be edited."""
     path = plan.scope.settings
     data = disk.read_through(path)
-    had = old.get("deny") or []
+    had = old.get("deny", [])
     rules = sorted({*had, *scopes.deny_rules(plan.scope)}) if options.deny_rules else had
     try:
         document = settings.settings_of(jsontext.decode_text(data or b"")[1])
@@ -176,11 +176,11 @@ def _excluded(plan: Plan, old: dict[str, Any], options: Options) -> dict[str, An
     found = scopes.git_exclude(plan.scope.base) if plan.scope.name == "local" else None
     if found is None or disk.hindrance(found[0]):
         return kept
-    with_section = options.claude_md or bool(old["claude_md"])
-    return _section(plan, found[0], kept, exclusion(scopes.local_paths(plan.scope, found[1], with_section)))
+    paths = scopes.local_paths(plan.scope, found[1], options.claude_md or bool(old["claude_md"]))
+    return _added_section(plan, found[0], kept, exclusion(paths))
 
 
-def _section(
+def _added_section(
     plan: Plan, path: Path, kept: dict[str, Any] | None, section: Section | None
 ) -> dict[str, Any] | None:
     """Plan to add a section to a text of yours. Returns the receipt's part about it."""
@@ -192,3 +192,101 @@ def _section(
         return kept
     plan.change(path, before, (before or b"") + piece.encode("utf-8"))
     return {"before": disk.checksum(before), "added": piece}
+
+
+def plan_removal(scope: scopes.Scope, kept: dict[str, Any] | None, all_of_it: bool) -> Plan:
+    """What a removal changes outside the installation's folder. Raises Obstacle."""
+    plan = Plan(scope, kept)
+    if kept is None:
+        return plan
+    identical = _unregistered(plan, kept["settings"])
+    if kept["claude_md"]:
+        _removed_section(plan, scope.claude_md, PROTOCOL, kept["claude_md"])
+    for name, path in scope.placed.items():
+        if name in kept["commands"]:
+            _removed_file(plan, path, kept["commands"][name], name == scopes.PLUGIN)
+    _cleaned_home(plan, kept["memory"], all_of_it)
+    excluded = scopes.git_exclude(scope.base) if kept["exclude"] else None
+    if excluded:
+        _removed_section(plan, excluded[0], exclusion([]), kept["exclude"])
+    if identical:
+        plan.done_with = kept["backups"]
+    plan.require_writable()
+    return plan
+
+
+def _unregistered(plan: Plan, record: dict[str, Any]) -> bool:
+    """Plan the change of the settings file. True if it becomes, or still is, what it was before, byte for byte."""
+    path = plan.scope.settings
+    data = disk.read_through(path)
+    if data is None:
+        return record["before"] is None
+    try:
+        document = settings.settings_of(jsontext.decode_text(data)[1])
+        cleaned = settings.without_ours(document, record["registrations"], record["made"])
+        cleaned = settings.without_rules(cleaned, record.get("deny", []), record["made"] or [])
+        candidate: bytes | None = jsontext.edited(data, cleaned)
+    except jsontext.Unreadable as error:
+        raise Obstacle(
+            f"{path} was not touched: {error}. Nothing was changed, since the registrations in it may still point at "
+            f"our files. Fix it there and run uninstall again."
+        ) from None
+    if cleaned == document:  # our entries are gone already, by hand or by a killed removal
+        return disk.checksum(data) == record["before"]
+    if record["before"] is None and cleaned == {}:
+        candidate = None  # we made the file, and nothing else is in it
+    unedited = disk.checksum(data) == record["after"]
+    if unedited and record["backup"] and disk.checksum(candidate) != record["before"]:
+        saved = saved_bytes(record["backup"])
+        candidate = saved if disk.checksum(saved) == record["before"] else candidate
+    identical = disk.checksum(candidate) == record["before"]
+    if not identical:
+        name = plan.back_up(path, data)
+        why = "was edited since" if record["before"] != "" else "has lost its receipt"
+        plan.notes.append(f"{path} {why}: only our entries were removed; it is kept as backups/{name}")
+    plan.change(path, data, candidate)
+    return identical
+
+
+def _removed_section(plan: Plan, path: Path, section: Section, record: dict[str, Any]) -> None:
+    data = disk.read_through(path)
+    if data is not None:
+        text = section.removed(data.decode("utf-8", "surrogateescape"), record["added"])
+        after = text.encode("utf-8", "surrogateescape")
+        plan.change(path, data, None if data and not after and record["before"] is None else after)
+
+
+def _removed_file(plan: Plan, path: Path, record: dict[str, Any], is_launcher: bool) -> None:
+    data = disk.read_through(path)
+    if data is not None and disk.text_checksum(data) != record["sum"]:
+        if is_launcher:
+            plan.notes.append(f"{path} is not the file that install created, so it stays")
+            return
+        plan.notes.append(f"{path} was edited since: it is kept as backups/{plan.back_up(path, data)}")
+    if data is not None:
+        plan.change(path, data, saved_bytes(record["backup"]))
+
+
+def _cleaned_home(plan: Plan, kept: dict[str, Any], all_of_it: bool) -> None:
+    """Plan to remove the project's config file if it was not edited, and its .gitignore if nothing is left to ignore."""
+    folder = plan.scope.memory
+    going: set[str] = set()
+    if folder is None:
+        return
+    for name in HOME_ORDER:
+        path = folder / name
+        data = disk.read_through(path)
+        if data is None or name not in kept:
+            continue
+        if name == ".gitignore" and set(listing(folder)) - going - {name} and not all_of_it:
+            continue
+        if kept[name] not in (disk.checksum(data), disk.text_checksum(data)) and not all_of_it:
+            plan.notes.append(f"{path} was edited since, so it stays (--purge removes it)")
+            continue
+        going.add(name)
+        plan.change(path, data, None)
+
+
+def listing(folder: Path) -> list[str]:
+    """The names in a folder; none if it does not exist."""
+    return os.listdir(folder) if folder.is_dir() else []

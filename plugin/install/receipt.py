@@ -15,9 +15,9 @@ from install import jsontext
 
 RECEIPT = "receipt.json"
 SCHEMA = 1
-_SECTION = {"added": str}  # and before: a checksum
 _MAYBE: tuple[Any, ...] = (str, None)
-# What `_fits` understands: a type, None, several of these, [of each element], {key: of its value}, {str: of every value}.
+_SECTION = {"before": _MAYBE, "added": str}
+# For `_fits`: a type, None, ... (missing), several of these, [of each element], {key: of its value}, {str: of every value}.
 _SHAPE: dict[Any, Any] = {
     "schema": int,
     "version": str,
@@ -29,11 +29,11 @@ _SHAPE: dict[Any, Any] = {
         "backup": _MAYBE,  # in R/backups
         "made": list,
         "registrations": {str: [{"hooks": [{"command": str}]}]},
-        "deny": ([str], None),
+        "deny": ([str], ...),
     },
     "commands": {str: {"sum": _MAYBE, "backup": _MAYBE}},  # by the names in Scope.placed
     "claude_md": (_SECTION, None),
-    "exclude": (_SECTION, None),  # git's exclude file
+    "exclude": (_SECTION, None, ...),  # git's exclude file; missing before 0.2
     "memory": dict,  # file name in .claude/memory -> checksum
     "backups": [str],  # names in R/backups, oldest first
 }
@@ -48,7 +48,7 @@ def load_receipt(root: Path) -> dict[str, Any] | None:
         return None
     if not _fits(kept, _SHAPE) or kept["schema"] != SCHEMA:
         return None
-    return {"exclude": None, **kept}  # missing before 0.2
+    return {"exclude": None, **kept}
 
 
 def _fits(value: Any, shape: Any) -> bool:
@@ -58,12 +58,12 @@ def _fits(value: Any, shape: Any) -> bool:
     if isinstance(shape, list):
         return isinstance(value, list) and all(_fits(one, shape[0]) for one in value)
     if not isinstance(shape, dict):
-        return value is None if shape is None else isinstance(value, shape)
+        return value is shape if shape in (None, ...) else isinstance(value, shape)
     if not isinstance(value, dict):
         return False
     if str in shape:
         return all(_fits(one, shape[str]) for one in value.values())
-    return all(_fits(value.get(key), inner) for key, inner in shape.items())
+    return all(_fits(value.get(key, ...), inner) for key, inner in shape.items())
 
 
 def receipt_text(kept: dict[str, Any]) -> bytes:

@@ -352,6 +352,8 @@ def test_a_link_in_place_of_the_installation_is_refused(person, tmp_path):
         },
         {"commands": {"circuit-status.md": "x"}},
         {"claude_md": {"added": 7}},
+        {"claude_md": {"added": "what was there before is missing"}},
+        {"commands": {"circuit-status.md": {}}},
         {"folders": [None]},
         {"schema": 2},
     ],
