@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from install.apply import SOURCE, folders_to_make, put_in, remove_empty_folders,
 from install.changes import Obstacle, Plan, backup_path
 from install.plan import Options, plan_install
 
-from circuit_breaker.runtime import own_shell, packages
+from circuit_breaker.runtime import home, own_shell, packages
+from circuit_breaker.words.memory import number
 
 
 def install(args: argparse.Namespace) -> int:
@@ -38,10 +40,8 @@ def uninstall(args: argparse.Namespace) -> int:
     if not args.dry_run and own_shell.refuses("uninstall", os.environ):
         return 1
     if args.archives and not args.purge:
-        print(
-            "uninstall: --archives works only with --purge; without it, only the installation is removed.",
-            file=sys.stderr,
-        )
+        why = "--archives works only with --purge; without it, only the installation is removed."
+        print(f"uninstall: {why}", file=sys.stderr)
         return 2
     scope = scopes.scope(args.scope, os.environ, os.getcwd())
     state = purge.purged_paths(scope, os.environ, os.getcwd()) if args.purge else []
@@ -67,9 +67,8 @@ def uninstall(args: argparse.Namespace) -> int:
 
 
 def _name_archives(spared: list[Path]) -> None:
-    for folder in dict.fromkeys(path.parent for path in spared):
-        count = sum(path.parent == folder for path in spared)
-        print(f"  but keeps {count} archive{'' if count == 1 else 's'} in {folder}")
+    for folder, count in Counter(path.parent for path in spared).items():
+        print(f"  but keeps {number(count, 'archive')} in {folder}")
     if spared:
         print("  `tar` and `gzip` can read them; --purge --archives removes them too.")
 
@@ -96,12 +95,12 @@ def _show_plan(plan: Plan, as_json: bool) -> int:
 
 
 def _report_install(scope: scopes.Scope, done: dict[str, Any], as_json: bool) -> int:
-    findings = doctor.examine(os.environ, str(scope.base if scope.name != "user" else Path.cwd()), scope)
+    findings = doctor.examine(os.environ, os.getcwd(), scope)
     ok = doctor.healthy(findings)
     code = 0 if ok else 1
     if as_json:
-        facts = {"schema": 1, "ok": ok, "scope": scope.name, **done, "doctor": doctor.as_json(findings)}
-        print(json.dumps(facts))
+        facts = {"scope": scope.name, **done, "doctor": doctor.as_json(findings)}
+        print(json.dumps({"schema": 1, "ok": ok, **facts}))
         return code
     print(_headline(scope, done))
     rows = [("files", str(scope.root))]
@@ -163,7 +162,8 @@ def _report_removal(plan: Plan, dry_run: bool) -> None:
     scope = plan.scope
     if plan.kept is None:
         print(f"circuit-breaker is not installed here (scope {scope.name}): nothing to remove.")
-        for source in scopes.registered(scopes.chain(os.environ, Path.cwd())):
+        project = Path(home.places(os.environ, os.getcwd()).project)
+        for source in scopes.registered(scopes.chain(os.environ, project)):
             print(f"{source.path} registers it: uninstall --scope {source.label}")
         return
     if dry_run:

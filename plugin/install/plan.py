@@ -33,7 +33,7 @@ def plan_install(scope: scopes.Scope, source: Path, options: Options, made: list
     """The plan of an installation from `source`; `made`: the folders that it makes. Raises Obstacle, OSError."""
     if scope.root.is_symlink():
         raise Obstacle(f"{scope.root} is a link. Nothing was changed. Remove it and try again.")
-    old = receipt_of(scope, source) or blank(scope)
+    old = receipt_of(scope, source) or blank()
     _never_twice(scope)
     files = bundle.contents(source)
     files.update(bundle.sources_of_packages(source, scope.root, files[bundle.LOCK]))

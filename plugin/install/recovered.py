@@ -23,29 +23,13 @@ runpy.run_path(plugin, {{"CALLED": sys.argv[0]}}, "__main__")
 """
 
 
-def blank(scope: scopes.Scope) -> dict[str, Any]:
-    """The receipt of no installation."""
-    nothing: dict[str, Any] = {
-        "registrations": None,
-        "made": [],
-        "before": "",
-        "was": "",
-        "after": "",
-        "backup": None,
-    }
+def blank() -> dict[str, Any]:
+    """What a receipt says where there is no installation."""
+    sums = {"before": "", "was": "", "after": ""}
     return {
-        "schema": receipt.SCHEMA,
-        "version": "",
-        "scope": scope.name,
-        "files": {},
-        "folders": [],
-        "settings": nothing,
-        "commands": {},
-        "memory": {},
-        "claude_md": None,
-        "exclude": None,
-        "backups": [],
-    }
+        "version": "", "settings": {"registrations": None, "made": [], "backup": None, **sums}, "commands": {}, "memory": {},
+        "claude_md": None, "exclude": None, "folders": [], "backups": [],
+    }  # fmt: skip
 
 
 def receipt_of(scope: scopes.Scope, source: Path) -> dict[str, Any] | None:
@@ -63,7 +47,7 @@ def receipt_of(scope: scopes.Scope, source: Path) -> dict[str, Any] | None:
         )
     if not (root / "plugin" / "__main__.py").is_file() and not _registers(scope):
         return None
-    kept = blank(scope)
+    kept = blank()
     names = [*bundle.names_below(root), *bundle.packages_below(root), ".gitignore", ".gitattributes"]
     excluded = scopes.git_exclude(scope.base)
     return {

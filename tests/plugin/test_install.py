@@ -601,8 +601,10 @@ def test_an_edited_project_config_stays_unless_purged(person):
     assert not config.exists()
 
 
-def test_uninstall_of_another_scope_names_the_one_that_is_there(person, capsys):
+def test_uninstall_of_another_scope_names_the_one_that_is_there(person, capsys, monkeypatch):
     person.install("project")
+    (person.project / "src").mkdir()
+    monkeypatch.chdir(person.project / "src")
     assert person.uninstall() == 0
     said = capsys.readouterr().out
     assert f"{person.project}/.claude/settings.json registers it: uninstall --scope project\n" in said
