@@ -22,17 +22,16 @@ from circuit_breaker.runtime import home
 from circuit_breaker.runtime.home import Places
 from circuit_breaker.words import cleaning, memory
 
+Rows = list[dict[str, Any]]
 VERBS = {"rotate": "archive", "cut": "shorten", "prune": "remove", "clear": "remove"}  # others as they are
 
 
-def sweep_now(
-    where: Places, config: Config, session: str, now: float
-) -> tuple[Report, list[dict[str, object]]]:
+def sweep_now(where: Places, config: Config, session: str, now: float) -> tuple[Report, Rows]:
     """A whole round and the compression, in this process. Returns (what was done, each action as a row).
 
     Raises TimeoutError if another process is sweeping.
     """
-    rows: list[dict[str, object]] = []
+    rows: Rows = []
     progress = Progress()
 
     def heard(action: retention.Action) -> None:
@@ -73,7 +72,7 @@ def sweep(args: argparse.Namespace) -> int:
     else:
         forgettable = _forgettable(where, config, now, session)
         report, rows = sweep_now(where, config, session, now)
-        rows += [row for row in forgettable if not os.path.exists(str(row["file"]))]
+        rows += [row for row in forgettable if not os.path.exists(row["file"])]
     errors = report.errors + report.unreadable
     if args.json:
         counts = report.facts() if not args.dry_run else {}
@@ -86,7 +85,7 @@ def sweep(args: argparse.Namespace) -> int:
     return 1 if report.errors else 0
 
 
-def _forgettable(where: Places, config: Config, now: float, session: str) -> list[dict[str, object]]:
+def _forgettable(where: Places, config: Config, now: float, session: str) -> Rows:
     """Rows for the memory of old sessions. It is removed without an archive, since it contains only hashes and counts."""
     days = config.memory_limits["session_max_age_days"]
     old, _ = runtime_folder.old_sessions(where, days, now, session)
@@ -96,22 +95,22 @@ def _forgettable(where: Places, config: Config, now: float, session: str) -> lis
     ]
 
 
-def _row(action: retention.Action) -> dict[str, object]:
+def _row(action: retention.Action) -> dict[str, Any]:
     row = {"do": action.do, "file": action.name, "reason": action.reason, "bytes": action.size}
     return {**row, "archive": action.into + ".gz" if action.into else None}
 
 
-def _print(dry: bool, where: Places, report: Report, rows: list[dict[str, object]]) -> None:
+def _print(dry: bool, where: Places, report: Report, rows: Rows) -> None:
     for row in rows:
-        into = f" -> {memory.shown(str(row['archive']))}" if row["archive"] else ""
-        do = str(row["do"])
-        print(f"{VERBS.get(do, do):<9} {memory.shown(str(row['file']))}: {row['reason']}{into}")
+        into = f" -> {memory.shown(row['archive'])}" if row["archive"] else ""
+        verb = VERBS.get(row["do"], row["do"])
+        print(f"{verb:<9} {memory.shown(row['file'])}: {row['reason']}{into}")
     if not rows:
         print(f"Nothing to do in {where.home}.")
     elif dry:
         print("Nothing was changed: this is the plan.")
     else:
-        print(memory.done(report.facts(), str(sys.argv[0])) or f"{memory.size(report.freed)} freed.")
+        print(memory.done(report.facts(), sys.argv[0]) or f"{memory.size(report.freed)} freed.")
 
 
 def restore(args: argparse.Namespace) -> int:
@@ -164,7 +163,7 @@ def _restore(args: argparse.Namespace, folder: str, archive: Archive) -> int:
 
 
 def _list(args: argparse.Namespace, where: Places, found: list[tuple[str, Archive]]) -> int:
-    rows: list[dict[str, Any]] = [
+    rows: Rows = [
         {
             "archive": _name(archive),
             "file": f"{folder}/{archive.original}",
@@ -198,7 +197,7 @@ def _day(t: float) -> str:
     return time.strftime("%Y-%m-%d", time.localtime(t))
 
 
-def archives_of_clean(where: Places) -> list[dict[str, Any]]:
+def archives_of_clean(where: Places) -> Rows:
     """The archives of `clean` for `restore --list --json`, newest first."""
     rows = []
     for name, weight, made in survey.clean_archives(where.runtime):
