@@ -9,6 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from samples import samples
 
+from circuit_breaker.breaker.model import FAILED
+from circuit_breaker.identity.errors import error_key
 from circuit_breaker.identity.results import LONG, blind, result_key, text_key
 
 HEX = st.text("0123456789abcdef", min_size=8, max_size=8).filter(
@@ -173,6 +175,8 @@ def test_another_file_is_news(a: str, b: str) -> None:
         ("src/app2/views3/list4.ts", "src/app2/views3/list5.ts"),
         ("3,4 files", "3,5 files"),
         ("battery 89%", "battery 88%"),
+        ("..F.", "..FF"),
+        ("..F.  a", "..F.  b"),
         (
             "3f2a9c7b1d3f2a9c7b1d3f2a9c7b1d3f2a9c7b1d\trefs/heads/main",
             "4f2a9c7b1d3f2a9c7b1d3f2a9c7b1d3f2a9c7b1d\trefs/heads/main",
@@ -310,6 +314,12 @@ def test_a_long_text_is_compared_to_its_ends_and_in_the_middle_but_for_digits() 
         ),
         ('"nextCursor": "eyx9k2mq81"', '"nextCursor": "abz0q7wl33"'),
         ("[pool-1-thread-3] idle", "[pool-1-thread-12] idle"),
+        (
+            "Seconds : 3\nTotalMilliseconds : 3120.4\nTicks : 31204",
+            "Seconds : 4\nTotalMilliseconds : 4001.1\nTicks : 40011",
+        ),
+        ("Age: 12\nServer: x", "Age: 40\nServer: x"),
+        ("50K    100% 1.45T=0.03s", "50K    100% 1.12T=0.2s"),
         ("INFO 12345 --- [main] x", "INFO 9876 --- [main] x"),
         ("packing into /tmp/pack.Xy3zAb/out", "packing into /tmp/pack.q8LmTr/out"),
         ("msgid=3 [error] x is undefined", "msgid=9 [error] x is undefined"),
@@ -320,3 +330,16 @@ def test_a_long_text_is_compared_to_its_ends_and_in_the_middle_but_for_digits() 
 )
 def test_these_made_up_names_are_one(one: str, other: str) -> None:
     assert blind(one) == blind(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("PASS a.test.js\nPASS b.test.js\nok", "PASS b.test.js\nPASS a.test.js\nok"),
+        ("..F.  [100%]\n[gw3] linux", "F...  [100%]\n[gw0] linux"),
+        ("ok\n....F.", "ok\nF....."),
+    ],
+)
+def test_what_runs_in_parallel_ends_in_any_order(one: str, other: str) -> None:
+    assert text_key(one) == text_key(other)
+    assert error_key(FAILED, one) == error_key(FAILED, other)

@@ -45,7 +45,7 @@ def error_key(kind: str, text: str, tool_input: object = None) -> str:
     sizes = {str(_count(given)) for given in _input_texts(tool_input)}
     lines = [_without_size(line, sizes) for line in own_lines(text, tool_input)]
     lines.append(text[READ_MAX:])
-    return keys.digest(f"{kind}\n{results.blind(chr(10).join(lines))}")
+    return keys.digest(f"{kind}\n{results.unordered(results.blind(chr(10).join(lines)))}")
 
 
 def own_lines(text: str, tool_input: object = None) -> list[str]:

@@ -21,7 +21,20 @@ VERBATIM = frozenset("Read Grep Glob LS NotebookRead read grep glob list Edit Wr
 
 def text_key(text: str) -> str:
     """The key of a text after blinding."""
-    return digest(blind(text))
+    return digest(unordered(blind(text)))
+
+
+def unordered(text: str) -> str:
+    """The text with its lines sorted, and the dots of a test runner: what runs in parallel or at random ends in any order."""
+    return "\n".join(sorted(map(_without_order, text.split("\n"))))
+
+
+def _without_order(line: str) -> str:
+    """`..F.  [100%]` with its marks, one for each test, sorted; any other line unchanged."""
+    if line[:1] not in _DOTS:
+        return line
+    marks, blank, rest = line.partition(" ")
+    return "".join(sorted(marks)) + blank + rest if _DOTS.issuperset(marks) else line
 
 
 def digits_key(text: str) -> str:
@@ -35,13 +48,14 @@ _LINE = 4_000  # to the end of a line
 _JUDGED_MAX = 1_000  # numbers whose neighbours are read; what follows them is compared without digits
 _APART = b" \t\n\r\"'`()[]{}<>,;=|"
 _MARKS = bytes.maketrans(b"0123456789" + _APART, b"0" * 10 + b" " * len(_APART))
+_DOTS = frozenset(".FEsxS*")
 _MONTHS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())
 _NAMED = frozenset(
     "pid ppid tid pgid thread process goroutine port elapsed duration took time timestamp ts latency uptime eta cpu rss memory"
-    " heapused heaptotal reqid msgid total_tokens tool_uses".split()
+    " heapused heaptotal reqid msgid age total_tokens tool_uses".split()
 )
 _NAME_ENDS = tuple(
-    "_ms Ms _at _time Time _seconds _secs _ns _us uration lapsed imestamp seed Seed Delay -remaining -Remaining".split()
+    "_ms Ms _at _time Time econds Ticks _secs _ns _us uration lapsed imestamp seed Seed Delay -remaining -Remaining".split()
 )
 _IDS = frozenset("id ids uuid guid nonce".split())
 _TEMPORARY = ("\\Temp\\", "/tmp/", "/var/folders/", "/var/tmp/", "/dev/shm/")
@@ -189,6 +203,8 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         if any(bar in line for bar in _BARS):
             return "N"
     before = text[start - 1] if start else "\n"
+    if kind == tokens.SHARE and text[end : end + 1] == "=" and text[end + 1 : end + 2].isdigit():
+        return "D"  # wget: 1.45M=0.03s
     if kind == tokens.SHARE:
         told = text[begin:start].rstrip(" ")[-1:] == "[" or text.startswith(" cpu ", end)
         return "N" if told and text[end - 1] == "%" else ""

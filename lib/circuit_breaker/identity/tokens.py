@@ -20,7 +20,13 @@ _TITLES = frozenset(
 )  # prefixes of ids that services make up
 _NAMELESS_MIN = 8  # characters of random letters and digits, which are an id if the words beside say so
 _TIMED = ("user", "system", "elapsed", "%CPU", "maxresident", "minor", "outputs")  # GNU time: 0.02user
-_THREADS = ("thread", "Thread", "exec", "PoolWorker")  # pools number their threads: pool-1-thread-3
+_THREADS = (
+    "thread-",
+    "Thread-",
+    "exec-",
+    "PoolWorker-",
+    "gw",
+)  # pools number their workers: pool-1-thread-3, gw0
 _PREVIEWS = (".vercel.app", ".netlify.app", ".ngrok.io", ".ngrok-free.app")  # a new host each time
 _CLASSES = str.maketrans(
     "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "0" * 10 + "a" * 26 + "A" * 26
@@ -65,10 +71,9 @@ def kind(word: str) -> str:
         return NODE
     if core[:3] == "eyJ" and len(core) > 40:
         return "H"  # a signed token
-    head, dash, number = core.rpartition("-")
-    if dash and number.isdigit() and head.endswith(_THREADS):
-        return f"{head}-N"
-    if ("/" in core or "+" in core) and _is_blob(core):
+    if core[-1].isdigit() and core.rstrip("0123456789").endswith(_THREADS):
+        return "N"
+    if len(core) > 23 and _is_blob(core):
         return "H"
     if "/" in core or ":" in word:
         new = _address(word)
@@ -197,6 +202,8 @@ def is_random(text: str) -> bool:
 
 def _is_blob(text: str) -> bool:
     """Whether it is base64 of random bytes, as services add to what they log; no path."""
+    if "." in text or ("/" not in text and "+" not in text):
+        return False
     plain = text.replace("/", "").replace("+", "")
     return (
         len(plain) > 23 and text[0] != "/" and not (plain.islower() or plain.isupper()) and is_random(plain)
