@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple
 
 from circuit_breaker.breaker import config as settings
-from circuit_breaker.breaker import context, cycles, evidence, failures, monitor, rules, waiting
+from circuit_breaker.breaker import cycles, evidence, failures, memory, monitor, rules, waiting
 from circuit_breaker.breaker.model import OK
 from circuit_breaker.identity import calls, results, shell_line, tokens
 
@@ -33,7 +33,7 @@ NUMBERS = (  # of the engine, not of the configuration: name, module, what it is
     ("LAST_CALLS", rules, "the last ones they are counted among"),
     ("UNSEEN", rules, "times that limit for clicks and keys without a look"),
     ("LONG_RING", rules, "calls from which on a ring needs as few rounds as one of two"),
-    ("EVERYWHERE", failures, "one error through new calls and writes"),
+    ("EVERYWHERE", rules, "one error through new calls and writes"),
     ("LAST_EDITS", evidence, "the last calls that an edit is counted among"),
 )
 
@@ -136,7 +136,7 @@ def progress_rules() -> list[Variant]:
             ((evidence, "last_news", lambda lane, start: -1),),
         ),
         Variant("look-ups that miss are errors like others", {}, _without("miss")),
-        Variant("your prompt forgets nothing", {}, ((context, "forget_successes", lambda lane: None),)),
+        Variant("your prompt forgets nothing", {}, ((memory.Lane, "forget_successes", lambda lane: None),)),
         Variant(
             "a ring may hold no foreign call",
             {},

@@ -9,7 +9,7 @@
                 lease, or a later turn (`release`),     one level down                     one level up
                 the next call is the probe
 
-Each function takes a Circuit and returns a new one; `now` is in epoch seconds.
+Each function takes a Circuit and returns a new one; `now` is in epoch seconds; the cooldown at a level is `base` times that step.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from circuit_breaker.breaker.model import Circuit
 
-
 ADMITTED, TAKEN, COOLING = "", "probe_running", "cooling_down"
 LEASE_MAX = 3600.0  # seconds; the longest time a call may run
+UNPROBED = {"probe": "", "early": False, "bought": False, "credit": "", "good": 0}
 
 
 def cooldown(base: float, level: int, steps: Sequence[float]) -> float:
@@ -37,17 +37,8 @@ def trip(circuit: Circuit, now: float, base: float, steps: Sequence[float]) -> C
     if circuit.state != CLOSED:
         return circuit
     wait = cooldown(base, circuit.level, steps)
-    opened: Circuit = circuit.but(
-        state=OPEN,
-        trips=circuit.trips + 1,
-        retry_at=now + wait,
-        cooldown=wait,
-        credit="",
-        bought=False,
-        good=0,
-        opened_at=now,
-    )
-    return opened
+    opened = {"state": OPEN, "trips": circuit.trips + 1, "opened_at": now}
+    return circuit.but(**UNPROBED, **opened, retry_at=now + wait, cooldown=wait)
 
 
 def settle(circuit: Circuit, now: float) -> Circuit:
@@ -68,32 +59,21 @@ def admit(circuit: Circuit, call_id: str, now: float, turn: int, lease: float) -
     circuit = settle(circuit, now)
     if circuit.state == CLOSED or (circuit.probe and circuit.probe == call_id):
         return circuit, ADMITTED
+    probing = circuit.but(state=HALF_OPEN, probe=call_id, probe_turn=turn, lease=now + lease)
     if circuit.state == HALF_OPEN:
-        if circuit.probe and now < circuit.lease:
-            return circuit, TAKEN
-        return circuit.but(probe=call_id, probe_turn=turn, lease=now + lease), ADMITTED
+        running = circuit.probe and now < circuit.lease
+        return (circuit, TAKEN) if running else (probing, ADMITTED)
     due = circuit.retry_at is not None and now >= circuit.retry_at
     if not due and not circuit.credit:
         return circuit, COOLING
-    spent = circuit.bought or not due
-    probing = circuit.but(
-        state=HALF_OPEN,
-        probe=call_id,
-        probe_turn=turn,
-        lease=now + lease,
-        credit="",
-        bought=spent,
-        early=not due,
-    )
-    return probing, ADMITTED
+    return probing.but(credit="", bought=circuit.bought or not due, early=not due), ADMITTED
 
 
 def buy(circuit: Circuit, coin: str) -> Circuit:
     """Give an OPEN circuit an early probe, at most one per level. `coin`: what earned it, "progress" or "prompt"."""
     if circuit.state != OPEN or circuit.bought or circuit.credit or circuit.retry_at is None:
         return circuit
-    credited: Circuit = circuit.but(credit=coin)
-    return credited
+    return circuit.but(credit=coin)
 
 
 def fail(circuit: Circuit, now: float, base: float, steps: Sequence[float]) -> Circuit:
@@ -103,18 +83,8 @@ def fail(circuit: Circuit, now: float, base: float, steps: Sequence[float]) -> C
     """
     level = min(circuit.level + 1, len(steps) - 1)
     wait = cooldown(base, level, steps)
-    opened: Circuit = circuit.but(
-        state=OPEN,
-        level=level,
-        retry_at=now + wait,
-        cooldown=wait,
-        probe="",
-        credit="",
-        bought=circuit.early,
-        early=False,
-        good=0,
-    )
-    return opened
+    after = {**UNPROBED, "bought": circuit.early}
+    return circuit.but(**after, state=OPEN, level=level, retry_at=now + wait, cooldown=wait)
 
 
 def release(circuit: Circuit, ran: bool) -> Circuit:
@@ -125,36 +95,18 @@ def release(circuit: Circuit, ran: bool) -> Circuit:
     if circuit.state != HALF_OPEN:
         return circuit
     refund = circuit.early and not ran
-    opened: Circuit = circuit.but(
-        state=OPEN,
-        probe="",
-        bought=circuit.bought and not refund,
-        credit="progress" if refund else "",
-        early=False,
-    )
-    return opened
+    credit, bought = "progress" if refund else "", circuit.bought and not refund
+    return circuit.but(state=OPEN, probe="", early=False, bought=bought, credit=credit)
 
 
 def succeed(circuit: Circuit, needed: int) -> Circuit:
     """A good probe: CLOSED and one level down after `needed` in a row, else HALF_OPEN until the next one."""
     if circuit.good + 1 < needed:
-        waiting: Circuit = circuit.but(probe="", good=circuit.good + 1, early=False)
-        return waiting
+        return circuit.but(probe="", good=circuit.good + 1, early=False)
     return close(circuit)
 
 
 def close(circuit: Circuit) -> Circuit:
     """CLOSED, one level down."""
-    closed: Circuit = circuit.but(
-        state=CLOSED,
-        level=max(0, circuit.level - 1),
-        retry_at=0.0,
-        cooldown=0.0,
-        probe="",
-        credit="",
-        bought=False,
-        early=False,
-        good=0,
-        count=0,
-    )
-    return closed
+    level = max(0, circuit.level - 1)
+    return circuit.but(**UNPROBED, state=CLOSED, level=level, retry_at=0.0, cooldown=0.0, count=0)

@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+def _rule(action: str, **numbers: float) -> dict[str, Any]:
+    return {"enabled": True, "action": action, **numbers}
+
+
 DEFAULTS_VERSION = 2
 DEFAULTS: Mapping[str, Any] = {
     "defaults_version": DEFAULTS_VERSION,
@@ -25,81 +29,44 @@ DEFAULTS: Mapping[str, Any] = {
     "probe_lease_seconds": 60,
     "cooldown_steps": [1, 2, 6, 12, 60],
     "circuit_breakers": {
-        "tool_failure": {
-            "enabled": True,
-            "action": "block",
-            "threshold": 3,
-            "window_turns": 5,
-            "same_error": 3,
-            "threshold_with_progress": 6,
-            "family_warn": 4,
-            "family_open": 6,
-            "cooldown_base_seconds": 10,
-        },
-        "repeated_call": {
-            "enabled": True,
-            "action": "block",
-            "threshold": 4,
-            "same_edit": 4,
-            "launches": 5,
-            "poll_max": 20,
-            "digits_max": 20,
-            "cooldown_base_seconds": 10,
-        },
-        "call_cycle": {
-            "enabled": True,
-            "action": "block",
-            "threshold": 3,
-            "threshold_long": 4,
-            "max_period": 10,
-            "cooldown_base_seconds": 10,
-        },
-        "service_down": {
-            "enabled": True,
-            "action": "block",
-            "threshold": 5,
-            "window_seconds": 60,
-            "cooldown_base_seconds": 30,
-        },
-        "failing_streak": {
-            "enabled": True,
-            "action": "warn",
-            "threshold": 10,
-            "stop_at": 20,
-            "empty_searches": 8,
-        },
-        "budget": {
-            "enabled": True,
-            "action": "ask",
-            "calls_per_prompt": 0,
-            "tokens_per_prompt": 0,
-            "tokens_per_session": 0,
-            "tokens_since_progress": 0,
-            "minutes_since_progress": 0,
-        },
-        "sequential_tools": {
-            "enabled": True,
-            "action": "warn",
-            "threshold": 10,
-            "window_turns": 1,
-            "cooldown_base_seconds": 5,
-        },
-        "agent_spawn": {
-            "enabled": True,
-            "action": "warn",
-            "threshold": 25,
-            "block_at": 100,
-            "cooldown_base_seconds": 10,
-        },
-        "external_api": {
-            "enabled": True,
-            "action": "observe",
-            "threshold": 10,
-            "window_seconds": 60,
-            "session_max": 50,
-            "cooldown_base_seconds": 30,
-        },
-        "hook_recursion": {"enabled": True, "action": "block", "threshold": 5, "cooldown_base_seconds": 5},
+        # fmt: off
+        "tool_failure": _rule(
+            "block",
+            threshold=3,
+            window_turns=5,
+            same_error=3,
+            threshold_with_progress=6,
+            family_warn=4,
+            family_open=6,
+            cooldown_base_seconds=10,
+        ),
+        "repeated_call": _rule(
+            "block",
+            threshold=4,
+            same_edit=4,
+            launches=5,
+            poll_max=20,
+            digits_max=20,
+            cooldown_base_seconds=10,
+        ),
+        "call_cycle": _rule("block", threshold=3, threshold_long=4, max_period=10, cooldown_base_seconds=10),
+        "service_down": _rule("block", threshold=5, window_seconds=60, cooldown_base_seconds=30),
+        "failing_streak": _rule("warn", threshold=10, stop_at=20, empty_searches=8),
+        "budget": _rule(
+            "ask",
+            calls_per_prompt=0,
+            tokens_per_prompt=0,
+            tokens_per_session=0,
+            tokens_since_progress=0,
+            minutes_since_progress=0,
+        ),
+        "sequential_tools": _rule("warn", threshold=10, window_turns=1, cooldown_base_seconds=5),
+        "agent_spawn": _rule("warn", threshold=25, block_at=100, cooldown_base_seconds=10),
+        "external_api": _rule(
+            "observe", threshold=10, window_seconds=60, session_max=50, cooldown_base_seconds=30
+        ),
+        "hook_recursion": _rule("block", threshold=5, cooldown_base_seconds=5),
+        # fmt: on
     },
     "memory_limits": {
         "telemetry_max_lines": 1000,

@@ -1,11 +1,8 @@
-"""Rings: the lane's last calls repeating in the same order with unchanged results.
-
-A record of `lane.recent` is [n, turn, key, result, ok, kind].
-"""
+"""Rings: the lane's last calls repeating in the same order with unchanged results."""
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.memory import POLL, STEPS, Lane
+from circuit_breaker.breaker.memory import CALL, KEY, KIND, POLL, RESULT, STEPS, TURN, Lane, N
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,16 +11,16 @@ if TYPE_CHECKING:
 
 def moved_on(lane: Lane, ring: Sequence[list], since: int) -> bool:
     """Whether there was progress since call `since`, where the ring began. Its own calls do not count: their results repeat."""
-    keys = [member[2] for member in ring]
-    own = {record[0] for record in lane.recent if record[2] in keys}
-    rows = lane.moves + lane.news if any(member[5] in STEPS for member in ring) else lane.moves
+    keys = [member[KEY] for member in ring]
+    own = {record[N] for record in lane.recent if record[KEY] in keys}
+    rows = lane.moves + lane.news if any(member[KIND] in STEPS for member in ring) else lane.moves
     return any(n >= since and before < since and n not in own for n, before in rows)
 
 
 def periods_at(recent: Sequence[list], end: int, longest: int) -> list[int]:
     """Possible periods of a ring that ends at `recent[end]`: the same call and result is that far back, or up to 2 calls more."""
-    same = recent[end][2:4]
-    back = {far for far in range(2, min(longest + 2, end) + 1) if recent[end - far][2:4] == same}
+    same = recent[end][CALL]
+    back = {far for far in range(2, min(longest + 2, end) + 1) if recent[end - far][CALL] == same}
     return [
         period for period in range(2, longest + 1) if not back.isdisjoint((period, period + 1, period + 2))
     ]
@@ -40,9 +37,9 @@ def ring_at(recent: Sequence[list], end: int, period: int) -> tuple[list[list], 
         for foreign in range(1, window - 1) if window > period else (None,):
             ring = [recent[start + i] for i in range(window) if i != foreign]
             if (
-                any(r[5] == POLL for r in ring)
-                or ring[0][1] == ring[-1][1]
-                or not _is_ring([r[2:4] for r in ring])
+                any(r[KIND] == POLL for r in ring)
+                or ring[0][TURN] == ring[-1][TURN]
+                or not _is_ring([r[CALL] for r in ring])
             ):
                 continue
             strangers = [] if foreign is None else [recent[start + foreign]]
@@ -55,7 +52,7 @@ def ring_at(recent: Sequence[list], end: int, period: int) -> tuple[list[list], 
                     strangers.append(_stranger(recent, earlier, first, ring))
                 rounds, first = rounds + 1, earlier
             if rounds > best[1] and not _belongs(strangers, rounds):
-                best = (ring, rounds, recent[first][0])
+                best = (ring, rounds, recent[first][N])
     return best
 
 
@@ -72,7 +69,7 @@ def _is_ring(calls: list[list]) -> bool:
 def _stranger(recent: Sequence[list], first: int, end: int, ring: Sequence[list]) -> list:
     """The foreign call in the round `recent[first:end]`."""
     for at, member in zip(range(first, end), ring):
-        if recent[at][2:4] != member[2:4]:
+        if recent[at][CALL] != member[CALL]:
             return recent[at]
     return recent[end - 1]
 
@@ -80,9 +77,9 @@ def _stranger(recent: Sequence[list], first: int, end: int, ring: Sequence[list]
 def _belongs(strangers: Sequence[list], rounds: int) -> bool:
     """Whether a foreign call comes in every round: then this is no ring of that period. With equal results it is a longer ring,
     with a new result each time it is no ring."""
-    if len(strangers) < max(1, rounds - 1) or any(s[2] != strangers[0][2] for s in strangers):
+    if len(strangers) < max(1, rounds - 1) or any(s[KEY] != strangers[0][KEY] for s in strangers):
         return False
-    changed = sum([1 for one, other in zip(strangers, strangers[1:]) if one[3] != other[3]])
+    changed = sum([1 for one, other in zip(strangers, strangers[1:]) if one[RESULT] != other[RESULT]])
     return changed in (0, len(strangers) - 1)
 
 
@@ -91,9 +88,9 @@ def _round_before(recent: Sequence[list], first: int, ring: Sequence[list]) -> i
     or after them; -1 if there is none."""
     at, tolerated = first - 1, True
     for member in reversed(ring):
-        if at >= 0 and tolerated and recent[at][2:4] != member[2:4]:
+        if at >= 0 and tolerated and recent[at][CALL] != member[CALL]:
             at, tolerated = at - 1, False
-        if at < 0 or recent[at][2:4] != member[2:4]:
+        if at < 0 or recent[at][CALL] != member[CALL]:
             return -1
         at -= 1
     return at + 1

@@ -6,21 +6,32 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker import waiting
-from circuit_breaker.breaker.memory import GOTO, PLAIN, POLL, RUN, STEP, STEPS, WAIT, Lane, Session, Streak
-from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome, Result
-from circuit_breaker.identity import calls, errors, looks, results, waits
+from circuit_breaker.breaker.memory import GOTO, KIND, PLAIN, POLL, RESULT, RUN, STEP, STEPS, WAIT, N, Streak
+from circuit_breaker.breaker.model import (
+    DENIED,
+    FAILURES,
+    INVALID,
+    LAUNCHED,
+    OK,
+    SILENT,
+    Outcome,
+    Result,
+    keep_last,
+)
+from circuit_breaker.identity import acts, calls, errors, labels, looks, results, waits
 from circuit_breaker.identity.keys import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from circuit_breaker.breaker.memory import Lane, Session
     from circuit_breaker.breaker.model import Reported
 
 
 # Bounds of a lane's memory. 3 rounds of a ring of 10 calls and a foreign one are 33 calls.
 RECENT_MAX, STREAKS_MAX, MOVES_MAX, NEWS_MAX, FAILS_MAX = 40, 64, 16, 16, 32
-WRITTEN_MAX, SERVICES_MAX = 32, 16
+WRITTEN_MAX, SERVICES_MAX, SERVICE_TIMES_MAX = 32, 16, 64
 LAST_EDITS = 20  # calls among which the same edit is counted
 EDIT_MARKS = "ex"  # marks of an edit, which a new result does not clear
 RECEIPT_MAX = 300  # characters of a result that only confirms a click; a longer one shows the page
@@ -32,19 +43,15 @@ NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty re
 def label_of(outcome: Outcome) -> str:
     """The call's label, made when it is first needed: most calls are never shown."""
     if not outcome.label:
-        from circuit_breaker.identity.labels import label
-
-        outcome.label = label(outcome.tool, outcome.input)
-    return str(outcome.label)
+        outcome.label = labels.label(outcome.tool, outcome.input)
+    return outcome.label
 
 
 def clip_of(outcome: Outcome) -> str:
     """The clip of its error, made when it is first needed; "" if it did not fail."""
     if not outcome.clip and outcome.text and outcome.kind in FAILURES:
-        from circuit_breaker.identity.labels import error_clip
-
-        outcome.clip = error_clip(outcome.text, outcome.input)
-    return str(outcome.clip)
+        outcome.clip = labels.error_clip(outcome.text, outcome.input)
+    return outcome.clip
 
 
 def last_move(lane: Lane, start: int) -> int:
@@ -77,26 +84,24 @@ def take(lane: Lane, outcomes: Sequence[Outcome], now: float, gap: float) -> Non
     for outcome in outcomes:
         known = lane.streaks.get(outcome.key)
         outcome.repeats = known is not None and known.first >= 0 and known.result == outcome.result
-    stale = sum(1 for outcome in outcomes if outcome.empty or outcome.repeats)
+    stale = sum([outcome.empty or outcome.repeats for outcome in outcomes])
     for outcome in outcomes:
         lane.n += 1
         outcome.n = lane.n
-        others_stale = stale - (1 if outcome.empty or outcome.repeats else 0) == len(outcomes) - 1
+        others_stale = stale - (outcome.empty or outcome.repeats) == len(outcomes) - 1
         _take_one(lane, outcome, others_stale, len(outcomes) == 1, now, gap)
     waiting.note_waits(lane, outcomes)
     if any(_is_news(lane, outcome) for outcome in outcomes):
         lane.launched = []
-    while len(lane.streaks) > STREAKS_MAX:
-        del lane.streaks[next(iter(lane.streaks))]
+    keep_last(lane.streaks, STREAKS_MAX)
     del lane.recent[:-RECENT_MAX]
     del lane.moves[:-MOVES_MAX]
     del lane.news[:-NEWS_MAX]
 
 
 def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now: float, gap: float) -> None:
-    known = lane.streaks.get(outcome.key)
-    lane.streaks.pop(outcome.key, None)  # to the end of the row
-    streak: Streak = Streak() if known is None else known.but()
+    known = lane.streaks.pop(outcome.key, None)  # to the end of the row
+    streak = Streak() if known is None else known.but()
     if known is not None:  # a repeated call may be shown
         outcome.label = streak.label = streak.label or label_of(outcome)
     waiting.begin(lane, streak, outcome, now, gap)
@@ -110,7 +115,7 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
         _succeed(lane, streak, outcome)
     elif not outcome.poll:
         _fail(lane, streak, outcome)
-    streak.far = streak.far + 1 if outcome.repeats and now - streak.at >= gap else streak.far
+    streak.far += outcome.repeats and now - streak.at >= gap
     _repeat(lane, streak, outcome, consecutive, others_stale)
     same_but_digits = consecutive and alone and streak.digits == outcome.digits and not outcome.poll
     streak.run = streak.run + 1 if same_but_digits else 1
@@ -118,18 +123,15 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     streak.turn, streak.last, streak.at = lane.turn, outcome.n, int(now * 10) / 10
     lane.streaks[outcome.key] = streak
     _note_news(lane, outcome)
-    ok = 1 if outcome.kind == OK else 0
+    ok = int(outcome.kind == OK)
     lane.recent.append([outcome.n, lane.turn, outcome.key, outcome.result, ok, _kind_of(outcome)])
     waiting.finish(lane, outcome)
 
 
 def _is_step(outcome: Outcome) -> bool:
     """Whether it is a click, key or scroll whose result only confirms it. (Checked for repeated calls only.)"""
-    if outcome.change != 1 or len(outcome.text) > RECEIPT_MAX:
-        return False
-    from circuit_breaker.identity.acts import is_step
-
-    return is_step(outcome.tool, outcome.input)
+    brief = len(outcome.text) <= RECEIPT_MAX
+    return outcome.change == 1 and brief and acts.is_step(outcome.tool, outcome.input)
 
 
 def _kind_of(outcome: Outcome) -> int:
@@ -143,15 +145,13 @@ def _kind_of(outcome: Outcome) -> int:
 
 def _note_news(lane: Lane, outcome: Outcome) -> None:
     """Note what a look shows after a click, key or scroll: something new means that the step had an effect (policy 4)."""
-    if outcome.kind != OK or outcome.empty or all(r[5] not in STEPS for r in lane.recent):
+    if outcome.kind != OK or outcome.empty or all(r[KIND] not in STEPS for r in lane.recent):
         return
     shows = bool(waiting.look(outcome)) and looks.shows_page(outcome.tool, outcome.input)
     if outcome.change == 1 and not outcome.step:
-        from circuit_breaker.identity.acts import asks_page
-
-        shows = asks_page(outcome.tool, outcome.input)
+        shows = acts.asks_page(outcome.tool, outcome.input)
     if shows:
-        before = next((r[0] for r in reversed(lane.recent) if r[3] == outcome.result), -1)
+        before = next((r[N] for r in reversed(lane.recent) if r[RESULT] == outcome.result), -1)
         lane.news.append([outcome.n, before])
 
 
@@ -190,21 +190,18 @@ def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
 
 def _leads_on(lane: Lane, streak: Streak, outcome: Outcome) -> bool:
     """Whether it repeats a step through a history, and shows what the lane has not seen."""
-    if streak.ok_at < 0 or any(r[3] == outcome.result for r in lane.recent):
+    if streak.ok_at < 0 or any(r[RESULT] == outcome.result for r in lane.recent):
         return False
-    from circuit_breaker.identity.acts import steps_through_history
-
-    return steps_through_history(outcome.tool, outcome.input)
+    return acts.steps_through_history(outcome.tool, outcome.input)
 
 
 def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:
-    row = 1 if others_stale else 0
     moved = last_move(lane, streak.first)
     if outcome.step:
         moved = max(moved, last_news(lane, streak.first))
     if outcome.repeats and moved <= streak.counted:
         streak.times += 1
-        streak.row = streak.row + (not outcome.poll) if consecutive and others_stale else row
+        streak.row = streak.row + (not outcome.poll) if consecutive and others_stale else int(others_stale)
         return
     if not outcome.repeats:
         streak.result, streak.first = outcome.result, outcome.n
@@ -238,39 +235,39 @@ def note_sequence(lane: Lane, outcomes: Sequence[Outcome]) -> None:
         lane.sequence = []
         return
     shape, parameters = calls.shape_key(lone.tool, lone.input)
-    before = lane.sequence
-    varying = _varying(before, shape, parameters) if before else None
+    run = lane.sequence
+    varying = _varying(run, shape, parameters)
     if varying is None:
         lane.sequence = [shape, parameters, 1, "", 0, lone.n]
-        return
-    lane.sequence = [shape, parameters, before[2] + 1, varying, before[4], before[5]]
+    else:
+        _, _, length, _, prompts, first = run
+        lane.sequence = [shape, parameters, length + 1, varying, prompts, first]
 
 
-def _varying(before: list, shape: str, parameters: dict | None) -> str | None:
+def _varying(run: list, shape: str, parameters: dict | None) -> str | None:
     """The one parameter that varies, "" if none has so far; None if the call has another shape or varies in more."""
-    if before[0] != shape:
+    if not run or run[0] != shape:
         return None
-    known = before[1]
+    _, known, _, varying, _, _ = run
     if parameters is None or known is None:
         return "" if parameters is known else None
     if known.keys() != parameters.keys():
         return None
     changed = [name for name in parameters if parameters[name] != known[name]]
-    if len(changed) > 1 or (changed and before[3] and changed[0] != before[3]):
+    if len(changed) > 1 or (changed and varying and changed[0] != varying):
         return None
-    return changed[0] if changed else str(before[3])
+    return changed[0] if changed else str(varying)
 
 
-def note_services(session: Session, outcomes: Sequence[Outcome], now: float, keep: int) -> None:
-    """Count this turn's calls to outside services; the last `keep` times of each are kept."""
+def note_services(session: Session, outcomes: Sequence[Outcome], now: float) -> None:
+    """Count this turn's calls to outside services; the times of the last ones are kept."""
     for outcome in outcomes:
         service = calls.service(outcome.tool, outcome.input)
         if not service or (outcome.kind in SILENT and outcome.kind != LAUNCHED):
             continue
-        known = session.services.pop(service, None) or [0, 0]
-        session.services[service] = [known[0] + 1, known[1]] + [*known[2:], round(now, 1)][-keep:]
-    while len(session.services) > SERVICES_MAX:
-        del session.services[next(iter(session.services))]
+        total, said_at, *times = session.services.pop(service, None) or (0, 0)
+        session.services[service] = [total + 1, said_at, *[*times, round(now, 1)][-SERVICE_TIMES_MAX:]]
+    keep_last(session.services, SERVICES_MAX)
 
 
 def note_failing(lane: Lane, outcomes: Sequence[Outcome]) -> None:
@@ -301,19 +298,17 @@ def _found_nothing(outcome: Outcome) -> bool:
 
 def is_all_new(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> bool:
     """Whether no rule can act on a turn: every call is new, succeeded and returned something, and no count is running."""
-    if (
-        session.services
-        or lane.failing
-        or lane.empties
-        or lane.waits > 1
-        or (lane.sequence and lane.sequence[2] > 1)
-    ):
+    if session.services or lane.failing or lane.empties or lane.waits > 1:
         return False
-    for outcome in outcomes:
-        streak = lane.streaks.get(outcome.key)
-        if outcome.kind != OK or outcome.failed or outcome.empty or streak is None or streak.label:
-            return False  # only a repeated call has a label
-    return True
+    if lane.sequence and lane.sequence[2] > 1:
+        return False
+    return all(_is_new(lane.streaks.get(o.key), o) for o in outcomes)
+
+
+def _is_new(streak: Streak | None, outcome: Outcome) -> bool:
+    if outcome.kind != OK or outcome.failed or outcome.empty or streak is None:
+        return False
+    return not streak.label  # only a repeated call has one
 
 
 def brought_news(outcomes: Sequence[Outcome]) -> bool:
@@ -327,7 +322,7 @@ def _is_news(lane: Lane, outcome: Outcome) -> bool:
         return False
     if outcome.tool not in ENDING and not looks.reads_output(outcome.tool, outcome.input):
         return True
-    return all(r[3] != outcome.result for r in lane.recent if r[0] < outcome.n)
+    return all(r[RESULT] != outcome.result for r in lane.recent if r[N] < outcome.n)
 
 
 def prepare(results: Iterable[Result | Reported], cwd: str) -> None:
@@ -340,18 +335,17 @@ def prepare(results: Iterable[Result | Reported], cwd: str) -> None:
 def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
     """The outcome of `result` as the rules see it; `cwd` is the lane's directory before the turn."""
     if result.ready and result.ready[0] == cwd and result.ready[1].kind == kind:
-        return result.ready[1]
+        made: Outcome = result.ready[1]
+        return made
     tool, given, text = result.tool, result.input, results.shortened(result.text)
     key = calls.call_key(tool, given, cwd)
     outcome = Outcome(id=result.id, tool=tool, input=given, text=text, kind=kind, key=key)
     outcome.wait = looks.wait_of(tool, given)
     if kind in SILENT:
         return outcome
-    whole = result.text if tool in results.VERBATIM else text
-    outcome.result = result.result or results.result_key(tool, whole)
-    shell = tool in calls.SHELLS and kind == OK and isinstance(given, dict)
-    if shell and calls.is_idle(calls.command_of(given)[1]):
-        outcome.result = key
+    outcome.result = result.result or results.result_key(
+        tool, result.text if tool in results.VERBATIM else text
+    )
     outcome.digits = result.digits or results.digits_key(text)
     outcome.empty = not text or text.isspace() or text == NO_OUTPUT
     if kind in FAILURES:
@@ -359,6 +353,8 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
         refused = kind == INVALID and outcome.wait and tool in calls.SHELLS
         outcome.error = errors.error_key(kind, REFUSED_WAIT if refused else text, given)
         outcome.miss = errors.is_bare(text) or errors.is_lookup_miss(tool, given, text)
-    else:
-        outcome.change = calls.change_level(tool, given)
+        return outcome
+    outcome.change = calls.change_level(tool, given)
+    if tool in calls.SHELLS and isinstance(given, dict) and calls.is_idle(calls.command_of(given)[1]):
+        outcome.result = key
     return outcome

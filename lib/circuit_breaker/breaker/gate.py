@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, context
-from circuit_breaker.breaker.model import HALF_OPEN, MAIN, OPEN, Circuit, Signal
+from circuit_breaker.breaker import breaker
+from circuit_breaker.breaker.context import notice_of
+from circuit_breaker.breaker.model import DENY, HALF_OPEN, MAIN, OPEN, Circuit, Decision, Signal, keep_last
+from circuit_breaker.identity import labels
 from circuit_breaker.identity.calls import SPAWNING, call_key
 
 TYPE_CHECKING = False
@@ -30,11 +32,10 @@ def ask(work: Work, event: Ask) -> None:
     if event.down is not None and not work.bypassed:
         facts = {"since": event.down.down_since, "kind": event.down.kind}
         down = Circuit(rule="service_down", subject=event.down.name, facts=facts)
-        _deny(work, event, down, "", event.wait, down.name)
+        _deny(work, event, down, wait=event.wait)
         return
-    circuit = work.gate_of(
-        event.tool, event.input, event.key or call_key(event.tool, event.input, event.cwd), event.cwd
-    )
+    key = event.key or call_key(event.tool, event.input, event.cwd)
+    circuit = work.gate_of(event.tool, event.input, key, event.cwd)
     if circuit is not None and not work.excluded(event.tool) and work.action(circuit.rule) == "block":
         gate(work, event, circuit)
     elif event.refused and not work.bypassed:
@@ -50,19 +51,15 @@ def gate(work: Work, event: Ask, circuit: Circuit) -> None:
     before = circuit.state
     circuit, refusal = breaker.admit(circuit, event.id, work.now, work.lane.turn, lease)
     work.put(circuit)
-    if not refusal:
-        if before == OPEN and circuit.state == HALF_OPEN:
-            work.record("probe", circuit, before, "probe_allowed")
-        return
-    wait = max(0.0, circuit.retry_at - work.now)
-    _deny(work, event, circuit, refusal, wait, UNCOUNTED if refusal == breaker.TAKEN else circuit.name)
+    if refusal:
+        _deny(work, event, circuit, refusal, max(0.0, circuit.retry_at - work.now), refusal != breaker.TAKEN)
+    elif before == OPEN and circuit.state == HALF_OPEN:
+        work.changed("probe", circuit, before, "probe_allowed")
 
 
 def caller_timeout(tool: str, tool_input: object) -> float:
     """The call's own timeout in seconds, at most LEASE_MAX; 0.0 for none."""
-    if not isinstance(tool_input, dict):
-        return 0.0
-    value = tool_input.get("timeout")
+    value = tool_input.get("timeout") if isinstance(tool_input, dict) else None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e12:
         return 0.0
     return min(value / 1000.0, breaker.LEASE_MAX)
@@ -77,52 +74,49 @@ def spawn(work: Work, event: Ask) -> None:
         session.spawn_ids.append(event.id)
         del session.spawn_ids[:-SPAWN_IDS_MAX]
         session.spawns += 1
-    signal = Signal(
-        rule="agent_spawn",
-        subject=event.tool,
-        keys=["spawn"],
-        count=session.spawns,
-        calls=[event.tool],
-        since=0,
-    )
     work.count("agent_spawn", seen=session.spawns)
-    limit = rule["threshold"] if action == "block" else rule["block_at"]
+    signal = Signal(
+        rule="agent_spawn", subject=event.tool, keys=["spawn"], count=session.spawns, calls=[event.tool]
+    )
     if session.spawns > rule["threshold"] and not session.spawn_warned:
         session.spawn_warned = True
-        work.count("agent_spawn", would=0 if action == "block" else 1)
+        work.count("agent_spawn", would=action != "block")
         if action != "observe":
-            context.warn(work, signal)
+            work.warn(signal)
+    limit = rule["threshold"] if action == "block" else rule["block_at"]
     if action == "observe" or not limit or session.spawns <= limit:
         return
-    circuit = session.circuits.get(signal.name) or context.open_until_prompt(work, signal)
+    circuit = session.circuits.get(signal.name) or work.open_until_prompt(signal, [])
     if work.bypassed:
         _let_through(work, event, circuit)
-        return
-    _deny(work, event, circuit, "", 0.0, circuit.name)
+    else:
+        _deny(work, event, circuit)
 
 
 def refuse(work: Work, event: Ask) -> None:
     """Deny a call that would change the breaker itself."""
-    from circuit_breaker.identity.labels import label
-
+    label = labels.label(event.tool, event.input)
     circuit = Circuit(rule="protection", subject=event.refused)
-    work.say("bypass_refused", circuit.name, event.refused, [label(event.tool, event.input)])
-    _deny(work, event, circuit, event.refused, 0.0, circuit.name)
+    work.record("bypass_refused", circuit, event.refused, calls=[label])
+    _deny(work, event, circuit, event.refused)
 
 
 def _let_through(work: Work, event: Ask, circuit: Circuit) -> None:
     work.session.passed += 1
     if work.session.passed <= PASSED_MAX:
-        from circuit_breaker.identity.labels import label
+        label = labels.label(event.tool, event.input)
+        work.record("bypass", circuit, "let_through", calls=[label], count=0, facts={})
 
-        work.say("bypass", circuit.name, "let_through", [label(event.tool, event.input)])
 
-
-def _deny(work: Work, event: Ask, circuit: Circuit, reason: str, wait: float, counted: str) -> None:
-    if counted and event.attended and work.name == MAIN and work.asks(circuit.rule):
-        context.ask(work, event.id, circuit)
+def _deny(
+    work: Work, event: Ask, circuit: Circuit, reason: str = "", wait: float = 0.0, counts: bool = True
+) -> None:
+    """Deny the call, or ask you if the rule says so; `counts`: against deny_limit."""
+    if counts and event.attended and work.name == MAIN and work.asks(circuit.rule):
+        work.ask(event.id, circuit)
         return
-    work.lane.denied[event.id] = counted
-    while len(work.lane.denied) > DENIED_MAX:
-        del work.lane.denied[next(iter(work.lane.denied))]
-    context.deny(work, circuit, reason, wait, counted)
+    name = circuit.name if counts else UNCOUNTED
+    work.lane.denied[event.id] = name
+    keep_last(work.lane.denied, DENIED_MAX)
+    notice = notice_of(DENY, circuit, reason=reason, wait=wait)
+    work.denial = Decision(verdict=DENY, circuit=name, retry_in=wait, notices=[notice])

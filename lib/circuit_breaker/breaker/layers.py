@@ -198,31 +198,31 @@ def _step(steps: list[float], level: int) -> float:
     return steps[min(level, len(steps) - 1)]
 
 
-def _expected(key: str, value: object, default: object) -> str:
+def _expected(key: str, value: Any, default: object) -> str:
     """What the value should be, for a message; "" if it is valid."""
+    texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
     if key in WORDS:
-        fine = isinstance(value, str) and value in WORDS[key]
-        return "" if fine else " or ".join(f'"{word}"' for word in WORDS[key])
-    if isinstance(default, bool):
-        return "" if isinstance(value, bool) else "true or false"
-    if isinstance(default, str):
+        fine, what = value in WORDS[key], " or ".join([f'"{word}"' for word in WORDS[key]])
+    elif isinstance(default, bool):
+        fine, what = isinstance(value, bool), "true or false"
+    elif isinstance(default, str):
         fine = isinstance(value, str) and bool(value.strip() or not default) and "\n" not in value
-        return "" if fine else "a line of text"
-    if key == "cooldown_steps":
+        what = "a line of text"
+    elif key == "cooldown_steps":
         fine = isinstance(value, list) and bool(value) and all(_number(step) for step in value)
-        return "" if fine else "a list of numbers of 0 or more"
-    if key == "on_stop":
-        fine = isinstance(value, list) and all(isinstance(word, str) and "\0" not in word for word in value)
-        fine = fine and (not value or bool(value[0].strip()))  # type: ignore[index]
-        return "" if fine else "a program and its arguments as a list of texts"
-    if isinstance(default, list):
-        fine = isinstance(value, list) and all(isinstance(item, str) for item in value)
-        return "" if fine else "a list of tool names"
-    if not _number(value) or (isinstance(value, float) and key not in _FRACTIONS):
-        return "a number of 0 or more" if key in _FRACTIONS else "a whole number of 0 or more"
-    if key in _AT_LEAST_ONE and value < 1:  # type: ignore[operator]
-        return "a whole number of 1 or more"
-    return ""
+        what = "a list of numbers of 0 or more"
+    elif key == "on_stop":
+        fine = texts and not any("\0" in word for word in value) and (not value or bool(value[0].strip()))
+        what = "a program and its arguments as a list of texts"
+    elif isinstance(default, list):
+        fine, what = texts, "a list of tool names"
+    elif key in _FRACTIONS:
+        fine, what = _number(value), "a number of 0 or more"
+    else:
+        least = 1 if key in _AT_LEAST_ONE and _number(value) else 0
+        fine = _number(value) and not isinstance(value, float) and value >= least
+        what = f"a whole number of {least} or more"
+    return "" if fine else what
 
 
 def _number(value: object) -> bool:

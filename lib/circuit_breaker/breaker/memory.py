@@ -62,7 +62,10 @@ class ErrorRun(Record):
     times = 0  # turns in a row with it among those in which the tool failed, with any changes in between
 
 
-# Kinds of calls in `Lane.recent`: RUN acts without writing a file itself, GOTO is a step to a URL, WAIT only waits.
+# A row of `Lane.recent`: n, turn, key and result of a call, 1 if it succeeded, its kind; CALL: the part that makes two calls equal.
+N, TURN, KEY, RESULT, DONE, KIND = range(6)
+CALL = slice(KEY, DONE)
+# Kinds of calls: RUN acts without writing a file itself, GOTO is a step to a URL, WAIT only waits.
 PLAIN, POLL, STEP, RUN, GOTO, WAIT = 0, 1, 2, 3, 4, 5
 STEPS = (STEP, GOTO)
 
@@ -73,7 +76,7 @@ class Lane(Record):
     turn = 0
     n = 0
     cwd = ""
-    recent: list[list[Any]] = []  # the last calls: [n, turn, key, result, 1 if ok, its kind]
+    recent: list[list[Any]] = []  # the last calls: rows of N to KIND
     streaks: dict[str, Streak] = {}  # call key -> Streak; least recently used first
     moves: list[list[int]] = []  # progress: [n, n of the same call's success before it or -1]
     news: list[list[int]] = []  # looks at a page or device: [n, n of the same result before it or -1]
@@ -106,6 +109,28 @@ class Lane(Record):
     tally: dict[str, list[float]] = {}  # rule -> [trips, warned_at or 0, would_have_opened, count]
     read: list[Any] = []  # how far its transcript has been read (runtime.usage.Position)
     asked: dict[str, str] = {}  # tool_use_id -> the circuit for which you are asked
+
+    def forget_successes(self) -> None:
+        """Forget repeats and cycles of successes and runs of attempts, at your prompt; other failures are kept."""
+        for name, family in self.families.items():
+            self.families[name] = family.but(count=0, lines={}, marks="")
+        for tool, run in self.errors.items():
+            self.errors[tool] = run.but(times=0)
+        for key, streak in self.streaks.items():
+            if streak.since >= 0:
+                self.streaks[key] = streak.but(invalid=0, run=0)
+            elif streak.first >= 0 or streak.invalid or streak.marks:  # else forgotten at an earlier prompt
+                self.streaks[key] = streak.but(
+                    first=-1, counted=-1, times=0, row=0, run=0, result="", digits="", marks="", invalid=0
+                )
+        self.recent = [record for record in self.recent if not record[DONE]]
+
+    def forget_calls(self, keys: list[str]) -> None:
+        """Forget what is known of these calls, and all errors and attempts of the lane."""
+        for key in keys:
+            self.streaks.pop(key, None)
+        self.recent = [record for record in self.recent if record[KEY] not in keys]
+        self.errors, self.families = {}, {}
 
 
 class Session(Record):

@@ -97,10 +97,8 @@ class Event(Record):
 class Ask(Event):
     """A call that wants to run."""
 
-    id = ""
-    tool = ""
+    id = tool = cwd = ""
     input: Any = None
-    cwd = ""
     key = ""  # of the call, if it has been made already
     refused = ""  # a key in words.sentences if it is denied in any state of the circuits
     down: Any = None  # the services.Service that it calls, if that is down
@@ -111,15 +109,12 @@ class Ask(Event):
 class Reported(Event):
     """One call's outcome before its batch: a failure (or a success, if a PostToolUse hook is registered)."""
 
-    id = ""
-    tool = ""
+    id = tool = text = cwd = ""
     input: Any = None
     kind = FAILED
-    text = ""
-    result: Any = ""  # as in Result
+    result: Any = ""  # these three as in Result
     digits: Any = ""
     ready: Any = None
-    cwd = ""
 
 
 class Turn(Event):
@@ -135,11 +130,9 @@ class Turn(Event):
 class Result(Record):
     """One call of a turn as Claude Code reports it."""
 
-    id = ""
-    tool = ""
+    id = tool = text = ""
     input: Any = None
     hint = OK  # the outcome by its text alone
-    text = ""
     result: Any = ""  # keys of its text, if made already: str, or what is equal to one
     digits: Any = ""
     ready: Any = None  # (directory, Outcome) if made already, valid for that directory of the lane
@@ -148,13 +141,12 @@ class Result(Record):
 class Prompt(Event):
     """A prompt was submitted."""
 
-    id = ""
+    id = cwd = ""
     person = True  # typed by you, as far as the payload shows
     proven = True  # that is certain
     key = ""  # digest of its text
     bypass = False  # its first line is the keyword
     lookalike = False  # its first line resembles it
-    cwd = ""
     spent: list[int] = []  # tokens before it that no turn has counted
 
 
@@ -177,11 +169,8 @@ class Reset(Event):
 class Outcome(Record):
     """One call's outcome as the rules see it."""
 
-    id = ""
-    tool = ""
+    id = tool = text = key = ""
     input: Any = None
-    text = ""
-    key = ""
     kind = OK
     label = ""  # made by evidence.label_of if needed: most calls are never shown
     result: Any = ""  # key of what it returned
@@ -207,8 +196,7 @@ class Outcome(Record):
 class Named(Record):
     """A rule about a subject, named RULE:SUBJECT."""
 
-    rule = ""
-    subject = ""
+    rule = subject = ""
 
     @property
     def name(self) -> str:
@@ -257,17 +245,20 @@ class Circuit(Named):
     opened_at = 0.0
     tokens: list[int] = []  # what its streak has cost so far, a lower bound; [] if unknown
 
+    @property
+    def live(self) -> bool:
+        """Whether it is not CLOSED."""
+        return self.state != CLOSED
+
 
 class Notice(Record):
     """A message. `kind`: WARN and DENY are for Claude; QUESTION, STOP, OPENED and FOR_YOU for you; SUBAGENT for a parent."""
 
     kind = WARN
     name = ""  # of the circuit, or that it would have
-    rule = ""
-    subject = ""
+    rule = subject = clip = ""
     count = 0
     facts: dict[str, Any] = {}
-    clip = ""
     reason = ""  # a key in words.sentences; "" to say what the rule found
     opened = False
     wait = 0.0  # seconds until a probe is allowed
@@ -289,8 +280,7 @@ class Transition(Record):
 
     event = ""
     circuit = ""  # its name
-    before = CLOSED
-    after = CLOSED
+    before = after = CLOSED
     reason = ""  # a key in words.sentences; "" for what the circuit's rule found, as `count` and `facts` say
     count = 0
     facts: dict[str, Any] = {}

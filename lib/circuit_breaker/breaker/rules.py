@@ -1,46 +1,170 @@
-"""The rules: one detector each, in the table DETECTORS; tool_failure is in failures.py.
+"""The rules: a function each, in the table DETECTORS.
 
-A detector reads the lane after `evidence.take` and the turn's outcomes, and returns signals (warn, open or stop).
-It changes nothing; `context.act` decides what a signal does under the rule's `action`.
+A detector reads a turn's outcomes and what its lane remembers, this turn included, and yields signals: warn, open or stop. It
+changes nothing: `Work.act` does what a signal asks for under the rule's `action`. Rules that do not judge turns are elsewhere:
+agent_spawn in gate.py, hook_recursion in policy.py, service_down in services.py, budget in budget.py.
 """
 
 from __future__ import annotations
 
 from circuit_breaker.breaker import cycles, evidence, waiting
-from circuit_breaker.breaker.failures import signal_of, tool_failure
-from circuit_breaker.breaker.memory import GOTO, POLL, RUN, STEP, WAIT, Lane, Session, Streak
-from circuit_breaker.breaker.model import OK, Signal
+from circuit_breaker.breaker.memory import DONE, GOTO, KEY, KIND, POLL, RESULT, RUN, STEP, TURN, WAIT, N
+from circuit_breaker.breaker.model import FAILURES, INVALID, OK, Signal
+from circuit_breaker.identity import acts
 from circuit_breaker.identity.calls import schedules, service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
+    from circuit_breaker.breaker.context import Work
+    from circuit_breaker.breaker.memory import ErrorRun, Lane, Streak
     from circuit_breaker.breaker.model import Outcome
 
+    Outcomes = list[Outcome]
+    Rule = Mapping[str, Any]
 
+EVERYWHERE = 6  # times the same whole error of a tool, with any calls and changes in between (policy 5, e)
 LAST_CALLS, OF_LAST = 10, 6  # repeated_call: 6 of a lane's last 10 calls (policy 5)
 UNSEEN = 2  # factor of the limit for clicks and keys without a look between: their results only confirm them
 LONG_RING = 6  # calls; from this length a ring needs no more rounds than a ring of 2
 
 
-def repeated_call(
-    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
-) -> list[Signal]:
-    """The same call with the same result, or the same edit, again and again; one signal per call."""
-    signals = []
+def signal_of(outcome: Outcome, rule: str, count: int, **more: Any) -> Signal:
+    """A signal about one call; `more`: fields that replace those taken from the outcome."""
+    label = evidence.label_of(outcome)
+    seen: dict[str, Any] = {
+        "subject": label,
+        "keys": [outcome.key],
+        "results": {outcome.key: outcome.result},
+        "clip": evidence.clip_of(outcome),
+        "calls": [label] * count,
+    }
+    return Signal(rule=rule, count=count, **{**seen, **more})
+
+
+def tool_failure(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
+    """(a) and (c) the same call, (d) and (c) the same attempt, (b) and (e) the same error: see policy 5."""
+    lane = work.lane
+    warned: set[str] = set()  # tools
     for outcome in outcomes:
-        streak = lane.streaks.get(outcome.key)
-        if streak is None:
+        signal = _same_call(lane, outcome, rule)
+        family = lane.families.get(outcome.family)
+        if signal is None or (family is not None and family.varied):
+            other = _same_attempt(lane, outcome, rule)
+            signal = other if signal is None or (other is not None and other.step == "open") else signal
+        if signal is not None:
+            warned.add(outcome.tool)
+            yield signal
+    for outcome in outcomes:
+        run = lane.errors.get(outcome.tool)
+        if outcome.tool in warned or run is None or run.turn != lane.turn or run.error != outcome.error:
             continue
-        found = _edited(lane, outcome, streak, rule) or _repeated(lane, outcome, streak, rule)
-        if found is not None:
-            signals.append(found)
-    return signals
+        signal = _same_error(run, outcome, rule)
+        if signal is not None:
+            warned.add(outcome.tool)
+            yield signal
 
 
-def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, Any]) -> Signal | None:
+def _same_call(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
+    streak = lane.streaks.get(outcome.key)
+    if outcome.kind not in FAILURES or outcome.poll or streak is None:
+        return None  # no streak: the turn had more calls than a lane remembers
+    in_window = len([turn for _, turn in streak.fails if turn > lane.turn - rule["window_turns"]])
+    stubborn = 0 < rule["threshold_with_progress"] <= streak.same
+    if in_window < rule["threshold"] and not stubborn:
+        return None
+    facts = {"stubborn": stubborn, **_facts(outcome, streak, rule)}
+    count = streak.same if stubborn else in_window
+    return signal_of(outcome, "tool_failure", count, since=streak.since, facts=facts)
+
+
+def _facts(outcome: Outcome, streak: Streak, rule: Rule) -> dict[str, Any]:
+    invalid = outcome.kind == INVALID
+    facts = {"invalid": invalid, "tool": outcome.tool, "waits": bool(outcome.wait)}
+    return {**facts, "left": 2 * rule["threshold"] - streak.invalid} if invalid else facts
+
+
+def rejected(outcome: Outcome, streak: Streak, rule: Rule, count: int = 0) -> Signal:
+    """The signal of a call whose input Claude Code rejects again and again: at twice the threshold the turn stops."""
+    calls = [evidence.label_of(outcome)] * streak.invalid
+    facts = _facts(outcome, streak, rule)
+    count = max(count, streak.invalid)
+    return signal_of(outcome, "tool_failure", count, results={}, calls=calls, facts=facts)
+
+
+def _same_attempt(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
+    family = lane.families.get(outcome.family) if outcome.failed else None
+    if family is None or family.turn != lane.turn:
+        return None
+    stubborn = 0 < rule["threshold_with_progress"] <= family.same
+    opens = stubborn or 0 < rule["family_open"] <= family.count
+    warns = 0 < rule["family_warn"] <= family.count and "f" not in family.marks
+    if not opens and not warns:
+        return None
+    return signal_of(
+        outcome,
+        "tool_failure",
+        family.same if stubborn else family.count,
+        step="open" if opens else "warn",
+        subject=outcome.attempt.label(outcome.tool),
+        keys=[outcome.family],
+        results={},
+        since=family.since,
+        facts={"family": True, "stubborn": stubborn, "tool": outcome.tool},
+    )
+
+
+def _same_error(run: ErrorRun, outcome: Outcome, rule: Rule) -> Signal | None:
+    limit = rule["same_error"]
+    everywhere = run.turns < limit and run.times % EVERYWHERE == 0
+    if not limit or (run.turns < limit and not everywhere):
+        return None
+    facts = {"same_error": True, "tool": outcome.tool, "everywhere": everywhere}
+    if not everywhere:
+        facts.update(left=2 * limit - run.turns, once=run.turns > 2 * limit)
+    return signal_of(
+        outcome,
+        "tool_failure",
+        run.times if everywhere else run.turns,
+        step="stop" if run.turns >= 2 * limit else "warn",
+        subject=f"{outcome.tool} error",
+        keys=[],
+        results={},
+        since=outcome.n,
+        calls=[outcome.tool],
+        facts=facts,
+    )
+
+
+def repeated_call(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
+    """The same call with the same result, or the same edit, again and again; one signal per call."""
+    for outcome in outcomes:
+        streak = work.lane.streaks.get(outcome.key)
+        if streak is not None:
+            found = _edited(work.lane, outcome, streak, rule) or _repeated(work.lane, outcome, streak, rule)
+            if found is not None:
+                yield found
+
+
+def _edited(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal | None:
+    """The same write again and again, with any result: it adds each time, or repeats what is done."""
+    limit = rule["same_edit"]
+    if not limit or outcome.kind != OK or not outcome.change:
+        return None
+    same = [r[N] for r in lane.recent[-evidence.LAST_EDITS :] if r[KEY] == outcome.key and r[DONE]]
+    if len(same) < max(2, limit - 1) or not acts.adds_again(outcome.tool, outcome.input):
+        return None
+    others = any(n > same[-2] and n != outcome.n for n, _ in lane.moves)
+    opens = len(same) >= limit and not others
+    if not opens and (len(same) != limit - 1 or "e" in streak.marks):
+        return None
+    step, facts = "open" if opens else "warn", {"edit": True}
+    return signal_of(outcome, "repeated_call", len(same), step=step, since=outcome.n, facts=facts)
+
+
+def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal | None:
     """The same call with the same result: in a row, or 6 of the last 10. Polls and waits have a higher limit."""
     if streak.times < 2 and streak.run < 2 and lane.waits < 2:
         return None  # nothing came twice
@@ -62,25 +186,22 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, A
         return None
     if max(count, most) < 2 or (warned and not opens):
         return None
-    step = "open" if opens else "warn"
     if not opens and count < limit - 1:
         facts["far"] = True  # looks `poll_gap_seconds` apart are never blocked
+    step = "open" if opens else "warn"
     return signal_of(outcome, "repeated_call", max(count, most), step=step, since=streak.counted, facts=facts)
 
 
-def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, Any]) -> tuple[int, int]:
+def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple[int, int]:
     """(count, limit) of what is closest to its limit: a row, 6 of the last 10, or a run that differs only in digits."""
     count, limit = streak.row, rule["threshold"]
     if outcome.result == outcome.key:
         return count, limit  # talk (see calls.is_idle) may come often beside work
-    since = [r for r in lane.recent if r[0] >= streak.counted and r[5] != WAIT]
-    if outcome.step and all(r[2] == outcome.key and r[5] != GOTO for r in since):
+    since = [r for r in lane.recent if r[N] >= streak.counted and r[KIND] != WAIT]
+    if outcome.step and all(r[KEY] == outcome.key and r[KIND] != GOTO for r in since):
         return count, limit * UNSEEN
-    often = sum(
-        1
-        for r in lane.recent[-LAST_CALLS:]
-        if r[2] == outcome.key and r[3] == outcome.result and r[0] >= streak.counted and r[5] != POLL
-    )
+    same = [r for r in lane.recent[-LAST_CALLS:] if r[KEY] == outcome.key and r[RESULT] == outcome.result]
+    often = sum([1 for r in same if r[N] >= streak.counted and r[KIND] != POLL])
     if limit and often - OF_LAST > count - limit:
         count, limit = often, OF_LAST
     if rule["digits_max"] and streak.run - rule["digits_max"] > count - limit:
@@ -88,165 +209,127 @@ def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, A
     return count, limit
 
 
-def _edited(lane: Lane, outcome: Outcome, streak: Streak, rule: Mapping[str, Any]) -> Signal | None:
-    """The same write again and again, with any result: it adds each time, or repeats what is done."""
-    limit = rule["same_edit"]
-    if not limit or outcome.kind != OK or not outcome.change:
-        return None
-    same = [r[0] for r in lane.recent[-evidence.LAST_EDITS :] if r[2] == outcome.key and r[4]]
-    if len(same) < max(2, limit - 1):
-        return None
-    from circuit_breaker.identity.acts import adds_again
+def call_cycle(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
+    """A ring of 2 to `max_period` calls repeats with unchanged results."""
+    if not any(outcome.repeats for outcome in outcomes):
+        return
+    lane, best = work.lane, None
+    recent = [
+        record for record in lane.recent if record[KIND] != WAIT
+    ]  # waiting between makes it no other ring
+    for position in range(len(recent) - 1, -1, -1):
+        if recent[position][TURN] != lane.turn:
+            break
+        for period in cycles.periods_at(recent, position, rule["max_period"]):
+            found = _ring(lane, recent, position, period, rule)
+            if found is not None and (best is None or _over(found) > _over(best)):
+                best = found
+    if best is not None and (
+        best.step == "open" or not any("c" in s.marks for s in _streaks(lane, best.keys))
+    ):
+        yield best
 
-    if not adds_again(outcome.tool, outcome.input):
+
+def _ring(lane: Lane, recent: Sequence[list], position: int, period: int, rule: Rule) -> Signal | None:
+    limit = rule["threshold"] if period == 2 or period >= LONG_RING else rule["threshold_long"]
+    if not limit:
         return None
-    others = any(n > same[-2] and n != outcome.n for n, _ in lane.moves)
-    opens = len(same) >= limit and not others
-    if not opens and (len(same) != limit - 1 or "e" in streak.marks):
+    ring, rounds, since = cycles.ring_at(recent, position, period)
+    if all(r[KIND] == STEP for r in ring):
+        limit *= UNSEEN
+    limit += any(r[KEY] == r[RESULT] for r in ring)  # one round more with talk in it
+    if rounds < max(2, limit - 1) or cycles.moved_on(lane, ring, since):
         return None
-    return signal_of(
-        outcome,
-        "repeated_call",
-        len(same),
-        step="open" if opens else "warn",
-        since=outcome.n,
-        facts={"edit": True},
+    moves = {n for n, _ in lane.moves}
+    writes = {r[KEY] for r in ring if r[N] in moves}
+    toggles = len(writes) > 1 and any(r[KIND] == RUN for r in ring)  # change, run, undo, run: an A/B check
+    names = [streak.label for streak in _streaks(lane, [r[KEY] for r in ring])]
+    return Signal(
+        rule="call_cycle",
+        step="open" if rounds >= limit and not toggles else "warn",
+        subject=" + ".join(names)[:120],
+        keys=list(dict.fromkeys(r[KEY] for r in ring)),
+        results={r[KEY]: r[RESULT] for r in ring},
+        count=rounds,
+        since=since,
+        calls=names * 2,
+        facts={"period": period, "limit": limit},
     )
 
 
-def call_cycle(
-    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
-) -> list[Signal]:
-    """A ring of 2 to `max_period` calls repeats with unchanged results."""
-    if not any(outcome.repeats for outcome in outcomes):
-        return []
-    best: Signal | None = None
-    moves = {n for n, _ in lane.moves}
-    recent = [r for r in lane.recent if r[5] != WAIT]  # waiting between makes it no other ring
-    for position in range(len(recent) - 1, -1, -1):
-        if recent[position][1] != lane.turn:
-            break
-        for period in cycles.periods_at(recent, position, rule["max_period"]):
-            limit = rule["threshold"] if period == 2 or period >= LONG_RING else rule["threshold_long"]
-            if not limit:
-                continue
-            ring, rounds, since = cycles.ring_at(recent, position, period)
-            if all(r[5] == STEP for r in ring):
-                limit *= UNSEEN
-            limit += any(r[2] == r[3] for r in ring)  # one round more with talk in it
-            if rounds < max(2, limit - 1) or cycles.moved_on(lane, ring, since):
-                continue
-            if best is not None and best.count - best.facts["limit"] >= rounds - limit:
-                continue
-            writes = {r[2] for r in ring if r[0] in moves}
-            toggles = len(writes) > 1 and any(
-                r[5] == RUN for r in ring
-            )  # change, run, undo, run: an A/B check
-            names = [streak.label for streak in _streaks(lane, [r[2] for r in ring])]
-            best = Signal(
-                rule="call_cycle",
-                step="open" if rounds >= limit and not toggles else "warn",
-                subject=" + ".join(names)[:120],
-                keys=list(dict.fromkeys(r[2] for r in ring)),
-                results={r[2]: r[3] for r in ring},
-                count=rounds,
-                since=since,
-                calls=names * 2,
-                facts={"period": period, "limit": limit},
-            )
-    if best is None:
-        return []
-    warned = any("c" in streak.marks for streak in _streaks(lane, best.keys))
-    return [] if best.step == "warn" and warned else [best]
+def _over(ring: Signal) -> int:
+    return int(ring.count - ring.facts["limit"])
 
 
-def sequential_tools(
-    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
-) -> list[Signal]:
-    """One call per turn, all of one shape, without progress: one call or a script could do it."""
-    run = lane.sequence
-    if not run or len(outcomes) != 1 or run[2] <= rule["threshold"]:
-        return []
-    tool = outcomes[0].tool
-    plain, _, last = run[0].rpartition(" ")
-    digested = plain and len(last) == 12 and not last.strip("0123456789abcdef")
-    shown = plain if digested else run[0]  # a digest stands for a word that may be a secret
-    return [
-        Signal(
-            rule="sequential_tools",
-            subject=shown,
-            keys=["shape:" + run[0]],
-            count=run[2],
-            since=run[5],
-            calls=[shown],
-            facts={"once": run[2] > rule["threshold"] + 1, "tool": tool},
-        )
-    ]
+def _streaks(lane: Lane, keys: Sequence[str]) -> list[Streak]:
+    return [lane.streaks[key] for key in keys if key in lane.streaks]
 
 
-def external_api(
-    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
-) -> list[Signal]:
-    """Too many calls to one outside service, within `window_seconds` or in the session."""
-    if not session.services:
-        return []
-    signals = []
-    for name in dict.fromkeys(service(outcome.tool, outcome.input) for outcome in outcomes):
-        made = session.services.get(name)
-        if not name or made is None:
-            continue
-        lately = sum(1 for t in made[2:] if 0 <= now - t < rule["window_seconds"])
-        total = rule["session_max"] and made[0] > rule["session_max"]
-        if lately <= rule["threshold"] and not total:
-            continue
-        now_made = sum(1 for outcome in outcomes if service(outcome.tool, outcome.input) == name)
-        signals.append(
-            Signal(
-                rule="external_api",
-                subject=name,
-                keys=["service:" + name],
-                count=max(lately, made[0] if total else 0),
-                since=lane.n,
-                calls=[name],
-                facts={
-                    "once": 0 < made[1] >= made[0] - now_made,  # the same burst continues
-                    "total": bool(total),
-                    "seconds": rule["window_seconds"],
-                    "service": name,
-                },
-            )
-        )
-    return signals
-
-
-def failing_streak(
-    session: Session, lane: Lane, outcomes: Sequence[Outcome], rule: Mapping[str, Any], now: float
-) -> list[Signal]:
+def failing_streak(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
     """Turns in a row in which every call failed; turns in a row of searches that found nothing."""
-    if not outcomes:
-        return []
-    signals = []
+    lane, last = work.lane, outcomes[-1]
     turns, warnings = lane.failing or (0, 0)
     first, stop_at = rule["threshold"], rule["stop_at"]
     second = first + (first + 1) // 2
     second = min(second, max(stop_at - 1, first + 1)) if stop_at else second
+    failing = {"subject": "failing turns", "keys": [], "results": {}}
     if warnings < (turns >= first) + (turns >= second):
-        signals.append(
-            _streak_signal(outcomes[-1], turns, "warn", left=max(stop_at - turns, 1) if stop_at else 0)
-        )
+        facts = {"left": max(stop_at - turns, 1) if stop_at else 0}
+        yield signal_of(last, "failing_streak", turns, step="warn", facts=facts, **failing)
     elif stop_at and turns >= stop_at and warnings > 1:
-        signals.append(_streak_signal(outcomes[-1], turns, "stop"))
-    empty = rule["empty_searches"]
-    if empty and lane.empties in (empty, 2 * empty) and evidence.searched_in_vain(outcomes):
-        signals.append(_streak_signal(outcomes[-1], lane.empties, "warn", empty=True))
-    return signals
-
-
-def _streak_signal(outcome: Outcome, turns: int, step: str, **facts: Any) -> Signal:
-    subject = "empty searches" if facts.get("empty") else "failing turns"
-    return signal_of(
-        outcome, "failing_streak", turns, step=step, subject=subject, keys=[], results={}, facts=facts
+        yield signal_of(last, "failing_streak", turns, step="stop", **failing)
+    empty, searches = (
+        rule["empty_searches"],
+        {**failing, "subject": "empty searches", "facts": {"empty": True}},
     )
+    if empty and lane.empties in (empty, 2 * empty) and evidence.searched_in_vain(outcomes):
+        yield signal_of(last, "failing_streak", lane.empties, step="warn", **searches)
+
+
+def sequential_tools(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
+    """One call per turn, all of one shape, without progress: one call or a script could do it."""
+    if not work.lane.sequence or len(outcomes) != 1:
+        return
+    shape, _, length, _, _, first = work.lane.sequence
+    if length <= rule["threshold"]:
+        return
+    plain, _, last = shape.rpartition(" ")
+    digested = plain and len(last) == 12 and not last.strip("0123456789abcdef")
+    shown = plain if digested else shape  # a digest stands for a word that may be a secret
+    yield Signal(
+        rule="sequential_tools",
+        subject=shown,
+        keys=["shape:" + shape],
+        count=length,
+        since=first,
+        calls=[shown],
+        facts={"once": length > rule["threshold"] + 1, "tool": outcomes[0].tool},
+    )
+
+
+def external_api(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
+    """Too many calls to one outside service, within `window_seconds` or in the session."""
+    known = work.session.services
+    called = [service(outcome.tool, outcome.input) for outcome in outcomes] if known else []
+    for name in [name for name in dict.fromkeys(called) if name in known]:
+        total, said_at, *times = known[name]
+        lately = len([at for at in times if 0 <= work.now - at < rule["window_seconds"]])
+        too_many = 0 < rule["session_max"] < total
+        if lately > rule["threshold"] or too_many:
+            yield Signal(
+                rule="external_api",
+                subject=name,
+                keys=["service:" + name],
+                count=max(lately, total if too_many else 0),
+                since=work.lane.n,
+                calls=[name],
+                facts={
+                    "once": 0 < said_at >= total - called.count(name),  # the same burst continues
+                    "total": too_many,
+                    "seconds": rule["window_seconds"],
+                    "service": name,
+                },
+            )
 
 
 DETECTORS = {
@@ -257,7 +340,3 @@ DETECTORS = {
     "sequential_tools": sequential_tools,
     "external_api": external_api,
 }
-
-
-def _streaks(lane: Lane, keys: Sequence[str]) -> list[Streak]:
-    return [streak for streak in [lane.streaks.get(key) for key in keys] if streak is not None]

@@ -62,18 +62,14 @@ def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: floa
     woken = known and lane.woken >= streak.last
     if woken and lane.machine:
         return True
-    waited = woken or bool(outcome.wait) or _waited(lane, streak if known else None, outcome.n)
+    if known:
+        waited = lane.waited >= streak.last
+    else:
+        waited = lane.waited > lane.acted and outcome.n - lane.waited <= LOOKS_MAX
+    if woken or outcome.wait or waited:
+        return bool(look(outcome))
     passed = known and _passed(streak, now, gap)
-    if not waited and not passed and not looks.reads_output(outcome.tool, outcome.input):
-        return False
-    return bool(look(outcome)) if waited else look(outcome) == looks.LIVE
-
-
-def _waited(lane: Lane, streak: Streak | None, n: int) -> bool:
-    """Whether a wait came before call `n`: since its last result; for a first look within LOOKS_MAX calls, nothing acting between."""
-    if streak is not None:
-        return bool(lane.waited >= streak.last)
-    return bool(lane.waited > lane.acted and n - lane.waited <= LOOKS_MAX)
+    return (passed or looks.reads_output(outcome.tool, outcome.input)) and look(outcome) == looks.LIVE
 
 
 def _passed(streak: Streak, now: float, gap: float) -> bool:
@@ -91,14 +87,10 @@ def finish(lane: Lane, outcome: Outcome) -> None:
 
 def note_waits(lane: Lane, outcomes: Sequence[Outcome]) -> None:
     """Count turns in a row that only waited and returned nothing new, and those that also looked and saw nothing new."""
-    alone = all(outcome.wait == waits.ALONE and not _brought(outcome) for outcome in outcomes)
+    alone = all(only_waits(outcome) and (outcome.empty or outcome.repeats) for outcome in outcomes)
     lane.waits = lane.waits + 1 if alone and outcomes else 0
     still = all(outcome.poll and (outcome.repeats or only_waits(outcome)) for outcome in outcomes)
     lane.still = lane.still + 1 if still and outcomes else 0
-
-
-def _brought(outcome: Outcome) -> bool:
-    return looks.reads_output(outcome.tool, outcome.input) or not (outcome.empty or outcome.repeats)
 
 
 def note_scheduled(session: Session, outcomes: Sequence[Outcome]) -> None:
