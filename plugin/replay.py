@@ -7,7 +7,9 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Callable
 
@@ -48,19 +50,15 @@ class Totals:
         self.denied += run.denied
         self.spent = plus(self.spent, run.spent)
         place = {"file": run.file, "project": run.project}
-        self.trips += [shown(trip, place) for trip in run.trips]
+        for trip in run.trips:
+            known = {name: value for name, value in trip.items() if name not in ("spent", "stopped")}
+            self.trips.append({**known, **place, "tokens": usage.named(trip["spent"])})
         self.warnings += [{**warning, **place} for warning in run.warnings]
 
     def fault(self, sentence: str) -> None:
         self.broken_lines += 1
         if len(self.broken) < BROKEN_SHOWN:
             self.broken.append(sentence)
-
-
-def shown(trip: dict[str, Any], place: dict[str, str]) -> dict[str, Any]:
-    """A trip for JSON, with names for the tokens spent after it."""
-    known = {name: value for name, value in trip.items() if name not in ("spent", "stopped")}
-    return {**known, **place, "tokens": usage.named(trip["spent"])}
 
 
 def replay(args: argparse.Namespace) -> int:
@@ -88,11 +86,9 @@ def replay(args: argparse.Namespace) -> int:
         print(json.dumps(_document(totals), indent=2))
     elif totals.sessions:
         print(_summary(totals, time.monotonic() - progress.since))
-    for sentence in totals.broken[:1]:
-        print(
-            f"replay: {totals.broken_lines} lines could not be read; the first: {plain(sentence)}",
-            file=sys.stderr,
-        )
+    if totals.broken:
+        first = plain(totals.broken[0])
+        print(f"replay: {totals.broken_lines} lines could not be read; the first: {first}", file=sys.stderr)
     if not totals.sessions:
         print(
             f"replay: {len(groups)} files were read and none holds hook events or rows of a transcript. "
@@ -159,14 +155,12 @@ def configuration(path: str | None, defaults: bool) -> tuple[Config, str]:
 def _document_at(path: str) -> object:
     try:
         data = files.read(path)
-        document = parse(data) if data is not None else None
+        if data is None:
+            raise NoRecording(f"no such config file: {path}")
+        return parse(data)
     except (OSError, ValueError) as error:
-        raise NoRecording(
-            f"{path}: {files.why(error)}. Give a JSON file with the keys of the configuration."
-        ) from None
-    if document is None:
-        raise NoRecording(f"no such config file: {path}")
-    return document
+        hint = "Give a JSON file with the keys of the configuration."
+        raise NoRecording(f"{path}: {files.why(error)}. {hint}") from None
 
 
 def _session(run: Rerun) -> str:
@@ -175,41 +169,36 @@ def _session(run: Rerun) -> str:
     lines = [f"\nsession {plain(run.name)}: {run.calls} calls{project}, {plain(run.file)}"]
     tripped = {(trip["event"], trip["agent"], trip["subject"]) for trip in run.trips}
     warnings = [w for w in run.warnings if (w["event"], w["agent"], w["subject"]) not in tripped]
-    for entry in sorted([*warnings, *run.trips], key=lambda entry: entry["event"]):
+    for entry in sorted([*warnings, *run.trips], key=itemgetter("event")):
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry["t"])) if entry["t"] else "no time"
         agent = f", agent {plain(entry['agent'])}" if entry["agent"] else ""
-        spent = entry.get("spent")
-        verb = "warned" if spent is None else "stopped the turn" if entry["stopped"] else "tripped"
-        lines.append(
-            f"  would have {verb} at event {entry['event']} ({when}{agent}) {entry['rule']}:{plain(entry['subject'])}"
-        )
-        lines.append(f"      {plain(entry['cause'])}{_spent(spent or [])}")
+        verb = "warned" if "spent" not in entry else "stopped the turn" if entry["stopped"] else "tripped"
+        circuit = f"{entry['rule']}:{plain(entry['subject'])}"
+        lines.append(f"  would have {verb} at event {entry['event']} ({when}{agent}) {circuit}")
+        lines.append(f"      {plain(entry['cause'])}{_spent(entry.get('spent', []), 'the trip')}")
     if run.denied:
         lines.append(f"  {run.denied} calls would have been denied")
     return "\n".join(lines)
 
 
-def _spent(spent: usage.Usage) -> str:
+def _spent(spent: usage.Usage, what: str) -> str:
     """A clause about the tokens spent after a trip; "" for none."""
     if not any(spent):
         return ""
     given, output, read, written = spent
     return (
-        f"; spent after the trip: {given + output + read + written:,} tokens "
+        f"; spent after {what}: {sum(spent):,} tokens "
         f"({given:,} input, {output:,} output, {read:,} cache read, {written:,} cache written)"
     )
 
 
 def _document(totals: Totals) -> dict[str, Any]:
-    def by_time(entry: dict[str, Any]) -> float:
-        return float(entry["t"])
-
     return {
         "schema": 1,
         "sessions": len(totals.sessions),
         "calls": totals.calls,
-        "trips": sorted(totals.trips, key=by_time),
-        "warnings": sorted(totals.warnings, key=by_time),
+        "trips": sorted(totals.trips, key=itemgetter("t")),
+        "warnings": sorted(totals.warnings, key=itemgetter("t")),
         "denied": totals.denied,
         "tokens": usage.named(totals.spent),
         "broken": {"lines": totals.broken_lines, "first": totals.broken},
@@ -217,19 +206,17 @@ def _document(totals: Totals) -> dict[str, Any]:
 
 
 def _summary(totals: Totals, seconds: float) -> str:
-    lines = [""]
-    rules = sorted({entry["rule"] for entry in totals.trips + totals.warnings})
-    if rules:
-        lines.append(f"{'rule':<18}{'trips':>7}{'warnings':>10}{'sessions':>10}")
-    for rule in rules:
-        trips = [entry for entry in totals.trips if entry["rule"] == rule]
-        warnings = [entry for entry in totals.warnings if entry["rule"] == rule]
-        touched = {(entry["file"], entry["session"]) for entry in trips + warnings}
-        lines.append(f"{rule:<18}{len(trips):>7}{len(warnings):>10}{len(touched):>10}")
+    trips, warnings = (Counter(entry["rule"] for entry in found) for found in (totals.trips, totals.warnings))
+    touched: dict[str, set[tuple[str, str]]] = {}
+    for entry in totals.trips + totals.warnings:
+        touched.setdefault(entry["rule"], set()).add((entry["file"], entry["session"]))
+    lines = ["", *([f"{'rule':<18}{'trips':>7}{'warnings':>10}{'sessions':>10}"] if touched else [])]
+    for rule in sorted(touched):
+        lines.append(f"{rule:<18}{trips[rule]:>7}{warnings[rule]:>10}{len(touched[rule]):>10}")
     tripped = len({(entry["file"], entry["session"]) for entry in totals.trips})
     lines.append(
         f"{len(totals.sessions)} sessions, {totals.calls:,} calls: {tripped} sessions would have tripped, "
-        f"{totals.denied} calls would have been denied{_spent(totals.spent).replace('the trip', 'a trip')}."
+        f"{totals.denied} calls would have been denied{_spent(totals.spent, 'a trip')}."
     )
     if any(totals.spent):
         lines.append(

@@ -45,6 +45,16 @@ class Call:
         value = self.input.get("file_path") if isinstance(self.input, dict) else None
         return value if isinstance(value, str) else ""
 
+    def finish(self, record: Mapping[str, Any]) -> None:
+        """Add its result."""
+        event, text = record["hook_event_name"], record.get("tool_response", record.get("error", ""))
+        text = text if isinstance(text, str) else ""
+        self.ended, self.size = max(self.t, record["t"]), len(text)
+        if event != "PostToolUse":
+            self.text = text[:HEAD]
+            blocked = f"Blocked by {NAME}" in self.text
+            self.kind = BLOCKED if blocked else DENIED if event == "ToolNotRun" else FAILED
+
 
 class PastSession:
     """One session. calls: in order of time; prompts, compactions: epoch seconds; turns: lane -> start times of its turns."""
@@ -55,6 +65,28 @@ class PastSession:
         self.prompts: list[float] = []
         self.compactions: list[float] = []
         self.turns: dict[str, list[float]] = {}
+        self._open: dict[str, Call] = {}
+        self._turn_of: dict[str, object] = {}
+
+    def take(self, record: Mapping[str, Any]) -> None:
+        """Add the next record."""
+        event = record["hook_event_name"]
+        self.project = self.project or str(record.get("cwd") or "")
+        if event == "UserPromptSubmit":
+            self.prompts += [] if record.get("machine") else [record["t"]]
+        elif event == "PreToolUse":
+            lane = record.get("agent_id") or ""
+            turns = self.turns.setdefault(lane, [])
+            if not turns or self._turn_of.get(lane) != record.get("turn"):
+                turns.append(record["t"])
+                self._turn_of[lane] = record.get("turn")
+            call = Call(record, len(turns))
+            self.calls.append(call)
+            self._open[call.id] = call
+        else:
+            finished = self._open.pop(str(record.get("tool_use_id", "")), None)
+            if finished is not None:
+                finished.finish(record)
 
     @property
     def start(self) -> float:
@@ -104,62 +136,16 @@ def _written(path: Path) -> float:
 def sessions(group: list[Path], after: float, until: float, copied: set[int]) -> list[PastSession]:
     """The sessions in one transcript within a period. Unreadable rows and rows copied from another session are skipped (`copied` is
     the memory of rows for all transcripts)."""
-    reading: dict[str, _Reading] = {}
+    reading: dict[str, PastSession] = {}
     for record in recording.records(group, lambda _: None, copied):
         if after <= record["t"] <= until:
             name = record["session_id"]
-            if name not in reading:
-                reading[name] = _Reading(name)
-            reading[name].take(record)
+            (reading.get(name) or reading.setdefault(name, PastSession(name))).take(record)
     boundaries = sorted(t for path in group for t in _compactions(path))
-    found = [one.session for one in reading.values() if one.session.calls or one.session.prompts]
+    found = [session for session in reading.values() if session.calls or session.prompts]
     for session in found:
         session.compactions = boundaries
     return found
-
-
-class _Reading:
-    """Builds a PastSession from its records."""
-
-    def __init__(self, name: str) -> None:
-        self.session = PastSession(name)
-        self.open: dict[str, Call] = {}
-        self.turn_of: dict[str, object] = {}
-
-    def take(self, record: Mapping[str, Any]) -> None:
-        session, event = self.session, record["hook_event_name"]
-        session.project = session.project or str(record.get("cwd") or "")
-        if event == "UserPromptSubmit":
-            if not record.get("machine"):
-                session.prompts.append(record["t"])
-        elif event == "PreToolUse":
-            lane = record.get("agent_id") or ""
-            turns = session.turns.setdefault(lane, [])
-            if not turns or self.turn_of.get(lane) != record.get("turn"):
-                turns.append(record["t"])
-                self.turn_of[lane] = record.get("turn")
-            call = Call(record, len(turns))
-            session.calls.append(call)
-            self.open[call.id] = call
-        else:
-            finished = self.open.pop(str(record.get("tool_use_id", "")), None)
-            if finished is not None:
-                _finish(finished, record)
-
-
-def _finish(call: Call, record: Mapping[str, Any]) -> None:
-    text = record.get("tool_response", record.get("error", ""))
-    text = text if isinstance(text, str) else ""
-    call.ended, call.size = max(call.t, record["t"]), len(text)
-    if record["hook_event_name"] == "PostToolUse":
-        return
-    call.text = text[:HEAD]
-    if f"Blocked by {NAME}" in call.text:
-        call.kind = BLOCKED
-    elif record["hook_event_name"] == "ToolNotRun":
-        call.kind = DENIED
-    else:
-        call.kind = FAILED
 
 
 def _compactions(path: Path) -> list[float]:

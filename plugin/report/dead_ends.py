@@ -88,9 +88,11 @@ class Scan:
         try:
             kept = parse(files.read(self.path) or b"")
             if kept["version"] == VERSION:
-                self.files = {path: entry for path, entry in kept["files"].items() if _sound(entry)}
+                entries = kept["files"].items()
+                self.files = {path: [int(read), ends, successes] for path, (read, ends, successes) in entries}
+                self.found(0.0)  # raises for an entry of another shape
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            pass  # scanned again
+            self.files = {}  # scanned again
 
     def look(self, paths: list[Path], seconds: float = float("inf")) -> None:
         """Continue reading `paths` for at most `seconds` and save the results; `complete` is whether all was read."""
@@ -174,16 +176,3 @@ def _note(line: bytes, entry: list[Any], open_calls: dict[str, tuple[str, Any]])
                 entry[2][command] = record["t"]
                 if len(entry[2]) > SUCCESSES_MAX:
                     del entry[2][next(iter(entry[2]))]
-
-
-def _sound(entry: Any) -> bool:
-    """Whether a saved entry has the expected shape."""
-    if not isinstance(entry, list) or [type(part) for part in entry] != [int, list, dict]:
-        return False
-    rows = all(
-        isinstance(row, list)
-        and [type(part) for part in row[1:]] == [str, str, str]
-        and isinstance(row[0], (int, float))
-        for row in entry[1]
-    )
-    return rows and all(isinstance(t, (int, float)) for t in entry[2].values())

@@ -29,15 +29,14 @@ def report(args: argparse.Namespace) -> int:
     where = places(args.project)
     kept = status.sessions(where)
     homes = [where.home] if args.project is not None else incident_log.homes(where, kept)
-    found = [
-        one for one in incident_log.read(homes, args.since) if one.session.startswith(args.session or "")
-    ]
+    wanted = args.session or ""
+    found = [one for one in incident_log.read(homes, args.since) if one.session.startswith(wanted)]
     if args.mode:
         found = [one for one in found if (one.event == "would_trip") == (args.mode == "observe")]
     everywhere = args.project is None
     top = activity.folder(os.environ) if everywhere else activity.of_project(os.environ, where.project)
-    sessions = _sessions(top, args.session or "", args.since, now)
-    if args.session and not sessions and not found:
+    sessions = _sessions(top, wanted, args.since, now)
+    if wanted and not sessions and not found:
         print(
             f"report: nothing of session {args.session} since {page.moment(args.since)}. Try --since 7d.",
             file=sys.stderr,

@@ -31,9 +31,8 @@ class Stop(NamedTuple):
             return "closed again"
         if any(one.event == "ending" for one in self.events):
             return "turn stopped"
-        return {"would_trip": "would be blocked", "asked": "you were asked"}.get(
-            self.first.event, "still blocked"
-        )
+        open_ends = {"would_trip": "would be blocked", "asked": "you were asked"}
+        return open_ends.get(self.first.event, "still blocked")
 
 
 class Story(NamedTuple):

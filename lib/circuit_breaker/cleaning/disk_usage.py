@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -37,7 +38,7 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
         unreadable.append(f"{where.home}: {files.why(error)}")
     archives = found.archives.values()
     facts: dict[str, Any] = {
-        "total_bytes": _bytes_in(where.home, skip=(where.runtime + "/projects",)),
+        "total_bytes": _bytes_in(where.home, skip=where.runtime + "/projects"),
         "telemetry_files": sum(name not in retention.LOGS for name in found.telemetry),
         "telemetry_lines": sum(count for name, count in found.lines.items() if name not in retention.LOGS),
         "session_files": len(found.sessions),
@@ -49,7 +50,7 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
             for name, size, made in survey.clean_archives(where.runtime)
         ],
         "runtime_bytes": _bytes_in(where.sessions) + _bytes_in(where.armed),
-        "runtime_sessions": _entries(where.sessions),
+        "runtime_sessions": len(survey.names(where.sessions)),
         "limits": dict(limits),
         "unreadable": unreadable,
     }
@@ -111,24 +112,12 @@ def ranked(table: dict[str, inventory.Row]) -> list[dict[str, Any]]:
     ]
 
 
-def _bytes_in(folder: str, skip: tuple[str, ...] = ()) -> int:
-    """The bytes of all regular files below `folder`; links are not followed."""
-    total, stack = 0, [folder]
-    while stack:
-        try:
-            with os.scandir(stack.pop()) as listing:
-                for entry in listing:
-                    if entry.is_dir(follow_symlinks=False):
-                        stack += [entry.path] if entry.path not in skip else []
-                    else:
-                        total += entry.stat(follow_symlinks=False).st_size
-        except OSError:
-            continue
+def _bytes_in(folder: str, skip: str = "") -> int:
+    """The bytes of all files below `folder` but those below `skip`; links are not followed."""
+    total = 0
+    for here, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if f"{here}/{name}" != skip]
+        for name in names:
+            with contextlib.suppress(OSError):  # removed meanwhile
+                total += os.lstat(f"{here}/{name}").st_size
     return total
-
-
-def _entries(folder: str) -> int:
-    try:
-        return len(os.listdir(folder))
-    except OSError:
-        return 0

@@ -140,9 +140,8 @@ def remove_originals(
 
 def uses(running: Running, path: str) -> bool:
     """Whether a running process has the file open, or its session is running."""
-    return path in running.paths or any(
-        kinds.session_of(part) in running.sessions for part in path.split("/")
-    )
+    sessions = map(kinds.session_of, path.split("/"))
+    return path in running.paths or not running.sessions.isdisjoint(sessions)
 
 
 def finish_removals(

@@ -37,10 +37,8 @@ def run(arguments: list[str]) -> None:
     now, deadline = time.time(), time.monotonic() + archives.DEADLINE
     faults = _sweep(where, session, now) if task == "sweep" else []
     faults += _compress(where, now, deadline)
-    lines = [
-        json.dump({"t": round(now, 3), "error": memory.shown(memory.trouble([fault]))})
-        for fault in faults[:5]
-    ]
+    said = [memory.shown(memory.trouble([fault])) for fault in faults[:5]]
+    lines = [json.dump({"t": round(now, 3), "error": text}) for text in said]
     if lines:
         files.append(where.errors, b"\n".join(lines) + b"\n")
 
@@ -67,7 +65,6 @@ def _compress(where: Places, now: float, deadline: float) -> list[str]:
         faults += errors
     note = notes.load(where)
     if "calm" in note:  # without the note another process is at work, and the next start surveys again
-        notes.save(
-            where, {**note, "until": min(note["calm"], now + notes.AGAIN) if waiting else note["calm"]}
-        )
+        until = min(note["calm"], now + notes.AGAIN) if waiting else note["calm"]
+        notes.save(where, {**note, "until": until})
     return faults

@@ -9,11 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-LISTS = {
-    "evidence_ledger": "evidence_ledger_max",
-    "tool_history": "tool_history_max",
-}  # key of a list -> key of its limit
-_BLANKS = " \t\r\n"
+# key of a list -> key of its limit
+LISTS = {"evidence_ledger": "evidence_ledger_max", "tool_history": "tool_history_max"}
+_value = JSONDecoder().raw_decode
 
 
 def shortest(limits: Mapping[str, int]) -> int:
@@ -28,7 +26,7 @@ def cut(text: str, limits: Mapping[str, int]) -> tuple[str, dict[str, int]]:
     JSON object.
     """
     spans, end = _members(text)
-    if text[end:].strip(_BLANKS):
+    if _skip(text, end) < len(text):
         raise ValueError("more than one JSON value")
     gone: dict[str, int] = {}
     for key, entries in reversed(spans):  # from the back, so that earlier offsets stay valid
@@ -42,7 +40,6 @@ def cut(text: str, limits: Mapping[str, int]) -> tuple[str, dict[str, int]]:
 
 def _members(text: str) -> tuple[list[tuple[str, list[int]]], int]:
     """(top-level lists with a limit and the offsets of their entries, the offset of the object's end)."""
-    value = JSONDecoder().raw_decode
     spans: list[tuple[str, list[int]]] = []
     at = _skip(text, 1 if text[:1] == "\ufeff" else 0)
     if text[at : at + 1] != "{":
@@ -54,13 +51,13 @@ def _members(text: str) -> tuple[list[tuple[str, list[int]]], int]:
         while True:
             if text[at : at + 1] != '"':
                 raise ValueError(f"expected a key at character {at}")
-            key, at = value(text, at)
+            key, at = _value(text, at)
             at = _expect(text, _skip(text, at), ":")
             if key in LISTS and text[at : at + 1] == "[":
                 entries, at = _entries(text, at)
                 spans.append((key, entries))
             else:
-                _, at = value(text, at)
+                _, at = _value(text, at)
             at = _skip(text, at)
             if text[at : at + 1] == "}":
                 return spans, at + 1
@@ -71,14 +68,13 @@ def _members(text: str) -> tuple[list[tuple[str, list[int]]], int]:
 
 def _entries(text: str, at: int) -> tuple[list[int], int]:
     """(offsets of a list's entries, offset of the character after the list); `at` is its opening bracket."""
-    value = JSONDecoder().raw_decode
     starts: list[int] = []
     at = _skip(text, at + 1)
     if text[at : at + 1] == "]":
         return starts, at + 1
     while True:
         starts.append(at)
-        _, at = value(text, at)
+        _, at = _value(text, at)
         at = _skip(text, at)
         if text[at : at + 1] == "]":
             return starts, at + 1
@@ -86,7 +82,7 @@ def _entries(text: str, at: int) -> tuple[list[int], int]:
 
 
 def _skip(text: str, at: int) -> int:
-    while text[at : at + 1] and text[at] in _BLANKS:
+    while text[at : at + 1] and text[at] in " \t\r\n":
         at += 1
     return at
 

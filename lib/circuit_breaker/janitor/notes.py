@@ -9,6 +9,7 @@ from circuit_breaker.runtime import files, json
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from os import stat_result
     from typing import Any
 
     from circuit_breaker.breaker.config import Config
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # version of the note
 SMALL = (
-    200  # a home of up to this many entries is listed at every session start; a larger one in the background
+    200  # a home of up to so many entries is listed at every session start, a larger one in the background
 )
 AGAIN = 600.0  # seconds after which a large home is surveyed again even if no name was added or removed
 SOON = 60.0  # seconds before another background process is started
@@ -75,17 +76,16 @@ def settled(note: Mapping[str, Any], where: Places, config: Config, now: float, 
     """
     try:
         at, until, size = note["at"], note["until"], note["entries"]
-        if not at <= now < until or note["asked"] != asked(config):
-            return False
-        if note["spared"] not in ("", session):
-            return False
-        if note["interpreter"] != sys.executable or note["library"] != __file__:
-            return False
-        if note["pinned"] and not files.exists(where.runtime + "/python"):
-            return False
-        if not files.exists(where.project_config) or files.exists(report_path(where)):
-            return False
-        if _ended_session(where, now, session):
+        if (
+            not at <= now < until
+            or note["asked"] != asked(config)
+            or note["spared"] not in ("", session)
+            or (note["interpreter"], note["library"]) != (sys.executable, __file__)
+            or (note["pinned"] and not files.exists(where.runtime + "/python"))
+            or not files.exists(where.project_config)
+            or files.exists(report_path(where))
+            or _ended_session(where, now, session)
+        ):
             return False
         if size > SMALL:
             return now < at + AGAIN and files.system.stat(where.home).st_mtime_ns == note["folder"]
@@ -102,9 +102,7 @@ def _ended_session(where: Places, now: float, session: str) -> bool:
         return False
     quiet = set()
     for name in names:
-        if (
-            name == session or name[:1] == "_" or "." in name
-        ):  # `_any` covers several sessions; only a round checks those
+        if name == session or "." in name or name[:1] == "_":  # `_any` covers several; a round checks those
             continue
         info = files.system.lstat(f"{where.armed}/{name}")
         old = info.st_mode & 0o170000 == 0o100000 and now - info.st_mtime >= HOUR
@@ -126,7 +124,8 @@ def last_event(folder: str) -> float:
 
 
 def _unchanged(where: Places, since: float) -> bool:
-    if where.runtime != where.home and _error_log_changed(where.errors, since):
+    apart = where.runtime != where.home and files.exists(where.errors)
+    if apart and changed(files.system.lstat(where.errors), since):
         return False
     count = 0
     with files.system.scandir(where.home) as listing:
@@ -139,15 +138,11 @@ def _unchanged(where: Places, since: float) -> bool:
                 continue
             if name[:16] == "circuit_breaker_" and name[-5:] == ".json":
                 continue  # published for you; no rule applies to it
-            info = entry.stat(follow_symlinks=False)
-            if info.st_ctime >= since or info.st_mtime >= since:
+            if changed(entry.stat(follow_symlinks=False), since):
                 return False
     return True
 
 
-def _error_log_changed(name: str, since: float) -> bool:
-    try:
-        info = files.system.lstat(name)
-    except OSError:
-        return False
+def changed(info: stat_result, since: float) -> bool:
+    """Whether a file's contents or name changed at or after `since`."""
     return info.st_ctime >= since or info.st_mtime >= since

@@ -55,9 +55,7 @@ def _entries(found: Found, folder: str, most: float, whole: bool, horizon: tuple
                 raise TooMany(folder)
             name = entry.name
             try:
-                if (
-                    name[-16:] == "_telemetry.jsonl"
-                ):  # there may be thousands of these, so little is done for each
+                if name[-16:] == "_telemetry.jsonl":  # there may be thousands, so little is done for each
                     if whole:
                         info = entry.stat(follow_symlinks=False)
                         written = info.st_mtime
@@ -166,11 +164,6 @@ def regular_files(folder: str) -> Iterator[tuple[str, str, stat_result]]:
             continue
         if retention.regular(info):
             yield path, name, info
-
-
-def changed(info: stat_result, since: float) -> bool:
-    """Whether a file's contents or name changed at or after `since`."""
-    return info.st_ctime >= since or info.st_mtime >= since
 
 
 def real_folder(path: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker.model import Record
-from circuit_breaker.janitor import copies, retention, survey
+from circuit_breaker.janitor import copies, notes, retention, survey
 from circuit_breaker.janitor.retention import NEVER, Action, SweepPlan
 from circuit_breaker.runtime import files
 from circuit_breaker.words import memory
@@ -55,7 +55,7 @@ def planned(
     unreadable = survey.count_lines(found, folder, limits, since, most)
     plan = retention.plan(found, limits, now, moment, running)
     changed = since - retention.HOUR  # files being written at the last survey were not read then
-    stay = {name: found.sessions[name] for name in plan.stay if survey.changed(found.sessions[name], changed)}
+    stay = {name: found.sessions[name] for name in plan.stay if notes.changed(found.sessions[name], changed)}
     if most < NEVER and sum(info.st_size for info in stay.values()) > survey.READ_MOST:
         raise survey.TooMany(folder)
     cuts, unread = _cuts(folder, stay, limits, moment)
@@ -219,10 +219,8 @@ class _Sweep:
                 files.system.unlink(name)
                 gone = True
         self.report.pruned += gone
-        if (
-            gone and action.name not in self.report.archives
-        ):  # those made just now were counted as freed before
-            self.report.freed += action.size
+        made_now = action.name in self.report.archives  # it was counted as freed before
+        self.report.freed += action.size if gone and not made_now else 0
 
 
 def _same(path: str, action: Action) -> bool:

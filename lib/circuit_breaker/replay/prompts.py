@@ -78,9 +78,8 @@ class Prompts:
         self._trips = len(self._run.trips)
         if not self._open or not (self._calls or self._seen):
             return
-        ended = (
-            self._answered if self._seen else not self._waiting
-        )  # hook events do not contain Claude's answer
+        # Hook events do not contain Claude's answer.
+        ended = self._answered if self._seen else not self._waiting
         ending = TRIPPED if tripped else STOPPED if self._interrupted else GOOD if ended else UNFINISHED
         tokens = sum(self._requests.total) if self._paid else None
         self.found.append(PastPrompt(self._calls, tokens, ending))

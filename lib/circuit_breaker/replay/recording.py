@@ -31,6 +31,10 @@ CHUNK = 1 << 16  # bytes read at once
 HEAD = 1 << 15  # bytes in which a transcript's first time stamp is searched
 WAITING_MAX = 256  # calls without a result that a lane remembers
 _index, _time = itemgetter("i"), itemgetter("t")
+_FIELDS = (
+    "session_id agent_id cwd prompt prompt_id tool_use_id tool_name tool_input tool_calls error is_interrupt stop_hook_active "
+    "hook_event_name"
+).split()
 # faster than `json.loads`, which guesses the encoding of each line and searches twice for white space
 _value = json.JSONDecoder().raw_decode
 
@@ -41,16 +45,12 @@ class Fed:
     `payload` is made on demand, because most calls wake no hook. known: fields that the record does not contain.
     """
 
-    __slots__ = ("record", "known", "event", "t")
+    __slots__ = ("record", "known", "name", "event", "t")
 
     def __init__(self, record: Record, known: Record) -> None:
         self.record, self.known = record, known
+        self.name: str = known.get("hook_event_name") or record["hook_event_name"]
         self.event, self.t = record.get("i", -1), record["t"]
-
-    @property
-    def name(self) -> str:
-        """The name of the hook event."""
-        return str(self.known.get("hook_event_name") or self.record["hook_event_name"])
 
     @property
     def payload(self) -> Record:
@@ -79,16 +79,12 @@ def files(paths: Iterable[str]) -> list[list[Path]]:
     mains = []
     for path in dict.fromkeys(found):
         if "subagents" in path.parts[:-1]:
-            agents.setdefault(_session_folder(path), []).append(path)
+            session = next(folder.parent for folder in path.parents if folder.name == "subagents")
+            agents.setdefault(session, []).append(path)
         else:
             mains.append(path)
     groups = [[path, *agents.pop(path.with_suffix(""), [])] for path in sorted(mains, key=_began)]
     return groups + [sorted(left) for left in agents.values()]
-
-
-def _session_folder(path: Path) -> Path:
-    """The folder of the session whose subagent wrote the file."""
-    return next(folder.parent for folder in path.parents if folder.name == "subagents")
 
 
 def _began(path: Path) -> str:
@@ -306,45 +302,31 @@ def _end_turn(lane: _Lane, batch: Record | None = None) -> list[Fed]:
     lane.waiting.update({call_id: call for call_id, call in calls.items() if call_id not in answered})
     while len(lane.waiting) > WAITING_MAX:
         del lane.waiting[next(iter(lane.waiting))]
-    unheard = {  # calls that no hook got before the batch
-        result.get("tool_use_id")
-        for result in results
-        if result.get("cancelled") or result.get("validation_error")
-    }
-    heard = [record for call_id, record in calls.items() if call_id not in unheard]
-    heard += [
-        r
-        for r in results
-        if r["hook_event_name"] == "PostToolUseFailure" and r.get("tool_use_id") not in unheard
-    ]
-    heard.sort(key=_index)
+    # Calls that no hook got before the batch, and those for which Claude Code sends no result to hooks.
+    unheard = {r.get("tool_use_id") for r in results if r.get("cancelled") or r.get("validation_error")}
+    said = [r for r in results if not (r.get("cancelled") or r.get("user_rejected"))]
+    failures = [r for r in results if r["hook_event_name"] == "PostToolUseFailure"]
+    heard = [call for call_id, call in calls.items() if call_id not in unheard]
+    heard += [failure for failure in failures if failure.get("tool_use_id") not in unheard]
     calls = {**late, **calls}
     ready = [Fed(request, {}) for request in requests]
-    for record in heard:
+    for record in sorted(heard, key=_index):
         call = calls.get(str(record.get("tool_use_id", "")), record)
-        ready.append(
-            Fed(record, {"tool_name": call.get("tool_name", ""), "tool_input": call.get("tool_input")})
-        )
+        known = {"tool_name": call.get("tool_name", ""), "tool_input": call.get("tool_input")}
+        ready.append(Fed(record, known))
     if batch is not None:
         return [*ready, Fed(batch, {})]
-    finished = [_call(calls, result) for result in results if not _goes_unsaid(result)]
-    if finished:
-        last = max(results, key=_index)
-        ready.append(Fed(last, {"hook_event_name": "PostToolBatch", "tool_calls": finished}))
+    if said:
+        known = {"hook_event_name": "PostToolBatch", "tool_calls": [_call(calls, result) for result in said]}
+        ready.append(Fed(max(results, key=_index), known))
     return ready
-
-
-def _goes_unsaid(result: Record) -> bool:
-    """Whether a call ended in a way for which Claude Code sends no result to hooks."""
-    return bool(result.get("cancelled") or result.get("user_rejected"))
 
 
 def _call(calls: dict[str, Record], result: Record) -> Record:
     call_id = str(result.get("tool_use_id", ""))
     call = calls.get(call_id, result)
-    text = (
-        result.get("tool_response") if result["hook_event_name"] == "PostToolUse" else result.get("error", "")
-    )
+    succeeded = result["hook_event_name"] == "PostToolUse"
+    text = result.get("tool_response") if succeeded else result.get("error", "")
     if result.get("validation_error") and isinstance(text, str) and not text.startswith("<tool_use_error>"):
         text = f"<tool_use_error>{text}</tool_use_error>"
     return {
@@ -353,20 +335,3 @@ def _call(calls: dict[str, Record], result: Record) -> Record:
         "tool_input": call.get("tool_input"),
         "tool_response": text,
     }
-
-
-_FIELDS = (
-    "session_id",
-    "agent_id",
-    "cwd",
-    "prompt",
-    "prompt_id",
-    "tool_use_id",
-    "tool_name",
-    "tool_input",
-    "tool_calls",
-    "error",
-    "is_interrupt",
-    "stop_hook_active",
-    "hook_event_name",
-)

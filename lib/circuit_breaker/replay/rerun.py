@@ -130,8 +130,8 @@ class Rerun:
         if name == REQUEST:
             self._spend(fed.record)
             return
-        if name == "PreToolUse" and not self._wakes(fed.known["tool_name"]):
-            return
+        if name == "PreToolUse" and not self._live and fed.known["tool_name"] not in calls.SPAWNING:
+            return  # the registered lines would not start the gate
         payload = Payload(fed.payload)
         if name == "UserPromptSubmit" or not payload.prompt:
             payload.prompt = payload.prompt or self.session.prompt
@@ -142,9 +142,7 @@ class Rerun:
             return  # it did not run; its batch shows that we denied it
         self._complete(event, payload.lane, fed)
         lane = payload.lane
-        memory = self.lanes.get(lane)
-        if memory is None:
-            memory = self.lanes[lane] = Lane()
+        memory = self.lanes.get(lane) or self.lanes.setdefault(lane, Lane())
         decision, transitions = advance(self.session, memory, event, self.config, fed.t, lane)
         self._mark(lane, memory)
         self._mark(None, self.session)
@@ -170,10 +168,6 @@ class Rerun:
             self._stopped.clear()
             if event.person:
                 self._since_prompt.clear()
-
-    def _wakes(self, tool: object) -> bool:
-        """Whether the registered lines would start the gate for this call."""
-        return bool(self._live) or tool in calls.SPAWNING
 
     def _mark(self, lane: str | None, memory: Lane | Session) -> None:
         """Remember whether a circuit of this lane (None: the session) is not CLOSED."""

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 REQUEST, INTERRUPTED = "Request", "Interrupted"  # records that are not hook events
 _INTERRUPTED = "[Request interrupted by user"
+_REFUSED = (
+    "Permission to use ",
+    "Claude requested permissions ",
+    "PreToolUse:",
+    "Circuit breaker",
+    "Blocked by circuit-breaker",
+)
 _NOT_TYPED = ("<command-", "<local-command", "<bash-", "Caveat:")
 
 
@@ -30,12 +37,8 @@ def is_row(row: Record) -> bool:
 
 def records(row: Record) -> list[Record]:
     """The recorded events in one row, in order: a request before its calls."""
-    message = row.get("message")
-    if (
-        row.get("type") not in ("user", "assistant")
-        or not isinstance(message, dict)
-        or row.get("isCompactSummary")
-    ):
+    message, kind = row.get("message"), row.get("type")
+    if kind not in ("user", "assistant") or not isinstance(message, dict) or row.get("isCompactSummary"):
         return []
     common: Record = {"session_id": str(row.get("sessionId") or ""), "t": seconds(row.get("timestamp"))}
     if isinstance(row.get("cwd"), str):
@@ -43,9 +46,7 @@ def records(row: Record) -> list[Record]:
     if row.get("isSidechain"):  # older versions do not name the agent, so all of them are one lane
         agent = row.get("agentId")
         common["agent_id"] = agent if isinstance(agent, str) and agent else "sidechain"
-    if row["type"] == "assistant":
-        return _assistant(row, message, common)
-    return _results(row, message, common)
+    return (_assistant if kind == "assistant" else _results)(row, message, common)
 
 
 def seconds(stamp: object) -> float:
@@ -94,11 +95,11 @@ def _results(row: Record, message: Record, common: Record) -> list[Record]:
     text = content if isinstance(content, str) else " ".join(str(b.get("text", "")) for b in _blocks(message))
     if text.startswith(_INTERRUPTED):
         return [{**common, "hook_event_name": INTERRUPTED}]
-    machine = _by_machine(row)
-    if "agent_id" in common or not text.strip() or text.startswith(_NOT_TYPED):
+    # Rows without a source are notes by Claude Code, or old.
+    machine = wrote_machine(row if "promptSource" in row else {**row, "isMeta": False})
+    note = row.get("isMeta") and not machine  # by Claude Code itself
+    if note or "agent_id" in common or not text.strip() or text.startswith(_NOT_TYPED):
         return []
-    if row.get("isMeta") and not machine:
-        return []  # a note by Claude Code itself
     prompt = {**common, "hook_event_name": "UserPromptSubmit", "prompt": text}
     if isinstance(row.get("promptId"), str):
         prompt["prompt_id"] = row["promptId"]
@@ -107,35 +108,20 @@ def _results(row: Record, message: Record, common: Record) -> list[Record]:
     return [prompt]
 
 
-def _by_machine(row: Record) -> bool:
-    """Whether a row says that you did not type its prompt. (Rows without a source are notes by Claude Code, or old.)"""
-    return wrote_machine(row if "promptSource" in row else {**row, "isMeta": False})
-
-
 def _result(block: Record, common: Record) -> Record:
     text = _text(block.get("content"))
     record = {**common, "tool_use_id": str(block.get("tool_use_id") or "")}
     if not block.get("is_error"):
         return {**record, "hook_event_name": "PostToolUse", "tool_response": text}
-    if text.startswith("<tool_use_error>") and (
-        "Sibling tool call errored" in text or ">Cancelled: " in text
-    ):
-        return {**record, "hook_event_name": "ToolNotRun", "cancelled": True, "error": text}
     if text.startswith("<tool_use_error>"):
-        return {**record, "hook_event_name": "PostToolUseFailure", "validation_error": True, "error": text}
-    if text.startswith(("The user doesn't want", _INTERRUPTED)) or _INTERRUPTED in text[:60]:
-        return {**record, "hook_event_name": "ToolNotRun", "user_rejected": True, "error": text}
-    if text.startswith(
-        (
-            "Permission to use ",
-            "Claude requested permissions ",
-            "PreToolUse:",
-            "Circuit breaker",
-            "Blocked by circuit-breaker",
-        )
-    ):
-        return {**record, "hook_event_name": "ToolNotRun", "permission_denied": True, "error": text}
-    return {**record, "hook_event_name": "PostToolUseFailure", "error": text}
+        cancelled = "Sibling tool call errored" in text or ">Cancelled: " in text
+        why = "cancelled" if cancelled else "validation_error"
+    elif text.startswith("The user doesn't want") or _INTERRUPTED in text[:60]:
+        why = "user_rejected"
+    else:
+        why = "permission_denied" if text.startswith(_REFUSED) else ""
+    name = "PostToolUseFailure" if why in ("", "validation_error") else "ToolNotRun"
+    return {**record, "hook_event_name": name, "error": text, **({why: True} if why else {})}
 
 
 def _blocks(message: Record) -> list[Record]:
