@@ -22,9 +22,10 @@ import incident_log
 
 from circuit_breaker.runtime import files, home, packages
 
+ROOT = Path(__file__).resolve().parent.parent
 LOCK = "lib/requirements-otlp.lock"
 BATCH = 200  # incidents per request
-LOGS, METRICS = "logs", "metrics"  # the parts of a batch, accepted one by one
+PARTS = ("logs", "metrics")  # of a batch, accepted one by one; methods of Sender
 TIMEOUT = 5.0  # seconds for a request
 SERVICE = "claude-circuit-breaker"
 TEST = {"event": "test", "circuit": "test:export", "cause": "sent by `circuit-breaker export otlp --test`"}
@@ -39,49 +40,53 @@ class Failed(Exception):
 def export(args: argparse.Namespace) -> int:
     """Send the incidents that are not sent yet; with --test one test event, with --since those in the logs."""
     where = home.places(os.environ, os.getcwd())
-    config = home.configuration(where, os.environ)
-    endpoint = (args.endpoint or config.export["endpoint"]).rstrip("/")
-    after = args.since or 0.0
     if args.install:
         return _install(where)
+    config = home.configuration(where, os.environ)
+    endpoint = (args.endpoint or config.export["endpoint"]).rstrip("/")
     if not endpoint:
-        print(
-            "export: no collector: name one with --endpoint URL, or `circuit-breaker config set export.endpoint URL`",
-            file=sys.stderr,
+        return _fail(
+            "no collector: name one with --endpoint URL, or `circuit-breaker config set export.endpoint URL`",
+            2,
         )
-        return 2
     try:
         sender = Sender(endpoint, _packages(where))
-    except ImportError as error:
-        print(
-            f"export: the OpenTelemetry packages are missing ({error.name}). Install them: circuit-breaker export otlp --install",
-            file=sys.stderr,
-        )
-        return 1
-    try:
         if args.test:
-            sender.send([{**TEST, "t": time.time()}], {LOGS})
+            sender.logs([{**TEST, "t": time.time()}])
             print(f"Sent one test event to {endpoint}/v1/logs")
             return 0
         if args.since:
-            rows = [incident.row for incident in incident_log.read(incident_log.homes(where), after)]
-            for begin in range(0, len(rows), BATCH):
-                sender.send(rows[begin : begin + BATCH], {LOGS, METRICS})
-            print(f"Sent {len(rows)} incidents to {endpoint}")
-            return 0
-        with packages.lock(f"{Spool(where.runtime).folder}/lock"):
-            sent = Spool(where.runtime).drain(sender)
-    except TimeoutError:
-        print("export: another export is running", file=sys.stderr)
-        return 1
-    except Failed as error:
-        print(
-            f"export: {endpoint} did not accept it: {error}. Nothing is lost: run it again when the collector answers.",
-            file=sys.stderr,
+            sent = _send_again(where, sender, args.since)
+        else:
+            spool = Spool(where.runtime)
+            with packages.lock(f"{spool.folder}/lock"):
+                sent = spool.drain(sender)
+    except ImportError as error:
+        return _fail(
+            f"the OpenTelemetry packages are missing ({error.name}). Install them: circuit-breaker export otlp --install"
         )
-        return 1
-    print(f"Sent {sent} incidents to {endpoint}" if sent else "Nothing to send")
+    except TimeoutError:
+        return _fail("another export is running")
+    except Failed as error:
+        return _fail(
+            f"{endpoint} did not accept it: {error}. Nothing is lost: run it again when the collector answers."
+        )
+    print(f"Sent {sent} incidents to {endpoint}" if sent or args.since else "Nothing to send")
     return 0
+
+
+def _fail(text: str, code: int = 1) -> int:
+    print(f"export: {text}", file=sys.stderr)
+    return code
+
+
+def _send_again(where: home.Places, sender: Sender, after: float) -> int:
+    """Send all incidents in the logs since `after`. Returns how many."""
+    rows = [incident.row for incident in incident_log.read(incident_log.homes(where), after)]
+    for begin in range(0, len(rows), BATCH):
+        for part in PARTS:
+            getattr(sender, part)(rows[begin : begin + BATCH])
+    return len(rows)
 
 
 def _packages(where: home.Places) -> str:
@@ -92,17 +97,11 @@ def _packages(where: home.Places) -> str:
 def _install(where: home.Places) -> int:
     target = _packages(where)
     files.folder(where.runtime)
-    lock = Path(__file__).resolve().parent.parent / LOCK
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    done = subprocess.run(
-        [*command, "--require-hashes", "--upgrade", "--target", target, "-r", str(lock)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command += ["--require-hashes", "--upgrade", "--target", target, "-r", str(ROOT / LOCK)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        print(f"export: pip could not install the packages: {done.stderr.strip()[-400:]}", file=sys.stderr)
-        return 1
+        return _fail(f"pip could not install the packages: {done.stderr.strip()[-400:]}")
     print(f"Installed the OpenTelemetry packages into {target}")
     return 0
 
@@ -124,9 +123,9 @@ class Spool:
             rows, end = self._read(at)
             if end == at:
                 break
-            for part in (LOGS, METRICS):
+            for part in PARTS:
                 if part not in taken:
-                    sender.send(rows, {part})
+                    getattr(sender, part)(rows)
                     taken.add(part)
                     self._move(at, taken)
             sent, at, taken = sent + len(rows), end, set()
@@ -155,7 +154,9 @@ class Spool:
                     if not line.endswith(b"\n"):
                         break  # the last line is still being written
                     at += len(line)
-                    rows += _row(line)
+                    with contextlib.suppress(ValueError):
+                        row = json.loads(line)
+                        rows += [row] if isinstance(row, dict) else []
         except FileNotFoundError:
             pass
         return rows, at
@@ -172,14 +173,6 @@ class Spool:
                 files.remove(self.cursor)
 
 
-def _row(line: bytes) -> list[dict[str, Any]]:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return []
-    return [row] if isinstance(row, dict) else []
-
-
 class Sender:
     """The official SDK and its OTLP/HTTP exporters. Raises ImportError without them."""
 
@@ -192,21 +185,14 @@ class Sender:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
         from opentelemetry.sdk.resources import Resource
 
-        logging.getLogger("opentelemetry").setLevel(
-            logging.CRITICAL
-        )  # we report a failed request ourselves, once
+        # We report a failed request ourselves, once.
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         self.resource = Resource.create({"service.name": SERVICE, "service.version": _version()})
-        self.logs = OTLPLogExporter(endpoint=f"{endpoint}/v1/logs", timeout=TIMEOUT)
-        self.metrics = OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics", timeout=TIMEOUT)
+        self._logs = OTLPLogExporter(endpoint=f"{endpoint}/v1/logs", timeout=TIMEOUT)
+        self._metrics = OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics", timeout=TIMEOUT)
 
-    def send(self, rows: list[dict[str, Any]], parts: set[str]) -> None:
-        """Send incidents as log events, as counters or both. Raises Failed."""
-        if LOGS in parts and rows:
-            self._send_logs(rows)
-        if METRICS in parts and rows:
-            self._send_metrics(rows)
-
-    def _send_logs(self, rows: list[dict[str, Any]]) -> None:
+    def logs(self, rows: list[dict[str, Any]]) -> None:
+        """Send incidents as log events. Raises Failed."""
         from opentelemetry._logs import LogRecord, SeverityNumber
         from opentelemetry.sdk._logs import LoggerProvider
         from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
@@ -216,20 +202,19 @@ class Sender:
         provider.add_log_record_processor(SimpleLogRecordProcessor(kept))
         logger = provider.get_logger(SERVICE)
         for row in rows:
-            logger.emit(
-                LogRecord(
-                    timestamp=int(float(row.get("t", 0)) * 1e9),
-                    severity_number=SeverityNumber.WARN
-                    if row.get("event") in ("trip", "ending")
-                    else SeverityNumber.INFO,
-                    event_name=f"circuit_breaker.{row.get('event', 'incident')}",
-                    body=str(row.get("cause", "")),
-                    attributes=attributes(row),
-                )
+            event = row.get("event", "incident")
+            record = LogRecord(
+                timestamp=int(float(row.get("t", 0)) * 1e9),
+                severity_number=SeverityNumber.WARN if event in ("trip", "ending") else SeverityNumber.INFO,
+                event_name=f"circuit_breaker.{event}",
+                body=str(row.get("cause", "")),
+                attributes=attributes(row),
             )
-        self._expect(self.logs.export(kept.get_finished_logs()))
+            logger.emit(record)
+        self._expect(self._logs.export(kept.get_finished_logs()) if rows else None)
 
-    def _send_metrics(self, rows: list[dict[str, Any]]) -> None:
+    def metrics(self, rows: list[dict[str, Any]]) -> None:
+        """Send incidents as counters. Raises Failed."""
         from opentelemetry.sdk.metrics import Counter as SdkCounter
         from opentelemetry.sdk.metrics import MeterProvider
         from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
@@ -241,12 +226,11 @@ class Sender:
             known = {"circuit_breaker.rule": rule, **({"gen_ai.token.type": kind} if kind else {})}
             meter.create_counter(f"circuit_breaker.{name}").add(count, known)
         data = reader.get_metrics_data()
-        if data is not None:
-            self._expect(self.metrics.export(data))
+        self._expect(self._metrics.export(data) if data is not None else None)
 
     @staticmethod
     def _expect(result: Any) -> None:
-        if result.name != "SUCCESS":
+        if result is not None and result.name != "SUCCESS":
             raise Failed("no answer, or one that is no success")
 
 
@@ -270,10 +254,9 @@ def attributes(row: dict[str, Any]) -> dict[str, Any]:
     """An incident's attributes, only labels. `circuit_breaker.incident.id` is the same each time an incident is sent."""
     rule, _, subject = str(row.get("circuit", "")).partition(":")
     calls = [str(call) for call in row.get("calls") or []]
+    mark = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
     named = {
-        "circuit_breaker.incident.id": hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[
-            :32
-        ],
+        "circuit_breaker.incident.id": mark[:32],
         "circuit_breaker.event": row.get("event"),
         "circuit_breaker.rule": rule,
         "circuit_breaker.subject": subject,
@@ -294,5 +277,4 @@ def attributes(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _version() -> str:
-    manifest = Path(__file__).resolve().parent.parent / "plugin.json"
-    return str(json.loads(manifest.read_text(encoding="utf-8")).get("version", ""))
+    return str(json.loads((ROOT / "plugin.json").read_text(encoding="utf-8")).get("version", ""))
