@@ -345,6 +345,14 @@ def test_an_echo_behind_a_line_number_is_an_echo() -> None:
     assert one == other
 
 
+def test_an_argument_that_a_validator_repeats_is_no_part_of_the_error() -> None:
+    def key(word: str, lacks: str = "query") -> str:
+        told = f"{lacks}\n  Field required [type=missing, input_value={{'q': '{word}'}}, input_type=dict]"
+        return errors.error_key("failed", told, {"q": word})
+
+    assert key("alpha") == key("bravo") != key("bravo", "tags")
+
+
 def test_how_long_the_input_is_says_nothing_of_the_error() -> None:
     def key(new: str, said: int) -> str:
         text = f"<tool_use_error>syntax error\n[File: a.py ({said} lines total)]</tool_use_error>"

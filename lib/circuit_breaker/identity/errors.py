@@ -43,7 +43,7 @@ def error_key(kind: str, text: str, tool_input: object = None) -> str:
     """The key of an error: its outcome and its whole text without lines that repeat the input. (Not only its first and last lines:
     those are the same in every failure of a compiler.)"""
     sizes = {str(_count(given)) for given in _input_texts(tool_input)}
-    lines = [_without_size(line, sizes) for line in own_lines(text, tool_input)]
+    lines = [_without_size(_without_given(line), sizes) for line in own_lines(text, tool_input)]
     lines.append(text[READ_MAX:])
     return keys.digest(f"{kind}\n{results.unordered(results.blind(chr(10).join(lines)))}")
 
@@ -65,6 +65,13 @@ def _input_texts(tool_input: object) -> list[str]:
 def _count(text: str) -> int:
     """How many lines a text has."""
     return text.count("\n") + 1
+
+
+def _without_given(line: str) -> str:
+    """`..., input_value={'q': 'x'}, input_type=dict]`, as pydantic says it, without the value."""
+    before, _, rest = line.partition(" input_value=")
+    _, sign, after = rest.rpartition(", input_type=")
+    return before + sign + after if sign else line
 
 
 def _without_size(line: str, sizes: set[str]) -> str:
