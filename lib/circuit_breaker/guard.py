@@ -7,7 +7,7 @@ copies it elsewhere. `docs/security.md` says what gets round it. Linear in the c
 from __future__ import annotations
 
 from circuit_breaker.breaker.model import Record
-from circuit_breaker.identity import calls, reading, shell_commands, shell_line
+from circuit_breaker.identity import calls, reading, shell_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -274,13 +274,13 @@ def _names(words: list[str], place: _Place) -> bool:
 
 def _only_looks(command: str, place: _Place) -> bool:
     """Whether every part of the line only reads, copies elsewhere or runs a verb that only looks, and none writes to guarded files."""
-    if len(command) > shell_commands.LONGEST:
+    if len(command) > shell_line.LONGEST:
         return False
-    for segment in shell_commands.segments(command):
+    for segment in shell_line.segments(command):
         if any("$" in target or place.is_guarded(target) for target in segment.targets):
             return False
         segment.targets = []
-        words = shell_commands.program(segment.words)
+        words = shell_line.program(segment.words)
         if not (reading.reads(segment) or _copies_away(words, place) or _runs_looking_verb(words)):
             return False
         if words[:1] in (["cd"], ["pushd"]) and len(words) > 1:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from circuit_breaker.identity import calls as kinds
-from circuit_breaker.identity import labels, shell_commands, shell_line
+from circuit_breaker.identity import labels, shell_line
 from circuit_breaker.replay import transcript
 from circuit_breaker.runtime import files, home
 from circuit_breaker.runtime.json import parse
@@ -61,11 +61,9 @@ def error_of(text: str) -> str:
 def command_of(tool: str, given: object, text: str = "") -> str:
     """The first words of the program in a shell line that the error names, else of its first program."""
     first = ""
-    for segment in shell_commands.segments(
-        shell_line.normalise(kinds.shell_command(tool, given)[:2000], "")[0]
-    ):
-        words = shell_commands.program(segment.words)
-        if not words or words[0] in _SKIP:
+    line = shell_line.normalise(kinds.shell_command(tool, given)[:2000], "")[0]
+    for words in shell_line.programs(line):
+        if words[0] in _SKIP:
             continue
         shown = labels.clip(" ".join(words[:WORDS]), 60, given)
         if text and words[0] in text:

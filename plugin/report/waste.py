@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from circuit_breaker.identity import calls as kinds
-from circuit_breaker.identity import labels, shell_commands, shell_line
+from circuit_breaker.identity import labels, shell_line
 from report.activity import FAILED, OK, Call, PastSession
 
 LARGEST = 5  # results listed
@@ -123,8 +123,8 @@ def without_choosers(command: str) -> str:
     """A command without the parts that only select lines: `make test 2>&1 | tail -5 > log` gives `make test`."""
     kept: list[str] = []
     piped = False
-    for segment in shell_commands.segments(shell_line.normalise(command, "")[0]):
-        words = shell_commands.program(segment.words)
+    for segment in shell_line.segments(shell_line.normalise(command, "")[0]):
+        words = shell_line.program(segment.words)
         if not (piped and words and words[0] in CHOOSERS):
             kept.append(" ".join(segment.words))
         piped = segment.joint in ("|", "|&")

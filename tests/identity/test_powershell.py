@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_breaker.identity import calls, labels, looks, powershell, reading, shell_commands, waits
+from circuit_breaker.identity import calls, labels, looks, powershell, reading, shell_line, waits
 
 LOOKS = [
     "Get-Service | Where-Object Status -eq Running | Select-Object -First 5",
@@ -117,9 +117,7 @@ def test_the_label_has_the_words_of_the_line():
 
 
 def test_redirections_and_calls_of_programs_are_read():
-    parts = list(
-        shell_commands.segments(powershell.as_shell("& .\\build.ps1 -Fast 2>&1 | Tee-Object out.log"))
-    )
+    parts = list(shell_line.segments(powershell.as_shell("& .\\build.ps1 -Fast 2>&1 | Tee-Object out.log")))
     assert [part.words for part in parts] == [["./build.ps1", "-Fast"], ["Tee-Object", "out.log"]]
     assert [part.joint for part in parts] == ["|", ""]
 

@@ -11,11 +11,7 @@ from circuit_breaker.identity.calls import (
     name_words,
     shell_command,
 )
-from circuit_breaker.identity.shell_commands import program, segments
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from circuit_breaker.identity.shell_commands import Segment
+from circuit_breaker.identity.shell_line import program, programs, segments
 
 # Words in tool names (or in the `action` of a tool that does everything) that stand for a step on a page or device.
 _STEPS = frozenset(
@@ -40,7 +36,7 @@ _REWRITING = frozenset("patch apply_patch ed ex".split())
 def is_step(tool: str, given: object) -> bool:
     """Whether it is a step: a click, a key, a scroll. Its result only confirms it; what it did is seen by looking."""
     if tool in SHELLS:
-        return any(_is_device_step(segment) for segment in segments(shell_command(tool, given)))
+        return any(map(_is_device_step, programs(shell_command(tool, given))))
     if tool in WRITERS or tool in LOOKUPS or is_reading_tool(tool, given):
         return False
     words = name_words(tool.rpartition("__")[2])
@@ -66,16 +62,13 @@ def steps_through_history(tool: str, given: object) -> bool:
 def asks_page(tool: str, given: object) -> bool:
     """Whether its result shows the page or device: a script run in a page, or a device program that takes no step."""
     if tool in SHELLS:
-        found = [program(segment.words) for segment in segments(shell_command(tool, given))]
-        return any(words[:1] != [] and words[0] in _DEVICES for words in found) and not is_step(tool, given)
+        found = any(words[0] in _DEVICES for words in programs(shell_command(tool, given)))
+        return found and not is_step(tool, given)
     return not _SCRIPTS.isdisjoint(name_words(tool.rpartition("__")[2]))
 
 
-def _is_device_step(segment: Segment) -> bool:
-    words = program(segment.words)
-    if not words or words[0] not in _DEVICES:
-        return False
-    return words[0] in _POINTERS or not _STEPS.isdisjoint(words[1:])
+def _is_device_step(words: list[str]) -> bool:
+    return words[0] in _POINTERS or (words[0] in _DEVICES and not _STEPS.isdisjoint(words[1:]))
 
 
 def adds_again(tool: str, given: object) -> bool:
@@ -99,7 +92,7 @@ def _line_adds(command: str) -> bool:
     for segment in segments(command):
         words = program(segment.words)
         adds = segment.adds or (bool(words) and _adds(words[0], words[1:]))
-        if segment.writes and not segment.adds:
+        if segment.targets and not segment.adds:
             return False
         if not all(reading.is_reading(inner) for inner in segment.inner):
             return False

@@ -7,14 +7,14 @@ wrappers, decoration, redirections, options, quotes and test selectors are left 
 from __future__ import annotations
 
 from circuit_breaker.identity import attempts_table as table
-from circuit_breaker.identity import calls, powershell, reading, shell_commands, shell_line
+from circuit_breaker.identity import calls, powershell, reading, shell_line
 from circuit_breaker.identity.keys import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from circuit_breaker.identity.shell_commands import Segment
+    from circuit_breaker.identity.shell_line import Segment
 
 
 PARTS_MAX = 64  # simple commands of a line that are read
@@ -89,7 +89,7 @@ class _Part:
 
 def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
     """The attempt of a call; None if it is no shell call, or only reads, waits or decorates."""
-    command = calls.shell_command(tool, tool_input)[: shell_commands.LONGEST]
+    command = calls.shell_command(tool, tool_input)[: shell_line.LONGEST]
     if not command or calls.bare_look(command):
         return None
     given = tool_input.get("workdir") if isinstance(tool_input, dict) else None
@@ -132,10 +132,10 @@ def _parts(text: str, directory: str, found: Attempt, depth: int = 0) -> list[_P
     """The line's simple commands in order, including those inside `bash -c` and $( )."""
     parts: list[_Part] = []
     piped = False
-    for segment in shell_commands.segments(text):
+    for segment in shell_line.segments(text):
         if len(parts) >= PARTS_MAX:
             break
-        at = shell_commands.program_at(segment.words)
+        at = shell_line.program_at(segment.words)
         part = _Part(segment, directory, segment.joint, piped)
         piped = segment.joint == "|"
         for inner in segment.inner if depth < reading.DEPTH else ():
@@ -254,7 +254,7 @@ def _past_runners(words: list[str]) -> list[str]:
         if not rest:
             break
         words = rest
-        at = shell_commands.program_at(words)
+        at = shell_line.program_at(words)
         words = words[at:] or words
     return words
 

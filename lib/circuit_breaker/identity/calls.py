@@ -5,7 +5,7 @@ Keys are hashes: a call's input and output cannot be read from them.
 
 from __future__ import annotations
 
-from circuit_breaker.identity import powershell, reading, shell_commands, shell_line, tokens, waits
+from circuit_breaker.identity import powershell, reading, shell_line, tokens, waits
 from circuit_breaker.identity.keys import canonical, digest
 
 TYPE_CHECKING = False
@@ -122,11 +122,10 @@ def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None
 
 def _shape_of(command: str) -> str:
     """A command's first two words; the second as a digest unless it is a subcommand (it could be a secret)."""
-    look = bare_look(command)
-    words = " ".join(look[:2]) if look else shell_commands.first_words(command)
-    program, _, second = words.partition(" ")
+    words = bare_look(command) or shell_line.first_program(command)
+    program, second = [*words, "", ""][:2]
     named = second.isalpha() and second.islower() and second.isascii()
-    if named and (program == "git" if look else reading.has_subcommands(program)):
+    if named and (program == "git" or reading.has_subcommands(program)):
         return f"{program} {second}"
     plain = program.replace("-", "").replace("_", "").isalnum() and program.isascii() and len(program) <= 24
     return f"{program} {digest(second)}" if plain else digest(f"{program} {second}")
@@ -138,7 +137,7 @@ def service(tool: str, tool_input: object) -> str:
         return "WebSearch"
     if tool.startswith("mcp__"):
         return tool.split("__")[1] if tool.count("__") >= 2 else tool
-    if "gh api" in shell_command(tool, tool_input)[: shell_commands.LONGEST]:
+    if "gh api" in shell_command(tool, tool_input)[: shell_line.LONGEST]:
         return "api.github.com"
     return next((host for host in map(_host, urls_of(tool, tool_input)) if host), "")
 
@@ -150,9 +149,8 @@ def urls_of(tool: str, tool_input: object) -> Iterator[str]:
         yield given["url"]
     command = shell_command(tool, tool_input)
     if "curl" in command or "wget" in command:
-        for segment in shell_commands.segments(command):
-            words = shell_commands.program(segment.words)
-            if words and words[0] in ("curl", "wget"):
+        for words in shell_line.programs(command):
+            if words[0] in ("curl", "wget"):
                 yield from (word for word in words[1:] if "://" in word)
 
 
@@ -184,7 +182,7 @@ def change_level(tool: str, tool_input: object) -> int:
         command = shell_command(tool, tool_input)
         if bare_look(command):
             return 0
-        if "apply_patch" in command and shell_commands.first_words(command).startswith("apply_patch"):
+        if "apply_patch" in command and shell_line.first_program(command)[:1] == ["apply_patch"]:
             return 2
         return 0 if reading.is_reading(command) else 1
     return 0
@@ -226,8 +224,8 @@ def is_idle(command: str) -> bool:
         or command.strip() in ("true", ":", "echo done", "echo ok", "echo ready")
     )
     return said and all(
-        segment.words[:1] != [] and segment.words[0] in _IDLE and not segment.writes
-        for segment in shell_commands.segments(command)
+        segment.words[:1] != [] and segment.words[0] in _IDLE and not segment.targets
+        for segment in shell_line.segments(command)
     )
 
 

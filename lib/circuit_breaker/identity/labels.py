@@ -5,7 +5,7 @@ They are the only text of a session that is written to disk.
 
 from __future__ import annotations
 
-from circuit_breaker.identity import masking, shell_commands, shell_line
+from circuit_breaker.identity import masking, shell_line
 from circuit_breaker.identity.calls import PATHS, SHELLS, bare_look, shell_command
 from circuit_breaker.identity.errors import own_lines
 from circuit_breaker.identity.results import without_escapes
@@ -65,20 +65,12 @@ def label(tool: str, tool_input: object) -> str:
 
 
 def _command_label(command: str) -> str:
-    """The program and up to two plain words after it, none that could be a secret; "" if there is none."""
-    look = bare_look(command)
-    if look:
-        return words_label(look)
-    for segment in shell_commands.segments(shell_line.normalise(command[:2000], "")[0]):
-        words = shell_commands.program(segment.words)
-        if words:
-            return words_label(words)
-    return ""
+    return words_label(bare_look(command) or shell_line.first_program(command))
 
 
 def words_label(words: list[str]) -> str:
-    """The program and up to two plain words after it."""
-    program = words[0]
+    """The program and up to two plain words after it, none that could be a secret; "" if there is none."""
+    program = words[0] if words else ""
     if not _is_name(program) or program.startswith("-"):
         return ""
     taken = [program]

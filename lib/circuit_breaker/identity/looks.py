@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from circuit_breaker.identity import live, reading, waits
 from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, is_reading_tool, name_words, shell_command
-from circuit_breaker.identity.shell_commands import program, segments
+from circuit_breaker.identity.shell_line import program, programs, segments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from circuit_breaker.identity.shell_commands import Segment
+    from circuit_breaker.identity.shell_line import Segment
 
 # What a call looks at: nothing (it acts), files and the like, or something that changes by itself.
 NOTHING, FILES, LIVE = 0, 1, 2
@@ -121,12 +121,10 @@ def _line_searches(command: str) -> bool:
     """Whether the line only looks, and one of its commands searches. (`make | grep error` is no search: it also builds.)"""
     if not reading.is_reading(command):
         return False
-    for segment in segments(command):
-        words = program(segment.words)
-        name = words[0] if words else ""
-        if name in _SEARCHERS or (name in _LISTERS and len(words) > 2) or words[:2] == ["git", "grep"]:
-            return True
-    return False
+    return any(
+        words[0] in _SEARCHERS or (words[0] in _LISTERS and len(words) > 2) or words[:2] == ["git", "grep"]
+        for words in programs(command)
+    )
 
 
 def _says_nothing(text: str) -> bool:

@@ -5,7 +5,7 @@ It masks too much rather than too little: the text is about to be written to dis
 
 from __future__ import annotations
 
-from circuit_breaker.identity import shell_commands, shell_line
+from circuit_breaker.identity import shell_line
 
 MASK = "…"
 _END = frozenset(" \t\r\n\"'`,;&)}]<>|")
@@ -128,9 +128,9 @@ def _values(command: str, depth: int = 0) -> set[str]:
         span = _word(told, len(told) - len(told.lstrip()))
         found.add(told[span[0] : span[1]] if span else "")
     found.update(line for line in command.partition("<<")[2].split("\n")[1:] if " " not in line)
-    for segment in shell_commands.segments(command, _TOLD_MAX):
+    for segment in shell_line.segments(command, _TOLD_MAX):
         words = segment.words
-        named = shell_commands.program(words)
+        named = shell_line.program(words)
         talks = bool(named) and (named[0] in _TALKERS or not _KEEPERS.isdisjoint(named[1:3]))
         for i, word in enumerate(words):
             before = words[i - 1] if i else ""

@@ -6,7 +6,7 @@ It reads ordinary lines and is no full shell parser: what it cannot read counts 
 from __future__ import annotations
 
 from circuit_breaker.identity import live, powershell, reading_table, waits
-from circuit_breaker.identity.shell_commands import LONGEST, Segment, program, segments
+from circuit_breaker.identity.shell_line import LONGEST, Segment, past_options, program, segments
 
 # Programs that only look, unless reading_table.py says otherwise (policy 4: the one fixed list).
 # One string with a blank around each word: a set would be built at every start for one or two lookups.
@@ -45,7 +45,7 @@ def is_reading(command: str, depth: int = 0) -> bool:
 
 def reads(segment: Segment, depth: int = 0) -> bool:
     """Whether one simple command only looks at things."""
-    if segment.writes or not all(is_reading(inner, depth + 1) for inner in segment.inner):
+    if segment.targets or not all(is_reading(inner, depth + 1) for inner in segment.inner):
         return False
     words = program(segment.words)
     return not words or program_reads(words[0], words[1:], depth)
@@ -127,14 +127,6 @@ def told_elsewhere(name: str, rest: list[str]) -> tuple[str, str]:
 def _joined(words: list[str]) -> str:
     """The words as one line; those with blanks are quoted again."""
     return " ".join([f"'{word}'" if " " in word and "'" not in word else word for word in words])
-
-
-def past_options(words: list[str], valued: tuple[str, ...]) -> list[str]:
-    """The words after the leading options; options in `valued` take a value."""
-    i = 0
-    while i < len(words) and words[i][:1] == "-":
-        i += 2 if words[i] in valued else 1
-    return words[i:]
 
 
 def _until_its_end(words: list[str]) -> list[str]:

@@ -1,13 +1,33 @@
-"""The normal form of a shell command line, and the directory it runs in. Pure.
-
-Every shell call is normalised here; shell_commands.py and reading.py read what a line does.
-"""
+"""Shell command lines, word by word: the normal form, the directory a line runs in, its simple commands. Pure."""
 
 from __future__ import annotations
 
-_SPECIAL = {ord(c): "\0" for c in "'\"\\#<"}
-READ_MAX = 4_000  # characters that are normalised; the rest of a longer line is compared unchanged
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+LONGEST = 4_000  # characters that are read; the rest of a longer line is compared unchanged
 _FRONTS = 24  # `cd`, waits and assignments that are taken off the front
+_SPECIAL = {ord(c): "\0" for c in "'\"\\#<"}
+_SPLITTING = {**{ord(c): "\0" for c in "'\"\\#`$\n;&|()<>"}, ord("\t"): " ", ord("\r"): " "}
+_KEYWORDS = frozenset("if then else elif fi while until do done ! { } ( ) esac".split())
+# Programs that run the command after them, with those of their options that take a value.
+_WRAPPERS = {
+    **dict.fromkeys(
+        "nohup command exec builtin unbuffer caffeinate doas setsid chronic cross-env".split(), ""
+    ),
+    **dict.fromkeys(("timeout", "gtimeout"), "-k -s --kill-after --signal"),
+    "sudo": "-u -g -h -p -C -D -R -T -U",
+    "ionice": "-c -n -p",
+    "env": "-u -C -S",
+    "time": "-f -o",
+    "nice": "-n",
+    "xargs": "-I -n -P -L -d -a -E -s",
+    "stdbuf": "-i -o -e",
+}
+_REDIRECTS = ("&>>", "<<<", "<<-", "<<", ">>", ">&", "&>", ">|", "<&", "<>", ">", "<")
+_NO_FILES = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "$null", "NUL")
 
 
 def is_assignment(word: str) -> bool:
@@ -22,13 +42,13 @@ def normalise(command: str, cwd: str) -> tuple[str, str]:
     White space outside quotes is folded, comments are left out; a leading `cd X`, `sleep N`, `timeout N` and plain
     assignments are taken off.
     """
-    text = fold(command[:READ_MAX])
+    text = fold(command[:LONGEST])
     for _ in range(_FRONTS):
         shorter, directory = _strip_front(text, cwd)
         if shorter == text or not shorter:
             break
         text, cwd = shorter, directory
-    return text + command[READ_MAX:], cwd
+    return text + command[LONGEST:], cwd
 
 
 def fold(command: str) -> str:
@@ -236,3 +256,189 @@ def end_of_substitution(text: str, at: int) -> int:
             depth += 1 if c == "(" else -1
         i += 1
     return i if not depth else len(text) + 1
+
+
+class Segment:
+    """One simple command. `words`: without quotes; `targets`: files it redirects into (`adds`: only appends); `inner`: commands in
+    its $( ); `given`: text of its here-documents and here-strings; `joint`: the operator after it ("" for the last)."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.targets: list[str] = []
+        self.inner: list[str] = []
+        self.adds = False
+        self.given = self.joint = ""
+
+
+def segments(command: str, longest: int = LONGEST) -> Iterator[Segment]:
+    """The simple commands of a line in order, read lazily. Of the text of a here-document, commands in $( ) go to `inner`."""
+    command = command[:longest]
+    marks = command.translate(_SPLITTING)
+    now = Segment()
+    if "\0" not in marks:  # one command of bare words
+        now.words = [word for word in marks.split(" ") if word]
+        if now.words:
+            yield now
+        return
+    marks = marks.replace(" ", "\0")
+    bodies: list[str] = []  # the end words of here-documents that begin on the next line
+    redirect = ""
+    i, size = 0, len(command)
+    while i <= size:  # the end counts as a line end
+        text, i = _word(command, marks, i, now.inner)
+        sign = command[i : i + 1] or "\n"
+        if text is not None:
+            if redirect in ("<<", "<<-"):
+                bodies.append(text)
+            elif redirect:
+                _redirected(now, redirect, text)
+            elif not (text.isdigit() and sign in "<>"):  # the descriptor of `2>`
+                now.words.append(text)
+            redirect = ""
+        if sign in " \t\r":
+            i += 1
+        elif sign in "<>" or command.startswith("&>", i):
+            redirect = next(operator for operator in _REDIRECTS if command.startswith(operator, i))
+            i += len(redirect)
+        else:
+            pair = command[i : i + 2]
+            redirect, now.joint = "", pair if pair in ("&&", "||", ";;") else pair[:1]
+            i = _past_bodies(command, i + 1, bodies, now) if sign == "\n" else i + 1
+            if now.words or now.targets or now.inner:
+                if sign == ")" and _is_piped_on(command[i : i + 16]):
+                    now.joint = "|"
+                yield now
+                now = Segment()
+
+
+def programs(command: str) -> Iterator[list[str]]:
+    """The program of each simple command in a line with its arguments."""
+    return filter(None, (program(segment.words) for segment in segments(command)))
+
+
+def first_program(command: str) -> list[str]:
+    """The first program that a command runs, with its arguments; [] for none."""
+    return next(programs(normalise(command[:2000], "")[0]), [])
+
+
+def _word(command: str, marks: str, i: int, inner: list[str]) -> tuple[str | None, int]:
+    """(the word at `i` without quotes, None for none; index of what ends it). The commands in its $( ) are added to `inner`."""
+    pieces: list[str] = []
+    size = len(command)
+    while i < size:
+        special = marks.find("\0", i)
+        if special != i:
+            end = special if special >= 0 else size
+            pieces.append(command[i:end])
+            i = end
+            continue
+        c = command[i]
+        if c in "'\"":
+            end = closing(command, i)
+            pieces.append(command[i + 1 : end])
+            if c == '"':
+                inner += substitutions(pieces[-1])
+            i = end + 1  # a quote that is left open ends with the line
+        elif c == "\\":
+            if command[i + 1 : i + 2] != "\n":
+                pieces.append(command[i + 1 : i + 2] or c)
+            i += 2
+        elif c in "`$":
+            end = end_of_substitution(command, i)
+            if end > i + 1:
+                inner += substitutions(command[i:end])
+            pieces.append(command[i:end])
+            i = end
+        elif c == "#" and (pieces or (i and command[i - 1] not in " \t\n;&|(")):
+            pieces.append(c)
+            i += 1
+        elif c == "#":
+            end = command.find("\n", i)
+            i = end if end >= 0 else size
+        else:
+            break
+    return "".join(pieces) if pieces else None, min(i, size)
+
+
+def _redirected(segment: Segment, redirect: str, target: str) -> None:
+    """Note what a redirection gives to a simple command, or the file that it goes into."""
+    if redirect == "<<<":
+        segment.given += target
+    if (redirect[0] == "<" and redirect != "<>") or target in _NO_FILES:
+        return
+    if redirect != ">&" or not (target == "-" or target.isdigit()):
+        segment.adds = redirect.endswith(">>") and (segment.adds or not segment.targets)
+        segment.targets.append(target)
+
+
+def _is_piped_on(rest: str) -> bool:
+    """Whether `rest`, the text after a subshell, is a pipe: `(cd a; make) 2>&1 | tail`."""
+    rest = rest.lstrip(" )").removeprefix("2>&1").lstrip(" ")
+    return rest[:1] == "|" and rest[:2] != "||"
+
+
+def substitutions(text: str) -> list[str]:
+    """The commands in `$( )` and backticks of a text, single quotes ignored; `$(( ))` is no command."""
+    found: list[str] = []
+    i = 0
+    while i < len(text):
+        here = [at for at in (text.find("$(", i), text.find("`", i)) if at >= 0]
+        if not here:
+            break
+        at = min(here)
+        if text.startswith("$((", at):
+            i = at + 3  # there may be commands inside
+            continue
+        end = end_of_substitution(text, at)
+        found.append(text[at + 1 : end - 1] if text[at] == "`" else text[at + 2 : end - 1])
+        i = max(end, at + 1)
+    return found
+
+
+def _past_bodies(command: str, i: int, bodies: list[str], segment: Segment) -> int:
+    """Index after the here-documents that begin at `i`; their text goes to `segment`, the last of the line."""
+    while bodies:
+        end_word, begin = bodies.pop(0), i
+        while i < len(command):
+            line_end = command.find("\n", i)
+            line = command[i : line_end if line_end >= 0 else len(command)]
+            i = line_end + 1 if line_end >= 0 else len(command)
+            if line.strip() == end_word:
+                break
+        segment.inner += substitutions(command[begin:i])
+        segment.given += command[begin:i]
+    return i
+
+
+def program(words: list[str]) -> list[str]:
+    """The program that a segment runs, by its base name, and its arguments; assignments, keywords and wrappers are skipped."""
+    i = program_at(words)
+    return [words[i].rpartition("/")[2].removesuffix(".exe"), *words[i + 1 :]] if i < len(words) else []
+
+
+def program_at(words: list[str]) -> int:
+    """Index of the program's name; past the end if there is none."""
+    i = 0
+    while i < len(words):
+        word = words[i]
+        name = word.rpartition("/")[2]
+        if word in _KEYWORDS or is_assignment(word):
+            i += 1
+        elif word[:1] == "$" and words[i + 1 : i + 2] == ["="]:
+            i += 2  # PowerShell's assignment
+        elif name == "timeout" and words[i + 1 : i + 2] in (["/t"], ["/T"]):
+            return i  # Windows' own, which only waits
+        elif name not in _WRAPPERS or (name == "command" and words[i + 1 : i + 2] in (["-v"], ["-V"])):
+            return i
+        else:
+            i = len(words) - len(past_options(words[i + 1 :], _WRAPPERS[name].split()))
+            i += name.endswith("timeout")
+    return i
+
+
+def past_options(words: list[str], valued: Sequence[str]) -> list[str]:
+    """The words after the leading options; options in `valued` take a value."""
+    i = 0
+    while i < len(words) and words[i][:1] == "-":
+        i += 2 if words[i] in valued else 1
+    return words[i:]

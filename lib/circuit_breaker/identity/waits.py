@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity.shell_commands import LONGEST, program, segments
+from circuit_breaker.identity.shell_line import LONGEST, program, programs, segments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from circuit_breaker.identity.shell_commands import Segment
+    from circuit_breaker.identity.shell_line import Segment
 
 # Where a wait is: nowhere, before (or between) other commands, after them, or the line only waits.
 NONE, BEFORE, AFTER, ALONE = 0, 1, 2, 3
@@ -81,7 +81,7 @@ def line_waits(command: str, depth: int = 0) -> int:
         else:
             words = program(segment.words)
             acts = words and not _is_decoration(words[0], segment.words)
-            if acts or segment.inner or segment.writes:
+            if acts or segment.inner or segment.targets:
                 found.append(False)
         waits = waits or bool(kind)
         loops = loops or segment.words[:1] in (["until"], ["while"])
@@ -157,9 +157,8 @@ def _is_pause(rest: list[str]) -> bool:
 def seconds_of(command: str) -> float:
     """The sum of a line's sleeps in seconds; variables count as 0."""
     total = 0.0
-    for segment in segments(command):
-        words = program(segment.words)
-        if words and words[0].lower() in _SLEEPERS:
+    for words in programs(command):
+        if words[0].lower() in _SLEEPERS:
             total += sum(_seconds(word) for word in words[1:])
     return total
 
