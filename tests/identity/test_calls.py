@@ -185,7 +185,7 @@ def test_values_of_another_kind_are_other_values(value: Any) -> None:
 @example("exec_command", {"cmd": "'", "workdir": 5}, "\ud800")
 def test_arbitrary_input_is_answered(tool: str, value: Any, text: str) -> None:
     assert len(calls.call_key(tool, value, text)) == 12
-    assert len(results.text_key(text)) == len(results.digits_key(text)) == 12
+    assert len(results.result_key("Bash", text)) == len(results.digits_key(text)) == 12
     assert len(errors.error_key("failed", text, value)) == 12
     assert calls.change_level(tool, value) in (0, 1, 2)
     assert looks.wait_of(tool, value) in (0, 1, 2, 3)

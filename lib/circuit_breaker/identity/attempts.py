@@ -32,20 +32,6 @@ class Attempt:
     `values`: values of its options and variables; `exits`: (text before, text after) each exit code that it prints.
     """
 
-    __slots__ = (
-        "key",
-        "words",
-        "hidden",
-        "edits",
-        "only_edits",
-        "shows",
-        "aim",
-        "values",
-        "exits",
-        "command",
-        "directory",
-    )
-
     def __init__(self, command: str, directory: str) -> None:
         self.command, self.directory = command, directory
         self.key = self.aim = ""
@@ -64,20 +50,6 @@ class Attempt:
 class _Part:
     """A simple command: `name` of its program, `home` (that program's directory, if it is not on the PATH), `operands`."""
 
-    __slots__ = (
-        "name",
-        "home",
-        "rest",
-        "operands",
-        "directory",
-        "segment",
-        "joint",
-        "piped",
-        "reads",
-        "hides",
-        "shown",
-    )
-
     def __init__(self, segment: Segment, directory: str, joint: str, piped: bool) -> None:
         self.segment, self.directory, self.joint, self.piped = segment, directory, joint, piped
         self.name = self.home = self.shown = ""
@@ -95,12 +67,10 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
     given = tool_input.get("workdir") if isinstance(tool_input, dict) else None
     folded, directory = shell_line.normalise(command, given if isinstance(given, str) and given else cwd)
     found = Attempt(command, directory)
-    values = [
-        word.partition("=")[2].strip("\"';") for word in command.split() if shell_line.is_assignment(word)
-    ]
-    found.values.update(
-        value for value in values if value.isdigit()
-    )  # a changed number is still the same attempt
+    for word in filter(shell_line.is_assignment, command.split()):
+        value = word.partition("=")[2].strip("\"';")
+        if value.isdigit():  # a changed number is still the same attempt
+            found.values.add(value)
     parts = _parts(folded, directory, found)
     real = _real(parts)
     if not real:
@@ -138,12 +108,12 @@ def _parts(text: str, directory: str, found: Attempt, depth: int = 0) -> list[_P
         at = shell_line.program_at(segment.words)
         part = _Part(segment, directory, segment.joint, piped)
         piped = segment.joint == "|"
-        for inner in segment.inner if depth < reading.DEPTH else ():
+        for inner in segment.inner if depth < shell_line.DEPTH else ():
             within = _parts(inner, directory, found, depth + 1)
             for each in within[-1:]:
                 each.joint = each.joint or ")"
             parts += within
-        words = segment.words[at:] if depth < reading.DEPTH else []
+        words = segment.words[at:] if depth < shell_line.DEPTH else []
         place, told = reading.told_elsewhere(words[0], words[1:]) if words else ("", "")
         told = told or _told(words)
         if told:
@@ -156,12 +126,9 @@ def _parts(text: str, directory: str, found: Attempt, depth: int = 0) -> list[_P
             parts += within
             continue
         _name(part, segment.words[:at], segment.words[at:], parts)
-        if (
-            part.name in ("cd", "set-location", "sl", "pushd")
-            and part.rest
-            and part.rest[0][:1] not in ("-", "$")
-        ):
-            directory = shell_line.resolve(part.rest[0], directory)
+        target = part.rest[0] if part.name in ("cd", "set-location", "sl", "pushd") and part.rest else "-"
+        if target[:1] not in ("-", "$"):
+            directory = shell_line.resolve(target, directory)
         parts.append(part)
     return parts
 
@@ -196,21 +163,19 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
             part.home = ""
     if part.name == "docker" and part.rest[:1] == ["compose"]:
         part.shown, part.name, part.rest = "docker compose", "docker-compose", part.rest[1:]
-    low = part.name.lower()
-    decorates = low in table.DECORATION
-    part.reads = decorates or reading.program_reads(part.name, part.rest)
+    part.reads = part.name.lower() in table.DECORATION or reading.program_reads(part.name, part.rest)
     if not part.reads and part.name in table.INTERPRETERS:
         _script(part)
     elif part.name in table.CLIENTS:
         _asked(part)
     if part.name in table.PACKAGE_RUNNERS:
         part.rest = [word for word in part.rest if word not in ("run", "run-script")]
-    short = table.SHORT.get(part.name)
-    first = next((i for i, word in enumerate(part.rest) if word[:1] not in ("-", "+")), -1) if short else -1
-    if short and first >= 0:
-        task = short.get(part.rest[first], part.rest[first])
-        options = [word for word in part.rest[:first] if word[:1] == "-"]  # no +nightly
-        part.rest = [*options, *([task] if task else []), *part.rest[first + 1 :]]
+    short = table.SHORT.get(part.name, {})
+    for i, word in enumerate(part.rest if short else ()):
+        if word[:1] not in ("-", "+"):
+            options = [word for word in part.rest[:i] if word[:1] == "-"]  # no +nightly
+            part.rest = [*options, *filter(None, [short.get(word, word)]), *part.rest[i + 1 :]]
+            break
 
 
 def _plain_name(word: str) -> str:
@@ -261,12 +226,7 @@ def _past_runners(words: list[str]) -> list[str]:
 
 def _found_and_run(words: list[str]) -> list[str]:
     """`find . -name t.py -exec pytest {} +` is `pytest ./t.py`."""
-    at = words.index("-exec" if "-exec" in words else "-execdir")
-    inner = words[at + 1 :]
-    for end, word in enumerate(inner):
-        if word in (";", "+", "\\;"):
-            inner = inner[:end]
-            break
+    inner = reading.until_its_end(words[words.index("-exec" if "-exec" in words else "-execdir") + 1 :])
     what = [words[i + 1] for i, word in enumerate(words[:-1]) if word in ("-name", "-path")]
     return [word for word in inner if word != "{}"] + ([what[0].lstrip("*/")] if what else words[1:2])
 
@@ -298,13 +258,11 @@ def _script(part: _Part) -> None:
             break
         else:
             path = shell_line.resolve(word, part.directory)
-            part.shown = (
-                f"{part.name} {_plain_name(word)}"
-                if part.name not in reading.SHELL_PROGRAMS
-                else _plain_name(word)
-            )
-            folder, _, part.name = path.rpartition("/")
-            part.name = _plain_name(part.name)
+            part.shown = _plain_name(word)
+            if part.name not in reading.SHELL_PROGRAMS:
+                part.shown = f"{part.name} {part.shown}"
+            folder, _, name = path.rpartition("/")
+            part.name = _plain_name(name)
             near = folder == part.directory.rstrip("/") or folder.rpartition("/")[2] in _BINS
             part.home = "" if near else shell_line.spelled(folder)
             part.rest = rest[i + 1 :]
@@ -343,10 +301,10 @@ def _edits(part: _Part) -> bool:
     low = part.name.lower()
     if low in table.EDITORS or (low == "git" and part.rest[:1] == ["apply"]):
         return True
-    if low in ("sed", "perl", "gsed") and any(
-        word[:2] == "-i" or word in ("--in-place", "-pi") for word in part.rest
-    ):
-        return True
+    if low in ("sed", "perl", "gsed"):
+        in_place = any(word[:2] == "-i" or word in ("--in-place", "-pi") for word in part.rest)
+        if in_place:
+            return True
     return bool(part.segment.targets) and part.reads
 
 
@@ -354,23 +312,15 @@ def _is_hidden(parts: list[_Part], real: list[_Part]) -> bool:
     """Whether the line's exit code may come from a part that is not the attempt."""
     if any(part.hides for part in real):
         return True
-    begin = parts.index(real[0])
-    last = len(parts) - 1
-    return any(
-        part.joint not in ("", "&&") and (at < last or part.joint == "&")
-        for at, part in enumerate(parts)
-        if at >= begin
-    )
+    rest = parts[parts.index(real[0]) :]
+    return rest[-1].joint == "&" or any(part.joint not in ("", "&&") for part in rest[:-1])
 
 
 def _shows_files(part: _Part, targets: set[str]) -> bool:
     """Whether the part prints files that the attempt did not write itself."""
     low = part.name.lower()
-    if part.piped or (
-        low not in table.SHOWS and (low != "git" or part.rest[:1] == ["status"] or not part.reads)
-    ):
-        return False
-    return not part.segment.targets and not any(word in targets for word in part.rest)
+    prints = low in table.SHOWS or (low == "git" and part.reads and part.rest[:1] != ["status"])
+    return prints and not part.piped and not part.segment.targets and targets.isdisjoint(part.rest)
 
 
 def _printed_exits(parts: list[_Part], real: list[_Part]) -> list[tuple[str, str]]:

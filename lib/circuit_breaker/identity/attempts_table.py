@@ -24,31 +24,15 @@ SHOWS = frozenset(
 )
 # Programs that run the command after one of these words ("": directly after the name). Options before it are skipped.
 RUNNERS = {
-    "npx": ("",),
-    "bunx": ("",),
-    "pnpx": ("",),
-    "uvx": ("",),
-    "rtk": ("",),
-    "pipx": ("run",),
-    "uv": ("run",),
-    "poetry": ("run",),
-    "pipenv": ("run",),
-    "hatch": ("run",),
-    "pdm": ("run",),
-    "rye": ("run",),
-    "pixi": ("run",),
-    "conda": ("run",),
-    "mamba": ("run",),
-    "coverage": ("run",),
+    **dict.fromkeys("npx bunx pnpx uvx rtk winpty".split(), ("",)),
+    **dict.fromkeys(
+        "pipx uv poetry pipenv hatch pdm rye pixi conda mamba coverage doppler".split(), ("run",)
+    ),
+    **dict.fromkeys(("npm", "mise"), ("exec", "x")),
+    **dict.fromkeys(("pnpm", "yarn"), ("exec", "dlx")),
     "bundle": ("exec",),
-    "npm": ("exec", "x"),
-    "pnpm": ("exec", "dlx"),
-    "yarn": ("exec", "dlx"),
     "bun": ("x",),
-    "mise": ("exec", "x"),
     "dotenv": ("run", ""),
-    "doppler": ("run",),
-    "winpty": ("",),
 }
 # Options of these that take a value.
 RUNNER_VALUED = frozenset(
@@ -66,12 +50,9 @@ CODE = {  # interpreter -> (options whose value is code, other options that take
     "perl": ("-e -E -ne -pe -lne -nle", "-M -I"),
     "php": ("-r", "-d"),
     "deno": ("eval", ""),
-    "osascript": ("-e", ""),
+    **dict.fromkeys(("osascript", "elixir", "Rscript"), ("-e", "")),
     "julia": ("-e -E", ""),
-    "elixir": ("-e", ""),
-    "Rscript": ("-e", ""),
-    "pwsh": ("", "-ExecutionPolicy"),
-    "powershell": ("", "-ExecutionPolicy"),
+    **dict.fromkeys(("pwsh", "powershell"), ("", "-ExecutionPolicy")),
 }
 # Database clients, with the options whose value is the query.
 CLIENTS = {
@@ -106,13 +87,12 @@ AIMED = frozenset(
     " --only --spec --example --match -test.run --select --deselect --name --testPathPattern".split()
 )
 AIMED_IN = {
-    **dict.fromkeys(("jest", "vitest", "npm", "pnpm", "yarn", "bun", "ava"), "-t"),
+    **dict.fromkeys((*PACKAGE_RUNNERS, "jest", "vitest", "ava"), "-t"),
     "mocha": "-g -f",
     "playwright": "-g",
     "ctest": "-R",
     "rspec": "-e",
-    "dotnet": "--filter",
-    "phpunit": "--filter",
+    **dict.fromkeys(("dotnet", "phpunit"), "--filter"),
     "tox": "-e",
 }
 # Options whose value is part of the attempt (a package, a directory, a file): kept as operands.
@@ -134,12 +114,9 @@ FLAGS = frozenset(
 )
 # Other names of subcommands.
 SHORT = {
-    **dict.fromkeys(
-        ("npm", "pnpm", "yarn", "bun"), {"t": "test", "tst": "test", "i": "install", "add": "install"}
-    ),
+    **dict.fromkeys(PACKAGE_RUNNERS, {"t": "test", "tst": "test", "i": "install", "add": "install"}),
     "cargo": {"b": "build", "t": "test", "c": "check", "r": "run"},
-    "docker": {"buildx": ""},
-    "podman": {"buildx": ""},
+    **dict.fromkeys(("docker", "podman"), {"buildx": ""}),
 }
 FLAGS_ONLY = {  # short options that take no value in these programs, although VALUED has them
     "pytest": "-v -x -s -l -q -i",

@@ -69,7 +69,7 @@ def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
             command, directory = shell_line.normalise(command, directory)
         if name:
             given[name] = command
-        return digest(f"{tool}\n{shell_line.spelled(directory)}\n{tokens.without_stored(canonical(given))}")
+        return digest(f"{tool}\n{shell_line.spelled(directory)}\n{canonical(given)}")
     if isinstance(tool_input, dict) and not NOTES.isdisjoint(tool_input):
         tool_input = {name: value for name, value in tool_input.items() if name not in NOTES}
     if tool in SPAWNERS and isinstance(tool_input, dict):
@@ -78,16 +78,14 @@ def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
         tool_input = {name: _without_snapshot(value) for name, value in tool_input.items()}
     if isinstance(tool_input, dict) and tool_input.get("replace_all") is False:
         tool_input = {name: value for name, value in tool_input.items() if name != "replace_all"}
-    return digest(f"{tool}\n{tokens.without_stored(canonical(tool_input))}")
+    return digest(f"{tool}\n{canonical(tool_input)}")
 
 
 def _without_snapshot(value: object) -> object:
     """A page node's id without the number of its snapshot; other values unchanged."""
-    return (
-        tokens.node_of(value)
-        if isinstance(value, str) and len(value) < 24 and tokens.is_node(value)
-        else value
-    )
+    if isinstance(value, str) and len(value) < 24 and tokens.is_node(value):
+        return tokens.node_of(value)
+    return value
 
 
 def command_of(given: dict[str, Any]) -> tuple[str, str]:
@@ -125,7 +123,7 @@ def _shape_of(command: str) -> str:
     words = bare_look(command) or shell_line.first_program(command)
     program, second = [*words, "", ""][:2]
     named = second.isalpha() and second.islower() and second.isascii()
-    if named and (program == "git" or reading.has_subcommands(program)):
+    if named and (program == "git" or program in reading.SUBCOMMANDS):
         return f"{program} {second}"
     plain = program.replace("-", "").replace("_", "").isalnum() and program.isascii() and len(program) <= 24
     return f"{program} {digest(second)}" if plain else digest(f"{program} {second}")
@@ -186,13 +184,6 @@ def change_level(tool: str, tool_input: object) -> int:
             return 2
         return 0 if reading.is_reading(command) else 1
     return 0
-
-
-def only_looks(tool: str, tool_input: object) -> bool:
-    """Whether a cheap check shows that a call only reads: a reading tool or a bare reading command. False: not known."""
-    if tool in LOOKUPS:
-        return True
-    return bool(bare_look(shell_command(tool, tool_input)))
 
 
 def bare_look(command: str) -> list[str]:

@@ -4,39 +4,18 @@ from __future__ import annotations
 
 from circuit_breaker.identity import calls, keys, results
 
-READ_MAX = (
-    1 << 14
-)  # characters read line by line: Claude Code cuts errors at 10 kB, MCP servers may send more
+READ_MAX = 1 << 14  # characters read by line: Claude Code cuts errors at 10 kB, MCP servers may send more
 _MISSES = (
-    "not found",
-    "no such file",
-    "does not exist",
-    "doesn't exist",
-    "404",
-    "403",
-    "429",
-    "too large",
-    "exceeds maximum",
-    "exceeds the maximum",
-    "no matches",
-    "no files found",
-    "cannot find",
-    "can't find",
-    "is a directory",
-    "eisdir",
-    "enoent",
-    "not a directory",
-)
-
+    "not found|no such file|does not exist|doesn't exist|404|403|429|too large|exceeds maximum|exceeds the maximum|no matches"
+    "|no files found|cannot find|can't find|is a directory|eisdir|enoent|not a directory"
+).split("|")
 # A part of each form of failure in verdicts.py, lower case.
 _HINTS = (
-    "err", "fail", "fatal", "traceback", "panic", "***", "stopped", "exception", "unhandled", "uncaught", "e   ", "fault",
-    "abort", "kill", "●", "✕", "✗", "✘", "✖", "×", "❌", "not ok", "undefined", "could not", "cannot", "unable", "yn0", "usage",
-    "unknown", "invalid", "sh: ", "env: ", "xargs: ", "sudo: ", "not recognized", "not found", "no such", "denied", "problem",
-    "broken", "make[", "e: ", "elifecycle", "eresolve", "ld: ", "code: '", "node.js v",
-    ".go:", "conflict", "can't locate", "halted", "oh no", "issues", "refused", "curl: (", "ssh: ", "scp: ", "wget: ", "lua: ", "** (",
-    "emerg",
-)  # fmt: skip
+    "err|fail|fatal|traceback|panic|***|stopped|exception|unhandled|uncaught|e   |fault|abort|kill|●|✕|✗|✘|✖|×|❌|not ok"
+    "|undefined|could not|cannot|unable|yn0|usage|unknown|invalid|sh: |env: |xargs: |sudo: |not recognized|not found|no such"
+    "|denied|problem|broken|make[|e: |elifecycle|eresolve|ld: |code: '|node.js v|.go:|conflict|can't locate|halted|oh no|issues"
+    "|refused|curl: (|ssh: |scp: |wget: |lua: |** (|emerg"
+).split("|")
 
 
 def error_key(kind: str, text: str, tool_input: object = None) -> str:

@@ -1,4 +1,4 @@
-"""One text and one short hash for equal JSON values."""
+"""One text and one short hash for equal JSON values. Pure."""
 
 from __future__ import annotations
 
@@ -6,34 +6,27 @@ from _imp import source_hash
 
 LONG = 4096  # characters; a longer string is replaced by its hash
 _DEPTH_MAX = 40  # levels; deeper input is left out
+_LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
+_STORES = ("tool-results/", "tool-results\\", "/_logs/", "\\_logs\\")  # folders with made-up file names
 
 
 def digest(text: str) -> str:
     """A hash of `text` as 12 hex digits: SipHash, which every interpreter has built in. It differs between Python 3.10 and 3.11,
     so keys made with it are valid only while a session stays on one Python."""
-    return digest_of(text.encode("utf-8", "surrogatepass"))
-
-
-def digest_of(data: bytes) -> str:
-    """`digest` of a text's UTF-8."""
-    return source_hash(0, data).hex()[:12]
+    return source_hash(0, text.encode("utf-8", "surrogatepass")).hex()[:12]
 
 
 def word(text: str) -> str:
     """`digest` in the letters g to v, so that the key of a picture is not taken for an id and blinded."""
-    return in_letters(digest(text))
+    return digest(text).translate(_LETTERS)
 
 
-def in_letters(digest: str) -> str:
-    """A digest in the letters g to v in place of hex digits."""
-    return digest.translate(_LETTERS)
+def canonical(value: object) -> str:
+    """One text for equal JSON values: keys sorted, strings quoted by `repr`, long ones hashed, names of stored files blinded."""
+    return without_stored(_written(value))
 
 
-_LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
-
-
-def canonical(value: object, depth: int = 0) -> str:
-    """One text for equal JSON values: keys sorted, strings quoted by `repr`, long ones hashed."""
+def _written(value: object, depth: int = 0) -> str:
     if isinstance(value, str):
         if len(value) > LONG:
             return f"<{len(value)} {digest(value)}>"  # cheaper than quoting a megabyte
@@ -43,8 +36,32 @@ def canonical(value: object, depth: int = 0) -> str:
     if depth > _DEPTH_MAX:
         return "..."
     if isinstance(value, dict):
-        inner = [f"{name!r}:{canonical(value[name], depth + 1)}" for name in sorted(value, key=str)]
+        inner = [f"{name!r}:{_written(value[name], depth + 1)}" for name in sorted(value, key=str)]
         return "{" + ",".join(inner) + "}"
     if isinstance(value, list):
-        return "[" + ",".join([canonical(item, depth + 1) for item in value]) + "]"
+        return "[" + ",".join([_written(item, depth + 1) for item in value]) + "]"
     return repr(value)
+
+
+def without_stored(text: str) -> str:
+    """The text with the file names replaced that Claude Code and npm make up (results, pictures, logs)."""
+    for place in _STORES:
+        if place in text:
+            text = _without_names(text, place)
+    if "[Image: source: " in text:
+        first, *rest = text.split("[Image: source: ")
+        text = first + "".join(["[Image: source: X]" + part.partition("]")[2] for part in rest])
+    return text
+
+
+def _without_names(text: str, place: str) -> str:
+    """The text with the name after each `place` replaced by X; its ending stays."""
+    pieces = text.split(place)
+    for i, piece in enumerate(pieces[1:], 1):
+        end = 0
+        while end < min(len(piece), 200) and (piece[end].isalnum() or piece[end] in "-_."):
+            end += 1
+        name = piece[:end].rstrip(".")
+        dot = name.rfind(".", -6)
+        pieces[i] = ("X" + (name[dot:] if dot > 0 else "") if name else "") + piece[len(name) :]
+    return place.join(pieces)

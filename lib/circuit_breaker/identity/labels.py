@@ -28,25 +28,20 @@ _DEEPER = frozenset(
     " install build x tool mod rollout image container volume network db functions mol migrate deploy pm ec2 s3 iam"
     " lambda".split()
 )
-_ENDINGS = (
+_ENDINGS = tuple(
     ".py .js .mjs .cjs .ts .tsx .jsx .sh .bash .rb .go .rs .java .php .pl .lua .md .json .toml .yaml .yml .txt .log .html .css"
-    " .sql .c .h .cpp .ipynb .lock .cfg .ini .xml .csv"
-).split()
+    " .sql .c .h .cpp .ipynb .lock .cfg .ini .xml .csv".split()
+)
 
 
 def error_clip(text: str, tool_input: object) -> str:
-    """The clip of an error: its first and last line, without lines that repeat the input."""
-    first, last = _telling_lines("\n".join(own_lines(text, tool_input)))
-    found = clip(first, HEAD_MAX if last else CLIP_MAX, tool_input)
-    return f"{found} … {clip(last, CLIP_MAX - HEAD_MAX, tool_input)}" if last else found
-
-
-def _telling_lines(text: str) -> tuple[str, str]:
-    """(first line, last line) of a long error: tracebacks and test runs name the cause last. (text, "") for a short one."""
-    lines = text.split("\n")
+    """The clip of an error: of a long one the first and last line (tracebacks and test runs name the cause last), without lines that
+    repeat the input."""
+    lines = own_lines(text, tool_input)
+    text = "\n".join(lines)
     if len(lines) < 3 or len(text) < CLIP_MAX:
-        return text, ""
-    return lines[0], lines[-1]
+        return clip(text, CLIP_MAX, tool_input)
+    return f"{clip(lines[0], HEAD_MAX, tool_input)} … {clip(lines[-1], CLIP_MAX - HEAD_MAX, tool_input)}"
 
 
 def label(tool: str, tool_input: object) -> str:
@@ -55,17 +50,15 @@ def label(tool: str, tool_input: object) -> str:
     if not isinstance(tool_input, dict):
         return name
     if tool in SHELLS:
-        return f"{name} {_command_label(shell_command(tool, tool_input))}".strip()[:LABEL_MAX]
+        command = shell_command(tool, tool_input)
+        words = bare_look(command) or shell_line.first_program(command)
+        return f"{name} {words_label(words)}".strip()[:LABEL_MAX]
     for parameter in PATHS:
         value = tool_input.get(parameter)
         if isinstance(value, str) and value:
             base = plain(value.rstrip("/").replace("\\", "/").rpartition("/")[2])[:40]
             return f"{name} {base}"[:LABEL_MAX] if base and not masking.looks_secret(base) else name
     return name
-
-
-def _command_label(command: str) -> str:
-    return words_label(bare_look(command) or shell_line.first_program(command))
 
 
 def words_label(words: list[str]) -> str:
@@ -79,16 +72,13 @@ def words_label(words: list[str]) -> str:
         return " ".join([program, *_script(rest)])
     for word in rest[:2]:
         file = word.replace("\\", "/").rpartition("/")[2]
-        if file.endswith(tuple(_ENDINGS)) and _is_name(file):
+        known = program in _TASKED if len(taken) == 1 else taken[1] in _DEEPER
+        if file.endswith(_ENDINGS) and _is_name(file):
             taken.append(file)
-        elif not _is_task(word) or (program if len(taken) == 1 else taken[1]) not in (
-            _TASKED if len(taken) == 1 else _DEEPER
-        ):
-            break
-        else:
+        elif known and _is_task(word):
             taken.append(word)
-            if program not in _TASKED:
-                break
+        else:
+            break
     return " ".join(taken)
 
 

@@ -44,29 +44,12 @@ _OF_FILES = (
     " terraform tofu chezmoi dvc git-lfs lerna nx turbo sh bash zsh dash python python3 node ruby perl php "
 )
 # Subcommands of these that ask a server and change nothing here.
-_REMOTES = {
-    "git": ("fetch", "ls-remote"),
-    "npm": ("view", "info"),
-    "pnpm": ("view", "info"),
-    "yarn": ("info",),
-}
+_REMOTES = ("git fetch", "git ls-remote", "npm view", "npm info", "pnpm view", "pnpm info", "yarn info")
 _INTERPRETERS = ("python", "node", "bash", "sh", "ruby", "perl", "pwsh", "deno", "bun")
 _SCRIPTS = (".sh", ".py", ".js", ".mjs", ".ts", ".rb", ".pl", ".ps1")
 _TELLING = " status poll health healthcheck progress monitor ready readiness liveness "
 _DATABASES = " psql mysql mariadb sqlite3 duckdb redis-cli "
-_QUERIES = (
-    "select ",
-    "show ",
-    "explain ",
-    "describe ",
-    "desc ",
-    "pragma ",
-    "values",
-    "\\d",
-    "\\l",
-    ".tables",
-    ".schema",
-)
+_QUERIES = tuple(r"select |show |explain |describe |desc |pragma |values|\d|\l|.tables|.schema".split("|"))
 _KEYS_READ = (
     " get mget llen lrange lindex keys scan info ping ttl pttl exists type hget hgetall hlen hkeys smembers scard zcard zrange"
     " zscore xlen xrange dbsize strlen time "
@@ -84,7 +67,7 @@ def is_in(word: str, table: str) -> bool:
 
 
 def is_live(name: str, rest: list[str]) -> bool:
-    """Whether program `name` with the arguments `rest` shows something live. (reading_table says whether curl and wget only fetch.)"""
+    """Whether program `name` with the arguments `rest` shows something live. (reading.py says whether curl and wget only fetch.)"""
     if is_in(name, ALWAYS) or name in ("curl", "wget"):
         return True
     if speaks_with_service(name):
@@ -101,8 +84,8 @@ def is_live(name: str, rest: list[str]) -> bool:
         return rest[-1:] in (["ping"], ["status"], ["processlist"])
     if is_in(name, _FILTERS):
         return any(is_log(word) for word in rest)
-    if name in _REMOTES:
-        return rest[:1] != [] and rest[0] in _REMOTES[name]
+    if " ".join([name, *rest[:1]]) in _REMOTES:
+        return True
     if _is_script(name) or (name.startswith(_INTERPRETERS) and rest[:1] != [] and _is_script(rest[0])):
         return True
     return rest[:1] == ["status"] and len(rest) <= 3 and not is_in(name, _OF_FILES)

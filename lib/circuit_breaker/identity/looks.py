@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.identity import live, reading, waits
 from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, is_reading_tool, name_words, shell_command
-from circuit_breaker.identity.shell_line import program, programs, segments
+from circuit_breaker.identity.shell_line import DEPTH, program, programs, segments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,18 +22,11 @@ _SEARCHERS = frozenset(
     "grep egrep fgrep zgrep rg ag ack find fd locate mdfind which whereis pgrep Select-String sls findstr".split()
 )
 _LISTERS = frozenset("Get-ChildItem gci dir".split())  # with a filter they search
-_FOUND_NOTHING = (
-    "no matches found",
-    "no files found",
-    "no results found",
-    "(bash completed with no output)",
-    "0 matches",
+_FOUND_NOTHING = tuple(
+    "no matches found|no files found|no results found|(bash completed with no output)|0 matches".split("|")
 )
-_NOTHING_ELSE = (
-    "permission denied",
-    "no such file or directory",
-    "operation not permitted",
-    "is a directory",
+_NOTHING_ELSE = tuple(
+    "permission denied|no such file or directory|operation not permitted|is a directory".split("|")
 )
 
 
@@ -88,7 +81,7 @@ def look_of(tool: str, given: object) -> int:
 
 def _line_looks(command: str, depth: int = 0) -> int:
     """What a shell line looks at: NOTHING if one of its commands acts, else LIVE if one of them looks at something live."""
-    if not command or depth > reading.DEPTH or not reading.is_reading(command):
+    if not command or depth > DEPTH or not reading.is_reading(command):
         return NOTHING
     if "/dev/tcp/" in command:
         return LIVE

@@ -33,9 +33,9 @@ _TALKERS = frozenset(
 _KEEPERS = frozenset(("secret", "secrets"))  # `gh secret set`, `kubectl create secret`
 _LOGINS = frozenset("login auth unlock password passwd encrypt_string requirepass identified".split())
 _NOT_PASSWORDS = tuple("-path -print -prune -perm -port -pthread -pedantic -pipe -pie -python -proto".split())
-_PREFIXES = (
-    "sk- sk_ pk_ rk_ ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- xox AKIA ASIA AIza eyJ ya29. npm_ pypi- hf_ dop_v1_ SG."
-).split()
+_PREFIXES = tuple(
+    "sk- sk_ pk_ rk_ ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- xox AKIA ASIA AIza eyJ ya29. npm_ pypi- hf_ dop_v1_ SG.".split()
+)
 _SOURCES = ("pass:", "password:")  # openssl's `-passin pass:SECRET`
 _FILE_ENDS = tuple(".py .js .ts .tsx .go .rs .json .md .log .txt .html .css .java .rb".split())
 _DEPTH_MAX = 8  # levels of nested input that are searched; nothing deeper is shown
@@ -58,17 +58,9 @@ def masked(text: str, tool_input: object = None) -> str:
 
 
 def unsearched(tool_input: object) -> str:
-    """The ends of the input's long texts, which are not searched for secrets."""
-    return "\n".join(text[_TOLD_MAX:] for text in _long_texts(tool_input))
-
-
-def _long_texts(value: object, depth: int = 0) -> list[str]:
-    if isinstance(value, str):
-        return [value] if len(value) > _TOLD_MAX else []
-    if depth > _DEPTH_MAX:
-        return []
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [text for part in inner for text in _long_texts(part, depth + 1)]
+    """What of the input's long or many texts is not searched for secrets."""
+    texts = [text for _, text in _texts("", tool_input)]
+    return "\n".join(filter(None, [*(text[_TOLD_MAX:] for text in texts[:_TEXTS_MAX]), *texts[_TEXTS_MAX:]]))
 
 
 def without_words_of(text: str, unsearched: str) -> str:
@@ -85,7 +77,8 @@ def without_words_of(text: str, unsearched: str) -> str:
 def told_secrets(tool_input: object) -> set[str]:
     """Possible secrets in a call's input: in parameters, assignments, options, headers, URLs and logins."""
     found: set[str] = set()
-    for name, text in _texts("", tool_input)[:_TEXTS_MAX]:
+    for name, whole in _texts("", tool_input)[:_TEXTS_MAX]:
+        text = whole[:_TOLD_MAX]
         if _is_secret_name(name):
             found.update((text, _last_part(text)))
         for start, end in _spans(text):
@@ -99,7 +92,7 @@ def told_secrets(tool_input: object) -> set[str]:
 def _texts(name: str, value: object, depth: int = 0) -> list[tuple[str, str]]:
     """(parameter, text) for each text in the input; a list of words is one text."""
     if isinstance(value, str):
-        return [(name, value[:_TOLD_MAX])]
+        return [(name, value)]
     if depth > _DEPTH_MAX:
         return []
     if isinstance(value, dict):
@@ -108,7 +101,7 @@ def _texts(name: str, value: object, depth: int = 0) -> list[tuple[str, str]]:
         return []
     words = " ".join([part for part in value if isinstance(part, str)])
     inner = [pair for part in value if not isinstance(part, str) for pair in _texts(name, part, depth + 1)]
-    return [(name, words[:_TOLD_MAX]), *inner]
+    return [(name, words), *inner]
 
 
 def _is_secret_name(name: str) -> bool:
@@ -196,11 +189,8 @@ def _keys(text: str) -> list[tuple[int, int]]:
 def _value_after(text: str, lowered: str, start: int, end: int, strict: bool) -> tuple[int, int] | None:
     """The span of the value after the name at `start:end`; None if there is none."""
     size = len(text)
-    if (
-        strict
-        and start
-        and (text[start - 1].isalnum() and not (text[start].isupper() and text[start - 1].islower()))
-    ):
+    before, first = text[max(0, start - 1) : start], text[start]
+    if strict and before.isalnum() and not (first.isupper() and before.islower()):
         return None
     name = lowered[start:end]
     while end < min(size, start + 64) and lowered[end] in _NAME:
@@ -249,11 +239,8 @@ def _word(text: str, i: int, schemes: int = 2) -> tuple[int, int] | None:
     end = i
     while end < len(text) and text[end] not in _END:
         end += 1
-    if (
-        schemes
-        and text[i:end].lower() in ("bearer", "basic", "token", "digest")
-        and text[end : end + 1] == " "
-    ):
+    scheme = schemes and text[i:end].lower() in ("bearer", "basic", "token", "digest")
+    if scheme and text[end : end + 1] == " ":
         following = _word(text, end + 1, schemes - 1)
         return (i, following[1]) if following else (i, end)
     return (i, end) if end > i else None
@@ -280,11 +267,7 @@ def _words(text: str) -> list[tuple[int, int]]:
             spans.append((start + 2, i))
         elif word.startswith(_SOURCES):
             spans.append((start + word.index(":") + 1, i))
-        elif (
-            looks_secret(word)
-            or looks_secret(word.rpartition("=")[2])
-            or looks_secret(word.rpartition(":")[2])
-        ):
+        elif any(map(looks_secret, (word, word.rpartition("=")[2], word.rpartition(":")[2]))):
             spans.append((start, i))
         before = word
     return spans
@@ -292,7 +275,7 @@ def _words(text: str) -> list[tuple[int, int]]:
 
 def looks_secret(word: str) -> bool:
     """Whether a word has the form of a known key, or is long and mixes letters and digits."""
-    if word.startswith(tuple(_PREFIXES)) and len(word) >= 12:
+    if word.startswith(_PREFIXES) and len(word) >= 12:
         return True
     core = word.strip(".:")
     if len(core) < 16:

@@ -17,10 +17,6 @@ _CMDLETS = frozenset(
     " set-location push-location pop-location set-strictmode set-variable clear-host import-csv import-clixml import-module"
     " start-sleep new-timespan new-object".split()
 )
-# Aliases of such cmdlets that mean nothing else in a Unix shell.
-READING_ALIASES = frozenset(
-    "gci gc gi gl gp gps gsv gm gcm gdr gv gal gjb sls ft fl fw measure foreach % ? rvpa oh sl chdir cls iwr irm".split()
-)
 # Keywords that stand before a statement.
 _KEYWORDS = frozenset(
     "if elseif else foreach for while do until switch try catch finally return throw function filter param begin"
@@ -35,14 +31,14 @@ _WORD_ENDS = frozenset(" \t\r\n;|&(){}<>,'\"`")
 
 
 def reads(name: str, rest: list[str]) -> bool | None:
-    """Whether a cmdlet only looks; None for a name that is no cmdlet."""
+    """Whether a cmdlet or an alias that looks only looks here; None for a name that is no cmdlet."""
     low = name.lower()
     if "{" in rest:
         return False  # a block that was not taken apart
     if low in ("invoke-webrequest", "invoke-restmethod", "iwr", "irm"):
         return _only_fetches([word.lower() for word in rest])
-    if low in READING_ALIASES or low in _CMDLETS:
-        return True
+    if "-" not in low or low in _CMDLETS:
+        return True  # reading.py asks only for aliases that look
     verb, dash, noun = low.partition("-")
     if not dash or not verb.isalpha() or not noun.isalnum():
         return None

@@ -5,10 +5,10 @@ It reads ordinary lines and is no full shell parser: what it cannot read counts 
 
 from __future__ import annotations
 
-from circuit_breaker.identity import live, powershell, reading_table, waits
-from circuit_breaker.identity.shell_line import LONGEST, Segment, past_options, program, segments
+from circuit_breaker.identity import live, powershell, waits
+from circuit_breaker.identity.shell_line import DEPTH, LONGEST, Segment, past_options, program, segments
 
-# Programs that only look, unless reading_table.py says otherwise (policy 4: the one fixed list).
+# Programs that only look, unless a rule below says otherwise (policy 4: the one fixed list).
 # One string with a blank around each word: a set would be built at every start for one or two lookups.
 READING = (
     " ls ll la dir cat bat head tail less more grep egrep fgrep rg ag ack find fd locate pwd echo printf which where whereis"
@@ -20,20 +20,94 @@ READING = (
     " base64"
     " for case select cd pushd popd export set local exit return break continue read shift declare "
 )
-# Programs with subcommands; reading_table.py has those that only look.
-WITH_SUBCOMMANDS = (
-    " git gh npm pnpm yarn bun pip pip3 uv cargo go docker podman docker-compose kubectl helm systemctl brew apt apt-cache"
-    " bundle terraform tmux "
-)
-# Other programs that look, write or run a command, by their arguments: see reading_table.py and `program_reads`.
-_RULED = (
-    " bash sh zsh dash watch curl wget find fd rg sed sort yq tree date history journalctl xxd awk gawk mawk uniq hostname"
-    " dpkg rpm crontab tar unzip aws ip "
-)
+# Aliases of PowerShell's reading cmdlets that mean nothing else in a Unix shell.
+_ALIASES = " gci gc gi gl gp gps gsv gm gcm gdr gv gal gjb sls ft fl fw measure foreach % ? rvpa oh sl chdir cls iwr irm "
 _VERBOSE = " pytest py.test unittest nose2 nosetests tox rspec phpunit behave trial ctest "  # their -v runs something
 VERSIONS = (["--version"], ["--help"], ["-V"], ["-v"], ["version"])
 SHELL_PROGRAMS = frozenset(("bash", "sh", "zsh", "dash"))
-DEPTH = 3  # levels of commands inside commands that are read
+# Subcommands that only look, and the words with which other subcommands only look; "-" is for none.
+SUBCOMMANDS = {
+    "git": "status log diff show rev-parse ls-files ls-tree ls-remote blame describe shortlog cat-file grep rev-list"
+    " merge-base whatchanged name-rev for-each-ref count-objects check-ignore var version help show-ref diff-tree"
+    " diff-index show-branch range-diff cherry fsck",
+    "gh": "status search",
+    "npm": "ls list view info outdated root prefix why explain",
+    "pnpm": "ls list why outdated",
+    "yarn": "list why info",
+    "bun": "pm",
+    "pip": "list show freeze check",
+    "pip3": "list show freeze check",
+    "uv": "tree version",
+    "cargo": "tree metadata search version",
+    "go": "list version doc",
+    "docker": "ps logs images inspect version info stats top port wait",
+    "podman": "ps logs images inspect version info stats top port wait",
+    "docker-compose": "ps logs top images",
+    "kubectl": "get describe logs top version explain api-resources wait cluster-info",
+    "helm": "list ls status get history version",
+    "systemctl": "- status show is-active is-enabled is-failed list-units list-timers cat",
+    "brew": "list info search",
+    "apt": "list show search policy",
+    "apt-cache": "show search policy depends",
+    "bundle": "list show",
+    "terraform": "show output version",
+    "tmux": "ls list-sessions has-session capture-pane",
+    "git remote": "- -v show get-url",
+    "git stash": "list show",
+    "git worktree": "list",
+    "git branch": "- -a -r -v -vv --list --show-current --all --contains --merged --no-merged",
+    "git tag": "- -l --list",
+    "git submodule": "- status",
+    "git reflog": "- show -n -5 -10 -20",
+    "git notes": "show list",
+    "git bisect": "log",
+    "gh run": "view list watch",
+    "gh pr": "view list checks diff status",
+    "gh issue": "view list status",
+    "gh repo": "view list",
+    "gh release": "view list",
+    "gh workflow": "view list",
+    "gh auth": "status",
+    "gh label": "list",
+    "bun pm": "ls",
+    "docker compose": "ps logs top images config",
+    "docker image": "ls inspect history",
+    "docker container": "ls inspect logs",
+    "docker volume": "ls inspect",
+    "docker network": "ls inspect",
+    "kubectl config": "view current-context get-contexts",
+    "kubectl rollout": "status history",
+    "kubectl auth": "can-i",
+}
+# First arguments with which these programs only look.
+_FIRST = {
+    "dpkg": "-l -L -s -S --list",
+    "rpm": "-q -qa -ql -qi",
+    "crontab": "-l",
+    "tar": "-t -tf -tvf -tzf -tzvf tf tvf tzf tzvf --list",
+    "unzip": "-l -v -Z -p",
+}
+_VALUED = frozenset(
+    "-C -c -n --namespace --context -R --repo --prefix --git-dir --work-tree -f --file".split()
+)
+# The options with which these programs write.
+_WRITES = {
+    "curl": "--upload-file --form --remote-name --remote-name-all --cookie-jar --config",
+    "find": "-delete -ok -okdir -fprint -fprint0 -fprintf -fls",
+    "fd": "-x -X --exec --exec-batch",
+    "rg": "--pre",
+    "sed": "--in-place -f --file",
+    "sort": "-o --output",
+    "yq": "-i --inplace",
+    "tree": "-o",
+    "date": "-s --set",
+    "history": "-c -d -w",
+    "git": "--output --unset --add --replace-all --remove-section --rename-section --edit",
+    "gh": "-f -F --field --raw-field --input",
+    "journalctl": "--rotate --flush --vacuum-size --vacuum-time --vacuum-files",
+    "xxd": "-r",
+    "go": "-w -u",
+}
 
 
 def is_reading(command: str, depth: int = 0) -> bool:
@@ -56,43 +130,36 @@ def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
     if depth > DEPTH:
         return False
     listed = live.is_in(name, READING)
-    if not listed and ("-" in name or name in powershell.READING_ALIASES):
+    if not listed and ("-" in name or live.is_in(name, _ALIASES)):
         cmdlet = powershell.reads(name, rest)
         if cmdlet is not None:
             return cmdlet
-    elsewhere = told_elsewhere(name, rest)[1]
-    if elsewhere:
-        return is_reading(elsewhere, depth + 1)
-    if not has_subcommands(name) and not live.is_in(name, _RULED):
-        looks = listed or _asks_version(name, rest) or live.is_live(name, rest)
-        looks = looks or (name == "timeout" and rest[:1] in (["/t"], ["/T"]))
-        return looks or waits.is_sleeping_script(name, rest)
+    told = told_elsewhere(name, rest)[1]
+    if told or name == "watch":
+        return is_reading(told or " ".join(_without_options(rest)), depth + 1)
     if name in SHELL_PROGRAMS:
         told = told_command(rest)
         return bool(told) and is_reading(told, depth + 1)
-    if name == "watch":
-        return is_reading(" ".join(reading_table.without_options(rest)), depth + 1)
-    if not reading_table.only_looks(
-        name, rest, listed or _asks_version(name, rest) or live.is_live(name, rest)
-    ):
+    flags = _WRITES.get(name, "").split()
+    if any(_is_flag(word, flag) for word in rest for flag in flags):
         return False
-    return name != "find" or all(
-        bool(inner) and program_reads(inner[0], inner[1:], depth + 1)
-        for inner in (
-            program(_until_its_end(rest[i + 1 :]))
-            for i, word in enumerate(rest)
-            if word in ("-exec", "-execdir")
-        )
-    )
+    if name in ("curl", "wget"):
+        return _only_fetches(name, rest)
+    if name in ("awk", "gawk", "mawk", "sed", "uniq", "xxd", "hostname"):
+        return _keeps_off(name, rest)
+    if name == "find":
+        ran = (rest[i + 1 :] for i, word in enumerate(rest) if word in ("-exec", "-execdir"))
+        return all(_found_is_read(words, depth) for words in ran)
+    looks = listed or _asks_version(name, rest) or live.is_live(name, rest)
+    if looks or waits.is_sleeping_script(name, rest):
+        return True
+    if name in _FIRST:
+        return rest[:1] != [] and rest[0] in _FIRST[name].split()
+    return (name == "timeout" and rest[:1] in (["/t"], ["/T"])) or _reading_subcommand(name, rest)
 
 
 def _asks_version(name: str, rest: list[str]) -> bool:
     return rest in VERSIONS and not (rest == ["-v"] and live.is_in(name, _VERBOSE))
-
-
-def has_subcommands(name: str) -> bool:
-    """Whether the program is in WITH_SUBCOMMANDS."""
-    return live.is_in(name, WITH_SUBCOMMANDS)
 
 
 def told_command(rest: list[str]) -> str:
@@ -129,9 +196,102 @@ def _joined(words: list[str]) -> str:
     return " ".join([f"'{word}'" if " " in word and "'" not in word else word for word in words])
 
 
-def _until_its_end(words: list[str]) -> list[str]:
-    """The command after find's `-exec`."""
-    for i, word in enumerate(words):
-        if word in (";", "+", "-exec", "-execdir"):
-            return words[:i]
-    return words
+def _found_is_read(words: list[str], depth: int) -> bool:
+    """Whether the command after find's `-exec` only looks."""
+    inner = program(until_its_end(words))
+    return bool(inner) and program_reads(inner[0], inner[1:], depth + 1)
+
+
+def until_its_end(words: list[str]) -> list[str]:
+    """The command that find's `-exec` runs, of the words after it."""
+    ends = (";", "+", "\\;", "-exec", "-execdir")
+    return words[: next((i for i, word in enumerate(words) if word in ends), len(words))]
+
+
+def _is_flag(word: str, flag: str) -> bool:
+    return word.startswith(flag) if len(flag) == 2 else word.partition("=")[0] == flag
+
+
+def _keeps_off(name: str, rest: list[str]) -> bool:
+    """Whether a program that writes in a way of its own (sed, awk, uniq, xxd, hostname) does not."""
+    plain = [word for word in rest if word[:1] != "-"]
+    if name == "hostname":
+        return not plain
+    if name in ("uniq", "xxd"):
+        return len(plain) < 2
+    if name == "sed":
+        inplace = any(word[:1] == "-" and word[:2] != "--" and "i" in word for word in rest)
+        return not inplace and not any(word[:2] == "w " or "/w " in word or "/gw " in word for word in rest)
+    if any(word[:2] in ("-f", "-i") for word in rest):
+        return False
+    script = " ".join([word for word in plain if len(word) > 1])  # without the "|" of -F
+    told = "print" in script and ">" in script.partition("print")[2].replace("=>", "")
+    return not told and "system" not in script and "|" not in script.replace("||", "")
+
+
+def _only_fetches(name: str, rest: list[str]) -> bool:
+    """Whether it is curl without a body, a writing method or an output file, or wget that prints or only checks."""
+    if name == "wget":
+        return "--spider" in rest or any(word in ("-O-", "-qO-", "-") for word in rest)
+    gets = "-G" in rest or "--get" in rest
+    for i, word in enumerate(rest):
+        value = rest[i + 1] if i + 1 < len(rest) else ""
+        if word[:2] == "--":
+            option, _, given = word.partition("=")
+            if option == "--request" and (given or value) not in ("GET", "HEAD"):
+                return False
+            if option == "--output" and (given or value) not in ("/dev/null", "-"):
+                return False
+            if option.startswith(("--data", "--json", "--url-query")) and not gets:
+                return False
+        elif word[:1] == "-" and not _short_options_fetch(word[1:], value, gets):
+            return False
+    return True
+
+
+def _short_options_fetch(letters: str, value: str, gets: bool) -> bool:
+    for at, letter in enumerate(letters):
+        given = letters[at + 1 :] or value
+        if letter in "OTFKc" or (letter == "d" and not gets):
+            return False
+        if letter in "oD" and given not in ("/dev/null", "-"):
+            return False
+        if letter == "X" and given not in ("GET", "HEAD"):
+            return False
+        if letter in "oDXdHuAebwmxrECyYzPQtU":
+            return True  # the rest is its value
+    return True
+
+
+def _reading_subcommand(name: str, rest: list[str]) -> bool:
+    plain = _without_options(rest)
+    first = plain[0] if plain else "-"
+    if name == "gh" and first == "api":
+        told = [word for word in rest if word.startswith(("-X", "--method"))][:1]
+        return not told or (told[0] in ("-X", "--method") and rest[rest.index(told[0]) + 1 :][:1] == ["GET"])
+    deeper = SUBCOMMANDS.get(f"{name} {first}")
+    if deeper is not None:
+        return [*rest[rest.index(first) + 1 :], "-"][0] in deeper.split()
+    if name == "git" and first in ("config", "symbolic-ref"):
+        asks = any(word.startswith(("--get", "--list", "--show")) or word == "-l" for word in rest)
+        return asks or len([word for word in plain if word != "get"]) == 2
+    if name == "go" and first == "env":
+        return True
+    if name == "aws":
+        return len(plain) > 1 and plain[1].startswith(("describe", "list", "get-caller", "ls", "wait"))
+    if name == "ip":
+        return not {"add", "del", "delete", "set", "flush", "change", "replace", "exec"}.intersection(rest)
+    return first in SUBCOMMANDS.get(name, "").split()
+
+
+def _without_options(words: list[str]) -> list[str]:
+    """The words that are neither options nor values of them."""
+    plain, skip = [], False
+    for word in words:
+        if skip:
+            skip = False
+        elif word[:1] == "-":
+            skip = word in _VALUED
+        else:
+            plain.append(word)
+    return plain

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 
 LONGEST = 4_000  # characters that are read; the rest of a longer line is compared unchanged
+DEPTH = 3  # levels of commands inside commands that are read
 _FRONTS = 24  # `cd`, waits and assignments that are taken off the front
 _SPECIAL = {ord(c): "\0" for c in "'\"\\#<"}
 _SPLITTING = {**{ord(c): "\0" for c in "'\"\\#`$\n;&|()<>"}, ord("\t"): " ", ord("\r"): " "}

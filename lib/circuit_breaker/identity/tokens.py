@@ -13,11 +13,12 @@ UNITS = frozenset(
     " secondo secondi minuti ora ore секунд секунды секунду минут минуты минуту 秒 分 分钟 小时 毫秒 초 분 秒前 分前 초전 분전".split()
 )
 _DIGITS = frozenset("0123456789")
+_FIGURES = _DIGITS | {"."}
+_BLANK_FIGURES = dict.fromkeys(map(ord, _FIGURES), " ")
 _ID_MIN = 7  # characters: what git shortens a commit to
 _OUTPUTS = (".output", ".log", ".tmp", ".pid", ".sock")  # endings of files that are named by an id
-_TITLES = frozenset(
-    "req msg toolu call chatcmpl resp trace span evt dpl ss run".split()
-)  # prefixes of ids that services make up
+# Prefixes of ids that services make up.
+_TITLES = frozenset("req msg toolu call chatcmpl resp trace span evt dpl ss run".split())
 _NAMELESS_MIN = 8  # characters of random letters and digits, which are an id if the words beside say so
 _TIMED = ("user", "system", "elapsed", "%CPU", "maxresident", "minor", "outputs")  # GNU time: 0.02user
 _THREADS = (
@@ -29,19 +30,10 @@ _THREADS = (
 )  # pools number their workers: pool-1-thread-3, gw0
 _PREVIEWS = (".vercel.app", ".netlify.app", ".ngrok.io", ".ngrok-free.app")  # a new host each time
 _CLASSES = str.maketrans(
-    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "0" * 10 + "a" * 26 + "A" * 26
+    {c: "0" if c.isdigit() else "a" if c.islower() else "A" for c in map(chr, range(48, 123)) if c.isalnum()}
 )
-_STORES = ("tool-results/", "tool-results\\", "/_logs/", "\\_logs\\")  # folders with made-up file names
-_UUID = (8, 4, 4, 4, 12)
 # kinds of words that are replaced or kept by the words beside them
-NUMBER, CLOCK, SHARE, SUM, NAMELESS, NODE = NEIGHBOURS = (
-    "number",
-    "clock",
-    "share",
-    "sum",
-    "nameless",
-    "node",
-)
+NUMBER, CLOCK, SHARE, SUM, NAMELESS, NODE = NEIGHBOURS = "number clock share sum nameless node".split()
 
 
 def kind(word: str) -> str:
@@ -111,23 +103,11 @@ def is_epoch(text: str) -> bool:
 
 def is_duration(text: str) -> bool:
     """Whether it is a duration: 1.23s, 45ms, 1m2.5s, 2h3m, +3ms, ~2s."""
-    i = 1 if text[:1] in "+~≈" else 0
-    size, found = len(text), False
-    if size > 24:
+    text = text.removeprefix("+").removeprefix("~").removeprefix("≈")
+    if len(text) > 24 or text[:1] not in _FIGURES or not text[-1:].isalpha():
         return False
-    while i < size:
-        start = i
-        while i < size and (text[i].isdigit() or text[i] == "."):
-            i += 1
-        if i == start:
-            return False
-        start = i
-        while i < size and text[i].isalpha():
-            i += 1
-        if text[start:i] not in UNITS and text[start:i] != "d":
-            return False
-        found = True
-    return found
+    units = text.translate(_BLANK_FIGURES).split(" ")
+    return all(not unit or unit in UNITS or unit == "d" for unit in units)
 
 
 def is_clock(text: str) -> bool:
@@ -139,11 +119,6 @@ def is_clock(text: str) -> bool:
     if len(parts) != 2 or not parts[0].isdigit() or len(parts[0]) not in ((1, 2) if point else (2,)):
         return False
     return len(whole) == 2 and whole.isdigit() and (not point or rest.isdigit())
-
-
-def is_day(text: str) -> bool:
-    """Whether it may be a day of a month."""
-    return text.isdigit() and len(text) <= 2
 
 
 def is_date(text: str) -> bool:
@@ -166,8 +141,9 @@ def is_id(text: str) -> bool:
 
 def is_uuid(text: str) -> bool:
     """Whether it is hex digits in groups of 8, 4, 4, 4 and 12."""
-    parts = text.split("-") if len(text) == 36 else ()
-    return [len(part) for part in parts] == [8, 4, 4, 4, 12] and HEX.issuperset(text.replace("-", ""))
+    if len(text) != 36 or not HEX.issuperset(text.replace("-", "")):
+        return False
+    return [len(part) for part in text.split("-")] == [8, 4, 4, 4, 12]
 
 
 def is_hex_id(text: str) -> bool:
@@ -257,17 +233,13 @@ def _blind_id(part: str) -> str:
 
 def _without_uuid(word: str) -> str:
     """`batch-<uuid>` or `<uuid>.png` with the uuid replaced."""
-    if word.count("-") < 4:
-        return word
-    parts = word.split("-")
-    i = 0
-    while i + 5 <= len(parts):
-        first, *middle, last = parts[i : i + 5]
-        found = [first[-8:], *middle, last[:12]]
-        if [*map(len, found)] == [*_UUID] and HEX.issuperset("".join(found)):
-            parts[i : i + 5] = [first[:-8] + "H" + last[12:]]
-        i += 1
-    return "-".join(parts)
+    at = word.find("-", 8)
+    while at >= 0:
+        if is_uuid(word[at - 8 : at + 28]):
+            word = f"{word[: at - 8]}H{word[at + 28 :]}"
+            at -= 8
+        at = word.find("-", at + 1)
+    return word
 
 
 def _without_moment(word: str) -> str:
@@ -294,43 +266,14 @@ def _compound(word: str) -> str:
         parts = word.split(joint)
         for i, part in enumerate(parts):
             stem, dot, ending = part.partition(".")
+            before = parts[i - 1] if i else ""
             made_up = is_id(stem) or is_epoch(stem) or is_random(stem)
-            if made_up or (i and parts[i - 1] in _TITLES and is_request(stem)):
+            if made_up or (before in _TITLES and is_request(stem)):
                 parts[i] = "H" + dot + ending
-            elif (
-                i
-                and stem[:6].isdigit()
-                and len(stem) == 6
-                and parts[i - 1][:2] == "20"
-                and len(parts[i - 1]) == 8
-            ):
+            elif len(stem) == 6 and stem.isdigit() and len(before) == 8 and before[:2] == "20":
                 parts[i - 1], parts[i] = "T", "T" + dot + ending
         word = joint.join(parts)
     return word
-
-
-def without_stored(text: str) -> str:
-    """The text with the file names replaced that Claude Code and npm make up (results, pictures, logs)."""
-    for place in _STORES:
-        if place in text:
-            text = _without_names(text, place)
-    if "[Image: source: " in text:
-        first, *rest = text.split("[Image: source: ")
-        text = first + "".join(["[Image: source: X]" + part.partition("]")[2] for part in rest])
-    return text
-
-
-def _without_names(text: str, place: str) -> str:
-    """The text with the name after each `place` replaced by X; its ending stays."""
-    pieces = text.split(place)
-    for i, piece in enumerate(pieces[1:], 1):
-        end = 0
-        while end < min(len(piece), 200) and (piece[end].isalnum() or piece[end] in "-_."):
-            end += 1
-        name = piece[:end].rstrip(".")
-        dot = name.rfind(".", -6)
-        pieces[i] = ("X" + (name[dot:] if dot > 0 else "") if name else "") + piece[len(name) :]
-    return place.join(pieces)
 
 
 def without_made_up(text: str, place: str, marks: bytes) -> str:

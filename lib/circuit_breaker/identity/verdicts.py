@@ -22,21 +22,7 @@ LINES_MAX = 24  # error lines of a failure that are compared, half from its end
 WEAK = "~"  # prefix of a line that is too general to connect two failures by itself
 _LINE_MAX = 400  # characters of a line that are looked at
 _DRESS = " \t=-*_#>|│╷╵├└─━┃⎯❯»"  # decoration at either end of a line
-_PASSES = (
-    "✓",
-    "✔",
-    "√",
-    "ok ",
-    "PASS ",
-    "PASSED ",
-    "ok\t",
-    "- PASS",
-    "[PASS]",
-    "[ OK",
-    "[       OK",
-    "🟢",
-    "✅",
-)
+_PASSES = tuple("✓|✔|√|ok |PASS |PASSED |ok\t|- PASS|[PASS]|[ OK|[       OK|🟢|✅".split("|"))
 _FORMS = tuple(
     """FAILED |FAIL |FAIL:|FAIL\t|--- FAIL|ERROR |ERROR:|ERRORS|error:|Error:|error[|error TS|error CS|error MSB|error NU|[ERROR]|[error]
 ##[error]|##vso[task.logissue type=error|fatal:|FATAL|fatal error|Fatal error|Traceback (most recent call last)|panic:|npm ERR!
@@ -51,17 +37,14 @@ error • |Error in |Execution halted|Latexmk: Errors|lua: |nginx: [emerg]|ssh: 
 evaluation failed|** (""".replace("\n", "|").split("|")
 )
 _INNER = (
-    ": error:",
-    ": error ",
-    ": fatal error:",
-    ": Error:",
-    " - error TS",
-    ": fatal:",
-    ": undefined reference",
-    " ERROR ",
-    ": ERROR:",
-    ": FAIL ",
-    " FAILED in ",
+    ": error:|: error |: fatal error:|: Error:| - error TS|: fatal:|: undefined reference| ERROR |: ERROR:|: FAIL | FAILED in "
+).split("|")
+_ENDINGS = (
+    ": command not found",
+    ": not found",
+    ": No such file or directory",
+    ": Permission denied",
+    "...Failed",
 )
 _SUCCESSES = tuple(
     """OK|PASS|PASSED|BUILD SUCCESS|BUILD SUCCESSFUL|Build succeeded|Build successful|All tests passed|All checks passed|All specs passed
@@ -96,22 +79,7 @@ _ERRORISH = (
     "unable", "exception", "missing", "unexpected", "not recognized", "is not", "undefined", "timed out", "timeout", "rejected",
     "conflict", "abort", "unrecognized", "does not", "doesn't", "must ", "expected",
 )  # fmt: skip
-_SHELLS = (
-    "bash",
-    "sh",
-    "zsh",
-    "dash",
-    "timeout",
-    "env",
-    "nice",
-    "xargs",
-    "nohup",
-    "sudo",
-    "time",
-    "stdbuf",
-    "exec",
-    "command",
-)
+_SHELLS = frozenset("bash sh zsh dash timeout env nice xargs nohup sudo time stdbuf exec command".split())
 
 
 def verdict(attempt: Attempt, text: str) -> str:
@@ -220,9 +188,8 @@ def _says(line: str) -> str:
         return "failures"
     if line[:1] in "=-#*" and not line.startswith("** ("):
         return ""  # a heading, a list
-    form = line.startswith(("E   ", "E: ")) or (
-        (bare if line[:1] != "*" else line).startswith(_FORMS) and not _is_naught(bare)
-    )
+    said = line if line[:1] == "*" else bare
+    form = line.startswith(("E   ", "E: ")) or (said.startswith(_FORMS) and not _is_naught(bare))
     return "form" if form or _is_error_line(bare) else ""
 
 
@@ -237,22 +204,12 @@ def _is_success(bare: str) -> bool:
 def _is_naught(bare: str) -> bool:
     """Whether a line denies an error: `error: none`, `Errors: 0`."""
     said = bare.partition(":")[2].strip().rstrip(",.;").lower()
-    return said in _NAUGHT or (
-        not said and bare.rstrip(":") in ("errors", "Errors", "ERRORS") and ":" not in bare
-    )
+    return said in _NAUGHT or bare in ("errors", "Errors", "ERRORS")
 
 
 def _is_error_line(bare: str) -> bool:
     """Whether a line names an error: `b.c:2:8: error: ...`, `ValueError: ...`, `x: command not found`."""
-    if bare.endswith(
-        (
-            ": command not found",
-            ": not found",
-            ": No such file or directory",
-            ": Permission denied",
-            "...Failed",
-        )
-    ):
+    if bare.endswith(_ENDINGS):
         return True
     if any(part in bare for part in ("is not recognized as", "panicked at", "[Errno ", "Some tests failed")):
         return True
@@ -270,11 +227,8 @@ def _is_error_line(bare: str) -> bool:
 
 def _counts(bare: str) -> str:
     """What a summary says: "failures" if it counts some, "success" if none or only passes; "" if it is no summary."""
-    words = [
-        word.strip("()[]{}|,.;!=").lower()
-        for word in bare.replace("|", " ").replace("=", " ").replace(":", ": ").split()[:40]
-    ]
-    words = [word for word in words if word]
+    spaced = bare.replace("|", " ").replace("=", " ").replace(":", ": ").split()[:40]
+    words = list(filter(None, (word.strip("()[]{}|,.;!=").lower() for word in spaced)))
     words = words[1:] if words[1:2] == ["found"] else words  # svelte-check found 3 errors
     if not words or not (
         words[0].rstrip("%").isdigit() or words[0].rstrip(":") in _SUMMARIES or words[0] in ("✖", "×", "no")
@@ -293,15 +247,8 @@ def _counts(bare: str) -> str:
         if before == "tests" and at > 1:
             before = words[at - 2]
         after = words[at + 1] if word[-1:] == ":" and at + 1 < len(words) else ""
-        count = (
-            after
-            if after.isdigit()
-            else before
-            if before.rstrip("%").isdigit()
-            else "0"
-            if before == "no"
-            else ""
-        )
+        count = next((word for word in (after, before) if word.rstrip("%").isdigit()), "")
+        count = "0" if before == "no" and not count else count
         if not count:
             continue
         some = int(count.rstrip("%")[:9]) > 0
@@ -327,9 +274,8 @@ def _is_general(line: str) -> bool:
     if words[1:] and not (verdict == "FAIL" and words[1:] == ["D"]):
         return False
     name = words[0] if words else ""
-    return not name or (
-        "::" not in name and ("/" in name or "." in name or (verdict == "E" and name.endswith("Error")))
-    )
+    bare_error = verdict == "E" and name.endswith("Error")
+    return not name or ("::" not in name and ("/" in name or "." in name or bare_error))
 
 
 def _without_command(attempt: Attempt, line: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity.shell_line import LONGEST, program, programs, segments
+from circuit_breaker.identity.shell_line import DEPTH, LONGEST, program, programs, segments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,54 +10,33 @@ if TYPE_CHECKING:
 
 # Where a wait is: nowhere, before (or between) other commands, after them, or the line only waits.
 NONE, BEFORE, AFTER, ALONE = 0, 1, 2, 3
-DEPTH = 3  # levels of commands inside commands that are read
 # Every line that waits has one of these: most lines have none and are not read.
 _HINTS = (
-    "sleep",
-    "wait",
-    "watch",
-    "until ",
-    "while ",
-    "tail",
-    "timeout",
-    "ping",
-    "read ",
-    "follow",
-    " -f",
-    " -w",
-    "rollout",
-    "settimeout",
-    "--stream",
-    "--retry",
+    "sleep|wait|watch|until |while |tail|timeout|ping|read |follow| -f| -w|rollout|--stream|--retry".split(
+        "|"
+    )
 )
 _SLEEPERS = frozenset("sleep usleep gsleep start-sleep".split())
 _WAITERS = frozenset(
     "wait wait-job wait-process wait-event waitpid inotifywait wait-on wait-for-it wait-for-it.sh wait-for wait-for.sh"
     " dockerize".split()
 )
-_WATCHERS = frozenset("watch viddy hwatch".split())
 _SCRIPTS = (".sh", ".py", ".js", ".rb", ".ps1")
 _INTERPRETERS = ("python", "python3", "perl", "ruby", "node")
 # Programs that follow something until it ends if one of these arguments is there.
 _FOLLOWS = {
-    "tail": ("-f", "-F", "--follow", "--pid", "-fn", "-Fn"),
-    "journalctl": ("-f", "--follow"),
-    "docker": ("wait", "-f", "--follow", "events"),
-    "podman": ("wait", "-f", "--follow", "events"),
-    "docker-compose": ("-f", "--follow", "wait"),
-    "kubectl": ("wait", "-w", "--watch", "-f", "--follow", "rollout"),
-    "oc": ("wait", "-w", "--watch", "-f", "--follow", "rollout"),
-    "gh": ("watch", "--watch", "-w"),
-    "glab": ("--live", "-l"),
-    "aws": ("wait", "--follow"),
-    "az": ("wait",),
-    "gcloud": ("--wait", "wait", "--stream"),
-    "curl": ("--retry", "--retry-delay"),
-    "argocd": ("wait",),
-    "tkn": ("-f", "--follow"),
-    "heroku": ("--tail", "-t"),
-    "get-content": ("-Wait", "-wait"),
-    "gc": ("-Wait", "-wait"),
+    "tail": "-f -F --follow --pid -fn -Fn",
+    **dict.fromkeys(("journalctl", "tkn"), "-f --follow"),
+    **dict.fromkeys(("docker", "podman", "docker-compose"), "wait -f --follow events"),
+    **dict.fromkeys(("kubectl", "oc"), "wait -w --watch -f --follow rollout"),
+    "gh": "watch --watch -w",
+    "glab": "--live -l",
+    "aws": "wait --follow",
+    **dict.fromkeys(("az", "argocd"), "wait"),
+    "gcloud": "--wait wait --stream",
+    "curl": "--retry --retry-delay",
+    "heroku": "--tail -t",
+    **dict.fromkeys(("get-content", "gc"), "-Wait -wait"),
 }
 # Programs whose arguments may be a command line.
 _TELLERS = frozenset("bash sh zsh dash pwsh powershell cmd ssh docker podman kubectl".split())
@@ -112,25 +91,22 @@ def _segment_waits(segment: Segment, depth: int) -> int:
     name, rest = words[0].lower(), words[1:]
     if name in _SLEEPERS:
         return ALONE if any(_is_time(word) for word in rest) else NONE
-    if (
-        (name in _WAITERS and (name != "wait" or "wait" in segment.words))
-        or (name == "read" and "-t" in rest)
-        or (name == "ping" and _is_pause(rest))
-    ):
+    if name in _WAITERS:
+        return ALONE if name != "wait" or "wait" in segment.words else NONE
+    if (name == "read" and "-t" in rest) or (name == "ping" and _is_pause(rest)):
         return ALONE
     if name in ("npx", "bunx") and rest and rest[0] in _WAITERS:
         return ALONE
-    if name in _WATCHERS:
+    if name in ("watch", "viddy", "hwatch"):
         return BEFORE
     script = rest[0].rpartition("/")[2] if rest and name in (*_INTERPRETERS, "bash", "sh") else name
     if is_sleeping_script(name, rest) or (script.startswith("wait") and script.endswith(_SCRIPTS)):
         return ALONE
     if name in _TELLERS and any(" " in word for word in rest):
         return max((line_waits(word, depth + 1) for word in rest if " " in word), default=NONE)
-    marks = _FOLLOWS.get(name)
-    if marks and any(word in marks or word.startswith("--pid=") for word in rest):
-        return BEFORE
-    return BEFORE if "--watch" in rest else NONE
+    marks = ["--watch", *_FOLLOWS.get(name, "").split()]
+    follows = any(word in marks or (name == "tail" and word.startswith("--pid=")) for word in rest)
+    return BEFORE if follows else NONE
 
 
 def is_sleeping_script(name: str, rest: list[str]) -> bool:
@@ -142,11 +118,8 @@ def is_sleeping_script(name: str, rest: list[str]) -> bool:
 
 def _is_time(word: str) -> bool:
     """Whether it is a time other than 0: 5, 0.5, 2m, $N, infinity."""
-    return (
-        word == "infinity"
-        or word[:1] == "$"
-        or (word[:1] in tuple("0123456789.") and word.strip("0.smhd") != "")
-    )
+    counted = word[:1] in tuple("0123456789.") and word.strip("0.smhd") != ""
+    return counted or word == "infinity" or word[:1] == "$"
 
 
 def _is_pause(rest: list[str]) -> bool:
