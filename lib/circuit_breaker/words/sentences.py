@@ -18,7 +18,7 @@ from circuit_breaker.words import budget
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Union
+    from typing import Any, Union
 
     from circuit_breaker.breaker.model import Circuit, Notice, Signal, Transition
 
@@ -75,6 +75,83 @@ PROTECTED = {
     "client": "start another Claude Code with the override or without hooks",
     "files": "change the breaker's own files",
 }
+# What a rule saw, as a clause that follows the call's name. Of these two tables the first row fits whose words are the rule and facts.
+CAUSES = {
+    "tool_failure everywhere": "returned the same error {count} times, whatever its arguments and the changes in between",
+    "tool_failure same_error": "returned the same error {count} turns in a row, whatever its arguments",
+    "tool_failure stubborn": "failed {count} times in a row with exactly the same error, in spite of the changes in between",
+    "tool_failure family": "failed {count} times in one form or another with the same error, with nothing changed in between",
+    "tool_failure": "failed {count} times with nothing changed in between",
+    "failing_streak empty": "found nothing {count} turns in a row",
+    "failing_streak": "reached {count} in a row: every call in them failed",
+    "repeated_call edit": "was made {count} times with the same input",
+    "repeated_call launches": "was started in the background {count} times with nothing new in between",
+    "repeated_call waits": "was all that happened for {count} turns: nothing but waiting",
+    "repeated_call idle": "only printed words of its own, {count} times with nothing else in between",
+    "repeated_call digits": "ran {count} times in a row with results that differ only in digits",
+    "repeated_call": "returned the same result {count} times with nothing changed in between",
+    "call_cycle": "(a cycle of {period} calls) was repeated {count} times with the same results",
+    "sequential_tools": "was called {count} times, one call a turn",
+    "external_api total": "was called {count} times in one session",
+    "external_api": "was called {count} times within {seconds:g} s",
+    "agent_spawn": "was started {count} times within one prompt",
+    "service_down count": "does not answer (its connection failed {count} times)",
+    "service_down": "does not answer",
+    "protection": "would have switched the breaker off",
+    "": "made Claude continue {count} times with nothing new in between",
+}
+_READ_ERROR = (
+    "Read the error and the code or configuration it names first; then change something this call "
+    "depends on, or try a different approach and say what you found."
+)
+_UNCHANGED = (
+    "What you are waiting for has not changed in all these checks. Find out why (its log, its configuration, whether it runs at all), "
+    "or wait for it in the background or with Monitor, or say what you are waiting for and end the turn."
+)
+_WAIT = (
+    "If you are waiting for something, wait in the background or with one short sleep before the next look."
+)
+# What Claude should do after a warning; {left} says when the turn will be stopped.
+ADVICE = {
+    "same_error": "Changing the arguments does not help. Find out what the error itself says is missing or wrong, or use "
+    "another tool for this.{left}",
+    "invalid waits": "Claude Code never runs a wait like this one. Wait in the background (run_in_background), with Monitor, or with "
+    "one short sleep before the next look.{left}",
+    "invalid": "Sending it again cannot work. Read the file (or the tool's parameters) again and copy the exact text "
+    "from what you see, or reach the goal another way.{left}",
+    "tool_failure opened": f"This call is now blocked for a while; other calls still work. {_READ_ERROR}",
+    "tool_failure family": "Other options, pipes or wrappers do not change what it does. Read the error and what it names, and change "
+    "that, or try a different approach. After a few more failures every form of it is blocked.",
+    "tool_failure": _READ_ERROR,
+    "failing_streak empty": "What you search for is probably not there, or has another name. List a folder, read what uses it, or ask "
+    "the user; searching for other words or in other folders is unlikely to help.{left}",
+    "failing_streak": "Stop and look at what these calls have in common: the directory, the environment, what the errors name. Run one "
+    "small call that must work and continue from there, or say what is missing.{left}",
+    "edit": "Each one makes the same change again. Read the file as it is now and check whether the first one did what you wanted; "
+    "do not send it again. The next one is blocked unless something else is changed before.",
+    "launches": "Each start leaves a process behind. See whether the first one is running (its output, its port), stop the others, "
+    "and use it.",
+    "poll far": _UNCHANGED,
+    "poll": f"{_UNCHANGED} Further checks are blocked for a while.",
+    "waits": "Look at what you are waiting for: its status, its log. If it should be done by now, find out why, or say what you "
+    "are waiting for and end the turn.",
+    "call_cycle": "Another round will show nothing new. Decide from the results you have, or change something. "
+    f"{_WAIT} The next round is blocked.",
+    "repeated_call": "Its result is already above: use it. Take the next step of the task, or look somewhere else. "
+    f"{_WAIT} Further repetitions are blocked.",
+    "sequential_tools": "Send independent calls together in one message, or write a small script that does them all.",
+    "service_down": "Its calls fail in every session now. Go on without it, or say what is missing; it is retried automatically.",
+    "external_api": "Slow down: fetch in batches, keep what you have fetched in a file, and use it from there.",
+    "": "Check that so many are needed: finish with the subagents that are running and collect their results first.",
+}
+# What Claude should do in place of a denied call.
+INSTEAD = {
+    "tool_failure": "Fix what the error names (file, line, setting), or try a different approach.",
+    "call_cycle": "Decide from the results you already have, or change something they depend on.",
+    "sequential_tools": "Put the rest into one command or a script, or work with what you have read.",
+    "external_api": "Work with what you have already fetched, or wait.",
+    "": "Use the result you already have and take the next step, or change something it depends on.",
+}
 
 
 def cause(seen: Seen) -> str:
@@ -82,53 +159,17 @@ def cause(seen: Seen) -> str:
     return _cause(seen.rule, seen.count, seen.facts)
 
 
-def _cause(rule: str, count: int, facts: dict) -> str:
-    if rule == "tool_failure" and facts.get("everywhere"):
-        return f"returned the same error {count} times, whatever its arguments and the changes in between"
-    if rule == "tool_failure" and facts.get("same_error"):
-        return f"returned the same error {count} turns in a row, whatever its arguments"
-    if rule == "tool_failure" and facts.get("stubborn"):
-        return (
-            f"failed {count} times in a row with exactly the same error, in spite of the changes in between"
-        )
-    if rule == "tool_failure" and facts.get("family"):
-        return f"failed {count} times in one form or another with the same error, with nothing changed in between"
-    if rule == "tool_failure":
-        return f"failed {count} times with nothing changed in between"
-    if rule == "failing_streak" and facts.get("empty"):
-        return f"found nothing {count} turns in a row"
-    if rule == "failing_streak":
-        return f"reached {count} in a row: every call in them failed"
-    if rule == "repeated_call" and facts.get("edit"):
-        return f"was made {count} times with the same input"
-    if rule == "repeated_call" and facts.get("launches"):
-        return f"was started in the background {count} times with nothing new in between"
-    if rule == "repeated_call" and facts.get("waits"):
-        return f"was all that happened for {count} turns: nothing but waiting"
-    if rule == "repeated_call" and facts.get("idle"):
-        return f"only printed words of its own, {count} times with nothing else in between"
-    if rule == "repeated_call" and facts.get("digits"):
-        return f"ran {count} times in a row with results that differ only in digits"
-    if rule == "repeated_call":
-        return f"returned the same result {count} times with nothing changed in between"
-    if rule == "call_cycle":
-        period = facts.get("period", "several")
-        return f"(a cycle of {period} calls) was repeated {count} times with the same results"
-    if rule == "sequential_tools":
-        return f"was called {count} times, one call a turn"
-    if rule == "external_api" and facts.get("total"):
-        return f"was called {count} times in one session"
-    if rule == "external_api":
-        return f"was called {count} times within {facts.get('seconds', 60):g} s"
-    if rule == "agent_spawn":
-        return f"was started {count} times within one prompt"
-    if rule == "service_down":
-        return f"does not answer (its connection failed {count} times)" if count else "does not answer"
+def _cause(rule: str, count: int, facts: dict[str, Any]) -> str:
     if rule == "budget":
         return budget.cause(count, facts)
-    if rule == "protection":
-        return "would have switched the breaker off"
-    return f"made Claude continue {count} times with nothing new in between"
+    facts = {"period": "several", "seconds": 60, **facts, "count": count}
+    return _fitting(CAUSES, rule, facts).format_map(facts)
+
+
+def _fitting(table: dict[str, str], rule: str, facts: dict[str, Any]) -> str:
+    """The first text in a table whose key has no other words than the rule and facts that are true."""
+    holds = {rule, *(name for name, value in facts.items() if value)}
+    return next(text for words, text in table.items() if holds.issuperset(words.split()))
 
 
 def why(transition: Transition, keyword: str) -> str:
@@ -144,121 +185,38 @@ def why(transition: Transition, keyword: str) -> str:
 
 def sentence_of(notice: Notice, keyword: str) -> str:
     """A notice as a paragraph: for Claude (warnings, denials, stopped subagents) or for you."""
-    if notice.kind == FOR_YOU and notice.rule == "budget":
-        return budget.for_you(NAME, notice.count, notice.facts)
+    if notice.rule == "budget" and notice.kind in budget.SENTENCES:
+        return budget.sentence_of(notice, NAME)
     if notice.kind == FOR_YOU:
         return FOR_YOUR_EYES[notice.reason].format(
             name=NAME, keyword=keyword, subject=notice.subject, **notice.facts
         )
     say = {
-        WARN: warning,
-        DENY: denial,
-        STOP: stopped_turn,
-        SUBAGENT: stopped_subagent,
-        OPENED: opened,
-        QUESTION: question,
+        WARN: _warning,
+        DENY: _denial,
+        STOP: _stopped_turn,
+        SUBAGENT: _stopped_subagent,
+        OPENED: _opened,
+        QUESTION: _question,
     }
     return say[notice.kind](notice, keyword)
 
 
-def warning(notice: Notice, keyword: str) -> str:
+def _warning(notice: Notice, keyword: str) -> str:
     """What Claude reads after a turn: the call, the count, that nothing changed, and two next steps."""
     facts = notice.facts
-    if notice.rule == "budget":
-        return budget.warning(NAME, notice.count, facts)
-    error = f' Last error: "{notice.clip}".' if notice.clip else ""
-    what = f"Warning from {NAME}: `{notice.subject}` {cause(notice)}.{error}"
-    if facts.get("same_error"):
-        return (
-            f"{what} Changing the arguments does not help. Find out what the error itself says is missing or wrong, or use "
-            f"another tool for this.{_stops_after(facts.get('left', 0))}"
-        )
-    if facts.get("invalid") and facts.get("waits"):
-        return (
-            f"{what} Claude Code never runs a wait like this one. Wait in the background (run_in_background), with Monitor, or with "
-            f"one short sleep before the next look.{_stops_after(facts.get('left', 0))}"
-        )
-    if facts.get("invalid"):
-        return (
-            f"{what} Sending it again cannot work. Read the file (or the tool's parameters) again and copy the exact text "
-            f"from what you see, or reach the goal another way.{_stops_after(facts.get('left', 0))}"
-        )
-    if facts.get("family") and not notice.opened:
-        return (
-            f"{what} Other options, pipes or wrappers do not change what it does. Read the error and what it names, and change "
-            "that, or try a different approach. After a few more failures every form of it is blocked."
-        )
-    if notice.rule == "tool_failure":
-        state = " This call is now blocked for a while; other calls still work." if notice.opened else ""
-        return (
-            f"{what}{state} Read the error and the code or configuration it names first; then change something this call "
-            "depends on, or try a different approach and say what you found."
-        )
-    if notice.rule == "failing_streak":
-        return f"{what} {_streak_advice(facts)}{_stops_after(facts.get('left', 0))}"
-    return f"{what} {_advice(notice.rule, facts)}"
-
-
-def _stops_after(left: int) -> str:
+    left = facts.get("left", 0)
     times = "once more" if left == 1 else f"{left} more times"
-    return f" If this happens {times}, the turn will be stopped." if left > 0 else ""
+    stops = f" If this happens {times}, the turn will be stopped." if left > 0 else ""
+    advice = _fitting(ADVICE, notice.rule, {**facts, "opened": notice.opened})
+    return f"Warning from {NAME}: `{notice.subject}` {cause(notice)}.{_error(notice)} {advice.format(left=stops)}"
 
 
-def _streak_advice(facts: dict) -> str:
-    if facts.get("empty"):
-        return (
-            "What you search for is probably not there, or has another name. List a folder, read what uses it, or ask the user; "
-            "searching for other words or in other folders is unlikely to help."
-        )
-    return (
-        "Stop and look at what these calls have in common: the directory, the environment, what the errors name. Run one small "
-        "call that must work and continue from there, or say what is missing."
-    )
+def _error(notice: Notice) -> str:
+    return f' Last error: "{notice.clip}".' if notice.clip else ""
 
 
-def _advice(rule: str, facts: dict) -> str:
-    if facts.get("edit"):
-        return (
-            "Each one makes the same change again. Read the file as it is now and check whether the first one did what you wanted; "
-            "do not send it again. The next one is blocked unless something else is changed before."
-        )
-    if facts.get("launches"):
-        return (
-            "Each start leaves a process behind. See whether the first one is running (its output, its port), stop the others, "
-            "and use it."
-        )
-    if facts.get("poll"):
-        end = "" if facts.get("far") else " Further checks are blocked for a while."
-        return (
-            "What you are waiting for has not changed in all these checks. Find out why (its log, its configuration, whether it runs at all), "
-            f"or wait for it in the background or with Monitor, or say what you are waiting for and end the turn.{end}"
-        )
-    if facts.get("waits"):
-        return (
-            "Look at what you are waiting for: its status, its log. If it should be done by now, find out why, or say what you "
-            "are waiting for and end the turn."
-        )
-    waiting = "If you are waiting for something, wait in the background or with one short sleep before the next look."
-    if rule == "call_cycle":
-        return (
-            "Another round will show nothing new. Decide from the results you have, or change something. "
-            f"{waiting} The next round is blocked."
-        )
-    if rule == "repeated_call":
-        return (
-            "Its result is already above: use it. Take the next step of the task, or look somewhere else. "
-            f"{waiting} Further repetitions are blocked."
-        )
-    if rule == "sequential_tools":
-        return "Send independent calls together in one message, or write a small script that does them all."
-    if rule == "service_down":
-        return "Its calls fail in every session now. Go on without it, or say what is missing; it is retried automatically."
-    if rule == "external_api":
-        return "Slow down: fetch in batches, keep what you have fetched in a file, and use it from there."
-    return "Check that so many are needed: finish with the subagents that are running and collect their results first."
-
-
-def denial(notice: Notice, keyword: str) -> str:
+def _denial(notice: Notice, keyword: str) -> str:
     """Why a call is denied: who blocks it, how you unblock it (in the first 170 characters), what happened, what to do, when."""
     if notice.rule == "protection":
         return CONFIG_CHANGED if notice.reason == "config_changed" else _refusal(notice.subject, keyword)
@@ -275,23 +233,11 @@ def denial(notice: Notice, keyword: str) -> str:
             f"{begin} does not answer, since {since}, in any session of this machine. Go on without it, or say what is missing. "
             f"Other calls still work. One call to it will be allowed in {duration(notice.wait)}."
         )
-    error = f' Last error: "{notice.clip}".' if notice.clip else ""
+    instead = INSTEAD.get(notice.rule, INSTEAD[""])
     retry = f"One retry will be allowed in {duration(notice.wait)}, or at once after a relevant change."
     if notice.reason == "probe_running":
         retry = "One retry of it is running right now: wait for its result."
-    return f"{begin} {cause(notice)}.{error} {_instead(notice.rule)} Other calls still work. {retry}"
-
-
-def _instead(rule: str) -> str:
-    if rule == "tool_failure":
-        return "Fix what the error names (file, line, setting), or try a different approach."
-    if rule == "call_cycle":
-        return "Decide from the results you already have, or change something they depend on."
-    if rule == "sequential_tools":
-        return "Put the rest into one command or a script, or work with what you have read."
-    if rule == "external_api":
-        return "Work with what you have already fetched, or wait."
-    return "Use the result you already have and take the next step, or change something it depends on."
+    return f"{begin} {cause(notice)}.{_error(notice)} {instead} Other calls still work. {retry}"
 
 
 def _refusal(subject: str, keyword: str) -> str:
@@ -307,10 +253,8 @@ def _refusal(subject: str, keyword: str) -> str:
     )
 
 
-def stopped_turn(notice: Notice, keyword: str) -> str:
+def _stopped_turn(notice: Notice, keyword: str) -> str:
     """The stopReason of a stopped turn, for you: the breaker, the call, the command that unblocks it."""
-    if notice.rule == "budget":
-        return budget.stopped(NAME, notice.count, notice.facts)
     reset = (
         f'/reset-circuit --circuit "{notice.name}"' if notice.reason == "kept_asking" else "/circuit-status"
     )
@@ -323,10 +267,8 @@ def _stop_cause(notice: Notice) -> str:
     return cause(notice)
 
 
-def stopped_subagent(notice: Notice, keyword: str) -> str:
+def _stopped_subagent(notice: Notice, keyword: str) -> str:
     """What the parent of a stopped subagent reads."""
-    if notice.rule == "budget":
-        return budget.stopped_subagent(NAME, notice.agent, notice.count, notice.facts)
     return (
         f"Warning from {NAME}: the subagent {notice.agent} was stopped because it was in a loop: `{notice.subject}` "
         f"{_stop_cause(notice)}. Its task is not done and its report is missing. Do not start the same task again unchanged: "
@@ -334,18 +276,15 @@ def stopped_subagent(notice: Notice, keyword: str) -> str:
     )
 
 
-def question(notice: Notice, keyword: str) -> str:
+def _question(notice: Notice, keyword: str) -> str:
     """What Claude Code's dialog says when it asks you about a call."""
-    if notice.rule == "budget":
-        return budget.question(NAME, notice.count, notice.facts)
-    error = f' Last error: "{notice.clip}".' if notice.clip else ""
     return (
-        f"{NAME} would block this call: `{notice.subject}` {cause(notice)}.{error} Yes lets it run once; No interrupts Claude. "
+        f"{NAME} would block this call: `{notice.subject}` {cause(notice)}.{_error(notice)} Yes lets it run once; No interrupts Claude. "
         f'To unblock it: /reset-circuit --circuit "{notice.name}"'
     )
 
 
-def opened(notice: Notice, keyword: str) -> str:
+def _opened(notice: Notice, keyword: str) -> str:
     """What you read when a circuit opens: the breaker, the call, the command that unblocks it."""
     return f'{NAME} blocked `{notice.subject}`: it {cause(notice)}. To unblock: /reset-circuit --circuit "{notice.name}"'
 
