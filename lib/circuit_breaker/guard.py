@@ -18,13 +18,8 @@ CD_MAX = 40  # `cd` commands of a line that are followed
 NAME = "claude-circuit-breaker"  # the name of the runtime folder and of your config folder
 FILES = ("circuit_breaker_config.json", "circuit_breaker_state.json", "circuit_breaker_incidents.jsonl")
 LOOKING = ("status", "doctor", "incidents", "explain", "report", "replay", "help")
-CLIENTS = (
-    "claude",
-    "claude-code",
-    "tmux",
-    "screen",
-    "expect",
-)  # Claude Code, and programs that can type into a terminal in which it runs
+# Claude Code, and programs that can type into a terminal in which it runs
+CLIENTS = ("claude", "claude-code", "tmux", "screen", "expect")
 REMOVING = ("rm", "mv", "rimraf", "rmtree", "shutil.rmtree", "remove-item", "move-item")
 HOOKS_OFF = ("--bare", "--safe-mode", "disableallhooks")
 _QUOTES = ("'", '"', "\\")
@@ -51,7 +46,7 @@ def carries_override(tool_input: object, keyword: str) -> bool:
     if "reset" not in text:
         return False
     verbs = _verbs(text.translate(_JOINTS).split())
-    return any(verb == "reset" and rest[:1] and rest[0][:2] == "--" for verb, rest in verbs)
+    return any(verb == "reset" and _is_refused(verb, rest) for verb, rest in verbs)
 
 
 def reaches_for(tool: str, tool_input: object, cwd: str, guarded: Guarded) -> str:
@@ -227,24 +222,22 @@ def _verbs(words: list[str]) -> Iterator[tuple[str, list[str]]]:
 
 def _is_refused(verb: str, rest: list[str]) -> bool:
     """Whether this verb with these arguments is one that refuses in Claude's own shell (see `own_shell`)."""
+    first = rest[0] if rest else ""
     if verb == "reset":
-        return bool(rest) and rest[0][:2] == "--"
+        return first[:2] == "--"
     if verb == "uninstall":
         return "--dry-run" not in rest
     if verb == "calibrate":
         return any(word.startswith("--ap") for word in rest)
-    return (verb == "mode" and rest[:1] in (["observe"], ["enforce"])) or (
-        verb == "config" and rest[:1] in (["set"], ["unset"])
-    )
+    return f"{verb} {first}" in ("mode observe", "mode enforce", "config set", "config unset")
 
 
 def _uses_library(words: list[str]) -> bool:
     """Whether the line imports our code that changes the breaker's memory, or runs a hook with a faked session or project."""
     if any(word.startswith(("circuit_breaker.runtime", "circuit_breaker.janitor")) for word in words):
         return True
-    for i, word in enumerate(words):
-        if word == "circuit_breaker" and words[i + 1 : i + 2] == ["import"]:
-            return True
+    if ("circuit_breaker", "import") in zip(words, words[1:]):
+        return True
     disguised = any(word in ("claude_project_dir", "claude_code_session_id") for word in words)
     return disguised and any("hooks/" in word or "circuit_breaker_" in word for word in words)
 
@@ -289,11 +282,10 @@ def _only_looks(command: str, place: _Place) -> bool:
 
 
 def _copies_away(words: list[str], place: _Place) -> bool:
-    if words[:1] not in (["cp"], ["scp"], ["rsync"]) or any(
-        w.startswith(("-t", "--target", "--remove")) for w in words
-    ):
+    moves = any(word.startswith(("-t", "--target", "--remove")) for word in words)
+    if moves or words[:1] not in (["cp"], ["scp"], ["rsync"]) or len(words) < 3:
         return False
-    return len(words) > 2 and not place.is_guarded(words[-1]) and words[-1][:1] != "-"
+    return not place.is_guarded(words[-1]) and words[-1][:1] != "-"
 
 
 def _runs_looking_verb(words: list[str]) -> bool:

@@ -135,7 +135,7 @@ def service(tool: str, tool_input: object) -> str:
         return "WebSearch"
     if tool.startswith("mcp__"):
         return tool.split("__")[1] if tool.count("__") >= 2 else tool
-    if "gh api" in shell_command(tool, tool_input)[: shell_line.LONGEST]:
+    if "gh api" in shell_command(tool, tool_input):
         return "api.github.com"
     return next((host for host in map(_host, urls_of(tool, tool_input)) if host), "")
 

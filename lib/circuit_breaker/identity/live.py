@@ -5,7 +5,9 @@ Files, folders and repositories are not live: they change only when you change t
 
 from __future__ import annotations
 
-# Each table is one string with a blank around each word: sets would be built at every start for one or two lookups.
+from circuit_breaker.identity.shell_line import is_in
+
+# Each table is one string for `is_in`: sets would be built at every start for one or two lookups.
 # With any arguments these only show processes, the network, a queue or a log.
 ALWAYS = (
     " ps pgrep pidof top htop jobs lsof netstat ss ping ping6 dig nslookup host uptime free vmstat iostat w who"
@@ -59,11 +61,6 @@ _LOG_FOLDERS = ("/log/", "/logs/", "/var/log", "/proc/", "/sys/class/", "/tasks/
 _FILTERS = (
     " cat head tail less more grep egrep fgrep rg wc awk gawk sed nl tac Get-Content gc Select-String sls "
 )
-
-
-def is_in(word: str, table: str) -> bool:
-    """Whether a table of words with a blank around each has this word."""
-    return " " not in word and f" {word} " in table
 
 
 def is_live(name: str, rest: list[str]) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import live, reading, waits
+from circuit_breaker.identity import live, reading, shell_line, waits
 from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, is_reading_tool, name_words, shell_command
-from circuit_breaker.identity.shell_line import DEPTH, program, programs, segments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,17 +80,19 @@ def look_of(tool: str, given: object) -> int:
 
 def _line_looks(command: str, depth: int = 0) -> int:
     """What a shell line looks at: NOTHING if one of its commands acts, else LIVE if one of them looks at something live."""
-    if not command or depth > DEPTH or not reading.is_reading(command):
+    if not command or depth > shell_line.DEPTH or not reading.is_reading(command):
         return NOTHING
     if "/dev/tcp/" in command:
         return LIVE
-    return LIVE if any(_segment_is_live(segment, depth) for segment in segments(command)) else FILES
+    return (
+        LIVE if any(_segment_is_live(segment, depth) for segment in shell_line.segments(command)) else FILES
+    )
 
 
 def _segment_is_live(segment: Segment, depth: int) -> bool:
     if any(_line_looks(inner, depth + 1) == LIVE for inner in segment.inner):
         return True
-    words = program(segment.words)
+    words = shell_line.program(segment.words)
     if not words:
         return False
     if reading.told_elsewhere(words[0], words[1:])[1]:
@@ -116,7 +117,7 @@ def _line_searches(command: str) -> bool:
         return False
     return any(
         words[0] in _SEARCHERS or (words[0] in _LISTERS and len(words) > 2) or words[:2] == ["git", "grep"]
-        for words in programs(command)
+        for words in shell_line.programs(command)
     )
 
 

@@ -5,8 +5,8 @@ It reads ordinary lines and is no full shell parser: what it cannot read counts 
 
 from __future__ import annotations
 
-from circuit_breaker.identity import live, powershell, waits
-from circuit_breaker.identity.shell_line import DEPTH, LONGEST, Segment, past_options, program, segments
+from circuit_breaker.identity import live, powershell, shell_line, waits
+from circuit_breaker.identity.shell_line import is_in, past_options, program, segments
 
 # Programs that only look, unless a rule below says otherwise (policy 4: the one fixed list).
 # One string with a blank around each word: a set would be built at every start for one or two lookups.
@@ -112,12 +112,12 @@ _WRITES = {
 
 def is_reading(command: str, depth: int = 0) -> bool:
     """Whether every part of the command only looks at things."""
-    if len(command) > LONGEST or depth > DEPTH:
+    if len(command) > shell_line.LONGEST or depth > shell_line.DEPTH:
         return False
     return all(reads(segment, depth) for segment in segments(command))
 
 
-def reads(segment: Segment, depth: int = 0) -> bool:
+def reads(segment: shell_line.Segment, depth: int = 0) -> bool:
     """Whether one simple command only looks at things."""
     if segment.targets or not all(is_reading(inner, depth + 1) for inner in segment.inner):
         return False
@@ -127,10 +127,10 @@ def reads(segment: Segment, depth: int = 0) -> bool:
 
 def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
     """Whether program `name` with the arguments `rest` only looks at things."""
-    if depth > DEPTH:
+    if depth > shell_line.DEPTH:
         return False
-    listed = live.is_in(name, READING)
-    if not listed and ("-" in name or live.is_in(name, _ALIASES)):
+    listed = is_in(name, READING)
+    if not listed and ("-" in name or is_in(name, _ALIASES)):
         cmdlet = powershell.reads(name, rest)
         if cmdlet is not None:
             return cmdlet
@@ -159,7 +159,7 @@ def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
 
 
 def _asks_version(name: str, rest: list[str]) -> bool:
-    return rest in VERSIONS and not (rest == ["-v"] and live.is_in(name, _VERBOSE))
+    return rest in VERSIONS and not (rest == ["-v"] and is_in(name, _VERBOSE))
 
 
 def told_command(rest: list[str]) -> str:

@@ -31,6 +31,11 @@ _REDIRECTS = ("&>>", "<<<", "<<-", "<<", ">>", ">&", "&>", ">|", "<&", "<>", ">"
 _NO_FILES = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "$null", "NUL")
 
 
+def is_in(word: str, table: str) -> bool:
+    """Whether a table of words with a blank around each has this word."""
+    return " " not in word and f" {word} " in table
+
+
 def is_assignment(word: str) -> bool:
     """Whether it is NAME=value or NAME+=value."""
     name, sign, _ = word.partition("=")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity.shell_line import DEPTH, LONGEST, program, programs, segments
+from circuit_breaker.identity import shell_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,19 +46,19 @@ _LONG = 80  # characters of a script that may only wait; a longer one does more
 
 def line_waits(command: str, depth: int = 0) -> int:
     """NONE, BEFORE, AFTER or ALONE."""
-    low = command[:LONGEST].lower()
-    if depth > DEPTH or not any(hint in low for hint in _HINTS):
+    low = command[: shell_line.LONGEST].lower()
+    if depth > shell_line.DEPTH or not any(hint in low for hint in _HINTS):
         return NONE
     found: list[bool] = []  # for each thing the line does, whether it is a wait
     waits = loops = False
-    for segment in segments(command):
+    for segment in shell_line.segments(command):
         kind = _segment_waits(segment, depth)
         if kind == ALONE:
             found.append(True)
         elif kind:
             found += [True, False] if kind == BEFORE else [False, True]
         else:
-            words = program(segment.words)
+            words = shell_line.program(segment.words)
             acts = words and not _is_decoration(words[0], segment.words)
             if acts or segment.inner or segment.targets:
                 found.append(False)
@@ -66,7 +66,7 @@ def line_waits(command: str, depth: int = 0) -> int:
         loops = loops or segment.words[:1] in (["until"], ["while"])
     if not waits:
         return NONE
-    if len(command) > LONGEST:
+    if len(command) > shell_line.LONGEST:
         found.append(False)  # the end that is not read
     if all(found):
         return ALONE
@@ -85,7 +85,7 @@ def _segment_waits(segment: Segment, depth: int) -> int:
     first = segment.words[0].lower()
     if first in ("timeout", "timeout.exe") and segment.words[1:2] and segment.words[1].lower() == "/t":
         return ALONE
-    words = program(segment.words)
+    words = shell_line.program(segment.words)
     if not words:
         return NONE
     name, rest = words[0].lower(), words[1:]
@@ -130,7 +130,7 @@ def _is_pause(rest: list[str]) -> bool:
 def seconds_of(command: str) -> float:
     """The sum of a line's sleeps in seconds; variables count as 0."""
     total = 0.0
-    for words in programs(command):
+    for words in shell_line.programs(command):
         if words[0].lower() in _SLEEPERS:
             total += sum(_seconds(word) for word in words[1:])
     return total

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.words.memory import DAY, number, shown, size
+from circuit_breaker.words.memory import DAY, listed, number, shown, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ def stays(facts: Mapping[str, Any]) -> list[str]:
     """What stays of the chosen kinds, and why."""
     if not facts["stays"]:
         return []
-    parts = "; ".join(
+    parts = [
         f"{row['reason']}: {number(row['files'], 'file')}, {size(row['bytes'])}" for row in facts["stays"]
-    )
-    return [f"Stays: {parts}"]
+    ]
+    return [f"Stays: {'; '.join(parts)}"]
 
 
 def offer(goes: int, files: int, command: str) -> str:
@@ -74,8 +74,7 @@ def archived(kind: str, files: int, count: int, archive: str, archive_bytes: int
 
 def left(paths: list[str]) -> str:
     """The line for chosen files that were left in place."""
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    return f"left in place, because they changed or are in use: {', '.join(map(shown, paths[:3]))}{more}"
+    return f"left in place, because they changed or are in use: {listed(paths, 3)}"
 
 
 def no_room(kind: str, missing: int, place: str) -> str:
@@ -89,9 +88,8 @@ def no_room(kind: str, missing: int, place: str) -> str:
 
 def existing(paths: list[str]) -> str:
     """The line for files that were not restored because they exist."""
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     return (
-        f"{number(len(paths), 'file')} already there, left as they are: {', '.join(map(shown, paths[:3]))}{more}. "
+        f"{number(len(paths), 'file')} already there, left as they are: {listed(paths, 3)}. "
         "To get the archived ones, move those away first."
     )
 

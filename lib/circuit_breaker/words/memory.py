@@ -37,6 +37,12 @@ def shown(name: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in name)
 
 
+def listed(names: list[str], most: int) -> str:
+    """The first `most` names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(shown, names[:most])) + more
+
+
 def too_large(count: int, limit: int) -> str:
     """Why a file of `count` bytes is rotated; `limit` in KB."""
     return f"{size(count)} (limit {limit} KB)"
@@ -54,9 +60,7 @@ def too_old(days: float, limit: int) -> str:
 
 def too_long(gone: Mapping[str, int], limits: Mapping[str, int]) -> str:
     """Why lists are shortened. `gone`: key -> entries removed; `limits`: key -> entries kept."""
-    return ", ".join(
-        f"{key} has {limits[key] + count} entries (limit {limits[key]})" for key, count in gone.items()
-    )
+    return ", ".join(f"{key} has {limits[key] + n} entries (limit {limits[key]})" for key, n in gone.items())
 
 
 def done(facts: Mapping[str, int], plugin: str) -> str:
@@ -66,11 +70,8 @@ def done(facts: Mapping[str, int], plugin: str) -> str:
     removed nearly every day and contain nothing of yours.
     """
     parts = []
-    away = [
-        number(facts[key], thing)
-        for key, thing in (("rotated", "log file"), ("archived", "session file"))
-        if facts[key]
-    ]
+    kinds = (("rotated", "log file"), ("archived", "session file"))
+    away = [number(facts[key], thing) for key, thing in kinds if facts[key]]
     if away:
         parts.append(f"archived {' and '.join(away)} ({size(facts['put_away'])})")
     if facts["shortened"]:
@@ -87,23 +88,19 @@ def done(facts: Mapping[str, int], plugin: str) -> str:
     if facts["forgotten"]:
         parts.append(f"forgot {number(facts['forgotten'], 'old session')}")
     text = ", ".join(parts)
-    back = (
-        f" To get a file back: python3 {quoted(plugin)} restore --list." if away or facts["shortened"] else ""
-    )
-    kept = (
-        f" {number(facts['spared'], 'archive')} beyond the limit will be removed after {GRACE_DAYS} days."
-        if facts["spared"]
-        else ""
-    )
-    return f"{PREFIX} {text[0].upper()}{text[1:]}: {size(facts['freed'])} freed.{kept}{back}"
+    said = f"{PREFIX} {text[0].upper()}{text[1:]}: {size(facts['freed'])} freed."
+    if facts["spared"]:
+        said += (
+            f" {number(facts['spared'], 'archive')} beyond the limit will be removed after {GRACE_DAYS} days."
+        )
+    if away or facts["shortened"]:
+        said += f" To get a file back: python3 {quoted(plugin)} restore --list."
+    return said
 
 
 def weakened(keys: list[str]) -> str:
     """The warning that a project's config file weakens these keys."""
-    shown_keys = ", ".join(shown(key) for key in keys[:5]) + (
-        f" and {len(keys) - 5} more" if len(keys) > 5 else ""
-    )
-    return f"[circuit_breaker] This project's configuration weakens the circuit breaker: {shown_keys}."
+    return f"[circuit_breaker] This project's configuration weakens the circuit breaker: {listed(keys, 5)}."
 
 
 def trouble(errors: list[str]) -> str:
@@ -114,10 +111,7 @@ def trouble(errors: list[str]) -> str:
 
 def quoted(path: str) -> str:
     """A path quoted for a shell."""
-    plain = (
-        path.isascii()
-        and path.replace("/", "a").replace("_", "a").replace("-", "a").replace(".", "a").isalnum()
-    )
+    plain = path.isascii() and path.translate(dict.fromkeys(map(ord, "/_-."), "a")).isalnum()
     return path if plain else "'" + path.replace("'", "'\\''") + "'"
 
 
@@ -134,22 +128,12 @@ def warnings(facts: Mapping[str, Any]) -> list[str]:
         if limit and value >= WARN_AT * limit:
             found.append(f"{what}: {words} ({value / limit:.0%})")
 
+    most, kb, days = (limits[f"telemetry_max_{what}"] for what in ("lines", "kb", "age_days"))
     for row in facts["files"]:
-        name, kb = shown(row["name"]), limits["telemetry_max_kb"]
-        near(
-            name,
-            row["lines"],
-            limits["telemetry_max_lines"],
-            f"{row['lines']} of {limits['telemetry_max_lines']} lines",
-        )
+        name, age = shown(row["name"]), row["age_days"]
+        near(name, row["lines"], most, f"{row['lines']} of {most} lines")
         near(name, row["size"] / 1024, kb, f"{size(row['size'])} of {kb} KB")
-        days = limits["telemetry_max_age_days"]
-        near(
-            name,
-            row["age_days"],
-            days,
-            f"last written {row['age_days']:.1f} days ago, archived at {days} days",
-        )
+        near(name, age, days, f"last written {age:.1f} days ago, archived at {days} days")
     for key, limit, thing in (
         ("session_files", "session_max_active", "session files"),
         ("session_archives", "archive_keep_count", "session archives"),
@@ -187,10 +171,9 @@ def _clean_archives(archives: list[Mapping[str, Any]], days: int) -> str:
     """The archives that `clean` made, the newest by name."""
     if not archives:
         return "none"
-    names = ", ".join(f"{shown(row['archive'])} ({size(row['bytes'])})" for row in archives[:SHOWN])
-    more = f" and {len(archives) - SHOWN} more" if len(archives) > SHOWN else ""
+    names = [f"{row['archive']} ({size(row['bytes'])})" for row in archives]
     kept = f"removed after {days} days" if days else "kept for ever"
-    return f"{size(sum(row['bytes'] for row in archives))}, {kept}: {names}{more}"
+    return f"{size(sum(row['bytes'] for row in archives))}, {kept}: {listed(names, SHOWN)}"
 
 
 def claude_code_table(facts: Mapping[str, Any], now: float) -> str:
