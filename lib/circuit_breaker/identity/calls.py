@@ -46,39 +46,44 @@ _TELLING = frozenset(
 )
 _IDLE = ("echo", "printf", "true", ":")
 _WORKING = frozenset("$*`0123456789")  # characters that no line which only talks has
-_LOOK_MAX = 2000  # characters of a command that first_words reads
+_LOOK_MAX = 2000  # characters of a command that shell_line.first_program reads
 _HOSTS_AT_HOME = ("localhost", "127.", "0.0.0.0", "[::1]", "::1", "10.", "192.168.", "host.docker.internal")
 
 
 def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
     """A hash of the tool and its input without cosmetic parameters; for a shell command also of the directory it runs in."""
-    if tool in SHELLS and isinstance(tool_input, dict):
-        given = {name: value for name, value in tool_input.items() if name not in COSMETIC}
-        name, command = command_of(given)
-        directory = given.pop("workdir", None) or cwd
-        directory = directory if isinstance(directory, str) else cwd
-        look = bare_look(command)
-        if is_idle(command):
-            return digest(f"{tool}\nnothing")  # with any words
-        if look:
-            command = " ".join(look)
-        else:
-            command = powershell.as_shell(command) if tool in POWERSHELLS else command
-            if waits.line_waits(command) == waits.ALONE:
-                return digest(f"{tool}\nwait")  # all mere waits are one call, of any length
-            command, directory = shell_line.normalise(command, directory)
-        if name:
-            given[name] = command
-        return digest(f"{tool}\n{shell_line.spelled(directory)}\n{canonical(given)}")
-    if isinstance(tool_input, dict) and not NOTES.isdisjoint(tool_input):
-        tool_input = {name: value for name, value in tool_input.items() if name not in NOTES}
-    if tool in SPAWNERS and isinstance(tool_input, dict):
-        tool_input = {name: value for name, value in tool_input.items() if name != "description"}
-    if tool.startswith("mcp__") and isinstance(tool_input, dict):
-        tool_input = {name: _without_snapshot(value) for name, value in tool_input.items()}
-    if isinstance(tool_input, dict) and tool_input.get("replace_all") is False:
-        tool_input = {name: value for name, value in tool_input.items() if name != "replace_all"}
+    if isinstance(tool_input, dict) and tool in SHELLS:
+        return digest(f"{tool}\n{_shell_call(tool, tool_input, cwd)}")
+    if isinstance(tool_input, dict):
+        tool_input = {
+            name: _without_snapshot(value) if tool.startswith("mcp__") else value
+            for name, value in tool_input.items()
+            if name not in NOTES
+            and not (name == "description" and tool in SPAWNERS)
+            and not (name == "replace_all" and value is False)
+        }
     return digest(f"{tool}\n{canonical(tool_input)}")
+
+
+def _shell_call(tool: str, tool_input: dict[str, Any], cwd: str) -> str:
+    """One text for equal calls of a shell: the directory, the command in its normal form, the other parameters that count."""
+    given = {name: value for name, value in tool_input.items() if name not in COSMETIC}
+    name, command = command_of(given)
+    directory = given.pop("workdir", None) or cwd
+    directory = directory if isinstance(directory, str) else cwd
+    look = bare_look(command)
+    if is_idle(command):
+        return "nothing"  # with any words
+    if look:
+        command = " ".join(look)
+    else:
+        command = powershell.as_shell(command) if tool in POWERSHELLS else command
+        if waits.line_waits(command) == waits.ALONE:
+            return "wait"  # all mere waits are one call, of any length
+        command, directory = shell_line.normalise(command, directory)
+    if name:
+        given[name] = command
+    return f"{shell_line.spelled(directory)}\n{canonical(given)}"
 
 
 def _without_snapshot(value: object) -> object:
@@ -209,11 +214,8 @@ def is_idle(command: str) -> bool:
     """Whether a shell line only talks: `echo "Done."`, `true`. A number or a bare word may be for something."""
     if not command.lstrip().startswith(_IDLE) or len(command) > _LOOK_MAX or not _WORKING.isdisjoint(command):
         return False
-    said = (
-        '"' in command
-        or "'" in command
-        or command.strip() in ("true", ":", "echo done", "echo ok", "echo ready")
-    )
+    quotes = '"' in command or "'" in command
+    said = quotes or command.strip() in ("true", ":", "echo done", "echo ok", "echo ready")
     return said and all(
         segment.words[:1] != [] and segment.words[0] in _IDLE and not segment.targets
         for segment in shell_line.segments(command)
@@ -226,25 +228,18 @@ def schedules(tool: str) -> bool:
     return "cron" in name or "schedul" in name or "wakeup" in name
 
 
-def is_reading_name(name: str) -> bool:
-    """Whether `get_issue`, `listFiles` or `search` is the name of a reading tool, by its first two words."""
-    return any(word in READING_NAMES for word in name_words(name)[:2])
-
-
 def is_reading_tool(tool: str, tool_input: object) -> bool:
     """Whether an MCP tool only reads, by its name or, where one tool does everything, by its `action`."""
     action = tool_input.get("action") if isinstance(tool_input, dict) else None
-    if isinstance(action, str) and is_reading_name(action):
+    if isinstance(action, str) and not READING_NAMES.isdisjoint(name_words(action)[:2]):
         return True
     server, _, name = tool.rpartition("__")
     words = name_words(name)
-    while (
-        len(words) > 1
-        and words[0] not in READING_NAMES
-        and (words[0] in _WHERE or words[0] in server.lower())
-    ):
+    while len(words) > 1 and words[0] not in READING_NAMES:
+        if words[0] not in _WHERE and words[0] not in server.lower():
+            break
         words = words[1:]  # browser_take_screenshot, mobile_list_elements
-    return "_".join(words) in _SHOWING or any(word in READING_NAMES for word in words[:2])
+    return "_".join(words) in _SHOWING or not READING_NAMES.isdisjoint(words[:2])
 
 
 def name_words(name: str) -> list[str]:

@@ -87,30 +87,22 @@ def fold(command: str) -> str:
         else:
             end = i + 1
         i = marks.find("\0", end)
-    out.append(
-        _folded(plain + (command[start : len(command) - len(command[i:])] if tail else command[start:]))
-    )
-    return _trimmed("".join(out), tail)
+    out.append(_folded(plain + command[start : i if tail else None]))
+    return "".join(out).lstrip() + tail if tail else _trimmed("".join(out))
 
 
-def _trimmed(text: str, tail: str = "") -> str:
-    if tail:
-        return text.lstrip() + tail
+def _trimmed(text: str) -> str:
     text = text.strip()
     return text if text.endswith("\\;") else text.rstrip("; \n")
 
 
 def _folded(text: str) -> str:
     """An unquoted piece with single blanks, without empty lines, and without blanks beside operators."""
-    if not text:
-        return ""
-    if "\n" in text:
-        first, *lines = text.split("\n")
-        last = lines.pop()
-        lines = [" ".join(line.split()) for line in lines]
-        text = "\n".join([_one_blank(first).rstrip(), *filter(None, lines), _one_blank(last).lstrip()])
-    else:
-        text = _one_blank(text)
+    first, *lines = text.split("\n")
+    text = _one_blank(first)
+    if lines:
+        inner = filter(None, (" ".join(line.split()) for line in lines[:-1]))
+        text = "\n".join([text.rstrip(), *inner, _one_blank(lines[-1]).lstrip()])
     for operator in ";|&\n":
         if operator in text:
             text = text.replace(" " + operator, operator).replace(operator + " ", operator)
@@ -125,12 +117,8 @@ def _one_blank(text: str) -> str:
 
 
 def _strip_front(text: str, cwd: str) -> tuple[str, str]:
-    if (
-        text[0:1] == "("
-        and text[-1:] == ")"
-        and len(text) <= 4000
-        and end_of_substitution("$" + text, 0) == len(text) + 1
-    ):
+    whole = text[:1] == "(" and text[-1:] == ")" and len(text) <= LONGEST
+    if whole and end_of_substitution("$" + text, 0) == len(text) + 1:
         return _trimmed(text[1:-1]), cwd
     word, rest = first_word(text)
     if word == "cd" or word.lower() in ("set-location", "sl", "chdir"):

@@ -57,7 +57,7 @@ _STEPS = tuple(
 Your branch is up to date""".replace("\n", "|").split("|")
 )
 _SUMMARIES = frozenset(
-    "tests test total results result summary failed failures errors passed ran found suites files specs examples scenarios"
+    "✖ × no tests test total results result summary failed failures errors passed ran found suites files specs examples scenarios"
     " assertions checks tasks snapshots fail pass failing passing".split()
 )
 _BAD = frozenset("failed failing failures failure errors error errored broken problems problem".split())
@@ -72,7 +72,7 @@ _GENERAL = (
     "expect(received)", "try:", "run with", "elifecycle", "npm error path", "npm error command", "npm error workspace",
     "npm err! path", "npm err! command", "command failed", "process completed", "usage:", "failing tests", "test failed, to rerun", "node.js v",
 )  # fmt: skip
-_SHORT = 60
+_SHORT = 60  # characters
 _GENERAL_WHEN_SHORT = ("exit code", "exit status", "exited with", "errno", "code 1", "code 2")
 _ERRORISH = (
     "error", "fail", "cannot", "can't", "could not", "couldn't", "not found", "no such", "denied", "refused", "invalid", "unknown",
@@ -195,10 +195,9 @@ def _says(line: str) -> str:
 
 def _is_success(bare: str) -> bool:
     """Whether it is OK, OK (12 tests) or PASS, not a sentence that begins with it."""
-    for word in ("OK", "PASS", "PASSED"):
-        if bare.startswith(word):
-            return bare.rstrip(".!") == word or bare.startswith(word + " (")
-    return True
+    if not bare.startswith(("OK", "PASS")):
+        return True
+    return bare.rstrip(".!") in ("OK", "PASS", "PASSED") or bare.startswith(("OK (", "PASS (", "PASSED ("))
 
 
 def _is_naught(bare: str) -> bool:
@@ -230,9 +229,8 @@ def _counts(bare: str) -> str:
     spaced = bare.replace("|", " ").replace("=", " ").replace(":", ": ").split()[:40]
     words = list(filter(None, (word.strip("()[]{}|,.;!=").lower() for word in spaced)))
     words = words[1:] if words[1:2] == ["found"] else words  # svelte-check found 3 errors
-    if not words or not (
-        words[0].rstrip("%").isdigit() or words[0].rstrip(":") in _SUMMARIES or words[0] in ("✖", "×", "no")
-    ):
+    first = words[0] if words else ""
+    if not first.rstrip("%").isdigit() and first.rstrip(":") not in _SUMMARIES:
         return ""
     if len(words) == 2 and words[1] in ("fail", "pass"):
         words = words[::-1]  # 3 fail
@@ -247,11 +245,11 @@ def _counts(bare: str) -> str:
         if before == "tests" and at > 1:
             before = words[at - 2]
         after = words[at + 1] if word[-1:] == ":" and at + 1 < len(words) else ""
-        count = next((word for word in (after, before) if word.rstrip("%").isdigit()), "")
-        count = "0" if before == "no" and not count else count
-        if not count:
+        count = "0" if before == "no" else before.rstrip("%")
+        count = after if after.isdigit() else count
+        if not count.isdigit():
             continue
-        some = int(count.rstrip("%")[:9]) > 0
+        some = int(count[:9]) > 0
         if name in _GOOD:
             good += some
         else:
