@@ -71,7 +71,7 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
         value = word.partition("=")[2].strip("\"';")
         if value.isdigit():  # a changed number is still the same attempt
             found.values.add(value)
-    parts = _parts(folded, directory, found)
+    parts = _parts(folded, directory)
     real = _real(parts)
     if not real:
         return None
@@ -84,21 +84,16 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
     rows = []
     for part in real:
         part.operands = _operands(part, found)
-        row = (
-            part.name,
-            part.home or ("" if part.operands else shell_line.spelled(part.directory)),
-            *(shell_line.spelled(operand) for operand in part.operands),
-        )
-        if row not in rows:
-            rows.append(row)
-    found.key = digest(repr(rows))
+        home = part.home or ("" if part.operands else shell_line.spelled(part.directory))
+        rows.append((part.name, home, *map(shell_line.spelled, part.operands)))
+    found.key = digest(repr(list(dict.fromkeys(rows))))
     first = real[0]
     shown = [*first.shown.split(), *(operand.rpartition("/")[2] for operand in first.operands)]
     found.words = shown or [first.name]
     return found
 
 
-def _parts(text: str, directory: str, found: Attempt, depth: int = 0) -> list[_Part]:
+def _parts(text: str, directory: str, depth: int = 0) -> list[_Part]:
     """The line's simple commands in order, including those inside `bash -c` and $( )."""
     parts: list[_Part] = []
     piped = False
@@ -109,7 +104,7 @@ def _parts(text: str, directory: str, found: Attempt, depth: int = 0) -> list[_P
         part = _Part(segment, directory, segment.joint, piped)
         piped = segment.joint == "|"
         for inner in segment.inner if depth < shell_line.DEPTH else ():
-            within = _parts(inner, directory, found, depth + 1)
+            within = _parts(inner, directory, depth + 1)
             for each in within[-1:]:
                 each.joint = each.joint or ")"
             parts += within
@@ -117,7 +112,7 @@ def _parts(text: str, directory: str, found: Attempt, depth: int = 0) -> list[_P
         place, told = reading.told_elsewhere(words[0], words[1:]) if words else ("", "")
         told = told or _told(words)
         if told:
-            within = _parts(shell_line.fold(told), f"@{place}" if place else directory, found, depth + 1)
+            within = _parts(shell_line.fold(told), f"@{place}" if place else directory, depth + 1)
             for each in within:
                 each.home = f"{place} {each.home}" if place else each.home
                 each.hides = each.hides or segment.words[at].rpartition("/")[2] == "script"
@@ -301,11 +296,8 @@ def _edits(part: _Part) -> bool:
     low = part.name.lower()
     if low in table.EDITORS or (low == "git" and part.rest[:1] == ["apply"]):
         return True
-    if low in ("sed", "perl", "gsed"):
-        in_place = any(word[:2] == "-i" or word in ("--in-place", "-pi") for word in part.rest)
-        if in_place:
-            return True
-    return bool(part.segment.targets) and part.reads
+    in_place = any(word[:2] == "-i" or word in ("--in-place", "-pi") for word in part.rest)
+    return (in_place and low in ("sed", "perl", "gsed")) or (bool(part.segment.targets) and part.reads)
 
 
 def _is_hidden(parts: list[_Part], real: list[_Part]) -> bool:
