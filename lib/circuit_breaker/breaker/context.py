@@ -19,7 +19,6 @@ from circuit_breaker.breaker.model import (
     Decision,
     Notice,
     Transition,
-    keep_last,
 )
 from circuit_breaker.identity import calls
 
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 CALLS_MAX = 8  # labels of the last calls in a record
 CIRCUITS_MAX = 16  # circuits of a lane or session; CLOSED ones are dropped first
-NOTES_MAX, WARNED_MAX, ASKED_MAX = 8, 16, 16
 STOPPING = ("failing_streak",)  # rules that stop a turn with the action warn too: there is no call to block
 SESSION_RULES = ("agent_spawn", "budget")  # rules whose circuits gate every lane
 # Marks on a streak, a letter each: warned of, counted as would-have-opened. (A ring's calls have marks of their own, and new results
@@ -235,7 +233,6 @@ class Work:
         self.count(signal.rule, warned=True)
         self.lane.warned.pop(signal.name, None)
         self.lane.warned[signal.name] = self.lane.turn
-        keep_last(self.lane.warned, WARNED_MAX)
         self.record("warning", signal)
         self.notices.append(notice_of(WARN, signal, opened=opened))
 
@@ -259,7 +256,6 @@ class Work:
         if self.name != MAIN:
             note = notice_of(SUBAGENT, seen, reason=reason, agent=self.name)
             self.session.notes.append([self.name, note.__dict__])
-            del self.session.notes[:-NOTES_MAX]
 
     def _is_marked(self, signal: Signal, mark: int) -> bool:
         known = [self._streaks_with(key).get(key) for key in signal.keys]
@@ -284,7 +280,6 @@ class Work:
     def ask(self, call_id: str, circuit: Circuit) -> None:
         """Let you decide in Claude Code's permission dialog; further questions join the same dialog."""
         self.lane.asked[call_id] = circuit.name
-        keep_last(self.lane.asked, ASKED_MAX)
         before = self.denial.notices if self.denial is not None else []
         self.denial = Decision(verdict=QUESTION, notices=[*before, notice_of(QUESTION, circuit)])
         self.record("asked", circuit)

@@ -7,17 +7,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker import waiting
 from circuit_breaker.breaker.memory import GOTO, KIND, PLAIN, POLL, RESULT, RUN, STEP, STEPS, WAIT, N, Streak
-from circuit_breaker.breaker.model import (
-    DENIED,
-    FAILURES,
-    INVALID,
-    LAUNCHED,
-    OK,
-    SILENT,
-    Outcome,
-    Result,
-    keep_last,
-)
+from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome, Result
 from circuit_breaker.identity import acts, calls, errors, labels, looks, results, waits
 from circuit_breaker.identity.keys import digest
 
@@ -29,9 +19,7 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.model import Reported
 
 
-# Bounds of a lane's memory. 3 rounds of a ring of 10 calls and a foreign one are 33 calls.
-RECENT_MAX, STREAKS_MAX, MOVES_MAX, NEWS_MAX, FAILS_MAX = 40, 64, 16, 16, 32
-WRITTEN_MAX, SERVICES_MAX, SERVICE_TIMES_MAX = 32, 16, 64
+FAILS_MAX, SERVICE_TIMES_MAX = 32, 64  # failures kept of a call, times of a service
 LAST_EDITS = 20  # calls among which the same edit is counted
 EDIT_MARKS = "ex"  # marks of an edit, which a new result does not clear
 RECEIPT_MAX = 300  # characters of a result that only confirms a click; a longer one shows the page
@@ -93,10 +81,7 @@ def take(lane: Lane, outcomes: Sequence[Outcome], now: float, gap: float) -> Non
     waiting.note_waits(lane, outcomes)
     if any(_is_news(lane, outcome) for outcome in outcomes):
         lane.launched = []
-    keep_last(lane.streaks, STREAKS_MAX)
-    del lane.recent[:-RECENT_MAX]
-    del lane.moves[:-MOVES_MAX]
-    del lane.news[:-NEWS_MAX]
+    lane.trim()
 
 
 def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now: float, gap: float) -> None:
@@ -216,7 +201,6 @@ def note_writes(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> No
         if outcome.kind == OK and outcome.change == 2 and outcome.key not in session.written:
             session.written.append(outcome.key)
             session.writes += 1
-    del session.written[:-WRITTEN_MAX]
     lane.writes = session.writes
 
 
@@ -267,7 +251,6 @@ def note_services(session: Session, outcomes: Sequence[Outcome], now: float) -> 
             continue
         total, said_at, *times = session.services.pop(service, None) or (0, 0)
         session.services[service] = [total + 1, said_at, *[*times, round(now, 1)][-SERVICE_TIMES_MAX:]]
-    keep_last(session.services, SERVICES_MAX)
 
 
 def note_failing(lane: Lane, outcomes: Sequence[Outcome]) -> None:
@@ -298,31 +281,21 @@ def _found_nothing(outcome: Outcome) -> bool:
 
 def is_all_new(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> bool:
     """Whether no rule can act on a turn: every call is new, succeeded and returned something, and no count is running."""
-    if session.services or lane.failing or lane.empties or lane.waits > 1:
+    counting = lane.failing or lane.empties or lane.waits > 1 or (lane.sequence and lane.sequence[2] > 1)
+    if counting or session.services:
         return False
-    if lane.sequence and lane.sequence[2] > 1:
-        return False
-    return all(_is_new(lane.streaks.get(o.key), o) for o in outcomes)
-
-
-def _is_new(streak: Streak | None, outcome: Outcome) -> bool:
-    if outcome.kind != OK or outcome.failed or outcome.empty or streak is None:
-        return False
-    return not streak.label  # only a repeated call has one
-
-
-def brought_news(outcomes: Sequence[Outcome]) -> bool:
-    """Whether any call of the turn returned a new result."""
-    return any(not outcome.repeats for outcome in outcomes if outcome.kind not in SILENT)
+    for outcome in outcomes:
+        streak = lane.streaks.get(outcome.key)
+        if outcome.kind != OK or outcome.failed or outcome.empty or streak is None or streak.label:
+            return False  # only a repeated call has a label
+    return True
 
 
 def _is_news(lane: Lane, outcome: Outcome) -> bool:
     """Whether it returned something new; what a command in the background printed is compared whatever that command's id is."""
-    if outcome.kind in SILENT or outcome.repeats:
-        return False
     if outcome.tool not in ENDING and not looks.reads_output(outcome.tool, outcome.input):
-        return True
-    return all(r[RESULT] != outcome.result for r in lane.recent if r[N] < outcome.n)
+        return not outcome.repeats
+    return not outcome.repeats and all(r[RESULT] != outcome.result for r in lane.recent if r[N] < outcome.n)
 
 
 def prepare(results: Iterable[Result | Reported], cwd: str) -> None:
@@ -343,9 +316,8 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
     outcome.wait = looks.wait_of(tool, given)
     if kind in SILENT:
         return outcome
-    outcome.result = result.result or results.result_key(
-        tool, result.text if tool in results.VERBATIM else text
-    )
+    whole = result.text if tool in results.VERBATIM else text
+    outcome.result = result.result or results.result_key(tool, whole)
     outcome.digits = result.digits or results.digits_key(text)
     outcome.empty = not text or text.isspace() or text == NO_OUTPUT
     if kind in FAILURES:

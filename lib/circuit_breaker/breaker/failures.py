@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.evidence import last_move
 from circuit_breaker.breaker.memory import ErrorRun, Family, Lane
-from circuit_breaker.breaker.model import FAILURES, OK, SILENT, keep_last
+from circuit_breaker.breaker.model import FAILURES, OK, SILENT
 from circuit_breaker.identity import attempts, errors, verdicts
 from circuit_breaker.identity.calls import SHELLS, change_level, command_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.model import Outcome
 
 FAMILY = "family:"  # prefix of an attempt's key, in memory and in circuits
-ERRORS_MAX, FAMILIES_MAX, LINES_MAX = 16, 16, 96
+LINES_MAX = 96  # error lines of a family
 _HIDES = "|;&\n`("  # a line hides an exit code only with one of these
 _PRINTS = ("$?", "${?}", "PIPESTATUS", "pipestatus", "LASTEXITCODE")  # and prints it only with one of these
 
@@ -75,7 +75,6 @@ def note_families(lane: Lane, outcomes: Sequence[Outcome]) -> None:
             lane.families.pop(outcome.family, None)
         elif outcome.failed and not outcome.poll:
             _note_failure(lane, outcome)
-    keep_last(lane.families, FAMILIES_MAX)
 
 
 def _note_failure(lane: Lane, outcome: Outcome) -> None:
@@ -106,7 +105,8 @@ def _add_lines(family: Family, lines: Sequence[str]) -> None:
     known, only_weak = family.lines, all(line[:1] == verdicts.WEAK for line in lines)
     for line in lines:
         known[line] = known.pop(line, 0) + (only_weak or line[:1] != verdicts.WEAK)
-    keep_last(known, LINES_MAX)
+    for line in [*known][:-LINES_MAX]:
+        del known[line]
     weak = [count for line, count in known.items() if line[:1] == verdicts.WEAK]
     strong = [count for line, count in known.items() if line[:1] != verdicts.WEAK]
     family.count = max(strong, default=0) + max(weak, default=0)
@@ -122,7 +122,6 @@ def note_errors(lane: Lane, outcomes: Sequence[Outcome]) -> None:
             lane.errors[tool] = _error_run(lane, known, failing)
         elif known is not None:
             lane.errors[tool] = _after_successes(known, ours)
-    keep_last(lane.errors, ERRORS_MAX)
 
 
 def _error_run(lane: Lane, known: ErrorRun | None, failing: Sequence[Outcome]) -> ErrorRun:

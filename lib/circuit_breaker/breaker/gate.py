@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker import breaker
 from circuit_breaker.breaker.context import notice_of
-from circuit_breaker.breaker.model import DENY, HALF_OPEN, MAIN, OPEN, Circuit, Decision, Signal, keep_last
+from circuit_breaker.breaker.model import DENY, HALF_OPEN, MAIN, OPEN, Circuit, Decision, Signal
 from circuit_breaker.identity import labels
 from circuit_breaker.identity.calls import SPAWNING, call_key
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.context import Work
     from circuit_breaker.breaker.model import Ask
 
-DENIED_MAX, SPAWN_IDS_MAX, PASSED_MAX = 48, 128, 20
+PASSED_MAX = 20  # calls that a bypass lets through on record
 FORGERY = "forgery"  # a scheduled prompt that contains the bypass keyword
 UNCOUNTED = ""  # a denial that does not count against deny_limit
 
@@ -72,7 +72,6 @@ def spawn(work: Work, event: Ask) -> None:
         return
     if event.id not in session.spawn_ids:
         session.spawn_ids.append(event.id)
-        del session.spawn_ids[:-SPAWN_IDS_MAX]
         session.spawns += 1
     work.count("agent_spawn", seen=session.spawns)
     signal = Signal(
@@ -117,6 +116,5 @@ def _deny(
         return
     name = circuit.name if counts else UNCOUNTED
     work.lane.denied[event.id] = name
-    keep_last(work.lane.denied, DENIED_MAX)
     notice = notice_of(DENY, circuit, reason=reason, wait=wait)
     work.denial = Decision(verdict=DENY, circuit=name, retry_in=wait, notices=[notice])

@@ -8,7 +8,6 @@ from circuit_breaker.breaker.config import (
     LIMITS,
     OPTION,
     RULES,
-    TABLES,
     Config,
     copy_of_defaults,
     is_on,
@@ -68,13 +67,7 @@ class Layer:
             self.problems.append(f"{self.name}: expected one JSON object, got {shown(self.document)}")
             return
         self.before = _strengths(values)
-        for key, value in self.document.items():
-            if key == "circuit_breakers":
-                self._merge_rules(value, values)
-            elif key in TABLES:
-                self._merge_table(key, value, values[key], DEFAULTS[key])
-            elif key not in IGNORED:
-                self._merge_key(key, key, value, values, DEFAULTS)
+        self._merge_table("", self.document, values, DEFAULTS)
 
     def weakened(self) -> list[str]:
         """The keys that made the configuration weaker, as "path = value"."""
@@ -86,25 +79,11 @@ class Layer:
 
     def _mattered(self, path: str) -> bool:
         """Whether the rule of that key (any rule, for a key of all) did anything before, so that there was something to weaken."""
-        table, _, rest = path.partition(".")
-        rule = rest.partition(".")[0]
+        table, *inner = path.split(".")
         if table in ("memory_limits", "export"):
             return False
-        if rule:
-            return self.before[rule] > _STRENGTH["observe"]
-        return any(strength > _STRENGTH["observe"] for strength in self.before.values())
-
-    def _merge_rules(self, document: object, values: dict[str, Any]) -> None:
-        if not isinstance(document, dict):
-            self._problem("circuit_breakers", f"expected an object, got {shown(document)}")
-            return
-        for rule, table in document.items():
-            path = f"circuit_breakers.{rule}"
-            if rule not in RULES:
-                self.problems.append(f"{path}: unknown rule ({self.name}); the rules are {', '.join(RULES)}")
-                continue
-            defaults = DEFAULTS["circuit_breakers"][rule]
-            self._merge_table(path, table, values["circuit_breakers"][rule], defaults)
+        strengths = [self.before[inner[0]]] if inner else self.before.values()
+        return any(strength > _STRENGTH["observe"] for strength in strengths)
 
     def _merge_table(
         self, path: str, document: object, values: dict[str, Any], defaults: Mapping[str, Any]
@@ -113,7 +92,14 @@ class Layer:
             self._problem(path, f"expected an object, got {shown(document)}")
             return
         for key, value in document.items():
-            self._merge_key(f"{path}.{key}", key, value, values, defaults)
+            inner = f"{path}.{key}" if path else key
+            if isinstance(defaults.get(key), dict):
+                self._merge_table(inner, value, values[key], defaults[key])
+            elif path == "circuit_breakers":
+                known = ", ".join(RULES)
+                self.problems.append(f"{inner}: unknown rule ({self.name}); the rules are {known}")
+            elif inner not in IGNORED:
+                self._merge_key(inner, key, value, values, defaults)
 
     def _merge_key(
         self, path: str, key: str, value: object, values: dict[str, Any], defaults: Mapping[str, Any]

@@ -62,6 +62,21 @@ class ErrorRun(Record):
     times = 0  # turns in a row with it among those in which the tool failed, with any changes in between
 
 
+class Memory(Record):
+    """What is kept between two events: of each field in MOST the last ones."""
+
+    MOST: dict[str, int] = {}
+
+    def trim(self) -> None:
+        """Drop the oldest of what is too many."""
+        for name, most in self.MOST.items():
+            kept = self.__dict__[name]
+            for oldest in [*kept][:-most] if kept.__class__ is dict else ():
+                del kept[oldest]
+            if kept.__class__ is list:
+                del kept[:-most]
+
+
 # A row of `Lane.recent`: n, turn, key and result of a call, 1 if it succeeded, its kind; CALL: the part that makes two calls equal.
 N, TURN, KEY, RESULT, DONE, KIND = range(6)
 CALL = slice(KEY, DONE)
@@ -70,9 +85,16 @@ PLAIN, POLL, STEP, RUN, GOTO, WAIT = 0, 1, 2, 3, 4, 5
 STEPS = (STEP, GOTO)
 
 
-class Lane(Record):
+class Lane(Memory):
     """One agent's evidence and circuits."""
 
+    MOST = {
+        "recent": 40,  # 3 rounds of a ring of 10 calls and a foreign one are 33 calls
+        "streaks": 64,
+        **dict.fromkeys(("moves", "news", "families", "errors", "warned", "asked"), 16),
+        "pending": 64,
+        "denied": 48,
+    }
     turn = 0
     n = 0
     cwd = ""
@@ -133,9 +155,10 @@ class Lane(Record):
         self.errors, self.families = {}, {}
 
 
-class Session(Record):
+class Session(Memory):
     """What a session's lanes share."""
 
+    MOST = {"spawn_ids": 128, "written": 32, "services": 16, "scheduled": 16, "notes": 8}
     home = ""  # folder of its incidents and published state
     project = ""  # its project folder, for people
     frozen: dict[str, Any] = {}  # its rules while a circuit is open (runtime.frozen); {} while none is

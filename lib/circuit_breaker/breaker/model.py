@@ -38,7 +38,7 @@ class Record:
         own = {
             name: value
             for name, value in vars(cls).items()
-            if name[0] != "_" and not hasattr(value, "__get__")
+            if name.islower() and name[0] != "_" and not hasattr(value, "__get__")
         }
         cls.FIELDS = {**cls.FIELDS, **own}
         cls.CONTAINERS = tuple(
@@ -75,12 +75,6 @@ class Record:
 def plus(one: list[int], other: list[int]) -> list[int]:
     """The sum of two counts of tokens (input, output, cache reads, cache writes); an empty one is nothing."""
     return [a + b for a, b in zip(one, other)] if one and other else [*(one or other)]
-
-
-def keep_last(known: dict[str, Any], most: int) -> None:
-    """Drop the oldest entries of a dict over `most`."""
-    while len(known) > most:
-        del known[next(iter(known))]
 
 
 # --- Events, which `policy.step` takes

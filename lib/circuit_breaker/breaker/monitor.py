@@ -18,7 +18,6 @@ from circuit_breaker.breaker.model import (
     Notice,
     Outcome,
     Signal,
-    keep_last,
     plus,
 )
 from circuit_breaker.identity import results
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.context import Work
     from circuit_breaker.breaker.model import Circuit, Reported, Result, Turn
 
-SEEN_MAX, BATCH_MAX, PENDING_MAX = 128, 512, 64
+SEEN_MAX, BATCH_MAX = 128, 512
 # Fields of an outcome that are kept on disk until its batch comes, in this order.
 KEPT = tuple("id tool key kind label result digits error clip empty wait look miss change".split())
 
@@ -138,7 +137,7 @@ def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str], n_befor
         evidence.note_failing(lane, [outcome for outcome in outcomes if not work.excluded(outcome.tool)])
         evidence.note_searches(lane, free)
         evidence.note_sequence(lane, counted)
-        if evidence.brought_news(free):
+        if any(not outcome.repeats for outcome in free):
             lane.stops = 0
             work.close_recursion()
         _buy_probes(work, open_before, n_before)
@@ -310,7 +309,6 @@ def reported(work: Work, event: Reported) -> None:
     lane.cwd = lane.cwd or event.cwd  # in a lane's first turn only the directory after it is known
     outcome = outcome_of(event, event.kind, lane.cwd)
     lane.pending[event.id] = packed_outcome(outcome)
-    keep_last(lane.pending, PENDING_MAX)
     circuit = work.gate_of(event.tool, event.input, outcome.key, lane.cwd)
     if circuit is not None and circuit.state == HALF_OPEN and circuit.probe == event.id:
         probed(work, circuit, outcome)

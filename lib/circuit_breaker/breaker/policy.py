@@ -1,5 +1,12 @@
 """`step`, the function that decides: what each event does to a session and a lane.
 
+    Ask         a call wants to run              gate.ask: a circuit that gates it denies it, or makes it the probe (breaker.admit)
+    Reported    a call failed                    monitor.reported: kept until its turn ends; a probe's result is used at once
+    Turn        a message's calls have ended     monitor.turn: results for circuits, evidence, rules.DETECTORS, Work.act, breaker.trip
+    Prompt      a prompt was submitted           yours resets counters and buys open circuits an early probe; a bypass begins or ends
+    StopAsked   Claude wants to end its turn     hook_recursion
+    Reset       you close circuits               Work.close
+
 step(session, lane, event, config, now, name) -> (session', lane', decision, transitions)
 """
 
@@ -67,6 +74,8 @@ def advance(
         _stop_asked(work, event)
     elif isinstance(event, Reset):
         _reset(work, event)
+    session.trim()
+    lane.trim()
     return work.answer(), work.transitions
 
 

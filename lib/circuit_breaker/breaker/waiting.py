@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from circuit_breaker.breaker.memory import Lane, Session, Streak
 
-SCHEDULED_MAX = 16
 LOOKS_MAX = 10  # calls after a wait among which a first look is a poll
 
 
@@ -101,7 +100,6 @@ def note_scheduled(session: Session, outcomes: Sequence[Outcome]) -> None:
             known = digest(text) if isinstance(text, str) and text else ""
             if known and known not in session.scheduled:
                 session.scheduled.append(known)
-    del session.scheduled[:-SCHEDULED_MAX]
 
 
 def note_launches(lane: Lane, outcomes: Sequence[Outcome], now: float) -> Outcome | None:
