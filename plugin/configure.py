@@ -51,7 +51,7 @@ def _show(args: argparse.Namespace, where: home.Places) -> int:
         print(json.dumps({"schema": 1, "values": shown, "problems": effective.problems}, indent=2))
         return 0
     for key, value in values.items():
-        line = f"{key} = {json.dumps(value, ensure_ascii=False)}"
+        line = f"{key} = {_shown(value)}"
         print(f"{line:<62} {origins[key]}" if args.origin else line)
     _warn_of(effective.problems)
     return 0
@@ -110,15 +110,14 @@ def _set(args: argparse.Namespace, where: home.Places) -> int:
     key = known(args.key)
     try:
         value = json.loads(args.value)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = args.value  # a word
     path = put(where, key, value, args.project)
-    print(f"{key} is now {json.dumps(value, ensure_ascii=False)} in {path}")
+    print(f"{key} is now {_shown(value)} in {path}")
     effective = values_of(home.configuration(where, os.environ)).get(key)
     if not jsontext.same(effective, value):
-        layers, _ = home.layers(where, os.environ)
-        source = origin(key, effective, layers)
-        print(f"But {json.dumps(effective, ensure_ascii=False)} applies here: {source} comes first.")
+        source = origin(key, effective, home.layers(where, os.environ)[0])
+        print(f"But {_shown(effective)} applies here: {source} comes first.")
     return 0
 
 
@@ -132,8 +131,12 @@ def _unset(args: argparse.Namespace, where: home.Places) -> int:
     _without(document, key.split("."))
     _write(path, data, document)
     effective = values_of(home.configuration(where, os.environ)).get(key)
-    print(f"{key} was removed from {path}; {json.dumps(effective, ensure_ascii=False)} applies now.")
+    print(f"{key} was removed from {path}; {_shown(effective)} applies now.")
     return 0
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def put(where: home.Places, key: str, value: Any, in_project: bool) -> Path:

@@ -32,9 +32,9 @@ def fired_lines(way: Way, where: home.Places, env: Mapping[str, str]) -> list[Fi
     with tempfile.TemporaryDirectory(prefix="circuit-breaker-doctor-") as folder:
         project = Path(folder) / "project"
         project.mkdir()
-        # with the path of the project, since the probe's session has its own
-        named = settings.quoted(where.project)
-        groups = settings.with_commands(way.groups, lambda line: line.replace("$CLAUDE_PROJECT_DIR", named))
+        groups = settings.with_commands(
+            way.groups, lambda line: line.replace("$CLAUDE_PROJECT_DIR", "$PROBED")
+        )
         with _no_traces(where, session, project):
             found = _play(way, Host(groups, project, _environment(way, where, env, folder), session), folder)
     pinned = os.path.exists(where.runtime + "/python")
@@ -88,6 +88,7 @@ def _environment(way: Way, where: home.Places, env: Mapping[str, str], folder: s
         **kept,
         **{"CLAUDE_PLUGIN_OPTION_" + key: value for key, value in OPTIONS.items()},
         "CLAUDE_PROJECT_DIR": os.path.join(folder, "project"),
+        "PROBED": where.project,  # for the lines of a project, since the probe's session has its own
         "CLAUDE_PLUGIN_ROOT": str(way.root),
         "CLAUDECODE": "1",
     }

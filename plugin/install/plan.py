@@ -42,13 +42,14 @@ def plan_install(scope: scopes.Scope, source: Path, options: Options, made: list
     ours = settings.our_groups(json.loads(files["hooks/hooks.json"]), scope.shell, sys.platform == "win32")
     plan = Plan(scope, bundle=files, previous=old["version"], folders=made)
     section = PROTOCOL if options.claude_md else None
-    folders = [*old["folders"], *(portable(scope, folder) for folder in made)]
+    # of a receipt that can be committed relative to the project
+    new = [str(folder) if scope.name == "user" else os.path.relpath(folder, scope.base) for folder in made]
     plan.kept = {
         "schema": receipt.SCHEMA,
         "version": json.loads(files["plugin.json"])["version"],
         "scope": scope.name,
         "files": {name: disk.text_checksum(data) for name, data in files.items()},
-        "folders": list(dict.fromkeys(folders)),
+        "folders": list(dict.fromkeys([*old["folders"], *new])),
         # in this order: the registrations need what comes before them
         "exclude": _excluded(plan, old, options),
         "memory": _project_home(plan, old["memory"]),
@@ -59,11 +60,6 @@ def plan_install(scope: scopes.Scope, source: Path, options: Options, made: list
     plan.kept["backups"] = [*old["backups"], *plan.backups]
     plan.require_writable()
     return plan
-
-
-def portable(scope: scopes.Scope, folder: Path) -> str:
-    """`folder` as stored in a receipt: relative to the project if the receipt can be committed."""
-    return str(folder) if scope.name == "user" else os.path.relpath(folder, scope.base)
 
 
 def _never_twice(scope: scopes.Scope) -> None:

@@ -51,6 +51,14 @@ def test_a_fresh_installation_is_well_and_every_line_fires(person):
     assert all(set(finding) == {"id", "level", "text", "fix"} for finding in said["findings"])
 
 
+def test_a_project_of_any_name_can_be_looked_at(person):
+    person.install()
+    project = person.project / 'a\nb $HOME "'
+    (project / ".claude").mkdir(parents=True)
+    done = plugin(person, "doctor", CLAUDE_PROJECT_DIR=str(project), cwd=project)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
 def test_looking_leaves_no_trace(person):
     person.install()
     before = person.tree()
