@@ -174,29 +174,27 @@ class _Editor:
             gone = [child for child in inside if child.key not in new]
             self._resize(at, inside, gone, [(key, new[key]) for key in new if key not in old])
         elif isinstance(old, list) and isinstance(new, list):
-            gone, late = self._align(inside, old, new)
-            self._resize(at, inside, gone, [(None, value) for value in late])
+            self._align(at, inside, old, new)
         else:
             end = _READER.raw_decode(self.text, at)[1]
             self.edits.append((at, end, json.dumps(new, ensure_ascii=False)))
 
-    def _align(self, inside: list[Child], old: list[Any], new: list[Any]) -> tuple[list[Child], list[Any]]:
-        """(elements to remove, elements to add at the end); an element that stays but changed is edited itself.
-
-        Elements can only be removed, changed in place or added at the end; other changes fail the last check of `rewrite`.
-        """
+    def _align(self, at: int, inside: list[Child], old: list[Any], new: list[Any]) -> None:
+        """Edit the elements that changed, remove those that go, and add new ones at the end; new ones elsewhere write all anew."""
+        matcher = SequenceMatcher(None, [*map(_canonical, old)], [*map(_canonical, new)], False)
+        blocks = matcher.get_opcodes()
+        if any(j2 - j1 > i2 - i1 and j2 < len(new) for _, i1, i2, j1, j2 in blocks):
+            self._refill(at, inside, [(None, value) for value in new])
+            return
         gone: list[Child] = []
         late: list[Any] = []
-        matcher = SequenceMatcher(None, [*map(_canonical, old)], [*map(_canonical, new)], False)
-        for kind, i1, i2, j1, j2 in matcher.get_opcodes():
-            if kind == "equal":
-                continue
+        for _, i1, i2, j1, j2 in blocks:
             paired = min(i2 - i1, j2 - j1)
             for k in range(paired):
                 self.change(inside[i1 + k].at, old[i1 + k], new[j1 + k])
             gone += inside[i1 + paired : i2]
             late += new[j1 + paired : j2]
-        return gone, late
+        self._resize(at, inside, gone, [(None, value) for value in late])
 
     def _resize(
         self, at: int, inside: list[Child], gone: list[Child], fresh: list[tuple[str | None, Any]]

@@ -54,6 +54,12 @@ def test_set_changes_one_key_and_leaves_every_other_byte(person, mine):
     assert mine.read_bytes() == before.replace(": 5", ": 8").encode()
 
 
+def test_a_list_can_be_set_to_any_other(person, mine):
+    mine.write_text('{\n  "exclude": [\n    "Bash"\n  ]\n}\n')
+    assert plugin(person, "config", "set", "exclude", '["Read", "Bash"]').returncode == 0
+    assert mine.read_text() == '{\n  "exclude": [\n    "Read",\n    "Bash"\n  ]\n}\n'
+
+
 def test_a_value_that_is_no_text_leaves_a_file_that_can_be_read(person, mine):
     mine.write_text('{"deny_limit": 8}')
     assert plugin(person, "config", "set", "bypass_keyword", '"\\ud800x"').returncode == 0
