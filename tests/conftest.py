@@ -98,6 +98,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("python", paths, ids=[_version(path) for path in paths])
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What only repeats stays out, unless it is asked for."""
+    if IN_CI or "repeats" in config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker("repeats")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("repeats")]
+
+
 @functools.cache
 def _version(path: str) -> str:
     text = subprocess.run([path, "-V"], capture_output=True, text=True, check=True).stdout
@@ -196,7 +205,7 @@ def _run(command: list[str], body: Any, machine: Machine, env: dict[str, str]) -
         env={**machine.env, **env},
         cwd=machine.project,
         check=False,
-        timeout=60,
+        timeout=180,
     )
     return Answer(
         done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")

@@ -58,6 +58,7 @@ def test_status_of_a_calm_session_says_so(client: Client) -> None:
     assert api.requests == []
 
 
+@pytest.mark.repeats
 def test_reset_wants_to_know_which_circuit(client: Client) -> None:
     command, runs = client.failing_check()
     with Standin({"": [*[bash(command)] * 4, Say("stuck"), bash("true")]}) as api:
@@ -67,6 +68,7 @@ def test_reset_wants_to_know_which_circuit(client: Client) -> None:
     assert [incident["event"] for incident in client.incidents()] == ["trip"]
 
 
+@pytest.mark.repeats
 def test_reset_by_its_name_closes_one_circuit(client: Client) -> None:
     command, runs = client.failing_check()
     script = [*[bash(command)] * 4, Say("stuck"), bash(command), Say("on")]

@@ -55,6 +55,7 @@ def test_after_install_each_hook_runs_once_and_after_uninstall_none(client: Clie
     assert events(client) == {}
 
 
+@pytest.mark.repeats
 def test_other_peoples_hooks_run_before_with_and_after_ours(client: Client) -> None:
     settings = client.home / ".claude" / "settings.json"
     settings.parent.mkdir(exist_ok=True)
@@ -67,6 +68,7 @@ def test_other_peoples_hooks_run_before_with_and_after_ours(client: Client) -> N
     assert events(client) == {"Stop": 1}
 
 
+@pytest.mark.repeats
 def test_after_an_update_each_hook_of_the_new_version_runs_once(client: Client, tmp_path: Path) -> None:
     older = copy_plugin(tmp_path / "older")
     hooks = older / "hooks" / "hooks.json"

@@ -18,6 +18,7 @@ def test_client_finds_no_fault_with_the_manifests(client: Client, manifest: str)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.repeats
 def test_plugin_works_from_a_path_with_spaces(client: Client, tmp_path: Path) -> None:
     plugin = copy_plugin(tmp_path / "a plugin in 'odd' places")
     command, runs = client.failing_check()

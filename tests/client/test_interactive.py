@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from client.driver import Client
 from client.standin import Say, Standin, bash
 from client.terminal import Terminal
@@ -45,6 +46,7 @@ def test_after_escape_a_bypass_counts_that_would_have_been_queued(client: Client
     assert runs() == 5
 
 
+@pytest.mark.repeats
 def test_pasted_log_that_holds_the_keyword_is_no_bypass(client: Client) -> None:
     client.configure(**LONG)
     command, runs = client.failing_check()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from client.driver import Client, Session
 from client.standin import Say, Standin, Step, Use, bash, edit, results, sent
+from samples import also_in_ci
 
 COOLDOWN = 3  # seconds: a busy machine must still get its next call in before it is over
 
@@ -46,6 +47,7 @@ def test_failing_command_is_denied_at_the_latest_on_the_fifth_try_and_the_model_
     assert len(session.results[0]["permission_denials"]) == 5 - runs()
 
 
+@pytest.mark.repeats
 def test_one_failing_run_in_other_words_is_warned_about_and_then_denied_in_any_form(client: Client) -> None:
     command, runs = client.failing_check()
     forms = [
@@ -83,6 +85,7 @@ def test_denial_blocks_that_call_and_no_other(client: Client) -> None:
     assert other == "Exit code 3"
 
 
+@pytest.mark.repeats
 def test_succeeding_command_with_the_same_output_is_denied_at_the_latest_on_the_fifth_try(
     client: Client,
 ) -> None:
@@ -94,6 +97,7 @@ def test_succeeding_command_with_the_same_output_is_denied_at_the_latest_on_the_
     assert session.denials[0] in sent(api.requests[5])
 
 
+@pytest.mark.repeats
 def test_two_calls_in_turn_are_denied_at_the_latest_on_their_fifth_try(client: Client) -> None:
     (client.project / "a.txt").write_text("alpha\n")
     with Standin({"": [bash("ls"), bash("cat a.txt")] * 5}) as api:
@@ -124,6 +128,7 @@ def test_ten_rounds_of_test_and_edit_with_changing_failures_are_never_touched(cl
     assert spoken(session) == []
 
 
+@pytest.mark.repeats
 def test_ten_rounds_of_test_and_edit_with_the_same_failure_open_at_the_sixth(client: Client) -> None:
     with Standin({"": red_green(client, "undefined name frobnicator")}) as api:
         session = client.session(api, "make the check pass")
@@ -175,6 +180,7 @@ def test_probe_after_the_cooldown_closes_the_circuit(client: Client) -> None:
     assert list((client.runtime / "armed").iterdir()) == []
 
 
+@pytest.mark.repeats
 def test_probe_that_fails_opens_the_circuit_again(client: Client) -> None:
     client.configure(**quick())
     command, runs = client.failing_check()
@@ -251,6 +257,7 @@ def test_session_that_works_hears_nothing(client: Client) -> None:
     assert {hook.code for hook in session.hooks} == {0}
 
 
+@pytest.mark.repeats
 def test_mode_observe_records_and_blocks_nothing(client: Client) -> None:
     client.configure(mode="observe")
     command, runs = client.failing_check()
@@ -260,7 +267,7 @@ def test_mode_observe_records_and_blocks_nothing(client: Client) -> None:
     assert spoken(session) == []
 
 
-@pytest.mark.parametrize("background", [True, False])
+@pytest.mark.parametrize("background", [True, *also_in_ci(False)])
 def test_agents_in_the_background_and_in_the_foreground_share_the_session(
     client: Client, background: bool
 ) -> None:

@@ -76,6 +76,7 @@ def test_settings_of_the_docs_protect_every_user_from_the_first_session_on(
     assert protects(client)
 
 
+@pytest.mark.repeats
 def test_git_source_takes_one_install_per_user(client: Client, manage: Manage, tmp_path: Path) -> None:
     manage(of_the_docs({"source": "git", "url": repository(tmp_path / "market")}))
     assert not protects(client)  # as long as that is so, the docs ask for the install

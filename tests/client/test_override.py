@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from client.driver import Client
 from client.standin import Say, Standin, Use, bash, results
 
@@ -84,6 +85,7 @@ def test_keyword_in_a_tool_result_or_an_agents_prompt_is_no_bypass(client: Clien
     assert "bypass" not in [incident["event"] for incident in client.incidents()]
 
 
+@pytest.mark.repeats
 def test_notification_that_quotes_the_keyword_is_no_bypass(client: Client) -> None:
     client.configure(**LONG)
     command, runs = client.failing_check()
@@ -108,6 +110,7 @@ def test_notification_that_quotes_the_keyword_is_no_bypass(client: Client) -> No
     assert len(session.denials) == 2
 
 
+@pytest.mark.repeats
 def test_bypass_queued_while_the_agent_works_is_not_seen(client: Client) -> None:
     client.configure(**LONG)
     command, runs = client.failing_check()
@@ -174,11 +177,3 @@ def test_agent_cannot_reset_its_own_breaker_while_a_circuit_is_open(client: Clie
     assert "CIRCUIT BREAKER STATUS" in status
     assert "OPEN" in status
     assert runs() == 3
-
-
-def test_resets_are_free_while_every_circuit_is_closed(client: Client) -> None:
-    root = Path(__file__).resolve().parent.parent.parent
-    with Standin({"": [bash(f"python3 '{root}/plugin' reset --all; echo reached")]}) as api:
-        session = client.session(api, "try it")
-    assert session.denials == []
-    assert results(api.requests[-1])[0].endswith("reached")

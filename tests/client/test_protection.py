@@ -112,7 +112,8 @@ def test_damage_to_the_settings_does_not_end_a_block(client: Client, tmp_path: P
     assert held(client) == len(DAMAGES) - by_name
 
 
-@pytest.mark.parametrize("how", ["user", *also_in_ci("plugin")])
+@pytest.mark.repeats
+@pytest.mark.parametrize("how", ["user", "plugin"])
 def test_damage_to_the_settings_does_not_end_a_block_in_a_terminal(
     client: Client, tmp_path: Path, how: str
 ) -> None:

@@ -140,6 +140,7 @@ def test_server_that_cannot_be_started_is_down_for_other_sessions_too_until_it_i
     assert of_service(client) == ["trip", "close"]
 
 
+@pytest.mark.repeats
 def test_of_64_sessions_one_asks_a_dead_server_once_in_a_cooldown(client: Client, server: Server) -> None:
     seen = client.home / "seen.jsonl"
     hook = {"type": "command", "command": f"cat >> '{seen}'; echo >> '{seen}'"}

@@ -30,6 +30,7 @@ def denying_plugin(tmp_path: Path) -> Path:
     return tmp_path / "throw away"
 
 
+@pytest.mark.repeats
 def test_client_follows_the_script_and_the_script_sees_what_the_model_was_sent(
     client: Client, denying_plugin: Path
 ) -> None:
@@ -60,6 +61,7 @@ def test_client_follows_the_script_and_the_script_sees_what_the_model_was_sent(
     assert len(session.hooks) == 4
 
 
+@pytest.mark.repeats
 def test_conversations_of_subagents_have_scripts_of_their_own(client: Client, denying_plugin: Path) -> None:
     task = {
         "description": "look",
@@ -74,6 +76,7 @@ def test_conversations_of_subagents_have_scripts_of_their_own(client: Client, de
     assert "the errand is done" in results(api.of("")[-1])[0]
 
 
+@pytest.mark.repeats
 def test_a_failed_assertion_in_a_script_fails_the_test(client: Client, denying_plugin: Path) -> None:
     def broken(body: dict[str, object]) -> Say:
         raise AssertionError("the script's own words")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from client.driver import Client, Session
 from client.standin import Standin, Use, bash, edit, results, sent
 
@@ -28,6 +29,7 @@ def test_a_wait_that_claude_code_refuses_is_warned_about_before_the_turn_is_stop
     assert len(api.requests) < 12
 
 
+@pytest.mark.repeats
 def test_the_same_edit_is_denied_after_the_fourth_though_the_file_grows(client: Client) -> None:
     target = client.project / "a.txt"
     target.write_text("start\n")
@@ -39,6 +41,7 @@ def test_the_same_edit_is_denied_after_the_fourth_though_the_file_grows(client: 
     assert "was made 3 times" in session.tellings[0]
 
 
+@pytest.mark.repeats
 def test_the_same_start_in_the_background_is_warned_about_and_never_denied(client: Client) -> None:
     start = Use("Bash", {"command": "touch started", "run_in_background": True, "description": "start"})
     with Standin({"": [start] * 7}) as api:
