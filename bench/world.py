@@ -119,7 +119,7 @@ class World:
 
     def scene(self, name: str, body: dict[str, Any], command: list[str] | None = None) -> Scene:
         """The first line registered for `body`, or another `command`, in the state this world is in now."""
-        own = {"session_id": SESSION, "transcript_path": str(self.transcript)}
+        own = {"session_id": SESSION, "transcript_path": str(self.transcript), "cwd": str(self.project)}
         body = {**body, **own, "prompt_id": body.get("prompt_id") or self.host.prompt_id}
         sent = self.base / f"{name.replace(' ', '-').replace('/', '-')}.json"
         sent.write_text(json.dumps(body), encoding="utf-8")
