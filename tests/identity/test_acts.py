@@ -135,6 +135,7 @@ def test_tools_that_write_what_is_not_sent_twice(tool: str, given: object, adds:
         ("git checkout HEAD~1", True),
         ("git reset --hard HEAD^", True),
         ("git checkout main", False),
+        ("git checkout 12", False),
         ("git stash pop", False),
         ("make test", False),
     ],

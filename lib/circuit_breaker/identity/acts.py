@@ -48,15 +48,16 @@ def is_step(tool: str, given: object) -> bool:
 
 def steps_through_history(tool: str, given: object) -> bool:
     """Whether it goes on to another commit in the same words each time: `git bisect bad`, `git rebase --continue`."""
-    for segment in segments(shell_command(tool, given)):
-        words = program(segment.words)
-        if words[:1] != ["git"] or len(words) < 3:
-            continue
-        if words[1] == "bisect" or (words[1] in _RESUMED and words[2] in ("--continue", "--skip")):
-            return True
-        if words[1] in ("checkout", "switch", "reset") and words[-1].rstrip("0123456789")[-1] in "~^":
-            return True
-    return False
+    return any(
+        words[1] == "bisect"
+        or (words[1] in _RESUMED and words[2] in ("--continue", "--skip"))
+        or (
+            words[1] in ("checkout", "switch", "reset")
+            and words[-1].rstrip("0123456789").endswith(("~", "^"))
+        )
+        for words in programs(shell_command(tool, given))
+        if words[0] == "git" and len(words) > 2
+    )
 
 
 def asks_page(tool: str, given: object) -> bool:

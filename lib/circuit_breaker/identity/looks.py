@@ -45,10 +45,9 @@ def wait_of(tool: str, given: object) -> int:
         return waits.ALONE
     if not _WAITING_WORDS.isdisjoint(name_words(tool.rpartition("__")[2])[:3]):
         return waits.ALONE
+    # it answers when what it looks at has changed, or after a while
     asked = any(name.startswith("wait") and value for name, value in given.items() if isinstance(name, str))
-    return (
-        waits.BEFORE if asked else waits.NONE
-    )  # it answers when what it looks at has changed, or after a while
+    return waits.BEFORE if asked else waits.NONE
 
 
 def reads_output(tool: str, given: object) -> bool:
@@ -71,9 +70,7 @@ def look_of(tool: str, given: object) -> int:
     if tool in LOOKUPS:
         path = next((given[name] for name in PATHS if name in given), "") if isinstance(given, dict) else ""
         return LIVE if isinstance(path, str) and live.is_log(path) else FILES
-    if not tool.startswith("mcp__"):
-        return NOTHING
-    if not is_reading_tool(tool, given):
+    if not tool.startswith("mcp__") or not is_reading_tool(tool, given):
         return NOTHING
     return LIVE if live.is_live_name(name_words(tool.replace("__", "_"))) else FILES
 
