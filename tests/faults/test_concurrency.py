@@ -57,7 +57,7 @@ def at_once(host: Host, events: Sequence[Any]) -> list[Any]:
 
 @pytest.mark.slow
 def test_all_events_of_one_session_at_once_are_counted(host: Host) -> None:
-    sent = samples(here=200, in_ci=1000)
+    sent = samples(here=200, in_ci=500)
     answers = at_once(host, [turn(f"t{n}", f"step {n}", f"result {n}") for n in range(sent)])
     assert set(answers) <= {None, LOST}
     memory = host.memory()
@@ -152,7 +152,7 @@ def trip(host: Host, lane: str = "") -> None:
 def test_of_64_askers_at_once_one_is_the_probe(host: Host) -> None:
     host.configure(**QUICK)
     trip(host)
-    for round_number in range(samples(here=2, in_ci=16)):
+    for round_number in range(samples(here=2, in_ci=6)):
         ids = [f"r{round_number}-{n}" for n in range(AT_ONCE)]
         answers = at_once(host, [ask(call_id, "make") for call_id in ids])
         assert {a is None or a == LOST or denied(a) for a in answers} == {True}
