@@ -58,26 +58,18 @@ def old_sessions(
     Raises survey.TooMany for more than `most` sessions, OSError if the folder cannot be listed.
     """
     old: list[tuple[str, float]] = []
-    due, age, count = retention.NEVER, days * retention.DAY or retention.NEVER, 0
-    try:
-        listing = files.system.scandir(where.sessions)
-    except FileNotFoundError:
-        return old, due
-    with listing:
-        for entry in listing:
-            count += 1
-            if count > most:
-                raise survey.TooMany(where.sessions)
-            try:
-                info = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            if entry.name == safe_name(running) or info.st_mode & 0o170000 != 0o040000:
-                continue
-            if now - info.st_mtime < age:  # replacing a file changes its folder's time
-                due = min(due, info.st_mtime + age)
-            else:
-                old.append((entry.path, (now - info.st_mtime) / retention.DAY))
+    due, age = retention.NEVER, days * retention.DAY or retention.NEVER
+    for entry in survey.listing(where.sessions, most):
+        try:
+            info = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        if entry.name == safe_name(running) or info.st_mode & 0o170000 != 0o040000:
+            continue
+        if now - info.st_mtime < age:  # replacing a file changes its folder's time
+            due = min(due, info.st_mtime + age)
+        else:
+            old.append((entry.path, (now - info.st_mtime) / retention.DAY))
     return old, due
 
 

@@ -9,7 +9,7 @@ from circuit_breaker.runtime import files
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from os import stat_result
+    from os import DirEntry, stat_result
 
 
 ARCHIVE_FOLDERS = ("telemetry", "sessions")  # below archives/
@@ -44,37 +44,43 @@ def look(
 
 def _entries(found: Found, folder: str, most: float, whole: bool, horizon: tuple[float, float]) -> int:
     telemetry, count, first, (few, old) = found.telemetry, 0, found.first, horizon
-    try:
-        listing = files.system.scandir(folder)
-    except FileNotFoundError:
-        return 0
-    with listing:
-        for entry in listing:
-            count += 1
-            if count > most:
-                raise TooMany(folder)
-            name = entry.name
-            try:
-                if name[-16:] == "_telemetry.jsonl":  # there may be thousands, so little is done for each
-                    if whole:
-                        info = entry.stat(follow_symlinks=False)
-                        written = info.st_mtime
-                        if info.st_size >= few or written <= old:
-                            telemetry[name] = info
-                        elif written < first:
-                            first = written
-                    continue
-                kind = retention.file_kind(name)
-                if kind == SESSION and whole:
-                    found.sessions[name] = entry.stat(follow_symlinks=False)
-                elif kind == LOG:
-                    telemetry[name] = entry.stat(follow_symlinks=False)
-                elif kind == SCRAP and not alive(retention.scrap_of(name)):
-                    found.scraps[name] = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:  # removed meanwhile
+    for entry in listing(folder, most):
+        count += 1
+        name = entry.name
+        try:
+            if name[-16:] == "_telemetry.jsonl":  # there may be thousands, so little is done for each
+                if whole:
+                    info = entry.stat(follow_symlinks=False)
+                    written = info.st_mtime
+                    if info.st_size >= few or written <= old:
+                        telemetry[name] = info
+                    elif written < first:
+                        first = written
                 continue
+            kind = retention.file_kind(name)
+            if kind == SESSION and whole:
+                found.sessions[name] = entry.stat(follow_symlinks=False)
+            elif kind == LOG:
+                telemetry[name] = entry.stat(follow_symlinks=False)
+            elif kind == SCRAP and not alive(retention.scrap_of(name)):
+                found.scraps[name] = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:  # removed meanwhile
+            continue
     found.first = first
     return count
+
+
+def listing(folder: str, most: float) -> Iterator[DirEntry[str]]:
+    """The entries of a folder; none of a missing one. Raises TooMany for more than `most`, OSError."""
+    try:
+        entries = files.system.scandir(folder)
+    except FileNotFoundError:
+        return
+    with entries:
+        for count, entry in enumerate(entries, 1):
+            if count > most:
+                raise TooMany(folder)
+            yield entry
 
 
 def archives_of(home: str) -> Found:
@@ -88,43 +94,33 @@ def archives_of(home: str) -> Found:
 def clean_archives(runtime: str) -> list[tuple[str, int, float]]:
     """The archives of `clean` as (name, bytes, made at in epoch seconds), newest first."""
     found = []
-    try:
-        listing = files.system.scandir(f"{runtime}/{OF_CLEAN}")
-    except OSError:
-        return []
-    with listing:
-        for entry in listing:
-            made = retention.arrival(entry.name[: -len(TAR)].rpartition(".")[2])
-            if entry.name.endswith(TAR) and made and entry.is_file(follow_symlinks=False):
-                found.append((entry.name, int(entry.stat(follow_symlinks=False).st_size), made))
+    for _, name, info in regular_files(f"{runtime}/{OF_CLEAN}"):
+        made = retention.arrival(name[: -len(TAR)].rpartition(".")[2])
+        if name.endswith(TAR) and made:
+            found.append((name, int(info.st_size), made))
     return sorted(found, key=lambda row: (-row[2], row[0]))
 
 
 def _archives(found: Found, home: str, name: str, most: float) -> None:
-    folder, count = f"{home}/archives/{name}", 0
+    folder = f"{home}/archives/{name}"
     if not (real_folder(f"{home}/archives") and real_folder(folder)):
         return
-    with files.system.scandir(folder) as listing:
-        for entry in listing:
-            count += 1
-            if count > most:
-                raise TooMany(folder)
-            packed = entry.name[-3:] == ".gz"
-            key = entry.name[:-3] if packed else entry.name
-            process = retention.scrap_of(entry.name)
-            try:
-                info = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            if process and not alive(process):
-                found.scraps[f"archives/{name}/{entry.name}"] = info
-            if retention.split(key) is None or not retention.regular(info):
-                continue
-            known = found.archives.setdefault(
-                f"{name}/{key}", Archive(f"{name}/{key}", 0, info.st_mtime, False, False)
-            )
-            known.packed, known.plain = known.packed or packed, known.plain or not packed
-            known.size += info.st_size
+    for entry in listing(folder, most):
+        packed = entry.name[-3:] == ".gz"
+        key = entry.name[:-3] if packed else entry.name
+        process = retention.scrap_of(entry.name)
+        try:
+            info = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        if process and not alive(process):
+            found.scraps[f"archives/{name}/{entry.name}"] = info
+        if retention.split(key) is None or not retention.regular(info):
+            continue
+        new = Archive(f"{name}/{key}", 0, info.st_mtime, False, False)
+        known = found.archives.setdefault(new.id, new)
+        known.packed, known.plain = known.packed or packed, known.plain or not packed
+        known.size += info.st_size
 
 
 def count_lines(
