@@ -103,6 +103,23 @@ def test_ring_with_volatile_results_is_a_loop():
     assert loops(stream) == ["call_cycle"]
 
 
+@pytest.mark.parametrize(
+    "receipt", ['{{"ok":true,"messageId":"om_{}","runId":"run_{}"}}', '{{"message_id":40{},"date":1790{}}}']
+)
+def test_sending_one_message_again_and_again_is_a_loop_whatever_number_each_receipt_has(receipt):
+    stream = Stream()
+    for i in range(5):
+        stream.call("mcp__chat__send_message", {"to": "a", "text": "ping"}, receipt.format(i, i))
+    assert loops(stream) == ["repeated_call"]
+
+
+def test_messages_that_are_read_are_news():
+    stream = Stream()
+    for i in range(9):
+        stream.call("mcp__chat__get_messages", {"of": "a"}, f'[{{"message_id":{i}}}]')
+    assert not stream.said
+
+
 def test_refused_permission_asked_for_in_other_words_is_known_by_its_call():
     stream = Stream()
     for i in range(3):

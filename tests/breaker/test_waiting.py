@@ -348,6 +348,7 @@ def test_output_that_is_not_there_does_not_come_by_waiting():
         ("mcp__desktop-commander__read_process_output", {"pid": 5}),
         ("mcp__shell__poll", {"id": 5}),
         ("mcp__x__process", {"action": "poll", "id": 5}),
+        ("process", {"action": "poll", "id": 5}),
     ],
 )
 def test_readers_of_output_may_look_again_and_again_to_twenty(tool, given):

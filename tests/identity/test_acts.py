@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from circuit_breaker.identity.acts import adds_again, is_step, steps_through_history
+from circuit_breaker.identity.acts import adds_again, is_step, sends_message, steps_through_history
 
 STEPS = [
     ("mcp__chrome-devtools__click", {"uid": "1_1"}),
@@ -142,3 +142,21 @@ def test_tools_that_write_what_is_not_sent_twice(tool: str, given: object, adds:
 )
 def test_going_on_through_a_history_leads_on_in_the_same_words(command, leads_on):
     assert steps_through_history("Bash", {"command": command}) is leads_on
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "sends"),
+    [
+        ("mcp__slack__post_message", {"text": "x"}, True),
+        ("mcp__telegram__send", {"text": "x"}, True),
+        ("mcp__github__add_issue_comment", {"body": "x"}, True),
+        ("message", {"action": "broadcast", "text": "x"}, True),
+        ("mcp__slack__get_channel_messages", {}, False),
+        ("mcp__gmail__search_emails", {"query": "x"}, False),
+        ("message", {"action": "read"}, False),
+        ("mcp__terminal__send_keys", {"keys": "x"}, False),
+        ("mcp__http__send_request", {"url": "x"}, False),
+    ],
+)
+def test_sending_a_message_is_known_by_the_names_of_tool_and_action(tool, given, sends):
+    assert sends_message(tool, given) is sends

@@ -25,6 +25,7 @@ EDIT_MARKS = "ex"  # marks of an edit, which a new result does not clear
 RECEIPT_MAX = 300  # characters of a result that only confirms a click; a longer one shows the page
 REFUSED_WAIT = "a wait that Claude Code refuses"  # in place of its text, which names seconds and command
 ENDING = ("KillShell", "KillBash", "TaskStop")  # tools that end a command in the background
+MESSAGING = ("message", "mail", "comment", "sms", "notif", "telegram", "tweet", "dm")  # in names of tools
 NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty result
 
 
@@ -318,6 +319,10 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
         return outcome
     whole = result.text if tool in results.VERBATIM else text
     outcome.result = result.result or results.result_key(tool, whole)
+    if kind == OK and any(word in tool.lower() for word in MESSAGING):
+        from circuit_breaker.identity.acts import sends_message
+
+        outcome.result = results.receipt_key(text) if sends_message(tool, given) else outcome.result
     outcome.digits = result.digits or results.digits_key(text)
     outcome.empty = not text or text.isspace() or text == NO_OUTPUT
     if kind in FAILURES:

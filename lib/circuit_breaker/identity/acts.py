@@ -28,6 +28,8 @@ _EDITING_WORDS = frozenset("edit write insert append patch replace update modify
 _FILE_WORDS = frozenset(
     "file files text content lines line symbol body range block note notes cell notebook".split()
 )
+_SENDING = frozenset("send reply post notify broadcast publish add create".split())
+_MESSAGES = frozenset("message messages mail email gmail sms dm comment notification telegram tweet".split())
 _RESUMED = ("rebase", "am", "cherry-pick", "revert")
 _APPENDING = frozenset("add-content ac".split())
 _REWRITING = frozenset("patch apply_patch ed ex".split())
@@ -44,6 +46,16 @@ def is_step(tool: str, given: object) -> bool:
         return True
     action = given.get("action") if isinstance(given, dict) else None
     return isinstance(action, str) and not _STEPS.isdisjoint(name_words(action))
+
+
+def sends_message(tool: str, given: object) -> bool:
+    """Whether it sends a message or posts a comment: only the numbers of its receipt are new when it is sent again."""
+    words = name_words(tool.replace("__", "_"))
+    action = given.get("action") if isinstance(given, dict) else None
+    verbs = words + name_words(action) if isinstance(action, str) else words
+    if _MESSAGES.isdisjoint(words) or _SENDING.isdisjoint(verbs):
+        return False
+    return not is_reading_tool(tool, given)
 
 
 def steps_through_history(tool: str, given: object) -> bool:

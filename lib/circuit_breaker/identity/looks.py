@@ -54,11 +54,12 @@ def reads_output(tool: str, given: object) -> bool:
     """Whether the call reads the output so far of something in the background, which may stay the same for a while."""
     if tool == "write_stdin":
         return isinstance(given, dict) and not given.get("chars")
+    if isinstance(given, dict) and given.get("action") == "poll" and "question" not in given:
+        return True  # with a question it asks people
     if not tool.startswith("mcp__"):
         return tool.endswith(("Output", "OutputTool"))
     words = name_words(tool.rpartition("__")[2])
-    action = given.get("action") if isinstance(given, dict) else None
-    return action == "poll" or "poll" in words or ("output" in words and is_reading_tool(tool, given))
+    return "poll" in words or ("output" in words and is_reading_tool(tool, given))
 
 
 def look_of(tool: str, given: object) -> int:

@@ -37,6 +37,11 @@ def _without_order(line: str) -> str:
     return "".join(sorted(marks)) + blank + rest if _DOTS.issuperset(marks) else line
 
 
+def receipt_key(text: str) -> str:
+    """The key of a text after blinding and without digits, for a receipt that is numbered."""
+    return digest(unordered(without_digits(blind(text))))
+
+
 def digits_key(text: str) -> str:
     """A key that is equal for texts that differ only in digits."""
     return digest(without_digits(shortened(text)))
