@@ -16,6 +16,7 @@ from circuit_breaker.runtime import files, json, status
 from circuit_breaker.runtime.home import INCIDENTS, Places
 
 SLACK = 120.0  # seconds by which lines of several processes can be out of order
+LATEST = 1e11  # epoch seconds, thousands of years ahead: later ones are no dates
 STEP = 2000  # incidents between two progress messages
 SHOWN = 300  # characters shown of any text of an incident
 STOPS = ("trip", "ending", "would_trip", "asked")  # events in which something was stopped, or would have been
@@ -104,9 +105,9 @@ def _incident(line: bytes, home: str) -> Incident | None:
     try:
         row = json.parse(line)
         t = float(row["t"])
-    except (ValueError, TypeError, KeyError, UnicodeDecodeError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         return None
-    if not isinstance(row.get("event"), str) or t != t:
+    if not isinstance(row.get("event"), str) or not 0 <= t < LATEST:
         return None
     return Incident(t, home, row)
 

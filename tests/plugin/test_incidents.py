@@ -88,6 +88,8 @@ def test_lines_that_are_no_incidents_are_passed_over(person, log):
         "[]\n",
         '{"t": "soon", "event": "trip"}\n',
         '{"t": NaN, "event": "trip"}\n',
+        '{"t": 1e30, "event": "trip"}\n',
+        f'{{"t": {10**400}, "event": "trip"}}\n',
         "\xff\n",
         line(),
     )
