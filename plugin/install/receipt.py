@@ -44,9 +44,10 @@ def load_receipt(root: Path) -> dict[str, Any] | None:
     data = files.read(str(root / RECEIPT))
     try:
         kept = jsontext.parse_strictly(jsontext.decode_text(data or b"null")[1])
-    except jsontext.Unreadable:
+        text = json.dumps(kept, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    except (jsontext.Unreadable, UnicodeEncodeError):
         return None
-    if not _fits(kept, _SHAPE) or kept["schema"] != SCHEMA:
+    if not _fits(kept, _SHAPE) or kept["schema"] != SCHEMA or b"\\u0000" in text:  # no path holds this
         return None
     return {"exclude": None, **kept}
 

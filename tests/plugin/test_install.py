@@ -355,6 +355,8 @@ def test_a_link_in_place_of_the_installation_is_refused(person, tmp_path):
         {"claude_md": {"added": "what was there before is missing"}},
         {"commands": {"circuit-status.md": {}}},
         {"folders": [None]},
+        {"folders": ["\ud800"]},
+        {"files": {"a\0b": "x"}},
         {"schema": 2},
     ],
 )
