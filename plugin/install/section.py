@@ -21,8 +21,8 @@ class Section(NamedTuple):
         return gap + f"{self.begin}\n{self.body}{self.end}\n".replace("\n", newline)
 
     def removed(self, text: str, piece: str) -> str:
-        """`text` without the appended `piece`; if that was edited, without everything from marker to marker."""
-        if piece and piece in text:
+        """`text` without the appended `piece`; if that was edited (or is none of ours), without all from marker to marker."""
+        if self.begin in piece and piece in text:
             return text.replace(piece, "", 1)
         start, end = text.find(self.begin), text.find(self.end)
         if start == -1 or end < start:

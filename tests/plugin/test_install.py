@@ -577,6 +577,8 @@ def test_a_hostile_receipt_reaches_nothing_outside_the_installation(person):
         {"../../../home/precious.txt": "x", str(person.home / "precious.txt"): "x", "link/precious.txt": "x"}
     )
     kept["folders"] += ["../home/empty", str(person.home / "empty")]
+    kept["claude_md"] = {"before": None, "added": "our rules"}
+    (person.project / "CLAUDE.md").write_text("our rules")
     kept["settings"]["backup"] = "../../../../precious.txt"
     kept["backups"] = ["../../../../precious.txt"]
     kept["commands"]["../../../home/precious.txt"] = {"sum": "x", "backup": None}
@@ -584,6 +586,7 @@ def test_a_hostile_receipt_reaches_nothing_outside_the_installation(person):
     person.uninstall("project")
     assert (person.home / "precious.txt").read_text() == "mine"
     assert (person.home / "empty").is_dir()
+    assert (person.project / "CLAUDE.md").read_text() == "our rules"
 
 
 def test_the_persons_home_is_no_project(person, monkeypatch):
