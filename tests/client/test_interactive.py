@@ -15,6 +15,7 @@ def is_over(terminal: Terminal) -> bool:
     return "the first is over" in terminal.screen and " · done " in terminal.screen
 
 
+@pytest.mark.repeats
 def test_typed_bypass_is_granted_and_the_status_takes_no_request(client: Client) -> None:
     client.configure(**LONG)
     command, runs = client.failing_check()

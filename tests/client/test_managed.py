@@ -14,6 +14,7 @@ import pytest
 from client.driver import ROOT, Client, copy_plugin
 from client.standin import Say, Standin, bash
 from client.terminal import Terminal
+from samples import also_in_ci
 
 PLACE = Path("/etc/claude-code")
 Manage = Callable[[dict[str, Any]], None]
@@ -85,7 +86,7 @@ def test_git_source_takes_one_install_per_user(client: Client, manage: Manage, t
     assert protects(client)
 
 
-@pytest.mark.parametrize("only_managed", [False, True])
+@pytest.mark.parametrize("only_managed", [True, *also_in_ci(False)])
 def test_mod_goes_where_only_managed_ones_may_run_and_the_breaker_stays(
     client: Client, manage: Manage, only_managed: bool
 ) -> None:

@@ -188,7 +188,7 @@ def test_message_of_another_session_is_no_person(client: Client) -> None:
     assert events(client) == OPENED
 
 
-@pytest.mark.parametrize("when", ["while a call runs", "while Claude answers"])
+@pytest.mark.parametrize("when", ["while a call runs", *also_in_ci("while Claude answers")])
 def test_bypass_that_you_queue_counts_for_nothing_and_you_are_told(client: Client, when: str) -> None:
     client.configure(**STRICT)
     command, runs = client.failing_check()
