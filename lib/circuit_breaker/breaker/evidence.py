@@ -111,6 +111,7 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     _note_news(lane, outcome)
     ok = int(outcome.kind == OK)
     lane.recent.append([outcome.n, lane.turn, outcome.key, outcome.result, ok, _kind_of(outcome)])
+    del lane.recent[: -lane.MOST["recent"]]  # here, because each call of a long turn reads it
     waiting.finish(lane, outcome)
 
 
@@ -252,6 +253,7 @@ def note_services(session: Session, outcomes: Sequence[Outcome], now: float) -> 
             continue
         total, said_at, *times = session.services.pop(service, None) or (0, 0)
         session.services[service] = [total + 1, said_at, *[*times, round(now, 1)][-SERVICE_TIMES_MAX:]]
+    session.trim()
 
 
 def note_failing(lane: Lane, outcomes: Sequence[Outcome]) -> None:

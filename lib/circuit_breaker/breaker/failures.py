@@ -114,8 +114,10 @@ def _add_lines(family: Family, lines: Sequence[str]) -> None:
 
 def note_errors(lane: Lane, outcomes: Sequence[Outcome]) -> None:
     """Count, per tool, turns in a row with the same error, with any arguments (policy 5, tool_failure b and e)."""
-    for tool in dict.fromkeys([outcome.tool for outcome in outcomes]):
-        ours = [outcome for outcome in outcomes if outcome.tool == tool]
+    tools: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        tools.setdefault(outcome.tool, []).append(outcome)
+    for tool, ours in tools.items():
         failing = [o for o in ours if o.kind in FAILURES and not o.miss and not o.poll]
         known = lane.errors.pop(tool, None)
         if failing:

@@ -114,7 +114,6 @@ def _deny(
     if counts and event.attended and work.name == MAIN and work.asks(circuit.rule):
         work.ask(event.id, circuit)
         return
-    name = circuit.name if counts else UNCOUNTED
-    work.lane.denied[event.id] = name
+    work.lane.denied[event.id] = circuit.name if counts else UNCOUNTED
     notice = notice_of(DENY, circuit, reason=reason, wait=wait)
-    work.denial = Decision(verdict=DENY, circuit=name, retry_in=wait, notices=[notice])
+    work.denial = Decision(verdict=DENY, notices=[notice])

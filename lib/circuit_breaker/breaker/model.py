@@ -28,6 +28,9 @@ PERSON, MACHINE, UNKNOWN = "person", "machine", "unknown"  # who wrote a prompt
 MAIN = ""  # the lane of the main thread; a subagent's lane is its agent id
 
 
+_NO_FIELDS = (property, type(lambda: None))
+
+
 class Record:
     """A value whose fields are the lower-case attributes of its class, with their defaults."""
 
@@ -35,15 +38,14 @@ class Record:
     CONTAINERS: tuple[str, ...] = ()  # the fields that hold a list or a dict: every value gets its own
 
     def __init_subclass__(cls) -> None:
-        own = {
-            name: value
-            for name, value in vars(cls).items()
-            if name.islower() and name[0] != "_" and not hasattr(value, "__get__")
-        }
-        cls.FIELDS = {**cls.FIELDS, **own}
-        cls.CONTAINERS = tuple(
-            [name for name, value in cls.FIELDS.items() if value.__class__ in (list, dict)]
-        )
+        fields, containers = {**cls.FIELDS}, [*cls.CONTAINERS]
+        for name, value in vars(cls).items():
+            kind = value.__class__
+            if name[0].islower() and kind not in _NO_FIELDS:
+                fields[name] = value
+                if kind is list or kind is dict:
+                    containers.append(name)
+        cls.FIELDS, cls.CONTAINERS = fields, tuple(containers)
 
     def __init__(self, **values: Any) -> None:
         fields = self.__dict__
@@ -116,7 +118,6 @@ class Turn(Event):
 
     results: list[Result] = []
     cwd = ""  # the directory after it
-    agent = ""
     spent: list[int] = []  # tokens in the lane's transcript since it was last read; [] if not counted
     attended = False  # you sit at a terminal and can be asked
 
@@ -148,7 +149,6 @@ class StopAsked(Event):
     """Claude wants to end its turn."""
 
     again = False  # a stop hook has sent it back before
-    agent = ""
 
 
 class Reset(Event):
@@ -263,8 +263,6 @@ class Decision(Record):
     """The answer of a step."""
 
     verdict = ALLOW
-    circuit = ""  # name of what denied; "" if the denial does not count
-    retry_in = 0.0  # seconds
     notices: list[Notice] = []
     contacts: list[Any] = []  # the turn's contacts with services (services.Contact)
 

@@ -130,20 +130,26 @@ def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str], n_befor
         _launched_again(work, again)
     evidence.note_services(session, outcomes, work.now)
     if counted:
-        evidence.take(lane, free, work.now, work.config.poll_gap_seconds)
-        evidence.note_writes(session, lane, free)
-        failures.note_families(lane, free)
-        failures.note_errors(lane, free)
-        evidence.note_failing(lane, [outcome for outcome in outcomes if not work.excluded(outcome.tool)])
-        evidence.note_searches(lane, free)
-        evidence.note_sequence(lane, counted)
-        if any(not outcome.repeats for outcome in free):
-            lane.stops = 0
-            work.close_recursion()
+        _take_evidence(work, outcomes, counted, free)
         _buy_probes(work, open_before, n_before)
         if not evidence.is_all_new(session, lane, free):
             _detect(work, free)
     _count_denials(work, outcomes)
+
+
+def _take_evidence(work: Work, outcomes: list[Outcome], counted: list[Outcome], free: list[Outcome]) -> None:
+    """What a turn adds to what its lane remembers. `counted`: not SILENT; `free`: of these, not gated and each call once."""
+    session, lane = work.session, work.lane
+    evidence.take(lane, free, work.now, work.config.poll_gap_seconds)
+    evidence.note_writes(session, lane, free)
+    failures.note_families(lane, free)
+    failures.note_errors(lane, free)
+    evidence.note_failing(lane, [outcome for outcome in outcomes if not work.excluded(outcome.tool)])
+    evidence.note_searches(lane, free)
+    evidence.note_sequence(lane, counted)
+    if any(not outcome.repeats for outcome in free):
+        lane.stops = 0
+        work.close_recursion()
 
 
 def _settle_circuits(work: Work, outcomes: list[Outcome], ids: frozenset[str]) -> list[Outcome]:
