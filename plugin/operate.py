@@ -18,8 +18,7 @@ from circuit_breaker.cleaning import disk_usage
 from circuit_breaker.identity.labels import plain
 from circuit_breaker.runtime import config_change, home, own_shell
 from circuit_breaker.runtime import status as collected
-from circuit_breaker.words.guard import held_back
-from circuit_breaker.words.sentences import MARKS
+from circuit_breaker.words.sentences import MARKS, held_back
 from circuit_breaker.words.status import ID, one_line, status_text
 
 WATCH_SECONDS = 2.0

@@ -7,7 +7,7 @@ import shlex
 from circuit_breaker.runtime import config_change, json, status
 from circuit_breaker.runtime.home import safe_name
 from circuit_breaker.runtime.protocol import Payload, text_of
-from circuit_breaker.words import guard as words_of
+from circuit_breaker.words import sentences
 from circuit_breaker.words.status import open_in_others, status_text
 
 TYPE_CHECKING = False
@@ -102,7 +102,7 @@ def _reset(words: list[str], session: str, where: Places, config: Config) -> str
     closed = [name for name, _ in reset]
     if closed or failed:
         held = [
-            words_of.held_back(at, path) for at, path in config_change.pending(one.session for one in kept)
+            sentences.held_back(at, path) for at, path in config_change.pending(one.session for one in kept)
         ]
         done = ["Reset to CLOSED: " + ", ".join(closed)] if closed else []
         return "\n".join([*done, *failed, *held])

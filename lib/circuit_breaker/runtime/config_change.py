@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.model import FOR_YOU, Notice, Transition
 from circuit_breaker.runtime import files, home, incidents, json, protocol, store
-from circuit_breaker.words import guard as words
+from circuit_breaker.words import sentences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, st
         event="held_back", circuit="protection:settings", reason="held_back", facts={"file": path}, at=now
     )
     incidents.keep(where, payload.session, [record], config, payload.prompt, "")
-    return words.holding_back(path)
+    return sentences.holding_back(path)
 
 
 def pending(sessions: Iterable[Session]) -> list[tuple[float, str]]:
@@ -59,7 +59,7 @@ def pending(sessions: Iterable[Session]) -> list[tuple[float, str]]:
 def notices(session: Session) -> list[Notice]:
     """Messages for you about them, for when the circuit has closed."""
     return [
-        Notice(kind=FOR_YOU, reason="held_back", facts={"at": words.clock(at), "file": path})
+        Notice(kind=FOR_YOU, reason="held_back", facts={"at": sentences.clock(at), "file": path})
         for at, path in pending([session])
     ]
 

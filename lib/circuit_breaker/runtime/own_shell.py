@@ -7,7 +7,7 @@ CLAUDE_PROJECT_DIR; its hooks get both, a terminal of your own neither.
 from __future__ import annotations
 
 from circuit_breaker.runtime import error_log, home, store
-from circuit_breaker.words import guard as words
+from circuit_breaker.words import sentences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,5 +24,5 @@ def refuses(what: str, env: Mapping[str, str]) -> bool:
         return False
     if not store.armed_lanes(home.places(env), session):
         return False
-    error_log.stderr(words.own_shell(what))
+    error_log.stderr(sentences.own_shell(what))
     return True

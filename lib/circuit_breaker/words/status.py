@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.model import CLOSED
 from circuit_breaker.identity import labels
-from circuit_breaker.words.guard import config_changed, held_back
-from circuit_breaker.words.sentences import MARKS, NONE_ACTIVE, TITLE, duration
+from circuit_breaker.words.sentences import MARKS, NONE_ACTIVE, TITLE, config_changed, duration, held_back
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -181,9 +180,7 @@ def open_in_others(live: list[tuple[str, Subject]]) -> str:
 
 def _seen(entry: Mapping[str, Any]) -> bool:
     """Whether a rule is shown without --all."""
-    return bool(
-        entry["state"] != CLOSED or entry["trips"] or entry["warned_at"] or entry["would_have_opened"]
-    )
+    return entry["state"] != CLOSED or any(entry[key] for key in ("trips", "warned_at", "would_have_opened"))
 
 
 def _rule(name: str, entry: Mapping[str, Any], plain: bool) -> str:
