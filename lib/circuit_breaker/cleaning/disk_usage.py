@@ -103,7 +103,7 @@ def claude_code_facts(folder: str, project: str, deadline: float = float("inf"))
     }
 
 
-def ranked(table: dict[str, inventory.Row]) -> list[dict[str, Any]]:
+def ranked(table: dict[str, inventory.Unit]) -> list[dict[str, Any]]:
     """Rows for JSON, biggest first, without empty ones."""
     return [
         {"name": name, "bytes": row.bytes, "files": row.files, "oldest": row.oldest, "newest": row.newest}

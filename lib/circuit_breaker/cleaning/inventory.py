@@ -16,36 +16,30 @@ EMPTY = "empty"
 NEWEST = "the newest one"
 INSTALLED, UNKNOWN = "installed", "what is installed is not known"
 _INSIDE = {"subagents": kinds.SUBAGENTS, "tool-results": kinds.RESULTS}  # folders of a session
+_NONE: list[str] = []  # shared, since there can be very many units
 
 
-class Row:
-    """A sum: bytes, files, and the oldest and newest write (epoch seconds). stays: why it is never archived, "" if it can be."""
+class Unit:
+    """A file, a folder or a session that is archived or left as a whole; or, without a path, a sum of what is only measured.
 
-    __slots__ = ("bytes", "files", "oldest", "newest", "stays")
-
-    def __init__(
-        self, files: int = 0, size: int = 0, oldest: float = float("inf"), newest: float = 0.0
-    ) -> None:
-        self.files, self.bytes, self.oldest, self.newest, self.stays = files, size, oldest, newest, ""
-
-    def add(self, files: int, size: int, oldest: float, newest: float) -> None:
-        self.files += files
-        self.bytes += size
-        self.oldest, self.newest = min(self.oldest, oldest), max(self.newest, newest)
-
-
-class Unit(Row):
-    """A file, a folder or a session that is archived or left as a whole.
-
-    path: relative to Claude Code's folder. parts: the files and folders a session consists of, [] for `path` alone.
+    path: relative to Claude Code's folder. parts: the files and folders a session consists of, [] for `path` alone. oldest, newest: epoch
+    seconds of its writes. stays: why it is never archived, "" if it can be.
     """
 
-    __slots__ = ("kind", "path", "parts")
+    __slots__ = ("kind", "path", "parts", "files", "bytes", "oldest", "newest", "stays")
 
-    def __init__(self, kind: str, path: str, *sums: float) -> None:
-        super().__init__(*sums)  # type: ignore[arg-type]
-        self.kind, self.path = kind, path
-        self.parts: list[str] = []
+    def __init__(
+        self,
+        kind: str = "",
+        path: str = "",
+        files: int = 0,
+        size: int = 0,
+        oldest: float = float("inf"),
+        newest: float = 0.0,
+    ) -> None:
+        self.kind, self.path, self.files, self.bytes = kind, path, files, size
+        self.oldest, self.newest, self.stays = oldest, newest, ""
+        self.parts: list[str] = [] if kind == kinds.TRANSCRIPTS else _NONE
 
     @property
     def session(self) -> str:
@@ -62,14 +56,14 @@ class Unit(Row):
 class Inventory:
     """The result of a survey.
 
-    folder: its real path. units: what `clean` can archive, by path. measured: label -> Row of everything else. links: links found in
+    folder: its real path. units: what `clean` can archive, by path. measured: label -> sum of everything else. links: links found in
     place of a folder. unreadable: sentences. complete: False if it was stopped.
     """
 
     def __init__(self, folder: str) -> None:
         self.folder = os.path.realpath(folder)
         self.units: dict[str, Unit] = {}
-        self.measured: dict[str, Row] = {}
+        self.measured: dict[str, Unit] = {}
         self.links: list[str] = []
         self.unreadable: list[str] = []
         self.complete = True
@@ -77,23 +71,26 @@ class Inventory:
     def unit(self, kind: str, path: str) -> Unit:
         return self.units.get(path) or self.units.setdefault(path, Unit(kind, path))
 
-    def row(self, label: str) -> Row:
-        return self.measured.get(label) or self.measured.setdefault(label, Row())
+    def row(self, label: str) -> Unit:
+        return self.measured.get(label) or self.measured.setdefault(label, Unit())
 
-    def by_kind(self) -> dict[str, Row]:
+    def by_kind(self) -> dict[str, Unit]:
         """Kind or label -> its sum."""
         named = [*((unit.kind, unit) for unit in self.units.values()), *self.measured.items()]
         return _sums(named)
 
-    def by_project(self) -> dict[str, Row]:
+    def by_project(self) -> dict[str, Unit]:
         """Folder below projects/ -> the sum over its sessions."""
         return _sums([(unit.project, unit) for unit in self.units.values() if unit.project])
 
 
-def _sums(named: list[tuple[str, Row]]) -> dict[str, Row]:
-    sums: dict[str, Row] = {}
-    for name, row in named:
-        sums.setdefault(name, Row()).add(row.files, row.bytes, row.oldest, row.newest)
+def _sums(named: list[tuple[str, Unit]]) -> dict[str, Unit]:
+    sums: dict[str, Unit] = {}
+    for name, unit in named:
+        whole = sums.get(name) or sums.setdefault(name, Unit())
+        whole.files += unit.files
+        whole.bytes += unit.bytes
+        whole.oldest, whole.newest = min(whole.oldest, unit.oldest), max(whole.newest, unit.newest)
     return sums
 
 
@@ -160,7 +157,7 @@ def _listing(found: Inventory, path: str) -> tuple[list[os.DirEntry[str]], list[
     return files, folders
 
 
-def _of_folder(found: Inventory, path: str) -> Row | None:
+def _of_folder(found: Inventory, path: str) -> Unit | None:
     """What all files of a folder are added to; None if each has its own place."""
     parts = path.split("/")
     top, depth = parts[0], len(parts)
@@ -178,7 +175,7 @@ def _of_folder(found: Inventory, path: str) -> Row | None:
     return found.row(kind) if whole == kinds.FILE else found.unit(kind, "/".join(parts[:2]))
 
 
-def _of_project(found: Inventory, path: str, parts: list[str]) -> Row | None:
+def _of_project(found: Inventory, path: str, parts: list[str]) -> Unit | None:
     if len(parts) < 3:
         return found.row(kinds.TRANSCRIPTS) if len(parts) == 1 else None
     if kinds.session_of(parts[2]) != parts[2]:
@@ -191,7 +188,7 @@ def _of_project(found: Inventory, path: str, parts: list[str]) -> Row | None:
     return session
 
 
-def _of_file(found: Inventory, folder: str, name: str) -> Row:
+def _of_file(found: Inventory, folder: str, name: str) -> Unit:
     """What a file is added to, where each has its own place: a session has ID.jsonl and other files named ID."""
     if not folder:
         return found.row(kinds.MEASURED.get(name, kinds.LOOSE))

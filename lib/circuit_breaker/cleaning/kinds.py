@@ -57,7 +57,7 @@ def by_itself(kind: str, days: int) -> str:
 def session_of(name: str) -> str:
     """The session id (a UUID) at the beginning of a file's name; "" for another name."""
     found = name[:36]
-    if len(found) < 36 or not (found[8] == found[13] == found[18] == found[23] == "-"):
+    if len(found) < 36 or found[8:24:5] != "----":
         return ""
     digits = found.replace("-", "")
     return found if len(digits) == 32 and digits.isalnum() and digits.isascii() else ""
