@@ -183,7 +183,7 @@ def _call(where: home.Places, config: Config, tool: str, given: dict[str, Any], 
         return 1
     one = max(kept, key=lambda each: each.seen)
     lane = one.lanes.get(store.MAIN_FILE, Lane())
-    ask = model.Ask(id="explain", tool=tool, input=given, cwd=lane.cwd, prompt=one.session.prompt, armed=True)
+    ask = model.Ask(id="explain", tool=tool, input=given, cwd=lane.cwd, prompt=one.session.prompt)
     _, _, decision, _ = step(one.session, lane, ask, config, time.time())
     label = labels.label(tool, given)
     blocked = decision.verdict in (model.DENY, model.QUESTION)

@@ -17,7 +17,7 @@ def opened(**changes):
 
 
 def probing(**changes):
-    circuit, refusal = breaker.admit(opened(), "probe", NOW + BASE, 7, LEASE)
+    circuit, refusal = breaker.admit(opened(), "probe", NOW + BASE, LEASE)
     assert not refusal
     return circuit.but(**changes)
 
@@ -38,7 +38,7 @@ def test_cooldown_grows_with_the_level(level, seconds):
 
 def test_cooldown_of_zero_probes_at_once():
     circuit = breaker.trip(Circuit(), NOW, 0.0, STEPS)
-    assert breaker.admit(circuit, "a", NOW, 0, LEASE)[1] == breaker.ADMITTED
+    assert breaker.admit(circuit, "a", NOW, LEASE)[1] == breaker.ADMITTED
 
 
 ASKED = [
@@ -66,7 +66,7 @@ ASKED = [
     ("circuit", "now", "caller", "state", "refusal"), [row[1:] for row in ASKED], ids=[r[0] for r in ASKED]
 )
 def test_admission(circuit, now, caller, state, refusal):
-    after, said = breaker.admit(circuit, caller, now, 7, LEASE)
+    after, said = breaker.admit(circuit, caller, now, LEASE)
     assert (after.state, said) == (state, refusal)
     if state == HALF_OPEN and said == breaker.ADMITTED:
         assert after.probe == caller
@@ -90,12 +90,12 @@ def test_good_probe_closes_and_takes_a_level_down():
 def test_several_good_probes_are_needed_when_asked_for():
     once = breaker.succeed(probing(level=1), 2)
     assert (once.state, once.good, once.probe) == (HALF_OPEN, 1, "")
-    again, _ = breaker.admit(once, "second", NOW + 40, 8, LEASE)
+    again, _ = breaker.admit(once, "second", NOW + 40, LEASE)
     assert breaker.succeed(again, 2).state == CLOSED
 
 
 def test_one_bad_probe_among_several_starts_the_count_anew():
-    once, _ = breaker.admit(breaker.succeed(probing(), 2), "second", NOW + 40, 8, LEASE)
+    once, _ = breaker.admit(breaker.succeed(probing(), 2), "second", NOW + 40, LEASE)
     assert breaker.fail(once, NOW + 41, BASE, STEPS).good == 0
 
 
@@ -107,15 +107,15 @@ def test_released_probe_leaves_level_and_time_as_they_were(ran):
 
 def test_early_probe_is_bought_once_a_level():
     bought = breaker.buy(opened(), "progress")
-    out, _ = breaker.admit(bought, "early", NOW + 1, 1, LEASE)
+    out, _ = breaker.admit(bought, "early", NOW + 1, LEASE)
     lost = breaker.fail(out, NOW + 2, BASE, STEPS)
     assert breaker.buy(lost, "progress").credit == ""  # after a failed bought probe the cooldown runs in full
-    natural, _ = breaker.admit(lost, "due", NOW + 22, 2, LEASE)
+    natural, _ = breaker.admit(lost, "due", NOW + 22, LEASE)
     assert breaker.buy(breaker.fail(natural, NOW + 23, BASE, STEPS), "progress").credit == "progress"
 
 
 def test_early_probe_that_never_ran_is_given_back_and_one_that_ran_is_spent():
-    out, _ = breaker.admit(breaker.buy(opened(), "prompt"), "early", NOW + 1, 1, LEASE)
+    out, _ = breaker.admit(breaker.buy(opened(), "prompt"), "early", NOW + 1, LEASE)
     assert breaker.release(out, ran=False).credit
     spent = breaker.release(out, ran=True)
     assert not spent.credit and not breaker.buy(spent, "progress").credit
@@ -123,10 +123,10 @@ def test_early_probe_that_never_ran_is_given_back_and_one_that_ran_is_spent():
 
 def test_clock_that_jumps_back_never_prolongs_a_cooldown():
     circuit = opened()
-    after, refusal = breaker.admit(circuit, "a", NOW - 5000, 1, LEASE)
+    after, refusal = breaker.admit(circuit, "a", NOW - 5000, LEASE)
     assert refusal and after.retry_at == NOW - 5000 + BASE
 
 
 def test_clock_that_jumps_back_never_prolongs_a_lease_beyond_an_hour():
-    after, _ = breaker.admit(probing(), "b", NOW - 1e6, 1, LEASE)
+    after, _ = breaker.admit(probing(), "b", NOW - 1e6, LEASE)
     assert after.lease - (NOW - 1e6) <= breaker.LEASE_MAX

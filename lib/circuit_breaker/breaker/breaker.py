@@ -50,7 +50,7 @@ def settle(circuit: Circuit, now: float) -> Circuit:
     return circuit
 
 
-def admit(circuit: Circuit, call_id: str, now: float, turn: int, lease: float) -> tuple[Circuit, str]:
+def admit(circuit: Circuit, call_id: str, now: float, lease: float) -> tuple[Circuit, str]:
     """Whether this call may pass: (circuit, ADMITTED, or TAKEN or COOLING if not).
 
     OPEN and due, or with an earned early probe: HALF_OPEN, and this call is the probe. HALF_OPEN: the probe may ask again; another
@@ -59,7 +59,7 @@ def admit(circuit: Circuit, call_id: str, now: float, turn: int, lease: float) -
     circuit = settle(circuit, now)
     if circuit.state == CLOSED or (circuit.probe and circuit.probe == call_id):
         return circuit, ADMITTED
-    probing = circuit.but(state=HALF_OPEN, probe=call_id, probe_turn=turn, lease=now + lease)
+    probing = circuit.but(state=HALF_OPEN, probe=call_id, lease=now + lease)
     if circuit.state == HALF_OPEN:
         running = circuit.probe and now < circuit.lease
         return (circuit, TAKEN) if running else (probing, ADMITTED)

@@ -49,7 +49,7 @@ def gate(work: Work, event: Ask, circuit: Circuit) -> None:
         return
     lease = max(work.config.probe_lease_seconds, caller_timeout(event.tool, event.input))
     before = circuit.state
-    circuit, refusal = breaker.admit(circuit, event.id, work.now, work.lane.turn, lease)
+    circuit, refusal = breaker.admit(circuit, event.id, work.now, lease)
     work.put(circuit)
     if refusal:
         _deny(work, event, circuit, refusal, max(0.0, circuit.retry_at - work.now), refusal != breaker.TAKEN)

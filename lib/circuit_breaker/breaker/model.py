@@ -225,7 +225,6 @@ class Circuit(Named):
     retry_at: Any = 0.0  # epoch seconds; None: until your next prompt
     cooldown = 0.0  # length of the running cooldown, seconds
     probe = ""  # tool_use_id of the running probe
-    probe_turn = -1
     lease = 0.0  # epoch seconds from which another call may become the probe
     credit = ""  # what earned an unused early probe: "progress" or "prompt"
     bought = False  # this level's early probe is used up

@@ -203,7 +203,7 @@ def _stop_recursion(work: Work, signal: Signal) -> None:
         circuit = breaker.fail(circuit, work.now, *pace)
         work.changed("probe", circuit, HALF_OPEN, "sent_on")
     else:
-        circuit, refusal = breaker.admit(circuit, f"stop-{work.lane.stops}", work.now, work.lane.turn, 0.0)
+        circuit, refusal = breaker.admit(circuit, f"stop-{work.lane.stops}", work.now, 0.0)
         if not refusal:
             work.changed("probe", circuit, OPEN, "may_go_on")
             work.put(circuit)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Kind = TypeVar("Kind", bound=Record)
 
 
-VERSION = 6
+VERSION = 7
 MEMORY_MAX = 1 << 16  # bytes of a memory file
 MAIN_FILE, AGENT_PREFIX, SESSION_FILE, LOCK_FILE = "main.json", "agent-", "session.json", "lock"
 
