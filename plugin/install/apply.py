@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -84,14 +84,22 @@ def _alone(scope: scopes.Scope) -> Iterator[None]:
     if not lock.parent.is_dir():
         yield  # there is no folder to lock
         return
+    with ExitStack() as stack:
+        try:
+            while not _is_at(lock, stack.enter_context(files.Lock(str(lock), LOCK_WAIT)).fd):
+                stack.close()  # the holder before us removed it, so newcomers lock another file
+        except TimeoutError:
+            raise Obstacle("another installation is running. Wait for it, then try again.") from None
+        stack.callback(files.remove, str(lock))  # while it is still held
+        yield
+
+
+def _is_at(path: Path, fd: int) -> bool:
+    """Whether the open file `fd` is the one at `path`."""
     try:
-        with packages.lock(str(lock), LOCK_WAIT):
-            try:
-                yield
-            finally:
-                files.remove(str(lock))
-    except TimeoutError:
-        raise Obstacle("another installation is running. Wait for it, then try again.") from None
+        return os.path.samestat(os.fstat(fd), os.lstat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _carry_out(plan: Plan, quiet: bool) -> dict[str, Any]:

@@ -9,10 +9,12 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from install import apply, bundle, disk, receipt
+from install import apply, bundle, disk, receipt, scopes
 from install.changes import Obstacle
 from plugin.people import Person, plugin
 from plugin.settings_documents import LINES, NASTY, REFUSED
@@ -128,6 +130,26 @@ def test_settings_that_change_under_our_hands_are_left_alone(person, mocker):
     with pytest.raises(Obstacle, match="changed while install was running"):
         person.install()
     assert person.settings.read_text() == '{"model": "opus"}\n'
+
+
+def test_installers_that_come_and_go_are_never_inside_together(person):
+    scope = scopes.scope("user", person.env, str(person.project))
+    inside: list[int] = []
+    most: list[int] = []
+
+    def come_and_go():
+        for _ in range(8):
+            with apply._alone(scope):
+                inside.append(1)
+                most.append(len(inside))
+                time.sleep(0.002)
+                inside.pop()
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(come_and_go) for _ in range(4)]:
+            done.result()
+    assert max(most) == 1
+    assert not os.path.lexists(f"{scope.root}.lock")
 
 
 def test_a_full_disk_leaves_the_settings_whole(person, mocker):
