@@ -16,24 +16,27 @@ from texts import UNITS, text
 from circuit_breaker.runtime import hook
 
 NOW = 1_790_000_000.0
-SESSION = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 Send = Callable[[str, "dict[str, Any]"], Any]
 
 
 @pytest.fixture
-def send(machine: Any) -> Send:
-    """One hook call in this process, in a session whose one circuit is open."""
-    common = {"session_id": SESSION, "transcript_path": "/none.jsonl", "cwd": "/p", "prompt_id": "p"}
-    env = {**machine.env, "CLAUDE_CODE_SESSION_ID": SESSION}
+def begin(machine: Any) -> Callable[[str], Send]:
+    """`begin(SESSION)` opens a circuit in a new session. -> what makes one hook call in it, in this process."""
 
-    def run(name: str, body: dict[str, Any]) -> Any:
-        return hook.answer_to(name, json.dumps({**common, **body}).encode(), env, NOW)
+    def begun(session: str) -> Send:
+        common = {"session_id": session, "transcript_path": "/none.jsonl", "cwd": "/p", "prompt_id": "p"}
+        env = {**machine.env, "CLAUDE_CODE_SESSION_ID": session}
 
-    for number in range(3):
-        call = bash("make all", f"t{number}")
-        run("monitor", {"hook_event_name": "PostToolUseFailure", **call, "error": "Exit code 2\nno rule"})
-        run("monitor", batch(call, "Exit code 2\nno rule"))
-    return run
+        def run(name: str, body: dict[str, Any]) -> Any:
+            return hook.answer_to(name, json.dumps({**common, **body}).encode(), env, NOW)
+
+        for number in range(3):
+            call = bash("make all", f"t{number}")
+            run("monitor", {"hook_event_name": "PostToolUseFailure", **call, "error": "Exit code 2\nno rule"})
+            run("monitor", batch(call, "Exit code 2\nno rule"))
+        return run
+
+    return begun
 
 
 def bash(command: str, id: str, tool: str = "Bash") -> dict[str, Any]:
@@ -94,9 +97,11 @@ def lines_run(act: Callable[[], object]) -> int:
 @pytest.mark.parametrize(("small", "large", "most"), [(500, 4_000, 16), (40_000, 160_000, 2)])
 @pytest.mark.parametrize("kind", [*UNITS][:: samples(here=3, in_ci=1)])
 def test_work_grows_no_faster_than_the_payload(
-    send: Send, kind: str, small: int, large: int, most: float
+    begin: Callable[[str], Send], kind: str, small: int, large: int, most: float
 ) -> None:
-    few = [lines_run(partial(send, *event)) for event in events(text(kind, small), f"few{small}")]
-    many = [lines_run(partial(send, *event)) for event in events(text(kind, large), f"many{small}")]
+    few, many = (
+        [lines_run(partial(send, *event)) for event in events(text(kind, size), "call")]
+        for size, send in ((small, begin("few")), (large, begin("many")))
+    )
     grown = enumerate(zip(few, many))
     assert [(number, before, after) for number, (before, after) in grown if after > before * most] == []
