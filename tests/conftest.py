@@ -99,7 +99,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What only repeats stays out, unless it is asked for."""
+    """What waits goes first, beside the others' work. What only repeats stays out, unless it is asked for."""
+    items.sort(key=lambda item: item.get_closest_marker("patient") is None)
     if IN_CI or "repeats" in config.option.markexpr:
         return
     left_out = [item for item in items if item.get_closest_marker("repeats")]

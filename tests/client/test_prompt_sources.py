@@ -76,6 +76,7 @@ def comes(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.patient
 def test_no_timer_of_the_model_is_a_person(client: Client) -> None:
     client.configure(enabled=False)  # or the gate would deny it, and remember the text of what is scheduled
     command, runs = client.failing_check()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
 import subprocess
 import sys
 from collections import Counter
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import replay
+from filelock import FileLock
 
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import recording
@@ -32,7 +35,18 @@ def labels():
 
 
 @pytest.fixture(scope="module")
-def totals():
+def totals(tmp_path_factory):
+    """One replay of the corpus for all workers of this run."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return replayed()
+    kept = tmp_path_factory.getbasetemp().parent / "totals"
+    with FileLock(f"{kept}.lock"):
+        if not kept.exists():
+            kept.write_bytes(pickle.dumps(replayed()))
+    return pickle.loads(kept.read_bytes())
+
+
+def replayed():
     found = replay.Totals()
     config = build()
     groups = recording.files([str(CORPUS)])
