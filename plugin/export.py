@@ -49,6 +49,8 @@ def export(args: argparse.Namespace) -> int:
             "no collector: name one with --endpoint URL, or `circuit-breaker config set export.endpoint URL`",
             2,
         )
+    if not endpoint.startswith(("http://", "https://")):
+        return _fail(f"{endpoint} is no address of a collector: it begins with http:// or https://", 2)
     try:
         sender = Sender(endpoint, _packages(where))
         if args.test:

@@ -194,6 +194,8 @@ def test_an_export_that_is_killed_goes_on_where_it_was(machine: Any, collector: 
 def test_test_event_and_what_is_missing_are_said(machine: Any, collector: Collector) -> None:
     nowhere = verb(machine)
     assert nowhere.returncode == 2 and "--endpoint" in nowhere.stderr
+    no_url = verb(machine, "--test", "--endpoint", "localhost:4318")
+    assert no_url.returncode == 2 and "http://" in no_url.stderr
     collector.start()
     sent = verb(machine, "--test", "--endpoint", f"http://127.0.0.1:{collector.port}/")
     assert sent.returncode == 0 and "EventName: circuit_breaker.test" in collector.text()
