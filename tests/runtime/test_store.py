@@ -183,6 +183,8 @@ BAD = [
     b'{"v":2,"ready":"soon"}',
     b'{"v":2,"machine":1}',
     b'{"v":2,"tally":{"x":["y","z"]}}',
+    b'{"v":2,"tally":{"x":[1,0]}}',
+    b'{"v":2,"sequence":["Bash",null,"3","",0,1]}',
     b'{"v":2,"turn":NaN}',
     b"\xff\xfe",
     b" " * 300_000,
@@ -200,6 +202,13 @@ def test_what_is_no_memory_of_ours_is_set_aside_once(where: Places, data: bytes)
     assert [p.read_bytes() for p in path.parent.glob("*.broken")] == [data]
     (_, lane), faults = keep(where, Lane(turn=6))
     assert (lane.turn, faults) == (6, [])
+
+
+@pytest.mark.parametrize("row", [[], [1], [1, "2"], [1, 0, "3"], {}])
+def test_memory_with_too_little_about_a_service_is_refused(row: object) -> None:
+    document = {"v": store.VERSION, "services": {"example.com": row}}
+    with pytest.raises(ValueError, match="services"):
+        store.decode(json.dumps(document).encode(), Session)
 
 
 def test_memory_at_its_bounds_fits_its_file() -> None:

@@ -128,8 +128,8 @@ SHAPES: dict[str, Any] = {
     "held": [(float, str)],
     "notes": [(str, dict)],
     "pending": {"": (*[str] * 9, bool, int, int, bool, int)},
-    "tally": {"": [float]},
-    "services": {"": [float]},
+    "tally": {"": (float,) * 4},
+    "services": {"": (float, float, ...)},
     "keys": [str],
     "seen": [str],
     "written": [str],
@@ -141,7 +141,7 @@ SHAPES: dict[str, Any] = {
     "lines": {"": int},
     "launched": (str, int),
     "failing": (int, int),
-    "sequence": (object,) * 6,
+    "sequence": (str, object, int, str, int, int),
     "read": (int, [(str, *_NUMBERS)], str, str),
     "budget": {
         "since": float,
@@ -205,14 +205,16 @@ def _check(document: dict[str, Any], fields: dict[str, Any]) -> None:
 
 
 def _fits(value: Any, shape: Any) -> bool:
-    """Whether a value is of a type (float: any number; object: anything), is a list with such parts (a tuple) or of such items (a
-    list), or an object with such values under these names (a dict; "": under any name)."""
+    """Whether a value is of a type (float: any number; object: anything), is a list with such parts (a tuple; `...`: any more like the
+    last) or of such items (a list), or an object with such values under these names (a dict; "": under any name)."""
     kind, given = shape.__class__, value.__class__
     if kind is type:
         return given is shape or shape is object or (shape is float and given is int)
     if kind is list:
         return given is list and all(_fits(item, shape[0]) for item in value)
     if kind is tuple:
+        if shape[-1] is ... and given is list:
+            shape = shape[:-1] + shape[-2:-1] * (len(value) - len(shape) + 1)
         return given is list and len(value) == len(shape) and all(map(_fits, value, shape))
     if given is not dict:
         return False
