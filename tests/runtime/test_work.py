@@ -105,3 +105,20 @@ def test_work_grows_no_faster_than_the_payload(
     )
     grown = enumerate(zip(few, many))
     assert [(number, before, after) for number, (before, after) in grown if after > before * most] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "response"),
+    [("pytest t{}.py", "1 passed in 0.10s"), ("pytest t{}.py | tail -3", "E   boom\n1 failed in 0.10s")],
+    ids=["that succeed", "that fail"],
+)
+def test_each_call_of_a_long_turn_costs_the_same(
+    begin: Callable[[str], Send], command: str, response: str
+) -> None:
+    def turn(count: int) -> dict[str, Any]:
+        calls = [bash(command.format(number), f"call{number}") for number in range(count)]
+        rows = [{**call, "tool_response": response} for call in calls]
+        return {"hook_event_name": "PostToolBatch", "tool_calls": rows}
+
+    few, many = (lines_run(partial(begin(f"with-{count}"), "monitor", turn(count))) for count in (200, 1_600))
+    assert many < few * 9

@@ -62,7 +62,7 @@ def last_news(lane: Lane, start: int) -> int:
 
 
 def _last_of(rows: Sequence[list[int]], start: int) -> int:
-    for n, before in reversed(rows):
+    for n, before in reversed(rows if start >= 0 else ()):  # before a first result there is nothing
         if before < start:
             return n
     return -1

@@ -79,9 +79,9 @@ def note_families(lane: Lane, outcomes: Sequence[Outcome]) -> None:
 
 def _note_failure(lane: Lane, outcome: Outcome) -> None:
     family = lane.families.pop(outcome.family, None) or Family()
-    for name, other in lane.families.items():
-        if other.count:
-            lane.families[name] = other.but(count=0, lines={}, marks="")
+    last = next(reversed(lane.families), "")  # each failure ends the run before it, so no other has a run
+    if last and lane.families[last].count:
+        lane.families[last] = lane.families[last].but(count=0, lines={}, marks="")
     lines = verdicts.shared_lines(outcome.attempt, outcome.text)
     edited = outcome.attempt.edits and outcome.first
     if not family.count or edited or last_move(lane, family.since) > family.n:
