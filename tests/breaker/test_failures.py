@@ -220,6 +220,10 @@ def calls_until_blocked(seed, looks):
     return 40
 
 
+def test_a_group_whose_output_is_shown_afterwards_does_not_begin_the_run_anew():
+    assert calls_until_blocked(374, looks=True) <= 10
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("looks", "most"), [(False, 10), (True, 14)])
 def test_of_many_sessions_that_mix_any_twenty_ways_none_goes_on_longer(looks, most):

@@ -53,7 +53,7 @@ def judge(lane: Lane, outcomes: Sequence[Outcome]) -> None:
 def _fails_again(lane: Lane, outcome: Outcome) -> bool:
     """Whether it prints what an earlier failure of the attempt printed, with no progress since."""
     known = lane.families.get(outcome.family)
-    if known is None or last_move(lane, known.since) > known.n:
+    if known is None or outcome.attempt.shows or last_move(lane, known.since) > known.n:
         return False
     if known.error and known.error == errors.error_key("", outcome.text, outcome.input):
         return True

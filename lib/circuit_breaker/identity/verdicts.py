@@ -123,8 +123,6 @@ def shared_lines(attempt: Attempt, text: str, last: bool = True) -> list[str]:
 
 def fails_again(attempt: Attempt, text: str, known: Container[str]) -> bool:
     """Whether an output has an error line of an earlier failure of the attempt, whatever form that line has."""
-    if attempt.shows:
-        return False
     text = "\n".join([line for line in text.split("\n") if "warn" not in line.lower()])
     return any(line in known for line in shared_lines(attempt, text, last=False) if line[:1] != WEAK)
 
