@@ -234,11 +234,11 @@ def test_transcripts_that_cannot_be_read_cost_nothing_else(person, reported):
 
 
 def test_project_with_a_very_long_path_is_found_by_the_beginning_of_its_folder(person, reported):
-    project = "/work/" + "x" * 220
+    project = "/home/" + "x" * 220
     made = session(person, project=project)
     made.bash("ls", "x")
     path = made.save(person.home)
-    path.parent.rename(path.parent.with_name(f"{'-work-' + 'x' * 194}-a1b2c3"))
+    path.parent.rename(path.parent.with_name(f"{'-home-' + 'x' * 194}-a1b2c3"))
     page, _ = reported("--project", project)
     assert "1 session made 1 call." in page.text
 
