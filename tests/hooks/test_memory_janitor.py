@@ -217,7 +217,7 @@ def test_resumed_session_gets_its_marker_put_right(
 
 
 @pytest.mark.slow
-def test_hundreds_of_sessions_leave_little(
+def test_many_sessions_leave_little(
     machine: Any, start: Callable[..., Any], payload: Callable[..., Any], registered: Callable[..., Any]
 ) -> None:
     """Each session starts, loops until its circuit opens, and a neighbour leaves telemetry and a state behind."""

@@ -29,7 +29,6 @@ DEFAULTS: Mapping[str, Any] = {
     "probe_lease_seconds": 60,
     "cooldown_steps": [1, 2, 6, 12, 60],
     "circuit_breakers": {
-        # fmt: off
         "tool_failure": _rule(
             "block",
             threshold=3,
@@ -66,7 +65,6 @@ DEFAULTS: Mapping[str, Any] = {
             "observe", threshold=10, window_seconds=60, session_max=50, cooldown_base_seconds=30
         ),
         "hook_recursion": _rule("block", threshold=5, cooldown_base_seconds=5),
-        # fmt: on
     },
     "memory_limits": {
         "telemetry_max_lines": 1000,

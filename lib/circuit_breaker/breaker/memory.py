@@ -117,9 +117,8 @@ class Lane(Memory):
     changed = -1  # n of the last call that changed something, new or not
     families: dict[str, Family] = {}  # attempt key -> Family; least recently failed first
     errors: dict[str, ErrorRun] = {}  # tool -> ErrorRun
-    sequence: list[
-        Any
-    ] = []  # sequential_tools: [shape, params, length, varying parameter, prompts, n of the first]
+    # for sequential_tools: [shape, params, length, varying parameter, prompts, n of the first]
+    sequence: list[Any] = []
     circuits: dict[str, Circuit] = {}  # name -> Circuit
     pending: dict[str, list[Any]] = {}  # tool_use_id -> an outcome reported before its batch (monitor.KEPT)
     denied: dict[str, str] = {}  # tool_use_id -> circuit name, or "" if it does not count against deny_limit
@@ -174,12 +173,10 @@ class Session(Memory):
     spawn_warned = False
     written: list[str] = []  # keys of the last writes of all lanes
     writes = 0  # new writes so far
-    services: dict[
-        str, list[float]
-    ] = {}  # outside service -> [calls in the session, epoch seconds of the last ones...]
-    notes: list[
-        list[Any]
-    ] = []  # stopped subagents whose parents have not been told: [lane, fields of a Notice]
+    # outside service -> [calls in the session, how many when it was last said, epoch seconds of the last ones...]
+    services: dict[str, list[float]] = {}
+    # stopped subagents whose parents have not been told: [lane, fields of a Notice]
+    notes: list[list[Any]] = []
     circuits: dict[str, Circuit] = {}  # name -> Circuit that gates every lane
     tally: dict[str, list[float]] = {}
     budget: dict[str, Any] = {}  # what is used, if a limit is set (see breaker.budget)

@@ -12,12 +12,8 @@ if TYPE_CHECKING:
     Kind = TypeVar("Kind", bound="Record")
 
 CLOSED, OPEN, HALF_OPEN = "CLOSED", "OPEN", "HALF_OPEN"  # states of a circuit
-ALLOW, WARN, DENY, STOP = (
-    "allow",
-    "warn",
-    "deny",
-    "stop",
-)  # verdicts, weakest first; all but ALLOW are notices too
+# verdicts, weakest first; all but ALLOW are notices too
+ALLOW, WARN, DENY, STOP = "allow", "warn", "deny", "stop"
 QUESTION = "question"  # a verdict and a kind of notice: you decide on the call
 OPENED, SUBAGENT, FOR_YOU = "opened", "subagent", "for you"  # further kinds of notices
 OK, FAILED, INVALID, DENIED = "ok", "failed", "invalid", "denied"  # outcomes of a call (policy 2)

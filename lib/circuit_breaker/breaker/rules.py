@@ -214,9 +214,7 @@ def call_cycle(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
     if not any(outcome.repeats for outcome in outcomes):
         return
     lane, best = work.lane, None
-    recent = [
-        record for record in lane.recent if record[KIND] != WAIT
-    ]  # waiting between makes it no other ring
+    recent = [record for record in lane.recent if record[KIND] != WAIT]  # waiting makes it no other ring
     for position in range(len(recent) - 1, -1, -1):
         if recent[position][TURN] != lane.turn:
             break
@@ -278,10 +276,8 @@ def failing_streak(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signa
         yield signal_of(last, "failing_streak", turns, step="warn", facts=facts, **failing)
     elif stop_at and turns >= stop_at and warnings > 1:
         yield signal_of(last, "failing_streak", turns, step="stop", **failing)
-    empty, searches = (
-        rule["empty_searches"],
-        {**failing, "subject": "empty searches", "facts": {"empty": True}},
-    )
+    empty = rule["empty_searches"]
+    searches = {**failing, "subject": "empty searches", "facts": {"empty": True}}
     if empty and lane.empties in (empty, 2 * empty) and evidence.searched_in_vain(outcomes):
         yield signal_of(last, "failing_streak", lane.empties, step="warn", **searches)
 

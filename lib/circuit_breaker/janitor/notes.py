@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 
 FORMAT = 1  # version of the note
-SMALL = (
-    200  # a home of up to so many entries is listed at every session start, a larger one in the background
-)
+SMALL = 200  # entries up to which a home is listed at every session start, not in the background
 AGAIN = 600.0  # seconds after which a large home is surveyed again even if no name was added or removed
 SOON = 60.0  # seconds before another background process is started
 HOUR = 3600.0

@@ -93,12 +93,8 @@ def code_of(name: str, source: str) -> object:
     loader = SourceFileLoader(name, source)
     try:
         return loader.get_code(name)
-    except (
-        EOFError,
-        ValueError,
-        TypeError,
-        ImportError,
-    ):  # a full disk tore the cache; Python never renews such a one
+    except (EOFError, ValueError, TypeError, ImportError):
+        # a full disk tore the cache; Python never renews such a one
         try:
             system.unlink(cache)
         except OSError:
