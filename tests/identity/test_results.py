@@ -195,6 +195,10 @@ def test_another_file_is_news(a: str, b: str) -> None:
         ("batch-small", "batch-large"),
         ('uid=1_5 button "Next"', 'uid=1_6 button "Next"'),
         ("part 1_5", "part 2_5"),
+        ("ratio 1234:5678", "ratio 1234:5679"),
+        ("reads 0x70008005", "reads 0x70008006"),
+        ("/tmp/my-Report12/x", "/tmp/my-Report13/x"),
+        ("12 total files", "13 total files"),
         ("3f2a9c7b1d.png", "4f2a9c7b1d.png"),
     ],
 )
@@ -239,6 +243,18 @@ def test_these_results_differ(one: str, other: str) -> None:
 )
 def test_these_results_are_one(one: str, other: str) -> None:
     assert blind(one) == blind(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("[3/9] Compiling Kit\na.swift:14: error: x", "[7/12] Compiling Kit\na.swift:14: error: x"),
+        ("[ 25%] Building C object\na.c:1: error: x", "[ 50%] Building C object\na.c:1: error: x"),
+        ("---\n > [3/4] RUN x:\n1.512 npm error code", "---\n > [3/4] RUN x:\n4.002 npm error code"),
+    ],
+)
+def test_how_far_a_failing_build_came_is_not_its_error(one: str, other: str) -> None:
+    assert error_key(FAILED, one) == error_key(FAILED, other)
 
 
 def test_what_is_made_up_for_storing_is_blinded_in_what_a_file_tool_returns_and_nothing_else() -> None:
@@ -324,6 +340,23 @@ def test_a_long_text_is_compared_to_its_ends_and_in_the_middle_but_for_digits() 
         ("packing into /tmp/pack.Xy3zAb/out", "packing into /tmp/pack.q8LmTr/out"),
         ("msgid=3 [error] x is undefined", "msgid=9 [error] x is undefined"),
         ("total_tokens: 1201\ntool_uses: 3", "total_tokens: 1377\ntool_uses: 5"),
+        ("Random Seed: 1712345678", "Random Seed: 412345678"),
+        ("--seed=0x716eca5c", "--seed=0x91e2200b"),
+        ("a.zig:22:5: 0x10482a0 in test.tax", "a.zig:22:5: 0x10c8479 in test.tax"),
+        (
+            "I1129 12:33:01.123456   4711 request.go:752] wait",
+            "I1129 12:33:02.003456     52 request.go:752] wait",
+        ),
+        ("App[50601:732438] [MT] x", "App[311:9438221] [MT] x"),
+        ("[92255:1129/194529.176428:ERROR:bus.cc(408)] x", "[31:1129/201529.006428:ERROR:bus.cc(408)] x"),
+        ("FAIL code 1 (4.32=setup[3.04]+cmd[1.28] seconds)", "FAIL code 1 (4.5=setup[3.2]+cmd[1.3] seconds)"),
+        (
+            "Files=2, Tests=4,  0 wallclock secs ( 0.04 usr + 0.7 CPU)",
+            "Files=2, Tests=4,  1 wallclock secs ( 0.1 usr + 0.9 CPU)",
+        ),
+        ("Starting a Gradle Daemon, 1 busy Daemon", "Starting a Gradle Daemon, 3 busy Daemon"),
+        ("in /p/.tox/.tmp/package/36/p-0.1.tar.gz", "in /p/.tox/.tmp/package/37/p-0.1.tar.gz"),
+        ("at /tmp/jl_Xk3QpW/Project.toml", "at /tmp/jl_a9bTzu/Project.toml"),
         ("u 7 node x\nu 4012 0:00 grep node", "u 7 node x\nu 4019 0:00 grep node"),
         (r"C:\Users\u\AppData\Local\Temp\tmp4k2j1h\a.txt", r"C:\Users\u\AppData\Local\Temp\tmp9z8y7x\a.txt"),
     ],

@@ -14,7 +14,7 @@ _HINTS = (
     "err|fail|fatal|traceback|panic|***|stopped|exception|unhandled|uncaught|e   |fault|abort|kill|●|✕|✗|✘|✖|×|❌|not ok"
     "|undefined|could not|cannot|unable|yn0|usage|unknown|invalid|sh: |env: |xargs: |sudo: |not recognized|not found|no such"
     "|denied|problem|broken|make[|e: |elifecycle|eresolve|ld: |code: '|node.js v|.go:|conflict|can't locate|halted|oh no|issues"
-    "|refused|curl: (|ssh: |scp: |wget: |lua: |** (|emerg"
+    "|is invalid|needs merge|refused|curl: (|ssh: |scp: |wget: |lua: |** (|emerg"
 ).split("|")
 
 
@@ -22,7 +22,9 @@ def error_key(kind: str, text: str, tool_input: object = None) -> str:
     """The key of an error: its outcome and its whole text without lines that repeat the input. (Not only its first and last lines:
     those are the same in every failure of a compiler.)"""
     sizes = {str(_count(given)) for given in _input_texts(tool_input)}
-    lines = [_without_size(_without_given(line), sizes) for line in own_lines(text, tool_input)]
+    lines = [
+        _without_size(_without_given(_without_step(line)), sizes) for line in own_lines(text, tool_input)
+    ]
     lines.append(text[READ_MAX:])
     return keys.digest(f"{kind}\n{results.unordered(results.blind(chr(10).join(lines)))}")
 
@@ -70,6 +72,14 @@ def _echoes(line: str, echoed: frozenset[str]) -> bool:
         return True
     bare = line.lstrip("0123456789")
     return len(bare) < len(line) and bare[:1] in (":", "\t", "|", " ") and bare[1:].strip() in echoed
+
+
+def _without_step(line: str) -> str:
+    """`[3/9] Compiling a.swift` without the numbers: how many steps a build takes depends on what was changed."""
+    number, sign, rest = line.partition("] ")
+    return (
+        rest if sign and number[:1] == "[" and number[1:].replace("/", "", 1).strip(" %").isdigit() else line
+    )
 
 
 def _without_running_number(line: str, given: int) -> str:

@@ -63,9 +63,12 @@ _NAME_ENDS = tuple(
     "_ms Ms _at _time Time econds Ticks _secs _ns _us uration lapsed imestamp seed Seed Delay -remaining -Remaining".split()
 )
 _IDS = frozenset("id ids uuid guid nonce".split())
-_TEMPORARY = ("\\Temp\\", "/tmp/", "/var/folders/", "/var/tmp/", "/dev/shm/")
+_TEMPORARY = ("\\Temp\\", "/tmp/", "/.tmp/package/", "/var/folders/", "/var/tmp/", "/dev/shm/")
 _NAMED_IDS = ("Id", "ID", "_id", "-id", "Token", "_token", "Cursor", "_cursor")
-_BARS = ("█", "━", "▏", "##", "==>", "ETA", "it/s", "eta ", "--:--", "load average", "K ....")
+_BARS = (
+    "█|━|▏|##|==>|ETA|it/s|eta |--:--|load average|K ....| wallclock secs|=setup[|Starting a Gradle Daemon|packages loaded"
+    "| linux-sandbox| total actions"
+).split("|")
 
 
 def without_digits(text: str) -> str:
@@ -151,7 +154,8 @@ def _blind_words(text: str) -> str:
         return text
     size, kind, neighbours = len(text), tokens.kind, tokens.NEIGHBOURS
     progress = any(bar in text for bar in _BARS)
-    docker = "\n > [" in text  # at the end of a docker build log: `3.512 npm error`, the seconds in front
+    # at the end of a docker build log: `3.512 npm error`, the seconds in front (errors come without indentation)
+    docker = "\n > [" in text or "\n> [" in text
     known: dict[str, str] = {}
     out: list[str] = []
     done = judged = 0
@@ -214,6 +218,8 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         return f"N_{tokens.node_of(text[start:end])}" if last in ("uid", "ref") else ""
     if kind == tokens.NAMELESS:
         name = last.strip(".:")
+        if text[start : start + 2] == "0x":
+            return "H" if text.startswith(" in ", end) or name.lower().endswith("seed") else ""
         return "H" if name.lower() in _IDS or name.endswith(_NAMED_IDS) else ""
     if kind == tokens.CLOCK:
         after = text[end : end + 3].strip().lower()
@@ -226,7 +232,11 @@ def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bo
     """Whether the words beside a plain number say that it changes by itself: a unit of time, `pid`, a month."""
     if _unit_after(text, end) or (last == "in" and "." in number and text[end : end + 2] == " ("):
         return True  # 800 ms; XCTest: in 0.123 (0.456) seconds
+    if text[end : end + 1] == "]" and ":" in number and before == "[":
+        return True  # NSLog: App[512:90311]
     if text[end : end + 1] == " ":
+        if text[end : end + 40].partition("] ")[0].rstrip("0123456789").endswith((".go:", ".cc:")):
+            return True  # klog, glog: `12:33:01.123456  4711 request.go:752] x`
         following = text[end + 1 : end + 16].lstrip().partition("\n")[0].partition(" ")[0].strip(".,:;)")
         if following.endswith(("/s", "/sec")):
             return True

@@ -40,7 +40,9 @@ def kind(word: str) -> str:
     """The replacement for a word with digits; "" to keep it; one of NEIGHBOURS if the words beside it decide."""
     core = word.strip(".:")
     if core.isdigit() or (core[0] in "0123456789+-" and is_number(core)):
-        return "T" if len(core) >= 10 and is_epoch(core) else NUMBER
+        return "N" if len(core) >= 10 and is_epoch(core) else NUMBER
+    if core.replace(":", "", 1).isdigit() and len(core) > 6:
+        return NUMBER  # two ids
     if core[-1] == "%" or (core[-1] in "KMGT" and is_number(core[:-1])):
         return SHARE
     if core[0].isdigit() and core.replace("/", "").replace(".", "").isdigit() and "/" in core:
@@ -57,6 +59,8 @@ def kind(word: str) -> str:
         return "T" if core.count(":") == 2 or "." in core else CLOCK
     if is_date(core):
         return "T"
+    if core[:2] == "0x" and len(core) > 7 and HEX.issuperset(core[2:]):
+        return NAMELESS  # an address in a program, a seed
     if core[2:3] == "." == core[5:6] and is_clock(core[:8].replace(".", ":")) and core[8:9] in ("", "."):
         return CLOCK  # a screenshot of macOS is named `... at 14.28.37.png`
     if is_node(core):
@@ -188,6 +192,9 @@ def _is_blob(text: str) -> bool:
 
 def _address(word: str) -> str:
     """A path or address with ids, times after a colon and the port replaced; name:number stays."""
+    pid, colon, rest = word.partition(":")
+    if rest[4:5] == "/" and pid.isdigit() and rest[5:11].isdigit():
+        return f"N:T:{rest.partition(':')[2]}"  # Chrome's log: [4711:1129/194529.176428:ERROR:bus.cc(408)]
     host, colon, port = word.rpartition(":")
     number, slash, rest = port.partition("/")
     if colon and number.rstrip(".").isdigit() and is_host(host, number):
@@ -293,7 +300,7 @@ def without_made_up(text: str, place: str, marks: bytes) -> str:
         names = piece[:end].split(place[-1])
         own = 2 if place == "/var/folders/" else 0  # there the first two are a user's
         for at, name in enumerate(names[: own + 2]):
-            if name and (at < own or _is_made_up(name)):
+            if name and (at < own or _is_made_up(name) or (name.isdigit() and place == "/.tmp/package/")):
                 names[at] = "X" + (
                     name[name.rindex(".") :] if "." in name[-6:-1] and name[-1].isalpha() else ""
                 )
@@ -303,18 +310,20 @@ def without_made_up(text: str, place: str, marks: bytes) -> str:
 
 def _is_made_up(name: str) -> bool:
     """Whether a program made the name up: tmpab12cd, tmp.Xy3z, go-build123456, pytest-12, b3f2a1."""
-    if name.startswith(("tmp", "pytest-", "T")) and len(name) > 3 or is_id(name):
+    if name.startswith(("tmp", "pytest-", "jl_", "T")) and len(name) > 3 or is_id(name):
         return True
     if name.startswith("claude-") and name.endswith("-cwd"):
         return True  # where Claude Code keeps the directory after a command
     stem = name.partition(".")[0]
     digits = sum([c.isdigit() for c in stem])
     changes = sum([a.isdigit() != b.isdigit() for a, b in zip(stem, stem[1:]) if a.isalnum() and b.isalnum()])
-    mixed = any(_is_mixed(part) for part in name.split("."))  # pack.Xy3zAb
+    mixed = any(map(_is_mixed, name.replace("-", ".").replace("_", ".").split(".")))  # pack.Xy3zAb, jl_Xy3zAb
     return digits >= 3 or (digits and changes >= 3) or mixed
 
 
 def _is_mixed(text: str) -> bool:
-    return (
-        text.isalnum() and len(text) >= 6 and not text.islower() and not text.isupper() and not text.istitle()
-    )
+    word = text.rstrip("0123456789")
+    named = (
+        text.islower() or text.isupper() or (word.isalpha() and word.istitle())
+    )  # report1, REPORT1, Report1
+    return text.isalnum() and len(text) >= 6 and not named
