@@ -474,6 +474,17 @@ def test_a_bare_verdict_that_comes_again_through_edits_says_nothing():
     assert said(stream) == []
 
 
+def test_a_whole_report_with_no_line_in_a_known_form_but_its_verdict_is_an_error():
+    stream = Stream()
+    report = "Start 1: ring\n1/2 Test #1: ring ***Failed\nStart 2: util\n2/2 Test #2: util Passed\nThese tests broke:\n  1 - ring (Failed)"
+    for i in range(6):
+        stream.bash(
+            f"ctest --test-dir build | tail -{30 + i}", f"{report}\n50% tests passed, 1 tests failed out of 2"
+        )
+        edit(stream, i)
+    assert stream.states() == {"tool_failure:Bash ctest build (any form)": OPEN}
+
+
 def test_edit_and_run_in_varying_words_with_changing_errors_is_work():
     stream = Stream()
     for i in range(20):

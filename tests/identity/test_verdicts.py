@@ -183,6 +183,19 @@ SAID = [
     ("yarn build | tail", "Done in 3.2s.", ""),
     ("vite build | tail", "✓ built in 1.2s", "succeeded"),
     ("node --test | tail", "ℹ pass 2\nℹ fail 1", ""),
+    ("npx vite build | tail", "x Build failed in 812ms\nerror during build:\nsrc/a.ts (4:9): no", "failed"),
+    ("kubectl apply -f k8s | tail", 'The Deployment "api" is invalid: spec.x: Not found', "failed"),
+    ("docker compose up -d | tail", "Error response from daemon: port is already allocated", "failed"),
+    ("aws s3 cp a s3://b | tail", "An error occurred (AccessDenied) when calling PutObject", "failed"),
+    ("sudo systemctl restart api | tail", "Job for api.service failed because the control process", "failed"),
+    ("git rebase --continue | tail", "src/a.py: needs merge\nYou must edit all merge conflicts", "failed"),
+    ("prove -l t | tail", "t/01.t .. ok\nFiles=1, Tests=4,  0 wallclock secs\nResult: FAIL", "failed"),
+    ("npx eslint . | tail", "  12:7  error  'x' is never used  no-unused-vars", "failed"),
+    ("stack test | tail", "proj> 2 examples, 1 failure", "failed"),
+    ("docker compose run api | tail", "api-1  | ValueError: no DSN", "failed"),
+    ("npx turbo test | tail", "web:test: FAIL src/a.test.ts", "failed"),
+    ("pnpm -r test | tail", "packages/web test: FAIL src/a.test.ts", "failed"),
+    ("./jobs.sh | tail", "job | state\na | FAILED once", ""),
 ]
 SAID += [
     (

@@ -91,8 +91,8 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
     if not family.lines or family.turn != lane.turn:  # failures in one turn count once
         _add_lines(family, lines)
     error = errors.error_key("", verdicts.without_exit_code(outcome.text), outcome.input)
-    if all(line[:1] == verdicts.WEAK for line in lines):
-        error = ""  # only a verdict: the errors may differ
+    if verdicts.is_bare(outcome.attempt, outcome.text):
+        error = ""  # the errors may differ
     again = family.same > 0 and error == family.error
     same = family.same + (family.turn != lane.turn) if again else 1
     lane.families[outcome.family] = family.but(

@@ -7,6 +7,7 @@ summary of failures decides first, then a summary of success, then the last form
 from __future__ import annotations
 
 from circuit_breaker.identity import results
+from circuit_breaker.identity.attempts_table import TASKS
 from circuit_breaker.identity.keys import digest
 
 TYPE_CHECKING = False
@@ -20,6 +21,7 @@ FAILED, SUCCEEDED, UNKNOWN = "failed", "succeeded", ""
 LOOKED_AT = 16_000  # characters at either end of an output that are read
 LINES_MAX = 24  # error lines of a failure that are compared, half from its end
 WEAK = "~"  # prefix of a line that is too general to connect two failures by itself
+TOLD_MIN = 4  # lines beside its verdict with which a failure is more than that: jest ends with three that say nothing
 _LINE_MAX = 400  # characters of a line that are looked at
 _DRESS = " \t=-*_#>|│╷╵├└─━┃⎯❯»"  # decoration at either end of a line
 _PASSES = tuple("✓|✔|√|ok |PASS |PASSED |ok\t|- PASS|[PASS]|[ OK|[       OK|🟢|✅".split("|"))
@@ -33,13 +35,22 @@ Test failed|Tests failed|Compilation failed|Failed to compile|undefined referenc
 Cannot find |cannot find |Unable to |unable to |ERESOLVE|error Couldn't|YN0|usage: |Usage: |unknown |Unknown |invalid |Invalid
 bash: |zsh: |/bin/bash: |/bin/sh: |sh: |timeout: failed|env: |xargs: |nohup: failed|sudo: |ImportError|ModuleNotFoundError
 AssertionError|SyntaxError|code: '|Node.js v|PHP Fatal error|PHP Parse error|Can't locate |CONFLICT (|Automatic merge failed|CMake Error
-error • |Error in |Execution halted|Latexmk: Errors|lua: |nginx: [emerg]|ssh: |scp: |rsync error|wget: |curl: (|Oh no! |[warn] Code style issues
+error • |Error in |Error response from |error during |Error during |An error occurred |x Build failed |Result: FAIL|Execution halted|Latexmk: Errors|lua: |nginx: [emerg]|ssh: |scp: |rsync error|wget: |curl: (|Oh no! |[warn] Code style issues
 evaluation failed|** (""".replace("\n", "|").split("|")
 )
 _INNER = (
     ": error:|: error |: fatal error:|: Error:| - error TS|: fatal:|: undefined reference| ERROR |: ERROR:|: FAIL | FAILED in "
 ).split("|")
+_ANYWHERE = (
+    "is not recognized as",
+    "panicked at",
+    "[Errno ",
+    "Some tests failed",
+    '" is invalid: ',
+    " failed because the ",
+)
 _ENDINGS = (
+    ": needs merge",
     ": command not found",
     ": not found",
     ": No such file or directory",
@@ -121,6 +132,15 @@ def shared_lines(attempt: Attempt, text: str, last: bool = True) -> list[str]:
     return _ends([*strong]) + _ends([*weak])
 
 
+def is_bare(attempt: Attempt, text: str) -> bool:
+    """Whether a failure's output is only a verdict, so that the errors of two equal ones may differ: no line says what failed, and
+    few say anything else."""
+    if any(line[:1] != WEAK for line in shared_lines(attempt, text)):
+        return False
+    more = [line for line in _lines(text) if not _says(line) and not _is_general(line)]
+    return len(more) < TOLD_MIN
+
+
 def fails_again(attempt: Attempt, text: str, known: Container[str]) -> bool:
     """Whether an output has an error line of an earlier failure of the attempt, whatever form that line has."""
     text = "\n".join([line for line in text.split("\n") if "warn" not in line.lower()])
@@ -133,7 +153,29 @@ def _lines(text: str) -> list[str]:
         text = text[:LOOKED_AT] + "\n" + text[-LOOKED_AT:]
     if "\x1b" in text:
         text = results.without_escapes(text)
-    return [_without_step(line[:_LINE_MAX].strip()) for line in text.split("\n") if line.strip()]
+    return [
+        _without_label(_without_step(line[:_LINE_MAX].strip())) for line in text.split("\n") if line.strip()
+    ]
+
+
+def _without_label(line: str) -> str:
+    """A line of several programs' output without the name in front: `proj> x`, `api-1  | x`, `web:test: x`, `apps/web test: x`."""
+    for sign in ("> ", "| ", ": "):
+        head, found, rest = line.partition(sign)
+        name = head.rstrip()
+        if not found or len(name) > 60 or not name[:1].isalnum() and name[:1] not in "@+":
+            continue
+        if sign == ": ":
+            task = name.replace(":", " ").split()
+            labels = len(task) == 2 and task[1] in TASKS
+        else:
+            plain = name.replace("-", "").replace("_", "").replace(".", "").lstrip("+").isalnum()
+            labels = plain and (
+                sign == "> " and head == name or name[-2:-1] in tuple("-.") and name[-1].isdigit()
+            )
+        if labels:
+            return rest.strip()
+    return line
 
 
 def _without_step(line: str) -> str:
@@ -208,9 +250,11 @@ def _is_error_line(bare: str) -> bool:
     """Whether a line names an error: `b.c:2:8: error: ...`, `ValueError: ...`, `x: command not found`."""
     if bare.endswith(_ENDINGS):
         return True
-    if any(part in bare for part in ("is not recognized as", "panicked at", "[Errno ", "Some tests failed")):
+    if any(part in bare for part in _ANYWHERE):
         return True
-    first = bare.removeprefix("vet: ").partition(" ")[0]
+    first, *others = bare.removeprefix("vet: ").split(None, 2)
+    if others[:1] == ["error"] and first.replace(":", "", 1).isdigit():
+        return True  # eslint: 12:7  error  x is never used
     name = first.rstrip(":").rpartition(".")[2]
     if first[-1:] == ":" and name.endswith(("Error", "Exception", "Failure")) and name[:1].isupper():
         return True
