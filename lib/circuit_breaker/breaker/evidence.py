@@ -319,20 +319,21 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
     outcome.wait = looks.wait_of(tool, given)
     if kind in SILENT:
         return outcome
-    whole = result.text if tool in results.VERBATIM else text
-    outcome.result = result.result or results.result_key(tool, whole)
-    if kind == OK and any(word in tool.lower() for word in MESSAGING):
-        from circuit_breaker.identity.acts import sends_message
-
-        outcome.result = results.receipt_key(text) if sends_message(tool, given) else outcome.result
     outcome.digits = result.digits or results.digits_key(text)
     outcome.empty = not text or text.isspace() or text == NO_OUTPUT
     if kind in FAILURES:
         outcome.look = looks.look_of(tool, given)  # its input is not kept until the turn ends
         refused = kind == INVALID and outcome.wait and tool in calls.SHELLS
-        outcome.error = errors.error_key(kind, REFUSED_WAIT if refused else text, given)
+        outcome.result = outcome.error = errors.error_key(kind, REFUSED_WAIT if refused else text, given)
         outcome.miss = errors.is_bare(text) or errors.is_lookup_miss(tool, given, text)
         return outcome
+    outcome.result = result.result or results.result_key(
+        tool, result.text if tool in results.VERBATIM else text
+    )
+    if kind == OK and any(word in tool.lower() for word in MESSAGING):
+        from circuit_breaker.identity.acts import sends_message
+
+        outcome.result = results.receipt_key(text) if sends_message(tool, given) else outcome.result
     outcome.change = calls.change_level(tool, given)
     if tool in calls.SHELLS and isinstance(given, dict) and calls.is_idle(calls.command_of(given)[1]):
         outcome.result = key

@@ -89,11 +89,7 @@ def shortened(text: str) -> str:
 
 def blind(text: str) -> str:
     """The text with what changes by itself replaced; counts, verdicts, file names and code stay."""
-    text = shortened(text)
-    if "\x1b" in text:
-        text = without_escapes(text)
-    if "\r" in text:
-        text = "\n".join([line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")])
+    text = as_shown(shortened(text))
     if " \n" in text or "\t\n" in text:
         text = "\n".join([line.rstrip() for line in text.split("\n")])
     if text.startswith("Chunk ID: "):  # codex: random for each piece of output
@@ -106,6 +102,20 @@ def blind(text: str) -> str:
     if len(text) <= 40 and text.isalnum() and not text.isalpha() and tokens.is_hex_id(text):
         return text  # the commit that was asked for
     return _blind_words(text)
+
+
+def as_shown(text: str) -> str:
+    """The text as a terminal shows it: without ANSI control sequences, and of a line written over what came last."""
+    if "\x1b" in text:
+        text = without_escapes(text)
+    if "\r" in text:
+        text = "\n".join([line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")])
+    return text
+
+
+def is_docker_log(text: str) -> bool:
+    """Whether it ends as a failed docker build does: there lines begin with seconds, `3.512 npm error`. (Errors come without indentation.)"""
+    return "\n > [" in text or "\n> [" in text
 
 
 def progress_shown(text: str) -> str:
@@ -154,8 +164,7 @@ def _blind_words(text: str) -> str:
         return text
     size, kind, neighbours = len(text), tokens.kind, tokens.NEIGHBOURS
     progress = any(bar in text for bar in _BARS)
-    # at the end of a docker build log: `3.512 npm error`, the seconds in front (errors come without indentation)
-    docker = "\n > [" in text or "\n> [" in text
+    docker = is_docker_log(text)
     known: dict[str, str] = {}
     out: list[str] = []
     done = judged = 0

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FAILED, SUCCEEDED, UNKNOWN = "failed", "succeeded", ""
 LOOKED_AT = 16_000  # characters at either end of an output that are read
 LINES_MAX = 24  # error lines of a failure that are compared, half from its end
+FOUND_MAX = 96  # error lines at either end that are read for these, since general ones do not count
 WEAK = "~"  # prefix of a line that is too general to connect two failures by itself
 TOLD_MIN = 4  # lines beside its verdict with which a failure is more than that: jest ends with three that say nothing
 _LINE_MAX = 400  # characters of a line that are looked at
@@ -115,14 +116,16 @@ def verdict(attempt: Attempt, text: str) -> str:
 def shared_lines(attempt: Attempt, text: str, last: bool = True) -> list[str]:
     """Digests of a failure's error lines (if it has none and `last`: its last line) without what the call itself put into them.
     Lines that every failure of a tool has, and mere counts, get the prefix WEAK; their digests include the attempt's test selectors."""
-    lines = _lines(results.blind(without_exit_code(text)))
+    lines = _lines(without_exit_code(text))
     found = [line for line in lines if _says(line) in ("form", "failures")]
     if not found:
         found = [line for line in lines if any(word in line.lower() for word in _ERRORISH)]
         found = found or lines[-1:] * last
+    if len(found) > 2 * FOUND_MAX:
+        found = found[:FOUND_MAX] + found[-FOUND_MAX:]
     strong: dict[str, None] = {}
     weak: dict[str, None] = {}
-    for line in found or [""]:
+    for line in results.blind("\n".join(found)).split("\n"):
         line = _without_command(attempt, line)
         if _is_general(line):
             weak[WEAK + digest(f"{attempt.aim} {line}")[:8]] = None
@@ -151,11 +154,11 @@ def _lines(text: str) -> list[str]:
     """The lines at both ends of an output, without colours and surrounding blanks."""
     if len(text) > 2 * LOOKED_AT:
         text = text[:LOOKED_AT] + "\n" + text[-LOOKED_AT:]
-    if "\x1b" in text:
-        text = results.without_escapes(text)
-    return [
-        _without_label(_without_step(line[:_LINE_MAX].strip())) for line in text.split("\n") if line.strip()
-    ]
+    text = results.as_shown(text)
+    lines = [line[:_LINE_MAX].strip() for line in text.split("\n") if line.strip()]
+    if results.is_docker_log(text):
+        lines = [_without_seconds(line) for line in lines]
+    return [_without_label(_without_step(line)) for line in lines]
 
 
 def _without_label(line: str) -> str:
@@ -180,12 +183,13 @@ def _without_label(line: str) -> str:
 
 def _without_step(line: str) -> str:
     """A docker build log's line without step and time: `E: ...` of `#12 0.345 E: ...`."""
-    if line[:1] == "#" and line[1:2].isdigit():
-        step, _, rest = line.partition(" ")
-        time, _, said = rest.partition(" ")
-        if step[1:].isdigit():
-            return said if time.replace(".", "").isdigit() or time == "D" else rest
-    return line
+    step, _, rest = line.partition(" ")
+    return _without_seconds(rest) if step[:1] == "#" and step[1:].isdigit() else line
+
+
+def _without_seconds(line: str) -> str:
+    seconds, _, rest = line.partition(" ")
+    return rest if "." in seconds and seconds.replace(".", "").isdigit() else line
 
 
 def without_exit_code(text: str) -> str:
