@@ -263,6 +263,26 @@ ONE = [  # lines of one attempt each
     ],
     ["deploy", "deploy --try 1", "deploy --try 2", "deploy --try=3"],
     ["git push", "git push --force", "git push -f", "git push --no-verify"],
+    [
+        "git push origin main",
+        "git push -u origin main",
+        "git push --force-with-lease origin HEAD:main",
+        "git -C /p push",
+    ],
+    ["pip install foo", "pip install --user foo", "pip3 install --upgrade foo -q"],
+    [
+        "helm upgrade -i api ./c",
+        "helm upgrade --install api c/ --set a.b=x",
+        "helm upgrade --install --atomic api c -f values.yaml",
+    ],
+    ["docker build .", "docker build -f Dockerfile .", "docker build -f ./Dockerfile --pull ."],
+    ["docker compose exec web make", "docker-compose exec -T web make", "docker exec shop-web-1 make"],
+    ["npm run build", "pnpm build", "yarn build", "bun run build", "rm -rf dist && npm run build"],
+    ["apt install foo", "sudo apt-get update && sudo apt-get install -y foo"],
+    ["mvn test", "mvn clean test", "mvn -q clean && mvn test"],
+    ["make", "make clean && make"],
+    ["cargo test", "cargo clean && cargo test", "cargo test parse -- --nocapture"],
+    ["xcodebuild -scheme A build", "xcrun xcodebuild -scheme A clean build"],
 ]
 OTHERS = [  # lines of which each is another attempt
     ["ssh a make", "ssh b make", "make", "ssh a 'make x'", "docker exec a make", "docker exec b make"],
@@ -300,6 +320,8 @@ OTHERS = [  # lines of which each is another attempt
     ["./a.sh", "./b.sh", "sub/a.sh", "bash sub/c.sh"],
     ["git push", "git commit -m x", "git pull", "git rebase main"],
     ['psql -c "call one()"', 'psql -c "call two()"', "psql <<E\ncall three()\nE"],
+    ["make clean", "make", "git clean -fd", "cargo clean"],
+    ["docker exec a-web-1 make", "docker exec a-db-1 make"],
     ["mvn -pl a test", "mvn -pl b test", "mvn test", "mvn package"],
     ["gradle :a:test", "gradle :b:test"],
 ]

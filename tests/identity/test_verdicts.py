@@ -311,6 +311,13 @@ PAIRS = [
         True,
     ),
     (
+        "make lint",
+        "Exit code 2\na.py:12:5: F841 `x` is never used\nFound 1 error.\nmake: *** [Makefile:9: lint] Error 1",
+        "make lint V=1 | head -2",
+        "a.py:12:5: F841 `x` is never used\nFound 1 error.",
+        True,
+    ),
+    (
         "gradle test --tests A",
         "Exit code 1\nATest > a FAILED\n\nFAILURE: Build failed with an exception.\n* What went wrong:\nExecution failed for task ':test'.\n> There were failing tests. See the report at: file:///p/build\nBUILD FAILED in 3s",
         "gradle test --tests B",

@@ -164,7 +164,10 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
     elif part.name in table.CLIENTS:
         _asked(part)
     if part.name in table.PACKAGE_RUNNERS:
+        part.name = "npm"  # whichever of them runs the script
         part.rest = [word for word in part.rest if word not in ("run", "run-script")]
+    if part.name in table.BUILDERS and any(word[:1] != "-" and word != "clean" for word in part.rest):
+        part.rest = [word for word in part.rest if word != "clean"]
     short = table.SHORT.get(part.name, {})
     for i, word in enumerate(part.rest if short else ()):
         if word[:1] not in ("-", "+"):
@@ -287,8 +290,18 @@ def _real(parts: list[_Part]) -> list[_Part]:
         filters = part.piped and (filters or bool(acting and acting[-1].joint == "|"))
         if part.name and not part.reads and not filters:
             acting.append(part)
-    steps = [part for part in acting if not _edits(part) and part.name.lower() not in table.HOUSEKEEPING]
+    steps = [part for part in acting if not _edits(part) and not _prepares(part)]
     return steps or [part for part in acting if not _edits(part)] or acting
+
+
+def _prepares(part: _Part) -> bool:
+    """Whether the part only prepares for others: `mkdir`, `make clean`, `apt update`."""
+    first = next((word for word in part.rest if word[:1] != "-"), "")
+    return (
+        part.name.lower() in table.HOUSEKEEPING
+        or first == "clean"
+        or f"{part.name} {first}" in table.PREPARING
+    )
 
 
 def _edits(part: _Part) -> bool:
@@ -364,6 +377,9 @@ def _operands(part: _Part, found: Attempt) -> list[str]:
         if word == "--" or not word:
             continue
         if word[:1] != "-" or word == "-" or word[:1] == "\n":
+            if _only_aims(part.name, operands):
+                found.aim += f" {word}"
+                continue
             operand = _operand(word, part, found)
             if operand and operand not in operands:
                 operands.append(operand)
@@ -381,8 +397,15 @@ def _operands(part: _Part, found: Attempt) -> list[str]:
         found.values.add(value)
         if name in table.KEPT or name in kept:
             path = _operand(value, part, found)
-            operands += [f"{name} {path}"] if path != part.directory else []
+            usual = path.removeprefix(part.directory.rstrip("/") + "/") in table.DEFAULTS
+            operands += [f"{name} {path}"] if path != part.directory and not usual else []
     return operands
+
+
+def _only_aims(name: str, operands: list[str]) -> bool:
+    """Whether further words only say which: `cargo test parse`, `git push origin main`."""
+    task = {"cargo": "/test", "git": "/push"}.get(name)
+    return task is not None and any(operand.endswith(task) for operand in operands)
 
 
 def _takes_word(option: str, word: str) -> bool:
@@ -405,8 +428,9 @@ def _operand(word: str, part: _Part, found: Attempt) -> str:
         word = part.directory + word[len(here) :] if word.startswith(here) else word
     if word[:1] == "\n" or " " in word or "://" in word or word[:1] == "$" or part.name == "curl":
         return word.removeprefix("http://")
-    if shell_line.is_assignment(word):
-        found.values.add(word.partition("=")[2])
+    name, sign, value = word.partition("=")
+    if sign and shell_line.is_assignment(f"{name.replace('.', '_')}={value}"):
+        found.values.add(value)
         found.aim += f" {word}"
         return ""
     path, sign, selector = word.partition("::")

@@ -13,6 +13,16 @@ HOUSEKEEPING = frozenset(
     "mkdir rm rmdir touch kill pkill killall chmod chown ln nvm fnm volta pyenv corepack truncate tee del rd"
     " tee-object new-item remove-item stop-process".split()
 )
+# Programs that may do several tasks at once, of which `clean` only comes first.
+BUILDERS = frozenset("mvn gradle make xcodebuild ninja lein ant rebar3 msbuild".split())
+PREPARING = frozenset(
+    ("apt update", "brew update", "npm cache")
+)  # preparation too, as is `clean` of any program
+# Files that a program reads if no other is named.
+DEFAULTS = frozenset(
+    "Dockerfile Makefile CMakeLists.txt docker-compose.yml docker-compose.yaml compose.yml compose.yaml tsconfig.json package.json"
+    " Cargo.toml pyproject.toml pom.xml build.gradle values.yaml".split()
+)
 # Programs that edit files: a line with one of them has changed something before the rest runs.
 EDITORS = frozenset(
     "patch apply_patch cp mv dd ed set-content add-content out-file copy-item move-item".split()
@@ -24,7 +34,7 @@ SHOWS = frozenset(
 )
 # Programs that run the command after one of these words ("": directly after the name). Options before it are skipped.
 RUNNERS = {
-    **dict.fromkeys("npx bunx pnpx uvx rtk winpty".split(), ("",)),
+    **dict.fromkeys("npx bunx pnpx uvx rtk winpty xcrun fvm".split(), ("",)),
     **dict.fromkeys(
         "pipx uv poetry pipenv hatch pdm rye pixi conda mamba coverage doppler".split(), ("run",)
     ),
@@ -110,7 +120,10 @@ VALUED = frozenset(
 # Long options that never take a value, besides `--no-...`.
 FLAGS = frozenset(
     "--verbose --force --quiet --silent --debug --yes --global --save-dev --legacy-peer-deps --recursive --offline"
-    " --break-system-packages --all --ci".split()
+    " --break-system-packages --all --ci --upgrade --force-reinstall --pre --force-with-lease --set-upstream --tags --prune --rebase"
+    " --install --atomic --wait --dry-run --create-namespace --server-side --detach --rm --remove-orphans --pull --privileged --release"
+    " --locked --frozen --frozen-lockfile --immutable --exact --production --prod --dev --latest --runInBand --bail --headless --headed"
+    " --stacktrace --rerun-tasks --continue --fix --auto-approve --trace --strict --all-files --watch --amend --cached".split()
 )
 # Other names of subcommands.
 SHORT = {
@@ -121,9 +134,8 @@ SHORT = {
 FLAGS_ONLY = {  # short options that take no value in these programs, although VALUED has them
     "pytest": "-v -x -s -l -q -i",
     "make": "-s -i -d -e -r -n -b -k",
-    "npm": "-s -d -i -g -D",
-    "pnpm": "-s -d -i -g -D -r",
-    "pip": "-e -v -q -U -r",
+    "npm": "-s -d -i -g -D -r",
+    "pip": "--user -e -v -q -U -r",
     "mvn": "-o -e -X -q -B -U -N",
     "gradle": "-i -s -d -q -a",
     "cargo": "-v -q -r",
@@ -139,6 +151,7 @@ FLAGS_ONLY = {  # short options that take no value in these programs, although V
     "eslint": "-v",
     "docker": "-d -i -a -q",
     "docker-compose": "-d -q",
+    "helm": "-i",
     "phpunit": "-v",
     "unittest": "-v -b",
     "ctest": "-V -N",

@@ -176,11 +176,12 @@ def told_elsewhere(name: str, rest: list[str]) -> tuple[str, str]:
         rest = past_options(rest, ("-n", "--namespace", "--context", "-s", "-f", "-p"))
         if rest[:1] == ["compose"]:
             rest = past_options(rest[1:], ("-f", "-p"))
+        name = name.removesuffix("-compose")
         given, rest = rest[:1], rest[1:]
         if given not in (["exec"], ["shell"]) or (given == ["shell"]) != (name == "adb"):
             return "", ""
         plain = past_options(rest, ("-e", "-u", "-w", "--user", "--workdir", "--env", "-c", "-n"))
-        place = name if name == "adb" else " ".join([name, *plain[:1]])
+        place = name if name == "adb" else " ".join([name, *map(_service_of, plain[:1])])
         if "--" in rest:
             return place, _joined(rest[rest.index("--") + 1 :])
         return place, _joined(plain if name == "adb" else plain[1:])
@@ -189,6 +190,12 @@ def told_elsewhere(name: str, rest: list[str]) -> tuple[str, str]:
         plain = past_options(rest, valued)
         return " ".join([name, *plain[:1]]), " ".join(plain[1:])
     return "", ""
+
+
+def _service_of(container: str) -> str:
+    """`web` for `shop-web-1`, the name that docker compose gives its container."""
+    parts = container.replace("_", "-").split("-")
+    return "-".join(parts[1:-1]) if len(parts) > 2 and parts[-1].isdigit() else container
 
 
 def _joined(words: list[str]) -> str:

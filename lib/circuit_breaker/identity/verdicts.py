@@ -118,6 +118,8 @@ def shared_lines(attempt: Attempt, text: str, last: bool = True) -> list[str]:
     Lines that every failure of a tool has, and mere counts, get the prefix WEAK; their digests include the attempt's test selectors."""
     lines = _lines(without_exit_code(text))
     found = [line for line in lines if _says(line) in ("form", "failures")]
+    if all(map(_is_general, found)):
+        found += [line for line in lines if _names_place(line)]
     if not found:
         found = [line for line in lines if any(word in line.lower() for word in _ERRORISH)]
         found = found or lines[-1:] * last
@@ -133,6 +135,13 @@ def shared_lines(attempt: Attempt, text: str, last: bool = True) -> list[str]:
         for told in (line, _without_values(attempt, line)):
             strong[digest(_bare(told))[:8]] = None
     return _ends([*strong]) + _ends([*weak])
+
+
+def _names_place(line: str) -> bool:
+    """Whether a line names a place in a file and is no warning: `a.py:12:5: F841 x is never used`."""
+    path, _, rest = line.partition(":")
+    number = rest.partition(":")[0]
+    return number.isdigit() and "." in path and " " not in path and "warn" not in line.lower()
 
 
 def is_bare(attempt: Attempt, text: str) -> bool:
