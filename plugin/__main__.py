@@ -8,7 +8,6 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_
 import argparse
 import difflib
 import importlib
-import json
 import os
 import re
 import shutil
@@ -19,12 +18,12 @@ from pathlib import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from fractions import Fraction
+    from types import ModuleType
     from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SELF = "circuit-breaker"
-
-
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 # The help of options that several verbs have.
 SHARED = {
@@ -36,7 +35,7 @@ SHARED = {
 
 
 def parser() -> argparse.ArgumentParser:
-    """The argument parser. Each verb sets `module` and `function`."""
+    """The argument parser. Each verb sets `module` and `function`; `verbs` is all of them."""
     top = argparse.ArgumentParser(
         prog=SELF if os.path.basename(sys.argv[0]) == SELF else "python3 plugin",
         description="Stops Claude Code when it gets stuck in a loop, and cleans up old session files.",
@@ -44,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="store_true", help="print the version")
     verbs = top.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True)
+    top.set_defaults(verbs=verbs)
 
     def verb(name: str, module: str, text: str) -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=text, description=text)
@@ -171,7 +171,6 @@ def parser() -> argparse.ArgumentParser:
 
     one = verb("completion", "completion", "print the completion script for a shell")
     one.add_argument("shell", choices=("bash", "zsh", "fish"))
-    one.set_defaults(parser=top)
     return top
 
 
@@ -186,9 +185,17 @@ def add(to: "argparse._ActionsContainer", usage: str, text: str = "", **more: "A
     to.add_argument(*names, help=text or SHARED[usage], **more)
 
 
-def _share(text: str) -> object:
-    """The value of --risk."""
-    return importlib.import_module("calibrate").risk(text)
+def _share(text: str) -> "Fraction":
+    """The value of --risk, written as 0.05 or 5%."""
+    from fractions import Fraction
+
+    try:
+        value = Fraction(text[:-1]) / 100 if text.endswith("%") else Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        value = Fraction(0)
+    if not Fraction(1, 1000) <= value <= Fraction(1, 2):
+        raise argparse.ArgumentTypeError(f"{text}: expected a share from 0.001 to 0.5")
+    return value
 
 
 def _since(text: str) -> float:
@@ -226,11 +233,12 @@ def main(arguments: "list[str] | None" = None) -> int:
 
 def run(given: "list[str]") -> int:
     """Run one verb. Returns the exit code. Raises OSError, and SystemExit from argparse."""
+    shared = _module("shared")
     top = parser()
     if given[:1] == ["help"]:
         given = [*given[1:2], "--help"]
     if given[:1] == ["--version"]:
-        print("circuit-breaker " + json.loads((ROOT / "plugin.json").read_text(encoding="utf-8"))["version"])
+        print("circuit-breaker " + shared.version())
         return 0
     unknown = misspelt(top, given)
     if unknown:
@@ -238,17 +246,26 @@ def run(given: "list[str]") -> int:
         return 2
     options = top.parse_args(given)
     try:
-        module = importlib.import_module(options.module)
+        return int(getattr(_module(options.module), options.function)(options))
+    except shared.Refusal as refusal:
+        if getattr(options, "json", False):
+            shared.print_json(ok=False, problem=str(refusal))
+        print(f"{options.verb}: {refusal}", file=sys.stderr)
+        return refusal.code
+
+
+def _module(name: str) -> "ModuleType":
+    try:
+        return importlib.import_module(name)
     except EOFError:  # a full disk tore a file of Python's cache, which Python never renews
         for cache in ROOT.rglob("__pycache__"):
             shutil.rmtree(cache, ignore_errors=True)
-        module = importlib.import_module(options.module)
-    return int(getattr(module, options.function)(options))
+        return importlib.import_module(name)
 
 
 def misspelt(top: argparse.ArgumentParser, given: "list[str]") -> str:
     """The message for an unknown verb, with the nearest one; "" for a known verb or an option."""
-    verbs = next(a.choices for a in top._actions if isinstance(a, argparse._SubParsersAction))
+    verbs = top.get_default("verbs").choices
     if not given or given[0].startswith("-") or given[0] in verbs:
         return ""
     near = difflib.get_close_matches(given[0], verbs, 1)

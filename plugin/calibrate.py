@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections import Counter
@@ -14,14 +13,14 @@ from statistics import median_low
 
 import configure
 import replay as replaying
-from progress import Progress
-from report import activity
+from report import past
+from shared import Progress, places, print_json
 
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import calibration, recording
 from circuit_breaker.replay.prompts import GOOD, STOPPED, TRIPPED, UNFINISHED, PastPrompt, Prompts
 from circuit_breaker.replay.rerun import Rerun
-from circuit_breaker.runtime import home, own_shell
+from circuit_breaker.runtime import own_shell
 
 BAR = 40  # columns of the longest bar
 EDGES = (1, 2, 3, 5)  # the histogram's bounds, times powers of ten
@@ -32,21 +31,20 @@ def calibrate(args: argparse.Namespace) -> int:
     """Learn limits and show them; exit code 1 if there are too few good prompts or nothing to read."""
     if args.apply and own_shell.refuses("calibrate --apply", os.environ):
         return 1
-    try:
-        prompts = read(replaying.found(args.folders or [str(activity.folder(os.environ))]))
-        learned = Learned(prompts, args.risk)
-        path = _apply(learned.limits) if args.apply else None
-    except (replaying.NoRecording, configure.Unusable) as error:
-        print(f"calibrate: {error}", file=sys.stderr)
-        return 1
+    groups = replaying.found(args.folders or [str(past.folder(os.environ))])
+    learned = Learned(read(groups), args.risk)
+    path = _apply(learned.limits) if args.apply else None
     enough = learned.good >= learned.needed
     if args.json:
-        print(json.dumps(_document(learned, path), indent=2))
+        left_out = {ending: learned.endings[ending] for ending in (STOPPED, UNFINISHED, TRIPPED)}
+        written = str(path) if path else None
+        risk, limits = float(learned.risk), learned.limits
+        print_json(prompts=learned.good, risk=risk, limits=limits, left_out=left_out, written=written)
     elif enough:
-        written = (
+        what = (
             f"Written to {path}." if path else "Nothing was changed: `calibrate --apply` writes these limits."
         )
-        print(f"{_text(learned)}\n\n{written}")
+        print(f"{_text(learned)}\n\n{what}")
     if enough:
         return 0
     print(
@@ -83,17 +81,6 @@ class Learned:
         )
 
 
-def risk(text: str) -> Fraction:
-    """The share of good prompts that can cross a limit, written as 0.05 or 5%. Raises ArgumentTypeError."""
-    try:
-        value = Fraction(text[:-1]) / 100 if text.endswith("%") else Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        value = Fraction(0)
-    if not Fraction(1, 1000) <= value <= Fraction(1, 2):
-        raise argparse.ArgumentTypeError(f"{text}: expected a share from 0.001 to 0.5")
-    return value
-
-
 def read(groups: list[list[Path]]) -> list[PastPrompt]:
     """Every prompt of yours in these recordings, marked where the breaker would have tripped with its defaults."""
     config = build()
@@ -101,13 +88,9 @@ def read(groups: list[list[Path]]) -> list[PastPrompt]:
     copied: set[int] = set()
     progress = Progress()
     records = 0
-
-    def fault(sentence: str) -> None:  # a broken line is skipped, its prompt still counts
-        del sentence
-
     for number, group in enumerate(groups, 1):
         sessions: dict[str, tuple[Rerun, Prompts]] = {}
-        for record in recording.records(group, fault, copied):
+        for record in recording.records(group, _skip, copied):
             records += 1
             if records % replaying.STEP == 0:
                 progress(f"{number}/{len(groups)} files, {records:,} records")
@@ -116,32 +99,26 @@ def read(groups: list[list[Path]]) -> list[PastPrompt]:
                 run = Rerun(name, config)
                 sessions[name] = run, Prompts(run)
             run, prompts = sessions[name]
-            run.take(record, fault)
+            run.take(record, _skip)
             prompts.take(record)
         for run, prompts in sessions.values():
-            run.finish(fault)
+            run.finish(_skip)
             found += prompts.finish()
     progress.end()
     return found
 
 
+def _skip(fault: str) -> None:
+    """Skip a broken line: its prompt still counts."""
+
+
 def _apply(limits: dict[str, int | None]) -> Path | None:
-    where, path = home.places(os.environ, os.getcwd()), None
+    """Write the limits into your config file. Returns the file; None if there was none to write."""
+    path = None
     for key, value in limits.items():
         if value is not None:
-            path = configure.put(where, f"circuit_breakers.budget.{key}", value, in_project=False)
+            path = configure.put(places(), f"circuit_breakers.budget.{key}", value, in_project=False)
     return path
-
-
-def _document(learned: Learned, path: Path | None) -> dict[str, object]:
-    return {
-        "schema": 1,
-        "prompts": learned.good,
-        "risk": float(learned.risk),
-        "limits": learned.limits,
-        "left_out": {ending: learned.endings[ending] for ending in (STOPPED, UNFINISHED, TRIPPED)},
-        "written": str(path) if path else None,
-    }
 
 
 def _text(learned: Learned) -> str:

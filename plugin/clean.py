@@ -5,20 +5,18 @@ from __future__ import annotations
 import argparse
 import contextlib
 import glob
-import json
 import os
 import re
 import sys
 import time
-from typing import Any
+from typing import Any, Callable
 
-import protection
-from progress import Progress
+from shared import Progress, Refusal, places, print_json, program
 
 from circuit_breaker.cleaning import claude_code, disk_usage, inventory, kinds, selection, steps, tarball
 from circuit_breaker.cleaning.selection import Wish
 from circuit_breaker.janitor import survey
-from circuit_breaker.runtime import files, home
+from circuit_breaker.runtime import files
 from circuit_breaker.words import cleaning, memory
 
 DEFAULT_AGE = "30d"
@@ -26,15 +24,11 @@ HOURS = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}  # no m: minutes or months
 UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}  # powers of two
 
 
-class Refused(Exception):
-    """Raised with the exit code and what to do instead."""
-
-
 def age(text: str) -> float:
     """The seconds in "30d", "12h", "2w" or "1y"."""
     found = re.fullmatch(r"([0-9]{1,9})([hdwy])", text.lower())
     if not found:
-        raise Refused(2, f"--older-than {text}: write a number and h, d, w or y, for example 30d")
+        raise Refusal(f"--older-than {text}: write a number and h, d, w or y, for example 30d", 2)
     return int(found[1]) * HOURS[found[2]] * 3600.0
 
 
@@ -42,18 +36,14 @@ def amount(text: str) -> int:
     """The bytes in "2GB", "500 MB" or "1.5g"."""
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]*)?) *([kmgt]?)i?b?", text.strip().lower())
     if not found:
-        raise Refused(2, f"--max-total {text}: write a size, for example 2GB or 500MB")
+        raise Refusal(f"--max-total {text}: write a size, for example 2GB or 500MB", 2)
     return int(float(found[1]) * (1 << UNITS[found[2]]))
 
 
 def clean(args: argparse.Namespace) -> int:
     """Show what is in Claude Code's folder; archive it with --apply, delete it with --delete. Exit code 1 if something could not
     be done, 2 for wrong usage."""
-    try:
-        run = _Run(args)
-    except Refused as error:
-        print(f"clean: {error.args[1]}", file=sys.stderr)
-        return int(error.args[0])
+    run = _Run(args)
     try:
         run.look()
         return run.act() if args.apply or args.delete else run.show()
@@ -65,24 +55,24 @@ def clean(args: argparse.Namespace) -> int:
 
 
 def _wish(args: argparse.Namespace, folder: str, now: float) -> Wish:
-    """What was asked for. Raises Refused."""
+    """What was asked for. Raises Refusal."""
     if args.delete and not args.kind:
-        raise Refused(2, "--delete needs --kind: name what is to be deleted without an archive")
+        raise Refusal("--delete needs --kind: name what is to be deleted without an archive", 2)
     if args.delete and not args.yes and not sys.stdin.isatty():
-        raise Refused(2, "--delete asks you to type the kind; without a terminal add --yes")
+        raise Refusal("--delete asks you to type the kind; without a terminal add --yes", 2)
     try:
         named = list(dict.fromkeys(kinds.kind_named(word) for word in args.kind or kinds.KINDS))
     except ValueError as error:
-        raise Refused(2, str(error)) from None
+        raise Refusal(str(error), 2) from None
     before = now - age(args.older_than or DEFAULT_AGE)
     most = None if args.max_total is None else amount(args.max_total)
     if not os.path.isdir(folder):
         where = f"there is no folder {folder or '~/.claude'}"
-        raise Refused(1, f"{where}. Set CLAUDE_CONFIG_DIR if Claude Code's folder lies elsewhere.")
+        raise Refusal(f"{where}. Set CLAUDE_CONFIG_DIR if Claude Code's folder lies elsewhere.")
     project = _project(args.project, folder) if args.project else ""
     if args.project and not project:
         missing = f"no session of {args.project} in {folder}/projects"
-        raise Refused(1, f"{missing}. Name the folder Claude Code runs in.")
+        raise Refusal(f"{missing}. Name the folder Claude Code runs in.")
     return Wish(named, before, project, most)
 
 
@@ -101,7 +91,7 @@ class _Run:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.now = args, time.time()
-        self.where = home.places(os.environ, os.getcwd())
+        self.where = places()
         folder = claude_code.folder_of(os.environ, self.where.user)
         self.folder = folder and os.path.realpath(folder)
         self.wish = _wish(args, self.folder, self.now)
@@ -131,23 +121,25 @@ class _Run:
 
     def show(self) -> int:
         facts = self.facts()
-        most, rest = self.wish.most, self.chosen.total - self.chosen.bytes
-        if most is not None and rest > most:
-            facts["max_total_missed_by"] = rest - most
         if self.args.json:
-            document = {"schema": 1, "dry_run": True, **facts, "errors": self.found.unreadable}
-            print(json.dumps(document, indent=2))
+            print_json(dry_run=True, **facts, errors=self.found.unreadable)
             return 0
         self.say(cleaning.table(facts, self.now))
         for path in self.found.links:
             self.say(f"{memory.shown(path)} is a link: not followed")
-        if most is not None and rest > most:
-            self.say(cleaning.too_big(rest, most))
+        if self.missed_by:
+            self.say(cleaning.too_big(self.chosen.total - self.chosen.bytes, self.wish.most or 0))
         goes = sum(row[0] for row in self.chosen.freed.values())
         self.say("\n" + cleaning.offer(self.chosen.bytes, goes, self.command()))
         for sentence in self.found.unreadable:
             self.fail(sentence)
         return 0
+
+    @property
+    def missed_by(self) -> int:
+        """By how many bytes what remains is more than --max-total."""
+        rest, most = self.chosen.total - self.chosen.bytes, self.wish.most
+        return 0 if most is None else max(0, rest - most)
 
     def facts(self) -> dict[str, Any]:
         """The survey and the selection, for --json."""
@@ -158,26 +150,26 @@ class _Run:
             row["kind"] = row.pop("name")
             row["goes_files"], row["goes_bytes"] = self.chosen.freed.get(row["kind"], (0, 0))
             row["by_itself"] = kinds.by_itself(row["kind"], days)
+        measured = {name: row for name, row in sums.items() if name not in kinds.KINDS}
         stays = sorted(self.chosen.stays.items(), key=lambda item: -item[1][1])
         return {
             "folder": self.folder,
             "bytes": sum(row.bytes for row in sums.values()),
             "files": sum(row.files for row in sums.values()),
             "kinds": rows,
-            "measured": disk_usage.ranked(
-                {name: row for name, row in sums.items() if name not in kinds.KINDS}
-            ),
+            "measured": disk_usage.ranked(measured),
             "projects": disk_usage.ranked(self.found.by_project()),
             "stays": [{"reason": reason, "files": row[0], "bytes": row[1]} for reason, row in stays],
             "goes_bytes": self.chosen.bytes,
             "cleanup_days": days,
             "cleanup_from": source,
             "links": self.found.links,
+            **({"max_total_missed_by": self.missed_by} if self.missed_by else {}),
         }
 
     def command(self) -> str:
         """The command line of this run without --apply."""
-        words = [protection.program(), "clean"]
+        words = [program(), "clean"]
         words += ["--kind", *self.wish.names] if self.args.kind else []
         for option in ("older_than", "project", "max_total"):
             value = getattr(self.args, option)
@@ -194,14 +186,12 @@ class _Run:
                     if kind in self.chosen.bundles and not self.do(kind):
                         break
         except TimeoutError:
-            self.fail("another `clean` is running; wait until it has finished")
-            return 1
+            raise Refusal("another `clean` is running; wait until it has finished") from None
         freed = sum(row["bytes"] - row.get("archive_bytes", 0) for row in self.rows)
         if self.args.json:
-            facts = {"dry_run": False, "folder": self.folder, "freed": freed, "kinds": self.rows}
-            print(json.dumps({"schema": 1, **facts, "errors": self.errors}, indent=2))
+            print_json(dry_run=False, folder=self.folder, freed=freed, kinds=self.rows, errors=self.errors)
         elif self.rows:
-            back = f" To get files back: {protection.program()} restore --list" if self.args.apply else ""
+            back = f" To get files back: {program()} restore --list" if self.args.apply else ""
             self.say(f"{memory.size(max(0, freed))} freed.{back}")
         elif not self.errors:
             self.say("\n".join(["Nothing to do.", *cleaning.stays(self.facts())]))
@@ -237,16 +227,14 @@ class _Run:
     def do(self, kind: str) -> bool:
         """Archive or delete one kind; False if the run should stop."""
         bundle = self.chosen.bundles[kind]
-        members = steps.members(self.folder, bundle, lambda path: self.progress(f"listing {path}"))
+        members = steps.members(self.folder, bundle, self.on_path("listing"))
         sizes = [member.size for member in members if not member.is_folder]
         if not sizes:
             return True
         if self.args.delete:
             if self.args.yes or self.agreed(kind, len(sizes), sum(sizes)):
                 running = claude_code.running(self.folder)
-                gone = steps.remove_originals(
-                    self.folder, members, running, lambda path: self.progress(f"deleting {path}")
-                )
+                gone = steps.remove_originals(self.folder, members, running, self.on_path("deleting"))
                 self.done(kind, gone, {})
             return True
         try:
@@ -277,15 +265,18 @@ class _Run:
 
     def done(self, kind: str, gone: steps.Gone, archive: dict[str, Any]) -> None:
         """Report one kind."""
-        self.rows.append(
-            {"kind": kind, "files": gone.files, "bytes": gone.bytes, **archive, "left": gone.left}
-        )
+        counts = {"files": gone.files, "bytes": gone.bytes}
+        self.rows.append({"kind": kind, **counts, **archive, "left": gone.left})
         if archive:
             self.say(cleaning.archived(kind, gone.files, gone.bytes, *archive.values()))
         else:
             self.say(f"{kind}: deleted {memory.number(gone.files, 'file')} ({memory.size(gone.bytes)})")
         if gone.left:
             self.say("  " + cleaning.left(gone.left))
+
+    def on_path(self, what: str) -> Callable[[str], None]:
+        """A progress callback for one path after another."""
+        return lambda path: self.progress(f"{what} {path}")
 
     def on_bytes(self, what: str, total: int) -> tarball.OnBytes:
         """A progress callback for `total` bytes (0: unknown)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-NAME = "circuit-breaker"
 BASH = """_circuit_breaker() {{
     local offered=""
     if [ "$COMP_CWORD" -eq 1 ]; then
@@ -20,16 +19,13 @@ complete -o default -F _circuit_breaker circuit-breaker"""
 ZSH = """(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -u }
 autoload -Uz bashcompinit && bashcompinit
 """
-
-
 Words = dict[str, str]  # a verb, an option or a fixed argument -> its help text
 
 
 def completion(args: argparse.Namespace) -> int:
     """Print the completion script for `args.shell`, to be sourced from its start-up file."""
-    (action,) = (found for found in args.parser._actions if isinstance(found, argparse._SubParsersAction))
-    verbs = {shown.dest: shown.help or "" for shown in action._choices_actions}
-    after = {verb: _words(action.choices[verb]) for verb in verbs}
+    verbs = {verb: parser.description or "" for verb, parser in args.verbs.choices.items()}
+    after = {verb: _words(parser) for verb, parser in args.verbs.choices.items()}
     print(_fish(verbs, after) if args.shell == "fish" else _bash(verbs, after, args.shell == "zsh"))
     return 0
 
@@ -38,10 +34,8 @@ def _words(verb: argparse.ArgumentParser) -> Words:
     """What can follow a verb."""
     found: Words = {}
     for action in verb._actions:
-        if action.option_strings:
-            found[action.option_strings[-1]] = action.help or ""
-        else:
-            found.update((str(choice), "") for choice in action.choices or ())
+        words = action.option_strings[-1:] or map(str, action.choices or ())
+        found.update(dict.fromkeys(words, action.help or ""))
     return found
 
 
@@ -53,11 +47,11 @@ def _bash(verbs: Words, after: dict[str, Words], in_zsh: bool) -> str:
 def _fish(verbs: Words, after: dict[str, Words]) -> str:
     lines = []
     for verb, text in verbs.items():
-        lines.append(f"complete -c {NAME} -n __fish_use_subcommand -f -a {verb} -d {_quoted(text)}")
+        lines.append(f"complete -c circuit-breaker -n __fish_use_subcommand -f -a {verb} -d {_quoted(text)}")
         for word, help_text in after[verb].items():
             what = f"-l {word[2:]}" if word.startswith("--") else f"-a {word}"
             seen = f"'__fish_seen_subcommand_from {verb}'"
-            lines.append(f"complete -c {NAME} -n {seen} {what} -d {_quoted(help_text)}")
+            lines.append(f"complete -c circuit-breaker -n {seen} {what} -d {_quoted(help_text)}")
     return "\n".join(lines)
 
 

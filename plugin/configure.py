@@ -11,27 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from install import disk, jsontext, settings
+from shared import Refusal, places, print_json
 
 from circuit_breaker.breaker import config as rules
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.runtime import files, frozen, home, own_shell
 
 
-class Unusable(ValueError):
-    """Raised for an unusable key, value or file; the message says what to do. Nothing was changed."""
-
-
 def config(args: argparse.Namespace) -> int:
-    """Carry out an action; exit code 1 if `check` finds a problem or a file is unusable, 2 for a wrong key or value."""
+    """Carry out an action. Exit code 1 if `check` finds a problem or a file is unusable, 2 for a wrong key or value."""
     if args.action in ("set", "unset") and own_shell.refuses(f"config {args.action}", os.environ):
         return 1
-    where = home.places(os.environ, os.getcwd())
     action = {"path": _path, "show": _show, "check": _check, "set": _set, "unset": _unset}[args.action]
-    try:
-        return action(args, where)
-    except Unusable as error:
-        print(f"config: {error}", file=sys.stderr)
-        return 2
+    return action(args, places())
 
 
 def _path(_: argparse.Namespace, where: home.Places) -> int:
@@ -42,13 +34,13 @@ def _path(_: argparse.Namespace, where: home.Places) -> int:
 
 
 def _show(args: argparse.Namespace, where: home.Places) -> int:
-    layers, _ = home.layers(where, os.environ)
     effective = home.configuration(where, os.environ)
     values = values_of(effective)
+    layers, _ = home.layers(where, os.environ)
     origins = {key: origin(key, value, layers) for key, value in values.items()}
     if args.json:
         shown = {key: {"value": value, "origin": origins[key]} for key, value in values.items()}
-        print(json.dumps({"schema": 1, "values": shown, "problems": effective.problems}, indent=2))
+        print_json(values=shown, problems=effective.problems)
         return 0
     for key, value in values.items():
         line = f"{key} = {_shown(value)}"
@@ -75,16 +67,17 @@ def flat(document: dict[str, Any], before: str = "") -> dict[str, Any]:
 def origin(key: str, value: Any, layers: list[tuple[str, Any]]) -> str:
     """The layer that `value` comes from: the last one that sets it, or "default"."""
     for name, document in reversed(layers):
-        said = _at(document, key.split("."))
+        said = _at(document, key)
         if said is not None and jsontext.same(said, value):
-            silent = _at(document, ["defaults_version"]) == rules.DEFAULTS_VERSION
-            if not (silent and value == _at(rules.DEFAULTS, key.split("."))):
+            silent = _at(document, "defaults_version") == rules.DEFAULTS_VERSION
+            if not (silent and value == _at(rules.DEFAULTS, key)):
                 return name
     return "default"
 
 
-def _at(document: Any, path: list[str]) -> Any:
-    for step in path:
+def _at(document: Any, key: str) -> Any:
+    """The value of a dotted key; None if it is not set."""
+    for step in key.split("."):
         document = document.get(step) if hasattr(document, "get") else None
     return document
 
@@ -93,7 +86,7 @@ def _check(args: argparse.Namespace, where: home.Places) -> int:
     effective = home.configuration(where, os.environ)
     problems, weakened = effective.problems, effective.weakened
     if args.json:
-        print(json.dumps({"schema": 1, "problems": problems, "weakened": weakened}, indent=2))
+        print_json(problems=problems, weakened=weakened)
     else:
         _warn_of(problems)
         print("".join(f"The project's config weakens: {relaxed}\n" for relaxed in weakened), end="")
@@ -124,11 +117,11 @@ def _set(args: argparse.Namespace, where: home.Places) -> int:
 def _unset(args: argparse.Namespace, where: home.Places) -> int:
     path = _target(where, args.project)
     data, document = read(path)
-    key = args.key if _at(document, args.key.split(".")) is not None else known(args.key)
-    if _at(document, key.split(".")) is None:
+    key = args.key if _at(document, args.key) is not None else known(args.key)
+    if _at(document, key) is None:
         print(f"{key} is not set in {path}; nothing to do.")
         return 0
-    _without(document, key.split("."))
+    _remove(document, key.split("."))
     _write(path, data, document)
     effective = values_of(home.configuration(where, os.environ)).get(key)
     print(f"{key} was removed from {path}; {_shown(effective)} applies now.")
@@ -142,29 +135,31 @@ def _shown(value: Any) -> str:
 def put(where: home.Places, key: str, value: Any, in_project: bool) -> Path:
     """Write one key into your config file or the project's and keep every other byte. Returns the file.
 
-    Raises Unusable for a value that the key cannot take, and for a file that is not a JSON object.
+    Raises Refusal for a value that the key cannot take, and for a file that is not a JSON object.
     """
     path = _target(where, in_project)
     data, document = read(path)
-    steps = key.split(".")
-    inner = document
-    for step in steps[:-1]:
-        if not isinstance(inner.setdefault(step, {}), dict):
-            raise Unusable(f"{path}: {step} is not an object. Fix that first; nothing was changed.")
-        inner = inner[step]
-    inner[steps[-1]] = value
-    alone: Any = value
-    for step in reversed(steps):
-        alone = {step: alone}
+    alone: dict[str, Any] = {}
+    for whole in (document, alone):
+        _put_into(whole, key, value, path)
     problems = build([(f"{'project' if in_project else 'user'} file {path}", alone)]).problems
     if problems:
-        raise Unusable(f"{problems[0]}. Nothing was changed.")
+        raise Refusal(f"{problems[0]}. Nothing was changed.", 2)
     _write(path, data, document)
     return path
 
 
+def _put_into(document: dict[str, Any], key: str, value: Any, path: Path) -> None:
+    *outer, last = key.split(".")
+    for step in outer:
+        document = document.setdefault(step, {})
+        if not isinstance(document, dict):
+            raise Refusal(f"{path}: {step} is not an object. Fix that first; nothing was changed.")
+    document[last] = value
+
+
 def known(key: str) -> str:
-    """The full name of a key; the prefix of rules and memory limits can be left out. Raises Unusable."""
+    """The full name of a key; the prefix of rules and memory limits can be left out. Raises Refusal."""
     defaults = flat({**rules.DEFAULTS, "exclude": []})
     for full in (key, f"circuit_breakers.{key}", f"memory_limits.{key}"):
         parts = full.split(".")
@@ -174,37 +169,35 @@ def known(key: str) -> str:
     short = {name.rpartition("circuit_breakers.")[2]: name for name in defaults}
     near = difflib.get_close_matches(key, [*short, *defaults], 1, 0.5)
     hint = f"Did you mean {near[0]}?" if near else "`config show` lists all keys."
-    raise Unusable(f"there is no key {key}. {hint}")
+    raise Refusal(f"there is no key {key}. {hint}", 2)
 
 
 def read(path: Path) -> tuple[bytes, dict[str, Any]]:
-    """(bytes, value) of a config file; (b"", {}) if there is none. Raises Unusable."""
+    """(bytes, value) of a config file; (b"", {}) if there is none. Raises Refusal."""
     try:
         data = disk.read_through(path) or b""
         return data, settings.settings_of(jsontext.decode_text(data)[1])
     except (jsontext.Unreadable, files.Refused) as error:
-        raise Unusable(f"{path}: {error}. Fix or remove it, then try again; it was not touched.") from None
+        raise Refusal(f"{path}: {error}. Fix or remove it, then try again; it was not touched.") from None
 
 
 def _target(where: home.Places, in_project: bool) -> Path:
-    if in_project:
-        return Path(where.project_config)
-    if not where.user_config:
-        raise Unusable("HOME is not set, so there is no config file to write.")
-    return Path(where.user_config)
+    if not in_project and not where.user_config:
+        raise Refusal("HOME is not set, so there is no config file to write.")
+    return Path(where.project_config if in_project else where.user_config)
 
 
 def _write(path: Path, data: bytes, document: dict[str, Any]) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     disk.put(path, jsontext.edited(data, document), 0o600)
-    frozen.release(home.places(os.environ, os.getcwd()))
+    frozen.release(places())
 
 
-def _without(document: dict[str, Any], path: list[str]) -> None:
+def _remove(document: dict[str, Any], path: list[str]) -> None:
     """Remove the value at `path`, and the objects that this leaves empty."""
     inner = document.get(path[0])
     if len(path) > 1 and isinstance(inner, dict):
-        _without(inner, path[1:])
+        _remove(inner, path[1:])
         if inner:
             return
     document.pop(path[0], None)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Callable
 
 from host import Called, Host, hooks_of
+from shared import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 CHECK = "python3 test_total.py"
 TEST = "from total import total\nassert total([2, 3]) == 5, f'total([2, 3]) is {total([2, 3])}, not 5'\nprint('ok')\n"
 WRONG, WORSE, RIGHT = "numbers[0]", "max(numbers)", "sum(numbers)"

@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import incident_log
-from incidents import shortened
-from operate import places
-from report import activity
+import incidents
+from report import past
+from shared import Refusal, moment, places, shortened
 
 from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import Config
@@ -46,8 +44,8 @@ class Step(NamedTuple):
 
 
 def explain(args: argparse.Namespace) -> int:
-    """Explain the last block or the given call; exit code 1 if there is nothing to explain, 2 for an input that is not JSON."""
-    where = places(None)
+    """Explain the last block or the given call. Exit code 1 if there is nothing to explain, 2 for an input that is not JSON."""
+    where = places()
     config = home.configuration(where, os.environ)
     if args.last or args.tool is None:
         return _last(where, config, args.session or "")
@@ -56,8 +54,7 @@ def explain(args: argparse.Namespace) -> int:
     except ValueError:
         given = {"command": args.input} if args.tool in calls.SHELLS else None
     if not isinstance(given, dict):
-        print(f"explain: {args.input!r} is not a JSON object with the input of {args.tool}.", file=sys.stderr)
-        return 2
+        raise Refusal(f"{args.input!r} is not a JSON object with the input of {args.tool}.", 2)
     return _call(where, config, args.tool, given, args.session or "")
 
 
@@ -65,45 +62,40 @@ def explain(args: argparse.Namespace) -> int:
 
 
 def _last(where: home.Places, config: Config, session: str) -> int:
-    found = [
-        one
-        for one in incident_log.read([where.home] if not session else incident_log.homes(where), 0.0)
-        if one.event in incident_log.STOPS and one.session.startswith(session)
-    ]
-    if not found:
-        print(
-            "explain: nothing was blocked in this project yet. `incidents` lists all projects.",
-            file=sys.stderr,
-        )
-        return 1
-    last = found[-1]
+    logs = incidents.homes(where) if session else [where.home]
+    stops = [one for one in incidents.read(logs, 0.0) if one.event in incidents.STOPS]
+    stops = [one for one in stops if one.session.startswith(session)]
+    if not stops:
+        raise Refusal("nothing was blocked in this project yet. `incidents` lists all projects.")
+    last = stops[-1]
     rule = last.circuit.partition(":")[0]
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(last.t))
     did = {"trip": "was blocked", "ending": "stopped the turn", "asked": "was asked about"}
-    print(f"{last.circuit} {did.get(last.event, 'would have been blocked')} at {when}")
-    print(
-        f"in {shortened(last.project)}, session {last.session[:ID]}{f', subagent {last.agent}' if last.agent else ''}."
-    )
+    agent = f", subagent {last.agent}" if last.agent else ""
+    print(f"{last.circuit} {did.get(last.event, 'would have been blocked')} at {moment(last.t)}")
+    print(f"in {shortened(last.project)}, session {last.session[:ID]}{agent}.")
     print(f"Why: it {last.cause}.")
     print(f"Rule: {words.opens(rule, config.rules.get(rule, {}))}")
     run = _traced(last, config)
     steps = [one for one in run.steps if one.t <= last.t + SLACK][-SHOWN:] if run else []
-    if steps:
+    if run and steps:
         print("\nThe calls of that lane before it (* counted):")
+        _print_steps(steps, run.keys)
     elif last.calls:
         print(f"\nThe last calls: {', '.join(last.calls)}. (The transcript no longer exists.)")
-    width = min(40, max((len(one.label) for one in steps), default=0))
-    for one in steps:
-        own = run is not None and not run.keys.isdisjoint(one.keys)
-        at = time.strftime("%H:%M:%S", time.localtime(one.t))
-        note = one.own if own else one.other
-        print(f"{'*' if own else ' '} {at}  {one.label[:40]:<{width}}  {one.outcome:<6}  {note}")
     return 0
 
 
-def _traced(last: incident_log.Incident, config: Config) -> _Traced | None:
+def _print_steps(steps: list[Step], counted: set[str]) -> None:
+    width = min(40, max(len(one.label) for one in steps))
+    for one in steps:
+        mark, note = ("*", one.own) if not counted.isdisjoint(one.keys) else (" ", one.other)
+        at = moment(one.t, "%H:%M:%S")
+        print(f"{mark} {at}  {one.label[:40]:<{width}}  {one.outcome:<6}  {note}")
+
+
+def _traced(last: incidents.Incident, config: Config) -> _Traced | None:
     """The calls up to an incident, found by running the session's transcript through the same engine; None without one."""
-    paths = sorted(activity.folder(os.environ).glob(f"*/{last.session}.jsonl"))
+    paths = sorted(past.folder(os.environ).glob(f"*/{last.session}.jsonl"))
     if not paths:
         return None
     config.mode = "enforce"  # so that an incident of observe mode trips here
@@ -179,17 +171,14 @@ def _counts(lane: Lane, key: str) -> tuple[int, int]:
 def _call(where: home.Places, config: Config, tool: str, given: dict[str, Any], session: str) -> int:
     kept = status.sessions(where, session) if session else status.of_home(status.sessions(where), where)
     if not kept:
-        print("explain: no session of this project is remembered, so every call would run.", file=sys.stderr)
-        return 1
+        raise Refusal("no session of this project is remembered, so every call would run.")
     one = max(kept, key=lambda each: each.seen)
     lane = one.lanes.get(store.MAIN_FILE, Lane())
     ask = model.Ask(id="explain", tool=tool, input=given, cwd=lane.cwd, prompt=one.session.prompt)
     _, _, decision, _ = step(one.session, lane, ask, config, time.time())
-    label = labels.label(tool, given)
     blocked = decision.verdict in (model.DENY, model.QUESTION)
-    print(
-        f"{label} {'would be blocked' if blocked else 'would run'} in session {one.name[:ID]} ({shortened(one.project)})."
-    )
+    label, would = labels.label(tool, given), "would be blocked" if blocked else "would run"
+    print(f"{label} {would} in session {one.name[:ID]} ({shortened(one.project)}).")
     for notice in decision.notices if blocked else ():
         print(sentence_of(notice, config.bypass_keyword))
         print(f"Rule: {words.opens(notice.rule, config.rules.get(notice.rule, {}))}")
@@ -206,7 +195,8 @@ def _call(where: home.Places, config: Config, tool: str, given: dict[str, Any], 
 def _recent(lane: Lane, key: str, label: str) -> Iterator[str]:
     moved = {move[0] for move in lane.moves}
     for n, _, known, _, ok, kind in lane.recent[-SHOWN:]:
-        streak = lane.streaks.get(known)
-        name = label if known == key else (streak.label if streak else "") or "another call"
-        note = words.between(bool(ok), n in moved, kind == POLL, False) if known != key else ""
-        yield f"{'*' if known == key else ' '} {n:>5}  {labels.plain(name)[:40]:<40}  {'ok' if ok else 'failed':<6}  {note}".rstrip()
+        itself, streak = known == key, lane.streaks.get(known)
+        name = labels.plain(label if itself else (streak.label if streak else "") or "another call")
+        note = "" if itself else words.between(bool(ok), n in moved, kind == POLL, False)
+        line = f"{'*' if itself else ' '} {n:>5}  {name[:40]:<40}  {'ok' if ok else 'failed':<6}  {note}"
+        yield line.rstrip()

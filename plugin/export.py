@@ -15,14 +15,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
-import incident_log
+import incidents
+from shared import ROOT, Refusal, places, version
 
 from circuit_breaker.runtime import files, home, packages
 
-ROOT = Path(__file__).resolve().parent.parent
 LOCK = "lib/requirements-otlp.lock"
 BATCH = 200  # incidents per request
 PARTS = ("logs", "metrics")  # of a batch, accepted one by one; methods of Sender
@@ -32,78 +31,63 @@ TEST = {"event": "test", "circuit": "test:export", "cause": "sent by `circuit-br
 # Incident event -> the counter that counts it.
 COUNTED = {"trip": "trips", "probe": "probes", "ending": "stops", "bypass": "bypasses", "warning": "warnings"}
 
+Rows = list[dict[str, Any]]
 
-class Failed(Exception):
-    """Raised if the collector did not accept a request; the message is its answer."""
+
+class NotAccepted(Exception):
+    """Raised if the collector did not accept a request."""
 
 
 def export(args: argparse.Namespace) -> int:
     """Send the incidents that are not sent yet; with --test one test event, with --since those in the logs."""
-    where = home.places(os.environ, os.getcwd())
+    where = places()
+    packages_folder = f"{where.runtime}/packages/otlp-{sys.version_info[0]}.{sys.version_info[1]}"
     if args.install:
-        return _install(where)
-    config = home.configuration(where, os.environ)
-    endpoint = (args.endpoint or config.export["endpoint"]).rstrip("/")
+        return _install(where, packages_folder)
+    endpoint = (args.endpoint or home.configuration(where, os.environ).export["endpoint"]).rstrip("/")
     if not endpoint:
-        return _fail(
-            "no collector: name one with --endpoint URL, or `circuit-breaker config set export.endpoint URL`",
-            2,
-        )
+        hint = "name one with --endpoint URL, or `circuit-breaker config set export.endpoint URL`"
+        raise Refusal(f"no collector: {hint}", 2)
     if not endpoint.startswith(("http://", "https://")):
-        return _fail(f"{endpoint} is no address of a collector: it begins with http:// or https://", 2)
+        raise Refusal(f"{endpoint} is no address of a collector: it begins with http:// or https://", 2)
     try:
-        sender = Sender(endpoint, _packages(where))
-        if args.test:
-            sender.logs([{**TEST, "t": time.time()}])
-            print(f"Sent one test event to {endpoint}/v1/logs")
-            return 0
-        if args.since:
-            sent = _send_again(where, sender, args.since)
-        else:
-            spool = Spool(where.runtime)
-            with packages.lock(f"{spool.folder}/lock"):
-                sent = spool.drain(sender)
+        print(_sent(args, where, Sender(endpoint, packages_folder)))
     except ImportError as error:
-        return _fail(
-            f"the OpenTelemetry packages are missing ({error.name}). Install them: circuit-breaker export otlp --install"
-        )
+        hint = "Install them: circuit-breaker export otlp --install"
+        raise Refusal(f"the OpenTelemetry packages are missing ({error.name}). {hint}") from None
     except TimeoutError:
-        return _fail("another export is running")
-    except Failed as error:
-        return _fail(
-            f"{endpoint} did not accept it: {error}. Nothing is lost: run it again when the collector answers."
-        )
-    print(f"Sent {sent} incidents to {endpoint}" if sent or args.since else "Nothing to send")
+        raise Refusal("another export is running") from None
+    except NotAccepted:
+        hint = "Nothing is lost: run it again when the collector answers."
+        raise Refusal(f"{endpoint} gave no answer, or one that is no success. {hint}") from None
     return 0
 
 
-def _fail(text: str, code: int = 1) -> int:
-    print(f"export: {text}", file=sys.stderr)
-    return code
+def _sent(args: argparse.Namespace, where: home.Places, sender: Sender) -> str:
+    """Send what was asked for. Returns what was sent, in words."""
+    if args.test:
+        sender.logs([{**TEST, "t": time.time()}])
+        return f"Sent one test event to {sender.endpoint}/v1/logs"
+    if args.since:
+        rows = [one.row for one in incidents.read(incidents.homes(where), args.since)]
+        for begin in range(0, len(rows), BATCH):
+            for part in PARTS:
+                getattr(sender, part)(rows[begin : begin + BATCH])
+        return f"Sent {len(rows)} incidents to {sender.endpoint}"
+    spool = Spool(where.runtime)
+    with packages.lock(f"{spool.folder}/lock"):
+        sent = spool.drain(sender)
+    return f"Sent {sent} incidents to {sender.endpoint}" if sent else "Nothing to send"
 
 
-def _send_again(where: home.Places, sender: Sender, after: float) -> int:
-    """Send all incidents in the logs since `after`. Returns how many."""
-    rows = [incident.row for incident in incident_log.read(incident_log.homes(where), after)]
-    for begin in range(0, len(rows), BATCH):
-        for part in PARTS:
-            getattr(sender, part)(rows[begin : begin + BATCH])
-    return len(rows)
-
-
-def _packages(where: home.Places) -> str:
-    """The folder for packages that --install fills, one per Python version."""
-    return f"{where.runtime}/packages/otlp-{sys.version_info[0]}.{sys.version_info[1]}"
-
-
-def _install(where: home.Places) -> int:
-    target = _packages(where)
+def _install(where: home.Places, target: str) -> int:
+    """Install the OpenTelemetry packages into `target`, one folder per Python version."""
     files.folder(where.runtime)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--require-hashes", "--upgrade", "--target", target, "-r", str(ROOT / LOCK)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        return _fail(f"pip could not install the packages: {done.stderr.strip()[-400:]}")
+        raise Refusal(f"pip could not install the packages: {done.stderr.strip()[-400:]}")
     print(f"Installed the OpenTelemetry packages into {target}")
     return 0
 
@@ -118,7 +102,7 @@ class Spool:
         files.folder(self.folder)
 
     def drain(self, sender: Sender) -> int:
-        """Send what follows the cursor. Returns the number of incidents. Raises Failed; accepted batches stay accepted."""
+        """Send what follows the cursor. Returns the number of incidents. Raises NotAccepted; accepted batches stay accepted."""
         sent = 0
         at, taken = self._position()
         while True:
@@ -136,6 +120,7 @@ class Spool:
         return sent
 
     def _position(self) -> tuple[int, set[str]]:
+        """(offset of the next line to send, the parts of its batch that were accepted)."""
         try:
             known = json.loads(files.read(self.cursor, 1 << 12) or b"{}")
             info = os.stat(self.path)
@@ -145,22 +130,19 @@ class Spool:
             pass
         return 0, set()
 
-    def _read(self, at: int) -> tuple[list[dict[str, Any]], int]:
+    def _read(self, at: int) -> tuple[Rows, int]:
         """(incidents in up to BATCH whole lines from offset `at`, offset of the next line)."""
-        rows: list[dict[str, Any]] = []
-        try:
-            with open(self.path, "rb") as spool:
-                spool.seek(at)
-                for _ in range(BATCH):
-                    line = spool.readline()
-                    if not line.endswith(b"\n"):
-                        break  # the last line is still being written
-                    at += len(line)
-                    with contextlib.suppress(ValueError):
-                        row = json.loads(line)
-                        rows += [row] if isinstance(row, dict) else []
-        except FileNotFoundError:
-            pass
+        rows: Rows = []
+        with contextlib.suppress(FileNotFoundError), open(self.path, "rb") as spool:
+            spool.seek(at)
+            for _ in range(BATCH):
+                line = spool.readline()
+                if not line.endswith(b"\n"):
+                    break  # the last line is still being written
+                at += len(line)
+                with contextlib.suppress(ValueError):
+                    row = json.loads(line)
+                    rows += [row] if isinstance(row, dict) else []
         return rows, at
 
     def _move(self, at: int, taken: set[str]) -> None:
@@ -168,7 +150,7 @@ class Spool:
         files.replace(self.cursor, json.dumps(known).encode())
 
     def _forget(self, at: int) -> None:
-        """Start a new spool if a large one has been accepted completely; wait for a hook that is writing to it."""
+        """Start a new spool if this one has been accepted completely; wait for a hook that is writing to it."""
         with contextlib.suppress(FileNotFoundError), files.Lock(f"{self.path}.lock"):
             if at and os.stat(self.path).st_size == at:
                 os.remove(self.path)
@@ -176,7 +158,7 @@ class Spool:
 
 
 class Sender:
-    """The official SDK and its OTLP/HTTP exporters. Raises ImportError without them."""
+    """The official SDK and its OTLP/HTTP exporters, from the folder of packages if it exists. Raises ImportError without them."""
 
     def __init__(self, endpoint: str, folder: str) -> None:
         if os.path.isdir(folder):
@@ -189,12 +171,13 @@ class Sender:
 
         # We report a failed request ourselves, once.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
-        self.resource = Resource.create({"service.name": SERVICE, "service.version": _version()})
+        self.endpoint = endpoint
+        self.resource = Resource.create({"service.name": SERVICE, "service.version": version()})
         self._logs = OTLPLogExporter(endpoint=f"{endpoint}/v1/logs", timeout=TIMEOUT)
         self._metrics = OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics", timeout=TIMEOUT)
 
-    def logs(self, rows: list[dict[str, Any]]) -> None:
-        """Send incidents as log events. Raises Failed."""
+    def logs(self, rows: Rows) -> None:
+        """Send incidents as log events. Raises NotAccepted."""
         from opentelemetry._logs import LogRecord, SeverityNumber
         from opentelemetry.sdk._logs import LoggerProvider
         from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
@@ -215,8 +198,8 @@ class Sender:
             logger.emit(record)
         self._expect(self._logs.export(kept.get_finished_logs()) if rows else None)
 
-    def metrics(self, rows: list[dict[str, Any]]) -> None:
-        """Send incidents as counters. Raises Failed."""
+    def metrics(self, rows: Rows) -> None:
+        """Send incidents as counters. Raises NotAccepted."""
         from opentelemetry.sdk.metrics import Counter as SdkCounter
         from opentelemetry.sdk.metrics import MeterProvider
         from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
@@ -233,19 +216,18 @@ class Sender:
     @staticmethod
     def _expect(result: Any) -> None:
         if result is not None and result.name != "SUCCESS":
-            raise Failed("no answer, or one that is no success")
+            raise NotAccepted
 
 
-def counts(rows: list[dict[str, Any]]) -> Counter[tuple[str, str, str]]:
+def counts(rows: Rows) -> Counter[tuple[str, str, str]]:
     """(counter, rule, kind of tokens or "") -> increment."""
     found: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
-        rule = str(row.get("circuit", "")).partition(":")[0]
-        name = COUNTED.get(str(row.get("event", "")))
-        if name:
-            found[name, rule, ""] += 1
+        event, rule = str(row.get("event", "")), str(row.get("circuit", "")).partition(":")[0]
+        if event in COUNTED:
+            found[COUNTED[event], rule, ""] += 1
         tokens = row.get("tokens")
-        if row.get("event") in ("trip", "ending") and isinstance(tokens, dict):
+        if event in ("trip", "ending") and isinstance(tokens, dict):
             for kind, count in tokens.items():
                 if isinstance(count, int) and count > 0:
                     found["tokens", rule, str(kind)] += count
@@ -272,11 +254,6 @@ def attributes(row: dict[str, Any]) -> dict[str, Any]:
         "gen_ai.agent.id": row.get("agent"),
         "gen_ai.tool.name": calls[-1].partition(" ")[0] if calls else None,
         "gen_ai.tool.call.id": row.get("tool_use_id"),
+        **{f"circuit_breaker.tokens.{kind}": count for kind, count in (row.get("tokens") or {}).items()},
     }
-    for kind, count in (row.get("tokens") or {}).items():
-        named[f"circuit_breaker.tokens.{kind}"] = count
     return {name: value for name, value in named.items() if value not in (None, "", [])}
-
-
-def _version() -> str:
-    return str(json.loads((ROOT / "plugin.json").read_text(encoding="utf-8")).get("version", ""))

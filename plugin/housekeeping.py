@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
 from typing import Any
 
-import protection
-from progress import Progress
+from shared import Progress, Refusal, moment, places, print_json, program
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.cleaning import claude_code, kinds, tarball
 from circuit_breaker.janitor import archives, notes, retention, rounds, runtime_folder, survey
 from circuit_breaker.janitor import sweep as sweeping
-from circuit_breaker.janitor.retention import Archive
+from circuit_breaker.janitor.retention import Action, Archive
 from circuit_breaker.janitor.sweep import Report
 from circuit_breaker.runtime import home
 from circuit_breaker.runtime.home import Places
@@ -24,65 +22,67 @@ from circuit_breaker.words import cleaning, memory
 
 Rows = list[dict[str, Any]]
 VERBS = {"rotate": "archive", "cut": "shorten", "prune": "remove", "clear": "remove"}  # others as they are
-
-
-def sweep_now(where: Places, config: Config, session: str, now: float) -> tuple[Report, Rows]:
-    """A whole round and the compression, in this process. Returns (what was done, each action as a row).
-
-    Raises TimeoutError if another process is sweeping.
-    """
-    rows: Rows = []
-    progress = Progress()
-
-    def heard(action: retention.Action) -> None:
-        rows.append(_row(action))
-        progress(f"{progress.count:,} done: {action.name}")
-
-    try:
-        made = rounds.make(where, config, now, session, 0.0, on_step=heard)
-        report = made.report
-        for folder, _ in rounds.roots(where):
-            report.errors += archives.compress_all(
-                folder, float("inf"), lambda archive: progress(f"compressing {archive.id}")
-            )[2]
-    finally:
-        progress.end()
-    if not made.finished and not report.errors:
-        raise TimeoutError(f"another process is sweeping {where.home} right now")
-    if made.finished and not report.errors:
-        known = notes.load(where)
-        made.note["pinned"] = known.get("pinned", os.path.exists(where.runtime + "/python"))
-        notes.save(where, made.note)
-    return report, rows
+KEPT = "The archive is kept."
 
 
 def sweep(args: argparse.Namespace) -> int:
     """Do, or with --dry-run show, all that a session start would do. Exit code 1 if something could not be archived."""
-    where = home.places(os.environ, os.getcwd())
+    where = places()
     config = home.configuration(where, os.environ)
     session, now = os.environ.get("CLAUDE_CODE_SESSION_ID", ""), time.time()
+    forgettable = _forgettable(where, config, now, session)
     if args.dry_run:
-        report, rows = Report(), []
-        moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-        for folder, whole in rounds.roots(where):
-            found = sweeping.planned(folder, config.memory_limits, now, moment, session, whole)
-            rows += [_row(action) for action in found.actions]
-            report.unreadable += found.unreadable
-        rows += _forgettable(where, config, now, session)
+        report, rows = _planned(where, config, session, now)
+        rows += forgettable
     else:
-        forgettable = _forgettable(where, config, now, session)
-        report, rows = sweep_now(where, config, session, now)
+        report, rows = _done(where, config, session, now)
         rows += [row for row in forgettable if not os.path.exists(row["file"])]
     errors = report.errors + report.unreadable
     if args.json:
-        counts = report.facts() if not args.dry_run else {}
-        facts = {"dry_run": args.dry_run, "home": where.home, "actions": rows, "errors": errors, **counts}
-        print(json.dumps({"schema": 1, **facts}, indent=2))
+        counts = {} if args.dry_run else report.facts()
+        print_json(dry_run=args.dry_run, home=where.home, actions=rows, errors=errors, **counts)
     else:
         _print(args.dry_run, where, report, rows)
     for error in errors:
         print(f"sweep: {memory.shown(error)}", file=sys.stderr)
     return 1 if report.errors else 0
+
+
+def _planned(where: Places, config: Config, session: str, now: float) -> tuple[Report, Rows]:
+    """What a round would do: (the unreadable files in a report, each action as a row)."""
+    report, rows = Report(), []
+    at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    for folder, whole in rounds.roots(where):
+        found = sweeping.planned(folder, config.memory_limits, now, at, session, whole)
+        rows += [_row(action) for action in found.actions]
+        report.unreadable += found.unreadable
+    return report, rows
+
+
+def _done(where: Places, config: Config, session: str, now: float) -> tuple[Report, Rows]:
+    """A whole round and the compression, in this process: (what was done, each action as a row). Raises Refusal beside another one."""
+    rows: Rows = []
+    progress = Progress()
+
+    def heard(action: Action) -> None:
+        rows.append(_row(action))
+        progress(f"{progress.count:,} done: {action.name}")
+
+    try:
+        made = rounds.make(where, config, now, session, 0.0, on_step=heard)
+        for folder, _ in rounds.roots(where):
+            made.report.errors += archives.compress_all(
+                folder, float("inf"), lambda archive: progress(f"compressing {archive.id}")
+            )[2]
+    finally:
+        progress.end()
+    if made.finished and not made.report.errors:
+        pinned = os.path.exists(where.runtime + "/python")
+        made.note["pinned"] = notes.load(where).get("pinned", pinned)
+        notes.save(where, made.note)
+    elif not made.report.errors:
+        raise Refusal(f"another process is sweeping {where.home} right now. Try again when it has finished.")
+    return made.report, rows
 
 
 def _forgettable(where: Places, config: Config, now: float, session: str) -> Rows:
@@ -95,7 +95,7 @@ def _forgettable(where: Places, config: Config, now: float, session: str) -> Row
     ]
 
 
-def _row(action: retention.Action) -> dict[str, Any]:
+def _row(action: Action) -> dict[str, Any]:
     row = {"do": action.do, "file": action.name, "reason": action.reason, "bytes": action.size}
     return {**row, "archive": action.into + ".gz" if action.into else None}
 
@@ -115,29 +115,24 @@ def _print(dry: bool, where: Places, report: Report, rows: Rows) -> None:
 
 def restore(args: argparse.Namespace) -> int:
     """List the archives or restore one. Exit code 1 if it is missing or damaged or a file is in the way, 2 without arguments."""
-    where = home.places(os.environ, os.getcwd())
+    where = places()
     name = os.path.basename(args.archive or "")
     if name in [known for known, _, _ in survey.clean_archives(where.runtime)]:
-        return restore_of_clean(args, where, name)
-    found = [(folder, archive) for folder, _ in rounds.roots(where) for archive in _archives(folder)]
+        path = f"{where.runtime}/{survey.OF_CLEAN}/{name}"
+        return _list_contents(args, path) if args.list else _restore_of_clean(args, where, path)
+    found = {
+        f"{archive.id.rpartition('/')[2]}.gz": (folder, archive)
+        for folder, _ in reversed(rounds.roots(where))
+        for archive in survey.archives_of(folder).archives.values()
+    }
     if args.list:
         return _list(args, where, found)
     if not name:
-        print("restore: name an archive, or ask for --list.", file=sys.stderr)
-        return 2
-    for folder, archive in found:
-        if _name(archive) in (name, name + ".gz"):
-            return _restore(args, folder, archive)
-    sys.exit(f"restore: there is no archive {args.archive}; `restore --list` lists them.")
-
-
-def _name(archive: Archive) -> str:
-    return archive.id.rpartition("/")[2] + ".gz"
-
-
-def _archives(folder: str) -> list[Archive]:
-    found = survey.archives_of(folder).archives.values()
-    return sorted(found, key=lambda a: (a.at, a.mtime, a.id), reverse=True)
+        raise Refusal("name an archive, or ask for --list.", 2)
+    for known in (name, name + ".gz"):
+        if known in found:
+            return _restore(args, *found[known])
+    raise Refusal(f"there is no archive {args.archive}; `restore --list` lists them.")
 
 
 def _restore(args: argparse.Namespace, folder: str, archive: Archive) -> int:
@@ -145,27 +140,27 @@ def _restore(args: argparse.Namespace, folder: str, archive: Archive) -> int:
         path = archives.restore_archive(folder, archive)
     except FileExistsError:
         there, it = f"{folder}/{archive.original}", f"{folder}/archives/{archive.id}.gz"
-        sys.exit(
-            f"restore: {memory.shown(there)} exists and is not overwritten. Move it away first, then try again; or read the "
+        raise Refusal(
+            f"{memory.shown(there)} exists and is not overwritten. Move it away first, then try again; or read the "
             f"archive as it is: gzip -dc {memory.shown(it)}"
-        )
+        ) from None
     except archives.Unfit as error:
-        sys.exit(f"restore: {memory.shown(archive.id)}: {error}. Nothing was written.")
+        raise Refusal(f"{memory.shown(archive.id)}: {error}. Nothing was written.") from None
     if args.json:
-        print(json.dumps({"schema": 1, "restored": path, "archive": archive.id + ".gz"}))
+        print_json(restored=path, archive=archive.id + ".gz")
         return 0
-    print(f"Restored {memory.shown(path)}. The archive is kept.")
+    print(f"Restored {memory.shown(path)}. {KEPT}")
     if retention.file_kind(archive.original) != retention.SESSION:
-        print(
-            "It will be archived again at a session start if it is still over a limit: move it to another folder to keep it."
-        )
+        again = "It will be archived again at a session start if it is still over a limit"
+        print(f"{again}: move it to another folder to keep it.")
     return 0
 
 
-def _list(args: argparse.Namespace, where: Places, found: list[tuple[str, Archive]]) -> int:
+def _list(args: argparse.Namespace, where: Places, found: dict[str, tuple[str, Archive]]) -> int:
+    newest = sorted(found.items(), key=lambda each: (each[1][1].at, each[1][1].mtime, each[0]), reverse=True)
     rows: Rows = [
         {
-            "archive": _name(archive),
+            "archive": name,
             "file": f"{folder}/{archive.original}",
             "kind": archive.folder,
             "put_away": archive.at,
@@ -173,11 +168,11 @@ def _list(args: argparse.Namespace, where: Places, found: list[tuple[str, Archiv
             "written": archive.mtime,
             "compressed": archive.packed,
         }
-        for folder, archive in found
+        for name, (folder, archive) in newest
     ]
-    rows += archives_of_clean(where)
+    rows += [_row_of_clean(where, *each) for each in survey.clean_archives(where.runtime)]
     if args.json:
-        print(json.dumps({"schema": 1, "home": where.home, "archives": rows}, indent=2))
+        print_json(home=where.home, archives=rows)
         return 0
     for row in rows:
         line = f"{memory.size(row['bytes']):>10}  {row['archive']}"
@@ -185,54 +180,41 @@ def _list(args: argparse.Namespace, where: Places, found: list[tuple[str, Archiv
             count, size = memory.number(row["files"], "file"), memory.size(row["original_bytes"])
             line += f"  {_day(row['written'])}, {count}, {size} of {row['file']}"
         print(memory.shown(line))
-    print(
-        f"To restore one: {protection.program()} restore NAME"
-        if rows
-        else f"No archives in {where.home}/archives."
-    )
+    print(f"To restore one: {program()} restore NAME" if rows else f"No archives in {where.home}/archives.")
     return 0
 
 
 def _day(t: float) -> str:
-    return time.strftime("%Y-%m-%d", time.localtime(t))
+    return moment(t, "%Y-%m-%d")
 
 
-def archives_of_clean(where: Places) -> Rows:
-    """The archives of `clean` for `restore --list --json`, newest first."""
-    rows = []
-    for name, weight, made in survey.clean_archives(where.runtime):
-        row: dict[str, Any] = {"archive": name, "bytes": weight, "put_away": name.split(".")[-3]}
-        row.update(written=made, compressed=True)
-        try:
-            about = tarball.summary(f"{where.runtime}/{survey.OF_CLEAN}/{name}")
-            more = {"kind": about["kind"], "file": about["folder"], "files": about["files"]}
-            row.update(more, original_bytes=about["bytes"])
-        except (OSError, KeyError) as error:
-            row.update(kind=name.split(".")[0], file="", files=0, original_bytes=0, error=str(error))
-        rows.append(row)
-    return rows
+def _row_of_clean(where: Places, name: str, weight: int, made: float) -> dict[str, Any]:
+    """The row of an archive that `clean` made."""
+    kind, *_, at, _, _ = name.split(".")
+    row = {"archive": name, "bytes": weight, "put_away": at, "written": made, "compressed": True}
+    try:
+        about = tarball.summary(f"{where.runtime}/{survey.OF_CLEAN}/{name}")
+        more = {"kind": about["kind"], "file": about["folder"], "files": about["files"]}
+        return {**row, **more, "original_bytes": about["bytes"]}
+    except (OSError, KeyError) as error:
+        return {**row, "kind": kind, "file": "", "files": 0, "original_bytes": 0, "error": str(error)}
 
 
-def list_contents(args: argparse.Namespace, path: str) -> int:
+def _list_contents(args: argparse.Namespace, path: str) -> int:
     """Print the files in an archive of `clean`."""
-    rows = []
-    for entry, _ in tarball.entries(path):
-        if not entry.is_folder:
-            rows.append({"path": entry.path, "bytes": entry.size, "written": entry.mtime_ns / 10**9})
-            if not args.json:
-                day = _day(entry.mtime_ns / 10**9)
-                print(f"{memory.size(entry.size):>10}  {day}  {memory.shown(entry.path)}")
+    files = [entry for entry, _ in tarball.entries(path) if not entry.is_folder]
     if args.json:
-        print(json.dumps({"schema": 1, **tarball.summary(path), "contents": rows}, indent=2))
+        rows = [{"path": one.path, "bytes": one.size, "written": one.mtime_ns / 10**9} for one in files]
+        print_json(**tarball.summary(path), contents=rows)
+        return 0
+    for one in files:
+        print(f"{memory.size(one.size):>10}  {_day(one.mtime_ns / 10**9)}  {memory.shown(one.path)}")
     return 0
 
 
-def restore_of_clean(args: argparse.Namespace, where: Places, name: str) -> int:
+def _restore_of_clean(args: argparse.Namespace, where: Places, path: str) -> int:
     """Restore an archive of `clean` or some files of it. Exit code 1 if a file was in the way or none was found."""
-    path = f"{where.runtime}/{survey.OF_CLEAN}/{name}"
-    if args.list:
-        return list_contents(args, path)
-    folder = tarball.summary(path)["folder"]
+    name, folder = os.path.basename(path), tarball.summary(path)["folder"]
     if not os.path.isdir(folder):
         folder = os.path.realpath(claude_code.folder_of(os.environ, where.user))
     asked = [word.rstrip("/") for word in args.files]
@@ -250,16 +232,15 @@ def restore_of_clean(args: argparse.Namespace, where: Places, name: str) -> int:
         progress.end()
     if not done.files and not done.existing:
         hint = f"`restore {name} --list` lists its files."
-        sys.exit(f"restore: nothing in {name} is called {', '.join(asked)}; {hint}")
-    days, _ = claude_code.cleanup_days(folder, where.project)
-    old = done.files and time.time() - done.oldest > days * memory.DAY
+        raise Refusal(f"nothing in {name} is called {', '.join(asked)}; {hint}")
     if args.json:
         counts = {"files": done.files, "bytes": done.bytes, "existing": done.existing}
-        print(json.dumps({"schema": 1, "restored": folder, **counts, "archive": name}, indent=2))
+        print_json(restored=folder, **counts, archive=name)
     elif done.files:
         what = f"{memory.number(done.files, 'file')} ({memory.size(done.bytes)})"
-        print(f"Restored {what} in {memory.shown(folder)}. The archive is kept.")
-        if old:
+        print(f"Restored {what} in {memory.shown(folder)}. {KEPT}")
+        days, _ = claude_code.cleanup_days(folder, where.project)
+        if time.time() - done.oldest > days * memory.DAY:
             print(cleaning.restored_old(days))
     if done.existing:
         print(f"restore: {cleaning.existing(done.existing)}", file=sys.stderr)

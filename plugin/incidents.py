@@ -1,45 +1,84 @@
-"""The verb `incidents`: what happened, newest last."""
+"""The verb `incidents`, and the incident logs of all projects, read as records in order of time."""
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
 import sys
 import time
+import zlib
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
-import incident_log
-from incident_log import Incident
-from operate import places
+from shared import Progress, moment, places, print_json, shortened
 
+from circuit_breaker.identity.labels import plain
+from circuit_breaker.runtime import files, status
+from circuit_breaker.runtime.home import INCIDENTS, Places
+from circuit_breaker.runtime.json import parse
 from circuit_breaker.words.status import ID
 
 LOOK_SECONDS = 1.0  # --follow reads the logs this often
+SLACK = 120.0  # seconds by which lines of several processes can be out of order
+LATEST = 1e11  # epoch seconds, thousands of years ahead: later ones are no dates
+STEP = 2000  # incidents between two progress messages
+SHOWN = 300  # characters shown of any text of an incident
+STOPS = ("trip", "ending", "would_trip", "asked")  # events in which something was stopped, or would have been
+TEXTS = ("event", "circuit", "session", "agent", "project", "cause")
+TOKENS = ("input", "output", "cache_read", "cache_write")
+
+
+class Incident(NamedTuple):
+    """One line of a log, with clean texts. row: the line as it was written; home: the folder of the log."""
+
+    t: float
+    home: str
+    row: dict[str, Any]
+    event: str
+    circuit: str
+    session: str
+    agent: str
+    project: str
+    cause: str
+
+    @property
+    def calls(self) -> list[str]:
+        calls = self.row.get("calls")
+        return [clean(call) for call in calls] if isinstance(calls, list) else []
+
+    @property
+    def tokens(self) -> int:
+        """Tokens used by the streak's requests, all kinds together; a lower bound."""
+        tokens = self.row.get("tokens")
+        kinds = [tokens.get(kind) for kind in TOKENS] if isinstance(tokens, dict) else []
+        return sum(count for count in kinds if isinstance(count, int))
 
 
 def incidents(args: argparse.Namespace) -> int:
     """Print incidents of all projects since a time, optionally of one session or circuit; --follow prints new ones."""
-    found = _read(args, args.since)
+    found = _chosen(args, args.since)
     if args.json and not args.follow:
-        print(json.dumps({"schema": 1, "incidents": [as_json(one) for one in found]}, indent=2))
+        print_json(incidents=[_as_json(one) for one in found])
         return 0
     _print(found, args)
-    if not args.follow:
-        if not found:
-            when = time.strftime("%Y-%m-%d %H:%M", time.localtime(args.since))
-            print(f"No incidents since {when}. Look further back with --since 7d.", file=sys.stderr)
-        return 0
-    return _follow(args, found)
+    if args.follow:
+        return _follow(args, found)
+    if not found:
+        since = moment(args.since, "%Y-%m-%d %H:%M")
+        print(f"No incidents since {since}. Look further back with --since 7d.", file=sys.stderr)
+    return 0
 
 
-def _read(args: argparse.Namespace, after: float) -> list[Incident]:
+def _chosen(args: argparse.Namespace, after: float) -> list[Incident]:
     """The incidents since `after` of the project, the session (an id or its beginning) and the circuit (or rule) in `args`."""
     where = places(args.project)
-    homes = [where.home] if args.project is not None else incident_log.homes(where)
     return [
         one
-        for one in incident_log.read(homes, after)
+        for one in read([where.home] if args.project is not None else homes(where), after)
         if (not args.session or one.session.startswith(args.session))
         and (not args.circuit or args.circuit in (one.circuit, one.circuit.partition(":")[0]))
     ]
@@ -48,52 +87,99 @@ def _read(args: argparse.Namespace, after: float) -> list[Incident]:
 def _follow(args: argparse.Namespace, found: list[Incident]) -> int:
     """Print new incidents until Ctrl-C. Processes can write out of order, so printed lines are remembered."""
     while True:
-        seen = {_key(one) for one in found}
+        seen = {json.dumps(one.row, sort_keys=True) for one in found}
         last = found[-1].t if found else args.since
         time.sleep(LOOK_SECONDS)
-        found = _read(args, max(args.since, last - incident_log.SLACK)) or found
-        _print([one for one in found if _key(one) not in seen], args)
-
-
-def _key(one: Incident) -> str:
-    return json.dumps(one.row, sort_keys=True)
+        found = _chosen(args, max(args.since, last - SLACK)) or found
+        _print([one for one in found if json.dumps(one.row, sort_keys=True) not in seen], args)
 
 
 def _print(found: list[Incident], args: argparse.Namespace) -> None:
     for one in found:
-        print(json.dumps(as_json(one)) if args.json else text(one), flush=args.follow)
+        print(json.dumps(_as_json(one)) if args.json else _as_text(one), flush=args.follow)
 
 
-def as_json(one: Incident) -> dict[str, object]:
-    """The incident as JSON, with harmless texts and its project."""
-    kept = {key: incident_log.clean(v) if isinstance(v, str) else v for key, v in one.row.items()}
+def _as_json(one: Incident) -> dict[str, Any]:
+    kept = {key: clean(v) if isinstance(v, str) else v for key, v in one.row.items()}
     kept = {key: value for key, value in kept.items() if not isinstance(value, (list, dict))}
-    named = {key: getattr(one, key) or None for key in incident_log.TEXTS}
-    tokens = one.row.get("tokens") if one.tokens else {}
-    return {**kept, **named, "calls": one.calls, "tokens": tokens, "home": one.home}
+    texts = {key: getattr(one, key) or None for key in TEXTS}
+    return {
+        **kept,
+        **texts,
+        "calls": one.calls,
+        "tokens": one.row.get("tokens") if one.tokens else {},
+        "home": one.home,
+    }
 
 
-def text(one: Incident) -> str:
-    """The incident as lines of text: when and what, why, where and at what cost, the calls."""
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.t))
+def _as_text(one: Incident) -> str:
+    """When and what, why, where and at what cost, the calls."""
     agent = f", subagent {one.agent}" if one.agent else ""
-    lines = [f"{when}  {one.event:<10} {one.circuit}", f"    {one.cause}" if one.cause else ""]
-    lines.append(f"    {shortened(one.project)}, session {one.session[:ID]}{agent}{cost(one)}")
-    if one.calls:
-        counts = Counter(one.calls).items()
-        calls = [call if count == 1 else f"{call} ({count} times)" for call, count in counts]
-        lines.append(f"    calls: {', '.join(calls)}")
+    cost = f"; {one.tokens:,} tokens" if one.tokens else ""
+    lines = [f"{moment(one.t)}  {one.event:<10} {one.circuit}", f"    {one.cause}" if one.cause else ""]
+    lines.append(f"    {shortened(one.project)}, session {one.session[:ID]}{agent}{cost}")
+    counts = Counter(one.calls).items()
+    calls = [call if count == 1 else f"{call} ({count} times)" for call, count in counts]
+    lines.append(f"    calls: {', '.join(calls)}" if calls else "")
     return "\n".join(filter(None, lines))
 
 
-def cost(one: Incident) -> str:
-    """`; 12,345 tokens`; "" if none were counted."""
-    return f"; {one.tokens:,} tokens" if one.tokens else ""
+def homes(where: Places, kept: Iterable[status.Kept] | None = None) -> list[str]:
+    """Every home with a log: this project's, those in the runtime folder, and those of the remembered sessions."""
+    sessions = status.sessions(where) if kept is None else kept
+    known = {where.home, where.runtime, *(one.session.home for one in sessions if one.session.home)}
+    known.update(
+        f"{where.runtime}/projects/{path.name}" for path in Path(where.runtime, "projects").glob("*")
+    )
+    return sorted(home for home in known if os.path.exists(f"{home}/{INCIDENTS}"))
 
 
-def shortened(project: str) -> str:
-    """A project's folder with ~ for your home."""
-    user = os.environ.get("HOME", "")
-    if user and project.startswith(user + "/"):
-        return "~" + project[len(user) :]
-    return project or "an unknown project"
+def read(homes: Iterable[str], after: float) -> list[Incident]:
+    """The incidents in the logs of `homes` since `after` (epoch seconds), oldest first; other lines are skipped."""
+    found: list[Incident] = []
+    progress = Progress()
+    for incident in (incident for home in homes for incident in _of_home(home, after)):
+        found.append(incident)
+        if len(found) % STEP == 0:
+            progress(f"{len(found):,} incidents read")
+    progress.end()
+    return sorted(found, key=lambda incident: incident.t)
+
+
+def _of_home(home: str, after: float) -> Iterator[Incident]:
+    name = Path(INCIDENTS)
+    archived = sorted(Path(home, "archives", "telemetry").glob(f"{name.stem}.*{name.suffix}*"))
+    for path in [*archived, Path(home, INCIDENTS)]:
+        try:
+            if path.stat().st_mtime < after:
+                continue
+            data = files.read(str(path), 1 << 30) or b""
+            lines = (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines()
+        except (OSError, EOFError, zlib.error):
+            continue  # removed meanwhile, or not our file
+        found = (_incident(line, home) for line in lines)
+        yield from (one for one in found if one and one.t >= after)
+
+
+def _incident(line: bytes, home: str) -> Incident | None:
+    """The incident in a line of the log of `home`; None if it is none."""
+    try:
+        row = parse(line)
+        t = float(row["t"])
+    except (ValueError, TypeError, KeyError, OverflowError):
+        return None
+    if not isinstance(row.get("event"), str) or not 0 <= t < LATEST:
+        return None
+    texts = {key: clean(row.get(key)) for key in TEXTS}
+    texts["project"] = texts["project"] or status.project_of(home)
+    return Incident(t, home, row, **texts)
+
+
+def clean(value: object) -> str:
+    """A value from a log as one short line without control characters; "" if it is not text."""
+    if not isinstance(value, str):
+        return ""
+    if len(value) <= SHOWN and value.isprintable():
+        return value
+    text = plain(value[: 4 * SHOWN])
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

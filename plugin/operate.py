@@ -13,6 +13,7 @@ from typing import Any
 
 import configure
 import protection
+from shared import Refusal, places, program
 
 from circuit_breaker.cleaning import disk_usage
 from circuit_breaker.identity.labels import plain
@@ -59,29 +60,35 @@ def _narrow(line: str, columns: int) -> str:
     return line
 
 
+def _shows_marks() -> bool:
+    try:
+        MARKS["OPEN"].encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
 def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
-    where = places(args.project)
+    """(what to print, exit code)."""
+    where, now = places(args.project), time.time()
     config = home.configuration(where, os.environ)
-    now = time.time()
     everyone = collected.sessions(where)
     collected.mark_ended(everyone, os.environ, now)
     kept = chosen(args, where, everyone)
     if args.session and not kept:
-        sys.exit(f"No session {args.session} is remembered in {where.sessions}.")
+        raise Refusal(f"no session {args.session} is remembered in {where.sessions}")
     if args.project is not None and not kept and not os.path.isdir(args.project):
-        sys.exit(f"There is no folder {args.project}, and no session of it is remembered.")
-    facts = collected.collect(where, config, now, kept)
+        raise Refusal(f"there is no folder {args.project}, and no session of it is remembered")
+    everything = collected.collect(where, config, now, kept)
+    facts = collected.only(everything, args.circuit) if args.circuit else everything
+    if facts is None:
+        raise Refusal(f"no circuit is called {args.circuit}; `status` lists them")
     facts["protection"] = protection.look(where, config, everyone, os.environ, now)
-    facts["program"] = protection.program()
-    if args.circuit:
-        found = collected.only(facts, args.circuit)
-        if found is None:
-            sys.exit(f"No circuit is called {args.circuit}; `status` lists them.")
-        facts = found
+    facts["program"] = program()
     code = 0 if facts["protection"]["protected"] else 1
     if args.line:
         return one_line(facts, words_alone), code
-    facts["dead_ends"] = dead_ends_of(where, now)
+    facts["dead_ends"] = _dead_ends(where, now)
     facts["memory"] = disk_usage.memory_facts(where, config)
     if args.json:
         return json.dumps(facts, indent=2), code
@@ -91,25 +98,15 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     return text, code
 
 
-def dead_ends_of(where: home.Places, now: float) -> list[dict[str, Any]]:
+def _dead_ends(where: home.Places, now: float) -> list[dict[str, Any]]:
     """The project's recurring dead ends, after reading its transcripts for at most SCAN_SECONDS."""
-    from report import activity, dead_ends
+    from report import dead_ends, past
 
-    folder = activity.of_project(os.environ, where.project)
-    scan = dead_ends.Scan(where, folder)
-    groups = activity.groups(folder, now - dead_ends.DAYS * 86_400)
-    scan.look([path for group in groups for path in group], SCAN_SECONDS)
-    return [end._asdict() for end in scan.found(now)]
+    folder = past.folder_of(os.environ, where.project)
+    return [end._asdict() for end in dead_ends.of_projects(where, [folder], now, SCAN_SECONDS)]
 
 
-def places(project: str | None) -> home.Places:
-    """The places of `project`, or of the project of the current directory."""
-    if project is None:
-        return home.places(os.environ, os.getcwd())
-    return home.places({**os.environ, "CLAUDE_PROJECT_DIR": os.path.abspath(project)})
-
-
-def chosen(args: Any, where: home.Places, kept: list[collected.Kept]) -> list[collected.Kept]:
+def chosen(args: argparse.Namespace, where: home.Places, kept: list[collected.Kept]) -> list[collected.Kept]:
     """The sessions that --session and --project select; for --line those of this project."""
     if args.session:
         named = {one.name for one in collected.sessions(where, args.session)}
@@ -117,14 +114,6 @@ def chosen(args: Any, where: home.Places, kept: list[collected.Kept]) -> list[co
     if args.project is not None or (getattr(args, "line", False) and not args.all):
         kept = collected.of_home(kept, where)
     return kept
-
-
-def _shows_marks() -> bool:
-    try:
-        MARKS["OPEN"].encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
 
 
 def reset(args: argparse.Namespace) -> int:
@@ -136,18 +125,17 @@ def reset(args: argparse.Namespace) -> int:
     kept = collected.sessions(where)
     collected.mark_ended(kept, os.environ, time.time())
     closed, failed = collected.reset(where, config, chosen(args, where, kept), args.circuit or "")
+    if args.circuit and not closed and not failed:
+        raise Refusal(f"No open circuit is called {args.circuit}; `status` lists them.")
     for name, one in closed:
         print(f"Reset to CLOSED: {plain(name)} ({_whose(one)})")
     for at, path in config_change.pending(one.session for _, one in closed if one):
         print(held_back(at, plain(path)))
     for sentence in failed:
         print(sentence, file=sys.stderr)
-    if closed or failed:
-        return 1 if failed else 0
-    if args.circuit:
-        sys.exit(f"No open circuit is called {args.circuit}; `status` lists them.")
-    print("Nothing to reset: no circuit is open.")
-    return 0
+    if not closed and not failed:
+        print("Nothing to reset: no circuit is open.")
+    return 1 if failed else 0
 
 
 def _whose(one: collected.Kept | None) -> str:
@@ -161,12 +149,8 @@ def mode(args: argparse.Namespace) -> int:
     """Write `mode` into your config file and keep the rest of it."""
     if own_shell.refuses("mode", os.environ):
         return 1
-    where = home.places(os.environ, os.getcwd())
-    try:
-        path = configure.put(where, "mode", args.mode, in_project=False)
-    except configure.Unusable as error:
-        sys.exit(f"mode: {error}")
-    print(f"mode is now {args.mode} ({path})")
+    where = places()
+    print(f"mode is now {args.mode} ({configure.put(where, 'mode', args.mode, in_project=False)})")
     effective = home.configuration(where, os.environ).mode
     if effective != args.mode:
         print(f"But {effective} applies in this project: see `config show --origin`.")

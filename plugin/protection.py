@@ -9,9 +9,6 @@ import contextlib
 import json
 import os
 import re
-import shlex
-import shutil
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,12 +16,12 @@ from typing import Any, NamedTuple
 
 from host import Groups, hooks_of, lines_for, run_line
 from install import scopes, settings
+from shared import ROOT, program
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.runtime import home, status
 from circuit_breaker.words import status as words
 
-ROOT = Path(__file__).resolve().parent.parent
 LIVE = 3600.0  # seconds after its last hook in which a session counts as protected
 NEEDED = ("PreToolUse", "PostToolBatch")  # without hooks for these events nothing is blocked
 FILES = ("hooks/run", "lib/circuit_breaker/runtime/hook.py")
@@ -41,17 +38,6 @@ class Way(NamedTuple):
     ours: bool
     why: str = ""
     fix: str = ""
-
-
-def program(root: Path = ROOT) -> str:
-    """How to call the command line in `root` from any folder."""
-    found = shutil.which(scopes.PLUGIN)
-    if found:
-        with contextlib.suppress(OSError):
-            itself = os.path.realpath(found) == os.path.realpath(sys.argv[0])
-            if itself or str(root) in Path(found).read_text(encoding="utf-8", errors="replace"):
-                return scopes.PLUGIN
-    return f"python3 {shlex.quote(str(root / 'plugin'))}"
 
 
 def look(
@@ -150,7 +136,7 @@ def _by_plugin(sources: list[scopes.Source], env: Mapping[str, str]) -> list[Way
     switched: dict[str, tuple[Path, bool]] = {}
     for source in sources:
         for name, on in source.plugins.items():
-            if name.partition("@")[0] == scopes.PLUGIN:
+            if scopes.is_ours(name):
                 switched[name] = source.path, on is not False
     found = [(name, *switch, plugin_folder(name, sources, env)) for name, switch in switched.items()]
     return [_plugin(*each) for each in found]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -13,7 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Callable
 
-from progress import Progress
+from shared import Progress, Refusal, moment, places, print_json
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.layers import build
@@ -28,12 +27,8 @@ STEP = 2_000  # records between two progress messages
 BROKEN_SHOWN = 20  # broken lines listed; all are counted
 
 
-class NoRecording(Exception):
-    """Raised if nothing can be read; the message says what to do."""
-
-
 class Totals:
-    """The sums over all sessions of a run."""
+    """The sessions of recordings run through the engine, added up."""
 
     def __init__(self) -> None:
         self.sessions: set[tuple[str, str]] = set()
@@ -43,8 +38,34 @@ class Totals:
         self.warnings: list[dict[str, Any]] = []
         self.broken: list[str] = []
         self.broken_lines = 0
+        self.progress = Progress()
 
-    def add(self, run: Rerun) -> None:
+    def run(
+        self,
+        groups: list[list[Path]],
+        config: Config,
+        enforce: bool = False,
+        done: Callable[[Rerun], None] = lambda run: None,
+    ) -> None:
+        """Run every record of every recording; rows that a resumed or forked session copied count once. done: is given each session
+        at its end."""
+
+        def ended(run: Rerun) -> None:
+            self._add(run)
+            done(run)
+
+        copied: set[int] = set()
+        for number, group in enumerate(groups, 1):
+            reruns = Reruns(config, enforce, str(group[0]), ended, self._fault)
+            for record in recording.records(group, self._fault, copied):
+                self.records += 1
+                reruns.take(record)
+                if self.records % STEP == 0:
+                    self.progress(f"{number}/{len(groups)} files, {self.records:,} records")
+            reruns.finish()
+        self.progress.end()
+
+    def _add(self, run: Rerun) -> None:
         self.sessions.add((run.file, run.name))
         self.calls += run.calls
         self.denied += run.denied
@@ -55,7 +76,7 @@ class Totals:
             self.trips.append({**known, **place, "tokens": usage.named(trip["spent"])})
         self.warnings += [{**warning, **place} for warning in run.warnings]
 
-    def fault(self, sentence: str) -> None:
+    def _fault(self, sentence: str) -> None:
         self.broken_lines += 1
         if len(self.broken) < BROKEN_SHOWN:
             self.broken.append(sentence)
@@ -63,86 +84,61 @@ class Totals:
 
 def replay(args: argparse.Namespace) -> int:
     """Run recorded sessions through the engine; exit code 1 if nothing could be read."""
-    try:
-        config, source = configuration(args.config, args.defaults)
-        groups = found(args.paths)
-    except NoRecording as error:
-        print(f"replay: {error}", file=sys.stderr)
-        return 1
+    config, source = configuration(args.config, args.defaults)
+    groups = found(args.paths)
     totals = Totals()
-    if not args.json:
-        print(f"Under {source}; what would have happened if the breaker had run in these sessions:")
-    progress = Progress()
 
-    def done(run: Rerun) -> None:
-        totals.add(run)
-        if not args.json and (run.trips or run.warnings):
-            progress.end()
+    def show(run: Rerun) -> None:
+        if run.trips or run.warnings:
+            totals.progress.end()
             print(_session(run), flush=True)
 
-    run_all(groups, config, args.enforce, totals, done, progress)
-    progress.end()
     if args.json:
-        print(json.dumps(_document(totals), indent=2))
-    elif totals.sessions:
-        print(_summary(totals, time.monotonic() - progress.since))
+        totals.run(groups, config, args.enforce)
+        print_json(**_facts(totals))
+    else:
+        print(f"Under {source}; what would have happened if the breaker had run in these sessions:")
+        totals.run(groups, config, args.enforce, show)
+        if totals.sessions:
+            print(_summary(totals))
     if totals.broken:
         first = plain(totals.broken[0])
         print(f"replay: {totals.broken_lines} lines could not be read; the first: {first}", file=sys.stderr)
-    if not totals.sessions:
-        print(
-            f"replay: {len(groups)} files were read and none holds hook events or rows of a transcript. "
-            "Claude Code keeps its transcripts in ~/.claude/projects.",
-            file=sys.stderr,
-        )
-    return 0 if totals.sessions else 1
+    if totals.sessions:
+        return 0
+    print(
+        f"replay: {len(groups)} files were read and none holds hook events or rows of a transcript. "
+        "Claude Code keeps its transcripts in ~/.claude/projects.",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def found(paths: Iterable[str]) -> list[list[Path]]:
-    """The recordings below `paths`. Raises NoRecording if there are none."""
+    """The recordings below `paths`. Raises Refusal if there are none."""
     try:
         groups = recording.files(paths)
     except FileNotFoundError as error:
-        raise NoRecording(f"{error}. Name a recording (.jsonl, .jsonl.gz) or a folder of them.") from None
+        raise Refusal(f"{error}. Name a recording (.jsonl, .jsonl.gz) or a folder of them.") from None
     if not groups:
-        raise NoRecording(
+        raise Refusal(
             f"no recordings in {', '.join(paths)}: no file there ends in .jsonl or .jsonl.gz. "
             "Claude Code keeps its transcripts in ~/.claude/projects."
         )
     return groups
 
 
-def run_all(
-    groups: list[list[Path]],
-    config: Config,
-    enforce: bool,
-    totals: Totals,
-    done: Callable[[Rerun], None],
-    progress: Progress,
-) -> None:
-    """Run every record of every recording; rows that a resumed or forked session copied count once."""
-    copied: set[int] = set()
-    for number, group in enumerate(groups, 1):
-        reruns = Reruns(config, enforce, str(group[0]), done, totals.fault)
-        for record in recording.records(group, totals.fault, copied):
-            totals.records += 1
-            reruns.take(record)
-            if totals.records % STEP == 0:
-                progress(f"{number}/{len(groups)} files, {totals.records:,} records")
-        reruns.finish()
-
-
 def configuration(path: str | None, defaults: bool) -> tuple[Config, str]:
     """(configuration, its name): your own, one file over the defaults, or only the defaults.
 
-    Mode observe and `enabled: false` are left out: the question is what would have happened. Raises NoRecording.
+    Mode observe and `enabled: false` are left out: the question is what would have happened. Raises Refusal.
     """
     if path is not None:
         config, source = build([(path, _document_at(path))]), path
     elif defaults:
         config, source = build(), "the defaults"
     else:
-        where = home.places(os.environ, os.getcwd())
+        where = places()
         config = home.configuration(where, os.environ)
         own = [name for name in (where.user_config, where.project_config) if name and files.exists(name)]
         source = f"your config ({', '.join(own) or 'the defaults: you have no config file'})"
@@ -156,11 +152,11 @@ def _document_at(path: str) -> object:
     try:
         data = files.read(path)
         if data is None:
-            raise NoRecording(f"no such config file: {path}")
+            raise Refusal(f"no such config file: {path}")
         return parse(data)
     except (OSError, ValueError) as error:
         hint = "Give a JSON file with the keys of the configuration."
-        raise NoRecording(f"{path}: {files.why(error)}. {hint}") from None
+        raise Refusal(f"{path}: {files.why(error)}. {hint}") from None
 
 
 def _session(run: Rerun) -> str:
@@ -170,7 +166,7 @@ def _session(run: Rerun) -> str:
     tripped = {(trip["event"], trip["agent"], trip["subject"]) for trip in run.trips}
     warnings = [w for w in run.warnings if (w["event"], w["agent"], w["subject"]) not in tripped]
     for entry in sorted([*warnings, *run.trips], key=itemgetter("event")):
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry["t"])) if entry["t"] else "no time"
+        when = moment(entry["t"]) if entry["t"] else "no time"
         agent = f", agent {plain(entry['agent'])}" if entry["agent"] else ""
         verb = "warned" if "spent" not in entry else "stopped the turn" if entry["stopped"] else "tripped"
         circuit = f"{entry['rule']}:{plain(entry['subject'])}"
@@ -192,9 +188,8 @@ def _spent(spent: usage.Usage, what: str) -> str:
     )
 
 
-def _document(totals: Totals) -> dict[str, Any]:
+def _facts(totals: Totals) -> dict[str, Any]:
     return {
-        "schema": 1,
         "sessions": len(totals.sessions),
         "calls": totals.calls,
         "trips": sorted(totals.trips, key=itemgetter("t")),
@@ -205,7 +200,8 @@ def _document(totals: Totals) -> dict[str, Any]:
     }
 
 
-def _summary(totals: Totals, seconds: float) -> str:
+def _summary(totals: Totals) -> str:
+    seconds = time.monotonic() - totals.progress.since
     trips, warnings = (Counter(entry["rule"] for entry in found) for found in (totals.trips, totals.warnings))
     touched: dict[str, set[tuple[str, str]]] = {}
     for entry in totals.trips + totals.warnings:

@@ -16,7 +16,7 @@ from install import scopes
 from protection import Way
 
 from circuit_breaker.runtime import protocol
-from doctor.finding import FAULT, NOTE, OK, Finding
+from doctor import FAULT, NOTE, OK, Finding, fault, note, ok
 
 SECONDS = 20.0
 FULL = (2, 1, 330)
@@ -34,10 +34,10 @@ def claude_code(env: Mapping[str, str], ways: list[Way], quick: bool = False) ->
     """Findings about `claude` on the PATH. quick: without listing its plugins and without reading its program."""
     path = shutil.which("claude", path=env.get("PATH"))
     if path is None:
-        return [Finding("client", NOTE, "`claude` is not on the PATH: its version was not checked")]
+        return [note("client", "`claude` is not on the PATH: its version was not checked")]
     said = re.search(r"(\d+)\.(\d+)\.(\d+)", _output([path, "--version"], env))
     if said is None:
-        return [Finding("client", NOTE, f"{path} --version gave no version within {SECONDS:g} s")]
+        return [note("client", f"{path} --version gave no version within {SECONDS:g} s")]
     version = (int(said[1]), int(said[2]), int(said[3]))
     level, text, fix = next(tier[1:] for tier in TIERS if version >= tier[0])
     findings = [Finding("client", level, f"Claude Code {said[0]} ({path}): {text}", fix)]
@@ -55,27 +55,25 @@ def _running_copy(path: str, env: Mapping[str, str], ways: list[Way]) -> list[Fi
     try:
         listed = json.loads(_output([path, "plugin", "list", "--json"], env))
     except ValueError:
-        return [Finding("copy", NOTE, f"{path} plugin list --json gave no list: which copy runs is unknown")]
+        return [note("copy", f"{path} plugin list --json gave no list: which copy runs is unknown")]
     findings = []
     checked = {os.path.realpath(way.root) for way in ways}
-    for entry in listed if isinstance(listed, list) else []:
-        if not isinstance(entry, dict) or str(entry.get("id", "")).partition("@")[0] != scopes.PLUGIN:
+    entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+    for entry in entries:
+        if not scopes.is_ours(str(entry.get("id", ""))) or not entry.get("enabled"):
             continue
         runs = str(entry.get("readFromFolder") or entry.get("installPath") or "")
-        errors = entry.get("errors")
-        if not entry.get("enabled"):
-            continue
-        if errors:
-            text = f"Claude Code could not load {entry['id']}: {'; '.join(map(str, errors))[:300]}"
-            findings.append(Finding("copy", FAULT, text, "claude plugin validate " + runs))
+        if entry.get("errors"):
+            text = f"Claude Code could not load {entry['id']}: {'; '.join(map(str, entry['errors']))[:300]}"
+            findings.append(fault("copy", text, "claude plugin validate " + runs))
         elif os.path.realpath(runs) not in checked:
             text = f"Claude Code runs the copy in {runs}, which is not the one that was checked"
-            findings.append(Finding("copy", FAULT, text, f"python3 {runs}/plugin doctor"))
+            findings.append(fault("copy", text, f"python3 {runs}/plugin doctor"))
         else:
-            version = entry.get("version", "no version")
-            findings.append(
-                Finding("copy", OK, f"the copy that Claude Code runs was checked: {runs} ({version})")
+            text = (
+                f"the copy that Claude Code runs was checked: {runs} ({entry.get('version', 'no version')})"
             )
+            findings.append(ok("copy", text))
     return findings
 
 
@@ -92,9 +90,9 @@ def _drift(binary: Path, version: str) -> list[Finding]:
         return []
     if not lost:
         text = f"Claude Code {version} still has all {len(texts)} texts by which its answers are recognised"
-        return [Finding("texts", OK, text)]
+        return [ok("texts", text)]
     text = f"Claude Code {version} no longer contains: {', '.join(map(repr, lost))}. Some refusals may be counted as results"
-    return [Finding("texts", NOTE, text, "update circuit-breaker; if it is the newest, report this")]
+    return [note("texts", text, "update circuit-breaker; if it is the newest, report this")]
 
 
 def _flat(rows: Iterable[Any]) -> Iterable[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import os
 import re
 import time
@@ -14,11 +13,10 @@ from typing import Any, Callable
 
 import protection
 from install import disk, scopes
-from progress import Progress
+from shared import Progress, Refusal, print_json, program
 
 from circuit_breaker.runtime import files, home, status
-from doctor import client, machine, neighbours, probe, registered
-from doctor.finding import FAULT, NOTE, OK, Finding
+from doctor import FAULT, NOTE, Finding, client, fault, machine, neighbours, note, ok, probe, registered
 
 
 def doctor(args: argparse.Namespace) -> int:
@@ -28,8 +26,8 @@ def doctor(args: argparse.Namespace) -> int:
     if fixed:
         findings = examine(os.environ, os.getcwd())
     if args.json:
-        report = {"schema": 1, "ok": healthy(findings), "findings": as_json(findings)}
-        print(json.dumps({**report, "fixed": fixed} if args.fix else report, indent=2))
+        more = {"fixed": fixed} if args.fix else {}
+        print_json(ok=healthy(findings), findings=as_json(findings), **more)
     else:
         print("\n".join([*fixed, *map(_line, findings), _summary(findings)]))
     return 0 if healthy(findings) else 1
@@ -42,7 +40,7 @@ def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | Non
             env = {**env, "CLAUDE_PROJECT_DIR": str(just_installed.base)}
         where = home.places(env, cwd)
     except files.Refused as error:
-        return [Finding("home", FAULT, disk.words_of(error), "set HOME to an absolute path")]
+        return [fault("home", disk.words_of(error), "set HOME to an absolute path")]
     project = Path(where.project)
     sources = scopes.chain(env, project)
     ways = [way for way in protection.ways(where, sources, env) if way.groups]
@@ -57,15 +55,14 @@ def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | Non
             findings += probe.fired_lines(way, where, env)
         else:
             text = f"{way.label}: not run, since they are the project's own programs"
-            fix = f"if you trust it: python3 {way.root / 'plugin'} doctor"
-            findings.append(Finding("fires", NOTE, text, fix))
+            findings.append(note("fires", text, f"if you trust it: python3 {way.root / 'plugin'} doctor"))
     progress("asking Claude Code ...")
     findings += client.claude_code(env, ways, quick=just_installed is not None)
     findings += neighbours.others(sources, env, project, bool(scopes.registered(sources)))
     findings += registered.optional_packages(ways)
     findings += machine.state(where, env)
     progress.end()
-    called = protection.program() + " "
+    called = program() + " "
     return [one._replace(fix=re.sub("^circuit-breaker ", lambda _: called, one.fix)) for one in findings]
 
 
@@ -76,13 +73,13 @@ def _protected(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
     if not why and config.mode == "observe":
         why = "mode observe records what it would block, and blocks nothing"
         fix = "circuit-breaker mode enforce"
-    held = [Finding("mode", NOTE, why, fix)] if why else []
+    held = [note("mode", why, fix)] if why else []
     working = copy.copy(config)
     working.enabled, working.mode = True, "enforce"
     said = protection.look(where, working, status.sessions(where), env, time.time())
     if said["protected"]:
-        return [Finding("protected", OK, f"protected: {said['how']}"), *held]
-    return [Finding("protected", FAULT, f"not protected: {said['why']}", said["fix"]), *held]
+        return [ok("protected", f"protected: {said['how']}"), *held]
+    return [fault("protected", f"not protected: {said['why']}", said["fix"]), *held]
 
 
 def healthy(findings: list[Finding]) -> bool:
@@ -117,5 +114,6 @@ def _fixed(finding: Finding, action: Callable[[], str]) -> str:
     """Fix one finding. Returns what was done, or why it could not be."""
     try:
         return f"fixed  {action()}"
-    except OSError as error:
-        return f"FAILED {finding.id}: could not be fixed: {disk.words_of(error)}"
+    except (OSError, Refusal) as error:
+        why = disk.words_of(error) if isinstance(error, OSError) else str(error)
+        return f"FAILED {finding.id}: could not be fixed: {why}"

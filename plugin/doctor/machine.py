@@ -13,7 +13,7 @@ from install import disk, scopes
 
 from circuit_breaker.cleaning import disk_usage
 from circuit_breaker.runtime import files, home, status
-from doctor.finding import FAULT, NOTE, OK, Finding
+from doctor import Finding, fault, note, ok
 
 OLDEST, TESTED = (3, 9), (3, 13)
 # as in hooks/run
@@ -28,8 +28,8 @@ def settings_chain(sources: list[scopes.Source]) -> list[Finding]:
     for source in sources:
         if source.problem:
             text = f"{source.path}: Claude Code skips this whole file, including its deny rules: {source.problem}"
-            findings.append(Finding("settings", FAULT, text, f"fix {source.path} at that place"))
-    return findings or [Finding("settings", OK, f"all settings files can be read ({len(sources)})")]
+            findings.append(fault("settings", text, f"fix {source.path} at that place"))
+    return findings or [ok("settings", f"all settings files can be read ({len(sources)})")]
 
 
 def interpreter(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
@@ -39,14 +39,14 @@ def interpreter(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
     try:
         pinned = (files.read(pin, 1 << 14) or b"").decode("utf-8", "surrogateescape").split("\n")[0]
     except OSError as error:
-        return [Finding("python", FAULT, disk.words_of(error), f"remove {pin}")]
+        return [fault("python", disk.words_of(error), f"remove {pin}")]
     if pinned:
         version = _version_of(pinned)
         if version >= OLDEST:
             return [_python(pinned, version, "pinned")]
         text = f"{pin} names {pinned}, which is not a working CPython 3.9 or later; another one is used"
         fix = "circuit-breaker doctor --fix (the next session pins another)"
-        findings.append(Finding("pin", NOTE, text, fix, lambda: _forget_pin(pin)))
+        findings.append(note("pin", text, fix, lambda: _forget_pin(pin)))
     found = [path for name in PROGRAMS for path in [shutil.which(name, path=env.get("PATH"))] if path]
     for path in found:
         version = _version_of(path)
@@ -55,14 +55,14 @@ def interpreter(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
     text = "no CPython 3.9 or later on the PATH, so the hooks do nothing"
     text += f" ({', '.join(found)}: too old, another Python, or does not start)" if found else ""
     fix = "install Python 3.9 or later and put it first on the PATH"
-    return [*findings, Finding("python", FAULT, text, fix)]
+    return [*findings, fault("python", text, fix)]
 
 
 def _python(path: str, version: tuple[int, ...], how: str) -> Finding:
     shown = ".".join(map(str, version))
     if version > TESTED:
-        return Finding("python", NOTE, f"{path}, Python {shown} ({how}): newer than any it was tested on")
-    return Finding("python", OK, f"{path}, Python {shown} ({how})")
+        return note("python", f"{path}, Python {shown} ({how}): newer than any it was tested on")
+    return ok("python", f"{path}, Python {shown} ({how})")
 
 
 def state(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
@@ -75,20 +75,20 @@ def state(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
     size = disk_usage.memory_facts(where, config)["total_bytes"]
     health = facts["health"]
     fix = f"correct it in {where.project_config} or {where.user_config}"
-    findings += [Finding("config", FAULT, problem, fix) for problem in health["config_problems"]]
+    findings += [fault("config", problem, fix) for problem in health["config_problems"]]
     if size > MEMORY_BYTES:
         text = f"{where.home}: {size} bytes, more than {MEMORY_BYTES}"
-        findings.append(Finding("memory", FAULT, text, "circuit-breaker sweep"))
+        findings.append(fault("memory", text, "circuit-breaker sweep"))
     if health["state_bytes"] > STATE_BYTES:
         text = f"{home.STATE}: {health['state_bytes']} bytes, more than {STATE_BYTES}"
-        findings.append(Finding("state", FAULT, text, "circuit-breaker reset --all"))
+        findings.append(fault("state", text, "circuit-breaker reset --all"))
     subjects = [subject for rule in facts["circuits"].values() for subject in rule["subjects"]]
     open_now = sum(subject["state"] != "CLOSED" for subject in subjects)
     text = f"{size} bytes in the home, {health['state_bytes']} of published state, {facts['incidents']['total']} incidents, {open_now} circuits open"
-    findings.append(Finding("sizes", OK, text))
+    findings.append(ok("sizes", text))
     if health["errors"]:
         text = f"{health['errors']} errors inside hooks were logged"
-        findings.append(Finding("errors", NOTE, text, f"read {where.errors}"))
+        findings.append(note("errors", text, f"read {where.errors}"))
     return findings
 
 
@@ -99,9 +99,9 @@ def _private(path: str) -> list[Finding]:
     except OSError:
         return []
     if hasattr(os, "geteuid") and info.st_uid != os.geteuid():
-        return [Finding("owner", FAULT, f"{path} belongs to another user", f"give it back: chown {path}")]
+        return [fault("owner", f"{path} belongs to another user", f"give it back: chown {path}")]
     if not stat.S_ISDIR(info.st_mode):
-        return [Finding("owner", FAULT, f"{path} is not a folder", f"move {path} away")]
+        return [fault("owner", f"{path} is not a folder", f"move {path} away")]
     if os.name == "posix" and info.st_mode & 0o077:
 
         def repair() -> str:
@@ -109,7 +109,7 @@ def _private(path: str) -> list[Finding]:
             return f"{path}: 0700"
 
         text = f"{path} is open to others ({stat.S_IMODE(info.st_mode):o})"
-        return [Finding("mode", FAULT, text, f"chmod 700 {path}", repair)]
+        return [fault("mode", text, f"chmod 700 {path}", repair)]
     return []
 
 

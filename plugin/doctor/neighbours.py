@@ -15,7 +15,7 @@ from host import hooks_of
 from install import scopes, settings
 from install.apply import SOURCE
 
-from doctor.finding import NOTE, Finding
+from doctor import Finding, note
 
 MILLISECONDS_FROM = 1000  # a timeout of this many seconds was probably meant as milliseconds
 # slow hooks are searched in this many newest transcripts, in this many bytes at their ends
@@ -41,14 +41,14 @@ def others(
     for source in sources:
         for line in settings.older(source.document):
             text = f"{source.path} still registers the older hook scripts ({line})"
-            findings.append(Finding("older", NOTE, text, "circuit-breaker install --migrate"))
+            findings.append(note("older", text, "circuit-breaker install --migrate"))
     return findings + (_editors(env) if by_settings else [])
 
 
 def _plugins(sources: list[scopes.Source], env: Mapping[str, str]) -> list[tuple[Path, dict[str, Any]]]:
     """(path, contents) of hooks.json of each other enabled plugin."""
     names = {name for source in sources for name, on in source.plugins.items() if on is not False}
-    others = sorted(name for name in names if name.partition("@")[0] != scopes.PLUGIN)
+    others = sorted(name for name in names if not scopes.is_ours(name))
     folders = [protection.plugin_folder(name, sources, env) for name in others]
     return _hook_files([folder for folder in folders if folder is not None])
 
@@ -64,7 +64,7 @@ def _timeouts(path: Path, document: dict[str, Any]) -> Iterator[Finding]:
         timeout = _number(handler.get("timeout")) if isinstance(handler, dict) else 0
         if timeout >= MILLISECONDS_FROM:
             text = f"{path}: the {event} hook {_short(handler)} has a timeout of {timeout:g} seconds"
-            yield Finding("timeout", NOTE, text, f"if milliseconds were meant, write {timeout / 1000:g}")
+            yield note("timeout", text, f"if milliseconds were meant, write {timeout / 1000:g}")
 
 
 def _short(handler: dict[str, Any]) -> str:
@@ -84,7 +84,7 @@ def _slow(projects: Path) -> Iterator[Finding]:
             continue
         text = f"slow {event} hook: {command[:60]!r} took {median:.0f} ms (median of {len(times)} runs)"
         fix = 'make it faster, or set "async": true if Claude need not wait for it'
-        yield Finding("slow", NOTE, text, fix)
+        yield note("slow", text, fix)
 
 
 def _hook_runs(projects: Path) -> Iterator[tuple[str, str, float]]:
@@ -122,7 +122,7 @@ def _number(value: Any) -> float:
 
 def _mod(path: Path) -> Finding:
     text = f"{path} contains a mod; a mod that does not pass events on switches off all hooks"
-    return Finding("mod", NOTE, text, "if blocked calls run anyway, disable it and try again")
+    return note("mod", text, "if blocked calls run anyway, disable it and try again")
 
 
 def _older_scripts(folder: Path) -> list[Finding]:
@@ -130,7 +130,7 @@ def _older_scripts(folder: Path) -> list[Finding]:
     if not found:
         return []
     text = f"{folder} contains older hook scripts: {', '.join(found)}"
-    return [Finding("older", NOTE, text, "remove them when no settings file uses them any more")]
+    return [note("older", text, "remove them when no settings file uses them any more")]
 
 
 def _editors(env: Mapping[str, str]) -> list[Finding]:
@@ -144,5 +144,5 @@ def _editors(env: Mapping[str, str]) -> list[Finding]:
             continue
         text = f"{name}'s own agent also runs the hooks of Claude Code's settings, but does not report failures to them"
         fix = "nothing is blocked there; use Claude Code (its extension or a terminal) to be protected"
-        findings.append(Finding("editor", NOTE, text, fix))
+        findings.append(note("editor", text, fix))
     return findings

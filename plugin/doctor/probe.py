@@ -15,7 +15,7 @@ from install import disk, settings
 from protection import Way
 
 from circuit_breaker.runtime import files, home
-from doctor.finding import FAULT, OK, Finding
+from doctor import Finding, fault, ok
 
 RUNS = 5  # the fastest run counts as the overhead, since other load slows the others
 GIVEN = {"command": "false"}
@@ -63,11 +63,11 @@ def _play(way: Way, host: Host, folder: str) -> list[Finding]:
         problems = ["/circuit-status was not answered"]
     fix = "circuit-breaker install; `sh -x` on that line shows where it stops"
     if problems:
-        return [Finding("fires", FAULT, f"{way.label}: {problem}", fix) for problem in problems]
+        return [fault("fires", f"{way.label}: {problem}", fix) for problem in problems]
     total = sum(len(group["hooks"]) for groups in host.groups.values() for group in groups)
     text = f"all {total} lines fire; a call that failed three times is denied the fourth time"
     overhead = f"Overhead per tool call: {asleep:.0f} ms normally, {awake:.0f} ms while something is blocked"
-    return [Finding("fires", OK, f"{way.label}: {text}"), Finding("overhead", OK, overhead)]
+    return [ok("fires", f"{way.label}: {text}"), ok("overhead", overhead)]
 
 
 def _milliseconds(host: Host) -> float:

@@ -9,9 +9,10 @@ from pathlib import Path
 from install import bundle, disk, receipt, scopes, settings
 from install.apply import SOURCE, install_again
 from protection import Way
+from shared import PLUGIN
 
 from circuit_breaker.runtime import packages
-from doctor.finding import FAULT, NOTE, OK, Finding
+from doctor import Finding, fault, note, ok
 
 FRESH = "get a fresh copy of the plugin and run its `install`"  # a damaged copy cannot repair itself
 
@@ -29,7 +30,7 @@ def registrations(ways: list[Way], sources: list[scopes.Source], project: Path) 
         names = "; ".join(way.label for way in ways)
         text = f"registered {len(ways)} times, so every hook runs {len(ways)} times: {names}"
         fix = "keep one: `circuit-breaker uninstall --scope ...` or `claude plugin uninstall circuit-breaker`"
-        findings.append(Finding("double", FAULT, text, fix))
+        findings.append(fault("double", text, fix))
     return findings
 
 
@@ -37,56 +38,54 @@ def _settled(scope: scopes.Scope, source: scopes.Source) -> list[Finding]:
     """Whether each line is registered once and has its files."""
     itself = os.path.realpath(scope.root) == str(SOURCE)
     fix = FRESH if itself else f"circuit-breaker install --scope {scope.name}"
-    action = None if itself else lambda: install_again(scope.name)
 
-    def fault(kind: str, text: str) -> Finding:
-        return Finding(kind, FAULT, text, fix, action)
+    def broken(about: str, text: str) -> Finding:
+        return fault(about, text, fix, None if itself else lambda: install_again(scope.name))
 
     kept = receipt.load_receipt(scope.root)
     if kept is None:
         there = (scope.root / "plugin" / "__main__.py").is_file()
         what = "whose receipt is lost" if there else "whose files are gone"
-        return [fault("files", f"{source.path} registers hooks {what}: {scope.root}")]
+        return [broken("files", f"{source.path} registers hooks {what}: {scope.root}")]
+    findings = []
     counts = settings.present(source.document, kept["settings"]["registrations"])
     lost = sorted({event for (event, _), count in counts.items() if count == 0})
     twice = sorted({event for (event, _), count in counts.items() if count > 1})
-    findings = []
     for what, events in (("not registered", lost), ("registered twice", twice)):
         if events:
-            findings.append(fault("registered", f"{source.path}: {what} for {', '.join(events)}"))
+            findings.append(broken("registered", f"{source.path}: {what} for {', '.join(events)}"))
     if not findings:
-        text = f"{source.path}: all {len(counts)} lines are registered, each once"
-        findings.append(Finding("registered", OK, text))
+        findings.append(ok("registered", f"{source.path}: all {len(counts)} lines are registered, each once"))
     sums = {name: disk.text_checksum(disk.read_through(scope.root / name)) for name in kept["files"]}
     gone = [name for name, found in sums.items() if found is None]
     edited = [name for name, found in sums.items() if found not in (None, kept["files"][name])]
     if gone:
-        findings.append(fault("files", f"{scope.root}: {len(gone)} files are missing ({gone[0]} ...)"))
+        findings.append(broken("files", f"{scope.root}: {len(gone)} files are missing ({gone[0]} ...)"))
     elif edited:
         text = f"{scope.root}: {len(edited)} files were changed since ({edited[0]} ...)"
-        findings.append(Finding("files", NOTE, text, fix))
+        findings.append(note("files", text, fix))
     else:
         text = f"{scope.root}: {len(sums)} files, all as installed (version {kept['version']})"
-        findings.append(Finding("files", OK, text))
+        findings.append(ok("files", text))
     lacking = [name for name in scopes.COMMANDS if not (scope.commands / name).is_file()]
     if lacking:
-        findings.append(fault("commands", f"{scope.commands}: {', '.join(lacking)} missing"))
+        findings.append(broken("commands", f"{scope.commands}: {', '.join(lacking)} missing"))
     else:
-        findings.append(Finding("commands", OK, f"{scope.commands}: /circuit-status and /reset-circuit"))
-    if scope.launcher and scopes.PLUGIN in kept["commands"]:
+        findings.append(ok("commands", f"{scope.commands}: /circuit-status and /reset-circuit"))
+    if scope.launcher and PLUGIN in kept["commands"]:
         findings += _launcher(scope.launcher)
     return findings
 
 
 def _launcher(path: Path) -> list[Finding]:
-    found = shutil.which(scopes.PLUGIN)
+    found = shutil.which(PLUGIN)
     if found and os.path.realpath(found) == os.path.realpath(path):
         return []
     if found:
         text = f"`circuit-breaker` runs {found}, not {path}"
-        return [Finding("command", NOTE, text, f"remove one of the two, or call {path}")]
+        return [note("command", text, f"remove one of the two, or call {path}")]
     text = f"{path.parent} is not on your PATH, so `circuit-breaker` is not found"
-    return [Finding("command", NOTE, text, 'add it: export PATH="$HOME/.local/bin:$PATH"')]
+    return [note("command", text, 'add it: export PATH="$HOME/.local/bin:$PATH"')]
 
 
 def _line_ends(way: Way) -> list[Finding]:
@@ -100,11 +99,9 @@ def _line_ends(way: Way) -> list[Finding]:
             disk.put(way.root / name, disk.with_unix_ends((way.root / name).read_bytes()))
         return f"{way.root}: {len(damaged)} files have Unix line ends again"
 
-    text = (
-        f"{way.root}: {len(damaged)} files have Windows line ends (core.autocrlf?), so the hooks cannot start"
-    )
-    level = FAULT if "hooks/run" in damaged else NOTE
-    return [Finding("line ends", level, text, "circuit-breaker doctor --fix", rewrite)]
+    found = f"{way.root}: {len(damaged)} files have Windows line ends (core.autocrlf?)"
+    made = fault if "hooks/run" in damaged else note
+    return [made("line ends", f"{found}, so the hooks cannot start", "circuit-breaker doctor --fix", rewrite)]
 
 
 def optional_packages(ways: list[Way]) -> list[Finding]:
@@ -115,7 +112,7 @@ def optional_packages(ways: list[Way]) -> list[Finding]:
 def _packages(root: Path) -> Finding:
     vendor = str(root / bundle.VENDOR)
     if all(packages.source(name, vendor) != "missing" for name in packages.PACKAGES):
-        return Finding("packages", OK, f"{root}: {' and '.join(packages.PACKAGES)} are installed")
+        return ok("packages", f"{root}: {' and '.join(packages.PACKAGES)} are installed")
 
     def fetch() -> str:
         why = bundle.fetch(root)
@@ -126,4 +123,4 @@ def _packages(root: Path) -> Finding:
         return f"{root}: packages added"
 
     text = "Optional packages not installed; built-in fallback in use"
-    return Finding("packages", NOTE, text, "circuit-breaker doctor --fix (needs pip)", fetch)
+    return note("packages", text, "circuit-breaker doctor --fix (needs pip)", fetch)

@@ -9,18 +9,19 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from shared import ROOT, Refusal
+
 from circuit_breaker.runtime import files, home, packages
 from install import bundle, disk, receipt, scopes
-from install.changes import Obstacle, Plan, backup_path, backups_folder
-from install.plan import Options, listing, plan_install, plan_removal
-from install.recovered import receipt_of
+from install.changes import Plan, backup_path, backups_folder
+from install.plan import Options, plan_install, plan_removal
 
-SOURCE = Path(__file__).resolve().parent.parent.parent
+SOURCE = ROOT
 LOCK_WAIT = 60.0  # seconds: another installation may be waiting for pip
 
 
 def put_in(scope: scopes.Scope, options: Options, quiet: bool) -> dict[str, Any]:
-    """Install or update. Returns what was done. Raises Obstacle (nothing was changed), OSError; no empty folder is left behind."""
+    """Install or update. Returns what was done. Raises Refusal (nothing was changed), OSError; no empty folder is left behind."""
     made = folders_to_make(scope, options)
     new = {*made, *disk.missing(backups_folder()), *disk.missing(scope.root.parent)}
     try:
@@ -28,30 +29,27 @@ def put_in(scope: scopes.Scope, options: Options, quiet: bool) -> dict[str, Any]
         with _alone(scope):
             bundle.recover(scope.root)
             return _carry_out(plan_install(scope, SOURCE, options, made), quiet)
-    except (Obstacle, OSError):
+    except (Refusal, OSError):
         disk.remove_empty(*new)
         raise
 
 
 def install_again(scope_name: str) -> str:
-    """Install `scope_name` again, for `doctor --fix`. Returns what was done. Raises OSError."""
+    """Install `scope_name` again, for `doctor --fix`. Returns what was done. Raises Refusal, OSError."""
     scope = scopes.scope(scope_name, os.environ, os.getcwd())
-    try:
-        done = put_in(scope, Options(command=False), quiet=True)
-    except Obstacle as obstacle:
-        raise OSError(str(obstacle)) from None
+    done = put_in(scope, Options(command=False), quiet=True)
     return f"{scope.root}: installed again ({done['written']} files, {len(done['changed'])} others)"
 
 
 def take_out(scope: scopes.Scope, purge: bool, dry_run: bool) -> Plan:
-    """Remove the installation of `scope`. Returns the plan that was carried out. Raises Obstacle, OSError."""
+    """Remove the installation of `scope`. Returns the plan that was carried out. Raises Refusal, OSError."""
     if dry_run:
-        return plan_removal(scope, receipt_of(scope, SOURCE), purge)
+        return plan_removal(scope, SOURCE, purge)
     with _alone(scope):
         bundle.recover(scope.root)
         for path in (*scope.outside, scope.root / receipt.RECEIPT):
             disk.remove_scrap(path)
-        plan = plan_removal(scope, receipt_of(scope, SOURCE), purge)
+        plan = plan_removal(scope, SOURCE, purge)
         _carry_out_removal(plan)
     remove_empty_folders(plan)
     return plan
@@ -67,7 +65,7 @@ def folders_to_make(scope: scopes.Scope, options: Options) -> list[Path]:
 
 def remove_empty_folders(plan: Plan) -> None:
     """Remove the folders that the installation made, if they are empty."""
-    kept, backups, scope = plan.kept or {"backups": [], "folders": []}, backups_folder(), plan.scope
+    kept, backups, scope = plan.kept or receipt.blank(), backups_folder(), plan.scope
     for name in kept["backups"]:
         disk.remove_scrap(backup_path(name))
     made = [Path(os.path.normpath(scope.base / text)) for text in kept["folders"]]
@@ -79,7 +77,7 @@ def remove_empty_folders(plan: Plan) -> None:
 
 @contextmanager
 def _alone(scope: scopes.Scope) -> Iterator[None]:
-    """Hold the lock beside the installation's folder. Raises Obstacle if another process holds it for LOCK_WAIT."""
+    """Hold the lock beside the installation's folder. Raises Refusal if another process holds it for LOCK_WAIT."""
     lock = Path(f"{scope.root}.lock")
     if not lock.parent.is_dir():
         yield  # there is no folder to lock
@@ -89,7 +87,7 @@ def _alone(scope: scopes.Scope) -> Iterator[None]:
             while not _is_at(lock, stack.enter_context(files.Lock(str(lock), LOCK_WAIT)).fd):
                 stack.close()  # the holder before us removed it, so newcomers lock another file
         except TimeoutError:
-            raise Obstacle("another installation is running. Wait for it, then try again.") from None
+            raise Refusal("another installation is running. Wait for it, then try again.") from None
         stack.callback(files.remove, str(lock))  # while it is still held
         yield
 
@@ -104,7 +102,7 @@ def _is_at(path: Path, fd: int) -> bool:
 
 def _carry_out(plan: Plan, quiet: bool) -> dict[str, Any]:
     """Write the files, the backups, what the registrations need, then the registrations. Returns what was done."""
-    kept: dict[str, Any] = plan.kept or {}
+    kept = plan.kept or receipt.blank()
     # with the receipt: from here on, everything can be removed again
     written, why_not = _put_files(plan.scope.root, plan.bundle, kept, quiet)
     for folder in plan.folders:
@@ -157,6 +155,7 @@ def _add_packages(folder: Path, kept: dict[str, Any], quiet: bool) -> str:
 
 
 def _equals(root: Path, wanted: dict[str, bytes]) -> bool:
+    """Whether the installation in `root` has these files, and its receipt lists no other."""
     old = receipt.load_receipt(root)
     if old is None or set(old["files"]) != set(wanted):
         return False
@@ -173,5 +172,5 @@ def _carry_out_removal(plan: Plan) -> None:
     for name in plan.done_with if backups_folder().is_dir() else ():
         files.remove(str(backup_path(name)))
     remove_empty_folders(plan)
-    if kept is not None or not listing(root):
+    if kept is not None or not any(root.glob("*")):
         plan.left = bundle.drop(root)

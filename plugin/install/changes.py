@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shared import Refusal
+
 from circuit_breaker.runtime import files, home
 from install import disk
 from install.scopes import Scope
-
-
-class Obstacle(Exception):
-    """Raised if an installation or removal is refused. The message says why and what to do next."""
 
 
 class Change(NamedTuple):
@@ -69,11 +67,11 @@ class Plan:
         return name
 
     def require_writable(self) -> None:
-        """Raise Obstacle for the first file that is not writable."""
+        """Raise Refusal for the first file that is not writable."""
         for path in [*(change.path for change in self.changes), *map(backup_path, self.backups)]:
             hindrance = disk.hindrance(path)
             if hindrance:
-                raise Obstacle(f"{hindrance}. Nothing was changed; fix that and try again.")
+                raise Refusal(f"{hindrance}. Nothing was changed; fix that and try again.")
 
     def write_backups(self) -> list[str]:
         """Write the backups into R/backups. Returns their paths."""
@@ -84,10 +82,10 @@ class Plan:
         return [str(backup_path(name)) for name in self.backups]
 
     def make_changes(self, verb: str) -> None:
-        """Make the changes in order. Raises Obstacle if a file changed since the plan was made."""
+        """Make the changes in order. Raises Refusal if a file changed since the plan was made."""
         for change in self.changes:
             if disk.read_through(change.path) != change.before:
-                raise Obstacle(f"{change.path} was changed while {verb} was running. Run {verb} again.")
+                raise Refusal(f"{change.path} was changed while {verb} was running. Run {verb} again.")
             try:
                 if change.after is None:
                     files.remove(os.path.realpath(change.path))

@@ -39,6 +39,15 @@ _SHAPE: dict[Any, Any] = {
 }
 
 
+def blank() -> dict[str, Any]:
+    """What a receipt says where there is no installation."""
+    sums = {"before": "", "was": "", "after": ""}
+    return {
+        "version": "", "settings": {"registrations": None, "made": [], "backup": None, **sums}, "commands": {}, "memory": {},
+        "claude_md": None, "exclude": None, "folders": [], "backups": [],
+    }  # fmt: skip
+
+
 def load_receipt(root: Path) -> dict[str, Any] | None:
     """The receipt in `root`; None if there is none, or it has another version or shape. Raises OSError."""
     data = files.read(str(root / RECEIPT))

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shared import PLUGIN
+
+from circuit_breaker.cleaning import claude_code
 from circuit_breaker.runtime import files, home, packages
 from install import disk, jsontext, settings
 
-PLUGIN = "circuit-breaker"
 COMMANDS = ("circuit-status.md", "reset-circuit.md")
 
 
@@ -121,9 +123,8 @@ def local_paths(scope: Scope, inner: str, with_claude_md: bool) -> list[str]:
 
 
 def claude_folder(env: Mapping[str, str]) -> Path:
-    """Claude Code's folder: CLAUDE_CONFIG_DIR, else HOME/.claude."""
-    own, user = env.get("CLAUDE_CONFIG_DIR", ""), env.get("HOME", "") or env.get("USERPROFILE", "")
-    path = own or (user and os.path.join(user, ".claude"))
+    """Claude Code's folder. Raises files.Refused if it has no absolute path."""
+    path = claude_code.folder_of(env, env.get("HOME", "") or env.get("USERPROFILE", ""))
     if not os.path.isabs(path):
         raise files.Refused(0, "set HOME to an absolute path", path)
     return Path(path)
@@ -164,13 +165,18 @@ def chain(env: Mapping[str, str], project: Path) -> list[Source]:
     return found
 
 
+def is_ours(plugin_id: str) -> bool:
+    """Whether `NAME@MARKETPLACE` names this plugin."""
+    return plugin_id.partition("@")[0] == PLUGIN
+
+
 def enabled(sources: list[Source]) -> list[tuple[Path, str]]:
     """(settings file, plugin id) for each settings file that enables the plugin."""
     return [
         (source.path, name)
         for source in sources
         for name, on in source.plugins.items()
-        if name.partition("@")[0] == PLUGIN and on is not False
+        if is_ours(name) and on is not False
     ]
 
 

@@ -122,6 +122,13 @@ def only_ours(document: dict[str, Any]) -> Groups:
     return ours
 
 
+def holds(document: dict[str, Any], ours: Groups) -> bool:
+    """Whether each line of `ours` is registered, once, in a document that Claude Code does not skip."""
+    if fault(document) or with_ours(document, ours).document != document:
+        return False
+    return set(present(document, ours).values()) == {1}
+
+
 def registers(document: dict[str, Any]) -> bool:
     """Whether any line of ours is in the document."""
     return any(is_ours(entry) for _, entry in entries(document))

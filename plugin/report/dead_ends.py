@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from circuit_breaker.identity import labels, shell_line
 from circuit_breaker.replay import transcript
 from circuit_breaker.runtime import files, home
 from circuit_breaker.runtime.json import parse
-from report import activity
+from report import past
 
 DAYS, SESSIONS = 14, 3
 WORDS = 3  # first words by which a command is the same
@@ -47,9 +48,23 @@ class DeadEnd(NamedTuple):
     last: float
 
 
+def of_projects(
+    where: home.Places, folders: Iterable[Path], now: float, seconds: float = float("inf")
+) -> list[DeadEnd]:
+    """The dead ends of each project (by the folder of its transcripts), most frequent first, after reading on in its transcripts for
+    at most `seconds`."""
+    found: list[DeadEnd] = []
+    for folder in folders:
+        scan = Scan(where, folder)
+        groups = past.groups(folder, now - DAYS * 86_400)
+        scan.look([path for group in groups for path in group], seconds)
+        found += scan.found(now)
+    return sorted(found, key=lambda end: (-end.sessions, -end.last))
+
+
 def error_of(text: str) -> str:
     """The environment error in a failure's text, or ""."""
-    text = text[: activity.HEAD]
+    text = text[: past.HEAD]
     for kind, pattern in ERRORS:
         found = pattern.search(text)
         if found:
@@ -96,10 +111,12 @@ class Scan:
         """Continue reading `paths` for at most `seconds` and save the results; `complete` is whether all was read."""
         deadline = time.monotonic() + seconds
         before = json.dumps(self.files)
-        names = {str(path) for path in paths}
-        self.files = {path: entry for path, entry in self.files.items() if path in names}
+        self.files = {str(path): self.files.get(str(path), [0, [], {}]) for path in paths}
         for path in paths:
-            self._read_on(path, deadline)
+            try:
+                self._read_on(path, deadline)
+            except OSError:
+                continue
         if json.dumps(self.files) == before or not files.exists(self.where.runtime):
             return  # nothing new, or no runtime folder yet
         try:
@@ -110,28 +127,27 @@ class Scan:
             return  # the next scan reads it all again
 
     def _read_on(self, path: Path, deadline: float) -> None:
-        entry = self.files.setdefault(str(path), [0, [], {}])
+        entry = self.files[str(path)]
         open_calls: dict[str, tuple[str, Any]] = {}
-        try:
-            size = path.stat().st_size
-            if size < entry[0]:
-                entry[:] = [0, [], {}]
-            if size == entry[0]:
-                return
-            with path.open("rb") as stream:
-                stream.seek(entry[0])
-                for line in stream:
-                    if not line.endswith(b"\n") or time.monotonic() > deadline:
-                        self.complete = self.complete and not line.endswith(b"\n")
-                        return
-                    entry[0] += len(line)
-                    if b'"tool_' in line:
-                        _note(line, entry, open_calls)
-        except OSError:
+        size = path.stat().st_size
+        if size < entry[0]:
+            entry[:] = [0, [], {}]
+        if size == entry[0]:
             return
+        with path.open("rb") as stream:
+            stream.seek(entry[0])
+            for line in stream:
+                if not line.endswith(b"\n"):
+                    return  # still being written
+                if time.monotonic() > deadline:
+                    self.complete = False
+                    return
+                entry[0] += len(line)
+                if b'"tool_' in line:
+                    _note(line, entry, open_calls)
 
     def found(self, now: float) -> list[DeadEnd]:
-        """Dead ends in at least SESSIONS sessions within DAYS and without a success since, most frequent first."""
+        """Dead ends in at least SESSIONS sessions within DAYS and without a success since."""
         cleared: dict[str, float] = {}
         for _, _, successes in self.files.values():
             for command, t in successes.items():
@@ -141,36 +157,36 @@ class Scan:
             for t, session, command, error in failures:
                 if now - t <= DAYS * 86_400 and t > cleared.get(command, 0.0):
                     met.setdefault((command, error), {})[session] = t
-        ends = [
+        return [
             DeadEnd(command, error, len(times), max(times.values()))
             for (command, error), times in met.items()
             if len(times) >= SESSIONS
         ]
-        return sorted(ends, key=lambda end: (-end.sessions, -end.last))
 
 
 def _note(line: bytes, entry: list[Any], open_calls: dict[str, tuple[str, Any]]) -> None:
+    """Add to `entry` what one line of a transcript says; `open_calls`: shell calls without a result, by id."""
     try:
         row = parse(line)
     except (ValueError, UnicodeDecodeError):
         return
     if not isinstance(row, dict) or not transcript.is_row(row):
         return
+    _, failures, successes = entry
     for record in transcript.records(row):
         event, call_id = record["hook_event_name"], record.get("tool_use_id", "")
         if event == "PreToolUse" and record["tool_name"] in kinds.SHELLS:
             open_calls[call_id] = record["tool_name"], record["tool_input"]
-        elif call_id in open_calls:
-            tool, given = open_calls.pop(call_id)
-            if event == "PostToolUseFailure":
-                text = record.get("error", "")
-                error = error_of(text)
-                if error:
-                    command = command_of(tool, given, text[: activity.HEAD])
-                    entry[1].append([record["t"], record["session_id"], command, error])
-            elif event == "PostToolUse":
-                command = command_of(tool, given)
-                entry[2].pop(command, None)
-                entry[2][command] = record["t"]
-                if len(entry[2]) > SUCCESSES_MAX:
-                    del entry[2][next(iter(entry[2]))]
+        if event == "PreToolUse" or call_id not in open_calls:
+            continue
+        tool, given = open_calls.pop(call_id)
+        text = record.get("error", "")
+        if event == "PostToolUse":
+            command = command_of(tool, given)
+            successes.pop(command, None)  # so that it moves to the end
+            successes[command] = record["t"]
+            if len(successes) > SUCCESSES_MAX:
+                del successes[next(iter(successes))]
+        elif event == "PostToolUseFailure" and error_of(text):
+            command = command_of(tool, given, text[: past.HEAD])
+            failures.append([record["t"], record["session_id"], command, error_of(text)])

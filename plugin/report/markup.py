@@ -1,4 +1,4 @@
-"""HTML from templates, with every value escaped unless it is `Html`."""
+"""HTML elements, with every text escaped unless it is `Html`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from circuit_breaker.identity import labels
 
-TEXT_MAX = 400  # characters of any value
+TEXT_MAX = 400  # characters of any text
 
 
 class Html(str):
@@ -16,14 +16,20 @@ class Html(str):
     __slots__ = ()
 
 
-def fill(template: str, **values: object) -> Html:
-    """`template` with its {names} replaced: each value as one escaped line, or unchanged if it is Html."""
-    return Html(template.format(**{name: _harmless(value) for name, value in values.items()}))
+NOTHING = Html("")
 
 
-def join(parts: Iterable[Html]) -> Html:
-    """Concatenated markup."""
-    return Html("".join(parts))
+def tag(kind: str, *inside: object, **attributes: object) -> Html:
+    """An element with its contents. kind: its name, perhaps with a class: `p.hint`."""
+    name, _, style = kind.partition(".")
+    named = {"class": style, **attributes} if style else attributes
+    given = [f' {key.replace("_", "-")}="{_harmless(value)}"' for key, value in named.items()]
+    return Html(f"<{name}{''.join(given)}>{join(inside)}</{name}>")
+
+
+def join(parts: Iterable[object]) -> Html:
+    """Texts and markup, one after another."""
+    return Html("".join(map(_harmless, parts)))
 
 
 def _harmless(value: object) -> str:

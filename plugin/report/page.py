@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from incident_log import Incident
-from incidents import shortened
+from incidents import STOPS, Incident
+from shared import moment, shortened, version
 
 from circuit_breaker.words.memory import number
 from circuit_breaker.words.status import ID
 from report import timeline
-from report.activity import BLOCKED, FAILED, PastSession
 from report.dead_ends import DeadEnd
-from report.markup import Html, fill, join
-from report.stops import Stop, Story
+from report.markup import NOTHING, Html, join, tag
+from report.past import BLOCKED, FAILED, PastSession
+from report.stops import Stop, story
 from report.waste import Carried, Waste
 
 CARDS, SESSIONS, ROWS = 200, 24, 12  # at most so many are shown; the rest is counted
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # forbids scripts and network access, in case a text gets in unescaped
+# The policy forbids scripts and network access, in case a text gets in unescaped.
+HEAD = Html(
+    '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+)
+TOKENS_NOTE = (
+    "Tokens are those of the requests that ran in a loop before it was stopped: a lower bound. Commands are shortened, secrets "
+    "left out."
+)
 NUMBERS = ("characters", "turns carried", "sessions", "runs", "time lost")  # columns
 EVENTS = {
     "trip": "blocked",
@@ -34,44 +40,35 @@ EVENTS = {
 }
 
 
-class Content(NamedTuple):
-    """The contents of a report. shown: sessions with a timeline; sessions, calls, blocked: counts over all sessions;
-    not_protected: the sentence, "" if the project is protected."""
+class Content:
+    """What a report is about. since, until: epoch seconds; scope: which projects; not_protected: the sentence, "" if protected."""
 
-    since: float
-    until: float
-    scope: str
-    story: Story
-    incidents: list[Incident]
-    shown: list[PastSession]
-    sessions: int
-    calls: int
-    blocked: int
-    waste: Waste
-    dead_ends: list[DeadEnd]
-    not_protected: str
-    version: str
+    def __init__(
+        self, since: float, until: float, scope: str, incidents: list[Incident], sessions: list[PastSession],
+        dead_ends: list[DeadEnd], not_protected: str,
+    ) -> None:  # fmt: skip
+        self.since, self.until, self.scope = since, until, scope
+        self.incidents, self.dead_ends, self.not_protected = incidents, dead_ends, not_protected
+        self.story = story(incidents)
+        self.waste = Waste(sessions)
+        self.sessions = max(len(sessions), len({one.session for one in incidents}))
+        calls = [call for session in sessions for call in session.calls]
+        self.calls, self.blocked = len(calls), sum(call.kind == BLOCKED for call in calls)
+        stopped = {one.session for one in incidents if one.event in STOPS}
+        named = {one.name: one for one in sessions}.values()
+        self.shown = sorted(named, key=lambda one: (one.name not in stopped, -len(one.calls)))[:SESSIONS]
 
 
 def page(made: Content) -> bytes:
     """The whole file as UTF-8."""
-    whole = fill(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, '
-        'initial-scale=1"><meta http-equiv="Content-Security-Policy" content="{policy}"><title>circuit-breaker: {title}</title>'
-        "<style>{css}</style></head><body><main>{sections}"
-        "<footer>{scope}, {since} to {until}. Made by circuit-breaker {version} on this machine, from its incident logs and "
-        "Claude Code's transcripts. Tokens are those of the requests that ran in a loop before it was stopped: a lower "
-        "bound. Commands are shortened, secrets left out.</footer></main></body></html>",
-        policy=POLICY,
-        title=headline(made),
-        css=Html(Path(__file__).with_name("style.css").read_text(encoding="utf-8")),
-        sections=join(_sections(made)),
-        scope=made.scope,
-        since=moment(made.since),
-        until=moment(made.until),
-        version=made.version,
+    css = Html(Path(__file__).with_name("style.css").read_text(encoding="utf-8"))
+    head = tag("head", HEAD, tag("title", f"circuit-breaker: {headline(made)}"), tag("style", css))
+    made_by = f"Made by circuit-breaker {version()} on this machine, from its incident logs and Claude Code's transcripts."
+    footer = tag(
+        "footer", f"{made.scope}, {day(made.since)} to {day(made.until)}. ", f"{made_by} ", TOKENS_NOTE
     )
-    return whole.encode("utf-8", "replace")
+    whole = tag("html", head, tag("body", tag("main", *_sections(made), footer)), lang="en")
+    return f"<!doctype html>{whole}".encode("utf-8", "replace")
 
 
 def headline(made: Content) -> str:
@@ -95,9 +92,9 @@ def lasting(seconds: float) -> str:
     return number(hours, "hour") if seconds >= 5400 else number(max(1, round(seconds / 60)), "minute")
 
 
-def moment(t: float) -> str:
+def day(t: float) -> str:
     """`28 Nov 20:14`."""
-    return time.strftime("%d %b %H:%M", time.localtime(t))
+    return moment(t, "%d %b %H:%M")
 
 
 def short(count: int) -> str:
@@ -108,10 +105,11 @@ def short(count: int) -> str:
 
 
 def _sections(made: Content) -> list[Html]:
-    ends = [(end.command, end.error, end.sessions, moment(end.last)) for end in made.dead_ends[:ROWS]]
+    ends = [(end.command, end.error, end.sessions, day(end.last)) for end in made.dead_ends[:ROWS]]
     slow = sorted(made.waste.slow, key=lambda one: -one.seconds)[:ROWS]
+    again = [(one.label, one.session[:ID], one.times, f"{one.seconds:,.0f} s") for one in slow]
     others = made.story.others
-    also = [(f"{moment(one.t)} {one.event}", one.cause, one.session[:ID]) for one in others[:ROWS]]
+    also = [(f"{day(one.t)} {one.event}", one.cause, one.session[:ID]) for one in others[:ROWS]]
     return [
         _top(made),
         _section(
@@ -134,10 +132,7 @@ def _sections(made: Content) -> list[Html]:
         ),
         _section(
             "Slow commands run again for other lines",
-            _table(
-                ("command", "session", "runs", "time lost"),
-                [(one.label, one.session[:ID], one.times, f"{one.seconds:,.0f} s") for one in slow],
-            ),
+            _table(("command", "session", "runs", "time lost"), again),
             "None.",
             Html(
                 "They took over 20 s each, nothing changed in between, and only <code>| tail</code>, <code>| grep</code> or a "
@@ -148,52 +143,39 @@ def _sections(made: Content) -> list[Html]:
             "Also on record", join([_table(("when", "what", "session"), also), _more(len(others) - ROWS)])
         )
         if others
-        else Html(""),
+        else NOTHING,
     ]
 
 
 def _section(title: str, body: Html, none: str = "", hint: str = "") -> Html:
     """A section. none: what is said if its body is empty."""
-    return fill(
-        "<h2>{title}</h2>{hint}{body}",
-        title=title,
-        hint=fill('<p class="hint">{hint}</p>', hint=hint) if hint else "",
-        body=body or fill('<p class="calm">{none}</p>', none=none),
-    )
+    return join([tag("h2", title), tag("p.hint", hint) if hint else NOTHING, body or tag("p.calm", none)])
 
 
-def _more(count: int, what: str = "") -> Html:
+def _more(count: int, what: str = "more") -> Html:
     """How many are not shown; empty for none."""
-    return (
-        fill('<p class="more">and {n} {what}</p>', n=f"{count:,}", what=what or "more")
-        if count > 0
-        else Html("")
-    )
+    return tag("p.more", f"and {count:,} {what}") if count > 0 else NOTHING
 
 
 def _top(made: Content) -> Html:
-    stops = made.story.stops
+    stops, why = made.story.stops, made.not_protected
     tokens = sum(stop.tokens for stop in stops)
     stopped = "loop stopped" if len(stops) == 1 else "loops stopped"
     if stops and all(stop.first.event == "would_trip" for stop in stops):
         stopped = "would have been stopped"
     tiles = [
-        (stopped, f"{len(stops):,}"),
-        ("call blocked" if made.blocked == 1 else "calls blocked", f"{made.blocked:,}"),
-        ("tokens spent in loops", short(tokens) if tokens else "–"),
-        ("session" if made.sessions == 1 else "sessions", f"{made.sessions:,}"),
+        (f"{len(stops):,}", stopped),
+        (f"{made.blocked:,}", "call blocked" if made.blocked == 1 else "calls blocked"),
+        (short(tokens) if tokens else "–", "tokens spent in loops"),
+        (f"{made.sessions:,}", "session" if made.sessions == 1 else "sessions"),
     ]
-    why = made.not_protected
-    return fill(
-        '<p class="brand">circuit-breaker · {since} to {until}</p><h1>{headline}.</h1><p class="lede">{lede}</p>{banner}'
-        '<dl class="tiles">{tiles}</dl>',
-        since=moment(made.since),
-        until=moment(made.until),
-        headline=headline(made),
-        lede=_lede(made),
-        banner=fill('<p class="banner"><b>NOT PROTECTED</b> {why}</p>', why=why) if why else "",
-        tiles=join(fill("<div><dd>{n}</dd><dt>{name}</dt></div>", name=name, n=n) for name, n in tiles),
-    )
+    return join([
+        tag("p.brand", f"circuit-breaker · {day(made.since)} to {day(made.until)}"),
+        tag("h1", f"{headline(made)}."),
+        tag("p.lede", _lede(made)),
+        tag("p.banner", tag("b", "NOT PROTECTED"), " ", why) if why else NOTHING,
+        tag("dl.tiles", *(tag("div", tag("dd", count), tag("dt", what)) for count, what in tiles)),
+    ])  # fmt: skip
 
 
 def _lede(made: Content) -> str:
@@ -208,12 +190,9 @@ def _lede(made: Content) -> str:
 
 def _cards(stops: list[Stop]) -> Html:
     if not stops:
-        return Html("")
-    return fill(
-        '<div class="cards">{cards}</div>{more}',
-        cards=join(map(_card, stops[:CARDS])),
-        more=_more(len(stops) - CARDS, "earlier ones: `incidents` lists them."),
-    )
+        return NOTHING
+    more = _more(len(stops) - CARDS, "earlier ones: `incidents` lists them.")
+    return join([tag("div.cards", *map(_card, stops[:CARDS])), more])
 
 
 def _card(stop: Stop) -> Html:
@@ -221,86 +200,76 @@ def _card(stop: Stop) -> Html:
     rule, _, subject = first.circuit.partition(":")
     calls = Counter(first.calls)
     chips = [
-        fill("<li><code>{call}</code>{times}</li>", call=call, times=f" ×{n}" if n > 1 else "")
+        tag("li", tag("code", call), f" ×{n}" if n > 1 else "")
         for call, n in calls.items()
         if len(calls) > 1 or call != subject
     ]
-    facts = [moment(first.t), shortened(first.project), f"session {first.session[:ID]}"]
+    facts = [day(first.t), shortened(first.project), f"session {first.session[:ID]}"]
     facts += [f"subagent {first.agent}"] if first.agent else []
     facts += [f"at least {short(stop.tokens)} tokens"] if stop.tokens else []
     closed = "closed" if stop.events[-1].event == "close" else ""
-    return fill(
-        '<article class="card {kind}"><header><h3><code>{subject}</code></h3><span class="badge">{outcome}</span></header>'
-        '<p>{cause}. <span class="rule">{rule}</span></p><p class="meta">{facts}</p>{chips}'
-        '<ol class="steps">{steps}</ol></article>',
-        kind="would_trip" if first.event == "would_trip" else closed,
-        subject=subject or first.circuit,
-        outcome=stop.outcome,
-        cause=first.cause[:1].upper() + first.cause[1:],
-        rule=rule,
-        facts=" · ".join(facts),
-        chips=fill('<ul class="chips">{chips}</ul>', chips=join(chips)) if chips else "",
-        steps=_steps(stop),
+    return tag(
+        f"article.card {'would_trip' if first.event == 'would_trip' else closed}",
+        tag("header", tag("h3", tag("code", subject or first.circuit)), tag("span.badge", stop.outcome)),
+        tag("p", first.cause[:1].upper() + first.cause[1:], ". ", tag("span.rule", rule)),
+        tag("p.meta", " · ".join(facts)),
+        tag("ul.chips", *chips) if chips else NOTHING,
+        tag("ol.steps", *_steps(stop)),
     )
 
 
-def _steps(stop: Stop) -> Html:
+def _steps(stop: Stop) -> list[Html]:
     """A line for each step; an allowed retry is left out, since its result is a step."""
     found: dict[tuple[str, str], list[float]] = {}
     for one in stop.events:
         if one.event != "probe" or one.row.get("after") != "HALF_OPEN":
             found.setdefault((one.event, "" if one is stop.first else one.cause), []).append(one.t)
-    return join(
-        fill(
-            "<li><time>{when}</time><b>{event}</b>{why}{times}</li>",
-            when=timeline.clock(times[0]),
-            event=EVENTS.get(event, event),
-            why=why,
-            times=f" ({len(times)} times)" if len(times) > 1 else "",
+    return [
+        tag(
+            "li",
+            tag("time", timeline.clock(times[0])),
+            tag("b", EVENTS.get(event, event)),
+            why,
+            f" ({len(times)} times)" if len(times) > 1 else "",
         )
         for (event, why), times in [*found.items()][:ROWS]
-    )
+    ]
 
 
 def _timelines(made: Content) -> Html:
     if not made.shown:
-        return Html("")
+        return NOTHING
     rest = made.sessions - len(made.shown)
     more = _more(rest, f"quieter session{'s' * (rest != 1)} without an incident.")
     return join([timeline.legend(), *(_session(one, made.incidents) for one in made.shown), more])
 
 
-def _session(session: PastSession, incidents: Iterable[Incident]) -> Html:
+def _session(session: PastSession, incidents: list[Incident]) -> Html:
     kinds = Counter(call.kind for call in session.calls)
-    facts = [number(len(session.calls), "call"), number(kinds[FAILED], "failure")]
+    facts = [
+        f"session {session.name[:ID]}",
+        number(len(session.calls), "call"),
+        number(kinds[FAILED], "failure"),
+    ]
     facts += [f"{kinds[BLOCKED]} blocked"] if kinds[BLOCKED] else []
-    return fill(
-        '<section class="session"><header><h3>{project}</h3><span class="meta">session {name} · {facts}</span></header>{strips}'
-        "</section>",
-        project=shortened(session.project),
-        name=session.name[:ID],
-        facts=" · ".join(facts),
-        strips=timeline.drawn(session, [one for one in incidents if one.session == session.name]),
-    )
+    header = tag("header", tag("h3", shortened(session.project)), tag("span.meta", " · ".join(facts)))
+    own = [one for one in incidents if one.session == session.name]
+    return tag("section.session", header, timeline.drawn(session, own))
 
 
 def _context(waste: Waste) -> Html:
     if not waste.largest:
-        return Html("")
+        return NOTHING
     bars = [100 * one.weight / waste.largest[0].weight for one in waste.largest]
     parts = [_carried("largest results", waste.largest, bars)]
     if waste.unused:
-        parts.append(Html("<h4>Whole files that no later call names</h4>"))
+        parts.append(tag("h4", "Whole files that no later call names"))
         parts.append(_carried("file", sorted(waste.unused, key=lambda one: -one.weight)[:ROWS]))
     if waste.again:
         again = sorted(waste.again, key=lambda one: -one.size)[:ROWS]
-        parts.append(Html("<h4>Files that the main thread read again after a subagent</h4>"))
-        parts.append(
-            _table(
-                ("file", "session", "characters"),
-                [(one.label, one.session[:ID], f"{one.size:,}") for one in again],
-            )
-        )
+        rows = [(one.label, one.session[:ID], f"{one.size:,}") for one in again]
+        parts.append(tag("h4", "Files that the main thread read again after a subagent"))
+        parts.append(_table(("file", "session", "characters"), rows))
     return join(parts)
 
 
@@ -312,21 +281,12 @@ def _carried(title: str, results: list[Carried], bars: Sequence[float] = ()) -> 
 def _table(names: Sequence[str], rows: Sequence[Sequence[object]], bars: Sequence[float] = ()) -> Html:
     """A table; empty without rows. bars: the length of each row's bar in percent. Numbers are right-aligned."""
     if not rows:
-        return Html("")
-    sides = ["n" if name in NUMBERS else "wide" if name == "session" else "" for name in names]
-    lengths = [fill('<i class="bar" style="width:{w}%"></i>', w=f"{bar:.1f}") for bar in bars]
-    lengths += [Html("")] * (len(rows) - len(bars))
-    lines = [
-        fill(
-            "<tr><td><code>{v}</code>{bar}</td>{cells}</tr>",
-            v=row[0],
-            bar=bar,
-            cells=join(fill('<td class="{s}">{v}</td>', v=v, s=s) for v, s in zip(row[1:], sides[1:])),
-        )
-        for row, bar in zip(rows, lengths)
-    ]
-    return fill(
-        "<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>",
-        head=join(fill('<th class="{s}">{name}</th>', name=name, s=s) for name, s in zip(names, sides)),
-        lines=join(lines),
-    )
+        return NOTHING
+    sides = [".n" if name in NUMBERS else ".wide" if name == "session" else "" for name in names]
+    lines = []
+    for at, (first, *rest) in enumerate(rows):
+        bar = tag("i.bar", style=f"width:{bars[at]:.1f}%") if bars else NOTHING
+        cells = [tag(f"td{side}", cell) for cell, side in zip(rest, sides[1:])]
+        lines.append(tag("tr", tag("td", tag("code", first), bar), *cells))
+    head = tag("tr", *(tag(f"th{side}", name) for name, side in zip(names, sides)))
+    return tag("table", tag("thead", head), tag("tbody", *lines))

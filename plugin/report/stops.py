@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from incident_log import STOPS, Incident
+from incidents import STOPS, Incident
 
 OVER = ("close", "reset")
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from circuit_breaker.identity import calls as kinds
 from circuit_breaker.identity import labels, shell_line
-from report.activity import FAILED, OK, Call, PastSession
+from report.past import FAILED, OK, Call, PastSession
 
 LARGEST = 5  # results listed
 WHOLE = 20_000  # characters from which a file that was read completely is reported
@@ -44,23 +44,21 @@ class Slow(NamedTuple):
 
 
 class Waste:
-    """The waste found, collected session by session."""
+    """The waste in sessions: the largest results, whole files that nothing used, files read again, slow commands run again."""
 
-    def __init__(self) -> None:
+    def __init__(self, sessions: Iterable[PastSession]) -> None:
         self.largest: list[Carried] = []
         self.unused: list[Carried] = []
         self.again: list[Carried] = []
         self.slow: list[Slow] = []
-
-    def add(self, session: PastSession) -> None:
-        """Add the waste of one session."""
-        finished = [call for call in session.calls if call.kind == OK and call.size]
-        top = sorted(finished, key=lambda call: -call.size * max(1, session.carried(call)))[:LARGEST]
-        self.largest += [_carried(session, call) for call in top]
-        self.largest = sorted(self.largest, key=lambda one: -one.weight)[:LARGEST]
-        self.unused += [_carried(session, call) for call in _unused(session.calls)]
-        self.again += [_carried(session, call) for call in _read_again(session.calls)]
-        self.slow += _slow(session)
+        for session in sessions:
+            finished = [call for call in session.calls if call.kind == OK and call.size]
+            finished.sort(key=lambda call: -call.size * max(1, session.carried(call)))
+            self.largest += [_carried(session, call) for call in finished[:LARGEST]]
+            self.largest = sorted(self.largest, key=lambda one: -one.weight)[:LARGEST]
+            self.unused += [_carried(session, call) for call in _unused(session.calls)]
+            self.again += [_carried(session, call) for call in _read_again(session.calls)]
+            self.slow += _slow(session)
 
 
 def _carried(session: PastSession, call: Call) -> Carried:

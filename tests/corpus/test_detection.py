@@ -48,9 +48,7 @@ def totals(tmp_path_factory):
 
 def replayed():
     found = replay.Totals()
-    config = build()
-    groups = recording.files([str(CORPUS)])
-    replay.run_all(groups, config, False, found, found.add, replay.Progress())
+    found.run(recording.files([str(CORPUS)]), build())
     return found
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import installer
 from install import apply, scopes
 from install.plan import Options
+from shared import Refusal
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,16 +39,18 @@ class Person:
         self.state = self.home / ".local" / "state" / "claude-circuit-breaker"
 
     def install(self, scope: str = "user", **options: bool) -> None:
-        """What `install` does before doctor looks at it; raises changes.Obstacle."""
+        """What `install` does before doctor looks at it; raises Refusal."""
         chosen = scopes.scope(scope, os.environ, os.getcwd())
         apply.put_in(chosen, Options(**options), quiet=True)
 
     def uninstall(
         self, scope: str = "user", purge: bool = False, dry_run: bool = False, archives: bool = False
     ) -> int:
-        return installer.uninstall(
-            argparse.Namespace(scope=scope, dry_run=dry_run, purge=purge, archives=archives, json=False)
-        )
+        options = {"scope": scope, "dry_run": dry_run, "purge": purge, "archives": archives, "json": False}
+        try:
+            return installer.uninstall(argparse.Namespace(**options))
+        except Refusal as refusal:
+            return refusal.code
 
     def tree(self) -> dict[str, bytes | None]:
         """Every file and folder of the machine."""

@@ -12,9 +12,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from doctor import client, probe
+from doctor import FAULT, NOTE, OK, client, probe
 from doctor.doctor import doctor, examine
-from doctor.finding import FAULT, NOTE, OK
 from install import bundle, scopes
 from install.apply import SOURCE
 from plugin.people import plugin

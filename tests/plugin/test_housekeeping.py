@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import progress as progress_line
 import pytest
+import shared
 from homes import DAY, Home, aged, lines, wait_for
 
 from circuit_breaker import memory_cleanup
@@ -255,8 +255,8 @@ class Terminal(io.StringIO):
 
 def test_long_sweep_shows_how_far_it_is_and_leaves_no_trace_of_it(mocker: Any) -> None:
     terminal = mocker.patch.object(sys, "stderr", Terminal())
-    clock = mocker.patch.object(progress_line.time, "monotonic", return_value=100.0)
-    progress = progress_line.Progress()
+    clock = mocker.patch.object(shared.time, "monotonic", return_value=100.0)
+    progress = shared.Progress()
     for seconds, shown in ((100.9, False), (101.1, True), (101.15, False), (101.3, True)):
         clock.return_value = seconds
         before = len(terminal.getvalue())
@@ -269,8 +269,8 @@ def test_long_sweep_shows_how_far_it_is_and_leaves_no_trace_of_it(mocker: Any) -
 
 def test_progress_is_for_terminals_only(mocker: Any) -> None:
     pipe = mocker.patch.object(sys, "stderr", io.StringIO())
-    mocker.patch.object(progress_line, "SHOW_AFTER", -1.0)
-    progress = progress_line.Progress()
+    mocker.patch.object(shared, "SHOW_AFTER", -1.0)
+    progress = shared.Progress()
     progress("a_telemetry.jsonl")
     progress.end()
     assert pipe.getvalue() == ""

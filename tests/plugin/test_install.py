@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 from install import apply, bundle, disk, receipt, scopes
-from install.changes import Obstacle
 from plugin.people import Person, plugin
 from plugin.settings_documents import LINES, NASTY, REFUSED
 from samples import samples
+from shared import Refusal
 
 from circuit_breaker.breaker.config import DEFAULTS
 
@@ -61,7 +61,7 @@ def test_a_second_install_changes_no_byte(person, scope):
 def test_what_cannot_be_read_is_refused_with_its_place_and_not_touched(person, name):
     person.settings.write_bytes(REFUSED[name][0])
     before = person.tree()
-    with pytest.raises(Obstacle, match=REFUSED[name][1]):
+    with pytest.raises(Refusal, match=REFUSED[name][1]):
         person.install()
     assert person.tree() == before
 
@@ -113,7 +113,7 @@ def test_a_read_only_settings_file_is_taken_at_its_word(person):
     person.settings.write_text("{}\n")
     person.settings.chmod(0o444)
     before = person.tree()
-    with pytest.raises(Obstacle, match="read-only"):
+    with pytest.raises(Refusal, match="read-only"):
         person.install()
     assert person.tree() == before
 
@@ -127,7 +127,7 @@ def test_settings_that_change_under_our_hands_are_left_alone(person, mocker):
         return place(*arguments)
 
     mocker.patch.object(apply, "_put_files", meanwhile)
-    with pytest.raises(Obstacle, match="changed while install was running"):
+    with pytest.raises(Refusal, match="changed while install was running"):
         person.install()
     assert person.settings.read_text() == '{"model": "opus"}\n'
 
@@ -166,7 +166,7 @@ def test_a_full_disk_leaves_the_settings_whole(person, mocker):
 
 def test_a_plugin_enabled_through_the_client_stops_the_installer(person):
     person.settings.write_text('{"enabledPlugins": {"circuit-breaker@circuit-breaker": true}}')
-    with pytest.raises(Obstacle, match="is enabled in"):
+    with pytest.raises(Refusal, match="is enabled in"):
         person.install()
     person.settings.write_text(
         '{"enabledPlugins": {"circuit-breaker@circuit-breaker": false, "other@x": true}}'
@@ -177,7 +177,7 @@ def test_a_plugin_enabled_through_the_client_stops_the_installer(person):
 def test_a_copy_among_the_skills_stops_the_installer_unless_it_is_disabled(person):
     copy = person.home / ".claude" / "skills" / "cb"
     shutil.copytree(ROOT / ".claude-plugin", copy / ".claude-plugin")
-    with pytest.raises(Obstacle, match="loads the plugin from .*skills/cb"):
+    with pytest.raises(Refusal, match="loads the plugin from .*skills/cb"):
         person.install()
     person.settings.write_text('{"enabledPlugins": {"circuit-breaker@skills-dir": false}}')
     person.install()
@@ -189,7 +189,7 @@ def test_a_copy_among_the_skills_stops_the_installer_unless_it_is_disabled(perso
 def test_a_second_scope_stops_the_installer(person, first, second):
     person.install(first)
     before = person.tree()
-    with pytest.raises(Obstacle, match=f"--scope {first}"):
+    with pytest.raises(Refusal, match=f"--scope {first}"):
         person.install(second)
     assert person.tree() == before
 
@@ -326,7 +326,7 @@ def test_a_backup_outlives_an_uninstall_that_did_not_bring_its_bytes_back(person
 def test_another_scope_in_the_same_folder_stops_the_installer_even_without_its_registrations(person):
     person.install("project")
     (person.project / ".claude" / "settings.json").write_text("{}")
-    with pytest.raises(Obstacle, match="--scope project"):
+    with pytest.raises(Refusal, match="--scope project"):
         person.install("local")
     assert person.uninstall("local") == 1
     person.install("project")
@@ -353,7 +353,7 @@ def test_a_link_in_place_of_the_installation_is_refused(person, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     person.root.symlink_to(tmp_path / "elsewhere")
     before = person.tree()
-    with pytest.raises(Obstacle, match="is a link"):
+    with pytest.raises(Refusal, match="is a link"):
         person.install()
     assert person.tree() == before
 
@@ -428,7 +428,7 @@ def test_a_command_of_the_same_name_is_not_overwritten_but_put_aside_with_consen
     mine.parent.mkdir()
     mine.write_text("my own reset\n")
     before = person.tree()
-    with pytest.raises(Obstacle, match="not ours"):
+    with pytest.raises(Refusal, match="not ours"):
         person.install()
     assert mine.read_text() == "my own reset\n"
     person.install(migrate=True)
@@ -483,7 +483,7 @@ OLDER = (
 def test_the_older_system_is_shown_replaced_with_consent_and_given_back(person):
     person.settings.write_bytes(OLDER)
     before = person.tree()
-    with pytest.raises(Obstacle, match=r"(?s)PostToolUse: python3 ~.*PreToolUse: \.claude/hooks.*--migrate"):
+    with pytest.raises(Refusal, match=r"(?s)PostToolUse: python3 ~.*PreToolUse: \.claude/hooks.*--migrate"):
         person.install()
     assert person.settings.read_bytes() == OLDER
     person.install(migrate=True)
@@ -641,7 +641,7 @@ def test_a_state_folder_that_cannot_take_the_backup_is_an_obstacle_before_anythi
     person.settings.write_text('{"model": "opus"}')
     person.state.write_text("in the way")
     before = person.tree()
-    with pytest.raises(Obstacle, match="is not writable. Nothing was changed"):
+    with pytest.raises(Refusal, match="is not writable. Nothing was changed"):
         person.install()
     assert person.tree() == before
 
@@ -961,7 +961,7 @@ def test_settings_that_are_really_bind_mounted_are_edited_and_given_back(person,
 def test_a_dangling_link_is_filled_where_its_folder_is_there_and_named_where_not(person, tmp_path):
     person.settings.symlink_to(tmp_path / "dotfiles" / "settings.json")
     before = person.tree()
-    with pytest.raises(Obstacle, match="is a link to .*whose folder does not exist"):
+    with pytest.raises(Refusal, match="is a link to .*whose folder does not exist"):
         person.install()
     assert person.tree() == before
     (tmp_path / "dotfiles").mkdir()
@@ -1173,6 +1173,6 @@ def test_deny_rules_of_your_own_stay(person):
 
 def test_permissions_of_a_wrong_shape_stop_only_the_deny_rules(person):
     person.settings.write_text('{"permissions": {"deny": "everything"}}')
-    with pytest.raises(Obstacle, match='"deny" of the permissions is not a list'):
+    with pytest.raises(Refusal, match='"deny" of the permissions is not a list'):
         person.install(deny_rules=True)
     person.install()

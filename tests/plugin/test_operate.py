@@ -259,7 +259,7 @@ def test_status_shows_every_project_and_names_it_and_project_narrows_it(machine_
 def test_status_of_a_folder_that_was_never_there_is_no_reassurance(env):
     done = run(env, "status", "--project", "/nowhere/at-all")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "There is no folder /nowhere/at-all, and no session of it is remembered.\n"
+    assert done.stderr == "status: there is no folder /nowhere/at-all, and no session of it is remembered\n"
 
 
 def test_reset_all_reaches_every_project_and_says_which(machine_wide):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from plugin.transcripts import Transcript
-from report import activity, dead_ends
+from report import dead_ends, past
 from report.waste import Waste, without_choosers
 
 from circuit_breaker.runtime import home
@@ -21,10 +21,7 @@ def read(tmp_path):
 
     def run(transcript):
         path = transcript.save(tmp_path)
-        waste = Waste()
-        for session in activity.sessions([path], 0.0, time.time() + 1e6, set()):
-            waste.add(session)
-        return waste
+        return Waste(past.sessions([path], 0.0, time.time() + 1e6, set()))
 
     return run
 

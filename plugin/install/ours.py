@@ -1,12 +1,30 @@
-"""Adds and removes our section at the end of a text of yours: in CLAUDE.md and in git's exclude file. Pure."""
+"""What install adds outside its folder: the command, the files of a project's home, and sections in texts of yours."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import NamedTuple
+
+from shared import PLUGIN
+
+from circuit_breaker.breaker.config import DEFAULTS
+from circuit_breaker.runtime import home
+from install import disk, scopes
+
+LAUNCHER = """#!/usr/bin/env python3
+# The command line of the Claude Code plugin circuit-breaker, put here by its `install`.
+import os, runpy, sys
+
+plugin = {plugin!r}
+if not os.path.isdir(plugin):
+    sys.exit("circuit-breaker: " + plugin + " is gone. Install the plugin again, or remove " + sys.argv[0])
+runpy.run_path(plugin, {{"CALLED": sys.argv[0]}}, "__main__")
+"""
 
 
 class Section(NamedTuple):
-    """A section between two marker lines."""
+    """A section between two marker lines, at the end of a text."""
 
     begin: str
     body: str
@@ -51,3 +69,22 @@ def exclusion(paths: list[str]) -> Section:
     """The section of .git/info/exclude that ignores `paths` (relative to the repository, with /)."""
     body = "".join(f"/{path}\n" for path in paths)
     return Section("# circuit-breaker:begin", body, "# circuit-breaker:end")
+
+
+def home_files(scope: scopes.Scope) -> dict[Path, bytes]:
+    """The files that install adds to a project's home: the config file, and a .gitignore for the rest."""
+    if scope.memory is None:
+        return {}
+    ignored = "*\n" if scope.name == "local" else f"*\n!.gitignore\n!{home.CONFIG}\n"
+    return {
+        scope.memory / home.CONFIG: (json.dumps(DEFAULTS, indent=2) + "\n").encode("ascii"),
+        scope.memory / ".gitignore": ignored.encode("ascii"),
+    }
+
+
+def our_text(scope: scopes.Scope, name: str, folder: Path) -> bytes | None:
+    """The bytes of our file `name` (see Scope.placed) in the version in `folder`; None if that version has no such file."""
+    if name == PLUGIN:
+        return LAUNCHER.format(plugin=str(scope.root / "plugin")).encode("utf-8", "surrogateescape")
+    data = disk.read_through(folder / "commands" / name)
+    return None if data is None else disk.with_unix_ends(data)

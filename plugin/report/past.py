@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from bisect import bisect_right
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from circuit_breaker.cleaning import claude_code
 from circuit_breaker.cleaning.kinds import LONGEST, project_folder
 from circuit_breaker.identity import calls as kinds
 from circuit_breaker.identity import labels
 from circuit_breaker.replay import recording
 from circuit_breaker.replay.transcript import seconds
+from circuit_breaker.runtime import home
 from circuit_breaker.runtime.json import parse
 from circuit_breaker.words.sentences import NAME
 
@@ -104,10 +107,10 @@ class PastSession:
 
 def folder(env: Mapping[str, str]) -> Path:
     """The folder of Claude Code's transcripts, with a subfolder per project."""
-    return Path(env.get("CLAUDE_CONFIG_DIR", "") or Path(env.get("HOME", ""), ".claude"), "projects")
+    return Path(claude_code.folder_of(env, home.user_folder(env)), "projects")
 
 
-def of_project(env: Mapping[str, str], project: str) -> Path:
+def folder_of(env: Mapping[str, str], project: str) -> Path:
     """The folder with the transcripts of one project. (That of a very long path ends in a checksum.)"""
     top, name = folder(env), project_folder(project)
     return next(iter(sorted(top.glob(f"{name}-*")) if len(name) == LONGEST else ()), top / name)
@@ -149,21 +152,18 @@ def sessions(group: list[Path], after: float, until: float, copied: set[int]) ->
 
 
 def _compactions(path: Path) -> list[float]:
+    """When Claude Code compacted the context of the main thread."""
     found: list[float] = []
     if path.name.endswith(".gz") or path.parent.name == "subagents":
         return found
     try:
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            lines = [line for line in stream if BOUNDARY in line]
     except OSError:
         return found
-    at = data.find(BOUNDARY)
-    while at >= 0:
-        begin, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
-        try:
-            row = parse(data[begin : end if end >= 0 else len(data)])
+    for line in lines:
+        with contextlib.suppress(ValueError):  # a text that only mentions the word
+            row = parse(line)
             if isinstance(row, dict) and row.get("subtype") == "compact_boundary":
                 found.append(seconds(row.get("timestamp")))
-        except (ValueError, UnicodeDecodeError):
-            pass  # a text that only mentions the word
-        at = data.find(BOUNDARY, end) if end >= 0 else -1
     return found

@@ -1,0 +1,92 @@
+"""What several verbs share: refusals, JSON, progress, and how projects, times, versions and commands are named."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from circuit_breaker.runtime import home
+from circuit_breaker.words import memory
+
+ROOT = Path(__file__).resolve().parent.parent
+PLUGIN = "circuit-breaker"  # its name, and that of its command
+SHOW_AFTER = 1.0  # seconds before progress is shown
+
+
+class Refusal(Exception):
+    """Raised if a verb cannot do what was asked; the message says why and what to do next. code: its exit code."""
+
+    def __init__(self, why: str, code: int = 1) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class Progress:
+    """A line on stderr for long work, only in a terminal. Call it with each step's text; `end` removes the line."""
+
+    def __init__(self) -> None:
+        self.since, self.count, self.shown = time.monotonic(), 0, 0.0
+
+    def __call__(self, text: str) -> None:
+        now = time.monotonic()
+        self.count += 1
+        if not sys.stderr.isatty() or now - self.since < SHOW_AFTER or now - self.shown < 0.1:
+            return
+        self.shown = now
+        print(f"\r\x1b[K{memory.shown(text)[:78]}", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self.shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self.shown = 0.0
+
+
+def print_json(**facts: Any) -> None:
+    """Print the one JSON object of --json."""
+    print(json.dumps({"schema": 1, **facts}, indent=2))
+
+
+def places(project: str | None = None) -> home.Places:
+    """The places of `project`, or of the project of the current directory."""
+    if project is None:
+        return home.places(os.environ, os.getcwd())
+    return home.places({**os.environ, "CLAUDE_PROJECT_DIR": os.path.abspath(project)})
+
+
+def moment(t: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """Epoch seconds as local time."""
+    return time.strftime(form, time.localtime(t))
+
+
+def shortened(project: str) -> str:
+    """A project's folder with ~ for your home."""
+    user = os.environ.get("HOME", "")
+    if user and project.startswith(user + "/"):
+        return "~" + project[len(user) :]
+    return project or "an unknown project"
+
+
+def version(root: Path = ROOT) -> str:
+    """The version of the plugin in `root`; "" if it is unknown."""
+    try:
+        return str(json.loads((root / "plugin.json").read_text(encoding="utf-8"))["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def program(root: Path = ROOT) -> str:
+    """How to call the command line in `root` from any folder."""
+    found = shutil.which(PLUGIN)
+    if found:
+        with contextlib.suppress(OSError):
+            itself = os.path.realpath(found) == os.path.realpath(sys.argv[0])
+            if itself or str(root) in Path(found).read_text(encoding="utf-8", errors="replace"):
+                return PLUGIN
+    return f"python3 {shlex.quote(str(root / 'plugin'))}"
