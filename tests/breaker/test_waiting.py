@@ -107,6 +107,21 @@ POLLS = {
         fails("psql -h localhost -c 'select 1'", "Exit code 2\npsql: error: connection refused"),
     ],
     "two waits and two looks at once": [sh("sleep 10; gh pr checks 7; gh run list -L 3", "pending")],
+    "an answer that code in the pipe reads": [
+        sh(
+            "sleep 20; curl -s x/jobs/7 | python3 -c 'import sys, json; print(json.load(sys.stdin)[\"state\"])'",
+            "running",
+        )
+    ],
+    "a file that code reads": [
+        sh("sleep 20"),
+        sh("python3 -c 'print(len(open(\"out.csv\").read()))'", "120"),
+    ],
+    "a file that a script on stdin reads": [
+        sh("sleep 20; python3 - <<'EOF'\nimport json\nprint(json.load(open('m.json'))['epoch'])\nEOF", "4")
+    ],
+    "a program behind npx": [sh("sleep 20; npx vercel inspect x", "Building")],
+    "a program that nobody knows": [sh("sleep 20; acmectl job show 7", "queued")],
     "a wait in the background that has ended": [launch("sleep 30"), sh("cat status.txt", "pending")],
 }
 
@@ -125,6 +140,7 @@ BY_THE_CLOCK = {
     "a URL": fails("curl -sf localhost:3000", REFUSED),
     "a log": ("Read", {"file_path": "/p/train.log"}, "1\tstep 1", OK),
     "an MCP tool": ("mcp__jenkins__get_build_status", {"id": 4}, "running", OK),
+    "an MCP tool whose name ends with what it gives": ("mcp__eas__build_info", {"id": 4}, "in queue", OK),
 }
 
 

@@ -17,9 +17,18 @@ from circuit_breaker.identity.shell_line import program, programs, segments
 _STEPS = frozenset(
     "click tap press key keys type scroll swipe drag drop hover navigate back forward next previous step fill select focus"
     " dblclick doubleclick mouse pinch rotate advance reload touch keyboard goto walk turn jump button joystick"
-    " keyevent undo redo input keystroke keystrokes frame tick send-keys stuff write-chars".split()
+    " keyevent undo redo input keystroke keystrokes frame tick send-keys stuff write-chars continue resume finish".split()
 )
 _SCRIPTS = frozenset("evaluate eval script javascript js code".split())
+_MOVING = (
+    "scroll",
+    ".click(",
+    "dispatchEvent",
+    ".focus(",
+    ".submit(",
+    ".goBack(",
+    "history.",
+)  # in a page's script: a step
 _DEVICES = frozenset(
     "xdotool ydotool cliclick adb idb maestro xte wtype appium agent-browser playwright-cli tmux screen zellij".split()
 )
@@ -44,6 +53,8 @@ def is_step(tool: str, given: object) -> bool:
     words = name_words(tool.rpartition("__")[2])
     if not _STEPS.isdisjoint(words) or ("terminal" in words and words[0] in ("write", "send")):
         return True
+    if not _SCRIPTS.isdisjoint(words) and isinstance(given, dict):
+        return any(sign in str(value) for value in given.values() for sign in _MOVING)
     action = given.get("action") if isinstance(given, dict) else None
     return isinstance(action, str) and not _STEPS.isdisjoint(name_words(action))
 

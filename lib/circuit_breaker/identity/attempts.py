@@ -7,7 +7,7 @@ wrappers, decoration, redirections, options, quotes and test selectors are left 
 from __future__ import annotations
 
 from circuit_breaker.identity import attempts_table as table
-from circuit_breaker.identity import calls, powershell, reading, shell_line
+from circuit_breaker.identity import calls, powershell, reading, shell_line, snippets
 from circuit_breaker.identity.keys import digest
 
 TYPE_CHECKING = False
@@ -159,6 +159,7 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
     if part.name == "docker" and part.rest[:1] == ["compose"]:
         part.shown, part.name, part.rest = "docker compose", "docker-compose", part.rest[1:]
     part.reads = part.name.lower() in table.DECORATION or reading.program_reads(part.name, part.rest)
+    part.reads = part.reads or (part.piped and snippets.only_looks(part.name, part.rest))
     if not part.reads and part.name in table.INTERPRETERS:
         _script(part)
     elif part.name in table.CLIENTS:

@@ -32,7 +32,12 @@ NOTES = frozenset(
 )
 READING_NAMES = frozenset(
     "get list read search find query fetch view show describe status lookup browse inspect check count"
-    " ls cat grep glob resolve explain analyze screenshot snapshot zoom download".split()
+    " ls cat grep glob resolve explain analyze screenshot snapshot zoom download info logs details whoami ping health history".split()
+)
+# First words of names whose second word names what is changed: `set_status`, `add_list`.
+_CHANGING = frozenset(
+    "set add create update delete remove post send put change edit move rename save publish assign mark clear reset upload open close"
+    " transition append insert write archive restore cancel".split()
 )
 # Words that only say where a tool works; names of reading tools without a reading word.
 _WHERE = frozenset("browser page tab mobile android ios device simulator emulator screen ui chrome".split())
@@ -187,7 +192,7 @@ def change_level(tool: str, tool_input: object) -> int:
             return 0
         if "apply_patch" in command and shell_line.first_program(command)[:1] == ["apply_patch"]:
             return 2
-        return 0 if reading.is_reading(command) else 1
+        return 0 if reading.only_looks(command) else 1
     return 0
 
 
@@ -239,7 +244,9 @@ def is_reading_tool(tool: str, tool_input: object) -> bool:
         if words[0] not in _WHERE and words[0] not in server.lower():
             break
         words = words[1:]  # browser_take_screenshot, mobile_list_elements
-    return "_".join(words) in _SHOWING or not READING_NAMES.isdisjoint(words[:2])
+    return "_".join(words) in _SHOWING or not READING_NAMES.isdisjoint(
+        words[: 1 if words[:1] != [] and words[0] in _CHANGING else 2]
+    )
 
 
 def name_words(name: str) -> list[str]:

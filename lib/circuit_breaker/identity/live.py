@@ -10,8 +10,9 @@ from circuit_breaker.identity.shell_line import is_in
 # Each table is one string for `is_in`: sets would be built at every start for one or two lookups.
 # With any arguments these only show processes, the network, a queue or a log.
 ALWAYS = (
-    " ps pgrep pidof top htop jobs lsof netstat ss ping ping6 dig nslookup host uptime free vmstat iostat w who"
-    " dmesg journalctl nvidia-smi rocm-smi squeue sacct sinfo qstat bjobs bhist tasklist pg_isready"
+    " ps pgrep pidof pstree top htop jobs lsof fuser netstat ss ping ping6 dig drill nslookup host whois nmap traceroute mtr uptime"
+    " free vmstat iostat mpstat pidstat w who last dmesg journalctl lsusb lspci lsblk sensors nvidia-smi rocm-smi gpustat squeue sacct"
+    " sstat sinfo qstat condor_q bjobs bhist tasklist pg_isready getprop dumpsys logcat"
     " Get-Service gsv Get-Process gps Get-Job gjb Receive-Job rcjb Test-NetConnection tnc Test-Connection Get-EventLog"
     " Get-WinEvent Get-NetTCPConnection Get-Counter Resolve-DnsName Invoke-WebRequest iwr Invoke-RestMethod irm"
     " Get-ScheduledTask Get-ScheduledTaskInfo "
@@ -23,24 +24,29 @@ SERVICES = (
     " argocd argo flux heroku fly flyctl vercel netlify railway render eb aws az gcloud gsutil doctl hcloud linode-cli"
     " circleci buildkite-agent bk travis drone jenkins jenkins-cli tkn nomad consul rabbitmqctl celery airflow dagster prefect"
     " temporal databricks modal sky ray wandb mlflow vastai runpodctl kaggle scontrol tmux adb xcrun supabase firebase wrangler"
-    " eas pulumi ansible minikube kind multipass vagrant virsh tailscale nmcli pueue tsp "
+    " eas eas-cli pulumi ansible minikube kind multipass vagrant virsh lxc incus crictl tailscale nmcli pueue tsp vault etcdctl bq oci"
+    " ibmcloud eksctl rclone skopeo crane rabbitmqadmin nats influx neonctl turso sentry-cli serverless sls sam cdk istioctl velero"
+    " prisma zpool mdadm "
 )
 # Their words that look, and those that change something. The first word from either table decides.
 _LOOKS = (
     " status get list ls ps logs log describe show view inspect top stats checks health healthcheck info events rollout"
     " is-active is-failed is-enabled watch wait tail queue history print query capture-pane has-session list-sessions"
-    " devices logcat port whoami version state poll follow show-ref can-i cluster-info images "
+    " devices logcat port whoami version versions state poll follow show-ref can-i cluster-info images read size digest jlist "
 )
 _CHANGES = (
     " create apply delete del rm remove start stop restart reload scale set edit merge close cancel rerun retry deploy push"
     " kill exec add update put install uninstall upgrade rollback approve comment upload send up down build pull publish"
     " login logout init destroy import export cp mv sync enable disable attach patch replace annotate label promote undo"
     " pause resume trigger dispatch submit comment ready reopen lock unlock checkout clone fork new-session send-keys"
-    " kill-session shell reboot pair tag commit "
+    " kill-session shell reboot pair tag commit copy move write "
 )
 _RUNS = ("docker", "podman", "nerdctl", "kubectl", "oc", "docker-compose", "heroku", "fly", "flyctl", "modal")
-_PREFIXES = ("describe-", "get-", "list-", "list_", "is-", "batch-get-", "list:", "head-")
+_PREFIXES = ("describe-", "get-", "list-", "list_", "is-", "batch-get-", "list:", "head-", "receive-")
+_ENDS = (":list", ":info", ":view", ":status")
+_ASKING = ("--list", "--describe", "--detail", "--status", "--notarization-info", "--notarization-history")
 # Programs whose `status` is about files, and task runners, which may do anything.
+_ASKS = " status list ls show info describe inspect ps logs log view versions history stats state states health jobs events get "
 _OF_FILES = (
     " git hg svn jj fossil bzr cvs p4 npm pnpm yarn bun npx make just task rake mise poetry pip pip3 cargo go mvn gradle"
     " terraform tofu chezmoi dvc git-lfs lerna nx turbo sh bash zsh dash python python3 node ruby perl php "
@@ -49,8 +55,13 @@ _OF_FILES = (
 _REMOTES = ("git fetch", "git ls-remote", "npm view", "npm info", "pnpm view", "pnpm info", "yarn info")
 _INTERPRETERS = ("python", "node", "bash", "sh", "ruby", "perl", "pwsh", "deno", "bun")
 _SCRIPTS = (".sh", ".py", ".js", ".mjs", ".ts", ".rb", ".pl", ".ps1")
+_TASK_RUNNERS = " make just task rake mise npm pnpm yarn bun composer "
 _TELLING = " status poll health healthcheck progress monitor ready readiness liveness "
-_DATABASES = " psql mysql mariadb sqlite3 duckdb redis-cli "
+_DATABASES = (
+    " psql mysql mariadb sqlite3 duckdb redis-cli mongosh clickhouse-client cqlsh snowsql sqlcmd usql trino "
+)
+_REDIS_VALUED = ("-h", "-p", "-a", "-n", "-u", "--user", "--pass")
+_MONGO_WRITES = "insert update delete drop create remove save rename replace bulkwrite initiate reconfig add( set( $out $merge".split()
 _QUERIES = tuple(r"select |show |explain |describe |desc |pragma |values|\d|\l|.tables|.schema".split("|"))
 _KEYS_READ = (
     " get mget llen lrange lindex keys scan info ping ttl pttl exists type hget hgetall hlen hkeys smembers scard zcard zrange"
@@ -97,27 +108,50 @@ def _is_script(path: str) -> bool:
     """Whether a script's name says that it looks: `deploy-status.sh`, `check_health.py`."""
     base = path.rpartition("/")[2].lower()
     stem, dot, _ = base.rpartition(".")
-    if not dot or not base.endswith(_SCRIPTS):
+    return bool(dot) and base.endswith(_SCRIPTS) and _tells(stem)
+
+
+def _tells(name: str) -> bool:
+    """Whether a script's or task's name has a word that says that it looks: `deploy-status`, `db:status`."""
+    return any(is_in(word, _TELLING) for word in name.replace("-", "_").replace(":", "_").split("_"))
+
+
+def seems_to_look(name: str, rest: list[str]) -> bool:
+    """Whether the words of a program that is not known say that it lists or shows something: `X list`, `make db-status`."""
+    if name.rstrip("0123456789.") in (*_INTERPRETERS, "php"):
+        rest = rest[1:]  # manage.py showmigrations
+    first, second, *_ = [*(word for word in rest if word[:1] != "-"), "", ""]
+    if is_in(name, _TASK_RUNNERS):
+        return _tells(second if first == "run" else first)
+    if is_in(first, _CHANGES) or first in ("run", "exec") or is_in(name, _CHANGES):
         return False
-    return any(is_in(word, _TELLING) for word in stem.replace("-", "_").split("_"))
+    if any(word in _ASKING for word in rest) or first.startswith("show") or first.endswith(_ENDS):
+        return True
+    return is_in(first, _ASKS) or (is_in(second, _ASKS) and first.replace("-", "").isalpha())
 
 
 def asks_service(name: str, rest: list[str]) -> bool:
     """Whether these arguments of such a program only query: `gh run view 7`, `aws ecs describe-tasks`."""
     for word in rest:
+        if word in _ASKING:
+            return True
         if word[:1] == "-":
             continue
         if is_in(word, _CHANGES) or (word == "run" and name in _RUNS):
             return False
-        if is_in(word, _LOOKS) or word.startswith(_PREFIXES) or word.endswith((":list", ":info", ":view")):
+        if is_in(word, _LOOKS) or word.startswith(_PREFIXES) or word.endswith(_ENDS):
             return True
     return False
 
 
 def _queries(name: str, rest: list[str]) -> bool:
     if name == "redis-cli":
-        words = [word for word in rest if word[:1] != "-"]
+        options = [i for i, word in enumerate(rest) if word in _REDIS_VALUED]
+        words = [word for i, word in enumerate(rest) if word[:1] != "-" and i - 1 not in options]
         return bool(words) and is_in(words[0].lower(), _KEYS_READ)
+    if name == "mongosh":
+        code = " ".join(rest).lower()
+        return "--eval" in rest and not any(sign in code for sign in _MONGO_WRITES)
     queries = [word.strip().lower() for word in rest]
     queries = [word for word in queries if " " in word or word.startswith(("\\", ".tables", ".schema"))]
     return bool(queries) and all(

@@ -35,10 +35,10 @@ SUBCOMMANDS = {
     "pnpm": "ls list why outdated",
     "yarn": "list why info",
     "bun": "pm",
-    "pip": "list show freeze check",
-    "pip3": "list show freeze check",
+    "pip": "list show freeze check index",
+    "pip3": "list show freeze check index",
     "uv": "tree version",
-    "cargo": "tree metadata search version",
+    "cargo": "tree metadata search version info",
     "go": "list version doc",
     "docker": "ps logs images inspect version info stats top port wait",
     "podman": "ps logs images inspect version info stats top port wait",
@@ -50,7 +50,13 @@ SUBCOMMANDS = {
     "apt": "list show search policy",
     "apt-cache": "show search policy depends",
     "bundle": "list show",
-    "terraform": "show output version",
+    **dict.fromkeys(("terraform", "tofu"), "show output version providers graph"),
+    **dict.fromkeys(("terraform state", "tofu state"), "list show pull"),
+    **dict.fromkeys(("terraform workspace", "tofu workspace"), "- list show"),
+    "openssl": "s_client x509 verify version ciphers",
+    **dict.fromkeys(("alembic", "flask db"), "current history heads show branches check"),
+    "cast": "receipt tx block block-number balance call code nonce logs chain-id",
+    "solana": "confirm balance block block-height slot",
     "tmux": "ls list-sessions has-session capture-pane",
     "git remote": "- -v show get-url",
     "git stash": "list show",
@@ -107,6 +113,8 @@ _WRITES = {
     "journalctl": "--rotate --flush --vacuum-size --vacuum-time --vacuum-files",
     "xxd": "-r",
     "go": "-w -u",
+    "openssl": "-out",
+    "fuser": "-k",
 }
 
 
@@ -115,6 +123,47 @@ def is_reading(command: str, depth: int = 0) -> bool:
     if len(command) > shell_line.LONGEST or depth > shell_line.DEPTH:
         return False
     return all(reads(segment, depth) for segment in segments(command))
+
+
+def only_looks(command: str, depth: int = 0) -> bool:
+    """`is_reading`, and also what that leaves out because it could not be guarded: code that filters a pipe, what `npx` runs."""
+    if len(command) > shell_line.LONGEST or depth > shell_line.DEPTH:
+        return False
+    piped = False
+    for segment in segments(command):
+        if not (reads(segment, depth) or _looks(segment, piped, depth)):
+            return False
+        piped = segment.joint == "|"
+    return True
+
+
+def _looks(segment: shell_line.Segment, piped: bool, depth: int) -> bool:
+    from circuit_breaker.identity import snippets
+
+    if segment.targets or not all(only_looks(inner, depth + 1) for inner in segment.inner):
+        return False
+    name, *rest = program(segment.words) or (":",)
+    told = told_elsewhere(name, rest)[1] or (told_command(rest) if name in SHELL_PROGRAMS else "")
+    if told:
+        return only_looks(told, depth + 1)
+    ran = behind_runner(name, rest)
+    if ran:
+        return program_reads(ran[0], ran[1:], depth + 1)
+    return program_reads(name, rest, depth) or (piped and snippets.only_looks(name, rest))
+
+
+def behind_runner(name: str, rest: list[str]) -> list[str]:
+    """The program, with its arguments, that `npx`, `uv run` and the like start; [] if `name` is no such runner."""
+    from circuit_breaker.identity import attempts_table as table
+
+    verbs = table.RUNNERS.get(name, ())
+    if rest[:1] and rest[0] in verbs:
+        rest = rest[1:]
+    elif "" not in verbs:
+        return []
+    while rest and (rest[0][:1] == "-" or shell_line.is_assignment(rest[0])):
+        rest = rest[2:] if rest[0] in table.RUNNER_VALUED else rest[1:]
+    return [rest[0].rpartition("/")[2], *rest[1:]] if rest else []
 
 
 def reads(segment: shell_line.Segment, depth: int = 0) -> bool:
@@ -140,6 +189,8 @@ def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
     if name in SHELL_PROGRAMS:
         told = told_command(rest)
         return bool(told) and is_reading(told, depth + 1)
+    if name == "gh" and rest[:2] == ["api", "graphql"]:
+        return not any("mutation" in word or word == "--input" for word in rest)
     flags = _WRITES.get(name, "").split()
     if any(_is_flag(word, flag) for word in rest for flag in flags):
         return False
@@ -236,16 +287,35 @@ def _keeps_off(name: str, rest: list[str]) -> bool:
     return not told and "system" not in script and "|" not in script.replace("||", "")
 
 
+def _asks_by_post(rest: list[str]) -> bool:
+    """Whether the body of a request is a question: GraphQL without a mutation, a search, JSON-RPC whose method gets something."""
+    url = next((word for word in rest if "://" in word or "/_" in word), "").partition("?")[0]
+    said = "".join(" ".join([word for word in rest if word[:1] in "{["]).split())
+    if "mutation" in said or url.endswith("_by_query"):
+        return False
+    method = said.partition('"method":"')[2].partition('"')[0].lower()
+    asked = (
+        method.startswith("get")
+        or "_get" in method
+        or method.endswith(("blocknumber", "_call", "status", "list"))
+    )
+    return url.endswith(("/_search", "/_count")) or '"query":' in said or asked
+
+
 def _only_fetches(name: str, rest: list[str]) -> bool:
     """Whether it is curl without a body, a writing method or an output file, or wget that prints or only checks."""
     if name == "wget":
         return "--spider" in rest or any(word in ("-O-", "-qO-", "-") for word in rest)
-    gets = "-G" in rest or "--get" in rest
+    gets = "-G" in rest or "--get" in rest or _asks_by_post(rest)
     for i, word in enumerate(rest):
         value = rest[i + 1] if i + 1 < len(rest) else ""
         if word[:2] == "--":
             option, _, given = word.partition("=")
-            if option == "--request" and (given or value) not in ("GET", "HEAD"):
+            if (
+                option == "--request"
+                and (given or value) not in ("GET", "HEAD")
+                and not (gets and value == "POST")
+            ):
                 return False
             if option == "--output" and (given or value) not in ("/dev/null", "-"):
                 return False
@@ -263,7 +333,7 @@ def _short_options_fetch(letters: str, value: str, gets: bool) -> bool:
             return False
         if letter in "oD" and given not in ("/dev/null", "-"):
             return False
-        if letter == "X" and given not in ("GET", "HEAD"):
+        if letter == "X" and given not in ("GET", "HEAD") and not (gets and given == "POST"):
             return False
         if letter in "oDXdHuAebwmxrECyYzPQtU":
             return True  # the rest is its value
