@@ -15,7 +15,7 @@ from shared import Progress, Refusal, places, print_json, program
 
 from circuit_breaker.cleaning import claude_code, disk_usage, inventory, kinds, selection, steps, tarball
 from circuit_breaker.cleaning.selection import Wish
-from circuit_breaker.janitor import survey
+from circuit_breaker.janitor import runtime_folder
 from circuit_breaker.runtime import files
 from circuit_breaker.words import cleaning, memory
 
@@ -95,7 +95,7 @@ class _Run:
         folder = claude_code.folder_of(os.environ, self.where.user)
         self.folder = folder and os.path.realpath(folder)
         self.wish = _wish(args, self.folder, self.now)
-        self.place = f"{self.where.runtime}/{survey.OF_CLEAN}"
+        self.place = f"{self.where.runtime}/{runtime_folder.OF_CLEAN}"
         self.progress = Progress()
         self.errors: list[str] = []
         self.rows: list[dict[str, Any]] = []

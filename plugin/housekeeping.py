@@ -12,7 +12,7 @@ from shared import Progress, Refusal, moment, places, print_json, program
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.cleaning import claude_code, kinds, tarball
-from circuit_breaker.janitor import archives, notes, retention, rounds, runtime_folder, survey
+from circuit_breaker.janitor import archives, retention, rounds, runtime_folder
 from circuit_breaker.janitor import sweep as sweeping
 from circuit_breaker.janitor.retention import Action, Archive
 from circuit_breaker.janitor.sweep import Report
@@ -51,9 +51,8 @@ def sweep(args: argparse.Namespace) -> int:
 def _planned(where: Places, config: Config, session: str, now: float) -> tuple[Report, Rows]:
     """What a round would do: (the unreadable files in a report, each action as a row)."""
     report, rows = Report(), []
-    at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    for folder, whole in rounds.roots(where):
-        found = sweeping.planned(folder, config.memory_limits, now, at, session, whole)
+    for folder in rounds.roots(where):
+        found = sweeping.planned(folder, config.memory_limits, now, session)
         rows += [_row(action) for action in found.actions]
         report.unreadable += found.unreadable
     return report, rows
@@ -69,18 +68,14 @@ def _done(where: Places, config: Config, session: str, now: float) -> tuple[Repo
         progress(f"{progress.count:,} done: {action.name}")
 
     try:
-        made = rounds.make(where, config, now, session, 0.0, on_step=heard)
-        for folder, _ in rounds.roots(where):
+        made = rounds.make(where, config, now, session, on_step=heard)
+        for folder in rounds.roots(where):
             made.report.errors += archives.compress_all(
                 folder, float("inf"), lambda archive: progress(f"compressing {archive.id}")
             )[2]
     finally:
         progress.end()
-    if made.finished and not made.report.errors:
-        pinned = os.path.exists(where.runtime + "/python")
-        made.note["pinned"] = notes.load(where).get("pinned", pinned)
-        notes.save(where, made.note)
-    elif not made.report.errors:
+    if not (made.finished or made.report.errors):
         raise Refusal(f"another process is sweeping {where.home} right now. Try again when it has finished.")
     return made.report, rows
 
@@ -88,7 +83,7 @@ def _done(where: Places, config: Config, session: str, now: float) -> tuple[Repo
 def _forgettable(where: Places, config: Config, now: float, session: str) -> Rows:
     """Rows for the memory of old sessions. It is removed without an archive, since it contains only hashes and counts."""
     days = config.memory_limits["session_max_age_days"]
-    old, _ = runtime_folder.old_sessions(where, days, now, session)
+    old = runtime_folder.old_sessions(where, days, now, session)
     return [
         {"do": "forget", "file": path, "reason": memory.too_old(age, days), "bytes": 0, "archive": None}
         for path, age in old
@@ -117,13 +112,13 @@ def restore(args: argparse.Namespace) -> int:
     """List the archives or restore one. Exit code 1 if it is missing or damaged or a file is in the way, 2 without arguments."""
     where = places()
     name = os.path.basename(args.archive or "")
-    if name in [known for known, _, _ in survey.clean_archives(where.runtime)]:
-        path = f"{where.runtime}/{survey.OF_CLEAN}/{name}"
+    if name in [known for known, _, _ in runtime_folder.clean_archives(where.runtime)]:
+        path = f"{where.runtime}/{runtime_folder.OF_CLEAN}/{name}"
         return _list_contents(args, path) if args.list else _restore_of_clean(args, where, path)
     found = {
         f"{archive.id.rpartition('/')[2]}.gz": (folder, archive)
-        for folder, _ in reversed(rounds.roots(where))
-        for archive in survey.archives_of(folder).archives.values()
+        for folder in reversed(rounds.roots(where))
+        for archive in sweeping.archives_of(folder).archives.values()
     }
     if args.list:
         return _list(args, where, found)
@@ -170,7 +165,7 @@ def _list(args: argparse.Namespace, where: Places, found: dict[str, tuple[str, A
         }
         for name, (folder, archive) in newest
     ]
-    rows += [_row_of_clean(where, *each) for each in survey.clean_archives(where.runtime)]
+    rows += [_row_of_clean(where, *each) for each in runtime_folder.clean_archives(where.runtime)]
     if args.json:
         print_json(home=where.home, archives=rows)
         return 0
@@ -193,7 +188,7 @@ def _row_of_clean(where: Places, name: str, weight: int, made: float) -> dict[st
     kind, *_, at, _, _ = name.split(".")
     row = {"archive": name, "bytes": weight, "put_away": at, "written": made, "compressed": True}
     try:
-        about = tarball.summary(f"{where.runtime}/{survey.OF_CLEAN}/{name}")
+        about = tarball.summary(f"{where.runtime}/{runtime_folder.OF_CLEAN}/{name}")
         more = {"kind": about["kind"], "file": about["folder"], "files": about["files"]}
         return {**row, **more, "original_bytes": about["bytes"]}
     except (OSError, KeyError) as error:

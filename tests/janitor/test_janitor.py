@@ -16,7 +16,7 @@ from homes import DAY, Home, aged, lines, wait_for
 from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import DEFAULTS
 from circuit_breaker.breaker.layers import build
-from circuit_breaker.janitor import archives, background, notes, session_start
+from circuit_breaker.janitor import archives, notes, rounds, session_start
 from circuit_breaker.runtime import files, incidents, store
 
 
@@ -28,7 +28,7 @@ def home(tmp_path: Path, request: Any) -> Home:
 @pytest.fixture(autouse=True)
 def no_child(mocker: Any) -> Any:
     """What is left to the child is tested beside; here it must not run on."""
-    return mocker.patch.object(background, "start")
+    return mocker.patch.object(rounds, "start")
 
 
 def test_telemetry_of_999_lines_stays_and_of_1000_goes(home: Home) -> None:

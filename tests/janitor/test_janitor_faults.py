@@ -18,17 +18,7 @@ import pytest
 from homes import DAY, Home, lines, wait_for
 from samples import samples
 
-from circuit_breaker.janitor import (
-    archives,
-    background,
-    copies,
-    ledger,
-    rounds,
-    runtime_folder,
-    session_start,
-    survey,
-    sweep,
-)
+from circuit_breaker.janitor import archives, disk, ledger, rounds, runtime_folder, session_start, sweep
 from circuit_breaker.janitor.retention import SweepPlan
 from circuit_breaker.runtime import files
 
@@ -44,7 +34,7 @@ import os, signal, sys, time
 sys.path[:0] = [{lib!r}, {tests!r}]
 from pathlib import Path
 from homes import Home
-from circuit_breaker.janitor import archives, notes, rounds, sweep
+from circuit_breaker.janitor import archives, rounds
 from circuit_breaker.runtime import files
 from circuit_breaker.janitor import ledger
 home, left = Home(Path(sys.argv[1])), int(sys.argv[2])
@@ -65,8 +55,7 @@ def torn(fd, data):
     whole(fd, bytes(data)[len(data) // 2 :])
 files.write_all = torn
 sys.addaudithook(step)
-made = rounds.make(home.places, config, time.time(), "", 0.0)
-notes.save(home.places, made.note)
+rounds.make(home.places, config, time.time(), "")
 archives.compress_all(str(home.path), float("inf"))
 print("whole")
 """
@@ -96,12 +85,12 @@ def fill(home: Home) -> None:
 
 
 def plan_of(home: Home) -> SweepPlan:
-    return sweep.planned(str(home.path), home.config().memory_limits, time.time(), MOMENT)
+    return sweep.planned(str(home.path), home.config().memory_limits, time.time())
 
 
 def carry_out(home: Home, planned: SweepPlan) -> sweep.Report:
-    report = sweep.execute(str(home.path), planned, home.config().memory_limits)
-    assert report is not None
+    report = sweep.Report()
+    assert sweep.execute(str(home.path), planned, home.config().memory_limits, report)
     return report
 
 
@@ -119,7 +108,7 @@ def test_kill_before_any_change_of_the_disk_loses_nothing(tmp_path: Path) -> Non
         assert content(home) == before, number
         assert {"session_long_state.json"} <= home.names(), number
         # and the next start finishes what was begun
-        report = rounds.make(home.places, home.config(), time.time(), "", 0.0).report
+        report = rounds.make(home.places, home.config(), time.time(), "").report
         assert report.errors == []
         archives.compress_all(str(home.path), float("inf"))
         assert content(home) == before, number
@@ -178,7 +167,7 @@ def test_writer_loses_no_line_while_its_file_is_rotated_and_compressed(tmp_path:
     end = time.monotonic() + samples(here=2, in_ci=6)
     rotations = 2 if habit == "reopen" else 1
     while time.monotonic() < end or len(home.archives("telemetry")) < rotations:
-        rounds.make(home.places, home.config(telemetry_keep_rotations=0), time.time(), "", 0.0)
+        rounds.make(home.places, home.config(telemetry_keep_rotations=0), time.time(), "")
         archives.compress_all(str(home.path), float("inf"))
     (home.path / "a_telemetry.jsonl.stop").touch()
     written = int(writer.communicate()[0])
@@ -275,7 +264,7 @@ def test_full_disk_removes_nothing_and_says_so(tmp_path: Path, bytes_left: int) 
 
     def starve() -> dict[str, Any]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, resource.RLIM_INFINITY))
-        report = rounds.make(home.places, home.config(), time.time(), "", 0.0).report
+        report = rounds.make(home.places, home.config(), time.time(), "").report
         errors = archives.compress_all(str(home.path), float("inf"))[2]
         return {"errors": report.errors, "compress": errors, "pruned": report.pruned}
 
@@ -466,9 +455,26 @@ def test_files_of_the_runtime_folder_that_vanish_while_they_are_looked_at_are_no
 ) -> None:
     home = Home(tmp_path)
     home.start()
-    whole = files.system.listdir
-    gone = ["note.json", "note.json.12.tmp"]  # replaced by another session's start at this moment
-    mocker.patch.object(files.system, "listdir", side_effect=lambda path: [*whole(path), *gone])
+    whole = files.system.scandir
+
+    class Listing(list):  # type: ignore[type-arg]
+        """What `scandir` returns, with names of files that another session's start replaces at this moment."""
+
+        def __init__(self, folder: str) -> None:
+            gone = [Path(folder, name) for name in ("note.json", "note.json.12.tmp")]
+            for path in gone:
+                path.touch()
+            super().__init__(whole(folder))
+            for path in gone:
+                path.unlink()
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *fault: object) -> None:
+            self.clear()
+
+    mocker.patch.object(files.system, "scandir", Listing)
     home.ahead = 2 * DAY
     home.start()
     assert capfd.readouterr().err == ""
@@ -493,13 +499,13 @@ def test_session_written_while_it_is_cut_keeps_what_was_written(tmp_path: Path, 
     home = Home(tmp_path)
     path = home.write("session_long_state.json", {"tool_history": list(range(80))}, age=7200)
     planned = plan_of(home)
-    whole = copies.write
+    whole = disk.write
 
     def interrupted(*arguments: Any) -> None:
         whole(*arguments)
         path.write_text('{"new": 1}')
 
-    mocker.patch.object(copies, "write", interrupted)
+    mocker.patch.object(disk, "write", interrupted)
     report = carry_out(home, planned)
     assert report.shortened == 0
     assert path.read_text() == '{"new": 1}'
@@ -552,7 +558,7 @@ def test_leftover_of_a_killed_compression_is_cleared_and_is_no_archive(tmp_path:
     name = f"archives/telemetry/a_telemetry.{MOMENT}.jsonl.gz.{2**22 + 7}.tmp"
     path = home.write(name, b"half", age=7200)
     (home.path / "archives").chmod(0o700)
-    assert survey.archives_of(str(home.path)).archives == {}
+    assert sweep.archives_of(str(home.path)).archives == {}
     home.start()
     assert not path.exists()
 
@@ -583,9 +589,7 @@ def test_large_home_is_swept_by_the_child_and_said_at_the_next_start(tmp_path: P
 def test_child_cannot_be_started_and_the_start_goes_on(tmp_path: Path, mocker: Any, capfd: Any) -> None:
     home = Home(tmp_path)
     home.write("a_telemetry.jsonl", lines(1000))
-    mocker.patch.object(
-        background.detached, "_fork", side_effect=OSError(11, "Resource temporarily unavailable")
-    )
+    mocker.patch.object(rounds.detached, "_fork", side_effect=OSError(11, "Resource temporarily unavailable"))
     assert "Archived 1 log file" in home.start()
     assert "background process: " in capfd.readouterr().err
 

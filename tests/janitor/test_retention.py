@@ -26,7 +26,9 @@ def stat(size: int = 100, age: float = 2 * HOUR, mode: int = 0o100644) -> os.sta
 
 
 def plan(found: Found, running: str = "", **limits: int) -> retention.SweepPlan:
-    return retention.plan(found, {**LIMITS, **limits}, NOW, MOMENT, running)
+    made = retention.plan(found, {**LIMITS, **limits}, NOW, MOMENT, running)
+    retention.prune(made, found, {**LIMITS, **limits})
+    return made
 
 
 def telemetry(
@@ -95,7 +97,7 @@ def test_limit_of_zero_is_no_limit() -> None:
     assert done(many, session_max_active=0, session_max_age_days=0) == []
     found = Found()
     for n in range(30):
-        archive = Archive(f"telemetry/a_telemetry.202601{n + 1:02d}T000000Z.jsonl", 1, NOW, True, False)
+        archive = Archive(f"telemetry/a_telemetry.202601{n + 1:02d}T000000Z.jsonl", 1, NOW, packed=True)
         found.archives[archive.id] = archive
     assert done(found, telemetry_keep_rotations=0) == []
 
@@ -143,7 +145,7 @@ def test_five_rotations_are_kept_of_each_file_the_coming_one_included(there: int
     for n in range(there):
         for base in ("a_telemetry", "other_telemetry"):
             key = f"telemetry/{base}.202601{n + 1:02d}T000000Z.jsonl"
-            found.archives[key] = Archive(key, 10, NOW - n, True, False)
+            found.archives[key] = Archive(key, 10, NOW - n, packed=True)
     wanted = [f"telemetry/a_telemetry.202601{n + 1:02d}T000000Z.jsonl" for n in range(gone)]
     others = [f"telemetry/other_telemetry.202601{n + 1:02d}T000000Z.jsonl" for n in range(max(0, there - 5))]
     assert sorted(a.name for a in plan(found).actions if a.do == "prune") == sorted(wanted + others)
@@ -154,7 +156,7 @@ def test_twenty_session_archives_are_kept(there: int, gone: int) -> None:
     found = Found()
     for n in range(there):
         key = f"sessions/session_{n}_state.20260101T0000{n:02d}Z.json"
-        found.archives[key] = Archive(key, 10, NOW, True, False)
+        found.archives[key] = Archive(key, 10, NOW, packed=True)
     assert [a.name for a in plan(found).actions] == [
         f"sessions/session_{n}_state.20260101T0000{n:02d}Z.json" for n in range(gone)
     ]
@@ -165,11 +167,9 @@ def test_of_archives_made_at_one_moment_those_of_the_oldest_files_go() -> None:
     made = plan(found)
     assert (sum(a.do == "archive" for a in made.actions), made.spared) == (25, 5)
     assert not [a for a in made.actions if a.do == "prune"]
-    arrived = retention.Found()
-    for action in made.actions:
-        arrived.archives[action.into] = retention.Archive(action.into, 1, action.info.st_mtime, True, False)
-    assert retention.prunings(arrived, LIMITS, NOW + 6.9 * DAY, []) == ([], 5)
-    gone, spared = retention.prunings(arrived, LIMITS, NOW + 8 * DAY, [])
+    arrived = [Archive(action.into, 1, action.info.st_mtime, packed=True) for action in made.actions]
+    assert retention.prunings(arrived, LIMITS, NOW + 6.9 * DAY) == ([], 5)
+    gone, spared = retention.prunings(arrived, LIMITS, NOW + 8 * DAY)
     assert [a.name for a in gone] == [f"sessions/session_s{n}_state.{MOMENT}.json" for n in range(24, 19, -1)]
     assert spared == 0
 
@@ -202,8 +202,8 @@ def test_scrap_goes_after_an_hour() -> None:
         ("my_session_x_state.json", ""),
         ("circuit_breaker_config.json", ""),
         ("circuit_breaker_state.json", ""),
-        ("circuit_breaker_incidents.jsonl", "log"),
-        ("errors.log", "log"),
+        ("circuit_breaker_incidents.jsonl", "telemetry"),
+        ("errors.log", "telemetry"),
         ("other.log", ""),
         ("circuit_breaker_state.json.77.tmp", "scrap"),
         ("session_x_state.json.77.tmp", "scrap"),
@@ -243,6 +243,15 @@ def test_lines_are_counted_only_where_the_answer_matters() -> None:
     assert retention.uncounted(found, LIMITS, since=NOW - 5 * HOUR) == names
     assert retention.uncounted(found, LIMITS, since=NOW - 5 * HOUR + 1) == []
     assert retention.uncounted(found, {**LIMITS, "telemetry_max_lines": 0}) == []
+
+
+def test_session_file_that_is_too_small_for_a_long_list_is_not_read() -> None:
+    sizes = {"short": 2 * 50 + 1, "could": 2 * 50 + 2}
+    found = Found()
+    for name, size in sizes.items():
+        found.sessions[f"session_{name}_state.json"] = stat(size=size)
+    assert plan(found).stay == ["session_could_state.json"]
+    assert plan(found, evidence_ledger_max=0, tool_history_max=0).stay == []
 
 
 def test_wake_is_when_the_oldest_file_reaches_its_age() -> None:

@@ -7,7 +7,7 @@ import os
 import time
 
 from circuit_breaker.cleaning import claude_code, inventory
-from circuit_breaker.janitor import retention, survey
+from circuit_breaker.janitor import disk, retention, runtime_folder, sweep
 from circuit_breaker.runtime import files
 from circuit_breaker.runtime.home import environment
 from circuit_breaker.words import memory
@@ -30,8 +30,8 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
     unreadable: list[str] = []
     found = retention.Found()  # an unreadable home is shown as empty; `doctor` says why
     try:
-        found = survey.look(where.home)
-        unreadable += survey.count_lines(
+        found = sweep.look(where.home)
+        unreadable += sweep.count_lines(
             found, where.home, {**limits, "telemetry_max_lines": 1, "telemetry_max_kb": LINES_KB}
         )
     except OSError as error:
@@ -47,10 +47,10 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
         "session_archives": sum(archive.folder == "sessions" for archive in archives),
         "clean_archives": [
             {"archive": name, "bytes": size, "made": made}
-            for name, size, made in survey.clean_archives(where.runtime)
+            for name, size, made in runtime_folder.clean_archives(where.runtime)
         ],
         "runtime_bytes": _bytes_in(where.sessions) + _bytes_in(where.armed),
-        "runtime_sessions": len(survey.names(where.sessions)),
+        "runtime_sessions": sum(1 for _ in disk.listing(where.sessions)),
         "limits": dict(limits),
         "unreadable": unreadable,
     }

@@ -13,7 +13,7 @@ from circuit_breaker.cleaning import kinds, tarball
 from circuit_breaker.cleaning.claude_code import Running
 from circuit_breaker.cleaning.inventory import Unit
 from circuit_breaker.cleaning.tarball import Member, OnBytes
-from circuit_breaker.janitor import survey
+from circuit_breaker.janitor import disk, runtime_folder
 from circuit_breaker.janitor.archives import sync_folder
 from circuit_breaker.runtime import files
 
@@ -101,10 +101,10 @@ def archive(
 
 def _unused(place: str, kind: str, now: float) -> str:
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    path, number = f"{place}/{kind}.{moment}{survey.TAR}", 1
+    path, number = f"{place}/{kind}.{moment}{runtime_folder.TAR}", 1
     while files.exists(path):
         number += 1
-        path = f"{place}/{kind}.{moment}-{number:02d}{survey.TAR}"
+        path = f"{place}/{kind}.{moment}-{number:02d}{runtime_folder.TAR}"
     return path
 
 
@@ -155,7 +155,7 @@ def finish_removals(
     for name in sorted(os.listdir(place)) if os.path.isdir(place) else ():
         path = f"{place}/{name}"
         process = name[:-4].rpartition(".")[2]
-        if name.endswith(".tmp") and process.isdigit() and not survey.alive(int(process)):
+        if name.endswith(".tmp") and process.isdigit() and not disk.alive(int(process)):
             files.remove(path)
         if not name.endswith(MARK):
             continue

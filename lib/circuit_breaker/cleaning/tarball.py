@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, NamedTuple
 
-from circuit_breaker.janitor import copies
+from circuit_breaker.janitor import disk
 from circuit_breaker.janitor.archives import CHUNK, LEVEL, bare
 from circuit_breaker.runtime import files, json
 
@@ -322,7 +322,7 @@ def _restore_file(path: str, entry: Member, chunks: Iterator[bytes]) -> bool:
                 files.write_all(file.fileno(), chunk)
             os.fsync(file.fileno())
         _dress(beside, entry)
-        copies.name(beside, path)
+        disk.name(beside, path)
     except FileExistsError:
         return False
     finally:

@@ -10,13 +10,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import IO
 
-from circuit_breaker.janitor import copies, retention, survey
+from circuit_breaker.janitor import disk, retention, sweep
 from circuit_breaker.janitor.retention import Archive
 from circuit_breaker.runtime import files
 
 LEVEL = 3  # for telemetry: less than half the time of gzip -6, a fifth more bytes
 CHUNK = 1 << 20
-DEADLINE = 120.0  # seconds of a compressing child; the next session start continues where it stopped
 QUIET = retention.HOUR  # without a write, where the kernel cannot tell whether a file is open for writing
 GZIP = 31  # zlib's word for its window of 32 kB inside a gzip header
 
@@ -31,8 +30,8 @@ class Unfit(OSError):
 
 def pending(folder: str) -> list[Archive]:
     """The archives in `folder`/archives that are not compressed yet, oldest first."""
-    found = survey.archives_of(folder).archives.values()
-    return sorted((a for a in found if a.plain), key=lambda a: (a.at, a.mtime, a.id))
+    found = sweep.archives_of(folder).archives.values()
+    return sorted((archive for archive in found if archive.plain), key=lambda archive: archive.age_order)
 
 
 def compress_all(
@@ -98,7 +97,7 @@ def _write_compressed(path: str, plain: IO[bytes], like: os.stat_result, deadlin
         found = sum(len(chunk) for chunk in _chunks(gzip.GzipFile(fileobj=packed, mode="rb"), deadline))
         if found != size:
             raise Unfit(0, f"reads back as {found} bytes instead of {size}")
-        copies.liken(packed.fileno(), like)
+        disk.liken(packed.fileno(), like)
         os.fsync(packed.fileno())
     os.utime(path, ns=(like.st_atime_ns, like.st_mtime_ns))
     return size
@@ -168,9 +167,9 @@ def restore_archive(folder: str, archive: Archive) -> str:
             with open(beside, "xb", buffering=0, opener=bare) as target:
                 for chunk in _chunks(gzip.GzipFile(fileobj=source, mode="rb") if archive.packed else source):
                     files.write_all(target.fileno(), chunk)
-                copies.liken(target.fileno(), like)
+                disk.liken(target.fileno(), like)
                 os.fsync(target.fileno())
-            copies.name(beside, path)
+            disk.name(beside, path)
         finally:
             files.remove(beside)
     return path

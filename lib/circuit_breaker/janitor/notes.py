@@ -5,33 +5,26 @@ from __future__ import annotations
 import sys
 
 from circuit_breaker.runtime import files, json
+from circuit_breaker.runtime.home import environment, slug
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from os import stat_result
     from typing import Any
 
     from circuit_breaker.breaker.config import Config
     from circuit_breaker.runtime.home import Places
 
 
-FORMAT = 1  # version of the note
+FORMAT = 2  # version of the note
 SMALL = 200  # entries up to which a home is listed at every session start, not in the background
-AGAIN = 600.0  # seconds after which a large home is surveyed again even if no name was added or removed
-SOON = 60.0  # seconds before another background process is started
-HOUR = 3600.0
+AGAIN = 600.0  # seconds until the next look where the background had work, or a large home has no name more or less
+HOUR, DAY = 3600.0, 86400.0
 SLACK = 2.0  # seconds: the coarsest time stamps of a file system
 
 
 def path(where: Places) -> str:
     """The path of the note, in the runtime folder."""
-    if where.home == where.runtime:
-        return where.runtime + "/janitor/home.json"
-    if where.home.startswith(where.runtime + "/projects/"):
-        return f"{where.runtime}/janitor/{where.home.rpartition('/')[2]}.json"
-    from circuit_breaker.runtime.home import slug
-
     return f"{where.runtime}/janitor/{slug(where.home)}.json"
 
 
@@ -66,12 +59,21 @@ def asked(config: Config) -> list[int]:
     return [int(config.enabled), *config.memory_limits.values()]
 
 
-def settled(note: Mapping[str, Any], where: Places, config: Config, now: float, session: str) -> bool:
+def known_since(where: Places, config: Config, now: float) -> float:
+    """Epoch seconds up to which earlier rounds with the same limits checked file contents; 0.0 for never."""
+    note = load(where)
+    since = note.get("since")
+    known = isinstance(since, float) and since <= now and note.get("asked") == asked(config)
+    return since if known else 0.0  # type: ignore[return-value]
+
+
+def settled(where: Places, config: Config, now: float, session: str) -> bool:
     """Whether the note and a cheap check of the disk prove that nothing is due; False when in doubt.
 
     In a home of up to SMALL entries none of our files may have changed since. In a larger one no name may have been added or
     removed, and the note must be younger than AGAIN.
     """
+    note = load(where)
     try:
         at, until, size = note["at"], note["until"], note["entries"]
         if (
@@ -82,7 +84,7 @@ def settled(note: Mapping[str, Any], where: Places, config: Config, now: float, 
             or (note["pinned"] and not files.exists(where.runtime + "/python"))
             or not files.exists(where.project_config)
             or files.exists(report_path(where))
-            or _ended_session(where, now, session)
+            or ended(where, now, session)
         ):
             return False
         if size > SMALL:
@@ -92,38 +94,43 @@ def settled(note: Mapping[str, Any], where: Places, config: Config, now: float, 
         return False
 
 
-def _ended_session(where: Places, now: float, session: str) -> bool:
-    """Whether a marker exists for a session without a hook for an hour that Claude Code does not list as running."""
+def ended(where: Places, now: float, running: str) -> dict[str, set[str]]:
+    """Markers of sessions without a hook for an hour that Claude Code does not list as running: name -> its session folders."""
     try:
         names = files.system.listdir(where.armed)
     except FileNotFoundError:
-        return False
-    quiet = set()
+        return {}
+    quiet = {}
     for name in names:
-        if name == session or "." in name or name[:1] == "_":  # `_any` covers several; a round checks those
+        path = f"{where.armed}/{name}"
+        if name == running or "." in name or now - _written(path) < HOUR:
             continue
-        info = files.system.lstat(f"{where.armed}/{name}")
-        old = info.st_mode & 0o170000 == 0o100000 and now - info.st_mtime >= HOUR
-        if old and now - last_event(f"{where.sessions}/{name}") >= HOUR:
-            quiet.add(name)
+        try:
+            lines = (files.read(path, 1 << 20) or b"").decode("utf-8", "replace").split("\n")
+        except OSError:
+            continue  # not a marker of ours
+        sessions = {line.partition("/")[0] for line in lines if line[:1] != "/" and "/" in line}
+        if all(now - _written(f"{where.sessions}/{session}") >= HOUR for session in sessions):
+            quiet[name] = sessions
     if not quiet:
-        return False
-    from circuit_breaker.runtime import home, running
+        return {}
+    from circuit_breaker.runtime.running import listed
 
-    return not quiet <= (running.listed(home.environment()) or set())
+    running_ones = listed(environment()) or set()
+    return {name: sessions for name, sessions in quiet.items() if name not in running_ones}
 
 
-def last_event(folder: str) -> float:
-    """When a session's memory was last written, from its folder's modification time; 0.0 without a folder."""
+def _written(path: str) -> float:
+    """When a file or a session's folder was last written; 0.0 if it does not exist."""
     try:
-        return float(files.system.lstat(folder).st_mtime)
+        return float(files.system.lstat(path).st_mtime)
     except OSError:
         return 0.0
 
 
 def _unchanged(where: Places, since: float) -> bool:
-    apart = where.runtime != where.home and files.exists(where.errors)
-    if apart and changed(files.system.lstat(where.errors), since):
+    """Whether none of our files in the home, and not the error log, changed at or after `since`; False for more than SMALL entries."""
+    if where.runtime != where.home and _written(where.errors) >= since:
         return False
     count = 0
     with files.system.scandir(where.home) as listing:
@@ -136,11 +143,7 @@ def _unchanged(where: Places, since: float) -> bool:
                 continue
             if name[:16] == "circuit_breaker_" and name[-5:] == ".json":
                 continue  # published for you; no rule applies to it
-            if changed(entry.stat(follow_symlinks=False), since):
+            info = entry.stat(follow_symlinks=False)
+            if info.st_ctime >= since or info.st_mtime >= since:
                 return False
     return True
-
-
-def changed(info: stat_result, since: float) -> bool:
-    """Whether a file's contents or name changed at or after `since`."""
-    return info.st_ctime >= since or info.st_mtime >= since

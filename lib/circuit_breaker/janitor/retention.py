@@ -7,14 +7,17 @@ from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any as Stat  # os.stat_result
 
 
-TELEMETRY, SESSION, LOG, SCRAP = "telemetry", "session", "log", "scrap"
+TELEMETRY, SESSION, SCRAP = "telemetry", "session", "scrap"
 LOGS = ("circuit_breaker_incidents.jsonl", "errors.log")
 PUBLISHED = ("circuit_breaker_config.json", "circuit_breaker_state.json", "python")
-ENDINGS = (".jsonl", ".json", ".log")
+LISTS = {
+    "evidence_ledger": "evidence_ledger_max",
+    "tool_history": "tool_history_max",
+}  # of a session file -> their limits
 HOUR, DAY = 3600.0, 86400.0
 NEVER = float("inf")
 _KIND, _REGULAR = 0o170000, 0o100000
@@ -24,8 +27,7 @@ class Found(Record):
     """What a survey found in one folder: for each kind, name -> its `lstat` result.
 
     telemetry: our own logs too, since the same rules apply. lines: telemetry name -> lines, where counted. archives: archive id ->
-    Archive, of archives/telemetry and archives/sessions. entries: all entries of the folder, of any kind. first: oldest write among the
-    telemetry that the survey left out because it is far from every limit.
+    Archive, of archives/telemetry and archives/sessions. entries: all entries of the folder, of any kind.
     """
 
     telemetry: dict[str, Stat] = {}
@@ -34,15 +36,15 @@ class Found(Record):
     lines: dict[str, int] = {}
     archives: dict[str, Archive] = {}
     entries = 0
-    first = NEVER
 
 
 class Archive:
-    """One archived file. id: folder/BASE.TIME.EXT, without the `.gz` it has if `packed`. size: bytes on disk."""
+    """One archived file. id: folder/BASE.TIME.EXT, without the `.gz` it has if `packed`; `plain` too while it is compressed. size:
+    bytes on disk. Raises ValueError for another id."""
 
     __slots__ = ("id", "base", "at", "ending", "size", "mtime", "packed", "plain")
 
-    def __init__(self, key: str, size: int, mtime: float, packed: bool, plain: bool) -> None:
+    def __init__(self, key: str, size: int, mtime: float, packed: bool = False, plain: bool = False) -> None:
         self.id, self.size, self.mtime, self.packed, self.plain = key, size, mtime, packed, plain
         parts = split(key.rpartition("/")[2])
         if parts is None:
@@ -58,10 +60,15 @@ class Archive:
     def folder(self) -> str:
         return self.id.partition("/")[0]
 
+    @property
+    def age_order(self) -> tuple[str, float, str]:
+        """A key to sort archives by, the oldest first."""
+        return self.at, self.mtime, self.id
+
 
 class Action:
     """One step. do: rotate, archive, cut, prune (an archive) or clear (a temporary file of a killed process). info: the file's
-    `lstat` in the survey, None for an archive. size: bytes concerned."""
+    `lstat` in the survey, None for an archive. size: bytes concerned. into: id of the archive it makes, or ""."""
 
     __slots__ = ("do", "name", "reason", "size", "info", "into")
 
@@ -74,13 +81,14 @@ class Action:
 class SweepPlan(Record):
     """The plan for one folder.
 
-    now: time of the survey. actions: in the order of execution. wake: epoch seconds when the next remaining file reaches an age limit.
-    spared: archives beyond a limit that stay for now. deferred: whether a file was left alone because it belongs to the running session.
-    stay: session files that remain, are not being written, and may have lists that are too long. Of the survey: unreadable (sentences),
-    entries (of the folder), pending (an archive is not compressed yet).
+    now: time of the survey. moment: TIME of this sweep's archives. actions: in the order of execution. wake: epoch seconds when the
+    next remaining file reaches an age limit. spared: archives beyond a limit that stay for now. deferred: whether a file was left
+    alone because it belongs to the running session. stay: session files that remain, are not being written, and may have lists that
+    are too long. Of the survey: unreadable (sentences), entries (of the folder), pending (an archive is not compressed yet).
     """
 
     now = 0.0
+    moment = ""
     actions: list[Action] = []
     wake = NEVER
     spared = 0
@@ -90,22 +98,29 @@ class SweepPlan(Record):
     entries = 0
     pending = False
 
+    def look_again(self, at: float) -> None:
+        """Note that a file reaches a limit then."""
+        self.wake = min(self.wake, at)
+
+    def into_archive(self, do: str, name: str, reason: str, info: Stat, size: int = -1) -> None:
+        """Add an action that archives a file. size: bytes that become free, by default the whole file's."""
+        into = archive_id(name, self.moment)
+        self.actions.append(Action(do, name, reason, info.st_size if size < 0 else size, info, into))
+
 
 def file_kind(name: str) -> str:
-    """TELEMETRY, SESSION, LOG or SCRAP; "" for a file that is not ours."""
-    if name[-16:] == "_telemetry.jsonl":
+    """TELEMETRY, SESSION or SCRAP; "" for a file that is not ours."""
+    if name[-16:] == "_telemetry.jsonl" or name in LOGS:
         return TELEMETRY
     if name[:8] == "session_" and name[-11:] == "_state.json" and len(name) > 18:
         return SESSION
-    if name in LOGS:
-        return LOG
     return SCRAP if name[-4:] == ".tmp" and scrap_of(name) else ""
 
 
 def scrap_of(name: str) -> int:
     """The PID in `PATH.PID.tmp`; 0 for another form of name, or if PATH is not a file of ours."""
     stem, process = temporary(name)
-    ours = stem in PUBLISHED or file_kind(stem) in (TELEMETRY, SESSION, LOG)
+    ours = stem in PUBLISHED or file_kind(stem) in (TELEMETRY, SESSION)
     return process if ours or split(stem.removesuffix(".gz")) is not None else 0
 
 
@@ -124,158 +139,122 @@ def regular(info: Stat) -> bool:
 
 def split(name: str) -> tuple[str, str, str] | None:
     """(BASE, TIME, EXT) of an archive's name without `.gz`; None for another name."""
-    for ending in ENDINGS:
-        if name.endswith(ending):
-            base, _, at = name[: -len(ending)].rpartition(".")
-            fine = (
-                base and len(at) >= 8 and at[:8].isdigit() and at.isascii() and not at.strip("0123456789TZ-_")
-            )
-            return (base, at, ending) if fine else None
-    return None
+    stem, _, ending = name.rpartition(".")
+    base, _, at = stem.rpartition(".")
+    fine = ending in ("jsonl", "json", "log") and base and len(at) >= 8 and at[:8].isdigit()
+    return (base, at, "." + ending) if fine and at.isascii() and not at.strip("0123456789TZ-_") else None
 
 
 def archive_id(name: str, moment: str) -> str:
     """The id of the archive of file `name` made at `moment`: below telemetry/ or sessions/, without `.gz`."""
     folder = "sessions" if file_kind(name) == SESSION else "telemetry"
-    ending = next((e for e in ENDINGS if name.endswith(e)), "")
-    return f"{folder}/{name.removesuffix(ending)}.{moment}{ending}"
-
-
-def horizon(limits: Mapping[str, int], now: float) -> tuple[float, float]:
-    """(bytes, epoch seconds): telemetry that is smaller and was written later is far from every limit and need not be listed."""
-    most, most_bytes = limits["telemetry_max_lines"] or NEVER, limits["telemetry_max_kb"] * 1024 or NEVER
-    return min(most, most_bytes), now - (limits["telemetry_max_age_days"] * DAY or NEVER)
+    stem, _, ending = name.rpartition(".")
+    return f"{folder}/{stem}.{moment}.{ending}"
 
 
 def uncounted(found: Found, limits: Mapping[str, int], since: float = 0.0) -> list[str]:
     """Telemetry whose lines must be counted: under the size limit, large enough for too many lines, and changed after `since`
     (earlier surveys counted the others)."""
     most, most_bytes = limits["telemetry_max_lines"], limits["telemetry_max_kb"] * 1024 or NEVER
-    if not most:
-        return []
     return [
         name
         for name, info in found.telemetry.items()
-        if most <= info.st_size < most_bytes
-        and (info.st_ctime >= since or info.st_mtime >= since)
-        and regular(info)
+        if most and most <= info.st_size < most_bytes and changed(info, since) and regular(info)
     ]
 
 
+def changed(info: Stat, since: float) -> bool:
+    """Whether a file's contents or name changed at or after `since`."""
+    return bool(info.st_ctime >= since or info.st_mtime >= since)
+
+
 def plan(found: Found, limits: Mapping[str, int], now: float, moment: str, running: str = "") -> SweepPlan:
-    """What is due. `moment`: TIME of this sweep's archives; `running`: id of the session that asks.
+    """What is due, without the removal of archives (see `prune`). `running`: id of the session that asks.
 
     A limit of 0 is no limit. Files of `running` and session files written within the hour are left alone.
     """
-    made = SweepPlan(now=now, entries=found.entries)
+    made = SweepPlan(now=now, moment=moment, entries=found.entries)
     made.pending = any(archive.plain for archive in found.archives.values())
-    _rotations(made, found, limits, now, running)
-    _sessions(made, found, limits, now, running)
-    _scraps(made, found, now)
-    for action in made.actions:
-        if action.do != "clear":
-            action.into = archive_id(action.name, moment)
-    prune(made, found, limits)
+    _rotations(made, found, limits, running)
+    _sessions(made, found, limits, running)
+    for name, info in found.scraps.items():
+        if regular(info) and now - info.st_mtime < HOUR:
+            made.look_again(info.st_mtime + HOUR)
+        elif regular(info):
+            made.actions.append(Action("clear", name, memory.LEFT_BEHIND, info.st_size, info))
     return made
 
 
-def _rotations(made: SweepPlan, found: Found, limits: Mapping[str, int], now: float, running: str) -> None:
-    most, most_bytes = limits["telemetry_max_lines"] or NEVER, limits["telemetry_max_kb"] * 1024 or NEVER
-    age = limits["telemetry_max_age_days"] * DAY or NEVER
-    (few, old), first = horizon(limits, now), min(now, found.first)
-    lines = found.lines
+def _rotations(made: SweepPlan, found: Found, limits: Mapping[str, int], running: str) -> None:
+    most, kb, days = (limits[f"telemetry_max_{what}"] for what in ("lines", "kb", "age_days"))
     for name, info in found.telemetry.items():
-        written, size = info.st_mtime, info.st_size
-        if size < few and written > old:
-            first = min(first, written)
-            continue
+        size, lines, idle = info.st_size, found.lines.get(name, 0), made.now - info.st_mtime
         if not size or not regular(info):  # nothing to archive
             continue
-        if size >= most_bytes:
-            reason = memory.too_large(size, limits["telemetry_max_kb"])
-        elif lines.get(name, 0) >= most:
-            reason = memory.too_many(lines[name], "line", limits["telemetry_max_lines"])
-        elif written <= old:
-            reason = memory.too_old((now - written) / DAY, limits["telemetry_max_age_days"])
+        if kb and size >= kb * 1024:
+            reason = memory.too_large(size, kb)
+        elif most and lines >= most:
+            reason = memory.too_many(lines, "line", most)
+        elif days and idle >= days * DAY:
+            reason = memory.too_old(idle / DAY, days)
         else:
-            first = min(first, written)
+            made.look_again(info.st_mtime + (days * DAY or NEVER))
             continue
         if belongs(name, running):
             made.deferred = True
-            continue
-        made.actions.append(Action("rotate", name, reason, size, info))
-    made.wake = min(made.wake, first + age)
+        else:
+            made.into_archive("rotate", name, reason, info)
 
 
-def _sessions(made: SweepPlan, found: Found, limits: Mapping[str, int], now: float, running: str) -> None:
-    age, active = limits["session_max_age_days"] * DAY or NEVER, limits["session_max_active"] or NEVER
-    ranked = sorted(
-        ((-info.st_mtime, name, info) for name, info in found.sessions.items() if regular(info)),
-        key=lambda row: row[:2],
-    )
-    for rank, (_, name, info) in enumerate(ranked, 1):
-        written = info.st_mtime
-        due = rank > active or now - written >= age
+def _sessions(made: SweepPlan, found: Found, limits: Mapping[str, int], running: str) -> None:
+    days, active = limits["session_max_age_days"], limits["session_max_active"]
+    smallest = min((2 * limits[key] + 2 for key in LISTS.values() if limits[key]), default=NEVER)
+    ranked = sorted((-info.st_mtime, name) for name, info in found.sessions.items() if regular(info))
+    for rank, (_, name) in enumerate(ranked, 1):
+        info = found.sessions[name]
+        idle = made.now - info.st_mtime
         if belongs(name, running):
             made.deferred = True
-        elif now - written < HOUR:
-            made.wake = min(made.wake, written + HOUR)
-        elif due and now - written >= age:
-            reason = memory.too_old((now - written) / DAY, limits["session_max_age_days"])
-            made.actions.append(Action("archive", name, reason, info.st_size, info))
-        elif due:
-            reason = memory.too_many(rank, "session file", limits["session_max_active"])
-            made.actions.append(Action("archive", name, reason, info.st_size, info))
+        elif idle < HOUR:
+            made.look_again(info.st_mtime + HOUR)
+        elif days and idle >= days * DAY:
+            made.into_archive("archive", name, memory.too_old(idle / DAY, days), info)
+        elif active and rank > active:
+            made.into_archive("archive", name, memory.too_many(rank, "session file", active), info)
         else:
-            made.wake = min(made.wake, written + age)
-            made.stay.append(name)
-
-
-def _scraps(made: SweepPlan, found: Found, now: float) -> None:
-    for name, info in found.scraps.items():
-        if not regular(info):
-            continue
-        if now - info.st_mtime < HOUR:
-            made.wake = min(made.wake, info.st_mtime + HOUR)
-            continue
-        made.actions.append(Action("clear", name, memory.LEFT_BEHIND, info.st_size, info))
+            made.look_again(info.st_mtime + (days * DAY or NEVER))
+            made.stay += [name] if info.st_size >= smallest else []
 
 
 def prune(made: SweepPlan, found: Found, limits: Mapping[str, int]) -> None:
-    """Plan the removal of archives again, counting those that the plan's actions will add."""
-    made.actions = [action for action in made.actions if action.do != "prune"]
-    coming = [action for action in made.actions if action.into]
-    removals, made.spared = prunings(found, limits, made.now, coming)
+    """Plan the removal of archives beyond the limits, counting those that the plan's actions will add."""
+    coming = [Archive(a.into, a.size, a.info.st_mtime) for a in made.actions if a.info and a.into]
+    removals, made.spared = prunings([*found.archives.values(), *coming], limits, made.now)
     made.actions += removals
 
 
-def prunings(
-    found: Found, limits: Mapping[str, int], now: float, coming: list[Action]
-) -> tuple[list[Action], int]:
-    """(actions that remove the oldest archives beyond the limits, archives beyond them that stay for now), counting what the
-    `coming` actions will add.
+def prunings(archives: Iterable[Archive], limits: Mapping[str, int], now: float) -> tuple[list[Action], int]:
+    """(actions that remove the oldest archives beyond the limits, number of archives beyond them that stay for now).
 
     If one round archived more than the limit allows, everything younger than memory.GRACE_DAYS stays: the first sweep of a
     large home must not remove what it has just archived.
     """
-    each, whole = limits["telemetry_keep_rotations"] or NEVER, limits["archive_keep_count"] or NEVER
     piles: dict[str, list[Archive]] = {}
-    arrived = [Archive(a.into, a.size, a.info.st_mtime if a.info else 0.0, False, True) for a in coming]
-    for archive in [*found.archives.values(), *arrived]:
-        pile = "sessions" if archive.folder == "sessions" else f"{archive.base}{archive.ending}"
+    for archive in archives:
+        pile = "" if archive.folder == "sessions" else archive.original
         piles.setdefault(pile, []).append(archive)
     gone, spared = [], 0
-    for pile, archives in piles.items():
-        keep = whole if pile == "sessions" else each
-        if len(archives) <= keep:
+    for pile, found in piles.items():
+        keep = limits["telemetry_keep_rotations" if pile else "archive_keep_count"]
+        if not keep or len(found) <= keep:
             continue
-        archives.sort(key=lambda a: (a.at, a.mtime, a.id))
-        reason = memory.too_many(len(archives), "archive", int(keep))
-        youngest = now - memory.GRACE_DAYS * DAY if largest_round(archives) > keep else NEVER
-        beyond = archives[: len(archives) - int(keep)]
-        settled = [a for a in beyond if arrival(a.at) <= youngest]
+        found.sort(key=lambda archive: archive.age_order)
+        youngest = now - memory.GRACE_DAYS * DAY if largest_round(found) > keep else NEVER
+        beyond = found[:-keep]
+        settled = [archive for archive in beyond if arrival(archive.at) <= youngest]
         spared += len(beyond) - len(settled)
-        gone += [Action("prune", a.id, reason, a.size) for a in settled]
+        reason = memory.too_many(len(found), "archive", keep)
+        gone += [Action("prune", archive.id, reason, archive.size) for archive in settled]
     return gone, spared
 
 
@@ -304,12 +283,7 @@ def arrival(at: str) -> float:
 
 def belongs(name: str, session: str) -> bool:
     """Whether a file's name contains this session id as a whole word."""
-    if not session:
-        return False
-    start = name.find(session)
-    while start >= 0:
-        end = start + len(session)
-        if not (start and name[start - 1].isalnum()) and not name[end : end + 1].isalnum():
-            return True
-        start = name.find(session, start + 1)
-    return False
+    pieces = name.split(session) if session else []
+    return any(
+        not (before[-1:].isalnum() or after[:1].isalnum()) for before, after in zip(pieces, pieces[1:])
+    )

@@ -1,26 +1,31 @@
-"""One round of the janitor: it sweeps the home and the runtime folder and makes the note about them."""
+"""One round of the janitor: it sweeps the home and the runtime folder and makes the note about them.
+
+What is too large for a session start, and the compression, is left to a background process: in its own process session, without an
+open file that Claude Code would wait for.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
 
-from circuit_breaker.janitor import notes, runtime_folder, survey, sweep
-from circuit_breaker.runtime import files, home
+from circuit_breaker.janitor import disk, notes, runtime_folder, sweep
+from circuit_breaker.runtime import detached, files, home, json
+from circuit_breaker.runtime.home import ROOT, Places
+from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Any
 
     from circuit_breaker.breaker.config import Config
-    from circuit_breaker.janitor.retention import Action, SweepPlan
-    from circuit_breaker.janitor.sweep import Report
-    from circuit_breaker.runtime.home import Places
+    from circuit_breaker.janitor.retention import Action
 
 
-HOUR, DAY = 3600.0, 86400.0
-PLUGIN_FOLDER = home.ROOT + "/plugin"  # for `python3 PLUGIN_FOLDER VERB`
+PLUGIN_FOLDER = ROOT + "/plugin"  # for `python3 PLUGIN_FOLDER VERB`
+DEADLINE = 120.0  # seconds of the background process; the next session start continues where it stopped
+_LINE = "import sys; sys.path.insert(0, sys.argv[1]); from circuit_breaker.janitor import rounds; rounds.run(sys.argv[2:])"
 
 
 class Round:
@@ -34,32 +39,37 @@ class Round:
         self.note: dict[str, Any] = {
             "at": now,  # when this round looked
             "since": now - notes.SLACK,  # contents not changed after this are known to be within the limits
-            "until": now + DAY,  # when the next age limit may be reached
+            "until": now + notes.DAY,  # when the next age limit may be reached
             "asked": notes.asked(config),
             "entries": 0,  # entries of the home
-            "folder": 0,  # the home's mtime in ns
+            "folder": _mtime(
+                where.home
+            ),  # the home's mtime in ns, before the survey: later changes are noticed next time
             "spared": "",  # the running session, if files of it were over a limit and left alone
             "interpreter": sys.executable,
             "library": notes.__file__,
-            "pinned": False,
+            "pinned": files.exists(where.runtime + "/python"),
         }
 
     def due(self, at: float) -> None:
         """Note that something is due then."""
         self.note["until"] = min(self.note["until"], at)
 
+    def keep(self, where: Places) -> None:
+        """Save the note of a round that was finished."""
+        self.finished = self.finished and not self.report.errors
+        if self.task:
+            self.due(self.note["at"] + notes.AGAIN)
+        try:
+            if self.finished:
+                notes.save(where, self.note)
+        except OSError as error:
+            self.report.errors.append(f"note: {files.why(error)}")
 
-def roots(where: Places) -> list[tuple[str, bool]]:
-    """The folders to sweep, each with whether all kinds of files count: the home (all), the runtime folder (only its error log)."""
-    return [(where.home, True)] + ([(where.runtime, False)] if where.runtime != where.home else [])
 
-
-def known_since(note: Mapping[str, Any], config: Config, now: float) -> float:
-    """Epoch seconds up to which earlier rounds with the same limits checked file contents; 0.0 for never."""
-    since = note.get("since")
-    if isinstance(since, float) and since <= now and note.get("asked") == notes.asked(config):
-        return since
-    return 0.0
+def roots(where: Places) -> list[str]:
+    """The folders to sweep: the home, and the runtime folder (for its error log)."""
+    return list(dict.fromkeys((where.home, where.runtime)))
 
 
 def make(
@@ -67,82 +77,43 @@ def make(
     config: Config,
     now: float,
     session: str,
-    since: float,
-    most: float = float("inf"),
+    most: float = disk.NEVER,
     on_step: Callable[[Action], None] | None = None,
 ) -> Round:
     """Do what is due in folders of up to `most` entries; `on_step` is called with each action. Never raises OSError."""
-    made = Round(where, config, now)
-    made.note["folder"] = _mtime(where.home)  # before the survey, so that later changes are noticed next time
-    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    for folder, whole in roots(where):
+    made, limits, since = (
+        Round(where, config, now),
+        config.memory_limits,
+        notes.known_since(where, config, now),
+    )
+    for folder in roots(where):
         try:
-            plan = sweep.planned(folder, config.memory_limits, now, moment, session, whole, most, since)
-        except survey.TooMany:
-            made.task = "sweep"
-            made.note["since"] = since
-            made.note["entries"] = max(made.note["entries"], notes.SMALL + 1)
+            plan = sweep.planned(folder, limits, now, session, most, since)
+            if plan.actions:
+                notes.discard(where)  # so that a killed round does not look finished
+        except disk.TooMany:
+            made.task, made.note["since"], made.note["entries"] = "sweep", since, notes.SMALL + 1
             continue
         except OSError as error:
             made.report.errors.append(f"{folder}: {files.why(error)}")
             continue
-        _sweep(made, plan, folder, where, config, on_step)
-        if whole:
-            made.note["entries"] = max(made.note["entries"], plan.entries)
-        if plan.deferred and made.finished:
+        made.finished = sweep.execute(folder, plan, limits, made.report, on_step) and made.finished
+        made.report.unreadable += plan.unreadable
+        if plan.pending or made.report.archives:
+            made.task = made.task or "compress"
+        made.due(plan.wake)
+        made.note["entries"] = max(made.note["entries"], plan.entries)
+        if plan.deferred:
             made.note["spared"], made.note["since"] = session, 0.0
-    _runtime(made, where, config, now, session, most)
-    made.finished = made.finished and not made.report.errors
-    return made
-
-
-def _sweep(
-    made: Round,
-    plan: SweepPlan,
-    folder: str,
-    where: Places,
-    config: Config,
-    on_step: Callable[[Action], None] | None,
-) -> None:
-    done: Report | None = sweep.Report()
-    if plan.actions:
-        notes.discard(where)  # so that a killed round does not look finished
-        done = sweep.execute(folder, plan, config.memory_limits, on_step)
-    if done is None:
-        made.finished = False
-        return
-    made.report.add(done)
-    made.report.unreadable += plan.unreadable
-    if plan.pending or done.archives:
-        made.task = made.task or "compress"
-    made.due(plan.wake)
-
-
-def _runtime(made: Round, where: Places, config: Config, now: float, session: str, most: float) -> None:
-    """Clean the runtime folder: old sessions, stale markers, temporary files of killed processes."""
-    report, limits = made.report, config.memory_limits
-    days = limits["session_max_age_days"]
-    folders = [where.armed, where.runtime + "/janitor", f"{where.runtime}/{survey.OF_CLEAN}"]
-    folders += [where.runtime] if where.runtime != where.home else []
     try:
-        old, due = runtime_folder.old_sessions(where, days, now, session, 10 * most)
-        for folder, _ in old:
-            freed = runtime_folder.forget_session(folder, now - days * DAY)
-            report.forgotten += freed > 0
-            report.freed += freed
-        runtime_folder.disarm_ended(where, now, session)
-        runtime_folder.old_notes(where, now)
-        count, freed, expires = runtime_folder.remove_expired(where, limits["archive_keep_days"], now)
-        report.expired += count
-        report.freed += freed
-        made.due(max(min(due, expires), now + HOUR))  # so that one round handles many of them
-        if most == float("inf"):
-            folders += runtime_folder.session_folders(where)
-        report.cleared += runtime_folder.clear_scraps(folders, now)
-    except survey.TooMany:
+        due = runtime_folder.clean(where, limits, now, session, most, made.report)
+        made.due(max(due, now + notes.HOUR))  # so that one round handles many of them
+    except disk.TooMany:
         made.task = "sweep"
     except OSError as error:
-        report.errors.append(f"{where.runtime}: {files.why(error)}")
+        made.report.errors.append(f"{where.runtime}: {files.why(error)}")
+    made.keep(where)
+    return made
 
 
 def _mtime(folder: str) -> int:
@@ -150,3 +121,43 @@ def _mtime(folder: str) -> int:
         return int(files.system.stat(folder).st_mtime_ns)
     except OSError:
         return 0
+
+
+# --- The background process
+
+
+def start(where: Places, session: str, task: str) -> None:
+    """Start `run` for these places in another process and return at once. task: "sweep" or "compress".
+
+    Raises OSError if no process can be started.
+    """
+    given = [where.runtime, where.home, where.project, where.user_config, where.user, session, task]
+    detached.start([sys.executable, "-I", "-S", "-X", "utf8", "-c", _LINE, ROOT + "/lib", *given])
+
+
+def run(arguments: list[str]) -> None:
+    """The body of the process. `arguments`: the five places, the session that started it, the task. Ends within DEADLINE.
+
+    What a round did here is left as a report for the next session start.
+    """
+    import os
+
+    from circuit_breaker.janitor import archives
+
+    *paths, session, task = arguments
+    where = Places(*paths)
+    if hasattr(os, "nice"):
+        os.nice(10)
+    now, deadline, faults = time.time(), time.monotonic() + DEADLINE, []
+    if task == "sweep":
+        report = make(where, home.configuration(where, home.environment()), now, session).report
+        done = memory.done(report.facts(), PLUGIN_FOLDER)
+        if done:
+            files.append(notes.report_path(where), done.encode("utf-8", "replace") + b"\n")
+        faults = report.errors + report.unreadable
+    for folder in roots(where):
+        faults += archives.compress_all(folder, deadline)[2]
+    said = [memory.shown(memory.trouble([fault])) for fault in faults[:5]]
+    if said:
+        lines = [json.dump({"t": round(now, 3), "error": text}) for text in said]
+        files.append(where.errors, b"\n".join(lines) + b"\n")

@@ -1,21 +1,32 @@
-"""The upkeep of the runtime folder: config file, pinned interpreter, old sessions, markers, temporary files."""
+"""The upkeep of the runtime folder: config file, pinned interpreter, old sessions, markers, old archives, temporary files."""
 
 from __future__ import annotations
 
 import sys
 
-from circuit_breaker.janitor import copies, notes, retention, survey
+from circuit_breaker.janitor import disk, notes, retention
+from circuit_breaker.janitor.disk import NEVER
+from circuit_breaker.janitor.retention import DAY, HOUR
 from circuit_breaker.runtime import files, incidents, store
-from circuit_breaker.runtime import running as running_sessions
-from circuit_breaker.runtime.home import STATE, Places, environment, safe_name, slashed
+from circuit_breaker.runtime.home import STATE, Places, safe_name, slashed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from os import stat_result
+
+    from circuit_breaker.janitor.sweep import Report
+
 
 NOTE_DAYS = 30
+OF_CLEAN = "archives/claude"  # archives of `clean` (KIND.TIME.tar.gz), of all projects
+TAR = ".tar.gz"
 
 
-def write_config(where: Places) -> bool:
+def write_config(where: Places) -> None:
     """Write the config file with the defaults if there is none; an existing one is never rewritten. Raises OSError."""
     if files.exists(where.project_config):
-        return False
+        return
     import json
 
     from circuit_breaker.breaker.config import DEFAULTS
@@ -24,53 +35,80 @@ def write_config(where: Places) -> bool:
     beside = f"{where.project_config}.{files.system.getpid()}.tmp"
     try:
         files.append(beside, json.dumps(DEFAULTS, indent=2).encode("ascii") + b"\n")
-        copies.name(beside, where.project_config)
+        disk.name(beside, where.project_config)
     except FileExistsError:
-        return False  # another session wrote it first
+        return  # another session wrote it first
     finally:
         files.remove(beside)
-    return True
 
 
-def pin_interpreter(where: Places) -> str:
-    """Pin the interpreter that runs this process for all hooks, with links resolved; never one inside the project. Returns its path or ""."""
+def pin_interpreter(where: Places) -> None:
+    """Pin the interpreter that runs this process for all hooks, with links resolved; never one inside the project. Raises OSError."""
     import os
 
     asked = getattr(sys, "_base_executable", "") or sys.executable or ""
     found = slashed(os.path.realpath(asked)) if asked else ""
     projects = where.project, slashed(os.path.realpath(where.project))
     inside = any(found.startswith(folder.rstrip("/") + "/") for folder in projects)
-    pin = where.runtime + "/python"
     if not os.path.isabs(found) or "\n" in found or inside or not os.access(found, os.X_OK):
-        return ""
-    line = found.encode("utf-8", "surrogateescape") + b"\n"
+        return
+    pin, line = where.runtime + "/python", found.encode("utf-8", "surrogateescape") + b"\n"
     if files.read(pin, 1 << 14) != line:
         files.folder(where.runtime)
         files.replace(pin, line)
-    return found
+
+
+def clean(
+    where: Places, limits: Mapping[str, int], now: float, running: str, most: float, report: Report
+) -> float:
+    """Remove what is no longer needed, and add it to `report`; temporary files of sessions only without a `most`.
+
+    Returns when the next session or archive of `clean` is due. Raises TooMany for more than `most` times ten sessions, OSError.
+    """
+    days, due = limits["session_max_age_days"], NEVER
+    for path, _ in old_sessions(where, days, now, running, 10 * most):
+        freed = forget_session(path, now - days * DAY)
+        report.forgotten += freed > 0
+        report.freed += freed
+    disarm_ended(where, now, running)
+    for path, name, info in regular_files(where.runtime + "/janitor"):
+        if name.endswith(".json") and now - info.st_mtime > NOTE_DAYS * DAY:
+            files.remove(
+                path
+            )  # a home without a session start for a month; a lost note only costs one survey
+    for name, size, made in clean_archives(where.runtime):
+        end = made + (limits["archive_keep_days"] * DAY or NEVER)
+        if now < end:
+            due = min(due, end)
+            continue
+        files.remove(f"{where.runtime}/{OF_CLEAN}/{name}")
+        report.expired += 1
+        report.freed += size
+    folders = [where.armed, where.runtime + "/janitor", f"{where.runtime}/{OF_CLEAN}"]
+    folders += [where.runtime] if where.runtime != where.home else []
+    folders += [path for path, _, _ in disk.listing(where.sessions)] if most == NEVER else []
+    report.cleared += sum(clear_scraps(folder, now) for folder in folders)
+    return due
+
+
+def regular_files(folder: str) -> Iterator[tuple[str, str, stat_result]]:
+    """The regular files directly in a folder as (path, name, `lstat` result)."""
+    return (found for found in disk.listing(folder) if retention.regular(found[2]))
 
 
 def old_sessions(
-    where: Places, days: int, now: float, running: str, most: float = float("inf")
-) -> tuple[list[tuple[str, float]], float]:
-    """([(session folder, its age in days), ...] for those not written to for `days`, when the next is due); days 0: none.
+    where: Places, days: int, now: float, running: str, most: float = NEVER
+) -> list[tuple[str, float]]:
+    """[(session folder, its age in days), ...] for those not written to for `days` (0: none).
 
-    Raises survey.TooMany for more than `most` sessions, OSError if the folder cannot be listed.
+    Raises TooMany for more than `most` sessions, OSError if the folder cannot be listed.
     """
-    old: list[tuple[str, float]] = []
-    due, age = retention.NEVER, days * retention.DAY or retention.NEVER
-    for entry in survey.listing(where.sessions, most):
-        try:
-            info = entry.stat(follow_symlinks=False)
-        except FileNotFoundError:
-            continue
-        if entry.name == safe_name(running) or info.st_mode & 0o170000 != 0o040000:
-            continue
-        if now - info.st_mtime < age:  # replacing a file changes its folder's time
-            due = min(due, info.st_mtime + age)
-        else:
-            old.append((entry.path, (now - info.st_mtime) / retention.DAY))
-    return old, due
+    old = []
+    for path, name, info in disk.listing(where.sessions, most):
+        age = (now - info.st_mtime) / DAY  # replacing a file changes its folder's time
+        if days and age >= days and name != safe_name(running) and disk.real_folder(path):
+            old.append((path, age))
+    return old
 
 
 def forget_session(folder: str, before: float) -> int:
@@ -99,28 +137,14 @@ def forget_session(folder: str, before: float) -> int:
 
 
 def disarm_ended(where: Places, now: float, running: str) -> None:
-    """Remove the markers of sessions without a hook for an hour that Claude Code does not list as running: they have ended.
+    """Remove the markers of sessions that have ended, and publish their homes' state anew.
 
-    If one continues after all, its next prompt or turn arms it again. The published state files of their homes are rewritten.
+    If one continues after all, its next prompt or turn arms it again.
     """
-    homes: set[str] = set()
-    listed: set[str] | None = None
-    for path, name, info in survey.regular_files(where.armed):
-        if name == running or "." in name or now - info.st_mtime < retention.HOUR:
-            continue
-        if listed is None:
-            listed = running_sessions.listed(environment()) or set()
-        if name in listed:
-            continue
-        try:
-            lines = (files.read(path, 1 << 20) or b"").decode("utf-8", "replace").split("\n")
-        except OSError:
-            continue  # not a marker of ours
-        named = {line.partition("/")[0] for line in lines if line[:1] != "/" and "/" in line}
-        if any(now - notes.last_event(f"{where.sessions}/{session}") < retention.HOUR for session in named):
-            continue
-        homes |= {_home_of(where, session) for session in named}
-        files.remove(path)
+    homes = set()
+    for name, sessions in notes.ended(where, now, running).items():
+        homes |= {_home_of(where, session) for session in sessions}
+        files.remove(f"{where.armed}/{name}")
     for home in sorted(homes):
         if files.exists(f"{home}/{STATE}"):
             incidents.publish(Places(where.runtime, home, where.project, where.user_config, where.user))
@@ -133,42 +157,22 @@ def _home_of(where: Places, session: str) -> str:
         return ""
 
 
-def old_notes(where: Places, now: float) -> None:
-    """Remove notes about homes without a session start for a month. A lost note only costs one survey."""
-    for path, name, info in survey.regular_files(where.runtime + "/janitor"):
-        if name.endswith(".json") and now - info.st_mtime > NOTE_DAYS * retention.DAY:
-            files.remove(path)
+def clean_archives(runtime: str) -> list[tuple[str, int, float]]:
+    """The archives of `clean` as (name, bytes, made at in epoch seconds), newest first."""
+    found = []
+    for _, name, info in regular_files(f"{runtime}/{OF_CLEAN}"):
+        made = retention.arrival(name[: -len(TAR)].rpartition(".")[2])
+        if name.endswith(TAR) and made:
+            found.append((name, int(info.st_size), made))
+    return sorted(found, key=lambda row: (-row[2], row[0]))
 
 
-def remove_expired(where: Places, days: int, now: float) -> tuple[int, int, float]:
-    """Remove archives of `clean` older than `days` (0: none). Returns (count, bytes, when the next is due).
-
-    Raises OSError.
-    """
-    count, freed, due = 0, 0, retention.NEVER
-    for name, size, made in survey.clean_archives(where.runtime):
-        end = made + (days * retention.DAY or retention.NEVER)
-        if now < end:
-            due = min(due, end)
-            continue
-        files.remove(f"{where.runtime}/{survey.OF_CLEAN}/{name}")
-        count += 1
-        freed += size
-    return count, freed, due
-
-
-def session_folders(where: Places) -> list[str]:
-    """The folders with the sessions' memory."""
-    paths = [f"{where.sessions}/{name}" for name in survey.names(where.sessions)]
-    return [path for path in paths if survey.real_folder(path)]
-
-
-def clear_scraps(folders: list[str], now: float) -> int:
-    """Remove temporary files of killed processes that are an hour old from these folders. Returns how many."""
+def clear_scraps(folder: str, now: float) -> int:
+    """Remove temporary files of killed processes that are an hour old from a folder of ours. Returns how many."""
     gone = 0
-    for path, name, info in (found for folder in folders for found in survey.regular_files(folder)):
+    for path, name, info in regular_files(folder):
         stem, process = retention.temporary(name)
-        if stem and now - info.st_mtime >= retention.HOUR and not survey.alive(process):
+        if stem and now - info.st_mtime >= HOUR and not disk.alive(process):
             files.remove(path)
             gone += 1
     return gone

@@ -25,22 +25,19 @@ def message(payload: Mapping[str, Any], where: Places, config: Config, now: floa
     if payload.get("source") in ("resume", "compact"):
         from circuit_breaker.runtime import store
 
-        errors += _tried("marker", lambda: store.correct_marker(where, session))
+        _try("marker", lambda: store.correct_marker(where, session), errors)
     if config.weakened:
         from circuit_breaker.words import memory
 
         said.append(memory.weakened(config.weakened))
-    note = notes.load(where)
-    if "unpinned" in sys.argv or not notes.settled(note, where, config, now, session):
-        texts, faults = _due(note, where, config, now, session)
-        said += texts
-        errors += faults
+    if "unpinned" in sys.argv or not notes.settled(where, config, now, session):
+        said += _due(where, config, now, session, errors)
     if config.export["otlp"]:
         from circuit_breaker.runtime import spool
 
-        errors += _tried("export", lambda: spool.send(where))
+        _try("export", lambda: spool.send(where), errors)
     complain(errors)
-    return "\n".join(said)
+    return "\n".join(text for text in said if text)
 
 
 def complain(errors: list[str]) -> None:
@@ -55,33 +52,24 @@ def complain(errors: list[str]) -> None:
         return
 
 
-def _due(
-    before: Mapping[str, Any], where: Places, config: Config, now: float, session: str
-) -> tuple[list[str], list[str]]:
-    """Survey, do what can be done at once, leave the rest to the background. Returns (messages, errors)."""
+def _due(where: Places, config: Config, now: float, session: str, errors: list[str]) -> list[str]:
+    """Survey, do what can be done at once, leave the rest to the background. Returns messages."""
     from circuit_breaker.janitor import rounds, runtime_folder
     from circuit_breaker.words import memory
 
-    errors = _tried("config", lambda: runtime_folder.write_config(where))
-    pins: list[str] = []
-    errors += _tried("interpreter", lambda: pins.append(runtime_folder.pin_interpreter(where)))
-    said = [_background_report(where)]
-    made = rounds.Round(where, config, now)
+    _try("config", lambda: runtime_folder.write_config(where), errors)
+    _try("interpreter", lambda: runtime_folder.pin_interpreter(where), errors)
+    said = _background_report(where)
     if config.enabled:
-        made = rounds.make(where, config, now, session, rounds.known_since(before, config, now), notes.SMALL)
-    made.note["pinned"] = bool(pins and pins[0])
-    made.note["calm"] = made.note["until"]  # when something is next due after the background process is done
-    if made.task:
-        made.note["until"] = min(made.note["until"], now + notes.SOON)
+        made = rounds.make(where, config, now, session, notes.SMALL)
+    else:
+        made = rounds.Round(where, config, now)
+        made.keep(where)
     errors += made.report.errors
-    said.append(memory.done(made.report.facts(), rounds.PLUGIN_FOLDER))
-    if made.finished:
-        errors += _tried("note", lambda: notes.save(where, made.note))
     if made.task:
-        from circuit_breaker.janitor import background
-
-        errors += _tried("background process", lambda: background.start(where, session, made.task))
-    return [text for text in said if text], errors + made.report.unreadable
+        _try("background process", lambda: rounds.start(where, session, made.task), errors)
+    errors += made.report.unreadable
+    return [said, memory.done(made.report.facts(), rounds.PLUGIN_FOLDER)]
 
 
 def _background_report(where: Places) -> str:
@@ -95,10 +83,9 @@ def _background_report(where: Places) -> str:
     return text
 
 
-def _tried(what: str, act: Callable[[], object]) -> list[str]:
-    """Call `act`. Returns [] or a list with one sentence about the error."""
+def _try(what: str, act: Callable[[], object], errors: list[str]) -> None:
+    """Call `act`; an error is added to `errors` as a sentence."""
     try:
         act()
     except (OSError, ValueError) as error:
-        return [f"{what}: {files.why(error)}"]
-    return []
+        errors.append(f"{what}: {files.why(error)}")

@@ -1,19 +1,24 @@
-"""The sweep of one folder: the plan, and its steps on the files. Each step is safe to interrupt."""
+"""The sweep of one folder: the survey, the plan, and its steps on the files. Each step is safe to interrupt."""
 
 from __future__ import annotations
 
+import time
+
 from circuit_breaker.breaker.model import Record
-from circuit_breaker.janitor import copies, notes, retention, survey
-from circuit_breaker.janitor.retention import NEVER, Action, SweepPlan
+from circuit_breaker.janitor import disk, retention
+from circuit_breaker.janitor.disk import NEVER, TooMany
+from circuit_breaker.janitor.retention import Action, Archive, Found, SweepPlan
 from circuit_breaker.runtime import files
 from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from os import stat_result
 
 
+ARCHIVE_FOLDERS = ("telemetry", "sessions")  # below archives/
+READ_MOST = 1 << 20  # bytes read at a session start itself: ten milliseconds of JSON
 MOST_CUTS = 20  # session files rewritten at a session start itself: each waits for the disk
 LARGEST = 1 << 28  # bytes; a larger session file is not read to be shortened
 
@@ -21,9 +26,8 @@ LARGEST = 1 << 28  # bytes; a larger session file is not read to be shortened
 class Report(Record):
     """What was done: counts (put_away and freed in bytes), archive names, errors, and files left alone because they are unreadable."""
 
-    rotated = archived = shortened = entries = pruned = spared = cleared = forgotten = expired = put_away = (
-        freed
-    ) = 0
+    rotated = archived = shortened = entries = pruned = spared = cleared = forgotten = expired = 0
+    put_away = freed = 0
     archives: list[str] = []
     errors: list[str] = []
     unreadable: list[str] = []
@@ -31,97 +35,155 @@ class Report(Record):
     def facts(self) -> dict[str, int]:
         return {key: getattr(self, key) for key, default in self.FIELDS.items() if default == 0}
 
-    def add(self, other: Report) -> None:
-        """Add the report of another sweep."""
-        for key in self.FIELDS:
-            setattr(self, key, getattr(self, key) + getattr(other, key))
+
+# --- The survey
+
+
+def look(folder: str, most: float = NEVER) -> Found:
+    """Survey `folder` and its archives; links are listed, never followed. A missing folder counts as empty.
+
+    Raises TooMany beyond `most` entries (ten times as many archives), OSError if a folder cannot be listed.
+    """
+    if files.exists(folder) and not disk.real_folder(folder):
+        raise files.Refused(0, "not a folder (a link or a file in its place)", folder)
+    found = archives_of(folder, most)
+    kinds = {
+        retention.TELEMETRY: found.telemetry,
+        retention.SESSION: found.sessions,
+        retention.SCRAP: found.scraps,
+    }
+    for _, name, info in disk.listing(folder, most):
+        found.entries += 1
+        kind = retention.file_kind(name)
+        if kind and (kind != retention.SCRAP or not disk.alive(retention.scrap_of(name))):
+            kinds[kind][name] = info
+    return found
+
+
+def archives_of(home: str, most: float = NEVER) -> Found:
+    """The archives of a home, and what killed processes left beside them. Raises TooMany, OSError."""
+    found = Found()
+    for name in ARCHIVE_FOLDERS if disk.real_folder(f"{home}/archives") else ():
+        for _, entry, info in disk.listing(f"{home}/archives/{name}", 10 * most):
+            process, packed = retention.scrap_of(entry), entry[-3:] == ".gz"
+            if process and not disk.alive(process):
+                found.scraps[f"archives/{name}/{entry}"] = info
+            key = f"{name}/{entry.removesuffix('.gz')}"
+            if retention.split(key) is None or not retention.regular(info):
+                continue
+            known = found.archives.get(key) or found.archives.setdefault(key, Archive(key, 0, info.st_mtime))
+            known.packed, known.plain = known.packed or packed, known.plain or not packed
+            known.size += info.st_size
+    return found
+
+
+def count_lines(
+    found: Found, folder: str, limits: Mapping[str, int], since: float = 0.0, most: float = NEVER
+) -> list[str]:
+    """Count lines where the rules need them. Returns a sentence for each unreadable file. Raises TooMany."""
+    unreadable = []
+    names = retention.uncounted(found, limits, since)
+    _check_size((found.telemetry[name] for name in names), most)
+    for name in names:
+        try:
+            data = files.read(f"{folder}/{name}")
+        except OSError as error:
+            unreadable.append(f"{name}: cannot be read: {files.why(error)}")
+            continue
+        if data:
+            found.lines[name] = data.count(b"\n") + (data[-1:] != b"\n")
+    return unreadable
+
+
+def _check_size(infos: Iterable[stat_result], most: float) -> None:
+    """Raise TooMany if there is a `most` and these files have more bytes than a session start itself can read."""
+    if most < NEVER and sum(info.st_size for info in infos) > READ_MOST:
+        raise TooMany
+
+
+# --- The plan
 
 
 def planned(
     folder: str,
     limits: Mapping[str, int],
     now: float,
-    moment: str,
     running: str = "",
-    whole: bool = True,
-    most: float = float("inf"),
+    most: float = NEVER,
     since: float = 0.0,
 ) -> SweepPlan:
     """The plan for one folder; changes nothing. Contents not changed after `since` are taken to be within the limits.
 
-    Raises survey.TooMany for more than `most` entries or more than READ_MOST bytes to read (only with a `most`); OSError.
+    Raises TooMany for more than `most` entries or more than READ_MOST bytes to read (only with a `most`); OSError.
     """
-    found = survey.look(folder, most, whole, retention.horizon(limits, now))
-    unreadable = survey.count_lines(found, folder, limits, since, most)
+    found = look(folder, most)
+    unreadable = count_lines(found, folder, limits, since, most)
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     plan = retention.plan(found, limits, now, moment, running)
+    plan.unreadable = unreadable
     changed = since - retention.HOUR  # files being written at the last survey were not read then
-    stay = {name: found.sessions[name] for name in plan.stay if notes.changed(found.sessions[name], changed)}
-    if most < NEVER and sum(info.st_size for info in stay.values()) > survey.READ_MOST:
-        raise survey.TooMany(folder)
-    cuts, unread = _cuts(folder, stay, limits, moment)
-    if most < NEVER and len(cuts) > MOST_CUTS:
-        raise survey.TooMany(folder)
-    if cuts:  # their archives count too, so removals are planned again
-        plan.actions += cuts
-        retention.prune(plan, found, limits)
-    plan.unreadable = unreadable + unread
+    stay = {
+        name: found.sessions[name] for name in plan.stay if retention.changed(found.sessions[name], changed)
+    }
+    _check_size(stay.values(), most)
+    _plan_cuts(plan, folder, stay, limits)
+    if most < NEVER and sum(action.do == "cut" for action in plan.actions) > MOST_CUTS:
+        raise TooMany
+    retention.prune(plan, found, limits)
     return plan
 
 
-def _cuts(
-    folder: str, stay: Mapping[str, stat_result], limits: Mapping[str, int], moment: str
-) -> tuple[list[Action], list[str]]:
-    actions: list[Action] = []
-    unreadable: list[str] = []
-    if not stay or not (limits["evidence_ledger_max"] or limits["tool_history_max"]):
-        return actions, unreadable
-    from circuit_breaker.janitor import ledger  # imports `json`, which only this needs
-
+def _plan_cuts(
+    plan: SweepPlan, folder: str, stay: Mapping[str, stat_result], limits: Mapping[str, int]
+) -> None:
     for name, info in stay.items():
-        if info.st_size < ledger.shortest(limits):
-            continue
+        from circuit_breaker.janitor import ledger  # imports `json`, which only this needs
+
         try:
-            text = (files.read(f"{folder}/{name}", LARGEST) or b"{}").decode("utf-8")
-            shorter, gone = ledger.cut(text, limits)
+            data = files.read(f"{folder}/{name}", LARGEST) or b"{}"
+            shorter, gone = ledger.cut(data, limits)
         except (OSError, ValueError) as error:
-            unreadable.append(f"{name}: cannot be read as a session file: {files.why(error)}")
+            plan.unreadable.append(f"{name}: cannot be read as a session file: {files.why(error)}")
             continue
         if gone:
-            caps = {key: limits[ledger.LISTS[key]] for key in gone}
-            away = len(text.encode("utf-8")) - len(shorter.encode("utf-8"))
-            into = retention.archive_id(name, moment)
-            actions.append(Action("cut", name, memory.too_long(gone, caps), away, info, into))
-    return actions, unreadable
+            caps = {key: limits[retention.LISTS[key]] for key in gone}
+            plan.into_archive("cut", name, memory.too_long(gone, caps), info, len(data) - len(shorter))
+
+
+# --- The steps
 
 
 def execute(
-    folder: str, plan: SweepPlan, limits: Mapping[str, int], on_step: Callable[[Action], None] | None = None
-) -> Report | None:
-    """Carry out `plan` in `folder`. None if another process is sweeping it.
+    folder: str,
+    plan: SweepPlan,
+    limits: Mapping[str, int],
+    report: Report,
+    on_step: Callable[[Action], None] | None = None,
+) -> bool:
+    """Carry out `plan` in `folder` and add what was done to `report`. False if another process is sweeping the folder.
 
     Each step checks its file again first. After a step failed (other than for a missing file), nothing more is removed. Never
     raises OSError: errors are in the report.
     """
-    sweep = _Sweep(folder, limits, on_step)
     if not plan.actions:
-        return sweep.report
-    archives, report = folder + "/archives", sweep.report
+        return True
+    sweep, archives = _Sweep(folder, limits, report, on_step), folder + "/archives"
     try:
-        for path in (archives, *(f"{archives}/{name}" for name in survey.ARCHIVE_FOLDERS)):
+        for path in (archives, *(f"{archives}/{name}" for name in ARCHIVE_FOLDERS)):
             files.folder(path)
         with files.Lock(archives + "/.sweep.lock", 0.001) as lock:
             _room(lock.fd)
-            report.spared = plan.spared
+            report.spared += plan.spared
             steps = [action for action in plan.actions if action.do != "prune"]
             sweep.each(steps)
             if len(steps) < len(plan.actions) and not report.errors:
-                arrived = survey.archives_of(folder)  # as they really are, not as planned
-                sweep.each(retention.prunings(arrived, limits, plan.now, [])[0])
+                arrived = archives_of(folder).archives.values()  # as they really are, not as planned
+                sweep.each(retention.prunings(arrived, limits, plan.now)[0])
     except TimeoutError:
-        return None
+        return False
     except OSError as error:
         report.errors.append(f"{archives}: {files.why(error)}")
-    return report
+    return True
 
 
 def _room(fd: int) -> None:
@@ -134,9 +196,13 @@ class _Sweep:
     """The steps on the files of one folder: `each` calls the method that an action's `do` names."""
 
     def __init__(
-        self, folder: str, limits: Mapping[str, int], on_step: Callable[[Action], None] | None
+        self,
+        folder: str,
+        limits: Mapping[str, int],
+        report: Report,
+        on_step: Callable[[Action], None] | None,
     ) -> None:
-        self.folder, self.limits, self.on_step, self.report = folder, limits, on_step, Report()
+        self.folder, self.limits, self.report, self.on_step = folder, limits, report, on_step
 
     def each(self, actions: list[Action]) -> None:
         for action in actions:
@@ -150,10 +216,9 @@ class _Sweep:
                 self.report.errors.append(f"{action.name}: {files.why(error)}")
 
     def rotate(self, action: Action, path: str) -> None:
-        info, seen = files.system.lstat(path), action.info
-        if seen is None or not retention.regular(info) or info.st_ino != seen.st_ino:
-            return  # another process has archived it
-        if info.st_size >= seen.st_size:  # it may have grown since
+        info = files.system.lstat(path)
+        same = retention.regular(info) and action.info and info.st_ino == action.info.st_ino
+        if same and info.st_size >= action.size:  # it may have grown; another file: a process has archived it
             self._move(action, path)
             self.report.rotated += 1
 
@@ -163,38 +228,30 @@ class _Sweep:
             self.report.archived += 1
 
     def _move(self, action: Action, path: str) -> None:
-        key = self._free(action.into)
-        files.system.rename(path, f"{self.folder}/archives/{key}")
+        self._store(action, lambda kept: files.system.rename(path, kept))
         self.report.put_away += action.size
         self.report.freed += action.size
-        self.report.archives.append(key)
 
-    def _free(self, key: str) -> str:
-        """`key`, with a number if archives of that name exist."""
-        place, _, name = key.rpartition("/")
-        base, at, ending = retention.split(name) or ("", "", "")
-        chosen, number = f"{self.folder}/archives/{key}", 1
-        while files.exists(chosen) or files.exists(chosen + ".gz"):
-            number += 1
-            key = f"{place}/{base}.{at}-{number:02d}{ending}"
-            chosen = f"{self.folder}/archives/{key}"
-        return key
+    def _store(self, action: Action, make: Callable[[str], None]) -> None:
+        """`make` the action's archive at a path with a number if there are archives of that name."""
+        archives = f"{self.folder}/archives/"
+        stem, _, ending = action.into.rpartition(".")
+        kept = disk.unused(archives + stem, f".{ending}", f".{ending}.gz") + f".{ending}"
+        make(kept)
+        self.report.archives.append(kept[len(archives) :])
 
     def cut(self, action: Action, path: str) -> None:
         from circuit_breaker.janitor import ledger
 
-        data = files.read(path, LARGEST)
-        if data is None:
-            return
-        shorter, gone = ledger.cut(data.decode("utf-8"), self.limits)
+        data = files.read(path, LARGEST) or b"{}"
+        shorter, gone = ledger.cut(data, self.limits)
         info = files.system.lstat(path)
         if not gone or not _same(path, action):
             return
         beside = f"{path}.{files.system.getpid()}.tmp"
         try:
-            copies.write(beside, shorter.encode("utf-8"), info)
-            key = self._free(action.into)
-            _keep(path, f"{self.folder}/archives/{key}", data, info)
+            disk.write(beside, shorter, info)
+            self._store(action, lambda kept: _keep(kept, data, info))
             if not _same(path, action):  # just being written: both the archive and the file stay
                 return
             files.system.replace(beside, path)
@@ -203,7 +260,6 @@ class _Sweep:
         self.report.shortened += 1
         self.report.entries += sum(gone.values())
         self.report.freed += action.size
-        self.report.archives.append(key)
 
     def clear(self, action: Action, path: str) -> None:
         if not self.report.errors and _same(path, action):
@@ -234,14 +290,11 @@ def _same(path: str, action: Action) -> bool:
     )
 
 
-def _keep(path: str, kept: str, data: bytes, info: stat_result) -> None:
-    """Keep the whole file as an archive: a hard link, or a copy on a file system without them."""
+def _keep(path: str, data: bytes, like: stat_result) -> None:
+    """Write a whole file as an archive, under its name only when it is complete."""
+    beside = f"{path}.{files.system.getpid()}.tmp"
     try:
-        return files.system.link(path, kept)
-    except OSError:
-        beside = f"{kept}.{files.system.getpid()}.tmp"
-    try:
-        copies.write(beside, data, info)
-        files.system.rename(beside, kept)
+        disk.write(beside, data, like)
+        files.system.rename(beside, path)
     finally:
         files.remove(beside)

@@ -42,7 +42,7 @@ def quiet(data: bytes) -> bool:
         return (
             not config.weakened
             and not config.export["otlp"]
-            and notes.settled(notes.load(where), where, config, time.time(), session)
+            and notes.settled(where, config, time.time(), session)
         )
     except (AttributeError, KeyError, TypeError, ValueError, OSError):
         return False  # the hook meets the same error and reports it
