@@ -357,6 +357,16 @@ def test_a_long_text_is_compared_to_its_ends_and_in_the_middle_but_for_digits() 
         ("Starting a Gradle Daemon, 1 busy Daemon", "Starting a Gradle Daemon, 3 busy Daemon"),
         ("in /p/.tox/.tmp/package/36/p-0.1.tar.gz", "in /p/.tox/.tmp/package/37/p-0.1.tar.gz"),
         ("at /tmp/jl_Xk3QpW/Project.toml", "at /tmp/jl_a9bTzu/Project.toml"),
+        (
+            "HTTP/1.1 503 Busy\nETag: a7\nSet-Cookie: s=a7\n\nno",
+            "HTTP/1.1 503 Busy\nETag: b9\nSet-Cookie: s=q2\n\nno",
+        ),
+        (
+            "x?X-Amz-Date=20261129T101112Z&X-Amz-Expires=3600",
+            "x?X-Amz-Date=20261129T101509Z&X-Amz-Expires=3600",
+        ),
+        ("Seq Scan (actual time=0.012..0.345 rows=12)", "Seq Scan (actual time=0.310..1.345 rows=12)"),
+        ("tar -C /tmp/build.Abcde1 x", "tar -C /tmp/build.xy12ab x"),
         ("u 7 node x\nu 4012 0:00 grep node", "u 7 node x\nu 4019 0:00 grep node"),
         (r"C:\Users\u\AppData\Local\Temp\tmp4k2j1h\a.txt", r"C:\Users\u\AppData\Local\Temp\tmp9z8y7x\a.txt"),
     ],

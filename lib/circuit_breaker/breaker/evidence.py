@@ -25,7 +25,21 @@ EDIT_MARKS = "ex"  # marks of an edit, which a new result does not clear
 RECEIPT_MAX = 300  # characters of a result that only confirms a click; a longer one shows the page
 REFUSED_WAIT = "a wait that Claude Code refuses"  # in place of its text, which names seconds and command
 ENDING = ("KillShell", "KillBash", "TaskStop")  # tools that end a command in the background
-MESSAGING = ("message", "mail", "comment", "sms", "notif", "telegram", "tweet", "dm")  # in names of tools
+# in names of tools
+MESSAGING = (
+    "message",
+    "mail",
+    "comment",
+    "sms",
+    "notif",
+    "telegram",
+    "tweet",
+    "dm",
+    "issue",
+    "ticket",
+    "incident",
+    "event",
+)
 NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from circuit_breaker.identity import reading
 from circuit_breaker.identity.calls import (
     LOOKUPS,
+    PATHS,
     SHELLS,
     WRITERS,
     is_reading_tool,
@@ -38,7 +39,9 @@ _FILE_WORDS = frozenset(
     "file files text content lines line symbol body range block note notes cell notebook".split()
 )
 _SENDING = frozenset("send reply post notify broadcast publish add create".split())
-_MESSAGES = frozenset("message messages mail email gmail sms dm comment notification telegram tweet".split())
+_MESSAGES = frozenset(
+    "message messages mail email gmail sms dm comment notification telegram tweet issue ticket incident event".split()
+)
 _RESUMED = ("rebase", "am", "cherry-pick", "revert")
 _APPENDING = frozenset("add-content ac".split())
 _REWRITING = frozenset("patch apply_patch ed ex".split())
@@ -60,7 +63,7 @@ def is_step(tool: str, given: object) -> bool:
 
 
 def sends_message(tool: str, given: object) -> bool:
-    """Whether it sends a message or posts a comment: only the numbers of its receipt are new when it is sent again."""
+    """Whether it sends a message, posts a comment or opens a ticket: only the numbers of its receipt are new when it is sent again."""
     words = name_words(tool.replace("__", "_"))
     action = given.get("action") if isinstance(given, dict) else None
     verbs = words + name_words(action) if isinstance(action, str) else words
@@ -101,14 +104,19 @@ def adds_again(tool: str, given: object) -> bool:
     A shell line counts if it only writes files, by appending or rewriting (`>>`, `tee -a`, `sed -i`, `patch`). One whose result is
     the same each time (`>`, `tee`) does not count, nor one that does more than write.
     """
+    if isinstance(given, dict) and given.get("command") == "view":
+        return False
     if tool in WRITERS:
-        return not (isinstance(given, dict) and given.get("command") == "view")
+        return True
     if tool in SHELLS:
         return _line_adds(shell_command(tool, given))
     if not tool.startswith("mcp__") or is_reading_tool(tool, given):
         return False
     words = name_words(tool.rpartition("__")[2])
-    return not _EDITING_WORDS.isdisjoint(words) and not _FILE_WORDS.isdisjoint(words)
+    in_file = not _FILE_WORDS.isdisjoint(words) or (
+        isinstance(given, dict) and not given.keys().isdisjoint(PATHS)
+    )
+    return in_file and not _EDITING_WORDS.isdisjoint(words)
 
 
 def _line_adds(command: str) -> bool:

@@ -51,9 +51,10 @@ LONG = 32_000  # characters: more than Claude Code passes on of a command's outp
 _KEPT = 8_000  # characters of a longer text that are kept at either end, and up to _LINE more
 _LINE = 4_000  # to the end of a line
 _JUDGED_MAX = 1_000  # numbers whose neighbours are read; what follows them is compared without digits
-_APART = b" \t\n\r\"'`()[]{}<>,;=|"
+_APART = b" \t\n\r\"'`()[]{}<>,;=|&"
 _MARKS = bytes.maketrans(b"0123456789" + _APART, b"0" * 10 + b" " * len(_APART))
 _DOTS = frozenset(".FEsxS*")
+_HEADERS = ("etag:", "set-cookie:", "cf-ray:", "report-to:", "expires:", "x-request-id:", "x-amz-", "x-trace")
 _MONTHS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())
 _NAMED = frozenset(
     "pid ppid tid pgid thread process goroutine port elapsed duration took time timestamp ts latency uptime eta cpu rss memory"
@@ -96,6 +97,8 @@ def blind(text: str) -> str:
         text = text.partition("\n")[2]
     if " grep " in text:  # in a list of processes, the command that made it
         text = "\n".join([line for line in text.split("\n") if " grep " not in line or "0:00" not in line])
+    if "HTTP/" in text:
+        text = "\n".join([line for line in text.split("\n") if not _is_volatile_header(line)])
     if "(cached)" in text:
         text = text.replace("(cached)", "0s")  # go test, in place of a time
     text = text.rstrip()
@@ -116,6 +119,10 @@ def as_shown(text: str) -> str:
 def is_docker_log(text: str) -> bool:
     """Whether it ends as a failed docker build does: there lines begin with seconds, `3.512 npm error`. (Errors come without indentation.)"""
     return "\n > [" in text or "\n> [" in text
+
+
+def _is_volatile_header(line: str) -> bool:
+    return line[:40].lstrip("< ").lower().startswith(_HEADERS)
 
 
 def progress_shown(text: str) -> str:

@@ -41,8 +41,8 @@ def kind(word: str) -> str:
     core = word.strip(".:")
     if core.isdigit() or (core[0] in "0123456789+-" and is_number(core)):
         return "N" if len(core) >= 10 and is_epoch(core) else NUMBER
-    if core.replace(":", "", 1).isdigit() and len(core) > 6:
-        return NUMBER  # two ids
+    if (core.replace(":", "", 1).isdigit() and len(core) > 6) or (".." in core and _FIGURES.issuperset(core)):
+        return NUMBER  # two ids; two times, 0.012..0.345
     if core[-1] == "%" or (core[-1] in "KMGT" and is_number(core[:-1])):
         return SHARE
     if core[0].isdigit() and core.replace("/", "").replace(".", "").isdigit() and "/" in core:
@@ -314,10 +314,18 @@ def _is_made_up(name: str) -> bool:
         return True
     if name.startswith("claude-") and name.endswith("-cwd"):
         return True  # where Claude Code keeps the directory after a command
+    suffix = name.rpartition(".")[2]
+    if (
+        len(suffix) > 5
+        and suffix != name
+        and suffix.isalnum()
+        and not (suffix.isalpha() and suffix.islower())
+    ):
+        return True  # mktemp's build.a1b2c3
     stem = name.partition(".")[0]
     digits = sum([c.isdigit() for c in stem])
     changes = sum([a.isdigit() != b.isdigit() for a, b in zip(stem, stem[1:]) if a.isalnum() and b.isalnum()])
-    mixed = any(map(_is_mixed, name.replace("-", ".").replace("_", ".").split(".")))  # pack.Xy3zAb, jl_Xy3zAb
+    mixed = any(map(_is_mixed, name.replace("-", ".").replace("_", ".").split(".")))  # Xy3zAb, jl_Xy3zAb
     return digits >= 3 or (digits and changes >= 3) or mixed
 
 
