@@ -210,12 +210,8 @@ class _Run:
 
     def finish_killed(self) -> None:
         """Remove the originals that a killed run archived but did not remove."""
-        busy = selection.busy_sessions(self.found.units.values(), self.now) | self.running.sessions
-
-        def stays(path: str) -> bool:
-            return any(kinds.session_of(part) in busy for part in path.split("/"))
-
-        gone, errors = steps.finish_removals(self.place, stays, self.running, self.on_bytes("comparing", 0))
+        self.running.sessions |= selection.busy_sessions(self.found.units.values(), self.now)
+        gone, errors = steps.finish_removals(self.place, self.running, self.on_bytes("comparing", 0))
         for sentence in errors:
             self.fail(sentence)
         if gone.files:

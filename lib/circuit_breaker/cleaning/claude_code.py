@@ -29,6 +29,11 @@ class Running:
         self.paths: set[str] = set()
         self.clients, self.since = 0, float("inf")
 
+    def uses(self, *paths: str) -> bool:
+        """Whether one of these files or folders is open in a process or belongs to a running session."""
+        sessions = (kinds.session_of(part) for path in paths for part in path.split("/"))
+        return not (self.paths.isdisjoint(paths) and self.sessions.isdisjoint(sessions))
+
 
 def folder_of(env: Mapping[str, str], user: str) -> str:
     """Claude Code's folder: CLAUDE_CONFIG_DIR, else ~/.claude; "" without either."""

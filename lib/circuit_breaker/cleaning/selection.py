@@ -105,7 +105,7 @@ def _reason(unit: Unit, session: str, before: float, now: float, busy: set[str],
         return unit.stays
     if unit.newest > before:
         return YOUNG
-    if session in running.sessions or not running.paths.isdisjoint([unit.path, *unit.parts]):
+    if running.uses(unit.path, *unit.parts):
         return OPEN
     if session in busy or (not session and unit.kind not in kinds.OF_NO_SESSION and now - unit.newest < DAY):
         return FRESH

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from circuit_breaker.cleaning import kinds, tarball
+from circuit_breaker.cleaning import tarball
 from circuit_breaker.cleaning.claude_code import Running
 from circuit_breaker.cleaning.inventory import Unit
 from circuit_breaker.cleaning.tarball import Member, OnBytes
@@ -82,7 +81,7 @@ def archive(
         "oldest": min(written),
         "newest": max(written),
     }
-    path = _unused(place, kind, now)
+    path = disk.unused(f"{place}/{kind}.{disk.moment(now)}", runtime_folder.TAR) + runtime_folder.TAR
     beside = f"{path}.{os.getpid()}.tmp"
     try:
         tarball.write_archive(beside, folder, about, chosen, on_bytes)
@@ -99,15 +98,6 @@ def archive(
     return path, gone
 
 
-def _unused(place: str, kind: str, now: float) -> str:
-    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    path, number = f"{place}/{kind}.{moment}{runtime_folder.TAR}", 1
-    while files.exists(path):
-        number += 1
-        path = f"{place}/{kind}.{moment}-{number:02d}{runtime_folder.TAR}"
-    return path
-
-
 def remove_originals(
     folder: str, entries: Iterable[Member], running: Running, on_file: Callable[[str], None]
 ) -> Gone:
@@ -121,7 +111,7 @@ def remove_originals(
             continue
         on_file(entry.path)
         try:
-            if uses(running, entry.path) or not entry.is_still(os.lstat(path)):
+            if running.uses(entry.path) or not entry.is_still(os.lstat(path)):
                 gone.left.append(entry.path)
                 continue
             os.unlink(path)
@@ -138,37 +128,25 @@ def remove_originals(
     return gone
 
 
-def uses(running: Running, path: str) -> bool:
-    """Whether a running process has the file open, or its session is running."""
-    sessions = map(kinds.session_of, path.split("/"))
-    return path in running.paths or not running.sessions.isdisjoint(sessions)
-
-
-def finish_removals(
-    place: str, busy: Callable[[str], bool], running: Running, on_bytes: OnBytes
-) -> tuple[Gone, list[str]]:
+def finish_removals(place: str, running: Running, on_bytes: OnBytes) -> tuple[Gone, list[str]]:
     """Finish killed runs: remove the originals of marked archives and delete half-written archives.
 
-    busy: whether a path must stay after all. Each archive is compared with the originals again. Returns (what was removed, errors).
+    Each archive is compared with the originals again. Returns (what was removed, errors).
     """
     whole, errors = Gone(), []
-    for name in sorted(os.listdir(place)) if os.path.isdir(place) else ():
-        path = f"{place}/{name}"
-        process = name[:-4].rpartition(".")[2]
-        if name.endswith(".tmp") and process.isdigit() and not disk.alive(int(process)):
-            files.remove(path)
+    runtime_folder.clear_scraps(place, disk.NEVER)
+    for mark, name, _ in list(runtime_folder.regular_files(place)):
         if not name.endswith(MARK):
             continue
-        marked = path[: -len(MARK)]
+        marked = mark[: -len(MARK)]
         try:
             if files.exists(marked):
                 folder = tarball.summary(marked)["folder"]
                 equal, _ = tarball.compare(marked, folder, on_bytes)
-                free = [one for one in equal if not busy(one.path)]
-                gone = remove_originals(folder, free, running, lambda path: None)
+                gone = remove_originals(folder, equal, running, lambda path: None)
                 whole.files += gone.files
                 whole.bytes += gone.bytes
-            files.remove(path)
+            files.remove(mark)
         except OSError as error:
             errors.append(f"{name[: -len(MARK)]}: {error.strerror or error}")
     return whole, errors

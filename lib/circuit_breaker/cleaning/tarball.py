@@ -1,7 +1,7 @@
 """Archives of `clean`: written, read back and compared with the originals, and restored.
 
-A gzipped tar file. The first gzip member is a comment for `restore --list`; it is stored uncompressed, so that it can be filled in at the
-end. Each file has its times in nanoseconds and its inode, so that an original is removed only if it is still the archived file.
+A gzipped tar file that begins with a comment for `restore --list`. Each file has its times in nanoseconds and its inode, so that an
+original is removed only if it is still the archived file.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import stat
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from functools import partial
 from typing import IO, Any, NamedTuple
 
-from circuit_breaker.janitor import disk
-from circuit_breaker.janitor.archives import CHUNK, LEVEL, bare
+from circuit_breaker.janitor.archives import CHUNK, LEVEL, bare, restore_file
+from circuit_breaker.janitor.disk import real_folder
 from circuit_breaker.runtime import files, json
 
 RESERVE = 16 << 20  # bytes left free on the disk, so that Claude Code can still write its settings
@@ -65,8 +67,8 @@ class Member(NamedTuple):
         keys, kind = found.pax_headers, stat.S_IFDIR if found.isdir() else stat.S_IFREG
         mtime = keys.get("mtime", str(found.mtime))
         atime, ino, dev = keys.get("atime", mtime), keys.get("SCHILY.ino", 0), keys.get("SCHILY.dev", 0)
-        times = _nanoseconds(atime), found.size, _nanoseconds(mtime)
-        return cls(found.name, kind | found.mode & 0o7777, *times, int(ino), int(dev))
+        atime_ns, mtime_ns = (int(Decimal(seconds).scaleb(9)) for seconds in (atime, mtime))
+        return cls(found.name, kind | found.mode & 0o7777, atime_ns, found.size, mtime_ns, int(ino), int(dev))
 
     @property
     def is_folder(self) -> bool:
@@ -79,52 +81,30 @@ class Member(NamedTuple):
     def header(self) -> bytes:
         found = tarfile.TarInfo(self.path)
         found.type = tarfile.DIRTYPE if self.is_folder else tarfile.REGTYPE
-        found.size, found.mode, found.mtime = self.size, self.mode & 0o7777, max(0, self.mtime_ns // 10**9)
-        times = {"mtime": _seconds(self.mtime_ns), "atime": _seconds(self.atime_ns)}
-        found.pax_headers = {**times, "SCHILY.ino": str(self.ino), "SCHILY.dev": str(self.dev)}
+        found.size, found.mode = self.size, self.mode & 0o7777
+        mtime, atime = (f"{Decimal(ns).scaleb(-9):f}" for ns in (self.mtime_ns, self.atime_ns))
+        inode = {"SCHILY.ino": str(self.ino), "SCHILY.dev": str(self.dev)}
+        found.pax_headers = {"mtime": mtime, "atime": atime, **inode}
         return found.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-
-
-def _seconds(ns: int) -> str:
-    whole, rest = divmod(abs(ns), 10**9)
-    return f"{'-' * (ns < 0)}{whole}.{rest:09d}"
-
-
-def _nanoseconds(text: str) -> int:
-    whole, _, rest = text.lstrip("-").partition(".")
-    ns = int(whole) * 10**9 + int(rest[:9].ljust(9, "0"))
-    return -ns if text.startswith("-") else ns
 
 
 def write_archive(
     path: str, folder: str, about: dict[str, Any], members: Iterable[Member], on_bytes: OnBytes
 ) -> None:
-    """Write the members to a new file at `path` and sync it. about: what `summary` returns later; its "bytes" is the expected sum.
-    Files removed meanwhile are left out. Raises NoRoom, Changed, OSError."""
-    about = {**about, "folder": folder}
-    room = len(json.dump(about)) + 64  # for longer numbers
+    """Write the members to a new file at `path` and sync it. about: what `summary` returns later, "bytes" among it.
+
+    Files removed meanwhile are left out. Raises NoRoom, Changed, OSError.
+    """
+    comment = json.dump({**about, "folder": folder}).decode("ascii")
     with open(path, "xb", buffering=0, opener=bare) as file:
         disk = _Disk(file.fileno(), path, about["bytes"])
-        about.update(files=0, bytes=0)
-        disk.write(_comment(about, room))
         with gzip.GzipFile("", "wb", LEVEL, disk, 0) as press:
+            press.write(tarfile.TarInfo.create_pax_global_header({"comment": comment}))
             for member in members:
-                try:
+                with contextlib.suppress(FileNotFoundError):
                     disk.packed += _add(press, member, folder, on_bytes)
-                except FileNotFoundError:
-                    continue
-                about["files"] += not member.is_folder
-                about["bytes"] += member.size
             press.write(b"\0" * 1024)
-        file.seek(0)
-        files.write_all(file.fileno(), _comment(about, room))
         os.fsync(file.fileno())
-
-
-def _comment(about: dict[str, Any], room: int) -> bytes:
-    """The gzip member with the comment, stored uncompressed, so that its length does not depend on the numbers in it."""
-    text = json.dump(about).decode("ascii").ljust(room)
-    return gzip.compress(tarfile.TarInfo.create_pax_global_header({"comment": text}), 0)
 
 
 def _add(press: gzip.GzipFile, member: Member, folder: str, on_bytes: OnBytes) -> int:
@@ -211,7 +191,7 @@ def _reader(plain: gzip.GzipFile) -> tarfile.TarFile:
 def _damage_named(path: str) -> Iterator[None]:
     try:
         yield
-    except (EOFError, zlib.error, tarfile.TarError, gzip.BadGzipFile, ValueError) as error:
+    except (EOFError, zlib.error, tarfile.TarError, gzip.BadGzipFile, ValueError, ArithmeticError) as error:
         raise Damaged(0, f"the archive is damaged: {error}", path) from error
 
 
@@ -285,52 +265,35 @@ def extract(path: str, folder: str, wanted: Callable[[str], bool], on_bytes: OnB
             _make_folders(folder, entry.path if entry.is_folder else os.path.dirname(entry.path), made)
             if entry.is_folder:
                 continue
-            if _restore_file(f"{folder}/{entry.path}", entry, _chunks(entry, content, on_bytes)):
-                done.files += 1
-                done.bytes += entry.size
-                done.oldest = min(done.oldest, entry.mtime_ns / 10**9)
-            else:
+            chunks = _chunks(entry, content, on_bytes)
+            try:
+                restore_file(f"{folder}/{entry.path}", chunks, partial(_dress, entry))
+            except FileExistsError:
                 done.existing.append(entry.path)
+                continue
+            done.files += 1
+            done.bytes += entry.size
+            done.oldest = min(done.oldest, entry.mtime_ns / 10**9)
     for name in reversed(made):  # innermost first, because each write changes the parent's time
         if name in folders:
-            _dress(f"{folder}/{name}", folders[name])
+            _dress(folders[name], f"{folder}/{name}")
     return done
 
 
 def _make_folders(folder: str, path: str, made: list[str]) -> None:
     """Make the folder `path` and its parents, and add them to `made`; none may be a link. Raises files.Refused."""
-    parts = path.split("/") if path else []
-    for depth in range(1, len(parts) + 1):
-        name = "/".join(parts[:depth])
-        here = f"{folder}/{name}"
-        if not files.exists(here):
-            os.mkdir(here, 0o700)
-            made.append(name)
-        elif os.path.islink(here) or not os.path.isdir(here):
-            raise files.Refused(0, "not a folder (a link or a file in its place)", here)
+    if not path:
+        return
+    _make_folders(folder, os.path.dirname(path), made)
+    here = f"{folder}/{path}"
+    if not files.exists(here):
+        os.mkdir(here, 0o700)
+        made.append(path)
+    elif not real_folder(here):
+        raise files.Refused(0, "not a folder (a link or a file in its place)", here)
 
 
-def _restore_file(path: str, entry: Member, chunks: Iterator[bytes]) -> bool:
-    """Write one file; False if the path exists."""
-    beside = path + ".restoring"
-    files.remove(beside)  # left behind by a restore that was killed
-    if files.exists(path):
-        return False
-    try:
-        with open(beside, "xb", buffering=0, opener=bare) as file:
-            for chunk in chunks:
-                files.write_all(file.fileno(), chunk)
-            os.fsync(file.fileno())
-        _dress(beside, entry)
-        disk.name(beside, path)
-    except FileExistsError:
-        return False
-    finally:
-        files.remove(beside)
-    return True
-
-
-def _dress(path: str, entry: Member) -> None:
+def _dress(entry: Member, path: str) -> None:
     """Give a restored file or folder its mode and times."""
     os.chmod(path, entry.mode & 0o7777)
     os.utime(path, ns=(entry.atime_ns, entry.mtime_ns))

@@ -7,7 +7,7 @@ import gzip
 import os
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
 from circuit_breaker.janitor import disk, retention, sweep
@@ -154,22 +154,31 @@ def restore_archive(folder: str, archive: Archive) -> str:
     The modification time is now, so that no age rule archives it again at once. Raises FileExistsError for an existing file,
     OSError for a damaged archive; both leave nothing behind.
     """
-    path = f"{folder}/{archive.original}"
-    if files.exists(path):
-        raise FileExistsError(17, "there is a file of that name", path)
-    beside = f"{path}.{os.getpid()}.tmp"
-    stored = f"{folder}/archives/{archive.id}" + (".gz" if archive.packed else "")
+    path, stored = f"{folder}/{archive.original}", f"{folder}/archives/{archive.id}{'.gz' * archive.packed}"
     with open(stored, "rb", buffering=0, opener=bare) as source:
         like = os.fstat(source.fileno())
         if not like.st_size:
             raise Unfit(0, "the archive is empty")
-        try:
-            with open(beside, "xb", buffering=0, opener=bare) as target:
-                for chunk in _chunks(gzip.GzipFile(fileobj=source, mode="rb") if archive.packed else source):
-                    files.write_all(target.fileno(), chunk)
-                disk.liken(target.fileno(), like)
-                os.fsync(target.fileno())
-            disk.name(beside, path)
-        finally:
-            files.remove(beside)
+        chunks = _chunks(gzip.GzipFile(fileobj=source, mode="rb") if archive.packed else source)
+        restore_file(path, chunks, lambda beside: disk.liken(beside, like))
     return path
+
+
+def restore_file(path: str, chunks: Iterable[bytes], dress: Callable[[str], None]) -> None:
+    """Write a file that has its name only when it is complete. dress: gives the file at a path its mode and times.
+
+    Raises FileExistsError if `path` exists, and whatever `chunks` raises.
+    """
+    beside = path + ".restoring"
+    files.remove(beside)  # left behind by a restore that was killed
+    if files.exists(path):
+        raise FileExistsError(17, "there is a file of that name", path)
+    try:
+        with open(beside, "xb", buffering=0, opener=bare) as file:
+            for chunk in chunks:
+                files.write_all(file.fileno(), chunk)
+            os.fsync(file.fileno())
+        dress(beside)
+        disk.name(beside, path)
+    finally:
+        files.remove(beside)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from circuit_breaker.runtime import files
 
 TYPE_CHECKING = False
@@ -75,14 +77,14 @@ def write(path: str, data: bytes, like: stat_result) -> None:
     files.system.utime(path, ns=(like.st_atime_ns, like.st_mtime_ns))
 
 
-def liken(fd: int, like: stat_result) -> None:
-    """Give an open file the owner and mode of `like`. Raises OSError if the owner cannot be set."""
-    if not hasattr(files.system, "fchown"):
+def liken(file: int | str, like: stat_result) -> None:
+    """Give a file (descriptor or path) the owner and mode of `like`. Raises OSError if the owner cannot be set."""
+    if not hasattr(files.system, "chown"):
         return
-    mine = files.system.fstat(fd)
+    mine = files.system.stat(file)
     if (mine.st_uid, mine.st_gid) != (like.st_uid, like.st_gid):
-        files.system.fchown(fd, like.st_uid, like.st_gid)
-    files.system.fchmod(fd, like.st_mode & 0o7777)
+        files.system.chown(file, like.st_uid, like.st_gid)
+    files.system.chmod(file, like.st_mode & 0o7777)
 
 
 def name(beside: str, path: str) -> None:
@@ -96,6 +98,11 @@ def name(beside: str, path: str) -> None:
         if files.exists(path):
             raise FileExistsError(17, "there is a file of that name", path) from None
     files.system.rename(beside, path)
+
+
+def moment(now: float) -> str:
+    """The TIME in the names of archives made at `now` (epoch seconds)."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
 
 
 def unused(stem: str, *endings: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from circuit_breaker.breaker.model import Record
 from circuit_breaker.janitor import disk, retention
 from circuit_breaker.janitor.disk import NEVER, TooMany
@@ -118,8 +116,7 @@ def planned(
     """
     found = look(folder, most)
     unreadable = count_lines(found, folder, limits, since, most)
-    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    plan = retention.plan(found, limits, now, moment, running)
+    plan = retention.plan(found, limits, now, disk.moment(now), running)
     plan.unreadable = unreadable
     changed = since - retention.HOUR  # files being written at the last survey were not read then
     stay = {
