@@ -673,3 +673,12 @@ def test_a_call_that_a_hook_rewrote_is_known_by_what_claude_sent():
         result = Result(id=call_id, tool="Bash", input={"command": "git push"}, text="Exit code 1\nrejected")
         stream.send(Turn(results=[result], cwd="/p", prompt=stream.session.prompt))
     assert stream.ask("Bash", {"command": "git push"})[1].verdict == DENY
+
+
+def test_what_a_filter_reads_is_no_attempt_of_the_filter():
+    stream = Stream()
+    for i in range(8):
+        url, bad = f"curl -s localhost/api/e{i} | python3 -m json.tool", i % 2 == 0
+        text = "Exit code 1\nExpecting value: line 1 column 1 (char 0)" if bad else f'{{"e": {i}}}'
+        stream.bash(url, text, fails=bad)
+    assert not stream.said

@@ -368,3 +368,69 @@ def test_circuit_closes_when_the_call_brings_something_new():
     stream.call("Edit", {"file_path": "/p/a.py", "old_string": "a", "new_string": "b"}, "ok")
     stream.bash("git status", "modified: a.py")
     assert stream.states() == {}
+
+
+def test_a_slow_test_that_gets_faster_with_each_edit_is_work():
+    stream = Stream()
+    for i, took in enumerate((812, 640, 571, 455, 402, 350, 298, 260)):
+        stream.bash(
+            "vitest run render", f"Exit code 1\nexpected {took} ms to be less than 200 ms", fails=True
+        )
+        stream.call("Edit", {"file_path": "/p/a.ts", "old_string": f"a{i}", "new_string": f"b{i}"}, "ok")
+    assert not stream.said
+
+
+def test_a_bisection_in_which_every_commit_fails_alike_is_work():
+    stream = Stream()
+    for i in range(9):
+        stream.bash("npm ci && npm test", "Exit code 1\n● cart › sums\nExpected: 3\nReceived: 2", fails=True)
+        stream.bash("git bisect bad", f"Bisecting: {250 >> i} revisions left to test after this")
+    assert not stream.said
+
+
+def test_a_rebase_that_stops_at_another_commit_each_time_is_work():
+    stream = Stream()
+    for i in range(8):
+        stream.bash("git checkout --theirs . && git add -A", "Updated 3 paths from the index")
+        stopped = f"Exit code 1\n[detached HEAD {i}a2b3c4] wip\nerror: could not apply {i}f2e3d4... wip"
+        stream.bash("git -c core.editor=true rebase --continue", stopped, fails=True)
+    assert not stream.said
+    for _ in range(4):
+        stream.bash("git -c core.editor=true rebase --continue", "Exit code 128\nfatal: unmerged", fails=True)
+    assert loops(stream) == ["tool_failure"]
+
+
+def test_a_benchmark_that_is_repeated_on_purpose_is_work():
+    stream = Stream()
+    for i in range(6):
+        stream.bash("hyperfine './app data.bin'", f"Time (mean ± σ):  41{i}.3 ms ±  3.{i} ms    10 runs")
+    assert not stream.said
+
+
+def test_one_result_under_other_variables_is_no_repeat():
+    stream = Stream()
+    for seed in range(8):
+        stream.bash(f"PYTHONHASHSEED={seed} pytest -q", "10 passed in 0.31s")
+    assert not stream.said
+    for _ in range(4):
+        stream.bash("PYTHONHASHSEED=7 pytest -q", "10 passed in 0.31s")
+    assert loops(stream) == ["repeated_call"]
+
+
+def test_an_mcp_tool_that_sets_something_is_progress_between_equal_looks():
+    stream = Stream()
+    for i in range(8):
+        stream.call("mcp__ops__set_status", {"service": f"s{i}", "status": "down"}, '{"ok":true}')
+        stream.call("mcp__ops__get_alerts", {}, '{"alerts":[]}')
+    assert not stream.said
+
+
+def test_a_page_that_a_script_scrolls_is_looked_at_with_news():
+    stream = Stream()
+    tool = "mcp__playwright__browser_evaluate"
+    for i in range(12):
+        stream.call(tool, {"function": "() => window.scrollTo(0, 9e9)"}, "### Result\nundefined")
+        stream.call(
+            tool, {"function": "() => document.querySelectorAll('li').length"}, f"### Result\n{20 * i}"
+        )
+    assert not stream.said

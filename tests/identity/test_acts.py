@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from circuit_breaker.identity.acts import adds_again, is_step, sends_message, steps_through_history
+from circuit_breaker.identity.acts import (
+    adds_again,
+    is_step,
+    measures,
+    sends_message,
+    steps_through_history,
+    variables,
+)
 
 STEPS = [
     ("mcp__chrome-devtools__click", {"uid": "1_1"}),
@@ -21,6 +28,12 @@ STEPS = [
     ("mcp__iterm__write_to_terminal", {"command": "n"}),
     ("mcp__terminal__send_input", {"text": "y"}),
     ("mcp__godot__run_frame", {}),
+    ("mcp__debugger__continue", {"session": "s1"}),
+    (
+        "mcp__playwright__browser_evaluate",
+        {"function": "() => window.scrollTo(0, document.body.scrollHeight)"},
+    ),
+    ("mcp__chrome-devtools__evaluate_script", {"function": "() => document.querySelector('.next').click()"}),
     ("Bash", {"command": "tmux send-keys -t dbg 'next' Enter"}),
     ("Bash", {"command": "screen -S g -X stuff 'n\\n'"}),
     ("Bash", {"command": "xdotool key Down"}),
@@ -33,6 +46,7 @@ NO_STEPS = [
     ("mcp__claude-in-chrome__computer", {"action": "screenshot"}),
     ("mcp__github__create_issue", {}),
     ("mcp__db__execute", {"sql": "x"}),
+    ("mcp__playwright__browser_evaluate", {"function": "() => document.title"}),
     ("mcp__x__get_next_page", {}),
     ("Edit", {"file_path": "click.py"}),
     ("Read", {"file_path": "scroll.py"}),
@@ -136,6 +150,12 @@ def test_tools_that_write_what_is_not_sent_twice(tool: str, given: object, adds:
         ("GIT_EDITOR=true git cherry-pick --skip", True),
         ("git checkout HEAD~1", True),
         ("git reset --hard HEAD^", True),
+        ("git -c core.editor=true rebase --continue", True),
+        ("git -C lib bisect skip", True),
+        ("alembic downgrade -1", True),
+        ("bin/rails db:rollback", True),
+        ("alembic upgrade head", False),
+        ("alembic current", False),
         ("git checkout main", False),
         ("git checkout 12", False),
         ("git stash pop", False),
@@ -166,3 +186,22 @@ def test_going_on_through_a_history_leads_on_in_the_same_words(command, leads_on
 )
 def test_sending_a_message_is_known_by_the_names_of_tool_and_action(tool, given, sends):
     assert sends_message(tool, given) is sends
+
+
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [
+        ("PYTHONHASHSEED=3 pytest -q", "PYTHONHASHSEED=3"),
+        ("env A=1 B=2 make", "A=1 B=2"),
+        ("export A=1; make", "A=1"),
+        ("cd x && A=1 make", ""),
+        ("make CC=clang", ""),
+    ],
+)
+def test_variables_in_front_of_a_line(command, found):
+    assert variables("Bash", {"command": command}) == found
+
+
+def test_a_benchmark_is_known_by_its_program():
+    assert measures("Bash", {"command": "hyperfine './app'"}) and measures("Bash", {"command": "cargo bench"})
+    assert not measures("Bash", {"command": "cargo test"}) and not measures("Read", {"file_path": "bench.py"})

@@ -321,6 +321,25 @@ def test_a_shape_of_other_tools_is_their_parameters() -> None:
     assert {name for name in a[1] if a[1][name] != b[1][name]} == {"file_path"}
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "→ expected {} ms to be less than 200 ms",
+        "AssertionError [ERR_ASSERTION]: heapUsed {} MB exceeds limit 512 MB",
+        "p95 latency {}ms > 200ms",
+    ],
+)
+def test_a_measured_value_that_is_compared_with_a_limit_is_news(line: str) -> None:
+    assert errors.error_key("failed", line.format(812)) != errors.error_key("failed", line.format(640))
+
+
+@pytest.mark.parametrize(
+    "line", ["✕ fails when the limit is exceeded ({} ms)", "Duration {}s", "at 12:00:{} the budget was spent"]
+)
+def test_how_long_a_run_took_is_no_news(line: str) -> None:
+    assert errors.error_key("failed", line.format(12)) == errors.error_key("failed", line.format(14))
+
+
 def test_an_error_is_its_whole_text_without_what_it_echoes() -> None:
     def key(old: str) -> str:
         text = f"<tool_use_error>String to replace not found in file.\nString: {old}</tool_use_error>"

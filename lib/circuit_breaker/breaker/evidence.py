@@ -159,12 +159,16 @@ def _note_news(lane: Lane, outcome: Outcome) -> None:
 def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     if streak.since < 0:
         streak.since = outcome.n
+    if _leads_on(lane, outcome):  # it stopped at another commit
+        lane.stepped = outcome.n
+        lane.moves.append([outcome.n, -1])
     moved = last_move(lane, streak.since)
     line = _line_of(outcome)
     if streak.error != outcome.error:  # after a change, or written differently, only the same error counts
         moved = max(moved, lane.changed if line == streak.line else outcome.n - 1)
     streak.fails = [fail for fail in streak.fails if fail[0] > moved][-FAILS_MAX:] + [[outcome.n, lane.turn]]
-    streak.same = streak.same + 1 if streak.error == outcome.error else 1
+    same = streak.error == outcome.error and lane.stepped <= streak.last
+    streak.same = streak.same + 1 if same else 1
     streak.error, streak.line = outcome.error, line
     if outcome.attempt is not None and outcome.attempt.edits:
         lane.changed = outcome.n
@@ -183,17 +187,19 @@ def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     """A success clears the failures; if it changed something it is progress (policy 4)."""
     if outcome.change and not is_no_progress(lane, outcome):
         lane.changed = outcome.n
+        leads_on = _leads_on(lane, outcome)
+        lane.stepped = outcome.n if leads_on else lane.stepped
         if outcome.change == 2 or streak.result != outcome.result:
-            lane.moves.append([outcome.n, -1 if _leads_on(lane, streak, outcome) else streak.ok_at])
+            lane.moves.append([outcome.n, -1 if leads_on else streak.ok_at])
     streak.ok_at = outcome.n
     streak.since, streak.fails, streak.same, streak.error = -1, [], 0, ""
 
 
-def _leads_on(lane: Lane, streak: Streak, outcome: Outcome) -> bool:
-    """Whether it repeats a step through a history, and shows what the lane has not seen."""
-    if streak.ok_at < 0 or any(r[RESULT] == outcome.result for r in lane.recent):
+def _leads_on(lane: Lane, outcome: Outcome) -> bool:
+    """Whether it is a step through a history, and shows what the lane has not seen."""
+    if not acts.steps_through_history(outcome.tool, outcome.input):
         return False
-    return acts.steps_through_history(outcome.tool, outcome.input)
+    return all(r[RESULT] != outcome.result for r in lane.recent)
 
 
 def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:
@@ -338,7 +344,8 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
     if kind in FAILURES:
         outcome.look = looks.look_of(tool, given)  # its input is not kept until the turn ends
         refused = kind == INVALID and outcome.wait and tool in calls.SHELLS
-        outcome.result = outcome.error = errors.error_key(kind, REFUSED_WAIT if refused else text, given)
+        known = errors.error_key(kind, REFUSED_WAIT if refused else text, given)
+        outcome.result = outcome.error = digest(text) if acts.steps_through_history(tool, given) else known
         outcome.miss = errors.is_bare(text) or errors.is_lookup_miss(tool, given, text)
         return outcome
     outcome.result = result.result or results.result_key(
@@ -349,6 +356,19 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
 
         outcome.result = results.receipt_key(text) if sends_message(tool, given) else outcome.result
     outcome.change = calls.change_level(tool, given)
-    if tool in calls.SHELLS and isinstance(given, dict) and calls.is_idle(calls.command_of(given)[1]):
-        outcome.result = key
+    if tool in calls.SHELLS and isinstance(given, dict):
+        if calls.is_idle(calls.command_of(given)[1]):
+            outcome.result = key
+        elif outcome.change:
+            outcome.result = _result_of_act(outcome)
     return outcome
+
+
+def _result_of_act(outcome: Outcome) -> str:
+    """The key of what a shell line that acts returned; of a benchmark and of a step through a history the text as it is."""
+    tool, given = outcome.tool, outcome.input
+    known: str = outcome.result
+    if acts.measures(tool, given) or acts.steps_through_history(tool, given):
+        known = digest(outcome.text)
+    variables = acts.variables(tool, given)
+    return f"{known} {digest(variables)[:8]}" if variables else known

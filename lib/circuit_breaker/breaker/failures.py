@@ -9,7 +9,7 @@ from __future__ import annotations
 from circuit_breaker.breaker.evidence import last_move
 from circuit_breaker.breaker.memory import ErrorRun, Family, Lane
 from circuit_breaker.breaker.model import FAILURES, OK, SILENT
-from circuit_breaker.identity import attempts, errors, verdicts
+from circuit_breaker.identity import acts, attempts, errors, verdicts
 from circuit_breaker.identity.calls import SHELLS, change_level, command_of
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ def judge(lane: Lane, outcomes: Sequence[Outcome]) -> None:
         if outcome.kind == OK and not (outcome.change and (lane.families or may_have_failed)):
             continue
         attempt = attempts.attempt_of(outcome.tool, outcome.input, lane.cwd)
-        if attempt is None:
+        if attempt is None or acts.steps_through_history(outcome.tool, outcome.input):
             continue
         outcome.attempt, outcome.family = attempt, FAMILY + attempt.key
         outcome.first = outcome.key not in lane.streaks
@@ -93,7 +93,7 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
     error = errors.error_key("", verdicts.without_exit_code(outcome.text), outcome.input)
     if verdicts.is_bare(outcome.attempt, outcome.text):
         error = ""  # the errors may differ
-    again = family.same > 0 and error == family.error
+    again = family.same > 0 and error == family.error and lane.stepped <= family.n
     same = family.same + (family.turn != lane.turn) if again else 1
     lane.families[outcome.family] = family.but(
         n=outcome.n, turn=lane.turn, call=outcome.key, error=error, same=same if error else 0

@@ -115,6 +115,9 @@ class Lane(Memory):
     empties = 0  # turns in a row that only searched and found nothing
     warned: dict[str, int] = {}  # name of a warning -> the turn it was last given in
     changed = -1  # n of the last call that changed something, new or not
+    stepped = (
+        -1
+    )  # n of the last step to another commit or migration: an equal error there is no failed repair
     families: dict[str, Family] = {}  # attempt key -> Family; least recently failed first
     errors: dict[str, ErrorRun] = {}  # tool -> ErrorRun
     # for sequential_tools: [shape, params, length, varying parameter, prompts, n of the first]

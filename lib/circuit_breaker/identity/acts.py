@@ -12,7 +12,7 @@ from circuit_breaker.identity.calls import (
     name_words,
     shell_command,
 )
-from circuit_breaker.identity.shell_line import program, programs, segments
+from circuit_breaker.identity.shell_line import is_assignment, past_options, program, programs, segments
 
 # Words in tool names (or in the `action` of a tool that does everything) that stand for a step on a page or device.
 _STEPS = frozenset(
@@ -43,6 +43,21 @@ _MESSAGES = frozenset(
     "message messages mail email gmail sms dm comment notification telegram tweet issue ticket incident event".split()
 )
 _RESUMED = ("rebase", "am", "cherry-pick", "revert")
+_MIGRATORS = frozenset("alembic flask rails rake knex sequelize-cli sequelize migrate goose dbmate".split())
+_ONWARD = (
+    "bisect ",
+    "--continue",
+    "--skip",
+    "~",
+    "^",
+    "alembic",
+    "migrat",
+    "db",
+)  # one of these is in each such line
+_MEASURING = ("bench", "hyperfine", "wrk ", "perf ", "k6 ", "oha ", "vegeta", "iperf", "fio ", "sysbench")
+_ONE_ON = frozenset(
+    "+1 -1 db:rollback db:migrate:undo migrate:up migrate:down rollback up-by-one down downgrade".split()
+)
 _APPENDING = frozenset("add-content ac".split())
 _REWRITING = frozenset("patch apply_patch ed ex".split())
 
@@ -73,17 +88,43 @@ def sends_message(tool: str, given: object) -> bool:
 
 
 def steps_through_history(tool: str, given: object) -> bool:
-    """Whether it goes on to another commit in the same words each time: `git bisect bad`, `git rebase --continue`."""
+    """Whether it goes on to another commit or migration in the same words each time: `git bisect bad`, `git rebase --continue`."""
+    command = shell_command(tool, given)
+    if not any(sign in command for sign in _ONWARD):
+        return False
     return any(
-        words[1] == "bisect"
-        or (words[1] in _RESUMED and words[2] in ("--continue", "--skip"))
-        or (
-            words[1] in ("checkout", "switch", "reset")
-            and words[-1].rstrip("0123456789").endswith(("~", "^"))
-        )
-        for words in programs(shell_command(tool, given))
-        if words[0] == "git" and len(words) > 2
+        _steps_git(past_options(words[1:], ("-c", "-C")))
+        if words[0] == "git"
+        else words[0] in _MIGRATORS and not _ONE_ON.isdisjoint(words[1:])
+        for words in programs(command)
     )
+
+
+def _steps_git(words: list[str]) -> bool:
+    verb, *rest = words or ("",)
+    if verb in _RESUMED:
+        return rest[:1] in (["--continue"], ["--skip"])
+    if verb == "bisect":
+        return rest != []
+    return verb in ("checkout", "switch", "reset") and words[-1].rstrip("0123456789").endswith(("~", "^"))
+
+
+def measures(tool: str, given: object) -> bool:
+    """Whether it is a benchmark: the times that it prints are its result."""
+    command = shell_command(tool, given)
+    return any(sign in command for sign in _MEASURING)
+
+
+def variables(tool: str, given: object) -> str:
+    """The assignments in front of a shell line: a result under other ones is another result, even if it is equal."""
+    rest, found = shell_command(tool, given), []
+    while rest:
+        word, _, rest = rest.lstrip().partition(" ")
+        if is_assignment(word):
+            found.append(word.rstrip(";"))
+        elif word not in ("env", "export", "&&", ";"):
+            break
+    return " ".join(found)
 
 
 def asks_page(tool: str, given: object) -> bool:

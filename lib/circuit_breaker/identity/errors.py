@@ -16,6 +16,21 @@ _HINTS = (
     "|denied|problem|broken|make[|e: |elifecycle|eresolve|ld: |code: '|node.js v|.go:|conflict|can't locate|halted|oh no|issues"
     "|is invalid|needs merge|refused|curl: (|ssh: |scp: |wget: |lua: |** (|emerg"
 ).split("|")
+# Words of a line that compares a value with a limit, and how a test runner's own lines begin.
+_LIMITS = (
+    "less than",
+    "greater than",
+    "at most ",
+    "at least ",
+    "exceed",
+    "budget",
+    "too slow",
+    "too large",
+    "<=",
+    ">=",
+)
+_RUNNERS_MARKS = tuple("✓✔√✕×✘✗✖●❯>⎯─│|")
+_SPELLED = str.maketrans("0123456789.", "abcdefghijk")
 
 
 def error_key(kind: str, text: str, tool_input: object = None) -> str:
@@ -26,7 +41,29 @@ def error_key(kind: str, text: str, tool_input: object = None) -> str:
         _without_size(_without_given(_without_step(line)), sizes) for line in own_lines(text, tool_input)
     ]
     lines.append(text[READ_MAX:])
+    lines.append(_measured(lines))
     return keys.digest(f"{kind}\n{results.unordered(results.blind(chr(10).join(lines)))}")
+
+
+def _measured(lines: list[str]) -> str:
+    """The numbers in lines that compare a measured value with a limit, spelled so that blinding leaves them: they are the news."""
+    found = []
+    for line in lines[:-1]:
+        if line[:1] not in _RUNNERS_MARKS and _compares(line.lower()):
+            found += [word for word in map(_number, line.split()) if word]
+    return " ".join(found).translate(_SPELLED)
+
+
+def _compares(line: str) -> bool:
+    if any(word in line for word in _LIMITS):
+        return True
+    return any(line.partition(sign)[2][:1].isdigit() for sign in (" < ", " > "))
+
+
+def _number(word: str) -> str:
+    """`812` of `812ms,`, `980` of `980`; "" for any other word. In brackets stands what a runner says of itself: `(12 ms)`."""
+    bare = word.strip("'\"`.,;:").rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ%")
+    return bare if len(bare) <= 12 and bare.replace(".", "", 1).isdigit() else ""
 
 
 def own_lines(text: str, tool_input: object = None) -> list[str]:

@@ -108,14 +108,20 @@ def _segment_is_live(segment: Segment, depth: int) -> bool:
     words = shell_line.program(segment.words)
     if not words:
         return False
-    words = reading.behind_runner(words[0], words[1:]) or words
-    if reading.told_elsewhere(words[0], words[1:])[1]:
+    ran = reading.behind_runner(words[0], words[1:])
+    return _program_is_live(words[0], words[1:], depth) or (
+        bool(ran) and _program_is_live(ran[0], ran[1:], depth)
+    )
+
+
+def _program_is_live(name: str, rest: list[str], depth: int) -> bool:
+    if reading.told_elsewhere(name, rest)[1]:
         return True  # on another machine, or in a container
-    if words[0] in reading.SHELL_PROGRAMS:
-        return _line_looks(reading.told_command(words[1:]), depth + 1) == LIVE
-    if words[0] in ("watch", "viddy"):
+    if name in reading.SHELL_PROGRAMS:
+        return _line_looks(reading.told_command(rest), depth + 1) == LIVE
+    if name in ("watch", "viddy"):
         return True
-    return live.speaks_with_service(words[0]) or live.is_live(words[0], words[1:])
+    return live.speaks_with_service(name) or live.is_live(name, rest)
 
 
 def found_nothing(tool: str, given: object, text: str) -> bool:
