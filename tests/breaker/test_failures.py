@@ -610,6 +610,39 @@ def test_refused_permissions_in_other_words_are_one_attempt():
 # --- the same error, whatever the call
 
 
+@pytest.mark.parametrize(
+    ("tool", "name", "refusal"),
+    [
+        ("Bash", "command", "Permission to use Bash with command {} has been denied."),
+        (
+            "Write",
+            "file_path",
+            "Claude requested permissions to write to {}, but you haven't granted it yet.",
+        ),
+    ],
+)
+def test_a_refusal_is_one_error_whatever_call_it_names(tool, name, refusal):
+    stream = Stream()
+    for what in ("rubocop", "bin/rubocop -a", "ruby -S cop"):
+        stream.call(tool, {name: f"/etc/{what}"}, refusal.format(f"/etc/{what}"), DENIED)
+    assert [verdict for verdict, _ in stream.said] == [WARN]
+
+
+def test_input_that_is_no_json_is_one_error_whatever_it_begins_with():
+    stream = Stream()
+    for size in (15, 4012, 90):
+        text = f"InputValidationError: Write could not be parsed as JSON.\nYou sent (first {size} of {size} bytes): {'x' * size}"
+        stream.call("Write", {"__unparsedToolInput": {"len": size}}, f"{text}\nCommon causes: x", INVALID)
+    assert [verdict for verdict, _ in stream.said] == [WARN]
+
+
+def test_a_word_that_changes_in_front_of_a_look_does_not_make_it_another():
+    stream = Stream()
+    for word in ("hexagon", "sphere", "cube", "torus"):
+        stream.bash(f"echo '{word}'; cat status.txt", f"{word}\npending")
+    assert stream.events("trip")
+
+
 def test_a_look_that_succeeds_between_two_failing_acts_ends_no_run():
     stream = Stream(circuit_breakers={"tool_failure": {"family_warn": 0, "family_open": 0}})
     verdicts = []

@@ -327,6 +327,16 @@ def test_launched_waits_are_no_launches():
     assert play([launch("sleep 240")], rounds=12, between=notified).said == []
 
 
+def test_twenty_waits_in_the_background_and_nothing_else_are_warned_about_once_whatever_their_length():
+    stream = Stream(pace=150.0)
+    verdicts = []
+    for i in range(30):
+        verdicts.append(stream.call(*launch(f"sleep {150 + i}; echo ok")).verdict)
+        stream.stop(again=False)
+        stream.prompt("<task-notification>", person=False)
+    assert verdicts.count(WARN) == 1 and verdicts[19] == WARN and trips(stream) == []
+
+
 # --- Prompts that Claude had submitted later
 
 

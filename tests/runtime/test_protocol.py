@@ -221,3 +221,9 @@ def test_a_trip_and_a_stopped_turn_notify_the_terminal_once() -> None:
 )
 def test_a_first_line_that_only_looks_like_the_keyword_is_known(prompt: str, similar: bool) -> None:
     assert protocol.looks_like(prompt, "SUDO BYPASS") is similar
+
+
+def test_a_call_that_auto_mode_could_not_judge_was_refused() -> None:
+    said = "claude-opus-5 is temporarily unavailable, so auto mode cannot determine the safety of Bash right now."
+    assert protocol.hint({"command": "make"}, said) == DENIED
+    assert protocol.hint({"command": "cat log"}, f"log: {said}") == OK

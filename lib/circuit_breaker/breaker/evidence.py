@@ -8,7 +8,7 @@ from __future__ import annotations
 from circuit_breaker.breaker import waiting
 from circuit_breaker.breaker.memory import GOTO, KIND, PLAIN, POLL, RESULT, RUN, STEP, STEPS, WAIT, N, Streak
 from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome, Result
-from circuit_breaker.identity import acts, calls, errors, labels, looks, results, waits
+from circuit_breaker.identity import acts, calls, errors, labels, looks, results, shell_line, waits
 from circuit_breaker.identity.keys import digest
 
 TYPE_CHECKING = False
@@ -335,11 +335,14 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
         return made
     tool, given, text = result.tool, result.input, results.shortened(result.text)
     key = calls.call_key(tool, given, cwd)
+    said = _echoed(tool, given)
+    if said:
+        text = text.replace(said + "\n", "", 1)
     outcome = Outcome(id=result.id, tool=tool, input=given, text=text, kind=kind, key=key)
     outcome.wait = looks.wait_of(tool, given)
     if kind in SILENT:
         return outcome
-    outcome.digits = result.digits or results.digits_key(text)
+    outcome.digits = (not said and result.digits) or results.digits_key(text)
     outcome.empty = not text or text.isspace() or text == NO_OUTPUT
     if kind in FAILURES:
         outcome.look = looks.look_of(tool, given)  # its input is not kept until the turn ends
@@ -348,7 +351,7 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
         outcome.result = outcome.error = digest(text) if acts.steps_through_history(tool, given) else known
         outcome.miss = errors.is_bare(text) or errors.is_lookup_miss(tool, given, text)
         return outcome
-    outcome.result = result.result or results.result_key(
+    outcome.result = (not said and result.result) or results.result_key(
         tool, result.text if tool in results.VERBATIM else text
     )
     if kind == OK and any(word in tool.lower() for word in MESSAGING):
@@ -372,3 +375,9 @@ def _result_of_act(outcome: Outcome) -> str:
         known = digest(outcome.text)
     variables = acts.variables(tool, given)
     return f"{known} {digest(variables)[:8]}" if variables else known
+
+
+def _echoed(tool: str, given: object) -> str:
+    """What a shell line says before it does anything: it may say something else each time."""
+    command = calls.command_of(given)[1] if tool in calls.SHELLS and isinstance(given, dict) else ""
+    return shell_line.echoed(command) if command.startswith("echo ") else ""

@@ -20,7 +20,7 @@ from circuit_breaker.breaker.model import (
     Signal,
     plus,
 )
-from circuit_breaker.identity import results
+from circuit_breaker.identity import results, waits
 from circuit_breaker.identity.calls import SHELLS, SPAWNING, call_key, command_of
 
 TYPE_CHECKING = False
@@ -236,8 +236,9 @@ def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
 def _launched_again(work: Work, outcome: Outcome) -> None:
     """Warn once about the same launch in the background again and again."""
     times = work.lane.launched[1]
-    if times == work.rule("repeated_call")["launches"] and not work.excluded(outcome.tool):
-        facts = {"launches": True}
+    kind, limit = ("waits", "poll_max") if outcome.wait == waits.ALONE else ("launches", "launches")
+    if times == work.rule("repeated_call")[limit] and not work.excluded(outcome.tool):
+        facts = {kind: True}
         work.act(rules.signal_of(outcome, "repeated_call", times, step="warn", results={}, facts=facts))
 
 

@@ -108,9 +108,11 @@ def note_launches(lane: Lane, outcomes: Sequence[Outcome], now: float) -> Outcom
     for outcome in {outcome.key: outcome for outcome in outcomes if outcome.kind == LAUNCHED}.values():
         if outcome.tool == "Monitor":
             lane.waited = lane.n
-        elif outcome.wait and (outcome.wait == waits.ALONE or look(outcome)):
+            continue
+        waited = outcome.wait and (outcome.wait == waits.ALONE or look(outcome))
+        if waited:
             lane.ready = now + waits.seconds_of(calls.shell_command(outcome.tool, outcome.input))
-        else:
+        if not waited or outcome.wait == waits.ALONE:
             known = lane.launched[:1] == [outcome.key]
             lane.launched = [outcome.key, lane.launched[1] + 1 if known else 1]
             again = outcome if known else again

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.identity import calls, keys, results
 
+DENIED = "denied"  # breaker.model.DENIED, the kind of a refused call
 READ_MAX = 1 << 14  # characters read by line: Claude Code cuts errors at 10 kB, MCP servers may send more
 _MISSES = (
     "not found|no such file|does not exist|doesn't exist|404|403|429|too large|exceeds maximum|exceeds the maximum|no matches"
@@ -36,7 +37,13 @@ _SPELLED = str.maketrans("0123456789.", "abcdefghijk")
 def error_key(kind: str, text: str, tool_input: object = None) -> str:
     """The key of an error: its outcome and its whole text without lines that repeat the input. (Not only its first and last lines:
     those are the same in every failure of a compiler.)"""
-    sizes = {str(_count(given)) for given in _input_texts(tool_input)}
+    texts = _input_texts(tool_input)
+    for given in texts if kind == DENIED else ():  # a refusal may name what is refused
+        text = text.replace(given, "") if given else text
+    before, sign, rest = text.partition("\nYou sent (first ")
+    if sign:  # of an input that is no JSON
+        text = before + rest[max(rest.find("\nCommon causes"), 0) :]
+    sizes = {str(_count(given)) for given in texts}
     lines = [
         _without_size(_without_given(_without_step(line)), sizes) for line in own_lines(text, tool_input)
     ]

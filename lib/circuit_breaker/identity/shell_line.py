@@ -45,8 +45,8 @@ def is_assignment(word: str) -> bool:
 def normalise(command: str, cwd: str) -> tuple[str, str]:
     """(the command in its normal form, the directory it runs in).
 
-    White space outside quotes is folded, comments are left out; a leading `cd X`, `sleep N`, `timeout N` and plain
-    assignments are taken off.
+    White space outside quotes is folded, comments are left out; a leading `cd X`, `sleep N`, `timeout N`, `echo words` and
+    plain assignments are taken off.
     """
     text = fold(command[:LONGEST])
     for _ in range(_FRONTS):
@@ -133,6 +133,8 @@ def _strip_front(text: str, cwd: str) -> tuple[str, str]:
             seconds, left = first_word(left)
         after = _past_joint(left)
         return (after, cwd) if after and seconds[:1].isdigit() else (text, cwd)
+    if word == "echo":
+        return _echoed(rest)[1] or text, cwd
     if word in ("timeout", "env"):
         return _past_wrapper(word, rest) or text, cwd
     if is_assignment(word) and "$(" not in word and "`" not in word:
@@ -141,6 +143,28 @@ def _strip_front(text: str, cwd: str) -> tuple[str, str]:
         if after and "$" + name not in after and "${" + name not in after:
             return after.lstrip(), cwd
     return text, cwd
+
+
+def echoed(command: str) -> str:
+    """What a line prints before it does anything else: `try 3` of `echo "try 3"; make`; "" for nothing."""
+    word, rest = first_word(command[:LONGEST])
+    if word != "echo":
+        return ""
+    said, after = _echoed(rest)
+    return said if after else ""
+
+
+def _echoed(text: str) -> tuple[str, str]:
+    """(the plain words after `echo`, the command after them); ("", "") if it does more than print them."""
+    words: list[str] = []
+    while text[:1] == " ":
+        word, text = first_word(text)
+        if not word or "$" in word or "`" in word or "\\" in word:
+            break
+        words.append(word)
+    else:
+        return " ".join(words), _past_joint(text)
+    return "", ""
 
 
 def _past_wrapper(wrapper: str, rest: str) -> str:

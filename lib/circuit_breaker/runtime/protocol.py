@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 REFUSALS = (
     ("Permission to use ", " has been denied"),
     ("Permission for this ", " denied"),
+    ("claude-", ", so auto mode cannot determine the safety of "),
     ("Output redirection to '", "' was blocked by a deny rule"),
     ("Input redirection from '", "' was blocked by a deny rule"),
     ("Claude requested permissions to ", "haven't granted it yet"),
