@@ -18,7 +18,7 @@ from shared import Progress, places, print_json
 
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import calibration, recording
-from circuit_breaker.replay.prompts import GOOD, STOPPED, TRIPPED, UNFINISHED, PastPrompt, Prompts
+from circuit_breaker.replay.calibration import GOOD, STOPPED, TRIPPED, UNFINISHED, PastPrompt, Prompts
 from circuit_breaker.replay.rerun import Rerun
 from circuit_breaker.runtime import own_shell
 

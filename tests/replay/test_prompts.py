@@ -6,7 +6,7 @@ import pytest
 
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import transcript
-from circuit_breaker.replay.prompts import Prompts
+from circuit_breaker.replay.calibration import Prompts
 from circuit_breaker.replay.rerun import Rerun
 
 

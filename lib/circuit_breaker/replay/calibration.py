@@ -1,4 +1,4 @@
-"""Budget limits learned from past good prompts; docs/budgets.md describes the method and its guarantee. Pure.
+"""Budget limits learned from past good prompts; docs/budgets.md describes the method and its guarantee.
 
 This is split conformal prediction. The score of a prompt is its use itself: no model is fitted, so no prompts are split off for that.
 """
@@ -6,13 +6,96 @@ This is split conformal prediction. The score of a prompt is its use itself: no 
 from __future__ import annotations
 
 from math import ceil, exp, lgamma, log
+from typing import NamedTuple
+
+from circuit_breaker.replay.rerun import Requests
+from circuit_breaker.replay.transcript import INTERRUPTED, REQUEST
+from circuit_breaker.runtime.protocol import NOT_TYPED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from fractions import Fraction
 
+    from circuit_breaker.replay.recording import Record
+    from circuit_breaker.replay.rerun import Rerun
+
 LEAST = 20  # with fewer good prompts no limit is learned, whatever the risk
+GOOD, UNFINISHED, STOPPED, TRIPPED = "good", "unfinished", "interrupted", "tripped"
+
+
+class PastPrompt(NamedTuple):
+    """One prompt of yours: `calls`, `tokens` (sum of all four kinds, None if the recording has no usage) and `ending`."""
+
+    calls: int
+    tokens: int | None
+    ending: str
+
+
+class Prompts:
+    """The prompts of one session, beginning with your first one. A machine's prompt counts to the prompt before it.
+
+    Call `take` with each record after `run` has taken it, then `finish`. A trip in `run` marks the prompt it happened in.
+    """
+
+    _paid: bool
+    _interrupted: bool
+
+    def __init__(self, run: Rerun) -> None:
+        self.found: list[PastPrompt] = []
+        self._run, self._trips = run, 0
+        self._open = False
+        self._begin()
+
+    def take(self, record: Record) -> None:
+        """Count one record of the session."""
+        name = record["hook_event_name"]
+        if name == "UserPromptSubmit":
+            text = str(record.get("prompt", ""))
+            if not (record.get("machine") or record.get("agent_id") or text.startswith(NOT_TYPED)):
+                self._close()
+                self._begin()
+                self._open = True
+            else:
+                self._answered = False
+        elif name == REQUEST:
+            self._requests.add(record, [])
+            self._paid = self._paid or any(record["usage"])
+            if "agent_id" not in record:
+                self._answered = record["said"] and not record["calls"] and not record["failed"]
+                self._seen = True
+        elif name == "PreToolUse":
+            self._calls += 1
+            self._waiting.add(record.get("tool_use_id"))
+        elif name == INTERRUPTED or record.get("user_rejected"):
+            self._interrupted = self._interrupted or "agent_id" not in record
+        if "tool_use_id" in record and name != "PreToolUse":
+            self._waiting.discard(record["tool_use_id"])
+
+    def finish(self) -> list[PastPrompt]:
+        """All prompts of the session."""
+        self._close()
+        return self.found
+
+    def _begin(self) -> None:
+        self._calls, self._requests = 0, Requests()
+        self._seen, self._answered = False, False
+        self._paid = self._interrupted = False
+        self._waiting: set[object] = set()
+
+    def _close(self) -> None:
+        tripped = len(self._run.trips) > self._trips
+        self._trips = len(self._run.trips)
+        if not self._open or not (self._calls or self._seen):
+            return
+        # Hook events do not contain Claude's answer.
+        ended = self._answered if self._seen else not self._waiting
+        ending = TRIPPED if tripped else STOPPED if self._interrupted else GOOD if ended else UNFINISHED
+        tokens = sum(self._requests.total) if self._paid else None
+        self.found.append(PastPrompt(self._calls, tokens, ending))
+
+
+# --- The limits
 
 
 def needed(risk: Fraction) -> int:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import gzip
 import heapq
-import json
+import re
 import zlib
 from operator import itemgetter
 from pathlib import Path
 
 from circuit_breaker.replay import transcript
 from circuit_breaker.replay.transcript import INTERRUPTED, REQUEST
+from circuit_breaker.runtime.json import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 LAST_TIME = 253_402_300_000.0  # the end of the year 9999, in epoch seconds
 RESULTS = ("PostToolUse", "PostToolUseFailure", "ToolNotRun")
 NO_EVENTS = (REQUEST, INTERRUPTED)  # records without an index, because no hook gets them
-CHUNK = 1 << 16  # bytes read at once
 HEAD = 1 << 15  # bytes in which a transcript's first time stamp is searched
 WAITING_MAX = 256  # calls without a result that a lane remembers
 _index, _time = itemgetter("i"), itemgetter("t")
@@ -35,8 +35,6 @@ _FIELDS = (
     "session_id agent_id cwd prompt prompt_id tool_use_id tool_name tool_input tool_calls error is_interrupt stop_hook_active "
     "hook_event_name"
 ).split()
-# faster than `json.loads`, which guesses the encoding of each line and searches twice for white space
-_value = json.JSONDecoder().raw_decode
 
 
 class Fed:
@@ -93,15 +91,10 @@ def _began(path: Path) -> str:
         return ""
     try:
         with path.open("rb") as stream:
-            lines = stream.read(HEAD).split(b"\n")
+            stamps = re.findall(rb'"timestamp": *"([^"]+)"', stream.read(HEAD))
     except OSError:
         return ""
-    for line in lines:
-        _, found, rest = line.partition(b'"timestamp":')
-        stamp = rest.lstrip().partition(b",")[0].strip(b' "}\r').decode("ascii", "replace")
-        if found and transcript.seconds(stamp):
-            return stamp
-    return ""
+    return next(filter(transcript.seconds, (stamp.decode("ascii", "replace") for stamp in stamps)), "")
 
 
 def records(group: list[Path], broken: Callable[[str], None], copied: set[int]) -> Iterator[Record]:
@@ -116,89 +109,57 @@ def records(group: list[Path], broken: Callable[[str], None], copied: set[int]) 
 
 
 def _records(path: Path, broken: Callable[[str], None], copied: set[int]) -> Iterator[Record]:
-    lines = 0
+    number = 0
     index: dict[str, int] = {}
     try:
-        for lines, line in enumerate(_lines(path), 1):
-            row = _row(line, f"{path}:{lines}", broken)
-            if row is None:
-                continue
-            found = [row]
-            if transcript.is_row(row):
-                found = transcript.records(row)
-                if found and _is_copy(row, copied):
-                    continue
-            for record in found:
-                session = record.get("session_id")
-                name = record.get("hook_event_name")
-                if not isinstance(session, str) or not isinstance(name, str):
-                    broken(f"{path}:{lines}: no session_id or hook_event_name")
-                    continue
-                if name not in NO_EVENTS:
-                    number = index[session] = index.get(session, -1) + 1
-                    wrong = _settle(record, number)
-                    if wrong:
-                        broken(f"{path}:{lines}: {wrong}")
-                        continue
-                yield record
+        with (gzip.open if path.name.endswith(".gz") else open)(path, "rb") as stream:
+            for number, line in enumerate(stream, 1):
+                try:
+                    yield from _events(parse(line), index, copied) if line.strip() else ()
+                except ValueError as error:
+                    broken(f"{path}:{number}: {error}")
     except (OSError, EOFError, zlib.error) as error:
-        broken(f"{path}:{lines + 1}: {error}")
+        broken(f"{path}:{number + 1}: {error}")
 
 
-def _row(line: bytes, where: str, broken: Callable[[str], None]) -> Record | None:
-    try:
-        text = line.decode("utf-8", "surrogatepass").strip("\ufeff \t\r")
-        row, end = _value(text)
-        if end != len(text):
-            raise ValueError("more than one value")
-    except (ValueError, RecursionError):
-        if line.strip():
-            broken(f"{where}: not JSON")
-        return None
+def _events(row: object, index: dict[str, int], copied: set[int]) -> list[Record]:
+    """The records in one line, each with an index and a time to sort by. `index`: session -> index of its last record.
+
+    Raises ValueError for what is no record.
+    """
     if not isinstance(row, dict):
-        broken(f"{where}: not an object")
-        return None
-    return row
+        raise ValueError("not an object")
+    found: list[Record] = [row]
+    if transcript.is_row(row):
+        found = transcript.records(row)
+        if found and _is_copy(row, copied):
+            return []
+    for record in found:
+        session, name = record.get("session_id"), record.get("hook_event_name")
+        if not isinstance(session, str) or not isinstance(name, str):
+            raise ValueError("no session_id or hook_event_name")
+        if name in NO_EVENTS:
+            continue
+        index[session] = index.get(session, -1) + 1
+        for key in ("tool_use_id", "agent_id"):
+            if not isinstance(record.get(key, ""), (str, type(None))):
+                raise ValueError(f"{key} is no string")
+        if record.get("i").__class__ is not int:
+            record["i"] = index[session]
+        t: Any = record.get("t")
+        if t.__class__ not in (int, float) or not 0.0 <= t < LAST_TIME:  # this excludes NaN too
+            record["t"] = 0.0
+    return found
 
 
 def _is_copy(row: Record, copied: set[int]) -> bool:
+    """Whether a row was read before, by its uuid."""
     known = row.get("uuid")
     if not isinstance(known, str):
         return False
-    mark = hash(known)
-    if mark in copied:
-        return True
-    copied.add(mark)
-    return False
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file. (Iterating a `gzip` file would be slower.)"""
-    opener = gzip.open if path.name.endswith(".gz") else open
-    pieces: list[bytes] = []
-    with opener(path, "rb") as stream:
-        while chunk := stream.read1(CHUNK):
-            piece, *lines = chunk.split(b"\n")
-            pieces.append(piece)
-            for line in lines:
-                yield b"".join(pieces)
-                pieces = [line]
-    if pieces and pieces != [b""]:
-        yield b"".join(pieces)
-
-
-def _settle(record: Record, number: int) -> str:
-    """Make sure that a record has an index and a time to sort by. Returns what is wrong with it, or ""."""
-    for name in ("tool_use_id", "agent_id"):
-        value = record.get(name)
-        if value is not None and not isinstance(value, str):
-            return f"{name} is no string"
-    if record.get("i").__class__ is not int:
-        record["i"] = number
-    t: Any = record.get("t")
-    if t.__class__ not in (int, float) or not 0.0 <= t < LAST_TIME:  # this excludes NaN too
-        record["t"] = 0.0
-    return ""
+    seen = len(copied)
+    copied.add(hash(known))
+    return len(copied) == seen
 
 
 class _Lane:

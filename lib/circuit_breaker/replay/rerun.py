@@ -6,7 +6,6 @@ from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.breaker.model import CLOSED, DENY, Ask, Prompt, Reported, Turn, plus
 from circuit_breaker.breaker.policy import advance
 from circuit_breaker.identity import calls
-from circuit_breaker.identity.results import digits_key, result_key
 from circuit_breaker.replay.recording import Turns
 from circuit_breaker.replay.transcript import REQUEST
 from circuit_breaker.runtime import usage
@@ -15,11 +14,11 @@ from circuit_breaker.words.sentences import why
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import Any
 
     from circuit_breaker.breaker.config import Config
-    from circuit_breaker.breaker.model import Event, Result, Transition
+    from circuit_breaker.breaker.model import Event, Transition
     from circuit_breaker.replay.recording import Fed, Record
     from circuit_breaker.runtime.usage import Usage
 
@@ -28,35 +27,6 @@ TRIPS = ("trip", "ending")
 NOTHING = [0, 0, 0, 0]
 MESSAGES_MAX = 64  # messages remembered, so that further rows of them are recognised
 SESSIONS_MAX = 1_000  # interleaved sessions followed at once; beyond that, the one that was silent longest counts as ended
-LATE_MAX = 4_096  # a longer result gets its keys at once
-
-
-class Late:
-    """A key that is computed when it is first compared. Most calls come only once, so their results are never compared."""
-
-    __slots__ = ("key", "make", "given")
-
-    def __init__(self, make: Callable[..., str], *given: str) -> None:
-        self.key, self.make, self.given = "", make, given
-
-    def __str__(self) -> str:
-        if not self.key:
-            self.key, self.given = self.make(*self.given), ()
-        return self.key
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or bool(other) and str(self) == str(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-def put_off(results: Sequence[Result | Reported]) -> None:
-    """Replace the results' keys by ones computed later, except for long texts."""
-    for result in results:
-        text = result.text
-        if len(text) <= LATE_MAX:
-            result.result = Late(result_key, result.tool, text)
-            result.digits = Late(digits_key, text)
 
 
 class Requests:
@@ -158,10 +128,7 @@ class Rerun:
         if isinstance(event, (Ask, Turn)):
             event.attended = True  # recordings do not say whether you could be asked
         if isinstance(event, Turn):
-            put_off(event.results)
             event.spent = self._unread.pop(lane, [])
-        elif isinstance(event, Reported):
-            put_off([event])
         elif isinstance(event, Prompt):
             event.person = event.person and not fed.record.get("machine")
             event.proven = event.person  # the recording says who typed it
@@ -220,27 +187,23 @@ class Reruns:
         self._config, self._enforce, self._file = config, enforce, file
         self._done, self._fault = done, fault
         self._runs: dict[str, Rerun] = {}
-        self._last = ""
 
     def take(self, record: Record) -> None:
         """Process one record of any session."""
         name = record["session_id"]
-        run = self._runs.get(name)
+        run = self._runs.pop(name, None)
         if run is None:
             run = Rerun(name, self._config, self._enforce)
             run.file = self._file
-        if name != self._last:  # move it to the end: last used
-            self._runs.pop(name, None)
-            self._runs[name], self._last = run, name
-            if len(self._runs) > SESSIONS_MAX:
-                self._over(next(iter(self._runs)))
+        self._runs[name] = run  # at the end: last used
+        if len(self._runs) > SESSIONS_MAX:
+            self._over(next(iter(self._runs)))
         run.take(record, self._fault)
 
     def finish(self) -> None:
         """The end of the recording."""
         for name in [*self._runs]:
             self._over(name)
-        self._last = ""
 
     def _over(self, name: str) -> None:
         run = self._runs.pop(name)
