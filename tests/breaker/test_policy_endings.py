@@ -127,3 +127,15 @@ def test_a_plain_stop_and_a_prompt_close_the_recursion():
         stream.stop()
     stream.prompt()
     assert stream.states() == {} or CLOSED in stream.states().values()
+
+
+def test_a_prompt_after_which_agents_may_start_again_keeps_the_count_of_an_error():
+    stream = Stream(circuit_breakers={"agent_spawn": {"threshold": 1, "block_at": 1}})
+    missing = "Exit code 127\nsh: cargo: not found"
+    stream.call("Agent", {"prompt": "build"}, "done")
+    for command in ("cargo build", "cargo test"):
+        stream.bash(command, missing, fails=True)
+    assert stream.ask("Agent", {"prompt": "test"})[1].verdict == DENY
+    stream.prompt()
+    assert [t.circuit for t in stream.events("close")] == ["agent_spawn:Agent"]
+    assert stream.bash("cargo run", missing, fails=True).verdict == WARN

@@ -150,12 +150,13 @@ class Work:
         self.changed("trip", circuit, CLOSED)
 
     def close(self, circuit: Circuit, reason: str, event: str = "close") -> None:
-        """Close a circuit and forget its calls; recorded as `event`, "close" or "reset" (level 0)."""
+        """Close a circuit and forget its calls (one of SESSION_RULES has none); recorded as `event`, "close" or "reset" (level 0)."""
         closed = breaker.close(circuit)
         if event == "reset":
             closed = closed.but(level=0)
         self.put(closed)
-        self.lane.forget_calls(circuit.keys)
+        if circuit.rule not in SESSION_RULES:
+            self.lane.forget_calls(circuit.keys)
         if circuit.rule == "sequential_tools":
             self.lane.sequence = []
         self.changed(event, closed, circuit.state, reason)
