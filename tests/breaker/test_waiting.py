@@ -121,7 +121,8 @@ POLLS = {
         sh("sleep 20; python3 - <<'EOF'\nimport json\nprint(json.load(open('m.json'))['epoch'])\nEOF", "4")
     ],
     "a program behind npx": [sh("sleep 20; npx vercel inspect x", "Building")],
-    "a program that nobody knows": [sh("sleep 20; acmectl job show 7", "queued")],
+    "a program of which nothing is known": [sh("sleep 20; mailq | tail -1", "-- 3 Kbytes in 1 Request.")],
+    "a program that says it shows something": [sh("sleep 20; acmectl job show 7", "queued")],
     "a wait in the background that has ended": [launch("sleep 30"), sh("cat status.txt", "pending")],
 }
 
@@ -184,6 +185,13 @@ def test_only_the_look_after_a_wait_is_a_poll_not_the_next_one():
     look = sh("gh run view 7", "in progress")
     stream = play([sh("sleep 20"), look, look, look, look], rounds=1)
     assert [event.circuit for event in stream.events("warning")] == ["repeated_call:Bash gh run view"]
+
+
+def test_a_program_that_fails_is_no_look_unless_its_words_say_so():
+    unknown = play([sh("sleep 5"), fails("acmectl rollout 7", "Exit code 1\nno such rollout")], rounds=3)
+    assert trips(unknown) == ["tool_failure:Bash acmectl"]
+    shows = play([sh("sleep 5"), fails("acmectl rollout status", "Exit code 1\npending")], rounds=3)
+    assert not shows.said
 
 
 def test_an_act_after_a_wait_is_no_poll():

@@ -10,6 +10,7 @@ from circuit_breaker.identity.looks import (
     NOTHING,
     found_nothing,
     look_of,
+    may_look,
     reads_output,
     shows_page,
 )
@@ -79,6 +80,9 @@ LINES = {
         "npx vercel inspect web.vercel.app",
         "npx -y wrangler deployments list",
         "uvx modal app list",
+        "bash scripts/check-status.sh 12",
+        "curl -sG localhost:9090/api/v1/query --data-urlencode 'query=up'",
+        "kill -0 4711; gh run view 7",
         "gh api graphql -f query='query { viewer { login } }' -F n=7",
         'curl -s -X POST http://x/graphql -d \'{"query": "{ jobs { state } }"}\'',
         'curl -s localhost:8545 -d \'{"method":"eth_getTransactionReceipt","params":[]}\'',
@@ -119,6 +123,11 @@ LINES = {
         "unknown-cli job show 7",
         "npm run status",
         "make db-status",
+        "go run ./cmd/queuectl status",
+        "cargo run -q --bin ctl -- status",
+        "python -m app.cli status",
+        "npx tsx scripts/status.ts",
+        "node -e 'console.log(require(\"./state.json\").phase)'",
     ],
     NOTHING: [
         "pytest",
@@ -137,6 +146,7 @@ LINES = {
         "mongosh --eval 'db.jobs.deleteMany({})'",
         "redis-cli -h cache lpop queue",
         "fuser -k 3000/tcp",
+        "acmectl sync",  # nothing is known of it: see may_look
         "unknown-cli remove list",
         "./scripts/deploy.sh",
         "python3 train.py",
@@ -178,6 +188,24 @@ LINES = {
 )
 def test_what_a_line_looks_at(command: str, level: int) -> None:
     assert look_of("Bash", {"command": command}) == level
+
+
+@pytest.mark.parametrize(
+    ("command", "may"),
+    [
+        ("acmectl rollout 7", True),
+        ("mailq | tail -1", True),
+        ("grpcurl -plaintext localhost:50051 grpc.health.v1.Health/Check", True),
+        ("docker exec api python -c \"print(open('/data/state').read())\"", True),
+        ("acmectl sync", False),
+        ("acmectl app restart", False),
+        ("./deploy.sh", False),
+        ("pytest", False),
+        ("mailq > out.txt", False),
+    ],
+)
+def test_after_a_wait_a_program_of_which_nothing_is_known_may_look(command: str, may: bool) -> None:
+    assert may_look("Bash", {"command": command}) is may
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ not type. A look at something live is also a poll if enough time has passed sinc
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, Outcome
+from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, Outcome
 from circuit_breaker.identity import calls, looks, waits
 from circuit_breaker.identity.keys import digest
 
@@ -66,7 +66,7 @@ def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: floa
     else:
         waited = lane.waited > lane.acted and outcome.n - lane.waited <= LOOKS_MAX
     if woken or outcome.wait or waited:
-        return bool(look(outcome))
+        return bool(look(outcome)) or (outcome.kind == OK and looks.may_look(outcome.tool, outcome.input))
     passed = known and _passed(streak, now, gap)
     return (passed or looks.reads_output(outcome.tool, outcome.input)) and look(outcome) == looks.LIVE
 

@@ -7,7 +7,7 @@ wrappers, decoration, redirections, options, quotes and test selectors are left 
 from __future__ import annotations
 
 from circuit_breaker.identity import attempts_table as table
-from circuit_breaker.identity import calls, powershell, reading, shell_line, snippets
+from circuit_breaker.identity import calls, powershell, reading, shell_line
 from circuit_breaker.identity.keys import digest
 
 TYPE_CHECKING = False
@@ -159,7 +159,7 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
     if part.name == "docker" and part.rest[:1] == ["compose"]:
         part.shown, part.name, part.rest = "docker compose", "docker-compose", part.rest[1:]
     part.reads = part.name.lower() in table.DECORATION or reading.program_reads(part.name, part.rest)
-    part.reads = part.reads or (part.piped and snippets.only_looks(part.name, part.rest))
+    part.reads = part.reads or (part.piped and _filters(part))
     if not part.reads and part.name in table.INTERPRETERS:
         _script(part)
     elif part.name in table.CLIENTS:
@@ -175,6 +175,13 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
             options = [word for word in part.rest[:i] if word[:1] == "-"]  # no +nightly
             part.rest = [*options, *filter(None, [short.get(word, word)]), *part.rest[i + 1 :]]
             break
+
+
+def _filters(part: _Part) -> bool:
+    """Whether it is code that only prints what it makes of the output before it."""
+    from circuit_breaker.identity import snippets
+
+    return snippets.only_looks(part.name, part.rest)
 
 
 def _plain_name(word: str) -> str:

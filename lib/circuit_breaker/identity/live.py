@@ -30,11 +30,11 @@ SERVICES = (
 )
 # Their words that look, and those that change something. The first word from either table decides.
 _LOOKS = (
-    " status get list ls ps logs log describe show view inspect top stats checks health healthcheck info events rollout"
+    " status get list ls ps logs log describe show view inspect top du stat cat stats checks health healthcheck info events rollout"
     " is-active is-failed is-enabled watch wait tail queue history print query capture-pane has-session list-sessions"
     " devices logcat port whoami version versions state poll follow show-ref can-i cluster-info images read size digest jlist "
 )
-_CHANGES = (
+CHANGES = (
     " create apply delete del rm remove start stop restart reload scale set edit merge close cancel rerun retry deploy push"
     " kill exec add update put install uninstall upgrade rollback approve comment upload send up down build pull publish"
     " login logout init destroy import export cp mv sync enable disable attach patch replace annotate label promote undo"
@@ -43,11 +43,10 @@ _CHANGES = (
 )
 _RUNS = ("docker", "podman", "nerdctl", "kubectl", "oc", "docker-compose", "heroku", "fly", "flyctl", "modal")
 _PREFIXES = ("describe-", "get-", "list-", "list_", "is-", "batch-get-", "list:", "head-", "receive-")
-_ENDS = (":list", ":info", ":view", ":status")
-_ASKING = ("--list", "--describe", "--detail", "--status", "--notarization-info", "--notarization-history")
+ENDS = (":list", ":info", ":view", ":status")
+ASKING = ("--list", "--describe", "--detail", "--status", "--notarization-info", "--notarization-history")
 # Programs whose `status` is about files, and task runners, which may do anything.
-_ASKS = " status list ls show info describe inspect ps logs log view versions history stats state states health jobs events get "
-_OF_FILES = (
+OF_FILES = (
     " git hg svn jj fossil bzr cvs p4 npm pnpm yarn bun npx make just task rake mise poetry pip pip3 cargo go mvn gradle"
     " terraform tofu chezmoi dvc git-lfs lerna nx turbo sh bash zsh dash python python3 node ruby perl php "
 )
@@ -55,9 +54,8 @@ _OF_FILES = (
 _REMOTES = ("git fetch", "git ls-remote", "npm view", "npm info", "pnpm view", "pnpm info", "yarn info")
 _INTERPRETERS = ("python", "node", "bash", "sh", "ruby", "perl", "pwsh", "deno", "bun")
 _SCRIPTS = (".sh", ".py", ".js", ".mjs", ".ts", ".rb", ".pl", ".ps1")
-_TASK_RUNNERS = " make just task rake mise npm pnpm yarn bun composer "
 _TELLING = " status poll health healthcheck progress monitor ready readiness liveness "
-_DATABASES = (
+DATABASES = (
     " psql mysql mariadb sqlite3 duckdb redis-cli mongosh clickhouse-client cqlsh snowsql sqlcmd usql trino "
 )
 _REDIS_VALUED = ("-h", "-p", "-a", "-n", "-u", "--user", "--pass")
@@ -86,7 +84,7 @@ def is_live(name: str, rest: list[str]) -> bool:
         )
     if name in ("nc", "ncat"):
         return any(word[:1] == "-" and "z" in word for word in rest)
-    if is_in(name, _DATABASES):
+    if is_in(name, DATABASES):
         return _queries(name, rest)
     if name == "mysqladmin":
         return rest[-1:] in (["ping"], ["status"], ["processlist"])
@@ -94,9 +92,9 @@ def is_live(name: str, rest: list[str]) -> bool:
         return any(is_log(word) for word in rest)
     if " ".join([name, *rest[:1]]) in _REMOTES:
         return True
-    if _is_script(name) or (name.startswith(_INTERPRETERS) and rest[:1] != [] and _is_script(rest[0])):
+    if is_script(name) or (name.startswith(_INTERPRETERS) and rest[:1] != [] and is_script(rest[0])):
         return True
-    return rest[:1] == ["status"] and len(rest) <= 3 and not is_in(name, _OF_FILES)
+    return rest[:1] == ["status"] and len(rest) <= 3 and not is_in(name, OF_FILES)
 
 
 def speaks_with_service(name: str) -> bool:
@@ -104,42 +102,28 @@ def speaks_with_service(name: str) -> bool:
     return is_in(name, SERVICES)
 
 
-def _is_script(path: str) -> bool:
+def is_script(path: str) -> bool:
     """Whether a script's name says that it looks: `deploy-status.sh`, `check_health.py`."""
     base = path.rpartition("/")[2].lower()
     stem, dot, _ = base.rpartition(".")
-    return bool(dot) and base.endswith(_SCRIPTS) and _tells(stem)
+    return bool(dot) and base.endswith(_SCRIPTS) and tells(stem)
 
 
-def _tells(name: str) -> bool:
+def tells(name: str) -> bool:
     """Whether a script's or task's name has a word that says that it looks: `deploy-status`, `db:status`."""
     return any(is_in(word, _TELLING) for word in name.replace("-", "_").replace(":", "_").split("_"))
-
-
-def seems_to_look(name: str, rest: list[str]) -> bool:
-    """Whether the words of a program that is not known say that it lists or shows something: `X list`, `make db-status`."""
-    if name.rstrip("0123456789.") in (*_INTERPRETERS, "php"):
-        rest = rest[1:]  # manage.py showmigrations
-    first, second, *_ = [*(word for word in rest if word[:1] != "-"), "", ""]
-    if is_in(name, _TASK_RUNNERS):
-        return _tells(second if first == "run" else first)
-    if is_in(first, _CHANGES) or first in ("run", "exec") or is_in(name, _CHANGES):
-        return False
-    if any(word in _ASKING for word in rest) or first.startswith("show") or first.endswith(_ENDS):
-        return True
-    return is_in(first, _ASKS) or (is_in(second, _ASKS) and first.replace("-", "").isalpha())
 
 
 def asks_service(name: str, rest: list[str]) -> bool:
     """Whether these arguments of such a program only query: `gh run view 7`, `aws ecs describe-tasks`."""
     for word in rest:
-        if word in _ASKING:
+        if word in ASKING:
             return True
         if word[:1] == "-":
             continue
-        if is_in(word, _CHANGES) or (word == "run" and name in _RUNS):
+        if is_in(word, CHANGES) or (word == "run" and name in _RUNS):
             return False
-        if is_in(word, _LOOKS) or word.startswith(_PREFIXES) or word.endswith(_ENDS):
+        if is_in(word, _LOOKS) or word.startswith(_PREFIXES) or word.endswith(ENDS):
             return True
     return False
 

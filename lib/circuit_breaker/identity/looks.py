@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import live, reading, shell_line, snippets, waits
+from circuit_breaker.identity import live, reading, shell_line, waits
 from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, is_reading_tool, name_words, shell_command
 
 TYPE_CHECKING = False
@@ -76,30 +76,26 @@ def look_of(tool: str, given: object) -> int:
     return LIVE if live.is_live_name(name_words(tool.replace("__", "_"))) else FILES
 
 
+def may_look(tool: str, given: object) -> bool:
+    """Whether it is a shell line of which nothing is known: it may look as well as act."""
+    from circuit_breaker.identity import guesses
+
+    return tool in SHELLS and guesses.guess(shell_command(tool, given)) != guesses.ACTS
+
+
 def _line_looks(command: str, depth: int = 0) -> int:
     """What a shell line looks at: NOTHING if one of its commands acts, else LIVE if one of them looks at something live."""
     if not command or depth > shell_line.DEPTH:
         return NOTHING
     if not reading.only_looks(command):
-        return FILES if all(map(_seems_to_look, shell_line.segments(command))) else NOTHING
+        from circuit_breaker.identity import guesses
+
+        return FILES if guesses.guess(command) == guesses.LOOKS else NOTHING
     if "/dev/tcp/" in command:
         return LIVE
     return (
         LIVE if any(_segment_is_live(segment, depth) for segment in shell_line.segments(command)) else FILES
     )
-
-
-def _seems_to_look(segment: Segment) -> bool:
-    """Whether it looks, or runs code that reads, or a program whose words say that it shows something: enough after a wait."""
-    if reading.reads(segment):
-        return True
-    words = shell_line.program(segment.words)
-    if not words or segment.targets or not all(map(reading.only_looks, segment.inner)):
-        return False
-    name, *rest = reading.behind_runner(words[0], words[1:]) or words
-    if segment.given and rest in ([], ["-"]):
-        rest = ["-c", segment.given]
-    return live.seems_to_look(name, rest) or snippets.only_looks(name, rest)
 
 
 def _segment_is_live(segment: Segment, depth: int) -> bool:
@@ -117,8 +113,9 @@ def _segment_is_live(segment: Segment, depth: int) -> bool:
 def _program_is_live(name: str, rest: list[str], depth: int) -> bool:
     if reading.told_elsewhere(name, rest)[1]:
         return True  # on another machine, or in a container
-    if name in reading.SHELL_PROGRAMS:
-        return _line_looks(reading.told_command(rest), depth + 1) == LIVE
+    told = reading.told_command(rest) if name in reading.SHELL_PROGRAMS else ""
+    if told:
+        return _line_looks(told, depth + 1) == LIVE
     if name in ("watch", "viddy"):
         return True
     return live.speaks_with_service(name) or live.is_live(name, rest)

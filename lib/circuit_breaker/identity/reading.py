@@ -96,6 +96,7 @@ _FIRST = {
 _VALUED = frozenset(
     "-C -c -n --namespace --context -R --repo --prefix --git-dir --work-tree -f --file".split()
 )
+_BREAKING = frozenset(" ()'\"<>|;&")  # of a word with one of these a shell makes several
 # The options with which these programs write.
 _WRITES = {
     "curl": "--upload-file --form --remote-name --remote-name-all --cookie-jar --config",
@@ -188,7 +189,7 @@ def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
         return is_reading(told or " ".join(_without_options(rest)), depth + 1)
     if name in SHELL_PROGRAMS:
         told = told_command(rest)
-        return bool(told) and is_reading(told, depth + 1)
+        return is_reading(told, depth + 1) if told else live.is_live(name, rest)
     if name == "gh" and rest[:2] == ["api", "graphql"]:
         return not any("mutation" in word or word == "--input" for word in rest)
     flags = _WRITES.get(name, "").split()
@@ -201,7 +202,12 @@ def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
     if name == "find":
         ran = (rest[i + 1 :] for i, word in enumerate(rest) if word in ("-exec", "-execdir"))
         return all(_found_is_read(words, depth) for words in ran)
-    looks = listed or _asks_version(name, rest) or live.is_live(name, rest)
+    looks = (
+        listed
+        or (name == "kill" and rest[:1] == ["-0"])
+        or _asks_version(name, rest)
+        or live.is_live(name, rest)
+    )
     if looks or waits.is_sleeping_script(name, rest):
         return True
     if name in _FIRST:
@@ -250,8 +256,12 @@ def _service_of(container: str) -> str:
 
 
 def _joined(words: list[str]) -> str:
-    """The words as one line; those with blanks are quoted again."""
-    return " ".join([f"'{word}'" if " " in word and "'" not in word else word for word in words])
+    """The words as one line; those with blanks or brackets are quoted again."""
+    return " ".join([word if _BREAKING.isdisjoint(word) else _quoted(word) for word in words])
+
+
+def _quoted(word: str) -> str:
+    return f"'{word}'" if "'" not in word else f'"{word}"' if '"' not in word else word
 
 
 def _found_is_read(words: list[str], depth: int) -> bool:
@@ -306,7 +316,9 @@ def _only_fetches(name: str, rest: list[str]) -> bool:
     """Whether it is curl without a body, a writing method or an output file, or wget that prints or only checks."""
     if name == "wget":
         return "--spider" in rest or any(word in ("-O-", "-qO-", "-") for word in rest)
-    gets = "-G" in rest or "--get" in rest or _asks_by_post(rest)
+    gets = (
+        "--get" in rest or any(word[-1:] == "G" and word[:1] == "-" for word in rest) or _asks_by_post(rest)
+    )
     for i, word in enumerate(rest):
         value = rest[i + 1] if i + 1 < len(rest) else ""
         if word[:2] == "--":

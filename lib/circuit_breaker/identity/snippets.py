@@ -13,7 +13,7 @@ _WRITING = (
     "write(|write_text|write_bytes|writefile|appendfile|'w'|\"w\"|'a'|\"a\"|'wb'|\"wb\"|'r+'|\"r+\"|dump(|save(|savefig|to_csv|to_sql"
     "|to_pickle|to_parquet|subprocess|system(|popen|exec(|execsync|execfile|eval(|spawn|child_process|remove(|unlink|rmtree|rmdir|mkdir"
     "|rename|shutil|chmod|kill(|fork(|insert |update |delete |drop |create |create(|commit(|.post(|.put(|.patch(|.delete(|data=|smtplib"
-    "|socket|fetch(|input(|__import__|importlib|runpy"
+    "|socket|destroy|perform|_all|.save|fetch(|input(|__import__|importlib|runpy"
 ).split("|")
 # What code that reads something may import; of anything else nobody knows what it does.
 _HARMLESS = (
@@ -25,6 +25,8 @@ _HARMLESS = (
 
 def code_in(name: str, rest: list[str]) -> str:
     """The code that an interpreter is given as an argument; "" for none."""
+    if name == "rails" and rest[:1] == ["runner"]:
+        return rest[-1]
     marks = next((marks for known, marks in _MARKS.items() if name.rstrip("0123456789.") == known), "")
     for word, code in zip(rest, rest[1:]) if marks else ():
         if word in ("--eval", "--print") or (word[:1] == "-" and word[1:2] != "-" and word[-1] in marks):
@@ -62,4 +64,4 @@ def _imported(code: str) -> list[str]:
             found += words[1:2]
         elif words[:1] == ["import"]:
             found += [word for at, word in enumerate(words[1:]) if word != "as" and words[at] != "as"]
-    return [name.removeprefix("node:") for name in found]
+    return [name.removeprefix("node:") for name in found if not name.endswith(".json")]

@@ -95,6 +95,8 @@ def _segment_waits(segment: Segment, depth: int) -> int:
         return ALONE if name != "wait" or "wait" in segment.words else NONE
     if (name == "read" and "-t" in rest) or (name == "ping" and _is_pause(rest)):
         return ALONE
+    if name in ("uv", "poetry", "pipenv") and rest[:1] == ["run"] and len(rest) > 1:
+        name, *rest = rest[1:]
     if name in ("npx", "bunx") and rest and rest[0] in _WAITERS:
         return ALONE
     if name in ("watch", "viddy", "hwatch"):

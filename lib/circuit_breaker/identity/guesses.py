@@ -1,0 +1,103 @@
+"""Whether a shell line that is not known to look probably does: good enough after a wait. Pure."""
+
+from __future__ import annotations
+
+from circuit_breaker.identity import attempts_table as table
+from circuit_breaker.identity import live, powershell, reading, shell_line, snippets
+from circuit_breaker.identity.shell_line import is_in
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from circuit_breaker.identity.shell_line import Segment
+
+# Programs that are known to act, besides those of attempts_table.
+_ACTING = (
+    " pytest py.test unittest nox tox jest vitest mocha ava playwright cypress karma rspec phpunit ctest behave ruff mypy black flake8"
+    " pylint pyright rollup esbuild sbt mvn gradle gradlew mvnw msbuild ninja cmake bazel xcodebuild swift flutter dart gcc g++ cc clang"
+    " clang++ rustc javac kotlinc java scala mix stack cabal zig gem apt apt-get dnf yum apk pacman brew ansible-playbook rails rsync scp"
+    " sftp tar zip unzip sudo su open start createdb dropdb pg_dump pg_restore ffmpeg convert magick wget curl http https xh telnet ssh"
+    " claude codex gemini aider xdotool screen git dotnet cargo go "
+)
+_CHANGING = " run exec test send stuff invoke call execute trigger write set put post submit sync fix format clean setup "
+_ASKS = " status list ls show info describe inspect ps logs log view versions history stats state states health jobs events get "
+# Whether a line acts, is not known, or looks: it runs code that only reads, or its words say that it shows something.
+ACTS, UNKNOWN, LOOKS = 0, 1, 2
+_TASK_RUNNERS = " make just task rake mise npm pnpm yarn bun composer "
+_SCRIPT_RUNNERS = ("tsx", "ts-node", "deno", "bun")
+
+
+def guess(command: str, depth: int = 0) -> int:
+    """ACTS, UNKNOWN or LOOKS: of the parts of a line the least."""
+    if not command or len(command) > shell_line.LONGEST or depth > shell_line.DEPTH:
+        return ACTS
+    return min((_guess(segment, depth) for segment in shell_line.segments(command)), default=ACTS)
+
+
+def _guess(segment: Segment, depth: int) -> int:
+    if reading.reads(segment):
+        return LOOKS
+    words = shell_line.program(segment.words)
+    if not words or segment.targets or not all(map(reading.only_looks, segment.inner)):
+        return ACTS
+    name, *rest = reading.behind_runner(words[0], words[1:]) or words
+    told = reading.told_elsewhere(name, rest)[1]
+    if told or name in reading.SHELL_PROGRAMS:
+        return guess(told or reading.told_command(rest), depth + 1)
+    if segment.given and rest in ([], ["-"]):
+        rest = ["-c", segment.given]
+    if snippets.only_looks(name, rest) or _says_it_looks(name, rest):
+        return LOOKS
+    own = "/" in segment.words[shell_line.program_at(segment.words)]
+    return ACTS if own or _acts(name, rest) else UNKNOWN
+
+
+def _acts(name: str, rest: list[str]) -> bool:
+    """Whether a program is known, so that other tables say what it does, or its first words say that it changes something."""
+    if name in table.HOUSEKEEPING or name in table.EDITORS or name in table.RUNNERS or name in table.BINARIES:
+        return True
+    if (
+        name in reading.SUBCOMMANDS
+        or is_in(name, reading.READING)
+        or is_in(name, live.ALWAYS)
+        or "-" in name
+        and powershell.reads(name, rest) is not None
+    ):
+        return True
+    bare = name.rstrip("0123456789.")
+    if bare in table.INTERPRETERS or any(
+        is_in(bare, known) for known in (_ACTING, live.OF_FILES, live.DATABASES)
+    ):
+        return True
+    return live.speaks_with_service(name) or any(map(_changes, [name, *_plain(rest)[:2]]))
+
+
+def _says_it_looks(name: str, rest: list[str]) -> bool:
+    """Whether the words say that it lists or shows something: `X list`, `make db-status`, `cargo run -- status`."""
+    if "--" in rest:
+        rest = rest[rest.index("--") + 1 :]
+    elif name == "go" and rest[:1] == ["run"]:
+        rest = rest[2:]
+    elif name.rstrip("0123456789.") in (*table.INTERPRETERS, *_SCRIPT_RUNNERS):
+        rest = [word for word in rest if word != "run"]
+        script = next(iter(_plain(rest)), "")
+        if live.is_script(script):
+            return True
+        rest = rest[rest.index(script) + 1 :] if script else []  # manage.py showmigrations
+        if any(map(live.tells, _plain(rest)[:1])):
+            return True
+    first, second, *_ = [*_plain(rest), "", ""]
+    if is_in(name, _TASK_RUNNERS):
+        return live.tells(second if first == "run" else first)
+    if _changes(first) or _changes(name):
+        return False
+    if any(word in live.ASKING for word in rest) or first.startswith("show") or first.endswith(live.ENDS):
+        return True
+    return is_in(first, _ASKS) or (is_in(second, _ASKS) and first.replace("-", "").isalpha())
+
+
+def _plain(words: list[str]) -> list[str]:
+    return [word for word in words if word[:1] != "-"]
+
+
+def _changes(word: str) -> bool:
+    return is_in(word, live.CHANGES) or is_in(word, _CHANGING)
