@@ -109,15 +109,21 @@ def progress_rules() -> list[Variant]:
     """Each rule of what is progress, a poll, a look-up, taken away or turned round."""
     in_shell = calls.SHELLS
     return [
-        Variant("nothing is progress", {}, _changing(lambda outcome: 0)),
-        Variant("every success is progress", {}, _changing(lambda outcome: 2)),
-        Variant("only writing a file is progress", {}, _changing(lambda o: o.change if o.change == 2 else 0)),
+        Variant("nothing is progress", {}, _changing(lambda outcome: calls.READS)),
+        Variant("every success is progress", {}, _changing(lambda outcome: calls.WRITES)),
+        Variant(
+            "only writing a file is progress",
+            {},
+            _changing(lambda o: o.change if o.change == calls.WRITES else calls.READS),
+        ),
         Variant(
             "every shell command is progress",
             {},
-            _changing(lambda o: max(o.change, 1) if o.tool in in_shell else o.change),
+            _changing(lambda o: max(o.change, calls.ACTS) if o.tool in in_shell else o.change),
         ),
-        Variant("no shell command is", {}, _changing(lambda o: 0 if o.tool in in_shell else o.change)),
+        Variant(
+            "no shell command is", {}, _changing(lambda o: calls.READS if o.tool in in_shell else o.change)
+        ),
         Variant(
             "the same change counts each time it is made",
             {},

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from incidents import STOPS, Incident
 from shared import moment
 
+from circuit_breaker.identity.calls import WRITES
 from circuit_breaker.words.memory import number
 from report.markup import NOTHING, Html, join, tag
 from report.past import BLOCKED, DENIED, FAILED, Call, PastSession
@@ -63,7 +64,7 @@ def _kind(call: Call) -> str:
         return "failed"
     if call.kind in (DENIED, BLOCKED):
         return "denied"
-    return "edit" if call.change == 2 else "call"
+    return "edit" if call.change == WRITES else "call"
 
 
 def _strip(lane: str, marks: list[Mark], start: float, end: float) -> Html:

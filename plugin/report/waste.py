@@ -112,7 +112,7 @@ def _slow(session: PastSession) -> list[Slow]:
         if command and call.kind in (OK, FAILED) and call.ended - call.t >= SLOW:
             runs.setdefault(key, []).append(call)
         elif call.change:
-            settle([key for key in runs if key[0] == call.lane or call.change == 2])
+            settle([key for key in runs if key[0] == call.lane or call.change == kinds.WRITES])
     settle(list(runs))
     return found
 

@@ -187,9 +187,9 @@ def test_arbitrary_input_is_answered(tool: str, value: Any, text: str) -> None:
     assert len(calls.call_key(tool, value, text)) == 12
     assert len(results.result_key("Bash", text)) == len(results.digits_key(text)) == 12
     assert len(errors.error_key("failed", text, value)) == 12
-    assert calls.change_level(tool, value) in (0, 1, 2)
+    assert calls.change_level(tool, value) in (calls.READS, calls.ACTS, calls.WRITES)
     assert looks.wait_of(tool, value) in (0, 1, 2, 3)
-    assert looks.look_of(tool, value) in (0, 1, 2)
+    assert looks.look_of(tool, value) in (calls.READS, calls.ACTS, calls.WRITES)
     assert isinstance(looks.found_nothing(tool, value, text), bool)
     assert isinstance(acts.is_step(tool, value), bool)
     assert isinstance(acts.adds_again(tool, value), bool)
@@ -203,9 +203,9 @@ def test_arbitrary_input_is_answered(tool: str, value: Any, text: str) -> None:
 def test_arbitrary_commands_are_answered(command: str) -> None:
     for name in ("command", "cmd"):
         assert len(calls.call_key("Bash", {name: command}, "/p")) == 12
-        assert calls.change_level("Bash", {name: command}) in (0, 1)
+        assert calls.change_level("Bash", {name: command}) in (calls.READS, calls.ACTS)
         assert looks.wait_of("Bash", {name: "sleep 1;" + command}) in (0, 1, 2, 3)
-        assert looks.look_of("Bash", {name: command}) in (0, 1, 2)
+        assert looks.look_of("Bash", {name: command}) in (calls.READS, calls.ACTS, calls.WRITES)
         assert acts.adds_again("Bash", {name: command}) in (True, False)
         assert calls.shape_key("Bash", {name: command})[1] is None
 
@@ -243,23 +243,23 @@ def test_the_outside_service_of_a_call(tool: str, given: dict[str, Any], host: s
 @pytest.mark.parametrize(
     ("tool", "given", "level"),
     [
-        ("Edit", {}, 2),
-        ("Write", {}, 2),
-        ("NotebookEdit", {}, 2),
-        ("apply_patch", {}, 2),
-        ("exec_command", {"cmd": "apply_patch <<'EOF'\n*** Begin\nEOF"}, 2),
-        ("Bash", {"command": "grep apply_patch f"}, 0),
-        ("Agent", {}, 1),
-        ("mcp__x__create_issue", {}, 1),
-        ("mcp__x__get_issue", {}, 0),
-        ("mcp__x__listFiles", {}, 0),
-        ("mcp__x__browser_snapshot", {}, 0),
-        ("Read", {}, 0),
-        ("Grep", {}, 0),
-        ("TodoWrite", {}, 0),
-        ("Bash", {"command": "ls"}, 0),
-        ("Bash", {"command": "pytest -q"}, 1),
-        ("Bash", {}, 0),
+        ("Edit", {}, calls.WRITES),
+        ("Write", {}, calls.WRITES),
+        ("NotebookEdit", {}, calls.WRITES),
+        ("apply_patch", {}, calls.WRITES),
+        ("exec_command", {"cmd": "apply_patch <<'EOF'\n*** Begin\nEOF"}, calls.WRITES),
+        ("Bash", {"command": "grep apply_patch f"}, calls.READS),
+        ("Agent", {}, calls.ACTS),
+        ("mcp__x__create_issue", {}, calls.ACTS),
+        ("mcp__x__get_issue", {}, calls.READS),
+        ("mcp__x__listFiles", {}, calls.READS),
+        ("mcp__x__browser_snapshot", {}, calls.READS),
+        ("Read", {}, calls.READS),
+        ("Grep", {}, calls.READS),
+        ("TodoWrite", {}, calls.READS),
+        ("Bash", {"command": "ls"}, calls.READS),
+        ("Bash", {"command": "pytest -q"}, calls.ACTS),
+        ("Bash", {}, calls.READS),
     ],
 )
 def test_what_a_call_changes(tool: str, given: dict[str, Any], level: int) -> None:

@@ -55,12 +55,12 @@ def line(command, **more):
 
 @pytest.mark.parametrize("command", LOOKS)
 def test_a_look_changes_nothing(command):
-    assert calls.change_level("PowerShell", line(command)) == 0
+    assert calls.change_level("PowerShell", line(command)) == calls.READS
 
 
 @pytest.mark.parametrize("command", CHANGES)
 def test_a_change_is_known_as_one(command):
-    assert calls.change_level("PowerShell", line(command)) == 1
+    assert calls.change_level("PowerShell", line(command)) == calls.ACTS
 
 
 def test_description_and_timeout_do_not_make_another_call():

@@ -132,7 +132,7 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
 def _is_step(outcome: Outcome) -> bool:
     """Whether it is a click, key or scroll whose result only confirms it. (Checked for repeated calls only.)"""
     brief = len(outcome.text) <= RECEIPT_MAX
-    return outcome.change == 1 and brief and acts.is_step(outcome.tool, outcome.input)
+    return outcome.change == calls.ACTS and brief and acts.is_step(outcome.tool, outcome.input)
 
 
 def _kind_of(outcome: Outcome) -> int:
@@ -141,7 +141,7 @@ def _kind_of(outcome: Outcome) -> int:
     if outcome.step:
         return GOTO if isinstance(outcome.input, dict) and "url" in outcome.input else STEP
     failed_run = outcome.kind != OK and outcome.look == looks.NOTHING and outcome.tool not in calls.WRITERS
-    return RUN if outcome.change == 1 or failed_run else PLAIN
+    return RUN if outcome.change == calls.ACTS or failed_run else PLAIN
 
 
 def _note_news(lane: Lane, outcome: Outcome) -> None:
@@ -149,7 +149,7 @@ def _note_news(lane: Lane, outcome: Outcome) -> None:
     if outcome.kind != OK or outcome.empty or all(r[KIND] not in STEPS for r in lane.recent):
         return
     shows = bool(waiting.look(outcome)) and looks.shows_page(outcome.tool, outcome.input)
-    if outcome.change == 1 and not outcome.step:
+    if outcome.change == calls.ACTS and not outcome.step:
         shows = acts.asks_page(outcome.tool, outcome.input)
     if shows:
         before = next((r[N] for r in reversed(lane.recent) if r[RESULT] == outcome.result), -1)
@@ -189,7 +189,7 @@ def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         lane.changed = outcome.n
         leads_on = _leads_on(lane, outcome)
         lane.stepped = outcome.n if leads_on else lane.stepped
-        if outcome.change == 2 or streak.result != outcome.result:
+        if outcome.change == calls.WRITES or streak.result != outcome.result:
             lane.moves.append([outcome.n, -1 if leads_on else streak.ok_at])
     streak.ok_at = outcome.n
     streak.since, streak.fails, streak.same, streak.error = -1, [], 0, ""
@@ -220,7 +220,7 @@ def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, oth
 def note_writes(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> None:
     """Note writes that are new in the session: they are progress for its other lanes (see `learn_writes`)."""
     for outcome in outcomes:
-        if outcome.kind == OK and outcome.change == 2 and outcome.key not in session.written:
+        if outcome.kind == OK and outcome.change == calls.WRITES and outcome.key not in session.written:
             session.written.append(outcome.key)
             session.writes += 1
     lane.writes = session.writes

@@ -10,7 +10,7 @@ from circuit_breaker.breaker.evidence import last_move
 from circuit_breaker.breaker.memory import ErrorRun, Family, Lane
 from circuit_breaker.breaker.model import FAILURES, OK, SILENT
 from circuit_breaker.identity import acts, attempts, errors, verdicts
-from circuit_breaker.identity.calls import SHELLS, change_level, command_of
+from circuit_breaker.identity.calls import SHELLS, WRITES, change_level, command_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -148,5 +148,5 @@ def _after_successes(known: ErrorRun, ours: Sequence[Outcome]) -> ErrorRun:
 
 def _writes(outcome: Outcome) -> bool:
     """Whether a shell call only wrote a file: what it runs later may still fail."""
-    only_edits = outcome.change == 2 or (outcome.attempt is not None and outcome.attempt.only_edits)
+    only_edits = outcome.change == WRITES or (outcome.attempt is not None and outcome.attempt.only_edits)
     return outcome.tool in SHELLS and bool(only_edits)

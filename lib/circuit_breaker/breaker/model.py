@@ -172,7 +172,7 @@ class Outcome(Record):
     look = -1  # what it looks at (looks.NOTHING to LIVE), -1: not known yet
     poll = False  # a look after a wait (waiting.py)
     miss = False  # a look-up that found nothing
-    change = 0  # 2 writes a file, 1 changes something, 0 reads
+    change = 0  # what it changes (calls.READS, ACTS or WRITES)
     step = False  # a click, key or scroll whose result only confirms it
     repeats = False  # the same result as last time
     attempt: Any = None  # identity.attempts.Attempt of a shell call, if needed

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+READS, ACTS, WRITES = 0, 1, 2  # what a call changes: nothing, something that is no file, a file
 POWERSHELLS = frozenset(("PowerShell", "powershell", "pwsh"))
 SHELLS = POWERSHELLS | {"Bash", "bash", "exec_command", "shell", "shell_command", "local_shell"}
 WRITERS = frozenset(
@@ -179,21 +180,21 @@ def is_outside(host: str) -> bool:
 
 
 def change_level(tool: str, tool_input: object) -> int:
-    """2: writes a file. 1: may change something else. 0: only reads."""
+    """WRITES, ACTS (it may change something else than a file) or READS."""
     if tool in WRITERS:
-        return 2
+        return WRITES
     if tool in SPAWNERS:
-        return 1
+        return ACTS
     if tool.startswith("mcp__"):
-        return 0 if is_reading_tool(tool, tool_input) else 1
+        return READS if is_reading_tool(tool, tool_input) else ACTS
     if tool in SHELLS and isinstance(tool_input, dict):
         command = shell_command(tool, tool_input)
         if bare_look(command):
-            return 0
+            return READS
         if "apply_patch" in command and shell_line.first_program(command)[:1] == ["apply_patch"]:
-            return 2
-        return 0 if reading.only_looks(command) else 1
-    return 0
+            return WRITES
+        return READS if reading.only_looks(command) else ACTS
+    return READS
 
 
 def bare_look(command: str) -> list[str]:
