@@ -628,6 +628,14 @@ def test_a_refusal_is_one_error_whatever_call_it_names(tool, name, refusal):
     assert [verdict for verdict, _ in stream.said] == [WARN]
 
 
+def test_an_edit_that_finds_nothing_is_one_error_wherever_its_input_holds_the_text():
+    stream = Stream()
+    for old in ("left()", "right()", "down()"):
+        given = {"path": "/p/a.ts", "edits": [{"oldText": old, "newText": "x"}]}
+        stream.call("mcp__filesystem__edit_file", given, f"Error: no exact match for edit:\n{old}", FAILED)
+    assert [verdict for verdict, _ in stream.said] == [WARN]
+
+
 def test_input_that_is_no_json_is_one_error_whatever_it_begins_with():
     stream = Stream()
     for size in (15, 4012, 90):

@@ -167,6 +167,23 @@ def test_a_ring_of_calls_of_many_tools_is_warned_about_after_two_rounds_and_bloc
     assert turns(played.warned)[0] == 2 * size and turns(played.tripped)[0] == 3 * size
 
 
+def test_a_ring_that_takes_longer_than_a_wait_is_a_ring_though_some_of_its_looks_are_polls_by_then():
+    ring = [
+        shell("curl -s localhost/health", printed("down")),
+        shell("docker compose ps", printed("api Exited")),
+    ]
+    ring += [("Read", {"file_path": f"/p/{i}.py"}, f"text {i}") for i in range(7)]
+    played = cases.play(session(ring * 4, seconds=8.0))
+    assert turns(played.warned)[0] <= 18 + 1 and turns(played.tripped)[0] <= 27 + 1
+
+
+def test_a_watch_a_minute_in_which_half_the_looks_are_polls_is_work():
+    look = [shell("gh run view 7", printed("in progress")), shell("gh pr checks 3", printed("pending"))]
+    look += [shell("git status", printed("clean")), shell("ls dist", printed("a.js"))]
+    played = cases.play(session(look * 4, seconds=30.0))
+    assert (played.warned, played.tripped) == ([], [])
+
+
 def test_two_sides_of_a_change_compared_with_git_stash_are_work():
     calls = []
     for side in range(6):

@@ -37,7 +37,7 @@ def ring_at(recent: Sequence[list], end: int, period: int) -> tuple[list[list], 
         for foreign in range(1, window - 1) if window > period else (None,):
             ring = [recent[start + i] for i in range(window) if i != foreign]
             if (
-                any(r[KIND] == POLL for r in ring)
+                2 * sum([r[KIND] == POLL for r in ring]) >= period  # a long ring takes as long as a wait
                 or ring[0][TURN] == ring[-1][TURN]
                 or not _is_ring([r[CALL] for r in ring])
             ):

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from circuit_breaker.identity import calls, keys, results
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 DENIED = "denied"  # breaker.model.DENIED, the kind of a refused call
 READ_MAX = 1 << 14  # characters read by line: Claude Code cuts errors at 10 kB, MCP servers may send more
 _MISSES = (
@@ -82,9 +86,16 @@ def own_lines(text: str, tool_input: object = None) -> list[str]:
     return [line for line in lines if line and not _echoes(line, echoed)]
 
 
-def _input_texts(tool_input: object) -> list[str]:
-    values = tool_input.values() if isinstance(tool_input, dict) else ()
-    return [value for value in values if isinstance(value, str)]
+def _input_texts(tool_input: object, depth: int = 3) -> list[str]:
+    """The texts in a call's input, also those in its lists and objects."""
+    values: Iterable[object] = tool_input if isinstance(tool_input, list) else ()
+    if isinstance(tool_input, dict):
+        values = tool_input.values()
+    found = [value for value in values if isinstance(value, str)]
+    for value in values if depth else ():
+        if isinstance(value, (dict, list)):
+            found += _input_texts(value, depth - 1)
+    return found
 
 
 def _count(text: str) -> int:
