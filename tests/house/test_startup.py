@@ -40,8 +40,10 @@ CASES = [
     ("prompt", "UserPromptSubmit.sudo-bypass"),
     ("stop", "Stop"),
     ("stop", "SubagentStop"),
+    ("guard", "ConfigChange.user-settings"),
     ("janitor", "SessionStart.startup.headless"),
 ]
+COSTLY = {"re", "json", "typing", "dataclasses", "enum", "pathlib", "subprocess"}
 
 
 @pytest.fixture
@@ -80,6 +82,15 @@ def test_hooks_import_only_what_costs_nothing(modules: Callable[..., set[str]]) 
     for hook, name in CASES:
         found = {m for m in modules(hook, name) if not m.startswith("circuit_breaker")}
         assert found <= ALLOWED, (hook, name, found - ALLOWED)
+
+
+def test_command_that_you_type_imports_nothing_that_costs_a_start(modules: Callable[..., set[str]]) -> None:
+    for name in ("circuit-status", "reset-circuit"):
+        found = modules(
+            "command", "UserPromptExpansion.plugin-command", command_name=name, command_args="--all"
+        )
+        assert "circuit_breaker.runtime.commands" in found
+        assert not found & COSTLY, (name, found & COSTLY)
 
 
 def test_armed_gate_imports_only_what_costs_nothing(modules: Callable[..., set[str]]) -> None:

@@ -50,6 +50,14 @@ def test_calm_session_is_protected_since_it_was_asked(command):
     assert not any(line.startswith("Open in other sessions") for line in lines)
 
 
+@pytest.mark.parametrize("quote", ["", '"', "'"])
+def test_circuit_is_named_as_status_shows_it_with_or_without_quotes(command, fail, quote):
+    fail("mine1", "grep 'a b' c.py (1)")
+    name = next(word for word in command("circuit-status").splitlines() if "tool_failure:" in word)
+    name = name[name.index("tool_failure:") :].partition("  ")[0].rstrip(" \u2014-")
+    assert "Reset to CLOSED: " in command("reset-circuit", f"--circuit {quote}{name}{quote}"), name
+
+
 def test_what_is_open_in_other_sessions_of_the_project_is_one_line(command, fail):
     fail("mine1")
     for number in range(4):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 from circuit_breaker.runtime import config_change, json, status
 from circuit_breaker.runtime.home import safe_name
 from circuit_breaker.runtime.protocol import Payload, text_of
@@ -20,14 +18,13 @@ if TYPE_CHECKING:
 
 
 STATUS_USAGE = "Usage: /circuit-status [--memory] [--json] [--circuit NAME]"
-ARGUMENTS_MAX = 4096  # characters that are read: `shlex` is quadratic in the length of a word
 RESET_USAGE = "Usage: /reset-circuit --all | --circuit NAME   (NAME as /circuit-status shows it)"
 
 
 def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, str], now: float) -> str:
     """The answer to a slash command; "" if the command is not ours."""
     name = text_of(payload.fields, "command_name").rpartition(":")[2]
-    words = _words(text_of(payload.fields, "command_args")[:ARGUMENTS_MAX])
+    words = text_of(payload.fields, "command_args").split()
     if name == "circuit-status":
         return _status(words, payload.session, where, config, env, now)
     if name == "reset-circuit":
@@ -35,24 +32,14 @@ def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, st
     return ""
 
 
-def _words(arguments: str) -> list[str]:
-    try:
-        return shlex.split(arguments)
-    except ValueError:  # an open quote
-        return arguments.split()
-
-
 def _circuit(words: list[str]) -> str | None:
-    """The NAME after --circuit, which may contain spaces; "" if it is missing, None without the option."""
+    """The NAME after --circuit, with its blanks and without quotes around it; "" if it is missing, None without the option."""
     if "--circuit" not in words:
         return None
     rest = words[words.index("--circuit") + 1 :]
-    name = []
-    for word in rest:
-        if word.startswith("--"):
-            break
-        name.append(word)
-    return " ".join(name)
+    end = next((at for at, word in enumerate(rest) if word.startswith("--")), len(rest))
+    name = " ".join(rest[:end])
+    return name[1:-1] if name[:1] in ("'", '"') and name[:1] == name[-1:] else name
 
 
 def _status(
@@ -89,7 +76,7 @@ def _status(
 
 def _protection(where: Places, config: Config) -> dict[str, Any]:
     """The field "protection". This command runs in a hook, so hooks run; the question is whether they can block."""
-    why, fix = status.holds_back(where, config)
+    why, fix = status.cannot_block(where, config)
     return {"protected": not why, "how": "the hooks run in this session", "why": why, "fix": fix}
 
 
