@@ -49,7 +49,7 @@ def look(
     if last:
         ran = {"session": last.name, "t": round(last.seen, 3), "ago": round(max(0.0, now - last.seen), 1)}
     facts = {"protected": False, "how": "", "why": "", "fix": "", "last_run": ran}
-    why, fix = status.holds_back(where, config)
+    why, fix = status.cannot_block(where, config)
     if not why:
         sources = scopes.chain(env, Path(where.project))
         how, why, fix = _registered(where, sources, env)

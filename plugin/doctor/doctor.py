@@ -69,7 +69,7 @@ def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | Non
 def _protected(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
     """The second line of `status`, and when the hooks last ran."""
     config = home.configuration(where, env)
-    why, fix = status.holds_back(where, config)
+    why, fix = status.cannot_block(where, config)
     if not why and config.mode == "observe":
         why = "mode observe records what it would block, and blocks nothing"
         fix = "circuit-breaker mode enforce"

@@ -29,7 +29,7 @@ def test_folder_that_can_be_used_is_well_and_stays_as_it_is(tmp_path: Path, ther
     if there == "a session":
         (runtime / "sessions" / "s").mkdir(parents=True)
     before = everything(tmp_path)
-    assert health.kept(places(runtime)) == ""
+    assert health.write_fault(places(runtime)) == ""
     assert everything(tmp_path) == before
 
 
@@ -45,7 +45,7 @@ def test_what_stands_in_the_way_of_a_folder_is_the_reason(tmp_path: Path, where:
     else:
         (runtime / where).symlink_to(tmp_path / "other")
     before = everything(tmp_path)
-    assert str(runtime) in health.kept(places(runtime))
+    assert str(runtime) in health.write_fault(places(runtime))
     assert everything(tmp_path) == before
 
 
@@ -55,13 +55,13 @@ def test_what_the_disk_refuses_is_the_reason(
     tmp_path: Path, mocker: MockerFixture, call: str, error: int
 ) -> None:
     mocker.patch.object(files.system, call, side_effect=OSError(error, os.strerror(error)))
-    said = health.kept(places(tmp_path / "breaker"))
+    said = health.write_fault(places(tmp_path / "breaker"))
     assert os.strerror(error).lower() in said.lower()
 
 
 def test_folder_of_another_user_is_the_reason(tmp_path: Path, mocker: MockerFixture) -> None:
     mocker.patch.object(files.system, "geteuid", return_value=os.geteuid() + 1)
-    assert "another user" in health.kept(places(tmp_path))
+    assert "another user" in health.write_fault(places(tmp_path))
 
 
 @pytest.mark.parametrize("error", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
@@ -70,5 +70,5 @@ def test_disk_without_locks_of_one_kind_or_any_is_well_since_there_is_another_wa
 ) -> None:
     for call in ("flock", "lockf"):
         mocker.patch.object(files.fcntl, call, side_effect=OSError(error, os.strerror(error)))
-        assert health.kept(places(tmp_path / "breaker")) == ""
+        assert health.write_fault(places(tmp_path / "breaker")) == ""
     assert everything(tmp_path) == []

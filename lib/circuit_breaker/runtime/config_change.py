@@ -89,15 +89,9 @@ def _drops_us(path: str, document: Any, where: Places, env: Mapping[str, str]) -
 def _document(path: str) -> Any:
     """The value of a JSON file; None if it is missing or cannot be read."""
     try:
-        fd = files.system.open(path, files.READ)
+        return json.parse(files.part(path, 0, SETTINGS_MAX)[0])
     except (OSError, ValueError):
         return None
-    try:
-        return json.parse(files.drain(fd, SETTINGS_MAX))
-    except (OSError, ValueError):
-        return None
-    finally:
-        files.system.close(fd)
 
 
 def _same(one: str, other: str) -> bool:

@@ -37,16 +37,8 @@ def _fork(command: list[str]) -> None:
             null = system.open("/dev/null", system.O_RDWR)
             for number in (0, 1, 2):
                 system.dup2(null, number)
-            for number in range(3, _OPEN_MAX):
-                _close(number)
+            system.closerange(3, _OPEN_MAX)
             system.chdir("/")
             system.execv(command[0], command)
     finally:
         system._exit(0)  # with any error: this copy of the hook must not go on
-
-
-def _close(number: int) -> None:
-    try:
-        files.system.close(number)
-    except OSError:
-        return

@@ -52,6 +52,22 @@ def read(path: str, limit: int = 1 << 24) -> bytes | None:
         system.close(fd)
 
 
+def part(path: str, offset: int, most: int) -> tuple[bytes, int]:
+    """(at most `most` bytes of a regular file from `offset`, or from so many before its end if that is negative; its size).
+
+    Links are followed: for Claude Code's own files, which people may link. Raises OSError, ValueError (a path with a zero byte).
+    """
+    fd = system.open(path, READ)
+    try:
+        info = system.fstat(fd)
+        if info.st_mode & _KIND != _REGULAR:
+            raise Refused(0, "not a regular file", path)
+        system.lseek(fd, offset if offset >= 0 else max(0, info.st_size + offset), 0)
+        return drain(fd, most), info.st_size
+    finally:
+        system.close(fd)
+
+
 def drain(fd: int, limit: int) -> bytes:
     """What a descriptor yields up to its end, at most `limit` bytes. Raises OSError."""
     chunks: list[bytes] = []

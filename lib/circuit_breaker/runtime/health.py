@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 FIX = "set CIRCUIT_BREAKER_HOME to a folder of your own that can be written"
 
 
-def kept(where: Places) -> str:
+def write_fault(where: Places) -> str:
     """Why state cannot be written to the runtime folder; "" if it can. The fix is `FIX`.
 
     Creates folders, files and a lock as an event does, and removes them again.

@@ -1,25 +1,56 @@
-"""One hook process: stdin -> event -> step -> stdout. Every error is caught here, and the call goes through."""
+"""One hook process: stdin -> event -> step -> stdout. Every error is caught here, and the call goes through.
+
+    serve         stdin, stdout, errors.log
+    answer_to     janitor, command and guard answer by themselves; every other hook is a Visit
+    Visit.answer  which rules apply -> the event -> what `step` cannot know -> its step, under the session's lock
+                  -> services -> answer, incidents
+
+Importing a module of this folder is free: it runs when it is first used (see loader.py).
+"""
 
 from __future__ import annotations
 
 import time
 
-from circuit_breaker.breaker import policy
+from circuit_breaker.breaker import evidence, policy
 from circuit_breaker.breaker.config import is_on
+from circuit_breaker.breaker.memory import Lane
 from circuit_breaker.breaker.model import ALLOW, DENY, WARN, Ask, Notice, Prompt, Reported, Turn
-from circuit_breaker.runtime import error_log, files, home, json, protocol, store
+from circuit_breaker.identity import calls
+from circuit_breaker.runtime import (
+    commands,
+    config_change,
+    error_log,
+    files,
+    frozen,
+    guarded,
+    health,
+    home,
+    incidents,
+    json,
+    own_shell,
+    prompt_source,
+    protocol,
+    services,
+    spending,
+    store,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from circuit_breaker.breaker.config import Config
-    from circuit_breaker.breaker.memory import Lane, Session
+    from circuit_breaker.breaker.memory import Session
     from circuit_breaker.breaker.model import Decision, Event, Transition
     from circuit_breaker.runtime.home import Places
+    from circuit_breaker.runtime.protocol import Payload
 
+    Decided = tuple[Decision, list[Transition]]
 
-LONG = 1 << 16  # bytes; a longer payload is read before the session is locked
+LONG = 1 << 16  # bytes; the keys of a longer payload are made before the session is locked
+COSTLY = ("trip", "would_trip", "ending")  # incidents that say what they cost
 
 
 def serve(name: str, data: bytes | None = None) -> None:
@@ -39,38 +70,35 @@ def serve(name: str, data: bytes | None = None) -> None:
         return  # nobody reads it
 
 
-def answer_to(name: str, data: bytes, env: Any, now: float) -> dict[str, Any] | None:
-    """The answer of hook `name` to one payload; None to print nothing. Raises ValueError, OSError."""
-    if not env.get("CLAUDE_PROJECT_DIR"):  # Claude Code gives it to every hook
-        from circuit_breaker.runtime import own_shell
+def _stdin() -> bytes:
+    data = files.drain(0, files.STDIN_MAX + 1)
+    if len(data) > files.STDIN_MAX:
+        raise ValueError("a payload of more than 64 MB")
+    return data
 
-        if own_shell.refuses(f"{name} hook", env):
-            return None
+
+def answer_to(name: str, data: bytes, env: Mapping[str, str], now: float) -> dict[str, Any] | None:
+    """The answer of hook `name` to one payload; None to print nothing. Raises ValueError, OSError."""
+    if not env.get("CLAUDE_PROJECT_DIR") and own_shell.refuses(f"{name} hook", env):
+        return None  # Claude Code gives it to every hook
     payload = protocol.parse(data, env.get("CLAUDE_CODE_SESSION_ID", ""))
     if name == "janitor":
         return protocol.system_message(_session_start(payload, env, now))
     where = home.places(env, payload.cwd)
     config = home.configuration(where, env)
     if name == "command":
-        from circuit_breaker.runtime import commands
-
-        text = commands.answer(payload, where, config, env, now)
-        return protocol.command_answer(text) if text else None
+        return protocol.command_answer(commands.answer(payload, where, config, env, now))
     if name == "guard":
-        from circuit_breaker.runtime import config_change
-
         return protocol.held_back(config_change.answer(payload, where, config, env, now))
-    return _decide(payload, where, config, env, now) if payload.session else None
+    return Visit(payload, where, config, env, now).answer() if payload.session else None
 
 
-def _session_start(payload: protocol.Payload, env: Any, now: float) -> str:
+def _session_start(payload: Payload, env: Mapping[str, str], now: float) -> str:
     """The message at session start: that state cannot be written and nothing is protected, or the janitor's."""
-    from circuit_breaker.runtime import health
-
     try:
         where = home.places(env, payload.cwd)
         config = home.configuration(where, env)
-        why = health.kept(where) if config.enabled else ""
+        why = health.write_fault(where) if config.enabled else ""
     except files.Refused as error:
         why = str(error.strerror)
     if why:
@@ -83,127 +111,110 @@ def _session_start(payload: protocol.Payload, env: Any, now: float) -> str:
     return session_start.message(payload.fields, where, config, now)
 
 
-def _decide(
-    payload: protocol.Payload, where: Places, current: Config, env: Any, now: float
-) -> dict[str, Any] | None:
-    """Handle one event: prepare it, run its step, record incidents, return the answer.
+class Visit:
+    """One event on its way through a hook. `config`: the rules that apply; while a circuit is open, those in the session's memory."""
 
-    `current`: the configuration of the files; while a circuit is open, the rules in the session's memory apply.
-    """
-    config, armed = current, bool(store.armed_lanes(where, payload.session))
-    if armed:
-        from circuit_breaker.runtime import frozen
+    def __init__(
+        self, payload: Payload, where: Places, current: Config, env: Mapping[str, str], now: float
+    ) -> None:
+        self.payload, self.where, self.env, self.now = payload, where, env, now
+        self.armed = bool(store.armed_lanes(where, payload.session))
+        self.config = frozen.rules(where, payload.session, current) if self.armed else current
+        self.authors: dict[str, str] = {}  # id of a prompt -> who wrote it
+        self.unproven: Session | None = None  # its last prompt's author is to be looked up
 
-        config = frozen.rules(where, payload.session, current)
-    event = protocol.event_of(payload, config.bypass_keyword) if config.enabled else None
-    if event is None:
-        return None
-    if isinstance(event, (Ask, Turn)):
-        event.attended = protocol.attended(env)
-    if isinstance(event, Ask):
-        _prepare(event, where, config, armed, env, now)
-    elif isinstance(event, Prompt) and armed:
-        store.correct_marker(where, payload.session)
-    elif isinstance(event, (Turn, Reported)) and payload.size > LONG:
-        _read_beforehand(event, payload, where)
+    def answer(self) -> dict[str, Any] | None:
+        """What the hook prints; None for nothing."""
+        payload, config = self.payload, self.config
+        event = protocol.event_of(payload, config.bypass_keyword) if config.enabled else None
+        if event is None:
+            return None
+        self._prepare(event)
+        decision, transitions = self._decide(event)
+        if decision.contacts:
+            decision, transitions = self._settle_services(decision, transitions)
+        if transitions:
+            last = protocol.last_call(payload)
+            incidents.keep(self.where, payload.session, transitions, config, payload.prompt, last)
+        return protocol.render(decision, payload.event, config)
 
-    decision, transitions = _step(event, payload, where, config, armed, now)
-    if decision.contacts:
-        from circuit_breaker.runtime import services
+    def _prepare(self, event: Event) -> None:
+        """Tell the event what `step` cannot know, and do what needs no lock."""
+        where, session = self.where, self.payload.session
+        if isinstance(event, (Ask, Turn)):
+            event.attended = protocol.attended(self.env)
+        if isinstance(event, Ask):
+            event.key = calls.call_key(event.tool, event.input, event.cwd)
+            event.refused = guarded.refusal(event, where, self.config.bypass_keyword, self.armed, self.env)
+            if event.tool.startswith("mcp__"):
+                services.question(where, event, self.config, self.now)
+        elif isinstance(event, Prompt) and self.armed:
+            store.correct_marker(where, session)
+        elif isinstance(event, (Turn, Reported)) and self.payload.size > LONG:
+            path = f"{store.session_folder(where, session)}/{store.lane_file(self.payload.lane)}"
+            lane = store.glance(path, Lane)
+            results = event.results if isinstance(event, Turn) else (event,)
+            evidence.prepare(results, lane and lane.cwd or event.cwd)
 
-        notices, changes = services.settle(where, decision.contacts, config, now, payload.lane)
-        decision, transitions = decision.but(notices=decision.notices + notices), transitions + changes
-        decision.verdict = WARN if notices and decision.verdict == ALLOW else decision.verdict
-    answer = protocol.render(decision, payload.event, config)
-    if transitions:
-        from circuit_breaker.runtime import incidents
+    def _decide(self, event: Event) -> Decided:
+        """Run the event's step on the session's memory, under its lock."""
+        while True:
+            found, set_aside = store.update(
+                self.where,
+                self.payload.session,
+                self.payload.lane,
+                lambda session, lane: self._step(event, session, lane),
+            )
+            for sentence in set_aside:
+                error_log.note(sentence)
+            if found is not None:
+                decided: Decided = found
+                return decided
+            self._look_up_author()
 
-        incidents.keep(
-            where, payload.session, transitions, config, payload.prompt, protocol.last_call(payload)
-        )
-    return answer
+    def _look_up_author(self) -> None:
+        """Who wrote the session's last prompt. Without the lock: its row in the transcript may be waited for."""
+        if self.unproven is not None:
+            author = prompt_source.author(self.payload.transcript, self.unproven, self.armed)
+            self.authors[self.unproven.unproven] = author
 
-
-def _step(
-    event: Event, payload: protocol.Payload, where: Places, config: Config, armed: bool, now: float
-) -> tuple[Decision, list[Transition]]:
-    """Run the event's step on the session's memory, under its lock. -> (decision, incidents)."""
-    counts = is_on("budget", config.rules["budget"])
-    authors: dict[str, str] = {}  # of prompts, by their ids
-
-    def decide(session: Session, lane: Lane) -> tuple[Session, Lane, Any]:
+    def _step(self, event: Event, session: Session, lane: Lane) -> tuple[Session, Lane, Decided | None]:
+        """(session, lane, what was decided); None if the author of the last prompt must be known first."""
         if session.unproven and not isinstance(event, Prompt):
-            if session.unproven not in authors:
-                return session, lane, session  # its author is looked up without the lock
-            event.author = authors[session.unproven]
+            if session.unproven not in self.authors:
+                self.unproven = session
+                return session, lane, None
+            event.author = self.authors[session.unproven]
+        payload, config = self.payload, self.config
+        counts = is_on("budget", config.rules["budget"])
         if (counts and isinstance(event, (Turn, Prompt))) or (lane.circuits and isinstance(event, Turn)):
-            from circuit_breaker.runtime import spending
-
             lane = spending.look_up(event, lane, payload, config)
-        session, lane, decision, transitions = policy.step(session, lane, event, config, now, payload.lane)
-        if session.home != where.home or session.project != where.project:
-            session = session.but(home=where.home, project=where.project)
-        if any(transition.event in ("trip", "would_trip", "ending") for transition in transitions):
-            from circuit_breaker.runtime import spending
-
-            spending.charge(session, lane, transitions, payload, config)
+        session, lane, decision, transitions = policy.step(
+            session, lane, event, config, self.now, payload.lane
+        )
+        if session.home != self.where.home or session.project != self.where.project:
+            session = session.but(home=self.where.home, project=self.where.project)
+        if any(transition.event in COSTLY for transition in transitions):
+            spending.charge(lane, transitions, payload, config)
         if session.frozen or store.is_live(lane) or store.is_live(session):
-            session = _hold(session, lane, decision, payload, where, config)
+            session = self._hold(session, lane, decision)
         return session, lane, (decision, transitions)
 
-    while True:
-        found, set_aside = store.update(where, payload.session, payload.lane, decide)
-        for sentence in set_aside:
-            error_log.note(sentence)
-        if isinstance(found, tuple):
-            return found
-        from circuit_breaker.runtime import prompt_source
+    def _hold(self, session: Session, lane: Lane, decision: Decision) -> Session:
+        """The session with its rules fixed while a circuit is open; messages about held back changes go into `decision`."""
+        lane_file = store.lane_file(self.payload.lane)
+        session = frozen.keep(session, lane, lane_file, self.config, self.where, self.payload.session)
+        if decision.verdict == DENY and frozen.differs(session, self.where):
+            decision.notices.append(Notice(kind=DENY, rule="protection", reason="config_changed"))
+        if session.held and not session.frozen:
+            decision.notices += config_change.notices(session)
+        return session
 
-        authors[found.unproven] = prompt_source.author(payload.transcript, found, armed)
-
-
-def _hold(
-    session: Session, lane: Lane, decision: Decision, payload: protocol.Payload, where: Places, config: Config
-) -> Session:
-    """The session with its rules fixed while a circuit is open; messages about held back changes go into `decision`."""
-    from circuit_breaker.runtime import frozen
-
-    session = frozen.keep(session, lane, store.lane_file(payload.lane), config, where, payload.session)
-    if decision.verdict == DENY and frozen.differs(session, where):
-        decision.notices.append(Notice(kind=DENY, rule="protection", reason="config_changed"))
-    if session.held and not session.frozen:
-        from circuit_breaker.runtime import config_change
-
-        decision.notices += config_change.notices(session)
-    return session
-
-
-def _read_beforehand(event: Turn | Reported, payload: protocol.Payload, where: Places) -> None:
-    """Of a long payload the keys are made before the session's lock is taken, for the directory that its lane is in by now."""
-    from circuit_breaker.breaker.evidence import prepare
-    from circuit_breaker.breaker.memory import Lane
-
-    folder = store.session_folder(where, payload.session)
-    lane = store.glance(f"{folder}/{store.lane_file(payload.lane)}", Lane)
-    results = event.results if isinstance(event, Turn) else (event,)
-    prepare(results, lane and lane.cwd or event.cwd)
-
-
-def _prepare(event: Ask, where: Places, config: Config, armed: bool, env: Any, now: float) -> None:
-    """Set what `step` cannot know about a call: its key, whether it tampers with the breaker, whether its service is down."""
-    from circuit_breaker.identity.calls import call_key
-    from circuit_breaker.runtime import guarded
-
-    event.key = call_key(event.tool, event.input, event.cwd)
-    event.refused = guarded.refusal(event, where, config.bypass_keyword, armed, env)
-    if event.tool.startswith("mcp__"):
-        from circuit_breaker.runtime import services
-
-        services.question(where, event, config, now)
-
-
-def _stdin() -> bytes:
-    data = files.drain(0, files.STDIN_MAX + 1)
-    if len(data) > files.STDIN_MAX:
-        raise ValueError("a payload of more than 64 MB")
-    return data
+    def _settle_services(self, decision: Decision, transitions: list[Transition]) -> Decided:
+        """The decision and incidents with what the turn's contacts with services add."""
+        notices, changes = services.settle(
+            self.where, decision.contacts, self.config, self.now, self.payload.lane
+        )
+        decision = decision.but(notices=decision.notices + notices)
+        decision.verdict = WARN if notices and decision.verdict == ALLOW else decision.verdict
+        return decision, transitions + changes

@@ -31,34 +31,32 @@ def keep(
     prompt_id: str,
     call_id: str,
 ) -> None:
-    """`record` for a hook, and the `on_stop` program. Never raises: the decision counts even on a full disk."""
+    """`record` for a hook, and the `on_stop` program. Never raises: the decision counts even on a full disk.
+
+    `prompt_id` and `call_id` (tool_use_id of the last call) match incidents to Claude Code's own telemetry.
+    """
+    rows = _rows(where, session_id, transitions, config)
+    for row in rows:
+        row.update(prompt_id=prompt_id or None, tool_use_id=call_id or None)
     try:
-        record(where, session_id, transitions, config, prompt_id, call_id)
+        _append(where, rows, config)
     except (OSError, ValueError) as error:
         error_log.note(f"incident not recorded: {error}")
     if config.on_stop:
         from circuit_breaker.runtime import on_stop
 
-        rows = _rows(where, session_id, transitions, config, prompt_id, call_id)
         on_stop.start(config.on_stop, rows)
-    for transition in transitions:
-        if transition.event == "ending":
-            error_log.stderr(f"{transition.circuit}: {why(transition, config.bypass_keyword)}")
+    for row in rows:
+        if row["event"] == "ending":
+            error_log.stderr(f"{row['circuit']}: {row['cause']}")
 
 
-def record(
-    where: Places,
-    session_id: str,
-    transitions: list[Transition],
-    config: Config,
-    prompt_id: str = "",
-    call_id: str = "",
-) -> None:
-    """Append incidents to the log, one JSON object a line, and publish the state. Raises OSError, ValueError.
+def record(where: Places, session_id: str, transitions: list[Transition], config: Config) -> None:
+    """Append incidents to the log, one JSON object a line, and publish the state. Raises OSError, ValueError."""
+    _append(where, _rows(where, session_id, transitions, config), config)
 
-    `prompt_id` and `call_id` (tool_use_id of the last call) match incidents to Claude Code's own telemetry.
-    """
-    rows = _rows(where, session_id, transitions, config, prompt_id, call_id)
+
+def _append(where: Places, rows: list[dict[str, Any]], config: Config) -> None:
     if not rows:
         return
     lines = b"".join([json.dump(row) + b"\n" for row in rows])
@@ -75,24 +73,18 @@ def record(
 
 
 def _rows(
-    where: Places,
-    session_id: str,
-    transitions: list[Transition],
-    config: Config,
-    prompt_id: str,
-    call_id: str,
+    where: Places, session_id: str, transitions: list[Transition], config: Config
 ) -> list[dict[str, Any]]:
     """The lines of the log as objects, without warnings that come with a trip or stop of the same circuit."""
     changed = {transition.circuit for transition in transitions if transition.event != "warning"}
-    more = {"project": where.project, "prompt_id": prompt_id or None, "tool_use_id": call_id or None}
     return [
-        {**_row(session_id, transition, config.bypass_keyword), **more}
+        _row(where, session_id, transition, config.bypass_keyword)
         for transition in transitions
         if transition.event != "warning" or transition.circuit not in changed
     ]
 
 
-def _row(session_id: str, transition: Transition, keyword: str) -> dict[str, Any]:
+def _row(where: Places, session_id: str, transition: Transition, keyword: str) -> dict[str, Any]:
     return {
         "t": round(transition.at, 3),
         "event": transition.event,
@@ -106,6 +98,9 @@ def _row(session_id: str, transition: Transition, keyword: str) -> dict[str, Any
         "cooldown": transition.cooldown,
         "level": transition.level,
         "tokens": dict(zip(TOKENS, transition.tokens)) or None,
+        "project": where.project,
+        "prompt_id": None,
+        "tool_use_id": None,
     }
 
 

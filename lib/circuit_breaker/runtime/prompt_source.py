@@ -15,10 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from circuit_breaker.breaker.memory import Session
 
-WINDOWS = (
-    1 << 19,
-    1 << 23,
-)  # bytes at the transcript's end that are searched; the second if the first has no row
+# Bytes at the transcript's end that are searched; the second if the first has no row.
+WINDOWS = (1 << 19, 1 << 23)
 PAUSE = 0.05  # seconds between two tries
 # Seconds to wait for a row that is not there yet, if a bypass depends on it, or a probe or the count of subagents.
 FOR_A_BYPASS, FOR_A_PROBE = 1.0, 0.2
@@ -41,21 +39,14 @@ def author(transcript: str, session: Session, armed: bool) -> str:
 
 def of(transcript: str, prompt_id: str) -> str:
     """What the transcript says now; UNKNOWN if it cannot be read or has no row of that prompt."""
-    try:
-        fd = files.system.open(transcript, files.READ)
-    except (OSError, ValueError):
-        return UNKNOWN
-    try:
-        size = files.system.fstat(fd).st_size
-        for window in WINDOWS:
-            files.system.lseek(fd, max(0, size - window), 0)
-            found = _in(files.drain(fd, window), prompt_id)
-            if found != UNKNOWN or size <= window:
-                return found
-    except OSError:
-        return UNKNOWN
-    finally:
-        files.system.close(fd)
+    for window in WINDOWS:
+        try:
+            data, size = files.part(transcript, -window, window)
+        except (OSError, ValueError):
+            return UNKNOWN
+        found = _in(data, prompt_id)
+        if found != UNKNOWN or size <= window:
+            return found
     return UNKNOWN
 
 

@@ -1,4 +1,4 @@
-"""Turns Claude Code's payloads into events and decisions into answers: the only file with its field names."""
+"""Turns Claude Code's payloads into events and decisions into answers: the only file with the field names of both."""
 
 from __future__ import annotations
 
@@ -50,6 +50,8 @@ REFUSALS = (
     ("The user doesn't want to take this action right now", ""),
     ("User rejected tool use", ""),
 )
+_REFUSAL_BEGINNINGS = tuple(beginning for beginning, _ in REFUSALS)
+SENTENCE_MAX = 600  # characters at the beginning that are read for LAUNCHES and the start of REFUSALS
 # Results of calls that continue in the background: (begins with, contains). 2.1.197 to 2.1.332.
 LAUNCHES = (
     ("Command running in background with ID:", ""),
@@ -193,20 +195,11 @@ def _batch(fields: dict[str, Any]) -> list[Result]:
     for call in calls:
         if not isinstance(call, dict):
             raise ValueError("tool_calls: expected objects")
-        tool, given, text = (
-            name_of(call, "tool_name"),
-            call.get("tool_input"),
-            response_text(call.get("tool_response")),
-        )
-        results.append(
-            Result(
-                id=name_of(call, "tool_use_id"),
-                tool=tool,
-                input=given,
-                hint=LAUNCHED if is_launched(call.get("tool_response")) else hint(given, text),
-                text=text,
-            )
-        )
+        given, response = call.get("tool_input"), call.get("tool_response")
+        text = response_text(response)
+        kind = LAUNCHED if is_launched(response) else hint(given, text)
+        ids = {"id": name_of(call, "tool_use_id"), "tool": name_of(call, "tool_name")}
+        results.append(Result(**ids, input=given, text=text, hint=kind))
     return results
 
 
@@ -229,10 +222,6 @@ def hint(given: object, text: str) -> str:
     if start.startswith(_REFUSAL_BEGINNINGS) and any(start.startswith(a) and b in text for a, b in REFUSALS):
         return DENIED
     return OK
-
-
-SENTENCE_MAX = 600  # characters at the beginning that are read for LAUNCHES and the start of REFUSALS
-_REFUSAL_BEGINNINGS = tuple(beginning for beginning, _ in REFUSALS)
 
 
 def _reported(payload: Payload) -> Reported:
@@ -262,13 +251,9 @@ def _by_hand(fields: dict[str, Any], lane: str) -> Turn:
     """A payload typed by hand for a test, {"tool_name", "tool_result": {"isError"}, "session_id", ...}, as a turn."""
     outcome = fields.get("tool_result")
     failed = isinstance(outcome, dict) and outcome.get("isError") is True
-    given, text = (
-        fields.get("tool_input"),
-        response_text(outcome.get("content") if isinstance(outcome, dict) else outcome),
-    )
-    result = Result(
-        id="", tool=name_of(fields, "tool_name"), input=given, hint=FAILED if failed else OK, text=text
-    )
+    text = response_text(outcome.get("content") if isinstance(outcome, dict) else outcome)
+    result = Result(tool=name_of(fields, "tool_name"), input=fields.get("tool_input"), text=text)
+    result.hint = FAILED if failed else OK
     return Turn(results=[result], cwd=name_of(fields, "cwd", PATH_MAX), lane=lane)
 
 
@@ -304,34 +289,30 @@ def render(decision: Decision, event: str, config: Config) -> dict[str, Any] | N
     said: dict[str, list[str]] = {}
     for notice in decision.notices:
         said.setdefault(notice.kind, []).append(sentence_of(notice, config.bypass_keyword))
-    answer: dict[str, Any] = {}
     if decision.verdict == QUESTION:  # the dialog is the message
-        return {
-            "hookSpecificOutput": {
-                "hookEventName": "PreToolUse",
-                "permissionDecision": "ask",
-                "permissionDecisionReason": "\n".join(said[QUESTION]),
-            }
-        }
+        return {"hookSpecificOutput": _permission("ask", said[QUESTION])}
+    answer: dict[str, Any] = {}
     for_you = said.get(OPENED, []) + said.get(FOR_YOU, [])
-    if decision.verdict == STOP:
-        answer.update(
-            {"continue": False, "stopReason": "\n".join(said[STOP])}
-        )  # a systemMessage would say it twice
+    if decision.verdict == STOP:  # a systemMessage would say it twice
+        answer = {"continue": False, "stopReason": "\n".join(said[STOP])}
     elif for_you:
         answer["systemMessage"] = "\n".join(for_you)
     if config.notify and (decision.verdict == STOP or OPENED in said):
         answer["terminalSequence"] = notification((said.get(STOP) or said[OPENED])[0])
     if decision.verdict == DENY:
-        answer["hookSpecificOutput"] = {
-            "hookEventName": "PreToolUse",
-            "permissionDecision": "deny",
-            "permissionDecisionReason": "\n".join(said[DENY]),
-        }
-    warnings = said.get(WARN, []) + said.get(SUBAGENT, [])
-    if decision.verdict == WARN and event in ("PreToolUse", "PostToolBatch"):
-        answer["hookSpecificOutput"] = {"hookEventName": event, "additionalContext": "\n\n".join(warnings)}
+        answer["hookSpecificOutput"] = _permission("deny", said[DENY])
+    elif decision.verdict == WARN and event in ("PreToolUse", "PostToolBatch"):
+        warnings = "\n\n".join(said.get(WARN, []) + said.get(SUBAGENT, []))
+        answer["hookSpecificOutput"] = {"hookEventName": event, "additionalContext": warnings}
     return answer or None
+
+
+def _permission(decision: str, reasons: list[str]) -> dict[str, str]:
+    return {
+        "hookEventName": "PreToolUse",
+        "permissionDecision": decision,
+        "permissionDecisionReason": "\n".join(reasons),
+    }
 
 
 def notification(text: str) -> str:
@@ -344,10 +325,10 @@ def system_message(text: str) -> dict[str, Any] | None:
     return {"systemMessage": text} if text else None
 
 
-def command_answer(text: str) -> dict[str, Any]:
-    """The answer to one of our slash commands, which you are shown; no request goes to the model."""
+def command_answer(text: str) -> dict[str, Any] | None:
+    """The answer to one of our slash commands, which you are shown; no request goes to the model. None for no text."""
     quiet = {"hookEventName": "UserPromptExpansion", "suppressOriginalPrompt": True}
-    return {"decision": "block", "reason": text, "hookSpecificOutput": quiet}
+    return {"decision": "block", "reason": text, "hookSpecificOutput": quiet} if text else None
 
 
 def changed_file(payload: Payload) -> str:

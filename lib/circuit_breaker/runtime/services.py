@@ -51,49 +51,58 @@ def settle(
     """Store a turn's contacts with services. -> (messages, incidents)."""
     notices: list[Notice] = []
     transitions: list[Transition] = []
-    rule = config.rules[RULE]
     for contact in contacts:
         if contact.answered and not files.exists(path_of(where, contact.kind, contact.name)):
             continue
-        before: list[Service] = []
-
-        def noted(service: Service, contact: Contact = contact, before: list[Service] = before) -> Service:
-            before.append(service)
-            if contact.answered:
-                return Service(name=contact.name, kind=contact.kind)
-            return failed(service, contact.call, rule, config.cooldown_steps, now)
-
-        after = _change(where, contact.kind, contact.name, noted)
-        event, states = _event(before[0], after, contact)
+        before, after = _contacted(where, contact, config, now)
+        event, state, new_state = _event(before, after, contact)
         if not event:
             continue
-        record = Transition(event=event, circuit=f"{RULE}:{contact.name}", at=now, lane=lane)
-        facts = {"since": after.down_since or before[0].down_since, "kind": contact.kind}
-        count = len(after.failures or before[0].failures)
-        reason = {"probe": "probe_failed", "close": "answered"}.get(event, "")
-        transitions.append(
-            record.but(
-                before=states[0], after=states[1], reason=reason, count=count, facts=facts, level=after.level
-            )
+        change = Transition(
+            event=event,
+            circuit=f"{RULE}:{contact.name}",
+            at=now,
+            lane=lane,
+            before=state,
+            after=new_state,
+            reason={"probe": "probe_failed", "close": "answered"}.get(event, ""),
+            count=len(after.failures or before.failures),
+            facts={"since": after.down_since or before.down_since, "kind": contact.kind},
+            level=after.level,
         )
+        transitions.append(change)
         if event == "trip":
-            notices.append(
-                Notice(
-                    kind=WARN, name=record.circuit, rule=RULE, subject=contact.name, count=count, facts=facts
-                )
-            )
-            notices.append(Notice(kind=FOR_YOU, subject=contact.name, reason=RULE))
+            seen = {
+                "name": change.circuit,
+                "subject": contact.name,
+                "count": change.count,
+                "facts": change.facts,
+            }
+            notices.append(Notice(kind=WARN, rule=RULE, **seen))
+            notices.append(Notice(kind=FOR_YOU, reason=RULE, subject=contact.name))
     return notices, transitions
 
 
-def _event(before: Service, after: Service, contact: Contact) -> tuple[str, tuple[str, str]]:
+def _contacted(where: Places, contact: Contact, config: Config, now: float) -> tuple[Service, Service]:
+    """The service before and after a contact, which is stored."""
+
+    def noted(service: Service) -> Service:
+        if contact.answered:
+            return Service(name=contact.name, kind=contact.kind)
+        return failed(service, contact.call, config.rules[RULE], config.cooldown_steps, now)
+
+    return _change(where, contact.kind, contact.name, noted)
+
+
+def _event(before: Service, after: Service, contact: Contact) -> tuple[str, str, str]:
+    """(event, state before, state after) of what a contact changed; empty texts for nothing."""
     if after.down_since and not before.down_since:
-        return "trip", (CLOSED, OPEN)
+        return "trip", CLOSED, OPEN
     if after.down_since and after.level != before.level:
-        return "probe", (HALF_OPEN, OPEN)
+        return "probe", HALF_OPEN, OPEN
     if before.down_since and contact.answered:
-        return "close", (HALF_OPEN, CLOSED)
-    return "", ("", "")
+        return "close", HALF_OPEN, CLOSED
+    return "", "", ""
 
 
 def down(where: Places) -> list[Service]:
@@ -128,8 +137,13 @@ def _remove(where: Places, service: Service) -> None:
                 store.keep_awake(where, {f"services/{name}": False})
 
 
-def _change(where: Places, kind: str, name: str, change: Callable[[Service], Service]) -> Service:
-    """Read, change and write a service under the lock; its file is removed if nothing is left to remember. Raises OSError."""
+def _change(
+    where: Places, kind: str, name: str, change: Callable[[Service], Service]
+) -> tuple[Service, Service]:
+    """Read, change and write a service under the lock; its file is removed if nothing is left to remember. -> (before, after).
+
+    Raises OSError.
+    """
     path, folder = path_of(where, kind, name), f"{where.runtime}/services"
     files.folder(where.runtime)
     files.folder(folder)
@@ -142,10 +156,10 @@ def _change(where: Places, kind: str, name: str, change: Callable[[Service], Ser
         if after.failures or after.down_since:
             if after != before:
                 files.replace(path, json.dump(after.__dict__))
-            return after
-        files.remove(path)
-        store.keep_awake(where, {line: False})
-        return after
+        else:
+            files.remove(path)
+            store.keep_awake(where, {line: False})
+        return before, after
 
 
 def _read(path: str) -> Service:

@@ -9,7 +9,7 @@ from circuit_breaker.runtime import store, usage
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from circuit_breaker.breaker.config import Config
-    from circuit_breaker.breaker.memory import Lane, Session
+    from circuit_breaker.breaker.memory import Lane
     from circuit_breaker.breaker.model import Event, Transition
     from circuit_breaker.runtime.protocol import Payload
 
@@ -29,16 +29,14 @@ def look_up(event: Event, lane: Lane, payload: Payload, config: Config) -> Lane:
             event.spent, position = usage.read_on(path, position)
         position = [usage.size_of(path), *(position or usage.start(0))[1:]]
     elif isinstance(event, Turn) and (limits or store.is_live(lane)):
-        if not position and payload.lane == MAIN or lane.n and not position:
+        if not position and (payload.lane == MAIN or lane.n):
             position = usage.start(usage.size_of(path))  # earlier rows are older than our first event
         else:  # all rows of a subagent's file are its own
             event.spent, position = usage.read_on(path, position or usage.start(0))
     return lane if position == lane.read else lane.but(read=position)
 
 
-def charge(
-    session: Session, lane: Lane, transitions: list[Transition], payload: Payload, config: Config
-) -> None:
+def charge(lane: Lane, transitions: list[Transition], payload: Payload, config: Config) -> None:
     """Set the cost so far of trips and stopped turns; later turns add to that of an open circuit."""
     path = usage.path_of(payload.transcript, payload.lane)
     for transition in transitions:

@@ -160,9 +160,9 @@ def live(facts: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def holds_back(where: Places, config: Config) -> tuple[str, str]:
+def cannot_block(where: Places, config: Config) -> tuple[str, str]:
     """(why, fix) if hooks run but nothing can be blocked; else ("", "")."""
-    why = health.kept(where)
+    why = health.write_fault(where)
     if why:
         return why, health.FIX
     if not config.enabled:

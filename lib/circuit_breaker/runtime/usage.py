@@ -108,7 +108,7 @@ def read_on(path: str, position: Position) -> tuple[Usage, Position]:
 
 def last_calls(path: str, count: int) -> Usage:
     """The usage of the messages with the last `count` calls, in the last READ_MAX bytes of the file."""
-    data, _ = _bytes(path, max(0, size_of(path) - READ_MAX))
+    data, _ = _bytes(path, -READ_MAX)
     calls: set[str] = set()
     messages: dict[str, Usage] = {}
     for line in reversed(data.split(b"\n")):
@@ -148,14 +148,6 @@ def _row(line: bytes) -> dict[str, Any]:
 def _bytes(path: str, offset: int) -> tuple[bytes, int]:
     """(at most READ_MAX bytes from `offset`, the file's size); (b"", `offset`) if the file cannot be read."""
     try:
-        fd = files.system.open(path, files.READ)
+        return files.part(path, offset, READ_MAX)
     except (OSError, ValueError):
         return b"", offset
-    try:
-        info = files.system.fstat(fd)
-        if info.st_mode & 0o170000 != 0o100000:
-            return b"", offset
-        files.system.lseek(fd, offset, 0)
-        return files.drain(fd, min(READ_MAX, info.st_size - offset)), info.st_size
-    finally:
-        files.system.close(fd)
