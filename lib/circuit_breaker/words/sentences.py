@@ -1,20 +1,8 @@
-"""The sentences of the breaker: warnings, denials, stopped turns, and why a circuit changed."""
+"""The sentences of the breaker: warnings, denials, questions, stopped turns, and why a circuit changed. Pure."""
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import (
-    CLOSED,
-    DENY,
-    FOR_YOU,
-    HALF_OPEN,
-    OPEN,
-    OPENED,
-    QUESTION,
-    STOP,
-    SUBAGENT,
-    WARN,
-)
-from circuit_breaker.words import budget
+from circuit_breaker.breaker.model import CLOSED, FOR_YOU, HALF_OPEN, OPEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,17 +53,15 @@ FOR_YOUR_EYES = {
     "held_back": "{name}: settings changed at {at} were held back ({file}): save the file again or restart Claude Code.",
     "bypass_queued": "{name}: no bypass: Claude was at work. Press Esc first, then submit {keyword} again.",
     "bypass_lookalike": "{name}: no bypass. To get one, type exactly {keyword} alone on the first line.",
+    "budget": "{name}: {percent} % of {limit}: {cause}. To change it: circuit-breaker config set budget.{limit} N",
 }
-CONFIG_CHANGED = (
-    "The configuration was changed. It applies when this circuit closes; /reset-circuit applies it now."
-)
 PROTECTED = {
     "verb": "reset, reconfigure or remove the breaker",
     "library": "use the breaker's own code on its memory",
     "client": "start another Claude Code with the override or without hooks",
     "files": "change the breaker's own files",
 }
-# What a rule saw, as a clause that follows the call's name. Of these two tables the first row fits whose words are the rule and facts.
+# What a rule saw, as a clause that follows the call's name. Of the next four tables the first row fits whose words all apply.
 CAUSES = {
     "tool_failure everywhere": "returned the same error {count} times, whatever its arguments and the changes in between",
     "tool_failure same_error": "returned the same error {count} turns in a row, whatever its arguments",
@@ -95,6 +81,7 @@ CAUSES = {
     "external_api total": "was called {count} times in one session",
     "external_api": "was called {count} times within {seconds:g} s",
     "agent_spawn": "was started {count} times within one prompt",
+    "budget": "used {count:,} of {of:,} {what}",
     "service_down count": "does not answer (its connection failed {count} times)",
     "service_down": "does not answer",
     "protection": "would have switched the breaker off",
@@ -152,6 +139,51 @@ INSTEAD = {
     "external_api": "Work with what you have already fetched, or wait.",
     "": "Use the result you already have and take the next step, or change something it depends on.",
 }
+LIMITS = {
+    "calls_per_prompt": "tool calls in this prompt",
+    "tokens_per_prompt": "tokens in this prompt",
+    "tokens_per_session": "tokens in this session",
+    "tokens_since_progress": "tokens since the last progress",
+    "minutes_since_progress": "minutes since the last progress",
+}
+_BLOCKED = "Blocked by {name} (not a hook failure; the user can unblock it: /reset-circuit --all, or Esc, then {keyword}): `{subject}` "
+# A notice as a paragraph, by its kind, rule and reason: what Claude reads (warn, deny, subagent) or you (stop, question, opened). In a
+# denial the first 170 characters say who blocks the call and how you unblock it; what you read ends with the command that does.
+SENTENCES = {
+    "budget warn": "Warning from {name}: you {cause} ({percent} %).{idle} At 100 % the user will be asked whether to go on, or the turn "
+    "is stopped where nobody can answer. Finish what matters most first, and say what is left to do.",
+    "budget question": "{name}: Claude {cause}{spent}.{idle} Yes continues and asks again at {again:,}; No interrupts Claude.",
+    "budget stop": "{name} stopped this turn: {limit}: {cause}{spent}.{idle} To go on: send a new prompt, or circuit-breaker config set "
+    "budget.{limit} N",
+    "budget subagent": "Warning from {name}: the subagent {agent} was stopped because the budget is used up: the session {cause}. Its "
+    "task is not done. Do not start another; finish with what you have, and say what is left.",
+    "warn": "Warning from {name}: `{subject}` {cause}.{error} {advice}",
+    "protection config_changed deny": "The configuration was changed. It applies when this circuit closes; /reset-circuit applies it now.",
+    "protection forgery deny": "Blocked by {name} (not a hook failure): a scheduled prompt must not carry {keyword} or the reset command. "
+    "The override is the user's; schedule the work itself, without it.",
+    "protection deny": "Blocked by {name} (not a hook failure): this call would {protected} while a circuit is open. Only the user can do "
+    "that (/reset-circuit, or another terminal). Reading is allowed. Fix the cause instead: see /circuit-status, or say what you need.",
+    "agent_spawn deny": _BLOCKED
+    + "{cause}. No further subagents until the user's next prompt. Work with the results of those that ran, "
+    "or do the rest yourself, and say what is left.",
+    "service_down deny": _BLOCKED
+    + "does not answer, since {since}, in any session of this machine. Go on without it, or say what is "
+    "missing. Other calls still work. One call to it will be allowed in {wait}.",
+    "probe_running deny": _BLOCKED
+    + "{cause}.{error} {instead} Other calls still work. One retry of it is running right now: wait for "
+    "its result.",
+    "deny": _BLOCKED
+    + "{cause}.{error} {instead} Other calls still work. One retry will be allowed in {wait}, or at once after a "
+    "relevant change.",
+    "kept_asking stop": '{name} stopped this turn: `{subject}` {cause}. Say how to go on; /reset-circuit --circuit "{circuit}" shows or '
+    "unblocks it.",
+    "stop": "{name} stopped this turn: `{subject}` {cause}. Say how to go on; /circuit-status shows or unblocks it.",
+    "subagent": "Warning from {name}: the subagent {agent} was stopped because it was in a loop: `{subject}` {cause}. Its task is not done "
+    "and its report is missing. Do not start the same task again unchanged: give it what it lacked, or do it another way.",
+    "question": "{name} would block this call: `{subject}` {cause}.{error} Yes lets it run once; No interrupts Claude. To unblock it: "
+    '/reset-circuit --circuit "{circuit}"',
+    "opened": '{name} blocked `{subject}`: it {cause}. To unblock: /reset-circuit --circuit "{circuit}"',
+}
 
 
 def cause(seen: Seen) -> str:
@@ -160,16 +192,25 @@ def cause(seen: Seen) -> str:
 
 
 def _cause(rule: str, count: int, facts: dict[str, Any]) -> str:
-    if rule == "budget":
-        return budget.cause(count, facts)
-    facts = {"period": "several", "seconds": 60, **facts, "count": count}
-    return _fitting(CAUSES, rule, facts).format_map(facts)
+    limit = facts.get("limit", "")
+    known = {
+        "period": "several",
+        "seconds": 60,
+        "of": 0,
+        **facts,
+        "count": count,
+        "what": LIMITS.get(limit, limit),
+    }
+    return _fitting(CAUSES, rule, *_true(known)).format_map(known)
 
 
-def _fitting(table: dict[str, str], rule: str, facts: dict[str, Any]) -> str:
-    """The first text in a table whose key has no other words than the rule and facts that are true."""
-    holds = {rule, *(name for name, value in facts.items() if value)}
-    return next(text for words, text in table.items() if holds.issuperset(words.split()))
+def _fitting(table: dict[str, str], *holds: str) -> str:
+    """The first text in a table whose key has no other words than those that hold."""
+    return next(text for words, text in table.items() if {*holds}.issuperset(words.split()))
+
+
+def _true(facts: dict[str, Any]) -> list[str]:
+    return [name for name, value in facts.items() if value]
 
 
 def why(transition: Transition, keyword: str) -> str:
@@ -185,108 +226,57 @@ def why(transition: Transition, keyword: str) -> str:
 
 def sentence_of(notice: Notice, keyword: str) -> str:
     """A notice as a paragraph: for Claude (warnings, denials, stopped subagents) or for you."""
-    if notice.rule == "budget" and notice.kind in budget.SENTENCES:
-        return budget.sentence_of(notice, NAME)
-    if notice.kind == FOR_YOU:
-        return FOR_YOUR_EYES[notice.reason].format(
-            name=NAME, keyword=keyword, subject=notice.subject, **notice.facts
-        )
-    say = {
-        WARN: _warning,
-        DENY: _denial,
-        STOP: _stopped_turn,
-        SUBAGENT: _stopped_subagent,
-        OPENED: _opened,
-        QUESTION: _question,
+    rule, reason, facts, what = notice.rule, notice.reason, notice.facts, cause(notice)
+    if reason == "kept_asking" and rule != "budget":
+        what = f"is blocked, and Claude asked {notice.count} times in one prompt for blocked calls"
+    known = {
+        **facts,
+        "name": NAME,
+        "keyword": keyword,
+        "subject": notice.subject,
+        "circuit": notice.name,
+        "agent": notice.agent,
+        "cause": what,
+        "error": f' Last error: "{notice.clip}".' if notice.clip else "",
+        "wait": duration(notice.wait),
+        "since": clock(facts.get("since", 0.0)),
+        "instead": _fitting(INSTEAD, rule),
+        "protected": PROTECTED.get(notice.subject, ""),
+        **(_of_budget(notice) if rule == "budget" else {}),
     }
-    return say[notice.kind](notice, keyword)
+    if notice.kind == FOR_YOU:
+        return FOR_YOUR_EYES["budget" if rule == "budget" else reason].format_map(known)
+    text = _fitting(SENTENCES, notice.kind, rule, reason, notice.subject if rule == "protection" else "")
+    if "{advice}" in text:
+        known["advice"] = _advice(notice)
+    return text.format_map(known)
 
 
-def _warning(notice: Notice, keyword: str) -> str:
-    """What Claude reads after a turn: the call, the count, that nothing changed, and two next steps."""
-    facts = notice.facts
-    left = facts.get("left", 0)
+def _advice(notice: Notice) -> str:
+    """What Claude should do next, and how often this can happen until the turn is stopped."""
+    left = notice.facts.get("left", 0)
     times = "once more" if left == 1 else f"{left} more times"
     stops = f" If this happens {times}, the turn will be stopped." if left > 0 else ""
-    advice = _fitting(ADVICE, notice.rule, {**facts, "opened": notice.opened})
-    return f"Warning from {NAME}: `{notice.subject}` {cause(notice)}.{_error(notice)} {advice.format(left=stops)}"
+    opened = ["opened"] if notice.opened else []
+    return _fitting(ADVICE, notice.rule, *_true(notice.facts), *opened).format(left=stops)
 
 
-def _error(notice: Notice) -> str:
-    return f' Last error: "{notice.clip}".' if notice.clip else ""
-
-
-def _denial(notice: Notice, keyword: str) -> str:
-    """Why a call is denied: who blocks it, how you unblock it (in the first 170 characters), what happened, what to do, when."""
-    if notice.rule == "protection":
-        return CONFIG_CHANGED if notice.reason == "config_changed" else _refusal(notice.subject, keyword)
-    unblock = "/reset-circuit --all, or Esc, then " + keyword
-    begin = f"Blocked by {NAME} (not a hook failure; the user can unblock it: {unblock}): `{notice.subject}`"
-    if notice.rule == "agent_spawn":
-        return (
-            f"{begin} {cause(notice)}. No further subagents until the user's next prompt. Work with the results of those "
-            "that ran, or do the rest yourself, and say what is left."
-        )
-    if notice.rule == "service_down":
-        since = clock(notice.facts.get("since", 0.0))
-        return (
-            f"{begin} does not answer, since {since}, in any session of this machine. Go on without it, or say what is missing. "
-            f"Other calls still work. One call to it will be allowed in {duration(notice.wait)}."
-        )
-    instead = INSTEAD.get(notice.rule, INSTEAD[""])
-    retry = f"One retry will be allowed in {duration(notice.wait)}, or at once after a relevant change."
-    if notice.reason == "probe_running":
-        retry = "One retry of it is running right now: wait for its result."
-    return f"{begin} {cause(notice)}.{_error(notice)} {instead} Other calls still work. {retry}"
-
-
-def _refusal(subject: str, keyword: str) -> str:
-    """Why a call against the breaker itself is denied; `subject` is a word of PROTECTED, or "forgery"."""
-    if subject == "forgery":
-        return (
-            f"Blocked by {NAME} (not a hook failure): a scheduled prompt must not carry {keyword} or the reset command. The "
-            "override is the user's; schedule the work itself, without it."
-        )
-    return (
-        f"Blocked by {NAME} (not a hook failure): this call would {PROTECTED[subject]} while a circuit is open. Only the user can do that "
-        "(/reset-circuit, or another terminal). Reading is allowed. Fix the cause instead: see /circuit-status, or say what you need."
-    )
-
-
-def _stopped_turn(notice: Notice, keyword: str) -> str:
-    """The stopReason of a stopped turn, for you: the breaker, the call, the command that unblocks it."""
-    reset = (
-        f'/reset-circuit --circuit "{notice.name}"' if notice.reason == "kept_asking" else "/circuit-status"
-    )
-    return f"{NAME} stopped this turn: `{notice.subject}` {_stop_cause(notice)}. Say how to go on; {reset} shows or unblocks it."
-
-
-def _stop_cause(notice: Notice) -> str:
-    if notice.reason == "kept_asking":
-        return f"is blocked, and Claude asked {notice.count} times in one prompt for blocked calls"
-    return cause(notice)
-
-
-def _stopped_subagent(notice: Notice, keyword: str) -> str:
-    """What the parent of a stopped subagent reads."""
-    return (
-        f"Warning from {NAME}: the subagent {notice.agent} was stopped because it was in a loop: `{notice.subject}` "
-        f"{_stop_cause(notice)}. Its task is not done and its report is missing. Do not start the same task again unchanged: "
-        "give it what it lacked, or do it another way."
-    )
-
-
-def _question(notice: Notice, keyword: str) -> str:
-    """What Claude Code's dialog says when it asks you about a call."""
-    return (
-        f"{NAME} would block this call: `{notice.subject}` {cause(notice)}.{_error(notice)} Yes lets it run once; No interrupts Claude. "
-        f'To unblock it: /reset-circuit --circuit "{notice.name}"'
-    )
-
-
-def _opened(notice: Notice, keyword: str) -> str:
-    """What you read when a circuit opens: the breaker, the call, the command that unblocks it."""
-    return f'{NAME} blocked `{notice.subject}`: it {cause(notice)}. To unblock: /reset-circuit --circuit "{notice.name}"'
+def _of_budget(notice: Notice) -> dict[str, Any]:
+    """What a sentence about a budget says besides: the share used, the tools called most and the tokens, the time without progress."""
+    facts = notice.facts
+    tools = ", ".join(f"{tool} {calls}" for tool, calls in facts.get("tools", ()))
+    tokens = facts.get("tokens") or (0, 0, 0, 0)
+    reads = f", {tokens[2]:,} of them cache reads" if tokens[2] else ""
+    cost = f"{sum(tokens):,} tokens{reads}" if any(tokens) else ""
+    spent = "; ".join(part for part in (tools, cost) if part)
+    minutes = facts.get("idle", 0) // 60
+    return {
+        "percent": int(100 * notice.count // max(1, facts.get("of", 1))),
+        "limit": facts.get("limit", ""),
+        "again": facts.get("again", 0),
+        "spent": f" ({spent})" if spent else "",
+        "idle": f" There was no progress for {minutes} min." if minutes else "",
+    }
 
 
 def own_shell(what: str) -> str:
