@@ -6,14 +6,14 @@ import pytest
 
 from circuit_breaker.identity.acts import (
     adds_again,
-    is_step,
+    is_gesture,
     measures,
     sends_message,
     steps_through_history,
     variables,
 )
 
-STEPS = [
+GESTURES = [
     ("mcp__chrome-devtools__click", {"uid": "1_1"}),
     ("mcp__playwright__browser_click", {"ref": "e5"}),
     ("mcp__playwright__browser_press_key", {"key": "ArrowDown"}),
@@ -41,7 +41,7 @@ STEPS = [
     ("Bash", {"command": "agent-browser click @e5"}),
     ("Bash", {"command": "cliclick c:100,200"}),
 ]
-NO_STEPS = [
+NO_GESTURES = [
     ("mcp__chrome-devtools__take_snapshot", {}),
     ("mcp__claude-in-chrome__computer", {"action": "screenshot"}),
     ("mcp__github__create_issue", {}),
@@ -94,14 +94,14 @@ ADDS_NOT = [
 ]
 
 
-@pytest.mark.parametrize(("tool", "given"), STEPS)
+@pytest.mark.parametrize(("tool", "given"), GESTURES)
 def test_a_step_on_a_page_or_a_device(tool: str, given: object) -> None:
-    assert is_step(tool, given)
+    assert is_gesture(tool, given)
 
 
-@pytest.mark.parametrize(("tool", "given"), NO_STEPS)
+@pytest.mark.parametrize(("tool", "given"), NO_GESTURES)
 def test_no_step(tool: str, given: object) -> None:
-    assert not is_step(tool, given)
+    assert not is_gesture(tool, given)
 
 
 @pytest.mark.parametrize("command", ADDS)

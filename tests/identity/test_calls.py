@@ -191,7 +191,7 @@ def test_arbitrary_input_is_answered(tool: str, value: Any, text: str) -> None:
     assert looks.wait_of(tool, value) in (0, 1, 2, 3)
     assert looks.look_of(tool, value) in (calls.READS, calls.ACTS, calls.WRITES)
     assert isinstance(looks.found_nothing(tool, value, text), bool)
-    assert isinstance(acts.is_step(tool, value), bool)
+    assert isinstance(acts.is_gesture(tool, value), bool)
     assert isinstance(acts.adds_again(tool, value), bool)
     assert isinstance(errors.is_lookup_miss(tool, value, text), bool)
     assert 0.0 <= gate.caller_timeout(tool, value) <= 3600.0

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from circuit_breaker.breaker.model import Circuit
+    from circuit_breaker.breaker.model import Circuit, Coin
 
 ADMITTED, TAKEN, COOLING = "", "probe_running", "cooling_down"
 LEASE_MAX = 3600.0  # seconds; the longest time a call may run
@@ -69,8 +69,8 @@ def admit(circuit: Circuit, call_id: str, now: float, lease: float) -> tuple[Cir
     return probing.but(credit="", bought=circuit.bought or not due, early=not due), ADMITTED
 
 
-def buy(circuit: Circuit, coin: str) -> Circuit:
-    """Give an OPEN circuit an early probe, at most one per level. `coin`: what earned it, "progress" or "prompt"."""
+def buy(circuit: Circuit, coin: Coin) -> Circuit:
+    """Give an OPEN circuit an early probe, at most one per level. `coin`: what earned it."""
     if circuit.state != OPEN or circuit.bought or circuit.credit or circuit.retry_at is None:
         return circuit
     return circuit.but(credit=coin)

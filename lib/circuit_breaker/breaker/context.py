@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker import breaker, failures
 from circuit_breaker.breaker.config import is_on
+from circuit_breaker.breaker.memory import COUNTED, WARNED
 from circuit_breaker.breaker.model import (
     ALLOW,
     CLOSED,
@@ -28,17 +29,13 @@ if TYPE_CHECKING:
 
     from circuit_breaker.breaker.config import Config
     from circuit_breaker.breaker.memory import Lane, Session
-    from circuit_breaker.breaker.model import Signal
+    from circuit_breaker.breaker.model import Action, Happening, Signal
     from circuit_breaker.breaker.services import Contact
 
 CALLS_MAX = 8  # labels of the last calls in a record
 CIRCUITS_MAX = 16  # circuits of a lane or session; CLOSED ones are dropped first
 STOPPING = ("failing_streak",)  # rules that stop a turn with the action warn too: there is no call to block
 SESSION_RULES = ("agent_spawn", "budget")  # rules whose circuits gate every lane
-# Marks on a streak, a letter each: warned of, counted as would-have-opened. (A ring's calls have marks of their own, and new results
-# do not clear those of an edit.)
-MARKS = {"tool_failure": "fg", "call_cycle": "co", "edit": "ex"}
-OTHER_MARKS, WARNED, COUNTED = "tw", 0, 1
 
 
 class Work:
@@ -60,12 +57,12 @@ class Work:
         """The rule's configuration."""
         return self.config.rules[name]
 
-    def action(self, name: str) -> str:
+    def action(self, name: str) -> Action:
         """block, warn, observe, or "" for a rule that is switched off."""
         rule = self.config.rules[name]
         if not is_on(name, rule):
             return ""
-        action = "block" if rule["action"] == "ask" else str(rule["action"])
+        action: Action = "block" if rule["action"] == "ask" else rule["action"]
         return "observe" if self.config.mode == "observe" else action
 
     def asks(self, name: str) -> bool:
@@ -149,7 +146,7 @@ class Work:
         self.count(circuit.rule, trips=1)
         self.changed("trip", circuit, CLOSED)
 
-    def close(self, circuit: Circuit, reason: str, event: str = "close") -> None:
+    def close(self, circuit: Circuit, reason: str, event: Happening = "close") -> None:
         """Close a circuit and forget its calls (one of SESSION_RULES has none); recorded as `event`, "close" or "reset" (level 0)."""
         closed = breaker.close(circuit)
         if event == "reset":
@@ -169,7 +166,7 @@ class Work:
 
     # --- Records
 
-    def record(self, event: str, seen: Signal | Circuit, reason: str = "", **more: Any) -> None:
+    def record(self, event: Happening, seen: Signal | Circuit, reason: str = "", **more: Any) -> None:
         """Record what happened to `seen`; `more`: further fields of the Transition, or others than those of `seen`."""
         fields = {"count": seen.count, "facts": seen.facts, "calls": seen.calls, **more}
         fields["calls"] = fields["calls"][-CALLS_MAX:]
@@ -177,7 +174,9 @@ class Work:
             Transition(event=event, circuit=seen.name, reason=reason, at=self.now, lane=self.name, **fields)
         )
 
-    def changed(self, event: str, circuit: Circuit, before: str, reason: str = "", **facts: Any) -> None:
+    def changed(
+        self, event: Happening, circuit: Circuit, before: str, reason: str = "", **facts: Any
+    ) -> None:
         """Record a change of a circuit; `facts`: others than its own."""
         kept = {name: getattr(circuit, name) for name in ("cooldown", "level", "tokens")}
         self.record(
@@ -205,17 +204,17 @@ class Work:
         if not action:
             return
         self.count(signal.rule, seen=signal.count)
-        if signal.step == "warn":
+        if signal.wants == WARN:
             if action != "observe":
                 self.warn(signal)
-        elif signal.step == "stop" and (action == "block" or (action == "warn" and signal.rule in STOPPING)):
+        elif signal.wants == STOP and (action == "block" or (action == "warn" and signal.rule in STOPPING)):
             self.stop(signal)
         elif action == "block":
             self.open(signal)
         else:
             self._only_count(signal, action)
 
-    def _only_count(self, signal: Signal, action: str) -> None:
+    def _only_count(self, signal: Signal, action: Action) -> None:
         """A trip under the actions warn and observe: counted once per streak, with a warning if the action is warn."""
         if signal.facts.get("once") or self._is_marked(signal, COUNTED):
             return
@@ -258,16 +257,16 @@ class Work:
             note = notice_of(SUBAGENT, seen, reason=reason, agent=self.name)
             self.session.notes.append([self.name, note.__dict__])
 
-    def _is_marked(self, signal: Signal, mark: int) -> bool:
+    def _is_marked(self, signal: Signal, marks: dict[str, str]) -> bool:
         known = [self._streaks_with(key).get(key) for key in signal.keys]
-        return any(_letter(signal, mark) in streak.marks for streak in known if streak is not None)
+        return any(_mark_of(signal, marks) in streak.marks for streak in known if streak is not None)
 
-    def _mark(self, signal: Signal, mark: int) -> None:
-        letter = _letter(signal, mark)
+    def _mark(self, signal: Signal, marks: dict[str, str]) -> None:
+        mark = _mark_of(signal, marks)
         for key in signal.keys:
             kept = self._streaks_with(key)
-            if key in kept and letter not in kept[key].marks:
-                kept[key] = kept[key].but(marks=kept[key].marks + letter)
+            if key in kept and mark not in kept[key].marks:
+                kept[key] = kept[key].but(marks=kept[key].marks + mark)
 
     def _streaks_with(self, key: str) -> dict[str, Any]:
         return self.lane.families if key.startswith(failures.FAMILY) else self.lane.streaks
@@ -298,8 +297,9 @@ class Work:
         return Decision(verdict=verdict, notices=self.notices, contacts=self.contacts)
 
 
-def _letter(signal: Signal, mark: int) -> str:
-    return MARKS.get("edit" if signal.facts.get("edit") else signal.rule, OTHER_MARKS)[mark]
+def _mark_of(signal: Signal, marks: dict[str, str]) -> str:
+    kind = "edit" if signal.facts.get("edit") else signal.rule
+    return marks.get(kind, marks["repeated_call"])
 
 
 def evidence_of(signal: Signal) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.memory import CALL, KEY, KIND, POLL, RESULT, STEPS, TURN, Lane, N
+from circuit_breaker.breaker.memory import CALL, GESTURES, KEY, KIND, POLL, RESULT, TURN, Lane, N
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ def moved_on(lane: Lane, ring: Sequence[list], since: int) -> bool:
     """Whether there was progress since call `since`, where the ring began. Its own calls do not count: their results repeat."""
     keys = [member[KEY] for member in ring]
     own = {record[N] for record in lane.recent if record[KEY] in keys}
-    rows = lane.moves + lane.news if any(member[KIND] in STEPS for member in ring) else lane.moves
+    rows = lane.moves + lane.news if any(member[KIND] in GESTURES for member in ring) else lane.moves
     return any(n >= since and before < since and n not in own for n, before in rows)
 
 

@@ -6,7 +6,21 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker import waiting
-from circuit_breaker.breaker.memory import GOTO, KIND, PLAIN, POLL, RESULT, RUN, STEP, STEPS, WAIT, N, Streak
+from circuit_breaker.breaker.memory import (
+    COUNTED,
+    GESTURE,
+    GESTURES,
+    GOTO,
+    KIND,
+    PLAIN,
+    POLL,
+    RESULT,
+    RUN,
+    WAIT,
+    WARNED,
+    N,
+    Streak,
+)
 from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome, Result
 from circuit_breaker.identity import acts, calls, errors, labels, looks, results, shell_line, waits
 from circuit_breaker.identity.keys import digest
@@ -21,7 +35,6 @@ if TYPE_CHECKING:
 
 FAILS_MAX, SERVICE_TIMES_MAX = 32, 64  # failures kept of a call, times of a service
 LAST_EDITS = 20  # calls among which the same edit is counted
-EDIT_MARKS = "ex"  # marks of an edit, which a new result does not clear
 RECEIPT_MAX = 300  # characters of a result that only confirms a click; a longer one shows the page
 REFUSED_WAIT = "a wait that Claude Code refuses"  # in place of its text, which names seconds and command
 ENDING = ("KillShell", "KillBash", "TaskStop")  # tools that end a command in the background
@@ -109,7 +122,7 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     if shown:  # what blinding hides is news of what is waited for
         outcome.result = f"{outcome.result} {shown}"
         outcome.repeats = streak.first >= 0 and streak.result == outcome.result
-    outcome.step = known is not None and _is_step(outcome)
+    outcome.gesture = known is not None and _is_gesture(outcome)
     consecutive = streak.turn >= lane.turn - 1 - lane.still
     if outcome.kind == OK:
         _succeed(lane, streak, outcome)
@@ -129,27 +142,27 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     waiting.finish(lane, outcome)
 
 
-def _is_step(outcome: Outcome) -> bool:
+def _is_gesture(outcome: Outcome) -> bool:
     """Whether it is a click, key or scroll whose result only confirms it. (Checked for repeated calls only.)"""
     brief = len(outcome.text) <= RECEIPT_MAX
-    return outcome.change == calls.ACTS and brief and acts.is_step(outcome.tool, outcome.input)
+    return outcome.change == calls.ACTS and brief and acts.is_gesture(outcome.tool, outcome.input)
 
 
 def _kind_of(outcome: Outcome) -> int:
     if outcome.poll:
         return WAIT if waiting.only_waits(outcome) else POLL
-    if outcome.step:
-        return GOTO if isinstance(outcome.input, dict) and "url" in outcome.input else STEP
+    if outcome.gesture:
+        return GOTO if isinstance(outcome.input, dict) and "url" in outcome.input else GESTURE
     failed_run = outcome.kind != OK and outcome.look == looks.NOTHING and outcome.tool not in calls.WRITERS
     return RUN if outcome.change == calls.ACTS or failed_run else PLAIN
 
 
 def _note_news(lane: Lane, outcome: Outcome) -> None:
     """Note what a look shows after a click, key or scroll: something new means that the step had an effect (policy 4)."""
-    if outcome.kind != OK or outcome.empty or all(r[KIND] not in STEPS for r in lane.recent):
+    if outcome.kind != OK or outcome.empty or all(r[KIND] not in GESTURES for r in lane.recent):
         return
     shows = bool(waiting.look(outcome)) and looks.shows_page(outcome.tool, outcome.input)
-    if outcome.change == calls.ACTS and not outcome.step:
+    if outcome.change == calls.ACTS and not outcome.gesture:
         shows = acts.asks_page(outcome.tool, outcome.input)
     if shows:
         before = next((r[N] for r in reversed(lane.recent) if r[RESULT] == outcome.result), -1)
@@ -204,7 +217,7 @@ def _leads_on(lane: Lane, outcome: Outcome) -> bool:
 
 def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:
     moved = last_move(lane, streak.first)
-    if outcome.step:
+    if outcome.gesture:
         moved = max(moved, last_news(lane, streak.first))
     if outcome.repeats and moved <= streak.counted:
         streak.times += 1
@@ -213,7 +226,7 @@ def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, oth
     if not outcome.repeats:
         streak.result, streak.first = outcome.result, outcome.n
     kept = streak.marks if outcome.n - streak.last < LAST_EDITS else ""
-    streak.marks = "".join([mark for mark in kept if mark in EDIT_MARKS])
+    streak.marks = "".join([mark for mark in kept if mark in (WARNED["edit"], COUNTED["edit"])])
     streak.counted, streak.times, streak.row, streak.far = outcome.n, 1, 1, 0
 
 

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.model import Circuit
 
 
+# Marks of a streak or a family by what was found: Claude was warned of it, or a trip was only counted.
+WARNED = {"tool_failure": "f", "repeated_call": "t", "call_cycle": "c", "edit": "e"}
+COUNTED = {"tool_failure": "g", "repeated_call": "w", "call_cycle": "o", "edit": "x"}
+
+
 class Streak(Record):
     """What one call (by its key) did lately in one lane. `n` numbers the calls of a lane, `turn` its batches."""
 
@@ -33,7 +38,7 @@ class Streak(Record):
     far = 0  # of its equal results: those at least `poll_gap_seconds` after the one before
     digits = ""  # key of the last result without digits
     run = 0  # results in a row that differ only in digits
-    marks = ""  # warnings and trips for this streak: see context.MARKS
+    marks = ""  # values of WARNED and COUNTED
 
 
 class Family(Record):
@@ -46,7 +51,7 @@ class Family(Record):
     call = ""  # key of the last call
     varied = False  # the calls differ
     lines: dict[str, int] = {}  # digest of an error line -> failures that had it
-    marks = ""  # see context.MARKS
+    marks = ""  # as in Streak
     error = ""  # key of the last whole error
     same = 0  # times in a row with that error, with any changes in between
 
@@ -80,9 +85,9 @@ class Memory(Record):
 # A row of `Lane.recent`: n, turn, key and result of a call, 1 if it succeeded, its kind; CALL: the part that makes two calls equal.
 N, TURN, KEY, RESULT, DONE, KIND = range(6)
 CALL = slice(KEY, DONE)
-# Kinds of calls: RUN acts without writing a file itself, GOTO is a step to a URL, WAIT only waits.
-PLAIN, POLL, STEP, RUN, GOTO, WAIT = 0, 1, 2, 3, 4, 5
-STEPS = (STEP, GOTO)
+# Kinds of calls: RUN acts without writing a file itself, GOTO is a gesture that goes to a URL, WAIT only waits.
+PLAIN, POLL, GESTURE, RUN, GOTO, WAIT = 0, 1, 2, 3, 4, 5
+GESTURES = (GESTURE, GOTO)
 
 
 class Lane(Memory):

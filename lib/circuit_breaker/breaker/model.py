@@ -7,14 +7,23 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeVar
+    from typing import Any, Literal, TypeVar
 
     Kind = TypeVar("Kind", bound="Record")
+    # What a rule does with a signal ("ask" is "block" with a question); "" if it is switched off.
+    Action = Literal["block", "warn", "observe", ""]
+    Coin = Literal["progress", "prompt", ""]  # what earns an early probe
+    Happening = Literal[
+        "trip", "would_trip", "probe", "close", "reset", "bypass", "bypass_refused", "asked", "ask_allowed", "ending", "warning",
+        "held_back", "",
+    ]  # fmt: skip
+
 
 CLOSED, OPEN, HALF_OPEN = "CLOSED", "OPEN", "HALF_OPEN"  # states of a circuit
 # verdicts, weakest first; all but ALLOW are notices too
 ALLOW, WARN, DENY, STOP = "allow", "warn", "deny", "stop"
 QUESTION = "question"  # a verdict and a kind of notice: you decide on the call
+TRIP = "trip"  # what a signal wants, if not WARN or STOP
 OPENED, SUBAGENT, FOR_YOU = "opened", "subagent", "for you"  # further kinds of notices
 OK, FAILED, INVALID, DENIED = "ok", "failed", "invalid", "denied"  # outcomes of a call (policy 2)
 LAUNCHED, INTERRUPTED, OURS = "launched", "interrupted", "ours"
@@ -173,7 +182,7 @@ class Outcome(Record):
     poll = False  # a look after a wait (waiting.py)
     miss = False  # a look-up that found nothing
     change = 0  # what it changes (calls.READS, ACTS or WRITES)
-    step = False  # a click, key or scroll whose result only confirms it
+    gesture = False  # a click, key or scroll whose result only confirms it
     repeats = False  # the same result as last time
     attempt: Any = None  # identity.attempts.Attempt of a shell call, if needed
     family = ""  # its key
@@ -197,7 +206,7 @@ class Named(Record):
 class Signal(Named):
     """What a rule found."""
 
-    step = "open"  # or "warn" or "stop"
+    wants = TRIP  # or WARN or STOP
     keys: list[str] = []  # the calls
     results: dict[str, Any] = {}  # key -> its last result in the loop
     count = 0
@@ -222,7 +231,7 @@ class Circuit(Named):
     cooldown = 0.0  # length of the running cooldown, seconds
     probe = ""  # tool_use_id of the running probe
     lease = 0.0  # epoch seconds from which another call may become the probe
-    credit = ""  # what earned an unused early probe: "progress" or "prompt"
+    credit: Coin = ""  # what earned an unused early probe
     bought = False  # this level's early probe is used up
     early = False  # the running probe is an early one
     good = 0  # good probes in a row
@@ -263,9 +272,9 @@ class Decision(Record):
 
 
 class Transition(Record):
-    """A recorded event: trip, would_trip, probe, close, reset, bypass, bypass_refused, asked, ask_allowed, ending, warning, held_back."""
+    """Something recorded as an incident."""
 
-    event = ""
+    event: Happening = ""
     circuit = ""  # its name
     before = after = CLOSED
     reason = ""  # a key in words.sentences; "" for what the circuit's rule found, as `count` and `facts` say

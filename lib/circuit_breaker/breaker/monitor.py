@@ -15,6 +15,8 @@ from circuit_breaker.breaker.model import (
     OPEN,
     OURS,
     SILENT,
+    TRIP,
+    WARN,
     Notice,
     Outcome,
     Signal,
@@ -239,7 +241,7 @@ def _launched_again(work: Work, outcome: Outcome) -> None:
     kind, limit = ("waits", "poll_max") if outcome.wait == waits.ALONE else ("launches", "launches")
     if times == work.rule("repeated_call")[limit] and not work.excluded(outcome.tool):
         facts = {kind: True}
-        work.act(rules.signal_of(outcome, "repeated_call", times, step="warn", results={}, facts=facts))
+        work.act(rules.signal_of(outcome, "repeated_call", times, wants=WARN, results={}, facts=facts))
 
 
 def _buy_probes(work: Work, open_before: list[str], n_before: int) -> None:
@@ -261,7 +263,7 @@ def _detect(work: Work, outcomes: list[Outcome]) -> None:
             continue
         for signal in [*detector(work, seen, work.rule(name))]:
             if handled.isdisjoint(signal.keys):
-                if signal.step == "open":
+                if signal.wants == TRIP:
                     handled.update(signal.keys)
                 work.act(signal)
                 _remember(work, signal)

@@ -8,8 +8,21 @@ agent_spawn in gate.py, hook_recursion in policy.py, service_down in services.py
 from __future__ import annotations
 
 from circuit_breaker.breaker import cycles, evidence, waiting
-from circuit_breaker.breaker.memory import DONE, GOTO, KEY, KIND, POLL, RESULT, RUN, STEP, TURN, WAIT, N
-from circuit_breaker.breaker.model import FAILURES, INVALID, OK, Signal
+from circuit_breaker.breaker.memory import (
+    DONE,
+    GESTURE,
+    GOTO,
+    KEY,
+    KIND,
+    POLL,
+    RESULT,
+    RUN,
+    TURN,
+    WAIT,
+    WARNED,
+    N,
+)
+from circuit_breaker.breaker.model import FAILURES, INVALID, OK, STOP, TRIP, WARN, Signal
 from circuit_breaker.identity import acts
 from circuit_breaker.identity.calls import schedules, service
 
@@ -53,7 +66,7 @@ def tool_failure(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]
         family = lane.families.get(outcome.family)
         if signal is None or (family is not None and family.varied):
             other = _same_attempt(lane, outcome, rule)
-            signal = other if signal is None or (other is not None and other.step == "open") else signal
+            signal = other if signal is None or (other is not None and other.wants == TRIP) else signal
         if signal is not None:
             warned.add(outcome.tool)
             yield signal
@@ -100,14 +113,14 @@ def _same_attempt(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
         return None
     stubborn = 0 < rule["threshold_with_progress"] <= family.same
     opens = stubborn or 0 < rule["family_open"] <= family.count
-    warns = 0 < rule["family_warn"] <= family.count and "f" not in family.marks
+    warns = 0 < rule["family_warn"] <= family.count and WARNED["tool_failure"] not in family.marks
     if not opens and not warns:
         return None
     return signal_of(
         outcome,
         "tool_failure",
         family.same if stubborn else family.count,
-        step="open" if opens else "warn",
+        wants=TRIP if opens else WARN,
         subject=outcome.attempt.label(outcome.tool),
         keys=[outcome.family],
         results={},
@@ -128,7 +141,7 @@ def _same_error(run: ErrorRun, outcome: Outcome, rule: Rule) -> Signal | None:
         outcome,
         "tool_failure",
         run.times if everywhere else run.turns,
-        step="stop" if run.turns >= 2 * limit else "warn",
+        wants=STOP if run.turns >= 2 * limit else WARN,
         subject=f"{outcome.tool} error",
         keys=[],
         results={},
@@ -158,10 +171,10 @@ def _edited(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal 
         return None
     others = any(n > same[-2] and n != outcome.n for n, _ in lane.moves)
     opens = len(same) >= limit and not others
-    if not opens and (len(same) != limit - 1 or "e" in streak.marks):
+    if not opens and (len(same) != limit - 1 or WARNED["edit"] in streak.marks):
         return None
-    step, facts = "open" if opens else "warn", {"edit": True}
-    return signal_of(outcome, "repeated_call", len(same), step=step, since=outcome.n, facts=facts)
+    wants, facts = TRIP if opens else WARN, {"edit": True}
+    return signal_of(outcome, "repeated_call", len(same), wants=wants, since=outcome.n, facts=facts)
 
 
 def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal | None:
@@ -178,7 +191,7 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signa
     else:
         count, limit = _in_a_row(lane, outcome, streak, rule)
         facts["digits"] = count == streak.run and not outcome.repeats
-    warned = "t" in streak.marks
+    warned = WARNED["repeated_call"] in streak.marks
     if not limit or (warned and count < limit):
         return None
     opens = count >= limit and not schedules(outcome.tool)  # denying it would leave no way to continue later
@@ -188,8 +201,10 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signa
         return None
     if not opens and count < limit - 1:
         facts["far"] = True  # looks `poll_gap_seconds` apart are never blocked
-    step = "open" if opens else "warn"
-    return signal_of(outcome, "repeated_call", max(count, most), step=step, since=streak.counted, facts=facts)
+    wants = TRIP if opens else WARN
+    return signal_of(
+        outcome, "repeated_call", max(count, most), wants=wants, since=streak.counted, facts=facts
+    )
 
 
 def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple[int, int]:
@@ -198,7 +213,7 @@ def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple
     if outcome.result == outcome.key:
         return count, limit  # talk (see calls.is_idle) may come often beside work
     since = [r for r in lane.recent if r[N] >= streak.counted and r[KIND] != WAIT]
-    if outcome.step and all(r[KEY] == outcome.key and r[KIND] != GOTO for r in since):
+    if outcome.gesture and all(r[KEY] == outcome.key and r[KIND] != GOTO for r in since):
         return count, limit * UNSEEN
     same = [r for r in lane.recent[-LAST_CALLS:] if r[KEY] == outcome.key and r[RESULT] == outcome.result]
     often = sum([1 for r in same if r[N] >= streak.counted and r[KIND] != POLL])
@@ -223,7 +238,7 @@ def call_cycle(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
             if found is not None and (best is None or _over(found) > _over(best)):
                 best = found
     if best is not None and (
-        best.step == "open" or not any("c" in s.marks for s in _streaks(lane, best.keys))
+        best.wants == TRIP or not any(WARNED["call_cycle"] in s.marks for s in _streaks(lane, best.keys))
     ):
         yield best
 
@@ -233,7 +248,7 @@ def _ring(lane: Lane, recent: Sequence[list], position: int, period: int, rule: 
     if not limit:
         return None
     ring, rounds, since = cycles.ring_at(recent, position, period)
-    if all(r[KIND] == STEP for r in ring):
+    if all(r[KIND] == GESTURE for r in ring):
         limit *= UNSEEN
     limit += any(r[KEY] == r[RESULT] for r in ring)  # one round more with talk in it
     if rounds < max(2, limit - 1) or cycles.moved_on(lane, ring, since):
@@ -244,7 +259,7 @@ def _ring(lane: Lane, recent: Sequence[list], position: int, period: int, rule: 
     names = [streak.label for streak in _streaks(lane, [r[KEY] for r in ring])]
     return Signal(
         rule="call_cycle",
-        step="open" if rounds >= limit and not toggles else "warn",
+        wants=TRIP if rounds >= limit and not toggles else WARN,
         subject=" + ".join(names)[:120],
         keys=list(dict.fromkeys(r[KEY] for r in ring)),
         results={r[KEY]: r[RESULT] for r in ring},
@@ -273,13 +288,13 @@ def failing_streak(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signa
     failing = {"subject": "failing turns", "keys": [], "results": {}}
     if warnings < (turns >= first) + (turns >= second):
         facts = {"left": max(stop_at - turns, 1) if stop_at else 0}
-        yield signal_of(last, "failing_streak", turns, step="warn", facts=facts, **failing)
+        yield signal_of(last, "failing_streak", turns, wants=WARN, facts=facts, **failing)
     elif stop_at and turns >= stop_at and warnings > 1:
-        yield signal_of(last, "failing_streak", turns, step="stop", **failing)
+        yield signal_of(last, "failing_streak", turns, wants=STOP, **failing)
     empty = rule["empty_searches"]
     searches = {**failing, "subject": "empty searches", "facts": {"empty": True}}
     if empty and lane.empties in (empty, 2 * empty) and evidence.searched_in_vain(outcomes):
-        yield signal_of(last, "failing_streak", lane.empties, step="warn", **searches)
+        yield signal_of(last, "failing_streak", lane.empties, wants=WARN, **searches)
 
 
 def sequential_tools(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:

@@ -15,7 +15,7 @@ from circuit_breaker.identity.calls import (
 from circuit_breaker.identity.shell_line import is_assignment, past_options, program, programs, segments
 
 # Words in tool names (or in the `action` of a tool that does everything) that stand for a step on a page or device.
-_STEPS = frozenset(
+_GESTURES = frozenset(
     "click tap press key keys type scroll swipe drag drop hover navigate back forward next previous step fill select focus"
     " dblclick doubleclick mouse pinch rotate advance reload touch keyboard goto walk turn jump button joystick"
     " keyevent undo redo input keystroke keystrokes frame tick send-keys stuff write-chars continue resume finish".split()
@@ -62,19 +62,19 @@ _APPENDING = frozenset("add-content ac".split())
 _REWRITING = frozenset("patch apply_patch ed ex".split())
 
 
-def is_step(tool: str, given: object) -> bool:
-    """Whether it is a step: a click, a key, a scroll. Its result only confirms it; what it did is seen by looking."""
+def is_gesture(tool: str, given: object) -> bool:
+    """Whether it is a gesture: a click, a key, a scroll. Its result only confirms it; what it did is seen by looking."""
     if tool in SHELLS:
-        return any(map(_is_device_step, programs(shell_command(tool, given))))
+        return any(map(_is_device_gesture, programs(shell_command(tool, given))))
     if tool in WRITERS or tool in LOOKUPS or is_reading_tool(tool, given):
         return False
     words = name_words(tool.rpartition("__")[2])
-    if not _STEPS.isdisjoint(words) or ("terminal" in words and words[0] in ("write", "send")):
+    if not _GESTURES.isdisjoint(words) or ("terminal" in words and words[0] in ("write", "send")):
         return True
     if not _SCRIPTS.isdisjoint(words) and isinstance(given, dict):
         return any(sign in str(value) for value in given.values() for sign in _MOVING)
     action = given.get("action") if isinstance(given, dict) else None
-    return isinstance(action, str) and not _STEPS.isdisjoint(name_words(action))
+    return isinstance(action, str) and not _GESTURES.isdisjoint(name_words(action))
 
 
 def sends_message(tool: str, given: object) -> bool:
@@ -128,15 +128,15 @@ def variables(tool: str, given: object) -> str:
 
 
 def asks_page(tool: str, given: object) -> bool:
-    """Whether its result shows the page or device: a script run in a page, or a device program that takes no step."""
+    """Whether its result shows the page or device: a script run in a page, or a device program that makes no gesture."""
     if tool in SHELLS:
         found = any(words[0] in _DEVICES for words in programs(shell_command(tool, given)))
-        return found and not is_step(tool, given)
+        return found and not is_gesture(tool, given)
     return not _SCRIPTS.isdisjoint(name_words(tool.rpartition("__")[2]))
 
 
-def _is_device_step(words: list[str]) -> bool:
-    return words[0] in _POINTERS or (words[0] in _DEVICES and not _STEPS.isdisjoint(words[1:]))
+def _is_device_gesture(words: list[str]) -> bool:
+    return words[0] in _POINTERS or (words[0] in _DEVICES and not _GESTURES.isdisjoint(words[1:]))
 
 
 def adds_again(tool: str, given: object) -> bool:
