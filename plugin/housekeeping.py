@@ -30,13 +30,8 @@ def sweep(args: argparse.Namespace) -> int:
     where = places()
     config = home.configuration(where, os.environ)
     session, now = os.environ.get("CLAUDE_CODE_SESSION_ID", ""), time.time()
-    forgettable = _forgettable(where, config, now, session)
-    if args.dry_run:
-        report, rows = _planned(where, config, session, now)
-        rows += forgettable
-    else:
-        report, rows = _done(where, config, session, now)
-        rows += [row for row in forgettable if not os.path.exists(row["file"])]
+    report = _planned(where, config, session, now) if args.dry_run else _done(where, config, session, now)
+    rows = [_row(action) for action in report.steps]
     errors = report.errors + report.unreadable
     if args.json:
         counts = {} if args.dry_run else report.facts()
@@ -48,27 +43,22 @@ def sweep(args: argparse.Namespace) -> int:
     return 1 if report.errors else 0
 
 
-def _planned(where: Places, config: Config, session: str, now: float) -> tuple[Report, Rows]:
-    """What a round would do: (the unreadable files in a report, each action as a row)."""
-    report, rows = Report(), []
+def _planned(where: Places, config: Config, session: str, now: float) -> Report:
+    """What a round would do."""
+    report, limits = Report(), config.memory_limits
     for folder in rounds.roots(where):
-        found = sweeping.planned(folder, config.memory_limits, now, session)
-        rows += [_row(action) for action in found.actions]
+        found = sweeping.planned(folder, limits, now, session)
+        report.steps += found.actions
         report.unreadable += found.unreadable
-    return report, rows
+    report.steps += runtime_folder.old_sessions(where, limits["session_max_age_days"], now, session)
+    return report
 
 
-def _done(where: Places, config: Config, session: str, now: float) -> tuple[Report, Rows]:
-    """A whole round and the compression, in this process: (what was done, each action as a row). Raises Refusal beside another one."""
-    rows: Rows = []
+def _done(where: Places, config: Config, session: str, now: float) -> Report:
+    """What a whole round and the compression did, in this process. Raises Refusal beside another one."""
     progress = Progress()
-
-    def heard(action: Action) -> None:
-        rows.append(_row(action))
-        progress(f"{progress.count:,} done: {action.name}")
-
     try:
-        made = rounds.make(where, config, now, session, on_step=heard)
+        made = rounds.make(where, config, now, session)
         for folder in rounds.roots(where):
             made.report.errors += archives.compress_all(
                 folder, float("inf"), lambda archive: progress(f"compressing {archive.id}")
@@ -77,17 +67,7 @@ def _done(where: Places, config: Config, session: str, now: float) -> tuple[Repo
         progress.end()
     if not (made.finished or made.report.errors):
         raise Refusal(f"another process is sweeping {where.home} right now. Try again when it has finished.")
-    return made.report, rows
-
-
-def _forgettable(where: Places, config: Config, now: float, session: str) -> Rows:
-    """Rows for the memory of old sessions. It is removed without an archive, since it contains only hashes and counts."""
-    days = config.memory_limits["session_max_age_days"]
-    old = runtime_folder.old_sessions(where, days, now, session)
-    return [
-        {"do": "forget", "file": path, "reason": memory.too_old(age, days), "bytes": 0, "archive": None}
-        for path, age in old
-    ]
+    return made.report
 
 
 def _row(action: Action) -> dict[str, Any]:

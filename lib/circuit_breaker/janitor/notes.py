@@ -88,7 +88,7 @@ def settled(where: Places, config: Config, now: float, session: str) -> bool:
         ):
             return False
         if size > SMALL:
-            return now < at + AGAIN and files.system.stat(where.home).st_mtime_ns == note["folder"]
+            return now < at + AGAIN and written(where.home) == note["folder"]
         return _unchanged(where, at - SLACK)
     except (KeyError, TypeError, OSError):
         return False
@@ -103,14 +103,14 @@ def ended(where: Places, now: float, running: str) -> dict[str, set[str]]:
     quiet = {}
     for name in names:
         path = f"{where.armed}/{name}"
-        if name == running or "." in name or now - _written(path) < HOUR:
+        if name == running or "." in name or now - written(path) < HOUR:
             continue
         try:
             lines = (files.read(path, 1 << 20) or b"").decode("utf-8", "replace").split("\n")
         except OSError:
             continue  # not a marker of ours
         sessions = {line.partition("/")[0] for line in lines if line[:1] != "/" and "/" in line}
-        if all(now - _written(f"{where.sessions}/{session}") >= HOUR for session in sessions):
+        if all(now - written(f"{where.sessions}/{session}") >= HOUR for session in sessions):
             quiet[name] = sessions
     if not quiet:
         return {}
@@ -120,7 +120,7 @@ def ended(where: Places, now: float, running: str) -> dict[str, set[str]]:
     return {name: sessions for name, sessions in quiet.items() if name not in running_ones}
 
 
-def _written(path: str) -> float:
+def written(path: str) -> float:
     """When a file or a session's folder was last written; 0.0 if it does not exist."""
     try:
         return float(files.system.lstat(path).st_mtime)
@@ -130,7 +130,7 @@ def _written(path: str) -> float:
 
 def _unchanged(where: Places, since: float) -> bool:
     """Whether none of our files in the home, and not the error log, changed at or after `since`; False for more than SMALL entries."""
-    if where.runtime != where.home and _written(where.errors) >= since:
+    if where.runtime != where.home and written(where.errors) >= since:
         return False
     count = 0
     with files.system.scandir(where.home) as listing:

@@ -67,8 +67,8 @@ class Archive:
 
 
 class Action:
-    """One step. do: rotate, archive, cut, prune (an archive) or clear (a temporary file of a killed process). info: the file's
-    `lstat` in the survey, None for an archive. size: bytes concerned. into: id of the archive it makes, or ""."""
+    """One step. do: rotate, archive, cut, prune (an archive), clear (a temporary file of a killed process) or forget (a session). info: the file's
+    `lstat` in the survey, None for an archive or a session. size: bytes concerned. into: id of the archive it makes, or ""."""
 
     __slots__ = ("do", "name", "reason", "size", "info", "into")
 
@@ -168,15 +168,20 @@ def changed(info: Stat, since: float) -> bool:
     return bool(info.st_ctime >= since or info.st_mtime >= since)
 
 
-def plan(found: Found, limits: Mapping[str, int], now: float, moment: str, running: str = "") -> SweepPlan:
-    """What is due, without the removal of archives (see `prune`). `running`: id of the session that asks.
+def plan(
+    found: Found, limits: Mapping[str, int], now: float, moment: str, running: str = "", since: float = 0.0
+) -> SweepPlan:
+    """What is due, without the removal of archives (see `prune`). running: id of the session that asks. since: earlier surveys read
+    what was not changed after it.
 
     A limit of 0 is no limit. Files of `running` and session files written within the hour are left alone.
     """
     made = SweepPlan(now=now, moment=moment, entries=found.entries)
     made.pending = any(archive.plain for archive in found.archives.values())
     _rotations(made, found, limits, running)
-    _sessions(made, found, limits, running)
+    _sessions(
+        made, found, limits, running, since - HOUR
+    )  # files being written at the last survey were not read
     for name, info in found.scraps.items():
         if regular(info) and now - info.st_mtime < HOUR:
             made.look_again(info.st_mtime + HOUR)
@@ -206,7 +211,7 @@ def _rotations(made: SweepPlan, found: Found, limits: Mapping[str, int], running
             made.into_archive("rotate", name, reason, info)
 
 
-def _sessions(made: SweepPlan, found: Found, limits: Mapping[str, int], running: str) -> None:
+def _sessions(made: SweepPlan, found: Found, limits: Mapping[str, int], running: str, since: float) -> None:
     days, active = limits["session_max_age_days"], limits["session_max_active"]
     smallest = min((2 * limits[key] + 2 for key in LISTS.values() if limits[key]), default=NEVER)
     ranked = sorted((-info.st_mtime, name) for name, info in found.sessions.items() if regular(info))
@@ -223,7 +228,7 @@ def _sessions(made: SweepPlan, found: Found, limits: Mapping[str, int], running:
             made.into_archive("archive", name, memory.too_many(rank, "session file", active), info)
         else:
             made.look_again(info.st_mtime + (days * DAY or NEVER))
-            made.stay += [name] if info.st_size >= smallest else []
+            made.stay += [name] if info.st_size >= smallest and changed(info, since) else []
 
 
 def prune(made: SweepPlan, found: Found, limits: Mapping[str, int]) -> None:

@@ -16,11 +16,9 @@ from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from circuit_breaker.breaker.config import Config
-    from circuit_breaker.janitor.retention import Action
 
 
 PLUGIN_FOLDER = ROOT + "/plugin"  # for `python3 PLUGIN_FOLDER VERB`
@@ -42,9 +40,9 @@ class Round:
             "until": now + notes.DAY,  # when the next age limit may be reached
             "asked": notes.asked(config),
             "entries": 0,  # entries of the home
-            "folder": _mtime(
+            "folder": notes.written(
                 where.home
-            ),  # the home's mtime in ns, before the survey: later changes are noticed next time
+            ),  # before the survey, so that later changes are noticed next time
             "spared": "",  # the running session, if files of it were over a limit and left alone
             "interpreter": sys.executable,
             "library": notes.__file__,
@@ -72,20 +70,10 @@ def roots(where: Places) -> list[str]:
     return list(dict.fromkeys((where.home, where.runtime)))
 
 
-def make(
-    where: Places,
-    config: Config,
-    now: float,
-    session: str,
-    most: float = disk.NEVER,
-    on_step: Callable[[Action], None] | None = None,
-) -> Round:
-    """Do what is due in folders of up to `most` entries; `on_step` is called with each action. Never raises OSError."""
-    made, limits, since = (
-        Round(where, config, now),
-        config.memory_limits,
-        notes.known_since(where, config, now),
-    )
+def make(where: Places, config: Config, now: float, session: str, most: float = disk.NEVER) -> Round:
+    """Do what is due in folders of up to `most` entries. Never raises OSError."""
+    made, limits = Round(where, config, now), config.memory_limits
+    since = notes.known_since(where, config, now)
     for folder in roots(where):
         try:
             plan = sweep.planned(folder, limits, now, session, most, since)
@@ -97,7 +85,7 @@ def make(
         except OSError as error:
             made.report.errors.append(f"{folder}: {files.why(error)}")
             continue
-        made.finished = sweep.execute(folder, plan, limits, made.report, on_step) and made.finished
+        made.finished = sweep.execute(folder, plan, limits, made.report) and made.finished
         made.report.unreadable += plan.unreadable
         if plan.pending or made.report.archives:
             made.task = made.task or "compress"
@@ -114,13 +102,6 @@ def make(
         made.report.errors.append(f"{where.runtime}: {files.why(error)}")
     made.keep(where)
     return made
-
-
-def _mtime(folder: str) -> int:
-    try:
-        return int(files.system.stat(folder).st_mtime_ns)
-    except OSError:
-        return 0
 
 
 # --- The background process

@@ -6,9 +6,10 @@ import sys
 
 from circuit_breaker.janitor import disk, notes, retention
 from circuit_breaker.janitor.disk import NEVER
-from circuit_breaker.janitor.retention import DAY, HOUR
+from circuit_breaker.janitor.retention import DAY, HOUR, Action
 from circuit_breaker.runtime import files, incidents, store
 from circuit_breaker.runtime.home import STATE, Places, safe_name, slashed
+from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,8 +67,9 @@ def clean(
     Returns when the next session or archive of `clean` is due. Raises TooMany for more than `most` times ten sessions, OSError.
     """
     days, due = limits["session_max_age_days"], NEVER
-    for path, _ in old_sessions(where, days, now, running, 10 * most):
-        freed = forget_session(path, now - days * DAY)
+    for action in old_sessions(where, days, now, running, 10 * most):
+        freed = forget_session(action.name, now - days * DAY)
+        report.steps += [action] if freed else []
         report.forgotten += freed > 0
         report.freed += freed
     disarm_ended(where, now, running)
@@ -96,10 +98,9 @@ def regular_files(folder: str) -> Iterator[tuple[str, str, stat_result]]:
     return (found for found in disk.listing(folder) if retention.regular(found[2]))
 
 
-def old_sessions(
-    where: Places, days: int, now: float, running: str, most: float = NEVER
-) -> list[tuple[str, float]]:
-    """[(session folder, its age in days), ...] for those not written to for `days` (0: none).
+def old_sessions(where: Places, days: int, now: float, running: str, most: float = NEVER) -> list[Action]:
+    """A step for each session whose memory was not written to for `days` (0: none). It is removed without an archive, since it
+    contains only hashes and counts.
 
     Raises TooMany for more than `most` sessions, OSError if the folder cannot be listed.
     """
@@ -107,7 +108,7 @@ def old_sessions(
     for path, name, info in disk.listing(where.sessions, most):
         age = (now - info.st_mtime) / DAY  # replacing a file changes its folder's time
         if days and age >= days and name != safe_name(running) and disk.real_folder(path):
-            old.append((path, age))
+            old.append(Action("forget", path, memory.too_old(age, days), 0))
     return old
 
 

@@ -22,10 +22,12 @@ LARGEST = 1 << 28  # bytes; a larger session file is not read to be shortened
 
 
 class Report(Record):
-    """What was done: counts (put_away and freed in bytes), archive names, errors, and files left alone because they are unreadable."""
+    """What was done: counts (put_away and freed in bytes), steps, archive names, errors, and files left alone because they are
+    unreadable."""
 
     rotated = archived = shortened = entries = pruned = spared = cleared = forgotten = expired = 0
     put_away = freed = 0
+    steps: list[Action] = []
     archives: list[str] = []
     errors: list[str] = []
     unreadable: list[str] = []
@@ -116,47 +118,36 @@ def planned(
     """
     found = look(folder, most)
     unreadable = count_lines(found, folder, limits, since, most)
-    plan = retention.plan(found, limits, now, disk.moment(now), running)
+    plan = retention.plan(found, limits, now, disk.moment(now), running, since)
     plan.unreadable = unreadable
-    changed = since - retention.HOUR  # files being written at the last survey were not read then
-    stay = {
-        name: found.sessions[name] for name in plan.stay if retention.changed(found.sessions[name], changed)
-    }
-    _check_size(stay.values(), most)
-    _plan_cuts(plan, folder, stay, limits)
-    if most < NEVER and sum(action.do == "cut" for action in plan.actions) > MOST_CUTS:
+    _check_size((found.sessions[name] for name in plan.stay), most)
+    cuts = sum(_plan_cut(plan, folder, name, found.sessions[name], limits) for name in plan.stay)
+    if most < NEVER and cuts > MOST_CUTS:
         raise TooMany
     retention.prune(plan, found, limits)
     return plan
 
 
-def _plan_cuts(
-    plan: SweepPlan, folder: str, stay: Mapping[str, stat_result], limits: Mapping[str, int]
-) -> None:
-    for name, info in stay.items():
-        from circuit_breaker.janitor import ledger  # imports `json`, which only this needs
+def _plan_cut(plan: SweepPlan, folder: str, name: str, info: stat_result, limits: Mapping[str, int]) -> bool:
+    """Plan to shorten a session file. Returns whether it has to be."""
+    from circuit_breaker.janitor import ledger  # imports `json`, which only this needs
 
-        try:
-            data = files.read(f"{folder}/{name}", LARGEST) or b"{}"
-            shorter, gone = ledger.cut(data, limits)
-        except (OSError, ValueError) as error:
-            plan.unreadable.append(f"{name}: cannot be read as a session file: {files.why(error)}")
-            continue
-        if gone:
-            caps = {key: limits[retention.LISTS[key]] for key in gone}
-            plan.into_archive("cut", name, memory.too_long(gone, caps), info, len(data) - len(shorter))
+    try:
+        data = files.read(f"{folder}/{name}", LARGEST) or b"{}"
+        shorter, gone = ledger.cut(data, limits)
+    except (OSError, ValueError) as error:
+        plan.unreadable.append(f"{name}: cannot be read as a session file: {files.why(error)}")
+        return False
+    if gone:
+        caps = {key: limits[retention.LISTS[key]] for key in gone}
+        plan.into_archive("cut", name, memory.too_long(gone, caps), info, len(data) - len(shorter))
+    return bool(gone)
 
 
 # --- The steps
 
 
-def execute(
-    folder: str,
-    plan: SweepPlan,
-    limits: Mapping[str, int],
-    report: Report,
-    on_step: Callable[[Action], None] | None = None,
-) -> bool:
+def execute(folder: str, plan: SweepPlan, limits: Mapping[str, int], report: Report) -> bool:
     """Carry out `plan` in `folder` and add what was done to `report`. False if another process is sweeping the folder.
 
     Each step checks its file again first. After a step failed (other than for a missing file), nothing more is removed. Never
@@ -164,12 +155,15 @@ def execute(
     """
     if not plan.actions:
         return True
-    sweep, archives = _Sweep(folder, limits, report, on_step), folder + "/archives"
+    sweep, archives = _Sweep(folder, limits, report), folder + "/archives"
     try:
         for path in (archives, *(f"{archives}/{name}" for name in ARCHIVE_FOLDERS)):
             files.folder(path)
         with files.Lock(archives + "/.sweep.lock", 0.001) as lock:
-            _room(lock.fd)
+            files.system.ftruncate(
+                lock.fd, 0
+            )  # on a full disk nothing is moved or removed: it cannot be written to
+            files.write_all(lock.fd, f"{files.system.getpid()}\n".encode())
             report.spared += plan.spared
             steps = [action for action in plan.actions if action.do != "prune"]
             sweep.each(steps)
@@ -183,28 +177,15 @@ def execute(
     return True
 
 
-def _room(fd: int) -> None:
-    """Write to the disk, so that nothing is moved or removed on a full one. Raises OSError."""
-    files.system.ftruncate(fd, 0)
-    files.write_all(fd, f"{files.system.getpid()}\n".encode())
-
-
 class _Sweep:
     """The steps on the files of one folder: `each` calls the method that an action's `do` names."""
 
-    def __init__(
-        self,
-        folder: str,
-        limits: Mapping[str, int],
-        report: Report,
-        on_step: Callable[[Action], None] | None,
-    ) -> None:
-        self.folder, self.limits, self.report, self.on_step = folder, limits, report, on_step
+    def __init__(self, folder: str, limits: Mapping[str, int], report: Report) -> None:
+        self.folder, self.limits, self.report = folder, limits, report
 
     def each(self, actions: list[Action]) -> None:
         for action in actions:
-            if self.on_step:
-                self.on_step(action)
+            self.report.steps.append(action)
             try:
                 getattr(self, action.do)(action, f"{self.folder}/{action.name}")
             except FileNotFoundError:
@@ -265,26 +246,21 @@ class _Sweep:
             self.report.freed += action.size
 
     def prune(self, action: Action, path: str) -> None:
-        gone = False
-        for ending in (".gz", "") if not self.report.errors else ():
-            name = f"{self.folder}/archives/{action.name}{ending}"
-            if files.exists(name) and retention.regular(files.system.lstat(name)):
-                files.system.unlink(name)
-                gone = True
-        self.report.pruned += gone
-        made_now = action.name in self.report.archives  # it was counted as freed before
-        self.report.freed += action.size if gone and not made_now else 0
+        if self.report.errors:
+            return
+        names = [f"{self.folder}/archives/{action.name}{ending}" for ending in (".gz", "")]
+        there = [name for name in names if files.exists(name) and retention.regular(files.system.lstat(name))]
+        for name in there:
+            files.system.unlink(name)
+        self.report.pruned += bool(there)
+        if there and action.name not in self.report.archives:  # else it was counted as freed before
+            self.report.freed += action.size
 
 
 def _same(path: str, action: Action) -> bool:
     """Whether it is still the surveyed file, unchanged."""
-    info, seen = files.system.lstat(path), action.info
-    return (
-        seen is not None
-        and retention.regular(info)
-        and (info.st_ino, info.st_dev) == (seen.st_ino, seen.st_dev)
-        and (info.st_mtime_ns, info.st_size) == (seen.st_mtime_ns, seen.st_size)
-    )
+    info, same = files.system.lstat(path), ("st_ino", "st_dev", "st_mtime_ns", "st_size")
+    return retention.regular(info) and all(getattr(info, name) == getattr(action.info, name) for name in same)
 
 
 def _keep(path: str, data: bytes, like: stat_result) -> None:
