@@ -32,8 +32,8 @@ from circuit_breaker.runtime import (
     prompt_source,
     protocol,
     services,
-    spending,
     store,
+    usage,
 )
 
 TYPE_CHECKING = False
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     Decided = tuple[Decision, list[Transition]]
 
 LONG = 1 << 16  # bytes; the keys of a longer payload are made before the session is locked
-COSTLY = ("trip", "would_trip", "ending")  # incidents that say what they cost
 
 
 def serve(name: str, data: bytes | None = None) -> None:
@@ -188,14 +187,14 @@ class Visit:
         payload, config = self.payload, self.config
         counts = is_on("budget", config.rules["budget"])
         if (counts and isinstance(event, (Turn, Prompt))) or (lane.circuits and isinstance(event, Turn)):
-            lane = spending.look_up(event, lane, payload, config)
+            lane = usage.look_up(event, lane, payload, config)
         session, lane, decision, transitions = policy.step(
             session, lane, event, config, self.now, payload.lane
         )
         if session.home != self.where.home or session.project != self.where.project:
             session = session.but(home=self.where.home, project=self.where.project)
-        if any(transition.event in COSTLY for transition in transitions):
-            spending.charge(lane, transitions, payload, config)
+        if any(transition.event in usage.COSTLY for transition in transitions):
+            usage.charge(lane, transitions, payload, config)
         if session.frozen or store.is_live(lane) or store.is_live(session):
             session = self._hold(session, lane, decision)
         return session, lane, (decision, transitions)

@@ -23,10 +23,9 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
+# types.SimpleNamespace: a class of our own would be built at every start
+_Namespace: Any = type(sys.implementation)
 # Options of the C scanner: strict as in `json.JSONDecoder`, without NaN and infinities.
-_Namespace: Any = type(
-    sys.implementation
-)  # types.SimpleNamespace; a class of our own would be built at every start
 _STRICT = _Namespace(
     strict=True,
     object_hook=None,

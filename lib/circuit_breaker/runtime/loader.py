@@ -114,9 +114,8 @@ def start(name: str, module: str = "hook") -> None:
             system.write(2, ("[circuit_breaker] " + name + ": needs CPython 3.9 or newer\n").encode())
         system._exit(pinned)
     gc.disable()  # a hook is too short for garbage to matter
-    features = sys.modules["__future__"] = type(sys)(
-        "__future__"
-    )  # each of our modules imports it: this saves reading its file
+    # Each of our modules imports it: this saves reading its file.
+    features = sys.modules["__future__"] = PLAIN("__future__")
     features.annotations = None  # type: ignore[attr-defined]
     sys.path.insert(0, sys.path[-1])  # the folder of `_json` and `fcntl`: saves listing the whole library
     sys.meta_path.insert(0, Unusual)  # type: ignore[arg-type]

@@ -104,11 +104,8 @@ def _is_dead(mark: bytes) -> bool:
     pid, _, rest = mark.decode("utf-8", "surrogateescape").partition(" ")
     life, _, machine = rest.partition(" ")
     born, _, space = life.partition("/")[2].partition("/")
-    if (
-        not (pid.isascii() and pid.isdigit())
-        or machine != posix.uname().nodename
-        or space not in ("", _space())
-    ):
+    here = machine == posix.uname().nodename and space in ("", _space())
+    if not here or not (pid.isascii() and pid.isdigit()):
         return False
     try:
         posix.kill(int(pid), 0)
@@ -117,9 +114,8 @@ def _is_dead(mark: bytes) -> bool:
     except (PermissionError, OverflowError):
         pass
     state, start = _state(int(pid))
-    return state in ("Z", "X") or (
-        start != born and "" not in (start, born)
-    )  # another process has the PID now
+    other = start != born and "" not in (start, born)  # another process has the PID now
+    return other or state in ("Z", "X")
 
 
 def _state(pid: int) -> tuple[str, str]:

@@ -150,16 +150,6 @@ def collect(where: Places, config: Config, now: float, kept: list[Kept] | None =
     }
 
 
-def live(facts: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """(rule, subject) of every circuit that is not CLOSED."""
-    return [
-        (rule, subject)
-        for rule, entry in facts["circuits"].items()
-        for subject in entry["subjects"]
-        if subject["state"] != CLOSED
-    ]
-
-
 def cannot_block(where: Places, config: Config) -> tuple[str, str]:
     """(why, fix) if hooks run but nothing can be blocked; else ("", "")."""
     why = health.write_fault(where)

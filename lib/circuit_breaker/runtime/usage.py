@@ -1,16 +1,22 @@
-"""The cost of requests by a transcript: input, output and cache tokens, each message once, by its largest usage.
+"""What a session spends, by its transcripts: input, output and cache tokens, each message once, by its largest usage.
 
 A lower bound: rows that were never written, or are longer than READ_MAX, are not counted.
 """
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import plus
-from circuit_breaker.runtime import files, json
+from circuit_breaker.breaker.config import is_on
+from circuit_breaker.breaker.model import MAIN, Prompt, Turn, plus
+from circuit_breaker.runtime import files, json, store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from circuit_breaker.breaker.config import Config
+    from circuit_breaker.breaker.memory import Lane
+    from circuit_breaker.breaker.model import Event, Transition
+    from circuit_breaker.runtime.protocol import Payload
 
     Usage = list[int]  # in the order of FIELDS
     # [offset, [[message id, *Usage] of the last messages, ...], time of the last row, time up to which rows are copies]
@@ -19,7 +25,45 @@ if TYPE_CHECKING:
 FIELDS = ("input", "output", "cache_read", "cache_write")
 _NAMES = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 READ_MAX = 1 << 20  # bytes of a transcript that one turn reads; the next turn reads on
+COSTLY = ("trip", "would_trip", "ending")  # incidents that say what their streak of calls cost
 RECENT_MAX = 4  # last messages that are remembered: the rows of a message are close together
+
+
+def look_up(event: Event, lane: Lane, payload: Payload, config: Config) -> Lane:
+    """Read the lane's transcript on and set `event.spent` (Turn, or Prompt: what no turn has counted). -> the lane."""
+    limits = is_on("budget", config.rules["budget"])
+    path = path_of(payload.transcript, payload.lane)
+    position = lane.read
+    if isinstance(event, Prompt):
+        if not limits or not event.person:
+            return lane
+        if position:
+            event.spent, position = read_on(path, position)
+        position = [size_of(path), *(position or start(0))[1:]]
+    elif isinstance(event, Turn) and (limits or store.is_live(lane)):
+        if not position and (payload.lane == MAIN or lane.n):
+            position = start(size_of(path))  # earlier rows are older than our first event
+        else:  # all rows of a subagent's file are its own
+            event.spent, position = read_on(path, position or start(0))
+    return lane if position == lane.read else lane.but(read=position)
+
+
+def charge(lane: Lane, transitions: list[Transition], payload: Payload, config: Config) -> None:
+    """Set the cost so far of trips and stopped turns; later turns add to that of an open circuit."""
+    path = path_of(payload.transcript, payload.lane)
+    for transition in transitions:
+        if transition.event not in COSTLY or transition.tokens or transition.lane != payload.lane:
+            continue
+        circuit = lane.circuits.get(transition.circuit)
+        calls = transition.count
+        if circuit is not None and circuit.since >= 0:
+            calls = max(calls, lane.n - circuit.since + 1)
+        known = circuit.tokens if circuit is not None else []
+        transition.tokens = transition.facts.get("tokens") or known or last_calls(path, calls)
+        if circuit is not None:
+            lane.circuits[circuit.name] = circuit.but(tokens=transition.tokens)
+        if not known and not is_on("budget", config.rules["budget"]):
+            lane.read = start(size_of(path))
 
 
 def of_row(row: dict[str, Any]) -> tuple[str, Usage] | None:

@@ -61,7 +61,7 @@ def one_line(facts: Mapping[str, Any], plain: bool = False) -> str:
     """The one-line form: `⚡ 1 open · pytest 8s`; "observing only" or "" when nothing is open."""
     if not facts["protection"]["protected"]:
         return "NOT PROTECTED"
-    live = [subject for _, subject in _live(facts) if not subject.get("ended")]
+    live = [subject for _, subject in live_circuits(facts) if not subject.get("ended")]
     if not live:
         return "observing only" if facts["mode"] == "observe" else ""
     first = min(live, key=lambda subject: (subject["retry_in"] is None, subject["retry_in"]))
@@ -84,7 +84,8 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _live(facts: Mapping[str, Any]) -> list[tuple[str, Subject]]:
+def live_circuits(facts: Mapping[str, Any]) -> list[tuple[str, Subject]]:
+    """(rule, subject) of every circuit that is not CLOSED."""
     return [
         (rule, subject)
         for rule, entry in facts["circuits"].items()
@@ -94,7 +95,7 @@ def _live(facts: Mapping[str, Any]) -> list[tuple[str, Subject]]:
 
 
 def _circuits(facts: Mapping[str, Any], plain: bool, everything: bool) -> list[str]:
-    live = _live(facts)
+    live = live_circuits(facts)
     running = [one for one in live if not one[1].get("ended")]
     ended = [one for one in live if one[1].get("ended")]
     calm = facts["protection"]["protected"] and facts["mode"] != "observe"
