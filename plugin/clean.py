@@ -143,26 +143,20 @@ class _Run:
 
     def facts(self) -> dict[str, Any]:
         """The survey and the selection, for --json."""
-        sums = self.found.by_kind()
-        days, source = claude_code.cleanup_days(self.folder, self.where.project)
-        rows = disk_usage.ranked({name: row for name, row in sums.items() if name in kinds.KINDS})
+        facts = disk_usage.claude_code_facts(self.found, self.where.project)
+        measured = [row for row in facts["kinds"] if row["name"] not in kinds.KINDS]
+        rows = [row for row in facts["kinds"] if row["name"] in kinds.KINDS]
         for row in rows:
             row["kind"] = row.pop("name")
             row["goes_files"], row["goes_bytes"] = self.chosen.freed.get(row["kind"], (0, 0))
-            row["by_itself"] = kinds.by_itself(row["kind"], days)
-        measured = {name: row for name, row in sums.items() if name not in kinds.KINDS}
+            row["by_itself"] = kinds.by_itself(row["kind"], facts["cleanup_days"])
         stays = sorted(self.chosen.stays.items(), key=lambda item: -item[1][1])
         return {
-            "folder": self.folder,
-            "bytes": sum(row.bytes for row in sums.values()),
-            "files": sum(row.files for row in sums.values()),
+            **facts,
             "kinds": rows,
-            "measured": disk_usage.ranked(measured),
-            "projects": disk_usage.ranked(self.found.by_project()),
+            "measured": measured,
             "stays": [{"reason": reason, "files": row[0], "bytes": row[1]} for reason, row in stays],
             "goes_bytes": self.chosen.bytes,
-            "cleanup_days": days,
-            "cleanup_from": source,
             "links": self.found.links,
             **({"max_total_missed_by": self.missed_by} if self.missed_by else {}),
         }
@@ -259,7 +253,7 @@ class _Run:
             self.fail(f"{kind}: nothing was deleted")
         return typed.strip() == kind
 
-    def done(self, kind: str, gone: steps.Gone, archive: dict[str, Any]) -> None:
+    def done(self, kind: str, gone: tarball.Done, archive: dict[str, Any]) -> None:
         """Report one kind."""
         counts = {"files": gone.files, "bytes": gone.bytes}
         self.rows.append({"kind": kind, **counts, **archive, "left": gone.left})

@@ -205,11 +205,11 @@ def _restore_of_clean(args: argparse.Namespace, where: Places, path: str) -> int
         done = tarball.extract(path, folder, wanted, lambda count, entry: progress(f"restoring {entry}"))
     finally:
         progress.end()
-    if not done.files and not done.existing:
+    if not done.files and not done.left:
         hint = f"`restore {name} --list` lists its files."
         raise Refusal(f"nothing in {name} is called {', '.join(asked)}; {hint}")
     if args.json:
-        counts = {"files": done.files, "bytes": done.bytes, "existing": done.existing}
+        counts = {"files": done.files, "bytes": done.bytes, "existing": done.left}
         print_json(restored=folder, **counts, archive=name)
     elif done.files:
         what = f"{memory.number(done.files, 'file')} ({memory.size(done.bytes)})"
@@ -217,6 +217,6 @@ def _restore_of_clean(args: argparse.Namespace, where: Places, path: str) -> int
         days, _ = claude_code.cleanup_days(folder, where.project)
         if time.time() - done.oldest > days * memory.DAY:
             print(cleaning.restored_old(days))
-    if done.existing:
-        print(f"restore: {cleaning.existing(done.existing)}", file=sys.stderr)
-    return 1 if done.existing else 0
+    if done.left:
+        print(f"restore: {cleaning.existing(done.left)}", file=sys.stderr)
+    return 1 if done.left else 0

@@ -94,7 +94,7 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
         return json.dumps(facts, indent=2), code
     text = status_text(facts, words_alone, args.all)
     if args.memory:
-        text += "\n\n" + disk_usage.memory_report(where, config, now, words_alone)
+        text += "\n\n" + disk_usage.memory_report(facts["memory"], where, now, words_alone)
     return text, code
 
 

@@ -17,6 +17,10 @@ def facts(home: Home, **limits: int) -> dict[str, Any]:
     return disk_usage.memory_facts(home.places, home.config(**limits))
 
 
+def report(home: Home, plain: bool = True, **limits: int) -> str:
+    return disk_usage.memory_report(facts(home, **limits), home.places, time.time(), plain)
+
+
 def test_own_use_is_counted(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.write("a_telemetry.jsonl", lines(10))
@@ -49,12 +53,12 @@ def test_archives_of_clean_are_listed_the_newest_first(tmp_path: Path) -> None:
         ("transcripts.20260301T000000Z.tar.gz", 4096),
         ("debug-logs.20260101T000000Z.tar.gz", 2048),
     ]
-    text = disk_usage.memory_report(home.places, home.config(), time.time(), True)
+    text = report(home)
     assert (
         "archives of clean  6.0 KB, removed after 90 days: transcripts.20260301T000000Z.tar.gz (4.0 KB), "
         "debug-logs.20260101T000000Z.tar.gz (2.0 KB)"
     ) in text
-    kept = disk_usage.memory_report(home.places, home.config(archive_keep_days=0), time.time(), True)
+    kept = report(home, archive_keep_days=0)
     assert "kept for ever" in kept
 
 
@@ -115,7 +119,7 @@ def host(base: Path) -> Path:
 
 def test_what_the_host_keeps_is_told_by_kind_and_project_biggest_first(tmp_path: Path) -> None:
     folder = host(tmp_path)
-    found = disk_usage.claude_code_facts(str(folder), str(tmp_path / "project"))
+    found = disk_usage.claude_code_facts(disk_usage.surveyed(str(folder)), str(tmp_path / "project"))
     assert [(row["name"], row["bytes"], row["files"]) for row in found["kinds"]] == [
         ("transcripts", 10_000, 2),
         ("file-history", 4000, 1),
@@ -140,17 +144,17 @@ def test_links_are_counted_as_links(tmp_path: Path) -> None:
     (outside / "huge").write_bytes(b"x" * 10**6)
     (folder / "projects" / "linked").symlink_to(outside)
     (folder / "loop").symlink_to(folder)
-    assert disk_usage.claude_code_facts(str(folder), "/nowhere")["bytes"] < 18_500
+    assert disk_usage.claude_code_facts(disk_usage.surveyed(str(folder)), "/nowhere")["bytes"] < 18_500
 
 
 def test_measuring_stops_at_its_deadline_and_says_so(tmp_path: Path, mocker: Any) -> None:
     folder = host(tmp_path)
-    found = disk_usage.claude_code_facts(str(folder), "/nowhere", time.monotonic() - 1)
+    found = disk_usage.claude_code_facts(disk_usage.surveyed(str(folder), time.monotonic() - 1), "/nowhere")
     assert found["complete"] is False
     home = Home(tmp_path)
     mocker.patch.object(disk_usage, "SECONDS", -1.0)
     mocker.patch.dict(os.environ, {"CLAUDE_CONFIG_DIR": str(folder)})
-    assert "too large to measure" in disk_usage.memory_report(home.places, home.config(), time.time(), True)
+    assert "too large to measure" in report(home)
 
 
 def test_cleanup_period_is_the_one_that_counts(tmp_path: Path) -> None:
@@ -170,12 +174,12 @@ def test_report_changes_nothing_and_names_both_parts(tmp_path: Path, mocker: Any
     home.write("a_telemetry.jsonl", lines(900))
     mocker.patch.dict(os.environ, {"CLAUDE_CONFIG_DIR": str(folder)})
     before = {str(p): p.lstat().st_mtime_ns for p in tmp_path.rglob("*")}
-    text = disk_usage.memory_report(home.places, home.config(), time.time(), False)
+    text = report(home, plain=False)
     assert {str(p): p.lstat().st_mtime_ns for p in tmp_path.rglob("*")} == before
     assert "a_telemetry.jsonl: 900 of 1000 lines (90%)" in text
     assert "KEPT BY CLAUDE CODE (only measured; nothing here is changed unless you run `clean`)" in text
     assert "cleanupPeriodDays 30 (its default)" in text
     assert text.index("transcripts ") < text.index("file-history ")
-    plain = disk_usage.memory_report(home.places, home.config(), time.time(), True)
+    plain = report(home)
     assert plain.isascii()
     assert max(map(len, text.splitlines())) < 120 + len(str(tmp_path))

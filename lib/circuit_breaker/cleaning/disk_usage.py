@@ -14,6 +14,7 @@ from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from circuit_breaker.breaker.config import Config
@@ -27,83 +28,75 @@ LINES_KB = 4096  # lines of a larger file are not counted: its size alone is far
 def memory_facts(where: Places, config: Config) -> dict[str, Any]:
     """`memory` of `status --json`: our use in bytes, files and lines, the limits, and what has reached 80 % of one."""
     now, limits = time.time(), config.memory_limits
-    unreadable: list[str] = []
-    found = retention.Found()  # an unreadable home is shown as empty; `doctor` says why
+    found, unreadable = retention.Found(), []  # an unreadable home is shown as empty; `doctor` says why
+    counted = {**limits, "telemetry_max_lines": 1, "telemetry_max_kb": LINES_KB}
     try:
         found = sweep.look(where.home)
-        unreadable += sweep.count_lines(
-            found, where.home, {**limits, "telemetry_max_lines": 1, "telemetry_max_kb": LINES_KB}
-        )
+        unreadable = sweep.count_lines(found, where.home, counted)
     except OSError as error:
-        unreadable.append(f"{where.home}: {files.why(error)}")
-    archives = found.archives.values()
+        unreadable = [f"{where.home}: {files.why(error)}"]
+    telemetry = [
+        (name, info.st_size, found.lines.get(name, 0), max(0.0, now - info.st_mtime) / retention.DAY)
+        for name, info in sorted(found.telemetry.items(), key=lambda row: -row[1].st_size)
+    ]
+    theirs = [lines for name, _, lines, _ in telemetry if name not in retention.LOGS]
+    archives = [(archive.folder, archive.size) for archive in found.archives.values()]
+    clean_archives = runtime_folder.clean_archives(where.runtime)
     facts: dict[str, Any] = {
         "total_bytes": _bytes_in(where.home, skip=where.runtime + "/projects"),
-        "telemetry_files": sum(name not in retention.LOGS for name in found.telemetry),
-        "telemetry_lines": sum(count for name, count in found.lines.items() if name not in retention.LOGS),
+        "telemetry_files": len(theirs),
+        "telemetry_lines": sum(theirs),
         "session_files": len(found.sessions),
-        "archive_bytes": sum(archive.size for archive in archives),
-        "telemetry_archives": sum(archive.folder == "telemetry" for archive in archives),
-        "session_archives": sum(archive.folder == "sessions" for archive in archives),
-        "clean_archives": [
-            {"archive": name, "bytes": size, "made": made}
-            for name, size, made in runtime_folder.clean_archives(where.runtime)
-        ],
+        "archive_bytes": sum(size for _, size in archives),
+        "telemetry_archives": sum(folder == "telemetry" for folder, _ in archives),
+        "session_archives": sum(folder == "sessions" for folder, _ in archives),
+        "clean_archives": [dict(zip(("archive", "bytes", "made"), row)) for row in clean_archives],
         "runtime_bytes": _bytes_in(where.sessions) + _bytes_in(where.armed),
         "runtime_sessions": sum(1 for _ in disk.listing(where.sessions)),
         "limits": dict(limits),
         "unreadable": unreadable,
     }
-    rows = [
-        {
-            "name": name,
-            "size": info.st_size,
-            "lines": found.lines.get(name, 0),
-            "age_days": max(0.0, now - info.st_mtime) / retention.DAY,
-        }
-        for name, info in sorted(found.telemetry.items(), key=lambda row: -row[1].st_size)
-    ]
-    facts["warnings"] = memory.warnings({**facts, "files": rows})
+    facts["warnings"] = memory.warnings(facts, telemetry)
     return facts
 
 
-def memory_report(where: Places, config: Config, now: float, plain: bool) -> str:
-    """The text of `status --memory`: our own use against the limits, then Claude Code's folder."""
-    facts = memory_facts(where, config)
+def memory_report(facts: Mapping[str, Any], where: Places, now: float, plain: bool) -> str:
+    """The text of `status --memory`: our own use against the limits (see `memory_facts`), then Claude Code's folder."""
     folder = claude_code.folder_of(environment(), where.user)
     text = memory.own(facts, where.home, plain)
     if not folder or not os.path.isdir(folder):
         return text
-    measured = claude_code_facts(folder, where.project, time.monotonic() + SECONDS)
-    return f"{text}\n\n{memory.claude_code_table(measured, now)}"
+    found = surveyed(folder, time.monotonic() + SECONDS)
+    return f"{text}\n\n{memory.claude_code_table(claude_code_facts(found, where.project), now)}"
 
 
-def claude_code_facts(folder: str, project: str, deadline: float = float("inf")) -> dict[str, Any]:
-    """Claude Code's folder by kind and by project, biggest first: bytes, files, oldest and newest write.
-
-    Stops at `deadline` (time.monotonic), then `complete` is False. Links are not followed.
-    """
+def surveyed(folder: str, deadline: float = float("inf")) -> inventory.Inventory:
+    """A survey of Claude Code's folder that stops at `deadline` (time.monotonic)."""
 
     def in_time(seen: int) -> None:
         if time.monotonic() >= deadline:
             raise inventory.SurveyStopped
 
-    found = inventory.survey(folder, None, in_time)
+    return inventory.survey(folder, None, in_time)
+
+
+def claude_code_facts(found: inventory.Inventory, project: str) -> dict[str, Any]:
+    """Claude Code's folder by kind and by project, biggest first: bytes, files, oldest and newest write."""
     kinds = found.by_kind()
-    days, source = claude_code.cleanup_days(folder, project)
+    days, source = claude_code.cleanup_days(found.folder, project)
     return {
-        "folder": folder,
+        "folder": found.folder,
         "bytes": sum(row.bytes for row in kinds.values()),
         "files": sum(row.files for row in kinds.values()),
         "complete": found.complete,
-        "kinds": ranked(kinds),
-        "projects": ranked(found.by_project()),
+        "kinds": _ranked(kinds),
+        "projects": _ranked(found.by_project()),
         "cleanup_days": days,
         "cleanup_from": source,
     }
 
 
-def ranked(table: dict[str, inventory.Unit]) -> list[dict[str, Any]]:
+def _ranked(table: dict[str, inventory.Unit]) -> list[dict[str, Any]]:
     """Rows for JSON, biggest first, without empty ones."""
     return [
         {"name": name, "bytes": row.bytes, "files": row.files, "oldest": row.oldest, "newest": row.newest}

@@ -6,26 +6,16 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from circuit_breaker.cleaning import tarball
 from circuit_breaker.cleaning.claude_code import Running
 from circuit_breaker.cleaning.inventory import Unit
-from circuit_breaker.cleaning.tarball import Member, OnBytes
+from circuit_breaker.cleaning.tarball import Done, Member, OnBytes
 from circuit_breaker.janitor import disk, runtime_folder
 from circuit_breaker.janitor.archives import sync_folder
 from circuit_breaker.runtime import files
 
 MARK = ".removing"  # beside an archive whose originals are being removed
-
-
-@dataclass
-class Gone:
-    """What was removed (files, bytes). left: paths that stayed because they changed, were opened, or cannot be removed."""
-
-    files: int = 0
-    bytes: int = 0
-    left: list[str] = field(default_factory=list)
 
 
 def members(folder: str, units: Iterable[Unit], on_unit: Callable[[str], None]) -> list[Member]:
@@ -64,7 +54,7 @@ def archive(
     now: float,
     in_use: Callable[[], Running],
     on_bytes: OnBytes,
-) -> tuple[str, Gone]:
+) -> tuple[str, Done]:
     """Archive these members, read the archive back, and remove the originals. Returns (archive path, what was removed).
 
     Raises tarball.NoRoom, Changed, Damaged, OSError; then nothing was removed and there is no archive. If killed at any point, each
@@ -100,9 +90,9 @@ def archive(
 
 def remove_originals(
     folder: str, entries: Iterable[Member], running: Running, on_file: Callable[[str], None]
-) -> Gone:
-    """Remove each file that is unchanged and not in use, then the empty folders."""
-    gone = Gone()
+) -> Done:
+    """Remove each file that is unchanged and not in use, then the empty folders. The others are `left`."""
+    gone = Done()
     folders = []
     for entry in entries:
         path = f"{folder}/{entry.path}"
@@ -112,28 +102,25 @@ def remove_originals(
         on_file(entry.path)
         try:
             if running.uses(entry.path) or not entry.is_still(os.lstat(path)):
-                gone.left.append(entry.path)
-                continue
+                raise tarball.Changed
             os.unlink(path)
+            gone.add(entry)
         except FileNotFoundError:
             continue
         except OSError:
             gone.left.append(entry.path)
-            continue
-        gone.files += 1
-        gone.bytes += entry.size
     for path in reversed(folders):
         with contextlib.suppress(OSError):  # not empty
             os.rmdir(path)
     return gone
 
 
-def finish_removals(place: str, running: Running, on_bytes: OnBytes) -> tuple[Gone, list[str]]:
+def finish_removals(place: str, running: Running, on_bytes: OnBytes) -> tuple[Done, list[str]]:
     """Finish killed runs: remove the originals of marked archives and delete half-written archives.
 
     Each archive is compared with the originals again. Returns (what was removed, errors).
     """
-    whole, errors = Gone(), []
+    whole, errors = Done(), []
     runtime_folder.clear_scraps(place, disk.NEVER)
     for mark, name, _ in list(runtime_folder.regular_files(place)):
         if not name.endswith(MARK):

@@ -46,6 +46,21 @@ class Damaged(OSError):
     """Raised for an archive whose contents are wrong."""
 
 
+@dataclasses.dataclass
+class Done:
+    """What was removed or restored: files, bytes, the oldest modification time in epoch seconds. left: paths left as they are."""
+
+    files: int = 0
+    bytes: int = 0
+    oldest: float = float("inf")
+    left: list[str] = dataclasses.field(default_factory=list)
+
+    def add(self, member: Member) -> None:
+        self.files += 1
+        self.bytes += member.size
+        self.oldest = min(self.oldest, member.mtime_ns / 10**9)
+
+
 class Member(NamedTuple):
     """A file or folder to archive, or in an archive: its path below the folder, and what its original's `lstat` said."""
 
@@ -233,25 +248,14 @@ def compare(path: str, folder: str, on_bytes: OnBytes) -> tuple[list[Member], li
     return equal, changed
 
 
-@dataclasses.dataclass
-class Restored:
-    """files, bytes: what was written. existing: paths that existed and were left as they are. oldest: epoch seconds of the oldest
-    modification time among the written files."""
-
-    files: int = 0
-    bytes: int = 0
-    oldest: float = float("inf")
-    existing: list[str] = dataclasses.field(default_factory=list)
-
-
-def extract(path: str, folder: str, wanted: Callable[[str], bool], on_bytes: OnBytes) -> Restored:
+def extract(path: str, folder: str, wanted: Callable[[str], bool], on_bytes: OnBytes) -> Done:
     """Restore the wanted files of an archive into `folder` with their times and modes; existing files are never overwritten.
 
     The whole archive is checked first: nothing is restored from a damaged one. Raises Damaged, OSError.
     """
     for entry, _ in entries(path):
         on_bytes(0, entry.path)
-    done = Restored()
+    done = Done()
     made: list[str] = []
     folders: dict[str, Member] = {}
     with _damage_named(path):
@@ -269,11 +273,9 @@ def extract(path: str, folder: str, wanted: Callable[[str], bool], on_bytes: OnB
             try:
                 restore_file(f"{folder}/{entry.path}", chunks, partial(_dress, entry))
             except FileExistsError:
-                done.existing.append(entry.path)
+                done.left.append(entry.path)
                 continue
-            done.files += 1
-            done.bytes += entry.size
-            done.oldest = min(done.oldest, entry.mtime_ns / 10**9)
+            done.add(entry)
     for name in reversed(made):  # innermost first, because each write changes the parent's time
         if name in folders:
             _dress(folders[name], f"{folder}/{name}")

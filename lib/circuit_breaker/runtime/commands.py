@@ -70,7 +70,7 @@ def _status(
         return json.dump(facts).decode("ascii")
     text = status_text(facts, plain)
     if "--memory" in words:
-        text += "\n\n" + disk_usage.memory_report(where, config, now, plain)
+        text += "\n\n" + disk_usage.memory_report(facts["memory"], where, now, plain)
     return text
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.words.memory import DAY, listed, number, shown, size
+from circuit_breaker.words.memory import COLUMNS, columns, listed, number, shown, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,14 +18,11 @@ def table(facts: Mapping[str, Any], now: float) -> str:
     lines = [
         f"Claude Code's folder: {shown(facts['folder'])}, {size(facts['bytes'])} in {number(facts['files'], 'file')}",
         "",
-        f"  {'kind':<21}{'size':>10}{'files':>9}{'oldest':>8}{'newest':>8}{'to archive':>11}   removed by Claude Code",
+        f"  {'kind':<21}{COLUMNS}{'to archive':>11}   removed by Claude Code",
     ]
     for row in facts["kinds"]:
-        ages = "".join(f"{_age(now - row[key]):>8}" for key in ("oldest", "newest"))
         goes = size(row["goes_bytes"]) if row["goes_files"] else "-"
-        lines.append(
-            f"  {row['kind']:<21}{size(row['bytes']):>10}{row['files']:>9,}{ages}{goes:>11}   {row['by_itself']}"
-        )
+        lines.append(f"  {row['kind']:<21}{columns(row, now)}{goes:>11}   {row['by_itself']}")
     if facts["measured"]:
         rest = ", ".join(f"{shown(row['name'])} {size(row['bytes'])}" for row in facts["measured"])
         lines += ["", f"Measured only, never cleaned: {rest}"]
@@ -33,10 +30,6 @@ def table(facts: Mapping[str, Any], now: float) -> str:
         biggest = ", ".join(f"{shown(row['name'])} {size(row['bytes'])}" for row in facts["projects"][:SHOWN])
         lines.append(f"Biggest projects: {biggest}")
     return "\n".join([*lines, *stays(facts)])
-
-
-def _age(seconds: float) -> str:
-    return f"{max(0.0, seconds) / DAY:.0f} d"
 
 
 def stays(facts: Mapping[str, Any]) -> list[str]:

@@ -120,8 +120,8 @@ DAY = 86400.0
 SHOWN = 12  # rows shown of a table
 
 
-def warnings(facts: Mapping[str, Any]) -> list[str]:
-    """A clause for each value at or above 80 % of its limit. `facts`: "files" (name, size, lines, age_days), counts, "limits"."""
+def warnings(facts: Mapping[str, Any], telemetry: list[tuple[str, int, int, float]]) -> list[str]:
+    """A clause for each value at or above 80 % of its limit. `telemetry`: (name, bytes, lines, age in days) of each file."""
     limits, found = facts["limits"], []
 
     def near(what: str, value: float, limit: float, words: str) -> None:
@@ -129,16 +129,12 @@ def warnings(facts: Mapping[str, Any]) -> list[str]:
             found.append(f"{what}: {words} ({value / limit:.0%})")
 
     most, kb, days = (limits[f"telemetry_max_{what}"] for what in ("lines", "kb", "age_days"))
-    for row in facts["files"]:
-        name, age = shown(row["name"]), row["age_days"]
-        near(name, row["lines"], most, f"{row['lines']} of {most} lines")
-        near(name, row["size"] / 1024, kb, f"{size(row['size'])} of {kb} KB")
-        near(name, age, days, f"last written {age:.1f} days ago, archived at {days} days")
-    for key, limit, thing in (
-        ("session_files", "session_max_active", "session files"),
-        ("session_archives", "archive_keep_count", "session archives"),
-    ):
-        near(thing, facts[key], limits[limit], f"{facts[key]} of {limits[limit]}")
+    for name, count, lines, age in telemetry:
+        near(shown(name), lines, most, f"{lines} of {most} lines")
+        near(shown(name), count / 1024, kb, f"{size(count)} of {kb} KB")
+        near(shown(name), age, days, f"last written {age:.1f} days ago, archived at {days} days")
+    for key, limit in (("session_files", "session_max_active"), ("session_archives", "archive_keep_count")):
+        near(key.replace("_", " "), facts[key], limits[limit], f"{facts[key]} of {limits[limit]}")
     return found
 
 
@@ -193,18 +189,20 @@ def claude_code_table(facts: Mapping[str, Any], now: float) -> str:
 
 
 def _table(title: str, rows: list[Mapping[str, Any]], now: float) -> list[str]:
-    if not rows:
-        return []
-    lines = ["", f"  {title:<40} {'size':>10} {'files':>9} {'oldest':>9} {'newest':>9}"]
+    lines = ["", f"  {title:<40}{COLUMNS}"] if rows else []
     for row in rows[:SHOWN]:
         name = shown(row["name"])
-        name = name if len(name) <= 40 else "..." + name[-37:]
-        ages = (f"{max(0, now - row[key]) / DAY:.0f} d" for key in ("oldest", "newest"))
-        lines.append(
-            f"  {name:<40} {size(row['bytes']):>10} {row['files']:>9,} "
-            + " ".join(f"{age:>9}" for age in ages)
-        )
+        lines.append(f"  {name if len(name) <= 40 else '...' + name[-37:]:<40}{columns(row, now)}")
     if len(rows) > SHOWN:
         rest = sum(row["bytes"] for row in rows[SHOWN:])
-        lines.append(f"  {f'and {len(rows) - SHOWN} more':<40} {size(rest):>10}")
+        lines.append(f"  {f'and {len(rows) - SHOWN} more':<40}{size(rest):>11}")
     return lines
+
+
+COLUMNS = f"{'size':>11}{'files':>10}{'oldest':>10}{'newest':>10}"
+
+
+def columns(row: Mapping[str, Any], now: float) -> str:
+    """The columns of a row in a table of Claude Code's folder."""
+    oldest, newest = (f"{max(0, now - row[key]) / DAY:.0f} d" for key in ("oldest", "newest"))
+    return f"{size(row['bytes']):>11}{row['files']:>10,}{oldest:>10}{newest:>10}"
