@@ -434,3 +434,39 @@ def test_a_page_that_a_script_scrolls_is_looked_at_with_news():
             tool, {"function": "() => document.querySelectorAll('li').length"}, f"### Result\n{20 * i}"
         )
     assert not stream.said
+
+
+def test_calls_that_differ_in_nothing_are_no_batch_that_was_missed():
+    stream = Stream()
+    for i in range(15):
+        stream.call("mcp__job__CheckStatus", {"id": 7}, f'{{"state":"running","done":"{chr(97 + i)}"}}')
+    assert not stream.said
+    for i in range(12):
+        stream.call("mcp__job__CheckStatus", {"id": i}, f'{{"state":"running","of":"{chr(97 + i)}"}}')
+    assert [verdict for verdict, _ in stream.said] == [WARN]
+
+
+def test_a_device_of_any_name_that_moves_on_is_work():
+    stream = Stream()
+    for i in range(8):
+        for _ in range(2):
+            stream.call("mcp__home__dim_light", {"entity": "lamp", "delta": -5}, "ok")
+        stream.call("mcp__home__get_state", {"entity": "lamp"}, f'{{"brightness":{100 - 10 * i}}}')
+    assert not stream.said
+
+
+def test_what_makes_one_more_each_time_is_a_loop_though_the_list_grows():
+    stream = Stream()
+    for i in range(4):
+        for _ in range(2):
+            stream.call("mcp__linear__create_issue", {"title": "fix it"}, '{"ok":true}')
+        stream.call("mcp__linear__list_issues", {}, f'{{"total":{2 * i}}}')
+    assert "repeated_call" in loops(stream)
+
+
+def test_builds_that_are_timed_again_and_again_are_work():
+    stream = Stream()
+    for i in range(5):
+        stream.bash("make clean", "rm -rf build")
+        stream.bash("time make -j8 > /dev/null", f"real\t0m4{i}.112s\nuser\t4m1{i}.00s\nsys\t0m9.{i}s")
+    assert not stream.said

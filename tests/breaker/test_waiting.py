@@ -121,6 +121,9 @@ POLLS = {
         sh("sleep 20; python3 - <<'EOF'\nimport json\nprint(json.load(open('m.json'))['epoch'])\nEOF", "4")
     ],
     "a program behind npx": [sh("sleep 20; npx vercel inspect x", "Building")],
+    "a shell that is an MCP tool": [
+        ("mcp__ssh__exec", {"command": "sleep 15; tail -1 /srv/build.out"}, "[1200/4000] CXX", OK)
+    ],
     "a program of which nothing is known": [sh("sleep 20; mailq | tail -1", "-- 3 Kbytes in 1 Request.")],
     "a program that says it shows something": [sh("sleep 20; acmectl job show 7", "queued")],
     "a wait in the background that has ended": [launch("sleep 30"), sh("cat status.txt", "pending")],

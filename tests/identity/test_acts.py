@@ -7,6 +7,7 @@ import pytest
 from circuit_breaker.identity.acts import (
     adds_again,
     is_gesture,
+    makes_more,
     measures,
     sends_message,
     steps_through_history,
@@ -202,6 +203,27 @@ def test_variables_in_front_of_a_line(command, found):
     assert variables("Bash", {"command": command}) == found
 
 
+@pytest.mark.parametrize(
+    ("tool", "makes"),
+    [
+        ("mcp__linear__create_issue", True),
+        ("mcp__slack__post_message", True),
+        ("mcp__fs__write_file", True),
+        ("mcp__home__dim_light", False),
+        ("mcp__printer__jog_axis", False),
+    ],
+)
+def test_what_makes_one_more_each_time(tool, makes):
+    assert makes_more(tool, {"x": 1}) is makes
+
+
 def test_a_benchmark_is_known_by_its_program():
     assert measures("Bash", {"command": "hyperfine './app'"}) and measures("Bash", {"command": "cargo bench"})
+    for line in (
+        "time make -j8",
+        "curl -w '%{time_total}' x",
+        "psql -c 'explain analyze select 1'",
+        "python -m timeit x",
+    ):
+        assert measures("Bash", {"command": line})
     assert not measures("Bash", {"command": "cargo test"}) and not measures("Read", {"file_path": "bench.py"})

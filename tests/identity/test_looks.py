@@ -211,6 +211,12 @@ def test_after_a_wait_a_program_of_which_nothing_is_known_may_look(command: str,
 @pytest.mark.parametrize(
     ("tool", "given", "level"),
     [
+        ("mcp__ssh__execute_command", {"server": "hpc", "command": "squeue -u me"}, LIVE),
+        ("mcp__desktop-commander__start_process", {"command": "git status --short"}, FILES),
+        ("mcp__ssh__exec", {"command": "systemctl restart web"}, NOTHING),
+        ("mcp__k8s__pods_log", {"name": "web"}, LIVE),
+        ("mcp__trello__add_list", {"name": "Done"}, NOTHING),
+        ("mcp__ops__set_status", {"status": "down"}, NOTHING),
         ("Read", {"file_path": "/p/a.py"}, FILES),
         ("Read", {"file_path": "/p/train.log"}, LIVE),
         ("Read", {"file_path": "/tmp/claude-1000/-p/5f1c/tasks/bp8ix4ea4.output"}, LIVE),

@@ -135,7 +135,7 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     streak.digits = outcome.digits
     streak.turn, streak.last, streak.at = lane.turn, outcome.n, int(now * 10) / 10
     lane.streaks[outcome.key] = streak
-    _note_news(lane, outcome)
+    _note_news(lane, outcome, known is not None and known.first >= 0 and not outcome.repeats)
     ok = int(outcome.kind == OK)
     lane.recent.append([outcome.n, lane.turn, outcome.key, outcome.result, ok, _kind_of(outcome)])
     del lane.recent[: -lane.MOST["recent"]]  # here, because each call of a long turn reads it
@@ -148,6 +148,17 @@ def _is_gesture(outcome: Outcome) -> bool:
     return outcome.change == calls.ACTS and brief and acts.is_gesture(outcome.tool, outcome.input)
 
 
+def _only_confirms(outcome: Outcome) -> bool:
+    """Whether it is an act of an MCP tool that makes nothing new, with a result that only confirms it: a robot that moves on."""
+    if (
+        outcome.change != calls.ACTS
+        or len(outcome.text) > RECEIPT_MAX
+        or not outcome.tool.startswith("mcp__")
+    ):
+        return False
+    return not acts.makes_more(outcome.tool, outcome.input)
+
+
 def _kind_of(outcome: Outcome) -> int:
     if outcome.poll:
         return WAIT if waiting.only_waits(outcome) else POLL
@@ -157,13 +168,19 @@ def _kind_of(outcome: Outcome) -> int:
     return RUN if outcome.change == calls.ACTS or failed_run else PLAIN
 
 
-def _note_news(lane: Lane, outcome: Outcome) -> None:
-    """Note what a look shows after a click, key or scroll: something new means that the step had an effect (policy 4)."""
-    if outcome.kind != OK or outcome.empty or all(r[KIND] not in GESTURES for r in lane.recent):
+def _note_news(lane: Lane, outcome: Outcome, changed: bool) -> None:
+    """Note what a look shows after a click, key or scroll: something new means that the step had an effect (policy 4).
+
+    `changed`: it is an earlier look with another result. After an act of a tool whose words are not known, only that is news.
+    """
+    if outcome.kind != OK or outcome.empty:
         return
-    shows = bool(waiting.look(outcome)) and looks.shows_page(outcome.tool, outcome.input)
-    if outcome.change == calls.ACTS and not outcome.gesture:
-        shows = acts.asks_page(outcome.tool, outcome.input)
+    if any(r[KIND] in GESTURES for r in lane.recent):
+        shows = bool(waiting.look(outcome)) and looks.shows_page(outcome.tool, outcome.input)
+        if outcome.change == calls.ACTS and not outcome.gesture:
+            shows = acts.asks_page(outcome.tool, outcome.input)
+    else:
+        shows = changed and outcome.tool.startswith("mcp__") and bool(waiting.look(outcome))
     if shows:
         before = next((r[N] for r in reversed(lane.recent) if r[RESULT] == outcome.result), -1)
         lane.news.append([outcome.n, before])
@@ -217,7 +234,7 @@ def _leads_on(lane: Lane, outcome: Outcome) -> bool:
 
 def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:
     moved = last_move(lane, streak.first)
-    if outcome.gesture:
+    if outcome.gesture or (outcome.repeats and lane.news and _only_confirms(outcome)):
         moved = max(moved, last_news(lane, streak.first))
     if outcome.repeats and moved <= streak.counted:
         streak.times += 1
@@ -253,23 +270,23 @@ def note_sequence(lane: Lane, outcomes: Sequence[Outcome]) -> None:
     if lone is None or lone.poll or (lane.moves and lane.moves[-1][0] >= lone.n):
         lane.sequence = []
         return
-    shape, parameters = calls.shape_key(lone.tool, lone.input)
+    shape, known = calls.shape_key(lone.tool, lone.input)
+    parameters = {"line": lone.key} if known is None else known
     run = lane.sequence
     varying = _varying(run, shape, parameters)
     if varying is None:
         lane.sequence = [shape, parameters, 1, "", 0, lone.n]
     else:
-        _, _, length, _, prompts, first = run
+        _, _, length, before, prompts, first = run
+        length = 1 if varying and not before else length  # equal calls are none that one call could do
         lane.sequence = [shape, parameters, length + 1, varying, prompts, first]
 
 
-def _varying(run: list, shape: str, parameters: dict | None) -> str | None:
+def _varying(run: list, shape: str, parameters: dict[str, str]) -> str | None:
     """The one parameter that varies, "" if none has so far; None if the call has another shape or varies in more."""
     if not run or run[0] != shape:
         return None
     _, known, _, varying, _, _ = run
-    if parameters is None or known is None:
-        return "" if parameters is known else None
     if known.keys() != parameters.keys():
         return None
     changed = [name for name in parameters if parameters[name] != known[name]]
@@ -373,15 +390,13 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
         outcome.result = results.receipt_key(text) if sends_message(tool, given) else outcome.result
     outcome.change = calls.change_level(tool, given)
     if tool in calls.SHELLS and isinstance(given, dict):
-        if calls.is_idle(calls.command_of(given)[1]):
-            outcome.result = key
-        elif outcome.change:
-            outcome.result = _result_of_act(outcome)
+        idle = calls.is_idle(calls.command_of(given)[1])
+        outcome.result = key if idle else _result_of_line(outcome)
     return outcome
 
 
-def _result_of_act(outcome: Outcome) -> str:
-    """The key of what a shell line that acts returned; of a benchmark and of a step through a history the text as it is."""
+def _result_of_line(outcome: Outcome) -> str:
+    """The key of what a shell line returned; of a benchmark and of a step through a history the text as it is."""
     tool, given = outcome.tool, outcome.input
     known: str = outcome.result
     if acts.measures(tool, given) or acts.steps_through_history(tool, given):

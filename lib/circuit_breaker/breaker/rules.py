@@ -301,9 +301,9 @@ def sequential_tools(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Sig
     """One call per turn, all of one shape, without progress: one call or a script could do it."""
     if not work.lane.sequence or len(outcomes) != 1:
         return
-    shape, _, length, _, _, first = work.lane.sequence
-    if length <= rule["threshold"]:
-        return
+    shape, _, length, varying, _, first = work.lane.sequence
+    if length <= rule["threshold"] or not varying:
+        return  # a script could not spare equal calls
     plain, _, last = shape.rpartition(" ")
     digested = plain and len(last) == 12 and not last.strip("0123456789abcdef")
     shown = plain if digested else shape  # a digest stands for a word that may be a secret

@@ -42,6 +42,9 @@ _SENDING = frozenset("send reply post notify broadcast publish add create".split
 _MESSAGES = frozenset(
     "message messages mail email gmail sms dm comment notification telegram tweet issue ticket incident event".split()
 )
+_MAKING = frozenset(
+    "create add insert new make post upload send publish append duplicate clone copy spawn".split()
+)
 _RESUMED = ("rebase", "am", "cherry-pick", "revert")
 _MIGRATORS = frozenset("alembic flask rails rake knex sequelize-cli sequelize migrate goose dbmate".split())
 _ONWARD = (
@@ -54,7 +57,24 @@ _ONWARD = (
     "migrat",
     "db",
 )  # one of these is in each such line
-_MEASURING = ("bench", "hyperfine", "wrk ", "perf ", "k6 ", "oha ", "vegeta", "iperf", "fio ", "sysbench")
+_MEASURING = (
+    "%{time",
+    "timeit",
+    "explain analyze",
+    "EXPLAIN ANALYZE",
+    "EXPLAIN (ANALYZE",
+    "Measure-Command",
+    "bench",
+    "hyperfine",
+    "wrk ",
+    "perf ",
+    "k6 ",
+    "oha ",
+    "vegeta",
+    "iperf",
+    "fio ",
+    "sysbench",
+)
 _ONE_ON = frozenset(
     "+1 -1 db:rollback db:migrate:undo migrate:up migrate:down rollback up-by-one down downgrade".split()
 )
@@ -87,6 +107,12 @@ def sends_message(tool: str, given: object) -> bool:
     return not is_reading_tool(tool, given)
 
 
+def makes_more(tool: str, given: object) -> bool:
+    """Whether an MCP tool makes, writes or sends one more of something each time it is called."""
+    first = name_words(tool.rpartition("__")[2])[:1]
+    return first != [] and (first[0] in _MAKING or adds_again(tool, given) or sends_message(tool, given))
+
+
 def steps_through_history(tool: str, given: object) -> bool:
     """Whether it goes on to another commit or migration in the same words each time: `git bisect bad`, `git rebase --continue`."""
     command = shell_command(tool, given)
@@ -112,7 +138,8 @@ def _steps_git(words: list[str]) -> bool:
 def measures(tool: str, given: object) -> bool:
     """Whether it is a benchmark: the times that it prints are its result."""
     command = shell_command(tool, given)
-    return any(sign in command for sign in _MEASURING)
+    timed = command.startswith(("time ", "/usr/bin/time ")) or "; time " in command or "&& time " in command
+    return timed or any(sign in command for sign in _MEASURING)
 
 
 def variables(tool: str, given: object) -> str:

@@ -33,12 +33,15 @@ NOTES = frozenset(
 )
 READING_NAMES = frozenset(
     "get list read search find query fetch view show describe status lookup browse inspect check count"
-    " ls cat grep glob resolve explain analyze screenshot snapshot zoom download info logs details whoami ping health history".split()
+    " ls cat grep glob resolve explain analyze screenshot snapshot zoom download info log logs details whoami ping health history".split()
 )
+_RUNNING = frozenset(
+    "exec execute run command shell bash terminal process ssh".split()
+)  # in names of MCP tools that are shells
 # First words of names whose second word names what is changed: `set_status`, `add_list`.
 _CHANGING = frozenset(
     "set add create update delete remove post send put change edit move rename save publish assign mark clear reset upload open close"
-    " transition append insert write archive restore cancel".split()
+    " log transition append insert write archive restore cancel".split()
 )
 # Words that only say where a tool works; names of reading tools without a reading word.
 _WHERE = frozenset("browser page tab mobile android ios device simulator emulator screen ui chrome".split())
@@ -116,6 +119,15 @@ def shell_command(tool: str, tool_input: object) -> str:
         return ""
     command = command_of(tool_input)[1]
     return powershell.as_shell(command) if tool in POWERSHELLS else command
+
+
+def remote_command(tool: str, tool_input: object) -> str:
+    """The shell command that an MCP tool is given to run, on this machine or another; "" for any other tool."""
+    if not tool.startswith("mcp__") or not isinstance(tool_input, dict):
+        return ""
+    command = next((tool_input[name] for name in ("command", "cmd", "cmdString") if name in tool_input), "")
+    told = isinstance(command, str) and not _RUNNING.isdisjoint(name_words(tool.rpartition("__")[2]))
+    return command if told else ""
 
 
 def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None]:
@@ -239,15 +251,18 @@ def is_reading_tool(tool: str, tool_input: object) -> bool:
     action = tool_input.get("action") if isinstance(tool_input, dict) else None
     if isinstance(action, str) and not READING_NAMES.isdisjoint(name_words(action)[:2]):
         return True
+    command = remote_command(tool, tool_input)
+    if command:
+        return reading.only_looks(command)
     server, _, name = tool.rpartition("__")
     words = name_words(name)
     while len(words) > 1 and words[0] not in READING_NAMES:
         if words[0] not in _WHERE and words[0] not in server.lower():
             break
         words = words[1:]  # browser_take_screenshot, mobile_list_elements
-    return "_".join(words) in _SHOWING or not READING_NAMES.isdisjoint(
-        words[: 1 if words[:1] != [] and words[0] in _CHANGING else 2]
-    )
+    if words[:1] != [] and words[0] in _CHANGING:
+        return False
+    return "_".join(words) in _SHOWING or not READING_NAMES.isdisjoint(words[:2])
 
 
 def name_words(name: str) -> list[str]:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from circuit_breaker.identity import live, reading, shell_line, waits
-from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, is_reading_tool, name_words, shell_command
+from circuit_breaker.identity.calls import (
+    LOOKUPS,
+    PATHS,
+    SHELLS,
+    is_reading_tool,
+    name_words,
+    remote_command,
+    shell_command,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +49,9 @@ def wait_of(tool: str, given: object) -> int:
         return waits.line_waits(shell_command(tool, given))
     if not tool.startswith("mcp__"):
         return waits.NONE
+    command = remote_command(tool, given)
+    if command:
+        return waits.line_waits(command)
     if given.get("action") in ("wait", "sleep"):
         return waits.ALONE
     if not _WAITING_WORDS.isdisjoint(name_words(tool.rpartition("__")[2])[:3]):
@@ -71,6 +82,9 @@ def look_of(tool: str, given: object) -> int:
     if tool in LOOKUPS:
         path = next((given[name] for name in PATHS if name in given), "") if isinstance(given, dict) else ""
         return LIVE if isinstance(path, str) and live.is_log(path) else FILES
+    command = remote_command(tool, given)
+    if command:
+        return _line_looks(command)
     if not tool.startswith("mcp__") or not is_reading_tool(tool, given):
         return NOTHING
     return LIVE if live.is_live_name(name_words(tool.replace("__", "_"))) else FILES
