@@ -1,4 +1,4 @@
-"""What does memory protection cost? A session start with nothing due, a due one, the sweep itself, the compressing."""
+"""What memory protection costs: a session start with nothing due, a due one, the sweep itself, the compressing."""
 
 from __future__ import annotations
 

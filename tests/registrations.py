@@ -1,4 +1,4 @@
-"""Which command lines does hooks.json register for a payload? Reads it as the client does."""
+"""The command lines that hooks.json registers for a payload, read as Claude Code reads them."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def said(decision) -> str:
 
 
 class Stream:
-    """One session: `call` asks, reports and ends a turn as the host would; the gate is asked as if it were always awake.
+    """One session: `call` asks, reports and ends a turn as Claude Code would; the gate is asked as if it were always awake.
 
     `pace`: seconds that go by before each turn ends.
     """

@@ -1,8 +1,8 @@
 """A Python that looks as it does on Windows, as far as reading its sources goes: `nt` for `posix`, texts in the environment, drives and
-backslashes, no `fcntl`, locks by `msvcrt`, and no name changed or removed while somebody has the file open.
+backslashes, no `fcntl`, locks by `msvcrt`, and no name changed or removed while another process has the file open.
 
 Started as `python -I -S -X utf8 windows_python.py [OPTIONS] SCRIPT [ARGUMENTS]` in a folder whose folder `C:` is the drive. With
-REFUSALS in the environment so many renames are refused first, as if somebody had the file open.
+REFUSALS in the environment so many renames are refused first, as if another process had the file open.
 """
 
 import fcntl as real_locks

@@ -1,4 +1,4 @@
-"""One row for each cell of the state table (policy 7)."""
+"""One row for each cell of the state table."""
 
 from __future__ import annotations
 

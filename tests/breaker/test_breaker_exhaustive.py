@@ -1,4 +1,4 @@
-"""Every short sequence of events keeps the invariants of the state machine (policy 7)."""
+"""Every short sequence of events keeps the invariants of the state machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is a copy of a value really one?"""
+"""A copy of a record shares nothing that changes."""
 
 from __future__ import annotations
 

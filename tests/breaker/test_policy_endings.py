@@ -1,4 +1,4 @@
-"""What cannot be denied is told, then ended; what is denied again and again is ended too (policy 6)."""
+"""Calls that cannot be denied are warned about, then the turn is stopped; so are calls that are denied again and again."""
 
 from __future__ import annotations
 

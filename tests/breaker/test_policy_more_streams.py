@@ -1,4 +1,4 @@
-"""More loops in disguise, in other shapes and from other agents, and the good work that looks like them (policy 3 to 5)."""
+"""More loops in disguise, in other shapes and from subagents, and the good work that looks like them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The override belongs to the person; rules do what their configuration says (policy 5, 8)."""
+"""The override is yours alone; rules do what their configuration says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loops in disguise, and the good work that looks like them (policy 3 to 5)."""
+"""Loops in disguise, and the good work that looks like them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may go wrong while `clean` works, provoked on real files and real processes: nothing is lost, and nothing is removed that
+"""What goes wrong while `clean` works, provoked on real files and real processes: nothing is lost, and nothing is removed that
 is not in an archive."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The measure of what we keep and of what the host keeps: true, biggest first, and never a change."""
+"""The measure of what we keep and of what Claude Code keeps: true, largest first, and never a change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does the real client do with this plugin? Runs `claude -p` on a machine of its own, without a model and without a network."""
+"""Runs the real client with this plugin, `claude -p`, on a machine of its own, without a model and without a network."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Session(NamedTuple):
 
     @property
     def tellings(self) -> list[str]:
-        """What hooks told the model after a turn."""
+        """What hooks said to the model after a turn."""
         said = [answer.get("hookSpecificOutput", {}) for answer in self.answers("PostToolBatch")]
         return [output["additionalContext"] for output in said if "additionalContext" in output]
 
@@ -146,7 +146,7 @@ class Client:
         return self.home / ".local" / "state" / "claude-circuit-breaker"
 
     def configure(self, **settings: Any) -> None:
-        """Write the person's config file."""
+        """Write your config file."""
         path = self.home / ".config" / "claude-circuit-breaker" / "config.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(settings), encoding="utf-8")
@@ -160,7 +160,7 @@ class Client:
         return "sh check.sh", lambda: len(ran.read_text().splitlines()) if ran.exists() else 0
 
     def breaker(self, *arguments: str, plugin: Path = ROOT) -> subprocess.CompletedProcess[str]:
-        """`python3 plugin ARGUMENTS`, as the person runs it in the project's folder."""
+        """`python3 plugin ARGUMENTS`, as you run it in the project's folder."""
         return subprocess.run(
             [sys.executable, str(plugin / "plugin"), *arguments],
             env=self.env,

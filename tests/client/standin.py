@@ -1,4 +1,4 @@
-"""A stand-in of the model's API on loopback: what does the client get to hear, and what did it send?"""
+"""A stand-in of the model's API on loopback, which records what Claude Code sent."""
 
 from __future__ import annotations
 

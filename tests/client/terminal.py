@@ -1,4 +1,4 @@
-"""What does a person at a terminal see and do? Runs the interactive client on a pseudo-terminal."""
+"""Runs the interactive client on a pseudo-terminal: what you see there, and what you can type."""
 
 from __future__ import annotations
 

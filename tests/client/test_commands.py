@@ -1,4 +1,4 @@
-"""Do /circuit-status and /reset-circuit answer in the real client, with no request sent?"""
+"""/circuit-status and /reset-circuit answer in the real client, with no request sent."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_looking_at_the_status_neither_buys_a_probe_nor_forgets(client: Client) 
     ]
     with Standin({"": script}) as api:
         session = client.session(api, "check", "go on", "/circuit-status", "/circuit-status --json")
-    assert runs() == 4  # the person's second prompt bought one probe
+    assert runs() == 4  # your second prompt bought one probe
     assert len(session.denials) == 1
     assert "OPEN" in session.results[2]["result"]
 

@@ -1,4 +1,4 @@
-"""Does the plugin load in every way that the client offers, and let go when it is gone?"""
+"""The plugin loads in every way that Claude Code offers, and leaves nothing behind when it is removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a person at the terminal keep the override, in the real interactive client?"""
+"""The override stays yours at a terminal, in the real interactive client."""
 
 from __future__ import annotations
 

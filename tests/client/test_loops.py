@@ -1,4 +1,4 @@
-"""Is a session that runs away stopped in the real client, and one that works left alone?"""
+"""In the real client a session that runs away is stopped, and one that works is left alone."""
 
 from __future__ import annotations
 
@@ -301,7 +301,7 @@ def test_resumed_session_still_knows_what_is_open(client: Client) -> None:
         first = client.session(api, "check")
         second = client.session(api, "check again", more=["--resume", first.id])
     assert second.id == first.id
-    assert runs() == 4  # the person's new prompt buys one probe
+    assert runs() == 4  # your new prompt buys one probe
     assert len(second.denials) == 1
 
 

@@ -1,4 +1,4 @@
-"""Is the override the person's alone, in the real client?"""
+"""The override is yours alone, in the real client."""
 
 from __future__ import annotations
 

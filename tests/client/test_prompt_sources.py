@@ -1,4 +1,4 @@
-"""Who is a person, in the real client: a prompt that nobody typed buys no probe, grants no bypass and lifts no block of subagents.
+"""Which prompts are yours, in the real client: one that nobody typed buys no probe, grants no bypass and unblocks no subagents.
 
 Of a prompt that you queue while Claude works nothing counts either; that is said.
 """

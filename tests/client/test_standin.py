@@ -1,4 +1,4 @@
-"""Does the real client take the stand-in for its API? What the other tests of this folder rest on."""
+"""The real client takes the stand-in for its API: the other tests of this folder depend on it."""
 
 from __future__ import annotations
 

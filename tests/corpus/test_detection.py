@@ -91,7 +91,7 @@ def test_loops_of_one_call_are_stopped_not_only_told(totals, labels):
         for session, event in stopped.items()
         if event <= next(e["should_trip_by_event"] for e in labels["episodes"] if e["session"] == session)
     ]
-    # one of them is the flood of agents, which is told at 26 and blocked at 101 (policy 5, agent_spawn)
+    # one of them is the flood of agents, which is warned about at 26 and blocked at 101 (agent_spawn)
     assert sorted(stopped.keys() - set(in_time)) == ["doc-claude-code-69332"]
 
 

@@ -1,4 +1,4 @@
-"""What do many hooks at once do to one session's memory, and to many? Nothing is lost, nothing counted twice. Real processes."""
+"""Many hooks at once, of one session and of many, lose nothing and count nothing twice. Real processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may break under a hook, and does the call still go through? Kills, torn memory, full disks, clocks, missing parts."""
+"""Whatever breaks under a hook, the call goes through: kills, torn memory, full disks, clocks, missing parts."""
 
 from __future__ import annotations
 

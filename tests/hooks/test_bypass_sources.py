@@ -1,4 +1,4 @@
-"""Who can grant the bypass? Each source of a prompt as recorded, through the registered lines, against an open circuit."""
+"""Who can grant the bypass: each source of a prompt as recorded, through the registered lines, against an open circuit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does each hook, as a real process, do with what nobody should send, and with parts of itself missing?"""
+"""Each hook as a real process: what it does with input that nobody should send, and with parts of itself missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SessionStart as a real process: what the host gets to see, and what lies on the disk afterwards."""
+"""SessionStart as a real process: what Claude Code gets to see, and what is on the disk afterwards."""
 
 from __future__ import annotations
 

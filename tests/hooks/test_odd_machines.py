@@ -1,4 +1,4 @@
-"""Machines on which little can be taken for granted: no HOME, no account, no locks, nothing to write to, a project of somebody else."""
+"""Machines on which little is certain: no HOME, no account, no locks, nothing to write to, a project of another user."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ def test_disk_without_locks_protects_as_well(elsewhere: Elsewhere, refusing: str
     for dead in (False, True):
         old = elsewhere.runtime / "sessions" / f"old-{dead}"
         shutil.copytree(elsewhere.runtime / "sessions" / SESSION, old)
-        if dead:  # somebody who was killed held its lock
+        if dead:  # a process that was killed held its lock
             (old / "lock.held").write_text(f"4194305 7 {os.uname().nodename}")
         for path in (*old.iterdir(), old):
             aged(path, 30 * DAY)

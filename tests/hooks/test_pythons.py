@@ -1,4 +1,4 @@
-"""Do the hooks work under every Python from 3.9 up that is installed here? The ids of the tests say which."""
+"""The hooks work under every Python from 3.9 up that is installed here. The ids of the tests name it."""
 
 from __future__ import annotations
 

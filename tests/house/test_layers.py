@@ -1,4 +1,4 @@
-"""Do the arrows run down, and does each thing stand in its one place?"""
+"""Imports run down, and each thing stands in its one place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do the manifests agree, and does hooks.json register what is there, in a way that can never deny by accident?"""
+"""The manifests agree, and hooks.json registers what exists, in a way that can never deny by accident."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does a hook process have in memory when it ends? Nothing that a tool call should not pay for."""
+"""What a hook process has in memory when it ends: nothing that a tool call should not pay for."""
 
 from __future__ import annotations
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,7 @@ CODE = [
     *sorted((ROOT / "lib" / "circuit_breaker").rglob("*.py")),
     *sorted(path for path in (ROOT / "plugin").rglob("*.py")),
 ]
+TESTS = [*sorted((ROOT / "bench").rglob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]
 
 
 def name(path: Path) -> str:
@@ -64,3 +67,14 @@ def test_nothing_printed_says_it_otherwise(path: Path) -> None:
     ]
     sentences = [text for text in said if " " in text.strip() and not text.startswith(" ")]
     assert [(text, found(text)) for text in sentences if found(text)] == []
+
+
+@pytest.mark.parametrize("path", [*CODE, *TESTS], ids=name)
+def test_no_docstring_or_comment_says_it_otherwise(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    said = [ast.get_docstring(node) or "" for node in ast.walk(ast.parse(source)) if isinstance(node, kinds)]
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    said += [token.string for token in tokens if token.type == tokenize.COMMENT]
+    texts = [re.sub(r"`[^`\n]*`", "", text) for text in said]
+    assert [(text, found(text)) for text in texts if found(text)] == []

@@ -1,4 +1,4 @@
-"""When are two calls, two results, two errors the same, whatever their spelling?"""
+"""When two calls, two results or two errors are the same, whatever their spelling."""
 
 from __future__ import annotations
 

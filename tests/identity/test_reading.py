@@ -1,4 +1,4 @@
-"""Which commands only look, and which wait? What cannot be told counts as changing."""
+"""Which commands only look, and which wait. What is not known counts as changing."""
 
 from __future__ import annotations
 

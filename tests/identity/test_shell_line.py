@@ -1,4 +1,4 @@
-"""What does a command line say, and where does it run?"""
+"""What a command line says, and where it runs."""
 
 from __future__ import annotations
 

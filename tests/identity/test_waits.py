@@ -1,4 +1,4 @@
-"""Where a call waits is told by its words: nowhere, before or after what else it does, or nothing but the wait."""
+"""Where a call waits, by its words: nowhere, before or after what else it does, or nothing but the wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may go wrong while files are archived, provoked on real files and real processes: nothing is lost."""
+"""What goes wrong while files are archived, provoked on real files and real processes: nothing is lost."""
 
 from __future__ import annotations
 
@@ -292,7 +292,7 @@ def test_session_start_on_a_full_disk_is_one_line(tmp_path: Path) -> None:
 
 
 def in_a_child(act: Callable[[], Any], user: int = 0) -> tuple[Any, str]:
-    """What `act` returns and says on stderr (a pipe) in a forked process, which may starve itself or be somebody else."""
+    """What `act` returns and says on stderr (a pipe) in a forked process, which may starve itself or be another user."""
     ours, theirs = os.pipe()
     heard, said = os.pipe()
     child = os.fork()

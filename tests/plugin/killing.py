@@ -163,14 +163,14 @@ def harmless() -> str:
 
 
 def start() -> None:
-    """A machine as it is before the verb: with somebody's settings, and for uninstall with the installation."""
+    """A machine as it is before the verb: with settings of its own, and for uninstall with the installation."""
     shutil.rmtree(MACHINE, ignore_errors=True)
     SETTINGS.parent.mkdir(parents=True)
     PROJECT.mkdir(exist_ok=True)
     for name in (
         "share",
         "state",
-    ):  # made before a receipt can list them, or not to be told in a committed one
+    ):  # made before a receipt can list them, or not to be seen in a committed one
         (HOME / ".local" / name).mkdir(parents=True)
     SETTINGS.write_text('{\n\t"model": "opus",\n\t"hooks": { "PreToolUse": [] }\n}')
     if SCOPE != "user":

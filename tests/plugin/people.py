@@ -1,4 +1,4 @@
-"""Somebody's machine for the installer's tests: a HOME, a project, a Python without pip."""
+"""A user's machine for the installer's tests: a HOME, a project, a Python without pip."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Person:
-    """Somebody's machine: a HOME with the client's folder in it, and a project."""
+    """A user's machine: a HOME with the client's folder in it, and a project."""
 
     def __init__(self, folder: Path) -> None:
         self.home, self.project = folder / "home", folder / "project"

@@ -1,4 +1,4 @@
-"""Does the demo show what it says, on any terminal, and does it notice when it does not?"""
+"""The demo shows what it says, on any terminal, and notices when it does not."""
 
 from __future__ import annotations
 

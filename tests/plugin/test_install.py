@@ -765,7 +765,7 @@ def test_purge_of_a_project_leaves_the_state_that_a_persons_installation_uses(pe
     person.state.mkdir(mode=0o700)
     (person.state / "errors.log").write_text("x")
     settings = json.loads((person.project / ".claude" / "settings.json").read_text())
-    person.settings.write_text(json.dumps(settings))  # somebody registered it for himself as well
+    person.settings.write_text(json.dumps(settings))  # the user registered it too
     person.uninstall("project", purge=True)
     assert (person.state / "errors.log").exists()
 

@@ -74,7 +74,7 @@ def test_a_run_that_the_disk_refuses_says_where_and_the_next_one_finishes(person
 
 @pytest.fixture
 def open_person() -> Iterator[Person]:
-    """Somebody else's machine, which that user may enter."""
+    """Another user's machine, which that user may enter."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     made = Person(folder)

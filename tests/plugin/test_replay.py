@@ -152,7 +152,7 @@ def test_followed_as_it_happened_a_call_that_would_have_been_denied_ran(recorded
 
 def test_enforced_it_never_ran_and_asking_again_and_again_ends_the_turn(recorded):
     found = told(recorded(*failures(10)), "--enforce")
-    assert found["denied"] == 6  # the seventh is let through as a trial
+    assert found["denied"] == 6  # the seventh is let through as a probe
     assert [trip["event"] for trip in found["trips"]] == [5, 15]
     assert "asked 5 times" in found["trips"][1]["cause"]
 

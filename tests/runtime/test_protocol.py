@@ -1,4 +1,4 @@
-"""What do the host's recorded payloads say, and how is it answered?"""
+"""What the recorded payloads of Claude Code say, and how they are answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How is a session's memory kept on disk? Read, decided on and replaced as one act, and never trusted blindly."""
+"""A session's memory on disk: read, changed and replaced as one act, and never trusted blindly."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ class Session(Memory):
     writes = 0  # new writes so far
     # outside service -> [calls in the session, how many when it was last said, epoch seconds of the last ones...]
     services: dict[str, list[float]] = {}
-    # stopped subagents whose parents have not been told: [lane, fields of a Notice]
+    # stopped subagents whose parents do not know yet: [lane, fields of a Notice]
     notes: list[list[Any]] = []
     circuits: dict[str, Circuit] = {}  # name -> Circuit that gates every lane
     tally: dict[str, list[float]] = {}

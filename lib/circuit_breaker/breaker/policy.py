@@ -192,7 +192,7 @@ def _stop_asked(work: Work, event: StopAsked) -> None:
 
 
 def _stop_recursion(work: Work, signal: Signal) -> None:
-    """Stop the turn, except for the probe: one Stop that may go on after the cooldown."""
+    """Stop the turn, except for the probe: one Stop that is let pass after the cooldown."""
     pace = work.pace("hook_recursion")
     circuit = work.lane.circuits.get(signal.name) or Circuit(rule=signal.rule, subject=signal.subject)
     if not circuit.live:

@@ -82,7 +82,7 @@ def contacts(outcomes: Iterable[Outcome]) -> list[Contact]:
             continue
         kind, name = endpoint(outcome.tool, outcome.input)
         failed = bool(kind) and transport_failed(kind, outcome.kind, outcome.text)
-        if kind and not (failed and outcome.poll and kind == HOST):  # it waits until the host is up
+        if kind and not (failed and outcome.poll and kind == HOST):  # it waits for a server to start
             found.append(Contact(kind=kind, name=name, answered=not failed, call=outcome.id))
     return found
 

@@ -186,7 +186,7 @@ def _host(url: str) -> str:
 
 
 def is_outside(host: str) -> bool:
-    """Whether the host in a URL is a machine outside this one and the local network."""
+    """Whether a URL's host is a machine outside this one and the local network."""
     plain = host.replace(".", "").replace("-", "").replace("_", "")
     return plain.isalnum() and host.isascii() and not host.startswith(_HOSTS_AT_HOME)
 
