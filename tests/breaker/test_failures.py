@@ -636,6 +636,25 @@ def test_an_edit_that_finds_nothing_is_one_error_wherever_its_input_holds_the_te
     assert [verdict for verdict, _ in stream.said] == [WARN]
 
 
+def test_a_stale_reference_is_one_error_whichever_it_is():
+    stream = Stream()
+    for i in (40, 51, 62):
+        given = {"element": f"Row {i}", "ref": f"e{i}"}
+        stream.call(
+            "mcp__playwright__browser_click", given, f"Error: Ref e{i} not found in the page.", FAILED
+        )
+    assert [verdict for verdict, _ in stream.said] == [WARN]
+
+
+def test_seconds_until_a_retry_are_no_measured_value():
+    stream = Stream()
+    for i in (37, 12, 41):
+        stream.call(
+            "mcp__jira__create_issue", {"title": f"t{i}"}, f"Rate limit exceeded. Retry after {i} s", FAILED
+        )
+    assert [verdict for verdict, _ in stream.said] == [WARN]
+
+
 def test_input_that_is_no_json_is_one_error_whatever_it_begins_with():
     stream = Stream()
     for size in (15, 4012, 90):

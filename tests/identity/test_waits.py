@@ -61,6 +61,10 @@ LINES = {
     ],
     AFTER: ["gh run view 1; sleep 20", "for i in 1 2; do gh run view; sleep 5; done", "curl -s x && sleep 3"],
     NONE: [
+        "kubectl apply -f k8s/",
+        "kubectl rollout restart deploy/web",
+        "docker build -f Dockerfile .",
+        "docker compose -f dev.yml up -d",
         "ls",
         "pytest",
         "grep -w watch f",

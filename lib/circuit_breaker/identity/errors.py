@@ -6,7 +6,7 @@ from circuit_breaker.identity import calls, keys, results
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 DENIED = "denied"  # breaker.model.DENIED, the kind of a refused call
 READ_MAX = 1 << 14  # characters read by line: Claude Code cuts errors at 10 kB, MCP servers may send more
@@ -35,6 +35,7 @@ _LIMITS = (
     ">=",
 )
 _RUNNERS_MARKS = tuple("✓✔√✕×✘✗✖●❯>⎯─│|")
+_NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these name is the news of their errors
 _SPELLED = str.maketrans("0123456789.", "abcdefghijk")
 
 
@@ -51,9 +52,19 @@ def error_key(kind: str, text: str, tool_input: object = None) -> str:
     lines = [
         _without_size(_without_given(_without_step(line)), sizes) for line in own_lines(text, tool_input)
     ]
+    if isinstance(tool_input, dict) and _NAMING.isdisjoint(tool_input):
+        lines = [_without_names(line, texts) for line in lines]
     lines.append(text[READ_MAX:])
     lines.append(_measured(lines))
     return keys.digest(f"{kind}\n{results.unordered(results.blind(chr(10).join(lines)))}")
+
+
+def _without_names(line: str, texts: Sequence[str]) -> str:
+    """`Ref e40 not found` without the e40 that the call gave."""
+    names = [text for text in texts if text in line and 1 < len(text) <= 64]
+    if not names:
+        return line
+    return " ".join(["_" if word.strip("'\"`.,:;()[]") in names else word for word in line.split()])
 
 
 def _measured(lines: list[str]) -> str:
@@ -61,11 +72,14 @@ def _measured(lines: list[str]) -> str:
     found = []
     for line in lines[:-1]:
         if line[:1] not in _RUNNERS_MARKS and _compares(line.lower()):
-            found += [word for word in map(_number, line.split()) if word]
+            numbers = [word for word in map(_number, line.split()) if word]
+            found += numbers if len(numbers) > 1 or "exceed" not in line.lower() else ()  # only the limit
     return " ".join(found).translate(_SPELLED)
 
 
 def _compares(line: str) -> bool:
+    if "retry" in line or "try again" in line:
+        return False  # the seconds until then
     if any(word in line for word in _LIMITS):
         return True
     return any(line.partition(sign)[2][:1].isdigit() for sign in (" < ", " > "))

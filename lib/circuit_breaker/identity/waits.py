@@ -38,6 +38,7 @@ _FOLLOWS = {
     "heroku": "--tail -t",
     **dict.fromkeys(("get-content", "gc"), "-Wait -wait"),
 }
+_FILED = frozenset("docker podman docker-compose kubectl oc".split())
 # Programs whose arguments may be a command line.
 _TELLERS = frozenset("bash sh zsh dash pwsh powershell cmd ssh docker podman kubectl".split())
 _DECORATION = frozenset("echo printf true : date cd export set local clear write-host write-output".split())
@@ -107,6 +108,10 @@ def _segment_waits(segment: Segment, depth: int) -> int:
     if name in _TELLERS and any(" " in word for word in rest):
         return max((line_waits(word, depth + 1) for word in rest if " " in word), default=NONE)
     marks = ["--watch", *_FOLLOWS.get(name, "").split()]
+    if name in _FILED and "logs" not in rest:
+        marks = [mark for mark in marks if mark != "-f"]  # -f names a file
+    if "rollout" in rest and "status" not in rest:
+        return NONE
     follows = any(word in marks or (name == "tail" and word.startswith("--pid=")) for word in rest)
     return BEFORE if follows else NONE
 
