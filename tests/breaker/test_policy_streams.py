@@ -400,6 +400,16 @@ def test_a_rebase_that_stops_at_another_commit_each_time_is_work():
     assert loops(stream) == ["tool_failure"]
 
 
+def test_a_rebase_that_stops_at_the_same_commit_behind_a_pipe_is_a_loop():
+    stream = Stream()
+    for i in range(7):
+        stream.call("Edit", {"file_path": "/p/a.py", "old_string": f"a{i}", "new_string": f"b{i}"}, "ok")
+        stream.bash(
+            "git rebase --continue 2>&1 | tail -3", "a.py: needs merge\nYou must edit all merge conflicts"
+        )
+    assert loops(stream) == ["tool_failure"]
+
+
 def test_a_benchmark_that_is_repeated_on_purpose_is_work():
     stream = Stream()
     for i in range(6):

@@ -189,7 +189,7 @@ def _note_news(lane: Lane, outcome: Outcome, changed: bool) -> None:
 def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     if streak.since < 0:
         streak.since = outcome.n
-    if _leads_on(lane, outcome):  # it stopped at another commit
+    if leads_on(lane, outcome):  # it stopped at another commit
         lane.stepped = outcome.n
         lane.moves.append([outcome.n, -1])
     moved = last_move(lane, streak.since)
@@ -217,15 +217,15 @@ def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     """A success clears the failures; if it changed something it is progress (policy 4)."""
     if outcome.change and not is_no_progress(lane, outcome):
         lane.changed = outcome.n
-        leads_on = _leads_on(lane, outcome)
-        lane.stepped = outcome.n if leads_on else lane.stepped
+        further = leads_on(lane, outcome)
+        lane.stepped = outcome.n if further else lane.stepped
         if outcome.change == calls.WRITES or streak.result != outcome.result:
-            lane.moves.append([outcome.n, -1 if leads_on else streak.ok_at])
+            lane.moves.append([outcome.n, -1 if further else streak.ok_at])
     streak.ok_at = outcome.n
     streak.since, streak.fails, streak.same, streak.error = -1, [], 0, ""
 
 
-def _leads_on(lane: Lane, outcome: Outcome) -> bool:
+def leads_on(lane: Lane, outcome: Outcome) -> bool:
     """Whether it is a step through a history, and shows what the lane has not seen."""
     if not acts.steps_through_history(outcome.tool, outcome.input):
         return False

@@ -6,10 +6,10 @@ attempt. A failure counts if it shares an error line with an earlier one of the 
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.evidence import last_move
+from circuit_breaker.breaker.evidence import last_move, leads_on
 from circuit_breaker.breaker.memory import ErrorRun, Family, Lane
 from circuit_breaker.breaker.model import FAILURES, OK, SILENT
-from circuit_breaker.identity import acts, attempts, errors, verdicts
+from circuit_breaker.identity import attempts, errors, verdicts
 from circuit_breaker.identity.calls import SHELLS, WRITES, change_level, command_of
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ def judge(lane: Lane, outcomes: Sequence[Outcome]) -> None:
         if outcome.kind == OK and not (outcome.change and (lane.families or may_have_failed)):
             continue
         attempt = attempts.attempt_of(outcome.tool, outcome.input, lane.cwd)
-        if attempt is None or acts.steps_through_history(outcome.tool, outcome.input):
+        if attempt is None or leads_on(lane, outcome):
             continue
         outcome.attempt, outcome.family = attempt, FAMILY + attempt.key
         outcome.first = outcome.key not in lane.streaks

@@ -69,7 +69,7 @@ def _without_names(line: str, texts: Sequence[str]) -> str:
 
 def _measured(lines: list[str]) -> str:
     """The numbers in lines that compare a measured value with a limit, spelled so that blinding leaves them: they are the news."""
-    found = []
+    found: list[str] = []
     for line in lines[:-1]:
         if line[:1] not in _RUNNERS_MARKS and _compares(line.lower()):
             numbers = [word for word in map(_number, line.split()) if word]
