@@ -119,7 +119,7 @@ def _restore(args: argparse.Namespace, folder: str, archive: Archive) -> int:
             f"{memory.shown(there)} exists and is not overwritten. Move it away first, then try again; or read the "
             f"archive as it is: gzip -dc {memory.shown(it)}"
         ) from None
-    except archives.Unfit as error:
+    except archives.Damaged as error:
         raise Refusal(f"{memory.shown(archive.id)}: {error}. Nothing was written.") from None
     if args.json:
         print_json(restored=path, archive=archive.id + ".gz")

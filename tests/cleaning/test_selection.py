@@ -34,7 +34,12 @@ def unit(
     kind: str, days: float, session: str = IDS[0], size: int = 10, project: int = 0, number: int = 0
 ) -> Unit:
     path = PATHS[kind].format(p=project, s=session, n=number)
-    return Unit(kind, path, 1, size, NOW - days * DAY, NOW - days * DAY)
+    return written(Unit(kind, path), size, NOW - days * DAY)
+
+
+def written(one: Unit, size: int, at: float) -> Unit:
+    one.files, one.bytes, one.oldest, one.newest = 1, size, at, at
+    return one
 
 
 def wish(*names: str, days: float = 30, **more: Any) -> Wish:
@@ -103,7 +108,7 @@ def test_project_takes_what_bears_an_id_of_its_sessions() -> None:
 
 def test_project_of_a_very_long_path_is_found_by_its_beginning() -> None:
     long = "-" + "x" * 199
-    there = Unit("transcripts", f"projects/{long}-a1b2/{IDS[0]}.jsonl", 1, 10, 1.0, 1.0)
+    there = written(Unit("transcripts", f"projects/{long}-a1b2/{IDS[0]}.jsonl"), 10, 1.0)
     assert gone([there], wish(project=kinds.project_folder("/" + "x" * 300))) == {there.path}
 
 

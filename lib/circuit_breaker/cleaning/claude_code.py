@@ -42,25 +42,21 @@ def folder_of(env: Mapping[str, str], user: str) -> str:
 
 def cleanup_days(folder: str, project: str) -> tuple[int, str]:
     """(`cleanupPeriodDays`, the settings file that sets it or "" for the default)."""
-    for path in (
-        f"{project}/.claude/settings.local.json",
-        f"{project}/.claude/settings.json",
-        f"{folder}/settings.json",
+    for base, name in (
+        (f"{project}/.claude", "settings.local"),
+        (f"{project}/.claude", "settings"),
+        (folder, "settings"),
     ):
-        document = _object(path)
-        days = document.get("cleanupPeriodDays")
+        days = _object(f"{base}/{name}.json").get("cleanupPeriodDays")
         if isinstance(days, int) and not isinstance(days, bool):
-            return days, path
+            return days, f"{base}/{name}.json"
     return CLEANUP_DAYS, ""
 
 
 def installed_versions(folder: str) -> list[str] | None:
     """The real paths of the installed plugin versions; None if unknown."""
-    path = f"{folder}/plugins/installed_plugins.json"
-    document = _object(path)
-    if not isinstance(document.get("plugins"), dict):
-        return None
-    return [os.path.realpath(found) for found in _install_paths(document["plugins"])]
+    plugins = _object(f"{folder}/plugins/installed_plugins.json").get("plugins")
+    return [os.path.realpath(path) for path in _install_paths(plugins)] if isinstance(plugins, dict) else None
 
 
 def _install_paths(value: object) -> Iterator[str]:
@@ -80,43 +76,33 @@ def running(folder: str) -> Running:
     """The sessions and files in use: from `sessions/PID.json` of living processes, and from /proc (open files, CLAUDE_CODE_SESSION_ID
     in environments, session ids such as --resume ID on Claude Code's command lines). folder: its real path."""
     found = Running()
-    _registered(folder, found)
+    for row in living(folder) or ():
+        session, started = row.get("sessionId"), row.get("startedAt")
+        found.clients += 1
+        found.sessions.add(session if isinstance(session, str) else "")
+        found.since = min(found.since, started / 1000 if isinstance(started, (int, float)) else 0.0)
     try:
-        names = os.listdir(PROC)
+        processes = [name for name in os.listdir(PROC) if name.isdigit() and int(name) != os.getpid()]
     except OSError:
-        return found  # without /proc only registered sessions are known
-    mine = str(os.getpid())
-    for name in names:
-        if name.isdigit() and name != mine:
-            _look_at(f"{PROC}/{name}", folder, found)
+        processes = []  # without /proc only registered sessions are known
+    for process in processes:
+        _look_at(f"{PROC}/{process}", folder, found)
     found.sessions.discard("")  # of a process whose variable is empty: that is no session
     return found
 
 
-def _registered(folder: str, found: Running) -> None:
-    for row in living(folder) or ():
-        session, started = row.get("sessionId"), row.get("startedAt")
-        found.clients += 1
-        if isinstance(session, str):
-            found.sessions.add(session)
-        found.since = min(found.since, started / 1000 if isinstance(started, (int, float)) else 0.0)
-
-
 def _look_at(process: str, folder: str, found: Running) -> None:
     for link in _links(process):
-        if link.startswith(folder + "/"):
-            path = link[len(folder) + 1 :]
-            while path:
-                found.paths.add(path)
-                path = path.rpartition("/")[0]
+        path = link[len(folder) + 1 :] if link.startswith(folder + "/") else ""
+        while path:
+            found.paths.add(path)
+            path = path.rpartition("/")[0]
     for word in _words(f"{process}/environ"):
         if word.startswith("CLAUDE_CODE_SESSION_ID="):
             found.sessions.add(word.partition("=")[2])
     words = _words(f"{process}/cmdline")
-    client = any(word.rpartition("/")[2] == "claude" or "/claude-code/" in word for word in words[:2])
-    for word in words if client else ():
-        if word and kinds.session_of(word) == word:
-            found.sessions.add(word)
+    if any(word.rpartition("/")[2] == "claude" or "/claude-code/" in word for word in words[:2]):
+        found.sessions.update(word for word in words if kinds.session_of(word) == word)
 
 
 def _links(process: str) -> Iterator[str]:

@@ -28,17 +28,9 @@ class Unit:
 
     __slots__ = ("kind", "path", "parts", "files", "bytes", "oldest", "newest", "stays")
 
-    def __init__(
-        self,
-        kind: str = "",
-        path: str = "",
-        files: int = 0,
-        size: int = 0,
-        oldest: float = float("inf"),
-        newest: float = 0.0,
-    ) -> None:
-        self.kind, self.path, self.files, self.bytes = kind, path, files, size
-        self.oldest, self.newest, self.stays = oldest, newest, ""
+    def __init__(self, kind: str = "", path: str = "") -> None:
+        self.kind, self.path, self.files, self.bytes = kind, path, 0, 0
+        self.oldest, self.newest, self.stays = float("inf"), 0.0, ""
         self.parts: list[str] = [] if kind == kinds.TRANSCRIPTS else _NONE
 
     @property
@@ -76,8 +68,7 @@ class Inventory:
 
     def by_kind(self) -> dict[str, Unit]:
         """Kind or label -> its sum."""
-        named = [*((unit.kind, unit) for unit in self.units.values()), *self.measured.items()]
-        return _sums(named)
+        return _sums([*((unit.kind, unit) for unit in self.units.values()), *self.measured.items()])
 
     def by_project(self) -> dict[str, Unit]:
         """Folder below projects/ -> the sum over its sessions."""

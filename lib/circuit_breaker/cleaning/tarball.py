@@ -21,7 +21,7 @@ from decimal import Decimal
 from functools import partial
 from typing import IO, Any, NamedTuple
 
-from circuit_breaker.janitor.archives import CHUNK, LEVEL, bare, restore_file
+from circuit_breaker.janitor.archives import CHUNK, LEVEL, Damaged, bare, restore_file
 from circuit_breaker.janitor.disk import real_folder
 from circuit_breaker.runtime import files, json
 
@@ -40,10 +40,6 @@ class NoRoom(OSError):
 
 class Changed(OSError):
     """Raised if a file was written to while it was archived."""
-
-
-class Damaged(OSError):
-    """Raised for an archive whose contents are wrong."""
 
 
 @dataclasses.dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import os
 import time
@@ -24,8 +23,8 @@ class DeadlinePassed(Exception):
     """Raised when the deadline passes in the middle of a file."""
 
 
-class Unfit(OSError):
-    """Raised for an archive that does not contain what was compressed."""
+class Damaged(OSError):
+    """Raised for an archive that does not contain what was archived."""
 
 
 def pending(folder: str) -> list[Archive]:
@@ -40,8 +39,10 @@ def compress_all(
     """Compress what is pending, a file at a time, until `deadline` (time.monotonic). Files that are still held open for
     writing wait. Returns (compressed, waiting, errors); (0, 0, []) if another process is compressing."""
     waiting, done, errors = pending(folder), 0, []
+    if not waiting:
+        return 0, 0, []
     try:
-        with files.Lock(f"{folder}/archives/.compress.lock", 0.001) if waiting else contextlib.nullcontext():
+        with files.Lock(f"{folder}/archives/.compress.lock", 0.001):
             for archive in waiting:
                 if time.monotonic() >= deadline:
                     break
@@ -64,7 +65,7 @@ def compress(path: str, deadline: float = float("inf")) -> bool:
     """Turn `path` into `path`.gz with the same mode and modification time. False if it is still being written.
 
     The plain file is removed only after the compressed one is on disk and reads back correctly, and if nothing was added to the
-    plain file meanwhile. Raises OSError (full disk, Unfit), DeadlinePassed; both leave the plain file and no `.gz`.
+    plain file meanwhile. Raises OSError (full disk, Damaged), DeadlinePassed; both leave the plain file and no `.gz`.
     """
     beside = f"{path}.gz.{os.getpid()}.tmp"
     with open(path, "rb", buffering=0, opener=bare) as plain:
@@ -86,7 +87,7 @@ def compress(path: str, deadline: float = float("inf")) -> bool:
 
 
 def _write_compressed(path: str, plain: IO[bytes], like: os.stat_result, deadline: float) -> int:
-    """Write a new compressed file, read it back and sync it. Returns the bytes of `plain`. Raises Unfit."""
+    """Write a new compressed file, read it back and sync it. Returns the bytes of `plain`. Raises Damaged."""
     with open(path, "xb+", buffering=0, opener=bare) as packed:
         press, size = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP), 0
         for chunk in _chunks(plain, deadline):
@@ -96,7 +97,7 @@ def _write_compressed(path: str, plain: IO[bytes], like: os.stat_result, deadlin
         packed.seek(0)
         found = sum(len(chunk) for chunk in _chunks(gzip.GzipFile(fileobj=packed, mode="rb"), deadline))
         if found != size:
-            raise Unfit(0, f"reads back as {found} bytes instead of {size}")
+            raise Damaged(0, f"reads back as {found} bytes instead of {size}")
         disk.liken(packed.fileno(), like)
         os.fsync(packed.fileno())
     os.utime(path, ns=(like.st_atime_ns, like.st_mtime_ns))
@@ -109,14 +110,14 @@ def bare(path: str, flags: int) -> int:
 
 
 def _chunks(file: IO[bytes] | gzip.GzipFile, deadline: float = float("inf")) -> Iterator[bytes]:
-    """The contents of a file in pieces. Raises DeadlinePassed, and Unfit for a compressed one that is truncated or altered."""
+    """The contents of a file in pieces. Raises DeadlinePassed, and Damaged for a compressed one that is truncated or altered."""
     try:
         while chunk := file.read(CHUNK):
             if time.monotonic() >= deadline:
                 raise DeadlinePassed
             yield chunk
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise Unfit(0, f"the archive is damaged: {error}") from error
+        raise Damaged(0, f"the archive is damaged: {error}") from error
 
 
 def being_written(fd: int, info: os.stat_result) -> bool:
@@ -158,7 +159,7 @@ def restore_archive(folder: str, archive: Archive) -> str:
     with open(stored, "rb", buffering=0, opener=bare) as source:
         like = os.fstat(source.fileno())
         if not like.st_size:
-            raise Unfit(0, "the archive is empty")
+            raise Damaged(0, "the archive is empty")
         chunks = _chunks(gzip.GzipFile(fileobj=source, mode="rb") if archive.packed else source)
         restore_file(path, chunks, lambda beside: disk.liken(beside, like))
     return path

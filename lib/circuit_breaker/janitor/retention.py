@@ -254,22 +254,17 @@ def prunings(archives: Iterable[Archive], limits: Mapping[str, int], now: float)
         if not keep or len(found) <= keep:
             continue
         found.sort(key=lambda archive: archive.age_order)
-        youngest = now - memory.GRACE_DAYS * DAY if largest_round(found) > keep else NEVER
+        rounds = [
+            archive.at[:16] for archive in found
+        ]  # without the number of a second archive at the same time
+        largest = max(rounds.count(moment) for moment in {*rounds})
+        youngest = now - memory.GRACE_DAYS * DAY if largest > keep else NEVER
         beyond = found[:-keep]
         settled = [archive for archive in beyond if arrival(archive.at) <= youngest]
         spared += len(beyond) - len(settled)
         reason = memory.too_many(len(found), "archive", keep)
         gone += [Action("prune", archive.id, reason, archive.size) for archive in settled]
     return gone, spared
-
-
-def largest_round(archives: list[Archive]) -> int:
-    """The number of archives of the largest round."""
-    made: dict[str, int] = {}
-    for archive in archives:
-        moment = archive.at[:16]  # without the number of a second archive at the same time
-        made[moment] = made.get(moment, 0) + 1
-    return max(made.values(), default=0)
 
 
 def arrival(at: str) -> float:
