@@ -105,10 +105,27 @@ def test_white_space_inside_quotes_is_content(a: str, b: str, quote: str) -> Non
 
 @pytest.mark.parametrize(
     "line",
-    ["echo 'All done.'", 'echo "Session closed."', "true", "printf 'Goodbye!'", "echo 'a' && echo 'b'"],
+    [
+        "echo 'All done.'",
+        'echo "Session closed."',
+        "true",
+        "printf 'Goodbye!'",
+        "echo 'a' && echo 'b'",
+        'echo "I have completed all 5 tasks and wait for you (now)."',
+        "echo '**Summary**: step 3 of the work is done'",
+        "cat <<'EOF'\nAll 5 tasks are complete.\n- tests pass\nEOF",
+    ],
 )
 def test_lines_that_only_talk_are_one_call_whatever_the_words(line: str) -> None:
     assert bash(line) == bash("echo 'Thank you and goodbye.'")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["echo '42'", 'echo "$HOME is where all of my files are"', "cat <<E | sh\nls\nE", "cat a <<E\nx\nE"],
+)
+def test_a_line_that_prints_a_number_or_a_value_or_is_read_by_another_does_more_than_talk(line: str) -> None:
+    assert bash(line) != bash("echo 'Thank you and goodbye.'")
 
 
 @given(st.text("ab #;'\"\t", max_size=12), st.text("ab #;'\"\t", max_size=12))

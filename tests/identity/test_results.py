@@ -199,6 +199,8 @@ def test_another_file_is_news(a: str, b: str) -> None:
         ("reads 0x70008005", "reads 0x70008006"),
         ("/tmp/my-Report12/x", "/tmp/my-Report13/x"),
         ("12 total files", "13 total files"),
+        ("web-frontend-blue", "web-frontend-green"),
+        ("test_pid12x failed", "test_pid13x failed"),
         ("3f2a9c7b1d.png", "4f2a9c7b1d.png"),
     ],
 )
@@ -367,6 +369,14 @@ def test_a_long_text_is_compared_to_its_ends_and_in_the_middle_but_for_digits() 
         ),
         ("Seq Scan (actual time=0.012..0.345 rows=12)", "Seq Scan (actual time=0.310..1.345 rows=12)"),
         ("tar -C /tmp/build.Abcde1 x", "tar -C /tmp/build.xy12ab x"),
+        ("api-6d4cf56db6-x2kqp Error", "api-7c9f8b5d4-zzk9w Error"),
+        ("# hs_err_pid4711.log", "# hs_err_pid98.log"),
+        (
+            "in proj-0a1b2c3d4e5f6071.2k9x8w7v6u5t4s3r2q.rcgu.o",
+            "in proj-9a1b2c3d4e5f6072.8u7v6w5x4y3z2a1b0c.rcgu.o",
+        ),
+        ("<socket fd=4, laddr=('127.0.0.1', 43210)>", "<socket fd=17, laddr=('127.0.0.1', 51022)>"),
+        ("14 × waiting for element to be visible", "3 × waiting for element to be visible"),
         ("u 7 node x\nu 4012 0:00 grep node", "u 7 node x\nu 4019 0:00 grep node"),
         (r"C:\Users\u\AppData\Local\Temp\tmp4k2j1h\a.txt", r"C:\Users\u\AppData\Local\Temp\tmp9z8y7x\a.txt"),
     ],

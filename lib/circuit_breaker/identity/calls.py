@@ -55,6 +55,8 @@ _TELLING = frozenset(
 )
 _IDLE = ("echo", "printf", "true", ":")
 _WORKING = frozenset("$*`0123456789")  # characters that no line which only talks has
+_EVALUATED = frozenset("$`")  # nor one that talks at length
+_AT_LENGTH = 7  # words
 _LOOK_MAX = 2000  # characters of a command that shell_line.first_program reads
 _HOSTS_AT_HOME = ("localhost", "127.", "0.0.0.0", "[::1]", "::1", "10.", "192.168.", "host.docker.internal")
 
@@ -229,15 +231,20 @@ def bare_look(command: str) -> list[str]:
 
 
 def is_idle(command: str) -> bool:
-    """Whether a shell line only talks: `echo "Done."`, `true`. A number or a bare word may be for something."""
-    if not command.lstrip().startswith(_IDLE) or len(command) > _LOOK_MAX or not _WORKING.isdisjoint(command):
+    """Whether a shell line only talks: `echo "Done."`, `true`, `cat <<EOF`. A bare word may be for something, and so may a number,
+    unless it is in a sentence."""
+    if not command.lstrip().startswith((*_IDLE, "cat <<")) or len(command) > _LOOK_MAX:
         return False
-    quotes = '"' in command or "'" in command
+    if not (_EVALUATED if len(command.split()) >= _AT_LENGTH else _WORKING).isdisjoint(command):
+        return False
+    quotes = '"' in command or "'" in command or "<<" in command
     said = quotes or command.strip() in ("true", ":", "echo done", "echo ok", "echo ready")
-    return said and all(
-        segment.words[:1] != [] and segment.words[0] in _IDLE and not segment.targets
-        for segment in shell_line.segments(command)
-    )
+    return said and all(map(_only_talks, shell_line.segments(command)))
+
+
+def _only_talks(segment: shell_line.Segment) -> bool:
+    words = segment.words
+    return words[:1] != [] and (words[0] in _IDLE or words == ["cat"]) and not segment.targets
 
 
 def schedules(tool: str) -> bool:

@@ -57,12 +57,13 @@ _DOTS = frozenset(".FEsxS*")
 _HEADERS = ("etag:", "set-cookie:", "cf-ray:", "report-to:", "expires:", "x-request-id:", "x-amz-", "x-trace")
 _MONTHS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())
 _NAMED = frozenset(
-    "pid ppid tid pgid thread process goroutine port elapsed duration took time timestamp ts latency uptime eta cpu rss memory"
+    "pid ppid fd tid pgid thread process goroutine port elapsed duration took time timestamp ts latency uptime eta cpu rss memory"
     " heapused heaptotal reqid msgid age total_tokens tool_uses".split()
 )
 _NAME_ENDS = tuple(
     "_ms Ms _at _time Time econds Ticks _secs _ns _us uration lapsed imestamp seed Seed Delay -remaining -Remaining".split()
 )
+_LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
 _IDS = frozenset("id ids uuid guid nonce".split())
 _TEMPORARY = ("\\Temp\\", "/tmp/", "/.tmp/package/", "/var/folders/", "/var/tmp/", "/dev/shm/")
 _NAMED_IDS = ("Id", "ID", "_id", "-id", "Token", "_token", "Cursor", "_cursor")
@@ -258,6 +259,8 @@ def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bo
             return True
         if text[end + 1 : end + 16].lstrip().startswith(("day ago", "days ago", "week ago", "weeks ago")):
             return True
+    if last in _LOOPBACK or text.startswith(" × ", end):
+        return True  # a socket's port; Playwright: `14 × waiting for element to be visible`
     name = last.strip(".:")
     if name.lower() in _NAMED or name.endswith(_NAME_ENDS):
         return True

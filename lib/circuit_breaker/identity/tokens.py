@@ -20,6 +20,7 @@ _OUTPUTS = (".output", ".log", ".tmp", ".pid", ".sock")  # endings of files that
 # Prefixes of ids that services make up.
 _TITLES = frozenset("req msg toolu call chatcmpl resp trace span evt dpl ss run".split())
 _NAMELESS_MIN = 8  # characters of random letters and digits, which are an id if the words beside say so
+_POD = frozenset("bcdfghjklmnpqrstvwxz2456789")  # of which Kubernetes makes up names
 _TIMED = ("user", "system", "elapsed", "%CPU", "maxresident", "minor", "outputs")  # GNU time: 0.02user
 _THREADS = (
     "thread-",
@@ -271,16 +272,31 @@ def _compound(word: str) -> str:
         if joint not in word:
             continue
         parts = word.split(joint)
+        if joint == "-" and len(parts) > 2 and _is_pod(parts[-2:]):
+            parts[-2:] = "HH"
         for i, part in enumerate(parts):
             stem, dot, ending = part.partition(".")
             before = parts[i - 1] if i else ""
             made_up = is_id(stem) or is_epoch(stem) or is_random(stem)
-            if made_up or (before in _TITLES and is_request(stem)):
-                parts[i] = "H" + dot + ending
+            if stem[:3] == "pid" and stem[3:].isdigit():  # hs_err_pid4711.log
+                parts[i] = "pid" + dot + ending
+            elif made_up or (before in _TITLES and is_request(stem)):
+                parts[i] = ".".join(
+                    [
+                        "H" if len(name) > 12 and is_request(name) else name
+                        for name in ("H" + dot + ending).split(".")
+                    ]
+                )
             elif len(stem) == 6 and stem.isdigit() and len(before) == 8 and before[:2] == "20":
                 parts[i - 1], parts[i] = "T", "T" + dot + ending
         word = joint.join(parts)
     return word
+
+
+def _is_pod(ends: list[str]) -> bool:
+    """Whether a name's last two parts are those of a pod of a Kubernetes deployment: api-6d4cf56db6-x2kqp."""
+    sizes = 8 <= len(ends[0]) <= 10 and len(ends[1]) == 5
+    return sizes and _POD.issuperset("".join(ends)) and not _DIGITS.isdisjoint(ends[0])
 
 
 def without_made_up(text: str, place: str, marks: bytes) -> str:
