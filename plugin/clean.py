@@ -17,6 +17,7 @@ from circuit_breaker.cleaning import claude_code, disk_usage, inventory, kinds, 
 from circuit_breaker.cleaning.selection import Wish
 from circuit_breaker.janitor import runtime_folder
 from circuit_breaker.runtime import files
+from circuit_breaker.runtime.running import claude_folder
 from circuit_breaker.words import cleaning, memory
 
 DEFAULT_AGE = "30d"
@@ -92,7 +93,7 @@ class _Run:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.now = args, time.time()
         self.where = places()
-        folder = claude_code.folder_of(os.environ, self.where.user)
+        folder = claude_folder(os.environ)
         self.folder = folder and os.path.realpath(folder)
         self.wish = _wish(args, self.folder, self.now)
         self.place = f"{self.where.runtime}/{runtime_folder.OF_CLEAN}"

@@ -16,7 +16,7 @@ from circuit_breaker.janitor import archives, retention, rounds, runtime_folder
 from circuit_breaker.janitor import sweep as sweeping
 from circuit_breaker.janitor.retention import Action, Archive
 from circuit_breaker.janitor.sweep import Report
-from circuit_breaker.runtime import home
+from circuit_breaker.runtime import home, running
 from circuit_breaker.runtime.home import Places
 from circuit_breaker.words import cleaning, memory
 
@@ -191,7 +191,7 @@ def _restore_of_clean(args: argparse.Namespace, where: Places, path: str) -> int
     """Restore an archive of `clean` or some files of it. Exit code 1 if a file was in the way or none was found."""
     name, folder = os.path.basename(path), tarball.summary(path)["folder"]
     if not os.path.isdir(folder):
-        folder = os.path.realpath(claude_code.folder_of(os.environ, where.user))
+        folder = os.path.realpath(running.claude_folder(os.environ))
     asked = [word.rstrip("/") for word in args.files]
     progress = Progress()
 

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 from shared import PLUGIN
 
-from circuit_breaker.cleaning import claude_code
-from circuit_breaker.runtime import files, home, packages
+from circuit_breaker.runtime import files, home, packages, running
 from install import disk, jsontext, settings
 
 COMMANDS = ("circuit-status.md", "reset-circuit.md")
@@ -124,7 +123,7 @@ def local_paths(scope: Scope, inner: str, with_claude_md: bool) -> list[str]:
 
 def claude_folder(env: Mapping[str, str]) -> Path:
     """Claude Code's folder. Raises files.Refused if it has no absolute path."""
-    path = claude_code.folder_of(env, env.get("HOME", "") or env.get("USERPROFILE", ""))
+    path = running.claude_folder(env)
     if not os.path.isabs(path):
         raise files.Refused(0, "set HOME to an absolute path", path)
     return Path(path)

@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from circuit_breaker.cleaning import claude_code
 from circuit_breaker.cleaning.kinds import LONGEST, project_folder
 from circuit_breaker.identity import calls as kinds
 from circuit_breaker.identity import labels
 from circuit_breaker.replay import recording
 from circuit_breaker.replay.transcript import seconds
-from circuit_breaker.runtime import home
 from circuit_breaker.runtime.json import parse
+from circuit_breaker.runtime.running import claude_folder
 from circuit_breaker.words.sentences import NAME
 
 OK, FAILED, DENIED, BLOCKED = "ok", "failed", "denied", "blocked"
@@ -107,7 +106,7 @@ class PastSession:
 
 def folder(env: Mapping[str, str]) -> Path:
     """The folder of Claude Code's transcripts, with a subfolder per project."""
-    return Path(claude_code.folder_of(env, home.user_folder(env)), "projects")
+    return Path(claude_folder(env), "projects")
 
 
 def folder_of(env: Mapping[str, str], project: str) -> Path:

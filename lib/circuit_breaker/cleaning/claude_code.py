@@ -10,7 +10,7 @@ from circuit_breaker.runtime.running import living
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 
 CLEANUP_DAYS = 30  # Claude Code's default
@@ -33,11 +33,6 @@ class Running:
         """Whether one of these files or folders is open in a process or belongs to a running session."""
         sessions = (kinds.session_of(part) for path in paths for part in path.split("/"))
         return not (self.paths.isdisjoint(paths) and self.sessions.isdisjoint(sessions))
-
-
-def folder_of(env: Mapping[str, str], user: str) -> str:
-    """Claude Code's folder: CLAUDE_CONFIG_DIR, else ~/.claude; "" without either."""
-    return env.get("CLAUDE_CONFIG_DIR", "") or (user and user + "/.claude")
 
 
 def cleanup_days(folder: str, project: str) -> tuple[int, str]:

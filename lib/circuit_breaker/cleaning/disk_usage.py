@@ -10,6 +10,7 @@ from circuit_breaker.cleaning import claude_code, inventory
 from circuit_breaker.janitor import disk, retention, runtime_folder, sweep
 from circuit_breaker.runtime import files
 from circuit_breaker.runtime.home import environment
+from circuit_breaker.runtime.running import claude_folder
 from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
@@ -62,7 +63,7 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
 
 def memory_report(facts: Mapping[str, Any], where: Places, now: float, plain: bool) -> str:
     """The text of `status --memory`: our own use against the limits (see `memory_facts`), then Claude Code's folder."""
-    folder = claude_code.folder_of(environment(), where.user)
+    folder = claude_folder(environment())
     text = memory.own(facts, where.home, plain)
     if not folder or not os.path.isdir(folder):
         return text

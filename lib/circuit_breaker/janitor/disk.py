@@ -49,21 +49,6 @@ def real_folder(path: str) -> bool:
         return False
 
 
-def alive(process: int) -> bool:
-    """Whether the process exists; True if that cannot be found out."""
-    if process > 0x7FFFFFFF:
-        return False
-    if process <= 0 or files.fcntl is None:  # on Windows there is no harmless signal
-        return True
-    try:
-        files.system.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
 def write(path: str, data: bytes, like: stat_result) -> None:
     """Write a new file with the owner, mode and times of `like`, and sync it. Raises OSError."""
     flags = files.system.O_WRONLY | files.system.O_CREAT | files.system.O_EXCL

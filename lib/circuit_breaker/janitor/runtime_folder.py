@@ -8,6 +8,7 @@ from circuit_breaker.janitor import disk, notes, retention
 from circuit_breaker.janitor.disk import NEVER
 from circuit_breaker.janitor.retention import DAY, HOUR, Action
 from circuit_breaker.runtime import files, incidents, store
+from circuit_breaker.runtime import running as processes
 from circuit_breaker.runtime.home import STATE, Places, safe_name, slashed
 from circuit_breaker.words import memory
 
@@ -173,7 +174,7 @@ def clear_scraps(folder: str, now: float) -> int:
     gone = 0
     for path, name, info in regular_files(folder):
         stem, process = retention.temporary(name)
-        if stem and now - info.st_mtime >= HOUR and not disk.alive(process):
+        if stem and now - info.st_mtime >= HOUR and not processes.alive(process):
             files.remove(path)
             gone += 1
     return gone

@@ -7,6 +7,7 @@ from circuit_breaker.janitor import disk, retention
 from circuit_breaker.janitor.disk import NEVER, TooMany
 from circuit_breaker.janitor.retention import Action, Archive, Found, SweepPlan
 from circuit_breaker.runtime import files
+from circuit_breaker.runtime import running as processes
 from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
@@ -55,7 +56,7 @@ def look(folder: str, most: float = NEVER) -> Found:
     for _, name, info in disk.listing(folder, most):
         found.entries += 1
         kind = retention.file_kind(name)
-        if kind and (kind != retention.SCRAP or not disk.alive(retention.scrap_of(name))):
+        if kind and (kind != retention.SCRAP or not processes.alive(retention.scrap_of(name))):
             kinds[kind][name] = info
     return found
 
@@ -66,7 +67,7 @@ def archives_of(home: str, most: float = NEVER) -> Found:
     for name in ARCHIVE_FOLDERS if disk.real_folder(f"{home}/archives") else ():
         for _, entry, info in disk.listing(f"{home}/archives/{name}", 10 * most):
             process, packed = retention.scrap_of(entry), entry[-3:] == ".gz"
-            if process and not disk.alive(process):
+            if process and not processes.alive(process):
                 found.scraps[f"archives/{name}/{entry}"] = info
             key = f"{name}/{entry.removesuffix('.gz')}"
             if retention.split(key) is None or not retention.regular(info):

@@ -14,9 +14,15 @@ IDLE = 600.0  # seconds without a hook after which a session that is not listed 
 LONG = 86_400.0  # the same if there is no list (an older Claude Code)
 
 
+def claude_folder(env: Mapping[str, str]) -> str:
+    """Claude Code's folder: CLAUDE_CONFIG_DIR, else ~/.claude; "" without either."""
+    user = home.user_folder(env)
+    return env.get("CLAUDE_CONFIG_DIR", "") or (user and user + "/.claude")
+
+
 def listed(env: Mapping[str, str]) -> set[str] | None:
     """The ids of the listed sessions; None if Claude Code keeps no list."""
-    rows = living(env.get("CLAUDE_CONFIG_DIR", "") or home.user_folder(env) + "/.claude")
+    rows = living(claude_folder(env))
     if rows is None:
         return None
     return {session for row in rows if isinstance(session := row.get("sessionId"), str)}
@@ -34,20 +40,20 @@ def living(folder: str) -> list[dict[str, object]] | None:
             row = json.parse(files.read(f"{folder}/sessions/{name}", 1 << 16) or b"")
         except (OSError, ValueError):
             continue
-        if isinstance(row, dict) and _alive(name[:-5]):
+        if isinstance(row, dict) and (not name[:-5].isdigit() or alive(int(name[:-5]))):
             found.append(row)
     return found
 
 
-def _alive(pid: str) -> bool:
-    """Whether a process has that PID. One that may not be checked counts as alive."""
-    if os.name != "posix" or not pid.isdigit():
+def alive(process: int) -> bool:
+    """Whether a process has that PID; True if that cannot be found out."""
+    if os.name != "posix" or process <= 0:  # on Windows there is no harmless signal
         return True
     try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
         return False
-    except (OSError, OverflowError):
+    except OSError:  # another user's
         return True
     return True
 
