@@ -45,62 +45,59 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True)
     top.set_defaults(verbs=verbs)
 
-    def verb(name: str, module: str, text: str) -> argparse.ArgumentParser:
+    def verb(name: str, module: str, text: str, *shared: str) -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=text, description=text)
         added.set_defaults(module=module, function=name)
+        for usage in shared:
+            add(added, usage, SHARED[usage])
         return added
 
-    one = verb("status", "operate", "what protects you here, what is blocked, why, and how to unblock it")
-    add(one, "--json")
+    text = "what protects you here, what is blocked, why, and how to unblock it"
+    one = verb("status", "operate", text, "--json", "--session ID")
     add(one, "--memory", "also show disk use and limits")
     add(one, "--circuit NAME", "one circuit or rule only; exit code 1 if there is none of that name")
-    add(one, "--session ID")
     add(one, "--project PATH", "one project only; else every session of all projects")
     add(one, "--all", "every rule and circuit, ended sessions included")
     add(one, "--line", "one line, for a status line; empty when nothing is open")
     add(one, "--watch", "refresh every two seconds until Ctrl-C")
     add(one, "--plain", "no symbols")
 
-    one = verb("reset", "operate", "unblock calls (logged)")
+    one = verb("reset", "operate", "unblock calls (logged)", "--session ID")
     which = one.add_mutually_exclusive_group(required=True)
     add(which, "--all", "every circuit")
     add(which, "--circuit NAME", "one circuit (RULE:SUBJECT) or a rule's circuits (RULE)")
-    add(one, "--session ID")
     add(one, "--project PATH", "one project only; else every session of all projects")
 
-    one = verb("incidents", "incidents", "what happened: trips, probes, stopped turns, bypasses")
+    text = "what happened: trips, probes, stopped turns, bypasses"
+    one = verb("incidents", "incidents", text, "--session ID", "--circuit NAME", "--project PATH")
     add(one, "--since TIME", "90m, 24h, 7d or a date (default: 24h)", type=_since, default="24h")
-    add(one, "--session ID")
-    add(one, "--circuit NAME")
-    add(one, "--project PATH")
     add(one, "--json", "one JSON object; with --follow one object per line")
     add(one, "--follow", "keep printing new ones until Ctrl-C")
 
-    one = verb("explain", "explain", "why the last call was blocked, or whether this one would be")
+    text = "why the last call was blocked, or whether this one would be"
+    one = verb("explain", "explain", text, "--session ID")
     add(one, "--last", "explain the last block (the default)")
     add(one, "tool TOOL", "Bash, Edit, mcp__server__tool ...", nargs="?")
     add(one, "input INPUT_JSON", "its input; for Bash just the command", nargs="?")
-    add(one, "--session ID")
 
-    one = verb("report", "report.report", "write an HTML page: what was stopped and what was wasted")
+    text = "write an HTML page: what was stopped and what was wasted"
+    one = verb("report", "report.report", text, "--project PATH")
     add(one, "session SESSION", SHARED["--session ID"], nargs="?")
     add(one, "--since TIME", "90m, 12h, 7d or a date (default: 12h)", type=_since, default="12h")
-    add(one, "--project PATH")
     modes = ("enforce", "observe")
     add(one, "--mode", "only what was stopped, or only what would have been stopped", choices=modes)
     add(one, "-o --output FILE.html", "default: circuit-breaker-report.html in this folder")
 
-    one = verb("sweep", "housekeeping", "run the session-start cleanup now")
+    one = verb("sweep", "housekeeping", "run the session-start cleanup now", "--json")
     add(one, "--dry-run", "print what would be done and why; change nothing")
-    add(one, "--json")
 
-    one = verb("restore", "housekeeping", "restore an archived file; existing files are never overwritten")
+    text = "restore an archived file; existing files are never overwritten"
+    one = verb("restore", "housekeeping", text, "--json")
     add(one, "archive ARCHIVE", "a name that --list shows", nargs="?")
     add(one, "files FILE", "for an archive of `clean`: only this path or session id", nargs="*")
     add(one, "--list", "list the archives")
-    add(one, "--json")
 
-    one = verb("clean", "clean", "show Claude Code's own folder; archive or delete old files in it")
+    one = verb("clean", "clean", "show Claude Code's own folder; archive or delete old files in it", "--json")
     add(one, "--kind KIND", "only these kinds (default: all)", nargs="+", action="extend")
     add(one, "--older-than AGE", "only files written longer ago (default: 30d)")
     add(one, "--project PATH", "only the sessions of one project")
@@ -109,25 +106,21 @@ def parser() -> argparse.ArgumentParser:
     add(which, "--apply", "archive them (`restore` brings them back)")
     add(which, "--delete", "delete them without an archive; needs --kind")
     add(one, "--yes", "do not ask before --delete")
-    add(one, "--json")
 
-    one = verb("replay", "replay", "show what would have tripped in recorded sessions")
+    one = verb("replay", "replay", "show what would have tripped in recorded sessions", "--json")
     add(one, "paths FILE_OR_FOLDER", "transcripts or recorded hook events (.jsonl, .gz)", nargs="+")
-    add(one, "--json")
     which = one.add_mutually_exclusive_group()
     add(which, "--config FILE", "use this config file instead of your own")
     add(which, "--defaults", "use the defaults instead of your own config")
     add(one, "--enforce", "leave out the calls that would have been denied")
 
-    one = verb("calibrate", "calibrate", "learn budget limits from your own past prompts")
+    one = verb("calibrate", "calibrate", "learn budget limits from your own past prompts", "--json")
     add(one, "folders FOLDER", "transcripts (default: all projects of Claude Code)", nargs="*")
     text = "share of good prompts that can cross a limit (default: 0.05)"
     add(one, "--risk RISK", text, type=_share, default="0.05")
     add(one, "--apply", "write the two limits to your config file")
-    add(one, "--json")
 
-    one = verb("doctor", "doctor.doctor", "check the installation, with a fix for each fault")
-    add(one, "--json")
+    one = verb("doctor", "doctor.doctor", "check the installation, with a fix for each fault", "--json")
     add(one, "--fix", "fix what can be fixed")
 
     one = verb("export", "export", "send incidents and counters to an OpenTelemetry collector")
@@ -144,8 +137,9 @@ def parser() -> argparse.ArgumentParser:
     actions.add_parser("path", help="the files that are read")
     two = actions.add_parser("show", help="the values that apply here")
     add(two, "--origin", "where each value comes from")
-    add(two, "--json")
-    add(actions.add_parser("check", help="what is wrong; exit code 1 if anything is"), "--json")
+    add(two, "--json", SHARED["--json"])
+    two = actions.add_parser("check", help="what is wrong; exit code 1 if anything is")
+    add(two, "--json", SHARED["--json"])
     for name, text in (("set", "change one key and keep the rest of the file"), ("unset", "remove one key")):
         two = actions.add_parser(name, help=text)
         add(two, "key KEY", "a key that `config show` lists, or its end: tool_failure.threshold")
@@ -154,14 +148,13 @@ def parser() -> argparse.ArgumentParser:
         add(two, "--project", "in the project's config file, not in yours")
 
     one = verb("mode", "operate", "switch between blocking and only recording")
-    one.add_argument("mode", choices=("observe", "enforce"))
+    add(one, "mode", "block, or only record", choices=("observe", "enforce"))
 
-    install = verb("install", "installer", "register the hooks and commands")
-    uninstall = verb("uninstall", "installer", "remove exactly what install added")
+    install = verb("install", "installer", "register the hooks and commands", "--json")
+    uninstall = verb("uninstall", "installer", "remove exactly what install added", "--json")
     for one in (install, uninstall):
         add(one, "--scope", "default: user", choices=("user", "project", "local"), default="user")
         add(one, "--dry-run", "show what would change; change nothing")
-        add(one, "--json")
     add(install, "--migrate", "replace registrations of the older hook scripts")
     add(install, "--claude-md", "add a short section for Claude to CLAUDE.md")
     add(install, "--deny-rules", "also add permission rules against editing the breaker's files")
@@ -170,11 +163,11 @@ def parser() -> argparse.ArgumentParser:
     add(uninstall, "--archives", "with --purge: the archives too")
 
     one = verb("completion", "completion", "print the completion script for a shell")
-    one.add_argument("shell", choices=("bash", "zsh", "fish"))
+    add(one, "shell", "the shell", choices=("bash", "zsh", "fish"))
     return top
 
 
-def add(to: "argparse._ActionsContainer", usage: str, text: str = "", **more: "Any") -> None:
+def add(to: "argparse._ActionsContainer", usage: str, text: str, **more: "Any") -> None:
     """Add to a parser what `usage` names: `--switch`, `--option VALUE` or `argument VALUE`."""
     words = usage.split()
     names = [word for word in words if word.startswith("-")] or words[:1]
@@ -182,7 +175,7 @@ def add(to: "argparse._ActionsContainer", usage: str, text: str = "", **more: "A
         more["metavar"] = words[-1]
     elif "choices" not in more:
         more["action"] = "store_true"
-    to.add_argument(*names, help=text or SHARED[usage], **more)
+    to.add_argument(*names, help=text, **more)
 
 
 def _share(text: str) -> "Fraction":

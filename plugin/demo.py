@@ -41,32 +41,62 @@ def demo(args: argparse.Namespace) -> int:
     return 0
 
 
+def _runaway(session: _Session) -> None:
+    _say("\nA session that runs away: the test fails, and Claude just runs it again.\n")
+    for number in (1, 2, 3):
+        warned = session.bash(CHECK, "failed").warned
+        _expect(bool(warned) == (number == 3), f"after run {number} the warning was: {warned or 'nothing'}")
+    _quote("Claude is warned", warned)
+    session.expect_circuit("OPEN")
+    _say("    The circuit is OPEN.\n")
+    _quote("Claude reads", session.bash(CHECK, "blocked").denied)
+    session.bash("ls", "done")
+    _say("    Other calls still work.\n")
+    session.edit(WRONG, RIGHT)
+    _say("    The code has changed, so one retry is allowed at once.")
+    session.bash(CHECK, "passed")
+    session.expect_circuit("CLOSED")
+    _say("    The retry passed: the circuit is CLOSED.\n")
+    session.bash(CHECK, "passed")
+
+
+def _working(session: _Session) -> None:
+    _say("\nThe same work done well: each failure is followed by a change.\n")
+    quiet = session.spoken
+    for old, new in ((WRONG, WORSE), (WORSE, RIGHT)):
+        session.bash(CHECK, "failed")
+        session.edit(old, new)
+    session.bash(CHECK, "passed")
+    _expect(session.spoken == quiet, "a hook spoke to a session that works")
+    session.expect_circuit("CLOSED")
+    _say("    No hook printed anything.")
+
+
 class _Session:
-    """A session in the demo's project. A hook line that fails or prints an error ends the demo."""
+    """A session in the demo's project, which prints a line for each call. A hook line that fails or prints an error is a Surprise."""
 
     def __init__(self, project: Path, env: dict[str, str], name: str) -> None:
-        self.project = project
+        self.project, self.number = project, 0
         self.host = Host(hooks_of(ROOT), project, env, name)
         (project / "test_total.py").write_text(TEST, encoding="utf-8")
         (project / "total.py").write_text(f"def total(numbers):\n    return {WRONG}\n", encoding="utf-8")
         self.host.fire("SessionStart", source="startup")
         self.host.prompt("make the test pass")
 
-    def bash(self, command: str) -> Called:
-        """Make a Bash call, really run in the project."""
+    def bash(self, command: str, outcome: str) -> Called:
+        """Make a Bash call, really run in the project. outcome: `failed`, `blocked`, `passed` (a test) or `done`."""
 
         def run() -> tuple[bool, str]:
-            line, env = ["/bin/sh", "-c", command], self.host.env
             done = subprocess.run(
-                line, cwd=self.project, env=env, capture_output=True, text=True, check=False
-            )
+                ["/bin/sh", "-c", command], cwd=self.project, env=self.host.env, capture_output=True, text=True, check=False
+            )  # fmt: skip
             output = (done.stdout + done.stderr).strip()
             failed = done.returncode != 0
             return failed, f"Exit code {done.returncode}\n{output}" if failed else output
 
-        return self._call("Bash", {"command": command}, run)
+        return self._call("Bash", {"command": command}, run, command, outcome)
 
-    def edit(self, old: str, new: str) -> Called:
+    def edit(self, old: str, new: str) -> None:
         """Make an Edit call, really done in the project."""
         path = self.project / "total.py"
 
@@ -74,11 +104,19 @@ class _Session:
             path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
             return False, f"The file {path} has been updated successfully."
 
-        return self._call("Edit", {"file_path": str(path), "old_string": old, "new_string": new}, run)
+        given = {"file_path": str(path), "old_string": old, "new_string": new}
+        self._call("Edit", given, run, f"edit total.py: {old} becomes {new}", "done")
 
-    def _call(self, tool: str, given: dict[str, Any], run: Callable[[], tuple[bool, str]]) -> Called:
+    def _call(
+        self, tool: str, given: dict[str, Any], run: Callable[[], tuple[bool, str]], what: str, outcome: str
+    ) -> Called:
         called = self.host.call(tool, given, run)
+        self.number += 1
         _expect(not self.host.problems, "; ".join(self.host.problems))
+        found = "passed" if called.output == "ok" else "done"
+        found = "blocked" if called.denied else "failed" if called.failed else found
+        _expect(found == outcome, f"{what} was {found}, not {outcome}: {called.output}")
+        _say(f"{self.number:3} {what:<62} {outcome:>8}")
         return called
 
     @property
@@ -86,64 +124,14 @@ class _Session:
         """How many lines printed anything."""
         return sum(bool(fired.answer) for fired in self.host.fired)
 
-    def state(self) -> str:
-        """The state of the failing test's circuit, from /circuit-status."""
+    def expect_circuit(self, state: str) -> None:
+        """Ask /circuit-status for the state of the failing test's circuit."""
         text = self.host.command("circuit-breaker:circuit-status", "--json")
         _expect("{" in text, f"/circuit-status answered {text or 'nothing'}")
         self.host.fired.pop()
         document = json.loads(text[text.index("{") : text.rindex("}") + 1])
-        return str(document["circuits"]["tool_failure"]["state"])
-
-
-def _runaway(session: _Session) -> None:
-    _say("\nA session that runs away: the test fails, and Claude just runs it again.\n")
-    for number in (1, 2, 3):
-        called = session.bash(CHECK)
-        _show(number, CHECK, "failed")
-        _expect(called.failed and not called.denied, f"run {number} should have failed by itself")
-        said = called.warned or "nothing"
-        _expect(bool(called.warned) == (number == 3), f"after run {number} the warning was: {said}")
-    _quote("Claude is warned", called.warned)
-    _expect(session.state() == "OPEN", f"the circuit is {session.state()} after three failures, not OPEN")
-    _say("    The circuit is OPEN.\n")
-
-    called = session.bash(CHECK)
-    _expect(bool(called.denied), "the fourth run was not blocked")
-    _show(4, CHECK, "blocked")
-    _quote("Claude reads", called.denied)
-
-    other = session.bash("ls")
-    _expect(not other.denied and "total.py" in other.output, "other work was blocked")
-    _show(5, "ls", "done")
-    _say("    Other calls still work.\n")
-
-    _expect(not session.edit(WRONG, RIGHT).denied, "the repair was blocked")
-    _show(6, f"edit total.py: {WRONG} becomes {RIGHT}", "done")
-    _say("    The code has changed, so one retry is allowed at once.")
-    called = session.bash(CHECK)
-    _expect(not called.denied, "the retry was blocked")
-    _expect(called.output == "ok", f"the repaired test says {called.output}")
-    _show(7, CHECK, "passed")
-    _expect(session.state() == "CLOSED", f"the circuit is {session.state()} after a good retry, not CLOSED")
-    _say("    The retry passed: the circuit is CLOSED.\n")
-    _expect(not session.bash(CHECK).denied, "the circuit is closed, and yet the call was blocked")
-    _show(8, CHECK, "passed")
-
-
-def _working(session: _Session) -> None:
-    _say("\nThe same work done well: each failure is followed by a change.\n")
-    quiet = session.spoken
-    for number, (old, new) in enumerate(((WRONG, WORSE), (WORSE, RIGHT))):
-        _expect(session.bash(CHECK).failed, "the test passed too early")
-        _show(2 * number + 1, CHECK, "failed")
-        session.edit(old, new)
-        _show(2 * number + 2, f"edit total.py: {old} becomes {new}", "done")
-    called = session.bash(CHECK)
-    _expect(called.output == "ok", f"the repaired test says {called.output}")
-    _show(5, CHECK, "passed")
-    _expect(session.spoken == quiet, "a hook spoke to a session that works")
-    _expect(session.state() == "CLOSED", f"the circuit is {session.state()} though nothing looped")
-    _say("    No hook printed anything.")
+        found = document["circuits"]["tool_failure"]["state"]
+        _expect(found == state, f"the circuit is {found}, not {state}")
 
 
 @contextmanager
@@ -154,9 +142,8 @@ def _scene() -> Iterator[tuple[Path, dict[str, str]]]:
         home, project, state = folder / "home", folder / "project", folder / "state"
         for path in (home, project, state):
             path.mkdir(mode=0o700)
-        search = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
         env = {
-            "PATH": os.pathsep.join(search),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
             "HOME": str(home),
             "CIRCUIT_BREAKER_HOME": str(state),
             "XDG_STATE_HOME": str(home / "state"),
@@ -177,10 +164,6 @@ def _expect(true: bool, otherwise: str) -> None:
 
 def _say(text: str) -> None:
     print(text, flush=True)
-
-
-def _show(number: int, what: str, how: str) -> None:
-    _say(f"{number:3} {what:<62} {how:>8}")
 
 
 def _quote(who: str, text: str) -> None:

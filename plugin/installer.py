@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from doctor import doctor
-from install import purge, receipt, scopes
+from install import bundle, purge, receipt, scopes
 from install.apply import SOURCE, folders_to_make, put_in, remove_empty_folders, take_out
 from install.changes import Plan, backup_path
 from install.plan import Options, plan_install
@@ -17,9 +18,6 @@ from shared import Refusal, places, print_json, program
 
 from circuit_breaker.runtime import own_shell, packages
 from circuit_breaker.words.memory import number
-
-Rows = list[tuple[str, object]]  # label, text
-BOTH = " and ".join(packages.PACKAGES)
 
 
 def install(args: argparse.Namespace) -> int:
@@ -29,13 +27,13 @@ def install(args: argparse.Namespace) -> int:
     if args.dry_run:
         _show_plan(plan_install(scope, SOURCE, options, folders_to_make(scope, options)), args.json)
         return 0
-    done = put_in(scope, options, args.json)
+    plan = put_in(scope, options, args.json)
     findings = doctor.examine(os.environ, os.getcwd(), scope)
     ok = doctor.healthy(findings)
     if args.json:
-        print_json(ok=ok, scope=scope.name, **done, doctor=doctor.as_json(findings))
+        print_json(**{**_facts(plan), "ok": ok, "doctor": doctor.as_json(findings)})
     else:
-        _report_install(scope, done, doctor.verdict(findings))
+        _report_install(plan, doctor.verdict(findings))
     return 0 if ok else 1
 
 
@@ -58,8 +56,8 @@ def uninstall(args: argparse.Namespace) -> int:
         gone = purge.purge(state, [*spared, *map(backup_path, plan.backups)])
         remove_empty_folders(plan)
     if args.json:
-        facts = _removal_facts(plan, args.dry_run)
-        print_json(ok=True, **facts, purged=gone, archives=[str(path) for path in spared])
+        more = {"installed": plan.kept is not None, "left": plan.left, "purged": gone}
+        print_json(**plan.facts(args.dry_run), **more, archives=[str(path) for path in spared])
     else:
         _report_removal(plan, args.dry_run)
     return 0
@@ -73,46 +71,57 @@ def _name_archives(spared: list[Path]) -> None:
 
 
 def _show_plan(plan: Plan, as_json: bool) -> None:
-    """Print the plan for --dry-run: a diff of each file outside the installation, and the list of files inside."""
-    diff, names = plan.diff(), [str(plan.scope.root / name) for name in [*plan.bundle, receipt.RECEIPT]]
+    """Print the plan of an installation: a diff of each file outside its folder, and the list of files inside."""
+    names = [str(plan.scope.root / name) for name in [*plan.bundle, receipt.RECEIPT]]
     if as_json:
-        print_json(ok=True, dry_run=True, diff=diff, files=names, changed=plan.changed())
+        print_json(**plan.facts(dry_run=True), files=names)
         return
-    print(diff or "No file outside the installation would change.\n", end="")
-    print(f"Files of the installation ({len(names)}), and {BOTH} if pip can install them:")
+    print(plan.diff() or "No file outside the installation would change.\n", end="")
+    print(f"Files of the installation ({len(names)}), and {bundle.BOTH} if pip can install them:")
     print("".join(f"  {name}\n" for name in names) + "Nothing was changed.")
 
 
-def _report_install(scope: scopes.Scope, done: dict[str, Any], verdict: str) -> None:
-    print(_headline(scope, done))
-    rows: Rows = [("files", scope.root)]
-    rows += [("created" if path in done["created"] else "changed", path) for path in done["changed"]]
-    rows += [("backup", path) for path in done["backups"]] + [("note", note) for note in done["notes"]]
-    if done["packages_problem"]:
-        why = f"{BOTH} not installed ({done['packages_problem']}); built-in fallback in use"
-        rows.append(("packages", why))
-    _print_rows(rows)
+def _facts(plan: Plan) -> dict[str, Any]:
+    """What an installation did, for --json."""
+    kept = plan.kept or receipt.blank()
+    return {
+        **plan.facts(dry_run=False),
+        "written": plan.written,
+        "created": [str(change.path) for change in plan.changes if change.before is None],
+        "version": kept["version"],
+        "previous": plan.previous,
+        "packages": {name: bundle.has(name, kept["files"]) for name in packages.PACKAGES},
+        "packages_problem": plan.packages_problem,
+    }
+
+
+def _report_install(plan: Plan, verdict: str) -> None:
+    print(_headline(plan))
+    _print_rows([("files", plan.scope.root), *plan.rows()])
+    if plan.packages_problem:
+        what = f"{bundle.BOTH} not installed ({plan.packages_problem}); built-in fallback in use"
+        _print_rows([("packages", what)])
     print(verdict)
-    command, option = program(scope.root), "" if scope.name == "user" else f" --scope {scope.name}"
+    name, command = plan.scope.name, program(plan.scope.root)
     print("Try it:")
     print("  start `claude` and type /circuit-status")
     print(f"  {command} demo        watch a runaway session being stopped")
-    print(f"  {command} uninstall{option}   removes it again")
+    print(f"  {command} uninstall{'' if name == 'user' else f' --scope {name}'}   removes it again")
 
 
-def _print_rows(rows: Rows) -> None:
+def _print_rows(rows: Iterable[tuple[str, object]]) -> None:
     for label, text in rows:
         print(f"  {label:<9} {text}")
 
 
-def _headline(scope: scopes.Scope, done: dict[str, Any]) -> str:
-    new, old = done["version"], done["previous"]
+def _headline(plan: Plan) -> str:
+    new, old = (plan.kept or {})["version"], plan.previous
     whom = {
         "user": "for you, in every project",
-        "project": f"for everybody in {scope.base}",
-        "local": f"for you, in {scope.base}",
-    }[scope.name]
-    if not done["written"] and not done["changed"]:
+        "project": f"for everybody in {plan.scope.base}",
+        "local": f"for you, in {plan.scope.base}",
+    }[plan.scope.name]
+    if not plan.written and not plan.changes:
         return f"circuit-breaker {new} is already installed {whom}. Nothing had to change."
     if old in ("", new):
         return f"Installed circuit-breaker {new} {whom}."
@@ -122,19 +131,6 @@ def _headline(scope: scopes.Scope, done: dict[str, Any]) -> str:
 
 def _order(version: str) -> list[int]:
     return [int(part) if part.isdigit() else 0 for part in version.split(".")]
-
-
-def _removal_facts(plan: Plan, dry_run: bool) -> dict[str, Any]:
-    return {
-        "scope": plan.scope.name,
-        "dry_run": dry_run,
-        "installed": plan.kept is not None,
-        "changed": plan.changed(),
-        "backups": [str(backup_path(name)) for name in plan.backups],
-        "left": plan.left,
-        "notes": plan.notes,
-        "diff": plan.diff(),
-    }
 
 
 def _report_removal(plan: Plan, dry_run: bool) -> None:
@@ -149,10 +145,7 @@ def _report_removal(plan: Plan, dry_run: bool) -> None:
         print(f"{plan.diff()}Files that would be removed: {count} in {scope.root}. Nothing was changed.")
         return
     print(f"Removed circuit-breaker (scope {scope.name}).")
-    rows: Rows = [("removed" if change.after is None else "changed", change.path) for change in plan.changes]
-    rows += [("removed", scope.root), *(("backup", backup_path(name)) for name in plan.backups)]
-    rows += [("note", note) for note in plan.notes]
+    _print_rows([*plan.rows(), ("removed", scope.root)])
     if plan.left:
         names = ", ".join(plan.left[:5]) + (" ..." if len(plan.left) > 5 else "")
-        rows.append(("left", f"{scope.root}: {names} (not ours)"))
-    _print_rows(rows)
+        _print_rows([("left", f"{scope.root}: {names} (not ours)")])

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,33 +30,32 @@ TIERS = (
 MARGIN = 8 << 20  # bytes before the first event's name in the program, from which our texts are searched
 
 
-def claude_code(env: Mapping[str, str], ways: list[Way], quick: bool = False) -> list[Finding]:
+def claude_code(env: Mapping[str, str], ways: list[Way], quick: bool = False) -> Iterator[Finding]:
     """Findings about `claude` on the PATH. quick: without listing its plugins and without reading its program."""
     path = shutil.which("claude", path=env.get("PATH"))
     if path is None:
-        return [note("client", "`claude` is not on the PATH: its version was not checked")]
+        yield note("client", "`claude` is not on the PATH: its version was not checked")
+        return
     said = re.search(r"(\d+)\.(\d+)\.(\d+)", _output([path, "--version"], env))
     if said is None:
-        return [note("client", f"{path} --version gave no version within {SECONDS:g} s")]
+        yield note("client", f"{path} --version gave no version within {SECONDS:g} s")
+        return
     version = (int(said[1]), int(said[2]), int(said[3]))
     level, text, fix = next(tier[1:] for tier in TIERS if version >= tier[0])
-    findings = [Finding("client", level, f"Claude Code {said[0]} ({path}): {text}", fix)]
-    if quick:
-        return findings
-    if any(way.label.startswith("plugin ") for way in ways):
-        findings += _running_copy(path, env, ways)
-    if version >= FULL:
-        findings += _drift(Path(os.path.realpath(path)), said[0])
-    return findings
+    yield Finding("client", level, f"Claude Code {said[0]} ({path}): {text}", fix)
+    if not quick and any(way.label.startswith("plugin ") for way in ways):
+        yield from _running_copy(path, env, ways)
+    if not quick and version >= FULL:
+        yield from _drift(Path(os.path.realpath(path)), said[0])
 
 
-def _running_copy(path: str, env: Mapping[str, str], ways: list[Way]) -> list[Finding]:
+def _running_copy(path: str, env: Mapping[str, str], ways: list[Way]) -> Iterator[Finding]:
     """The copy that Claude Code says it runs, and whether it could load it."""
     try:
         listed = json.loads(_output([path, "plugin", "list", "--json"], env))
     except ValueError:
-        return [note("copy", f"{path} plugin list --json gave no list: which copy runs is unknown")]
-    findings = []
+        yield note("copy", f"{path} plugin list --json gave no list: which copy runs is unknown")
+        return
     checked = {os.path.realpath(way.root) for way in ways}
     entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
     for entry in entries:
@@ -65,34 +64,35 @@ def _running_copy(path: str, env: Mapping[str, str], ways: list[Way]) -> list[Fi
         runs = str(entry.get("readFromFolder") or entry.get("installPath") or "")
         if entry.get("errors"):
             text = f"Claude Code could not load {entry['id']}: {'; '.join(map(str, entry['errors']))[:300]}"
-            findings.append(fault("copy", text, "claude plugin validate " + runs))
+            yield fault("copy", text, "claude plugin validate " + runs)
         elif os.path.realpath(runs) not in checked:
             text = f"Claude Code runs the copy in {runs}, which is not the one that was checked"
-            findings.append(fault("copy", text, f"python3 {runs}/plugin doctor"))
+            yield fault("copy", text, f"python3 {runs}/plugin doctor")
         else:
             text = (
                 f"the copy that Claude Code runs was checked: {runs} ({entry.get('version', 'no version')})"
             )
-            findings.append(ok("copy", text))
-    return findings
+            yield ok("copy", text)
 
 
-def _drift(binary: Path, version: str) -> list[Finding]:
+def _drift(binary: Path, version: str) -> Iterator[Finding]:
     """Whether Claude Code's program still contains the texts by which we recognise refusals and background launches."""
     try:
         with binary.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as program:
             start = max(0, program.find(b"PreToolUse") - MARGIN)
-            if start == 0:
-                return []  # only a wrapper; the program is elsewhere
-            texts = sorted(set(_flat(protocol.TEXTS)))
+            texts = sorted(set(_flat(protocol.TEXTS))) if start else []  # 0: only a wrapper of the program
             lost = [text for text in texts if program.find(text.encode(), start) < 0]
     except (OSError, ValueError):
-        return []
-    if not lost:
-        text = f"Claude Code {version} still has all {len(texts)} texts by which its answers are recognised"
-        return [ok("texts", text)]
-    text = f"Claude Code {version} no longer contains: {', '.join(map(repr, lost))}. Some refusals may be counted as results"
-    return [note("texts", text, "update circuit-breaker; if it is the newest, report this")]
+        return
+    if lost:
+        gone = f"Claude Code {version} no longer contains: {', '.join(map(repr, lost))}."
+        fix = "update circuit-breaker; if it is the newest, report this"
+        yield note("texts", f"{gone} Some refusals may be counted as results", fix)
+    elif texts:
+        yield ok(
+            "texts",
+            f"Claude Code {version} still has all {len(texts)} texts by which its answers are recognised",
+        )
 
 
 def _flat(rows: Iterable[Any]) -> Iterable[str]:

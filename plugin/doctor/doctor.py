@@ -7,7 +7,7 @@ import copy
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Callable
 
@@ -41,45 +41,53 @@ def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | Non
         where = home.places(env, cwd)
     except files.Refused as error:
         return [fault("home", disk.words_of(error), "set HOME to an absolute path")]
-    project = Path(where.project)
-    sources = scopes.chain(env, project)
-    ways = [way for way in protection.ways(where, sources, env) if way.groups]
     progress = Progress()
-    findings = _protected(where, env)
-    findings += machine.settings_chain(sources)
-    findings += registered.registrations(ways, sources, project)
-    findings += machine.interpreter(where, env)
-    for way in ways:
-        progress(f"running the hooks of {way.label} ...")
-        if way.ours or just_installed is not None:
-            findings += probe.fired_lines(way, where, env)
-        else:
-            text = f"{way.label}: not run, since they are the project's own programs"
-            findings.append(note("fires", text, f"if you trust it: python3 {way.root / 'plugin'} doctor"))
-    progress("asking Claude Code ...")
-    findings += client.claude_code(env, ways, quick=just_installed is not None)
-    findings += neighbours.others(sources, env, project, bool(scopes.registered(sources)))
-    findings += registered.optional_packages(ways)
-    findings += machine.state(where, env)
+    findings = list(_checks(where, env, just_installed, progress))
     progress.end()
     called = program() + " "
     return [one._replace(fix=re.sub("^circuit-breaker ", lambda _: called, one.fix)) for one in findings]
 
 
-def _protected(where: home.Places, env: Mapping[str, str]) -> list[Finding]:
+def _checks(
+    where: home.Places, env: Mapping[str, str], just_installed: scopes.Scope | None, progress: Progress
+) -> Iterator[Finding]:
+    project = Path(where.project)
+    sources = scopes.chain(env, project)
+    ways = [way for way in protection.ways(where, sources, env) if way.groups]
+    yield from _protected(where, env)
+    yield from machine.settings_chain(sources)
+    yield from registered.registrations(ways, sources, project)
+    yield from machine.interpreter(where, env)
+    for way in ways:
+        progress(f"running the hooks of {way.label} ...")
+        if way.ours or just_installed is not None:
+            yield from probe.fired_lines(way, where, env)
+        else:
+            text = f"{way.label}: not run, since they are the project's own programs"
+            yield note("fires", text, f"if you trust it: python3 {way.root / 'plugin'} doctor")
+    progress("asking Claude Code ...")
+    yield from client.claude_code(env, ways, quick=just_installed is not None)
+    yield from neighbours.others(sources, env, project, bool(scopes.registered(sources)))
+    yield from registered.optional_packages(ways)
+    yield from machine.state(where, env)
+
+
+def _protected(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
     """The second line of `status`, and when the hooks last ran."""
     config = home.configuration(where, env)
-    why, fix = status.cannot_block(where, config)
-    if not why and config.mode == "observe":
-        why = "mode observe records what it would block, and blocks nothing"
-        fix = "circuit-breaker mode enforce"
-    held = [note("mode", why, fix)] if why else []
     working = copy.copy(config)
     working.enabled, working.mode = True, "enforce"
     said = protection.look(where, working, status.sessions(where), env, time.time())
     if said["protected"]:
-        return [ok("protected", f"protected: {said['how']}"), *held]
-    return [fault("protected", f"not protected: {said['why']}", said["fix"]), *held]
+        yield ok("protected", f"protected: {said['how']}")
+    else:
+        yield fault("protected", f"not protected: {said['why']}", said["fix"])
+    why, fix = status.cannot_block(where, config)
+    if why:
+        yield note("mode", why, fix)
+    elif config.mode == "observe":
+        text = "mode observe records what it would block, and blocks nothing"
+        yield note("mode", text, "circuit-breaker mode enforce")
 
 
 def healthy(findings: list[Finding]) -> bool:

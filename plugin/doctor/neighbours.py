@@ -27,22 +27,29 @@ SCRIPTS = ("circuit_breaker_*.py", "memory_janitor.py")
 
 def others(
     sources: list[scopes.Source], env: Mapping[str, str], project: Path, by_settings: bool
-) -> list[Finding]:
+) -> Iterator[Finding]:
     """Findings about other hooks and mods that a session here runs. by_settings: whether our lines are in a settings file."""
     user = scopes.claude_folder(env)
     plugins = _plugins(sources, env)
-    documents = [*((source.path, source.document) for source in sources), *plugins]
-    findings = [found for path, document in documents for found in _timeouts(path, document)]
-    findings += _slow(user / "projects")
+    for path, document in [*((source.path, source.document) for source in sources), *plugins]:
+        yield from _timeouts(path, document)
+    yield from _slow(user / "projects")
     for top in (user, project / ".claude"):
         plugins += _hook_files(sorted(top.glob("skills/*")))
-        findings += _older_scripts(top / "hooks")
-    findings += [_mod(path) for path, document in plugins if document.get("modules")]
+        scripts = [path.name for pattern in SCRIPTS for path in sorted((top / "hooks").glob(pattern))]
+        if scripts:
+            text = f"{top / 'hooks'} contains older hook scripts: {', '.join(scripts)}"
+            yield note("older", text, "remove them when no settings file uses them any more")
+    for path, document in plugins:
+        if document.get("modules"):
+            text = f"{path} contains a mod; a mod that does not pass events on switches off all hooks"
+            yield note("mod", text, "if blocked calls run anyway, disable it and try again")
     for source in sources:
         for line in settings.older(source.document):
             text = f"{source.path} still registers the older hook scripts ({line})"
-            findings.append(note("older", text, "circuit-breaker install --migrate"))
-    return findings + (_editors(env) if by_settings else [])
+            yield note("older", text, "circuit-breaker install --migrate")
+    if by_settings:
+        yield from _editors(env)
 
 
 def _plugins(sources: list[scopes.Source], env: Mapping[str, str]) -> list[tuple[Path, dict[str, Any]]]:
@@ -63,12 +70,9 @@ def _timeouts(path: Path, document: dict[str, Any]) -> Iterator[Finding]:
     for event, handler in settings.entries(document):
         timeout = _number(handler.get("timeout")) if isinstance(handler, dict) else 0
         if timeout >= MILLISECONDS_FROM:
-            text = f"{path}: the {event} hook {_short(handler)} has a timeout of {timeout:g} seconds"
+            name = str(handler.get("command") or handler.get("url") or handler.get("type"))[:60]
+            text = f"{path}: the {event} hook {name!r} has a timeout of {timeout:g} seconds"
             yield note("timeout", text, f"if milliseconds were meant, write {timeout / 1000:g}")
-
-
-def _short(handler: dict[str, Any]) -> str:
-    return repr(str(handler.get("command") or handler.get("url") or handler.get("type"))[:60])
 
 
 def _slow(projects: Path) -> Iterator[Finding]:
@@ -120,29 +124,11 @@ def _number(value: Any) -> float:
     return value if isinstance(value, (int, float)) and 0 <= value < 10**12 else 0
 
 
-def _mod(path: Path) -> Finding:
-    text = f"{path} contains a mod; a mod that does not pass events on switches off all hooks"
-    return note("mod", text, "if blocked calls run anyway, disable it and try again")
-
-
-def _older_scripts(folder: Path) -> list[Finding]:
-    found = [path.name for pattern in SCRIPTS for path in sorted(folder.glob(pattern))]
-    if not found:
-        return []
-    text = f"{folder} contains older hook scripts: {', '.join(found)}"
-    return [note("older", text, "remove them when no settings file uses them any more")]
-
-
-def _editors(env: Mapping[str, str]) -> list[Finding]:
+def _editors(env: Mapping[str, str]) -> Iterator[Finding]:
     user = Path(env.get("HOME") or env.get("USERPROFILE") or ".")
-    findings = []
-    for name, program, folders in (
-        ("VS Code", "code", (".vscode", ".vscode-server")),
-        ("Cursor", "cursor", (".cursor", ".cursor-server")),
-    ):
-        if not shutil.which(program, path=env.get("PATH")) and not any((user / f).is_dir() for f in folders):
-            continue
-        text = f"{name}'s own agent also runs the hooks of Claude Code's settings, but does not report failures to them"
-        fix = "nothing is blocked there; use Claude Code (its extension or a terminal) to be protected"
-        findings.append(note("editor", text, fix))
-    return findings
+    for name, program, folder in (("VS Code", "code", ".vscode"), ("Cursor", "cursor", ".cursor")):
+        folders = (user / folder, user / f"{folder}-server")
+        if shutil.which(program, path=env.get("PATH")) or any(folder.is_dir() for folder in folders):
+            text = f"{name}'s own agent also runs the hooks of Claude Code's settings, but does not report failures to them"
+            fix = "nothing is blocked there; use Claude Code (its extension or a terminal) to be protected"
+            yield note("editor", text, fix)

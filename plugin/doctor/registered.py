@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from install import bundle, disk, receipt, scopes, settings
@@ -17,24 +18,22 @@ from doctor import Finding, fault, note, ok
 FRESH = "get a fresh copy of the plugin and run its `install`"  # a damaged copy cannot repair itself
 
 
-def registrations(ways: list[Way], sources: list[scopes.Source], project: Path) -> list[Finding]:
+def registrations(ways: list[Way], sources: list[scopes.Source], project: Path) -> Iterator[Finding]:
     """Findings about how `ways` are registered and about their files."""
-    findings = []
     for source in scopes.registered(sources):
         label = source.label if source.label in ("project", "local") else "user"
         env = {**os.environ, "CLAUDE_PROJECT_DIR": str(project)}
-        findings += _settled(scopes.scope(label, env, str(project)), source)
+        yield from _settled(scopes.scope(label, env, str(project)), source)
     for way in ways:
-        findings += _line_ends(way)
+        yield from _line_ends(way)
     if len(ways) > 1:
         names = "; ".join(way.label for way in ways)
         text = f"registered {len(ways)} times, so every hook runs {len(ways)} times: {names}"
         fix = "keep one: `circuit-breaker uninstall --scope ...` or `claude plugin uninstall circuit-breaker`"
-        findings.append(fault("double", text, fix))
-    return findings
+        yield fault("double", text, fix)
 
 
-def _settled(scope: scopes.Scope, source: scopes.Source) -> list[Finding]:
+def _settled(scope: scopes.Scope, source: scopes.Source) -> Iterator[Finding]:
     """Whether each line is registered once and has its files."""
     itself = os.path.realpath(scope.root) == str(SOURCE)
     fix = FRESH if itself else f"circuit-breaker install --scope {scope.name}"
@@ -46,62 +45,61 @@ def _settled(scope: scopes.Scope, source: scopes.Source) -> list[Finding]:
     if kept is None:
         there = (scope.root / "plugin" / "__main__.py").is_file()
         what = "whose receipt is lost" if there else "whose files are gone"
-        return [broken("files", f"{source.path} registers hooks {what}: {scope.root}")]
-    findings = []
+        yield broken("files", f"{source.path} registers hooks {what}: {scope.root}")
+        return
     counts = settings.present(source.document, kept["settings"]["registrations"])
     lost = sorted({event for (event, _), count in counts.items() if count == 0})
     twice = sorted({event for (event, _), count in counts.items() if count > 1})
-    for what, events in (("not registered", lost), ("registered twice", twice)):
-        if events:
-            findings.append(broken("registered", f"{source.path}: {what} for {', '.join(events)}"))
-    if not findings:
-        findings.append(ok("registered", f"{source.path}: all {len(counts)} lines are registered, each once"))
+    if lost:
+        yield broken("registered", f"{source.path}: not registered for {', '.join(lost)}")
+    if twice:
+        yield broken("registered", f"{source.path}: registered twice for {', '.join(twice)}")
+    if not lost and not twice:
+        yield ok("registered", f"{source.path}: all {len(counts)} lines are registered, each once")
     sums = {name: disk.text_checksum(disk.read_through(scope.root / name)) for name in kept["files"]}
     gone = [name for name, found in sums.items() if found is None]
     edited = [name for name, found in sums.items() if found not in (None, kept["files"][name])]
     if gone:
-        findings.append(broken("files", f"{scope.root}: {len(gone)} files are missing ({gone[0]} ...)"))
+        yield broken("files", f"{scope.root}: {len(gone)} files are missing ({gone[0]} ...)")
     elif edited:
-        text = f"{scope.root}: {len(edited)} files were changed since ({edited[0]} ...)"
-        findings.append(note("files", text, fix))
+        yield note("files", f"{scope.root}: {len(edited)} files were changed since ({edited[0]} ...)", fix)
     else:
-        text = f"{scope.root}: {len(sums)} files, all as installed (version {kept['version']})"
-        findings.append(ok("files", text))
+        yield ok("files", f"{scope.root}: {len(sums)} files, all as installed (version {kept['version']})")
     lacking = [name for name in scopes.COMMANDS if not (scope.commands / name).is_file()]
     if lacking:
-        findings.append(broken("commands", f"{scope.commands}: {', '.join(lacking)} missing"))
+        yield broken("commands", f"{scope.commands}: {', '.join(lacking)} missing")
     else:
-        findings.append(ok("commands", f"{scope.commands}: /circuit-status and /reset-circuit"))
+        yield ok("commands", f"{scope.commands}: /circuit-status and /reset-circuit")
     if scope.launcher and PLUGIN in kept["commands"]:
-        findings += _launcher(scope.launcher)
-    return findings
+        yield from _launcher(scope.launcher)
 
 
-def _launcher(path: Path) -> list[Finding]:
+def _launcher(path: Path) -> Iterator[Finding]:
     found = shutil.which(PLUGIN)
-    if found and os.path.realpath(found) == os.path.realpath(path):
-        return []
-    if found:
-        text = f"`circuit-breaker` runs {found}, not {path}"
-        return [note("command", text, f"remove one of the two, or call {path}")]
-    text = f"{path.parent} is not on your PATH, so `circuit-breaker` is not found"
-    return [note("command", text, 'add it: export PATH="$HOME/.local/bin:$PATH"')]
+    if not found:
+        text = f"{path.parent} is not on your PATH, so `circuit-breaker` is not found"
+        yield note("command", text, 'add it: export PATH="$HOME/.local/bin:$PATH"')
+    elif os.path.realpath(found) != os.path.realpath(path):
+        yield note(
+            "command", f"`circuit-breaker` runs {found}, not {path}", f"remove one of the two, or call {path}"
+        )
 
 
-def _line_ends(way: Way) -> list[Finding]:
+def _line_ends(way: Way) -> Iterator[Finding]:
     """Whether a copy was checked out with CRLF, so that `sh` cannot run its `hooks/run`."""
     damaged = [name for name in bundle.names_below(way.root) if b"\r\n" in (way.root / name).read_bytes()]
-    if not damaged:
-        return []
 
     def rewrite() -> str:
         for name in damaged:
             disk.put(way.root / name, disk.with_unix_ends((way.root / name).read_bytes()))
         return f"{way.root}: {len(damaged)} files have Unix line ends again"
 
-    found = f"{way.root}: {len(damaged)} files have Windows line ends (core.autocrlf?)"
-    made = fault if "hooks/run" in damaged else note
-    return [made("line ends", f"{found}, so the hooks cannot start", "circuit-breaker doctor --fix", rewrite)]
+    if damaged:
+        found = f"{way.root}: {len(damaged)} files have Windows line ends (core.autocrlf?)"
+        made = fault if "hooks/run" in damaged else note
+        yield made(
+            "line ends", f"{found}, so the hooks cannot start", "circuit-breaker doctor --fix", rewrite
+        )
 
 
 def optional_packages(ways: list[Way]) -> list[Finding]:
@@ -112,7 +110,7 @@ def optional_packages(ways: list[Way]) -> list[Finding]:
 def _packages(root: Path) -> Finding:
     vendor = str(root / bundle.VENDOR)
     if all(packages.source(name, vendor) != "missing" for name in packages.PACKAGES):
-        return ok("packages", f"{root}: {' and '.join(packages.PACKAGES)} are installed")
+        return ok("packages", f"{root}: {bundle.BOTH} are installed")
 
     def fetch() -> str:
         why = bundle.fetch(root)

@@ -20,15 +20,17 @@ SOURCE = ROOT
 LOCK_WAIT = 60.0  # seconds: another installation may be waiting for pip
 
 
-def put_in(scope: scopes.Scope, options: Options, quiet: bool) -> dict[str, Any]:
-    """Install or update. Returns what was done. Raises Refusal (nothing was changed), OSError; no empty folder is left behind."""
+def put_in(scope: scopes.Scope, options: Options, quiet: bool) -> Plan:
+    """Install or update. Returns the plan that was carried out. Raises Refusal (nothing was changed), OSError; no empty folder is left behind."""
     made = folders_to_make(scope, options)
     new = {*made, *disk.missing(backups_folder()), *disk.missing(scope.root.parent)}
     try:
         scope.root.parent.mkdir(parents=True, exist_ok=True)
         with _alone(scope):
             bundle.recover(scope.root)
-            return _carry_out(plan_install(scope, SOURCE, options, made), quiet)
+            plan = plan_install(scope, SOURCE, options, made)
+            _carry_out(plan, quiet)
+            return plan
     except (Refusal, OSError):
         disk.remove_empty(*new)
         raise
@@ -37,8 +39,8 @@ def put_in(scope: scopes.Scope, options: Options, quiet: bool) -> dict[str, Any]
 def install_again(scope_name: str) -> str:
     """Install `scope_name` again, for `doctor --fix`. Returns what was done. Raises Refusal, OSError."""
     scope = scopes.scope(scope_name, os.environ, os.getcwd())
-    done = put_in(scope, Options(command=False), quiet=True)
-    return f"{scope.root}: installed again ({done['written']} files, {len(done['changed'])} others)"
+    plan = put_in(scope, Options(command=False), quiet=True)
+    return f"{scope.root}: installed again ({plan.written} files, {len(plan.changes)} others)"
 
 
 def take_out(scope: scopes.Scope, purge: bool, dry_run: bool) -> Plan:
@@ -100,54 +102,41 @@ def _is_at(path: Path, fd: int) -> bool:
         return False
 
 
-def _carry_out(plan: Plan, quiet: bool) -> dict[str, Any]:
-    """Write the files, the backups, what the registrations need, then the registrations. Returns what was done."""
-    kept = plan.kept or receipt.blank()
-    # with the receipt: from here on, everything can be removed again
-    written, why_not = _put_files(plan.scope.root, plan.bundle, kept, quiet)
+def _carry_out(plan: Plan, quiet: bool) -> None:
+    """Write the files, the backups, what the registrations need, then the registrations."""
+    _put_files(plan, quiet)  # with the receipt: from here on, everything can be removed again
     for folder in plan.folders:
         folder.mkdir(exist_ok=True)
-    backups = plan.write_backups()
+    plan.write_backups()
     for path in plan.scope.outside:
         disk.remove_scrap(path)
     plan.make_changes("install")
-    return {
-        "written": written,
-        "changed": plan.changed(),
-        "created": [str(change.path) for change in plan.changes if change.before is None],
-        "backups": backups,
-        "version": kept["version"],
-        "previous": plan.previous,
-        "notes": plan.notes,
-        "packages": {name: bundle.has(name, kept["files"]) for name in packages.PACKAGES},
-        "packages_problem": why_not,
-        "root": str(plan.scope.root),
-    }
 
 
-def _put_files(root: Path, wanted: dict[str, bytes], kept: dict[str, Any], quiet: bool) -> tuple[int, str]:
-    """Write the installation's folder and receipt. Returns (files written, why the packages were not added)."""
+def _put_files(plan: Plan, quiet: bool) -> None:
+    """Write the installation's folder and receipt, with the packages if pip can install them."""
+    root, wanted, kept = plan.scope.root, plan.bundle, plan.kept or receipt.blank()
     lacking = not all(bundle.has(name, wanted) for name in packages.PACKAGES)
-    same, why_not = _equals(root, wanted), ""
+    same = _equals(root, wanted)
     if lacking or not same:
         new = bundle.stage(root, wanted)
-        why_not = _add_packages(new, kept, quiet) if lacking else ""
-        if not same or not why_not:
+        if lacking:
+            plan.packages_problem = _add_packages(new, kept, quiet)
+        if not same or not plan.packages_problem:
             (new / receipt.RECEIPT).write_bytes(receipt.receipt_text(kept))
             bundle.swap(root)
-            return len(kept["files"]), why_not
+            plan.written = len(kept["files"])
+            return
         bundle.clear(new)
-    if disk.read_through(root / receipt.RECEIPT) == receipt.receipt_text(kept):
-        return 0, why_not
-    disk.put(root / receipt.RECEIPT, receipt.receipt_text(kept))
-    return 1, why_not
+    if disk.read_through(root / receipt.RECEIPT) != receipt.receipt_text(kept):
+        disk.put(root / receipt.RECEIPT, receipt.receipt_text(kept))
+        plan.written = 1
 
 
 def _add_packages(folder: Path, kept: dict[str, Any], quiet: bool) -> str:
     """Install the packages into `folder` and note their files in the receipt. Returns "" or why not."""
     if not quiet:
-        names = " and ".join(packages.PACKAGES)
-        print(f"Installing {names} with pip (at most {bundle.PIP_SECONDS} s) ...", file=sys.stderr)
+        print(f"Installing {bundle.BOTH} with pip (at most {bundle.PIP_SECONDS} s) ...", file=sys.stderr)
     why_not = bundle.fetch(folder)
     added = bundle.packages_below(folder)
     kept["files"].update({name: disk.text_checksum(data) for name, data in added.items()})

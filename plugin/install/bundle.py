@@ -23,6 +23,7 @@ NEEDED = (
 LOCK = "lib/requirements.lock"
 VENDOR = "lib/_vendor"
 PIP_SECONDS = 30
+BOTH = " and ".join(packages.PACKAGES)
 
 
 def contents(source: Path) -> dict[str, bytes]:

@@ -24,23 +24,29 @@ class Change(NamedTuple):
     after: bytes | None
     mode: int | None = None
 
+    @property
+    def label(self) -> str:
+        """What happens to the file, in a word."""
+        return "created" if self.before is None else "removed" if self.after is None else "changed"
+
     def diff(self) -> str:
         """The change as a unified diff."""
         both = (self.before, self.after)
         old, new = ((data or b"").decode("utf-8", "replace").splitlines(keepends=True) for data in both)
         names = ["/dev/null" if data is None else str(self.path) for data in both]
         lines = difflib.unified_diff(old, new, names[0], names[1])
-        return "".join(
-            line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines
-        )
+        no_newline = "\n\\ No newline at end of file\n"
+        return "".join(line if line.endswith("\n") else line + no_newline for line in lines)
 
 
 @dataclass
 class Plan:
-    """The plan of an installation or removal. kept: the receipt, to write or to go by; notes: what stays as it is, and why.
+    """The plan of an installation or removal, and how it went. kept: the receipt, to write or to go by; notes: what stays as it is,
+    and why.
 
-    Of an installation: previous is the installed version, "" for none; folders: those to make, outermost first. Of a removal: done_with
-    names the backups that are no longer needed; left: what is not ours in the folder, once the removal is done.
+    Of an installation: previous is the installed version, "" for none; folders: those to make, outermost first; written: the number
+    of files written; packages_problem: why packages are missing. Of a removal: done_with names the backups that are no longer needed;
+    left: what is not ours in the folder, once the removal is done.
     """
 
     scope: Scope
@@ -51,6 +57,8 @@ class Plan:
     bundle: dict[str, bytes] = field(default_factory=dict)
     previous: str = ""
     folders: list[Path] = field(default_factory=list)
+    written: int = 0
+    packages_problem: str = ""
     done_with: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
@@ -73,13 +81,12 @@ class Plan:
             if hindrance:
                 raise Refusal(f"{hindrance}. Nothing was changed; fix that and try again.")
 
-    def write_backups(self) -> list[str]:
-        """Write the backups into R/backups. Returns their paths."""
+    def write_backups(self) -> None:
+        """Write the backups into R/backups."""
         if self.backups:
             files.folder(str(backups_folder()))
         for name, data in self.backups.items():
             disk.put(backup_path(name), data, 0o600)
-        return [str(backup_path(name)) for name in self.backups]
 
     def make_changes(self, verb: str) -> None:
         """Make the changes in order. Raises Refusal if a file changed since the plan was made."""
@@ -103,9 +110,24 @@ class Plan:
         """All changes as unified diffs."""
         return "".join(change.diff() for change in self.changes)
 
-    def changed(self) -> list[str]:
-        """The paths of the changes."""
-        return [str(change.path) for change in self.changes]
+    def facts(self, dry_run: bool) -> dict[str, Any]:
+        """The plan for --json."""
+        return {
+            "ok": True,
+            "dry_run": dry_run,
+            "scope": self.scope.name,
+            "root": str(self.scope.root),
+            "changed": [str(change.path) for change in self.changes],
+            "backups": [str(backup_path(name)) for name in self.backups],
+            "notes": self.notes,
+            "diff": self.diff(),
+        }
+
+    def rows(self) -> list[tuple[str, object]]:
+        """(label, text) of each change, backup and note."""
+        rows: list[tuple[str, object]] = [(change.label, change.path) for change in self.changes]
+        rows += [("backup", backup_path(name)) for name in self.backups]
+        return rows + [("note", note) for note in self.notes]
 
 
 def backups_folder() -> Path:

@@ -33,9 +33,8 @@ class Child(NamedTuple):
 def edited(data: bytes, target: Any) -> bytes:
     """`data` edited to have the value `target`; see `rewrite`. Raises Unreadable."""
     bom, text = decode_text(data)
-    return bom + rewrite(text, target).encode(
-        "utf-8", "backslashreplace"
-    )  # half a surrogate pair becomes \uXXXX
+    after = rewrite(text, target).encode("utf-8", "backslashreplace")  # half a surrogate pair becomes \uXXXX
+    return bom + after
 
 
 def decode_text(data: bytes) -> tuple[bytes, str]:
@@ -81,7 +80,7 @@ def children(text: str, start: int) -> list[Child]:
         if text[start] == "{":
             key, at = json.decoder.scanstring(text, at + 1)  # type: ignore[attr-defined]
             at = _past_blank(text, _past_blank(text, at) + 1)
-        end = _READER.raw_decode(text, at)[1]
+        end = _end(text, at)
         found.append(Child(key, first, at, end))
         at = _past_blank(text, end)
         at = _past_blank(text, at + 1) if text[at] == "," else at
@@ -104,10 +103,9 @@ def rewrite(text: str, target: Any) -> str:
     other byte stays. A blank text is replaced by a new one."""
     if not text.strip():
         return json.dumps(target, indent=2, ensure_ascii=False) + "\n"
-    editor = _Editor(text)
-    editor.change(_past_blank(text, 0), parse_strictly(text), target)
-    for first, last, replacement in sorted(editor.edits, reverse=True):
-        text = text[:first] + replacement + text[last:]
+    at = _past_blank(text, 0)
+    said = _Writer(text).value(at, parse_strictly(text), target)
+    text = text[:at] + said + text[_end(text, at) :]
     if not same(parse_strictly(text), target):
         raise AssertionError("the edited text does not have the wanted value")
     return text
@@ -147,85 +145,80 @@ def _deep(value: Any, left: int) -> bool:
     return isinstance(value, list) and any(_deep(inner, left - 1) for inner in value)
 
 
+def _end(text: str, at: int) -> int:
+    """Where the value at offset `at` of valid JSON ends."""
+    end: int = _READER.raw_decode(text, at)[1]
+    return end
+
+
 def _past_blank(text: str, at: int) -> int:
     return _BLANK.match(text, at).end()  # type: ignore[union-attr]
 
 
-class _Editor:
-    """Collects the edits (first, last, replacement) that make `text` say something else, in its own style."""
+class _Writer:
+    """Writes values in the style of `text`, with the very bytes of what stays."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.edits: list[tuple[int, int, str]] = []
         inside = children(text, _past_blank(text, 0))
         self.newline = "\r\n" if "\r\n" in text else "\n"
         self.flat = bool(inside) and "\n" not in text.strip()
         self.unit = (self._indent(inside[0].start) if inside else None) or "  "
 
-    def change(self, at: int, old: Any, new: Any) -> None:
-        """Change the value at offset `at` from `old` to `new`."""
-        if same(old, new):
-            return
+    def value(self, at: int, old: Any, new: Any) -> str:
+        """The text of the value at offset `at`, which is `old`, changed to `new`."""
         inside = children(self.text, at)
+        if same(old, new):
+            return self.text[at : _end(self.text, at)]
         if isinstance(old, dict) and isinstance(new, dict):
-            for child in inside:
-                if child.key in new:
-                    self.change(child.at, old[child.key], new[child.key])
-            gone = [child for child in inside if child.key not in new]
-            self._resize(at, inside, gone, [(key, new[key]) for key in new if key not in old])
-        elif isinstance(old, list) and isinstance(new, list):
-            self._align(at, inside, old, new)
-        else:
-            end = _READER.raw_decode(self.text, at)[1]
-            self.edits.append((at, end, json.dumps(new, ensure_ascii=False)))
+            stay = [child for child in inside if child.key in new]
+            kept = {child: self.value(child.at, old[child.key], new[child.key]) for child in stay}
+            return self._container(at, inside, kept, [(key, new[key]) for key in new if key not in old])
+        if isinstance(old, list) and isinstance(new, list):
+            kept, late = self._aligned(inside, old, new)
+            return self._container(at, inside, kept, [(None, value) for value in late])
+        return json.dumps(new, ensure_ascii=False)
 
-    def _align(self, at: int, inside: list[Child], old: list[Any], new: list[Any]) -> None:
-        """Edit the elements that changed, remove those that go, and add new ones at the end; new ones elsewhere write all anew."""
+    def _aligned(
+        self, inside: list[Child], old: list[Any], new: list[Any]
+    ) -> tuple[dict[Child, str], list[Any]]:
+        """(elements that stay, each with its new text; those to add at the end). New ones elsewhere mean that none stays."""
         matcher = SequenceMatcher(None, [*map(_canonical, old)], [*map(_canonical, new)], False)
         blocks = matcher.get_opcodes()
         if any(j2 - j1 > i2 - i1 and j2 < len(new) for _, i1, i2, j1, j2 in blocks):
-            self._refill(at, inside, [(None, value) for value in new])
-            return
-        gone: list[Child] = []
+            return {}, new
+        kept: dict[Child, str] = {}
         late: list[Any] = []
         for _, i1, i2, j1, j2 in blocks:
-            paired = min(i2 - i1, j2 - j1)
-            for k in range(paired):
-                self.change(inside[i1 + k].at, old[i1 + k], new[j1 + k])
-            gone += inside[i1 + paired : i2]
-            late += new[j1 + paired : j2]
-        self._resize(at, inside, gone, [(None, value) for value in late])
+            for i, j in zip(range(i1, i2), range(j1, j2)):
+                kept[inside[i]] = self.value(inside[i].at, old[i], new[j])
+            late += new[j1 + i2 - i1 : j2]
+        return kept, late
 
-    def _resize(
-        self, at: int, inside: list[Child], gone: list[Child], fresh: list[tuple[str | None, Any]]
-    ) -> None:
-        """Remove `gone` from the container at `at` and add `fresh` at its end."""
-        stay = [child for child in inside if child not in gone]
-        if not stay:
-            self._refill(at, inside, fresh)
-            return
-        for index, child in enumerate(inside):
-            if child not in gone:
-                continue
-            if child.start > stay[0].start:  # together with the comma and white space before it
-                self.edits.append((inside[index - 1].end, child.end, ""))
-            else:  # together with those after it
-                self.edits.append((child.start, inside[index + 1].start, ""))
-        if fresh:
-            indent = None if self.flat else self._indent(stay[-1].start)
-            text = self._joint(indent) + self._written(fresh, indent)
-            self.edits.append((inside[-1].end, inside[-1].end, text))
+    def _container(
+        self, at: int, inside: list[Child], kept: dict[Child, str], fresh: list[tuple[str | None, Any]]
+    ) -> str:
+        """The container at `at` with the children `kept`, each with the comma and white space before it, and `fresh` at its end."""
+        text, end = self.text, _end(self.text, at)
+        if not kept:
+            return self._filled(text[at:end], at, fresh) if fresh or inside else text[at:end]
+        parts: list[str] = []
+        for before, child in zip([None, *inside], inside):
+            if child in kept:
+                gap = text[before.end : child.start] if before and parts else text[at : inside[0].start]
+                parts.append(gap + text[child.start : child.at] + kept[child])
+        indent = None if self.flat else self._indent([*kept][-1].start)
+        parts += [self._joint(indent), self._written(fresh, indent)] if fresh else []
+        return "".join(parts) + text[inside[-1].end : end]
 
-    def _refill(self, at: int, inside: list[Child], fresh: list[tuple[str | None, Any]]) -> None:
-        """Replace all that is in the container at `at` by `fresh`."""
+    def _filled(self, old: str, at: int, fresh: list[tuple[str | None, Any]]) -> str:
+        """The container `old` at offset `at` with nothing but `fresh` in it."""
         line = self.text[self.text.rfind("\n", 0, at) + 1 : at]
         own = line[: len(line) - len(line.lstrip(" \t"))]
         body = self._written(fresh, None if self.flat else own + self.unit)
         if body and not self.flat:
             body = self.newline + own + self.unit + body + self.newline + own
-        if body or inside:
-            end = _past_blank(self.text, inside[-1].end if inside else at + 1)
-            self.edits.append((at + 1, end, body))
+        return old[0] + body + old[-1]
 
     def _written(self, fresh: list[tuple[str | None, Any]], indent: str | None) -> str:
         pieces = []

@@ -228,7 +228,7 @@ def test_a_python_newer_than_any_that_was_tested_is_named(person, tmp_path):
 )
 def test_the_version_of_claude_code_is_named_by_what_it_can_do(tmp_path, version, level, words):
     claude(tmp_path, f'echo "{version} (Claude Code)"')
-    finding = client.claude_code({"PATH": f"{tmp_path}:/bin"}, [])[0]
+    finding = next(client.claude_code({"PATH": f"{tmp_path}:/bin"}, []))
     assert (finding.level, words in finding.text) == (level, True), finding
 
 
@@ -241,13 +241,13 @@ def claude(folder, script):
 def test_a_claude_that_gives_no_version_is_a_note(tmp_path):
     claude(tmp_path, "exit 3")
     assert [finding.level for finding in client.claude_code({"PATH": f"{tmp_path}:/bin"}, [])] == ["note"]
-    assert "not on the PATH" in client.claude_code({"PATH": "/nowhere"}, [])[0].text
+    assert "not on the PATH" in next(client.claude_code({"PATH": "/nowhere"}, [])).text
 
 
 def test_texts_that_claude_code_no_longer_holds_are_named(tmp_path):
     texts = [text for text in client._flat(client.protocol.TEXTS) if text != "tool-results"]
     claude(tmp_path, "echo 2.1.400; exit\n" + "#" * client.MARGIN + "\nPreToolUse\n" + "\n".join(texts))
-    (finding,) = client.claude_code({"PATH": f"{tmp_path}:/bin"}, [])[1:]
+    _, finding = client.claude_code({"PATH": f"{tmp_path}:/bin"}, [])
     assert finding.level == NOTE
     assert "no longer contains: 'tool-results'." in finding.text
 
