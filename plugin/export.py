@@ -11,18 +11,20 @@ import contextlib
 import hashlib
 import json
 import os
-import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import incidents
+from install.bundle import pip_install
 from shared import ROOT, Refusal, places, version
 
 from circuit_breaker.runtime import files, home, packages
 
 LOCK = "lib/requirements-otlp.lock"
+PIP_SECONDS = 300
 BATCH = 200  # incidents per request
 PARTS = ("logs", "metrics")  # of a batch, accepted one by one; methods of Sender
 TIMEOUT = 5.0  # seconds for a request
@@ -43,7 +45,12 @@ def export(args: argparse.Namespace) -> int:
     where = places()
     packages_folder = f"{where.runtime}/packages/otlp-{sys.version_info[0]}.{sys.version_info[1]}"
     if args.install:
-        return _install(where, packages_folder)
+        files.folder(where.runtime)
+        why = pip_install(ROOT / LOCK, Path(packages_folder), PIP_SECONDS)
+        if why:
+            raise Refusal(f"the packages could not be installed: {why}")
+        print(f"Installed the OpenTelemetry packages into {packages_folder}")
+        return 0
     endpoint = (args.endpoint or home.configuration(where, os.environ).export["endpoint"]).rstrip("/")
     if not endpoint:
         hint = "name one with --endpoint URL, or `circuit-breaker config set export.endpoint URL`"
@@ -78,18 +85,6 @@ def _sent(args: argparse.Namespace, where: home.Places, sender: Sender) -> str:
     with packages.lock(f"{spool.folder}/lock"):
         sent = spool.drain(sender)
     return f"Sent {sent} incidents to {sender.endpoint}" if sent else "Nothing to send"
-
-
-def _install(where: home.Places, target: str) -> int:
-    """Install the OpenTelemetry packages into `target`, one folder per Python version."""
-    files.folder(where.runtime)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--require-hashes", "--upgrade", "--target", target, "-r", str(ROOT / LOCK)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Refusal(f"pip could not install the packages: {done.stderr.strip()[-400:]}")
-    print(f"Installed the OpenTelemetry packages into {target}")
-    return 0
 
 
 class Spool:

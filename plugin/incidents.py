@@ -20,7 +20,7 @@ from circuit_breaker.identity.labels import plain
 from circuit_breaker.runtime import files, status
 from circuit_breaker.runtime.home import INCIDENTS, Places
 from circuit_breaker.runtime.json import parse
-from circuit_breaker.words.status import ID
+from circuit_breaker.words.status import ID, cut
 
 LOOK_SECONDS = 1.0  # --follow reads the logs this often
 SLACK = 120.0  # seconds by which lines of several processes can be out of order
@@ -177,9 +177,4 @@ def _incident(line: bytes, home: str) -> Incident | None:
 
 def clean(value: object) -> str:
     """A value from a log as one short line without control characters; "" if it is not text."""
-    if not isinstance(value, str):
-        return ""
-    if len(value) <= SHOWN and value.isprintable():
-        return value
-    text = plain(value[: 4 * SHOWN])
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    return cut(plain(value[: 4 * SHOWN]), SHOWN) if isinstance(value, str) else ""

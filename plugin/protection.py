@@ -10,7 +10,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,58 +105,62 @@ def _registered(
 
 def ways(where: home.Places, sources: list[scopes.Source], env: Mapping[str, str]) -> list[Way]:
     """Every way in which sessions here get our hooks (settings, plugin), including those that do not protect."""
-    found = [*_by_settings(where, sources), *_by_plugin(sources, env)]
-    for folder in scopes.skill_copies(sources, env):
-        with contextlib.suppress(OSError):  # without hooks it is none
-            found.append(Way(f"plugin in {folder}", folder, hooks_of(folder), True))
-    return found
+    copies = {folder: _groups_in(folder) for folder in scopes.skill_copies(sources, env)}
+    among_skills = [
+        Way(f"plugin in {folder}", folder, groups, True) for folder, groups in copies.items() if groups
+    ]
+    return [*_by_settings(where, sources), *_by_plugin(sources, env), *among_skills]
 
 
-def _by_settings(where: home.Places, sources: list[scopes.Source]) -> list[Way]:
-    ways = []
+def _by_settings(where: home.Places, sources: list[scopes.Source]) -> Iterator[Way]:
     for source in scopes.registered(sources):
         label = source.label if source.label in ("project", "local") else "user"
         groups = settings.only_ours(source.document)
         named = [_FOLDER.search(line) for event in groups for line in settings.commands(groups, event)]
         text = next((found[1] for found in named if found), "")
-        text = re.sub(r"\\([\\\"$`])", r"\1", text.replace("$CLAUDE_PROJECT_DIR", where.project))
-        root = Path(text)
+        root = Path(re.sub(r"\\([\\\"$`])", r"\1", text.replace("$CLAUDE_PROJECT_DIR", where.project)))
         own = label == "user" or os.path.realpath(root) == str(ROOT)
         lost = [event for event in NEEDED if not settings.commands(groups, event)]
-        why = f"{source.path} no longer registers {' and '.join(lost)}" if lost else ""
-        if not lost and not _whole(root):
-            why = f"{source.path} registers hooks whose files are gone from {root}"
+        why = "" if _is_whole(root) else f"{source.path} registers hooks whose files are gone from {root}"
+        if lost:
+            why = f"{source.path} no longer registers {' and '.join(lost)}"
         fix = f"circuit-breaker install --scope {label}" if why else ""
-        ways.append(Way(f"{source.label} settings ({source.path})", root, groups, own, why, fix))
-    return ways
+        yield Way(f"{source.label} settings ({source.path})", root, groups, own, why, fix)
 
 
-def _by_plugin(sources: list[scopes.Source], env: Mapping[str, str]) -> list[Way]:
+def _by_plugin(sources: list[scopes.Source], env: Mapping[str, str]) -> Iterator[Way]:
     """The plugin, if the merged settings enable it. The last file that names it counts."""
-    switched: dict[str, tuple[Path, bool]] = {}
-    for source in sources:
-        for name, on in source.plugins.items():
-            if scopes.is_ours(name):
-                switched[name] = source.path, on is not False
-    found = [(name, *switch, plugin_folder(name, sources, env)) for name, switch in switched.items()]
-    return [_plugin(*each) for each in found]
+    switched = {
+        name: (source.path, on is not False)
+        for source in sources
+        for name, on in source.plugins.items()
+        if scopes.is_ours(name)
+    }
+    for name, (path, on) in switched.items():
+        folder = plugin_folder(name, sources, env)
+        groups = _groups_in(folder) if on and folder else {}
+        why = fix = ""
+        if not on:
+            why, fix = f"the plugin is disabled in {path}", f"claude plugin enable {name}"
+        elif folder is None:
+            why = f"the plugin is enabled in {path}, but Claude Code has no copy of it"
+            fix = f"claude plugin install {name}"
+        elif not groups:
+            why = f"the plugin is enabled in {path}, but its files are gone from {folder}"
+            market = name.partition("@")[2]
+            fix = f"claude plugin marketplace remove {market}, then add it from where the clone is now"
+        yield Way(f"plugin {name} ({path})", folder or Path(), groups, not why, why, fix)
 
 
-def _plugin(name: str, path: Path, on: bool, folder: Path | None) -> Way:
-    """The plugin `name`, which `path` switches on or off and Claude Code runs from `folder`."""
-    groups: Groups = {}
-    if not on:
-        why, fix = f"the plugin is disabled in {path}", f"claude plugin enable {name}"
-    elif folder is None:
-        why = f"the plugin is enabled in {path}, but Claude Code has no copy of it"
-        fix = f"claude plugin install {name}"
-    else:
-        why = f"the plugin is enabled in {path}, but its files are gone from {folder}"
-        fix = f"claude plugin marketplace remove {name.partition('@')[2]}, then add it from where the clone is now"
-        with contextlib.suppress(OSError):
-            if _whole(folder):
-                groups, why, fix = hooks_of(folder), "", ""
-    return Way(f"plugin {name} ({path})", folder or Path(), groups, not why, why, fix)
+def _is_whole(root: Path) -> bool:
+    return all((root / name).is_file() for name in FILES)
+
+
+def _groups_in(root: Path) -> Groups:
+    """The registrations of a whole copy of the plugin; {} if it is damaged."""
+    with contextlib.suppress(OSError):
+        return hooks_of(root) if _is_whole(root) else {}
+    return {}
 
 
 def plugin_folder(name: str, sources: list[scopes.Source], env: Mapping[str, str]) -> Path | None:
@@ -186,10 +190,6 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-
-
-def _whole(root: Path) -> bool:
-    return all((root / name).is_file() for name in FILES)
 
 
 def _tried(way: Way, where: home.Places) -> str:

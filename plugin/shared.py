@@ -10,10 +10,12 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from circuit_breaker.runtime import home
-from circuit_breaker.words import memory
+from circuit_breaker.identity.labels import plain
+
+if TYPE_CHECKING:
+    from circuit_breaker.runtime import home
 
 ROOT = Path(__file__).resolve().parent.parent
 PLUGIN = "circuit-breaker"  # its name, and that of its command
@@ -40,7 +42,7 @@ class Progress:
         if not sys.stderr.isatty() or now - self.since < SHOW_AFTER or now - self.shown < 0.1:
             return
         self.shown = now
-        print(f"\r\x1b[K{memory.shown(text)[:78]}", end="", file=sys.stderr, flush=True)
+        print(f"\r\x1b[K{plain(text)[:78]}", end="", file=sys.stderr, flush=True)
 
     def end(self) -> None:
         if self.shown:
@@ -55,6 +57,8 @@ def print_json(**facts: Any) -> None:
 
 def places(project: str | None = None) -> home.Places:
     """The places of `project`, or of the project of the current directory."""
+    from circuit_breaker.runtime import home  # not above: `demo` says what is wrong with a damaged library
+
     if project is None:
         return home.places(os.environ, os.getcwd())
     return home.places({**os.environ, "CLAUDE_PROJECT_DIR": os.path.abspath(project)})

@@ -56,31 +56,33 @@ def has(package: str, names: Container[str]) -> bool:
 
 
 def fetch(folder: Path) -> str:
-    """Install the two packages into `folder`/lib/_vendor with pip, from its hashed lock file.
-
-    Returns "" or why not. A pip that is missing, fails or takes longer than PIP_SECONDS is no error: everything works without them.
-    """
-    if importlib.util.find_spec("pip") is None:
-        return "this Python has no pip"
+    """Install the two packages into `folder`/lib/_vendor. Returns "" or why not: everything works without them."""
     target = folder / VENDOR
-    command = [
-        sys.executable, "-I", "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps",
-        "--no-compile", "--no-cache-dir", "--only-binary", ":all:", "--require-hashes", "--retries", "1", "--timeout", "8",
-        "--target", str(target), "-r", str(folder / LOCK),
-    ]  # fmt: skip
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=PIP_SECONDS, check=False
-        )  # fmt: skip
-        problem = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        why = "" if done.returncode == 0 else "pip: " + problem[0][:200]
-    except subprocess.TimeoutExpired:
-        why = f"pip took longer than {PIP_SECONDS} s"
-    except OSError as error:
-        why = f"pip could not be started: {error}"
+    why = pip_install(folder / LOCK, target, PIP_SECONDS)
     if why:
         shutil.rmtree(target, ignore_errors=True)
     return why
+
+
+def pip_install(lock: Path, target: Path, seconds: float) -> str:
+    """Install what a lock file with hashes names into the folder `target`. Returns "" or why not."""
+    if importlib.util.find_spec("pip") is None:
+        return "this Python has no pip"
+    command = [
+        sys.executable, "-I", "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps",
+        "--no-compile", "--no-cache-dir", "--only-binary", ":all:", "--require-hashes", "--retries", "1", "--timeout", "8",
+        "--upgrade", "--target", str(target), "-r", str(lock),
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=seconds, check=False
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return f"pip took longer than {seconds:g} s"
+    except OSError as error:
+        return f"pip could not be started: {error}"
+    problem = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+    return f"pip: {problem[0][:200]}" if done.returncode else ""
 
 
 def beside(root: Path) -> tuple[Path, Path]:

@@ -22,7 +22,6 @@ from report import past
 
 DAYS, SESSIONS = 14, 3
 WORDS = 3  # first words by which a command is the same
-CHUNK = 1 << 20  # bytes read between two checks of the time
 VERSION = 1
 SUCCESSES_MAX = 400  # successful commands remembered per transcript
 ERRORS = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-from circuit_breaker.identity import labels
+from circuit_breaker.identity.labels import plain
+from circuit_breaker.words.status import cut
 
 TEXT_MAX = 400  # characters of any text
 
@@ -35,5 +36,4 @@ def join(parts: Iterable[object]) -> Html:
 def _harmless(value: object) -> str:
     if isinstance(value, Html):
         return value
-    text = labels.plain(str(value)[: 4 * TEXT_MAX])
-    return html.escape(text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 1] + "…")
+    return html.escape(cut(plain(str(value)[: 4 * TEXT_MAX]), TEXT_MAX))

@@ -6,19 +6,18 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from incidents import STOPS, Incident
+from incidents import Incident
 from shared import moment, shortened, version
 
 from circuit_breaker.words.memory import number
 from circuit_breaker.words.status import ID
 from report import timeline
-from report.dead_ends import DeadEnd
+from report.content import Content, Stop
 from report.markup import NOTHING, Html, join, tag
 from report.past import BLOCKED, FAILED, PastSession
-from report.stops import Stop, story
 from report.waste import Carried, Waste
 
-CARDS, SESSIONS, ROWS = 200, 24, 12  # at most so many are shown; the rest is counted
+CARDS, ROWS = 200, 12  # at most so many are shown; the rest is counted
 # The policy forbids scripts and network access, in case a text gets in unescaped.
 HEAD = Html(
     '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -38,25 +37,6 @@ EVENTS = {
     "reset": "reset",
     "asked": "asked you",
 }
-
-
-class Content:
-    """What a report is about. since, until: epoch seconds; scope: which projects; not_protected: the sentence, "" if protected."""
-
-    def __init__(
-        self, since: float, until: float, scope: str, incidents: list[Incident], sessions: list[PastSession],
-        dead_ends: list[DeadEnd], not_protected: str,
-    ) -> None:  # fmt: skip
-        self.since, self.until, self.scope = since, until, scope
-        self.incidents, self.dead_ends, self.not_protected = incidents, dead_ends, not_protected
-        self.story = story(incidents)
-        self.waste = Waste(sessions)
-        self.sessions = max(len(sessions), len({one.session for one in incidents}))
-        calls = [call for session in sessions for call in session.calls]
-        self.calls, self.blocked = len(calls), sum(call.kind == BLOCKED for call in calls)
-        stopped = {one.session for one in incidents if one.event in STOPS}
-        named = {one.name: one for one in sessions}.values()
-        self.shown = sorted(named, key=lambda one: (one.name not in stopped, -len(one.calls)))[:SESSIONS]
 
 
 def page(made: Content) -> bytes:

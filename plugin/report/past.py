@@ -26,14 +26,14 @@ HEAD = 4000  # characters kept of a failure
 class Call:
     """One tool call. change: the level from identity.calls; size: characters of its result; turn: its number in the lane."""
 
-    __slots__ = ("change", "ended", "id", "input", "kind", "lane", "size", "t", "text", "tool", "turn")
+    __slots__ = ("change", "ended", "id", "input", "kind", "lane", "size", "t", "tool", "turn")
 
     def __init__(self, record: Mapping[str, Any], turn: int) -> None:
         self.id = str(record.get("tool_use_id", ""))
         self.tool, self.input = str(record.get("tool_name", "")), record.get("tool_input")
         self.lane, self.turn = record.get("agent_id") or "", turn
         self.t = self.ended = float(record["t"])
-        self.kind, self.size, self.text = OK, 0, ""
+        self.kind, self.size = OK, 0
         self.change = kinds.change_level(self.tool, self.input)
 
     @property
@@ -53,8 +53,7 @@ class Call:
         text = text if isinstance(text, str) else ""
         self.ended, self.size = max(self.t, record["t"]), len(text)
         if event != "PostToolUse":
-            self.text = text[:HEAD]
-            blocked = f"Blocked by {NAME}" in self.text
+            blocked = f"Blocked by {NAME}" in text[:HEAD]
             self.kind = BLOCKED if blocked else DENIED if event == "ToolNotRun" else FAILED
 
 

@@ -13,6 +13,7 @@ from shared import Progress, Refusal, places
 
 from circuit_breaker.runtime import home, status
 from report import dead_ends, page, past
+from report.content import Content
 
 NAME = "circuit-breaker-report.html"
 
@@ -32,7 +33,7 @@ def report(args: argparse.Namespace) -> int:
     sessions = _sessions(top if everywhere else folders[0], wanted, args.since, now)
     if wanted and not sessions and not found:
         raise Refusal(f"nothing of session {args.session} since {page.day(args.since)}. Try --since 7d.")
-    made = page.Content(
+    made = Content(
         since=args.since,
         until=now,
         scope="All projects" if everywhere else where.project,

@@ -1,4 +1,4 @@
-"""Groups the incidents of the logs into one story for each loop. Pure."""
+"""What a report is about: the loops that were stopped, each with its story, the busiest sessions, the waste. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,31 @@ from typing import NamedTuple
 
 from incidents import STOPS, Incident
 
+from report.dead_ends import DeadEnd
+from report.past import BLOCKED, PastSession
+from report.waste import Waste
+
 OVER = ("close", "reset")
+SESSIONS = 24  # at most so many have a timeline
+
+
+class Content:
+    """What a report is about. since, until: epoch seconds; scope: which projects; not_protected: the sentence, "" if protected."""
+
+    def __init__(
+        self, since: float, until: float, scope: str, incidents: list[Incident], sessions: list[PastSession],
+        dead_ends: list[DeadEnd], not_protected: str,
+    ) -> None:  # fmt: skip
+        self.since, self.until, self.scope = since, until, scope
+        self.incidents, self.dead_ends, self.not_protected = incidents, dead_ends, not_protected
+        self.story = story(incidents)
+        self.waste = Waste(sessions)
+        self.sessions = max(len(sessions), len({one.session for one in incidents}))
+        calls = [call for session in sessions for call in session.calls]
+        self.calls, self.blocked = len(calls), sum(call.kind == BLOCKED for call in calls)
+        stopped = {one.session for one in incidents if one.event in STOPS}
+        named = {one.name: one for one in sessions}.values()
+        self.shown = sorted(named, key=lambda one: (one.name not in stopped, -len(one.calls)))[:SESSIONS]
 
 
 class Stop(NamedTuple):
