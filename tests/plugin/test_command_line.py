@@ -64,6 +64,19 @@ def test_help_and_version(person):
     assert plugin(person, "help", "xyzzy").returncode == 2
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["status", "--circuit", "none"], ["restore", "nothing"], ["replay", "/nowhere"], ["report", "nobody"]],
+)
+def test_what_cannot_be_done_is_a_sentence_and_with_json_an_object_too(person, words):
+    done = plugin(person, *words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{words[0]}: ") and len(done.stderr.splitlines()) == 1
+    if words[0] != "report":
+        said = json.loads(plugin(person, *words, "--json").stdout)
+        assert said == {"schema": 1, "ok": False, "problem": done.stderr.partition(": ")[2].strip()}
+
+
 @pytest.mark.parametrize("verb", [["--help"], ["help", "status"], ["completion", "bash"], ["doctor"]])
 def test_a_reader_who_leaves_sees_no_traceback(person, verb):
     line = f'{sys.executable} -I -S "{ROOT}/plugin" {" ".join(verb)} | true'
