@@ -31,7 +31,7 @@ def install(args: argparse.Namespace) -> int:
     findings = doctor.examine(os.environ, os.getcwd(), scope)
     ok = doctor.healthy(findings)
     if args.json:
-        print_json(**{**_facts(plan), "ok": ok, "doctor": doctor.as_json(findings)})
+        print_json(ok=ok, **_facts(plan), doctor=doctor.as_json(findings))
     else:
         _report_install(plan, doctor.verdict(findings))
     return 0 if ok else 1
@@ -57,7 +57,7 @@ def uninstall(args: argparse.Namespace) -> int:
         remove_empty_folders(plan)
     if args.json:
         more = {"installed": plan.kept is not None, "left": plan.left, "purged": gone}
-        print_json(**plan.facts(args.dry_run), **more, archives=[str(path) for path in spared])
+        print_json(ok=True, **plan.facts(args.dry_run), **more, archives=[str(path) for path in spared])
     else:
         _report_removal(plan, args.dry_run)
     return 0
@@ -74,7 +74,7 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
     """Print the plan of an installation: a diff of each file outside its folder, and the list of files inside."""
     names = [str(plan.scope.root / name) for name in [*plan.bundle, receipt.RECEIPT]]
     if as_json:
-        print_json(**plan.facts(dry_run=True), files=names)
+        print_json(ok=True, **plan.facts(dry_run=True), files=names)
         return
     print(plan.diff() or "No file outside the installation would change.\n", end="")
     print(f"Files of the installation ({len(names)}), and {bundle.BOTH} if pip can install them:")

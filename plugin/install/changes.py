@@ -113,7 +113,6 @@ class Plan:
     def facts(self, dry_run: bool) -> dict[str, Any]:
         """The plan for --json."""
         return {
-            "ok": True,
             "dry_run": dry_run,
             "scope": self.scope.name,
             "root": str(self.scope.root),

@@ -107,13 +107,8 @@ def without_rules(document: dict[str, Any], rules: list[str], made: list[list[st
     left = [rule for rule in deny if rule not in rules] if isinstance(deny, list) else deny
     if not isinstance(permissions, dict) or left == deny:
         return document
-    inner = {**permissions, "deny": left}
-    if not left and ["permissions", "deny"] in made:
-        del inner["deny"]
-    result = {**document, "permissions": inner}
-    if not inner and ["permissions"] in made:
-        del result["permissions"]
-    return result
+    result = {**document, "permissions": {**permissions, "deny": left}}
+    return _pruned(result, [["permissions", "deny"], ["permissions"]], made)
 
 
 def only_ours(document: dict[str, Any]) -> Groups:
@@ -237,18 +232,26 @@ def _without(
     document: dict[str, Any], unwanted: Callable[[str, Any], bool], made: list[list[str]] | None
 ) -> dict[str, Any]:
     """`document` without the unwanted entries, and without the empty containers of `made`; None: without those it emptied."""
-    result: dict[str, Any] = copy.deepcopy(document)
-    hooks = result.get("hooks")
+    hooks = document.get("hooks")
     if not isinstance(hooks, dict):
-        return result
-    for event, groups in list(hooks.items()):
-        kept = _kept(event, groups, unwanted)
-        hooks[event] = kept
-        if not kept and (["hooks", event] in made if made is not None else kept != groups):
-            del hooks[event]
-    if not hooks and (["hooks"] in made if made is not None else hooks != document["hooks"]):
-        del result["hooks"]
-    return result
+        return document
+    kept = {event: _kept(event, groups, unwanted) for event, groups in hooks.items()}
+    containers = [*(["hooks", event] for event in kept), ["hooks"]]
+    if made is None:
+        made = [["hooks", event] for event in kept if kept[event] != hooks[event]]
+        made += [["hooks"]] if made else []
+    return _pruned({**document, "hooks": kept}, containers, made)
+
+
+def _pruned(document: dict[str, Any], containers: list[list[str]], made: list[list[str]]) -> dict[str, Any]:
+    """`document`, changed: without those of `containers` (paths, innermost first) that are empty and in `made`."""
+    for path in containers:
+        inside = document
+        for key in path[:-1]:
+            inside = inside[key]
+        if path in made and not inside[path[-1]]:
+            del inside[path[-1]]
+    return document
 
 
 def _kept(event: str, groups: Any, unwanted: Callable[[str, Any], bool]) -> Any:
