@@ -28,9 +28,8 @@ def report(args: argparse.Namespace) -> int:
     found = [one for one in incidents.read(logs, args.since) if one.session.startswith(wanted)]
     if args.mode:
         found = [one for one in found if (one.event == "would_trip") == (args.mode == "observe")]
-    top = past.folder(os.environ)
-    folders = sorted(top.glob("*")) if everywhere else [past.folder_of(os.environ, where.project)]
-    sessions = _sessions(top if everywhere else folders[0], wanted, args.since, now)
+    top = past.folder(os.environ) if everywhere else past.folder_of(os.environ, where.project)
+    sessions = _sessions(top, wanted, args.since, now)
     if wanted and not sessions and not found:
         raise Refusal(f"nothing of session {args.session} since {page.day(args.since)}. Try --since 7d.")
     made = Content(
@@ -39,7 +38,7 @@ def report(args: argparse.Namespace) -> int:
         scope="All projects" if everywhere else where.project,
         incidents=found,
         sessions=sessions,
-        dead_ends=dead_ends.of_projects(where, folders, now),
+        dead_ends=dead_ends.of_projects(where, sorted(top.glob("*")) if everywhere else [top], now),
         not_protected=_not_protected(where, kept, now),
     )
     path = Path(args.output or NAME)
