@@ -91,10 +91,10 @@ def state(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
     if published > STATE_BYTES:
         text = f"{home.STATE}: {published} bytes, more than {STATE_BYTES}"
         yield fault("state", text, "circuit-breaker reset --all")
-    text = (
-        f"{size} bytes in the home, {published} of published state, {facts['incidents']['total']} incidents"
-    )
-    yield ok("sizes", f"{text}, {len(status.live(facts))} circuits open")
+    subjects = [subject for rule in facts["circuits"].values() for subject in rule["subjects"]]
+    open_now = sum(subject["state"] != "CLOSED" for subject in subjects)
+    recorded = f"{facts['incidents']['total']} incidents, {open_now} circuits open"
+    yield ok("sizes", f"{size} bytes in the home, {published} of published state, {recorded}")
     if health["errors"]:
         yield note("errors", f"{health['errors']} errors inside hooks were logged", f"read {where.errors}")
 
