@@ -8,7 +8,7 @@ from circuit_breaker.cleaning import kinds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 
 OF_ANOTHER = "belongs to another user"
@@ -89,7 +89,7 @@ class SurveyStopped(Exception):
     """Raised by the caller's `on_folder` to stop the survey."""
 
 
-def survey(folder: str, installed: Iterable[str] | None, on_folder: Callable[[int], None]) -> Inventory:
+def survey(folder: str, installed: list[str] | None, on_folder: Callable[[int], None]) -> Inventory:
     """Survey everything below `folder`. Links are not followed, except `folder` itself.
 
     installed: the real paths of the plugin versions in use; None if unknown, then no version counts as old. on_folder: called
@@ -100,7 +100,7 @@ def survey(folder: str, installed: Iterable[str] | None, on_folder: Callable[[in
         _walk(found, on_folder)
     except SurveyStopped:
         found.complete = False
-    _settle(found, None if installed is None else set(installed))
+    _settle(found, installed)
     return found
 
 
@@ -198,7 +198,7 @@ def _of_file(found: Inventory, folder: str, name: str) -> Unit:
     return found.row(kinds.TRANSCRIPTS)
 
 
-def _settle(found: Inventory, installed: set[str] | None) -> None:
+def _settle(found: Inventory, installed: list[str] | None) -> None:
     """Mark what stays for what else is there: a session is as new as the newest file of it, the newest backup is needed."""
     backups = [unit for unit in found.units.values() if unit.kind == kinds.BACKUPS]
     if backups:

@@ -36,7 +36,7 @@ def listing(folder: str, most: float = NEVER) -> Iterator[tuple[str, str, stat_r
             if count > most:
                 raise TooMany
             try:
-                yield entry.path, entry.name, entry.stat(follow_symlinks=False)
+                yield f"{folder}/{entry.name}", entry.name, entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
 

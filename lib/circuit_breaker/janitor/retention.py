@@ -67,8 +67,9 @@ class Archive:
 
 
 class Action:
-    """One step. do: rotate, archive, cut, prune (an archive), clear (a temporary file of a killed process) or forget (a session). info: the file's
-    `lstat` in the survey, None for an archive or a session. size: bytes concerned. into: id of the archive it makes, or ""."""
+    """One step. do: rotate, archive, cut, prune (an archive), clear (a temporary file of a killed process) or forget (a session).
+    info: the file's `lstat` in the survey, None for an archive or a session. size: bytes concerned. into: id of the archive it makes,
+    or ""."""
 
     __slots__ = ("do", "name", "reason", "size", "info", "into")
 
@@ -179,9 +180,7 @@ def plan(
     made = SweepPlan(now=now, moment=moment, entries=found.entries)
     made.pending = any(archive.plain for archive in found.archives.values())
     _rotations(made, found, limits, running)
-    _sessions(
-        made, found, limits, running, since - HOUR
-    )  # files being written at the last survey were not read
+    _sessions(made, found, limits, running, since - HOUR)  # what was being written then was not read
     for name, info in found.scraps.items():
         if regular(info) and now - info.st_mtime < HOUR:
             made.look_again(info.st_mtime + HOUR)
@@ -254,9 +253,8 @@ def prunings(archives: Iterable[Archive], limits: Mapping[str, int], now: float)
         if not keep or len(found) <= keep:
             continue
         found.sort(key=lambda archive: archive.age_order)
-        rounds = [
-            archive.at[:16] for archive in found
-        ]  # without the number of a second archive at the same time
+        # the time alone, without the number of a second archive
+        rounds = [archive.at[:16] for archive in found]
         largest = max(rounds.count(moment) for moment in {*rounds})
         youngest = now - memory.GRACE_DAYS * DAY if largest > keep else NEVER
         beyond = found[:-keep]

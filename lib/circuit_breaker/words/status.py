@@ -129,11 +129,8 @@ def _subject(rule: str, subject: Subject, plain: bool) -> list[str]:
         reads = f", {tokens['cache_read']:,} of them cache reads" if tokens["cache_read"] else ""
         lines.append(f"   cost: at least {sum(tokens.values()):,} tokens so far{reads}")
     where = f"subagent {shown(subject['agent'])}" if subject["agent"] else "main thread"
-    whose = (
-        f"session {subject['session'][:ID]}, {where}"
-        if subject["session"]
-        else "every session on this machine"
-    )
+    session = subject["session"][:ID]
+    whose = f"session {session}, {where}" if session else "every session on this machine"
     following = "you are asked before the next call" if rule == "budget" else _next(subject)
     lines.append(f"   next: {following} (level {subject['level']}); {whose}")
     if subject.get("project"):
@@ -153,20 +150,14 @@ def _next(subject: Subject) -> str:
 
 def _unblock(live: list[tuple[str, Subject]], facts: Mapping[str, Any]) -> list[str]:
     rule, subject = live[0]
-    name = (
-        f'--circuit "{rule}:{shown(subject["subject"])}"'
-        if len(subject["subject"]) < TEXT_MAX
-        else f"--circuit {rule}"
-    )
-    lines = [
+    whole = len(subject["subject"]) < TEXT_MAX
+    name = f'--circuit "{rule}:{shown(subject["subject"])}"' if whole else f"--circuit {rule}"
+    program, keyword = facts.get("program"), facts["bypass_keyword"]
+    return [
         "To unblock: let Claude change something the call depends on, or",
         f"  /reset-circuit {name}   (or --all)",
-    ]
-    if facts.get("program"):
-        lines.append(f"  in a terminal: {facts['program']} reset {name}   (or --all)")
-    return [
-        *lines,
-        f"  or press Esc and type {facts['bypass_keyword']} as the first line of your next prompt.",
+        *([f"  in a terminal: {program} reset {name}   (or --all)"] if program else []),
+        f"  or press Esc and type {keyword} as the first line of your next prompt.",
     ]
 
 
@@ -188,12 +179,9 @@ def _rule(name: str, entry: Mapping[str, Any], plain: bool) -> str:
     if not entry["enabled"]:
         return f"  {name:<17} off"
     limit = "" if entry["threshold"] is None else f"threshold {entry['threshold']}"
-    line = (
-        f"  {state(entry['state'], plain)} {name:<17} {entry['action']:<8} {limit:<14} trips {entry['trips']}"
-    )
-    if entry["would_have_opened"]:
-        line += f", would have blocked {entry['would_have_opened']}"
-    return line
+    would = f", would have blocked {entry['would_have_opened']}" if entry["would_have_opened"] else ""
+    mark = state(entry["state"], plain)
+    return f"  {mark} {name:<17} {entry['action']:<8} {limit:<14} trips {entry['trips']}{would}"
 
 
 def _rest(facts: Mapping[str, Any]) -> list[str]:
