@@ -19,7 +19,7 @@ _HINTS = (
     "err|fail|fatal|traceback|panic|***|stopped|exception|unhandled|uncaught|e   |fault|abort|kill|●|✕|✗|✘|✖|×|❌|not ok"
     "|undefined|could not|cannot|unable|yn0|usage|unknown|invalid|sh: |env: |xargs: |sudo: |not recognized|not found|no such"
     "|denied|problem|broken|make[|e: |elifecycle|eresolve|ld: |code: '|node.js v|.go:|conflict|can't locate|halted|oh no|issues"
-    "|is invalid|needs merge|refused|curl: (|ssh: |scp: |wget: |lua: |** (|emerg"
+    "|[!]|fata[|svn: e|not mergeable|offense|violation|is invalid|needs merge|refused|curl: (|ssh: |scp: |wget: |lua: |** (|emerg"
 ).split("|")
 # Words of a line that compares a value with a limit, and how a test runner's own lines begin.
 _LIMITS = (

@@ -37,7 +37,11 @@ Cannot find |cannot find |Unable to |unable to |ERESOLVE|error Couldn't|YN0|usag
 bash: |zsh: |/bin/bash: |/bin/sh: |sh: |timeout: failed|env: |xargs: |nohup: failed|sudo: |ImportError|ModuleNotFoundError
 AssertionError|SyntaxError|code: '|Node.js v|PHP Fatal error|PHP Parse error|Can't locate |CONFLICT (|Automatic merge failed|CMake Error
 error • |Error in |Error response from |error during |Error during |An error occurred |x Build failed |Result: FAIL|Execution halted|Latexmk: Errors|lua: |nginx: [emerg]|ssh: |scp: |rsync error|wget: |curl: (|Oh no! |[warn] Code style issues
-evaluation failed|** (""".replace("\n", "|").split("|")
+evaluation failed|** (|*** [|%Error|[!] |FATA[|ERRO[|denied: |pull request create failed|svn: E|(error) |Error (|Error HH|Compiler run failed
+Parse error|Unexpected error|! LaTeX Error|! Undefined |! Emergency |lerna ERR!|Your requirements could not|Analysis failed|Liquid Exception
+Warning, treated as error|There was an error|Error opening|The following tests FAILED|Failed tasks:|Database Error""".replace(
+        "\n", "|"
+    ).split("|")
 )
 _INNER = (
     ": error:|: error |: fatal error:|: Error:| - error TS|: fatal:|: undefined reference| ERROR |: ERROR:|: FAIL | FAILED in "
@@ -49,6 +53,13 @@ _ANYWHERE = (
     "Some tests failed",
     '" is invalid: ',
     " failed because the ",
+    " failed with exit code ",
+    " script failed",
+    " errored after ",
+    "version solving failed",
+    "is not mergeable",
+    ": unable to open ",
+    ") Error: ",
 )
 _ENDINGS = (
     ": needs merge",
@@ -56,6 +67,7 @@ _ENDINGS = (
     ": not found",
     ": No such file or directory",
     ": Permission denied",
+    "| FAIL",
     "...Failed",
 )
 _SUCCESSES = tuple(
@@ -72,7 +84,9 @@ _SUMMARIES = frozenset(
     "✖ × no tests test total results result summary failed failures errors passed ran found suites files specs examples scenarios"
     " assertions checks tasks snapshots fail pass failing passing".split()
 )
-_BAD = frozenset("failed failing failures failure errors error errored broken problems problem".split())
+_BAD = frozenset(
+    "failed failing failures failure errors error errored broken problems problem offense offenses violations".split()
+)
 _GOOD = frozenset("passed passing succeeded successful pass ok".split())
 _NAUGHT = frozenset(("0", "none", "null", "no", "nil", "false", "undefined", "{}", "[]", '""', "''", "n/a"))
 # Parts of lines that begin or end every failure of a tool.
@@ -239,7 +253,7 @@ def _says(line: str) -> str:
         return "success" if _is_success(bare) else ""
     if line.startswith("--- FAIL") or (line.startswith("** ") and bare.endswith(" FAILED")):
         return "failures"
-    if line[:1] in "=-#*" and not line.startswith("** ("):
+    if line[:1] in "=-#*" and not line.startswith(("** (", "*** [")):
         return ""  # a heading, a list
     said = line if line[:1] == "*" else bare
     form = line.startswith(("E   ", "E: ")) or (said.startswith(_FORMS) and not _is_naught(bare))
