@@ -480,3 +480,16 @@ def test_builds_that_are_timed_again_and_again_are_work():
         stream.bash("make clean", "rm -rf build")
         stream.bash("time make -j8 > /dev/null", f"real\t0m4{i}.112s\nuser\t4m1{i}.00s\nsys\t0m9.{i}s")
     assert not stream.said
+
+
+def test_going_to_another_folder_in_a_call_of_its_own_is_progress():
+    stream = Stream()
+    for i in range(8):
+        stream.bash(f"cd ../pkg{i}")
+        stream.bash("npm test", "Tests: 4 passed")
+        stream.bash("git status --short", "")
+    assert not stream.said
+    for _ in range(4):
+        stream.bash("cd ../pkg7")
+        stream.bash("npm test", "Tests: 4 passed")
+    assert loops(stream)

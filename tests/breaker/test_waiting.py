@@ -478,3 +478,15 @@ def test_a_warning_about_a_refused_wait_says_how_to_wait():
     for _ in range(3):
         stream.call("Bash", {"command": "sleep 60"}, LATER, INVALID)
     assert "Monitor" in text_of(stream) and "Read the file" not in text_of(stream)
+
+
+def test_ci_that_fails_alike_after_each_push_is_no_error_that_stays():
+    stream = Stream(pace=5.0)
+    pending, failed = "Exit code 8\nbuild\tpending\t0", "Exit code 1\nbuild\tfail\t3m1s"
+    for i in range(8):
+        stream.call("Edit", {"file_path": "/p/a.ts", "old_string": f"a{i}", "new_string": f"b{i}"}, "ok")
+        stream.bash(f"git commit -qam 'fix {i}' && git push -q")
+        stream.bash("sleep 20")
+        stream.bash("gh pr checks 12", pending, fails=True)
+        stream.bash("gh pr checks 12", failed, fails=True)
+    assert not stream.said

@@ -88,6 +88,7 @@ LINES = {
         'curl -s localhost:8545 -d \'{"method":"eth_getTransactionReceipt","params":[]}\'',
         "curl -s -XPOST localhost:9200/items/_count -d '{}'",
         "aws sqs receive-message --queue-url q",
+        "az pipelines build show --id 4",
         "vault status",
         "whois example.org",
         "lsusb | grep -i stm",
@@ -215,6 +216,16 @@ def test_after_a_wait_a_program_of_which_nothing_is_known_may_look(command: str,
         ("mcp__desktop-commander__start_process", {"command": "git status --short"}, FILES),
         ("mcp__ssh__exec", {"command": "systemctl restart web"}, NOTHING),
         ("mcp__k8s__pods_log", {"name": "web"}, LIVE),
+        ("mcp__wandb__run_summary", {"id": 7}, LIVE),
+        ("mcp__unity__editor_state", {}, LIVE),
+        ("mcp__github__pull_request_read", {"method": "get_status", "pullNumber": 7}, LIVE),
+        ("mcp__aws__call_aws", {"cli_command": "aws ecs describe-services --cluster c"}, LIVE),
+        ("mcp__bigquery__execute_sql", {"sql": "SELECT state FROM jobs"}, LIVE),
+        ("mcp__postgres__query", {"sql": "insert into t values (1)"}, NOTHING),
+        ("mcp__github__issue_write", {"number": 7}, NOTHING),
+        ("mcp__chat__send_message", {"text": "x"}, NOTHING),
+        ("ReadMcpResourceTool", {"server": "ci", "uri": "job://7"}, FILES),
+        ("Agent", {"prompt": "list the jobs"}, NOTHING),
         ("mcp__trello__add_list", {"name": "Done"}, NOTHING),
         ("mcp__ops__set_status", {"status": "down"}, NOTHING),
         ("Read", {"file_path": "/p/a.py"}, FILES),
@@ -361,3 +372,11 @@ def test_what_acts_on_a_page_is_no_look(tool: str) -> None:
 
 def test_a_word_of_the_servers_name_that_reads_is_kept() -> None:
     assert look_of("mcp__search__search_docs", {}) == FILES
+
+
+@pytest.mark.parametrize(
+    ("tool", "may"),
+    [("mcp__redis__llen", True), ("mcp__redis__set", False), ("mcp__ops__restart", False), ("Skill", False)],
+)
+def test_after_a_wait_a_tool_whose_name_does_not_say_that_it_acts_may_look(tool: str, may: bool) -> None:
+    assert may_look(tool, {"key": "q"}) is may

@@ -128,6 +128,8 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
         _succeed(lane, streak, outcome)
     elif not outcome.poll:
         _fail(lane, streak, outcome)
+    elif streak.error != outcome.error:
+        streak.error, streak.same = "", 0  # what it failed with is over
     streak.far += outcome.repeats and now - streak.at >= gap
     _repeat(lane, streak, outcome, consecutive, others_stale)
     same_but_digits = consecutive and alone and streak.digits == outcome.digits and not outcome.poll
@@ -221,6 +223,8 @@ def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         lane.stepped = outcome.n if further else lane.stepped
         if outcome.change == calls.WRITES or streak.result != outcome.result:
             lane.moves.append([outcome.n, -1 if further else streak.ok_at])
+    elif streak.ok_at < 0 and calls.goes_elsewhere(outcome.tool, outcome.input):
+        lane.moves.append([outcome.n, -1])  # what comes next runs in another place
     streak.ok_at = outcome.n
     streak.since, streak.fails, streak.same, streak.error = -1, [], 0, ""
 

@@ -68,7 +68,7 @@ def _acts(name: str, rest: list[str]) -> bool:
         is_in(bare, known) for known in (_ACTING, live.OF_FILES, live.DATABASES)
     ):
         return True
-    return live.speaks_with_service(name) or any(map(_changes, [name, *_plain(rest)[:2]]))
+    return live.speaks_with_service(name) or any(map(changes, [name, *_plain(rest)[:2]]))
 
 
 def _says_it_looks(name: str, rest: list[str]) -> bool:
@@ -88,7 +88,7 @@ def _says_it_looks(name: str, rest: list[str]) -> bool:
     first, second, *_ = [*_plain(rest), "", ""]
     if is_in(name, _TASK_RUNNERS):
         return live.tells(second if first == "run" else first)
-    if _changes(first) or _changes(name):
+    if changes(first) or changes(name):
         return False
     if any(word in live.ASKING for word in rest) or first.startswith("show") or first.endswith(live.ENDS):
         return True
@@ -99,5 +99,6 @@ def _plain(words: list[str]) -> list[str]:
     return [word for word in words if word[:1] != "-"]
 
 
-def _changes(word: str) -> bool:
+def changes(word: str) -> bool:
+    """Whether a subcommand, or the first word of a tool's name, says that something is changed."""
     return is_in(word, live.CHANGES) or is_in(word, _CHANGING)

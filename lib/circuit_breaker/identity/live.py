@@ -41,6 +41,7 @@ CHANGES = (
     " pause resume trigger dispatch submit comment ready reopen lock unlock checkout clone fork new-session send-keys"
     " kill-session shell reboot pair tag commit copy move write "
 )
+_NOUNS = ("build", "deploy", "import", "export")  # before a word that looks: `az pipelines build show`
 _RUNS = ("docker", "podman", "nerdctl", "kubectl", "oc", "docker-compose", "heroku", "fly", "flyctl", "modal")
 _PREFIXES = ("describe-", "get-", "list-", "list_", "is-", "batch-get-", "list:", "head-", "receive-")
 ENDS = (":list", ":info", ":view", ":status")
@@ -116,10 +117,10 @@ def tells(name: str) -> bool:
 
 def asks_service(name: str, rest: list[str]) -> bool:
     """Whether these arguments of such a program only query: `gh run view 7`, `aws ecs describe-tasks`."""
-    for word in rest:
+    for word, after in zip(rest, [*rest[1:], ""]):
         if word in ASKING:
             return True
-        if word[:1] == "-":
+        if word[:1] == "-" or (word in _NOUNS and is_in(after, _LOOKS)):
             continue
         if is_in(word, CHANGES) or (word == "run" and name in _RUNS):
             return False

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from circuit_breaker.identity import live, reading, shell_line, waits
 from circuit_breaker.identity.calls import (
+    CHANGING_NAMES,
     LOOKUPS,
     PATHS,
     SHELLS,
+    SPAWNERS,
+    SQL_READS,
+    WRITERS,
     is_reading_tool,
     name_words,
     remote_command,
     shell_command,
+    sql_verb,
 )
 
 TYPE_CHECKING = False
@@ -85,16 +90,27 @@ def look_of(tool: str, given: object) -> int:
     command = remote_command(tool, given)
     if command:
         return _line_looks(command)
-    if not tool.startswith("mcp__") or not is_reading_tool(tool, given):
+    if tool in WRITERS or tool in SPAWNERS:
         return NOTHING
-    return LIVE if live.is_live_name(name_words(tool.replace("__", "_"))) else FILES
+    words = name_words(tool.replace("__", "_"))
+    if isinstance(given, dict) and sql_verb(words, given) in SQL_READS:
+        return LIVE
+    if not is_reading_tool(tool, given):
+        return NOTHING
+    return LIVE if live.is_live_name(words) else FILES
 
 
 def may_look(tool: str, given: object) -> bool:
-    """Whether it is a shell line of which nothing is known: it may look as well as act."""
-    from circuit_breaker.identity import guesses
+    """Whether it is a shell line or an MCP tool of which nothing is known: it may look as well as act."""
+    from circuit_breaker.identity import acts, guesses
 
-    return tool in SHELLS and guesses.guess(shell_command(tool, given)) != guesses.ACTS
+    command = shell_command(tool, given) or remote_command(tool, given)
+    if command:
+        return guesses.guess(command) != guesses.ACTS
+    words = name_words(tool.rpartition("__")[2])
+    if not tool.startswith("mcp__") or words[:1] == [] or acts.is_gesture(tool, given):
+        return False
+    return words[0] not in CHANGING_NAMES and not guesses.changes(words[0])
 
 
 def _line_looks(command: str, depth: int = 0) -> int:
