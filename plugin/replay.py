@@ -24,6 +24,7 @@ from circuit_breaker.runtime import files, home, usage
 from circuit_breaker.runtime.json import parse
 
 STEP = 2_000  # records between two progress messages
+TRANSCRIPTS = "Claude Code keeps its transcripts in ~/.claude/projects."
 BROKEN_SHOWN = 20  # broken lines listed; all are counted
 
 
@@ -89,29 +90,24 @@ def replay(args: argparse.Namespace) -> int:
     totals = Totals()
 
     def show(run: Rerun) -> None:
-        if run.trips or run.warnings:
+        if not args.json and (run.trips or run.warnings):
             totals.progress.end()
             print(_session(run), flush=True)
 
-    if args.json:
-        totals.run(groups, config, args.enforce)
-        print_json(**_facts(totals))
-    else:
+    if not args.json:
         print(f"Under {source}; what would have happened if the breaker had run in these sessions:")
-        totals.run(groups, config, args.enforce, show)
-        if totals.sessions:
-            print(_summary(totals))
+    totals.run(groups, config, args.enforce, show)
     if totals.broken:
         first = plain(totals.broken[0])
         print(f"replay: {totals.broken_lines} lines could not be read; the first: {first}", file=sys.stderr)
-    if totals.sessions:
-        return 0
-    print(
-        f"replay: {len(groups)} files were read and none holds hook events or rows of a transcript. "
-        "Claude Code keeps its transcripts in ~/.claude/projects.",
-        file=sys.stderr,
-    )
-    return 1
+    if not totals.sessions:
+        read = f"{len(groups)} files were read and none holds hook events or rows of a transcript"
+        raise Refusal(f"{read}. {TRANSCRIPTS}")
+    if args.json:
+        print_json(**_facts(totals))
+    else:
+        print(_summary(totals))
+    return 0
 
 
 def found(paths: Iterable[str]) -> list[list[Path]]:
@@ -121,10 +117,8 @@ def found(paths: Iterable[str]) -> list[list[Path]]:
     except FileNotFoundError as error:
         raise Refusal(f"{error}. Name a recording (.jsonl, .jsonl.gz) or a folder of them.") from None
     if not groups:
-        raise Refusal(
-            f"no recordings in {', '.join(paths)}: no file there ends in .jsonl or .jsonl.gz. "
-            "Claude Code keeps its transcripts in ~/.claude/projects."
-        )
+        missing = f"no recordings in {', '.join(paths)}: no file there ends in .jsonl or .jsonl.gz"
+        raise Refusal(f"{missing}. {TRANSCRIPTS}")
     return groups
 
 
