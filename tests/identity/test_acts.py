@@ -224,6 +224,7 @@ def test_a_benchmark_is_known_by_its_program():
         "curl -w '%{time_total}' x",
         "psql -c 'explain analyze select 1'",
         "python -m timeit x",
+        "openssl rand -hex 32",
     ):
         assert measures("Bash", {"command": line})
     assert not measures("Bash", {"command": "cargo test"}) and not measures("Read", {"file_path": "bench.py"})

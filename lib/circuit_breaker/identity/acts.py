@@ -8,6 +8,7 @@ from circuit_breaker.identity.calls import (
     PATHS,
     SHELLS,
     WRITERS,
+    command_of,
     is_reading_tool,
     name_words,
     shell_command,
@@ -58,6 +59,8 @@ _ONWARD = (
     "db",
 )  # one of these is in each such line
 _MEASURING = (
+    "uuidgen",
+    "openssl rand",
     "%{time",
     "timeit",
     "explain analyze",
@@ -113,16 +116,21 @@ def makes_more(tool: str, given: object) -> bool:
     return first != [] and (first[0] in _MAKING or adds_again(tool, given) or sends_message(tool, given))
 
 
+def _written(tool: str, given: object) -> str:
+    """A shell's command as written (`shell_command` would translate PowerShell); "" for any other tool."""
+    return command_of(given)[1] if tool in SHELLS and isinstance(given, dict) else ""
+
+
 def steps_through_history(tool: str, given: object) -> bool:
     """Whether it goes on to another commit or migration in the same words each time: `git bisect bad`, `git rebase --continue`."""
-    command = shell_command(tool, given)
-    if not any(sign in command for sign in _ONWARD):
+    written = _written(tool, given)
+    if not any(sign in written for sign in _ONWARD):
         return False
     return any(
         _steps_git(past_options(words[1:], ("-c", "-C")))
         if words[0] == "git"
         else words[0] in _MIGRATORS and not _ONE_ON.isdisjoint(words[1:])
-        for words in programs(command)
+        for words in programs(shell_command(tool, given))
     )
 
 
@@ -136,15 +144,15 @@ def _steps_git(words: list[str]) -> bool:
 
 
 def measures(tool: str, given: object) -> bool:
-    """Whether it is a benchmark: the times that it prints are its result."""
-    command = shell_command(tool, given)
+    """Whether it is a benchmark, or makes up a value: the numbers that it prints are its result."""
+    command = _written(tool, given)
     timed = command.startswith(("time ", "/usr/bin/time ")) or "; time " in command or "&& time " in command
     return timed or any(sign in command for sign in _MEASURING)
 
 
 def variables(tool: str, given: object) -> str:
     """The assignments in front of a shell line: a result under other ones is another result, even if it is equal."""
-    rest, found = shell_command(tool, given), []
+    rest, found = _written(tool, given), []
     while rest:
         word, _, rest = rest.lstrip().partition(" ")
         if is_assignment(word):
