@@ -104,7 +104,7 @@ def write_archive(
 ) -> None:
     """Write the members to a new file at `path` and sync it. about: what `summary` returns later, "bytes" among it.
 
-    Files removed meanwhile are left out. Raises NoRoom, Changed, OSError.
+    Files removed meanwhile are left out, though `about` counts them. Raises NoRoom, Changed, OSError.
     """
     comment = json.dump({**about, "folder": folder}).decode("ascii")
     with open(path, "xb", buffering=0, opener=bare) as file:

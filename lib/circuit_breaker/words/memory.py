@@ -69,33 +69,33 @@ def done(facts: Mapping[str, int], plugin: str) -> str:
     Forgotten sessions and temporary files of killed processes are only mentioned together with something else: they are
     removed nearly every day and contain nothing of yours.
     """
-    parts = []
-    kinds = (("rotated", "log file"), ("archived", "session file"))
-    away = [number(facts[key], thing) for key, thing in kinds if facts[key]]
-    if away:
-        parts.append(f"archived {' and '.join(away)} ({size(facts['put_away'])})")
-    if facts["shortened"]:
-        entries = number(facts["entries"], "old entry").replace("entrys", "entries")
-        parts.append(f"shortened {number(facts['shortened'], 'session file')} by {entries} (archived first)")
-    if facts["pruned"]:
-        parts.append(f"removed {number(facts['pruned'], 'archive')} beyond the limit")
-    if facts["expired"]:
-        parts.append(f"removed {number(facts['expired'], 'archive')} of `clean` (see archive_keep_days)")
+    things = {"pruned": "archive", "expired": "archive", "spared": "archive", "cleared": "temporary file"}
+    things.update(
+        rotated="log file", archived="session file", shortened="session file", forgotten="old session"
+    )
+    many = {key: number(facts[key], thing) for key, thing in things.items()}
+    away = " and ".join(many[key] for key in ("rotated", "archived") if facts[key])
+    entries = f"{facts['entries']:,} old {'entry' if facts['entries'] == 1 else 'entries'}"
+    said = (
+        (away, f"archived {away} ({size(facts['put_away'])})"),
+        (facts["shortened"], f"shortened {many['shortened']} by {entries} (archived first)"),
+        (facts["pruned"], f"removed {many['pruned']} beyond the limit"),
+        (facts["expired"], f"removed {many['expired']} of `clean` (see archive_keep_days)"),
+    )
+    parts = [text for count, text in said if count]
     if not parts:
         return ""
-    if facts["cleared"]:
-        parts.append(f"cleared {number(facts['cleared'], 'temporary file')} of killed processes")
-    if facts["forgotten"]:
-        parts.append(f"forgot {number(facts['forgotten'], 'old session')}")
+    parts += [f"cleared {many['cleared']} of killed processes"] if facts["cleared"] else []
+    parts += [f"forgot {many['forgotten']}"] if facts["forgotten"] else []
     text = ", ".join(parts)
-    said = f"{PREFIX} {text[0].upper()}{text[1:]}: {size(facts['freed'])} freed."
-    if facts["spared"]:
-        said += (
-            f" {number(facts['spared'], 'archive')} beyond the limit will be removed after {GRACE_DAYS} days."
-        )
+    after = (
+        f" {many['spared']} beyond the limit will be removed after {GRACE_DAYS} days."
+        if facts["spared"]
+        else ""
+    )
     if away or facts["shortened"]:
-        said += f" To get a file back: python3 {quoted(plugin)} restore --list."
-    return said
+        after += f" To get a file back: python3 {quoted(plugin)} restore --list."
+    return f"{PREFIX} {text[0].upper()}{text[1:]}: {size(facts['freed'])} freed.{after}"
 
 
 def weakened(keys: list[str]) -> str:
