@@ -427,6 +427,13 @@ def test_one_result_under_other_variables_is_no_repeat():
     assert loops(stream) == ["repeated_call"]
 
 
+def test_a_look_is_one_whatever_variables_are_set_before_it():
+    stream = Stream()
+    for i in range(4):
+        stream.bash(f"TRY={i} ls src", "a.py")
+    assert loops(stream) == ["repeated_call"]
+
+
 def test_an_mcp_tool_that_sets_something_is_progress_between_equal_looks():
     stream = Stream()
     for i in range(8):

@@ -405,7 +405,7 @@ def _result_of_line(outcome: Outcome) -> str:
     known: str = outcome.result
     if acts.measures(tool, given) or acts.steps_through_history(tool, given):
         known = digest(outcome.text)
-    variables = acts.variables(tool, given)
+    variables = acts.variables(tool, given) if outcome.change else ""
     return f"{known} {digest(variables)[:8]}" if variables else known
 
 
