@@ -109,7 +109,7 @@ def test_sensitivity_shows_what_a_number_is_for(folder):
 
 def test_sensitivity_says_what_moves(folder):
     out = bench("sensitivity", folder, "--only", "repeated_call.threshold`")
-    assert "| `repeated_call.threshold` | 4 | 3: same | 5: same | 0: in time 1, stopped 1 |" in out
+    assert "| `repeated_call.threshold` | 4 | 3: same | 5: same | 0: loops 1, in time 1, stopped 1 |" in out
     out = bench("sensitivity", folder, "--only", "same_error")
     assert "0: loops 1, in time 1, stopped 1 |" in out
 
