@@ -8,10 +8,8 @@ from circuit_breaker.identity.acts import (
     adds_again,
     is_gesture,
     makes_more,
-    measures,
     sends_message,
     steps_through_history,
-    variables,
 )
 
 GESTURES = [
@@ -190,20 +188,6 @@ def test_sending_a_message_is_known_by_the_names_of_tool_and_action(tool, given,
 
 
 @pytest.mark.parametrize(
-    ("command", "found"),
-    [
-        ("PYTHONHASHSEED=3 pytest -q", "PYTHONHASHSEED=3"),
-        ("env A=1 B=2 make", "A=1 B=2"),
-        ("export A=1; make", "A=1"),
-        ("cd x && A=1 make", ""),
-        ("make CC=clang", ""),
-    ],
-)
-def test_variables_in_front_of_a_line(command, found):
-    assert variables("Bash", {"command": command}) == found
-
-
-@pytest.mark.parametrize(
     ("tool", "makes"),
     [
         ("mcp__linear__create_issue", True),
@@ -215,16 +199,3 @@ def test_variables_in_front_of_a_line(command, found):
 )
 def test_what_makes_one_more_each_time(tool, makes):
     assert makes_more(tool, {"x": 1}) is makes
-
-
-def test_a_benchmark_is_known_by_its_program():
-    assert measures("Bash", {"command": "hyperfine './app'"}) and measures("Bash", {"command": "cargo bench"})
-    for line in (
-        "time make -j8",
-        "curl -w '%{time_total}' x",
-        "psql -c 'explain analyze select 1'",
-        "python -m timeit x",
-        "openssl rand -hex 32",
-    ):
-        assert measures("Bash", {"command": line})
-    assert not measures("Bash", {"command": "cargo test"}) and not measures("Read", {"file_path": "bench.py"})

@@ -11,7 +11,7 @@ from samples import samples
 
 from circuit_breaker.breaker.model import FAILED
 from circuit_breaker.identity.errors import error_key
-from circuit_breaker.identity.results import LONG, blind, result_key, text_key
+from circuit_breaker.identity.results import LONG, blind, is_benchmark, result_key, text_key
 
 HEX = st.text("0123456789abcdef", min_size=8, max_size=8).filter(
     lambda t: not t.isdigit() and not t.isalpha()
@@ -396,3 +396,19 @@ def test_these_made_up_names_are_one(one: str, other: str) -> None:
 def test_what_runs_in_parallel_ends_in_any_order(one: str, other: str) -> None:
     assert text_key(one) == text_key(other)
     assert error_key(FAILED, one) == error_key(FAILED, other)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "hyperfine './app'",
+        "cargo bench",
+        "time make -j8",
+        "curl -w '%{time_total}' x",
+        "psql -c 'explain analyze select 1'",
+        "python -m timeit x",
+        "openssl rand -hex 32",
+    ],
+)
+def test_a_benchmark_is_known_by_its_program(line):
+    assert is_benchmark(line) and not is_benchmark("cargo test")

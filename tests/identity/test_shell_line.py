@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_breaker.identity.shell_line import first_program, fold, normalise, program, resolve, segments
+from circuit_breaker.identity.shell_line import (
+    assignments,
+    first_program,
+    fold,
+    normalise,
+    program,
+    resolve,
+    segments,
+)
 
 
 @pytest.mark.parametrize(
@@ -177,3 +185,17 @@ def test_the_program_behind_wrappers(words: str, runs: list[str]) -> None:
 )
 def test_the_first_program_of_a_command(command: str, words: str) -> None:
     assert " ".join(first_program(command)[:2]) == words
+
+
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [
+        ("PYTHONHASHSEED=3 pytest -q", "PYTHONHASHSEED=3"),
+        ("env A=1 B=2 make", "A=1 B=2"),
+        ("export A=1; make", "A=1"),
+        ("cd x && A=1 make", ""),
+        ("make CC=clang", ""),
+    ],
+)
+def test_variables_in_front_of_a_line(command, found):
+    assert assignments(command) == found

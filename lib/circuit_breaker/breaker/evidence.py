@@ -38,21 +38,9 @@ LAST_EDITS = 20  # calls among which the same edit is counted
 RECEIPT_MAX = 300  # characters of a result that only confirms a click; a longer one shows the page
 REFUSED_WAIT = "a wait that Claude Code refuses"  # in place of its text, which names seconds and command
 ENDING = ("KillShell", "KillBash", "TaskStop")  # tools that end a command in the background
-# in names of tools
-MESSAGING = (
-    "message",
-    "mail",
-    "comment",
-    "sms",
-    "notif",
-    "telegram",
-    "tweet",
-    "dm",
-    "issue",
-    "ticket",
-    "incident",
-    "event",
-)
+# Parts of the names of tools that send messages, and of lines that go on through a history (see acts): most calls have none.
+MESSAGING = "message mail comment sms notif telegram tweet dm issue ticket incident event".split()
+ONWARD = ("bisect ", "--continue", "--skip", "~", "^", "alembic", "migrat", "db")
 NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty result
 
 
@@ -210,9 +198,12 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
 
 def _line_of(outcome: Outcome) -> str:
     """Digest of a shell command as written: the call's key leaves out variables set before it. "" for other tools."""
-    if outcome.tool not in calls.SHELLS or not isinstance(outcome.input, dict):
-        return ""
-    return digest(calls.command_of(outcome.input)[1])
+    return digest(_written(outcome.tool, outcome.input)) if outcome.tool in calls.SHELLS else ""
+
+
+def _written(tool: str, given: object) -> str:
+    """A shell's command as written (`calls.shell_command` would translate PowerShell); "" for any other tool."""
+    return calls.command_of(given)[1] if tool in calls.SHELLS and isinstance(given, dict) else ""
 
 
 def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
@@ -231,9 +222,14 @@ def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
 
 def leads_on(lane: Lane, outcome: Outcome) -> bool:
     """Whether it is a step through a history, and shows what the lane has not seen."""
-    if not acts.steps_through_history(outcome.tool, outcome.input):
+    if not _steps_on(outcome.tool, outcome.input):
         return False
     return all(r[RESULT] != outcome.result for r in lane.recent)
+
+
+def _steps_on(tool: str, given: object) -> bool:
+    command = _written(tool, given)
+    return any(sign in command for sign in ONWARD) and acts.steps_through_history(tool, given)
 
 
 def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:
@@ -382,34 +378,34 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
         outcome.look = looks.look_of(tool, given)  # its input is not kept until the turn ends
         refused = kind == INVALID and outcome.wait and tool in calls.SHELLS
         known = errors.error_key(kind, REFUSED_WAIT if refused else text, given)
-        outcome.result = outcome.error = digest(text) if acts.steps_through_history(tool, given) else known
+        outcome.result = outcome.error = digest(text) if _steps_on(tool, given) else known
         outcome.miss = errors.is_bare(text) or errors.is_lookup_miss(tool, given, text)
         return outcome
     outcome.result = (not said and result.result) or results.result_key(
         tool, result.text if tool in results.VERBATIM else text
     )
-    if kind == OK and any(word in tool.lower() for word in MESSAGING):
-        from circuit_breaker.identity.acts import sends_message
-
-        outcome.result = results.receipt_key(text) if sends_message(tool, given) else outcome.result
+    if kind == OK and any(word in tool.lower() for word in MESSAGING) and acts.sends_message(tool, given):
+        outcome.result = results.receipt_key(text)
     outcome.change = calls.change_level(tool, given)
-    if tool in calls.SHELLS and isinstance(given, dict):
-        idle = calls.is_idle(calls.command_of(given)[1])
-        outcome.result = key if idle else _result_of_line(outcome)
+    if tool in calls.SHELLS:
+        outcome.result = _result_of_line(outcome)
     return outcome
 
 
 def _result_of_line(outcome: Outcome) -> str:
-    """The key of what a shell line returned; of a benchmark and of a step through a history the text as it is."""
-    tool, given = outcome.tool, outcome.input
+    """The key of what a shell line returned: of talk that of the call, of a benchmark and of a step through a history the text as it
+    is; under other variables another one."""
+    command = _written(outcome.tool, outcome.input)
+    if calls.is_idle(command):
+        return outcome.key
     known: str = outcome.result
-    if acts.measures(tool, given) or acts.steps_through_history(tool, given):
+    if results.is_benchmark(command) or _steps_on(outcome.tool, outcome.input):
         known = digest(outcome.text)
-    variables = acts.variables(tool, given) if outcome.change else ""
+    variables = shell_line.assignments(command) if outcome.change else ""
     return f"{known} {digest(variables)[:8]}" if variables else known
 
 
 def _echoed(tool: str, given: object) -> str:
     """What a shell line says before it does anything: it may say something else each time."""
-    command = calls.command_of(given)[1] if tool in calls.SHELLS and isinstance(given, dict) else ""
+    command = _written(tool, given)
     return shell_line.echoed(command) if command.startswith("echo ") else ""

@@ -8,12 +8,11 @@ from circuit_breaker.identity.calls import (
     PATHS,
     SHELLS,
     WRITERS,
-    command_of,
     is_reading_tool,
     name_words,
     shell_command,
 )
-from circuit_breaker.identity.shell_line import is_assignment, past_options, program, programs, segments
+from circuit_breaker.identity.shell_line import past_options, program, programs, segments
 
 # Words in tool names (or in the `action` of a tool that does everything) that stand for a step on a page or device.
 _GESTURES = frozenset(
@@ -22,15 +21,8 @@ _GESTURES = frozenset(
     " keyevent undo redo input keystroke keystrokes frame tick send-keys stuff write-chars continue resume finish".split()
 )
 _SCRIPTS = frozenset("evaluate eval script javascript js code".split())
-_MOVING = (
-    "scroll",
-    ".click(",
-    "dispatchEvent",
-    ".focus(",
-    ".submit(",
-    ".goBack(",
-    "history.",
-)  # in a page's script: a step
+# In a page's script: a step.
+_MOVING = "scroll .click( dispatchEvent .focus( .submit( .goBack( history.".split()
 _DEVICES = frozenset(
     "xdotool ydotool cliclick adb idb maestro xte wtype appium agent-browser playwright-cli tmux screen zellij".split()
 )
@@ -48,36 +40,6 @@ _MAKING = frozenset(
 )
 _RESUMED = ("rebase", "am", "cherry-pick", "revert")
 _MIGRATORS = frozenset("alembic flask rails rake knex sequelize-cli sequelize migrate goose dbmate".split())
-_ONWARD = (
-    "bisect ",
-    "--continue",
-    "--skip",
-    "~",
-    "^",
-    "alembic",
-    "migrat",
-    "db",
-)  # one of these is in each such line
-_MEASURING = (
-    "uuidgen",
-    "openssl rand",
-    "%{time",
-    "timeit",
-    "explain analyze",
-    "EXPLAIN ANALYZE",
-    "EXPLAIN (ANALYZE",
-    "Measure-Command",
-    "bench",
-    "hyperfine",
-    "wrk ",
-    "perf ",
-    "k6 ",
-    "oha ",
-    "vegeta",
-    "iperf",
-    "fio ",
-    "sysbench",
-)
 _ONE_ON = frozenset(
     "+1 -1 db:rollback db:migrate:undo migrate:up migrate:down rollback up-by-one down downgrade".split()
 )
@@ -116,22 +78,15 @@ def makes_more(tool: str, given: object) -> bool:
     return first != [] and (first[0] in _MAKING or adds_again(tool, given) or sends_message(tool, given))
 
 
-def _written(tool: str, given: object) -> str:
-    """A shell's command as written (`shell_command` would translate PowerShell); "" for any other tool."""
-    return command_of(given)[1] if tool in SHELLS and isinstance(given, dict) else ""
-
-
 def steps_through_history(tool: str, given: object) -> bool:
     """Whether it goes on to another commit or migration in the same words each time: `git bisect bad`, `git rebase --continue`."""
-    written = _written(tool, given)
-    if not any(sign in written for sign in _ONWARD):
-        return False
-    return any(
-        _steps_git(past_options(words[1:], ("-c", "-C")))
-        if words[0] == "git"
-        else words[0] in _MIGRATORS and not _ONE_ON.isdisjoint(words[1:])
-        for words in programs(shell_command(tool, given))
-    )
+    return any(map(_steps_on, programs(shell_command(tool, given))))
+
+
+def _steps_on(words: list[str]) -> bool:
+    if words[0] == "git":
+        return _steps_git(past_options(words[1:], ("-c", "-C")))
+    return words[0] in _MIGRATORS and not _ONE_ON.isdisjoint(words[1:])
 
 
 def _steps_git(words: list[str]) -> bool:
@@ -141,25 +96,6 @@ def _steps_git(words: list[str]) -> bool:
     if verb == "bisect":
         return rest != []
     return verb in ("checkout", "switch", "reset") and words[-1].rstrip("0123456789").endswith(("~", "^"))
-
-
-def measures(tool: str, given: object) -> bool:
-    """Whether it is a benchmark, or makes up a value: the numbers that it prints are its result."""
-    command = _written(tool, given)
-    timed = command.startswith(("time ", "/usr/bin/time ")) or "; time " in command or "&& time " in command
-    return timed or any(sign in command for sign in _MEASURING)
-
-
-def variables(tool: str, given: object) -> str:
-    """The assignments in front of a shell line: a result under other ones is another result, even if it is equal."""
-    rest, found = _written(tool, given), []
-    while rest:
-        word, _, rest = rest.lstrip().partition(" ")
-        if is_assignment(word):
-            found.append(word.rstrip(";"))
-        elif word not in ("env", "export", "&&", ";"):
-            break
-    return " ".join(found)
 
 
 def asks_page(tool: str, given: object) -> bool:

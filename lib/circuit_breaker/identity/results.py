@@ -19,6 +19,12 @@ def result_key(tool: str, text: str) -> str:
 VERBATIM = frozenset("Read Grep Glob LS NotebookRead read grep glob list Edit Write".split())
 
 
+def is_benchmark(command: str) -> bool:
+    """Whether a shell line measures, or makes up a value: the numbers that it prints are its result."""
+    timed = command.startswith(("time ", "/usr/bin/time ")) or "; time " in command or "&& time " in command
+    return timed or any(sign in command for sign in _MEASURING)
+
+
 def text_key(text: str) -> str:
     """The key of a text after blinding."""
     return digest(unordered(blind(text)))
@@ -64,6 +70,9 @@ _NAME_ENDS = tuple(
     "_ms Ms _at _time Time econds Ticks _secs _ns _us uration lapsed imestamp seed Seed Delay -remaining -Remaining".split()
 )
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
+_MEASURING = (
+    "uuidgen|openssl rand|%{time|timeit|explain analyze|EXPLAIN ANALYZE|EXPLAIN (ANALYZE|Measure-Command|bench|hyperfine|wrk |perf |k6 |oha |vegeta|iperf|fio "
+).split("|")
 _IDS = frozenset("id ids uuid guid nonce".split())
 _TEMPORARY = ("\\Temp\\", "/tmp/", "/.tmp/package/", "/var/folders/", "/var/tmp/", "/dev/shm/")
 _NAMED_IDS = ("Id", "ID", "_id", "-id", "Token", "_token", "Cursor", "_cursor")

@@ -42,6 +42,18 @@ def is_assignment(word: str) -> bool:
     return bool(sign) and name.rstrip("+").replace("_", "a").isalnum() and not name[:1].isdigit()
 
 
+def assignments(command: str) -> str:
+    """The assignments in front of a line, `A=1 B=2` of `export A=1 && B=2 make`."""
+    found, rest = [], command
+    while rest:
+        word, _, rest = rest.lstrip().partition(" ")
+        if is_assignment(word):
+            found.append(word.rstrip(";"))
+        elif word not in ("env", "export", "&&", ";"):
+            break
+    return " ".join(found)
+
+
 def normalise(command: str, cwd: str) -> tuple[str, str]:
     """(the command in its normal form, the directory it runs in).
 
