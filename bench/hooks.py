@@ -157,12 +157,12 @@ def lived() -> Any:
         session.bash(f"pytest tests/test_{number}.py", f"{number} passed")
     lane = session.lanes[""]
     ahead = 100_000 - lane.turn
-    lane.recent = [[n + ahead, turn + ahead, *rest] for n, turn, *rest in lane.recent]
+    lane.recent = [past.but(n=past.n + ahead, turn=past.turn + ahead) for past in lane.recent]
     for streak in lane.streaks.values():
         for name in ("ok_at", "first", "counted", "turn"):
             setattr(streak, name, getattr(streak, name) + ahead)
     lane.turn, lane.n = lane.turn + ahead, lane.n + ahead
-    lane.moves = [[n + ahead, before] for n, before in lane.moves]
+    lane.moves = [move.but(n=move.n + ahead) for move in lane.moves]
     return lane
 
 

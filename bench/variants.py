@@ -102,7 +102,7 @@ def _without(field: str) -> tuple[Patch, ...]:
 
 
 def _latest(lane: Any, start: int) -> int:
-    return lane.moves[-1][0] if lane.moves else -1
+    return lane.moves[-1].n if lane.moves else -1
 
 
 def progress_rules() -> list[Variant]:
@@ -151,11 +151,11 @@ def progress_rules() -> list[Variant]:
     ]
 
 
-def _strict_round(recent: list[list[Any]], first: int, ring: list[list[Any]]) -> int:
+def _strict_round(recent: list[memory.Past], first: int, ring: list[memory.Past]) -> int:
     begin = first - len(ring)
     if begin < 0:
         return -1
-    same = all(recent[begin + i][2:4] == member[2:4] for i, member in enumerate(ring))
+    same = all(recent[begin + i].call == member.call for i, member in enumerate(ring))
     return begin if same else -1
 
 

@@ -137,8 +137,8 @@ class _Traced(Rerun):
 
     def _trace(self, fed: Fed, n: int, cwd: str) -> None:
         lane = self.lanes[self.lane]
-        rows = {row[2]: row for row in lane.recent if row[0] > n}
-        moved = {move[0] for move in lane.moves}
+        made = {one.key: one for one in lane.recent if one.n > n}
+        moved = {move.n for move in lane.moves}
         rule = self.circuit.partition(":")[0]
         limits = self.config.rules.get(rule, {})
         if self.any_form:
@@ -146,17 +146,17 @@ class _Traced(Rerun):
         for call in fed.payload["tool_calls"]:
             tool, given = call["tool_name"], call["tool_input"]
             keys = key, family = calls.call_key(tool, given, cwd), family_of(tool, given, cwd)
-            label, row = labels.label(tool, given), rows.get(key)
-            if not row:
+            label, counted = labels.label(tool, given), made.get(key)
+            if counted is None:
                 self.steps.append(Step(fed.t, label, "-", keys, words.NOT_COUNTED, words.NOT_COUNTED))
                 continue
             failures, times = _counts(lane, key)
             if self.any_form and family in lane.families:
                 failures = lane.families[family].count
-            changes, ok = bool(calls.change_level(tool, given)), bool(row[4])
+            changes = bool(calls.change_level(tool, given))
             own = words.counted(rule, failures, times, limits)
-            other = words.between(ok, row[0] in moved, row[5] == POLL, changes)
-            self.steps.append(Step(fed.t, label, "ok" if ok else "failed", keys, own, other))
+            other = words.between(counted.ok, counted.n in moved, counted.kind == POLL, changes)
+            self.steps.append(Step(fed.t, label, "ok" if counted.ok else "failed", keys, own, other))
 
 
 def _counts(lane: Lane, key: str) -> tuple[int, int]:
@@ -193,10 +193,10 @@ def _call(where: home.Places, config: Config, tool: str, given: dict[str, Any], 
 
 
 def _recent(lane: Lane, key: str, label: str) -> Iterator[str]:
-    moved = {move[0] for move in lane.moves}
-    for n, _, known, _, ok, kind in lane.recent[-SHOWN:]:
-        itself, streak = known == key, lane.streaks.get(known)
+    moved = {move.n for move in lane.moves}
+    for call in lane.recent[-SHOWN:]:
+        itself, streak = call.key == key, lane.streaks.get(call.key)
         name = labels.plain(label if itself else (streak.label if streak else "") or "another call")
-        note = "" if itself else words.between(bool(ok), n in moved, kind == POLL, False)
-        line = f"{'*' if itself else ' '} {n:>5}  {name[:40]:<40}  {'ok' if ok else 'failed':<6}  {note}"
+        note = "" if itself else words.between(call.ok, call.n in moved, call.kind == POLL, False)
+        line = f"{'*' if itself else ' '} {call.n:>5}  {name[:40]:<40}  {'ok' if call.ok else 'failed':<6}  {note}"
         yield line.rstrip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streams import Stream
 
-from circuit_breaker.breaker.memory import Lane
+from circuit_breaker.breaker.memory import Budget, Position
 from circuit_breaker.breaker.model import (
     ALLOW,
     DENIED,
@@ -180,9 +180,9 @@ def test_your_prompt_starts_the_counts_of_a_prompt_anew_and_a_machines_does_not(
     session.work(spent=USAGE)
     session.prompt(person=False)
     session.work(spent=USAGE)
-    assert session.session.budget["calls"] == 3 and session.session.circuits
+    assert session.session.budget.calls == 3 and session.session.circuits
     session.prompt()
-    assert (session.session.budget["calls"], session.session.budget["prompt"]) == (0, [0, 0, 0, 0])
+    assert (session.session.budget.calls, session.session.budget.prompt) == (0, [0, 0, 0, 0])
     assert not session.session.circuits
     assert session.work()[0] == ALLOW
 
@@ -198,7 +198,7 @@ def test_prompt_that_proves_a_machines_starts_nothing_anew():
     session.send(first)
     session.work(spent=USAGE)
     assert session.work(spent=USAGE)[1].verdict == STOP
-    assert session.session.budget["prompt"] == [5 * n for n in USAGE]
+    assert session.session.budget.prompt == [5 * n for n in USAGE]
 
 
 def test_tokens_of_the_session_count_on_over_prompts():
@@ -287,7 +287,7 @@ def test_warn_and_observe_never_ask_nor_stop(action, says):
     assert {verdict for verdict, _ in decisions} == {ALLOW}
     assert [kind for _, d in decisions for kind in kinds(d) if kind != FOR_YOU] == says
     assert not session.session.circuits
-    assert session.session.tally["budget"][2] == 1
+    assert session.session.tally["budget"].would == 1
 
 
 def test_block_stops_the_turn_at_a_terminal_too():
@@ -302,14 +302,13 @@ def test_call_delivered_twice_counts_once():
     result = Result(id="one", tool="Bash", input={"command": "ls"}, text="x")
     for _ in range(3):
         session.send(Turn(results=[result], prompt=session.session.prompt))
-    assert session.session.budget["calls"] == 1
+    assert session.session.budget.calls == 1
 
 
 def test_without_a_limit_nothing_is_kept():
     session = Session()
     session.work(spent=USAGE)
-    assert session.session.budget == {} and session.lanes[MAIN].read == []
-    assert Lane().read == []
+    assert session.session.budget == Budget() and session.lanes[MAIN].read == Position()
 
 
 # --- action "ask" of the other rules

@@ -27,7 +27,7 @@ def test_every_list_and_dict_of_a_value_is_copied_with_it(kind):
 
 
 def test_changed_copy_leaves_the_first_alone():
-    lane = memory.Lane(recent=[[1]])
+    lane = memory.Lane(seen=["a"])
     other = lane.but(turn=3)
-    other.recent.append([2])
-    assert (lane.turn, lane.recent) == (0, [[1]])
+    other.seen.append("b")
+    assert (lane.turn, lane.seen) == (0, ["a"])

@@ -6,6 +6,7 @@ import pytest
 import streams
 
 from circuit_breaker.breaker import cycles
+from circuit_breaker.breaker.memory import Past
 from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, FAILED, INVALID, LAUNCHED, OPEN, STOP, WARN
 
 MCP = "mcp__chrome-devtools__"
@@ -190,10 +191,8 @@ def test_two_foreign_calls_side_by_side_are_two():
 
 
 def test_two_foreign_calls_are_two_also_where_one_round_ends_and_the_next_begins():
-    ring = [[0, 0, "a", "1", 1, 0], [0, 0, "b", "2", 1, 0], [0, 0, "c", "3", 1, 0]]
-    foreign = [[0, 0, f"x{i}", f"{i}", 1, 0] for i in range(9)]
-    rows = [*ring, foreign[0], foreign[1], *ring, foreign[2], foreign[3], *ring]
-    recent = [[n, n, *row[2:]] for n, row in enumerate(rows)]
+    calls = [*"abc", "x0", "x1", *"abc", "x2", "x3", *"abc"]
+    recent = [Past(n=n, turn=n, key=call, result=call, ok=True) for n, call in enumerate(calls)]
     assert cycles.ring_at(recent, len(recent) - 1, 3)[1] == 1
 
 

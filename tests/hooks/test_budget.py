@@ -11,6 +11,9 @@ import threading
 import pytest
 from registrations import ROOT
 
+from circuit_breaker.breaker.memory import Session
+from circuit_breaker.runtime import store
+
 SESSION = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 USAGE = {"input_tokens": 5, "output_tokens": 300, "cache_read_input_tokens": 101_400}
 
@@ -91,7 +94,7 @@ class Claude:
 
     def memory(self):
         folder = self.machine.runtime / "sessions" / SESSION
-        return json.loads((folder / "session.json").read_text())["budget"]
+        return store.read(str(folder / "session.json"), Session).budget
 
     def incidents(self, *events):
         log = self.machine.runtime / "circuit_breaker_incidents.jsonl"
@@ -145,11 +148,11 @@ def test_tokens_are_read_on_from_your_prompt_each_message_once(claude):
     session.prompt()
     session.call()
     session.call()
-    assert session.memory()["prompt"] == session.memory()["session"] == [10, 600, 202_800, 0]
+    assert session.memory().prompt == session.memory().session == [10, 600, 202_800, 0]
     session.prompt()
     session.call()
-    assert session.memory()["prompt"] == [5, 300, 101_400, 0]
-    assert session.memory()["session"] == [15, 900, 304_200, 0]
+    assert session.memory().prompt == [5, 300, 101_400, 0]
+    assert session.memory().session == [15, 900, 304_200, 0]
 
 
 def test_answer_after_the_last_call_counts_to_the_session_and_not_to_the_next_prompt(claude):
@@ -159,8 +162,8 @@ def test_answer_after_the_last_call_counts_to_the_session_and_not_to_the_next_pr
     session.row({"type": "assistant", "message": {"id": "answer", "content": [], "usage": USAGE}})
     session.prompt()
     session.call()
-    assert session.memory()["session"] == [15, 900, 304_200, 0]
-    assert session.memory()["prompt"] == [5, 300, 101_400, 0]
+    assert session.memory().session == [15, 900, 304_200, 0]
+    assert session.memory().prompt == [5, 300, 101_400, 0]
 
 
 def test_machine_prompt_starts_nothing_anew(claude):
@@ -172,7 +175,7 @@ def test_machine_prompt_starts_nothing_anew(claude):
     session.call()
     session.prompt("look again", "system")  # a cron prompt: only its row in the transcript says so
     assert session.call()[1]["continue"] is False
-    assert session.memory()["prompt"][2] == 4 * 101_400
+    assert session.memory().prompt[2] == 4 * 101_400
 
 
 def test_subagents_file_counts_to_the_session_and_a_subagent_is_stopped(claude):
@@ -181,7 +184,7 @@ def test_subagents_file_counts_to_the_session_and_a_subagent_is_stopped(claude):
     session.call()
     session.call(agent="a1")
     session.call(agent="a2")
-    assert session.memory()["prompt"][2] == 3 * 101_400
+    assert session.memory().prompt[2] == 3 * 101_400
     stopped = session.call(agent="a1")[1]
     assert stopped["continue"] is False and "tokens in this prompt" in stopped["stopReason"]
     gate, turn = session.call()
@@ -218,7 +221,7 @@ def test_parallel_lanes_never_lose_a_count(claude):
     for thread in threads:
         thread.join()
     assert not faults
-    assert session.memory()["calls"] == 20 and session.memory()["prompt"][2] == 20 * 101_400
+    assert session.memory().calls == 20 and session.memory().prompt[2] == 20 * 101_400
 
 
 def test_budget_that_is_set_in_the_middle_counts_from_there(claude):
@@ -228,7 +231,7 @@ def test_budget_that_is_set_in_the_middle_counts_from_there(claude):
     session.limit(tokens_per_prompt=10**9)
     session.call()
     session.call()
-    assert session.memory()["prompt"] == [5, 300, 101_400, 0]
+    assert session.memory().prompt == [5, 300, 101_400, 0]
 
 
 def test_without_a_limit_nothing_is_read_nor_kept(claude):
@@ -289,7 +292,7 @@ def test_transcript_that_is_lost_or_torn_costs_nothing_but_its_tokens(claude):
     session.call()
     session.transcript.unlink()
     session.call()
-    assert session.memory()["calls"] == 3
+    assert session.memory().calls == 3
 
 
 def test_observe_mode_says_what_a_streak_and_a_budget_would_have_cost(claude):

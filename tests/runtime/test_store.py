@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from streams import Stream
 
-from circuit_breaker.breaker.memory import Lane, Session, Streak
-from circuit_breaker.breaker.model import INVALID, Circuit
+from circuit_breaker.breaker.memory import Lane, ServiceCalls, Session, Streak
+from circuit_breaker.breaker.model import INVALID, Circuit, Notice
 from circuit_breaker.runtime import files, store
 from circuit_breaker.runtime.home import Places
 
@@ -63,7 +63,12 @@ def test_first_decision_is_given_empty_memory(where: Places) -> None:
 def test_memory_comes_back_as_it_was_kept(where: Places) -> None:
     lane, session = (
         busy_lane(),
-        Session(prompt="p", spawns=3, services={"a": [1, 2.5]}, notes=[["x", {"subject": "why"}]]),
+        Session(
+            prompt="p",
+            spawns=3,
+            services={"a": ServiceCalls(calls=1, times=[2.5])},
+            notes=[Notice(agent="x")],
+        ),
     )
     keep(where, lane, session=session)
     (known, memory), _ = keep(where, Lane())
@@ -207,7 +212,7 @@ def test_what_is_no_memory_of_ours_is_set_aside_once(where: Places, data: bytes)
 @pytest.mark.parametrize("row", [[], [1], [1, "2"], [1, 0, "3"], {}])
 def test_memory_with_too_little_about_a_service_is_refused(row: object) -> None:
     document = {"v": store.VERSION, "services": {"example.com": row}}
-    with pytest.raises(ValueError, match="services"):
+    with pytest.raises(ValueError, match="ServiceCalls"):
         store.decode(json.dumps(document).encode(), Session)
 
 

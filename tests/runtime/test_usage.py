@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from circuit_breaker.breaker.memory import Position
 from circuit_breaker.runtime import usage
 
 
@@ -27,7 +28,7 @@ def line(found):
 def log(tmp_path):
     class Log:
         path = tmp_path / "s.jsonl"
-        position = usage.start(0)
+        position = Position()
 
         def write(self, *rows, mode="ab"):
             with self.path.open(mode) as stream:
@@ -35,7 +36,7 @@ def log(tmp_path):
 
         def read(self):
             added, self.position = usage.read_on(str(self.path), self.position)
-            json.dumps(self.position)  # it is kept in memory
+            json.dumps(self.position.as_row())  # it is kept in memory
             return added
 
     return Log()
@@ -95,7 +96,7 @@ def test_at_most_a_megabyte_is_read_at_once_and_the_rest_later(log):
         log.write(row(f"m{number}", 1), padding)
     first = log.read()
     assert 0 < first[1] < 12
-    assert log.position[0] <= usage.READ_MAX
+    assert log.position.offset <= usage.READ_MAX
     rest = [log.read()[1] for _ in range(4)]
     assert first[1] + sum(rest) == 12 and rest[-1] == 0
 
@@ -114,7 +115,7 @@ def test_what_is_no_file_is_nothing(tmp_path, what):
         os.mkdir(path)
     elif what == "fifo":
         os.mkfifo(path)
-    assert usage.read_on(path, usage.start(0)) == ([0, 0, 0, 0], usage.start(0))
+    assert usage.read_on(path, Position()) == ([0, 0, 0, 0], Position(offset=0))
     assert usage.last_calls(path, 3) == [0, 0, 0, 0]
 
 
@@ -144,7 +145,7 @@ def test_however_often_one_looks_the_sum_is_the_largest_usage_of_each_message(tm
     rows = [row(message, output) for message, output in sorted(found)]
     data = b"".join(map(line, rows))
     path = tmp_path_factory.mktemp("log") / "s.jsonl"
-    position, total, written = usage.start(0), [0, 0, 0, 0], 0
+    position, total, written = Position(), [0, 0, 0, 0], 0
     for cut in [*cuts, len(data)]:
         with path.open("ab") as stream:
             stream.write(data[written : written + cut])

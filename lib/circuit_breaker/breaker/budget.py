@@ -1,26 +1,19 @@
-"""The rule `budget`: limits on calls, tokens and time per prompt and session, over all lanes.
-
-`session.budget` holds, if a limit is set: calls, tools (name -> calls) and `prompt` (tokens) since your last prompt; `session`
-(tokens) since the breaker first saw the session; `idle` (tokens) and `since` (epoch seconds) since the last progress; `said`
-(limit -> highest percentage warned of), `granted` (limit -> how many times its amount you have allowed).
-"""
+"""The rule `budget`: limits on calls, tokens and time per prompt and session, over all lanes."""
 
 from __future__ import annotations
 
 from circuit_breaker.breaker import breaker
 from circuit_breaker.breaker.config import LIMITS
+from circuit_breaker.breaker.memory import Budget
 from circuit_breaker.breaker.model import FOR_YOU, MAIN, Notice, Signal, plus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container
-    from typing import Any
 
     from circuit_breaker.breaker.context import Work
     from circuit_breaker.breaker.memory import Session
     from circuit_breaker.breaker.model import Ask, Turn
-
-    Kept = dict[str, Any]
 
 WARN_AT = (50, 80)  # percent
 SESSION_LIMIT = "tokens_per_session"  # the one limit that your next prompt does not reset
@@ -31,40 +24,31 @@ TOOLS_MAX = 12  # tools that are counted by name; the rest are "other"
 NOTHING = [0, 0, 0, 0]
 
 
-def started(now: float) -> Kept:
-    """The counts with nothing used."""
-    counts = {"calls": 0, "tools": {}, "prompt": NOTHING, "session": NOTHING, "idle": NOTHING}
-    return {**counts, "since": round(now, 1), "said": {}, "granted": {}}
-
-
-def add(kept: Kept, spent: list[int]) -> None:
-    """Add tokens."""
-    for name in ("prompt", "session", "idle"):
-        kept[name] = plus(kept[name], spent)
+def add(kept: Budget, spent: list[int]) -> Budget:
+    """The counts with more tokens."""
+    added = {name: plus(getattr(kept, name), spent) for name in ("prompt", "session", "idle")}
+    return kept.but(**added)
 
 
 def prompted(session: Session, now: float) -> None:
     """Reset all counts but the session's tokens: you sent a prompt."""
-    kept = session.budget or started(now)
-    session.budget = {**started(now), **{name: kept[name] for name in ("session", "said", "granted")}}
-    _remember(session.budget, (SESSION_LIMIT,))
+    kept, lasting = session.budget, _lasting(session.budget, (SESSION_LIMIT,))
+    session.budget = Budget(since=round(now, 1), session=kept.session, **lasting)
 
 
-def _remember(kept: Kept, limits: Container[str]) -> None:
-    """Forget warnings and permissions, except of these limits."""
-    for name in ("said", "granted"):
-        kept[name] = {limit: value for limit, value in kept[name].items() if limit in limits}
+def _lasting(kept: Budget, limits: Container[str]) -> dict[str, dict[str, int]]:
+    """The warnings and permissions of these limits."""
+    held = {"said": kept.said, "granted": kept.granted}
+    return {name: {limit: n for limit, n in known.items() if limit in limits} for name, known in held.items()}
 
 
 def after_turn(work: Work, event: Turn, tools: list[str], n_before: int) -> None:
     """Count a finished turn, `tools` of its calls included; warn, ask or stop if a limit is reached. `n_before`: n before it."""
-    kept = work.session.budget = {**(work.session.budget or started(work.now))}
-    kept["calls"] += len(tools)
-    kept["tools"] = _tallied(kept["tools"], tools)
-    add(kept, event.spent)
-    if any(n > n_before and before < 0 for n, before in work.lane.moves):
-        kept["idle"], kept["since"] = NOTHING, round(work.now, 1)
-        _remember(kept, LASTING)
+    kept = work.session.budget if work.session.budget.since else Budget(since=round(work.now, 1))
+    kept = add(kept.but(calls=kept.calls + len(tools), tools=_tallied(kept.tools, tools)), event.spent)
+    if any(move.n > n_before and move.before < 0 for move in work.lane.moves):
+        kept = kept.but(idle=NOTHING, since=round(work.now, 1), **_lasting(kept, LASTING))
+    work.session.budget = kept
     if work.bypassed:
         return
     rule = work.rule("budget")
@@ -81,27 +65,27 @@ def _tallied(known: dict[str, int], tools: list[str]) -> dict[str, int]:
     return tally
 
 
-def used(kept: Kept, limit: str, now: float) -> int:
+def used(kept: Budget, limit: str, now: float) -> int:
     """How much of a limit is used."""
     if limit == "calls_per_prompt":
-        return int(kept["calls"])
+        return kept.calls
     if limit == "minutes_since_progress":
-        return int(max(0.0, now - kept["since"]) // 60)
-    return sum(kept[{"tokens_per_prompt": "prompt", SESSION_LIMIT: "session"}.get(limit, "idle")])
+        return int(max(0.0, now - kept.since) // 60)
+    return sum({"tokens_per_prompt": kept.prompt, SESSION_LIMIT: kept.session}.get(limit, kept.idle))
 
 
 def _check(work: Work, event: Turn, limit: str, most: int) -> None:
     kept = work.session.budget
-    amount, times = used(kept, limit, work.now), kept["granted"].get(limit, 0)
+    amount, times = used(kept, limit, work.now), kept.granted.get(limit, 0)
     work.count("budget", seen=amount)
     if amount >= most * (times + 1):
         _used_up(work, event, limit, _signal(work, limit, amount, most))
         return
     share = 100 * amount // most
     reached = max([percent for percent in WARN_AT if percent <= share], default=0)
-    if times or reached <= kept["said"].get(limit, 0):
+    if times or reached <= kept.said.get(limit, 0):
         return
-    kept["said"] = {**kept["said"], limit: reached}
+    work.session.budget = kept.but(said={**kept.said, limit: reached})
     if work.action("budget") != "observe":
         signal = _signal(work, limit, amount, most)
         work.warn(signal)
@@ -120,14 +104,14 @@ def _used_up(work: Work, event: Turn, limit: str, signal: Signal) -> None:
         if known is not None and known.live:
             work.session.circuits[known.name] = known.but(count=signal.count, facts=signal.facts)
         else:
-            work.open_until_prompt(signal, kept["prompt"])
+            work.open_until_prompt(signal, kept.prompt)
         if work.name == MAIN:
             return
-    if limit in kept["said"]:
+    if limit in kept.said:
         work.count("budget", trips=1)
         work.stop_turn(signal)
     else:  # reached in one turn without a warning: the first stop needs one
-        kept["said"] = {**kept["said"], limit: 100}
+        work.session.budget = kept.but(said={**kept.said, limit: 100})
         work.warn(signal)
 
 
@@ -145,14 +129,16 @@ def ask(work: Work, event: Ask) -> None:
 def allow(work: Work, limit: str) -> bool:
     """Let a limit be reached again only after its next full amount; False if it is not set."""
     kept, most = work.session.budget, work.rule("budget").get(limit)
-    if kept and most:
-        kept["granted"] = {**kept["granted"], limit: max(1, used(kept, limit, work.now) // most)}
-    return bool(kept and most)
+    if not kept.since or not most:
+        return False
+    times = max(1, used(kept, limit, work.now) // most)
+    work.session.budget = kept.but(granted={**kept.granted, limit: times})
+    return True
 
 
 def _signal(work: Work, limit: str, amount: int, most: int) -> Signal:
     kept = work.session.budget
-    most_used = sorted(kept["tools"].items(), key=lambda item: -item[1])
+    most_used = sorted(kept.tools.items(), key=lambda item: -item[1])
     return Signal(
         rule="budget",
         subject=limit,
@@ -163,7 +149,7 @@ def _signal(work: Work, limit: str, amount: int, most: int) -> Signal:
             "of": most,
             "again": most * (max(1, amount // most) + 1),
             "tools": [[tool, calls] for tool, calls in most_used[:4]],
-            "tokens": kept["session"] if limit == SESSION_LIMIT else kept["prompt"],
-            "idle": int(max(0.0, work.now - kept["since"])),
+            "tokens": kept.session if limit == SESSION_LIMIT else kept.prompt,
+            "idle": int(max(0.0, work.now - kept.since)),
         },
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker import breaker, failures
 from circuit_breaker.breaker.config import is_on
-from circuit_breaker.breaker.memory import COUNTED, WARNED
+from circuit_breaker.breaker.memory import COUNTED, WARNED, SameShape, Tally
 from circuit_breaker.breaker.model import (
     ALLOW,
     CLOSED,
@@ -155,7 +155,7 @@ class Work:
         if circuit.rule not in SESSION_RULES:
             self.lane.forget_calls(circuit.keys)
         if circuit.rule == "sequential_tools":
-            self.lane.sequence = []
+            self.lane.sequence = SameShape()
         self.changed(event, closed, circuit.state, reason)
 
     def close_recursion(self) -> None:
@@ -186,15 +186,15 @@ class Work:
     def count(
         self, rule: str, trips: int = 0, would: int = 0, warned: bool = False, seen: int | None = None
     ) -> None:
-        """Update a rule's tally: [trips, warned_at (epoch seconds), would_have_opened, last count]."""
+        """Update a rule's tally."""
         tally = self.session.tally if rule in SESSION_RULES else self.lane.tally
-        old = tally.get(rule) or [0, 0, 0, 0]
-        tally[rule] = [
-            old[0] + trips,
-            round(self.now, 3) if warned else old[1],
-            old[2] + would,
-            old[3] if seen is None else seen,
-        ]
+        old = tally.get(rule) or Tally()
+        tally[rule] = old.but(
+            trips=old.trips + trips,
+            warned_at=round(self.now, 3) if warned else old.warned_at,
+            would=old.would + would,
+            count=old.count if seen is None else seen,
+        )
 
     # --- Signals
 
@@ -255,7 +255,7 @@ class Work:
         self.notices.append(notice_of(STOP, seen, reason=reason))
         if self.name != MAIN:
             note = notice_of(SUBAGENT, seen, reason=reason, agent=self.name)
-            self.session.notes.append([self.name, note.__dict__])
+            self.session.notes.append(note)
 
     def _is_marked(self, signal: Signal, marks: dict[str, str]) -> bool:
         known = [self._streaks_with(key).get(key) for key in signal.keys]

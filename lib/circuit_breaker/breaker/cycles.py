@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.memory import CALL, GESTURES, KEY, KIND, POLL, RESULT, TURN, Lane, N
+from circuit_breaker.breaker.memory import GESTURES, POLL, Lane, Past
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def moved_on(lane: Lane, ring: Sequence[list], since: int) -> bool:
+def moved_on(lane: Lane, ring: Sequence[Past], since: int) -> bool:
     """Whether there was progress since call `since`, where the ring began. Its own calls do not count: their results repeat."""
-    keys = [member[KEY] for member in ring]
-    own = {record[N] for record in lane.recent if record[KEY] in keys}
-    rows = lane.moves + lane.news if any(member[KIND] in GESTURES for member in ring) else lane.moves
-    return any(n >= since and before < since and n not in own for n, before in rows)
+    keys = [member.key for member in ring]
+    own = {past.n for past in lane.recent if past.key in keys}
+    moves = lane.moves + lane.news if any(member.kind in GESTURES for member in ring) else lane.moves
+    return any(move.n >= since and move.before < since and move.n not in own for move in moves)
 
 
-def periods_at(recent: Sequence[list], end: int, longest: int) -> list[int]:
+def periods_at(recent: Sequence[Past], end: int, longest: int) -> list[int]:
     """Possible periods of a ring that ends at `recent[end]`: the same call and result is that far back, or up to 2 calls more."""
-    same = recent[end][CALL]
-    back = {far for far in range(2, min(longest + 2, end) + 1) if recent[end - far][CALL] == same}
+    same = recent[end].call
+    back = {far for far in range(2, min(longest + 2, end) + 1) if recent[end - far].call == same}
     return [
         period for period in range(2, longest + 1) if not back.isdisjoint((period, period + 1, period + 2))
     ]
 
 
-def ring_at(recent: Sequence[list], end: int, period: int) -> tuple[list[list], int, int]:
+def ring_at(recent: Sequence[Past], end: int, period: int) -> tuple[list[Past], int, int]:
     """(records of the last round, whole rounds, n of the first call) of the ring of that period that ends at `recent[end]`;
     ([], 0, -1) if there is none."""
-    best: tuple[list[list], int, int] = ([], 0, -1)
+    best: tuple[list[Past], int, int] = ([], 0, -1)
     for window in (period, period + 1):  # the last round may contain one foreign call
         start = end - window + 1
         if start < 0:
@@ -37,9 +37,9 @@ def ring_at(recent: Sequence[list], end: int, period: int) -> tuple[list[list], 
         for foreign in range(1, window - 1) if window > period else (None,):
             ring = [recent[start + i] for i in range(window) if i != foreign]
             if (
-                2 * sum([r[KIND] == POLL for r in ring]) >= period  # a long ring takes as long as a wait
-                or ring[0][TURN] == ring[-1][TURN]
-                or not _is_ring([r[CALL] for r in ring])
+                2 * sum([r.kind == POLL for r in ring]) >= period  # a long ring takes as long as a wait
+                or ring[0].turn == ring[-1].turn
+                or not _is_ring([r.call for r in ring])
             ):
                 continue
             strangers = [] if foreign is None else [recent[start + foreign]]
@@ -52,11 +52,11 @@ def ring_at(recent: Sequence[list], end: int, period: int) -> tuple[list[list], 
                     strangers.append(_stranger(recent, earlier, first, ring))
                 rounds, first = rounds + 1, earlier
             if rounds > best[1] and not _belongs(strangers, rounds):
-                best = (ring, rounds, recent[first][N])
+                best = (ring, rounds, recent[first].n)
     return best
 
 
-def _is_ring(calls: list[list]) -> bool:
+def _is_ring(calls: list[tuple[str, str]]) -> bool:
     """Whether these (key, result) are a round: at least two calls, one result each, no repeats of a shorter round. A B A C is one."""
     results, size = dict(calls), len(calls)
     if len(results) < 2 or any(results[key] != result for key, result in calls):
@@ -66,31 +66,31 @@ def _is_ring(calls: list[list]) -> bool:
     )
 
 
-def _stranger(recent: Sequence[list], first: int, end: int, ring: Sequence[list]) -> list:
+def _stranger(recent: Sequence[Past], first: int, end: int, ring: Sequence[Past]) -> Past:
     """The foreign call in the round `recent[first:end]`."""
     for at, member in zip(range(first, end), ring):
-        if recent[at][CALL] != member[CALL]:
+        if recent[at].call != member.call:
             return recent[at]
     return recent[end - 1]
 
 
-def _belongs(strangers: Sequence[list], rounds: int) -> bool:
+def _belongs(strangers: Sequence[Past], rounds: int) -> bool:
     """Whether a foreign call comes in every round: then this is no ring of that period. With equal results it is a longer ring,
     with a new result each time it is no ring."""
-    if len(strangers) < max(1, rounds - 1) or any(s[KEY] != strangers[0][KEY] for s in strangers):
+    if len(strangers) < max(1, rounds - 1) or any(s.key != strangers[0].key for s in strangers):
         return False
-    changed = sum([1 for one, other in zip(strangers, strangers[1:]) if one[RESULT] != other[RESULT]])
+    changed = sum([1 for one, other in zip(strangers, strangers[1:]) if one.result != other.result])
     return changed in (0, len(strangers) - 1)
 
 
-def _round_before(recent: Sequence[list], first: int, ring: Sequence[list]) -> int:
+def _round_before(recent: Sequence[Past], first: int, ring: Sequence[Past]) -> int:
     """Index of the start of the round before `first`: the ring's calls and results in order, with at most one foreign call among
     or after them; -1 if there is none."""
     at, tolerated = first - 1, True
     for member in reversed(ring):
-        if at >= 0 and tolerated and recent[at][CALL] != member[CALL]:
+        if at >= 0 and tolerated and recent[at].call != member.call:
             at, tolerated = at - 1, False
-        if at < 0 or recent[at][CALL] != member[CALL]:
+        if at < 0 or recent[at].call != member.call:
             return -1
         at -= 1
     return at + 1

@@ -5,22 +5,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import waiting
-from circuit_breaker.breaker.memory import (
-    COUNTED,
-    GESTURE,
-    GESTURES,
-    GOTO,
-    KIND,
-    PLAIN,
-    POLL,
-    RESULT,
-    RUN,
-    WAIT,
-    WARNED,
-    N,
-    Streak,
-)
+from circuit_breaker.breaker import memory, waiting
 from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome, Result
 from circuit_breaker.identity import acts, calls, errors, labels, looks, results, shell_line, waits
 from circuit_breaker.identity.keys import digest
@@ -29,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from circuit_breaker.breaker.memory import Lane, Session
+    from circuit_breaker.breaker.memory import Lane, Moment, SameShape, Session, Streak
     from circuit_breaker.breaker.model import Reported
 
 
@@ -76,10 +61,10 @@ def last_news(lane: Lane, start: int) -> int:
     return _last_of(lane.news, start)
 
 
-def _last_of(rows: Sequence[list[int]], start: int) -> int:
-    for n, before in reversed(rows if start >= 0 else ()):  # before a first result there is nothing
-        if before < start:
-            return n
+def _last_of(found: Sequence[Moment], start: int) -> int:
+    for seen in reversed(found if start >= 0 else ()):  # before a first result there is nothing
+        if seen.before < start:
+            return seen.n
     return -1
 
 
@@ -96,13 +81,13 @@ def take(lane: Lane, outcomes: Sequence[Outcome], now: float, gap: float) -> Non
         _take_one(lane, outcome, others_stale, len(outcomes) == 1, now, gap)
     waiting.note_waits(lane, outcomes)
     if any(_is_news(lane, outcome) for outcome in outcomes):
-        lane.launched = []
+        lane.launched, lane.launches = "", 0
     lane.trim()
 
 
 def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now: float, gap: float) -> None:
     known = lane.streaks.pop(outcome.key, None)  # to the end of the row
-    streak = Streak() if known is None else known.but()
+    streak = memory.Streak() if known is None else known.but()
     if known is not None:  # a repeated call may be shown
         outcome.label = streak.label = streak.label or label_of(outcome)
     waiting.begin(lane, streak, outcome, now, gap)
@@ -126,8 +111,8 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     streak.turn, streak.last, streak.at = lane.turn, outcome.n, int(now * 10) / 10
     lane.streaks[outcome.key] = streak
     _note_news(lane, outcome, known is not None and known.first >= 0 and not outcome.repeats)
-    ok = int(outcome.kind == OK)
-    lane.recent.append([outcome.n, lane.turn, outcome.key, outcome.result, ok, _kind_of(outcome)])
+    made = {"key": outcome.key, "result": outcome.result, "ok": outcome.kind == OK}
+    lane.recent.append(memory.Past(n=outcome.n, turn=lane.turn, kind=_kind_of(outcome), **made))
     del lane.recent[: -lane.MOST["recent"]]  # here, because each call of a long turn reads it
     waiting.finish(lane, outcome)
 
@@ -151,11 +136,11 @@ def _only_confirms(outcome: Outcome) -> bool:
 
 def _kind_of(outcome: Outcome) -> int:
     if outcome.poll:
-        return WAIT if waiting.only_waits(outcome) else POLL
+        return memory.WAIT if waiting.only_waits(outcome) else memory.POLL
     if outcome.gesture:
-        return GOTO if isinstance(outcome.input, dict) and "url" in outcome.input else GESTURE
+        return memory.GOTO if isinstance(outcome.input, dict) and "url" in outcome.input else memory.GESTURE
     failed_run = outcome.kind != OK and outcome.look == looks.NOTHING and outcome.tool not in calls.WRITERS
-    return RUN if outcome.change == calls.ACTS or failed_run else PLAIN
+    return memory.RUN if outcome.change == calls.ACTS or failed_run else memory.PLAIN
 
 
 def _note_news(lane: Lane, outcome: Outcome, changed: bool) -> None:
@@ -165,15 +150,15 @@ def _note_news(lane: Lane, outcome: Outcome, changed: bool) -> None:
     """
     if outcome.kind != OK or outcome.empty:
         return
-    if any(r[KIND] in GESTURES for r in lane.recent):
+    if any(r.kind in memory.GESTURES for r in lane.recent):
         shows = bool(waiting.look(outcome)) and looks.shows_page(outcome.tool, outcome.input)
         if outcome.change == calls.ACTS and not outcome.gesture:
             shows = acts.asks_page(outcome.tool, outcome.input)
     else:
         shows = changed and outcome.tool.startswith("mcp__") and bool(waiting.look(outcome))
     if shows:
-        before = next((r[N] for r in reversed(lane.recent) if r[RESULT] == outcome.result), -1)
-        lane.news.append([outcome.n, before])
+        before = next((r.n for r in reversed(lane.recent) if r.result == outcome.result), -1)
+        lane.news.append(memory.Moment(n=outcome.n, turn=lane.turn, before=before))
 
 
 def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
@@ -181,12 +166,13 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         streak.since = outcome.n
     if leads_on(lane, outcome):  # it stopped at another commit
         lane.stepped = outcome.n
-        lane.moves.append([outcome.n, -1])
+        lane.moves.append(memory.Moment(n=outcome.n, turn=lane.turn))
     moved = last_move(lane, streak.since)
     line = _line_of(outcome)
     if streak.error != outcome.error:  # after a change, or written differently, only the same error counts
         moved = max(moved, lane.changed if line == streak.line else outcome.n - 1)
-    streak.fails = [fail for fail in streak.fails if fail[0] > moved][-FAILS_MAX:] + [[outcome.n, lane.turn]]
+    streak.fails = [fail for fail in streak.fails if fail.n > moved][-FAILS_MAX:]
+    streak.fails.append(memory.Moment(n=outcome.n, turn=lane.turn))
     same = streak.error == outcome.error and lane.stepped <= streak.last
     streak.same = streak.same + 1 if same else 1
     streak.error, streak.line = outcome.error, line
@@ -213,9 +199,10 @@ def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         further = leads_on(lane, outcome)
         lane.stepped = outcome.n if further else lane.stepped
         if outcome.change == calls.WRITES or streak.result != outcome.result:
-            lane.moves.append([outcome.n, -1 if further else streak.ok_at])
+            before = -1 if further else streak.ok_at
+            lane.moves.append(memory.Moment(n=outcome.n, turn=lane.turn, before=before))
     elif streak.ok_at < 0 and calls.goes_elsewhere(outcome.tool, outcome.input):
-        lane.moves.append([outcome.n, -1])  # what comes next runs in another place
+        lane.moves.append(memory.Moment(n=outcome.n, turn=lane.turn))  # what comes next runs in another place
     streak.ok_at = outcome.n
     streak.since, streak.fails, streak.same, streak.error = -1, [], 0, ""
 
@@ -224,7 +211,7 @@ def leads_on(lane: Lane, outcome: Outcome) -> bool:
     """Whether it is a step through a history, and shows what the lane has not seen."""
     if not _steps_on(outcome.tool, outcome.input):
         return False
-    return all(r[RESULT] != outcome.result for r in lane.recent)
+    return all(r.result != outcome.result for r in lane.recent)
 
 
 def _steps_on(tool: str, given: object) -> bool:
@@ -243,7 +230,7 @@ def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, oth
     if not outcome.repeats:
         streak.result, streak.first = outcome.result, outcome.n
     kept = streak.marks if outcome.n - streak.last < LAST_EDITS else ""
-    streak.marks = "".join([mark for mark in kept if mark in (WARNED["edit"], COUNTED["edit"])])
+    streak.marks = "".join([mark for mark in kept if mark in (memory.WARNED["edit"], memory.COUNTED["edit"])])
     streak.counted, streak.times, streak.row, streak.far = outcome.n, 1, 1, 0
 
 
@@ -260,39 +247,35 @@ def learn_writes(session: Session, lane: Lane) -> None:
     """Count what other lanes wrote since this lane's last turn as progress."""
     if session.writes > lane.writes:
         lane.n += 1
-        lane.moves.append([lane.n, -1])
+        lane.moves.append(memory.Moment(n=lane.n, turn=lane.turn))
         lane.writes = session.writes
 
 
 def note_sequence(lane: Lane, outcomes: Sequence[Outcome]) -> None:
     """For sequential_tools: count calls of one shape in a row, one per turn, without progress."""
     lone = outcomes[0] if len(outcomes) == 1 else None
-    if lone is None or lone.poll or (lane.moves and lane.moves[-1][0] >= lone.n):
-        lane.sequence = []
+    if lone is None or lone.poll or (lane.moves and lane.moves[-1].n >= lone.n):
+        lane.sequence = memory.SameShape()
         return
     shape, known = calls.shape_key(lone.tool, lone.input)
     parameters = {"line": lone.key} if known is None else known
     run = lane.sequence
     varying = _varying(run, shape, parameters)
     if varying is None:
-        lane.sequence = [shape, parameters, 1, "", 0, lone.n]
-    else:
-        _, _, length, before, prompts, first = run
-        length = 1 if varying and not before else length  # equal calls are none that one call could do
-        lane.sequence = [shape, parameters, length + 1, varying, prompts, first]
+        run, varying = memory.SameShape(shape=shape, first=lone.n), ""
+    elif varying and not run.varying:
+        run = run.but(length=1)  # equal calls are none that one call could do
+    lane.sequence = run.but(parameters=parameters, length=run.length + 1, varying=varying)
 
 
-def _varying(run: list, shape: str, parameters: dict[str, str]) -> str | None:
+def _varying(run: SameShape, shape: str, parameters: dict[str, str]) -> str | None:
     """The one parameter that varies, "" if none has so far; None if the call has another shape or varies in more."""
-    if not run or run[0] != shape:
+    if run.shape != shape or run.parameters.keys() != parameters.keys():
         return None
-    _, known, _, varying, _, _ = run
-    if known.keys() != parameters.keys():
+    changed = [name for name in parameters if parameters[name] != run.parameters[name]]
+    if len(changed) > 1 or (changed and run.varying and changed[0] != run.varying):
         return None
-    changed = [name for name in parameters if parameters[name] != known[name]]
-    if len(changed) > 1 or (changed and varying and changed[0] != varying):
-        return None
-    return changed[0] if changed else str(varying)
+    return changed[0] if changed else run.varying
 
 
 def note_services(session: Session, outcomes: Sequence[Outcome], now: float) -> None:
@@ -301,18 +284,18 @@ def note_services(session: Session, outcomes: Sequence[Outcome], now: float) -> 
         service = calls.service(outcome.tool, outcome.input)
         if not service or (outcome.kind in SILENT and outcome.kind != LAUNCHED):
             continue
-        total, said_at, *times = session.services.pop(service, None) or (0, 0)
-        session.services[service] = [total + 1, said_at, *[*times, round(now, 1)][-SERVICE_TIMES_MAX:]]
+        known = session.services.pop(service, None) or memory.ServiceCalls()
+        times = [*known.times, round(now, 1)][-SERVICE_TIMES_MAX:]
+        session.services[service] = known.but(calls=known.calls + 1, times=times)
     session.trim()
 
 
 def note_failing(lane: Lane, outcomes: Sequence[Outcome]) -> None:
     """Count turns in a row in which every call failed, without polls and denied permissions (policy 5, failing_streak)."""
     if any(o.kind == OK and o.wait != waits.ALONE for o in outcomes):
-        lane.failing = []
+        lane.failing = lane.failing_warned = 0
     elif any(o.kind in FAILURES and o.kind != DENIED and not o.poll for o in outcomes):
-        turns, warnings = lane.failing or (0, 0)
-        lane.failing = [turns + 1, warnings]
+        lane.failing += 1
 
 
 def note_searches(lane: Lane, outcomes: Sequence[Outcome]) -> None:
@@ -334,7 +317,7 @@ def _found_nothing(outcome: Outcome) -> bool:
 
 def is_all_new(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> bool:
     """Whether no rule can act on a turn: every call is new, succeeded and returned something, and no count is running."""
-    counting = lane.failing or lane.empties or lane.waits > 1 or (lane.sequence and lane.sequence[2] > 1)
+    counting = lane.failing or lane.empties or lane.waits > 1 or lane.sequence.length > 1
     if counting or session.services:
         return False
     for outcome in outcomes:
@@ -348,7 +331,7 @@ def _is_news(lane: Lane, outcome: Outcome) -> bool:
     """Whether it returned something new; what a command in the background printed is compared whatever that command's id is."""
     if outcome.tool not in ENDING and not looks.reads_output(outcome.tool, outcome.input):
         return not outcome.repeats
-    return not outcome.repeats and all(r[RESULT] != outcome.result for r in lane.recent if r[N] < outcome.n)
+    return not outcome.repeats and all(r.result != outcome.result for r in lane.recent if r.n < outcome.n)
 
 
 def prepare(results: Iterable[Result | Reported], cwd: str) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import Record
+from circuit_breaker.breaker.model import Circuit, Notice, Outcome, Record, rows, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from circuit_breaker.breaker.model import Circuit
 
 
 # Marks of a streak or a family by what was found: Claude was warned of it, or a trip was only counted.
@@ -16,13 +14,20 @@ WARNED = {"tool_failure": "f", "repeated_call": "t", "call_cycle": "c", "edit": 
 COUNTED = {"tool_failure": "g", "repeated_call": "w", "call_cycle": "o", "edit": "x"}
 
 
+class Moment(Record):
+    """A call of a lane that counted. `n` numbers the calls, `turn` the batches; `before`: n of one like it before it, or -1."""
+
+    n = turn = 0
+    before = -1
+
+
 class Streak(Record):
-    """What one call (by its key) did lately in one lane. `n` numbers the calls of a lane, `turn` its batches."""
+    """What one call (by its key) did lately in one lane."""
 
     label = ""  # for people
     ok_at = -1  # n of its last success
     since = -1  # n of its first failure since its last success
-    fails: list[list[int]] = []  # [n, turn] of its failures that count
+    fails = rows(Moment)  # its failures that count
     line = ""  # digest of its last failing shell line as written
     error = ""  # key of its last error
     same = 0  # times in a row with that error
@@ -50,7 +55,7 @@ class Family(Record):
     turn = -1  # turn of the last
     call = ""  # key of the last call
     varied = False  # the calls differ
-    lines: dict[str, int] = {}  # digest of an error line -> failures that had it
+    lines = table(int)  # digest of an error line -> failures that had it
     marks = ""  # as in Streak
     error = ""  # key of the last whole error
     same = 0  # times in a row with that error, with any changes in between
@@ -67,30 +72,56 @@ class ErrorRun(Record):
     times = 0  # turns in a row with it among those in which the tool failed, with any changes in between
 
 
-class Memory(Record):
-    """What is kept between two events: of each field in MOST the last ones."""
-
-    MOST: dict[str, int] = {}
-
-    def trim(self) -> None:
-        """Drop the oldest of what is too many."""
-        for name, most in self.MOST.items():
-            kept = self.__dict__[name]
-            for oldest in [*kept][:-most] if kept.__class__ is dict else ():
-                del kept[oldest]
-            if kept.__class__ is list:
-                del kept[:-most]
-
-
-# A row of `Lane.recent`: n, turn, key and result of a call, 1 if it succeeded, its kind; CALL: the part that makes two calls equal.
-N, TURN, KEY, RESULT, DONE, KIND = range(6)
-CALL = slice(KEY, DONE)
+USAGE: Any = [0, 0, 0, 0]  # tokens: input, output, cache reads, cache writes
 # Kinds of calls: RUN acts without writing a file itself, GOTO is a gesture that goes to a URL, WAIT only waits.
 PLAIN, POLL, GESTURE, RUN, GOTO, WAIT = 0, 1, 2, 3, 4, 5
 GESTURES = (GESTURE, GOTO)
 
 
-class Lane(Memory):
+class Past(Record):
+    """One of a lane's last calls."""
+
+    n = turn = 0
+    key = result = ""
+    ok = False  # it succeeded
+    kind = PLAIN
+
+    @property
+    def call(self) -> tuple[str, str]:
+        """What makes two calls equal."""
+        return self.key, self.result
+
+
+class SameShape(Record):
+    """Calls of one shape in a row, one per turn, for sequential_tools; none while `length` is 0."""
+
+    shape = ""
+    parameters = table(str)  # digests of the last call's
+    length = 0
+    varying = ""  # the one parameter that differs
+    prompts = 0  # of yours in between
+    first = 0  # n of the first
+
+
+class Position(Record):
+    """How far a lane's transcript has been read."""
+
+    offset = -1  # bytes; -1: not yet
+    messages: dict[str, list[int]] = table(USAGE)  # id of each of the last ones -> its usage
+    last = ""  # time of the last row
+    floor = ""  # time up to which rows are copies
+
+
+class Tally(Record):
+    """What a rule has done."""
+
+    trips = 0
+    warned_at = 0.0  # epoch seconds
+    would = 0  # trips that were only counted
+    count = 0  # its last count
+
+
+class Lane(Record):
     """One agent's evidence and circuits."""
 
     MOST = {
@@ -103,10 +134,10 @@ class Lane(Memory):
     turn = 0
     n = 0
     cwd = ""
-    recent: list[list[Any]] = []  # the last calls: rows of N to KIND
-    streaks: dict[str, Streak] = {}  # call key -> Streak; least recently used first
-    moves: list[list[int]] = []  # progress: [n, n of the same call's success before it or -1]
-    news: list[list[int]] = []  # looks at a page or device: [n, n of the same result before it or -1]
+    recent = rows(Past)
+    streaks = table(Streak)  # call key -> Streak; least recently used first
+    moves = rows(Moment)  # progress; `before`: the same call's success before it
+    news = rows(Moment)  # looks at a page or device; `before`: the same result before it
     waited = -1  # n of the last wait
     acted = -1  # n of the last call that neither looked nor waited
     woke = ""  # the prompt of its last turn
@@ -115,29 +146,30 @@ class Lane(Memory):
     ready = 0.0  # epoch seconds at which a wait in the background ends; 0.0: none is running
     waits = 0  # turns in a row that only waited
     still = 0  # turns in a row that waited, or looked after a wait and saw nothing new
-    launched: list[Any] = []  # the last launch in the background, nothing new since: [key, times]
-    failing: list[int] = []  # [turns in a row in which every call failed, warnings about them]
+    launched = ""  # key of the last launch in the background, nothing new since
+    launches = 0  # times in a row
+    failing = 0  # turns in a row in which every call failed
+    failing_warned = 0  # warnings about them
     empties = 0  # turns in a row that only searched and found nothing
-    warned: dict[str, int] = {}  # name of a warning -> the turn it was last given in
+    warned = table(int)  # name of a warning -> the turn it was last given in
     changed = -1  # n of the last call that changed something, new or not
     stepped = (
         -1
     )  # n of the last step to another commit or migration: an equal error there is no failed repair
-    families: dict[str, Family] = {}  # attempt key -> Family; least recently failed first
-    errors: dict[str, ErrorRun] = {}  # tool -> ErrorRun
-    # for sequential_tools: [shape, params, length, varying parameter, prompts, n of the first]
-    sequence: list[Any] = []
-    circuits: dict[str, Circuit] = {}  # name -> Circuit
-    pending: dict[str, list[Any]] = {}  # tool_use_id -> an outcome reported before its batch (monitor.KEPT)
-    denied: dict[str, str] = {}  # tool_use_id -> circuit name, or "" if it does not count against deny_limit
-    seen: list[str] = []  # tool_use_ids whose outcome has been counted
+    families = table(Family)  # attempt key -> Family; least recently failed first
+    errors = table(ErrorRun)  # tool -> ErrorRun
+    sequence = SameShape()
+    circuits = table(Circuit)  # name -> Circuit
+    pending = table(Outcome)  # tool_use_id -> what was reported before its batch, without input and text
+    denied = table(str)  # tool_use_id -> circuit name, or "" if it does not count against deny_limit
+    seen = rows(str)  # tool_use_ids whose outcome has been counted
     denials = 0  # in this prompt
     stops = 0  # Stops with stop_hook_active since the last new result
     writes = 0  # the session's writes that this lane knows of
     prompt = ""  # the prompt its per-prompt counters belong to
-    tally: dict[str, list[float]] = {}  # rule -> [trips, warned_at or 0, would_have_opened, count]
-    read: list[Any] = []  # how far its transcript has been read (runtime.usage.Position)
-    asked: dict[str, str] = {}  # tool_use_id -> the circuit for which you are asked
+    tally = table(Tally)  # by rule
+    read = Position()
+    asked = table(str)  # tool_use_id -> the circuit for which you are asked
 
     def forget_successes(self) -> None:
         """Forget repeats and cycles of successes and runs of attempts, at your prompt; other failures are kept."""
@@ -152,39 +184,58 @@ class Lane(Memory):
                 self.streaks[key] = streak.but(
                     first=-1, counted=-1, times=0, row=0, run=0, result="", digits="", marks="", invalid=0
                 )
-        self.recent = [record for record in self.recent if not record[DONE]]
+        self.recent = [record for record in self.recent if not record.ok]
 
     def forget_calls(self, keys: list[str]) -> None:
         """Forget what is known of these calls, and all errors and attempts of the lane."""
         for key in keys:
             self.streaks.pop(key, None)
-        self.recent = [record for record in self.recent if record[KEY] not in keys]
+        self.recent = [record for record in self.recent if record.key not in keys]
         self.errors, self.families = {}, {}
 
 
-class Session(Memory):
+class ServiceCalls(Record):
+    """A session's calls to an outside service."""
+
+    calls = 0
+    said_at = 0  # how many when it was last said
+    times = rows(float)  # epoch seconds of the last ones
+
+
+class Budget(Record):
+    """What is used of the limits, over all lanes (see budget.py)."""
+
+    since = 0.0  # epoch seconds of the last progress; 0.0: nothing is counted yet
+    calls = 0  # since your last prompt
+    tools = table(int)  # name -> calls since then
+    prompt = [0, 0, 0, 0]  # tokens since then
+    session = [0, 0, 0, 0]  # tokens since the breaker first saw the session
+    idle = [0, 0, 0, 0]  # tokens since the last progress
+    said = table(int)  # limit -> highest percentage warned of
+    granted = table(int)  # limit -> how many times its amount you have allowed
+
+
+class Session(Record):
     """What a session's lanes share."""
 
     MOST = {"spawn_ids": 128, "written": 32, "services": 16, "scheduled": 16, "notes": 8}
     home = ""  # folder of its incidents and published state
     project = ""  # its project folder, for people
     frozen: dict[str, Any] = {}  # its rules while a circuit is open (runtime.frozen); {} while none is
-    held: list[list[Any]] = []  # changes of settings files that were blocked: [epoch seconds, path]
+    held = table(float)  # changes of settings files that were blocked: path -> epoch seconds
     prompt = ""  # id of the last prompt, typed by you or not
     person = ""  # id of your last prompt
-    scheduled: list[str] = []  # digests of prompts that Claude scheduled
+    scheduled = rows(str)  # digests of prompts that Claude scheduled
     unproven = ""  # id of a newer prompt that may be yours: without effect until the transcript says so
     bypass = ""  # id of the prompt with an active bypass
     passed = 0  # calls allowed by that bypass
     spawns = 0  # Agent calls since your last prompt
-    spawn_ids: list[str] = []
+    spawn_ids = rows(str)
     spawn_warned = False
-    written: list[str] = []  # keys of the last writes of all lanes
+    written = rows(str)  # keys of the last writes of all lanes
     writes = 0  # new writes so far
-    # outside service -> [calls in the session, how many when it was last said, epoch seconds of the last ones...]
-    services: dict[str, list[float]] = {}
-    # stopped subagents whose parents do not know yet: [lane, fields of a Notice]
-    notes: list[list[Any]] = []
-    circuits: dict[str, Circuit] = {}  # name -> Circuit that gates every lane
-    tally: dict[str, list[float]] = {}
-    budget: dict[str, Any] = {}  # what is used, if a limit is set (see breaker.budget)
+    services = table(ServiceCalls)  # by the name of an outside service
+    notes = rows(Notice)  # of stopped subagents, for their parents
+    circuits = table(Circuit)  # name -> Circuit that gates every lane
+    tally = table(Tally)
+    budget = Budget()  # if a limit is set

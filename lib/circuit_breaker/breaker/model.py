@@ -7,8 +7,10 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, Literal, TypeVar
 
+    Item = TypeVar("Item")
     Kind = TypeVar("Kind", bound="Record")
     # What a rule does with a signal ("ask" is "block" with a question); "" if it is switched off.
     Action = Literal["block", "warn", "observe", ""]
@@ -33,24 +35,57 @@ PERSON, MACHINE, UNKNOWN = "person", "machine", "unknown"  # who wrote a prompt
 MAIN = ""  # the lane of the main thread; a subagent's lane is its agent id
 
 
-_NO_FIELDS = (property, type(lambda: None))
+_NO_FIELDS = (property, type(lambda: None), classmethod)
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def rows(kind: type[Item]) -> list[Item]:
+    """The default of a field with a list of records or plain values, or of lists like the one given."""
+    return [], kind  # type: ignore[return-value]
+
+
+def table(kind: type[Item]) -> dict[str, Item]:
+    """The default of a field with the same under names."""
+    return {}, kind  # type: ignore[return-value]
+
+
+class _Fields:
+    """`FIELDS` of a Record, worked out with KINDS and CONTAINERS when first needed: a process needs few of its classes."""
+
+    def __get__(self, record: object, cls: type[Record]) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        kinds: dict[str, Any] = {}
+        containers = []
+        for base in cls.__mro__[-3::-1]:  # without `object` and Record
+            for name, value in vars(base).items():
+                kind = value.__class__
+                if name < "a" or kind in _NO_FIELDS:
+                    continue
+                if kind in _PLAIN:
+                    fields[name] = value
+                elif kind is tuple and value:
+                    fields[name], kinds[name] = value
+                    containers.append(name)
+                elif kind is list or kind is dict:
+                    fields[name] = value
+                    containers.append(name)
+                else:
+                    fields[name], kinds[name] = value, kind
+        if not cls.__subclasses__():  # they would inherit it
+            cls.FIELDS, cls.KINDS, cls.CONTAINERS = fields, kinds, tuple(containers)
+        return fields
 
 
 class Record:
-    """A value whose fields are the lower-case attributes of its class, with their defaults."""
+    """A value whose fields are the lower-case attributes of its class, with their defaults, which also say their types.
 
-    FIELDS: dict[str, Any] = {}
+    In memory files it is a row: the list of its values, records among them as rows too.
+    """
+
+    FIELDS: dict[str, Any] = _Fields()  # type: ignore[assignment]
+    KINDS: dict[str, Any] = {}  # of the items of its lists and dicts, where declared, and of its records
     CONTAINERS: tuple[str, ...] = ()  # the fields that hold a list or a dict: every value gets its own
-
-    def __init_subclass__(cls) -> None:
-        fields, containers = {**cls.FIELDS}, [*cls.CONTAINERS]
-        for name, value in vars(cls).items():
-            kind = value.__class__
-            if name[0].islower() and kind not in _NO_FIELDS:
-                fields[name] = value
-                if kind is list or kind is dict:
-                    containers.append(name)
-        cls.FIELDS, cls.CONTAINERS = fields, tuple(containers)
+    MOST: dict[str, int] = {}  # how many items of a list or dict are kept
 
     def __init__(self, **values: Any) -> None:
         fields = self.__dict__
@@ -77,6 +112,90 @@ class Record:
         return f"{self.__class__.__name__}({', '.join(f'{n}={v!r}' for n, v in self.__dict__.items())})"
 
     __hash__ = None  # type: ignore[assignment]
+
+    def trim(self) -> None:
+        """Drop the oldest of what is too many."""
+        for name, most in self.MOST.items():
+            kept = self.__dict__[name]
+            for oldest in [*kept][:-most] if kept.__class__ is dict else ():
+                del kept[oldest]
+            if kept.__class__ is list:
+                del kept[:-most]
+
+    def as_row(self) -> list[Any]:
+        """The values of its fields; records among them are rows."""
+        return [*(self.plain({**self.__dict__}) if self.KINDS else self.__dict__).values()]
+
+    @classmethod
+    def plain(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """Some of its fields, in which records have become rows."""
+        for name, kind in cls.KINDS.items():
+            held = fields.get(name)
+            if not held or not _is_record(kind):
+                continue
+            if isinstance(held, Record):
+                fields[name] = held.as_row()
+            elif held.__class__ is dict:
+                fields[name] = {key: record.as_row() for key, record in held.items()}
+            else:
+                fields[name] = [record.as_row() for record in held]
+        return fields
+
+    @classmethod
+    def of_rows(cls: type[Kind], rows: list[Any]) -> list[Kind]:
+        """The records of such rows. Raises ValueError."""
+        fields, found = cls.FIELDS, []
+        types = [*map(type, fields.values())]
+        for row in rows:
+            if row.__class__ is not list or len(row) != len(types):
+                raise ValueError(f"a {cls.__name__} of another shape")
+            record = object.__new__(cls)
+            values = record.__dict__
+            values.update(zip(fields, row))
+            if [*map(type, row)] != types:
+                cls.check(values, fields)
+            elif cls.KINDS:
+                cls.check(values, cls.KINDS)
+            found.append(record)
+        return found
+
+    @classmethod
+    def check(cls, fields: dict[str, Any], names: Iterable[str]) -> None:
+        """Make records of the rows in `fields`. Raises ValueError if one of these names is unknown or its value has another type."""
+        for name in names:
+            if name not in cls.FIELDS:
+                raise ValueError(f"{cls.__name__}: unknown field {name}")
+            value, default, kind = fields[name], cls.FIELDS[name], cls.KINDS.get(name)
+            if value.__class__ is default.__class__:
+                if kind is not None and value:
+                    fields[name] = _items(value, kind)
+                elif default.__class__ is list and default:
+                    _items([value], default)
+            elif isinstance(default, Record):
+                fields[name] = default.of_rows([value])[0]
+            elif (value.__class__, default.__class__) != (int, float) and (value, name) != (None, "retry_at"):
+                wrong = f"{type(value).__name__} in place of {type(default).__name__}"
+                raise ValueError(f"{cls.__name__}.{name}: {wrong}")
+
+
+def _is_record(kind: Any) -> bool:
+    return kind.__class__ is type and issubclass(kind, Record)
+
+
+def _items(held: Any, kind: Any) -> Any:
+    """A list or dict with its rows as records. Raises ValueError if an item is not of this kind (see `rows`)."""
+    items = [*held.values()] if held.__class__ is dict else held
+    if _is_record(kind):
+        items = kind.of_rows(items)
+        return dict(zip(held, items)) if held.__class__ is dict else items
+    types = {*map(type, items)}
+    if kind.__class__ is list:
+        good = types == {list} and all([*map(type, item)] == [*map(type, kind)] for item in items)
+    else:
+        good = types <= ({float, int} if kind is float else {kind})
+    if not good:
+        raise ValueError(f"items in place of {kind}")
+    return held
 
 
 def plus(one: list[int], other: list[int]) -> list[int]:
@@ -172,8 +291,8 @@ class Outcome(Record):
     input: Any = None
     kind = OK
     label = ""  # made by evidence.label_of if needed: most calls are never shown
-    result: Any = ""  # key of what it returned
-    digits: Any = ""  # the same without digits
+    result = ""  # key of what it returned
+    digits = ""  # the same without digits
     error = ""  # key of the error, "" unless it failed
     clip = ""  # its error for people, made by evidence.clip_of if needed
     empty = False  # it returned nothing
@@ -222,8 +341,8 @@ class Signal(Named):
 class Circuit(Named):
     """One circuit; `keys` to `calls` as in Signal."""
 
-    keys: list[str] = []  # the calls it gates
-    results: dict[str, Any] = {}
+    keys = rows(str)  # the calls it gates
+    results = table(str)
     state = CLOSED
     level = 0
     trips = 0
@@ -239,9 +358,9 @@ class Circuit(Named):
     count = 0
     facts: dict[str, Any] = {}
     clip = ""
-    calls: list[str] = []
+    calls = rows(str)
     opened_at = 0.0
-    tokens: list[int] = []  # what its streak has cost so far, a lower bound; [] if unknown
+    tokens = rows(int)  # what its streak has cost so far, a lower bound; [] if unknown
 
     @property
     def live(self) -> bool:

@@ -17,7 +17,6 @@ from circuit_breaker.breaker.model import (
     SILENT,
     TRIP,
     WARN,
-    Notice,
     Outcome,
     Signal,
     plus,
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.model import Circuit, Reported, Result, Turn
 
 SEEN_MAX, BATCH_MAX = 128, 512
-# Fields of an outcome that are kept on disk until its batch comes, in this order.
-KEPT = tuple("id tool key kind label result digits error clip empty wait look miss change".split())
 
 
 def turn(work: Work, event: Turn) -> None:
@@ -69,8 +66,8 @@ def _note_answers(work: Work, event: Turn) -> None:
 def _hand_over_notes(work: Work) -> None:
     """Tell a parent of its stopped subagents: the main thread, or a lane whose batch has an agent call."""
     notes = work.session.notes
-    work.notices += [Notice(**fields) for lane, fields in notes if lane != work.name]
-    work.session.notes = [note for note in notes if note[0] == work.name]
+    work.notices += [note for note in notes if note.agent != work.name]
+    work.session.notes = [note for note in notes if note.agent == work.name]
 
 
 def _take_results(work: Work, fresh: list[Result], prompt: str) -> None:
@@ -95,7 +92,7 @@ def _may_contact(outcome: Outcome) -> bool:
 def flush(work: Work, keep: frozenset[str] = frozenset()) -> None:
     """Count failures whose batch never came as a turn of their own; `keep`: ids of calls that are not lost."""
     lane = work.lane
-    lost = [unpacked_outcome(kept) for call_id, kept in lane.pending.items() if call_id not in keep]
+    lost = [kept.but() for call_id, kept in lane.pending.items() if call_id not in keep]
     lane.pending = {call_id: kept for call_id, kept in lane.pending.items() if call_id in keep}
     if lost:
         _take_turn(work, lost, frozenset([outcome.id for outcome in lost]), lane.n)
@@ -107,7 +104,7 @@ def _outcome(work: Work, result: Result) -> Outcome:
     kept = lane.pending.get(result.id)
     if kept is None:
         return outcome_of(result, OURS if result.id in lane.denied else result.hint, lane.cwd)
-    outcome = unpacked_outcome(kept)
+    outcome = kept.but()
     if outcome.kind == OK:
         return outcome_of(result, LAUNCHED if result.hint == LAUNCHED else OK, lane.cwd)
     outcome.input, outcome.text = result.input, results.shortened(result.text)
@@ -214,7 +211,7 @@ def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
 
 def _is_new(work: Work, circuit: Circuit, outcome: Outcome) -> bool:
     if circuit.facts.get("edit"):  # its result says nothing; a change by another call does
-        return any(n > circuit.since for n, _ in work.lane.moves)
+        return any(move.n > circuit.since for move in work.lane.moves)
     if circuit.rule == "tool_failure":
         return not outcome.failed
     return bool(circuit.results.get(outcome.key) != outcome.result)
@@ -237,7 +234,7 @@ def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
 
 def _launched_again(work: Work, outcome: Outcome) -> None:
     """Warn once about the same launch in the background again and again."""
-    times = work.lane.launched[1]
+    times = work.lane.launches
     kind, limit = ("waits", "poll_max") if outcome.wait == waits.ALONE else ("launches", "launches")
     if times == work.rule("repeated_call")[limit] and not work.excluded(outcome.tool):
         facts = {kind: True}
@@ -250,7 +247,7 @@ def _buy_probes(work: Work, open_before: list[str], n_before: int) -> None:
         circuit = work.lane.circuits.get(name)
         if circuit is None or circuit.state != OPEN:
             continue
-        if any(n > n_before and before < circuit.since for n, before in work.lane.moves):
+        if any(move.n > n_before and move.before < circuit.since for move in work.lane.moves):
             work.put(breaker.buy(circuit, "progress"))
 
 
@@ -274,12 +271,12 @@ def _remember(work: Work, signal: Signal) -> None:
     """Note what was said, for rules that count it."""
     lane, services_known = work.lane, work.session.services
     if signal.rule == "external_api":
-        calls, _, *times = services_known[signal.subject]
-        services_known[signal.subject] = [calls, calls, *times]
+        known = services_known[signal.subject]
+        services_known[signal.subject] = known.but(said_at=known.calls)
     elif signal.rule == "failing_streak" and not signal.facts.get("empty"):
-        warned = any(notice.rule == signal.rule for notice in work.notices)
-        turns, warnings = lane.failing
-        lane.failing = [] if work.stops() else [turns, warnings + warned]  # a stop needs two warnings
+        lane.failing_warned += any(notice.rule == signal.rule for notice in work.notices)
+        if work.stops():  # the next stop needs two warnings again
+            lane.failing = lane.failing_warned = 0
 
 
 def _stop_invalid(work: Work, outcomes: list[Outcome]) -> None:
@@ -317,17 +314,7 @@ def reported(work: Work, event: Reported) -> None:
         return
     lane.cwd = lane.cwd or event.cwd  # in a lane's first turn only the directory after it is known
     outcome = outcome_of(event, event.kind, lane.cwd)
-    lane.pending[event.id] = packed_outcome(outcome)
+    lane.pending[event.id] = outcome.but(input=None, text="")
     circuit = work.gate_of(event.tool, event.input, outcome.key, lane.cwd)
     if circuit is not None and circuit.state == HALF_OPEN and circuit.probe == event.id:
         probed(work, circuit, outcome)
-
-
-def packed_outcome(outcome: Outcome) -> list:
-    """The outcome as a row of memory (KEPT); its input and text are left out."""
-    return [getattr(outcome, name) for name in KEPT]
-
-
-def unpacked_outcome(kept: list) -> Outcome:
-    """The outcome from such a row."""
-    return Outcome(**dict(zip(KEPT, kept)))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker import breaker, budget, gate, monitor
 from circuit_breaker.breaker.context import Work
+from circuit_breaker.breaker.memory import SameShape
 from circuit_breaker.breaker.model import (
     HALF_OPEN,
     MAIN,
@@ -64,7 +65,7 @@ def advance(
         _catch_up(work)
     if isinstance(event, Ask):
         gate.ask(work, event)
-        if work.denial is None and session.budget and session.circuits:
+        if work.denial is None and session.budget.since and session.circuits:
             budget.ask(work, event)
     elif isinstance(event, Reported):
         monitor.reported(work, event)
@@ -116,8 +117,8 @@ def _prompted(work: Work, event: Prompt) -> None:
     if not event.person or event.key in session.scheduled:
         return
     session.unproven = prompt_id
-    if session.budget:
-        budget.add(session.budget, event.spent)
+    if session.budget.since:
+        session.budget = budget.add(session.budget, event.spent)
     if event.bypass:
         session.bypass, session.passed = prompt_id, 0
         work.record("bypass", Signal(rule="bypass", subject="granted"), "granted")
@@ -135,7 +136,7 @@ def _prove(work: Work, author: str) -> None:
     if author == PERSON or (author == UNKNOWN and work.config.bypass_unknown == "grant"):
         session.person = prompt_id
         session.spawns, session.spawn_ids, session.spawn_warned = 0, [], False
-        if session.budget or work.action("budget"):
+        if session.budget.since or work.action("budget"):
             budget.prompted(session, work.now)
         for circuit in [*session.circuits.values()]:
             work.close(circuit, "prompt")
@@ -154,11 +155,11 @@ def _catch_up(work: Work) -> None:
     lane.prompt = session.person
     lane.forget_successes()
     lane.denials = lane.stops = lane.waits = lane.empties = 0
-    lane.failing, lane.launched, lane.warned = [], [], {}
-    if lane.sequence:  # sequential_tools counts through `window_turns` prompts
-        lane.sequence[4] += 1
-        if lane.sequence[4] >= work.rule("sequential_tools")["window_turns"]:
-            lane.sequence = []
+    lane.failing = lane.failing_warned = lane.launches = 0
+    lane.launched, lane.warned = "", {}
+    lane.sequence = lane.sequence.but(prompts=lane.sequence.prompts + 1)
+    if lane.sequence.prompts >= work.rule("sequential_tools")["window_turns"]:
+        lane.sequence = SameShape()  # sequential_tools counts through that many prompts
     work.close_recursion()
     if session.bypass == session.person:
         return

@@ -8,20 +8,7 @@ agent_spawn in gate.py, hook_recursion in policy.py, service_down in services.py
 from __future__ import annotations
 
 from circuit_breaker.breaker import cycles, evidence, waiting
-from circuit_breaker.breaker.memory import (
-    DONE,
-    GESTURE,
-    GOTO,
-    KEY,
-    KIND,
-    POLL,
-    RESULT,
-    RUN,
-    TURN,
-    WAIT,
-    WARNED,
-    N,
-)
+from circuit_breaker.breaker.memory import GESTURE, GOTO, POLL, RUN, WAIT, WARNED
 from circuit_breaker.breaker.model import FAILURES, INVALID, OK, STOP, TRIP, WARN, Signal
 from circuit_breaker.identity import acts
 from circuit_breaker.identity.calls import schedules, service
@@ -32,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from circuit_breaker.breaker.context import Work
-    from circuit_breaker.breaker.memory import ErrorRun, Lane, Streak
+    from circuit_breaker.breaker.memory import ErrorRun, Lane, Past, Streak
     from circuit_breaker.breaker.model import Outcome
 
     Outcomes = list[Outcome]
@@ -84,7 +71,7 @@ def _same_call(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
     streak = lane.streaks.get(outcome.key)
     if outcome.kind not in FAILURES or outcome.poll or streak is None:
         return None  # no streak: the turn had more calls than a lane remembers
-    in_window = len([turn for _, turn in streak.fails if turn > lane.turn - rule["window_turns"]])
+    in_window = len([fail for fail in streak.fails if fail.turn > lane.turn - rule["window_turns"]])
     stubborn = 0 < rule["threshold_with_progress"] <= streak.same
     if in_window < rule["threshold"] and not stubborn:
         return None
@@ -166,10 +153,10 @@ def _edited(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal 
     limit = rule["same_edit"]
     if not limit or outcome.kind != OK or not outcome.change:
         return None
-    same = [r[N] for r in lane.recent[-evidence.LAST_EDITS :] if r[KEY] == outcome.key and r[DONE]]
+    same = [r.n for r in lane.recent[-evidence.LAST_EDITS :] if r.key == outcome.key and r.ok]
     if len(same) < max(2, limit - 1) or not acts.adds_again(outcome.tool, outcome.input):
         return None
-    others = any(n > same[-2] and n != outcome.n for n, _ in lane.moves)
+    others = any(move.n > same[-2] and move.n != outcome.n for move in lane.moves)
     opens = len(same) >= limit and not others
     if not opens and (len(same) != limit - 1 or WARNED["edit"] in streak.marks):
         return None
@@ -212,11 +199,11 @@ def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple
     count, limit = streak.row, rule["threshold"]
     if outcome.result == outcome.key:
         return count, limit  # talk (see calls.is_idle) may come often beside work
-    since = [r for r in lane.recent if r[N] >= streak.counted and r[KIND] != WAIT]
-    if outcome.gesture and all(r[KEY] == outcome.key and r[KIND] != GOTO for r in since):
+    since = [r for r in lane.recent if r.n >= streak.counted and r.kind != WAIT]
+    if outcome.gesture and all(r.key == outcome.key and r.kind != GOTO for r in since):
         return count, limit * UNSEEN
-    same = [r for r in lane.recent[-LAST_CALLS:] if r[KEY] == outcome.key and r[RESULT] == outcome.result]
-    often = sum([1 for r in same if r[N] >= streak.counted and r[KIND] != POLL])
+    same = [r for r in lane.recent[-LAST_CALLS:] if r.key == outcome.key and r.result == outcome.result]
+    often = sum([1 for r in same if r.n >= streak.counted and r.kind != POLL])
     if limit and often - OF_LAST > count - limit:
         count, limit = often, OF_LAST
     if rule["digits_max"] and streak.run - rule["digits_max"] > count - limit:
@@ -229,9 +216,9 @@ def call_cycle(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
     if not any(outcome.repeats for outcome in outcomes):
         return
     lane, best = work.lane, None
-    recent = [record for record in lane.recent if record[KIND] != WAIT]  # waiting makes it no other ring
+    recent = [record for record in lane.recent if record.kind != WAIT]  # waiting makes it no other ring
     for position in range(len(recent) - 1, -1, -1):
-        if recent[position][TURN] != lane.turn:
+        if recent[position].turn != lane.turn:
             break
         for period in cycles.periods_at(recent, position, rule["max_period"]):
             found = _ring(lane, recent, position, period, rule)
@@ -243,26 +230,26 @@ def call_cycle(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
         yield best
 
 
-def _ring(lane: Lane, recent: Sequence[list], position: int, period: int, rule: Rule) -> Signal | None:
+def _ring(lane: Lane, recent: Sequence[Past], position: int, period: int, rule: Rule) -> Signal | None:
     limit = rule["threshold"] if period == 2 or period >= LONG_RING else rule["threshold_long"]
     if not limit:
         return None
     ring, rounds, since = cycles.ring_at(recent, position, period)
-    if all(r[KIND] == GESTURE for r in ring):
+    if all(r.kind == GESTURE for r in ring):
         limit *= UNSEEN
-    limit += any(r[KEY] == r[RESULT] for r in ring)  # one round more with talk in it
+    limit += any(r.key == r.result for r in ring)  # one round more with talk in it
     if rounds < max(2, limit - 1) or cycles.moved_on(lane, ring, since):
         return None
-    moves = {n for n, _ in lane.moves}
-    writes = {r[KEY] for r in ring if r[N] in moves}
-    toggles = len(writes) > 1 and any(r[KIND] == RUN for r in ring)  # change, run, undo, run: an A/B check
-    names = [streak.label for streak in _streaks(lane, [r[KEY] for r in ring])]
+    moves = {move.n for move in lane.moves}
+    writes = {r.key for r in ring if r.n in moves}
+    toggles = len(writes) > 1 and any(r.kind == RUN for r in ring)  # change, run, undo, run: an A/B check
+    names = [streak.label for streak in _streaks(lane, [r.key for r in ring])]
     return Signal(
         rule="call_cycle",
         wants=TRIP if rounds >= limit and not toggles else WARN,
         subject=" + ".join(names)[:120],
-        keys=list(dict.fromkeys(r[KEY] for r in ring)),
-        results={r[KEY]: r[RESULT] for r in ring},
+        keys=list(dict.fromkeys(r.key for r in ring)),
+        results={r.key: r.result for r in ring},
         count=rounds,
         since=since,
         calls=names * 2,
@@ -281,7 +268,7 @@ def _streaks(lane: Lane, keys: Sequence[str]) -> list[Streak]:
 def failing_streak(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
     """Turns in a row in which every call failed; turns in a row of searches that found nothing."""
     lane, last = work.lane, outcomes[-1]
-    turns, warnings = lane.failing or (0, 0)
+    turns, warnings = lane.failing, lane.failing_warned
     first, stop_at = rule["threshold"], rule["stop_at"]
     second = first + (first + 1) // 2
     second = min(second, max(stop_at - 1, first + 1)) if stop_at else second
@@ -299,22 +286,22 @@ def failing_streak(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signa
 
 def sequential_tools(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
     """One call per turn, all of one shape, without progress: one call or a script could do it."""
-    if not work.lane.sequence or len(outcomes) != 1:
+    run = work.lane.sequence
+    if len(outcomes) != 1 or run.length <= rule["threshold"]:
         return
-    shape, _, length, varying, _, first = work.lane.sequence
-    if length <= rule["threshold"] or not varying:
+    if not run.varying:
         return  # a script could not spare equal calls
-    plain, _, last = shape.rpartition(" ")
+    plain, _, last = run.shape.rpartition(" ")
     digested = plain and len(last) == 12 and not last.strip("0123456789abcdef")
-    shown = plain if digested else shape  # a digest stands for a word that may be a secret
+    shown = plain if digested else run.shape  # a digest stands for a word that may be a secret
     yield Signal(
         rule="sequential_tools",
         subject=shown,
-        keys=["shape:" + shape],
-        count=length,
-        since=first,
+        keys=["shape:" + run.shape],
+        count=run.length,
+        since=run.first,
         calls=[shown],
-        facts={"once": length > rule["threshold"] + 1, "tool": outcomes[0].tool},
+        facts={"once": run.length > rule["threshold"] + 1, "tool": outcomes[0].tool},
     )
 
 
@@ -323,19 +310,19 @@ def external_api(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]
     known = work.session.services
     called = [service(outcome.tool, outcome.input) for outcome in outcomes] if known else []
     for name in [name for name in dict.fromkeys(called) if name in known]:
-        total, said_at, *times = known[name]
-        lately = len([at for at in times if 0 <= work.now - at < rule["window_seconds"]])
-        too_many = 0 < rule["session_max"] < total
+        used = known[name]
+        lately = len([at for at in used.times if 0 <= work.now - at < rule["window_seconds"]])
+        too_many = 0 < rule["session_max"] < used.calls
         if lately > rule["threshold"] or too_many:
             yield Signal(
                 rule="external_api",
                 subject=name,
                 keys=["service:" + name],
-                count=max(lately, total if too_many else 0),
+                count=max(lately, used.calls if too_many else 0),
                 since=work.lane.n,
                 calls=[name],
                 facts={
-                    "once": 0 < said_at >= total - called.count(name),  # the same burst continues
+                    "once": 0 < used.said_at >= used.calls - called.count(name),  # the same burst continues
                     "total": too_many,
                     "seconds": rule["window_seconds"],
                     "service": name,

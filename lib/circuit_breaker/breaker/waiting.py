@@ -113,7 +113,7 @@ def note_launches(lane: Lane, outcomes: Sequence[Outcome], now: float) -> Outcom
         if waited:
             lane.ready = now + waits.seconds_of(calls.shell_command(outcome.tool, outcome.input))
         if not waited or outcome.wait == waits.ALONE:
-            known = lane.launched[:1] == [outcome.key]
-            lane.launched = [outcome.key, lane.launched[1] + 1 if known else 1]
+            known = lane.launched == outcome.key
+            lane.launched, lane.launches = outcome.key, lane.launches + 1 if known else 1
             again = outcome if known else again
     return again

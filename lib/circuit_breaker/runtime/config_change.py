@@ -39,8 +39,8 @@ def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, st
         return ""
 
     def held(session: Session, lane: Lane) -> tuple[Session, Lane, None]:
-        rows = [row for row in session.held if row[1] != path]
-        return session.but(held=[*rows, [round(now, 3), path]][-HELD_MAX:]), lane, None
+        others = [(known, at) for known, at in session.held.items() if known != path]
+        return session.but(held=dict([*others, (path, round(now, 3))][-HELD_MAX:])), lane, None
 
     store.update(where, payload.session, payload.lane, held)
     record = Transition(
@@ -52,7 +52,7 @@ def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, st
 
 def pending(sessions: Iterable[Session]) -> list[tuple[float, str]]:
     """(epoch seconds, path) of blocked changes whose file was not saved again since, oldest first."""
-    found = {(row[0], row[1]) for session in sessions for row in session.held if _unsaved(*row)}
+    found = {(at, path) for session in sessions for path, at in session.held.items() if _unsaved(at, path)}
     return sorted(found)
 
 

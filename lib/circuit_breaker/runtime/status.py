@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from circuit_breaker.breaker.memory import Lane
+    from circuit_breaker.breaker.memory import Lane, Tally
     from circuit_breaker.breaker.model import Circuit
     from circuit_breaker.breaker.services import Service
 
@@ -125,9 +125,9 @@ def collect(where: Places, config: Config, now: float, kept: list[Kept] | None =
                 if circuit.rule not in rules:
                     continue  # from a later version
                 rules[circuit.rule]["subjects"].append(_subject(circuit, one, agent, now))
-            for name, row in tally.items():
+            for name, done in tally.items():
                 if name in rules:
-                    _add_tally(rules[name], row)
+                    _add_tally(rules[name], done)
     for service in services.down(where):
         rules[services.RULE]["subjects"].append(_service(service, now))
     for rule in rules.values():
@@ -160,7 +160,7 @@ def cannot_block(where: Places, config: Config) -> tuple[str, str]:
     return "", ""
 
 
-def _memories(one: Kept) -> Iterator[tuple[str, dict[str, Circuit], dict[str, Any]]]:
+def _memories(one: Kept) -> Iterator[tuple[str, dict[str, Circuit], dict[str, Tally]]]:
     yield "", one.session.circuits, one.session.tally
     for name, lane in one.lanes.items():
         yield store.agent_of(name), lane.circuits, lane.tally
@@ -181,13 +181,12 @@ def _empty_rule(config: Config, name: str) -> dict[str, Any]:
     }
 
 
-def _add_tally(rule: dict[str, Any], row: list[Any]) -> None:
-    trips, warned_at, would, count = (*row, 0, 0, 0, 0)[:4]
-    rule["trips"] += trips
-    rule["would_have_opened"] += would
-    rule["count"] = max(rule["count"], count)
-    if warned_at:
-        rule["warned_at"] = max(rule["warned_at"] or 0.0, warned_at)
+def _add_tally(rule: dict[str, Any], done: Tally) -> None:
+    rule["trips"] += done.trips
+    rule["would_have_opened"] += done.would
+    rule["count"] = max(rule["count"], done.count)
+    if done.warned_at:
+        rule["warned_at"] = max(rule["warned_at"] or 0.0, done.warned_at)
 
 
 def _subject(circuit: Circuit, one: Kept, agent: str, now: float) -> dict[str, Any]:

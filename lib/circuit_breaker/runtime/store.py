@@ -6,20 +6,20 @@ the session's lock. A line too many costs a start; a line too few is a bug.
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.memory import ErrorRun, Family, Lane, Session, Streak
-from circuit_breaker.breaker.model import CLOSED, MAIN, Circuit, Record
+from circuit_breaker.breaker.memory import Lane, Session
+from circuit_breaker.breaker.model import CLOSED, MAIN
 from circuit_breaker.runtime import files, json
 from circuit_breaker.runtime.home import Places, safe_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeVar
+    from typing import Any
 
-    Kind = TypeVar("Kind", bound=Record)
+    from circuit_breaker.breaker.model import Kind
 
 
-VERSION = 7
+VERSION = 8
 MEMORY_MAX = 1 << 16  # bytes of a memory file
 MAIN_FILE, AGENT_PREFIX, SESSION_FILE, LOCK_FILE = "main.json", "agent-", "session.json", "lock"
 
@@ -101,64 +101,10 @@ def read(path: str, kind: type[Kind]) -> Kind | None:
 
 
 def encode(memory: Lane | Session) -> bytes:
-    """Memory as JSON: fields that differ from their defaults; the records in NESTED as lists of their fields."""
-    document = {"v": VERSION, **_bare(memory)}
-    for name, kind in NESTED.items():
-        if name in document:
-            document[name] = {
-                key: [getattr(record, field) for field in kind.FIELDS]
-                for key, record in document[name].items()
-            }
-    return json.dump(document)
-
-
-NESTED: dict[str, type[Record]] = {
-    "circuits": Circuit,
-    "streaks": Streak,
-    "families": Family,
-    "errors": ErrorRun,
-}
-_NUMBERS = (int, int, int, int)
-# What a container holds, where the types of its field's default do not say so; see `_fits`.
-SHAPES: dict[str, Any] = {
-    "recent": [(int, int, str, str, int, int)],
-    "moves": [(int, int)],
-    "news": [(int, int)],
-    "fails": [(int, int)],
-    "held": [(float, str)],
-    "notes": [(str, dict)],
-    "pending": {"": (*[str] * 9, bool, int, int, bool, int)},
-    "tally": {"": (float,) * 4},
-    "services": {"": (float, float, ...)},
-    "keys": [str],
-    "seen": [str],
-    "written": [str],
-    "spawn_ids": [str],
-    "scheduled": [str],
-    "denied": {"": str},
-    "asked": {"": str},
-    "warned": {"": int},
-    "lines": {"": int},
-    "launched": (str, int),
-    "failing": (int, int),
-    "sequence": (str, object, int, str, int, int),
-    "read": (int, [(str, *_NUMBERS)], str, str),
-    "budget": {
-        "since": float,
-        "calls": int,
-        "tools": {"": int},
-        "prompt": _NUMBERS,
-        "session": _NUMBERS,
-        "idle": _NUMBERS,
-        "said": {"": int},
-        "granted": {"": int},
-    },
-}
-
-
-def _bare(record: Record) -> dict[str, Any]:
-    defaults = record.FIELDS
-    return {name: value for name, value in record.__dict__.items() if value != defaults[name]}
+    """Memory as JSON: the fields that differ from their defaults."""
+    defaults = memory.FIELDS
+    changed = {name: value for name, value in memory.__dict__.items() if value != defaults[name]}
+    return json.dump({"v": VERSION, **memory.plain(changed)})
 
 
 def decode(data: bytes, kind: type[Kind]) -> Kind:
@@ -166,61 +112,8 @@ def decode(data: bytes, kind: type[Kind]) -> Kind:
     document = json.parse(data)
     if not isinstance(document, dict) or document.pop("v", None) != VERSION:
         raise ValueError("not a memory of this version")
-    nested = {name: document.pop(name) for name in NESTED if name in document}
-    _check(document, kind.FIELDS)
-    for name, rows in nested.items():
-        if name not in kind.FIELDS or rows.__class__ is not dict:
-            raise ValueError(f"{name}: not records")
-        document[name] = _records(rows, NESTED[name])
+    kind.check(document, document)
     return kind(**document)
-
-
-def _records(rows: dict[str, Any], kind: type[Record]) -> dict[str, Record]:
-    """Records from lists of their values. Raises ValueError."""
-    fields, found = kind.FIELDS, {}
-    types = [*map(type, fields.values())]
-    shaped = [name for name in fields if name in SHAPES]
-    for key, row in rows.items():
-        if row.__class__ is not list or len(row) != len(types):
-            raise ValueError(f"a {kind.__name__} of another shape")
-        found[key] = record = object.__new__(kind)
-        values = record.__dict__
-        values.update(zip(fields, row))
-        _check(values if [*map(type, row)] != types else {name: values[name] for name in shaped}, fields)
-    return found
-
-
-def _check(document: dict[str, Any], fields: dict[str, Any]) -> None:
-    """Raise ValueError unless each value has its field's type and shape."""
-    for name, value in document.items():
-        if name not in fields:
-            raise ValueError(f"unknown field {name}")
-        default = fields[name]
-        if value == default or (name == "retry_at" and value is None):
-            continue
-        if not _fits(value, default.__class__) or (name in SHAPES and not _fits(value, SHAPES[name])):
-            raise ValueError(
-                f"{name}: {type(value).__name__} in place of {type(default).__name__}, or of another shape"
-            )
-
-
-def _fits(value: Any, shape: Any) -> bool:
-    """Whether a value is of a type (float: any number; object: anything), is a list with such parts (a tuple; `...`: any more like the
-    last) or of such items (a list), or an object with such values under these names (a dict; "": under any name)."""
-    kind, given = shape.__class__, value.__class__
-    if kind is type:
-        return given is shape or shape is object or (shape is float and given is int)
-    if kind is list:
-        return given is list and all(_fits(item, shape[0]) for item in value)
-    if kind is tuple:
-        if shape[-1] is ... and given is list:
-            shape = shape[:-1] + shape[-2:-1] * (len(value) - len(shape) + 1)
-        return given is list and len(value) == len(shape) and all(map(_fits, value, shape))
-    if given is not dict:
-        return False
-    if "" in shape:
-        return all(_fits(item, shape[""]) for item in value.values())
-    return value.keys() == shape.keys() and all(_fits(value[name], shape[name]) for name in shape)
 
 
 ARMED_ANY = "_any"  # shared marker for ids that are no safe file names, which hooks/run tests too

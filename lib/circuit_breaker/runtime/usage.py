@@ -6,6 +6,7 @@ A lower bound: rows that were never written, or are longer than READ_MAX, are no
 from __future__ import annotations
 
 from circuit_breaker.breaker.config import is_on
+from circuit_breaker.breaker.memory import Position
 from circuit_breaker.breaker.model import MAIN, Prompt, Turn, plus
 from circuit_breaker.runtime import files, json, store
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from circuit_breaker.runtime.protocol import Payload
 
     Usage = list[int]  # in the order of FIELDS
-    # [offset, [[message id, *Usage] of the last messages, ...], time of the last row, time up to which rows are copies]
-    Position = list[Any]
 
 FIELDS = ("input", "output", "cache_read", "cache_write")
 _NAMES = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
@@ -37,14 +36,14 @@ def look_up(event: Event, lane: Lane, payload: Payload, config: Config) -> Lane:
     if isinstance(event, Prompt):
         if not limits or not event.person:
             return lane
-        if position:
+        if position.offset >= 0:
             event.spent, position = read_on(path, position)
-        position = [size_of(path), *(position or start(0))[1:]]
+        position = position.but(offset=size_of(path))
     elif isinstance(event, Turn) and (limits or store.is_live(lane)):
-        if not position and (payload.lane == MAIN or lane.n):
-            position = start(size_of(path))  # earlier rows are older than our first event
+        if position.offset < 0 and (payload.lane == MAIN or lane.n):
+            position = Position(offset=size_of(path))  # earlier rows are older than our first event
         else:  # all rows of a subagent's file are its own
-            event.spent, position = read_on(path, position or start(0))
+            event.spent, position = read_on(path, position)
     return lane if position == lane.read else lane.but(read=position)
 
 
@@ -63,7 +62,7 @@ def charge(lane: Lane, transitions: list[Transition], payload: Payload, config: 
         if circuit is not None:
             lane.circuits[circuit.name] = circuit.but(tokens=transition.tokens)
         if not known and not is_on("budget", config.rules["budget"]):
-            lane.read = start(size_of(path))
+            lane.read = Position(offset=size_of(path))
 
 
 def of_row(row: dict[str, Any]) -> tuple[str, Usage] | None:
@@ -97,11 +96,6 @@ def named(usage: Usage) -> dict[str, int]:
     return dict(zip(FIELDS, usage or (0, 0, 0, 0)))
 
 
-def start(offset: int) -> Position:
-    """The position at `offset` with nothing counted before."""
-    return [offset, [], "", ""]
-
-
 def size_of(path: str) -> int:
     """The size of a transcript, 0 if there is none."""
     try:
@@ -124,7 +118,7 @@ def read_on(path: str, position: Position) -> tuple[Usage, Position]:
     A file shorter than the position was truncated or replaced: it is read from its start, but rows not newer than the last one
     counted are taken for copies.
     """
-    offset, recent, last, floor = position
+    offset, last, floor = max(0, position.offset), position.last, position.floor
     data, size = _bytes(path, offset)
     if size < offset:
         offset, floor = 0, last
@@ -133,7 +127,7 @@ def read_on(path: str, position: Position) -> tuple[Usage, Position]:
     if not end and len(data) == READ_MAX:
         end = len(data)  # a part of a line longer than READ_MAX: no JSON, so not counted
     added = [0, 0, 0, 0]
-    messages = {row[0]: row[1:] for row in recent}
+    messages = {**position.messages}
     for line in data[:end].split(b"\n"):
         row = _row(line)
         found = of_row(row)
@@ -146,8 +140,8 @@ def read_on(path: str, position: Position) -> tuple[Usage, Position]:
         larger, more = raised(messages.pop(message, [0, 0, 0, 0]), seen)
         messages[message] = larger
         added, last = plus(added, more), max(last, written)
-    kept = [[message, *usage] for message, usage in messages.items()][-RECENT_MAX:]
-    return added, [offset + end, kept, last, floor]
+    kept = dict([*messages.items()][-RECENT_MAX:])
+    return added, Position(offset=offset + end, messages=kept, last=last, floor=floor)
 
 
 def last_calls(path: str, count: int) -> Usage:
