@@ -44,12 +44,11 @@ def is_assignment(word: str) -> bool:
 
 def assignments(command: str) -> str:
     """The assignments in front of a line, `A=1 B=2` of `export A=1 && B=2 make`."""
-    found, rest = [], command
-    while rest:
-        word, _, rest = rest.lstrip().partition(" ")
+    found = []
+    for word in command[:LONGEST].split(" "):
         if is_assignment(word):
             found.append(word.rstrip(";"))
-        elif word not in ("env", "export", "&&", ";"):
+        elif word not in ("", "env", "export", "&&", ";"):
             break
     return " ".join(found)
 
