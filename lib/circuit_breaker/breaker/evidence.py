@@ -144,7 +144,7 @@ def _kind_of(outcome: Outcome) -> int:
 
 
 def _note_news(lane: Lane, outcome: Outcome, changed: bool) -> None:
-    """Note what a look shows after a click, key or scroll: something new means that the step had an effect (policy 4).
+    """Note what a look shows after a click, key or scroll: something new means that the step had an effect.
 
     `changed`: it is an earlier look with another result. After an act of a tool whose words are not known, only that is news.
     """
@@ -193,7 +193,7 @@ def _written(tool: str, given: object) -> str:
 
 
 def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
-    """A success clears the failures; if it changed something it is progress (policy 4)."""
+    """A success clears the failures; if it changed something it is progress."""
     if outcome.change and not is_no_progress(lane, outcome):
         lane.changed = outcome.n
         further = leads_on(lane, outcome)
@@ -291,7 +291,7 @@ def note_services(session: Session, outcomes: Sequence[Outcome], now: float) -> 
 
 
 def note_failing(lane: Lane, outcomes: Sequence[Outcome]) -> None:
-    """Count turns in a row in which every call failed, without polls and denied permissions (policy 5, failing_streak)."""
+    """Count turns in a row in which every call failed, without polls and denied permissions, for failing_streak."""
     if any(o.kind == OK and o.wait != waits.ALONE for o in outcomes):
         lane.failing = lane.failing_warned = 0
     elif any(o.kind in FAILURES and o.kind != DENIED and not o.poll for o in outcomes):
@@ -299,7 +299,7 @@ def note_failing(lane: Lane, outcomes: Sequence[Outcome]) -> None:
 
 
 def note_searches(lane: Lane, outcomes: Sequence[Outcome]) -> None:
-    """Count turns in a row that only searched and found nothing (policy 5, failing_streak)."""
+    """Count turns in a row that only searched and found nothing, for failing_streak."""
     if searched_in_vain(outcomes):
         lane.empties += 1
     elif any(o.kind == OK and o.wait != waits.ALONE and not _found_nothing(o) for o in outcomes):

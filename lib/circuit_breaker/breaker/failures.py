@@ -113,7 +113,7 @@ def _add_lines(family: Family, lines: Sequence[str]) -> None:
 
 
 def note_errors(lane: Lane, outcomes: Sequence[Outcome]) -> None:
-    """Count, per tool, turns in a row with the same error, with any arguments (policy 5, tool_failure b and e)."""
+    """Count, per tool, turns in a row with the same error, with any arguments."""
     tools: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         tools.setdefault(outcome.tool, []).append(outcome)

@@ -99,7 +99,7 @@ def flush(work: Work, keep: frozenset[str] = frozenset()) -> None:
 
 
 def _outcome(work: Work, result: Result) -> Outcome:
-    """The outcome of one call: as reported before the batch, denied by us, or by its text (policy 2)."""
+    """The outcome of one call: as reported before the batch, denied by us, or by its text."""
     lane = work.lane
     kept = lane.pending.get(result.id)
     if kept is None:

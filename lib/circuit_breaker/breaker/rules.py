@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     Outcomes = list[Outcome]
     Rule = Mapping[str, Any]
 
-EVERYWHERE = 6  # times the same whole error of a tool, with any calls and changes in between (policy 5, e)
-LAST_CALLS, OF_LAST = 10, 6  # repeated_call: 6 of a lane's last 10 calls (policy 5)
+EVERYWHERE = 6  # times the same whole error of a tool, with any calls and changes in between
+LAST_CALLS, OF_LAST = 10, 6  # repeated_call: 6 of a lane's last 10 calls
 UNSEEN = 2  # factor of the limit for clicks and keys without a look between: their results only confirm them
 LONG_RING = 6  # calls; from this length a ring needs no more rounds than a ring of 2
 
@@ -45,7 +45,7 @@ def signal_of(outcome: Outcome, rule: str, count: int, **more: Any) -> Signal:
 
 
 def tool_failure(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
-    """(a) and (c) the same call, (d) and (c) the same attempt, (b) and (e) the same error: see policy 5."""
+    """The same call fails, the same attempt in other words, or a tool with the same error whatever the call (table in docs/detection.md)."""
     lane = work.lane
     warned: set[str] = set()  # tools
     for outcome in outcomes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from circuit_breaker.identity import live, powershell, shell_line, waits
 from circuit_breaker.identity.shell_line import is_in, past_options, program, segments
 
-# Programs that only look, unless a rule below says otherwise (policy 4: the one fixed list).
+# Programs that only look, unless a rule below says otherwise.
 # One string with a blank around each word: a set would be built at every start for one or two lookups.
 READING = (
     " ls ll la dir cat bat head tail less more grep egrep fgrep rg ag ack find fd locate pwd echo printf which where whereis"

@@ -211,7 +211,7 @@ def is_launched(response: object) -> bool:
 
 
 def hint(given: object, text: str) -> str:
-    """The outcome by a result's text alone; one reported before the batch takes precedence (policy 2)."""
+    """The outcome by a result's text alone; one reported before the batch takes precedence."""
     if text.startswith("<tool_use_error>"):
         return INVALID
     if isinstance(given, dict) and given.get("run_in_background") is True:
