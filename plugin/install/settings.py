@@ -51,9 +51,8 @@ def quoted(path: str) -> str:
     """`path` escaped for the inside of double quotes in a shell line. Raises ValueError if that is impossible."""
     if any(ord(letter) < 32 or letter == "\x7f" for letter in path):
         raise ValueError("a control character in the path")
-    path.encode(
-        "utf-8"
-    )  # UnicodeEncodeError (a ValueError) for a name that is not text: no settings file can hold it
+    # UnicodeEncodeError (a ValueError) for a name that is not text: no settings file can hold it.
+    path.encode("utf-8")
     return re.sub(r'([\\"$`])', r"\\\1", path)
 
 

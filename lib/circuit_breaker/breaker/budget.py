@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 WARN_AT = (50, 80)  # percent
 SESSION_LIMIT = "tokens_per_session"  # the one limit that your next prompt does not reset
-LASTING = tuple(
-    [limit for limit in LIMITS if not limit.endswith("_progress")]
-)  # progress does not reset these
+# Progress does not reset these.
+LASTING = tuple([limit for limit in LIMITS if not limit.endswith("_progress")])
 TOOLS_MAX = 12  # tools that are counted by name; the rest are "other"
 NOTHING = [0, 0, 0, 0]
 

@@ -153,9 +153,8 @@ class Lane(Record):
     empties = 0  # turns in a row that only searched and found nothing
     warned = table(int)  # name of a warning -> the turn it was last given in
     changed = -1  # n of the last call that changed something, new or not
-    stepped = (
-        -1
-    )  # n of the last step to another commit or migration: an equal error there is no failed repair
+    # n of the last step to another commit or migration: an equal error there is no failed repair
+    stepped = -1
     families = table(Family)  # attempt key -> Family; least recently failed first
     errors = table(ErrorRun)  # tool -> ErrorRun
     sequence = SameShape()

@@ -15,9 +15,8 @@ HOUSEKEEPING = frozenset(
 )
 # Programs that may do several tasks at once, of which `clean` only comes first.
 BUILDERS = frozenset("mvn gradle make xcodebuild ninja lein ant rebar3 msbuild".split())
-PREPARING = frozenset(
-    ("apt update", "brew update", "npm cache")
-)  # preparation too, as is `clean` of any program
+# Preparation too, as is `clean` of any program.
+PREPARING = frozenset(("apt update", "brew update", "npm cache"))
 # Files that a program reads if no other is named.
 DEFAULTS = frozenset(
     "Dockerfile Makefile CMakeLists.txt docker-compose.yml docker-compose.yaml compose.yml compose.yaml tsconfig.json package.json"

@@ -42,23 +42,9 @@ _GIVEN = frozenset(
 )
 _ASKED = frozenset("sql query execute statement run".split())  # in names of tools that are given a query
 SQL_READS = ("select", "show", "explain", "describe", "with", "pragma", "values")
-_SQL_WRITES = (
-    "insert",
-    "update",
-    "delete",
-    "create",
-    "alter",
-    "drop",
-    "merge",
-    "truncate",
-    "grant",
-    "call",
-    "copy",
-    "replace",
-)
-_RUNNING = frozenset(
-    "exec execute run call command shell bash terminal process ssh".split()
-)  # in names of MCP tools that are shells
+_SQL_WRITES = tuple("insert update delete create alter drop merge truncate grant call copy replace".split())
+# In names of MCP tools that are shells.
+_RUNNING = frozenset("exec execute run call command shell bash terminal process ssh".split())
 # First words of names whose second word names what is changed: `set_status`, `add_list`.
 CHANGING_NAMES = frozenset(
     "set add create update delete remove post send put change edit move rename save publish assign mark clear reset upload open close"

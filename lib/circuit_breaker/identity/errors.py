@@ -22,18 +22,7 @@ _HINTS = (
     "|[!]|fata[|svn: e|not mergeable|offense|violation|is invalid|needs merge|refused|curl: (|ssh: |scp: |wget: |lua: |** (|emerg"
 ).split("|")
 # Words of a line that compares a value with a limit, and how a test runner's own lines begin.
-_LIMITS = (
-    "less than",
-    "greater than",
-    "at most ",
-    "at least ",
-    "exceed",
-    "budget",
-    "too slow",
-    "too large",
-    "<=",
-    ">=",
-)
+_LIMITS = "less than|greater than|at most |at least |exceed|budget|too slow|too large|<=|>=".split("|")
 _RUNNERS_MARKS = tuple("✓✔√✕×✘✗✖●❯>⎯─│|")
 _NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these name is the news of their errors
 _SPELLED = str.maketrans("0123456789.", "abcdefghijk")

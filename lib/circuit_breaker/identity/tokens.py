@@ -22,13 +22,7 @@ _TITLES = frozenset("req msg toolu call chatcmpl resp trace span evt dpl ss run"
 _NAMELESS_MIN = 8  # characters of random letters and digits, which are an id if the words beside say so
 _POD = frozenset("bcdfghjklmnpqrstvwxz2456789")  # of which Kubernetes makes up names
 _TIMED = ("user", "system", "elapsed", "%CPU", "maxresident", "minor", "outputs")  # GNU time: 0.02user
-_THREADS = (
-    "thread-",
-    "Thread-",
-    "exec-",
-    "PoolWorker-",
-    "gw",
-)  # pools number their workers: pool-1-thread-3, gw0
+_THREADS = ("thread-", "Thread-", "exec-", "PoolWorker-", "gw")  # pools number their workers: pool-1-thread-3
 _PREVIEWS = (".vercel.app", ".netlify.app", ".ngrok.io", ".ngrok-free.app")  # a new host each time
 _CLASSES = str.maketrans(
     "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "0" * 10 + "a" * 26 + "A" * 26
@@ -347,7 +341,6 @@ def _is_made_up(name: str) -> bool:
 
 def _is_mixed(text: str) -> bool:
     word = text.rstrip("0123456789")
-    named = (
-        text.islower() or text.isupper() or (word.isalpha() and word.istitle())
-    )  # report1, REPORT1, Report1
+    # report1, REPORT1, Report1
+    named = text.islower() or text.isupper() or (word.isalpha() and word.istitle())
     return text.isalnum() and len(text) >= 6 and not named

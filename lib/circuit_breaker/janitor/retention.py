@@ -14,10 +14,8 @@ if TYPE_CHECKING:
 TELEMETRY, SESSION, SCRAP = "telemetry", "session", "scrap"
 LOGS = ("circuit_breaker_incidents.jsonl", "errors.log")
 PUBLISHED = ("circuit_breaker_config.json", "circuit_breaker_state.json", "python")
-LISTS = {
-    "evidence_ledger": "evidence_ledger_max",
-    "tool_history": "tool_history_max",
-}  # of a session file -> their limits
+# Lists of a session file -> their limits.
+LISTS = {"evidence_ledger": "evidence_ledger_max", "tool_history": "tool_history_max"}
 HOUR, DAY = 3600.0, 86400.0
 NEVER = float("inf")
 _KIND, _REGULAR = 0o170000, 0o100000

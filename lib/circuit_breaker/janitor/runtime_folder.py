@@ -76,9 +76,8 @@ def clean(
     disarm_ended(where, now, running)
     for path, name, info in regular_files(where.runtime + "/janitor"):
         if name.endswith(".json") and now - info.st_mtime > NOTE_DAYS * DAY:
-            files.remove(
-                path
-            )  # a home without a session start for a month; a lost note only costs one survey
+            # A home without a session start for a month; a lost note only costs one survey.
+            files.remove(path)
     for name, size, made in clean_archives(where.runtime):
         end = made + (limits["archive_keep_days"] * DAY or NEVER)
         if now < end:

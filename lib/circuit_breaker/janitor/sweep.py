@@ -161,9 +161,8 @@ def execute(folder: str, plan: SweepPlan, limits: Mapping[str, int], report: Rep
         for path in (archives, *(f"{archives}/{name}" for name in ARCHIVE_FOLDERS)):
             files.folder(path)
         with files.Lock(archives + "/.sweep.lock", 0.001) as lock:
-            files.system.ftruncate(
-                lock.fd, 0
-            )  # on a full disk nothing is moved or removed: it cannot be written to
+            # On a full disk nothing is moved or removed: the lock file cannot be written to.
+            files.system.ftruncate(lock.fd, 0)
             files.write_all(lock.fd, f"{files.system.getpid()}\n".encode())
             report.spared += plan.spared
             steps = [action for action in plan.actions if action.do != "prune"]
