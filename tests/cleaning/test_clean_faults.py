@@ -25,7 +25,7 @@ from circuit_breaker.cleaning import inventory, steps, tarball
 from circuit_breaker.cleaning.claude_code import Running
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = samples(here=12, in_ci=100)
+KILLS = samples(here=12, in_ci=50)
 
 # `python3 plugin ARGUMENTS` that dies by SIGKILL before its Nth change of the disk, and says how many it makes if it lives.
 DIES = """

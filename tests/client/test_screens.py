@@ -31,11 +31,15 @@ def settled(text: str) -> str:
     return re.sub(r"\d+ (min|h)\b", r"N \1", text)
 
 
-def shown(title: str, screen: str, *lines: str) -> None:
-    """Check that a screen shows these lines, and that the page shows the same; with RECORD_SCREENS put it there."""
-    flat = " ".join(settled(screen).replace("│", " ").split())
-    for line in lines:
-        assert " ".join(line.split()) in flat, screen
+def shown(title: str, terminal: Terminal, *lines: str) -> None:
+    """Wait until the screen shows these lines, and check that the page does too; with RECORD_SCREENS put it there."""
+
+    def missing() -> list[str]:
+        flat = " ".join(settled(terminal.screen).replace("│", " ").split())
+        return [line for line in lines if " ".join(line.split()) not in flat]
+
+    terminal.wait(lambda: not missing())
+    screen = terminal.screen
     if os.environ.get("RECORD_SCREENS"):
         _record(title, settled(screen))
     page = " ".join(
@@ -65,7 +69,7 @@ def test_a_trip_names_the_breaker_the_call_and_the_way_to_unblock_it(client: Cli
         terminal.wait(lambda: "I am stuck." in terminal.screen)
         shown(
             "A trip",
-            terminal.screen,
+            terminal,
             "circuit-breaker blocked `Bash sh check.sh`: it failed 3 times with nothing changed in between.",
             "Blocked by circuit-breaker (not a hook failure; the user can unblock it: /reset-circuit --all",
         )
@@ -79,7 +83,7 @@ def test_a_stopped_turn_says_why_once(client: Client) -> None:
         terminal.wait(lambda: "stopped this turn" in terminal.screen)
         shown(
             "A stopped turn",
-            terminal.screen,
+            terminal,
             "circuit-breaker stopped this turn: `Bash sh check.sh` is blocked, and Claude asked 5 times in one prompt for blocked calls.",
         )
         assert terminal.screen.count("circuit-breaker stopped this turn") == 1
@@ -96,12 +100,12 @@ def test_a_bypass_is_confirmed_and_one_that_is_none_is_explained(client: Client)
         terminal.wait(lambda: "second" in terminal.screen)
         shown(
             "No bypass",
-            terminal.screen,
+            terminal,
             "no bypass. To get one, type exactly SUDO BYPASS alone on the first line",
         )
         terminal.submit("SUDO BYPASS\ngo on")
         terminal.wait(lambda: "third" in terminal.screen)
-        shown("A bypass", terminal.screen, "circuit-breaker: SUDO BYPASS received")
+        shown("A bypass", terminal, "circuit-breaker: SUDO BYPASS received")
     assert runs() == 5
 
 
@@ -113,7 +117,7 @@ def test_a_bypass_that_a_machine_wrote_is_refused_before_you_can_believe_it(clie
     with Standin({"": script}) as api, Terminal(client, api, tools="Bash CronCreate") as terminal:
         terminal.submit("check")
         terminal.wait(lambda: "waiting" in terminal.screen)
-        shown("A bypass refused", terminal.screen, "a scheduled prompt must not carry SUDO BYPASS")
+        shown("A bypass refused", terminal, "a scheduled prompt must not carry SUDO BYPASS")
     assert runs() == 3
 
 
@@ -128,5 +132,5 @@ def test_status_shows_what_is_open_here_and_in_the_projects_other_sessions(clien
         terminal.submit("/circuit-status")
         terminal.wait(lambda: "CIRCUIT BREAKER STATUS" in terminal.screen)
         terminal.wait(lambda: "/reset-circuit --circuit" in terminal.screen)
-        shown("/circuit-status", terminal.screen, "CIRCUIT BREAKER STATUS", "tool_failure:Bash sh check.sh")
+        shown("/circuit-status", terminal, "CIRCUIT BREAKER STATUS", "tool_failure:Bash sh check.sh")
         assert "Original prompt" not in terminal.screen

@@ -57,7 +57,7 @@ def at_once(host: Host, events: Sequence[Any]) -> list[Any]:
 
 @pytest.mark.slow
 def test_all_events_of_one_session_at_once_are_counted(host: Host) -> None:
-    sent = samples(here=200, in_ci=500)
+    sent = samples(here=200, in_ci=300)
     answers = at_once(host, [turn(f"t{n}", f"step {n}", f"result {n}") for n in range(sent)])
     assert set(answers) <= {None, LOST}
     memory = host.memory()
@@ -125,7 +125,7 @@ def test_events_of_many_sessions_at_once_stay_apart(host: Host) -> None:
         return sent
 
     scripts = {
-        f"session-{n}": script(f"session-{n}", loops=n % 2 == 0) for n in range(samples(here=16, in_ci=64))
+        f"session-{n}": script(f"session-{n}", loops=n % 2 == 0) for n in range(samples(here=16, in_ci=32))
     }
     with ThreadPoolExecutor(
         AT_ONCE
@@ -182,7 +182,7 @@ def test_verdict_of_the_probe_among_64_other_events_closes_once(host: Host) -> N
 @pytest.mark.slow
 def test_disarming_one_lane_while_another_arms_leaves_no_open_circuit_unguarded(host: Host) -> None:
     host.configure(**QUICK)
-    for round_number in range(samples(here=8, in_ci=40)):
+    for round_number in range(samples(here=8, in_ci=20)):
         session = f"s{round_number}"
         mine = {"session_id": session}
         theirs = {"session_id": session, "agent_id": "helper"}

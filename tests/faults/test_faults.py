@@ -99,7 +99,7 @@ def status(host: Host, **env: str) -> dict[str, Any]:
 def test_kills_at_random_moments_leave_memory_that_can_be_read(host: Host) -> None:
     chance = random.Random(7)
     scratch = host.runtime / "sessions" / SESSION
-    for n in range(samples(here=60, in_ci=300)):
+    for n in range(samples(here=60, in_ci=150)):
         kind = n % 5
         events = [
             turn(f"k{n}", f"echo {n}", f"{n}"),

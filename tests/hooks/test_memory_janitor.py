@@ -222,7 +222,7 @@ def test_many_sessions_leave_little(
     machine: Any, start: Callable[..., Any], payload: Callable[..., Any], registered: Callable[..., Any]
 ) -> None:
     """Each session starts, loops until its circuit opens, and a neighbour leaves telemetry and a state behind."""
-    for number in range(samples(here=40, in_ci=200)):
+    for number in range(samples(here=40, in_ci=100)):
         session = f"session-{number:03d}"
         loop = _failing_commands if number % 10 == 0 else _failing_edits
         for body in [payload(START, session_id=session), *loop(payload, session, number)]:

@@ -97,7 +97,7 @@ def carry_out(home: Home, planned: SweepPlan) -> sweep.Report:
 @pytest.mark.slow
 def test_kill_before_any_change_of_the_disk_loses_nothing(tmp_path: Path) -> None:
     script = DIES.format(lib=str(ROOT / "lib"), tests=str(ROOT / "tests"))
-    for number in range(1, 400, samples(here=6, in_ci=1)):
+    for number in range(1, 400, samples(here=6, in_ci=2)):
         home = Home(tmp_path / f"{number:03d}") if (tmp_path / f"{number:03d}").mkdir() is None else None
         assert home is not None
         fill(home)
@@ -127,7 +127,7 @@ def test_kill_at_any_time_of_compressing_large_files_loses_nothing(tmp_path: Pat
     for n in range(6):
         home.write(f"{n}_telemetry.jsonl", lines(60_000).replace(b"n", b"%d" % n), age=3600)
     before = content(home)
-    for attempt in range(0, 40, samples(here=4, in_ci=1)):
+    for attempt in range(0, 40, samples(here=4, in_ci=2)):
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", script, str(tmp_path), "0"], stdout=subprocess.PIPE
         )

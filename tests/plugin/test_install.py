@@ -884,7 +884,7 @@ def test_killed_at_any_step_every_session_still_works_and_installing_again_repai
     for name in bundle.contents(ROOT):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, source / name)
-    script, each = str(Path(__file__).with_name("killing.py")), samples(here=12, in_ci=1)
+    script, each = str(Path(__file__).with_name("killing.py")), samples(here=12, in_ci=3)
     done = subprocess.run(
         [sys.executable, "-I", "-S", script, verb, scope, str(tmp_path / "kill"), str(source), str(each)],
         capture_output=True, text=True, check=False,
