@@ -1,4 +1,4 @@
-"""How often a test that draws samples draws: all of them in CI, on your own machine as many as find what breaks often."""
+"""How often a test that draws samples draws: many in CI, on your own machine as few as find what breaks often."""
 
 from __future__ import annotations
 

@@ -879,7 +879,9 @@ def test_missing_packages_are_no_reason_to_fail(person, capsys):
     ("verb", "scope"),
     [("install", "user"), ("update", "user"), ("uninstall", "user"), ("install", "project")],
 )
-def test_killed_at_any_step_every_session_still_works_and_installing_again_repairs_it(tmp_path, verb, scope):
+def test_killed_while_it_works_every_session_still_works_and_installing_again_repairs_it(
+    tmp_path, verb, scope
+):
     source = tmp_path / "source"
     for name in bundle.contents(ROOT):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
