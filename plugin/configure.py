@@ -51,9 +51,7 @@ def _show(args: argparse.Namespace, where: home.Places) -> int:
 
 def values_of(effective: rules.Config) -> dict[str, Any]:
     """Dotted key -> the value that applies."""
-    named = {"circuit_breakers": "rules"}
-    tops = [key for key in rules.DEFAULTS if key != "defaults_version"]
-    return flat({key: getattr(effective, named.get(key, key)) for key in tops})
+    return flat({key: getattr(effective, key) for key in rules.KEYS})
 
 
 def flat(document: dict[str, Any], before: str = "") -> dict[str, Any]:

@@ -74,7 +74,7 @@ def _last(where: home.Places, config: Config, session: str) -> int:
     print(f"{last.circuit} {did.get(last.event, 'would have been blocked')} at {moment(last.t)}")
     print(f"in {shortened(last.project)}, session {last.session[:ID]}{agent}.")
     print(f"Why: it {last.cause}.")
-    print(f"Rule: {words.opens(rule, config.rules.get(rule, {}))}")
+    print(f"Rule: {words.opens(rule, config.circuit_breakers.get(rule, {}))}")
     run = _traced(last, config)
     steps = [one for one in run.steps if one.t <= last.t + SLACK][-SHOWN:] if run else []
     if run and steps:
@@ -140,7 +140,7 @@ class _Traced(Rerun):
         made = {one.key: one for one in lane.recent if one.n > n}
         moved = {move.n for move in lane.moves}
         rule = self.circuit.partition(":")[0]
-        limits = self.config.rules.get(rule, {})
+        limits = self.config.circuit_breakers.get(rule, {})
         if self.any_form:
             limits = {**limits, "threshold": limits["family_open"]}
         for call in fed.payload["tool_calls"]:
@@ -181,10 +181,12 @@ def _call(where: home.Places, config: Config, tool: str, given: dict[str, Any], 
     print(f"{label} {would} in session {one.name[:ID]} ({shortened(one.project)}).")
     for notice in decision.notices if blocked else ():
         print(sentence_of(notice, config.bypass_keyword))
-        print(f"Rule: {words.opens(notice.rule, config.rules.get(notice.rule, {}))}")
+        print(f"Rule: {words.opens(notice.rule, config.circuit_breakers.get(notice.rule, {}))}")
     key = calls.call_key(tool, given, lane.cwd)
     if not blocked:
-        failing, repeating = (config.rules[name]["threshold"] for name in ("tool_failure", "repeated_call"))
+        failing, repeating = (
+            config.circuit_breakers[name]["threshold"] for name in ("tool_failure", "repeated_call")
+        )
         print(words.verdict(*_counts(lane, key), failing, repeating))
     rows = list(_recent(lane, key, label))
     if rows:

@@ -22,7 +22,7 @@ KEYS = st.sampled_from([*settings.DEFAULTS, "nonsense"])
 
 def test_no_layers_are_the_defaults_without_problems():
     config = build()
-    assert config.problems == [] and config.rules["tool_failure"]["threshold"] == 3
+    assert config.problems == [] and config.circuit_breakers["tool_failure"]["threshold"] == 3
     assert config.memory_limits == settings.DEFAULTS["memory_limits"]
 
 
@@ -39,11 +39,11 @@ def test_only_the_untouched_defaults_are_known_without_reading_them():
 
 def test_a_partial_rule_keeps_the_other_keys():
     config = build([("user", {"circuit_breakers": {"tool_failure": {"threshold": 5}}})])
-    assert config.rules["tool_failure"] == {
+    assert config.circuit_breakers["tool_failure"] == {
         **settings.DEFAULTS["circuit_breakers"]["tool_failure"],
         "threshold": 5,
     }
-    assert config.rules["repeated_call"] == settings.DEFAULTS["circuit_breakers"]["repeated_call"]
+    assert config.circuit_breakers["repeated_call"] == settings.DEFAULTS["circuit_breakers"]["repeated_call"]
 
 
 def test_later_layers_win_key_by_key():
@@ -70,10 +70,10 @@ def test_a_file_without_a_version_means_what_it_says():
 
 def test_a_file_made_with_earlier_defaults_has_no_opinion_where_it_equals_those():
     made = {"defaults_version": 1, "circuit_breakers": {"call_cycle": {"max_period": 5, "threshold": 4}}}
-    rule = build([("user", made)]).rules["call_cycle"]
+    rule = build([("user", made)]).circuit_breakers["call_cycle"]
     assert (rule["max_period"], rule["threshold"]) == (10, 4)
     made["defaults_version"] = settings.DEFAULTS_VERSION
-    assert build([("user", made)]).rules["call_cycle"]["max_period"] == 5
+    assert build([("user", made)]).circuit_breakers["call_cycle"]["max_period"] == 5
 
 
 RELAXED = [
@@ -113,7 +113,7 @@ def test_what_a_projects_file_relaxes_is_obeyed_and_said(document, path):
 def test_what_a_projects_file_relaxes_of_a_rule_is_obeyed_and_said(rule, keys):
     config = build([("project file x", {"circuit_breakers": {rule: keys}})])
     ((key, value),) = keys.items()
-    assert config.rules[rule][key] == value
+    assert config.circuit_breakers[rule][key] == value
     assert [said.partition(" = ")[0] for said in config.weakened] == [f"circuit_breakers.{rule}.{key}"]
 
 
@@ -202,11 +202,11 @@ def test_a_projects_file_made_with_the_defaults_is_no_problem_and_hides_nothing_
 def test_keys_of_the_published_config_that_have_no_use_here_are_ignored():
     published = {"resource_limits": {"x": 1}, "circuit_breakers": {"call_cycle": {"window_turns": "any"}}}
     config = build([("user", published)])
-    assert config.problems == [] and "window_turns" not in config.rules["call_cycle"]
+    assert config.problems == [] and "window_turns" not in config.circuit_breakers["call_cycle"]
 
 
 def test_a_rule_looks_unless_it_is_off_or_has_no_number_to_look_for():
-    rules = build().rules
+    rules = build().circuit_breakers
     assert [rule for rule in settings.RULES if not settings.is_on(rule, rules[rule])] == ["budget"]
     assert settings.is_on("budget", {**rules["budget"], "minutes_since_progress": 30})
     assert not settings.is_on("call_cycle", {**rules["call_cycle"], "threshold": 0})
@@ -260,7 +260,7 @@ WRONG = [
 def test_problem_names_its_key_and_leaves_the_default(document, path):
     config = build([("user", {**document, "deny_limit": document.get("deny_limit", 8)})])
     assert [problem.split(":")[0] for problem in config.problems] == [path]
-    assert config.rules == build().rules
+    assert config.circuit_breakers == build().circuit_breakers
 
 
 @pytest.mark.parametrize("document", [None, 3, "x", [], True])
@@ -281,7 +281,7 @@ def test_options_of_the_plugin_reach_top_level_and_rule_keys():
     )
     config = build([("plugin options", layer)])
     assert (config.mode, config.enabled, config.exclude) == ("observe", True, ["Read", "Grep"])
-    assert config.rules["tool_failure"]["threshold"] == 5 and config.problems == []
+    assert config.circuit_breakers["tool_failure"]["threshold"] == 5 and config.problems == []
 
 
 def test_an_option_that_is_no_number_is_a_problem():
@@ -293,8 +293,8 @@ def test_an_option_that_is_no_number_is_a_problem():
 def test_no_document_ever_raises_or_leaves_a_key_out(document):
     config = build([("project", document)])
     plain = build()
-    assert config.rules.keys() == plain.rules.keys()
+    assert config.circuit_breakers.keys() == plain.circuit_breakers.keys()
     assert config.memory_limits.keys() >= plain.memory_limits.keys()
-    for name, rule in plain.rules.items():
-        assert config.rules[name].keys() >= rule.keys()
+    for name, rule in plain.circuit_breakers.items():
+        assert config.circuit_breakers[name].keys() >= rule.keys()
     assert config.mode in WORDS["mode"]

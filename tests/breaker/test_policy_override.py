@@ -217,7 +217,7 @@ def test_what_is_left_out_never_trips(off):
 
 def test_circuit_of_a_rule_that_is_switched_off_lets_go():
     stream = opened()
-    stream.config.rules["tool_failure"]["enabled"] = False
+    stream.config.circuit_breakers["tool_failure"]["enabled"] = False
     assert stream.ask("Bash", {"command": "make test"})[1].verdict == ALLOW
     assert stream.states() == {}
 

@@ -75,7 +75,7 @@ def test_every_option_of_the_manifest_is_a_key_of_the_configuration_with_its_def
             ]
         )
         assert config.problems == [], name
-        assert config.rules == DEFAULTS["circuit_breakers"], name
+        assert config.circuit_breakers == DEFAULTS["circuit_breakers"], name
         assert config.mode == DEFAULTS["mode"], name
 
 

@@ -12,23 +12,26 @@ def _rule(action: str, **numbers: float) -> dict[str, Any]:
     return {"enabled": True, "action": action, **numbers}
 
 
-DEFAULTS_VERSION = 2
-DEFAULTS: Mapping[str, Any] = {
-    "defaults_version": DEFAULTS_VERSION,
-    "enabled": True,
-    "mode": "enforce",
-    "notify": True,
-    "on_stop": [],
-    "export": {"otlp": False, "endpoint": ""},
-    "poll_gap_seconds": 60,
-    "bypass_keyword": "SUDO BYPASS",
-    "bypass_unknown": "grant",
-    "exclude": [],
-    "half_open_successes": 1,
-    "deny_limit": 5,
-    "probe_lease_seconds": 60,
-    "cooldown_steps": [1, 2, 6, 12, 60],
-    "circuit_breakers": {
+class Config:
+    """The merged configuration: an attribute for every key of a config file, with its default.
+
+    `problems`: sentences that begin with a key's path; `weakened`: "path = value" of keys that the project's file made weaker.
+    """
+
+    enabled = True
+    mode = "enforce"
+    notify = True
+    on_stop: list[str] = []
+    export: dict[str, Any] = {"otlp": False, "endpoint": ""}
+    poll_gap_seconds: float = 60
+    bypass_keyword = "SUDO BYPASS"
+    bypass_unknown = "grant"
+    exclude: list[str] = []
+    half_open_successes = 1
+    deny_limit = 5
+    probe_lease_seconds: float = 60
+    cooldown_steps: list[float] = [1, 2, 6, 12, 60]
+    circuit_breakers = {
         "tool_failure": _rule(
             "block",
             threshold=3,
@@ -65,8 +68,8 @@ DEFAULTS: Mapping[str, Any] = {
             "observe", threshold=10, window_seconds=60, session_max=50, cooldown_base_seconds=30
         ),
         "hook_recursion": _rule("block", threshold=5, cooldown_base_seconds=5),
-    },
-    "memory_limits": {
+    }
+    memory_limits = {
         "telemetry_max_lines": 1000,
         "telemetry_max_kb": 50,
         "telemetry_max_age_days": 7,
@@ -77,71 +80,37 @@ DEFAULTS: Mapping[str, Any] = {
         "tool_history_max": 50,
         "archive_keep_count": 20,
         "archive_keep_days": 90,
-    },
-}
-OPTION = "CLAUDE_PLUGIN_OPTION_"  # prefix of the variables in which Claude Code passes the plugin's options
-RULES = tuple(DEFAULTS["circuit_breakers"])
-LIMITS = tuple(key for key in DEFAULTS["circuit_breakers"]["budget"] if key not in ("enabled", "action"))
-TABLES = ("circuit_breakers", "memory_limits", "export")
-SCALARS = tuple(key for key in DEFAULTS if key not in TABLES and key != "defaults_version")
-
-
-class Config:
-    """The merged configuration. `rules`, `memory_limits` and `export` have every key of DEFAULTS; `problems`: sentences that
-    begin with a key's path; `weakened`: "path = value" of keys that the project's file made weaker."""
-
-    __slots__ = (*SCALARS, "rules", "memory_limits", "export", "problems", "weakened")
+    }
 
     def __init__(self, values: Mapping[str, Any], problems: list[str], weakened: list[str]) -> None:
-        for key in SCALARS:
-            setattr(self, key, values[key])
-        self.rules: dict[str, dict[str, Any]] = values["circuit_breakers"]
-        self.memory_limits: dict[str, int] = values["memory_limits"]
-        self.export: dict[str, Any] = values["export"]
+        self.__dict__.update(values)
         self.problems, self.weakened = problems, weakened
 
-    if TYPE_CHECKING:
-        enabled: bool
-        mode: str
-        notify: bool
-        on_stop: list[str]
-        poll_gap_seconds: float
-        bypass_keyword: str
-        bypass_unknown: str
-        exclude: list[str]
-        half_open_successes: int
-        deny_limit: int
-        probe_lease_seconds: float
-        cooldown_steps: list[float]
 
-
-def defaults() -> Config:
-    """The configuration without any config file."""
-    return Config(copy_of_defaults(), [], [])
-
-
-def copy_of_defaults() -> dict[str, Any]:
-    """The defaults as a dict that may be changed."""
-    values = {key: value for key, value in DEFAULTS.items() if key not in TABLES}
-    values["circuit_breakers"] = {name: dict(rule) for name, rule in DEFAULTS["circuit_breakers"].items()}
-    values["memory_limits"], values["export"] = dict(DEFAULTS["memory_limits"]), dict(DEFAULTS["export"])
-    return values
+KEYS = [name for name in vars(Config) if name[:1] != "_"]
+DEFAULTS_VERSION = 2
+DEFAULTS: Mapping[str, Any] = {
+    "defaults_version": DEFAULTS_VERSION,
+    **{key: vars(Config)[key] for key in KEYS},
+}
+OPTION = "CLAUDE_PLUGIN_OPTION_"  # prefix of the variables in which Claude Code passes the plugin's options
+RULES = tuple(Config.circuit_breakers)
+LIMITS = tuple(key for key in Config.circuit_breakers["budget"] if key not in ("enabled", "action"))
 
 
 def opinion(config: Config) -> dict[str, Any]:
-    """The document that gives these rules when merged over the defaults; without `memory_limits` and `export`."""
-    document: dict[str, Any] = {"defaults_version": DEFAULTS_VERSION}
-    for key in SCALARS:
-        if getattr(config, key) != DEFAULTS[key]:
-            document[key] = getattr(config, key)
-    rules = {}
-    for name, defaults in DEFAULTS["circuit_breakers"].items():
-        differing = {key: value for key, value in config.rules[name].items() if value != defaults.get(key)}
-        if differing:
-            rules[name] = differing
-    if rules:
-        document["circuit_breakers"] = rules
-    return document
+    """The document that gives this configuration when merged over the defaults."""
+    values = {key: getattr(config, key) for key in KEYS}
+    return {"defaults_version": DEFAULTS_VERSION, **_differing(values, DEFAULTS)}
+
+
+def _differing(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are no defaults, nested like them."""
+    found = {}
+    for key, value in values.items():
+        if value != defaults.get(key):
+            found[key] = _differing(value, defaults[key]) if isinstance(value, dict) else value
+    return found
 
 
 def is_untouched(data: bytes) -> bool:

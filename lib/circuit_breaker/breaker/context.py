@@ -55,11 +55,11 @@ class Work:
 
     def rule(self, name: str) -> dict[str, Any]:
         """The rule's configuration."""
-        return self.config.rules[name]
+        return self.config.circuit_breakers[name]
 
     def action(self, name: str) -> Action:
         """block, warn, observe, or "" for a rule that is switched off."""
-        rule = self.config.rules[name]
+        rule = self.config.circuit_breakers[name]
         if not is_on(name, rule):
             return ""
         action: Action = "block" if rule["action"] == "ask" else rule["action"]
@@ -67,16 +67,16 @@ class Work:
 
     def asks(self, name: str) -> bool:
         """Whether the rule asks you instead of blocking, if you can answer."""
-        return name in self.config.rules and self.config.rules[name]["action"] == "ask"
+        return name in self.config.circuit_breakers and self.config.circuit_breakers[name]["action"] == "ask"
 
     def excluded(self, tool: str, rule: str = "") -> bool:
         """Whether the tool is left out of all rules, or of this one."""
-        globs = self.config.rules[rule].get("exclude", ()) if rule else self.config.exclude
+        globs = self.config.circuit_breakers[rule].get("exclude", ()) if rule else self.config.exclude
         return bool(globs) and any(matches(tool, glob) for glob in globs)
 
     def pace(self, rule: str) -> tuple[float, list[float]]:
         """(base, steps) of the rule's cooldowns."""
-        return self.config.rules[rule]["cooldown_base_seconds"], self.config.cooldown_steps
+        return self.config.circuit_breakers[rule]["cooldown_base_seconds"], self.config.cooldown_steps
 
     # --- Circuits
 

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.config import (
-    DEFAULTS,
-    DEFAULTS_VERSION,
-    LIMITS,
-    OPTION,
-    RULES,
-    Config,
-    copy_of_defaults,
-    is_on,
-)
+from circuit_breaker.breaker.config import DEFAULTS, DEFAULTS_VERSION, OPTION, RULES, Config, is_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +12,7 @@ if TYPE_CHECKING:
 
 # Defaults of earlier versions that differ: in a file made from them, such a value is not your choice.
 EARLIER_DEFAULTS: Mapping[int, Mapping[str, Any]] = {1: {"circuit_breakers.call_cycle.max_period": 5}}
-WORDS = {
+WORDS = {  # strongest first
     "mode": ("enforce", "observe"),
     "bypass_unknown": ("grant", "refuse"),
     "action": ("block", "ask", "warn", "observe"),
@@ -31,6 +22,14 @@ WORDS = {
 YOURS = ("notify", "on_stop", "export", "bypass_keyword", "bypass_unknown")
 FOREIGN = ("project", "plugin options")  # prefixes of layer names that a project can write
 IGNORED = ("resource_limits",)  # from the published config; so is `window_turns` in a rule without it
+TIMES = ("_seconds", "minutes_since_progress")  # ends of keys that take fractions
+AT_LEAST_ONE = ("half_open_successes", "window_turns", "cooldown_steps")
+LESS_IS_WEAKER = (
+    "_seconds",
+    "window_turns",
+    "max_period",
+    "half_open_successes",
+)  # ends of keys; more is, of all others
 
 
 def build(layers: Iterable[tuple[str, object]] = ()) -> Config:
@@ -40,144 +39,101 @@ def build(layers: Iterable[tuple[str, object]] = ()) -> Config:
     keys in YOURS. What a layer weakens is recorded if its name begins with "project". Values equal to the defaults of the
     `defaults_version` that a document names are ignored.
     """
-    values = copy_of_defaults()
+    values = _copied(DEFAULTS)
     problems: list[str] = []
     weakened: list[str] = []
     for name, document in layers:
+        active = _active(values)
         layer = Layer(name, document, problems)
-        layer.merge(values)
+        layer.merge("", document, values, DEFAULTS)
         if name.startswith("project"):
-            weakened += layer.weakened()
+            weakened += [
+                f"{path} = {shown(after)}"
+                for path, before, after in layer.changes
+                if _mattered(path, active) and _weaker(path.rpartition(".")[2], before, after)
+            ]
     return Config(values, problems, weakened)
+
+
+def _copied(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _copied(value) if isinstance(value, dict) else value for key, value in table.items()}
 
 
 class Layer:
     """One document that is merged; `changes`: (path, before, after) of each key that it set."""
 
     def __init__(self, name: str, document: object, problems: list[str]) -> None:
-        self.name, self.document, self.problems = name, document, problems
-        self.foreign = name.startswith(FOREIGN)
-        self.made_from = document.get("defaults_version") if isinstance(document, dict) else None
+        self.name, self.problems = name, problems
         self.changes: list[tuple[str, Any, Any]] = []
-        self.before: dict[str, int] = {}  # rule -> its strength without this layer
+        version = document.get("defaults_version") if isinstance(document, dict) else None
+        self.earlier: Mapping[str, Any] | None = None  # defaults, if values equal to them are not your choice
+        if isinstance(version, int) and not isinstance(version, bool) and 1 <= version <= DEFAULTS_VERSION:
+            self.earlier = EARLIER_DEFAULTS.get(version, {})
 
-    def merge(self, values: dict[str, Any]) -> None:
-        """Merge the document into `values`, key by key; faults are added to `problems`."""
-        if not isinstance(self.document, dict):
-            self.problems.append(f"{self.name}: expected one JSON object, got {shown(self.document)}")
-            return
-        self.before = _strengths(values)
-        self._merge_table("", self.document, values, DEFAULTS)
-
-    def weakened(self) -> list[str]:
-        """The keys that made the configuration weaker, as "path = value"."""
-        return [
-            f"{path} = {shown(after)}"
-            for path, before, after in self.changes
-            if _weaker(path.rpartition(".")[2], before, after) and self._mattered(path)
-        ]
-
-    def _mattered(self, path: str) -> bool:
-        """Whether the rule of that key (any rule, for a key of all) did anything before, so that there was something to weaken."""
-        table, *inner = path.split(".")
-        if table in ("memory_limits", "export"):
-            return False
-        strengths = [self.before[inner[0]]] if inner else self.before.values()
-        return any(strength > _STRENGTH["observe"] for strength in strengths)
-
-    def _merge_table(
-        self, path: str, document: object, values: dict[str, Any], defaults: Mapping[str, Any]
-    ) -> None:
+    def merge(self, path: str, document: object, values: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+        """Merge the table at `path` ("": the whole document) into `values`, key by key; faults are added to `problems`."""
         if not isinstance(document, dict):
-            self._problem(path, f"expected an object, got {shown(document)}")
+            what = f"expected an object, got {shown(document)}"
+            self.problems.append(f"{path}: {what} ({self.name})" if path else f"{self.name}: {what}")
             return
+        of_rule = path.startswith("circuit_breakers.")
         for key, value in document.items():
             inner = f"{path}.{key}" if path else key
             if isinstance(defaults.get(key), dict):
-                self._merge_table(inner, value, values[key], defaults[key])
+                self.merge(inner, value, values[key], defaults[key])
             elif path == "circuit_breakers":
-                known = ", ".join(RULES)
-                self.problems.append(f"{inner}: unknown rule ({self.name}); the rules are {known}")
-            elif inner not in IGNORED:
-                self._merge_key(inner, key, value, values, defaults)
+                self._problem(inner, "unknown rule", f"; the rules are {', '.join(RULES)}")
+            elif key in defaults or (of_rule and key == "exclude"):
+                self._set(inner, key, value, values, defaults.get(key, []))
+            elif inner not in IGNORED and not (of_rule and key == "window_turns"):
+                self._problem(inner, "unknown key")
 
-    def _merge_key(
-        self, path: str, key: str, value: object, values: dict[str, Any], defaults: Mapping[str, Any]
-    ) -> None:
-        of_a_rule = path.startswith("circuit_breakers.")
-        if key not in defaults and not (of_a_rule and key == "exclude"):
-            if not (of_a_rule and key == "window_turns"):
-                self._problem(path, "unknown key")
+    def _set(self, path: str, key: str, value: object, values: dict[str, Any], default: Any) -> None:
+        if self.earlier is not None and value == self.earlier.get(path, default):
             return
-        default = defaults.get(key, [])
-        if self._is_silent(path, value, default):
-            return
-        if self.foreign and path.partition(".")[0] in YOURS:
+        if self.name.startswith(FOREIGN) and path.partition(".")[0] in YOURS:
             self._problem(path, "only your own config file may set this, so it is ignored")
             return
-        expected = _expected(key, value, default)
-        before = values.get(key, default)
+        expected, before = _expected(key, value, default), values.get(key, default)
         if expected:
-            self.problems.append(
-                f"{path}: expected {expected}, got {shown(value)} ({self.name}); using {shown(before)}"
-            )
+            self._problem(path, f"expected {expected}, got {shown(value)}", f"; using {shown(before)}")
             return
         self.changes.append((path, before, value))
         values[key] = value
 
-    def _is_silent(self, path: str, value: object, default: object) -> bool:
-        """Whether it is the default of the version that the file was made from, and so not your choice."""
-        version = self.made_from
-        if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= DEFAULTS_VERSION:
-            return False
-        earlier = EARLIER_DEFAULTS.get(version, {})
-        return bool(value == earlier.get(path, default))
-
-    def _problem(self, path: str, what: str) -> None:
-        self.problems.append(f"{path}: {what} ({self.name})")
+    def _problem(self, path: str, what: str, more: str = "") -> None:
+        self.problems.append(f"{path}: {what} ({self.name}){more}")
 
 
-_STRENGTH = {"block": 4, "ask": 3, "warn": 2, "observe": 1, "enforce": 2, True: 1, False: 0}
-# Every number of a rule is in one of these: the smaller (or larger) it is, the weaker the breaker.
-_WEAKER_WHEN_LESS = (
-    "window_turns window_seconds max_period poll_gap_seconds half_open_successes probe_lease_seconds cooldown_base_seconds"
-).split()
-_WEAKER_WHEN_MORE = (
-    "threshold same_error threshold_with_progress family_warn family_open same_edit launches poll_max digits_max"
-    " threshold_long stop_at empty_searches block_at session_max deny_limit"
-).split() + list(LIMITS)
-_FRACTIONS = (
-    "cooldown_base_seconds",
-    "window_seconds",
-    "probe_lease_seconds",
-    "poll_gap_seconds",
-    "minutes_since_progress",
-)
-_AT_LEAST_ONE = ("half_open_successes", "window_turns", "cooldown_steps")
+def _active(values: Mapping[str, Any]) -> list[str]:
+    """The rules that do more than count."""
+    if not values["enabled"] or values["mode"] == "observe":
+        return []
+    rules = values["circuit_breakers"]
+    return [name for name, keys in rules.items() if is_on(name, keys) and keys["action"] != "observe"]
 
 
-def _strengths(values: Mapping[str, Any]) -> dict[str, int]:
-    """Each rule's strength by its present action: 0 off, 1 observe, 2 warn, 3 ask, 4 block."""
-    strengths = {}
-    for rule, keys in values["circuit_breakers"].items():
-        action = "observe" if values["mode"] == "observe" else keys["action"]
-        strengths[rule] = _STRENGTH[action] if values["enabled"] and is_on(rule, keys) else 0
-    return strengths
+def _mattered(path: str, active: list[str]) -> bool:
+    """Whether a key's rule (any rule, for a key of all) did anything before, so that there was something to weaken."""
+    table, *inner = path.split(".")
+    if table in ("defaults_version", "memory_limits", "export"):
+        return False
+    return inner[0] in active if inner else bool(active)
 
 
 def _weaker(key: str, before: Any, after: Any) -> bool:
-    if key in ("enabled", "mode", "action"):
-        return _STRENGTH[after] < _STRENGTH[before]
-    if key in _WEAKER_WHEN_MORE:
-        return bool(before) and (not after or after > before)  # 0 switches it off
-    if key in _WEAKER_WHEN_LESS:
-        return bool(after < before)
+    if key in WORDS:
+        return WORDS[key].index(after) > WORDS[key].index(before)
+    if key == "enabled":
+        return bool(before and not after)
     if key == "exclude":
         return not set(after) <= set(before)
     if key == "cooldown_steps":
         longest = max(len(before), len(after))
         return any(_step(after, level) < _step(before, level) for level in range(longest))
-    return False
+    if key.endswith(LESS_IS_WEAKER):
+        return bool(after < before)
+    return bool(before) and (not after or after > before)  # 0 switches it off
 
 
 def _step(steps: list[float], level: int) -> float:
@@ -202,10 +158,10 @@ def _expected(key: str, value: Any, default: object) -> str:
         what = "a program and its arguments as a list of texts"
     elif isinstance(default, list):
         fine, what = texts, "a list of tool names"
-    elif key in _FRACTIONS:
+    elif key.endswith(TIMES):
         fine, what = _number(value), "a number of 0 or more"
     else:
-        least = 1 if key in _AT_LEAST_ONE and _number(value) else 0
+        least = 1 if key in AT_LEAST_ONE and _number(value) else 0
         fine = _number(value) and not isinstance(value, float) and value >= least
         what = f"a whole number of {least} or more"
     return "" if fine else what
@@ -229,14 +185,12 @@ def option_layer(env: Mapping[str, str]) -> dict[str, Any]:
     for name, text in env.items():
         if not name.startswith(OPTION):
             continue
-        key = name[len(OPTION) :].lower()
-        rule = next((rule for rule in RULES if key.startswith(rule + "_")), None)
-        if rule is None:
-            layer[key] = _from_text(text, DEFAULTS.get(key))
-            continue
-        inner = key[len(rule) + 1 :]
-        value = _from_text(text, DEFAULTS["circuit_breakers"][rule].get(inner))
-        layer.setdefault("circuit_breakers", {}).setdefault(rule, {})[inner] = value
+        key, table, defaults = name[len(OPTION) :].lower(), layer, DEFAULTS
+        rule = next((rule for rule in RULES if key.startswith(rule + "_")), "")
+        if rule:
+            key, defaults = key[len(rule) + 1 :], DEFAULTS["circuit_breakers"][rule]
+            table = layer.setdefault("circuit_breakers", {}).setdefault(rule, {})
+        table[key] = _from_text(text, defaults.get(key))
     return layer
 
 

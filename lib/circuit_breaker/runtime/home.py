@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from circuit_breaker.breaker.config import OPTION, Config, defaults, is_untouched
+from circuit_breaker.breaker.config import OPTION, Config, is_untouched
 from circuit_breaker.runtime import files, json
 
 TYPE_CHECKING = False
@@ -125,7 +125,7 @@ def user_config(env: Mapping[str, str]) -> str:
 def configuration(where: Places, env: Mapping[str, str]) -> Config:
     """The merged configuration: defaults, your file, the project's file, the plugin's options. Never raises."""
     found, unreadable = layers(where, env)
-    config = defaults()
+    config = Config({}, [], [])
     if found:
         from circuit_breaker.breaker.layers import build
 

@@ -185,7 +185,7 @@ class Visit:
                 return session, lane, None
             event.author = self.authors[session.unproven]
         payload, config = self.payload, self.config
-        counts = is_on("budget", config.rules["budget"])
+        counts = is_on("budget", config.circuit_breakers["budget"])
         if (counts and isinstance(event, (Turn, Prompt))) or (lane.circuits and isinstance(event, Turn)):
             lane = usage.look_up(event, lane, payload, config)
         session, lane, decision, transitions = policy.step(

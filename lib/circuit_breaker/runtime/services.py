@@ -30,7 +30,7 @@ def path_of(where: Places, kind: str, name: str) -> str:
 
 def question(where: Places, event: Ask, config: Config, now: float) -> None:
     """Set `event.down` and `event.wait` if a call uses an MCP server that is down and is not the machine's probe."""
-    rule = config.rules[RULE]
+    rule = config.circuit_breakers[RULE]
     if config.mode == "observe" or not rule["enabled"] or rule["action"] not in ("block", "ask"):
         return
     kind, name = endpoint(event.tool, event.input)
@@ -89,7 +89,7 @@ def _contacted(where: Places, contact: Contact, config: Config, now: float) -> t
     def noted(service: Service) -> Service:
         if contact.answered:
             return Service(name=contact.name, kind=contact.kind)
-        return failed(service, contact.call, config.rules[RULE], config.cooldown_steps, now)
+        return failed(service, contact.call, config.circuit_breakers[RULE], config.cooldown_steps, now)
 
     return _change(where, contact.kind, contact.name, noted)
 

@@ -167,7 +167,7 @@ def _memories(one: Kept) -> Iterator[tuple[str, dict[str, Circuit], dict[str, Ta
 
 
 def _empty_rule(config: Config, name: str) -> dict[str, Any]:
-    rule = config.rules[name]
+    rule = config.circuit_breakers[name]
     return {
         "state": CLOSED,
         "enabled": is_on(name, rule),

@@ -30,7 +30,7 @@ RECENT_MAX = 4  # last messages that are remembered: the rows of a message are c
 
 def look_up(event: Event, lane: Lane, payload: Payload, config: Config) -> Lane:
     """Read the lane's transcript on and set `event.spent` (Turn, or Prompt: what no turn has counted). -> the lane."""
-    limits = is_on("budget", config.rules["budget"])
+    limits = is_on("budget", config.circuit_breakers["budget"])
     path = path_of(payload.transcript, payload.lane)
     position = lane.read
     if isinstance(event, Prompt):
@@ -61,7 +61,7 @@ def charge(lane: Lane, transitions: list[Transition], payload: Payload, config: 
         transition.tokens = transition.facts.get("tokens") or known or last_calls(path, calls)
         if circuit is not None:
             lane.circuits[circuit.name] = circuit.but(tokens=transition.tokens)
-        if not known and not is_on("budget", config.rules["budget"]):
+        if not known and not is_on("budget", config.circuit_breakers["budget"]):
             lane.read = Position(offset=size_of(path))
 
 
