@@ -16,6 +16,7 @@ from homes import DAY, Home, aged, lines, wait_for
 from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import DEFAULTS
 from circuit_breaker.breaker.layers import build
+from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.janitor import archives, notes, rounds, session_start
 from circuit_breaker.runtime import files, incidents, store
 
@@ -358,15 +359,12 @@ def test_session_without_events_for_an_hour_is_no_longer_open_unless_it_runs(
     mocker.patch.dict(os.environ, {"CLAUDE_CONFIG_DIR": str(tmp_path / "claude")})
     (tmp_path / "claude" / "sessions").mkdir(parents=True)
     (tmp_path / "claude" / "sessions" / f"{os.getpid()}.json").write_text('{"sessionId": "idle"}')
-    opened = {
-        "v": store.VERSION,
-        "circuits": {"tool_failure:Bash make": list(open_circuit().__dict__.values())},
-    }
+    opened = Lane(circuits={"tool_failure:Bash make": open_circuit()})
     for name in ("quiet", "busy", "idle", "me"):
         folder = home.runtime / "sessions" / name
         folder.mkdir(parents=True)
-        (folder / "session.json").write_text(json.dumps({"v": store.VERSION, "home": str(home.path)}))
-        (folder / "main.json").write_text(json.dumps(opened))
+        (folder / "session.json").write_bytes(store.encode(Session(home=str(home.path))))
+        (folder / "main.json").write_bytes(store.encode(opened))
         (home.runtime / "armed").mkdir(exist_ok=True)
         (home.runtime / "armed" / name).write_text(f"{name}/main.json\n")
     incidents.publish(home.places)

@@ -55,7 +55,7 @@ class Family(Record):
     turn = -1  # turn of the last
     call = ""  # key of the last call
     varied = False  # the calls differ
-    lines = table(int)  # digest of an error line -> failures that had it
+    lines: dict[str, int] = {}  # digest of an error line -> failures that had it
     marks = ""  # as in Streak
     error = ""  # key of the last whole error
     same = 0  # times in a row with that error, with any changes in between
@@ -72,7 +72,6 @@ class ErrorRun(Record):
     times = 0  # turns in a row with it among those in which the tool failed, with any changes in between
 
 
-USAGE: Any = [0, 0, 0, 0]  # tokens: input, output, cache reads, cache writes
 # Kinds of calls: RUN acts without writing a file itself, GOTO is a gesture that goes to a URL, WAIT only waits.
 PLAIN, POLL, GESTURE, RUN, GOTO, WAIT = 0, 1, 2, 3, 4, 5
 GESTURES = (GESTURE, GOTO)
@@ -96,7 +95,7 @@ class SameShape(Record):
     """Calls of one shape in a row, one per turn, for sequential_tools; none while `length` is 0."""
 
     shape = ""
-    parameters = table(str)  # digests of the last call's
+    parameters: dict[str, str] = {}  # digests of the last call's
     length = 0
     varying = ""  # the one parameter that differs
     prompts = 0  # of yours in between
@@ -107,7 +106,7 @@ class Position(Record):
     """How far a lane's transcript has been read."""
 
     offset = -1  # bytes; -1: not yet
-    messages: dict[str, list[int]] = table(USAGE)  # id of each of the last ones -> its usage
+    messages: dict[str, list[int]] = {}  # id of each of the last ones -> its usage
     last = ""  # time of the last row
     floor = ""  # time up to which rows are copies
 
@@ -151,7 +150,7 @@ class Lane(Record):
     failing = 0  # turns in a row in which every call failed
     failing_warned = 0  # warnings about them
     empties = 0  # turns in a row that only searched and found nothing
-    warned = table(int)  # name of a warning -> the turn it was last given in
+    warned: dict[str, int] = {}  # name of a warning -> the turn it was last given in
     changed = -1  # n of the last call that changed something, new or not
     # n of the last step to another commit or migration: an equal error there is no failed repair
     stepped = -1
@@ -160,15 +159,15 @@ class Lane(Record):
     sequence = SameShape()
     circuits = table(Circuit)  # name -> Circuit
     pending = table(Outcome)  # tool_use_id -> what was reported before its batch, without input and text
-    denied = table(str)  # tool_use_id -> circuit name, or "" if it does not count against deny_limit
-    seen = rows(str)  # tool_use_ids whose outcome has been counted
+    denied: dict[str, str] = {}  # tool_use_id -> circuit name, or "" if it does not count against deny_limit
+    seen: list[str] = []  # tool_use_ids whose outcome has been counted
     denials = 0  # in this prompt
     stops = 0  # Stops with stop_hook_active since the last new result
     writes = 0  # the session's writes that this lane knows of
     prompt = ""  # the prompt its per-prompt counters belong to
     tally = table(Tally)  # by rule
     read = Position()
-    asked = table(str)  # tool_use_id -> the circuit for which you are asked
+    asked: dict[str, str] = {}  # tool_use_id -> the circuit for which you are asked
 
     def forget_successes(self) -> None:
         """Forget repeats and cycles of successes and runs of attempts, at your prompt; other failures are kept."""
@@ -198,7 +197,7 @@ class ServiceCalls(Record):
 
     calls = 0
     said_at = 0  # how many when it was last said
-    times = rows(float)  # epoch seconds of the last ones
+    times: list[float] = []  # epoch seconds of the last ones
 
 
 class Budget(Record):
@@ -206,12 +205,12 @@ class Budget(Record):
 
     since = 0.0  # epoch seconds of the last progress; 0.0: nothing is counted yet
     calls = 0  # since your last prompt
-    tools = table(int)  # name -> calls since then
+    tools: dict[str, int] = {}  # name -> calls since then
     prompt = [0, 0, 0, 0]  # tokens since then
     session = [0, 0, 0, 0]  # tokens since the breaker first saw the session
     idle = [0, 0, 0, 0]  # tokens since the last progress
-    said = table(int)  # limit -> highest percentage warned of
-    granted = table(int)  # limit -> how many times its amount you have allowed
+    said: dict[str, int] = {}  # limit -> highest percentage warned of
+    granted: dict[str, int] = {}  # limit -> how many times its amount you have allowed
 
 
 class Session(Record):
@@ -221,17 +220,17 @@ class Session(Record):
     home = ""  # folder of its incidents and published state
     project = ""  # its project folder, for people
     frozen: dict[str, Any] = {}  # its rules while a circuit is open (runtime.frozen); {} while none is
-    held = table(float)  # changes of settings files that were blocked: path -> epoch seconds
+    held: dict[str, float] = {}  # changes of settings files that were blocked: path -> epoch seconds
     prompt = ""  # id of the last prompt, typed by you or not
     person = ""  # id of your last prompt
-    scheduled = rows(str)  # digests of prompts that Claude scheduled
+    scheduled: list[str] = []  # digests of prompts that Claude scheduled
     unproven = ""  # id of a newer prompt that may be yours: without effect until the transcript says so
     bypass = ""  # id of the prompt with an active bypass
     passed = 0  # calls allowed by that bypass
     spawns = 0  # Agent calls since your last prompt
-    spawn_ids = rows(str)
+    spawn_ids: list[str] = []
     spawn_warned = False
-    written = rows(str)  # keys of the last writes of all lanes
+    written: list[str] = []  # keys of the last writes of all lanes
     writes = 0  # new writes so far
     services = table(ServiceCalls)  # by the name of an outside service
     notes = rows(Notice)  # of stopped subagents, for their parents

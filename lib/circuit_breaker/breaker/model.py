@@ -7,7 +7,6 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any, Literal, TypeVar
 
     Item = TypeVar("Item")
@@ -40,12 +39,12 @@ _PLAIN = (str, int, float, bool, type(None))
 
 
 def rows(kind: type[Item]) -> list[Item]:
-    """The default of a field with a list of records or plain values, or of lists like the one given."""
+    """The default of a field with a list of records."""
     return [], kind  # type: ignore[return-value]
 
 
 def table(kind: type[Item]) -> dict[str, Item]:
-    """The default of a field with the same under names."""
+    """The default of a field with records under names."""
     return {}, kind  # type: ignore[return-value]
 
 
@@ -55,24 +54,21 @@ class _Fields:
     def __get__(self, record: object, cls: type[Record]) -> dict[str, Any]:
         fields: dict[str, Any] = {}
         kinds: dict[str, Any] = {}
-        containers = []
         for base in cls.__mro__[-3::-1]:  # without `object` and Record
             for name, value in vars(base).items():
                 kind = value.__class__
                 if name < "a" or kind in _NO_FIELDS:
                     continue
-                if kind in _PLAIN:
-                    fields[name] = value
-                elif kind is tuple and value:
-                    fields[name], kinds[name] = value
-                    containers.append(name)
-                elif kind is list or kind is dict:
-                    fields[name] = value
-                    containers.append(name)
-                else:
-                    fields[name], kinds[name] = value, kind
+                if kind is tuple and value:
+                    value, kinds[name] = value
+                elif kind not in _PLAIN and kind is not list and kind is not dict:
+                    kinds[name] = kind
+                fields[name] = value
         if not cls.__subclasses__():  # they would inherit it
-            cls.FIELDS, cls.KINDS, cls.CONTAINERS = fields, kinds, tuple(containers)
+            cls.FIELDS, cls.KINDS = fields, kinds
+            cls.CONTAINERS = tuple(
+                [name for name, value in fields.items() if value.__class__ in (list, dict)]
+            )
         return fields
 
 
@@ -83,7 +79,7 @@ class Record:
     """
 
     FIELDS: dict[str, Any] = _Fields()  # type: ignore[assignment]
-    KINDS: dict[str, Any] = {}  # of the items of its lists and dicts, where declared, and of its records
+    KINDS: dict[str, type[Record]] = {}  # the fields that hold records, alone or in a list or a dict
     CONTAINERS: tuple[str, ...] = ()  # the fields that hold a list or a dict: every value gets its own
     MOST: dict[str, int] = {}  # how many items of a list or dict are kept
 
@@ -124,15 +120,13 @@ class Record:
 
     def as_row(self) -> list[Any]:
         """The values of its fields; records among them are rows."""
-        return [*(self.plain({**self.__dict__}) if self.KINDS else self.__dict__).values()]
+        return [*self.plain({**self.__dict__}).values()]
 
     @classmethod
     def plain(cls, fields: dict[str, Any]) -> dict[str, Any]:
         """Some of its fields, in which records have become rows."""
-        for name, kind in cls.KINDS.items():
-            held = fields.get(name)
-            if not held or not _is_record(kind):
-                continue
+        for name in cls.KINDS.keys() & fields:
+            held = fields[name]
             if isinstance(held, Record):
                 fields[name] = held.as_row()
             elif held.__class__ is dict:
@@ -142,60 +136,27 @@ class Record:
         return fields
 
     @classmethod
-    def of_rows(cls: type[Kind], rows: list[Any]) -> list[Kind]:
-        """The records of such rows. Raises ValueError."""
-        fields, found = cls.FIELDS, []
-        types = [*map(type, fields.values())]
-        for row in rows:
-            if row.__class__ is not list or len(row) != len(types):
-                raise ValueError(f"a {cls.__name__} of another shape")
-            record = object.__new__(cls)
-            values = record.__dict__
-            values.update(zip(fields, row))
-            if [*map(type, row)] != types:
-                cls.check(values, fields)
-            elif cls.KINDS:
-                cls.check(values, cls.KINDS)
-            found.append(record)
-        return found
+    def of_row(cls: type[Kind], row: list[Any]) -> Kind:
+        """The record of such a row."""
+        record = object.__new__(cls)
+        record.__dict__.update(zip(cls.FIELDS, row))
+        if cls.KINDS:
+            cls.revive(record.__dict__)
+        return record
 
     @classmethod
-    def check(cls, fields: dict[str, Any], names: Iterable[str]) -> None:
-        """Make records of the rows in `fields`. Raises ValueError if one of these names is unknown or its value has another type."""
-        for name in names:
-            if name not in cls.FIELDS:
-                raise ValueError(f"{cls.__name__}: unknown field {name}")
-            value, default, kind = fields[name], cls.FIELDS[name], cls.KINDS.get(name)
-            if value.__class__ is default.__class__:
-                if kind is not None and value:
-                    fields[name] = _items(value, kind)
-                elif default.__class__ is list and default:
-                    _items([value], default)
-            elif isinstance(default, Record):
-                fields[name] = default.of_rows([value])[0]
-            elif (value.__class__, default.__class__) != (int, float) and (value, name) != (None, "retry_at"):
-                wrong = f"{type(value).__name__} in place of {type(default).__name__}"
-                raise ValueError(f"{cls.__name__}.{name}: {wrong}")
-
-
-def _is_record(kind: Any) -> bool:
-    return kind.__class__ is type and issubclass(kind, Record)
-
-
-def _items(held: Any, kind: Any) -> Any:
-    """A list or dict with its rows as records. Raises ValueError if an item is not of this kind (see `rows`)."""
-    items = [*held.values()] if held.__class__ is dict else held
-    if _is_record(kind):
-        items = kind.of_rows(items)
-        return dict(zip(held, items)) if held.__class__ is dict else items
-    types = {*map(type, items)}
-    if kind.__class__ is list:
-        good = types == {list} and all([*map(type, item)] == [*map(type, kind)] for item in items)
-    else:
-        good = types <= ({float, int} if kind is float else {kind})
-    if not good:
-        raise ValueError(f"items in place of {kind}")
-    return held
+    def revive(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """The reverse of `plain`."""
+        defaults = cls.FIELDS  # works out KINDS
+        for name in cls.KINDS.keys() & fields:
+            held, default, of_row = fields[name], defaults[name], cls.KINDS[name].of_row
+            if default.__class__ is dict:
+                fields[name] = {key: of_row(row) for key, row in held.items()}
+            elif default.__class__ is list:
+                fields[name] = [of_row(row) for row in held]
+            else:
+                fields[name] = of_row(held)
+        return fields
 
 
 def plus(one: list[int], other: list[int]) -> list[int]:
@@ -341,8 +302,8 @@ class Signal(Named):
 class Circuit(Named):
     """One circuit; `keys` to `calls` as in Signal."""
 
-    keys = rows(str)  # the calls it gates
-    results = table(str)
+    keys: list[str] = []  # the calls it gates
+    results: dict[str, str] = {}
     state = CLOSED
     level = 0
     trips = 0
@@ -358,9 +319,9 @@ class Circuit(Named):
     count = 0
     facts: dict[str, Any] = {}
     clip = ""
-    calls = rows(str)
+    calls: list[str] = []
     opened_at = 0.0
-    tokens = rows(int)  # what its streak has cost so far, a lower bound; [] if unknown
+    tokens: list[int] = []  # what its streak has cost so far, a lower bound; [] if unknown
 
     @property
     def live(self) -> bool:
