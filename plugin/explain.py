@@ -22,7 +22,7 @@ from circuit_breaker.identity import calls, labels
 from circuit_breaker.replay import recording
 from circuit_breaker.replay.recording import Fed
 from circuit_breaker.replay.rerun import Rerun
-from circuit_breaker.runtime import home, status, store
+from circuit_breaker.runtime import home, status
 from circuit_breaker.words import explain as words
 from circuit_breaker.words.sentences import sentence_of
 from circuit_breaker.words.status import ID
@@ -173,7 +173,7 @@ def _call(where: home.Places, config: Config, tool: str, given: dict[str, Any], 
     if not kept:
         raise Refusal("no session of this project is remembered, so every call would run.")
     one = max(kept, key=lambda each: each.seen)
-    lane = one.lanes.get(store.MAIN_FILE, Lane())
+    lane = one.lanes.get(model.MAIN, Lane())
     ask = model.Ask(id="explain", tool=tool, input=given, cwd=lane.cwd, prompt=one.session.prompt)
     _, _, decision, _ = step(one.session, lane, ask, config, time.time())
     blocked = decision.verdict in (model.DENY, model.QUESTION)

@@ -137,7 +137,7 @@ def test_memory_that_is_being_written_is_looked_at_again(where: Places, mocker: 
     mocker.patch.object(
         files, "read", side_effect=lambda path, limit: torn.pop() if torn else usual(path, limit)
     )
-    assert store.peek(where, SESSION)[1]["main.json"].turn == 7
+    assert store.peek(where, SESSION)[1][""].turn == 7
 
 
 def _circuit(**changes: Any) -> bytes:
@@ -251,4 +251,4 @@ def test_peek_leaves_out_what_cannot_be_read(where: Places) -> None:
     (folder / "main.json").write_text("{")
     session, lanes = store.peek(where, folder.name)
     assert session == Session()
-    assert {name: lane.turn for name, lane in lanes.items()} == {"agent-helper.json": 4}
+    assert {name: lane.turn for name, lane in lanes.items()} == {"helper": 4}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from circuit_breaker.runtime import files, json
+from circuit_breaker.runtime import files, json, store
 from circuit_breaker.runtime.home import environment, slug
 
 TYPE_CHECKING = False
@@ -105,9 +105,8 @@ def ended(where: Places, now: float, running: str) -> dict[str, set[str]]:
         path = f"{where.armed}/{name}"
         if name == running or "." in name or now - written(path) < HOUR:
             continue
-        try:
-            lines = (files.read(path, 1 << 20) or b"").decode("utf-8", "replace").split("\n")
-        except OSError:
+        lines = store.marker_lines(path)
+        if "" in lines:
             continue  # not a marker of ours
         sessions = {line.partition("/")[0] for line in lines if line[:1] != "/" and "/" in line}
         if all(now - written(f"{where.sessions}/{session}") >= HOUR for session in sessions):

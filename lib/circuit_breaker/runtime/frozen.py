@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.config import opinion
 from circuit_breaker.breaker.memory import Session
+from circuit_breaker.breaker.model import MAIN
 from circuit_breaker.runtime import files, home, store
 
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def rules(where: Places, session_id: str, current: Config) -> Config:
     """The configuration of an armed session: the one in its memory, or `current` if there is none."""
-    session = _session(store.session_folder(where, session_id))
+    session = _session(where, session_id)
     if session is None or not session.frozen or session.frozen.get("rules") == opinion(current):
         return current
     from circuit_breaker.breaker.layers import build
@@ -30,13 +31,13 @@ def rules(where: Places, session_id: str, current: Config) -> Config:
 
 
 def keep(
-    session: Session, lane: Lane, lane_file: str, config: Config, where: Places, session_id: str
+    session: Session, lane: Lane, lane_name: str, config: Config, where: Places, session_id: str
 ) -> Session:
     """The session after a step, with fixed rules if a circuit is open, else without. Called under its lock."""
     live = store.is_live(lane) or store.is_live(session)
     if not live and session.frozen:
-        named = store.armed_lanes(where, session_id)
-        live = any(line.rpartition("/")[2] not in (lane_file, store.SESSION_WIDE) for line in named)
+        known = (store.lane_file(lane_name), store.SESSION_WIDE)
+        live = any(line.rpartition("/")[2] not in known for line in store.armed_lanes(where, session_id))
     if live == bool(session.frozen):
         return session
     changed: Session = session.but(frozen={"rules": opinion(config), "files": _said(where)} if live else {})
@@ -56,18 +57,18 @@ def _said(where: Places) -> dict[str, Any]:
 def release(where: Places) -> None:
     """Make every session use the present config files from its next event on. Raises OSError."""
     try:
-        folders = files.system.listdir(where.sessions)
+        names = files.system.listdir(where.sessions)
     except FileNotFoundError:
         return
 
     def thaw(session: Session, lane: Lane) -> tuple[Session, Lane, None]:
         return session.but(frozen={}), lane, None
 
-    for folder in folders:
-        session = _session(f"{where.sessions}/{folder}")
+    for name in names:
+        session = _session(where, name)
         if session is not None and session.frozen:
-            store.update_folder(where, folder, store.MAIN_FILE, thaw)
+            store.update(where, name, MAIN, thaw)
 
 
-def _session(folder: str) -> Session | None:
-    return store.glance(f"{folder}/{store.SESSION_FILE}", Session)
+def _session(where: Places, session_id: str) -> Session | None:
+    return store.glance(where, session_id, store.SESSION_FILE, Session)

@@ -150,8 +150,7 @@ class Visit:
         elif isinstance(event, Prompt) and self.armed:
             store.correct_marker(where, session)
         elif isinstance(event, (Turn, Reported)) and self.payload.size > LONG:
-            path = f"{store.session_folder(where, session)}/{store.lane_file(self.payload.lane)}"
-            lane = store.glance(path, Lane)
+            lane = store.glance(where, session, store.lane_file(self.payload.lane), Lane)
             results = event.results if isinstance(event, Turn) else (event,)
             evidence.prepare(results, lane and lane.cwd or event.cwd)
 
@@ -201,8 +200,8 @@ class Visit:
 
     def _hold(self, session: Session, lane: Lane, decision: Decision) -> Session:
         """The session with its rules fixed while a circuit is open; messages about held back changes go into `decision`."""
-        lane_file = store.lane_file(self.payload.lane)
-        session = frozen.keep(session, lane, lane_file, self.config, self.where, self.payload.session)
+        payload = self.payload
+        session = frozen.keep(session, lane, payload.lane, self.config, self.where, payload.session)
         if decision.verdict == DENY and frozen.differs(session, self.where):
             decision.notices.append(Notice(kind=DENY, rule="protection", reason="config_changed"))
         if session.held and not session.frozen:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from circuit_breaker.breaker.model import CLOSED
 from circuit_breaker.runtime import error_log, files, json, store
 from circuit_breaker.runtime.home import INCIDENTS, STATE, Places
 from circuit_breaker.runtime.usage import FIELDS as TOKENS
@@ -149,29 +148,22 @@ def facts(circuit: Circuit) -> dict[str, Any]:
 
 
 def live_circuits(where: Places) -> list[tuple[str, str, Circuit]]:
-    """(session folder, agent, circuit) for each circuit that is not CLOSED in the armed sessions of this home."""
+    """(session, agent, circuit) for each circuit that is not CLOSED in the armed sessions of this home."""
     try:
         names = files.system.listdir(where.armed)
     except FileNotFoundError:
         return []
     sessions: set[str] = set()
     for name in names[:SESSIONS_MAX]:
-        try:
-            data = files.read(f"{where.armed}/{name}", 1 << 20) or b""
-        except files.Refused:
-            continue
-        sessions.update(
-            line.partition("/")[0] for line in data.decode("utf-8", "replace").split("\n") if "/" in line
-        )
+        lines = store.marker_lines(f"{where.armed}/{name}")
+        sessions.update(line.partition("/")[0] for line in lines if "/" in line)
     found = []
-    for folder in sorted(sessions):
+    for name in sorted(sessions):
         try:
-            session, lanes = store.peek(where, folder)
+            session, lanes = store.peek(where, name)
         except OSError:
             continue
-        if session.home and session.home != where.home:
-            continue
-        kept = [(store.MAIN_FILE, session.circuits), *[(name, lane.circuits) for name, lane in lanes.items()]]
-        for name, circuits in kept:
-            found += [(folder, store.agent_of(name), c) for c in circuits.values() if c.state != CLOSED]
+        if session.home in ("", where.home):
+            for agent, memory in store.memories(session, lanes):
+                found += [(name, agent, circuit) for circuit in memory.circuits.values() if circuit.live]
     return found

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import time
 
-from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import RULES, Config, is_on
 from circuit_breaker.breaker.memory import Session
-from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, OPEN
+from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, MAIN, OPEN, Reset
 from circuit_breaker.runtime import (
     config_change,
     files,
@@ -26,11 +25,11 @@ from circuit_breaker.words.status import not_reset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from circuit_breaker.breaker.memory import Lane, Tally
-    from circuit_breaker.breaker.model import Circuit
+    from circuit_breaker.breaker.model import Circuit, Transition
     from circuit_breaker.breaker.services import Service
 
 
@@ -40,7 +39,7 @@ PREFIX_MIN = 4  # characters of a session's id that are enough to name it
 
 
 class Kept:
-    """A session on disk. `name`: its folder, mostly its id; `lanes`: file -> Lane; `seen`: last write of its hooks (epoch seconds)."""
+    """A session on disk. `name`: its folder, mostly its id; `lanes`: agent -> Lane; `seen`: last write of its hooks (epoch seconds)."""
 
     __slots__ = ("name", "session", "lanes", "seen", "ended")
 
@@ -120,12 +119,12 @@ def collect(where: Places, config: Config, now: float, kept: list[Kept] | None =
                 "prompt_id": one.session.bypass,
                 "let_through": one.session.passed,
             }
-        for agent, circuits, tally in _memories(one):
-            for circuit in circuits.values():
+        for agent, memory in store.memories(one.session, one.lanes):
+            for circuit in memory.circuits.values():
                 if circuit.rule not in rules:
                     continue  # from a later version
                 rules[circuit.rule]["subjects"].append(_subject(circuit, one, agent, now))
-            for name, done in tally.items():
+            for name, done in memory.tally.items():
                 if name in rules:
                     _add_tally(rules[name], done)
     for service in services.down(where):
@@ -158,12 +157,6 @@ def cannot_block(where: Places, config: Config) -> tuple[str, str]:
     if not config.enabled:
         return "`enabled` is false in the configuration", "circuit-breaker config show --origin"
     return "", ""
-
-
-def _memories(one: Kept) -> Iterator[tuple[str, dict[str, Circuit], dict[str, Tally]]]:
-    yield "", one.session.circuits, one.session.tally
-    for name, lane in one.lanes.items():
-        yield store.agent_of(name), lane.circuits, lane.tally
 
 
 def _empty_rule(config: Config, name: str) -> dict[str, Any]:
@@ -288,24 +281,20 @@ def reset(
     now, failed = time.time(), []
     for one in kept:
         theirs = places_of(one, where)
-        for name in list(one.lanes) or [store.MAIN_FILE]:
-            lane = store.agent_of(name)
+        for agent in list(one.lanes) or [MAIN]:
 
             def decide(
                 session: Session,
-                memory: Lane,
-                name: str = name,
-                lane: str = lane,
+                lane: Lane,
+                agent: str = agent,
                 theirs: Places = theirs,
-                folder: str = one.name,
-            ) -> tuple[Session, Lane, Any]:
-                session, memory, _, transitions = step(
-                    session, memory, model.Reset(which=which), config, now, lane
-                )
-                return frozen.keep(session, memory, name, config, theirs, folder), memory, transitions
+                name: str = one.name,
+            ) -> tuple[Session, Lane, list[Transition]]:
+                session, lane, _, transitions = step(session, lane, Reset(which=which), config, now, agent)
+                return frozen.keep(session, lane, agent, config, theirs, name), lane, transitions
 
             try:
-                transitions, _ = store.update_folder(where, one.name, name, decide)
+                transitions, _ = store.update(where, one.name, agent, decide)
             except OSError as error:  # go on with the other sessions
                 failed.append(not_reset(one.name, error))
                 break

@@ -29,11 +29,6 @@ def lane_file(lane: str) -> str:
     return MAIN_FILE if not lane else safe_name(lane, AGENT_PREFIX) + ".json"
 
 
-def agent_of(lane_file: str) -> str:
-    """The agent whose lane a file holds; MAIN for the main thread."""
-    return MAIN if lane_file == MAIN_FILE else lane_file[len(AGENT_PREFIX) : -len(".json")]
-
-
 def session_folder(where: Places, session_id: str) -> str:
     """The folder of a session's memory."""
     return f"{where.sessions}/{safe_name(session_id)}"
@@ -49,26 +44,16 @@ def update(
 
     -> (the third value from `decide`, messages about memory that was not valid and was set aside). Raises OSError.
     """
-    return update_folder(where, session_id, lane_file(lane_name), decide)
-
-
-def update_folder(
-    where: Places,
-    session_id: str,
-    lane_name: str,
-    decide: Callable[[Session, Lane], tuple[Session, Lane, Any]],
-) -> tuple[Any, list[str]]:
-    """`update` by the name of the lane's file."""
-    folder = session_folder(where, session_id)
+    folder, file = session_folder(where, session_id), lane_file(lane_name)
     for needed in (where.runtime, where.sessions, folder):
         files.folder(needed)
     faults: list[str] = []
     with files.Lock(f"{folder}/{LOCK_FILE}"):
-        session_path, lane_path = f"{folder}/{SESSION_FILE}", f"{folder}/{lane_name}"
+        session_path, lane_path = f"{folder}/{SESSION_FILE}", f"{folder}/{file}"
         session = _load(session_path, Session, faults)
         lane = _load(lane_path, Lane, faults)
         new_session, new_lane, answer = decide(session, lane)
-        live = {lane_name: is_live(new_lane), SESSION_WIDE: is_live(new_session)}
+        live = {file: is_live(new_lane), SESSION_WIDE: is_live(new_session)}
         # Before the memory is written: after a kill in between, an open circuit would not wake the gate.
         keep_armed(where, session_id, {name: True for name in live if live[name]})
         if new_lane != lane:
@@ -135,10 +120,15 @@ def armed_marker(where: Places, session_id: str) -> str:
 
 def armed_lanes(where: Places, session_id: str) -> list[str]:
     """The lines of a session's marker, `SESSION/LANE` as file names; [] if it is not armed, [""] if it cannot be read."""
+    return marker_lines(armed_marker(where, session_id))
+
+
+def marker_lines(marker: str) -> list[str]:
+    """The lines of the marker at this path; [] if there is none, [""] if it cannot be read: the gate is awake."""
     try:
-        data = files.read(armed_marker(where, session_id), 1 << 20)
+        data = files.read(marker, 1 << 20)
     except files.Refused:
-        return [""]  # something is there, so the gate is awake
+        return [""]
     return [] if data is None else data.decode("utf-8", "replace").split("\n")[:-1]
 
 
@@ -178,29 +168,29 @@ def _keep_lines(where: Places, session_id: str, live: dict[str, bool]) -> None:
         files.remove(path)
 
 
-def peek(where: Places, folder_name: str) -> tuple[Session, dict[str, Lane]]:
-    """(session, {lane file: lane}) without the lock, for reading only. Files that are not valid are left out. Raises OSError."""
-    folder = f"{where.sessions}/{folder_name}"
+def peek(where: Places, session_id: str) -> tuple[Session, dict[str, Lane]]:
+    """(session, {agent: lane}) without the lock, for reading only. Files that are not valid are left out. Raises OSError."""
+    folder = session_folder(where, session_id)
     lanes: dict[str, Lane] = {}
-    session = Session()
     for name in files.system.listdir(folder):
-        if not name.endswith(".json"):
-            continue
-        if name == SESSION_FILE:
-            session = glance(f"{folder}/{name}", Session) or session
-        else:
-            lane = glance(f"{folder}/{name}", Lane)
+        if name == MAIN_FILE or (name.startswith(AGENT_PREFIX) and name.endswith(".json")):
+            lane = glance(where, session_id, name, Lane)
             if lane is not None:
-                lanes[name] = lane
-    return session, lanes
+                lanes[MAIN if name == MAIN_FILE else name[len(AGENT_PREFIX) : -len(".json")]] = lane
+    return glance(where, session_id, SESSION_FILE, Session) or Session(), lanes
 
 
-def glance(path: str, kind: type[Kind]) -> Kind | None:
-    """The memory at `path` without the lock; None if it cannot be read. It may be read twice, because an open file may be
+def memories(session: Session, lanes: dict[str, Lane]) -> list[tuple[str, Lane | Session]]:
+    """(agent, memory) of a session (as MAIN) and of each of its lanes."""
+    return [(MAIN, session), *lanes.items()]
+
+
+def glance(where: Places, session_id: str, file: str, kind: type[Kind]) -> Kind | None:
+    """A session's memory in `file` without the lock; None if it cannot be read. It may be read twice, because an open file may be
     rewritten as a spare (see `files.exchange`)."""
     for _ in range(2):
         try:
-            return read(path, kind)
+            return read(f"{session_folder(where, session_id)}/{file}", kind)
         except OSError:
             return None
         except ValueError:
@@ -214,7 +204,7 @@ def correct_marker(where: Places, session_id: str) -> None:
     if not files.exists(folder):
         return
     with files.Lock(f"{folder}/{LOCK_FILE}"):
-        session, lanes = peek(where, folder.rpartition("/")[2])
+        session, lanes = peek(where, session_id)
         live = {line.rpartition("/")[2]: False for line in armed_lanes(where, session_id)}
-        live.update({name: is_live(memory) for name, memory in lanes.items()})
+        live.update({lane_file(agent): is_live(lane) for agent, lane in lanes.items()})
         keep_armed(where, session_id, {**live, SESSION_WIDE: is_live(session)})
