@@ -17,6 +17,9 @@ from client.driver import ROOT, Client, Session
 from client.mcp_server import REASONS
 from client.standin import Say, Standin, Step, Use, results
 
+from circuit_breaker.breaker.services import Service
+from circuit_breaker.runtime import store
+
 
 class Server:
     """The server of tests/client/mcp_server.py as the client starts it, named `db`."""
@@ -58,9 +61,9 @@ def call(tool: str, text: str) -> Use:
 def its_cooldown_has_passed(client: Client, level: int) -> None:
     """Set the time of the next probe back, in the state on disk."""
     (state,) = (client.runtime / "services").glob("*.json")
-    document = json.loads(state.read_text())
-    assert document["level"] == level
-    state.write_text(json.dumps({**document, "retry_at": 1.0}))
+    service = store.decode(state.read_bytes(), Service)
+    assert service.level == level
+    state.write_bytes(store.encode(service.but(retry_at=1.0)))
 
 
 def talk(client: Client, server: Server, api: Standin, *prompts: Any) -> Session:

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from circuit_breaker.breaker.services import Service
+from circuit_breaker.runtime import store
+
 ROOT = Path(__file__).resolve().parents[2]
 # A server that died during the call as 197 and 330 word it, and one that could not be started again: as recorded.
 DEAD = ["mcp-server-crash", "mcp-server-crash-2.1.330", "mcp-server-gone-2.1.330"]
@@ -36,6 +39,11 @@ def ask(registered: Any, payload: Any, session: str, call: str, tool: str = "mcp
     return answers[0]["hookSpecificOutput"]["permissionDecision"] if answers else ""
 
 
+def end_cooldown(state: Path) -> None:
+    """Let the next call to the service in this file be its probe."""
+    state.write_bytes(store.encode(store.decode(state.read_bytes(), Service).but(retry_at=1.0)))
+
+
 @pytest.mark.parametrize("recorded", DEAD)
 def test_a_server_that_is_down_is_down_for_every_session_and_comes_back_for_all(
     run_hook: Any, registered: Any, payload: Any, machine: Any, recorded: str
@@ -46,8 +54,7 @@ def test_a_server_that_is_down_is_down_for_every_session_and_comes_back_for_all(
     assert ask(registered, payload, "another", "a1") == "deny"
     assert ask(registered, payload, "another", "a2", tool="mcp__other__q") == ""
     state = next((machine.runtime / "services").glob("*.json"))
-    document = json.loads(state.read_text())
-    state.write_text(json.dumps({**document, "retry_at": 1.0}))
+    end_cooldown(state)
     assert [ask(registered, payload, f"s{n}", f"b{n}") for n in range(3)] == ["", "deny", "deny"]
     call = {"tool_name": "mcp__db__q", "tool_input": {"c": "b0"}, "tool_use_id": "b0", "tool_response": "42"}
     run_hook("monitor", payload("PostToolBatch.mcp-iserror", session_id="s0", tool_calls=[call]))
@@ -96,7 +103,7 @@ def test_of_64_sessions_that_ask_at_once_one_is_the_probe(run_hook: Any, payload
     for number in range(5):
         fail(run_hook, payload, f"session{number}", number)
     state = next((machine.runtime / "services").glob("*.json"))
-    state.write_text(json.dumps({**json.loads(state.read_text()), "retry_at": 1.0}))
+    end_cooldown(state)
     gates = []
     for number in range(64):
         body = payload(

@@ -44,8 +44,7 @@ def load(where: Places) -> dict[str, Any]:
 
 def save(where: Places, note: Mapping[str, Any]) -> None:
     """Write the note. Raises OSError."""
-    files.folder(where.runtime)
-    files.folder(where.runtime + "/janitor")
+    files.folder(where.runtime, where.runtime + "/janitor")
     files.replace(path(where), json.dump({**note, "version": FORMAT}))
 
 

@@ -46,7 +46,7 @@ def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, st
     record = Transition(
         event="held_back", circuit="protection:settings", reason="held_back", facts={"file": path}, at=now
     )
-    incidents.keep(where, payload.session, [record], config, payload.prompt, "")
+    incidents.keep(where, payload.session, [record], config, payload.prompt)
     return sentences.holding_back(path)
 
 

@@ -201,19 +201,20 @@ def is_own(path: str) -> bool:
     return not hasattr(system, "geteuid") or system.lstat(path).st_uid == system.geteuid()
 
 
-def folder(path: str) -> None:
-    """Create the folder `path` (0700) and its parents if missing. Raises Refused for a link, a file or another user's folder."""
-    try:
-        info = system.lstat(path)
-    except FileNotFoundError:
-        _make(path)
-        info = system.lstat(path)
-    except NotADirectoryError as error:
-        raise Refused(error.errno, "a file stands in the way", path) from error
-    if info.st_mode & _KIND != _FOLDER:
-        raise Refused(0, "not a folder (a link or a file in its place)", path)
-    if not is_own(path):
-        raise Refused(0, "belongs to another user", path)
+def folder(*paths: str) -> None:
+    """Create folders (0700) and their parents if missing. Raises Refused for a link, a file or another user's folder."""
+    for path in paths:
+        try:
+            info = system.lstat(path)
+        except FileNotFoundError:
+            _make(path)
+            info = system.lstat(path)
+        except NotADirectoryError as error:
+            raise Refused(error.errno, "a file stands in the way", path) from error
+        if info.st_mode & _KIND != _FOLDER:
+            raise Refused(0, "not a folder (a link or a file in its place)", path)
+        if not is_own(path):
+            raise Refused(0, "belongs to another user", path)
 
 
 def _make(path: str) -> None:

@@ -27,16 +27,21 @@ def keep(
     session_id: str,
     transitions: list[Transition],
     config: Config,
-    prompt_id: str,
-    call_id: str,
+    prompt_id: str = "",
+    call_id: str = "",
 ) -> None:
-    """`record` for a hook, and the `on_stop` program. Never raises: the decision counts even on a full disk.
+    """Append incidents to the log, one JSON object a line, publish the state, and start the `on_stop` program.
 
+    Never raises: the decision counts even on a full disk. A warning that comes with a trip or stop of the same circuit is left out.
     `prompt_id` and `call_id` (tool_use_id of the last call) match incidents to Claude Code's own telemetry.
     """
-    rows = _rows(where, session_id, transitions, config)
-    for row in rows:
-        row.update(prompt_id=prompt_id or None, tool_use_id=call_id or None)
+    changed = {transition.circuit for transition in transitions if transition.event != "warning"}
+    ids = {"project": where.project, "prompt_id": prompt_id or None, "tool_use_id": call_id or None}
+    rows = [
+        {**_row(session_id, transition, config.bypass_keyword), **ids}
+        for transition in transitions
+        if transition.event != "warning" or transition.circuit not in changed
+    ]
     try:
         _append(where, rows, config)
     except (OSError, ValueError) as error:
@@ -48,11 +53,6 @@ def keep(
     for row in rows:
         if row["event"] == "ending":
             error_log.stderr(f"{row['circuit']}: {row['cause']}")
-
-
-def record(where: Places, session_id: str, transitions: list[Transition], config: Config) -> None:
-    """Append incidents to the log, one JSON object a line, and publish the state. Raises OSError, ValueError."""
-    _append(where, _rows(where, session_id, transitions, config), config)
 
 
 def _append(where: Places, rows: list[dict[str, Any]], config: Config) -> None:
@@ -71,19 +71,7 @@ def _append(where: Places, rows: list[dict[str, Any]], config: Config) -> None:
         publish(where)
 
 
-def _rows(
-    where: Places, session_id: str, transitions: list[Transition], config: Config
-) -> list[dict[str, Any]]:
-    """The lines of the log as objects, without warnings that come with a trip or stop of the same circuit."""
-    changed = {transition.circuit for transition in transitions if transition.event != "warning"}
-    return [
-        _row(where, session_id, transition, config.bypass_keyword)
-        for transition in transitions
-        if transition.event != "warning" or transition.circuit not in changed
-    ]
-
-
-def _row(where: Places, session_id: str, transition: Transition, keyword: str) -> dict[str, Any]:
+def _row(session_id: str, transition: Transition, keyword: str) -> dict[str, Any]:
     return {
         "t": round(transition.at, 3),
         "event": transition.event,
@@ -97,9 +85,6 @@ def _row(where: Places, session_id: str, transition: Transition, keyword: str) -
         "cooldown": transition.cooldown,
         "level": transition.level,
         "tokens": dict(zip(TOKENS, transition.tokens)) or None,
-        "project": where.project,
-        "prompt_id": None,
-        "tool_use_id": None,
     }
 
 

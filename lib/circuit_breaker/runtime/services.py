@@ -8,7 +8,7 @@ from __future__ import annotations
 from circuit_breaker.breaker.model import CLOSED, FOR_YOU, HALF_OPEN, OPEN, WARN, Notice, Transition
 from circuit_breaker.breaker.services import HOST, MCP, Contact, Service, ask, endpoint, failed
 from circuit_breaker.identity.keys import digest
-from circuit_breaker.runtime import files, json, store
+from circuit_breaker.runtime import files, store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.model import Ask
     from circuit_breaker.runtime.home import Places
 
-FILE_MAX = 1 << 14
 RULE = "service_down"
 
 
@@ -50,91 +49,70 @@ def settle(
 ) -> tuple[list[Notice], list[Transition]]:
     """Store a turn's contacts with services. -> (messages, incidents)."""
     notices: list[Notice] = []
-    transitions: list[Transition] = []
-    for contact in contacts:
-        if contact.answered and not files.exists(path_of(where, contact.kind, contact.name)):
-            continue
-        before, after = _contacted(where, contact, config, now)
-        event, state, new_state = _event(before, after, contact)
-        if not event:
-            continue
-        change = Transition(
-            event=event,
-            circuit=f"{RULE}:{contact.name}",
-            at=now,
-            lane=lane,
-            before=state,
-            after=new_state,
-            reason={"probe": "probe_failed", "close": "answered"}.get(event, ""),
-            count=len(after.failures or before.failures),
-            facts={"since": after.down_since or before.down_since, "kind": contact.kind},
-            level=after.level,
-        )
-        transitions.append(change)
-        if event == "trip":
-            seen = {
-                "name": change.circuit,
-                "subject": contact.name,
-                "count": change.count,
-                "facts": change.facts,
-            }
+    found = [_met(where, contact, config, now, lane) for contact in contacts]
+    changes = [change for change in found if change is not None]
+    for change in changes:
+        if change.event == "trip":
+            name = change.circuit.partition(":")[2]
+            seen = {"name": change.circuit, "subject": name, "count": change.count, "facts": change.facts}
             notices.append(Notice(kind=WARN, rule=RULE, **seen))
-            notices.append(Notice(kind=FOR_YOU, reason=RULE, subject=contact.name))
-    return notices, transitions
+            notices.append(Notice(kind=FOR_YOU, reason=RULE, subject=name))
+    return notices, changes
 
 
-def _contacted(where: Places, contact: Contact, config: Config, now: float) -> tuple[Service, Service]:
-    """The service before and after a contact, which is stored."""
+def _met(where: Places, contact: Contact, config: Config, now: float, lane: str) -> Transition | None:
+    """Store a contact. -> its incident, None for nothing."""
+    if contact.answered and not files.exists(path_of(where, contact.kind, contact.name)):
+        return None
 
     def noted(service: Service) -> Service:
         if contact.answered:
             return Service(name=contact.name, kind=contact.kind)
         return failed(service, contact.call, config.circuit_breakers[RULE], config.cooldown_steps, now)
 
-    return _change(where, contact.kind, contact.name, noted)
-
-
-def _event(before: Service, after: Service, contact: Contact) -> tuple[str, str, str]:
-    """(event, state before, state after) of what a contact changed; empty texts for nothing."""
+    before, after = _change(where, contact.kind, contact.name, noted)
+    known = after if after.down_since else before
     if after.down_since and not before.down_since:
-        return "trip", CLOSED, OPEN
-    if after.down_since and after.level != before.level:
-        return "probe", HALF_OPEN, OPEN
-    if before.down_since and contact.answered:
-        return "close", HALF_OPEN, CLOSED
-    return "", "", ""
+        change = Transition(event="trip", before=CLOSED, after=OPEN)
+    elif after.down_since and after.level != before.level:
+        change = Transition(event="probe", before=HALF_OPEN, after=OPEN, reason="probe_failed")
+    elif before.down_since and contact.answered:
+        change = Transition(event="close", before=HALF_OPEN, after=CLOSED, reason="answered")
+    else:
+        return None
+    change.circuit, change.lane, change.at, change.level = f"{RULE}:{contact.name}", lane, now, after.level
+    change.count, change.facts = len(known.failures), {"since": known.down_since, "kind": contact.kind}
+    return change
 
 
 def down(where: Places) -> list[Service]:
     """The services that are down now. Files that cannot be read are left out."""
+    return [service for service in _stored(where).values() if service.down_since]
+
+
+def _stored(where: Places) -> dict[str, Service]:
+    """File name -> service."""
     folder = f"{where.runtime}/services"
     try:
         names = sorted(files.system.listdir(folder))
     except OSError:
-        return []
-    found = [_read(f"{folder}/{name}") for name in names if name.endswith(".json")]
-    return [service for service in found if service.down_since]
+        return {}
+    return {name: _read(f"{folder}/{name}") for name in names if name.endswith(".json")}
 
 
 def forget(where: Places, which: str) -> list[str]:
     """Your reset: close the services that `which` names ("": all). -> the names of their circuits."""
-    closed = []
-    for service in down(where):
-        name = f"{RULE}:{service.name}"
-        if not which or which in (name, RULE):
-            _remove(where, service)
-            closed.append(name)
+    closed: list[str] = []
+    if not down(where):
+        return closed
+    with files.Lock(f"{where.runtime}/services/lock"):
+        for file, service in _stored(where).items():
+            name = f"{RULE}:{service.name}"
+            if service.down_since and which in ("", RULE, name):
+                files.remove(f"{where.runtime}/services/{file}")
+                store.keep_awake(where, {f"services/{file}": False})
+                closed.append(name)
     return closed
-
-
-def _remove(where: Places, service: Service) -> None:
-    folder = f"{where.runtime}/services"
-    with files.Lock(f"{folder}/lock"):
-        for name in files.system.listdir(folder):
-            known = _read(f"{folder}/{name}") if name.endswith(".json") else None
-            if known is not None and (known.kind, known.name) == (service.kind, service.name):
-                files.remove(f"{folder}/{name}")
-                store.keep_awake(where, {f"services/{name}": False})
 
 
 def _change(
@@ -145,8 +123,7 @@ def _change(
     Raises OSError.
     """
     path, folder = path_of(where, kind, name), f"{where.runtime}/services"
-    files.folder(where.runtime)
-    files.folder(folder)
+    files.folder(where.runtime, folder)
     with files.Lock(f"{folder}/lock"):
         before = _read(path).but(kind=kind, name=name)
         after = change(before)
@@ -155,7 +132,7 @@ def _change(
             store.keep_awake(where, {line: True})
         if after.failures or after.down_since:
             if after != before:
-                files.replace(path, json.dump(after.__dict__))
+                files.replace(path, store.encode(after))
         else:
             files.remove(path)
             store.keep_awake(where, {line: False})
@@ -165,16 +142,6 @@ def _change(
 def _read(path: str) -> Service:
     """The service in a file; an empty one if the file is missing or not valid."""
     try:
-        document = json.parse(files.read(path, FILE_MAX) or b"{}")
+        return store.read(path, Service) or Service()
     except (OSError, ValueError):
         return Service()
-    fields = Service.FIELDS
-    if not isinstance(document, dict) or not set(document) <= set(fields):
-        return Service()
-    numbers = ("down_since", "level", "retry_at")
-    for name, value in document.items():
-        if not isinstance(value, (int, float) if name in numbers else type(fields[name])):
-            return Service()
-    if not all(isinstance(at, (int, float)) for at in document.get("failures", ())):
-        return Service()
-    return Service(**document)

@@ -20,8 +20,7 @@ def path(where: Places) -> str:
 
 def append(where: Places, lines: bytes) -> None:
     """Add incidents to the spool; if it is full they are dropped, with a line in errors.log. Raises OSError."""
-    files.folder(where.runtime)
-    files.folder(where.runtime + "/export")
+    files.folder(where.runtime, where.runtime + "/export")
     spool = path(where)
     with files.Lock(spool + ".lock"):
         if files.exists(spool) and files.system.stat(spool).st_size > SPOOL_MAX:

@@ -7,7 +7,7 @@ import time
 
 from circuit_breaker.breaker.config import RULES, Config, is_on
 from circuit_breaker.breaker.memory import Session
-from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, MAIN, OPEN, Reset
+from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, MAIN, OPEN, Circuit, Reset
 from circuit_breaker.runtime import (
     config_change,
     files,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from circuit_breaker.breaker.memory import Lane, Tally
-    from circuit_breaker.breaker.model import Circuit, Transition
+    from circuit_breaker.breaker.model import Transition
     from circuit_breaker.breaker.services import Service
 
 
@@ -123,12 +123,14 @@ def collect(where: Places, config: Config, now: float, kept: list[Kept] | None =
             for circuit in memory.circuits.values():
                 if circuit.rule not in rules:
                     continue  # from a later version
-                rules[circuit.rule]["subjects"].append(_subject(circuit, one, agent, now))
+                whose = {"session": one.name, "agent": agent or None, "project": one.project}
+                more = {"ended": one.ended, "seen": round(one.seen, 3)}
+                rules[circuit.rule]["subjects"].append({**_subject(circuit, now), **whose, **more})
             for name, done in memory.tally.items():
                 if name in rules:
                     _add_tally(rules[name], done)
     for service in services.down(where):
-        rules[services.RULE]["subjects"].append(_service(service, now))
+        rules[services.RULE]["subjects"].append(_subject(_as_circuit(service), now))
     for rule in rules.values():
         rule["subjects"].sort(key=lambda s: (-RANK[s["state"]], s["subject"]))
         rule["state"] = max((s["state"] for s in rule["subjects"]), key=RANK.__getitem__, default=CLOSED)
@@ -182,17 +184,14 @@ def _add_tally(rule: dict[str, Any], done: Tally) -> None:
         rule["warned_at"] = max(rule["warned_at"] or 0.0, done.warned_at)
 
 
-def _subject(circuit: Circuit, one: Kept, agent: str, now: float) -> dict[str, Any]:
+def _subject(circuit: Circuit, now: float) -> dict[str, Any]:
     facts = incidents.facts(circuit)
     waiting = circuit.state != CLOSED and circuit.retry_at is not None
     return {
         "subject": circuit.subject,
         "state": circuit.state,
-        "session": one.name,
-        "project": one.project,
-        "ended": one.ended,
-        "seen": round(one.seen, 3),
-        "agent": agent or None,
+        "session": "",
+        "agent": None,
         "level": circuit.level,
         "retry_at": facts["retry_at"] if circuit.state != CLOSED else None,
         "retry_in": round(min(max(0.0, circuit.retry_at - now), circuit.cooldown), 1) if waiting else None,
@@ -204,22 +203,18 @@ def _subject(circuit: Circuit, one: Kept, agent: str, now: float) -> dict[str, A
     }
 
 
-def _service(service: Service, now: float) -> dict[str, Any]:
-    """A service that is down as a subject of its rule, without a session."""
-    return {
-        "subject": service.name,
-        "state": HALF_OPEN if service.probe else OPEN,
-        "session": "",
-        "agent": None,
-        "level": service.level,
-        "retry_at": round(service.retry_at, 3),
-        "retry_in": round(max(0.0, service.retry_at - now), 1),
-        "cause": f"does not answer (its connection failed {len(service.failures)} times)",
-        "count": len(service.failures),
-        "last_error": "",
-        "probe_out": bool(service.probe),
-        "tokens": None,
-    }
+def _as_circuit(service: Service) -> Circuit:
+    """A service that is down as a circuit without a session."""
+    return Circuit(
+        rule=services.RULE,
+        subject=service.name,
+        state=HALF_OPEN if service.probe else OPEN,
+        level=service.level,
+        retry_at=service.retry_at,
+        cooldown=service.retry_at,  # its length is not known
+        count=len(service.failures),
+        probe=service.probe,
+    )
 
 
 def _incidents(where: Places, now: float) -> dict[str, int]:
@@ -300,7 +295,7 @@ def reset(
                 break
             closed += [(t.circuit, one) for t in transitions if t.event == "reset"]
             if transitions:
-                incidents.record(theirs, one.name, transitions, config)
+                incidents.keep(theirs, one.name, transitions, config)
     return closed, failed
 
 

@@ -7,7 +7,7 @@ the session's lock. A line too many costs a start; a line too few is a bug.
 from __future__ import annotations
 
 from circuit_breaker.breaker.memory import Lane, Session
-from circuit_breaker.breaker.model import CLOSED, MAIN
+from circuit_breaker.breaker.model import MAIN
 from circuit_breaker.runtime import files, json
 from circuit_breaker.runtime.home import Places, safe_name
 
@@ -45,8 +45,7 @@ def update(
     -> (the third value from `decide`, messages about memory that was not valid and was set aside). Raises OSError.
     """
     folder, file = session_folder(where, session_id), lane_file(lane_name)
-    for needed in (where.runtime, where.sessions, folder):
-        files.folder(needed)
+    files.folder(where.runtime, where.sessions, folder)
     faults: list[str] = []
     with files.Lock(f"{folder}/{LOCK_FILE}"):
         session_path, lane_path = f"{folder}/{SESSION_FILE}", f"{folder}/{file}"
@@ -66,7 +65,7 @@ def update(
 
 def is_live(memory: Lane | Session) -> bool:
     """Whether a circuit in it is not CLOSED."""
-    return any(circuit.state != CLOSED for circuit in memory.circuits.values())
+    return any(circuit.live for circuit in memory.circuits.values())
 
 
 def _load(path: str, kind: type[Kind], faults: list[str]) -> Kind:
