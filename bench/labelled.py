@@ -80,8 +80,8 @@ def calls_of(session: Session, loops: list[dict[str, Any]]) -> dict[tuple[str, s
 def engine(session: Session, config: settings.Config) -> list[Word]:
     """What this breaker says of one session."""
     run = Rerun(session.name, config)
-    for fed in session.payloads:
-        run.feed(fed)
+    for fields in session.payloads:
+        run.feed(fields)
     return [
         Word(
             session.name,

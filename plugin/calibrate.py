@@ -19,7 +19,6 @@ from shared import Progress, places, print_json
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import calibration, recording
 from circuit_breaker.replay.calibration import GOOD, STOPPED, TRIPPED, UNFINISHED, PastPrompt, Prompts
-from circuit_breaker.replay.rerun import Rerun
 from circuit_breaker.runtime import own_shell
 
 BAR = 40  # columns of the longest bar
@@ -84,32 +83,8 @@ class Learned:
 def read(groups: list[list[Path]]) -> list[PastPrompt]:
     """Every prompt of yours in these recordings, marked where the breaker would have tripped with its defaults."""
     config = build()
-    found: list[PastPrompt] = []
-    copied: set[int] = set()
-    progress = Progress()
-    records = 0
-    for number, group in enumerate(groups, 1):
-        sessions: dict[str, tuple[Rerun, Prompts]] = {}
-        for record in recording.records(group, _skip, copied):
-            records += 1
-            if records % replaying.STEP == 0:
-                progress(f"{number}/{len(groups)} files, {records:,} records")
-            name = record["session_id"]
-            if name not in sessions:
-                run = Rerun(name, config)
-                sessions[name] = run, Prompts(run)
-            run, prompts = sessions[name]
-            run.take(record, _skip)
-            prompts.take(record)
-        for run, prompts in sessions.values():
-            run.finish(_skip)
-            found += prompts.finish()
-    progress.end()
-    return found
-
-
-def _skip(fault: str) -> None:
-    """Skip a broken line: its prompt still counts."""
+    sessions = replaying.runs(groups, lambda name: Prompts(name, config), recording.skip, Progress())
+    return [prompt for session, _ in sessions for prompt in session.found]
 
 
 def _apply(limits: dict[str, int | None]) -> Path | None:

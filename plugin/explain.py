@@ -20,7 +20,6 @@ from circuit_breaker.breaker.memory import POLL, Lane
 from circuit_breaker.breaker.policy import step
 from circuit_breaker.identity import calls, labels
 from circuit_breaker.replay import recording
-from circuit_breaker.replay.recording import Fed
 from circuit_breaker.replay.rerun import Rerun
 from circuit_breaker.runtime import home, status
 from circuit_breaker.words import explain as words
@@ -100,11 +99,11 @@ def _traced(last: incidents.Incident, config: Config) -> _Traced | None:
         return None
     config.mode = "enforce"  # so that an incident of observe mode trips here
     run = _Traced(last.session, config, last.circuit, last.agent)
-    for record in recording.records(recording.files([str(paths[0])])[0], lambda _: None, set()):
+    for record in recording.records(recording.files([str(paths[0])])[0], recording.skip, set()):
         if record["t"] > last.t + SLACK or run.over:
             break
-        run.take(record, lambda _: None)
-    run.finish(lambda _: None)
+        run.take(record)
+    run.finish()
     return run
 
 
@@ -118,37 +117,34 @@ class _Traced(Rerun):
         self.steps: list[Step] = []
         self.keys: set[str] = set()
 
-    def feed(self, fed: Fed) -> None:
+    def feed(self, fields: dict[str, Any]) -> None:
         """Process one payload and record what it added to the lane's evidence."""
         if self.over:
             return
-        before = self.lanes.get(self.lane, Lane())
-        n, cwd = before.n, before.cwd
-        trips = len(self.trips)
-        super().feed(fed)
-        if fed.name == "PostToolBatch" and (fed.payload.get("agent_id") or "") == self.lane:
-            self._trace(fed, n, cwd)
-        lane = self.lanes.get(self.lane)
+        lane, trips = self.lanes[self.lane], len(self.trips)
+        n, cwd = lane.n, lane.cwd
+        super().feed(fields)
+        if fields["hook_event_name"] == "PostToolBatch" and (fields.get("agent_id") or "") == self.lane:
+            self._trace(lane, fields, n, cwd)
         for trip in self.trips[trips:]:
             if f"{trip['rule']}:{trip['subject']}" == self.circuit and (trip["agent"] or "") == self.lane:
                 self.over = True
-                known = lane.circuits.get(self.circuit) if lane else None
-                self.keys.update(known.keys if known else ())
+                circuit = lane.circuits.get(self.circuit)
+                self.keys.update(circuit.keys if circuit else ())
 
-    def _trace(self, fed: Fed, n: int, cwd: str) -> None:
-        lane = self.lanes[self.lane]
+    def _trace(self, lane: Lane, batch: dict[str, Any], n: int, cwd: str) -> None:
         made = {one.key: one for one in lane.recent if one.n > n}
         moved = {move.n for move in lane.moves}
         rule = self.circuit.partition(":")[0]
         limits = self.config.circuit_breakers.get(rule, {})
         if self.any_form:
             limits = {**limits, "threshold": limits["family_open"]}
-        for call in fed.payload["tool_calls"]:
+        for call in batch["tool_calls"]:
             tool, given = call["tool_name"], call["tool_input"]
             keys = key, family = calls.call_key(tool, given, cwd), family_of(tool, given, cwd)
             label, counted = labels.label(tool, given), made.get(key)
             if counted is None:
-                self.steps.append(Step(fed.t, label, "-", keys, words.NOT_COUNTED, words.NOT_COUNTED))
+                self.steps.append(Step(batch["t"], label, "-", keys, words.NOT_COUNTED, words.NOT_COUNTED))
                 continue
             failures, times = _counts(lane, key)
             if self.any_form and family in lane.families:
@@ -156,7 +152,7 @@ class _Traced(Rerun):
             changes = bool(calls.change_level(tool, given))
             own = words.counted(rule, failures, times, limits)
             other = words.between(counted.ok, counted.n in moved, counted.kind == POLL, changes)
-            self.steps.append(Step(fed.t, label, "ok" if counted.ok else "failed", keys, own, other))
+            self.steps.append(Step(batch["t"], label, "ok" if counted.ok else "failed", keys, own, other))
 
 
 def _counts(lane: Lane, key: str) -> tuple[int, int]:

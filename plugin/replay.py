@@ -7,10 +7,10 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
 from shared import Progress, Refusal, moment, places, print_json
 
@@ -19,13 +19,13 @@ from circuit_breaker.breaker.layers import build
 from circuit_breaker.breaker.model import plus
 from circuit_breaker.identity.labels import plain
 from circuit_breaker.replay import recording
-from circuit_breaker.replay.rerun import Rerun, Reruns
+from circuit_breaker.replay.rerun import Rerun
 from circuit_breaker.runtime import files, home, usage
 from circuit_breaker.runtime.json import parse
 
-STEP = 2_000  # records between two progress messages
 TRANSCRIPTS = "Claude Code keeps its transcripts in ~/.claude/projects."
 BROKEN_SHOWN = 20  # broken lines listed; all are counted
+Run = TypeVar("Run", bound=Rerun)
 
 
 class Totals:
@@ -33,7 +33,7 @@ class Totals:
 
     def __init__(self) -> None:
         self.sessions: set[tuple[str, str]] = set()
-        self.calls = self.records = self.denied = 0
+        self.calls = self.denied = 0
         self.spent: usage.Usage = [0, 0, 0, 0]
         self.trips: list[dict[str, Any]] = []
         self.warnings: list[dict[str, Any]] = []
@@ -42,36 +42,23 @@ class Totals:
         self.progress = Progress()
 
     def run(
-        self,
-        groups: list[list[Path]],
-        config: Config,
-        enforce: bool = False,
-        done: Callable[[Rerun], None] = lambda run: None,
-    ) -> None:
-        """Run every record of every recording; rows that a resumed or forked session copied count once. done: is given each session
-        at its end."""
+        self, groups: list[list[Path]], config: Config, enforce: bool = False
+    ) -> Iterator[tuple[Rerun, str]]:
+        """Run every record of every recording. Yields each session at its end, and its file."""
 
-        def ended(run: Rerun) -> None:
-            self._add(run)
-            done(run)
+        def begun(name: str) -> Rerun:
+            return Rerun(name, config, enforce, self._fault)
 
-        copied: set[int] = set()
-        for number, group in enumerate(groups, 1):
-            reruns = Reruns(config, enforce, str(group[0]), ended, self._fault)
-            for record in recording.records(group, self._fault, copied):
-                self.records += 1
-                reruns.take(record)
-                if self.records % STEP == 0:
-                    self.progress(f"{number}/{len(groups)} files, {self.records:,} records")
-            reruns.finish()
-        self.progress.end()
+        for run, file in runs(groups, begun, self._fault, self.progress):
+            self._add(run, file)
+            yield run, file
 
-    def _add(self, run: Rerun) -> None:
-        self.sessions.add((run.file, run.name))
+    def _add(self, run: Rerun, file: str) -> None:
+        self.sessions.add((file, run.name))
         self.calls += run.calls
         self.denied += run.denied
         self.spent = plus(self.spent, run.spent)
-        place = {"file": run.file, "project": run.project}
+        place = {"file": file, "project": run.project}
         for trip in run.trips:
             known = {name: value for name, value in trip.items() if name not in ("spent", "stopped")}
             self.trips.append({**known, **place, "tokens": usage.named(trip["spent"])})
@@ -88,15 +75,12 @@ def replay(args: argparse.Namespace) -> int:
     config, source = configuration(args.config, args.defaults)
     groups = found(args.paths)
     totals = Totals()
-
-    def show(run: Rerun) -> None:
-        if not args.json and (run.trips or run.warnings):
-            totals.progress.end()
-            print(_session(run), flush=True)
-
     if not args.json:
         print(f"Under {source}; what would have happened if the breaker had run in these sessions:")
-    totals.run(groups, config, args.enforce, show)
+    for run, file in totals.run(groups, config, args.enforce):
+        if not args.json and (run.trips or run.warnings):
+            totals.progress.end()
+            print(_session(run, file), flush=True)
     if totals.broken:
         first = plain(totals.broken[0])
         print(f"replay: {totals.broken_lines} lines could not be read; the first: {first}", file=sys.stderr)
@@ -108,6 +92,21 @@ def replay(args: argparse.Namespace) -> int:
     else:
         print(_summary(totals))
     return 0
+
+
+def runs(
+    groups: list[list[Path]], begun: Callable[[str], Run], fault: Callable[[str], None], progress: Progress
+) -> Iterator[tuple[Run, str]]:
+    """Each session of the recordings, begun by its name and run to its end, with its file. Rows that a resumed or forked session
+    copied count once."""
+    copied: set[int] = set()
+    for number, group in enumerate(groups, 1):
+        records = recording.records(group, fault, copied)
+        counted = progress.counted(records, f"records, file {number} of {len(groups)}")
+        for run in recording.sessions(counted, begun):
+            run.finish()
+            yield run, str(group[0])
+    progress.end()
 
 
 def found(paths: Iterable[str]) -> list[list[Path]]:
@@ -153,10 +152,10 @@ def _document_at(path: str) -> object:
         raise Refusal(f"{path}: {files.why(error)}. {hint}") from None
 
 
-def _session(run: Rerun) -> str:
+def _session(run: Rerun, file: str) -> str:
     """The text for one session: its warnings and trips in order of time."""
     project = f", project {plain(run.project)}" if run.project else ""
-    lines = [f"\nsession {plain(run.name)}: {run.calls} calls{project}, {plain(run.file)}"]
+    lines = [f"\nsession {plain(run.name)}: {run.calls} calls{project}, {plain(file)}"]
     tripped = {(trip["event"], trip["agent"], trip["subject"]) for trip in run.trips}
     warnings = [w for w in run.warnings if (w["event"], w["agent"], w["subject"]) not in tripped]
     for entry in sorted([*warnings, *run.trips], key=itemgetter("event")):
@@ -212,6 +211,6 @@ def _summary(totals: Totals) -> str:
         lines.append(
             "Spent after a trip: requests with calls from a trip to your next prompt, a lower bound; some of it was good work."
         )
-    rate = totals.records / seconds if seconds else 0
-    lines.append(f"{totals.records:,} records in {seconds:.1f} s ({rate:,.0f} a second).")
+    rate = totals.progress.count / seconds if seconds else 0
+    lines.append(f"{totals.progress.count:,} records in {seconds:.1f} s ({rate:,.0f} a second).")
     return "\n".join(lines)

@@ -10,16 +10,19 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from circuit_breaker.identity.labels import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from circuit_breaker.runtime import home
 
 ROOT = Path(__file__).resolve().parent.parent
 PLUGIN = "circuit-breaker"  # its name, and that of its command
 SHOW_AFTER = 1.0  # seconds before progress is shown
+Item = TypeVar("Item")
 
 
 class Refusal(Exception):
@@ -31,18 +34,25 @@ class Refusal(Exception):
 
 
 class Progress:
-    """A line on stderr for long work, only in a terminal. Call it with each step's text; `end` removes the line."""
+    """A line on stderr for long work, only in a terminal. Call it with each step's text; `end` removes the line. count: what
+    `counted` has counted."""
 
     def __init__(self) -> None:
         self.since, self.count, self.shown = time.monotonic(), 0, 0.0
 
     def __call__(self, text: str) -> None:
         now = time.monotonic()
-        self.count += 1
         if not sys.stderr.isatty() or now - self.since < SHOW_AFTER or now - self.shown < 0.1:
             return
         self.shown = now
         print(f"\r\x1b[K{plain(text)[:78]}", end="", file=sys.stderr, flush=True)
+
+    def counted(self, items: Iterable[Item], what: str) -> Iterator[Item]:
+        """The items one after another; the line shows how many there were so far, and `what`."""
+        for item in items:
+            self.count += 1
+            self(f"{self.count:,} {what}")
+            yield item
 
     def end(self) -> None:
         if self.shown:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -13,13 +12,11 @@ from circuit_breaker.cleaning.kinds import LONGEST, project_folder
 from circuit_breaker.identity import calls as kinds
 from circuit_breaker.identity import labels
 from circuit_breaker.replay import recording
-from circuit_breaker.replay.transcript import seconds
-from circuit_breaker.runtime.json import parse
+from circuit_breaker.replay.transcript import COMPACTED
 from circuit_breaker.runtime.running import claude_folder
 from circuit_breaker.words.sentences import NAME
 
 OK, FAILED, DENIED, BLOCKED = "ok", "failed", "denied", "blocked"
-BOUNDARY = b'"compact_boundary"'  # written where Claude Code compacted the context
 HEAD = 4000  # characters kept of a failure
 
 
@@ -58,29 +55,27 @@ class Call:
 
 
 class PastSession:
-    """One session. calls: in order of time; prompts, compactions: epoch seconds; turns: lane -> start times of its turns."""
+    """One session. calls: in order of time; prompts, compactions: epoch seconds; turns: lane -> turn -> its start."""
 
     def __init__(self, name: str) -> None:
         self.name, self.project = name, ""
         self.calls: list[Call] = []
         self.prompts: list[float] = []
         self.compactions: list[float] = []
-        self.turns: dict[str, list[float]] = {}
+        self.turns: dict[str, dict[object, float]] = {}
         self._open: dict[str, Call] = {}
-        self._turn_of: dict[str, object] = {}
 
     def take(self, record: Mapping[str, Any]) -> None:
         """Add the next record."""
-        event = record["hook_event_name"]
+        event, lane = record["hook_event_name"], record.get("agent_id") or ""
         self.project = self.project or str(record.get("cwd") or "")
         if event == "UserPromptSubmit":
             self.prompts += [] if record.get("machine") else [record["t"]]
+        elif event == COMPACTED:
+            self.compactions += [] if lane else [record["t"]]
         elif event == "PreToolUse":
-            lane = record.get("agent_id") or ""
-            turns = self.turns.setdefault(lane, [])
-            if not turns or self._turn_of.get(lane) != record.get("turn"):
-                turns.append(record["t"])
-                self._turn_of[lane] = record.get("turn")
+            turns = self.turns.setdefault(lane, {})
+            turns.setdefault(record.get("turn"), record["t"])
             call = Call(record, len(turns))
             self.calls.append(call)
             self._open[call.id] = call
@@ -99,8 +94,9 @@ class PastSession:
 
     def carried(self, call: Call) -> int:
         """How many later turns of the lane carried this call's result in the context, until compaction or the end."""
-        ends = [t for t in self.compactions if t > call.ended] if not call.lane else []
-        return bisect_right(self.turns[call.lane], ends[0] if ends else float("inf")) - call.turn
+        ends = [t for t in self.compactions if t > call.ended and not call.lane]
+        begun = [*self.turns[call.lane].values()]
+        return bisect_right(begun, ends[0] if ends else float("inf")) - call.turn
 
 
 def folder(env: Mapping[str, str]) -> Path:
@@ -137,31 +133,5 @@ def _written(path: Path) -> float:
 def sessions(group: list[Path], after: float, until: float, copied: set[int]) -> list[PastSession]:
     """The sessions in one transcript within a period. Unreadable rows and rows copied from another session are skipped (`copied` is
     the memory of rows for all transcripts)."""
-    reading: dict[str, PastSession] = {}
-    for record in recording.records(group, lambda _: None, copied):
-        if after <= record["t"] <= until:
-            name = record["session_id"]
-            (reading.get(name) or reading.setdefault(name, PastSession(name))).take(record)
-    boundaries = sorted(t for path in group for t in _compactions(path))
-    found = [session for session in reading.values() if session.calls or session.prompts]
-    for session in found:
-        session.compactions = boundaries
-    return found
-
-
-def _compactions(path: Path) -> list[float]:
-    """When Claude Code compacted the context of the main thread."""
-    found: list[float] = []
-    if path.name.endswith(".gz") or path.parent.name == "subagents":
-        return found
-    try:
-        with path.open("rb") as stream:
-            lines = [line for line in stream if BOUNDARY in line]
-    except OSError:
-        return found
-    for line in lines:
-        with contextlib.suppress(ValueError):  # a text that only mentions the word
-            row = parse(line)
-            if isinstance(row, dict) and row.get("subtype") == "compact_boundary":
-                found.append(seconds(row.get("timestamp")))
-    return found
+    records = (r for r in recording.records(group, recording.skip, copied) if after <= r["t"] <= until)
+    return [one for one in recording.sessions(records, PastSession) if one.calls or one.prompts]

@@ -90,12 +90,27 @@ def recorded(session):
     raise LookupError(session)
 
 
+class Noted(Rerun):
+    """A session run again that keeps every transition, also of a turn that is stopped already."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.noted = []
+
+    def _note(self, transition, event):
+        super()._note(transition, event)
+        self.noted.append(transition)
+
+
 def by_replay(records):
-    run = Rerun("s", build())
-    for fed in recording.payloads(records):
-        run.feed(fed)
-    trips = [*run.trips, *run.again]
-    found = [(f"{trip['rule']}:{trip['subject']}", trip["agent"], round(trip["t"], 3)) for trip in trips]
+    run = Noted("s", build())
+    for fields in recording.payloads(records):
+        run.feed(fields)
+    found = [
+        (one.circuit, one.lane or None, round(one.at, 3))
+        for one in run.noted
+        if one.event in ("trip", "ending")
+    ]
     return sorted(found, key=lambda trip: trip[2])
 
 
@@ -109,14 +124,14 @@ def by_hooks(records, tmp_path):
         "CLAUDE_PROJECT_DIR": str(tmp_path),
         "CLAUDE_CODE_SESSION_ID": session,
     }
-    for fed in recording.payloads(records):
-        payload = {"cwd": str(tmp_path), **fed.payload}
+    for fields in recording.payloads(records):
+        payload = {"cwd": str(tmp_path), **fields}
         name = payload["hook_event_name"]
         asleep = not (home / "armed" / session).exists() and payload.get("tool_name") not in ("Agent", "Task")
         if name not in SCRIPTS or (name == "PreToolUse" and asleep):
             continue
         script = str(ROOT / "hooks" / SCRIPTS[name])
-        command = [sys.executable, "-I", "-S", "-X", "utf8", str(LAUNCHER), script, repr(fed.t)]
+        command = [sys.executable, "-I", "-S", "-X", "utf8", str(LAUNCHER), script, repr(fields["t"])]
         done = subprocess.run(
             command, input=json.dumps(payload).encode(), capture_output=True, env=env, check=True
         )

@@ -7,7 +7,6 @@ import pytest
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import transcript
 from circuit_breaker.replay.calibration import Prompts
-from circuit_breaker.replay.rerun import Rerun
 
 
 class Log:
@@ -41,15 +40,13 @@ class Log:
         return self.row("assistant", [block], message={"id": f"m{number}", "usage": usage}, **more)
 
     def prompts(self):
-        run = Rerun("s", build())
-        prompts = Prompts(run)
+        prompts = Prompts("s", build(), pytest.fail)
         for index, row in enumerate(self.rows):
             for record in transcript.records(row):
                 record.setdefault("i", index)
-                run.take(record, pytest.fail)
                 prompts.take(record)
-        run.finish(pytest.fail)
-        return [(p.calls, p.tokens, p.ending) for p in prompts.finish()]
+        prompts.finish()
+        return [(p.calls, p.tokens, p.ending) for p in prompts.found]
 
 
 def test_prompt_counts_its_calls_and_every_token_of_its_messages():
@@ -93,8 +90,7 @@ def test_what_stands_before_your_first_prompt_belongs_to_none():
 
 
 def test_hook_events_say_how_many_calls_and_nothing_of_their_price():
-    run = Rerun("s", build())
-    prompts = Prompts(run)
+    prompts = Prompts("s", build(), pytest.fail)
     common = {"session_id": "s", "t": 1.0}
     rows = [{"hook_event_name": "UserPromptSubmit", "prompt": "go"}]
     for number in range(3):
@@ -104,6 +100,6 @@ def test_hook_events_say_how_many_calls_and_nothing_of_their_price():
         )
     for number, row in enumerate(rows):
         record = {**common, **row, "i": number, "turn": (number - 1) // 2}
-        run.take(record, pytest.fail)
         prompts.take(record)
-    assert [(p.calls, p.tokens, p.ending) for p in prompts.finish()] == [(3, None, "good")]
+    prompts.finish()
+    assert [(p.calls, p.tokens, p.ending) for p in prompts.found] == [(3, None, "good")]

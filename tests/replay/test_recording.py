@@ -22,7 +22,7 @@ def fed(records):
 
 
 def names(found):
-    return [one.payload["hook_event_name"] for one in found]
+    return [one["hook_event_name"] for one in found]
 
 
 def read(path, lines):
@@ -53,8 +53,8 @@ def test_turn_ends_in_a_batch_that_belongs_to_its_last_record():
     )
     assert names(found) == ["PreToolUse", "PreToolUse", "PostToolUseFailure", "PostToolBatch", "PreToolUse"]
     batch = found[3]
-    assert (batch.event, batch.t) == (3, 103.0)
-    assert [call["tool_response"] for call in batch.payload["tool_calls"]] == ["one", "boom"]
+    assert (batch["i"], batch["t"]) == (3, 103.0)
+    assert [call["tool_response"] for call in batch["tool_calls"]] == ["one", "boom"]
 
 
 def test_calls_that_never_reached_a_hook_are_heard_of_as_the_host_tells_them():
@@ -74,11 +74,11 @@ def test_calls_that_never_reached_a_hook_are_heard_of_as_the_host_tells_them():
             ),
         ]
     )
-    assert [(one.payload["hook_event_name"], one.event) for one in found] == [
+    assert [(one["hook_event_name"], one["i"]) for one in found] == [
         ("PreToolUse", 2),
         ("PostToolBatch", 5),
     ]
-    told = {call["tool_use_id"]: call["tool_response"] for call in found[-1].payload["tool_calls"]}
+    told = {call["tool_use_id"]: call["tool_response"] for call in found[-1]["tool_calls"]}
     assert told == {
         "refused": "<tool_use_error>bad input</tool_use_error>",
         "denied": "Permission to use Bash has been denied",
@@ -96,7 +96,7 @@ def test_recorded_batch_is_taken_as_it_is():
     )
     found = fed([record("PreToolUse", 0), record("PostToolUse", 1, tool_response="other"), own])
     assert names(found) == ["PreToolUse", "PostToolBatch"]
-    assert found[-1].payload["tool_calls"][0]["tool_response"] == "recorded"
+    assert found[-1]["tool_calls"][0]["tool_response"] == "recorded"
 
 
 def test_lanes_have_turns_of_their_own():
@@ -109,7 +109,7 @@ def test_lanes_have_turns_of_their_own():
             record("PostToolUse", 4, "a", tool_response="a"),
         ]
     )
-    batches = [(one.payload.get("agent_id"), one.event) for one in found if names([one]) == ["PostToolBatch"]]
+    batches = [(one.get("agent_id"), one["i"]) for one in found if names([one]) == ["PostToolBatch"]]
     assert batches == [("x", 2), (None, 4)]
 
 

@@ -22,6 +22,6 @@ def test_your_prompt_helps_in_a_recording_as_it_does_live():
         )
     records = [{"session_id": "s", "i": i, "t": 1e9 + i, **row} for i, row in enumerate(rows)]
     run = rerun.Rerun("s", build())
-    for fed in recording.payloads(records):
-        run.feed(fed)
+    for fields in recording.payloads(records):
+        run.feed(fields)
     assert run.warnings == [] and run.trips == []

@@ -239,7 +239,7 @@ def test_message_in_several_rows_is_one_turn():
     rows = [call(1, "a"), call(2, "b"), result(3, "/p", "a"), result(4, "/p", "b")]
     records = [{**only(one), "i": i} for i, one in enumerate(rows)]
     found = list(recording.payloads(records))
-    assert [one.name for one in found] == ["PreToolUse", "PreToolUse", "PostToolBatch"]
+    assert [one["hook_event_name"] for one in found] == ["PreToolUse", "PreToolUse", "PostToolBatch"]
 
 
 def test_parallel_calls_under_message_ids_of_their_own_keep_their_names_and_are_one_turn():
@@ -248,13 +248,13 @@ def test_parallel_calls_under_message_ids_of_their_own_keep_their_names_and_are_
     rows += [call(7, "t7", "m7"), result(8, "r7", "t7")]
     records = [{**only(one), "i": i} for i, one in enumerate(rows)]
     found = list(recording.payloads(records))
-    assert [one.name for one in found] == [
+    assert [one["hook_event_name"] for one in found] == [
         *["PreToolUse"] * 3,
         "PostToolBatch",
         "PreToolUse",
         "PostToolBatch",
     ]
-    batch = found[3].payload["tool_calls"]
+    batch = found[3]["tool_calls"]
     assert [(c["tool_name"], c["tool_use_id"], c["tool_response"]) for c in batch] == [
         ("Bash", f"t{n}", f"r{n}") for n in range(3)
     ]
@@ -271,7 +271,7 @@ def test_result_that_comes_after_the_next_message_has_begun_keeps_its_call():
     ]
     records = [{**only(one), "i": i} for i, one in enumerate(rows)]
     batches = [
-        one.payload["tool_calls"] for one in recording.payloads(records) if one.name == "PostToolBatch"
+        one["tool_calls"] for one in recording.payloads(records) if one["hook_event_name"] == "PostToolBatch"
     ]
     seen = {c["tool_use_id"]: (c["tool_name"], c["tool_response"]) for batch in batches for c in batch}
     assert seen == {"a": ("Bash", "ra"), "b": ("Bash", "rb"), "c": ("Bash", "rc")}

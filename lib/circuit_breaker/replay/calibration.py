@@ -8,17 +8,18 @@ from __future__ import annotations
 from math import ceil, exp, lgamma, log
 from typing import NamedTuple
 
-from circuit_breaker.replay.rerun import Requests
+from circuit_breaker.replay.recording import skip
+from circuit_breaker.replay.rerun import Requests, Rerun
 from circuit_breaker.replay.transcript import INTERRUPTED, REQUEST
 from circuit_breaker.runtime.protocol import NOT_TYPED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from fractions import Fraction
 
+    from circuit_breaker.breaker.config import Config
     from circuit_breaker.replay.recording import Record
-    from circuit_breaker.replay.rerun import Rerun
 
 LEAST = 20  # with fewer good prompts no limit is learned, whatever the risk
 GOOD, UNFINISHED, STOPPED, TRIPPED = "good", "unfinished", "interrupted", "tripped"
@@ -32,67 +33,68 @@ class PastPrompt(NamedTuple):
     ending: str
 
 
-class Prompts:
-    """The prompts of one session, beginning with your first one. A machine's prompt counts to the prompt before it.
+class Prompts(Rerun):
+    """The prompts of one session, beginning with your first one: `found`, complete after `finish`.
 
-    Call `take` with each record after `run` has taken it, then `finish`. A trip in `run` marks the prompt it happened in.
+    A machine's prompt counts to the prompt before it.
     """
 
     _paid: bool
     _interrupted: bool
 
-    def __init__(self, run: Rerun) -> None:
+    def __init__(self, name: str, config: Config, fault: Callable[[str], None] = skip) -> None:
+        super().__init__(name, config, fault=fault)
         self.found: list[PastPrompt] = []
-        self._run, self._trips = run, 0
-        self._open = False
+        self._begun = False
         self._begin()
 
     def take(self, record: Record) -> None:
-        """Count one record of the session."""
+        """Process one record and count it."""
+        super().take(record)
         name = record["hook_event_name"]
         if name == "UserPromptSubmit":
             text = str(record.get("prompt", ""))
             if not (record.get("machine") or record.get("agent_id") or text.startswith(NOT_TYPED)):
                 self._close()
                 self._begin()
-                self._open = True
+                self._begun = True
             else:
                 self._answered = False
         elif name == REQUEST:
-            self._requests.add(record, [])
+            self._tokens += sum(self._messages.add(record, []))
             self._paid = self._paid or any(record["usage"])
             if "agent_id" not in record:
                 self._answered = record["said"] and not record["calls"] and not record["failed"]
                 self._seen = True
         elif name == "PreToolUse":
-            self._calls += 1
             self._waiting.add(record.get("tool_use_id"))
         elif name == INTERRUPTED or record.get("user_rejected"):
             self._interrupted = self._interrupted or "agent_id" not in record
         if "tool_use_id" in record and name != "PreToolUse":
             self._waiting.discard(record["tool_use_id"])
 
-    def finish(self) -> list[PastPrompt]:
-        """All prompts of the session."""
+    def finish(self) -> None:
+        """The end of the recording."""
+        super().finish()
         self._close()
-        return self.found
 
     def _begin(self) -> None:
-        self._calls, self._requests = 0, Requests()
+        self._before = self.calls, len(self.trips)
+        self._tokens, self._messages = 0, Requests()
         self._seen, self._answered = False, False
         self._paid = self._interrupted = False
         self._waiting: set[object] = set()
 
     def _close(self) -> None:
-        tripped = len(self._run.trips) > self._trips
-        self._trips = len(self._run.trips)
-        if not self._open or not (self._calls or self._seen):
+        calls, trips = self._before
+        calls = self.calls - calls
+        if not self._begun or not (calls or self._seen):
             return
         # Hook events do not contain Claude's answer.
         ended = self._answered if self._seen else not self._waiting
+        tripped = len(self.trips) > trips
         ending = TRIPPED if tripped else STOPPED if self._interrupted else GOOD if ended else UNFINISHED
-        tokens = sum(self._requests.total) if self._paid else None
-        self.found.append(PastPrompt(self._calls, tokens, ending))
+        self.found.append(PastPrompt(calls, self._tokens if self._paid else None, ending))
 
 
 # --- The limits

@@ -10,51 +10,40 @@ import gzip
 import heapq
 import re
 import zlib
+from collections import defaultdict
 from operator import itemgetter
 from pathlib import Path
 
 from circuit_breaker.replay import transcript
-from circuit_breaker.replay.transcript import INTERRUPTED, REQUEST
+from circuit_breaker.replay.transcript import COMPACTED, INTERRUPTED, REQUEST
 from circuit_breaker.runtime.json import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Any
+    from typing import Any, Protocol, TypeVar
 
     Record = dict[str, Any]
+
+    class Takes(Protocol):
+        """Anything that is made from the records of one session."""
+
+        def take(self, record: Record) -> None: ...
+
+    Taker = TypeVar("Taker", bound=Takes)
 
 
 LAST_TIME = 253_402_300_000.0  # the end of the year 9999, in epoch seconds
 RESULTS = ("PostToolUse", "PostToolUseFailure", "ToolNotRun")
-NO_EVENTS = (REQUEST, INTERRUPTED)  # records without an index, because no hook gets them
+NO_EVENTS = (REQUEST, INTERRUPTED, COMPACTED)  # records without an index, because no hook gets them
 HEAD = 1 << 15  # bytes in which a transcript's first time stamp is searched
 WAITING_MAX = 256  # calls without a result that a lane remembers
+SESSIONS_MAX = 1_000  # interleaved sessions followed at once; beyond that, the one that was silent longest counts as ended
 _index, _time = itemgetter("i"), itemgetter("t")
-_FIELDS = (
-    "session_id agent_id cwd prompt prompt_id tool_use_id tool_name tool_input tool_calls error is_interrupt stop_hook_active "
-    "hook_event_name"
-).split()
 
 
-class Fed:
-    """One payload, with the index of its record (-1 for none) and its time.
-
-    `payload` is made on demand, because most calls wake no hook. known: fields that the record does not contain.
-    """
-
-    __slots__ = ("record", "known", "name", "event", "t")
-
-    def __init__(self, record: Record, known: Record) -> None:
-        self.record, self.known = record, known
-        self.name: str = known.get("hook_event_name") or record["hook_event_name"]
-        self.event, self.t = record.get("i", -1), record["t"]
-
-    @property
-    def payload(self) -> Record:
-        """The fields of the payload."""
-        record = self.record
-        return {**{name: record[name] for name in _FIELDS if name in record}, **self.known}
+def skip(fault: str) -> None:
+    """For `broken`: skip an unreadable line without a word."""
 
 
 def files(paths: Iterable[str]) -> list[list[Path]]:
@@ -73,22 +62,16 @@ def files(paths: Iterable[str]) -> list[list[Path]]:
             found += [path, *sorted((path.with_suffix("") / "subagents").rglob("*.jsonl"))]
         else:
             raise FileNotFoundError(f"no such file or folder: {name}")
-    agents: dict[Path, list[Path]] = {}
-    mains = []
+    groups: dict[Path, list[Path]] = {}
     for path in dict.fromkeys(found):
-        if "subagents" in path.parts[:-1]:
-            session = next(folder.parent for folder in path.parents if folder.name == "subagents")
-            agents.setdefault(session, []).append(path)
-        else:
-            mains.append(path)
-    groups = [[path, *agents.pop(path.with_suffix(""), [])] for path in sorted(mains, key=_began)]
-    return groups + [sorted(left) for left in agents.values()]
+        folders = (folder.parent for folder in path.parents if folder.name == "subagents")
+        groups.setdefault(next(folders, path.with_suffix("")), []).append(path)
+    ordered = [sorted(group, key=lambda path: (len(path.parts), path)) for group in groups.values()]
+    return sorted(ordered, key=lambda group: _began(group[0]))
 
 
 def _began(path: Path) -> str:
     """The first time stamp in a transcript. (That of a fork is later than that of the session it was copied from.)"""
-    if path.name.endswith(".gz"):
-        return ""
     try:
         with path.open("rb") as stream:
             stamps = re.findall(rb'"timestamp": *"([^"]+)"', stream.read(HEAD))
@@ -97,14 +80,25 @@ def _began(path: Path) -> str:
     return next(filter(transcript.seconds, (stamp.decode("ascii", "replace") for stamp in stamps)), "")
 
 
+def sessions(records: Iterable[Record], make: Callable[[str], Taker]) -> Iterator[Taker]:
+    """`make(name)` for each session, once it has taken all its records."""
+    unfinished: dict[str, Taker] = {}
+    for record in records:
+        name = record["session_id"]
+        session = unfinished.pop(name, None) or make(name)
+        unfinished[name] = session  # at the end: last used
+        if len(unfinished) > SESSIONS_MAX:
+            yield unfinished.pop(next(iter(unfinished)))
+        session.take(record)
+    yield from unfinished.values()
+
+
 def records(group: list[Path], broken: Callable[[str], None], copied: set[int]) -> Iterator[Record]:
     """The records of one recording and its subagents' files, sorted by time if there are several files.
 
     An unreadable line is reported to `broken` and skipped. Rows that a resumed or forked session copied are skipped too; `copied` is
     the memory of rows for all recordings.
     """
-    if len(group) == 1:
-        return _records(group[0], broken, copied)
     return heapq.merge(*(_records(path, broken, copied) for path in group), key=_time)
 
 
@@ -132,8 +126,11 @@ def _events(row: object, index: dict[str, int], copied: set[int]) -> list[Record
     found: list[Record] = [row]
     if transcript.is_row(row):
         found = transcript.records(row)
-        if found and _is_copy(row, copied):
-            return []
+        mark = row.get("uuid") if found else None
+        if isinstance(mark, str):
+            if hash(mark) in copied:
+                return []
+            copied.add(hash(mark))
     for record in found:
         session, name = record.get("session_id"), record.get("hook_event_name")
         if not isinstance(session, str) or not isinstance(name, str):
@@ -152,20 +149,8 @@ def _events(row: object, index: dict[str, int], copied: set[int]) -> list[Record
     return found
 
 
-def _is_copy(row: Record, copied: set[int]) -> bool:
-    """Whether a row was read before, by its uuid."""
-    known = row.get("uuid")
-    if not isinstance(known, str):
-        return False
-    seen = len(copied)
-    copied.add(hash(known))
-    return len(copied) == seen
-
-
 class _Lane:
     """The current turn of a lane: its requests, calls and results. waiting: calls of earlier turns without a result."""
-
-    __slots__ = ("turn", "requests", "calls", "results", "waiting")
 
     def __init__(self) -> None:
         self.turn: object = None
@@ -174,44 +159,95 @@ class _Lane:
         self.results: list[Record] = []
         self.waiting: dict[str, Record] = {}
 
+    def take(self, record: Record) -> list[Record]:
+        """Add a request, a call or a result to the turn, or to the next one. Returns the payloads of a turn that this ends."""
+        ready = self.end() if self._begins_turn(record) else []
+        name = record["hook_event_name"]
+        if name == REQUEST:
+            self.requests.append(record)
+        elif name == "PreToolUse":
+            self.turn = record.get("turn")
+            self.calls[_id(record)] = record
+        else:
+            if not self.calls:
+                self.turn = record.get("turn")
+            self.results.append(record)
+        return ready
+
+    def _begins_turn(self, record: Record) -> bool:
+        """Whether a record is the first of a new turn: it has another `turn` or, without one, all calls before it have results.
+
+        Some services give each parallel call of a message its own message id; so as long as no call of a turn has a result, no new
+        turn begins.
+        """
+        if not self.calls and not self.results:
+            return False
+        name = record["hook_event_name"]
+        finished = len(self.results) >= len(self.calls)
+        if name in RESULTS and (not finished or _id(record) in self.calls):
+            return False
+        if isinstance(self.turn, str) and name not in RESULTS and not self.results:
+            return len(self.calls) >= WAITING_MAX
+        if record.get("turn") is not None or self.turn is not None:
+            return bool(record.get("turn") != self.turn)
+        return finished
+
+    def end(self, batch: Record | None = None) -> list[Record]:
+        """The payloads of the turn, then its PostToolBatch: the recorded one, or one made from the results."""
+        requests, calls, results = self.requests, self.calls, self.results
+        self.requests, self.calls, self.results = [], {}, []
+        answered = {_id(result) for result in results}
+        late = {call_id: self.waiting.pop(call_id) for call_id in answered & self.waiting.keys()}
+        self.waiting.update({call_id: call for call_id, call in calls.items() if call_id not in answered})
+        while len(self.waiting) > WAITING_MAX:
+            del self.waiting[next(iter(self.waiting))]
+        # Calls that no hook got before the batch, and those for which Claude Code sends no result to hooks.
+        unheard = {_id(r) for r in results if r.get("cancelled") or r.get("validation_error")}
+        said = [r for r in results if not (r.get("cancelled") or r.get("user_rejected"))]
+        failures = [r for r in results if r["hook_event_name"] == "PostToolUseFailure"]
+        heard = [record for record in [*calls.values(), *failures] if _id(record) not in unheard]
+        calls = {**late, **calls}
+        ready = [*requests, *({**record, **_asked(calls, record)} for record in sorted(heard, key=_index))]
+        if batch is not None:
+            ready.append(batch)
+        elif said:
+            made = {"hook_event_name": "PostToolBatch", "tool_calls": [_answered(calls, r) for r in said]}
+            ready.append({**max(results, key=_index), **made})
+        return ready
+
 
 class Turns:
     """Turns the records of one session into payloads: for each turn its requests, PreToolUse and failures in order, then
     PostToolBatch. Call `push` with each record, then `finish`.
+
+    A payload has the fields of its record besides Claude Code's own, so also its index `i` and its time `t`.
     """
 
     def __init__(self) -> None:
-        self._lanes: dict[str, _Lane] = {}
-        self._pushed = 0
+        self._lanes: defaultdict[str, _Lane] = defaultdict(_Lane)
 
-    def push(self, record: Record) -> list[Fed]:
+    def push(self, record: Record) -> list[Record]:
         """The payloads that this record completes."""
-        self._pushed += 1
-        name = record["hook_event_name"]
-        agent = record.get("agent_id") or ""
-        lane = self._lanes.get(agent)
-        if lane is None:
-            lane = self._lanes[agent] = _Lane()
-        if name == "PreToolUse" or name in RESULTS or name == REQUEST:
-            return _take(lane, record)
+        name, agent = record["hook_event_name"], record.get("agent_id") or ""
+        lane = self._lanes[agent]
+        if name in ("PreToolUse", REQUEST, *RESULTS):
+            return lane.take(record)
         if name == "PostToolBatch":
-            return _end_turn(lane, record)
-        ready = []
-        for other in self._lanes.values() if name == "UserPromptSubmit" and not agent else (lane,):
-            if other is lane or not other.calls:
-                ready += _end_turn(other)
-        known = {}
+            return lane.end(record)
+        if name == COMPACTED:
+            return []
+        yours = name == "UserPromptSubmit" and not agent
+        ended = [other for other in self._lanes.values() if other is lane or (yours and not other.calls)]
         if name == "UserPromptSubmit":
-            number = record.get("prompt_index", self._pushed)
-            known["prompt_id"] = str(record.get("prompt_id") or f"prompt-{number}-{record['i']}")
-        return [*ready, Fed(record, known)]
+            record = {**record, "prompt_id": str(record.get("prompt_id") or f"prompt-{record['i']}")}
+        return [*(payload for each in ended for payload in each.end()), record]
 
-    def finish(self) -> list[Fed]:
+    def finish(self) -> list[Record]:
         """The payloads of turns that are still open at the end."""
-        return [fed for lane in self._lanes.values() for fed in _end_turn(lane)]
+        return [payload for lane in self._lanes.values() for payload in lane.end()]
 
 
-def payloads(session: Iterable[Record]) -> Iterator[Fed]:
+def payloads(session: Iterable[Record]) -> Iterator[Record]:
     """All payloads of one session's records."""
     turns = Turns()
     for record in session:
@@ -219,80 +255,20 @@ def payloads(session: Iterable[Record]) -> Iterator[Fed]:
     yield from turns.finish()
 
 
-def _take(lane: _Lane, record: Record) -> list[Fed]:
-    """Add a request, a call or a result to the lane's turn, or to its next one."""
-    ready = _end_turn(lane) if _begins_turn(lane, record) else []
-    name = record["hook_event_name"]
-    if name == REQUEST:
-        lane.requests.append(record)
-    elif name == "PreToolUse":
-        lane.turn = record.get("turn")
-        lane.calls[str(record.get("tool_use_id", ""))] = record
-    else:
-        if not lane.calls:
-            lane.turn = record.get("turn")
-        lane.results.append(record)
-    return ready
+def _id(record: Record) -> str:
+    return str(record.get("tool_use_id", ""))
 
 
-def _begins_turn(lane: _Lane, record: Record) -> bool:
-    """Whether a record is the first of a new turn: it has another `turn` or, without one, all calls before it have results.
-
-    Some services give each parallel call of a message its own message id; so as long as no call of a turn has a result, no new turn
-    begins.
-    """
-    if not lane.calls and not lane.results:
-        return False
-    name = record["hook_event_name"]
-    finished = len(lane.results) >= len(lane.calls)
-    if name in RESULTS and (not finished or str(record.get("tool_use_id", "")) in lane.calls):
-        return False
-    if isinstance(lane.turn, str) and name not in RESULTS and not lane.results:
-        return len(lane.calls) >= WAITING_MAX
-    if record.get("turn") is not None or lane.turn is not None:
-        return bool(record.get("turn") != lane.turn)
-    return finished
+def _asked(calls: dict[str, Record], record: Record) -> Record:
+    """The tool and the input of the call that a record belongs to."""
+    call = calls.get(_id(record), record)
+    return {"tool_name": call.get("tool_name", ""), "tool_input": call.get("tool_input")}
 
 
-def _end_turn(lane: _Lane, batch: Record | None = None) -> list[Fed]:
-    """The payloads of the lane's turn, then its PostToolBatch: the recorded one, or one made from the results."""
-    requests, calls, results = lane.requests, lane.calls, lane.results
-    lane.requests, lane.calls, lane.results = [], {}, []
-    answered = {str(result.get("tool_use_id", "")) for result in results}
-    late = {call_id: lane.waiting.pop(call_id) for call_id in answered & lane.waiting.keys()}
-    lane.waiting.update({call_id: call for call_id, call in calls.items() if call_id not in answered})
-    while len(lane.waiting) > WAITING_MAX:
-        del lane.waiting[next(iter(lane.waiting))]
-    # Calls that no hook got before the batch, and those for which Claude Code sends no result to hooks.
-    unheard = {r.get("tool_use_id") for r in results if r.get("cancelled") or r.get("validation_error")}
-    said = [r for r in results if not (r.get("cancelled") or r.get("user_rejected"))]
-    failures = [r for r in results if r["hook_event_name"] == "PostToolUseFailure"]
-    heard = [call for call_id, call in calls.items() if call_id not in unheard]
-    heard += [failure for failure in failures if failure.get("tool_use_id") not in unheard]
-    calls = {**late, **calls}
-    ready = [Fed(request, {}) for request in requests]
-    for record in sorted(heard, key=_index):
-        call = calls.get(str(record.get("tool_use_id", "")), record)
-        known = {"tool_name": call.get("tool_name", ""), "tool_input": call.get("tool_input")}
-        ready.append(Fed(record, known))
-    if batch is not None:
-        return [*ready, Fed(batch, {})]
-    if said:
-        known = {"hook_event_name": "PostToolBatch", "tool_calls": [_call(calls, result) for result in said]}
-        ready.append(Fed(max(results, key=_index), known))
-    return ready
-
-
-def _call(calls: dict[str, Record], result: Record) -> Record:
-    call_id = str(result.get("tool_use_id", ""))
-    call = calls.get(call_id, result)
+def _answered(calls: dict[str, Record], result: Record) -> Record:
+    """A call as PostToolBatch has it."""
     succeeded = result["hook_event_name"] == "PostToolUse"
     text = result.get("tool_response") if succeeded else result.get("error", "")
     if result.get("validation_error") and isinstance(text, str) and not text.startswith("<tool_use_error>"):
         text = f"<tool_use_error>{text}</tool_use_error>"
-    return {
-        "tool_use_id": call_id,
-        "tool_name": call.get("tool_name", ""),
-        "tool_input": call.get("tool_input"),
-        "tool_response": text,
-    }
+    return {"tool_use_id": _id(result), **_asked(calls, result), "tool_response": text}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 
-REQUEST, INTERRUPTED = "Request", "Interrupted"  # records that are not hook events
+REQUEST, INTERRUPTED, COMPACTED = "Request", "Interrupted", "Compacted"  # records that are not hook events
 _INTERRUPTED = "[Request interrupted by user"
 _REFUSED = (
     "Permission to use ",
@@ -37,15 +37,17 @@ def is_row(row: Record) -> bool:
 
 def records(row: Record) -> list[Record]:
     """The recorded events in one row, in order: a request before its calls."""
-    message, kind = row.get("message"), row.get("type")
-    if kind not in ("user", "assistant") or not isinstance(message, dict) or row.get("isCompactSummary"):
-        return []
     common: Record = {"session_id": str(row.get("sessionId") or ""), "t": seconds(row.get("timestamp"))}
     if isinstance(row.get("cwd"), str):
         common["cwd"] = row["cwd"]
     if row.get("isSidechain"):  # older versions do not name the agent, so all of them are one lane
         agent = row.get("agentId")
         common["agent_id"] = agent if isinstance(agent, str) and agent else "sidechain"
+    message, kind = row.get("message"), row.get("type")
+    if row.get("subtype") == "compact_boundary":
+        return [{**common, "hook_event_name": COMPACTED}]
+    if kind not in ("user", "assistant") or not isinstance(message, dict) or row.get("isCompactSummary"):
+        return []
     return (_assistant if kind == "assistant" else _results)(row, message, common)
 
 
