@@ -12,7 +12,7 @@ from circuit_breaker.identity.keys import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from circuit_breaker.identity.shell_line import Segment
 
@@ -65,13 +65,13 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
     if not command or calls.bare_look(command):
         return None
     given = tool_input.get("workdir") if isinstance(tool_input, dict) else None
-    folded, directory = shell_line.normalise(command, given if isinstance(given, str) and given else cwd)
+    kept, directory = shell_line.essence(command, given if isinstance(given, str) and given else cwd)
     found = Attempt(command, directory)
     for word in filter(shell_line.is_assignment, command.split()):
         value = word.partition("=")[2].strip("\"';")
         if value.isdigit():  # a changed number is still the same attempt
             found.values.add(value)
-    parts = _parts(folded, directory)
+    parts = _parts(kept, directory)
     real = _real(parts)
     if not real:
         return None
@@ -93,18 +93,18 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
     return found
 
 
-def _parts(text: str, directory: str, depth: int = 0) -> list[_Part]:
+def _parts(kept: Iterable[Segment], directory: str, depth: int = 0) -> list[_Part]:
     """The line's simple commands in order, including those inside `bash -c` and $( )."""
     parts: list[_Part] = []
     piped = False
-    for segment in shell_line.segments(text):
+    for segment in kept:
         if len(parts) >= PARTS_MAX:
             break
         at = shell_line.program_at(segment.words)
         part = _Part(segment, directory, segment.joint, piped)
         piped = segment.joint == "|"
         for inner in segment.inner if depth < shell_line.DEPTH else ():
-            within = _parts(inner, directory, depth + 1)
+            within = _parts(shell_line.segments(inner), directory, depth + 1)
             for each in within[-1:]:
                 each.joint = each.joint or ")"
             parts += within
@@ -112,7 +112,7 @@ def _parts(text: str, directory: str, depth: int = 0) -> list[_Part]:
         place, told = reading.told_elsewhere(words[0], words[1:]) if words else ("", "")
         told = told or _told(words)
         if told:
-            within = _parts(shell_line.fold(told), f"@{place}" if place else directory, depth + 1)
+            within = _parts(shell_line.segments(told), f"@{place}" if place else directory, depth + 1)
             for each in within:
                 each.home = f"{place} {each.home}" if place else each.home
                 each.hides = each.hides or segment.words[at].rpartition("/")[2] == "script"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 LONGEST = 4_000  # characters that are read; the rest of a longer line is compared unchanged
 DEPTH = 3  # levels of commands inside commands that are read
 _FRONTS = 24  # `cd`, waits and assignments that are taken off the front
-_SPECIAL = {ord(c): "\0" for c in "'\"\\#<"}
+_VALUES = frozenset("$`")  # signs of what is replaced by a value
 _SPLITTING = {**{ord(c): "\0" for c in "'\"\\#`$\n;&|()<>"}, ord("\t"): " ", ord("\r"): " "}
 _KEYWORDS = frozenset("if then else elif fi while until do done ! { } ( ) esac".split())
 # Programs that run the command after them, with those of their options that take a value.
@@ -45,189 +45,102 @@ def is_assignment(word: str) -> bool:
 def assignments(command: str) -> str:
     """The assignments in front of a line, `A=1 B=2` of `export A=1 && B=2 make`."""
     found = []
-    for word in command[:LONGEST].split(" "):
+    for word in (word for segment in segments(command) for word in segment.words):
         if is_assignment(word):
-            found.append(word.rstrip(";"))
-        elif word not in ("", "env", "export", "&&", ";"):
+            found.append(word)
+        elif word not in ("env", "export"):
             break
     return " ".join(found)
 
 
 def normalise(command: str, cwd: str) -> tuple[str, str]:
-    """(the command in its normal form, the directory it runs in).
+    """(the command in its normal form, the directory it runs in): that of `essence`, without comments, with single blanks outside quotes."""
+    kept, cwd = essence(command, cwd)
+    return _written(kept) + command[LONGEST:], cwd
 
-    White space outside quotes is folded, comments are left out; a leading `cd X`, `sleep N`, `timeout N`, `echo words` and
-    plain assignments are taken off.
-    """
-    text = fold(command[:LONGEST])
+
+def essence(command: str, cwd: str) -> tuple[list[Segment], str]:
+    """(a line's simple commands, the directory they run in) without what only comes first: `cd X`, `sleep N`, `timeout N`,
+    `echo words`, plain assignments, brackets around all of it."""
+    kept = [*segments(command)]
     for _ in range(_FRONTS):
-        shorter, directory = _strip_front(text, cwd)
-        if shorter == text or not shorter:
+        first = kept[0] if kept else Segment()
+        if first.front == "(" and [segment for segment in kept if segment.joint == ")"] == kept[-1:]:
+            first.front = kept[-1].joint = ""
+        if first.front:
             break
-        text, cwd = shorter, directory
-    return text + command[LONGEST:], cwd
-
-
-def fold(command: str) -> str:
-    """The command with white space outside quotes folded and without comments; unchanged from a here-document on."""
-    marks = command.translate(_SPECIAL)
-    i = marks.find("\0")
-    if i < 0:
-        return _trimmed(_folded(command))
-    out: list[str] = []
-    plain, start, tail = "", 0, ""
-    while i >= 0:
-        c = command[i]
-        if c in "'\"" or (c == "\\" and command[i + 1 : i + 2] != "\n"):
-            end = i + 2 if c == "\\" else closing(command, i) + 1
-            out.append(_folded(plain + command[start:i]))
-            out.append(command[i:end])
-            plain, start = "", end
-        elif c == "\\":
-            plain, start = f"{plain}{command[start:i]} ", i + 2
-            end = start
-        elif c == "#" and (not i or command[i - 1] in " \t\n;&|("):
-            end = command.find("\n", i)
-            end = end if end >= 0 else len(command)
-            plain, start = plain + command[start:i], end
-        elif command.startswith("<<<", i):
-            end = i + 3
-        elif command.startswith("<<", i):
-            tail = command[i:].rstrip()
+        rest = _after(kept)
+        if rest and _goes(first):
+            cwd, kept = resolve(first.words[1], cwd), rest
+        elif rest and (_pauses(first) or _only_says(first) or _only_assigns(first, rest)):
+            kept = rest
+        elif not _drop_wrapper(first, kept):
             break
-        else:
-            end = i + 1
-        i = marks.find("\0", end)
-    out.append(_folded(plain + command[start : i if tail else None]))
-    return "".join(out).lstrip() + tail if tail else _trimmed("".join(out))
+    return kept, cwd
 
 
-def _trimmed(text: str) -> str:
-    text = text.strip()
+def _written(kept: list[Segment]) -> str:
+    text = "".join([segment.front + " ".join(segment.text) + segment.joint for segment in kept])
     return text if text.endswith("\\;") else text.rstrip("; \n")
 
 
-def _folded(text: str) -> str:
-    """An unquoted piece with single blanks, without empty lines, and without blanks beside operators."""
-    first, *lines = text.split("\n")
-    text = _one_blank(first)
-    if lines:
-        inner = filter(None, (" ".join(line.split()) for line in lines[:-1]))
-        text = "\n".join([text.rstrip(), *inner, _one_blank(lines[-1]).lstrip()])
-    for operator in ";|&\n":
-        if operator in text:
-            text = text.replace(" " + operator, operator).replace(operator + " ", operator)
-    return text
+def _after(kept: list[Segment]) -> list[Segment]:
+    """The commands that run after the first in any case but its failure; [] if another joint follows it."""
+    if (
+        kept[1:]
+        and kept[0].joint == "||"
+        and kept[1].words[:1] in (["exit"], ["return"], ["true"], [":"], ["false"])
+    ):
+        kept = kept[1:]
+    return kept[1:] if kept and kept[0].joint in ("&&", ";", "\n") and not kept[0].targets else []
 
 
-def _one_blank(text: str) -> str:
-    words = text.split()
-    if not words:
-        return " " if text else ""
-    return (" " if text[0].isspace() else "") + " ".join(words) + (" " if text[-1].isspace() else "")
+def _goes(segment: Segment) -> bool:
+    name, target = [*segment.words, "", ""][:2]
+    goes = name == "cd" or name.lower() in ("set-location", "sl", "chdir")
+    return goes and len(segment.words) == 2 and target[:1] not in ("", "-") and _VALUES.isdisjoint(target)
 
 
-def _strip_front(text: str, cwd: str) -> tuple[str, str]:
-    whole = text[:1] == "(" and text[-1:] == ")" and len(text) <= LONGEST
-    if whole and end_of_substitution("$" + text, 0) == len(text) + 1:
-        return _trimmed(text[1:-1]), cwd
-    word, rest = first_word(text)
-    if word == "cd" or word.lower() in ("set-location", "sl", "chdir"):
-        target, left = first_word(rest)
-        after = _past_joint(left)
-        if not after or not target or target[0] == "-" or "$" in target or "`" in target:
-            return text, cwd
-        return after, resolve(target, cwd)
-    if word == "sleep" or word.lower() == "start-sleep":
-        seconds, left = first_word(rest)
-        if seconds.lower() in ("-s", "-seconds", "-m", "-milliseconds"):
-            seconds, left = first_word(left)
-        after = _past_joint(left)
-        return (after, cwd) if after and seconds[:1].isdigit() else (text, cwd)
-    if word == "echo":
-        return _echoed(rest)[1] or text, cwd
-    if word in ("timeout", "env"):
-        return _past_wrapper(word, rest) or text, cwd
-    if is_assignment(word) and "$(" not in word and "`" not in word:
-        name = word.partition("=")[0].rstrip("+")
-        after = _past_joint(rest) or (rest if rest[:1] == " " else "")
-        if after and "$" + name not in after and "${" + name not in after:
-            return after.lstrip(), cwd
-    return text, cwd
+def _pauses(segment: Segment) -> bool:
+    name, *rest = segment.words or [""]
+    return name.lower() in ("sleep", "start-sleep") and len(rest) in (1, 2) and rest[-1][:1].isdigit()
+
+
+def _only_says(segment: Segment) -> bool:
+    return segment.words[:1] == ["echo"] and not any(c in word for word in segment.text for c in "$`\\")
+
+
+def _only_assigns(segment: Segment, rest: list[Segment]) -> bool:
+    return len(segment.words) == 1 and _is_unused(segment.words[0], _written(rest))
+
+
+def _is_unused(word: str, text: str) -> bool:
+    """Whether it is a plain assignment to a variable that the text after it does not name."""
+    name = word.partition("=")[0].rstrip("+")
+    plain = is_assignment(word) and "$(" not in word and "`" not in word
+    return plain and f"${name}" not in text and f"${{{name}" not in text
+
+
+def _drop_wrapper(first: Segment, kept: list[Segment]) -> bool:
+    """Take `timeout -k 5 30`, `env` or an assignment off the front of a command, if there is one."""
+    words, size = first.words, 0
+    if words[:1] == ["timeout"]:
+        at = len(words) - len(past_options(words[1:], _WRAPPERS["timeout"].split()))
+        size = at + 1 if words[at : at + 1] and words[at][:1].isdigit() else 0
+    elif words[:1] == ["env"] and words[1:] and is_assignment(words[1]):
+        size = 1
+    elif words and _is_unused(words[0], _written(kept).partition(first.text[0])[2]):
+        size = 1
+    if not 0 < size < len(words):
+        return False
+    del words[:size], first.text[:size]
+    return True
 
 
 def echoed(command: str) -> str:
     """What a line prints before it does anything else: `try 3` of `echo "try 3"; make`; "" for nothing."""
-    word, rest = first_word(command[:LONGEST])
-    if word != "echo":
-        return ""
-    said, after = _echoed(rest)
-    return said if after else ""
-
-
-def _echoed(text: str) -> tuple[str, str]:
-    """(the plain words after `echo`, the command after them); ("", "") if it does more than print them."""
-    words: list[str] = []
-    while text[:1] == " ":
-        word, text = first_word(text)
-        if not word or "$" in word or "`" in word or "\\" in word:
-            break
-        words.append(word)
-    else:
-        return " ".join(words), _past_joint(text)
-    return "", ""
-
-
-def _past_wrapper(wrapper: str, rest: str) -> str:
-    """The command after `timeout -k 5 30` or `env`; "" if there is none or an option is not known."""
-    word, left = first_word(rest)
-    while wrapper == "timeout" and word[:1] == "-" and left[:1] == " ":
-        if word in ("-k", "-s", "--kill-after", "--signal"):
-            left = first_word(left)[1]
-        word, left = first_word(left)
-    if left[:1] != " ":
-        return ""
-    if wrapper == "env":
-        return rest.lstrip() if is_assignment(word) else ""
-    return left.lstrip() if word[:1].isdigit() else ""
-
-
-def first_word(text: str) -> tuple[str, str]:
-    """(the first word of a folded command without its quotes, the rest)."""
-    text = text.lstrip(" ")
-    word = text.partition(" ")[0]
-    if word.isalnum():
-        return word, text[len(word) :]
-    out: list[str] = []
-    i = 0
-    while i < len(text) and text[i] not in " ;&|\n()<>":
-        if text[i] in "'\"":
-            end = closing(text, i)
-            out.append(text[i + 1 : end])
-            i = end + 1
-        elif text[i] == "\\" and text[i + 1 : i + 2] in (" ", "'", '"', "(", ")", "&", "$"):
-            out.append(text[i + 1])
-            i += 2
-        else:
-            out.append(text[i])
-            i += 1
-    return "".join(out), text[i:]
-
-
-def _past_joint(text: str) -> str:
-    """The command after `&&`, `;`, a line end or `|| exit;` at the start of `text`; "" if there is none."""
-    text = text.lstrip(" ")
-    for silent in ("2>/dev/null", ">/dev/null"):
-        text = text.removeprefix(silent).lstrip(" ")
-    if text.startswith("||"):
-        word, left = first_word(text[2:])
-        if word not in ("exit", "return", "true", ":", "false"):
-            return ""
-        text = left.lstrip(" 0123456789")
-        return text[1:].lstrip(" \n") if text[:1] in (";", "\n") else ""
-    if text.startswith("&&"):
-        return text[2:].lstrip(" \n")
-    return text[1:].lstrip(" \n") if text[:1] in (";", "\n") and text[1:2] != ";" else ""
+    kept = [*segments(command)]
+    return " ".join(kept[0].words[1:]) if _after(kept) and _only_says(kept[0]) else ""
 
 
 def resolve(target: str, cwd: str) -> str:
@@ -288,15 +201,17 @@ def end_of_substitution(text: str, at: int) -> int:
 
 
 class Segment:
-    """One simple command. `words`: without quotes; `targets`: files it redirects into (`adds`: only appends); `inner`: commands in
-    its $( ); `given`: text of its here-documents and here-strings; `joint`: the operator after it ("" for the last)."""
+    """One simple command. `words`: without quotes; `text`: with quotes and redirections; `targets`: files it redirects into (`adds`:
+    only appends); `inner`: commands in its $( ); `given`: text of its here-documents and here-strings; `joint`: the operator after
+    it ("" for the last); `front`: brackets before it."""
 
     def __init__(self) -> None:
         self.words: list[str] = []
+        self.text: list[str] = []
         self.targets: list[str] = []
         self.inner: list[str] = []
         self.adds = False
-        self.given = self.joint = ""
+        self.given = self.joint = self.front = ""
 
 
 def segments(command: str, longest: int = LONGEST) -> Iterator[Segment]:
@@ -306,6 +221,7 @@ def segments(command: str, longest: int = LONGEST) -> Iterator[Segment]:
     now = Segment()
     if "\0" not in marks:  # one command of bare words
         now.words = [word for word in marks.split(" ") if word]
+        now.text = [*now.words]
         if now.words:
             yield now
         return
@@ -314,9 +230,13 @@ def segments(command: str, longest: int = LONGEST) -> Iterator[Segment]:
     redirect = ""
     i, size = 0, len(command)
     while i <= size:  # the end counts as a line end
+        start = i
         text, i = _word(command, marks, i, now.inner)
         sign = command[i : i + 1] or "\n"
         if text is not None:
+            if not redirect:
+                now.text.append("")
+            now.text[-1] += command[start:i].replace("\\\n", "")
             if redirect in ("<<", "<<-"):
                 bodies.append(text)
             elif redirect:
@@ -329,15 +249,22 @@ def segments(command: str, longest: int = LONGEST) -> Iterator[Segment]:
         elif sign in "<>" or command.startswith("&>", i):
             redirect = next(operator for operator in _REDIRECTS if command.startswith(operator, i))
             i += len(redirect)
+            if text is None or not text.isdigit():
+                now.text.append("")
+            now.text[-1] += redirect
         else:
             pair = command[i : i + 2]
             redirect, now.joint = "", pair if pair in ("&&", "||", ";;") else pair[:1]
-            i = _past_bodies(command, i + 1, bodies, now) if sign == "\n" else i + 1
+            i += len(now.joint) or 1
+            if sign == "\n":
+                i = _past_bodies(command, i, bodies, now)
             if now.words or now.targets or now.inner:
                 if sign == ")" and _is_piped_on(command[i : i + 16]):
                     now.joint = "|"
                 yield now
                 now = Segment()
+            elif sign != "\n":
+                now.front += now.joint
 
 
 def programs(command: str) -> Iterator[list[str]]:
@@ -347,7 +274,7 @@ def programs(command: str) -> Iterator[list[str]]:
 
 def first_program(command: str) -> list[str]:
     """The first program that a command runs, with its arguments; [] for none."""
-    return next(programs(normalise(command[:2000], "")[0]), [])
+    return next(filter(None, (program(segment.words) for segment in essence(command[:2000], "")[0])), [])
 
 
 def _word(command: str, marks: str, i: int, inner: list[str]) -> tuple[str | None, int]:
@@ -436,6 +363,7 @@ def _past_bodies(command: str, i: int, bodies: list[str], segment: Segment) -> i
                 break
         segment.inner += substitutions(command[begin:i])
         segment.given += command[begin:i]
+        segment.text.append("\n" + command[begin:i])
     return i
 
 
