@@ -85,7 +85,7 @@ def test_where_nobody_can_answer_the_turn_stops_at_the_eighth():
     ends = [session.work()[1].verdict for _ in range(8)]
     assert ends[-1] == STOP and STOP not in ends[:-1]
     [ending] = session.events("ending")
-    assert (ending.circuit, ending.count) == ("budget:calls_per_prompt", 8)
+    assert (ending.name, ending.count) == ("budget:calls_per_prompt", 8)
 
 
 def test_half_and_four_fifths_are_warned_of_once_each_to_claude_and_to_you():
@@ -96,7 +96,7 @@ def test_half_and_four_fifths_are_warned_of_once_each_to_claude_and_to_you():
         assert kinds(decision) == [WARN, FOR_YOU]
         assert f"{count} of 10 tool calls in this prompt" in text(decision, WARN)
         assert f"{count}0 % of calls_per_prompt" in text(decision, FOR_YOU)
-    assert [t.circuit for t in session.events("warning")] == ["budget:calls_per_prompt"] * 2
+    assert [t.name for t in session.events("warning")] == ["budget:calls_per_prompt"] * 2
 
 
 def test_turn_that_jumps_over_both_marks_is_warned_of_once():
@@ -141,7 +141,7 @@ def test_after_a_yes_the_next_question_comes_at_the_next_full_amount():
     session = Session(calls_per_prompt=4)
     verdicts = [session.work()[0] for _ in range(13)]
     assert [n for n, verdict in enumerate(verdicts, 1) if verdict == QUESTION] == [5, 9, 13]
-    assert [t.circuit for t in session.events("asked")] == ["budget:calls_per_prompt"] * 3
+    assert [t.name for t in session.events("asked")] == ["budget:calls_per_prompt"] * 3
     assert len(session.events("ask_allowed")) == 3
     assert not session.session.circuits
 

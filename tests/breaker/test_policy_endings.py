@@ -14,7 +14,7 @@ def test_edit_that_never_matches_is_told_at_the_third_and_ended_at_the_sixth():
     stream = Stream()
     verdicts = [stream.call("Edit", EDIT, MISSING, INVALID).verdict for _ in range(6)]
     assert verdicts == [ALLOW, ALLOW, WARN, WARN, WARN, STOP]
-    assert [t.circuit for t in stream.events("ending")] == ["tool_failure:Edit a.py"]
+    assert [t.name for t in stream.events("ending")] == ["tool_failure:Edit a.py"]
 
 
 def test_urgency_rises_with_each_warning():
@@ -50,7 +50,7 @@ def test_edits_that_miss_with_ever_new_strings_are_told_and_ended():
         verdicts.append(stream.call("Edit", given, text, INVALID).verdict)
     assert verdicts == [ALLOW, ALLOW, WARN, WARN, WARN, STOP]
     assert stream.states() == {}  # the next call is another one: there is nothing to deny
-    assert stream.events("ending")[0].circuit == "tool_failure:Edit error"
+    assert stream.events("ending")[0].name == "tool_failure:Edit error"
 
 
 def test_hammering_on_a_denied_call_ends_the_turn_at_the_limit():
@@ -137,5 +137,5 @@ def test_a_prompt_after_which_agents_may_start_again_keeps_the_count_of_an_error
         stream.bash(command, missing, fails=True)
     assert stream.ask("Agent", {"prompt": "test"})[1].verdict == DENY
     stream.prompt()
-    assert [t.circuit for t in stream.events("close")] == ["agent_spawn:Agent"]
+    assert [t.name for t in stream.events("close")] == ["agent_spawn:Agent"]
     assert stream.bash("cargo run", missing, fails=True).verdict == WARN

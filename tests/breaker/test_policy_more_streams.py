@@ -9,7 +9,7 @@ from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, FAILED, INVALID, 
 
 
 def loops(stream):
-    return [t.circuit.partition(":")[0] for t in stream.events("trip")]
+    return [t.name.partition(":")[0] for t in stream.events("trip")]
 
 
 def bash(command, text, kind=OK):

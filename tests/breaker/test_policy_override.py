@@ -35,7 +35,7 @@ def test_bypass_lets_the_denied_call_through_and_is_on_record():
     assert stream.bash("make test").verdict == DENY or stream.said[-1][0] == DENY
     stream.prompt(bypass=True)
     assert stream.ask("Bash", {"command": "make test"})[1].verdict == ALLOW
-    assert [t.circuit for t in stream.events("bypass")] == ["bypass:granted", "tool_failure:Bash make test"]
+    assert [t.name for t in stream.events("bypass")] == ["bypass:granted", "tool_failure:Bash make test"]
 
 
 def test_bypass_ends_with_the_next_prompt_of_any_kind():
@@ -101,7 +101,7 @@ def test_bypass_of_a_machine_is_revoked_before_the_first_call():
     stream = opened()
     stream.prompt(bypass=True, proven=False)
     assert asked(stream, MACHINE).verdict == DENY
-    assert stream.events("bypass_refused")[-1].circuit == "bypass:revoked"
+    assert stream.events("bypass_refused")[-1].name == "bypass:revoked"
 
 
 @pytest.mark.parametrize(("setting", "verdict"), [("grant", ALLOW), ("refuse", DENY)])

@@ -25,7 +25,7 @@ NOISE = {
 
 
 def loops(stream):
-    return [t.circuit.partition(":")[0] for t in stream.events("trip")]
+    return [t.name.partition(":")[0] for t in stream.events("trip")]
 
 
 @pytest.mark.parametrize("noise", NOISE.values(), ids=NOISE)

@@ -21,11 +21,11 @@ class Stream(streams.Stream):
 
 
 def trips(stream):
-    return [transition.circuit for transition in stream.events("trip")]
+    return [transition.name for transition in stream.events("trip")]
 
 
 def warnings(stream):
-    return [transition.circuit for transition in stream.events("warning")]
+    return [transition.name for transition in stream.events("warning")]
 
 
 def edit(stream, old, new, text="The file has been updated."):
@@ -230,7 +230,7 @@ def test_talk_between_hides_no_look_that_comes_again_and_again():
     for words in ("Checking.", "Checking again.", "Still checking.", "Once more."):
         stream.bash(f"echo '{words}'", words)
         stream.bash("git status", "clean")
-    assert [(event.circuit.partition(":")[0], event.count) for event in stream.events("warning")] == [
+    assert [(event.name.partition(":")[0], event.count) for event in stream.events("warning")] == [
         ("call_cycle", 3)
     ]
     assert [event.count for event in stream.events("trip")] == [4]

@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streams import Stream
 
-from circuit_breaker.breaker.model import FAILED, LAUNCHED, OK, Outcome
+from circuit_breaker.breaker.model import FAILED, LAUNCHED, OK, OPEN, Outcome
 from circuit_breaker.breaker.services import (
     HOST,
     MCP,
-    Service,
     ask,
     contacts,
     endpoint,
     failed,
     transport_failed,
+    unknown,
 )
 
 RULE = {"threshold": 5, "window_seconds": 60, "cooldown_base_seconds": 30}
@@ -97,24 +97,24 @@ def test_a_host_that_is_waited_for_is_not_down():
 
 
 def test_five_failures_within_a_minute_are_down_and_four_are_not():
-    service = Service(name="db")
+    service = unknown(MCP, "db")
     for at in range(5):
-        assert not service.down_since
+        assert not service.live
         service = failed(service, f"t{at}", RULE, STEPS, 1000.0 + at * 10)
-    assert service.down_since == 1000.0 and service.retry_at == 1040.0 + 30
-    crowd = Service(name="db")
+    assert service.facts["since"] == 1000.0 and service.retry_at == 1040.0 + 30
+    crowd = unknown(MCP, "db")
     for at in (3, 2, 5, 1, 4):  # processes that looked at the clock in another order than they got the lock
         crowd = failed(crowd, f"t{at}", RULE, STEPS, 1000.0 + at / 10)
-    assert crowd.down_since == 1000.3
-    slow = Service(name="db")
+    assert crowd.live and crowd.facts["since"] == 1000.3
+    slow = unknown(MCP, "db")
     for at in range(50):
         slow = failed(slow, f"t{at}", RULE, STEPS, 1000.0 + at * 16)
-    assert not slow.down_since
+    assert not slow.live
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ask", "fail", "wait"]), st.integers(0, 9)), max_size=60))
 def test_one_probe_a_cooldown_whoever_asks(moves):
-    service, now = Service(name="db"), 1000.0
+    service, now = unknown(MCP, "db"), 1000.0
     for at in range(5):
         service = failed(service, f"t{at}", RULE, STEPS, now)
     probes = []
@@ -122,7 +122,7 @@ def test_one_probe_a_cooldown_whoever_asks(moves):
         if move == "ask":
             call = f"c{number}-{who}"
             length = 30 * STEPS[min(service.level, 4)]
-            service, wait = ask(service, call, RULE, STEPS, now)
+            service, wait = ask(service, call, 30, STEPS, now)
             if not wait:
                 assert all(now - at >= least for at, least in probes[-1:])
                 probes.append((now, length))
@@ -132,18 +132,18 @@ def test_one_probe_a_cooldown_whoever_asks(moves):
             service = failed(service, service.probe, RULE, STEPS, now)
         elif move == "wait":
             now += who * 7
-    assert service.down_since
+    assert service.live
 
 
 def test_a_clock_that_was_set_back_does_not_lock_a_service_up():
-    service = Service(name="db", down_since=9e9, retry_at=9e9, level=1, failures=[9e9])
-    service, wait = ask(service, "c", RULE, STEPS, 1000.0)
+    service = unknown(MCP, "db").but(state=OPEN, retry_at=9e9, cooldown=60.0, level=1)
+    service, wait = ask(service, "c", 30, STEPS, 1000.0)
     assert wait == 60  # the length of its cooldown, and no longer
-    assert ask(service, "d", RULE, STEPS, 1060.0)[1] == 0.0
+    assert ask(service, "d", 30, STEPS, 1060.0)[1] == 0.0
 
 
 def test_a_process_that_looked_at_the_clock_before_the_probe_is_no_second_probe():
-    service = Service(name="db", down_since=900.0, retry_at=990.0)
-    service, wait = ask(service, "probe", RULE, STEPS, 1000.0)
+    service = unknown(MCP, "db").but(state=OPEN, retry_at=990.0, cooldown=30.0)
+    service, wait = ask(service, "probe", 30, STEPS, 1000.0)
     assert wait == 0.0
-    assert ask(service, "other", RULE, STEPS, 999.9)[1] == pytest.approx(30)
+    assert ask(service, "other", 30, STEPS, 999.9)[1] == pytest.approx(30)

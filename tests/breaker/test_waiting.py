@@ -43,7 +43,7 @@ def play(calls, rounds, pace=5.0, between=None):
 
 
 def trips(stream):
-    return [transition.circuit for transition in stream.events("trip")]
+    return [transition.name for transition in stream.events("trip")]
 
 
 # --- Polls are work
@@ -187,7 +187,7 @@ def test_without_a_wait_looking_again_and_again_is_a_loop():
 def test_only_the_look_after_a_wait_is_a_poll_not_the_next_one():
     look = sh("gh run view 7", "in progress")
     stream = play([sh("sleep 20"), look, look, look, look], rounds=1)
-    assert [event.circuit for event in stream.events("warning")] == ["repeated_call:Bash gh run view"]
+    assert [event.name for event in stream.events("warning")] == ["repeated_call:Bash gh run view"]
 
 
 def test_a_program_that_fails_is_no_look_unless_its_words_say_so():
@@ -208,7 +208,7 @@ def test_unchanged_polls_end_at_twenty_warned_about_one_before():
         stream.bash("sleep 20")
         stream.bash("gh run view 7", "in progress")
     warned, opened = stream.events("warning")[0], stream.events("trip")[0]
-    assert (warned.count, opened.count, opened.circuit) == (19, 20, "repeated_call:Bash gh run view")
+    assert (warned.count, opened.count, opened.name) == (19, 20, "repeated_call:Bash gh run view")
 
 
 def test_polls_whose_answer_changes_have_no_end():
@@ -331,7 +331,7 @@ def test_starting_again_after_a_change_is_work():
 
 def test_starting_again_with_the_same_failing_look_between_is_warned_about():
     stream = play([launch("npm run dev"), fails("curl -s localhost:3000", REFUSED)], rounds=7, pace=1.0)
-    assert "repeated_call:Bash npm run dev" in [event.circuit for event in stream.events("warning")]
+    assert "repeated_call:Bash npm run dev" in [event.name for event in stream.events("warning")]
 
 
 def test_launched_waits_are_no_launches():
@@ -456,7 +456,7 @@ def test_starting_again_after_its_output_said_the_same_is_warned_about():
         stream.call("Bash", {"command": "npm run dev", "run_in_background": True}, "started", LAUNCHED)
         stream.call("BashOutput", {"bash_id": f"b{i}"}, "Error: address already in use")
         stream.call("KillShell", {"shell_id": f"b{i}"}, "Shell is not running")
-    assert stream.events("warning")[0].circuit.startswith("repeated_call:Bash npm run") and not trips(stream)
+    assert stream.events("warning")[0].name.startswith("repeated_call:Bash npm run") and not trips(stream)
 
 
 # --- What is said

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from circuit_breaker.breaker.services import Service
+from circuit_breaker.breaker.model import Circuit
 from circuit_breaker.runtime import store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +41,7 @@ def ask(registered: Any, payload: Any, session: str, call: str, tool: str = "mcp
 
 def end_cooldown(state: Path) -> None:
     """Let the next call to the service in this file be its probe."""
-    state.write_bytes(store.encode(store.decode(state.read_bytes(), Service).but(retry_at=1.0)))
+    state.write_bytes(store.encode(store.decode(state.read_bytes(), Circuit).but(retry_at=1.0)))
 
 
 @pytest.mark.parametrize("recorded", DEAD)

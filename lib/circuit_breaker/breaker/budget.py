@@ -88,7 +88,7 @@ def _check(work: Work, event: Turn, limit: str, most: int) -> None:
     if work.action("budget") != "observe":
         signal = _signal(work, limit, amount, most)
         work.warn(signal)
-        work.notices.append(Notice(kind=FOR_YOU, rule="budget", count=amount, facts=signal.facts))
+        work.notices.append(Notice.about(signal, kind=FOR_YOU))
 
 
 def _used_up(work: Work, event: Turn, limit: str, signal: Signal) -> None:

@@ -29,10 +29,9 @@ if TYPE_CHECKING:
 
     from circuit_breaker.breaker.config import Config
     from circuit_breaker.breaker.memory import Lane, Session
-    from circuit_breaker.breaker.model import Action, Happening, Signal
+    from circuit_breaker.breaker.model import Action, Finding, Happening, Signal
     from circuit_breaker.breaker.services import Contact
 
-CALLS_MAX = 8  # labels of the last calls in a record
 CIRCUITS_MAX = 16  # circuits of a lane or session; CLOSED ones are dropped first
 STOPPING = ("failing_streak",)  # rules that stop a turn with the action warn too: there is no call to block
 SESSION_RULES = ("agent_spawn", "budget")  # rules whose circuits gate every lane
@@ -120,12 +119,12 @@ class Work:
         while self._is_taken(signal):  # by a call with the same label
             number += 1
             signal = signal.but(subject=f"{subject} ({number})")
-        known = self.lane.circuits.get(signal.name) or Circuit(rule=signal.rule, subject=signal.subject)
+        known = self.lane.circuits.get(signal.name) or Circuit()
         if known.live:
             return
-        circuit = breaker.trip(known.but(**evidence_of(signal)), self.now, *self.pace(signal.rule))
+        circuit = breaker.trip(known.but(**signal.__dict__, tokens=[]), self.now, *self.pace(signal.rule))
         self.opened(circuit)
-        self.notices.append(notice_of(OPENED, circuit))
+        self.notices.append(Notice.about(circuit, kind=OPENED))
         if signal.rule == "tool_failure" or not self._is_marked(signal, WARNED):
             self.warn(signal, opened=True)
 
@@ -135,9 +134,8 @@ class Work:
 
     def open_until_prompt(self, signal: Signal, tokens: list[int]) -> Circuit:
         """Open a circuit until your next prompt, without a cooldown; recorded."""
-        circuit = Circuit(rule=signal.rule, subject=signal.subject, **evidence_of(signal)).but(
-            state=OPEN, trips=1, retry_at=None, opened_at=self.now, tokens=tokens
-        )
+        opened = {"state": OPEN, "trips": 1, "retry_at": None, "opened_at": self.now, "tokens": tokens}
+        circuit = Circuit(**signal.__dict__, **opened)
         self.opened(circuit)
         return circuit
 
@@ -166,13 +164,10 @@ class Work:
 
     # --- Records
 
-    def record(self, event: Happening, seen: Signal | Circuit, reason: str = "", **more: Any) -> None:
+    def record(self, event: Happening, seen: Finding, reason: str = "", **more: Any) -> None:
         """Record what happened to `seen`; `more`: further fields of the Transition, or others than those of `seen`."""
-        fields = {"count": seen.count, "facts": seen.facts, "calls": seen.calls, **more}
-        fields["calls"] = fields["calls"][-CALLS_MAX:]
-        self.transitions.append(
-            Transition(event=event, circuit=seen.name, reason=reason, at=self.now, lane=self.name, **fields)
-        )
+        what = {"event": event, "reason": reason, "at": self.now, "lane": self.name}
+        self.transitions.append(Transition.about(seen, **what, **more))
 
     def changed(
         self, event: Happening, circuit: Circuit, before: str, reason: str = "", **facts: Any
@@ -234,7 +229,7 @@ class Work:
         self.lane.warned.pop(signal.name, None)
         self.lane.warned[signal.name] = self.lane.turn
         self.record("warning", signal)
-        self.notices.append(notice_of(WARN, signal, opened=opened))
+        self.notices.append(Notice.about(signal, opened=opened))
 
     def stop(self, signal: Signal) -> None:
         """Stop the turn, counted as a trip, if there was a warning in an earlier turn; else warn."""
@@ -247,15 +242,15 @@ class Work:
             self.count(signal.rule, trips=1)
         self.stop_turn(signal)
 
-    def stop_turn(self, seen: Signal | Circuit, reason: str = "") -> None:
+    def stop_turn(self, seen: Finding, reason: str = "") -> None:
         """Stop this turn, recorded. The parent of a stopped subagent gets a note: it would not notice otherwise."""
         if self.bypassed:
             return
         self.record("ending", seen, reason)
-        self.notices.append(notice_of(STOP, seen, reason=reason))
+        self.notices.append(Notice.about(seen, kind=STOP, reason=reason))
         if self.name != MAIN:
-            note = notice_of(SUBAGENT, seen, reason=reason, agent=self.name)
-            self.session.notes.append(note)
+            note = {"kind": SUBAGENT, "reason": reason, "agent": self.name}
+            self.session.notes.append(Notice.about(seen, **note))
 
     def _is_marked(self, signal: Signal, marks: dict[str, str]) -> bool:
         known = [self._streaks_with(key).get(key) for key in signal.keys]
@@ -281,7 +276,7 @@ class Work:
         """Let you decide in Claude Code's permission dialog; further questions join the same dialog."""
         self.lane.asked[call_id] = circuit.name
         before = self.denial.notices if self.denial is not None else []
-        self.denial = Decision(verdict=QUESTION, notices=[*before, notice_of(QUESTION, circuit)])
+        self.denial = Decision(verdict=QUESTION, notices=[*before, Notice.about(circuit, kind=QUESTION)])
         self.record("asked", circuit)
 
     def stops(self) -> bool:
@@ -302,30 +297,12 @@ def _mark_of(signal: Signal, marks: dict[str, str]) -> str:
     return marks.get(kind, marks["repeated_call"])
 
 
-def evidence_of(signal: Signal) -> dict[str, Any]:
-    """What a circuit keeps of the signal that opens it."""
-    kept = {name: getattr(signal, name) for name in ("keys", "results", "since", "count", "facts", "clip")}
-    return {**kept, "calls": signal.calls[-CALLS_MAX:], "tokens": []}
-
-
-def notice_of(kind: str, seen: Signal | Circuit, **more: Any) -> Notice:
-    """A notice about what a rule found; `more`: its further fields."""
-    found = {name: getattr(seen, name) for name in ("name", "rule", "subject", "count", "facts", "clip")}
-    return Notice(kind=kind, **found, **more)
-
-
 def matches(name: str, glob: str) -> bool:
     """Whether `name` matches a glob of `*` and `?`. (`fnmatch` would import `re`.)"""
-    at = mark = 0
-    star = -1
-    while at < len(name):
-        if mark < len(glob) and glob[mark] != "*" and glob[mark] in ("?", name[at]):
-            at, mark = at + 1, mark + 1
-        elif mark < len(glob) and glob[mark] == "*":
-            star, resume, mark = mark, at, mark + 1
-        elif star >= 0:
-            resume += 1
-            at, mark = resume, star + 1
+    ends = {0}  # where the letters of the glob so far may end in the name
+    for letter in glob:
+        if letter == "*":
+            ends = {*range(min(ends, default=len(name) + 1), len(name) + 1)}
         else:
-            return False
-    return not glob[mark:].strip("*")
+            ends = {end + 1 for end in ends if end < len(name) and letter in ("?", name[end])}
+    return len(name) in ends

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker import breaker
-from circuit_breaker.breaker.context import notice_of
-from circuit_breaker.breaker.model import DENY, HALF_OPEN, MAIN, OPEN, Circuit, Decision, Signal
+from circuit_breaker.breaker.model import DENY, HALF_OPEN, MAIN, OPEN, Circuit, Decision, Notice, Signal
 from circuit_breaker.identity import labels
 from circuit_breaker.identity.calls import SPAWNING, call_key
 
@@ -30,9 +29,7 @@ def ask(work: Work, event: Ask) -> None:
         if work.denial is not None:
             return
     if event.down is not None and not work.bypassed:
-        facts = {"since": event.down.down_since, "kind": event.down.kind}
-        down = Circuit(rule="service_down", subject=event.down.name, facts=facts)
-        _deny(work, event, down, wait=event.wait)
+        _deny(work, event, event.down, wait=event.wait)
         return
     key = event.key or call_key(event.tool, event.input, event.cwd)
     circuit = work.gate_of(event.tool, event.input, key, event.cwd)
@@ -115,5 +112,5 @@ def _deny(
         work.ask(event.id, circuit)
         return
     work.lane.denied[event.id] = circuit.name if counts else UNCOUNTED
-    notice = notice_of(DENY, circuit, reason=reason, wait=wait)
+    notice = Notice.about(circuit, kind=DENY, reason=reason, wait=wait)
     work.denial = Decision(verdict=DENY, notices=[notice])

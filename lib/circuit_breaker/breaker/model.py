@@ -64,11 +64,8 @@ class _Fields:
                 elif kind not in _PLAIN and kind is not list and kind is not dict:
                     kinds[name] = kind
                 fields[name] = value
-        if not cls.__subclasses__():  # they would inherit it
-            cls.FIELDS, cls.KINDS = fields, kinds
-            cls.CONTAINERS = tuple(
-                [name for name, value in fields.items() if value.__class__ in (list, dict)]
-            )
+        cls.FIELDS, cls.KINDS = fields, kinds
+        cls.CONTAINERS = tuple([name for name, value in fields.items() if value.__class__ in (list, dict)])
         return fields
 
 
@@ -78,10 +75,13 @@ class Record:
     In memory files it is a row: the list of its values, records among them as rows too.
     """
 
-    FIELDS: dict[str, Any] = _Fields()  # type: ignore[assignment]
+    FIELDS: dict[str, Any] = {}
     KINDS: dict[str, type[Record]] = {}  # the fields that hold records, alone or in a list or a dict
     CONTAINERS: tuple[str, ...] = ()  # the fields that hold a list or a dict: every value gets its own
     MOST: dict[str, int] = {}  # how many items of a list or dict are kept
+
+    def __init_subclass__(cls) -> None:
+        cls.FIELDS = _Fields()  # type: ignore[assignment]
 
     def __init__(self, **values: Any) -> None:
         fields = self.__dict__
@@ -182,7 +182,7 @@ class Ask(Event):
     input: Any = None
     key = ""  # of the call, if it has been made already
     refused = ""  # a key in words.sentences if it is denied in any state of the circuits
-    down: Any = None  # the services.Service that it calls, if that is down
+    down: Any = None  # the circuit of the service that it calls, if that is down
     wait = 0.0  # seconds until that may be tried
     attended = False  # you sit at a terminal and can be asked
 
@@ -272,38 +272,41 @@ class Outcome(Record):
     n = 0
 
 
-class Named(Record):
-    """A rule about a subject, named RULE:SUBJECT."""
+class Finding(Record):
+    """What a rule found about a subject. Its circuit is named RULE:SUBJECT."""
 
     rule = subject = ""
+    count = 0
+    facts: dict[str, Any] = {}  # further values for its sentence
+    clip = ""  # the last error
+    calls: list[str] = []  # labels of the last calls
 
     @property
     def name(self) -> str:
         """The name of its circuit."""
         return f"{self.rule}:{self.subject}"
 
+    @classmethod
+    def about(cls: type[Kind], found: Finding, **more: Any) -> Kind:
+        """A record about what another one is about; `more`: further fields, or others than those of `found`."""
+        return cls(**{**{name: getattr(found, name) for name in Finding.FIELDS}, **more})
 
-class Signal(Named):
-    """What a rule found."""
+
+class Signal(Finding):
+    """A finding that asks for something."""
 
     wants = TRIP  # or WARN or STOP
     keys: list[str] = []  # the calls
-    results: dict[str, Any] = {}  # key -> its last result in the loop
-    count = 0
+    results: dict[str, str] = {}  # key -> its last result in the loop
     since = -1  # n at which its evidence began
-    clip = ""
-    calls: list[str] = []  # labels of the last calls
-    facts: dict[str, Any] = {}  # further values for its sentence
 
 
 # --- Circuits, notices, decisions, transitions
 
 
-class Circuit(Named):
-    """One circuit; `keys` to `calls` as in Signal."""
+class Circuit(Signal):
+    """One circuit, with the signal that opened it: it gates the calls in `keys`."""
 
-    keys: list[str] = []  # the calls it gates
-    results: dict[str, str] = {}
     state = CLOSED
     level = 0
     trips = 0
@@ -315,11 +318,6 @@ class Circuit(Named):
     bought = False  # this level's early probe is used up
     early = False  # the running probe is an early one
     good = 0  # good probes in a row
-    since = -1
-    count = 0
-    facts: dict[str, Any] = {}
-    clip = ""
-    calls: list[str] = []
     opened_at = 0.0
     tokens: list[int] = []  # what its streak has cost so far, a lower bound; [] if unknown
 
@@ -329,14 +327,10 @@ class Circuit(Named):
         return self.state != CLOSED
 
 
-class Notice(Record):
+class Notice(Finding):
     """A message. `kind`: WARN and DENY are for Claude; QUESTION, STOP, OPENED and FOR_YOU for you; SUBAGENT for a parent."""
 
     kind = WARN
-    name = ""  # of the circuit, or that it would have
-    rule = subject = clip = ""
-    count = 0
-    facts: dict[str, Any] = {}
     reason = ""  # a key in words.sentences; "" to say what the rule found
     opened = False
     wait = 0.0  # seconds until a probe is allowed
@@ -351,18 +345,14 @@ class Decision(Record):
     contacts: list[Any] = []  # the turn's contacts with services (services.Contact)
 
 
-class Transition(Record):
+class Transition(Finding):
     """Something recorded as an incident."""
 
     event: Happening = ""
-    circuit = ""  # its name
     before = after = CLOSED
     reason = ""  # a key in words.sentences; "" for what the circuit's rule found, as `count` and `facts` say
-    count = 0
-    facts: dict[str, Any] = {}
     at = 0.0
     lane = MAIN
-    calls: list[str] = []
     cooldown = 0.0
     level = 0
     tokens: list[int] = []  # what the streak has cost so far

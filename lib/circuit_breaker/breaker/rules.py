@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Outcomes = list[Outcome]
     Rule = Mapping[str, Any]
 
+CALLS_MAX = 8  # labels of the last calls in a signal
 EVERYWHERE = 6  # times the same whole error of a tool, with any calls and changes in between
 LAST_CALLS, OF_LAST = 10, 6  # repeated_call: 6 of a lane's last 10 calls
 UNSEEN = 2  # factor of the limit for clicks and keys without a look between: their results only confirm them
@@ -39,7 +40,7 @@ def signal_of(outcome: Outcome, rule: str, count: int, **more: Any) -> Signal:
         "keys": [outcome.key],
         "results": {outcome.key: outcome.result},
         "clip": evidence.clip_of(outcome),
-        "calls": [label] * count,
+        "calls": [label] * min(count, CALLS_MAX),
     }
     return Signal(rule=rule, count=count, **{**seen, **more})
 
@@ -88,10 +89,8 @@ def _facts(outcome: Outcome, streak: Streak, rule: Rule) -> dict[str, Any]:
 
 def rejected(outcome: Outcome, streak: Streak, rule: Rule, count: int = 0) -> Signal:
     """The signal of a call whose input Claude Code rejects again and again: at twice the threshold the turn stops."""
-    calls = [evidence.label_of(outcome)] * streak.invalid
     facts = _facts(outcome, streak, rule)
-    count = max(count, streak.invalid)
-    return signal_of(outcome, "tool_failure", count, results={}, calls=calls, facts=facts)
+    return signal_of(outcome, "tool_failure", max(count, streak.invalid), results={}, facts=facts)
 
 
 def _same_attempt(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
@@ -252,7 +251,7 @@ def _ring(lane: Lane, recent: Sequence[Past], position: int, period: int, rule: 
         results={r.key: r.result for r in ring},
         count=rounds,
         since=since,
-        calls=names * 2,
+        calls=(names * 2)[-CALLS_MAX:],
         facts={"period": period, "limit": limit},
     )
 

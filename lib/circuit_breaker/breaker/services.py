@@ -1,13 +1,14 @@
 """The rule service_down: a service that cannot be reached is down for all sessions of the machine.
 
 A service is an MCP server (of one project) or an outside host with its port. Only transport failures count: a closed or refused
-connection, a timeout, a 5xx. An error from the tool itself is an answer.
+connection, a timeout, a 5xx. An error from the tool itself is an answer. Its circuit has facts: "kind", "failures" (the times of the
+last ones, epoch seconds), "since" (the first of them).
 """
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.breaker import cooldown
-from circuit_breaker.breaker.model import FAILED, OK, Record
+from circuit_breaker.breaker import breaker
+from circuit_breaker.breaker.model import FAILED, OK, Circuit, Record
 from circuit_breaker.identity.calls import is_outside, urls_of
 
 TYPE_CHECKING = False
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from circuit_breaker.breaker.model import Outcome
 
+RULE = "service_down"
 MCP, HOST = "mcp", "host"
 FAILURES_MAX = 32
 # How Claude Code reports a transport failure of an MCP server: a first line, after `MCP error -3200N: ` up to 2.1.197 and alone
@@ -31,18 +33,6 @@ FETCH_TRANSPORT = (
     "Connection refused", "connection refused", "Connection timed out", "Connection reset", "curl: (7)", "curl: (28)",
     "curl: (52)", "curl: (56)", "returned error: 50", "returned error: 52", "ERROR 50", "ERROR 52",
 )  # fmt: skip
-
-
-class Service(Record):
-    """What the machine knows of a service. `down_since`: 0.0 while it is up. Times are in epoch seconds."""
-
-    name = ""
-    kind = MCP
-    failures: list[float] = []
-    down_since = 0.0
-    level = 0
-    retry_at = 0.0
-    probe = ""
 
 
 class Contact(Record):
@@ -101,35 +91,32 @@ def transport_failed(service: str, kind: str, text: str) -> bool:
     return any(words in text[:2000] for words in FETCH_TRANSPORT)
 
 
+def unknown(kind: str, name: str) -> Circuit:
+    """The circuit of a service of which nothing is known."""
+    return Circuit(rule=RULE, subject=name, facts={"kind": kind, "failures": []})
+
+
 def failed(
-    service: Service, call: str, rule: Mapping[str, Any], steps: Sequence[float], now: float
-) -> Service:
+    service: Circuit, call: str, rule: Mapping[str, Any], steps: Sequence[float], now: float
+) -> Circuit:
     """The service after a transport failure: down at the threshold within the window; one level up after a failed probe."""
     base = rule["cooldown_base_seconds"]
-    if service.down_since:
-        if service.probe != call:
-            return service  # an older call's late failure
-        level = service.level + 1
-        return service.but(level=level, retry_at=now + cooldown(base, level, steps), probe="")
-    recent = [at for at in service.failures if abs(now - at) < rule["window_seconds"]] + [round(now, 3)]
-    counted: Service = service.but(failures=recent[-FAILURES_MAX:])
-    if len(recent) < rule["threshold"]:
-        return counted
-    return counted.but(down_since=recent[0], retry_at=now + cooldown(base, 0, steps))
+    if service.live:  # an older call may fail late
+        return breaker.fail(service, now, base, steps) if service.probe == call else service
+    times = [at for at in service.facts["failures"] if abs(now - at) < rule["window_seconds"]]
+    times = [*times, round(now, 3)][-FAILURES_MAX:]
+    counted = service.but(count=len(times), facts={**service.facts, "failures": times, "since": times[0]})
+    return breaker.trip(counted, now, base, steps) if len(times) >= rule["threshold"] else counted
 
 
 def ask(
-    service: Service, call: str, rule: Mapping[str, Any], steps: Sequence[float], now: float
-) -> tuple[Service, float]:
+    service: Circuit, call: str, base: float, steps: Sequence[float], now: float
+) -> tuple[Circuit, float]:
     """Whether a call may use a service: (service, seconds to wait; 0.0 if it may).
 
     The first call after the cooldown is the probe for the whole machine; others wait for another cooldown.
     """
-    if not service.down_since or (service.probe and service.probe == call):
-        return service, 0.0
-    length = cooldown(rule["cooldown_base_seconds"], service.level, steps)
-    if service.retry_at > now + length:  # the clock was set back, or read before the probe's was
-        service = service.but(retry_at=now + length)
-    if now < service.retry_at:
-        return service, float(service.retry_at - now)
-    return service.but(probe=call, retry_at=now + length), 0.0
+    length = breaker.cooldown(base, service.level, steps)
+    service, refusal = breaker.admit(service, call, now, length)
+    until = service.lease if refusal == breaker.TAKEN else service.retry_at
+    return service, min(until - now, length) if refusal else 0.0

@@ -127,9 +127,13 @@ def _drop_wrapper(first: Segment, kept: list[Segment]) -> bool:
     if words[:1] == ["timeout"]:
         at = len(words) - len(past_options(words[1:], _WRAPPERS["timeout"].split()))
         size = at + 1 if words[at : at + 1] and words[at][:1].isdigit() else 0
-    elif words[:1] == ["env"] and words[1:] and is_assignment(words[1]):
-        size = 1
-    elif words and _is_unused(words[0], _written(kept).partition(first.text[0])[2]):
+    elif (
+        words[:1] == ["env"]
+        and words[1:]
+        and is_assignment(words[1])
+        or words
+        and _is_unused(words[0], _written(kept).partition(first.text[0])[2])
+    ):
         size = 1
     if not 0 < size < len(words):
         return False

@@ -143,17 +143,16 @@ class Rerun:
         self._unread[agent or ""] = plus(self._unread.get(agent or "", []), more)
 
     def _note(self, transition: Transition, event: int) -> None:
-        rule, _, subject = transition.circuit.partition(":")
         entry: dict[str, Any] = {
             "session": self.name,
             "agent": transition.lane or None,
-            "rule": rule,
-            "subject": subject,
+            "rule": transition.rule,
+            "subject": transition.subject,
             "event": event,
             "t": transition.at,
             "cause": why(transition, self.config.bypass_keyword),
         }
-        ending, stopped = transition.event == "ending", (transition.lane, transition.circuit)
+        ending, stopped = transition.event == "ending", (transition.lane, transition.name)
         if ending and stopped in self._stopped:
             return  # a turn that was already stopped
         if ending or transition.event == "trip":

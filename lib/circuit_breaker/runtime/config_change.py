@@ -44,7 +44,12 @@ def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, st
 
     store.update(where, payload.session, payload.lane, held)
     record = Transition(
-        event="held_back", circuit="protection:settings", reason="held_back", facts={"file": path}, at=now
+        event="held_back",
+        rule="protection",
+        subject="settings",
+        reason="held_back",
+        facts={"file": path},
+        at=now,
     )
     incidents.keep(where, payload.session, [record], config, payload.prompt)
     return sentences.holding_back(path)

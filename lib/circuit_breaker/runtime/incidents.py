@@ -35,12 +35,12 @@ def keep(
     Never raises: the decision counts even on a full disk. A warning that comes with a trip or stop of the same circuit is left out.
     `prompt_id` and `call_id` (tool_use_id of the last call) match incidents to Claude Code's own telemetry.
     """
-    changed = {transition.circuit for transition in transitions if transition.event != "warning"}
+    changed = {transition.name for transition in transitions if transition.event != "warning"}
     ids = {"project": where.project, "prompt_id": prompt_id or None, "tool_use_id": call_id or None}
     rows = [
         {**_row(session_id, transition, config.bypass_keyword), **ids}
         for transition in transitions
-        if transition.event != "warning" or transition.circuit not in changed
+        if transition.event != "warning" or transition.name not in changed
     ]
     try:
         _append(where, rows, config)
@@ -75,7 +75,7 @@ def _row(session_id: str, transition: Transition, keyword: str) -> dict[str, Any
     return {
         "t": round(transition.at, 3),
         "event": transition.event,
-        "circuit": transition.circuit,
+        "circuit": transition.name,
         "before": transition.before,
         "after": transition.after,
         "session": session_id,

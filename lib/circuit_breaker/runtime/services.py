@@ -5,8 +5,8 @@ While an MCP server is down, `armed/_any` has a line for it, which wakes all gat
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import CLOSED, FOR_YOU, HALF_OPEN, OPEN, WARN, Notice, Transition
-from circuit_breaker.breaker.services import HOST, MCP, Contact, Service, ask, endpoint, failed
+from circuit_breaker.breaker.model import FOR_YOU, Circuit, Notice, Transition
+from circuit_breaker.breaker.services import HOST, MCP, RULE, Contact, ask, endpoint, failed, unknown
 from circuit_breaker.identity.keys import digest
 from circuit_breaker.runtime import files, store
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.config import Config
     from circuit_breaker.breaker.model import Ask
     from circuit_breaker.runtime.home import Places
-
-RULE = "service_down"
 
 
 def path_of(where: Places, kind: str, name: str) -> str:
@@ -36,8 +34,9 @@ def question(where: Places, event: Ask, config: Config, now: float) -> None:
     if kind != MCP or not files.exists(path_of(where, kind, name)):
         return
 
-    def asked(service: Service) -> Service:
-        service, event.wait = ask(service, event.id, rule, config.cooldown_steps, now)
+    def asked(service: Circuit) -> Circuit:
+        base = rule["cooldown_base_seconds"]
+        service, event.wait = ask(service, event.id, base, config.cooldown_steps, now)
         event.down = service if event.wait else None
         return service
 
@@ -49,75 +48,70 @@ def settle(
 ) -> tuple[list[Notice], list[Transition]]:
     """Store a turn's contacts with services. -> (messages, incidents)."""
     notices: list[Notice] = []
-    found = [_met(where, contact, config, now, lane) for contact in contacts]
-    changes = [change for change in found if change is not None]
-    for change in changes:
-        if change.event == "trip":
-            name = change.circuit.partition(":")[2]
-            seen = {"name": change.circuit, "subject": name, "count": change.count, "facts": change.facts}
-            notices.append(Notice(kind=WARN, rule=RULE, **seen))
-            notices.append(Notice(kind=FOR_YOU, reason=RULE, subject=name))
-    return notices, changes
+    transitions: list[Transition] = []
+    for contact in contacts:
+        if contact.answered and not files.exists(path_of(where, contact.kind, contact.name)):
+            continue
+        before, after = _contacted(where, contact, config, now)
+        if before.state == after.state:
+            continue
+        event, reason = ("probe", "probe_failed") if before.live else ("trip", "")
+        if not after.live:
+            event, reason = "close", "answered"
+        what = {"event": event, "reason": reason, "before": before.state, "after": after.state}
+        seen = after if after.live else before
+        transitions.append(Transition.about(seen, at=now, lane=lane, level=after.level, **what))
+        if event == "trip":
+            notices += [Notice.about(after), Notice.about(after, kind=FOR_YOU)]
+    return notices, transitions
 
 
-def _met(where: Places, contact: Contact, config: Config, now: float, lane: str) -> Transition | None:
-    """Store a contact. -> its incident, None for nothing."""
-    if contact.answered and not files.exists(path_of(where, contact.kind, contact.name)):
-        return None
+def _contacted(where: Places, contact: Contact, config: Config, now: float) -> tuple[Circuit, Circuit]:
+    """The service before and after a contact, which is stored."""
 
-    def noted(service: Service) -> Service:
+    def noted(service: Circuit) -> Circuit:
         if contact.answered:
-            return Service(name=contact.name, kind=contact.kind)
+            return unknown(contact.kind, contact.name)
         return failed(service, contact.call, config.circuit_breakers[RULE], config.cooldown_steps, now)
 
-    before, after = _change(where, contact.kind, contact.name, noted)
-    known = after if after.down_since else before
-    if after.down_since and not before.down_since:
-        change = Transition(event="trip", before=CLOSED, after=OPEN)
-    elif after.down_since and after.level != before.level:
-        change = Transition(event="probe", before=HALF_OPEN, after=OPEN, reason="probe_failed")
-    elif before.down_since and contact.answered:
-        change = Transition(event="close", before=HALF_OPEN, after=CLOSED, reason="answered")
-    else:
-        return None
-    change.circuit, change.lane, change.at, change.level = f"{RULE}:{contact.name}", lane, now, after.level
-    change.count, change.facts = len(known.failures), {"since": known.down_since, "kind": contact.kind}
-    return change
+    return _change(where, contact.kind, contact.name, noted)
 
 
-def down(where: Places) -> list[Service]:
-    """The services that are down now. Files that cannot be read are left out."""
-    return [service for service in _stored(where).values() if service.down_since]
-
-
-def _stored(where: Places) -> dict[str, Service]:
-    """File name -> service."""
+def down(where: Places) -> dict[str, Circuit]:
+    """The services that are down now, by the paths of their files. Files that cannot be read are left out."""
     folder = f"{where.runtime}/services"
     try:
         names = sorted(files.system.listdir(folder))
     except OSError:
         return {}
-    return {name: _read(f"{folder}/{name}") for name in names if name.endswith(".json")}
+    found = {f"{folder}/{name}": _read(f"{folder}/{name}") for name in names if name.endswith(".json")}
+    return {path: service for path, service in found.items() if service is not None and service.live}
 
 
 def forget(where: Places, which: str) -> list[str]:
     """Your reset: close the services that `which` names ("": all). -> the names of their circuits."""
-    closed: list[str] = []
-    if not down(where):
-        return closed
-    with files.Lock(f"{where.runtime}/services/lock"):
-        for file, service in _stored(where).items():
-            name = f"{RULE}:{service.name}"
-            if service.down_since and which in ("", RULE, name):
-                files.remove(f"{where.runtime}/services/{file}")
-                store.keep_awake(where, {f"services/{file}": False})
-                closed.append(name)
+    closed = []
+    for path, service in down(where).items():
+        if which in ("", service.name, RULE):
+            with files.Lock(f"{where.runtime}/services/lock"):
+                _remove(where, path)
+            closed.append(service.name)
     return closed
 
 
+def _remove(where: Places, path: str) -> None:
+    files.remove(path)
+    store.keep_awake(where, {_line(path): False})
+
+
+def _line(path: str) -> str:
+    """The line in the shared marker for a service's file."""
+    return f"services/{path.rpartition('/')[2]}"
+
+
 def _change(
-    where: Places, kind: str, name: str, change: Callable[[Service], Service]
-) -> tuple[Service, Service]:
+    where: Places, kind: str, name: str, change: Callable[[Circuit], Circuit]
+) -> tuple[Circuit, Circuit]:
     """Read, change and write a service under the lock; its file is removed if nothing is left to remember. -> (before, after).
 
     Raises OSError.
@@ -125,23 +119,20 @@ def _change(
     path, folder = path_of(where, kind, name), f"{where.runtime}/services"
     files.folder(where.runtime, folder)
     with files.Lock(f"{folder}/lock"):
-        before = _read(path).but(kind=kind, name=name)
+        before = _read(path) or unknown(kind, name)
         after = change(before)
-        line = f"services/{path.rpartition('/')[2]}"
-        if after.down_since and kind == MCP:
-            store.keep_awake(where, {line: True})
-        if after.failures or after.down_since:
-            if after != before:
-                files.replace(path, store.encode(after))
-        else:
-            files.remove(path)
-            store.keep_awake(where, {line: False})
+        if after.live and kind == MCP:
+            store.keep_awake(where, {_line(path): True})
+        if not after.facts["failures"]:
+            _remove(where, path)
+        elif after != before:
+            files.replace(path, store.encode(after))
         return before, after
 
 
-def _read(path: str) -> Service:
-    """The service in a file; an empty one if the file is missing or not valid."""
+def _read(path: str) -> Circuit | None:
+    """The service in a file; None if the file is missing or not valid."""
     try:
-        return store.read(path, Service) or Service()
+        return store.read(path, Circuit)
     except (OSError, ValueError):
-        return Service()
+        return None

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from circuit_breaker.breaker.memory import Lane, Tally
     from circuit_breaker.breaker.model import Transition
-    from circuit_breaker.breaker.services import Service
 
 
 RANK = {CLOSED: 0, HALF_OPEN: 1, OPEN: 2}
@@ -129,8 +128,8 @@ def collect(where: Places, config: Config, now: float, kept: list[Kept] | None =
             for name, done in memory.tally.items():
                 if name in rules:
                     _add_tally(rules[name], done)
-    for service in services.down(where):
-        rules[services.RULE]["subjects"].append(_subject(_as_circuit(service), now))
+    for service in services.down(where).values():
+        rules[service.rule]["subjects"].append(_subject(service, now))
     for rule in rules.values():
         rule["subjects"].sort(key=lambda s: (-RANK[s["state"]], s["subject"]))
         rule["state"] = max((s["state"] for s in rule["subjects"]), key=RANK.__getitem__, default=CLOSED)
@@ -201,20 +200,6 @@ def _subject(circuit: Circuit, now: float) -> dict[str, Any]:
         "probe_out": bool(circuit.probe),
         "tokens": facts["tokens"],
     }
-
-
-def _as_circuit(service: Service) -> Circuit:
-    """A service that is down as a circuit without a session."""
-    return Circuit(
-        rule=services.RULE,
-        subject=service.name,
-        state=HALF_OPEN if service.probe else OPEN,
-        level=service.level,
-        retry_at=service.retry_at,
-        cooldown=service.retry_at,  # its length is not known
-        count=len(service.failures),
-        probe=service.probe,
-    )
 
 
 def _incidents(where: Places, now: float) -> dict[str, int]:
@@ -293,7 +278,7 @@ def reset(
             except OSError as error:  # go on with the other sessions
                 failed.append(not_reset(one.name, error))
                 break
-            closed += [(t.circuit, one) for t in transitions if t.event == "reset"]
+            closed += [(t.name, one) for t in transitions if t.event == "reset"]
             if transitions:
                 incidents.keep(theirs, one.name, transitions, config)
     return closed, failed

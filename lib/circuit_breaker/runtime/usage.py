@@ -53,7 +53,7 @@ def charge(lane: Lane, transitions: list[Transition], payload: Payload, config: 
     for transition in transitions:
         if transition.event not in COSTLY or transition.tokens or transition.lane != payload.lane:
             continue
-        circuit = lane.circuits.get(transition.circuit)
+        circuit = lane.circuits.get(transition.name)
         calls = transition.count
         if circuit is not None and circuit.since >= 0:
             calls = max(calls, lane.n - circuit.since + 1)

@@ -6,11 +6,9 @@ from circuit_breaker.breaker.model import CLOSED, FOR_YOU, HALF_OPEN, OPEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Union
+    from typing import Any
 
-    from circuit_breaker.breaker.model import Circuit, Notice, Signal, Transition
-
-    Seen = Union[Circuit, Notice, Signal]
+    from circuit_breaker.breaker.model import Finding, Notice, Transition
 
 NAME = "circuit-breaker"
 MARKS = {
@@ -82,8 +80,7 @@ CAUSES = {
     "external_api": "was called {count} times within {seconds:g} s",
     "agent_spawn": "was started {count} times within one prompt",
     "budget": "used {count:,} of {of:,} {what}",
-    "service_down count": "does not answer (its connection failed {count} times)",
-    "service_down": "does not answer",
+    "service_down": "does not answer (its connection failed {count} times)",
     "protection": "would have switched the breaker off",
     "": "made Claude continue {count} times with nothing new in between",
 }
@@ -186,22 +183,18 @@ SENTENCES = {
 }
 
 
-def cause(seen: Seen) -> str:
+def cause(found: Finding) -> str:
     """What a rule saw, as a clause that follows the call's name in incidents, `status`, warnings and denials."""
-    return _cause(seen.rule, seen.count, seen.facts)
-
-
-def _cause(rule: str, count: int, facts: dict[str, Any]) -> str:
-    limit = facts.get("limit", "")
+    limit = found.facts.get("limit", "")
     known = {
         "period": "several",
         "seconds": 60,
         "of": 0,
-        **facts,
-        "count": count,
+        **found.facts,
+        "count": found.count,
         "what": LIMITS.get(limit, limit),
     }
-    return _fitting(CAUSES, rule, *_true(known)).format_map(known)
+    return _fitting(CAUSES, found.rule, *_true(found.facts)).format_map(known)
 
 
 def _fitting(table: dict[str, str], *holds: str) -> str:
@@ -215,10 +208,9 @@ def _true(facts: dict[str, Any]) -> list[str]:
 
 def why(transition: Transition, keyword: str) -> str:
     """Why a recorded change happened, as a clause."""
-    rule = transition.circuit.partition(":")[0]
     if not transition.reason:
-        return _cause(rule, transition.count, transition.facts)
-    if rule == "protection" and transition.reason in PROTECTED:
+        return cause(transition)
+    if transition.rule == "protection" and transition.reason in PROTECTED:
         return f"a call that would {PROTECTED[transition.reason]} was denied"
     text = REASONS.get(transition.reason, transition.reason)
     return text.format(keyword=keyword, count=transition.count, **transition.facts)
@@ -245,7 +237,7 @@ def sentence_of(notice: Notice, keyword: str) -> str:
         **(_of_budget(notice) if rule == "budget" else {}),
     }
     if notice.kind == FOR_YOU:
-        return FOR_YOUR_EYES["budget" if rule == "budget" else reason].format_map(known)
+        return FOR_YOUR_EYES[reason or rule].format_map(known)
     text = _fitting(SENTENCES, notice.kind, rule, reason, notice.subject if rule == "protection" else "")
     if "{advice}" in text:
         known["advice"] = _advice(notice)
