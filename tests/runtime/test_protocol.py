@@ -183,7 +183,7 @@ def test_answers_are_what_claude_code_reads() -> None:
         assert warned["hookEventName"] == event and warned["additionalContext"].count("Warning from") == 2
     assert answer(ALLOW, "PostToolBatch", model.OPENED) == {
         "systemMessage": "circuit-breaker blocked `Bash make`: it failed 0 times with nothing changed in between. "
-        'To unblock: /reset-circuit --circuit ""'
+        'To unblock: /reset-circuit --circuit "tool_failure:Bash make"'
     }
     for event in ("PostToolBatch", "Stop"):
         stopped = answer(STOP, event, STOP, model.OPENED)
