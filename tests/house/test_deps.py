@@ -68,7 +68,9 @@ def test_our_folders_are_the_ones_platformdirs_names(monkeypatch, xdg):
     monkeypatch.setenv("HOME", "/home/somebody")
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, xdg)
-    assert packages._data_folder(os.environ) == str(platformdirs.user_data_path(home.NAME))
+    assert home.base_folder(os.environ, "XDG_DATA_HOME", "/.local/share") == str(
+        platformdirs.user_data_path(home.NAME)
+    )
     assert home.user_config(os.environ) == str(platformdirs.user_config_path(home.NAME) / "config.json")
 
 

@@ -20,8 +20,9 @@ except ImportError:  # Windows locks by `msvcrt`
     fcntl = None  # type: ignore[assignment]
 _REGULAR, _FOLDER, _KIND = 0o100000, 0o040000, 0o170000
 _NOFOLLOW = getattr(system, "O_NOFOLLOW", 0) | getattr(system, "O_CLOEXEC", 0)
-READ = system.O_RDONLY | getattr(system, "O_NONBLOCK", 0) | getattr(system, "O_BINARY", 0)  # follows links
+_WAITS_NOT = getattr(system, "O_NONBLOCK", 0)  # for a FIFO in the place of a file
 _CREATE = system.O_WRONLY | system.O_CREAT | _NOFOLLOW | getattr(system, "O_BINARY", 0)
+READ = system.O_RDONLY | _WAITS_NOT | getattr(system, "O_BINARY", 0)  # follows links
 STDIN_MAX = 1 << 26  # bytes of a payload: more than Claude Code sends
 LOCK_SECONDS = 3.0  # Claude Code kills a hook after 5 s: give up and report it before that
 
@@ -38,18 +39,26 @@ def why(error: Exception) -> str:
 def read(path: str, limit: int = 1 << 24) -> bytes | None:
     """The bytes of a regular file, None if it is missing. Raises Refused for a link, a folder, a FIFO or more than `limit` bytes."""
     try:
-        fd = system.open(path, READ | _NOFOLLOW)
+        fd = _regular(path, READ | _NOFOLLOW)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise Refused(error.errno, "cannot be opened as a regular file", path) from error
     try:
-        info = system.fstat(fd)
-        if info.st_mode & _KIND != _REGULAR or info.st_size > limit:
-            raise Refused(0, "not a regular file of reasonable size", path)
+        if system.fstat(fd).st_size > limit:
+            raise Refused(0, "larger than it can be", path)
         return drain(fd, limit)
     finally:
         system.close(fd)
+
+
+def _regular(path: str, flags: int) -> int:
+    """A descriptor of a regular file. Raises Refused for anything else, and OSError."""
+    fd: int = system.open(path, flags, 0o600)
+    if system.fstat(fd).st_mode & _KIND != _REGULAR:
+        system.close(fd)
+        raise Refused(0, "not a regular file", path)
+    return fd
 
 
 def part(path: str, offset: int, most: int) -> tuple[bytes, int]:
@@ -57,13 +66,11 @@ def part(path: str, offset: int, most: int) -> tuple[bytes, int]:
 
     Links are followed: for Claude Code's own files, which people may link. Raises OSError, ValueError (a path with a zero byte).
     """
-    fd = system.open(path, READ)
+    fd = _regular(path, READ)
     try:
-        info = system.fstat(fd)
-        if info.st_mode & _KIND != _REGULAR:
-            raise Refused(0, "not a regular file", path)
-        system.lseek(fd, offset if offset >= 0 else max(0, info.st_size + offset), 0)
-        return drain(fd, most), info.st_size
+        size = system.fstat(fd).st_size
+        system.lseek(fd, offset if offset >= 0 else max(0, size + offset), 0)
+        return drain(fd, most), size
     finally:
         system.close(fd)
 
@@ -126,12 +133,11 @@ def _patiently(rename: Callable[[str, str], None], old: str, new: str) -> None:
 def _write_spare(spare: str, data: bytes) -> bool:
     """Write `data` into `spare`; False if that is no regular file with one name, or cannot be opened."""
     try:
-        fd = system.open(spare, _CREATE | getattr(system, "O_NONBLOCK", 0), 0o600)
+        fd = _regular(spare, _CREATE | _WAITS_NOT)
     except OSError:
         return False
     try:
-        info = system.fstat(fd)
-        if info.st_mode & _KIND != _REGULAR or info.st_nlink != 1:
+        if system.fstat(fd).st_nlink != 1:
             return False
         write_all(fd, data)
         system.ftruncate(fd, len(data))
@@ -155,10 +161,8 @@ def _name_also(path: str, name: str) -> bool:
 
 def append(path: str, data: bytes) -> None:
     """Append `data` in one write, so that lines of two processes never mix. Creates the file (0600). Raises OSError."""
-    fd = system.open(path, _CREATE | system.O_APPEND | getattr(system, "O_NONBLOCK", 0), 0o600)
+    fd = _regular(path, _CREATE | system.O_APPEND | _WAITS_NOT)
     try:
-        if system.fstat(fd).st_mode & _KIND != _REGULAR:
-            raise Refused(0, "not a regular file", path)
         write_all(fd, data)
     finally:
         system.close(fd)
@@ -240,12 +244,8 @@ class Lock:
         self.path, self.wait, self.fd, self.mark = path, wait, -1, b""
 
     def __enter__(self) -> Lock:
-        self.fd = system.open(
-            self.path, system.O_RDWR | system.O_CREAT | _NOFOLLOW | getattr(system, "O_NONBLOCK", 0), 0o600
-        )
+        self.fd = _regular(self.path, system.O_RDWR | system.O_CREAT | _NOFOLLOW | _WAITS_NOT)
         try:
-            if system.fstat(self.fd).st_mode & _KIND != _REGULAR:
-                raise Refused(0, "not a regular file", self.path)
             self._take()
         except BaseException:
             system.close(self.fd)

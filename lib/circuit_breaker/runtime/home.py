@@ -111,15 +111,23 @@ ROOT = slashed(__file__).rpartition("/lib/circuit_breaker/")[0]  # of the copy t
 
 def user_config(env: Mapping[str, str]) -> str:
     """Your config file, in the folder that platformdirs' user_config_path gives; "" without HOME."""
+    base = base_folder(env, "XDG_CONFIG_HOME", "/.config")
+    separator = "\\" if sys.platform == "win32" else "/"
+    return base and f"{base}{separator}config.json"
+
+
+def base_folder(env: Mapping[str, str], variable: str, usual: str) -> str:
+    """Our folder where this platform keeps such files: in `variable` (if it is absolute), else in `usual` of your home; "" without
+    HOME."""
     if sys.platform == "win32":
         base = env.get("LOCALAPPDATA", "")
-        return base and f"{base}\\{NAME}\\{NAME}\\config.json"
+        return base and f"{base}\\{NAME}\\{NAME}"
     user = user_folder(env)
     if sys.platform == "darwin":
-        return user and f"{user}/Library/Application Support/{NAME}/config.json"
-    xdg = env.get("XDG_CONFIG_HOME", "").strip()
-    base = xdg or (user and user + "/.config")
-    return base and f"{base}/{NAME}/config.json"
+        return user and f"{user}/Library/Application Support/{NAME}"
+    named = env.get(variable, "").strip()
+    base = named if _absolute(named) else user and user + usual
+    return base and f"{base}/{NAME}"
 
 
 def configuration(where: Places, env: Mapping[str, str]) -> Config:

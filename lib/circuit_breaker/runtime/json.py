@@ -1,10 +1,8 @@
-"""Parses and writes JSON without importing `json`, which imports `re`.
-
-It uses `_json`, the C part of `json`; without that, `json` itself.
-"""
+"""Parses and writes JSON with `_json`, the C part of `json`, because `json` itself imports `re`."""
 
 from __future__ import annotations
 
+import _json
 import sys
 
 TYPE_CHECKING = False
@@ -12,10 +10,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-try:
-    import _json
-except ImportError:  # an interpreter without the C part
-    _json = None  # type: ignore[assignment]
 _BLANKS = " \t\r\n"
 
 
@@ -42,10 +36,6 @@ def parse(data: bytes | str) -> Any:
     text = data if isinstance(data, str) else data.decode("utf-8")
     text = text.lstrip("\ufeff").strip(_BLANKS)
     try:
-        if _json is None:
-            import json
-
-            return json.loads(text, parse_constant=_no_constant)
         value, end = _json.make_scanner(_STRICT)(text, 0)
     except StopIteration as stop:
         raise ValueError(f"not JSON at character {stop.value}") from None
@@ -60,14 +50,10 @@ def parse(data: bytes | str) -> Any:
 
 def dump(value: Any) -> bytes:
     """`value` as one line of ASCII JSON. Raises ValueError for NaN, other types and nesting that is too deep."""
+    encode = _json.make_encoder(
+        None, _refuse, _json.encode_basestring_ascii, None, ":", ",", False, False, False
+    )
     try:
-        if _json is None:
-            import json
-
-            return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
-        encode = _json.make_encoder(
-            None, _refuse, _json.encode_basestring_ascii, None, ":", ",", False, False, False
-        )
         return "".join(encode(value, 0)).encode("ascii")
     except RecursionError:
         raise ValueError("nested too deeply") from None

@@ -75,19 +75,7 @@ def data_folder(env: Mapping[str, str]) -> str:
     """The folder of a user's installation: `user_data_path` of platformdirs. Raises files.Refused without HOME."""
     platformdirs = package("platformdirs")
     path = str(platformdirs.user_data_path(home.NAME)) if platformdirs and env is os.environ else ""
-    path = path if os.path.isabs(path) else _data_folder(env)
+    path = path if os.path.isabs(path) else home.base_folder(env, "XDG_DATA_HOME", "/.local/share")
     if not os.path.isabs(path):
         raise files.Refused(0, "set HOME to an absolute path", path)
     return path
-
-
-def _data_folder(env: Mapping[str, str]) -> str:
-    if sys.platform == "win32":
-        base = env.get("LOCALAPPDATA", "")
-        return base and os.path.join(base, home.NAME, home.NAME)
-    user = env.get("HOME", "")
-    if sys.platform == "darwin":
-        return user and f"{user}/Library/Application Support/{home.NAME}"
-    xdg = env.get("XDG_DATA_HOME", "").strip()
-    base = xdg if os.path.isabs(xdg) else user and user + "/.local/share"
-    return base and f"{base}/{home.NAME}"
