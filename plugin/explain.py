@@ -61,17 +61,15 @@ def explain(args: argparse.Namespace) -> int:
 
 
 def _last(where: home.Places, config: Config, session: str) -> int:
-    logs = incidents.homes(where) if session else [where.home]
-    stops = [one for one in incidents.read(logs, 0.0) if one.event in incidents.STOPS]
-    stops = [one for one in stops if one.session.startswith(session)]
+    found = incidents.read(where, 0.0, bool(session), session)
+    stops = [one for one in found if one.event in incidents.STOPS]
     if not stops:
         raise Refusal("nothing was blocked in this project yet. `incidents` lists all projects.")
     last = stops[-1]
     rule = last.circuit.partition(":")[0]
     did = {"trip": "was blocked", "ending": "stopped the turn", "asked": "was asked about"}
-    agent = f", subagent {last.agent}" if last.agent else ""
     print(f"{last.circuit} {did.get(last.event, 'would have been blocked')} at {moment(last.t)}")
-    print(f"in {shortened(last.project)}, session {last.session[:ID]}{agent}.")
+    print(f"in {last.place}.")
     print(f"Why: it {last.cause}.")
     print(f"Rule: {words.opens(rule, config.circuit_breakers.get(rule, {}))}")
     run = _traced(last, config)

@@ -76,7 +76,7 @@ def _sent(args: argparse.Namespace, where: home.Places, sender: Sender) -> str:
         sender.logs([{**TEST, "t": time.time()}])
         return f"Sent one test event to {sender.endpoint}/v1/logs"
     if args.since:
-        rows = [one.row for one in incidents.read(incidents.homes(where), args.since)]
+        rows = [one.row for one in incidents.read(where, args.since)]
         for begin in range(0, len(rows), BATCH):
             for part in PARTS:
                 getattr(sender, part)(rows[begin : begin + BATCH])

@@ -10,22 +10,20 @@ import sys
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from shared import Progress, moment, places, print_json, shortened
 
-from circuit_breaker.identity.labels import plain
 from circuit_breaker.runtime import files, status
 from circuit_breaker.runtime.home import INCIDENTS, Places
 from circuit_breaker.runtime.json import parse
-from circuit_breaker.words.status import ID, cut
+from circuit_breaker.words.status import ID, shown
 
 LOOK_SECONDS = 1.0  # --follow reads the logs this often
 SLACK = 120.0  # seconds by which lines of several processes can be out of order
 LATEST = 1e11  # epoch seconds, thousands of years ahead: later ones are no dates
-STEP = 2000  # incidents between two progress messages
 SHOWN = 300  # characters shown of any text of an incident
 STOPS = ("trip", "ending", "would_trip", "asked")  # events in which something was stopped, or would have been
 TEXTS = ("event", "circuit", "session", "agent", "project", "cause")
@@ -57,6 +55,12 @@ class Incident(NamedTuple):
         kinds = [tokens.get(kind) for kind in TOKENS] if isinstance(tokens, dict) else []
         return sum(count for count in kinds if isinstance(count, int))
 
+    @property
+    def place(self) -> str:
+        """Its project, session and subagent."""
+        agent = f", subagent {self.agent}" if self.agent else ""
+        return f"{shortened(self.project)}, session {self.session[:ID]}{agent}"
+
 
 def incidents(args: argparse.Namespace) -> int:
     """Print incidents of all projects since a time, optionally of one session or circuit; --follow prints new ones."""
@@ -74,14 +78,9 @@ def incidents(args: argparse.Namespace) -> int:
 
 
 def _chosen(args: argparse.Namespace, after: float) -> list[Incident]:
-    """The incidents since `after` of the project, the session (an id or its beginning) and the circuit (or rule) in `args`."""
-    where = places(args.project)
-    return [
-        one
-        for one in read([where.home] if args.project is not None else homes(where), after)
-        if (not args.session or one.session.startswith(args.session))
-        and (not args.circuit or args.circuit in (one.circuit, one.circuit.partition(":")[0]))
-    ]
+    """The incidents since `after` of the project, the session and the circuit (or rule) in `args`."""
+    found = read(places(args.project), after, args.project is None, args.session or "")
+    return [one for one in found if args.circuit in (None, one.circuit, one.circuit.partition(":")[0])]
 
 
 def _follow(args: argparse.Namespace, found: list[Incident]) -> int:
@@ -100,50 +99,39 @@ def _print(found: list[Incident], args: argparse.Namespace) -> None:
 
 
 def _as_json(one: Incident) -> dict[str, Any]:
-    kept = {key: clean(v) if isinstance(v, str) else v for key, v in one.row.items()}
-    kept = {key: value for key, value in kept.items() if not isinstance(value, (list, dict))}
+    kept = {key: value for key, value in one.row.items() if not isinstance(value, (list, dict))}
+    kept = {key: clean(value) if isinstance(value, str) else value for key, value in kept.items()}
     texts = {key: getattr(one, key) or None for key in TEXTS}
-    return {
-        **kept,
-        **texts,
-        "calls": one.calls,
-        "tokens": one.row.get("tokens") if one.tokens else {},
-        "home": one.home,
-    }
+    tokens = one.row.get("tokens") if one.tokens else {}
+    return {**kept, **texts, "calls": one.calls, "tokens": tokens, "home": one.home}
 
 
 def _as_text(one: Incident) -> str:
     """When and what, why, where and at what cost, the calls."""
-    agent = f", subagent {one.agent}" if one.agent else ""
     cost = f"; {one.tokens:,} tokens" if one.tokens else ""
-    lines = [f"{moment(one.t)}  {one.event:<10} {one.circuit}", f"    {one.cause}" if one.cause else ""]
-    lines.append(f"    {shortened(one.project)}, session {one.session[:ID]}{agent}{cost}")
     counts = Counter(one.calls).items()
-    calls = [call if count == 1 else f"{call} ({count} times)" for call, count in counts]
-    lines.append(f"    calls: {', '.join(calls)}" if calls else "")
-    return "\n".join(filter(None, lines))
+    calls = ", ".join(call if count == 1 else f"{call} ({count} times)" for call, count in counts)
+    lines = (f"{one.event:<10} {one.circuit}", one.cause, one.place + cost, calls and f"calls: {calls}")
+    return f"{moment(one.t)}  " + "\n    ".join(filter(None, lines))
 
 
-def homes(where: Places, kept: Iterable[status.Kept] | None = None) -> list[str]:
-    """Every home with a log: this project's, those in the runtime folder, and those of the remembered sessions."""
-    sessions = status.sessions(where) if kept is None else kept
-    known = {where.home, where.runtime, *(one.session.home for one in sessions if one.session.home)}
-    known.update(
-        f"{where.runtime}/projects/{path.name}" for path in Path(where.runtime, "projects").glob("*")
-    )
-    return sorted(home for home in known if os.path.exists(f"{home}/{INCIDENTS}"))
+def read(where: Places, after: float, everywhere: bool = True, session: str = "") -> list[Incident]:
+    """The incidents in the logs of all projects, or of that of `where`, since `after` (epoch seconds), oldest first.
 
-
-def read(homes: Iterable[str], after: float) -> list[Incident]:
-    """The incidents in the logs of `homes` since `after` (epoch seconds), oldest first; other lines are skipped."""
-    found: list[Incident] = []
+    session: an id or its beginning. Lines that are no incidents are skipped.
+    """
     progress = Progress()
-    for incident in (incident for home in homes for incident in _of_home(home, after)):
-        found.append(incident)
-        if len(found) % STEP == 0:
-            progress(f"{len(found):,} incidents read")
+    logs = (one for home in (_homes(where) if everywhere else [where.home]) for one in _of_home(home, after))
+    found = [one for one in progress.counted(logs, "incidents read") if one.session.startswith(session)]
     progress.end()
     return sorted(found, key=lambda incident: incident.t)
+
+
+def _homes(where: Places) -> list[str]:
+    """Every home with a log: this project's, those in the runtime folder, and those of the remembered sessions."""
+    known = {where.home, where.runtime, *(one.session.home for one in status.sessions(where))}
+    known.update(map(str, Path(where.runtime, "projects").glob("*")))
+    return sorted(home for home in known if home and os.path.exists(f"{home}/{INCIDENTS}"))
 
 
 def _of_home(home: str, after: float) -> Iterator[Incident]:
@@ -177,4 +165,4 @@ def _incident(line: bytes, home: str) -> Incident | None:
 
 def clean(value: object) -> str:
     """A value from a log as one short line without control characters; "" if it is not text."""
-    return cut(plain(value[: 4 * SHOWN]), SHOWN) if isinstance(value, str) else ""
+    return shown(value, SHOWN) if isinstance(value, str) else ""

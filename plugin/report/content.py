@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from incidents import STOPS, Incident
 
@@ -11,12 +10,16 @@ from report.dead_ends import DeadEnd
 from report.past import BLOCKED, PastSession
 from report.waste import Waste
 
-OVER = ("close", "reset")
+BEGUN, OVER = (*STOPS, "warning"), ("close", "reset")
+OF_LOOPS = (*BEGUN, "probe", *OVER)
 SESSIONS = 24  # at most so many have a timeline
 
 
 class Content:
-    """What a report is about. since, until: epoch seconds; scope: which projects; not_protected: the sentence, "" if protected."""
+    """What a report is about. since, until: epoch seconds; scope: which projects; not_protected: the sentence, "" if protected.
+
+    stops: newest first; warned: the number of loops that ended after a warning; others: incidents outside loops (bypasses).
+    """
 
     def __init__(
         self, since: float, until: float, scope: str, incidents: list[Incident], sessions: list[PastSession],
@@ -24,7 +27,10 @@ class Content:
     ) -> None:  # fmt: skip
         self.since, self.until, self.scope = since, until, scope
         self.incidents, self.dead_ends, self.not_protected = incidents, dead_ends, not_protected
-        self.story = story(incidents)
+        found = loops(incidents)
+        stops = [Stop(events) for events in found if any(one.event in STOPS for one in events)]
+        self.stops, self.warned = sorted(stops, key=lambda stop: -stop.first.t), len(found) - len(stops)
+        self.others = [one for one in reversed(incidents) if one.event not in OF_LOOPS]
         self.waste = Waste(sessions)
         self.sessions = max(len(sessions), len({one.session for one in incidents}))
         calls = [call for session in sessions for call in session.calls]
@@ -34,11 +40,12 @@ class Content:
         self.shown = sorted(named, key=lambda one: (one.name not in stopped, -len(one.calls)))[:SESSIONS]
 
 
-class Stop(NamedTuple):
-    """One loop, from its first warning to its end. Its incidents are in order; `first` is the one that stopped it."""
+class Stop:
+    """A loop that was stopped: its incidents in order, from its first warning to its end; `first` is the one that stopped it."""
 
-    first: Incident
-    events: list[Incident]
+    def __init__(self, events: list[Incident]) -> None:
+        self.events = events
+        self.first = next(one for one in events if one.event in STOPS)
 
     @property
     def tokens(self) -> int:
@@ -59,39 +66,17 @@ class Stop(NamedTuple):
         return open_ends.get(self.first.event, "still blocked")
 
 
-class Story(NamedTuple):
-    """A period: the stopped loops, the warnings after which nothing had to be stopped, and other incidents (bypasses)."""
-
-    stops: list[Stop]
-    warned: int
-    others: list[Incident]
-
-
-def story(incidents: Iterable[Incident]) -> Story:
-    """The Story of incidents given oldest first; its loops are newest first."""
+def loops(incidents: Iterable[Incident]) -> list[list[Incident]]:
+    """The incidents of each loop, from its first warning or stop to its end."""
     going: dict[tuple[str, str, str], list[Incident]] = {}
-    whole: list[list[Incident]] = []
-    others: list[Incident] = []
+    found: list[list[Incident]] = []
     for one in incidents:
-        event, key = one.event, (one.session, one.agent, one.circuit)
-        if event in STOPS or event == "warning":
-            if key not in going:
-                going[key] = []
-                whole.append(going[key])
+        key = (one.session, one.agent, one.circuit)
+        if one.event in BEGUN and key not in going:
+            going[key] = []
+            found.append(going[key])
+        if one.event in OF_LOOPS and key in going:
             going[key].append(one)
-        elif event in ("probe", *OVER):
-            if key in going:
-                going[key].append(one)
-                if event in OVER:
-                    del going[key]
-        else:
-            others.append(one)
-    stops, warned = [], 0
-    for events in whole:
-        first = next((one for one in events if one.event in STOPS), None)
-        if first is None:
-            warned += 1
-        else:
-            stops.append(Stop(first, events))
-    stops.sort(key=lambda stop: -stop.first.t)
-    return Story(stops, warned, others[::-1])
+        if one.event in OVER:
+            going.pop(key, None)
+    return found

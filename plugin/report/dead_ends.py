@@ -6,6 +6,7 @@ from where the last scan stopped; results are kept in the runtime folder.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -95,7 +96,6 @@ class Scan:
     def __init__(self, where: home.Places, folder: Path) -> None:
         self.where = where
         self.path = f"{where.runtime}/dead_ends/{home.slug(str(folder))}.json"
-        self.complete = True
         self.files: dict[str, list[Any]] = {}
         try:
             kept = parse(files.read(self.path) or b"")
@@ -107,40 +107,30 @@ class Scan:
             self.files = {}  # scanned again
 
     def look(self, paths: list[Path], seconds: float = float("inf")) -> None:
-        """Continue reading `paths` for at most `seconds` and save the results; `complete` is whether all was read."""
+        """Continue reading `paths` for at most `seconds` and save the results."""
         deadline = time.monotonic() + seconds
         before = json.dumps(self.files)
         self.files = {str(path): self.files.get(str(path), [0, [], {}]) for path in paths}
         for path in paths:
-            try:
+            with contextlib.suppress(OSError):
                 self._read_on(path, deadline)
-            except OSError:
-                continue
         if json.dumps(self.files) == before or not files.exists(self.where.runtime):
             return  # nothing new, or no runtime folder yet
-        try:
+        with contextlib.suppress(OSError):  # then the next scan reads it all again
             files.folder(self.where.runtime + "/dead_ends")
             data = json.dumps({"version": VERSION, "files": self.files}, separators=(",", ":"))
             files.replace(self.path, data.encode("ascii"))
-        except OSError:
-            return  # the next scan reads it all again
 
     def _read_on(self, path: Path, deadline: float) -> None:
         entry = self.files[str(path)]
-        open_calls: dict[str, tuple[str, Any]] = {}
-        size = path.stat().st_size
-        if size < entry[0]:
+        if path.stat().st_size < entry[0]:
             entry[:] = [0, [], {}]
-        if size == entry[0]:
-            return
+        open_calls: dict[str, tuple[str, Any]] = {}
         with path.open("rb") as stream:
             stream.seek(entry[0])
             for line in stream:
-                if not line.endswith(b"\n"):
-                    return  # still being written
-                if time.monotonic() > deadline:
-                    self.complete = False
-                    return
+                if time.monotonic() > deadline or not line.endswith(b"\n"):
+                    return  # it is late, or the line is still being written
                 entry[0] += len(line)
                 if b'"tool_' in line:
                     _note(line, entry, open_calls)
@@ -167,25 +157,23 @@ def _note(line: bytes, entry: list[Any], open_calls: dict[str, tuple[str, Any]])
     """Add to `entry` what one line of a transcript says; `open_calls`: shell calls without a result, by id."""
     try:
         row = parse(line)
-    except (ValueError, UnicodeDecodeError):
-        return
-    if not isinstance(row, dict) or not transcript.is_row(row):
+    except ValueError:
         return
     _, failures, successes = entry
-    for record in transcript.records(row):
+    for record in transcript.records(row) if transcript.is_row(row) else ():
         event, call_id = record["hook_event_name"], record.get("tool_use_id", "")
         if event == "PreToolUse" and record["tool_name"] in kinds.SHELLS:
             open_calls[call_id] = record["tool_name"], record["tool_input"]
         if event == "PreToolUse" or call_id not in open_calls:
             continue
         tool, given = open_calls.pop(call_id)
-        text = record.get("error", "")
+        error = error_of(record.get("error", ""))
         if event == "PostToolUse":
             command = command_of(tool, given)
             successes.pop(command, None)  # so that it moves to the end
             successes[command] = record["t"]
             if len(successes) > SUCCESSES_MAX:
                 del successes[next(iter(successes))]
-        elif event == "PostToolUseFailure" and error_of(text):
-            command = command_of(tool, given, text[: past.HEAD])
-            failures.append([record["t"], record["session_id"], command, error_of(text)])
+        elif event == "PostToolUseFailure" and error:
+            command = command_of(tool, given, record["error"][: past.HEAD])
+            failures.append([record["t"], record["session_id"], command, error])

@@ -5,8 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-from circuit_breaker.identity.labels import plain
-from circuit_breaker.words.status import cut
+from circuit_breaker.words.status import shown
 
 TEXT_MAX = 400  # characters of any text
 
@@ -36,4 +35,4 @@ def join(parts: Iterable[object]) -> Html:
 def _harmless(value: object) -> str:
     if isinstance(value, Html):
         return value
-    return html.escape(cut(plain(str(value)[: 4 * TEXT_MAX]), TEXT_MAX))
+    return html.escape(shown(str(value), TEXT_MAX))

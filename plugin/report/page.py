@@ -14,8 +14,8 @@ from circuit_breaker.words.status import ID
 from report import timeline
 from report.content import Content, Stop
 from report.markup import NOTHING, Html, join, tag
-from report.past import BLOCKED, FAILED, PastSession
-from report.waste import Carried, Waste
+from report.past import BLOCKED, FAILED, Call, PastSession
+from report.waste import Waste
 
 CARDS, ROWS = 200, 12  # at most so many are shown; the rest is counted
 # The policy forbids scripts and network access, in case a text gets in unescaped.
@@ -54,8 +54,8 @@ def page(made: Content) -> bytes:
 def headline(made: Content) -> str:
     """What happened, in one sentence."""
     period = lasting(made.until - made.since)
-    stopped = [stop.first.session for stop in made.story.stops if stop.first.event != "would_trip"]
-    would = len(made.story.stops) - len(stopped)
+    stopped = [stop.first.session for stop in made.stops if stop.first.event != "would_trip"]
+    would = len(made.stops) - len(stopped)
     if stopped:
         loops, where = number(len(stopped), "loop"), number(len(set(stopped)), "session")
         return f"{loops} {'was' if len(stopped) == 1 else 'were'} stopped in {where} in the last {period}"
@@ -85,49 +85,41 @@ def short(count: int) -> str:
 
 
 def _sections(made: Content) -> list[Html]:
-    ends = [(end.command, end.error, end.sessions, day(end.last)) for end in made.dead_ends[:ROWS]]
-    slow = sorted(made.waste.slow, key=lambda one: -one.seconds)[:ROWS]
+    ends = [(end.command, end.error, end.sessions, day(end.last)) for end in made.dead_ends]
+    slow = sorted(made.waste.slow, key=lambda one: -one.seconds)
     again = [(one.label, one.session[:ID], one.times, f"{one.seconds:,.0f} s") for one in slow]
-    others = made.story.others
-    also = [(f"{day(one.t)} {one.event}", one.cause, one.session[:ID]) for one in others[:ROWS]]
+    also = [(f"{day(one.t)} {one.event}", one.cause, one.session[:ID]) for one in made.others]
+    record = join([_table(("when", "what", "session"), also), _more(len(also) - ROWS)])
     return [
         _top(made),
-        _section(
-            "What was stopped", _cards(made.story.stops), "No call was blocked and no turn was stopped."
-        ),
-        _section("Sessions", _timelines(made), "No transcript of this period was found."),
+        _section("What was stopped", _cards(made.stops), none="No call was blocked and no turn was stopped."),
+        _section("Sessions", _timelines(made), none="No transcript of this period was found."),
         _section(
             "Where the context went",
             _context(made.waste),
-            "No results in this period.",
             "Every result stays in the context and is sent again with every later turn. Ask for fewer lines, or let a subagent "
             "do the reading.",
+            none="No results in this period.",
         ),
         _section(
             "Recurring dead ends",
             _table(("command", "error", "sessions", "last"), ends),
-            "None.",
             "The same environment error of the same command in at least three sessions of a project within 14 days. Install "
             "what is missing, or say in CLAUDE.md what to use instead.",
         ),
         _section(
             "Slow commands run again for other lines",
             _table(("command", "session", "runs", "time lost"), again),
-            "None.",
             Html(
                 "They took over 20 s each, nothing changed in between, and only <code>| tail</code>, <code>| grep</code> or a "
                 "redirection differed. Write the output to a file once instead."
             ),
         ),
-        _section(
-            "Also on record", join([_table(("when", "what", "session"), also), _more(len(others) - ROWS)])
-        )
-        if others
-        else NOTHING,
+        _section("Also on record", record) if also else NOTHING,
     ]
 
 
-def _section(title: str, body: Html, none: str = "", hint: str = "") -> Html:
+def _section(title: str, body: Html, hint: str = "", none: str = "None.") -> Html:
     """A section. none: what is said if its body is empty."""
     return join([tag("h2", title), tag("p.hint", hint) if hint else NOTHING, body or tag("p.calm", none)])
 
@@ -138,7 +130,7 @@ def _more(count: int, what: str = "more") -> Html:
 
 
 def _top(made: Content) -> Html:
-    stops, why = made.story.stops, made.not_protected
+    stops, why = made.stops, made.not_protected
     tokens = sum(stop.tokens for stop in stops)
     stopped = "loop stopped" if len(stops) == 1 else "loops stopped"
     if stops and all(stop.first.event == "would_trip" for stop in stops):
@@ -162,9 +154,9 @@ def _lede(made: Content) -> str:
     said = f"{number(made.sessions, 'session')} made {number(made.calls, 'call')}."
     if made.blocked:
         said += f" {number(made.blocked, 'repeat')} did not run."
-    if made.story.warned:
-        warned = number(made.story.warned, "warning")
-        said += f" {warned} to Claude {'was' if made.story.warned == 1 else 'were'} enough."
+    if made.warned:
+        warned = number(made.warned, "warning")
+        said += f" {warned} to Claude {'was' if made.warned == 1 else 'were'} enough."
     return said
 
 
@@ -244,27 +236,27 @@ def _context(waste: Waste) -> Html:
     parts = [_carried("largest results", waste.largest, bars)]
     if waste.unused:
         parts.append(tag("h4", "Whole files that no later call names"))
-        parts.append(_carried("file", sorted(waste.unused, key=lambda one: -one.weight)[:ROWS]))
+        parts.append(_carried("file", sorted(waste.unused, key=lambda one: -one.weight)))
     if waste.again:
-        again = sorted(waste.again, key=lambda one: -one.size)[:ROWS]
-        rows = [(one.label, one.session[:ID], f"{one.size:,}") for one in again]
+        again = sorted(waste.again, key=lambda one: -one.size)
+        rows = [(one.label, one.session.name[:ID], f"{one.size:,}") for one in again]
         parts.append(tag("h4", "Files that the main thread read again after a subagent"))
         parts.append(_table(("file", "session", "characters"), rows))
     return join(parts)
 
 
-def _carried(title: str, results: list[Carried], bars: Sequence[float] = ()) -> Html:
-    rows = [(one.label, one.session[:ID], f"{one.size:,}", f"{one.turns:,}") for one in results]
+def _carried(title: str, calls: list[Call], bars: Sequence[float] = ()) -> Html:
+    rows = [(one.label, one.session.name[:ID], f"{one.size:,}", f"{one.turns:,}") for one in calls]
     return _table((title, "session", "characters", "turns carried"), rows, bars)
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[object]], bars: Sequence[float] = ()) -> Html:
-    """A table; empty without rows. bars: the length of each row's bar in percent. Numbers are right-aligned."""
+    """A table of the first ROWS rows; empty without rows. bars: the length of each row's bar in percent. Numbers are right-aligned."""
     if not rows:
         return NOTHING
     sides = [".n" if name in NUMBERS else ".wide" if name == "session" else "" for name in names]
     lines = []
-    for at, (first, *rest) in enumerate(rows):
+    for at, (first, *rest) in enumerate(rows[:ROWS]):
         bar = tag("i.bar", style=f"width:{bars[at]:.1f}%") if bars else NOTHING
         cells = [tag(f"td{side}", cell) for cell, side in zip(rest, sides[1:])]
         lines.append(tag("tr", tag("td", tag("code", first), bar), *cells))

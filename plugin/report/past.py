@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ HEAD = 4000  # characters kept of a failure
 class Call:
     """One tool call. change: the level from identity.calls; size: characters of its result; turn: its number in the lane."""
 
-    __slots__ = ("change", "ended", "id", "input", "kind", "lane", "size", "t", "tool", "turn")
+    __slots__ = ("change", "ended", "id", "input", "kind", "lane", "session", "size", "t", "tool", "turn")
 
-    def __init__(self, record: Mapping[str, Any], turn: int) -> None:
+    def __init__(self, session: PastSession, record: Mapping[str, Any], turn: int) -> None:
+        self.session = session
         self.id = str(record.get("tool_use_id", ""))
         self.tool, self.input = str(record.get("tool_name", "")), record.get("tool_input")
         self.lane, self.turn = record.get("agent_id") or "", turn
@@ -43,6 +44,18 @@ class Call:
         """The file it is about, or ""."""
         value = self.input.get("file_path") if isinstance(self.input, dict) else None
         return value if isinstance(value, str) else ""
+
+    @property
+    def turns(self) -> int:
+        """How many later turns of the lane carried its result in the context, until compaction or the end."""
+        ends = [t for t in self.session.compactions if t > self.ended and not self.lane]
+        begun = [*self.session.turns[self.lane].values()]
+        return bisect_right(begun, ends[0] if ends else float("inf")) - self.turn
+
+    @property
+    def weight(self) -> int:
+        """The characters of its result, as often as the context carried them."""
+        return self.size * max(1, self.turns)
 
     def finish(self, record: Mapping[str, Any]) -> None:
         """Add its result."""
@@ -76,7 +89,7 @@ class PastSession:
         elif event == "PreToolUse":
             turns = self.turns.setdefault(lane, {})
             turns.setdefault(record.get("turn"), record["t"])
-            call = Call(record, len(turns))
+            call = Call(self, record, len(turns))
             self.calls.append(call)
             self._open[call.id] = call
         else:
@@ -91,12 +104,6 @@ class PastSession:
     @property
     def end(self) -> float:
         return max([call.ended for call in self.calls] + self.prompts[-1:])
-
-    def carried(self, call: Call) -> int:
-        """How many later turns of the lane carried this call's result in the context, until compaction or the end."""
-        ends = [t for t in self.compactions if t > call.ended and not call.lane]
-        begun = [*self.turns[call.lane].values()]
-        return bisect_right(begun, ends[0] if ends else float("inf")) - call.turn
 
 
 def folder(env: Mapping[str, str]) -> Path:
@@ -130,8 +137,10 @@ def _written(path: Path) -> float:
         return 0.0
 
 
-def sessions(group: list[Path], after: float, until: float, copied: set[int]) -> list[PastSession]:
-    """The sessions in one transcript within a period. Unreadable rows and rows copied from another session are skipped (`copied` is
-    the memory of rows for all transcripts)."""
-    records = (r for r in recording.records(group, recording.skip, copied) if after <= r["t"] <= until)
-    return [one for one in recording.sessions(records, PastSession) if one.calls or one.prompts]
+def sessions(groups: Iterable[list[Path]], after: float, until: float) -> Iterator[PastSession]:
+    """The sessions in transcripts within a period. Unreadable rows and rows copied from another session are skipped."""
+    copied: set[int] = set()
+    for group in groups:
+        records = recording.records(group, recording.skip, copied)
+        within = (record for record in records if after <= record["t"] <= until)
+        yield from (one for one in recording.sessions(within, PastSession) if one.calls or one.prompts)

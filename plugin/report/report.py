@@ -24,8 +24,7 @@ def report(args: argparse.Namespace) -> int:
     everywhere = args.project is None
     kept = status.sessions(where)
     wanted = args.session or ""
-    logs = incidents.homes(where, kept) if everywhere else [where.home]
-    found = [one for one in incidents.read(logs, args.since) if one.session.startswith(wanted)]
+    found = incidents.read(where, args.since, everywhere, wanted)
     if args.mode:
         found = [one for one in found if (one.event == "would_trip") == (args.mode == "observe")]
     top = past.folder(os.environ) if everywhere else past.folder_of(os.environ, where.project)
@@ -49,14 +48,9 @@ def report(args: argparse.Namespace) -> int:
 
 def _sessions(top: Path, wanted: str, since: float, now: float) -> list[past.PastSession]:
     """The sessions of the period whose id begins with `wanted`."""
-    copied: set[int] = set()
-    progress = Progress()
-    found: list[past.PastSession] = []
-    groups = past.groups(top, since)
-    for number, group in enumerate(groups):
-        progress(f"{number}/{len(groups)} transcripts")
-        sessions = past.sessions(group, since, now, copied)
-        found += [session for session in sessions if session.name.startswith(wanted)]
+    progress, groups = Progress(), past.groups(top, since)
+    counted = progress.counted(groups, f"of {len(groups)} transcripts")
+    found = [one for one in past.sessions(counted, since, now) if one.name.startswith(wanted)]
     progress.end()
     return found
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable
+from heapq import nlargest
+from operator import attrgetter
 from typing import NamedTuple
 
 from circuit_breaker.identity import calls as kinds
@@ -21,19 +23,6 @@ LABEL = 80
 READ = ("Read", "read")
 
 
-class Carried(NamedTuple):
-    """A large result: its call, its size in characters, how many later turns carried it, its session."""
-
-    label: str
-    size: int
-    turns: int
-    session: str
-
-    @property
-    def weight(self) -> int:
-        return self.size * max(1, self.turns)
-
-
 class Slow(NamedTuple):
     """A slow command that ran `times` times although only the lines shown differed."""
 
@@ -47,22 +36,16 @@ class Waste:
     """The waste in sessions: the largest results, whole files that nothing used, files read again, slow commands run again."""
 
     def __init__(self, sessions: Iterable[PastSession]) -> None:
-        self.largest: list[Carried] = []
-        self.unused: list[Carried] = []
-        self.again: list[Carried] = []
+        self.largest: list[Call] = []
+        self.unused: list[Call] = []
+        self.again: list[Call] = []
         self.slow: list[Slow] = []
         for session in sessions:
-            finished = [call for call in session.calls if call.kind == OK and call.size]
-            finished.sort(key=lambda call: -call.size * max(1, session.carried(call)))
-            self.largest += [_carried(session, call) for call in finished[:LARGEST]]
-            self.largest = sorted(self.largest, key=lambda one: -one.weight)[:LARGEST]
-            self.unused += [_carried(session, call) for call in _unused(session.calls)]
-            self.again += [_carried(session, call) for call in _read_again(session.calls)]
+            results = [*self.largest, *(call for call in session.calls if call.kind == OK and call.size)]
+            self.largest = nlargest(LARGEST, results, attrgetter("weight"))
+            self.unused += _unused(session.calls)
+            self.again += _read_again(session.calls)
             self.slow += _slow(session)
-
-
-def _carried(session: PastSession, call: Call) -> Carried:
-    return Carried(call.label, call.size, session.carried(call), session.name)
 
 
 def _unused(calls: list[Call]) -> list[Call]:

@@ -30,9 +30,9 @@ _REFUSED = (
 _NOT_TYPED = ("<command-", "<local-command", "<bash-", "Caveat:")
 
 
-def is_row(row: Record) -> bool:
-    """Whether a record is a transcript row and not a hook event."""
-    return "hook_event_name" not in row and isinstance(row.get("type"), str)
+def is_row(row: object) -> bool:
+    """Whether a line's value is a transcript row and not a hook event."""
+    return isinstance(row, dict) and "hook_event_name" not in row and isinstance(row.get("type"), str)
 
 
 def records(row: Record) -> list[Record]:

@@ -74,9 +74,9 @@ def one_line(facts: Mapping[str, Any], plain: bool = False) -> str:
     return f"{BOLT}{len(live)} open \u00b7 {cut(label, LABEL)}{left}"
 
 
-def shown(text: str) -> str:
-    """`text` as one line without control characters, at most TEXT_MAX characters."""
-    return cut(labels.plain(text[: 4 * TEXT_MAX]), TEXT_MAX)
+def shown(text: str, limit: int = TEXT_MAX) -> str:
+    """`text` as one line without control characters, at most `limit` characters."""
+    return cut(labels.plain(text[: 4 * limit]), limit)
 
 
 def cut(text: str, limit: int) -> str:
