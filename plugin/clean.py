@@ -9,7 +9,8 @@ import os
 import re
 import sys
 import time
-from typing import Any, Callable
+from tarfile import TarInfo
+from typing import Any
 
 from shared import Progress, Refusal, places, print_json, program
 
@@ -85,6 +86,10 @@ def _project(path: str, folder: str) -> str:
         if cut or os.path.isdir(f"{folder}/projects/{name}"):
             return name
     return ""
+
+
+def _counts(gone: list[TarInfo]) -> dict[str, int]:
+    return {"files": len(gone), "bytes": sum(one.size for one in gone)}
 
 
 class _Run:
@@ -209,27 +214,27 @@ class _Run:
         gone, errors = steps.finish_removals(self.place, self.running, self.on_bytes("comparing", 0))
         for sentence in errors:
             self.fail(sentence)
-        if gone.files:
-            self.rows.append({"kind": "", "files": gone.files, "bytes": gone.bytes})
-            removed = memory.number(gone.files, "file")
+        if gone:
+            self.rows.append({"kind": "", **_counts(gone)})
+            removed = memory.number(len(gone), "file")
             self.say(f"finished an interrupted run: removed {removed} that are in its archive")
             self.look()
 
     def do(self, kind: str) -> bool:
         """Archive or delete one kind; False if the run should stop."""
         bundle = self.chosen.bundles[kind]
-        members = steps.members(self.folder, bundle, self.on_path("listing"))
-        sizes = [member.size for member in members if not member.is_folder]
+        members = steps.members(self.folder, bundle, lambda path: self.progress(f"listing {path}"))
+        sizes = [member.size for member in members if member.isreg()]
         if not sizes:
             return True
         if self.args.delete:
             if self.args.yes or self.agreed(kind, len(sizes), sum(sizes)):
                 running = claude_code.running(self.folder)
-                gone = steps.remove_originals(self.folder, members, running, self.on_path("deleting"))
-                self.done(kind, gone, {})
+                progress = self.on_bytes(f"deleting {kind}", sum(sizes))
+                self.done(kind, *steps.remove_originals(self.folder, members, running, progress), {})
             return True
         try:
-            path, gone = steps.archive(
+            path, removed = steps.archive(
                 self.folder, self.place, kind, members, self.now, lambda: claude_code.running(self.folder),
                 self.on_bytes(f"archiving {kind}", 2 * sum(sizes)),
             )  # fmt: skip
@@ -239,7 +244,8 @@ class _Run:
         except OSError as error:
             self.fail(f"{kind}: nothing was removed: {error.strerror or error}: {error.filename}. Try again.")
             return True
-        self.done(kind, gone, {"archive": os.path.basename(path), "archive_bytes": os.path.getsize(path)})
+        about = {"archive": os.path.basename(path), "archive_bytes": os.path.getsize(path)}
+        self.done(kind, *removed, about)
         return True
 
     def agreed(self, kind: str, count: int, total: int) -> bool:
@@ -254,20 +260,16 @@ class _Run:
             self.fail(f"{kind}: nothing was deleted")
         return typed.strip() == kind
 
-    def done(self, kind: str, gone: tarball.Done, archive: dict[str, Any]) -> None:
+    def done(self, kind: str, gone: list[TarInfo], left: list[str], archive: dict[str, Any]) -> None:
         """Report one kind."""
-        counts = {"files": gone.files, "bytes": gone.bytes}
-        self.rows.append({"kind": kind, **counts, **archive, "left": gone.left})
+        counts = _counts(gone)
+        self.rows.append({"kind": kind, **counts, **archive, "left": left})
         if archive:
-            self.say(cleaning.archived(kind, gone.files, gone.bytes, *archive.values()))
+            self.say(cleaning.archived(kind, counts["files"], counts["bytes"], *archive.values()))
         else:
-            self.say(f"{kind}: deleted {memory.number(gone.files, 'file')} ({memory.size(gone.bytes)})")
-        if gone.left:
-            self.say("  " + cleaning.left(gone.left))
-
-    def on_path(self, what: str) -> Callable[[str], None]:
-        """A progress callback for one path after another."""
-        return lambda path: self.progress(f"{what} {path}")
+            self.say(f"{kind}: deleted {memory.number(len(gone), 'file')} ({memory.size(counts['bytes'])})")
+        if left:
+            self.say("  " + cleaning.left(left))
 
     def on_bytes(self, what: str, total: int) -> tarball.OnBytes:
         """A progress callback for `total` bytes (0: unknown)."""

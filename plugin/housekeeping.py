@@ -177,13 +177,13 @@ def _row_of_clean(where: Places, name: str, weight: int, made: float) -> dict[st
 
 def _list_contents(args: argparse.Namespace, path: str) -> int:
     """Print the files in an archive of `clean`."""
-    files = [entry for entry, _ in tarball.entries(path) if not entry.is_folder]
+    files = [entry for entry, _ in tarball.entries(path) if entry.isreg()]
     if args.json:
-        rows = [{"path": one.path, "bytes": one.size, "written": one.mtime_ns / 10**9} for one in files]
+        rows = [{"path": one.name, "bytes": one.size, "written": one.mtime} for one in files]
         print_json(**tarball.summary(path), contents=rows)
         return 0
     for one in files:
-        print(f"{memory.size(one.size):>10}  {_day(one.mtime_ns / 10**9)}  {memory.shown(one.path)}")
+        print(f"{memory.size(one.size):>10}  {_day(one.mtime)}  {memory.shown(one.name)}")
     return 0
 
 
@@ -202,21 +202,23 @@ def _restore_of_clean(args: argparse.Namespace, where: Places, path: str) -> int
         )
 
     try:
-        done = tarball.extract(path, folder, wanted, lambda count, entry: progress(f"restoring {entry}"))
+        done, existing = tarball.extract(
+            path, folder, wanted, lambda _, entry: progress(f"restoring {entry}")
+        )
     finally:
         progress.end()
-    if not done.files and not done.left:
+    if not done and not existing:
         hint = f"`restore {name} --list` lists its files."
         raise Refusal(f"nothing in {name} is called {', '.join(asked)}; {hint}")
+    size = sum(one.size for one in done)
     if args.json:
-        counts = {"files": done.files, "bytes": done.bytes, "existing": done.left}
-        print_json(restored=folder, **counts, archive=name)
-    elif done.files:
-        what = f"{memory.number(done.files, 'file')} ({memory.size(done.bytes)})"
+        print_json(restored=folder, files=len(done), bytes=size, existing=existing, archive=name)
+    elif done:
+        what = f"{memory.number(len(done), 'file')} ({memory.size(size)})"
         print(f"Restored {what} in {memory.shown(folder)}. {KEPT}")
         days, _ = claude_code.cleanup_days(folder, where.project)
-        if time.time() - done.oldest > days * memory.DAY:
+        if time.time() - min(one.mtime for one in done) > days * memory.DAY:
             print(cleaning.restored_old(days))
-    if done.left:
-        print(f"restore: {cleaning.existing(done.left)}", file=sys.stderr)
-    return 1 if done.left else 0
+    if existing:
+        print(f"restore: {cleaning.existing(existing)}", file=sys.stderr)
+    return 1 if existing else 0

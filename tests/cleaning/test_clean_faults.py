@@ -23,6 +23,7 @@ from samples import samples
 
 from circuit_breaker.cleaning import inventory, steps, tarball
 from circuit_breaker.cleaning.claude_code import Running
+from circuit_breaker.janitor import disk
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = samples(here=12, in_ci=50)
@@ -309,7 +310,7 @@ def test_file_that_changes_while_it_is_archived_costs_nothing(tmp_path: Path) ->
             file.write(b"more\n")
 
     before = of_session(place)
-    with pytest.raises(tarball.Changed):
+    with pytest.raises(disk.Changed):
         steps.archive(found.folder, str(place.archives), "transcripts", members, 1e9, Running, meddle)
     assert of_session(place) == before
     assert list(place.archives.iterdir()) == []

@@ -10,11 +10,15 @@ from typing import Any
 
 from homes import DAY, Home, aged, lines
 
-from circuit_breaker.cleaning import claude_code, disk_usage
+from circuit_breaker.cleaning import claude_code, disk_usage, inventory
 
 
 def facts(home: Home, **limits: int) -> dict[str, Any]:
     return disk_usage.memory_facts(home.places, home.config(**limits))
+
+
+def surveyed(folder: Path, seconds: float = 60.0) -> inventory.Inventory:
+    return inventory.survey(str(folder), None, int, time.monotonic() + seconds)
 
 
 def report(home: Home, plain: bool = True, **limits: int) -> str:
@@ -119,7 +123,7 @@ def host(base: Path) -> Path:
 
 def test_what_the_host_keeps_is_told_by_kind_and_project_biggest_first(tmp_path: Path) -> None:
     folder = host(tmp_path)
-    found = disk_usage.claude_code_facts(disk_usage.surveyed(str(folder)), str(tmp_path / "project"))
+    found = disk_usage.claude_code_facts(surveyed(folder), str(tmp_path / "project"))
     assert [(row["name"], row["bytes"], row["files"]) for row in found["kinds"]] == [
         ("transcripts", 10_000, 2),
         ("file-history", 4000, 1),
@@ -144,12 +148,12 @@ def test_links_are_counted_as_links(tmp_path: Path) -> None:
     (outside / "huge").write_bytes(b"x" * 10**6)
     (folder / "projects" / "linked").symlink_to(outside)
     (folder / "loop").symlink_to(folder)
-    assert disk_usage.claude_code_facts(disk_usage.surveyed(str(folder)), "/nowhere")["bytes"] < 18_500
+    assert disk_usage.claude_code_facts(surveyed(folder), "/nowhere")["bytes"] < 18_500
 
 
 def test_measuring_stops_at_its_deadline_and_says_so(tmp_path: Path, mocker: Any) -> None:
     folder = host(tmp_path)
-    found = disk_usage.claude_code_facts(disk_usage.surveyed(str(folder), time.monotonic() - 1), "/nowhere")
+    found = disk_usage.claude_code_facts(surveyed(folder, -1.0), "/nowhere")
     assert found["complete"] is False
     home = Home(tmp_path)
     mocker.patch.object(disk_usage, "SECONDS", -1.0)

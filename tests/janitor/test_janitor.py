@@ -17,8 +17,8 @@ from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import DEFAULTS
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.breaker.memory import Lane, Session
-from circuit_breaker.janitor import archives, notes, rounds, session_start
-from circuit_breaker.runtime import files, incidents, store
+from circuit_breaker.janitor import archives, disk, notes, rounds, session_start
+from circuit_breaker.runtime import incidents, store
 
 
 @pytest.fixture(params=[False, True], ids=["home apart", "home is the runtime folder"])
@@ -285,13 +285,13 @@ def test_config_is_made_once_with_the_defaults_and_never_rewritten(home: Home) -
 
 def test_config_that_appears_meanwhile_is_not_overwritten(home: Home, mocker: Any) -> None:
     path = home.path / "circuit_breaker_config.json"
-    whole = files.append
+    whole = disk.create
 
-    def slow(name: str, data: bytes) -> None:
-        whole(name, data)
+    def slow(name: str, *steps: Any) -> None:
         path.write_text('{"mode": "observe"}')
+        whole(name, *steps)
 
-    mocker.patch.object(files, "append", slow)
+    mocker.patch.object(disk, "create", slow)
     home.start()
     assert path.read_text() == '{"mode": "observe"}'
     assert not list(home.path.glob("*.tmp"))

@@ -499,13 +499,13 @@ def test_session_written_while_it_is_cut_keeps_what_was_written(tmp_path: Path, 
     home = Home(tmp_path)
     path = home.write("session_long_state.json", {"tool_history": list(range(80))}, age=7200)
     planned = plan_of(home)
-    whole = disk.write
+    whole = disk.liken
 
     def interrupted(*arguments: Any) -> None:
         whole(*arguments)
         path.write_text('{"new": 1}')
 
-    mocker.patch.object(disk, "write", interrupted)
+    mocker.patch.object(disk, "liken", interrupted)
     report = carry_out(home, planned)
     assert report.shortened == 0
     assert path.read_text() == '{"new": 1}'

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import stat
 import time
 
 from circuit_breaker.cleaning import claude_code, inventory
@@ -67,18 +67,8 @@ def memory_report(facts: Mapping[str, Any], where: Places, now: float, plain: bo
     text = memory.own(facts, where.home, plain)
     if not folder or not os.path.isdir(folder):
         return text
-    found = surveyed(folder, time.monotonic() + SECONDS)
+    found = inventory.survey(folder, None, int, time.monotonic() + SECONDS)
     return f"{text}\n\n{memory.claude_code_table(claude_code_facts(found, where.project), now)}"
-
-
-def surveyed(folder: str, deadline: float = float("inf")) -> inventory.Inventory:
-    """A survey of Claude Code's folder that stops at `deadline` (time.monotonic)."""
-
-    def in_time(seen: int) -> None:
-        if time.monotonic() >= deadline:
-            raise inventory.SurveyStopped
-
-    return inventory.survey(folder, None, in_time)
 
 
 def claude_code_facts(found: inventory.Inventory, project: str) -> dict[str, Any]:
@@ -108,10 +98,5 @@ def _ranked(table: dict[str, inventory.Unit]) -> list[dict[str, Any]]:
 
 def _bytes_in(folder: str, skip: str = "") -> int:
     """The bytes of all files below `folder` but those below `skip`; links are not followed."""
-    total = 0
-    for here, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if f"{here}/{name}" != skip]
-        for name in names:
-            with contextlib.suppress(OSError):  # removed meanwhile
-                total += os.lstat(f"{here}/{name}").st_size
-    return total
+    found = disk.below(folder, skip)
+    return sum(info.st_size for _, info in found if not stat.S_ISDIR(info.st_mode))

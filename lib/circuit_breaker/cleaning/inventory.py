@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from circuit_breaker.cleaning import kinds
 
@@ -85,29 +86,30 @@ def _sums(named: list[tuple[str, Unit]]) -> dict[str, Unit]:
     return sums
 
 
-class SurveyStopped(Exception):
-    """Raised by the caller's `on_folder` to stop the survey."""
-
-
-def survey(folder: str, installed: list[str] | None, on_folder: Callable[[int], None]) -> Inventory:
-    """Survey everything below `folder`. Links are not followed, except `folder` itself.
+def survey(
+    folder: str,
+    installed: list[str] | None,
+    on_folder: Callable[[int], object],
+    deadline: float = float("inf"),
+) -> Inventory:
+    """Survey everything below `folder` until `deadline` (time.monotonic). Links are not followed, except `folder` itself.
 
     installed: the real paths of the plugin versions in use; None if unknown, then no version counts as old. on_folder: called
-    once per folder with the number of files so far; it can raise SurveyStopped.
+    once per folder with the number of files so far.
     """
     found = Inventory(folder)
-    try:
-        _walk(found, on_folder)
-    except SurveyStopped:
-        found.complete = False
+    _walk(found, on_folder, deadline)
     _settle(found, installed)
     return found
 
 
-def _walk(found: Inventory, on_folder: Callable[[int], None]) -> None:
+def _walk(found: Inventory, on_folder: Callable[[int], object], deadline: float) -> None:
     me = os.geteuid() if hasattr(os, "geteuid") else 0  # on Windows every file has uid 0
     seen, stack = 0, [""]
     while stack:
+        if time.monotonic() >= deadline:
+            found.complete = False
+            return
         here = stack.pop()
         on_folder(seen)
         files, folders = _listing(found, here)

@@ -19,10 +19,6 @@ QUIET = retention.HOUR  # without a write, where the kernel cannot tell whether 
 GZIP = 31  # zlib's word for its window of 32 kB inside a gzip header
 
 
-class DeadlinePassed(Exception):
-    """Raised when the deadline passes in the middle of a file."""
-
-
 class Damaged(OSError):
     """Raised for an archive that does not contain what was archived."""
 
@@ -52,9 +48,9 @@ def compress_all(
                     done += compress(f"{folder}/archives/{archive.id}", deadline)
                 except FileNotFoundError:
                     continue  # removed meanwhile
-                except DeadlinePassed:
+                except TimeoutError:
                     break
-                except (OSError, zlib.error) as error:
+                except OSError as error:
                     errors.append(f"{archive.id}: {files.why(error)}")
     except TimeoutError:
         return 0, 0, []
@@ -65,56 +61,45 @@ def compress(path: str, deadline: float = float("inf")) -> bool:
     """Turn `path` into `path`.gz with the same mode and modification time. False if it is still being written.
 
     The plain file is removed only after the compressed one is on disk and reads back correctly, and if nothing was added to the
-    plain file meanwhile. Raises OSError (full disk, Damaged), DeadlinePassed; both leave the plain file and no `.gz`.
+    plain file meanwhile. Raises OSError (full disk, Damaged, TimeoutError); each leaves the plain file and no `.gz`.
     """
-    beside = f"{path}.gz.{os.getpid()}.tmp"
-    with open(path, "rb", buffering=0, opener=bare) as plain:
+    with open(path, "rb", buffering=0, opener=disk.bare) as plain:
         before = os.fstat(plain.fileno())
-        if not retention.regular(before) or being_written(plain.fileno(), before):
+        if not disk.version(before) or being_written(plain.fileno(), before):
             return False
-        try:
-            size = _write_compressed(beside, plain, before, deadline)
+
+        def fill(fd: int) -> None:
+            press = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
+            for chunk in _chunks(plain, deadline):
+                files.write_all(fd, press.compress(chunk))
+            files.write_all(fd, press.flush())
+
+        def finish(beside: str) -> None:
+            with gzip.open(beside) as packed:
+                found = sum(map(len, _chunks(packed, deadline)))
             # FileNotFoundError: it was removed meanwhile, so its archive must not reappear
-            after = os.stat(path, follow_symlinks=False)
-            if (after.st_ino, after.st_size, after.st_mtime_ns) != (before.st_ino, size, before.st_mtime_ns):
-                return False
+            if disk.version(os.lstat(path)) != disk.version(before):
+                raise disk.Changed
+            if found != before.st_size:
+                raise Damaged(0, f"reads back as {found} bytes instead of {before.st_size}")
+            disk.liken(beside, before)
             os.replace(beside, path + ".gz")
-        finally:
-            files.remove(beside)
+
+        try:
+            disk.create(path + ".gz", fill, finish)
+        except disk.Changed:
+            return False
     sync_folder(os.path.dirname(path))
     os.unlink(path)
     return True
 
 
-def _write_compressed(path: str, plain: IO[bytes], like: os.stat_result, deadline: float) -> int:
-    """Write a new compressed file, read it back and sync it. Returns the bytes of `plain`. Raises Damaged."""
-    with open(path, "xb+", buffering=0, opener=bare) as packed:
-        press, size = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP), 0
-        for chunk in _chunks(plain, deadline):
-            size += len(chunk)
-            files.write_all(packed.fileno(), press.compress(chunk))
-        files.write_all(packed.fileno(), press.flush())
-        packed.seek(0)
-        found = sum(len(chunk) for chunk in _chunks(gzip.GzipFile(fileobj=packed, mode="rb"), deadline))
-        if found != size:
-            raise Damaged(0, f"reads back as {found} bytes instead of {size}")
-        disk.liken(packed.fileno(), like)
-        os.fsync(packed.fileno())
-    os.utime(path, ns=(like.st_atime_ns, like.st_mtime_ns))
-    return size
-
-
-def bare(path: str, flags: int) -> int:
-    """An opener for `open` that follows no link and waits for no pipe; new files are private."""
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o600)
-
-
 def _chunks(file: IO[bytes] | gzip.GzipFile, deadline: float = float("inf")) -> Iterator[bytes]:
-    """The contents of a file in pieces. Raises DeadlinePassed, and Damaged for a compressed one that is truncated or altered."""
+    """The contents of a file in pieces. Raises TimeoutError, and Damaged for a compressed one that is truncated or altered."""
     try:
         while chunk := file.read(CHUNK):
             if time.monotonic() >= deadline:
-                raise DeadlinePassed
+                raise TimeoutError
             yield chunk
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise Damaged(0, f"the archive is damaged: {error}") from error
@@ -156,12 +141,18 @@ def restore_archive(folder: str, archive: Archive) -> str:
     OSError for a damaged archive; both leave nothing behind.
     """
     path, stored = f"{folder}/{archive.original}", f"{folder}/archives/{archive.id}{'.gz' * archive.packed}"
-    with open(stored, "rb", buffering=0, opener=bare) as source:
+    with open(stored, "rb", buffering=0, opener=disk.bare) as source:
         like = os.fstat(source.fileno())
         if not like.st_size:
             raise Damaged(0, "the archive is empty")
-        chunks = _chunks(gzip.GzipFile(fileobj=source, mode="rb") if archive.packed else source)
-        restore_file(path, chunks, lambda beside: disk.liken(beside, like))
+
+        def dress(beside: str) -> None:
+            disk.liken(beside, like)
+            os.utime(beside)
+
+        restore_file(
+            path, _chunks(gzip.GzipFile(fileobj=source, mode="rb") if archive.packed else source), dress
+        )
     return path
 
 
@@ -170,16 +161,16 @@ def restore_file(path: str, chunks: Iterable[bytes], dress: Callable[[str], None
 
     Raises FileExistsError if `path` exists, and whatever `chunks` raises.
     """
-    beside = path + ".restoring"
-    files.remove(beside)  # left behind by a restore that was killed
+    files.remove(path + ".restoring")  # left behind by a restore that was killed
     if files.exists(path):
         raise FileExistsError(17, "there is a file of that name", path)
-    try:
-        with open(beside, "xb", buffering=0, opener=bare) as file:
-            for chunk in chunks:
-                files.write_all(file.fileno(), chunk)
-            os.fsync(file.fileno())
+
+    def fill(fd: int) -> None:
+        for chunk in chunks:
+            files.write_all(fd, chunk)
+
+    def finish(beside: str) -> None:
         dress(beside)
         disk.name(beside, path)
-    finally:
-        files.remove(beside)
+
+    disk.create(path, fill, finish, ".restoring")

@@ -1,4 +1,4 @@
-"""What the janitor does with any file: list it, copy it, give it a name that no other file has."""
+"""What the janitor and `clean` do with any file: list it, see whether it changed, make it completely or not at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from circuit_breaker.runtime import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from os import stat_result
 
 
@@ -17,6 +17,10 @@ NEVER = float("inf")
 
 class TooMany(Exception):
     """Raised when there is more to look at than the caller allows."""
+
+
+class Changed(OSError):
+    """Raised if a file was replaced or written to while it was archived."""
 
 
 def listing(folder: str, most: float = NEVER) -> Iterator[tuple[str, str, stat_result]]:
@@ -49,27 +53,61 @@ def real_folder(path: str) -> bool:
         return False
 
 
-def write(path: str, data: bytes, like: stat_result) -> None:
-    """Write a new file with the owner, mode and times of `like`, and sync it. Raises OSError."""
-    flags = files.system.O_WRONLY | files.system.O_CREAT | files.system.O_EXCL
-    fd = files.system.open(path, flags, 0o600)
-    try:
-        files.write_all(fd, data)
-        liken(fd, like)
-        files.system.fsync(fd)
-    finally:
-        files.system.close(fd)
-    files.system.utime(path, ns=(like.st_atime_ns, like.st_mtime_ns))
-
-
-def liken(file: int | str, like: stat_result) -> None:
-    """Give a file (descriptor or path) the owner and mode of `like`. Raises OSError if the owner cannot be set."""
-    if not hasattr(files.system, "chown"):
+def below(path: str, skip: str = "") -> Iterator[tuple[str, stat_result]]:
+    """A file or folder and all that is below it, except `skip`, as (path, `lstat` result), a folder before its contents. No link
+    is followed, and what cannot be read is left out."""
+    if path == skip:
         return
-    mine = files.system.stat(file)
-    if (mine.st_uid, mine.st_gid) != (like.st_uid, like.st_gid):
-        files.system.chown(file, like.st_uid, like.st_gid)
-    files.system.chmod(file, like.st_mode & 0o7777)
+    try:
+        info = files.system.lstat(path)
+        names = sorted(files.system.listdir(path)) if real_folder(path) else []
+    except OSError:
+        return
+    yield path, info
+    for name in names:
+        yield from below(f"{path}/{name}", skip)
+
+
+def version(info: stat_result) -> tuple[int, ...]:
+    """What is different once a regular file was replaced or written to; () for anything else."""
+    regular = info.st_mode & 0o170000 == 0o100000
+    return (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns) if regular else ()
+
+
+def create(
+    path: str, fill: Callable[[int], object], finish: Callable[[str], object], ending: str = ""
+) -> None:
+    """Make a file that has its name only when it is complete: it is filled beside `path`, synced and then named.
+
+    fill: writes the contents to a descriptor. finish: names the file that is at a path until then. If one of them raises,
+    nothing is left behind.
+    """
+    beside = path + (ending or f".{files.system.getpid()}.tmp")
+    fd = bare(beside, files.system.O_WRONLY | files.system.O_CREAT | files.system.O_EXCL)
+    try:
+        try:
+            fill(fd)
+            files.system.fsync(fd)
+        finally:
+            files.system.close(fd)
+        finish(beside)
+    finally:
+        files.remove(beside)
+
+
+def bare(path: str, flags: int) -> int:
+    """An opener for `open` that follows no link and waits for no pipe; new files are private."""
+    return int(files.system.open(path, flags | files.READ | getattr(files.system, "O_NOFOLLOW", 0), 0o600))
+
+
+def liken(path: str, like: stat_result) -> None:
+    """Give a file the owner, mode and times of `like`. Raises OSError if the owner cannot be set."""
+    if hasattr(files.system, "chown"):
+        mine = files.system.stat(path)
+        if (mine.st_uid, mine.st_gid) != (like.st_uid, like.st_gid):
+            files.system.chown(path, like.st_uid, like.st_gid)
+        files.system.chmod(path, like.st_mode & 0o7777)
+    files.system.utime(path, ns=(like.st_atime_ns, like.st_mtime_ns))
 
 
 def name(beside: str, path: str) -> None:

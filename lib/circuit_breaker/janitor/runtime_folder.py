@@ -34,14 +34,15 @@ def write_config(where: Places) -> None:
     from circuit_breaker.breaker.config import DEFAULTS
 
     files.folder(where.home)
-    beside = f"{where.project_config}.{files.system.getpid()}.tmp"
+    text = json.dumps(DEFAULTS, indent=2).encode("ascii") + b"\n"
     try:
-        files.append(beside, json.dumps(DEFAULTS, indent=2).encode("ascii") + b"\n")
-        disk.name(beside, where.project_config)
+        disk.create(
+            where.project_config,
+            lambda fd: files.write_all(fd, text),
+            lambda beside: disk.name(beside, where.project_config),
+        )
     except FileExistsError:
         return  # another session wrote it first
-    finally:
-        files.remove(beside)
 
 
 def pin_interpreter(where: Places) -> None:

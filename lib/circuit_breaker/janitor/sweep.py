@@ -226,15 +226,22 @@ class _Sweep:
         info = files.system.lstat(path)
         if not gone or not _same(path, action):
             return
-        beside = f"{path}.{files.system.getpid()}.tmp"
-        try:
-            disk.write(beside, shorter, info)
-            self._store(action, lambda kept: _keep(kept, data, info))
-            if not _same(path, action):  # just being written: both the archive and the file stay
-                return
+
+        def keep(beside: str) -> None:
+            disk.liken(beside, info)
+            self._store(action, lambda kept: files.system.rename(beside, kept))
+
+        def finish(beside: str) -> None:
+            disk.liken(beside, info)
+            disk.create(f"{self.folder}/archives/{action.into}", lambda fd: files.write_all(fd, data), keep)
+            if not _same(path, action):
+                raise disk.Changed
             files.system.replace(beside, path)
-        finally:
-            files.remove(beside)
+
+        try:
+            disk.create(path, lambda fd: files.write_all(fd, shorter), finish)
+        except disk.Changed:  # just being written: both the archive and the file stay
+            return
         self.report.shortened += 1
         self.report.entries += sum(gone.values())
         self.report.freed += action.size
@@ -259,15 +266,5 @@ class _Sweep:
 
 def _same(path: str, action: Action) -> bool:
     """Whether it is still the surveyed file, unchanged."""
-    info, same = files.system.lstat(path), ("st_ino", "st_dev", "st_mtime_ns", "st_size")
-    return retention.regular(info) and all(getattr(info, name) == getattr(action.info, name) for name in same)
-
-
-def _keep(path: str, data: bytes, like: stat_result) -> None:
-    """Write a whole file as an archive, under its name only when it is complete."""
-    beside = f"{path}.{files.system.getpid()}.tmp"
-    try:
-        disk.write(beside, data, like)
-        files.system.rename(beside, path)
-    finally:
-        files.remove(beside)
+    now = disk.version(files.system.lstat(path))
+    return bool(now) and action.info is not None and now == disk.version(action.info)
