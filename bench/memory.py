@@ -132,7 +132,7 @@ def sweeping(base: Path, turns: int) -> None:
             entry.stat(follow_symlinks=False)
 
     def sweep() -> None:
-        assert not rounds.make(home.places, CONFIG, time.time(), "bench").report.errors
+        assert not rounds.make(home.places, CONFIG, time.time(), "bench").errors
 
     def everything() -> None:
         notes.discard(home.places)

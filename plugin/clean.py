@@ -16,7 +16,7 @@ from shared import Progress, Refusal, places, print_json, program
 
 from circuit_breaker.cleaning import claude_code, disk_usage, inventory, kinds, selection, steps, tarball
 from circuit_breaker.cleaning.selection import Wish
-from circuit_breaker.janitor import runtime_folder
+from circuit_breaker.janitor.retention import OF_CLEAN
 from circuit_breaker.runtime import files
 from circuit_breaker.runtime.running import claude_folder
 from circuit_breaker.words import cleaning, memory
@@ -101,7 +101,7 @@ class _Run:
         folder = claude_folder(os.environ)
         self.folder = folder and os.path.realpath(folder)
         self.wish = _wish(args, self.folder, self.now)
-        self.place = f"{self.where.runtime}/{runtime_folder.OF_CLEAN}"
+        self.place = f"{self.where.runtime}/archives/{OF_CLEAN}"
         self.progress = Progress()
         self.errors: list[str] = []
         self.rows: list[dict[str, Any]] = []

@@ -14,7 +14,7 @@ from circuit_breaker.breaker.config import Config
 from circuit_breaker.cleaning import claude_code, kinds, tarball
 from circuit_breaker.janitor import archives, retention, rounds, runtime_folder
 from circuit_breaker.janitor import sweep as sweeping
-from circuit_breaker.janitor.retention import Action, Archive
+from circuit_breaker.janitor.retention import OF_CLEAN, Action, Archive
 from circuit_breaker.janitor.sweep import Report
 from circuit_breaker.runtime import home, running
 from circuit_breaker.runtime.home import Places
@@ -46,8 +46,8 @@ def sweep(args: argparse.Namespace) -> int:
 def _planned(where: Places, config: Config, session: str, now: float) -> Report:
     """What a round would do."""
     report, limits = Report(), config.memory_limits
-    for folder in rounds.roots(where):
-        found = sweeping.planned(folder, limits, now, session)
+    for folder, ours in rounds.roots(where).items():
+        found = sweeping.planned(folder, limits, now, session, ours=ours)
         report.steps += found.actions
         report.unreadable += found.unreadable
     report.steps += runtime_folder.old_sessions(where, limits["session_max_age_days"], now, session)
@@ -60,14 +60,14 @@ def _done(where: Places, config: Config, session: str, now: float) -> Report:
     try:
         made = rounds.make(where, config, now, session)
         for folder in rounds.roots(where):
-            made.report.errors += archives.compress_all(
+            made.errors += archives.compress_all(
                 folder, float("inf"), lambda archive: progress(f"compressing {archive.id}")
             )[2]
     finally:
         progress.end()
-    if not (made.finished or made.report.errors):
+    if not (made.finished or made.errors):
         raise Refusal(f"another process is sweeping {where.home} right now. Try again when it has finished.")
-    return made.report
+    return made
 
 
 def _row(action: Action) -> dict[str, Any]:
@@ -85,28 +85,28 @@ def _print(dry: bool, where: Places, report: Report, rows: Rows) -> None:
     elif dry:
         print("Nothing was changed: this is the plan.")
     else:
-        print(memory.done(report.facts(), sys.argv[0]) or f"{memory.size(report.freed)} freed.")
+        facts = report.facts()
+        print(memory.done(facts, sys.argv[0]) or f"{memory.size(facts['freed'])} freed.")
 
 
 def restore(args: argparse.Namespace) -> int:
     """List the archives or restore one. Exit code 1 if it is missing or damaged or a file is in the way, 2 without arguments."""
-    where = places()
-    name = os.path.basename(args.archive or "")
-    if name in [known for known, _, _ in runtime_folder.clean_archives(where.runtime)]:
-        path = f"{where.runtime}/{runtime_folder.OF_CLEAN}/{name}"
-        return _list_contents(args, path) if args.list else _restore_of_clean(args, where, path)
+    where, name = places(), os.path.basename(args.archive or "")
     found = {
-        f"{archive.id.rpartition('/')[2]}.gz": (folder, archive)
+        archive.name: (folder, archive)
         for folder in reversed(rounds.roots(where))
         for archive in sweeping.archives_of(folder).archives.values()
     }
+    folder, archive = found.get(name) or found.get(name + ".gz") or ("", None)
+    if archive and archive.folder == OF_CLEAN:
+        path = f"{folder}/archives/{archive.id}.gz"
+        return _list_contents(args, path) if args.list else _restore_of_clean(args, where, path)
     if args.list:
         return _list(args, where, found)
     if not name:
         raise Refusal("name an archive, or ask for --list.", 2)
-    for known in (name, name + ".gz"):
-        if known in found:
-            return _restore(args, *found[known])
+    if archive:
+        return _restore(args, folder, archive)
     raise Refusal(f"there is no archive {args.archive}; `restore --list` lists them.")
 
 
@@ -132,20 +132,11 @@ def _restore(args: argparse.Namespace, folder: str, archive: Archive) -> int:
 
 
 def _list(args: argparse.Namespace, where: Places, found: dict[str, tuple[str, Archive]]) -> int:
-    newest = sorted(found.items(), key=lambda each: (each[1][1].at, each[1][1].mtime, each[0]), reverse=True)
-    rows: Rows = [
-        {
-            "archive": name,
-            "file": f"{folder}/{archive.original}",
-            "kind": archive.folder,
-            "put_away": archive.at,
-            "bytes": archive.size,
-            "written": archive.mtime,
-            "compressed": archive.packed,
-        }
-        for name, (folder, archive) in newest
-    ]
-    rows += [_row_of_clean(where, *each) for each in runtime_folder.clean_archives(where.runtime)]
+    """List the archives, the newest first, those of `clean` last."""
+    newest = sorted(
+        found.values(), key=lambda each: (each[1].folder != OF_CLEAN, each[1].age_order), reverse=True
+    )
+    rows: Rows = [_row_of_archive(*each) for each in newest]
     if args.json:
         print_json(home=where.home, archives=rows)
         return 0
@@ -159,20 +150,31 @@ def _list(args: argparse.Namespace, where: Places, found: dict[str, tuple[str, A
     return 0
 
 
+def _row_of_archive(folder: str, archive: Archive) -> dict[str, Any]:
+    row = {
+        "archive": archive.name,
+        "file": f"{folder}/{archive.original}",
+        "kind": archive.folder,
+        "put_away": archive.at,
+        "bytes": archive.size,
+        "written": archive.mtime,
+        "compressed": archive.packed,
+    }
+    if archive.folder != OF_CLEAN:
+        return row
+    row.update(kind=archive.base, file="", written=retention.arrival(archive.at), files=0, original_bytes=0)
+    try:
+        about = tarball.summary(f"{folder}/archives/{archive.id}.gz")
+        row.update(
+            kind=about["kind"], file=about["folder"], files=about["files"], original_bytes=about["bytes"]
+        )
+    except (OSError, KeyError) as error:
+        row["error"] = str(error)
+    return row
+
+
 def _day(t: float) -> str:
     return moment(t, "%Y-%m-%d")
-
-
-def _row_of_clean(where: Places, name: str, weight: int, made: float) -> dict[str, Any]:
-    """The row of an archive that `clean` made."""
-    kind, *_, at, _, _ = name.split(".")
-    row = {"archive": name, "bytes": weight, "put_away": at, "written": made, "compressed": True}
-    try:
-        about = tarball.summary(f"{where.runtime}/{runtime_folder.OF_CLEAN}/{name}")
-        more = {"kind": about["kind"], "file": about["folder"], "files": about["files"]}
-        return {**row, **more, "original_bytes": about["bytes"]}
-    except (OSError, KeyError) as error:
-        return {**row, "kind": kind, "file": "", "files": 0, "original_bytes": 0, "error": str(error)}
 
 
 def _list_contents(args: argparse.Namespace, path: str) -> int:

@@ -24,8 +24,8 @@ def auto_cleanup_on_startup() -> str:
     except OSError as error:
         session_start.complain([str(error)])
         return ""
-    session_start.complain(made.report.errors + made.report.unreadable)
-    return memory.done(made.report.facts(), rounds.PLUGIN_FOLDER)
+    session_start.complain(made.errors + made.unreadable)
+    return memory.done(made.facts(), rounds.PLUGIN_FOLDER)
 
 
 def rotate_all_telemetry() -> list[str]:
@@ -37,12 +37,12 @@ def rotate_all_telemetry() -> list[str]:
         plan.actions = [a for a in plan.actions if a.do == "rotate" or a.name.startswith("telemetry/")]
         notes.discard(where)
         sweep.execute(where.home, plan, config.memory_limits, report)
-        if report.archives:
+        if report.steps:
             rounds.start(where, session, "compress")
     except OSError as error:
         report.errors.append(str(error))
     session_start.complain(report.errors)
-    return [f"{archive.rpartition('/')[2]}.gz" for archive in report.archives]
+    return [f"{step.into.rpartition('/')[2]}.gz" for step in report.steps if step.into]
 
 
 def _place() -> tuple[home.Places, Config, str]:

@@ -19,7 +19,7 @@ from homes import DAY, Home, lines, wait_for
 from samples import samples
 
 from circuit_breaker.janitor import archives, disk, ledger, rounds, runtime_folder, session_start, sweep
-from circuit_breaker.janitor.retention import SweepPlan
+from circuit_breaker.janitor.retention import Sweep
 from circuit_breaker.runtime import files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,13 +84,14 @@ def fill(home: Home) -> None:
     home.write("session_long_state.json", {"tool_history": list(range(80))}, age=7200)
 
 
-def plan_of(home: Home) -> SweepPlan:
+def plan_of(home: Home) -> Sweep:
     return sweep.planned(str(home.path), home.config().memory_limits, time.time())
 
 
-def carry_out(home: Home, planned: SweepPlan) -> sweep.Report:
+def carry_out(home: Home, planned: Sweep) -> sweep.Report:
     report = sweep.Report()
-    assert sweep.execute(str(home.path), planned, home.config().memory_limits, report)
+    sweep.execute(str(home.path), planned, home.config().memory_limits, report)
+    assert report.finished
     return report
 
 
@@ -108,8 +109,7 @@ def test_kill_before_any_change_of_the_disk_loses_nothing(tmp_path: Path) -> Non
         assert content(home) == before, number
         assert {"session_long_state.json"} <= home.names(), number
         # and the next start finishes what was begun
-        report = rounds.make(home.places, home.config(), time.time(), "").report
-        assert report.errors == []
+        assert rounds.make(home.places, home.config(), time.time(), "").errors == []
         archives.compress_all(str(home.path), float("inf"))
         assert content(home) == before, number
         assert home.names() - {n for n in home.names() if n.endswith(".tmp")} == {"session_long_state.json"}
@@ -264,9 +264,9 @@ def test_full_disk_removes_nothing_and_says_so(tmp_path: Path, bytes_left: int) 
 
     def starve() -> dict[str, Any]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, resource.RLIM_INFINITY))
-        report = rounds.make(home.places, home.config(), time.time(), "").report
+        made = rounds.make(home.places, home.config(), time.time(), "")
         errors = archives.compress_all(str(home.path), float("inf"))[2]
-        return {"errors": report.errors, "compress": errors, "pruned": report.pruned}
+        return {"errors": made.errors, "compress": errors, "pruned": made.facts()["pruned"]}
 
     told, _ = in_a_child(starve)
     assert told["errors"]
@@ -447,7 +447,8 @@ def test_files_that_vanish_between_survey_and_sweep_are_no_fault(tmp_path: Path)
     (home.path / "session_old_state.json").unlink()
     (home.path / "session_long_state.json").unlink()
     report = carry_out(home, planned)
-    assert (report.errors, report.rotated, report.archived, report.shortened) == ([], 1, 0, 0)
+    assert report.errors == []
+    assert [step.do for step in report.steps] == ["rotate"]
 
 
 def test_files_of_the_runtime_folder_that_vanish_while_they_are_looked_at_are_no_fault(
@@ -489,7 +490,8 @@ def test_files_that_changed_between_survey_and_sweep_are_left_alone(tmp_path: Pa
     old = home.write("session_old_state.json", {"tool_history": [2]})
     long = home.write("session_long_state.json", {"tool_history": list(range(90))})
     report = carry_out(home, planned)
-    assert (report.errors, report.rotated, report.archived, report.shortened) == ([], 1, 0, 0)
+    assert report.errors == []
+    assert [step.do for step in report.steps] == ["rotate"]
     assert new.read_bytes() == b"new\n"
     assert json.loads(old.read_text()) == {"tool_history": [2]}
     assert json.loads(long.read_text()) == {"tool_history": list(range(90))}
@@ -507,7 +509,7 @@ def test_session_written_while_it_is_cut_keeps_what_was_written(tmp_path: Path, 
 
     mocker.patch.object(disk, "liken", interrupted)
     report = carry_out(home, planned)
-    assert report.shortened == 0
+    assert report.steps == []
     assert path.read_text() == '{"new": 1}'
     assert not list(home.path.rglob("*.tmp"))
 
@@ -517,7 +519,7 @@ def test_filesystem_without_second_names_gets_a_copy_as_archive(tmp_path: Path, 
     path = home.write("session_long_state.json", {"tool_history": list(range(80))}, age=7200)
     before = path.read_bytes()
     mocker.patch.object(files.system, "link", side_effect=OSError(95, "Operation not supported"))
-    assert carry_out(home, plan_of(home)).shortened == 1
+    assert carry_out(home, plan_of(home)).facts()["shortened"] == 1
     (archive,) = home.archives("sessions")
     assert archive.read_bytes() == before
     assert len(json.loads(path.read_text())["tool_history"]) == 50

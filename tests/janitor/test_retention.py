@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from circuit_breaker.breaker.config import DEFAULTS
 from circuit_breaker.janitor import retention
-from circuit_breaker.janitor.retention import Archive, Found
+from circuit_breaker.janitor.retention import Archive, Sweep
 
 NOW = 1_790_000_000.0
 DAY, HOUR = 86400.0, 3600.0
@@ -25,30 +25,31 @@ def stat(size: int = 100, age: float = 2 * HOUR, mode: int = 0o100644) -> os.sta
     return os.stat_result((mode, 1, 1, 1, 0, 0, size, written, written, written))
 
 
-def plan(found: Found, running: str = "", **limits: int) -> retention.SweepPlan:
-    made = retention.plan(found, {**LIMITS, **limits}, NOW, MOMENT, running)
-    retention.prune(made, found, {**LIMITS, **limits})
+def plan(found: Sweep, running: str = "", **limits: int) -> Sweep:
+    made = found.but()
+    retention.plan(made, {**LIMITS, **limits}, NOW, MOMENT, running)
+    retention.prune(made, {**LIMITS, **limits})
     return made
 
 
 def telemetry(
     size: int = 100, age: float = 2 * HOUR, lines: int = 0, name: str = "a_telemetry.jsonl"
-) -> Found:
-    found = Found()
+) -> Sweep:
+    found = Sweep()
     found.telemetry[name] = stat(size, age)
     if lines:
         found.lines[name] = lines
     return found
 
 
-def sessions(ages: dict[str, float], **facts: Any) -> Found:
-    found = Found()
+def sessions(ages: dict[str, float], **facts: Any) -> Sweep:
+    found = Sweep()
     for name, age in ages.items():
         found.sessions[f"session_{name}_state.json"] = stat(age=age, **facts)
     return found
 
 
-def done(found: Found, running: str = "", **limits: int) -> list[tuple[str, str]]:
+def done(found: Sweep, running: str = "", **limits: int) -> list[tuple[str, str]]:
     return [(action.do, action.name) for action in plan(found, running, **limits).actions]
 
 
@@ -63,7 +64,7 @@ def done(found: Found, running: str = "", **limits: int) -> list[tuple[str, str]
         (telemetry(age=7 * DAY + 1), "last written 7 days ago (limit 7)"),
     ],
 )
-def test_telemetry_is_rotated_at_each_limit_and_past_it(found: Found, reason: str) -> None:
+def test_telemetry_is_rotated_at_each_limit_and_past_it(found: Sweep, reason: str) -> None:
     assert [(a.do, a.reason, a.into) for a in plan(found).actions] == [
         ("rotate", reason, f"telemetry/a_telemetry.{MOMENT}.jsonl")
     ]
@@ -79,7 +80,7 @@ def test_telemetry_is_rotated_at_each_limit_and_past_it(found: Found, reason: st
     ],
     ids=["one line short", "one byte short", "one second short", "empty"],
 )
-def test_telemetry_short_of_every_limit_stays(found: Found) -> None:
+def test_telemetry_short_of_every_limit_stays(found: Sweep) -> None:
     assert done(found) == []
 
 
@@ -95,7 +96,7 @@ def test_limit_of_zero_is_no_limit() -> None:
     assert done(big, telemetry_max_lines=0, telemetry_max_kb=0, telemetry_max_age_days=0) == []
     many = sessions({str(n): 100 * DAY + n for n in range(50)})
     assert done(many, session_max_active=0, session_max_age_days=0) == []
-    found = Found()
+    found = Sweep()
     for n in range(30):
         archive = Archive(f"telemetry/a_telemetry.202601{n + 1:02d}T000000Z.jsonl", 1, NOW, packed=True)
         found.archives[archive.id] = archive
@@ -132,7 +133,7 @@ def test_running_session_is_never_touched_however_old_its_files() -> None:
 
 @pytest.mark.parametrize("mode", [0o120777, 0o040755, 0o010600], ids=["link", "folder", "fifo"])
 def test_what_is_no_regular_file_is_left_alone(mode: int) -> None:
-    found = Found()
+    found = Sweep()
     found.telemetry["a_telemetry.jsonl"] = stat(size=10**6, mode=mode)
     found.sessions["session_a_state.json"] = stat(age=100 * DAY, mode=mode)
     found.scraps["a_telemetry.jsonl.1.tmp"] = stat(age=100 * DAY, mode=mode)
@@ -153,7 +154,7 @@ def test_five_rotations_are_kept_of_each_file_the_coming_one_included(there: int
 
 @pytest.mark.parametrize(("there", "gone"), [(19, 0), (20, 0), (21, 1)])
 def test_twenty_session_archives_are_kept(there: int, gone: int) -> None:
-    found = Found()
+    found = Sweep()
     for n in range(there):
         key = f"sessions/session_{n}_state.20260101T0000{n:02d}Z.json"
         found.archives[key] = Archive(key, 10, NOW, packed=True)
@@ -182,7 +183,7 @@ def test_time_of_an_archive_is_what_the_calendar_says(seconds: int) -> None:
 
 
 def test_scrap_goes_after_an_hour() -> None:
-    found = Found()
+    found = Sweep()
     found.scraps["circuit_breaker_state.json.123.tmp"] = stat(age=HOUR)
     found.scraps["circuit_breaker_state.json.124.tmp"] = stat(age=HOUR - 1)
     assert done(found) == [("clear", "circuit_breaker_state.json.123.tmp")]
@@ -230,11 +231,11 @@ def test_only_names_of_ours_are_ours(name: str, kind: str) -> None:
     ],
 )
 def test_archive_names_are_told_from_others(name: str, parts: Any) -> None:
-    assert retention.split(name) == parts
+    assert retention.split("telemetry/" + name) == parts
 
 
 def test_lines_are_counted_only_where_the_answer_matters() -> None:
-    found = Found()
+    found = Sweep()
     sizes = {"tiny": 999, "could": 1000, "most": 50 * 1024 - 1, "large": 50 * 1024}
     for name, size in sizes.items():
         found.telemetry[f"{name}_telemetry.jsonl"] = stat(size=size, age=5 * HOUR)
@@ -247,7 +248,7 @@ def test_lines_are_counted_only_where_the_answer_matters() -> None:
 
 def test_session_file_that_is_too_small_for_a_long_list_is_not_read() -> None:
     sizes = {"short": 2 * 50 + 1, "could": 2 * 50 + 2}
-    found = Found()
+    found = Sweep()
     for name, size in sizes.items():
         found.sessions[f"session_{name}_state.json"] = stat(size=size)
     assert plan(found).stay == ["session_could_state.json"]

@@ -7,7 +7,7 @@ import stat
 import time
 
 from circuit_breaker.cleaning import claude_code, inventory
-from circuit_breaker.janitor import disk, retention, runtime_folder, sweep
+from circuit_breaker.janitor import disk, retention, sweep
 from circuit_breaker.runtime import files
 from circuit_breaker.runtime.home import environment
 from circuit_breaker.runtime.running import claude_folder
@@ -29,20 +29,20 @@ LINES_KB = 4096  # lines of a larger file are not counted: its size alone is far
 def memory_facts(where: Places, config: Config) -> dict[str, Any]:
     """`memory` of `status --json`: our use in bytes, files and lines, the limits, and what has reached 80 % of one."""
     now, limits = time.time(), config.memory_limits
-    found, unreadable = retention.Found(), []  # an unreadable home is shown as empty; `doctor` says why
+    found = retention.Sweep()  # an unreadable home is shown as empty; `doctor` says why
     counted = {**limits, "telemetry_max_lines": 1, "telemetry_max_kb": LINES_KB}
     try:
         found = sweep.look(where.home)
-        unreadable = sweep.count_lines(found, where.home, counted)
+        sweep.count_lines(found, where.home, counted)
     except OSError as error:
-        unreadable = [f"{where.home}: {files.why(error)}"]
+        found.unreadable.append(f"{where.home}: {files.why(error)}")
     telemetry = [
         (name, info.st_size, found.lines.get(name, 0), max(0.0, now - info.st_mtime) / retention.DAY)
         for name, info in sorted(found.telemetry.items(), key=lambda row: -row[1].st_size)
     ]
     theirs = [lines for name, _, lines, _ in telemetry if name not in retention.LOGS]
-    archives = [(archive.folder, archive.size) for archive in found.archives.values()]
-    clean_archives = runtime_folder.clean_archives(where.runtime)
+    archives = [(one.folder, one.size) for one in found.archives.values() if one.folder != retention.OF_CLEAN]
+    of_clean = sweep.archives_of_clean(where.runtime)
     facts: dict[str, Any] = {
         "total_bytes": _bytes_in(where.home, skip=where.runtime + "/projects"),
         "telemetry_files": len(theirs),
@@ -51,11 +51,13 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
         "archive_bytes": sum(size for _, size in archives),
         "telemetry_archives": sum(folder == "telemetry" for folder, _ in archives),
         "session_archives": sum(folder == "sessions" for folder, _ in archives),
-        "clean_archives": [dict(zip(("archive", "bytes", "made"), row)) for row in clean_archives],
+        "clean_archives": [
+            {"archive": one.name, "bytes": one.size, "made": retention.arrival(one.at)} for one in of_clean
+        ],
         "runtime_bytes": _bytes_in(where.sessions) + _bytes_in(where.armed),
         "runtime_sessions": sum(1 for _ in disk.listing(where.sessions)),
         "limits": dict(limits),
-        "unreadable": unreadable,
+        "unreadable": found.unreadable,
     }
     facts["warnings"] = memory.warnings(facts, telemetry)
     return facts

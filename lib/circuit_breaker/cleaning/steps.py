@@ -12,7 +12,7 @@ from circuit_breaker.cleaning import tarball
 from circuit_breaker.cleaning.claude_code import Running
 from circuit_breaker.cleaning.inventory import Unit
 from circuit_breaker.cleaning.tarball import OnBytes
-from circuit_breaker.janitor import disk, runtime_folder
+from circuit_breaker.janitor import disk, sweep
 from circuit_breaker.janitor.archives import sync_folder
 from circuit_breaker.runtime import files
 
@@ -64,7 +64,7 @@ def archive(
         "newest": int(max(one.mtime for one in inside)),
         "folder": folder,
     }
-    path = disk.unused(f"{place}/{kind}.{disk.moment(now)}", runtime_folder.TAR) + runtime_folder.TAR
+    path = disk.unused(f"{place}/{kind}.{disk.moment(now)}", ".tar.gz") + ".tar.gz"
     equal: list[TarInfo] = []
 
     def finish(beside: str) -> None:
@@ -115,9 +115,10 @@ def finish_removals(place: str, running: Running, on_bytes: OnBytes) -> tuple[li
     """
     removed: list[TarInfo] = []
     errors: list[str] = []
-    runtime_folder.clear_scraps(place, disk.NEVER)
-    for mark, name, _ in list(runtime_folder.regular_files(place)):
-        if not name.endswith(MARK):
+    for scrap, _, _ in list(sweep.scraps(place)):
+        files.remove(scrap)
+    for mark, name, info in list(disk.listing(place)):
+        if not name.endswith(MARK) or not stat.S_ISREG(info.st_mode):
             continue
         marked = mark[: -len(MARK)]
         try:

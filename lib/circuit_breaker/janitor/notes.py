@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from circuit_breaker.runtime.home import Places
 
 
-FORMAT = 2  # version of the note
+FORMAT = 3  # version of the note
 SMALL = 200  # entries up to which a home is listed at every session start, not in the background
 AGAIN = 600.0  # seconds until the next look where the background had work, or a large home has no name more or less
 HOUR, DAY = 3600.0, 86400.0
@@ -53,9 +53,9 @@ def discard(where: Places) -> None:
     files.remove(path(where))
 
 
-def asked(config: Config) -> list[int]:
-    """The memory limits of the configuration, for comparison with those of the last round."""
-    return [int(config.enabled), *config.memory_limits.values()]
+def asked(config: Config) -> list[object]:
+    """What a round depends on, for comparison with the last one: the memory limits, the interpreter, our library."""
+    return [sys.executable, __file__, int(config.enabled), *config.memory_limits.values()]
 
 
 def known_since(where: Places, config: Config, now: float) -> float:
@@ -79,7 +79,6 @@ def settled(where: Places, config: Config, now: float, session: str) -> bool:
             not at <= now < until
             or note["asked"] != asked(config)
             or note["spared"] not in ("", session)
-            or (note["interpreter"], note["library"]) != (sys.executable, __file__)
             or (note["pinned"] and not files.exists(where.runtime + "/python"))
             or not files.exists(where.project_config)
             or files.exists(report_path(where))

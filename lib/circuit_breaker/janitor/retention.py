@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 TELEMETRY, SESSION, SCRAP = "telemetry", "session", "scrap"
 LOGS = ("circuit_breaker_incidents.jsonl", "errors.log")
 PUBLISHED = ("circuit_breaker_config.json", "circuit_breaker_state.json", "python")
+# Folders below archives/ -> how the names of the archives in them end, without `.gz`. OF_CLEAN: those that `clean` made.
+OF_CLEAN = "claude"
+FOLDERS = {"telemetry": ("jsonl", "json", "log"), "sessions": ("jsonl", "json", "log"), OF_CLEAN: ("tar",)}
 # Lists of a session file -> their limits.
 LISTS = {"evidence_ledger": "evidence_ledger_max", "tool_history": "tool_history_max"}
 HOUR, DAY = 3600.0, 86400.0
@@ -21,11 +24,17 @@ NEVER = float("inf")
 _KIND, _REGULAR = 0o170000, 0o100000
 
 
-class Found(Record):
-    """What a survey found in one folder: for each kind, name -> its `lstat` result.
+class Sweep(Record):
+    """The sweep of one folder: what the survey found, and what is planned.
 
-    telemetry: our own logs too, since the same rules apply. lines: telemetry name -> lines, where counted. archives: archive id ->
-    Archive, of archives/telemetry and archives/sessions. entries: all entries of the folder, of any kind.
+    Found are, by name with their `lstat` results, telemetry (our own logs too, since the same rules apply), sessions and scraps
+    (temporary files of killed processes); lines: of telemetry, where counted; archives: by id; entries: of the folder, of any
+    kind; unreadable: sentences.
+
+    now: time of the survey. moment: TIME of this sweep's archives. actions: in the order of execution. wake: epoch seconds when the
+    next remaining file reaches an age limit. spared: archives beyond a limit that stay for now. deferred: whether a file was left
+    alone because it belongs to the running session. stay: session files that remain, are not being written, and may have lists that
+    are too long.
     """
 
     telemetry: dict[str, Stat] = {}
@@ -34,17 +43,34 @@ class Found(Record):
     lines: dict[str, int] = {}
     archives: dict[str, Archive] = {}
     entries = 0
+    unreadable: list[str] = []
+    now = 0.0
+    moment = ""
+    actions: list[Action] = []
+    wake = NEVER
+    spared = 0
+    deferred = False
+    stay: list[str] = []
+
+    def look_again(self, at: float) -> None:
+        """Note that a file reaches a limit then."""
+        self.wake = min(self.wake, at)
+
+    def into_archive(self, do: str, name: str, reason: str, info: Stat, size: int = -1) -> None:
+        """Add an action that archives a file. size: bytes that become free, by default the whole file's."""
+        into = archive_id(name, self.moment)
+        self.actions.append(Action(do, name, reason, info.st_size if size < 0 else size, info, into))
 
 
 class Archive:
-    """One archived file. id: folder/BASE.TIME.EXT, without the `.gz` it has if `packed`; `plain` too while it is compressed. size:
+    """One archived file. id: FOLDER/BASE.TIME.EXT, without the `.gz` it has if `packed`; `plain` too while it is compressed. size:
     bytes on disk. Raises ValueError for another id."""
 
     __slots__ = ("id", "base", "at", "ending", "size", "mtime", "packed", "plain")
 
     def __init__(self, key: str, size: int, mtime: float, packed: bool = False, plain: bool = False) -> None:
         self.id, self.size, self.mtime, self.packed, self.plain = key, size, mtime, packed, plain
-        parts = split(key.rpartition("/")[2])
+        parts = split(key)
         if parts is None:
             raise ValueError(f"{key}: not the name of an archive")
         self.base, self.at, self.ending = parts
@@ -59,52 +85,28 @@ class Archive:
         return self.id.partition("/")[0]
 
     @property
+    def name(self) -> str:
+        """The name by which it is listed and restored."""
+        return self.id.partition("/")[2] + ".gz"
+
+    @property
     def age_order(self) -> tuple[str, float, str]:
         """A key to sort archives by, the oldest first."""
         return self.at, self.mtime, self.id
 
 
 class Action:
-    """One step. do: rotate, archive, cut, prune (an archive), clear (a temporary file of a killed process) or forget (a session).
-    info: the file's `lstat` in the survey, None for an archive or a session. size: bytes concerned. into: id of the archive it makes,
-    or ""."""
+    """One step. do: rotate, archive, cut, prune or expire (an archive), clear (a temporary file of a killed process) or forget (a
+    session). info: the file's `lstat` in the survey, None for an archive or a session. size: bytes concerned. into: id of the
+    archive it makes, or "". entries: of the lists that were cut."""
 
-    __slots__ = ("do", "name", "reason", "size", "info", "into")
+    __slots__ = ("do", "name", "reason", "size", "info", "into", "entries")
 
     def __init__(
         self, do: str, name: str, reason: str, size: int, info: Stat | None = None, into: str = ""
     ) -> None:
         self.do, self.name, self.reason, self.size, self.info, self.into = do, name, reason, size, info, into
-
-
-class SweepPlan(Record):
-    """The plan for one folder.
-
-    now: time of the survey. moment: TIME of this sweep's archives. actions: in the order of execution. wake: epoch seconds when the
-    next remaining file reaches an age limit. spared: archives beyond a limit that stay for now. deferred: whether a file was left
-    alone because it belongs to the running session. stay: session files that remain, are not being written, and may have lists that
-    are too long. Of the survey: unreadable (sentences), entries (of the folder), pending (an archive is not compressed yet).
-    """
-
-    now = 0.0
-    moment = ""
-    actions: list[Action] = []
-    wake = NEVER
-    spared = 0
-    deferred = False
-    stay: list[str] = []
-    unreadable: list[str] = []
-    entries = 0
-    pending = False
-
-    def look_again(self, at: float) -> None:
-        """Note that a file reaches a limit then."""
-        self.wake = min(self.wake, at)
-
-    def into_archive(self, do: str, name: str, reason: str, info: Stat, size: int = -1) -> None:
-        """Add an action that archives a file. size: bytes that become free, by default the whole file's."""
-        into = archive_id(name, self.moment)
-        self.actions.append(Action(do, name, reason, info.st_size if size < 0 else size, info, into))
+        self.entries = 0
 
 
 def file_kind(name: str) -> str:
@@ -120,7 +122,7 @@ def scrap_of(name: str) -> int:
     """The PID in `PATH.PID.tmp`; 0 for another form of name, or if PATH is not a file of ours."""
     stem, process = temporary(name)
     ours = stem in PUBLISHED or file_kind(stem) in (TELEMETRY, SESSION)
-    return process if ours or split(stem.removesuffix(".gz")) is not None else 0
+    return process if ours or split("telemetry/" + stem.removesuffix(".gz")) else 0
 
 
 def temporary(name: str) -> tuple[str, int]:
@@ -136,12 +138,15 @@ def regular(info: Stat) -> bool:
     return info.st_mode & _KIND == _REGULAR
 
 
-def split(name: str) -> tuple[str, str, str] | None:
-    """(BASE, TIME, EXT) of an archive's name without `.gz`; None for another name."""
+def split(key: str) -> tuple[str, str, str] | None:
+    """(BASE, TIME, EXT) of an archive's id; None for another name. (Other programs write other forms of TIME.)"""
+    folder, _, name = key.partition("/")
     stem, _, ending = name.rpartition(".")
     base, _, at = stem.rpartition(".")
-    fine = ending in ("jsonl", "json", "log") and base and len(at) >= 8 and at[:8].isdigit()
-    return (base, at, "." + ending) if fine and at.isascii() and not at.strip("0123456789TZ-_") else None
+    if not base or ending not in FOLDERS.get(folder, ()) or not at[7:] or not at[:8].isdigit():
+        return None
+    fine = arrival(at) if folder == OF_CLEAN else at.isascii() and not at.strip("0123456789TZ-_")
+    return (base, at, "." + ending) if fine else None
 
 
 def archive_id(name: str, moment: str) -> str:
@@ -151,13 +156,13 @@ def archive_id(name: str, moment: str) -> str:
     return f"{folder}/{stem}.{moment}.{ending}"
 
 
-def uncounted(found: Found, limits: Mapping[str, int], since: float = 0.0) -> list[str]:
+def uncounted(sweep: Sweep, limits: Mapping[str, int], since: float = 0.0) -> list[str]:
     """Telemetry whose lines must be counted: under the size limit, large enough for too many lines, and changed after `since`
     (earlier surveys counted the others)."""
     most, most_bytes = limits["telemetry_max_lines"], limits["telemetry_max_kb"] * 1024 or NEVER
     return [
         name
-        for name, info in found.telemetry.items()
+        for name, info in sweep.telemetry.items()
         if most and most <= info.st_size < most_bytes and changed(info, since) and regular(info)
     ]
 
@@ -168,29 +173,40 @@ def changed(info: Stat, since: float) -> bool:
 
 
 def plan(
-    found: Found, limits: Mapping[str, int], now: float, moment: str, running: str = "", since: float = 0.0
-) -> SweepPlan:
-    """What is due, without the removal of archives (see `prune`). running: id of the session that asks. since: earlier surveys read
-    what was not changed after it.
+    sweep: Sweep, limits: Mapping[str, int], now: float, moment: str, running: str = "", since: float = 0.0
+) -> None:
+    """Plan what is due, without the removal of archives beyond a limit (see `prune`). running: id of the session that asks. since:
+    earlier surveys read what was not changed after it.
 
     A limit of 0 is no limit. Files of `running` and session files written within the hour are left alone.
     """
-    made = SweepPlan(now=now, moment=moment, entries=found.entries)
-    made.pending = any(archive.plain for archive in found.archives.values())
-    _rotations(made, found, limits, running)
-    _sessions(made, found, limits, running, since - HOUR)  # what was being written then was not read
-    for name, info in found.scraps.items():
+    sweep.now, sweep.moment = now, moment
+    _expiries(sweep, limits["archive_keep_days"])
+    _rotations(sweep, limits, running)
+    _sessions(sweep, limits, running, since - HOUR)  # what was being written then was not read
+    for name, info in sweep.scraps.items():
         if regular(info) and now - info.st_mtime < HOUR:
-            made.look_again(info.st_mtime + HOUR)
+            sweep.look_again(info.st_mtime + HOUR)
         elif regular(info):
-            made.actions.append(Action("clear", name, memory.LEFT_BEHIND, info.st_size, info))
-    return made
+            sweep.actions.append(Action("clear", name, memory.LEFT_BEHIND, info.st_size, info))
 
 
-def _rotations(made: SweepPlan, found: Found, limits: Mapping[str, int], running: str) -> None:
+def _expiries(sweep: Sweep, days: int) -> None:
+    for archive in sweep.archives.values():
+        age = sweep.now - arrival(archive.at)
+        if archive.folder != OF_CLEAN or not days:
+            continue
+        if age >= days * DAY:
+            reason = memory.too_old(age / DAY, days)
+            sweep.actions.append(Action("expire", archive.id, reason, archive.size))
+        else:
+            sweep.look_again(sweep.now + days * DAY - age)
+
+
+def _rotations(sweep: Sweep, limits: Mapping[str, int], running: str) -> None:
     most, kb, days = (limits[f"telemetry_max_{what}"] for what in ("lines", "kb", "age_days"))
-    for name, info in found.telemetry.items():
-        size, lines, idle = info.st_size, found.lines.get(name, 0), made.now - info.st_mtime
+    for name, info in sweep.telemetry.items():
+        size, lines, idle = info.st_size, sweep.lines.get(name, 0), sweep.now - info.st_mtime
         if not size or not regular(info):  # nothing to archive
             continue
         if kb and size >= kb * 1024:
@@ -200,39 +216,39 @@ def _rotations(made: SweepPlan, found: Found, limits: Mapping[str, int], running
         elif days and idle >= days * DAY:
             reason = memory.too_old(idle / DAY, days)
         else:
-            made.look_again(info.st_mtime + (days * DAY or NEVER))
+            sweep.look_again(info.st_mtime + (days * DAY or NEVER))
             continue
         if belongs(name, running):
-            made.deferred = True
+            sweep.deferred = True
         else:
-            made.into_archive("rotate", name, reason, info)
+            sweep.into_archive("rotate", name, reason, info)
 
 
-def _sessions(made: SweepPlan, found: Found, limits: Mapping[str, int], running: str, since: float) -> None:
+def _sessions(sweep: Sweep, limits: Mapping[str, int], running: str, since: float) -> None:
     days, active = limits["session_max_age_days"], limits["session_max_active"]
     smallest = min((2 * limits[key] + 2 for key in LISTS.values() if limits[key]), default=NEVER)
-    ranked = sorted((-info.st_mtime, name) for name, info in found.sessions.items() if regular(info))
+    ranked = sorted((-info.st_mtime, name) for name, info in sweep.sessions.items() if regular(info))
     for rank, (_, name) in enumerate(ranked, 1):
-        info = found.sessions[name]
-        idle = made.now - info.st_mtime
+        info = sweep.sessions[name]
+        idle = sweep.now - info.st_mtime
         if belongs(name, running):
-            made.deferred = True
+            sweep.deferred = True
         elif idle < HOUR:
-            made.look_again(info.st_mtime + HOUR)
+            sweep.look_again(info.st_mtime + HOUR)
         elif days and idle >= days * DAY:
-            made.into_archive("archive", name, memory.too_old(idle / DAY, days), info)
+            sweep.into_archive("archive", name, memory.too_old(idle / DAY, days), info)
         elif active and rank > active:
-            made.into_archive("archive", name, memory.too_many(rank, "session file", active), info)
+            sweep.into_archive("archive", name, memory.too_many(rank, "session file", active), info)
         else:
-            made.look_again(info.st_mtime + (days * DAY or NEVER))
-            made.stay += [name] if info.st_size >= smallest and changed(info, since) else []
+            sweep.look_again(info.st_mtime + (days * DAY or NEVER))
+            sweep.stay += [name] if info.st_size >= smallest and changed(info, since) else []
 
 
-def prune(made: SweepPlan, found: Found, limits: Mapping[str, int]) -> None:
+def prune(sweep: Sweep, limits: Mapping[str, int]) -> None:
     """Plan the removal of archives beyond the limits, counting those that the plan's actions will add."""
-    coming = [Archive(a.into, a.size, a.info.st_mtime) for a in made.actions if a.info and a.into]
-    removals, made.spared = prunings([*found.archives.values(), *coming], limits, made.now)
-    made.actions += removals
+    coming = [Archive(a.into, a.size, a.info.st_mtime) for a in sweep.actions if a.info and a.into]
+    removals, sweep.spared = prunings([*sweep.archives.values(), *coming], limits, sweep.now)
+    sweep.actions += removals
 
 
 def prunings(archives: Iterable[Archive], limits: Mapping[str, int], now: float) -> tuple[list[Action], int]:
@@ -244,7 +260,8 @@ def prunings(archives: Iterable[Archive], limits: Mapping[str, int], now: float)
     piles: dict[str, list[Archive]] = {}
     for archive in archives:
         pile = "" if archive.folder == "sessions" else archive.original
-        piles.setdefault(pile, []).append(archive)
+        if archive.folder != OF_CLEAN:
+            piles.setdefault(pile, []).append(archive)
     gone, spared = [], 0
     for pile, found in piles.items():
         keep = limits["telemetry_keep_rotations" if pile else "archive_keep_count"]

@@ -10,6 +10,7 @@ import sys
 import time
 
 from circuit_breaker.janitor import disk, notes, runtime_folder, sweep
+from circuit_breaker.janitor.retention import OF_CLEAN
 from circuit_breaker.runtime import detached, files, home, json
 from circuit_breaker.runtime.home import ROOT, Places
 from circuit_breaker.words import memory
@@ -26,81 +27,64 @@ DEADLINE = 120.0  # seconds of the background process; the next session start co
 _LINE = "import sys; sys.path.insert(0, sys.argv[1]); from circuit_breaker.janitor import rounds; rounds.run(sys.argv[2:])"
 
 
-class Round:
-    """report: what was done. task: what is left for the background: "", "compress", or "sweep" if it was too large. finished: no
-    other process was at work and nothing failed, so `note` can be trusted."""
+def new_note(where: Places, config: Config, now: float) -> dict[str, Any]:
+    """The note about a home that is looked at now and in which nothing is due."""
+    return {
+        "at": now,  # when this round looked
+        "since": now - notes.SLACK,  # contents not changed after this are known to be within the limits
+        "until": now + notes.DAY,  # when the next age limit may be reached
+        "asked": notes.asked(config),
+        "entries": 0,  # entries of the home
+        "folder": notes.written(where.home),  # before the survey, so that later changes are noticed next time
+        "spared": "",  # the running session, if files of it were over a limit and left alone
+        "pinned": files.exists(where.runtime + "/python"),
+    }
 
-    __slots__ = ("report", "task", "finished", "note")
 
-    def __init__(self, where: Places, config: Config, now: float) -> None:
-        self.report, self.task, self.finished = sweep.Report(), "", True
-        self.note: dict[str, Any] = {
-            "at": now,  # when this round looked
-            "since": now - notes.SLACK,  # contents not changed after this are known to be within the limits
-            "until": now + notes.DAY,  # when the next age limit may be reached
-            "asked": notes.asked(config),
-            "entries": 0,  # entries of the home
-            "folder": notes.written(
-                where.home
-            ),  # before the survey, so that later changes are noticed next time
-            "spared": "",  # the running session, if files of it were over a limit and left alone
-            "interpreter": sys.executable,
-            "library": notes.__file__,
-            "pinned": files.exists(where.runtime + "/python"),
-        }
+def roots(where: Places) -> dict[str, tuple[str, ...]]:
+    """The folders to sweep, the home and the runtime folder (for its error log and the archives of `clean`), each with the folders
+    in it where every temporary file is ours."""
+    return {where.home: (), where.runtime: ("armed", "janitor", f"archives/{OF_CLEAN}")}
 
-    def due(self, at: float) -> None:
-        """Note that something is due then."""
-        self.note["until"] = min(self.note["until"], at)
 
-    def keep(self, where: Places) -> None:
-        """Save the note of a round that was finished."""
-        self.finished = self.finished and not self.report.errors
-        if self.task:
-            self.due(self.note["at"] + notes.AGAIN)
+def make(where: Places, config: Config, now: float, session: str, most: float = disk.NEVER) -> sweep.Report:
+    """Do what is due in folders of up to `most` entries, and save the note if it could be finished. Never raises OSError."""
+    made, limits, note = sweep.Report(), config.memory_limits, new_note(where, config, now)
+    since, wake = notes.known_since(where, config, now), note["until"]
+    for folder, ours in roots(where).items():
+        if most == disk.NEVER and ours:
+            ours += tuple(f"sessions/{name}" for _, name, _ in disk.listing(where.sessions))
         try:
-            if self.finished:
-                notes.save(where, self.note)
-        except OSError as error:
-            self.report.errors.append(f"note: {files.why(error)}")
-
-
-def roots(where: Places) -> list[str]:
-    """The folders to sweep: the home, and the runtime folder (for its error log)."""
-    return list(dict.fromkeys((where.home, where.runtime)))
-
-
-def make(where: Places, config: Config, now: float, session: str, most: float = disk.NEVER) -> Round:
-    """Do what is due in folders of up to `most` entries. Never raises OSError."""
-    made, limits = Round(where, config, now), config.memory_limits
-    since = notes.known_since(where, config, now)
-    for folder in roots(where):
-        try:
-            plan = sweep.planned(folder, limits, now, session, most, since)
+            plan = sweep.planned(folder, limits, now, session, most, since, ours)
             if plan.actions:
                 notes.discard(where)  # so that a killed round does not look finished
         except disk.TooMany:
-            made.task, made.note["since"], made.note["entries"] = "sweep", since, notes.SMALL + 1
+            made.task, note["since"], note["entries"] = "sweep", since, notes.SMALL + 1
             continue
         except OSError as error:
-            made.report.errors.append(f"{folder}: {files.why(error)}")
+            made.errors.append(f"{folder}: {files.why(error)}")
             continue
-        made.finished = sweep.execute(folder, plan, limits, made.report) and made.finished
-        made.report.unreadable += plan.unreadable
-        if plan.pending or made.report.archives:
+        sweep.execute(folder, plan, limits, made)
+        made.unreadable += plan.unreadable
+        if any(step.into for step in made.steps) or any(one.plain for one in plan.archives.values()):
             made.task = made.task or "compress"
-        made.due(plan.wake)
-        made.note["entries"] = max(made.note["entries"], plan.entries)
+        wake = min(wake, plan.wake)
+        note["entries"] = max(note["entries"], plan.entries)
         if plan.deferred:
-            made.note["spared"], made.note["since"] = session, 0.0
+            note["spared"], note["since"] = session, 0.0
     try:
-        due = runtime_folder.clean(where, limits, now, session, most, made.report)
-        made.due(max(due, now + notes.HOUR))  # so that one round handles many of them
+        runtime_folder.clean(where, limits, now, session, most, made)
     except disk.TooMany:
         made.task = "sweep"
     except OSError as error:
-        made.report.errors.append(f"{where.runtime}: {files.why(error)}")
-    made.keep(where)
+        made.errors.append(f"{where.runtime}: {files.why(error)}")
+    note["until"] = min(wake, now + notes.AGAIN) if made.task else wake
+    made.finished = made.finished and not made.errors
+    if made.finished:
+        try:
+            notes.save(where, note)
+        except OSError as error:
+            made.errors.append(f"note: {files.why(error)}")
     return made
 
 
@@ -131,11 +115,11 @@ def run(arguments: list[str]) -> None:
         os.nice(10)
     now, deadline, faults = time.time(), time.monotonic() + DEADLINE, []
     if task == "sweep":
-        report = make(where, home.configuration(where, home.environment()), now, session).report
-        done = memory.done(report.facts(), PLUGIN_FOLDER)
+        made = make(where, home.configuration(where, home.environment()), now, session)
+        done = memory.done(made.facts(), PLUGIN_FOLDER)
         if done:
             files.append(notes.report_path(where), done.encode("utf-8", "replace") + b"\n")
-        faults = report.errors + report.unreadable
+        faults = made.errors + made.unreadable
     for folder in roots(where):
         faults += archives.compress_all(folder, deadline)[2]
     said = [memory.shown(memory.trouble([fault])) for fault in faults[:5]]

@@ -1,4 +1,4 @@
-"""The upkeep of the runtime folder: config file, pinned interpreter, old sessions, markers, old archives, temporary files."""
+"""The upkeep of the runtime folder: config file, pinned interpreter, old sessions, markers."""
 
 from __future__ import annotations
 
@@ -6,23 +6,19 @@ import sys
 
 from circuit_breaker.janitor import disk, notes, retention
 from circuit_breaker.janitor.disk import NEVER
-from circuit_breaker.janitor.retention import DAY, HOUR, Action
+from circuit_breaker.janitor.retention import DAY, Action
 from circuit_breaker.runtime import files, incidents, store
-from circuit_breaker.runtime import running as processes
 from circuit_breaker.runtime.home import STATE, Places, safe_name, slashed
 from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from os import stat_result
+    from collections.abc import Mapping
 
     from circuit_breaker.janitor.sweep import Report
 
 
 NOTE_DAYS = 30
-OF_CLEAN = "archives/claude"  # archives of `clean` (KIND.TIME.tar.gz), of all projects
-TAR = ".tar.gz"
 
 
 def write_config(where: Places) -> None:
@@ -63,40 +59,18 @@ def pin_interpreter(where: Places) -> None:
 
 def clean(
     where: Places, limits: Mapping[str, int], now: float, running: str, most: float, report: Report
-) -> float:
-    """Remove what is no longer needed, and add it to `report`; temporary files of sessions only without a `most`.
-
-    Returns when the next session or archive of `clean` is due. Raises TooMany for more than `most` times ten sessions, OSError.
-    """
-    days, due = limits["session_max_age_days"], NEVER
+) -> None:
+    """Forget old sessions, the markers of ended ones, and notes about homes that nobody visits. Raises TooMany for more than `most`
+    times ten sessions, OSError."""
+    days = limits["session_max_age_days"]
     for action in old_sessions(where, days, now, running, 10 * most):
-        freed = forget_session(action.name, now - days * DAY)
-        report.steps += [action] if freed else []
-        report.forgotten += freed > 0
-        report.freed += freed
+        action.size = forget_session(action.name, now - days * DAY)
+        report.steps += [action] if action.size else []
     disarm_ended(where, now, running)
-    for path, name, info in regular_files(where.runtime + "/janitor"):
-        if name.endswith(".json") and now - info.st_mtime > NOTE_DAYS * DAY:
+    for path, name, info in disk.listing(where.runtime + "/janitor"):
+        if name.endswith(".json") and retention.regular(info) and now - info.st_mtime > NOTE_DAYS * DAY:
             # A home without a session start for a month; a lost note only costs one survey.
             files.remove(path)
-    for name, size, made in clean_archives(where.runtime):
-        end = made + (limits["archive_keep_days"] * DAY or NEVER)
-        if now < end:
-            due = min(due, end)
-            continue
-        files.remove(f"{where.runtime}/{OF_CLEAN}/{name}")
-        report.expired += 1
-        report.freed += size
-    folders = [where.armed, where.runtime + "/janitor", f"{where.runtime}/{OF_CLEAN}"]
-    folders += [where.runtime] if where.runtime != where.home else []
-    folders += [path for path, _, _ in disk.listing(where.sessions)] if most == NEVER else []
-    report.cleared += sum(clear_scraps(folder, now) for folder in folders)
-    return due
-
-
-def regular_files(folder: str) -> Iterator[tuple[str, str, stat_result]]:
-    """The regular files directly in a folder as (path, name, `lstat` result)."""
-    return (found for found in disk.listing(folder) if retention.regular(found[2]))
 
 
 def old_sessions(where: Places, days: int, now: float, running: str, most: float = NEVER) -> list[Action]:
@@ -157,24 +131,3 @@ def _home_of(where: Places, session: str) -> str:
         return store.peek(where, session)[0].home
     except OSError:
         return ""
-
-
-def clean_archives(runtime: str) -> list[tuple[str, int, float]]:
-    """The archives of `clean` as (name, bytes, made at in epoch seconds), newest first."""
-    found = []
-    for _, name, info in regular_files(f"{runtime}/{OF_CLEAN}"):
-        made = retention.arrival(name[: -len(TAR)].rpartition(".")[2])
-        if name.endswith(TAR) and made:
-            found.append((name, int(info.st_size), made))
-    return sorted(found, key=lambda row: (-row[2], row[0]))
-
-
-def clear_scraps(folder: str, now: float) -> int:
-    """Remove temporary files of killed processes that are an hour old from a folder of ours. Returns how many."""
-    gone = 0
-    for path, name, info in regular_files(folder):
-        stem, process = retention.temporary(name)
-        if stem and now - info.st_mtime >= HOUR and not processes.alive(process):
-            files.remove(path)
-            gone += 1
-    return gone

@@ -60,16 +60,15 @@ def _due(where: Places, config: Config, now: float, session: str, errors: list[s
     _try("config", lambda: runtime_folder.write_config(where), errors)
     _try("interpreter", lambda: runtime_folder.pin_interpreter(where), errors)
     said = _background_report(where)
-    if config.enabled:
-        made = rounds.make(where, config, now, session, notes.SMALL)
-    else:
-        made = rounds.Round(where, config, now)
-        made.keep(where)
-    errors += made.report.errors
+    if not config.enabled:
+        _try("note", lambda: notes.save(where, rounds.new_note(where, config, now)), errors)
+        return [said]
+    made = rounds.make(where, config, now, session, notes.SMALL)
+    errors += made.errors
     if made.task:
         _try("background process", lambda: rounds.start(where, session, made.task), errors)
-    errors += made.report.unreadable
-    return [said, memory.done(made.report.facts(), rounds.PLUGIN_FOLDER)]
+    errors += made.unreadable
+    return [said, memory.done(made.facts(), rounds.PLUGIN_FOLDER)]
 
 
 def _background_report(where: Places) -> str:

@@ -5,43 +5,60 @@ from __future__ import annotations
 from circuit_breaker.breaker.model import Record
 from circuit_breaker.janitor import disk, retention
 from circuit_breaker.janitor.disk import NEVER, TooMany
-from circuit_breaker.janitor.retention import Action, Archive, Found, SweepPlan
+from circuit_breaker.janitor.retention import OF_CLEAN, Action, Archive, Sweep
 from circuit_breaker.runtime import files
 from circuit_breaker.runtime import running as processes
 from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from os import stat_result
 
 
-ARCHIVE_FOLDERS = ("telemetry", "sessions")  # below archives/
 READ_MOST = 1 << 20  # bytes read at a session start itself: ten milliseconds of JSON
 MOST_CUTS = 20  # session files rewritten at a session start itself: each waits for the disk
 LARGEST = 1 << 28  # bytes; a larger session file is not read to be shortened
+# What an action does -> how the report counts it.
+COUNTED = {
+    "rotate": "rotated",
+    "archive": "archived",
+    "cut": "shortened",
+    "prune": "pruned",
+    "clear": "cleared",
+    "forget": "forgotten",
+    "expire": "expired",
+}
 
 
 class Report(Record):
-    """What was done: counts (put_away and freed in bytes), steps, archive names, errors, and files left alone because they are
-    unreadable."""
+    """What was done. steps: the actions. spared: archives beyond a limit that stay for now. errors, unreadable: sentences; unreadable
+    files are left alone. finished: no other process was at work and nothing failed. task: what is left for the background: "",
+    "compress", or "sweep" if it was too large."""
 
-    rotated = archived = shortened = entries = pruned = spared = cleared = forgotten = expired = 0
-    put_away = freed = 0
     steps: list[Action] = []
-    archives: list[str] = []
+    spared = 0
     errors: list[str] = []
     unreadable: list[str] = []
+    finished = True
+    task = ""
 
     def facts(self) -> dict[str, int]:
-        return {key: getattr(self, key) for key, default in self.FIELDS.items() if default == 0}
+        """The counts; put_away and freed are bytes."""
+        counts = dict.fromkeys(COUNTED.values(), 0)
+        for step in self.steps:
+            counts[COUNTED[step.do]] += 1
+        away = sum(step.size for step in self.steps if step.do in ("rotate", "archive"))
+        freed, entries = sum(step.size for step in self.steps), sum(step.entries for step in self.steps)
+        return {**counts, "entries": entries, "spared": self.spared, "put_away": away, "freed": freed}
 
 
 # --- The survey
 
 
-def look(folder: str, most: float = NEVER) -> Found:
-    """Survey `folder` and its archives; links are listed, never followed. A missing folder counts as empty.
+def look(folder: str, most: float = NEVER, ours: Iterable[str] = ()) -> Sweep:
+    """Survey `folder` and its archives; links are listed, never followed. A missing folder counts as empty. ours: folders in it where
+    every temporary file is ours.
 
     Raises TooMany beyond `most` entries (ten times as many archives), OSError if a folder cannot be listed.
     """
@@ -58,19 +75,25 @@ def look(folder: str, most: float = NEVER) -> Found:
         kind = retention.file_kind(name)
         if kind and (kind != retention.SCRAP or not processes.alive(retention.scrap_of(name))):
             kinds[kind][name] = info
+    for inner in ours:
+        found.scraps.update((f"{inner}/{name}", info) for _, name, info in scraps(f"{folder}/{inner}"))
     return found
 
 
-def archives_of(home: str, most: float = NEVER) -> Found:
-    """The archives of a home, and what killed processes left beside them. Raises TooMany, OSError."""
-    found = Found()
-    for name in ARCHIVE_FOLDERS if disk.real_folder(f"{home}/archives") else ():
-        for _, entry, info in disk.listing(f"{home}/archives/{name}", 10 * most):
+def archives_of(folder: str, most: float = NEVER) -> Sweep:
+    """The archives of a folder, and what killed processes left beside them. Raises TooMany, OSError."""
+    found = Sweep()
+    for name in retention.FOLDERS if disk.real_folder(f"{folder}/archives") else ():
+        for _, entry, info in disk.listing(f"{folder}/archives/{name}", 10 * most):
             process, packed = retention.scrap_of(entry), entry[-3:] == ".gz"
             if process and not processes.alive(process):
                 found.scraps[f"archives/{name}/{entry}"] = info
             key = f"{name}/{entry.removesuffix('.gz')}"
-            if retention.split(key) is None or not retention.regular(info):
+            if (
+                retention.split(key) is None
+                or not retention.regular(info)
+                or not (packed or name != OF_CLEAN)
+            ):
                 continue
             known = found.archives.get(key) or found.archives.setdefault(key, Archive(key, 0, info.st_mtime))
             known.packed, known.plain = known.packed or packed, known.plain or not packed
@@ -78,22 +101,34 @@ def archives_of(home: str, most: float = NEVER) -> Found:
     return found
 
 
+def archives_of_clean(runtime: str) -> list[Archive]:
+    """The archives that `clean` made, the newest first. Raises OSError."""
+    found = [one for one in archives_of(runtime).archives.values() if one.folder == OF_CLEAN]
+    return sorted(found, key=lambda one: one.age_order, reverse=True)
+
+
+def scraps(folder: str) -> Iterator[tuple[str, str, stat_result]]:
+    """The temporary files of killed processes in a folder of ours as (path, name, `lstat` result)."""
+    for path, name, info in disk.listing(folder):
+        stem, process = retention.temporary(name)
+        if stem and not processes.alive(process):
+            yield path, name, info
+
+
 def count_lines(
-    found: Found, folder: str, limits: Mapping[str, int], since: float = 0.0, most: float = NEVER
-) -> list[str]:
-    """Count lines where the rules need them. Returns a sentence for each unreadable file. Raises TooMany."""
-    unreadable = []
+    found: Sweep, folder: str, limits: Mapping[str, int], since: float = 0.0, most: float = NEVER
+) -> None:
+    """Count lines where the rules need them. Raises TooMany."""
     names = retention.uncounted(found, limits, since)
     _check_size((found.telemetry[name] for name in names), most)
     for name in names:
         try:
             data = files.read(f"{folder}/{name}")
         except OSError as error:
-            unreadable.append(f"{name}: cannot be read: {files.why(error)}")
+            found.unreadable.append(f"{name}: cannot be read: {files.why(error)}")
             continue
         if data:
             found.lines[name] = data.count(b"\n") + (data[-1:] != b"\n")
-    return unreadable
 
 
 def _check_size(infos: Iterable[stat_result], most: float) -> None:
@@ -112,124 +147,117 @@ def planned(
     running: str = "",
     most: float = NEVER,
     since: float = 0.0,
-) -> SweepPlan:
-    """The plan for one folder; changes nothing. Contents not changed after `since` are taken to be within the limits.
+    ours: Iterable[str] = (),
+) -> Sweep:
+    """The survey of one folder and the plan for it; changes nothing. Contents not changed after `since` are taken to be within the
+    limits. ours: see `look`.
 
     Raises TooMany for more than `most` entries or more than READ_MOST bytes to read (only with a `most`); OSError.
     """
-    found = look(folder, most)
-    unreadable = count_lines(found, folder, limits, since, most)
-    plan = retention.plan(found, limits, now, disk.moment(now), running, since)
-    plan.unreadable = unreadable
-    _check_size((found.sessions[name] for name in plan.stay), most)
-    cuts = sum(_plan_cut(plan, folder, name, found.sessions[name], limits) for name in plan.stay)
-    if most < NEVER and cuts > MOST_CUTS:
+    found = look(folder, most, ours)
+    count_lines(found, folder, limits, since, most)
+    retention.plan(found, limits, now, disk.moment(now), running, since)
+    _check_size((found.sessions[name] for name in found.stay), most)
+    for name in found.stay:
+        _plan_cut(found, folder, name, limits)
+    if most < NEVER and sum(action.do == "cut" for action in found.actions) > MOST_CUTS:
         raise TooMany
-    retention.prune(plan, found, limits)
-    return plan
+    retention.prune(found, limits)
+    return found
 
 
-def _plan_cut(plan: SweepPlan, folder: str, name: str, info: stat_result, limits: Mapping[str, int]) -> bool:
-    """Plan to shorten a session file. Returns whether it has to be."""
+def _plan_cut(found: Sweep, folder: str, name: str, limits: Mapping[str, int]) -> None:
+    """Plan to shorten a session file if it has to be."""
     from circuit_breaker.janitor import ledger  # imports `json`, which only this needs
 
     try:
         data = files.read(f"{folder}/{name}", LARGEST) or b"{}"
         shorter, gone = ledger.cut(data, limits)
     except (OSError, ValueError) as error:
-        plan.unreadable.append(f"{name}: cannot be read as a session file: {files.why(error)}")
-        return False
+        found.unreadable.append(f"{name}: cannot be read as a session file: {files.why(error)}")
+        return
     if gone:
-        caps = {key: limits[retention.LISTS[key]] for key in gone}
-        plan.into_archive("cut", name, memory.too_long(gone, caps), info, len(data) - len(shorter))
-    return bool(gone)
+        reason = memory.too_long(gone, {key: limits[retention.LISTS[key]] for key in gone})
+        found.into_archive("cut", name, reason, found.sessions[name], len(data) - len(shorter))
 
 
 # --- The steps
 
 
-def execute(folder: str, plan: SweepPlan, limits: Mapping[str, int], report: Report) -> bool:
-    """Carry out `plan` in `folder` and add what was done to `report`. False if another process is sweeping the folder.
+def execute(folder: str, plan: Sweep, limits: Mapping[str, int], report: Report) -> None:
+    """Carry out `plan` in `folder` and add what was done to `report`; nothing while another process is sweeping the folder.
 
     Each step checks its file again first. After a step failed (other than for a missing file), nothing more is removed. Never
     raises OSError: errors are in the report.
     """
     if not plan.actions:
-        return True
-    sweep, archives = _Sweep(folder, limits, report), folder + "/archives"
+        return
+    steps, archives = _Steps(folder, limits, report), folder + "/archives"
+    steps.each([action for action in plan.actions if action.do == "expire"])  # even on a full disk
     try:
-        for path in (archives, *(f"{archives}/{name}" for name in ARCHIVE_FOLDERS)):
+        for path in (archives, archives + "/telemetry", archives + "/sessions"):
             files.folder(path)
         with files.Lock(archives + "/.sweep.lock", 0.001) as lock:
             # On a full disk nothing is moved or removed: the lock file cannot be written to.
             files.system.ftruncate(lock.fd, 0)
             files.write_all(lock.fd, f"{files.system.getpid()}\n".encode())
             report.spared += plan.spared
-            steps = [action for action in plan.actions if action.do != "prune"]
-            sweep.each(steps)
-            if len(steps) < len(plan.actions) and not report.errors:
+            steps.each([action for action in plan.actions if action.do not in ("expire", "prune")])
+            if any(action.do == "prune" for action in plan.actions) and not report.errors:
                 arrived = archives_of(folder).archives.values()  # as they really are, not as planned
-                sweep.each(retention.prunings(arrived, limits, plan.now)[0])
+                steps.each(retention.prunings(arrived, limits, plan.now)[0])
     except TimeoutError:
-        return False
+        report.finished = False
     except OSError as error:
         report.errors.append(f"{archives}: {files.why(error)}")
-    return True
 
 
-class _Sweep:
-    """The steps on the files of one folder: `each` calls the method that an action's `do` names."""
+class _Steps:
+    """The steps on the files of one folder: `each` calls the method that an action's `do` names. It returns whether it was done."""
 
     def __init__(self, folder: str, limits: Mapping[str, int], report: Report) -> None:
         self.folder, self.limits, self.report = folder, limits, report
 
     def each(self, actions: list[Action]) -> None:
         for action in actions:
-            self.report.steps.append(action)
             try:
-                getattr(self, action.do)(action, f"{self.folder}/{action.name}")
+                if getattr(self, action.do)(action, f"{self.folder}/{action.name}"):
+                    self.report.steps.append(action)
             except FileNotFoundError:
                 continue  # removed since the survey
             except (OSError, ValueError) as error:
                 self.report.errors.append(f"{action.name}: {files.why(error)}")
 
-    def rotate(self, action: Action, path: str) -> None:
+    def rotate(self, action: Action, path: str) -> bool:
         info = files.system.lstat(path)
         same = retention.regular(info) and action.info and info.st_ino == action.info.st_ino
-        if same and info.st_size >= action.size:  # it may have grown; another file: a process has archived it
-            self._move(action, path)
-            self.report.rotated += 1
+        # it may have grown; another file: a process has archived it
+        return bool(same) and info.st_size >= action.size and self._move(action, path)
 
-    def archive(self, action: Action, path: str) -> None:
-        if _same(path, action):  # else it is in use after all
-            self._move(action, path)
-            self.report.archived += 1
+    def archive(self, action: Action, path: str) -> bool:
+        return _same(path, action) and self._move(action, path)  # else it is in use after all
 
-    def _move(self, action: Action, path: str) -> None:
-        self._store(action, lambda kept: files.system.rename(path, kept))
-        self.report.put_away += action.size
-        self.report.freed += action.size
-
-    def _store(self, action: Action, make: Callable[[str], None]) -> None:
-        """`make` the action's archive at a path with a number if there are archives of that name."""
+    def _move(self, action: Action, path: str) -> bool:
+        """Give a file the name of the action's archive, with a number if there are archives of that name."""
         archives = f"{self.folder}/archives/"
         stem, _, ending = action.into.rpartition(".")
         kept = disk.unused(archives + stem, f".{ending}", f".{ending}.gz") + f".{ending}"
-        make(kept)
-        self.report.archives.append(kept[len(archives) :])
+        files.system.rename(path, kept)
+        action.into = kept[len(archives) :]
+        return True
 
-    def cut(self, action: Action, path: str) -> None:
+    def cut(self, action: Action, path: str) -> bool:
         from circuit_breaker.janitor import ledger
 
         data = files.read(path, LARGEST) or b"{}"
         shorter, gone = ledger.cut(data, self.limits)
         info = files.system.lstat(path)
         if not gone or not _same(path, action):
-            return
+            return False
 
         def keep(beside: str) -> None:
             disk.liken(beside, info)
-            self._store(action, lambda kept: files.system.rename(beside, kept))
+            self._move(action, beside)
 
         def finish(beside: str) -> None:
             disk.liken(beside, info)
@@ -241,27 +269,25 @@ class _Sweep:
         try:
             disk.create(path, lambda fd: files.write_all(fd, shorter), finish)
         except disk.Changed:  # just being written: both the archive and the file stay
-            return
-        self.report.shortened += 1
-        self.report.entries += sum(gone.values())
-        self.report.freed += action.size
+            return False
+        action.entries = sum(gone.values())
+        return True
 
-    def clear(self, action: Action, path: str) -> None:
-        if not self.report.errors and _same(path, action):
-            files.system.unlink(path)
-            self.report.cleared += 1
-            self.report.freed += action.size
+    def clear(self, action: Action, path: str) -> bool:
+        if self.report.errors or not _same(path, action):
+            return False
+        files.system.unlink(path)
+        return True
 
-    def prune(self, action: Action, path: str) -> None:
-        if self.report.errors:
-            return
+    def prune(self, action: Action, path: str) -> bool:
+        return not self.report.errors and self.expire(action, path)
+
+    def expire(self, action: Action, path: str) -> bool:
         names = [f"{self.folder}/archives/{action.name}{ending}" for ending in (".gz", "")]
-        there = [name for name in names if files.exists(name) and retention.regular(files.system.lstat(name))]
+        there = [name for name in names if files.exists(name) and disk.version(files.system.lstat(name))]
         for name in there:
             files.system.unlink(name)
-        self.report.pruned += bool(there)
-        if there and action.name not in self.report.archives:  # else it was counted as freed before
-            self.report.freed += action.size
+        return bool(there)
 
 
 def _same(path: str, action: Action) -> bool:
