@@ -22,24 +22,17 @@ from circuit_breaker.runtime.running import claude_folder
 from circuit_breaker.words import cleaning, memory
 
 DEFAULT_AGE = "30d"
-HOURS = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}  # no m: minutes or months?
-UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}  # powers of two
+HOUR = 3600
+AGES = {"h": HOUR, "d": 24 * HOUR, "w": 7 * 24 * HOUR, "y": 365 * 24 * HOUR}  # no m: minutes or months?
+SIZES = {unit + end: 1024**n for n, unit in enumerate(("", *"kmgt")) for end in ("", "b", "ib")}
 
 
-def age(text: str) -> float:
-    """The seconds in "30d", "12h", "2w" or "1y"."""
-    found = re.fullmatch(r"([0-9]{1,9})([hdwy])", text.lower())
-    if not found:
-        raise Refusal(f"--older-than {text}: write a number and h, d, w or y, for example 30d", 2)
-    return int(found[1]) * HOURS[found[2]] * 3600.0
-
-
-def amount(text: str) -> int:
-    """The bytes in "2GB", "500 MB" or "1.5g"."""
-    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]*)?) *([kmgt]?)i?b?", text.strip().lower())
-    if not found:
-        raise Refusal(f"--max-total {text}: write a size, for example 2GB or 500MB", 2)
-    return int(float(found[1]) * (1 << UNITS[found[2]]))
+def amount(option: str, text: str, units: dict[str, int], example: str) -> float:
+    """The seconds or bytes in "30d", "2GB" or "1.5 g". Raises Refusal."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]*)?) *([a-z]*)", text.strip().lower())
+    if not found or found[2] not in units:
+        raise Refusal(f"{option} {text}: write {example}", 2)
+    return float(found[1]) * units[found[2]]
 
 
 def clean(args: argparse.Namespace) -> int:
@@ -66,8 +59,11 @@ def _wish(args: argparse.Namespace, folder: str, now: float) -> Wish:
         named = list(dict.fromkeys(kinds.kind_named(word) for word in args.kind or kinds.KINDS))
     except ValueError as error:
         raise Refusal(str(error), 2) from None
-    before = now - age(args.older_than or DEFAULT_AGE)
-    most = None if args.max_total is None else amount(args.max_total)
+    example = "a number and h, d, w or y, for example 30d"
+    before = now - amount("--older-than", args.older_than or DEFAULT_AGE, AGES, example)
+    most = None
+    if args.max_total is not None:
+        most = int(amount("--max-total", args.max_total, SIZES, "a size, for example 2GB or 500MB"))
     if not os.path.isdir(folder):
         where = f"there is no folder {folder or '~/.claude'}"
         raise Refusal(f"{where}. Set CLAUDE_CONFIG_DIR if Claude Code's folder lies elsewhere.")
@@ -126,55 +122,35 @@ class _Run:
     # Showing
 
     def show(self) -> int:
-        facts = self.facts()
+        facts, unreadable = self.facts(), self.found.unreadable
         if self.args.json:
-            print_json(dry_run=True, **facts, errors=self.found.unreadable)
+            print_json(dry_run=True, **facts, errors=unreadable)
             return 0
-        self.say(cleaning.table(facts, self.now))
-        for path in self.found.links:
-            self.say(f"{memory.shown(path)} is a link: not followed")
-        if self.missed_by:
-            self.say(cleaning.too_big(self.chosen.total - self.chosen.bytes, self.wish.most or 0))
+        lines = [cleaning.table(facts, self.now)]
+        lines += [f"{memory.shown(path)} is a link: not followed" for path in self.found.links]
+        if "max_total_missed_by" in facts:
+            lines.append(cleaning.too_big(self.chosen.total - self.chosen.bytes, self.wish.most or 0))
         goes = sum(row[0] for row in self.chosen.freed.values())
-        self.say("\n" + cleaning.offer(self.chosen.bytes, goes, self.command()))
-        for sentence in self.found.unreadable:
+        command = " ".join([program(), *map(memory.quoted, sys.argv[1:])])
+        self.say("\n".join([*lines, "", cleaning.offer(self.chosen.bytes, goes, command)]))
+        for sentence in unreadable:
             self.fail(sentence)
         return 0
 
-    @property
-    def missed_by(self) -> int:
-        """By how many bytes what remains is more than --max-total."""
-        rest, most = self.chosen.total - self.chosen.bytes, self.wish.most
-        return 0 if most is None else max(0, rest - most)
-
     def facts(self) -> dict[str, Any]:
         """The survey and the selection, for --json."""
-        facts = disk_usage.claude_code_facts(self.found, self.where.project)
+        facts, chosen = disk_usage.claude_code_facts(self.found, self.where.project), self.chosen
         measured = [row for row in facts["kinds"] if row["name"] not in kinds.KINDS]
         rows = [row for row in facts["kinds"] if row["name"] in kinds.KINDS]
         for row in rows:
             row["kind"] = row.pop("name")
-            row["goes_files"], row["goes_bytes"] = self.chosen.freed.get(row["kind"], (0, 0))
+            row["goes_files"], row["goes_bytes"] = chosen.freed.get(row["kind"], (0, 0))
             row["by_itself"] = kinds.by_itself(row["kind"], facts["cleanup_days"])
-        stays = sorted(self.chosen.stays.items(), key=lambda item: -item[1][1])
-        return {
-            **facts,
-            "kinds": rows,
-            "measured": measured,
-            "stays": [{"reason": reason, "files": row[0], "bytes": row[1]} for reason, row in stays],
-            "goes_bytes": self.chosen.bytes,
-            "links": self.found.links,
-            **({"max_total_missed_by": self.missed_by} if self.missed_by else {}),
-        }
-
-    def command(self) -> str:
-        """The command line of this run without --apply."""
-        words = [program(), "clean"]
-        words += ["--kind", *self.wish.names] if self.args.kind else []
-        for option in ("older_than", "project", "max_total"):
-            value = getattr(self.args, option)
-            words += [f"--{option.replace('_', '-')}", memory.quoted(value)] if value else []
-        return " ".join(words)
+        stays = sorted(chosen.stays.items(), key=lambda item: -item[1][1])
+        facts["stays"] = [{"reason": reason, "files": row[0], "bytes": row[1]} for reason, row in stays]
+        facts.update(kinds=rows, measured=measured, goes_bytes=chosen.bytes, links=self.found.links)
+        rest, most = chosen.total - chosen.bytes, self.wish.most
+        return {**facts, "max_total_missed_by": rest - most} if most is not None and rest > most else facts
 
     # Archiving and deleting
 
@@ -252,13 +228,11 @@ class _Run:
         """Whether you typed the kind to delete these files."""
         self.progress.end()
         what = f"{memory.number(count, 'file')} ({memory.size(total)})"
-        try:
-            typed = input(f"Type {kind} to delete {what} for good, without an archive: ")
-        except EOFError:
-            typed = ""
-        if typed.strip() != kind:
+        print(f"Type {kind} to delete {what} for good, without an archive: ", end="", flush=True)
+        agreed = sys.stdin.readline().strip() == kind
+        if not agreed:
             self.fail(f"{kind}: nothing was deleted")
-        return typed.strip() == kind
+        return agreed
 
     def done(self, kind: str, gone: list[TarInfo], left: list[str], archive: dict[str, Any]) -> None:
         """Report one kind."""

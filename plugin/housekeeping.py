@@ -21,7 +21,13 @@ from circuit_breaker.runtime.home import Places
 from circuit_breaker.words import cleaning, memory
 
 Rows = list[dict[str, Any]]
-VERBS = {"rotate": "archive", "cut": "shorten", "prune": "remove", "clear": "remove"}  # others as they are
+VERBS = {
+    "rotate": "archive",
+    "cut": "shorten",
+    "prune": "remove",
+    "expire": "remove",
+    "clear": "remove",
+}  # others as they are
 KEPT = "The archive is kept."
 
 
@@ -45,12 +51,12 @@ def sweep(args: argparse.Namespace) -> int:
 
 def _planned(where: Places, config: Config, session: str, now: float) -> Report:
     """What a round would do."""
-    report, limits = Report(), config.memory_limits
-    for folder, ours in rounds.roots(where).items():
-        found = sweeping.planned(folder, limits, now, session, ours=ours)
-        report.steps += found.actions
-        report.unreadable += found.unreadable
-    report.steps += runtime_folder.old_sessions(where, limits["session_max_age_days"], now, session)
+    report = Report()
+    for planned in map(sweeping.planned, rounds.sweeps(where, config, now, session)):
+        report.steps += planned.actions
+        report.unreadable += planned.unreadable
+    days = config.memory_limits["session_max_age_days"]
+    report.steps += runtime_folder.old_sessions(where, days, now, session)
     return report
 
 
@@ -95,7 +101,7 @@ def restore(args: argparse.Namespace) -> int:
     found = {
         archive.name: (folder, archive)
         for folder in reversed(rounds.roots(where))
-        for archive in sweeping.archives_of(folder).archives.values()
+        for archive in sweeping.archives_of(folder).values()
     }
     folder, archive = found.get(name) or found.get(name + ".gz") or ("", None)
     if archive and archive.folder == OF_CLEAN:
@@ -125,7 +131,7 @@ def _restore(args: argparse.Namespace, folder: str, archive: Archive) -> int:
         print_json(restored=path, archive=archive.id + ".gz")
         return 0
     print(f"Restored {memory.shown(path)}. {KEPT}")
-    if retention.file_kind(archive.original) != retention.SESSION:
+    if archive.folder != "sessions":
         again = "It will be archived again at a session start if it is still over a limit"
         print(f"{again}: move it to another folder to keep it.")
     return 0

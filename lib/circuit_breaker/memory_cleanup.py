@@ -33,10 +33,11 @@ def rotate_all_telemetry() -> list[str]:
     report = sweep.Report()
     try:
         where, config, session = _place()
-        plan = sweep.planned(where.home, config.memory_limits, time.time(), session)
+        plan = next(rounds.sweeps(where, config, time.time(), session))
+        sweep.planned(plan)
         plan.actions = [a for a in plan.actions if a.do == "rotate" or a.name.startswith("telemetry/")]
         notes.discard(where)
-        sweep.execute(where.home, plan, config.memory_limits, report)
+        sweep.execute(plan, report)
         if report.steps:
             rounds.start(where, session, "compress")
     except OSError as error:

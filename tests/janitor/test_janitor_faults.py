@@ -85,12 +85,12 @@ def fill(home: Home) -> None:
 
 
 def plan_of(home: Home) -> Sweep:
-    return sweep.planned(str(home.path), home.config().memory_limits, time.time())
+    return sweep.planned(Sweep(folder=str(home.path), limits=home.config().memory_limits, now=time.time()))
 
 
 def carry_out(home: Home, planned: Sweep) -> sweep.Report:
     report = sweep.Report()
-    sweep.execute(str(home.path), planned, home.config().memory_limits, report)
+    sweep.execute(planned, report)
     assert report.finished
     return report
 
@@ -560,7 +560,7 @@ def test_leftover_of_a_killed_compression_is_cleared_and_is_no_archive(tmp_path:
     name = f"archives/telemetry/a_telemetry.{MOMENT}.jsonl.gz.{2**22 + 7}.tmp"
     path = home.write(name, b"half", age=7200)
     (home.path / "archives").chmod(0o700)
-    assert sweep.archives_of(str(home.path)).archives == {}
+    assert sweep.archives_of(str(home.path)) == {}
     home.start()
     assert not path.exists()
 

@@ -29,11 +29,11 @@ LINES_KB = 4096  # lines of a larger file are not counted: its size alone is far
 def memory_facts(where: Places, config: Config) -> dict[str, Any]:
     """`memory` of `status --json`: our use in bytes, files and lines, the limits, and what has reached 80 % of one."""
     now, limits = time.time(), config.memory_limits
-    found = retention.Sweep()  # an unreadable home is shown as empty; `doctor` says why
     counted = {**limits, "telemetry_max_lines": 1, "telemetry_max_kb": LINES_KB}
-    try:
-        found = sweep.look(where.home)
-        sweep.count_lines(found, where.home, counted)
+    found = retention.Sweep(folder=where.home, limits=counted)
+    try:  # an unreadable home is shown as empty; `doctor` says why
+        sweep.look(found)
+        sweep.count_lines(found)
     except OSError as error:
         found.unreadable.append(f"{where.home}: {files.why(error)}")
     telemetry = [

@@ -115,7 +115,7 @@ def finish_removals(place: str, running: Running, on_bytes: OnBytes) -> tuple[li
     """
     removed: list[TarInfo] = []
     errors: list[str] = []
-    for scrap, _, _ in list(sweep.scraps(place)):
+    for scrap, _ in sweep.scraps(place):
         files.remove(scrap)
     for mark, name, info in list(disk.listing(place)):
         if not name.endswith(MARK) or not stat.S_ISREG(info.st_mode):

@@ -25,7 +25,7 @@ class Damaged(OSError):
 
 def pending(folder: str) -> list[Archive]:
     """The archives in `folder`/archives that are not compressed yet, oldest first."""
-    found = sweep.archives_of(folder).archives.values()
+    found = sweep.archives_of(folder).values()
     return sorted((archive for archive in found if archive.plain), key=lambda archive: archive.age_order)
 
 

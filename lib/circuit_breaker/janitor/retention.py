@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from typing import Any as Stat  # os.stat_result
 
 
-TELEMETRY, SESSION, SCRAP = "telemetry", "session", "scrap"
 LOGS = ("circuit_breaker_incidents.jsonl", "errors.log")
 PUBLISHED = ("circuit_breaker_config.json", "circuit_breaker_state.json", "python")
 # Folders below archives/ -> how the names of the archives in them end, without `.gz`. OF_CLEAN: those that `clean` made.
@@ -25,32 +24,33 @@ _KIND, _REGULAR = 0o170000, 0o100000
 
 
 class Sweep(Record):
-    """The sweep of one folder: what the survey found, and what is planned.
+    """The sweep of one folder: what is asked for, what the survey found, and what is planned."""
 
-    Found are, by name with their `lstat` results, telemetry (our own logs too, since the same rules apply), sessions and scraps
-    (temporary files of killed processes); lines: of telemetry, where counted; archives: by id; entries: of the folder, of any
-    kind; unreadable: sentences.
+    folder = ""
+    limits: Mapping[str, int] = {}  # a limit of 0 is no limit
+    now = 0.0
+    moment = ""  # TIME in the names of archives made now
+    running = ""  # the session that asks
+    most = NEVER  # entries
+    since = 0.0  # contents that were not changed after it are known to be within the limits
+    ours: list[str] = []  # folders in it where every temporary file is ours
 
-    now: time of the survey. moment: TIME of this sweep's archives. actions: in the order of execution. wake: epoch seconds when the
-    next remaining file reaches an age limit. spared: archives beyond a limit that stay for now. deferred: whether a file was left
-    alone because it belongs to the running session. stay: session files that remain, are not being written, and may have lists that
-    are too long.
-    """
-
+    # Name -> its `lstat` result. telemetry: our own logs too, since the same rules apply. scraps: temporary files of killed processes.
     telemetry: dict[str, Stat] = {}
     sessions: dict[str, Stat] = {}
     scraps: dict[str, Stat] = {}
-    lines: dict[str, int] = {}
-    archives: dict[str, Archive] = {}
-    entries = 0
-    unreadable: list[str] = []
-    now = 0.0
-    moment = ""
-    actions: list[Action] = []
-    wake = NEVER
-    spared = 0
-    deferred = False
-    stay: list[str] = []
+    lines: dict[str, int] = {}  # of telemetry, where counted
+    archives: dict[str, Archive] = {}  # by id
+    entries = 0  # of any kind
+    unreadable: list[str] = []  # sentences
+
+    actions: list[Action] = []  # in the order of execution
+    wake = NEVER  # epoch seconds when the next remaining file reaches an age limit
+    spared = 0  # archives beyond a limit that stay for now
+    deferred = False  # whether a file was left alone because it belongs to the running session
+    stay: list[
+        str
+    ] = []  # session files that remain, are not being written, and may have lists that are too long
 
     def look_again(self, at: float) -> None:
         """Note that a file reaches a limit then."""
@@ -70,15 +70,12 @@ class Archive:
 
     def __init__(self, key: str, size: int, mtime: float, packed: bool = False, plain: bool = False) -> None:
         self.id, self.size, self.mtime, self.packed, self.plain = key, size, mtime, packed, plain
-        parts = split(key)
-        if parts is None:
-            raise ValueError(f"{key}: not the name of an archive")
-        self.base, self.at, self.ending = parts
+        self.base, self.at, self.ending = split(key)
 
     @property
     def original(self) -> str:
         """The file's name before it was archived."""
-        return self.base + self.ending
+        return f"{self.base}.{self.ending}"
 
     @property
     def folder(self) -> str:
@@ -110,19 +107,20 @@ class Action:
 
 
 def file_kind(name: str) -> str:
-    """TELEMETRY, SESSION or SCRAP; "" for a file that is not ours."""
+    """telemetry, sessions or scraps; "" for a file that is not ours."""
     if name[-16:] == "_telemetry.jsonl" or name in LOGS:
-        return TELEMETRY
+        return "telemetry"
     if name[:8] == "session_" and name[-11:] == "_state.json" and len(name) > 18:
-        return SESSION
-    return SCRAP if name[-4:] == ".tmp" and scrap_of(name) else ""
+        return "sessions"
+    return "scraps" if scrap_of(name) else ""
 
 
 def scrap_of(name: str) -> int:
     """The PID in `PATH.PID.tmp`; 0 for another form of name, or if PATH is not a file of ours."""
     stem, process = temporary(name)
-    ours = stem in PUBLISHED or file_kind(stem) in (TELEMETRY, SESSION)
-    return process if ours or split("telemetry/" + stem.removesuffix(".gz")) else 0
+    archive = f"telemetry/{stem.removesuffix('.gz')}"
+    ours = process and (stem in PUBLISHED or file_kind(stem) in FOLDERS or split(archive))
+    return process if ours else 0
 
 
 def temporary(name: str) -> tuple[str, int]:
@@ -138,32 +136,30 @@ def regular(info: Stat) -> bool:
     return info.st_mode & _KIND == _REGULAR
 
 
-def split(key: str) -> tuple[str, str, str] | None:
-    """(BASE, TIME, EXT) of an archive's id; None for another name. (Other programs write other forms of TIME.)"""
+def split(key: str) -> tuple[str, ...]:
+    """(BASE, TIME, EXT) of an archive's id; () for another name. (Other programs write other forms of TIME.)"""
     folder, _, name = key.partition("/")
     stem, _, ending = name.rpartition(".")
     base, _, at = stem.rpartition(".")
     if not base or ending not in FOLDERS.get(folder, ()) or not at[7:] or not at[:8].isdigit():
-        return None
+        return ()
     fine = arrival(at) if folder == OF_CLEAN else at.isascii() and not at.strip("0123456789TZ-_")
-    return (base, at, "." + ending) if fine else None
+    return (base, at, ending) if fine else ()
 
 
 def archive_id(name: str, moment: str) -> str:
     """The id of the archive of file `name` made at `moment`: below telemetry/ or sessions/, without `.gz`."""
-    folder = "sessions" if file_kind(name) == SESSION else "telemetry"
     stem, _, ending = name.rpartition(".")
-    return f"{folder}/{stem}.{moment}.{ending}"
+    return f"{file_kind(name)}/{stem}.{moment}.{ending}"
 
 
-def uncounted(sweep: Sweep, limits: Mapping[str, int], since: float = 0.0) -> list[str]:
-    """Telemetry whose lines must be counted: under the size limit, large enough for too many lines, and changed after `since`
-    (earlier surveys counted the others)."""
-    most, most_bytes = limits["telemetry_max_lines"], limits["telemetry_max_kb"] * 1024 or NEVER
+def uncounted(sweep: Sweep) -> list[str]:
+    """Telemetry whose lines must be counted: under the size limit, large enough for too many lines, and changed since."""
+    most, most_bytes = sweep.limits["telemetry_max_lines"], sweep.limits["telemetry_max_kb"] * 1024 or NEVER
     return [
         name
         for name, info in sweep.telemetry.items()
-        if most and most <= info.st_size < most_bytes and changed(info, since) and regular(info)
+        if most and most <= info.st_size < most_bytes and changed(info, sweep.since) and regular(info)
     ]
 
 
@@ -172,39 +168,32 @@ def changed(info: Stat, since: float) -> bool:
     return bool(info.st_ctime >= since or info.st_mtime >= since)
 
 
-def plan(
-    sweep: Sweep, limits: Mapping[str, int], now: float, moment: str, running: str = "", since: float = 0.0
-) -> None:
-    """Plan what is due, without the removal of archives beyond a limit (see `prune`). running: id of the session that asks. since:
-    earlier surveys read what was not changed after it.
-
-    A limit of 0 is no limit. Files of `running` and session files written within the hour are left alone.
-    """
-    sweep.now, sweep.moment = now, moment
-    _expiries(sweep, limits["archive_keep_days"])
-    _rotations(sweep, limits, running)
-    _sessions(sweep, limits, running, since - HOUR)  # what was being written then was not read
+def plan(sweep: Sweep) -> None:
+    """Plan what is due, without what needs a look into session files or at all archives (see `prune`). Files of the running session
+    and session files written within the hour are left alone."""
+    _expiries(sweep)
+    _rotations(sweep)
+    _sessions(sweep)
     for name, info in sweep.scraps.items():
-        if regular(info) and now - info.st_mtime < HOUR:
+        if regular(info) and sweep.now - info.st_mtime < HOUR:
             sweep.look_again(info.st_mtime + HOUR)
         elif regular(info):
             sweep.actions.append(Action("clear", name, memory.LEFT_BEHIND, info.st_size, info))
 
 
-def _expiries(sweep: Sweep, days: int) -> None:
+def _expiries(sweep: Sweep) -> None:
+    days = sweep.limits["archive_keep_days"]
     for archive in sweep.archives.values():
         age = sweep.now - arrival(archive.at)
-        if archive.folder != OF_CLEAN or not days:
-            continue
-        if age >= days * DAY:
+        if archive.folder == OF_CLEAN and days and age >= days * DAY:
             reason = memory.too_old(age / DAY, days)
             sweep.actions.append(Action("expire", archive.id, reason, archive.size))
-        else:
-            sweep.look_again(sweep.now + days * DAY - age)
+        elif archive.folder == OF_CLEAN and days:
+            sweep.look_again(sweep.now - age + days * DAY)
 
 
-def _rotations(sweep: Sweep, limits: Mapping[str, int], running: str) -> None:
-    most, kb, days = (limits[f"telemetry_max_{what}"] for what in ("lines", "kb", "age_days"))
+def _rotations(sweep: Sweep) -> None:
+    most, kb, days = (sweep.limits[f"telemetry_max_{what}"] for what in ("lines", "kb", "age_days"))
     for name, info in sweep.telemetry.items():
         size, lines, idle = info.st_size, sweep.lines.get(name, 0), sweep.now - info.st_mtime
         if not size or not regular(info):  # nothing to archive
@@ -218,20 +207,21 @@ def _rotations(sweep: Sweep, limits: Mapping[str, int], running: str) -> None:
         else:
             sweep.look_again(info.st_mtime + (days * DAY or NEVER))
             continue
-        if belongs(name, running):
+        if belongs(name, sweep.running):
             sweep.deferred = True
         else:
             sweep.into_archive("rotate", name, reason, info)
 
 
-def _sessions(sweep: Sweep, limits: Mapping[str, int], running: str, since: float) -> None:
+def _sessions(sweep: Sweep) -> None:
+    limits, since = sweep.limits, sweep.since - HOUR  # what was being written then was not read
     days, active = limits["session_max_age_days"], limits["session_max_active"]
     smallest = min((2 * limits[key] + 2 for key in LISTS.values() if limits[key]), default=NEVER)
     ranked = sorted((-info.st_mtime, name) for name, info in sweep.sessions.items() if regular(info))
     for rank, (_, name) in enumerate(ranked, 1):
         info = sweep.sessions[name]
         idle = sweep.now - info.st_mtime
-        if belongs(name, running):
+        if belongs(name, sweep.running):
             sweep.deferred = True
         elif idle < HOUR:
             sweep.look_again(info.st_mtime + HOUR)
@@ -244,14 +234,14 @@ def _sessions(sweep: Sweep, limits: Mapping[str, int], running: str, since: floa
             sweep.stay += [name] if info.st_size >= smallest and changed(info, since) else []
 
 
-def prune(sweep: Sweep, limits: Mapping[str, int]) -> None:
+def prune(sweep: Sweep) -> None:
     """Plan the removal of archives beyond the limits, counting those that the plan's actions will add."""
     coming = [Archive(a.into, a.size, a.info.st_mtime) for a in sweep.actions if a.info and a.into]
-    removals, sweep.spared = prunings([*sweep.archives.values(), *coming], limits, sweep.now)
+    removals, sweep.spared = prunings(sweep, [*sweep.archives.values(), *coming])
     sweep.actions += removals
 
 
-def prunings(archives: Iterable[Archive], limits: Mapping[str, int], now: float) -> tuple[list[Action], int]:
+def prunings(sweep: Sweep, archives: Iterable[Archive]) -> tuple[list[Action], int]:
     """(actions that remove the oldest archives beyond the limits, number of archives beyond them that stay for now).
 
     If one round archived more than the limit allows, everything younger than memory.GRACE_DAYS stays: the first sweep of a
@@ -264,14 +254,14 @@ def prunings(archives: Iterable[Archive], limits: Mapping[str, int], now: float)
             piles.setdefault(pile, []).append(archive)
     gone, spared = [], 0
     for pile, found in piles.items():
-        keep = limits["telemetry_keep_rotations" if pile else "archive_keep_count"]
+        keep = sweep.limits["telemetry_keep_rotations" if pile else "archive_keep_count"]
         if not keep or len(found) <= keep:
             continue
         found.sort(key=lambda archive: archive.age_order)
         # the time alone, without the number of a second archive
         rounds = [archive.at[:16] for archive in found]
         largest = max(rounds.count(moment) for moment in {*rounds})
-        youngest = now - memory.GRACE_DAYS * DAY if largest > keep else NEVER
+        youngest = sweep.now - memory.GRACE_DAYS * DAY if largest > keep else NEVER
         beyond = found[:-keep]
         settled = [archive for archive in beyond if arrival(archive.at) <= youngest]
         spared += len(beyond) - len(settled)

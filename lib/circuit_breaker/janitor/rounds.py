@@ -10,13 +10,15 @@ import sys
 import time
 
 from circuit_breaker.janitor import disk, notes, runtime_folder, sweep
-from circuit_breaker.janitor.retention import OF_CLEAN
+from circuit_breaker.janitor.retention import FOLDERS, NEVER, Sweep
+from circuit_breaker.janitor.sweep import Report
 from circuit_breaker.runtime import detached, files, home, json
 from circuit_breaker.runtime.home import ROOT, Places
 from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from circuit_breaker.breaker.config import Config
@@ -25,6 +27,23 @@ if TYPE_CHECKING:
 PLUGIN_FOLDER = ROOT + "/plugin"  # for `python3 PLUGIN_FOLDER VERB`
 DEADLINE = 120.0  # seconds of the background process; the next session start continues where it stopped
 _LINE = "import sys; sys.path.insert(0, sys.argv[1]); from circuit_breaker.janitor import rounds; rounds.run(sys.argv[2:])"
+
+
+def roots(where: Places) -> list[str]:
+    """The folders to sweep: the home, and the runtime folder (for its error log and the archives of `clean`)."""
+    return list(dict.fromkeys((where.home, where.runtime)))
+
+
+def sweeps(
+    where: Places, config: Config, now: float, session: str, most: float = NEVER, since: float = 0.0
+) -> Iterator[Sweep]:
+    """The sweeps that make a round. Temporary files of sessions are looked for only without a `most`."""
+    for folder in roots(where):
+        ours = [f"archives/{name}" for name in FOLDERS]
+        if folder == where.runtime:
+            ours += ["armed", "janitor", "sessions"] if most == NEVER else ["armed", "janitor"]
+        limits = config.memory_limits
+        yield Sweep(folder=folder, limits=limits, now=now, running=session, most=most, since=since, ours=ours)
 
 
 def new_note(where: Places, config: Config, now: float) -> dict[str, Any]:
@@ -41,50 +60,40 @@ def new_note(where: Places, config: Config, now: float) -> dict[str, Any]:
     }
 
 
-def roots(where: Places) -> dict[str, tuple[str, ...]]:
-    """The folders to sweep, the home and the runtime folder (for its error log and the archives of `clean`), each with the folders
-    in it where every temporary file is ours."""
-    return {where.home: (), where.runtime: ("armed", "janitor", f"archives/{OF_CLEAN}")}
-
-
-def make(where: Places, config: Config, now: float, session: str, most: float = disk.NEVER) -> sweep.Report:
+def make(where: Places, config: Config, now: float, session: str, most: float = NEVER) -> Report:
     """Do what is due in folders of up to `most` entries, and save the note if it could be finished. Never raises OSError."""
-    made, limits, note = sweep.Report(), config.memory_limits, new_note(where, config, now)
-    since, wake = notes.known_since(where, config, now), note["until"]
-    for folder, ours in roots(where).items():
-        if most == disk.NEVER and ours:
-            ours += tuple(f"sessions/{name}" for _, name, _ in disk.listing(where.sessions))
+    made, note, known = Report(), new_note(where, config, now), notes.known_since(where, config, now)
+    for plan in sweeps(where, config, now, session, most, known):
         try:
-            plan = sweep.planned(folder, limits, now, session, most, since, ours)
-            if plan.actions:
+            if sweep.planned(plan).actions:
                 notes.discard(where)  # so that a killed round does not look finished
         except disk.TooMany:
-            made.task, note["since"], note["entries"] = "sweep", since, notes.SMALL + 1
+            made.task, note["since"], note["entries"] = "sweep", known, notes.SMALL + 1
             continue
         except OSError as error:
-            made.errors.append(f"{folder}: {files.why(error)}")
+            made.errors.append(f"{plan.folder}: {files.why(error)}")
             continue
-        sweep.execute(folder, plan, limits, made)
+        sweep.execute(plan, made)
         made.unreadable += plan.unreadable
         if any(step.into for step in made.steps) or any(one.plain for one in plan.archives.values()):
             made.task = made.task or "compress"
-        wake = min(wake, plan.wake)
+        note["until"] = min(note["until"], plan.wake)
         note["entries"] = max(note["entries"], plan.entries)
         if plan.deferred:
             note["spared"], note["since"] = session, 0.0
     try:
-        runtime_folder.clean(where, limits, now, session, most, made)
+        runtime_folder.clean(where, config.memory_limits, now, session, most, made)
     except disk.TooMany:
         made.task = "sweep"
     except OSError as error:
         made.errors.append(f"{where.runtime}: {files.why(error)}")
-    note["until"] = min(wake, now + notes.AGAIN) if made.task else wake
-    made.finished = made.finished and not made.errors
-    if made.finished:
-        try:
+    if made.task:
+        note["until"] = min(note["until"], now + notes.AGAIN)
+    try:
+        if made.finished and not made.errors:
             notes.save(where, note)
-        except OSError as error:
-            made.errors.append(f"note: {files.why(error)}")
+    except OSError as error:
+        made.errors.append(f"note: {files.why(error)}")
     return made
 
 

@@ -12,7 +12,7 @@ from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
     from os import stat_result
 
 
@@ -56,144 +56,121 @@ class Report(Record):
 # --- The survey
 
 
-def look(folder: str, most: float = NEVER, ours: Iterable[str] = ()) -> Sweep:
-    """Survey `folder` and its archives; links are listed, never followed. A missing folder counts as empty. ours: folders in it where
-    every temporary file is ours.
+def look(sweep: Sweep) -> None:
+    """Survey the folder and its archives; links are listed, never followed. A missing folder counts as empty.
 
     Raises TooMany beyond `most` entries (ten times as many archives), OSError if a folder cannot be listed.
     """
+    folder = sweep.folder
     if files.exists(folder) and not disk.real_folder(folder):
         raise files.Refused(0, "not a folder (a link or a file in its place)", folder)
-    found = archives_of(folder, most)
-    kinds = {
-        retention.TELEMETRY: found.telemetry,
-        retention.SESSION: found.sessions,
-        retention.SCRAP: found.scraps,
-    }
-    for _, name, info in disk.listing(folder, most):
-        found.entries += 1
+    sweep.archives = archives_of(folder, sweep.most)
+    for _, name, info in disk.listing(folder, sweep.most):
+        sweep.entries += 1
         kind = retention.file_kind(name)
-        if kind and (kind != retention.SCRAP or not processes.alive(retention.scrap_of(name))):
-            kinds[kind][name] = info
-    for inner in ours:
-        found.scraps.update((f"{inner}/{name}", info) for _, name, info in scraps(f"{folder}/{inner}"))
-    return found
+        if kind and (kind != "scraps" or not processes.alive(retention.scrap_of(name))):
+            getattr(sweep, kind)[name] = info
+    for inner in sweep.ours:
+        for path, info in scraps(f"{folder}/{inner}"):
+            sweep.scraps[path[len(folder) + 1 :]] = info
 
 
-def archives_of(folder: str, most: float = NEVER) -> Sweep:
-    """The archives of a folder, and what killed processes left beside them. Raises TooMany, OSError."""
-    found = Sweep()
+def archives_of(folder: str, most: float = NEVER) -> dict[str, Archive]:
+    """The archives of a folder by id. Raises TooMany, OSError."""
+    found: dict[str, Archive] = {}
     for name in retention.FOLDERS if disk.real_folder(f"{folder}/archives") else ():
         for _, entry, info in disk.listing(f"{folder}/archives/{name}", 10 * most):
-            process, packed = retention.scrap_of(entry), entry[-3:] == ".gz"
-            if process and not processes.alive(process):
-                found.scraps[f"archives/{name}/{entry}"] = info
-            key = f"{name}/{entry.removesuffix('.gz')}"
-            if (
-                retention.split(key) is None
-                or not retention.regular(info)
-                or not (packed or name != OF_CLEAN)
-            ):
-                continue
-            known = found.archives.get(key) or found.archives.setdefault(key, Archive(key, 0, info.st_mtime))
-            known.packed, known.plain = known.packed or packed, known.plain or not packed
-            known.size += info.st_size
+            key, packed = f"{name}/{entry.removesuffix('.gz')}", entry[-3:] == ".gz"
+            if retention.split(key) and retention.regular(info) and (packed or name != OF_CLEAN):
+                known = found.get(key) or found.setdefault(key, Archive(key, 0, info.st_mtime))
+                known.packed, known.plain = known.packed or packed, known.plain or not packed
+                known.size += info.st_size
     return found
 
 
 def archives_of_clean(runtime: str) -> list[Archive]:
     """The archives that `clean` made, the newest first. Raises OSError."""
-    found = [one for one in archives_of(runtime).archives.values() if one.folder == OF_CLEAN]
+    found = [one for one in archives_of(runtime).values() if one.folder == OF_CLEAN]
     return sorted(found, key=lambda one: one.age_order, reverse=True)
 
 
-def scraps(folder: str) -> Iterator[tuple[str, str, stat_result]]:
-    """The temporary files of killed processes in a folder of ours as (path, name, `lstat` result)."""
-    for path, name, info in disk.listing(folder):
-        stem, process = retention.temporary(name)
+def scraps(folder: str) -> Iterator[tuple[str, stat_result]]:
+    """The temporary files that killed processes left below a folder of ours, with their `lstat` results."""
+    for path, info in disk.below(folder):
+        stem, process = retention.temporary(path)
         if stem and not processes.alive(process):
-            yield path, name, info
+            yield path, info
 
 
-def count_lines(
-    found: Sweep, folder: str, limits: Mapping[str, int], since: float = 0.0, most: float = NEVER
-) -> None:
+def count_lines(sweep: Sweep) -> None:
     """Count lines where the rules need them. Raises TooMany."""
-    names = retention.uncounted(found, limits, since)
-    _check_size((found.telemetry[name] for name in names), most)
+    names = retention.uncounted(sweep)
+    _check_size(sweep, [sweep.telemetry[name] for name in names])
     for name in names:
         try:
-            data = files.read(f"{folder}/{name}")
+            data = files.read(f"{sweep.folder}/{name}")
         except OSError as error:
-            found.unreadable.append(f"{name}: cannot be read: {files.why(error)}")
+            sweep.unreadable.append(f"{name}: cannot be read: {files.why(error)}")
             continue
         if data:
-            found.lines[name] = data.count(b"\n") + (data[-1:] != b"\n")
+            sweep.lines[name] = data.count(b"\n") + (data[-1:] != b"\n")
 
 
-def _check_size(infos: Iterable[stat_result], most: float) -> None:
-    """Raise TooMany if there is a `most` and these files have more bytes than a session start itself can read."""
-    if most < NEVER and sum(info.st_size for info in infos) > READ_MOST:
+def _check_size(sweep: Sweep, infos: list[stat_result]) -> None:
+    """Raise TooMany if these files have more bytes than a session start itself can read."""
+    if sweep.most < NEVER and sum(info.st_size for info in infos) > READ_MOST:
         raise TooMany
 
 
 # --- The plan
 
 
-def planned(
-    folder: str,
-    limits: Mapping[str, int],
-    now: float,
-    running: str = "",
-    most: float = NEVER,
-    since: float = 0.0,
-    ours: Iterable[str] = (),
-) -> Sweep:
-    """The survey of one folder and the plan for it; changes nothing. Contents not changed after `since` are taken to be within the
-    limits. ours: see `look`.
+def planned(sweep: Sweep) -> Sweep:
+    """Survey the folder and plan its sweep; changes nothing.
 
-    Raises TooMany for more than `most` entries or more than READ_MOST bytes to read (only with a `most`); OSError.
+    Raises TooMany for more than `most` entries, or with a `most` for more than READ_MOST bytes to read; OSError.
     """
-    found = look(folder, most, ours)
-    count_lines(found, folder, limits, since, most)
-    retention.plan(found, limits, now, disk.moment(now), running, since)
-    _check_size((found.sessions[name] for name in found.stay), most)
-    for name in found.stay:
-        _plan_cut(found, folder, name, limits)
-    if most < NEVER and sum(action.do == "cut" for action in found.actions) > MOST_CUTS:
+    sweep.moment = disk.moment(sweep.now)
+    look(sweep)
+    count_lines(sweep)
+    retention.plan(sweep)
+    _check_size(sweep, [sweep.sessions[name] for name in sweep.stay])
+    for name in sweep.stay:
+        _plan_cut(sweep, name)
+    if sweep.most < NEVER and sum(action.do == "cut" for action in sweep.actions) > MOST_CUTS:
         raise TooMany
-    retention.prune(found, limits)
-    return found
+    retention.prune(sweep)
+    return sweep
 
 
-def _plan_cut(found: Sweep, folder: str, name: str, limits: Mapping[str, int]) -> None:
+def _plan_cut(sweep: Sweep, name: str) -> None:
     """Plan to shorten a session file if it has to be."""
     from circuit_breaker.janitor import ledger  # imports `json`, which only this needs
 
     try:
-        data = files.read(f"{folder}/{name}", LARGEST) or b"{}"
-        shorter, gone = ledger.cut(data, limits)
+        data = files.read(f"{sweep.folder}/{name}", LARGEST) or b"{}"
+        shorter, gone = ledger.cut(data, sweep.limits)
     except (OSError, ValueError) as error:
-        found.unreadable.append(f"{name}: cannot be read as a session file: {files.why(error)}")
+        sweep.unreadable.append(f"{name}: cannot be read as a session file: {files.why(error)}")
         return
     if gone:
-        reason = memory.too_long(gone, {key: limits[retention.LISTS[key]] for key in gone})
-        found.into_archive("cut", name, reason, found.sessions[name], len(data) - len(shorter))
+        reason = memory.too_long(gone, {key: sweep.limits[retention.LISTS[key]] for key in gone})
+        sweep.into_archive("cut", name, reason, sweep.sessions[name], len(data) - len(shorter))
 
 
 # --- The steps
 
 
-def execute(folder: str, plan: Sweep, limits: Mapping[str, int], report: Report) -> None:
-    """Carry out `plan` in `folder` and add what was done to `report`; nothing while another process is sweeping the folder.
+def execute(sweep: Sweep, report: Report) -> None:
+    """Carry out the plan and add what was done to `report`; nothing while another process is sweeping the folder.
 
     Each step checks its file again first. After a step failed (other than for a missing file), nothing more is removed. Never
     raises OSError: errors are in the report.
     """
-    if not plan.actions:
+    if not sweep.actions:
         return
-    steps, archives = _Steps(folder, limits, report), folder + "/archives"
-    steps.each([action for action in plan.actions if action.do == "expire"])  # even on a full disk
+    steps, archives = _Steps(sweep, report), sweep.folder + "/archives"
+    steps.each([action for action in sweep.actions if action.do == "expire"])  # even on a full disk
     try:
         for path in (archives, archives + "/telemetry", archives + "/sessions"):
             files.folder(path)
@@ -201,11 +178,11 @@ def execute(folder: str, plan: Sweep, limits: Mapping[str, int], report: Report)
             # On a full disk nothing is moved or removed: the lock file cannot be written to.
             files.system.ftruncate(lock.fd, 0)
             files.write_all(lock.fd, f"{files.system.getpid()}\n".encode())
-            report.spared += plan.spared
-            steps.each([action for action in plan.actions if action.do not in ("expire", "prune")])
-            if any(action.do == "prune" for action in plan.actions) and not report.errors:
-                arrived = archives_of(folder).archives.values()  # as they really are, not as planned
-                steps.each(retention.prunings(arrived, limits, plan.now)[0])
+            report.spared += sweep.spared
+            steps.each([action for action in sweep.actions if action.do not in ("expire", "prune")])
+            if any(action.do == "prune" for action in sweep.actions) and not report.errors:
+                arrived = archives_of(sweep.folder).values()  # as they really are, not as planned
+                steps.each(retention.prunings(sweep, arrived)[0])
     except TimeoutError:
         report.finished = False
     except OSError as error:
@@ -215,8 +192,8 @@ def execute(folder: str, plan: Sweep, limits: Mapping[str, int], report: Report)
 class _Steps:
     """The steps on the files of one folder: `each` calls the method that an action's `do` names. It returns whether it was done."""
 
-    def __init__(self, folder: str, limits: Mapping[str, int], report: Report) -> None:
-        self.folder, self.limits, self.report = folder, limits, report
+    def __init__(self, sweep: Sweep, report: Report) -> None:
+        self.folder, self.limits, self.report = sweep.folder, sweep.limits, report
 
     def each(self, actions: list[Action]) -> None:
         for action in actions:
