@@ -70,6 +70,7 @@ CHANGES = [
     "gh api --method=DELETE x",
     "docker exec x rm y",
     "kubectl apply -f x",
+    "kubectl rollout restart deploy/x",
     'echo "$(rm x)"',
     "echo `rm x`",
     "cat <<EOF\n$(rm x)\nEOF",

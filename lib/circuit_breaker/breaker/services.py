@@ -48,7 +48,7 @@ def endpoint(tool: str, tool_input: object) -> tuple[str, str]:
     """The service a call goes to: (MCP, server), (HOST, host:port), or ("", "") for none; loopback is none."""
     if tool.startswith("mcp__"):
         return (MCP, tool.split("__")[1]) if tool.count("__") >= 2 else ("", "")
-    return _host_of(next(urls_of(tool, tool_input), ""))
+    return _host_of("".join(urls_of(tool, tool_input)[:1]))
 
 
 def _host_of(url: str) -> tuple[str, str]:

@@ -7,15 +7,8 @@ wrappers, decoration, redirections, options, quotes and test selectors are left 
 from __future__ import annotations
 
 from circuit_breaker.identity import attempts_table as table
-from circuit_breaker.identity import calls, powershell, reading, shell_line
+from circuit_breaker.identity import calls, reading, shell_line, snippets
 from circuit_breaker.identity.keys import digest
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from circuit_breaker.identity.shell_line import Segment
-
 
 PARTS_MAX = 64  # simple commands of a line that are read
 _EXIT_NAMES = ("$?", "${?}", "$LASTEXITCODE", "${PIPESTATUS[0]}", "$pipestatus[1]")
@@ -50,7 +43,7 @@ class Attempt:
 class _Part:
     """A simple command: `name` of its program, `home` (that program's directory, if it is not on the PATH), `operands`."""
 
-    def __init__(self, segment: Segment, directory: str, joint: str, piped: bool) -> None:
+    def __init__(self, segment: shell_line.Segment, directory: str, joint: str, piped: bool) -> None:
         self.segment, self.directory, self.joint, self.piped = segment, directory, joint, piped
         self.name = self.home = self.shown = ""
         self.rest: list[str] = []
@@ -93,7 +86,7 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
     return found
 
 
-def _parts(kept: Iterable[Segment], directory: str, depth: int = 0) -> list[_Part]:
+def _parts(kept: list[shell_line.Segment], directory: str, depth: int = 0) -> list[_Part]:
     """The line's simple commands in order, including those inside `bash -c` and $( )."""
     parts: list[_Part] = []
     piped = False
@@ -109,8 +102,7 @@ def _parts(kept: Iterable[Segment], directory: str, depth: int = 0) -> list[_Par
                 each.joint = each.joint or ")"
             parts += within
         words = segment.words[at:] if depth < shell_line.DEPTH else []
-        place, told = reading.told_elsewhere(words[0], words[1:]) if words else ("", "")
-        told = told or _told(words)
+        place, told = reading.told(words) if words else ("", "")
         if told:
             within = _parts(shell_line.segments(told), f"@{place}" if place else directory, depth + 1)
             for each in within:
@@ -126,17 +118,6 @@ def _parts(kept: Iterable[Segment], directory: str, depth: int = 0) -> list[_Par
             directory = shell_line.resolve(target, directory)
         parts.append(part)
     return parts
-
-
-def _told(words: list[str]) -> str:
-    """The command that `bash -c "..."`, `eval "..."` or `script -qc "..."` runs."""
-    name = words[0].rpartition("/")[2] if words else ""
-    if name in reading.SHELL_PROGRAMS or name in ("script", "su", "nix-shell"):
-        return reading.told_command([word if word != "--run" else "-c" for word in words[1:]])
-    if name in ("pwsh", "powershell", "cmd", "powershell.exe", "cmd.exe"):
-        at = next((i for i, word in enumerate(words) if word.lower() in ("-command", "-c", "/c")), len(words))
-        return powershell.as_shell(" ".join(words[at + 1 :]))
-    return " ".join(words[1:]) if name == "eval" else ""
 
 
 def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) -> None:
@@ -159,7 +140,7 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
     if part.name == "docker" and part.rest[:1] == ["compose"]:
         part.shown, part.name, part.rest = "docker compose", "docker-compose", part.rest[1:]
     part.reads = part.name.lower() in table.DECORATION or reading.program_reads(part.name, part.rest)
-    part.reads = part.reads or (part.piped and _filters(part))
+    part.reads = part.reads or (part.piped and snippets.only_looks(part.name, part.rest))
     if not part.reads and part.name in table.INTERPRETERS:
         _script(part)
     elif part.name in table.CLIENTS:
@@ -177,13 +158,6 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
             break
 
 
-def _filters(part: _Part) -> bool:
-    """Whether it is code that only prints what it makes of the output before it."""
-    from circuit_breaker.identity import snippets
-
-    return snippets.only_looks(part.name, part.rest)
-
-
 def _plain_name(word: str) -> str:
     name = word.replace("\\", "/").rpartition("/")[2]
     for ending in _ENDINGS:
@@ -197,36 +171,18 @@ def _past_runners(words: list[str]) -> list[str]:
     """The words without `npx`, `uv run`, `bundle exec`, `python -m` and the like."""
     for _ in range(4):
         name = _plain_name(words[0]) if words else ""
+        plain = [word for word in words[1:] if word[:1] != "-"]
         if name == "uv" and words[1:2] == ["pip"]:
             return words[1:]
-        if name == "python" and "-m" in words[1:-1]:
-            at = words.index("-m")
-            if all(word[:1] == "-" for word in words[1:at]):
-                words = words[at + 1 :]
-                continue
-        if name in table.PACKAGE_RUNNERS:
-            plain = [word for word in words[1:] if word[:1] != "-"]
-            if plain and plain[0] in table.BINARIES:
-                words = words[words.index(plain[0]) :]
-                break
-        verbs = table.RUNNERS.get(name)
-        if verbs is None or len(words) < 2:
-            break
-        if words[1] in verbs:
-            rest = words[2:]
-        elif "" in verbs:
-            rest = words[1:]
+        if name == "python" and "-m" in words[1:-1] and plain[0] == words[words.index("-m") + 1]:
+            words = words[words.index("-m") + 1 :]
+        elif name in table.PACKAGE_RUNNERS and plain and plain[0] in table.BINARIES:
+            return words[words.index(plain[0]) :]
         else:
-            break
-        while rest and (rest[0][:1] == "-" or shell_line.is_assignment(rest[0])) and rest[0] != "-m":
-            rest = rest[2:] if rest[0] in table.RUNNER_VALUED else rest[1:]
-        if rest[:1] == ["-m"]:
-            rest = ["python", *rest]
-        if not rest:
-            break
-        words = rest
-        at = shell_line.program_at(words)
-        words = words[at:] or words
+            ran = reading.behind_runner([name, *words[1:]])
+            if not ran:
+                break
+            words = ran[shell_line.program_at(ran) :] or ran
     return words
 
 
@@ -363,13 +319,11 @@ def _printed_exits(parts: list[_Part], real: list[_Part]) -> list[tuple[str, str
     return found
 
 
-def _kept_in(part: _Part) -> Iterator[str]:
+def _kept_in(part: _Part) -> list[str]:
     """The variables that an exit code is stored in, as `$rc` and `${rc}` for `rc=$?`."""
-    for word in part.segment.words:
-        name, sign, value = word.partition("=")
-        if sign and value in _EXIT_NAMES:
-            yield f"${name}"
-            yield f"${{{name}}}"
+    named = [word.partition("=") for word in part.segment.words]
+    names = [name for name, sign, value in named if value in _EXIT_NAMES]
+    return [shown for name in names for shown in (f"${name}", f"${{{name}}}")]
 
 
 def _operands(part: _Part, found: Attempt) -> list[str]:

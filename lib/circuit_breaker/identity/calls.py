@@ -5,14 +5,8 @@ Keys are hashes: a call's input and output cannot be read from them.
 
 from __future__ import annotations
 
-from circuit_breaker.identity import powershell, reading, shell_line, tokens, waits
+from circuit_breaker.identity import live, powershell, reading, shell_line, tokens, waits
 from circuit_breaker.identity.keys import canonical, digest
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
-
 
 READS, ACTS, WRITES = 0, 1, 2  # what a call changes: nothing, something that is no file, a file
 POWERSHELLS = frozenset(("PowerShell", "powershell", "pwsh"))
@@ -84,7 +78,7 @@ def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
     return digest(f"{tool}\n{canonical(tool_input)}")
 
 
-def _shell_call(tool: str, tool_input: dict[str, Any], cwd: str) -> str:
+def _shell_call(tool: str, tool_input: dict[str, object], cwd: str) -> str:
     """One text for equal calls of a shell: the directory, the command in its normal form, the other parameters that count."""
     given = {name: value for name, value in tool_input.items() if name not in COSMETIC}
     name, command = command_of(given)
@@ -112,7 +106,7 @@ def _without_snapshot(value: object) -> object:
     return value
 
 
-def command_of(given: dict[str, Any]) -> tuple[str, str]:
+def command_of(given: dict[str, object]) -> tuple[str, str]:
     """(the parameter that holds the shell command, the command); ("", "") when there is none."""
     for name in ("command", "cmd"):
         value = given.get(name)
@@ -159,7 +153,7 @@ def _shape_of(command: str) -> str:
     words = bare_look(command) or shell_line.first_program(command)
     program, second = [*words, "", ""][:2]
     named = second.isalpha() and second.islower() and second.isascii()
-    if named and (program == "git" or program in reading.SUBCOMMANDS):
+    if named and (program in reading.SUBCOMMANDS or live.speaks_with_service(program)):
         return f"{program} {second}"
     plain = program.replace("-", "").replace("_", "").isalnum() and program.isascii() and len(program) <= 24
     return f"{program} {digest(second)}" if plain else digest(f"{program} {second}")
@@ -176,16 +170,16 @@ def service(tool: str, tool_input: object) -> str:
     return next((host for host in map(_host, urls_of(tool, tool_input)) if host), "")
 
 
-def urls_of(tool: str, tool_input: object) -> Iterator[str]:
+def urls_of(tool: str, tool_input: object) -> list[str]:
     """The URLs in the arguments of a WebFetch, or of curl and wget in a shell, in order."""
     given = tool_input if isinstance(tool_input, dict) else {}
     if tool in ("WebFetch", "webfetch") and isinstance(given.get("url"), str):
-        yield given["url"]
+        return [given["url"]]
     command = shell_command(tool, tool_input)
-    if "curl" in command or "wget" in command:
-        for words in shell_line.programs(command):
-            if words[0] in ("curl", "wget"):
-                yield from (word for word in words[1:] if "://" in word)
+    if "curl" not in command and "wget" not in command:
+        return []
+    fetching = [words for words in shell_line.programs(command) if words[0] in ("curl", "wget")]
+    return [word for words in fetching for word in words[1:] if "://" in word]
 
 
 def _host(url: str) -> str:
@@ -294,7 +288,7 @@ def is_reading_tool(tool: str, tool_input: object) -> bool:
     return gives or "_".join(words) in _SHOWING or not READING_NAMES.isdisjoint(words[:2])
 
 
-def sql_verb(words: list[str], given: dict[str, Any]) -> str:
+def sql_verb(words: list[str], given: dict[str, object]) -> str:
     """The first word of the query that an MCP tool is given; `words`: of its name."""
     text = next((given[name] for name in ("sql", "query", "statement") if name in given), "")
     if _ASKED.isdisjoint(words) or not isinstance(text, str):

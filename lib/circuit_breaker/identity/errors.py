@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from circuit_breaker.identity import calls, keys, results
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
 DENIED = "denied"  # breaker.model.DENIED, the kind of a refused call
 READ_MAX = 1 << 14  # characters read by line: Claude Code cuts errors at 10 kB, MCP servers may send more
 _MISSES = (
@@ -48,7 +44,7 @@ def error_key(kind: str, text: str, tool_input: object = None) -> str:
     return keys.digest(f"{kind}\n{results.unordered(results.blind(chr(10).join(lines)))}")
 
 
-def _without_names(line: str, texts: Sequence[str]) -> str:
+def _without_names(line: str, texts: list[str]) -> str:
     """`Ref e40 not found` without the e40 that the call gave."""
     names = [text for text in texts if text in line and 1 < len(text) <= 64]
     if not names:
@@ -91,9 +87,8 @@ def own_lines(text: str, tool_input: object = None) -> list[str]:
 
 def _input_texts(tool_input: object, depth: int = 3) -> list[str]:
     """The texts in a call's input, also those in its lists and objects."""
-    values: Iterable[object] = tool_input if isinstance(tool_input, list) else ()
-    if isinstance(tool_input, dict):
-        values = tool_input.values()
+    values = [*tool_input.values()] if isinstance(tool_input, dict) else tool_input
+    values = values if isinstance(values, list) else []
     found = [value for value in values if isinstance(value, str)]
     for value in values if depth else ():
         if isinstance(value, (dict, list)):

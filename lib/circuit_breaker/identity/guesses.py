@@ -6,10 +6,6 @@ from circuit_breaker.identity import attempts_table as table
 from circuit_breaker.identity import live, powershell, reading, shell_line, snippets
 from circuit_breaker.identity.shell_line import is_in
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from circuit_breaker.identity.shell_line import Segment
-
 # Programs that are known to act, besides those of attempts_table.
 _ACTING = (
     " pytest py.test unittest nox tox jest vitest mocha ava playwright cypress karma rspec phpunit ctest behave ruff mypy black flake8"
@@ -33,16 +29,16 @@ def guess(command: str, depth: int = 0) -> int:
     return min((_guess(segment, depth) for segment in shell_line.segments(command)), default=ACTS)
 
 
-def _guess(segment: Segment, depth: int) -> int:
+def _guess(segment: shell_line.Segment, depth: int) -> int:
     if reading.reads(segment):
         return LOOKS
     words = shell_line.program(segment.words)
     if not words or segment.targets or not all(map(reading.only_looks, segment.inner)):
         return ACTS
-    name, *rest = reading.behind_runner(words[0], words[1:]) or words
-    told = reading.told_elsewhere(name, rest)[1]
-    if told or name in reading.SHELL_PROGRAMS:
-        return guess(told or reading.told_command(rest), depth + 1)
+    words = shell_line.program(reading.behind_runner(words)) or words
+    name, rest, line = words[0], words[1:], reading.told(words)[1]
+    if line or name in reading.SHELL_PROGRAMS:
+        return guess(line, depth + 1)
     if segment.given and rest in ([], ["-"]):
         rest = ["-c", segment.given]
     if snippets.only_looks(name, rest) or _says_it_looks(name, rest):

@@ -30,8 +30,8 @@ SERVICES = (
 )
 # Their words that look, and those that change something. The first word from either table decides.
 _LOOKS = (
-    " status get list ls ps logs log describe show view inspect top du stat cat stats checks health healthcheck info events rollout"
-    " is-active is-failed is-enabled watch wait tail queue history print query capture-pane has-session list-sessions"
+    " status get list ls ps logs log describe show view inspect top du stat cat stats checks health healthcheck info events"
+    " is-active is-failed is-enabled search diff explain api-resources current-context watch wait tail queue history print query capture-pane has-session list-sessions"
     " devices logcat port whoami version versions state poll follow show-ref can-i cluster-info images read size digest jlist "
 )
 CHANGES = (

@@ -18,10 +18,6 @@ from circuit_breaker.identity.calls import (
     sql_verb,
 )
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from circuit_breaker.identity.shell_line import Segment
-
 # What a call looks at: nothing (it acts), files and the like, or something that changes by itself.
 NOTHING, FILES, LIVE = 0, 1, 2
 # Tools that wait until something has happened.
@@ -113,42 +109,21 @@ def may_look(tool: str, given: object) -> bool:
     return words[0] not in CHANGING_NAMES and not guesses.changes(words[0])
 
 
-def _line_looks(command: str, depth: int = 0) -> int:
+def _line_looks(command: str) -> int:
     """What a shell line looks at: NOTHING if one of its commands acts, else LIVE if one of them looks at something live."""
-    if not command or depth > shell_line.DEPTH:
+    if not command:
         return NOTHING
     if not reading.only_looks(command):
         from circuit_breaker.identity import guesses
 
         return FILES if guesses.guess(command) == guesses.LOOKS else NOTHING
-    if "/dev/tcp/" in command:
-        return LIVE
-    return (
-        LIVE if any(_segment_is_live(segment, depth) for segment in shell_line.segments(command)) else FILES
-    )
+    is_live = "/dev/tcp/" in command or any(map(_is_live, reading.all_programs(command)))
+    return LIVE if is_live else FILES
 
 
-def _segment_is_live(segment: Segment, depth: int) -> bool:
-    if any(_line_looks(inner, depth + 1) == LIVE for inner in segment.inner):
-        return True
-    words = shell_line.program(segment.words)
-    if not words:
-        return False
-    ran = reading.behind_runner(words[0], words[1:])
-    return _program_is_live(words[0], words[1:], depth) or (
-        bool(ran) and _program_is_live(ran[0], ran[1:], depth)
-    )
-
-
-def _program_is_live(name: str, rest: list[str], depth: int) -> bool:
-    if reading.told_elsewhere(name, rest)[1]:
-        return True  # on another machine, or in a container
-    told = reading.told_command(rest) if name in reading.SHELL_PROGRAMS else ""
-    if told:
-        return _line_looks(told, depth + 1) == LIVE
-    if name in ("watch", "viddy"):
-        return True
-    return live.speaks_with_service(name) or live.is_live(name, rest)
+def _is_live(words: list[str]) -> bool:
+    elsewhere = reading.told(words)[0] or words[0] in ("watch", "viddy")
+    return bool(elsewhere) or live.speaks_with_service(words[0]) or live.is_live(words[0], words[1:])
 
 
 def found_nothing(tool: str, given: object, text: str) -> bool:

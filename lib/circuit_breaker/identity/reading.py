@@ -5,7 +5,8 @@ It reads ordinary lines and is no full shell parser: what it cannot read counts 
 
 from __future__ import annotations
 
-from circuit_breaker.identity import live, powershell, shell_line, waits
+from circuit_breaker.identity import attempts_table as table
+from circuit_breaker.identity import live, powershell, shell_line, snippets, waits
 from circuit_breaker.identity.shell_line import is_in, past_options, program, segments
 
 # Programs that only look, unless a rule below says otherwise.
@@ -30,25 +31,16 @@ SUBCOMMANDS = {
     "git": "status log diff show rev-parse ls-files ls-tree ls-remote blame describe shortlog cat-file grep rev-list"
     " merge-base whatchanged name-rev for-each-ref count-objects check-ignore var version help show-ref diff-tree"
     " diff-index show-branch range-diff cherry fsck",
-    "gh": "status search",
-    "npm": "ls list view info outdated root prefix why explain",
-    "pnpm": "ls list why outdated",
-    "yarn": "list why info",
+    **dict.fromkeys(("npm", "pnpm", "yarn"), "ls list view info outdated root prefix why explain"),
     "bun": "pm",
-    "pip": "list show freeze check index",
-    "pip3": "list show freeze check index",
+    **dict.fromkeys(("pip", "pip3"), "list show freeze check index"),
     "uv": "tree version",
     "cargo": "tree metadata search version info",
     "go": "list version doc",
-    "docker": "ps logs images inspect version info stats top port wait",
-    "podman": "ps logs images inspect version info stats top port wait",
-    "docker-compose": "ps logs top images",
-    "kubectl": "get describe logs top version explain api-resources wait cluster-info",
-    "helm": "list ls status get history version",
-    "systemctl": "- status show is-active is-enabled is-failed list-units list-timers cat",
+    "systemctl": "-",
+    "docker compose": "config",
     "brew": "list info search",
-    "apt": "list show search policy",
-    "apt-cache": "show search policy depends",
+    **dict.fromkeys(("apt", "apt-cache"), "list show search policy depends"),
     "bundle": "list show",
     **dict.fromkeys(("terraform", "tofu"), "show output version providers graph"),
     **dict.fromkeys(("terraform state", "tofu state"), "list show pull"),
@@ -57,7 +49,6 @@ SUBCOMMANDS = {
     **dict.fromkeys(("alembic", "flask db"), "current history heads show branches check"),
     "cast": "receipt tx block block-number balance call code nonce logs chain-id",
     "solana": "confirm balance block block-height slot",
-    "tmux": "ls list-sessions has-session capture-pane",
     "git remote": "- -v show get-url",
     "git stash": "list show",
     "git worktree": "list",
@@ -67,26 +58,7 @@ SUBCOMMANDS = {
     "git reflog": "- show -n -5 -10 -20",
     "git notes": "show list",
     "git bisect": "log",
-    "gh run": "view list watch",
-    "gh pr": "view list checks diff status",
-    "gh issue": "view list status",
-    "gh repo": "view list",
-    "gh release": "view list",
-    "gh workflow": "view list",
-    "gh auth": "status",
-    "gh label": "list",
     "bun pm": "ls",
-    "docker compose": "ps logs top images config",
-    "docker image": "ls inspect history",
-    "docker container": "ls inspect logs",
-    "docker volume": "ls inspect",
-    "docker network": "ls inspect",
-    "kubectl config": "view current-context get-contexts",
-    "kubectl rollout": "status history",
-    "kubectl auth": "can-i",
-}
-# First arguments with which these programs only look.
-_FIRST = {
     "dpkg": "-l -L -s -S --list",
     "rpm": "-q -qa -ql -qi",
     "crontab": "-l",
@@ -119,63 +91,60 @@ _WRITES = {
 }
 
 
-def is_reading(command: str, depth: int = 0) -> bool:
-    """Whether every part of the command only looks at things."""
-    if len(command) > shell_line.LONGEST or depth > shell_line.DEPTH:
-        return False
-    return all(reads(segment, depth) for segment in segments(command))
-
-
-def only_looks(command: str, depth: int = 0) -> bool:
-    """`is_reading`, and also what that leaves out because it could not be guarded: code that filters a pipe, what `npx` runs."""
+def is_reading(command: str, depth: int = 0, loosely: bool = False) -> bool:
+    """Whether every part of the command only looks at things. `loosely`: also what could not be guarded, code that filters a pipe and
+    what `npx` runs."""
     if len(command) > shell_line.LONGEST or depth > shell_line.DEPTH:
         return False
     piped = False
     for segment in segments(command):
-        if not (reads(segment, depth) or _looks(segment, piped, depth)):
+        if not reads(segment, depth, loosely, piped):
             return False
         piped = segment.joint == "|"
     return True
 
 
-def _looks(segment: shell_line.Segment, piped: bool, depth: int) -> bool:
-    from circuit_breaker.identity import snippets
-
-    if segment.targets or not all(only_looks(inner, depth + 1) for inner in segment.inner):
-        return False
-    name, *rest = program(segment.words) or (":",)
-    told = told_elsewhere(name, rest)[1] or (told_command(rest) if name in SHELL_PROGRAMS else "")
-    if told:
-        return only_looks(told, depth + 1)
-    ran = behind_runner(name, rest)
-    if ran:
-        return program_reads(ran[0], ran[1:], depth + 1)
-    return program_reads(name, rest, depth) or (piped and snippets.only_looks(name, rest))
+def only_looks(command: str) -> bool:
+    """`is_reading`, loosely."""
+    return is_reading(command, loosely=True)
 
 
-def behind_runner(name: str, rest: list[str]) -> list[str]:
-    """The program, with its arguments, that `npx`, `uv run` and the like start; [] if `name` is no such runner."""
-    from circuit_breaker.identity import attempts_table as table
-
-    verbs = table.RUNNERS.get(name, ())
-    if rest[:1] and rest[0] in verbs:
-        rest = rest[1:]
-    elif "" not in verbs:
-        return []
-    while rest and (rest[0][:1] == "-" or shell_line.is_assignment(rest[0])):
-        rest = rest[2:] if rest[0] in table.RUNNER_VALUED else rest[1:]
-    return [rest[0].rpartition("/")[2], *rest[1:]] if rest else []
-
-
-def reads(segment: shell_line.Segment, depth: int = 0) -> bool:
-    """Whether one simple command only looks at things."""
-    if segment.targets or not all(is_reading(inner, depth + 1) for inner in segment.inner):
+def reads(segment: shell_line.Segment, depth: int = 0, loosely: bool = False, piped: bool = False) -> bool:
+    """Whether one simple command only looks at things. `piped`: it is given the output of the one before it."""
+    if segment.targets or not all(is_reading(inner, depth + 1, loosely) for inner in segment.inner):
         return False
     words = program(segment.words)
-    return not words or program_reads(words[0], words[1:], depth)
+    if not words or program_reads(words[0], words[1:], depth, loosely):
+        return True
+    name, *rest = program(behind_runner(words)) or words
+    return loosely and (
+        program_reads(name, rest, depth, loosely) or (piped and snippets.only_looks(name, rest))
+    )
 
 
-def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
+def all_programs(command: str, depth: int = 0) -> list[list[str]]:
+    """Each program that a line runs, with its arguments: also those in `$( )`, behind `npx`, in `bash -c "..."`, on another machine."""
+    found = []
+    for segment in segments(command) if depth <= shell_line.DEPTH else ():
+        for inner in segment.inner:
+            found += all_programs(inner, depth + 1)
+        words = program(segment.words)
+        if words:
+            found += [words, *filter(None, [program(behind_runner(words))])]
+            found += all_programs(told(words)[1], depth + 1)
+    return found
+
+
+def behind_runner(words: list[str]) -> list[str]:
+    """What `npx`, `uv run` and the like start, with its arguments; [] for any other program."""
+    verbs = table.RUNNERS.get(words[0].rpartition("/")[2], ())
+    rest = words[2:] if words[1:] and words[1] in verbs else words[1:] if "" in verbs else []
+    while rest and (rest[0][:1] == "-" or shell_line.is_assignment(rest[0])) and rest[0] != "-m":
+        rest = rest[2:] if rest[0] in table.RUNNER_VALUED else rest[1:]
+    return ["python", *rest] if rest[:1] == ["-m"] else rest
+
+
+def program_reads(name: str, rest: list[str], depth: int = 0, loosely: bool = False) -> bool:
     """Whether program `name` with the arguments `rest` only looks at things."""
     if depth > shell_line.DEPTH:
         return False
@@ -184,12 +153,11 @@ def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
         cmdlet = powershell.reads(name, rest)
         if cmdlet is not None:
             return cmdlet
-    told = told_elsewhere(name, rest)[1]
-    if told or name == "watch":
-        return is_reading(told or " ".join(_without_options(rest)), depth + 1)
+    line = " ".join(_without_options(rest)) if name == "watch" else told([name, *rest])[1]
+    if line or name == "watch":
+        return name not in ("script", "eval") and is_reading(line, depth + 1, loosely)
     if name in SHELL_PROGRAMS:
-        told = told_command(rest)
-        return is_reading(told, depth + 1) if told else live.is_live(name, rest)
+        return live.is_live(name, rest)
     if name == "gh" and rest[:2] == ["api", "graphql"]:
         return not any("mutation" in word or word == "--input" for word in rest)
     flags = _WRITES.get(name, "").split()
@@ -200,53 +168,51 @@ def program_reads(name: str, rest: list[str], depth: int = 0) -> bool:
     if name in ("awk", "gawk", "mawk", "sed", "uniq", "xxd", "hostname"):
         return _keeps_off(name, rest)
     if name == "find":
-        ran = (rest[i + 1 :] for i, word in enumerate(rest) if word in ("-exec", "-execdir"))
-        return all(_found_is_read(words, depth) for words in ran)
+        starts = [i + 1 for i, word in enumerate(rest) if word in ("-exec", "-execdir")]
+        ran = [program(until_its_end(rest[i:])) for i in starts]
+        return all(words and program_reads(words[0], words[1:], depth + 1) for words in ran)
     looks = (
         listed
         or (name == "kill" and rest[:1] == ["-0"])
-        or _asks_version(name, rest)
+        or (rest in VERSIONS and not (rest == ["-v"] and is_in(name, _VERBOSE)))
         or live.is_live(name, rest)
     )
     if looks or waits.is_sleeping_script(name, rest):
         return True
-    if name in _FIRST:
-        return rest[:1] != [] and rest[0] in _FIRST[name].split()
     return (name == "timeout" and rest[:1] in (["/t"], ["/T"])) or _reading_subcommand(name, rest)
 
 
-def _asks_version(name: str, rest: list[str]) -> bool:
-    return rest in VERSIONS and not (rest == ["-v"] and is_in(name, _VERBOSE))
-
-
-def told_command(rest: list[str]) -> str:
-    """The command that `bash -lc "..."` runs."""
-    for i, word in enumerate(rest[:-1]):
-        if word[:1] == "-" and word[:2] != "--" and word[-1] == "c":
-            return rest[i + 1]
-    return ""
-
-
-def told_elsewhere(name: str, rest: list[str]) -> tuple[str, str]:
-    """(machine, container or device; command that runs there) of `ssh HOST cmd`, `docker exec NAME cmd`; else ("", "")."""
-    if name in ("docker", "podman", "docker-compose", "kubectl", "oc", "adb"):
-        rest = past_options(rest, ("-n", "--namespace", "--context", "-s", "-f", "-p"))
-        if rest[:1] == ["compose"]:
-            rest = past_options(rest[1:], ("-f", "-p"))
-        name = name.removesuffix("-compose")
-        given, rest = rest[:1], rest[1:]
-        if given not in (["exec"], ["shell"]) or (given == ["shell"]) != (name == "adb"):
-            return "", ""
-        plain = past_options(rest, ("-e", "-u", "-w", "--user", "--workdir", "--env", "-c", "-n"))
-        place = name if name == "adb" else " ".join([name, *map(_service_of, plain[:1])])
-        if "--" in rest:
-            return place, _joined(rest[rest.index("--") + 1 :])
-        return place, _joined(plain if name == "adb" else plain[1:])
+def told(words: list[str]) -> tuple[str, str]:
+    """(machine, container or device, "" for this machine; the line that a program runs there) of `bash -c "..."`, `eval "..."`,
+    `ssh HOST cmd`, `docker exec NAME cmd`; ("", "") for any other program."""
+    name, rest = words[0].rpartition("/")[2].removesuffix(".exe"), words[1:]
+    if name == "eval":
+        return "", " ".join(rest)
+    if name in SHELL_PROGRAMS or name in ("script", "su", "nix-shell"):
+        options = [i for i, word in enumerate(rest[:-1]) if word == "--run" or _is_code_option(word)]
+        return "", rest[options[0] + 1] if options else ""
+    if name in ("pwsh", "powershell", "cmd"):
+        options = [i for i, word in enumerate(rest) if word.lower() in ("-command", "-c", "/c")]
+        return "", powershell.as_shell(" ".join(rest[options[0] + 1 :])) if options else ""
     if name == "ssh":
-        valued = ("-i", "-p", "-o", "-l", "-F", "-J", "-L", "-R", "-D", "-b", "-c", "-m")
-        plain = past_options(rest, valued)
-        return " ".join([name, *plain[:1]]), " ".join(plain[1:])
-    return "", ""
+        rest = past_options(rest, "-i -p -o -l -F -J -L -R -D -b -c -m".split())
+        return " ".join([name, *rest[:1]]), " ".join(rest[1:])
+    if name not in ("docker", "podman", "docker-compose", "kubectl", "oc", "adb"):
+        return "", ""
+    rest = past_options(rest, "-n --namespace --context -s -f -p".split())
+    if rest[:1] == ["compose"]:
+        rest = past_options(rest[1:], ("-f", "-p"))
+    if rest[:1] != (["shell"] if name == "adb" else ["exec"]):
+        return "", ""
+    rest = rest[1:]
+    plain = past_options(rest, "-e -u -w --user --workdir --env -c -n".split())
+    named = [] if name == "adb" else plain[:1]
+    plain = rest[rest.index("--") + 1 :] if "--" in rest else plain[len(named) :]
+    return " ".join([name.removesuffix("-compose"), *map(_service_of, named)]), _joined(plain)
+
+
+def _is_code_option(word: str) -> bool:
+    return word[:1] == "-" and word[:2] != "--" and word[-1] == "c"
 
 
 def _service_of(container: str) -> str:
@@ -257,17 +223,8 @@ def _service_of(container: str) -> str:
 
 def _joined(words: list[str]) -> str:
     """The words as one line; those with blanks or brackets are quoted again."""
-    return " ".join([word if _BREAKING.isdisjoint(word) else _quoted(word) for word in words])
-
-
-def _quoted(word: str) -> str:
-    return f"'{word}'" if "'" not in word else f'"{word}"' if '"' not in word else word
-
-
-def _found_is_read(words: list[str], depth: int) -> bool:
-    """Whether the command after find's `-exec` only looks."""
-    inner = program(until_its_end(words))
-    return bool(inner) and program_reads(inner[0], inner[1:], depth + 1)
+    quoted = [f"'{word}'" if "'" not in word else f'"{word}"' if '"' not in word else word for word in words]
+    return " ".join([word if _BREAKING.isdisjoint(word) else safe for word, safe in zip(words, quoted)])
 
 
 def until_its_end(words: list[str]) -> list[str]:
@@ -316,40 +273,33 @@ def _only_fetches(name: str, rest: list[str]) -> bool:
     """Whether it is curl without a body, a writing method or an output file, or wget that prints or only checks."""
     if name == "wget":
         return "--spider" in rest or any(word in ("-O-", "-qO-", "-") for word in rest)
-    gets = (
-        "--get" in rest or any(word[-1:] == "G" and word[:1] == "-" for word in rest) or _asks_by_post(rest)
-    )
-    for i, word in enumerate(rest):
-        value = rest[i + 1] if i + 1 < len(rest) else ""
+    short = [word for word in rest if word[:1] == "-"]
+    gets = "--get" in rest or any(word[-1:] == "G" for word in short) or _asks_by_post(rest)
+    for option, value in _curl_options(rest):
+        if option in ("-X", "--request") and value not in ("GET", "HEAD") and not (gets and value == "POST"):
+            return False
+        if option in ("-o", "-D", "--output") and value not in ("/dev/null", "-"):
+            return False
+        if option in ("-O", "-T", "-F", "-K", "-c"):
+            return False
+        if option.startswith(("-d", "--data", "--json", "--url-query")) and not gets:
+            return False
+    return True
+
+
+def _curl_options(rest: list[str]) -> list[tuple[str, str]]:
+    """(option, what may be its value) for each option of curl; `-sX POST` has two."""
+    found = []
+    for word, following in zip(rest, [*rest[1:], ""]):
         if word[:2] == "--":
             option, _, given = word.partition("=")
-            if (
-                option == "--request"
-                and (given or value) not in ("GET", "HEAD")
-                and not (gets and value == "POST")
-            ):
-                return False
-            if option == "--output" and (given or value) not in ("/dev/null", "-"):
-                return False
-            if option.startswith(("--data", "--json", "--url-query")) and not gets:
-                return False
-        elif word[:1] == "-" and not _short_options_fetch(word[1:], value, gets):
-            return False
-    return True
-
-
-def _short_options_fetch(letters: str, value: str, gets: bool) -> bool:
-    for at, letter in enumerate(letters):
-        given = letters[at + 1 :] or value
-        if letter in "OTFKc" or (letter == "d" and not gets):
-            return False
-        if letter in "oD" and given not in ("/dev/null", "-"):
-            return False
-        if letter == "X" and given not in ("GET", "HEAD") and not (gets and given == "POST"):
-            return False
-        if letter in "oDXdHuAebwmxrECyYzPQtU":
-            return True  # the rest is its value
-    return True
+            found.append((option, given or following))
+            continue
+        for at, letter in enumerate(word[1:] if word[:1] == "-" else "", 2):
+            found.append((f"-{letter}", word[at:] or following))
+            if letter in "oDXdHuAebwmxrECyYzPQtU":
+                break  # the rest is its value
+    return found
 
 
 def _reading_subcommand(name: str, rest: list[str]) -> bool:
@@ -370,7 +320,7 @@ def _reading_subcommand(name: str, rest: list[str]) -> bool:
         return len(plain) > 1 and plain[1].startswith(("describe", "list", "get-caller", "ls", "wait"))
     if name == "ip":
         return not {"add", "del", "delete", "set", "flush", "change", "replace", "exec"}.intersection(rest)
-    return first in SUBCOMMANDS.get(name, "").split()
+    return not {first, *rest[:1]}.isdisjoint(SUBCOMMANDS.get(name, "").split())
 
 
 def _without_options(words: list[str]) -> list[str]:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-
 LONGEST = 4_000  # characters that are read; the rest of a longer line is compared unchanged
 DEPTH = 3  # levels of commands inside commands that are read
 _FRONTS = 24  # `cd`, waits and assignments that are taken off the front
@@ -62,7 +57,7 @@ def normalise(command: str, cwd: str) -> tuple[str, str]:
 def essence(command: str, cwd: str) -> tuple[list[Segment], str]:
     """(a line's simple commands, the directory they run in) without what only comes first: `cd X`, `sleep N`, `timeout N`,
     `echo words`, plain assignments, brackets around all of it."""
-    kept = [*segments(command)]
+    kept = segments(command)
     for _ in range(_FRONTS):
         first = kept[0] if kept else Segment()
         if first.front == "(" and [segment for segment in kept if segment.joint == ")"] == kept[-1:]:
@@ -127,13 +122,9 @@ def _drop_wrapper(first: Segment, kept: list[Segment]) -> bool:
     if words[:1] == ["timeout"]:
         at = len(words) - len(past_options(words[1:], _WRAPPERS["timeout"].split()))
         size = at + 1 if words[at : at + 1] and words[at][:1].isdigit() else 0
-    elif (
-        words[:1] == ["env"]
-        and words[1:]
-        and is_assignment(words[1])
-        or words
-        and _is_unused(words[0], _written(kept).partition(first.text[0])[2])
-    ):
+    elif words[:1] == ["env"]:
+        size = sum(map(is_assignment, words[1:2]))
+    elif words and _is_unused(words[0], _written(kept).partition(first.text[0])[2]):
         size = 1
     if not 0 < size < len(words):
         return False
@@ -143,7 +134,7 @@ def _drop_wrapper(first: Segment, kept: list[Segment]) -> bool:
 
 def echoed(command: str) -> str:
     """What a line prints before it does anything else: `try 3` of `echo "try 3"; make`; "" for nothing."""
-    kept = [*segments(command)]
+    kept = segments(command)
     return " ".join(kept[0].words[1:]) if _after(kept) and _only_says(kept[0]) else ""
 
 
@@ -218,18 +209,17 @@ class Segment:
         self.given = self.joint = self.front = ""
 
 
-def segments(command: str, longest: int = LONGEST) -> Iterator[Segment]:
-    """The simple commands of a line in order, read lazily. Of the text of a here-document, commands in $( ) go to `inner`."""
+def segments(command: str, longest: int = LONGEST) -> list[Segment]:
+    """The simple commands of a line in order. Of the text of a here-document, commands in $( ) go to `inner`."""
     command = command[:longest]
     marks = command.translate(_SPLITTING)
     now = Segment()
     if "\0" not in marks:  # one command of bare words
         now.words = [word for word in marks.split(" ") if word]
         now.text = [*now.words]
-        if now.words:
-            yield now
-        return
+        return [now] if now.words else []
     marks = marks.replace(" ", "\0")
+    found: list[Segment] = []
     bodies: list[str] = []  # the end words of here-documents that begin on the next line
     redirect = ""
     i, size = 0, len(command)
@@ -265,20 +255,25 @@ def segments(command: str, longest: int = LONGEST) -> Iterator[Segment]:
             if now.words or now.targets or now.inner:
                 if sign == ")" and _is_piped_on(command[i : i + 16]):
                     now.joint = "|"
-                yield now
+                found.append(now)
                 now = Segment()
             elif sign != "\n":
                 now.front += now.joint
+    return found
 
 
-def programs(command: str) -> Iterator[list[str]]:
+def programs(command: str) -> list[list[str]]:
     """The program of each simple command in a line with its arguments."""
-    return filter(None, (program(segment.words) for segment in segments(command)))
+    return _programs(segments(command))
+
+
+def _programs(kept: list[Segment]) -> list[list[str]]:
+    return list(filter(None, (program(segment.words) for segment in kept)))
 
 
 def first_program(command: str) -> list[str]:
     """The first program that a command runs, with its arguments; [] for none."""
-    return next(filter(None, (program(segment.words) for segment in essence(command[:2000], "")[0])), [])
+    return next(iter(_programs(essence(command[:2000], "")[0])), [])
 
 
 def _word(command: str, marks: str, i: int, inner: list[str]) -> tuple[str | None, int]:
@@ -397,7 +392,7 @@ def program_at(words: list[str]) -> int:
     return i
 
 
-def past_options(words: list[str], valued: Sequence[str]) -> list[str]:
+def past_options(words: list[str], valued: list[str] | tuple[str, ...]) -> list[str]:
     """The words after the leading options; options in `valued` take a value."""
     i = 0
     while i < len(words) and words[i][:1] == "-":

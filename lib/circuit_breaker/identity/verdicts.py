@@ -6,16 +6,9 @@ summary of failures decides first, then a summary of success, then the last form
 
 from __future__ import annotations
 
-from circuit_breaker.identity import results
+from circuit_breaker.identity import attempts, results
 from circuit_breaker.identity.attempts_table import TASKS
 from circuit_breaker.identity.keys import digest
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Container
-
-    from circuit_breaker.identity.attempts import Attempt
-
 
 FAILED, SUCCEEDED, UNKNOWN = "failed", "succeeded", ""
 LOOKED_AT = 16_000  # characters at either end of an output that are read
@@ -108,7 +101,7 @@ _ERRORISH = (
 _SHELLS = frozenset("bash sh zsh dash timeout env nice xargs nohup sudo time stdbuf exec command".split())
 
 
-def verdict(attempt: Attempt, text: str) -> str:
+def verdict(attempt: attempts.Attempt, text: str) -> str:
     """How an attempt ended whose call succeeded: FAILED, SUCCEEDED, or UNKNOWN if its exit code was hidden and its output says nothing."""
     if not attempt.hidden:
         return SUCCEEDED
@@ -127,7 +120,7 @@ def verdict(attempt: Attempt, text: str) -> str:
     return FAILED if last == "form" else SUCCEEDED if last else UNKNOWN
 
 
-def shared_lines(attempt: Attempt, text: str, last: bool = True) -> list[str]:
+def shared_lines(attempt: attempts.Attempt, text: str, last: bool = True) -> list[str]:
     """Digests of a failure's error lines (if it has none and `last`: its last line) without what the call itself put into them.
     Lines that every failure of a tool has, and mere counts, get the prefix WEAK; their digests include the attempt's test selectors."""
     lines = _lines(without_exit_code(text))
@@ -158,7 +151,7 @@ def _names_place(line: str) -> bool:
     return number.isdigit() and "." in path and " " not in path and "warn" not in line.lower()
 
 
-def is_bare(attempt: Attempt, text: str) -> bool:
+def is_bare(attempt: attempts.Attempt, text: str) -> bool:
     """Whether a failure's output is only a verdict, so that the errors of two equal ones may differ: no line says what failed, and
     few say anything else."""
     if any(line[:1] != WEAK for line in shared_lines(attempt, text)):
@@ -167,7 +160,7 @@ def is_bare(attempt: Attempt, text: str) -> bool:
     return len(more) < TOLD_MIN
 
 
-def fails_again(attempt: Attempt, text: str, known: Container[str]) -> bool:
+def fails_again(attempt: attempts.Attempt, text: str, known: dict[str, int]) -> bool:
     """Whether an output has an error line of an earlier failure of the attempt, whatever form that line has."""
     text = "\n".join([line for line in text.split("\n") if "warn" not in line.lower()])
     return any(line in known for line in shared_lines(attempt, text, last=False) if line[:1] != WEAK)
@@ -225,7 +218,7 @@ def _ends(found: list[str]) -> list[str]:
     return found if len(found) <= LINES_MAX else found[: LINES_MAX // 2] + found[-LINES_MAX // 2 :]
 
 
-def _printed_exit(attempt: Attempt, lines: list[str]) -> str:
+def _printed_exit(attempt: attempts.Attempt, lines: list[str]) -> str:
     """The last exit code of the attempt that its line printed; "" for none."""
     for before, after in attempt.exits:
         for line in reversed(lines):
@@ -345,7 +338,7 @@ def _is_general(line: str) -> bool:
     return not name or ("::" not in name and ("/" in name or "." in name or bare_error))
 
 
-def _without_command(attempt: Attempt, line: str) -> str:
+def _without_command(attempt: attempts.Attempt, line: str) -> str:
     """The line without the command and its directory; one wording for each shell's `not found`."""
     if " " in attempt.command and attempt.command in line:
         line = line.replace(attempt.command, "")
@@ -357,7 +350,7 @@ def _without_command(attempt: Attempt, line: str) -> str:
     return line.replace("./", "")
 
 
-def _without_values(attempt: Attempt, line: str) -> str:
+def _without_values(attempt: attempts.Attempt, line: str) -> str:
     """The line without options and the values of options and variables."""
     if "-" not in line and not any(value in line for value in attempt.values if value):
         return line

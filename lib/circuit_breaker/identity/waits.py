@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import shell_line
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from circuit_breaker.identity.shell_line import Segment
+from circuit_breaker.identity import reading, shell_line
 
 # Where a wait is: nowhere, before (or between) other commands, after them, or the line only waits.
 NONE, BEFORE, AFTER, ALONE = 0, 1, 2, 3
@@ -39,8 +35,6 @@ _FOLLOWS = {
     **dict.fromkeys(("get-content", "gc"), "-Wait -wait"),
 }
 _FILED = frozenset("docker podman docker-compose kubectl oc".split())
-# Programs whose arguments may be a command line.
-_TELLERS = frozenset("bash sh zsh dash pwsh powershell cmd ssh docker podman kubectl".split())
 _DECORATION = frozenset("echo printf true : date cd export set local clear write-host write-output".split())
 _LONG = 80  # characters of a script that may only wait; a longer one does more
 
@@ -79,7 +73,7 @@ def _is_decoration(name: str, words: list[str]) -> bool:
     return name.lower() in _DECORATION and name in words
 
 
-def _segment_waits(segment: Segment, depth: int) -> int:
+def _segment_waits(segment: shell_line.Segment, depth: int) -> int:
     """Where one simple command waits. BEFORE also means that it waits and looks in one."""
     if segment.joint == "&" or not segment.words:
         return NONE  # it runs in the background
@@ -105,8 +99,9 @@ def _segment_waits(segment: Segment, depth: int) -> int:
     script = rest[0].rpartition("/")[2] if rest and name in (*_INTERPRETERS, "bash", "sh") else name
     if is_sleeping_script(name, rest) or (script.startswith("wait") and script.endswith(_SCRIPTS)):
         return ALONE
-    if name in _TELLERS and any(" " in word for word in rest):
-        return max((line_waits(word, depth + 1) for word in rest if " " in word), default=NONE)
+    line = reading.told(words)[1]
+    if line:
+        return line_waits(line, depth + 1)
     marks = ["--watch", *_FOLLOWS.get(name, "").split()]
     if name in _FILED and "logs" not in rest:
         marks = [mark for mark in marks if mark != "-f"]  # -f names a file
