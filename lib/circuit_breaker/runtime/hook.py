@@ -10,13 +10,13 @@ Importing a module of this folder is free: it runs when it is first used (see lo
 
 from __future__ import annotations
 
+import sys
 import time
 
-from circuit_breaker.breaker import evidence, policy
-from circuit_breaker.breaker.config import is_on
-from circuit_breaker.breaker.memory import Lane
-from circuit_breaker.breaker.model import ALLOW, DENY, WARN, Ask, Notice, Prompt, Reported, Turn
+from circuit_breaker.breaker import config as configured
+from circuit_breaker.breaker import evidence, memory, model, policy
 from circuit_breaker.identity import calls
+from circuit_breaker.janitor import notes, session_start
 from circuit_breaker.runtime import (
     commands,
     config_change,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from circuit_breaker.breaker.config import Config
-    from circuit_breaker.breaker.memory import Session
+    from circuit_breaker.breaker.memory import Lane, Session
     from circuit_breaker.breaker.model import Decision, Event, Transition
     from circuit_breaker.runtime.home import Places
     from circuit_breaker.runtime.protocol import Payload
@@ -52,14 +52,11 @@ if TYPE_CHECKING:
 LONG = 1 << 16  # bytes; the keys of a longer payload are made before the session is locked
 
 
-def serve(name: str, data: bytes | None = None) -> None:
-    """Answer one hook call: at most one JSON object on stdout. Never raises.
-
-    `data`: the payload, if it has been read from stdin already.
-    """
+def serve(name: str) -> None:
+    """Answer one hook call: at most one JSON object on stdout. Never raises."""
     answer = b""
     try:
-        found = answer_to(name, _stdin() if data is None else data, home.environment(), time.time())
+        found = answer_to(name, _stdin(), home.environment(), time.time())
         answer = json.dump(found) if found else b""
     except BaseException as error:  # noqa: BLE001 - the call goes through with any error of ours
         error_log.note(f"{name}: {type(error).__name__}: {error}")
@@ -80,9 +77,10 @@ def answer_to(name: str, data: bytes, env: Mapping[str, str], now: float) -> dic
     """The answer of hook `name` to one payload; None to print nothing. Raises ValueError, OSError."""
     if not env.get("CLAUDE_PROJECT_DIR") and own_shell.refuses(f"{name} hook", env):
         return None  # Claude Code gives it to every hook
-    payload = protocol.parse(data, env.get("CLAUDE_CODE_SESSION_ID", ""))
     if name == "janitor":
-        return protocol.system_message(_session_start(payload, env, now))
+        said = _session_start(json.parse(data), env, now)
+        return protocol.system_message(said) if said else None
+    payload = protocol.parse(data, env.get("CLAUDE_CODE_SESSION_ID", ""))
     where = home.places(env, payload.cwd)
     config = home.configuration(where, env)
     if name == "command":
@@ -92,22 +90,34 @@ def answer_to(name: str, data: bytes, env: Mapping[str, str], now: float) -> dic
     return Visit(payload, where, config, env, now).answer() if payload.session else None
 
 
-def _session_start(payload: Payload, env: Mapping[str, str], now: float) -> str:
+def _session_start(fields: dict[str, Any], env: Mapping[str, str], now: float) -> str:
     """The message at session start: that state cannot be written and nothing is protected, or the janitor's."""
     try:
-        where = home.places(env, payload.cwd)
+        where = home.places(env, fields.get("cwd", ""))
         config = home.configuration(where, env)
+        if _is_nothing_due(fields, where, config, now):
+            return ""
         why = health.write_fault(where) if config.enabled else ""
     except files.Refused as error:
         why = str(error.strerror)
-    if why:
-        from circuit_breaker.words.status import not_protected
+    if not why:
+        return session_start.message(fields, where, config, now)
+    from circuit_breaker.words.status import not_protected
 
-        error_log.note(why)
-        return f"Circuit breaker: {not_protected(why, health.FIX)}"
-    from circuit_breaker.janitor import session_start
+    error_log.note(why)
+    return f"Circuit breaker: {not_protected(why, health.FIX)}"
 
-    return session_start.message(payload.fields, where, config, now)
+
+def _is_nothing_due(fields: dict[str, Any], where: Places, config: Config, now: float) -> bool:
+    """A cheap check, which usually suffices: whether the janitor has nothing to do or to say; False in any doubt."""
+    return (
+        "unpinned" not in sys.argv  # `run` found no pin that works: there is one to be made
+        and fields.get("source") not in ("resume", "compact")  # they have memory, whose marker is checked
+        and files.system.access(where.runtime, getattr(files.system, "W_OK", 2))
+        and not config.weakened
+        and not config.export["otlp"]
+        and notes.settled(where, config, now, fields.get("session_id", ""))
+    )
 
 
 class Visit:
@@ -120,7 +130,6 @@ class Visit:
         self.armed = bool(store.armed_lanes(where, payload.session))
         self.config = frozen.rules(where, payload.session, current) if self.armed else current
         self.authors: dict[str, str] = {}  # id of a prompt -> who wrote it
-        self.unproven: Session | None = None  # its last prompt's author is to be looked up
 
     def answer(self) -> dict[str, Any] | None:
         """What the hook prints; None for nothing."""
@@ -131,7 +140,10 @@ class Visit:
         self._prepare(event)
         decision, transitions = self._decide(event)
         if decision.contacts:
-            decision, transitions = self._settle_services(decision, transitions)
+            notices, changes = services.settle(self.where, decision.contacts, config, self.now, payload.lane)
+            decision = decision.but(notices=decision.notices + notices)
+            decision.verdict = model.WARN if notices and decision.verdict == model.ALLOW else decision.verdict
+            transitions = transitions + changes
         if transitions:
             last = protocol.last_call(payload)
             incidents.keep(self.where, payload.session, transitions, config, payload.prompt, last)
@@ -140,18 +152,18 @@ class Visit:
     def _prepare(self, event: Event) -> None:
         """Tell the event what `step` cannot know, and do what needs no lock."""
         where, session = self.where, self.payload.session
-        if isinstance(event, (Ask, Turn)):
+        if isinstance(event, (model.Ask, model.Turn)):
             event.attended = protocol.attended(self.env)
-        if isinstance(event, Ask):
+        if isinstance(event, model.Ask):
             event.key = calls.call_key(event.tool, event.input, event.cwd)
             event.refused = guarded.refusal(event, where, self.config.bypass_keyword, self.armed, self.env)
             if event.tool.startswith("mcp__"):
                 services.question(where, event, self.config, self.now)
-        elif isinstance(event, Prompt) and self.armed:
+        elif isinstance(event, model.Prompt) and self.armed:
             store.correct_marker(where, session)
-        elif isinstance(event, (Turn, Reported)) and self.payload.size > LONG:
-            lane = store.glance(where, session, store.lane_file(self.payload.lane), Lane)
-            results = event.results if isinstance(event, Turn) else (event,)
+        elif isinstance(event, (model.Turn, model.Reported)) and self.payload.size > LONG:
+            lane = store.glance(where, session, store.lane_file(self.payload.lane), memory.Lane)
+            results = event.results if isinstance(event, model.Turn) else (event,)
             evidence.prepare(results, lane and lane.cwd or event.cwd)
 
     def _decide(self, event: Event) -> Decided:
@@ -165,35 +177,32 @@ class Visit:
             )
             for sentence in set_aside:
                 error_log.note(sentence)
-            if found is not None:
+            if not isinstance(found, memory.Session):
                 decided: Decided = found
                 return decided
-            self._look_up_author()
+            # Without the lock: the row in the transcript may be waited for.
+            author = prompt_source.author(self.payload.transcript, found, self.armed)
+            self.authors[found.unproven] = author
 
-    def _look_up_author(self) -> None:
-        """Who wrote the session's last prompt. Without the lock: its row in the transcript may be waited for."""
-        if self.unproven is not None:
-            author = prompt_source.author(self.payload.transcript, self.unproven, self.armed)
-            self.authors[self.unproven.unproven] = author
-
-    def _step(self, event: Event, session: Session, lane: Lane) -> tuple[Session, Lane, Decided | None]:
-        """(session, lane, what was decided); None if the author of the last prompt must be known first."""
-        if session.unproven and not isinstance(event, Prompt):
+    def _step(self, event: Event, session: Session, lane: Lane) -> tuple[Session, Lane, Decided | Session]:
+        """(session, lane, what was decided); the session itself if the author of its last prompt must be known first."""
+        if session.unproven and not isinstance(event, model.Prompt):
             if session.unproven not in self.authors:
-                self.unproven = session
-                return session, lane, None
+                return session, lane, session
             event.author = self.authors[session.unproven]
         payload, config = self.payload, self.config
-        counts = is_on("budget", config.circuit_breakers["budget"])
-        if (counts and isinstance(event, (Turn, Prompt))) or (lane.circuits and isinstance(event, Turn)):
-            lane = usage.look_up(event, lane, payload, config)
+        limited = configured.is_on("budget", config.circuit_breakers["budget"])
+        if (isinstance(event, model.Turn) and (limited or store.is_live(lane))) or (
+            isinstance(event, model.Prompt) and limited and event.person
+        ):
+            lane = usage.look_up(event, lane, payload)
         session, lane, decision, transitions = policy.step(
             session, lane, event, config, self.now, payload.lane
         )
         if session.home != self.where.home or session.project != self.where.project:
             session = session.but(home=self.where.home, project=self.where.project)
         if any(transition.event in usage.COSTLY for transition in transitions):
-            usage.charge(lane, transitions, payload, config)
+            usage.charge(lane, transitions, payload, limited)
         if session.frozen or store.is_live(lane) or store.is_live(session):
             session = self._hold(session, lane, decision)
         return session, lane, (decision, transitions)
@@ -202,17 +211,8 @@ class Visit:
         """The session with its rules fixed while a circuit is open; messages about held back changes go into `decision`."""
         payload = self.payload
         session = frozen.keep(session, lane, payload.lane, self.config, self.where, payload.session)
-        if decision.verdict == DENY and frozen.differs(session, self.where):
-            decision.notices.append(Notice(kind=DENY, rule="protection", reason="config_changed"))
+        if decision.verdict == model.DENY and frozen.differs(session, self.where):
+            decision.notices.append(model.Notice(kind=model.DENY, rule="protection", reason="config_changed"))
         if session.held and not session.frozen:
             decision.notices += config_change.notices(session)
         return session
-
-    def _settle_services(self, decision: Decision, transitions: list[Transition]) -> Decided:
-        """The decision and incidents with what the turn's contacts with services add."""
-        notices, changes = services.settle(
-            self.where, decision.contacts, self.config, self.now, self.payload.lane
-        )
-        decision = decision.but(notices=decision.notices + notices)
-        decision.verdict = WARN if notices and decision.verdict == ALLOW else decision.verdict
-        return decision, transitions + changes

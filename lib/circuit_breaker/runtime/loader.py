@@ -102,8 +102,8 @@ def code_of(name: str, source: str) -> object:
         return loader.source_to_code(loader.get_data(source), source)
 
 
-def start(name: str, module: str = "hook") -> None:
-    """Answer hook `name` with `runtime/MODULE.py` and end the process; with any error the call goes through.
+def start(name: str) -> None:
+    """Answer hook `name` and end the process; with any error the call goes through.
 
     The exit code is 0. If `run` chose a pinned interpreter it is ANSWERED, or 1 if the hooks cannot run on it: then `run` looks for
     another one. stdin is still unread.
@@ -121,7 +121,7 @@ def start(name: str, module: str = "hook") -> None:
     sys.meta_path.insert(0, Unusual)  # type: ignore[arg-type]
     try:
         lay_out(PACKAGE, LIB + "/" + PACKAGE)
-        sys.modules[PACKAGE + ".runtime." + module].serve(name)
+        sys.modules[PACKAGE + ".runtime.hook"].serve(name)
     except Exception as error:  # noqa: BLE001 - serve catches its own errors: this is for missing modules
         line = "[circuit_breaker] " + name + ": " + type(error).__name__ + ": " + str(error) + "\n"
         system.write(2, line.encode("utf-8", "replace"))

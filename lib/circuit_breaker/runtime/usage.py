@@ -5,18 +5,16 @@ A lower bound: rows that were never written, or are longer than READ_MAX, are no
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.config import is_on
 from circuit_breaker.breaker.memory import Position
-from circuit_breaker.breaker.model import MAIN, Prompt, Turn, plus
-from circuit_breaker.runtime import files, json, store
+from circuit_breaker.breaker.model import MAIN, Prompt, plus
+from circuit_breaker.runtime import files, json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from circuit_breaker.breaker.config import Config
     from circuit_breaker.breaker.memory import Lane
-    from circuit_breaker.breaker.model import Event, Transition
+    from circuit_breaker.breaker.model import Transition, Turn
     from circuit_breaker.runtime.protocol import Payload
 
     Usage = list[int]  # in the order of FIELDS
@@ -28,27 +26,20 @@ COSTLY = ("trip", "would_trip", "ending")  # incidents that say what their strea
 RECENT_MAX = 4  # last messages that are remembered: the rows of a message are close together
 
 
-def look_up(event: Event, lane: Lane, payload: Payload, config: Config) -> Lane:
-    """Read the lane's transcript on and set `event.spent` (Turn, or Prompt: what no turn has counted). -> the lane."""
-    limits = is_on("budget", config.circuit_breakers["budget"])
-    path = path_of(payload.transcript, payload.lane)
-    position = lane.read
-    if isinstance(event, Prompt):
-        if not limits or not event.person:
-            return lane
-        if position.offset >= 0:
-            event.spent, position = read_on(path, position)
+def look_up(event: Prompt | Turn, lane: Lane, payload: Payload) -> Lane:
+    """Read the lane's transcript on and set `event.spent` (of a Prompt: what no turn has counted). -> the lane."""
+    path, position = path_of(payload.transcript, payload.lane), lane.read
+    first = position.offset < 0
+    own = first and payload.lane != MAIN and not lane.n  # all rows of a subagent's file are its own
+    if own or not first:
+        event.spent, position = read_on(path, position)
+    if isinstance(event, Prompt) or (first and not own):  # earlier rows are older than our first event
         position = position.but(offset=size_of(path))
-    elif isinstance(event, Turn) and (limits or store.is_live(lane)):
-        if position.offset < 0 and (payload.lane == MAIN or lane.n):
-            position = Position(offset=size_of(path))  # earlier rows are older than our first event
-        else:  # all rows of a subagent's file are its own
-            event.spent, position = read_on(path, position)
     return lane if position == lane.read else lane.but(read=position)
 
 
-def charge(lane: Lane, transitions: list[Transition], payload: Payload, config: Config) -> None:
-    """Set the cost so far of trips and stopped turns; later turns add to that of an open circuit."""
+def charge(lane: Lane, transitions: list[Transition], payload: Payload, limited: bool) -> None:
+    """Set the cost so far of trips and stopped turns; later turns add to that of an open circuit. `limited`: a budget is set."""
     path = path_of(payload.transcript, payload.lane)
     for transition in transitions:
         if transition.event not in COSTLY or transition.tokens or transition.lane != payload.lane:
@@ -61,7 +52,7 @@ def charge(lane: Lane, transitions: list[Transition], payload: Payload, config: 
         transition.tokens = transition.facts.get("tokens") or known or last_calls(path, calls)
         if circuit is not None:
             lane.circuits[circuit.name] = circuit.but(tokens=transition.tokens)
-        if not known and not is_on("budget", config.circuit_breakers["budget"]):
+        if not known and not limited:
             lane.read = Position(offset=size_of(path))
 
 
