@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import incidents
@@ -16,7 +15,7 @@ from shared import Refusal, moment, places, shortened
 from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.failures import family_of
-from circuit_breaker.breaker.memory import POLL, Lane
+from circuit_breaker.breaker.memory import POLL, Lane, Past
 from circuit_breaker.breaker.policy import step
 from circuit_breaker.identity import calls, labels
 from circuit_breaker.replay import recording
@@ -34,10 +33,10 @@ ANY_FORM = " (any form)"  # ends the name of a circuit that blocks every form of
 class Step(NamedTuple):
     """One call of the evidence: its keys, and what it counted as for a circuit that has one of them, or has not."""
 
-    t: float
+    at: str
     label: str
     outcome: str
-    keys: tuple[str, str]
+    keys: tuple[str, ...]
     own: str
     other: str
 
@@ -73,21 +72,21 @@ def _last(where: home.Places, config: Config, session: str) -> int:
     print(f"Why: it {last.cause}.")
     print(f"Rule: {words.opens(rule, config.circuit_breakers.get(rule, {}))}")
     run = _traced(last, config)
-    steps = [one for one in run.steps if one.t <= last.t + SLACK][-SHOWN:] if run else []
-    if run and steps:
-        print("\nThe calls of that lane before it (* counted):")
-        _print_steps(steps, run.keys)
+    if run and run.steps:
+        _print_steps("The calls of that lane before it (* counted):", run.steps, run.keys)
     elif last.calls:
         print(f"\nThe last calls: {', '.join(last.calls)}. (The transcript no longer exists.)")
     return 0
 
 
-def _print_steps(steps: list[Step], counted: set[str]) -> None:
-    width = min(40, max(len(one.label) for one in steps))
+def _print_steps(title: str, steps: list[Step], counted: set[str]) -> None:
+    steps = steps[-SHOWN:]
+    width = min(40, max((len(one.label) for one in steps), default=0))
+    if steps:
+        print(f"\n{title}")
     for one in steps:
         mark, note = ("*", one.own) if not counted.isdisjoint(one.keys) else (" ", one.other)
-        at = moment(one.t, "%H:%M:%S")
-        print(f"{mark} {at}  {one.label[:40]:<{width}}  {one.outcome:<6}  {note}")
+        print(f"{mark} {one.at}  {one.label[:40]:<{width}}  {one.outcome:<6}  {note}".rstrip())
 
 
 def _traced(last: incidents.Incident, config: Config) -> _Traced | None:
@@ -132,7 +131,6 @@ class _Traced(Rerun):
 
     def _trace(self, lane: Lane, batch: dict[str, Any], n: int, cwd: str) -> None:
         made = {one.key: one for one in lane.recent if one.n > n}
-        moved = {move.n for move in lane.moves}
         rule = self.circuit.partition(":")[0]
         limits = self.config.circuit_breakers.get(rule, {})
         if self.any_form:
@@ -140,17 +138,15 @@ class _Traced(Rerun):
         for call in batch["tool_calls"]:
             tool, given = call["tool_name"], call["tool_input"]
             keys = key, family = calls.call_key(tool, given, cwd), family_of(tool, given, cwd)
-            label, counted = labels.label(tool, given), made.get(key)
-            if counted is None:
-                self.steps.append(Step(batch["t"], label, "-", keys, words.NOT_COUNTED, words.NOT_COUNTED))
-                continue
-            failures, times = _counts(lane, key)
-            if self.any_form and family in lane.families:
-                failures = lane.families[family].count
-            changes = bool(calls.change_level(tool, given))
-            own = words.counted(rule, failures, times, limits)
-            other = words.between(counted.ok, counted.n in moved, counted.kind == POLL, changes)
-            self.steps.append(Step(batch["t"], label, "ok" if counted.ok else "failed", keys, own, other))
+            outcome, own, other = "-", words.NOT_COUNTED, words.NOT_COUNTED
+            if key in made:
+                failures, times = _counts(lane, key)
+                if self.any_form and family in lane.families:
+                    failures = lane.families[family].count
+                own = words.counted(rule, failures, times, limits)
+                outcome, other = _between(lane, made[key], bool(calls.change_level(tool, given)))
+            at = moment(batch["t"], "%H:%M:%S")
+            self.steps.append(Step(at, labels.label(tool, given), outcome, keys, own, other))
 
 
 def _counts(lane: Lane, key: str) -> tuple[int, int]:
@@ -182,17 +178,20 @@ def _call(where: home.Places, config: Config, tool: str, given: dict[str, Any], 
             config.circuit_breakers[name]["threshold"] for name in ("tool_failure", "repeated_call")
         )
         print(words.verdict(*_counts(lane, key), failing, repeating))
-    rows = list(_recent(lane, key, label))
-    if rows:
-        print("\nThe lane's last calls, as the breaker remembers them (* this one):", *rows, sep="\n")
+    steps = [_remembered(lane, call, label if call.key == key else "") for call in lane.recent]
+    _print_steps("The lane's last calls, as the breaker remembers them (* this one):", steps, {key})
     return 0
 
 
-def _recent(lane: Lane, key: str, label: str) -> Iterator[str]:
-    moved = {move.n for move in lane.moves}
-    for call in lane.recent[-SHOWN:]:
-        itself, streak = call.key == key, lane.streaks.get(call.key)
-        name = labels.plain(label if itself else (streak.label if streak else "") or "another call")
-        note = "" if itself else words.between(call.ok, call.n in moved, call.kind == POLL, False)
-        line = f"{'*' if itself else ' '} {call.n:>5}  {name[:40]:<40}  {'ok' if call.ok else 'failed':<6}  {note}"
-        yield line.rstrip()
+def _remembered(lane: Lane, call: Past, label: str) -> Step:
+    streak = lane.streaks.get(call.key)
+    name = labels.plain(label or (streak.label if streak else "") or "another call")
+    outcome, note = _between(lane, call, changes=False)
+    return Step(f"{call.n:>5}", name, outcome, (call.key,), "", note)
+
+
+def _between(lane: Lane, call: Past, changes: bool) -> tuple[str, str]:
+    """(outcome of a call, whether it was progress and why not)."""
+    moved = any(move.n == call.n for move in lane.moves)
+    note = words.between(call.ok, moved, call.kind == POLL, changes)
+    return "ok" if call.ok else "failed", note
