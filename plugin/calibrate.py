@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 from collections import Counter
@@ -82,8 +83,7 @@ class Learned:
 
 def read(groups: list[list[Path]]) -> list[PastPrompt]:
     """Every prompt of yours in these recordings, marked where the breaker would have tripped with its defaults."""
-    config = build()
-    sessions = replaying.runs(groups, lambda name: Prompts(name, config), recording.skip, Progress())
+    sessions = replaying.runs(groups, functools.partial(Prompts, config=build()), recording.skip, Progress())
     return [prompt for session, _ in sessions for prompt in session.found]
 
 

@@ -7,6 +7,7 @@ import difflib
 import json
 import os
 import sys
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from install import disk, jsontext, settings
 from shared import Refusal, places, print_json
 
 from circuit_breaker.breaker import config as rules
-from circuit_breaker.breaker.layers import build
+from circuit_breaker.breaker.layers import Layer, build
 from circuit_breaker.runtime import files, frozen, home, own_shell
 
 
@@ -35,16 +36,15 @@ def _path(_: argparse.Namespace, where: home.Places) -> int:
 
 def _show(args: argparse.Namespace, where: home.Places) -> int:
     effective = home.configuration(where, os.environ)
-    values = values_of(effective)
-    layers, _ = home.layers(where, os.environ)
-    origins = {key: origin(key, value, layers) for key, value in values.items()}
+    named = origins(where)
+    rows = [(key, value, named.get(key, "default")) for key, value in values_of(effective).items()]
     if args.json:
-        shown = {key: {"value": value, "origin": origins[key]} for key, value in values.items()}
+        shown = {key: {"value": value, "origin": origin} for key, value, origin in rows}
         print_json(values=shown, problems=effective.problems)
         return 0
-    for key, value in values.items():
+    for key, value, origin in rows:
         line = f"{key} = {_shown(value)}"
-        print(f"{line:<62} {origins[key]}" if args.origin else line)
+        print(f"{line:<62} {origin}" if args.origin else line)
     _warn_of(effective.problems)
     return 0
 
@@ -62,15 +62,15 @@ def flat(document: dict[str, Any], before: str = "") -> dict[str, Any]:
     return found
 
 
-def origin(key: str, value: Any, layers: list[tuple[str, Any]]) -> str:
-    """The layer that `value` comes from: the last one that sets it, or "default"."""
-    for name, document in reversed(layers):
-        said = _at(document, key)
-        if said is not None and jsontext.same(said, value):
-            silent = _at(document, "defaults_version") == rules.DEFAULTS_VERSION
-            if not (silent and value == _at(rules.DEFAULTS, key)):
-                return name
-    return "default"
+def origins(where: home.Places) -> dict[str, str]:
+    """Dotted key -> the layer that its value comes from; keys with their default are missing."""
+    found: dict[str, str] = {}
+    values = deepcopy(dict(rules.DEFAULTS))
+    for name, document in home.layers(where, os.environ)[0]:
+        layer = Layer(name, document, [])
+        layer.merge("", document, values, rules.DEFAULTS)
+        found.update({path: name for path, _, _ in layer.changes})
+    return found
 
 
 def _at(document: Any, key: str) -> Any:
@@ -107,8 +107,7 @@ def _set(args: argparse.Namespace, where: home.Places) -> int:
     print(f"{key} is now {_shown(value)} in {path}")
     effective = values_of(home.configuration(where, os.environ)).get(key)
     if not jsontext.same(effective, value):
-        source = origin(key, effective, home.layers(where, os.environ)[0])
-        print(f"But {_shown(effective)} applies here: {source} comes first.")
+        print(f"But {_shown(effective)} applies here: {origins(where).get(key, 'default')} comes first.")
     return 0
 
 

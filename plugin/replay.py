@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 import time
@@ -45,11 +46,9 @@ class Totals:
         self, groups: list[list[Path]], config: Config, enforce: bool = False
     ) -> Iterator[tuple[Rerun, str]]:
         """Run every record of every recording. Yields each session at its end, and its file."""
-
-        def begun(name: str) -> Rerun:
-            return Rerun(name, config, enforce, self._fault)
-
-        for run, file in runs(groups, begun, self._fault, self.progress):
+        fault = self._fault
+        begun = functools.partial(Rerun, config=config, enforce=enforce, fault=fault)
+        for run, file in runs(groups, begun, fault, self.progress):
             self._add(run, file)
             yield run, file
 
