@@ -355,7 +355,7 @@ def test_file_without_an_event_says_so(recorded):
 def test_config_that_is_no_file_and_recordings_that_are_none_are_named_without_more(recorded, tmp_path):
     path = recorded(*events(1))
     said = run(path, "--config", tmp_path, code=1).stderr
-    assert said.startswith(f"replay: {tmp_path}: not a regular file of reasonable size. Give ")
+    assert said.startswith(f"replay: {tmp_path}: cannot be opened as a regular file. Give ")
     nothing = tmp_path / "notes.jsonl"
     nothing.write_text("hello")
     done = run(nothing, code=1)
