@@ -6,7 +6,7 @@ It reads ordinary lines and is no full shell parser: what it cannot read counts 
 from __future__ import annotations
 
 from circuit_breaker.identity import attempts_table as table
-from circuit_breaker.identity import live, powershell, shell_line, snippets, waits
+from circuit_breaker.identity import live, powershell, shell_line, snippets
 from circuit_breaker.identity.shell_line import is_in, past_options, program, segments
 
 # Programs that only look, unless a rule below says otherwise.
@@ -177,7 +177,7 @@ def program_reads(name: str, rest: list[str], depth: int = 0, loosely: bool = Fa
         or (rest in VERSIONS and not (rest == ["-v"] and is_in(name, _VERBOSE)))
         or live.is_live(name, rest)
     )
-    if looks or waits.is_sleeping_script(name, rest):
+    if looks or snippets.only_sleeps(name, rest):
         return True
     return (name == "timeout" and rest[:1] in (["/t"], ["/T"])) or _reading_subcommand(name, rest)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 # The last letters of the options that code follows.
 _MARKS = {"python": "c", "node": "ep", "ruby": "e", "perl": "eE", "php": "r"}
+_LONG = 80  # characters of code that may only wait; longer code does more
 _MODULES = ("json.tool", "json")  # of `python -m`: they print what they are given
 # Parts of code that may write, run a program or send something; letters in lower case.
 _WRITING = (
@@ -44,6 +45,12 @@ def only_looks(name: str, rest: list[str]) -> bool:
     if not code or _writes(code) or _edits_in_place(name, rest):
         return False
     return all(f" {module} " in _HARMLESS for module in _imported(code))
+
+
+def only_sleeps(name: str, rest: list[str]) -> bool:
+    """Whether it is `python -c "import time; time.sleep(5)"` or the like."""
+    code = code_in(name, rest)
+    return len(code) <= _LONG and ("sleep" in code or "setTimeout" in code)
 
 
 def _edits_in_place(name: str, rest: list[str]) -> bool:

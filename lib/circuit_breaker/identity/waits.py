@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import reading, shell_line
+from circuit_breaker.identity import reading, shell_line, snippets
 
 # Where a wait is: nowhere, before (or between) other commands, after them, or the line only waits.
 NONE, BEFORE, AFTER, ALONE = 0, 1, 2, 3
@@ -36,7 +36,6 @@ _FOLLOWS = {
 }
 _FILED = frozenset("docker podman docker-compose kubectl oc".split())
 _DECORATION = frozenset("echo printf true : date cd export set local clear write-host write-output".split())
-_LONG = 80  # characters of a script that may only wait; a longer one does more
 
 
 def line_waits(command: str, depth: int = 0) -> int:
@@ -97,7 +96,7 @@ def _segment_waits(segment: shell_line.Segment, depth: int) -> int:
     if name in ("watch", "viddy", "hwatch"):
         return BEFORE
     script = rest[0].rpartition("/")[2] if rest and name in (*_INTERPRETERS, "bash", "sh") else name
-    if is_sleeping_script(name, rest) or (script.startswith("wait") and script.endswith(_SCRIPTS)):
+    if snippets.only_sleeps(name, rest) or (script.startswith("wait") and script.endswith(_SCRIPTS)):
         return ALONE
     line = reading.told(words)[1]
     if line:
@@ -109,13 +108,6 @@ def _segment_waits(segment: shell_line.Segment, depth: int) -> int:
         return NONE
     follows = any(word in marks or (name == "tail" and word.startswith("--pid=")) for word in rest)
     return BEFORE if follows else NONE
-
-
-def is_sleeping_script(name: str, rest: list[str]) -> bool:
-    """Whether it is `python -c "import time; time.sleep(5)"` or the like."""
-    if name not in _INTERPRETERS or rest[:1] not in (["-c"], ["-e"]) or len(rest) < 2:
-        return False
-    return len(rest[1]) <= _LONG and ("sleep" in rest[1] or "setTimeout" in rest[1])
 
 
 def _is_time(word: str) -> bool:
