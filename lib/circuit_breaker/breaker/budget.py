@@ -76,7 +76,7 @@ def used(kept: Budget, limit: str, now: float) -> int:
 def _check(work: Work, event: Turn, limit: str, most: int) -> None:
     kept = work.session.budget
     amount, times = used(kept, limit, work.now), kept.granted.get(limit, 0)
-    work.count("budget", seen=amount)
+    work.tally("budget").count = amount
     if amount >= most * (times + 1):
         _used_up(work, event, limit, _signal(work, limit, amount, most))
         return
@@ -107,7 +107,7 @@ def _used_up(work: Work, event: Turn, limit: str, signal: Signal) -> None:
         if work.name == MAIN:
             return
     if limit in kept.said:
-        work.count("budget", trips=1)
+        work.tally("budget").trips += 1
         work.stop_turn(signal)
     else:  # reached in one turn without a warning: the first stop needs one
         work.session.budget = kept.but(said={**kept.said, limit: 100})

@@ -141,7 +141,7 @@ class Work:
 
     def opened(self, circuit: Circuit) -> None:
         self.put(circuit)
-        self.count(circuit.rule, trips=1)
+        self.tally(circuit.rule).trips += 1
         self.changed("trip", circuit, CLOSED)
 
     def close(self, circuit: Circuit, reason: str, event: Happening = "close") -> None:
@@ -178,18 +178,11 @@ class Work:
             event, circuit, reason, before=before, after=circuit.state, facts=facts or circuit.facts, **kept
         )
 
-    def count(
-        self, rule: str, trips: int = 0, would: int = 0, warned: bool = False, seen: int | None = None
-    ) -> None:
-        """Update a rule's tally."""
-        tally = self.session.tally if rule in SESSION_RULES else self.lane.tally
-        old = tally.get(rule) or Tally()
-        tally[rule] = old.but(
-            trips=old.trips + trips,
-            warned_at=round(self.now, 3) if warned else old.warned_at,
-            would=old.would + would,
-            count=old.count if seen is None else seen,
-        )
+    def tally(self, rule: str) -> Tally:
+        """What the rule has done, to be counted on."""
+        kept = self.session.tally if rule in SESSION_RULES else self.lane.tally
+        kept[rule] = kept[rule].but() if rule in kept else Tally()
+        return kept[rule]
 
     # --- Signals
 
@@ -198,7 +191,7 @@ class Work:
         action = self.action(signal.rule)
         if not action:
             return
-        self.count(signal.rule, seen=signal.count)
+        self.tally(signal.rule).count = signal.count
         if signal.wants == WARN:
             if action != "observe":
                 self.warn(signal)
@@ -214,7 +207,7 @@ class Work:
         if signal.facts.get("once") or self._is_marked(signal, COUNTED):
             return
         self._mark(signal, COUNTED)
-        self.count(signal.rule, would=1)
+        self.tally(signal.rule).would += 1
         if self.config.mode == "observe" and self.rule(signal.rule)["action"] in ("block", "ask"):
             self.record("would_trip", signal)
         if action == "warn" and not self._is_marked(signal, WARNED):
@@ -225,7 +218,7 @@ class Work:
         self._mark(signal, WARNED)
         if self.bypassed:
             return
-        self.count(signal.rule, warned=True)
+        self.tally(signal.rule).warned_at = round(self.now, 3)
         self.lane.warned.pop(signal.name, None)
         self.lane.warned[signal.name] = self.lane.turn
         self.record("warning", signal)
@@ -239,7 +232,7 @@ class Work:
         if warned is None or warned == self.lane.turn:
             return
         if not self.bypassed:
-            self.count(signal.rule, trips=1)
+            self.tally(signal.rule).trips += 1
         self.stop_turn(signal)
 
     def stop_turn(self, seen: Finding, reason: str = "") -> None:

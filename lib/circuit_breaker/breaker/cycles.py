@@ -43,14 +43,10 @@ def ring_at(recent: Sequence[Past], end: int, period: int) -> tuple[list[Past], 
             ):
                 continue
             strangers = [] if foreign is None else [recent[start + foreign]]
-            rounds, first = 1, start
-            while True:
-                earlier = _round_before(recent, first, ring)
-                if earlier < 0:
-                    break
-                if first - earlier > period:
-                    strangers.append(_stranger(recent, earlier, first, ring))
+            rounds, first, earlier = 0, start, start
+            while earlier >= 0:
                 rounds, first = rounds + 1, earlier
+                earlier = _round_before(recent, first, ring, strangers)
             if rounds > best[1] and not _belongs(strangers, rounds):
                 best = (ring, rounds, recent[first].n)
     return best
@@ -66,14 +62,6 @@ def _is_ring(calls: list[tuple[str, str]]) -> bool:
     )
 
 
-def _stranger(recent: Sequence[Past], first: int, end: int, ring: Sequence[Past]) -> Past:
-    """The foreign call in the round `recent[first:end]`."""
-    for at, member in zip(range(first, end), ring):
-        if recent[at].call != member.call:
-            return recent[at]
-    return recent[end - 1]
-
-
 def _belongs(strangers: Sequence[Past], rounds: int) -> bool:
     """Whether a foreign call comes in every round: then this is no ring of that period. With equal results it is a longer ring,
     with a new result each time it is no ring."""
@@ -83,14 +71,17 @@ def _belongs(strangers: Sequence[Past], rounds: int) -> bool:
     return changed in (0, len(strangers) - 1)
 
 
-def _round_before(recent: Sequence[Past], first: int, ring: Sequence[Past]) -> int:
-    """Index of the start of the round before `first`: the ring's calls and results in order, with at most one foreign call among
-    or after them; -1 if there is none."""
-    at, tolerated = first - 1, True
+def _round_before(recent: Sequence[Past], first: int, ring: Sequence[Past], strangers: list[Past]) -> int:
+    """Index of the start of the round before `first`: the ring's calls and results in order; -1 if there is none. One foreign call
+    among or after them is added to `strangers`."""
+    at = first - 1
+    foreign: list[Past] = []
     for member in reversed(ring):
-        if at >= 0 and tolerated and recent[at].call != member.call:
-            at, tolerated = at - 1, False
+        if at >= 0 and not foreign and recent[at].call != member.call:
+            foreign.append(recent[at])
+            at -= 1
         if at < 0 or recent[at].call != member.call:
             return -1
         at -= 1
+    strangers += foreign
     return at + 1

@@ -348,14 +348,14 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
         return made
     tool, given, text = result.tool, result.input, results.shortened(result.text)
     key = calls.call_key(tool, given, cwd)
-    said = _echoed(tool, given)
-    if said:
-        text = text.replace(said + "\n", "", 1)
+    command = _written(tool, given)
+    if command.startswith("echo "):  # what it says before it does anything may differ each time
+        text = text.replace(f"{shell_line.echoed(command)}\n", "", 1)
     outcome = Outcome(id=result.id, tool=tool, input=given, text=text, kind=kind, key=key)
     outcome.wait = looks.wait_of(tool, given)
     if kind in SILENT:
         return outcome
-    outcome.digits = (not said and result.digits) or results.digits_key(text)
+    outcome.digits = results.digits_key(text)
     outcome.empty = not text or text.isspace() or text == NO_OUTPUT
     if kind in FAILURES:
         outcome.look = looks.look_of(tool, given)  # its input is not kept until the turn ends
@@ -364,9 +364,7 @@ def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
         outcome.result = outcome.error = digest(text) if _steps_on(tool, given) else known
         outcome.miss = errors.is_bare(text) or errors.is_lookup_miss(tool, given, text)
         return outcome
-    outcome.result = (not said and result.result) or results.result_key(
-        tool, result.text if tool in results.VERBATIM else text
-    )
+    outcome.result = results.result_key(tool, result.text if tool in results.VERBATIM else text)
     if kind == OK and any(word in tool.lower() for word in MESSAGING) and acts.sends_message(tool, given):
         outcome.result = results.receipt_key(text)
     outcome.change = calls.change_level(tool, given)
@@ -386,9 +384,3 @@ def _result_of_line(outcome: Outcome) -> str:
         known = digest(outcome.text)
     variables = shell_line.assignments(command) if outcome.change else ""
     return f"{known} {digest(variables)[:8]}" if variables else known
-
-
-def _echoed(tool: str, given: object) -> str:
-    """What a shell line says before it does anything: it may say something else each time."""
-    command = _written(tool, given)
-    return shell_line.echoed(command) if command.startswith("echo ") else ""

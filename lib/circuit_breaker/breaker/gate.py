@@ -67,16 +67,16 @@ def spawn(work: Work, event: Ask) -> None:
     session, rule, action = work.session, work.rule("agent_spawn"), work.action("agent_spawn")
     if not action or work.excluded(event.tool, "agent_spawn"):
         return
-    if event.id not in session.spawn_ids:
+    fresh = event.id not in session.spawn_ids
+    if fresh:
         session.spawn_ids.append(event.id)
         session.spawns += 1
-    work.count("agent_spawn", seen=session.spawns)
+    work.tally("agent_spawn").count = session.spawns
     signal = Signal(
         rule="agent_spawn", subject=event.tool, keys=["spawn"], count=session.spawns, calls=[event.tool]
     )
-    if session.spawns > rule["threshold"] and not session.spawn_warned:
-        session.spawn_warned = True
-        work.count("agent_spawn", would=action != "block")
+    if fresh and session.spawns == rule["threshold"] + 1:
+        work.tally("agent_spawn").would += action != "block"
         if action != "observe":
             work.warn(signal)
     limit = rule["threshold"] if action == "block" else rule["block_at"]

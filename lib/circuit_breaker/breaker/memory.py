@@ -229,7 +229,6 @@ class Session(Record):
     passed = 0  # calls allowed by that bypass
     spawns = 0  # Agent calls since your last prompt
     spawn_ids: list[str] = []
-    spawn_warned = False
     written: list[str] = []  # keys of the last writes of all lanes
     writes = 0  # new writes so far
     services = table(ServiceCalls)  # by the name of an outside service

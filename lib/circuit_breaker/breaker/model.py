@@ -193,9 +193,7 @@ class Reported(Event):
     id = tool = text = cwd = ""
     input: Any = None
     kind = FAILED
-    result: Any = ""  # these three as in Result
-    digits: Any = ""
-    ready: Any = None
+    ready: Any = None  # as in Result
 
 
 class Turn(Event):
@@ -213,8 +211,6 @@ class Result(Record):
     id = tool = text = ""
     input: Any = None
     hint = OK  # the outcome by its text alone
-    result: Any = ""  # keys of its text, if made already: str, or what is equal to one
-    digits: Any = ""
     ready: Any = None  # (directory, Outcome) if made already, valid for that directory of the lane
 
 

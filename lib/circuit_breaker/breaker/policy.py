@@ -97,7 +97,7 @@ def _reset(work: Work, event: Reset) -> None:
             continue
         work.close(circuit, "reset", "reset")
         if circuit.rule == "agent_spawn":
-            work.session.spawns, work.session.spawn_warned = 0, False
+            work.session.spawns = 0
         elif circuit.rule == "budget":
             budget.allow(work, circuit.subject)
         work.lane.denials = work.lane.stops = 0
@@ -135,7 +135,7 @@ def _prove(work: Work, author: str) -> None:
     prompt_id, session.unproven = session.unproven, ""
     if author == PERSON or (author == UNKNOWN and work.config.bypass_unknown == "grant"):
         session.person = prompt_id
-        session.spawns, session.spawn_ids, session.spawn_warned = 0, [], False
+        session.spawns, session.spawn_ids = 0, []
         if session.budget.since or work.action("budget"):
             budget.prompted(session, work.now)
         for circuit in [*session.circuits.values()]:
@@ -198,7 +198,7 @@ def _stop_recursion(work: Work, signal: Signal) -> None:
     circuit = work.lane.circuits.get(signal.name) or Circuit(rule=signal.rule, subject=signal.subject)
     if not circuit.live:
         circuit = breaker.trip(circuit.but(count=signal.count), work.now, *pace)
-        work.count("hook_recursion", seen=signal.count)
+        work.tally("hook_recursion").count = signal.count
         work.opened(circuit)
     elif circuit.state == HALF_OPEN:
         circuit = breaker.fail(circuit, work.now, *pace)

@@ -82,9 +82,9 @@ def _same_call(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
 
 
 def _facts(outcome: Outcome, streak: Streak, rule: Rule) -> dict[str, Any]:
-    invalid = outcome.kind == INVALID
-    facts = {"invalid": invalid, "tool": outcome.tool, "waits": bool(outcome.wait)}
-    return {**facts, "left": 2 * rule["threshold"] - streak.invalid} if invalid else facts
+    if outcome.kind != INVALID:
+        return {}
+    return {"invalid": True, "waits": bool(outcome.wait), "left": 2 * rule["threshold"] - streak.invalid}
 
 
 def rejected(outcome: Outcome, streak: Streak, rule: Rule, count: int = 0) -> Signal:
@@ -111,7 +111,7 @@ def _same_attempt(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
         keys=[outcome.family],
         results={},
         since=family.since,
-        facts={"family": True, "stubborn": stubborn, "tool": outcome.tool},
+        facts={"family": True, "stubborn": stubborn},
     )
 
 
@@ -120,7 +120,7 @@ def _same_error(run: ErrorRun, outcome: Outcome, rule: Rule) -> Signal | None:
     everywhere = run.turns < limit and run.times % EVERYWHERE == 0
     if not limit or (run.turns < limit and not everywhere):
         return None
-    facts = {"same_error": True, "tool": outcome.tool, "everywhere": everywhere}
+    facts = {"same_error": True, "everywhere": everywhere}
     if not everywhere:
         facts.update(left=2 * limit - run.turns, once=run.turns > 2 * limit)
     return signal_of(
@@ -214,15 +214,16 @@ def call_cycle(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
     """A ring of 2 to `max_period` calls repeats with unchanged results."""
     if not any(outcome.repeats for outcome in outcomes):
         return
-    lane, best = work.lane, None
+    lane = work.lane
     recent = [record for record in lane.recent if record.kind != WAIT]  # waiting makes it no other ring
-    for position in range(len(recent) - 1, -1, -1):
-        if recent[position].turn != lane.turn:
-            break
-        for period in cycles.periods_at(recent, position, rule["max_period"]):
-            found = _ring(lane, recent, position, period, rule)
-            if found is not None and (best is None or _over(found) > _over(best)):
-                best = found
+    rings = [
+        _ring(lane, recent, position, period, rule)
+        for position in range(len(recent) - 1, -1, -1)
+        if recent[position].turn == lane.turn
+        for period in cycles.periods_at(recent, position, rule["max_period"])
+    ]
+    found = [ring for ring in rings if ring is not None]
+    best = max(found, key=lambda ring: int(ring.count - ring.facts["limit"]), default=None)
     if best is not None and (
         best.wants == TRIP or not any(WARNED["call_cycle"] in s.marks for s in _streaks(lane, best.keys))
     ):
@@ -254,10 +255,6 @@ def _ring(lane: Lane, recent: Sequence[Past], position: int, period: int, rule: 
         calls=(names * 2)[-CALLS_MAX:],
         facts={"period": period, "limit": limit},
     )
-
-
-def _over(ring: Signal) -> int:
-    return int(ring.count - ring.facts["limit"])
 
 
 def _streaks(lane: Lane, keys: Sequence[str]) -> list[Streak]:
@@ -300,7 +297,7 @@ def sequential_tools(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Sig
         count=run.length,
         since=run.first,
         calls=[shown],
-        facts={"once": run.length > rule["threshold"] + 1, "tool": outcomes[0].tool},
+        facts={"once": run.length > rule["threshold"] + 1},
     )
 
 
@@ -324,7 +321,6 @@ def external_api(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]
                     "once": 0 < used.said_at >= used.calls - called.count(name),  # the same burst continues
                     "total": too_many,
                     "seconds": rule["window_seconds"],
-                    "service": name,
                 },
             )
 

@@ -24,22 +24,23 @@ TOOLS = ("Bash ", "PowerShell ")  # left out in the one-line form
 def status_text(facts: Mapping[str, Any], plain: bool = False, everything: bool = False) -> str:
     """The text of `status`: protected or not, what is open and how to unblock it, then rules, mode and problems.
 
-    `everything`: show every rule and every circuit, ended sessions included.
+    `plain`: without marks; `everything`: show every rule and every circuit, ended sessions included.
     """
     protection = facts["protection"]
-    lines = [f"{'' if plain else BOLT}{TITLE}"]
+    lines = [f"{BOLT}{TITLE}"]
     if protection["protected"]:
         how = "Observing only, nothing is blocked" if facts["mode"] == "observe" else "Protected"
         lines += [f"{how}: {labels.plain(protection['how'])}", ""]
     else:
         lines += [not_protected(protection["why"], protection["fix"]), ""]
-    lines += _circuits(facts, plain, everything)
-    rows = [
-        _rule(name, entry, plain) for name, entry in facts["circuits"].items() if everything or _seen(entry)
-    ]
+    lines += _circuits(facts, everything)
+    rows = [_rule(name, entry) for name, entry in facts["circuits"].items() if everything or _seen(entry)]
     if rows:
         lines += ["", "Rules", *rows]
-    return "\n".join([*lines, "", *_rest(facts)])
+    text = "\n".join([*lines, "", *_rest(facts)])
+    for mark in (BOLT, *[f"{mark} " for mark in MARKS.values()]) if plain else ():
+        text = text.replace(mark, "")
+    return text
 
 
 def not_protected(why: str, fix: str) -> str:
@@ -52,9 +53,9 @@ def not_reset(session: str, error: OSError) -> str:
     return f"Not reset: session {session[:ID]} ({error.strerror or error}); try again."
 
 
-def state(name: str, plain: bool) -> str:
-    """A state's name, with its mark unless `plain`."""
-    return name if plain else f"{MARKS[name]} {name}"
+def state(name: str) -> str:
+    """A state's name with its mark."""
+    return f"{MARKS[name]} {name}"
 
 
 def one_line(facts: Mapping[str, Any], plain: bool = False) -> str:
@@ -94,7 +95,7 @@ def live_circuits(facts: Mapping[str, Any]) -> list[tuple[str, Subject]]:
     ]
 
 
-def _circuits(facts: Mapping[str, Any], plain: bool, everything: bool) -> list[str]:
+def _circuits(facts: Mapping[str, Any], everything: bool) -> list[str]:
     live = live_circuits(facts)
     running = [one for one in live if not one[1].get("ended")]
     ended = [one for one in live if one[1].get("ended")]
@@ -102,25 +103,25 @@ def _circuits(facts: Mapping[str, Any], plain: bool, everything: bool) -> list[s
     lines = [NONE_ACTIVE if calm else "Active Breakers: None"] if not running else []
     if running:
         lines.append(f"Active Breakers: {len(running)}")
-        lines += _list(running, len(running) if everything else OPEN_MAX, plain)
+        lines += _list(running, len(running) if everything else OPEN_MAX)
         lines += ["", *_unblock(running, facts)]
     if ended:
         lines += ["", f"In sessions that have ended (they block nothing now): {len(ended)}"]
-        lines += _list(ended, len(ended) if everything else ENDED_MAX, plain)
+        lines += _list(ended, len(ended) if everything else ENDED_MAX)
     if facts.get("others"):
         lines += ["", facts["others"]]
     return lines
 
 
-def _list(found: list[tuple[str, Subject]], most: int, plain: bool) -> list[str]:
-    lines = [line for rule, subject in found[:most] for line in _subject(rule, subject, plain)]
+def _list(found: list[tuple[str, Subject]], most: int) -> list[str]:
+    lines = [line for rule, subject in found[:most] for line in _subject(rule, subject)]
     if len(found) > most:
         lines += ["", f"... and {len(found) - most} more: `status --all` lists them."]
     return lines
 
 
-def _subject(rule: str, subject: Subject, plain: bool) -> list[str]:
-    lines = ["", f"{state(subject['state'], plain)}  {rule}:{shown(subject['subject'])}"]
+def _subject(rule: str, subject: Subject) -> list[str]:
+    lines = ["", f"{state(subject['state'])}  {rule}:{shown(subject['subject'])}"]
     lines.append(f"   why: {shown(subject['cause'])}")
     if subject["last_error"]:
         lines.append(f"   last error: {shown(subject['last_error'])}")
@@ -175,12 +176,12 @@ def _seen(entry: Mapping[str, Any]) -> bool:
     return entry["state"] != CLOSED or any(entry[key] for key in ("trips", "warned_at", "would_have_opened"))
 
 
-def _rule(name: str, entry: Mapping[str, Any], plain: bool) -> str:
+def _rule(name: str, entry: Mapping[str, Any]) -> str:
     if not entry["enabled"]:
         return f"  {name:<17} off"
     limit = "" if entry["threshold"] is None else f"threshold {entry['threshold']}"
     would = f", would have blocked {entry['would_have_opened']}" if entry["would_have_opened"] else ""
-    mark = state(entry["state"], plain)
+    mark = state(entry["state"])
     return f"  {mark} {name:<17} {entry['action']:<8} {limit:<14} trips {entry['trips']}{would}"
 
 
