@@ -67,8 +67,13 @@ def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: floa
         waited = lane.waited > lane.acted and outcome.n - lane.waited <= LOOKS_MAX
     if woken or outcome.wait or waited:
         return bool(look(outcome)) or (outcome.kind == OK and looks.may_look(outcome.tool, outcome.input))
-    passed = known and 0 < gap <= now - streak.at
+    passed = known and _passed(streak, now, gap)
     return (passed or looks.reads_output(outcome.tool, outcome.input)) and look(outcome) == looks.LIVE
+
+
+def _passed(streak: Streak, now: float, gap: float) -> bool:
+    """Whether `gap` seconds have passed since the last result; never with a `gap` of 0."""
+    return 0 < gap <= now - streak.at
 
 
 def finish(lane: Lane, outcome: Outcome) -> None:
