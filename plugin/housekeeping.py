@@ -12,7 +12,7 @@ from shared import Progress, Refusal, moment, places, print_json, program
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.cleaning import claude_code, kinds, tarball
-from circuit_breaker.janitor import archives, retention, rounds, runtime_folder
+from circuit_breaker.janitor import archives, retention, rounds
 from circuit_breaker.janitor import sweep as sweeping
 from circuit_breaker.janitor.retention import OF_CLEAN, Action, Archive
 from circuit_breaker.janitor.sweep import Report
@@ -21,13 +21,8 @@ from circuit_breaker.runtime.home import Places
 from circuit_breaker.words import cleaning, memory
 
 Rows = list[dict[str, Any]]
-VERBS = {
-    "rotate": "archive",
-    "cut": "shorten",
-    "prune": "remove",
-    "expire": "remove",
-    "clear": "remove",
-}  # others as they are
+# others as they are
+VERBS = {"rotate": "archive", "cut": "shorten", **dict.fromkeys(("prune", "expire", "clear"), "remove")}
 KEPT = "The archive is kept."
 
 
@@ -55,8 +50,6 @@ def _planned(where: Places, config: Config, session: str, now: float) -> Report:
     for planned in map(sweeping.planned, rounds.sweeps(where, config, now, session)):
         report.steps += planned.actions
         report.unreadable += planned.unreadable
-    days = config.memory_limits["session_max_age_days"]
-    report.steps += runtime_folder.old_sessions(where, days, now, session)
     return report
 
 

@@ -33,7 +33,7 @@ def rotate_all_telemetry() -> list[str]:
     report = sweep.Report()
     try:
         where, config, session = _place()
-        plan = next(rounds.sweeps(where, config, time.time(), session))
+        plan = rounds.sweeps(where, config, time.time(), session)[0]
         sweep.planned(plan)
         plan.actions = [a for a in plan.actions if a.do == "rotate" or a.name.startswith("telemetry/")]
         notes.discard(where)

@@ -67,6 +67,7 @@ def test_session_that_was_written_to_today_keeps_everything(kind: str) -> None:
 
 def test_session_goes_with_its_subagents_and_tool_results_or_stays_with_them() -> None:
     session = [unit("transcripts", 60), unit("subagent-transcripts", 70), unit("tool-results", 80)]
+    session[0].inner = session[1:]
     chosen = selection.choose(session, wish("transcripts"), NOW, Running())
     assert {kind: [one.path for one in bundle] for kind, bundle in chosen.bundles.items()} == {
         "transcripts": [session[0].path]
@@ -148,6 +149,7 @@ def test_whatever_lies_there_only_what_may_go_goes(
                 one for one in units if one.project == session.project and one.session == session.session
             ]
             session.newest = max(one.newest for one in parts)
+            session.inner = [one for one in parts if one.kind in (kinds.SUBAGENTS, kinds.RESULTS)]
     what = Wish(names, NOW - days * DAY, "", most)
     chosen = selection.choose(units, what, NOW, running)
     bundled = [one for bundle in chosen.bundles.values() for one in bundle]

@@ -17,22 +17,24 @@ EMPTY = "empty"
 NEWEST = "the newest one"
 INSTALLED, UNKNOWN = "installed", "what is installed is not known"
 _INSIDE = {"subagents": kinds.SUBAGENTS, "tool-results": kinds.RESULTS}  # folders of a session
-_NONE: list[str] = []  # shared, since there can be very many units
+_NONE: list[str] = []
 
 
 class Unit:
     """A file, a folder or a session that is archived or left as a whole; or, without a path, a sum of what is only measured.
 
-    path: relative to Claude Code's folder. parts: the files and folders a session consists of, [] for `path` alone. oldest, newest: epoch
-    seconds of its writes. stays: why it is never archived, "" if it can be.
+    path: relative to Claude Code's folder. parts: the files and folders a session consists of, [] for `path` alone. inner: a session's
+    subagents and tool results. oldest, newest: epoch seconds of its writes. stays: why it is never archived, "" if it can be.
     """
 
-    __slots__ = ("kind", "path", "parts", "files", "bytes", "oldest", "newest", "stays")
+    __slots__ = ("kind", "path", "parts", "inner", "files", "bytes", "oldest", "newest", "stays")
 
     def __init__(self, kind: str = "", path: str = "") -> None:
         self.kind, self.path, self.files, self.bytes = kind, path, 0, 0
         self.oldest, self.newest, self.stays = float("inf"), 0.0, ""
+        # Not lists of its own for each, since there can be very many units.
         self.parts: list[str] = [] if kind == kinds.TRANSCRIPTS else _NONE
+        self.inner: list[Unit] = [] if kind == kinds.TRANSCRIPTS else _NO_UNITS
 
     @property
     def session(self) -> str:
@@ -46,30 +48,30 @@ class Unit:
         return rest.partition("/")[0] if top == "projects" else ""
 
 
+_NO_UNITS: list[Unit] = []
+
+
 class Inventory:
     """The result of a survey.
 
-    folder: its real path. units: what `clean` can archive, by path. measured: label -> sum of everything else. links: links found in
-    place of a folder. unreadable: sentences. complete: False if it was stopped.
+    folder: its real path. units: what `clean` can archive by path, the sums of everything else by label. links: links found in place
+    of a folder. unreadable: sentences. complete: False if it was stopped.
     """
 
     def __init__(self, folder: str) -> None:
         self.folder = os.path.realpath(folder)
         self.units: dict[str, Unit] = {}
-        self.measured: dict[str, Unit] = {}
         self.links: list[str] = []
         self.unreadable: list[str] = []
         self.complete = True
 
-    def unit(self, kind: str, path: str) -> Unit:
-        return self.units.get(path) or self.units.setdefault(path, Unit(kind, path))
-
-    def row(self, label: str) -> Unit:
-        return self.measured.get(label) or self.measured.setdefault(label, Unit())
+    def unit(self, kind: str, path: str = "") -> Unit:
+        key = path or kind
+        return self.units.get(key) or self.units.setdefault(key, Unit(kind, path))
 
     def by_kind(self) -> dict[str, Unit]:
         """Kind or label -> its sum."""
-        return _sums([*((unit.kind, unit) for unit in self.units.values()), *self.measured.items()])
+        return _sums([(unit.kind, unit) for unit in self.units.values()])
 
     def by_project(self) -> dict[str, Unit]:
         """Folder below projects/ -> the sum over its sessions."""
@@ -157,22 +159,22 @@ def _of_folder(found: Inventory, path: str) -> Unit | None:
     if top == "projects":
         return _of_project(found, path, parts)
     if parts[:2] == ["plugins", "cache"]:
-        return found.row(kinds.PLUGINS) if depth < 5 else found.unit(kinds.PLUGINS, "/".join(parts[:5]))
+        return found.unit(kinds.PLUGINS) if depth < 5 else found.unit(kinds.PLUGINS, "/".join(parts[:5]))
     if top == "plugins":
-        return found.row(kinds.MEASURED.get("/".join(parts[1:2]), kinds.MEASURED[top]))
+        return found.unit(kinds.MEASURED.get("/".join(parts[1:2]), kinds.MEASURED[top]))
     kind, whole = kinds.PLACES.get(top, ("", ""))
     if not kind:
-        return found.row(kinds.MEASURED.get(top, top)) if top else None
+        return found.unit(kinds.MEASURED.get(top, top)) if top else None
     if depth == 1:
-        return found.row(kind) if whole == kinds.FOLDER else None
-    return found.row(kind) if whole == kinds.FILE else found.unit(kind, "/".join(parts[:2]))
+        return found.unit(kind) if whole == kinds.FOLDER else None
+    return found.unit(kind) if whole == kinds.FILE else found.unit(kind, "/".join(parts[:2]))
 
 
 def _of_project(found: Inventory, path: str, parts: list[str]) -> Unit | None:
     if len(parts) < 3:
-        return found.row(kinds.TRANSCRIPTS) if len(parts) == 1 else None
+        return found.unit(kinds.TRANSCRIPTS) if len(parts) == 1 else None
     if kinds.session_of(parts[2]) != parts[2]:
-        return found.row(kinds.MEASURED.get(parts[2], kinds.OTHER))
+        return found.unit(kinds.MEASURED.get(parts[2], kinds.OTHER))
     if len(parts) > 3 and parts[3] in _INSIDE:
         return found.unit(_INSIDE[parts[3]], "/".join(parts[:4]))
     session = found.unit(kinds.TRANSCRIPTS, "/".join(parts[:3]))
@@ -184,7 +186,7 @@ def _of_project(found: Inventory, path: str, parts: list[str]) -> Unit | None:
 def _of_file(found: Inventory, folder: str, name: str) -> Unit:
     """What a file is added to, where each has its own place: a session has ID.jsonl and other files named ID."""
     if not folder:
-        return found.row(kinds.MEASURED.get(name, kinds.LOOSE))
+        return found.unit(kinds.MEASURED.get(name, kinds.LOOSE))
     path = f"{folder}/{name}"
     if folder in kinds.PLACES:
         return found.unit(kinds.PLACES[folder][0], path)
@@ -194,23 +196,25 @@ def _of_file(found: Inventory, folder: str, name: str) -> Unit:
         unit.parts.append(path)
         return unit
     if name[-6:] != ".jsonl":
-        return found.row(kinds.OTHER)
+        return found.unit(kinds.OTHER)
     if name[:6] == "agent-":  # where older versions of Claude Code put subagents
         return found.unit(kinds.SUBAGENTS, path)
-    return found.row(kinds.TRANSCRIPTS)
+    return found.unit(kinds.TRANSCRIPTS)
 
 
 def _settle(found: Inventory, installed: list[str] | None) -> None:
     """Mark what stays for what else is there: a session is as new as the newest file of it, the newest backup is needed."""
-    backups = [unit for unit in found.units.values() if unit.kind == kinds.BACKUPS]
+    units = [unit for unit in found.units.values() if unit.path]
+    backups = [unit for unit in units if unit.kind == kinds.BACKUPS]
     if backups:
         max(backups, key=lambda unit: unit.newest).stays = NEWEST
-    for unit in found.units.values():
+    for unit in units:
         if not unit.files and unit.kind != kinds.TRANSCRIPTS:
             unit.stays = EMPTY
         elif unit.kind in (kinds.SUBAGENTS, kinds.RESULTS):
             session = found.units.get(unit.path.rpartition("/")[0])
             if session:
+                session.inner.append(unit)
                 session.newest = max(session.newest, unit.newest)
                 session.stays = session.stays or unit.stays
         elif unit.kind == kinds.PLUGINS:

@@ -50,16 +50,14 @@ def choose(units: Iterable[Unit], wish: Wish, now: float, running: Running) -> C
     busy = busy_sessions(known, now)
     if wish.project:
         known = _of_project(known, wish.project)
-    along = _parts_of_sessions(known) if kinds.TRANSCRIPTS in wish.names else {}
+    along = {one.path for unit in known for one in unit.inner} if kinds.TRANSCRIPTS in wish.names else set()
     chosen, ready = Chosen(), []
     for unit in known:
-        session = unit.session if unit.kind in kinds.OF_SESSIONS else ""
-        parts = along.get((unit.project, session), [])
-        if unit.kind not in wish.names or (parts and unit.kind != kinds.TRANSCRIPTS):
+        if unit.kind not in wish.names or not unit.path or unit.path in along:
             continue
-        whole = [unit, *parts]
+        whole = [unit, *unit.inner]
         chosen.total += sum(one.bytes for one in whole)
-        reason = _reason(unit, session, wish.before, now, busy, running)
+        reason = _reason(unit, wish.before, now, busy, running)
         if reason:
             _count(chosen.stays, reason, whole)
         else:
@@ -91,16 +89,9 @@ def _of_project(units: list[Unit], project: str) -> list[Unit]:
     return [unit for unit in units if (its_own(unit.project) if unit.project else unit.session in sessions)]
 
 
-def _parts_of_sessions(units: list[Unit]) -> dict[tuple[str, str], list[Unit]]:
-    found: dict[tuple[str, str], list[Unit]] = {}
-    for unit in units:
-        if unit.kind in (kinds.SUBAGENTS, kinds.RESULTS) and unit.session:
-            found.setdefault((unit.project, unit.session), []).append(unit)
-    return found
-
-
-def _reason(unit: Unit, session: str, before: float, now: float, busy: set[str], running: Running) -> str:
+def _reason(unit: Unit, before: float, now: float, busy: set[str], running: Running) -> str:
     """Why a unit stays; "" if it can be archived."""
+    session = unit.session if unit.kind in kinds.OF_SESSIONS else ""
     if unit.stays:
         return unit.stays
     if unit.newest > before:

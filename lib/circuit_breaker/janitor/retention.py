@@ -33,12 +33,13 @@ class Sweep(Record):
     running = ""  # the session that asks
     most = NEVER  # entries
     since = 0.0  # contents that were not changed after it are known to be within the limits
-    ours: list[str] = []  # folders in it where every temporary file is ours
+    runtime = False  # whether it is the runtime folder (too)
 
     # Name -> its `lstat` result. telemetry: our own logs too, since the same rules apply. scraps: temporary files of killed processes.
     telemetry: dict[str, Stat] = {}
     sessions: dict[str, Stat] = {}
     scraps: dict[str, Stat] = {}
+    memories: dict[str, Stat] = {}  # the folders of sessions in the runtime folder
     lines: dict[str, int] = {}  # of telemetry, where counted
     archives: dict[str, Archive] = {}  # by id
     entries = 0  # of any kind
@@ -172,6 +173,7 @@ def plan(sweep: Sweep) -> None:
     """Plan what is due, without what needs a look into session files or at all archives (see `prune`). Files of the running session
     and session files written within the hour are left alone."""
     _expiries(sweep)
+    _memories(sweep)
     _rotations(sweep)
     _sessions(sweep)
     for name, info in sweep.scraps.items():
@@ -232,6 +234,15 @@ def _sessions(sweep: Sweep) -> None:
         else:
             sweep.look_again(info.st_mtime + (days * DAY or NEVER))
             sweep.stay += [name] if info.st_size >= smallest and changed(info, since) else []
+
+
+def _memories(sweep: Sweep) -> None:
+    """A session's memory is removed without an archive, since it contains only hashes and counts."""
+    days = sweep.limits["session_max_age_days"]
+    for name, info in sweep.memories.items():
+        age = (sweep.now - info.st_mtime) / DAY  # replacing a file changes its folder's time
+        if days and age >= days:
+            sweep.actions.append(Action("forget", f"sessions/{name}", memory.too_old(age, days), 0))
 
 
 def prune(sweep: Sweep) -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 
 from circuit_breaker.janitor import disk, notes, runtime_folder, sweep
-from circuit_breaker.janitor.retention import FOLDERS, NEVER, Sweep
+from circuit_breaker.janitor.retention import NEVER, Sweep
 from circuit_breaker.janitor.sweep import Report
 from circuit_breaker.runtime import detached, files, home, json
 from circuit_breaker.runtime.home import ROOT, Places
@@ -18,7 +18,6 @@ from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     from circuit_breaker.breaker.config import Config
@@ -36,14 +35,10 @@ def roots(where: Places) -> list[str]:
 
 def sweeps(
     where: Places, config: Config, now: float, session: str, most: float = NEVER, since: float = 0.0
-) -> Iterator[Sweep]:
-    """The sweeps that make a round. Temporary files of sessions are looked for only without a `most`."""
-    for folder in roots(where):
-        ours = [f"archives/{name}" for name in FOLDERS]
-        if folder == where.runtime:
-            ours += ["armed", "janitor", "sessions"] if most == NEVER else ["armed", "janitor"]
-        limits = config.memory_limits
-        yield Sweep(folder=folder, limits=limits, now=now, running=session, most=most, since=since, ours=ours)
+) -> list[Sweep]:
+    """The sweeps that make a round."""
+    asked = {"limits": config.memory_limits, "now": now, "running": session, "most": most, "since": since}
+    return [Sweep(folder=folder, runtime=folder == where.runtime, **asked) for folder in roots(where)]
 
 
 def new_note(where: Places, config: Config, now: float) -> dict[str, Any]:
@@ -82,9 +77,7 @@ def make(where: Places, config: Config, now: float, session: str, most: float = 
         if plan.deferred:
             note["spared"], note["since"] = session, 0.0
     try:
-        runtime_folder.clean(where, config.memory_limits, now, session, most, made)
-    except disk.TooMany:
-        made.task = "sweep"
+        runtime_folder.clean(where, now, session)
     except OSError as error:
         made.errors.append(f"{where.runtime}: {files.why(error)}")
     if made.task:

@@ -5,18 +5,9 @@ from __future__ import annotations
 import sys
 
 from circuit_breaker.janitor import disk, notes, retention
-from circuit_breaker.janitor.disk import NEVER
-from circuit_breaker.janitor.retention import DAY, Action
+from circuit_breaker.janitor.retention import DAY
 from circuit_breaker.runtime import files, incidents, store
-from circuit_breaker.runtime.home import STATE, Places, safe_name, slashed
-from circuit_breaker.words import memory
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from circuit_breaker.janitor.sweep import Report
-
+from circuit_breaker.runtime.home import STATE, Places, slashed
 
 NOTE_DAYS = 30
 
@@ -57,34 +48,13 @@ def pin_interpreter(where: Places) -> None:
         files.replace(pin, line)
 
 
-def clean(
-    where: Places, limits: Mapping[str, int], now: float, running: str, most: float, report: Report
-) -> None:
-    """Forget old sessions, the markers of ended ones, and notes about homes that nobody visits. Raises TooMany for more than `most`
-    times ten sessions, OSError."""
-    days = limits["session_max_age_days"]
-    for action in old_sessions(where, days, now, running, 10 * most):
-        action.size = forget_session(action.name, now - days * DAY)
-        report.steps += [action] if action.size else []
+def clean(where: Places, now: float, running: str) -> None:
+    """Remove the markers of ended sessions, and notes about homes that nobody visits. Raises OSError."""
     disarm_ended(where, now, running)
     for path, name, info in disk.listing(where.runtime + "/janitor"):
         if name.endswith(".json") and retention.regular(info) and now - info.st_mtime > NOTE_DAYS * DAY:
             # A home without a session start for a month; a lost note only costs one survey.
             files.remove(path)
-
-
-def old_sessions(where: Places, days: int, now: float, running: str, most: float = NEVER) -> list[Action]:
-    """A step for each session whose memory was not written to for `days` (0: none). It is removed without an archive, since it
-    contains only hashes and counts.
-
-    Raises TooMany for more than `most` sessions, OSError if the folder cannot be listed.
-    """
-    old = []
-    for path, name, info in disk.listing(where.sessions, most):
-        age = (now - info.st_mtime) / DAY  # replacing a file changes its folder's time
-        if days and age >= days and name != safe_name(running) and disk.real_folder(path):
-            old.append(Action("forget", path, memory.too_old(age, days), 0))
-    return old
 
 
 def forget_session(folder: str, before: float) -> int:

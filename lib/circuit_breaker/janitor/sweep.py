@@ -6,8 +6,10 @@ from circuit_breaker.breaker.model import Record
 from circuit_breaker.janitor import disk, retention
 from circuit_breaker.janitor.disk import NEVER, TooMany
 from circuit_breaker.janitor.retention import OF_CLEAN, Action, Archive, Sweep
+from circuit_breaker.janitor.runtime_folder import forget_session
 from circuit_breaker.runtime import files
 from circuit_breaker.runtime import running as processes
+from circuit_breaker.runtime.home import safe_name
 from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
@@ -20,15 +22,8 @@ READ_MOST = 1 << 20  # bytes read at a session start itself: ten milliseconds of
 MOST_CUTS = 20  # session files rewritten at a session start itself: each waits for the disk
 LARGEST = 1 << 28  # bytes; a larger session file is not read to be shortened
 # What an action does -> how the report counts it.
-COUNTED = {
-    "rotate": "rotated",
-    "archive": "archived",
-    "cut": "shortened",
-    "prune": "pruned",
-    "clear": "cleared",
-    "forget": "forgotten",
-    "expire": "expired",
-}
+COUNTED = {"rotate": "rotated", "archive": "archived", "cut": "shortened", "prune": "pruned"}
+COUNTED.update(clear="cleared", forget="forgotten", expire="expired")
 
 
 class Report(Record):
@@ -59,7 +54,8 @@ class Report(Record):
 def look(sweep: Sweep) -> None:
     """Survey the folder and its archives; links are listed, never followed. A missing folder counts as empty.
 
-    Raises TooMany beyond `most` entries (ten times as many archives), OSError if a folder cannot be listed.
+    Raises TooMany beyond `most` entries (ten times as many archives or sessions), OSError if a folder cannot be listed. Without a
+    `most` temporary files of sessions are looked for too.
     """
     folder = sweep.folder
     if files.exists(folder) and not disk.real_folder(folder):
@@ -70,7 +66,13 @@ def look(sweep: Sweep) -> None:
         kind = retention.file_kind(name)
         if kind and (kind != "scraps" or not processes.alive(retention.scrap_of(name))):
             getattr(sweep, kind)[name] = info
-    for inner in sweep.ours:
+    ours = [f"archives/{name}" for name in retention.FOLDERS]  # where every temporary file is ours
+    if sweep.runtime:
+        ours += ["armed", "janitor", "sessions"] if sweep.most == NEVER else ["armed", "janitor"]
+        for path, name, info in disk.listing(f"{folder}/sessions", 10 * sweep.most):
+            if disk.real_folder(path) and name != safe_name(sweep.running):
+                sweep.memories[name] = info
+    for inner in ours:
         for path, info in scraps(f"{folder}/{inner}"):
             sweep.scraps[path[len(folder) + 1 :]] = info
 
@@ -170,7 +172,10 @@ def execute(sweep: Sweep, report: Report) -> None:
     if not sweep.actions:
         return
     steps, archives = _Steps(sweep, report), sweep.folder + "/archives"
-    steps.each([action for action in sweep.actions if action.do == "expire"])  # even on a full disk
+    freeing = [action for action in sweep.actions if action.do in ("expire", "forget")]
+    steps.each(freeing)  # even on a full disk
+    if len(freeing) == len(sweep.actions):
+        return
     try:
         for path in (archives, archives + "/telemetry", archives + "/sessions"):
             files.folder(path)
@@ -179,7 +184,7 @@ def execute(sweep: Sweep, report: Report) -> None:
             files.system.ftruncate(lock.fd, 0)
             files.write_all(lock.fd, f"{files.system.getpid()}\n".encode())
             report.spared += sweep.spared
-            steps.each([action for action in sweep.actions if action.do not in ("expire", "prune")])
+            steps.each([action for action in sweep.actions if action.do != "prune" and action not in freeing])
             if any(action.do == "prune" for action in sweep.actions) and not report.errors:
                 arrived = archives_of(sweep.folder).values()  # as they really are, not as planned
                 steps.each(retention.prunings(sweep, arrived)[0])
@@ -194,6 +199,7 @@ class _Steps:
 
     def __init__(self, sweep: Sweep, report: Report) -> None:
         self.folder, self.limits, self.report = sweep.folder, sweep.limits, report
+        self.old = sweep.now - sweep.limits["session_max_age_days"] * retention.DAY
 
     def each(self, actions: list[Action]) -> None:
         for action in actions:
@@ -255,6 +261,10 @@ class _Steps:
             return False
         files.system.unlink(path)
         return True
+
+    def forget(self, action: Action, path: str) -> bool:
+        action.size = forget_session(path, self.old)
+        return bool(action.size)
 
     def prune(self, action: Action, path: str) -> bool:
         return not self.report.errors and self.expire(action, path)
