@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from host import Groups, hooks_of, lines_for, run_line
+from host import Groups, Host, hooks_of
 from install import scopes, settings
 from shared import ROOT, program
 
@@ -196,20 +196,15 @@ def _tried(way: Way, where: home.Places) -> str:
     """Run the PostToolBatch line in a throw-away folder. Returns why it does nothing, "" if it works."""
     name = "status-probe"
     call = {"tool_name": "Bash", "tool_input": {"command": "true"}, "tool_use_id": name, "tool_response": ""}
-    body = {"session_id": name, "hook_event_name": "PostToolBatch", "cwd": "/", "tool_calls": [call]}
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("CLAUDE", "CIRCUIT_BREAKER"))}
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("CLAUDE", "CIRCUIT_BREAKER"))}
     with tempfile.TemporaryDirectory(prefix="circuit-breaker-status-") as folder:
-        env = {
-            **kept,
-            "CIRCUIT_BREAKER_HOME": folder,
-            "CLAUDE_PLUGIN_OPTION_ENABLED": "true",
-            "CLAUDE_PROJECT_DIR": where.project,
-            "CLAUDE_PLUGIN_ROOT": str(way.root),
-        }
-        fired = [run_line(line, body, env, Path(folder)) for line in lines_for(way.groups, body)]
+        env.update(CIRCUIT_BREAKER_HOME=folder, CLAUDE_PLUGIN_OPTION_ENABLED="true")
+        env.update(CLAUDE_PROJECT_DIR=where.project, CLAUDE_PLUGIN_ROOT=str(way.root))
+        host = Host(way.groups, Path(folder), env, name)
+        host.fire("PostToolBatch", tool_calls=[call])
         if os.path.exists(f"{folder}/sessions/{name}"):
             return ""
-        said = next((one.problem for one in fired if one.problem), "they keep nothing of a turn")
+        said = next(iter(host.problems), "they keep nothing of a turn")
     return f"the hooks of {way.label} do not run: {said}"
 
 

@@ -18,7 +18,7 @@ import pytest
 from homes import DAY, Home, lines, wait_for
 from samples import samples
 
-from circuit_breaker.janitor import archives, disk, ledger, rounds, runtime_folder, session_start, sweep
+from circuit_breaker.janitor import archives, disk, ledger, rounds, session_start, sweep
 from circuit_breaker.janitor.retention import Sweep
 from circuit_breaker.runtime import files
 
@@ -599,5 +599,5 @@ def test_child_cannot_be_started_and_the_start_goes_on(tmp_path: Path, mocker: A
 LOADED = (
     session_start,
     ledger,
-    runtime_folder,
+    rounds,
 )  # before another user's process needs them from a folder it cannot read

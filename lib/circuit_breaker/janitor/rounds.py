@@ -9,11 +9,11 @@ from __future__ import annotations
 import sys
 import time
 
-from circuit_breaker.janitor import disk, notes, runtime_folder, sweep
+from circuit_breaker.janitor import disk, notes, sweep
 from circuit_breaker.janitor.retention import NEVER, Sweep
 from circuit_breaker.janitor.sweep import Report
-from circuit_breaker.runtime import detached, files, home, json
-from circuit_breaker.runtime.home import ROOT, Places
+from circuit_breaker.runtime import detached, files, home, incidents, json, store
+from circuit_breaker.runtime.home import ROOT, STATE, Places, slashed
 from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 PLUGIN_FOLDER = ROOT + "/plugin"  # for `python3 PLUGIN_FOLDER VERB`
+NOTE_DAYS = 30
 DEADLINE = 120.0  # seconds of the background process; the next session start continues where it stopped
 _LINE = "import sys; sys.path.insert(0, sys.argv[1]); from circuit_breaker.janitor import rounds; rounds.run(sys.argv[2:])"
 
@@ -77,7 +78,7 @@ def make(where: Places, config: Config, now: float, session: str, most: float = 
         if plan.deferred:
             note["spared"], note["since"] = session, 0.0
     try:
-        runtime_folder.clean(where, now, session)
+        _tidy(where, now, session)
     except OSError as error:
         made.errors.append(f"{where.runtime}: {files.why(error)}")
     if made.task:
@@ -88,6 +89,75 @@ def make(where: Places, config: Config, now: float, session: str, most: float = 
     except OSError as error:
         made.errors.append(f"note: {files.why(error)}")
     return made
+
+
+def _tidy(where: Places, now: float, running: str) -> None:
+    """Remove the markers of ended sessions, and notes about homes that nobody visits. Raises OSError."""
+    _disarm_ended(where, now, running)
+    for path, name, info in disk.listing(where.runtime + "/janitor"):
+        if name.endswith(".json") and disk.version(info) and now - info.st_mtime > NOTE_DAYS * notes.DAY:
+            # A home without a session start for a month; a lost note only costs one survey.
+            files.remove(path)
+
+
+def _disarm_ended(where: Places, now: float, running: str) -> None:
+    """Remove the markers of sessions that have ended, and publish their homes' state anew.
+
+    If one continues after all, its next prompt or turn arms it again.
+    """
+    homes = set()
+    for name, sessions in notes.ended(where, now, running).items():
+        homes |= {_home_of(where, session) for session in sessions}
+        files.remove(f"{where.armed}/{name}")
+    for folder in sorted(homes):
+        if files.exists(f"{folder}/{STATE}"):
+            incidents.publish(Places(where.runtime, folder, where.project, where.user_config, where.user))
+
+
+def _home_of(where: Places, session: str) -> str:
+    try:
+        return store.peek(where, session)[0].home
+    except OSError:
+        return ""
+
+
+# --- The config file and the interpreter
+
+
+def write_config(where: Places) -> None:
+    """Write the config file with the defaults if there is none; an existing one is never rewritten. Raises OSError."""
+    if files.exists(where.project_config):
+        return
+    import json
+
+    from circuit_breaker.breaker.config import DEFAULTS
+
+    files.folder(where.home)
+    text = json.dumps(DEFAULTS, indent=2).encode("ascii") + b"\n"
+    try:
+        disk.create(
+            where.project_config,
+            lambda fd: files.write_all(fd, text),
+            lambda beside: disk.name(beside, where.project_config),
+        )
+    except FileExistsError:
+        return  # another session wrote it first
+
+
+def pin_interpreter(where: Places) -> None:
+    """Pin the interpreter that runs this process for all hooks, with links resolved; never one inside the project. Raises OSError."""
+    import os
+
+    asked = getattr(sys, "_base_executable", "") or sys.executable or ""
+    found = slashed(os.path.realpath(asked)) if asked else ""
+    projects = where.project, slashed(os.path.realpath(where.project))
+    inside = any(found.startswith(folder.rstrip("/") + "/") for folder in projects)
+    if not os.path.isabs(found) or "\n" in found or inside or not os.access(found, os.X_OK):
+        return
+    pin, line = where.runtime + "/python", found.encode("utf-8", "surrogateescape") + b"\n"
+    if files.read(pin, 1 << 14) != line:
+        files.folder(where.runtime)
+        files.replace(pin, line)
 
 
 # --- The background process

@@ -54,11 +54,11 @@ def complain(errors: list[str]) -> None:
 
 def _due(where: Places, config: Config, now: float, session: str, errors: list[str]) -> list[str]:
     """Survey, do what can be done at once, leave the rest to the background. Returns messages."""
-    from circuit_breaker.janitor import rounds, runtime_folder
+    from circuit_breaker.janitor import rounds
     from circuit_breaker.words import memory
 
-    _try("config", lambda: runtime_folder.write_config(where), errors)
-    _try("interpreter", lambda: runtime_folder.pin_interpreter(where), errors)
+    _try("config", lambda: rounds.write_config(where), errors)
+    _try("interpreter", lambda: rounds.pin_interpreter(where), errors)
     said = _background_report(where)
     if not config.enabled:
         _try("note", lambda: notes.save(where, rounds.new_note(where, config, now)), errors)

@@ -6,8 +6,7 @@ from circuit_breaker.breaker.model import Record
 from circuit_breaker.janitor import disk, retention
 from circuit_breaker.janitor.disk import NEVER, TooMany
 from circuit_breaker.janitor.retention import OF_CLEAN, Action, Archive, Sweep
-from circuit_breaker.janitor.runtime_folder import forget_session
-from circuit_breaker.runtime import files
+from circuit_breaker.runtime import files, store
 from circuit_breaker.runtime import running as processes
 from circuit_breaker.runtime.home import safe_name
 from circuit_breaker.words import memory
@@ -275,6 +274,31 @@ class _Steps:
         for name in there:
             files.system.unlink(name)
         return bool(there)
+
+
+def forget_session(folder: str, before: float) -> int:
+    """Remove a session's memory unless an entry is newer than `before` or not a file, or its lock is taken.
+
+    Returns its bytes, at least 1; 0 if it stays.
+    """
+    try:
+        names = files.system.listdir(folder)
+        infos = [files.system.lstat(f"{folder}/{name}") for name in names]
+        if any(info.st_mtime > before or not disk.version(info) for info in infos):
+            return 0
+        path = f"{folder}/{store.LOCK_FILE}"
+        with files.Lock(path, 0.001) as lock:
+            held = store.LOCK_FILE + files.HELD if lock.mark else ""  # the lock removes it when released
+            for name in {*names} - {store.LOCK_FILE, held}:
+                files.remove(f"{folder}/{name}")
+            if files.fcntl:
+                files.remove(path)
+        if not files.fcntl:  # Windows cannot remove an open file
+            files.remove(path)
+        files.system.rmdir(folder)
+    except OSError:
+        return 0  # in use, just being written, or gone
+    return max(1, sum(info.st_size for info in infos))
 
 
 def _same(path: str, action: Action) -> bool:
