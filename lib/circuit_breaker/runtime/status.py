@@ -20,7 +20,6 @@ from circuit_breaker.runtime import (
     store,
 )
 from circuit_breaker.runtime.home import INCIDENTS, STATE, Places, safe_name
-from circuit_breaker.words.sentences import cause
 from circuit_breaker.words.status import not_reset
 
 TYPE_CHECKING = False
@@ -108,39 +107,28 @@ def collect(where: Places, config: Config, now: float, kept: list[Kept] | None =
 
     `kept`: its sessions; None for those of this project.
     """
-    rules = {name: _empty_rule(config, name) for name in RULES}
-    bypass: dict[str, Any] | None = None
     kept = of_home(sessions(where), where) if kept is None else kept
+    found = [_subject(service, now) for service in services.down(where).values()]
+    tallies: list[Mapping[str, Tally]] = []
     for one in kept:
-        if one.session.bypass:
-            bypass = {
-                "session": one.name,
-                "prompt_id": one.session.bypass,
-                "let_through": one.session.passed,
-            }
+        whose = {"session": one.name, "project": one.project, "ended": one.ended, "seen": round(one.seen, 3)}
         for agent, memory in store.memories(one.session, one.lanes):
-            for circuit in memory.circuits.values():
-                if circuit.rule not in rules:
-                    continue  # from a later version
-                whose = {"session": one.name, "agent": agent or None, "project": one.project}
-                more = {"ended": one.ended, "seen": round(one.seen, 3)}
-                rules[circuit.rule]["subjects"].append({**_subject(circuit, now), **whose, **more})
-            for name, done in memory.tally.items():
-                if name in rules:
-                    _add_tally(rules[name], done)
-    for service in services.down(where).values():
-        rules[service.rule]["subjects"].append(_subject(service, now))
-    for rule in rules.values():
-        rule["subjects"].sort(key=lambda s: (-RANK[s["state"]], s["subject"]))
-        rule["state"] = max((s["state"] for s in rule["subjects"]), key=RANK.__getitem__, default=CLOSED)
+            circuits = [_subject(circuit, now) for circuit in memory.circuits.values()]
+            found += [{**circuit, **whose, "agent": agent or None} for circuit in circuits]
+            tallies.append(memory.tally)
+    bypasses = [
+        {"session": one.name, "prompt_id": one.session.bypass, "let_through": one.session.passed}
+        for one in kept
+        if one.session.bypass
+    ]
     return {
         "schema": 1,
         "mode": config.mode,
         "enabled": config.enabled,
         "bypass_keyword": config.bypass_keyword,
         "home": where.home,
-        "circuits": rules,
-        "bypass": bypass,
+        "circuits": {name: _rule(config, name, found, tallies) for name in RULES},
+        "bypass": bypasses[-1] if bypasses else None,
         "incidents": _incidents(where, now),
         "health": _health(where, config),
         "held_back": [
@@ -160,54 +148,43 @@ def cannot_block(where: Places, config: Config) -> tuple[str, str]:
     return "", ""
 
 
-def _empty_rule(config: Config, name: str) -> dict[str, Any]:
+def _rule(
+    config: Config, name: str, found: list[dict[str, Any]], tallies: list[Mapping[str, Tally]]
+) -> dict[str, Any]:
+    """A rule's settings, its circuits among those that were found, and what it has done."""
     rule = config.circuit_breakers[name]
+    subjects = [one for one in found if one["rule"] == name]
+    done = [tally[name] for tally in tallies if name in tally]
     return {
-        "state": CLOSED,
+        "state": max((one["state"] for one in subjects), key=RANK.__getitem__, default=CLOSED),
         "enabled": is_on(name, rule),
         "action": rule["action"],
         "threshold": rule.get("threshold"),
-        "trips": 0,
-        "count": 0,
-        "subjects": [],
-        "warned_at": None,
-        "would_have_opened": 0,
+        "trips": sum(tally.trips for tally in done),
+        "count": max((tally.count for tally in done), default=0),
+        "subjects": sorted(subjects, key=lambda one: (-RANK[one["state"]], one["subject"])),
+        "warned_at": max((tally.warned_at for tally in done), default=0.0) or None,
+        "would_have_opened": sum(tally.would for tally in done),
     }
-
-
-def _add_tally(rule: dict[str, Any], done: Tally) -> None:
-    rule["trips"] += done.trips
-    rule["would_have_opened"] += done.would
-    rule["count"] = max(rule["count"], done.count)
-    if done.warned_at:
-        rule["warned_at"] = max(rule["warned_at"] or 0.0, done.warned_at)
 
 
 def _subject(circuit: Circuit, now: float) -> dict[str, Any]:
     facts = incidents.facts(circuit)
-    waiting = circuit.state != CLOSED and circuit.retry_at is not None
+    waiting = circuit.live and circuit.retry_at is not None
     return {
-        "subject": circuit.subject,
-        "state": circuit.state,
+        **facts,
         "session": "",
         "agent": None,
-        "level": circuit.level,
-        "retry_at": facts["retry_at"] if circuit.state != CLOSED else None,
+        "retry_at": facts["retry_at"] if circuit.live else None,
         "retry_in": round(min(max(0.0, circuit.retry_at - now), circuit.cooldown), 1) if waiting else None,
-        "cause": cause(circuit),
-        "count": circuit.count,
         "last_error": circuit.clip,
         "probe_out": bool(circuit.probe),
-        "tokens": facts["tokens"],
     }
 
 
 def _incidents(where: Places, now: float) -> dict[str, int]:
     """The number of incidents in this home's log: in total and in the last 24 h."""
-    try:
-        lines = (files.read(f"{where.home}/{INCIDENTS}", 1 << 28) or b"").splitlines()
-    except OSError:
-        lines = []
+    lines = _lines(f"{where.home}/{INCIDENTS}")
     recent = 0
     for line in reversed(lines):
         try:
@@ -219,22 +196,22 @@ def _incidents(where: Places, now: float) -> dict[str, int]:
     return {"total": len(lines), "last_24h": recent}
 
 
+def _lines(log: str) -> list[bytes]:
+    try:
+        return (files.read(log, 1 << 28) or b"").splitlines()
+    except OSError:
+        return []
+
+
 def _health(where: Places, config: Config) -> dict[str, Any]:
-    errors, last = 0, ""
-    for path in (where.errors + ".1", where.errors):
-        try:
-            lines = (files.read(path) or b"").splitlines()
-        except OSError:
-            continue
-        errors += len(lines)
-        last = _error_text(lines[-1]) if lines else last
+    errors = [*_lines(where.errors + ".1"), *_lines(where.errors)]
     try:
         state_bytes = os.lstat(f"{where.home}/{STATE}").st_size
     except OSError:
         state_bytes = 0
     return {
-        "errors": errors,
-        "last_error": last,
+        "errors": len(errors),
+        "last_error": _error_text(errors[-1]) if errors else "",
         "config_problems": list(config.problems),
         "weakened": list(config.weakened),
         "state_bytes": state_bytes,
@@ -255,33 +232,32 @@ def reset(
 
     -> ([(circuit, its session; None for a service), ...], [why a session could not be reset, ...]).
     """
-    from circuit_breaker.breaker.policy import step
-
     closed: list[tuple[str, Kept | None]] = [(name, None) for name in services.forget(where, which)]
     now, failed = time.time(), []
     for one in kept:
         theirs = places_of(one, where)
-        for agent in list(one.lanes) or [MAIN]:
-
-            def decide(
-                session: Session,
-                lane: Lane,
-                agent: str = agent,
-                theirs: Places = theirs,
-                name: str = one.name,
-            ) -> tuple[Session, Lane, list[Transition]]:
-                session, lane, _, transitions = step(session, lane, Reset(which=which), config, now, agent)
-                return frozen.keep(session, lane, agent, config, theirs, name), lane, transitions
-
-            try:
-                transitions, _ = store.update(where, one.name, agent, decide)
-            except OSError as error:  # go on with the other sessions
-                failed.append(not_reset(one.name, error))
-                break
-            closed += [(t.name, one) for t in transitions if t.event == "reset"]
-            if transitions:
-                incidents.keep(theirs, one.name, transitions, config)
+        try:
+            for agent in list(one.lanes) or [MAIN]:
+                changes = _reset_lane(theirs, config, one.name, agent, which, now)
+                closed += [(change.name, one) for change in changes if change.event == "reset"]
+                if changes:
+                    incidents.keep(theirs, one.name, changes, config)
+        except OSError as error:  # go on with the other sessions
+            failed.append(not_reset(one.name, error))
     return closed, failed
+
+
+def _reset_lane(
+    where: Places, config: Config, session_id: str, agent: str, which: str, now: float
+) -> list[Transition]:
+    from circuit_breaker.breaker.policy import step
+
+    def decide(session: Session, lane: Lane) -> tuple[Session, Lane, list[Transition]]:
+        session, lane, _, changes = step(session, lane, Reset(which=which), config, now, agent)
+        return frozen.keep(session, lane, agent, config, where, session_id), lane, changes
+
+    changes: list[Transition] = store.update(where, session_id, agent, decide)[0]
+    return changes
 
 
 def only(facts: dict[str, Any], which: str) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from circuit_breaker.runtime import files, json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from circuit_breaker.breaker.memory import Lane
@@ -67,13 +68,9 @@ def of_row(row: dict[str, Any]) -> tuple[str, Usage] | None:
     said = message.get("usage")
     if not isinstance(said, dict):
         return None
-    usage = [_count(said.get(name)) for name in _NAMES]
+    usage = [value if type(value) is int and value > 0 else 0 for value in map(said.get, _NAMES)]
     known = message.get("id") or row.get("requestId") or row.get("uuid")
     return (known, usage) if isinstance(known, str) else None
-
-
-def _count(value: Any) -> int:
-    return int(value) if value.__class__ is int and value > 0 else 0
 
 
 def raised(known: Usage, seen: Usage) -> tuple[Usage, Usage]:
@@ -89,10 +86,7 @@ def named(usage: Usage) -> dict[str, int]:
 
 def size_of(path: str) -> int:
     """The size of a transcript, 0 if there is none."""
-    try:
-        return int(files.system.stat(path).st_size)
-    except (OSError, ValueError):
-        return 0
+    return _bytes(path, 0, 0)[1]
 
 
 def path_of(transcript: str, lane: str) -> str:
@@ -119,15 +113,10 @@ def read_on(path: str, position: Position) -> tuple[Usage, Position]:
         end = len(data)  # a part of a line longer than READ_MAX: no JSON, so not counted
     added = [0, 0, 0, 0]
     messages = {**position.messages}
-    for line in data[:end].split(b"\n"):
-        row = _row(line)
-        found = of_row(row)
-        if found is None:
-            continue
+    for row, message, seen in _usages(data[:end].split(b"\n")):
         written = str(row.get("timestamp") or "")
         if floor and written <= floor:
             continue
-        message, seen = found
         larger, more = raised(messages.pop(message, [0, 0, 0, 0]), seen)
         messages[message] = larger
         added, last = plus(added, more), max(last, written)
@@ -140,43 +129,40 @@ def last_calls(path: str, count: int) -> Usage:
     data, _ = _bytes(path, -READ_MAX)
     calls: set[str] = set()
     messages: dict[str, Usage] = {}
-    for line in reversed(data.split(b"\n")):
-        row = _row(line)
-        found, ids = of_row(row), _call_ids(row)
-        if found is None or not (ids or found[0] in messages):
+    for row, message, seen in _usages(data.split(b"\n")[::-1]):
+        ids = _call_ids(row)
+        if message not in messages and not ids:
             continue
-        message, seen = found
         if message not in messages and len(calls) >= count:
             break
         messages[message] = raised(messages.get(message, [0, 0, 0, 0]), seen)[0]
         calls.update(ids)
-    total = [0, 0, 0, 0]
-    for usage in messages.values():
-        total = plus(total, usage)
-    return total
+    return [sum(counts) for counts in zip([0, 0, 0, 0], *messages.values())]
 
 
 def _call_ids(row: dict[str, Any]) -> list[str]:
-    message = row.get("message")
-    content = message.get("content") if isinstance(message, dict) else None
+    content = row["message"].get("content")
     blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
     return [str(block.get("id")) for block in blocks if block.get("type") == "tool_use"]
 
 
-def _row(line: bytes) -> dict[str, Any]:
-    """A line as a row if it may contain a usage; {} for any other."""
-    if b'"usage"' not in line:
-        return {}
-    try:
-        row = json.parse(line)
-    except ValueError:
-        return {}
-    return row if isinstance(row, dict) else {}
+def _usages(lines: list[bytes]) -> Iterator[tuple[dict[str, Any], str, Usage]]:
+    """(row, message id, usage) of each line that has a usage."""
+    for line in lines:
+        if b'"usage"' not in line:
+            continue
+        try:
+            row = json.parse(line)
+        except ValueError:
+            continue
+        found = of_row(row) if isinstance(row, dict) else None
+        if found is not None:
+            yield row, *found
 
 
-def _bytes(path: str, offset: int) -> tuple[bytes, int]:
-    """(at most READ_MAX bytes from `offset`, the file's size); (b"", `offset`) if the file cannot be read."""
+def _bytes(path: str, offset: int, most: int = READ_MAX) -> tuple[bytes, int]:
+    """(at most `most` bytes from `offset`, the file's size); (b"", `offset`) if the file cannot be read."""
     try:
-        return files.part(path, offset, READ_MAX)
+        return files.part(path, offset, most)
     except (OSError, ValueError):
         return b"", offset
