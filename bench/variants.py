@@ -151,7 +151,9 @@ def progress_rules() -> list[Variant]:
     ]
 
 
-def _strict_round(recent: list[memory.Past], first: int, ring: list[memory.Past]) -> int:
+def _strict_round(
+    recent: list[memory.Past], first: int, ring: list[memory.Past], _: list[memory.Past]
+) -> int:
     begin = first - len(ring)
     if begin < 0:
         return -1

@@ -170,33 +170,33 @@ def _spoilt(body: dict[str, Any], field: str, wrong: object) -> list[dict[str, A
 def test_answers_are_what_claude_code_reads() -> None:
     config = build([("user file", {"notify": False})])
 
-    def answer(verdict: str, event: str, *kinds: str) -> Any:
+    def answer(event: str, *kinds: str) -> Any:
         notices = [model.Notice(kind=kind, rule="tool_failure", subject="Bash make") for kind in kinds]
-        return protocol.render(model.Decision(verdict=verdict, notices=notices), event, config)
+        return protocol.render(model.Decision(notices=notices), event, config)
 
-    assert answer(ALLOW, "PreToolUse") is None
-    denied = answer(DENY, "PreToolUse", DENY)["hookSpecificOutput"]
+    assert answer("PreToolUse") is None
+    denied = answer("PreToolUse", DENY)["hookSpecificOutput"]
     assert denied["hookEventName"] == "PreToolUse" and denied["permissionDecision"] == "deny"
     assert denied["permissionDecisionReason"].startswith("Blocked by circuit-breaker (not a hook failure")
     for event in ("PreToolUse", "PostToolBatch"):
-        warned = answer(WARN, event, WARN, model.SUBAGENT)["hookSpecificOutput"]
+        warned = answer(event, WARN, model.SUBAGENT)["hookSpecificOutput"]
         assert warned["hookEventName"] == event and warned["additionalContext"].count("Warning from") == 2
-    assert answer(ALLOW, "PostToolBatch", model.OPENED) == {
+    assert answer("PostToolBatch", model.OPENED) == {
         "systemMessage": "circuit-breaker blocked `Bash make`: it failed 0 times with nothing changed in between. "
         'To unblock: /reset-circuit --circuit "tool_failure:Bash make"'
     }
     for event in ("PostToolBatch", "Stop"):
-        stopped = answer(STOP, event, STOP, model.OPENED)
+        stopped = answer(event, STOP, model.OPENED)
         assert set(stopped) == {"continue", "stopReason"} and stopped["continue"] is False
-    assert answer(WARN, "Stop", WARN) is None
+    assert answer("Stop", WARN) is None
 
 
 def test_a_trip_and_a_stopped_turn_notify_the_terminal_once() -> None:
     config = build()
     hostile = "Bash \x1b]0;x\x07make"
-    for verdict, kind in ((ALLOW, model.OPENED), (STOP, STOP)):
+    for kind in (model.OPENED, STOP):
         notice = model.Notice(kind=kind, rule="tool_failure", subject=hostile)
-        answer = protocol.render(model.Decision(verdict=verdict, notices=[notice]), "PostToolBatch", config)
+        answer = protocol.render(model.Decision(notices=[notice]), "PostToolBatch", config)
         assert answer is not None
         sequence = answer["terminalSequence"]
         assert sequence.startswith("\x1b]9;circuit-breaker ") and sequence.endswith("\x07")

@@ -6,7 +6,6 @@ from circuit_breaker.breaker import breaker, failures
 from circuit_breaker.breaker.config import is_on
 from circuit_breaker.breaker.memory import COUNTED, WARNED, SameShape, Tally
 from circuit_breaker.breaker.model import (
-    ALLOW,
     CLOSED,
     FOR_YOU,
     MAIN,
@@ -46,7 +45,7 @@ class Work:
         self.bypassed = False
         self.transitions: list[Transition] = []
         self.notices: list[Notice] = []
-        self.denial: Decision | None = None
+        self.denial: list[Notice] = []  # that the call is denied, or the questions about it
         self.contacts: list[Contact] = []
         self.allowed: set[str] = set()  # calls of this turn that you allowed when you were asked
 
@@ -268,8 +267,7 @@ class Work:
     def ask(self, call_id: str, circuit: Circuit) -> None:
         """Let you decide in Claude Code's permission dialog; further questions join the same dialog."""
         self.lane.asked[call_id] = circuit.name
-        before = self.denial.notices if self.denial is not None else []
-        self.denial = Decision(verdict=QUESTION, notices=[*before, Notice.about(circuit, kind=QUESTION)])
+        self.denial.append(Notice.about(circuit, kind=QUESTION))
         self.record("asked", circuit)
 
     def stops(self) -> bool:
@@ -277,12 +275,8 @@ class Work:
         return any(notice.kind == STOP for notice in self.notices)
 
     def answer(self) -> Decision:
-        """The decision: a denial or question, else the strongest notice."""
-        if self.denial is not None:
-            return self.denial
-        kinds = {notice.kind for notice in self.notices}
-        verdict = STOP if STOP in kinds else WARN if kinds - {OPENED, FOR_YOU} else ALLOW
-        return Decision(verdict=verdict, notices=self.notices, contacts=self.contacts)
+        """The decision: a denial or question, else everything that there is to say."""
+        return Decision(notices=self.denial or self.notices, contacts=self.contacts)
 
 
 def _mark_of(signal: Signal, marks: dict[str, str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker import breaker
-from circuit_breaker.breaker.model import DENY, HALF_OPEN, MAIN, OPEN, Circuit, Decision, Notice, Signal
+from circuit_breaker.breaker.model import DENY, HALF_OPEN, MAIN, OPEN, Circuit, Notice, Signal
 from circuit_breaker.identity import labels
 from circuit_breaker.identity.calls import SPAWNING, call_key
 
@@ -26,7 +26,7 @@ def ask(work: Work, event: Ask) -> None:
         return
     if event.tool in SPAWNING and not work.excluded(event.tool):
         spawn(work, event)
-        if work.denial is not None:
+        if work.denial:
             return
     if event.down is not None and not work.bypassed:
         _deny(work, event, event.down, wait=event.wait)
@@ -112,5 +112,4 @@ def _deny(
         work.ask(event.id, circuit)
         return
     work.lane.denied[event.id] = circuit.name if counts else UNCOUNTED
-    notice = Notice.about(circuit, kind=DENY, reason=reason, wait=wait)
-    work.denial = Decision(verdict=DENY, notices=[notice])
+    work.denial = [Notice.about(circuit, kind=DENY, reason=reason, wait=wait)]

@@ -336,9 +336,14 @@ class Notice(Finding):
 class Decision(Record):
     """The answer of a step."""
 
-    verdict = ALLOW
     notices: list[Notice] = []
     contacts: list[Any] = []  # the turn's contacts with services (services.Contact)
+
+    @property
+    def verdict(self) -> str:
+        """What the strongest notice says."""
+        kinds = {notice.kind for notice in self.notices} - {OPENED, FOR_YOU}
+        return next((kind for kind in (STOP, QUESTION, DENY) if kind in kinds), WARN if kinds else ALLOW)
 
 
 class Transition(Finding):

@@ -65,7 +65,7 @@ def advance(
         _catch_up(work)
     if isinstance(event, Ask):
         gate.ask(work, event)
-        if work.denial is None and session.budget.since and session.circuits:
+        if not work.denial and session.budget.since and session.circuits:
             budget.ask(work, event)
     elif isinstance(event, Reported):
         monitor.reported(work, event)

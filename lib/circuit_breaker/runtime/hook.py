@@ -141,9 +141,8 @@ class Visit:
         decision, transitions = self._decide(event)
         if decision.contacts:
             notices, changes = services.settle(self.where, decision.contacts, config, self.now, payload.lane)
-            decision = decision.but(notices=decision.notices + notices)
-            decision.verdict = model.WARN if notices and decision.verdict == model.ALLOW else decision.verdict
-            transitions = transitions + changes
+            decision.notices += notices
+            transitions += changes
         if transitions:
             last = protocol.last_call(payload)
             incidents.keep(self.where, payload.session, transitions, config, payload.prompt, last)
