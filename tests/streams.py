@@ -64,7 +64,7 @@ class Stream:
         self.ids += 1
         call_id = call_id or f"t{self.ids}"
         return call_id, self.send(
-            Ask(id=call_id, tool=tool, input=given, cwd=cwd, prompt=self.session.prompt, lane=lane), lane
+            Ask(id=call_id, tool=tool, input=given, cwd=cwd, prompt=self.session.prompt), lane
         )
 
     def call(self, tool, given, text="", kind=OK, lane=MAIN, cwd="/p"):
@@ -95,20 +95,19 @@ class Stream:
                         text=text,
                         cwd=cwd,
                         prompt=self.session.prompt,
-                        lane=lane,
                     ),
                     lane,
                 )
             hint = kind if kind in (INVALID, DENIED, LAUNCHED) else OK
             results.append(Result(id=call_id, tool=tool, input=given, hint=hint, text=text))
-        answers.append(self.send(Turn(results=results, cwd=cwd, prompt=self.session.prompt, lane=lane), lane))
+        answers.append(self.send(Turn(results=results, cwd=cwd, prompt=self.session.prompt), lane))
         return answers
 
     def bash(self, command, text="", fails=False, **more):
         return self.call("Bash", {"command": command}, text, FAILED if fails else OK, **more)
 
     def stop(self, again=True, lane=MAIN):
-        return self.send(StopAsked(again=again, prompt=self.session.prompt, lane=lane), lane)
+        return self.send(StopAsked(again=again, prompt=self.session.prompt), lane)
 
     def reset(self, which=""):
         return self.send(Reset(which=which))

@@ -43,7 +43,6 @@ class Session(Stream):
             tool=tool,
             input=given or {"command": f"cat file{self.ids}"},
             prompt=self.session.prompt,
-            lane=lane,
             attended=self.attended,
         )
         return asked, self.send(asked, lane)
@@ -55,7 +54,6 @@ class Session(Stream):
         turn = Turn(
             results=[result],
             prompt=self.session.prompt,
-            lane=lane,
             spent=[*spent],
             attended=self.attended,
         )
@@ -317,14 +315,14 @@ def test_without_a_limit_nothing_is_kept():
 def failing(session, attended, times=3):
     for _ in range(times):
         session.ids += 1
-        given, lane = {"command": "make all"}, MAIN
+        given = {"command": "make all"}
         prompt = session.session.prompt
         asked = Ask(id=f"t{session.ids}", tool="Bash", input=given, prompt=prompt, attended=attended)
         decision = session.send(asked)
         if decision.verdict != ALLOW:
             return decision
         failed = {"tool": "Bash", "input": given, "text": "Exit code 2"}
-        session.send(Reported(id=asked.id, kind=FAILED, prompt=prompt, lane=lane, **failed))
+        session.send(Reported(id=asked.id, kind=FAILED, prompt=prompt, **failed))
         session.send(Turn(results=[Result(id=asked.id, **failed)], prompt=prompt, attended=attended))
     return decision
 

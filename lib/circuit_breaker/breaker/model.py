@@ -171,7 +171,6 @@ class Event(Record):
     """Something that happened in a lane, within a prompt."""
 
     prompt = ""
-    lane = MAIN
     author = ""  # of the session's last prompt, if it was looked up: PERSON, MACHINE or UNKNOWN
 
 

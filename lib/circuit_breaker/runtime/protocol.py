@@ -120,10 +120,10 @@ def last_call(payload: Payload) -> str:
 
 def event_of(payload: Payload, keyword: str) -> Event | None:
     """The event of a payload; None if no rule needs it. `keyword`: the bypass keyword. Raises ValueError."""
-    fields, lane, prompt = payload.fields, payload.lane, payload.prompt
+    fields, prompt = payload.fields, payload.prompt
     name = payload.event
     if name == "PostToolBatch":
-        return Turn(results=_batch(fields), cwd=payload.cwd, prompt=prompt, lane=lane)
+        return Turn(results=_batch(fields), cwd=payload.cwd, prompt=prompt)
     if name == "PreToolUse":
         return Ask(
             id=name_of(fields, "tool_use_id"),
@@ -131,7 +131,6 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
             input=fields.get("tool_input"),
             cwd=payload.cwd,
             prompt=prompt,
-            lane=lane,
         )
     if name in ("PostToolUseFailure", "PostToolUse"):
         return _reported(payload)
@@ -147,9 +146,9 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
             cwd=payload.cwd,
         )
     if name in ("Stop", "SubagentStop"):
-        return StopAsked(again=fields.get("stop_hook_active") is True, prompt=prompt, lane=lane)
+        return StopAsked(again=fields.get("stop_hook_active") is True, prompt=prompt)
     if not name and "tool_name" in fields:
-        return _by_hand(fields, lane)
+        return _by_hand(fields)
     return None
 
 
@@ -243,18 +242,17 @@ def _reported(payload: Payload) -> Reported:
         text=text,
         cwd=payload.cwd,
         prompt=payload.prompt,
-        lane=payload.lane,
     )
 
 
-def _by_hand(fields: dict[str, Any], lane: str) -> Turn:
+def _by_hand(fields: dict[str, Any]) -> Turn:
     """A payload typed by hand for a test, {"tool_name", "tool_result": {"isError"}, "session_id", ...}, as a turn."""
     outcome = fields.get("tool_result")
     failed = isinstance(outcome, dict) and outcome.get("isError") is True
     text = response_text(outcome.get("content") if isinstance(outcome, dict) else outcome)
     result = Result(tool=name_of(fields, "tool_name"), input=fields.get("tool_input"), text=text)
     result.hint = FAILED if failed else OK
-    return Turn(results=[result], cwd=name_of(fields, "cwd", PATH_MAX), lane=lane)
+    return Turn(results=[result], cwd=name_of(fields, "cwd", PATH_MAX))
 
 
 def response_text(response: object) -> str:
