@@ -7,7 +7,7 @@ one blocks, the session keeps its settings (2.1.330, 2.1.332).
 from __future__ import annotations
 
 from circuit_breaker.breaker.model import FOR_YOU, Notice, Transition
-from circuit_breaker.runtime import files, home, incidents, json, protocol, store
+from circuit_breaker.runtime import files, home, incidents, json, protocol, running, store
 from circuit_breaker.words import sentences
 
 TYPE_CHECKING = False
@@ -31,11 +31,11 @@ MANAGED = (
 
 def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, str], now: float) -> str:
     """The reason for blocking the change; "" to allow it: no circuit is open, or the hooks stay."""
-    path = protocol.changed_file(payload)
+    path = protocol.text_of(payload.fields, "file_path")
     if not path or not store.armed_lanes(where, payload.session):
         return ""
     document = _document(path)
-    if not _switches_hooks_off(document) and not _drops_us(path, document, where, env):
+    if document.get("disableAllHooks") is not True and not _drops_us(path, document, where, env):
         return ""
 
     def held(session: Session, lane: Lane) -> tuple[Session, Lane, None]:
@@ -76,27 +76,35 @@ def _unsaved(at: float, path: str) -> bool:
         return False
 
 
-def _drops_us(path: str, document: Any, where: Places, env: Mapping[str, str]) -> bool:
+def _drops_us(path: str, document: dict[str, Any], where: Places, env: Mapping[str, str]) -> bool:
     """Whether the file that registered this copy, or enabled it as a plugin, no longer does."""
+    folder, project = running.claude_folder(env), where.project + "/.claude"
+    paths = {
+        "user": folder and folder + "/settings.json",
+        "project": project + "/settings.json",
+        "local": project + "/settings.local.json",
+    }
     receipt = _document(home.ROOT + "/receipt.json")
-    paths = _settings_paths(where.user, env.get("CLAUDE_CONFIG_DIR", ""), where.project)
-    if isinstance(receipt, dict) and isinstance(receipt.get("settings"), dict):
-        own = paths.get(str(receipt.get("scope")), "")
-        ours = receipt["settings"].get("registrations")
-        return _same(path, own) and not _registers(document, ours)
-    if not _is_from_marketplace(env):
+    settings = receipt.get("settings")
+    if isinstance(settings, dict):
+        ours = _lines(settings.get("registrations"))
+        still_there = bool(ours) and ours <= _lines(document.get("hooks"))
+        return _same(path, paths.get(str(receipt.get("scope")), "")) and not still_there
+    data = env.get("CLAUDE_PLUGIN_DATA", "").rstrip("/")
+    if not data or data.endswith(("-inline", "-skills-dir")):
         return False  # no settings file enables it
-    if _enables(document, PLUGIN) is False:
+    if _enables_us(document) is False:
         return True
-    return not any(_enables(_document(known), PLUGIN) for known in paths.values())
+    return not any(_enables_us(_document(known)) for known in (*paths.values(), *MANAGED))
 
 
-def _document(path: str) -> Any:
-    """The value of a JSON file; None if it is missing or cannot be read."""
+def _document(path: str) -> dict[str, Any]:
+    """The object in a JSON file; {} if it is missing or holds none."""
     try:
-        return json.parse(files.part(path, 0, SETTINGS_MAX)[0])
+        found = json.parse(files.part(path, 0, SETTINGS_MAX)[0])
     except (OSError, ValueError):
-        return None
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _same(one: str, other: str) -> bool:
@@ -110,28 +118,10 @@ def _same(one: str, other: str) -> bool:
     return (left.st_dev, left.st_ino) == (right.st_dev, right.st_ino)
 
 
-def _settings_paths(user: str, config_dir: str, project: str) -> dict[str, str]:
-    """Scope of an installation -> Claude Code's settings file; an administrator's files by their paths."""
-    base = config_dir or (user and user + "/.claude")
-    found = {"user": f"{base}/settings.json"} if base else {}
-    found.update(project=f"{project}/.claude/settings.json", local=f"{project}/.claude/settings.local.json")
-    return {**found, **{path: path for path in MANAGED}}
-
-
-def _switches_hooks_off(document: object) -> bool:
-    """Whether a settings document switches every hook off."""
-    return isinstance(document, dict) and document.get("disableAllHooks") is True
-
-
-def _registers(document: object, ours: object) -> bool:
-    """Whether a settings document has all our handlers. `ours`: event -> groups, with matchers and command lines."""
-    hooks = document.get("hooks") if isinstance(document, dict) else None
-    return isinstance(hooks, dict) and isinstance(ours, dict) and _lines(ours) <= _lines(hooks)
-
-
-def _lines(hooks: dict[str, Any]) -> set[tuple[str, str, str]]:
+def _lines(hooks: object) -> set[tuple[str, str, str]]:
+    """(event, matcher, command line) of each handler in the `hooks` of a settings document."""
     found = set()
-    for event, groups in hooks.items():
+    for event, groups in hooks.items() if isinstance(hooks, dict) else ():
         for group in groups if isinstance(groups, list) else ():
             handlers = group.get("hooks") if isinstance(group, dict) else None
             for handler in handlers if isinstance(handlers, list) else ():
@@ -140,18 +130,9 @@ def _lines(hooks: dict[str, Any]) -> set[tuple[str, str, str]]:
     return found
 
 
-def _enables(document: object, plugin: str) -> bool | None:
-    """Whether a settings document enables (True) or disables (False) a plugin of any marketplace; None if neither."""
-    plugins = document.get("enabledPlugins") if isinstance(document, dict) else None
-    said = (
-        [on for name, on in plugins.items() if name.partition("@")[0] == plugin]
-        if isinstance(plugins, dict)
-        else []
-    )
-    return None if not said else all(on is not False for on in said)
-
-
-def _is_from_marketplace(env: Mapping[str, str]) -> bool:
-    """Whether this is a plugin that a settings file enables, not one of `--plugin-dir` or in the skills folder."""
-    data = env.get("CLAUDE_PLUGIN_DATA", "").rstrip("/")
-    return bool(data) and not data.endswith(("-inline", "-skills-dir"))
+def _enables_us(document: dict[str, Any]) -> bool | None:
+    """Whether a settings document enables (True) or disables (False) our plugin, of any marketplace; None if neither."""
+    plugins = document.get("enabledPlugins")
+    plugins = plugins if isinstance(plugins, dict) else {}
+    said = [on is not False for name, on in plugins.items() if name.partition("@")[0] == PLUGIN]
+    return all(said) if said else None

@@ -2,30 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import (
-    DENIED,
-    DENY,
-    FAILED,
-    FOR_YOU,
-    INTERRUPTED,
-    INVALID,
-    LAUNCHED,
-    MACHINE,
-    MAIN,
-    OK,
-    OPENED,
-    PERSON,
-    QUESTION,
-    STOP,
-    SUBAGENT,
-    WARN,
-    Ask,
-    Prompt,
-    Reported,
-    Result,
-    StopAsked,
-    Turn,
-)
+from circuit_breaker.breaker import model
 from circuit_breaker.identity.keys import digest, word
 from circuit_breaker.runtime import json
 
@@ -79,7 +56,7 @@ class Payload:
         self.fields, self.size = fields, size
         self.event = text_of(fields, "hook_event_name")
         self.session = name_of(fields, "session_id") or default_session
-        self.lane = name_of(fields, "agent_id") or MAIN
+        self.lane = name_of(fields, "agent_id") or model.MAIN
         self.cwd = name_of(fields, "cwd", PATH_MAX)
         self.prompt = name_of(fields, "prompt_id")
         self.transcript = text_of(fields, "transcript_path")
@@ -123,9 +100,9 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
     fields, prompt = payload.fields, payload.prompt
     name = payload.event
     if name == "PostToolBatch":
-        return Turn(results=_batch(fields), cwd=payload.cwd, prompt=prompt)
+        return model.Turn(results=_batch(fields), cwd=payload.cwd, prompt=prompt)
     if name == "PreToolUse":
-        return Ask(
+        return model.Ask(
             id=name_of(fields, "tool_use_id"),
             tool=name_of(fields, "tool_name"),
             input=fields.get("tool_input"),
@@ -136,7 +113,7 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
         return _reported(payload)
     if name == "UserPromptSubmit":
         text = text_of(fields, "prompt")
-        return Prompt(
+        return model.Prompt(
             id=prompt,
             person=not text.startswith(NOT_TYPED),
             proven=False,
@@ -146,7 +123,7 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
             cwd=payload.cwd,
         )
     if name in ("Stop", "SubagentStop"):
-        return StopAsked(again=fields.get("stop_hook_active") is True, prompt=prompt)
+        return model.StopAsked(again=fields.get("stop_hook_active") is True, prompt=prompt)
     if not name and "tool_name" in fields:
         return _by_hand(fields)
     return None
@@ -161,7 +138,7 @@ def author_of(row: object, prompt_id: str) -> str:
     """Who wrote a prompt, by a row of the transcript; "" if the row is not that prompt's."""
     if not isinstance(row, dict) or row.get("promptId", row.get("prompt_id")) != prompt_id:
         return ""
-    return (MACHINE if wrote_machine(row) else PERSON) if row.get("promptSource") else ""
+    return (model.MACHINE if wrote_machine(row) else model.PERSON) if row.get("promptSource") else ""
 
 
 def wrote_machine(row: dict[str, Any]) -> bool:
@@ -186,7 +163,7 @@ def looks_like(prompt: str, keyword: str) -> bool:
     return bool(keyword) and first.startswith(" ".join(keyword.lower().split())) and not says(prompt, keyword)
 
 
-def _batch(fields: dict[str, Any]) -> list[Result]:
+def _batch(fields: dict[str, Any]) -> list[model.Result]:
     calls = fields.get("tool_calls")
     if not isinstance(calls, list):
         raise ValueError("tool_calls: expected a list")
@@ -196,9 +173,9 @@ def _batch(fields: dict[str, Any]) -> list[Result]:
             raise ValueError("tool_calls: expected objects")
         given, response = call.get("tool_input"), call.get("tool_response")
         text = response_text(response)
-        kind = LAUNCHED if is_launched(response) else hint(given, text)
+        kind = model.LAUNCHED if is_launched(response) else hint(given, text)
         ids = {"id": name_of(call, "tool_use_id"), "tool": name_of(call, "tool_name")}
-        results.append(Result(**ids, input=given, text=text, hint=kind))
+        results.append(model.Result(**ids, input=given, text=text, hint=kind))
     return results
 
 
@@ -212,32 +189,31 @@ def is_launched(response: object) -> bool:
 def hint(given: object, text: str) -> str:
     """The outcome by a result's text alone; one reported before the batch takes precedence."""
     if text.startswith("<tool_use_error>"):
-        return INVALID
+        return model.INVALID
     if isinstance(given, dict) and given.get("run_in_background") is True:
-        return LAUNCHED
+        return model.LAUNCHED
     start = text[:SENTENCE_MAX]
     if any(start.startswith(a) and b in start for a, b in LAUNCHES):
-        return LAUNCHED
+        return model.LAUNCHED
     if start.startswith(_REFUSAL_BEGINNINGS) and any(start.startswith(a) and b in text for a, b in REFUSALS):
-        return DENIED
-    return OK
+        return model.DENIED
+    return model.OK
 
 
-def _reported(payload: Payload) -> Reported:
-    fields, name = payload.fields, payload.event
-    tool, given = name_of(fields, "tool_name"), fields.get("tool_input")
-    if name == "PostToolUseFailure":
-        kind = INTERRUPTED if fields.get("is_interrupt") is True else FAILED
+def _reported(payload: Payload) -> model.Reported:
+    fields = payload.fields
+    if payload.event == "PostToolUseFailure":
+        kind = model.INTERRUPTED if fields.get("is_interrupt") is True else model.FAILED
         text = text_of(fields, "error")
-        if kind == FAILED and text.startswith("<tool_use_error>"):
-            kind = INVALID
+        if kind == model.FAILED and text.startswith("<tool_use_error>"):
+            kind = model.INVALID
     else:
         response = fields.get("tool_response")
-        kind, text = (LAUNCHED if is_launched(response) else OK), response_text(response)
-    return Reported(
+        kind, text = (model.LAUNCHED if is_launched(response) else model.OK), response_text(response)
+    return model.Reported(
         id=name_of(fields, "tool_use_id"),
-        tool=tool,
-        input=given,
+        tool=name_of(fields, "tool_name"),
+        input=fields.get("tool_input"),
         kind=kind,
         text=text,
         cwd=payload.cwd,
@@ -245,14 +221,14 @@ def _reported(payload: Payload) -> Reported:
     )
 
 
-def _by_hand(fields: dict[str, Any]) -> Turn:
+def _by_hand(fields: dict[str, Any]) -> model.Turn:
     """A payload typed by hand for a test, {"tool_name", "tool_result": {"isError"}, "session_id", ...}, as a turn."""
     outcome = fields.get("tool_result")
     failed = isinstance(outcome, dict) and outcome.get("isError") is True
     text = response_text(outcome.get("content") if isinstance(outcome, dict) else outcome)
-    result = Result(tool=name_of(fields, "tool_name"), input=fields.get("tool_input"), text=text)
-    result.hint = FAILED if failed else OK
-    return Turn(results=[result], cwd=name_of(fields, "cwd", PATH_MAX))
+    result = model.Result(tool=name_of(fields, "tool_name"), input=fields.get("tool_input"), text=text)
+    result.hint = model.FAILED if failed else model.OK
+    return model.Turn(results=[result], cwd=name_of(fields, "cwd", PATH_MAX))
 
 
 def response_text(response: object) -> str:
@@ -287,20 +263,20 @@ def render(decision: Decision, event: str, config: Config) -> dict[str, Any] | N
     said: dict[str, list[str]] = {}
     for notice in decision.notices:
         said.setdefault(notice.kind, []).append(sentence_of(notice, config.bypass_keyword))
-    if decision.verdict == QUESTION:  # the dialog is the message
-        return {"hookSpecificOutput": _permission("ask", said[QUESTION])}
+    if decision.verdict == model.QUESTION:  # the dialog is the message
+        return {"hookSpecificOutput": _permission("ask", said[model.QUESTION])}
     answer: dict[str, Any] = {}
-    for_you = said.get(OPENED, []) + said.get(FOR_YOU, [])
-    if decision.verdict == STOP:  # a systemMessage would say it twice
-        answer = {"continue": False, "stopReason": "\n".join(said[STOP])}
+    for_you = said.get(model.OPENED, []) + said.get(model.FOR_YOU, [])
+    if decision.verdict == model.STOP:  # a systemMessage would say it twice
+        answer = {"continue": False, "stopReason": "\n".join(said[model.STOP])}
     elif for_you:
         answer["systemMessage"] = "\n".join(for_you)
-    if config.notify and (decision.verdict == STOP or OPENED in said):
-        answer["terminalSequence"] = notification((said.get(STOP) or said[OPENED])[0])
-    if decision.verdict == DENY:
-        answer["hookSpecificOutput"] = _permission("deny", said[DENY])
-    elif decision.verdict == WARN and event in ("PreToolUse", "PostToolBatch"):
-        warnings = "\n\n".join(said.get(WARN, []) + said.get(SUBAGENT, []))
+    if config.notify and (decision.verdict == model.STOP or model.OPENED in said):
+        answer["terminalSequence"] = notification((said.get(model.STOP) or said[model.OPENED])[0])
+    if decision.verdict == model.DENY:
+        answer["hookSpecificOutput"] = _permission("deny", said[model.DENY])
+    elif decision.verdict == model.WARN and event in ("PreToolUse", "PostToolBatch"):
+        warnings = "\n\n".join(said.get(model.WARN, []) + said.get(model.SUBAGENT, []))
         answer["hookSpecificOutput"] = {"hookEventName": event, "additionalContext": warnings}
     return answer or None
 
@@ -318,20 +294,15 @@ def notification(text: str) -> str:
     return f"\x1b]9;{''.join([c for c in text if c.isprintable()])}\x07"
 
 
-def system_message(text: str) -> dict[str, Any] | None:
-    """An answer that only you see; None for no text."""
-    return {"systemMessage": text} if text else None
+def system_message(text: str) -> dict[str, Any]:
+    """An answer that only you see."""
+    return {"systemMessage": text}
 
 
 def command_answer(text: str) -> dict[str, Any] | None:
     """The answer to one of our slash commands, which you are shown; no request goes to the model. None for no text."""
     quiet = {"hookEventName": "UserPromptExpansion", "suppressOriginalPrompt": True}
     return {"decision": "block", "reason": text, "hookSpecificOutput": quiet} if text else None
-
-
-def changed_file(payload: Payload) -> str:
-    """The settings file of a ConfigChange."""
-    return text_of(payload.fields, "file_path")
 
 
 def held_back(reason: str) -> dict[str, Any] | None:
