@@ -11,9 +11,9 @@ from typing import Any
 
 from doctor import doctor
 from install import bundle, purge, receipt, scopes
-from install.apply import SOURCE, folders_to_make, put_in, remove_empty_folders, take_out
+from install.apply import put_in, remove_empty_folders, take_out
 from install.changes import Plan, backup_path
-from install.plan import Options, plan_install
+from install.plan import Options
 from shared import Refusal, places, print_json, program
 
 from circuit_breaker.runtime import own_shell, packages
@@ -24,10 +24,10 @@ def install(args: argparse.Namespace) -> int:
     """Install or update for `args.scope`; exit code 1 if doctor finds a fault. Raises Refusal."""
     scope = scopes.scope(args.scope, os.environ, os.getcwd())
     options = Options(args.migrate, args.claude_md, args.deny_rules, not args.no_command)
+    plan = put_in(scope, options, args.json, args.dry_run)
     if args.dry_run:
-        _show_plan(plan_install(scope, SOURCE, options, folders_to_make(scope, options)), args.json)
+        _show_plan(plan, args.json)
         return 0
-    plan = put_in(scope, options, args.json)
     findings = doctor.examine(os.environ, os.getcwd(), scope)
     ok = doctor.healthy(findings)
     if args.json:

@@ -20,10 +20,12 @@ SOURCE = ROOT
 LOCK_WAIT = 60.0  # seconds: another installation may be waiting for pip
 
 
-def put_in(scope: scopes.Scope, options: Options, quiet: bool) -> Plan:
+def put_in(scope: scopes.Scope, options: Options, quiet: bool, dry_run: bool = False) -> Plan:
     """Install or update. Returns the plan that was carried out. Raises Refusal (nothing was changed), OSError; no empty folder is left behind."""
-    made = folders_to_make(scope, options)
-    new = {*made, *disk.missing(backups_folder()), *disk.missing(scope.root.parent)}
+    made = _folders_to_make(scope, options)
+    if dry_run:
+        return plan_install(scope, SOURCE, options, made)
+    new = [*made, *disk.missing(backups_folder())]
     try:
         scope.root.parent.mkdir(parents=True, exist_ok=True)
         with _alone(scope):
@@ -57,7 +59,7 @@ def take_out(scope: scopes.Scope, purge: bool, dry_run: bool) -> Plan:
     return plan
 
 
-def folders_to_make(scope: scopes.Scope, options: Options) -> list[Path]:
+def _folders_to_make(scope: scopes.Scope, options: Options) -> list[Path]:
     """The folders that do not exist yet, including the parents of the runtime folder, which the first session makes."""
     wanted = [scope.root.parent, scope.claude, scope.commands, scope.memory or backups_folder().parent.parent]
     if scope.launcher and options.command:
@@ -154,12 +156,13 @@ def _equals(root: Path, wanted: dict[str, bytes]) -> bool:
 def _carry_out_removal(plan: Plan) -> None:
     """Remove the registrations, what they needed, then the files, the receipt last; `left` then names what is not ours."""
     root, kept = plan.scope.root, plan.kept
+    if kept is None:
+        disk.remove_empty(root)
+        return
     plan.write_backups()
     plan.make_changes("uninstall")
-    if kept is not None:
-        bundle.take_away(root, list(kept["files"]))
+    bundle.take_away(root, kept["files"])
     for name in plan.done_with if backups_folder().is_dir() else ():
         files.remove(str(backup_path(name)))
     remove_empty_folders(plan)
-    if kept is not None or not any(root.glob("*")):
-        plan.left = bundle.drop(root)
+    plan.left = bundle.take_away(root, [receipt.RECEIPT])

@@ -128,20 +128,16 @@ def recover(root: Path) -> None:
 
 def clear_old(root: Path) -> None:
     """Remove the old folder after a swap; files that are not ours are moved into `root` first."""
-    old = beside(root)[1]
+    new, old = beside(root)
     if not old.is_dir() or not root.is_dir():
         return
-    listed = _listed(old)
-    ours = {receipt.RECEIPT, *listed, *_listed(root)}
-    for path in sorted(old.rglob("*")):
-        name = path.relative_to(old)
-        mine = name.as_posix() in ours or "__pycache__" in name.parts
-        target = root / name
-        if (path.is_symlink() or path.is_file()) and not mine and not os.path.lexists(target):
+    for path in _parted(old, {receipt.RECEIPT, *_listed(old), *_listed(root)})[1]:
+        target = root / path.relative_to(old)
+        if not os.path.lexists(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             os.rename(path, target)
-    take_away(old, listed)  # the receipt goes last: after a kill it still lists what is ours
-    clear(old)
+    os.rename(old, new)  # under this name a torn folder is recognised after a kill
+    clear(new)
 
 
 def _listed(folder: Path) -> list[str]:
@@ -157,36 +153,26 @@ def clear(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def take_away(root: Path, names: list[str]) -> None:
-    """Remove the files `names` below `root`, their byte code, and folders that are then empty; the scripts of the registered lines
-    go first. The receipt stays until `drop`."""
-    first = [name for name in names if name.startswith("hooks/")]
-    for name in first + [name for name in names if name not in first and name != receipt.RECEIPT]:
-        path = inside(root, name)
-        if path is None:
-            continue
+def take_away(root: Path, names: Container[str]) -> list[str]:
+    """Remove the files `names` below `root`, byte code, and folders that are then empty; the scripts in hooks/ before what they load.
+    Returns the names of what is left."""
+    ours, others = _parted(root, names)
+    for path in ours:
         files.remove(str(path))
-        for compiled in path.parent.glob(f"__pycache__/{path.stem}.*.pyc*") if path.suffix == ".py" else ():
-            files.remove(str(compiled))
-    folders = {parent for name in names for parent in (root / name).parents if root in parent.parents}
-    disk.remove_empty(*folders, *(folder / "__pycache__" for folder in folders))
+    disk.remove_empty(root, *(path for path in root.rglob("*") if path.is_dir()))
+    return [path.relative_to(root).as_posix() for path in others]
 
 
-def drop(root: Path) -> list[str]:
-    """Remove the receipt, and `root` if it is empty. Returns the names left in it (not ours)."""
-    if root.is_dir():
-        files.remove(str(root / receipt.RECEIPT))
-    disk.remove_empty(root)
-    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*")) if root.is_dir() else []
-
-
-def inside(root: Path, name: str) -> Path | None:
-    """The path of `name` below `root`; None if it leads outside (a receipt can come with a cloned repository)."""
-    path = root / name
-    if os.path.isabs(name) or ".." in Path(name).parts or not name:
-        return None
-    real, top = os.path.realpath(path.parent), os.path.realpath(root)
-    return path if real == top or real.startswith(top + os.sep) else None
+def _parted(folder: Path, names: Container[str]) -> tuple[list[Path], list[Path]]:
+    """(files below `folder` that are among `names`, or byte code; the other files). It looks behind no link."""
+    ours: list[Path] = []
+    others: list[Path] = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        mine = name.as_posix() in names or "__pycache__" in name.parts
+        if path.is_symlink() or not path.is_dir():
+            (ours if mine else others).append(path)
+    return ours, others
 
 
 def sources_of_packages(source: Path, root: Path, lock: bytes) -> dict[str, bytes]:

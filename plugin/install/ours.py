@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,32 +25,33 @@ runpy.run_path(plugin, {{"CALLED": sys.argv[0]}}, "__main__")
 
 
 class Section(NamedTuple):
-    """A section between two marker lines, at the end of a text."""
+    """A section between two marker lines, at the end of a text. It follows a line break, unless it made the file."""
 
     begin: str
     body: str
     end: str
 
-    def addition(self, text: str) -> str:
-        """What to append to `text` to add the section; "" if it is there."""
-        if self.begin in text:
-            return ""
-        newline = "\r\n" if "\r\n" in text else "\n"
-        gap = "" if not text else newline if text.endswith("\n") else 2 * newline
-        return gap + f"{self.begin}\n{self.body}{self.end}\n".replace("\n", newline)
+    def added(self, before: bytes | None) -> bytes:
+        """The text `before` (None: no file) with the section."""
+        if before is None:
+            return self._lines("\n")
+        if self.begin.encode() in before:
+            return before
+        newline = "\r\n" if b"\r\n" in before else "\n"
+        return before + newline.encode() + self._lines(newline)
 
-    def removed(self, text: str, piece: str) -> str:
-        """`text` without the appended `piece`; if that was edited (or is none of ours), without all from marker to marker."""
-        if self.begin in piece and piece in text:
-            return text.replace(piece, "", 1)
-        start, end = text.find(self.begin), text.find(self.end)
-        if start == -1 or end < start:
+    def removed(self, text: bytes | None) -> bytes | None:
+        """`text` without all from marker to marker and the line break before it; None if the file was made for the section."""
+        if not text:
             return text
-        end += len(self.end)
-        for newline in ("\r\n", "\n"):
-            if text.startswith(newline, end):
-                return text[:start] + text[end + len(newline) :]
-        return text[:start] + text[end:]
+        marked = re.escape(self.begin.encode()) + b".*?" + re.escape(self.end.encode()) + b"(\r?\n)?"
+        left = re.sub(b"(\r?\n)?" + marked, b"", text, count=1, flags=re.DOTALL)
+        return None if not left and text.startswith(self.begin.encode()) else left
+
+    def _lines(self, newline: str) -> bytes:
+        return f"{self.begin}\n{self.body}{self.end}\n".replace("\n", newline).encode(
+            "utf-8", "surrogateescape"
+        )
 
 
 PROTOCOL = Section(
@@ -65,26 +67,30 @@ belong to the user: never write, reset or type them yourself. `/circuit-status` 
 )
 
 
-def exclusion(paths: list[str]) -> Section:
-    """The section of .git/info/exclude that ignores `paths` (relative to the repository, with /)."""
-    body = "".join(f"/{path}\n" for path in paths)
-    return Section("# circuit-breaker:begin", body, "# circuit-breaker:end")
-
-
-def home_files(scope: scopes.Scope) -> dict[Path, bytes]:
-    """The files that install adds to a project's home: the config file, and a .gitignore for the rest."""
-    if scope.memory is None:
-        return {}
-    ignored = "*\n" if scope.name == "local" else f"*\n!.gitignore\n!{home.CONFIG}\n"
-    return {
-        scope.memory / home.CONFIG: (json.dumps(DEFAULTS, indent=2) + "\n").encode("ascii"),
-        scope.memory / ".gitignore": ignored.encode("ascii"),
-    }
+def exclusion(scope: scopes.Scope, with_claude_md: bool = False) -> list[tuple[Path, Section]]:
+    """(exclude file, section in it) for a local installation in a repository, so that git ignores its files."""
+    found = scopes.git_exclude(scope.base) if scope.name == "local" else None
+    if found is None:
+        return []
+    path, top = found
+    paths = [
+        scope.settings,
+        scope.root,
+        *scope.placed.values(),
+        *([scope.claude_md] if with_claude_md else []),
+    ]
+    names = [re.sub(r"([*?\[\]\\])", r"\\\1", path.relative_to(top).as_posix()) for path in paths]
+    mark = f"# circuit-breaker in {str(scope.base)!a}:"  # worktrees and nested projects share the file
+    return [(path, Section(f"{mark} begin", "".join(f"/{name}\n" for name in names), f"{mark} end"))]
 
 
 def our_text(scope: scopes.Scope, name: str, folder: Path) -> bytes | None:
     """The bytes of our file `name` (see Scope.placed) in the version in `folder`; None if that version has no such file."""
     if name == PLUGIN:
         return LAUNCHER.format(plugin=str(scope.root / "plugin")).encode("utf-8", "surrogateescape")
+    if name == home.CONFIG:
+        return (json.dumps(DEFAULTS, indent=2) + "\n").encode("ascii")
+    if name == ".gitignore":
+        return b"*\n" if scope.name == "local" else f"*\n!.gitignore\n!{home.CONFIG}\n".encode("ascii")
     data = disk.read_through(folder / "commands" / name)
     return None if data is None else disk.with_unix_ends(data)

@@ -10,15 +10,13 @@ from typing import Any, NamedTuple
 
 from shared import PLUGIN, Refusal, places, version
 
-from circuit_breaker.runtime import home
 from install import bundle, disk, jsontext, receipt, scopes, settings
 from install.changes import Plan, saved_bytes
-from install.ours import PROTOCOL, Section, exclusion, home_files, our_text
+from install.ours import PROTOCOL, Section, exclusion, our_text
 
 # Many projects ignore `lib/`; the .gitignore nearer to the files wins.
 IGNORE = {"project": b"!*\n!*/\n__pycache__/\n", "local": b"*\n"}
 AS_THEY_ARE = b"* -text\n"  # git must not change line ends: `sh` cannot run CRLF
-HOME_ORDER = (home.CONFIG, ".gitignore")  # the second is removed if nothing is left to ignore
 
 
 class Options(NamedTuple):
@@ -45,6 +43,14 @@ def plan_install(scope: scopes.Scope, source: Path, options: Options, made: list
         files[".gitignore"], files[".gitattributes"] = IGNORE[scope.name], AS_THEY_ARE
     ours = settings.our_groups(json.loads(files["hooks/hooks.json"]), scope.shell, sys.platform == "win32")
     plan = Plan(scope, bundle=files, previous=old["version"], folders=made)
+    # in this order: the registrations need what comes before them
+    for path, section in exclusion(scope, options.claude_md):
+        if not disk.hindrance(path):
+            _add_section(plan, path, section)
+    placed = _placed_files(plan, source, old["commands"], options)
+    registered = _registered(plan, old["settings"], ours, options)
+    if options.claude_md:
+        _add_section(plan, scope.claude_md, PROTOCOL)
     # of a receipt that can be committed relative to the project
     new = [str(folder) if scope.name == "user" else os.path.relpath(folder, scope.base) for folder in made]
     plan.kept = {
@@ -53,16 +59,10 @@ def plan_install(scope: scopes.Scope, source: Path, options: Options, made: list
         "scope": scope.name,
         "files": {name: disk.text_checksum(data) for name, data in files.items()},
         "folders": list(dict.fromkeys([*old["folders"], *new])),
-        # in this order: the registrations need what comes before them
-        "exclude": _excluded(plan, old, options),
-        "memory": _project_home(plan, old["memory"]),
-        "commands": _placed_files(plan, source, old["commands"], options),
-        "settings": _registered(plan, old["settings"], ours, options),
-        "claude_md": old["claude_md"],
+        "commands": placed,
+        "settings": registered,
+        "backups": [*old["backups"], *plan.backups],
     }
-    if options.claude_md:
-        plan.kept["claude_md"] = _added_section(plan, scope.claude_md, old["claude_md"], PROTOCOL)
-    plan.kept["backups"] = [*old["backups"], *plan.backups]
     plan.require_writable()
     return plan
 
@@ -104,19 +104,18 @@ def _registered(plan: Plan, old: dict[str, Any], ours: settings.Groups, options:
             )
         if old["registrations"] == ours and rules == had and not older and settings.holds(document, ours):
             return old
-        base = settings.without_ours(document, old["registrations"], old["made"])
-        base = settings.without_older(settings.without_rules(base, had, old["made"] or []))
+        base = settings.without_ours(document, old["registrations"], old["made"], had)
+        base = settings.without_older(base)
         clean = jsontext.edited(data or b"", base) if base != document else data or b""
         settings.check_shape(jsontext.decode_text(clean)[1], base)
-        merged = settings.with_ours(base, ours)
-        ruled = settings.with_rules(merged.document, rules)
+        merged = settings.with_ours(base, ours, rules)
     except ValueError as error:
         raise Refusal(f"{path} was not touched: {error}. Fix it there and try again.") from None
-    after = jsontext.edited(clean, ruled.document)
+    after = jsontext.edited(clean, merged.document)
     name = plan.back_up(path, data) if data is not None and data != after else None
     plan.change(path, data, after)
     now = disk.checksum(data)
-    record = {"registrations": ours, "deny": rules, "made": merged.made + ruled.made}
+    record = {"registrations": ours, "deny": rules, "made": merged.made}
     record.update(was=now, after=disk.checksum(after))
     if now in (old["was"], old["after"]):
         # After an update or a kill, uninstall still restores what was there before the first installation.
@@ -132,6 +131,9 @@ def _placed_files(plan: Plan, source: Path, old: dict[str, Any], options: Option
         after, before = our_text(plan.scope, name, source), disk.read_through(path)
         mine = old.get(name)
         is_launcher = name == PLUGIN
+        if name in scopes.HOME and os.path.lexists(path):
+            kept.update({name: mine} if mine else {})  # made once, never rewritten
+            continue
         if not mine and (before == after or is_launcher and not options.command):
             continue  # your own copy, which works and stays; or you asked to leave it out
         foreign = before not in (None, after) and (not mine or disk.text_checksum(before) != mine["sum"])
@@ -149,34 +151,9 @@ def _placed_files(plan: Plan, source: Path, old: dict[str, Any], options: Option
     return kept
 
 
-def _project_home(plan: Plan, old: dict[str, Any]) -> dict[str, Any]:
-    """Plan the project's home: the config file with the defaults, and a .gitignore for the rest, each only if missing."""
-    missing = {path: data for path, data in home_files(plan.scope).items() if not os.path.lexists(path)}
-    for path, after in missing.items():
-        plan.change(path, None, after)
-    return {**old, **{path.name: disk.checksum(after) for path, after in missing.items()}}
-
-
-def _excluded(plan: Plan, old: dict[str, Any], options: Options) -> dict[str, Any] | None:
-    """Plan git's exclude file for a local installation, so that git ignores its files; skipped if it is not writable."""
-    found = scopes.git_exclude(plan.scope.base) if plan.scope.name == "local" else None
-    kept: dict[str, Any] | None = old["exclude"]
-    if found is None or disk.hindrance(found[0]):
-        return kept
-    paths = scopes.local_paths(plan.scope, found[1], options.claude_md or bool(old["claude_md"]))
-    return _added_section(plan, found[0], kept, exclusion(paths))
-
-
-def _added_section(
-    plan: Plan, path: Path, kept: dict[str, Any] | None, section: Section
-) -> dict[str, Any] | None:
-    """Plan to add a section to a text of yours. Returns the receipt's part about it."""
+def _add_section(plan: Plan, path: Path, section: Section) -> None:
     before = disk.read_through(path)
-    piece = section.addition((before or b"").decode("utf-8", "surrogateescape"))
-    if not piece:
-        return kept
-    plan.change(path, before, (before or b"") + piece.encode("utf-8"))
-    return {"before": disk.checksum(before), "added": piece}
+    plan.change(path, before, section.added(before))
 
 
 # --- Removing
@@ -190,15 +167,12 @@ def plan_removal(scope: scopes.Scope, source: Path, all_of_it: bool) -> Plan:
         return plan
     if _unregistered(plan, kept["settings"]):
         plan.done_with = kept["backups"]
-    if kept["claude_md"]:
-        _removed_section(plan, scope.claude_md, PROTOCOL, kept["claude_md"])
+    for path, section in [(scope.claude_md, PROTOCOL), *exclusion(scope)]:
+        before = disk.read_through(path)
+        plan.change(path, before, section.removed(before))
     for name, path in scope.placed.items():
         if name in kept["commands"]:
-            _removed_file(plan, path, kept["commands"][name], name == PLUGIN)
-    _cleaned_home(plan, kept["memory"], all_of_it)
-    excluded = scopes.git_exclude(scope.base) if kept["exclude"] else None
-    if excluded:
-        _removed_section(plan, excluded[0], exclusion([]), kept["exclude"])
+            _remove_placed(plan, name, path, kept["commands"][name], all_of_it)
     plan.require_writable()
     return plan
 
@@ -211,8 +185,8 @@ def _unregistered(plan: Plan, record: dict[str, Any]) -> bool:
         return before is None
     try:
         document = settings.settings_of(jsontext.decode_text(data)[1])
-        cleaned = settings.without_ours(document, record["registrations"], record["made"])
-        cleaned = settings.without_rules(cleaned, record.get("deny", []), record["made"] or [])
+        rules = record.get("deny", [])
+        cleaned = settings.without_ours(document, record["registrations"], record["made"], rules)
         after: bytes | None = jsontext.edited(data, cleaned)
     except jsontext.Unreadable as error:
         why = "since the registrations in it may still point at our files"
@@ -235,45 +209,22 @@ def _unregistered(plan: Plan, record: dict[str, Any]) -> bool:
     return identical
 
 
-def _removed_section(plan: Plan, path: Path, section: Section, record: dict[str, Any]) -> None:
-    data = disk.read_through(path)
-    if data is not None:
-        text = section.removed(data.decode("utf-8", "surrogateescape"), record["added"])
-        after = text.encode("utf-8", "surrogateescape")
-        plan.change(path, data, None if data and not after and record["before"] is None else after)
-
-
-def _removed_file(plan: Plan, path: Path, record: dict[str, Any], is_launcher: bool) -> None:
+def _remove_placed(plan: Plan, name: str, path: Path, record: dict[str, Any], all_of_it: bool) -> None:
+    """Plan to remove a file of ours. An edited command is backed up, another edited file stays; so does a .gitignore while it
+    ignores other files."""
     data = disk.read_through(path)
     if data is None:
         return
-    edited = disk.text_checksum(data) != record["sum"]
-    if edited and is_launcher:
-        plan.notes.append(f"{path} is not the file that install created, so it stays")
+    if disk.text_checksum(data) != record["sum"]:
+        if name in scopes.COMMANDS:
+            plan.notes.append(f"{path} was edited since: it is kept as backups/{plan.back_up(path, data)}")
+        elif name == PLUGIN or not all_of_it:
+            plan.notes.append(f"{path} was edited since, so it stays")
+            return
+    removed = {change.path for change in plan.changes}
+    if name == ".gitignore" and not all_of_it and set(path.parent.iterdir()) - removed != {path}:
         return
-    if edited:
-        plan.notes.append(f"{path} was edited since: it is kept as backups/{plan.back_up(path, data)}")
     plan.change(path, data, saved_bytes(record["backup"]))
-
-
-def _cleaned_home(plan: Plan, kept: dict[str, Any], all_of_it: bool) -> None:
-    """Plan to remove the project's config file if it was not edited, and its .gitignore if nothing is left to ignore."""
-    folder = plan.scope.memory
-    if folder is None:
-        return
-    left = set(os.listdir(folder)) if folder.is_dir() else set()
-    for name in HOME_ORDER:
-        path = folder / name
-        data = disk.read_through(path)
-        if data is None or name not in kept:
-            continue
-        if name == ".gitignore" and left != {name} and not all_of_it:
-            continue
-        if kept[name] not in (disk.checksum(data), disk.text_checksum(data)) and not all_of_it:
-            plan.notes.append(f"{path} was edited since, so it stays (--purge removes it)")
-            continue
-        left.discard(name)
-        plan.change(path, data, None)
 
 
 # --- Which installation is there
@@ -294,17 +245,13 @@ def receipt_of(scope: scopes.Scope, source: Path) -> dict[str, Any] | None:
         return None
     kept = receipt.blank()
     names = [*bundle.names_below(root), *bundle.packages_below(root), ".gitignore", ".gitattributes"]
-    excluded = scopes.git_exclude(scope.base)
-    return {
-        **kept,
-        "version": version(root),
-        "files": {name: disk.text_checksum(disk.read_through(root / name)) for name in names},
-        "settings": {**kept["settings"], "made": None},
-        "commands": _recognised_files(scope, source),
-        "memory": {path.name: disk.checksum(data) for path, data in home_files(scope).items()},
-        "claude_md": _recognised_section(scope.claude_md, PROTOCOL),
-        "exclude": _recognised_section(excluded[0], exclusion([])) if excluded else None,
-    }
+    kept.update(version=version(root), settings={**kept["settings"], "made": None})
+    kept["files"] = {name: disk.text_checksum(disk.read_through(root / name)) for name in names}
+    for name, path in scope.placed.items():
+        here = disk.text_checksum(disk.read_through(path))
+        if here and here in [disk.checksum(our_text(scope, name, folder)) for folder in (root, source)]:
+            kept["commands"][name] = {"sum": here, "backup": None}
+    return kept
 
 
 def _registers(scope: scopes.Scope) -> bool:
@@ -313,17 +260,3 @@ def _registers(scope: scopes.Scope) -> bool:
         return settings.registers(settings.settings_of(text))
     except (OSError, jsontext.Unreadable):
         return False
-
-
-def _recognised_files(scope: scopes.Scope, source: Path) -> dict[str, Any]:
-    found = {}
-    for name, path in scope.placed.items():
-        here = disk.text_checksum(disk.read_through(path))
-        if here and here in [disk.checksum(our_text(scope, name, folder)) for folder in (scope.root, source)]:
-            found[name] = {"sum": here, "backup": None}
-    return found
-
-
-def _recognised_section(path: Path, section: Section) -> dict[str, Any] | None:
-    there = section.begin.encode() in (disk.read_through(path) or b"")
-    return {"before": "", "added": ""} if there else None

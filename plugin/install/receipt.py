@@ -16,7 +16,6 @@ from install import jsontext
 RECEIPT = "receipt.json"
 SCHEMA = 1
 _MAYBE: tuple[Any, ...] = (str, None)
-_SECTION = {"before": _MAYBE, "added": str}
 # For `_fits`: a type, None, ... (missing), several of these, [of each element], {key: of its value}, {str: of every value}.
 _SHAPE: dict[Any, Any] = {
     "schema": int,
@@ -32,9 +31,7 @@ _SHAPE: dict[Any, Any] = {
         "deny": ([str], ...),
     },
     "commands": {str: {"sum": _MAYBE, "backup": _MAYBE}},  # by the names in Scope.placed
-    "claude_md": (_SECTION, None),
-    "exclude": (_SECTION, None, ...),  # git's exclude file; missing before 0.2
-    "memory": dict,  # file name in .claude/memory -> checksum
+    "memory": ({str: str}, ...),  # before 0.2: those in the project's home -> checksum
     "backups": [str],  # names in R/backups, oldest first
 }
 
@@ -43,8 +40,8 @@ def blank() -> dict[str, Any]:
     """What a receipt says where there is no installation."""
     sums = {"before": "", "was": "", "after": ""}
     return {
-        "version": "", "settings": {"registrations": None, "made": [], "backup": None, **sums}, "commands": {}, "memory": {},
-        "claude_md": None, "exclude": None, "folders": [], "backups": [],
+        "version": "", "settings": {"registrations": None, "made": [], "backup": None, **sums}, "commands": {}, "folders": [],
+        "backups": [],
     }  # fmt: skip
 
 
@@ -58,7 +55,8 @@ def load_receipt(root: Path) -> dict[str, Any] | None:
         return None
     if not _fits(kept, _SHAPE) or kept["schema"] != SCHEMA or b"\\u0000" in text:  # no path holds this
         return None
-    return {"exclude": None, **kept}
+    older = {name: {"sum": there, "backup": None} for name, there in kept.get("memory", {}).items()}
+    return {**kept, "commands": {**older, **kept["commands"]}}
 
 
 def _fits(value: Any, shape: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from circuit_breaker.runtime import files, home, packages, running
 from install import disk, jsontext, settings
 
 COMMANDS = ("circuit-status.md", "reset-circuit.md")
+HOME = (home.CONFIG, ".gitignore")  # in a project's home: the config file, and what keeps the rest out of git
 
 
 class Scope(NamedTuple):
@@ -38,15 +38,15 @@ class Scope(NamedTuple):
     @property
     def placed(self) -> dict[str, Path]:
         """Our files outside the installation's folder, by their names in the receipt."""
-        found = {name: self.commands / name for name in COMMANDS}
-        return {**found, PLUGIN: self.launcher} if self.launcher else found
+        found = {name: self.memory / name for name in HOME} if self.memory else {}
+        found.update({PLUGIN: self.launcher} if self.launcher else {})
+        return {**found, **{name: self.commands / name for name in COMMANDS}}
 
     @property
     def outside(self) -> list[Path]:
         """Every file that an installation can write outside its folder."""
-        memory = [self.memory / name for name in (home.CONFIG, ".gitignore")] if self.memory else []
         excluded = git_exclude(self.base) if self.name == "local" else None
-        return [self.settings, self.claude_md, *self.placed.values(), *memory, *(excluded or ())[:1]]
+        return [self.settings, self.claude_md, *self.placed.values(), *(excluded or ())[:1]]
 
 
 class Source(NamedTuple):
@@ -89,8 +89,8 @@ def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:
     return Scope(name, project, claude, own, claude / PLUGIN, shell, notes, claude / "memory", None)
 
 
-def git_exclude(project: Path) -> tuple[Path, str] | None:
-    """(exclude file of the repository around `project`, the project's path in it); None without a repository."""
+def git_exclude(project: Path) -> tuple[Path, Path] | None:
+    """(exclude file, work tree) of the repository around `project`; None without a repository."""
     for top in (project, *project.parents):
         git = top / ".git"
         try:
@@ -102,8 +102,7 @@ def git_exclude(project: Path) -> tuple[Path, str] | None:
                 continue
         except (OSError, ValueError):
             return None
-        inner = project.relative_to(top).as_posix()
-        return Path(os.path.normpath(git / "info" / "exclude")), "" if inner == "." else inner + "/"
+        return Path(os.path.normpath(git / "info" / "exclude")), top
     return None
 
 
@@ -111,14 +110,6 @@ def deny_rules(scope: Scope) -> list[str]:
     """The permission rules of --deny-rules, with which Claude Code itself refuses edits of our state and files."""
     own = "/.claude/" + PLUGIN if scope.memory else "/" + str(scope.root)
     return [f"Edit({own}/**)", f"Edit(~/.local/state/{home.NAME}/**)", f"Edit(~/.config/{home.NAME}/**)"]
-
-
-def local_paths(scope: Scope, inner: str, with_claude_md: bool) -> list[str]:
-    """The files of a local installation in a repository's folder `inner`, as patterns for an exclude file."""
-    paths = [scope.settings, scope.root, *scope.placed.values()]
-    paths += [scope.claude_md] if with_claude_md else []
-    names = [inner + path.relative_to(scope.base).as_posix() for path in paths]
-    return [re.sub(r"([*?\[\]\\])", r"\\\1", name) for name in names]
 
 
 def claude_folder(env: Mapping[str, str]) -> Path:

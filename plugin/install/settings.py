@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Callable, NamedTuple
 
 from install import jsontext
@@ -56,58 +56,28 @@ def quoted(path: str) -> str:
     return re.sub(r'([\\"$`])', r"\\\1", path)
 
 
-def with_ours(document: dict[str, Any], ours: Groups) -> Merged:
-    """`document` with each group of `ours` once. Groups that are there already are left as they are, in any order."""
-    result: dict[str, Any] = copy.deepcopy(document)
-    made: list[list[str]] = []
+def with_ours(document: dict[str, Any], ours: Groups, rules: Sequence[str] = ()) -> Merged:
+    """`document` with each group of `ours` once, and with `rules` in its permissions.deny. What is there already is left as it is, in
+    any order. Raises ValueError for a container of another type."""
+    merged = Merged(copy.deepcopy(document), [])
     for event, groups in ours.items():
-        made += [] if "hooks" in result else [["hooks"]]
-        hooks = result.setdefault("hooks", {})
-        made += [] if event in hooks else [["hooks", event]]
-        there = hooks.setdefault(event, [])
-        missing = [group for group in groups if not any(_serves(other, group) for other in there)]
-        there += copy.deepcopy(missing)
-    return Merged(result, made)
+        there = _list_at(merged, "hooks", event)
+        there += [copy.deepcopy(group) for group in groups if not any(_serves(one, group) for one in there)]
+    deny = _list_at(merged, "permissions", "deny") if rules else []
+    deny += [rule for rule in rules if rule not in deny]
+    return merged
 
 
 def without_ours(
-    document: dict[str, Any], ours: Groups | None, made: list[list[str]] | None
+    document: dict[str, Any], ours: Groups | None, made: list[list[str]] | None, rules: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """`document` without our entries: the lines of `ours` and all lines of their form (a killed update can leave some that no
-    receipt lists). Empty groups are removed too, and the containers of `made` that are empty; if `made` is None, all that we emptied."""
+    """`document` without our entries: the lines of `ours`, all lines of their form (a killed update can leave some that no receipt
+    lists), and `rules`. Empty groups are removed too, and the containers of `made` that are empty; if `made` is None, all that we emptied."""
 
     def mine(event: str, entry: Any) -> bool:
         return is_ours(entry) or command_of(entry) in commands(ours or {}, event)
 
-    return _without(document, mine, made)
-
-
-def with_rules(document: dict[str, Any], rules: list[str]) -> Merged:
-    """`document` with `rules` in its permissions.deny. Raises ValueError if these are not a list in an object."""
-    if not rules:
-        return Merged(document, [])
-    result: dict[str, Any] = copy.deepcopy(document)
-    made = [] if "permissions" in result else [["permissions"]]
-    permissions = result.setdefault("permissions", {})
-    if not isinstance(permissions, dict):
-        raise ValueError('"permissions" is not an object')
-    made += [] if "deny" in permissions else [["permissions", "deny"]]
-    deny = permissions.setdefault("deny", [])
-    if not isinstance(deny, list):
-        raise ValueError('"deny" of the permissions is not a list')
-    deny += [rule for rule in rules if rule not in deny]
-    return Merged(result, made)
-
-
-def without_rules(document: dict[str, Any], rules: list[str], made: list[list[str]]) -> dict[str, Any]:
-    """`document` without `rules` in its permissions.deny, and without the containers of `made` that are empty now."""
-    permissions = document.get("permissions")
-    deny = permissions.get("deny") if isinstance(permissions, dict) else None
-    left = [rule for rule in deny if rule not in rules] if isinstance(deny, list) else deny
-    if not isinstance(permissions, dict) or left == deny:
-        return document
-    result = {**document, "permissions": {**permissions, "deny": left}}
-    return _pruned(result, [["permissions", "deny"], ["permissions"]], made)
+    return _without(document, mine, made, rules)
 
 
 def only_ours(document: dict[str, Any]) -> Groups:
@@ -227,30 +197,44 @@ def _handlers(groups: Any) -> list[Any]:
     return found
 
 
+def _list_at(merged: Merged, outer: str, last: str) -> list[Any]:
+    """The list `last` in the object `outer` of the document, both made where missing."""
+    document, made = merged
+    made += [] if outer in document else [[outer]]
+    lists = document.setdefault(outer, {})
+    if not isinstance(lists, dict):
+        raise ValueError(f'"{outer}" is not an object')
+    made += [] if last in lists else [[outer, last]]
+    found = lists.setdefault(last, [])
+    if not isinstance(found, list):
+        raise ValueError(f'"{last}" of the {outer} is not a list')
+    return found
+
+
 def _without(
-    document: dict[str, Any], unwanted: Callable[[str, Any], bool], made: list[list[str]] | None
+    document: dict[str, Any],
+    unwanted: Callable[[str, Any], bool],
+    made: list[list[str]] | None,
+    rules: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """`document` without the unwanted entries, and without the empty containers of `made`; None: without those it emptied."""
-    hooks = document.get("hooks")
-    if not isinstance(hooks, dict):
-        return document
-    kept = {event: _kept(event, groups, unwanted) for event, groups in hooks.items()}
-    containers = [*(["hooks", event] for event in kept), ["hooks"]]
+    """`document` without the unwanted entries and rules, and without the empty containers of `made`; None: without those it emptied."""
+    result = copy.deepcopy(document)
+    both = {outer: result[outer] for outer in ("hooks", "permissions") if isinstance(result.get(outer), dict)}
+    hooks, permissions = both.get("hooks", {}), both.get("permissions", {})
+    changed = []
+    for event, groups in hooks.items():
+        hooks[event] = _kept(event, groups, unwanted)
+        changed += [["hooks", event]] if hooks[event] != groups else []
+    if isinstance(permissions.get("deny"), list):
+        permissions["deny"] = [rule for rule in permissions["deny"] if rule not in rules]
     if made is None:
-        made = [["hooks", event] for event in kept if kept[event] != hooks[event]]
-        made += [["hooks"]] if made else []
-    return _pruned({**document, "hooks": kept}, containers, made)
-
-
-def _pruned(document: dict[str, Any], containers: list[list[str]], made: list[list[str]]) -> dict[str, Any]:
-    """`document`, changed: without those of `containers` (paths, innermost first) that are empty and in `made`."""
-    for path in containers:
-        inside = document
-        for key in path[:-1]:
-            inside = inside[key]
-        if path in made and not inside[path[-1]]:
-            del inside[path[-1]]
-    return document
+        made = [["hooks"], *changed] if changed else []
+    for outer, lists in both.items():
+        for last in [last for last in lists if [outer, last] in made and not lists[last]]:
+            del lists[last]
+        if [outer] in made and not lists:
+            del result[outer]
+    return result
 
 
 def _kept(event: str, groups: Any, unwanted: Callable[[str, Any], bool]) -> Any:

@@ -266,11 +266,9 @@ def test_deny_rules_beside_our_lines_leave_without_a_trace(document, style, perm
     elif not isinstance(document.get("permissions", {}), dict):
         return
     text = laid_out(document, style)
-    merged = settings.with_ours(document, OURS)
-    ruled = settings.with_rules(merged.document, RULES)
-    assert settings.with_rules(ruled.document, RULES) == (ruled.document, [])
-    after = jsontext.rewrite(text, ruled.document)
-    back = settings.without_ours(ruled.document, OURS, merged.made)
-    back = settings.without_rules(back, RULES, ruled.made)
+    merged = settings.with_ours(document, OURS, RULES)
+    assert settings.with_ours(merged.document, OURS, RULES) == (merged.document, [])
+    after = jsontext.rewrite(text, merged.document)
+    back = settings.without_ours(merged.document, OURS, merged.made, RULES)
     assert json.dumps(back) == json.dumps(document)
     assert jsontext.rewrite(after, back) == text
