@@ -40,31 +40,22 @@ def interpreter(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]
     except OSError as error:
         yield fault("python", disk.words_of(error), f"remove {pin}")
         return
-    if pinned and _version_of(pinned) >= OLDEST:
-        yield _python(pinned, "pinned")
-        return
-    if pinned:
-        text = f"{pin} names {pinned}, which is not a working CPython 3.9 or later; another one is used"
-        fix = "circuit-breaker doctor --fix (the next session pins another)"
-        yield note("pin", text, fix, lambda: _forget_pin(pin))
     found = [path for name in PROGRAMS for path in [shutil.which(name, path=env.get("PATH"))] if path]
-    fit = next((path for path in found if _version_of(path) >= OLDEST), None)
-    if fit:
-        yield _python(fit, "from the PATH, until a session pins one")
-        return
+    for path in [pinned, *found] if pinned else found:
+        version = _version_of(path)
+        if version >= OLDEST:
+            how = "pinned" if path == pinned else "from the PATH, until a session pins one"
+            text = f"{path}, Python {'.'.join(map(str, version))} ({how})"
+            newer = f"{text}: newer than any it was tested on"
+            yield ok("python", text) if version <= TESTED else note("python", newer)
+            return
+        if path == pinned:
+            text = f"{pin} names {pinned}, which is not a working CPython 3.9 or later; another one is used"
+            fix = "circuit-breaker doctor --fix (the next session pins another)"
+            yield note("pin", text, fix, lambda: _forget_pin(pin))
     text = "no CPython 3.9 or later on the PATH, so the hooks do nothing"
     text += f" ({', '.join(found)}: too old, another Python, or does not start)" if found else ""
     yield fault("python", text, "install Python 3.9 or later and put it first on the PATH")
-
-
-def _python(path: str, how: str) -> Finding:
-    version = _version_of(path)
-    text = f"{path}, Python {'.'.join(map(str, version))} ({how})"
-    return (
-        ok("python", text)
-        if version <= TESTED
-        else note("python", f"{text}: newer than any it was tested on")
-    )
 
 
 def _forget_pin(pin: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from circuit_breaker.runtime import files
 
 SCRAP = ".circuit-breaker.tmp"
+BINARY = getattr(os, "O_BINARY", 0)
 # Errors of renaming over a file that can still be written in place: bind-mounted, or in a folder that is not writable.
 IN_PLACE = (errno.EBUSY, errno.EXDEV, errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -62,17 +63,9 @@ def put(path: Path, data: bytes, mode: int | None = None) -> None:
     beside = target.with_name(target.name + SCRAP)
     info = os.stat(target) if target.exists() else None
     files.remove(str(beside))
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    fd = os.open(beside, flags, 0o666 if mode is None else mode)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
     try:
-        try:
-            if info is not None and hasattr(os, "fchown"):
-                _give(fd, info)
-            with named(path):
-                files.write_all(fd, data)
-                os.fsync(fd)
-        finally:
-            os.close(fd)
+        _fill(os.open(beside, flags, 0o666 if mode is None else mode), data, path, info)
         os.replace(beside, target)
     except BaseException:
         files.remove(str(beside))
@@ -81,8 +74,14 @@ def put(path: Path, data: bytes, mode: int | None = None) -> None:
 
 def put_in_place(path: Path, data: bytes) -> None:
     """Overwrite the existing file. A kill leaves it incomplete, so back up its old bytes first."""
-    fd = os.open(os.path.realpath(path), os.O_WRONLY | getattr(os, "O_BINARY", 0))
+    _fill(os.open(os.path.realpath(path), os.O_WRONLY | BINARY), data, path)
+
+
+def _fill(fd: int, data: bytes, path: Path, like: os.stat_result | None = None) -> None:
+    """Give an open file the content `data`, and the mode and owner of `like`, and close it."""
     try:
+        if like is not None and hasattr(os, "fchown"):
+            _give(fd, like)
         with named(path):
             files.write_all(fd, data)
             os.ftruncate(fd, len(data))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections.abc import Iterator
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
@@ -57,10 +58,10 @@ def parse_strictly(text: str, once: bool = True) -> Any:
     """
     try:
         value = json.loads(text, parse_constant=_constant)
-    except json.JSONDecodeError as error:
-        raise Unreadable(f"not JSON: {error.msg}", text, error.pos) from None
-    except ValueError as error:
-        raise Unreadable(f"not JSON: {error}", text) from None
+    except ValueError as error:  # without a place if it comes from `_constant`
+        raise Unreadable(
+            f"not JSON: {getattr(error, 'msg', error)}", text, getattr(error, "pos", 0)
+        ) from None
     except RecursionError:
         raise Unreadable("nested too deeply", text) from None
     if _deep(value, MAX_DEPTH):
@@ -102,10 +103,10 @@ def rewrite(text: str, target: Any) -> str:
     """`text` edited to have the value `target`. New parts get the text's own style, removed parts go with their comma, and every
     other byte stays. A blank text is replaced by a new one."""
     if not text.strip():
-        return json.dumps(target, indent=2, ensure_ascii=False) + "\n"
-    at = _past_blank(text, 0)
-    said = _Writer(text).value(at, parse_strictly(text), target)
-    text = text[:at] + said + text[_end(text, at) :]
+        return _written(target, "  ") + "\n"
+    edits = _Editor(text).edits(_past_blank(text, 0), parse_strictly(text), target)
+    for start, end, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[end:]
     if not same(parse_strictly(text), target):
         raise AssertionError("the edited text does not have the wanted value")
     return text
@@ -155,8 +156,8 @@ def _past_blank(text: str, at: int) -> int:
     return _BLANK.match(text, at).end()  # type: ignore[union-attr]
 
 
-class _Writer:
-    """Writes values in the style of `text`, with the very bytes of what stays."""
+class _Editor:
+    """Finds the edits of `text`, each (start, end, new text), that give a value in it another one, in the text's style."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -165,73 +166,66 @@ class _Writer:
         self.flat = bool(inside) and "\n" not in text.strip()
         self.unit = (self._indent(inside[0].start) if inside else None) or "  "
 
-    def value(self, at: int, old: Any, new: Any) -> str:
-        """The text of the value at offset `at`, which is `old`, changed to `new`."""
-        inside = children(self.text, at)
+    def edits(self, at: int, old: Any, new: Any) -> Iterator[tuple[int, int, str]]:
+        """The edits that change the value at offset `at`, which is `old`, to `new`."""
         if same(old, new):
-            return self.text[at : _end(self.text, at)]
+            return
+        inside = children(self.text, at)
+        kept: list[tuple[Child, Any, Any]] = []
         if isinstance(old, dict) and isinstance(new, dict):
-            stay = [child for child in inside if child.key in new]
-            kept = {child: self.value(child.at, old[child.key], new[child.key]) for child in stay}
-            return self._container(at, inside, kept, [(key, new[key]) for key in new if key not in old])
-        if isinstance(old, list) and isinstance(new, list):
-            kept, late = self._aligned(inside, old, new)
-            return self._container(at, inside, kept, [(None, value) for value in late])
-        return json.dumps(new, ensure_ascii=False)
-
-    def _aligned(
-        self, inside: list[Child], old: list[Any], new: list[Any]
-    ) -> tuple[dict[Child, str], list[Any]]:
-        """(elements that stay, each with its new text; those to add at the end). New ones elsewhere mean that none stays."""
-        matcher = SequenceMatcher(None, [*map(_canonical, old)], [*map(_canonical, new)], False)
-        blocks = matcher.get_opcodes()
-        if any(j2 - j1 > i2 - i1 and j2 < len(new) for _, i1, i2, j1, j2 in blocks):
-            return {}, new
-        kept: dict[Child, str] = {}
-        late: list[Any] = []
-        for _, i1, i2, j1, j2 in blocks:
-            for i, j in zip(range(i1, i2), range(j1, j2)):
-                kept[inside[i]] = self.value(inside[i].at, old[i], new[j])
-            late += new[j1 + i2 - i1 : j2]
-        return kept, late
-
-    def _container(
-        self, at: int, inside: list[Child], kept: dict[Child, str], fresh: list[tuple[str | None, Any]]
-    ) -> str:
-        """The container at `at` with the children `kept`, each with the comma and white space before it, and `fresh` at its end."""
-        text, end = self.text, _end(self.text, at)
+            kept = [(child, old[child.key], new[child.key]) for child in inside if child.key in new]
+            late = [(_written(key) + ": ", new[key]) for key in new if key not in old]
+        elif isinstance(old, list) and isinstance(new, list):
+            kept, values = _aligned(inside, old, new)
+            late = [("", value) for value in values]
         if not kept:
-            return self._filled(text[at:end], at, fresh) if fresh or inside else text[at:end]
-        parts: list[str] = []
-        for before, child in zip([None, *inside], inside):
-            if child in kept:
-                gap = text[before.end : child.start] if before and parts else text[at : inside[0].start]
-                parts.append(gap + text[child.start : child.at] + kept[child])
-        indent = None if self.flat else self._indent([*kept][-1].start)
-        parts += [self._joint(indent), self._written(fresh, indent)] if fresh else []
-        return "".join(parts) + text[inside[-1].end : end]
+            line = self.text[self.text.rfind("\n", 0, at) + 1 : at]
+            own = line[: len(line) - len(line.lstrip(" \t"))]
+            yield at, _end(self.text, at), self._written(new, None if self.flat else own)
+            return
+        for child, before, after in kept:
+            yield from self.edits(child.at, before, after)
+        yield from self._resized(inside, [child for child, _, _ in kept], late)
 
-    def _filled(self, old: str, at: int, fresh: list[tuple[str | None, Any]]) -> str:
-        """The container `old` at offset `at` with nothing but `fresh` in it."""
-        line = self.text[self.text.rfind("\n", 0, at) + 1 : at]
-        own = line[: len(line) - len(line.lstrip(" \t"))]
-        body = self._written(fresh, None if self.flat else own + self.unit)
-        if body and not self.flat:
-            body = self.newline + own + self.unit + body + self.newline + own
-        return old[0] + body + old[-1]
+    def _resized(
+        self, inside: list[Child], kept: list[Child], late: list[tuple[str, Any]]
+    ) -> Iterator[tuple[int, int, str]]:
+        """The edits that remove the children of a container that are not `kept`, and add `late` (key, value) at its end."""
+        yield inside[0].start, kept[0].start, ""
+        for before, child in zip(inside, inside[1:]):
+            if child not in kept and child.start > kept[0].start:
+                yield before.end, child.end, ""
+        indent = None if self.flat else self._indent(kept[-1].start)
+        joint = ", " if indent is None else "," + self.newline + indent
+        added = "".join(joint + key + self._written(value, indent) for key, value in late)
+        yield kept[-1].end, kept[-1].end, added
 
-    def _written(self, fresh: list[tuple[str | None, Any]], indent: str | None) -> str:
-        pieces = []
-        for key, value in fresh:
-            piece = json.dumps(value, ensure_ascii=False, indent=None if indent is None else self.unit)
-            piece = piece if indent is None else piece.replace("\n", self.newline + indent)
-            pieces.append(piece if key is None else json.dumps(key, ensure_ascii=False) + ": " + piece)
-        return self._joint(indent).join(pieces)
-
-    def _joint(self, indent: str | None) -> str:
-        return ", " if indent is None else "," + self.newline + indent
+    def _written(self, value: Any, indent: str | None) -> str:
+        """A value as text, on a line with this indentation; None: on one line."""
+        if indent is None:
+            return _written(value)
+        return _written(value, self.unit).replace("\n", self.newline + indent)
 
     def _indent(self, at: int) -> str | None:
         """The indentation before `at` if nothing else precedes it on its line, else None."""
         before = self.text[self.text.rfind("\n", 0, at) + 1 : at]
         return before if not before.strip() and "\n" in self.text[:at] else None
+
+
+def _aligned(
+    inside: list[Child], old: list[Any], new: list[Any]
+) -> tuple[list[tuple[Child, Any, Any]], list[Any]]:
+    """(elements that stay, each with its old and new value; those to add at the end). New ones elsewhere mean that none stays."""
+    matcher = SequenceMatcher(None, [*map(_canonical, old)], [*map(_canonical, new)], False)
+    kept: list[tuple[Child, Any, Any]] = []
+    late: list[Any] = []
+    for _, i1, i2, j1, j2 in matcher.get_opcodes():
+        kept += zip(inside[i1:i2], old[i1:i2], new[j1:j2])
+        late = new[j1 + i2 - i1 : j2]
+        if late and j2 < len(new):
+            return [], new
+    return kept, late
+
+
+def _written(value: Any, indent: str | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
