@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import textwrap
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from host import Called, Host, hooks_of
-from shared import ROOT
+from shared import ROOT, run_program
 
 CHECK = "python3 test_total.py"
 TEST = "from total import total\nassert total([2, 3]) == 5, f'total([2, 3]) is {total([2, 3])}, not 5'\nprint('ok')\n"
@@ -87,9 +86,7 @@ class _Session:
         """Make a Bash call, really run in the project. outcome: `failed`, `blocked`, `passed` (a test) or `done`."""
 
         def run() -> tuple[bool, str]:
-            done = subprocess.run(
-                ["/bin/sh", "-c", command], cwd=self.project, env=self.host.env, capture_output=True, text=True, check=False
-            )  # fmt: skip
+            done = run_program(["/bin/sh", "-c", command], 60.0, cwd=self.project, env=self.host.env)
             output = (done.stdout + done.stderr).strip()
             failed = done.returncode != 0
             return failed, f"Exit code {done.returncode}\n{output}" if failed else output

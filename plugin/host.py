@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
+
+from shared import run_program
 
 Groups = Mapping[str, "list[dict[str, Any]]"]  # event -> groups, as in `hooks` of settings files
 SECONDS_A_LINE = 30.0
@@ -153,12 +154,6 @@ def run_line(line: str, body: Mapping[str, Any], env: Mapping[str, str], cwd: Pa
     """Run one registered line with the payload `body` on its stdin."""
     start = time.perf_counter()
     shell = ["/bin/sh" if os.name == "posix" else "sh", "-c", line]
-    try:
-        done = subprocess.run(
-            shell, input=json.dumps(body), env=dict(env), cwd=cwd, capture_output=True, text=True, errors="replace",
-            timeout=SECONDS_A_LINE, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Fired(body["hook_event_name"], -1, "", str(error), time.perf_counter() - start)
+    done = run_program(shell, SECONDS_A_LINE, input=json.dumps(body), env=dict(env), cwd=cwd)
     seconds = time.perf_counter() - start
     return Fired(body["hook_event_name"], done.returncode, done.stdout, done.stderr, seconds)

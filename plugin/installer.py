@@ -29,12 +29,12 @@ def install(args: argparse.Namespace) -> int:
         _show_plan(plan, args.json)
         return 0
     findings = doctor.examine(os.environ, os.getcwd(), scope)
-    ok = doctor.healthy(findings)
+    faults = doctor.faults(findings)
     if args.json:
-        print_json(ok=ok, **_facts(plan), doctor=doctor.as_json(findings))
+        print_json(ok=not faults, **_facts(plan), doctor=doctor.as_json(findings))
     else:
-        _report_install(plan, doctor.verdict(findings))
-    return 0 if ok else 1
+        _report_install(plan, doctor.report(findings, faults))
+    return 1 if faults else 0
 
 
 def uninstall(args: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -72,6 +73,19 @@ def places(project: str | None = None) -> home.Places:
     if project is None:
         return home.places(os.environ, os.getcwd())
     return home.places({**os.environ, "CLAUDE_PROJECT_DIR": os.path.abspath(project)})
+
+
+def run_program(command: list[str], seconds: float, **more: Any) -> subprocess.CompletedProcess[str]:
+    """A program that has ended, with its output as text. It reads nothing unless `input` is given. If it could not be started or took
+    longer than `seconds`, its exit code is -1 and stderr says why."""
+    more = {"input": "", "errors": "replace", **more}
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False, **more)
+    except subprocess.TimeoutExpired:
+        why = f"it took longer than {seconds:g} s"
+    except (OSError, ValueError) as error:  # the second for a path with a zero byte
+        why = f"it could not be started: {error}"
+    return subprocess.CompletedProcess(command, -1, "", why)
 
 
 def moment(t: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:

@@ -7,13 +7,13 @@ import mmap
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from install import scopes
 from protection import Way
+from shared import run_program
 
 from circuit_breaker.runtime import protocol
 from doctor import FAULT, NOTE, OK, Finding, fault, note, ok
@@ -105,11 +105,4 @@ def _flat(rows: Iterable[Any]) -> Iterable[str]:
 
 def _output(command: list[str], env: Mapping[str, str]) -> str:
     quiet = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=SECONDS,
-            check=False, env={**env, **quiet},
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout
+    return run_program(command, SECONDS, env={**env, **quiet}).stdout

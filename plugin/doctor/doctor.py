@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import copy
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,10 +26,10 @@ def doctor(args: argparse.Namespace) -> int:
         findings = examine(os.environ, os.getcwd())
     if args.json:
         more = {"fixed": fixed} if args.fix else {}
-        print_json(ok=healthy(findings), findings=as_json(findings), **more)
+        print_json(ok=not faults(findings), findings=as_json(findings), **more)
     else:
-        print("\n".join([*fixed, *map(_line, findings), _summary(findings)]))
-    return 0 if healthy(findings) else 1
+        print("\n".join([*fixed, report(findings, findings)]))
+    return 1 if faults(findings) else 0
 
 
 def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | None = None) -> list[Finding]:
@@ -45,7 +44,7 @@ def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | Non
     findings = list(_checks(where, env, just_installed, progress))
     progress.end()
     called = program() + " "
-    return [one._replace(fix=re.sub("^circuit-breaker ", lambda _: called, one.fix)) for one in findings]
+    return [one._replace(fix=one.fix.replace("circuit-breaker ", called, 1)) for one in findings]
 
 
 def _checks(
@@ -90,22 +89,16 @@ def _protected(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
         yield note("mode", text, "circuit-breaker mode enforce")
 
 
-def healthy(findings: list[Finding]) -> bool:
-    """Whether nothing needs a fix."""
-    return all(finding.level != FAULT for finding in findings)
+def faults(findings: list[Finding]) -> list[Finding]:
+    """Those that need a fix."""
+    return [finding for finding in findings if finding.level == FAULT]
 
 
-def verdict(findings: list[Finding]) -> str:
-    """The findings that need a fix, and the summary."""
-    faults = [_line(finding) for finding in findings if finding.level == FAULT]
-    return "\n".join([*faults, _summary(findings)])
-
-
-def _summary(findings: list[Finding]) -> str:
-    faults = sum(finding.level == FAULT for finding in findings)
-    if not faults:
-        return f"doctor: all is well ({len(findings)} checks)."
-    return f"doctor: {faults} of {len(findings)} checks need a fix."
+def report(findings: list[Finding], shown: list[Finding]) -> str:
+    """The findings to show, and a summary of all."""
+    wrong, count = len(faults(findings)), len(findings)
+    summary = f"{wrong} of {count} checks need a fix." if wrong else f"all is well ({count} checks)."
+    return "\n".join([*map(_line, shown), f"doctor: {summary}"])
 
 
 def as_json(findings: list[Finding]) -> list[dict[str, Any]]:

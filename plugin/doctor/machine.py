@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 
 from install import disk, scopes
+from shared import run_program
 
 from circuit_breaker.cleaning import disk_usage
 from circuit_breaker.runtime import files, home, status
@@ -113,11 +114,6 @@ def _private(path: str) -> Iterator[Finding]:
 def _version_of(path: str) -> tuple[int, ...]:
     """(3, 11) for a CPython; () for another Python or one that does not start."""
     asked = "import sys; print(*sys.version_info[:2]) if sys.implementation.name == 'cpython' else None"
-    try:
-        done = subprocess.run(
-            [path, "-I", "-S", "-c", asked], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=PYTHON_SECONDS, check=False,
-        )  # fmt: skip
-        return tuple(map(int, done.stdout.split())) if done.returncode == 0 else ()
-    except (OSError, ValueError, subprocess.TimeoutExpired):
-        return ()
+    done = run_program([path, "-I", "-S", "-c", asked], PYTHON_SECONDS)
+    numbers = re.fullmatch(r"(\d+) (\d+)", done.stdout.strip())
+    return (int(numbers[1]), int(numbers[2])) if numbers and done.returncode == 0 else ()

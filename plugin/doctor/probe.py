@@ -35,14 +35,12 @@ def fired_lines(way: Way, where: home.Places, env: Mapping[str, str]) -> list[Fi
         groups = settings.with_commands(
             way.groups, lambda line: line.replace("$CLAUDE_PROJECT_DIR", "$PROBED")
         )
+        host = Host(groups, project, _environment(way, where, env, folder), session)
         with _no_traces(where, session, project):
-            found = _play(way, Host(groups, project, _environment(way, where, env, folder), session), folder)
-    pinned = os.path.exists(where.runtime + "/python")
-    later = "" if pinned else " (less after your first session)"
-    return [one._replace(text=one.text + later) if one.id == "overhead" else one for one in found]
+            return _play(way.label, host, folder, pinned=os.path.exists(where.runtime + "/python"))
 
 
-def _play(way: Way, host: Host, folder: str) -> list[Finding]:
+def _play(label: str, host: Host, folder: str, pinned: bool) -> list[Finding]:
     own, host.env = host.env, {**host.env, "CIRCUIT_BREAKER_HOME": os.path.join(folder, "state")}
     host.fire("SessionStart", source="startup")  # not in your runtime folder, where it would archive files
     host.env = own
@@ -63,11 +61,12 @@ def _play(way: Way, host: Host, folder: str) -> list[Finding]:
         problems = ["/circuit-status was not answered"]
     fix = "circuit-breaker install; `sh -x` on that line shows where it stops"
     if problems:
-        return [fault("fires", f"{way.label}: {problem}", fix) for problem in problems]
+        return [fault("fires", f"{label}: {problem}", fix) for problem in problems]
     total = sum(len(group["hooks"]) for groups in host.groups.values() for group in groups)
     text = f"all {total} lines fire; a call that failed three times is denied the fourth time"
     overhead = f"Overhead per tool call: {asleep:.0f} ms normally, {awake:.0f} ms while something is blocked"
-    return [ok("fires", f"{way.label}: {text}"), ok("overhead", overhead)]
+    overhead += "" if pinned else " (less after your first session)"
+    return [ok("fires", f"{label}: {text}"), ok("overhead", overhead)]
 
 
 def _milliseconds(host: Host) -> float:
@@ -115,12 +114,8 @@ def _no_traces(where: home.Places, session: str, project: Path) -> Iterator[None
 
 def _shorten(log: Path, size: int, session: str) -> None:
     """Remove the lines of `session` from the end of the log, which had this size, unless another session wrote after them."""
-    if not log.is_file() or log.stat().st_size <= size:
-        return
-    with log.open("rb+") as stream:
-        stream.seek(size)
-        if not all(session.encode() in line for line in stream):
-            return
-        stream.truncate(size)
-    if not size:
-        files.remove(str(log))
+    added = log.read_bytes()[size:] if log.is_file() else b""
+    if added and all(session.encode() in line for line in added.splitlines()):
+        os.truncate(log, size)
+        if not size:
+            files.remove(str(log))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from install import bundle, disk, receipt, scopes, settings
@@ -102,23 +103,21 @@ def _line_ends(way: Way) -> Iterator[Finding]:
         )
 
 
-def optional_packages(ways: list[Way]) -> list[Finding]:
+def optional_packages(ways: list[Way]) -> Iterator[Finding]:
     """Whether the two optional packages are installed."""
-    return [_packages(root) for root in sorted({way.root for way in ways} or {SOURCE})]
+    for root in sorted({way.root for way in ways} or {SOURCE}):
+        vendor = str(root / bundle.VENDOR)
+        if all(packages.source(name, vendor) != "missing" for name in packages.PACKAGES):
+            yield ok("packages", f"{root}: {bundle.BOTH} are installed")
+        else:
+            text = "Optional packages not installed; built-in fallback in use"
+            yield note("packages", text, "circuit-breaker doctor --fix (needs pip)", partial(_fetch, root))
 
 
-def _packages(root: Path) -> Finding:
-    vendor = str(root / bundle.VENDOR)
-    if all(packages.source(name, vendor) != "missing" for name in packages.PACKAGES):
-        return ok("packages", f"{root}: {bundle.BOTH} are installed")
-
-    def fetch() -> str:
-        why = bundle.fetch(root)
-        if why:
-            raise OSError(f"packages: {why}")
-        found = bundle.packages_below(root)
-        receipt.adopt(root, {name: disk.text_checksum(data) for name, data in found.items()})
-        return f"{root}: packages added"
-
-    text = "Optional packages not installed; built-in fallback in use"
-    return note("packages", text, "circuit-breaker doctor --fix (needs pip)", fetch)
+def _fetch(root: Path) -> str:
+    why = bundle.fetch(root)
+    if why:
+        raise OSError(f"packages: {why}")
+    found = bundle.packages_below(root)
+    receipt.adopt(root, {name: disk.text_checksum(data) for name, data in found.items()})
+    return f"{root}: packages added"

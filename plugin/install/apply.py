@@ -29,9 +29,10 @@ def put_in(scope: scopes.Scope, options: Options, quiet: bool, dry_run: bool = F
     try:
         scope.root.parent.mkdir(parents=True, exist_ok=True)
         with _alone(scope):
-            bundle.recover(scope.root)
             plan = plan_install(scope, SOURCE, options, made)
-            _carry_out(plan, quiet)
+            _put_files(plan, quiet)  # with the receipt: from here on, everything can be removed again
+            plan.write_backups()
+            plan.make_changes("install")
             return plan
     except (Refusal, OSError):
         disk.remove_empty(*new)
@@ -50,9 +51,6 @@ def take_out(scope: scopes.Scope, purge: bool, dry_run: bool) -> Plan:
     if dry_run:
         return plan_removal(scope, SOURCE, purge)
     with _alone(scope):
-        bundle.recover(scope.root)
-        for path in (*scope.outside, scope.root / receipt.RECEIPT):
-            disk.remove_scrap(path)
         plan = plan_removal(scope, SOURCE, purge)
         _carry_out_removal(plan)
     remove_empty_folders(plan)
@@ -61,17 +59,15 @@ def take_out(scope: scopes.Scope, purge: bool, dry_run: bool) -> Plan:
 
 def _folders_to_make(scope: scopes.Scope, options: Options) -> list[Path]:
     """The folders that do not exist yet, including the parents of the runtime folder, which the first session makes."""
-    wanted = [scope.root.parent, scope.claude, scope.commands, scope.memory or backups_folder().parent.parent]
-    if scope.launcher and options.command:
-        wanted.append(scope.launcher.parent)
-    return list(dict.fromkeys(folder for path in wanted for folder in disk.missing(path)))
+    outside = [path for path in scope.outside if options.command or path != scope.launcher]
+    runtime = [backups_folder().parent] if scope.name == "user" else []
+    paths = [scope.root, *outside, *runtime]
+    return list(dict.fromkeys(folder for path in paths for folder in disk.missing(path.parent)))
 
 
 def remove_empty_folders(plan: Plan) -> None:
     """Remove the folders that the installation made, if they are empty."""
     kept, backups, scope = plan.kept or receipt.blank(), backups_folder(), plan.scope
-    for name in kept["backups"]:
-        disk.remove_scrap(backup_path(name))
     made = [Path(os.path.normpath(scope.base / text)) for text in kept["folders"]]
     if scope.name != "user":  # do not trust it: a receipt can come with a cloned repository
         made = [folder for folder in made if scope.base in folder.parents]
@@ -81,18 +77,22 @@ def remove_empty_folders(plan: Plan) -> None:
 
 @contextmanager
 def _alone(scope: scopes.Scope) -> Iterator[None]:
-    """Hold the lock beside the installation's folder. Raises Refusal if another process holds it for LOCK_WAIT."""
+    """Hold the lock beside the installation's folder, and clear what a killed process left. Raises Refusal if another process holds it
+    for LOCK_WAIT."""
     lock = Path(f"{scope.root}.lock")
-    if not lock.parent.is_dir():
-        yield  # there is no folder to lock
-        return
     with ExitStack() as stack:
-        try:
-            while not _is_at(lock, stack.enter_context(files.Lock(str(lock), LOCK_WAIT)).fd):
-                stack.close()  # the holder before us removed it, so newcomers lock another file
-        except TimeoutError:
-            raise Refusal("another installation is running. Wait for it, then try again.") from None
-        stack.callback(files.remove, str(lock))  # while it is still held
+        if lock.parent.is_dir():
+            try:
+                while not _is_at(lock, stack.enter_context(files.Lock(str(lock), LOCK_WAIT)).fd):
+                    stack.close()  # the holder before us removed it, so newcomers lock another file
+            except TimeoutError:
+                raise Refusal("another installation is running. Wait for it, then try again.") from None
+            stack.callback(files.remove, str(lock))  # while it is still held
+        bundle.recover(scope.root)
+        for path in (*scope.outside, scope.root / receipt.RECEIPT):
+            disk.remove_scrap(path)
+        for scrap in backups_folder().glob("*" + disk.SCRAP):
+            files.remove(str(scrap))
         yield
 
 
@@ -102,17 +102,6 @@ def _is_at(path: Path, fd: int) -> bool:
         return os.path.samestat(os.fstat(fd), os.lstat(path))
     except FileNotFoundError:
         return False
-
-
-def _carry_out(plan: Plan, quiet: bool) -> None:
-    """Write the files, the backups, what the registrations need, then the registrations."""
-    _put_files(plan, quiet)  # with the receipt: from here on, everything can be removed again
-    for folder in plan.folders:
-        folder.mkdir(exist_ok=True)
-    plan.write_backups()
-    for path in plan.scope.outside:
-        disk.remove_scrap(path)
-    plan.make_changes("install")
 
 
 def _put_files(plan: Plan, quiet: bool) -> None:

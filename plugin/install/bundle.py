@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Container
 from pathlib import Path
+
+from shared import run_program
 
 from circuit_breaker.runtime import files, packages
 from install import disk, receipt
@@ -73,14 +74,7 @@ def pip_install(lock: Path, target: Path, seconds: float) -> str:
         "--no-compile", "--no-cache-dir", "--only-binary", ":all:", "--require-hashes", "--retries", "1", "--timeout", "8",
         "--upgrade", "--target", str(target), "-r", str(lock),
     ]  # fmt: skip
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=seconds, check=False
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return f"pip took longer than {seconds:g} s"
-    except OSError as error:
-        return f"pip could not be started: {error}"
+    done = run_program(command, seconds)
     problem = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
     return f"pip: {problem[0][:200]}" if done.returncode else ""
 

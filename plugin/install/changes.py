@@ -44,9 +44,9 @@ class Plan:
     """The plan of an installation or removal, and how it went. kept: the receipt, to write or to go by; notes: what stays as it is,
     and why.
 
-    Of an installation: previous is the installed version, "" for none; folders: those to make, outermost first; written: the number
-    of files written; packages_problem: why packages are missing. Of a removal: done_with names the backups that are no longer needed;
-    left: what is not ours in the folder, once the removal is done.
+    Of an installation: previous is the installed version, "" for none; written: the number of files written; packages_problem: why
+    packages are missing. Of a removal: done_with names the backups that are no longer needed; left: what is not ours in the folder,
+    once the removal is done.
     """
 
     scope: Scope
@@ -56,7 +56,6 @@ class Plan:
     notes: list[str] = field(default_factory=list)
     bundle: dict[str, bytes] = field(default_factory=dict)
     previous: str = ""
-    folders: list[Path] = field(default_factory=list)
     written: int = 0
     packages_problem: str = ""
     done_with: list[str] = field(default_factory=list)

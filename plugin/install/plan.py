@@ -42,7 +42,7 @@ def plan_install(scope: scopes.Scope, source: Path, options: Options, made: list
     if scope.name != "user":
         files[".gitignore"], files[".gitattributes"] = IGNORE[scope.name], AS_THEY_ARE
     ours = settings.our_groups(json.loads(files["hooks/hooks.json"]), scope.shell, sys.platform == "win32")
-    plan = Plan(scope, bundle=files, previous=old["version"], folders=made)
+    plan = Plan(scope, bundle=files, previous=old["version"])
     # in this order: the registrations need what comes before them
     for path, section in exclusion(scope, options.claude_md):
         if not disk.hindrance(path):
