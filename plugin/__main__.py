@@ -31,6 +31,7 @@ SHARED = {
     "--session ID": "one session only (an id or its beginning)",
     "--circuit NAME": "one circuit or rule only",
     "--project PATH": "one project only; else all projects",
+    "--dry-run": "show what would be done; change nothing",
 }
 
 
@@ -41,7 +42,8 @@ def parser() -> argparse.ArgumentParser:
         description="Stops Claude Code when it gets stuck in a loop, and cleans up old session files.",
         epilog="`help VERB` lists the options of a verb.",
     )
-    top.add_argument("--version", action="store_true", help="print the version")
+    version = f"{SELF} {_module('shared').version()}"
+    top.add_argument("--version", action="version", version=version, help="print the version")
     verbs = top.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True)
     top.set_defaults(verbs=verbs)
 
@@ -53,20 +55,18 @@ def parser() -> argparse.ArgumentParser:
         return added
 
     text = "what protects you here, what is blocked, why, and how to unblock it"
-    one = verb("status", "operate", text, "--json", "--session ID")
+    one = verb("status", "operate", text, "--json", "--session ID", "--project PATH")
     add(one, "--memory", "also show disk use and limits")
     add(one, "--circuit NAME", "one circuit or rule only; exit code 1 if there is none of that name")
-    add(one, "--project PATH", "one project only; else every session of all projects")
     add(one, "--all", "every rule and circuit, ended sessions included")
     add(one, "--line", "one line, for a status line; empty when nothing is open")
     add(one, "--watch", "refresh every two seconds until Ctrl-C")
     add(one, "--plain", "no symbols")
 
-    one = verb("reset", "operate", "unblock calls (logged)", "--session ID")
+    one = verb("reset", "operate", "unblock calls (logged)", "--session ID", "--project PATH")
     which = one.add_mutually_exclusive_group(required=True)
     add(which, "--all", "every circuit")
     add(which, "--circuit NAME", "one circuit (RULE:SUBJECT) or a rule's circuits (RULE)")
-    add(one, "--project PATH", "one project only; else every session of all projects")
 
     text = "what happened: trips, probes, stopped turns, bypasses"
     one = verb("incidents", "incidents", text, "--session ID", "--circuit NAME", "--project PATH")
@@ -88,8 +88,7 @@ def parser() -> argparse.ArgumentParser:
     add(one, "--mode", "only what was stopped, or only what would have been stopped", choices=modes)
     add(one, "-o --output FILE.html", "default: circuit-breaker-report.html in this folder")
 
-    one = verb("sweep", "housekeeping", "run the session-start cleanup now", "--json")
-    add(one, "--dry-run", "print what would be done and why; change nothing")
+    verb("sweep", "housekeeping", "run the session-start cleanup now", "--json", "--dry-run")
 
     text = "restore an archived file; existing files are never overwritten"
     one = verb("restore", "housekeeping", text, "--json")
@@ -150,11 +149,10 @@ def parser() -> argparse.ArgumentParser:
     one = verb("mode", "operate", "switch between blocking and only recording")
     add(one, "mode", "block, or only record", choices=("observe", "enforce"))
 
-    install = verb("install", "installer", "register the hooks and commands", "--json")
-    uninstall = verb("uninstall", "installer", "remove exactly what install added", "--json")
+    install = verb("install", "installer", "register the hooks and commands", "--json", "--dry-run")
+    uninstall = verb("uninstall", "installer", "remove exactly what install added", "--json", "--dry-run")
     for one in (install, uninstall):
         add(one, "--scope", "default: user", choices=("user", "project", "local"), default="user")
-        add(one, "--dry-run", "show what would change; change nothing")
     add(install, "--migrate", "replace registrations of the older hook scripts")
     add(install, "--claude-md", "add a short section for Claude to CLAUDE.md")
     add(install, "--deny-rules", "also add permission rules against editing the breaker's files")
@@ -230,9 +228,6 @@ def run(given: "list[str]") -> int:
     top = parser()
     if given[:1] == ["help"]:
         given = [*given[1:2], "--help"]
-    if given[:1] == ["--version"]:
-        print("circuit-breaker " + shared.version())
-        return 0
     unknown = misspelt(top, given)
     if unknown:
         print(unknown, file=sys.stderr)

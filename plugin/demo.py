@@ -15,27 +15,18 @@ from pathlib import Path
 from typing import Any, Callable
 
 from host import Called, Host, hooks_of
-from shared import ROOT, run_program
+from shared import ROOT, Refusal, run_program
 
 CHECK = "python3 test_total.py"
 TEST = "from total import total\nassert total([2, 3]) == 5, f'total([2, 3]) is {total([2, 3])}, not 5'\nprint('ok')\n"
 WRONG, WORSE, RIGHT = "numbers[0]", "max(numbers)", "sum(numbers)"
 
 
-class Surprise(Exception):
-    """Raised if a step does not turn out as announced."""
-
-
 def demo(args: argparse.Namespace) -> int:
-    """Play both sessions in a throw-away project; exit code 1 if a step does not turn out as announced."""
+    """Play both sessions in a throw-away project. Raises Refusal if a step does not turn out as announced."""
     with _scene() as (project, env):
-        try:
-            _runaway(_Session(project, env, "demo-runaway"))
-            _working(_Session(project, env, "demo-working"))
-        except Surprise as surprise:
-            print(f"\nThis did not turn out as it should: {surprise}", file=sys.stderr)
-            print("To find out why: `python3 plugin doctor`.", file=sys.stderr)
-            return 1
+        _runaway(_Session(project, env, "demo-runaway"))
+        _working(_Session(project, env, "demo-working"))
     _say("\nThat is all: the loop was stopped, the work was not.\nThe throw-away project is deleted.")
     return 0
 
@@ -72,7 +63,7 @@ def _working(session: _Session) -> None:
 
 
 class _Session:
-    """A session in the demo's project, which prints a line for each call. A hook line that fails or prints an error is a Surprise."""
+    """A session in the demo's project, which prints a line for each call. A hook line that fails or prints an error ends the demo."""
 
     def __init__(self, project: Path, env: dict[str, str], name: str) -> None:
         self.project, self.number = project, 0
@@ -88,8 +79,10 @@ class _Session:
         def run() -> tuple[bool, str]:
             done = run_program(["/bin/sh", "-c", command], 60.0, cwd=self.project, env=self.host.env)
             output = (done.stdout + done.stderr).strip()
-            failed = done.returncode != 0
-            return failed, f"Exit code {done.returncode}\n{output}" if failed else output
+            return (
+                done.returncode != 0,
+                f"Exit code {done.returncode}\n{output}" if done.returncode else output,
+            )
 
         return self._call("Bash", {"command": command}, run, command, outcome)
 
@@ -156,7 +149,9 @@ def _scene() -> Iterator[tuple[Path, dict[str, str]]]:
 
 def _expect(true: bool, otherwise: str) -> None:
     if not true:
-        raise Surprise(otherwise)
+        raise Refusal(
+            f"this did not turn out as it should: {otherwise}. `python3 plugin doctor` finds out why."
+        )
 
 
 def _say(text: str) -> None:

@@ -118,6 +118,4 @@ def _fetch(root: Path) -> str:
     why = bundle.fetch(root)
     if why:
         raise OSError(f"packages: {why}")
-    found = bundle.packages_below(root)
-    receipt.adopt(root, {name: disk.text_checksum(data) for name, data in found.items()})
     return f"{root}: packages added"

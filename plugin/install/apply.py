@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from shared import ROOT, Refusal
 
@@ -30,9 +29,10 @@ def put_in(scope: scopes.Scope, options: Options, quiet: bool, dry_run: bool = F
         scope.root.parent.mkdir(parents=True, exist_ok=True)
         with _alone(scope):
             plan = plan_install(scope, SOURCE, options, made)
-            _put_files(plan, quiet)  # with the receipt: from here on, everything can be removed again
+            _put_files(plan)  # with the receipt: from here on, everything can be removed again
             plan.write_backups()
             plan.make_changes("install")
+            _add_packages(plan, quiet)
             return plan
     except (Refusal, OSError):
         disk.remove_empty(*new)
@@ -104,34 +104,29 @@ def _is_at(path: Path, fd: int) -> bool:
         return False
 
 
-def _put_files(plan: Plan, quiet: bool) -> None:
-    """Write the installation's folder and receipt, with the packages if pip can install them."""
-    root, wanted, kept = plan.scope.root, plan.bundle, plan.kept or receipt.blank()
-    lacking = not all(bundle.has(name, wanted) for name in packages.PACKAGES)
-    same = _equals(root, wanted)
-    if lacking or not same:
-        new = bundle.stage(root, wanted)
-        if lacking:
-            plan.packages_problem = _add_packages(new, kept, quiet)
-        if not same or not plan.packages_problem:
-            (new / receipt.RECEIPT).write_bytes(receipt.receipt_text(kept))
-            bundle.swap(root)
-            plan.written = len(kept["files"])
-            return
-        bundle.clear(new)
-    if disk.read_through(root / receipt.RECEIPT) != receipt.receipt_text(kept):
-        disk.put(root / receipt.RECEIPT, receipt.receipt_text(kept))
+def _put_files(plan: Plan) -> None:
+    """Write the installation's folder and receipt."""
+    root, kept = plan.scope.root, receipt.receipt_text(plan.kept or {})
+    if not _equals(root, plan.bundle):
+        new = bundle.stage(root, plan.bundle)
+        (new / receipt.RECEIPT).write_bytes(kept)
+        bundle.swap(root)
+        plan.written = len(plan.bundle)
+    elif disk.read_through(root / receipt.RECEIPT) != kept:
+        disk.put(root / receipt.RECEIPT, kept)
         plan.written = 1
 
 
-def _add_packages(folder: Path, kept: dict[str, Any], quiet: bool) -> str:
-    """Install the packages into `folder` and note their files in the receipt. Returns "" or why not."""
+def _add_packages(plan: Plan, quiet: bool) -> None:
+    """Install the packages with pip, unless they came with the other files."""
+    root = plan.scope.root
+    if all(bundle.has(name, plan.bundle) for name in packages.PACKAGES):
+        return
     if not quiet:
         print(f"Installing {bundle.BOTH} with pip (at most {bundle.PIP_SECONDS} s) ...", file=sys.stderr)
-    why_not = bundle.fetch(folder)
-    added = bundle.packages_below(folder)
-    kept["files"].update({name: disk.text_checksum(data) for name, data in added.items()})
-    return why_not
+    plan.packages_problem = bundle.fetch(root)
+    plan.written += not plan.packages_problem
+    plan.kept = receipt.load_receipt(root)
 
 
 def _equals(root: Path, wanted: dict[str, bytes]) -> bool:

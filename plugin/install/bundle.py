@@ -23,6 +23,7 @@ NEEDED = (
 )  # fmt: skip
 LOCK = "lib/requirements.lock"
 VENDOR = "lib/_vendor"
+STAGED_VENDOR = "lib/_vendor.new"
 PIP_SECONDS = 30
 BOTH = " and ".join(packages.PACKAGES)
 
@@ -42,11 +43,11 @@ def names_below(folder: Path) -> list[str]:
     return [path.relative_to(folder).as_posix() for path in paths if "__pycache__" not in path.parts]
 
 
-def packages_below(folder: Path) -> dict[str, bytes]:
-    """Relative path -> bytes of the two packages' files below `folder`."""
+def packages_below(folder: Path, vendor: str = VENDOR) -> dict[str, bytes]:
+    """Relative path -> bytes of the two packages' files in the folder `vendor` below `folder`."""
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted((folder / VENDOR).rglob("*"))
+        f"{VENDOR}/{path.relative_to(folder / vendor).as_posix()}": path.read_bytes()
+        for path in sorted((folder / vendor).rglob("*"))
         if path.is_file() and not path.is_symlink() and "__pycache__" not in path.parts
     }
 
@@ -56,12 +57,16 @@ def has(package: str, names: Container[str]) -> bool:
     return f"{VENDOR}/{package}/__init__.py" in names
 
 
-def fetch(folder: Path) -> str:
-    """Install the two packages into `folder`/lib/_vendor. Returns "" or why not: everything works without them."""
-    target = folder / VENDOR
-    why = pip_install(folder / LOCK, target, PIP_SECONDS)
-    if why:
-        shutil.rmtree(target, ignore_errors=True)
+def fetch(root: Path) -> str:
+    """Add the two packages to the copy in `root`, and to its receipt. Returns "" or why not: everything works without them."""
+    new = root / STAGED_VENDOR
+    clear(new)
+    why = pip_install(root / LOCK, new, PIP_SECONDS)
+    if not why:
+        receipt.adopt(root, packages_below(root, STAGED_VENDOR))
+        clear(root / VENDOR)
+        os.rename(new, root / VENDOR)
+    clear(new)
     return why
 
 
@@ -117,6 +122,7 @@ def recover(root: Path) -> None:
     if not os.path.lexists(root) and old.exists():
         os.rename(new if (new / receipt.RECEIPT).is_file() else old, root)
     clear(new)
+    clear(root / STAGED_VENDOR)
     clear_old(root)
 
 
@@ -140,7 +146,7 @@ def _listed(folder: Path) -> list[str]:
 
 
 def clear(folder: Path) -> None:
-    """Remove a folder made by `stage` or `swap` (nothing else uses its name)."""
+    """Remove a folder of ours, if it exists."""
     if folder.is_symlink():
         raise files.Refused(0, "the installer needs this path, but it is a link; remove it", str(folder))
     if folder.exists():

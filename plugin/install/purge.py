@@ -25,6 +25,7 @@ OUR_FILES = (
     *(f"projects/*-{_HEX * 12}/{name}" for name in (home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock")),
     *(f"projects/*-{_HEX * 12}/archives/{name}" for name in (".compress.lock", "telemetry/*.gz", "sessions/*.gz")),
 )  # fmt: skip
+# those of them that we make
 FOLDERS = ("armed", "sessions", "janitor", "backups", "archives", "projects", "telemetry", "claude")
 
 
@@ -68,21 +69,12 @@ def purge(paths: list[Path], spared: list[Path]) -> list[str]:
         else:
             shutil.rmtree(path)
         gone.append(str(path))
-    disk.remove_empty(*_emptied(paths))
+    around = {folder for path in paths for folder in path.parents}
+    ours = {one for one in around if one.name in FOLDERS or one.parent.name in ("sessions", "projects")}
+    disk.remove_empty(*ours, *(path.parent for path in paths if path.name == "config.json"))
     return gone
 
 
 def _ours(folder: Path) -> list[Path]:
     found = [path for pattern in OUR_FILES for path in sorted(folder.glob(pattern))]
     return [path for path in found if path.is_symlink() or not path.is_dir()]
-
-
-def _emptied(paths: list[Path]) -> set[Path]:
-    """The folders that we make in a home or runtime folder and that can be empty now."""
-    found = {path.parent for path in paths if path.name == "config.json"}
-    for path in paths:
-        for folder in path.parents:
-            if folder.name not in FOLDERS and folder.parent.name not in ("sessions", "projects"):
-                break
-            found.add(folder)
-    return found
