@@ -47,12 +47,20 @@ def install_again(scope_name: str) -> str:
 
 
 def take_out(scope: scopes.Scope, purge: bool, dry_run: bool) -> Plan:
-    """Remove the installation of `scope`. Returns the plan that was carried out. Raises Refusal, OSError."""
+    """Remove the installation of `scope`: the registrations, what they needed, then the files, the receipt last. Returns the plan that
+    was carried out. Raises Refusal, OSError."""
     if dry_run:
         return plan_removal(scope, SOURCE, purge)
     with _alone(scope):
         plan = plan_removal(scope, SOURCE, purge)
-        _carry_out_removal(plan)
+        plan.write_backups()
+        plan.make_changes("uninstall")
+        if plan.kept is not None:
+            bundle.take_away(scope.root, plan.kept["files"])
+            for name in plan.done_with if backups_folder().is_dir() else ():
+                files.remove(str(backup_path(name)))
+            remove_empty_folders(plan)
+            plan.left = bundle.take_away(scope.root, [receipt.RECEIPT])
     remove_empty_folders(plan)
     return plan
 
@@ -72,7 +80,7 @@ def remove_empty_folders(plan: Plan) -> None:
     if scope.name != "user":  # do not trust it: a receipt can come with a cloned repository
         made = [folder for folder in made if scope.base in folder.parents]
     ours = [backups.parent] if backups.parent.name == home.NAME else []
-    disk.remove_empty(backups, *ours, *made)
+    disk.remove_empty(scope.root, backups, *ours, *made)
 
 
 @contextmanager
@@ -105,16 +113,12 @@ def _is_at(path: Path, fd: int) -> bool:
 
 
 def _put_files(plan: Plan) -> None:
-    """Write the installation's folder and receipt."""
-    root, kept = plan.scope.root, receipt.receipt_text(plan.kept or {})
-    if not _equals(root, plan.bundle):
-        new = bundle.stage(root, plan.bundle)
-        (new / receipt.RECEIPT).write_bytes(kept)
-        bundle.swap(root)
+    """Write the installation's folder, unless it is the same already."""
+    root = plan.scope.root
+    wanted = {**plan.bundle, receipt.RECEIPT: receipt.receipt_text(plan.kept or {})}
+    if any(disk.read_through(root / name) != data for name, data in wanted.items()):
+        bundle.put(root, wanted)
         plan.written = len(plan.bundle)
-    elif disk.read_through(root / receipt.RECEIPT) != kept:
-        disk.put(root / receipt.RECEIPT, kept)
-        plan.written = 1
 
 
 def _add_packages(plan: Plan, quiet: bool) -> None:
@@ -127,26 +131,3 @@ def _add_packages(plan: Plan, quiet: bool) -> None:
     plan.packages_problem = bundle.fetch(root)
     plan.written += not plan.packages_problem
     plan.kept = receipt.load_receipt(root)
-
-
-def _equals(root: Path, wanted: dict[str, bytes]) -> bool:
-    """Whether the installation in `root` has these files, and its receipt lists no other."""
-    old = receipt.load_receipt(root)
-    if old is None or set(old["files"]) != set(wanted):
-        return False
-    return all(disk.read_through(root / name) == data for name, data in wanted.items())
-
-
-def _carry_out_removal(plan: Plan) -> None:
-    """Remove the registrations, what they needed, then the files, the receipt last; `left` then names what is not ours."""
-    root, kept = plan.scope.root, plan.kept
-    if kept is None:
-        disk.remove_empty(root)
-        return
-    plan.write_backups()
-    plan.make_changes("uninstall")
-    bundle.take_away(root, kept["files"])
-    for name in plan.done_with if backups_folder().is_dir() else ():
-        files.remove(str(backup_path(name)))
-    remove_empty_folders(plan)
-    plan.left = bundle.take_away(root, [receipt.RECEIPT])

@@ -89,12 +89,13 @@ def beside(root: Path) -> tuple[Path, Path]:
     return root.with_name(root.name + ".new"), root.with_name(root.name + ".old")
 
 
-def stage(root: Path, runtime: dict[str, bytes]) -> Path:
-    """Write `runtime` into a new folder beside `root`; it is not used until `swap`."""
-    new = beside(root)[0]
+def put(root: Path, wanted: dict[str, bytes]) -> None:
+    """Replace `root` by a folder with the files `wanted` (relative path -> bytes), filled beside it. Between the two renames the
+    registered lines find no script and do nothing. Files in the old folder that are not ours are moved to the new one."""
+    new, old = beside(root)
     clear(new)
     try:
-        for name, data in runtime.items():
+        for name, data in wanted.items():
             path = new / name
             path.parent.mkdir(parents=True, exist_ok=True)
             with disk.named(path):
@@ -102,13 +103,6 @@ def stage(root: Path, runtime: dict[str, bytes]) -> Path:
     except OSError:
         clear(new)  # the disk may be full
         raise
-    return new
-
-
-def swap(root: Path) -> None:
-    """Replace `root` by the staged folder. Between the two renames the registered lines find no script and do nothing. Files in the
-    old folder that are not ours are moved to the new one."""
-    new, old = beside(root)
     if root.exists():
         clear(old)
         os.rename(root, old)
@@ -117,7 +111,7 @@ def swap(root: Path) -> None:
 
 
 def recover(root: Path) -> None:
-    """Finish or undo a killed `swap`: afterwards `root` is the complete old or new installation."""
+    """Finish or undo a killed `put`: afterwards `root` is the complete old or new installation."""
     new, old = beside(root)
     if not os.path.lexists(root) and old.exists():
         os.rename(new if (new / receipt.RECEIPT).is_file() else old, root)
@@ -127,7 +121,7 @@ def recover(root: Path) -> None:
 
 
 def clear_old(root: Path) -> None:
-    """Remove the old folder after a swap; files that are not ours are moved into `root` first."""
+    """Remove the old folder after a `put`; files that are not ours are moved into `root` first."""
     new, old = beside(root)
     if not old.is_dir() or not root.is_dir():
         return
