@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from host import hooks_of
 from install import scopes, settings
 from install.apply import SOURCE
 
+from circuit_breaker.runtime import files
 from doctor import Finding, note
 
 MILLISECONDS_FROM = 1000  # a timeout of this many seconds was probably meant as milliseconds
@@ -95,14 +97,10 @@ def _hook_runs(projects: Path) -> Iterator[tuple[str, str, float]]:
     """(event, command, milliseconds) of each run of a hook in the newest transcripts."""
     newest = sorted(projects.glob("*/*.jsonl"), key=lambda path: path.lstat().st_mtime)[-TRANSCRIPTS:]
     for path in newest:
-        try:
-            with path.open("rb") as stream:
-                stream.seek(max(0, path.stat().st_size - TAIL))
-                lines = [line for line in stream if b'"durationMs"' in line and b'"command"' in line]
-        except OSError:
-            continue
-        for line in lines:
-            yield from _runs_in(line)
+        with contextlib.suppress(OSError):
+            for line in files.part(str(path), -TAIL, TAIL)[0].splitlines():
+                if b'"durationMs"' in line and b'"command"' in line:
+                    yield from _runs_in(line)
 
 
 def _runs_in(line: bytes) -> Iterator[tuple[str, str, float]]:

@@ -104,8 +104,7 @@ def _registered(plan: Plan, old: dict[str, Any], ours: settings.Groups, options:
             )
         if old["registrations"] == ours and rules == had and not older and settings.holds(document, ours):
             return old
-        base = settings.without_ours(document, old["registrations"], old["made"], had)
-        base = settings.without_older(base)
+        base = settings.without_older(settings.without_ours(document, old["made"], had))
         clean = jsontext.edited(data or b"", base) if base != document else data or b""
         settings.check_shape(jsontext.decode_text(clean)[1], base)
         merged = settings.with_ours(base, ours, rules)
@@ -185,8 +184,7 @@ def _unregistered(plan: Plan, record: dict[str, Any]) -> bool:
         return before is None
     try:
         document = settings.settings_of(jsontext.decode_text(data)[1])
-        rules = record.get("deny", [])
-        cleaned = settings.without_ours(document, record["registrations"], record["made"], rules)
+        cleaned = settings.without_ours(document, record["made"], record.get("deny", []))
         after: bytes | None = jsontext.edited(data, cleaned)
     except jsontext.Unreadable as error:
         why = "since the registrations in it may still point at our files"

@@ -69,20 +69,16 @@ def with_ours(document: dict[str, Any], ours: Groups, rules: Sequence[str] = ())
 
 
 def without_ours(
-    document: dict[str, Any], ours: Groups | None, made: list[list[str]] | None, rules: Sequence[str] = ()
+    document: dict[str, Any], made: list[list[str]] | None, rules: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """`document` without our entries: the lines of `ours`, all lines of their form (a killed update can leave some that no receipt
-    lists), and `rules`. Empty groups are removed too, and the containers of `made` that are empty; if `made` is None, all that we emptied."""
-
-    def mine(event: str, entry: Any) -> bool:
-        return is_ours(entry) or command_of(entry) in commands(ours or {}, event)
-
-    return _without(document, mine, made, rules)
+    """`document` without our lines, of any version, and without `rules`. Empty groups are removed too, and the containers of `made`
+    that are empty; if `made` is None, all that we emptied."""
+    return _without(document, is_ours, made, rules)
 
 
 def only_ours(document: dict[str, Any]) -> Groups:
     """Our entries in the document, by event."""
-    ours: Groups = _without(document, lambda _, entry: not is_ours(entry), None).get("hooks", {})
+    ours: Groups = _without(document, lambda entry: not is_ours(entry), None).get("hooks", {})
     return ours
 
 
@@ -105,14 +101,16 @@ def is_ours(entry: Any) -> bool:
 
 def older(document: dict[str, Any]) -> list[str]:
     """The lines of the older hook scripts, as `EVENT: command`; also in flat lists of strings."""
-    return [
-        f"{event}: {command_of(one)}" for event, one in entries(document) if _OLDER.search(command_of(one))
-    ]
+    return [f"{event}: {command_of(entry)}" for event, entry in entries(document) if _is_older(entry)]
 
 
 def without_older(document: dict[str, Any]) -> dict[str, Any]:
     """`document` without the lines that `older` names, and without the containers that they leave empty."""
-    return _without(document, lambda _, entry: bool(_OLDER.search(command_of(entry))), None)
+    return _without(document, _is_older, None)
+
+
+def _is_older(entry: Any) -> bool:
+    return bool(_OLDER.search(command_of(entry)))
 
 
 def fault(document: Any) -> tuple[str, list[Any]] | None:
@@ -213,7 +211,7 @@ def _list_at(merged: Merged, outer: str, last: str) -> list[Any]:
 
 def _without(
     document: dict[str, Any],
-    unwanted: Callable[[str, Any], bool],
+    unwanted: Callable[[Any], bool],
     made: list[list[str]] | None,
     rules: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -223,7 +221,7 @@ def _without(
     hooks, permissions = both.get("hooks", {}), both.get("permissions", {})
     changed = []
     for event, groups in hooks.items():
-        hooks[event] = _kept(event, groups, unwanted)
+        hooks[event] = _kept(groups, unwanted)
         changed += [["hooks", event]] if hooks[event] != groups else []
     if isinstance(permissions.get("deny"), list):
         permissions["deny"] = [rule for rule in permissions["deny"] if rule not in rules]
@@ -237,13 +235,13 @@ def _without(
     return result
 
 
-def _kept(event: str, groups: Any, unwanted: Callable[[str, Any], bool]) -> Any:
+def _kept(groups: Any, unwanted: Callable[[Any], bool]) -> Any:
     if not isinstance(groups, list):
-        return [] if unwanted(event, groups) else groups
+        return [] if unwanted(groups) else groups
     kept = []
     for group in groups:
         entries = _handlers([group])
-        left = [entry for entry in entries if not unwanted(event, entry)]
+        left = [entry for entry in entries if not unwanted(entry)]
         if left == entries:
             kept.append(group)
         elif left:

@@ -30,7 +30,7 @@ def test_removing_what_was_merged_gives_the_document_back_with_its_order(documen
     before = copy.deepcopy(document)
     merged = settings.with_ours(document, OURS)
     assert document == before, "merge changed its argument"
-    back = settings.without_ours(merged.document, OURS, merged.made)
+    back = settings.without_ours(merged.document, merged.made)
     assert json.dumps(back) == json.dumps(before)
 
 
@@ -48,7 +48,7 @@ def test_every_line_of_ours_stands_there_exactly_once_and_everybody_elses_still(
 @given(documents())
 def test_what_was_added_is_told_by_its_form_when_the_receipt_is_lost(document):
     merged = settings.with_ours(document, OURS).document
-    left = settings.without_ours(merged, None, None)
+    left = settings.without_ours(merged, None)
     assert set(settings.present(left, OURS).values()) == {0}
     assert settings.with_ours(left, OURS).document["hooks"].keys() >= OURS.keys()
 
@@ -60,7 +60,7 @@ def test_text_says_what_the_document_says_and_comes_back_byte_for_byte(document,
     after = jsontext.rewrite(text, merged.document)
     assert jsontext.parse_strictly(after) == merged.document
     assert jsontext.rewrite(after, merged.document) == after
-    assert jsontext.rewrite(after, settings.without_ours(merged.document, OURS, merged.made)) == text
+    assert jsontext.rewrite(after, settings.without_ours(merged.document, merged.made)) == text
 
 
 @given(documents(), styles())
@@ -101,7 +101,7 @@ def test_nasty_text_survives_in_every_byte_that_is_not_ours(name):
     assert all(letter in kept for letter in text if not letter.isspace()), (
         "a byte went missing, or changed its place"
     )
-    back = jsontext.rewrite(after, settings.without_ours(merged.document, OURS, merged.made))
+    back = jsontext.rewrite(after, settings.without_ours(merged.document, merged.made))
     assert json.dumps(settings.settings_of(back)) == json.dumps(document)
     roomy = "room" in name or "two lines" in name or not text.strip()
     assert roomy or back == text
@@ -145,16 +145,14 @@ def test_another_persons_entry_in_our_group_stays_when_ours_goes():
     merged = settings.with_ours({}, OURS)
     theirs = {"type": "command", "command": "mine"}
     merged.document["hooks"]["Stop"][0]["hooks"].append(theirs)
-    assert settings.without_ours(merged.document, OURS, merged.made) == {
-        "hooks": {"Stop": [{"hooks": [theirs]}]}
-    }
+    assert settings.without_ours(merged.document, merged.made) == {"hooks": {"Stop": [{"hooks": [theirs]}]}}
 
 
 def test_containers_that_were_there_stay_and_those_we_made_go():
     before = {"hooks": {"Stop": [], "PreCompact": []}}
     merged = settings.with_ours(before, OURS)
     assert ["hooks"] not in merged.made
-    assert settings.without_ours(merged.document, OURS, merged.made) == before
+    assert settings.without_ours(merged.document, merged.made) == before
 
 
 OLDER = {
@@ -269,6 +267,6 @@ def test_deny_rules_beside_our_lines_leave_without_a_trace(document, style, perm
     merged = settings.with_ours(document, OURS, RULES)
     assert settings.with_ours(merged.document, OURS, RULES) == (merged.document, [])
     after = jsontext.rewrite(text, merged.document)
-    back = settings.without_ours(merged.document, OURS, merged.made, RULES)
+    back = settings.without_ours(merged.document, merged.made, RULES)
     assert json.dumps(back) == json.dumps(document)
     assert jsontext.rewrite(after, back) == text
