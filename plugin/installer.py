@@ -12,8 +12,7 @@ from typing import Any
 from doctor import doctor
 from install import bundle, purge, receipt, scopes
 from install.apply import put_in, remove_empty_folders, take_out
-from install.changes import Plan, backup_path
-from install.plan import Options
+from install.plan import Options, Plan, backup_path
 from shared import Refusal, places, print_json, program
 
 from circuit_breaker.runtime import own_shell, packages

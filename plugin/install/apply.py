@@ -12,8 +12,7 @@ from shared import ROOT, Refusal
 
 from circuit_breaker.runtime import files, home, packages
 from install import bundle, disk, receipt, scopes
-from install.changes import Plan, backup_path, backups_folder
-from install.plan import Options, plan_install, plan_removal
+from install.plan import Options, Plan, backup_path, backups_folder, plan_install, plan_removal
 
 SOURCE = ROOT
 LOCK_WAIT = 60.0  # seconds: another installation may be waiting for pip
@@ -30,8 +29,8 @@ def put_in(scope: scopes.Scope, options: Options, quiet: bool, dry_run: bool = F
         with _alone(scope):
             plan = plan_install(scope, SOURCE, options, made)
             _put_files(plan)  # with the receipt: from here on, everything can be removed again
-            plan.write_backups()
-            plan.make_changes("install")
+            _write_backups(plan)
+            _make_changes(plan, "install")
             _add_packages(plan, quiet)
             return plan
     except (Refusal, OSError):
@@ -53,8 +52,8 @@ def take_out(scope: scopes.Scope, purge: bool, dry_run: bool) -> Plan:
         return plan_removal(scope, SOURCE, purge)
     with _alone(scope):
         plan = plan_removal(scope, SOURCE, purge)
-        plan.write_backups()
-        plan.make_changes("uninstall")
+        _write_backups(plan)
+        _make_changes(plan, "uninstall")
         if plan.kept is not None:
             bundle.take_away(scope.root, plan.kept["files"])
             for name in plan.done_with if backups_folder().is_dir() else ():
@@ -131,3 +130,30 @@ def _add_packages(plan: Plan, quiet: bool) -> None:
     plan.packages_problem = bundle.fetch(root)
     plan.written += not plan.packages_problem
     plan.kept = receipt.load_receipt(root)
+
+
+def _write_backups(plan: Plan) -> None:
+    """Write the backups into R/backups."""
+    if plan.backups:
+        files.folder(str(backups_folder()))
+    for name, data in plan.backups.items():
+        disk.put(backup_path(name), data, 0o600)
+
+
+def _make_changes(plan: Plan, verb: str) -> None:
+    """Make the changes in order. Raises Refusal if a file changed since the plan was made."""
+    for change in plan.changes:
+        if disk.read_through(change.path) != change.before:
+            raise Refusal(f"{change.path} was changed while {verb} was running. Run {verb} again.")
+        try:
+            if change.after is None:
+                files.remove(os.path.realpath(change.path))
+                continue
+            change.path.parent.mkdir(parents=True, exist_ok=True)
+            disk.put(change.path, change.after, change.mode)
+        except OSError as error:
+            if error.errno not in disk.IN_PLACE or change.before is None:
+                raise
+            plan.back_up(change.path, change.before)
+            _write_backups(plan)
+            disk.put_in_place(change.path, change.after or b"")
