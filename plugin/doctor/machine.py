@@ -93,22 +93,21 @@ def state(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
 
 def _private(path: str) -> Iterator[Finding]:
     """A folder of ours that others can enter or that belongs to another user."""
-    try:
-        info = os.lstat(path)
-    except OSError:
+    if not os.path.lexists(path):
         return
+    try:
+        files.folder(path)
+    except OSError as error:
+        yield fault("owner", disk.words_of(error), f"give it back: chown {path}, or move it away")
+        return
+    mode = stat.S_IMODE(os.lstat(path).st_mode)
 
     def repair() -> str:
         os.chmod(path, 0o700)
         return f"{path}: 0700"
 
-    if hasattr(os, "geteuid") and info.st_uid != os.geteuid():
-        yield fault("owner", f"{path} belongs to another user", f"give it back: chown {path}")
-    elif not stat.S_ISDIR(info.st_mode):
-        yield fault("owner", f"{path} is not a folder", f"move {path} away")
-    elif os.name == "posix" and info.st_mode & 0o077:
-        text = f"{path} is open to others ({stat.S_IMODE(info.st_mode):o})"
-        yield fault("mode", text, f"chmod 700 {path}", repair)
+    if os.name == "posix" and mode & 0o077:
+        yield fault("mode", f"{path} is open to others ({mode:o})", f"chmod 700 {path}", repair)
 
 
 def _version_of(path: str) -> tuple[int, ...]:

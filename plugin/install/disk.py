@@ -56,7 +56,7 @@ def text_checksum(data: bytes | None) -> str | None:
     return None if data is None else checksum(with_unix_ends(data))
 
 
-def put(path: Path, data: bytes, mode: int | None = None) -> None:
+def put(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Write `data` to a temporary file and rename it over `path`, so readers see the old or the new bytes. If `path` is a link, its
     target is replaced. Mode is kept, and owner and group if permitted."""
     target = Path(os.path.realpath(path))
@@ -65,7 +65,7 @@ def put(path: Path, data: bytes, mode: int | None = None) -> None:
     files.remove(str(beside))
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
     try:
-        _fill(os.open(beside, flags, 0o666 if mode is None else mode), data, path, info)
+        _fill(os.open(beside, flags, mode), data, path, info)
         os.replace(beside, target)
     except BaseException:
         files.remove(str(beside))

@@ -72,14 +72,16 @@ def exclusion(scope: scopes.Scope, with_claude_md: bool = False) -> list[tuple[P
     found = scopes.git_exclude(scope.base) if scope.name == "local" else None
     if found is None:
         return []
-    path, top = found
+    path, inner = found
     paths = [
         scope.settings,
         scope.root,
         *scope.placed.values(),
         *([scope.claude_md] if with_claude_md else []),
     ]
-    names = [re.sub(r"([*?\[\]\\])", r"\\\1", path.relative_to(top).as_posix()) for path in paths]
+    names = [
+        re.sub(r"([*?\[\]\\])", r"\\\1", inner + path.relative_to(scope.base).as_posix()) for path in paths
+    ]
     mark = f"# circuit-breaker in {str(scope.base)!a}:"  # worktrees and nested projects share the file
     return [(path, Section(f"{mark} begin", "".join(f"/{name}\n" for name in names), f"{mark} end"))]
 

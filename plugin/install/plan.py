@@ -37,7 +37,7 @@ class Change(NamedTuple):
     path: Path
     before: bytes | None
     after: bytes | None
-    mode: int | None = None
+    mode: int = 0o666
 
     @property
     def label(self) -> str:
@@ -76,7 +76,7 @@ class Plan:
     done_with: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
-    def change(self, path: Path, before: bytes | None, after: bytes | None, mode: int | None = None) -> None:
+    def change(self, path: Path, before: bytes | None, after: bytes | None, mode: int = 0o666) -> None:
         """Add the change of a file, if it is one."""
         if before != after:
             self.changes.append(Change(path, before, after, mode))
@@ -236,7 +236,7 @@ def _placed_files(plan: Plan, source: Path, old: dict[str, Any], options: Option
             )
         saved = plan.back_up(path, before or b"") if foreign else None
         kept[name] = {"sum": disk.text_checksum(after), "backup": mine["backup"] if mine else saved}
-        plan.change(path, before, after, 0o755 if is_launcher else None)
+        plan.change(path, before, after, 0o755 if is_launcher else 0o666)
     return kept
 
 

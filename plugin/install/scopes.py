@@ -8,32 +8,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared import PLUGIN
+from shared import PLUGIN, run_program
 
 from circuit_breaker.runtime import files, home, packages, running
 from install import disk, jsontext, settings
 
+GIT_SECONDS = 10.0
 COMMANDS = ("circuit-status.md", "reset-circuit.md")
 HOME = (home.CONFIG, ".gitignore")  # in a project's home: the config file, and what keeps the rest out of git
 
 
 class Scope(NamedTuple):
-    """base: start of the receipt's relative paths; claude: the `.claude` folder; root: the installation; shell: `root` as written in
-    the registered lines; memory: the project's home, None for --scope user; launcher: the command `circuit-breaker`."""
+    """base: start of the receipt's relative paths; commands: the folder of slash commands; root: the installation; shell: `root` as
+    written in the registered lines; memory: the project's home, None for --scope user; launcher: the command `circuit-breaker`."""
 
     name: str
     base: Path
-    claude: Path
+    commands: Path
     settings: Path
     root: Path
     shell: str
     claude_md: Path
     memory: Path | None
     launcher: Path | None
-
-    @property
-    def commands(self) -> Path:
-        return self.claude / "commands"
 
     @property
     def placed(self) -> dict[str, Path]:
@@ -77,7 +74,7 @@ def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:
         user = env.get("HOME", "") if os.name == "posix" else ""
         launcher = Path(user, ".local", "bin", PLUGIN) if os.path.isabs(user) else None
         own, notes = claude / "settings.json", claude / "CLAUDE.md"
-        return Scope(name, root, claude, own, root, shell, notes, None, launcher)
+        return Scope(name, root, claude / "commands", own, root, shell, notes, None, launcher)
     project = Path(home.places(env, cwd).project)
     claude = project / ".claude"
     if os.path.realpath(claude) == os.path.realpath(claude_folder(env)):
@@ -86,24 +83,17 @@ def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:
     local = ".local" if name == "local" else ""
     own, notes = claude / f"settings{local}.json", project / f"CLAUDE{local}.md"
     shell = f"$CLAUDE_PROJECT_DIR/.claude/{PLUGIN}"
-    return Scope(name, project, claude, own, claude / PLUGIN, shell, notes, claude / "memory", None)
+    memory = claude / "memory"
+    return Scope(name, project, claude / "commands", own, claude / PLUGIN, shell, notes, memory, None)
 
 
-def git_exclude(project: Path) -> tuple[Path, Path] | None:
-    """(exclude file, work tree) of the repository around `project`; None without a repository."""
-    for top in (project, *project.parents):
-        git = top / ".git"
-        try:
-            if git.is_file():  # in a worktree or submodule it contains the path of the real folder
-                git = top / git.read_text(encoding="utf-8").partition("gitdir:")[2].strip()
-                if (git / "commondir").is_file():
-                    git = git / (git / "commondir").read_text(encoding="utf-8").strip()
-            elif not git.is_dir():
-                continue
-        except (OSError, ValueError):
-            return None
-        return Path(os.path.normpath(git / "info" / "exclude")), top
-    return None
+def git_exclude(project: Path) -> tuple[Path, str] | None:
+    """(exclude file of the repository around `project`, the project's path in it); None without git or a repository."""
+    asked = ["rev-parse", "--git-path", "info/exclude", "--show-prefix"]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    said = run_program(["git", "-C", str(project), *asked], GIT_SECONDS, env=env)
+    exclude, _, inner = said.stdout.partition("\n")
+    return None if said.returncode else (Path(os.path.normpath(project / exclude)), inner.rstrip("\n"))
 
 
 def deny_rules(scope: Scope) -> list[str]:

@@ -1026,6 +1026,35 @@ def test_a_local_installation_leaves_nothing_for_git_add(person, tmp_path, monke
     assert exclude.read_bytes() == before
 
 
+def test_local_installations_that_share_an_exclude_file_leave_each_other_alone(person, monkeypatch):
+    git(person.project, "init", "-q")
+    inner = person.project / "inner"
+    inner.mkdir()
+    exclude = person.project / ".git" / "info" / "exclude"
+    before = exclude.read_bytes()
+    person.install("local")
+    monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(inner))
+    person.install("local")
+    assert git(person.project, "status", "--porcelain", "-uall") == ""
+    person.uninstall("local")
+    assert git(person.project, "status", "--porcelain", "-uall") == ""
+    monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(person.project))
+    person.uninstall("local")
+    assert exclude.read_bytes() == before
+
+
+def test_a_receipt_of_the_first_version_is_understood(person):
+    before = person.tree()
+    person.install("project")
+    path = person.project / ".claude" / "circuit-breaker" / receipt.RECEIPT
+    kept = json.loads(path.read_text())
+    kept["memory"] = {name: kept["commands"].pop(name)["sum"] for name in scopes.HOME}
+    path.write_text(json.dumps(kept))
+    person.install("project")
+    person.uninstall("project")
+    assert person.tree() == before
+
+
 def test_an_exclude_file_that_is_not_utf_8_gets_its_bytes_back(person):
     git(person.project, "init", "-q")
     exclude = person.project / ".git" / "info" / "exclude"
