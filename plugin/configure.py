@@ -173,7 +173,7 @@ def read(path: Path) -> tuple[bytes, dict[str, Any]]:
     """(bytes, value) of a config file; (b"", {}) if there is none. Raises Refusal."""
     try:
         data = disk.read_through(path) or b""
-        return data, settings.settings_of(jsontext.decode_text(data)[1])
+        return data, settings.settings_of(data)
     except (jsontext.Unreadable, files.Refused) as error:
         raise Refusal(f"{path}: {error}. Fix or remove it, then try again; it was not touched.") from None
 

@@ -185,7 +185,7 @@ def _registered(plan: Plan, old: dict[str, Any], ours: settings.Groups, options:
     had = old.get("deny", [])
     rules = sorted({*had, *scopes.deny_rules(plan.scope)}) if options.deny_rules else had
     try:
-        document = settings.settings_of(jsontext.decode_text(data or b"")[1])
+        document = settings.settings_of(data)
         older = settings.older(document)
         if older and not options.migrate:
             listed, hint = "\n  ".join(older), "Run install again with --migrate to replace these lines"
@@ -196,7 +196,7 @@ def _registered(plan: Plan, old: dict[str, Any], ours: settings.Groups, options:
             return old
         base = settings.without_older(settings.without_ours(document, old["made"], had))
         clean = jsontext.edited(data or b"", base) if base != document else data or b""
-        settings.check_shape(jsontext.decode_text(clean)[1], base)
+        settings.check_shape(clean, base)
         merged = settings.with_ours(base, ours, rules)
     except ValueError as error:
         raise Refusal(f"{path} was not touched: {error}. Fix it there and try again.") from None
@@ -273,7 +273,7 @@ def _unregistered(plan: Plan, record: dict[str, Any]) -> bool:
     if data is None:
         return before is None
     try:
-        document = settings.settings_of(jsontext.decode_text(data)[1])
+        document = settings.settings_of(data)
         cleaned = settings.without_ours(document, record["made"], record.get("deny", []))
         after: bytes | None = jsontext.edited(data, cleaned)
     except jsontext.Unreadable as error:
@@ -344,8 +344,7 @@ def receipt_of(scope: scopes.Scope, source: Path) -> dict[str, Any] | None:
 
 def _registers(scope: scopes.Scope) -> bool:
     try:
-        text = jsontext.decode_text(disk.read_through(scope.settings) or b"")[1]
-        return settings.registers(settings.settings_of(text))
+        return settings.registers(settings.settings_of(disk.read_through(scope.settings)))
     except (OSError, jsontext.Unreadable):
         return False
 

@@ -135,9 +135,8 @@ def chain(env: Mapping[str, str], project: Path) -> list[Source]:
             data = disk.read_through(path)
             if data is None:
                 continue
-            text = jsontext.decode_text(data)[1]
-            document = settings.settings_of(text, once=False)
-            settings.check_shape(text, document)
+            document = settings.settings_of(data, once=False)
+            settings.check_shape(data, document)
             found.append(Source(label, path, document, ""))
         except (OSError, jsontext.Unreadable) as error:
             problem = disk.words_of(error) if isinstance(error, OSError) else str(error)

@@ -137,20 +137,20 @@ def fault(document: Any) -> tuple[str, list[Any]] | None:
     return None
 
 
-def settings_of(text: str, once: bool = True) -> dict[str, Any]:
-    """The settings in `text`; {} for blank text. once: see `parse_strictly`. Raises Unreadable."""
-    if not text.strip():
-        return {}
-    document = jsontext.parse_strictly(text, once)
+def settings_of(data: bytes | None, once: bool = True) -> dict[str, Any]:
+    """The settings in a file's bytes; {} for a blank or missing file. once: see `parse_strictly`. Raises Unreadable."""
+    text = jsontext.decode_text(data or b"")[1]
+    document = jsontext.parse_strictly(text, once) if text.strip() else {}
     if not isinstance(document, dict):
         raise jsontext.Unreadable("the settings are not an object", text, jsontext.position(text, []))
     return document
 
 
-def check_shape(text: str, document: dict[str, Any]) -> None:
-    """Raise jsontext.Unreadable, with the place in `text`, for what would make Claude Code skip the whole file."""
+def check_shape(data: bytes, document: dict[str, Any]) -> None:
+    """Raise jsontext.Unreadable, with the place in `data`, for what would make Claude Code skip the whole file."""
     wrong = fault(document)
     if wrong:
+        text = jsontext.decode_text(data)[1]
         raise jsontext.Unreadable(wrong[0], text, jsontext.position(text, wrong[1]))
 
 
