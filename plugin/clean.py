@@ -211,7 +211,7 @@ class _Run:
             return True
         try:
             path, removed = steps.archive(
-                self.folder, self.place, kind, members, self.now, lambda: claude_code.running(self.folder),
+                self.folder, self.place, kind, members, lambda: claude_code.running(self.folder),
                 self.on_bytes(f"archiving {kind}", 2 * sum(sizes)),
             )  # fmt: skip
         except tarball.NoRoom as error:

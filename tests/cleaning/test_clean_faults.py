@@ -161,7 +161,7 @@ def archived_but_not_removed(place: Place) -> None:
 
     members = steps.members(found.folder, units, print)
     with pytest.raises(Killed):
-        steps.archive(found.folder, str(place.archives), "transcripts", members, 1e9, killed, ignore)
+        steps.archive(found.folder, str(place.archives), "transcripts", members, killed, ignore)
 
 
 def ignore(count: int, path: str) -> None:
@@ -290,7 +290,6 @@ def test_archive_that_does_not_read_back_costs_nothing(tmp_path: Path, mocker: A
             str(place.archives),
             "transcripts",
             steps.members(found.folder, units, print),
-            1e9,
             Running,
             ignore,
         )
@@ -311,7 +310,7 @@ def test_file_that_changes_while_it_is_archived_costs_nothing(tmp_path: Path) ->
 
     before = of_session(place)
     with pytest.raises(disk.Changed):
-        steps.archive(found.folder, str(place.archives), "transcripts", members, 1e9, Running, meddle)
+        steps.archive(found.folder, str(place.archives), "transcripts", members, Running, meddle)
     assert of_session(place) == before
     assert list(place.archives.iterdir()) == []
 

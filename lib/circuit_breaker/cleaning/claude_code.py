@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from circuit_breaker.cleaning import kinds
@@ -87,30 +88,22 @@ def running(folder: str) -> Running:
 
 
 def _look_at(process: str, folder: str, found: Running) -> None:
-    for link in _links(process):
-        path = link[len(folder) + 1 :] if link.startswith(folder + "/") else ""
-        while path:
-            found.paths.add(path)
-            path = path.rpartition("/")[0]
+    try:
+        links = [f"{process}/cwd", *(f"{process}/fd/{name}" for name in os.listdir(process + "/fd"))]
+    except OSError:
+        links = []  # another user's process
+    for link in links:
+        with contextlib.suppress(OSError):  # closed meanwhile
+            path = os.readlink(link)
+            while path.startswith(folder + "/"):
+                found.paths.add(path[len(folder) + 1 :])
+                path = path.rpartition("/")[0]
     for word in _words(f"{process}/environ"):
         if word.startswith("CLAUDE_CODE_SESSION_ID="):
             found.sessions.add(word.partition("=")[2])
     words = _words(f"{process}/cmdline")
     if any(word.rpartition("/")[2] == "claude" or "/claude-code/" in word for word in words[:2]):
         found.sessions.update(word for word in words if kinds.session_of(word) == word)
-
-
-def _links(process: str) -> Iterator[str]:
-    """A process's open files and working directory; nothing for another user's process."""
-    try:
-        descriptors = [f"{process}/fd/{name}" for name in os.listdir(process + "/fd")]
-    except OSError:
-        return
-    for path in (f"{process}/cwd", *descriptors):
-        try:
-            yield os.readlink(path)
-        except OSError:
-            continue
 
 
 def _words(path: str) -> list[str]:

@@ -42,7 +42,8 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
     ]
     theirs = [lines for name, _, lines, _ in telemetry if name not in retention.LOGS]
     archives = [(one.folder, one.size) for one in found.archives.values() if one.folder != retention.OF_CLEAN]
-    of_clean = sweep.archives_of_clean(where.runtime)
+    of_clean = [one for one in sweep.archives_of(where.runtime).values() if one.folder == retention.OF_CLEAN]
+    of_clean.sort(key=lambda one: one.age_order, reverse=True)
     facts: dict[str, Any] = {
         "total_bytes": _bytes_in(where.home, skip=where.runtime + "/projects"),
         "telemetry_files": len(theirs),

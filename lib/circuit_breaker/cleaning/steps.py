@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable
 from tarfile import TarInfo
 
@@ -44,7 +45,6 @@ def archive(
     place: str,
     kind: str,
     chosen: list[TarInfo],
-    now: float,
     in_use: Callable[[], Running],
     on_bytes: OnBytes,
 ) -> tuple[str, Removed]:
@@ -57,14 +57,14 @@ def archive(
     about = {
         "schema": 1,
         "kind": kind,
-        "made": int(now),
+        "made": int(time.time()),
         "files": len(inside),
         "bytes": sum(one.size for one in inside),
         "oldest": int(min(one.mtime for one in inside)),
         "newest": int(max(one.mtime for one in inside)),
         "folder": folder,
     }
-    path = disk.unused(f"{place}/{kind}.{disk.moment(now)}", ".tar.gz") + ".tar.gz"
+    path = disk.unused(f"{place}/{kind}.{disk.moment(time.time())}", ".tar.gz") + ".tar.gz"
     equal: list[TarInfo] = []
 
     def finish(beside: str) -> None:

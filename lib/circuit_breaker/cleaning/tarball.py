@@ -27,6 +27,7 @@ from circuit_breaker.runtime import files, json
 
 RESERVE = 16 << 20  # bytes left free on the disk, so that Claude Code can still write its settings
 FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+NAMES: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}  # how names are written
 OnBytes = Callable[[int, str], None]  # progress: so many more bytes, of this path
 
 
@@ -65,10 +66,8 @@ def write_archive(
     Files removed meanwhile are left out, though `about` counts them. Raises NoRoom, disk.Changed, OSError.
     """
     target, headers = _Disk(fd, place, about["bytes"]), {"comment": json.dump(about).decode("ascii")}
-    with tarfile.open(
-        mode="w:gz", fileobj=target, compresslevel=LEVEL, format=tarfile.PAX_FORMAT, pax_headers=headers,
-        encoding="utf-8", errors="surrogateescape",
-    ) as tar:  # fmt: skip
+    pack: dict[str, Any] = {"compresslevel": LEVEL, "format": tarfile.PAX_FORMAT, "pax_headers": headers}
+    with tarfile.open(mode="w:gz", fileobj=target, **pack, **NAMES) as tar:
         for entry in members:
             if entry.isdir():
                 tar.addfile(entry)
@@ -120,17 +119,13 @@ class _Disk(io.RawIOBase):
 def entries(path: str) -> Iterator[tuple[TarInfo, IO[bytes]]]:
     """The members of an archive in order, each with its content. Raises Damaged, OSError."""
     with _damage_named(path), gzip.open(path, "rb") as plain:
-        with _reader(plain) as tar:
+        with tarfile.open(fileobj=plain, mode="r|", **NAMES) as tar:
             for found in tar:
                 if not (found.isdir() or found.isfile()):
                     raise Damaged(0, "neither a file nor a folder in the archive", found.name)
                 yield found, tar.extractfile(found) or io.BytesIO()
         while plain.read(CHUNK):  # to the end, so that the checksum is compared
             pass
-
-
-def _reader(plain: gzip.GzipFile) -> tarfile.TarFile:
-    return tarfile.open(fileobj=plain, mode="r|", encoding="utf-8", errors="surrogateescape")
 
 
 @contextlib.contextmanager
@@ -143,8 +138,7 @@ def _damage_named(path: str) -> Iterator[None]:
 
 def summary(path: str) -> dict[str, Any]:
     """The archive's comment: "kind", "folder", "files", "bytes", "oldest", "newest". Raises Damaged, OSError."""
-    with _damage_named(path), gzip.open(path, "rb") as plain, _reader(plain) as tar:
-        tar.next()
+    with _damage_named(path), tarfile.open(path, "r:gz", **NAMES) as tar:
         document = json.parse((tar.pax_headers or {}).get("comment", "{}"))
     if not isinstance(document, dict) or not isinstance(document.get("folder"), str):
         raise Damaged(0, "not an archive of `clean`", path)

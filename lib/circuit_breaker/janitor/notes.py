@@ -19,18 +19,14 @@ if TYPE_CHECKING:
 FORMAT = 3  # version of the note
 SMALL = 200  # entries up to which a home is listed at every session start, not in the background
 AGAIN = 600.0  # seconds until the next look where the background had work, or a large home has no name more or less
+REPORT = ".said"
 HOUR, DAY = 3600.0, 86400.0
 SLACK = 2.0  # seconds: the coarsest time stamps of a file system
 
 
-def path(where: Places) -> str:
-    """The path of the note, in the runtime folder."""
-    return f"{where.runtime}/janitor/{slug(where.home)}.json"
-
-
-def report_path(where: Places) -> str:
-    """The path of the background process's report, kept until the next session start has shown it."""
-    return path(where)[:-5] + ".said"
+def path(where: Places, ending: str = ".json") -> str:
+    """The path of the note, in the runtime folder. With REPORT: of what the last background process did, until it has been shown."""
+    return f"{where.runtime}/janitor/{slug(where.home)}{ending}"
 
 
 def load(where: Places) -> dict[str, Any]:
@@ -81,7 +77,7 @@ def settled(where: Places, config: Config, now: float, session: str) -> bool:
             or note["spared"] not in ("", session)
             or (note["pinned"] and not files.exists(where.runtime + "/python"))
             or not files.exists(where.project_config)
-            or files.exists(report_path(where))
+            or files.exists(path(where, REPORT))
             or ended(where, now, session)
         ):
             return False

@@ -95,14 +95,12 @@ class Archive:
 
 class Action:
     """One step. do: rotate, archive, cut, prune or expire (an archive), clear (a temporary file of a killed process) or forget (a
-    session). info: the file's `lstat` in the survey, None for an archive or a session. size: bytes concerned. into: id of the
-    archive it makes, or "". entries: of the lists that were cut."""
+    session). info: the `lstat` result of the file in the survey, None for an archive or a session. size: bytes concerned. into: id
+    of the archive it makes, or "". entries: removed from lists."""
 
     __slots__ = ("do", "name", "reason", "size", "info", "into", "entries")
 
-    def __init__(
-        self, do: str, name: str, reason: str, size: int, info: Stat | None = None, into: str = ""
-    ) -> None:
+    def __init__(self, do: str, name: str, reason: str, size: int, info: Stat = None, into: str = "") -> None:
         self.do, self.name, self.reason, self.size, self.info, self.into = do, name, reason, size, info, into
         self.entries = 0
 

@@ -77,17 +77,14 @@ def make(where: Places, config: Config, now: float, session: str, most: float = 
         note["entries"] = max(note["entries"], plan.entries)
         if plan.deferred:
             note["spared"], note["since"] = session, 0.0
-    try:
-        _tidy(where, now, session)
-    except OSError as error:
-        made.errors.append(f"{where.runtime}: {files.why(error)}")
     if made.task:
         note["until"] = min(note["until"], now + notes.AGAIN)
     try:
+        _tidy(where, now, session)
         if made.finished and not made.errors:
             notes.save(where, note)
     except OSError as error:
-        made.errors.append(f"note: {files.why(error)}")
+        made.errors.append(f"{where.runtime}: {files.why(error)}")
     return made
 
 
@@ -190,7 +187,7 @@ def run(arguments: list[str]) -> None:
         made = make(where, home.configuration(where, home.environment()), now, session)
         done = memory.done(made.facts(), PLUGIN_FOLDER)
         if done:
-            files.append(notes.report_path(where), done.encode("utf-8", "replace") + b"\n")
+            files.append(notes.path(where, notes.REPORT), done.encode("utf-8", "replace") + b"\n")
         faults = made.errors + made.unreadable
     for folder in roots(where):
         faults += archives.compress_all(folder, deadline)[2]

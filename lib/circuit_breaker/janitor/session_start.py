@@ -73,7 +73,7 @@ def _due(where: Places, config: Config, now: float, session: str, errors: list[s
 
 def _background_report(where: Places) -> str:
     """The report of the last background process, shown once."""
-    path = notes.report_path(where)
+    path = notes.path(where, notes.REPORT)
     try:
         text = (files.read(path, 1 << 20) or b"").decode("utf-8", "replace").strip()
         files.remove(path)

@@ -89,12 +89,6 @@ def archives_of(folder: str, most: float = NEVER) -> dict[str, Archive]:
     return found
 
 
-def archives_of_clean(runtime: str) -> list[Archive]:
-    """The archives that `clean` made, the newest first. Raises OSError."""
-    found = [one for one in archives_of(runtime).values() if one.folder == OF_CLEAN]
-    return sorted(found, key=lambda one: one.age_order, reverse=True)
-
-
 def scraps(folder: str) -> Iterator[tuple[str, stat_result]]:
     """The temporary files that killed processes left below a folder of ours, with their `lstat` results."""
     for path, info in disk.below(folder):
@@ -212,9 +206,8 @@ class _Steps:
 
     def rotate(self, action: Action, path: str) -> bool:
         info = files.system.lstat(path)
-        same = retention.regular(info) and action.info and info.st_ino == action.info.st_ino
-        # it may have grown; another file: a process has archived it
-        return bool(same) and info.st_size >= action.size and self._move(action, path)
+        same = disk.version(info)[:2] == disk.version(action.info)[:2]  # else a process has archived it
+        return same and info.st_size >= action.size and self._move(action, path)  # it may have grown
 
     def archive(self, action: Action, path: str) -> bool:
         return _same(path, action) and self._move(action, path)  # else it is in use after all
@@ -303,5 +296,4 @@ def forget_session(folder: str, before: float) -> int:
 
 def _same(path: str, action: Action) -> bool:
     """Whether it is still the surveyed file, unchanged."""
-    now = disk.version(files.system.lstat(path))
-    return bool(now) and action.info is not None and now == disk.version(action.info)
+    return disk.version(files.system.lstat(path)) == disk.version(action.info)
