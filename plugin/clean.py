@@ -19,9 +19,10 @@ from circuit_breaker.cleaning.selection import Wish
 from circuit_breaker.janitor.retention import OF_CLEAN
 from circuit_breaker.runtime import files
 from circuit_breaker.runtime.running import claude_folder
-from circuit_breaker.words import cleaning, memory
+from circuit_breaker.words import memory
 
 DEFAULT_AGE = "30d"
+SHOWN = 5  # projects listed
 HOUR = 3600
 AGES = {"h": HOUR, "d": 24 * HOUR, "w": 7 * 24 * HOUR, "y": 365 * 24 * HOUR}  # no m: minutes or months?
 SIZES = {unit + end: 1024**n for n, unit in enumerate(("", *"kmgt")) for end in ("", "b", "ib")}
@@ -88,6 +89,37 @@ def _counts(gone: list[TarInfo]) -> dict[str, int]:
     return {"files": len(gone), "bytes": sum(one.size for one in gone)}
 
 
+def _table(facts: dict[str, Any], now: float) -> list[str]:
+    """By kind: what is there, what would be archived, and when Claude Code itself removes it."""
+    what = f"{memory.size(facts['bytes'])} in {memory.number(facts['files'], 'file')}"
+    lines = [
+        f"Claude Code's folder: {memory.shown(facts['folder'])}, {what}",
+        "",
+        f"  {'kind':<21}{memory.COLUMNS}{'to archive':>11}   removed by Claude Code",
+    ]
+    for row in facts["kinds"]:
+        goes = memory.size(row["goes_bytes"]) if row["goes_files"] else "-"
+        lines.append(f"  {row['kind']:<21}{memory.columns(row, now)}{goes:>11}   {row['by_itself']}")
+    if facts["measured"]:
+        lines += ["", f"Measured only, never cleaned: {_sizes(facts['measured'])}"]
+    if facts["projects"]:
+        lines.append(f"Biggest projects: {_sizes(facts['projects'][:SHOWN])}")
+    return lines
+
+
+def _sizes(rows: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{memory.shown(row['name'])} {memory.size(row['bytes'])}" for row in rows)
+
+
+def _stays(facts: dict[str, Any]) -> list[str]:
+    """What stays of the chosen kinds, and why."""
+    parts = [
+        f"{row['reason']}: {memory.number(row['files'], 'file')}, {memory.size(row['bytes'])}"
+        for row in facts["stays"]
+    ]
+    return [f"Stays: {'; '.join(parts)}"] if parts else []
+
+
 class _Run:
     """One run of `clean`."""
 
@@ -126,13 +158,21 @@ class _Run:
         if self.args.json:
             print_json(dry_run=True, **facts, errors=unreadable)
             return 0
-        lines = [cleaning.table(facts, self.now)]
+        lines = [*_table(facts, self.now), *_stays(facts)]
         lines += [f"{memory.shown(path)} is a link: not followed" for path in self.found.links]
         if "max_total_missed_by" in facts:
-            lines.append(cleaning.too_big(self.chosen.total - self.chosen.bytes, self.wish.most or 0))
+            rest, most = self.chosen.total - self.chosen.bytes, memory.size(self.wish.most or 0)
+            text = f"{memory.size(rest)} would remain, more than {most}: these files are newer than --older-than or"
+            lines.append(f"{text} must stay. A smaller --older-than (for example 7d) frees more.")
         goes = sum(row[0] for row in self.chosen.freed.values())
-        command = " ".join([program(), *map(memory.quoted, sys.argv[1:])])
-        self.say("\n".join([*lines, "", cleaning.offer(self.chosen.bytes, goes, command)]))
+        if goes:
+            text = f"{memory.number(goes, 'file')} ({memory.size(self.chosen.bytes)}, less the size of the archive)"
+            command = " ".join([program(), *map(memory.quoted, sys.argv[1:])])
+            lines += ["", f"Nothing was changed. To archive {text}:", f"  {command} --apply"]
+        else:
+            text = "Nothing was changed, and there is nothing to archive. See --older-than and --kind."
+            lines += ["", text]
+        self.say("\n".join(lines))
         for sentence in unreadable:
             self.fail(sentence)
         return 0
@@ -170,7 +210,7 @@ class _Run:
             back = f" To get files back: {program()} restore --list" if self.args.apply else ""
             self.say(f"{memory.size(max(0, freed))} freed.{back}")
         elif not self.errors:
-            self.say("\n".join(["Nothing to do.", *cleaning.stays(self.facts())]))
+            self.say("\n".join(["Nothing to do.", *_stays(self.facts())]))
         return 1 if self.errors else 0
 
     def lock(self) -> contextlib.AbstractContextManager[object]:
@@ -215,7 +255,10 @@ class _Run:
                 self.on_bytes(f"archiving {kind}", 2 * sum(sizes)),
             )  # fmt: skip
         except tarball.NoRoom as error:
-            self.fail(cleaning.no_room(kind, error.missing, self.place))
+            room = f"about {memory.size(error.missing)} more room is needed in {self.place} for the archive"
+            less = "Archive less at a time (another --kind, or a larger --older-than)"
+            other = "or remove a kind without an archive: --kind debug-logs --delete"
+            self.fail(f"{kind}: nothing was removed: {room}. {less}, {other}")
             return False
         except OSError as error:
             self.fail(f"{kind}: nothing was removed: {error.strerror or error}: {error.filename}. Try again.")
@@ -227,7 +270,7 @@ class _Run:
     def agreed(self, kind: str, count: int, total: int) -> bool:
         """Whether you typed the kind to delete these files."""
         self.progress.end()
-        what = f"{memory.number(count, 'file')} ({memory.size(total)})"
+        what = memory.files(count, total)
         print(f"Type {kind} to delete {what} for good, without an archive: ", end="", flush=True)
         agreed = sys.stdin.readline().strip() == kind
         if not agreed:
@@ -238,12 +281,14 @@ class _Run:
         """Report one kind."""
         counts = _counts(gone)
         self.rows.append({"kind": kind, **counts, **archive, "left": left})
+        what = memory.files(*counts.values())
         if archive:
-            self.say(cleaning.archived(kind, counts["files"], counts["bytes"], *archive.values()))
+            size = memory.size(archive["archive_bytes"])
+            self.say(f"{kind}: archived {what} in {memory.shown(archive['archive'])} ({size})")
         else:
-            self.say(f"{kind}: deleted {memory.number(len(gone), 'file')} ({memory.size(counts['bytes'])})")
+            self.say(f"{kind}: deleted {what}")
         if left:
-            self.say("  " + cleaning.left(left))
+            self.say(f"  left in place, because they changed or are in use: {memory.listed(left, 3)}")
 
     def on_bytes(self, what: str, total: int) -> tarball.OnBytes:
         """A progress callback for `total` bytes (0: unknown)."""

@@ -18,7 +18,7 @@ from circuit_breaker.janitor.retention import OF_CLEAN, Action, Archive
 from circuit_breaker.janitor.sweep import Report
 from circuit_breaker.runtime import home, running
 from circuit_breaker.runtime.home import Places
-from circuit_breaker.words import cleaning, memory
+from circuit_breaker.words import memory
 
 Rows = list[dict[str, Any]]
 # others as they are
@@ -215,11 +215,17 @@ def _restore_of_clean(args: argparse.Namespace, where: Places, path: str) -> int
     if args.json:
         print_json(restored=folder, files=len(done), bytes=size, existing=existing, archive=name)
     elif done:
-        what = f"{memory.number(len(done), 'file')} ({memory.size(size)})"
-        print(f"Restored {what} in {memory.shown(folder)}. {KEPT}")
+        print(f"Restored {memory.files(len(done), size)} in {memory.shown(folder)}. {KEPT}")
         days, _ = claude_code.cleanup_days(folder, where.project)
         if time.time() - min(one.mtime for one in done) > days * memory.DAY:
-            print(cleaning.restored_old(days))
+            # they keep their old times
+            when = (
+                f"that were last written more than {days} days ago when it next starts (at most once a day)"
+            )
+            larger = "or set a larger cleanupPeriodDays in settings.json first"
+            print(f"Claude Code removes files {when}. Resume the session you need now, {larger}.")
     if existing:
-        print(f"restore: {cleaning.existing(existing)}", file=sys.stderr)
+        what = f"{memory.number(len(existing), 'file')} already there, left as they are"
+        hint = "To get the archived ones, move those away first."
+        print(f"restore: {what}: {memory.listed(existing, 3)}. {hint}", file=sys.stderr)
     return 1 if existing else 0

@@ -32,6 +32,11 @@ def number(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'s' * (count != 1)}"
 
 
+def files(count: int, total: int) -> str:
+    """ "3 files (1.3 MB)"."""
+    return f"{number(count, 'file')} ({size(total)})"
+
+
 def shown(name: str) -> str:
     """A file's name with "?" for characters that cannot be printed."""
     return "".join(c if c.isprintable() else "?" for c in name)
