@@ -185,7 +185,8 @@ class _Run:
         for row in rows:
             row["kind"] = row.pop("name")
             row["goes_files"], row["goes_bytes"] = chosen.freed.get(row["kind"], (0, 0))
-            row["by_itself"] = kinds.by_itself(row["kind"], facts["cleanup_days"])
+            days = f"after {facts['cleanup_days']} days"
+            row["by_itself"] = "14 days after an update" if row["kind"] == kinds.PLUGINS else days
         stays = sorted(chosen.stays.items(), key=lambda item: -item[1][1])
         facts["stays"] = [{"reason": reason, "files": row[0], "bytes": row[1]} for reason, row in stays]
         facts.update(kinds=rows, measured=measured, goes_bytes=chosen.bytes, links=self.found.links)

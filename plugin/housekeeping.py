@@ -29,31 +29,33 @@ KEPT = "The archive is kept."
 def sweep(args: argparse.Namespace) -> int:
     """Do, or with --dry-run show, all that a session start would do. Exit code 1 if something could not be archived."""
     where = places()
-    config = home.configuration(where, os.environ)
-    session, now = os.environ.get("CLAUDE_CODE_SESSION_ID", ""), time.time()
-    report = _planned(where, config, session, now) if args.dry_run else _done(where, config, session, now)
-    rows = [_row(action) for action in report.steps]
+    config, session = home.configuration(where, os.environ), os.environ.get("CLAUDE_CODE_SESSION_ID", "")
+    report = (_planned if args.dry_run else _done)(where, config, time.time(), session)
     errors = report.errors + report.unreadable
     if args.json:
+        rows = [_row(step) for step in report.steps]
         counts = {} if args.dry_run else report.facts()
         print_json(dry_run=args.dry_run, home=where.home, actions=rows, errors=errors, **counts)
     else:
-        _print(args.dry_run, where, report, rows)
+        _print(args.dry_run, where, report)
     for error in errors:
         print(f"sweep: {memory.shown(error)}", file=sys.stderr)
     return 1 if report.errors else 0
 
 
-def _planned(where: Places, config: Config, session: str, now: float) -> Report:
+def _planned(where: Places, config: Config, now: float, session: str) -> Report:
     """What a round would do."""
-    report = Report()
-    for planned in map(sweeping.planned, rounds.sweeps(where, config, now, session)):
-        report.steps += planned.actions
-        report.unreadable += planned.unreadable
-    return report
+    plans = [sweeping.planned(one) for one in rounds.sweeps(where, config, now, session)]
+    steps = [action for plan in plans for action in plan.actions]
+    return Report(steps=steps, unreadable=[text for plan in plans for text in plan.unreadable])
 
 
-def _done(where: Places, config: Config, session: str, now: float) -> Report:
+def _row(step: Action) -> dict[str, Any]:
+    archive = f"{step.into}.gz" if step.into else None
+    return {"do": step.do, "file": step.name, "reason": step.reason, "bytes": step.size, "archive": archive}
+
+
+def _done(where: Places, config: Config, now: float, session: str) -> Report:
     """What a whole round and the compression did, in this process. Raises Refusal beside another one."""
     progress = Progress()
     try:
@@ -69,17 +71,11 @@ def _done(where: Places, config: Config, session: str, now: float) -> Report:
     return made
 
 
-def _row(action: Action) -> dict[str, Any]:
-    row = {"do": action.do, "file": action.name, "reason": action.reason, "bytes": action.size}
-    return {**row, "archive": action.into + ".gz" if action.into else None}
-
-
-def _print(dry: bool, where: Places, report: Report, rows: Rows) -> None:
-    for row in rows:
-        into = f" -> {memory.shown(row['archive'])}" if row["archive"] else ""
-        verb = VERBS.get(row["do"], row["do"])
-        print(f"{verb:<9} {memory.shown(row['file'])}: {row['reason']}{into}")
-    if not rows:
+def _print(dry: bool, where: Places, report: Report) -> None:
+    for step in report.steps:
+        into = f" -> {memory.shown(step.into)}.gz" if step.into else ""
+        print(f"{VERBS.get(step.do, step.do):<9} {memory.shown(step.name)}: {step.reason}{into}")
+    if not report.steps:
         print(f"Nothing to do in {where.home}.")
     elif dry:
         print("Nothing was changed: this is the plan.")

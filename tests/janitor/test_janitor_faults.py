@@ -382,7 +382,7 @@ def test_linked_archive_folder_is_not_used(tmp_path: Path, what: str, capfd: Any
     assert home.names() == {"a_telemetry.jsonl"}
     assert sorted(outside.rglob("*")) == before
     assert "[memory_cleanup]" in capfd.readouterr().err
-    assert archives.pending(str(home.path)) == []
+    assert sweep.archives_of(str(home.path)) == {}
 
 
 def test_home_that_is_a_link_itself_is_not_used(tmp_path: Path) -> None:

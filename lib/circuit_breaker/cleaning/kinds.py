@@ -49,11 +49,6 @@ def kind_named(word: str) -> str:
     return found[0]
 
 
-def by_itself(kind: str, days: int) -> str:
-    """When Claude Code removes files of a kind itself. days: its `cleanupPeriodDays`."""
-    return "14 days after an update" if kind == PLUGINS else f"after {days} days"
-
-
 def session_of(name: str) -> str:
     """The session id (a UUID) at the beginning of a file's name; "" for another name."""
     found = name[:36]

@@ -23,18 +23,13 @@ class Damaged(OSError):
     """Raised for an archive that does not contain what was archived."""
 
 
-def pending(folder: str) -> list[Archive]:
-    """The archives in `folder`/archives that are not compressed yet, oldest first."""
-    found = sweep.archives_of(folder).values()
-    return sorted((archive for archive in found if archive.plain), key=lambda archive: archive.age_order)
-
-
 def compress_all(
     folder: str, deadline: float, on_file: Callable[[Archive], None] | None = None
 ) -> tuple[int, int, list[str]]:
-    """Compress what is pending, a file at a time, until `deadline` (time.monotonic). Files that are still held open for
-    writing wait. Returns (compressed, waiting, errors); (0, 0, []) if another process is compressing."""
-    waiting, done, errors = pending(folder), 0, []
+    """Compress the archives in `folder` that are not compressed yet, the oldest first, until `deadline` (time.monotonic). Files that
+    are still held open for writing wait. Returns (compressed, waiting, errors); (0, 0, []) if another process is compressing."""
+    found, done, errors = sweep.archives_of(folder).values(), 0, []
+    waiting = sorted((one for one in found if one.plain), key=lambda one: one.age_order)
     if not waiting:
         return 0, 0, []
     try:

@@ -31,11 +31,7 @@ def listing(folder: str, most: float = NEVER) -> Iterator[tuple[str, str, stat_r
     """
     if not real_folder(folder):
         return
-    try:
-        entries = files.system.scandir(folder)
-    except FileNotFoundError:
-        return
-    with entries:
+    with files.system.scandir(folder) as entries:
         for count, entry in enumerate(entries, 1):
             if count > most:
                 raise TooMany
@@ -114,13 +110,10 @@ def name(beside: str, path: str) -> None:
     """Give the finished file `beside` the name `path`; it may keep the first name too. Raises FileExistsError if `path` exists."""
     try:
         files.system.link(beside, path)
-        return
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
+    except OSError:  # it exists, or the file system has no hard links
         if files.exists(path):
             raise FileExistsError(17, "there is a file of that name", path) from None
-    files.system.rename(beside, path)
+        files.system.rename(beside, path)
 
 
 def moment(now: float) -> str:
