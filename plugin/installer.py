@@ -89,7 +89,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
         "created": [str(change.path) for change in plan.changes if change.before is None],
         "version": kept["version"],
         "previous": plan.previous,
-        "packages": {name: bundle.has(name, kept["files"]) for name in packages.PACKAGES},
+        "packages": {name: bundle.has(plan.scope.root, name) for name in packages.PACKAGES},
         "packages_problem": plan.packages_problem,
     }
 

@@ -69,10 +69,8 @@ def _running_copy(path: str, env: Mapping[str, str], ways: list[Way]) -> Iterato
             text = f"Claude Code runs the copy in {runs}, which is not the one that was checked"
             yield fault("copy", text, f"python3 {runs}/plugin doctor")
         else:
-            text = (
-                f"the copy that Claude Code runs was checked: {runs} ({entry.get('version', 'no version')})"
-            )
-            yield ok("copy", text)
+            version = entry.get("version", "no version")
+            yield ok("copy", f"the copy that Claude Code runs was checked: {runs} ({version})")
 
 
 def _drift(binary: Path, version: str) -> Iterator[Finding]:
@@ -89,10 +87,8 @@ def _drift(binary: Path, version: str) -> Iterator[Finding]:
         fix = "update circuit-breaker; if it is the newest, report this"
         yield note("texts", f"{gone} Some refusals may be counted as results", fix)
     elif texts:
-        yield ok(
-            "texts",
-            f"Claude Code {version} still has all {len(texts)} texts by which its answers are recognised",
-        )
+        text = f"Claude Code {version} still has all {len(texts)} texts by which its answers are recognised"
+        yield ok("texts", text)
 
 
 def _flat(rows: Iterable[Any]) -> Iterable[str]:

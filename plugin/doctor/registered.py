@@ -81,9 +81,8 @@ def _launcher(path: Path) -> Iterator[Finding]:
         text = f"{path.parent} is not on your PATH, so `circuit-breaker` is not found"
         yield note("command", text, 'add it: export PATH="$HOME/.local/bin:$PATH"')
     elif os.path.realpath(found) != os.path.realpath(path):
-        yield note(
-            "command", f"`circuit-breaker` runs {found}, not {path}", f"remove one of the two, or call {path}"
-        )
+        text = f"`circuit-breaker` runs {found}, not {path}"
+        yield note("command", text, f"remove one of the two, or call {path}")
 
 
 def _line_ends(way: Way) -> Iterator[Finding]:
@@ -98,9 +97,8 @@ def _line_ends(way: Way) -> Iterator[Finding]:
     if damaged:
         found = f"{way.root}: {len(damaged)} files have Windows line ends (core.autocrlf?)"
         made = fault if "hooks/run" in damaged else note
-        yield made(
-            "line ends", f"{found}, so the hooks cannot start", "circuit-breaker doctor --fix", rewrite
-        )
+        text = f"{found}, so the hooks cannot start"
+        yield made("line ends", text, "circuit-breaker doctor --fix", rewrite)
 
 
 def optional_packages(ways: list[Way]) -> Iterator[Finding]:

@@ -112,24 +112,21 @@ def _is_at(path: Path, fd: int) -> bool:
 
 
 def _put_files(plan: Plan) -> None:
-    """Write the installation's folder, unless it is the same already."""
+    """Write the installation's folder, with the receipt."""
     root = plan.scope.root
     wanted = {**plan.bundle, receipt.RECEIPT: receipt.receipt_text(plan.kept or {})}
-    if any(disk.read_through(root / name) != data for name, data in wanted.items()):
-        bundle.put(root, wanted)
-        plan.written = len(plan.bundle)
+    plan.written = bundle.put(root, wanted)
 
 
 def _add_packages(plan: Plan, quiet: bool) -> None:
-    """Install the packages with pip, unless they came with the other files."""
+    """Install the packages with pip, unless they are there."""
     root = plan.scope.root
-    if all(bundle.has(name, plan.bundle) for name in packages.PACKAGES):
+    if all(bundle.has(root, name) for name in packages.PACKAGES):
         return
     if not quiet:
         print(f"Installing {bundle.BOTH} with pip (at most {bundle.PIP_SECONDS} s) ...", file=sys.stderr)
     plan.packages_problem = bundle.fetch(root)
     plan.written += not plan.packages_problem
-    plan.kept = receipt.load_receipt(root)
 
 
 def _write_backups(plan: Plan) -> None:

@@ -56,11 +56,16 @@ def text_checksum(data: bytes | None) -> str | None:
     return None if data is None else checksum(with_unix_ends(data))
 
 
+def scrap(path: Path) -> Path:
+    """The temporary file beside `path`."""
+    return path.with_name(path.name + SCRAP)
+
+
 def put(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Write `data` to a temporary file and rename it over `path`, so readers see the old or the new bytes. If `path` is a link, its
     target is replaced. Mode is kept, and owner and group if permitted."""
     target = Path(os.path.realpath(path))
-    beside = target.with_name(target.name + SCRAP)
+    beside = scrap(target)
     info = os.stat(target) if target.exists() else None
     files.remove(str(beside))
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
@@ -124,7 +129,7 @@ def remove_scrap(path: Path) -> None:
     """Remove the temporary file that a killed process left beside `path`."""
     target = Path(os.path.realpath(path))
     if target.parent.is_dir():
-        files.remove(str(target.with_name(target.name + SCRAP)))
+        files.remove(str(scrap(target)))
 
 
 def missing(folder: Path) -> list[Path]:

@@ -128,7 +128,6 @@ def plan_install(scope: scopes.Scope, source: Path, options: Options, made: list
     old = receipt_of(scope, source) or receipt.blank()
     _never_twice(scope)
     files = bundle.contents(source)
-    files.update(bundle.sources_of_packages(source, scope.root, files[bundle.LOCK]))
     if scope.name != "user":
         files[".gitignore"], files[".gitattributes"] = IGNORE[scope.name], AS_THEY_ARE
     ours = settings.our_groups(json.loads(files["hooks/hooks.json"]), scope.shell, sys.platform == "win32")
@@ -332,7 +331,7 @@ def receipt_of(scope: scopes.Scope, source: Path) -> dict[str, Any] | None:
     if not (root / "plugin" / "__main__.py").is_file() and not _registers(scope):
         return None
     kept = receipt.blank()
-    names = [*bundle.names_below(root), *bundle.packages_below(root), ".gitignore", ".gitattributes"]
+    names = [*bundle.names_below(root), ".gitignore", ".gitattributes"]
     kept.update(version=version(root), settings={**kept["settings"], "made": None})
     kept["files"] = {name: disk.text_checksum(disk.read_through(root / name)) for name in names}
     for name, path in scope.placed.items():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from circuit_breaker.runtime import files
-from install import disk, jsontext
+from install import jsontext
 
 RECEIPT = "receipt.json"
 SCHEMA = 1
@@ -77,11 +77,3 @@ def _fits(value: Any, shape: Any) -> bool:
 def receipt_text(kept: dict[str, Any]) -> bytes:
     """The bytes of a receipt."""
     return (json.dumps(kept, indent=1, sort_keys=True) + "\n").encode("ascii")
-
-
-def adopt(root: Path, added: dict[str, bytes]) -> None:
-    """Add the files `added` (path -> bytes) to the receipt of `root`, if any, so that uninstall removes them."""
-    kept = load_receipt(root)
-    if kept is not None:
-        kept["files"].update({name: disk.text_checksum(data) for name, data in added.items()})
-        files.replace(str(root / RECEIPT), receipt_text(kept))

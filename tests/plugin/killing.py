@@ -25,8 +25,8 @@ VERB, SCOPE, FOLDER, ROOT, EACH = (
     Path(sys.argv[4]),
     int(sys.argv[5]),
 )
-# Of the steps in the folders that no session looks at, one in so many.
-SAMPLED = {".new/": 40, ".old/": 12} if VERB != "install" else {".new/": 25, ".old/": 8}
+# Of the steps in folders with many files, one in so many.
+SAMPLED = {"circuit-breaker/lib/": 25, "circuit-breaker/plugin/": 15}
 sys.path[:0] = [str(ROOT / "lib"), str(ROOT / "plugin")]
 
 import installer  # noqa: E402
