@@ -157,11 +157,9 @@ def _put_into(document: dict[str, Any], key: str, value: Any, path: Path) -> Non
 
 def known(key: str) -> str:
     """The full name of a key; the prefix of rules and memory limits can be left out. Raises Refusal."""
-    defaults = flat({**rules.DEFAULTS, "exclude": []})
+    defaults = [*flat(dict(rules.DEFAULTS)), *(f"circuit_breakers.{rule}.exclude" for rule in rules.RULES)]
     for full in (key, f"circuit_breakers.{key}", f"memory_limits.{key}"):
-        parts = full.split(".")
-        of_rule = len(parts) == 3 and parts[1] in rules.RULES and parts[2] == "exclude"
-        if full in defaults or of_rule:
+        if full in defaults:
             return full
     short = {name.rpartition("circuit_breakers.")[2]: name for name in defaults}
     near = difflib.get_close_matches(key, [*short, *defaults], 1, 0.5)

@@ -9,16 +9,11 @@ from circuit_breaker.breaker.model import FOR_YOU, MAIN, Notice, Signal, plus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container
-
     from circuit_breaker.breaker.context import Work
     from circuit_breaker.breaker.memory import Session
     from circuit_breaker.breaker.model import Ask, Turn
 
 WARN_AT = (50, 80)  # percent
-SESSION_LIMIT = "tokens_per_session"  # the one limit that your next prompt does not reset
-# Progress does not reset these.
-LASTING = tuple([limit for limit in LIMITS if not limit.endswith("_progress")])
 TOOLS_MAX = 12  # tools that are counted by name; the rest are "other"
 NOTHING = [0, 0, 0, 0]
 
@@ -31,14 +26,16 @@ def add(kept: Budget, spent: list[int]) -> Budget:
 
 def prompted(session: Session, now: float) -> None:
     """Reset all counts but the session's tokens: you sent a prompt."""
-    kept, lasting = session.budget, _lasting(session.budget, (SESSION_LIMIT,))
-    session.budget = Budget(since=round(now, 1), session=kept.session, **lasting)
+    kept = session.budget
+    session.budget = Budget(since=round(now, 1), session=kept.session, **_lasting(kept, "_session"))
 
 
-def _lasting(kept: Budget, limits: Container[str]) -> dict[str, dict[str, int]]:
-    """The warnings and permissions of these limits."""
+def _lasting(kept: Budget, *ends: str) -> dict[str, dict[str, int]]:
+    """The warnings and permissions of the limits whose names have such an end."""
     held = {"said": kept.said, "granted": kept.granted}
-    return {name: {limit: n for limit, n in known.items() if limit in limits} for name, known in held.items()}
+    return {
+        name: {limit: n for limit, n in known.items() if limit.endswith(ends)} for name, known in held.items()
+    }
 
 
 def after_turn(work: Work, event: Turn, tools: list[str], n_before: int) -> None:
@@ -46,7 +43,7 @@ def after_turn(work: Work, event: Turn, tools: list[str], n_before: int) -> None
     kept = work.session.budget if work.session.budget.since else Budget(since=round(work.now, 1))
     kept = add(kept.but(calls=kept.calls + len(tools), tools=_tallied(kept.tools, tools)), event.spent)
     if any(move.n > n_before and move.before < 0 for move in work.lane.moves):
-        kept = kept.but(idle=NOTHING, since=round(work.now, 1), **_lasting(kept, LASTING))
+        kept = kept.but(idle=NOTHING, since=round(work.now, 1), **_lasting(kept, "_session", "_prompt"))
     work.session.budget = kept
     if work.bypassed:
         return
@@ -70,7 +67,7 @@ def used(kept: Budget, limit: str, now: float) -> int:
         return kept.calls
     if limit == "minutes_since_progress":
         return int(max(0.0, now - kept.since) // 60)
-    return sum({"tokens_per_prompt": kept.prompt, SESSION_LIMIT: kept.session}.get(limit, kept.idle))
+    return sum({"tokens_per_prompt": kept.prompt, "tokens_per_session": kept.session}.get(limit, kept.idle))
 
 
 def _check(work: Work, event: Turn, limit: str, most: int) -> None:
@@ -148,7 +145,7 @@ def _signal(work: Work, limit: str, amount: int, most: int) -> Signal:
             "of": most,
             "again": most * (max(1, amount // most) + 1),
             "tools": [[tool, calls] for tool, calls in most_used[:4]],
-            "tokens": kept.session if limit == SESSION_LIMIT else kept.prompt,
+            "tokens": kept.session if limit == "tokens_per_session" else kept.prompt,
             "idle": int(max(0.0, work.now - kept.since)),
         },
     )

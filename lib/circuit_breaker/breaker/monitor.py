@@ -71,13 +71,12 @@ def _hand_over_notes(work: Work) -> None:
 
 
 def _take_results(work: Work, fresh: list[Result], prompt: str) -> None:
-    lane, ids = work.lane, frozenset([result.id for result in fresh])
-    flush(work, keep=ids)
-    n_before = lane.n
+    flush(work, keep=frozenset([result.id for result in fresh]))
+    lane, n_before = work.lane, work.lane.n
     evidence.learn_writes(work.session, lane)
     waiting.wake(work.session, lane, prompt, work.now)
     outcomes = [_outcome(work, result) for result in fresh]
-    _take_turn(work, outcomes, ids, n_before)
+    _take_turn(work, outcomes, n_before)
     if any(_may_contact(outcome) for outcome in outcomes) and work.action("service_down"):
         work.contacts = services.contacts(outcomes)
 
@@ -95,13 +94,13 @@ def flush(work: Work, keep: frozenset[str] = frozenset()) -> None:
     lost = [kept.but() for call_id, kept in lane.pending.items() if call_id not in keep]
     lane.pending = {call_id: kept for call_id, kept in lane.pending.items() if call_id in keep}
     if lost:
-        _take_turn(work, lost, frozenset([outcome.id for outcome in lost]), lane.n)
+        _take_turn(work, lost, lane.n)
 
 
 def _outcome(work: Work, result: Result) -> Outcome:
     """The outcome of one call: as reported before the batch, denied by us, or by its text."""
     lane = work.lane
-    kept = lane.pending.get(result.id)
+    kept = lane.pending.pop(result.id, None)
     if kept is None:
         return outcome_of(result, OURS if result.id in lane.denied else result.hint, lane.cwd)
     outcome = kept.but()
@@ -112,12 +111,11 @@ def _outcome(work: Work, result: Result) -> Outcome:
     return outcome
 
 
-def _take_turn(work: Work, outcomes: list[Outcome], ids: frozenset[str], n_before: int) -> None:
+def _take_turn(work: Work, outcomes: list[Outcome], n_before: int) -> None:
     session, lane = work.session, work.lane
+    ids = {outcome.id for outcome in outcomes}
     lane.seen.extend([call_id for call_id in ids if call_id])
     del lane.seen[: -min(max(SEEN_MAX, len(ids)), BATCH_MAX)]
-    for call_id in ids:
-        lane.pending.pop(call_id, None)
     failures.judge(lane, outcomes)
     open_before = [circuit.name for circuit in lane.circuits.values() if circuit.state == OPEN]
     counted = [outcome for outcome in outcomes if outcome.kind not in SILENT]
@@ -151,7 +149,7 @@ def _take_evidence(work: Work, outcomes: list[Outcome], counted: list[Outcome], 
         work.close_recursion()
 
 
-def _settle_circuits(work: Work, outcomes: list[Outcome], ids: frozenset[str]) -> list[Outcome]:
+def _settle_circuits(work: Work, outcomes: list[Outcome], ids: set[str]) -> list[Outcome]:
     """Hand results to circuits that are not CLOSED. -> the outcomes that are evidence: distinct, not SILENT, not gated."""
     free: dict[str, Outcome] = {}
     for outcome in outcomes:
