@@ -104,11 +104,10 @@ class Spool:
             rows, end = self._read(at)
             if end == at:
                 break
-            for part in PARTS:
-                if part not in taken:
-                    getattr(sender, part)(rows)
-                    taken.add(part)
-                    self._move(at, taken)
+            for part in [part for part in PARTS if part not in taken]:
+                getattr(sender, part)(rows)
+                taken.add(part)
+                self._move(at, taken)
             sent, at, taken = sent + len(rows), end, set()
             self._move(at, taken)
         self._forget(at)
@@ -174,13 +173,10 @@ class Sender:
     def logs(self, rows: Rows) -> None:
         """Send incidents as log events. Raises NotAccepted."""
         from opentelemetry._logs import LogRecord, SeverityNumber
-        from opentelemetry.sdk._logs import LoggerProvider
-        from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+        from opentelemetry.sdk._logs import ReadableLogRecord
+        from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-        kept = InMemoryLogRecordExporter()
-        provider = LoggerProvider(resource=self.resource, shutdown_on_exit=False)
-        provider.add_log_record_processor(SimpleLogRecordProcessor(kept))
-        logger = provider.get_logger(SERVICE)
+        records = []
         for row in rows:
             event = row.get("event", "incident")
             record = LogRecord(
@@ -190,8 +186,8 @@ class Sender:
                 body=str(row.get("cause", "")),
                 attributes=attributes(row),
             )
-            logger.emit(record)
-        self._expect(self._logs.export(kept.get_finished_logs()) if rows else None)
+            records.append(ReadableLogRecord(record, self.resource, InstrumentationScope(SERVICE)))
+        _expect(self._logs.export(records))
 
     def metrics(self, rows: Rows) -> None:
         """Send incidents as counters. Raises NotAccepted."""
@@ -206,12 +202,13 @@ class Sender:
             known = {"circuit_breaker.rule": rule, **({"gen_ai.token.type": kind} if kind else {})}
             meter.create_counter(f"circuit_breaker.{name}").add(count, known)
         data = reader.get_metrics_data()
-        self._expect(self._metrics.export(data) if data is not None else None)
+        if data is not None:
+            _expect(self._metrics.export(data))
 
-    @staticmethod
-    def _expect(result: Any) -> None:
-        if result is not None and result.name != "SUCCESS":
-            raise NotAccepted
+
+def _expect(result: Any) -> None:
+    if result.name != "SUCCESS":
+        raise NotAccepted
 
 
 def counts(rows: Rows) -> Counter[tuple[str, str, str]]:
