@@ -136,7 +136,9 @@ def test_notification_is_no_person() -> None:
 
 
 def test_lane_is_the_agent() -> None:
-    assert read("PreToolUse.in-subagent").lane != "" == read("PreToolUse.bash").lane
+    names = ("PreToolUse.in-subagent", "PreToolUse.bash")
+    inside, outside = (protocol.parse((PAYLOADS / f"{name}.json").read_bytes()).lane for name in names)
+    assert inside != "" == outside
 
 
 @pytest.mark.parametrize("name", EVENTS)
