@@ -45,6 +45,10 @@ int rename(const char *old, const char *new) {
 int link(const char *old, const char *new) {
     look(new); return ((int (*)(const char *, const char *)) dlsym(RTLD_NEXT, "link"))(old, new);
 }
+int symlink(const char *target, const char *path) {
+    if (strstr(path, ".tmp")) look(path);
+    return ((int (*)(const char *, const char *)) dlsym(RTLD_NEXT, "symlink"))(target, path);
+}
 int linkat(int a, const char *old, int b, const char *new, int flags) {
     look(new); return ((int (*)(int, const char *, int, const char *, int)) dlsym(RTLD_NEXT, "linkat"))(a, old, b, new, flags);
 }

@@ -257,8 +257,8 @@ def test_disk_without_locks_protects_as_well(elsewhere: Elsewhere, refusing: str
         old = elsewhere.runtime / "sessions" / f"old-{dead}"
         shutil.copytree(elsewhere.runtime / "sessions" / SESSION, old)
         if dead:  # a process that was killed held its lock
-            (old / "lock.held").write_text(f"4194305 7 {os.uname().nodename}")
-        for path in (*old.iterdir(), old):
+            (old / "lock.held").symlink_to(f"4194305 7 {os.uname().nodename}")
+        for path in (*(path for path in old.iterdir() if not path.is_symlink()), old):
             aged(path, 30 * DAY)
     elsewhere.send("SessionStart.startup.headless")
     assert wait_for(lambda: not list(old.parent.glob("old-*")))

@@ -288,6 +288,11 @@ def test_other_trouble_with_a_lock_is_raised(tmp_path: Path, mocker: MockerFixtu
         pass
 
 
+def marked(held: Path) -> str:
+    """The mark of what holds a lock; "" if it has none."""
+    return os.readlink(held) if held.is_symlink() else ""
+
+
 ON_LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc")
 
 
@@ -298,7 +303,7 @@ ON_LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks
         ("1 7 elsewhere", lock_file.HELD_SECONDS + 60, True),
         ("PID 7 HERE", 0, False),
         ("PID 7 HERE", lock_file.HELD_SECONDS + 60, True),
-        ("", 0, False),  # just made, not signed yet
+        ("", 0, False),
         ("", lock_file.HELD_SECONDS + 60, True),
         ("4194305 7 HERE", 0, True),  # beyond the largest process number
         ("PID 7/BORN/ HERE", 0, False),
@@ -315,15 +320,18 @@ def test_file_that_holds_a_lock_is_believed_while_its_maker_may_live(
     held = tmp_path / "lock.held"
     mark = mark.replace("PID", str(os.getpid())).replace("HERE", os.uname().nodename)
     mark = mark.replace("BORN", lock_file._state(os.getpid())[1])
-    held.write_text(mark)
-    os.utime(held, (time.time() - age,) * 2)
+    if mark:
+        held.symlink_to(mark)
+    else:  # not made by us
+        held.write_text("")
+    os.utime(held, (time.time() - age,) * 2, follow_symlinks=False)
     if not free:
         with pytest.raises(TimeoutError), files.Lock(str(tmp_path / "lock"), wait=0.05):
             pass
-        assert held.read_text() == mark
+        assert marked(held) == mark
         return
     with files.Lock(str(tmp_path / "lock"), wait=0.5):
-        assert held.read_text() != mark
+        assert marked(held) != mark
     assert os.listdir(tmp_path) == ["lock"]
 
 
@@ -333,7 +341,7 @@ def test_of_two_who_find_what_a_dead_one_left_the_slower_removes_nothing_of_the_
 ) -> None:
     """The slower stops before it claims the right to remove, or with that right before it removes."""
     held = tmp_path / "lock.held"
-    held.write_text(f"4194305 7 {os.uname().nodename}")
+    held.symlink_to(f"4194305 7 {os.uname().nodename}")
     slower = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(LIB), str(tmp_path / "lock"), "flock lockf", "37"],
         stdin=subprocess.PIPE,
@@ -348,10 +356,10 @@ def test_of_two_who_find_what_a_dead_one_left_the_slower_removes_nothing_of_the_
         assert quicker.stdout.readline() == "held\n"
     else:  # only the slower may remove it
         time.sleep(0.3)
-        assert held.read_text().startswith("4194305 ")
+        assert marked(held).startswith("4194305 ")
     slower.send_signal(signal.SIGCONT)
     time.sleep(0.3)
-    holders = [process for process in (quicker, slower) if held.read_text().startswith(f"{process.pid} ")]
+    holders = [process for process in (quicker, slower) if marked(held).startswith(f"{process.pid} ")]
     assert len(holders) == 1
     if moment == ".tmp":
         assert holders == [quicker]
@@ -364,7 +372,7 @@ def test_of_two_who_find_what_a_dead_one_left_the_slower_removes_nothing_of_the_
 
 
 def test_who_is_killed_at_removing_what_a_dead_one_left_keeps_nobody_waiting(tmp_path: Path) -> None:
-    (tmp_path / "lock.held").write_text(f"4194305 7 {os.uname().nodename}")
+    (tmp_path / "lock.held").symlink_to(f"4194305 7 {os.uname().nodename}")
     killed = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(LIB), str(tmp_path / "lock"), "flock lockf", "37"],
         env={**os.environ, "LD_PRELOAD": library(tmp_path, STOPPING), "STOP_AT": ".held"},

@@ -276,13 +276,14 @@ def forget_session(folder: str, before: float) -> int:
     """
     try:
         names = files.system.listdir(folder)
-        infos = [files.system.lstat(f"{folder}/{name}") for name in names]
+        held = store.LOCK_FILE + files.HELD  # a killed process may have left it, which is no file
+        infos = [files.system.lstat(f"{folder}/{name}") for name in names if not name.startswith(held)]
         if any(info.st_mtime > before or not disk.version(info) for info in infos):
             return 0
         path = f"{folder}/{store.LOCK_FILE}"
         with files.Lock(path, 0.001) as lock:
-            held = store.LOCK_FILE + files.HELD if lock.mark else ""  # the lock removes it when released
-            for name in {*names} - {store.LOCK_FILE, held}:
+            # The lock itself removes what holds it.
+            for name in {*names} - {store.LOCK_FILE, held if lock.mark else ""}:
                 files.remove(f"{folder}/{name}")
             if files.fcntl:
                 files.remove(path)

@@ -235,13 +235,13 @@ class Lock:
     """An exclusive lock on a file, held inside `with`. Waits up to `wait` seconds, then raises TimeoutError.
 
     It is the `flock` of filelock's Unix lock. On a disk without `flock` (some NFS and Lustre) it is a record lock; without these
-    too, a file beside it that only one process can create. All processes on a disk use the same kind.
+    too, a link beside it that only one process can create. All processes on a disk use the same kind.
     """
 
     __slots__ = ("path", "wait", "fd", "mark")
 
     def __init__(self, path: str, wait: float = LOCK_SECONDS) -> None:
-        self.path, self.wait, self.fd, self.mark = path, wait, -1, b""
+        self.path, self.wait, self.fd, self.mark = path, wait, -1, ""
 
     def __enter__(self) -> Lock:
         self.fd = _regular(self.path, system.O_RDWR | system.O_CREAT | _NOFOLLOW | _WAITS_NOT)

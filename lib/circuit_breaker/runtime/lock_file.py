@@ -1,7 +1,7 @@
-"""A lock file that only one process can create, for a disk with neither `flock` nor record locks.
+"""A lock that only one process can create, for a disk with neither `flock` nor record locks: a link whose target is text, not a path.
 
-A killed holder leaves its file. Whoever wants to remove it must first create a file named after the mark in it. Only one process
-can, so that none removes the file of a newer holder.
+The text is the mark of its holder. A killed holder leaves its link. Whoever wants to remove it must first create a link named after
+that mark. Only one process can, so that none removes the link of a newer holder.
 """
 
 from __future__ import annotations
@@ -9,55 +9,43 @@ from __future__ import annotations
 import posix
 import time
 
-HELD_SECONDS = 600.0  # age at which a file counts as left behind, even if its maker may be alive
-_CREATE = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
+HELD_SECONDS = 600.0  # age at which a link counts as left behind, even if its maker may be alive
 _NAMES = 2**61 - 1  # a prime: a mark modulo it is its number in a file name
 
 
-def take(path: str) -> bytes:
-    """Create the file `path`. Returns its mark. Raises BlockingIOError while another process holds it, and OSError."""
+def take(path: str) -> str:
+    """Create the link `path`. Returns its mark. Raises BlockingIOError while another process holds it, and OSError."""
     mark = _mark()
     try:
-        posix.lstat(path)
-    except FileNotFoundError:
-        try:
-            _make(path, mark)
-            return mark
-        except FileExistsError:
-            pass
-    _clear(path)
-    raise BlockingIOError(0, "locked")
+        posix.symlink(mark, path)
+    except FileExistsError:
+        _clear(path)
+        raise BlockingIOError(0, "locked") from None
+    return mark
 
 
-def release(path: str, mark: bytes) -> None:
-    """Remove the file that `take` created, unless it is another process's by now."""
-    if _content(path) == mark:
+def release(path: str, mark: str) -> None:
+    """Remove the link that `take` created, unless it is another process's by now."""
+    if _target(path) == mark:
         posix.unlink(path)
 
 
-def _make(path: str, mark: bytes) -> None:
-    """Create `path`, together with its content if the disk has hard links. Raises FileExistsError."""
-    beside = f"{path}.{posix.getpid()}.{time.monotonic_ns()}.tmp"
+def _clear(path: str) -> None:
+    """Remove `path` if it was left behind. If another process was killed while it did so, first remove the link of that one."""
+    mark = _target(path)
+    if not _is_left(path, mark):
+        return
+    right = f"{path}.{int.from_bytes(mark.encode('utf-8', 'surrogateescape'), 'big') % _NAMES}.tmp"
     try:
-        _write(beside, mark)
-        posix.link(beside, path)
+        posix.symlink(_mark(), right)
     except FileExistsError:
-        raise
-    except OSError:
-        _write(path, mark)
-    finally:
-        _remove(beside)
-
-
-def _write(path: str, data: bytes) -> None:
-    fd = posix.open(path, _CREATE, 0o600)
+        _clear(right)
+        return
     try:
-        posix.write(fd, data)
-    except OSError:  # a full disk: no file may stay without its mark
-        _remove(path)
-        raise
+        if _target(path) == mark and _is_left(path, mark):
+            _remove(path)
     finally:
-        posix.close(fd)
+        _remove(right)
 
 
 def _remove(path: str) -> None:
@@ -67,41 +55,22 @@ def _remove(path: str) -> None:
         return
 
 
-def _clear(path: str) -> None:
-    """Remove `path` if it was left behind. If another process was killed while it did so, first remove the file of that one."""
-    mark = _content(path)
-    if not _is_left(path, mark):
-        return
-    right = f"{path}.{int.from_bytes(mark, 'big') % _NAMES}.tmp"
-    try:
-        _make(right, _mark())
-    except FileExistsError:
-        _clear(right)
-        return
-    try:
-        if _content(path) == mark and _is_left(path, mark):
-            _remove(path)
-    finally:
-        _remove(right)
-
-
-def _is_left(path: str, mark: bytes) -> bool:
+def _is_left(path: str, mark: str) -> bool:
     try:
         return time.time() - posix.lstat(path).st_mtime > HELD_SECONDS or _is_dead(mark)
     except FileNotFoundError:
         return False
 
 
-def _mark() -> bytes:
-    """Text for a lock file, different at each call: PID, monotonic time / start of the process / PID namespace, machine."""
+def _mark() -> str:
+    """Text for a link, different at each call: PID, monotonic time / start of the process / PID namespace, machine."""
     pid = posix.getpid()
-    text = f"{pid} {time.monotonic_ns()}/{_state(pid)[1]}/{_space()} {posix.uname().nodename}"
-    return text.encode("utf-8", "surrogateescape")
+    return f"{pid} {time.monotonic_ns()}/{_state(pid)[1]}/{_space()} {posix.uname().nodename}"
 
 
-def _is_dead(mark: bytes) -> bool:
-    """Whether the process of this mark has ended. On another machine, or without a mark yet, it counts as alive."""
-    pid, _, rest = mark.decode("utf-8", "surrogateescape").partition(" ")
+def _is_dead(mark: str) -> bool:
+    """Whether the process of this mark has ended. On another machine it counts as alive."""
+    pid, _, rest = mark.partition(" ")
     life, _, machine = rest.partition(" ")
     born, _, space = life.partition("/")[2].partition("/")
     here = machine == posix.uname().nodename and space in ("", _space())
@@ -120,26 +89,21 @@ def _is_dead(mark: bytes) -> bool:
 
 def _state(pid: int) -> tuple[str, str]:
     """(state, start in clock ticks since boot) of a process from /proc; ("", "") without it."""
-    fields = _content(f"/proc/{pid}/stat").decode("utf-8", "replace").rpartition(")")[2].split()
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+    except OSError:
+        return "", ""
     return (fields[0], fields[19]) if len(fields) > 19 else ("", "")
 
 
 def _space() -> str:
     """The PID namespace, or "": containers may share a disk and the machine's name."""
+    return _target("/proc/self/ns/pid")
+
+
+def _target(link: str) -> str:
     try:
-        return posix.readlink("/proc/self/ns/pid")
+        return posix.readlink(link)
     except OSError:
         return ""
-
-
-def _content(path: str) -> bytes:
-    try:
-        fd = posix.open(path, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK)
-    except OSError:
-        return b""
-    try:
-        return posix.read(fd, 1 << 12)
-    except OSError:
-        return b""
-    finally:
-        posix.close(fd)
