@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker import breaker
 from circuit_breaker.breaker.model import FAILED, OK, Circuit, Record
-from circuit_breaker.identity.calls import is_outside, urls_of
+from circuit_breaker.identity.calls import host_of, urls_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,20 +48,8 @@ def endpoint(tool: str, tool_input: object) -> tuple[str, str]:
     """The service a call goes to: (MCP, server), (HOST, host:port), or ("", "") for none; loopback is none."""
     if tool.startswith("mcp__"):
         return (MCP, tool.split("__")[1]) if tool.count("__") >= 2 else ("", "")
-    return _host_of("".join(urls_of(tool, tool_input)[:1]))
-
-
-def _host_of(url: str) -> tuple[str, str]:
-    scheme, _, rest = url.partition("://")
-    if not rest:
-        scheme, rest = "https", url
-    for end in "/?#":
-        rest = rest.partition(end)[0]
-    rest = rest.rpartition("@")[2].lower()
-    host, colon, port = rest.rpartition(":")
-    if not colon or not port.isdigit():
-        host, port = rest, "80" if scheme == "http" else "443"
-    return (HOST, f"{host}:{port}") if is_outside(host) else ("", "")
+    host, port = host_of("".join(urls_of(tool, tool_input)[:1]))
+    return (HOST, f"{host}:{port}") if host else ("", "")
 
 
 def contacts(outcomes: Iterable[Outcome]) -> list[Contact]:

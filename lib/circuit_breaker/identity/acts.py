@@ -50,26 +50,28 @@ _REWRITING = frozenset("patch apply_patch ed ex".split())
 def is_gesture(tool: str, given: object) -> bool:
     """Whether it is a gesture: a click, a key, a scroll. Its result only confirms it; what it did is seen by looking."""
     if tool in SHELLS:
-        return any(map(_is_device_gesture, programs(shell_command(tool, given))))
+        found = [words for words in programs(shell_command(tool, given)) if words[0] in _DEVICES]
+        return any(words[0] in _POINTERS or not _GESTURES.isdisjoint(words[1:]) for words in found)
     if tool in WRITERS or tool in LOOKUPS or is_reading_tool(tool, given):
         return False
-    words = name_words(tool.rpartition("__")[2])
+    words = _words(tool, given)
     if not _GESTURES.isdisjoint(words) or ("terminal" in words and words[0] in ("write", "send")):
         return True
-    if not _SCRIPTS.isdisjoint(words) and isinstance(given, dict):
-        return any(sign in str(value) for value in given.values() for sign in _MOVING)
-    action = given.get("action") if isinstance(given, dict) else None
-    return isinstance(action, str) and not _GESTURES.isdisjoint(name_words(action))
+    told = given.values() if isinstance(given, dict) and not _SCRIPTS.isdisjoint(words) else ()
+    return any(sign in str(value) for value in told for sign in _MOVING)
+
+
+def _words(tool: str, given: object) -> list[str]:
+    """The words of an MCP tool's name, then those of the `action` that it is given."""
+    action = given.get("action") if isinstance(given, dict) else ""
+    return name_words(tool.rpartition("__")[2]) + name_words(action if isinstance(action, str) else "")
 
 
 def sends_message(tool: str, given: object) -> bool:
     """Whether it sends a message, posts a comment or opens a ticket: only the numbers of its receipt are new when it is sent again."""
-    words = name_words(tool.replace("__", "_"))
-    action = given.get("action") if isinstance(given, dict) else None
-    verbs = words + name_words(action) if isinstance(action, str) else words
-    if _MESSAGES.isdisjoint(words) or _SENDING.isdisjoint(verbs):
-        return False
-    return not is_reading_tool(tool, given)
+    words = name_words(tool.rpartition("__")[0]) + _words(tool, given)
+    sends = not _MESSAGES.isdisjoint(words) and not _SENDING.isdisjoint(words)
+    return sends and not is_reading_tool(tool, given)
 
 
 def makes_more(tool: str, given: object) -> bool:
@@ -84,18 +86,16 @@ def steps_through_history(tool: str, given: object) -> bool:
 
 
 def _steps_on(words: list[str]) -> bool:
-    if words[0] == "git":
-        return _steps_git(past_options(words[1:], ("-c", "-C")))
-    return words[0] in _MIGRATORS and not _ONE_ON.isdisjoint(words[1:])
-
-
-def _steps_git(words: list[str]) -> bool:
-    verb, *rest = words or ("",)
+    if words[0] != "git":
+        return words[0] in _MIGRATORS and not _ONE_ON.isdisjoint(words[1:])
+    verb, *rest = past_options(words[1:], ("-c", "-C")) or ("",)
     if verb in _RESUMED:
         return rest[:1] in (["--continue"], ["--skip"])
     if verb == "bisect":
         return rest != []
-    return verb in ("checkout", "switch", "reset") and words[-1].rstrip("0123456789").endswith(("~", "^"))
+    return verb in ("checkout", "switch", "reset") and [verb, *rest][-1].rstrip("0123456789").endswith(
+        ("~", "^")
+    )
 
 
 def asks_page(tool: str, given: object) -> bool:
@@ -104,10 +104,6 @@ def asks_page(tool: str, given: object) -> bool:
         found = any(words[0] in _DEVICES for words in programs(shell_command(tool, given)))
         return found and not is_gesture(tool, given)
     return not _SCRIPTS.isdisjoint(name_words(tool.rpartition("__")[2]))
-
-
-def _is_device_gesture(words: list[str]) -> bool:
-    return words[0] in _POINTERS or (words[0] in _DEVICES and not _GESTURES.isdisjoint(words[1:]))
 
 
 def adds_again(tool: str, given: object) -> bool:

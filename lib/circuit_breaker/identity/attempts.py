@@ -68,7 +68,8 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
     real = _real(parts)
     if not real:
         return None
-    found.hidden = _is_hidden(parts, real)
+    after = [part.joint for part in parts[parts.index(real[0]) :]]
+    found.hidden = any(part.hides for part in real) or after[-1] == "&" or not {*after[:-1]} <= {"", "&&"}
     found.edits = any(_edits(part) for part in parts if part not in real)
     found.only_edits = all(_edits(part) for part in real)
     targets = {target for part in real for target in part.segment.targets}
@@ -143,8 +144,10 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
     part.reads = part.reads or (part.piped and snippets.only_looks(part.name, part.rest))
     if not part.reads and part.name in table.INTERPRETERS:
         _script(part)
-    elif part.name in table.CLIENTS:
-        _asked(part)
+    elif part.name in table.CLIENTS:  # its query is its operand
+        options = table.CLIENTS[part.name].split()
+        asked = [following for word, following in zip(part.rest, part.rest[1:]) if word in options]
+        part.rest = [_code(text) for text in (*asked, part.segment.given) if text] or part.rest
     if part.name in table.PACKAGE_RUNNERS:
         part.name = "npm"  # whichever of them runs the script
         part.rest = [word for word in part.rest if word not in ("run", "run-script")]
@@ -233,14 +236,6 @@ def _script(part: _Part) -> None:
         part.rest = [_code(part.segment.given)]
 
 
-def _asked(part: _Part) -> None:
-    """Make the query of a database client its operand."""
-    options = table.CLIENTS[part.name].split()
-    told = [part.rest[i + 1] for i, word in enumerate(part.rest[:-1]) if word in options]
-    told += [part.segment.given] if part.segment.given else []
-    part.rest = [_code(text) for text in told] or part.rest
-
-
 def _code(text: str) -> str:
     """Code as an operand; it begins with a line break, which no path does."""
     return "\n" + " ".join(text.split())
@@ -275,14 +270,6 @@ def _edits(part: _Part) -> bool:
         return True
     in_place = any(word[:2] == "-i" or word in ("--in-place", "-pi") for word in part.rest)
     return (in_place and low in ("sed", "perl", "gsed")) or (bool(part.segment.targets) and part.reads)
-
-
-def _is_hidden(parts: list[_Part], real: list[_Part]) -> bool:
-    """Whether the line's exit code may come from a part that is not the attempt."""
-    if any(part.hides for part in real):
-        return True
-    rest = parts[parts.index(real[0]) :]
-    return rest[-1].joint == "&" or any(part.joint not in ("", "&&") for part in rest[:-1])
 
 
 def _shows_files(part: _Part, targets: set[str]) -> bool:
@@ -332,6 +319,7 @@ def _operands(part: _Part, found: Attempt) -> list[str]:
     flags = table.FLAGS_ONLY.get(part.name, "").split()
     kept = table.KEPT_IN.get(part.name, "").split()
     aimed = table.AIMED_IN.get(part.name, "").split()
+    task = {"cargo": "/test", "git": "/push"}.get(part.name)  # further words only say which
     rest, i = part.rest, 0
     while i < len(rest):
         word, following = rest[i], rest[i + 1 : i + 2]
@@ -339,7 +327,7 @@ def _operands(part: _Part, found: Attempt) -> list[str]:
         if word == "--" or not word:
             continue
         if word[:1] != "-" or word == "-" or word[:1] == "\n":
-            if _only_aims(part.name, operands):
+            if task and any(operand.endswith(task) for operand in operands):
                 found.aim += f" {word}"
                 continue
             operand = _operand(word, part, found)
@@ -362,12 +350,6 @@ def _operands(part: _Part, found: Attempt) -> list[str]:
             usual = path.removeprefix(part.directory.rstrip("/") + "/") in table.DEFAULTS
             operands += [f"{name} {path}"] if path != part.directory and not usual else []
     return operands
-
-
-def _only_aims(name: str, operands: list[str]) -> bool:
-    """Whether further words only say which: `cargo test parse`, `git push origin main`."""
-    task = {"cargo": "/test", "git": "/push"}.get(name)
-    return task is not None and any(operand.endswith(task) for operand in operands)
 
 
 def _takes_word(option: str, word: str) -> bool:

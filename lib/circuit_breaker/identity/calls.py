@@ -153,7 +153,10 @@ def _shape_of(command: str) -> str:
     words = bare_look(command) or shell_line.first_program(command)
     program, second = [*words, "", ""][:2]
     named = second.isalpha() and second.islower() and second.isascii()
-    if named and (program in reading.SUBCOMMANDS or live.speaks_with_service(program)):
+    known = program == "git" or (
+        named and (program in reading.SUBCOMMANDS or live.speaks_with_service(program))
+    )
+    if named and known:
         return f"{program} {second}"
     plain = program.replace("-", "").replace("_", "").isalnum() and program.isascii() and len(program) <= 24
     return f"{program} {digest(second)}" if plain else digest(f"{program} {second}")
@@ -167,7 +170,7 @@ def service(tool: str, tool_input: object) -> str:
         return tool.split("__")[1] if tool.count("__") >= 2 else tool
     if "gh api" in shell_command(tool, tool_input):
         return "api.github.com"
-    return next((host for host in map(_host, urls_of(tool, tool_input)) if host), "")
+    return next((host[:80] for host, _ in map(host_of, urls_of(tool, tool_input)) if host), "")
 
 
 def urls_of(tool: str, tool_input: object) -> list[str]:
@@ -182,20 +185,19 @@ def urls_of(tool: str, tool_input: object) -> list[str]:
     return [word for words in fetching for word in words[1:] if "://" in word]
 
 
-def _host(url: str) -> str:
-    host = url.partition("://")[2] or url
+def host_of(url: str) -> tuple[str, str]:
+    """(host, port) of a URL; ("", "") unless it is a machine outside this one and the local network."""
+    scheme, sign, rest = url.partition("://")
+    rest = rest if sign else url
     for end in "/?#":
-        host = host.partition(end)[0]
-    host = host.rpartition("@")[2].lower()
-    if not host.startswith("["):
-        host = host.partition(":")[0]
-    return host[:80] if is_outside(host) else ""
-
-
-def is_outside(host: str) -> bool:
-    """Whether a URL's host is a machine outside this one and the local network."""
+        rest = rest.partition(end)[0]
+    rest = rest.rpartition("@")[2].lower()
+    host, _, port = rest.rpartition(":")
+    if not port.isdigit():
+        host, port = rest, "80" if sign and scheme == "http" else "443"
     plain = host.replace(".", "").replace("-", "").replace("_", "")
-    return plain.isalnum() and host.isascii() and not host.startswith(_HOSTS_AT_HOME)
+    outside = plain.isalnum() and host.isascii() and not host.startswith(_HOSTS_AT_HOME)
+    return (host, port) if outside else ("", "")
 
 
 def change_level(tool: str, tool_input: object) -> int:
@@ -244,12 +246,10 @@ def is_idle(command: str) -> bool:
         return False
     quotes = '"' in command or "'" in command or "<<" in command
     said = quotes or command.strip() in ("true", ":", "echo done", "echo ok", "echo ready")
-    return said and all(map(_only_talks, shell_line.segments(command)))
-
-
-def _only_talks(segment: shell_line.Segment) -> bool:
-    words = segment.words
-    return words[:1] != [] and (words[0] in _IDLE or words == ["cat"]) and not segment.targets
+    return said and not any(
+        segment.targets or not (segment.words == ["cat"] or "".join(segment.words[:1]) in _IDLE)
+        for segment in shell_line.segments(command)
+    )
 
 
 def goes_elsewhere(tool: str, tool_input: object) -> bool:

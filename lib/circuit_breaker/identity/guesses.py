@@ -49,22 +49,16 @@ def _guess(segment: shell_line.Segment, depth: int) -> int:
 
 def _acts(name: str, rest: list[str]) -> bool:
     """Whether a program is known, so that other tables say what it does, or its first words say that it changes something."""
-    if name in table.HOUSEKEEPING or name in table.EDITORS or name in table.RUNNERS or name in table.BINARIES:
-        return True
-    if (
-        name in reading.SUBCOMMANDS
-        or is_in(name, reading.READING)
-        or is_in(name, live.ALWAYS)
-        or "-" in name
-        and powershell.reads(name, rest) is not None
-    ):
-        return True
     bare = name.rstrip("0123456789.")
-    if bare in table.INTERPRETERS or any(
-        is_in(bare, known) for known in (_ACTING, live.OF_FILES, live.DATABASES)
-    ):
+    tables = (table.HOUSEKEEPING, table.EDITORS, table.RUNNERS, table.BINARIES, reading.SUBCOMMANDS)
+    if bare in table.INTERPRETERS or any(name in known for known in tables):
         return True
-    return live.speaks_with_service(name) or any(map(changes, [name, *_plain(rest)[:2]]))
+    listed = (reading.READING, live.ALWAYS, live.SERVICES, live.OF_FILES, live.DATABASES, _ACTING)
+    if any(is_in(bare, known) or is_in(name, known) for known in listed):
+        return True
+    if "-" in name and powershell.reads(name, rest) is not None:
+        return True
+    return any(map(changes, [name, *_plain(rest)[:2]]))
 
 
 def _says_it_looks(name: str, rest: list[str]) -> bool:

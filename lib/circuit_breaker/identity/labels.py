@@ -135,5 +135,5 @@ def clip(text: str, limit: int = CLIP_MAX, tool_input: object = None) -> str:
         text = text[: limit * 8].rstrip()
         text = text[: max(text.rfind(" "), text.rfind("\n"), 0)]
     short = plain(masking.masked(text, tool_input))
-    short = " ".join(masking.without_words_of(short, masking.unsearched(tool_input)).split())
+    short = " ".join(masking.without_unsearched(short, tool_input).split())
     return short if len(short) <= limit else short[: limit - 1] + masking.MASK

@@ -128,16 +128,12 @@ def _is_live(words: list[str]) -> bool:
 
 def found_nothing(tool: str, given: object, text: str) -> bool:
     """Whether it is a search (Grep, Glob, `grep`, `find`) that found nothing. `text`: its result or error."""
-    if tool in _SEARCH_TOOLS:
-        return _says_nothing(text)
-    return tool in SHELLS and _says_nothing(text) and _line_searches(shell_command(tool, given))
-
-
-def _line_searches(command: str) -> bool:
-    """Whether the line only looks, and one of its commands searches. (`make | grep error` is no search: it also builds.)"""
-    if not reading.is_reading(command):
+    if tool not in _SEARCH_TOOLS and tool not in SHELLS or not _says_nothing(text):
         return False
-    return any(
+    command = shell_command(tool, given)
+    if not reading.is_reading(command):
+        return False  # `make | grep error` also builds
+    return tool in _SEARCH_TOOLS or any(
         words[0] in _SEARCHERS or (words[0] in _LISTERS and len(words) > 2) or words[:2] == ["git", "grep"]
         for words in shell_line.programs(command)
     )

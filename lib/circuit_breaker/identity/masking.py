@@ -57,16 +57,10 @@ def masked(text: str, tool_input: object = None) -> str:
     return "".join(out) + text[done:]
 
 
-def unsearched(tool_input: object) -> str:
-    """What of the input's long or many texts is not searched for secrets."""
+def without_unsearched(text: str, tool_input: object) -> str:
+    """`text` with each word masked that occurs where the input's long or many texts are not searched: it could be a secret there."""
     texts = [text for _, text in _texts("", tool_input)]
-    return "\n".join(filter(None, [*(text[_TOLD_MAX:] for text in texts[:_TEXTS_MAX]), *texts[_TEXTS_MAX:]]))
-
-
-def without_words_of(text: str, unsearched: str) -> str:
-    """`text` with each word that occurs in `unsearched` masked: it could be a secret there."""
-    if not unsearched:
-        return text
+    unsearched = "\n".join([*(text[_TOLD_MAX:] for text in texts[:_TEXTS_MAX]), *texts[_TEXTS_MAX:]])
     words = [word.strip("\"'`.,:;()[]{}<>") for word in text.split()]
     for part in {part for word in words for part in (word, _last_part(word))}:
         if len(part) >= 4 and part in unsearched:
@@ -79,7 +73,7 @@ def told_secrets(tool_input: object) -> set[str]:
     found: set[str] = set()
     for name, whole in _texts("", tool_input)[:_TEXTS_MAX]:
         text = whole[:_TOLD_MAX]
-        if _is_secret_name(name):
+        if name.lower() in _SHORT or any(part in name.lower() for part in _NAMES):
             found.update((text, _last_part(text)))
         for start, end in _spans(text):
             found.add(text[start:end])
@@ -102,11 +96,6 @@ def _texts(name: str, value: object, depth: int = 0) -> list[tuple[str, str]]:
     words = " ".join([part for part in value if isinstance(part, str)])
     inner = [pair for part in value if not isinstance(part, str) for pair in _texts(name, part, depth + 1)]
     return [(name, words), *inner]
-
-
-def _is_secret_name(name: str) -> bool:
-    lowered = name.lower()
-    return lowered in _SHORT or any(part in lowered for part in _NAMES)
 
 
 def _last_part(value: str) -> str:

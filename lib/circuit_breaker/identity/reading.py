@@ -161,7 +161,11 @@ def program_reads(name: str, rest: list[str], depth: int = 0, loosely: bool = Fa
     if name == "gh" and rest[:2] == ["api", "graphql"]:
         return not any("mutation" in word or word == "--input" for word in rest)
     flags = _WRITES.get(name, "").split()
-    if any(_is_flag(word, flag) for word in rest for flag in flags):
+    if any(
+        word.startswith(flag) if len(flag) == 2 else word.partition("=")[0] == flag
+        for word in rest
+        for flag in flags
+    ):
         return False
     if name in ("curl", "wget"):
         return _only_fetches(name, rest)
@@ -231,10 +235,6 @@ def until_its_end(words: list[str]) -> list[str]:
     """The command that find's `-exec` runs, of the words after it."""
     ends = (";", "+", "\\;", "-exec", "-execdir")
     return words[: next((i for i, word in enumerate(words) if word in ends), len(words))]
-
-
-def _is_flag(word: str, flag: str) -> bool:
-    return word.startswith(flag) if len(flag) == 2 else word.partition("=")[0] == flag
 
 
 def _keeps_off(name: str, rest: list[str]) -> bool:

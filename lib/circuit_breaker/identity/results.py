@@ -69,6 +69,8 @@ _NAMED = frozenset(
 _NAME_ENDS = tuple(
     "_ms Ms _at _time Time econds Ticks _secs _ns _us uration lapsed imestamp seed Seed Delay -remaining -Remaining".split()
 )
+# Playwright: `14 × waiting for element to be visible`; a long error; Spring's process id
+_VOLATILE_BEFORE = (" × ", " characters truncated", " --- [")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
 _MEASURING = (
     "uuidgen|openssl rand|%{time|timeit|explain analyze|EXPLAIN ANALYZE|EXPLAIN (ANALYZE|Measure-Command|bench|hyperfine|wrk |perf |k6 |oha |vegeta|iperf|fio "
@@ -108,7 +110,9 @@ def blind(text: str) -> str:
     if " grep " in text:  # in a list of processes, the command that made it
         text = "\n".join([line for line in text.split("\n") if " grep " not in line or "0:00" not in line])
     if "HTTP/" in text:
-        text = "\n".join([line for line in text.split("\n") if not _is_volatile_header(line)])
+        text = "\n".join(
+            [line for line in text.split("\n") if not line[:40].lstrip("< ").lower().startswith(_HEADERS)]
+        )
     if "(cached)" in text:
         text = text.replace("(cached)", "0s")  # go test, in place of a time
     text = text.rstrip()
@@ -129,10 +133,6 @@ def as_shown(text: str) -> str:
 def is_docker_log(text: str) -> bool:
     """Whether it ends as a failed docker build does: there lines begin with seconds, `3.512 npm error`. (Errors come without indentation.)"""
     return "\n > [" in text or "\n> [" in text
-
-
-def _is_volatile_header(line: str) -> bool:
-    return line[:40].lstrip("< ").lower().startswith(_HEADERS)
 
 
 def progress_shown(text: str) -> str:
@@ -256,34 +256,27 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
 
 def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bool:
     """Whether the words beside a plain number say that it changes by itself: a unit of time, `pid`, a month."""
-    if _unit_after(text, end) or (last == "in" and "." in number and text[end : end + 2] == " ("):
-        return True  # 800 ms; XCTest: in 0.123 (0.456) seconds
-    if text[end : end + 1] == "]" and ":" in number and before == "[":
-        return True  # NSLog: App[512:90311]
-    if text[end : end + 1] == " ":
-        if text[end : end + 40].partition("] ")[0].rstrip("0123456789").endswith((".go:", ".cc:")):
-            return True  # klog, glog: `12:33:01.123456  4711 request.go:752] x`
-        following = text[end + 1 : end + 16].lstrip().partition("\n")[0].partition(" ")[0].strip(".,:;)")
-        if following.endswith(("/s", "/sec")):
-            return True
-        if text[end + 1 : end + 16].lstrip().startswith(("day ago", "days ago", "week ago", "weeks ago")):
-            return True
-    if last in _LOOPBACK or text.startswith(" × ", end):
-        return True  # a socket's port; Playwright: `14 × waiting for element to be visible`
-    name = last.strip(".:")
-    if name.lower() in _NAMED or name.endswith(_NAME_ENDS):
-        return True
-    if len(number) <= 2 and name[:3].lower() in _MONTHS and len(name) <= 9:
-        return True
-    if before == "," and len(number) == 3 and name.count(":") == 2 and tokens.is_clock(name):
-        return True  # 12:33:01,123
-    if last[:1] == "#" and last[1:].isdigit() and "." in number:
-        return True  # docker's build log: `#8 0.512 npm error`
-    if text.startswith((" characters truncated", " --- ["), end):
-        return True  # of a long error; Spring's process id
-    if before == "=" and text[end : end + 2] == "==":
-        return True  # valgrind and the sanitizers: `==1234==ERROR: ...`
-    return before == "[" and text[end : end + 2] == "]:" and bool(name)  # sshd[1234]:
+    after, name = text[end : end + 40], last.strip(".:")
+    following = after[1:16].lstrip() if after[:1] == " " else ""
+    unit = following.partition("\n")[0].partition(" ")[0].strip(".,:;)")
+    return (
+        _unit_after(text, end) > 0  # 800 ms
+        or (last == "in" and "." in number and after[:2] == " (")  # XCTest: in 0.123 (0.456) seconds
+        or (before == "[" and after[:1] == "]" and ":" in number)  # NSLog: App[512:90311]
+        or (before == "[" and after[:2] == "]:" and bool(name))  # sshd[1234]:
+        or after[:1] == " "
+        and after.partition("] ")[0].rstrip("0123456789").endswith((".go:", ".cc:"))  # klog, glog
+        or unit.endswith(("/s", "/sec"))
+        or following.startswith(("day ago", "days ago", "week ago", "weeks ago"))
+        or last in _LOOPBACK  # a socket's port
+        or after.startswith(_VOLATILE_BEFORE)
+        or name.lower() in _NAMED
+        or name.endswith(_NAME_ENDS)
+        or (len(number) <= 2 and name[:3].lower() in _MONTHS and len(name) <= 9)
+        or (before == "," and len(number) == 3 and name.count(":") == 2 and tokens.is_clock(name))
+        or (last[:1] == "#" and last[1:].isdigit() and "." in number)  # docker's build log: `#8 0.512 npm`
+        or (before == "=" and after[:2] == "==")  # valgrind and the sanitizers: `==1234==ERROR: ...`
+    )
 
 
 def _unit_after(text: str, end: int) -> int:

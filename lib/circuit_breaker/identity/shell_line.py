@@ -67,7 +67,11 @@ def essence(command: str, cwd: str) -> tuple[list[Segment], str]:
         rest = _after(kept)
         if rest and _goes(first):
             cwd, kept = resolve(first.words[1], cwd), rest
-        elif rest and (_pauses(first) or _only_says(first) or _only_assigns(first, rest)):
+        elif rest and (
+            _pauses(first)
+            or _only_says(first)
+            or (len(first.words) == 1 and _is_unused(first.words[0], _written(rest)))
+        ):
             kept = rest
         elif not _drop_wrapper(first, kept):
             break
@@ -103,10 +107,6 @@ def _pauses(segment: Segment) -> bool:
 
 def _only_says(segment: Segment) -> bool:
     return segment.words[:1] == ["echo"] and not any(c in word for word in segment.text for c in "$`\\")
-
-
-def _only_assigns(segment: Segment, rest: list[Segment]) -> bool:
-    return len(segment.words) == 1 and _is_unused(segment.words[0], _written(rest))
 
 
 def _is_unused(word: str, text: str) -> bool:

@@ -42,7 +42,9 @@ def only_looks(name: str, rest: list[str]) -> bool:
     if name in _MODULES:
         return all(word[:1] == "-" for word in rest)
     code = code_in(name, rest)
-    if not code or _writes(code) or _edits_in_place(name, rest):
+    in_place = name in ("perl", "ruby") and any(word[:1] == "-" and "i" in word[:4] for word in rest[:2])
+    low = code.lower().replace("stdout.write(", "")
+    if not code or in_place or any(sign in low for sign in _WRITING):
         return False
     return all(f" {module} " in _HARMLESS for module in _imported(code))
 
@@ -51,15 +53,6 @@ def only_sleeps(name: str, rest: list[str]) -> bool:
     """Whether it is `python -c "import time; time.sleep(5)"` or the like."""
     code = code_in(name, rest)
     return len(code) <= _LONG and ("sleep" in code or "setTimeout" in code)
-
-
-def _edits_in_place(name: str, rest: list[str]) -> bool:
-    return name in ("perl", "ruby") and any(word[:1] == "-" and "i" in word[:4] for word in rest[:2])
-
-
-def _writes(code: str) -> bool:
-    low = code.lower().replace("stdout.write(", "")
-    return any(sign in low for sign in _WRITING)
 
 
 def _imported(code: str) -> list[str]:

@@ -266,8 +266,10 @@ def _compound(word: str) -> str:
         if joint not in word:
             continue
         parts = word.split(joint)
-        if joint == "-" and len(parts) > 2 and _is_pod(parts[-2:]):
-            parts[-2:] = "HH"
+        sizes = [len(part) for part in parts[-2:]]
+        pod = joint == "-" and len(parts) > 2 and 8 <= sizes[0] <= 10 and sizes[1] == 5
+        if pod and _POD.issuperset("".join(parts[-2:])) and not _DIGITS.isdisjoint(parts[-2]):
+            parts[-2:] = "HH"  # api-6d4cf56db6-x2kqp
         for i, part in enumerate(parts):
             stem, dot, ending = part.partition(".")
             before = parts[i - 1] if i else ""
@@ -275,22 +277,12 @@ def _compound(word: str) -> str:
             if stem[:3] == "pid" and stem[3:].isdigit():  # hs_err_pid4711.log
                 parts[i] = "pid" + dot + ending
             elif made_up or (before in _TITLES and is_request(stem)):
-                parts[i] = ".".join(
-                    [
-                        "H" if len(name) > 12 and is_request(name) else name
-                        for name in ("H" + dot + ending).split(".")
-                    ]
-                )
+                names = ("H" + dot + ending).split(".")
+                parts[i] = ".".join(["H" if len(n) > 12 and is_request(n) else n for n in names])
             elif len(stem) == 6 and stem.isdigit() and len(before) == 8 and before[:2] == "20":
                 parts[i - 1], parts[i] = "T", "T" + dot + ending
         word = joint.join(parts)
     return word
-
-
-def _is_pod(ends: list[str]) -> bool:
-    """Whether a name's last two parts are those of a pod of a Kubernetes deployment: api-6d4cf56db6-x2kqp."""
-    sizes = 8 <= len(ends[0]) <= 10 and len(ends[1]) == 5
-    return sizes and _POD.issuperset("".join(ends)) and not _DIGITS.isdisjoint(ends[0])
 
 
 def without_made_up(text: str, place: str, marks: bytes) -> str:

@@ -40,28 +40,13 @@ _INNER = (
     ": error:|: error |: fatal error:|: Error:| - error TS|: fatal:|: undefined reference| ERROR |: ERROR:|: FAIL | FAILED in "
 ).split("|")
 _ANYWHERE = (
-    "is not recognized as",
-    "panicked at",
-    "[Errno ",
-    "Some tests failed",
-    '" is invalid: ',
-    " failed because the ",
-    " failed with exit code ",
-    " script failed",
-    " errored after ",
-    "version solving failed",
-    "is not mergeable",
-    ": unable to open ",
-    ") Error: ",
-)
-_ENDINGS = (
-    ": needs merge",
-    ": command not found",
-    ": not found",
-    ": No such file or directory",
-    ": Permission denied",
-    "| FAIL",
-    "...Failed",
+    'is not recognized as|panicked at|[Errno |Some tests failed|" is invalid: | failed because the | failed with exit code '
+    "| script failed| errored after |version solving failed|is not mergeable|: unable to open |) Error: "
+).split("|")
+_ENDINGS = tuple(
+    ": needs merge;: command not found;: not found;: No such file or directory;: Permission denied;| FAIL;...Failed".split(
+        ";"
+    )
 )
 _SUCCESSES = tuple(
     """OK|PASS|PASSED|BUILD SUCCESS|BUILD SUCCESSFUL|Build succeeded|Build successful|All tests passed|All checks passed|All specs passed
@@ -140,7 +125,7 @@ def shared_lines(attempt: attempts.Attempt, text: str, last: bool = True) -> lis
             weak[WEAK + digest(f"{attempt.aim} {line}")[:8]] = None
             continue
         for told in (line, _without_values(attempt, line)):
-            strong[digest(_bare(told))[:8]] = None
+            strong[digest(" ".join(told.strip(_DRESS).split()))[:8]] = None
     return _ends([*strong]) + _ends([*weak])
 
 
@@ -268,22 +253,20 @@ def _is_naught(bare: str) -> bool:
 
 def _is_error_line(bare: str) -> bool:
     """Whether a line names an error: `b.c:2:8: error: ...`, `ValueError: ...`, `x: command not found`."""
-    if bare.endswith(_ENDINGS):
-        return True
-    if any(part in bare for part in _ANYWHERE):
-        return True
     first, *others = bare.removeprefix("vet: ").split(None, 2)
-    if others[:1] == ["error"] and first.replace(":", "", 1).isdigit():
-        return True  # eslint: 12:7  error  x is never used
     name = first.rstrip(":").rpartition(".")[2]
+    if bare.endswith(_ENDINGS) or any(part in bare for part in _ANYWHERE):
+        return True
     if first[-1:] == ":" and name.endswith(("Error", "Exception", "Failure")) and name[:1].isupper():
         return True
-    if ".go:" in first and first.count(":") > 2 and first.strip("./:")[-1:].isdigit():
-        return True  # go build, go vet: ./a.go:3:2: undefined: x
-    if ":in " in bare and bare.endswith("Error)"):
-        return True  # ruby
+    eslint = others[:1] == ["error"] and first.replace(":", "", 1).isdigit()  # 12:7  error  x is never used
+    go = (
+        ".go:" in first and first.count(":") > 2 and first.strip("./:")[-1:].isdigit()
+    )  # ./a.go:3:2: undefined: x
+    ruby = ":in " in bare and bare.endswith("Error)")
     place = "." in first or ":" in first or "(" in first or first.isupper()
-    return place and any(mark in bare for mark in _INNER) and not _is_naught(bare.rpartition("error")[2])
+    named = place and any(mark in bare for mark in _INNER) and not _is_naught(bare.rpartition("error")[2])
+    return eslint or go or ruby or named
 
 
 def _counts(bare: str) -> str:
@@ -374,7 +357,3 @@ def _not_found(line: str) -> str:
     if parts[-1] != "command not found" and first not in _SHELLS:
         return ""
     return parts[-2].removeprefix("failed to run command").strip(" '\"‘’`")
-
-
-def _bare(line: str) -> str:
-    return " ".join(line.strip(_DRESS).split())

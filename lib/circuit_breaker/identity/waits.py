@@ -53,8 +53,9 @@ def line_waits(command: str, depth: int = 0) -> int:
             found += [True, False] if kind == BEFORE else [False, True]
         else:
             words = shell_line.program(segment.words)
-            acts = words and not _is_decoration(words[0], segment.words)
-            if acts or segment.inner or segment.targets:
+            # a harmless builtin beside the wait; `./date` is another program
+            beside = words and words[0].lower() in _DECORATION and words[0] in segment.words
+            if (words and not beside) or segment.inner or segment.targets:
                 found.append(False)
         waits = waits or bool(kind)
         loops = loops or segment.words[:1] in (["until"], ["while"])
@@ -65,11 +66,6 @@ def line_waits(command: str, depth: int = 0) -> int:
     if all(found):
         return ALONE
     return AFTER if found[-1] and not loops else BEFORE
-
-
-def _is_decoration(name: str, words: list[str]) -> bool:
-    """Whether it is a harmless builtin beside the wait; `./date` is another program."""
-    return name.lower() in _DECORATION and name in words
 
 
 def _segment_waits(segment: shell_line.Segment, depth: int) -> int:
@@ -84,11 +80,13 @@ def _segment_waits(segment: shell_line.Segment, depth: int) -> int:
         return NONE
     name, rest = words[0].lower(), words[1:]
     if name in _SLEEPERS:
-        return ALONE if any(_is_time(word) for word in rest) else NONE
+        waits = any(_seconds(word) or word == "infinity" or word[:1] == "$" for word in rest)
+        return ALONE if waits else NONE
     if name in _WAITERS:
         return ALONE if name != "wait" or "wait" in segment.words else NONE
-    if (name == "read" and "-t" in rest) or (name == "ping" and _is_pause(rest)):
-        return ALONE
+    pings = name == "ping" and rest[:1] in (["-n"], ["-c"]) and rest[-1] in ("127.0.0.1", "localhost")
+    if pings or (name == "read" and "-t" in rest):
+        return ALONE  # as one waits on Windows
     if name in ("uv", "poetry", "pipenv") and rest[:1] == ["run"] and len(rest) > 1:
         name, *rest = rest[1:]
     if name in ("npx", "bunx") and rest and rest[0] in _WAITERS:
@@ -108,17 +106,6 @@ def _segment_waits(segment: shell_line.Segment, depth: int) -> int:
         return NONE
     follows = any(word in marks or (name == "tail" and word.startswith("--pid=")) for word in rest)
     return BEFORE if follows else NONE
-
-
-def _is_time(word: str) -> bool:
-    """Whether it is a time other than 0: 5, 0.5, 2m, $N, infinity."""
-    counted = word[:1] in tuple("0123456789.") and word.strip("0.smhd") != ""
-    return counted or word == "infinity" or word[:1] == "$"
-
-
-def _is_pause(rest: list[str]) -> bool:
-    """Whether it is `ping -n 6 127.0.0.1`, the way to wait on Windows."""
-    return rest[-1:] in (["127.0.0.1"], ["localhost"]) and rest[:1] in (["-n"], ["-c"])
 
 
 def seconds_of(command: str) -> float:
