@@ -31,22 +31,6 @@ SHOWS = frozenset(
     "cat head tail less more grep egrep fgrep rg ag sed awk gawk jq yq nl bat diff cmp zcat zgrep tac strings xxd"
     " journalctl get-content gc select-string sls type".split()
 )
-# Programs that run the command after one of these words ("": directly after the name). Options before it are skipped.
-RUNNERS = {
-    **dict.fromkeys("npx bunx pnpx uvx rtk winpty xcrun fvm".split(), ("",)),
-    **dict.fromkeys(
-        "pipx uv poetry pipenv hatch pdm rye pixi conda mamba coverage doppler".split(), ("run",)
-    ),
-    **dict.fromkeys(("npm", "mise"), ("exec", "x")),
-    **dict.fromkeys(("pnpm", "yarn"), ("exec", "dlx")),
-    "bundle": ("exec",),
-    "bun": ("x",),
-    "dotenv": ("run", ""),
-}
-# Options of these that take a value.
-RUNNER_VALUED = frozenset(
-    "-n --name -p --package --with --python --extra --group --env-file -e -f --project --directory --rcfile --source".split()
-)
 # Interpreters: their script counts as the program.
 INTERPRETERS = frozenset(
     "python node ruby perl php lua Rscript deno ts-node tsx bash sh zsh dash ksh fish pwsh powershell osascript julia"

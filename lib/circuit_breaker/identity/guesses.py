@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.identity import attempts_table as table
 from circuit_breaker.identity import live, powershell, reading, shell_line, snippets
-from circuit_breaker.identity.shell_line import is_in
+from circuit_breaker.identity.shell_line import is_in, operands
 
 # Programs that are known to act, besides those of attempts_table.
 _ACTING = (
@@ -50,7 +50,7 @@ def _guess(segment: shell_line.Segment, depth: int) -> int:
 def _acts(name: str, rest: list[str]) -> bool:
     """Whether a program is known, so that other tables say what it does, or its first words say that it changes something."""
     bare = name.rstrip("0123456789.")
-    tables = (table.HOUSEKEEPING, table.EDITORS, table.RUNNERS, table.BINARIES, reading.SUBCOMMANDS)
+    tables = (table.HOUSEKEEPING, table.EDITORS, table.BINARIES, reading.RUNNERS, reading.SUBCOMMANDS)
     if bare in table.INTERPRETERS or any(name in known for known in tables):
         return True
     listed = (reading.READING, live.ALWAYS, live.SERVICES, live.OF_FILES, live.DATABASES, _ACTING)
@@ -58,7 +58,7 @@ def _acts(name: str, rest: list[str]) -> bool:
         return True
     if "-" in name and powershell.reads(name, rest) is not None:
         return True
-    return any(map(changes, [name, *_plain(rest)[:2]]))
+    return any(map(changes, [name, *operands(rest)[:2]]))
 
 
 def _says_it_looks(name: str, rest: list[str]) -> bool:
@@ -69,13 +69,13 @@ def _says_it_looks(name: str, rest: list[str]) -> bool:
         rest = rest[2:]
     elif name.rstrip("0123456789.") in (*table.INTERPRETERS, *_SCRIPT_RUNNERS):
         rest = [word for word in rest if word != "run"]
-        script = next(iter(_plain(rest)), "")
+        script = next(iter(operands(rest)), "")
         if live.is_script(script):
             return True
         rest = rest[rest.index(script) + 1 :] if script else []  # manage.py showmigrations
-        if any(map(live.tells, _plain(rest)[:1])):
+        if any(map(live.tells, operands(rest)[:1])):
             return True
-    first, second, *_ = [*_plain(rest), "", ""]
+    first, second, *_ = [*operands(rest), "", ""]
     if is_in(name, _TASK_RUNNERS):
         return live.tells(second if first == "run" else first)
     if changes(first) or changes(name):
@@ -83,10 +83,6 @@ def _says_it_looks(name: str, rest: list[str]) -> bool:
     if any(word in live.ASKING for word in rest) or first.startswith("show") or first.endswith(live.ENDS):
         return True
     return is_in(first, _ASKS) or (is_in(second, _ASKS) and first.replace("-", "").isalpha())
-
-
-def _plain(words: list[str]) -> list[str]:
-    return [word for word in words if word[:1] != "-"]
 
 
 def changes(word: str) -> bool:

@@ -5,7 +5,7 @@ Files, folders and repositories are not live: they change only when you change t
 
 from __future__ import annotations
 
-from circuit_breaker.identity.shell_line import is_in
+from circuit_breaker.identity.shell_line import is_in, operands
 
 # Each table is one string for `is_in`: sets would be built at every start for one or two lookups.
 # With any arguments these only show processes, the network, a queue or a log.
@@ -59,7 +59,7 @@ _TELLING = " status poll health healthcheck progress monitor ready readiness liv
 DATABASES = (
     " psql mysql mariadb sqlite3 duckdb redis-cli mongosh clickhouse-client cqlsh snowsql sqlcmd usql trino "
 )
-_REDIS_VALUED = ("-h", "-p", "-a", "-n", "-u", "--user", "--pass")
+_REDIS_VALUED = frozenset(("-h", "-p", "-a", "-n", "-u", "--user", "--pass"))
 _MONGO_WRITES = "insert update delete drop create remove save rename replace bulkwrite initiate reconfig add( set( $out $merge".split()
 _QUERIES = tuple(r"select |show |explain |describe |desc |pragma |values|\d|\l|.tables|.schema".split("|"))
 _KEYS_READ = (
@@ -131,8 +131,7 @@ def asks_service(name: str, rest: list[str]) -> bool:
 
 def _queries(name: str, rest: list[str]) -> bool:
     if name == "redis-cli":
-        options = [i for i, word in enumerate(rest) if word in _REDIS_VALUED]
-        words = [word for i, word in enumerate(rest) if word[:1] != "-" and i - 1 not in options]
+        words = operands(rest, _REDIS_VALUED)
         return bool(words) and is_in(words[0].lower(), _KEYS_READ)
     if name == "mongosh":
         code = " ".join(rest).lower()

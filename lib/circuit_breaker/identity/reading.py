@@ -5,9 +5,8 @@ It reads ordinary lines and is no full shell parser: what it cannot read counts 
 
 from __future__ import annotations
 
-from circuit_breaker.identity import attempts_table as table
 from circuit_breaker.identity import live, powershell, shell_line, snippets
-from circuit_breaker.identity.shell_line import is_in, past_options, program, segments
+from circuit_breaker.identity.shell_line import is_in, operands, past_options, program, segments
 
 # Programs that only look, unless a rule below says otherwise.
 # One string with a blank around each word: a set would be built at every start for one or two lookups.
@@ -15,7 +14,7 @@ READING = (
     " ls ll la dir cat bat head tail less more grep egrep fgrep rg ag ack find fd locate pwd echo printf which where whereis"
     " type command stat file wc nl tac sort uniq cut tr column paste comm join fold fmt rev jq yq xmllint diff cmp"
     " colordiff ps pgrep top htop free uptime du df date cal env printenv id whoami groups hostname uname arch nproc"
-    " lscpu tree test [ [[ true false : sleep wait readlink realpath basename dirname seq awk gawk mawk sed curl strings xxd"
+    " lscpu tree test [ [[ true false : sleep timeout wait readlink realpath basename dirname seq awk gawk mawk sed curl strings xxd"
     " hexdump od md5sum sha1sum sha256sum shasum md5 cksum ping dig nslookup host lsof netstat ss jobs history man help"
     " exa eza zcat zgrep getent locale tty ldd nm objdump readelf ffprobe identify findstr zipinfo journalctl"
     " base64"
@@ -36,7 +35,7 @@ SUBCOMMANDS = {
     **dict.fromkeys(("pip", "pip3"), "list show freeze check index"),
     "uv": "tree version",
     "cargo": "tree metadata search version info",
-    "go": "list version doc",
+    "go": "list version doc env",
     "systemctl": "-",
     "docker compose": "config",
     "brew": "list info search",
@@ -65,6 +64,22 @@ SUBCOMMANDS = {
     "tar": "-t -tf -tvf -tzf -tzvf tf tvf tzf tzvf --list",
     "unzip": "-l -v -Z -p",
 }
+# Programs that run the command after one of these words ("": directly after the name). Options before it are skipped.
+RUNNERS = {
+    **dict.fromkeys("npx bunx pnpx uvx rtk winpty xcrun fvm".split(), ("",)),
+    **dict.fromkeys(
+        "pipx uv poetry pipenv hatch pdm rye pixi conda mamba coverage doppler".split(), ("run",)
+    ),
+    **dict.fromkeys(("npm", "mise"), ("exec", "x")),
+    **dict.fromkeys(("pnpm", "yarn"), ("exec", "dlx")),
+    "bundle": ("exec",),
+    "bun": ("x",),
+    "dotenv": ("run", ""),
+}
+# Options of these that take a value.
+_RUNNER_VALUED = frozenset(
+    "-n --name -p --package --with --python --extra --group --env-file -e -f --project --directory --rcfile --source".split()
+)
 _VALUED = frozenset(
     "-C -c -n --namespace --context -R --repo --prefix --git-dir --work-tree -f --file".split()
 )
@@ -137,10 +152,10 @@ def all_programs(command: str, depth: int = 0) -> list[list[str]]:
 
 def behind_runner(words: list[str]) -> list[str]:
     """What `npx`, `uv run` and the like start, with its arguments; [] for any other program."""
-    verbs = table.RUNNERS.get(words[0].rpartition("/")[2], ())
+    verbs = RUNNERS.get(words[0].rpartition("/")[2], ())
     rest = words[2:] if words[1:] and words[1] in verbs else words[1:] if "" in verbs else []
     while rest and (rest[0][:1] == "-" or shell_line.is_assignment(rest[0])) and rest[0] != "-m":
-        rest = rest[2:] if rest[0] in table.RUNNER_VALUED else rest[1:]
+        rest = rest[2:] if rest[0] in _RUNNER_VALUED else rest[1:]
     return ["python", *rest] if rest[:1] == ["-m"] else rest
 
 
@@ -153,7 +168,7 @@ def program_reads(name: str, rest: list[str], depth: int = 0, loosely: bool = Fa
         cmdlet = powershell.reads(name, rest)
         if cmdlet is not None:
             return cmdlet
-    line = " ".join(_without_options(rest)) if name == "watch" else told([name, *rest])[1]
+    line = " ".join(operands(rest, _VALUED)) if name == "watch" else told([name, *rest])[1]
     if line or name == "watch":
         return name not in ("script", "eval") and is_reading(line, depth + 1, loosely)
     if name in SHELL_PROGRAMS:
@@ -181,9 +196,7 @@ def program_reads(name: str, rest: list[str], depth: int = 0, loosely: bool = Fa
         or (rest in VERSIONS and not (rest == ["-v"] and is_in(name, _VERBOSE)))
         or live.is_live(name, rest)
     )
-    if looks or snippets.only_sleeps(name, rest):
-        return True
-    return (name == "timeout" and rest[:1] in (["/t"], ["/T"])) or _reading_subcommand(name, rest)
+    return looks or snippets.only_sleeps(name, rest) or _reading_subcommand(name, rest)
 
 
 def told(words: list[str]) -> tuple[str, str]:
@@ -193,7 +206,11 @@ def told(words: list[str]) -> tuple[str, str]:
     if name == "eval":
         return "", " ".join(rest)
     if name in SHELL_PROGRAMS or name in ("script", "su", "nix-shell"):
-        options = [i for i, word in enumerate(rest[:-1]) if word == "--run" or _is_code_option(word)]
+        options = [
+            i
+            for i, word in enumerate(rest[:-1])
+            if word == "--run" or (word[:1] == "-" != word[1:2] and word[-1] == "c")
+        ]
         return "", rest[options[0] + 1] if options else ""
     if name in ("pwsh", "powershell", "cmd"):
         options = [i for i, word in enumerate(rest) if word.lower() in ("-command", "-c", "/c")]
@@ -213,10 +230,6 @@ def told(words: list[str]) -> tuple[str, str]:
     named = [] if name == "adb" else plain[:1]
     plain = rest[rest.index("--") + 1 :] if "--" in rest else plain[len(named) :]
     return " ".join([name.removesuffix("-compose"), *map(_service_of, named)]), _joined(plain)
-
-
-def _is_code_option(word: str) -> bool:
-    return word[:1] == "-" and word[:2] != "--" and word[-1] == "c"
 
 
 def _service_of(container: str) -> str:
@@ -303,7 +316,7 @@ def _curl_options(rest: list[str]) -> list[tuple[str, str]]:
 
 
 def _reading_subcommand(name: str, rest: list[str]) -> bool:
-    plain = _without_options(rest)
+    plain = operands(rest, _VALUED)
     first = plain[0] if plain else "-"
     if name == "gh" and first == "api":
         told = [word for word in rest if word.startswith(("-X", "--method"))][:1]
@@ -314,23 +327,6 @@ def _reading_subcommand(name: str, rest: list[str]) -> bool:
     if name == "git" and first in ("config", "symbolic-ref"):
         asks = any(word.startswith(("--get", "--list", "--show")) or word == "-l" for word in rest)
         return asks or len([word for word in plain if word != "get"]) == 2
-    if name == "go" and first == "env":
-        return True
-    if name == "aws":
-        return len(plain) > 1 and plain[1].startswith(("describe", "list", "get-caller", "ls", "wait"))
     if name == "ip":
         return not {"add", "del", "delete", "set", "flush", "change", "replace", "exec"}.intersection(rest)
     return not {first, *rest[:1]}.isdisjoint(SUBCOMMANDS.get(name, "").split())
-
-
-def _without_options(words: list[str]) -> list[str]:
-    """The words that are neither options nor values of them."""
-    plain, skip = [], False
-    for word in words:
-        if skip:
-            skip = False
-        elif word[:1] == "-":
-            skip = word in _VALUED
-        else:
-            plain.append(word)
-    return plain

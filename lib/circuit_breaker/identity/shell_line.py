@@ -398,3 +398,8 @@ def past_options(words: list[str], valued: list[str] | tuple[str, ...]) -> list[
     while i < len(words) and words[i][:1] == "-":
         i += 2 if words[i] in valued else 1
     return words[i:]
+
+
+def operands(words: list[str], valued: frozenset[str] = frozenset()) -> list[str]:
+    """The words that are neither options nor values of them; options in `valued` take a value."""
+    return [word for word, before in zip(words, ["", *words]) if word[:1] != "-" and before not in valued]

@@ -44,28 +44,24 @@ def kind(word: str) -> str:
         return "T" if is_date(core) else SHARE
     if is_sum(core):
         return SUM
-    if is_id(core) or (core[:2] in ("0x", "0X") and len(core) > 10 and HEX.issuperset(core[2:])):
+    hexadecimal = core[:2] in ("0x", "0X") and HEX.issuperset(core[2:])
+    if is_id(core) or (hexadecimal and len(core) > 10) or (len(core) > 23 and _is_blob(core)):
         return "H"
-    if (core[0] in "0123456789+~≈" and is_duration(core)) or core.endswith(("/s", "/sec")):
-        return "D"
-    if core[0].isdigit() and core.endswith(_TIMED):
+    timed = core[0].isdigit() and core.endswith(_TIMED)
+    if timed or (core[0] in "0123456789+~≈" and is_duration(core)) or core.endswith(("/s", "/sec")):
         return "D"
     if ":" in core and core[0].isdigit() and is_clock(core):
         return "T" if core.count(":") == 2 or "." in core else CLOCK
     if is_date(core):
         return "T"
-    if core[:2] == "0x" and len(core) > 7 and HEX.issuperset(core[2:]):
+    if hexadecimal and len(core) > 7:
         return NAMELESS  # an address in a program, a seed
     if core[2:3] == "." == core[5:6] and is_clock(core[:8].replace(".", ":")) and core[8:9] in ("", "."):
         return CLOCK  # a screenshot of macOS is named `... at 14.28.37.png`
     if is_node(core):
         return NODE
-    if core[:3] == "eyJ" and len(core) > 40:
-        return "H"  # a signed token
     if core[-1].isdigit() and core.rstrip("0123456789").endswith(_THREADS):
         return "N"
-    if len(core) > 23 and _is_blob(core):
-        return "H"
     if "/" in core or ":" in word:
         new = _address(word)
     elif len(core) >= _ID_MIN:
@@ -176,7 +172,9 @@ def is_random(text: str) -> bool:
 
 
 def _is_blob(text: str) -> bool:
-    """Whether it is base64 of random bytes, as services add to what they log; no path."""
+    """Whether it is a signed token, or base64 of random bytes as services add to what they log; no path."""
+    if text[:3] == "eyJ" and len(text) > 40:
+        return True
     if "." in text or ("/" not in text and "+" not in text):
         return False
     plain = text.replace("/", "").replace("+", "")

@@ -72,12 +72,10 @@ def _segment_waits(segment: shell_line.Segment, depth: int) -> int:
     """Where one simple command waits. BEFORE also means that it waits and looks in one."""
     if segment.joint == "&" or not segment.words:
         return NONE  # it runs in the background
-    first = segment.words[0].lower()
-    if first in ("timeout", "timeout.exe") and segment.words[1:2] and segment.words[1].lower() == "/t":
-        return ALONE
     words = shell_line.program(segment.words)
     if not words:
         return NONE
+    words = shell_line.program(reading.behind_runner(words)) or words
     name, rest = words[0].lower(), words[1:]
     if name in _SLEEPERS:
         waits = any(_seconds(word) or word == "infinity" or word[:1] == "$" for word in rest)
@@ -85,12 +83,8 @@ def _segment_waits(segment: shell_line.Segment, depth: int) -> int:
     if name in _WAITERS:
         return ALONE if name != "wait" or "wait" in segment.words else NONE
     pings = name == "ping" and rest[:1] in (["-n"], ["-c"]) and rest[-1] in ("127.0.0.1", "localhost")
-    if pings or (name == "read" and "-t" in rest):
+    if pings or name == "timeout" or (name == "read" and "-t" in rest):
         return ALONE  # as one waits on Windows
-    if name in ("uv", "poetry", "pipenv") and rest[:1] == ["run"] and len(rest) > 1:
-        name, *rest = rest[1:]
-    if name in ("npx", "bunx") and rest and rest[0] in _WAITERS:
-        return ALONE
     if name in ("watch", "viddy", "hwatch"):
         return BEFORE
     script = rest[0].rpartition("/")[2] if rest and name in (*_INTERPRETERS, "bash", "sh") else name
