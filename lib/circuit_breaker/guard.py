@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.model import Record
 from circuit_breaker.identity import calls, reading, shell_line
+from circuit_breaker.identity.keys import spelled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class _Place:
     def slashed(self, path: str) -> str:
         """A path in lower case; on Windows with slashes and one spelling of the drive."""
         path = path.lower()
-        return shell_line.spelled(path.replace("\\", "/")) if self.windows else path
+        return spelled(path.replace("\\", "/")) if self.windows else path
 
     def joined(self, text: str) -> str:
         """A text in which spaces inside known folders do not separate words."""
@@ -173,7 +174,7 @@ class _Place:
         if word[:1] == "~" and word[1:2] in ("", "/"):
             word = self.variables.get("home", "~") + word[1:]
         path = shell_line.resolve(word.partition(":/")[0] if ":/" in word[2:] else word, self.cwd)
-        return shell_line.spelled(path) if self.windows else path
+        return spelled(path) if self.windows else path
 
     def _holds(self, path: str) -> bool:
         """Whether a path names a guarded folder, something in one, or (as a glob) could match one."""

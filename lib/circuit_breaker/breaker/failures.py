@@ -35,8 +35,10 @@ def judge(lane: Lane, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.tool not in SHELLS or outcome.kind in SILENT or not isinstance(outcome.input, dict):
             continue
+        if outcome.kind == OK and not outcome.change:
+            continue
         may_have_failed = outcome.kind != OK or _may_have_failed(outcome)
-        if outcome.kind == OK and not (outcome.change and (lane.families or may_have_failed)):
+        if not (may_have_failed or lane.families):
             continue
         attempt = attempts.attempt_of(outcome.tool, outcome.input, lane.cwd)
         if attempt is None or leads_on(lane, outcome):

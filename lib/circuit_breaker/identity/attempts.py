@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from circuit_breaker.identity import attempts_table as table
 from circuit_breaker.identity import calls, reading, shell_line, snippets
-from circuit_breaker.identity.keys import digest
+from circuit_breaker.identity.keys import digest, spelled
 
 PARTS_MAX = 64  # simple commands of a line that are read
 _EXIT_NAMES = ("$?", "${?}", "$LASTEXITCODE", "${PIPESTATUS[0]}", "$pipestatus[1]")
@@ -78,8 +78,8 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
     rows = []
     for part in real:
         part.operands = _operands(part, found)
-        home = part.home or ("" if part.operands else shell_line.spelled(part.directory))
-        rows.append((part.name, home, *map(shell_line.spelled, part.operands)))
+        home = part.home or ("" if part.operands else spelled(part.directory))
+        rows.append((part.name, home, *map(spelled, part.operands)))
     found.key = digest(repr(list(dict.fromkeys(rows))))
     first = real[0]
     shown = [*first.shown.split(), *(operand.rpartition("/")[2] for operand in first.operands)]
@@ -135,8 +135,8 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
     part.shown = part.name = _plain_name(words[0])
     part.rest = words[1:]
     if "/" in words[0] and words[0].split("/")[-2] not in _BINS:
-        part.home = shell_line.spelled(shell_line.resolve(words[0].rpartition("/")[0], part.directory))
-        if part.home == shell_line.spelled(part.directory):
+        part.home = spelled(shell_line.resolve(words[0].rpartition("/")[0], part.directory))
+        if part.home == spelled(part.directory):
             part.home = ""
     if part.name == "docker" and part.rest[:1] == ["compose"]:
         part.shown, part.name, part.rest = "docker compose", "docker-compose", part.rest[1:]
@@ -229,7 +229,7 @@ def _script(part: _Part) -> None:
             folder, _, name = path.rpartition("/")
             part.name = _plain_name(name)
             near = folder == part.directory.rstrip("/") or folder.rpartition("/")[2] in _BINS
-            part.home = "" if near else shell_line.spelled(folder)
+            part.home = "" if near else spelled(folder)
             part.rest = rest[i + 1 :]
             return
     if part.segment.given:

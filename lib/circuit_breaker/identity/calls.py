@@ -6,7 +6,7 @@ Keys are hashes: a call's input and output cannot be read from them.
 from __future__ import annotations
 
 from circuit_breaker.identity import live, powershell, reading, shell_line, tokens, waits
-from circuit_breaker.identity.keys import canonical, digest
+from circuit_breaker.identity.keys import canonical, digest, spelled
 
 READS, ACTS, WRITES = 0, 1, 2  # what a call changes: nothing, something that is no file, a file
 POWERSHELLS = frozenset(("PowerShell", "powershell", "pwsh"))
@@ -96,7 +96,7 @@ def _shell_call(tool: str, tool_input: dict[str, object], cwd: str) -> str:
         command, directory = shell_line.normalise(command, directory)
     if name:
         given[name] = command
-    return f"{shell_line.spelled(directory)}\n{canonical(given)}"
+    return f"{spelled(directory)}\n{canonical(given)}"
 
 
 def _without_snapshot(value: object) -> object:

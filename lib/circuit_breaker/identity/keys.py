@@ -1,4 +1,4 @@
-"""One text and one short hash for equal JSON values. Pure."""
+"""One text and one short hash for equal JSON values, one spelling of a directory. Pure."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ def digest(text: str) -> str:
 def word(text: str) -> str:
     """`digest` in the letters g to v, so that the key of a picture is not taken for an id and blinded."""
     return digest(text).translate(_LETTERS)
+
+
+def spelled(path: str) -> str:
+    """One spelling of a directory: `C:\\p`, `C:/p` and `/c/p` are `c:/p`."""
+    drive = path[:1] if path[1:2] == ":" else path[1:2] if path[:1] == "/" and path[2:3] in ("/", "") else ""
+    if not drive.isalpha():
+        return path
+    return f"{drive.lower()}:{path[2:]}".replace("\\", "/").rstrip("/")
 
 
 def canonical(value: object) -> str:

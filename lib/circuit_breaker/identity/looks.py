@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import live, reading, shell_line, waits
+from circuit_breaker.identity import acts, guesses, live, reading, shell_line, waits
 from circuit_breaker.identity.calls import (
     CHANGING_NAMES,
     LOOKUPS,
@@ -46,13 +46,11 @@ def wait_of(tool: str, given: object) -> int:
         return waits.NONE
     if tool == "write_stdin":
         return waits.NONE if given.get("chars") else waits.ALONE
-    if tool in SHELLS:
-        return waits.line_waits(shell_command(tool, given))
-    if not tool.startswith("mcp__"):
-        return waits.NONE
-    command = remote_command(tool, given)
+    command = shell_command(tool, given) or remote_command(tool, given)
     if command:
         return waits.line_waits(command)
+    if not tool.startswith("mcp__"):
+        return waits.NONE
     if given.get("action") in ("wait", "sleep"):
         return waits.ALONE
     if not _WAITING_WORDS.isdisjoint(name_words(tool.rpartition("__")[2])[:3]):
@@ -76,17 +74,15 @@ def reads_output(tool: str, given: object) -> bool:
 
 def look_of(tool: str, given: object) -> int:
     """NOTHING, FILES or LIVE."""
-    if tool in SHELLS:
-        return _line_looks(shell_command(tool, given))
+    command = shell_command(tool, given) or remote_command(tool, given)
+    if command:
+        return _line_looks(command)
     if tool in _LIVE_TOOLS or reads_output(tool, given):
         return LIVE
     if tool in LOOKUPS:
         path = next((given[name] for name in PATHS if name in given), "") if isinstance(given, dict) else ""
         return LIVE if isinstance(path, str) and live.is_log(path) else FILES
-    command = remote_command(tool, given)
-    if command:
-        return _line_looks(command)
-    if tool in WRITERS or tool in SPAWNERS:
+    if tool in WRITERS or tool in SPAWNERS or tool in SHELLS:
         return NOTHING
     words = name_words(tool.replace("__", "_"))
     if isinstance(given, dict) and sql_verb(words, given) in SQL_READS:
@@ -98,8 +94,6 @@ def look_of(tool: str, given: object) -> int:
 
 def may_look(tool: str, given: object) -> bool:
     """Whether it is a shell line or an MCP tool of which nothing is known: it may look as well as act."""
-    from circuit_breaker.identity import acts, guesses
-
     command = shell_command(tool, given) or remote_command(tool, given)
     if command:
         return guesses.guess(command) != guesses.ACTS
@@ -111,11 +105,7 @@ def may_look(tool: str, given: object) -> bool:
 
 def _line_looks(command: str) -> int:
     """What a shell line looks at: NOTHING if one of its commands acts, else LIVE if one of them looks at something live."""
-    if not command:
-        return NOTHING
     if not reading.only_looks(command):
-        from circuit_breaker.identity import guesses
-
         return FILES if guesses.guess(command) == guesses.LOOKS else NOTHING
     is_live = "/dev/tcp/" in command or any(map(_is_live, reading.all_programs(command)))
     return LIVE if is_live else FILES

@@ -122,20 +122,20 @@ def _values(command: str, depth: int = 0) -> set[str]:
             if value and (shell_line.is_assignment(word) or word[:1] == "-"):
                 found.update((value, value.rpartition("=")[2]))
             elif before in _OPTIONS or before.lower() in _LOGINS:
-                found.add(word)
-                found.update(part.strip() for part in word.split(":"))
-            elif _is_stuck(word):
-                found.add(word[2:])
-            elif word.startswith(_SOURCES):
-                found.add(word.partition(":")[2])
+                found.update((word, *map(str.strip, word.split(":"))))
             elif talks and i and "/" not in word:
                 found.add(word)
+            found.add(_told_in(word, before))
     return found
 
 
-def _is_stuck(word: str) -> bool:
-    """Whether it is `-psecret`, as mysql and sshpass take it."""
-    return word[:2] in ("-p", "-P") and len(word) > 3 and not word.startswith(_NOT_PASSWORDS)
+def _told_in(word: str, before: str) -> str:
+    """What an option makes a possible secret: all of the word after `-p`, `secret` of `-psecret` and `pass:secret`; "" if nothing."""
+    if before in _OPTIONS:
+        return word
+    if word[:2] in ("-p", "-P") and len(word) > 3 and not word.startswith(_NOT_PASSWORDS):
+        return word[2:]
+    return word.partition(":")[2] if word.startswith(_SOURCES) else ""
 
 
 def _spans(text: str) -> list[tuple[int, int]]:
@@ -252,10 +252,8 @@ def _words(text: str) -> list[tuple[int, int]]:
             quoted = start and text[start - 1] in "'\""
             i = max(i, shell_line.closing(text, start - 1)) if quoted else i
             spans.append((start, i))
-        elif _is_stuck(word):
-            spans.append((start + 2, i))
-        elif word.startswith(_SOURCES):
-            spans.append((start + word.index(":") + 1, i))
+        elif _told_in(word, before):
+            spans.append((i - len(_told_in(word, before)), i))
         elif any(map(looks_secret, (word, word.rpartition("=")[2], word.rpartition(":")[2]))):
             spans.append((start, i))
         before = word

@@ -153,14 +153,6 @@ def resolve(target: str, cwd: str) -> str:
     return "/".join(parts) or ("/" if path[:1] == "/" else ".")
 
 
-def spelled(path: str) -> str:
-    """One spelling of a directory: `C:\\p`, `C:/p` and `/c/p` are `c:/p`."""
-    drive = path[:1] if path[1:2] == ":" else path[1:2] if path[:1] == "/" and path[2:3] in ("/", "") else ""
-    if not drive.isalpha():
-        return path
-    return f"{drive.lower()}:{path[2:]}".replace("\\", "/").rstrip("/")
-
-
 def closing(text: str, at: int) -> int:
     """Index of the quote that closes the one at `at`; the length of the text if there is none."""
     quote = text[at]

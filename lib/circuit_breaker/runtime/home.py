@@ -101,7 +101,7 @@ def slashed(path: str) -> str:
     """A Windows path with slashes and one spelling of its drive; elsewhere the path itself."""
     if sys.platform != "win32":
         return path
-    from circuit_breaker.identity.shell_line import spelled
+    from circuit_breaker.identity.keys import spelled
 
     return spelled(path.replace("\\", "/"))
 
