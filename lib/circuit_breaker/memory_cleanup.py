@@ -7,7 +7,7 @@ import time
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.janitor import notes, rounds, session_start, sweep
-from circuit_breaker.runtime import home
+from circuit_breaker.runtime import files, home
 from circuit_breaker.words import memory
 
 
@@ -22,8 +22,7 @@ def auto_cleanup_on_startup() -> str:
         if made.task:
             rounds.start(where, session, "compress")
     except OSError as error:
-        session_start.complain([str(error)])
-        return ""
+        made = sweep.Report(errors=[str(error)])
     session_start.complain(made.errors + made.unreadable)
     return memory.done(made.facts(), rounds.PLUGIN_FOLDER)
 
@@ -36,7 +35,7 @@ def rotate_all_telemetry() -> list[str]:
         plan = rounds.sweeps(where, config, time.time(), session)[0]
         sweep.planned(plan)
         plan.actions = [a for a in plan.actions if a.do == "rotate" or a.name.startswith("telemetry/")]
-        notes.discard(where)
+        files.remove(notes.path(where))  # so that a killed sweep does not look finished
         sweep.execute(plan, report)
         if report.steps:
             rounds.start(where, session, "compress")

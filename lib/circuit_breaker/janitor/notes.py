@@ -44,22 +44,9 @@ def save(where: Places, note: Mapping[str, Any]) -> None:
     files.replace(path(where), json.dump({**note, "version": FORMAT}))
 
 
-def discard(where: Places) -> None:
-    """Remove the note. Done before any file is moved, so that a killed round does not look finished."""
-    files.remove(path(where))
-
-
 def asked(config: Config) -> list[object]:
     """What a round depends on, for comparison with the last one: the memory limits, the interpreter, our library."""
     return [sys.executable, __file__, int(config.enabled), *config.memory_limits.values()]
-
-
-def known_since(where: Places, config: Config, now: float) -> float:
-    """Epoch seconds up to which earlier rounds with the same limits checked file contents; 0.0 for never."""
-    note = load(where)
-    since = note.get("since")
-    known = isinstance(since, float) and since <= now and note.get("asked") == asked(config)
-    return since if known else 0.0  # type: ignore[return-value]
 
 
 def settled(where: Places, config: Config, now: float, session: str) -> bool:

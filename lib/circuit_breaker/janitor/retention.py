@@ -64,28 +64,17 @@ class Sweep(Record):
 
 
 class Archive:
-    """One archived file. id: FOLDER/BASE.TIME.EXT, without the `.gz` it has if `packed`; `plain` too while it is compressed. size:
-    bytes on disk. Raises ValueError for another id."""
+    """One archived file. id: FOLDER/BASE.TIME.EXT, without the `.gz` it has if `packed`; `plain` too while it is compressed. name: by
+    which it is listed and restored. original: the file's name before. size: bytes on disk. Raises ValueError for another id."""
 
-    __slots__ = ("id", "base", "at", "ending", "size", "mtime", "packed", "plain")
+    __slots__ = ("id", "folder", "name", "original", "base", "at", "size", "mtime", "packed", "plain")
 
     def __init__(self, key: str, size: int, mtime: float, packed: bool = False, plain: bool = False) -> None:
         self.id, self.size, self.mtime, self.packed, self.plain = key, size, mtime, packed, plain
-        self.base, self.at, self.ending = split(key)
-
-    @property
-    def original(self) -> str:
-        """The file's name before it was archived."""
-        return f"{self.base}.{self.ending}"
-
-    @property
-    def folder(self) -> str:
-        return self.id.partition("/")[0]
-
-    @property
-    def name(self) -> str:
-        """The name by which it is listed and restored."""
-        return self.id.partition("/")[2] + ".gz"
+        self.base, self.at, ending = split(key)
+        self.original = f"{self.base}.{ending}"
+        self.folder, _, name = key.partition("/")
+        self.name = name + ".gz"
 
     @property
     def age_order(self) -> tuple[str, float, str]:

@@ -58,11 +58,14 @@ def new_note(where: Places, config: Config, now: float) -> dict[str, Any]:
 
 def make(where: Places, config: Config, now: float, session: str, most: float = NEVER) -> Report:
     """Do what is due in folders of up to `most` entries, and save the note if it could be finished. Never raises OSError."""
-    made, note, known = Report(), new_note(where, config, now), notes.known_since(where, config, now)
+    made, note, last = Report(), new_note(where, config, now), notes.load(where)
+    known = last.get("since")
+    if not isinstance(known, float) or known > now or last.get("asked") != note["asked"]:
+        known = 0.0
     for plan in sweeps(where, config, now, session, most, known):
         try:
             if sweep.planned(plan).actions:
-                notes.discard(where)  # so that a killed round does not look finished
+                files.remove(notes.path(where))  # so that a killed round does not look finished
         except disk.TooMany:
             made.task, note["since"], note["entries"] = "sweep", known, notes.SMALL + 1
             continue
