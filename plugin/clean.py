@@ -164,7 +164,7 @@ class _Run:
             rest, most = self.chosen.total - self.chosen.bytes, memory.size(self.wish.most or 0)
             text = f"{memory.size(rest)} would remain, more than {most}: these files are newer than --older-than or"
             lines.append(f"{text} must stay. A smaller --older-than (for example 7d) frees more.")
-        goes = sum(row[0] for row in self.chosen.freed.values())
+        goes = sum(row.files for row in self.chosen.freed.values())
         if goes:
             text = f"{memory.number(goes, 'file')} ({memory.size(self.chosen.bytes)}, less the size of the archive)"
             command = " ".join([program(), *map(memory.quoted, sys.argv[1:])])
@@ -184,11 +184,12 @@ class _Run:
         rows = [row for row in facts["kinds"] if row["name"] in kinds.KINDS]
         for row in rows:
             row["kind"] = row.pop("name")
-            row["goes_files"], row["goes_bytes"] = chosen.freed.get(row["kind"], (0, 0))
+            freed = chosen.freed.get(row["kind"], inventory.Unit())
+            row["goes_files"], row["goes_bytes"] = freed.files, freed.bytes
             days = f"after {facts['cleanup_days']} days"
             row["by_itself"] = "14 days after an update" if row["kind"] == kinds.PLUGINS else days
-        stays = sorted(chosen.stays.items(), key=lambda item: -item[1][1])
-        facts["stays"] = [{"reason": reason, "files": row[0], "bytes": row[1]} for reason, row in stays]
+        stays = sorted(chosen.stays.items(), key=lambda item: -item[1].bytes)
+        facts["stays"] = [{"reason": reason, "files": row.files, "bytes": row.bytes} for reason, row in stays]
         facts.update(kinds=rows, measured=measured, goes_bytes=chosen.bytes, links=self.found.links)
         rest, most = chosen.total - chosen.bytes, self.wish.most
         return {**facts, "max_total_missed_by": rest - most} if most is not None and rest > most else facts

@@ -72,7 +72,8 @@ def test_session_goes_with_its_subagents_and_tool_results_or_stays_with_them() -
     assert {kind: [one.path for one in bundle] for kind, bundle in chosen.bundles.items()} == {
         "transcripts": [session[0].path]
     }
-    assert chosen.freed == {"transcripts": [1, 10], "subagent-transcripts": [1, 10], "tool-results": [1, 10]}
+    freed = {kind: (row.files, row.bytes) for kind, row in chosen.freed.items()}
+    assert freed == {"transcripts": (1, 10), "subagent-transcripts": (1, 10), "tool-results": (1, 10)}
     session[0].newest = NOW - 5 * DAY
     assert gone(session, wish()) == set()
     assert gone(session, wish("tool-results")) == {session[2].path}
@@ -162,12 +163,12 @@ def test_whatever_lies_there_only_what_may_go_goes(
             "backups",
             "plugin-caches",
         )
-    assert chosen.bytes + sum(row[1] for row in chosen.stays.values()) == chosen.total
-    stays_for_size = chosen.stays.get(selection.FITS, [0, 0])
+    assert chosen.bytes + sum(row.bytes for row in chosen.stays.values()) == chosen.total
+    stays_for_size = chosen.stays.get(selection.FITS, Unit()).files
     if most is None or not bundled:
-        assert most is not None or not stays_for_size[0]
+        assert most is not None or not stays_for_size
         return
-    assert chosen.total - chosen.bytes <= most or not stays_for_size[0]
+    assert chosen.total - chosen.bytes <= most or not stays_for_size
     last = max(bundled, key=lambda one: (one.newest, one.path))
     parts = [last, *(one for one in units if last.kind == "transcripts" and one.kind in (kinds.SUBAGENTS, kinds.RESULTS)
              and (one.project, one.session) == (last.project, last.session))]  # fmt: skip

@@ -71,21 +71,22 @@ class Inventory:
 
     def by_kind(self) -> dict[str, Unit]:
         """Kind or label -> its sum."""
-        return _sums([(unit.kind, unit) for unit in self.units.values()])
+        return sums([(unit.kind, unit) for unit in self.units.values()])
 
     def by_project(self) -> dict[str, Unit]:
         """Folder below projects/ -> the sum over its sessions."""
-        return _sums([(unit.project, unit) for unit in self.units.values() if unit.project])
+        return sums([(unit.project, unit) for unit in self.units.values() if unit.project])
 
 
-def _sums(named: list[tuple[str, Unit]]) -> dict[str, Unit]:
-    sums: dict[str, Unit] = {}
+def sums(named: list[tuple[str, Unit]]) -> dict[str, Unit]:
+    """The sums of the units of each name."""
+    found: dict[str, Unit] = {}
     for name, unit in named:
-        whole = sums.get(name) or sums.setdefault(name, Unit())
+        whole = found.get(name) or found.setdefault(name, Unit())
         whole.files += unit.files
         whole.bytes += unit.bytes
         whole.oldest, whole.newest = min(whole.oldest, unit.oldest), max(whole.newest, unit.newest)
-    return sums
+    return found
 
 
 def survey(

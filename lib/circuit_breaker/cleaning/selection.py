@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from circuit_breaker.cleaning import kinds
+from circuit_breaker.cleaning.inventory import Unit, sums
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from circuit_breaker.cleaning.claude_code import Running
-    from circuit_breaker.cleaning.inventory import Unit
 
 
 DAY = 86400.0
@@ -28,19 +28,19 @@ class Wish:
 
 
 class Chosen:
-    """bundles: kind -> units for its archive. freed: kind -> [files, bytes] of the selected files by their own kind (a session includes
-    its subagents and tool results). stays: reason -> [files, bytes] of the chosen kinds that stay. total: bytes of the chosen kinds."""
+    """bundles: kind -> units for its archive. freed: kind -> the sum of the selected files by their own kind (a session includes its
+    subagents and tool results). stays: reason -> the sum of what stays of the chosen kinds. total: bytes of the chosen kinds."""
 
     def __init__(self) -> None:
         self.bundles: dict[str, list[Unit]] = {}
-        self.freed: dict[str, list[int]] = {}
-        self.stays: dict[str, list[int]] = {}
+        self.freed: dict[str, Unit] = {}
+        self.stays: dict[str, Unit] = {}
         self.total = 0
 
     @property
     def bytes(self) -> int:
         """The bytes that are selected."""
-        return sum(row[1] for row in self.freed.values())
+        return sum(row.bytes for row in self.freed.values())
 
 
 def choose(units: Iterable[Unit], wish: Wish, now: float, running: Running) -> Chosen:
@@ -51,7 +51,7 @@ def choose(units: Iterable[Unit], wish: Wish, now: float, running: Running) -> C
     if wish.project:
         known = _of_project(known, wish.project)
     along = {one.path for unit in known for one in unit.inner} if kinds.TRANSCRIPTS in wish.names else set()
-    chosen, ready = Chosen(), []
+    chosen, ready, stays, goes = Chosen(), [], [], []
     for unit in known:
         if unit.kind not in wish.names or not unit.path or unit.path in along:
             continue
@@ -59,18 +59,18 @@ def choose(units: Iterable[Unit], wish: Wish, now: float, running: Running) -> C
         chosen.total += sum(one.bytes for one in whole)
         reason = _reason(unit, wish.before, now, busy, running)
         if reason:
-            _count(chosen.stays, reason, whole)
+            stays += [(reason, one) for one in whole]
         else:
             ready.append(whole)
     rest = chosen.total
     for whole in sorted(ready, key=lambda whole: (whole[0].newest, whole[0].path)):
         if wish.most is not None and rest <= wish.most:
-            _count(chosen.stays, FITS, whole)
+            stays += [(FITS, one) for one in whole]
             continue
         chosen.bundles.setdefault(whole[0].kind, []).append(whole[0])
-        for one in whole:
-            _count(chosen.freed, one.kind, [one])
-            rest -= one.bytes
+        goes += [(one.kind, one) for one in whole]
+        rest -= sum(one.bytes for one in whole)
+    chosen.freed, chosen.stays = sums(goes), sums(stays)
     return chosen
 
 
@@ -103,10 +103,3 @@ def _reason(unit: Unit, before: float, now: float, busy: set[str], running: Runn
     # A shell snapshot is in use as long as its session; an old plugin version, as long as a session that began before the update.
     in_use = unit.kind == kinds.SNAPSHOTS and unit.newest >= running.since - 60 or unit.kind == kinds.PLUGINS
     return OPEN if in_use and running.clients else ""
-
-
-def _count(table: dict[str, list[int]], key: str, units: list[Unit]) -> None:
-    row = table.setdefault(key, [0, 0])
-    for unit in units:
-        row[0] += unit.files
-        row[1] += unit.bytes

@@ -109,10 +109,8 @@ def remove_originals(folder: str, entries: Iterable[TarInfo], running: Running, 
 
 
 def finish_removals(place: str, running: Running, on_bytes: OnBytes) -> tuple[list[TarInfo], list[str]]:
-    """Finish killed runs: remove the originals of marked archives and delete half-written archives.
-
-    Each archive is compared with the originals again. Returns (files that were removed, errors).
-    """
+    """Finish killed runs: remove the originals of marked archives, after another comparison, and delete half-written archives.
+    Returns (files that were removed, errors)."""
     removed: list[TarInfo] = []
     errors: list[str] = []
     for scrap, _ in sweep.scraps(place):

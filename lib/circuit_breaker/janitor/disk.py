@@ -25,10 +25,7 @@ class Changed(OSError):
 
 def listing(folder: str, most: float = NEVER) -> Iterator[tuple[str, str, stat_result]]:
     """What is directly in a folder as (path, name, `lstat` result), without what vanishes meanwhile; nothing of a missing folder or
-    a link to one.
-
-    Raises TooMany for more than `most` entries, OSError if the folder cannot be listed.
-    """
+    a link to one. Raises TooMany for more than `most` entries, OSError if the folder cannot be listed."""
     if not real_folder(folder):
         return
     with files.system.scandir(folder) as entries:

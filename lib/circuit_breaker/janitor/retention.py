@@ -188,7 +188,7 @@ def _rotations(sweep: Sweep) -> None:
         if not size or not regular(info):  # nothing to archive
             continue
         if kb and size >= kb * 1024:
-            reason = memory.too_large(size, kb)
+            reason = f"{memory.size(size)} (limit {kb} KB)"
         elif most and lines >= most:
             reason = memory.too_many(lines, "line", most)
         elif days and idle >= days * DAY:

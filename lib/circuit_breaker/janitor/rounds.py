@@ -101,10 +101,7 @@ def _tidy(where: Places, now: float, running: str) -> None:
 
 
 def _disarm_ended(where: Places, now: float, running: str) -> None:
-    """Remove the markers of sessions that have ended, and publish their homes' state anew.
-
-    If one continues after all, its next prompt or turn arms it again.
-    """
+    """Remove the markers of ended sessions (one that continues after all is armed again), and publish their homes' state anew."""
     homes = set()
     for name, sessions in notes.ended(where, now, running).items():
         homes |= {_home_of(where, session) for session in sessions}
@@ -164,19 +161,14 @@ def pin_interpreter(where: Places) -> None:
 
 
 def start(where: Places, session: str, task: str) -> None:
-    """Start `run` for these places in another process and return at once. task: "sweep" or "compress".
-
-    Raises OSError if no process can be started.
-    """
+    """Start `run` for these places in another process and return at once. task: "sweep" or "compress". Raises OSError."""
     given = [where.runtime, where.home, where.project, where.user_config, where.user, session, task]
     detached.start([sys.executable, "-I", "-S", "-X", "utf8", "-c", _LINE, ROOT + "/lib", *given])
 
 
 def run(arguments: list[str]) -> None:
-    """The body of the process. `arguments`: the five places, the session that started it, the task. Ends within DEADLINE.
-
-    What a round did here is left as a report for the next session start.
-    """
+    """The body of the process, which ends within DEADLINE. It leaves what a round did as a report for the next session start.
+    arguments: the five places, the session that started it, the task."""
     import os
 
     from circuit_breaker.janitor import archives

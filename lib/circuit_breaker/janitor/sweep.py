@@ -9,7 +9,6 @@ from circuit_breaker.janitor.retention import OF_CLEAN, Action, Archive, Sweep
 from circuit_breaker.runtime import files, store
 from circuit_breaker.runtime import running as processes
 from circuit_breaker.runtime.home import safe_name
-from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,10 +120,8 @@ def _check_size(sweep: Sweep, infos: list[stat_result]) -> None:
 
 
 def planned(sweep: Sweep) -> Sweep:
-    """Survey the folder and plan its sweep; changes nothing.
-
-    Raises TooMany for more than `most` entries, or with a `most` for more than READ_MOST bytes to read; OSError.
-    """
+    """Survey the folder and plan its sweep; changes nothing. Raises OSError, and TooMany for more than `most` entries, or with a
+    `most` for more than READ_MOST bytes to read."""
     sweep.moment = disk.moment(sweep.now)
     look(sweep)
     count_lines(sweep)
@@ -149,8 +146,9 @@ def _plan_cut(sweep: Sweep, name: str) -> None:
         sweep.unreadable.append(f"{name}: cannot be read as a session file: {files.why(error)}")
         return
     if gone:
-        reason = memory.too_long(gone, {key: sweep.limits[retention.LISTS[key]] for key in gone})
-        sweep.into_archive("cut", name, reason, sweep.sessions[name], len(data) - len(shorter))
+        caps = {key: sweep.limits[retention.LISTS[key]] for key in gone}
+        reasons = [f"{key} has {most + gone[key]} entries (limit {most})" for key, most in caps.items()]
+        sweep.into_archive("cut", name, ", ".join(reasons), sweep.sessions[name], len(data) - len(shorter))
 
 
 # --- The steps
@@ -270,10 +268,8 @@ class _Steps:
 
 
 def forget_session(folder: str, before: float) -> int:
-    """Remove a session's memory unless an entry is newer than `before` or not a file, or its lock is taken.
-
-    Returns its bytes, at least 1; 0 if it stays.
-    """
+    """Remove a session's memory unless an entry is newer than `before` or not a file, or its lock is taken. Returns its bytes, at
+    least 1; 0 if it stays."""
     try:
         names = files.system.listdir(folder)
         held = store.LOCK_FILE + files.HELD  # a killed process may have left it, which is no file

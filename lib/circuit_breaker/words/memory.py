@@ -48,11 +48,6 @@ def listed(names: list[str], most: int) -> str:
     return ", ".join(map(shown, names[:most])) + more
 
 
-def too_large(count: int, limit: int) -> str:
-    """Why a file of `count` bytes is rotated; `limit` in KB."""
-    return f"{size(count)} (limit {limit} KB)"
-
-
 def too_many(count: int, thing: str, limit: int) -> str:
     """Why the oldest of `count` things are archived or removed."""
     return f"{number(count, thing)} (limit {limit})"
@@ -61,11 +56,6 @@ def too_many(count: int, thing: str, limit: int) -> str:
 def too_old(days: float, limit: int) -> str:
     """Why a file last written `days` ago is archived or removed."""
     return f"last written {number(int(days), 'day')} ago (limit {limit})"
-
-
-def too_long(gone: Mapping[str, int], limits: Mapping[str, int]) -> str:
-    """Why lists are shortened. `gone`: key -> entries removed; `limits`: key -> entries kept."""
-    return ", ".join(f"{key} has {limits[key] + n} entries (limit {limits[key]})" for key, n in gone.items())
 
 
 def done(facts: Mapping[str, int], plugin: str) -> str:
