@@ -6,7 +6,6 @@ half of a hook's cost beyond the interpreter's start would be unused modules: se
 
 import gc
 import sys
-from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import MAGIC_NUMBER, SourceFileLoader
 from marshal import loads
 
@@ -16,7 +15,7 @@ except ImportError:  # Windows names the same calls differently
     import nt as system  # type: ignore[no-redef]
 
 PACKAGE = "circuit_breaker"
-USUAL = ("breaker", "identity", "runtime")  # the folders that nearly every hook needs
+FOLDERS = ("breaker", "cleaning", "identity", "janitor", "runtime", "words")  # those that hooks use
 LIB = __file__.rpartition("/" + PACKAGE + "/")[0]
 ANSWERED = 170  # exit code that no other program uses and no shell takes for a signal
 PLAIN = type(sys)
@@ -36,41 +35,19 @@ class Waiting(PLAIN):  # type: ignore[misc, valid-type]
 def lay_out(name: str, path: str) -> object:
     """Put our folder at `path` into `sys.modules` as a package, with its modules (as Waiting) and folders.
 
-    Importing them is then only a lookup. (Our `__init__` files are empty and need not run.)
+    Importing them is then only a lookup. (Our `__init__` files are empty and need not run.) Raises OSError.
     """
     package = sys.modules[name] = PLAIN(name)
-    package.__path__ = []  # a package: `Unusual` may be asked for what is missing in it
+    package.__path__ = []  # what is missing in it cannot be imported
     for entry in system.listdir(path):
         if entry[-3:] == ".py":
             part: object = Waiting(name + "." + entry[:-3])
             part.__file__ = path + "/" + entry  # type: ignore[attr-defined]
             sys.modules[name + "." + entry[:-3]] = part  # type: ignore[assignment]
             setattr(package, entry[:-3], part)
-        elif entry in USUAL:
+        elif entry in FOLDERS:
             setattr(package, entry, lay_out(name + "." + entry, path + "/" + entry))
     return package
-
-
-class Unusual:
-    """The finder of our other folders: each is laid out at its first import."""
-
-    @classmethod
-    def find_spec(cls, name: str, path: object = None, target: object = None) -> object:
-        """For a name `circuit_breaker.FOLDER`, else None."""
-        package, _, folder = name.rpartition(".")
-        return ModuleSpec(name, cls) if package == PACKAGE and folder[:1] != "_" else None  # type: ignore[arg-type]
-
-    @staticmethod
-    def create_module(spec: ModuleSpec) -> object:
-        """The folder as a package. Raises ImportError if it is missing."""
-        try:
-            return lay_out(spec.name, LIB + "/" + spec.name.replace(".", "/"))
-        except OSError as error:
-            raise ImportError(str(error)) from None
-
-    @staticmethod
-    def exec_module(module: object) -> None:
-        """Nothing: our `__init__` files are empty."""
 
 
 def code_of(name: str, source: str) -> object:
@@ -118,7 +95,6 @@ def start(name: str) -> None:
     features = sys.modules["__future__"] = PLAIN("__future__")
     features.annotations = None  # type: ignore[attr-defined]
     sys.path.insert(0, sys.path[-1])  # the folder of `_json` and `fcntl`: saves listing the whole library
-    sys.meta_path.insert(0, Unusual)  # type: ignore[arg-type]
     try:
         lay_out(PACKAGE, LIB + "/" + PACKAGE)
         sys.modules[PACKAGE + ".runtime.hook"].serve(name)
