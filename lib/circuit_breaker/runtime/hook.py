@@ -56,7 +56,10 @@ def serve(name: str) -> None:
     """Answer one hook call: at most one JSON object on stdout. Never raises."""
     answer = b""
     try:
-        found = answer_to(name, _stdin(), home.environment(), time.time())
+        data = files.drain(0, files.STDIN_MAX + 1)
+        if len(data) > files.STDIN_MAX:
+            raise ValueError("a payload of more than 64 MB")
+        found = answer_to(name, data, home.environment(), time.time())
         answer = json.dump(found) if found else b""
     except BaseException as error:  # noqa: BLE001 - the call goes through with any error of ours
         error_log.note(f"{name}: {type(error).__name__}: {error}")
@@ -64,13 +67,6 @@ def serve(name: str) -> None:
         files.write_all(1, answer)
     except OSError:
         return  # nobody reads it
-
-
-def _stdin() -> bytes:
-    data = files.drain(0, files.STDIN_MAX + 1)
-    if len(data) > files.STDIN_MAX:
-        raise ValueError("a payload of more than 64 MB")
-    return data
 
 
 def answer_to(name: str, data: bytes, env: Mapping[str, str], now: float) -> dict[str, Any] | None:

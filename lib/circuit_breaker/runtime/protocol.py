@@ -87,12 +87,9 @@ def parse(data: bytes | str, default_session: str = "") -> Payload:
 
 
 def last_call(payload: Payload) -> str:
-    """The tool_use_id of a payload's call, of a batch its last one; "" for none."""
-    batch = payload.fields.get("tool_calls")
-    fields = (
-        batch[-1] if isinstance(batch, list) and batch and isinstance(batch[-1], dict) else payload.fields
-    )
-    return name_of(fields, "tool_use_id")
+    """The tool_use_id of the call of an event's payload, of a batch its last one; "" for none."""
+    calls = payload.fields.get("tool_calls") or [payload.fields]
+    return name_of(calls[-1], "tool_use_id")
 
 
 def event_of(payload: Payload, keyword: str) -> Event | None:
@@ -102,13 +99,7 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
     if name == "PostToolBatch":
         return model.Turn(results=_batch(fields), cwd=payload.cwd, prompt=prompt)
     if name == "PreToolUse":
-        return model.Ask(
-            id=name_of(fields, "tool_use_id"),
-            tool=name_of(fields, "tool_name"),
-            input=fields.get("tool_input"),
-            cwd=payload.cwd,
-            prompt=prompt,
-        )
+        return model.Ask(**_call(fields), cwd=payload.cwd, prompt=prompt)
     if name in ("PostToolUseFailure", "PostToolUse"):
         return _reported(payload)
     if name == "UserPromptSubmit":
@@ -171,12 +162,20 @@ def _batch(fields: dict[str, Any]) -> list[model.Result]:
     for call in calls:
         if not isinstance(call, dict):
             raise ValueError("tool_calls: expected objects")
-        given, response = call.get("tool_input"), call.get("tool_response")
+        response = call.get("tool_response")
         text = response_text(response)
-        kind = model.LAUNCHED if is_launched(response) else hint(given, text)
-        ids = {"id": name_of(call, "tool_use_id"), "tool": name_of(call, "tool_name")}
-        results.append(model.Result(**ids, input=given, text=text, hint=kind))
+        kind = model.LAUNCHED if is_launched(response) else hint(call.get("tool_input"), text)
+        results.append(model.Result(**_call(call), text=text, hint=kind))
     return results
+
+
+def _call(fields: dict[str, Any]) -> dict[str, Any]:
+    """What all events say of a call."""
+    return {
+        "id": name_of(fields, "tool_use_id"),
+        "tool": name_of(fields, "tool_name"),
+        "input": fields.get("tool_input"),
+    }
 
 
 def is_launched(response: object) -> bool:
@@ -210,15 +209,7 @@ def _reported(payload: Payload) -> model.Reported:
     else:
         response = fields.get("tool_response")
         kind, text = (model.LAUNCHED if is_launched(response) else model.OK), response_text(response)
-    return model.Reported(
-        id=name_of(fields, "tool_use_id"),
-        tool=name_of(fields, "tool_name"),
-        input=fields.get("tool_input"),
-        kind=kind,
-        text=text,
-        cwd=payload.cwd,
-        prompt=payload.prompt,
-    )
+    return model.Reported(**_call(fields), kind=kind, text=text, cwd=payload.cwd, prompt=payload.prompt)
 
 
 def _by_hand(fields: dict[str, Any]) -> model.Turn:
@@ -226,8 +217,7 @@ def _by_hand(fields: dict[str, Any]) -> model.Turn:
     outcome = fields.get("tool_result")
     failed = isinstance(outcome, dict) and outcome.get("isError") is True
     text = response_text(outcome.get("content") if isinstance(outcome, dict) else outcome)
-    result = model.Result(tool=name_of(fields, "tool_name"), input=fields.get("tool_input"), text=text)
-    result.hint = model.FAILED if failed else model.OK
+    result = model.Result(**_call(fields), text=text, hint=model.FAILED if failed else model.OK)
     return model.Turn(results=[result], cwd=name_of(fields, "cwd", PATH_MAX))
 
 
