@@ -80,14 +80,15 @@ def by_prompt(rule: Rule) -> Rule:
     return within
 
 
-def in_a_row(warn: int = 0, stop: int = 0) -> Rule:
-    """The same tool with the same input, one directly after another."""
+def in_a_row(of: Callable[[Call], object], warn: int = 0, stop: int = 0) -> Rule:
+    """Calls directly after one another of which `of` gives the same; None is nothing to count."""
 
     def rule(lane: Sequence[Call]) -> Words:
-        before, run = "", 0
+        before, run = None, 0
         for at, call in enumerate(lane):
-            run = run + 1 if call.same == before else 1
-            before = call.same
+            value = of(call)
+            run = 0 if value is None else run + 1 if value == before else 1
+            before = value
             if stop and run >= stop:
                 yield at, STOP
             elif warn and run >= warn:
@@ -96,17 +97,43 @@ def in_a_row(warn: int = 0, stop: int = 0) -> Rule:
     return rule
 
 
-def in_a_prompt(stop: int) -> Rule:
-    """The same tool with the same input so many times within one prompt."""
+def in_all(of: Callable[[Call], object], stop: int) -> Rule:
+    """So many calls, wherever they are, of which `of` gives the same; None is nothing to count."""
 
     def rule(lane: Sequence[Call]) -> Words:
-        count: Counter[tuple[int, str]] = Counter()
+        count: Counter[object] = Counter()
         for at, call in enumerate(lane):
-            count[call.prompt, call.same] += 1
-            if count[call.prompt, call.same] >= stop:
+            value = of(call)
+            count[value] += value is not None
+            if count[value] >= stop:
                 yield at, STOP
 
     return rule
+
+
+def repeated(call: Call) -> object:
+    """The same tool with the same input."""
+    return call.same
+
+
+def misused(call: Call) -> object:
+    """Roo: a tool used wrongly; a command that ran and failed is none."""
+    return call.refused or None
+
+
+def repeated_in_prompt(call: Call) -> object:
+    """The same tool with the same input within one prompt."""
+    return call.prompt, call.same
+
+
+def tool_in_prompt(call: Call) -> object:
+    """A tool within one prompt."""
+    return call.prompt, call.tool
+
+
+def agent_in_prompt(call: Call) -> object:
+    """An agent started within one prompt."""
+    return (call.prompt, call.tool) if call.tool in ("Agent", "Task") else None
 
 
 def openhands(lane: Sequence[Call]) -> Words:
@@ -139,19 +166,6 @@ def gemini(lane: Sequence[Call]) -> Words:
             ):
                 yield at, STOP
                 break
-
-
-def mistakes(limit: int) -> Rule:
-    """Roo: so many calls in a row that used a tool wrongly; a command that ran and failed is none."""
-
-    def rule(lane: Sequence[Call]) -> Words:
-        run = 0
-        for at, call in enumerate(lane):
-            run = run + 1 if call.refused else 0
-            if run >= limit:
-                yield at, STOP
-
-    return rule
 
 
 def same_error(limit: int) -> Rule:
@@ -214,32 +228,6 @@ def fails_in(window: int, of: str) -> Rule:
     return rule
 
 
-def more_than(limit: int, tools: tuple[str, ...] = ()) -> Rule:
-    """More than `limit` calls of a tool within one prompt."""
-
-    def rule(lane: Sequence[Call]) -> Words:
-        count: Counter[tuple[int, str]] = Counter()
-        for at, call in enumerate(lane):
-            count[call.prompt, call.tool] += 1
-            if count[call.prompt, call.tool] > limit and (not tools or call.tool in tools):
-                yield at, STOP
-
-    return rule
-
-
-def calls_of_a_prompt(limit: int) -> Rule:
-    """A fixed limit: more than `limit` calls within one prompt."""
-
-    def rule(lane: Sequence[Call]) -> Words:
-        count: Counter[int] = Counter()
-        for at, call in enumerate(lane):
-            count[call.prompt] += 1
-            if count[call.prompt] > limit:
-                yield at, STOP
-
-    return rule
-
-
 def alternation(lane: Sequence[Call]) -> Words:
     """Two tools take turns by name, three times."""
     last: deque[str] = deque(maxlen=6)
@@ -262,23 +250,23 @@ def any_of(*rules: Rule) -> Rule:
 PEERS: dict[str, Rule] = {
     "OpenHands (StuckDetector v0)": by_prompt(openhands),
     "gemini-cli": by_prompt(gemini),
-    "Roo, repetition": in_a_row(stop=4),
-    "Roo, with mistakes": any_of(in_a_row(stop=4), mistakes(3)),
-    "opencode `doom_loop`": in_a_row(stop=3),
-    "Cline": in_a_row(warn=3, stop=5),
-    "goose, limit 3": any_of(in_a_row(stop=4), same_error(3)),
+    "Roo, repetition": in_a_row(repeated, stop=4),
+    "Roo, with mistakes": any_of(in_a_row(repeated, stop=4), in_a_row(misused, stop=3)),
+    "opencode `doom_loop`": in_a_row(repeated, stop=3),
+    "Cline": in_a_row(repeated, warn=3, stop=5),
+    "goose, limit 3": any_of(in_a_row(repeated, stop=4), same_error(3)),
     "crush": crush,
     "openclaw": by_prompt(openclaw),
-    "the published checklist": any_of(fails_in(5, "turn"), more_than(10)),
+    "the published checklist": any_of(fails_in(5, "turn"), in_all(tool_in_prompt, 11)),
 }
 PLAIN: dict[str, Rule] = {
     "a tool fails 3 times in 5 prompts": fails_in(5, "prompt"),
     "a tool fails 3 times in 5 turns": fails_in(5, "turn"),
-    "more than 10 calls of a tool in a prompt": more_than(10),
+    "more than 10 calls of a tool in a prompt": in_all(tool_in_prompt, 11),
     "two tools alternate by name, 3 rounds": alternation,
-    "5 identical calls in a row": in_a_row(stop=5),
-    "3 identical calls in a row": in_a_row(stop=3),
-    "5 identical calls in a prompt": in_a_prompt(5),
-    "3 identical calls in a prompt": in_a_prompt(3),
-    "more than 5 agents in a prompt": more_than(5, ("Agent", "Task")),
+    "5 identical calls in a row": in_a_row(repeated, stop=5),
+    "3 identical calls in a row": in_a_row(repeated, stop=3),
+    "5 identical calls in a prompt": in_all(repeated_in_prompt, 5),
+    "3 identical calls in a prompt": in_all(repeated_in_prompt, 3),
+    "more than 5 agents in a prompt": in_all(agent_in_prompt, 6),
 }
