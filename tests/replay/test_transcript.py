@@ -112,9 +112,14 @@ def test_result_is_told_by_its_mark_and_its_text(text, error, name, why):
     } == ({why} if why else set())
 
 
-def test_content_blocks_are_one_text():
-    found = only(result(1, [{"type": "text", "text": "a"}, {"type": "image"}, {"type": "text", "text": "b"}]))
-    assert found["tool_response"] == "a\n\nb"
+def test_content_blocks_are_one_text_in_which_pictures_differ_as_for_the_hooks():
+    def said(data):
+        picture = {"type": "image", "source": {"type": "base64", "data": data}}
+        blocks = [{"type": "text", "text": "a"}, picture, {"type": "text", "text": "b"}]
+        return only(result(1, blocks))["tool_response"]
+
+    first, _, last = said("x").split("\n")
+    assert (first, last) == ("a", "b") and said("x") == said("x") != said("y")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from circuit_breaker.runtime import usage
-from circuit_breaker.runtime.protocol import wrote_machine
+from circuit_breaker.runtime.protocol import response_text, wrote_machine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _results(row: Record, message: Record, common: Record) -> list[Record]:
 
 
 def _result(block: Record, common: Record) -> Record:
-    text = _text(block.get("content"))
+    text = response_text(block.get("content"))
     record = {**common, "tool_use_id": str(block.get("tool_use_id") or "")}
     if not block.get("is_error"):
         return {**record, "hook_event_name": "PostToolUse", "tool_response": text}
@@ -129,11 +129,3 @@ def _result(block: Record, common: Record) -> Record:
 def _blocks(message: Record) -> list[Record]:
     content = message.get("content")
     return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
-
-
-def _text(content: object) -> str:
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "\n".join(str(block.get("text", "")) for block in content if isinstance(block, dict))
-    return ""
