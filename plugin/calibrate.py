@@ -6,6 +6,7 @@ import argparse
 import functools
 import os
 import sys
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
@@ -23,7 +24,11 @@ from circuit_breaker.replay.calibration import GOOD, STOPPED, TRIPPED, UNFINISHE
 from circuit_breaker.runtime import own_shell
 
 BAR = 40  # columns of the longest bar
-EDGES = (1, 2, 3, 5)  # the histogram's bounds, times powers of ten
+EDGES = [
+    -1,
+    0,
+    *(first * 10**power for power in range(18) for first in (1, 2, 3, 5)),
+]  # bounds in the histogram
 KEYS = {"calls_per_prompt": "tool calls", "tokens_per_prompt": "tokens, cache reads included"}
 
 
@@ -122,8 +127,9 @@ def _text(learned: Learned) -> str:
 
 
 def histogram(values: Sequence[int], limit: int) -> list[str]:
-    """A line with a bar for each range of values; the range with the limit is marked."""
-    edges = _edges(max([*values, limit]))
+    """A line with a bar for each of the last ranges of values; the range with the limit is marked."""
+    edges = EDGES[: bisect_left(EDGES, max([*values, limit])) + 1]
+    edges = [-1, *edges[-9:]] if len(edges) > 10 else edges
     counts = [sum(low < value <= high for value in values) for low, high in zip(edges, edges[1:])]
     most = max(counts)
     lines = []
@@ -134,17 +140,6 @@ def histogram(values: Sequence[int], limit: int) -> list[str]:
             f"  {_short(low + 1) if high > low + 1 else '':>6} to {_short(high):>6} {count:>6} {bar}{mark}"
         )
     return lines
-
-
-def _edges(highest: int) -> list[int]:
-    """The bounds of the histogram's ranges: -1, 0, 1, 2, 3, 5, 10, 20 ... up to `highest`; only the last eight."""
-    edges, power = [-1, 0], 1
-    while edges[-1] < highest:
-        edges += [power * edge for edge in EDGES]
-        power *= 10
-    while edges[-2] >= highest:
-        edges.pop()
-    return [-1, *edges[-9:]] if len(edges) > 10 else edges
 
 
 def _short(number: int) -> str:
