@@ -57,7 +57,7 @@ def remembering(outcome_of: Callable[..., Any]) -> Callable[..., Any]:
 def measure(name: str) -> tuple[str, list[Word]]:
     """Every session through the variant of that name."""
     variant = _shared["variants"][name]
-    config = build([("variant", {"circuit_breakers": variant.rules, **variant.keys})])
+    config = build([("variant", variant.config)])
     assert not config.problems, config.problems
     usual = () if variant.remembers else outcomes_by(evidence.outcome_of)
     with patched((*usual, *variant.patches)):

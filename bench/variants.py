@@ -13,13 +13,12 @@ Patch = tuple[Any, str, Any]  # module, name, what stands there for one variant
 
 
 class Variant(NamedTuple):
-    """A changed number, or replaced functions. `remembers`: outcomes are the same as without it."""
+    """Replaced functions or numbers of the engine, or a changed configuration. `remembers`: outcomes are the same as without it."""
 
     name: str
-    rules: dict[str, dict[str, Any]] = {}
     patches: tuple[Patch, ...] = ()
+    config: dict[str, Any] = {}
     remembers: bool = True
-    keys: dict[str, Any] = {}  # of the top of the configuration
     number: str = ""  # what was changed from `default` to `value`
     default: int = 0
     value: int = 0
@@ -42,17 +41,15 @@ def thresholds() -> list[Variant]:
     """Each number that decides when a rule speaks: one step down, one up, and 0, which switches off what it is for."""
     found = []
     for key in ("poll_gap_seconds", "deny_limit"):
-        found += [
-            _step(f"`{key}`", settings.DEFAULTS[key], to, keys={key: to})
-            for to in steps(key, settings.DEFAULTS[key])
-        ]
+        value = settings.DEFAULTS[key]
+        found += [_step(f"`{key}`", value, to, config={key: to}) for to in steps(key, value)]
     for rule, defaults in settings.DEFAULTS["circuit_breakers"].items():
         for key, value in defaults.items():
             if key in ("enabled", "action", "cooldown_base_seconds") or rule in UNSEEN:
                 continue
-            found += [
-                _step(f"`{rule}.{key}`", value, to, rules={rule: {key: to}}) for to in steps(key, value)
-            ]
+            for to in steps(key, value):
+                config = {"circuit_breakers": {rule: {key: to}}}
+                found.append(_step(f"`{rule}.{key}`", value, to, config=config))
     for name, module, what in NUMBERS:
         value = getattr(module, name)
         found += [_step(what, value, to, patches=((module, name, to),)) for to in steps(name, value)]
@@ -109,45 +106,32 @@ def progress_rules() -> list[Variant]:
     """Each rule of what is progress, a poll, a look-up, taken away or turned round."""
     in_shell = calls.SHELLS
     return [
-        Variant("nothing is progress", {}, _changing(lambda outcome: calls.READS)),
-        Variant("every success is progress", {}, _changing(lambda outcome: calls.WRITES)),
+        Variant("nothing is progress", _changing(lambda outcome: calls.READS)),
+        Variant("every success is progress", _changing(lambda outcome: calls.WRITES)),
         Variant(
             "only writing a file is progress",
-            {},
             _changing(lambda o: o.change if o.change == calls.WRITES else calls.READS),
         ),
         Variant(
             "every shell command is progress",
-            {},
             _changing(lambda o: max(o.change, calls.ACTS) if o.tool in in_shell else o.change),
         ),
-        Variant(
-            "no shell command is", {}, _changing(lambda o: calls.READS if o.tool in in_shell else o.change)
-        ),
+        Variant("no shell command is", _changing(lambda o: calls.READS if o.tool in in_shell else o.change)),
         Variant(
             "the same change counts each time it is made",
-            {},
             ((evidence, "last_move", _latest), (failures, "last_move", _latest)),
         ),
         Variant(
-            "other lanes' writes do not count",
-            {},
-            ((evidence, "learn_writes", lambda session, lane: None),),
+            "other lanes' writes do not count", ((evidence, "learn_writes", lambda session, lane: None),)
         ),
-        Variant("polls are calls like others", {}, ((waiting, "_is_poll", _never),)),
-        Variant("time alone is never a wait", {}, ((waiting, "_passed", _never),)),
+        Variant("polls are calls like others", ((waiting, "_is_poll", _never),)),
+        Variant("time alone is never a wait", ((waiting, "_passed", _never),)),
         Variant(
-            "what a look shows of a page is no progress",
-            {},
-            ((evidence, "last_news", lambda lane, start: -1),),
+            "what a look shows of a page is no progress", ((evidence, "last_news", lambda lane, start: -1),)
         ),
-        Variant("look-ups that miss are errors like others", {}, _without("miss")),
-        Variant("your prompt forgets nothing", {}, ((memory.Lane, "forget_successes", lambda lane: None),)),
-        Variant(
-            "a ring may hold no foreign call",
-            {},
-            ((cycles, "_round_before", _strict_round),),
-        ),
+        Variant("look-ups that miss are errors like others", _without("miss")),
+        Variant("your prompt forgets nothing", ((memory.Lane, "forget_successes", lambda lane: None),)),
+        Variant("a ring may hold no foreign call", ((cycles, "_round_before", _strict_round),)),
     ]
 
 
@@ -187,4 +171,4 @@ def identity_rules() -> list[Variant]:
         ("cosmetic parameters count", ((calls, "COSMETIC", empty),)),
         ("commands as they are written", ((shell_line, "normalise", lambda command, cwd: (command, cwd)),)),
     ]
-    return [Variant(name, {}, patches, remembers=False) for name, patches in rules]
+    return [Variant(name, patches, remembers=False) for name, patches in rules]
