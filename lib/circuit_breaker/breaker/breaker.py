@@ -92,8 +92,6 @@ def release(circuit: Circuit, ran: bool) -> Circuit:
 
     An early probe that never `ran` can be used again.
     """
-    if circuit.state != HALF_OPEN:
-        return circuit
     refund = circuit.early and not ran
     credit, bought = "progress" if refund else "", circuit.bought and not refund
     return circuit.but(state=OPEN, probe="", early=False, bought=bought, credit=credit)
