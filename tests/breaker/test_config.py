@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from circuit_breaker.breaker import config as settings
 from circuit_breaker.breaker.layers import WORDS, build, option_layer
+from circuit_breaker.runtime import home
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -30,11 +31,17 @@ def test_the_defaults_as_a_file_are_no_problem():
     assert build([("user", copy.deepcopy(dict(settings.DEFAULTS)))]).problems == []
 
 
-def test_only_the_untouched_defaults_are_known_without_reading_them():
-    written = (json.dumps(settings.DEFAULTS, indent=2) + "\n").encode("ascii")
-    assert settings.is_untouched(written)
-    for changed in (written.replace(b"10", b"11", 1), written[:-1], written + b" ", b"{}", b""):
-        assert not settings.is_untouched(changed)
+def test_only_a_file_that_is_not_as_it_was_first_written_needs_merging(tmp_path):
+    where = home.places({"CIRCUIT_BREAKER_HOME": str(tmp_path), "CLAUDE_PROJECT_DIR": "/p"})
+    for change, layers in (
+        ({}, 0),
+        ({"deny_limit": 5}, 0),
+        ({"deny_limit": 6}, 1),
+        ({"defaults_version": 1}, 1),
+    ):
+        document = {**settings.DEFAULTS, **change}
+        (tmp_path / home.CONFIG).write_text(json.dumps(document, indent=2) + "\n")
+        assert len(home.layers(where, {})[0]) == layers
 
 
 def test_a_partial_rule_keeps_the_other_keys():

@@ -38,7 +38,7 @@ def test_first_start_makes_what_the_hooks_need_and_says_nothing(
     answer = start(python=python)
     assert (answer.stdout, answer.stderr) == ("", "")
     made = (machine.runtime / "circuit_breaker_config.json").read_bytes()
-    assert json.loads(made)["mode"] == "enforce" and settings.is_untouched(made)
+    assert json.loads(made) == settings.DEFAULTS
     assert (machine.runtime / "python").read_text() == os.path.realpath(python) + "\n"
     assert machine.runtime.stat().st_mode & 0o777 == 0o700
     answer = start(python=python)

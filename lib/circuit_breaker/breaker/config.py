@@ -113,14 +113,6 @@ def _differing(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[s
     return found
 
 
-def is_untouched(data: bytes) -> bool:
-    """Whether it is the config file as first written, byte for byte. It changes nothing, so hooks need not parse it."""
-    return int.from_bytes(data, "little") % _PRIME == _UNTOUCHED
-
-
-_PRIME, _UNTOUCHED = 2**61 - 1, 0x1576355783379E98  # the file as one number modulo a prime
-
-
 def is_on(rule: str, keys: Mapping[str, Any]) -> bool:
     """Whether a rule is on: enabled, with a threshold above 0 (budget: with any limit)."""
     if not keys["enabled"]:

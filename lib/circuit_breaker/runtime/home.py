@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from circuit_breaker.breaker.config import OPTION, Config, is_untouched
+from circuit_breaker.breaker.config import DEFAULTS, OPTION, Config
 from circuit_breaker.runtime import files, json
 
 TYPE_CHECKING = False
@@ -153,8 +153,9 @@ def layers(where: Places, env: Mapping[str, str]) -> tuple[list[tuple[str, objec
     ):
         try:
             data = files.read(path, 1 << 20) if path else None
-            if data is not None and not is_untouched(data):
-                found.append((f"{name} {path}", json.parse(data)))
+            document = DEFAULTS if data is None else json.parse(data)
+            if document != DEFAULTS:  # as it was written first, a file changes nothing
+                found.append((f"{name} {path}", document))
         except (OSError, ValueError) as error:
             unreadable.append(f"{path}: not used: {files.why(error)}")
     if any(name.startswith(OPTION) for name in env):
