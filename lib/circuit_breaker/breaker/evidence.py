@@ -95,7 +95,8 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     if shown:  # what blinding hides is news of what is waited for
         outcome.result = f"{outcome.result} {shown}"
         outcome.repeats = streak.first >= 0 and streak.result == outcome.result
-    outcome.gesture = known is not None and _is_gesture(outcome)
+    if known is not None and _is_receipt(outcome):  # a click, key or scroll; only for repeated calls
+        outcome.gesture = acts.is_gesture(outcome.tool, outcome.input)
     consecutive = streak.turn >= lane.turn - 1 - lane.still
     if outcome.kind == OK:
         _succeed(lane, streak, outcome)
@@ -117,21 +118,9 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     waiting.finish(lane, outcome)
 
 
-def _is_gesture(outcome: Outcome) -> bool:
-    """Whether it is a click, key or scroll whose result only confirms it. (Checked for repeated calls only.)"""
-    brief = len(outcome.text) <= RECEIPT_MAX
-    return outcome.change == calls.ACTS and brief and acts.is_gesture(outcome.tool, outcome.input)
-
-
-def _only_confirms(outcome: Outcome) -> bool:
-    """Whether it is an act of an MCP tool that makes nothing new, with a result that only confirms it: a robot that moves on."""
-    if (
-        outcome.change != calls.ACTS
-        or len(outcome.text) > RECEIPT_MAX
-        or not outcome.tool.startswith("mcp__")
-    ):
-        return False
-    return not acts.makes_more(outcome.tool, outcome.input)
+def _is_receipt(outcome: Outcome) -> bool:
+    """Whether it is an act whose result only confirms it."""
+    return outcome.change == calls.ACTS and len(outcome.text) <= RECEIPT_MAX
 
 
 def _kind_of(outcome: Outcome) -> int:
@@ -168,7 +157,8 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         lane.stepped = outcome.n
         lane.moves.append(memory.Moment(n=outcome.n, turn=lane.turn))
     moved = last_move(lane, streak.since)
-    line = _line_of(outcome)
+    line = _written(outcome.tool, outcome.input)  # the call's key leaves out variables set before it
+    line = digest(line) if line else ""
     if streak.error != outcome.error:  # after a change, or written differently, only the same error counts
         moved = max(moved, lane.changed if line == streak.line else outcome.n - 1)
     streak.fails = [fail for fail in streak.fails if fail.n > moved][-FAILS_MAX:]
@@ -180,11 +170,6 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         lane.changed = outcome.n
     if outcome.kind == INVALID:
         streak.invalid += 1
-
-
-def _line_of(outcome: Outcome) -> str:
-    """Digest of a shell command as written: the call's key leaves out variables set before it. "" for other tools."""
-    return digest(_written(outcome.tool, outcome.input)) if outcome.tool in calls.SHELLS else ""
 
 
 def _written(tool: str, given: object) -> str:
@@ -221,7 +206,10 @@ def _steps_on(tool: str, given: object) -> bool:
 
 def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:
     moved = last_move(lane, streak.first)
-    if outcome.gesture or (outcome.repeats and lane.news and _only_confirms(outcome)):
+    confirmed = outcome.repeats and lane.news and outcome.tool.startswith("mcp__") and _is_receipt(outcome)
+    if outcome.gesture or (
+        confirmed and not acts.makes_more(outcome.tool, outcome.input)
+    ):  # a robot that moves on
         moved = max(moved, last_news(lane, streak.first))
     if outcome.repeats and moved <= streak.counted:
         streak.times += 1
