@@ -24,6 +24,7 @@ _WAITS_NOT = getattr(system, "O_NONBLOCK", 0)  # for a FIFO in the place of a fi
 _CREATE = system.O_WRONLY | system.O_CREAT | _NOFOLLOW | getattr(system, "O_BINARY", 0)
 READ = system.O_RDONLY | _WAITS_NOT | getattr(system, "O_BINARY", 0)  # follows links
 STDIN_MAX = 1 << 26  # bytes of a payload: more than Claude Code sends
+HELD = ".held"  # the link beside a lock file, for a disk without locks
 LOCK_SECONDS = 3.0  # Claude Code kills a hook after 5 s: give up and report it before that
 
 
@@ -254,16 +255,20 @@ class Lock:
 
     def _take(self) -> None:
         """Try until it is free, more often the longer it takes, so that newcomers do not overtake. (A blocking `flock` lets them.)"""
-        ways = [_flock, _record_lock, _own_file] if fcntl else [_windows_lock]
+        ways = self._ways()
         since = 0.0
         pause = 0.002 + system.getpid() % 16 * 0.0002  # seconds; different for processes started together
         while True:
             try:
-                return ways[0](self)
-            except BlockingIOError:
+                ways[0]()
+                return
+            except (BlockingIOError, PermissionError):  # held: POSIX allows both for a record lock
                 now = time.monotonic()
             except OSError as error:
-                if len(ways) == 1 or not _unsupported(error):
+                import errno
+
+                missing = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+                if len(ways) == 1 or error.errno not in missing:
                     raise
                 del ways[0]
                 continue
@@ -271,6 +276,20 @@ class Lock:
             if now - since > self.wait:
                 raise TimeoutError(f"{self.path}: still locked after {self.wait:g} s")
             time.sleep(pause / (1 + 4 * (now - since)))
+
+    def _ways(self) -> list[Callable[[], object]]:
+        """The kinds of lock, the usual one first. Each raises BlockingIOError or PermissionError while another process holds it."""
+        if not fcntl:
+            import msvcrt
+
+            return [lambda: msvcrt.locking(self.fd, msvcrt.LK_NBLCK, 1)]  # type: ignore[attr-defined]
+        kind = fcntl.LOCK_EX | fcntl.LOCK_NB
+        return [lambda: fcntl.flock(self.fd, kind), lambda: fcntl.lockf(self.fd, kind), self._link]
+
+    def _link(self) -> None:
+        from circuit_breaker.runtime import lock_file
+
+        self.mark = lock_file.take(self.path + HELD)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -280,38 +299,3 @@ class Lock:
 
             lock_file.release(self.path + HELD, self.mark)
         system.close(self.fd)  # this releases it, as does the end of the process
-
-
-def _flock(lock: Lock) -> None:
-    fcntl.flock(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _record_lock(lock: Lock) -> None:
-    try:
-        fcntl.lockf(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except PermissionError as error:  # POSIX leaves the choice between this and BlockingIOError
-        raise BlockingIOError(error.errno, "locked") from None
-
-
-def _windows_lock(lock: Lock) -> None:
-    import msvcrt  # only Windows has it
-
-    try:
-        msvcrt.locking(lock.fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    except OSError as error:
-        raise BlockingIOError(error.errno, "locked") from None
-
-
-def _unsupported(error: OSError) -> bool:
-    import errno
-
-    return error.errno in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
-
-
-HELD = ".held"
-
-
-def _own_file(lock: Lock) -> None:
-    from circuit_breaker.runtime import lock_file
-
-    lock.mark = lock_file.take(lock.path + HELD)

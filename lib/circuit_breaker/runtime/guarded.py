@@ -31,16 +31,15 @@ def refusal(event: Ask, where: Places, keyword: str, armed: bool, env: Mapping[s
 
 
 def guarded(where: Places, keyword: str, env: Mapping[str, str]) -> Guarded:
-    """The runtime folder, your config folder, and the copy that runs unless it is a checkout inside the project (your own work)."""
+    """The runtime folder, your config folder, and the copy that runs unless it is a checkout inside the project (your own work).
+
+    None of them that contains the project or your home: guarding it would guard everything.
+    """
     folders = [where.runtime, slashed(where.user_config).rpartition("/")[0]]
-    if not f"{ROOT}/".startswith(where.project.rstrip("/") + "/") or files.exists(ROOT + "/receipt.json"):
+    if not _holds(where.project, ROOT) or files.exists(ROOT + "/receipt.json"):
         folders.append(ROOT)
     return Guarded(
-        folders=[
-            folder
-            for folder in folders
-            if not _holds(folder, where.project) and not _holds(folder, where.user)
-        ],
+        folders=[one for one in folders if not _holds(one, where.project) and not _holds(one, where.user)],
         project=where.project,
         variables={**{name: env.get(name, "") for name in VARIABLES}, "CIRCUIT_BREAKER_HOME": where.runtime},
         keyword=keyword,
@@ -48,5 +47,5 @@ def guarded(where: Places, keyword: str, env: Mapping[str, str]) -> Guarded:
 
 
 def _holds(folder: str, path: str) -> bool:
-    """Whether a folder is or contains `path`: guarding it would guard everything."""
+    """Whether a folder is or contains `path`."""
     return f"{path}/".startswith(folder.rstrip("/") + "/")

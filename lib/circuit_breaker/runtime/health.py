@@ -27,7 +27,10 @@ def write_fault(where: Places) -> str:
         return f"nothing can be kept in {where.runtime} ({reason[:1].lower()}{reason[1:]})"
     finally:
         for folder in reversed(made):
-            _remove_folder(folder)
+            try:
+                files.system.rmdir(folder)
+            except OSError:
+                continue  # not created, or in use
     return ""
 
 
@@ -48,10 +51,3 @@ def _try_out(path: str) -> None:
     finally:
         for rest in (path, path + ".spare", path + ".last", path + ".lock"):
             files.remove(rest)
-
-
-def _remove_folder(folder: str) -> None:
-    try:
-        files.system.rmdir(folder)
-    except OSError:
-        return  # not created, or in use
