@@ -6,7 +6,6 @@ It reads settings and the runtime folder, and runs one hook line against a throw
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import tempfile
@@ -19,6 +18,7 @@ from install import scopes, settings
 from shared import ROOT, program
 
 from circuit_breaker.breaker.config import Config
+from circuit_breaker.cleaning.claude_code import install_paths, json_object
 from circuit_breaker.runtime import home, status
 from circuit_breaker.words import status as words
 
@@ -53,7 +53,9 @@ def look(
     if not why:
         sources = scopes.chain(env, Path(where.project))
         how, why, fix = _registered(where, sources, env)
-        if why and last and now - last.seen < LIVE and last.seen > _changed(sources):
+        written = (os.path.getmtime(source.path) for source in sources if os.path.exists(source.path))
+        # hooks that ran before a settings file was written prove nothing
+        if why and last and now - last.seen < LIVE and last.seen > max(written, default=0.0):
             how, why, fix = f"session {last.name[: words.ID]} only, as its hooks run", "", ""
     if why:
         return {**facts, "why": why, "fix": fix.replace("circuit-breaker ", program() + " ", 1)}
@@ -169,27 +171,16 @@ def plugin_folder(name: str, sources: list[scopes.Source], env: Mapping[str, str
     market = name.partition("@")[2]
     base = scopes.claude_folder(env) / "plugins"
     known = [source.document.get("extraKnownMarketplaces") for source in reversed(sources)]
-    for document in [*known, read_json(base / "known_marketplaces.json")]:
+    for document in [*known, json_object(f"{base}/known_marketplaces.json")]:
         entry = document.get(market) if isinstance(document, dict) else None
         found = entry.get("source") if isinstance(entry, dict) else None
         path = found.get("path") if isinstance(found, dict) and found.get("source") == "directory" else None
         if isinstance(path, str):
             return Path(path)
-    listed = read_json(base / "installed_plugins.json")
-    plugins = listed.get("plugins", listed) if isinstance(listed, dict) else {}
-    entries = plugins.get(name) if isinstance(plugins, dict) else None
-    for entry in entries if isinstance(entries, list) else [entries]:
-        if isinstance(entry, dict) and isinstance(entry.get("installPath"), str):
-            return Path(entry["installPath"])
-    return None
-
-
-def read_json(path: Path) -> Any:
-    """The JSON value of a file; None if it cannot be read."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
+    listed = json_object(f"{base}/installed_plugins.json")
+    plugins = listed.get("plugins", listed)
+    paths = install_paths(plugins.get(name) if isinstance(plugins, dict) else None)
+    return next(map(Path, paths), None)
 
 
 def _tried(way: Way, where: home.Places) -> str:
@@ -206,9 +197,3 @@ def _tried(way: Way, where: home.Places) -> str:
             return ""
         said = next(iter(host.problems), "they keep nothing of a turn")
     return f"the hooks of {way.label} do not run: {said}"
-
-
-def _changed(sources: list[scopes.Source]) -> float:
-    """When a settings file that applies here was last written. Hooks that ran before that prove nothing."""
-    paths = [source.path for source in sources if os.path.exists(source.path)]
-    return max(map(os.path.getmtime, paths), default=0.0)

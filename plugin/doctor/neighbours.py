@@ -16,6 +16,7 @@ from host import hooks_of
 from install import scopes, settings
 from install.apply import SOURCE
 
+from circuit_breaker.cleaning.claude_code import json_object
 from circuit_breaker.runtime import files
 from doctor import Finding, note
 
@@ -64,8 +65,7 @@ def _plugins(sources: list[scopes.Source], env: Mapping[str, str]) -> list[tuple
 
 def _hook_files(folders: list[Path]) -> list[tuple[Path, dict[str, Any]]]:
     paths = [folder / "hooks" / "hooks.json" for folder in folders if os.path.realpath(folder) != str(SOURCE)]
-    found = [(path, protection.read_json(path)) for path in paths]
-    return [(path, document) for path, document in found if isinstance(document, dict)]
+    return [(path, json_object(str(path))) for path in paths]
 
 
 def _timeouts(path: Path, document: dict[str, Any]) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from circuit_breaker.runtime.running import living
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 
 CLEANUP_DAYS = 30  # Claude Code's default
@@ -43,7 +44,7 @@ def cleanup_days(folder: str, project: str) -> tuple[int, str]:
         (f"{project}/.claude", "settings"),
         (folder, "settings"),
     ):
-        days = _object(f"{base}/{name}.json").get("cleanupPeriodDays")
+        days = json_object(f"{base}/{name}.json").get("cleanupPeriodDays")
         if isinstance(days, int) and not isinstance(days, bool):
             return days, f"{base}/{name}.json"
     return CLEANUP_DAYS, ""
@@ -51,21 +52,21 @@ def cleanup_days(folder: str, project: str) -> tuple[int, str]:
 
 def installed_versions(folder: str) -> list[str] | None:
     """The real paths of the installed plugin versions; None if unknown."""
-    plugins = _object(f"{folder}/plugins/installed_plugins.json").get("plugins")
-    return [os.path.realpath(path) for path in _install_paths(plugins)] if isinstance(plugins, dict) else None
+    plugins = json_object(f"{folder}/plugins/installed_plugins.json").get("plugins")
+    return [os.path.realpath(path) for path in install_paths(plugins)] if isinstance(plugins, dict) else None
 
 
-def _install_paths(value: object) -> Iterator[str]:
+def install_paths(value: object) -> Iterator[str]:
     """Every `installPath` in a value. (Searched for, because the file's shape differs between versions of Claude Code.)"""
     if isinstance(value, list):
         for item in value:
-            yield from _install_paths(item)
+            yield from install_paths(item)
     elif isinstance(value, dict):
         for key, item in value.items():
             if key == "installPath" and isinstance(item, str):
                 yield item
             else:
-                yield from _install_paths(item)
+                yield from install_paths(item)
 
 
 def running(folder: str) -> Running:
@@ -114,10 +115,10 @@ def _words(path: str) -> list[str]:
         return []
 
 
-def _object(path: str) -> dict[str, object]:
-    """The JSON object in a file; {} for anything else."""
+def json_object(path: str) -> dict[str, Any]:
+    """The JSON object in a file of Claude Code's; {} for anything else. Links are followed, since people link these files."""
     try:
-        document = json.parse(files.read(path, LARGEST) or b"{}")
+        document = json.parse(files.part(path, 0, LARGEST)[0])
     except (OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}
