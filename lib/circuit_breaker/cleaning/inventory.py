@@ -115,15 +115,20 @@ def _walk(found: Inventory, on_folder: Callable[[int], object], deadline: float)
             return
         here = stack.pop()
         on_folder(seen)
-        files, folders = _listing(found, here)
-        stack += [f"{here}/{name}" if here else name for name in reversed(folders)]
-        seen += len(files)
         whole = _of_folder(found, here)
-        for entry in files:
+        for entry in _listing(found, here):
+            if not entry.is_file(follow_symlinks=False):
+                path = f"{here}/{entry.name}".lstrip("/")
+                if entry.is_dir(follow_symlinks=False):
+                    stack.append(path)
+                elif entry.is_dir():  # a link to one
+                    found.links.append(path)
+                continue
             try:
                 info = entry.stat(follow_symlinks=False)
             except OSError:
                 continue  # removed meanwhile
+            seen += 1
             row, written = whole or _of_file(found, here, entry.name), info.st_mtime
             row.files += 1
             row.bytes += info.st_size
@@ -135,22 +140,13 @@ def _walk(found: Inventory, on_folder: Callable[[int], object], deadline: float)
                 row.stays = OF_ANOTHER
 
 
-def _listing(found: Inventory, path: str) -> tuple[list[os.DirEntry[str]], list[str]]:
-    """(files, names of folders) in a folder, without links and special files."""
+def _listing(found: Inventory, path: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(f"{found.folder}/{path}") as listing:
-            entries = list(listing)
+            return list(listing)
     except OSError as error:
         found.unreadable.append(f"{path or found.folder}: {error.strerror}")
-        return [], []
-    files = [entry for entry in entries if entry.is_file(follow_symlinks=False)]
-    folders = []
-    for entry in entries if len(files) < len(entries) else ():
-        if entry.is_dir(follow_symlinks=False):
-            folders.append(entry.name)
-        elif entry.is_symlink() and entry.is_dir():
-            found.links.append(f"{path}/{entry.name}".lstrip("/"))
-    return files, folders
+        return []
 
 
 def _of_folder(found: Inventory, path: str) -> Unit | None:

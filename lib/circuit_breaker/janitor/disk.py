@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 NEVER = float("inf")
+_KIND, _REGULAR, _FOLDER = 0o170000, 0o100000, 0o040000
 
 
 class TooMany(Exception):
@@ -41,7 +42,7 @@ def listing(folder: str, most: float = NEVER) -> Iterator[tuple[str, str, stat_r
 def real_folder(path: str) -> bool:
     """Whether it is a folder and not a link to one."""
     try:
-        return files.system.lstat(path).st_mode & 0o170000 == 0o040000
+        return files.system.lstat(path).st_mode & _KIND == _FOLDER
     except OSError:
         return False
 
@@ -53,7 +54,7 @@ def below(path: str, skip: str = "") -> Iterator[tuple[str, stat_result]]:
         return
     try:
         info = files.system.lstat(path)
-        names = sorted(files.system.listdir(path)) if real_folder(path) else []
+        names = sorted(files.system.listdir(path)) if info.st_mode & _KIND == _FOLDER else []
     except OSError:
         return
     yield path, info
@@ -63,8 +64,8 @@ def below(path: str, skip: str = "") -> Iterator[tuple[str, stat_result]]:
 
 def version(info: stat_result) -> tuple[int, ...]:
     """What is different once a regular file was replaced or written to; () for anything else."""
-    regular = info.st_mode & 0o170000 == 0o100000
-    return (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns) if regular else ()
+    same = info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
+    return same if info.st_mode & _KIND == _REGULAR else ()
 
 
 def create(

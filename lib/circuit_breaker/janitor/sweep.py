@@ -26,8 +26,8 @@ COUNTED.update(clear="cleared", forget="forgotten", expire="expired")
 
 class Report(Record):
     """What was done. steps: the actions. spared: archives beyond a limit that stay for now. errors, unreadable: sentences; unreadable
-    files are left alone. finished: no other process was at work and nothing failed. task: what is left for the background: "",
-    "compress", or "sweep" if it was too large."""
+    files are left alone. finished: False beside another process. task: what is left for the background: "", "compress", or "sweep"
+    if it was too large."""
 
     steps: list[Action] = []
     spared = 0

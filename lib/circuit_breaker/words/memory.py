@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 PREFIX = "[memory_cleanup]"
 GRACE_DAYS = 7  # archives beyond a limit stay this long if one round made them all, so that you can react to its message
+THINGS = {"rotated": "log file", "forgotten": "old session", "cleared": "temporary file"}
+THINGS.update(dict.fromkeys(("archived", "shortened"), "session file"))  # others are archives
 LEFT_BEHIND = "left behind by a process that was killed"
 
 
@@ -64,13 +66,10 @@ def done(facts: Mapping[str, int], plugin: str) -> str:
     Forgotten sessions and temporary files of killed processes are only mentioned together with something else: they are
     removed nearly every day and contain nothing of yours.
     """
-    things = {"pruned": "archive", "expired": "archive", "spared": "archive", "cleared": "temporary file"}
-    things.update(
-        rotated="log file", archived="session file", shortened="session file", forgotten="old session"
-    )
-    many = {key: number(facts[key], thing) for key, thing in things.items()}
+    many = {key: number(count, THINGS.get(key, "archive")) for key, count in facts.items()}
     away = " and ".join(many[key] for key in ("rotated", "archived") if facts[key])
     entries = f"{facts['entries']:,} old {'entry' if facts['entries'] == 1 else 'entries'}"
+    spared = f" {many['spared']} beyond the limit will be removed after {GRACE_DAYS} days."
     said = (
         (away, f"archived {away} ({size(facts['put_away'])})"),
         (facts["shortened"], f"shortened {many['shortened']} by {entries} (archived first)"),
@@ -83,11 +82,7 @@ def done(facts: Mapping[str, int], plugin: str) -> str:
     parts += [f"cleared {many['cleared']} of killed processes"] if facts["cleared"] else []
     parts += [f"forgot {many['forgotten']}"] if facts["forgotten"] else []
     text = ", ".join(parts)
-    after = (
-        f" {many['spared']} beyond the limit will be removed after {GRACE_DAYS} days."
-        if facts["spared"]
-        else ""
-    )
+    after = spared if facts["spared"] else ""
     if away or facts["shortened"]:
         after += f" To get a file back: python3 {quoted(plugin)} restore --list."
     return f"{PREFIX} {text[0].upper()}{text[1:]}: {size(facts['freed'])} freed.{after}"
