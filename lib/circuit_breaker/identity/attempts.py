@@ -256,11 +256,8 @@ def _real(parts: list[_Part]) -> list[_Part]:
 def _prepares(part: _Part) -> bool:
     """Whether the part only prepares for others: `mkdir`, `make clean`, `apt update`."""
     first = next((word for word in part.rest if word[:1] != "-"), "")
-    return (
-        part.name.lower() in table.HOUSEKEEPING
-        or first == "clean"
-        or f"{part.name} {first}" in table.PREPARING
-    )
+    known = part.name.lower() in table.HOUSEKEEPING or f"{part.name} {first}" in table.PREPARING
+    return known or first == "clean"
 
 
 def _edits(part: _Part) -> bool:

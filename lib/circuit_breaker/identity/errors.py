@@ -33,7 +33,7 @@ def error_key(kind: str, text: str, tool_input: object = None) -> str:
     before, sign, rest = text.partition("\nYou sent (first ")
     if sign:  # of an input that is no JSON
         text = before + rest[max(rest.find("\nCommon causes"), 0) :]
-    sizes = {str(_count(given)) for given in texts}
+    sizes = {str(given.count("\n") + 1) for given in texts}
     lines = [
         _without_size(_without_given(_without_step(line)), sizes) for line in own_lines(text, tool_input)
     ]
@@ -63,11 +63,9 @@ def _measured(lines: list[str]) -> str:
 
 
 def _compares(line: str) -> bool:
-    if "retry" in line or "try again" in line:
-        return False  # the seconds until then
-    if any(word in line for word in _LIMITS):
-        return True
-    return any(line.partition(sign)[2][:1].isdigit() for sign in (" < ", " > "))
+    signs = any(line.partition(sign)[2][:1].isdigit() for sign in (" < ", " > "))
+    until_then = "retry" in line or "try again" in line
+    return not until_then and (signs or any(word in line for word in _LIMITS))
 
 
 def _number(word: str) -> str:
@@ -80,7 +78,7 @@ def own_lines(text: str, tool_input: object = None) -> list[str]:
     """The lines of an error's first READ_MAX characters, without those that repeat the call's input."""
     texts = _input_texts(tool_input)
     echoed = frozenset([line.strip() for given in texts for line in given[:READ_MAX].split("\n")])
-    count = sum([_count(given) for given in texts])
+    count = sum([given.count("\n") + 1 for given in texts])
     lines = [_without_running_number(line.strip(), count) for line in text[:READ_MAX].split("\n")]
     return [line for line in lines if line and not _echoes(line, echoed)]
 
@@ -94,11 +92,6 @@ def _input_texts(tool_input: object, depth: int = 3) -> list[str]:
         if isinstance(value, (dict, list)):
             found += _input_texts(value, depth - 1)
     return found
-
-
-def _count(text: str) -> int:
-    """How many lines a text has."""
-    return text.count("\n") + 1
 
 
 def _without_given(line: str) -> str:
@@ -129,10 +122,9 @@ def _echoes(line: str, echoed: frozenset[str]) -> bool:
 
 def _without_step(line: str) -> str:
     """`[3/9] Compiling a.swift` without the numbers: how many steps a build takes depends on what was changed."""
-    number, sign, rest = line.partition("] ")
-    return (
-        rest if sign and number[:1] == "[" and number[1:].replace("/", "", 1).strip(" %").isdigit() else line
-    )
+    number, _, rest = line.partition("] ")
+    counts = number[:1] == "[" and number[1:].replace("/", "", 1).strip(" %").isdigit()
+    return rest if counts and rest else line
 
 
 def _without_running_number(line: str, given: int) -> str:
@@ -153,13 +145,10 @@ def hints_at_failure(text: str) -> bool:
 def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
     """Whether a reading call failed only because there was nothing to read, or too much. Such errors are no sign of a loop."""
     start = text[:600].lower()
-    if "spawn" in start:
-        return False  # the tool's own program is missing, not what was looked for
-    if not any(miss in start for miss in _MISSES):
-        return False
-    if tool in calls.LOOKUPS:
-        return True
-    return (tool in calls.SHELLS or tool.startswith("mcp__")) and not calls.change_level(tool, tool_input)
+    if "spawn" in start or not any(miss in start for miss in _MISSES):
+        return False  # it may be the tool's own program that is missing
+    looks = tool in calls.SHELLS or tool.startswith("mcp__")
+    return tool in calls.LOOKUPS or (looks and not calls.change_level(tool, tool_input))
 
 
 def is_bare(text: str) -> bool:

@@ -98,24 +98,14 @@ def _script(words: list[str]) -> list[str]:
 def _is_name(word: str) -> bool:
     """Whether a word can be shown as the name of a program, module or file: short, plain, no secret."""
     bare = word.replace("-", "").replace("_", "").replace(".", "").replace("+", "")
-    return (
-        0 < len(word) <= 30
-        and word.isascii()
-        and (bare.isalnum() or word == "[")
-        and not masking.looks_secret(word)
-    )
+    is_plain = len(word) <= 30 and word.isascii() and (bare.isalnum() or word == "[")
+    return is_plain and not masking.looks_secret(word)
 
 
 def _is_task(word: str) -> bool:
     """Whether a word can be shown as a subcommand or task: short, lower case, at most two digits."""
-    bare = word.replace("-", "").replace("_", "").replace(":", "").replace(".", "")
-    return (
-        _is_name(word.replace(":", "-"))
-        and word[0].isalpha()
-        and word.islower()
-        and sum([c.isdigit() for c in bare]) <= 2
-        and len(word) <= 24
-    )
+    is_plain = word[:1].isalpha() and word.islower() and sum([c.isdigit() for c in word]) <= 2
+    return is_plain and len(word) <= 24 and _is_name(word.replace(":", "-"))
 
 
 def plain(text: str) -> str:

@@ -84,6 +84,7 @@ _VALUED = frozenset(
     "-C -c -n --namespace --context -R --repo --prefix --git-dir --work-tree -f --file".split()
 )
 _BREAKING = frozenset(" ()'\"<>|;&")  # of a word with one of these a shell makes several
+_ASKING_METHODS = ("blocknumber", "_call", "status", "list")  # ends of JSON-RPC methods
 # The options with which these programs write.
 _WRITES = {
     "curl": "--upload-file --form --remote-name --remote-name-all --cookie-jar --config",
@@ -190,13 +191,10 @@ def program_reads(name: str, rest: list[str], depth: int = 0, loosely: bool = Fa
         starts = [i + 1 for i, word in enumerate(rest) if word in ("-exec", "-execdir")]
         ran = [program(until_its_end(rest[i:])) for i in starts]
         return all(words and program_reads(words[0], words[1:], depth + 1) for words in ran)
-    looks = (
-        listed
-        or (name == "kill" and rest[:1] == ["-0"])
-        or (rest in VERSIONS and not (rest == ["-v"] and is_in(name, _VERBOSE)))
-        or live.is_live(name, rest)
-    )
-    return looks or snippets.only_sleeps(name, rest) or _reading_subcommand(name, rest)
+    asks_version = rest in VERSIONS and not (rest == ["-v"] and is_in(name, _VERBOSE))
+    if listed or asks_version or (name == "kill" and rest[:1] == ["-0"]) or live.is_live(name, rest):
+        return True
+    return snippets.only_sleeps(name, rest) or _reading_subcommand(name, rest)
 
 
 def told(words: list[str]) -> tuple[str, str]:
@@ -274,12 +272,9 @@ def _asks_by_post(rest: list[str]) -> bool:
     if "mutation" in said or url.endswith("_by_query"):
         return False
     method = said.partition('"method":"')[2].partition('"')[0].lower()
-    asked = (
-        method.startswith("get")
-        or "_get" in method
-        or method.endswith(("blocknumber", "_call", "status", "list"))
-    )
-    return url.endswith(("/_search", "/_count")) or '"query":' in said or asked
+    if method.startswith("get") or "_get" in method or method.endswith(_ASKING_METHODS):
+        return True
+    return url.endswith(("/_search", "/_count")) or '"query":' in said
 
 
 def _only_fetches(name: str, rest: list[str]) -> bool:

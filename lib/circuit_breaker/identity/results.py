@@ -86,9 +86,8 @@ _BARS = (
 
 def without_digits(text: str) -> str:
     """The text without its digits. (`str.translate` takes a hundred times as long if the text is not ASCII.)"""
-    return (
-        text.encode("utf-8", "surrogatepass").translate(None, b"0123456789").decode("utf-8", "surrogatepass")
-    )
+    data = text.encode("utf-8", "surrogatepass").translate(None, b"0123456789")
+    return data.decode("utf-8", "surrogatepass")
 
 
 def shortened(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 LONGEST = 4_000  # characters that are read; the rest of a longer line is compared unchanged
 DEPTH = 3  # levels of commands inside commands that are read
 _FRONTS = 24  # `cd`, waits and assignments that are taken off the front
+_LEAVING = ("exit", "return", "true", ":", "false")
 _VALUES = frozenset("$`")  # signs of what is replaced by a value
 _SPLITTING = {**{ord(c): "\0" for c in "'\"\\#`$\n;&|()<>"}, ord("\t"): " ", ord("\r"): " "}
 _KEYWORDS = frozenset("if then else elif fi while until do done ! { } ( ) esac".split())
@@ -85,11 +86,7 @@ def _written(kept: list[Segment]) -> str:
 
 def _after(kept: list[Segment]) -> list[Segment]:
     """The commands that run after the first in any case but its failure; [] if another joint follows it."""
-    if (
-        kept[1:]
-        and kept[0].joint == "||"
-        and kept[1].words[:1] in (["exit"], ["return"], ["true"], [":"], ["false"])
-    ):
+    if kept[1:] and kept[0].joint == "||" and "".join(kept[1].words[:1]) in _LEAVING:
         kept = kept[1:]
     return kept[1:] if kept and kept[0].joint in ("&&", ";", "\n") and not kept[0].targets else []
 

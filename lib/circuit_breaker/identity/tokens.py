@@ -178,9 +178,8 @@ def _is_blob(text: str) -> bool:
     if "." in text or ("/" not in text and "+" not in text):
         return False
     plain = text.replace("/", "").replace("+", "")
-    return (
-        len(plain) > 23 and text[0] != "/" and not (plain.islower() or plain.isupper()) and is_random(plain)
-    )
+    mixed = not plain.islower() and not plain.isupper()
+    return len(plain) > 23 and text[0] != "/" and mixed and is_random(plain)
 
 
 def _address(word: str) -> str:
@@ -315,12 +314,8 @@ def _is_made_up(name: str) -> bool:
     if name.startswith("claude-") and name.endswith("-cwd"):
         return True  # where Claude Code keeps the directory after a command
     suffix = name.rpartition(".")[2]
-    if (
-        len(suffix) > 5
-        and suffix != name
-        and suffix.isalnum()
-        and not (suffix.isalpha() and suffix.islower())
-    ):
+    is_word = suffix.isalpha() and suffix.islower()
+    if len(suffix) > 5 and suffix != name and suffix.isalnum() and not is_word:
         return True  # mktemp's build.a1b2c3
     stem = name.partition(".")[0]
     digits = sum([c.isdigit() for c in stem])

@@ -117,16 +117,15 @@ def shared_lines(attempt: attempts.Attempt, text: str, last: bool = True) -> lis
         found = found or lines[-1:] * last
     if len(found) > 2 * FOUND_MAX:
         found = found[:FOUND_MAX] + found[-FOUND_MAX:]
-    strong: dict[str, None] = {}
-    weak: dict[str, None] = {}
+    strong, weak = [], []
     for line in results.blind("\n".join(found)).split("\n"):
         line = _without_command(attempt, line)
         if _is_general(line):
-            weak[WEAK + digest(f"{attempt.aim} {line}")[:8]] = None
+            weak.append(WEAK + digest(f"{attempt.aim} {line}")[:8])
             continue
         for told in (line, _without_values(attempt, line)):
-            strong[digest(" ".join(told.strip(_DRESS).split()))[:8]] = None
-    return _ends([*strong]) + _ends([*weak])
+            strong.append(digest(" ".join(told.strip(_DRESS).split()))[:8])
+    return _ends(strong) + _ends(weak)
 
 
 def _names_place(line: str) -> bool:
@@ -173,10 +172,9 @@ def _without_label(line: str) -> str:
             task = name.replace(":", " ").split()
             labels = len(task) == 2 and task[1] in TASKS
         else:
-            plain = name.replace("-", "").replace("_", "").replace(".", "").lstrip("+").isalnum()
-            labels = plain and (
-                sign == "> " and head == name or name[-2:-1] in tuple("-.") and name[-1].isdigit()
-            )
+            numbered = name[-2:-1] in tuple("-.") and name[-1].isdigit()
+            labels = name.replace("-", "").replace("_", "").replace(".", "").lstrip("+").isalnum()
+            labels = labels and (numbered or (sign == "> " and head == name))
         if labels:
             return rest.strip()
     return line
@@ -200,6 +198,7 @@ def without_exit_code(text: str) -> str:
 
 
 def _ends(found: list[str]) -> list[str]:
+    found = [*dict.fromkeys(found)]
     return found if len(found) <= LINES_MAX else found[: LINES_MAX // 2] + found[-LINES_MAX // 2 :]
 
 
@@ -227,8 +226,11 @@ def _says(line: str) -> str:
         return counted
     if bare.startswith(("FAILED (", "test result: FAILED")) or bare in ("FAIL", "FAILED"):
         return "failures"
-    if bare.startswith(_SUCCESSES):
-        return "success" if _is_success(bare) else ""
+    if bare.startswith(_SUCCESSES):  # but no sentence that begins with OK
+        alone = bare.rstrip(".!") in ("OK", "PASS", "PASSED") or bare.startswith(
+            ("OK (", "PASS (", "PASSED (")
+        )
+        return "success" if alone or not bare.startswith(("OK", "PASS")) else ""
     if line.startswith("--- FAIL") or (line.startswith("** ") and bare.endswith(" FAILED")):
         return "failures"
     if line[:1] in "=-#*" and not line.startswith(("** (", "*** [")):
@@ -236,13 +238,6 @@ def _says(line: str) -> str:
     said = line if line[:1] == "*" else bare
     form = line.startswith(("E   ", "E: ")) or (said.startswith(_FORMS) and not _is_naught(bare))
     return "form" if form or _is_error_line(bare) else ""
-
-
-def _is_success(bare: str) -> bool:
-    """Whether it is OK, OK (12 tests) or PASS, not a sentence that begins with it."""
-    if not bare.startswith(("OK", "PASS")):
-        return True
-    return bare.rstrip(".!") in ("OK", "PASS", "PASSED") or bare.startswith(("OK (", "PASS (", "PASSED ("))
 
 
 def _is_naught(bare: str) -> bool:
@@ -260,9 +255,8 @@ def _is_error_line(bare: str) -> bool:
     if first[-1:] == ":" and name.endswith(("Error", "Exception", "Failure")) and name[:1].isupper():
         return True
     eslint = others[:1] == ["error"] and first.replace(":", "", 1).isdigit()  # 12:7  error  x is never used
-    go = (
-        ".go:" in first and first.count(":") > 2 and first.strip("./:")[-1:].isdigit()
-    )  # ./a.go:3:2: undefined: x
+    # ./a.go:3:2: undefined: x
+    go = ".go:" in first and first.count(":") > 2 and first.strip("./:")[-1:].isdigit()
     ruby = ":in " in bare and bare.endswith("Error)")
     place = "." in first or ":" in first or "(" in first or first.isupper()
     named = place and any(mark in bare for mark in _INNER) and not _is_naught(bare.rpartition("error")[2])
@@ -290,8 +284,7 @@ def _counts(bare: str) -> str:
         if before == "tests" and at > 1:
             before = words[at - 2]
         after = words[at + 1] if word[-1:] == ":" and at + 1 < len(words) else ""
-        count = "0" if before == "no" else before.rstrip("%")
-        count = after if after.isdigit() else count
+        count = after if after.isdigit() else "0" if before == "no" else before.rstrip("%")
         if not count.isdigit():
             continue
         some = int(count[:9]) > 0
