@@ -193,6 +193,7 @@ def _found_and_run(words: list[str]) -> list[str]:
     """`find . -name t.py -exec pytest {} +` is `pytest ./t.py`."""
     inner = reading.until_its_end(words[words.index("-exec" if "-exec" in words else "-execdir") + 1 :])
     what = [words[i + 1] for i, word in enumerate(words[:-1]) if word in ("-name", "-path")]
+    inner = inner[shell_line.program_at(inner) :]
     return [word for word in inner if word != "{}"] + ([what[0].lstrip("*/")] if what else words[1:2])
 
 

@@ -65,9 +65,9 @@ _HOSTS_AT_HOME = ("localhost", "127.", "0.0.0.0", "[::1]", "::1", "10.", "192.16
 
 def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
     """A hash of the tool and its input without cosmetic parameters; for a shell command also of the directory it runs in."""
-    if isinstance(tool_input, dict) and tool in SHELLS:
-        return digest(f"{tool}\n{_shell_call(tool, tool_input, cwd)}")
     if isinstance(tool_input, dict):
+        if tool in SHELLS:
+            return digest(f"{tool}\n{_shell_call(tool, tool_input, cwd)}")
         tool_input = {
             name: _without_snapshot(value) if tool.startswith("mcp__") else value
             for name, value in tool_input.items()
@@ -202,20 +202,17 @@ def host_of(url: str) -> tuple[str, str]:
 
 def change_level(tool: str, tool_input: object) -> int:
     """WRITES, ACTS (it may change something else than a file) or READS."""
-    if tool in WRITERS:
+    command = shell_command(tool, tool_input)
+    patches = "apply_patch" in command and shell_line.first_program(command)[:1] == ["apply_patch"]
+    if tool in WRITERS or patches:
         return WRITES
-    if tool in SPAWNERS:
-        return ACTS
-    if tool.startswith("mcp__"):
-        return READS if is_reading_tool(tool, tool_input) else ACTS
-    if tool in SHELLS and isinstance(tool_input, dict):
-        command = shell_command(tool, tool_input)
-        if bare_look(command):
-            return READS
-        if "apply_patch" in command and shell_line.first_program(command)[:1] == ["apply_patch"]:
-            return WRITES
-        return READS if reading.only_looks(command) else ACTS
-    return READS
+    if command:
+        looks = bool(bare_look(command)) or reading.is_reading(command, loosely=True)
+    elif tool.startswith("mcp__"):
+        looks = is_reading_tool(tool, tool_input)
+    else:
+        looks = tool not in SPAWNERS
+    return READS if looks else ACTS
 
 
 def bare_look(command: str) -> list[str]:
@@ -275,7 +272,7 @@ def is_reading_tool(tool: str, tool_input: object) -> bool:
     words = name_words(name)
     command = remote_command(tool, given)
     if command:
-        return reading.only_looks(command)
+        return reading.is_reading(command, loosely=True)
     if sql_verb(words, given) in _SQL_WRITES:
         return False
     while len(words) > 1 and words[0] not in READING_NAMES:

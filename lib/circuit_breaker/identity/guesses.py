@@ -33,7 +33,11 @@ def _guess(segment: shell_line.Segment, depth: int) -> int:
     if reading.reads(segment):
         return LOOKS
     words = shell_line.program(segment.words)
-    if not words or segment.targets or not all(map(reading.only_looks, segment.inner)):
+    if (
+        not words
+        or segment.targets
+        or not all(reading.is_reading(inner, loosely=True) for inner in segment.inner)
+    ):
         return ACTS
     words = shell_line.program(reading.behind_runner(words)) or words
     name, rest, line = words[0], words[1:], reading.told(words)[1]

@@ -41,7 +41,13 @@ CHANGES = (
     " pause resume trigger dispatch submit comment ready reopen lock unlock checkout clone fork new-session send-keys"
     " kill-session shell reboot pair tag commit copy move write "
 )
-_NOUNS = ("build", "deploy", "import", "export")  # before a word that looks: `az pipelines build show`
+_NOUNS = (
+    "build",
+    "deploy",
+    "import",
+    "export",
+    "label",
+)  # before a word that looks: `az pipelines build show`
 _RUNS = ("docker", "podman", "nerdctl", "kubectl", "oc", "docker-compose", "heroku", "fly", "flyctl", "modal")
 _PREFIXES = ("describe-", "get-", "list-", "list_", "is-", "batch-get-", "list:", "head-", "receive-")
 ENDS = (":list", ":info", ":view", ":status")

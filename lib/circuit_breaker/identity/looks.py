@@ -105,7 +105,7 @@ def may_look(tool: str, given: object) -> bool:
 
 def _line_looks(command: str) -> int:
     """What a shell line looks at: NOTHING if one of its commands acts, else LIVE if one of them looks at something live."""
-    if not reading.only_looks(command):
+    if not reading.is_reading(command, loosely=True):
         return FILES if guesses.guess(command) == guesses.LOOKS else NOTHING
     is_live = "/dev/tcp/" in command or any(map(_is_live, reading.all_programs(command)))
     return LIVE if is_live else FILES

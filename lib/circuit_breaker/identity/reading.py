@@ -120,11 +120,6 @@ def is_reading(command: str, depth: int = 0, loosely: bool = False) -> bool:
     return True
 
 
-def only_looks(command: str) -> bool:
-    """`is_reading`, loosely."""
-    return is_reading(command, loosely=True)
-
-
 def reads(segment: shell_line.Segment, depth: int = 0, loosely: bool = False, piped: bool = False) -> bool:
     """Whether one simple command only looks at things. `piped`: it is given the output of the one before it."""
     if segment.targets or not all(is_reading(inner, depth + 1, loosely) for inner in segment.inner):

@@ -28,7 +28,7 @@ def code_in(name: str, rest: list[str]) -> str:
     """The code that an interpreter is given as an argument; "" for none."""
     if name == "rails" and rest[:1] == ["runner"]:
         return rest[-1]
-    marks = next((marks for known, marks in _MARKS.items() if name.rstrip("0123456789.") == known), "")
+    marks = _MARKS.get(name.rstrip("0123456789."), "")
     for word, code in zip(rest, rest[1:]) if marks else ():
         if word in ("--eval", "--print") or (word[:1] == "-" and word[1:2] != "-" and word[-1] in marks):
             return code
@@ -43,8 +43,7 @@ def only_looks(name: str, rest: list[str]) -> bool:
         return all(word[:1] == "-" for word in rest)
     code = code_in(name, rest)
     in_place = name in ("perl", "ruby") and any(word[:1] == "-" and "i" in word[:4] for word in rest[:2])
-    low = code.lower().replace("stdout.write(", "")
-    if not code or in_place or any(sign in low for sign in _WRITING):
+    if not code or in_place or _writes(code):
         return False
     return all(f" {module} " in _HARMLESS for module in _imported(code))
 
@@ -52,7 +51,12 @@ def only_looks(name: str, rest: list[str]) -> bool:
 def only_sleeps(name: str, rest: list[str]) -> bool:
     """Whether it is `python -c "import time; time.sleep(5)"` or the like."""
     code = code_in(name, rest)
-    return len(code) <= _LONG and ("sleep" in code or "setTimeout" in code)
+    return len(code) <= _LONG and ("sleep" in code or "setTimeout" in code) and not _writes(code)
+
+
+def _writes(code: str) -> bool:
+    low = code.lower().replace("stdout.write(", "")
+    return any(sign in low for sign in _WRITING)
 
 
 def _imported(code: str) -> list[str]:

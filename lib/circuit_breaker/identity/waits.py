@@ -104,11 +104,8 @@ def _segment_waits(segment: shell_line.Segment, depth: int) -> int:
 
 def seconds_of(command: str) -> float:
     """The sum of a line's sleeps in seconds; variables count as 0."""
-    total = 0.0
-    for words in shell_line.programs(command):
-        if words[0].lower() in _SLEEPERS:
-            total += sum(_seconds(word) for word in words[1:])
-    return total
+    sleeps = [words for words in shell_line.programs(command) if words[0].lower() in _SLEEPERS]
+    return sum(_seconds(word) for words in sleeps for word in words[1:])
 
 
 def _seconds(word: str) -> float:
