@@ -1,21 +1,27 @@
-"""Checks of doctor on Claude Code: its version, the copy of the plugin that it runs, the texts we rely on."""
+"""Checks of doctor on Claude Code: its version, the copy of the plugin that it runs, the texts we rely on, and what else it runs."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
 import re
 import shutil
+import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from install import scopes
+import protection
+from host import hooks_of
+from install import scopes, settings
+from install.apply import SOURCE
 from protection import Way
 from shared import run_program
 
-from circuit_breaker.runtime import protocol
+from circuit_breaker.cleaning.claude_code import json_object
+from circuit_breaker.runtime import files, protocol
 from doctor import FAULT, NOTE, OK, Finding, fault, note, ok
 
 SECONDS = 20.0
@@ -28,6 +34,12 @@ TIERS = (
     ((0, 0, 0), FAULT, "nothing is blocked before 2.1.118", "claude update"),
 )
 MARGIN = 8 << 20  # bytes before the first event's name in the program, from which our texts are searched
+MILLISECONDS_FROM = 1000  # a timeout of this many seconds was probably meant as milliseconds
+# slow hooks are searched in this many newest transcripts, in this many bytes at their ends
+TRANSCRIPTS, TAIL = 5, 2 << 20
+SLOW_CALL, SLOW_TURN = 200.0, 2000.0  # ms, for a hook on each call and one per turn
+ON_CALLS = ("PreToolUse", "PostToolUse", "PostToolUseFailure", "PostToolBatch")
+SCRIPTS = ("circuit_breaker_*.py", "memory_janitor.py")
 
 
 def claude_code(env: Mapping[str, str], ways: list[Way], quick: bool = False) -> Iterator[Finding]:
@@ -102,3 +114,110 @@ def _flat(rows: Iterable[Any]) -> Iterable[str]:
 def _output(command: list[str], env: Mapping[str, str]) -> str:
     quiet = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
     return run_program(command, SECONDS, env={**env, **quiet}).stdout
+
+
+# --- What runs beside us: notes, never faults
+
+
+def others(
+    sources: list[scopes.Source], env: Mapping[str, str], project: Path, by_settings: bool
+) -> Iterator[Finding]:
+    """Findings about other hooks and mods that a session here runs. by_settings: whether our lines are in a settings file."""
+    user = scopes.claude_folder(env)
+    plugins = _plugins(sources, env)
+    for path, document in [*((source.path, source.document) for source in sources), *plugins]:
+        yield from _timeouts(path, document)
+    yield from _slow(user / "projects")
+    for top in (user, project / ".claude"):
+        plugins += _hook_files(sorted(top.glob("skills/*")))
+        scripts = [path.name for pattern in SCRIPTS for path in sorted((top / "hooks").glob(pattern))]
+        if scripts:
+            text = f"{top / 'hooks'} contains older hook scripts: {', '.join(scripts)}"
+            yield note("older", text, "remove them when no settings file uses them any more")
+    for path, document in plugins:
+        if document.get("modules"):
+            text = f"{path} contains a mod; a mod that does not pass events on switches off all hooks"
+            yield note("mod", text, "if blocked calls run anyway, disable it and try again")
+    for source in sources:
+        for line in settings.older(source.document):
+            text = f"{source.path} still registers the older hook scripts ({line})"
+            yield note("older", text, "circuit-breaker install --migrate")
+    if by_settings:
+        yield from _editors(env)
+
+
+def _plugins(sources: list[scopes.Source], env: Mapping[str, str]) -> list[tuple[Path, dict[str, Any]]]:
+    """(path, contents) of hooks.json of each other enabled plugin."""
+    names = {name for source in sources for name, on in source.plugins.items() if on is not False}
+    others = sorted(name for name in names if not scopes.is_ours(name))
+    folders = [protection.plugin_folder(name, sources, env) for name in others]
+    return _hook_files([folder for folder in folders if folder is not None])
+
+
+def _hook_files(folders: list[Path]) -> list[tuple[Path, dict[str, Any]]]:
+    paths = [folder / "hooks" / "hooks.json" for folder in folders if os.path.realpath(folder) != str(SOURCE)]
+    return [(path, json_object(str(path))) for path in paths]
+
+
+def _timeouts(path: Path, document: dict[str, Any]) -> Iterator[Finding]:
+    for event, handler in settings.entries(document):
+        timeout = _number(handler.get("timeout")) if isinstance(handler, dict) else 0
+        if timeout >= MILLISECONDS_FROM:
+            name = str(handler.get("command") or handler.get("url") or handler.get("type"))[:60]
+            text = f"{path}: the {event} hook {name!r} has a timeout of {timeout:g} seconds"
+            yield note("timeout", text, f"if milliseconds were meant, write {timeout / 1000:g}")
+
+
+def _slow(projects: Path) -> Iterator[Finding]:
+    """Hooks that took long in the newest transcripts. (Claude Code records only hooks that printed something.)"""
+    taken: dict[tuple[str, str], list[float]] = {}
+    own = {settings.command_of(entry) for _, entry in settings.entries({"hooks": hooks_of(SOURCE)})}
+    for event, command, ms in _hook_runs(projects):
+        if command not in own and not settings.is_ours(command):
+            taken.setdefault((event, command), []).append(ms)
+    for (event, command), times in sorted(taken.items()):
+        median = statistics.median(times)
+        if len(times) < 2 or median < (SLOW_CALL if event in ON_CALLS else SLOW_TURN):
+            continue
+        text = f"slow {event} hook: {command[:60]!r} took {median:.0f} ms (median of {len(times)} runs)"
+        fix = 'make it faster, or set "async": true if Claude need not wait for it'
+        yield note("slow", text, fix)
+
+
+def _hook_runs(projects: Path) -> Iterator[tuple[str, str, float]]:
+    """(event, command, milliseconds) of each run of a hook in the newest transcripts."""
+    newest = sorted(projects.glob("*/*.jsonl"), key=lambda path: path.lstat().st_mtime)[-TRANSCRIPTS:]
+    for path in newest:
+        with contextlib.suppress(OSError):
+            for line in files.part(str(path), -TAIL, TAIL)[0].splitlines():
+                if b'"durationMs"' in line and b'"command"' in line:
+                    yield from _runs_in(line)
+
+
+def _runs_in(line: bytes) -> Iterator[tuple[str, str, float]]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return
+    row = row if isinstance(row, dict) else {}
+    infos = row.get("hookInfos")
+    for one in [row.get("attachment"), *(infos if isinstance(infos, list) else [])]:
+        if isinstance(one, dict):
+            event, command = one.get("hookEvent", "Stop"), one.get("command")
+            if isinstance(event, str) and isinstance(command, str):
+                yield event, command, _number(one.get("durationMs"))
+
+
+def _number(value: Any) -> float:
+    """A number of seconds or milliseconds; 0 for what can be none."""
+    return value if isinstance(value, (int, float)) and 0 <= value < 10**12 else 0
+
+
+def _editors(env: Mapping[str, str]) -> Iterator[Finding]:
+    user = Path(env.get("HOME") or env.get("USERPROFILE") or ".")
+    for name, program, folder in (("VS Code", "code", ".vscode"), ("Cursor", "cursor", ".cursor")):
+        folders = (user / folder, user / f"{folder}-server")
+        if shutil.which(program, path=env.get("PATH")) or any(folder.is_dir() for folder in folders):
+            text = f"{name}'s own agent also runs the hooks of Claude Code's settings, but does not report failures to them"
+            fix = "nothing is blocked there; use Claude Code (its extension or a terminal) to be protected"
+            yield note("editor", text, fix)

@@ -15,7 +15,7 @@ from install import disk, scopes
 from shared import Progress, Refusal, print_json, program
 
 from circuit_breaker.runtime import files, home, status
-from doctor import FAULT, NOTE, Finding, client, fault, machine, neighbours, note, ok, probe, registered
+from doctor import FAULT, NOTE, Finding, client, fault, machine, note, ok, probe, registered
 
 
 def doctor(args: argparse.Namespace) -> int:
@@ -66,7 +66,7 @@ def _checks(
             yield note("fires", text, f"if you trust it: python3 {way.root / 'plugin'} doctor")
     progress("asking Claude Code ...")
     yield from client.claude_code(env, ways, quick=just_installed is not None)
-    yield from neighbours.others(sources, env, project, bool(scopes.registered(sources)))
+    yield from client.others(sources, env, project, bool(scopes.registered(sources)))
     yield from registered.optional_packages(ways)
     yield from machine.state(where, env)
 

@@ -88,7 +88,7 @@ def put(root: Path, wanted: dict[str, bytes]) -> int:
     stale = [
         path
         for name, path in _files_below(root).items()
-        if name not in wanted and _is_among(name, listed) and (LOCK in changed or VENDOR not in name)
+        if name not in wanted and _is_among(name, listed) and (LOCK in changed or not name.startswith(VENDOR))
     ]
     in_order = sorted({*changed, RUN}, key=lambda name: (name == RUN, name != receipt.RECEIPT))
     try:

@@ -13,17 +13,18 @@ from install import disk, scopes
 # Names of the files that we write into a home or runtime folder. In a folder that others use too, only these are removed: its
 # `projects` and `backups` may be theirs.
 _HEX = "[0-9a-f]"
+IN_HOMES = (
+    home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock", "archives/.compress.lock", "archives/telemetry/*.jsonl.gz",
+    "archives/telemetry/*.log.gz", "archives/sessions/*.json.gz",
+)  # fmt: skip
 # a memory file and the files that `files` and `store` write beside it
 MEMORY_ENDINGS = ("", ".spare", ".last", ".*.broken", ".*.tmp")
 OUR_FILES = (
-    home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock", "errors.log", "errors.log.1", "python",
+    *IN_HOMES, *(f"projects/*-{_HEX * 12}/{name}" for name in IN_HOMES), "errors.log", "errors.log.1", "python",
     "armed/*", "sessions/*/lock",
     *(f"sessions/*/{name}.json{rest}" for name in ("session", "main", "agent-*") for rest in MEMORY_ENDINGS),
     f"janitor/*-{_HEX * 12}.json", f"janitor/*-{_HEX * 12}.said", f"backups/*.*T*Z.{_HEX * 8}",
-    "archives/.compress.lock", "archives/telemetry/*.jsonl.gz", "archives/telemetry/*.log.gz", "archives/sessions/*.json.gz",
     "archives/claude/*.tar.gz", "archives/claude/*.tmp", "archives/claude/*.removing", "archives/claude/.clean.lock",
-    *(f"projects/*-{_HEX * 12}/{name}" for name in (home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock")),
-    *(f"projects/*-{_HEX * 12}/archives/{name}" for name in (".compress.lock", "telemetry/*.gz", "sessions/*.gz")),
 )  # fmt: skip
 # those of them that we make
 FOLDERS = ("armed", "sessions", "janitor", "backups", "archives", "projects", "telemetry", "claude")

@@ -349,6 +349,37 @@ def test_a_full_disk_while_files_are_staged_leaves_nothing(person, mocker):
     assert person.tree() == before
 
 
+def test_a_full_disk_while_it_is_updated_leaves_the_old_version_whole(person, tmp_path, monkeypatch, mocker):
+    monkeypatch.setattr(apply, "SOURCE", older_source(tmp_path / "older"))
+    person.install()
+    before = person.tree()
+    monkeypatch.setattr(apply, "SOURCE", ROOT)
+    write, count = Path.write_bytes, [0]
+
+    def full(path, data):
+        count[0] += 1
+        if count[0] == 3:
+            raise OSError(28, "No space left on device")
+        return write(path, data)
+
+    mocker.patch.object(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        person.install()
+    mocker.stopall()
+    assert person.tree() == before
+
+
+def test_a_link_in_place_of_a_folder_of_the_installation_is_not_followed(person, tmp_path):
+    person.install("project")
+    root = person.project / ".claude" / "circuit-breaker"
+    shutil.rmtree(root / "lib")
+    (tmp_path / "elsewhere").mkdir()
+    (root / "lib").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="must be a folder, not a link"):
+        person.install("project")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 def test_a_link_in_place_of_the_installation_is_refused(person, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     person.root.symlink_to(tmp_path / "elsewhere")
