@@ -27,43 +27,39 @@ runpy.run_path(plugin, {{"CALLED": sys.argv[0]}}, "__main__")
 class Section(NamedTuple):
     """A section between two marker lines, at the end of a text. It follows a line break, unless it made the file."""
 
-    begin: str
-    body: str
-    end: str
+    begin: bytes
+    body: bytes
+    end: bytes
 
     def added(self, before: bytes | None) -> bytes:
         """The text `before` (None: no file) with the section."""
-        if before is None:
-            return self._lines("\n")
-        if self.begin.encode() in before:
+        if before is not None and self.begin in before:
             return before
-        newline = "\r\n" if b"\r\n" in before else "\n"
-        return before + newline.encode() + self._lines(newline)
+        lines = b"%b\n%b%b\n" % self
+        if before is None:
+            return lines
+        newline = b"\r\n" if b"\r\n" in before else b"\n"
+        return before + (b"\n" + lines).replace(b"\n", newline)
 
     def removed(self, text: bytes | None) -> bytes | None:
         """`text` without all from marker to marker and the line break before it; None if the file was made for the section."""
         if not text:
             return text
-        marked = re.escape(self.begin.encode()) + b".*?" + re.escape(self.end.encode()) + b"(\r?\n)?"
+        marked = re.escape(self.begin) + b".*?" + re.escape(self.end) + b"(\r?\n)?"
         left = re.sub(b"(\r?\n)?" + marked, b"", text, count=1, flags=re.DOTALL)
-        return None if not left and text.startswith(self.begin.encode()) else left
-
-    def _lines(self, newline: str) -> bytes:
-        return f"{self.begin}\n{self.body}{self.end}\n".replace("\n", newline).encode(
-            "utf-8", "surrogateescape"
-        )
+        return None if not left and text.startswith(self.begin) else left
 
 
 PROTOCOL = Section(
-    "<!-- circuit-breaker:begin -->",
-    """## Circuit breaker
+    b"<!-- circuit-breaker:begin -->",
+    b"""## Circuit breaker
 
 A circuit breaker watches tool calls in this session. When it blocks a call, that call has been failing or repeating without
 progress: do not retry it and do not work around it. Say in one sentence what did not work, then do something different, or ask.
 Other calls still work, and one retry is allowed after a cooldown. The breaker's state, its configuration and `SUDO BYPASS`
 belong to the user: never write, reset or type them yourself. `/circuit-status` shows the state.
 """,
-    "<!-- circuit-breaker:end -->",
+    b"<!-- circuit-breaker:end -->",
 )
 
 
@@ -82,8 +78,11 @@ def exclusion(scope: scopes.Scope, with_claude_md: bool = False) -> list[tuple[P
     names = [
         re.sub(r"([*?\[\]\\])", r"\\\1", inner + path.relative_to(scope.base).as_posix()) for path in paths
     ]
-    mark = f"# circuit-breaker in {str(scope.base)!a}:"  # worktrees and nested projects share the file
-    return [(path, Section(f"{mark} begin", "".join(f"/{name}\n" for name in names), f"{mark} end"))]
+    mark = (
+        f"# circuit-breaker in {str(scope.base)!a}:".encode()
+    )  # worktrees and nested projects share the file
+    body = "".join(f"/{name}\n" for name in names).encode("utf-8", "surrogateescape")
+    return [(path, Section(mark + b" begin", body, mark + b" end"))]
 
 
 def our_text(scope: scopes.Scope, name: str, folder: Path) -> bytes | None:

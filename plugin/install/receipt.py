@@ -38,11 +38,15 @@ _SHAPE: dict[Any, Any] = {
 
 def blank() -> dict[str, Any]:
     """What a receipt says where there is no installation."""
-    sums = {"before": "", "was": "", "after": ""}
-    return {
-        "version": "", "settings": {"registrations": None, "made": [], "backup": None, **sums}, "commands": {}, "folders": [],
-        "backups": [],
-    }  # fmt: skip
+    record: dict[str, Any] = {
+        "registrations": None,
+        "made": [],
+        "backup": None,
+        "before": "",
+        "was": "",
+        "after": "",
+    }
+    return {"version": "", "settings": record, "commands": {}, "folders": [], "backups": []}
 
 
 def load_receipt(root: Path) -> dict[str, Any] | None:
