@@ -201,9 +201,9 @@ def _since(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r}: {hint}") from None
 
 
-def main(arguments: "list[str] | None" = None) -> int:
+def main() -> int:
     """Run one verb. Returns the exit code: 0 done, 1 the answer is no, 2 wrong usage."""
-    given = sys.argv[1:] if arguments is None else arguments
+    given = sys.argv[1:]
     try:
         try:
             return run(given)
@@ -228,10 +228,7 @@ def run(given: "list[str]") -> int:
     top = parser()
     if given[:1] == ["help"]:
         given = [*given[1:2], "--help"]
-    unknown = misspelt(top, given)
-    if unknown:
-        print(unknown, file=sys.stderr)
-        return 2
+    check_verb(top, given)
     options = top.parse_args(given)
     try:
         return int(getattr(_module(options.module), options.function)(options))
@@ -251,14 +248,13 @@ def _module(name: str) -> "ModuleType":
         return importlib.import_module(name)
 
 
-def misspelt(top: argparse.ArgumentParser, given: "list[str]") -> str:
-    """The message for an unknown verb, with the nearest one; "" for a known verb or an option."""
+def check_verb(top: argparse.ArgumentParser, given: "list[str]") -> None:
+    """Name the nearest verb and exit if there is none of that name. Raises SystemExit."""
     verbs = top.get_default("verbs").choices
-    if not given or given[0].startswith("-") or given[0] in verbs:
-        return ""
-    near = difflib.get_close_matches(given[0], verbs, 1)
-    hint = f"Did you mean `{near[0]}`?" if near else f"`{top.prog} help` lists them."
-    return f"{top.prog}: there is no verb {given[0]!r}. {hint}"
+    if given and not given[0].startswith("-") and given[0] not in verbs:
+        near = difflib.get_close_matches(given[0], verbs, 1)
+        hint = f"Did you mean `{near[0]}`?" if near else f"`{top.prog} help` lists them."
+        top.exit(2, f"{top.prog}: there is no verb {given[0]!r}. {hint}\n")
 
 
 def unfit() -> str:

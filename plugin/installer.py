@@ -95,11 +95,12 @@ def _facts(plan: Plan) -> dict[str, Any]:
 
 
 def _report_install(plan: Plan, verdict: str) -> None:
-    print(_headline(plan))
-    _print_rows([("files", plan.scope.root), *plan.rows()])
+    rows = [("files", plan.scope.root), *plan.rows()]
     if plan.packages_problem:
         what = f"{bundle.BOTH} not installed ({plan.packages_problem}); built-in fallback in use"
-        _print_rows([("packages", what)])
+        rows.append(("packages", what))
+    print(_headline(plan))
+    _print_rows(rows)
     print(verdict)
     name, command = plan.scope.name, program(plan.scope.root)
     print("Try it:")

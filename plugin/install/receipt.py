@@ -38,15 +38,9 @@ _SHAPE: dict[Any, Any] = {
 
 def blank() -> dict[str, Any]:
     """What a receipt says where there is no installation."""
-    record: dict[str, Any] = {
-        "registrations": None,
-        "made": [],
-        "backup": None,
-        "before": "",
-        "was": "",
-        "after": "",
-    }
-    return {"version": "", "settings": record, "commands": {}, "folders": [], "backups": []}
+    sums = dict.fromkeys(("before", "was", "after"), "")
+    settings: dict[str, Any] = {"registrations": None, "made": [], "backup": None, **sums}
+    return {"version": "", "settings": settings, "commands": {}, "folders": [], "backups": []}
 
 
 def load_receipt(root: Path) -> dict[str, Any] | None:

@@ -10,7 +10,9 @@ from typing import Any, Callable, NamedTuple
 
 from install import jsontext
 
-Groups = dict[str, list[dict[str, Any]]]  # by event, as in `hooks` of a settings file
+Document = dict[str, Any]  # an object of a settings file
+Groups = dict[str, list[Document]]  # by event, as in `hooks` of a settings file
+Paths = list[list[str]]  # of containers, outermost first
 PLACEHOLDER = "${CLAUDE_PLUGIN_ROOT}"
 # Recognises our lines without a receipt. A mark beside them would not last: Claude Code drops unknown keys when it rewrites a
 # settings file.
@@ -21,10 +23,10 @@ _OLDER = re.compile(
 
 
 class Merged(NamedTuple):
-    """document: with our entries; made: paths of the containers that were added, outermost first."""
+    """document: with our entries; made: the containers that were added."""
 
-    document: dict[str, Any]
-    made: list[list[str]]
+    document: Document
+    made: Paths
 
 
 def our_groups(hooks_json: Any, root: str, windows: bool = False) -> Groups:
@@ -56,7 +58,7 @@ def quoted(path: str) -> str:
     return re.sub(r'([\\"$`])', r"\\\1", path)
 
 
-def with_ours(document: dict[str, Any], ours: Groups, rules: Sequence[str] = ()) -> Merged:
+def with_ours(document: Document, ours: Groups, rules: Sequence[str] = ()) -> Merged:
     """`document` with each group of `ours` once, and with `rules` in its permissions.deny. What is there already is left as it is, in
     any order. Raises ValueError for a container of another type."""
     merged = Merged(copy.deepcopy(document), [])
@@ -68,28 +70,26 @@ def with_ours(document: dict[str, Any], ours: Groups, rules: Sequence[str] = ())
     return merged
 
 
-def without_ours(
-    document: dict[str, Any], made: list[list[str]] | None, rules: Sequence[str] = ()
-) -> dict[str, Any]:
+def without_ours(document: Document, made: Paths | None, rules: Sequence[str] = ()) -> Document:
     """`document` without our lines, of any version, and without `rules`. Empty groups are removed too, and the containers of `made`
     that are empty; if `made` is None, all that we emptied."""
     return _without(document, is_ours, made, rules)
 
 
-def only_ours(document: dict[str, Any]) -> Groups:
+def only_ours(document: Document) -> Groups:
     """Our entries in the document, by event."""
     ours: Groups = _without(document, lambda entry: not is_ours(entry), None).get("hooks", {})
     return ours
 
 
-def holds(document: dict[str, Any], ours: Groups) -> bool:
+def holds(document: Document, ours: Groups) -> bool:
     """Whether each line of `ours` is registered, once, in a document that Claude Code does not skip."""
     if fault(document) or with_ours(document, ours).document != document:
         return False
     return set(present(document, ours).values()) == {1}
 
 
-def registers(document: dict[str, Any]) -> bool:
+def registers(document: Document) -> bool:
     """Whether any line of ours is in the document."""
     return any(is_ours(entry) for _, entry in entries(document))
 
@@ -99,12 +99,12 @@ def is_ours(entry: Any) -> bool:
     return bool(_OURS.search(command_of(entry)))
 
 
-def older(document: dict[str, Any]) -> list[str]:
+def older(document: Document) -> list[str]:
     """The lines of the older hook scripts, as `EVENT: command`; also in flat lists of strings."""
     return [f"{event}: {command_of(entry)}" for event, entry in entries(document) if _is_older(entry)]
 
 
-def without_older(document: dict[str, Any]) -> dict[str, Any]:
+def without_older(document: Document) -> Document:
     """`document` without the lines that `older` names, and without the containers that they leave empty."""
     return _without(document, _is_older, None)
 
@@ -137,7 +137,7 @@ def fault(document: Any) -> tuple[str, list[Any]] | None:
     return None
 
 
-def settings_of(data: bytes | None, once: bool = True) -> dict[str, Any]:
+def settings_of(data: bytes | None, once: bool = True) -> Document:
     """The settings in a file's bytes; {} for a blank or missing file. once: see `parse_strictly`. Raises Unreadable."""
     text = jsontext.decode_text(data or b"")[1]
     document = jsontext.parse_strictly(text, once) if text.strip() else {}
@@ -146,7 +146,7 @@ def settings_of(data: bytes | None, once: bool = True) -> dict[str, Any]:
     return document
 
 
-def check_shape(data: bytes, document: dict[str, Any]) -> None:
+def check_shape(data: bytes, document: Document) -> None:
     """Raise jsontext.Unreadable, with the place in `data`, for what would make Claude Code skip the whole file."""
     wrong = fault(document)
     if wrong:
@@ -159,20 +159,20 @@ def commands(ours: Groups, event: str) -> list[str]:
     return [handler["command"] for group in ours.get(event, []) for handler in group["hooks"]]
 
 
-def present(document: dict[str, Any], ours: Groups) -> dict[tuple[str, str], int]:
+def present(document: Document, ours: Groups) -> dict[tuple[str, str], int]:
     """How often each line (event, command) of `ours` occurs in `document`."""
     there = Counter((event, command_of(entry)) for event, entry in entries(document))
     return {(event, line): there[event, line] for event in ours for line in commands(ours, event)}
 
 
-def entries(document: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def entries(document: Document) -> Iterator[tuple[str, Any]]:
     """(event, handler) for each handler of a document, and for what stands in place of one."""
     hooks = document.get("hooks")
     for event, groups in hooks.items() if isinstance(hooks, dict) else ():
         yield from ((event, entry) for entry in _handlers(groups))
 
 
-def _serves(group: Any, wanted: dict[str, Any]) -> bool:
+def _serves(group: Any, wanted: Document) -> bool:
     """Whether `group` holds all that `wanted` holds, for the same matcher. A timeout that you changed stays changed."""
     if not isinstance(group, dict) or group.get("matcher", "") != wanted.get("matcher", ""):
         return False
@@ -210,11 +210,8 @@ def _list_at(merged: Merged, outer: str, last: str) -> list[Any]:
 
 
 def _without(
-    document: dict[str, Any],
-    unwanted: Callable[[Any], bool],
-    made: list[list[str]] | None,
-    rules: Sequence[str] = (),
-) -> dict[str, Any]:
+    document: Document, unwanted: Callable[[Any], bool], made: Paths | None, rules: Sequence[str] = ()
+) -> Document:
     """`document` without the unwanted entries and rules, and without the empty containers of `made`; None: without those it emptied."""
     result = copy.deepcopy(document)
     both = {outer: result[outer] for outer in ("hooks", "permissions") if isinstance(result.get(outer), dict)}
