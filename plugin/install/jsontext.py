@@ -31,6 +31,10 @@ class Child(NamedTuple):
     end: int
 
 
+Pair = tuple[Child, Any, Any]  # with its old and its new value
+Edit = tuple[int, int, str]  # start, end, new text
+
+
 def edited(data: bytes, target: Any) -> bytes:
     """`data` edited to have the value `target`; see `rewrite`. Raises Unreadable."""
     bom, text = decode_text(data)
@@ -157,7 +161,7 @@ def _past_blank(text: str, at: int) -> int:
 
 
 class _Editor:
-    """Finds the edits of `text`, each (start, end, new text), that give a value in it another one, in the text's style."""
+    """Finds the edits of `text` that give a value in it another one, in the text's style."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -166,12 +170,12 @@ class _Editor:
         self.flat = bool(inside) and "\n" not in text.strip()
         self.unit = (self._indent(inside[0].start) if inside else None) or "  "
 
-    def edits(self, at: int, old: Any, new: Any) -> Iterator[tuple[int, int, str]]:
+    def edits(self, at: int, old: Any, new: Any) -> Iterator[Edit]:
         """The edits that change the value at offset `at`, which is `old`, to `new`."""
         if same(old, new):
             return
         inside = children(self.text, at)
-        kept: list[tuple[Child, Any, Any]] = []
+        kept: list[Pair] = []
         if isinstance(old, dict) and isinstance(new, dict):
             kept = [(child, old[child.key], new[child.key]) for child in inside if child.key in new]
             late = [(_written(key) + ": ", new[key]) for key in new if key not in old]
@@ -187,9 +191,7 @@ class _Editor:
             yield from self.edits(child.at, before, after)
         yield from self._resized(inside, [child for child, _, _ in kept], late)
 
-    def _resized(
-        self, inside: list[Child], kept: list[Child], late: list[tuple[str, Any]]
-    ) -> Iterator[tuple[int, int, str]]:
+    def _resized(self, inside: list[Child], kept: list[Child], late: list[tuple[str, Any]]) -> Iterator[Edit]:
         """The edits that remove the children of a container that are not `kept`, and add `late` (key, value) at its end."""
         yield inside[0].start, kept[0].start, ""
         for before, child in zip(inside, inside[1:]):
@@ -212,12 +214,10 @@ class _Editor:
         return before if not before.strip() and "\n" in self.text[:at] else None
 
 
-def _aligned(
-    inside: list[Child], old: list[Any], new: list[Any]
-) -> tuple[list[tuple[Child, Any, Any]], list[Any]]:
+def _aligned(inside: list[Child], old: list[Any], new: list[Any]) -> tuple[list[Pair], list[Any]]:
     """(elements that stay, each with its old and new value; those to add at the end). New ones elsewhere mean that none stays."""
     matcher = SequenceMatcher(None, [*map(_canonical, old)], [*map(_canonical, new)], False)
-    kept: list[tuple[Child, Any, Any]] = []
+    kept: list[Pair] = []
     late: list[Any] = []
     for _, i1, i2, j1, j2 in matcher.get_opcodes():
         kept += zip(inside[i1:i2], old[i1:i2], new[j1:j2])
