@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -119,22 +119,15 @@ def folder_of(env: Mapping[str, str], project: str) -> Path:
 
 def groups(top: Path, after: float) -> list[list[Path]]:
     """The transcripts below `top` written since `after`, each with those of its subagents; newest first."""
-    if not top.is_dir():
-        return []
-    found = []
-    for group in recording.files([str(top)]):
-        group = [path for path in group if "tool-results" not in path.parts]
-        newest = max((_written(path) for path in group), default=0.0)
-        if newest >= after:
-            found.append((newest, group))
-    return [group for _, group in sorted(found, key=lambda pair: -pair[0])]
+    found = recording.files([str(top)], lambda group: -_written(group)) if top.is_dir() else []
+    return [group for group in found if _written(group) >= after]
 
 
-def _written(path: Path) -> float:
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return 0.0
+def _written(group: list[Path]) -> float:
+    """When a transcript was last written; 0.0 if it is no longer there."""
+    with contextlib.suppress(OSError):
+        return max(path.stat().st_mtime for path in group)
+    return 0.0
 
 
 def sessions(groups: Iterable[list[Path]], after: float, until: float) -> Iterator[PastSession]:

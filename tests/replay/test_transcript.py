@@ -210,6 +210,7 @@ def test_files_of_subagents_are_read_with_their_session_in_the_order_of_time(tmp
     inner = [call(2, "t2", "m2", **side), result(3, "/p", "t2", **side)]
     write(tmp_path / "s.jsonl", rows)
     write(tmp_path / "s" / "subagents" / "agent-a5.jsonl", inner)
+    write(tmp_path / "s" / "tool-results" / "large.jsonl", [{"what": "a tool printed"}])
     assert len(recording.files([str(tmp_path)])) == 1
     assert events(read(tmp_path)) == [
         (None, "UserPromptSubmit"),

@@ -17,6 +17,7 @@ from pathlib import Path
 from circuit_breaker.replay import transcript
 from circuit_breaker.replay.transcript import COMPACTED, INTERRUPTED, REQUEST
 from circuit_breaker.runtime.json import parse
+from circuit_breaker.runtime.protocol import SAVED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ def skip(fault: str) -> None:
     """For `broken`: skip an unreadable line without a word."""
 
 
-def files(paths: Iterable[str]) -> list[list[Path]]:
-    """The recordings below `paths`, the oldest transcripts first; each group is a file with its subagents' files.
+def files(paths: Iterable[str], order: Callable[[list[Path]], Any] | None = None) -> list[list[Path]]:
+    """The recordings below `paths`; each group is a file with its subagents' files. order: the sort key, else when it began.
 
     Raises FileNotFoundError.
     """
@@ -55,9 +56,8 @@ def files(paths: Iterable[str]) -> list[list[Path]]:
     for name in paths:
         path = Path(name)
         if path.is_dir():
-            found += sorted(
-                p for p in path.rglob("*") if p.is_file() and p.name.endswith((".jsonl", ".jsonl.gz"))
-            )
+            inside = sorted(p for p in path.rglob("*") if p.name.endswith((".jsonl", ".jsonl.gz")))
+            found += [p for p in inside if p.is_file() and not {*SAVED} & {*p.relative_to(path).parts}]
         elif path.exists():
             found += [path, *sorted((path.with_suffix("") / "subagents").rglob("*.jsonl"))]
         else:
@@ -67,13 +67,13 @@ def files(paths: Iterable[str]) -> list[list[Path]]:
         folders = (folder.parent for folder in path.parents if folder.name == "subagents")
         groups.setdefault(next(folders, path.with_suffix("")), []).append(path)
     ordered = [sorted(group, key=lambda path: (len(path.parts), path)) for group in groups.values()]
-    return sorted(ordered, key=lambda group: _began(group[0]))
+    return sorted(ordered, key=order or _began)
 
 
-def _began(path: Path) -> str:
+def _began(group: list[Path]) -> str:
     """The first time stamp in a transcript. (That of a fork is later than that of the session it was copied from.)"""
     try:
-        with path.open("rb") as stream:
+        with group[0].open("rb") as stream:
             stamps = re.findall(rb'"timestamp": *"([^"]+)"', stream.read(HEAD))
     except OSError:
         return ""
