@@ -41,7 +41,7 @@ def fail(hooks, times, command="make test"):
         hooks("Bash", {"command": command}, "Exit code 2\nboom", fails=True)
 
 
-def recorded(person, made, circuit="tool_failure:Bash make test"):
+def recorded(person, made, circuit="tool_failure:Bash make test", cause="failed"):
     """A transcript, and the incident that ended it on record."""
     made.save(person.home)
     home = Path(json.loads(plugin(person, "status", "--json").stdout)["home"])
@@ -52,7 +52,7 @@ def recorded(person, made, circuit="tool_failure:Bash make test"):
         "circuit": circuit,
         "session": made.session,
         "agent": None,
-        "cause": "failed",
+        "cause": cause,
     }
     (home / "circuit_breaker_incidents.jsonl").write_text(json.dumps(row) + "\n")
 
@@ -113,6 +113,12 @@ def test_attempt_in_other_words_is_counted_in_any_form(person):
     recorded(person, made, circuit="tool_failure:Bash pytest t.py (any form)")
     text = plugin(person, "explain").stdout
     assert "counts: failure 6 of 6" in text and text.count("\n* ") == 6
+
+
+def test_reason_that_names_claude_is_a_sentence(person):
+    made = Transcript("b7e1c2d3-0000", str(person.project), time.time() - 600)
+    recorded(person, made, cause="Claude asked 5 times in one prompt for calls that are blocked")
+    assert "Why: Claude asked 5 times in one prompt" in plugin(person, "explain").stdout
 
 
 def test_call_that_would_run_says_how_near_it_is(person, hooks):

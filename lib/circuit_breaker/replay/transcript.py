@@ -75,13 +75,13 @@ def _assistant(row: Record, message: Record, common: Record) -> list[Record]:
         }
         for block in calls
     ]
-    paid = usage.of_row(row)
+    message_id, spent = usage.of_row(row) or (turn, [0, 0, 0, 0])
     request = {
         **common,
         "hook_event_name": REQUEST,
         "turn": turn,
-        "message": paid[0] if paid else turn,
-        "usage": paid[1] if paid else [0, 0, 0, 0],
+        "message": message_id,
+        "usage": spent,
         "calls": bool(calls),
         "said": any(str(block.get("text") or "").strip() for block in _blocks(message)),
         "failed": row.get("isApiErrorMessage") is True,
