@@ -33,9 +33,9 @@ def message(payload: Mapping[str, Any], where: Places, config: Config, now: floa
     if "unpinned" in sys.argv or not notes.settled(where, config, now, session):
         said += _due(where, config, now, session, errors)
     if config.export["otlp"]:
-        from circuit_breaker.runtime import spool
+        from circuit_breaker.runtime import incidents
 
-        _try("export", lambda: spool.send(where), errors)
+        _try("export", lambda: incidents.send(where), errors)
     complain(errors)
     return "\n".join(text for text in said if text)
 

@@ -1,11 +1,12 @@
-"""Writes the incident log and the published state file, for people and other programs."""
+"""Writes the incident log, the published state file and the spool for your collector: for people and other programs."""
 
 from __future__ import annotations
 
+import sys
 import time
 
-from circuit_breaker.runtime import error_log, files, json, store
-from circuit_breaker.runtime.home import INCIDENTS, STATE, Places
+from circuit_breaker.runtime import detached, error_log, files, json, on_stop, store
+from circuit_breaker.runtime.home import INCIDENTS, ROOT, STATE, Places
 from circuit_breaker.runtime.usage import FIELDS as TOKENS
 from circuit_breaker.words.sentences import cause, why
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 VERSION = 1
+SPOOL, SPOOL_MAX = "/export/spool.jsonl", 1 << 24  # in the runtime folder; bytes
 PUBLISHED_MAX = 40  # circuits in the state file (under 20 kB), the newest ones
 SESSIONS_MAX = 200  # armed sessions that are read for it
 
@@ -47,8 +49,6 @@ def keep(
     except (OSError, ValueError) as error:
         error_log.note(f"incident not recorded: {error}")
     if config.on_stop:
-        from circuit_breaker.runtime import on_stop
-
         on_stop.start(config.on_stop, rows)
     for row in rows:
         if row["event"] == "ending":
@@ -56,19 +56,32 @@ def keep(
 
 
 def _append(where: Places, rows: list[dict[str, Any]], config: Config) -> None:
-    if not rows:
-        return
     lines = b"".join([json.dump(row) + b"\n" for row in rows])
     files.folder(where.home)
     files.append(f"{where.home}/{INCIDENTS}", lines)
     if config.export["otlp"]:
-        from circuit_breaker.runtime import spool
-
-        spool.append(where, lines)
+        _append_to_spool(where, lines)
         if any(row["event"] in ("trip", "ending") for row in rows):
-            spool.send(where)
+            send(where)
     if any(row["event"] != "warning" for row in rows):
         publish(where)
+
+
+def _append_to_spool(where: Places, lines: bytes) -> None:
+    """Add incidents to R/export/spool.jsonl, which `export otlp` sends; if it is full they are dropped, with a line in errors.log."""
+    path = where.runtime + SPOOL
+    files.folder(where.runtime, where.runtime + "/export")
+    with files.Lock(path + ".lock"):
+        if files.exists(path) and files.system.stat(path).st_size > SPOOL_MAX:
+            error_log.note("export/spool.jsonl is full: incidents not kept for the collector")
+            return
+        files.append(path, lines)
+
+
+def send(where: Places) -> None:
+    """Start `export otlp` in the background if there is a spool. Raises OSError."""
+    if files.exists(where.runtime + SPOOL):
+        detached.start([sys.executable, ROOT + "/plugin", "export", "otlp"])
 
 
 def _row(session_id: str, transition: Transition, keyword: str) -> dict[str, Any]:
