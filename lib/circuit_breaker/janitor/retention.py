@@ -20,7 +20,7 @@ FOLDERS = {"telemetry": ("jsonl", "json", "log"), "sessions": ("jsonl", "json", 
 LISTS = {"evidence_ledger": "evidence_ledger_max", "tool_history": "tool_history_max"}
 HOUR, DAY = 3600.0, 86400.0
 NEVER = float("inf")
-_KIND, _REGULAR = 0o170000, 0o100000
+_KIND, _REGULAR, _FOLDER = 0o170000, 0o100000, 0o040000
 
 
 class Sweep(Record):
@@ -228,7 +228,7 @@ def _memories(sweep: Sweep) -> None:
     days = sweep.limits["session_max_age_days"]
     for name, info in sweep.memories.items():
         age = (sweep.now - info.st_mtime) / DAY  # replacing a file changes its folder's time
-        if days and age >= days:
+        if days and age >= days and info.st_mode & _KIND == _FOLDER:
             sweep.actions.append(Action("forget", f"sessions/{name}", memory.too_old(age, days), 0))
 
 

@@ -66,10 +66,10 @@ def look(sweep: Sweep) -> None:
             getattr(sweep, kind)[name] = info
     ours = [f"archives/{name}" for name in retention.FOLDERS]  # where every temporary file is ours
     if sweep.runtime:
-        ours += ["armed", "janitor", "sessions"] if sweep.most == NEVER else ["armed", "janitor"]
-        for path, name, info in disk.listing(f"{folder}/sessions", 10 * sweep.most):
-            if disk.real_folder(path) and name != safe_name(sweep.running):
+        for _, name, info in disk.listing(f"{folder}/sessions", 10 * sweep.most):
+            if name != safe_name(sweep.running):
                 sweep.memories[name] = info
+        ours += ["armed", "janitor", *(f"sessions/{name}" for name in sweep.memories if sweep.most == NEVER)]
     for inner in ours:
         for path, info in scraps(f"{folder}/{inner}"):
             sweep.scraps[path[len(folder) + 1 :]] = info
@@ -89,11 +89,14 @@ def archives_of(folder: str, most: float = NEVER) -> dict[str, Archive]:
 
 
 def scraps(folder: str) -> Iterator[tuple[str, stat_result]]:
-    """The temporary files that killed processes left below a folder of ours, with their `lstat` results."""
-    for path, info in disk.below(folder):
-        stem, process = retention.temporary(path)
+    """The temporary files that killed processes left in a folder of ours, with their `lstat` results."""
+    for name in files.system.listdir(folder) if disk.real_folder(folder) else ():
+        stem, process = retention.temporary(name)
         if stem and not processes.alive(process):
-            yield path, info
+            try:
+                yield f"{folder}/{name}", files.system.lstat(f"{folder}/{name}")
+            except FileNotFoundError:
+                continue
 
 
 def count_lines(sweep: Sweep) -> None:
