@@ -82,7 +82,7 @@ class Stream:
             else:
                 call_id, asked = self.ask(tool, given, lane, cwd)
                 if asked.verdict == DENY:
-                    results.append(Result(id=call_id, tool=tool, input=given, hint=OK, text=said(asked)))
+                    results.append(Result(id=call_id, tool=tool, input=given, kind=OK, text=said(asked)))
                     answers.append(asked)
                     continue
             if kind == FAILED:
@@ -98,8 +98,8 @@ class Stream:
                     ),
                     lane,
                 )
-            hint = kind if kind in (INVALID, DENIED, LAUNCHED) else OK
-            results.append(Result(id=call_id, tool=tool, input=given, hint=hint, text=text))
+            seen = kind if kind in (INVALID, DENIED, LAUNCHED) else OK
+            results.append(Result(id=call_id, tool=tool, input=given, kind=seen, text=text))
         answers.append(self.send(Turn(results=results, cwd=cwd, prompt=self.session.prompt), lane))
         return answers
 

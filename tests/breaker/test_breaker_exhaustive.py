@@ -159,7 +159,7 @@ def test_trivial_edits_buy_at_most_one_call_a_cooldown():
             )
         stream.send(
             Turn(
-                results=[Result(id=call_id, tool=CALL[0], input=CALL[1], hint=OK, text="Exit code 1\nboom")],
+                results=[Result(id=call_id, tool=CALL[0], input=CALL[1], kind=OK, text="Exit code 1\nboom")],
                 cwd="/p",
                 prompt=stream.session.prompt,
             )

@@ -47,10 +47,10 @@ class Session(Stream):
         )
         return asked, self.send(asked, lane)
 
-    def work(self, tool="Bash", given=None, lane=MAIN, spent=(), said="", hint=OK):
+    def work(self, tool="Bash", given=None, lane=MAIN, spent=(), said="", kind=OK):
         """One call, asked for and run; -> (the gate's verdict, the turn's decision)."""
         asked, gate = self.ask_first(tool, given, lane)
-        result = Result(id=asked.id, tool=tool, input=asked.input, hint=hint, text=said or asked.id)
+        result = Result(id=asked.id, tool=tool, input=asked.input, kind=kind, text=said or asked.id)
         turn = Turn(
             results=[result],
             prompt=self.session.prompt,
@@ -148,7 +148,7 @@ def test_no_to_the_question_is_no_yes():
     session = Session(calls_per_prompt=1)
     session.work()
     assert (
-        session.work(hint=DENIED, said="The user doesn't want to proceed with this tool use.")[0] == QUESTION
+        session.work(kind=DENIED, said="The user doesn't want to proceed with this tool use.")[0] == QUESTION
     )
     assert session.events("asked") and not session.events("ask_allowed")
 

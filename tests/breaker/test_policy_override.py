@@ -262,7 +262,7 @@ def test_launched_probe_is_released_without_a_verdict():
         id=call_id,
         tool="Bash",
         input={"command": "make test"},
-        hint="launched",
+        kind="launched",
         text="Command running in background with ID: b1",
     )
     stream.send(Turn(results=[result], cwd="/p", prompt=stream.session.prompt))

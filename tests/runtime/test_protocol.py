@@ -73,7 +73,7 @@ def test_recorded_payload_becomes_its_event_and_trips_nothing(name: str) -> None
     ],
 )
 def test_text_of_a_result_suggests_what_became_of_the_call(name: str, hints: list[str]) -> None:
-    assert [result.hint for result in read(f"PostToolBatch.{name}").results][: len(hints)] == hints
+    assert [result.kind for result in read(f"PostToolBatch.{name}").results][: len(hints)] == hints
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_an_object_in_a_batch_says_what_goes_on_in_the_background(response: dict
         "tool_response": response,
     }
     turn = read("PostToolBatch.bash-exit-1", tool_calls=[call])
-    assert [result.hint for result in turn.results] == [kind]
+    assert [result.kind for result in turn.results] == [kind]
 
 
 def test_interrupt_is_no_failure() -> None:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from circuit_breaker.breaker.memory import Lane, Moment, SameShape, Session, Streak
-    from circuit_breaker.breaker.model import Reported
 
 
 FAILS_MAX, SERVICE_TIMES_MAX = 32, 64  # failures kept of a call, times of a service
@@ -322,14 +321,13 @@ def _is_news(lane: Lane, outcome: Outcome) -> bool:
     return not outcome.repeats and all(r.result != outcome.result for r in lane.recent if r.n < outcome.n)
 
 
-def prepare(results: Iterable[Result | Reported], cwd: str) -> None:
+def prepare(results: Iterable[Result], cwd: str) -> None:
     """Make the outcomes in advance, outside the session's lock: it takes time on long payloads. `cwd`: the lane's directory."""
     for result in results:
-        kind = result.hint if isinstance(result, Result) else result.kind
-        result.ready = (cwd, outcome_of(result, kind, cwd))
+        result.ready = (cwd, outcome_of(result, result.kind, cwd))
 
 
-def outcome_of(result: Result | Reported, kind: str, cwd: str) -> Outcome:
+def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
     """The outcome of `result` as the rules see it; `cwd` is the lane's directory before the turn."""
     if result.ready and result.ready[0] == cwd and result.ready[1].kind == kind:
         made: Outcome = result.ready[1]

@@ -186,13 +186,20 @@ class Ask(Event):
     attended = False  # you sit at a terminal and can be asked
 
 
-class Reported(Event):
+class Result(Record):
+    """One call of a turn as Claude Code reports it."""
+
+    id = tool = text = ""
+    input: Any = None
+    kind = OK  # its outcome: in a batch, by its text alone
+    ready: Any = None  # (directory, Outcome) if made already, valid for that directory of the lane
+
+
+class Reported(Event, Result):
     """One call's outcome before its batch: a failure (or a success, if a PostToolUse hook is registered)."""
 
-    id = tool = text = cwd = ""
-    input: Any = None
+    cwd = ""
     kind = FAILED
-    ready: Any = None  # as in Result
 
 
 class Turn(Event):
@@ -202,15 +209,6 @@ class Turn(Event):
     cwd = ""  # the directory after it
     spent: list[int] = []  # tokens in the lane's transcript since it was last read; [] if not counted
     attended = False  # you sit at a terminal and can be asked
-
-
-class Result(Record):
-    """One call of a turn as Claude Code reports it."""
-
-    id = tool = text = ""
-    input: Any = None
-    hint = OK  # the outcome by its text alone
-    ready: Any = None  # (directory, Outcome) if made already, valid for that directory of the lane
 
 
 class Prompt(Event):

@@ -57,7 +57,7 @@ def _note_answers(work: Work, event: Turn) -> None:
     """Record the calls that ran after you were asked: you allowed them."""
     for result in event.results if work.lane.asked else ():
         name = work.lane.asked.pop(result.id, None)
-        if name is not None and result.hint != DENIED:
+        if name is not None and result.kind != DENIED:
             work.allowed.add(result.id)
             rule, _, subject = name.partition(":")
             work.record("ask_allowed", Signal(rule=rule, subject=subject, calls=[result.tool]), "allowed")
@@ -102,10 +102,10 @@ def _outcome(work: Work, result: Result) -> Outcome:
     lane = work.lane
     kept = lane.pending.pop(result.id, None)
     if kept is None:
-        return outcome_of(result, OURS if result.id in lane.denied else result.hint, lane.cwd)
+        return outcome_of(result, OURS if result.id in lane.denied else result.kind, lane.cwd)
     outcome = kept.but()
     if outcome.kind == OK:
-        return outcome_of(result, LAUNCHED if result.hint == LAUNCHED else OK, lane.cwd)
+        return outcome_of(result, LAUNCHED if result.kind == LAUNCHED else OK, lane.cwd)
     outcome.input, outcome.text = result.input, results.shortened(result.text)
     outcome.key = call_key(result.tool, result.input, lane.cwd)  # a hook may have rewritten what ran
     return outcome

@@ -165,7 +165,7 @@ def _batch(fields: dict[str, Any]) -> list[model.Result]:
         response = call.get("tool_response")
         text = response_text(response)
         kind = model.LAUNCHED if is_launched(response) else hint(call.get("tool_input"), text)
-        results.append(model.Result(**_call(call), text=text, hint=kind))
+        results.append(model.Result(**_call(call), text=text, kind=kind))
     return results
 
 
@@ -217,7 +217,7 @@ def _by_hand(fields: dict[str, Any]) -> model.Turn:
     outcome = fields.get("tool_result")
     failed = isinstance(outcome, dict) and outcome.get("isError") is True
     text = response_text(outcome.get("content") if isinstance(outcome, dict) else outcome)
-    result = model.Result(**_call(fields), text=text, hint=model.FAILED if failed else model.OK)
+    result = model.Result(**_call(fields), text=text, kind=model.FAILED if failed else model.OK)
     return model.Turn(results=[result], cwd=name_of(fields, "cwd", PATH_MAX))
 
 
