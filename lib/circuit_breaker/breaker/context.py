@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker import breaker, failures
 from circuit_breaker.breaker.config import is_on
-from circuit_breaker.breaker.memory import COUNTED, WARNED, SameShape, Tally
+from circuit_breaker.breaker.memory import SameShape, Tally
 from circuit_breaker.breaker.model import (
     CLOSED,
     FOR_YOU,
@@ -124,7 +124,7 @@ class Work:
         circuit = breaker.trip(known.but(**signal.__dict__, tokens=[]), self.now, *self.pace(signal.rule))
         self.opened(circuit)
         self.notices.append(Notice.about(circuit, kind=OPENED))
-        if signal.rule == "tool_failure" or not self._is_marked(signal, WARNED):
+        if signal.rule == "tool_failure" or not self._is_marked(signal, signal.mark):
             self.warn(signal, opened=True)
 
     def _is_taken(self, signal: Signal) -> bool:
@@ -203,18 +203,18 @@ class Work:
 
     def _only_count(self, signal: Signal, action: Action) -> None:
         """A trip under the actions warn and observe: counted once per streak, with a warning if the action is warn."""
-        if signal.facts.get("once") or self._is_marked(signal, COUNTED):
+        if signal.facts.get("once") or self._is_marked(signal, f"counted {signal.mark}"):
             return
-        self._mark(signal, COUNTED)
+        self._mark(signal, f"counted {signal.mark}")
         self.tally(signal.rule).would += 1
         if self.config.mode == "observe" and self.rule(signal.rule)["action"] in ("block", "ask"):
             self.record("would_trip", signal)
-        if action == "warn" and not self._is_marked(signal, WARNED):
+        if action == "warn" and not self._is_marked(signal, signal.mark):
             self.warn(signal)
 
     def warn(self, signal: Signal, opened: bool = False) -> None:
         """Warn Claude after this turn, unless a bypass is active."""
-        self._mark(signal, WARNED)
+        self._mark(signal, signal.mark)
         if self.bypassed:
             return
         self.tally(signal.rule).warned_at = round(self.now, 3)
@@ -244,16 +244,15 @@ class Work:
             note = {"kind": SUBAGENT, "reason": reason, "agent": self.name}
             self.session.notes.append(Notice.about(seen, **note))
 
-    def _is_marked(self, signal: Signal, marks: dict[str, str]) -> bool:
+    def _is_marked(self, signal: Signal, mark: str) -> bool:
         known = [self._streaks_with(key).get(key) for key in signal.keys]
-        return any(_mark_of(signal, marks) in streak.marks for streak in known if streak is not None)
+        return any(mark in streak.marks for streak in known if streak is not None)
 
-    def _mark(self, signal: Signal, marks: dict[str, str]) -> None:
-        mark = _mark_of(signal, marks)
+    def _mark(self, signal: Signal, mark: str) -> None:
         for key in signal.keys:
             kept = self._streaks_with(key)
             if key in kept and mark not in kept[key].marks:
-                kept[key] = kept[key].but(marks=kept[key].marks + mark)
+                kept[key] = kept[key].but(marks=[*kept[key].marks, mark])
 
     def _streaks_with(self, key: str) -> dict[str, Any]:
         return self.lane.families if key.startswith(failures.FAMILY) else self.lane.streaks
@@ -277,11 +276,6 @@ class Work:
     def answer(self) -> Decision:
         """The decision: a denial or question, else everything that there is to say."""
         return Decision(notices=self.denial or self.notices, contacts=self.contacts)
-
-
-def _mark_of(signal: Signal, marks: dict[str, str]) -> str:
-    kind = "edit" if signal.facts.get("edit") else signal.rule
-    return marks.get(kind, marks["repeated_call"])
 
 
 def matches(name: str, glob: str) -> bool:

@@ -216,8 +216,8 @@ def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, oth
         return
     if not outcome.repeats:
         streak.result, streak.first = outcome.result, outcome.n
-    kept = streak.marks if outcome.n - streak.last < LAST_EDITS else ""
-    streak.marks = "".join([mark for mark in kept if mark in (memory.WARNED["edit"], memory.COUNTED["edit"])])
+    kept = streak.marks if outcome.n - streak.last < LAST_EDITS else []
+    streak.marks = [mark for mark in kept if mark.endswith("edit")]
     streak.counted, streak.times, streak.row, streak.far = outcome.n, 1, 1, 0
 
 

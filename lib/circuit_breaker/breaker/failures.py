@@ -83,11 +83,11 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
     family = lane.families.pop(outcome.family, None) or Family()
     last = next(reversed(lane.families), "")  # each failure ends the run before it, so no other has a run
     if last and lane.families[last].count:
-        lane.families[last] = lane.families[last].but(count=0, lines={}, marks="")
+        lane.families[last] = lane.families[last].but(count=0, lines={}, marks=[])
     lines = verdicts.shared_lines(outcome.attempt, outcome.text)
     edited = outcome.attempt.edits and outcome.first
     if not family.count or edited or last_move(lane, family.since) > family.n:
-        family = family.but(since=outcome.n, lines={}, marks="", varied=False)
+        family = family.but(since=outcome.n, lines={}, marks=[], varied=False)
     elif family.call != outcome.key:
         family = family.but(varied=True)
     if not family.lines or family.turn != lane.turn:  # failures in one turn count once

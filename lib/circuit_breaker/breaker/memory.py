@@ -9,11 +9,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-# Marks of a streak or a family by what was found: Claude was warned of it, or a trip was only counted.
-WARNED = {"tool_failure": "f", "repeated_call": "t", "call_cycle": "c", "edit": "e"}
-COUNTED = {"tool_failure": "g", "repeated_call": "w", "call_cycle": "o", "edit": "x"}
-
-
 class Moment(Record):
     """A call of a lane that counted. `n` numbers the calls, `turn` the batches; `before`: n of one like it before it, or -1."""
 
@@ -43,7 +38,7 @@ class Streak(Record):
     far = 0  # of its equal results: those at least `poll_gap_seconds` after the one before
     digits = ""  # key of the last result without digits
     run = 0  # results in a row that differ only in digits
-    marks = ""  # values of WARNED and COUNTED
+    marks: list[str] = []  # see Signal.mark
 
 
 class Family(Record):
@@ -56,7 +51,7 @@ class Family(Record):
     call = ""  # key of the last call
     varied = False  # the calls differ
     lines: dict[str, int] = {}  # digest of an error line -> failures that had it
-    marks = ""  # as in Streak
+    marks: list[str] = []  # as in Streak
     error = ""  # key of the last whole error
     same = 0  # times in a row with that error, with any changes in between
 
@@ -172,7 +167,7 @@ class Lane(Record):
     def forget_successes(self) -> None:
         """Forget repeats and cycles of successes and runs of attempts, at your prompt; other failures are kept."""
         for name, family in self.families.items():
-            self.families[name] = family.but(count=0, lines={}, marks="")
+            self.families[name] = family.but(count=0, lines={}, marks=[])
         for tool, run in self.errors.items():
             self.errors[tool] = run.but(times=0)
         for key, streak in self.streaks.items():
@@ -180,7 +175,7 @@ class Lane(Record):
                 self.streaks[key] = streak.but(invalid=0, run=0)
             elif streak.first >= 0 or streak.invalid or streak.marks:  # else forgotten at an earlier prompt
                 self.streaks[key] = streak.but(
-                    first=-1, counted=-1, times=0, row=0, run=0, result="", digits="", marks="", invalid=0
+                    first=-1, counted=-1, times=0, row=0, run=0, result="", digits="", marks=[], invalid=0
                 )
         self.recent = [record for record in self.recent if not record.ok]
 

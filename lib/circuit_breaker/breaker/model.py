@@ -293,6 +293,11 @@ class Signal(Finding):
     results: dict[str, str] = {}  # key -> its last result in the loop
     since = -1  # n at which its evidence began
 
+    @property
+    def mark(self) -> str:
+        """What its calls are marked with when Claude has been warned of it; "counted" before it: a trip was only counted."""
+        return "edit" if self.facts.get("edit") else self.rule
+
 
 # --- Circuits, notices, decisions, transitions
 

@@ -8,7 +8,7 @@ agent_spawn in gate.py, hook_recursion in policy.py, service_down in services.py
 from __future__ import annotations
 
 from circuit_breaker.breaker import cycles, evidence, waiting
-from circuit_breaker.breaker.memory import GESTURE, GOTO, POLL, RUN, WAIT, WARNED
+from circuit_breaker.breaker.memory import GESTURE, GOTO, POLL, RUN, WAIT
 from circuit_breaker.breaker.model import FAILURES, INVALID, OK, STOP, TRIP, WARN, Signal
 from circuit_breaker.identity import acts
 from circuit_breaker.identity.calls import schedules, service
@@ -99,7 +99,7 @@ def _same_attempt(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
         return None
     stubborn = 0 < rule["threshold_with_progress"] <= family.same
     opens = stubborn or 0 < rule["family_open"] <= family.count
-    warns = 0 < rule["family_warn"] <= family.count and WARNED["tool_failure"] not in family.marks
+    warns = 0 < rule["family_warn"] <= family.count and "tool_failure" not in family.marks
     if not opens and not warns:
         return None
     return signal_of(
@@ -157,7 +157,7 @@ def _edited(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal 
         return None
     others = any(move.n > same[-2] and move.n != outcome.n for move in lane.moves)
     opens = len(same) >= limit and not others
-    if not opens and (len(same) != limit - 1 or WARNED["edit"] in streak.marks):
+    if not opens and (len(same) != limit - 1 or "edit" in streak.marks):
         return None
     wants, facts = TRIP if opens else WARN, {"edit": True}
     return signal_of(outcome, "repeated_call", len(same), wants=wants, since=outcome.n, facts=facts)
@@ -177,7 +177,7 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signa
     else:
         count, limit = _in_a_row(lane, outcome, streak, rule)
         facts["digits"] = count == streak.run and not outcome.repeats
-    warned = WARNED["repeated_call"] in streak.marks
+    warned = "repeated_call" in streak.marks
     if not limit or (warned and count < limit):
         return None
     opens = count >= limit and not schedules(outcome.tool)  # denying it would leave no way to continue later
@@ -225,7 +225,7 @@ def call_cycle(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
     found = [ring for ring in rings if ring is not None]
     best = max(found, key=lambda ring: int(ring.count - ring.facts["limit"]), default=None)
     if best is not None and (
-        best.wants == TRIP or not any(WARNED["call_cycle"] in s.marks for s in _streaks(lane, best.keys))
+        best.wants == TRIP or not any("call_cycle" in s.marks for s in _streaks(lane, best.keys))
     ):
         yield best
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.model import Kind, Record
 
 
-VERSION = 10
+VERSION = 11
 MEMORY_MAX = 1 << 16  # bytes of a memory file
 MAIN_FILE, AGENT_PREFIX, SESSION_FILE, LOCK_FILE = "main.json", "agent-", "session.json", "lock"
 
