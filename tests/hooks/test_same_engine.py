@@ -107,7 +107,7 @@ def by_replay(records):
     for fields in recording.payloads(records):
         run.feed(fields)
     found = [
-        (one.circuit, one.lane or None, round(one.at, 3))
+        (one.name, one.lane or None, round(one.at, 3))
         for one in run.noted
         if one.event in ("trip", "ending")
     ]
