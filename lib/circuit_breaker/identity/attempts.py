@@ -283,7 +283,9 @@ def _printed_exits(parts: list[_Part], real: list[_Part]) -> list[tuple[str, str
     names: list[str] = []
     for before, part in zip(parts, parts[1:]):
         if before in real and not before.piped and before.joint in (";", "\n", "||", "&&"):
-            names = [*_EXIT_NAMES, *_kept_in(part)]
+            kept = [word.partition("=") for word in part.segment.words]  # rc=$?
+            stored = [name for name, _, value in kept if value in _EXIT_NAMES]
+            names = [*_EXIT_NAMES, *[f"${name}" for name in stored], *[f"${{{name}}}" for name in stored]]
         elif part.piped or any("PIPESTATUS" in word for word in part.rest):
             names = ["${PIPESTATUS[0]}"]
         elif part.name not in ("echo", "printf", "write-host") and names and before in real:
@@ -302,13 +304,6 @@ def _printed_exits(parts: list[_Part], real: list[_Part]) -> list[tuple[str, str
                 found.append((left.rpartition("\\n")[2].strip(), right.partition("\\n")[0].strip()))
                 break
     return found
-
-
-def _kept_in(part: _Part) -> list[str]:
-    """The variables that an exit code is stored in, as `$rc` and `${rc}` for `rc=$?`."""
-    named = [word.partition("=") for word in part.segment.words]
-    names = [name for name, sign, value in named if value in _EXIT_NAMES]
-    return [shown for name in names for shown in (f"${name}", f"${{{name}}}")]
 
 
 def _operands(part: _Part, found: Attempt) -> list[str]:

@@ -36,20 +36,15 @@ def reads(name: str, rest: list[str]) -> bool | None:
     if "{" in rest:
         return False  # a block that was not taken apart
     if low in ("invoke-webrequest", "invoke-restmethod", "iwr", "irm"):
-        return _only_fetches([word.lower() for word in rest])
+        options = [word.lower() for word in rest]
+        method = options[options.index("-method") + 1 :][:1] if "-method" in options else ["get"]
+        return {"-outfile", "-body", "-infile"}.isdisjoint(options) and method in (["get"], ["head"])
     if "-" not in low or low in _CMDLETS:
         return True  # reading.py asks only for aliases that look
     verb, dash, noun = low.partition("-")
     if not dash or not verb.isalpha() or not noun.isalnum():
         return None
     return True if verb in _VERBS else False if name[0].isupper() else None
-
-
-def _only_fetches(rest: list[str]) -> bool:
-    if "-outfile" in rest or "-body" in rest or "-infile" in rest:
-        return False
-    at = rest.index("-method") if "-method" in rest else -1
-    return at < 0 or rest[at + 1 : at + 2] in (["get"], ["head"])
 
 
 def as_shell(line: str) -> str:

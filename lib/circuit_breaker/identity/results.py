@@ -227,16 +227,15 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         if any(bar in line for bar in _BARS):
             return "N"
     before = text[start - 1] if start else "\n"
-    if kind == tokens.SHARE and text[end : end + 1] == "=" and text[end + 1 : end + 2].isdigit():
-        return "D"  # wget: 1.45M=0.03s
     if kind == tokens.SHARE:
+        if text[end : end + 1] == "=" and text[end + 1 : end + 2].isdigit():
+            return "D"  # wget: 1.45M=0.03s
         told = text[begin:start].rstrip(" ")[-1:] == "[" or text.startswith(" cpu ", end)
         return "N" if told and text[end - 1] == "%" else ""
-    if text.startswith("session ID ", max(0, start - 11)):
-        return "N"  # codex: random for each running process
     if text[start] == ":" and before in " \n(" and text[start - 2 : start - 1] not in ('"', "'"):
         return "N" if 4 <= end - start - 1 <= 5 else ""  # listening on :8080
-    if before == "(" and text.startswith(") panicked", end):
+    codex = text.startswith("session ID ", max(0, start - 11))  # random for each running process
+    if codex or (before == "(" and text.startswith(") panicked", end)):
         return "N"  # a Rust thread
     last = _word_before(text, marks, begin, start)
     if kind == tokens.NODE:

@@ -68,13 +68,9 @@ def essence(command: str, cwd: str) -> tuple[list[Segment], str]:
         rest = _after(kept)
         if rest and _goes(first):
             cwd, kept = resolve(first.words[1], cwd), rest
-        elif rest and (
-            _pauses(first)
-            or _only_says(first)
-            or (len(first.words) == 1 and _is_unused(first.words[0], _written(rest)))
-        ):
+        elif rest and (_pauses(first) or _only_says(first)):
             kept = rest
-        elif not _drop_wrapper(first, kept):
+        elif not _drop_front(kept, rest):
             break
     return kept, cwd
 
@@ -113,8 +109,9 @@ def _is_unused(word: str, text: str) -> bool:
     return plain and f"${name}" not in text and f"${{{name}" not in text
 
 
-def _drop_wrapper(first: Segment, kept: list[Segment]) -> bool:
-    """Take `timeout -k 5 30`, `env` or an assignment off the front of a command, if there is one."""
+def _drop_front(kept: list[Segment], rest: list[Segment]) -> bool:
+    """Take `timeout -k 5 30`, `env` or an assignment off the front of the first command, if there is one."""
+    first = kept[0] if kept else Segment()
     words, size = first.words, 0
     if words[:1] == ["timeout"]:
         at = len(words) - len(past_options(words[1:], _WRAPPERS["timeout"].split()))
@@ -123,9 +120,12 @@ def _drop_wrapper(first: Segment, kept: list[Segment]) -> bool:
         size = sum(map(is_assignment, words[1:2]))
     elif words and _is_unused(words[0], _written(kept).partition(first.text[0])[2]):
         size = 1
-    if not 0 < size < len(words):
+    if size and size == len(words) and rest:
+        kept[:] = rest
+    elif 0 < size < len(words):
+        del words[:size], first.text[:size]
+    else:
         return False
-    del words[:size], first.text[:size]
     return True
 
 
@@ -253,16 +253,13 @@ def segments(command: str, longest: int = LONGEST) -> list[Segment]:
 
 def programs(command: str) -> list[list[str]]:
     """The program of each simple command in a line with its arguments."""
-    return _programs(segments(command))
-
-
-def _programs(kept: list[Segment]) -> list[list[str]]:
-    return list(filter(None, (program(segment.words) for segment in kept)))
+    return list(filter(None, [program(segment.words) for segment in segments(command)]))
 
 
 def first_program(command: str) -> list[str]:
     """The first program that a command runs, with its arguments; [] for none."""
-    return next(iter(_programs(essence(command[:2000], "")[0])), [])
+    kept, _ = essence(command[:2000], "")
+    return next(filter(None, (program(segment.words) for segment in kept)), [])
 
 
 def _word(command: str, marks: str, i: int, inner: list[str]) -> tuple[str | None, int]:

@@ -309,10 +309,10 @@ def without_made_up(text: str, place: str, marks: bytes) -> str:
 
 def _is_made_up(name: str) -> bool:
     """Whether a program made the name up: tmpab12cd, tmp.Xy3z, go-build123456, pytest-12, b3f2a1."""
-    if name.startswith(("tmp", "pytest-", "jl_", "T")) and len(name) > 3 or is_id(name):
+    known = name.startswith(("tmp", "pytest-", "jl_", "T")) and len(name) > 3
+    ours = name.startswith("claude-") and name.endswith("-cwd")  # the directory after a command
+    if known or ours or is_id(name):
         return True
-    if name.startswith("claude-") and name.endswith("-cwd"):
-        return True  # where Claude Code keeps the directory after a command
     suffix = name.rpartition(".")[2]
     is_word = suffix.isalpha() and suffix.islower()
     if len(suffix) > 5 and suffix != name and suffix.isalnum() and not is_word:
