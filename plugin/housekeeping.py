@@ -23,6 +23,7 @@ from circuit_breaker.words import memory
 Rows = list[dict[str, Any]]
 # others as they are
 VERBS = {"rotate": "archive", "cut": "shorten", **dict.fromkeys(("prune", "expire", "clear"), "remove")}
+DAY = "%Y-%m-%d"
 KEPT = "The archive is kept."
 
 
@@ -115,7 +116,7 @@ def _restore(args: argparse.Namespace, folder: str, archive: Archive) -> int:
             f"archive as it is: gzip -dc {memory.shown(it)}"
         ) from None
     except archives.Damaged as error:
-        raise Refusal(f"{memory.shown(archive.id)}: {error}. Nothing was written.") from None
+        raise Refusal(f"{memory.shown(archive.id)}: {error.strerror}. Nothing was written.") from None
     if args.json:
         print_json(restored=path, archive=archive.id + ".gz")
         return 0
@@ -139,7 +140,7 @@ def _list(args: argparse.Namespace, where: Places, found: dict[str, tuple[str, A
         line = f"{memory.size(row['bytes']):>10}  {row['archive']}"
         if "files" in row:
             count, size = memory.number(row["files"], "file"), memory.size(row["original_bytes"])
-            line += f"  {_day(row['written'])}, {count}, {size} of {row['file']}"
+            line += f"  {moment(row['written'], DAY)}, {count}, {size} of {row['file']}"
         print(memory.shown(line))
     print(f"To restore one: {program()} restore NAME" if rows else f"No archives in {where.home}/archives.")
     return 0
@@ -168,10 +169,6 @@ def _row_of_archive(folder: str, archive: Archive) -> dict[str, Any]:
     return row
 
 
-def _day(t: float) -> str:
-    return moment(t, "%Y-%m-%d")
-
-
 def _list_contents(args: argparse.Namespace, path: str) -> int:
     """Print the files in an archive of `clean`."""
     files = [entry for entry, _ in tarball.entries(path) if entry.isreg()]
@@ -180,7 +177,7 @@ def _list_contents(args: argparse.Namespace, path: str) -> int:
         print_json(**tarball.summary(path), contents=rows)
         return 0
     for one in files:
-        print(f"{memory.size(one.size):>10}  {_day(one.mtime)}  {memory.shown(one.name)}")
+        print(f"{memory.size(one.size):>10}  {moment(one.mtime, DAY)}  {memory.shown(one.name)}")
     return 0
 
 

@@ -104,18 +104,15 @@ def _disarm_ended(where: Places, now: float, running: str) -> None:
     """Remove the markers of ended sessions (one that continues after all is armed again), and publish their homes' state anew."""
     homes = set()
     for name, sessions in notes.ended(where, now, running).items():
-        homes |= {_home_of(where, session) for session in sessions}
+        for session in sessions:
+            try:
+                homes.add(store.peek(where, session)[0].home)
+            except OSError:
+                continue
         files.remove(f"{where.armed}/{name}")
     for folder in sorted(homes):
         if files.exists(f"{folder}/{STATE}"):
             incidents.publish(Places(where.runtime, folder, where.project, where.user_config, where.user))
-
-
-def _home_of(where: Places, session: str) -> str:
-    try:
-        return store.peek(where, session)[0].home
-    except OSError:
-        return ""
 
 
 # --- The config file and the interpreter
