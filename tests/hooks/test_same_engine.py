@@ -107,9 +107,7 @@ def by_replay(records):
     for fields in recording.payloads(records):
         run.feed(fields)
     found = [
-        (one.name, one.lane or None, round(one.at, 3))
-        for one in run.noted
-        if one.event in ("trip", "ending")
+        (one.name, one.lane or None, round(one.at, 3)) for one in run.noted if one.event in ("trip", "ending")
     ]
     return sorted(found, key=lambda trip: trip[2])
 

@@ -11,7 +11,6 @@ from circuit_breaker.words.status import live_circuits, open_in_others, status_t
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from circuit_breaker.breaker.config import Config
     from circuit_breaker.runtime.home import Places
@@ -53,7 +52,9 @@ def _status(
     kept = status.sessions(where)
     mine = [one for one in kept if one.name == safe_name(session)]
     facts = status.collect(where, config, now, mine)
-    facts["protection"] = _protection(where, config)
+    why, fix = status.cannot_block(where, config)  # hooks run, since this is one
+    how = "the hooks run in this session"
+    facts["protection"] = {"protected": not why, "how": how, "why": why, "fix": fix}
     status.mark_ended(kept, env, now)
     others = [one for one in status.of_home(kept, where) if one not in mine and not one.ended]
     in_others = live_circuits(status.collect(where, config, now, others))
@@ -72,12 +73,6 @@ def _status(
     if "--memory" in words:
         text += "\n\n" + disk_usage.memory_report(facts["memory"], where, now, plain)
     return text
-
-
-def _protection(where: Places, config: Config) -> dict[str, Any]:
-    """The field "protection". This command runs in a hook, so hooks run; the question is whether they can block."""
-    why, fix = status.cannot_block(where, config)
-    return {"protected": not why, "how": "the hooks run in this session", "why": why, "fix": fix}
 
 
 def _reset(words: list[str], session: str, where: Places, config: Config) -> str:

@@ -40,8 +40,7 @@ def keep(
         live = any(line.rpartition("/")[2] not in known for line in store.armed_lanes(where, session_id))
     if live == bool(session.frozen):
         return session
-    changed: Session = session.but(frozen={"rules": opinion(config), "files": _said(where)} if live else {})
-    return changed
+    return session.but(frozen={"rules": opinion(config), "files": _said(where)} if live else {})
 
 
 def differs(session: Session, where: Places) -> bool:

@@ -173,8 +173,7 @@ class Visit:
             for sentence in set_aside:
                 error_log.note(sentence)
             if not isinstance(found, memory.Session):
-                decided: Decided = found
-                return decided
+                return found
             # Without the lock: the row in the transcript may be waited for.
             author = prompt_source.author(self.payload.transcript, found, self.armed)
             self.authors[found.unproven] = author

@@ -256,8 +256,7 @@ def _reset_lane(
         session, lane, _, changes = step(session, lane, Reset(which=which), config, now, agent)
         return frozen.keep(session, lane, agent, config, where, session_id), lane, changes
 
-    changes: list[Transition] = store.update(where, session_id, agent, decide)[0]
-    return changes
+    return store.update(where, session_id, agent, decide)[0]
 
 
 def only(facts: dict[str, Any], which: str) -> dict[str, Any] | None:

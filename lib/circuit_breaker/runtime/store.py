@@ -14,9 +14,8 @@ from circuit_breaker.runtime.home import Places, safe_name
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
-    from circuit_breaker.breaker.model import Kind, Record
+    from circuit_breaker.breaker.model import Item, Kind, Record
 
 
 VERSION = 11
@@ -38,8 +37,8 @@ def update(
     where: Places,
     session_id: str,
     lane_name: str,
-    decide: Callable[[Session, Lane], tuple[Session, Lane, Any]],
-) -> tuple[Any, list[str]]:
+    decide: Callable[[Session, Lane], tuple[Session, Lane, Item]],
+) -> tuple[Item, list[str]]:
     """Read the session's and the lane's memory, call `decide`, write what it changed, update the marker; all under the lock.
 
     -> (the third value from `decide`, messages about memory that was not valid and was set aside). Raises OSError.
