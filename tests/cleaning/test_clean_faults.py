@@ -58,7 +58,7 @@ spec = {{"__name__": "verbs", "__file__": place}}
 exec(compile(open(place).read(), place, "exec"), spec)
 import circuit_breaker.cleaning.tarball
 sys.addaudithook(step)
-code = spec["main"](sys.argv[1:])
+code = spec["main"]()
 print("changes", seen, file=sys.stderr)
 sys.exit(code)
 """.format(plugin=str(ROOT / "plugin"), lib=str(ROOT / "lib"))

@@ -113,7 +113,7 @@ sys.argv = [{plugin!r}, "clean"]
 place = {plugin!r} + "/__main__.py"
 spec = {{"__name__": "verbs", "__file__": place}}
 exec(compile(open(place).read(), place, "exec"), spec)
-spec["main"](sys.argv[1:])
+spec["main"]()
 print("\\n".join(path for path in opened if path.startswith({folder!r})), file=sys.stderr)
 """
 
