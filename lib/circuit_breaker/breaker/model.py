@@ -35,7 +35,6 @@ MAIN = ""  # the lane of the main thread; a subagent's lane is its agent id
 
 
 _NO_FIELDS = (property, type(lambda: None), classmethod)
-_PLAIN = (str, int, float, bool, type(None))
 
 
 def rows(kind: type[Item]) -> list[Item]:
@@ -61,7 +60,7 @@ class _Fields:
                     continue
                 if kind is tuple and value:
                     value, kinds[name] = value
-                elif kind not in _PLAIN and kind is not list and kind is not dict:
+                elif isinstance(value, Record):
                     kinds[name] = kind
                 fields[name] = value
         cls.FIELDS, cls.KINDS = fields, kinds
@@ -70,7 +69,7 @@ class _Fields:
 
 
 class Record:
-    """A value whose fields are the lower-case attributes of its class, with their defaults, which also say their types.
+    """A value whose fields are the lower-case attributes of its class, with their defaults.
 
     In memory files it is a row: the list of its values, records among them as rows too.
     """
@@ -106,8 +105,6 @@ class Record:
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({', '.join(f'{n}={v!r}' for n, v in self.__dict__.items())})"
-
-    __hash__ = None  # type: ignore[assignment]
 
     def trim(self) -> None:
         """Drop the oldest of what is too many."""
