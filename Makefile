@@ -36,17 +36,18 @@ other-clients: $(addprefix .client/other/,$(OTHER_CLIENTS))
 	npm install --prefix $@ --no-save --no-audit --no-fund --loglevel=error @anthropic-ai/claude-code@$* || \
 		{ rm -rf $@; exit 1; }
 
-# Every test where CI=true; on your own machine those that drive the real client are a command of their own.
+# Every test where CI=true; on your own machine those that drive the real client are a command of their own. They wait most of
+# their time: for the client, for its timers.
 ifeq ($(CI),true)
 test: setup client
-	$(RUN) pytest -n 3 --dist worksteal
+	$(RUN) pytest -n 4 --dist worksteal
 else
 test: setup
 	$(RUN) pytest -n 3 --dist worksteal -m "not client"
 endif
 
 test-client: setup client
-	$(RUN) pytest -n 3 --dist worksteal tests/client
+	$(RUN) pytest -n 4 --dist worksteal tests/client
 
 lint: setup
 	$(RUN) ruff format --check .
