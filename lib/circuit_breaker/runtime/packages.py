@@ -1,4 +1,4 @@
-"""filelock and platformdirs, for the command line and the janitor; ordinary hooks do not import them.
+"""filelock and platformdirs, for the command line; hooks do not import them.
 
 From `lib/_vendor` (see `lib/requirements.lock`), else from the interpreter's site-packages, else replaced by our own few lines.
 """
