@@ -229,7 +229,7 @@ def test_file_that_stays_open_costs_one_line_and_no_call(windows: Windows) -> No
     assert windows.memory()["turn"] == before["turn"] + 2
 
 
-def test_16_events_at_once_are_all_counted(windows: Windows) -> None:
+def test_16_events_four_at_once_are_all_counted(windows: Windows) -> None:
     def sent(number: int) -> Any:
         call = {
             "tool_name": "PowerShell",
@@ -240,7 +240,7 @@ def test_16_events_at_once_are_all_counted(windows: Windows) -> None:
             "PostToolBatch.bash-exit-1", tool_calls=[{**call, "tool_response": f"done {number}"}]
         )
 
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(sent, range(16))) == {None}
     assert windows.memory()["turn"] == 16
 
