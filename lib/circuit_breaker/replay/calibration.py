@@ -5,21 +5,16 @@ This is split conformal prediction. The score of a prompt is its use itself: no 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from math import ceil, exp, lgamma, log
 from typing import NamedTuple
 
-from circuit_breaker.replay.recording import skip
+from circuit_breaker.breaker.config import Config
+from circuit_breaker.replay.recording import Record, skip
 from circuit_breaker.replay.rerun import Requests, Rerun
 from circuit_breaker.replay.transcript import INTERRUPTED, REQUEST
 from circuit_breaker.runtime.protocol import NOT_TYPED
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from fractions import Fraction
-
-    from circuit_breaker.breaker.config import Config
-    from circuit_breaker.replay.recording import Record
 
 LEAST = 20  # with fewer good prompts no limit is learned, whatever the risk
 GOOD, UNFINISHED, STOPPED, TRIPPED = "good", "unfinished", "interrupted", "tripped"

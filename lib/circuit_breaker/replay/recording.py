@@ -11,28 +11,15 @@ import heapq
 import re
 import zlib
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from circuit_breaker.replay import transcript
-from circuit_breaker.replay.transcript import COMPACTED, INTERRUPTED, REQUEST
+from circuit_breaker.replay.transcript import COMPACTED, INTERRUPTED, REQUEST, Record
 from circuit_breaker.runtime.json import parse
 from circuit_breaker.runtime.protocol import SAVED
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import Any, Protocol, TypeVar
-
-    Record = dict[str, Any]
-
-    class Takes(Protocol):
-        """Anything that is made from the records of one session."""
-
-        def take(self, record: Record) -> None: ...
-
-    Taker = TypeVar("Taker", bound=Takes)
-
 
 LAST_TIME = 253_402_300_000.0  # the end of the year 9999, in epoch seconds
 RESULTS = ("PostToolUse", "PostToolUseFailure", "ToolNotRun")
@@ -41,6 +28,15 @@ HEAD = 1 << 15  # bytes in which a transcript's first time stamp is searched
 WAITING_MAX = 256  # calls without a result that a lane remembers
 SESSIONS_MAX = 1_000  # interleaved sessions followed at once; beyond that, the one that was silent longest counts as ended
 _index, _time = itemgetter("i"), itemgetter("t")
+
+
+class Takes(Protocol):
+    """Anything that is made from the records of one session."""
+
+    def take(self, record: Record) -> None: ...
+
+
+Taker = TypeVar("Taker", bound=Takes)
 
 
 def skip(fault: str) -> None:

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
+from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.memory import Lane, Session
-from circuit_breaker.breaker.model import DENY, Ask, Prompt, Reported, Turn, plus
+from circuit_breaker.breaker.model import DENY, Ask, Prompt, Reported, Transition, Turn, plus
 from circuit_breaker.breaker.policy import advance
 from circuit_breaker.identity import calls
-from circuit_breaker.replay.recording import Turns, skip
+from circuit_breaker.replay.recording import Record, Turns, skip
 from circuit_breaker.replay.transcript import REQUEST
 from circuit_breaker.runtime import store, usage
 from circuit_breaker.runtime.protocol import Payload, event_of
 from circuit_breaker.words.sentences import why
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from circuit_breaker.breaker.config import Config
-    from circuit_breaker.breaker.model import Event, Transition
-    from circuit_breaker.replay.recording import Record
-    from circuit_breaker.runtime.usage import Usage
-
+    from circuit_breaker.breaker.model import Event
 
 NOTHING = [0, 0, 0, 0]
 MESSAGES_MAX = 64  # messages remembered, so that further rows of them are recognised
@@ -33,9 +28,9 @@ class Requests:
     """The cost of a session's requests: each message once, by its largest usage, also added to the trips before it."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Usage, bool, list[Usage]]] = {}
+        self._known: dict[str, tuple[usage.Usage, bool, list[usage.Usage]]] = {}
 
-    def add(self, record: Record, after: list[Usage]) -> Usage:
+    def add(self, record: Record, after: list[usage.Usage]) -> usage.Usage:
         """Add a row of a message. Returns what it adds to the message's usage.
 
         after: the sums of the trips before it; they grow once the message is known to contain calls.
@@ -69,8 +64,8 @@ class Rerun:
         self.denied = self.calls = 0
         self.spent = [0, 0, 0, 0]
         self._requests, self._turns = Requests(), Turns()
-        self._unread: dict[str, Usage] = {}  # lane -> usage of its requests since its last turn
-        self._since_prompt: list[tuple[str | None, Usage]] = []  # for each trip: (lane, usage after it)
+        self._unread: dict[str, usage.Usage] = {}  # lane -> usage of its requests since its last turn
+        self._since_prompt: list[tuple[str | None, usage.Usage]] = []  # for each trip: (lane, usage after it)
         self._stopped: set[tuple[str, str]] = set()  # (lane, circuit) that stopped this prompt's turn
         self._dropped: set[str] = set()
 

@@ -7,17 +7,12 @@ only the text of a result shows whether a tool failed or the call was refused (s
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from circuit_breaker.runtime import usage
 from circuit_breaker.runtime.protocol import response_text, wrote_machine
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    Record = dict[str, Any]
-
-
+Record = dict[str, Any]
 REQUEST, INTERRUPTED, COMPACTED = "Request", "Interrupted", "Compacted"  # records that are not hook events
 _INTERRUPTED = "[Request interrupted by user"
 _REFUSED = (
