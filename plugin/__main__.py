@@ -98,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
 
     one = verb("clean", "clean", "show Claude Code's own folder; archive or delete old files in it", "--json")
     add(one, "--kind KIND", "only these kinds (default: all)", nargs="+", action="extend")
-    add(one, "--older-than AGE", "only files written longer ago (default: 30d)")
+    add(one, "--older-than AGE", "only files written longer ago (default: 30d)", default="30d")
     add(one, "--project PATH", "only the sessions of one project")
     add(one, "--max-total SIZE", "the oldest first, until the rest is this small")
     which = one.add_mutually_exclusive_group()
@@ -231,7 +231,10 @@ def run(given: "list[str]") -> int:
     check_verb(top, given)
     options = top.parse_args(given)
     try:
-        return int(getattr(_module(options.module), options.function)(options))
+        try:
+            return int(getattr(_module(options.module), options.function)(options))
+        finally:
+            shared.progress.end()
     except shared.Refusal as refusal:
         if getattr(options, "json", False):
             shared.print_json(ok=False, problem=str(refusal))

@@ -16,7 +16,7 @@ from statistics import median_low
 import configure
 import replay as replaying
 from report import past
-from shared import Progress, places, print_json
+from shared import answer, places
 
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import calibration, recording
@@ -40,16 +40,16 @@ def calibrate(args: argparse.Namespace) -> int:
     learned = Learned(read(groups), args.risk)
     path = _apply(learned.limits) if args.apply else None
     enough = learned.good >= learned.needed
-    if args.json:
-        left_out = {ending: learned.endings[ending] for ending in (STOPPED, UNFINISHED, TRIPPED)}
-        written = str(path) if path else None
-        risk, limits = float(learned.risk), learned.limits
-        print_json(prompts=learned.good, risk=risk, limits=limits, left_out=left_out, written=written)
-    elif enough:
-        what = (
-            f"Written to {path}." if path else "Nothing was changed: `calibrate --apply` writes these limits."
-        )
-        print(f"{_text(learned)}\n\n{what}")
+    done = f"Written to {path}." if path else "Nothing was changed: `calibrate --apply` writes these limits."
+    answer(
+        args.json,
+        f"{_text(learned)}\n\n{done}" if enough else "",
+        prompts=learned.good,
+        risk=float(learned.risk),
+        limits=learned.limits,
+        left_out={ending: learned.endings[ending] for ending in (STOPPED, UNFINISHED, TRIPPED)},
+        written=str(path) if path else None,
+    )
     if enough:
         return 0
     print(
@@ -88,7 +88,7 @@ class Learned:
 
 def read(groups: list[list[Path]]) -> list[PastPrompt]:
     """Every prompt of yours in these recordings, marked where the breaker would have tripped with its defaults."""
-    sessions = replaying.runs(groups, functools.partial(Prompts, config=build()), recording.skip, Progress())
+    sessions = replaying.runs(groups, functools.partial(Prompts, config=build()), recording.skip)
     return [prompt for session, _ in sessions for prompt in session.found]
 
 

@@ -12,7 +12,7 @@ import time
 from tarfile import TarInfo
 from typing import Any
 
-from shared import Progress, Refusal, places, print_json, program
+from shared import Refusal, answer, places, program, progress
 
 from circuit_breaker.cleaning import claude_code, disk_usage, inventory, kinds, selection, steps, tarball
 from circuit_breaker.cleaning.selection import Wish
@@ -21,7 +21,6 @@ from circuit_breaker.runtime import files
 from circuit_breaker.runtime.running import claude_folder
 from circuit_breaker.words import memory
 
-DEFAULT_AGE = "30d"
 SHOWN = 5  # projects listed
 HOUR = 3600
 AGES = {"h": HOUR, "d": 24 * HOUR, "w": 7 * 24 * HOUR, "y": 365 * 24 * HOUR}  # no m: minutes or months?
@@ -46,8 +45,6 @@ def clean(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         run.fail("interrupted; nothing is lost. Run it again to finish")
         raise
-    finally:
-        run.progress.end()
 
 
 def _wish(args: argparse.Namespace, folder: str, now: float) -> Wish:
@@ -61,7 +58,7 @@ def _wish(args: argparse.Namespace, folder: str, now: float) -> Wish:
     except ValueError as error:
         raise Refusal(str(error), 2) from None
     example = "a number and h, d, w or y, for example 30d"
-    before = now - amount("--older-than", args.older_than or DEFAULT_AGE, AGES, example)
+    before = now - amount("--older-than", args.older_than, AGES, example)
     most = None
     if args.max_total is not None:
         most = int(amount("--max-total", args.max_total, SIZES, "a size, for example 2GB or 500MB"))
@@ -120,6 +117,19 @@ def _stays(facts: dict[str, Any]) -> list[str]:
     return [f"Stays: {'; '.join(parts)}"] if parts else []
 
 
+def _on_bytes(what: str, total: int) -> tarball.OnBytes:
+    """A progress callback for `total` bytes (0: unknown)."""
+    done = 0
+
+    def heard(count: int, path: str) -> None:
+        nonlocal done
+        done += count
+        share = f" {100 * done // total}%" if total else f" {memory.size(done)}"
+        progress(f"{what}{share} {path}")
+
+    return heard
+
+
 class _Run:
     """One run of `clean`."""
 
@@ -130,24 +140,22 @@ class _Run:
         self.folder = folder and os.path.realpath(folder)
         self.wish = _wish(args, self.folder, self.now)
         self.place = f"{self.where.runtime}/archives/{OF_CLEAN}"
-        self.progress = Progress()
         self.errors: list[str] = []
         self.rows: list[dict[str, Any]] = []
 
     def look(self) -> None:
         """Survey the folder and select."""
         installed = claude_code.installed_versions(self.folder)
-        self.found = inventory.survey(self.folder, installed, lambda n: self.progress(f"{n:,} files seen"))
+        self.found = inventory.survey(self.folder, installed, lambda n: progress(f"{n:,} files seen"))
         self.running = claude_code.running(self.folder)
         self.chosen = selection.choose(self.found.units.values(), self.wish, self.now, self.running)
 
     def say(self, text: str) -> None:
         if not self.args.json:
-            self.progress.end()
-            print(text, flush=True)
+            answer(False, text)
 
     def fail(self, text: str) -> None:
-        self.progress.end()
+        progress.end()
         self.errors.append(text)
         print(f"clean: {memory.shown(text)}", file=sys.stderr)
 
@@ -155,9 +163,6 @@ class _Run:
 
     def show(self) -> int:
         facts, unreadable = self.facts(), self.found.unreadable
-        if self.args.json:
-            print_json(dry_run=True, **facts, errors=unreadable)
-            return 0
         lines = [*_table(facts, self.now), *_stays(facts)]
         lines += [f"{memory.shown(path)} is a link: not followed" for path in self.found.links]
         if "max_total_missed_by" in facts:
@@ -172,8 +177,8 @@ class _Run:
         else:
             text = "Nothing was changed, and there is nothing to archive. See --older-than and --kind."
             lines += ["", text]
-        self.say("\n".join(lines))
-        for sentence in unreadable:
+        answer(self.args.json, "\n".join(lines), dry_run=True, **facts, errors=unreadable)
+        for sentence in () if self.args.json else unreadable:
             self.fail(sentence)
         return 0
 
@@ -206,13 +211,12 @@ class _Run:
         except TimeoutError:
             raise Refusal("another `clean` is running; wait until it has finished") from None
         freed = sum(row["bytes"] - row.get("archive_bytes", 0) for row in self.rows)
-        if self.args.json:
-            print_json(dry_run=False, folder=self.folder, freed=freed, kinds=self.rows, errors=self.errors)
-        elif self.rows:
-            back = f" To get files back: {program()} restore --list" if self.args.apply else ""
-            self.say(f"{memory.size(max(0, freed))} freed.{back}")
-        elif not self.errors:
-            self.say("\n".join(["Nothing to do.", *_stays(self.facts())]))
+        back = f" To get files back: {program()} restore --list" if self.args.apply else ""
+        text = f"{memory.size(max(0, freed))} freed.{back}" if self.rows else ""
+        if not self.rows and not self.errors:
+            text = "\n".join(["Nothing to do.", *_stays(self.facts())])
+        facts = {"folder": self.folder, "freed": freed, "kinds": self.rows, "errors": self.errors}
+        answer(self.args.json, text, dry_run=False, **facts)
         return 1 if self.errors else 0
 
     def lock(self) -> contextlib.AbstractContextManager[object]:
@@ -229,7 +233,7 @@ class _Run:
     def finish_killed(self) -> None:
         """Remove the originals that a killed run archived but did not remove."""
         self.running.sessions |= selection.busy_sessions(self.found.units.values(), self.now)
-        gone, errors = steps.finish_removals(self.place, self.running, self.on_bytes("comparing", 0))
+        gone, errors = steps.finish_removals(self.place, self.running, _on_bytes("comparing", 0))
         for sentence in errors:
             self.fail(sentence)
         if gone:
@@ -241,20 +245,20 @@ class _Run:
     def do(self, kind: str) -> bool:
         """Archive or delete one kind; False if the run should stop."""
         bundle = self.chosen.bundles[kind]
-        members = steps.members(self.folder, bundle, lambda path: self.progress(f"listing {path}"))
+        members = steps.members(self.folder, bundle, lambda path: progress(f"listing {path}"))
         sizes = [member.size for member in members if member.isreg()]
         if not sizes:
             return True
         if self.args.delete:
             if self.args.yes or self.agreed(kind, len(sizes), sum(sizes)):
                 running = claude_code.running(self.folder)
-                progress = self.on_bytes(f"deleting {kind}", sum(sizes))
-                self.done(kind, *steps.remove_originals(self.folder, members, running, progress), {})
+                heard = _on_bytes(f"deleting {kind}", sum(sizes))
+                self.done(kind, *steps.remove_originals(self.folder, members, running, heard), {})
             return True
         try:
             path, removed = steps.archive(
                 self.folder, self.place, kind, members, lambda: claude_code.running(self.folder),
-                self.on_bytes(f"archiving {kind}", 2 * sum(sizes)),
+                _on_bytes(f"archiving {kind}", 2 * sum(sizes)),
             )  # fmt: skip
         except tarball.NoRoom as error:
             room = f"about {memory.size(error.missing)} more room is needed in {self.place} for the archive"
@@ -271,7 +275,7 @@ class _Run:
 
     def agreed(self, kind: str, count: int, total: int) -> bool:
         """Whether you typed the kind to delete these files."""
-        self.progress.end()
+        progress.end()
         what = memory.files(count, total)
         print(f"Type {kind} to delete {what} for good, without an archive: ", end="", flush=True)
         agreed = sys.stdin.readline().strip() == kind
@@ -291,15 +295,3 @@ class _Run:
             self.say(f"{kind}: deleted {what}")
         if left:
             self.say(f"  left in place, because they changed or are in use: {memory.listed(left, 3)}")
-
-    def on_bytes(self, what: str, total: int) -> tarball.OnBytes:
-        """A progress callback for `total` bytes (0: unknown)."""
-        done = 0
-
-        def heard(count: int, path: str) -> None:
-            nonlocal done
-            done += count
-            share = f" {100 * done // total}%" if total else f" {memory.size(done)}"
-            self.progress(f"{what}{share} {path}")
-
-        return heard

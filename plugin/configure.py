@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from install import disk, jsontext, settings
-from shared import Refusal, places, print_json
+from shared import Refusal, answer, places
 
 from circuit_breaker.breaker import config as rules
 from circuit_breaker.breaker.layers import Layer, build
@@ -37,15 +37,14 @@ def _path(_: argparse.Namespace, where: home.Places) -> int:
 def _show(args: argparse.Namespace, where: home.Places) -> int:
     effective = home.configuration(where, os.environ)
     named = origins(where)
-    rows = [(key, value, named.get(key, "default")) for key, value in values_of(effective).items()]
-    if args.json:
-        shown = {key: {"value": value, "origin": origin} for key, value, origin in rows}
-        print_json(values=shown, problems=effective.problems)
-        return 0
-    for key, value, origin in rows:
-        line = f"{key} = {_shown(value)}"
-        print(f"{line:<62} {origin}" if args.origin else line)
-    _warn_of(effective.problems)
+    rows = {
+        key: {"value": value, "origin": named.get(key, "default")}
+        for key, value in values_of(effective).items()
+    }
+    lines = {f"{key} = {_shown(row['value'])}": row["origin"] for key, row in rows.items()}
+    text = "\n".join(f"{line:<62} {origin}" if args.origin else line for line, origin in lines.items())
+    answer(args.json, text, values=rows, problems=effective.problems)
+    _warn_of(args, effective.problems)
     return 0
 
 
@@ -83,17 +82,15 @@ def _at(document: Any, key: str) -> Any:
 def _check(args: argparse.Namespace, where: home.Places) -> int:
     effective = home.configuration(where, os.environ)
     problems, weakened = effective.problems, effective.weakened
-    if args.json:
-        print_json(problems=problems, weakened=weakened)
-    else:
-        _warn_of(problems)
-        print("".join(f"The project's config weakens: {relaxed}\n" for relaxed in weakened), end="")
-        print("" if problems else "Config: no problems.\n", end="")
+    said = [f"The project's config weakens: {relaxed}" for relaxed in weakened]
+    said += [] if problems else ["Config: no problems."]
+    answer(args.json, "\n".join(said), problems=problems, weakened=weakened)
+    _warn_of(args, problems)
     return 1 if problems else 0
 
 
-def _warn_of(problems: list[str]) -> None:
-    for problem in problems:
+def _warn_of(args: argparse.Namespace, problems: list[str]) -> None:
+    for problem in () if args.json else problems:
         print(f"Config problem: {problem}", file=sys.stderr)
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from shared import Progress, Refusal, moment, places, print_json, program
+from shared import Refusal, answer, moment, places, program, progress
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.cleaning import claude_code, kinds, tarball
@@ -20,7 +20,6 @@ from circuit_breaker.runtime import home, running
 from circuit_breaker.runtime.home import Places
 from circuit_breaker.words import memory
 
-Rows = list[dict[str, Any]]
 # others as they are
 VERBS = {"rotate": "archive", "cut": "shorten", **dict.fromkeys(("prune", "expire", "clear"), "remove")}
 DAY = "%Y-%m-%d"
@@ -33,12 +32,9 @@ def sweep(args: argparse.Namespace) -> int:
     config, session = home.configuration(where, os.environ), os.environ.get("CLAUDE_CODE_SESSION_ID", "")
     report = (_planned if args.dry_run else _done)(where, config, time.time(), session)
     errors = report.errors + report.unreadable
-    if args.json:
-        rows = [_row(step) for step in report.steps]
-        counts = {} if args.dry_run else report.facts()
-        print_json(dry_run=args.dry_run, home=where.home, actions=rows, errors=errors, **counts)
-    else:
-        _print(args.dry_run, where, report)
+    facts = {"actions": [_row(step) for step in report.steps], "errors": errors}
+    counts = {} if args.dry_run else report.facts()
+    answer(args.json, _text(where, report, counts), dry_run=args.dry_run, home=where.home, **facts, **counts)
     for error in errors:
         print(f"sweep: {memory.shown(error)}", file=sys.stderr)
     return 1 if report.errors else 0
@@ -58,31 +54,26 @@ def _row(step: Action) -> dict[str, Any]:
 
 def _done(where: Places, config: Config, now: float, session: str) -> Report:
     """What a whole round and the compression did, in this process. Raises Refusal beside another one."""
-    progress = Progress()
-    try:
-        made = rounds.make(where, config, now, session)
-        for folder in rounds.roots(where):
-            made.errors += archives.compress_all(
-                folder, float("inf"), lambda archive: progress(f"compressing {archive.id}")
-            )[2]
-    finally:
-        progress.end()
+    made = rounds.make(where, config, now, session)
+    for folder in rounds.roots(where):
+        made.errors += archives.compress_all(
+            folder, float("inf"), lambda archive: progress(f"compressing {archive.id}")
+        )[2]
     if not (made.finished or made.errors):
         raise Refusal(f"another process is sweeping {where.home} right now. Try again when it has finished.")
     return made
 
 
-def _print(dry: bool, where: Places, report: Report) -> None:
+def _text(where: Places, report: Report, counts: dict[str, int]) -> str:
+    """The steps and what they came to. counts: {} for a plan."""
+    if not report.steps:
+        return f"Nothing to do in {where.home}."
+    lines = []
     for step in report.steps:
         into = f" -> {memory.shown(step.into)}.gz" if step.into else ""
-        print(f"{VERBS.get(step.do, step.do):<9} {memory.shown(step.name)}: {step.reason}{into}")
-    if not report.steps:
-        print(f"Nothing to do in {where.home}.")
-    elif dry:
-        print("Nothing was changed: this is the plan.")
-    else:
-        facts = report.facts()
-        print(memory.done(facts, sys.argv[0]) or f"{memory.size(facts['freed'])} freed.")
+        lines.append(f"{VERBS.get(step.do, step.do):<9} {memory.shown(step.name)}: {step.reason}{into}")
+    done = counts and (memory.done(counts, sys.argv[0]) or f"{memory.size(counts['freed'])} freed.")
+    return "\n".join([*lines, done or "Nothing was changed: this is the plan."])
 
 
 def restore(args: argparse.Namespace) -> int:
@@ -117,13 +108,11 @@ def _restore(args: argparse.Namespace, folder: str, archive: Archive) -> int:
         ) from None
     except archives.Damaged as error:
         raise Refusal(f"{memory.shown(archive.id)}: {error.strerror}. Nothing was written.") from None
-    if args.json:
-        print_json(restored=path, archive=archive.id + ".gz")
-        return 0
-    print(f"Restored {memory.shown(path)}. {KEPT}")
+    text = f"Restored {memory.shown(path)}. {KEPT}"
     if archive.folder != "sessions":
         again = "It will be archived again at a session start if it is still over a limit"
-        print(f"{again}: move it to another folder to keep it.")
+        text += f"\n{again}: move it to another folder to keep it."
+    answer(args.json, text, restored=path, archive=archive.id + ".gz")
     return 0
 
 
@@ -132,17 +121,15 @@ def _list(args: argparse.Namespace, where: Places, found: dict[str, tuple[str, A
     newest = sorted(
         found.values(), key=lambda each: (each[1].folder != OF_CLEAN, each[1].age_order), reverse=True
     )
-    rows: Rows = [_row_of_archive(*each) for each in newest]
-    if args.json:
-        print_json(home=where.home, archives=rows)
-        return 0
+    rows, lines = [_row_of_archive(*each) for each in newest], []
     for row in rows:
         line = f"{memory.size(row['bytes']):>10}  {row['archive']}"
         if "files" in row:
             count, size = memory.number(row["files"], "file"), memory.size(row["original_bytes"])
             line += f"  {moment(row['written'], DAY)}, {count}, {size} of {row['file']}"
-        print(memory.shown(line))
-    print(f"To restore one: {program()} restore NAME" if rows else f"No archives in {where.home}/archives.")
+        lines.append(memory.shown(line))
+    hint = f"To restore one: {program()} restore NAME" if rows else f"No archives in {where.home}/archives."
+    answer(args.json, "\n".join([*lines, hint]), home=where.home, archives=rows)
     return 0
 
 
@@ -158,26 +145,23 @@ def _row_of_archive(folder: str, archive: Archive) -> dict[str, Any]:
     }
     if archive.folder != OF_CLEAN:
         return row
-    row.update(kind=archive.base, file="", written=retention.arrival(archive.at), files=0, original_bytes=0)
+    about: dict[str, Any] = {"kind": archive.base, "folder": "", "files": 0, "bytes": 0}
     try:
-        about = tarball.summary(f"{folder}/archives/{archive.id}.gz")
-        row.update(
-            kind=about["kind"], file=about["folder"], files=about["files"], original_bytes=about["bytes"]
-        )
-    except (OSError, KeyError) as error:
+        about.update(tarball.summary(f"{folder}/archives/{archive.id}.gz"))
+    except OSError as error:
         row["error"] = str(error)
-    return row
+    row.update(kind=about["kind"], file=about["folder"], written=retention.arrival(archive.at))
+    return {**row, "files": about["files"], "original_bytes": about["bytes"]}
 
 
 def _list_contents(args: argparse.Namespace, path: str) -> int:
     """Print the files in an archive of `clean`."""
     files = [entry for entry, _ in tarball.entries(path) if entry.isreg()]
-    if args.json:
-        rows = [{"path": one.name, "bytes": one.size, "written": one.mtime} for one in files]
-        print_json(**tarball.summary(path), contents=rows)
-        return 0
-    for one in files:
-        print(f"{memory.size(one.size):>10}  {moment(one.mtime, DAY)}  {memory.shown(one.name)}")
+    rows = [{"path": one.name, "bytes": one.size, "written": one.mtime} for one in files]
+    lines = [
+        f"{memory.size(one.size):>10}  {moment(one.mtime, DAY)}  {memory.shown(one.name)}" for one in files
+    ]
+    answer(args.json, "\n".join(lines), **tarball.summary(path), contents=rows)
     return 0
 
 
@@ -187,7 +171,6 @@ def _restore_of_clean(args: argparse.Namespace, where: Places, path: str) -> int
     if not os.path.isdir(folder):
         folder = os.path.realpath(running.claude_folder(os.environ))
     asked = [word.rstrip("/") for word in args.files]
-    progress = Progress()
 
     def wanted(entry: str) -> bool:
         return not asked or any(
@@ -195,28 +178,19 @@ def _restore_of_clean(args: argparse.Namespace, where: Places, path: str) -> int
             for word in asked
         )
 
-    try:
-        done, existing = tarball.extract(
-            path, folder, wanted, lambda _, entry: progress(f"restoring {entry}")
-        )
-    finally:
-        progress.end()
+    done, existing = tarball.extract(path, folder, wanted, lambda _, entry: progress(f"restoring {entry}"))
     if not done and not existing:
         hint = f"`restore {name} --list` lists its files."
         raise Refusal(f"nothing in {name} is called {', '.join(asked)}; {hint}")
-    size = sum(one.size for one in done)
-    if args.json:
-        print_json(restored=folder, files=len(done), bytes=size, existing=existing, archive=name)
-    elif done:
-        print(f"Restored {memory.files(len(done), size)} in {memory.shown(folder)}. {KEPT}")
+    size, text = sum(one.size for one in done), ""
+    if done:
+        text = f"Restored {memory.files(len(done), size)} in {memory.shown(folder)}. {KEPT}"
         days, _ = claude_code.cleanup_days(folder, where.project)
-        if time.time() - min(one.mtime for one in done) > days * memory.DAY:
-            # they keep their old times
-            when = (
-                f"that were last written more than {days} days ago when it next starts (at most once a day)"
-            )
+        if time.time() - min(one.mtime for one in done) > days * memory.DAY:  # they keep their old times
+            when = f"more than {days} days ago when it next starts (at most once a day)"
             larger = "or set a larger cleanupPeriodDays in settings.json first"
-            print(f"Claude Code removes files {when}. Resume the session you need now, {larger}.")
+            text += f"\nClaude Code removes files that were last written {when}. Resume the session you need now, {larger}."
+    answer(args.json, text, restored=folder, files=len(done), bytes=size, existing=existing, archive=name)
     if existing:
         what = f"{memory.number(len(existing), 'file')} already there, left as they are"
         hint = "To get the archived ones, move those away first."

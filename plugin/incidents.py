@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared import Progress, moment, places, print_json, shortened
+from shared import answer, moment, places, progress, shortened
 
 from circuit_breaker.runtime import files, status
 from circuit_breaker.runtime.home import INCIDENTS, Places
@@ -65,13 +65,10 @@ class Incident(NamedTuple):
 def incidents(args: argparse.Namespace) -> int:
     """Print incidents of all projects since a time, optionally of one session or circuit; --follow prints new ones."""
     found = _chosen(args, args.since)
-    if args.json and not args.follow:
-        print_json(incidents=[_as_json(one) for one in found])
-        return 0
-    _print(found, args)
     if args.follow:
         return _follow(args, found)
-    if not found:
+    answer(args.json, "\n".join(map(_as_text, found)), incidents=[_as_json(one) for one in found])
+    if not found and not args.json:
         since = moment(args.since, "%Y-%m-%d %H:%M")
         print(f"No incidents since {since}. Look further back with --since 7d.", file=sys.stderr)
     return 0
@@ -85,17 +82,15 @@ def _chosen(args: argparse.Namespace, after: float) -> list[Incident]:
 
 def _follow(args: argparse.Namespace, found: list[Incident]) -> int:
     """Print new incidents until Ctrl-C. Processes can write out of order, so printed lines are remembered."""
+    seen: set[str] = set()
     while True:
+        for one in found:
+            if json.dumps(one.row, sort_keys=True) not in seen:
+                print(json.dumps(_as_json(one)) if args.json else _as_text(one), flush=True)
         seen = {json.dumps(one.row, sort_keys=True) for one in found}
         last = found[-1].t if found else args.since
         time.sleep(LOOK_SECONDS)
         found = _chosen(args, max(args.since, last - SLACK)) or found
-        _print([one for one in found if json.dumps(one.row, sort_keys=True) not in seen], args)
-
-
-def _print(found: list[Incident], args: argparse.Namespace) -> None:
-    for one in found:
-        print(json.dumps(_as_json(one)) if args.json else _as_text(one), flush=args.follow)
 
 
 def _as_json(one: Incident) -> dict[str, Any]:
@@ -120,10 +115,8 @@ def read(where: Places, after: float, everywhere: bool = True, session: str = ""
 
     session: an id or its beginning. Lines that are no incidents are skipped.
     """
-    progress = Progress()
     logs = (one for home in (_homes(where) if everywhere else [where.home]) for one in _of_home(home, after))
     found = [one for one in progress.counted(logs, "incidents read") if one.session.startswith(session)]
-    progress.end()
     return sorted(found, key=lambda incident: incident.t)
 
 

@@ -13,7 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Callable, TypeVar
 
-from shared import Progress, Refusal, moment, places, print_json
+from shared import Refusal, answer, moment, places, progress
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.layers import build
@@ -34,13 +34,13 @@ class Totals:
 
     def __init__(self) -> None:
         self.sessions: set[tuple[str, str]] = set()
-        self.calls = self.denied = 0
+        self.records = self.calls = self.denied = 0
         self.spent: usage.Usage = [0, 0, 0, 0]
         self.trips: list[dict[str, Any]] = []
         self.warnings: list[dict[str, Any]] = []
         self.broken: list[str] = []
         self.broken_lines = 0
-        self.progress = Progress()
+        self.begun = time.monotonic()
 
     def run(
         self, groups: list[list[Path]], config: Config, enforce: bool = False
@@ -48,12 +48,13 @@ class Totals:
         """Run every record of every recording. Yields each session at its end, and its file."""
         fault = self._fault
         begun = functools.partial(Rerun, config=config, enforce=enforce, fault=fault)
-        for run, file in runs(groups, begun, fault, self.progress):
+        for run, file in runs(groups, begun, fault):
             self._add(run, file)
             yield run, file
 
     def _add(self, run: Rerun, file: str) -> None:
         self.sessions.add((file, run.name))
+        self.records += run.records
         self.calls += run.calls
         self.denied += run.denied
         self.spent = plus(self.spent, run.spent)
@@ -78,23 +79,19 @@ def replay(args: argparse.Namespace) -> int:
         print(f"Under {source}; what would have happened if the breaker had run in these sessions:")
     for run, file in totals.run(groups, config, args.enforce):
         if not args.json and (run.trips or run.warnings):
-            totals.progress.end()
-            print(_session(run, file), flush=True)
+            answer(False, _session(run, file))
     if totals.broken:
         first = plain(totals.broken[0])
         print(f"replay: {totals.broken_lines} lines could not be read; the first: {first}", file=sys.stderr)
     if not totals.sessions:
         read = f"{len(groups)} files were read and none holds hook events or rows of a transcript"
         raise Refusal(f"{read}. {TRANSCRIPTS}")
-    if args.json:
-        print_json(**_facts(totals))
-    else:
-        print(_summary(totals))
+    answer(args.json, _summary(totals), **_facts(totals))
     return 0
 
 
 def runs(
-    groups: list[list[Path]], begun: Callable[[str], Run], fault: Callable[[str], None], progress: Progress
+    groups: list[list[Path]], begun: Callable[[str], Run], fault: Callable[[str], None]
 ) -> Iterator[tuple[Run, str]]:
     """Each session of the recordings, begun by its name and run to its end, with its file. Rows that a resumed or forked session
     copied count once."""
@@ -105,7 +102,6 @@ def runs(
         for run in recording.sessions(counted, begun):
             run.finish()
             yield run, str(group[0])
-    progress.end()
 
 
 def found(paths: Iterable[str]) -> list[list[Path]]:
@@ -193,7 +189,7 @@ def _facts(totals: Totals) -> dict[str, Any]:
 
 
 def _summary(totals: Totals) -> str:
-    seconds = time.monotonic() - totals.progress.since
+    seconds = time.monotonic() - totals.begun
     trips, warnings = (Counter(entry["rule"] for entry in found) for found in (totals.trips, totals.warnings))
     touched: dict[str, set[tuple[str, str]]] = {}
     for entry in totals.trips + totals.warnings:
@@ -210,6 +206,6 @@ def _summary(totals: Totals) -> str:
         lines.append(
             "Spent after a trip: requests with calls from a trip to your next prompt, a lower bound; some of it was good work."
         )
-    rate = totals.progress.count / seconds if seconds else 0
-    lines.append(f"{totals.progress.count:,} records in {seconds:.1f} s ({rate:,.0f} a second).")
+    rate = totals.records / seconds if seconds else 0
+    lines.append(f"{totals.records:,} records in {seconds:.1f} s ({rate:,.0f} a second).")
     return "\n".join(lines)

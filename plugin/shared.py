@@ -35,11 +35,10 @@ class Refusal(Exception):
 
 
 class Progress:
-    """A line on stderr for long work, only in a terminal. Call it with each step's text; `end` removes the line. count: what
-    `counted` has counted."""
+    """A line on stderr for long work, only in a terminal. Call it with each step's text; `end` removes the line."""
 
     def __init__(self) -> None:
-        self.since, self.count, self.shown = time.monotonic(), 0, 0.0
+        self.since, self.shown = time.monotonic(), 0.0
 
     def __call__(self, text: str) -> None:
         now = time.monotonic()
@@ -50,10 +49,10 @@ class Progress:
 
     def counted(self, items: Iterable[Item], what: str) -> Iterator[Item]:
         """The items one after another; the line shows how many there were so far, and `what`."""
-        for item in items:
-            self.count += 1
-            self(f"{self.count:,} {what}")
+        for count, item in enumerate(items, 1):
+            self(f"{count:,} {what}")
             yield item
+        self.end()
 
     def end(self) -> None:
         if self.shown:
@@ -61,9 +60,21 @@ class Progress:
             self.shown = 0.0
 
 
+progress = Progress()  # of the verb that runs
+
+
 def print_json(**facts: Any) -> None:
     """Print the one JSON object of --json."""
     print(json.dumps({"schema": 1, **facts}, indent=2))
+
+
+def answer(as_json: bool, text: str, **facts: Any) -> None:
+    """Print what a verb did or found: the facts with --json, else the text."""
+    progress.end()
+    if as_json:
+        print_json(**facts)
+    elif text:
+        print(text, flush=True)
 
 
 def places(project: str | None = None) -> home.Places:

@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 import protection
 from install import disk, scopes
-from shared import Progress, Refusal, print_json, program
+from shared import Refusal, answer, program, progress
 
 from circuit_breaker.runtime import files, home, status
 from doctor import FAULT, NOTE, Finding, client, fault, machine, note, ok, probe, registered
@@ -24,11 +24,9 @@ def doctor(args: argparse.Namespace) -> int:
     fixed = [_fixed(one, one.action) for one in findings if one.action] if args.fix else []
     if fixed:
         findings = examine(os.environ, os.getcwd())
-    if args.json:
-        more = {"fixed": fixed} if args.fix else {}
-        print_json(ok=not faults(findings), findings=as_json(findings), **more)
-    else:
-        print("\n".join([*fixed, report(findings, findings)]))
+    more = {"fixed": fixed} if args.fix else {}
+    text = "\n".join([*fixed, report(findings, findings)])
+    answer(args.json, text, ok=not faults(findings), findings=as_json(findings), **more)
     return 1 if faults(findings) else 0
 
 
@@ -40,15 +38,14 @@ def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | Non
         where = home.places(env, cwd)
     except files.Refused as error:
         return [fault("home", disk.words_of(error), "set HOME to an absolute path")]
-    progress = Progress()
-    findings = list(_checks(where, env, just_installed, progress))
+    findings = list(_checks(where, env, just_installed))
     progress.end()
     called = program() + " "
     return [one._replace(fix=one.fix.replace("circuit-breaker ", called, 1)) for one in findings]
 
 
 def _checks(
-    where: home.Places, env: Mapping[str, str], just_installed: scopes.Scope | None, progress: Progress
+    where: home.Places, env: Mapping[str, str], just_installed: scopes.Scope | None
 ) -> Iterator[Finding]:
     project = Path(where.project)
     sources = scopes.chain(env, project)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import incidents
 import protection
-from shared import Progress, Refusal, places
+from shared import Refusal, places, progress
 
 from circuit_breaker.runtime import home, status
 from report import dead_ends, page, past
@@ -48,11 +48,9 @@ def report(args: argparse.Namespace) -> int:
 
 def _sessions(top: Path, wanted: str, since: float, now: float) -> list[past.PastSession]:
     """The sessions of the period whose id begins with `wanted`."""
-    progress, groups = Progress(), past.groups(top, since)
+    groups = past.groups(top, since)
     counted = progress.counted(groups, f"of {len(groups)} transcripts")
-    found = [one for one in past.sessions(counted, since, now) if one.name.startswith(wanted)]
-    progress.end()
-    return found
+    return [one for one in past.sessions(counted, since, now) if one.name.startswith(wanted)]
 
 
 def _not_protected(where: home.Places, kept: list[status.Kept], now: float) -> str:
