@@ -20,7 +20,7 @@ import labelled
 from labelled import HEAD, Labels, Score, Word
 from variants import Patch, Variant, identity_rules, outcomes_by, progress_rules, thresholds
 
-from circuit_breaker.breaker import evidence
+from circuit_breaker.breaker import outcomes
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import recording
 
@@ -59,7 +59,7 @@ def measure(name: str) -> tuple[str, list[Word]]:
     variant = _shared["variants"][name]
     config = build([("variant", variant.config)])
     assert not config.problems, config.problems
-    usual = () if variant.remembers else outcomes_by(evidence.outcome_of)
+    usual = () if variant.remembers else outcomes_by(outcomes.outcome_of)
     with patched((*usual, *variant.patches)):
         return name, [word for session in _shared["sessions"] for word in labelled.engine(session, config)]
 
@@ -100,7 +100,7 @@ def main(arguments: list[str]) -> int:
         for folder in given.folders
     }
     _shared["sessions"] = [session for read in sessions.values() for session in read]
-    for module, name, remembered in outcomes_by(remembering(evidence.outcome_of)):
+    for module, name, remembered in outcomes_by(remembering(outcomes.outcome_of)):
         setattr(module, name, remembered)
     tables = {title: [v for v in make() if given.only in v.name] for title, make in TABLES.items()}
     _shared["variants"] = {USUAL: Variant(USUAL), **{v.name: v for table in tables.values() for v in table}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple
 
 from circuit_breaker.breaker import config as settings
-from circuit_breaker.breaker import cycles, evidence, failures, memory, monitor, rules, waiting
+from circuit_breaker.breaker import cycles, evidence, failures, memory, monitor, rules
 from circuit_breaker.breaker.model import OK
 from circuit_breaker.identity import calls, results, shell_line, tokens
 
@@ -124,8 +124,8 @@ def progress_rules() -> list[Variant]:
         Variant(
             "other lanes' writes do not count", ((evidence, "learn_writes", lambda session, lane: None),)
         ),
-        Variant("polls are calls like others", ((waiting, "_is_poll", _never),)),
-        Variant("time alone is never a wait", ((waiting, "_passed", _never),)),
+        Variant("polls are calls like others", ((evidence, "_is_poll", _never),)),
+        Variant("time alone is never a wait", ((evidence, "_passed", _never),)),
         Variant(
             "what a look shows of a page is no progress", ((evidence, "last_news", lambda lane, start: -1),)
         ),

@@ -1,18 +1,22 @@
-"""What a turn adds to a lane's evidence: outcomes, streaks, progress, the last calls.
+"""What a turn adds to a lane's evidence: streaks, progress, waits, the last calls.
 
 `take` changes the lane, a copy made for the step, but replaces its streaks: they are shared with the original.
+
+A call is a poll if a wait came before it: in its own line, as a call of its own, in the background, or as the time up to a prompt
+that you did not type. A look at something live is also one if enough time has passed since its last result.
 """
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import memory, waiting
-from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome, Result
-from circuit_breaker.identity import acts, calls, errors, labels, looks, results, shell_line, waits
+from circuit_breaker.breaker import memory
+from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
+from circuit_breaker.breaker.outcomes import label_of, look, only_waits, steps_on, written
+from circuit_breaker.identity import acts, calls, looks, results, waits
 from circuit_breaker.identity.keys import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from circuit_breaker.breaker.memory import Lane, Moment, SameShape, Session, Streak
 
@@ -20,26 +24,8 @@ if TYPE_CHECKING:
 FAILS_MAX, SERVICE_TIMES_MAX = 32, 64  # failures kept of a call, times of a service
 LAST_EDITS = 20  # calls among which the same edit is counted
 RECEIPT_MAX = 300  # characters of a result that only confirms a click; a longer one shows the page
-REFUSED_WAIT = "a wait that Claude Code refuses"  # in place of its text, which names seconds and command
 ENDING = ("KillShell", "KillBash", "TaskStop")  # tools that end a command in the background
-# Parts of the names of tools that send messages, and of lines that go on through a history (see acts): most calls have none.
-MESSAGING = "message mail comment sms notif telegram tweet dm issue ticket incident event".split()
-ONWARD = ("bisect ", "--continue", "--skip", "~", "^", "alembic", "migrat", "db")
-NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty result
-
-
-def label_of(outcome: Outcome) -> str:
-    """The call's label, made when it is first needed: most calls are never shown."""
-    if not outcome.label:
-        outcome.label = labels.label(outcome.tool, outcome.input)
-    return outcome.label
-
-
-def clip_of(outcome: Outcome) -> str:
-    """The clip of its error, made when it is first needed; "" if it did not fail."""
-    if not outcome.clip and outcome.text and outcome.kind in FAILURES:
-        outcome.clip = labels.error_clip(outcome.text, outcome.input)
-    return outcome.clip
+LOOKS_MAX = 10  # calls after a wait among which a first look is a poll
 
 
 def last_move(lane: Lane, start: int) -> int:
@@ -67,6 +53,20 @@ def _last_of(found: Sequence[Moment], start: int) -> int:
     return -1
 
 
+def wake(session: Session, lane: Lane, prompt: str, now: float) -> None:
+    """Note a wait before a turn: one in the background that has ended, or the time until another prompt.
+
+    It makes looks polls, and all calls if you did not type the prompt.
+    """
+    if lane.ready and now >= lane.ready:
+        lane.waited, lane.ready = lane.n, 0.0
+    current = prompt or session.prompt
+    if not current or current == lane.woke:
+        return
+    lane.woke, lane.woken = current, lane.n
+    lane.machine = current != session.person
+
+
 def take(lane: Lane, outcomes: Sequence[Outcome], now: float, gap: float) -> None:
     """Add a turn's outcomes: distinct calls, not SILENT, not gated by a circuit. `gap`: poll_gap_seconds."""
     for outcome in outcomes:
@@ -78,7 +78,7 @@ def take(lane: Lane, outcomes: Sequence[Outcome], now: float, gap: float) -> Non
         outcome.n = lane.n
         others_stale = stale - (outcome.empty or outcome.repeats) == len(outcomes) - 1
         _take_one(lane, outcome, others_stale, len(outcomes) == 1, now, gap)
-    waiting.note_waits(lane, outcomes)
+    _note_waits(lane, outcomes)
     if any(_is_news(lane, outcome) for outcome in outcomes):
         lane.launched, lane.launches = "", 0
     lane.trim()
@@ -89,7 +89,9 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     streak = memory.Streak() if known is None else known.but()
     if known is not None:  # a repeated call may be shown
         outcome.label = streak.label = streak.label or label_of(outcome)
-    waiting.begin(lane, streak, outcome, now, gap)
+    if outcome.wait == waits.BEFORE:
+        lane.waited = outcome.n - 1
+    outcome.poll = _is_poll(lane, streak, outcome, now, gap)
     shown = results.progress_shown(outcome.text) if outcome.poll else ""
     if shown:  # what blinding hides is news of what is waited for
         outcome.result = f"{outcome.result} {shown}"
@@ -114,7 +116,44 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     made = {"key": outcome.key, "result": outcome.result, "ok": outcome.kind == OK}
     lane.recent.append(memory.Past(n=outcome.n, turn=lane.turn, kind=_kind_of(outcome), **made))
     del lane.recent[: -lane.MOST["recent"]]  # here, because each call of a long turn reads it
-    waiting.finish(lane, outcome)
+    if outcome.wait in (waits.AFTER, waits.ALONE):
+        lane.waited = outcome.n
+    elif outcome.change or (outcome.kind in FAILURES and outcome.look == looks.NOTHING):
+        lane.acted = outcome.n
+
+
+def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) -> bool:
+    if outcome.kind in (INVALID, DENIED):
+        return False
+    if looks.reads_output(outcome.tool, outcome.input) and outcome.kind == FAILED:
+        return False  # there is no such output, and waiting will not help
+    if outcome.wait == waits.ALONE:
+        return True
+    known = streak.first >= 0 or streak.since >= 0  # your prompt forgets successes
+    woken = known and lane.woken >= streak.last
+    if woken and lane.machine:
+        return True
+    if known:
+        waited = lane.waited >= streak.last
+    else:
+        waited = lane.waited > lane.acted and outcome.n - lane.waited <= LOOKS_MAX
+    if woken or outcome.wait or waited:
+        return bool(look(outcome)) or (outcome.kind == OK and looks.may_look(outcome.tool, outcome.input))
+    passed = known and _passed(streak, now, gap)
+    return (passed or looks.reads_output(outcome.tool, outcome.input)) and look(outcome) == looks.LIVE
+
+
+def _passed(streak: Streak, now: float, gap: float) -> bool:
+    """Whether `gap` seconds have passed since the last result; never with a `gap` of 0."""
+    return 0 < gap <= now - streak.at
+
+
+def _note_waits(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+    """Count turns in a row that only waited and returned nothing new, and those that also looked and saw nothing new."""
+    alone = all(only_waits(outcome) and (outcome.empty or outcome.repeats) for outcome in outcomes)
+    lane.waits = lane.waits + 1 if alone and outcomes else 0
+    still = all(outcome.poll and (outcome.repeats or only_waits(outcome)) for outcome in outcomes)
+    lane.still = lane.still + 1 if still and outcomes else 0
 
 
 def _is_receipt(outcome: Outcome) -> bool:
@@ -124,7 +163,7 @@ def _is_receipt(outcome: Outcome) -> bool:
 
 def _kind_of(outcome: Outcome) -> int:
     if outcome.poll:
-        return memory.WAIT if waiting.only_waits(outcome) else memory.POLL
+        return memory.WAIT if only_waits(outcome) else memory.POLL
     if outcome.gesture:
         return memory.GOTO if isinstance(outcome.input, dict) and "url" in outcome.input else memory.GESTURE
     failed_run = outcome.kind != OK and outcome.look == looks.NOTHING and outcome.tool not in calls.WRITERS
@@ -139,11 +178,11 @@ def _note_news(lane: Lane, outcome: Outcome, changed: bool) -> None:
     if outcome.kind != OK or outcome.empty:
         return
     if any(r.kind in memory.GESTURES for r in lane.recent):
-        shows = bool(waiting.look(outcome)) and looks.shows_page(outcome.tool, outcome.input)
+        shows = bool(look(outcome)) and looks.shows_page(outcome.tool, outcome.input)
         if outcome.change == calls.ACTS and not outcome.gesture:
             shows = acts.asks_page(outcome.tool, outcome.input)
     else:
-        shows = changed and outcome.tool.startswith("mcp__") and bool(waiting.look(outcome))
+        shows = changed and outcome.tool.startswith("mcp__") and bool(look(outcome))
     if shows:
         before = next((r.n for r in reversed(lane.recent) if r.result == outcome.result), -1)
         lane.news.append(memory.Moment(n=outcome.n, turn=lane.turn, before=before))
@@ -156,7 +195,7 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         lane.stepped = outcome.n
         lane.moves.append(memory.Moment(n=outcome.n, turn=lane.turn))
     moved = last_move(lane, streak.since)
-    line = _written(outcome.tool, outcome.input)  # the call's key leaves out variables set before it
+    line = written(outcome.tool, outcome.input)  # the call's key leaves out variables set before it
     line = digest(line) if line else ""
     if streak.error != outcome.error:  # after a change, or written differently, only the same error counts
         moved = max(moved, lane.changed if line == streak.line else outcome.n - 1)
@@ -169,11 +208,6 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         lane.changed = outcome.n
     if outcome.kind == INVALID:
         streak.invalid += 1
-
-
-def _written(tool: str, given: object) -> str:
-    """A shell's command as written (`calls.shell_command` would translate PowerShell); "" for any other tool."""
-    return calls.command_of(given)[1] if tool in calls.SHELLS and isinstance(given, dict) else ""
 
 
 def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
@@ -193,14 +227,9 @@ def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
 
 def leads_on(lane: Lane, outcome: Outcome) -> bool:
     """Whether it is a step through a history, and shows what the lane has not seen."""
-    if not _steps_on(outcome.tool, outcome.input):
+    if not steps_on(outcome.tool, outcome.input):
         return False
     return all(r.result != outcome.result for r in lane.recent)
-
-
-def _steps_on(tool: str, given: object) -> bool:
-    command = _written(tool, given)
-    return any(sign in command for sign in ONWARD) and acts.steps_through_history(tool, given)
 
 
 def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:
@@ -277,6 +306,33 @@ def note_services(session: Session, outcomes: Sequence[Outcome], now: float) -> 
     session.trim()
 
 
+def note_scheduled(session: Session, outcomes: Sequence[Outcome]) -> None:
+    """Remember prompts that Claude schedules: they are not yours when they come."""
+    for outcome in outcomes:
+        if calls.schedules(outcome.tool) and isinstance(outcome.input, dict):
+            text = outcome.input.get("prompt")
+            known = digest(text) if isinstance(text, str) and text else ""
+            if known and known not in session.scheduled:
+                session.scheduled.append(known)
+
+
+def note_launches(lane: Lane, outcomes: Sequence[Outcome], now: float) -> Outcome | None:
+    """Count launches in the background, and note when a wait there will end. -> the outcome that was launched again, or None."""
+    again = None
+    for outcome in {outcome.key: outcome for outcome in outcomes if outcome.kind == LAUNCHED}.values():
+        if outcome.tool == "Monitor":
+            lane.waited = lane.n
+            continue
+        waited = outcome.wait and (outcome.wait == waits.ALONE or look(outcome))
+        if waited:
+            lane.ready = now + waits.seconds_of(calls.shell_command(outcome.tool, outcome.input))
+        if not waited or outcome.wait == waits.ALONE:
+            known = lane.launched == outcome.key
+            lane.launched, lane.launches = outcome.key, lane.launches + 1 if known else 1
+            again = outcome if known else again
+    return again
+
+
 def note_failing(lane: Lane, outcomes: Sequence[Outcome]) -> None:
     """Count turns in a row in which every call failed, without polls and denied permissions, for failing_streak."""
     if any(o.kind == OK and o.wait != waits.ALONE for o in outcomes):
@@ -319,54 +375,3 @@ def _is_news(lane: Lane, outcome: Outcome) -> bool:
     if outcome.tool not in ENDING and not looks.reads_output(outcome.tool, outcome.input):
         return not outcome.repeats
     return not outcome.repeats and all(r.result != outcome.result for r in lane.recent if r.n < outcome.n)
-
-
-def prepare(results: Iterable[Result], cwd: str) -> None:
-    """Make the outcomes in advance, outside the session's lock: it takes time on long payloads. `cwd`: the lane's directory."""
-    for result in results:
-        result.ready = (cwd, outcome_of(result, result.kind, cwd))
-
-
-def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
-    """The outcome of `result` as the rules see it; `cwd` is the lane's directory before the turn."""
-    if result.ready and result.ready[0] == cwd and result.ready[1].kind == kind:
-        made: Outcome = result.ready[1]
-        return made
-    tool, given, text = result.tool, result.input, results.shortened(result.text)
-    key = calls.call_key(tool, given, cwd)
-    command = _written(tool, given)
-    if command.startswith("echo "):  # what it says before it does anything may differ each time
-        text = text.replace(f"{shell_line.echoed(command)}\n", "", 1)
-    outcome = Outcome(id=result.id, tool=tool, input=given, text=text, kind=kind, key=key)
-    outcome.wait = looks.wait_of(tool, given)
-    if kind in SILENT:
-        return outcome
-    outcome.digits = results.digits_key(text)
-    outcome.empty = not text or text.isspace() or text == NO_OUTPUT
-    if kind in FAILURES:
-        outcome.look = looks.look_of(tool, given)  # its input is not kept until the turn ends
-        refused = kind == INVALID and outcome.wait and tool in calls.SHELLS
-        known = errors.error_key(kind, REFUSED_WAIT if refused else text, given)
-        outcome.result = outcome.error = digest(text) if _steps_on(tool, given) else known
-        outcome.miss = errors.is_bare(text) or errors.is_lookup_miss(tool, given, text)
-        return outcome
-    outcome.result = results.result_key(tool, result.text if tool in results.VERBATIM else text)
-    if kind == OK and any(word in tool.lower() for word in MESSAGING) and acts.sends_message(tool, given):
-        outcome.result = results.receipt_key(text)
-    outcome.change = calls.change_level(tool, given)
-    if tool in calls.SHELLS:
-        outcome.result = _result_of_line(outcome)
-    return outcome
-
-
-def _result_of_line(outcome: Outcome) -> str:
-    """The key of what a shell line returned: of talk that of the call, of a benchmark and of a step through a history the text as it
-    is; under other variables another one."""
-    command = _written(outcome.tool, outcome.input)
-    if calls.is_idle(command):
-        return outcome.key
-    known: str = outcome.result
-    if results.is_benchmark(command) or _steps_on(outcome.tool, outcome.input):
-        known = digest(outcome.text)
-    variables = shell_line.assignments(command) if outcome.change else ""
-    return f"{known} {digest(variables)[:8]}" if variables else known

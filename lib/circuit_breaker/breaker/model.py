@@ -241,15 +241,15 @@ class Outcome(Record):
     id = tool = text = key = ""
     input: Any = None
     kind = OK
-    label = ""  # made by evidence.label_of if needed: most calls are never shown
+    label = ""  # made by outcomes.label_of if needed: most calls are never shown
     result = ""  # key of what it returned
     digits = ""  # the same without digits
     error = ""  # key of the error, "" unless it failed
-    clip = ""  # its error for people, made by evidence.clip_of if needed
+    clip = ""  # its error for people, made by outcomes.clip_of if needed
     empty = False  # it returned nothing
     wait = 0  # when it waits (waits.NONE to ALONE)
     look = -1  # what it looks at (looks.NOTHING to LIVE), -1: not known yet
-    poll = False  # a look after a wait (waiting.py)
+    poll = False  # a look after a wait (evidence.py)
     miss = False  # a look-up that found nothing
     change = 0  # what it changes (calls.READS, ACTS or WRITES)
     gesture = False  # a click, key or scroll whose result only confirms it

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, budget, evidence, failures, rules, services, waiting
-from circuit_breaker.breaker.evidence import clip_of, label_of, outcome_of
+from circuit_breaker.breaker import breaker, budget, evidence, failures, rules, services
 from circuit_breaker.breaker.memory import Streak
 from circuit_breaker.breaker.model import (
     DENIED,
@@ -21,6 +20,7 @@ from circuit_breaker.breaker.model import (
     Signal,
     plus,
 )
+from circuit_breaker.breaker.outcomes import clip_of, label_of, outcome_of
 from circuit_breaker.identity import results, waits
 from circuit_breaker.identity.calls import SHELLS, SPAWNING, call_key, command_of
 
@@ -74,7 +74,7 @@ def _take_results(work: Work, fresh: list[Result], prompt: str) -> None:
     flush(work, keep=frozenset([result.id for result in fresh]))
     lane, n_before = work.lane, work.lane.n
     evidence.learn_writes(work.session, lane)
-    waiting.wake(work.session, lane, prompt, work.now)
+    evidence.wake(work.session, lane, prompt, work.now)
     outcomes = [_outcome(work, result) for result in fresh]
     _take_turn(work, outcomes, n_before)
     if any(_may_contact(outcome) for outcome in outcomes) and work.action("service_down"):
@@ -121,8 +121,8 @@ def _take_turn(work: Work, outcomes: list[Outcome], n_before: int) -> None:
     counted = [outcome for outcome in outcomes if outcome.kind not in SILENT]
     lane.turn += bool(counted)
     free = _settle_circuits(work, outcomes, ids)
-    waiting.note_scheduled(session, outcomes)
-    again = waiting.note_launches(lane, outcomes, work.now)
+    evidence.note_scheduled(session, outcomes)
+    again = evidence.note_launches(lane, outcomes, work.now)
     if again is not None:
         _launched_again(work, again)
     evidence.note_services(session, outcomes, work.now)

@@ -7,9 +7,10 @@ agent_spawn in gate.py, hook_recursion in policy.py, service_down in services.py
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import cycles, evidence, waiting
+from circuit_breaker.breaker import cycles, evidence
 from circuit_breaker.breaker.memory import GESTURE, GOTO, POLL, RUN, WAIT
 from circuit_breaker.breaker.model import FAILURES, INVALID, OK, STOP, TRIP, WARN, Signal
+from circuit_breaker.breaker.outcomes import clip_of, label_of, only_waits
 from circuit_breaker.identity import acts
 from circuit_breaker.identity.calls import schedules, service
 
@@ -34,12 +35,12 @@ LONG_RING = 6  # calls; from this length a ring needs no more rounds than a ring
 
 def signal_of(outcome: Outcome, rule: str, count: int, **more: Any) -> Signal:
     """A signal about one call; `more`: fields that replace those taken from the outcome."""
-    label = evidence.label_of(outcome)
+    label = label_of(outcome)
     seen: dict[str, Any] = {
         "subject": label,
         "keys": [outcome.key],
         "results": {outcome.key: outcome.result},
-        "clip": evidence.clip_of(outcome),
+        "clip": clip_of(outcome),
         "calls": [label] * min(count, CALLS_MAX),
     }
     return Signal(rule=rule, count=count, **{**seen, **more})
@@ -169,7 +170,7 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signa
         return None  # nothing came twice
     facts: dict[str, Any] = {"poll": outcome.poll, "idle": outcome.result == outcome.key}
     most = count = 0
-    if waiting.only_waits(outcome):
+    if only_waits(outcome):
         count = most = lane.waits
         limit, facts = rule["poll_max"], {"waits": True}
     elif outcome.poll:

@@ -14,7 +14,7 @@ import sys
 import time
 
 from circuit_breaker.breaker import config as configured
-from circuit_breaker.breaker import evidence, memory, model, policy
+from circuit_breaker.breaker import memory, model, outcomes, policy
 from circuit_breaker.identity import calls
 from circuit_breaker.janitor import notes, session_start
 from circuit_breaker.runtime import (
@@ -159,7 +159,7 @@ class Visit:
         elif isinstance(event, (model.Turn, model.Reported)) and self.payload.size > LONG:
             lane = store.glance(where, session, store.lane_file(self.payload.lane), memory.Lane)
             results = event.results if isinstance(event, model.Turn) else (event,)
-            evidence.prepare(results, lane and lane.cwd or event.cwd)
+            outcomes.prepare(results, lane and lane.cwd or event.cwd)
 
     def _decide(self, event: Event) -> Decided:
         """Run the event's step on the session's memory, under its lock."""

@@ -1,0 +1,104 @@
+"""The outcome of one call as the rules see it: the keys of its result and error, whether it waits, what it changes."""
+
+from __future__ import annotations
+
+from circuit_breaker.breaker.model import FAILURES, INVALID, OK, SILENT, Outcome, Result
+from circuit_breaker.identity import acts, calls, errors, labels, looks, results, shell_line, waits
+from circuit_breaker.identity.keys import digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+REFUSED_WAIT = "a wait that Claude Code refuses"  # in place of its text, which names seconds and command
+# Parts of the names of tools that send messages, and of lines that go on through a history (see acts): most calls have none.
+MESSAGING = "message mail comment sms notif telegram tweet dm issue ticket incident event".split()
+ONWARD = ("bisect ", "--continue", "--skip", "~", "^", "alembic", "migrat", "db")
+NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty result
+
+
+def prepare(results: Iterable[Result], cwd: str) -> None:
+    """Make the outcomes in advance, outside the session's lock: it takes time on long payloads. `cwd`: the lane's directory."""
+    for result in results:
+        result.ready = (cwd, outcome_of(result, result.kind, cwd))
+
+
+def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
+    """The outcome of `result` as the rules see it; `cwd` is the lane's directory before the turn."""
+    if result.ready and result.ready[0] == cwd and result.ready[1].kind == kind:
+        made: Outcome = result.ready[1]
+        return made
+    tool, given, text = result.tool, result.input, results.shortened(result.text)
+    key = calls.call_key(tool, given, cwd)
+    command = written(tool, given)
+    if command.startswith("echo "):  # what it says before it does anything may differ each time
+        text = text.replace(f"{shell_line.echoed(command)}\n", "", 1)
+    outcome = Outcome(id=result.id, tool=tool, input=given, text=text, kind=kind, key=key)
+    outcome.wait = looks.wait_of(tool, given)
+    if kind in SILENT:
+        return outcome
+    outcome.digits = results.digits_key(text)
+    outcome.empty = not text or text.isspace() or text == NO_OUTPUT
+    if kind in FAILURES:
+        outcome.look = looks.look_of(tool, given)  # its input is not kept until the turn ends
+        refused = kind == INVALID and outcome.wait and tool in calls.SHELLS
+        known = errors.error_key(kind, REFUSED_WAIT if refused else text, given)
+        outcome.result = outcome.error = digest(text) if steps_on(tool, given) else known
+        outcome.miss = errors.is_bare(text) or errors.is_lookup_miss(tool, given, text)
+        return outcome
+    outcome.result = results.result_key(tool, result.text if tool in results.VERBATIM else text)
+    if kind == OK and any(word in tool.lower() for word in MESSAGING) and acts.sends_message(tool, given):
+        outcome.result = results.receipt_key(text)
+    outcome.change = calls.change_level(tool, given)
+    if tool in calls.SHELLS:
+        outcome.result = _result_of_line(outcome)
+    return outcome
+
+
+def _result_of_line(outcome: Outcome) -> str:
+    """The key of what a shell line returned: of talk that of the call, of a benchmark and of a step through a history the text as it
+    is; under other variables another one."""
+    command = written(outcome.tool, outcome.input)
+    if calls.is_idle(command):
+        return outcome.key
+    known: str = outcome.result
+    if results.is_benchmark(command) or steps_on(outcome.tool, outcome.input):
+        known = digest(outcome.text)
+    variables = shell_line.assignments(command) if outcome.change else ""
+    return f"{known} {digest(variables)[:8]}" if variables else known
+
+
+def written(tool: str, given: object) -> str:
+    """A shell's command as written (`calls.shell_command` would translate PowerShell); "" for any other tool."""
+    return calls.command_of(given)[1] if tool in calls.SHELLS and isinstance(given, dict) else ""
+
+
+def steps_on(tool: str, given: object) -> bool:
+    command = written(tool, given)
+    return any(sign in command for sign in ONWARD) and acts.steps_through_history(tool, given)
+
+
+def look(outcome: Outcome) -> int:
+    """What the call looks at (looks.NOTHING, FILES or LIVE), worked out when first needed: most calls come once."""
+    if outcome.look < 0:
+        outcome.look = looks.look_of(outcome.tool, outcome.input)
+    return int(outcome.look)
+
+
+def only_waits(outcome: Outcome) -> bool:
+    """Whether it waits and shows nothing."""
+    return outcome.wait == waits.ALONE and not looks.reads_output(outcome.tool, outcome.input)
+
+
+def label_of(outcome: Outcome) -> str:
+    """The call's label, made when it is first needed: most calls are never shown."""
+    if not outcome.label:
+        outcome.label = labels.label(outcome.tool, outcome.input)
+    return outcome.label
+
+
+def clip_of(outcome: Outcome) -> str:
+    """The clip of its error, made when it is first needed; "" if it did not fail."""
+    if not outcome.clip and outcome.text and outcome.kind in FAILURES:
+        outcome.clip = labels.error_clip(outcome.text, outcome.input)
+    return outcome.clip
