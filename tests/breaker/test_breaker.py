@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from circuit_breaker.breaker import breaker
-from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, OPEN, Circuit
+from circuit_breaker.breaker.model import CLOSED, EARNED, HALF_OPEN, OPEN, USED, Circuit
 
 BASE, STEPS, NOW, LEASE = 10.0, (1, 2, 6, 12, 60), 1000.0, 60.0
 
@@ -45,7 +45,7 @@ ASKED = [
     ("a closed circuit lets everything pass", Circuit(), NOW, "a", CLOSED, breaker.ADMITTED),
     ("an open one denies before its time", opened(), NOW + 9.9, "a", OPEN, breaker.COOLING),
     ("at its time it takes the caller as its probe", opened(), NOW + 10, "a", HALF_OPEN, breaker.ADMITTED),
-    ("a bought probe needs no waiting", opened(credit="progress"), NOW + 1, "a", HALF_OPEN, breaker.ADMITTED),
+    ("a bought probe needs no waiting", opened(early=EARNED), NOW + 1, "a", HALF_OPEN, breaker.ADMITTED),
     ("a second caller waits while the probe is out", probing(), NOW + 20, "b", HALF_OPEN, breaker.TAKEN),
     ("the probe itself may be asked about twice", probing(), NOW + 20, "probe", HALF_OPEN, breaker.ADMITTED),
     ("the lease ends at its second", probing(), NOW + 70, "b", HALF_OPEN, breaker.ADMITTED),
@@ -106,19 +106,19 @@ def test_released_probe_leaves_level_and_time_as_they_were(ran):
 
 
 def test_early_probe_is_bought_once_a_level():
-    bought = breaker.buy(opened(), "progress")
+    bought = breaker.buy(opened())
     out, _ = breaker.admit(bought, "early", NOW + 1, LEASE)
     lost = breaker.fail(out, NOW + 2, BASE, STEPS)
-    assert breaker.buy(lost, "progress").credit == ""  # after a failed bought probe the cooldown runs in full
+    assert breaker.buy(lost).early == USED  # after a failed bought probe the cooldown runs in full
     natural, _ = breaker.admit(lost, "due", NOW + 22, LEASE)
-    assert breaker.buy(breaker.fail(natural, NOW + 23, BASE, STEPS), "progress").credit == "progress"
+    assert breaker.buy(breaker.fail(natural, NOW + 23, BASE, STEPS)).early == EARNED
 
 
 def test_early_probe_that_never_ran_is_given_back_and_one_that_ran_is_spent():
-    out, _ = breaker.admit(breaker.buy(opened(), "prompt"), "early", NOW + 1, LEASE)
-    assert breaker.release(out, ran=False).credit
+    out, _ = breaker.admit(breaker.buy(opened()), "early", NOW + 1, LEASE)
+    assert breaker.release(out, ran=False).early == EARNED
     spent = breaker.release(out, ran=True)
-    assert not spent.credit and not breaker.buy(spent, "progress").credit
+    assert spent.early == breaker.buy(spent).early == USED
 
 
 def test_clock_that_jumps_back_never_prolongs_a_cooldown():

@@ -139,7 +139,7 @@ def test_persons_prompt_buys_one_early_probe_and_a_bypass_none():
     assert stream.ask("Bash", {"command": "make test"})[1].verdict == ALLOW
     other = opened()
     other.prompt(bypass=True)
-    assert other.lanes[""].circuits["tool_failure:Bash make test"].credit == ""
+    assert other.lanes[""].circuits["tool_failure:Bash make test"].early == ""
 
 
 def test_notification_buys_nothing():

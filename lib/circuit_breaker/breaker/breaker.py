@@ -14,17 +14,17 @@ Each function takes a Circuit and returns a new one; `now` is in epoch seconds; 
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, OPEN
+from circuit_breaker.breaker.model import CLOSED, EARNED, HALF_OPEN, OPEN, RUNNING, USED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from circuit_breaker.breaker.model import Circuit, Coin
+    from circuit_breaker.breaker.model import Circuit
 
 ADMITTED, TAKEN, COOLING = "", "probe_running", "cooling_down"
 LEASE_MAX = 3600.0  # seconds; the longest time a call may run
-UNPROBED = {"probe": "", "early": False, "bought": False, "credit": "", "good": 0}
+UNPROBED = {"probe": "", "early": "", "good": 0}
 
 
 def cooldown(base: float, level: int, steps: Sequence[float]) -> float:
@@ -64,16 +64,16 @@ def admit(circuit: Circuit, call_id: str, now: float, lease: float) -> tuple[Cir
         running = circuit.probe and now < circuit.lease
         return (circuit, TAKEN) if running else (probing, ADMITTED)
     due = circuit.retry_at is not None and now >= circuit.retry_at
-    if not due and not circuit.credit:
-        return circuit, COOLING
-    return probing.but(credit="", bought=circuit.bought or not due, early=not due), ADMITTED
+    if circuit.early == EARNED:
+        return probing.but(early="" if due else RUNNING), ADMITTED
+    return (probing, ADMITTED) if due else (circuit, COOLING)
 
 
-def buy(circuit: Circuit, coin: Coin) -> Circuit:
-    """Give an OPEN circuit an early probe, at most one per level. `coin`: what earned it."""
-    if circuit.state != OPEN or circuit.bought or circuit.credit or circuit.retry_at is None:
+def buy(circuit: Circuit) -> Circuit:
+    """Give an OPEN circuit an early probe, at most one per level."""
+    if circuit.state != OPEN or circuit.early or circuit.retry_at is None:
         return circuit
-    return circuit.but(credit=coin)
+    return circuit.but(early=EARNED)
 
 
 def fail(circuit: Circuit, now: float, base: float, steps: Sequence[float]) -> Circuit:
@@ -83,7 +83,7 @@ def fail(circuit: Circuit, now: float, base: float, steps: Sequence[float]) -> C
     """
     level = min(circuit.level + 1, len(steps) - 1)
     wait = cooldown(base, level, steps)
-    after = {**UNPROBED, "bought": circuit.early}
+    after = {**UNPROBED, "early": USED if circuit.early == RUNNING else ""}
     return circuit.but(**after, state=OPEN, level=level, retry_at=now + wait, cooldown=wait)
 
 
@@ -92,15 +92,15 @@ def release(circuit: Circuit, ran: bool) -> Circuit:
 
     An early probe that never `ran` can be used again.
     """
-    refund = circuit.early and not ran
-    credit, bought = "progress" if refund else "", circuit.bought and not refund
-    return circuit.but(state=OPEN, probe="", early=False, bought=bought, credit=credit)
+    early = circuit.early if circuit.early != RUNNING else USED if ran else EARNED
+    return circuit.but(state=OPEN, probe="", early=early)
 
 
 def succeed(circuit: Circuit, needed: int) -> Circuit:
     """A good probe: CLOSED and one level down after `needed` in a row, else HALF_OPEN until the next one."""
     if circuit.good + 1 < needed:
-        return circuit.but(probe="", good=circuit.good + 1, early=False)
+        early = USED if circuit.early == RUNNING else circuit.early
+        return circuit.but(probe="", good=circuit.good + 1, early=early)
     return close(circuit)
 
 

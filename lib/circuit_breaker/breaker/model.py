@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     Kind = TypeVar("Kind", bound="Record")
     # What a rule does with a signal ("ask" is "block" with a question); "" if it is switched off.
     Action = Literal["block", "warn", "observe", ""]
-    Coin = Literal["progress", "prompt", ""]  # what earns an early probe
     Happening = Literal[
         "trip", "would_trip", "probe", "close", "reset", "bypass", "bypass_refused", "asked", "ask_allowed", "ending", "warning",
         "held_back", "",
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 
 CLOSED, OPEN, HALF_OPEN = "CLOSED", "OPEN", "HALF_OPEN"  # states of a circuit
+EARNED, RUNNING, USED = "earned", "running", "used"  # states of an early probe
 # verdicts, weakest first; all but ALLOW are notices too
 ALLOW, WARN, DENY, STOP = "allow", "warn", "deny", "stop"
 QUESTION = "question"  # a verdict and a kind of notice: you decide on the call
@@ -309,9 +309,7 @@ class Circuit(Signal):
     cooldown = 0.0  # length of the running cooldown, seconds
     probe = ""  # tool_use_id of the running probe
     lease = 0.0  # epoch seconds from which another call may become the probe
-    credit: Coin = ""  # what earned an unused early probe
-    bought = False  # this level's early probe is used up
-    early = False  # the running probe is an early one
+    early = ""  # this level's early probe; "" if none was earned
     good = 0  # good probes in a row
     opened_at = 0.0
     tokens: list[int] = []  # what its streak has cost so far, a lower bound; [] if unknown

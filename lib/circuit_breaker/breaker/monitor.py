@@ -246,7 +246,7 @@ def _buy_probes(work: Work, open_before: list[str], n_before: int) -> None:
         if circuit is None or circuit.state != OPEN:
             continue
         if any(move.n > n_before and move.before < circuit.since for move in work.lane.moves):
-            work.put(breaker.buy(circuit, "progress"))
+            work.put(breaker.buy(circuit))
 
 
 def _detect(work: Work, outcomes: list[Outcome]) -> None:

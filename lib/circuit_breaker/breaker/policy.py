@@ -165,7 +165,7 @@ def _catch_up(work: Work) -> None:
         return
     for circuit in [*lane.circuits.values()]:
         if circuit.state == OPEN:
-            work.put(breaker.buy(circuit, "prompt"))
+            work.put(breaker.buy(circuit))
 
 
 def _stop_asked(work: Work, event: StopAsked) -> None:
