@@ -9,7 +9,7 @@ from __future__ import annotations
 from circuit_breaker.breaker.evidence import last_move, leads_on
 from circuit_breaker.breaker.memory import ErrorRun, Family, Lane
 from circuit_breaker.breaker.model import FAILURES, OK, SILENT
-from circuit_breaker.identity import attempts, errors, verdicts
+from circuit_breaker.identity import attempts, errors, results, verdicts
 from circuit_breaker.identity.calls import SHELLS, WRITES, change_level, command_of
 
 TYPE_CHECKING = False
@@ -92,7 +92,7 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
         family = family.but(varied=True)
     if not family.lines or family.turn != lane.turn:  # failures in one turn count once
         _add_lines(family, lines)
-    error = errors.error_key("", verdicts.without_exit_code(outcome.text), outcome.input)
+    error = errors.error_key("", results.without_exit_code(outcome.text), outcome.input)
     if verdicts.is_bare(outcome.attempt, outcome.text):
         error = ""  # the errors may differ
     again = family.same > 0 and error == family.error and lane.stepped <= family.n

@@ -24,12 +24,8 @@ FOREIGN = ("project", "plugin options")  # prefixes of layer names that a projec
 IGNORED = ("resource_limits",)  # from the published config; so is `window_turns` in a rule without it
 TIMES = ("_seconds", "minutes_since_progress")  # ends of keys that take fractions
 AT_LEAST_ONE = ("half_open_successes", "window_turns", "cooldown_steps")
-LESS_IS_WEAKER = (
-    "_seconds",
-    "window_turns",
-    "max_period",
-    "half_open_successes",
-)  # ends of keys; more is, of all others
+# Ends of keys; of all others, more is weaker.
+LESS_IS_WEAKER = ("_seconds", "window_turns", "max_period", "half_open_successes")
 
 
 def build(layers: Iterable[tuple[str, object]] = ()) -> Config:

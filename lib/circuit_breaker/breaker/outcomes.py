@@ -44,7 +44,8 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
         refused = kind == INVALID and outcome.wait and tool in calls.SHELLS
         known = errors.error_key(kind, REFUSED_WAIT if refused else text, given)
         outcome.result = outcome.error = digest(text) if steps_on(tool, given) else known
-        outcome.miss = errors.is_bare(text) or errors.is_lookup_miss(tool, given, text)
+        says_nothing = not outcome.empty and not results.without_exit_code(text).strip()
+        outcome.miss = says_nothing or errors.is_lookup_miss(tool, given, text)
         return outcome
     outcome.result = results.result_key(tool, result.text if tool in results.VERBATIM else text)
     if kind == OK and any(word in tool.lower() for word in MESSAGING) and acts.sends_message(tool, given):

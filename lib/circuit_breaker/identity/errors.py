@@ -149,8 +149,3 @@ def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
         return False  # it may be the tool's own program that is missing
     looks = tool in calls.SHELLS or tool.startswith("mcp__")
     return tool in calls.LOOKUPS or (looks and not calls.change_level(tool, tool_input))
-
-
-def is_bare(text: str) -> bool:
-    """Whether the error is only an exit code."""
-    return text.startswith("Exit code ") and text[10:].strip().isdigit()

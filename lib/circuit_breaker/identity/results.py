@@ -144,10 +144,10 @@ def progress_shown(text: str) -> str:
     return digest(" ".join(shown)) if shown else ""
 
 
-def _past_exit_code(text: str) -> int:
-    """Length of Claude Code's own first line, "Exit code 1", else 0: its number is not blinded."""
-    line = text[:16].partition("\n")[0]
-    return len(line) if len(line) < 16 and line.startswith("Exit code ") and line[10:].isdigit() else 0
+def without_exit_code(text: str) -> str:
+    """A shell call's error without the line "Exit code N" that Claude Code adds."""
+    first, _, rest = text.partition("\n")
+    return rest if first.startswith("Exit code ") and first[10:].isdigit() else text
 
 
 def without_escapes(text: str) -> str:
@@ -175,7 +175,7 @@ def _blind_words(text: str) -> str:
             text = tokens.without_made_up(text, place, _MARKS)
     marks = text.encode("ascii", "replace").translate(_MARKS)  # a byte for each character
     find = marks.find
-    at = find(b"0", _past_exit_code(text))
+    at = find(b"0", len(text) - len(without_exit_code(text)))  # an exit code does not change by itself
     if at < 0:
         return text
     size, kind, neighbours = len(text), tokens.kind, tokens.NEIGHBOURS

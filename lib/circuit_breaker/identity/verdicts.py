@@ -108,7 +108,7 @@ def verdict(attempt: attempts.Attempt, text: str) -> str:
 def shared_lines(attempt: attempts.Attempt, text: str, last: bool = True) -> list[str]:
     """Digests of a failure's error lines (if it has none and `last`: its last line) without what the call itself put into them.
     Lines that every failure of a tool has, and mere counts, get the prefix WEAK; their digests include the attempt's test selectors."""
-    lines = _lines(without_exit_code(text))
+    lines = _lines(results.without_exit_code(text))
     found = [line for line in lines if _says(line) in ("form", "failures")]
     if all(map(_is_general, found)):
         found += [line for line in lines if _names_place(line)]
@@ -189,12 +189,6 @@ def _without_step(line: str) -> str:
 def _without_seconds(line: str) -> str:
     seconds, _, rest = line.partition(" ")
     return rest if "." in seconds and seconds.replace(".", "").isdigit() else line
-
-
-def without_exit_code(text: str) -> str:
-    """A shell call's error without the line "Exit code N" that Claude Code adds."""
-    first, _, rest = text.partition("\n")
-    return rest if first.startswith("Exit code ") and first[10:].isdigit() else text
 
 
 def _ends(found: list[str]) -> list[str]:
