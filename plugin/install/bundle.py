@@ -76,9 +76,9 @@ def pip_install(lock: Path, target: Path, seconds: float) -> str:
 def put(root: Path, wanted: dict[str, bytes]) -> int:
     """Make the files `wanted` (relative path -> bytes) the installation in `root`. Returns how many were written.
 
-    All are written beside their places first, so that a full disk changes nothing. Then `hooks/run` is removed and put in place again
-    as the last one: in between, the registered lines find no script and do nothing. The receipt is the first one, so that all can be
-    removed after a kill. Packages stay while their lock file is the same.
+    All are written beside their places first, so that a full disk changes nothing. Then `hooks/run` becomes empty until it is put in
+    place as the last one: in between, the registered lines do nothing and print nothing. The receipt is the first one, so that all can
+    be removed after a kill. Packages stay while their lock file is the same.
     """
     changed = [name for name, data in wanted.items() if disk.read_through(root / name) != data]
     if not changed:
@@ -91,16 +91,19 @@ def put(root: Path, wanted: dict[str, bytes]) -> int:
         if name not in wanted and _is_among(name, listed) and (LOCK in changed or not name.startswith(VENDOR))
     ]
     in_order = sorted({*changed, RUN}, key=lambda name: (name == RUN, name != receipt.RECEIPT))
+    empty = disk.scrap(root / "empty")
     try:
         for name in in_order:
             path = root / name
             _make_folder(path.parent, root)
             with disk.named(path):
                 disk.scrap(path).write_bytes(wanted[name])
+        empty.touch()
     except OSError:
         recover(root)
         raise
-    for path in (root / RUN, *stale):
+    os.replace(empty, root / RUN)
+    for path in stale:
         files.remove(str(path))
     for name in in_order:
         os.replace(disk.scrap(root / name), root / name)

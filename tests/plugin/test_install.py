@@ -232,7 +232,7 @@ def test_an_update_leaves_only_the_new_version_and_uninstall_still_gives_the_fir
 
 
 @pytest.mark.slow
-def test_lines_that_run_while_it_is_updated_never_fail_and_never_deny(person, tmp_path, monkeypatch):
+def test_lines_that_run_while_it_is_updated_never_fail_never_deny_and_print_nothing(person, tmp_path, monkeypatch):
     sources = [older_source(tmp_path / "older"), ROOT]
     monkeypatch.setattr(apply, "SOURCE", sources[0])
     person.install()
@@ -255,7 +255,7 @@ def test_lines_that_run_while_it_is_updated_never_fail_and_never_deny(person, tm
             env=env,
             cwd=person.project,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
             text=True,
         )
         for _ in range(2)
