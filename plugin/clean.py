@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import glob
 import os
 import re
 import sys
@@ -12,6 +11,7 @@ import time
 from tarfile import TarInfo
 from typing import Any
 
+from report import past
 from shared import Refusal, answer, places, program, progress
 
 from circuit_breaker.cleaning import claude_code, disk_usage, inventory, kinds, selection, steps, tarball
@@ -65,20 +65,18 @@ def _wish(args: argparse.Namespace, folder: str, now: float) -> Wish:
     if not os.path.isdir(folder):
         where = f"there is no folder {folder or '~/.claude'}"
         raise Refusal(f"{where}. Set CLAUDE_CONFIG_DIR if Claude Code's folder lies elsewhere.")
-    project = _project(args.project, folder) if args.project else ""
+    project = _project(args.project) if args.project else ""
     if args.project and not project:
         missing = f"no session of {args.project} in {folder}/projects"
         raise Refusal(f"{missing}. Name the folder Claude Code runs in.")
     return Wish(named, before, project, most)
 
 
-def _project(path: str, folder: str) -> str:
+def _project(path: str) -> str:
     """The project's folder below projects/ (for a long path the beginning of its name); "" if there is none."""
     for candidate in (os.path.realpath(path), os.path.abspath(path)):
-        name = kinds.project_folder(candidate)
-        cut = glob.glob(f"{glob.escape(folder)}/projects/{name}-*") if len(name) == kinds.LONGEST else []
-        if cut or os.path.isdir(f"{folder}/projects/{name}"):
-            return name
+        if past.folder_of(os.environ, candidate).is_dir():
+            return kinds.project_folder(candidate)
     return ""
 
 

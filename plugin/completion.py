@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from shlex import quote
 
 BASH = """_circuit_breaker() {{
     local offered=""
@@ -47,13 +48,9 @@ def _bash(verbs: Words, after: dict[str, Words], in_zsh: bool) -> str:
 def _fish(verbs: Words, after: dict[str, Words]) -> str:
     lines = []
     for verb, text in verbs.items():
-        lines.append(f"complete -c circuit-breaker -n __fish_use_subcommand -f -a {verb} -d {_quoted(text)}")
+        lines.append(f"complete -c circuit-breaker -n __fish_use_subcommand -f -a {verb} -d {quote(text)}")
         for word, help_text in after[verb].items():
             what = f"-l {word[2:]}" if word.startswith("--") else f"-a {word}"
             seen = f"'__fish_seen_subcommand_from {verb}'"
-            lines.append(f"complete -c circuit-breaker -n {seen} {what} -d {_quoted(help_text)}")
+            lines.append(f"complete -c circuit-breaker -n {seen} {what} -d {quote(help_text)}")
     return "\n".join(lines)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "'\\''") + "'"

@@ -72,13 +72,6 @@ def origins(where: home.Places) -> dict[str, str]:
     return found
 
 
-def _at(document: Any, key: str) -> Any:
-    """The value of a dotted key; None if it is not set."""
-    for step in key.split("."):
-        document = document.get(step) if hasattr(document, "get") else None
-    return document
-
-
 def _check(args: argparse.Namespace, where: home.Places) -> int:
     effective = home.configuration(where, os.environ)
     problems, weakened = effective.problems, effective.weakened
@@ -111,11 +104,12 @@ def _set(args: argparse.Namespace, where: home.Places) -> int:
 def _unset(args: argparse.Namespace, where: home.Places) -> int:
     path = _target(where, args.project)
     data, document = read(path)
-    key = args.key if _at(document, args.key) is not None else known(args.key)
-    if _at(document, key) is None:
-        print(f"{key} is not set in {path}; nothing to do.")
-        return 0
-    _remove(document, key.split("."))
+    key = args.key
+    if not _removed(document, key.split(".")):
+        key = known(key)
+        if not _removed(document, key.split(".")):
+            print(f"{key} is not set in {path}; nothing to do.")
+            return 0
     _write(path, data, document)
     effective = values_of(home.configuration(where, os.environ)).get(key)
     print(f"{key} was removed from {path}; {_shown(effective)} applies now.")
@@ -185,11 +179,13 @@ def _write(path: Path, data: bytes, document: dict[str, Any]) -> None:
     frozen.release(places())
 
 
-def _remove(document: dict[str, Any], path: list[str]) -> None:
-    """Remove the value at `path`, and the objects that this leaves empty."""
-    inner = document.get(path[0])
-    if len(path) > 1 and isinstance(inner, dict):
-        _remove(inner, path[1:])
-        if inner:
-            return
-    document.pop(path[0], None)
+def _removed(document: object, path: list[str]) -> bool:
+    """Remove the value at `path`, and the objects that this leaves empty. False if there was none."""
+    first, *rest = path
+    if not isinstance(document, dict) or first not in document:
+        return False
+    if rest and not _removed(document[first], rest):
+        return False
+    if not rest or not document[first]:
+        del document[first]
+    return True

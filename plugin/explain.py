@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import incidents
@@ -21,13 +22,28 @@ from circuit_breaker.identity import calls, labels
 from circuit_breaker.replay import recording
 from circuit_breaker.replay.rerun import Rerun
 from circuit_breaker.runtime import home, status
-from circuit_breaker.words import explain as words
 from circuit_breaker.words.sentences import sentence_of
 from circuit_breaker.words.status import ID
 
 SHOWN = 30  # calls shown of the evidence
 SLACK = 10.0  # seconds between a call's result in a transcript and its incident, at most
 ANY_FORM = " (any form)"  # ends the name of a circuit that blocks every form of an attempt
+OPENS = {
+    "tool_failure": "the same call fails {threshold} times within {window_turns} turns with no progress in between, or "
+    "{threshold_with_progress} times with the same error in spite of progress; or one attempt, however written, fails {family_open} times",
+    "repeated_call": "the same call returns the same result {threshold} times with no progress in between, or makes the same edit "
+    "{same_edit} times",
+    "call_cycle": "a cycle of calls repeats {threshold} times ({threshold_long} for 3 to 5 calls) with unchanged results",
+    "failing_streak": "every call fails for {threshold} turns (a warning), then for {stop_at} (the turn is stopped)",
+    "service_down": "connections to one service fail {threshold} times within {window_seconds} s, over all sessions",
+    "sequential_tools": "more than {threshold} similar calls come one after another, one per turn (a warning)",
+    "agent_spawn": "more than {threshold} subagents are started in one prompt (a warning), or more than {block_at} (blocked)",
+    "external_api": "more than {threshold} calls go to one service within {window_seconds} s, or {session_max} in a session",
+    "hook_recursion": "stop hooks make Claude continue more than {threshold} times with nothing new in between",
+    "budget": "a limit that you set is used up",
+}
+NOT_COUNTED = "not counted: it did not run, or its outcome is not known yet"
+NOT_CHANGED = "no progress: the same change was made before with the same result, or it failed behind a hidden exit code"
 
 
 class Step(NamedTuple):
@@ -70,13 +86,19 @@ def _last(where: home.Places, config: Config, session: str) -> int:
     print(f"{last.circuit} {did.get(last.event, 'would have been blocked')} at {moment(last.t)}")
     print(f"in {last.place}.")
     print(f"Why: {'' if last.cause.startswith('Claude ') else 'it '}{last.cause}.")
-    print(f"Rule: {words.opens(rule, config.circuit_breakers.get(rule, {}))}")
+    _print_rule(rule, config)
     run = _traced(last, config)
     if run and run.steps:
         _print_steps("The calls of that lane before it (* counted):", run.steps, run.keys)
     elif last.calls:
         print(f"\nThe last calls: {', '.join(last.calls)}. (The transcript no longer exists.)")
     return 0
+
+
+def _print_rule(rule: str, config: Config) -> None:
+    """When a rule acts, with the thresholds that apply here."""
+    text = OPENS.get(rule, "").format(**config.circuit_breakers.get(rule, {}))
+    print(f"Rule: {rule} acts when {text}." if text else f"Rule: {rule}")
 
 
 def _print_steps(title: str, steps: list[Step], counted: set[str]) -> None:
@@ -138,15 +160,26 @@ class _Traced(Rerun):
         for call in batch["tool_calls"]:
             tool, given = call["tool_name"], call["tool_input"]
             keys = key, family = calls.call_key(tool, given, cwd), family_of(tool, given, cwd)
-            outcome, own, other = "-", words.NOT_COUNTED, words.NOT_COUNTED
+            outcome, own, other = "-", NOT_COUNTED, NOT_COUNTED
             if key in made:
                 failures, times = _counts(lane, key)
                 if self.any_form and family in lane.families:
                     failures = lane.families[family].count
-                own = words.counted(rule, failures, times, limits)
+                own = _counted(rule, failures, times, limits)
                 outcome, other = _between(lane, made[key], bool(calls.change_level(tool, given)))
             at = moment(batch["t"], "%H:%M:%S")
             self.steps.append(Step(at, labels.label(tool, given), outcome, keys, own, other))
+
+
+def _counted(rule: str, failures: int, times: int, keys: Mapping[str, Any]) -> str:
+    """What a call of the circuit itself counted as."""
+    if rule == "tool_failure" and failures:
+        return f"counts: failure {failures} of {keys['threshold']}"
+    if times > 1:
+        return (
+            f"counts: same result, time {times} of {keys['threshold'] if rule == 'repeated_call' else times}"
+        )
+    return "counts: the first"
 
 
 def _counts(lane: Lane, key: str) -> tuple[int, int]:
@@ -171,16 +204,26 @@ def _call(where: home.Places, config: Config, tool: str, given: dict[str, Any], 
     print(f"{label} {would} in session {one.name[:ID]} ({shortened(one.project)}).")
     for notice in decision.notices if blocked else ():
         print(sentence_of(notice, config.bypass_keyword))
-        print(f"Rule: {words.opens(notice.rule, config.circuit_breakers.get(notice.rule, {}))}")
+        _print_rule(notice.rule, config)
     key = calls.call_key(tool, given, lane.cwd)
     if not blocked:
         failing, repeating = (
             config.circuit_breakers[name]["threshold"] for name in ("tool_failure", "repeated_call")
         )
-        print(words.verdict(*_counts(lane, key), failing, repeating))
+        print(_verdict(*_counts(lane, key), failing, repeating))
     steps = [_remembered(lane, call, label if call.key == key else "") for call in lane.recent]
     _print_steps("The lane's last calls, as the breaker remembers them (* this one):", steps, {key})
     return 0
+
+
+def _verdict(failures: int, times: int, failing: int, repeating: int) -> str:
+    """How close an allowed call is to being blocked; `failing` and `repeating` are the two thresholds."""
+    said = []
+    if failures and failing:
+        said.append(f"It failed {failures} of {failing} times with no progress in between.")
+    if times > 1 and repeating:
+        said.append(f"It returned the same result {times} of {repeating} times.")
+    return " ".join(said) or "Nothing counts against it."
 
 
 def _remembered(lane: Lane, call: Past, label: str) -> Step:
@@ -192,6 +235,12 @@ def _remembered(lane: Lane, call: Past, label: str) -> Step:
 
 def _between(lane: Lane, call: Past, changes: bool) -> tuple[str, str]:
     """(outcome of a call, whether it was progress and why not)."""
-    moved = any(move.n == call.n for move in lane.moves)
-    note = words.between(call.ok, moved, call.kind == POLL, changes)
+    if any(move.n == call.n for move in lane.moves):
+        note = "progress: the count starts again"
+    elif not call.ok:
+        note = "no progress: it failed"
+    elif call.kind == POLL:
+        note = "no progress: a check after a wait"
+    else:
+        note = NOT_CHANGED if changes else "no progress: it only looks"
     return "ok" if call.ok else "failed", note

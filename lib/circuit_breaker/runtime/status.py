@@ -56,15 +56,11 @@ def sessions(where: Places, session_id: str = "") -> list[Kept]:
         names = sorted(os.listdir(where.sessions))
     except OSError:
         return []
-    if session_id:
-        wanted = safe_name(session_id)
-        names = [
-            name
-            for name in names
-            if name == wanted or (len(session_id) >= PREFIX_MIN and name.startswith(session_id))
-        ]
+    short = len(session_id) < PREFIX_MIN
     found = []
     for name in names:
+        if session_id and name != safe_name(session_id) and (short or not name.startswith(session_id)):
+            continue
         try:
             session, lanes = store.peek(where, name)
             found.append(Kept(name, session, lanes, _written(f"{where.sessions}/{name}")))
