@@ -7,10 +7,8 @@ from circuit_breaker.identity import reading, shell_line, snippets
 # Where a wait is: nowhere, before (or between) other commands, after them, or the line only waits.
 NONE, BEFORE, AFTER, ALONE = 0, 1, 2, 3
 # Every line that waits has one of these: most lines have none and are not read.
-_HINTS = (
-    "sleep|wait|watch|until |while |tail|timeout|ping|read |follow| -f| -w|rollout|--stream|--retry".split(
-        "|"
-    )
+_HINTS = "sleep|wait|watch|until |while |--tail|--pid|timeout|ping|read |follow|-f| -w|rollout|--stream|--retry".split(
+    "|"
 )
 _SLEEPERS = frozenset("sleep usleep gsleep start-sleep".split())
 _WAITERS = frozenset(
