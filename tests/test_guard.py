@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_breaker.guard import Guarded, carries_override, reaches_for
+from circuit_breaker import guard
+from circuit_breaker.breaker.model import Ask
+from circuit_breaker.guard import Guarded, carries_override
 from circuit_breaker.identity.calls import schedules
+from circuit_breaker.runtime.guarded import may_tamper
 
 USER, PROJECT, PLUGIN = "/home/ada", "/home/ada/work/shop", "/opt/tools/circuit-breaker"
 STATE = USER + "/.local/state/claude-circuit-breaker"
@@ -27,6 +30,14 @@ GUARDED = Guarded(
     },
     keyword="SUDO BYPASS",
 )
+
+
+def reaches_for(tool: str, given: Any, cwd: str, guarded: Guarded) -> str:
+    """What the name check says; the cheap check before it must not miss it."""
+    found = guard.reaches_for(tool, given, cwd, guarded)
+    assert not found or may_tamper(Ask(tool=tool, input=given, cwd=cwd), [*guarded.folders], guarded.keyword)
+    return found
+
 
 REFUSED = {
     "verb": [

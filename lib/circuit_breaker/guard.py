@@ -147,7 +147,7 @@ class _Place:
     def signs(self) -> list[str]:
         """Lines that contain none of these texts are not looked at further."""
         last = [folder.rpartition("/")[2] for folder in self.folders]
-        return ["circuit", "claude", "plugin", *self.keyword.lower().split()[-1:], *last]
+        return [*calls.OUR_WORDS, *self.keyword.lower().split()[-1:], *last]
 
     def is_guarded(self, word: str) -> bool:
         """Whether a word names a guarded folder, something in one, or one of our files."""

@@ -16,6 +16,8 @@ WRITERS = frozenset(
     " str_replace_editor".split()
 )
 PATHS = ("file_path", "path", "notebook_path", "filePath")  # parameters that name a file
+# One of these, a folder's name or the keyword is in each line that tampers with the breaker.
+OUR_WORDS = ("circuit", "claude", "plugin")
 SPAWNING = ("Agent", "Task")  # Claude Code's names of the tool that starts an agent
 SPAWNERS = frozenset(("Agent", "Task", "task"))
 COSMETIC = frozenset(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker import guard
-from circuit_breaker.guard import Guarded
-from circuit_breaker.identity.calls import schedules
+from circuit_breaker.identity.calls import OUR_WORDS, PATHS, POWERSHELLS, WRITERS, command_of, schedules
 from circuit_breaker.runtime import files
 from circuit_breaker.runtime.home import ROOT, slashed
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from circuit_breaker.runtime.home import Places
 
 VARIABLES = ("HOME", "USERPROFILE", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "CLAUDE_PLUGIN_ROOT")
+LONGEST = 20_000  # characters that are cheap to search
 
 
 def refusal(event: Ask, where: Places, keyword: str, armed: bool, env: Mapping[str, str]) -> str:
@@ -25,12 +25,15 @@ def refusal(event: Ask, where: Places, keyword: str, armed: bool, env: Mapping[s
     """
     if schedules(event.tool) and guard.carries_override(event.input, keyword):
         return "forgery"
-    return (
-        guard.reaches_for(event.tool, event.input, event.cwd, guarded(where, keyword, env)) if armed else ""
-    )
+    folders = guarded_folders(where)
+    if not armed or not may_tamper(event, folders, keyword):
+        return ""
+    variables = {**{name: env.get(name, "") for name in VARIABLES}, "CIRCUIT_BREAKER_HOME": where.runtime}
+    what = guard.Guarded(folders=folders, project=where.project, variables=variables, keyword=keyword)
+    return guard.reaches_for(event.tool, event.input, event.cwd, what)
 
 
-def guarded(where: Places, keyword: str, env: Mapping[str, str]) -> Guarded:
+def guarded_folders(where: Places) -> list[str]:
     """The runtime folder, your config folder, and the copy that runs unless it is a checkout inside the project (your own work).
 
     None of them that contains the project or your home: guarding it would guard everything.
@@ -38,12 +41,24 @@ def guarded(where: Places, keyword: str, env: Mapping[str, str]) -> Guarded:
     folders = [where.runtime, slashed(where.user_config).rpartition("/")[0]]
     if not _holds(where.project, ROOT) or files.exists(ROOT + "/receipt.json"):
         folders.append(ROOT)
-    return Guarded(
-        folders=[one for one in folders if not _holds(one, where.project) and not _holds(one, where.user)],
-        project=where.project,
-        variables={**{name: env.get(name, "") for name in VARIABLES}, "CIRCUIT_BREAKER_HOME": where.runtime},
-        keyword=keyword,
-    )
+    return [one for one in folders if not _holds(one, where.project) and not _holds(one, where.user)]
+
+
+def may_tamper(event: Ask, folders: list[str], keyword: str) -> bool:
+    """A cheap check, which usually suffices: whether a shell command or an edit has a word that what tampers has; True in any doubt."""
+    given = event.input if isinstance(event.input, dict) else {}
+    text = command_of(given)[1]
+    if event.tool in WRITERS and not text:
+        text = "\n".join([str(given[name]) for name in PATHS if name in given])
+        if "*" in text or "?" in text or "[" in text:
+            return True  # as a glob it could match a folder
+    if not text or event.tool in POWERSHELLS or len(text) > LONGEST or "$" in text:
+        return True
+    text = f"{text}\n{event.cwd}".lower().replace("\\\n", " ")
+    for quote in "'\"\\":
+        text = text.replace(quote, "")
+    names = [folder.rpartition("/")[2].lower() for folder in folders]
+    return any(sign in text for sign in (*OUR_WORDS, *keyword.lower().split()[-1:], *names))
 
 
 def _holds(folder: str, path: str) -> bool:
