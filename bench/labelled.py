@@ -64,7 +64,12 @@ def read(group: list[Path]) -> list[Session]:
     sessions: dict[str, list[dict[str, Any]]] = {}
     for record in recording.records(group, lambda line: print(line, file=sys.stderr), set()):
         sessions.setdefault(record["session_id"], []).append(record)
-    return [Session(name, records, list(recording.payloads(records))) for name, records in sessions.items()]
+    return [Session(name, records, _payloads(records)) for name, records in sessions.items()]
+
+
+def _payloads(records: list[dict[str, Any]]) -> list[Any]:
+    turns = recording.Turns()
+    return [payload for record in records for payload in turns.push(record)] + turns.finish()
 
 
 def calls_of(session: Session, loops: list[dict[str, Any]]) -> dict[tuple[str, str | None], list[int]]:

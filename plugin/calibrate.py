@@ -24,11 +24,8 @@ from circuit_breaker.replay.calibration import GOOD, STOPPED, TRIPPED, UNFINISHE
 from circuit_breaker.runtime import own_shell
 
 BAR = 40  # columns of the longest bar
-EDGES = [
-    -1,
-    0,
-    *(first * 10**power for power in range(18) for first in (1, 2, 3, 5)),
-]  # bounds in the histogram
+# bounds in the histogram
+EDGES = [-1, 0, *(first * 10**power for power in range(18) for first in (1, 2, 3, 5))]
 KEYS = {"calls_per_prompt": "tool calls", "tokens_per_prompt": "tokens, cache reads included"}
 
 

@@ -9,7 +9,8 @@ import os
 import re
 import shutil
 import statistics
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from protection import Way
 from shared import run_program
 
 from circuit_breaker.cleaning.claude_code import json_object
-from circuit_breaker.runtime import files, protocol
+from circuit_breaker.runtime import files
+from circuit_breaker.runtime.protocol import LAUNCHES, NOT_TYPED, REFUSALS, SAVED
 from doctor import FAULT, NOTE, OK, Finding, fault, note, ok
 
 SECONDS = 20.0
@@ -33,6 +35,7 @@ TIERS = (
     ((2, 1, 118), NOTE, "blocks loops, but SUDO BYPASS never takes effect before 2.1.196", "claude update"),
     ((0, 0, 0), FAULT, "nothing is blocked before 2.1.118", "claude update"),
 )
+TEXTS = {*chain(*REFUSALS, *LAUNCHES), *NOT_TYPED, *SAVED} - {""}  # ours of Claude Code's texts
 MARGIN = 8 << 20  # bytes before the first event's name in the program, from which our texts are searched
 MILLISECONDS_FROM = 1000  # a timeout of this many seconds was probably meant as milliseconds
 # slow hooks are searched in this many newest transcripts, in this many bytes at their ends
@@ -90,8 +93,8 @@ def _drift(binary: Path, version: str) -> Iterator[Finding]:
     try:
         with binary.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as program:
             start = max(0, program.find(b"PreToolUse") - MARGIN)
-            texts = sorted(set(_flat(protocol.TEXTS))) if start else []  # 0: only a wrapper of the program
-            lost = [text for text in texts if program.find(text.encode(), start) < 0]
+            texts = TEXTS if start else ()  # 0: only a wrapper of the program
+            lost = [text for text in sorted(texts) if program.find(text.encode(), start) < 0]
     except (OSError, ValueError):
         return
     if lost:
@@ -101,14 +104,6 @@ def _drift(binary: Path, version: str) -> Iterator[Finding]:
     elif texts:
         text = f"Claude Code {version} still has all {len(texts)} texts by which its answers are recognised"
         yield ok("texts", text)
-
-
-def _flat(rows: Iterable[Any]) -> Iterable[str]:
-    for row in rows:
-        if isinstance(row, str):
-            yield from [row] if row else []
-        else:
-            yield from _flat(row)
 
 
 def _output(command: list[str], env: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from payloads_of import payloads
 from samples import also_in_ci
 
 from circuit_breaker.breaker.layers import build
@@ -104,7 +105,7 @@ class Noted(Rerun):
 
 def by_replay(records):
     run = Noted("s", build())
-    for fields in recording.payloads(records):
+    for fields in payloads(records):
         run.feed(fields)
     found = [
         (one.name, one.lane or None, round(one.at, 3)) for one in run.noted if one.event in ("trip", "ending")
@@ -122,7 +123,7 @@ def by_hooks(records, tmp_path):
         "CLAUDE_PROJECT_DIR": str(tmp_path),
         "CLAUDE_CODE_SESSION_ID": session,
     }
-    for fields in recording.payloads(records):
+    for fields in payloads(records):
         payload = {"cwd": str(tmp_path), **fields}
         name = payload["hook_event_name"]
         asleep = not (home / "armed" / session).exists() and payload.get("tool_name") not in ("Agent", "Task")

@@ -245,7 +245,7 @@ def test_a_claude_that_gives_no_version_is_a_note(tmp_path):
 
 
 def test_texts_that_claude_code_no_longer_holds_are_named(tmp_path):
-    texts = [text for text in client._flat(client.protocol.TEXTS) if text != "tool-results"]
+    texts = client.TEXTS - {"tool-results"}
     claude(tmp_path, "echo 2.1.400; exit\n" + "#" * client.MARGIN + "\nPreToolUse\n" + "\n".join(texts))
     _, finding = client.claude_code({"PATH": f"{tmp_path}:/bin"}, [])
     assert finding.level == NOTE

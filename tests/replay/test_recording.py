@@ -6,6 +6,8 @@ import gzip
 import json
 import tracemalloc
 
+from payloads_of import payloads
+
 from circuit_breaker.replay import recording
 
 
@@ -18,7 +20,7 @@ def record(name, number, call="t1", turn=0, **more):
 
 
 def fed(records):
-    return list(recording.payloads(records))
+    return list(payloads(records))
 
 
 def names(found):
@@ -181,7 +183,7 @@ def test_thirty_thousand_records_take_no_more_room_than_a_few():
     peaks = []
     for count in (1_000, 30_000):
         tracemalloc.start()
-        for _ in recording.payloads(rows(count)):
+        for _ in payloads(rows(count)):
             pass
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()

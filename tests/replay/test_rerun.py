@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from payloads_of import payloads
+
 from circuit_breaker.breaker.layers import build
-from circuit_breaker.replay import recording, rerun
+from circuit_breaker.replay import rerun
 
 
 def test_your_prompt_helps_in_a_recording_as_it_does_live():
@@ -22,6 +24,6 @@ def test_your_prompt_helps_in_a_recording_as_it_does_live():
         )
     records = [{"session_id": "s", "i": i, "t": 1e9 + i, **row} for i, row in enumerate(rows)]
     run = rerun.Rerun("s", build())
-    for fields in recording.payloads(records):
+    for fields in payloads(records):
         run.feed(fields)
     assert run.warnings == [] and run.trips == []

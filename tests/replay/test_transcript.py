@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from payloads_of import payloads
 
 from circuit_breaker.replay import recording, transcript
 
@@ -244,7 +245,7 @@ def test_rows_that_a_fork_copied_are_read_once_and_belong_to_the_older_session(t
 def test_message_in_several_rows_is_one_turn():
     rows = [call(1, "a"), call(2, "b"), result(3, "/p", "a"), result(4, "/p", "b")]
     records = [{**only(one), "i": i} for i, one in enumerate(rows)]
-    found = list(recording.payloads(records))
+    found = list(payloads(records))
     assert [one["hook_event_name"] for one in found] == ["PreToolUse", "PreToolUse", "PostToolBatch"]
 
 
@@ -253,7 +254,7 @@ def test_parallel_calls_under_message_ids_of_their_own_keep_their_names_and_are_
     rows += [result(3 + n, f"r{n}", f"t{n}") for n in range(3)]
     rows += [call(7, "t7", "m7"), result(8, "r7", "t7")]
     records = [{**only(one), "i": i} for i, one in enumerate(rows)]
-    found = list(recording.payloads(records))
+    found = list(payloads(records))
     assert [one["hook_event_name"] for one in found] == [
         *["PreToolUse"] * 3,
         "PostToolBatch",
@@ -276,8 +277,6 @@ def test_result_that_comes_after_the_next_message_has_begun_keeps_its_call():
         result(6, "rb", "b"),
     ]
     records = [{**only(one), "i": i} for i, one in enumerate(rows)]
-    batches = [
-        one["tool_calls"] for one in recording.payloads(records) if one["hook_event_name"] == "PostToolBatch"
-    ]
+    batches = [one["tool_calls"] for one in payloads(records) if one["hook_event_name"] == "PostToolBatch"]
     seen = {c["tool_use_id"]: (c["tool_name"], c["tool_response"]) for batch in batches for c in batch}
     assert seen == {"a": ("Bash", "ra"), "b": ("Bash", "rb"), "c": ("Bash", "rc")}

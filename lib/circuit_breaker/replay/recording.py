@@ -243,14 +243,6 @@ class Turns:
         return [payload for lane in self._lanes.values() for payload in lane.end()]
 
 
-def payloads(session: Iterable[Record]) -> Iterator[Record]:
-    """All payloads of one session's records."""
-    turns = Turns()
-    for record in session:
-        yield from turns.push(record)
-    yield from turns.finish()
-
-
 def _id(record: Record) -> str:
     return str(record.get("tool_use_id", ""))
 

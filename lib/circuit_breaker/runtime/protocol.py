@@ -43,7 +43,6 @@ LAUNCHES = (
 NOT_TYPED = ("<task-notification>", "<agent-message", "<cross-session-message", "<teammate-message", "<channel source=")  # fmt: skip
 SOURCE_FIELD = b"promptSource"  # only a prompt's own row has it; notes of the same promptId are isMeta too
 SAVED = ("tool-results",)  # the folder of large outputs, with a new made-up name each time
-TEXTS = (REFUSALS, LAUNCHES, NOT_TYPED, SAVED)  # `doctor` searches Claude Code's program for each
 NAME_MAX, PATH_MAX = 256, 4096  # characters of a name, of a directory
 
 
