@@ -148,9 +148,11 @@ def plan_install(scope: scopes.Scope, source: Path, options: Options, made: list
         "scope": scope.name,
         "files": {name: disk.text_checksum(data) for name, data in files.items()},
         "folders": list(dict.fromkeys([*old["folders"], *new])),
+        "memory": {name: placed.pop(name)["sum"] for name in scopes.HOME if name in placed},
         "commands": placed,
         "settings": registered,
         "backups": [*old["backups"], *plan.backups],
+        **receipt.FOR_OLDER,
     }
     plan.require_writable()
     return plan

@@ -31,9 +31,10 @@ _SHAPE: dict[Any, Any] = {
         "deny": ([str], ...),
     },
     "commands": {str: {"sum": _MAYBE, "backup": _MAYBE}},  # by the names in Scope.placed
-    "memory": ({str: str}, ...),  # before 0.2: those in the project's home -> checksum
+    "memory": ({str: str}, ...),  # those in the project's home -> checksum
     "backups": [str],  # names in R/backups, oldest first
 }
+FOR_OLDER = {"claude_md": None, "exclude": None}  # to version 0.1, a receipt without them is lost
 
 
 def blank() -> dict[str, Any]:
@@ -53,8 +54,8 @@ def load_receipt(root: Path) -> dict[str, Any] | None:
         return None
     if not _fits(kept, _SHAPE) or kept["schema"] != SCHEMA or b"\\u0000" in text:  # no path holds this
         return None
-    older = {name: {"sum": there, "backup": None} for name, there in kept.get("memory", {}).items()}
-    return {**kept, "commands": {**older, **kept["commands"]}}
+    at_home = {name: {"sum": there, "backup": None} for name, there in kept.get("memory", {}).items()}
+    return {**kept, "commands": {**at_home, **kept["commands"]}}
 
 
 def _fits(value: Any, shape: Any) -> bool:

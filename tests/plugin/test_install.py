@@ -232,7 +232,9 @@ def test_an_update_leaves_only_the_new_version_and_uninstall_still_gives_the_fir
 
 
 @pytest.mark.slow
-def test_lines_that_run_while_it_is_updated_never_fail_never_deny_and_print_nothing(person, tmp_path, monkeypatch):
+def test_lines_that_run_while_it_is_updated_never_fail_never_deny_and_print_nothing(
+    person, tmp_path, monkeypatch
+):
     sources = [older_source(tmp_path / "older"), ROOT]
     monkeypatch.setattr(apply, "SOURCE", sources[0])
     person.install()
@@ -1074,13 +1076,22 @@ def test_local_installations_that_share_an_exclude_file_leave_each_other_alone(p
     assert exclude.read_bytes() == before
 
 
-def test_a_receipt_of_the_first_version_is_understood(person):
+def test_the_first_version_understands_a_receipt(person):
+    person.install("project")
+    kept = json.loads((person.project / ".claude" / "circuit-breaker" / receipt.RECEIPT).read_text())
+    asked = {"schema", "version", "scope", "files", "folders", "settings", "commands", "claude_md", "exclude", "memory", "backups"}  # fmt: skip
+    assert asked <= set(kept)
+    assert set(kept["memory"]) == set(scopes.HOME)
+
+
+def test_a_receipt_without_what_only_the_first_version_reads_is_understood(person):
     before = person.tree()
     person.install("project")
     path = person.project / ".claude" / "circuit-breaker" / receipt.RECEIPT
     kept = json.loads(path.read_text())
-    kept["memory"] = {name: kept["commands"].pop(name)["sum"] for name in scopes.HOME}
-    path.write_text(json.dumps(kept))
+    at_home = {name: {"sum": there, "backup": None} for name, there in kept.pop("memory").items()}
+    kept["commands"].update(at_home)
+    path.write_text(json.dumps({key: value for key, value in kept.items() if key not in receipt.FOR_OLDER}))
     person.install("project")
     person.uninstall("project")
     assert person.tree() == before
