@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_breaker.identity import errors, verdicts
+from circuit_breaker.breaker import failures
+from circuit_breaker.identity import verdicts
 from circuit_breaker.identity.attempts import attempt_of
 
 SAID = [
@@ -436,14 +437,14 @@ def test_the_output_says_how_it_ended(command, text, said):
 
 @pytest.mark.parametrize("form", [*verdicts._FORMS, *verdicts._INNER])
 def test_every_form_of_failure_is_hinted_at(form):
-    assert errors.hints_at_failure(form)
+    assert failures.hints_at_failure(form)
 
 
 @pytest.mark.parametrize(
     "text", [text for command, text, said in SAID if said == "failed" and "$" not in command]
 )
 def test_every_output_that_says_failure_hints_at_it(text):
-    assert errors.hints_at_failure(text)
+    assert failures.hints_at_failure(text)
 
 
 @pytest.mark.parametrize("text", ["Traceback (most recent call last):", "1 failed", ""])

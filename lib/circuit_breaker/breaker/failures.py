@@ -23,6 +23,14 @@ LINES_MAX = 96  # error lines of a family
 _HIDES = "|;&\n`("  # a line hides an exit code only with one of these
 _PRINTS = ("$?", "${?}", "PIPESTATUS", "pipestatus", "LASTEXITCODE")  # and prints it only with one of these
 
+# A part of each form of failure in verdicts.py, lower case.
+_HINTS = (
+    "err|fail|fatal|traceback|panic|***|stopped|exception|unhandled|uncaught|e   |fault|abort|kill|●|✕|✗|✘|✖|×|❌|not ok"
+    "|undefined|could not|cannot|unable|yn0|usage|unknown|invalid|sh: |env: |xargs: |sudo: |not recognized|not found|no such"
+    "|denied|problem|broken|make[|e: |elifecycle|eresolve|ld: |code: '|node.js v|.go:|conflict|can't locate|halted|oh no|issues"
+    "|[!]|fata[|svn: e|not mergeable|offense|violation|is invalid|needs merge|refused|curl: (|ssh: |scp: |wget: |lua: |** (|emerg"
+).split("|")
+
 
 def family_of(tool: str, tool_input: object, cwd: str) -> str:
     """The key of a call's attempt; "" if it has none."""
@@ -67,7 +75,13 @@ def _may_have_failed(outcome: Outcome) -> bool:
     command = command_of(outcome.input)[1]
     if not any(sign in command for sign in _HIDES):
         return False
-    return any(sign in command for sign in _PRINTS) or errors.hints_at_failure(outcome.text)
+    return any(sign in command for sign in _PRINTS) or hints_at_failure(outcome.text)
+
+
+def hints_at_failure(text: str) -> bool:
+    """A cheap first check: whether verdicts.py may find a form of failure in an output."""
+    low = text.lower()
+    return any(hint in low for hint in _HINTS)
 
 
 def note_families(lane: Lane, outcomes: Sequence[Outcome]) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import reading
+from circuit_breaker.identity import reading, tool_names
 from circuit_breaker.identity.calls import (
     LOOKUPS,
     PATHS,
     SHELLS,
     WRITERS,
-    is_reading_tool,
-    name_words,
     shell_command,
 )
 from circuit_breaker.identity.shell_line import past_options, program, programs, segments
@@ -52,7 +50,7 @@ def is_gesture(tool: str, given: object) -> bool:
     if tool in SHELLS:
         found = [words for words in programs(shell_command(tool, given)) if words[0] in _DEVICES]
         return any(words[0] in _POINTERS or not _GESTURES.isdisjoint(words[1:]) for words in found)
-    if tool in WRITERS or tool in LOOKUPS or is_reading_tool(tool, given):
+    if tool in WRITERS or tool in LOOKUPS or tool_names.is_reading_tool(tool, given):
         return False
     words = _words(tool, given)
     if not _GESTURES.isdisjoint(words) or ("terminal" in words and words[0] in ("write", "send")):
@@ -64,19 +62,21 @@ def is_gesture(tool: str, given: object) -> bool:
 def _words(tool: str, given: object) -> list[str]:
     """The words of an MCP tool's name, then those of the `action` that it is given."""
     action = given.get("action") if isinstance(given, dict) else ""
-    return name_words(tool.rpartition("__")[2]) + name_words(action if isinstance(action, str) else "")
+    return tool_names.name_words(tool.rpartition("__")[2]) + tool_names.name_words(
+        action if isinstance(action, str) else ""
+    )
 
 
 def sends_message(tool: str, given: object) -> bool:
     """Whether it sends a message, posts a comment or opens a ticket: only the numbers of its receipt are new when it is sent again."""
-    words = name_words(tool.rpartition("__")[0]) + _words(tool, given)
+    words = tool_names.name_words(tool.rpartition("__")[0]) + _words(tool, given)
     sends = not _MESSAGES.isdisjoint(words) and not _SENDING.isdisjoint(words)
-    return sends and not is_reading_tool(tool, given)
+    return sends and not tool_names.is_reading_tool(tool, given)
 
 
 def makes_more(tool: str, given: object) -> bool:
     """Whether an MCP tool makes, writes or sends one more of something each time it is called."""
-    first = name_words(tool.rpartition("__")[2])[:1]
+    first = tool_names.name_words(tool.rpartition("__")[2])[:1]
     return first != [] and (first[0] in _MAKING or adds_again(tool, given) or sends_message(tool, given))
 
 
@@ -103,7 +103,7 @@ def asks_page(tool: str, given: object) -> bool:
     if tool in SHELLS:
         found = any(words[0] in _DEVICES for words in programs(shell_command(tool, given)))
         return found and not is_gesture(tool, given)
-    return not _SCRIPTS.isdisjoint(name_words(tool.rpartition("__")[2]))
+    return not _SCRIPTS.isdisjoint(tool_names.name_words(tool.rpartition("__")[2]))
 
 
 def adds_again(tool: str, given: object) -> bool:
@@ -118,9 +118,9 @@ def adds_again(tool: str, given: object) -> bool:
         return True
     if tool in SHELLS:
         return _line_adds(shell_command(tool, given))
-    if not tool.startswith("mcp__") or is_reading_tool(tool, given):
+    if not tool.startswith("mcp__") or tool_names.is_reading_tool(tool, given):
         return False
-    words = name_words(tool.rpartition("__")[2])
+    words = tool_names.name_words(tool.rpartition("__")[2])
     in_file = not _FILE_WORDS.isdisjoint(words) or (
         isinstance(given, dict) and not given.keys().isdisjoint(PATHS)
     )

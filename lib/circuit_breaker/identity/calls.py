@@ -5,7 +5,7 @@ Keys are hashes: a call's input and output cannot be read from them.
 
 from __future__ import annotations
 
-from circuit_breaker.identity import live, powershell, reading, shell_line, tokens, waits
+from circuit_breaker.identity import live, powershell, reading, shell_line, tokens, tool_names, waits
 from circuit_breaker.identity.keys import canonical, digest, spelled
 
 READS, ACTS, WRITES = 0, 1, 2  # what a call changes: nothing, something that is no file, a file
@@ -27,28 +27,6 @@ COSMETIC = frozenset(
 NOTES = frozenset(
     "task_progress toolSummary toolAction nonce idempotency_key idempotencyKey client_token clientToken".split()
 )
-READING_NAMES = frozenset(
-    "get list read search find query fetch view show describe status lookup browse inspect check count"
-    " ls cat grep glob resolve explain analyze screenshot snapshot zoom download retrieve dump peek info log logs details whoami ping health history".split()
-)
-# What a tool gives whose name ends with it: `pod_state`, `page_source`, `issue_read`.
-_GIVEN = frozenset(
-    "status state progress info summary source message messages output log logs history metrics result results details tree ui size len"
-    " count list read get search".split()
-)
-_ASKED = frozenset("sql query execute statement run".split())  # in names of tools that are given a query
-SQL_READS = ("select", "show", "explain", "describe", "with", "pragma", "values")
-_SQL_WRITES = tuple("insert update delete create alter drop merge truncate grant call copy replace".split())
-# In names of MCP tools that are shells.
-_RUNNING = frozenset("exec execute run call command shell bash terminal process ssh".split())
-# First words of names whose second word names what is changed: `set_status`, `add_list`.
-CHANGING_NAMES = frozenset(
-    "set add create update delete remove post send put change edit move rename save publish assign mark clear reset upload open close"
-    " log transition append insert write archive restore cancel toggle sort reorder switch click select generate import export".split()
-)
-# Words that only say where a tool works; names of reading tools without a reading word.
-_WHERE = frozenset("browser page tab mobile android ios device simulator emulator screen ui chrome".split())
-_SHOWING = frozenset("console_messages network_requests tabs_context list tree dom html".split())
 LOOKUPS = frozenset("Read Grep Glob LS WebFetch WebSearch read grep glob list webfetch NotebookRead".split())
 # Programs that cannot write with any option.
 GLANCES = frozenset("cat echo grep head ls pwd stat tail wc which".split())
@@ -127,16 +105,11 @@ def shell_command(tool: str, tool_input: object) -> str:
     return powershell.as_shell(command) if tool in POWERSHELLS else command
 
 
-def remote_command(tool: str, tool_input: object) -> str:
-    """The shell command that an MCP tool is given to run, on this machine or another; "" for any other tool."""
-    if not tool.startswith("mcp__") or not isinstance(tool_input, dict):
-        return ""
-    command = next(
-        (tool_input[name] for name in ("command", "cmd", "cmdString", "cli_command") if name in tool_input),
-        "",
-    )
-    told = isinstance(command, str) and not _RUNNING.isdisjoint(name_words(tool.rpartition("__")[2]))
-    return command if told else ""
+def line_of(tool: str, tool_input: object) -> str:
+    """The shell command of a call, also the one that an MCP tool is given to run; "" for any other."""
+    if tool.startswith("mcp__"):
+        return tool_names.remote_command(tool, tool_input)
+    return shell_command(tool, tool_input)
 
 
 def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None]:
@@ -211,7 +184,7 @@ def change_level(tool: str, tool_input: object) -> int:
     if command:
         looks = bool(bare_look(command)) or reading.is_reading(command, loosely=True)
     elif tool.startswith("mcp__"):
-        looks = is_reading_tool(tool, tool_input)
+        looks = tool_names.is_reading_tool(tool, tool_input)
     else:
         looks = tool not in SPAWNERS
     return READS if looks else ACTS
@@ -261,41 +234,3 @@ def schedules(tool: str) -> bool:
     """Whether it is a tool that schedules a prompt."""
     name = tool.lower()
     return "cron" in name or "schedul" in name or "wakeup" in name
-
-
-def is_reading_tool(tool: str, tool_input: object) -> bool:
-    """Whether an MCP tool only reads: by its name, its `action` where one tool does everything, or the command or query it is given."""
-    given = tool_input if isinstance(tool_input, dict) else {}
-    for name in ("action", "method"):
-        action = given.get(name)
-        if isinstance(action, str) and not READING_NAMES.isdisjoint(name_words(action)[:2]):
-            return True
-    server, _, name = tool.rpartition("__")
-    words = name_words(name)
-    command = remote_command(tool, given)
-    if command:
-        return reading.is_reading(command, loosely=True)
-    if sql_verb(words, given) in _SQL_WRITES:
-        return False
-    while len(words) > 1 and words[0] not in READING_NAMES:
-        if words[0] not in _WHERE and words[0] not in server.lower():
-            break
-        words = words[1:]  # browser_take_screenshot, mobile_list_elements
-    if words[:1] != [] and words[0] in CHANGING_NAMES:
-        return False
-    gives = len(words) > 1 and words[-1] in _GIVEN
-    return gives or "_".join(words) in _SHOWING or not READING_NAMES.isdisjoint(words[:2])
-
-
-def sql_verb(words: list[str], given: dict[str, object]) -> str:
-    """The first word of the query that an MCP tool is given; `words`: of its name."""
-    text = next((given[name] for name in ("sql", "query", "statement") if name in given), "")
-    if _ASKED.isdisjoint(words) or not isinstance(text, str):
-        return ""
-    return (text[:40].lstrip("( ").split() or [""])[0].lower()
-
-
-def name_words(name: str) -> list[str]:
-    """The words of a tool's name in lower case: two each for `getIssue`, `list-files` and `search_docs`."""
-    spaced = "".join("_" + c.lower() if c.isupper() else c for c in name).replace("-", "_")
-    return [word for word in spaced.split("_") if word]

@@ -10,13 +10,6 @@ _MISSES = (
     "not found|no such file|does not exist|doesn't exist|404|403|429|too large|exceeds maximum|exceeds the maximum|no matches"
     "|no files found|cannot find|can't find|is a directory|eisdir|enoent|not a directory"
 ).split("|")
-# A part of each form of failure in verdicts.py, lower case.
-_HINTS = (
-    "err|fail|fatal|traceback|panic|***|stopped|exception|unhandled|uncaught|e   |fault|abort|kill|●|✕|✗|✘|✖|×|❌|not ok"
-    "|undefined|could not|cannot|unable|yn0|usage|unknown|invalid|sh: |env: |xargs: |sudo: |not recognized|not found|no such"
-    "|denied|problem|broken|make[|e: |elifecycle|eresolve|ld: |code: '|node.js v|.go:|conflict|can't locate|halted|oh no|issues"
-    "|[!]|fata[|svn: e|not mergeable|offense|violation|is invalid|needs merge|refused|curl: (|ssh: |scp: |wget: |lua: |** (|emerg"
-).split("|")
 # Words of a line that compares a value with a limit, and how a test runner's own lines begin.
 _LIMITS = "less than|greater than|at most |at least |exceed|budget|too slow|too large|<=|>=".split("|")
 _RUNNERS_MARKS = tuple("✓✔√✕×✘✗✖●❯>⎯─│|")
@@ -134,12 +127,6 @@ def _without_running_number(line: str, given: int) -> str:
     if not sign or program.rpartition("/")[2] not in ("bash", "-bash", "sh", "zsh") or not number.isdigit():
         return line
     return f"{program}:{what}" if colon and int(number[:9]) > given + 1 else line
-
-
-def hints_at_failure(text: str) -> bool:
-    """A cheap first check: whether verdicts.py may find a form of failure in an output."""
-    low = text.lower()
-    return any(hint in low for hint in _HINTS)
 
 
 def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:

@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import acts, guesses, live, reading, shell_line, waits
-from circuit_breaker.identity.calls import (
-    CHANGING_NAMES,
-    LOOKUPS,
-    PATHS,
-    SHELLS,
-    SPAWNERS,
-    SQL_READS,
-    WRITERS,
-    is_reading_tool,
-    name_words,
-    remote_command,
-    shell_command,
-    sql_verb,
-)
+from circuit_breaker.identity import acts, guesses, live, reading, shell_line, tool_names, waits
+from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, SPAWNERS, WRITERS, line_of, shell_command
 
 # What a call looks at: nothing (it acts), files and the like, or something that changes by itself.
 NOTHING, FILES, LIVE = 0, 1, 2
@@ -46,14 +33,14 @@ def wait_of(tool: str, given: object) -> int:
         return waits.NONE
     if tool == "write_stdin":
         return waits.NONE if given.get("chars") else waits.ALONE
-    command = shell_command(tool, given) or remote_command(tool, given)
+    command = line_of(tool, given)
     if command:
         return waits.line_waits(command)
     if not tool.startswith("mcp__"):
         return waits.NONE
     if given.get("action") in ("wait", "sleep"):
         return waits.ALONE
-    if not _WAITING_WORDS.isdisjoint(name_words(tool.rpartition("__")[2])[:3]):
+    if not _WAITING_WORDS.isdisjoint(tool_names.name_words(tool.rpartition("__")[2])[:3]):
         return waits.ALONE
     # it answers when what it looks at has changed, or after a while
     asked = any(name.startswith("wait") and value for name, value in given.items() if isinstance(name, str))
@@ -68,13 +55,13 @@ def reads_output(tool: str, given: object) -> bool:
         return True  # with a question it asks people
     if not tool.startswith("mcp__"):
         return tool.endswith(("Output", "OutputTool"))
-    words = name_words(tool.rpartition("__")[2])
-    return "poll" in words or ("output" in words and is_reading_tool(tool, given))
+    words = tool_names.name_words(tool.rpartition("__")[2])
+    return "poll" in words or ("output" in words and tool_names.is_reading_tool(tool, given))
 
 
 def look_of(tool: str, given: object) -> int:
     """NOTHING, FILES or LIVE."""
-    command = shell_command(tool, given) or remote_command(tool, given)
+    command = line_of(tool, given)
     if command:
         return _line_looks(command)
     if tool in _LIVE_TOOLS or reads_output(tool, given):
@@ -84,23 +71,23 @@ def look_of(tool: str, given: object) -> int:
         return LIVE if isinstance(path, str) and live.is_log(path) else FILES
     if tool in WRITERS or tool in SPAWNERS or tool in SHELLS:
         return NOTHING
-    words = name_words(tool.replace("__", "_"))
-    if isinstance(given, dict) and sql_verb(words, given) in SQL_READS:
+    words = tool_names.name_words(tool.replace("__", "_"))
+    if isinstance(given, dict) and tool_names.sql_verb(words, given) in tool_names.SQL_READS:
         return LIVE
-    if not is_reading_tool(tool, given):
+    if not tool_names.is_reading_tool(tool, given):
         return NOTHING
     return LIVE if live.is_live_name(words) else FILES
 
 
 def may_look(tool: str, given: object) -> bool:
     """Whether it is a shell line or an MCP tool of which nothing is known: it may look as well as act."""
-    command = shell_command(tool, given) or remote_command(tool, given)
+    command = line_of(tool, given)
     if command:
         return guesses.guess(command) != guesses.ACTS
-    words = name_words(tool.rpartition("__")[2])
+    words = tool_names.name_words(tool.rpartition("__")[2])
     if not tool.startswith("mcp__") or words[:1] == [] or acts.is_gesture(tool, given):
         return False
-    return words[0] not in CHANGING_NAMES and not guesses.changes(words[0])
+    return words[0] not in tool_names.CHANGING_NAMES and not guesses.changes(words[0])
 
 
 def _line_looks(command: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import reading, shell_line, snippets
+from circuit_breaker.identity import reading, shell_line
 
 # Where a wait is: nowhere, before (or between) other commands, after them, or the line only waits.
 NONE, BEFORE, AFTER, ALONE = 0, 1, 2, 3
@@ -86,7 +86,7 @@ def _segment_waits(segment: shell_line.Segment, depth: int) -> int:
     if name in ("watch", "viddy", "hwatch"):
         return BEFORE
     script = rest[0].rpartition("/")[2] if rest and name in (*_INTERPRETERS, "bash", "sh") else name
-    if snippets.only_sleeps(name, rest) or (script.startswith("wait") and script.endswith(_SCRIPTS)):
+    if reading.only_sleeps(name, rest) or (script.startswith("wait") and script.endswith(_SCRIPTS)):
         return ALONE
     line = reading.told(words)[1]
     if line:
