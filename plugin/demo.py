@@ -126,9 +126,7 @@ def _scene() -> Iterator[tuple[Path, dict[str, str]]]:
             "HOME": str(home),
             "CIRCUIT_BREAKER_HOME": str(state),
             "XDG_STATE_HOME": str(home / "state"),
-            "CLAUDE_PROJECT_DIR": str(project),
             "CLAUDE_PLUGIN_ROOT": str(ROOT),
-            "CLAUDECODE": "1",
             "PYTHONDONTWRITEBYTECODE": "1",  # otherwise an edit within the same second would run the old module
         }
         yield project, env

@@ -60,11 +60,12 @@ class Called(NamedTuple):
 
 
 class Host:
-    """One session in `project`; every line is started with the environment `env`."""
+    """One session in `project`; every line is started with the environment `env` and what Claude Code adds to it."""
 
     def __init__(self, groups: Groups, project: Path, env: Mapping[str, str], session: str) -> None:
         self.groups, self.project, self.session = groups, project, session
-        self.env = {**env, "CLAUDE_CODE_SESSION_ID": session}
+        own = {"CLAUDE_PROJECT_DIR": str(project), "CLAUDECODE": "1"}
+        self.env = {**own, **env, "CLAUDE_CODE_SESSION_ID": session}
         self.prompt_id, self.calls = "", 0
         self.fired: list[Fired] = []
 

@@ -9,7 +9,6 @@ import shutil
 import sys
 import time
 import unicodedata
-from typing import Any
 
 import configure
 import protection
@@ -88,7 +87,11 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     code = 0 if facts["protection"]["protected"] else 1
     if args.line:
         return one_line(facts, words_alone), code
-    facts["dead_ends"] = _dead_ends(where, now)
+    from report import dead_ends, past  # not above: --line is quick
+
+    transcripts = [past.folder_of(os.environ, where.project)]
+    ends = dead_ends.of_projects(where, transcripts, now, SCAN_SECONDS)
+    facts["dead_ends"] = [end._asdict() for end in ends]
     facts["memory"] = disk_usage.memory_facts(where, config)
     if args.json:
         return json.dumps(facts, indent=2), code
@@ -96,14 +99,6 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     if args.memory:
         text += "\n\n" + disk_usage.memory_report(facts["memory"], where, now, words_alone)
     return text, code
-
-
-def _dead_ends(where: home.Places, now: float) -> list[dict[str, Any]]:
-    """The project's recurring dead ends, after reading its transcripts for at most SCAN_SECONDS."""
-    from report import dead_ends, past
-
-    folder = past.folder_of(os.environ, where.project)
-    return [end._asdict() for end in dead_ends.of_projects(where, [folder], now, SCAN_SECONDS)]
 
 
 def chosen(args: argparse.Namespace, where: home.Places, kept: list[collected.Kept]) -> list[collected.Kept]:

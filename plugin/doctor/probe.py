@@ -86,10 +86,8 @@ def _environment(way: Way, where: home.Places, env: Mapping[str, str], folder: s
     return {
         **kept,
         **{"CLAUDE_PLUGIN_OPTION_" + key: value for key, value in OPTIONS.items()},
-        "CLAUDE_PROJECT_DIR": os.path.join(folder, "project"),
         "PROBED": where.project,  # for the lines of a project, since the probe's session has its own
         "CLAUDE_PLUGIN_ROOT": str(way.root),
-        "CLAUDECODE": "1",
     }
 
 

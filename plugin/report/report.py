@@ -22,15 +22,18 @@ def report(args: argparse.Namespace) -> int:
     """Write the report and print its path; exit code 1 if the session is unknown or the file cannot be written."""
     now, where = time.time(), places(args.project)
     everywhere = args.project is None
-    kept = status.sessions(where)
     wanted = args.session or ""
     found = incidents.read(where, args.since, everywhere, wanted)
     if args.mode:
         found = [one for one in found if (one.event == "would_trip") == (args.mode == "observe")]
     top = past.folder(os.environ) if everywhere else past.folder_of(os.environ, where.project)
-    sessions = _sessions(top, wanted, args.since, now)
+    groups = past.groups(top, args.since)
+    counted = progress.counted(groups, f"of {len(groups)} transcripts")
+    sessions = [one for one in past.sessions(counted, args.since, now) if one.name.startswith(wanted)]
     if wanted and not sessions and not found:
         raise Refusal(f"nothing of session {args.session} since {page.day(args.since)}. Try --since 7d.")
+    config, remembered = home.configuration(where, os.environ), status.sessions(where)
+    facts = protection.look(where, config, remembered, os.environ, now)
     made = Content(
         since=args.since,
         until=now,
@@ -38,22 +41,9 @@ def report(args: argparse.Namespace) -> int:
         incidents=found,
         sessions=sessions,
         dead_ends=dead_ends.of_projects(where, sorted(top.glob("*")) if everywhere else [top], now),
-        not_protected=_not_protected(where, kept, now),
+        not_protected="" if facts["protected"] else f"{where.project}: {facts['why']}; fix: {facts['fix']}",
     )
     path = Path(args.output or NAME)
     path.write_bytes(page.page(made))
     print(f"{page.headline(made)}. {path.resolve()}")
     return 0
-
-
-def _sessions(top: Path, wanted: str, since: float, now: float) -> list[past.PastSession]:
-    """The sessions of the period whose id begins with `wanted`."""
-    groups = past.groups(top, since)
-    counted = progress.counted(groups, f"of {len(groups)} transcripts")
-    return [one for one in past.sessions(counted, since, now) if one.name.startswith(wanted)]
-
-
-def _not_protected(where: home.Places, kept: list[status.Kept], now: float) -> str:
-    config = home.configuration(where, os.environ)
-    facts = protection.look(where, config, kept, os.environ, now)
-    return "" if facts["protected"] else f"{where.project}: {facts['why']}; fix: {facts['fix']}"

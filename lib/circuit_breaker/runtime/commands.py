@@ -58,7 +58,7 @@ def _status(
     status.mark_ended(kept, env, now)
     others = [one for one in status.of_home(kept, where) if one not in mine and not one.ended]
     in_others = live_circuits(status.collect(where, config, now, others))
-    facts["others"] = open_in_others([one for one in in_others if one[1]["session"]])
+    facts["others"] = open_in_others([one for one in in_others if one["session"]])
     from circuit_breaker.cleaning import disk_usage
 
     facts["memory"] = disk_usage.memory_facts(where, config)

@@ -62,7 +62,7 @@ def one_line(facts: Mapping[str, Any], plain: bool = False) -> str:
     """The one-line form: `⚡ 1 open · pytest 8s`; "observing only" or "" when nothing is open."""
     if not facts["protection"]["protected"]:
         return "NOT PROTECTED"
-    live = [subject for _, subject in live_circuits(facts) if not subject.get("ended")]
+    live = [subject for subject in live_circuits(facts) if not subject.get("ended")]
     if not live:
         return "observing only" if facts["mode"] == "observe" else ""
     first = min(live, key=lambda subject: (subject["retry_in"] is None, subject["retry_in"]))
@@ -85,26 +85,22 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def live_circuits(facts: Mapping[str, Any]) -> list[tuple[str, Subject]]:
-    """(rule, subject) of every circuit that is not CLOSED."""
-    return [
-        (rule, subject)
-        for rule, entry in facts["circuits"].items()
-        for subject in entry["subjects"]
-        if subject["state"] != CLOSED
-    ]
+def live_circuits(facts: Mapping[str, Any]) -> list[Subject]:
+    """Every circuit that is not CLOSED."""
+    found = [subject for entry in facts["circuits"].values() for subject in entry["subjects"]]
+    return [subject for subject in found if subject["state"] != CLOSED]
 
 
 def _circuits(facts: Mapping[str, Any], everything: bool) -> list[str]:
     live = live_circuits(facts)
-    running = [one for one in live if not one[1].get("ended")]
-    ended = [one for one in live if one[1].get("ended")]
+    running = [subject for subject in live if not subject.get("ended")]
+    ended = [subject for subject in live if subject.get("ended")]
     calm = facts["protection"]["protected"] and facts["mode"] != "observe"
     lines = [NONE_ACTIVE if calm else "Active Breakers: None"] if not running else []
     if running:
         lines.append(f"Active Breakers: {len(running)}")
         lines += _list(running, len(running) if everything else OPEN_MAX)
-        lines += ["", *_unblock(running, facts)]
+        lines += ["", *_unblock(running[0], facts)]
     if ended:
         lines += ["", f"In sessions that have ended (they block nothing now): {len(ended)}"]
         lines += _list(ended, len(ended) if everything else ENDED_MAX)
@@ -113,15 +109,15 @@ def _circuits(facts: Mapping[str, Any], everything: bool) -> list[str]:
     return lines
 
 
-def _list(found: list[tuple[str, Subject]], most: int) -> list[str]:
-    lines = [line for rule, subject in found[:most] for line in _subject(rule, subject)]
+def _list(found: list[Subject], most: int) -> list[str]:
+    lines = [line for subject in found[:most] for line in _subject(subject)]
     if len(found) > most:
         lines += ["", f"... and {len(found) - most} more: `status --all` lists them."]
     return lines
 
 
-def _subject(rule: str, subject: Subject) -> list[str]:
-    lines = ["", f"{state(subject['state'])}  {rule}:{shown(subject['subject'])}"]
+def _subject(subject: Subject) -> list[str]:
+    lines = ["", f"{state(subject['state'])}  {subject['rule']}:{shown(subject['subject'])}"]
     lines.append(f"   why: {shown(subject['cause'])}")
     if subject["last_error"]:
         lines.append(f"   last error: {shown(subject['last_error'])}")
@@ -132,7 +128,7 @@ def _subject(rule: str, subject: Subject) -> list[str]:
     where = f"subagent {shown(subject['agent'])}" if subject["agent"] else "main thread"
     session = subject["session"][:ID]
     whose = f"session {session}, {where}" if session else "every session on this machine"
-    following = "you are asked before the next call" if rule == "budget" else _next(subject)
+    following = "you are asked before the next call" if subject["rule"] == "budget" else _next(subject)
     lines.append(f"   next: {following} (level {subject['level']}); {whose}")
     if subject.get("project"):
         lines.append(f"   project: {shown(subject['project'])}")
@@ -149,9 +145,8 @@ def _next(subject: Subject) -> str:
     return "one retry is allowed now"
 
 
-def _unblock(live: list[tuple[str, Subject]], facts: Mapping[str, Any]) -> list[str]:
-    rule, subject = live[0]
-    whole = len(subject["subject"]) < TEXT_MAX
+def _unblock(subject: Subject, facts: Mapping[str, Any]) -> list[str]:
+    rule, whole = subject["rule"], len(subject["subject"]) < TEXT_MAX
     name = f'--circuit "{rule}:{shown(subject["subject"])}"' if whole else f"--circuit {rule}"
     program, keyword = facts.get("program"), facts["bypass_keyword"]
     return [
@@ -162,11 +157,11 @@ def _unblock(live: list[tuple[str, Subject]], facts: Mapping[str, Any]) -> list[
     ]
 
 
-def open_in_others(live: list[tuple[str, Subject]]) -> str:
+def open_in_others(live: list[Subject]) -> str:
     """One line about the open circuits of the project's other sessions; "" when there are none."""
     if not live:
         return ""
-    named = ", ".join(f"{cut(shown(s['subject']), LABEL)} in {s['session'][:ID]}" for _, s in live[:3])
+    named = ", ".join(f"{cut(shown(s['subject']), LABEL)} in {s['session'][:ID]}" for s in live[:3])
     more = f", and {len(live) - 3} more" if len(live) > 3 else ""
     return f"Open in other sessions of this project: {len(live)} ({named}{more})"
 
