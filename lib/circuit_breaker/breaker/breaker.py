@@ -14,25 +14,19 @@ Each function takes a Circuit and returns a new one; `now` is in epoch seconds; 
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import CLOSED, EARNED, HALF_OPEN, OPEN, RUNNING, USED
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from circuit_breaker.breaker.model import Circuit
+from circuit_breaker.breaker.model import CLOSED, EARNED, HALF_OPEN, OPEN, RUNNING, USED, Circuit
 
 ADMITTED, TAKEN, COOLING = "", "probe_running", "cooling_down"
 LEASE_MAX = 3600.0  # seconds; the longest time a call may run
 UNPROBED = {"probe": "", "early": "", "good": 0}
 
 
-def cooldown(base: float, level: int, steps: Sequence[float]) -> float:
+def cooldown(base: float, level: int, steps: list[float]) -> float:
     """Seconds of cooldown at a level: `base` times the level's step."""
     return float(base * steps[min(level, len(steps) - 1)])
 
 
-def trip(circuit: Circuit, now: float, base: float, steps: Sequence[float]) -> Circuit:
+def trip(circuit: Circuit, now: float, base: float, steps: list[float]) -> Circuit:
     """CLOSED -> OPEN. A circuit that is not CLOSED stays as it is."""
     if circuit.state != CLOSED:
         return circuit
@@ -76,7 +70,7 @@ def buy(circuit: Circuit) -> Circuit:
     return circuit.but(early=EARNED)
 
 
-def fail(circuit: Circuit, now: float, base: float, steps: Sequence[float]) -> Circuit:
+def fail(circuit: Circuit, now: float, base: float, steps: list[float]) -> Circuit:
     """The probe failed or returned the same result: OPEN, one level up, with a cooldown from now.
 
     If it was an early probe, the new level has none.

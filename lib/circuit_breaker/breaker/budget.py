@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from circuit_breaker.breaker import breaker
 from circuit_breaker.breaker.config import LIMITS
-from circuit_breaker.breaker.memory import Budget
-from circuit_breaker.breaker.model import FOR_YOU, MAIN, Notice, Signal, plus
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from circuit_breaker.breaker.context import Work
-    from circuit_breaker.breaker.memory import Session
-    from circuit_breaker.breaker.model import Ask, Turn
+from circuit_breaker.breaker.context import Work
+from circuit_breaker.breaker.memory import Budget, Session
+from circuit_breaker.breaker.model import FOR_YOU, MAIN, Ask, Notice, Signal, Turn, plus
 
 WARN_AT = (50, 80)  # percent
 TOOLS_MAX = 12  # tools that are counted by name; the rest are "other"

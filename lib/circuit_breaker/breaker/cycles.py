@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.memory import GESTURES, POLL, Lane, Past
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
-
-def moved_on(lane: Lane, ring: Sequence[Past], since: int) -> bool:
+def moved_on(lane: Lane, ring: list[Past], since: int) -> bool:
     """Whether there was progress since call `since`, where the ring began. Its own calls do not count: their results repeat."""
     keys = [member.key for member in ring]
     own = {past.n for past in lane.recent if past.key in keys}
@@ -17,7 +13,7 @@ def moved_on(lane: Lane, ring: Sequence[Past], since: int) -> bool:
     return any(move.n >= since and move.before < since and move.n not in own for move in moves)
 
 
-def periods_at(recent: Sequence[Past], end: int, longest: int) -> list[int]:
+def periods_at(recent: list[Past], end: int, longest: int) -> list[int]:
     """Possible periods of a ring that ends at `recent[end]`: the same call and result is that far back, or up to 2 calls more."""
     same = recent[end].call
     back = {far for far in range(2, min(longest + 2, end) + 1) if recent[end - far].call == same}
@@ -26,7 +22,7 @@ def periods_at(recent: Sequence[Past], end: int, longest: int) -> list[int]:
     ]
 
 
-def ring_at(recent: Sequence[Past], end: int, period: int) -> tuple[list[Past], int, int]:
+def ring_at(recent: list[Past], end: int, period: int) -> tuple[list[Past], int, int]:
     """(records of the last round, whole rounds, n of the first call) of the ring of that period that ends at `recent[end]`;
     ([], 0, -1) if there is none."""
     best: tuple[list[Past], int, int] = ([], 0, -1)
@@ -62,7 +58,7 @@ def _is_ring(calls: list[tuple[str, str]]) -> bool:
     )
 
 
-def _belongs(strangers: Sequence[Past], rounds: int) -> bool:
+def _belongs(strangers: list[Past], rounds: int) -> bool:
     """Whether a foreign call comes in every round: then this is no ring of that period. With equal results it is a longer ring,
     with a new result each time it is no ring."""
     if len(strangers) < max(1, rounds - 1) or any(s.key != strangers[0].key for s in strangers):
@@ -71,7 +67,7 @@ def _belongs(strangers: Sequence[Past], rounds: int) -> bool:
     return changed in (0, len(strangers) - 1)
 
 
-def _round_before(recent: Sequence[Past], first: int, ring: Sequence[Past], strangers: list[Past]) -> int:
+def _round_before(recent: list[Past], first: int, ring: list[Past], strangers: list[Past]) -> int:
     """Index of the start of the round before `first`: the ring's calls and results in order; -1 if there is none. One foreign call
     among or after them is added to `strangers`."""
     at = first - 1

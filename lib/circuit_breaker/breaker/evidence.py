@@ -9,17 +9,11 @@ that you did not type. A look at something live is also one if enough time has p
 from __future__ import annotations
 
 from circuit_breaker.breaker import memory
+from circuit_breaker.breaker.memory import Lane, Moment, SameShape, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
 from circuit_breaker.breaker.outcomes import label_of, look, only_waits, steps_on, written
 from circuit_breaker.identity import acts, calls, looks, results, waits
 from circuit_breaker.identity.keys import digest
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from circuit_breaker.breaker.memory import Lane, Moment, SameShape, Session, Streak
-
 
 FAILS_MAX, SERVICE_TIMES_MAX = 32, 64  # failures kept of a call, times of a service
 LAST_EDITS = 20  # calls among which the same edit is counted
@@ -46,7 +40,7 @@ def last_news(lane: Lane, start: int) -> int:
     return _last_of(lane.news, start)
 
 
-def _last_of(found: Sequence[Moment], start: int) -> int:
+def _last_of(found: list[Moment], start: int) -> int:
     for seen in reversed(found if start >= 0 else ()):  # before a first result there is nothing
         if seen.before < start:
             return seen.n
@@ -67,7 +61,7 @@ def wake(session: Session, lane: Lane, prompt: str, now: float) -> None:
     lane.machine = current != session.person
 
 
-def take(lane: Lane, outcomes: Sequence[Outcome], now: float, gap: float) -> None:
+def take(lane: Lane, outcomes: list[Outcome], now: float, gap: float) -> None:
     """Add a turn's outcomes: distinct calls, not SILENT, not gated by a circuit. `gap`: poll_gap_seconds."""
     for outcome in outcomes:
         known = lane.streaks.get(outcome.key)
@@ -148,7 +142,7 @@ def _passed(streak: Streak, now: float, gap: float) -> bool:
     return 0 < gap <= now - streak.at
 
 
-def _note_waits(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+def _note_waits(lane: Lane, outcomes: list[Outcome]) -> None:
     """Count turns in a row that only waited and returned nothing new, and those that also looked and saw nothing new."""
     alone = all(only_waits(outcome) and (outcome.empty or outcome.repeats) for outcome in outcomes)
     lane.waits = lane.waits + 1 if alone and outcomes else 0
@@ -250,7 +244,7 @@ def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, oth
     streak.counted, streak.times, streak.row, streak.far = outcome.n, 1, 1, 0
 
 
-def note_writes(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> None:
+def note_writes(session: Session, lane: Lane, outcomes: list[Outcome]) -> None:
     """Note writes that are new in the session: they are progress for its other lanes (see `learn_writes`)."""
     for outcome in outcomes:
         if outcome.kind == OK and outcome.change == calls.WRITES and outcome.key not in session.written:
@@ -267,7 +261,7 @@ def learn_writes(session: Session, lane: Lane) -> None:
         lane.writes = session.writes
 
 
-def note_sequence(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+def note_sequence(lane: Lane, outcomes: list[Outcome]) -> None:
     """For sequential_tools: count calls of one shape in a row, one per turn, without progress."""
     lone = outcomes[0] if len(outcomes) == 1 else None
     if lone is None or lone.poll or (lane.moves and lane.moves[-1].n >= lone.n):
@@ -294,7 +288,7 @@ def _varying(run: SameShape, shape: str, parameters: dict[str, str]) -> str | No
     return changed[0] if changed else run.varying
 
 
-def note_services(session: Session, outcomes: Sequence[Outcome], now: float) -> None:
+def note_services(session: Session, outcomes: list[Outcome], now: float) -> None:
     """Count this turn's calls to outside services; the times of the last ones are kept."""
     for outcome in outcomes:
         service = calls.service(outcome.tool, outcome.input)
@@ -306,7 +300,7 @@ def note_services(session: Session, outcomes: Sequence[Outcome], now: float) -> 
     session.trim()
 
 
-def note_scheduled(session: Session, outcomes: Sequence[Outcome]) -> None:
+def note_scheduled(session: Session, outcomes: list[Outcome]) -> None:
     """Remember prompts that Claude schedules: they are not yours when they come."""
     for outcome in outcomes:
         if calls.schedules(outcome.tool) and isinstance(outcome.input, dict):
@@ -316,7 +310,7 @@ def note_scheduled(session: Session, outcomes: Sequence[Outcome]) -> None:
                 session.scheduled.append(known)
 
 
-def note_launches(lane: Lane, outcomes: Sequence[Outcome], now: float) -> Outcome | None:
+def note_launches(lane: Lane, outcomes: list[Outcome], now: float) -> Outcome | None:
     """Count launches in the background, and note when a wait there will end. -> the outcome that was launched again, or None."""
     again = None
     for outcome in {outcome.key: outcome for outcome in outcomes if outcome.kind == LAUNCHED}.values():
@@ -333,7 +327,7 @@ def note_launches(lane: Lane, outcomes: Sequence[Outcome], now: float) -> Outcom
     return again
 
 
-def note_failing(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+def note_failing(lane: Lane, outcomes: list[Outcome]) -> None:
     """Count turns in a row in which every call failed, without polls and denied permissions, for failing_streak."""
     if any(o.kind == OK and o.wait != waits.ALONE for o in outcomes):
         lane.failing = lane.failing_warned = 0
@@ -341,7 +335,7 @@ def note_failing(lane: Lane, outcomes: Sequence[Outcome]) -> None:
         lane.failing += 1
 
 
-def note_searches(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+def note_searches(lane: Lane, outcomes: list[Outcome]) -> None:
     """Count turns in a row that only searched and found nothing, for failing_streak."""
     if searched_in_vain(outcomes):
         lane.empties += 1
@@ -349,7 +343,7 @@ def note_searches(lane: Lane, outcomes: Sequence[Outcome]) -> None:
         lane.empties = 0
 
 
-def searched_in_vain(outcomes: Sequence[Outcome]) -> bool:
+def searched_in_vain(outcomes: list[Outcome]) -> bool:
     """Whether a turn only searched and found nothing; polls are no searches."""
     return all(_found_nothing(o) and not o.poll for o in outcomes) if outcomes else False
 
@@ -358,7 +352,7 @@ def _found_nothing(outcome: Outcome) -> bool:
     return outcome.input is not None and looks.found_nothing(outcome.tool, outcome.input, outcome.text)
 
 
-def is_all_new(session: Session, lane: Lane, outcomes: Sequence[Outcome]) -> bool:
+def is_all_new(session: Session, lane: Lane, outcomes: list[Outcome]) -> bool:
     """Whether no rule can act on a turn: every call is new, succeeded and returned something, and no count is running."""
     counting = lane.failing or lane.empties or lane.waits > 1 or lane.sequence.length > 1
     if counting or session.services:

@@ -8,15 +8,9 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.evidence import last_move, leads_on
 from circuit_breaker.breaker.memory import ErrorRun, Family, Lane
-from circuit_breaker.breaker.model import FAILURES, OK, SILENT
+from circuit_breaker.breaker.model import FAILURES, OK, SILENT, Outcome
 from circuit_breaker.identity import attempts, errors, results, verdicts
 from circuit_breaker.identity.calls import SHELLS, WRITES, change_level, command_of
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from circuit_breaker.breaker.model import Outcome
 
 FAMILY = "family:"  # prefix of an attempt's key, in memory and in circuits
 LINES_MAX = 96  # error lines of a family
@@ -38,7 +32,7 @@ def family_of(tool: str, tool_input: object, cwd: str) -> str:
     return FAMILY + attempt.key if attempt is not None else ""
 
 
-def judge(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+def judge(lane: Lane, outcomes: list[Outcome]) -> None:
     """Set the attempt of each shell call that acted, and whether it failed: the exit code may come from another command."""
     for outcome in outcomes:
         if outcome.tool not in SHELLS or outcome.kind in SILENT or not isinstance(outcome.input, dict):
@@ -84,7 +78,7 @@ def hints_at_failure(text: str) -> bool:
     return any(hint in low for hint in _HINTS)
 
 
-def note_families(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+def note_families(lane: Lane, outcomes: list[Outcome]) -> None:
     """Count, per attempt, the failures of its current run and how often in a row it had the same whole error."""
     for outcome in outcomes:
         if outcome.proven:
@@ -116,7 +110,7 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
     )
 
 
-def _add_lines(family: Family, lines: Sequence[str]) -> None:
+def _add_lines(family: Family, lines: list[str]) -> None:
     """Count one more failure by its strong lines, or by its weak ones if it has no others."""
     known, only_weak = family.lines, all(line[:1] == verdicts.WEAK for line in lines)
     for line in lines:
@@ -128,7 +122,7 @@ def _add_lines(family: Family, lines: Sequence[str]) -> None:
     family.count = max(strong, default=0) + max(weak, default=0)
 
 
-def note_errors(lane: Lane, outcomes: Sequence[Outcome]) -> None:
+def note_errors(lane: Lane, outcomes: list[Outcome]) -> None:
     """Count, per tool, turns in a row with the same error, with any arguments."""
     tools: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
@@ -142,7 +136,7 @@ def note_errors(lane: Lane, outcomes: Sequence[Outcome]) -> None:
             lane.errors[tool] = _after_successes(known, ours)
 
 
-def _error_run(lane: Lane, known: ErrorRun | None, failing: Sequence[Outcome]) -> ErrorRun:
+def _error_run(lane: Lane, known: ErrorRun | None, failing: list[Outcome]) -> ErrorRun:
     found = [outcome.error for outcome in failing]
     look = not any(change_level(outcome.tool, outcome.input) for outcome in failing)
     if known is None or known.error not in found:
@@ -152,7 +146,7 @@ def _error_run(lane: Lane, known: ErrorRun | None, failing: Sequence[Outcome]) -
     return known.but(turns=turns, turn=lane.turn, n=lane.n, look=look, times=known.times + 1)
 
 
-def _after_successes(known: ErrorRun, ours: Sequence[Outcome]) -> ErrorRun:
+def _after_successes(known: ErrorRun, ours: list[Outcome]) -> ErrorRun:
     """The tool's run after a turn without failures of it. An act ends it, a look ends it if looks failed, and a mere write resets
     only `turns`."""
     done = [outcome for outcome in ours if outcome.kind == OK and not outcome.failed]

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker import breaker
-from circuit_breaker.breaker.model import DENY, HALF_OPEN, MAIN, OPEN, Circuit, Notice, Signal
+from circuit_breaker.breaker.context import Work
+from circuit_breaker.breaker.model import DENY, HALF_OPEN, MAIN, OPEN, Ask, Circuit, Notice, Signal
 from circuit_breaker.identity import labels
 from circuit_breaker.identity.calls import SPAWNING, call_key
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from circuit_breaker.breaker.context import Work
-    from circuit_breaker.breaker.model import Ask
 
 PASSED_MAX = 20  # calls that a bypass lets through on record
 FORGERY = "forgery"  # a scheduled prompt that contains the bypass keyword

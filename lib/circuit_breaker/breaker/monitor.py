@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker import breaker, budget, evidence, failures, rules, services
+from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.memory import Streak
 from circuit_breaker.breaker.model import (
     DENIED,
@@ -16,18 +17,17 @@ from circuit_breaker.breaker.model import (
     SILENT,
     TRIP,
     WARN,
+    Circuit,
     Outcome,
+    Reported,
+    Result,
     Signal,
+    Turn,
     plus,
 )
 from circuit_breaker.breaker.outcomes import clip_of, label_of, outcome_of
 from circuit_breaker.identity import results, waits
 from circuit_breaker.identity.calls import SHELLS, SPAWNING, call_key, command_of
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from circuit_breaker.breaker.context import Work
-    from circuit_breaker.breaker.model import Circuit, Reported, Result, Turn
 
 SEEN_MAX, BATCH_MAX = 128, 512
 

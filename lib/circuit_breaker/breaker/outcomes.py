@@ -6,10 +6,6 @@ from circuit_breaker.breaker.model import FAILURES, INVALID, OK, SILENT, Outcome
 from circuit_breaker.identity import acts, calls, errors, labels, looks, results, shell_line, waits
 from circuit_breaker.identity.keys import digest
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 REFUSED_WAIT = "a wait that Claude Code refuses"  # in place of its text, which names seconds and command
 # Parts of the names of tools that send messages, and of lines that go on through a history (see acts): most calls have none.
 MESSAGING = "message mail comment sms notif telegram tweet dm issue ticket incident event".split()
@@ -17,7 +13,7 @@ ONWARD = ("bisect ", "--continue", "--skip", "~", "^", "alembic", "migrat", "db"
 NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty result
 
 
-def prepare(results: Iterable[Result], cwd: str) -> None:
+def prepare(results: list[Result], cwd: str) -> None:
     """Make the outcomes in advance, outside the session's lock: it takes time on long payloads. `cwd`: the lane's directory."""
     for result in results:
         result.ready = (cwd, outcome_of(result, result.kind, cwd))

@@ -13,8 +13,9 @@ step(session, lane, event, config, now, name) -> (session', lane', decision, tra
 from __future__ import annotations
 
 from circuit_breaker.breaker import breaker, budget, gate, monitor
+from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.context import Work
-from circuit_breaker.breaker.memory import SameShape
+from circuit_breaker.breaker.memory import Lane, SameShape, Session
 from circuit_breaker.breaker.model import (
     HALF_OPEN,
     MAIN,
@@ -23,19 +24,16 @@ from circuit_breaker.breaker.model import (
     UNKNOWN,
     Ask,
     Circuit,
+    Decision,
+    Event,
     Prompt,
     Reported,
     Reset,
     Signal,
     StopAsked,
+    Transition,
     Turn,
 )
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from circuit_breaker.breaker.config import Config
-    from circuit_breaker.breaker.memory import Lane, Session
-    from circuit_breaker.breaker.model import Decision, Event, Transition
 
 
 def step(

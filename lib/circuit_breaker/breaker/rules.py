@@ -16,7 +16,7 @@ from circuit_breaker.identity.calls import schedules, service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from circuit_breaker.breaker.context import Work
@@ -231,7 +231,7 @@ def call_cycle(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
         yield best
 
 
-def _ring(lane: Lane, recent: Sequence[Past], position: int, period: int, rule: Rule) -> Signal | None:
+def _ring(lane: Lane, recent: list[Past], position: int, period: int, rule: Rule) -> Signal | None:
     limit = rule["threshold"] if period == 2 or period >= LONG_RING else rule["threshold_long"]
     if not limit:
         return None
@@ -258,7 +258,7 @@ def _ring(lane: Lane, recent: Sequence[Past], position: int, period: int, rule: 
     )
 
 
-def _streaks(lane: Lane, keys: Sequence[str]) -> list[Streak]:
+def _streaks(lane: Lane, keys: list[str]) -> list[Streak]:
     return [lane.streaks[key] for key in keys if key in lane.streaks]
 
 

@@ -8,15 +8,12 @@ last ones, epoch seconds), "since" (the first of them).
 from __future__ import annotations
 
 from circuit_breaker.breaker import breaker
-from circuit_breaker.breaker.model import FAILED, OK, Circuit, Record
+from circuit_breaker.breaker.model import FAILED, OK, Circuit, Outcome, Record
 from circuit_breaker.identity.calls import host_of, urls_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
-
-    from circuit_breaker.breaker.model import Outcome
 
 RULE = "service_down"
 MCP, HOST = "mcp", "host"
@@ -52,7 +49,7 @@ def endpoint(tool: str, tool_input: object) -> tuple[str, str]:
     return (HOST, f"{host}:{port}") if host else ("", "")
 
 
-def contacts(outcomes: Iterable[Outcome]) -> list[Contact]:
+def contacts(outcomes: list[Outcome]) -> list[Contact]:
     """The contacts of a turn's calls. Calls that did not run have none."""
     found = []
     for outcome in outcomes:
@@ -84,9 +81,7 @@ def unknown(kind: str, name: str) -> Circuit:
     return Circuit(rule=RULE, subject=name, facts={"kind": kind, "failures": []})
 
 
-def failed(
-    service: Circuit, call: str, rule: Mapping[str, Any], steps: Sequence[float], now: float
-) -> Circuit:
+def failed(service: Circuit, call: str, rule: dict[str, Any], steps: list[float], now: float) -> Circuit:
     """The service after a transport failure: down at the threshold within the window; one level up after a failed probe."""
     base = rule["cooldown_base_seconds"]
     if service.live:  # an older call may fail late
@@ -97,9 +92,7 @@ def failed(
     return breaker.trip(counted, now, base, steps) if len(times) >= rule["threshold"] else counted
 
 
-def ask(
-    service: Circuit, call: str, base: float, steps: Sequence[float], now: float
-) -> tuple[Circuit, float]:
+def ask(service: Circuit, call: str, base: float, steps: list[float], now: float) -> tuple[Circuit, float]:
     """Whether a call may use a service: (service, seconds to wait; 0.0 if it may).
 
     The first call after the cooldown is the probe for the whole machine; others wait for another cooldown.

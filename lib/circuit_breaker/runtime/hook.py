@@ -158,7 +158,7 @@ class Visit:
             store.correct_marker(where, session)
         elif isinstance(event, (model.Turn, model.Reported)) and self.payload.size > LONG:
             lane = store.glance(where, session, store.lane_file(self.payload.lane), memory.Lane)
-            results = event.results if isinstance(event, model.Turn) else (event,)
+            results: list[model.Result] = event.results if isinstance(event, model.Turn) else [event]
             outcomes.prepare(results, lane and lane.cwd or event.cwd)
 
     def _decide(self, event: Event) -> Decided:
