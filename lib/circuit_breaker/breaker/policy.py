@@ -12,33 +12,15 @@ step(session, lane, event, config, now, name) -> (session', lane', decision, tra
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, budget, gate, monitor
+from circuit_breaker.breaker import breaker, budget, gate, model, monitor
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.memory import Lane, SameShape, Session
-from circuit_breaker.breaker.model import (
-    HALF_OPEN,
-    MAIN,
-    OPEN,
-    PERSON,
-    UNKNOWN,
-    Ask,
-    Circuit,
-    Decision,
-    Event,
-    Prompt,
-    Reported,
-    Reset,
-    Signal,
-    StopAsked,
-    Transition,
-    Turn,
-)
 
 
 def step(
-    session: Session, lane: Lane, event: Event, config: Config, now: float, name: str = MAIN
-) -> tuple[Session, Lane, Decision, list[Transition]]:
+    session: Session, lane: Lane, event: model.Event, config: Config, now: float, name: str = model.MAIN
+) -> tuple[Session, Lane, model.Decision, list[model.Transition]]:
     """One event in lane `name` at `now` (epoch seconds). The memory handed in is not changed.
 
     The verdict is allow, warn, deny or question (Ask), or stop (Turn, StopAsked). Incidents and `replay` show the transitions.
@@ -49,11 +31,11 @@ def step(
 
 
 def advance(
-    session: Session, lane: Lane, event: Event, config: Config, now: float, name: str = MAIN
-) -> tuple[Decision, list[Transition]]:
+    session: Session, lane: Lane, event: model.Event, config: Config, now: float, name: str = model.MAIN
+) -> tuple[model.Decision, list[model.Transition]]:
     """`step` that changes the memory handed in."""
     work = Work(session, lane, name, config, now)
-    if isinstance(event, Prompt):
+    if isinstance(event, model.Prompt):
         _prompted(work, event)
     elif session.unproven and event.author:
         _prove(work, event.author)
@@ -61,17 +43,17 @@ def advance(
     _close_switched_off(work)
     if lane.prompt != session.person:
         _catch_up(work)
-    if isinstance(event, Ask):
+    if isinstance(event, model.Ask):
         gate.ask(work, event)
         if not work.denial and session.budget.since and session.circuits:
             budget.ask(work, event)
-    elif isinstance(event, Reported):
+    elif isinstance(event, model.Reported):
         monitor.reported(work, event)
-    elif isinstance(event, Turn):
+    elif isinstance(event, model.Turn):
         monitor.turn(work, event)
-    elif isinstance(event, StopAsked):
+    elif isinstance(event, model.StopAsked):
         _stop_asked(work, event)
-    elif isinstance(event, Reset):
+    elif isinstance(event, model.Reset):
         _reset(work, event)
     session.trim()
     lane.trim()
@@ -85,7 +67,7 @@ def _close_switched_off(work: Work) -> None:
             work.close(circuit, "rule_off", "reset")
 
 
-def _reset(work: Work, event: Reset) -> None:
+def _reset(work: Work, event: model.Reset) -> None:
     """Close the circuits that you named (see Reset) and forget their levels."""
     for circuit in work.circuits():
         if event.which and event.which not in (circuit.name, circuit.rule):
@@ -101,7 +83,7 @@ def _reset(work: Work, event: Reset) -> None:
         work.lane.denials = work.lane.stops = 0
 
 
-def _prompted(work: Work, event: Prompt) -> None:
+def _prompted(work: Work, event: model.Prompt) -> None:
     """A new prompt ends the last bypass and may start another one."""
     session = work.session
     prompt_id = event.id or f"@{work.now}"
@@ -119,19 +101,19 @@ def _prompted(work: Work, event: Prompt) -> None:
         session.budget = budget.add(session.budget, event.spent)
     if event.bypass:
         session.bypass, session.passed = prompt_id, 0
-        work.record("bypass", Signal(rule="bypass", subject="granted"), "granted")
+        work.record("bypass", model.Signal(rule="bypass", subject="granted"), "granted")
         work.tell_you("bypass_received")
     elif event.lookalike:
         work.tell_you("bypass_lookalike")
     if event.proven:
-        _prove(work, PERSON)
+        _prove(work, model.PERSON)
 
 
 def _prove(work: Work, author: str) -> None:
     """The author of the last prompt is known. Yours resets the counters; any other only loses its bypass."""
     session = work.session
     prompt_id, session.unproven = session.unproven, ""
-    if author == PERSON or (author == UNKNOWN and work.config.bypass_unknown == "grant"):
+    if author == model.PERSON or (author == model.UNKNOWN and work.config.bypass_unknown == "grant"):
         session.person = prompt_id
         session.spawns, session.spawn_ids = 0, []
         if session.budget.since or work.action("budget"):
@@ -141,8 +123,8 @@ def _prove(work: Work, author: str) -> None:
     elif session.bypass == prompt_id:
         session.bypass = ""
         work.tell_you("bypass_refused")
-        why = "unknown_source" if author == UNKNOWN else "not_typed"
-        work.record("bypass_refused", Signal(rule="bypass", subject="revoked"), why)
+        why = "unknown_source" if author == model.UNKNOWN else "not_typed"
+        work.record("bypass_refused", model.Signal(rule="bypass", subject="revoked"), why)
 
 
 def _catch_up(work: Work) -> None:
@@ -162,11 +144,11 @@ def _catch_up(work: Work) -> None:
     if session.bypass == session.person:
         return
     for circuit in [*lane.circuits.values()]:
-        if circuit.state == OPEN:
+        if circuit.state == model.OPEN:
             work.put(breaker.buy(circuit))
 
 
-def _stop_asked(work: Work, event: StopAsked) -> None:
+def _stop_asked(work: Work, event: model.StopAsked) -> None:
     """hook_recursion: stop hooks make Claude continue again and again without a new result."""
     if work.lane.pending:
         monitor.flush(work)
@@ -180,8 +162,8 @@ def _stop_asked(work: Work, event: StopAsked) -> None:
     more = lane.stops - work.rule("hook_recursion")["threshold"]
     if more <= 0:
         return
-    subject = "Stop" if work.name == MAIN else "SubagentStop"
-    signal = Signal(
+    subject = "Stop" if work.name == model.MAIN else "SubagentStop"
+    signal = model.Signal(
         rule="hook_recursion", subject=subject, count=lane.stops, since=lane.n, facts={"once": more > 1}
     )
     if action == "block":
@@ -190,21 +172,21 @@ def _stop_asked(work: Work, event: StopAsked) -> None:
         work.act(signal)
 
 
-def _stop_recursion(work: Work, signal: Signal) -> None:
+def _stop_recursion(work: Work, signal: model.Signal) -> None:
     """Stop the turn, except for the probe: one Stop that is let pass after the cooldown."""
     pace = work.pace("hook_recursion")
-    circuit = work.lane.circuits.get(signal.name) or Circuit(rule=signal.rule, subject=signal.subject)
+    circuit = work.lane.circuits.get(signal.name) or model.Circuit(rule=signal.rule, subject=signal.subject)
     if not circuit.live:
         circuit = breaker.trip(circuit.but(count=signal.count), work.now, *pace)
         work.tally("hook_recursion").count = signal.count
         work.opened(circuit)
-    elif circuit.state == HALF_OPEN:
+    elif circuit.state == model.HALF_OPEN:
         circuit = breaker.fail(circuit, work.now, *pace)
-        work.changed("probe", circuit, HALF_OPEN, "sent_on")
+        work.changed("probe", circuit, model.HALF_OPEN, "sent_on")
     else:
         circuit, refusal = breaker.admit(circuit, f"stop-{work.lane.stops}", work.now, 0.0)
         if not refusal:
-            work.changed("probe", circuit, OPEN, "may_go_on")
+            work.changed("probe", circuit, model.OPEN, "may_go_on")
             work.put(circuit)
             return
     work.put(circuit)

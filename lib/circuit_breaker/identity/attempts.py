@@ -7,7 +7,7 @@ wrappers, decoration, redirections, options, quotes and test selectors are left 
 from __future__ import annotations
 
 from circuit_breaker.identity import attempts_table as table
-from circuit_breaker.identity import calls, reading, shell_line, snippets
+from circuit_breaker.identity import calls, labels, reading, shell_line, snippets
 from circuit_breaker.identity.keys import digest, spelled
 
 PARTS_MAX = 64  # simple commands of a line that are read
@@ -35,8 +35,6 @@ class Attempt:
 
     def label(self, tool: str) -> str:
         """`Bash pytest t.py (any form)`."""
-        from circuit_breaker.identity import labels
-
         return f"{tool} {labels.words_label(self.words)}".strip() + " (any form)"
 
 

@@ -81,9 +81,7 @@ def _shell_call(tool: str, tool_input: dict[str, object], cwd: str) -> str:
 
 def _without_snapshot(value: object) -> object:
     """A page node's id without the number of its snapshot; other values unchanged."""
-    if isinstance(value, str) and len(value) < 24 and tokens.is_node(value):
-        return tokens.node_of(value)
-    return value
+    return tokens.node_of(value) or value if isinstance(value, str) and len(value) < 24 else value
 
 
 def command_of(given: dict[str, object]) -> tuple[str, str]:

@@ -239,7 +239,7 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         return "N"  # a Rust thread
     last = _word_before(text, marks, begin, start)
     if kind == tokens.NODE:
-        return f"N_{tokens.node_of(text[start:end])}" if last in ("uid", "ref") else ""
+        return f"N_{tokens.node_of(text[start:end].strip('.:'))}" if last in ("uid", "ref") else ""
     if kind == tokens.NAMELESS:
         name = last.strip(".:")
         if text[start : start + 2] == "0x":

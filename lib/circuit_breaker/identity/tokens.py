@@ -19,7 +19,6 @@ _ID_MIN = 7  # characters: what git shortens a commit to
 _OUTPUTS = (".output", ".log", ".tmp", ".pid", ".sock")  # endings of files that are named by an id
 # Prefixes of ids that services make up.
 _TITLES = frozenset("req msg toolu call chatcmpl resp trace span evt dpl ss run".split())
-_NAMELESS_MIN = 8  # characters of random letters and digits, which are an id if the words beside say so
 _POD = frozenset("bcdfghjklmnpqrstvwxz2456789")  # of which Kubernetes makes up names
 _TIMED = ("user", "system", "elapsed", "%CPU", "maxresident", "minor", "outputs")  # GNU time: 0.02user
 _THREADS = ("thread-", "Thread-", "exec-", "PoolWorker-", "gw")  # pools number their workers: pool-1-thread-3
@@ -58,7 +57,7 @@ def kind(word: str) -> str:
         return NAMELESS  # an address in a program, a seed
     if core[2:3] == "." == core[5:6] and is_clock(core[:8].replace(".", ":")) and core[8:9] in ("", "."):
         return CLOCK  # a screenshot of macOS is named `... at 14.28.37.png`
-    if is_node(core):
+    if node_of(core):
         return NODE
     if core[-1].isdigit() and core.rstrip("0123456789").endswith(_THREADS):
         return "N"
@@ -68,20 +67,16 @@ def kind(word: str) -> str:
         new = _blind_id(word)
     else:
         return ""
-    if new == word and len(core) >= _NAMELESS_MIN and is_request(core.replace("_", "")):
+    if new == word and is_request(core.replace("_", "")):
         return NAMELESS
     return "" if new == word else new
 
 
-def is_node(text: str) -> bool:
-    """Whether it is a page node's id of browser tools, 1_23 or s1e23: the number of the snapshot is first."""
-    snapshot, sign, node = text.partition("_") if text[:1].isdigit() else text[1:].partition("e")
-    return bool(sign) and snapshot.isdigit() and node.isdigit() and text[0] in "0123456789s"
-
-
 def node_of(text: str) -> str:
-    """A node's id without the number of its snapshot, which grows with each look at an unchanged page."""
-    return text.rpartition("_" if "_" in text else "e")[2]
+    """The 23 of 1_23 or s1e23, a page node's id of browser tools: the snapshot's number before it grows with each look at an unchanged
+    page. "" for any other text."""
+    snapshot, _, node = text.partition("_") if text[:1].isdigit() else text[1:].partition("e")
+    return node if snapshot.isdigit() and node.isdigit() and text[0] in "0123456789s" else ""
 
 
 def is_number(text: str) -> bool:
