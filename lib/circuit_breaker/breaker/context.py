@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, failures
-from circuit_breaker.breaker.config import is_on
-from circuit_breaker.breaker.memory import SameShape, Tally
-from circuit_breaker.breaker.model import (
-    CLOSED,
-    FOR_YOU,
-    MAIN,
-    OPEN,
-    OPENED,
-    QUESTION,
-    STOP,
-    SUBAGENT,
-    WARN,
-    Circuit,
-    Decision,
-    Notice,
-    Transition,
-)
+from circuit_breaker.breaker import breaker, failures, model
+from circuit_breaker.breaker.config import Config, is_on
+from circuit_breaker.breaker.memory import Lane, SameShape, Session, Tally
+from circuit_breaker.breaker.model import Circuit, Decision, Finding, Notice, Signal, Transition
 from circuit_breaker.identity import calls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from circuit_breaker.breaker.config import Config
-    from circuit_breaker.breaker.memory import Lane, Session
-    from circuit_breaker.breaker.model import Action, Finding, Happening, Signal
+    from circuit_breaker.breaker.model import Action, Happening
     from circuit_breaker.breaker.services import Contact
 
 CIRCUITS_MAX = 16  # circuits of a lane or session; CLOSED ones are dropped first
@@ -123,7 +107,7 @@ class Work:
             return
         circuit = breaker.trip(known.but(**signal.__dict__, tokens=[]), self.now, *self.pace(signal.rule))
         self.opened(circuit)
-        self.notices.append(Notice.about(circuit, kind=OPENED))
+        self.notices.append(Notice.about(circuit, kind=model.OPENED))
         if signal.rule == "tool_failure" or not self._is_marked(signal, signal.mark):
             self.warn(signal, opened=True)
 
@@ -133,7 +117,7 @@ class Work:
 
     def open_until_prompt(self, signal: Signal, tokens: list[int]) -> Circuit:
         """Open a circuit until your next prompt, without a cooldown; recorded."""
-        opened = {"state": OPEN, "trips": 1, "retry_at": None, "opened_at": self.now, "tokens": tokens}
+        opened = {"state": model.OPEN, "trips": 1, "retry_at": None, "opened_at": self.now, "tokens": tokens}
         circuit = Circuit(**signal.__dict__, **opened)
         self.opened(circuit)
         return circuit
@@ -141,7 +125,7 @@ class Work:
     def opened(self, circuit: Circuit) -> None:
         self.put(circuit)
         self.tally(circuit.rule).trips += 1
-        self.changed("trip", circuit, CLOSED)
+        self.changed("trip", circuit, model.CLOSED)
 
     def close(self, circuit: Circuit, reason: str, event: Happening = "close") -> None:
         """Close a circuit and forget its calls (one of SESSION_RULES has none); recorded as `event`, "close" or "reset" (level 0)."""
@@ -191,10 +175,12 @@ class Work:
         if not action:
             return
         self.tally(signal.rule).count = signal.count
-        if signal.wants == WARN:
+        if signal.wants == model.WARN:
             if action != "observe":
                 self.warn(signal)
-        elif signal.wants == STOP and (action == "block" or (action == "warn" and signal.rule in STOPPING)):
+        elif signal.wants == model.STOP and (
+            action == "block" or (action == "warn" and signal.rule in STOPPING)
+        ):
             self.stop(signal)
         elif action == "block":
             self.open(signal)
@@ -239,9 +225,9 @@ class Work:
         if self.bypassed:
             return
         self.record("ending", seen, reason)
-        self.notices.append(Notice.about(seen, kind=STOP, reason=reason))
-        if self.name != MAIN:
-            note = {"kind": SUBAGENT, "reason": reason, "agent": self.name}
+        self.notices.append(Notice.about(seen, kind=model.STOP, reason=reason))
+        if self.name != model.MAIN:
+            note = {"kind": model.SUBAGENT, "reason": reason, "agent": self.name}
             self.session.notes.append(Notice.about(seen, **note))
 
     def _is_marked(self, signal: Signal, mark: str) -> bool:
@@ -261,17 +247,17 @@ class Work:
 
     def tell_you(self, reason: str) -> None:
         """Show you a message; `reason` is a key in words.sentences."""
-        self.notices.append(Notice(kind=FOR_YOU, reason=reason))
+        self.notices.append(Notice(kind=model.FOR_YOU, reason=reason))
 
     def ask(self, call_id: str, circuit: Circuit) -> None:
         """Let you decide in Claude Code's permission dialog; further questions join the same dialog."""
         self.lane.asked[call_id] = circuit.name
-        self.denial.append(Notice.about(circuit, kind=QUESTION))
+        self.denial.append(Notice.about(circuit, kind=model.QUESTION))
         self.record("asked", circuit)
 
     def stops(self) -> bool:
         """Whether this step stops the turn."""
-        return any(notice.kind == STOP for notice in self.notices)
+        return any(notice.kind == model.STOP for notice in self.notices)
 
     def answer(self) -> Decision:
         """The decision: a denial or question, else everything that there is to say."""

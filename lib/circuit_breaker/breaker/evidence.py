@@ -221,9 +221,8 @@ def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
 
 def leads_on(lane: Lane, outcome: Outcome) -> bool:
     """Whether it is a step through a history, and shows what the lane has not seen."""
-    if not steps_on(outcome.tool, outcome.input):
-        return False
-    return all(r.result != outcome.result for r in lane.recent)
+    further = steps_on(outcome.tool, outcome.input)
+    return further and all(r.result != outcome.result for r in lane.recent)
 
 
 def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from circuit_breaker.breaker.breaker import cooldown
 from circuit_breaker.breaker.config import DEFAULTS, DEFAULTS_VERSION, OPTION, RULES, Config, is_on
 
 TYPE_CHECKING = False
@@ -126,14 +127,10 @@ def _weaker(key: str, before: Any, after: Any) -> bool:
         return not set(after) <= set(before)
     if key == "cooldown_steps":
         longest = max(len(before), len(after))
-        return any(_step(after, level) < _step(before, level) for level in range(longest))
+        return any(cooldown(1, level, after) < cooldown(1, level, before) for level in range(longest))
     if key.endswith(LESS_IS_WEAKER):
         return bool(after < before)
     return bool(before) and (not after or after > before)  # 0 switches it off
-
-
-def _step(steps: list[float], level: int) -> float:
-    return steps[min(level, len(steps) - 1)]
 
 
 def _expected(key: str, value: Any, default: object) -> str:

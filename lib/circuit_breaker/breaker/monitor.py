@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, budget, evidence, failures, rules, services
+from circuit_breaker.breaker import breaker, budget, evidence, failures, model, rules, services
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.memory import Streak
-from circuit_breaker.breaker.model import (
-    DENIED,
-    HALF_OPEN,
-    INVALID,
-    LAUNCHED,
-    MAIN,
-    OK,
-    OPEN,
-    OURS,
-    SILENT,
-    TRIP,
-    WARN,
-    Circuit,
-    Outcome,
-    Reported,
-    Result,
-    Signal,
-    Turn,
-    plus,
-)
+from circuit_breaker.breaker.model import Circuit, Outcome, Reported, Result, Signal, Turn, plus
 from circuit_breaker.breaker.outcomes import clip_of, label_of, outcome_of
 from circuit_breaker.identity import results, waits
 from circuit_breaker.identity.calls import SHELLS, SPAWNING, call_key, command_of
@@ -47,7 +28,7 @@ def turn(work: Work, event: Turn) -> None:
         _take_results(work, fresh, event.prompt)
     if event.cwd:
         lane.cwd = event.cwd
-    if work.name == MAIN or any(result.tool in SPAWNING for result in event.results):
+    if work.name == model.MAIN or any(result.tool in SPAWNING for result in event.results):
         _hand_over_notes(work)
     if work.action("budget"):
         budget.after_turn(work, event, tools, n_before)
@@ -57,7 +38,7 @@ def _note_answers(work: Work, event: Turn) -> None:
     """Record the calls that ran after you were asked: you allowed them."""
     for result in event.results if work.lane.asked else ():
         name = work.lane.asked.pop(result.id, None)
-        if name is not None and result.kind != DENIED:
+        if name is not None and result.kind != model.DENIED:
             work.allowed.add(result.id)
             rule, _, subject = name.partition(":")
             work.record("ask_allowed", Signal(rule=rule, subject=subject, calls=[result.tool]), "allowed")
@@ -102,10 +83,10 @@ def _outcome(work: Work, result: Result) -> Outcome:
     lane = work.lane
     kept = lane.pending.pop(result.id, None)
     if kept is None:
-        return outcome_of(result, OURS if result.id in lane.denied else result.kind, lane.cwd)
+        return outcome_of(result, model.OURS if result.id in lane.denied else result.kind, lane.cwd)
     outcome = kept.but()
-    if outcome.kind == OK:
-        return outcome_of(result, LAUNCHED if result.kind == LAUNCHED else OK, lane.cwd)
+    if outcome.kind == model.OK:
+        return outcome_of(result, model.LAUNCHED if result.kind == model.LAUNCHED else model.OK, lane.cwd)
     outcome.input, outcome.text = result.input, results.shortened(result.text)
     outcome.key = call_key(result.tool, result.input, lane.cwd)  # a hook may have rewritten what ran
     return outcome
@@ -117,8 +98,8 @@ def _take_turn(work: Work, outcomes: list[Outcome], n_before: int) -> None:
     lane.seen.extend([call_id for call_id in ids if call_id])
     del lane.seen[: -min(max(SEEN_MAX, len(ids)), BATCH_MAX)]
     failures.judge(lane, outcomes)
-    open_before = [circuit.name for circuit in lane.circuits.values() if circuit.state == OPEN]
-    counted = [outcome for outcome in outcomes if outcome.kind not in SILENT]
+    open_before = [circuit.name for circuit in lane.circuits.values() if circuit.state == model.OPEN]
+    counted = [outcome for outcome in outcomes if outcome.kind not in model.SILENT]
     lane.turn += bool(counted)
     free = _settle_circuits(work, outcomes, ids)
     evidence.note_scheduled(session, outcomes)
@@ -158,9 +139,9 @@ def _settle_circuits(work: Work, outcomes: list[Outcome], ids: set[str]) -> list
         circuit = work.gate_of(outcome.tool, outcome.input, outcome.key, work.lane.cwd)
         if circuit is not None:
             gated(work, circuit, outcome)
-        elif outcome.kind not in SILENT:
+        elif outcome.kind not in model.SILENT:
             known = free.get(outcome.key)
-            if known is None or (outcome.kind == OK and known.kind != OK):
+            if known is None or (outcome.kind == model.OK and known.kind != model.OK):
                 free[outcome.key] = outcome  # equal calls in one batch count once
     for circuit in [*work.lane.circuits.values()]:
         if circuit.probe and circuit.probe not in ids and circuit.rule != "hook_recursion":
@@ -170,12 +151,12 @@ def _settle_circuits(work: Work, outcomes: list[Outcome], ids: set[str]) -> list
 
 def gated(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     """Handle the result of a call whose circuit is not CLOSED: the probe's decides, an older call's is ignored."""
-    if circuit.state == HALF_OPEN and circuit.probe == outcome.id:
+    if circuit.state == model.HALF_OPEN and circuit.probe == outcome.id:
         probed(work, circuit, outcome)
-    elif outcome.kind == INVALID:
+    elif outcome.kind == model.INVALID:
         _invalid_again(work, circuit, outcome)
     elif (
-        outcome.kind == OK
+        outcome.kind == model.OK
         and (work.bypassed or outcome.id in work.allowed)
         and _is_new(work, circuit, outcome)
     ):
@@ -184,27 +165,27 @@ def gated(work: Work, circuit: Circuit, outcome: Outcome) -> None:
 
 def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     """Handle the probe's result: a new one closes, the same or a failure opens for longer, none leaves the level as it is."""
-    if outcome.kind in (*SILENT, DENIED):
-        work.put(breaker.release(circuit, ran=outcome.kind == LAUNCHED))
+    if outcome.kind in (*model.SILENT, model.DENIED):
+        work.put(breaker.release(circuit, ran=outcome.kind == model.LAUNCHED))
         return
     unknown = outcome.attempt is not None and not (outcome.proven or outcome.failed)
-    if outcome.kind == OK and outcome.empty and unknown:  # hidden exit code, empty output
+    if outcome.kind == model.OK and outcome.empty and unknown:  # hidden exit code, empty output
         work.put(breaker.release(circuit, ran=True))
-    elif outcome.kind == OK and _is_new(work, circuit, outcome):
+    elif outcome.kind == model.OK and _is_new(work, circuit, outcome):
         better = breaker.succeed(circuit, work.config.half_open_successes)
         if not better.live:
             work.close(circuit, "new_result")
             return
         work.put(better)
-        work.changed("probe", better, HALF_OPEN, "good_probe", good=better.good)
+        work.changed("probe", better, model.HALF_OPEN, "good_probe", good=better.good)
     elif work.bypassed:
         work.put(breaker.release(circuit, ran=True))
     else:
         worse = breaker.fail(circuit, work.now, *work.pace(circuit.rule))
         worse = worse.but(clip=clip_of(outcome) or worse.clip)
         work.put(worse)
-        unchanged = outcome.kind == OK and not outcome.failed
-        work.changed("probe", worse, HALF_OPEN, "probe_unchanged" if unchanged else "probe_failed")
+        unchanged = outcome.kind == model.OK and not outcome.failed
+        work.changed("probe", worse, model.HALF_OPEN, "probe_unchanged" if unchanged else "probe_failed")
 
 
 def _is_new(work: Work, circuit: Circuit, outcome: Outcome) -> bool:
@@ -236,14 +217,14 @@ def _launched_again(work: Work, outcome: Outcome) -> None:
     kind, limit = ("waits", "poll_max") if outcome.wait == waits.ALONE else ("launches", "launches")
     if times == work.rule("repeated_call")[limit] and not work.excluded(outcome.tool):
         facts = {kind: True}
-        work.act(rules.signal_of(outcome, "repeated_call", times, wants=WARN, results={}, facts=facts))
+        work.act(rules.signal_of(outcome, "repeated_call", times, wants=model.WARN, results={}, facts=facts))
 
 
 def _buy_probes(work: Work, open_before: list[str], n_before: int) -> None:
     """Progress in this turn earns each circuit that was OPEN before it an early probe."""
     for name in open_before:
         circuit = work.lane.circuits.get(name)
-        if circuit is None or circuit.state != OPEN:
+        if circuit is None or circuit.state != model.OPEN:
             continue
         if any(move.n > n_before and move.before < circuit.since for move in work.lane.moves):
             work.put(breaker.buy(circuit))
@@ -258,7 +239,7 @@ def _detect(work: Work, outcomes: list[Outcome]) -> None:
             continue
         for signal in [*detector(work, seen, work.rule(name))]:
             if handled.isdisjoint(signal.keys):
-                if signal.wants == TRIP:
+                if signal.wants == model.TRIP:
                     handled.update(signal.keys)
                 work.act(signal)
                 _remember(work, signal)
@@ -284,7 +265,7 @@ def _stop_invalid(work: Work, outcomes: list[Outcome]) -> None:
         return
     for outcome in outcomes:
         streak = work.lane.streaks.get(outcome.key)
-        if outcome.kind != INVALID or streak is None or streak.invalid < 2 * rule["threshold"]:
+        if outcome.kind != model.INVALID or streak is None or streak.invalid < 2 * rule["threshold"]:
             continue
         if not work.stops() and not work.excluded(outcome.tool, "tool_failure"):
             work.stop(rules.rejected(outcome, streak, rule))
@@ -293,7 +274,7 @@ def _stop_invalid(work: Work, outcomes: list[Outcome]) -> None:
 def _count_denials(work: Work, outcomes: list[Outcome]) -> None:
     """A model that keeps asking for denied calls has its turn stopped; one circuit counts once a turn."""
     lane = work.lane
-    denied = [lane.denied.pop(outcome.id, "") for outcome in outcomes if outcome.kind == OURS]
+    denied = [lane.denied.pop(outcome.id, "") for outcome in outcomes if outcome.kind == model.OURS]
     names = sorted({name for name in denied if name})
     if not names or work.config.mode == "observe":
         return
@@ -314,5 +295,5 @@ def reported(work: Work, event: Reported) -> None:
     outcome = outcome_of(event, event.kind, lane.cwd)
     lane.pending[event.id] = outcome.but(input=None, text="")
     circuit = work.gate_of(event.tool, event.input, outcome.key, lane.cwd)
-    if circuit is not None and circuit.state == HALF_OPEN and circuit.probe == event.id:
+    if circuit is not None and circuit.state == model.HALF_OPEN and circuit.probe == event.id:
         probed(work, circuit, outcome)

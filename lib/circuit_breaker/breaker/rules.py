@@ -284,9 +284,7 @@ def failing_streak(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signa
 def sequential_tools(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
     """One call per turn, all of one shape, without progress: one call or a script could do it."""
     run = work.lane.sequence
-    if len(outcomes) != 1 or run.length <= rule["threshold"]:
-        return
-    if not run.varying:
+    if len(outcomes) != 1 or run.length <= rule["threshold"] or not run.varying:
         return  # a script could not spare equal calls
     plain, _, last = run.shape.rpartition(" ")
     digested = plain and len(last) == 12 and not last.strip("0123456789abcdef")
