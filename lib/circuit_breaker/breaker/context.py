@@ -214,11 +214,9 @@ class Work:
         warned = self.lane.warned.get(signal.name)
         if warned is None:
             self.warn(signal.but(facts={**signal.facts, "left": 1}))
-        if warned is None or warned == self.lane.turn:
-            return
-        if not self.bypassed:
+        elif warned != self.lane.turn and not self.bypassed:
             self.tally(signal.rule).trips += 1
-        self.stop_turn(signal)
+            self.stop_turn(signal)
 
     def stop_turn(self, seen: Finding, reason: str = "") -> None:
         """Stop this turn, recorded. The parent of a stopped subagent gets a note: it would not notice otherwise."""

@@ -9,7 +9,7 @@ that you did not type. A look at something live is also one if enough time has p
 from __future__ import annotations
 
 from circuit_breaker.breaker import memory
-from circuit_breaker.breaker.memory import Lane, Moment, SameShape, Session, Streak
+from circuit_breaker.breaker.memory import Lane, Moment, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
 from circuit_breaker.breaker.outcomes import label_of, look, only_waits, steps_on, written
 from circuit_breaker.identity import acts, calls, looks, results, waits
@@ -269,22 +269,13 @@ def note_sequence(lane: Lane, outcomes: list[Outcome]) -> None:
     shape, known = calls.shape_key(lone.tool, lone.input)
     parameters = {"line": lone.key} if known is None else known
     run = lane.sequence
-    varying = _varying(run, shape, parameters)
-    if varying is None:
-        run, varying = memory.SameShape(shape=shape, first=lone.n), ""
+    varying = {name for name in parameters if parameters[name] != run.parameters.get(name)}
+    varying |= {run.varying} - {""}
+    if run.shape != shape or run.parameters.keys() != parameters.keys() or len(varying) > 1:
+        run, varying = memory.SameShape(shape=shape, first=lone.n), set()
     elif varying and not run.varying:
         run = run.but(length=1)  # equal calls are none that one call could do
-    lane.sequence = run.but(parameters=parameters, length=run.length + 1, varying=varying)
-
-
-def _varying(run: SameShape, shape: str, parameters: dict[str, str]) -> str | None:
-    """The one parameter that varies, "" if none has so far; None if the call has another shape or varies in more."""
-    if run.shape != shape or run.parameters.keys() != parameters.keys():
-        return None
-    changed = [name for name in parameters if parameters[name] != run.parameters[name]]
-    if len(changed) > 1 or (changed and run.varying and changed[0] != run.varying):
-        return None
-    return changed[0] if changed else run.varying
+    lane.sequence = run.but(parameters=parameters, length=run.length + 1, varying="".join(varying))
 
 
 def note_services(session: Session, outcomes: list[Outcome], now: float) -> None:

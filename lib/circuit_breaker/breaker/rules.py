@@ -8,8 +8,9 @@ agent_spawn in gate.py, hook_recursion in policy.py, service_down in services.py
 from __future__ import annotations
 
 from circuit_breaker.breaker import cycles, evidence
-from circuit_breaker.breaker.memory import GESTURE, GOTO, POLL, RUN, WAIT
-from circuit_breaker.breaker.model import FAILURES, INVALID, OK, STOP, TRIP, WARN, Signal
+from circuit_breaker.breaker.context import Work
+from circuit_breaker.breaker.memory import GESTURE, GOTO, POLL, RUN, WAIT, ErrorRun, Lane, Past, Streak
+from circuit_breaker.breaker.model import FAILURES, INVALID, OK, STOP, TRIP, WARN, Outcome, Signal
 from circuit_breaker.breaker.outcomes import clip_of, label_of, only_waits
 from circuit_breaker.identity import acts
 from circuit_breaker.identity.calls import schedules, service
@@ -18,10 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
-
-    from circuit_breaker.breaker.context import Work
-    from circuit_breaker.breaker.memory import ErrorRun, Lane, Past, Streak
-    from circuit_breaker.breaker.model import Outcome
 
     Outcomes = list[Outcome]
     Rule = Mapping[str, Any]
@@ -178,16 +175,14 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signa
     else:
         count, limit = _in_a_row(lane, outcome, streak, rule)
         facts["digits"] = count == streak.run and not outcome.repeats
-    warned = "repeated_call" in streak.marks
-    if not limit or (warned and count < limit):
+    if not limit or max(count, most) < 2:
         return None
     opens = count >= limit and not schedules(outcome.tool)  # denying it would leave no way to continue later
-    if not opens and count < limit - 1 and most < limit:
-        return None
-    if max(count, most) < 2 or (warned and not opens):
-        return None
-    if not opens and count < limit - 1:
-        facts["far"] = True  # looks `poll_gap_seconds` apart are never blocked
+    if not opens:
+        if "repeated_call" in streak.marks or max(count + 1, most) < limit:
+            return None
+        if count < limit - 1:
+            facts["far"] = True  # looks `poll_gap_seconds` apart are never blocked
     wants = TRIP if opens else WARN
     return signal_of(
         outcome, "repeated_call", max(count, most), wants=wants, since=streak.counted, facts=facts

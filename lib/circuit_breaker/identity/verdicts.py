@@ -43,11 +43,9 @@ _ANYWHERE = (
     'is not recognized as|panicked at|[Errno |Some tests failed|" is invalid: | failed because the | failed with exit code '
     "| script failed| errored after |version solving failed|is not mergeable|: unable to open |) Error: "
 ).split("|")
-_ENDINGS = tuple(
-    ": needs merge;: command not found;: not found;: No such file or directory;: Permission denied;| FAIL;...Failed".split(
-        ";"
-    )
-)
+_ENDINGS = (
+    ": needs merge", ": command not found", ": not found", ": No such file or directory", ": Permission denied", "| FAIL", "...Failed",
+)  # fmt: skip
 _SUCCESSES = tuple(
     """OK|PASS|PASSED|BUILD SUCCESS|BUILD SUCCESSFUL|Build succeeded|Build successful|All tests passed|All checks passed|All specs passed
 Success: |Success!|Passed!|test result: ok|ok  \t|ok \t|100% tests passed|no errors|No errors
