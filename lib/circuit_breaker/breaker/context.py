@@ -175,12 +175,11 @@ class Work:
         if not action:
             return
         self.tally(signal.rule).count = signal.count
+        may_stop = action == "block" or (action == "warn" and signal.rule in STOPPING)
         if signal.wants == model.WARN:
             if action != "observe":
                 self.warn(signal)
-        elif signal.wants == model.STOP and (
-            action == "block" or (action == "warn" and signal.rule in STOPPING)
-        ):
+        elif signal.wants == model.STOP and may_stop:
             self.stop(signal)
         elif action == "block":
             self.open(signal)

@@ -228,10 +228,8 @@ def leads_on(lane: Lane, outcome: Outcome) -> bool:
 def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:
     moved = last_move(lane, streak.first)
     confirmed = outcome.repeats and lane.news and outcome.tool.startswith("mcp__") and _is_receipt(outcome)
-    if outcome.gesture or (
-        confirmed and not acts.makes_more(outcome.tool, outcome.input)
-    ):  # a robot that moves on
-        moved = max(moved, last_news(lane, streak.first))
+    if outcome.gesture or (confirmed and not acts.makes_more(outcome.tool, outcome.input)):
+        moved = max(moved, last_news(lane, streak.first))  # a robot that moves on
     if outcome.repeats and moved <= streak.counted:
         streak.times += 1
         streak.row = streak.row + (not outcome.poll) if consecutive and others_stale else int(others_stale)

@@ -151,15 +151,12 @@ def _settle_circuits(work: Work, outcomes: list[Outcome], ids: set[str]) -> list
 
 def gated(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     """Handle the result of a call whose circuit is not CLOSED: the probe's decides, an older call's is ignored."""
+    yours = work.bypassed or outcome.id in work.allowed
     if circuit.state == model.HALF_OPEN and circuit.probe == outcome.id:
         probed(work, circuit, outcome)
     elif outcome.kind == model.INVALID:
         _invalid_again(work, circuit, outcome)
-    elif (
-        outcome.kind == model.OK
-        and (work.bypassed or outcome.id in work.allowed)
-        and _is_new(work, circuit, outcome)
-    ):
+    elif yours and outcome.kind == model.OK and _is_new(work, circuit, outcome):
         work.close(circuit, "bypass_result" if work.bypassed else "allowed_result")
 
 

@@ -175,7 +175,8 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signa
     else:
         count, limit = _in_a_row(lane, outcome, streak, rule)
         facts["digits"] = count == streak.run and not outcome.repeats
-    if not limit or max(count, most) < 2:
+    most = max(most, count)
+    if not limit or most < 2:
         return None
     opens = count >= limit and not schedules(outcome.tool)  # denying it would leave no way to continue later
     if not opens:
@@ -184,9 +185,7 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signa
         if count < limit - 1:
             facts["far"] = True  # looks `poll_gap_seconds` apart are never blocked
     wants = TRIP if opens else WARN
-    return signal_of(
-        outcome, "repeated_call", max(count, most), wants=wants, since=streak.counted, facts=facts
-    )
+    return signal_of(outcome, "repeated_call", most, wants=wants, since=streak.counted, facts=facts)
 
 
 def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple[int, int]:

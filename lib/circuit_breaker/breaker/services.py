@@ -56,16 +56,14 @@ def contacts(outcomes: list[Outcome]) -> list[Contact]:
         if outcome.kind not in (OK, FAILED):
             continue
         kind, name = endpoint(outcome.tool, outcome.input)
-        failed = bool(kind) and transport_failed(kind, outcome.kind, outcome.text)
+        failed = outcome.kind == FAILED and transport_failed(kind, outcome.text)
         if kind and not (failed and outcome.poll and kind == HOST):  # it waits for a server to start
             found.append(Contact(kind=kind, name=name, answered=not failed, call=outcome.id))
     return found
 
 
-def transport_failed(service: str, kind: str, text: str) -> bool:
-    """Whether a call failed in transport, by the beginning of its error. `service`: MCP or HOST; `kind`: its outcome."""
-    if kind != FAILED:
-        return False
+def transport_failed(service: str, text: str) -> bool:
+    """Whether a call failed in transport, by the beginning of its error. `service`: MCP or HOST."""
     if service == MCP:
         first = text[:300].split("\n", 1)[0]
         if first.startswith("MCP server "):
