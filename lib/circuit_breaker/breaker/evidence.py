@@ -293,9 +293,8 @@ def note_scheduled(session: Session, outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
         if calls.schedules(outcome.tool) and isinstance(outcome.input, dict):
             text = outcome.input.get("prompt")
-            known = digest(text) if isinstance(text, str) and text else ""
-            if known and known not in session.scheduled:
-                session.scheduled.append(known)
+            if isinstance(text, str) and text and digest(text) not in session.scheduled:
+                session.scheduled.append(digest(text))
 
 
 def note_launches(lane: Lane, outcomes: list[Outcome], now: float) -> Outcome | None:

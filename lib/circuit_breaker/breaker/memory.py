@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.model import Circuit, Notice, Outcome, Record, rows, table
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 
 class Moment(Record):
     """A call of a lane that counted. `n` numbers the calls, `turn` the batches; `before`: n of one like it before it, or -1."""
@@ -214,7 +210,7 @@ class Session(Record):
     MOST = {"spawn_ids": 128, "written": 32, "services": 16, "scheduled": 16, "notes": 8}
     home = ""  # folder of its incidents and published state
     project = ""  # its project folder, for people
-    frozen: dict[str, Any] = {}  # its rules while a circuit is open (runtime.frozen); {} while none is
+    frozen: dict[str, object] = {}  # its rules while a circuit is open (runtime.frozen); {} while none is
     held: dict[str, float] = {}  # changes of settings files that were blocked: path -> epoch seconds
     prompt = ""  # id of the last prompt, typed by you or not
     person = ""  # id of your last prompt
