@@ -4,7 +4,7 @@
     Reported    a call failed                    monitor.reported: kept until its turn ends; a probe's result is used at once
     Turn        a message's calls have ended     monitor.turn: results for circuits, evidence, rules.DETECTORS, Work.act, breaker.trip
     Prompt      a prompt was submitted           yours resets counters and buys open circuits an early probe; a bypass begins or ends
-    StopAsked   Claude wants to end its turn     hook_recursion
+    StopAsked   Claude wants to end its turn     recursion.stop_asked: a Stop too many opens a circuit (hook_recursion)
     Reset       you close circuits               Work.close
 
 step(session, lane, event, config, now, name) -> (session', lane', decision, transitions)
@@ -12,7 +12,7 @@ step(session, lane, event, config, now, name) -> (session', lane', decision, tra
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, budget, gate, model, monitor
+from circuit_breaker.breaker import breaker, budget, gate, model, monitor, recursion
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.memory import Lane, SameShape, Session
@@ -52,7 +52,7 @@ def advance(
     elif isinstance(event, model.Turn):
         monitor.turn(work, event)
     elif isinstance(event, model.StopAsked):
-        _stop_asked(work, event)
+        recursion.stop_asked(work, event)
     elif isinstance(event, model.Reset):
         _reset(work, event)
     session.trim()
@@ -146,48 +146,3 @@ def _catch_up(work: Work) -> None:
     for circuit in [*lane.circuits.values()]:
         if circuit.state == model.OPEN:
             work.put(breaker.buy(circuit))
-
-
-def _stop_asked(work: Work, event: model.StopAsked) -> None:
-    """hook_recursion: stop hooks make Claude continue again and again without a new result."""
-    if work.lane.pending:
-        monitor.flush(work)
-    lane, action = work.lane, work.action("hook_recursion")
-    if not event.again:
-        work.close_recursion()
-        return
-    if not action:
-        return
-    lane.stops += 1
-    more = lane.stops - work.rule("hook_recursion")["threshold"]
-    if more <= 0:
-        return
-    subject = "Stop" if work.name == model.MAIN else "SubagentStop"
-    signal = model.Signal(
-        rule="hook_recursion", subject=subject, count=lane.stops, since=lane.n, facts={"once": more > 1}
-    )
-    if action == "block":
-        _stop_recursion(work, signal)
-    else:
-        work.act(signal)
-
-
-def _stop_recursion(work: Work, signal: model.Signal) -> None:
-    """Stop the turn, except for the probe: one Stop that is let pass after the cooldown."""
-    pace = work.pace("hook_recursion")
-    circuit = work.lane.circuits.get(signal.name) or model.Circuit(rule=signal.rule, subject=signal.subject)
-    if not circuit.live:
-        circuit = breaker.trip(circuit.but(count=signal.count), work.now, *pace)
-        work.tally("hook_recursion").count = signal.count
-        work.opened(circuit)
-    elif circuit.state == model.HALF_OPEN:
-        circuit = breaker.fail(circuit, work.now, *pace)
-        work.changed("probe", circuit, model.HALF_OPEN, "sent_on")
-    else:
-        circuit, refusal = breaker.admit(circuit, f"stop-{work.lane.stops}", work.now, 0.0)
-        if not refusal:
-            work.changed("probe", circuit, model.OPEN, "may_go_on")
-            work.put(circuit)
-            return
-    work.put(circuit)
-    work.stop_turn(circuit)
