@@ -104,10 +104,10 @@ def _text(learned: Learned) -> str:
     for key, what in KEYS.items():
         limit, found = learned.limits[key], learned.values[key]
         if limit is None:
-            lines.append(
-                f"\n{key}: no limit, since only {len(found)} of these prompts say what they cost in {what} "
-                f"(needed: {learned.needed})."
+            few = (
+                f"only {len(found)} of these prompts say what they cost in {what} (needed: {learned.needed})"
             )
+            lines.append(f"\n{key}: no limit, since {few}.")
             continue
         low, high = calibration.spread(len(found), learned.risk)
         lines += [
@@ -133,9 +133,8 @@ def histogram(values: Sequence[int], limit: int) -> list[str]:
     for low, high, count in zip(edges, edges[1:], counts):
         bar = "#" * max(round(BAR * count / most), 1 if count else 0)
         mark = "  <- limit" if low < limit <= high else ""
-        lines.append(
-            f"  {_short(low + 1) if high > low + 1 else '':>6} to {_short(high):>6} {count:>6} {bar}{mark}"
-        )
+        first = _short(low + 1) if high > low + 1 else ""
+        lines.append(f"  {first:>6} to {_short(high):>6} {count:>6} {bar}{mark}")
     return lines
 
 

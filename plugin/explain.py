@@ -176,9 +176,8 @@ def _counted(rule: str, failures: int, times: int, keys: Mapping[str, Any]) -> s
     if rule == "tool_failure" and failures:
         return f"counts: failure {failures} of {keys['threshold']}"
     if times > 1:
-        return (
-            f"counts: same result, time {times} of {keys['threshold'] if rule == 'repeated_call' else times}"
-        )
+        threshold = keys["threshold"] if rule == "repeated_call" else times
+        return f"counts: same result, time {times} of {threshold}"
     return "counts: the first"
 
 

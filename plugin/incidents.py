@@ -19,6 +19,7 @@ from shared import answer, moment, places, progress, shortened
 from circuit_breaker.runtime import files, status
 from circuit_breaker.runtime.home import INCIDENTS, Places
 from circuit_breaker.runtime.json import parse
+from circuit_breaker.runtime.usage import FIELDS as TOKENS
 from circuit_breaker.words.status import ID, shown
 
 LOOK_SECONDS = 1.0  # --follow reads the logs this often
@@ -27,7 +28,6 @@ LATEST = 1e11  # epoch seconds, thousands of years ahead: later ones are no date
 SHOWN = 300  # characters shown of any text of an incident
 STOPS = ("trip", "ending", "would_trip", "asked")  # events in which something was stopped, or would have been
 TEXTS = ("event", "circuit", "session", "agent", "project", "cause")
-TOKENS = ("input", "output", "cache_read", "cache_write")
 
 
 class Incident(NamedTuple):

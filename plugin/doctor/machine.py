@@ -76,9 +76,8 @@ def state(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
     for problem in health["config_problems"]:
         yield fault("config", problem, f"correct it in {where.project_config} or {where.user_config}")
     if size > MEMORY_BYTES:
-        yield fault(
-            "memory", f"{where.home}: {size} bytes, more than {MEMORY_BYTES}", "circuit-breaker sweep"
-        )
+        text = f"{where.home}: {size} bytes, more than {MEMORY_BYTES}"
+        yield fault("memory", text, "circuit-breaker sweep")
     published = health["state_bytes"]
     if published > STATE_BYTES:
         text = f"{home.STATE}: {published} bytes, more than {STATE_BYTES}"

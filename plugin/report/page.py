@@ -44,9 +44,8 @@ def page(made: Content) -> bytes:
     css = Html(Path(__file__).with_name("style.css").read_text(encoding="utf-8"))
     head = tag("head", HEAD, tag("title", f"circuit-breaker: {headline(made)}"), tag("style", css))
     made_by = f"Made by circuit-breaker {version()} on this machine, from its incident logs and Claude Code's transcripts."
-    footer = tag(
-        "footer", f"{made.scope}, {day(made.since)} to {day(made.until)}. ", f"{made_by} ", TOKENS_NOTE
-    )
+    period = f"{made.scope}, {day(made.since)} to {day(made.until)}."
+    footer = tag("footer", f"{period} ", f"{made_by} ", TOKENS_NOTE)
     whole = tag("html", head, tag("body", tag("main", *_sections(made), footer)), lang="en")
     return f"<!doctype html>{whole}".encode("utf-8", "replace")
 

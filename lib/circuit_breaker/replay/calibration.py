@@ -34,14 +34,17 @@ class Prompts(Rerun):
     A machine's prompt counts to the prompt before it.
     """
 
-    _paid: bool
-    _interrupted: bool
-
     def __init__(self, name: str, config: Config, fault: Callable[[str], None] = skip) -> None:
         super().__init__(name, config, fault=fault)
         self.found: list[PastPrompt] = []
         self._begun = False
         self._begin()
+
+    def _begin(self) -> None:
+        self._before = self.calls, len(self.trips)
+        self._tokens, self._messages = 0, Requests()
+        self._seen = self._answered = self._paid = self._interrupted = False
+        self._waiting: set[object] = set()
 
     def take(self, record: Record) -> None:
         """Process one record and count it."""
@@ -72,13 +75,6 @@ class Prompts(Rerun):
         """The end of the recording."""
         super().finish()
         self._close()
-
-    def _begin(self) -> None:
-        self._before = self.calls, len(self.trips)
-        self._tokens, self._messages = 0, Requests()
-        self._seen, self._answered = False, False
-        self._paid = self._interrupted = False
-        self._waiting: set[object] = set()
 
     def _close(self) -> None:
         calls, trips = self._before

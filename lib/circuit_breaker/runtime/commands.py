@@ -83,9 +83,8 @@ def _reset(words: list[str], session: str, where: Places, config: Config) -> str
     reset, failed = status.reset(where, config, kept, which or "")
     closed = [name for name, _ in reset]
     if closed or failed:
-        held = [
-            sentences.held_back(at, path) for at, path in config_change.pending(one.session for one in kept)
-        ]
+        pending = config_change.pending(one.session for one in kept)
+        held = [sentences.held_back(at, path) for at, path in pending]
         done = ["Reset to CLOSED: " + ", ".join(closed)] if closed else []
         return "\n".join([*done, *failed, *held])
     if which:

@@ -8,18 +8,9 @@ import time
 from circuit_breaker.breaker.config import RULES, Config, is_on
 from circuit_breaker.breaker.memory import Session
 from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, MAIN, OPEN, Circuit, Reset
-from circuit_breaker.runtime import (
-    config_change,
-    files,
-    frozen,
-    health,
-    incidents,
-    json,
-    running,
-    services,
-    store,
-)
+from circuit_breaker.runtime import config_change, files, frozen, health, incidents, running, services, store
 from circuit_breaker.runtime.home import INCIDENTS, STATE, Places, safe_name
+from circuit_breaker.runtime.json import parse
 from circuit_breaker.words.status import not_reset
 
 TYPE_CHECKING = False
@@ -184,7 +175,7 @@ def _incidents(where: Places, now: float) -> dict[str, int]:
     recent = 0
     for line in reversed(lines):
         try:
-            if now - float(json.parse(line)["t"]) >= DAY:
+            if now - float(parse(line)["t"]) >= DAY:
                 break
         except (ValueError, TypeError, KeyError):
             continue
@@ -216,7 +207,7 @@ def _health(where: Places, config: Config) -> dict[str, Any]:
 
 def _error_text(line: bytes) -> str:
     try:
-        return str(json.parse(line)["error"])
+        return str(parse(line)["error"])
     except (ValueError, TypeError, KeyError):
         return line.decode("utf-8", "replace")
 

@@ -198,9 +198,8 @@ def _rest(facts: Mapping[str, Any]) -> list[str]:
             f'Recurring dead end: `{shown(end["command"])}` failed with "{shown(end["error"])}" in {end["sessions"]} sessions{also}: see `report`'
         )
     if facts["bypass"]:
-        lines.append(
-            f"Bypass: active for the current prompt; {facts['bypass']['let_through']} calls not blocked"
-        )
+        passed = facts["bypass"]["let_through"]
+        lines.append(f"Bypass: active for the current prompt; {passed} calls not blocked")
     if health["errors"]:
         lines.append(
             f"Errors inside hooks: {health['errors']} (the calls went through); the last: {shown(health['last_error'])[:200]}"
