@@ -90,6 +90,7 @@ def _follow(args: argparse.Namespace, found: list[Incident]) -> int:
         seen = {json.dumps(one.row, sort_keys=True) for one in found}
         last = found[-1].t if found else args.since
         time.sleep(LOOK_SECONDS)
+        progress.end()  # that was no work
         found = _chosen(args, max(args.since, last - SLACK)) or found
 
 
@@ -117,6 +118,7 @@ def read(where: Places, after: float, everywhere: bool = True, session: str = ""
     """
     logs = (one for home in (_homes(where) if everywhere else [where.home]) for one in _of_home(home, after))
     found = [one for one in progress.counted(logs, "incidents read") if one.session.startswith(session)]
+    progress.end()
     return sorted(found, key=lambda incident: incident.t)
 
 

@@ -102,6 +102,7 @@ def runs(
         for run in recording.sessions(counted, begun):
             run.finish()
             yield run, str(group[0])
+    progress.end()
 
 
 def found(paths: Iterable[str]) -> list[list[Path]]:

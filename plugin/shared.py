@@ -35,7 +35,8 @@ class Refusal(Exception):
 
 
 class Progress:
-    """A line on stderr for long work, only in a terminal. Call it with each step's text; `end` removes the line."""
+    """A line on stderr for long work, only in a terminal. Call it with each step's text; `end` removes the line,
+    and what follows is new work."""
 
     def __init__(self) -> None:
         self.since, self.shown = time.monotonic(), 0.0
@@ -52,12 +53,11 @@ class Progress:
         for count, item in enumerate(items, 1):
             self(f"{count:,} {what}")
             yield item
-        self.end()
 
     def end(self) -> None:
         if self.shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-            self.shown = 0.0
+        self.since, self.shown = time.monotonic(), 0.0
 
 
 progress = Progress()  # of the verb that runs

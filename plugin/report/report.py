@@ -9,7 +9,7 @@ from pathlib import Path
 
 import incidents
 import protection
-from shared import Refusal, places, progress
+from shared import Refusal, answer, places, progress
 
 from circuit_breaker.runtime import home, status
 from report import dead_ends, page, past
@@ -45,5 +45,5 @@ def report(args: argparse.Namespace) -> int:
     )
     path = Path(args.output or NAME)
     path.write_bytes(page.page(made))
-    print(f"{page.headline(made)}. {path.resolve()}")
+    answer(False, f"{page.headline(made)}. {path.resolve()}")
     return 0
