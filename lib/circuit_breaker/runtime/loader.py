@@ -22,6 +22,8 @@ LIB = __file__.rpartition("/" + PACKAGE + "/")[0]
 ANSWERED = 170  # exit code that no other program uses and no shell takes for a signal
 PLAIN = type(sys)
 NAMESPACE = type(sys.implementation)
+# What an import asks of a module's spec; without one it makes an error and drops it.
+SETTLED = NAMESPACE(_initializing=False)  # type: ignore[call-arg]
 
 
 class Waiting(PLAIN):  # type: ignore[misc, valid-type]
@@ -42,10 +44,12 @@ def lay_out(name: str, path: str) -> object:
     """
     package = sys.modules[name] = PLAIN(name)
     package.__path__ = []  # what is missing in it cannot be imported
+    package.__spec__ = SETTLED  # type: ignore[assignment]
     for entry in system.listdir(path):
         if entry[-3:] == ".py":
             part: object = Waiting(name + "." + entry[:-3])
             part.__file__ = path + "/" + entry  # type: ignore[attr-defined]
+            part.__spec__ = SETTLED  # type: ignore[attr-defined]
             sys.modules[name + "." + entry[:-3]] = part  # type: ignore[assignment]
             setattr(package, entry[:-3], part)
         elif entry in FOLDERS:
@@ -60,6 +64,7 @@ def load_extension(name: str) -> None:
     try:
         module = create_dynamic(NAMESPACE(name=name, origin=origin))  # type: ignore[call-arg, arg-type]
         exec_dynamic(module)
+        module.__spec__ = SETTLED  # type: ignore[assignment]
     except ImportError:
         return  # built into this Python, or not for this system
     sys.modules[name] = module
@@ -109,6 +114,7 @@ def start(name: str) -> None:
     # Each of our modules imports it: this saves reading its file.
     features = sys.modules["__future__"] = PLAIN("__future__")
     features.annotations = None  # type: ignore[attr-defined]
+    features.__spec__ = SETTLED  # type: ignore[assignment]
     try:
         for extension in EXTENSIONS:
             load_extension(extension)
