@@ -62,7 +62,11 @@ class Learned:
 
     def __init__(self, prompts: list[PastPrompt], share: Fraction) -> None:
         self.risk, self.needed = share, calibration.needed(share)
-        self.endings = Counter(prompt.ending for prompt in prompts)
+        self.endings = ends = Counter(prompt.ending for prompt in prompts)
+        self.left_out = (
+            f"of {len(prompts)}; left out: {ends[STOPPED]} interrupted, {ends[UNFINISHED]} unfinished, "
+            f"{ends[TRIPPED]} in which the breaker would have tripped"
+        )
         good = [prompt for prompt in prompts if prompt.ending == GOOD]
         self.good = len(good)
         self.values = {
@@ -73,14 +77,6 @@ class Learned:
             key: calibration.limit(found, share) if len(found) >= self.needed else None
             for key, found in self.values.items()
         }
-
-    @property
-    def left_out(self) -> str:
-        ends = self.endings
-        return (
-            f"of {sum(ends.values())}; left out: {ends[STOPPED]} interrupted, {ends[UNFINISHED]} unfinished, "
-            f"{ends[TRIPPED]} in which the breaker would have tripped"
-        )
 
 
 def read(groups: list[list[Path]]) -> list[PastPrompt]:

@@ -206,18 +206,16 @@ def _call(where: home.Places, config: Config, tool: str, given: dict[str, Any], 
         _print_rule(notice.rule, config)
     key = calls.call_key(tool, given, lane.cwd)
     if not blocked:
-        failing, repeating = (
-            config.circuit_breakers[name]["threshold"] for name in ("tool_failure", "repeated_call")
-        )
-        print(_verdict(*_counts(lane, key), failing, repeating))
+        print(_verdict(*_counts(lane, key), config))
     steps = [_remembered(lane, call, label if call.key == key else "") for call in lane.recent]
     _print_steps("The lane's last calls, as the breaker remembers them (* this one):", steps, {key})
     return 0
 
 
-def _verdict(failures: int, times: int, failing: int, repeating: int) -> str:
-    """How close an allowed call is to being blocked; `failing` and `repeating` are the two thresholds."""
-    said = []
+def _verdict(failures: int, times: int, config: Config) -> str:
+    """How close an allowed call is to being blocked."""
+    rules, said = config.circuit_breakers, []
+    failing, repeating = rules["tool_failure"]["threshold"], rules["repeated_call"]["threshold"]
     if failures and failing:
         said.append(f"It failed {failures} of {failing} times with no progress in between.")
     if times > 1 and repeating:

@@ -48,8 +48,7 @@ def look(
     ran = None
     if last:
         ran = {"session": last.name, "t": round(last.seen, 3), "ago": round(max(0.0, now - last.seen), 1)}
-    facts = {"protected": False, "how": "", "why": "", "fix": "", "last_run": ran}
-    why, fix = status.cannot_block(where, config)
+    how, (why, fix) = "", status.cannot_block(where, config)
     if not why:
         sources = scopes.chain(env, Path(where.project))
         how, why, fix = _registered(where, sources, env)
@@ -57,10 +56,10 @@ def look(
         # hooks that ran before a settings file was written prove nothing
         if why and last and now - last.seen < LIVE and last.seen > max(written, default=0.0):
             how, why, fix = f"session {last.name[: words.ID]} only, as its hooks run", "", ""
-    if why:
-        return {**facts, "why": why, "fix": fix.replace("circuit-breaker ", program() + " ", 1)}
-    how += f"; hooks last ran {ago(now - last.seen)} in session {last.name[: words.ID]}" if last else ""
-    return {**facts, "protected": True, "how": how}
+    if last and not why:
+        how += f"; hooks last ran {ago(now - last.seen)} in session {last.name[: words.ID]}"
+    fix = fix.replace("circuit-breaker ", program() + " ", 1)
+    return {"protected": not why, "how": how, "why": why, "fix": fix, "last_run": ran}
 
 
 def ago(seconds: float) -> str:
