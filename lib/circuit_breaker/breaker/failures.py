@@ -100,9 +100,9 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
         family = family.but(varied=True)
     if not family.lines or family.turn != lane.turn:  # failures in one turn count once
         _add_lines(family, lines)
-    error = errors.error_key("", results.without_exit_code(outcome.text), outcome.input)
-    if verdicts.is_bare(outcome.attempt, outcome.text):
-        error = ""  # the errors may differ
+    may_differ = verdicts.is_bare(outcome.text, lines)
+    text = results.without_exit_code(outcome.text)
+    error = "" if may_differ else errors.error_key("", text, outcome.input)
     again = family.same > 0 and error == family.error and lane.stepped <= family.n
     same = family.same + (family.turn != lane.turn) if again else 1
     lane.families[outcome.family] = family.but(

@@ -47,14 +47,12 @@ def masked(text: str, tool_input: object = None) -> str:
     """`text` with each part that could be a secret replaced; secrets in the call's input are replaced too."""
     for secret in sorted(told_secrets(tool_input), key=len, reverse=True):
         text = text.replace(secret, MASK)
-    spans = sorted(_spans(text))
-    out, done = [], 0
-    for start, end in spans:
+    out, done = "", 0
+    for start, end in sorted(_spans(text)):
         if end > done:
-            out.append(text[done : max(start, done)])
-            out.append(MASK)
+            out += text[done : max(start, done)] + MASK
             done = end
-    return "".join(out) + text[done:]
+    return out + text[done:]
 
 
 def without_unsearched(text: str, tool_input: object) -> str:

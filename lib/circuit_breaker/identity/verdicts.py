@@ -133,13 +133,11 @@ def _names_place(line: str) -> bool:
     return number.isdigit() and "." in path and " " not in path and "warn" not in line.lower()
 
 
-def is_bare(attempt: attempts.Attempt, text: str) -> bool:
+def is_bare(text: str, shared: list[str]) -> bool:
     """Whether a failure's output is only a verdict, so that the errors of two equal ones may differ: no line says what failed, and
-    few say anything else."""
-    if any(line[:1] != WEAK for line in shared_lines(attempt, text)):
-        return False
+    few say anything else. `shared`: its `shared_lines`."""
     more = [line for line in _lines(text) if not _says(line) and not _is_general(line)]
-    return len(more) < TOLD_MIN
+    return len(more) < TOLD_MIN and all(line[:1] == WEAK for line in shared)
 
 
 def fails_again(attempt: attempts.Attempt, text: str, known: dict[str, int]) -> bool:
@@ -320,8 +318,6 @@ def _without_command(attempt: attempts.Attempt, line: str) -> str:
 
 def _without_values(attempt: attempts.Attempt, line: str) -> str:
     """The line without options and the values of options and variables."""
-    if "-" not in line and not any(value in line for value in attempt.values if value):
-        return line
     kept = []
     for word in line.split():
         core = word.strip("\"'`()[]{}<>,.:;=")
