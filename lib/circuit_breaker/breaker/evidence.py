@@ -9,7 +9,7 @@ that you did not type. A look at something live is also one if enough time has p
 from __future__ import annotations
 
 from circuit_breaker.breaker import memory
-from circuit_breaker.breaker.memory import Lane, Moment, Session, Streak
+from circuit_breaker.breaker.memory import Lane, Moment, Past, SameShape, ServiceCalls, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
 from circuit_breaker.breaker.outcomes import label_of, look, only_waits, steps_on, written
 from circuit_breaker.identity import acts, calls, looks, results, waits
@@ -80,7 +80,7 @@ def take(lane: Lane, outcomes: list[Outcome], now: float, gap: float) -> None:
 
 def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now: float, gap: float) -> None:
     known = lane.streaks.pop(outcome.key, None)  # to the end of the row
-    streak = memory.Streak() if known is None else known.but()
+    streak = Streak() if known is None else known.but()
     if known is not None:  # a repeated call may be shown
         outcome.label = streak.label = streak.label or label_of(outcome)
     if outcome.wait == waits.BEFORE:
@@ -108,7 +108,7 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     lane.streaks[outcome.key] = streak
     _note_news(lane, outcome, known is not None and known.first >= 0 and not outcome.repeats)
     made = {"key": outcome.key, "result": outcome.result, "ok": outcome.kind == OK}
-    lane.recent.append(memory.Past(n=outcome.n, turn=lane.turn, kind=_kind_of(outcome), **made))
+    lane.recent.append(Past(n=outcome.n, turn=lane.turn, kind=_kind_of(outcome), **made))
     del lane.recent[: -lane.MOST["recent"]]  # here, because each call of a long turn reads it
     if outcome.wait in (waits.AFTER, waits.ALONE):
         lane.waited = outcome.n
@@ -179,7 +179,7 @@ def _note_news(lane: Lane, outcome: Outcome, changed: bool) -> None:
         shows = changed and outcome.tool.startswith("mcp__") and bool(look(outcome))
     if shows:
         before = next((r.n for r in reversed(lane.recent) if r.result == outcome.result), -1)
-        lane.news.append(memory.Moment(n=outcome.n, turn=lane.turn, before=before))
+        lane.news.append(Moment(n=outcome.n, turn=lane.turn, before=before))
 
 
 def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
@@ -187,14 +187,14 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         streak.since = outcome.n
     if leads_on(lane, outcome):  # it stopped at another commit
         lane.stepped = outcome.n
-        lane.moves.append(memory.Moment(n=outcome.n, turn=lane.turn))
+        lane.moves.append(Moment(n=outcome.n, turn=lane.turn))
     moved = last_move(lane, streak.since)
     line = written(outcome.tool, outcome.input)  # the call's key leaves out variables set before it
     line = digest(line) if line else ""
     if streak.error != outcome.error:  # after a change, or written differently, only the same error counts
         moved = max(moved, lane.changed if line == streak.line else outcome.n - 1)
     streak.fails = [fail for fail in streak.fails if fail.n > moved][-FAILS_MAX:]
-    streak.fails.append(memory.Moment(n=outcome.n, turn=lane.turn))
+    streak.fails.append(Moment(n=outcome.n, turn=lane.turn))
     same = streak.error == outcome.error and lane.stepped <= streak.last
     streak.same = streak.same + 1 if same else 1
     streak.error, streak.line = outcome.error, line
@@ -212,9 +212,9 @@ def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         lane.stepped = outcome.n if further else lane.stepped
         if outcome.change == calls.WRITES or streak.result != outcome.result:
             before = -1 if further else streak.ok_at
-            lane.moves.append(memory.Moment(n=outcome.n, turn=lane.turn, before=before))
+            lane.moves.append(Moment(n=outcome.n, turn=lane.turn, before=before))
     elif streak.ok_at < 0 and calls.goes_elsewhere(outcome.tool, outcome.input):
-        lane.moves.append(memory.Moment(n=outcome.n, turn=lane.turn))  # what comes next runs in another place
+        lane.moves.append(Moment(n=outcome.n, turn=lane.turn))  # what comes next runs in another place
     streak.ok_at = outcome.n
     streak.since, streak.fails, streak.same, streak.error = -1, [], 0, ""
 
@@ -254,7 +254,7 @@ def learn_writes(session: Session, lane: Lane) -> None:
     """Count what other lanes wrote since this lane's last turn as progress."""
     if session.writes > lane.writes:
         lane.n += 1
-        lane.moves.append(memory.Moment(n=lane.n, turn=lane.turn))
+        lane.moves.append(Moment(n=lane.n, turn=lane.turn))
         lane.writes = session.writes
 
 
@@ -262,7 +262,7 @@ def note_sequence(lane: Lane, outcomes: list[Outcome]) -> None:
     """For sequential_tools: count calls of one shape in a row, one per turn, without progress."""
     lone = outcomes[0] if len(outcomes) == 1 else None
     if lone is None or lone.poll or (lane.moves and lane.moves[-1].n >= lone.n):
-        lane.sequence = memory.SameShape()
+        lane.sequence = SameShape()
         return
     shape, known = calls.shape_key(lone.tool, lone.input)
     parameters = {"line": lone.key} if known is None else known
@@ -270,7 +270,7 @@ def note_sequence(lane: Lane, outcomes: list[Outcome]) -> None:
     varying = {name for name in parameters if parameters[name] != run.parameters.get(name)}
     varying |= {run.varying} - {""}
     if run.shape != shape or run.parameters.keys() != parameters.keys() or len(varying) > 1:
-        run, varying = memory.SameShape(shape=shape, first=lone.n), set()
+        run, varying = SameShape(shape=shape, first=lone.n), set()
     elif varying and not run.varying:
         run = run.but(length=1)  # equal calls are none that one call could do
     lane.sequence = run.but(parameters=parameters, length=run.length + 1, varying="".join(varying))
@@ -282,7 +282,7 @@ def note_services(session: Session, outcomes: list[Outcome], now: float) -> None
         service = calls.service(outcome.tool, outcome.input)
         if not service or (outcome.kind in SILENT and outcome.kind != LAUNCHED):
             continue
-        known = session.services.pop(service, None) or memory.ServiceCalls()
+        known = session.services.pop(service, None) or ServiceCalls()
         times = [*known.times, round(now, 1)][-SERVICE_TIMES_MAX:]
         session.services[service] = known.but(calls=known.calls + 1, times=times)
     session.trim()

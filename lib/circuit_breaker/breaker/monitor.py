@@ -25,8 +25,7 @@ def turn(work: Work, event: Turn) -> None:
     lane.cwd = lane.cwd or event.cwd
     if fresh:
         _take_results(work, fresh, event.prompt)
-    if event.cwd:
-        lane.cwd = event.cwd
+    lane.cwd = event.cwd or lane.cwd
     if work.name == model.MAIN or any(result.tool in SPAWNING for result in event.results):
         _hand_over_notes(work)
     if work.action("budget"):
