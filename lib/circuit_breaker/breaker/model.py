@@ -287,7 +287,7 @@ class Signal(Finding):
 
     wants = TRIP  # or WARN or STOP
     keys: list[str] = []  # the calls
-    results: dict[str, str] = {}  # key -> its last result in the loop
+    results: dict[str, str] = {}  # key -> its last result in the loop, for rules that compare results
     since = -1  # n at which its evidence began
 
     @property

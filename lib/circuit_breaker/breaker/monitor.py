@@ -153,7 +153,7 @@ def _launched_again(work: Work, outcome: Outcome) -> None:
     kind, limit = ("waits", "poll_max") if outcome.wait == waits.ALONE else ("launches", "launches")
     if times == work.rule("repeated_call")[limit] and not work.excluded(outcome.tool):
         facts = {kind: True}
-        work.act(rules.signal_of(outcome, "repeated_call", times, wants=model.WARN, results={}, facts=facts))
+        work.act(rules.signal_of(outcome, "repeated_call", times, wants=model.WARN, facts=facts))
 
 
 def _buy_probes(work: Work, open_before: list[str], n_before: int) -> None:

@@ -88,7 +88,7 @@ def _facts(outcome: Outcome, streak: Streak, rule: Rule) -> dict[str, Any]:
 def rejected(outcome: Outcome, streak: Streak, rule: Rule, count: int = 0) -> Signal:
     """The signal of a call whose input Claude Code rejects again and again: at twice the threshold the turn stops."""
     facts = _facts(outcome, streak, rule)
-    return signal_of(outcome, "tool_failure", max(count, streak.invalid), results={}, facts=facts)
+    return signal_of(outcome, "tool_failure", max(count, streak.invalid), facts=facts)
 
 
 def _same_attempt(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
@@ -107,7 +107,6 @@ def _same_attempt(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
         wants=TRIP if opens else WARN,
         subject=outcome.attempt.label(outcome.tool),
         keys=[outcome.family],
-        results={},
         since=family.since,
         facts={"family": True, "stubborn": stubborn},
     )
@@ -128,7 +127,6 @@ def _same_error(run: ErrorRun, outcome: Outcome, rule: Rule) -> Signal | None:
         wants=STOP if run.turns >= 2 * limit else WARN,
         subject=f"{outcome.tool} error",
         keys=[],
-        results={},
         since=outcome.n,
         calls=[outcome.tool],
         facts=facts,
@@ -263,7 +261,7 @@ def failing_streak(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signa
     first, stop_at = rule["threshold"], rule["stop_at"]
     second = first + (first + 1) // 2
     second = min(second, max(stop_at - 1, first + 1)) if stop_at else second
-    failing = {"subject": "failing turns", "keys": [], "results": {}}
+    failing = {"subject": "failing turns", "keys": []}
     if warnings < (turns >= first) + (turns >= second):
         facts = {"left": max(stop_at - turns, 1) if stop_at else 0}
         yield signal_of(last, "failing_streak", turns, wants=WARN, facts=facts, **failing)
