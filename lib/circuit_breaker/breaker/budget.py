@@ -133,7 +133,6 @@ def _signal(work: Work, limit: str, amount: int, most: int) -> Signal:
     return Signal(
         rule="budget",
         subject=limit,
-        keys=["budget:" + limit],
         count=amount,
         facts={
             "limit": limit,

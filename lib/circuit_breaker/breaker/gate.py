@@ -68,9 +68,7 @@ def spawn(work: Work, event: Ask) -> None:
         session.spawn_ids.append(event.id)
         session.spawns += 1
     work.tally("agent_spawn").count = session.spawns
-    signal = Signal(
-        rule="agent_spawn", subject=event.tool, keys=["spawn"], count=session.spawns, calls=[event.tool]
-    )
+    signal = Signal(rule="agent_spawn", subject=event.tool, count=session.spawns, calls=[event.tool])
     if fresh and session.spawns == rule["threshold"] + 1:
         work.tally("agent_spawn").would += action != "block"
         if action != "observe":

@@ -127,7 +127,6 @@ def _same_error(run: ErrorRun, outcome: Outcome, rule: Rule) -> Signal | None:
         wants=STOP if run.turns >= 2 * limit else WARN,
         subject=f"{outcome.tool} error",
         keys=[],
-        since=outcome.n,
         calls=[outcome.tool],
         facts=facts,
     )
