@@ -10,14 +10,13 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from circuit_breaker.identity.labels import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from circuit_breaker.runtime import home
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -35,7 +35,8 @@ TIERS = (
     ((2, 1, 118), NOTE, "blocks loops, but SUDO BYPASS never takes effect before 2.1.196", "claude update"),
     ((0, 0, 0), FAULT, "nothing is blocked before 2.1.118", "claude update"),
 )
-TEXTS = {*chain(*REFUSALS, *LAUNCHES), *NOT_TYPED, *SAVED} - {""}  # ours of Claude Code's texts
+# the texts of Claude Code by which we recognise refusals, background launches and machines' prompts
+TEXTS = {*chain(*REFUSALS, *LAUNCHES), *NOT_TYPED, *SAVED} - {""}
 MARGIN = 8 << 20  # bytes before the first event's name in the program, from which our texts are searched
 MILLISECONDS_FROM = 1000  # a timeout of this many seconds was probably meant as milliseconds
 # slow hooks are searched in this many newest transcripts, in this many bytes at their ends
@@ -92,17 +93,16 @@ def _drift(binary: Path, version: str) -> Iterator[Finding]:
     """Whether Claude Code's program still contains the texts by which we recognise refusals and background launches."""
     try:
         with binary.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as program:
-            start = max(0, program.find(b"PreToolUse") - MARGIN)
-            texts = TEXTS if start else ()  # 0: only a wrapper of the program
-            lost = [text for text in sorted(texts) if program.find(text.encode(), start) < 0]
+            start = max(0, program.find(b"PreToolUse") - MARGIN)  # 0: only a wrapper of the program
+            lost = [text for text in sorted(TEXTS) if start and program.find(text.encode(), start) < 0]
     except (OSError, ValueError):
         return
     if lost:
         gone = f"Claude Code {version} no longer contains: {', '.join(map(repr, lost))}."
         fix = "update circuit-breaker; if it is the newest, report this"
         yield note("texts", f"{gone} Some refusals may be counted as results", fix)
-    elif texts:
-        text = f"Claude Code {version} still has all {len(texts)} texts by which its answers are recognised"
+    elif start:
+        text = f"Claude Code {version} still has all {len(TEXTS)} texts by which its answers are recognised"
         yield ok("texts", text)
 
 
