@@ -34,7 +34,8 @@ PERSON, MACHINE, UNKNOWN = "person", "machine", "unknown"  # who wrote a prompt
 MAIN = ""  # the lane of the main thread; a subagent's lane is its agent id
 
 
-_NO_FIELDS = (property, type(lambda: None), classmethod)
+_NO_FIELDS = frozenset((property, type(lambda: None), classmethod))
+_CONTAINERS = frozenset((list, dict))
 
 
 def rows(kind: type[Item]) -> list[Item]:
@@ -55,7 +56,7 @@ class _Fields:
         kinds: dict[str, Any] = {}
         for base in cls.__mro__[-3::-1]:  # without `object` and Record
             for name, value in vars(base).items():
-                kind = value.__class__
+                kind = type(value)
                 if name < "a" or kind in _NO_FIELDS:
                     continue
                 if kind is tuple and value:
@@ -64,7 +65,7 @@ class _Fields:
                     kinds[name] = kind
                 fields[name] = value
         cls.FIELDS, cls.KINDS = fields, kinds
-        cls.CONTAINERS = tuple([name for name, value in fields.items() if value.__class__ in (list, dict)])
+        cls.CONTAINERS = tuple([name for name, value in fields.items() if type(value) in _CONTAINERS])
         return fields
 
 
