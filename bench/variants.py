@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple
 
 from circuit_breaker.breaker import config as settings
-from circuit_breaker.breaker import cycles, evidence, failures, memory, monitor, rules
+from circuit_breaker.breaker import cycles, evidence, failures, memory, monitor, outcomes, rules
 from circuit_breaker.breaker.model import OK
-from circuit_breaker.identity import calls, results, shell_line, tokens
+from circuit_breaker.identity import calls, keys, results, shell_line, tokens
 
 Patch = tuple[Any, str, Any]  # module, name, what stands there for one variant
 
@@ -154,8 +154,8 @@ def identity_rules() -> list[Variant]:
     empty: frozenset[str] = frozenset()
     rules: list[tuple[str, tuple[Patch, ...]]] = [
         ("results as they are", ((results, "blind", lambda text: text),)),
-        ("every digit of a result blinded", ((results, "blind", results.without_digits),)),
-        ("file contents blinded too", ((results, "VERBATIM", empty),)),
+        ("every digit of a result blinded", ((results, "blind", keys.without_digits),)),
+        ("file contents blinded too", ((outcomes, "VERBATIM", empty),)),
         ("colours kept", ((results, "without_escapes", lambda text: text),)),
         ("durations kept", ((tokens, "is_duration", _never),)),
         ("times of day kept", ((tokens, "is_clock", _never),)),

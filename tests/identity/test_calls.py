@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from circuit_breaker.breaker import gate
-from circuit_breaker.identity import acts, calls, errors, looks, results, shell_line
+from circuit_breaker.breaker import gate, outcomes
+from circuit_breaker.identity import acts, calls, errors, keys, looks, shell_line
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
@@ -202,7 +202,7 @@ def test_values_of_another_kind_are_other_values(value: Any) -> None:
 @example("exec_command", {"cmd": "'", "workdir": 5}, "\ud800")
 def test_arbitrary_input_is_answered(tool: str, value: Any, text: str) -> None:
     assert len(calls.call_key(tool, value, text)) == 12
-    assert len(results.result_key("Bash", text)) == len(results.digits_key(text)) == 12
+    assert len(outcomes.result_key("Bash", text)) == len(keys.digits_key(text)) == 12
     assert len(errors.error_key("failed", text, value)) == 12
     assert calls.change_level(tool, value) in (calls.READS, calls.ACTS, calls.WRITES)
     assert looks.wait_of(tool, value) in (0, 1, 2, 3)
@@ -449,5 +449,5 @@ def test_the_stored_result_of_a_call_is_the_same_whatever_name_was_made_up_for_i
 
 
 def test_digits_key_forgets_digits_alone() -> None:
-    assert results.digits_key("5 of 10 é") == results.digits_key("6 of 999 é")
-    assert results.digits_key("5 of 10") != results.digits_key("5 in 10")
+    assert keys.digits_key("5 of 10 é") == keys.digits_key("6 of 999 é")
+    assert keys.digits_key("5 of 10") != keys.digits_key("5 in 10")

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from samples import samples
 
 from circuit_breaker.breaker.model import FAILED
+from circuit_breaker.breaker.outcomes import result_key
 from circuit_breaker.identity.errors import error_key
-from circuit_breaker.identity.results import LONG, blind, is_benchmark, result_key, text_key
+from circuit_breaker.identity.keys import OUTPUT_MAX
+from circuit_breaker.identity.results import blind, is_benchmark, text_key
 
 HEX = st.text("0123456789abcdef", min_size=8, max_size=8).filter(
     lambda t: not t.isdigit() and not t.isalpha()
@@ -291,7 +293,7 @@ def test_the_same_text_is_blinded_alike(text: str) -> None:
 
 def test_a_long_text_is_compared_to_its_ends_and_in_the_middle_but_for_digits() -> None:
     filler = "".join(f"line {i} of words\n" for i in range(4000))
-    assert len(filler) > LONG
+    assert len(filler) > OUTPUT_MAX
     assert text_key(f"5 failed\n{filler}") != text_key(f"6 failed\n{filler}")
     assert text_key(f"{filler}5 failed") != text_key(f"{filler}6 failed")
     assert text_key(f"{filler}took 5s") == text_key(f"{filler}took 6s")

@@ -6,8 +6,9 @@ from circuit_breaker.breaker import breaker, budget, evidence, failures, model, 
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.model import Outcome, Reported, Result, Signal, Turn, plus
 from circuit_breaker.breaker.outcomes import outcome_of
-from circuit_breaker.identity import results, waits
+from circuit_breaker.identity import waits
 from circuit_breaker.identity.calls import SHELLS, SPAWNING, call_key, command_of
+from circuit_breaker.identity.keys import shortened
 
 SEEN_MAX, BATCH_MAX = 128, 512
 
@@ -85,7 +86,7 @@ def _outcome(work: Work, result: Result) -> Outcome:
     outcome = kept.but()
     if outcome.kind == model.OK:
         return outcome_of(result, model.LAUNCHED if result.kind == model.LAUNCHED else model.OK, lane.cwd)
-    outcome.input, outcome.text = result.input, results.shortened(result.text)
+    outcome.input, outcome.text = result.input, shortened(result.text)
     outcome.key = call_key(result.tool, result.input, lane.cwd)  # a hook may have rewritten what ran
     return outcome
 

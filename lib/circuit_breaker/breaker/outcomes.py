@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.model import FAILURES, INVALID, OK, SILENT, Outcome, Result
 from circuit_breaker.identity import acts, calls, errors, labels, looks, results, shell_line, waits
-from circuit_breaker.identity.keys import digest
+from circuit_breaker.identity.keys import digest, digits_key, shortened, without_stored
 
 REFUSED_WAIT = "a wait that Claude Code refuses"  # in place of its text, which names seconds and command
 # Parts of the names of tools that send messages, and of lines that go on through a history (see acts): most calls have none.
 MESSAGING = "message mail comment sms notif telegram tweet dm issue ticket incident event".split()
 ONWARD = ("bisect ", "--continue", "--skip", "~", "^", "alembic", "migrat", "db")
 NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty result
+
+# Tools that return the content of files: nothing in it changes by itself, so every change counts.
+VERBATIM = frozenset("Read Grep Glob LS NotebookRead read grep glob list Edit Write".split())
 
 
 def prepare(results: list[Result], cwd: str) -> None:
@@ -23,7 +26,7 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
     """The outcome of `result` as the rules see it; `cwd` is the lane's directory before the turn."""
     if result.ready and result.ready[0] == cwd and result.ready[1].kind == kind:
         return result.ready[1]
-    tool, given, text = result.tool, result.input, results.shortened(result.text)
+    tool, given, text = result.tool, result.input, shortened(result.text)
     key = calls.call_key(tool, given, cwd)
     command = written(tool, given)
     if command.startswith("echo "):  # what it says before it does anything may differ each time
@@ -32,7 +35,7 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
     outcome.wait = looks.wait_of(tool, given)
     if kind in SILENT:
         return outcome
-    outcome.digits = results.digits_key(text)
+    outcome.digits = digits_key(text)
     outcome.empty = not text or text.isspace() or text == NO_OUTPUT
     if kind in FAILURES:
         outcome.look = looks.look_of(tool, given)  # its input is not kept until the turn ends
@@ -42,13 +45,18 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
         says_nothing = not outcome.empty and not results.without_exit_code(text).strip()
         outcome.miss = says_nothing or errors.is_lookup_miss(tool, given, text)
         return outcome
-    outcome.result = results.result_key(tool, result.text if tool in results.VERBATIM else text)
+    outcome.result = result_key(tool, result.text if tool in VERBATIM else text)
     if kind == OK and any(word in tool.lower() for word in MESSAGING) and acts.sends_message(tool, given):
         outcome.result = results.receipt_key(text)
     outcome.change = calls.change_level(tool, given)
     if tool in calls.SHELLS:
         outcome.result = _result_of_line(outcome)
     return outcome
+
+
+def result_key(tool: str, text: str) -> str:
+    """The key of what a tool returned: of a file's content all of it, of anything else the blinded text."""
+    return digest(without_stored(text)) if tool in VERBATIM else results.text_key(text)
 
 
 def _result_of_line(outcome: Outcome) -> str:

@@ -1,10 +1,13 @@
-"""One text and one short hash for equal JSON values, one spelling of a directory. Pure."""
+"""One text and one short hash for equal JSON values and for outputs, one spelling of a directory. Pure."""
 
 from __future__ import annotations
 
 from _imp import source_hash
 
 LONG = 4096  # characters; a longer string is replaced by its hash
+OUTPUT_MAX = 32_000  # characters: more than Claude Code passes on of a command's output
+_KEPT = 8_000  # characters of a longer text that are kept at either end, and up to _LINE more
+_LINE = 4_000  # to the end of a line
 _DEPTH_MAX = 40  # levels; deeper input is left out
 _LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
 _STORES = ("tool-results/", "tool-results\\", "/_logs/", "\\_logs\\")  # folders with made-up file names
@@ -73,3 +76,23 @@ def _without_names(text: str, place: str) -> str:
         dot = name.rfind(".", -6)
         pieces[i] = ("X" + (name[dot:] if dot > 0 else "") if name else "") + piece[len(name) :]
     return place.join(pieces)
+
+
+def without_digits(text: str) -> str:
+    """The text without its digits. (`str.translate` takes a hundred times as long if the text is not ASCII.)"""
+    data = text.encode("utf-8", "surrogatepass").translate(None, b"0123456789")
+    return data.decode("utf-8", "surrogatepass")
+
+
+def shortened(text: str) -> str:
+    """A long text as its two ends, with a hash of the middle (without digits) between them."""
+    if len(text) <= OUTPUT_MAX:
+        return text
+    begin, end = text.find("\n", _KEPT, _KEPT + _LINE), text.rfind("\n", -_KEPT - _LINE, -_KEPT)
+    begin, end = begin if begin >= 0 else _KEPT, end if end >= 0 else len(text) - _KEPT
+    return f"{text[:begin]}\n{word(without_digits(text[begin:end]))}\n{text[end:]}"
+
+
+def digits_key(text: str) -> str:
+    """A key that is equal for texts that differ only in digits."""
+    return digest(without_digits(shortened(text)))

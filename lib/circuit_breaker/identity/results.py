@@ -10,15 +10,6 @@ from circuit_breaker.identity import keys, tokens
 from circuit_breaker.identity.keys import digest, without_stored
 
 
-def result_key(tool: str, text: str) -> str:
-    """The key of what a tool returned: of a file's content all of it, of anything else the blinded text."""
-    return digest(without_stored(text)) if tool in VERBATIM else text_key(text)
-
-
-# Tools that return the content of files: nothing in it changes by itself, so every change counts.
-VERBATIM = frozenset("Read Grep Glob LS NotebookRead read grep glob list Edit Write".split())
-
-
 def is_benchmark(command: str) -> bool:
     """Whether a shell line measures, or makes up a value: the numbers that it prints are its result."""
     timed = command.startswith(("time ", "/usr/bin/time ")) or "; time " in command or "&& time " in command
@@ -45,17 +36,9 @@ def _without_order(line: str) -> str:
 
 def receipt_key(text: str) -> str:
     """The key of a text after blinding and without digits, for a receipt that is numbered."""
-    return digest(unordered(without_digits(blind(text))))
+    return digest(unordered(keys.without_digits(blind(text))))
 
 
-def digits_key(text: str) -> str:
-    """A key that is equal for texts that differ only in digits."""
-    return digest(without_digits(shortened(text)))
-
-
-LONG = 32_000  # characters: more than Claude Code passes on of a command's output
-_KEPT = 8_000  # characters of a longer text that are kept at either end, and up to _LINE more
-_LINE = 4_000  # to the end of a line
 _JUDGED_MAX = 1_000  # numbers whose neighbours are read; what follows them is compared without digits
 _APART = b" \t\n\r\"'`()[]{}<>,;=|&"
 _MARKS = bytes.maketrans(b"0123456789" + _APART, b"0" * 10 + b" " * len(_APART))
@@ -84,24 +67,9 @@ _BARS = (
 ).split("|")
 
 
-def without_digits(text: str) -> str:
-    """The text without its digits. (`str.translate` takes a hundred times as long if the text is not ASCII.)"""
-    data = text.encode("utf-8", "surrogatepass").translate(None, b"0123456789")
-    return data.decode("utf-8", "surrogatepass")
-
-
-def shortened(text: str) -> str:
-    """A long text as its two ends, with a hash of the middle (without digits) between them."""
-    if len(text) <= LONG:
-        return text
-    begin, end = text.find("\n", _KEPT, _KEPT + _LINE), text.rfind("\n", -_KEPT - _LINE, -_KEPT)
-    begin, end = begin if begin >= 0 else _KEPT, end if end >= 0 else len(text) - _KEPT
-    return f"{text[:begin]}\n{keys.word(without_digits(text[begin:end]))}\n{text[end:]}"
-
-
 def blind(text: str) -> str:
     """The text with what changes by itself replaced; counts, verdicts, file names and code stay."""
-    text = as_shown(shortened(text))
+    text = as_shown(keys.shortened(text))
     if " \n" in text or "\t\n" in text:
         text = "\n".join([line.rstrip() for line in text.split("\n")])
     if text.startswith("Chunk ID: "):  # codex: random for each piece of output
@@ -136,7 +104,7 @@ def is_docker_log(text: str) -> bool:
 
 def progress_shown(text: str) -> str:
     """The percentages and counts beside progress bars, which `blind` hides; "" for none."""
-    text = shortened(text)
+    text = keys.shortened(text)
     if "%]" not in text and not any(bar in text for bar in _BARS):
         return ""
     words = text.replace("|", " ").replace("[", " ").replace("]", " ").split()
@@ -196,7 +164,7 @@ def _blind_words(text: str) -> str:
         if new in neighbours:
             judged += 1
             if judged > _JUDGED_MAX:
-                return "".join((*out, without_digits(text[done:])))
+                return "".join((*out, keys.without_digits(text[done:])))
             new = _in_place(new, text, marks, start, end, progress)
             if docker and "." in word and text[start - 1 : start] == "\n":
                 new = "D"
