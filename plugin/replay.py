@@ -86,7 +86,17 @@ def replay(args: argparse.Namespace) -> int:
     if not totals.sessions:
         read = f"{len(groups)} files were read and none holds hook events or rows of a transcript"
         raise Refusal(f"{read}. {TRANSCRIPTS}")
-    answer(args.json, _summary(totals), **_facts(totals))
+    answer(
+        args.json,
+        _summary(totals),
+        sessions=len(totals.sessions),
+        calls=totals.calls,
+        trips=sorted(totals.trips, key=itemgetter("t")),
+        warnings=sorted(totals.warnings, key=itemgetter("t")),
+        denied=totals.denied,
+        tokens=usage.named(totals.spent),
+        broken={"lines": totals.broken_lines, "first": totals.broken},
+    )
     return 0
 
 
@@ -175,18 +185,6 @@ def _spent(spent: usage.Usage, what: str) -> str:
         f"; spent after {what}: {sum(spent):,} tokens "
         f"({given:,} input, {output:,} output, {read:,} cache read, {written:,} cache written)"
     )
-
-
-def _facts(totals: Totals) -> dict[str, Any]:
-    return {
-        "sessions": len(totals.sessions),
-        "calls": totals.calls,
-        "trips": sorted(totals.trips, key=itemgetter("t")),
-        "warnings": sorted(totals.warnings, key=itemgetter("t")),
-        "denied": totals.denied,
-        "tokens": usage.named(totals.spent),
-        "broken": {"lines": totals.broken_lines, "first": totals.broken},
-    }
 
 
 def _summary(totals: Totals) -> str:
