@@ -189,8 +189,7 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         lane.stepped = outcome.n
         lane.moves.append(Moment(n=outcome.n, turn=lane.turn))
     moved = last_move(lane, streak.since)
-    line = written(outcome.tool, outcome.input)  # the call's key leaves out variables set before it
-    line = digest(line) if line else ""
+    line = digest(written(outcome.tool, outcome.input))  # the key leaves out variables set before the call
     if streak.error != outcome.error:  # after a change, or written differently, only the same error counts
         moved = max(moved, lane.changed if line == streak.line else outcome.n - 1)
     streak.fails = [fail for fail in streak.fails if fail.n > moved][-FAILS_MAX:]
