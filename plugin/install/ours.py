@@ -62,6 +62,9 @@ belong to the user: never write, reset or type them yourself. `/circuit-status` 
     b"<!-- circuit-breaker:end -->",
 )
 
+# The section in git's exclude file of an installation whose receipt has `exclude`: it names no project.
+OLDER_EXCLUSION = Section(b"# circuit-breaker:begin", b"", b"# circuit-breaker:end")
+
 
 def exclusion(scope: scopes.Scope, with_claude_md: bool = False) -> list[tuple[Path, Section]]:
     """(exclude file, section in it) for a local installation in a repository, so that git ignores its files."""

@@ -15,7 +15,7 @@ from shared import PLUGIN, Refusal, places, version
 
 from circuit_breaker.runtime import home
 from install import bundle, disk, jsontext, receipt, scopes, settings
-from install.ours import PROTOCOL, Section, exclusion, our_text
+from install.ours import OLDER_EXCLUSION, PROTOCOL, exclusion, our_text
 
 # Many projects ignore `lib/`; the .gitignore nearer to the files wins.
 IGNORE = {"project": b"!*\n!*/\n__pycache__/\n", "local": b"*\n"}
@@ -135,11 +135,13 @@ def plan_install(scope: scopes.Scope, source: Path, options: Options, made: list
     # in this order: the registrations need what comes before them
     for path, section in exclusion(scope, options.claude_md):
         if not disk.hindrance(path):
-            _add_section(plan, path, section)
+            before = disk.read_through(path)
+            plan.change(path, before, section.added(_without_older(before, old)))
     placed = _placed_files(plan, source, old["commands"], options)
     registered = _registered(plan, old["settings"], ours, options)
     if options.claude_md:
-        _add_section(plan, scope.claude_md, PROTOCOL)
+        before = disk.read_through(scope.claude_md)
+        plan.change(scope.claude_md, before, PROTOCOL.added(before))
     # of a receipt that can be committed relative to the project
     new = [str(folder) if scope.name == "user" else os.path.relpath(folder, scope.base) for folder in made]
     plan.kept = {
@@ -241,9 +243,9 @@ def _placed_files(plan: Plan, source: Path, old: dict[str, Any], options: Option
     return kept
 
 
-def _add_section(plan: Plan, path: Path, section: Section) -> None:
-    before = disk.read_through(path)
-    plan.change(path, before, section.added(before))
+def _without_older(text: bytes | None, kept: dict[str, Any]) -> bytes | None:
+    """A text without the section that an older installation put into git's exclude file, if the receipt lists one."""
+    return OLDER_EXCLUSION.removed(text) if kept.get("exclude") else text
 
 
 # --- Removing
@@ -259,7 +261,7 @@ def plan_removal(scope: scopes.Scope, source: Path, all_of_it: bool) -> Plan:
         plan.done_with = kept["backups"]
     for path, section in [(scope.claude_md, PROTOCOL), *exclusion(scope)]:
         before = disk.read_through(path)
-        plan.change(path, before, section.removed(before))
+        plan.change(path, before, section.removed(_without_older(before, kept)))
     for name, path in scope.placed.items():
         if name in kept["commands"]:
             _remove_placed(plan, name, path, kept["commands"][name], all_of_it)

@@ -1076,6 +1076,24 @@ def test_local_installations_that_share_an_exclude_file_leave_each_other_alone(p
     assert exclude.read_bytes() == before
 
 
+@pytest.mark.parametrize("updated", [True, False])
+def test_the_section_of_an_older_installation_leaves_the_exclude_file(person, updated):
+    git(person.project, "init", "-q")
+    exclude = person.project / ".git" / "info" / "exclude"
+    before = exclude.read_bytes()
+    person.install("local")
+    exclude.write_bytes(
+        before + b"\n# circuit-breaker:begin\n/.claude/circuit-breaker\n# circuit-breaker:end\n"
+    )
+    path = person.project / ".claude" / "circuit-breaker" / receipt.RECEIPT
+    path.write_text(json.dumps({**json.loads(path.read_text()), "exclude": {"before": "", "added": ""}}))
+    if updated:
+        person.install("local")
+        assert exclude.read_bytes().count(b"begin") == 1
+    person.uninstall("local")
+    assert exclude.read_bytes() == before
+
+
 def test_the_first_version_understands_a_receipt(person):
     person.install("project")
     kept = json.loads((person.project / ".claude" / "circuit-breaker" / receipt.RECEIPT).read_text())
