@@ -213,6 +213,10 @@ def main() -> int:
         return 130
     except BrokenPipeError:  # nobody reads stdout any more
         code = 0
+    except ImportError as error:  # files of two versions, after an update that was killed
+        what = f"this copy of the plugin is incomplete ({error})"
+        print(f"{(given or [SELF])[0]}: {what}. Get a fresh copy and run its `install`.", file=sys.stderr)
+        code = 1
     except OSError as error:  # from the verb, or from printing on a full disk
         from install.disk import words_of
 

@@ -101,6 +101,17 @@ def test_output_that_cannot_be_written_is_no_traceback(person, verb, to):
         assert done.stderr == f"{verb[0]}: no space left on device. Fix that, then try again.\n"
 
 
+@pytest.mark.parametrize("lost", ["plugin/operate.py", "lib/circuit_breaker/runtime/home.py"])
+def test_a_copy_that_lacks_a_file_says_so_without_a_traceback(person, lost):
+    person.install()
+    (person.root / lost).unlink()
+    done = plugin(person, "status", source=person.root)
+    assert done.returncode == 1
+    assert done.stderr.startswith("status: this copy of the plugin is incomplete (")
+    assert done.stderr.endswith("Get a fresh copy and run its `install`.\n")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_the_installed_command_goes_by_its_own_name_whatever_it_says(person, monkeypatch):
     monkeypatch.setenv("PATH", f"{person.home}/.local/bin:{os.environ['PATH']}")
     person.install()
