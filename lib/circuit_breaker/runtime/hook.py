@@ -75,7 +75,7 @@ def answer_to(name: str, data: bytes, env: Mapping[str, str], now: float) -> dic
     if not env.get("CLAUDE_PROJECT_DIR") and own_shell.refuses(f"{name} hook", env):
         return None  # Claude Code gives it to every hook
     if name == "janitor":
-        said = _session_start(json.parse(data), env, now)
+        said = _session_start(json.parse_object(data), env, now)
         return answers.system_message(said) if said else None
     payload = protocol.parse(data, env.get("CLAUDE_CODE_SESSION_ID", ""))
     where = home.places(env, payload.cwd)

@@ -48,6 +48,14 @@ def parse(data: bytes | str) -> Any:
     return value
 
 
+def parse_object(data: bytes | str) -> dict[str, Any]:
+    """The same for a text that has to be a JSON object. Raises ValueError."""
+    value = parse(data)
+    if not isinstance(value, dict):
+        raise ValueError(f"no JSON object but {type(value).__name__}")
+    return value
+
+
 def dump(value: Any) -> bytes:
     """`value` as one line of ASCII JSON. Raises ValueError for NaN, other types and nesting that is too deep."""
     encode = _json.make_encoder(

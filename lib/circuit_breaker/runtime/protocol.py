@@ -78,10 +78,7 @@ def name_of(fields: dict[str, Any], name: str, most: int = NAME_MAX) -> str:
 
 def parse(data: bytes | str, default_session: str = "") -> Payload:
     """A payload from stdin. Raises ValueError for anything that is not one JSON object with fields of the right types."""
-    fields = json.parse(data)
-    if not isinstance(fields, dict):
-        raise ValueError(f"the payload is no JSON object but {type(fields).__name__}")
-    return Payload(fields, default_session, len(data))
+    return Payload(json.parse_object(data), default_session, len(data))
 
 
 def last_call(payload: Payload) -> str:
