@@ -76,9 +76,9 @@ def pip_install(lock: Path, target: Path, seconds: float) -> str:
 def put(root: Path, wanted: dict[str, bytes]) -> int:
     """Make the files `wanted` (relative path -> bytes) the installation in `root`. Returns how many were written.
 
-    All are written beside their places first, so that a full disk changes nothing. Then `hooks/run` becomes empty until it is put in
-    place as the last one: in between, the registered lines do nothing and print nothing. The receipt is the first one, so that all can
-    be removed after a kill. Packages stay while their lock file is the same.
+    All are written beside their places first, so that a full disk changes nothing. Then an older `hooks/run` becomes empty until the
+    new one is put in place as the last file: in between, the registered lines do nothing and print nothing. The receipt is the first
+    file, so that all can be removed after a kill. Packages stay while their lock file is the same.
     """
     changed = [name for name, data in wanted.items() if disk.read_through(root / name) != data]
     if not changed:
@@ -102,7 +102,10 @@ def put(root: Path, wanted: dict[str, bytes]) -> int:
     except OSError:
         recover(root)
         raise
-    os.replace(empty, root / RUN)
+    if (root / RUN).exists():
+        os.replace(empty, root / RUN)
+    else:
+        files.remove(str(empty))
     for path in stale:
         files.remove(str(path))
     for name in in_order:

@@ -117,7 +117,8 @@ def start(name: str) -> None:
     features.__spec__ = SETTLED  # type: ignore[assignment]
     try:
         for extension in EXTENSIONS:
-            load_extension(extension)
+            if extension not in sys.modules:
+                load_extension(extension)
         lay_out(PACKAGE, LIB + "/" + PACKAGE)
         sys.modules[PACKAGE + ".runtime.hook"].serve(name)
     except Exception as error:  # noqa: BLE001 - serve catches its own errors: this is for missing modules
