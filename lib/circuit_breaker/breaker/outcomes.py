@@ -78,7 +78,7 @@ def written(tool: str, given: object) -> str:
 
 
 def steps_on(tool: str, given: object) -> bool:
-    command = written(tool, given)
+    command = written(tool, given)[: shell_line.LONGEST]
     return any(sign in command for sign in ONWARD) and acts.steps_through_history(tool, given)
 
 

@@ -6,12 +6,13 @@ say whether it changes by itself ("pid 1234", "3.4 s"). Any other number is a co
 
 from __future__ import annotations
 
-from circuit_breaker.identity import keys, tokens
+from circuit_breaker.identity import keys, shell_line, tokens
 from circuit_breaker.identity.keys import digest, without_stored
 
 
 def is_benchmark(command: str) -> bool:
     """Whether a shell line measures, or makes up a value: the numbers that it prints are its result."""
+    command = command[: shell_line.LONGEST]
     timed = command.startswith(("time ", "/usr/bin/time ")) or "; time " in command or "&& time " in command
     return timed or any(sign in command for sign in _MEASURING)
 

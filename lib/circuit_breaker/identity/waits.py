@@ -38,7 +38,7 @@ _DECORATION = frozenset("echo printf true : date cd export set local clear write
 
 def line_waits(command: str, depth: int = 0) -> int:
     """NONE, BEFORE, AFTER or ALONE."""
-    low = command.lower()
+    low = command[: shell_line.LONGEST].lower()
     if not any(hint in low for hint in _HINTS) or depth > shell_line.DEPTH:
         return NONE
     found: list[bool] = []  # for each thing the line does, whether it is a wait
