@@ -129,7 +129,7 @@ def test_library_knows_neither_hooks_nor_verbs(path: Path) -> None:
         (
             "Claude Code's answers",
             r"""["'](hookSpecificOutput|permissionDecision|additionalContext|stopReason|systemMessage|decision)["']""",
-            {"answers.py", "host.py"},  # host.py plays Claude Code
+            {"protocol.py", "host.py"},  # host.py plays Claude Code
         ),
         ("the lock", r"^\s*(import|from) (fcntl|msvcrt)\b", {"files.py", "packages.py"}),
         ("the two packages", r"^\s*(import|from) (filelock|platformdirs)\b", {"packages.py"}),

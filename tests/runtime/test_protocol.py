@@ -12,7 +12,7 @@ from circuit_breaker.breaker import model
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, FAILED, INVALID, LAUNCHED, OK, STOP, WARN
 from circuit_breaker.breaker.policy import step
-from circuit_breaker.runtime import answers, protocol, store
+from circuit_breaker.runtime import protocol, store
 
 PAYLOADS = Path(__file__).resolve().parent.parent / "payloads"
 EVENTS = sorted(
@@ -174,7 +174,7 @@ def test_answers_are_what_claude_code_reads() -> None:
 
     def answer(event: str, *kinds: str) -> Any:
         notices = [model.Notice(kind=kind, rule="tool_failure", subject="Bash make") for kind in kinds]
-        return answers.render(model.Decision(notices=notices), event, config)
+        return protocol.render(model.Decision(notices=notices), event, config)
 
     assert answer("PreToolUse") is None
     denied = answer("PreToolUse", DENY)["hookSpecificOutput"]
@@ -198,7 +198,7 @@ def test_a_trip_and_a_stopped_turn_notify_the_terminal_once() -> None:
     hostile = "Bash \x1b]0;x\x07make"
     for kind in (model.OPENED, STOP):
         notice = model.Notice(kind=kind, rule="tool_failure", subject=hostile)
-        answer = answers.render(model.Decision(notices=[notice]), "PostToolBatch", config)
+        answer = protocol.render(model.Decision(notices=[notice]), "PostToolBatch", config)
         assert answer is not None
         sequence = answer["terminalSequence"]
         assert sequence.startswith("\x1b]9;circuit-breaker ") and sequence.endswith("\x07")

@@ -18,7 +18,6 @@ from circuit_breaker.breaker import memory, model, outcomes, policy
 from circuit_breaker.identity import calls
 from circuit_breaker.janitor import notes, session_start
 from circuit_breaker.runtime import (
-    answers,
     commands,
     config_change,
     error_log,
@@ -76,14 +75,14 @@ def answer_to(name: str, data: bytes, env: Mapping[str, str], now: float) -> dic
         return None  # Claude Code gives it to every hook
     if name == "janitor":
         said = _session_start(json.parse_object(data), env, now)
-        return answers.system_message(said) if said else None
+        return protocol.system_message(said) if said else None
     payload = protocol.parse(data, env.get("CLAUDE_CODE_SESSION_ID", ""))
     where = home.places(env, payload.cwd)
     config = home.configuration(where, env)
     if name == "command":
-        return answers.command_answer(commands.answer(payload, where, config, env, now))
+        return protocol.command_answer(commands.answer(payload, where, config, env, now))
     if name == "guard":
-        return answers.held_back(config_change.answer(payload, where, config, env, now))
+        return protocol.held_back(config_change.answer(payload, where, config, env, now))
     return Visit(payload, where, config, env, now).answer() if payload.session else None
 
 
@@ -143,7 +142,7 @@ class Visit:
         if transitions:
             last = protocol.last_call(payload)
             incidents.keep(self.where, payload.session, transitions, config, payload.prompt, last)
-        return answers.render(decision, payload.event, config) if decision.notices else None
+        return protocol.render(decision, payload.event, config) if decision.notices else None
 
     def _prepare(self, event: Event) -> None:
         """Tell the event what `step` cannot know, and do what needs no lock."""
