@@ -71,10 +71,16 @@ class Windows:
             timeout=60,
         )
 
+    def fire(
+        self, name: str, env: dict[str, str] | None = None, **changes: Any
+    ) -> subprocess.CompletedProcess[bytes]:
+        """The line registered for a payload, run."""
+        body = self.body(name, changes)
+        return self.run(["/bin/sh", "-c", lines_for(body)[-1]], json.dumps(body).encode(), **(env or {}))
+
     def send(self, name: str, env: dict[str, str] | None = None, **changes: Any) -> Any:
         """What the line registered for a payload answers; exit code 0, and not a word on stderr."""
-        body = self.body(name, changes)
-        done = self.run(["/bin/sh", "-c", lines_for(body)[-1]], json.dumps(body).encode(), **(env or {}))
+        done = self.fire(name, env, **changes)
         assert (done.returncode, done.stderr) == (0, b"")
         return json.loads(done.stdout or b"null")
 
@@ -229,19 +235,23 @@ def test_file_that_stays_open_costs_one_line_and_no_call(windows: Windows) -> No
     assert windows.memory()["turn"] == before["turn"] + 2
 
 
-def test_16_events_four_at_once_are_all_counted(windows: Windows) -> None:
-    def sent(number: int) -> Any:
+def test_16_events_at_once_are_all_counted(windows: Windows) -> None:
+    def sent(number: int) -> subprocess.CompletedProcess[bytes]:
         call = {
             "tool_name": "PowerShell",
             "tool_input": {"command": f"step {number}"},
             "tool_use_id": f"t{number}",
         }
-        return windows.send(
-            "PostToolBatch.bash-exit-1", tool_calls=[{**call, "tool_response": f"done {number}"}]
-        )
+        calls = [{**call, "tool_response": f"done {number}"}]
+        return windows.fire("PostToolBatch.bash-exit-1", tool_calls=calls)
 
-    with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(sent, range(16))) == {None}
+    with ThreadPoolExecutor(8) as pool:
+        ended = list(pool.map(sent, range(16)))
+    assert {(done.returncode, done.stdout) for done in ended} == {(0, b"")}
+    for number, done in enumerate(ended):
+        if done.stderr:  # on a busy machine a hook may give up its lock, and says so
+            assert b"still locked after" in done.stderr
+            assert sent(number).stderr == b""
     assert windows.memory()["turn"] == 16
 
 

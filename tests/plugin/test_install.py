@@ -334,17 +334,22 @@ def test_another_scope_in_the_same_folder_stops_the_installer_even_without_its_r
     person.install("project")
 
 
-def test_a_full_disk_while_files_are_staged_leaves_nothing(person, mocker):
-    before = person.tree()
+def disk_is_full_at(number, mocker):
+    """The disk is full at the write of this number."""
     write, count = Path.write_bytes, [0]
 
     def full(path, data):
         count[0] += 1
-        if count[0] == 20:
+        if count[0] == number:
             raise OSError(28, "No space left on device")
         return write(path, data)
 
     mocker.patch.object(Path, "write_bytes", full)
+
+
+def test_a_full_disk_while_files_are_staged_leaves_nothing(person, mocker):
+    before = person.tree()
+    disk_is_full_at(20, mocker)
     with pytest.raises(OSError, match="No space"):
         person.install()
     mocker.stopall()
@@ -356,15 +361,7 @@ def test_a_full_disk_while_it_is_updated_leaves_the_old_version_whole(person, tm
     person.install()
     before = person.tree()
     monkeypatch.setattr(apply, "SOURCE", ROOT)
-    write, count = Path.write_bytes, [0]
-
-    def full(path, data):
-        count[0] += 1
-        if count[0] == 3:
-            raise OSError(28, "No space left on device")
-        return write(path, data)
-
-    mocker.patch.object(Path, "write_bytes", full)
+    disk_is_full_at(3, mocker)
     with pytest.raises(OSError, match="No space"):
         person.install()
     mocker.stopall()
