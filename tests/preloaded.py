@@ -1,4 +1,4 @@
-"""Libraries put before the C library by LD_PRELOAD: disks without locks, processes that stop at a chosen system call."""
+"""Libraries put before the C library by LD_PRELOAD: disks without locks."""
 
 from __future__ import annotations
 
@@ -25,33 +25,6 @@ int flock(int fd, int how) { errno = FLOCK; return -1; }
 REFUSING(fcntl)
 REFUSING(fcntl64)
 #endif
-"""
-# Stops the process (SIGSTOP) the first time that it removes, or gives another name to, a file whose name ends in $STOP_AT.
-STOPPING = """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-static void look(const char *path) {
-    const char *end = getenv("STOP_AT");
-    size_t long_ = strlen(path), short_ = end ? strlen(end) : 0;
-    if (end && long_ >= short_ && !strcmp(path + long_ - short_, end)) { unsetenv("STOP_AT"); raise(SIGSTOP); }
-}
-int unlink(const char *path) { look(path); return ((int (*)(const char *)) dlsym(RTLD_NEXT, "unlink"))(path); }
-int rename(const char *old, const char *new) {
-    look(old); return ((int (*)(const char *, const char *)) dlsym(RTLD_NEXT, "rename"))(old, new);
-}
-int link(const char *old, const char *new) {
-    look(new); return ((int (*)(const char *, const char *)) dlsym(RTLD_NEXT, "link"))(old, new);
-}
-int symlink(const char *target, const char *path) {
-    if (strstr(path, ".tmp")) look(path);
-    return ((int (*)(const char *, const char *)) dlsym(RTLD_NEXT, "symlink"))(target, path);
-}
-int linkat(int a, const char *old, int b, const char *new, int flags) {
-    look(new); return ((int (*)(int, const char *, int, const char *, int)) dlsym(RTLD_NEXT, "linkat"))(a, old, b, new, flags);
-}
 """
 
 

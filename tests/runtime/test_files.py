@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import stat
 import subprocess
 import sys
@@ -13,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from preloaded import STOPPING, library
 from pytest_mock import MockerFixture
 
-from circuit_breaker.runtime import files, lock_file
+from circuit_breaker.runtime import files
 
 LIB = Path(__file__).resolve().parent.parent.parent / "lib"
 # argv: the library, the lock, and which kinds of lock the disk refuses with which error.
@@ -34,7 +32,7 @@ with files.Lock(sys.argv[2]):
 
 
 # Kinds of lock that a disk refuses.
-WITHOUT = {"nothing": "", "flock": "flock", "flock and record locks": "flock lockf"}
+WITHOUT = {"nothing": "", "flock": "flock"}
 
 
 def ask(path: Path, without: str = "", error: int = errno.ENOLCK) -> subprocess.Popen[str]:
@@ -275,140 +273,32 @@ def test_killed_holder_frees_the_lock(tmp_path: Path, without: str) -> None:
 
 
 @pytest.mark.parametrize("error", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP])
-def test_whatever_a_disk_calls_it_that_has_no_locks_another_way_is_found(tmp_path: Path, error: int) -> None:
-    holder = hold(tmp_path / "lock", "flock lockf", error)
-    assert sorted(os.listdir(tmp_path)) == ["lock", "lock.held"]
+def test_whatever_a_disk_calls_it_that_has_no_flock_a_record_lock_is_taken(
+    tmp_path: Path, mocker: MockerFixture, error: int
+) -> None:
+    mocker.patch.object(files.fcntl, "flock", side_effect=OSError(error, "refused"))
+    holder = hold(tmp_path / "lock", "flock", error)
+    with pytest.raises(TimeoutError), files.Lock(str(tmp_path / "lock"), wait=0.05):
+        pass
     let_go(holder)
     assert os.listdir(tmp_path) == ["lock"]
+
+
+def test_disk_without_any_lock_raises_its_error_and_leaves_nothing_open(
+    tmp_path: Path, mocker: MockerFixture
+) -> None:
+    for name in ("flock", "lockf"):
+        mocker.patch.object(files.fcntl, name, side_effect=OSError(errno.ENOLCK, "refused"))
+    before = os.listdir("/dev/fd")
+    with pytest.raises(OSError, match="refused"), files.Lock(str(tmp_path / "lock")):
+        pass
+    assert os.listdir("/dev/fd") == before
 
 
 def test_other_trouble_with_a_lock_is_raised(tmp_path: Path, mocker: MockerFixture) -> None:
     mocker.patch.object(files.fcntl, "flock", side_effect=OSError(errno.EIO, "broken"))
     with pytest.raises(OSError, match="broken"), files.Lock(str(tmp_path / "lock")):
         pass
-
-
-def marked(held: Path) -> str:
-    """The mark of what holds a lock; "" if it has none."""
-    return os.readlink(held) if held.is_symlink() else ""
-
-
-ON_LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc")
-
-
-@pytest.mark.parametrize(
-    ("mark", "age", "free"),
-    [
-        ("1 7 elsewhere", 0, False),  # a process of another machine cannot be asked
-        ("1 7 elsewhere", lock_file.HELD_SECONDS + 60, True),
-        ("PID 7 HERE", 0, False),
-        ("PID 7 HERE", lock_file.HELD_SECONDS + 60, True),
-        ("", 0, False),
-        ("", lock_file.HELD_SECONDS + 60, True),
-        ("4194305 7 HERE", 0, True),  # beyond the largest process number
-        ("PID 7/BORN/ HERE", 0, False),
-        pytest.param("PID 7/1/ HERE", 0, True, marks=ON_LINUX),  # whose number it was has died since
-        pytest.param("1 7/1/ HERE", 0, True, marks=ON_LINUX),
-        pytest.param("4194305 7/1/pid:[1] HERE", 0, False, marks=ON_LINUX),  # of a container: cannot be asked
-    ],
-)
-def test_file_that_holds_a_lock_is_believed_while_its_maker_may_live(
-    tmp_path: Path, mocker: MockerFixture, mark: str, age: float, free: bool
-) -> None:
-    for name in ("flock", "lockf"):
-        mocker.patch.object(files.fcntl, name, side_effect=OSError(errno.ENOLCK, "refused"))
-    held = tmp_path / "lock.held"
-    mark = mark.replace("PID", str(os.getpid())).replace("HERE", os.uname().nodename)
-    mark = mark.replace("BORN", lock_file._state(os.getpid())[1])
-    if mark:
-        held.symlink_to(mark)
-    else:  # not made by us
-        held.write_text("")
-    os.utime(held, (time.time() - age,) * 2, follow_symlinks=False)
-    if not free:
-        with pytest.raises(TimeoutError), files.Lock(str(tmp_path / "lock"), wait=0.05):
-            pass
-        assert marked(held) == mark
-        return
-    with files.Lock(str(tmp_path / "lock"), wait=0.5):
-        assert marked(held) != mark
-    assert os.listdir(tmp_path) == ["lock"]
-
-
-@pytest.mark.parametrize("moment", [".tmp", ".held"])
-def test_of_two_who_find_what_a_dead_one_left_the_slower_removes_nothing_of_the_quicker(
-    tmp_path: Path, moment: str
-) -> None:
-    """The slower stops before it claims the right to remove, or with that right before it removes."""
-    held = tmp_path / "lock.held"
-    held.symlink_to(f"4194305 7 {os.uname().nodename}")
-    slower = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(LIB), str(tmp_path / "lock"), "flock lockf", "37"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "LD_PRELOAD": library(tmp_path, STOPPING), "STOP_AT": moment},
-    )
-    os.waitid(os.P_PID, slower.pid, os.WSTOPPED)
-    quicker = ask(tmp_path / "lock", "flock lockf")
-    assert quicker.stdout is not None and slower.stdout is not None
-    if moment == ".tmp":
-        assert quicker.stdout.readline() == "held\n"
-    else:  # only the slower may remove it
-        time.sleep(0.3)
-        assert marked(held).startswith("4194305 ")
-    slower.send_signal(signal.SIGCONT)
-    time.sleep(0.3)
-    holders = [process for process in (quicker, slower) if marked(held).startswith(f"{process.pid} ")]
-    assert len(holders) == 1
-    if moment == ".tmp":
-        assert holders == [quicker]
-    let_go(holders[0])
-    last = slower if holders[0] is quicker else quicker
-    assert last.stdout is not None
-    assert last.stdout.readline() == "held\n"
-    let_go(last)
-    assert sorted(os.listdir(tmp_path)) == ["lock", "preloaded.so"]
-
-
-def test_who_is_killed_at_removing_what_a_dead_one_left_keeps_nobody_waiting(tmp_path: Path) -> None:
-    (tmp_path / "lock.held").symlink_to(f"4194305 7 {os.uname().nodename}")
-    killed = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(LIB), str(tmp_path / "lock"), "flock lockf", "37"],
-        env={**os.environ, "LD_PRELOAD": library(tmp_path, STOPPING), "STOP_AT": ".held"},
-    )
-    os.waitid(os.P_PID, killed.pid, os.WSTOPPED)
-    killed.kill()
-    killed.wait()
-    assert len(list(tmp_path.glob("lock.held.*"))) == 1
-    holder = hold(tmp_path / "lock", "flock lockf")
-    let_go(holder)
-    assert sorted(os.listdir(tmp_path)) == ["lock", "preloaded.so"]
-
-
-@pytest.mark.slow
-def test_many_processes_on_a_disk_without_locks_never_hold_one_together(tmp_path: Path) -> None:
-    code = HOLDER.partition("with files")[0] + (
-        "import os\n"
-        "for n in range(25):\n"
-        "    with files.Lock(sys.argv[2], 60):\n"
-        "        old = int(open(sys.argv[2] + '.count').read() or 0)\n"
-        "        open(sys.argv[2] + '.count', 'w').write(str(old + 1))\n"
-        "        if n == 20 and sys.argv[5] == 'dies':\n"
-        "            os.kill(os.getpid(), 9)\n"
-    )
-    (tmp_path / "lock.count").write_text("0")
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(LIB), str(tmp_path / "lock"), "flock lockf", "37", fate]
-        )
-        for fate in ["lives", "dies"] * 8
-    ]
-    while None in [worker.poll() for worker in workers]:  # who is dead must be seen to be dead
-        time.sleep(0.01)
-    codes = sorted(worker.returncode for worker in workers)
-    assert codes == [-9] * 8 + [0] * 8
-    assert int((tmp_path / "lock.count").read_text()) == 8 * 25 + 8 * 21
 
 
 def test_alarm_of_the_caller_survives_waiting_for_a_lock(tmp_path: Path) -> None:

@@ -275,14 +275,12 @@ def forget_session(folder: str, before: float) -> int:
     least 1; 0 if it stays."""
     try:
         names = files.system.listdir(folder)
-        held = store.LOCK_FILE + files.HELD  # a killed process may have left it, which is no file
-        infos = [files.system.lstat(f"{folder}/{name}") for name in names if not name.startswith(held)]
+        infos = [files.system.lstat(f"{folder}/{name}") for name in names]
         if any(info.st_mtime > before or not disk.version(info) for info in infos):
             return 0
         path = f"{folder}/{store.LOCK_FILE}"
-        with files.Lock(path, 0.001) as lock:
-            # The lock itself removes what holds it.
-            for name in {*names} - {store.LOCK_FILE, held if lock.mark else ""}:
+        with files.Lock(path, 0.001):
+            for name in {*names} - {store.LOCK_FILE}:
                 files.remove(f"{folder}/{name}")
             if files.fcntl:
                 files.remove(path)

@@ -24,7 +24,6 @@ _WAITS_NOT = getattr(system, "O_NONBLOCK", 0)  # for a FIFO in the place of a fi
 _CREATE = system.O_WRONLY | system.O_CREAT | _NOFOLLOW | getattr(system, "O_BINARY", 0)
 READ = system.O_RDONLY | _WAITS_NOT | getattr(system, "O_BINARY", 0)  # follows links
 STDIN_MAX = 1 << 26  # bytes of a payload: more than Claude Code sends
-HELD = ".held"  # the link beside a lock file, for a disk without locks
 LOCK_SECONDS = 3.0  # Claude Code kills a hook after 5 s: give up and report it before that
 
 
@@ -235,67 +234,56 @@ def _make(path: str) -> None:
 class Lock:
     """An exclusive lock on a file, held inside `with`. Waits up to `wait` seconds, then raises TimeoutError.
 
-    It is the `flock` of filelock's Unix lock. On a disk without `flock` (some NFS and Lustre) it is a record lock; without these
-    too, a link beside it that only one process can create. All processes on a disk use the same kind.
+    It is a `flock`, on a disk without it (some NFS and Lustre) a record lock: all processes on a disk use the same kind. On a disk
+    with neither, OSError is raised.
     """
 
-    __slots__ = ("path", "wait", "fd", "mark")
+    __slots__ = ("path", "wait", "fd")
 
     def __init__(self, path: str, wait: float = LOCK_SECONDS) -> None:
-        self.path, self.wait, self.fd, self.mark = path, wait, -1, ""
+        self.path, self.wait, self.fd = path, wait, -1
 
     def __enter__(self) -> Lock:
         self.fd = _regular(self.path, system.O_RDWR | system.O_CREAT | _NOFOLLOW | _WAITS_NOT)
         try:
-            self._take()
+            self._wait()
         except BaseException:
             system.close(self.fd)
             raise
         return self
 
-    def _take(self) -> None:
+    def _wait(self) -> None:
         """Try until it is free, more often the longer it takes, so that newcomers do not overtake. (A blocking `flock` lets them.)"""
-        ways = self._ways()
         since = 0.0
         pause = 0.002 + system.getpid() % 16 * 0.0002  # seconds; different for processes started together
         while True:
             try:
-                ways[0]()
-                return
+                return _take(self.fd)
             except (BlockingIOError, PermissionError):  # held: POSIX allows both for a record lock
                 now = time.monotonic()
-            except OSError as error:
-                import errno
-
-                missing = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
-                if len(ways) == 1 or error.errno not in missing:
-                    raise
-                del ways[0]
-                continue
             since = since or now
             if now - since > self.wait:
                 raise TimeoutError(f"{self.path}: still locked after {self.wait:g} s")
             time.sleep(pause / (1 + 4 * (now - since)))
 
-    def _ways(self) -> list[Callable[[], object]]:
-        """The kinds of lock, the usual one first. Each raises BlockingIOError or PermissionError while another process holds it."""
-        if not fcntl:
-            import msvcrt
-
-            return [lambda: msvcrt.locking(self.fd, msvcrt.LK_NBLCK, 1)]  # type: ignore[attr-defined]
-        kind = fcntl.LOCK_EX | fcntl.LOCK_NB
-        return [lambda: fcntl.flock(self.fd, kind), lambda: fcntl.lockf(self.fd, kind), self._link]
-
-    def _link(self) -> None:
-        from circuit_breaker.runtime import lock_file
-
-        self.mark = lock_file.take(self.path + HELD)
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.mark:
-            from circuit_breaker.runtime import lock_file
-
-            lock_file.release(self.path + HELD, self.mark)
         system.close(self.fd)  # this releases it, as does the end of the process
+
+
+def _take(fd: int) -> None:
+    """Lock an open file. Raises BlockingIOError or PermissionError while another process holds it, OSError on a disk without locks."""
+    if not fcntl:
+        import msvcrt
+
+        return msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    kind = fcntl.LOCK_EX | fcntl.LOCK_NB
+    try:
+        return fcntl.flock(fd, kind)
+    except OSError as error:
+        import errno
+
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP):
+            raise
+    return fcntl.lockf(fd, kind)

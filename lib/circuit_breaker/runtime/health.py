@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from circuit_breaker.runtime.home import Places
 
-FIX = "set CIRCUIT_BREAKER_HOME to a folder of your own that can be written"
+FIX = "set CIRCUIT_BREAKER_HOME to a folder of your own that can be written and locked"
 
 
 def write_fault(where: Places) -> str:
