@@ -21,7 +21,7 @@ import incidents
 from install.bundle import pip_install
 from shared import ROOT, Refusal, places, version
 
-from circuit_breaker.runtime import files, home, packages
+from circuit_breaker.runtime import files, home
 
 LOCK = "lib/requirements-otlp.lock"
 PIP_SECONDS = 300
@@ -82,7 +82,7 @@ def _sent(args: argparse.Namespace, where: home.Places, sender: Sender) -> str:
                 getattr(sender, part)(rows[begin : begin + BATCH])
         return f"Sent {len(rows)} incidents to {sender.endpoint}"
     spool = Spool(where.runtime)
-    with packages.lock(f"{spool.folder}/lock"):
+    with files.Lock(f"{spool.folder}/lock"):
         sent = spool.drain(sender)
     return f"Sent {sent} incidents to {sender.endpoint}" if sent else "Nothing to send"
 

@@ -76,7 +76,7 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
         print_json(ok=True, **plan.facts(dry_run=True), files=names)
         return
     print(plan.diff() or "No file outside the installation would change.\n", end="")
-    print(f"Files of the installation ({len(names)}), and {bundle.BOTH} if pip can install them:")
+    print(f"Files of the installation ({len(names)}), and {bundle.OPTIONAL} if pip can install them:")
     print("".join(f"  {name}\n" for name in names) + "Nothing was changed.")
 
 
@@ -97,7 +97,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
 def _report_install(plan: Plan, verdict: str) -> None:
     rows = [("files", plan.scope.root), *plan.rows()]
     if plan.packages_problem:
-        what = f"{bundle.BOTH} not installed ({plan.packages_problem}); built-in fallback in use"
+        what = f"{bundle.OPTIONAL} not installed ({plan.packages_problem}); built-in fallback in use"
         rows.append(("packages", what))
     print(_headline(plan))
     _print_rows(rows)
