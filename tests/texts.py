@@ -11,6 +11,7 @@ UNITS = {
     "a traceback": '  File "/x/y.py", line 12, in f\n    raise ValueError(1)\nValueError: 1\n',
     "foreign letters": "ünïcödé \u202e 漢字 \u200b",
     "blank lines": "\n",
+    "short lines": "",  # each another: see `text`
     "here-documents": "cat <<EOF\nhello\n",
     "here-documents in a line": "cat <<A <<B; ",
     "&& chains": "make a && ",
@@ -40,6 +41,8 @@ UNITS = {
 
 def text(kind: str, size: int) -> str:
     """`size` characters of a kind."""
+    if kind == "short lines":
+        return "\n".join(map(str, range(size // 2 + 1)))[:size]
     unit = UNITS[kind]
     begin = "find . " if kind == "find -o" else ""
     return (begin + unit * (size // len(unit) + 1))[:size]

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from circuit_breaker.identity import calls, keys, results
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
 DENIED = "denied"  # breaker.model.DENIED, the kind of a refused call
 READ_MAX = 1 << 14  # characters read by line: Claude Code cuts errors at 10 kB, MCP servers may send more
 _MISSES = (
@@ -27,14 +31,20 @@ def error_key(kind: str, text: str, tool_input: object = None) -> str:
     if sign:  # of an input that is no JSON
         text = before + rest[max(rest.find("\nCommon causes"), 0) :]
     sizes = {str(given.count("\n") + 1) for given in texts}
-    lines = [
-        _without_size(_without_given(_without_step(line)), sizes) for line in own_lines(text, tool_input)
-    ]
-    if isinstance(tool_input, dict) and _NAMING.isdisjoint(tool_input):
-        lines = [_without_names(line, texts) for line in lines]
+    names = texts if isinstance(tool_input, dict) and _NAMING.isdisjoint(tool_input) else []
+    lines = _each(
+        lambda line: _without_names(_without_size(_without_given(_without_step(line)), sizes), names),
+        own_lines(text, tool_input),
+    )
     lines.append(text[READ_MAX:])
     lines.append(_measured(lines))
     return keys.digest(f"{kind}\n{results.unordered(results.blind(chr(10).join(lines)))}")
+
+
+def _each(change: Callable[[str], str], lines: list[str]) -> list[str]:
+    """The lines changed. Equal ones are changed once: a text can be thousands of them."""
+    changed = {line: change(line) for line in dict.fromkeys(lines)}
+    return [changed[line] for line in lines]
 
 
 def _without_names(line: str, texts: list[str]) -> str:
@@ -48,7 +58,10 @@ def _without_names(line: str, texts: list[str]) -> str:
 def _measured(lines: list[str]) -> str:
     """The numbers in lines that compare a measured value with a limit, spelled so that blinding leaves them: they are the news."""
     found: list[str] = []
-    for line in lines[:-1]:
+    whole = "\n".join(lines).lower()
+    if not any(sign in whole for sign in (" < ", " > ", *_LIMITS)):
+        return ""
+    for line in dict.fromkeys(lines[:-1]):
         if line[:1] not in _RUNNERS_MARKS and _compares(line.lower()):
             numbers = [word for word in map(_number, line.split()) if word]
             found += numbers if len(numbers) > 1 or "exceed" not in line.lower() else ()  # only the limit
@@ -72,8 +85,9 @@ def own_lines(text: str, tool_input: object = None) -> list[str]:
     texts = _input_texts(tool_input)
     echoed = frozenset([line.strip() for given in texts for line in given[:READ_MAX].split("\n")])
     count = sum([given.count("\n") + 1 for given in texts])
-    lines = [_without_running_number(line.strip(), count) for line in text[:READ_MAX].split("\n")]
-    return [line for line in lines if line and not _echoes(line, echoed)]
+    lines = _each(lambda line: _without_running_number(line.strip(), count), text[:READ_MAX].split("\n"))
+    repeats = {line for line in {*lines} if _echoes(line, echoed)}
+    return [line for line in lines if line and line not in repeats]
 
 
 def _input_texts(tool_input: object, depth: int = 3) -> list[str]:
