@@ -18,8 +18,9 @@ from install import scopes, settings
 from shared import ROOT, program
 
 from circuit_breaker.breaker.config import Config
-from circuit_breaker.cleaning.claude_code import install_paths, json_object
+from circuit_breaker.cleaning.claude_code import install_paths
 from circuit_breaker.runtime import home, status
+from circuit_breaker.runtime.json import object_in
 from circuit_breaker.words import status as words
 
 LIVE = 3600.0  # seconds after its last hook in which a session counts as protected
@@ -170,13 +171,13 @@ def plugin_folder(name: str, sources: list[scopes.Source], env: Mapping[str, str
     market = name.partition("@")[2]
     base = scopes.claude_folder(env) / "plugins"
     known = [source.document.get("extraKnownMarketplaces") for source in reversed(sources)]
-    for document in [*known, json_object(f"{base}/known_marketplaces.json")]:
+    for document in [*known, object_in(f"{base}/known_marketplaces.json")]:
         entry = document.get(market) if isinstance(document, dict) else None
         found = entry.get("source") if isinstance(entry, dict) else None
         path = found.get("path") if isinstance(found, dict) and found.get("source") == "directory" else None
         if isinstance(path, str):
             return Path(path)
-    listed = json_object(f"{base}/installed_plugins.json")
+    listed = object_in(f"{base}/installed_plugins.json")
     plugins = listed.get("plugins", listed)
     paths = install_paths(plugins.get(name) if isinstance(plugins, dict) else None)
     return next(map(Path, paths), None)

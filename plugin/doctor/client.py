@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import mmap
 import os
@@ -21,8 +20,8 @@ from install.apply import SOURCE
 from protection import Way
 from shared import run_program
 
-from circuit_breaker.cleaning.claude_code import json_object
 from circuit_breaker.runtime import files
+from circuit_breaker.runtime.json import object_in
 from circuit_breaker.runtime.protocol import LAUNCHES, NOT_TYPED, REFUSALS, SAVED
 from doctor import FAULT, NOTE, OK, Finding, fault, note, ok
 
@@ -151,7 +150,7 @@ def _plugins(sources: list[scopes.Source], env: Mapping[str, str]) -> list[tuple
 
 def _hook_files(folders: list[Path]) -> list[tuple[Path, dict[str, Any]]]:
     paths = [folder / "hooks" / "hooks.json" for folder in folders if os.path.realpath(folder) != str(SOURCE)]
-    return [(path, json_object(str(path))) for path in paths]
+    return [(path, object_in(str(path))) for path in paths]
 
 
 def _timeouts(path: Path, document: dict[str, Any]) -> Iterator[Finding]:
@@ -183,10 +182,9 @@ def _hook_runs(projects: Path) -> Iterator[tuple[str, str, float]]:
     """(event, command, milliseconds) of each run of a hook in the newest transcripts."""
     newest = sorted(projects.glob("*/*.jsonl"), key=lambda path: path.lstat().st_mtime)[-TRANSCRIPTS:]
     for path in newest:
-        with contextlib.suppress(OSError):
-            for line in files.part(str(path), -TAIL, TAIL)[0].splitlines():
-                if b'"durationMs"' in line and b'"command"' in line:
-                    yield from _runs_in(line)
+        for line in files.part(str(path), -TAIL, TAIL)[0].splitlines():
+            if b'"durationMs"' in line and b'"command"' in line:
+                yield from _runs_in(line)
 
 
 def _runs_in(line: bytes) -> Iterator[tuple[str, str, float]]:

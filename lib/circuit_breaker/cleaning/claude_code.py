@@ -6,17 +6,15 @@ import contextlib
 import os
 
 from circuit_breaker.cleaning import kinds
-from circuit_breaker.runtime import files, json
+from circuit_breaker.runtime import json
 from circuit_breaker.runtime.running import living
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
 
 CLEANUP_DAYS = 30  # Claude Code's default
-LARGEST = 1 << 20  # bytes of a settings or session file
 PROC = "/proc"
 
 
@@ -44,7 +42,7 @@ def cleanup_days(folder: str, project: str) -> tuple[int, str]:
         (f"{project}/.claude", "settings"),
         (folder, "settings"),
     ):
-        days = json_object(f"{base}/{name}.json").get("cleanupPeriodDays")
+        days = json.object_in(f"{base}/{name}.json").get("cleanupPeriodDays")
         if isinstance(days, int) and not isinstance(days, bool):
             return days, f"{base}/{name}.json"
     return CLEANUP_DAYS, ""
@@ -52,7 +50,7 @@ def cleanup_days(folder: str, project: str) -> tuple[int, str]:
 
 def installed_versions(folder: str) -> list[str] | None:
     """The real paths of the installed plugin versions; None if unknown."""
-    plugins = json_object(f"{folder}/plugins/installed_plugins.json").get("plugins")
+    plugins = json.object_in(f"{folder}/plugins/installed_plugins.json").get("plugins")
     return [os.path.realpath(path) for path in install_paths(plugins)] if isinstance(plugins, dict) else None
 
 
@@ -113,12 +111,3 @@ def _words(path: str) -> list[str]:
             return file.read(1 << 20).decode("utf-8", "replace").split("\0")
     except OSError:
         return []
-
-
-def json_object(path: str) -> dict[str, Any]:
-    """The JSON object in a file of Claude Code's; {} for anything else. Links are followed, since people link these files."""
-    try:
-        document = json.parse(files.part(path, 0, LARGEST)[0])
-    except (OSError, ValueError):
-        return {}
-    return document if isinstance(document, dict) else {}

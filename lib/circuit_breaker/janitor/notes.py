@@ -31,11 +31,8 @@ def path(where: Places, ending: str = ".json") -> str:
 
 def load(where: Places) -> dict[str, Any]:
     """The note; {} if there is none or it cannot be read."""
-    try:
-        note = json.parse(files.read(path(where), 1 << 16) or b"{}")
-    except (OSError, ValueError):
-        return {}
-    return note if isinstance(note, dict) and note.get("version") == FORMAT else {}
+    note = json.object_in(path(where))
+    return note if note.get("version") == FORMAT else {}
 
 
 def save(where: Places, note: Mapping[str, Any]) -> None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 PLUGIN = "circuit-breaker"
 HELD_MAX = 4  # changes that a session remembers
-SETTINGS_MAX = 1 << 22  # bytes of a settings file that are read
 MANAGED = (
     "/etc/claude-code/managed-settings.json",
     "/Library/Application Support/ClaudeCode/managed-settings.json",
@@ -34,7 +33,7 @@ def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, st
     path = protocol.text_of(payload.fields, "file_path")
     if not path or not store.armed_lanes(where, payload.session):
         return ""
-    document = _document(path)
+    document = json.object_in(path)
     if document.get("disableAllHooks") is not True and not _drops_us(path, document, where, env):
         return ""
 
@@ -84,7 +83,7 @@ def _drops_us(path: str, document: dict[str, Any], where: Places, env: Mapping[s
         "project": project + "/settings.json",
         "local": project + "/settings.local.json",
     }
-    receipt = _document(home.ROOT + "/receipt.json")
+    receipt = json.object_in(home.ROOT + "/receipt.json")
     settings = receipt.get("settings")
     if isinstance(settings, dict):
         ours = _lines(settings.get("registrations"))
@@ -95,16 +94,7 @@ def _drops_us(path: str, document: dict[str, Any], where: Places, env: Mapping[s
         return False  # no settings file enables it
     if _enables_us(document) is False:
         return True
-    return not any(_enables_us(_document(known)) for known in (*paths.values(), *MANAGED))
-
-
-def _document(path: str) -> dict[str, Any]:
-    """The object in a JSON file; {} if it is missing or holds none."""
-    try:
-        found = json.parse(files.part(path, 0, SETTINGS_MAX)[0])
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return not any(_enables_us(json.object_in(known)) for known in (*paths.values(), *MANAGED))
 
 
 def _same(one: str, other: str) -> bool:

@@ -64,13 +64,18 @@ def _regular(path: str, flags: int) -> int:
 def part(path: str, offset: int, most: int) -> tuple[bytes, int]:
     """(at most `most` bytes of a regular file from `offset`, or from so many before its end if that is negative; its size).
 
-    Links are followed: for Claude Code's own files, which people may link. Raises OSError, ValueError (a path with a zero byte).
+    (b"", -1) if it cannot be read. Links are followed: for Claude Code's own files, which people may link.
     """
-    fd = _regular(path, READ)
+    try:
+        fd = _regular(path, READ)
+    except (OSError, ValueError):  # the latter for a path with a zero byte
+        return b"", -1
     try:
         size = system.fstat(fd).st_size
         system.lseek(fd, offset if offset >= 0 else max(0, size + offset), 0)
         return drain(fd, most), size
+    except OSError:
+        return b"", -1
     finally:
         system.close(fd)
 
@@ -187,7 +192,7 @@ def exists(path: str) -> bool:
     """Whether `path` exists (a dangling link counts)."""
     try:
         system.lstat(path)
-    except OSError:
+    except (OSError, ValueError):
         return False
     return True
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.runtime import files
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from circuit_breaker.runtime.home import Places
+from circuit_breaker.runtime.home import Places
 
 FIX = "set CIRCUIT_BREAKER_HOME to a folder of your own that can be written and locked"
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import _json
 import sys
 
+from circuit_breaker.runtime import files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 
+FILE_MAX = 1 << 22  # bytes of a file that are read
 _BLANKS = " \t\r\n"
 
 
@@ -54,6 +57,14 @@ def parse_object(data: bytes | str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"no JSON object but {type(value).__name__}")
     return value
+
+
+def object_in(path: str) -> dict[str, Any]:
+    """The object in a JSON file; {} if it is missing, cannot be read or holds none. Links are followed."""
+    try:
+        return parse_object(files.part(path, 0, FILE_MAX)[0])
+    except ValueError:
+        return {}
 
 
 def dump(value: Any) -> bytes:

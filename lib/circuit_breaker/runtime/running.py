@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from circuit_breaker.runtime import files, home, json
+from circuit_breaker.runtime import home, json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,11 +36,8 @@ def living(folder: str) -> list[dict[str, object]] | None:
     except OSError:
         return None
     for name in names:
-        try:
-            row = json.parse(files.read(f"{folder}/sessions/{name}", 1 << 16) or b"")
-        except (OSError, ValueError):
-            continue
-        if isinstance(row, dict) and (not name[:-5].isdigit() or alive(int(name[:-5]))):
+        row = json.object_in(f"{folder}/sessions/{name}")
+        if row and (not name[:-5].isdigit() or alive(int(name[:-5]))):
             found.append(row)
     return found
 

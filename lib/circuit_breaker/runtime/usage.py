@@ -86,7 +86,7 @@ def named(usage: Usage) -> dict[str, int]:
 
 def size_of(path: str) -> int:
     """The size of a transcript, 0 if there is none."""
-    return _bytes(path, 0, 0)[1]
+    return max(0, files.part(path, 0, 0)[1])
 
 
 def path_of(transcript: str, lane: str) -> str:
@@ -104,10 +104,10 @@ def read_on(path: str, position: Position) -> tuple[Usage, Position]:
     counted are taken for copies.
     """
     offset, last, floor = max(0, position.offset), position.last, position.floor
-    data, size = _bytes(path, offset)
-    if size < offset:
+    data, size = files.part(path, offset, READ_MAX)
+    if 0 <= size < offset:
         offset, floor = 0, last
-        data, _ = _bytes(path, 0)
+        data, _ = files.part(path, 0, READ_MAX)
     end = data.rfind(b"\n") + 1
     if not end and len(data) == READ_MAX:
         end = len(data)  # a part of a line longer than READ_MAX: no JSON, so not counted
@@ -126,7 +126,7 @@ def read_on(path: str, position: Position) -> tuple[Usage, Position]:
 
 def last_calls(path: str, count: int) -> Usage:
     """The usage of the messages with the last `count` calls, in the last READ_MAX bytes of the file."""
-    data, _ = _bytes(path, -READ_MAX)
+    data, _ = files.part(path, -READ_MAX, READ_MAX)
     calls: set[str] = set()
     messages: dict[str, Usage] = {}
     for row, message, seen in _usages(data.split(b"\n")[::-1]):
@@ -158,11 +158,3 @@ def _usages(lines: list[bytes]) -> Iterator[tuple[dict[str, Any], str, Usage]]:
         found = of_row(row) if isinstance(row, dict) else None
         if found is not None:
             yield row, *found
-
-
-def _bytes(path: str, offset: int, most: int = READ_MAX) -> tuple[bytes, int]:
-    """(at most `most` bytes from `offset`, the file's size); (b"", `offset`) if the file cannot be read."""
-    try:
-        return files.part(path, offset, most)
-    except (OSError, ValueError):
-        return b"", offset
