@@ -33,6 +33,24 @@ def test_folder_that_can_be_used_is_well_and_stays_as_it_is(tmp_path: Path, ther
     assert everything(tmp_path) == before
 
 
+def test_folder_that_another_process_makes_meanwhile_is_let_alone(
+    tmp_path: Path, mocker: MockerFixture
+) -> None:
+    """Two sessions start at once on a new machine."""
+    where = places(tmp_path / "breaker")
+    usual, tried = files.exchange, []
+
+    def meanwhile(path: str, data: bytes) -> None:
+        tried.append(path)
+        if len(tried) == 2:
+            files.folder(where.sessions)
+        usual(path, data)
+
+    mocker.patch.object(files, "exchange", meanwhile)
+    assert health.write_fault(where) == ""
+    assert everything(tmp_path) == [where.runtime, where.sessions]
+
+
 @pytest.mark.parametrize("where", ["", "sessions", "armed"])
 @pytest.mark.parametrize("kind", ["a file", "a link"])
 def test_what_stands_in_the_way_of_a_folder_is_the_reason(tmp_path: Path, where: str, kind: str) -> None:

@@ -6,10 +6,11 @@ import os
 import stat
 import time
 
+from circuit_breaker.breaker.config import Config
 from circuit_breaker.cleaning import claude_code, inventory
 from circuit_breaker.janitor import disk, retention, sweep
 from circuit_breaker.runtime import files
-from circuit_breaker.runtime.home import environment
+from circuit_breaker.runtime.home import Places, environment
 from circuit_breaker.runtime.running import claude_folder
 from circuit_breaker.words import memory
 
@@ -17,9 +18,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
-
-    from circuit_breaker.breaker.config import Config
-    from circuit_breaker.runtime.home import Places
 
 
 SECONDS = 2.0  # for measuring Claude Code's folder; the hook of /circuit-status has a timeout of five

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sys
 
+from circuit_breaker.breaker.config import Config
 from circuit_breaker.runtime import files, json, store
-from circuit_breaker.runtime.home import environment, slug
+from circuit_breaker.runtime.home import Places, environment, slug
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
-
-    from circuit_breaker.breaker.config import Config
-    from circuit_breaker.runtime.home import Places
 
 
 FORMAT = 3  # version of the note

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 
+from circuit_breaker.breaker.config import Config
 from circuit_breaker.janitor import disk, notes, sweep
 from circuit_breaker.janitor.retention import NEVER, Sweep
 from circuit_breaker.janitor.sweep import Report
@@ -19,8 +20,6 @@ from circuit_breaker.words import memory
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from circuit_breaker.breaker.config import Config
 
 
 PLUGIN_FOLDER = ROOT + "/plugin"  # for `python3 PLUGIN_FOLDER VERB`

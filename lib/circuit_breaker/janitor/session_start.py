@@ -4,59 +4,61 @@ from __future__ import annotations
 
 import sys
 
-from circuit_breaker.janitor import notes
-from circuit_breaker.runtime import files
+from circuit_breaker.breaker.config import Config
+from circuit_breaker.janitor import notes, rounds
+from circuit_breaker.runtime import error_log, files, health, incidents, store
+from circuit_breaker.runtime.home import Places
+from circuit_breaker.words import memory, status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Any
 
-    from circuit_breaker.breaker.config import Config
-    from circuit_breaker.runtime.home import Places
 
-
-def message(payload: Mapping[str, Any], where: Places, config: Config, now: float) -> str:
+def message(fields: dict[str, Any], where: Places, config: Config, now: float) -> str:
     """The paragraph that you read at session start; "" if nothing was done."""
-    session = payload.get("session_id")
+    session = fields.get("session_id")
     session = session if isinstance(session, str) else ""
+    goes_on = fields.get("source") in ("resume", "compact")  # it has memory, whose marker is checked
+    # "unpinned": `run` found no pin that works, so there is one to be made.
+    settled = "unpinned" not in sys.argv and notes.settled(where, config, now, session)
+    writable = files.system.access(where.runtime, getattr(files.system, "W_OK", 2))
+    if settled and writable and not goes_on and not config.weakened and not config.export["otlp"]:
+        return ""  # a cheap check, which usually suffices
+    fault = health.write_fault(where) if config.enabled else ""
+    if fault:
+        return unprotected(fault)
     said: list[str] = []
     errors: list[str] = []
-    if payload.get("source") in ("resume", "compact"):
-        from circuit_breaker.runtime import store
-
+    if goes_on:
         _try("marker", lambda: store.correct_marker(where, session), errors)
     if config.weakened:
-        from circuit_breaker.words import memory
-
         said.append(memory.weakened(config.weakened))
-    if "unpinned" in sys.argv or not notes.settled(where, config, now, session):
+    if not settled:
         said += _due(where, config, now, session, errors)
     if config.export["otlp"]:
-        from circuit_breaker.runtime import incidents
-
         _try("export", lambda: incidents.send(where), errors)
     complain(errors)
     return "\n".join(text for text in said if text)
 
 
+def unprotected(why: str) -> str:
+    """The message that state cannot be written, so that nothing is protected; also a line in the error log."""
+    error_log.note(why)
+    return f"Circuit breaker: {status.not_protected(why, health.FIX)}"
+
+
 def complain(errors: list[str]) -> None:
     """Print the errors, if any, as one line on stderr; a stderr that cannot be written is ignored."""
-    if not errors:
-        return
-    from circuit_breaker.words import memory
-
     try:
-        files.write_all(2, (memory.trouble(errors) + "\n").encode("utf-8", "replace"))
+        files.write_all(2, (memory.trouble(errors) + "\n").encode("utf-8", "replace") if errors else b"")
     except OSError:
         return
 
 
 def _due(where: Places, config: Config, now: float, session: str, errors: list[str]) -> list[str]:
     """Survey, do what can be done at once, leave the rest to the background. Returns messages."""
-    from circuit_breaker.janitor import rounds
-    from circuit_breaker.words import memory
-
     _try("config", lambda: rounds.write_config(where), errors)
     _try("interpreter", lambda: rounds.pin_interpreter(where), errors)
     said = _background_report(where)

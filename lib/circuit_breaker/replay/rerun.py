@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.memory import Lane, Session
-from circuit_breaker.breaker.model import DENY, Ask, Prompt, Reported, Transition, Turn, plus
+from circuit_breaker.breaker.model import DENY, Ask, Event, Prompt, Reported, Transition, Turn, plus
 from circuit_breaker.breaker.policy import advance
 from circuit_breaker.identity import calls
 from circuit_breaker.replay.recording import Record, Turns, skip
@@ -16,9 +16,6 @@ from circuit_breaker.replay.transcript import REQUEST
 from circuit_breaker.runtime import store, usage
 from circuit_breaker.runtime.protocol import Payload, event_of
 from circuit_breaker.words.sentences import why
-
-if TYPE_CHECKING:
-    from circuit_breaker.breaker.model import Event
 
 NOTHING = [0, 0, 0, 0]
 MESSAGES_MAX = 64  # messages remembered, so that further rows of them are recognised

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from circuit_breaker.breaker.config import Config
 from circuit_breaker.runtime import config_change, json, status
-from circuit_breaker.runtime.home import safe_name
+from circuit_breaker.runtime.home import Places, safe_name
 from circuit_breaker.runtime.protocol import Payload, text_of
 from circuit_breaker.words import sentences
 from circuit_breaker.words.status import live_circuits, open_in_others, status_text
@@ -11,9 +12,6 @@ from circuit_breaker.words.status import live_circuits, open_in_others, status_t
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from circuit_breaker.breaker.config import Config
-    from circuit_breaker.runtime.home import Places
 
 
 STATUS_USAGE = "Usage: /circuit-status [--memory] [--json] [--circuit NAME]"

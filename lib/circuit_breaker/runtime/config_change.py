@@ -6,19 +6,18 @@ one blocks, the session keeps its settings (2.1.330, 2.1.332).
 
 from __future__ import annotations
 
+from circuit_breaker.breaker.config import Config
+from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.breaker.model import FOR_YOU, Notice, Transition
 from circuit_breaker.runtime import files, home, incidents, json, protocol, running, store
+from circuit_breaker.runtime.home import Places
+from circuit_breaker.runtime.protocol import Payload
 from circuit_breaker.words import sentences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
-
-    from circuit_breaker.breaker.config import Config
-    from circuit_breaker.breaker.memory import Lane, Session
-    from circuit_breaker.runtime.home import Places
-    from circuit_breaker.runtime.protocol import Payload
 
 PLUGIN = "circuit-breaker"
 HELD_MAX = 4  # changes that a session remembers

@@ -6,18 +6,15 @@ apply at once. `session.frozen` holds "rules", the configuration that applies, a
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.config import opinion
-from circuit_breaker.breaker.memory import Session
+from circuit_breaker.breaker.config import Config, opinion
+from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.breaker.model import MAIN
 from circuit_breaker.runtime import files, home, store
+from circuit_breaker.runtime.home import Places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from circuit_breaker.breaker.config import Config
-    from circuit_breaker.breaker.memory import Lane
-    from circuit_breaker.runtime.home import Places
 
 
 def rules(where: Places, session_id: str, current: Config) -> Config:

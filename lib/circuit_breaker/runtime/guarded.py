@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from circuit_breaker import guard
+from circuit_breaker.breaker.model import Ask
 from circuit_breaker.identity.calls import OUR_WORDS, PATHS, POWERSHELLS, WRITERS, command_of, schedules
 from circuit_breaker.runtime import files
-from circuit_breaker.runtime.home import ROOT, slashed
+from circuit_breaker.runtime.home import ROOT, Places, slashed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from circuit_breaker.breaker.model import Ask
-    from circuit_breaker.runtime.home import Places
 
 VARIABLES = ("HOME", "USERPROFILE", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "CLAUDE_PLUGIN_ROOT")
 LONGEST = 20_000  # characters that are cheap to search

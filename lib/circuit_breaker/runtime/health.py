@@ -9,38 +9,24 @@ FIX = "set CIRCUIT_BREAKER_HOME to a folder of your own that can be written and 
 
 
 def write_fault(where: Places) -> str:
-    """Why state cannot be written to the runtime folder; "" if it can. The fix is `FIX`.
-
-    Creates folders, files and a lock as an event does, and removes them again.
-    """
-    made: list[str] = []
+    """Why state cannot be written to the runtime folder; "" if it can. The fix is `FIX`."""
     try:
         for folder in (where.runtime, where.sessions, where.armed):
-            made += _missing(folder)
-            files.folder(folder)
-            _try_out(f"{folder}/probe.{files.system.getpid()}.tmp")
+            _try_out(folder)
     except OSError as error:
         reason = files.why(error)
         return f"nothing can be kept in {where.runtime} ({reason[:1].lower()}{reason[1:]})"
-    finally:
-        for folder in reversed(made):
-            try:
-                files.system.rmdir(folder)
-            except OSError:
-                continue  # not created, or in use
     return ""
 
 
-def _missing(folder: str) -> list[str]:
-    """The folders to create for `folder`, the outermost first."""
-    found: list[str] = []
-    while folder and not files.exists(folder):
-        found.insert(0, folder)
-        folder = folder.rpartition("/")[0]
-    return found
-
-
-def _try_out(path: str) -> None:
+def _try_out(folder: str) -> None:
+    """Create a file and a lock in a folder as an event does, and remove them; if it is missing, in a folder of our own beside it, since
+    other processes may be making it. Raises OSError."""
+    mine, above = folder, folder
+    while above and not files.exists(above):
+        mine, above = f"{above}.{files.system.getpid()}.tmp", above.rpartition("/")[0]
+    files.folder(mine)
+    path = f"{mine}/probe.{files.system.getpid()}.tmp"
     try:
         files.replace(path, b"1")
         with files.Lock(path + ".lock", 0.0):  # another file: Windows renames no open file
@@ -48,3 +34,5 @@ def _try_out(path: str) -> None:
     finally:
         for rest in (path, path + ".spare", path + ".last", path + ".lock"):
             files.remove(rest)
+        if mine != folder:
+            files.system.rmdir(mine)

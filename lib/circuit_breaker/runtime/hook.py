@@ -10,13 +10,12 @@ Importing a module of this folder is free: it runs when it is first used (see lo
 
 from __future__ import annotations
 
-import sys
 import time
 
 from circuit_breaker.breaker import config as configured
 from circuit_breaker.breaker import memory, model, outcomes, policy
 from circuit_breaker.identity import calls
-from circuit_breaker.janitor import notes, session_start
+from circuit_breaker.janitor import session_start
 from circuit_breaker.runtime import (
     commands,
     config_change,
@@ -24,7 +23,6 @@ from circuit_breaker.runtime import (
     files,
     frozen,
     guarded,
-    health,
     home,
     incidents,
     json,
@@ -41,13 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from circuit_breaker.breaker.config import Config
-    from circuit_breaker.breaker.memory import Lane, Session
-    from circuit_breaker.breaker.model import Decision, Event, Transition
-    from circuit_breaker.runtime.home import Places
-    from circuit_breaker.runtime.protocol import Payload
-
-    Decided = tuple[Decision, list[Transition]]
+    Decided = tuple[model.Decision, list[model.Transition]]
 
 LONG = 1 << 16  # bytes; the keys of a longer payload are made before the session is locked
 
@@ -87,40 +79,24 @@ def answer_to(name: str, data: bytes, env: Mapping[str, str], now: float) -> dic
 
 
 def _session_start(fields: dict[str, Any], env: Mapping[str, str], now: float) -> str:
-    """The message at session start: that state cannot be written and nothing is protected, or the janitor's."""
+    """The message at session start."""
     try:
         where = home.places(env, fields.get("cwd", ""))
-        config = home.configuration(where, env)
-        if _is_nothing_due(fields, where, config, now):
-            return ""
-        why = health.write_fault(where) if config.enabled else ""
     except files.Refused as error:
-        why = str(error.strerror)
-    if not why:
-        return session_start.message(fields, where, config, now)
-    from circuit_breaker.words.status import not_protected
-
-    error_log.note(why)
-    return f"Circuit breaker: {not_protected(why, health.FIX)}"
-
-
-def _is_nothing_due(fields: dict[str, Any], where: Places, config: Config, now: float) -> bool:
-    """A cheap check, which usually suffices: whether the janitor has nothing to do or to say; False in any doubt."""
-    return (
-        "unpinned" not in sys.argv  # `run` found no pin that works: there is one to be made
-        and fields.get("source") not in ("resume", "compact")  # they have memory, whose marker is checked
-        and files.system.access(where.runtime, getattr(files.system, "W_OK", 2))
-        and not config.weakened
-        and not config.export["otlp"]
-        and notes.settled(where, config, now, fields.get("session_id", ""))
-    )
+        return session_start.unprotected(files.why(error))
+    return session_start.message(fields, where, home.configuration(where, env), now)
 
 
 class Visit:
     """One event on its way through a hook. `config`: the rules that apply; while a circuit is open, those in the session's memory."""
 
     def __init__(
-        self, payload: Payload, where: Places, current: Config, env: Mapping[str, str], now: float
+        self,
+        payload: protocol.Payload,
+        where: home.Places,
+        current: configured.Config,
+        env: Mapping[str, str],
+        now: float,
     ) -> None:
         self.payload, self.where, self.env, self.now = payload, where, env, now
         self.armed = bool(store.armed_lanes(where, payload.session))
@@ -144,7 +120,7 @@ class Visit:
             incidents.keep(self.where, payload.session, transitions, config, payload.prompt, last)
         return protocol.render(decision, payload.event, config) if decision.notices else None
 
-    def _prepare(self, event: Event) -> None:
+    def _prepare(self, event: model.Event) -> None:
         """Tell the event what `step` cannot know, and do what needs no lock."""
         where, session = self.where, self.payload.session
         if isinstance(event, (model.Ask, model.Turn)):
@@ -161,7 +137,7 @@ class Visit:
             results: list[model.Result] = event.results if isinstance(event, model.Turn) else [event]
             outcomes.prepare(results, lane and lane.cwd or event.cwd)
 
-    def _decide(self, event: Event) -> Decided:
+    def _decide(self, event: model.Event) -> Decided:
         """Run the event's step on the session's memory, under its lock."""
         while True:
             found, set_aside = store.update(
@@ -178,7 +154,9 @@ class Visit:
             author = prompt_source.author(self.payload.transcript, found, self.armed)
             self.authors[found.unproven] = author
 
-    def _step(self, event: Event, session: Session, lane: Lane) -> tuple[Session, Lane, Decided | Session]:
+    def _step(
+        self, event: model.Event, session: memory.Session, lane: memory.Lane
+    ) -> tuple[memory.Session, memory.Lane, Decided | memory.Session]:
         """(session, lane, what was decided); the session itself if the author of its last prompt must be known first."""
         if session.unproven and not isinstance(event, model.Prompt):
             if session.unproven not in self.authors:
@@ -201,7 +179,7 @@ class Visit:
             session = self._hold(session, lane, decision)
         return session, lane, (decision, transitions)
 
-    def _hold(self, session: Session, lane: Lane, decision: Decision) -> Session:
+    def _hold(self, session: memory.Session, lane: memory.Lane, decision: model.Decision) -> memory.Session:
         """The session with its rules fixed while a circuit is open; messages about held back changes go into `decision`."""
         payload = self.payload
         session = frozen.keep(session, lane, payload.lane, self.config, self.where, payload.session)

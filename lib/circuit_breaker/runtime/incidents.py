@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from circuit_breaker.breaker.config import Config
+from circuit_breaker.breaker.model import Circuit, Transition
 from circuit_breaker.runtime import detached, error_log, files, json, on_stop, store
 from circuit_breaker.runtime.home import INCIDENTS, ROOT, STATE, Places
 from circuit_breaker.runtime.usage import FIELDS as TOKENS
@@ -13,9 +15,6 @@ from circuit_breaker.words.sentences import cause, why
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from circuit_breaker.breaker.config import Config
-    from circuit_breaker.breaker.model import Circuit, Transition
 
 
 VERSION = 1

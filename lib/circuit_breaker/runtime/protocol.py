@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker import model
+from circuit_breaker.breaker.config import Config
+from circuit_breaker.breaker.model import Decision, Event
 from circuit_breaker.identity.keys import digest, word
 from circuit_breaker.runtime import json
 
@@ -10,9 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
-
-    from circuit_breaker.breaker.config import Config
-    from circuit_breaker.breaker.model import Decision, Event
 
 # Claude Code's own refusals in PostToolBatch: (begins with, contains). Recorded on 2.1.197 and 2.1.330.
 REFUSALS = (

@@ -5,18 +5,16 @@ While an MCP server is down, `armed/_any` has a line for it, which wakes all gat
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import FOR_YOU, Circuit, Notice, Transition
+from circuit_breaker.breaker.config import Config
+from circuit_breaker.breaker.model import FOR_YOU, Ask, Circuit, Notice, Transition
 from circuit_breaker.breaker.services import HOST, MCP, RULE, Contact, ask, endpoint, failed, unknown
 from circuit_breaker.identity.keys import digest
 from circuit_breaker.runtime import files, store
+from circuit_breaker.runtime.home import Places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from circuit_breaker.breaker.config import Config
-    from circuit_breaker.breaker.model import Ask
-    from circuit_breaker.runtime.home import Places
 
 
 def path_of(where: Places, kind: str, name: str) -> str:

@@ -6,8 +6,8 @@ import os
 import time
 
 from circuit_breaker.breaker.config import RULES, Config, is_on
-from circuit_breaker.breaker.memory import Session
-from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, MAIN, OPEN, Circuit, Reset
+from circuit_breaker.breaker.memory import Lane, Session, Tally
+from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, MAIN, OPEN, Circuit, Reset, Transition
 from circuit_breaker.runtime import config_change, files, frozen, health, incidents, running, services, store
 from circuit_breaker.runtime.home import INCIDENTS, STATE, Places, safe_name
 from circuit_breaker.runtime.json import parse
@@ -17,9 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
-
-    from circuit_breaker.breaker.memory import Lane, Tally
-    from circuit_breaker.breaker.model import Transition
 
 
 RANK = {CLOSED: 0, HALF_OPEN: 1, OPEN: 2}

@@ -5,18 +5,15 @@ A lower bound: rows that were never written, or are longer than READ_MAX, are no
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.memory import Position
-from circuit_breaker.breaker.model import MAIN, Prompt, plus
+from circuit_breaker.breaker.memory import Lane, Position
+from circuit_breaker.breaker.model import MAIN, Prompt, Transition, Turn, plus
 from circuit_breaker.runtime import files, json
+from circuit_breaker.runtime.protocol import Payload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
-
-    from circuit_breaker.breaker.memory import Lane
-    from circuit_breaker.breaker.model import Transition, Turn
-    from circuit_breaker.runtime.protocol import Payload
 
     Usage = list[int]  # in the order of FIELDS
 
