@@ -358,12 +358,14 @@ def _takes_word(option: str, word: str) -> bool:
 
 
 def _operand(word: str, part: _Part, found: Attempt) -> str:
-    """One operand as a normal path without test selector; "" for an assignment."""
+    """One operand as a normal path without test selector; "" for an assignment. `torch==2.1` is a package in a version."""
     for here in _HERE:
         word = part.directory + word[len(here) :] if word.startswith(here) else word
     if word[:1] == "\n" or " " in word or "://" in word or word[:1] == "$" or part.name == "curl":
         return word.removeprefix("http://")
     name, sign, value = word.partition("=")
+    if part.name in table.INSTALLERS or value[:1] == "=":
+        sign = ""
     if sign and shell_line.is_assignment(f"{name.replace('.', '_')}={value}"):
         found.values.add(value)
         found.aim += f" {word}"

@@ -73,6 +73,8 @@ BINARIES = frozenset(
     "jest vitest tsc eslint mocha playwright cypress vite next webpack prettier ts-node tsx ava prisma nx turbo astro nuxt expo ng"
     " biome knex".split()
 )
+# Programs that take packages in a version as `numpy=1.26`, which is no variable there.
+INSTALLERS = frozenset("conda mamba micromamba apt apk dnf yum zypper".split())
 PACKAGE_RUNNERS = ("npm", "pnpm", "yarn", "bun")
 # Options whose value selects tests.
 AIMED = frozenset(
