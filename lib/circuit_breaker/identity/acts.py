@@ -36,6 +36,7 @@ _MESSAGES = frozenset(
 _MAKING = frozenset(
     "create add insert new make post upload send publish append duplicate clone copy spawn".split()
 )
+_DETACHING = frozenset(("--detach", "-d"))
 _RESUMED = ("rebase", "am", "cherry-pick", "revert")
 _MIGRATORS = frozenset("alembic flask rails rake knex sequelize-cli sequelize migrate goose dbmate".split())
 _ONE_ON = frozenset(
@@ -93,8 +94,19 @@ def _steps_on(words: list[str]) -> bool:
         return rest[:1] in (["--continue"], ["--skip"])
     if verb == "bisect":
         return rest != []
-    return verb in ("checkout", "switch", "reset") and [verb, *rest][-1].rstrip("0123456789").endswith(
-        ("~", "^")
+    if verb not in ("checkout", "switch", "reset") or "--" in rest:
+        return False
+    named = [verb, *rest][-1]
+    detached = not _DETACHING.isdisjoint(rest)
+    return detached or named.rstrip("0123456789").endswith(("~", "^")) or _names_commit(named)
+
+
+def _names_commit(word: str) -> bool:
+    """Whether it is a commit's hash, or a version's tag: `4f0c0d7`, `v2.1.0`."""
+    bare = word.strip("0123456789abcdef")
+    digits = word.strip("v").replace(".", "")
+    return (7 <= len(word) <= 40 and not bare and not word.isalpha()) or (
+        word.count(".") > 0 and digits.isdigit()
     )
 
 
