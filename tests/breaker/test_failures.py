@@ -607,7 +607,52 @@ def test_refused_permissions_in_other_words_are_one_attempt():
     assert stream.states().get("tool_failure:Bash git push (any form)") == OPEN
 
 
+INSTALLS = (
+    "pip install torch==2.{}",
+    "uv pip install 'torch==2.{}'",
+    "conda install -y tensorflow=2.{}",
+    "conda create -y -n e python=3.{} tensorflow",
+    "sudo apt-get install -y jq=1.{}",
+    "npm install lib@{}",
+)
+
+
+@pytest.mark.parametrize("form", INSTALLS)
+def test_a_package_that_fails_in_one_version_after_another_is_no_attempt_again_and_again(form):
+    stream = Stream()
+    for i in range(5):
+        text = f"Exit code 1\nError: version 2.{i} does not fit\nError: unsatisfiable: needs libcuda 11"
+        stream.bash(form.format(i), text, fails=True)
+    assert stream.said == []
+    for option in ("", " -v", " --no-cache", " --debug", " -q", " --quiet"):
+        stream.bash(
+            form.format(4) + option, "Exit code 1\nError: unsatisfiable: needs libcuda 11", fails=True
+        )
+    assert "any form" in stream.said[0][1]
+
+
 # --- the same error, whatever the call
+
+
+@pytest.mark.parametrize(
+    ("tool", "name"), [("Edit", "new_string"), ("Bash", "command"), ("ExitPlanMode", "plan")]
+)
+@pytest.mark.parametrize(
+    "no",
+    [
+        "The user doesn't want to proceed with this tool use. The tool use was rejected.",
+        "The user doesn't want to take this action right now. STOP what you are doing and wait.",
+        "User rejected tool use",
+    ],
+)
+def test_what_you_refuse_yourself_is_no_error_of_a_tool(tool, name, no):
+    stream = Stream()
+    for i in range(8):
+        stream.call(tool, {name: f"step{i} x"}, no, DENIED)
+    assert stream.said == []
+    for _ in range(3):
+        stream.call(tool, {name: "the same"}, no, DENIED)
+    assert len(stream.events("trip")) == 1
 
 
 @pytest.mark.parametrize(

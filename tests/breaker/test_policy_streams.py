@@ -388,6 +388,34 @@ def test_a_bisection_in_which_every_commit_fails_alike_is_work():
     assert not stream.said
 
 
+@pytest.mark.parametrize("go", ["git checkout -q {}", "git switch --detach {}", "git reset -q --hard {}"])
+@pytest.mark.parametrize("commits", ["3f0c0d7{} a1b2c3d{}", "v1.{} v2.{}"])
+def test_a_walk_through_commits_that_all_fail_alike_is_work(go, commits):
+    stream = Stream()
+    commits = [commit.format(i) for commit in commits.split() for i in range(5)]
+    for commit in commits:
+        stream.bash(go.format(commit), "")
+        stream.bash("cargo test -q parser", "Exit code 101\ntest parser::nested ... FAILED", fails=True)
+    assert not stream.said
+    for _ in range(3):
+        for commit in commits[-2:]:
+            stream.bash(go.format(commit), "")
+            stream.bash("cargo test -q parser", "Exit code 101\ntest parser::nested ... FAILED", fails=True)
+    assert loops(stream) == ["tool_failure"]
+
+
+@pytest.mark.parametrize("said", ["Exit code 124\n", "Exit code 143\nCommand timed out after 2m 0s"])
+def test_a_solver_that_is_too_slow_in_another_way_each_time_is_work(said):
+    stream = Stream()
+    for i in range(9):
+        stream.call("Write", {"file_path": "/p/solve.py", "content": f"# idea {i}"}, "ok")
+        stream.bash("timeout 60 python3 solve.py", said, fails=True)
+    assert not stream.said
+    for _ in range(3):
+        stream.bash("timeout 60 python3 solve.py", said, fails=True)
+    assert loops(stream) == ["tool_failure"]
+
+
 def test_a_rebase_that_stops_at_another_commit_each_time_is_work():
     stream = Stream()
     for i in range(8):

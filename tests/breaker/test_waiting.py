@@ -202,6 +202,67 @@ def test_an_act_after_a_wait_is_no_poll():
     assert trips(stream) == ["tool_failure:Bash npm test"]
 
 
+LATER_ON = {
+    "a registry that allows fewer calls": ("docker pull node:22", "toomanyrequests: You have reached your pull rate limit."),
+    "another page each time": ("python3 import.py --page {}", "imported 100 rows\nHTTP 429 Too Many Requests"),
+    "an overloaded service": ("python3 eval.py --resume", "resuming at {}0\nError code: 529 - overloaded_error"),
+    "a lock of another process": ("sudo apt-get install -y jq", "E: Could not get lock /var/lib/dpkg/lock-frontend."),
+    "a lock that a pipe hides": ("terraform apply | tail -3", "Error acquiring the state lock"),
+    "a build beside this one": ("timeout 30 cargo build", "    Blocking waiting for file lock on build directory"),
+    "a database that starts": ("make integration", "psycopg2.OperationalError: FATAL:  the database system is starting up"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "text"), LATER_ON.values(), ids=LATER_ON)
+@pytest.mark.parametrize("wait", ["in the line", "as a call", "in the background"])
+def test_what_is_asked_to_come_back_later_and_waits_is_work_up_to_twenty_times(command, text, wait):
+    stream = Stream(pace=10.0)
+    hidden = "|" in command
+    for i in range(12):
+        line, said = command.format(i), text.format(i)
+        line = f"sleep 20; {line}" if wait == "in the line" else line
+        stream.bash(line, said if hidden else f"Exit code 1\n{said}", fails=not hidden)
+        if wait == "as a call":
+            stream.bash("sleep 20")
+        elif wait == "in the background":
+            stream.call(*launch("sleep 10"))
+    assert stream.said == []
+    for _ in range(12):
+        stream.bash("sleep 20")
+        stream.bash("docker pull a:1", "Exit code 1\ntoomanyrequests", fails=True)
+        stream.bash("sleep 20")
+        stream.bash("docker pull a:1", "Exit code 1\ntoomanyrequests", fails=True)
+    assert trips(stream) == ["repeated_call:Bash docker pull"]
+
+
+@pytest.mark.parametrize(("command", "text"), LATER_ON.values(), ids=LATER_ON)
+def test_what_is_asked_to_come_back_later_and_does_not_wait_is_a_loop(command, text):
+    stream = Stream(pace=5.0)
+    for i in range(6):
+        stream.bash(command.format(i), f"Exit code 1\n{text.format(i)}", fails=True)
+    assert len(trips(stream)) == 1
+
+
+def test_an_mcp_tool_that_is_asked_to_come_back_later_may_wait_too():
+    later = ("mcp__notion__create_page", {"title": "x"}, "Rate limited: retry after 15 seconds", FAILED)
+    assert not play([later, sh("sleep 15")], rounds=9).said
+    assert not play([later], rounds=9, pace=61.0).said
+    assert play([later], rounds=3).said
+
+
+def test_a_look_that_fails_with_something_new_each_time_has_brought_news():
+    stream = Stream(pace=15.0)
+    jobs = "lint unit docs e2e wheel sdist".split()
+    for done in range(len(jobs)):
+        rows = [f"{job}\t{'pass' if i < done else 'pending'}\t0" for i, job in enumerate(jobs)]
+        stream.bash("gh pr checks 7", "Exit code 8\n" + "\n".join(rows), fails=True)
+        stream.bash("gh pr checks 7", "Exit code 8\n" + "\n".join(rows), fails=True)
+    assert stream.said == []
+    for _ in range(4):
+        stream.bash("gh pr checks 7", PENDING, fails=True)
+    assert trips(stream) == ["tool_failure:Bash gh pr checks"]
+
+
 def test_unchanged_polls_end_at_twenty_warned_about_one_before():
     stream = Stream(pace=20.0)
     for _ in range(25):

@@ -12,7 +12,7 @@ from circuit_breaker.breaker import memory
 from circuit_breaker.breaker.memory import Lane, Moment, Past, SameShape, ServiceCalls, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
 from circuit_breaker.breaker.outcomes import label_of, look, only_waits, steps_on, written
-from circuit_breaker.identity import acts, calls, looks, results, waits
+from circuit_breaker.identity import acts, calls, errors, looks, results, waits
 from circuit_breaker.identity.keys import digest
 
 FAILS_MAX, SERVICE_TIMES_MAX = 32, 64  # failures kept of a call, times of a service
@@ -98,7 +98,7 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     elif not outcome.poll:
         _fail(lane, streak, outcome)
     elif streak.error != outcome.error:
-        streak.error, streak.same = "", 0  # what it failed with is over
+        streak.error, streak.same, streak.fails = "", 0, []  # what it failed with is over
     streak.far += outcome.repeats and now - streak.at >= gap
     _repeat(lane, streak, outcome, consecutive, others_stale)
     same_but_digits = consecutive and alone and streak.digits == outcome.digits and not outcome.poll
@@ -130,11 +130,20 @@ def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: floa
     if known:
         waited = lane.waited >= streak.last
     else:
-        waited = lane.waited > lane.acted and outcome.n - lane.waited <= LOOKS_MAX
+        waited = lane.waited >= max(lane.acted, 0) and outcome.n - lane.waited <= LOOKS_MAX
+    passed = known and _passed(streak, now, gap)
+    if (woken or outcome.wait or waited or passed) and errors.says_later(outcome.text):
+        return True
     if woken or outcome.wait or waited:
         return bool(look(outcome)) or (outcome.kind == OK and looks.may_look(outcome.tool, outcome.input))
-    passed = known and _passed(streak, now, gap)
-    return (passed or looks.reads_output(outcome.tool, outcome.input)) and look(outcome) == looks.LIVE
+    shows_news = streak.first >= 0 and outcome.kind == FAILED and _is_unseen(lane, outcome)
+    reads = looks.reads_output(outcome.tool, outcome.input)
+    return (passed or shows_news or reads) and look(outcome) == looks.LIVE
+
+
+def _is_unseen(lane: Lane, outcome: Outcome) -> bool:
+    """Whether none of the lane's last calls was this one with this result."""
+    return all(r.call != (outcome.key, outcome.result) for r in lane.recent)
 
 
 def _passed(streak: Streak, now: float, gap: float) -> bool:
@@ -190,11 +199,16 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         lane.moves.append(Moment(n=outcome.n, turn=lane.turn))
     moved = last_move(lane, streak.since)
     line = digest(written(outcome.tool, outcome.input))  # the key leaves out variables set before the call
+    same = streak.error == outcome.error and lane.stepped <= streak.last
+    if same and moved > streak.last:
+        same = not errors.says_nothing(outcome.text)
     if streak.error != outcome.error:  # after a change, or written differently, only the same error counts
-        moved = max(moved, lane.changed if line == streak.line else outcome.n - 1)
+        other = (
+            line != streak.line or outcome.look == looks.LIVE
+        )  # and what is looked at may have changed by itself
+        moved = max(moved, outcome.n - 1 if other else lane.changed)
     streak.fails = [fail for fail in streak.fails if fail.n > moved][-FAILS_MAX:]
     streak.fails.append(Moment(n=outcome.n, turn=lane.turn))
-    same = streak.error == outcome.error and lane.stepped <= streak.last
     streak.same = streak.same + 1 if same else 1
     streak.error, streak.line = outcome.error, line
     if outcome.attempt is not None and outcome.attempt.edits:
@@ -219,9 +233,12 @@ def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
 
 
 def leads_on(lane: Lane, outcome: Outcome) -> bool:
-    """Whether it is a step through a history, and shows what the lane has not seen."""
-    further = steps_on(outcome.tool, outcome.input)
-    return further and all(r.result != outcome.result for r in lane.recent)
+    """Whether it is a step through a history, and shows what the lane has not seen; one that prints nothing is known by its words."""
+    if not steps_on(outcome.tool, outcome.input):
+        return False
+    if outcome.empty:
+        return all(r.key != outcome.key for r in lane.recent)
+    return all(r.result != outcome.result for r in lane.recent)
 
 
 def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:

@@ -100,7 +100,7 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
         family = family.but(varied=True)
     if not family.lines or family.turn != lane.turn:  # failures in one turn count once
         _add_lines(family, lines)
-    may_differ = verdicts.is_bare(outcome.text, lines)
+    may_differ = errors.says_nothing(outcome.text) or verdicts.is_bare(outcome.text, lines)
     text = results.without_exit_code(outcome.text)
     error = "" if may_differ else errors.error_key("", text, outcome.input)
     again = family.same > 0 and error == family.error and lane.stepped <= family.n

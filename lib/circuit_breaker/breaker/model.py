@@ -251,7 +251,7 @@ class Outcome(Record):
     wait = 0  # when it waits (waits.NONE to ALONE)
     look = -1  # what it looks at (looks.NOTHING to LIVE), -1: not known yet
     poll = False  # a look after a wait (evidence.py)
-    miss = False  # a look-up that found nothing
+    miss = False  # an error of no tool: a look-up found nothing, it took too long, or you refused it yourself
     change = 0  # what it changes (calls.READS, ACTS or WRITES)
     gesture = False  # a click, key or scroll whose result only confirms it
     repeats = False  # the same result as last time

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import FAILURES, INVALID, OK, SILENT, Outcome, Result
+from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, OK, SILENT, Outcome, Result
 from circuit_breaker.identity import acts, calls, errors, labels, looks, results, shell_line, waits
 from circuit_breaker.identity.keys import digest, digits_key, shortened, without_stored
 
 REFUSED_WAIT = "a wait that Claude Code refuses"  # in place of its text, which names seconds and command
 # Parts of the names of tools that send messages, and of lines that go on through a history (see acts): most calls have none.
 MESSAGING = "message mail comment sms notif telegram tweet dm issue ticket incident event".split()
-ONWARD = ("bisect ", "--continue", "--skip", "~", "^", "alembic", "migrat", "db")
+ONWARD = (
+    "bisect ", "--continue", "--skip", "~", "^", "alembic", "migrat", "db", "git checkout ", "git switch ", "git reset ",
+)  # fmt: skip
 NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty result
 
 # Tools that return the content of files: nothing in it changes by itself, so every change counts.
@@ -42,8 +44,8 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
         refused = kind == INVALID and outcome.wait and tool in calls.SHELLS
         known = errors.error_key(kind, REFUSED_WAIT if refused else text, given)
         outcome.result = outcome.error = digest(text) if steps_on(tool, given) else known
-        says_nothing = not outcome.empty and not results.without_exit_code(text).strip()
-        outcome.miss = says_nothing or errors.is_lookup_miss(tool, given, text)
+        of_no_tool = errors.is_your_no(text) if kind == DENIED else errors.says_nothing(text)
+        outcome.miss = (of_no_tool and not outcome.empty) or errors.is_lookup_miss(tool, given, text)
         return outcome
     outcome.result = result_key(tool, result.text if tool in VERBATIM else text)
     if kind == OK and any(word in tool.lower() for word in MESSAGING) and acts.sends_message(tool, given):

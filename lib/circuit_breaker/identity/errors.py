@@ -17,6 +17,13 @@ _MISSES = (
 # Words of a line that compares a value with a limit, and how a test runner's own lines begin.
 _LIMITS = "less than|greater than|at most |at least |exceed|budget|too slow|too large|<=|>=".split("|")
 _RUNNERS_MARKS = tuple("✓✔√✕×✘✗✖●❯>⎯─│|")
+# How a service says that it wants fewer calls, and a program that another one has the lock: the same call may succeed later.
+_LATER = (
+    "rate limit|rate-limit|ratelimit|rate_limit|too many requests|toomanyrequests|retry after|retry-after|retry in|try again in|try again later|try again shortly"
+    "|overloaded|throttl|temporarily unavailable|service unavailable|slow down|get lock|file lock|state lock|database is locked|starting up|not ready yet|not yet ready|lock is held|is locked by"
+    "|another process|another git process|resource busy|already in progress|still in progress|still being processed|http 429|error 429|code 429|code: 429|(429|status 429"
+).split("|")
+_LATER_MAX = 1500  # characters at either end of a text that are searched for them
 _NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these name is the news of their errors
 _SPELLED = str.maketrans("0123456789.", "abcdefghijk")
 
@@ -141,6 +148,24 @@ def _without_running_number(line: str, given: int) -> str:
     if not sign or program.rpartition("/")[2] not in ("bash", "-bash", "sh", "zsh") or not number.isdigit():
         return line
     return f"{program}:{what}" if colon and int(number[:9]) > given + 1 else line
+
+
+def says_later(text: str) -> bool:
+    """Whether a service asks to come back later, or something is locked for the moment: waiting is the right answer."""
+    ends = text if len(text) <= 2 * _LATER_MAX else text[:_LATER_MAX] + "\n" + text[-_LATER_MAX:]
+    low = ends.lower()
+    return any(sign in low for sign in _LATER)
+
+
+def is_your_no(text: str) -> bool:
+    """Whether you refused the call yourself: you know what you refuse, other calls too."""
+    return text.startswith(("The user doesn't want to ", "User rejected "))
+
+
+def says_nothing(text: str) -> bool:
+    """Whether a failing command's output says only that it failed, or that it took too long: two such failures may have other reasons."""
+    said = results.without_exit_code(text).strip()
+    return not said or ("\n" not in said and "timed out after " in said)
 
 
 def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
