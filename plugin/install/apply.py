@@ -12,7 +12,7 @@ from shared import ROOT, Refusal
 
 from circuit_breaker.runtime import files, home, packages
 from install import bundle, disk, receipt, scopes
-from install.plan import Options, Plan, backup_path, backups_folder, plan_install, plan_removal
+from install.plan import Change, Options, Plan, backup_path, backups_folder, plan_install, plan_removal
 
 SOURCE = ROOT
 LOCK_WAIT = 60.0  # seconds: another installation may be waiting for pip
@@ -147,10 +147,21 @@ def _make_changes(plan: Plan, verb: str) -> None:
                 files.remove(os.path.realpath(change.path))
                 continue
             change.path.parent.mkdir(parents=True, exist_ok=True)
-            disk.put(change.path, change.after, change.mode)
+            if not disk.has_other_names(change.path):
+                disk.put(change.path, change.after, change.mode)
+                continue
         except OSError as error:
             if error.errno not in disk.IN_PLACE or change.before is None:
                 raise
-            plan.back_up(change.path, change.before)
-            _write_backups(plan)
-            disk.put_in_place(change.path, change.after or b"")
+        _write_in_place(plan, change)
+
+
+def _write_in_place(plan: Plan, change: Change) -> None:
+    """Overwrite a file that cannot be replaced or has hard links. Meanwhile there is a backup, because a kill leaves it incomplete."""
+    before = change.before or b""
+    name = "" if before in plan.backups.values() else plan.back_up(change.path, before)
+    _write_backups(plan)
+    disk.put_in_place(change.path, change.after or b"")
+    if name:
+        del plan.backups[name]
+        files.remove(str(backup_path(name)))

@@ -63,14 +63,14 @@ def scrap(path: Path) -> Path:
 
 def put(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Write `data` to a temporary file and rename it over `path`, so readers see the old or the new bytes. If `path` is a link, its
-    target is replaced. Mode is kept, and owner and group if permitted."""
+    target is replaced. Mode is kept, and owner, group and extended attributes if permitted."""
     target = Path(os.path.realpath(path))
     beside = scrap(target)
-    info = os.stat(target) if target.exists() else None
+    like = target if target.exists() else None
     files.remove(str(beside))
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
     try:
-        _fill(os.open(beside, flags, mode), data, path, info)
+        _fill(os.open(beside, flags, mode), data, path, like)
         os.replace(beside, target)
     except BaseException:
         files.remove(str(beside))
@@ -82,8 +82,14 @@ def put_in_place(path: Path, data: bytes) -> None:
     _fill(os.open(os.path.realpath(path), os.O_WRONLY | BINARY), data, path)
 
 
-def _fill(fd: int, data: bytes, path: Path, like: os.stat_result | None = None) -> None:
-    """Give an open file the content `data`, and the mode and owner of `like`, and close it."""
+def has_other_names(path: Path) -> bool:
+    """Whether the file has hard links, which renaming over it would leave with the old bytes."""
+    target = os.path.realpath(path)
+    return os.path.exists(target) and os.stat(target).st_nlink > 1
+
+
+def _fill(fd: int, data: bytes, path: Path, like: Path | None = None) -> None:
+    """Give an open file the content `data`, and what else `like` has (see `_give`), and close it."""
     try:
         if like is not None and hasattr(os, "fchown"):
             _give(fd, like)
@@ -95,14 +101,19 @@ def _fill(fd: int, data: bytes, path: Path, like: os.stat_result | None = None) 
         os.close(fd)
 
 
-def _give(fd: int, info: os.stat_result) -> None:
-    """Copy mode, owner and group of the replaced file as far as permitted."""
+def _give(fd: int, like: Path) -> None:
+    """Copy mode, owner, group and extended attributes (an ACL is one) of the replaced file as far as permitted."""
+    info = os.stat(like)
     for owner, group in ((info.st_uid, -1), (-1, info.st_gid)):
         try:
             os.fchown(fd, owner, group)
         except PermissionError:
             continue
     os.fchmod(fd, stat.S_IMODE(info.st_mode))
+    with contextlib.suppress(AttributeError, OSError):  # this system or disk has none
+        for name in os.listxattr(like):
+            with contextlib.suppress(OSError):
+                os.setxattr(fd, name, os.getxattr(like, name))
 
 
 def hindrance(path: Path) -> str:

@@ -969,6 +969,31 @@ def test_settings_that_cannot_be_renamed_over_are_written_in_place_after_a_backu
     assert person.settings.read_text() == '{"model": "opus"}'
     assert person.settings.stat().st_ino == number
     assert [path.name for path in person.settings.parent.iterdir()] == ["settings.json"]
+    assert not person.state.exists()
+
+
+def test_settings_with_hard_links_keep_them(person):
+    person.settings.write_text('{"model": "opus"}')
+    other = person.home / "dotfiles.json"
+    os.link(person.settings, other)
+    before = person.tree()
+    person.install()
+    assert other.read_bytes() == person.settings.read_bytes()
+    assert len(person.lines()) == LINES
+    person.uninstall()
+    assert person.tree() == before
+    assert other.samefile(person.settings)
+
+
+def test_settings_keep_their_extended_attributes(person):
+    person.settings.write_text('{"model": "opus"}')
+    try:
+        os.setxattr(person.settings, "user.note", b"mine")
+    except (AttributeError, OSError) as error:
+        pytest.skip(f"none here: {error}")
+    person.install()
+    person.uninstall()
+    assert os.getxattr(person.settings, "user.note") == b"mine"
 
 
 def test_settings_that_are_really_bind_mounted_are_edited_and_given_back(person, tmp_path):
