@@ -164,7 +164,9 @@ def read(path: Path) -> tuple[bytes, dict[str, Any]]:
         data = disk.read_through(path) or b""
         return data, settings.settings_of(data)
     except (jsontext.Unreadable, files.Refused) as error:
-        raise Refusal(f"{path}: {error}. Fix or remove it, then try again; it was not touched.") from None
+        raise Refusal(
+            f"{path}: {files.why(error)}. Fix or remove it, then try again; it was not touched."
+        ) from None
 
 
 def _target(where: home.Places, in_project: bool) -> Path:
@@ -174,7 +176,8 @@ def _target(where: home.Places, in_project: bool) -> Path:
 
 
 def _write(path: Path, data: bytes, document: dict[str, Any]) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in disk.missing(path.parent):
+        folder.mkdir(mode=0o700)  # parents included: one of them is the runtime folder
     disk.put(path, jsontext.edited(data, document), 0o600)
     frozen.release(places())
 

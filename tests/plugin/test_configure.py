@@ -162,3 +162,37 @@ def test_a_config_file_that_cannot_be_read_is_named_without_a_number(person):
         said = done.stdout + done.stderr
         assert f"{mine}: not used: cannot be opened as a regular file\n" in said
         assert "Errno" not in said
+
+
+def test_a_config_file_that_is_a_link_applies_and_stays_one(person, mine):
+    kept = person.home / "dotfiles.json"
+    kept.write_text('{"deny_limit": 7}')
+    mine.symlink_to(kept)
+    assert plugin(person, "config", "set", "mode", "observe").returncode == 0
+    done = plugin(person, "config", "show", "--json")
+    values = json.loads(done.stdout)["values"]
+    assert (values["deny_limit"]["value"], values["mode"]["value"]) == (7, "observe")
+    assert mine.is_symlink() and json.loads(kept.read_text()) == {"deny_limit": 7, "mode": "observe"}
+
+
+def test_a_projects_config_file_that_is_a_link_is_not_used(person):
+    theirs = person.project / ".claude" / "memory" / "circuit_breaker_config.json"
+    theirs.parent.mkdir(parents=True)
+    (person.home / "other.json").write_text('{"deny_limit": 7}')
+    theirs.symlink_to(person.home / "other.json")
+    done = plugin(person, "config", "check")
+    assert done.returncode == 1 and f"{theirs}: not used" in done.stderr
+
+
+def test_folders_that_set_makes_are_for_their_owner_alone(person):
+    assert plugin(person, "config", "set", "deny_limit", "8", "--project").returncode == 0
+    assert plugin(person, "config", "set", "deny_limit", "8").returncode == 0
+    made = [person.state, *(path for path in person.state.rglob("*") if path.is_dir())]
+    made += [(person.home / USER).parent]
+    assert {oct(path.stat().st_mode & 0o777) for path in made} == {"0o700"}
+
+
+def test_what_is_no_file_is_named_without_a_number(person, mine):
+    mine.mkdir()
+    done = plugin(person, "mode", "observe")
+    assert done.returncode == 1 and "Errno" not in done.stderr and done.stderr.count(str(mine)) == 1

@@ -36,10 +36,11 @@ def why(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def read(path: str, limit: int = 1 << 24) -> bytes | None:
-    """The bytes of a regular file, None if it is missing. Raises Refused for a link, a folder, a FIFO or more than `limit` bytes."""
+def read(path: str, limit: int = 1 << 24, linked: bool = False) -> bytes | None:
+    """The bytes of a regular file, None if it is missing. Raises Refused for a folder, a FIFO, more than `limit` bytes, or a link
+    unless it may be `linked`."""
     try:
-        fd = _regular(path, READ | _NOFOLLOW)
+        fd = _regular(path, READ if linked else READ | _NOFOLLOW)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -152,7 +152,8 @@ def layers(where: Places, env: Mapping[str, str]) -> tuple[list[tuple[str, objec
         ("project file", where.project_config),
     ):
         try:
-            data = files.read(path, 1 << 20) if path else None
+            linked = path == where.user_config  # dotfiles are often links; a project's link leads anywhere
+            data = files.read(path, 1 << 20, linked) if path else None
             document = DEFAULTS if data is None else json.parse(data)
             if document != DEFAULTS:  # as it was written first, a file changes nothing
                 found.append((f"{name} {path}", document))
