@@ -68,7 +68,8 @@ def _result_of_line(outcome: Outcome) -> str:
     if calls.is_idle(command):
         return outcome.key
     known: str = outcome.result
-    if results.is_benchmark(command) or steps_on(outcome.tool, outcome.input):
+    measured = results.is_benchmark(command) or (outcome.change and results.measures(outcome.text))
+    if measured or steps_on(outcome.tool, outcome.input):
         known = digest(outcome.text)
     variables = shell_line.assignments(command) if outcome.change else ""
     return f"{known} {digest(variables)[:8]}" if variables else known

@@ -17,6 +17,21 @@ def is_benchmark(command: str) -> bool:
     return timed or any(sign in command for sign in _MEASURING)
 
 
+def measures(text: str) -> bool:
+    """Whether an output ends with statistics or a rate: its times are its result, not how long it took. (Bytes per second are.)"""
+    end = text[-_STATISTICS_MAX:].lower()
+    if any(sign in end for sign in _STATISTICS):
+        return True
+    rates = end.split("/s") if "/s" in end else [""]
+    return any(_is_rate(before, after) for before, after in zip(rates, rates[1:]))
+
+
+def _is_rate(before: str, after: str) -> bool:
+    unit = before.rpartition(" ")[2].lstrip("0123456789.,(")
+    ends = not after.removeprefix("ec")[:1].isalnum()
+    return ends and len(unit) > 2 and unit.isalpha() and not unit.endswith(("ib", "bit", "byte", "bytes"))
+
+
 def text_key(text: str) -> str:
     """The key of a text after blinding."""
     return digest(unordered(blind(text)))
@@ -57,8 +72,10 @@ _NAME_ENDS = tuple(
 _VOLATILE_BEFORE = (" × ", " characters truncated", " --- [")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
 _MEASURING = (
-    "uuidgen|openssl rand|%{time|timeit|explain analyze|EXPLAIN ANALYZE|EXPLAIN (ANALYZE|Measure-Command|bench|hyperfine|wrk |perf |k6 |oha |vegeta|iperf|fio "
+    "/perf/|perf.|perf_|_perf|measure|latency|throughput|loadtest|load_test|load-test|uuidgen|openssl rand|%{time|timeit|explain analyze|EXPLAIN ANALYZE|EXPLAIN (ANALYZE|Measure-Command|bench|hyperfine|wrk |perf |k6 |oha |vegeta|iperf|fio "
 ).split("|")
+_STATISTICS = ("p50", "p90", "p95", "p99", "median", "stddev", "std dev", " ± ", "ns/op", "percentile")
+_STATISTICS_MAX = 1500  # characters at the end of an output
 _IDS = frozenset("id ids uuid guid nonce".split())
 _TEMPORARY = ("\\Temp\\", "/tmp/", "/.tmp/package/", "/var/folders/", "/var/tmp/", "/dev/shm/")
 _NAMED_IDS = ("Id", "ID", "_id", "-id", "Token", "_token", "Cursor", "_cursor")
