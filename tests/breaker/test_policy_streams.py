@@ -509,6 +509,78 @@ def test_what_makes_one_more_each_time_is_a_loop_though_the_list_grows():
     assert "repeated_call" in loops(stream)
 
 
+STEPS = {
+    "a simulation": ("./step.sh", "ok", "cat state.json", '{{"room":"{}"}}'),
+    "a robot and its picture": ("robotctl forward 10", "OK", "/p/cam.txt", "1\troom {}"),
+    "a folder that empties": ("python3 take_one.py", "done", "ls in/", "{}.csv z.csv"),
+    "a repository": ("./next-patch", "applied", "git diff --stat", "{}.c | 2 +-"),
+}
+
+
+@pytest.mark.parametrize(("step", "receipt", "look", "shown"), STEPS.values(), ids=STEPS)
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_command_whose_effect_a_look_shows_is_work(step, receipt, look, shown, steps):
+    stream = Stream()
+    for room in "abcdefgh":
+        for _ in range(steps):
+            stream.bash(step, receipt)
+        if look.endswith(".txt"):
+            stream.call("Read", {"file_path": look}, shown.format(room))
+        else:
+            stream.bash(look, shown.format(room))
+    assert not stream.said
+    for _ in range(4):
+        stream.bash(step, receipt)
+        stream.bash(look, shown.format("z"))
+    assert loops(stream)
+
+
+@pytest.mark.parametrize(
+    ("act", "look", "shown"),
+    [
+        ("gh issue create -t fix -b it", "cat issues.json", "{}"),
+        ("echo x >> list.txt", "wc -l list.txt", "{} list.txt"),
+        ("curl -s -X POST localhost:3000/items -d @item.json", "cat db.json", "{}"),
+        ("npm run build", "tail -3 server.log", "GET /{}"),
+    ],
+)
+def test_what_adds_one_more_or_writes_beside_a_log_is_a_loop_though_looks_differ(act, look, shown):
+    stream = Stream()
+    for letter in "abcd":
+        for _ in range(2):
+            stream.bash(act, "ok")
+        stream.bash(look, shown.format(letter))
+    assert "repeated_call" in loops(stream)
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        ("cargo run --release -- data.bin", "processed 1000000 rows in 1.{}1s (80{} rows/s)"),
+        ("python3 load.py --n 1000", "total 81{} ms, p50 0.7{} ms, p99 3.1 ms"),
+        ("./run 9", "mean 41{} ms, median 40{} ms"),
+        ("node scripts/perf.js", "parse: 1{}.4 ms, print: 3{}.1 ms"),
+        ("python3 measure_startup.py", "elapsed: 1.{}{} s"),
+    ],
+)
+def test_what_is_measured_again_and_again_is_work(command, text):
+    stream = Stream()
+    for i in range(6):
+        stream.bash(command, text.format(i, i))
+    assert not stream.said
+    for _ in range(4):
+        stream.bash(command, text.format(7, 7))
+    assert loops(stream) == ["repeated_call"]
+
+
+def test_how_long_a_build_or_a_download_took_is_no_measurement():
+    for text in ("built in 1.{}s", "120 MB in 2.{}s, 4{}.1 MB/s", "wrote docs/section{}.md in 3{} ms"):
+        stream = Stream()
+        for i in range(4):
+            stream.bash("./fetch-and-build", text.replace("section{}", "section1").format(*[i] * 3))
+        assert loops(stream) == ["repeated_call"], text
+
+
 def test_builds_that_are_timed_again_and_again_are_work():
     stream = Stream()
     for i in range(5):

@@ -120,6 +120,8 @@ POLLS = {
     "a file that a script on stdin reads": [
         sh("sleep 20; python3 - <<'EOF'\nimport json\nprint(json.load(open('m.json'))['epoch'])\nEOF", "4")
     ],
+    "what others push": [sh("sleep 20; git pull --ff-only", "Already up to date.")],
+    "what others push, the wait a call of its own": [sh("sleep 20"), sh("svn update", "At revision 12.")],
     "a program behind npx": [sh("sleep 20; npx vercel inspect x", "Building")],
     "a shell that is an MCP tool": [
         ("mcp__ssh__exec", {"command": "sleep 15; tail -1 /srv/build.out"}, "[1200/4000] CXX", OK)

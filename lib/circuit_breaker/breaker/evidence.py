@@ -176,7 +176,8 @@ def _kind_of(outcome: Outcome) -> int:
 def _note_news(lane: Lane, outcome: Outcome, changed: bool) -> None:
     """Note what a look shows after a click, key or scroll: something new means that the step had an effect.
 
-    `changed`: it is an earlier look with another result. After an act of a tool whose words are not known, only that is news.
+    `changed`: it is an earlier look with another result. After any other act only that is news, and in a shell not if what it looks at
+    changes by itself.
     """
     if outcome.kind != OK or outcome.empty:
         return
@@ -185,7 +186,8 @@ def _note_news(lane: Lane, outcome: Outcome, changed: bool) -> None:
         if outcome.change == calls.ACTS and not outcome.gesture:
             shows = acts.asks_page(outcome.tool, outcome.input)
     else:
-        shows = changed and outcome.tool.startswith("mcp__") and bool(look(outcome))
+        looked = look(outcome) if changed else looks.NOTHING
+        shows = looked == looks.FILES or (bool(looked) and outcome.tool.startswith("mcp__"))
     if shows:
         before = next((r.n for r in reversed(lane.recent) if r.result == outcome.result), -1)
         lane.news.append(Moment(n=outcome.n, turn=lane.turn, before=before))
@@ -243,7 +245,7 @@ def leads_on(lane: Lane, outcome: Outcome) -> bool:
 
 def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:
     moved = last_move(lane, streak.first)
-    confirmed = outcome.repeats and lane.news and outcome.tool.startswith("mcp__") and _is_receipt(outcome)
+    confirmed = outcome.repeats and lane.news and _is_receipt(outcome)
     if outcome.gesture or (confirmed and not acts.makes_more(outcome.tool, outcome.input)):
         moved = max(moved, last_news(lane, streak.first))  # a robot that moves on
     if outcome.repeats and moved <= streak.counted:

@@ -76,9 +76,18 @@ def sends_message(tool: str, given: object) -> bool:
 
 
 def makes_more(tool: str, given: object) -> bool:
-    """Whether an MCP tool makes, writes or sends one more of something each time it is called."""
+    """Whether a call makes, writes or sends one more of something each time."""
+    if tool in SHELLS:
+        return _line_adds(shell_command(tool, given)) or any(
+            map(_makes, programs(shell_command(tool, given)))
+        )
     first = tool_names.name_words(tool.rpartition("__")[2])[:1]
     return first != [] and (first[0] in _MAKING or adds_again(tool, given) or sends_message(tool, given))
+
+
+def _makes(words: list[str]) -> bool:
+    low = " ".join(words[1:]).lower()
+    return not _MAKING.isdisjoint(low.split()) or "insert into" in low or words[0] in ("mkdir", "touch")
 
 
 def steps_through_history(tool: str, given: object) -> bool:

@@ -18,6 +18,7 @@ _CHANGING = " run exec test send stuff invoke call execute trigger write set put
 _ASKS = " status list ls show info describe inspect ps logs log view versions history stats state states health jobs events get "
 # Whether a line acts, is not known, or looks: it runs code that only reads, or its words say that it shows something.
 ACTS, UNKNOWN, LOOKS = 0, 1, 2
+_REPOSITORIES = ("git", "hg", "svn", "jj", "dvc")
 _TASK_RUNNERS = " make just task rake mise npm pnpm yarn bun composer "
 _SCRIPT_RUNNERS = ("tsx", "ts-node", "deno", "bun")
 
@@ -53,6 +54,8 @@ def _guess(segment: shell_line.Segment, depth: int) -> int:
 
 def _acts(name: str, rest: list[str]) -> bool:
     """Whether a program is known, so that other tables say what it does, or its first words say that it changes something."""
+    if name in _REPOSITORIES and operands(rest)[:1] in (["pull"], ["update"], ["up"], ["incoming"]):
+        return False  # it shows whether there is something new, and takes it
     bare = name.rstrip("0123456789.")
     tables = (table.HOUSEKEEPING, table.EDITORS, table.BINARIES, reading.RUNNERS, reading.SUBCOMMANDS)
     if bare in table.INTERPRETERS or any(name in known for known in tables):
