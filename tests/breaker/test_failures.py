@@ -787,3 +787,59 @@ def test_what_a_filter_reads_is_no_attempt_of_the_filter():
         text = "Exit code 1\nExpecting value: line 1 column 1 (char 0)" if bad else f'{{"e": {i}}}'
         stream.bash(url, text, fails=bad)
     assert not stream.said
+
+
+# --- places: line numbers move with each edit
+
+
+MOVING = {
+    "tsc": ("npx tsc --noEmit", "src/a.ts({0},5): error TS2345: no number"),
+    "python": (
+        "python app.py",
+        'Traceback (most recent call last):\n  File "/p/app.py", line {0}, in <module>\nKeyError: 1',
+    ),
+    "gcc | tail": (
+        "make 2>&1 | tail -5",
+        "a.c:{0}:5: error: x undeclared\n  {0} |   x = 1;\nmake: *** [a.o] Error 1",
+    ),
+    "cargo": ("cargo check", "error[E0502]: cannot borrow x\n  --> src/main.rs:{0}:9\n{0} |   x.push(1);"),
+}
+
+
+@pytest.mark.parametrize(("command", "error"), MOVING.values(), ids=MOVING)
+def test_one_error_at_another_line_after_each_edit_is_blocked_at_the_sixth(command, error):
+    stream = Stream()
+    for i in range(6):
+        edit(stream, i)
+        assert not stream.said
+        stream.bash(command, error.format(12 + 2 * i), fails="|" not in command)
+    assert OPEN in stream.states().values()
+
+
+def test_one_error_at_each_of_many_places_is_work():
+    stream = Stream()
+    for left in range(8, 0, -1):
+        places = [f"src/a.ts({10 * n},5): error TS2304: Cannot find name 'x'." for n in range(left)]
+        stream.bash("npx tsc --noEmit", "\n".join(places), fails=True)
+        edit(stream, left)
+    assert not stream.said
+
+
+def test_errors_of_one_tool_that_differ_in_line_numbers_are_warned_about_at_the_fifth_and_stopped_at_the_tenth():
+    stream = Stream()
+    said = []
+    for i in range(10):
+        error = f'Traceback (most recent call last):\n  File "<stdin>", line {i}, in <module>\nImportError: x'
+        said.append(stream.bash(f"python - <<EOF\n{i}\nEOF", error, fails=True).verdict)
+    assert said == [ALLOW] * 4 + [WARN] * 5 + [STOP]
+
+
+def test_edits_that_miss_with_indented_text_are_warned_about_at_the_fifth_whatever_is_read_in_between():
+    stream = Stream()
+    for i in range(5):
+        stream.call("Read", {"file_path": "/p/a.py", "offset": i}, f"{i} x")
+        old = f"{'  ' * i}if a:\n{'  ' * i}  b{i}()"
+        text = f"<tool_use_error>String to replace not found in file.\nString: {old}</tool_use_error>"
+        given = {"file_path": "/p/a.py", "old_string": old, "new_string": "x"}
+        verdict = stream.call("Edit", given, text, INVALID).verdict
+        assert verdict == (WARN if i == 4 else ALLOW)

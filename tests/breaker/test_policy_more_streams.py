@@ -311,3 +311,24 @@ def test_interrupted_calls_count_nothing():
         stream.bash("make", "Exit code 137\n[Request interrupted by user for tool use]", fails=True)
         stream.turn([edit(stream.ids)])
     assert loops(stream) == []
+
+
+def test_a_refused_probe_counts_like_a_blocked_call_so_asking_on_ends_the_turn():
+    stream = Stream(pace=15.0)
+    for _ in range(8):
+        decision = stream.call(
+            "Bash", {"command": "rm -rf b"}, "Permission to use Bash has been denied.", DENIED
+        )
+    assert decision.verdict == STOP and stream.events("ending")[0].reason == "kept_asking"
+
+
+def test_a_web_search_is_compared_by_its_links():
+    stream = Stream()
+    links = 'Web search results for query: "x"\n\nLinks: [{"title":"A","url":"https://a.io"}]\n\n'
+    for told in ("It is a bug.", "It seems to be a bug.", "The cause is a bug.", "I found a bug."):
+        stream.call("WebSearch", {"query": "x"}, links + told)
+    assert loops(stream) == ["repeated_call"]
+    other = Stream()
+    for i in range(9):
+        other.call("WebSearch", {"query": "x"}, links.replace("a.io", f"{i}.io") + "It is a bug.")
+    assert not other.said

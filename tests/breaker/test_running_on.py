@@ -471,3 +471,35 @@ def test_a_file_that_is_read_is_no_news_of_a_click():
         click(stream)
         read(stream, f"f{i}")
     assert warnings(stream)
+
+
+# --- changes that undo each other
+
+
+def test_edits_that_undo_each_other_between_equal_failures_are_blocked_after_twice_the_rounds():
+    stream = Stream()
+    for i in range(32):
+        edit(stream, *(("n = 1", "n = 2"), ("n = 2", "n = 1"))[i % 2])
+        if i == 15:
+            assert trips(stream) == [] and "call_cycle" in {
+                name.partition(":")[0] for name in warnings(stream)
+            }
+        failed = f"Exit code 1\nFAILED t.py::a - assert {(3, 4)[i % 2]} == 5"
+        stream.call("Bash", {"command": "pytest"}, failed, FAILED)
+    assert trips(stream)[0].startswith("call_cycle:") and stream.said[-1][0] in (DENY, STOP)
+
+
+def test_both_results_of_a_call_in_a_ring_are_known_to_its_probe():
+    stream = Stream(pace=30.0)
+    for i in range(40):
+        edit(stream, *(("n = 1", "n = 2"), ("n = 2", "n = 1"))[i % 2])
+        stream.bash("make show", ("one", "two")[i % 2])
+    assert trips(stream) and not stream.events("close")
+
+
+def test_a_longer_ring_of_changes_is_blocked_within_the_calls_that_are_remembered():
+    stream = Stream()
+    for i in range(30):
+        edit(stream, "abcd"[i % 4], "abcd"[(i + 1) % 4])
+        stream.bash("make show", f"version {'abcd'[i % 4]}")
+    assert trips(stream)

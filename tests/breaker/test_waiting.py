@@ -553,3 +553,18 @@ def test_ci_that_fails_alike_after_each_push_is_no_error_that_stays():
         stream.bash("gh pr checks 12", pending, fails=True)
         stream.bash("gh pr checks 12", failed, fails=True)
     assert not stream.said
+
+
+@pytest.mark.parametrize("shown", ["[####      ] 40%", "40%|████      | 4/10"])
+def test_a_probe_of_polls_knows_the_bar_that_stands_still(shown):
+    stream = Stream(pace=15.0)
+    for _ in range(40):
+        stream.bash("sleep 10; curl -s localhost/up", shown)
+    assert len(stream.events("trip")) == 1 and not stream.events("close")
+
+
+def test_a_heading_is_no_progress_bar():
+    stream = Stream(pace=15.0)
+    for i in range(40):
+        stream.bash("sleep 10; cat notes.md", f"### Result\nasked in {i}.5 s")
+    assert [transition.count for transition in stream.events("trip")] == [20]

@@ -451,3 +451,42 @@ def test_the_stored_result_of_a_call_is_the_same_whatever_name_was_made_up_for_i
 def test_digits_key_forgets_digits_alone() -> None:
     assert keys.digits_key("5 of 10 é") == keys.digits_key("6 of 999 é")
     assert keys.digits_key("5 of 10") != keys.digits_key("5 in 10")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "a.ts({0},5): error TS2345: no number",
+        "a.c:{0}:5: error: x undeclared\n {0} |   x = 1;",
+        'File "/p/a.py", line {0}, in main\nKeyError: 1',
+        "error[E0502]: x\n  --> src/main.rs:{0}:9",
+        "> {0} |   expect(3)\n at Object.<anonymous> (src/a.test.ts:{0}:13)",
+        "/p/a.ts\n  {0}:7  error  x is never used",
+        "A.cs({0},5): error CS0103: x",
+        "at Cart.total (file:///p/cart.js:{0}:4)",
+        "a.rb:{0}:in `total'",
+    ],
+)
+def test_what_an_error_complains_about_is_the_same_wherever_it_stands(error: str) -> None:
+    (one, here), (other, there) = (errors.error_keys("failed", error.format(n)) for n in (12, 147))
+    assert one != other and here == there
+
+
+@pytest.mark.parametrize("error", ["expected {0}", "{0} failed", "row {0} of t", "f({0})"])
+def test_other_numbers_in_an_error_are_news(error: str) -> None:
+    assert (
+        errors.error_keys("failed", error.format(12))[1] != errors.error_keys("failed", error.format(13))[1]
+    )
+
+
+def test_indented_text_of_an_edit_that_is_not_found_is_not_what_the_error_complains_about() -> None:
+    def complaint(old: str) -> str:
+        text = f"<tool_use_error>String to replace not found in file.\nString: {old}</tool_use_error>"
+        return errors.error_keys("invalid", text, {"old_string": old})[1]
+
+    assert complaint("\t\tif a:\n\t\t\tb()") == complaint("    x = 1") == complaint("y = 1")
+
+
+def test_a_long_line_of_places_is_read_in_linear_time() -> None:
+    assert errors.error_keys("failed", "a.c:1" * 20_000)[1]
+    assert errors.error_keys("failed", "(" * 20_000 + "1")[1]

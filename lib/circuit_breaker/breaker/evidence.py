@@ -11,8 +11,8 @@ from __future__ import annotations
 from circuit_breaker.breaker import memory
 from circuit_breaker.breaker.memory import Lane, Moment, Past, SameShape, ServiceCalls, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
-from circuit_breaker.breaker.outcomes import label_of, look, only_waits, steps_on, written
-from circuit_breaker.identity import acts, calls, errors, looks, results, waits
+from circuit_breaker.breaker.outcomes import label_of, look, only_waits, shown_in, steps_on, written
+from circuit_breaker.identity import acts, calls, errors, looks, waits
 from circuit_breaker.identity.keys import digest
 
 FAILS_MAX, SERVICE_TIMES_MAX = 32, 64  # failures kept of a call, times of a service
@@ -86,9 +86,9 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     if outcome.wait == waits.BEFORE:
         lane.waited = outcome.n - 1
     outcome.poll = _is_poll(lane, streak, outcome, now, gap)
-    shown = results.progress_shown(outcome.text) if outcome.poll else ""
-    if shown:  # what blinding hides is news of what is waited for
-        outcome.result = f"{outcome.result} {shown}"
+    shown = shown_in(outcome) if outcome.poll else ""
+    if shown:
+        outcome.result += shown
         outcome.repeats = streak.first >= 0 and streak.result == outcome.result
     if known is not None and _is_receipt(outcome):  # a click, key or scroll; only for repeated calls
         outcome.gesture = acts.is_gesture(outcome.tool, outcome.input)
@@ -97,7 +97,7 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
         _succeed(lane, streak, outcome)
     elif not outcome.poll:
         _fail(lane, streak, outcome)
-    elif streak.error != outcome.error:
+    elif streak.error != outcome.complaint:
         streak.error, streak.same, streak.fails = "", 0, []  # what it failed with is over
     streak.far += outcome.repeats and now - streak.at >= gap
     _repeat(lane, streak, outcome, consecutive, others_stale)
@@ -201,18 +201,17 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         lane.moves.append(Moment(n=outcome.n, turn=lane.turn))
     moved = last_move(lane, streak.since)
     line = digest(written(outcome.tool, outcome.input))  # the key leaves out variables set before the call
-    same = streak.error == outcome.error and lane.stepped <= streak.last
+    same = streak.error == outcome.complaint and lane.stepped <= streak.last
     if same and moved > streak.last:
         same = not errors.says_nothing(outcome.text)
-    if streak.error != outcome.error:  # after a change, or written differently, only the same error counts
-        other = (
-            line != streak.line or outcome.look == looks.LIVE
-        )  # and what is looked at may have changed by itself
+    if streak.error != outcome.complaint:
+        # after a change, or written differently, only the same error counts; and what is looked at may have changed by itself
+        other = line != streak.line or outcome.look == looks.LIVE
         moved = max(moved, outcome.n - 1 if other else lane.changed)
     streak.fails = [fail for fail in streak.fails if fail.n > moved][-FAILS_MAX:]
     streak.fails.append(Moment(n=outcome.n, turn=lane.turn))
     streak.same = streak.same + 1 if same else 1
-    streak.error, streak.line = outcome.error, line
+    streak.error, streak.line = outcome.complaint, line
     if outcome.attempt is not None and outcome.attempt.edits:
         lane.changed = outcome.n
     if outcome.kind == INVALID:

@@ -59,7 +59,7 @@ def _fails_again(lane: Lane, outcome: Outcome) -> bool:
     known = lane.families.get(outcome.family)
     if known is None or outcome.attempt.shows or last_move(lane, known.since) > known.n:
         return False
-    if known.error and known.error == errors.error_key("", outcome.text, outcome.input):
+    if known.error and known.error == errors.error_keys("", outcome.text, outcome.input)[1]:
         return True
     return verdicts.fails_again(outcome.attempt, outcome.text, known.lines)
 
@@ -102,7 +102,7 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
         _add_lines(family, lines)
     may_differ = errors.says_nothing(outcome.text) or verdicts.is_bare(outcome.text, lines)
     text = results.without_exit_code(outcome.text)
-    error = "" if may_differ else errors.error_key("", text, outcome.input)
+    error = "" if may_differ else errors.error_keys("", text, outcome.input)[1]
     again = family.same > 0 and error == family.error and lane.stepped <= family.n
     same = family.same + (family.turn != lane.turn) if again else 1
     lane.families[outcome.family] = family.but(
@@ -137,13 +137,16 @@ def note_errors(lane: Lane, outcomes: list[Outcome]) -> None:
 
 
 def _error_run(lane: Lane, known: ErrorRun | None, failing: list[Outcome]) -> ErrorRun:
-    found = [outcome.error for outcome in failing]
     look = not any(change_level(outcome.tool, outcome.input) for outcome in failing)
-    if known is None or known.error not in found:
-        known = ErrorRun(error=found[0])
-    goes_on = known.turns and last_move(lane, known.n) <= known.n
-    turns = known.turns + 1 if goes_on else 1
-    return known.but(turns=turns, turn=lane.turn, n=lane.n, look=look, times=known.times + 1)
+    again = [outcome for outcome in failing if known is not None and outcome.complaint == known.complaint]
+    if known is None or not again:
+        known, again = ErrorRun(complaint=failing[0].complaint), failing[:1]
+    goes_on = known.near and last_move(lane, known.n) <= known.n
+    error = known.error if known.error in [outcome.error for outcome in again] else again[0].error
+    turns = known.turns + 1 if goes_on and error == known.error else 1
+    near = known.near + 1 if goes_on else 1
+    run = known.but(error=error, turns=turns, near=near, times=known.times + 1)
+    return run.but(turn=lane.turn, n=lane.n, look=look)
 
 
 def _after_successes(known: ErrorRun, ours: list[Outcome]) -> ErrorRun:
@@ -152,8 +155,8 @@ def _after_successes(known: ErrorRun, ours: list[Outcome]) -> ErrorRun:
     done = [outcome for outcome in ours if outcome.kind == OK and not outcome.failed]
     acts = [outcome for outcome in done if outcome.change]
     if any(not _writes(outcome) for outcome in acts) or (known.look and done):
-        return known.but(turns=0, times=0)
-    return known.but(turns=0) if acts else known
+        return known.but(turns=0, near=0, times=0)
+    return known.but(turns=0, near=0) if acts else known
 
 
 def _writes(outcome: Outcome) -> bool:

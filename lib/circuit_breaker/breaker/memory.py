@@ -20,7 +20,7 @@ class Streak(Record):
     since = -1  # n of its first failure since its last success
     fails = rows(Moment)  # its failures that count
     line = ""  # digest of its last failing shell line as written
-    error = ""  # key of its last error
+    error = ""  # what its last error complained about (Outcome.complaint)
     same = 0  # times in a row with that error
     invalid = 0  # rejected inputs within this prompt
     result = ""  # key of its last result, success or not
@@ -56,11 +56,13 @@ class ErrorRun(Record):
     """A tool's last error, of any call."""
 
     error = ""  # its key
-    turns = 0  # turns in a row with it, without progress in between
+    complaint = ""  # the same without line numbers
+    turns = 0  # turns in a row with the error, without progress in between
+    near = 0  # the same, counting the complaint
     turn = 0  # the last of them
     n = 0  # n at its end
     look = False  # only looks failed: a look that succeeds ends the run
-    times = 0  # turns in a row with it among those in which the tool failed, with any changes in between
+    times = 0  # turns in a row with the complaint among those in which the tool failed, with any changes in between
 
 
 # Kinds of calls: RUN acts without writing a file itself, GOTO is a gesture that goes to a URL, WAIT only waits.

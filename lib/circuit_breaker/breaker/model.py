@@ -30,6 +30,7 @@ OK, FAILED, INVALID, DENIED = "ok", "failed", "invalid", "denied"  # outcomes of
 LAUNCHED, INTERRUPTED, OURS = "launched", "interrupted", "ours"
 FAILURES = (FAILED, INVALID, DENIED)
 SILENT = (LAUNCHED, INTERRUPTED, OURS)  # no rule counts them, and they neither extend nor end a streak
+OR = "|"  # between the results that one call of a ring returns in turn
 PERSON, MACHINE, UNKNOWN = "person", "machine", "unknown"  # who wrote a prompt
 MAIN = ""  # the lane of the main thread; a subagent's lane is its agent id
 
@@ -246,6 +247,7 @@ class Outcome(Record):
     result = ""  # key of what it returned
     digits = ""  # the same without digits
     error = ""  # key of the error, "" unless it failed
+    complaint = ""  # the same without line numbers
     clip = ""  # its error for people, made by outcomes.clip_of if needed
     empty = False  # it returned nothing
     wait = 0  # when it waits (waits.NONE to ALONE)

@@ -211,7 +211,8 @@ def _stop_invalid(work: Work, outcomes: list[Outcome]) -> None:
 def _count_denials(work: Work, outcomes: list[Outcome]) -> None:
     """A model that keeps asking for denied calls has its turn stopped; one circuit counts once a turn."""
     lane = work.lane
-    denied = [lane.denied.pop(outcome.id, "") for outcome in outcomes if outcome.kind == model.OURS]
+    refused = [outcome for outcome in outcomes if outcome.kind in (model.OURS, model.DENIED)]
+    denied = [lane.denied.pop(outcome.id, "") for outcome in refused]
     names = sorted({name for name in denied if name})
     if not names or work.config.mode == "observe":
         return

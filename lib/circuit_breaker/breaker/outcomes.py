@@ -12,6 +12,7 @@ MESSAGING = "message mail comment sms notif telegram tweet dm issue ticket incid
 ONWARD = (
     "bisect ", "--continue", "--skip", "~", "^", "alembic", "migrat", "db", "git checkout ", "git switch ", "git reset ",
 )  # fmt: skip
+LINKS = "Links: ["  # begins a line of links in the result of a web search
 NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty result
 
 # Tools that return the content of files: nothing in it changes by itself, so every change counts.
@@ -42,8 +43,10 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
     if kind in FAILURES:
         outcome.look = looks.look_of(tool, given)  # its input is not kept until the turn ends
         refused = kind == INVALID and outcome.wait and tool in calls.SHELLS
-        known = errors.error_key(kind, REFUSED_WAIT if refused else text, given)
-        outcome.result = outcome.error = digest(text) if steps_on(tool, given) else known
+        outcome.error, outcome.complaint = errors.error_keys(kind, REFUSED_WAIT if refused else text, given)
+        if steps_on(tool, given):
+            outcome.error = outcome.complaint = digest(text)
+        outcome.result = outcome.error
         of_no_tool = errors.is_your_no(text) if kind == DENIED else errors.says_nothing(text)
         outcome.miss = (of_no_tool and not outcome.empty) or errors.is_lookup_miss(tool, given, text)
         return outcome
@@ -57,7 +60,11 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
 
 
 def result_key(tool: str, text: str) -> str:
-    """The key of what a tool returned: of a file's content all of it, of anything else the blinded text."""
+    """The key of what a tool returned: of a file's content all of it, of a web search its links (they are retold in other words each
+    time), of anything else the blinded text."""
+    links = [line for line in text.split("\n") if line.startswith(LINKS)] if tool == "WebSearch" else []
+    if links:
+        return digest("\n".join(links))
     return digest(without_stored(text)) if tool in VERBATIM else results.text_key(text)
 
 
@@ -95,6 +102,12 @@ def look(outcome: Outcome) -> int:
 def only_waits(outcome: Outcome) -> bool:
     """Whether it waits and shows nothing."""
     return outcome.wait == waits.ALONE and not looks.reads_output(outcome.tool, outcome.input)
+
+
+def shown_in(outcome: Outcome) -> str:
+    """What a poll shows of its progress, to be added to its result: blinding hides it, but it is news of what is waited for."""
+    shown = results.progress_shown(outcome.text)
+    return f" {shown}" if shown else ""
 
 
 def label_of(outcome: Outcome) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, model, rules
+from circuit_breaker.breaker import breaker, model, outcomes, rules
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.memory import Streak
 from circuit_breaker.breaker.model import Circuit, Outcome
@@ -23,6 +23,8 @@ def gated(work: Work, circuit: Circuit, outcome: Outcome) -> None:
 def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     """Handle the probe's result: a new one closes, the same or a failure opens for longer, none leaves the level as it is."""
     if outcome.kind in (*model.SILENT, model.DENIED):
+        if outcome.kind == model.DENIED:  # asking on for what is refused counts like asking for what we deny
+            work.lane.denied[outcome.id] = circuit.name
         work.put(breaker.release(circuit, ran=outcome.kind == model.LAUNCHED))
         return
     unknown = outcome.attempt is not None and not (outcome.proven or outcome.failed)
@@ -50,7 +52,8 @@ def _is_new(work: Work, circuit: Circuit, outcome: Outcome) -> bool:
         return any(move.n > circuit.since for move in work.lane.moves)
     if circuit.rule == "tool_failure":
         return not outcome.failed
-    return bool(circuit.results.get(outcome.key) != outcome.result)
+    known = circuit.results.get(outcome.key, "").split(model.OR)
+    return outcome.result not in known and outcome.result + outcomes.shown_in(outcome) not in known
 
 
 def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:

@@ -9,8 +9,19 @@ from __future__ import annotations
 
 from circuit_breaker.breaker import cycles, evidence
 from circuit_breaker.breaker.context import Work
-from circuit_breaker.breaker.memory import GESTURE, GOTO, POLL, RUN, WAIT, ErrorRun, Lane, Past, Streak
-from circuit_breaker.breaker.model import FAILURES, INVALID, OK, STOP, TRIP, WARN, Outcome, Signal
+from circuit_breaker.breaker.memory import (
+    GESTURE,
+    GESTURES,
+    GOTO,
+    POLL,
+    RUN,
+    WAIT,
+    ErrorRun,
+    Lane,
+    Past,
+    Streak,
+)
+from circuit_breaker.breaker.model import FAILURES, INVALID, OK, OR, STOP, TRIP, WARN, Outcome, Signal
 from circuit_breaker.breaker.outcomes import clip_of, label_of, only_waits
 from circuit_breaker.identity import acts
 from circuit_breaker.identity.calls import schedules, service
@@ -25,6 +36,7 @@ if TYPE_CHECKING:
 
 CALLS_MAX = 8  # labels of the last calls in a signal
 EVERYWHERE = 6  # times the same whole error of a tool, with any calls and changes in between
+NEARLY = 2  # turns more for errors of a tool that differ in line numbers or indentation
 LAST_CALLS, OF_LAST = 10, 6  # repeated_call: 6 of a lane's last 10 calls
 UNSEEN = 2  # factor of the limit for clicks and keys without a look between: their results only confirm them
 LONG_RING = 6  # calls; from this length a ring needs no more rounds than a ring of 2
@@ -58,7 +70,12 @@ def tool_failure(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]
             yield signal
     for outcome in outcomes:
         run = lane.errors.get(outcome.tool)
-        if outcome.tool in warned or run is None or run.turn != lane.turn or run.error != outcome.error:
+        if (
+            outcome.tool in warned
+            or run is None
+            or run.turn != lane.turn
+            or run.complaint != outcome.complaint
+        ):
             continue
         signal = _same_error(run, outcome, rule)
         if signal is not None:
@@ -113,18 +130,20 @@ def _same_attempt(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
 
 
 def _same_error(run: ErrorRun, outcome: Outcome, rule: Rule) -> Signal | None:
-    limit = rule["same_error"]
-    everywhere = run.turns < limit and run.times % EVERYWHERE == 0
-    if not limit or (run.turns < limit and not everywhere):
+    limit, turns = rule["same_error"], run.turns
+    if run.near >= turns + NEARLY:
+        limit, turns = limit and limit + NEARLY, run.near
+    everywhere = turns < limit and run.times % EVERYWHERE == 0
+    if not limit or (turns < limit and not everywhere):
         return None
     facts = {"same_error": True, "everywhere": everywhere}
     if not everywhere:
-        facts.update(left=2 * limit - run.turns, once=run.turns > 2 * limit)
+        facts.update(left=2 * limit - turns, once=turns > 2 * limit)
     return signal_of(
         outcome,
         "tool_failure",
-        run.times if everywhere else run.turns,
-        wants=STOP if run.turns >= 2 * limit else WARN,
+        run.times if everywhere else turns,
+        wants=STOP if turns >= 2 * limit else WARN,
         subject=f"{outcome.tool} error",
         keys=[],
         calls=[outcome.tool],
@@ -232,16 +251,25 @@ def _ring(lane: Lane, recent: list[Past], position: int, period: int, rule: Rule
     limit += any(r.key == r.result for r in ring)  # one round more with talk in it
     if rounds < max(2, limit - 1) or cycles.moved_on(lane, ring, since):
         return None
+    results: dict[str, list[str]] = {}
+    for r in ring:
+        results[r.key] = [*dict.fromkeys([*results.get(r.key, []), r.result])]
+    in_turn = any(len(found) > 1 for found in results.values())
+    if in_turn and any(r.kind in GESTURES for r in ring):
+        return None  # a page that goes to and fro: its clicks are counted
     moves = {move.n for move in lane.moves}
     writes = {r.key for r in ring if r.n in moves}
-    toggles = len(writes) > 1 and any(r.kind == RUN for r in ring)  # change, run, undo, run: an A/B check
+    toggles = any(r.kind == RUN for r in ring) and (in_turn or len(writes) > 1)
+    most = limit
+    if toggles:  # change, run, undo, run: an A/B check at first
+        most = min(limit * UNSEEN, Lane.MOST["recent"] // period)
     names = [streak.label for streak in _streaks(lane, [r.key for r in ring])]
     return Signal(
         rule="call_cycle",
-        wants=TRIP if rounds >= limit and not toggles else WARN,
+        wants=TRIP if rounds >= most else WARN,
         subject=" + ".join(names)[:120],
         keys=list(dict.fromkeys(r.key for r in ring)),
-        results={r.key: r.result for r in ring},
+        results={key: OR.join(found) for key, found in results.items()},
         count=rounds,
         since=since,
         calls=(names * 2)[-CALLS_MAX:],

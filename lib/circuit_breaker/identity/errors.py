@@ -25,12 +25,20 @@ _LATER = (
 ).split("|")
 _LATER_MAX = 1500  # characters at either end of a text that are searched for them
 _NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these name is the news of their errors
+_AROUND = "()[]{}<>,.:;'\"`"  # beside a number
+_WORD_MAX = 300
+_PLACES = ("line", "lines", "column", "col", "char")
 _SPELLED = str.maketrans("0123456789.", "abcdefghijk")
 
 
 def error_key(kind: str, text: str, tool_input: object = None) -> str:
     """The key of an error: its outcome and its whole text without lines that repeat the input. (Not only its first and last lines:
     those are the same in every failure of a compiler.)"""
+    return error_keys(kind, text, tool_input)[0]
+
+
+def error_keys(kind: str, text: str, tool_input: object = None) -> tuple[str, str]:
+    """(its key, the key of what it complains about: it leaves out line numbers and the indented text of an edit as well)."""
     texts = _input_texts(tool_input)
     for given in texts if kind == DENIED else ():  # a refusal may name what is refused
         text = text.replace(given, "") if given else text
@@ -43,8 +51,13 @@ def error_key(kind: str, text: str, tool_input: object = None) -> str:
         lambda line: _without_names(_without_size(_without_given(_without_step(line)), sizes), names),
         own_lines(text, tool_input),
     )
-    lines.append(text[READ_MAX:])
-    lines.append(_measured(lines))
+    tail = [text[READ_MAX:], _measured([*lines, text[READ_MAX:]])]
+    key = _key_of(kind, lines + tail)
+    placeless = _each(_without_places, [line for line in lines if not _is_indented_echo(line, texts)])
+    return key, key if placeless == lines else _key_of(kind, placeless + tail)
+
+
+def _key_of(kind: str, lines: list[str]) -> str:
     return keys.digest(f"{kind}\n{results.unordered(results.blind(chr(10).join(lines)))}")
 
 
@@ -52,6 +65,13 @@ def _each(change: Callable[[str], str], lines: list[str]) -> list[str]:
     """The lines changed. Equal ones are changed once: a text can be thousands of them."""
     changed = {line: change(line) for line in dict.fromkeys(lines)}
     return [changed[line] for line in lines]
+
+
+def _is_indented_echo(line: str, texts: list[str]) -> bool:
+    """Whether it is `String:     x` of an edit whose text begins with blanks."""
+    said = line.removesuffix("</tool_use_error>").rstrip()
+    shown = said[8:].lstrip() if said.startswith("String: ") else ""
+    return shown != "" and any(given[:READ_MAX].lstrip().startswith(shown) for given in texts)
 
 
 def _without_names(line: str, texts: list[str]) -> str:
@@ -132,6 +152,41 @@ def _echoes(line: str, echoed: frozenset[str]) -> bool:
         return True
     bare = line.lstrip("0123456789")
     return len(bare) < len(line) and bare[:1] in (":", "\t", "|", " ") and bare[1:].strip() in echoed
+
+
+def _without_places(line: str) -> str:
+    """The line without numbers of lines and columns: they move with each edit, even if it does not help. `a.ts(12,5): x`,
+    `a.c:12:5: x`, `File "a.py", line 12`, `12 |  x = 1`, `12:5  error  x`."""
+    if not any(digit in line for digit in "0123456789"):
+        return line
+    words = line.split(" ")
+    for i, word in enumerate(words):
+        core = word.strip(_AROUND)
+        if not core.replace(":", "", 1).isdigit():
+            words[i] = _without_place(word) if ":" in word or "(" in word else word
+            continue
+        named = i and words[i - 1].lower().strip("(,:").endswith(_PLACES)
+        pair = ":" in core and (word[:1] in "([" or not i)  # `App.tsx (3:9)`, eslint
+        framed = "".join(words[i + 1 : i + 2])[:1] in ("|", "│") and not "".join(words[:i]).strip(">")
+        words[i] = word.replace(core, "#") if named or pair or framed else word
+    return " ".join(words)
+
+
+def _without_place(word: str) -> str:
+    """`a.ts#): x` of `a.ts(12,5): x`, `b/a.go#: x` of `b/a.go:12:9: x`; any word but a file with a place unchanged."""
+    at = 1
+    while 0 < at < _WORD_MAX:
+        signs = [found for found in (word.find(":", at + 1), word.find("(", at + 1)) if found > 0]
+        at = min(signs, default=-1)
+        end = at + 1
+        while end < len(word) and word[end] in "0123456789:,":
+            end += 1
+        folder, _, name = word[: max(at, 0)].replace("\\", "/").replace("(", "/").rpartition("/")
+        stem, _, ending = name.rpartition(".")
+        is_file = stem and ending.isalnum() and ending[0].isalpha() and len(ending) <= 6
+        if end > at + 1 and is_file and folder[-1:] != "/":  # `//x.com:443` is a host
+            return word[:at] + "#" + word[end:]
+    return word
 
 
 def _without_step(line: str) -> str:

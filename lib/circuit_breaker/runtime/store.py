@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.model import Item, Kind, Record
 
 
-VERSION = 12  # goes up whenever what a record holds changes: what carries our checksum is trusted
+VERSION = 13  # goes up whenever what a record holds changes: what carries our checksum is trusted
 MEMORY_MAX = 1 << 16  # bytes of a memory file
 MAIN_FILE, AGENT_PREFIX, SESSION_FILE, LOCK_FILE = "main.json", "agent-", "session.json", "lock"
 
