@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.identity import reading, tool_names
-from circuit_breaker.identity.calls import (
-    LOOKUPS,
-    PATHS,
-    SHELLS,
-    WRITERS,
-    shell_command,
-)
+from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, WRITERS, shell_command
 from circuit_breaker.identity.shell_line import past_options, program, programs, segments
 
 # Words in tool names (or in the `action` of a tool that does everything) that stand for a step on a page or device.
@@ -63,9 +57,7 @@ def is_gesture(tool: str, given: object) -> bool:
 def _words(tool: str, given: object) -> list[str]:
     """The words of an MCP tool's name, then those of the `action` that it is given."""
     action = given.get("action") if isinstance(given, dict) else ""
-    return tool_names.name_words(tool.rpartition("__")[2]) + tool_names.name_words(
-        action if isinstance(action, str) else ""
-    )
+    return tool_names.words_of(tool) + (tool_names.name_words(action) if isinstance(action, str) else [])
 
 
 def sends_message(tool: str, given: object) -> bool:
@@ -78,10 +70,9 @@ def sends_message(tool: str, given: object) -> bool:
 def makes_more(tool: str, given: object) -> bool:
     """Whether a call makes, writes or sends one more of something each time."""
     if tool in SHELLS:
-        return _line_adds(shell_command(tool, given)) or any(
-            map(_makes, programs(shell_command(tool, given)))
-        )
-    first = tool_names.name_words(tool.rpartition("__")[2])[:1]
+        command = shell_command(tool, given)
+        return _line_adds(command) or any(map(_makes, programs(command)))
+    first = tool_names.words_of(tool)[:1]
     return first != [] and (first[0] in _MAKING or adds_again(tool, given) or sends_message(tool, given))
 
 
@@ -124,7 +115,7 @@ def asks_page(tool: str, given: object) -> bool:
     if tool in SHELLS:
         found = any(words[0] in _DEVICES for words in programs(shell_command(tool, given)))
         return found and not is_gesture(tool, given)
-    return not _SCRIPTS.isdisjoint(tool_names.name_words(tool.rpartition("__")[2]))
+    return not _SCRIPTS.isdisjoint(tool_names.words_of(tool))
 
 
 def adds_again(tool: str, given: object) -> bool:
@@ -141,7 +132,7 @@ def adds_again(tool: str, given: object) -> bool:
         return _line_adds(shell_command(tool, given))
     if not tool.startswith("mcp__") or tool_names.is_reading_tool(tool, given):
         return False
-    words = tool_names.name_words(tool.rpartition("__")[2])
+    words = tool_names.words_of(tool)
     in_file = not _FILE_WORDS.isdisjoint(words) or (
         isinstance(given, dict) and not given.keys().isdisjoint(PATHS)
     )

@@ -39,13 +39,12 @@ class Attempt:
 
 
 class _Part:
-    """A simple command: `name` of its program, `home` (that program's directory, if it is not on the PATH), `operands`."""
+    """A simple command: `name` of its program and the words after it, `home`: that program's directory, if it is not on the PATH."""
 
     def __init__(self, segment: shell_line.Segment, directory: str, joint: str, piped: bool) -> None:
         self.segment, self.directory, self.joint, self.piped = segment, directory, joint, piped
         self.name = self.home = self.shown = ""
         self.rest: list[str] = []
-        self.operands: list[str] = []
         self.reads = False
         self.hides = False  # its runner (`find -exec`, `script`) exits with 0 even if it fails
 
@@ -53,10 +52,9 @@ class _Part:
 def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
     """The attempt of a call; None if it is no shell call, or only reads, waits or decorates."""
     command = calls.shell_command(tool, tool_input)[: shell_line.LONGEST]
-    if not command or calls.bare_look(command):
+    if not command or not isinstance(tool_input, dict):
         return None
-    given = tool_input.get("workdir") if isinstance(tool_input, dict) else None
-    kept, directory = shell_line.essence(command, given if isinstance(given, str) and given else cwd)
+    kept, directory = shell_line.essence(command, calls.directory_of(tool_input, cwd))
     found = Attempt(command, directory)
     for word in filter(shell_line.is_assignment, command.split()):
         value = word.partition("=")[2].strip("\"';")
@@ -75,13 +73,12 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
     found.exits = _printed_exits(parts, real)
     rows = []
     for part in real:
-        part.operands = _operands(part, found)
-        home = part.home or ("" if part.operands else spelled(part.directory))
-        rows.append((part.name, home, *map(spelled, part.operands)))
+        operands = _operands(part, found)
+        home = part.home or ("" if operands else spelled(part.directory))
+        rows.append((part.name, home, *map(spelled, operands)))
+        if part is real[0]:
+            found.words = [*part.shown.split(), *(operand.rpartition("/")[2] for operand in operands)]
     found.key = digest(repr(list(dict.fromkeys(rows))))
-    first = real[0]
-    shown = [*first.shown.split(), *(operand.rpartition("/")[2] for operand in first.operands)]
-    found.words = shown or [first.name]
     return found
 
 
@@ -138,8 +135,11 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
             part.home = ""
     if part.name == "docker" and part.rest[:1] == ["compose"]:
         part.shown, part.name, part.rest = "docker compose", "docker-compose", part.rest[1:]
-    part.reads = part.name.lower() in table.DECORATION or reading.program_reads(part.name, part.rest)
-    part.reads = part.reads or (part.piped and snippets.only_looks(part.name, part.rest))
+    part.reads = (
+        part.name.lower() in table.DECORATION
+        or reading.program_reads(part.name, part.rest)
+        or (part.piped and snippets.only_looks(part.name, part.rest))
+    )
     if not part.reads and part.name in table.INTERPRETERS:
         _script(part)
     elif part.name in table.CLIENTS:  # its query is its operand
@@ -149,7 +149,7 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
     if part.name in table.PACKAGE_RUNNERS:
         part.name = "npm"  # whichever of them runs the script
         part.rest = [word for word in part.rest if word not in ("run", "run-script")]
-    if part.name in table.BUILDERS and any(word[:1] != "-" and word != "clean" for word in part.rest):
+    if part.name in table.BUILDERS and {*shell_line.operands(part.rest)} - {"clean"}:
         part.rest = [word for word in part.rest if word != "clean"]
     short = table.SHORT.get(part.name, {})
     for i, word in enumerate(part.rest if short else ()):
@@ -172,7 +172,7 @@ def _past_runners(words: list[str]) -> list[str]:
     """The words without `npx`, `uv run`, `bundle exec`, `python -m` and the like."""
     for _ in range(4):
         name = _plain_name(words[0]) if words else ""
-        plain = [word for word in words[1:] if word[:1] != "-"]
+        plain = shell_line.operands(words[1:])
         if name == "uv" and words[1:2] == ["pip"]:
             return words[1:]
         if name == "python" and "-m" in words[1:-1] and plain[0] == words[words.index("-m") + 1]:
@@ -198,7 +198,7 @@ def _found_and_run(words: list[str]) -> list[str]:
 def _handed_on(part: _Part) -> list[str]:
     """The words that a part passes to xargs: t.py in `echo t.py | xargs pytest`."""
     if part.name in ("echo", "printf", "ls"):
-        return [word for word in part.rest if word[:1] != "-" and "%" not in word]
+        return [word for word in shell_line.operands(part.rest) if "%" not in word]
     if part.name == "find":
         return [part.rest[i + 1] for i, word in enumerate(part.rest[:-1]) if word == "-name"]
     return []
@@ -254,7 +254,7 @@ def _real(parts: list[_Part]) -> list[_Part]:
 
 def _prepares(part: _Part) -> bool:
     """Whether the part only prepares for others: `mkdir`, `make clean`, `apt update`."""
-    first = next((word for word in part.rest if word[:1] != "-"), "")
+    first = next(iter(shell_line.operands(part.rest)), "")
     known = part.name.lower() in table.HOUSEKEEPING or f"{part.name} {first}" in table.PREPARING
     return known or first == "clean"
 

@@ -28,18 +28,12 @@ NOTES = frozenset(
     "task_progress toolSummary toolAction nonce idempotency_key idempotencyKey client_token clientToken".split()
 )
 LOOKUPS = frozenset("Read Grep Glob LS WebFetch WebSearch read grep glob list webfetch NotebookRead".split())
-# Programs that cannot write with any option.
-GLANCES = frozenset("cat echo grep head ls pwd stat tail wc which".split())
-# Words that reading.py and waits.py take for writing or waiting.
-_TELLING = frozenset(
-    "watch --watch --add --edit --unset --replace-all --remove-section --rename-section".split()
-)
 _IDLE = ("echo", "printf", "true", ":")
 _WORKING = frozenset("$*`0123456789")  # characters that no line which only talks has
 _EVALUATED = frozenset("$`")  # nor one that talks at length
 _AT_LENGTH = 7  # words
 _JOINTS = frozenset(";&|$`")
-_LOOK_MAX = 2000  # characters of a command that shell_line.first_program reads
+_TALK_MAX = 2000  # characters of a command that may only talk or change the directory
 _HOSTS_AT_HOME = ("localhost", "127.", "0.0.0.0", "[::1]", "::1", "10.", "192.168.", "host.docker.internal")
 
 
@@ -62,18 +56,14 @@ def _shell_call(tool: str, tool_input: dict[str, object], cwd: str) -> str:
     """One text for equal calls of a shell: the directory, the command in its normal form, the other parameters that count."""
     given = {name: value for name, value in tool_input.items() if name not in COSMETIC}
     name, command = command_of(given)
-    directory = given.pop("workdir", None) or cwd
-    directory = directory if isinstance(directory, str) else cwd
-    look = bare_look(command)
+    directory = directory_of(given, cwd)
+    given.pop("workdir", None)
     if is_idle(command):
         return "nothing"  # with any words
-    if look:
-        command = " ".join(look)
-    else:
-        command = powershell.as_shell(command) if tool in POWERSHELLS else command
-        if waits.line_waits(command) == waits.ALONE:
-            return "wait"  # all mere waits are one call, of any length
-        command, directory = shell_line.normalise(command, directory)
+    command = powershell.as_shell(command) if tool in POWERSHELLS else command
+    if waits.line_waits(command) == waits.ALONE:
+        return "wait"  # all mere waits are one call, of any length
+    command, directory = shell_line.normalise(command, directory)
     if name:
         given[name] = command
     return f"{spelled(directory)}\n{canonical(given)}"
@@ -93,6 +83,12 @@ def command_of(given: dict[str, object]) -> tuple[str, str]:
         if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
             return name, value[-1] if value[0] in ("bash", "sh", "zsh", "/bin/bash") else " ".join(value)
     return "", ""
+
+
+def directory_of(given: dict[str, object], cwd: str) -> str:
+    """The directory in which a shell call begins."""
+    directory = given.get("workdir")
+    return directory if isinstance(directory, str) and directory else cwd
 
 
 def shell_command(tool: str, tool_input: object) -> str:
@@ -123,8 +119,7 @@ def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None
 
 def _shape_of(command: str) -> str:
     """A command's first two words; the second as a digest unless it is a subcommand (it could be a secret)."""
-    words = bare_look(command) or shell_line.first_program(command)
-    program, second = [*words, "", ""][:2]
+    program, second, *_ = [*shell_line.first_program(command), "", ""]
     named = second.isalpha() and second.islower() and second.isascii()
     known = program == "git" or (
         named and (program in reading.SUBCOMMANDS or live.speaks_with_service(program))
@@ -180,7 +175,7 @@ def change_level(tool: str, tool_input: object) -> int:
     if tool in WRITERS or patches:
         return WRITES
     if command:
-        looks = bool(bare_look(command)) or reading.is_reading(command, loosely=True)
+        looks = reading.is_reading(command, loosely=True)
     elif tool.startswith("mcp__"):
         looks = tool_names.is_reading_tool(tool, tool_input)
     else:
@@ -188,29 +183,10 @@ def change_level(tool: str, tool_input: object) -> int:
     return READS if looks else ACTS
 
 
-def bare_look(command: str) -> list[str]:
-    """The words of a command like `git status` or `cat a.py`: one program that only reads, no quotes, no operators. [] for any other.
-
-    Such a command neither writes nor waits, so hooks need not load the modules that read shell lines."""
-    program = command.partition(" ")[0]
-    if (program not in GLANCES and program != "git") or len(command) > _LOOK_MAX:
-        return []
-    bare = command.replace(" ", "").replace("-", "").replace("_", "").replace(".", "").replace("/", "")
-    if not bare.isalnum() or not bare.isascii():
-        return []  # quotes, variables, redirections, several commands
-    words = command.split()
-    if program == "git":
-        if words[1:2] not in (["status"], ["log"], ["diff"], ["show"]):
-            return []
-        if "--o" in command.replace(" --oneline", ""):
-            return []  # --output writes
-    return words if _TELLING.isdisjoint(words) else []
-
-
 def is_idle(command: str) -> bool:
     """Whether a shell line only talks: `echo "Done."`, `true`, `cat <<EOF`. A bare word may be for something, and so may a number,
     unless it is in a sentence."""
-    if not command.lstrip().startswith((*_IDLE, "cat <<")) or len(command) > _LOOK_MAX:
+    if not command.lstrip().startswith((*_IDLE, "cat <<")) or len(command) > _TALK_MAX:
         return False
     if not (_EVALUATED if len(command.split()) >= _AT_LENGTH else _WORKING).isdisjoint(command):
         return False
@@ -224,7 +200,7 @@ def is_idle(command: str) -> bool:
 
 def goes_elsewhere(tool: str, tool_input: object) -> bool:
     """Whether a shell line only changes the directory."""
-    words = shell_command(tool, tool_input)[:_LOOK_MAX].split()
+    words = shell_command(tool, tool_input)[:_TALK_MAX].split()
     return len(words) == 2 and words[0] in ("cd", "pushd", "Set-Location") and _JOINTS.isdisjoint(words[1])
 
 

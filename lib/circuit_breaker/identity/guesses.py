@@ -15,7 +15,6 @@ _ACTING = (
     " claude codex gemini aider xdotool screen git dotnet cargo go "
 )
 _CHANGING = " run exec test send stuff invoke call execute trigger write set put post submit sync fix format clean setup "
-_ASKS = " status list ls show info describe inspect ps logs log view versions history stats state states health jobs events get "
 # Whether a line acts, is not known, or looks: it runs code that only reads, or its words say that it shows something.
 ACTS, UNKNOWN, LOOKS = 0, 1, 2
 _REPOSITORIES = ("git", "hg", "svn", "jj", "dvc")
@@ -77,7 +76,7 @@ def _says_it_looks(name: str, rest: list[str]) -> bool:
     elif name.rstrip("0123456789.") in (*table.INTERPRETERS, *_SCRIPT_RUNNERS):
         rest = [word for word in rest if word != "run"]
         script = next(iter(operands(rest)), "")
-        if live.is_script(script):
+        if live.tells(live.script_of(script, [])):
             return True
         rest = rest[rest.index(script) + 1 :] if script else []  # manage.py showmigrations
         if any(map(live.tells, operands(rest)[:1])):
@@ -89,7 +88,7 @@ def _says_it_looks(name: str, rest: list[str]) -> bool:
         return False
     if any(word in live.ASKING for word in rest) or first.startswith("show") or first.endswith(live.ENDS):
         return True
-    return is_in(first, _ASKS) or (is_in(second, _ASKS) and first.replace("-", "").isalpha())
+    return is_in(first, live.LOOKS) or (is_in(second, live.LOOKS) and first.replace("-", "").isalpha())
 
 
 def changes(word: str) -> bool:

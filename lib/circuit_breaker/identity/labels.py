@@ -6,7 +6,7 @@ They are the only text of a session that is written to disk.
 from __future__ import annotations
 
 from circuit_breaker.identity import masking, shell_line
-from circuit_breaker.identity.calls import PATHS, SHELLS, bare_look, shell_command
+from circuit_breaker.identity.calls import PATHS, SHELLS, shell_command
 from circuit_breaker.identity.errors import own_lines
 from circuit_breaker.identity.results import without_escapes
 
@@ -50,8 +50,7 @@ def label(tool: str, tool_input: object) -> str:
     if not isinstance(tool_input, dict):
         return name
     if tool in SHELLS:
-        command = shell_command(tool, tool_input)
-        words = bare_look(command) or shell_line.first_program(command)
+        words = shell_line.first_program(shell_command(tool, tool_input))
         return f"{name} {words_label(words)}".strip()[:LABEL_MAX]
     for parameter in PATHS:
         value = tool_input.get(parameter)

@@ -17,7 +17,7 @@ ALWAYS = (
     " Get-WinEvent Get-NetTCPConnection Get-Counter Resolve-DnsName Invoke-WebRequest iwr Invoke-RestMethod irm"
     " Get-ScheduledTask Get-ScheduledTaskInfo "
 )
-_METHODS = ("POST", "PUT", "PATCH", "DELETE", "post", "put", "patch", "delete")
+_METHODS = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 # Programs that talk to a service; their arguments decide whether they only look.
 SERVICES = (
     " gh glab hub kubectl oc k9s docker podman nerdctl docker-compose systemctl service supervisorctl pm2 launchctl sc helm"
@@ -29,7 +29,7 @@ SERVICES = (
     " prisma zpool mdadm "
 )
 # Their words that look, and those that change something. The first word from either table decides.
-_LOOKS = (
+LOOKS = (
     " status get list ls ps logs log describe show view inspect top du stat cat stats checks health healthcheck info events"
     " is-active is-failed is-enabled search diff explain api-resources current-context watch wait tail queue history print query capture-pane has-session list-sessions"
     " devices logcat port whoami version versions state poll follow show-ref can-i cluster-info images read size digest jlist "
@@ -41,13 +41,7 @@ CHANGES = (
     " pause resume trigger dispatch submit comment ready reopen lock unlock checkout clone fork new-session send-keys"
     " kill-session shell reboot pair tag commit copy move write "
 )
-_NOUNS = (
-    "build",
-    "deploy",
-    "import",
-    "export",
-    "label",
-)  # before a word that looks: `az pipelines build show`
+_NOUNS = " build deploy import export label "  # before a word that looks: `az pipelines build show`
 _RUNS = ("docker", "podman", "nerdctl", "kubectl", "oc", "docker-compose", "heroku", "fly", "flyctl", "modal")
 _PREFIXES = ("describe-", "get-", "list-", "list_", "is-", "batch-get-", "list:", "head-", "receive-")
 ENDS = (":list", ":info", ":view", ":status")
@@ -59,7 +53,7 @@ OF_FILES = (
 )
 # Subcommands of these that ask a server and change nothing here.
 _REMOTES = ("git fetch", "git ls-remote", "npm view", "npm info", "pnpm view", "pnpm info", "yarn info")
-_INTERPRETERS = ("python", "node", "bash", "sh", "ruby", "perl", "pwsh", "deno", "bun")
+_INTERPRETERS = " python node bash sh ruby perl pwsh deno bun "
 _SCRIPTS = (".sh", ".py", ".js", ".mjs", ".ts", ".rb", ".pl", ".ps1")
 _TELLING = " status poll health healthcheck progress monitor ready readiness liveness "
 DATABASES = (
@@ -86,9 +80,8 @@ def is_live(name: str, rest: list[str]) -> bool:
     if speaks_with_service(name):
         return asks_service(name, rest)
     if name in ("http", "https", "xh"):
-        return not any(word in _METHODS for word in rest) and not any(
-            "=" in word and "==" not in word for word in rest[1:]
-        )
+        sends = any("=" in word and "==" not in word for word in rest[1:])
+        return not sends and _METHODS.isdisjoint(map(str.upper, rest))
     if name in ("nc", "ncat"):
         return any(word[:1] == "-" and "z" in word for word in rest)
     if is_in(name, DATABASES):
@@ -97,9 +90,7 @@ def is_live(name: str, rest: list[str]) -> bool:
         return rest[-1:] in (["ping"], ["status"], ["processlist"])
     if is_in(name, _FILTERS):
         return any(is_log(word) for word in rest)
-    if " ".join([name, *rest[:1]]) in _REMOTES:
-        return True
-    if is_script(name) or (name.startswith(_INTERPRETERS) and rest[:1] != [] and is_script(rest[0])):
+    if " ".join([name, *rest[:1]]) in _REMOTES or tells(script_of(name, rest)):
         return True
     return rest[:1] == ["status"] and len(rest) <= 3 and not is_in(name, OF_FILES)
 
@@ -109,11 +100,11 @@ def speaks_with_service(name: str) -> bool:
     return is_in(name, SERVICES)
 
 
-def is_script(path: str) -> bool:
-    """Whether a script's name says that it looks: `deploy-status.sh`, `check_health.py`."""
+def script_of(name: str, rest: list[str]) -> str:
+    """The name of the script that is run, by itself or by an interpreter, without its folder and ending; "" for none."""
+    path = rest[0] if rest and is_in(name.rstrip("0123456789."), _INTERPRETERS) else name
     base = path.rpartition("/")[2].lower()
-    stem, dot, _ = base.rpartition(".")
-    return bool(dot) and base.endswith(_SCRIPTS) and tells(stem)
+    return base.rpartition(".")[0] if base.endswith(_SCRIPTS) else ""
 
 
 def tells(name: str) -> bool:
@@ -126,11 +117,11 @@ def asks_service(name: str, rest: list[str]) -> bool:
     for word, after in zip(rest, [*rest[1:], ""]):
         if word in ASKING:
             return True
-        if word[:1] == "-" or (word in _NOUNS and is_in(after, _LOOKS)):
+        if word[:1] == "-" or (is_in(word, _NOUNS) and is_in(after, LOOKS)):
             continue
         if is_in(word, CHANGES) or (word == "run" and name in _RUNS):
             return False
-        if is_in(word, _LOOKS) or word.startswith(_PREFIXES) or word.endswith(ENDS):
+        if is_in(word, LOOKS) or word.startswith(_PREFIXES) or word.endswith(ENDS):
             return True
     return False
 

@@ -40,7 +40,7 @@ def wait_of(tool: str, given: object) -> int:
         return waits.NONE
     if given.get("action") in ("wait", "sleep"):
         return waits.ALONE
-    if not _WAITING_WORDS.isdisjoint(tool_names.name_words(tool.rpartition("__")[2])[:3]):
+    if not _WAITING_WORDS.isdisjoint(tool_names.words_of(tool)[:3]):
         return waits.ALONE
     # it answers when what it looks at has changed, or after a while
     asked = any(name.startswith("wait") and value for name, value in given.items() if isinstance(name, str))
@@ -55,7 +55,7 @@ def reads_output(tool: str, given: object) -> bool:
         return True  # with a question it asks people
     if not tool.startswith("mcp__"):
         return tool.endswith(("Output", "OutputTool"))
-    words = tool_names.name_words(tool.rpartition("__")[2])
+    words = tool_names.words_of(tool)
     return "poll" in words or ("output" in words and tool_names.is_reading_tool(tool, given))
 
 
@@ -84,7 +84,7 @@ def may_look(tool: str, given: object) -> bool:
     command = line_of(tool, given)
     if command:
         return guesses.guess(command) != guesses.ACTS
-    words = tool_names.name_words(tool.rpartition("__")[2])
+    words = tool_names.words_of(tool)
     if not tool.startswith("mcp__") or words[:1] == [] or acts.is_gesture(tool, given):
         return False
     return words[0] not in tool_names.CHANGING_NAMES and not guesses.changes(words[0])

@@ -157,8 +157,6 @@ def behind_runner(words: list[str]) -> list[str]:
 
 def program_reads(name: str, rest: list[str], depth: int = 0, loosely: bool = False) -> bool:
     """Whether program `name` with the arguments `rest` only looks at things."""
-    if depth > shell_line.DEPTH:
-        return False
     listed = is_in(name, READING)
     if not listed and ("-" in name or is_in(name, _ALIASES)):
         cmdlet = powershell.reads(name, rest)
@@ -167,8 +165,6 @@ def program_reads(name: str, rest: list[str], depth: int = 0, loosely: bool = Fa
     line = " ".join(operands(rest, _VALUED)) if name == "watch" else told([name, *rest])[1]
     if line or name == "watch":
         return name not in ("script", "eval") and is_reading(line, depth + 1, loosely)
-    if name in SHELL_PROGRAMS:
-        return live.is_live(name, rest)
     if name == "gh" and rest[:2] == ["api", "graphql"]:
         return not any("mutation" in word or word == "--input" for word in rest)
     flags = _WRITES.get(name, "").split()
@@ -205,12 +201,8 @@ def told(words: list[str]) -> tuple[str, str]:
     if name == "eval":
         return "", " ".join(rest)
     if name in SHELL_PROGRAMS or name in ("script", "su", "nix-shell"):
-        options = [
-            i
-            for i, word in enumerate(rest[:-1])
-            if word == "--run" or (word[:1] == "-" != word[1:2] and word[-1] == "c")
-        ]
-        return "", rest[options[0] + 1] if options else ""
+        marks = [word == "--run" or (word[:1] == "-" != word[1:2] and word[-1] == "c") for word in rest]
+        return "", next((line for line, marked in zip(rest[1:], marks) if marked), "")
     if name in ("pwsh", "powershell", "cmd"):
         options = [i for i, word in enumerate(rest) if word.lower() in ("-command", "-c", "/c")]
         return "", powershell.as_shell(" ".join(rest[options[0] + 1 :])) if options else ""
@@ -252,10 +244,8 @@ def until_its_end(words: list[str]) -> list[str]:
 def _keeps_off(name: str, rest: list[str]) -> bool:
     """Whether a program that writes in a way of its own (sed, awk, uniq, xxd, hostname) does not."""
     plain = [word for word in rest if word[:1] != "-"]
-    if name == "hostname":
-        return not plain
-    if name in ("uniq", "xxd"):
-        return len(plain) < 2
+    if name in ("uniq", "xxd", "hostname"):
+        return len(plain) < (1 if name == "hostname" else 2)
     if name == "sed":
         inplace = any(word[:1] == "-" and word[:2] != "--" and "i" in word for word in rest)
         return not inplace and not any(word[:2] == "w " or "/w " in word or "/gw " in word for word in rest)

@@ -32,12 +32,11 @@ def remote_command(tool: str, tool_input: object) -> str:
     """The shell command that an MCP tool is given to run, on this machine or another; "" for any other tool."""
     if not tool.startswith("mcp__") or not isinstance(tool_input, dict):
         return ""
-    command = next(
-        (tool_input[name] for name in ("command", "cmd", "cmdString", "cli_command") if name in tool_input),
-        "",
-    )
-    told = isinstance(command, str) and not _RUNNING.isdisjoint(name_words(tool.rpartition("__")[2]))
-    return command if told else ""
+    given = [
+        tool_input[name] for name in ("command", "cmd", "cmdString", "cli_command") if name in tool_input
+    ]
+    runs = not _RUNNING.isdisjoint(words_of(tool))
+    return given[0] if given and isinstance(given[0], str) and runs else ""
 
 
 def is_reading_tool(tool: str, tool_input: object) -> bool:
@@ -47,8 +46,7 @@ def is_reading_tool(tool: str, tool_input: object) -> bool:
         action = given.get(name)
         if isinstance(action, str) and not READING_NAMES.isdisjoint(name_words(action)[:2]):
             return True
-    server, _, name = tool.rpartition("__")
-    words = name_words(name)
+    server, words = tool.rpartition("__")[0], words_of(tool)
     command = remote_command(tool, given)
     if command:
         return reading.is_reading(command, loosely=True)
@@ -70,6 +68,11 @@ def sql_verb(words: list[str], given: dict[str, object]) -> str:
     if _ASKED.isdisjoint(words) or not isinstance(text, str):
         return ""
     return (text[:40].lstrip("( ").split() or [""])[0].lower()
+
+
+def words_of(tool: str) -> list[str]:
+    """The words of a tool's name, without its server."""
+    return name_words(tool.rpartition("__")[2])
 
 
 def name_words(name: str) -> list[str]:

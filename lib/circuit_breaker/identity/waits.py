@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import reading, shell_line
+from circuit_breaker.identity import live, reading, shell_line
 
 # Where a wait is: nowhere, before (or between) other commands, after them, or the line only waits.
 NONE, BEFORE, AFTER, ALONE = 0, 1, 2, 3
 # Every line that waits has one of these: most lines have none and are not read.
-_HINTS = "sleep|wait|watch|until |while |--tail|--pid|timeout|ping|read |follow|-f| -w|rollout|--stream|--retry".split(
-    "|"
-)
+_HINTS = (
+    "sleep|wait|watch|until |while |--tail|--pid|timeout|ping|read |follow|-f| -w|rollout|--stream|--retry"
+).split("|")
 _SLEEPERS = frozenset("sleep usleep gsleep start-sleep".split())
+# Beside scripts whose name begins with "wait".
 _WAITERS = frozenset(
-    "wait wait-job wait-process wait-event waitpid inotifywait wait-on wait-for-it wait-for-it.sh wait-for wait-for.sh"
-    " dockerize".split()
+    "wait wait-job wait-process wait-event waitpid inotifywait wait-on wait-for-it wait-for dockerize".split()
 )
-_SCRIPTS = (".sh", ".py", ".js", ".rb", ".ps1")
-_INTERPRETERS = ("python", "python3", "perl", "ruby", "node")
 # Programs that follow something until it ends if one of these arguments is there.
 _FOLLOWS = {
     "tail": "-f -F --follow --pid -fn -Fn",
@@ -85,8 +83,7 @@ def _segment_waits(segment: shell_line.Segment, depth: int) -> int:
         return ALONE  # as one waits on Windows
     if name in ("watch", "viddy", "hwatch"):
         return BEFORE
-    script = rest[0].rpartition("/")[2] if rest and name in (*_INTERPRETERS, "bash", "sh") else name
-    if reading.only_sleeps(name, rest) or (script.startswith("wait") and script.endswith(_SCRIPTS)):
+    if reading.only_sleeps(name, rest) or live.script_of(name, rest).startswith("wait"):
         return ALONE
     line = reading.told(words)[1]
     if line:
