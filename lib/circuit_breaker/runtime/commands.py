@@ -7,7 +7,7 @@ from circuit_breaker.runtime import config_change, json, status
 from circuit_breaker.runtime.home import Places, safe_name
 from circuit_breaker.runtime.protocol import Payload, text_of
 from circuit_breaker.words import sentences
-from circuit_breaker.words.status import live_circuits, open_in_others, status_text
+from circuit_breaker.words.status import open_in_others, status_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ def _status(
     facts["protection"] = {"protected": not why, "how": how, "why": why, "fix": fix}
     status.mark_ended(kept, env, now)
     others = [one for one in status.of_home(kept, where) if one not in mine and not one.ended]
-    in_others = live_circuits(status.collect(where, config, now, others))
-    facts["others"] = open_in_others([one for one in in_others if one["session"]])
+    facts["others"] = open_in_others(status.circuits(others, now))
     from circuit_breaker.cleaning import disk_usage
 
     facts["memory"] = disk_usage.memory_facts(where, config)

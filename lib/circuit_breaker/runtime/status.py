@@ -92,14 +92,8 @@ def collect(where: Places, config: Config, now: float, kept: list[Kept] | None =
     `kept`: its sessions; None for those of this project.
     """
     kept = of_home(sessions(where), where) if kept is None else kept
-    found = [_subject(service, now) for service in services.down(where).values()]
-    tallies: list[Mapping[str, Tally]] = []
-    for one in kept:
-        whose = {"session": one.name, "project": one.project, "ended": one.ended, "seen": round(one.seen, 3)}
-        for agent, memory in store.memories(one.session, one.lanes):
-            circuits = [_subject(circuit, now) for circuit in memory.circuits.values()]
-            found += [{**circuit, **whose, "agent": agent or None} for circuit in circuits]
-            tallies.append(memory.tally)
+    found = [_subject(service, now) for service in services.down(where).values()] + circuits(kept, now)
+    tallies = [memory.tally for one in kept for _, memory in store.memories(one.session, one.lanes)]
     bypasses = [
         {"session": one.name, "prompt_id": one.session.bypass, "let_through": one.session.passed}
         for one in kept
@@ -122,6 +116,17 @@ def collect(where: Places, config: Config, now: float, kept: list[Kept] | None =
     }
 
 
+def circuits(kept: Iterable[Kept], now: float) -> list[dict[str, Any]]:
+    """The circuits of these sessions, as `collect` shows them."""
+    found: list[dict[str, Any]] = []
+    for one in kept:
+        whose = {"session": one.name, "project": one.project, "ended": one.ended, "seen": round(one.seen, 3)}
+        for agent, memory in store.memories(one.session, one.lanes):
+            theirs = [_subject(circuit, now) for circuit in memory.circuits.values()]
+            found += [{**circuit, **whose, "agent": agent or None} for circuit in theirs]
+    return found
+
+
 def cannot_block(where: Places, config: Config) -> tuple[str, str]:
     """(why, fix) if hooks run but nothing can be blocked; else ("", "")."""
     why = health.write_fault(where)
@@ -133,7 +138,7 @@ def cannot_block(where: Places, config: Config) -> tuple[str, str]:
 
 
 def _rule(
-    config: Config, name: str, found: list[dict[str, Any]], tallies: list[Mapping[str, Tally]]
+    config: Config, name: str, found: list[dict[str, Any]], tallies: list[dict[str, Tally]]
 ) -> dict[str, Any]:
     """A rule's settings, its circuits among those that were found, and what it has done."""
     rule = config.circuit_breakers[name]

@@ -62,7 +62,7 @@ def one_line(facts: Mapping[str, Any], plain: bool = False) -> str:
     """The one-line form: `⚡ 1 open · pytest 8s`; "observing only" or "" when nothing is open."""
     if not facts["protection"]["protected"]:
         return "NOT PROTECTED"
-    live = [subject for subject in live_circuits(facts) if not subject.get("ended")]
+    live = [subject for subject in _live(facts) if not subject.get("ended")]
     if not live:
         return "observing only" if facts["mode"] == "observe" else ""
     first = min(live, key=lambda subject: (subject["retry_in"] is None, subject["retry_in"]))
@@ -85,14 +85,14 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def live_circuits(facts: Mapping[str, Any]) -> list[Subject]:
+def _live(facts: Mapping[str, Any]) -> list[Subject]:
     """Every circuit that is not CLOSED."""
     found = [subject for entry in facts["circuits"].values() for subject in entry["subjects"]]
     return [subject for subject in found if subject["state"] != CLOSED]
 
 
 def _circuits(facts: Mapping[str, Any], everything: bool) -> list[str]:
-    live = live_circuits(facts)
+    live = _live(facts)
     running = [subject for subject in live if not subject.get("ended")]
     ended = [subject for subject in live if subject.get("ended")]
     calm = facts["protection"]["protected"] and facts["mode"] != "observe"
@@ -157,8 +157,9 @@ def _unblock(subject: Subject, facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def open_in_others(live: list[Subject]) -> str:
-    """One line about the open circuits of the project's other sessions; "" when there are none."""
+def open_in_others(found: list[Subject]) -> str:
+    """One line about the open ones among the circuits of the project's other sessions; "" when there are none."""
+    live = [subject for subject in found if subject["state"] != CLOSED]
     if not live:
         return ""
     named = ", ".join(f"{cut(shown(s['subject']), LABEL)} in {s['session'][:ID]}" for s in live[:3])
