@@ -240,8 +240,7 @@ def run(given: "list[str]") -> int:
         finally:
             shared.progress.end()
     except shared.Refusal as refusal:
-        if getattr(options, "json", False):
-            shared.print_json(ok=False, problem=str(refusal))
+        shared.answer(getattr(options, "json", False), "", ok=False, problem=str(refusal))
         print(f"{options.verb}: {refusal}", file=sys.stderr)
         return refusal.code
 

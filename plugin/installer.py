@@ -13,10 +13,10 @@ from doctor import doctor
 from install import bundle, purge, receipt, scopes
 from install.apply import put_in, remove_empty_folders, take_out
 from install.plan import Options, Plan, backup_path
-from shared import Refusal, places, print_json, program
+from shared import Refusal, answer, places, program
 
 from circuit_breaker.runtime import own_shell, packages
-from circuit_breaker.words.memory import number
+from circuit_breaker.words.memory import listed, number
 
 
 def install(args: argparse.Namespace) -> int:
@@ -25,14 +25,13 @@ def install(args: argparse.Namespace) -> int:
     options = Options(args.migrate, args.claude_md, args.deny_rules, not args.no_command)
     plan = put_in(scope, options, args.json, args.dry_run)
     if args.dry_run:
-        _show_plan(plan, args.json)
+        names = [str(scope.root / name) for name in [*plan.bundle, receipt.RECEIPT]]
+        answer(args.json, _preview(plan, names), ok=True, **plan.facts(dry_run=True), files=names)
         return 0
     findings = doctor.examine(os.environ, os.getcwd(), scope)
     faults = doctor.faults(findings)
-    if args.json:
-        print_json(ok=not faults, **_facts(plan), doctor=doctor.as_json(findings))
-    else:
-        _report_install(plan, doctor.report(findings, faults))
+    text = "\n".join([*_installed(plan), doctor.report(findings, faults), *_next_steps(scope)])
+    answer(args.json, text, ok=not faults, **_facts(plan), doctor=doctor.as_json(findings))
     return 1 if faults else 0
 
 
@@ -47,75 +46,72 @@ def uninstall(args: argparse.Namespace) -> int:
     spared = [] if args.archives else purge.archives(state)
     if state and not args.json:
         print("--purge would remove:" if args.dry_run else "--purge removes for good:")
-        print("".join(f"  {path}\n" for path in state), end="")
-        _name_archives(spared)
+        print("\n".join([*(f"  {path}" for path in state), *_spared(spared)]))
     plan = take_out(scope, args.purge, args.dry_run)
     gone = []
     if args.purge and not args.dry_run:
         gone = purge.purge(state, [*spared, *map(backup_path, plan.backups)])
         remove_empty_folders(plan)
-    if args.json:
-        more = {"installed": plan.kept is not None, "left": plan.left, "purged": gone}
-        print_json(ok=True, **plan.facts(args.dry_run), **more, archives=[str(path) for path in spared])
-    else:
-        _report_removal(plan, args.dry_run)
+    more = {"installed": plan.kept is not None, "left": plan.left, "purged": gone}
+    facts = {**plan.facts(args.dry_run), **more, "archives": [str(path) for path in spared]}
+    answer(args.json, "\n".join(_removed(plan, args.dry_run)), ok=True, **facts)
     return 0
 
 
-def _name_archives(spared: list[Path]) -> None:
-    for folder, count in Counter(path.parent for path in spared).items():
-        print(f"  but keeps {number(count, 'archive')} in {folder}")
-    if spared:
-        print("  `tar` and `gzip` can read them; --purge --archives removes them too.")
+def _spared(archives: list[Path]) -> list[str]:
+    """What --purge says about the archives that it keeps."""
+    counts = Counter(path.parent for path in archives).items()
+    lines = [f"  but keeps {number(count, 'archive')} in {folder}" for folder, count in counts]
+    hint = "  `tar` and `gzip` can read them; --purge --archives removes them too."
+    return [*lines, hint] if lines else []
 
 
-def _show_plan(plan: Plan, as_json: bool) -> None:
-    """Print the plan of an installation: a diff of each file outside its folder, and the list of files inside."""
-    names = [str(plan.scope.root / name) for name in [*plan.bundle, receipt.RECEIPT]]
-    if as_json:
-        print_json(ok=True, **plan.facts(dry_run=True), files=names)
-        return
-    print(plan.diff() or "No file outside the installation would change.\n", end="")
-    print(f"Files of the installation ({len(names)}), and {bundle.OPTIONAL} if pip can install them:")
-    print("".join(f"  {name}\n" for name in names) + "Nothing was changed.")
+def _preview(plan: Plan, names: list[str]) -> str:
+    """A diff of each file outside the installation's folder, and the list of files inside."""
+    diff = plan.diff() or "No file outside the installation would change.\n"
+    title = f"Files of the installation ({len(names)}), and {bundle.OPTIONAL} if pip can install them:"
+    return diff + "\n".join([title, *(f"  {name}" for name in names), "Nothing was changed."])
 
 
 def _facts(plan: Plan) -> dict[str, Any]:
     """What an installation did, for --json."""
-    kept = plan.kept or receipt.blank()
     return {
         **plan.facts(dry_run=False),
         "written": plan.written,
         "created": [str(change.path) for change in plan.changes if change.before is None],
-        "version": kept["version"],
+        "version": plan.version,
         "previous": plan.previous,
         "packages": {name: bundle.has(plan.scope.root, name) for name in packages.PACKAGES},
         "packages_problem": plan.packages_problem,
     }
 
 
-def _report_install(plan: Plan, verdict: str) -> None:
+def _installed(plan: Plan) -> list[str]:
+    """What an installation did."""
     rows = [("files", plan.scope.root), *plan.rows()]
     if plan.packages_problem:
         what = f"{bundle.OPTIONAL} not installed ({plan.packages_problem}); built-in fallback in use"
         rows.append(("packages", what))
-    print(_headline(plan))
-    _print_rows(rows)
-    print(verdict)
-    name, command = plan.scope.name, program(plan.scope.root)
-    print("Try it:")
-    print("  start `claude` and type /circuit-status")
-    print(f"  {command} demo        watch a runaway session being stopped")
-    print(f"  {command} uninstall{'' if name == 'user' else f' --scope {name}'}   removes it again")
+    return [_headline(plan), *_lines(rows)]
 
 
-def _print_rows(rows: Iterable[tuple[str, object]]) -> None:
-    for label, text in rows:
-        print(f"  {label:<9} {text}")
+def _next_steps(scope: scopes.Scope) -> list[str]:
+    command = program(scope.root)
+    option = "" if scope.name == "user" else f" --scope {scope.name}"
+    return [
+        "Try it:",
+        "  start `claude` and type /circuit-status",
+        f"  {command} demo        watch a runaway session being stopped",
+        f"  {command} uninstall{option}   removes it again",
+    ]
+
+
+def _lines(rows: Iterable[tuple[str, object]]) -> list[str]:
+    return [f"  {label:<9} {text}" for label, text in rows]
 
 
 def _headline(plan: Plan) -> str:
-    new, old = (plan.kept or {})["version"], plan.previous
+    new, old = plan.version, plan.previous
     whom = {
         "user": "for you, in every project",
         "project": f"for everybody in {plan.scope.base}",
@@ -133,19 +129,19 @@ def _order(version: str) -> list[int]:
     return [int(part) if part.isdigit() else 0 for part in version.split(".")]
 
 
-def _report_removal(plan: Plan, dry_run: bool) -> None:
+def _removed(plan: Plan, dry_run: bool) -> list[str]:
+    """What a removal did or would do."""
     scope = plan.scope
     if plan.kept is None:
-        print(f"circuit-breaker is not installed here (scope {scope.name}): nothing to remove.")
-        for source in scopes.registered(scopes.chain(os.environ, Path(places().project))):
-            print(f"{source.path} registers it: uninstall --scope {source.label}")
-        return
+        others = scopes.registered(scopes.chain(os.environ, Path(places().project)))
+        return [
+            f"circuit-breaker is not installed here (scope {scope.name}): nothing to remove.",
+            *(f"{source.path} registers it: uninstall --scope {source.label}" for source in others),
+        ]
     if dry_run:
         count = len(plan.kept["files"])
-        print(f"{plan.diff()}Files that would be removed: {count} in {scope.root}. Nothing was changed.")
-        return
-    print(f"Removed circuit-breaker (scope {scope.name}).")
-    _print_rows([*plan.rows(), ("removed", scope.root)])
+        return [f"{plan.diff()}Files that would be removed: {count} in {scope.root}. Nothing was changed."]
+    rows = [*plan.rows(), ("removed", scope.root)]
     if plan.left:
-        names = ", ".join(plan.left[:5]) + (" ..." if len(plan.left) > 5 else "")
-        _print_rows([("left", f"{scope.root}: {names} (not ours)")])
+        rows.append(("left", f"{scope.root}: {listed(plan.left, 5)} (not ours)"))
+    return [f"Removed circuit-breaker (scope {scope.name}).", *_lines(rows)]

@@ -62,16 +62,11 @@ class Progress:
 progress = Progress()  # of the verb that runs
 
 
-def print_json(**facts: Any) -> None:
-    """Print the one JSON object of --json."""
-    print(json.dumps({"schema": 1, **facts}, indent=2))
-
-
 def answer(as_json: bool, text: str, **facts: Any) -> None:
     """Print what a verb did or found: the facts with --json, else the text."""
     progress.end()
     if as_json:
-        print_json(**facts)
+        print(json.dumps({"schema": 1, **facts}, indent=2))
     elif text:
         print(text, flush=True)
 

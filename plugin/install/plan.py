@@ -76,6 +76,11 @@ class Plan:
     done_with: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
+    @property
+    def version(self) -> str:
+        """The version of the installation."""
+        return str((self.kept or receipt.blank())["version"])
+
     def change(self, path: Path, before: bytes | None, after: bytes | None, mode: int = 0o666) -> None:
         """Add the change of a file, if it is one."""
         if before != after:
