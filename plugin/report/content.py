@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from incidents import STOPS, Incident
 
-from report.dead_ends import DeadEnd
+from report import dead_ends
 from report.past import BLOCKED, PastSession
 from report.waste import Waste
 
@@ -23,15 +23,15 @@ class Content:
 
     def __init__(
         self, since: float, until: float, scope: str, incidents: list[Incident], sessions: list[PastSession],
-        dead_ends: list[DeadEnd], not_protected: str,
+        not_protected: str,
     ) -> None:  # fmt: skip
         self.since, self.until, self.scope = since, until, scope
-        self.incidents, self.dead_ends, self.not_protected = incidents, dead_ends, not_protected
+        self.incidents, self.not_protected = incidents, not_protected
         found = loops(incidents)
         stops = [Stop(events) for events in found if any(one.event in STOPS for one in events)]
         self.stops, self.warned = sorted(stops, key=lambda stop: -stop.first.t), len(found) - len(stops)
         self.others = [one for one in reversed(incidents) if one.event not in OF_LOOPS]
-        self.waste = Waste(sessions)
+        self.waste, self.dead_ends = Waste(sessions), dead_ends.found(sessions)
         self.sessions = max(len(sessions), len({one.session for one in incidents}))
         calls = [call for session in sessions for call in session.calls]
         self.calls, self.blocked = len(calls), sum(call.kind == BLOCKED for call in calls)

@@ -103,7 +103,7 @@ def _sections(made: Content) -> list[Html]:
         _section(
             "Recurring dead ends",
             _table(("command", "error", "sessions", "last"), ends),
-            "The same environment error of the same command in at least three sessions of a project within 14 days. Install "
+            "The same environment error of the same command in at least three sessions of a project. Install "
             "what is missing, or say in CLAUDE.md what to use instead.",
         ),
         _section(

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 from plugin.transcripts import Transcript
 from report import dead_ends, past
 from report.waste import Waste, without_choosers
-
-from circuit_breaker.runtime import home
 
 LONG = "line of a file\n" * 2000
 
@@ -136,61 +133,39 @@ def test_environment_errors_are_told_from_failing_work(text, error):
 
 
 @pytest.fixture
-def scan(tmp_path):
-    where = home.places({"HOME": str(tmp_path)}, "/work/app")
-    Path(where.runtime).mkdir(parents=True, mode=0o700)
+def found(tmp_path):
+    """Transcripts -> the dead ends in them."""
 
-    def run(paths, seconds=float("inf")):
-        look = dead_ends.Scan(where, paths[0].parent)
-        look.look(paths, seconds)
-        return look, look.found(time.time())
+    def run(*transcripts):
+        paths = [[transcript.save(tmp_path)] for transcript in transcripts]
+        ends = dead_ends.found(list(past.sessions(paths, 0.0, time.time() + 1e6)))
+        return [(end.command, end.error, end.sessions) for end in ends]
 
     return run
 
 
-def failing(tmp_path, count, days=1.0, command="cd x && npx prisma migrate deploy --force"):
-    paths = []
-    for number in range(count):
-        made = Transcript(f"s{days}-{number}", "/work/app", time.time() - days * 86_400)
+def failing(count, command="cd x && npx prisma migrate deploy --force", project="/work/app"):
+    transcripts = [Transcript(f"{project[-3:]}{n}", project, time.time() - 5000) for n in range(count)]
+    for made in transcripts:
         made.bash(command, "Exit code 127\nsh: 1: npx: not found", fails=True)
-        paths.append(made.save(tmp_path))
-    return paths
+    return transcripts
 
 
-def test_same_error_of_the_same_command_in_three_sessions_is_a_dead_end(tmp_path, scan):
-    paths = failing(tmp_path, 3)
-    _, found = scan(paths)
-    assert [(end.command, end.error, end.sessions) for end in found] == [
-        ("npx prisma migrate", "command not found: npx", 3)
-    ]
-    assert scan(paths[:2])[1] == []
+def test_same_error_of_the_same_command_in_three_sessions_is_a_dead_end(found):
+    assert found(*failing(3)) == [("npx prisma migrate", "command not found: npx", 3)]
+    assert found(*failing(2)) == found(*failing(2), *failing(2, project="/work/two")) == []
 
 
-def test_old_ones_are_forgotten_and_a_success_clears_them(tmp_path, scan):
-    paths = failing(tmp_path, 3, days=15)
-    assert scan(paths)[1] == []
-    paths = failing(tmp_path, 3)
-    made = Transcript("good", "/work/app", time.time())
-    made.bash("npx prisma migrate deploy", "done")
-    paths.append(made.save(tmp_path))
-    assert scan(paths)[1] == []
+def test_a_success_clears_a_dead_end_and_a_failure_after_it_counts_anew(found):
+    good = Transcript("good", "/work/app", time.time())
+    good.bash("npx prisma migrate deploy", "done")
+    assert found(*failing(3), good) == []
+    good.bash("npx prisma migrate deploy", "sh: 1: npx: not found", fails=True)
+    assert found(*failing(3), good) == []
 
 
-def test_look_goes_on_where_the_last_one_stopped(tmp_path, scan):
-    paths = failing(tmp_path, 3)
-    look, found = scan(paths, seconds=0.0)
-    assert found == [] and not any(read for read, *_ in look.files.values())
-    assert len(scan(paths)[1]) == 1
-    sizes = {path: path.stat().st_size for path in paths}
-    look, found = scan(paths, seconds=0.0)  # nothing is left to read
-    assert len(found) == 1
-    assert {path: look.files[str(path)][0] for path in paths} == sizes
-
-
-def test_kept_findings_that_are_torn_are_made_anew(tmp_path, scan):
-    paths = failing(tmp_path, 3)
-    look, _ = scan(paths)
-    for torn in (b"{", b"[]", b'{"version": 1, "files": {"a": [1]}}', b'{"version": 1, "files": []}'):
-        with open(look.path, "wb") as stream:
-            stream.write(torn)
-        assert len(scan(paths)[1]) == 1
+def test_a_call_that_never_ended_clears_no_dead_end(found):
+    cut = Transcript("cut", "/work/app", time.time())
+    cut.bash("npx prisma migrate deploy")
+    del cut.rows[-1]
+    assert len(found(*failing(3), cut)) == 1
