@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from shlex import quote
 
 BASH = """_circuit_breaker() {{
@@ -27,7 +28,12 @@ def completion(args: argparse.Namespace) -> int:
     """Print the completion script for `args.shell`, to be sourced from its start-up file."""
     verbs = {verb: parser.description or "" for verb, parser in args.verbs.choices.items()}
     after = {verb: _words(parser) for verb, parser in args.verbs.choices.items()}
-    print(_fish(verbs, after) if args.shell == "fish" else _bash(verbs, after, args.shell == "zsh"))
+    if args.shell == "fish":
+        print("\n".join(_fish(verbs, after)))
+        return 0
+    cases = [f'            {verb}) offered="{" ".join(words)}" ;;' for verb, words in after.items()]
+    script = BASH.format(verbs=" ".join(verbs), cases="\n".join(cases))
+    print(ZSH + script if args.shell == "zsh" else script)
     return 0
 
 
@@ -40,17 +46,10 @@ def _words(verb: argparse.ArgumentParser) -> Words:
     return found
 
 
-def _bash(verbs: Words, after: dict[str, Words], in_zsh: bool) -> str:
-    cases = [f'            {verb}) offered="{" ".join(words)}" ;;' for verb, words in after.items()]
-    return (ZSH if in_zsh else "") + BASH.format(verbs=" ".join(verbs), cases="\n".join(cases))
-
-
-def _fish(verbs: Words, after: dict[str, Words]) -> str:
-    lines = []
+def _fish(verbs: Words, after: dict[str, Words]) -> Iterator[str]:
     for verb, text in verbs.items():
-        lines.append(f"complete -c circuit-breaker -n __fish_use_subcommand -f -a {verb} -d {quote(text)}")
+        yield f"complete -c circuit-breaker -n __fish_use_subcommand -f -a {verb} -d {quote(text)}"
         for word, help_text in after[verb].items():
             what = f"-l {word[2:]}" if word.startswith("--") else f"-a {word}"
             seen = f"'__fish_seen_subcommand_from {verb}'"
-            lines.append(f"complete -c circuit-breaker -n {seen} {what} -d {quote(help_text)}")
-    return "\n".join(lines)
+            yield f"complete -c circuit-breaker -n {seen} {what} -d {quote(help_text)}"

@@ -27,17 +27,17 @@ WATCH_SECONDS = 2.0
 def status(args: argparse.Namespace) -> int:
     """Show whether anything protects this project, then the circuits of all projects or of the chosen ones."""
     words_alone = args.plain or "NO_COLOR" in os.environ or not _shows_marks()
-    while True:
-        text, code = _status(args, words_alone)
-        if not args.watch:
-            if text:
-                print(text)
-            return code
+    while args.watch:
+        text, _ = _status(args, words_alone)
         if sys.stdout.isatty():
             print("\x1b[H\x1b[2J" + fitted(text, *shutil.get_terminal_size()), end="", flush=True)
         else:
             print(text, flush=True)
         time.sleep(WATCH_SECONDS)
+    text, code = _status(args, words_alone)
+    if text:
+        print(text)
+    return code
 
 
 def fitted(text: str, columns: int, rows: int) -> str:

@@ -72,7 +72,7 @@ def _protected(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
     """The second line of `status`, and when the hooks last ran."""
     config = home.configuration(where, env)
     working = copy.copy(config)
-    working.enabled, working.mode = True, "enforce"
+    working.enabled = True
     said = protection.look(where, working, status.sessions(where), env, time.time())
     if said["protected"]:
         yield ok("protected", f"protected: {said['how']}")

@@ -19,7 +19,6 @@ from doctor import Finding, fault, note, ok
 OLDEST, TESTED = (3, 9), (3, 13)
 # as in hooks/run
 PROGRAMS = ("python3", *(f"python3.{minor}" for minor in (13, 12, 11, 10, 9)), "python", "py")
-MEMORY_BYTES, STATE_BYTES = 1 << 20, 20 << 10
 PYTHON_SECONDS = 10.0
 
 
@@ -65,27 +64,20 @@ def _forget_pin(pin: str) -> str:
 
 
 def state(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
-    """Sizes, permissions, configuration, and errors inside hooks."""
+    """Permissions, configuration, sizes, and errors inside hooks."""
     own_home = [] if where.home.endswith("/.claude/memory") else [where.home]
     for path in (where.runtime, where.sessions, where.armed, *own_home):
         yield from _private(path)
     config = home.configuration(where, env)
     facts = status.collect(where, config, time.time())
-    size = disk_usage.memory_facts(where, config)["total_bytes"]
     health = facts["health"]
     for problem in health["config_problems"]:
         yield fault("config", problem, f"correct it in {where.project_config} or {where.user_config}")
-    if size > MEMORY_BYTES:
-        text = f"{where.home}: {size} bytes, more than {MEMORY_BYTES}"
-        yield fault("memory", text, "circuit-breaker sweep")
-    published = health["state_bytes"]
-    if published > STATE_BYTES:
-        text = f"{home.STATE}: {published} bytes, more than {STATE_BYTES}"
-        yield fault("state", text, "circuit-breaker reset --all")
     subjects = [subject for rule in facts["circuits"].values() for subject in rule["subjects"]]
     open_now = sum(subject["state"] != "CLOSED" for subject in subjects)
     recorded = f"{facts['incidents']['total']} incidents, {open_now} circuits open"
-    yield ok("sizes", f"{size} bytes in the home, {published} of published state, {recorded}")
+    size = disk_usage.memory_facts(where, config)["total_bytes"]
+    yield ok("sizes", f"{size} bytes in the home, {health['state_bytes']} of published state, {recorded}")
     if health["errors"]:
         yield note("errors", f"{health['errors']} errors inside hooks were logged", f"read {where.errors}")
 

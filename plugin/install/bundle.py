@@ -16,7 +16,7 @@ from install import disk, receipt
 
 PATTERNS = (
     "hooks/*.py", "hooks/run", "hooks/hooks.json", "hooks/register.js", "lib/circuit_breaker/**/*.py", "lib/requirements*.lock",
-    "plugin/**/*.py", "plugin/**/*.css", "commands/*.md", "plugin.json", "LICENSE",
+    "plugin/**/*.py", "plugin/**/*.css", "plugin/**/*.html", "commands/*.md", "plugin.json", "LICENSE",
 )  # fmt: skip
 NEEDED = (
     "hooks/run", "hooks/hooks.json", "plugin/__main__.py", "plugin.json", "lib/circuit_breaker/runtime/hook.py",

@@ -23,16 +23,17 @@ def tag(kind: str, *inside: object, **attributes: object) -> Html:
     """An element with its contents. kind: its name, perhaps with a class: `p.hint`."""
     name, _, style = kind.partition(".")
     named = {"class": style, **attributes} if style else attributes
-    given = [f' {key.replace("_", "-")}="{_harmless(value)}"' for key, value in named.items()]
+    given = [f' {key.replace("_", "-")}="{escaped(value)}"' for key, value in named.items()]
     return Html(f"<{name}{''.join(given)}>{join(inside)}</{name}>")
 
 
 def join(parts: Iterable[object]) -> Html:
     """Texts and markup, one after another."""
-    return Html("".join(map(_harmless, parts)))
+    return Html("".join(map(escaped, parts)))
 
 
-def _harmless(value: object) -> str:
+def escaped(value: object) -> str:
+    """A value as markup."""
     if isinstance(value, Html):
         return value
     return html.escape(shown(str(value), TEXT_MAX))

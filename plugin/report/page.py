@@ -5,28 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from string import Template
 
 from incidents import Incident
-from shared import moment, shortened, version
+from shared import moment, short, shortened, version
 
 from circuit_breaker.words.memory import number
 from circuit_breaker.words.status import ID
 from report import timeline
 from report.content import Content, Stop
-from report.markup import NOTHING, Html, join, tag
+from report.markup import NOTHING, Html, escaped, join, tag
 from report.past import BLOCKED, FAILED, Call, PastSession
 from report.waste import Waste
 
 CARDS, ROWS = 200, 12  # at most so many are shown; the rest is counted
-# The policy forbids scripts and network access, in case a text gets in unescaped.
-HEAD = Html(
-    '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-)
-TOKENS_NOTE = (
-    "Tokens are those of the requests that ran in a loop before it was stopped: a lower bound. Commands are shortened, secrets "
-    "left out."
-)
 NUMBERS = ("characters", "turns carried", "sessions", "runs", "time lost")  # columns
 EVENTS = {
     "trip": "blocked",
@@ -41,13 +33,32 @@ EVENTS = {
 
 def page(made: Content) -> bytes:
     """The whole file as UTF-8."""
-    css = Html(Path(__file__).with_name("style.css").read_text(encoding="utf-8"))
-    head = tag("head", HEAD, tag("title", f"circuit-breaker: {headline(made)}"), tag("style", css))
-    made_by = f"Made by circuit-breaker {version()} on this machine, from its incident logs and Claude Code's transcripts."
-    period = f"{made.scope}, {day(made.since)} to {day(made.until)}."
-    footer = tag("footer", f"{period} ", f"{made_by} ", TOKENS_NOTE)
-    whole = tag("html", head, tag("body", tag("main", *_sections(made), footer)), lang="en")
-    return f"<!doctype html>{whole}".encode("utf-8", "replace")
+    template, style = (
+        Path(__file__).with_name(name).read_text("utf-8") for name in ("page.html", "style.css")
+    )
+    ends = [(end.command, end.error, end.sessions, day(end.last)) for end in made.dead_ends]
+    slow = sorted(made.waste.slow, key=lambda one: -one.seconds)
+    again = [(one.label, one.session[:ID], one.times, f"{one.seconds:,.0f} s") for one in slow]
+    why = made.not_protected
+    parts = {
+        "style": Html(style),
+        "headline": headline(made),
+        "lede": _lede(made),
+        "since": day(made.since),
+        "until": day(made.until),
+        "scope": made.scope,
+        "version": version(),
+        "banner": tag("p.banner", tag("b", "NOT PROTECTED"), " ", why) if why else NOTHING,
+        "tiles": _tiles(made),
+        "stops": _cards(made.stops) or _calm("No call was blocked and no turn was stopped."),
+        "sessions": _timelines(made) or _calm("No transcript of this period was found."),
+        "context": _context(made.waste) or _calm("No results in this period."),
+        "dead_ends": _table(("command", "error", "sessions", "last"), ends) or _calm("None."),
+        "slow": _table(("command", "session", "runs", "time lost"), again) or _calm("None."),
+        "others": _others(made.others),
+    }
+    whole = Template(template).substitute({name: escaped(part) for name, part in parts.items()})
+    return whole.encode("utf-8", "replace")
 
 
 def headline(made: Content) -> str:
@@ -76,51 +87,9 @@ def day(t: float) -> str:
     return moment(t, "%d %b %H:%M")
 
 
-def short(count: int) -> str:
-    """1,234; 56 k; 1.2 M."""
-    if count < 10_000:
-        return f"{count:,}"
-    return f"{count / 1000:.0f} k" if count < 1_000_000 else f"{count / 1_000_000:.1f} M"
-
-
-def _sections(made: Content) -> list[Html]:
-    ends = [(end.command, end.error, end.sessions, day(end.last)) for end in made.dead_ends]
-    slow = sorted(made.waste.slow, key=lambda one: -one.seconds)
-    again = [(one.label, one.session[:ID], one.times, f"{one.seconds:,.0f} s") for one in slow]
-    also = [(f"{day(one.t)} {one.event}", one.cause, one.session[:ID]) for one in made.others]
-    record = join([_table(("when", "what", "session"), also), _more(len(also) - ROWS)])
-    return [
-        _top(made),
-        _section("What was stopped", _cards(made.stops), none="No call was blocked and no turn was stopped."),
-        _section("Sessions", _timelines(made), none="No transcript of this period was found."),
-        _section(
-            "Where the context went",
-            _context(made.waste),
-            "Every result stays in the context and is sent again with every later turn. Ask for fewer lines, or let a subagent "
-            "do the reading.",
-            none="No results in this period.",
-        ),
-        _section(
-            "Recurring dead ends",
-            _table(("command", "error", "sessions", "last"), ends),
-            "The same environment error of the same command in at least three sessions of a project. Install "
-            "what is missing, or say in CLAUDE.md what to use instead.",
-        ),
-        _section(
-            "Slow commands run again for other lines",
-            _table(("command", "session", "runs", "time lost"), again),
-            Html(
-                "They took over 20 s each, nothing changed in between, and only <code>| tail</code>, <code>| grep</code> or a "
-                "redirection differed. Write the output to a file once instead."
-            ),
-        ),
-        _section("Also on record", record) if also else NOTHING,
-    ]
-
-
-def _section(title: str, body: Html, hint: str = "", none: str = "None.") -> Html:
-    """A section. none: what is said if its body is empty."""
-    return join([tag("h2", title), tag("p.hint", hint) if hint else NOTHING, body or tag("p.calm", none)])
+def _calm(text: str) -> Html:
+    """What is said in place of an empty section."""
+    return tag("p.calm", text)
 
 
 def _more(count: int, what: str = "more") -> Html:
@@ -128,8 +97,8 @@ def _more(count: int, what: str = "more") -> Html:
     return tag("p.more", f"and {count:,} {what}") if count > 0 else NOTHING
 
 
-def _top(made: Content) -> Html:
-    stops, why = made.stops, made.not_protected
+def _tiles(made: Content) -> Html:
+    stops = made.stops
     tokens = sum(stop.tokens for stop in stops)
     stopped = "loop stopped" if len(stops) == 1 else "loops stopped"
     if stops and all(stop.first.event == "would_trip" for stop in stops):
@@ -140,13 +109,7 @@ def _top(made: Content) -> Html:
         (short(tokens) if tokens else "–", "tokens spent in loops"),
         (f"{made.sessions:,}", "session" if made.sessions == 1 else "sessions"),
     ]
-    return join([
-        tag("p.brand", f"circuit-breaker · {day(made.since)} to {day(made.until)}"),
-        tag("h1", f"{headline(made)}."),
-        tag("p.lede", _lede(made)),
-        tag("p.banner", tag("b", "NOT PROTECTED"), " ", why) if why else NOTHING,
-        tag("dl.tiles", *(tag("div", tag("dd", count), tag("dt", what)) for count, what in tiles)),
-    ])  # fmt: skip
+    return tag("dl.tiles", *(tag("div", tag("dd", count), tag("dt", what)) for count, what in tiles))
 
 
 def _lede(made: Content) -> str:
@@ -226,6 +189,13 @@ def _session(session: PastSession, incidents: list[Incident]) -> Html:
     header = tag("header", tag("h3", shortened(session.project)), tag("span.meta", " · ".join(facts)))
     own = [one for one in incidents if one.session == session.name]
     return tag("section.session", header, timeline.drawn(session, own))
+
+
+def _others(incidents: list[Incident]) -> Html:
+    """What happened outside loops; empty for nothing."""
+    rows = [(f"{day(one.t)} {one.event}", one.cause, one.session[:ID]) for one in incidents]
+    table = _table(("when", "what", "session"), rows)
+    return join([tag("h2", "Also on record"), table, _more(len(rows) - ROWS)]) if rows else NOTHING
 
 
 def _context(waste: Waste) -> Html:

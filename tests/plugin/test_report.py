@@ -244,4 +244,6 @@ def test_project_with_a_very_long_path_is_found_by_the_beginning_of_its_folder(p
 
 
 def test_style_sheet_is_installed_with_the_verb():
-    assert "plugin/report/style.css" in bundle.names_below(Path(__file__).resolve().parents[2])
+    assert {"plugin/report/style.css", "plugin/report/page.html"} <= {
+        *bundle.names_below(Path(__file__).resolve().parents[2])
+    }
