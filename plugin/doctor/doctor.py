@@ -63,7 +63,7 @@ def _checks(
             yield note("fires", text, f"if you trust it: python3 {way.root / 'plugin'} doctor")
     progress("asking Claude Code ...")
     yield from client.claude_code(env, ways, quick=just_installed is not None)
-    yield from client.others(sources, env, project, bool(scopes.registered(sources)))
+    yield from client.others(sources, env, project)
     yield from registered.optional_packages(ways)
     yield from machine.state(where, env)
 

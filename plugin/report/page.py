@@ -206,11 +206,6 @@ def _context(waste: Waste) -> Html:
     if waste.unused:
         parts.append(tag("h4", "Whole files that no later call names"))
         parts.append(_carried("file", sorted(waste.unused, key=lambda one: -one.weight)))
-    if waste.again:
-        again = sorted(waste.again, key=lambda one: -one.size)
-        rows = [(one.label, one.session.name[:ID], f"{one.size:,}") for one in again]
-        parts.append(tag("h4", "Files that the main thread read again after a subagent"))
-        parts.append(_table(("file", "session", "characters"), rows))
     return join(parts)
 
 

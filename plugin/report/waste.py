@@ -1,4 +1,4 @@
-"""Three kinds of waste in working sessions, which are only reported because no rule should act on them. Pure."""
+"""Waste in working sessions, which is only reported because no rule should act on them. Pure."""
 
 from __future__ import annotations
 
@@ -33,18 +33,16 @@ class Slow(NamedTuple):
 
 
 class Waste:
-    """The waste in sessions: the largest results, whole files that nothing used, files read again, slow commands run again."""
+    """The waste in sessions: the largest results, whole files that nothing used, slow commands run again."""
 
     def __init__(self, sessions: Iterable[PastSession]) -> None:
         self.largest: list[Call] = []
         self.unused: list[Call] = []
-        self.again: list[Call] = []
         self.slow: list[Slow] = []
         for session in sessions:
             results = [*self.largest, *(call for call in session.calls if call.kind == OK and call.size)]
             self.largest = nlargest(LARGEST, results, attrgetter("weight"))
             self.unused += _unused(session.calls)
-            self.again += _read_again(session.calls)
             self.slow += _slow(session)
 
 
@@ -60,20 +58,6 @@ def _unused(calls: list[Call]) -> list[Call]:
         if whole and call.path and isinstance(call.input, dict) and not {"offset", "limit"} & set(call.input):
             waiting[posixpath.basename(call.path.replace("\\", "/"))] = call
     return list(waiting.values())
-
-
-def _read_again(calls: list[Call]) -> list[Call]:
-    """The main thread's reads of files that a subagent had read before, one of each file."""
-    read_by_subagents: set[str] = set()
-    found: dict[str, Call] = {}
-    for call in calls:
-        if call.tool not in READ or call.kind != OK or not call.path:
-            continue
-        if call.lane:
-            read_by_subagents.add(call.path)
-        elif call.path in read_by_subagents:
-            found.setdefault(call.path, call)
-    return list(found.values())
 
 
 def _slow(session: PastSession) -> list[Slow]:

@@ -57,14 +57,6 @@ def test_whole_file_that_no_later_call_names_is_unused(made, read):
     assert [one.label for one in read(made).unused] == ["Read unused.py"]
 
 
-def test_file_that_the_main_thread_reads_after_a_subagent_is_named_once(made, read):
-    made.call("Read", {"file_path": "/work/app/a.py"}, "text", agent="a1")
-    made.call("Read", {"file_path": "/work/app/a.py"}, "text")
-    made.call("Read", {"file_path": "/work/app/a.py"}, "text")
-    made.call("Read", {"file_path": "/work/app/b.py"}, "text")
-    assert [one.label for one in read(made).again] == ["Read a.py"]
-
-
 @pytest.mark.parametrize(
     ("command", "plain"),
     [
