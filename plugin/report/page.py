@@ -16,10 +16,9 @@ from report import timeline
 from report.content import Content, Stop
 from report.markup import NOTHING, Html, escaped, join, tag
 from report.past import BLOCKED, FAILED, Call, PastSession
-from report.waste import Waste
 
 CARDS, ROWS = 200, 12  # at most so many are shown; the rest is counted
-NUMBERS = ("characters", "turns carried", "sessions", "runs", "time lost")  # columns
+NUMBERS = ("characters", "turns carried", "sessions")  # columns
 EVENTS = {
     "trip": "blocked",
     "probe": "retry allowed:",
@@ -37,8 +36,6 @@ def page(made: Content) -> bytes:
         Path(__file__).with_name(name).read_text("utf-8") for name in ("page.html", "style.css")
     )
     ends = [(end.command, end.error, end.sessions, day(end.last)) for end in made.dead_ends]
-    slow = sorted(made.waste.slow, key=lambda one: -one.seconds)
-    again = [(one.label, one.session[:ID], one.times, f"{one.seconds:,.0f} s") for one in slow]
     why = made.not_protected
     parts = {
         "style": Html(style),
@@ -52,9 +49,8 @@ def page(made: Content) -> bytes:
         "tiles": _tiles(made),
         "stops": _cards(made.stops) or _calm("No call was blocked and no turn was stopped."),
         "sessions": _timelines(made) or _calm("No transcript of this period was found."),
-        "context": _context(made.waste) or _calm("No results in this period."),
+        "context": _context(made) or _calm("No results in this period."),
         "dead_ends": _table(("command", "error", "sessions", "last"), ends) or _calm("None."),
-        "slow": _table(("command", "session", "runs", "time lost"), again) or _calm("None."),
         "others": _others(made.others),
     }
     whole = Template(template).substitute({name: escaped(part) for name, part in parts.items()})
@@ -198,14 +194,13 @@ def _others(incidents: list[Incident]) -> Html:
     return join([tag("h2", "Also on record"), table, _more(len(rows) - ROWS)]) if rows else NOTHING
 
 
-def _context(waste: Waste) -> Html:
-    if not waste.largest:
+def _context(made: Content) -> Html:
+    if not made.largest:
         return NOTHING
-    bars = [100 * one.weight / waste.largest[0].weight for one in waste.largest]
-    parts = [_carried("largest results", waste.largest, bars)]
-    if waste.unused:
-        parts.append(tag("h4", "Whole files that no later call names"))
-        parts.append(_carried("file", sorted(waste.unused, key=lambda one: -one.weight)))
+    bars = [100 * one.weight / made.largest[0].weight for one in made.largest]
+    parts = [_carried("largest results", made.largest, bars)]
+    if made.unused:
+        parts += [tag("h4", "Whole files that no later call names"), _carried("file", made.unused)]
     return join(parts)
 
 

@@ -1,4 +1,4 @@
-"""The three kinds of waste that the report names, from transcripts."""
+"""The waste that the report names, from transcripts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 import pytest
 from plugin.transcripts import Transcript
 from report import dead_ends, past
-from report.waste import Waste, without_choosers
+from report.content import Content
 
 LONG = "line of a file\n" * 2000
 
@@ -18,7 +18,8 @@ def read(tmp_path):
 
     def run(transcript):
         path = transcript.save(tmp_path)
-        return Waste(past.sessions([[path]], 0.0, time.time() + 1e6))
+        sessions = [*past.sessions([[path]], 0.0, time.time() + 1e6)]
+        return Content(0.0, time.time(), "", [], sessions, "")
 
     return run
 
@@ -55,48 +56,6 @@ def test_whole_file_that_no_later_call_names_is_unused(made, read):
     made.call("Read", {"file_path": "/work/app/small.py"}, "short")
     made.call("Edit", {"file_path": "/work/app/used.py", "old_string": "a", "new_string": "b"}, "done")
     assert [one.label for one in read(made).unused] == ["Read unused.py"]
-
-
-@pytest.mark.parametrize(
-    ("command", "plain"),
-    [
-        ("make test", "make test"),
-        ("make test 2>&1 | tail -20", "make test"),
-        ("make test | grep -E 'a|b' | head > out.txt", "make test"),
-        ("make test > log 2>&1; tail log", "make test; tail log"),
-        ("cat a | sort", "cat a"),
-        ("a | b | tail", "a; b"),
-    ],
-)
-def test_what_only_chooses_lines_is_left_out_of_a_command(command, plain):
-    assert without_choosers(command) == plain
-
-
-def test_slow_command_run_again_for_other_lines_is_named_with_the_time_it_took(made, read):
-    for tail in ("| tail -5", "| grep FAIL", "> log"):
-        made.bash(f"make test {tail}", "out", seconds=30)
-    slow = read(made).slow
-    assert [(one.label, one.times, one.seconds) for one in slow] == [("make test", 3, 60.0)]
-
-
-@pytest.mark.parametrize("between", ["edit", "other command", "subagent's edit"])
-def test_slow_command_after_a_change_is_work(made, read, between):
-    made.bash("make test | tail -5", "out", seconds=30)
-    if between == "other command":
-        made.bash("git checkout other")
-    else:
-        agent = "" if between == "edit" else "a1"
-        made.call("Edit", {"file_path": "a", "old_string": "a", "new_string": "b"}, "done", agent=agent)
-    made.bash("make test | tail -9", "out", seconds=30)
-    assert read(made).slow == []
-
-
-def test_same_slow_command_and_a_quick_one_are_no_waste_of_this_kind(made, read):
-    made.bash("make test", "out", seconds=30)
-    made.bash("make test", "out", seconds=30)
-    made.bash("ls | tail", "out")
-    made.bash("ls | head", "out")
-    assert read(made).slow == []
 
 
 # --- dead ends
