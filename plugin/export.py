@@ -1,7 +1,7 @@
 """The verb `export otlp`: sends incidents to a collector, as OpenTelemetry log events and counters.
 
-If `export.otlp` is on, hooks append incidents to a spool file. This verb sends what follows its cursor in batches, and moves the
-cursor after each request that the collector accepted. Hooks send nothing.
+If `export.otlp` is on, hooks append incidents to a spool file. This verb sends what follows its cursors (of the log events, of the
+counters) in batches, and moves one after each request that the collector accepted. Hooks send nothing.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ import incidents
 from install.bundle import pip_install
 from shared import ROOT, Refusal, places, version
 
+from circuit_breaker.cleaning.claude_code import json_object
 from circuit_breaker.runtime import files, home
 
 LOCK = "lib/requirements-otlp.lock"
 PIP_SECONDS = 300
 BATCH = 200  # incidents per request
-PARTS = ("logs", "metrics")  # of a batch, accepted one by one; methods of Sender
+PARTS = ("logs", "metrics")  # each has a cursor; methods of Sender
 TIMEOUT = 5.0  # seconds for a request
 SERVICE = "claude-circuit-breaker"
 TEST = {"event": "test", "circuit": "test:export", "cause": "sent by `circuit-breaker export otlp --test`"}
@@ -97,32 +98,25 @@ class Spool:
         files.folder(self.folder)
 
     def drain(self, sender: Sender) -> int:
-        """Send what follows the cursor. Returns the number of incidents. Raises NotAccepted; accepted batches stay accepted."""
-        sent = 0
-        at, taken = self._position()
-        while True:
-            rows, end = self._read(at)
-            if end == at:
-                break
-            for part in [part for part in PARTS if part not in taken]:
+        """Send what follows each part's cursor. Returns the number of incidents. Raises NotAccepted; accepted batches stay accepted."""
+        at, sent = self._cursors(), dict.fromkeys(PARTS, 0)
+        for part in PARTS:
+            rows, end = self._read(at[part])
+            while end > at[part]:
                 getattr(sender, part)(rows)
-                taken.add(part)
-                self._move(at, taken)
-            sent, at, taken = sent + len(rows), end, set()
-            self._move(at, taken)
-        self._forget(at)
-        return sent
+                sent[part], at[part] = sent[part] + len(rows), end
+                files.replace(self.cursor, json.dumps(at).encode())
+                rows, end = self._read(end)
+        self._forget(min(at[part] for part in PARTS))
+        return max(sent.values())
 
-    def _position(self) -> tuple[int, set[str]]:
-        """(offset of the next line to send, the parts of its batch that were accepted)."""
-        try:
-            known = json.loads(files.read(self.cursor, 1 << 12) or b"{}")
-            info = os.stat(self.path)
-            if known.get("inode") == info.st_ino and 0 <= known.get("at", 0) <= info.st_size:
-                return int(known["at"]), set(known.get("taken", []))
-        except (OSError, ValueError, AttributeError, KeyError, TypeError):
-            pass
-        return 0, set()
+    def _cursors(self) -> dict[str, int]:
+        """For each part the offset of its next line to send, and `inode`: of the spool that they are meant for."""
+        spool = os.stat(self.path) if os.path.exists(self.path) else None
+        inode, within = (spool.st_ino, range(spool.st_size + 1)) if spool else (0, range(1))
+        known = json_object(self.cursor)
+        fits = known.get("inode") == inode and all(known.get(part) in within for part in PARTS)
+        return known if fits else {"inode": inode, **dict.fromkeys(PARTS, 0)}
 
     def _read(self, at: int) -> tuple[Rows, int]:
         """(incidents in up to BATCH whole lines from offset `at`, offset of the next line)."""
@@ -138,10 +132,6 @@ class Spool:
                     row = json.loads(line)
                     rows += [row] if isinstance(row, dict) else []
         return rows, at
-
-    def _move(self, at: int, taken: set[str]) -> None:
-        known = {"inode": os.stat(self.path).st_ino, "at": at, "taken": sorted(taken)}
-        files.replace(self.cursor, json.dumps(known).encode())
 
     def _forget(self, at: int) -> None:
         """Start a new spool if this one has been accepted completely; wait for a hook that is writing to it."""
