@@ -21,8 +21,8 @@ import incidents
 from install.bundle import pip_install
 from shared import ROOT, Refusal, places, version
 
-from circuit_breaker.cleaning.claude_code import json_object
 from circuit_breaker.runtime import files, home
+from circuit_breaker.runtime.json import object_in
 
 LOCK = "lib/requirements-otlp.lock"
 PIP_SECONDS = 300
@@ -114,7 +114,7 @@ class Spool:
         """For each part the offset of its next line to send, and `inode`: of the spool that they are meant for."""
         spool = os.stat(self.path) if os.path.exists(self.path) else None
         inode, within = (spool.st_ino, range(spool.st_size + 1)) if spool else (0, range(1))
-        known = json_object(self.cursor)
+        known = object_in(self.cursor)
         fits = known.get("inode") == inode and all(known.get(part) in within for part in PARTS)
         return known if fits else {"inode": inode, **dict.fromkeys(PARTS, 0)}
 
