@@ -200,7 +200,7 @@ def _call(where: home.Places, config: Config, tool: str, given: dict[str, Any], 
     _, _, decision, _ = step(one.session, lane, ask, config, time.time())
     blocked = decision.verdict in (model.DENY, model.QUESTION)
     label, would = labels.label(tool, given), "would be blocked" if blocked else "would run"
-    print(f"{label} {would} in session {one.name[:ID]} ({shortened(one.project)}).")
+    print(f"{label} {would} in session {one.name[:ID]} ({shortened(one.session.project)}).")
     for notice in decision.notices if blocked else ():
         print(sentence_of(notice, config.bypass_keyword))
         _print_rule(notice.rule, config)

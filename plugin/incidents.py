@@ -154,7 +154,6 @@ def _incident(line: bytes, home: str) -> Incident | None:
     if not isinstance(row.get("event"), str) or not 0 <= t < LATEST:
         return None
     texts = {key: clean(row.get(key)) for key in TEXTS}
-    texts["project"] = texts["project"] or status.project_of(home)
     return Incident(t, home, row, **texts)
 
 

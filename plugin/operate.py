@@ -131,7 +131,7 @@ def _whose(one: collected.Kept | None) -> str:
     if one is None:
         return "for every session on this machine"
     ended = ", which has ended" if one.ended else ""
-    return f"session {one.name[:ID]}{ended}; {plain(one.project)}"
+    return f"session {one.name[:ID]}{ended}; {plain(one.session.project)}"
 
 
 def mode(args: argparse.Namespace) -> int:

@@ -105,7 +105,7 @@ def optional_packages(ways: list[Way]) -> Iterator[Finding]:
     """Whether the optional packages are installed."""
     for root in sorted({way.root for way in ways} or {SOURCE}):
         vendor = str(root / bundle.VENDOR)
-        if all(packages.source(name, vendor) != "missing" for name in packages.PACKAGES):
+        if all(packages.package(name, vendor) for name in packages.PACKAGES):
             yield ok("packages", f"{root}: {bundle.OPTIONAL} is installed")
         else:
             text = "Optional packages not installed; built-in fallback in use"

@@ -88,7 +88,8 @@ def test_incidents_and_error_log_obey_the_same_rules() -> None:
     for name in ("circuit_breaker_incidents.jsonl", "errors.log"):
         assert done(telemetry(size=50 * 1024, name=name)) == [("rotate", name)]
         assert done(telemetry(size=50 * 1024 - 1, name=name)) == []
-    assert retention.archive_id("errors.log", MOMENT) == f"telemetry/errors.{MOMENT}.log"
+    (action,) = plan(telemetry(size=50 * 1024, name="errors.log")).actions
+    assert action.into == f"telemetry/errors.{MOMENT}.log"
 
 
 def test_limit_of_zero_is_no_limit() -> None:

@@ -22,8 +22,6 @@ class Running:
     """What is in use now. sessions: ids. paths: open files and their parent folders, relative to the folder. clients: number of
     Claude Code processes. since: start of the oldest of them (epoch seconds)."""
 
-    __slots__ = ("sessions", "paths", "clients", "since")
-
     def __init__(self) -> None:
         self.sessions: set[str] = set()
         self.paths: set[str] = set()

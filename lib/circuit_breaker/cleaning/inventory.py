@@ -17,7 +17,6 @@ EMPTY = "empty"
 NEWEST = "the newest one"
 INSTALLED, UNKNOWN = "installed", "what is installed is not known"
 _INSIDE = {"subagents": kinds.SUBAGENTS, "tool-results": kinds.RESULTS}  # folders of a session
-_NONE: list[str] = []
 
 
 class Unit:
@@ -32,9 +31,8 @@ class Unit:
     def __init__(self, kind: str = "", path: str = "") -> None:
         self.kind, self.path, self.files, self.bytes = kind, path, 0, 0
         self.oldest, self.newest, self.stays = float("inf"), 0.0, ""
-        # Not lists of its own for each, since there can be very many units.
-        self.parts: list[str] = [] if kind == kinds.TRANSCRIPTS else _NONE
-        self.inner: list[Unit] = [] if kind == kinds.TRANSCRIPTS else _NO_UNITS
+        self.parts: list[str] = []
+        self.inner: list[Unit] = []
 
     @property
     def session(self) -> str:
@@ -46,9 +44,6 @@ class Unit:
         """Its folder below projects/; "" if it is elsewhere."""
         top, _, rest = self.path.partition("/")
         return rest.partition("/")[0] if top == "projects" else ""
-
-
-_NO_UNITS: list[Unit] = []
 
 
 class Inventory:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import time
 
+from circuit_breaker.janitor.retention import NEVER, is_folder, is_regular
 from circuit_breaker.runtime import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from os import stat_result
-
-
-NEVER = float("inf")
-_KIND, _REGULAR, _FOLDER = 0o170000, 0o100000, 0o040000
 
 
 class TooMany(Exception):
@@ -42,7 +39,7 @@ def listing(folder: str, most: float = NEVER) -> Iterator[tuple[str, str, stat_r
 def real_folder(path: str) -> bool:
     """Whether it is a folder and not a link to one."""
     try:
-        return files.system.lstat(path).st_mode & _KIND == _FOLDER
+        return is_folder(files.system.lstat(path))
     except OSError:
         return False
 
@@ -54,7 +51,7 @@ def below(path: str, skip: str = "") -> Iterator[tuple[str, stat_result]]:
         return
     try:
         info = files.system.lstat(path)
-        names = sorted(files.system.listdir(path)) if info.st_mode & _KIND == _FOLDER else []
+        names = sorted(files.system.listdir(path)) if is_folder(info) else []
     except OSError:
         return
     yield path, info
@@ -64,8 +61,7 @@ def below(path: str, skip: str = "") -> Iterator[tuple[str, stat_result]]:
 
 def version(info: stat_result) -> tuple[int, ...]:
     """What is different once a regular file was replaced or written to; () for anything else."""
-    same = info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
-    return same if info.st_mode & _KIND == _REGULAR else ()
+    return (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns) if is_regular(info) else ()
 
 
 def create(

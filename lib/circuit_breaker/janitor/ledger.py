@@ -6,12 +6,8 @@ from json.decoder import JSONDecoder
 
 from circuit_breaker.janitor.retention import LISTS
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
-
-def cut(data: bytes, limits: Mapping[str, int]) -> tuple[bytes, dict[str, int]]:
+def cut(data: bytes, limits: dict[str, int]) -> tuple[bytes, dict[str, int]]:
     """(a session file with each list of LISTS cut to its last entries, {key: entries removed}); {} if there is nothing to do.
 
     It edits the text, so the rest keeps its bytes, number formats, order and indentation. Raises ValueError if `data` is not one
@@ -35,7 +31,7 @@ def cut(data: bytes, limits: Mapping[str, int]) -> tuple[bytes, dict[str, int]]:
     return text.encode("utf-8"), gone
 
 
-def _over(key: str, entries: object, limits: Mapping[str, int]) -> int:
+def _over(key: str, entries: object, limits: dict[str, int]) -> int:
     """The number of entries that a list has beyond its limit."""
     most = limits[LISTS[key]]
     return max(0, len(entries) - most) if most and isinstance(entries, list) else 0

@@ -6,6 +6,7 @@ import sys
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.runtime import files, json, store
+from circuit_breaker.runtime import running as running_sessions
 from circuit_breaker.runtime.home import Places, environment, slug
 
 TYPE_CHECKING = False
@@ -89,10 +90,8 @@ def ended(where: Places, now: float, running: str) -> dict[str, set[str]]:
             quiet[name] = sessions
     if not quiet:
         return {}
-    from circuit_breaker.runtime.running import listed
-
-    running_ones = listed(environment()) or set()
-    return {name: sessions for name, sessions in quiet.items() if name not in running_ones}
+    listed = running_sessions.listed(environment()) or set()
+    return {name: sessions for name, sessions in quiet.items() if name not in listed}
 
 
 def written(path: str) -> float:

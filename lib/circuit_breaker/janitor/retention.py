@@ -7,7 +7,7 @@ from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from typing import Any as Stat  # os.stat_result
 
 
@@ -20,14 +20,13 @@ FOLDERS = {"telemetry": ("jsonl", "json", "log"), "sessions": ("jsonl", "json", 
 LISTS = {"evidence_ledger": "evidence_ledger_max", "tool_history": "tool_history_max"}
 HOUR, DAY = 3600.0, 86400.0
 NEVER = float("inf")
-_KIND, _REGULAR, _FOLDER = 0o170000, 0o100000, 0o040000
 
 
 class Sweep(Record):
     """The sweep of one folder: what is asked for, what the survey found, and what is planned."""
 
     folder = ""
-    limits: Mapping[str, int] = {}  # a limit of 0 is no limit
+    limits: dict[str, int] = {}  # a limit of 0 is no limit
     now = 0.0
     moment = ""  # TIME in the names of archives made now
     running = ""  # the session that asks
@@ -49,9 +48,8 @@ class Sweep(Record):
     wake = NEVER  # epoch seconds when the next remaining file reaches an age limit
     spared = 0  # archives beyond a limit that stay for now
     deferred = False  # whether a file was left alone because it belongs to the running session
-    stay: list[
-        str
-    ] = []  # session files that remain, are not being written, and may have lists that are too long
+    # Session files that remain, are not being written, and may have lists that are too long.
+    stay: list[str] = []
 
     def look_again(self, at: float) -> None:
         """Note that a file reaches a limit then."""
@@ -59,15 +57,14 @@ class Sweep(Record):
 
     def into_archive(self, do: str, name: str, reason: str, info: Stat, size: int = -1) -> None:
         """Add an action that archives a file. size: bytes that become free, by default the whole file's."""
-        into = archive_id(name, self.moment)
+        stem, _, ending = name.rpartition(".")
+        into = f"{file_kind(name)}/{stem}.{self.moment}.{ending}"
         self.actions.append(Action(do, name, reason, info.st_size if size < 0 else size, info, into))
 
 
 class Archive:
     """One archived file. id: FOLDER/BASE.TIME.EXT, without the `.gz` it has if `packed`; `plain` too while it is compressed. name: by
     which it is listed and restored. original: the file's name before. size: bytes on disk. Raises ValueError for another id."""
-
-    __slots__ = ("id", "folder", "name", "original", "base", "at", "size", "mtime", "packed", "plain")
 
     def __init__(self, key: str, size: int, mtime: float, packed: bool = False, plain: bool = False) -> None:
         self.id, self.size, self.mtime, self.packed, self.plain = key, size, mtime, packed, plain
@@ -86,8 +83,6 @@ class Action:
     """One step. do: rotate, archive, cut, prune or expire (an archive), clear (a temporary file of a killed process) or forget (a
     session). info: the `lstat` result of the file in the survey, None for an archive or a session. size: bytes concerned. into: id
     of the archive it makes, or "". entries: removed from lists."""
-
-    __slots__ = ("do", "name", "reason", "size", "info", "into", "entries")
 
     def __init__(self, do: str, name: str, reason: str, size: int, info: Stat = None, into: str = "") -> None:
         self.do, self.name, self.reason, self.size, self.info, self.into = do, name, reason, size, info, into
@@ -119,9 +114,14 @@ def temporary(name: str) -> tuple[str, int]:
     return stem, int(number)
 
 
-def regular(info: Stat) -> bool:
+def is_regular(info: Stat) -> bool:
     """Whether it is a regular file (no link, no folder)."""
-    return info.st_mode & _KIND == _REGULAR
+    return info.st_mode & 0o170000 == 0o100000
+
+
+def is_folder(info: Stat) -> bool:
+    """Whether it is a folder and not a link to one."""
+    return info.st_mode & 0o170000 == 0o040000
 
 
 def split(key: str) -> tuple[str, ...]:
@@ -135,19 +135,13 @@ def split(key: str) -> tuple[str, ...]:
     return (base, at, ending) if fine else ()
 
 
-def archive_id(name: str, moment: str) -> str:
-    """The id of the archive of file `name` made at `moment`: below telemetry/ or sessions/, without `.gz`."""
-    stem, _, ending = name.rpartition(".")
-    return f"{file_kind(name)}/{stem}.{moment}.{ending}"
-
-
 def uncounted(sweep: Sweep) -> list[str]:
     """Telemetry whose lines must be counted: under the size limit, large enough for too many lines, and changed since."""
     most, most_bytes = sweep.limits["telemetry_max_lines"], sweep.limits["telemetry_max_kb"] * 1024 or NEVER
     return [
         name
         for name, info in sweep.telemetry.items()
-        if most and most <= info.st_size < most_bytes and changed(info, sweep.since) and regular(info)
+        if most and most <= info.st_size < most_bytes and changed(info, sweep.since) and is_regular(info)
     ]
 
 
@@ -164,9 +158,9 @@ def plan(sweep: Sweep) -> None:
     _rotations(sweep)
     _sessions(sweep)
     for name, info in sweep.scraps.items():
-        if regular(info) and sweep.now - info.st_mtime < HOUR:
+        if is_regular(info) and sweep.now - info.st_mtime < HOUR:
             sweep.look_again(info.st_mtime + HOUR)
-        elif regular(info):
+        elif is_regular(info):
             sweep.actions.append(Action("clear", name, memory.LEFT_BEHIND, info.st_size, info))
 
 
@@ -185,7 +179,7 @@ def _rotations(sweep: Sweep) -> None:
     most, kb, days = (sweep.limits[f"telemetry_max_{what}"] for what in ("lines", "kb", "age_days"))
     for name, info in sweep.telemetry.items():
         size, lines, idle = info.st_size, sweep.lines.get(name, 0), sweep.now - info.st_mtime
-        if not size or not regular(info):  # nothing to archive
+        if not size or not is_regular(info):  # nothing to archive
             continue
         if kb and size >= kb * 1024:
             reason = f"{memory.size(size)} (limit {kb} KB)"
@@ -206,7 +200,7 @@ def _sessions(sweep: Sweep) -> None:
     limits, since = sweep.limits, sweep.since - HOUR  # what was being written then was not read
     days, active = limits["session_max_age_days"], limits["session_max_active"]
     smallest = min((2 * limits[key] + 2 for key in LISTS.values() if limits[key]), default=NEVER)
-    ranked = sorted((-info.st_mtime, name) for name, info in sweep.sessions.items() if regular(info))
+    ranked = sorted((-info.st_mtime, name) for name, info in sweep.sessions.items() if is_regular(info))
     for rank, (_, name) in enumerate(ranked, 1):
         info = sweep.sessions[name]
         idle = sweep.now - info.st_mtime
@@ -228,7 +222,7 @@ def _memories(sweep: Sweep) -> None:
     days = sweep.limits["session_max_age_days"]
     for name, info in sweep.memories.items():
         age = (sweep.now - info.st_mtime) / DAY  # replacing a file changes its folder's time
-        if days and age >= days and info.st_mode & _KIND == _FOLDER:
+        if days and age >= days and is_folder(info):
             sweep.actions.append(Action("forget", f"sessions/{name}", memory.too_old(age, days), 0))
 
 

@@ -13,7 +13,7 @@ from circuit_breaker.breaker.config import Config
 from circuit_breaker.janitor import disk, notes, sweep
 from circuit_breaker.janitor.retention import NEVER, Sweep
 from circuit_breaker.janitor.sweep import Report
-from circuit_breaker.runtime import detached, files, home, incidents, json, store
+from circuit_breaker.runtime import detached, error_log, files, home, incidents, store
 from circuit_breaker.runtime.home import ROOT, STATE, Places, slashed
 from circuit_breaker.words import memory
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 PLUGIN_FOLDER = ROOT + "/plugin"  # for `python3 PLUGIN_FOLDER VERB`
 NOTE_DAYS = 30
 DEADLINE = 120.0  # seconds of the background process; the next session start continues where it stopped
-_LINE = "import sys; sys.path.insert(0, sys.argv[1]); from circuit_breaker.janitor import rounds; rounds.run(sys.argv[2:])"
 
 
 def roots(where: Places) -> list[str]:
@@ -158,11 +157,11 @@ def pin_interpreter(where: Places) -> None:
 
 def start(where: Places, session: str, task: str) -> None:
     """Start `run` for these places in another process and return at once. task: "sweep" or "compress". Raises OSError."""
-    given = [where.runtime, where.home, where.project, where.user_config, where.user, session, task]
-    detached.start([sys.executable, "-I", "-S", "-X", "utf8", "-c", _LINE, ROOT + "/lib", *given])
+    five = (where.runtime, where.home, where.project, where.user_config, where.user)
+    detached.start_ours(__name__, *five, session, task)
 
 
-def run(arguments: list[str]) -> None:
+def run(*arguments: str) -> None:
     """The body of the process, which ends within DEADLINE. It leaves what a round did as a report for the next session start.
     arguments: the five places, the session that started it, the task."""
     import os
@@ -182,7 +181,5 @@ def run(arguments: list[str]) -> None:
         faults = made.errors + made.unreadable
     for folder in roots(where):
         faults += archives.compress_all(folder, deadline)[2]
-    said = [memory.shown(memory.trouble([fault])) for fault in faults[:5]]
-    if said:
-        lines = [json.dump({"t": round(now, 3), "error": text}) for text in said]
-        files.append(where.errors, b"\n".join(lines) + b"\n")
+    for fault in faults[:5]:
+        error_log.note(memory.trouble([fault]), where.runtime)

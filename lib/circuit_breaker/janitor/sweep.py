@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker.model import Record
-from circuit_breaker.janitor import disk, retention
-from circuit_breaker.janitor.disk import NEVER, TooMany
-from circuit_breaker.janitor.retention import OF_CLEAN, Action, Archive, Sweep
+from circuit_breaker.janitor import disk, ledger, retention
+from circuit_breaker.janitor.disk import TooMany
+from circuit_breaker.janitor.retention import NEVER, OF_CLEAN, Action, Archive, Sweep
 from circuit_breaker.runtime import files, store
 from circuit_breaker.runtime import running as processes
 from circuit_breaker.runtime.home import safe_name
@@ -81,7 +81,7 @@ def archives_of(folder: str, most: float = NEVER) -> dict[str, Archive]:
     for name in retention.FOLDERS if disk.real_folder(f"{folder}/archives") else ():
         for _, entry, info in disk.listing(f"{folder}/archives/{name}", 10 * most):
             key, packed = f"{name}/{entry.removesuffix('.gz')}", entry[-3:] == ".gz"
-            if retention.split(key) and retention.regular(info) and (packed or name != OF_CLEAN):
+            if retention.split(key) and retention.is_regular(info) and (packed or name != OF_CLEAN):
                 known = found.get(key) or found.setdefault(key, Archive(key, 0, info.st_mtime))
                 known.packed, known.plain = known.packed or packed, known.plain or not packed
                 known.size += info.st_size
@@ -140,8 +140,6 @@ def planned(sweep: Sweep) -> Sweep:
 
 def _plan_cut(sweep: Sweep, name: str) -> None:
     """Plan to shorten a session file if it has to be."""
-    from circuit_breaker.janitor import ledger  # imports `json`, which only this needs
-
     try:
         data = files.read(f"{sweep.folder}/{name}", LARGEST) or b"{}"
         shorter, gone = ledger.cut(data, sweep.limits)
@@ -223,8 +221,6 @@ class _Steps:
         return True
 
     def cut(self, action: Action, path: str) -> bool:
-        from circuit_breaker.janitor import ledger
-
         data = files.read(path, LARGEST) or b"{}"
         shorter, gone = ledger.cut(data, self.limits)
         info = files.system.lstat(path)

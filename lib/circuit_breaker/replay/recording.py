@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from circuit_breaker.replay import transcript
 from circuit_breaker.replay.transcript import COMPACTED, INTERRUPTED, REQUEST, Record
@@ -28,15 +28,7 @@ HEAD = 1 << 15  # bytes in which a transcript's first time stamp is searched
 WAITING_MAX = 256  # calls without a result that a lane remembers
 SESSIONS_MAX = 1_000  # interleaved sessions followed at once; beyond that, the one that was silent longest counts as ended
 _index, _time = itemgetter("i"), itemgetter("t")
-
-
-class Takes(Protocol):
-    """Anything that is made from the records of one session."""
-
-    def take(self, record: Record) -> None: ...
-
-
-Taker = TypeVar("Taker", bound=Takes)
+Taker = TypeVar("Taker", bound=Any)  # what is made of the records of a session, by its method `take`
 
 
 def skip(fault: str) -> None:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker.config import Config
-from circuit_breaker.runtime import config_change, json, status
+from circuit_breaker.cleaning import disk_usage
+from circuit_breaker.runtime import config_change, home, json, status
 from circuit_breaker.runtime.home import Places, safe_name
 from circuit_breaker.runtime.protocol import Payload, text_of
 from circuit_breaker.words import sentences
 from circuit_breaker.words.status import open_in_others, status_text
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
 STATUS_USAGE = "Usage: /circuit-status [--memory] [--json] [--circuit NAME]"
 RESET_USAGE = "Usage: /reset-circuit --all | --circuit NAME   (NAME as /circuit-status shows it)"
 
 
-def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, str], now: float) -> str:
+def answer(payload: Payload, where: Places, config: Config, env: home.Environment, now: float) -> str:
     """The answer to a slash command; "" if the command is not ours."""
     name = text_of(payload.fields, "command_name").rpartition(":")[2]
     words = text_of(payload.fields, "command_args").split()
@@ -40,7 +36,7 @@ def _circuit(words: list[str]) -> str | None:
 
 
 def _status(
-    words: list[str], session: str, where: Places, config: Config, env: Mapping[str, str], now: float
+    words: list[str], session: str, where: Places, config: Config, env: home.Environment, now: float
 ) -> str:
     plain = "NO_COLOR" in env or "--plain" in words
     which = _circuit(words)
@@ -56,8 +52,6 @@ def _status(
     status.mark_ended(kept, env, now)
     others = [one for one in status.of_home(kept, where) if one not in mine and not one.ended]
     facts["others"] = open_in_others(status.circuits(others, now))
-    from circuit_breaker.cleaning import disk_usage
-
     facts["memory"] = disk_usage.memory_facts(where, config)
     if which is not None:
         found = status.only(facts, which)

@@ -16,7 +16,7 @@ from circuit_breaker.words import sentences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from typing import Any
 
 PLUGIN = "circuit-breaker"
@@ -27,7 +27,7 @@ MANAGED = (
 )
 
 
-def answer(payload: Payload, where: Places, config: Config, env: Mapping[str, str], now: float) -> str:
+def answer(payload: Payload, where: Places, config: Config, env: home.Environment, now: float) -> str:
     """The reason for blocking the change; "" to allow it: no circuit is open, or the hooks stay."""
     path = protocol.text_of(payload.fields, "file_path")
     if not path or not store.armed_lanes(where, payload.session):
@@ -74,7 +74,7 @@ def _unsaved(at: float, path: str) -> bool:
         return False
 
 
-def _drops_us(path: str, document: dict[str, Any], where: Places, env: Mapping[str, str]) -> bool:
+def _drops_us(path: str, document: dict[str, Any], where: Places, env: home.Environment) -> bool:
     """Whether the file that registered this copy, or enabled it as a plugin, no longer does."""
     folder, project = running.claude_folder(env), where.project + "/.claude"
     paths = {
@@ -98,13 +98,10 @@ def _drops_us(path: str, document: dict[str, Any], where: Places, env: Mapping[s
 
 def _same(one: str, other: str) -> bool:
     """Whether two paths are the same file; compared as text if it is gone."""
-    if one == other:
-        return True
     try:
-        left, right = files.system.stat(one), files.system.stat(other)
+        return one == other or files.system.stat(one)[1:3] == files.system.stat(other)[1:3]  # inode, device
     except OSError:
         return False
-    return (left.st_dev, left.st_ino) == (right.st_dev, right.st_ino)
 
 
 def _lines(hooks: object) -> set[tuple[str, str, str]]:

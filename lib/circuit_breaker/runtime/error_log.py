@@ -10,15 +10,15 @@ PREFIX = "[circuit_breaker]"
 ERRORS_MAX = 1 << 17  # bytes of errors.log at which it is renamed to errors.log.1
 
 
-def note(sentence: str) -> None:
-    """Write one line to stderr and errors.log. Never raises."""
+def note(sentence: str, runtime: str = "") -> None:
+    """Write one line to stderr and errors.log (in the runtime folder, by default that of the environment). Never raises."""
     line = " ".join(str(sentence).split())[:500]
     stderr(line)
     try:
-        runtime = home.runtime_folder(home.environment())
+        runtime = runtime or home.runtime_folder(home.environment())
         files.folder(runtime)
         path = runtime + "/errors.log"
-        if files.exists(path) and files.system.stat(path).st_size > ERRORS_MAX:
+        if files.size(path) > ERRORS_MAX:
             files.system.replace(path, path + ".1")
         files.append(path, json.dump({"t": round(time.time(), 3), "error": line}) + b"\n")
     except (OSError, ValueError):

@@ -7,8 +7,6 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
-
 
 try:
     import posix as system
@@ -198,6 +196,14 @@ def exists(path: str) -> bool:
     return True
 
 
+def size(path: str) -> int:
+    """The size of a file in bytes, 0 if there is none."""
+    try:
+        return system.stat(path).st_size
+    except (OSError, ValueError):
+        return 0
+
+
 def is_folder(path: str) -> bool:
     """Whether it is a folder, or a link to one."""
     try:
@@ -244,8 +250,6 @@ class Lock:
     with neither, OSError is raised.
     """
 
-    __slots__ = ("path", "wait", "fd")
-
     def __init__(self, path: str, wait: float = LOCK_SECONDS) -> None:
         self.path, self.wait, self.fd = path, wait, -1
 
@@ -272,9 +276,7 @@ class Lock:
                 raise TimeoutError(f"{self.path}: still locked after {self.wait:g} s")
             time.sleep(pause / (1 + 4 * (now - since)))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         system.close(self.fd)  # this releases it, as does the end of the process
 
 

@@ -6,25 +6,20 @@ apply at once. `session.frozen` holds "rules", the configuration that applies, a
 
 from __future__ import annotations
 
+from circuit_breaker.breaker import layers
 from circuit_breaker.breaker.config import Config, opinion
 from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.breaker.model import MAIN
 from circuit_breaker.runtime import files, home, store
 from circuit_breaker.runtime.home import Places
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 
 def rules(where: Places, session_id: str, current: Config) -> Config:
     """The configuration of an armed session: the one in its memory, or `current` if there is none."""
-    session = _session(where, session_id)
+    session = store.glance(where, session_id, store.SESSION_FILE, Session)
     if session is None or not session.frozen or session.frozen.get("rules") == opinion(current):
         return current
-    from circuit_breaker.breaker.layers import build
-
-    return build([("session", session.frozen.get("rules"))])
+    return layers.build([("session", session.frozen.get("rules"))])
 
 
 def keep(
@@ -45,7 +40,7 @@ def differs(session: Session, where: Places) -> bool:
     return bool(session.frozen) and session.frozen.get("files") != _said(where)
 
 
-def _said(where: Places) -> dict[str, Any]:
+def _said(where: Places) -> dict[str, object]:
     """What the config files say, without the plugin's options: only hooks know those, and a session keeps them."""
     return opinion(home.configuration(where, {}))
 
@@ -61,10 +56,6 @@ def release(where: Places) -> None:
         return session.but(frozen={}), lane, None
 
     for name in names:
-        session = _session(where, name)
+        session = store.glance(where, name, store.SESSION_FILE, Session)
         if session is not None and session.frozen:
             store.update(where, name, MAIN, thaw)
-
-
-def _session(where: Places, session_id: str) -> Session | None:
-    return store.glance(where, session_id, store.SESSION_FILE, Session)

@@ -5,18 +5,14 @@ from __future__ import annotations
 from circuit_breaker import guard
 from circuit_breaker.breaker.model import Ask
 from circuit_breaker.identity.calls import OUR_WORDS, PATHS, POWERSHELLS, WRITERS, command_of, schedules
-from circuit_breaker.runtime import files
+from circuit_breaker.runtime import files, home
 from circuit_breaker.runtime.home import ROOT, Places, slashed
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 VARIABLES = ("HOME", "USERPROFILE", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "CLAUDE_PLUGIN_ROOT")
 LONGEST = 20_000  # characters that are cheap to search
 
 
-def refusal(event: Ask, where: Places, keyword: str, armed: bool, env: Mapping[str, str]) -> str:
+def refusal(event: Ask, where: Places, keyword: str, armed: bool, env: home.Environment) -> str:
     """Why a call is denied in any state of the circuits: "forgery", a word from `guard.reaches_for`, or "" if it is not.
 
     `armed`: a circuit of the session is not CLOSED; otherwise only a forgery is looked for.

@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    Environment = Mapping[str, str]
+
 
 NAME = "claude-circuit-breaker"
 CONFIG = "circuit_breaker_config.json"
@@ -19,35 +21,20 @@ INCIDENTS = "circuit_breaker_incidents.jsonl"
 
 
 class Places:
-    """runtime: folder R of sessions and markers; home: folder of this project's config, state, incidents and archives; project: its
-    folder; user_config: your config file; user: your home folder; theirs: the project's config file if another user owns it, or ""."""
-
-    __slots__ = ("runtime", "home", "project", "user_config", "user", "theirs")
+    """runtime: folder R, with the folders of sessions and of armed markers and the error log; home: folder of this project's config,
+    state, incidents and archives; project: its folder; user_config: your config file; user: your home folder; theirs: the project's
+    config file if another user owns it, or ""."""
 
     def __init__(
         self, runtime: str, home: str, project: str, user_config: str, user: str, theirs: str = ""
     ) -> None:
         self.runtime, self.home, self.project = runtime, home, project
         self.user_config, self.user, self.theirs = user_config, user, theirs
-
-    @property
-    def sessions(self) -> str:
-        return self.runtime + "/sessions"
-
-    @property
-    def armed(self) -> str:
-        return self.runtime + "/armed"
-
-    @property
-    def errors(self) -> str:
-        return self.runtime + "/errors.log"
-
-    @property
-    def project_config(self) -> str:
-        return f"{self.home}/{CONFIG}"
+        self.sessions, self.armed = runtime + "/sessions", runtime + "/armed"
+        self.errors, self.project_config = runtime + "/errors.log", f"{home}/{CONFIG}"
 
 
-def environment() -> Mapping[str, str]:
+def environment() -> Environment:
     """The process's environment. `os` costs a quarter of a start: a hook has not imported it."""
     os = sys.modules.get("os")
     if os is not None:
@@ -61,7 +48,7 @@ def environment() -> Mapping[str, str]:
     }
 
 
-def places(env: Mapping[str, str], cwd: str = "") -> Places:
+def places(env: Environment, cwd: str = "") -> Places:
     """Where this process's files are. `cwd` is used if Claude Code did not name the project (in a terminal).
 
     Raises files.Refused if the first set of CIRCUIT_BREAKER_HOME, XDG_STATE_HOME and HOME is no absolute path: hooks/run reads
@@ -82,7 +69,7 @@ def places(env: Mapping[str, str], cwd: str = "") -> Places:
     return Places(runtime, home, project, user_config(env), user, f"{beside}/{CONFIG}" if shared else "")
 
 
-def runtime_folder(env: Mapping[str, str]) -> str:
+def runtime_folder(env: Environment) -> str:
     """R: CIRCUIT_BREAKER_HOME, else our folder in XDG_STATE_HOME or HOME/.local/state. Raises files.Refused."""
     user = user_folder(env)
     base = env.get("XDG_STATE_HOME", "") or (user and user + "/.local/state")
@@ -92,7 +79,7 @@ def runtime_folder(env: Mapping[str, str]) -> str:
     return path.rstrip("/") or "/"
 
 
-def user_folder(env: Mapping[str, str]) -> str:
+def user_folder(env: Environment) -> str:
     """Your home folder from HOME (on Windows also USERPROFILE), or ""."""
     return slashed(env.get("HOME", "") or (env.get("USERPROFILE", "") if sys.platform == "win32" else ""))
 
@@ -109,14 +96,14 @@ def slashed(path: str) -> str:
 ROOT = slashed(__file__).rpartition("/lib/circuit_breaker/")[0]  # of the copy that runs
 
 
-def user_config(env: Mapping[str, str]) -> str:
+def user_config(env: Environment) -> str:
     """Your config file, in the folder that platformdirs' user_config_path gives; "" without HOME."""
     base = base_folder(env, "XDG_CONFIG_HOME", "/.config")
     separator = "\\" if sys.platform == "win32" else "/"
     return base and f"{base}{separator}config.json"
 
 
-def base_folder(env: Mapping[str, str], variable: str, usual: str) -> str:
+def base_folder(env: Environment, variable: str, usual: str) -> str:
     """Our folder where this platform keeps such files: in `variable` (if it is absolute), else in `usual` of your home; "" without
     HOME."""
     if sys.platform == "win32":
@@ -130,7 +117,7 @@ def base_folder(env: Mapping[str, str], variable: str, usual: str) -> str:
     return base and f"{base}/{NAME}"
 
 
-def configuration(where: Places, env: Mapping[str, str]) -> Config:
+def configuration(where: Places, env: Environment) -> Config:
     """The merged configuration: defaults, your file, the project's file, the plugin's options. Never raises."""
     found, unreadable = layers(where, env)
     config = Config({}, [], [])
@@ -142,7 +129,7 @@ def configuration(where: Places, env: Mapping[str, str]) -> Config:
     return config
 
 
-def layers(where: Places, env: Mapping[str, str]) -> tuple[list[tuple[str, object]], list[str]]:
+def layers(where: Places, env: Environment) -> tuple[list[tuple[str, object]], list[str]]:
     """([(where it comes from, document), ...] weakest first, [why a file could not be read, ...])."""
     found: list[tuple[str, object]] = []
     unreadable: list[str] = []
@@ -166,13 +153,13 @@ def layers(where: Places, env: Mapping[str, str]) -> tuple[list[tuple[str, objec
     return found, unreadable
 
 
-def safe_name(text: str, prefix: str = "") -> str:
+def safe_name(text: str) -> str:
     """`text` as a file name: itself if it is `[A-Za-z0-9_-]{1,64}` or already such a hash, else `~` and a hash of it."""
     if 0 < len(text) <= 64 and text.isascii() and text.replace("-", "a").replace("_", "a").isalnum():
-        return prefix + text
+        return text
     if len(text) == 13 and text[0] == "~" and text[1:].isalnum() and text.isascii():
-        return prefix + text
-    return prefix + "~" + _digest(text)
+        return text
+    return "~" + _digest(text)
 
 
 def slug(project: str) -> str:

@@ -14,6 +14,7 @@ import time
 
 from circuit_breaker.breaker import config as configured
 from circuit_breaker.breaker import memory, model, outcomes, policy
+from circuit_breaker.breaker.config import Config
 from circuit_breaker.identity import calls
 from circuit_breaker.janitor import session_start
 from circuit_breaker.runtime import (
@@ -33,10 +34,10 @@ from circuit_breaker.runtime import (
     store,
     usage,
 )
+from circuit_breaker.runtime.home import Places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     Decided = tuple[model.Decision, list[model.Transition]]
@@ -61,7 +62,7 @@ def serve(name: str) -> None:
         return  # nobody reads it
 
 
-def answer_to(name: str, data: bytes, env: Mapping[str, str], now: float) -> dict[str, Any] | None:
+def answer_to(name: str, data: bytes, env: home.Environment, now: float) -> dict[str, Any] | None:
     """The answer of hook `name` to one payload; None to print nothing. Raises ValueError, OSError."""
     if not env.get("CLAUDE_PROJECT_DIR") and own_shell.refuses(f"{name} hook", env):
         return None  # Claude Code gives it to every hook
@@ -78,7 +79,7 @@ def answer_to(name: str, data: bytes, env: Mapping[str, str], now: float) -> dic
     return Visit(payload, where, config, env, now).answer() if payload.session else None
 
 
-def _session_start(fields: dict[str, Any], env: Mapping[str, str], now: float) -> str:
+def _session_start(fields: dict[str, Any], env: home.Environment, now: float) -> str:
     """The message at session start."""
     try:
         where = home.places(env, fields.get("cwd", ""))
@@ -91,12 +92,7 @@ class Visit:
     """One event on its way through a hook. `config`: the rules that apply; while a circuit is open, those in the session's memory."""
 
     def __init__(
-        self,
-        payload: protocol.Payload,
-        where: home.Places,
-        current: configured.Config,
-        env: Mapping[str, str],
-        now: float,
+        self, payload: protocol.Payload, where: Places, current: Config, env: home.Environment, now: float
     ) -> None:
         self.payload, self.where, self.env, self.now = payload, where, env, now
         self.armed = bool(store.armed_lanes(where, payload.session))

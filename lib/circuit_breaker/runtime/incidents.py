@@ -71,7 +71,7 @@ def _append_to_spool(where: Places, lines: bytes) -> None:
     path = where.runtime + SPOOL
     files.folder(where.runtime, where.runtime + "/export")
     with files.Lock(path + ".lock"):
-        if files.exists(path) and files.system.stat(path).st_size > SPOOL_MAX:
+        if files.size(path) > SPOOL_MAX:
             error_log.note("export/spool.jsonl is full: incidents not kept for the collector")
             return
         files.append(path, lines)

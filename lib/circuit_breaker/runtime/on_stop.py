@@ -5,29 +5,20 @@ It runs detached and never in a shell. Claude Code does not wait for it; an erro
 
 from __future__ import annotations
 
-import sys
-
-from circuit_breaker.runtime import detached, error_log, home, json
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from circuit_breaker.runtime import detached, error_log, json
 
 EVENTS = ("trip", "ending")
 SECONDS = 60.0  # that it may run
-_LINE = "import sys; sys.path.insert(0, sys.argv[1]); from circuit_breaker.runtime import on_stop; on_stop.run(*sys.argv[2:])"
 
 
-def start(program: list[str], rows: list[dict[str, Any]]) -> None:
+def start(program: list[str], rows: list[dict[str, object]]) -> None:
     """Start `program` (a list of words) for each row that is a trip or a stopped turn. Never raises."""
     for row in rows:
         if row["event"] not in EVENTS:
             continue
         given = [json.dump(program).decode("ascii"), json.dump(row).decode("ascii")]
         try:
-            detached.start(
-                [sys.executable, "-I", "-S", "-X", "utf8", "-c", _LINE, home.ROOT + "/lib", *given]
-            )
+            detached.start_ours(__name__, *given)
         except (OSError, ValueError) as error:
             error_log.note(f"on_stop: not started: {error}")
 

@@ -9,12 +9,8 @@ from __future__ import annotations
 from circuit_breaker.runtime import error_log, home, store
 from circuit_breaker.words import sentences
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
-
-def refuses(what: str, env: Mapping[str, str]) -> bool:
+def refuses(what: str, env: home.Environment) -> bool:
     """True, with the reason on stderr, if the command `what` (`reset`, `config set`) must not run.
 
     Raises OSError if the runtime folder is unknown or cannot be read.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 PACKAGES = ("platformdirs",)
-VENDOR = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "_vendor")
+VENDOR = home.ROOT + "/lib/_vendor"
 
 
 def package(name: str, vendor: str = VENDOR) -> ModuleType | None:
@@ -32,15 +32,6 @@ def package(name: str, vendor: str = VENDOR) -> ModuleType | None:
         return None
     finally:
         sys.path.remove(vendor)
-
-
-def source(name: str, vendor: str = VENDOR) -> str:
-    """ "vendored", "interpreter" or "missing"."""
-    module = package(name, vendor)
-    if module is None:
-        return "missing"
-    inside = os.path.realpath(module.__file__ or "").startswith(os.path.realpath(vendor) + os.sep)
-    return "vendored" if inside else "interpreter"
 
 
 def data_folder(env: Mapping[str, str]) -> str:

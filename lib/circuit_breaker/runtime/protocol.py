@@ -6,11 +6,11 @@ from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.model import Decision, Event
 from circuit_breaker.identity.keys import digest, word
-from circuit_breaker.runtime import json
+from circuit_breaker.runtime import home, json
+from circuit_breaker.words import sentences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
 # Claude Code's own refusals in PostToolBatch: (begins with, contains). Recorded on 2.1.197 and 2.1.330.
@@ -47,8 +47,6 @@ NAME_MAX, PATH_MAX = 256, 4096  # characters of a name, of a directory
 
 class Payload:
     """A hook payload: `fields`, the whole object; `size` in bytes; the fields that all events have."""
-
-    __slots__ = ("fields", "size", "event", "session", "lane", "cwd", "prompt", "transcript")
 
     def __init__(self, fields: dict[str, Any], default_session: str = "", size: int = 0) -> None:
         self.fields, self.size = fields, size
@@ -115,7 +113,7 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
     return None
 
 
-def attended(env: Mapping[str, str]) -> bool:
+def attended(env: home.Environment) -> bool:
     """Whether you sit at a terminal and can be asked (`-p` and the SDK have other entry points)."""
     return env.get("CLAUDE_CODE_ENTRYPOINT") == "cli"
 
@@ -241,11 +239,9 @@ def _block_text(block: object) -> str:
 
 def render(decision: Decision, event: str, config: Config) -> dict[str, Any] | None:
     """The answer for stdout; None to print nothing."""
-    from circuit_breaker.words.sentences import sentence_of
-
     said: dict[str, list[str]] = {}
     for notice in decision.notices:
-        said.setdefault(notice.kind, []).append(sentence_of(notice, config.bypass_keyword))
+        said.setdefault(notice.kind, []).append(sentences.sentence_of(notice, config.bypass_keyword))
     if decision.verdict == model.QUESTION:  # the dialog is the message
         return {"hookSpecificOutput": _permission("ask", said[model.QUESTION])}
     answer: dict[str, Any] = {}

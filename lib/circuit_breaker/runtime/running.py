@@ -6,21 +6,17 @@ import os
 
 from circuit_breaker.runtime import home, json
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 IDLE = 600.0  # seconds without a hook after which a session that is not listed counts as ended
 LONG = 86_400.0  # the same if there is no list (an older Claude Code)
 
 
-def claude_folder(env: Mapping[str, str]) -> str:
+def claude_folder(env: home.Environment) -> str:
     """Claude Code's folder: CLAUDE_CONFIG_DIR, else ~/.claude; "" without either."""
     user = home.user_folder(env)
     return env.get("CLAUDE_CONFIG_DIR", "") or (user and user + "/.claude")
 
 
-def listed(env: Mapping[str, str]) -> set[str] | None:
+def listed(env: home.Environment) -> set[str] | None:
     """The ids of the listed sessions; None if Claude Code keeps no list."""
     rows = living(claude_folder(env))
     if rows is None:

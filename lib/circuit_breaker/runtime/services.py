@@ -14,7 +14,7 @@ from circuit_breaker.runtime.home import Places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 
 def path_of(where: Places, kind: str, name: str) -> str:
@@ -42,7 +42,7 @@ def question(where: Places, event: Ask, config: Config, now: float) -> None:
 
 
 def settle(
-    where: Places, contacts: Sequence[Contact], config: Config, now: float, lane: str
+    where: Places, contacts: list[Contact], config: Config, now: float, lane: str
 ) -> tuple[list[Notice], list[Transition]]:
     """Store a turn's contacts with services. -> (messages, incidents)."""
     notices: list[Notice] = []

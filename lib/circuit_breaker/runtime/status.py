@@ -27,15 +27,9 @@ PREFIX_MIN = 4  # characters of a session's id that are enough to name it
 class Kept:
     """A session on disk. `name`: its folder, mostly its id; `lanes`: agent -> Lane; `seen`: last write of its hooks (epoch seconds)."""
 
-    __slots__ = ("name", "session", "lanes", "seen", "ended")
-
     def __init__(self, name: str, session: Session, lanes: dict[str, Lane], seen: float) -> None:
         self.name, self.session, self.lanes, self.seen = name, session, lanes, seen
         self.ended = False  # set by `mark_ended`
-
-    @property
-    def project(self) -> str:
-        return self.session.project or project_of(self.session.home)
 
 
 def sessions(where: Places, session_id: str = "") -> list[Kept]:
@@ -80,12 +74,6 @@ def mark_ended(kept: Iterable[Kept], env: Mapping[str, str], now: float) -> None
         one.ended = running.ended(one.name, one.seen, running_now, now)
 
 
-def project_of(home: str) -> str:
-    """The project of a home, if none was recorded: the folder above `.claude/memory`, else the home's own name."""
-    inside = "/.claude/memory"
-    return home[: -len(inside)] if home.endswith(inside) else home.rpartition("/")[2].rpartition("-")[0]
-
-
 def collect(where: Places, config: Config, now: float, kept: list[Kept] | None = None) -> dict[str, Any]:
     """The object of `status --json` without "memory" and "protection": circuits by rule, bypass, incidents, health.
 
@@ -120,7 +108,12 @@ def circuits(kept: Iterable[Kept], now: float) -> list[dict[str, Any]]:
     """The circuits of these sessions, as `collect` shows them."""
     found: list[dict[str, Any]] = []
     for one in kept:
-        whose = {"session": one.name, "project": one.project, "ended": one.ended, "seen": round(one.seen, 3)}
+        whose = {
+            "session": one.name,
+            "project": one.session.project,
+            "ended": one.ended,
+            "seen": round(one.seen, 3),
+        }
         for agent, memory in store.memories(one.session, one.lanes):
             theirs = [_subject(circuit, now) for circuit in memory.circuits.values()]
             found += [{**circuit, **whose, "agent": agent or None} for circuit in theirs]
@@ -194,16 +187,12 @@ def _lines(log: str) -> list[bytes]:
 
 def _health(where: Places, config: Config) -> dict[str, Any]:
     errors = [*_lines(where.errors + ".1"), *_lines(where.errors)]
-    try:
-        state_bytes = os.lstat(f"{where.home}/{STATE}").st_size
-    except OSError:
-        state_bytes = 0
     return {
         "errors": len(errors),
         "last_error": _error_text(errors[-1]) if errors else "",
         "config_problems": list(config.problems),
         "weakened": list(config.weakened),
-        "state_bytes": state_bytes,
+        "state_bytes": files.size(f"{where.home}/{STATE}"),
     }
 
 

@@ -25,7 +25,7 @@ MAIN_FILE, AGENT_PREFIX, SESSION_FILE, LOCK_FILE = "main.json", "agent-", "sessi
 
 def lane_file(lane: str) -> str:
     """The file name of a lane's memory."""
-    return MAIN_FILE if not lane else safe_name(lane, AGENT_PREFIX) + ".json"
+    return f"{AGENT_PREFIX}{safe_name(lane)}.json" if lane else MAIN_FILE
 
 
 def session_folder(where: Places, session_id: str) -> str:

@@ -32,7 +32,7 @@ def look_up(event: Prompt | Turn, lane: Lane, payload: Payload) -> Lane:
     if own or not first:
         event.spent, position = read_on(path, position)
     if isinstance(event, Prompt) or (first and not own):  # earlier rows are older than our first event
-        position = position.but(offset=size_of(path))
+        position = position.but(offset=files.size(path))
     return lane if position == lane.read else lane.but(read=position)
 
 
@@ -51,7 +51,7 @@ def charge(lane: Lane, transitions: list[Transition], payload: Payload, limited:
         if circuit is not None:
             lane.circuits[circuit.name] = circuit.but(tokens=transition.tokens)
         if not known and not limited:
-            lane.read = Position(offset=size_of(path))
+            lane.read = Position(offset=files.size(path))
 
 
 def of_row(row: dict[str, Any]) -> tuple[str, Usage] | None:
@@ -79,11 +79,6 @@ def raised(known: Usage, seen: Usage) -> tuple[Usage, Usage]:
 def named(usage: Usage) -> dict[str, int]:
     """A usage as {field: tokens}."""
     return dict(zip(FIELDS, usage or (0, 0, 0, 0)))
-
-
-def size_of(path: str) -> int:
-    """The size of a transcript, 0 if there is none."""
-    return max(0, files.part(path, 0, 0)[1])
 
 
 def path_of(transcript: str, lane: str) -> str:
