@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.model import Record
 from circuit_breaker.identity import calls, reading, shell_line
-from circuit_breaker.identity.keys import spelled
+from circuit_breaker.identity.keys import spelled, texts_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Guarded(Record):
 
 def carries_override(tool_input: object, keyword: str) -> bool:
     """Whether a scheduling call's input contains the keyword or the reset command, as text or as a list of words."""
-    text = "\n".join(_texts(tool_input))
+    texts, names = texts_in(tool_input)
+    text = "\n".join(texts + names)
     if _says(text, keyword) or _says(text.lower(), "reset-circuit"):
         return True
     text = _without(text.lower().replace("\\\n", " ").replace("\\", "/"), _QUOTES)
@@ -60,25 +61,9 @@ def reaches_for(tool: str, tool_input: object, cwd: str, guarded: Guarded) -> st
         return _line(command, place)
     if tool.startswith("mcp__") and not calls.change_level(tool, tool_input):
         return ""
-    named = [tool_input.get(key) for key in calls.PATHS] if tool in calls.WRITERS else _texts(tool_input)
+    texts, names = texts_in(tool_input)
+    named = [tool_input.get(key) for key in calls.PATHS] if tool in calls.WRITERS else texts + names
     return "files" if any(isinstance(text, str) and place.is_guarded(text) for text in named) else ""
-
-
-def _texts(value: object) -> list[str]:
-    """All strings of an input in order, then its keys."""
-    texts: list[str] = []
-    names: list[str] = []
-    left = [value]
-    while left:
-        value = left.pop()
-        if isinstance(value, str):
-            texts.append(value)
-        elif isinstance(value, dict):
-            names += value
-            left += reversed(value.values())
-        elif isinstance(value, list):
-            left += reversed(value)
-    return texts + names
 
 
 def _ends(text: str) -> str:

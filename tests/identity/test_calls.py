@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from circuit_breaker.breaker import gate, outcomes
-from circuit_breaker.identity import acts, calls, errors, keys, looks, shell_line
+from circuit_breaker.identity import acts, calls, errors, keys, labels, looks, shell_line
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
@@ -321,7 +321,9 @@ def test_the_timeout_that_a_call_asks_for(value: Any, seconds: float) -> None:
 
 
 def test_a_shape_of_a_command_is_its_first_two_words_and_holds_no_value() -> None:
-    assert calls.shape_key("Bash", {"command": "cd x && git log -3"}) == ("Bash git log", None)
+    log, again, show = ({"command": line} for line in ("cd x && git log -3", "git log --all", "git show"))
+    assert calls.shape_key("Bash", log) == calls.shape_key("Bash", again) != calls.shape_key("Bash", show)
+    assert labels.shape("Bash", log) == "Bash git log"
     one, other = (
         calls.shape_key("Bash", {"command": f"mysql {word}"})[0] for word in ("-phunter", "-pother")
     )

@@ -23,7 +23,7 @@ from circuit_breaker.breaker.memory import (
 )
 from circuit_breaker.breaker.model import FAILURES, INVALID, OK, OR, STOP, TRIP, WARN, Outcome, Signal
 from circuit_breaker.breaker.outcomes import clip_of, label_of, only_waits
-from circuit_breaker.identity import acts
+from circuit_breaker.identity import acts, labels
 from circuit_breaker.identity.calls import schedules, service
 
 TYPE_CHECKING = False
@@ -305,9 +305,7 @@ def sequential_tools(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Sig
     run = work.lane.sequence
     if len(outcomes) != 1 or run.length <= rule["threshold"] or not run.varying:
         return  # a script could not spare equal calls
-    plain, _, last = run.shape.rpartition(" ")
-    digested = plain and len(last) == 12 and not last.strip("0123456789abcdef")
-    shown = plain if digested else run.shape  # a digest stands for a word that may be a secret
+    shown = labels.shape(outcomes[0].tool, outcomes[0].input)
     yield Signal(
         rule="sequential_tools",
         subject=shown,

@@ -5,7 +5,7 @@ Keys are hashes: a call's input and output cannot be read from them.
 
 from __future__ import annotations
 
-from circuit_breaker.identity import live, powershell, reading, shell_line, tokens, tool_names, waits
+from circuit_breaker.identity import powershell, reading, shell_line, tokens, tool_names, waits
 from circuit_breaker.identity.keys import canonical, digest, spelled
 
 READS, ACTS, WRITES = 0, 1, 2  # what a call changes: nothing, something that is no file, a file
@@ -107,27 +107,15 @@ def line_of(tool: str, tool_input: object) -> str:
 
 
 def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None]:
-    """What similar calls share: (tool and first two words, None) for a shell, else (tool, {parameter: digest})."""
+    """What similar calls share: (tool and digest of the first two words, None) for a shell, else (tool, {parameter: digest})."""
     if not isinstance(tool_input, dict):
         return tool, {}
     if tool in SHELLS:
-        return f"{tool} {_shape_of(shell_command(tool, tool_input))}", None
+        words = shell_line.first_program(shell_command(tool, tool_input))[:2]
+        return f"{tool} {digest(' '.join(words))}", None
     return tool, {
         name: digest(canonical(value)) for name, value in tool_input.items() if name not in COSMETIC
     }
-
-
-def _shape_of(command: str) -> str:
-    """A command's first two words; the second as a digest unless it is a subcommand (it could be a secret)."""
-    program, second, *_ = [*shell_line.first_program(command), "", ""]
-    named = second.isalpha() and second.islower() and second.isascii()
-    known = program == "git" or (
-        named and (program in reading.SUBCOMMANDS or live.speaks_with_service(program))
-    )
-    if named and known:
-        return f"{program} {second}"
-    plain = program.replace("-", "").replace("_", "").isalnum() and program.isascii() and len(program) <= 24
-    return f"{program} {digest(second)}" if plain else digest(f"{program} {second}")
 
 
 def service(tool: str, tool_input: object) -> str:

@@ -39,7 +39,7 @@ def error_key(kind: str, text: str, tool_input: object = None) -> str:
 
 def error_keys(kind: str, text: str, tool_input: object = None) -> tuple[str, str]:
     """(its key, the key of what it complains about: it leaves out line numbers and the indented text of an edit as well)."""
-    texts = _input_texts(tool_input)
+    texts = keys.texts_in(tool_input)[0]
     for given in texts if kind == DENIED else ():  # a refusal may name what is refused
         text = text.replace(given, "") if given else text
     before, sign, rest = text.partition("\nYou sent (first ")
@@ -109,23 +109,12 @@ def _number(word: str) -> str:
 
 def own_lines(text: str, tool_input: object = None) -> list[str]:
     """The lines of an error's first READ_MAX characters, without those that repeat the call's input."""
-    texts = _input_texts(tool_input)
+    texts = keys.texts_in(tool_input)[0]
     echoed = frozenset([line.strip() for given in texts for line in given[:READ_MAX].split("\n")])
     count = sum([given.count("\n") + 1 for given in texts])
     lines = _each(lambda line: _without_running_number(line.strip(), count), text[:READ_MAX].split("\n"))
     repeats = {line for line in {*lines} if _echoes(line, echoed)}
     return [line for line in lines if line and line not in repeats]
-
-
-def _input_texts(tool_input: object, depth: int = 3) -> list[str]:
-    """The texts in a call's input, also those in its lists and objects."""
-    values = [*tool_input.values()] if isinstance(tool_input, dict) else tool_input
-    values = values if isinstance(values, list) else []
-    found = [value for value in values if isinstance(value, str)]
-    for value in values if depth else ():
-        if isinstance(value, (dict, list)):
-            found += _input_texts(value, depth - 1)
-    return found
 
 
 def _without_given(line: str) -> str:

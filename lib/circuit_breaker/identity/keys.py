@@ -54,6 +54,23 @@ def _written(value: object, depth: int = 0) -> str:
     return repr(value)
 
 
+def texts_in(value: object) -> tuple[list[str], list[str]]:
+    """(all strings in a JSON value in order, all keys in it)."""
+    texts: list[str] = []
+    names: list[str] = []
+    left = [value]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, dict):
+            names += value
+            left += reversed(value.values())
+        elif isinstance(value, list):
+            left += reversed(value)
+    return texts, names
+
+
 def without_stored(text: str) -> str:
     """The text with the file names replaced that Claude Code and npm make up (results, pictures, logs)."""
     for place in _STORES:

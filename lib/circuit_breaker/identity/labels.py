@@ -60,6 +60,12 @@ def label(tool: str, tool_input: object) -> str:
     return name
 
 
+def shape(tool: str, tool_input: object) -> str:
+    """What calls of one `calls.shape_key` share: `Bash git log`, `Read`."""
+    words = shell_line.first_program(shell_command(tool, tool_input))[:2]
+    return f"{plain(tool)[:LABEL_MAX]} {words_label(words)}".strip()
+
+
 def words_label(words: list[str]) -> str:
     """The program and up to two plain words after it, none that could be a secret; "" if there is none."""
     program = words[0] if words else ""

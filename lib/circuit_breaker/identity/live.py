@@ -77,7 +77,7 @@ def is_live(name: str, rest: list[str]) -> bool:
     """Whether program `name` with the arguments `rest` shows something live. (reading.py says whether curl and wget only fetch.)"""
     if is_in(name, ALWAYS) or name in ("curl", "wget"):
         return True
-    if speaks_with_service(name):
+    if is_in(name, SERVICES):
         return asks_service(name, rest)
     if name in ("http", "https", "xh"):
         sends = any("=" in word and "==" not in word for word in rest[1:])
@@ -93,11 +93,6 @@ def is_live(name: str, rest: list[str]) -> bool:
     if " ".join([name, *rest[:1]]) in _REMOTES or tells(script_of(name, rest)):
         return True
     return rest[:1] == ["status"] and len(rest) <= 3 and not is_in(name, OF_FILES)
-
-
-def speaks_with_service(name: str) -> bool:
-    """Whether it is a program that talks to a service: CI, cluster, cloud, containers."""
-    return is_in(name, SERVICES)
 
 
 def script_of(name: str, rest: list[str]) -> str:
