@@ -8,7 +8,6 @@ import os
 import shutil
 import sys
 import time
-import unicodedata
 
 import configure
 import protection
@@ -29,10 +28,9 @@ def status(args: argparse.Namespace) -> int:
     words_alone = args.plain or "NO_COLOR" in os.environ or not _shows_marks()
     while args.watch:
         text, _ = _status(args, words_alone)
-        if sys.stdout.isatty():
-            print("\x1b[H\x1b[2J" + fitted(text, *shutil.get_terminal_size()), end="", flush=True)
-        else:
-            print(text, flush=True)
+        in_terminal = sys.stdout.isatty()
+        shown = frame(text, shutil.get_terminal_size().lines) if in_terminal else f"{text}\n"
+        print(shown, end="", flush=True)
         time.sleep(WATCH_SECONDS)
     text, code = _status(args, words_alone)
     if text:
@@ -40,22 +38,12 @@ def status(args: argparse.Namespace) -> int:
     return code
 
 
-def fitted(text: str, columns: int, rows: int) -> str:
-    """`text` cut to a window's size, with the time at the end."""
+def frame(text: str, rows: int) -> str:
+    """What replaces a terminal's contents: `text` cut to its height, with the time at the end; the terminal itself cuts long lines."""
     lines = text.splitlines()
     if len(lines) > rows - 1:
         lines = [*lines[: rows - 2], f"... {len(lines) - rows + 2} more lines"]
-    return "\n".join([*(_narrow(line, columns) for line in lines), time.strftime("%H:%M:%S")])
-
-
-def _narrow(line: str, columns: int) -> str:
-    width = 0
-    for at, letter in enumerate(line):
-        width += 0 if unicodedata.combining(letter) or letter == "\ufe0f" else 1
-        width += unicodedata.east_asian_width(letter) in "WF"
-        if width > columns:
-            return line[:at]
-    return line
+    return "\x1b[?7l\x1b[H\x1b[2J" + "\n".join([*lines, time.strftime("%H:%M:%S")]) + "\x1b[?7h"
 
 
 def _shows_marks() -> bool:

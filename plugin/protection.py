@@ -46,9 +46,6 @@ def look(
 ) -> dict[str, Any]:
     """`protection` of `status --json`: whether protected, how or why not, and the command that fixes it."""
     last = max(status.of_home(kept, where), key=lambda one: one.seen, default=None)
-    ran = None
-    if last:
-        ran = {"session": last.name, "t": round(last.seen, 3), "ago": round(max(0.0, now - last.seen), 1)}
     how, (why, fix) = "", status.cannot_block(where, config)
     if not why:
         sources = scopes.chain(env, Path(where.project))
@@ -60,7 +57,7 @@ def look(
     if last and not why:
         how += f"; hooks last ran {ago(now - last.seen)} in session {last.name[: words.ID]}"
     fix = fix.replace("circuit-breaker ", program() + " ", 1)
-    return {"protected": not why, "how": how, "why": why, "fix": fix, "last_run": ran}
+    return {"protected": not why, "how": how, "why": why, "fix": fix}
 
 
 def ago(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -318,12 +319,9 @@ def test_long_lists_are_capped_and_all_shows_them(env):
 
 
 def test_watch_fits_the_window_and_shows_the_time():
-    import re
+    from operate import frame
 
-    from operate import fitted
-
-    lines = fitted("\n".join(["🚨 OPEN " + "x" * 100] * 50), columns=40, rows=12).split("\n")
-    assert (
-        len(lines) == 12 and lines[-2] == "... 40 more lines" and re.fullmatch(r"\d\d:\d\d:\d\d", lines[-1])
-    )
-    assert lines[0] == "🚨 OPEN " + "x" * 32  # the mark is two columns wide
+    lines = frame("\n".join(["🚨 OPEN " + "x" * 100] * 50), rows=12).split("\n")
+    assert lines[0].startswith("\x1b[?7l")  # long lines do not wrap, until the end of the frame
+    assert len(lines) == 12 and lines[-2] == "... 40 more lines"
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\x1b\[\?7h", lines[-1])
