@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from host import Groups, Host, hooks_of
-from install import scopes, settings
+from install import bundle, scopes, settings
 from shared import ROOT, program
 
 from circuit_breaker.breaker.config import Config
@@ -25,7 +25,6 @@ from circuit_breaker.words import status as words
 
 LIVE = 3600.0  # seconds after its last hook in which a session counts as protected
 NEEDED = ("PreToolUse", "PostToolBatch")  # without hooks for these events nothing is blocked
-FILES = ("hooks/run", "lib/circuit_breaker/runtime/hook.py")
 _FOLDER = re.compile(r'"((?:[^"\\]|\\.)+)/hooks(?:/run)?"')  # the plugin's folder in a registered line
 
 
@@ -152,7 +151,7 @@ def _by_plugin(sources: list[scopes.Source], env: Mapping[str, str]) -> Iterator
 
 
 def _is_whole(root: Path) -> bool:
-    return all((root / name).is_file() for name in FILES)
+    return all((root / name).is_file() for name in bundle.NEEDED)
 
 
 def _groups_in(root: Path) -> Groups:
