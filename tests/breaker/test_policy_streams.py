@@ -509,7 +509,41 @@ def test_what_makes_one_more_each_time_is_a_loop_though_the_list_grows():
     assert "repeated_call" in loops(stream)
 
 
+def test_a_test_that_fails_now_and_then_may_be_repeated_on_purpose_up_to_twenty_times():
+    passed, failed = "1 passed in 1.{}s", "Exit code 1\n1 failed in 1.{}s"
+    stream = Stream()
+    for i, ended in enumerate("PPFPPPPPPFPPPPPP"):
+        text = passed if ended == "P" else failed
+        stream.bash("pytest -q t.py", text.format(i % 10), fails=ended == "F")
+    stream.call("Edit", {"file_path": "/p/t.py", "old_string": "a", "new_string": "b"}, "ok")
+    for i in range(10):
+        stream.bash("pytest -q t.py", passed.format(i))
+    assert not stream.said
+    for i in range(12):
+        stream.bash("pytest -q t.py", passed.format(i % 10))
+    assert loops(stream) == ["repeated_call"]
+
+
+@pytest.mark.parametrize("between", ["an edit", "a command"])
+def test_a_test_that_was_repaired_is_not_one_that_fails_now_and_then(between):
+    stream = Stream()
+    stream.bash("pytest -q t.py", "Exit code 1\n1 failed", fails=True)
+    if between == "an edit":
+        stream.call("Edit", {"file_path": "/p/a.py", "old_string": "a", "new_string": "b"}, "ok")
+    else:
+        stream.bash("./migrate", "3 tables")
+    for _ in range(4):
+        stream.bash("pytest -q t.py", "1 passed")
+    assert loops(stream) == ["repeated_call"]
+
+
 STEPS = {
+    "rows in a database": (
+        "./purge --batch 9",
+        "DELETE 9",
+        "psql app -c 'select max(t) from log'",
+        "{}",
+    ),
     "a simulation": ("./step.sh", "ok", "cat state.json", '{{"room":"{}"}}'),
     "a robot and its picture": ("robotctl forward 10", "OK", "/p/cam.txt", "1\troom {}"),
     "a folder that empties": ("python3 take_one.py", "done", "ls in/", "{}.csv z.csv"),

@@ -211,6 +211,9 @@ LATER_ON = {
     "a lock of another process": ("sudo apt-get install -y jq", "E: Could not get lock /var/lib/dpkg/lock-frontend."),
     "a lock that a pipe hides": ("terraform apply | tail -3", "Error acquiring the state lock"),
     "a build beside this one": ("timeout 30 cargo build", "    Blocking waiting for file lock on build directory"),
+    "an update of the same thing": ("aws lambda update-function-code --function-name f", "ResourceConflictException: An update is in progress"),
+    "another release": ("helm upgrade app ./chart", "Error: another operation (install/upgrade/rollback) is in progress"),
+    "a busy mount": ("sudo umount /mnt", "umount: /mnt: target is busy."),
     "a database that starts": ("make integration", "psycopg2.OperationalError: FATAL:  the database system is starting up"),
 }  # fmt: skip
 

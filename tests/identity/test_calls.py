@@ -287,6 +287,15 @@ def test_what_a_call_changes(tool: str, given: dict[str, Any], level: int) -> No
     ("tool", "given", "text", "miss"),
     [
         ("Read", {}, "File does not exist.", True),
+        ("Read", {}, "This tool cannot read binary files.", True),
+        (
+            "Bash",
+            {"command": "curl -fLO https://a.example/x.tgz"},
+            "Exit code 22\ncurl: (22) error: 404",
+            True,
+        ),
+        ("Bash", {"command": "wget https://a.example/x.tgz"}, "Exit code 8\nERROR 404: Not Found.", True),
+        ("Bash", {"command": "npm publish"}, "Exit code 1\nnpm error code E404", False),
         ("Read", {}, "EISDIR: illegal operation on a directory", True),
         ("WebFetch", {}, "Request failed with status code 404", True),
         ("Read", {}, "File content (30000 tokens) exceeds maximum allowed tokens", True),

@@ -18,6 +18,7 @@ from circuit_breaker.identity.keys import digest
 FAILS_MAX, SERVICE_TIMES_MAX = 32, 64  # failures kept of a call, times of a service
 LAST_EDITS = 20  # calls among which the same edit is counted
 RECEIPT_MAX = 300  # characters of a result that only confirms a click; a longer one shows the page
+FLAKY = "flaky"  # mark of a call that failed and succeeded with nothing changed in between
 ENDING = ("KillShell", "KillBash", "TaskStop")  # tools that end a command in the background
 LOOKS_MAX = 10  # calls after a wait among which a first look is a poll
 
@@ -93,6 +94,8 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     if known is not None and _is_receipt(outcome):  # a click, key or scroll; only for repeated calls
         outcome.gesture = acts.is_gesture(outcome.tool, outcome.input)
     consecutive = streak.turn >= lane.turn - 1 - lane.still
+    if streak.first >= 0 and FLAKY not in streak.marks and _is_flaky(lane, streak, outcome):
+        streak.marks = [*streak.marks, FLAKY]
     if outcome.kind == OK:
         _succeed(lane, streak, outcome)
     elif not outcome.poll:
@@ -151,6 +154,14 @@ def _passed(streak: Streak, now: float, gap: float) -> bool:
     return 0 < gap <= now - streak.at
 
 
+def _is_flaky(lane: Lane, streak: Streak, outcome: Outcome) -> bool:
+    """Whether an act ended otherwise than the last time, although nothing was changed: it is repeated to see how often it fails."""
+    if (outcome.kind == OK) != (streak.since >= 0) or outcome.kind not in (OK, FAILED) or outcome.poll:
+        return False
+    unchanged = not lane.moves or lane.moves[-1].n <= streak.last
+    return unchanged and look(outcome) == looks.NOTHING
+
+
 def _note_waits(lane: Lane, outcomes: list[Outcome]) -> None:
     """Count turns in a row that only waited and returned nothing new, and those that also looked and saw nothing new."""
     alone = all(only_waits(outcome) and (outcome.empty or outcome.repeats) for outcome in outcomes)
@@ -187,7 +198,10 @@ def _note_news(lane: Lane, outcome: Outcome, changed: bool) -> None:
             shows = acts.asks_page(outcome.tool, outcome.input)
     else:
         looked = look(outcome) if changed else looks.NOTHING
-        shows = looked == looks.FILES or (bool(looked) and outcome.tool.startswith("mcp__"))
+        shows = looked == looks.FILES or (
+            bool(looked)
+            and (outcome.tool.startswith("mcp__") or acts.asks_database(outcome.tool, outcome.input))
+        )
     if shows:
         before = next((r.n for r in reversed(lane.recent) if r.result == outcome.result), -1)
         lane.news.append(Moment(n=outcome.n, turn=lane.turn, before=before))
@@ -254,7 +268,9 @@ def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, oth
     if not outcome.repeats:
         streak.result, streak.first = outcome.result, outcome.n
     kept = streak.marks if outcome.n - streak.last < LAST_EDITS else []
-    streak.marks = [mark for mark in kept if mark.endswith("edit")]
+    streak.marks = [
+        mark for mark in streak.marks if mark == FLAKY or (mark in kept and mark.endswith("edit"))
+    ]
     streak.counted, streak.times, streak.row, streak.far = outcome.n, 1, 1, 0
 
 

@@ -209,6 +209,8 @@ def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple
     count, limit = streak.row, rule["threshold"]
     if outcome.result == outcome.key:
         return count, limit  # talk (see calls.is_idle) may come often beside work
+    if evidence.FLAKY in streak.marks:
+        return count, rule["digits_max"]
     since = [r for r in lane.recent if r.n >= streak.counted and r.kind != WAIT]
     if outcome.gesture and all(r.key == outcome.key and r.kind != GOTO for r in since):
         return count, limit * UNSEEN

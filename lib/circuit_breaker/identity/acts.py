@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import reading, tool_names
+from circuit_breaker.identity import live, reading, tool_names
 from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, WRITERS, shell_command
-from circuit_breaker.identity.shell_line import past_options, program, programs, segments
+from circuit_breaker.identity.shell_line import is_in, past_options, program, programs, segments
 
 # Words in tool names (or in the `action` of a tool that does everything) that stand for a step on a page or device.
 _GESTURES = frozenset(
@@ -116,6 +116,11 @@ def asks_page(tool: str, given: object) -> bool:
         found = any(words[0] in _DEVICES for words in programs(shell_command(tool, given)))
         return found and not is_gesture(tool, given)
     return not _SCRIPTS.isdisjoint(tool_names.words_of(tool))
+
+
+def asks_database(tool: str, given: object) -> bool:
+    """Whether a shell line runs a database's client: what it shows changes mostly because of what you did."""
+    return any(is_in(words[0], live.DATABASES) for words in programs(shell_command(tool, given)))
 
 
 def adds_again(tool: str, given: object) -> bool:

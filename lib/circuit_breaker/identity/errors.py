@@ -12,7 +12,7 @@ DENIED = "denied"  # breaker.model.DENIED, the kind of a refused call
 READ_MAX = 1 << 14  # characters read by line: Claude Code cuts errors at 10 kB, MCP servers may send more
 _MISSES = (
     "not found|no such file|does not exist|doesn't exist|404|403|429|too large|exceeds maximum|exceeds the maximum|no matches"
-    "|no files found|cannot find|can't find|is a directory|eisdir|enoent|not a directory"
+    "|no files found|cannot find|can't find|cannot read binary|is a directory|eisdir|enoent|not a directory"
 ).split("|")
 # Words of a line that compares a value with a limit, and how a test runner's own lines begin.
 _LIMITS = "less than|greater than|at most |at least |exceed|budget|too slow|too large|<=|>=".split("|")
@@ -21,7 +21,7 @@ _RUNNERS_MARKS = tuple("✓✔√✕×✘✗✖●❯>⎯─│|")
 _LATER = (
     "rate limit|rate-limit|ratelimit|rate_limit|too many requests|toomanyrequests|retry after|retry-after|retry in|try again in|try again later|try again shortly"
     "|overloaded|throttl|temporarily unavailable|service unavailable|slow down|get lock|file lock|state lock|database is locked|starting up|not ready yet|not yet ready|lock is held|is locked by"
-    "|another process|another git process|resource busy|already in progress|still in progress|still being processed|http 429|error 429|code 429|code: 429|(429|status 429"
+    "|another process|another operation|is in progress|is busy|another git process|resource busy|already in progress|still in progress|still being processed|http 429|error 429|code 429|code: 429|(429|status 429"
 ).split("|")
 _LATER_MAX = 1500  # characters at either end of a text that are searched for them
 _NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these name is the news of their errors
@@ -218,4 +218,5 @@ def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
     if "spawn" in start or not any(miss in start for miss in _MISSES):
         return False  # it may be the tool's own program that is missing
     looks = tool in calls.SHELLS or tool.startswith("mcp__")
-    return tool in calls.LOOKUPS or (looks and not calls.change_level(tool, tool_input))
+    downloads = looks and bool(calls.urls_of(tool, tool_input))
+    return tool in calls.LOOKUPS or downloads or (looks and not calls.change_level(tool, tool_input))
