@@ -191,7 +191,8 @@ def _counts(lane: Lane, key: str) -> tuple[int, int]:
 
 
 def _call(where: home.Places, config: Config, tool: str, given: dict[str, Any], session: str) -> int:
-    kept = status.sessions(where, session) if session else status.of_home(status.sessions(where), where)
+    kept = status.sessions(where)
+    kept = status.named(kept, session) if session else status.of_home(kept, where)
     if not kept:
         raise Refusal("no session of this project is remembered, so every call would run.")
     one = max(kept, key=lambda each: each.seen)

@@ -86,8 +86,7 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
 def chosen(args: argparse.Namespace, where: home.Places, kept: list[collected.Kept]) -> list[collected.Kept]:
     """The sessions that --session and --project select; for --line those of this project."""
     if args.session:
-        named = {one.name for one in collected.sessions(where, args.session)}
-        kept = [one for one in kept if one.name in named]
+        kept = collected.named(kept, args.session)
     if args.project is not None or (getattr(args, "line", False) and not args.all):
         kept = collected.of_home(kept, where)
     return kept

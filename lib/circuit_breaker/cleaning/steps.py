@@ -126,5 +126,5 @@ def finish_removals(place: str, running: Running, on_bytes: OnBytes) -> tuple[li
                 removed += remove_originals(folder, equal, running, on_bytes)[0]
             files.remove(mark)
         except OSError as error:
-            errors.append(f"{name[: -len(MARK)]}: {error.strerror or error}")
+            errors.append(f"{os.path.basename(marked)}: {error.strerror or error}")
     return removed, errors

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 
 from circuit_breaker.breaker.config import Config
-from circuit_breaker.runtime import files, json, store
-from circuit_breaker.runtime import running as running_sessions
+from circuit_breaker.runtime import files, json, running, store
 from circuit_breaker.runtime.home import Places, environment, slug
 
 TYPE_CHECKING = False
@@ -71,7 +70,7 @@ def settled(where: Places, config: Config, now: float, session: str) -> bool:
         return False
 
 
-def ended(where: Places, now: float, running: str) -> dict[str, set[str]]:
+def ended(where: Places, now: float, session: str) -> dict[str, set[str]]:
     """Markers of sessions without a hook for an hour that Claude Code does not list as running: name -> its session folders."""
     try:
         names = files.system.listdir(where.armed)
@@ -80,17 +79,17 @@ def ended(where: Places, now: float, running: str) -> dict[str, set[str]]:
     quiet = {}
     for name in names:
         path = f"{where.armed}/{name}"
-        if name == running or "." in name or now - written(path) < HOUR:
+        if name == session or "." in name or now - written(path) < HOUR:
             continue
         lines = store.marker_lines(path)
         if "" in lines:
             continue  # not a marker of ours
         sessions = {line.partition("/")[0] for line in lines if line[:1] != "/" and "/" in line}
-        if all(now - written(f"{where.sessions}/{session}") >= HOUR for session in sessions):
+        if all(now - written(f"{where.sessions}/{one}") >= HOUR for one in sessions):
             quiet[name] = sessions
     if not quiet:
         return {}
-    listed = running_sessions.listed(environment()) or set()
+    listed = running.listed(environment()) or set()
     return {name: sessions for name, sessions in quiet.items() if name not in listed}
 
 

@@ -52,7 +52,8 @@ def _status(
     status.mark_ended(kept, env, now)
     others = [one for one in status.of_home(kept, where) if one not in mine and not one.ended]
     facts["others"] = open_in_others(status.circuits(others, now))
-    facts["memory"] = disk_usage.memory_facts(where, config)
+    if "--memory" in words or "--json" in words:
+        facts["memory"] = disk_usage.memory_facts(where, config)
     if which is not None:
         found = status.only(facts, which)
         if found is None:
@@ -70,7 +71,7 @@ def _reset(words: list[str], session: str, where: Places, config: Config) -> str
     which = _circuit(words)
     if ("--all" in words) == (which is not None) or which == "":
         return RESET_USAGE
-    kept = status.sessions(where, session)
+    kept = [one for one in status.sessions(where) if one.name == safe_name(session)]
     reset, failed = status.reset(where, config, kept, which or "")
     closed = [name for name, _ in reset]
     if closed or failed:

@@ -12,7 +12,7 @@ ERRORS_MAX = 1 << 17  # bytes of errors.log at which it is renamed to errors.log
 
 def note(sentence: str, runtime: str = "") -> None:
     """Write one line to stderr and errors.log (in the runtime folder, by default that of the environment). Never raises."""
-    line = " ".join(str(sentence).split())[:500]
+    line = " ".join(sentence.split())[:500]
     stderr(line)
     try:
         runtime = runtime or home.runtime_folder(home.environment())

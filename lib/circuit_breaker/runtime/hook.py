@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import time
 
-from circuit_breaker.breaker import config as configured
 from circuit_breaker.breaker import memory, model, outcomes, policy
-from circuit_breaker.breaker.config import Config
+from circuit_breaker.breaker.config import Config, is_on
 from circuit_breaker.identity import calls
 from circuit_breaker.janitor import session_start
 from circuit_breaker.runtime import (
@@ -159,7 +158,7 @@ class Visit:
                 return session, lane, session
             event.author = self.authors[session.unproven]
         payload, config = self.payload, self.config
-        limited = configured.is_on("budget", config.circuit_breakers["budget"])
+        limited = is_on("budget", config.circuit_breakers["budget"])
         if (isinstance(event, model.Turn) and (limited or store.is_live(lane))) or (
             isinstance(event, model.Prompt) and limited and event.person
         ):

@@ -1,4 +1,4 @@
-"""Parses and writes JSON with `_json`, the C part of `json`, because `json` itself imports `re`."""
+"""Parses, reads and writes JSON with `_json`, the C part of `json`, because `json` itself imports `re`."""
 
 from __future__ import annotations
 

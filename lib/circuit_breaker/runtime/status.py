@@ -32,23 +32,26 @@ class Kept:
         self.ended = False  # set by `mark_ended`
 
 
-def sessions(where: Places, session_id: str = "") -> list[Kept]:
-    """The sessions on disk of all projects, or those whose id is or begins with `session_id`."""
+def sessions(where: Places) -> list[Kept]:
+    """The sessions on disk of all projects."""
     try:
         names = sorted(os.listdir(where.sessions))
     except OSError:
         return []
-    short = len(session_id) < PREFIX_MIN
     found = []
     for name in names:
-        if session_id and name != safe_name(session_id) and (short or not name.startswith(session_id)):
-            continue
         try:
             session, lanes = store.peek(where, name)
             found.append(Kept(name, session, lanes, _written(f"{where.sessions}/{name}")))
         except OSError:
             continue
     return found
+
+
+def named(kept: Iterable[Kept], session_id: str) -> list[Kept]:
+    """The sessions whose id is or begins with `session_id`."""
+    begins = session_id if len(session_id) >= PREFIX_MIN else "/"
+    return [one for one in kept if one.name == safe_name(session_id) or one.name.startswith(begins)]
 
 
 def _written(folder: str) -> float:
