@@ -58,7 +58,7 @@ def _done(where: Places, config: Config, now: float, session: str) -> Report:
     for folder in rounds.roots(where):
         made.errors += archives.compress_all(
             folder, float("inf"), lambda archive: progress(f"compressing {archive.id}")
-        )[2]
+        )
     if not (made.finished or made.errors):
         raise Refusal(f"another process is sweeping {where.home} right now. Try again when it has finished.")
     return made

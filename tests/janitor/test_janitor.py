@@ -492,7 +492,7 @@ def test_compression_keeps_bytes_mode_and_time_and_removes_the_plain_file(home: 
     path.chmod(0o640)
     before = path.stat()
     home.start()
-    assert archives.compress_all(str(home.path), time.monotonic() + 60) == (1, 0, [])
+    assert archives.compress_all(str(home.path), time.monotonic() + 60) == []
     (archive,) = home.archives("telemetry")
     assert archive.name.startswith("a_telemetry.20")
     assert archive.name.endswith("Z.jsonl.gz")

@@ -23,24 +23,22 @@ class Damaged(OSError):
     """Raised for an archive that does not contain what was archived."""
 
 
-def compress_all(
-    folder: str, deadline: float, on_file: Callable[[Archive], None] | None = None
-) -> tuple[int, int, list[str]]:
+def compress_all(folder: str, deadline: float, on_file: Callable[[Archive], None] | None = None) -> list[str]:
     """Compress the archives in `folder` that are not compressed yet, the oldest first, until `deadline` (time.monotonic). Files that
-    are still held open for writing wait. Returns (compressed, waiting, errors); (0, 0, []) if another process is compressing."""
-    found, done, errors = sweep.archives_of(folder).values(), 0, []
-    waiting = sorted((one for one in found if one.plain), key=lambda one: one.age_order)
+    are still held open for writing wait. Returns errors; does nothing while another process is compressing."""
+    errors: list[str] = []
+    waiting = sorted(
+        (one for one in sweep.archives_of(folder).values() if one.plain), key=lambda one: one.age_order
+    )
     if not waiting:
-        return 0, 0, []
+        return errors
     try:
         with files.Lock(f"{folder}/archives/.compress.lock", 0.001):
             for archive in waiting:
-                if time.monotonic() >= deadline:
-                    break
                 if on_file:
                     on_file(archive)
                 try:
-                    done += compress(f"{folder}/archives/{archive.id}", deadline)
+                    compress(f"{folder}/archives/{archive.id}", deadline)
                 except FileNotFoundError:
                     continue  # removed meanwhile
                 except TimeoutError:
@@ -48,8 +46,8 @@ def compress_all(
                 except OSError as error:
                     errors.append(f"{archive.id}: {files.why(error)}")
     except TimeoutError:
-        return 0, 0, []
-    return done, len(waiting) - done, errors
+        pass
+    return errors
 
 
 def compress(path: str, deadline: float = float("inf")) -> bool:

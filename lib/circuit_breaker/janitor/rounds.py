@@ -180,6 +180,6 @@ def run(*arguments: str) -> None:
             files.append(notes.path(where, notes.REPORT), done.encode("utf-8", "replace") + b"\n")
         faults = made.errors + made.unreadable
     for folder in roots(where):
-        faults += archives.compress_all(folder, deadline)[2]
+        faults += archives.compress_all(folder, deadline)
     for fault in faults[:5]:
         error_log.note(memory.trouble([fault]), where.runtime)
