@@ -843,3 +843,28 @@ def test_edits_that_miss_with_indented_text_are_warned_about_at_the_fifth_whatev
         given = {"file_path": "/p/a.py", "old_string": old, "new_string": "x"}
         verdict = stream.call("Edit", given, text, INVALID).verdict
         assert verdict == (WARN if i == 4 else ALLOW)
+
+
+def test_a_missing_program_is_no_look_up_that_missed():
+    stream = Stream()
+    said = []
+    for words in ("rg a", "rg -n a src", "rg --files"):
+        said.append(stream.bash(words, "/bin/bash: line 1: rg: command not found", fails=True).verdict)
+    assert said == [ALLOW, ALLOW, WARN]
+
+
+def test_a_name_in_the_middle_of_a_word_is_one_that_the_call_gave():
+    stream = Stream()
+    for i in range(3):
+        error = f"TimeoutError: Timeout 5000ms exceeded.\n  - waiting for locator('aria-ref=e{15 + i}')"
+        given = {"element": "Login", "ref": f"e{15 + i}"}
+        verdict = stream.call("mcp__playwright__browser_click", given, error, FAILED).verdict
+    assert verdict == WARN
+
+
+def test_a_look_that_fails_with_another_error_ends_no_run_of_failing_acts():
+    stream = Stream()
+    for i in range(3):
+        verdict = stream.bash(f"apt-get install -y p{i}", "E: Unable to locate package", fails=True).verdict
+        stream.bash(f"rg -n p{i}", "/bin/bash: line 1: rg: command not found", fails=True)
+    assert verdict == WARN

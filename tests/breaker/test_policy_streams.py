@@ -634,3 +634,10 @@ def test_going_to_another_folder_in_a_call_of_its_own_is_progress():
         stream.bash("cd ../pkg7")
         stream.bash("npm test", "Tests: 4 passed")
     assert loops(stream)
+
+
+def test_a_probe_whose_result_differs_only_in_digits_proves_nothing():
+    stream = Stream(pace=15.0)
+    for i in range(60):
+        stream.bash("cat counter", f"count {i}")
+    assert len(stream.events("trip")) == 1 and not stream.events("close")

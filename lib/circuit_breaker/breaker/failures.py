@@ -13,6 +13,7 @@ from circuit_breaker.identity import attempts, errors, results, verdicts
 from circuit_breaker.identity.calls import SHELLS, WRITES, change_level, command_of
 
 FAMILY = "family:"  # prefix of an attempt's key, in memory and in circuits
+BESIDE = 4  # turns after a failing act in which a failing look is one beside it
 LINES_MAX = 96  # error lines of a family
 _HIDES = "|;&\n`("  # a line hides an exit code only with one of these
 _PRINTS = ("$?", "${?}", "PIPESTATUS", "pipestatus", "LASTEXITCODE")  # and prints it only with one of these
@@ -139,6 +140,8 @@ def note_errors(lane: Lane, outcomes: list[Outcome]) -> None:
 def _error_run(lane: Lane, known: ErrorRun | None, failing: list[Outcome]) -> ErrorRun:
     look = not any(change_level(outcome.tool, outcome.input) for outcome in failing)
     again = [outcome for outcome in failing if known is not None and outcome.complaint == known.complaint]
+    if known is not None and not again and look and not known.look and lane.turn - known.turn <= BESIDE:
+        return known  # another error of a look ends no run of acts
     if known is None or not again:
         known, again = ErrorRun(complaint=failing[0].complaint), failing[:1]
     goes_on = known.near and last_move(lane, known.n) <= known.n

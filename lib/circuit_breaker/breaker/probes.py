@@ -53,6 +53,8 @@ def _is_new(work: Work, circuit: Circuit, outcome: Outcome) -> bool:
     if circuit.rule == "tool_failure":
         return not outcome.failed
     known = circuit.results.get(outcome.key, "").split(model.OR)
+    if circuit.facts.get("digits"):
+        return outcome.digits not in known
     return outcome.result not in known and outcome.result + outcomes.shown_in(outcome) not in known
 
 

@@ -200,8 +200,10 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signa
             return None
         if count < limit - 1:
             facts["far"] = True  # looks `poll_gap_seconds` apart are never blocked
-    wants = TRIP if opens else WARN
-    return signal_of(outcome, "repeated_call", most, wants=wants, since=streak.counted, facts=facts)
+    more = {"wants": TRIP if opens else WARN, "since": streak.counted, "facts": facts}
+    if facts.get("digits"):
+        more["results"] = {outcome.key: outcome.digits}
+    return signal_of(outcome, "repeated_call", most, **more)
 
 
 def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple[int, int]:

@@ -79,7 +79,16 @@ def _without_names(line: str, texts: list[str]) -> str:
     names = [text for text in texts if text in line and 1 < len(text) <= 64]
     if not names:
         return line
-    return " ".join(["_" if word.strip("'\"`.,:;()[]") in names else word for word in line.split()])
+    return " ".join([_without_name(word, names) for word in line.split()])
+
+
+def _without_name(word: str, names: list[str]) -> str:
+    """`_` of `'e40'`, `locator('aria-ref=_` of `locator('aria-ref=e40')`."""
+    core = word.strip("'\"`.,:;()[]")
+    if core in names:
+        return "_"
+    head, sign, value = core.rpartition("=")
+    return f"{head}=_" if sign and value in names else word
 
 
 def _measured(lines: list[str]) -> str:
@@ -215,8 +224,10 @@ def says_nothing(text: str) -> bool:
 def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
     """Whether a reading call failed only because there was nothing to read, or too much. Such errors are no sign of a loop."""
     start = text[:600].lower()
-    if "spawn" in start or not any(miss in start for miss in _MISSES):
-        return False  # it may be the tool's own program that is missing
+    if not any(miss in start for miss in _MISSES):
+        return False
+    if "spawn" in start or "command not found" in start or start.startswith("exit code 127"):
+        return False  # it is the program that is missing
     looks = tool in calls.SHELLS or tool.startswith("mcp__")
     downloads = looks and bool(calls.urls_of(tool, tool_input))
     return tool in calls.LOOKUPS or downloads or (looks and not calls.change_level(tool, tool_input))
