@@ -793,7 +793,14 @@ def test_what_a_filter_reads_is_no_attempt_of_the_filter():
 
 
 MOVING = {
-    "tsc": ("npx tsc --noEmit", "src/a.ts({0},5): error TS2345: no number"),
+    "javac": (
+        "javac A.java",
+        "A.java:{0}: error: cannot find symbol\n    foo(x);\n    ^\n  symbol: method foo",
+    ),
+    "jest": (
+        "npx jest a",
+        "TypeError: x\n> {0} |   expect(3)\n    at Object.<anonymous> (src/a.test.ts:{0}:13)",
+    ),
     "python": (
         "python app.py",
         'Traceback (most recent call last):\n  File "/p/app.py", line {0}, in <module>\nKeyError: 1',
@@ -823,6 +830,30 @@ def test_one_error_at_each_of_many_places_is_work():
         stream.bash("npx tsc --noEmit", "\n".join(places), fails=True)
         edit(stream, left)
     assert not stream.said
+
+
+LISTS = {
+    "tsc": ("npx tsc --noEmit | head -1", "src/a.ts({0},5): error TS2304: Cannot find name 'x'."),
+    "eslint": ("npx eslint src", "/p/src/a.js\n  {0}:5  error  'x' is not defined  no-undef\n\n✖ 1 problem"),
+    "go": ("go build ./...", "# app\n./a.go:{0}:9: undefined: x"),
+    "mypy": ("mypy app | head -3", 'app/a.py:{0}: error: Name "x" is not defined  [name-defined]'),
+    "dotnet": ("dotnet build -v q", "A.cs({0},5): error CS0103: The name 'x' does not exist"),
+    "yaml": ("yamllint a.yml", "mapping values are not allowed here\n  in a.yml, line {0}, column 5"),
+    "json": ("jq . a.json", "parse error: Expected separator between values at line {0}, column 17"),
+}
+
+
+@pytest.mark.parametrize(("command", "error"), LISTS.values(), ids=LISTS)
+def test_one_of_many_equal_errors_mended_after_the_other_is_work_as_its_place_tells(command, error):
+    stream = Stream()
+    for i in range(12):
+        stream.bash(command, "Exit code 1\n" + error.format(12 + 7 * i), fails=True)
+        edit(stream, i)
+    assert not stream.said
+    for i in range(6):  # edits that move nothing on
+        stream.bash(command, "Exit code 1\n" + error.format(99), fails=True)
+        edit(stream, 20 + i)
+    assert OPEN in stream.states().values()
 
 
 def test_errors_of_one_tool_that_differ_in_line_numbers_are_warned_about_at_the_fifth_and_stopped_at_the_tenth():

@@ -467,13 +467,11 @@ def test_digits_key_forgets_digits_alone() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        "a.ts({0},5): error TS2345: no number",
         "a.c:{0}:5: error: x undeclared\n {0} |   x = 1;",
         'File "/p/a.py", line {0}, in main\nKeyError: 1',
         "error[E0502]: x\n  --> src/main.rs:{0}:9",
         "> {0} |   expect(3)\n at Object.<anonymous> (src/a.test.ts:{0}:13)",
-        "/p/a.ts\n  {0}:7  error  x is never used",
-        "A.cs({0},5): error CS0103: x",
+        "A.java:{0}: error: cannot find symbol\n    foo(x);\n    ^",
         "at Cart.total (file:///p/cart.js:{0}:4)",
         "a.rb:{0}:in `total'",
     ],
@@ -483,8 +481,19 @@ def test_what_an_error_complains_about_is_the_same_wherever_it_stands(error: str
     assert one != other and here == there
 
 
-@pytest.mark.parametrize("error", ["expected {0}", "{0} failed", "row {0} of t", "f({0})"])
-def test_other_numbers_in_an_error_are_news(error: str) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        "expected {0}",
+        "{0} failed",
+        "row {0} of t",
+        "f({0})",
+        "a.ts({0},5): error TS2345: no number",
+        "/p/a.ts\n  {0}:7  error  x is never used",
+        "in a.yml, line {0}, column 5",
+    ],
+)
+def test_other_numbers_in_an_error_are_news_and_so_is_a_place_without_its_code(error: str) -> None:
     assert (
         errors.error_keys("failed", error.format(12))[1] != errors.error_keys("failed", error.format(13))[1]
     )

@@ -27,6 +27,7 @@ _LATER_MAX = 1500  # characters at either end of a text that are searched for th
 _NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these name is the news of their errors
 _AROUND = "()[]{}<>,.:;'\"`"  # beside a number
 _WORD_MAX = 300
+_STACK = ('File "', "at ", "-->")  # how a line of a stack begins
 _PLACES = ("line", "lines", "column", "col", "char")
 _SPELLED = str.maketrans("0123456789.", "abcdefghijk")
 
@@ -38,7 +39,8 @@ def error_key(kind: str, text: str, tool_input: object = None) -> str:
 
 
 def error_keys(kind: str, text: str, tool_input: object = None) -> tuple[str, str]:
-    """(its key, the key of what it complains about: it leaves out line numbers and the indented text of an edit as well)."""
+    """(its key, the key of what it complains about: it leaves out line numbers beside the code that they show, and the indented text
+    of an edit as well)."""
     texts = keys.texts_in(tool_input)[0]
     for given in texts if kind == DENIED else ():  # a refusal may name what is refused
         text = text.replace(given, "") if given else text
@@ -53,7 +55,7 @@ def error_keys(kind: str, text: str, tool_input: object = None) -> tuple[str, st
     )
     tail = [text[READ_MAX:], _measured([*lines, text[READ_MAX:]])]
     key = _key_of(kind, lines + tail)
-    placeless = _each(_without_places, [line for line in lines if not _is_indented_echo(line, texts)])
+    placeless = _placeless([line for line in lines if not _is_indented_echo(line, texts)])
     return key, key if placeless == lines else _key_of(kind, placeless + tail)
 
 
@@ -152,9 +154,32 @@ def _echoes(line: str, echoed: frozenset[str]) -> bool:
     return len(bare) < len(line) and bare[:1] in (":", "\t", "|", " ") and bare[1:].strip() in echoed
 
 
+def _placeless(lines: list[str]) -> list[str]:
+    """The lines without numbers of lines and columns: they move with each edit, even if it does not help.
+
+    Where nothing but its place tells an error from the next one (`a.ts(12,5): error x`, `12:5  error  x`), the place is news: they are
+    fixed one after the other.
+    """
+    frames = [_is_frame(line) for line in lines]
+    return [
+        _without_places(line)
+        if line.startswith(_STACK) or ":in " in line or any(frames[max(i - 2, 0) : i + 3])
+        else line
+        for i, line in enumerate(lines)
+    ]
+
+
+def _is_frame(line: str) -> bool:
+    """Whether it shows code: `> 12 |  x = 1`, or marks a place in it: `~~~^~~~`."""
+    numbered = line.lstrip("> ")
+    code = numbered.lstrip("0123456789")
+    if code != numbered:
+        return code.lstrip()[:1] in ("|", "│")
+    return "^" in line and not line.strip("^~-|+ ")
+
+
 def _without_places(line: str) -> str:
-    """The line without numbers of lines and columns: they move with each edit, even if it does not help. `a.ts(12,5): x`,
-    `a.c:12:5: x`, `File "a.py", line 12`, `12 |  x = 1`, `12:5  error  x`."""
+    """`a.ts(12,5): x`, `a.c:12:5: x`, `File "a.py", line 12`, `12 |  x = 1`, `12:5  error  x` without the numbers of lines and columns."""
     if not any(digit in line for digit in "0123456789"):
         return line
     words = line.split(" ")
