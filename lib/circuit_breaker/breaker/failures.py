@@ -22,8 +22,8 @@ _PRINTS = ("$?", "${?}", "PIPESTATUS", "pipestatus", "LASTEXITCODE")  # and prin
 _HINTS = (
     "err|fail|fatal|traceback|panic|***|stopped|exception|unhandled|uncaught|e   |fault|abort|kill|●|✕|✗|✘|✖|×|❌|not ok"
     "|undefined|could not|cannot|unable|yn0|usage|unknown|invalid|sh: |env: |xargs: |sudo: |not recognized|not found|no such"
-    "|denied|problem|broken|make[|e: |elifecycle|eresolve|ld: |code: '|node.js v|.go:|conflict|can't locate|halted|oh no|issues"
-    "|[!]|fata[|svn: e|not mergeable|offense|violation|is invalid|needs merge|refused|curl: (|ssh: |scp: |wget: |lua: |** (|emerg"
+    "|denied|problem|broken|make[|e: |elifecycle|eresolve|ld: |node.js v|.go:|conflict|can't locate|halted|oh no|issues"
+    "|[!]|fata[|svn: e|not mergeable|offense|violation|needs merge|refused|curl: (|ssh: |scp: |wget: |lua: |** (|emerg"
 ).split("|")
 
 

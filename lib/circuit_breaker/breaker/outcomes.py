@@ -7,8 +7,7 @@ from circuit_breaker.identity import acts, calls, errors, labels, looks, results
 from circuit_breaker.identity.keys import digest, digits_key, shortened, without_stored
 
 REFUSED_WAIT = "a wait that Claude Code refuses"  # in place of its text, which names seconds and command
-# Parts of the names of tools that send messages, and of lines that go on through a history (see acts): most calls have none.
-MESSAGING = "message mail comment sms notif telegram tweet dm issue ticket incident event".split()
+# Parts of lines that go on through a history (see acts): most lines have none.
 ONWARD = (
     "bisect ", "--continue", "--skip", "~", "^", "alembic", "migrat", "db", "git checkout ", "git switch ", "git reset ",
 )  # fmt: skip
@@ -51,7 +50,7 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
         outcome.miss = (of_no_tool and not outcome.empty) or errors.is_lookup_miss(tool, given, text)
         return outcome
     outcome.result = result_key(tool, result.text if tool in VERBATIM else text)
-    if kind == OK and any(word in tool.lower() for word in MESSAGING) and acts.sends_message(tool, given):
+    if kind == OK and tool not in VERBATIM and tool not in calls.SHELLS and acts.sends_message(tool, given):
         outcome.result = results.receipt_key(text)
     outcome.change = calls.change_level(tool, given)
     if tool in calls.SHELLS:

@@ -15,9 +15,7 @@ _GESTURES = frozenset(
 _SCRIPTS = frozenset("evaluate eval script javascript js code".split())
 # In a page's script: a step.
 _MOVING = "scroll .click( dispatchEvent .focus( .submit( .goBack( history.".split()
-_DEVICES = frozenset(
-    "xdotool ydotool cliclick adb idb maestro xte wtype appium agent-browser playwright-cli tmux screen zellij".split()
-)
+_DEVICES = "xdotool ydotool cliclick adb idb maestro xte wtype appium agent-browser playwright-cli tmux screen zellij".split()
 _POINTERS = frozenset("xdotool ydotool cliclick xte wtype".split())  # with any arguments
 _EDITING_WORDS = frozenset("edit write insert append patch replace update modify create str".split())
 _FILE_WORDS = frozenset(
@@ -105,9 +103,8 @@ def _names_commit(word: str) -> bool:
     """Whether it is a commit's hash, or a version's tag: `4f0c0d7`, `v2.1.0`."""
     bare = word.strip("0123456789abcdef")
     digits = word.strip("v").replace(".", "")
-    return (7 <= len(word) <= 40 and not bare and not word.isalpha()) or (
-        word.count(".") > 0 and digits.isdigit()
-    )
+    is_hash = 7 <= len(word) <= 40 and not bare and not word.isalpha()
+    return is_hash or ("." in word and digits.isdigit())
 
 
 def asks_page(tool: str, given: object) -> bool:
@@ -138,9 +135,8 @@ def adds_again(tool: str, given: object) -> bool:
     if not tool.startswith("mcp__") or tool_names.is_reading_tool(tool, given):
         return False
     words = tool_names.words_of(tool)
-    in_file = not _FILE_WORDS.isdisjoint(words) or (
-        isinstance(given, dict) and not given.keys().isdisjoint(PATHS)
-    )
+    names_file = isinstance(given, dict) and not given.keys().isdisjoint(PATHS)
+    in_file = names_file or not _FILE_WORDS.isdisjoint(words)
     return in_file and not _EDITING_WORDS.isdisjoint(words)
 
 

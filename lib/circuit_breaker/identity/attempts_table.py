@@ -1,4 +1,4 @@
-"""Tables of what is not part of an attempt in a shell line: wrappers, runners, decoration, options with values."""
+"""What attempts.py knows of programs: which decorate, prepare or edit, what they run, which of their options take a value."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ DEFAULTS = frozenset(
     " Cargo.toml pyproject.toml pom.xml build.gradle values.yaml".split()
 )
 # Programs that edit files: a line with one of them has changed something before the rest runs.
-EDITORS = frozenset(
-    "patch apply_patch cp mv dd ed set-content add-content out-file copy-item move-item".split()
-)
+EDITORS = "patch apply_patch cp mv dd ed set-content add-content out-file copy-item move-item".split()
 # Programs that print files: their output says nothing about how a run ended.
 SHOWS = frozenset(
     "cat head tail less more grep egrep fgrep rg ag sed awk gawk jq yq nl bat diff cmp zcat zgrep tac strings xxd"

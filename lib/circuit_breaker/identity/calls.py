@@ -20,13 +20,9 @@ PATHS = ("file_path", "path", "notebook_path", "filePath")  # parameters that na
 OUR_WORDS = ("circuit", "claude", "plugin")
 SPAWNING = ("Agent", "Task")  # Claude Code's names of the tool that starts an agent
 SPAWNERS = frozenset(("Agent", "Task", "task"))
-COSMETIC = frozenset(
-    "description timeout run_in_background yield_time_ms max_output_tokens justification".split()
-)
+COSMETIC = "description timeout run_in_background yield_time_ms max_output_tokens justification".split()
 # Progress notes of some agents, and what a service is given to tell one request from its repetition.
-NOTES = frozenset(
-    "task_progress toolSummary toolAction nonce idempotency_key idempotencyKey client_token clientToken".split()
-)
+NOTES = "task_progress toolSummary toolAction nonce idempotency_key idempotencyKey client_token clientToken".split()
 LOOKUPS = frozenset("Read Grep Glob LS WebFetch WebSearch read grep glob list webfetch NotebookRead".split())
 _IDLE = ("echo", "printf", "true", ":")
 _WORKING = frozenset("$*`0123456789")  # characters that no line which only talks has

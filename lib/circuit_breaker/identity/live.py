@@ -38,7 +38,7 @@ CHANGES = (
     " create apply delete del rm remove start stop restart reload scale set edit merge close cancel rerun retry deploy push"
     " kill exec add update put install uninstall upgrade rollback approve comment upload send up down build pull publish"
     " login logout init destroy import export cp mv sync enable disable attach patch replace annotate label promote undo"
-    " pause resume trigger dispatch submit comment ready reopen lock unlock checkout clone fork new-session send-keys"
+    " pause resume trigger dispatch submit ready reopen lock unlock checkout clone fork new-session send-keys"
     " kill-session shell reboot pair tag commit copy move write "
 )
 _NOUNS = " build deploy import export label "  # before a word that looks: `az pipelines build show`
@@ -66,7 +66,7 @@ _KEYS_READ = (
     " get mget llen lrange lindex keys scan info ping ttl pttl exists type hget hgetall hlen hkeys smembers scard zcard zrange"
     " zscore xlen xrange dbsize strlen time "
 )
-_LOG_ENDS = (".log", ".out", ".err", ".output", ".jsonl.log", "nohup.out", ".trace")
+_LOG_ENDS = (".log", ".out", ".err", ".output", ".trace")
 _LOG_FOLDERS = ("/log/", "/logs/", "/var/log", "/proc/", "/sys/class/", "/tasks/")
 _FILTERS = (
     " cat head tail less more grep egrep fgrep rg wc awk gawk sed nl tac Get-Content gc Select-String sls "

@@ -13,9 +13,7 @@ _LIVE_TOOLS = frozenset("WebFetch webfetch TaskList TaskGet".split())
 _WAITING_WORDS = frozenset("wait sleep delay await wakeup".split())
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".html", ".xml")
 _SEARCH_TOOLS = frozenset("Grep Glob grep glob".split())
-_SEARCHERS = frozenset(
-    "grep egrep fgrep zgrep rg ag ack find fd locate mdfind which whereis pgrep Select-String sls findstr".split()
-)
+_SEARCHERS = "grep egrep fgrep zgrep rg ag ack find fd locate mdfind which whereis pgrep Select-String sls findstr".split()
 _LISTERS = frozenset("Get-ChildItem gci dir".split())  # with a filter they search
 _FOUND_NOTHING = tuple(
     "no matches found|no files found|no results found|(bash completed with no output)|0 matches".split("|")

@@ -23,11 +23,9 @@ _PROSE = frozenset(
     " denied found in of at to or and field prompt provided yes no the a an has have should does did with from on"
     " manager file hash reset length policy input".split()
 )
-_OPTIONS = frozenset(
-    "-p -u -P -H -a -U -b -w -W -passin -passout -storepass -keypass --user --pass --pw --header --auth --proxy-user --key --pin".split()
-)
+_OPTIONS = "-p -u -P -H -a -U -b -w -W -passin -passout -storepass -keypass --user --pass --pw --header --auth --proxy-user --key --pin".split()
 # Programs of which any argument may be a secret.
-_TALKERS = frozenset(
+_TALKERS = (
     "echo printf openssl htpasswd chpasswd mysqladmin smbpasswd security keytool pass ssh-keygen".split()
 )
 _KEEPERS = frozenset(("secret", "secrets"))  # `gh secret set`, `kubectl create secret`

@@ -25,7 +25,7 @@ _KEYWORDS = frozenset(
 # How methods and properties begin that only return a value.
 _ANSWERS = (
     "get to is has contains starts ends index last split trim replace substring join exists read parse max min abs round"
-    " floor ceiling now today equals compare match pad count format combine"
+    " floor ceiling now equals compare match pad count format combine"
 ).split()
 _WORD_ENDS = frozenset(" \t\r\n;|&(){}<>,'\"`")
 

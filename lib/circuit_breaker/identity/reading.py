@@ -77,9 +77,7 @@ RUNNERS = {
     "dotenv": ("run", ""),
 }
 # Options of these that take a value.
-_RUNNER_VALUED = frozenset(
-    "-n --name -p --package --with --python --extra --group --env-file -e -f --project --directory --rcfile --source".split()
-)
+_RUNNER_VALUED = "-n --name -p --package --with --python --extra --group --env-file -e -f --project --directory --rcfile --source".split()
 _VALUED = frozenset(
     "-C -c -n --namespace --context -R --repo --prefix --git-dir --work-tree -f --file".split()
 )
@@ -127,10 +125,10 @@ def reads(segment: shell_line.Segment, depth: int = 0, loosely: bool = False, pi
     words = program(segment.words)
     if not words or program_reads(words[0], words[1:], depth, loosely):
         return True
+    if not loosely:
+        return False
     name, *rest = program(behind_runner(words)) or words
-    return loosely and (
-        program_reads(name, rest, depth, loosely) or (piped and snippets.only_looks(name, rest))
-    )
+    return (piped and snippets.only_looks(name, rest)) or program_reads(name, rest, depth, loosely)
 
 
 def all_programs(command: str, depth: int = 0) -> list[list[str]]:

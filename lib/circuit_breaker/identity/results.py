@@ -95,9 +95,8 @@ def blind(text: str) -> str:
     if " grep " in text:  # in a list of processes, the command that made it
         text = "\n".join([line for line in text.split("\n") if " grep " not in line or "0:00" not in line])
     if "HTTP/" in text:
-        text = "\n".join(
-            [line for line in text.split("\n") if not line[:40].lstrip("< ").lower().startswith(_HEADERS)]
-        )
+        lines = text.split("\n")
+        text = "\n".join([x for x in lines if not x[:40].lstrip("< ").lower().startswith(_HEADERS)])
     if "(cached)" in text:
         text = text.replace("(cached)", "0s")  # go test, in place of a time
     text = text.rstrip()

@@ -366,8 +366,6 @@ def program_at(words: list[str]) -> int:
         name = word.rpartition("/")[2]
         if word in _KEYWORDS or is_assignment(word):
             i += 1
-        elif word[:1] == "$" and words[i + 1 : i + 2] == ["="]:
-            i += 2  # PowerShell's assignment
         elif name == "timeout" and words[i + 1 : i + 2] in (["/t"], ["/T"]):
             return i  # Windows' own, which only waits
         elif name not in _WRAPPERS or (name == "command" and words[i + 1 : i + 2] in (["-v"], ["-V"])):

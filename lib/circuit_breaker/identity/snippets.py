@@ -20,7 +20,7 @@ _WRITING = (
 _HARMLESS = (
     " json sys os os.path glob csv re datetime time collections pathlib math statistics pprint gzip zlib base64 itertools operator"
     " functools string hashlib struct textwrap decimal fractions sqlite3 tomllib yaml toml pandas numpy urllib urllib.request requests"
-    " fs path url util zlib "
+    " fs path url util "
 )
 
 

@@ -295,9 +295,8 @@ def without_made_up(text: str, place: str, marks: bytes) -> str:
         own = 2 if place == "/var/folders/" else 0  # there the first two are a user's
         for at, name in enumerate(names[: own + 2]):
             if name and (at < own or _is_made_up(name) or (name.isdigit() and place == "/.tmp/package/")):
-                names[at] = "X" + (
-                    name[name.rindex(".") :] if "." in name[-6:-1] and name[-1].isalpha() else ""
-                )
+                ending = "." in name[-6:-1] and name[-1].isalpha()
+                names[at] = "X" + (name[name.rindex(".") :] if ending else "")
         pieces[i] = place[-1].join(names) + piece[end:]
     return place.join(pieces)
 

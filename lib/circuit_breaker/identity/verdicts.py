@@ -24,8 +24,8 @@ _FORMS = tuple(
 ##[error]|##vso[task.logissue type=error|fatal:|FATAL|fatal error|Fatal error|Traceback (most recent call last)|panic:|npm ERR!
 npm error|ERR!|ELIFECYCLE|ERR_|make: ***|make[|gmake: ***|ninja: build stopped|FAILURE:|FAILURES|BUILD FAILED|BUILD FAILURE|Build FAILED
 Build failed|Exception in thread|Unhandled |Uncaught |E   |E: |Segmentation fault|Aborted|Killed|Command failed|error Command failed
-rake aborted|Failed!|Failed to |failed to |● |✕|✗|✘|✖|×|❌|not ok |Error from server|clang: error|ld: error|ld: |collect2: error
-Test failed|Tests failed|Compilation failed|Failed to compile|undefined reference|Undefined symbols|could not |Could not
+rake aborted|Failed!|Failed to |failed to |● |✕|✗|✘|✖|×|❌|not ok |Error from server|clang: error|ld: |collect2: error
+Test failed|Tests failed|Compilation failed|undefined reference|Undefined symbols|could not |Could not
 Cannot find |cannot find |Unable to |unable to |ERESOLVE|error Couldn't|YN0|usage: |Usage: |unknown |Unknown |invalid |Invalid
 bash: |zsh: |/bin/bash: |/bin/sh: |sh: |timeout: failed|env: |xargs: |nohup: failed|sudo: |ImportError|ModuleNotFoundError
 AssertionError|SyntaxError|code: '|Node.js v|PHP Fatal error|PHP Parse error|Can't locate |CONFLICT (|Automatic merge failed|CMake Error
@@ -47,7 +47,7 @@ _ENDINGS = (
     ": needs merge", ": command not found", ": not found", ": No such file or directory", ": Permission denied", "| FAIL", "...Failed",
 )  # fmt: skip
 _SUCCESSES = tuple(
-    """OK|PASS|PASSED|BUILD SUCCESS|BUILD SUCCESSFUL|Build succeeded|Build successful|All tests passed|All checks passed|All specs passed
+    """OK|PASS|BUILD SUCCESS|Build succeeded|Build successful|All tests passed|All checks passed|All specs passed
 Success: |Success!|Passed!|test result: ok|ok  \t|ok \t|100% tests passed|no errors|No errors
 No issues found|no issues found""".replace("\n", "|").split("|")
 )
@@ -60,9 +60,7 @@ _SUMMARIES = frozenset(
     "✖ × no tests test total results result summary failed failures errors passed ran found suites files specs examples scenarios"
     " assertions checks tasks snapshots fail pass failing passing".split()
 )
-_BAD = frozenset(
-    "failed failing failures failure errors error errored broken problems problem offense offenses violations".split()
-)
+_BAD = "failed failing failures failure errors error errored broken problems problem offense offenses violations".split()
 _GOOD = frozenset("passed passing succeeded successful pass ok".split())
 _NAUGHT = frozenset(("0", "none", "null", "no", "nil", "false", "undefined", "{}", "[]", '""', "''", "n/a"))
 # Parts of lines that begin or end every failure of a tool.
@@ -71,14 +69,14 @@ _GENERAL = (
     "re-run maven", "[help 1]", "for more information", "please refer", "there are test failures", "failed to execute goal",
     "build failed", "build failure", "could not compile", "aborting due to", "build stopped", "ld returned", "test run failed",
     "short test summary", "surefire", "complete log", "full report", "*** [", "what went wrong", "execution failed for task",
-    "expect(received)", "try:", "run with", "elifecycle", "npm error path", "npm error command", "npm error workspace",
+    "expect(received)", "try:", "run with", "npm error path", "npm error command", "npm error workspace",
     "npm err! path", "npm err! command", "command failed", "process completed", "usage:", "failing tests", "test failed, to rerun", "node.js v",
 )  # fmt: skip
 _SHORT = 60  # characters
 _GENERAL_WHEN_SHORT = ("exit code", "exit status", "exited with", "errno", "code 1", "code 2")
 _ERRORISH = (
     "error", "fail", "cannot", "can't", "could not", "couldn't", "not found", "no such", "denied", "refused", "invalid", "unknown",
-    "unable", "exception", "missing", "unexpected", "not recognized", "is not", "undefined", "timed out", "timeout", "rejected",
+    "unable", "exception", "missing", "not recognized", "is not", "undefined", "timed out", "timeout", "rejected",
     "conflict", "abort", "unrecognized", "does not", "doesn't", "must ", "expected",
 )  # fmt: skip
 _SHELLS = frozenset("bash sh zsh dash timeout env nice xargs nohup sudo time stdbuf exec command".split())
@@ -217,9 +215,8 @@ def _says(line: str) -> str:
     if bare.startswith(("FAILED (", "test result: FAILED")) or bare in ("FAIL", "FAILED"):
         return "failures"
     if bare.startswith(_SUCCESSES):  # but no sentence that begins with OK
-        alone = bare.rstrip(".!") in ("OK", "PASS", "PASSED") or bare.startswith(
-            ("OK (", "PASS (", "PASSED (")
-        )
+        word, bracket, _ = bare.partition(" (")
+        alone = word in ("OK", "PASS", "PASSED") if bracket else bare.rstrip(".!") in ("OK", "PASS", "PASSED")
         return "success" if alone or not bare.startswith(("OK", "PASS")) else ""
     if line.startswith("--- FAIL") or (line.startswith("** ") and bare.endswith(" FAILED")):
         return "failures"

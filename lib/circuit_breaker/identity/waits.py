@@ -12,7 +12,7 @@ _HINTS = (
 ).split("|")
 _SLEEPERS = frozenset("sleep usleep gsleep start-sleep".split())
 # Beside scripts whose name begins with "wait".
-_WAITERS = frozenset(
+_WAITERS = (
     "wait wait-job wait-process wait-event waitpid inotifywait wait-on wait-for-it wait-for dockerize".split()
 )
 # Programs that follow something until it ends if one of these arguments is there.

@@ -186,15 +186,8 @@ SENTENCES = {
 def cause(found: Finding) -> str:
     """What a rule saw, as a clause that follows the call's name in incidents, `status`, warnings and denials."""
     limit = found.facts.get("limit", "")
-    known = {
-        "period": "several",
-        "seconds": 60,
-        "of": 0,
-        **found.facts,
-        "count": found.count,
-        "what": LIMITS.get(limit, limit),
-    }
-    return _fitting(CAUSES, found.rule, *_true(found.facts)).format_map(known)
+    known = {"period": "several", "seconds": 60, "of": 0, **found.facts, "what": LIMITS.get(limit, limit)}
+    return _fitting(CAUSES, found.rule, *_true(found.facts)).format_map({**known, "count": found.count})
 
 
 def _fitting(table: dict[str, str], *holds: str) -> str:
