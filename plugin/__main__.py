@@ -20,7 +20,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fractions import Fraction
     from types import ModuleType
-    from typing import Any
+    from typing import Any, Callable
+
+    Verb = Callable[..., argparse.ArgumentParser]
 
 ROOT = Path(__file__).resolve().parent.parent
 SELF = "circuit-breaker"
@@ -54,6 +56,13 @@ def parser() -> argparse.ArgumentParser:
             add(added, usage, SHARED[usage])
         return added
 
+    for define in (_of_circuits, _of_files, _of_recordings, _of_installations):
+        define(verb)
+    return top
+
+
+def _of_circuits(verb: "Verb") -> None:
+    """The verbs about what is blocked and what happened."""
     text = "what protects you here, what is blocked, why, and how to unblock it"
     one = verb("status", "operate", text, "--json", "--session ID", "--project PATH")
     add(one, "--memory", "also show disk use and limits")
@@ -88,6 +97,9 @@ def parser() -> argparse.ArgumentParser:
     add(one, "--mode", "only what was stopped, or only what would have been stopped", choices=modes)
     add(one, "-o --output FILE.html", "default: circuit-breaker-report.html in this folder")
 
+
+def _of_files(verb: "Verb") -> None:
+    """The verbs about old files."""
     verb("sweep", "housekeeping", "run the session-start cleanup now", "--json", "--dry-run")
 
     text = "restore an archived file; existing files are never overwritten"
@@ -106,6 +118,9 @@ def parser() -> argparse.ArgumentParser:
     add(which, "--delete", "delete them without an archive; needs --kind")
     add(one, "--yes", "do not ask before --delete")
 
+
+def _of_recordings(verb: "Verb") -> None:
+    """The verbs that read recorded sessions."""
     one = verb("replay", "replay", "show what would have tripped in recorded sessions", "--json")
     add(one, "paths FILE_OR_FOLDER", "transcripts or recorded hook events (.jsonl, .gz)", nargs="+")
     which = one.add_mutually_exclusive_group()
@@ -119,6 +134,9 @@ def parser() -> argparse.ArgumentParser:
     add(one, "--risk RISK", text, type=_share, default="0.05")
     add(one, "--apply", "write the two limits to your config file")
 
+
+def _of_installations(verb: "Verb") -> None:
+    """The verbs about an installation and its configuration."""
     one = verb("doctor", "doctor.doctor", "check the installation, with a fix for each fault", "--json")
     add(one, "--fix", "fix what can be fixed")
 
@@ -162,7 +180,6 @@ def parser() -> argparse.ArgumentParser:
 
     one = verb("completion", "completion", "print the completion script for a shell")
     add(one, "shell", "the shell", choices=("bash", "zsh", "fish"))
-    return top
 
 
 def add(to: "argparse._ActionsContainer", usage: str, text: str, **more: "Any") -> None:
