@@ -22,7 +22,7 @@ from install.bundle import pip_install
 from shared import ROOT, Refusal, places, version
 
 from circuit_breaker.runtime import files, home
-from circuit_breaker.runtime.json import object_in
+from circuit_breaker.runtime.json import object_in, parse_object
 
 LOCK = "lib/requirements-otlp.lock"
 PIP_SECONDS = 300
@@ -129,8 +129,7 @@ class Spool:
                     break  # the last line is still being written
                 at += len(line)
                 with contextlib.suppress(ValueError):
-                    row = json.loads(line)
-                    rows += [row] if isinstance(row, dict) else []
+                    rows.append(parse_object(line))
         return rows, at
 
     def _forget(self, at: int) -> None:

@@ -12,6 +12,8 @@ from typing import Any, Callable, NamedTuple
 
 from shared import run_program
 
+from circuit_breaker.runtime.json import object_in, parse_object
+
 Groups = Mapping[str, "list[dict[str, Any]]"]  # event -> groups, as in `hooks` of settings files
 SECONDS_A_LINE = 30.0
 SUBJECT_FIELD = {
@@ -33,10 +35,9 @@ class Fired(NamedTuple):
     def answer(self) -> dict[str, Any]:
         """The JSON object that it printed; {} if it printed nothing or nothing that Claude Code reads."""
         try:
-            found = json.loads(self.out or "{}")
+            return parse_object(self.out)
         except ValueError:
             return {}
-        return found if isinstance(found, dict) else {}
 
     @property
     def problem(self) -> str:
@@ -123,10 +124,9 @@ class Host:
 def hooks_of(root: Path) -> Groups:
     """The registrations in hooks.json of the plugin in `root`. Raises OSError, also if it is damaged."""
     path = root / "hooks" / "hooks.json"
-    try:
-        groups: Groups = dict(json.loads(path.read_text(encoding="utf-8"))["hooks"])
-    except (ValueError, LookupError, TypeError):
-        raise OSError(0, "there is no list of hooks in it", str(path)) from None
+    groups = object_in(str(path)).get("hooks")
+    if not isinstance(groups, dict):
+        raise OSError(0, "there is no list of hooks in it", str(path))
     return groups
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from circuit_breaker.identity.labels import plain
+from circuit_breaker.runtime.json import object_in
 
 if TYPE_CHECKING:
     from circuit_breaker.runtime import home
@@ -108,10 +109,7 @@ def shortened(project: str) -> str:
 
 def version(root: Path = ROOT) -> str:
     """The version of the plugin in `root`; "" if it is unknown."""
-    try:
-        return str(json.loads((root / "plugin.json").read_text(encoding="utf-8"))["version"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+    return str(object_in(str(root / "plugin.json")).get("version", ""))
 
 
 def program(root: Path = ROOT) -> str:

@@ -21,7 +21,7 @@ from protection import Way
 from shared import run_program
 
 from circuit_breaker.runtime import files
-from circuit_breaker.runtime.json import object_in
+from circuit_breaker.runtime.json import object_in, parse_object
 from circuit_breaker.runtime.protocol import LAUNCHES, NOT_TYPED, REFUSALS, SAVED
 from doctor import FAULT, NOTE, OK, Finding, fault, note, ok
 
@@ -185,10 +185,9 @@ def _hook_runs(projects: Path) -> Iterator[tuple[str, str, float]]:
 
 def _runs_in(line: bytes) -> Iterator[tuple[str, str, float]]:
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
+        row = parse_object(line)
+    except ValueError:
         return
-    row = row if isinstance(row, dict) else {}
     infos = row.get("hookInfos")
     for one in [row.get("attachment"), *(infos if isinstance(infos, list) else [])]:
         if isinstance(one, dict):
