@@ -162,7 +162,7 @@ def lived() -> Any:
         for name in ("ok_at", "first", "counted", "turn"):
             setattr(streak, name, getattr(streak, name) + ahead)
     lane.turn, lane.n = lane.turn + ahead, lane.n + ahead
-    lane.moves = [move.but(n=move.n + ahead) for move in lane.moves]
+    lane.moves = [[n + ahead, before] for n, before in lane.moves]
     return lane
 
 

@@ -99,7 +99,7 @@ def _without(field: str) -> tuple[Patch, ...]:
 
 
 def _latest(lane: Any, start: int) -> int:
-    return lane.moves[-1].n if lane.moves else -1
+    return lane.moves[-1][0] if lane.moves else -1
 
 
 def progress_rules() -> list[Variant]:

@@ -198,7 +198,7 @@ def _call(where: home.Places, config: Config, tool: str, given: dict[str, Any], 
     one = max(kept, key=lambda each: each.seen)
     lane = one.lanes.get(model.MAIN, Lane())
     ask = model.Ask(id="explain", tool=tool, input=given, cwd=lane.cwd, prompt=one.session.prompt)
-    _, _, decision, _ = step(one.session, lane, ask, config, time.time())
+    _, _, decision = step(one.session, lane, ask, config, time.time())
     blocked = decision.verdict in (model.DENY, model.QUESTION)
     label, would = labels.label(tool, given), "would be blocked" if blocked else "would run"
     print(f"{label} {would} in session {one.name[:ID]} ({shortened(one.session.project)}).")
@@ -233,7 +233,7 @@ def _remembered(lane: Lane, call: Past, label: str) -> Step:
 
 def _between(lane: Lane, call: Past, changes: bool) -> tuple[str, str]:
     """(outcome of a call, whether it was progress and why not)."""
-    if any(move.n == call.n for move in lane.moves):
+    if any(n == call.n for n, _ in lane.moves):
         note = "progress: the count starts again"
     elif not call.ok:
         note = "no progress: it failed"

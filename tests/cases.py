@@ -118,7 +118,7 @@ class _Player:
             event.proven = event.person  # no transcript says otherwise
         memory = self.lanes.get(lane, Lane())
         before = {name for name, circuit in memory.circuits.items() if circuit.state != CLOSED}
-        self.session, self.lanes[lane], decision, _ = step(
+        self.session, self.lanes[lane], decision = step(
             self.session, memory, event, self.config, self.now, lane
         )
         after = {name for name, circuit in self.lanes[lane].circuits.items() if circuit.state != CLOSED}

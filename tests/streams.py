@@ -48,10 +48,10 @@ class Stream:
 
     def send(self, event, lane=MAIN):
         memory = self.lanes.get(lane, Lane())
-        self.session, self.lanes[lane], decision, transitions = step(
+        self.session, self.lanes[lane], decision = step(
             self.session, memory, event, self.config, self.now, lane
         )
-        self.transitions += transitions
+        self.transitions += decision.transitions
         if decision.verdict != ALLOW:
             self.said.append((decision.verdict, said(decision)))
         return decision

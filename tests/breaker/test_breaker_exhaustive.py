@@ -40,6 +40,24 @@ class Step(NamedTuple):
 
 
 MOVES = ("ask", "fails", "succeeds", "wait", "other", "edit", "prompt")
+# The table at the top of breaker.py: every change of state that there is, by who ends ("probe", or a call that ran before) and what
+# the gate said.
+TABLE = {
+    (CLOSED, "ask allow", CLOSED),
+    (CLOSED, "late fails", CLOSED),  # below the threshold
+    (CLOSED, "late succeeds", CLOSED),
+    (OPEN, "ask deny", OPEN),
+    (OPEN, "ask allow", HALF_OPEN),
+    (OPEN, "late fails", OPEN),
+    (OPEN, "late succeeds", OPEN),
+    (HALF_OPEN, "ask deny", HALF_OPEN),
+    (HALF_OPEN, "probe succeeds", CLOSED),
+    (HALF_OPEN, "probe fails", OPEN),
+    # a later turn shows that the probe is over
+    *((HALF_OPEN, move, OPEN) for move in ("late fails", "late succeeds", "other", "edit")),
+    *((state, move, state) for state in (CLOSED, OPEN) for move in ("other", "edit")),
+    *((state, move, state) for state in (CLOSED, OPEN, HALF_OPEN) for move in ("wait", "prompt")),
+}
 
 
 def opened() -> Step:
@@ -68,7 +86,8 @@ def taken(before: Step, move: str, times: int) -> Step:
         call_id, decision = stream.ask(*CALL)
         for _ in range(times - 1):
             asked = Ask(id=call_id, tool=CALL[0], input=CALL[1], cwd="/p", prompt=stream.session.prompt)
-            assert stream.send(asked) == decision
+            again = stream.send(asked)
+            assert (again.notices, again.contacts) == (decision.notices, decision.contacts)
         running += (call_id,) if decision.verdict != DENY else ()
     elif move in ("fails", "succeeds") and running:
         call_id, *others = running
@@ -87,6 +106,18 @@ def taken(before: Step, move: str, times: int) -> Step:
     elif move == "prompt":
         stream.prompt()
     return Step(move, decision, stream, running)
+
+
+def change(before: Step, after: Step) -> tuple[str, str, str]:
+    """One move as in TABLE."""
+    move = after.move
+    if move == "ask":
+        move = f"ask {after.decision.verdict}"
+    elif move in ("fails", "succeeds"):
+        probe = before.circuit is not None and before.circuit.probe == before.running[0]
+        move = f"{'probe' if probe else 'late'} {move}"
+    states = [step.circuit.state if step.circuit is not None else CLOSED for step in (before, after)]
+    return states[0], move, states[1]
 
 
 def moves_of(path: list[Step]) -> list[str]:
@@ -109,10 +140,13 @@ def ended(call_id: str, how: str) -> list[Any]:
     return [Reported(id=call_id, tool=CALL[0], input=CALL[1], kind=FAILED, text=text), turn]
 
 
-def test_every_sequence_of_up_to_five_moves_keeps_the_invariants():
+def test_every_sequence_of_up_to_five_moves_keeps_the_table_and_the_invariants():
+    seen = set()
     for path in ways([opened()], MOVES, 5):
         (before, after), moves = path[-2:], moves_of(path)
         circuit = after.circuit
+        if before.running or after.move not in ("fails", "succeeds"):
+            seen.add(change(before, after))
         assert len(after.stream.lanes[""].circuits) <= 1
         if circuit is None:
             continue
@@ -126,6 +160,7 @@ def test_every_sequence_of_up_to_five_moves_keeps_the_invariants():
                 moves,
                 "a pass before retry_at needs a reason",
             )
+    assert seen == TABLE
 
 
 def test_never_two_probes_are_out():

@@ -285,7 +285,7 @@ def test_warn_and_observe_never_ask_nor_stop(action, says):
     assert {verdict for verdict, _ in decisions} == {ALLOW}
     assert [kind for _, d in decisions for kind in kinds(d) if kind != FOR_YOU] == says
     assert not session.session.circuits
-    assert session.session.tally["budget"].would == 1
+    assert session.session.tally["budget"]["would"] == 1
 
 
 def test_block_stops_the_turn_at_a_terminal_too():

@@ -16,14 +16,14 @@ KINDS = [
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_list_and_dict_of_a_value_is_copied_with_it(kind):
-    holds = {name for name, default in kind.FIELDS.items() if isinstance(default, (list, dict))}
+    holds = {name for name, default in kind.defaults().items() if isinstance(default, (list, dict))}
     assert set(kind.CONTAINERS) == holds
     first = kind()
     second = first.but()
     assert second == first
     for name in holds:
         assert getattr(second, name) is not getattr(first, name)
-        assert getattr(first, name) is not kind.FIELDS[name]
+        assert getattr(first, name) is not kind.defaults()[name]
 
 
 def test_changed_copy_leaves_the_first_alone():

@@ -33,6 +33,14 @@ def test_validation_failures_count_within_the_prompt_whatever_lies_between():
     assert said == [WARN, STOP]  # what was never warned about is not stopped
 
 
+def test_where_the_rule_only_warns_an_input_rejected_again_and_again_is_counted_twice_and_warned_of_twice():
+    changes = {"circuit_breakers": {"tool_failure": {"action": "warn", "same_error": 0}}}
+    stream = Stream(**changes)
+    verdicts = [stream.call("Edit", EDIT, MISSING, INVALID).verdict for _ in range(9)]
+    assert [n + 1 for n, verdict in enumerate(verdicts) if verdict != ALLOW] == [3, 6]
+    assert stream.lanes[""].tally["tool_failure"]["would"] == 2  # the circuit, then the end of the turn
+
+
 def test_a_new_prompt_starts_the_count_of_validation_failures_anew():
     stream = Stream()
     for _ in range(5):

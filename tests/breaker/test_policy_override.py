@@ -174,7 +174,7 @@ def test_observe_mode_records_and_blocks_nothing():
     stream = Stream(mode="observe")
     said = [stream.bash("make test", "Exit code 2\nboom", fails=True).verdict for _ in range(9)]
     assert set(said) == {ALLOW} and stream.states() == {}
-    assert stream.lanes[""].tally["tool_failure"].would == 1  # would have opened, once a streak
+    assert stream.lanes[""].tally["tool_failure"]["would"] == 1  # would have opened, once a streak
 
 
 def test_warn_tells_once_a_streak_and_never_opens():

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from streams import Stream
 
-from circuit_breaker.breaker.memory import Lane, ServiceCalls, Session
+from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.breaker.model import INVALID, Circuit, Notice
 from circuit_breaker.runtime import files, store
 from circuit_breaker.runtime.home import Places
@@ -66,7 +66,7 @@ def test_memory_comes_back_as_it_was_kept(where: Places) -> None:
         Session(
             prompt="p",
             spawns=3,
-            services={"a": ServiceCalls(calls=1, times=[2.5])},
+            services={"a": [2.5]},
             notes=[Notice(agent="x")],
         ),
     )
@@ -142,7 +142,7 @@ def test_memory_that_is_being_written_is_looked_at_again(where: Places, mocker: 
 
 def _circuit(**changes: Any) -> bytes:
     """A memory with one circuit, some of whose fields have values that its class would not take."""
-    row = list({**Circuit.FIELDS, **changes}.values())
+    row = list({**Circuit.defaults(), **changes}.values())
     return json.dumps({"v": store.VERSION, "circuits": {"c": row}}).encode()
 
 

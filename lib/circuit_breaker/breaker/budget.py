@@ -22,23 +22,20 @@ def add(kept: Budget, spent: list[int]) -> Budget:
 def prompted(session: Session, now: float) -> None:
     """Reset all counts but the session's tokens: you sent a prompt."""
     kept = session.budget
-    session.budget = Budget(since=round(now, 1), session=kept.session, **_lasting(kept, "_session"))
+    session.budget = Budget(since=round(now, 1), session=kept.session, reached=_lasting(kept, "_session"))
 
 
-def _lasting(kept: Budget, *ends: str) -> dict[str, dict[str, int]]:
-    """The warnings and permissions of the limits whose names have such an end."""
-    held = {"said": kept.said, "granted": kept.granted}
-    return {
-        name: {limit: n for limit, n in known.items() if limit.endswith(ends)} for name, known in held.items()
-    }
+def _lasting(kept: Budget, *ends: str) -> dict[str, int]:
+    """What is kept of `reached`: the limits whose names have such an end."""
+    return {limit: percent for limit, percent in kept.reached.items() if limit.endswith(ends)}
 
 
 def after_turn(work: Work, event: Turn, tools: list[str], n_before: int) -> None:
     """Count a finished turn, `tools` of its calls included; warn, ask or stop if a limit is reached. `n_before`: n before it."""
     kept = work.session.budget if work.session.budget.since else Budget(since=round(work.now, 1))
     kept = add(kept.but(calls=kept.calls + len(tools), tools=_tallied(kept.tools, tools)), event.spent)
-    if any(move.n > n_before and move.before < 0 for move in work.lane.moves):
-        kept = kept.but(idle=NOTHING, since=round(work.now, 1), **_lasting(kept, "_session", "_prompt"))
+    if any(n > n_before and before < 0 for n, before in work.lane.moves):
+        kept = kept.but(idle=NOTHING, since=round(work.now, 1), reached=_lasting(kept, "_session", "_prompt"))
     work.session.budget = kept
     if work.bypassed:
         return
@@ -66,44 +63,40 @@ def used(kept: Budget, limit: str, now: float) -> int:
 
 
 def _check(work: Work, event: Turn, limit: str, most: int) -> None:
-    kept = work.session.budget
-    amount, times = used(kept, limit, work.now), kept.granted.get(limit, 0)
-    work.tally("budget").count = amount
-    if amount >= most * (times + 1):
-        _used_up(work, event, limit, _signal(work, limit, amount, most))
+    """Warn at WARN_AT. At 100 %, ask you before the next call, or stop the turn if nobody can answer and a warning came before."""
+    kept, action = work.session.budget, work.action("budget")
+    amount, before = used(kept, limit, work.now), kept.reached.get(limit, 0)
+    signal = _signal(work, limit, amount, most)
+    work.tally("budget")["count"] = amount
+    if amount >= most * (before // 100 + 1):
+        if action != "block":
+            allow(work, limit)
+            work.act(signal)  # counts it, and warns if that is the action
+            return
+        if work.asks("budget") and event.attended:
+            _ask_later(work, signal)
+            if work.name == MAIN:
+                return
+        if before:
+            work.tally("budget")["trips"] += 1
+            work.stop_turn(signal)
+            return
+    percent = max([percent for percent in WARN_AT if 100 * amount >= percent * most], default=0)
+    if percent <= before:
         return
-    share = 100 * amount // most
-    reached = max([percent for percent in WARN_AT if percent <= share], default=0)
-    if times or reached <= kept.said.get(limit, 0):
-        return
-    work.session.budget = kept.but(said={**kept.said, limit: reached})
-    if work.action("budget") != "observe":
-        signal = _signal(work, limit, amount, most)
+    work.session.budget = kept.but(reached={**kept.reached, limit: percent})
+    if action != "observe":
         work.warn(signal)
         work.notices.append(Notice.about(signal, kind=FOR_YOU))
 
 
-def _used_up(work: Work, event: Turn, limit: str, signal: Signal) -> None:
-    """A limit is reached: ask you before the next call, or stop the turn if nobody can answer."""
-    kept = work.session.budget
-    if work.action("budget") != "block":
-        allow(work, limit)
-        work.act(signal)  # counts it, and warns if that is the action
-        return
-    if work.asks("budget") and event.attended:
-        known = work.session.circuits.get(signal.name)
-        if known is not None and known.live:
-            work.session.circuits[known.name] = known.but(count=signal.count, facts=signal.facts)
-        else:
-            work.open_until_prompt(signal, kept.prompt)
-        if work.name == MAIN:
-            return
-    if limit in kept.said:
-        work.tally("budget").trips += 1
-        work.stop_turn(signal)
-    else:  # reached in one turn without a warning: the first stop needs one
-        work.session.budget = kept.but(said={**kept.said, limit: 100})
-        work.warn(signal)
+def _ask_later(work: Work, signal: Signal) -> None:
+    """Open a circuit that asks you before the main thread's next call."""
+    known = work.session.circuits.get(signal.name)
+    if known is not None and known.live:
+        work.session.circuits[known.name] = known.but(count=signal.count, facts=signal.facts)
+    else:
+        work.open_until_prompt(signal, work.session.budget.prompt)
 
 
 def ask(work: Work, event: Ask) -> None:
@@ -123,7 +116,7 @@ def allow(work: Work, limit: str) -> bool:
     if not kept.since or not most:
         return False
     times = max(1, used(kept, limit, work.now) // most)
-    work.session.budget = kept.but(granted={**kept.granted, limit: times})
+    work.session.budget = kept.but(reached={**kept.reached, limit: 100 * times})
     return True
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from circuit_breaker.breaker import breaker, failures, model
 from circuit_breaker.breaker.config import Config, is_on
-from circuit_breaker.breaker.memory import Lane, SameShape, Session, Tally
-from circuit_breaker.breaker.model import Circuit, Decision, Finding, Notice, Signal, Transition
+from circuit_breaker.breaker.memory import NOTHING_DONE, Lane, SameShape, Session
+from circuit_breaker.breaker.model import Circuit, Decision, Notice, Signal, Transition
 from circuit_breaker.identity import calls
 
 TYPE_CHECKING = False
@@ -109,7 +109,7 @@ class Work:
         self.opened(circuit)
         self.notices.append(Notice.about(circuit, kind=model.OPENED))
         if signal.rule == "tool_failure" or not self._is_marked(signal, signal.mark):
-            self.warn(signal, opened=True)
+            self.warn(signal.but(facts={**signal.facts, "opened": True}))
 
     def _is_taken(self, signal: Signal) -> bool:
         known = self.lane.circuits.get(signal.name)
@@ -124,7 +124,7 @@ class Work:
 
     def opened(self, circuit: Circuit) -> None:
         self.put(circuit)
-        self.tally(circuit.rule).trips += 1
+        self.tally(circuit.rule)["trips"] += 1
         self.changed("trip", circuit, model.CLOSED)
 
     def close(self, circuit: Circuit, reason: str, event: Happening = "close") -> None:
@@ -147,7 +147,7 @@ class Work:
 
     # --- Records
 
-    def record(self, event: Happening, seen: Finding, reason: str = "", **more: Any) -> None:
+    def record(self, event: Happening, seen: Signal, reason: str = "", **more: Any) -> None:
         """Record what happened to `seen`; `more`: further fields of the Transition, or others than those of `seen`."""
         what = {"event": event, "reason": reason, "at": self.now, "lane": self.name}
         self.transitions.append(Transition.about(seen, **what, **more))
@@ -161,10 +161,10 @@ class Work:
             event, circuit, reason, before=before, after=circuit.state, facts=facts or circuit.facts, **kept
         )
 
-    def tally(self, rule: str) -> Tally:
+    def tally(self, rule: str) -> dict[str, float]:
         """What the rule has done, to be counted on."""
         kept = self.session.tally if rule in SESSION_RULES else self.lane.tally
-        kept[rule] = kept[rule].but() if rule in kept else Tally()
+        kept[rule] = {**kept.get(rule, NOTHING_DONE)}
         return kept[rule]
 
     # --- Signals
@@ -174,7 +174,7 @@ class Work:
         action = self.action(signal.rule)
         if not action:
             return
-        self.tally(signal.rule).count = signal.count
+        self.tally(signal.rule)["count"] = signal.count
         may_stop = action == "block" or (action == "warn" and signal.rule in STOPPING)
         if signal.wants == model.WARN:
             if action != "observe":
@@ -191,22 +191,22 @@ class Work:
         if signal.facts.get("once") or self._is_marked(signal, f"counted {signal.mark}"):
             return
         self._mark(signal, f"counted {signal.mark}")
-        self.tally(signal.rule).would += 1
+        self.tally(signal.rule)["would"] += 1
         if self.config.mode == "observe" and self.rule(signal.rule)["action"] in ("block", "ask"):
             self.record("would_trip", signal)
         if action == "warn" and not self._is_marked(signal, signal.mark):
             self.warn(signal)
 
-    def warn(self, signal: Signal, opened: bool = False) -> None:
+    def warn(self, signal: Signal) -> None:
         """Warn Claude after this turn, unless a bypass is active."""
         self._mark(signal, signal.mark)
         if self.bypassed:
             return
-        self.tally(signal.rule).warned_at = round(self.now, 3)
+        self.tally(signal.rule)["warned_at"] = round(self.now, 3)
         self.lane.warned.pop(signal.name, None)
         self.lane.warned[signal.name] = self.lane.turn
         self.record("warning", signal)
-        self.notices.append(Notice.about(signal, opened=opened))
+        self.notices.append(Notice.about(signal))
 
     def stop(self, signal: Signal) -> None:
         """Stop the turn, counted as a trip, if there was a warning in an earlier turn; else warn."""
@@ -214,10 +214,10 @@ class Work:
         if warned is None:
             self.warn(signal.but(facts={**signal.facts, "left": 1}))
         elif warned != self.lane.turn and not self.bypassed:
-            self.tally(signal.rule).trips += 1
+            self.tally(signal.rule)["trips"] += 1
             self.stop_turn(signal)
 
-    def stop_turn(self, seen: Finding, reason: str = "") -> None:
+    def stop_turn(self, seen: Signal, reason: str = "") -> None:
         """Stop this turn, recorded. The parent of a stopped subagent gets a note: it would not notice otherwise."""
         if self.bypassed:
             return
@@ -258,7 +258,8 @@ class Work:
 
     def answer(self) -> Decision:
         """The decision: a denial or question, else everything that there is to say."""
-        return Decision(notices=self.denial or self.notices, contacts=self.contacts)
+        said = self.denial or self.notices
+        return Decision(notices=said, transitions=self.transitions, contacts=self.contacts)
 
 
 def matches(name: str, glob: str) -> bool:

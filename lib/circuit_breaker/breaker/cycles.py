@@ -10,7 +10,7 @@ def moved_on(lane: Lane, ring: list[Past], since: int) -> bool:
     keys = [member.key for member in ring]
     own = {past.n for past in lane.recent if past.key in keys}
     moves = lane.moves + lane.news if any(member.kind in GESTURES for member in ring) else lane.moves
-    return any(move.n >= since and move.before < since and move.n not in own for move in moves)
+    return any(n >= since and before < since and n not in own for n, before in moves)
 
 
 def periods_at(recent: list[Past], end: int, longest: int) -> list[int]:

@@ -9,7 +9,7 @@ that you did not type. A look at something live is also one if enough time has p
 from __future__ import annotations
 
 from circuit_breaker.breaker import memory
-from circuit_breaker.breaker.memory import Lane, Moment, Past, SameShape, ServiceCalls, Session, Streak
+from circuit_breaker.breaker.memory import Lane, Past, SameShape, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
 from circuit_breaker.breaker.outcomes import label_of, look, only_waits, shown_in, steps_on, written
 from circuit_breaker.identity import acts, calls, errors, looks, waits
@@ -28,23 +28,15 @@ def last_move(lane: Lane, start: int) -> int:
     return _last_of(lane.moves, start)
 
 
-def is_no_progress(lane: Lane, outcome: Outcome) -> bool:
-    """Whether a call probably succeeded only because its exit code was hidden."""
-    if outcome.attempt is None or outcome.proven:
-        return False
-    family = lane.families.get(outcome.family)
-    return bool(outcome.failed or (family is not None and family.count))
-
-
 def last_news(lane: Lane, start: int) -> int:
     """n of the last look that showed something of a page or device that no look had shown since n `start`; -1 if none."""
     return _last_of(lane.news, start)
 
 
-def _last_of(found: list[Moment], start: int) -> int:
-    for seen in reversed(found if start >= 0 else ()):  # before a first result there is nothing
-        if seen.before < start:
-            return seen.n
+def _last_of(found: list[list[int]], start: int) -> int:
+    for n, before in reversed(found if start >= 0 else ()):  # before a first result there is nothing
+        if before < start:
+            return n
     return -1
 
 
@@ -76,23 +68,15 @@ def take(lane: Lane, outcomes: list[Outcome], now: float, gap: float) -> None:
     _note_waits(lane, outcomes)
     if any(_is_news(lane, outcome) for outcome in outcomes):
         lane.launched, lane.launches = "", 0
-    lane.trim()
 
 
 def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now: float, gap: float) -> None:
     known = lane.streaks.pop(outcome.key, None)  # to the end of the row
     streak = Streak() if known is None else known.but()
-    if known is not None:  # a repeated call may be shown
+    if known is not None:  # a repeated call may be shown, or be a click, key or scroll
         outcome.label = streak.label = streak.label or label_of(outcome)
-    if outcome.wait == waits.BEFORE:
-        lane.waited = outcome.n - 1
-    outcome.poll = _is_poll(lane, streak, outcome, now, gap)
-    shown = shown_in(outcome) if outcome.poll else ""
-    if shown:
-        outcome.result += shown
-        outcome.repeats = streak.first >= 0 and streak.result == outcome.result
-    if known is not None and _is_receipt(outcome):  # a click, key or scroll; only for repeated calls
-        outcome.gesture = acts.is_gesture(outcome.tool, outcome.input)
+        outcome.gesture = _is_receipt(outcome) and acts.is_gesture(outcome.tool, outcome.input)
+    _judge_wait(lane, streak, outcome, now, gap)
     consecutive = streak.turn >= lane.turn - 1 - lane.still
     if streak.first >= 0 and FLAKY not in streak.marks and _is_flaky(lane, streak, outcome):
         streak.marks = [*streak.marks, FLAKY]
@@ -113,6 +97,17 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     made = {"key": outcome.key, "result": outcome.result, "ok": outcome.kind == OK}
     lane.recent.append(Past(n=outcome.n, turn=lane.turn, kind=_kind_of(outcome), **made))
     del lane.recent[: -lane.MOST["recent"]]  # here, because each call of a long turn reads it
+
+
+def _judge_wait(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) -> None:
+    """Note whether it waits or acts, and whether it is a poll: then what blinding hides is news of what is waited for."""
+    if outcome.wait == waits.BEFORE:
+        lane.waited = outcome.n - 1
+    outcome.poll = _is_poll(lane, streak, outcome, now, gap)
+    shown = shown_in(outcome) if outcome.poll else ""
+    if shown:
+        outcome.result += shown
+        outcome.repeats = streak.first >= 0 and streak.result == outcome.result
     if outcome.wait in (waits.AFTER, waits.ALONE):
         lane.waited = outcome.n
     elif outcome.change or (outcome.kind in FAILURES and outcome.look == looks.NOTHING):
@@ -158,7 +153,7 @@ def _is_flaky(lane: Lane, streak: Streak, outcome: Outcome) -> bool:
     """Whether an act ended otherwise than the last time, although nothing was changed: it is repeated to see how often it fails."""
     if (outcome.kind == OK) != (streak.since >= 0) or outcome.kind not in (OK, FAILED) or outcome.poll:
         return False
-    unchanged = not lane.moves or lane.moves[-1].n <= streak.last
+    unchanged = not lane.moves or lane.moves[-1][0] <= streak.last
     return unchanged and look(outcome) == looks.NOTHING
 
 
@@ -204,7 +199,7 @@ def _note_news(lane: Lane, outcome: Outcome, changed: bool) -> None:
         )
     if shows:
         before = next((r.n for r in reversed(lane.recent) if r.result == outcome.result), -1)
-        lane.news.append(Moment(n=outcome.n, turn=lane.turn, before=before))
+        lane.news.append([outcome.n, before])
 
 
 def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
@@ -212,7 +207,7 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         streak.since = outcome.n
     if leads_on(lane, outcome):  # it stopped at another commit
         lane.stepped = outcome.n
-        lane.moves.append(Moment(n=outcome.n, turn=lane.turn))
+        lane.moves.append([outcome.n, -1])
     moved = last_move(lane, streak.since)
     line = digest(written(outcome.tool, outcome.input))  # the key leaves out variables set before the call
     same = streak.error == outcome.complaint and lane.stepped <= streak.last
@@ -222,8 +217,8 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         # after a change, or written differently, only the same error counts; and what is looked at may have changed by itself
         other = line != streak.line or outcome.look == looks.LIVE
         moved = max(moved, outcome.n - 1 if other else lane.changed)
-    streak.fails = [fail for fail in streak.fails if fail.n > moved][-FAILS_MAX:]
-    streak.fails.append(Moment(n=outcome.n, turn=lane.turn))
+    streak.fails = [[n, turn] for n, turn in streak.fails if n > moved][-FAILS_MAX:]
+    streak.fails.append([outcome.n, lane.turn])
     streak.same = streak.same + 1 if same else 1
     streak.error, streak.line = outcome.complaint, line
     if outcome.attempt is not None and outcome.attempt.edits:
@@ -234,17 +229,24 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
 
 def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     """A success clears the failures; if it changed something it is progress."""
-    if outcome.change and not is_no_progress(lane, outcome):
+    if outcome.change and not _hides_failure(lane, outcome):
         lane.changed = outcome.n
         further = leads_on(lane, outcome)
         lane.stepped = outcome.n if further else lane.stepped
         if outcome.change == calls.WRITES or streak.result != outcome.result:
-            before = -1 if further else streak.ok_at
-            lane.moves.append(Moment(n=outcome.n, turn=lane.turn, before=before))
+            lane.moves.append([outcome.n, -1 if further else streak.ok_at])
     elif streak.ok_at < 0 and calls.goes_elsewhere(outcome.tool, outcome.input):
-        lane.moves.append(Moment(n=outcome.n, turn=lane.turn))  # what comes next runs in another place
+        lane.moves.append([outcome.n, -1])  # what comes next runs in another place
     streak.ok_at = outcome.n
     streak.since, streak.fails, streak.same, streak.error = -1, [], 0, ""
+
+
+def _hides_failure(lane: Lane, outcome: Outcome) -> bool:
+    """Whether a call probably succeeded only because its exit code was hidden."""
+    if outcome.attempt is None or outcome.proven:
+        return False
+    family = lane.families.get(outcome.family)
+    return bool(outcome.failed or (family is not None and family.count))
 
 
 def leads_on(lane: Lane, outcome: Outcome) -> bool:
@@ -287,14 +289,14 @@ def learn_writes(session: Session, lane: Lane) -> None:
     """Count what other lanes wrote since this lane's last turn as progress."""
     if session.writes > lane.writes:
         lane.n += 1
-        lane.moves.append(Moment(n=lane.n, turn=lane.turn))
+        lane.moves.append([lane.n, -1])
         lane.writes = session.writes
 
 
 def note_sequence(lane: Lane, outcomes: list[Outcome]) -> None:
     """For sequential_tools: count calls of one shape in a row, one per turn, without progress."""
     lone = outcomes[0] if len(outcomes) == 1 else None
-    if lone is None or lone.poll or (lane.moves and lane.moves[-1].n >= lone.n):
+    if lone is None or lone.poll or (lane.moves and lane.moves[-1][0] >= lone.n):
         lane.sequence = SameShape()
         return
     shape, known = calls.shape_key(lone.tool, lone.input)
@@ -315,10 +317,9 @@ def note_services(session: Session, outcomes: list[Outcome], now: float) -> None
         service = calls.service(outcome.tool, outcome.input)
         if not service or (outcome.kind in SILENT and outcome.kind != LAUNCHED):
             continue
-        known = session.services.pop(service, None) or ServiceCalls()
-        times = [*known.times, round(now, 1)][-SERVICE_TIMES_MAX:]
-        session.services[service] = known.but(calls=known.calls + 1, times=times)
-    session.trim()
+        times = [*session.services.pop(service, ()), round(now, 1)]
+        session.services[service] = times[-SERVICE_TIMES_MAX:]
+        session.service_calls[service] = session.service_calls.pop(service, 0) + 1
 
 
 def note_scheduled(session: Session, outcomes: list[Outcome]) -> None:
@@ -378,8 +379,7 @@ def is_all_new(session: Session, lane: Lane, outcomes: list[Outcome]) -> bool:
     if counting or session.services:
         return False
     for outcome in outcomes:
-        streak = lane.streaks.get(outcome.key)
-        if outcome.kind != OK or outcome.failed or outcome.empty or streak is None or streak.label:
+        if outcome.kind != OK or outcome.failed or outcome.empty or lane.streaks[outcome.key].label:
             return False  # only a repeated call has a label
     return True
 

@@ -1,10 +1,10 @@
-"""The answer to a call that wants to run: allow, warn, ask or deny."""
+"""The answer to whoever asks: may this call run (allow, warn, ask or deny), may this turn end (hook_recursion)."""
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker
+from circuit_breaker.breaker import breaker, monitor
 from circuit_breaker.breaker.context import Work
-from circuit_breaker.breaker.model import DENY, HALF_OPEN, MAIN, OPEN, Ask, Circuit, Notice, Signal
+from circuit_breaker.breaker.model import DENY, HALF_OPEN, MAIN, OPEN, Ask, Circuit, Notice, Signal, StopAsked
 from circuit_breaker.identity import labels
 from circuit_breaker.identity.calls import SPAWNING, call_key
 
@@ -67,10 +67,10 @@ def spawn(work: Work, event: Ask) -> None:
     if fresh:
         session.spawn_ids.append(event.id)
         session.spawns += 1
-    work.tally("agent_spawn").count = session.spawns
+    work.tally("agent_spawn")["count"] = session.spawns
     signal = Signal(rule="agent_spawn", subject=event.tool, count=session.spawns, calls=[event.tool])
     if fresh and session.spawns == rule["threshold"] + 1:
-        work.tally("agent_spawn").would += action != "block"
+        work.tally("agent_spawn")["would"] += action != "block"
         if action != "observe":
             work.warn(signal)
     limit = rule["threshold"] if action == "block" else rule["block_at"]
@@ -89,6 +89,51 @@ def refuse(work: Work, event: Ask) -> None:
     circuit = Circuit(rule="protection", subject=event.refused)
     work.record("bypass_refused", circuit, event.refused, calls=[label])
     _deny(work, event, circuit, event.refused)
+
+
+def stop_asked(work: Work, event: StopAsked) -> None:
+    """hook_recursion: stop hooks make Claude continue again and again without a new result; too many such Stops open a circuit."""
+    if work.lane.pending:
+        monitor.flush(work)
+    lane, action = work.lane, work.action("hook_recursion")
+    if not event.again:
+        work.close_recursion()
+        return
+    if not action:
+        return
+    lane.stops += 1
+    more = lane.stops - work.rule("hook_recursion")["threshold"]
+    if more <= 0:
+        return
+    subject = "Stop" if work.name == MAIN else "SubagentStop"
+    signal = Signal(
+        rule="hook_recursion", subject=subject, count=lane.stops, since=lane.n, facts={"once": more > 1}
+    )
+    if action == "block":
+        _stop_recursion(work, signal)
+    else:
+        work.act(signal)
+
+
+def _stop_recursion(work: Work, signal: Signal) -> None:
+    """Stop the turn, except for the probe: one Stop that is let pass after the cooldown."""
+    pace = work.pace("hook_recursion")
+    circuit = work.lane.circuits.get(signal.name) or Circuit(rule=signal.rule, subject=signal.subject)
+    if not circuit.live:
+        circuit = breaker.trip(circuit.but(count=signal.count), work.now, *pace)
+        work.tally("hook_recursion")["count"] = signal.count
+        work.opened(circuit)
+    elif circuit.state == HALF_OPEN:
+        circuit = breaker.fail(circuit, work.now, *pace)
+        work.changed("probe", circuit, HALF_OPEN, "sent_on")
+    else:
+        circuit, refusal = breaker.admit(circuit, f"stop-{work.lane.stops}", work.now, 0.0)
+        if not refusal:
+            work.changed("probe", circuit, OPEN, "may_go_on")
+            work.put(circuit)
+            return
+    work.put(circuit)
+    work.stop_turn(circuit)
 
 
 def _let_through(work: Work, event: Ask, circuit: Circuit) -> None:

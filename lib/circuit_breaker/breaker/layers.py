@@ -62,10 +62,10 @@ class Layer:
     def __init__(self, name: str, document: object, problems: list[str]) -> None:
         self.name, self.problems = name, problems
         self.changes: list[tuple[str, Any, Any]] = []
-        version = document.get("defaults_version") if isinstance(document, dict) else None
-        self.earlier: Mapping[str, Any] | None = None  # defaults, if values equal to them are not your choice
-        if isinstance(version, int) and not isinstance(version, bool) and 1 <= version <= DEFAULTS_VERSION:
-            self.earlier = EARLIER_DEFAULTS.get(version, {})
+        version: Any = document.get("defaults_version") if isinstance(document, dict) else None
+        # Defaults that it was made from, if it says so: values equal to them are not your choice.
+        known = version in range(1, DEFAULTS_VERSION + 1)
+        self.earlier = EARLIER_DEFAULTS.get(version, {}) if known else None
 
     def merge(self, path: str, document: object, values: dict[str, Any], defaults: Mapping[str, Any]) -> None:
         """Merge the table at `path` ("": the whole document) into `values`, key by key; faults are added to `problems`."""

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import Circuit, Notice, Outcome, Record, rows, table
-
-
-class Moment(Record):
-    """A call of a lane that counted. `n` numbers the calls, `turn` the batches; `before`: n of one like it before it, or -1."""
-
-    n = turn = 0
-    before = -1
+from circuit_breaker.breaker.model import Circuit, Notice, Outcome, Record
 
 
 class Streak(Record):
@@ -18,7 +11,7 @@ class Streak(Record):
     label = ""  # for people
     ok_at = -1  # n of its last success
     since = -1  # n of its first failure since its last success
-    fails = rows(Moment)  # its failures that count
+    fails: list[list[int]] = []  # [n, turn] of its failures that count
     line = ""  # digest of its last failing shell line as written
     error = ""  # what its last error complained about (Outcome.complaint)
     same = 0  # times in a row with that error
@@ -104,17 +97,12 @@ class Position(Record):
     floor = ""  # time up to which rows are copies
 
 
-class Tally(Record):
-    """What a rule has done."""
-
-    trips = 0
-    warned_at = 0.0  # epoch seconds
-    would = 0  # trips that were only counted
-    count = 0  # its last count
+# What a rule has done: trips, trips that were only counted, its last count, when it last warned (epoch seconds).
+NOTHING_DONE = {"trips": 0, "would": 0, "count": 0, "warned_at": 0.0}
 
 
 class Lane(Record):
-    """One agent's evidence and circuits."""
+    """One agent's evidence and circuits. `n` numbers its calls, `turn` its batches."""
 
     MOST = {
         "recent": 40,  # 3 rounds of a ring of 10 calls and a foreign one are 33 calls
@@ -123,44 +111,54 @@ class Lane(Record):
         "pending": 64,
         "denied": 48,
     }
-    turn = 0
-    n = 0
+    KINDS = {
+        "recent": Past, "streaks": Streak, "families": Family, "errors": ErrorRun, "sequence": SameShape, "circuits": Circuit,
+        "pending": Outcome, "read": Position,
+    }  # fmt: skip
+    # its calls
+    n = turn = 0
     cwd = ""
-    recent = rows(Past)
-    streaks = table(Streak)  # call key -> Streak; least recently used first
-    moves = rows(Moment)  # progress; `before`: the same call's success before it
-    news = rows(Moment)  # looks at a page or device; `before`: the same result before it
+    pending: dict[str, Outcome] = {}  # tool_use_id -> what came before its batch, without input and text
+    seen: list[str] = []  # tool_use_ids whose outcome has been counted
+    recent: list[Past] = []
+    streaks: dict[str, Streak] = {}  # call key -> Streak; least recently used first
+    families: dict[str, Family] = {}  # attempt key -> Family; least recently failed first
+    errors: dict[str, ErrorRun] = {}  # tool -> ErrorRun
+    sequence = SameShape()
+    # progress
+    moves: list[list[int]] = []  # [n, n of the same call's success before it or -1] of progress
+    news: list[list[int]] = []  # [n, n of the same result before it or -1] of looks at a page or device
+    changed = -1  # n of the last call that changed something, new or not
+    stepped = (
+        -1
+    )  # n of the last step to another commit or migration: an equal error there is no failed repair
+    writes = 0  # the session's writes that this lane knows of
+    # waits
     waited = -1  # n of the last wait
     acted = -1  # n of the last call that neither looked nor waited
     woke = ""  # the prompt of its last turn
     woken = -1  # n of its last call before that prompt
     machine = False  # you did not type that prompt: a wake-up, a notification
     ready = 0.0  # epoch seconds at which a wait in the background ends; 0.0: none is running
-    waits = 0  # turns in a row that only waited
-    still = 0  # turns in a row that waited, or looked after a wait and saw nothing new
     launched = ""  # key of the last launch in the background, nothing new since
-    launches = 0  # times in a row
-    failing = 0  # turns in a row in which every call failed
+    # in a row
+    launches = 0  # of it
+    waits = 0  # turns that only waited
+    still = 0  # turns that waited, or looked after a wait and saw nothing new
+    failing = 0  # turns in which every call failed
     failing_warned = 0  # warnings about them
-    empties = 0  # turns in a row that only searched and found nothing
-    warned: dict[str, int] = {}  # name of a warning -> the turn it was last given in
-    changed = -1  # n of the last call that changed something, new or not
-    # n of the last step to another commit or migration: an equal error there is no failed repair
-    stepped = -1
-    families = table(Family)  # attempt key -> Family; least recently failed first
-    errors = table(ErrorRun)  # tool -> ErrorRun
-    sequence = SameShape()
-    circuits = table(Circuit)  # name -> Circuit
-    pending = table(Outcome)  # tool_use_id -> what was reported before its batch, without input and text
-    denied: dict[str, str] = {}  # tool_use_id -> circuit name, or "" if it does not count against deny_limit
-    seen: list[str] = []  # tool_use_ids whose outcome has been counted
-    denials = 0  # in this prompt
+    empties = 0  # turns that only searched and found nothing
     stops = 0  # Stops with stop_hook_active since the last new result
-    writes = 0  # the session's writes that this lane knows of
-    prompt = ""  # the prompt its per-prompt counters belong to
-    tally = table(Tally)  # by rule
-    read = Position()
+    # in this prompt
+    prompt = ""
+    warned: dict[str, int] = {}  # name of a warning -> the turn it was last given in
+    denials = 0
+    # circuits
+    circuits: dict[str, Circuit] = {}  # name -> Circuit
+    denied: dict[str, str] = {}  # tool_use_id -> circuit name, or "" if it does not count against deny_limit
     asked: dict[str, str] = {}  # tool_use_id -> the circuit for which you are asked
+    tally: dict[str, dict[str, float]] = {}  # rule -> see NOTHING_DONE
+    read = Position()
 
     def forget_successes(self) -> None:
         """Forget repeats and cycles of successes and runs of attempts, at your prompt; other failures are kept."""
@@ -185,14 +183,6 @@ class Lane(Record):
         self.errors, self.families = {}, {}
 
 
-class ServiceCalls(Record):
-    """A session's calls to an outside service."""
-
-    calls = 0
-    said_at = 0  # how many when it was last said
-    times: list[float] = []  # epoch seconds of the last ones
-
-
 class Budget(Record):
     """What is used of the limits, over all lanes (see budget.py)."""
 
@@ -202,14 +192,15 @@ class Budget(Record):
     prompt = [0, 0, 0, 0]  # tokens since then
     session = [0, 0, 0, 0]  # tokens since the breaker first saw the session
     idle = [0, 0, 0, 0]  # tokens since the last progress
-    said: dict[str, int] = {}  # limit -> highest percentage warned of
-    granted: dict[str, int] = {}  # limit -> how many times its amount you have allowed
+    # limit -> highest percentage warned of, or 100 for each full amount that you have allowed
+    reached: dict[str, int] = {}
 
 
 class Session(Record):
     """What a session's lanes share."""
 
-    MOST = {"spawn_ids": 128, "written": 32, "services": 16, "scheduled": 16, "notes": 8}
+    MOST = {"spawn_ids": 128, "written": 32, "services": 16, "service_calls": 16, "scheduled": 16, "notes": 8}
+    KINDS = {"notes": Notice, "circuits": Circuit, "budget": Budget}
     home = ""  # folder of its incidents and published state
     project = ""  # its project folder, for people
     frozen: dict[str, object] = {}  # its rules while a circuit is open (runtime.frozen); {} while none is
@@ -224,8 +215,11 @@ class Session(Record):
     spawn_ids: list[str] = []
     written: list[str] = []  # keys of the last writes of all lanes
     writes = 0  # new writes so far
-    services = table(ServiceCalls)  # by the name of an outside service
-    notes = rows(Notice)  # of stopped subagents, for their parents
-    circuits = table(Circuit)  # name -> Circuit that gates every lane
-    tally = table(Tally)
+    services: dict[
+        str, list[float]
+    ] = {}  # name of an outside service -> epoch seconds of the last calls to it
+    service_calls: dict[str, int] = {}  # name -> all calls to it
+    notes: list[Notice] = []  # of stopped subagents, for their parents
+    circuits: dict[str, Circuit] = {}  # name -> Circuit that gates every lane
+    tally: dict[str, dict[str, float]] = {}
     budget = Budget()  # if a limit is set

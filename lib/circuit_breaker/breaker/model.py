@@ -7,9 +7,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Literal, TypeVar
 
-    Item = TypeVar("Item")
     Kind = TypeVar("Kind", bound="Record")
     # What a rule does with a signal ("ask" is "block" with a question); "" if it is switched off.
     Action = Literal["block", "warn", "observe", ""]
@@ -39,54 +39,34 @@ _NO_FIELDS = frozenset((property, type(lambda: None), classmethod))
 _CONTAINERS = frozenset((list, dict))
 
 
-def rows(kind: type[Item]) -> list[Item]:
-    """The default of a field with a list of records."""
-    return [], kind  # type: ignore[return-value]
-
-
-def table(kind: type[Item]) -> dict[str, Item]:
-    """The default of a field with records under names."""
-    return {}, kind  # type: ignore[return-value]
-
-
-class _Fields:
-    """`FIELDS` of a Record, worked out with KINDS and CONTAINERS when first needed: a process needs few of its classes."""
-
-    def __get__(self, record: object, cls: type[Record]) -> dict[str, Any]:
-        fields: dict[str, Any] = {}
-        kinds: dict[str, Any] = {}
-        for base in cls.__mro__[-3::-1]:  # without `object` and Record
-            for name, value in vars(base).items():
-                kind = type(value)
-                if name < "a" or kind in _NO_FIELDS:
-                    continue
-                if kind is tuple and value:
-                    value, kinds[name] = value
-                elif isinstance(value, Record):
-                    kinds[name] = kind
-                fields[name] = value
-        cls.FIELDS, cls.KINDS = fields, kinds
-        cls.CONTAINERS = tuple([name for name, value in fields.items() if type(value) in _CONTAINERS])
-        return fields
-
-
 class Record:
     """A value whose fields are the lower-case attributes of its class, with their defaults.
 
     In memory files it is a row: the list of its values, records among them as rows too.
     """
 
-    FIELDS: dict[str, Any] = {}
+    FIELDS: dict[str, Any] = {}  # see `defaults`
     KINDS: dict[str, type[Record]] = {}  # the fields that hold records, alone or in a list or a dict
     CONTAINERS: tuple[str, ...] = ()  # the fields that hold a list or a dict: every value gets its own
     MOST: dict[str, int] = {}  # how many items of a list or dict are kept
 
-    def __init_subclass__(cls) -> None:
-        cls.FIELDS = _Fields()  # type: ignore[assignment]
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """The defaults of its fields, worked out with CONTAINERS at the first call: a process needs few of its classes."""
+        if "FIELDS" in cls.__dict__:
+            return cls.FIELDS
+        fields: dict[str, Any] = {}
+        for base in cls.__mro__[-3::-1]:  # without `object` and Record
+            for name, value in vars(base).items():
+                if name >= "a" and type(value) not in _NO_FIELDS:
+                    fields[name] = value
+        cls.FIELDS = fields
+        cls.CONTAINERS = tuple([name for name, value in fields.items() if type(value) in _CONTAINERS])
+        return fields
 
     def __init__(self, **values: Any) -> None:
         fields = self.__dict__
-        fields.update(self.FIELDS)
+        fields.update(self.defaults())
         for name in self.CONTAINERS:
             if name not in values:
                 fields[name] = fields[name].copy()
@@ -125,20 +105,14 @@ class Record:
     def plain(cls, fields: dict[str, Any]) -> dict[str, Any]:
         """Some of its fields, in which records have become rows."""
         for name in cls.KINDS.keys() & fields:
-            held = fields[name]
-            if isinstance(held, Record):
-                fields[name] = held.as_row()
-            elif held.__class__ is dict:
-                fields[name] = {key: record.as_row() for key, record in held.items()}
-            else:
-                fields[name] = [record.as_row() for record in held]
+            fields[name] = _each(fields[name], cls.defaults()[name], Record.as_row)
         return fields
 
     @classmethod
     def of_row(cls: type[Kind], row: list[Any]) -> Kind:
         """The record of such a row."""
         record = object.__new__(cls)
-        record.__dict__.update(zip(cls.FIELDS, row))
+        record.__dict__.update(zip(cls.defaults(), row))
         if cls.KINDS:
             cls.revive(record.__dict__)
         return record
@@ -146,16 +120,16 @@ class Record:
     @classmethod
     def revive(cls, fields: dict[str, Any]) -> dict[str, Any]:
         """The reverse of `plain`."""
-        defaults = cls.FIELDS  # works out KINDS
         for name in cls.KINDS.keys() & fields:
-            held, default, of_row = fields[name], defaults[name], cls.KINDS[name].of_row
-            if default.__class__ is dict:
-                fields[name] = {key: of_row(row) for key, row in held.items()}
-            elif default.__class__ is list:
-                fields[name] = [of_row(row) for row in held]
-            else:
-                fields[name] = of_row(held)
+            fields[name] = _each(fields[name], cls.defaults()[name], cls.KINDS[name].of_row)
         return fields
+
+
+def _each(held: Any, default: object, change: Callable[[Any], Any]) -> Any:
+    """`held`, a list, a dict or a single value like `default`, with each value in it changed."""
+    if default.__class__ is dict:
+        return {key: change(value) for key, value in held.items()}
+    return [change(value) for value in held] if default.__class__ is list else change(held)
 
 
 def plus(one: list[int], other: list[int]) -> list[int]:
@@ -248,7 +222,6 @@ class Outcome(Record):
     digits = ""  # the same without digits
     error = ""  # key of the error, "" unless it failed
     complaint = ""  # the same without line numbers
-    clip = ""  # its error for people, made by outcomes.clip_of if needed
     empty = False  # it returned nothing
     wait = 0  # when it waits (waits.NONE to ALONE)
     look = -1  # what it looks at (looks.NOTHING to LIVE), -1: not known yet
@@ -265,38 +238,33 @@ class Outcome(Record):
     n = 0
 
 
-class Finding(Record):
-    """What a rule found about a subject. Its circuit is named RULE:SUBJECT."""
+class Signal(Record):
+    """What a rule found about a subject, and what it asks for. Its circuit is named RULE:SUBJECT."""
 
     rule = subject = ""
     count = 0
     facts: dict[str, Any] = {}  # further values for its sentence
     clip = ""  # the last error
     calls: list[str] = []  # labels of the last calls
-
-    @property
-    def name(self) -> str:
-        """The name of its circuit."""
-        return f"{self.rule}:{self.subject}"
-
-    @classmethod
-    def about(cls: type[Kind], found: Finding, **more: Any) -> Kind:
-        """A record about what another one is about; `more`: further fields, or others than those of `found`."""
-        return cls(**{**{name: getattr(found, name) for name in Finding.FIELDS}, **more})
-
-
-class Signal(Finding):
-    """A finding that asks for something."""
-
     wants = TRIP  # or WARN or STOP
     keys: list[str] = []  # the calls
     results: dict[str, str] = {}  # key -> its last result in the loop, for rules that compare results
     since = -1  # n at which its evidence began
 
     @property
+    def name(self) -> str:
+        """The name of its circuit."""
+        return f"{self.rule}:{self.subject}"
+
+    @property
     def mark(self) -> str:
         """What its calls are marked with when Claude has been warned of it; "counted" before it: a trip was only counted."""
         return "edit" if self.facts.get("edit") else self.rule
+
+    @classmethod
+    def about(cls: type[Kind], signal: Signal, **more: Any) -> Kind:
+        """A record about what `signal` is about; `more`: further fields, or others than those of `signal`."""
+        return cls(**{**{name: getattr(signal, name) for name in Signal.defaults()}, **more})
 
 
 # --- Circuits, notices, decisions, transitions
@@ -323,30 +291,30 @@ class Circuit(Signal):
         return self.state != CLOSED
 
 
-class Notice(Finding):
+class Notice(Signal):
     """A message. `kind`: WARN and DENY are for Claude; QUESTION, STOP, OPENED and FOR_YOU for you; SUBAGENT for a parent."""
 
     kind = WARN
     reason = ""  # a key in words.sentences; "" to say what the rule found
-    opened = False
     wait = 0.0  # seconds until a probe is allowed
     agent = ""
 
 
 class Decision(Record):
-    """The answer of a step."""
+    """The answer of a step: what is said, what is recorded, and the turn's contacts with services (services.Contact)."""
 
     notices: list[Notice] = []
-    contacts: list[Any] = []  # the turn's contacts with services (services.Contact)
+    transitions: list[Transition] = []
+    contacts: list[Any] = []
 
     @property
     def verdict(self) -> str:
-        """What the strongest notice says."""
+        """What the strongest notice says: allow, warn, deny or question (Ask), or stop (Turn, StopAsked)."""
         kinds = {notice.kind for notice in self.notices} - {OPENED, FOR_YOU}
         return next((kind for kind in (STOP, QUESTION, DENY) if kind in kinds), WARN if kinds else ALLOW)
 
 
-class Transition(Finding):
+class Transition(Signal):
     """Something recorded as an incident."""
 
     event: Happening = ""

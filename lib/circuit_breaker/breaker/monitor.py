@@ -1,4 +1,11 @@
-"""What a finished turn does: results for circuits that are not CLOSED, new evidence, and signals of the rules."""
+"""What a finished turn does.
+
+turn            one PostToolBatch: tokens, your answers, its results, notes of stopped subagents, the budget
+_take_results   each Result becomes an Outcome; failures whose batch never came are a turn of their own (flush)
+_take_turn      a gated call's outcome goes to its circuit (probes.py), any other to the lane's evidence (evidence.py, failures.py);
+                then the rules are asked (rules.DETECTORS), and Work.act does what their signals want
+reported        a failure before its batch: only a probe's is used at once
+"""
 
 from __future__ import annotations
 
@@ -163,7 +170,7 @@ def _buy_probes(work: Work, open_before: list[str], n_before: int) -> None:
         circuit = work.lane.circuits.get(name)
         if circuit is None or circuit.state != model.OPEN:
             continue
-        if any(move.n > n_before and move.before < circuit.since for move in work.lane.moves):
+        if any(n > n_before and before < circuit.since for n, before in work.lane.moves):
             work.put(breaker.buy(circuit))
 
 
@@ -179,33 +186,15 @@ def _detect(work: Work, outcomes: list[Outcome]) -> None:
                 if signal.wants == model.TRIP:
                     handled.update(signal.keys)
                 work.act(signal)
-                _remember(work, signal)
-    _stop_invalid(work, outcomes)
+                if signal.rule == "failing_streak" and not signal.facts.get("empty"):
+                    _note_warning(work)
 
 
-def _remember(work: Work, signal: Signal) -> None:
-    """Note what was said, for rules that count it."""
-    lane, services_known = work.lane, work.session.services
-    if signal.rule == "external_api":
-        known = services_known[signal.subject]
-        services_known[signal.subject] = known.but(said_at=known.calls)
-    elif signal.rule == "failing_streak" and not signal.facts.get("empty"):
-        lane.failing_warned += any(notice.rule == signal.rule for notice in work.notices)
-        if work.stops():  # the next stop needs two warnings again
-            lane.failing = lane.failing_warned = 0
-
-
-def _stop_invalid(work: Work, outcomes: list[Outcome]) -> None:
-    """Stop the turn for an input rejected twice the threshold within the prompt, in any window and state."""
-    rule = work.rule("tool_failure")
-    if work.action("tool_failure") != "block":
-        return
-    for outcome in outcomes:
-        streak = work.lane.streaks.get(outcome.key)
-        if outcome.kind != model.INVALID or streak is None or streak.invalid < 2 * rule["threshold"]:
-            continue
-        if not work.stops() and not work.excluded(outcome.tool, "tool_failure"):
-            work.stop(rules.rejected(outcome, streak, rule))
+def _note_warning(work: Work) -> None:
+    """Count the warnings about failing turns: each stop needs two."""
+    work.lane.failing_warned += any(notice.rule == "failing_streak" for notice in work.notices)
+    if work.stops():
+        work.lane.failing = work.lane.failing_warned = 0
 
 
 def _count_denials(work: Work, outcomes: list[Outcome]) -> None:

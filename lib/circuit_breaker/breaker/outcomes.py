@@ -117,7 +117,6 @@ def label_of(outcome: Outcome) -> str:
 
 
 def clip_of(outcome: Outcome) -> str:
-    """The clip of its error, made when it is first needed; "" if it did not fail."""
-    if not outcome.clip and outcome.text and outcome.kind in FAILURES:
-        outcome.clip = labels.error_clip(outcome.text, outcome.input)
-    return outcome.clip
+    """The clip of its error for people; "" if it did not fail."""
+    failed = outcome.text and outcome.kind in FAILURES
+    return labels.error_clip(outcome.text, outcome.input) if failed else ""

@@ -4,15 +4,15 @@
     Reported    a call failed                    monitor.reported: kept until its turn ends; a probe's result is used at once
     Turn        a message's calls have ended     monitor.turn: results for circuits, evidence, rules.DETECTORS, Work.act, breaker.trip
     Prompt      a prompt was submitted           yours resets counters and buys open circuits an early probe; a bypass begins or ends
-    StopAsked   Claude wants to end its turn     recursion.stop_asked: a Stop too many opens a circuit (hook_recursion)
+    StopAsked   Claude wants to end its turn     gate.stop_asked: a Stop too many     opens a circuit (hook_recursion)
     Reset       you close circuits               Work.close
 
-step(session, lane, event, config, now, name) -> (session', lane', decision, transitions)
+step(session, lane, event, config, now, name) -> (session', lane', decision)
 """
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, budget, gate, model, monitor, recursion
+from circuit_breaker.breaker import breaker, budget, gate, model, monitor
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.memory import Lane, SameShape, Session
@@ -20,19 +20,15 @@ from circuit_breaker.breaker.memory import Lane, SameShape, Session
 
 def step(
     session: Session, lane: Lane, event: model.Event, config: Config, now: float, name: str = model.MAIN
-) -> tuple[Session, Lane, model.Decision, list[model.Transition]]:
-    """One event in lane `name` at `now` (epoch seconds). The memory handed in is not changed.
-
-    The verdict is allow, warn, deny or question (Ask), or stop (Turn, StopAsked). Incidents and `replay` show the transitions.
-    """
+) -> tuple[Session, Lane, model.Decision]:
+    """One event in lane `name` at `now` (epoch seconds). The memory handed in is not changed."""
     session, lane = session.but(), lane.but()
-    decision, transitions = advance(session, lane, event, config, now, name)
-    return session, lane, decision, transitions
+    return session, lane, advance(session, lane, event, config, now, name)
 
 
 def advance(
     session: Session, lane: Lane, event: model.Event, config: Config, now: float, name: str = model.MAIN
-) -> tuple[model.Decision, list[model.Transition]]:
+) -> model.Decision:
     """`step` that changes the memory handed in."""
     work = Work(session, lane, name, config, now)
     if isinstance(event, model.Prompt):
@@ -52,12 +48,12 @@ def advance(
     elif isinstance(event, model.Turn):
         monitor.turn(work, event)
     elif isinstance(event, model.StopAsked):
-        recursion.stop_asked(work, event)
+        gate.stop_asked(work, event)
     elif isinstance(event, model.Reset):
         _reset(work, event)
     session.trim()
     lane.trim()
-    return work.answer(), work.transitions
+    return work.answer()
 
 
 def _close_switched_off(work: Work) -> None:

@@ -15,7 +15,7 @@ def gated(work: Work, circuit: Circuit, outcome: Outcome) -> None:
     if circuit.state == model.HALF_OPEN and circuit.probe == outcome.id:
         probed(work, circuit, outcome)
     elif outcome.kind == model.INVALID:
-        _invalid_again(work, circuit, outcome)
+        _rejected_again(work, circuit, outcome)
     elif yours and outcome.kind == model.OK and _is_new(work, circuit, outcome):
         work.close(circuit, "bypass_result" if work.bypassed else "allowed_result")
 
@@ -49,7 +49,7 @@ def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
 
 def _is_new(work: Work, circuit: Circuit, outcome: Outcome) -> bool:
     if circuit.facts.get("edit"):  # its result says nothing; a change by another call does
-        return any(move.n > circuit.since for move in work.lane.moves)
+        return any(n > circuit.since for n, _ in work.lane.moves)
     if circuit.rule == "tool_failure":
         return not outcome.failed
     known = circuit.results.get(outcome.key, "").split(model.OR)
@@ -58,16 +58,11 @@ def _is_new(work: Work, circuit: Circuit, outcome: Outcome) -> bool:
     return outcome.result not in known and outcome.result + outcomes.shown_in(outcome) not in known
 
 
-def _invalid_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
-    """A rejected input never reaches the gate, so it counts on while its circuit is open: warn each time, then stop."""
+def _rejected_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:
+    """A rejected input never reaches the gate, so it counts on while its circuit is open: a warning each time, then the turn stops."""
     known = work.lane.streaks.pop(outcome.key, None) or Streak(label=label_of(outcome))
     streak = work.lane.streaks[outcome.key] = known.but(invalid=known.invalid + 1)
-    if work.action(circuit.rule) != "block":
-        return
-    counted = circuit.but(count=circuit.count + 1, clip=clip_of(outcome))
-    work.put(counted)
-    rule = work.rule("tool_failure")
-    if streak.invalid < 2 * rule["threshold"]:
-        work.warn(rules.rejected(outcome, streak, rule, counted.count), opened=True)
-    elif rule["threshold"]:
-        work.stop(rules.rejected(outcome, streak, rule, counted.count))
+    if work.action(circuit.rule) == "block":
+        circuit = circuit.but(count=circuit.count + 1, clip=clip_of(outcome))
+        work.put(circuit)
+        work.act(rules.rejected(outcome, streak, work.rule("tool_failure"), circuit.count))

@@ -2,7 +2,7 @@
 
 A detector reads a turn's outcomes and what its lane remembers, this turn included, and yields signals: warn, open or stop. It
 changes nothing: `Work.act` does what a signal asks for under the rule's `action`. Rules that do not judge turns are elsewhere:
-agent_spawn in gate.py, hook_recursion in policy.py, service_down in services.py, budget in budget.py.
+agent_spawn and hook_recursion in gate.py, service_down in services.py, budget in budget.py.
 """
 
 from __future__ import annotations
@@ -60,14 +60,16 @@ def tool_failure(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]
     lane = work.lane
     warned: set[str] = set()  # tools
     for outcome in outcomes:
-        signal = _same_call(lane, outcome, rule)
-        family = lane.families.get(outcome.family)
+        streak, family = lane.streaks[outcome.key], lane.families.get(outcome.family)
+        signal = _same_call(lane, outcome, streak, rule)
         if signal is None or (family is not None and family.varied):
             other = _same_attempt(lane, outcome, rule)
             signal = other if signal is None or (other is not None and other.wants == TRIP) else signal
         if signal is not None:
             warned.add(outcome.tool)
             yield signal
+        if outcome.kind == INVALID and streak.invalid >= 2 * rule["threshold"]:
+            yield rejected(outcome, streak, rule)
     for outcome in outcomes:
         run = lane.errors.get(outcome.tool)
         if (
@@ -83,11 +85,10 @@ def tool_failure(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]
             yield signal
 
 
-def _same_call(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
-    streak = lane.streaks.get(outcome.key)
-    if outcome.kind not in FAILURES or outcome.poll or streak is None:
-        return None  # no streak: the turn had more calls than a lane remembers
-    in_window = len([fail for fail in streak.fails if fail.turn > lane.turn - rule["window_turns"]])
+def _same_call(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal | None:
+    if outcome.kind not in FAILURES or outcome.poll:
+        return None
+    in_window = len([turn for _, turn in streak.fails if turn > lane.turn - rule["window_turns"]])
     stubborn = 0 < rule["threshold_with_progress"] <= streak.same
     if in_window < rule["threshold"] and not stubborn:
         return None
@@ -103,9 +104,11 @@ def _facts(outcome: Outcome, streak: Streak, rule: Rule) -> dict[str, Any]:
 
 
 def rejected(outcome: Outcome, streak: Streak, rule: Rule, count: int = 0) -> Signal:
-    """The signal of a call whose input Claude Code rejects again and again: at twice the threshold the turn stops."""
-    facts = _facts(outcome, streak, rule)
-    return signal_of(outcome, "tool_failure", max(count, streak.invalid), facts=facts)
+    """The signal of a call whose input Claude Code rejects again and again: at twice the threshold the turn stops, in any window."""
+    limit = 2 * rule["threshold"]
+    wants = STOP if streak.invalid >= limit else WARN
+    facts = {**_facts(outcome, streak, rule), "once": streak.invalid > limit}
+    return signal_of(outcome, "tool_failure", max(count, streak.invalid), wants=wants, keys=[], facts=facts)
 
 
 def _same_attempt(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
@@ -154,11 +157,10 @@ def _same_error(run: ErrorRun, outcome: Outcome, rule: Rule) -> Signal | None:
 def repeated_call(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
     """The same call with the same result, or the same edit, again and again; one signal per call."""
     for outcome in outcomes:
-        streak = work.lane.streaks.get(outcome.key)
-        if streak is not None:
-            found = _edited(work.lane, outcome, streak, rule) or _repeated(work.lane, outcome, streak, rule)
-            if found is not None:
-                yield found
+        streak = work.lane.streaks[outcome.key]
+        found = _edited(work.lane, outcome, streak, rule) or _repeated(work.lane, outcome, streak, rule)
+        if found is not None:
+            yield found
 
 
 def _edited(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal | None:
@@ -169,7 +171,7 @@ def _edited(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal 
     same = [r.n for r in lane.recent[-evidence.LAST_EDITS :] if r.key == outcome.key and r.ok]
     if len(same) < max(2, limit - 1) or not acts.adds_again(outcome.tool, outcome.input):
         return None
-    others = any(move.n > same[-2] and move.n != outcome.n for move in lane.moves)
+    others = any(n > same[-2] and n != outcome.n for n, _ in lane.moves)
     opens = len(same) >= limit and not others
     if not opens and (len(same) != limit - 1 or "edit" in streak.marks):
         return None
@@ -261,7 +263,7 @@ def _ring(lane: Lane, recent: list[Past], position: int, period: int, rule: Rule
     in_turn = any(len(found) > 1 for found in results.values())
     if in_turn and any(r.kind in GESTURES for r in ring):
         return None  # a page that goes to and fro: its clicks are counted
-    moves = {move.n for move in lane.moves}
+    moves = {n for n, _ in lane.moves}
     writes = {r.key for r in ring if r.n in moves}
     toggles = any(r.kind == RUN for r in ring) and (in_turn or len(writes) > 1)
     most = limit
@@ -325,24 +327,29 @@ def external_api(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]
     """Too many calls to one outside service, within `window_seconds` or in the session."""
     known = work.session.services
     called = [service(outcome.tool, outcome.input) for outcome in outcomes] if known else []
-    for name in [name for name in dict.fromkeys(called) if name in known]:
-        used = known[name]
-        lately = len([at for at in used.times if 0 <= work.now - at < rule["window_seconds"]])
-        too_many = 0 < rule["session_max"] < used.calls
+    for name in dict.fromkeys(filter(None, called)):
+        times, calls, new = known[name], work.session.service_calls[name], called.count(name)
+        lately, earlier = _lately(times, rule), _lately(times[:-new], rule)
+        too_many = 0 < rule["session_max"] < calls
         if lately > rule["threshold"] or too_many:
             yield Signal(
                 rule="external_api",
                 subject=name,
                 keys=["service:" + name],
-                count=max(lately, used.calls if too_many else 0),
+                count=max(lately, calls if too_many else 0),
                 since=work.lane.n,
                 calls=[name],
                 facts={
-                    "once": 0 < used.said_at >= used.calls - called.count(name),  # the same burst continues
+                    "once": earlier > rule["threshold"] or 0 < rule["session_max"] < calls - new,
                     "total": too_many,
                     "seconds": rule["window_seconds"],
                 },
             )
+
+
+def _lately(times: list[float], rule: Rule) -> int:
+    """How many calls were made within `window_seconds` up to the last of them."""
+    return len([at for at in times if 0 <= times[-1] - at < rule["window_seconds"]])
 
 
 DETECTORS = {

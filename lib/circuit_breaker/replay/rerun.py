@@ -102,12 +102,12 @@ class Rerun:
         lane = payload.lane
         self._complete(event, lane, fields)
         memory, t = self.lanes[lane], fields["t"]
-        decision, transitions = advance(self.session, memory, event, self.config, t, lane)
+        decision = advance(self.session, memory, event, self.config, t, lane)
         if isinstance(event, Ask) and decision.verdict == DENY:
             self.denied += 1
             if self.enforce:
                 self._dropped.add(event.id)
-        for transition in transitions:
+        for transition in decision.transitions:
             self._note(transition, fields.get("i", -1))
 
     @property

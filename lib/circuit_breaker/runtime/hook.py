@@ -39,7 +39,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    Decided = tuple[model.Decision, list[model.Transition]]
 
 LONG = 1 << 16  # bytes; the keys of a longer payload are made before the session is locked
 
@@ -105,14 +104,14 @@ class Visit:
         if event is None:
             return None
         self._prepare(event)
-        decision, transitions = self._decide(event)
+        decision = self._decide(event)
         if decision.contacts:
             notices, changes = services.settle(self.where, decision.contacts, config, self.now, payload.lane)
             decision.notices += notices
-            transitions += changes
-        if transitions:
+            decision.transitions += changes
+        if decision.transitions:
             last = protocol.last_call(payload)
-            incidents.keep(self.where, payload.session, transitions, config, payload.prompt, last)
+            incidents.keep(self.where, payload.session, decision.transitions, config, payload.prompt, last)
         return protocol.render(decision, payload.event, config) if decision.notices else None
 
     def _prepare(self, event: model.Event) -> None:
@@ -132,7 +131,7 @@ class Visit:
             results: list[model.Result] = event.results if isinstance(event, model.Turn) else [event]
             outcomes.prepare(results, lane and lane.cwd or event.cwd)
 
-    def _decide(self, event: model.Event) -> Decided:
+    def _decide(self, event: model.Event) -> model.Decision:
         """Run the event's step on the session's memory, under its lock."""
         while True:
             found, set_aside = store.update(
@@ -151,7 +150,7 @@ class Visit:
 
     def _step(
         self, event: model.Event, session: memory.Session, lane: memory.Lane
-    ) -> tuple[memory.Session, memory.Lane, Decided | memory.Session]:
+    ) -> tuple[memory.Session, memory.Lane, model.Decision | memory.Session]:
         """(session, lane, what was decided); the session itself if the author of its last prompt must be known first."""
         if session.unproven and not isinstance(event, model.Prompt):
             if session.unproven not in self.authors:
@@ -163,16 +162,14 @@ class Visit:
             isinstance(event, model.Prompt) and limited and event.person
         ):
             lane = usage.look_up(event, lane, payload)
-        session, lane, decision, transitions = policy.step(
-            session, lane, event, config, self.now, payload.lane
-        )
+        session, lane, decision = policy.step(session, lane, event, config, self.now, payload.lane)
         if session.home != self.where.home or session.project != self.where.project:
             session = session.but(home=self.where.home, project=self.where.project)
-        if any(transition.event in usage.COSTLY for transition in transitions):
-            usage.charge(lane, transitions, payload, limited)
+        if any(transition.event in usage.COSTLY for transition in decision.transitions):
+            usage.charge(lane, decision.transitions, payload, limited)
         if session.frozen or store.is_live(lane) or store.is_live(session):
             session = self._hold(session, lane, decision)
-        return session, lane, (decision, transitions)
+        return session, lane, decision
 
     def _hold(self, session: memory.Session, lane: memory.Lane, decision: model.Decision) -> memory.Session:
         """The session with its rules fixed while a circuit is open; messages about held back changes go into `decision`."""

@@ -6,7 +6,7 @@ import os
 import time
 
 from circuit_breaker.breaker.config import RULES, Config, is_on
-from circuit_breaker.breaker.memory import Lane, Session, Tally
+from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, MAIN, OPEN, Circuit, Reset, Transition
 from circuit_breaker.runtime import config_change, files, frozen, health, incidents, running, services, store
 from circuit_breaker.runtime.home import INCIDENTS, STATE, Places, safe_name
@@ -134,7 +134,7 @@ def cannot_block(where: Places, config: Config) -> tuple[str, str]:
 
 
 def _rule(
-    config: Config, name: str, found: list[dict[str, Any]], tallies: list[dict[str, Tally]]
+    config: Config, name: str, found: list[dict[str, Any]], tallies: list[dict[str, dict[str, float]]]
 ) -> dict[str, Any]:
     """A rule's settings, its circuits among those that were found, and what it has done."""
     rule = config.circuit_breakers[name]
@@ -145,11 +145,11 @@ def _rule(
         "enabled": is_on(name, rule),
         "action": rule["action"],
         "threshold": rule.get("threshold"),
-        "trips": sum(tally.trips for tally in done),
-        "count": max((tally.count for tally in done), default=0),
+        "trips": sum(tally["trips"] for tally in done),
+        "count": max((tally["count"] for tally in done), default=0),
         "subjects": sorted(subjects, key=lambda one: (-RANK[one["state"]], one["subject"])),
-        "warned_at": max((tally.warned_at for tally in done), default=0.0) or None,
-        "would_have_opened": sum(tally.would for tally in done),
+        "warned_at": max((tally["warned_at"] for tally in done), default=0.0) or None,
+        "would_have_opened": sum(tally["would"] for tally in done),
     }
 
 
@@ -234,8 +234,8 @@ def _reset_lane(
     from circuit_breaker.breaker.policy import step
 
     def decide(session: Session, lane: Lane) -> tuple[Session, Lane, list[Transition]]:
-        session, lane, _, changes = step(session, lane, Reset(which=which), config, now, agent)
-        return frozen.keep(session, lane, agent, config, where, session_id), lane, changes
+        session, lane, decision = step(session, lane, Reset(which=which), config, now, agent)
+        return frozen.keep(session, lane, agent, config, where, session_id), lane, decision.transitions
 
     return store.update(where, session_id, agent, decide)[0]
 

@@ -14,11 +14,14 @@ from circuit_breaker.runtime.home import Places, safe_name
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
 
-    from circuit_breaker.breaker.model import Item, Kind, Record
+    from circuit_breaker.breaker.model import Kind, Record
+
+    Item = TypeVar("Item")
 
 
-VERSION = 13  # goes up whenever what a record holds changes: what carries our checksum is trusted
+VERSION = 14  # goes up whenever what a record holds changes: what carries our checksum is trusted
 MEMORY_MAX = 1 << 16  # bytes of a memory file
 MAIN_FILE, AGENT_PREFIX, SESSION_FILE, LOCK_FILE = "main.json", "agent-", "session.json", "lock"
 
@@ -85,7 +88,7 @@ def read(path: str, kind: type[Kind]) -> Kind | None:
 
 def encode(memory: Record) -> bytes:
     """Memory as JSON: the fields that differ from their defaults, behind a checksum that only we write."""
-    defaults = memory.FIELDS
+    defaults = memory.defaults()
     changed = {name: value for name, value in memory.__dict__.items() if value != defaults[name]}
     body = json.dump({"v": VERSION, **memory.plain(changed)})
     return _front(body) + body[1:]

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from circuit_breaker.breaker.model import Finding, Notice, Transition
+    from circuit_breaker.breaker.model import Notice, Signal, Transition
 
 NAME = "circuit-breaker"
 MARKS = {
@@ -183,11 +183,11 @@ SENTENCES = {
 }
 
 
-def cause(found: Finding) -> str:
+def cause(signal: Signal) -> str:
     """What a rule saw, as a clause that follows the call's name in incidents, `status`, warnings and denials."""
-    limit = found.facts.get("limit", "")
-    known = {"period": "several", "seconds": 60, "of": 0, **found.facts, "what": LIMITS.get(limit, limit)}
-    return _fitting(CAUSES, found.rule, *_true(found.facts)).format_map({**known, "count": found.count})
+    limit = signal.facts.get("limit", "")
+    known = {"period": "several", "seconds": 60, "of": 0, **signal.facts, "what": LIMITS.get(limit, limit)}
+    return _fitting(CAUSES, signal.rule, *_true(signal.facts)).format_map({**known, "count": signal.count})
 
 
 def _fitting(table: dict[str, str], *holds: str) -> str:
@@ -242,8 +242,7 @@ def _advice(notice: Notice) -> str:
     left = notice.facts.get("left", 0)
     times = "once more" if left == 1 else f"{left} more times"
     stops = f" If this happens {times}, the turn will be stopped." if left > 0 else ""
-    opened = ["opened"] if notice.opened else []
-    return _fitting(ADVICE, notice.rule, *_true(notice.facts), *opened).format(left=stops)
+    return _fitting(ADVICE, notice.rule, *_true(notice.facts)).format(left=stops)
 
 
 def _of_budget(notice: Notice) -> dict[str, Any]:
