@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from export import NotAccepted, Spool
 
 ROOT = Path(__file__).resolve().parents[2]
 rotel = pytest.importorskip("rotel", reason="the collector has no wheel for this Python")
@@ -189,6 +190,40 @@ def test_an_export_that_is_killed_goes_on_where_it_was(machine: Any, collector: 
     assert (
         sum(ids.values()) <= 4000 + 200
     )  # at most the one batch that was accepted and not yet noted, under the same ids
+
+
+class Parts:
+    """A sender that counts what it is given, and refuses the counters at first."""
+
+    def __init__(self) -> None:
+        self.sent: Counter[str] = Counter()
+        self.refuses = True
+
+    def logs(self, rows: Any) -> None:
+        self.sent.update(f"log {row['session']}" for row in rows)
+
+    def metrics(self, rows: Any) -> None:
+        if self.refuses:
+            raise NotAccepted
+        self.sent.update(f"counted {row['session']}" for row in rows)
+
+
+@pytest.mark.parametrize("kept", [None, b"{", b"[]", b'{"inode": 1, "logs": 9, "metrics": 9}'])
+def test_what_was_accepted_is_not_sent_again_unless_the_cursor_is_lost(
+    machine: Any, kept: bytes | None
+) -> None:
+    incidents(machine, 0, 450)
+    os.chmod(machine.runtime, 0o700)
+    spool, sender = Spool(str(machine.runtime)), Parts()
+    with pytest.raises(NotAccepted):
+        spool.drain(sender)
+    if kept is not None:
+        Path(spool.cursor).write_bytes(kept)
+    sender.refuses = False
+    assert spool.drain(sender) == 450
+    assert {sender.sent[f"log s{number}"] for number in range(450)} == {1 if kept is None else 2}
+    assert {sender.sent[f"counted s{number}"] for number in range(450)} == {1}
+    assert spool.drain(sender) == 0 and os.listdir(spool.folder) == ["spool.jsonl.lock"]
 
 
 def test_test_event_and_what_is_missing_are_said(machine: Any, collector: Collector) -> None:
