@@ -132,3 +132,12 @@ def test_young_session_is_there_too(tmp_path: Path) -> None:
     found = {unit.path for unit in survey(build(tmp_path)).units.values()}
     assert f"projects/{PROJECT}/{YOUNG}" in found
     assert len(GOES) > 15
+
+
+@pytest.mark.parametrize("target", ["loop", "nowhere", "n" * 300, "/etc/passwd/x"])
+def test_link_that_leads_nowhere_stops_no_survey(tmp_path: Path, target: str) -> None:
+    folder = build(tmp_path)
+    before = survey(folder)
+    (folder / "debug" / "loop").symlink_to(target)
+    after = survey(folder)
+    assert (after.links, after.unreadable, after.units.keys()) == (before.links, [], before.units.keys())

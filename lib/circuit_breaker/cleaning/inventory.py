@@ -116,7 +116,7 @@ def _walk(found: Inventory, on_folder: Callable[[int], object], deadline: float)
                 path = f"{here}/{entry.name}".lstrip("/")
                 if entry.is_dir(follow_symlinks=False):
                     stack.append(path)
-                elif entry.is_dir():  # a link to one
+                elif os.path.isdir(f"{found.folder}/{path}"):  # a link; no error if it leads nowhere
                     found.links.append(path)
                 continue
             try:
