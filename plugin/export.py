@@ -14,15 +14,17 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import incidents
+from incidents import TOKENS, Incident
 from install.bundle import pip_install
 from shared import ROOT, Refusal, places, version
 
 from circuit_breaker.runtime import files, home
-from circuit_breaker.runtime.json import object_in, parse_object
+from circuit_breaker.runtime.json import object_in
 
 LOCK = "lib/requirements-otlp.lock"
 PIP_SECONDS = 300
@@ -33,8 +35,7 @@ SERVICE = "claude-circuit-breaker"
 TEST = {"event": "test", "circuit": "test:export", "cause": "sent by `circuit-breaker export otlp --test`"}
 # Incident event -> the counter that counts it.
 COUNTED = {"trip": "trips", "probe": "probes", "ending": "stops", "bypass": "bypasses", "warning": "warnings"}
-
-Rows = list[dict[str, Any]]
+LARGEST = 2**63 - 1  # of the numbers that a collector can take
 
 
 class NotAccepted(Exception):
@@ -74,14 +75,15 @@ def export(args: argparse.Namespace) -> int:
 def _sent(args: argparse.Namespace, where: home.Places, sender: Sender) -> str:
     """Send what was asked for. Returns what was sent, in words."""
     if args.test:
-        sender.logs([{**TEST, "t": time.time()}])
+        row = json.dumps({**TEST, "t": time.time()}).encode()
+        sender.logs([one for one in [incidents.parsed(row, where.home)] if one])
         return f"Sent one test event to {sender.endpoint}/v1/logs"
     if args.since:
-        rows = [one.row for one in incidents.read(where, args.since)]
-        for begin in range(0, len(rows), BATCH):
+        found = incidents.read(where, args.since)
+        for begin in range(0, len(found), BATCH):
             for part in PARTS:
-                getattr(sender, part)(rows[begin : begin + BATCH])
-        return f"Sent {len(rows)} incidents to {sender.endpoint}"
+                getattr(sender, part)(found[begin : begin + BATCH])
+        return f"Sent {len(found)} incidents to {sender.endpoint}"
     spool = Spool(where.runtime)
     with files.Lock(f"{spool.folder}/lock"):
         sent = spool.drain(sender)
@@ -101,12 +103,12 @@ class Spool:
         """Send what follows each part's cursor. Returns the number of incidents. Raises NotAccepted; accepted batches stay accepted."""
         at, sent = self._cursors(), dict.fromkeys(PARTS, 0)
         for part in PARTS:
-            rows, end = self._read(at[part])
+            found, end = self._read(at[part])
             while end > at[part]:
-                getattr(sender, part)(rows)
-                sent[part], at[part] = sent[part] + len(rows), end
+                getattr(sender, part)(found)
+                sent[part], at[part] = sent[part] + len(found), end
                 files.replace(self.cursor, json.dumps(at).encode())
-                rows, end = self._read(end)
+                found, end = self._read(end)
         self._forget(min(at[part] for part in PARTS))
         return max(sent.values())
 
@@ -118,9 +120,9 @@ class Spool:
         fits = known.get("inode") == inode and all(known.get(part) in within for part in PARTS)
         return known if fits else {"inode": inode, **dict.fromkeys(PARTS, 0)}
 
-    def _read(self, at: int) -> tuple[Rows, int]:
-        """(incidents in up to BATCH whole lines from offset `at`, offset of the next line)."""
-        rows: Rows = []
+    def _read(self, at: int) -> tuple[list[Incident], int]:
+        """(incidents in up to BATCH whole lines from offset `at`, offset of the next line). Lines that are none are skipped."""
+        found: list[Incident] = []
         with contextlib.suppress(FileNotFoundError), open(self.path, "rb") as spool:
             spool.seek(at)
             for _ in range(BATCH):
@@ -128,9 +130,9 @@ class Spool:
                 if not line.endswith(b"\n"):
                     break  # the last line is still being written
                 at += len(line)
-                with contextlib.suppress(ValueError):
-                    rows.append(parse_object(line))
-        return rows, at
+                one = incidents.parsed(line, "")
+                found += [one] if one else []
+        return found, at
 
     def _forget(self, at: int) -> None:
         """Start a new spool if this one has been accepted completely; wait for a hook that is writing to it."""
@@ -159,26 +161,26 @@ class Sender:
         self._logs = OTLPLogExporter(endpoint=f"{endpoint}/v1/logs", timeout=TIMEOUT)
         self._metrics = OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics", timeout=TIMEOUT)
 
-    def logs(self, rows: Rows) -> None:
+    def logs(self, found: list[Incident]) -> None:
         """Send incidents as log events. Raises NotAccepted."""
         from opentelemetry._logs import LogRecord, SeverityNumber
         from opentelemetry.sdk._logs import ReadableLogRecord
         from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
         records = []
-        for row in rows:
-            event = row.get("event", "incident")
+        for one in found:
+            severe = one.event in ("trip", "ending")
             record = LogRecord(
-                timestamp=int(float(row.get("t", 0)) * 1e9),
-                severity_number=SeverityNumber.WARN if event in ("trip", "ending") else SeverityNumber.INFO,
-                event_name=f"circuit_breaker.{event}",
-                body=str(row.get("cause", "")),
-                attributes=attributes(row),
+                timestamp=min(int(one.t * 1e9), LARGEST),
+                severity_number=SeverityNumber.WARN if severe else SeverityNumber.INFO,
+                event_name=f"circuit_breaker.{one.event}",
+                body=one.cause,
+                attributes=attributes(one),
             )
             records.append(ReadableLogRecord(record, self.resource, InstrumentationScope(SERVICE)))
-        _expect(self._logs.export(records))
+        _send(self._logs.export, records)
 
-    def metrics(self, rows: Rows) -> None:
+    def metrics(self, found: list[Incident]) -> None:
         """Send incidents as counters. Raises NotAccepted."""
         from opentelemetry.sdk.metrics import Counter as SdkCounter
         from opentelemetry.sdk.metrics import MeterProvider
@@ -187,54 +189,62 @@ class Sender:
         reader = InMemoryMetricReader(preferred_temporality={SdkCounter: AggregationTemporality.DELTA})
         provider = MeterProvider([reader], resource=self.resource, shutdown_on_exit=False)
         meter = provider.get_meter(SERVICE)
-        for (name, rule, kind), count in counts(rows).items():
+        for (name, rule, kind), count in counts(found).items():
             known = {"circuit_breaker.rule": rule, **({"gen_ai.token.type": kind} if kind else {})}
             meter.create_counter(f"circuit_breaker.{name}").add(count, known)
         data = reader.get_metrics_data()
         if data is not None:
-            _expect(self._metrics.export(data))
+            _send(self._metrics.export, data)
 
 
-def _expect(result: Any) -> None:
-    if result.name != "SUCCESS":
+def _send(export: Callable[[Any], Any], data: Any) -> None:
+    try:
+        accepted = export(data).name == "SUCCESS"
+    except (OSError, ValueError):  # an address that no request can be made for
+        accepted = False
+    if not accepted:
         raise NotAccepted
 
 
-def counts(rows: Rows) -> Counter[tuple[str, str, str]]:
+def counts(found: list[Incident]) -> Counter[tuple[str, str, str]]:
     """(counter, rule, kind of tokens or "") -> increment."""
-    found: Counter[tuple[str, str, str]] = Counter()
-    for row in rows:
-        event, rule = str(row.get("event", "")), str(row.get("circuit", "")).partition(":")[0]
-        if event in COUNTED:
-            found[COUNTED[event], rule, ""] += 1
-        tokens = row.get("tokens")
-        if event in ("trip", "ending") and isinstance(tokens, dict):
-            for kind, count in tokens.items():
-                if isinstance(count, int) and count > 0:
-                    found["tokens", rule, str(kind)] += count
-    return found
+    counted: Counter[tuple[str, str, str]] = Counter()
+    for one in found:
+        rule = one.circuit.partition(":")[0]
+        if one.event in COUNTED:
+            counted[COUNTED[one.event], rule, ""] += 1
+        if one.event in ("trip", "ending"):
+            for kind, count in _tokens(one).items():
+                counted["tokens", rule, kind] += count
+    return +counted
 
 
-def attributes(row: dict[str, Any]) -> dict[str, Any]:
+def _tokens(one: Incident) -> dict[str, int]:
+    """Kind -> tokens of an incident, those that are none left out."""
+    said = one.row.get("tokens")
+    known = {kind: said.get(kind) for kind in TOKENS} if isinstance(said, dict) else {}
+    return {kind: count for kind, count in known.items() if type(count) is int and 0 <= count < 1e12}
+
+
+def attributes(one: Incident) -> dict[str, Any]:
     """An incident's attributes, only labels. `circuit_breaker.incident.id` is the same each time an incident is sent."""
-    rule, _, subject = str(row.get("circuit", "")).partition(":")
-    calls = [str(call) for call in row.get("calls") or []]
-    mark = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
+    rule, _, subject = one.circuit.partition(":")
+    mark = hashlib.sha256(json.dumps(one.row, sort_keys=True).encode()).hexdigest()
+    numbers = {key: value for key in ("level", "cooldown") if type(value := one.row.get(key)) in (int, float)}
     named = {
         "circuit_breaker.incident.id": mark[:32],
-        "circuit_breaker.event": row.get("event"),
+        "circuit_breaker.event": one.event,
         "circuit_breaker.rule": rule,
         "circuit_breaker.subject": subject,
-        "circuit_breaker.calls": calls,
-        "circuit_breaker.level": row.get("level"),
-        "circuit_breaker.cooldown": row.get("cooldown"),
-        "circuit_breaker.project": os.path.basename(str(row.get("project") or "")),
-        "session.id": row.get("session"),
-        "gen_ai.conversation.id": row.get("session"),
-        "prompt.id": row.get("prompt_id"),
-        "gen_ai.agent.id": row.get("agent"),
-        "gen_ai.tool.name": calls[-1].partition(" ")[0] if calls else None,
-        "gen_ai.tool.call.id": row.get("tool_use_id"),
-        **{f"circuit_breaker.tokens.{kind}": count for kind, count in (row.get("tokens") or {}).items()},
+        "circuit_breaker.calls": one.calls,
+        **{f"circuit_breaker.{key}": value for key, value in numbers.items()},
+        "circuit_breaker.project": os.path.basename(one.project),
+        "session.id": one.session,
+        "gen_ai.conversation.id": one.session,
+        "prompt.id": incidents.clean(one.row.get("prompt_id")),
+        "gen_ai.agent.id": one.agent,
+        "gen_ai.tool.name": one.calls[-1].partition(" ")[0] if one.calls else "",
+        "gen_ai.tool.call.id": incidents.clean(one.row.get("tool_use_id")),
+        **{f"circuit_breaker.tokens.{kind}": count for kind, count in _tokens(one).items()},
     }
-    return {name: value for name, value in named.items() if value not in (None, "", [])}
+    return {name: value for name, value in named.items() if value not in ("", [])}

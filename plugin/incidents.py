@@ -140,11 +140,11 @@ def _of_home(home: str, after: float) -> Iterator[Incident]:
             lines = (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines()
         except (OSError, EOFError, zlib.error):
             continue  # removed meanwhile, or not our file
-        found = (_incident(line, home) for line in lines)
+        found = (parsed(line, home) for line in lines)
         yield from (one for one in found if one and one.t >= after)
 
 
-def _incident(line: bytes, home: str) -> Incident | None:
+def parsed(line: bytes, home: str) -> Incident | None:
     """The incident in a line of the log of `home`; None if it is none."""
     try:
         row = parse(line)

@@ -244,3 +244,35 @@ def test_nothing_is_kept_for_a_collector_where_it_is_off(machine: Any, run_hook:
         run_hook("monitor", payload("PostToolBatch.bash-exit-1", session_id="s", tool_calls=calls))
     assert not (machine.runtime / "export").exists()
     shutil.rmtree(machine.runtime)
+
+
+ODD = {
+    "half a character": {"cause": "\ud800", "calls": ["Bash \udfff"], "session": "\ud800"},
+    "no lists": {"calls": 5, "tokens": [1], "circuit": {}, "session": []},
+    "numbers out of range": {"t": 9e10, "level": 10**30, "tokens": {"input": 10**30, "output": True}},
+    "no time": {"t": {}},
+    "another time": {"t": 1e300},
+    "before all time": {"t": -5},
+    "no event": {"event": {}},
+}
+
+
+@pytest.mark.parametrize("name", [*ODD, "nested too deeply", "an address that cannot be"])
+def test_an_odd_line_of_the_spool_holds_up_no_other(machine: Any, collector: Collector, name: str) -> None:
+    incidents(machine, 0, 1)
+    row = {"t": 1.79e9, "event": "trip", "circuit": "tool_failure:Bash x", **ODD.get(name, {})}
+    with (machine.runtime / "export" / "spool.jsonl").open("a") as spool:
+        spool.write("[" * 100_000 + "\n" if name == "nested too deeply" else json.dumps(row) + "\n")
+    incidents(machine, 1, 2)
+    collector.start()
+    if name == "an address that cannot be":
+        nobody = verb(machine, "--endpoint", f"http://{'a' * 70}.example")
+        assert (
+            nobody.returncode == 1 and "Nothing is lost" in nobody.stderr and "Traceback" not in nobody.stderr
+        )
+    done = verb(machine, "--endpoint", f"http://127.0.0.1:{collector.port}")
+    assert done.returncode == 0, done.stderr
+    assert {"session.id: Str(s0)", "session.id: Str(s1)"} <= set(
+        re.findall(r"session\.id: Str\(s\d\)", collector.text())
+    )
+    assert not (machine.runtime / "export" / "spool.jsonl").exists()
