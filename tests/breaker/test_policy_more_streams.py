@@ -173,6 +173,16 @@ def test_failures_go_on_counting_across_prompts():
     assert loops(stream) == ["tool_failure"]
 
 
+@pytest.mark.parametrize("prompts", [True, False])
+def test_another_failure_after_your_prompt_is_none_of_the_old_ones(prompts):
+    stream = Stream()
+    for module in "abcde":
+        stream.bash("npm start", f"Exit code 1\nError: Cannot find module '{module}'", fails=True)
+        if prompts:
+            stream.prompt("that one is installed now, again")
+    assert bool(loops(stream)) is not prompts
+
+
 def test_pieces_of_output_numbered_by_chance_do_not_hide_a_loop():
     stream = Stream()
     for chunk in ("739aca", "abcdef", "024020", "a1a042"):

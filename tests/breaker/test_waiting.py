@@ -214,6 +214,10 @@ LATER_ON = {
     "an update of the same thing": ("aws lambda update-function-code --function-name f", "ResourceConflictException: An update is in progress"),
     "another release": ("helm upgrade app ./chart", "Error: another operation (install/upgrade/rollback) is in progress"),
     "a busy mount": ("sudo umount /mnt", "umount: /mnt: target is busy."),
+    "a push through a bad network": ("git push -u origin main", "error: RPC failed; HTTP 502 curl 22 The requested URL returned error: 502"),
+    "a name that is not resolved": ("git push", "fatal: unable to access 'https://github.com/a/b/': Could not resolve host: github.com"),
+    "a server that comes up": ("node smoke.js", "Error: connect ECONNREFUSED 127.0.0.1:3000"),
+    "a migration before its database": ("alembic upgrade head", "OperationalError: connection to server failed: Connection refused"),
     "a database that starts": ("make integration", "psycopg2.OperationalError: FATAL:  the database system is starting up"),
 }  # fmt: skip
 
@@ -253,6 +257,20 @@ def test_an_mcp_tool_that_is_asked_to_come_back_later_may_wait_too():
     assert not play([later, sh("sleep 15")], rounds=9).said
     assert not play([later], rounds=9, pace=61.0).said
     assert play([later], rounds=3).said
+
+
+def test_a_browser_may_wait_for_a_server_too():
+    refused = "page.goto: net::ERR_CONNECTION_REFUSED at http://localhost:3000/"
+    opens = ("mcp__playwright__browser_navigate", {"url": "http://localhost:3000"}, refused, FAILED)
+    assert not play([opens, sh("sleep 3")], rounds=9).said
+    assert trips(play([opens], rounds=3))
+
+
+def test_a_look_whose_failures_only_alternate_brings_no_news():
+    stream = Stream(pace=5.0)
+    for i in range(6):
+        stream.bash("curl -sf localhost:3000", f"Exit code {7 if i % 2 else 22}\n{'ab'[i % 2]}", fails=True)
+    assert trips(stream) == ["tool_failure:Bash curl"]
 
 
 def test_a_look_that_fails_with_something_new_each_time_has_brought_news():

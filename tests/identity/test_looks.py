@@ -351,6 +351,10 @@ def test_what_may_show_what_a_click_did(tool: str, given: object, shows: bool) -
         "mcp__ios-simulator__ui_describe_all",
         "mcp__claude-in-chrome__tabs_context",
         "mcp__claude-in-chrome__get_page_text",
+        "mcp__replicate__get_prediction",
+        "mcp__video__get_render",
+        "mcp__firecrawl__check_crawl",
+        "mcp__db__get_migration",
     ],
 )
 def test_what_shows_a_page_or_a_screen_looks_at_what_changes_by_itself(tool: str) -> None:

@@ -133,6 +133,8 @@ def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: floa
     if (woken or outcome.wait or waited or passed) and errors.says_later(outcome.text):
         return True
     if woken or outcome.wait or waited:
+        if outcome.kind == FAILED and errors.says_unreached(outcome.text):
+            return True
         return bool(look(outcome)) or (outcome.kind == OK and looks.may_look(outcome.tool, outcome.input))
     shows_news = streak.first >= 0 and outcome.kind == FAILED and _is_unseen(lane, outcome)
     reads = looks.reads_output(outcome.tool, outcome.input)
@@ -214,9 +216,9 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     if same and moved > streak.last:
         same = not errors.says_nothing(outcome.text)
     if streak.error != outcome.complaint:
-        # after a change, or written differently, only the same error counts; and what is looked at may have changed by itself
-        other = line != streak.line or outcome.look == looks.LIVE
-        moved = max(moved, outcome.n - 1 if other else lane.changed)
+        # after a change, after your prompt, or written differently, only the same error counts
+        moved = max(moved, lane.changed if line == streak.line else outcome.n - 1)
+        moved = moved if lane.machine else max(moved, lane.woken)
     streak.fails = [[n, turn] for n, turn in streak.fails if n > moved][-FAILS_MAX:]
     streak.fails.append([outcome.n, lane.turn])
     streak.same = streak.same + 1 if same else 1

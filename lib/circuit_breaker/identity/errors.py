@@ -23,6 +23,12 @@ _LATER = (
     "|overloaded|throttl|temporarily unavailable|service unavailable|slow down|get lock|file lock|state lock|database is locked|starting up|not ready yet|not yet ready|lock is held|is locked by"
     "|another process|another operation|is in progress|is busy|another git process|resource busy|already in progress|still in progress|still being processed|http 429|error 429|code 429|code: 429|(429|status 429"
 ).split("|")
+# What was not reached: it may still be starting, or the network is down for the moment.
+_UNREACHED = (
+    "econnrefused|econnreset|etimedout|epipe|socket hang up|connection refused|connection timed out|connection reset|could not resolve host"
+    "|temporary failure in name resolution|network is unreachable|no route to host|remote end hung up|early eof|handshake timeout"
+    "|err_connection_|err_name_not|bad gateway|gateway time|http 50|error: 50|status code 50"
+).split("|")
 _LATER_MAX = 1500  # characters at either end of a text that are searched for them
 _NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these name is the news of their errors
 _AROUND = "()[]{}<>,.:;'\"`"  # beside a number
@@ -230,9 +236,18 @@ def _without_running_number(line: str, given: int) -> str:
 
 def says_later(text: str) -> bool:
     """Whether a service asks to come back later, or something is locked for the moment: waiting is the right answer."""
-    ends = text if len(text) <= 2 * _LATER_MAX else text[:_LATER_MAX] + "\n" + text[-_LATER_MAX:]
-    low = ends.lower()
-    return any(sign in low for sign in _LATER)
+    return _holds(text, _LATER)
+
+
+def says_unreached(text: str) -> bool:
+    """Whether a connection failed."""
+    return _holds(text, _UNREACHED)
+
+
+def _holds(text: str, signs: list[str]) -> bool:
+    """Whether one of the signs is at the beginning or end of a text."""
+    low = (text if len(text) <= 2 * _LATER_MAX else text[:_LATER_MAX] + "\n" + text[-_LATER_MAX:]).lower()
+    return any(sign in low for sign in signs)
 
 
 def is_your_no(text: str) -> bool:

@@ -149,6 +149,8 @@ _NAMES = (
     " network task tasks queue event events metric metrics alert alerts message messages notification notifications session"
     " sessions request requests response inbox monitor progress ci docker kubernetes k8s browser chrome devtools playwright"
     " puppeteer selenium android ios mobile device simulator emulator github gitlab jenkins circleci vercel sentry datadog"
+    " prediction predictions generation generations operation operations batch batches render training crawl scrape transcription export"
+    " migration rollout campaign order orders payment payments transaction transactions"
     " grafana prometheus slack computer terminal execution executions instance instances node nodes cluster "
 )
 _FILE_NAMES = (
