@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from circuit_breaker.identity import calls, labels
 from circuit_breaker.replay import recording
 from circuit_breaker.replay.rerun import Rerun
 from circuit_breaker.runtime import home, status
+from circuit_breaker.runtime.json import parse
 from circuit_breaker.words.sentences import sentence_of
 from circuit_breaker.words.status import ID
 
@@ -64,11 +64,11 @@ def explain(args: argparse.Namespace) -> int:
     if args.last or args.tool is None:
         return _last(where, config, args.session or "")
     try:
-        given = json.loads(args.input or "{}")
+        given = parse(args.input or "{}")
     except ValueError:
         given = {"command": args.input} if args.tool in calls.SHELLS else None
     if not isinstance(given, dict):
-        raise Refusal(f"{args.input!r} is not a JSON object with the input of {args.tool}.", 2)
+        raise Refusal(f"{args.input[:60]!r} is not a JSON object with the input of {args.tool}.", 2)
     return _call(where, config, args.tool, given, args.session or "")
 
 

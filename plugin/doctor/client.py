@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import mmap
 import os
 import re
@@ -21,7 +20,7 @@ from protection import Way
 from shared import run_program
 
 from circuit_breaker.runtime import files
-from circuit_breaker.runtime.json import object_in, parse_object
+from circuit_breaker.runtime.json import object_in, parse, parse_object
 from circuit_breaker.runtime.protocol import LAUNCHES, NOT_TYPED, REFUSALS, SAVED
 from doctor import FAULT, NOTE, OK, Finding, fault, note, ok
 
@@ -67,7 +66,7 @@ def claude_code(env: Mapping[str, str], ways: list[Way], quick: bool = False) ->
 def _running_copy(path: str, env: Mapping[str, str], ways: list[Way]) -> Iterator[Finding]:
     """The copy that Claude Code says it runs, and whether it could load it."""
     try:
-        listed = json.loads(_output([path, "plugin", "list", "--json"], env))
+        listed = parse(_output([path, "plugin", "list", "--json"], env))
     except ValueError:
         yield note("copy", f"{path} plugin list --json gave no list: which copy runs is unknown")
         return

@@ -14,20 +14,25 @@ from install import disk, scopes
 # `projects` and `backups` may be theirs.
 _HEX = "[0-9a-f]"
 IN_HOMES = (
-    home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock", "archives/.compress.lock", "archives/telemetry/*.jsonl.gz",
-    "archives/telemetry/*.log.gz", "archives/sessions/*.json.gz",
+    home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock", "archives/.compress.lock", "archives/.sweep.lock",
+    "archives/telemetry/*.jsonl.gz", "archives/telemetry/*.log.gz", "archives/sessions/*.json.gz",
 )  # fmt: skip
 # a memory file and the files that `files` and `store` write beside it
 MEMORY_ENDINGS = ("", ".spare", ".last", ".*.broken", ".*.tmp")
 OUR_FILES = (
     *IN_HOMES, *(f"projects/*-{_HEX * 12}/{name}" for name in IN_HOMES), "errors.log", "errors.log.1", "python",
-    "armed/*", "sessions/*/lock",
+    "armed/*", "any.lock", "services/lock", f"services/{_HEX * 12}.json", "sessions/*/lock",
+    "export/lock", "export/cursor.json", "export/spool.jsonl", "export/spool.jsonl.lock",
     *(f"sessions/*/{name}.json{rest}" for name in ("session", "main", "agent-*") for rest in MEMORY_ENDINGS),
     f"janitor/*-{_HEX * 12}.json", f"janitor/*-{_HEX * 12}.said", f"backups/*.*T*Z.{_HEX * 8}",
     "archives/claude/*.tar.gz", "archives/claude/*.tmp", "archives/claude/*.removing", "archives/claude/.clean.lock",
 )  # fmt: skip
-# those of them that we make
-FOLDERS = ("armed", "sessions", "janitor", "backups", "archives", "projects", "telemetry", "claude")
+# those of them that we make, and of these the ones that can be empty
+FOLDERS = (
+    "armed", "sessions", "janitor", "backups", "archives", "projects", "telemetry", "claude", "services", "export", "packages",
+)  # fmt: skip
+IN_ARCHIVES = ("archives/telemetry", "archives/sessions")
+EMPTY = ("armed", *IN_ARCHIVES, *(f"projects/*-{_HEX * 12}/{name}" for name in IN_ARCHIVES))
 
 
 def purged_paths(scope: scopes.Scope, env: Mapping[str, str], cwd: str) -> list[Path]:
@@ -77,5 +82,9 @@ def purge(paths: list[Path], spared: list[Path]) -> list[str]:
 
 
 def _ours(folder: Path) -> list[Path]:
+    """Our files in a folder that others use too, the packages of `export`, and our folders in which nothing is."""
     found = [path for pattern in OUR_FILES for path in sorted(folder.glob(pattern))]
-    return [path for path in found if path.is_symlink() or not path.is_dir()]
+    found = [path for path in found if path.is_symlink() or not path.is_dir()]
+    folders = [path for pattern in EMPTY for path in folder.glob(pattern) if path.is_dir()]
+    empty = [path for path in folders if not path.is_symlink() and not any(path.iterdir())]
+    return [*found, *sorted(folder.glob("packages/otlp-3.*")), *empty]

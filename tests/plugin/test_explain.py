@@ -139,8 +139,8 @@ def test_call_that_would_be_blocked_says_by_what_and_changes_nothing(person, hoo
     assert before == {path: path.read_bytes() for path in person.state.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("given", ["{torn", "[1]", '"text"'])
+@pytest.mark.parametrize("given", ["{torn", "[1]", '"text"', "[" * 50_000])
 def test_input_that_is_no_json_object_is_wrong_usage(person, hooks, given):
     fail(hooks, 1)
     done = plugin(person, "explain", "Edit", given)
-    assert done.returncode == 2 and "not a JSON object" in done.stderr
+    assert done.returncode == 2 and "not a JSON object" in done.stderr and len(done.stderr) < 200

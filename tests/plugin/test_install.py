@@ -21,6 +21,7 @@ from samples import samples
 from shared import Refusal
 
 from circuit_breaker.breaker.config import DEFAULTS
+from circuit_breaker.runtime import hook
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("circuit-status.md", "reset-circuit.md")
@@ -762,6 +763,39 @@ def test_purge_of_a_folder_that_somebody_chose_removes_only_what_is_ours(person,
         for rest in ("", ".spare", ".last", ".12.broken", ".12.tmp"):
             (chosen / "sessions" / "s" / f"{name}.json{rest}").write_text("{}")
     person.uninstall(purge=True)
+    assert [path.name for path in chosen.iterdir()] == ["diary.txt"]
+
+
+def test_purge_of_a_folder_that_somebody_chose_removes_what_sessions_left_in_it(person, monkeypatch):
+    chosen = person.home / "stuff"
+    chosen.mkdir(mode=0o700)
+    (chosen / "diary.txt").write_text("mine")
+    monkeypatch.setenv("CIRCUIT_BREAKER_HOME", str(chosen))
+    person.install()
+    monkeypatch.setenv("CLAUDE_CODE_SESSION_ID", "s1")
+    config = person.home / ".config" / "claude-circuit-breaker" / "config.json"
+    config.parent.mkdir(parents=True)
+    config.write_text('{"export": {"otlp": true}}')
+    now, payload = time.time(), {"session_id": "s1", "cwd": str(person.project), "prompt_id": "p"}
+
+    def tell(hook_name, event, **fields):
+        body = json.dumps({**payload, "hook_event_name": event, **fields}).encode()
+        hook.answer_to(hook_name, body, os.environ, now)
+
+    tell("janitor", "SessionStart", source="startup")
+    for number in range(15):
+        tool, error = (
+            ("mcp__srv__x", "MCP error -32000: Connection closed") if number % 3 else ("Bash", "boom")
+        )
+        call = {"tool_name": tool, "tool_input": {"command": "make"}, "tool_use_id": f"t{number}"}
+        tell("monitor", "PostToolUseFailure", error=error, **call)
+        tell("monitor", "PostToolBatch", tool_calls=[{**call, "tool_response": error}])
+    (chosen / "old_telemetry.jsonl").write_text("{}\n" * 2000)
+    (chosen / "packages" / "otlp-3.11" / "opentelemetry").mkdir(parents=True)
+    assert plugin(person, "sweep", CIRCUIT_BREAKER_HOME=str(chosen)).returncode == 0
+    names = {path.name for path in chosen.iterdir()}
+    assert {"services", "export", "armed", "sessions", "any.lock", "archives", "python"} <= names
+    person.uninstall(purge=True, archives=True)
     assert [path.name for path in chosen.iterdir()] == ["diary.txt"]
 
 
