@@ -1,10 +1,12 @@
-"""What a finished turn does.
+"""What a finished turn does, and what becomes of a failure that is reported before its turn ends.
 
-turn            one PostToolBatch: tokens, your answers, its results, notes of stopped subagents, the budget
-_take_results   each Result becomes an Outcome; failures whose batch never came are a turn of their own (flush)
-_take_turn      a gated call's outcome goes to its circuit (probes.py), any other to the lane's evidence (evidence.py, failures.py);
-                then the rules are asked (rules.DETECTORS), and Work.act does what their signals want
-reported        a failure before its batch: only a probe's is used at once
+    turn            one PostToolBatch: tokens, your answers, its results, notes of stopped subagents, the budget
+    _take_results   each Result becomes an Outcome; failures whose batch never came are a turn of their own (flush)
+    _take_turn      a gated call's outcome goes to its circuit (probes.py), any other to the lane's evidence (evidence.py, failures.py);
+                    then the rules are asked (rules.DETECTORS), and Work.act does what their signals want
+    reported        kept until the turn ends; only a probe's result is used at once
+
+A turn that is delivered twice counts once.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ SEEN_MAX, BATCH_MAX = 128, 512
 
 
 def turn(work: Work, event: Turn) -> None:
-    """One PostToolBatch; delivered twice, it counts once."""
+    """One PostToolBatch."""
     lane, n_before = work.lane, work.lane.n
     if event.spent:
         for circuit in work.circuits():

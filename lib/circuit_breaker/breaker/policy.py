@@ -4,7 +4,7 @@
     Reported    a call failed                    monitor.reported: kept until its turn ends; a probe's result is used at once
     Turn        a message's calls have ended     monitor.turn: results for circuits, evidence, rules.DETECTORS, Work.act, breaker.trip
     Prompt      a prompt was submitted           yours resets counters and buys open circuits an early probe; a bypass begins or ends
-    StopAsked   Claude wants to end its turn     gate.stop_asked: a Stop too many     opens a circuit (hook_recursion)
+    StopAsked   Claude wants to end its turn     gate.stop_asked: a Stop too many opens a circuit (hook_recursion)
     Reset       you close circuits               Work.close
 
 step(session, lane, event, config, now, name) -> (session', lane', decision)

@@ -73,10 +73,9 @@ def tool_failure(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]
     for outcome in outcomes:
         run = lane.errors.get(outcome.tool)
         if (
-            outcome.tool in warned
-            or run is None
-            or run.turn != lane.turn
-            or run.complaint != outcome.complaint
+            run is None
+            or (run.turn, run.complaint) != (lane.turn, outcome.complaint)
+            or outcome.tool in warned
         ):
             continue
         signal = _same_error(run, outcome, rule)
