@@ -474,6 +474,11 @@ def test_digits_key_forgets_digits_alone() -> None:
         "A.java:{0}: error: cannot find symbol\n    foo(x);\n    ^",
         "at Cart.total (file:///p/cart.js:{0}:4)",
         "a.rb:{0}:in `total'",
+        "at tests/ATest.php:{0}\n ➜ {0}▕  $this->assertSame(4, $x);",
+        "src/App.vue:{0}:9 - error TS2339: x\n\n{0}   foo.x\n       ~~~",
+        " ❯ src/a.test.ts:{0}:17\n  {0}|   expect(x)",
+        '│   on main.tf line {0}, in resource "b":\n│   {0}:   foo = 1',
+        "C:\\p\\a.ps1:{0}\nLine |\n  {0} |  Get-Foo",
     ],
 )
 def test_what_an_error_complains_about_is_the_same_wherever_it_stands(error: str) -> None:
@@ -510,3 +515,12 @@ def test_indented_text_of_an_edit_that_is_not_found_is_not_what_the_error_compla
 def test_a_long_line_of_places_is_read_in_linear_time() -> None:
     assert errors.error_keys("failed", "a.c:1" * 20_000)[1]
     assert errors.error_keys("failed", "(" * 20_000 + "1")[1]
+
+
+def test_equal_errors_complain_about_the_same() -> None:
+    line = "E1130 {}   {} memcache.go:265] connection refused\nhttp://localhost:{}/api"
+    one, other = (
+        errors.error_keys("failed", line.format(*told))
+        for told in (("10:11:12.5", 4711, 80), ("10:11:13.7", 98, 81))
+    )
+    assert one == other

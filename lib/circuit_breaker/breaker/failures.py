@@ -146,9 +146,10 @@ def _error_run(lane: Lane, known: ErrorRun | None, failing: list[Outcome]) -> Er
         known, again = ErrorRun(complaint=failing[0].complaint), failing[:1]
     goes_on = known.near and last_move(lane, known.n) <= known.n
     error = known.error if known.error in [outcome.error for outcome in again] else again[0].error
-    turns = known.turns + 1 if goes_on and error == known.error else 1
+    same = error == known.error
+    turns = known.turns + 1 if goes_on and same else 1
     near = known.near + 1 if goes_on else 1
-    run = known.but(error=error, turns=turns, near=near, times=known.times + 1)
+    run = known.but(error=error, turns=turns, near=near, times=known.times + 1 if same else 1)
     return run.but(turn=lane.turn, n=lane.n, look=look)
 
 

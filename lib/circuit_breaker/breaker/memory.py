@@ -55,7 +55,9 @@ class ErrorRun(Record):
     turn = 0  # the last of them
     n = 0  # n at its end
     look = False  # only looks failed: a look that succeeds ends the run
-    times = 0  # turns in a row with the complaint among those in which the tool failed, with any changes in between
+    times = (
+        0  # turns in a row with the error among those in which the tool failed, with any changes in between
+    )
 
 
 # Kinds of calls: RUN acts without writing a file itself, GOTO is a gesture that goes to a URL, WAIT only waits.

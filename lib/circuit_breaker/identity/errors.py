@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import calls, keys, results
+from circuit_breaker.identity import calls, keys, places, results
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,10 +31,6 @@ _UNREACHED = (
 ).split("|")
 _LATER_MAX = 1500  # characters at either end of a text that are searched for them
 _NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these name is the news of their errors
-_AROUND = "()[]{}<>,.:;'\"`"  # beside a number
-_WORD_MAX = 300
-_STACK = ('File "', "at ", "-->")  # how a line of a stack begins
-_PLACES = ("line", "lines", "column", "col", "char")
 _SPELLED = str.maketrans("0123456789.", "abcdefghijk")
 
 
@@ -60,13 +56,16 @@ def error_keys(kind: str, text: str, tool_input: object = None) -> tuple[str, st
         own_lines(text, tool_input),
     )
     tail = [text[READ_MAX:], _measured([*lines, text[READ_MAX:]])]
-    key = _key_of(kind, lines + tail)
-    placeless = _placeless([line for line in lines if not _is_indented_echo(line, texts)])
-    return key, key if placeless == lines else _key_of(kind, placeless + tail)
+    blinded = results.blind("\n".join(lines + tail))
+    key = _key_of(kind, blinded)
+    told = [line for line in lines if not _is_indented_echo(line, texts)]
+    if len(told) < len(lines):
+        blinded = results.blind("\n".join(told + tail))
+    return key, _key_of(kind, places.without_places(blinded))
 
 
-def _key_of(kind: str, lines: list[str]) -> str:
-    return keys.digest(f"{kind}\n{results.unordered(results.blind(chr(10).join(lines)))}")
+def _key_of(kind: str, blinded: str) -> str:
+    return keys.digest(f"{kind}\n{results.unordered(blinded)}")
 
 
 def _each(change: Callable[[str], str], lines: list[str]) -> list[str]:
@@ -158,64 +157,6 @@ def _echoes(line: str, echoed: frozenset[str]) -> bool:
         return True
     bare = line.lstrip("0123456789")
     return len(bare) < len(line) and bare[:1] in (":", "\t", "|", " ") and bare[1:].strip() in echoed
-
-
-def _placeless(lines: list[str]) -> list[str]:
-    """The lines without numbers of lines and columns: they move with each edit, even if it does not help.
-
-    Where nothing but its place tells an error from the next one (`a.ts(12,5): error x`, `12:5  error  x`), the place is news: they are
-    fixed one after the other.
-    """
-    frames = [_is_frame(line) for line in lines]
-    return [
-        _without_places(line)
-        if line.startswith(_STACK) or ":in " in line or any(frames[max(i - 2, 0) : i + 3])
-        else line
-        for i, line in enumerate(lines)
-    ]
-
-
-def _is_frame(line: str) -> bool:
-    """Whether it shows code: `> 12 |  x = 1`, or marks a place in it: `~~~^~~~`."""
-    numbered = line.lstrip("> ")
-    code = numbered.lstrip("0123456789")
-    if code != numbered:
-        return code.lstrip()[:1] in ("|", "│")
-    return "^" in line and not line.strip("^~-|+ ")
-
-
-def _without_places(line: str) -> str:
-    """`a.ts(12,5): x`, `a.c:12:5: x`, `File "a.py", line 12`, `12 |  x = 1`, `12:5  error  x` without the numbers of lines and columns."""
-    if not any(digit in line for digit in "0123456789"):
-        return line
-    words = line.split(" ")
-    for i, word in enumerate(words):
-        core = word.strip(_AROUND)
-        if not core.replace(":", "", 1).isdigit():
-            words[i] = _without_place(word) if ":" in word or "(" in word else word
-            continue
-        named = i and words[i - 1].lower().strip("(,:").endswith(_PLACES)
-        pair = ":" in core and (word[:1] in "([" or not i)  # `App.tsx (3:9)`, eslint
-        framed = "".join(words[i + 1 : i + 2])[:1] in ("|", "│") and not "".join(words[:i]).strip(">")
-        words[i] = word.replace(core, "#") if named or pair or framed else word
-    return " ".join(words)
-
-
-def _without_place(word: str) -> str:
-    """`a.ts#): x` of `a.ts(12,5): x`, `b/a.go#: x` of `b/a.go:12:9: x`; any word but a file with a place unchanged."""
-    at = 1
-    while 0 < at < _WORD_MAX:
-        signs = [found for found in (word.find(":", at + 1), word.find("(", at + 1)) if found > 0]
-        at = min(signs, default=-1)
-        end = at + 1
-        while end < len(word) and word[end] in "0123456789:,":
-            end += 1
-        folder, _, name = word[: max(at, 0)].replace("\\", "/").replace("(", "/").rpartition("/")
-        stem, _, ending = name.rpartition(".")
-        is_file = stem and ending.isalnum() and ending[0].isalpha() and len(ending) <= 6
-        if end > at + 1 and is_file and folder[-1:] != "/":  # `//x.com:443` is a host
-            return word[:at] + "#" + word[end:]
-    return word
 
 
 def _without_step(line: str) -> str:
