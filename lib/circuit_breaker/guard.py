@@ -66,11 +66,6 @@ def reaches_for(tool: str, tool_input: object, cwd: str, guarded: Guarded) -> st
     return "files" if any(isinstance(text, str) and place.is_guarded(text) for text in named) else ""
 
 
-def _ends(text: str) -> str:
-    """A text; of one over LONGEST only both ends."""
-    return text if len(text) <= LONGEST else text[: LONGEST // 2] + "\n" + text[-LONGEST // 2 :]
-
-
 def _says(text: str, keyword: str) -> bool:
     """Whether a text contains the keyword, ignoring white space and invisible characters between its letters."""
     return "".join(keyword.split()) in "".join(_without(text, _UNSEEN).split())
@@ -128,12 +123,6 @@ class _Place:
     def inside(self) -> bool:
         return self._holds(self.cwd)
 
-    @property
-    def signs(self) -> list[str]:
-        """Lines that contain none of these texts are not looked at further."""
-        last = [folder.rpartition("/")[2] for folder in self.folders]
-        return [*calls.OUR_WORDS, *self.keyword.lower().split()[-1:], *last]
-
     def is_guarded(self, word: str) -> bool:
         """Whether a word names a guarded folder, something in one, or one of our files."""
         word = self.plain(word)
@@ -173,11 +162,16 @@ class _Place:
 
 
 def _line(command: str, place: _Place) -> str:
-    command = _ends(command)
+    if len(command) > LONGEST:
+        command = command[: LONGEST // 2] + "\n" + command[-LONGEST // 2 :]
     text = place.plain(command.replace("\\\n", " "))
-    if not place.inside and not any(sign in text for sign in place.signs):
-        return ""
-    if reading.is_reading(command):
+    folders = [folder.rpartition("/")[2] for folder in place.folders]
+    signs = [
+        *calls.OUR_WORDS,
+        *place.keyword.lower().split()[-1:],
+        *folders,
+    ]  # a line without any is harmless
+    if not place.inside and not any(sign in text for sign in signs) or reading.is_reading(command):
         return ""
     words = text.translate(_JOINTS).split()
     if any(_is_refused(verb, rest) for verb, rest in _verbs(words)):
@@ -196,9 +190,9 @@ def _verbs(words: list[str]) -> Iterator[tuple[str, list[str]]]:
         name = word.rstrip("/").rpartition("/")[2].partition("@")[0]
         if name.startswith(("python", "pypy")) or name == "py":
             python = i
-        elif name in ("circuit-breaker", "circuit-breaker.exe") or (
-            name in ("plugin", "__main__.py", ".") and i - python < 7
-        ):
+            continue
+        ours = name in ("plugin", "__main__.py", ".") and i - python < 7
+        if ours or name in ("circuit-breaker", "circuit-breaker.exe"):
             rest = words[i + 1 : i + 12]
             while rest and rest[0][:1] == "-":
                 del rest[0]

@@ -29,13 +29,10 @@ _MAKING = frozenset(
     "create add insert new make post upload send publish append duplicate clone copy spawn".split()
 )
 _DETACHING = frozenset(("--detach", "-d"))
-_RESUMED = ("rebase", "am", "cherry-pick", "revert")
 _MIGRATORS = frozenset("alembic flask rails rake knex sequelize-cli sequelize migrate goose dbmate".split())
 _ONE_ON = frozenset(
     "+1 -1 db:rollback db:migrate:undo migrate:up migrate:down rollback up-by-one down downgrade".split()
 )
-_APPENDING = frozenset("add-content ac".split())
-_REWRITING = frozenset("patch apply_patch ed ex".split())
 
 
 def is_gesture(tool: str, given: object) -> bool:
@@ -88,7 +85,7 @@ def _steps_on(words: list[str]) -> bool:
     if words[0] != "git":
         return words[0] in _MIGRATORS and not _ONE_ON.isdisjoint(words[1:])
     verb, *rest = past_options(words[1:], ("-c", "-C")) or ("",)
-    if verb in _RESUMED:
+    if verb in ("rebase", "am", "cherry-pick", "revert"):
         return rest[:1] in (["--continue"], ["--skip"])
     if verb == "bisect":
         return rest != []
@@ -157,9 +154,9 @@ def _line_adds(command: str) -> bool:
 
 def _adds(name: str, rest: list[str]) -> bool:
     low = name.lower()
-    if low in _APPENDING or (low == "out-file" and "-append" in [word.lower() for word in rest]):
+    if low in ("add-content", "ac") or (low == "out-file" and "-append" in [word.lower() for word in rest]):
         return True
-    if low in _REWRITING:
+    if low in ("patch", "apply_patch", "ed", "ex"):
         return "--dry-run" not in rest
     if low == "tee":
         return "-a" in rest or "--append" in rest

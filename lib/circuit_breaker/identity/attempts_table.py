@@ -94,11 +94,10 @@ KEPT = frozenset(
     " -f --file --target --build".split()
 )
 KEPT_IN = {"cargo": "-p --bin --example", "tsc": "-p", "mypy": "-p -m", "git": "-C"}
-# Other options that take a value: it is not part of the attempt.
+# Other options that take a value, which is not part of the attempt: short ones, and long ones whose value may look like an operand.
 VALUED = frozenset(
-    "-c -n -o -t -g -R -W -p -r -s -u -v -e -i -l -d -a -b -x --tb --maxfail --durations --rootdir --color --timeout --log-level --log-cli-level"
-    " --reporter --loglevel --retries --tries --try --attempt --attempts --max-time --jobs --parallel --workers --verbosity"
-    " -am --ext --format --output --config --message --title --body --author --date --mode --seed --port --host --user --password".split()
+    "-c -n -o -t -g -R -W -p -r -s -u -v -e -i -l -d -a -b -x -am --rootdir --reporter --ext --format --output --config --message"
+    " --title --body --author --date --mode --host --user --password".split()
 )
 # Long options that never take a value, besides `--no-...`.
 FLAGS = frozenset(

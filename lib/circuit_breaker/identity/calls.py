@@ -109,9 +109,8 @@ def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None
     if tool in SHELLS:
         words = shell_line.first_program(shell_command(tool, tool_input))[:2]
         return f"{tool} {digest(' '.join(words))}", None
-    return tool, {
-        name: digest(canonical(value)) for name, value in tool_input.items() if name not in COSMETIC
-    }
+    counted = {name: value for name, value in tool_input.items() if name not in COSMETIC}
+    return tool, {name: digest(canonical(value)) for name, value in counted.items()}
 
 
 def service(tool: str, tool_input: object) -> str:

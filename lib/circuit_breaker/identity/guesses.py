@@ -6,15 +6,14 @@ from circuit_breaker.identity import attempts_table as table
 from circuit_breaker.identity import live, powershell, reading, shell_line, snippets
 from circuit_breaker.identity.shell_line import is_in, operands
 
-# Programs that are known to act, besides those of attempts_table.
+# Programs that are known to act, besides those of the other tables.
 _ACTING = (
-    " pytest py.test unittest nox tox jest vitest mocha ava playwright cypress karma rspec phpunit ctest behave ruff mypy black flake8"
-    " pylint pyright rollup esbuild sbt mvn gradle gradlew mvnw msbuild ninja cmake bazel xcodebuild swift flutter dart gcc g++ cc clang"
-    " clang++ rustc javac kotlinc java scala mix stack cabal zig gem apt apt-get dnf yum apk pacman brew ansible-playbook rails rsync scp"
-    " sftp tar zip unzip sudo su open start createdb dropdb pg_dump pg_restore ffmpeg convert magick wget curl http https xh telnet ssh"
-    " claude codex gemini aider xdotool screen git dotnet cargo go "
+    " nox karma ruff mypy black flake8 pylint pyright rollup esbuild sbt gradlew mvnw cmake bazel flutter dart gcc g++ cc clang clang++"
+    " rustc javac kotlinc java scala mix stack cabal zig gem apt-get dnf yum apk pacman ansible-playbook rails rsync scp sftp zip sudo"
+    " su open start createdb dropdb pg_dump pg_restore ffmpeg convert magick wget http https xh telnet ssh claude codex gemini aider"
+    " xdotool screen dotnet "
 )
-_CHANGING = " run exec test send stuff invoke call execute trigger write set put post submit sync fix format clean setup "
+_CHANGING = " run test stuff invoke call execute post fix format clean setup "
 # Whether a line acts, is not known, or looks: it runs code that only reads, or its words say that it shows something.
 ACTS, UNKNOWN, LOOKS = 0, 1, 2
 _REPOSITORIES = ("git", "hg", "svn", "jj", "dvc")
@@ -33,11 +32,8 @@ def _guess(segment: shell_line.Segment, depth: int) -> int:
     if reading.reads(segment):
         return LOOKS
     words = shell_line.program(segment.words)
-    if (
-        not words
-        or segment.targets
-        or not all(reading.is_reading(inner, loosely=True) for inner in segment.inner)
-    ):
+    read = all(reading.is_reading(inner, loosely=True) for inner in segment.inner)
+    if not words or segment.targets or not read:
         return ACTS
     words = shell_line.program(reading.behind_runner(words)) or words
     name, rest, line = words[0], words[1:], reading.told(words)[1]
@@ -56,11 +52,11 @@ def _acts(name: str, rest: list[str]) -> bool:
     if name in _REPOSITORIES and operands(rest)[:1] in (["pull"], ["update"], ["up"], ["incoming"]):
         return False  # it shows whether there is something new, and takes it
     bare = name.rstrip("0123456789.")
-    tables = (table.HOUSEKEEPING, table.EDITORS, table.BINARIES, reading.RUNNERS, reading.SUBCOMMANDS)
-    if bare in table.INTERPRETERS or any(name in known for known in tables):
+    tables = (table.HOUSEKEEPING, table.EDITORS, table.BUILDERS, table.BINARIES, reading.RUNNERS)
+    if bare in table.INTERPRETERS or name in reading.SUBCOMMANDS or any(name in known for known in tables):
         return True
-    listed = (reading.READING, live.ALWAYS, live.SERVICES, live.OF_FILES, live.DATABASES, _ACTING)
-    if any(is_in(bare, known) or is_in(name, known) for known in listed):
+    listed = (reading.READING, reading.TESTERS, live.ALWAYS, live.SERVICES, live.OF_FILES, live.DATABASES)
+    if any(is_in(bare, known) or is_in(name, known) for known in (*listed, _ACTING)):
         return True
     if "-" in name and powershell.reads(name, rest) is not None:
         return True

@@ -140,25 +140,3 @@ def is_log(path: str) -> bool:
     """Whether a file grows or changes by itself: a log, the output of a running command, /proc."""
     path = path.replace("\\", "/").lower()
     return path.endswith(_LOG_ENDS) or any(folder in path for folder in _LOG_FOLDERS)
-
-
-# Words in the names of MCP tools and servers that stand for live things.
-_NAMES = (
-    " status state run runs job jobs build builds pipeline pipelines workflow workflows check checks deployment deployments deploy"
-    " pod pods container containers log logs process processes service services health url page pages snapshot screenshot console"
-    " network task tasks queue event events metric metrics alert alerts message messages notification notifications session"
-    " sessions request requests response inbox monitor progress ci docker kubernetes k8s browser chrome devtools playwright"
-    " puppeteer selenium android ios mobile device simulator emulator github gitlab jenkins circleci vercel sentry datadog"
-    " prediction predictions generation generations operation operations batch batches render training crawl scrape transcription export"
-    " migration rollout campaign order orders payment payments transaction transactions"
-    " grafana prometheus slack computer terminal execution executions instance instances node nodes cluster "
-)
-_FILE_NAMES = (
-    " file files filesystem directory directories folder folders path code symbol symbols docs documentation library memory schema"
-    " definition definitions reference references content contents "
-)
-
-
-def is_live_name(words: list[str]) -> bool:
-    """Whether the words of an MCP tool's name stand for something live and not for files."""
-    return any(is_in(word, _NAMES) for word in words) and not any(is_in(word, _FILE_NAMES) for word in words)

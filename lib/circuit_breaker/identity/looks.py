@@ -74,7 +74,7 @@ def look_of(tool: str, given: object) -> int:
         return LIVE
     if not tool_names.is_reading_tool(tool, given):
         return NOTHING
-    return LIVE if live.is_live_name(words) else FILES
+    return LIVE if tool_names.is_live_name(words) else FILES
 
 
 def may_look(tool: str, given: object) -> bool:

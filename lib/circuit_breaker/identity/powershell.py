@@ -5,7 +5,8 @@ It reads ordinary lines and is no full parser: what it cannot read counts as cha
 
 from __future__ import annotations
 
-LONGEST = 4_000  # characters of a line that are translated; the rest is kept unchanged
+from circuit_breaker.identity.shell_line import LONGEST
+
 # Verbs of cmdlets that only look, and other cmdlets that change nothing outside the shell.
 _VERBS = frozenset(
     "get test select sort group measure where foreach compare find search show resolve trace join split read wait"
@@ -48,7 +49,7 @@ def reads(name: str, rest: list[str]) -> bool | None:
 
 
 def as_shell(line: str) -> str:
-    """The line with / in paths, backslash escapes, blocks as plain statements, and `echo` before bare expressions."""
+    """The line's first LONGEST characters with / in paths, backslash escapes, blocks as plain statements, and `echo` before bare expressions."""
     line, rest = line[:LONGEST], line[LONGEST:]
     out: list[str] = []
     i, size, fresh = 0, len(line), True  # fresh: a statement may begin here

@@ -22,7 +22,8 @@ READING = (
 )
 # Aliases of PowerShell's reading cmdlets that mean nothing else in a Unix shell.
 _ALIASES = " gci gc gi gl gp gps gsv gm gcm gdr gv gal gjb sls ft fl fw measure foreach % ? rvpa oh sl chdir cls iwr irm "
-_VERBOSE = " pytest py.test unittest nose2 nosetests tox rspec phpunit behave trial ctest "  # their -v runs something
+# Test runners: their -v runs tests.
+TESTERS = " pytest py.test unittest nose2 nosetests tox rspec phpunit behave trial ctest "
 VERSIONS = (["--version"], ["--help"], ["-V"], ["-v"], ["version"])
 SHELL_PROGRAMS = frozenset(("bash", "sh", "zsh", "dash"))
 # Subcommands that only look, and the words with which other subcommands only look; "-" is for none.
@@ -180,7 +181,7 @@ def program_reads(name: str, rest: list[str], depth: int = 0, loosely: bool = Fa
         starts = [i + 1 for i, word in enumerate(rest) if word in ("-exec", "-execdir")]
         ran = [program(until_its_end(rest[i:])) for i in starts]
         return all(words and program_reads(words[0], words[1:], depth + 1) for words in ran)
-    asks_version = rest in VERSIONS and not (rest == ["-v"] and is_in(name, _VERBOSE))
+    asks_version = rest in VERSIONS and not (rest == ["-v"] and is_in(name, TESTERS))
     if listed or asks_version or (name == "kill" and rest[:1] == ["-0"]) or live.is_live(name, rest):
         return True
     return only_sleeps(name, rest) or _reading_subcommand(name, rest)

@@ -1,8 +1,9 @@
-"""What the names of MCP tools say: whether a tool only reads, changes something, is a shell or asks a database. Pure."""
+"""What the names of MCP tools say: whether a tool only reads, shows something live, is a shell or asks a database. Pure."""
 
 from __future__ import annotations
 
 from circuit_breaker.identity import reading
+from circuit_breaker.identity.shell_line import is_in
 
 READING_NAMES = frozenset(
     "get list read search find query fetch view show describe status lookup browse inspect check count"
@@ -26,17 +27,31 @@ CHANGING_NAMES = frozenset(
 # Words that only say where a tool works; names of reading tools without a reading word.
 _WHERE = frozenset("browser page tab mobile android ios device simulator emulator screen ui chrome".split())
 _SHOWING = frozenset("console_messages network_requests tabs_context list tree dom html".split())
+# Words in the names of MCP tools and servers that stand for live things.
+_LIVE = (
+    " status state run runs job jobs build builds pipeline pipelines workflow workflows check checks deployment deployments deploy"
+    " pod pods container containers log logs process processes service services health url page pages snapshot screenshot console"
+    " network task tasks queue event events metric metrics alert alerts message messages notification notifications session"
+    " sessions request requests response inbox monitor progress ci docker kubernetes k8s browser chrome devtools playwright"
+    " puppeteer selenium android ios mobile device simulator emulator github gitlab jenkins circleci vercel sentry datadog"
+    " prediction predictions generation generations operation operations batch batches render training crawl scrape transcription export"
+    " migration rollout campaign order orders payment payments transaction transactions"
+    " grafana prometheus slack computer terminal execution executions instance instances node nodes cluster "
+)
+_OF_FILES = (
+    " file files filesystem directory directories folder folders path code symbol symbols docs documentation library memory schema"
+    " definition definitions reference references content contents "
+)
 
 
 def remote_command(tool: str, tool_input: object) -> str:
     """The shell command that an MCP tool is given to run, on this machine or another; "" for any other tool."""
     if not tool.startswith("mcp__") or not isinstance(tool_input, dict):
         return ""
-    given = [
-        tool_input[name] for name in ("command", "cmd", "cmdString", "cli_command") if name in tool_input
-    ]
-    runs = not _RUNNING.isdisjoint(words_of(tool))
-    return given[0] if given and isinstance(given[0], str) and runs else ""
+    named = [name for name in ("command", "cmd", "cmdString", "cli_command") if name in tool_input]
+    command = tool_input[named[0]] if named else ""
+    runs = isinstance(command, str) and not _RUNNING.isdisjoint(words_of(tool))
+    return command if runs else ""
 
 
 def is_reading_tool(tool: str, tool_input: object) -> bool:
@@ -68,6 +83,11 @@ def sql_verb(words: list[str], given: dict[str, object]) -> str:
     if _ASKED.isdisjoint(words) or not isinstance(text, str):
         return ""
     return (text[:40].lstrip("( ").split() or [""])[0].lower()
+
+
+def is_live_name(words: list[str]) -> bool:
+    """Whether the words of a tool's name stand for something live and not for files."""
+    return any(is_in(word, _LIVE) for word in words) and not any(is_in(word, _OF_FILES) for word in words)
 
 
 def words_of(tool: str) -> list[str]:

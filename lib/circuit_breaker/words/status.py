@@ -196,9 +196,8 @@ def _rest(facts: Mapping[str, Any]) -> list[str]:
         passed = facts["bypass"]["let_through"]
         lines.append(f"Bypass: active for the current prompt; {passed} calls not blocked")
     if health["errors"]:
-        lines.append(
-            f"Errors inside hooks: {health['errors']} (the calls went through); the last: {shown(health['last_error'])[:200]}"
-        )
+        last = shown(health["last_error"])
+        lines.append(f"Errors inside hooks: {health['errors']} (the calls went through); the last: {last}")
     lines += [config_changed(name[:ID]) for name in facts["config_changed"]]
     lines += [held_back(row["t"], shown(row["file"])) for row in facts["held_back"]]
     lines += [f"Config problem: {shown(problem)}" for problem in health["config_problems"]]
