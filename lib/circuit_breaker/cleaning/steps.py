@@ -28,11 +28,10 @@ def members(folder: str, units: Iterable[Unit], on_unit: Callable[[str], None]) 
     me = os.geteuid() if hasattr(os, "geteuid") else 0  # on Windows every file has uid 0
     for unit in units:
         on_unit(unit.path)
-        parts = [f"{folder}/{part}" for part in unit.parts or [unit.path]]
-        inside = [row for part in parts for row in disk.below(part)]
         inside = [
             (path, info)
-            for path, info in inside
+            for part in unit.parts or [unit.path]
+            for path, info in disk.below(f"{folder}/{part}")
             if stat.S_ISDIR(info.st_mode) or (stat.S_ISREG(info.st_mode) and info.st_uid == me)
         ]
         if all(stat.S_ISDIR(info.st_mode) or info.st_mtime <= unit.newest for _, info in inside):

@@ -72,12 +72,8 @@ def settled(where: Places, config: Config, now: float, session: str) -> bool:
 
 def ended(where: Places, now: float, session: str) -> dict[str, set[str]]:
     """Markers of sessions without a hook for an hour that Claude Code does not list as running: name -> its session folders."""
-    try:
-        names = files.system.listdir(where.armed)
-    except FileNotFoundError:
-        return {}
     quiet = {}
-    for name in names:
+    for name in files.names(where.armed):
         path = f"{where.armed}/{name}"
         if name == session or "." in name or now - written(path) < HOUR:
             continue

@@ -204,6 +204,14 @@ def size(path: str) -> int:
         return 0
 
 
+def names(folder: str) -> list[str]:
+    """What is in a folder, sorted; [] if it is missing or cannot be listed."""
+    try:
+        return sorted(system.listdir(folder))
+    except OSError:
+        return []
+
+
 def is_folder(path: str) -> bool:
     """Whether it is a folder, or a link to one."""
     try:

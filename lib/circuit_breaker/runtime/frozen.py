@@ -47,15 +47,11 @@ def _said(where: Places) -> dict[str, object]:
 
 def release(where: Places) -> None:
     """Make every session use the present config files from its next event on. Raises OSError."""
-    try:
-        names = files.system.listdir(where.sessions)
-    except FileNotFoundError:
-        return
 
     def thaw(session: Session, lane: Lane) -> tuple[Session, Lane, None]:
         return session.but(frozen={}), lane, None
 
-    for name in names:
+    for name in files.names(where.sessions):
         session = store.glance(where, name, store.SESSION_FILE, Session)
         if session is not None and session.frozen:
             store.update(where, name, MAIN, thaw)

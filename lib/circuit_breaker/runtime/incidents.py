@@ -146,12 +146,8 @@ def facts(circuit: Circuit) -> dict[str, Any]:
 
 def live_circuits(where: Places) -> list[tuple[str, str, Circuit]]:
     """(session, agent, circuit) for each circuit that is not CLOSED in the armed sessions of this home."""
-    try:
-        names = files.system.listdir(where.armed)
-    except FileNotFoundError:
-        return []
     sessions: set[str] = set()
-    for name in names[:SESSIONS_MAX]:
+    for name in files.names(where.armed)[:SESSIONS_MAX]:
         lines = store.marker_lines(f"{where.armed}/{name}")
         sessions.update(line.partition("/")[0] for line in lines if "/" in line)
     found = []

@@ -78,11 +78,8 @@ def _contacted(where: Places, contact: Contact, config: Config, now: float) -> t
 def down(where: Places) -> dict[str, Circuit]:
     """The services that are down now, by the paths of their files. Files that cannot be read are left out."""
     folder = f"{where.runtime}/services"
-    try:
-        names = sorted(files.system.listdir(folder))
-    except OSError:
-        return {}
-    found = {f"{folder}/{name}": _read(f"{folder}/{name}") for name in names if name.endswith(".json")}
+    paths = [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".json")]
+    found = {path: _read(path) for path in paths}
     return {path: service for path, service in found.items() if service is not None and service.live}
 
 

@@ -34,12 +34,8 @@ class Kept:
 
 def sessions(where: Places) -> list[Kept]:
     """The sessions on disk of all projects."""
-    try:
-        names = sorted(os.listdir(where.sessions))
-    except OSError:
-        return []
     found = []
-    for name in names:
+    for name in files.names(where.sessions):
         try:
             session, lanes = store.peek(where, name)
             found.append(Kept(name, session, lanes, _written(f"{where.sessions}/{name}")))
