@@ -18,44 +18,45 @@ WEAK = "~"  # prefix of a line that is too general to connect two failures by it
 TOLD_MIN = 4  # lines beside its verdict with which a failure is more than that: jest ends with three that say nothing
 _LINE_MAX = 400  # characters of a line that are looked at
 _DRESS = " \t=-*_#>|│╷╵├└─━┃⎯❯»"  # decoration at either end of a line
-_PASSES = tuple("✓|✔|√|ok |PASS |PASSED |ok\t|- PASS|[PASS]|[ OK|[       OK|🟢|✅".split("|"))
-_FORMS = tuple(
-    """FAILED |FAIL |FAIL:|FAIL\t|--- FAIL|ERROR |ERROR:|ERRORS|error:|Error:|error[|error TS|error CS|error MSB|error NU|[ERROR]|[error]
-##[error]|##vso[task.logissue type=error|fatal:|FATAL|fatal error|Fatal error|Traceback (most recent call last)|panic:|npm ERR!
-npm error|ERR!|ELIFECYCLE|ERR_|make: ***|make[|gmake: ***|ninja: build stopped|FAILURE:|FAILURES|BUILD FAILED|BUILD FAILURE|Build FAILED
-Build failed|Exception in thread|Unhandled |Uncaught |E   |E: |Segmentation fault|Aborted|Killed|Command failed|error Command failed
-rake aborted|Failed!|Failed to |failed to |● |✕|✗|✘|✖|×|❌|not ok |Error from server|clang: error|ld: |collect2: error
-Test failed|Tests failed|Compilation failed|undefined reference|Undefined symbols|could not |Could not
-Cannot find |cannot find |Unable to |unable to |ERESOLVE|error Couldn't|YN0|usage: |Usage: |unknown |Unknown |invalid |Invalid
-bash: |zsh: |/bin/bash: |/bin/sh: |sh: |timeout: failed|env: |xargs: |nohup: failed|sudo: |ImportError|ModuleNotFoundError
-AssertionError|SyntaxError|code: '|Node.js v|PHP Fatal error|PHP Parse error|Can't locate |CONFLICT (|Automatic merge failed|CMake Error
-error • |Error in |Error response from |error during |Error during |An error occurred |x Build failed |Result: FAIL|Execution halted|Latexmk: Errors|lua: |nginx: [emerg]|ssh: |scp: |rsync error|wget: |curl: (|Oh no! |[warn] Code style issues
-evaluation failed|** (|*** [|%Error|[!] |FATA[|ERRO[|denied: |pull request create failed|svn: E|(error) |Error (|Error HH|Compiler run failed
-Parse error|Unexpected error|! LaTeX Error|! Undefined |! Emergency |lerna ERR!|Your requirements could not|Analysis failed|Liquid Exception
-Warning, treated as error|There was an error|Error opening|The following tests FAILED|Failed tasks:|Database Error""".replace(
-        "\n", "|"
-    ).split("|")
-)
-_INNER = (
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """The entries of a table, separated by "|"; line breaks do not count."""
+    return tuple(text.replace("\n", "").split("|"))
+
+
+_PASSES = _listed("✓|✔|√|ok |PASS |PASSED |ok\t|- PASS|[PASS]|[ OK|[       OK|🟢|✅")
+_FORMS = _listed("""
+FAILED |FAIL |FAIL:|FAIL\t|--- FAIL|ERROR |ERROR:|ERRORS|error:|Error:|error[|error TS|error CS|error MSB|error NU|[ERROR]|[error]|
+##[error]|##vso[task.logissue type=error|fatal:|FATAL|fatal error|Fatal error|Traceback (most recent call last)|panic:|npm ERR!|
+npm error|ERR!|ELIFECYCLE|ERR_|make: ***|make[|gmake: ***|ninja: build stopped|FAILURE:|FAILURES|BUILD FAILED|BUILD FAILURE|
+Build FAILED|Build failed|Exception in thread|Unhandled |Uncaught |E   |E: |Segmentation fault|Aborted|Killed|Command failed|
+error Command failed|rake aborted|Failed!|Failed to |failed to |● |✕|✗|✘|✖|×|❌|not ok |Error from server|clang: error|ld: |
+collect2: error|Test failed|Tests failed|Compilation failed|undefined reference|Undefined symbols|could not |Could not|Cannot find |
+cannot find |Unable to |unable to |ERESOLVE|error Couldn't|YN0|usage: |Usage: |unknown |Unknown |invalid |Invalid|bash: |zsh: |
+/bin/bash: |/bin/sh: |sh: |timeout: failed|env: |xargs: |nohup: failed|sudo: |ImportError|ModuleNotFoundError|AssertionError|
+SyntaxError|code: '|Node.js v|PHP Fatal error|PHP Parse error|Can't locate |CONFLICT (|Automatic merge failed|CMake Error|error • |
+Error in |Error response from |error during |Error during |An error occurred |x Build failed |Result: FAIL|Execution halted|
+Latexmk: Errors|lua: |nginx: [emerg]|ssh: |scp: |rsync error|wget: |curl: (|Oh no! |[warn] Code style issues|evaluation failed|** (|
+*** [|%Error|[!] |FATA[|ERRO[|denied: |pull request create failed|svn: E|(error) |Error (|Error HH|Compiler run failed|Parse error|
+Unexpected error|! LaTeX Error|! Undefined |! Emergency |lerna ERR!|Your requirements could not|Analysis failed|Liquid Exception|
+Warning, treated as error|There was an error|Error opening|The following tests FAILED|Failed tasks:|Database Error""")
+_INNER = _listed(
     ": error:|: error |: fatal error:|: Error:| - error TS|: fatal:|: undefined reference| ERROR |: ERROR:|: FAIL | FAILED in "
-).split("|")
-_ANYWHERE = (
-    'is not recognized as|panicked at|[Errno |Some tests failed|" is invalid: | failed because the | failed with exit code '
-    "| script failed| errored after |version solving failed|is not mergeable|: unable to open |) Error: "
-).split("|")
+)
+_ANYWHERE = _listed("""
+is not recognized as|panicked at|[Errno |Some tests failed|" is invalid: | failed because the | failed with exit code | script failed|
+ errored after |version solving failed|is not mergeable|: unable to open |) Error: """)
 _ENDINGS = (
     ": needs merge", ": command not found", ": not found", ": No such file or directory", ": Permission denied", "| FAIL", "...Failed",
 )  # fmt: skip
-_SUCCESSES = tuple(
-    """OK|PASS|BUILD SUCCESS|Build succeeded|Build successful|All tests passed|All checks passed|All specs passed
-Success: |Success!|Passed!|test result: ok|ok  \t|ok \t|100% tests passed|no errors|No errors
-No issues found|no issues found""".replace("\n", "|").split("|")
-)
+_SUCCESSES = _listed("""
+OK|PASS|BUILD SUCCESS|Build succeeded|Build successful|All tests passed|All checks passed|All specs passed|Success: |Success!|Passed!|
+test result: ok|ok  \t|ok \t|100% tests passed|no errors|No errors|No issues found|no issues found""")
 # A step that went well; a later one may still fail (a run after its build, a test after the installation).
-_STEPS = tuple(
-    """Finished |built in |✓ built in|Compiled successfully|webpack compiled successfully|Successfully |up to date|Everything up-to-date
-Your branch is up to date""".replace("\n", "|").split("|")
-)
+_STEPS = _listed("""
+Finished |built in |✓ built in|Compiled successfully|webpack compiled successfully|Successfully |up to date|Everything up-to-date|
+Your branch is up to date""")
 _SUMMARIES = frozenset(
     "✖ × no tests test total results result summary failed failures errors passed ran found suites files specs examples scenarios"
     " assertions checks tasks snapshots fail pass failing passing".split()
@@ -64,21 +65,17 @@ _BAD = "failed failing failures failure errors error errored broken problems pro
 _GOOD = frozenset("passed passing succeeded successful pass ok".split())
 _NAUGHT = frozenset(("0", "none", "null", "no", "nil", "false", "undefined", "{}", "[]", '""', "''", "n/a"))
 # Parts of lines that begin or end every failure of a tool.
-_GENERAL = (
-    "most recent call last", "lifecycle", "see the full",
-    "re-run maven", "[help 1]", "for more information", "please refer", "there are test failures", "failed to execute goal",
-    "build failed", "build failure", "could not compile", "aborting due to", "build stopped", "ld returned", "test run failed",
-    "short test summary", "surefire", "complete log", "full report", "*** [", "what went wrong", "execution failed for task",
-    "expect(received)", "try:", "run with", "npm error path", "npm error command", "npm error workspace",
-    "npm err! path", "npm err! command", "command failed", "process completed", "usage:", "failing tests", "test failed, to rerun", "node.js v",
-)  # fmt: skip
+_GENERAL = _listed("""
+most recent call last|lifecycle|see the full|re-run maven|[help 1]|for more information|please refer|there are test failures|
+failed to execute goal|build failed|build failure|could not compile|aborting due to|build stopped|ld returned|test run failed|
+short test summary|surefire|complete log|full report|*** [|what went wrong|execution failed for task|expect(received)|try:|run with|
+npm error path|npm error command|npm error workspace|npm err! path|npm err! command|command failed|process completed|usage:|
+failing tests|test failed, to rerun|node.js v""")
 _SHORT = 60  # characters
 _GENERAL_WHEN_SHORT = ("exit code", "exit status", "exited with", "errno", "code 1", "code 2")
-_ERRORISH = (
-    "error", "fail", "cannot", "can't", "could not", "couldn't", "not found", "no such", "denied", "refused", "invalid", "unknown",
-    "unable", "exception", "missing", "not recognized", "is not", "undefined", "timed out", "timeout", "rejected",
-    "conflict", "abort", "unrecognized", "does not", "doesn't", "must ", "expected",
-)  # fmt: skip
+_ERRORISH = _listed("""
+error|fail|cannot|can't|could not|couldn't|not found|no such|denied|refused|invalid|unknown|unable|exception|missing|not recognized|
+is not|undefined|timed out|timeout|rejected|conflict|abort|unrecognized|does not|doesn't|must |expected""")
 _SHELLS = frozenset("bash sh zsh dash timeout env nice xargs nohup sudo time stdbuf exec command".split())
 
 
