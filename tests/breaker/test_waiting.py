@@ -589,3 +589,13 @@ def test_a_heading_is_no_progress_bar():
     for i in range(40):
         stream.bash("sleep 10; cat notes.md", f"### Result\nasked in {i}.5 s")
     assert [transition.count for transition in stream.events("trip")] == [20]
+
+
+def test_a_service_that_is_not_reached_at_any_of_its_addresses_is_one_that_is_not_reached():
+    stream = Stream()
+    for i in range(20):
+        error = (
+            f"Exit code 1\nnpm error network request failed, reason: connect ETIMEDOUT 104.16.{i % 7}.34:443"
+        )
+        stream.bash("sleep 5; npm install", error, fails=True)
+    assert stream.said and [transition.count for transition in stream.events("trip")] == [20]
