@@ -235,7 +235,7 @@ def test_eleven_calls_in_one_message_are_one_turn():
 
 def test_advice_to_write_a_script_names_the_program_and_nothing_made_up():
     lines = {
-        "nl a.py | grep {}": "Bash nl",
+        "nl a.py | grep {}": "Bash nl a.py",  # what the calls share
         "git show {}": "Bash git show",
     }
     for command, name in lines.items():
