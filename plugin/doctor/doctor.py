@@ -49,23 +49,39 @@ def _checks(
 ) -> Iterator[Finding]:
     project = Path(where.project)
     sources = scopes.chain(env, project)
-    ways = [way for way in protection.ways(where, sources, env) if way.groups]
-    yield from _protected(where, env)
-    yield from machine.settings_chain(sources)
-    yield from registered.registrations(ways, sources, project)
-    yield from machine.interpreter(where, env)
-    for way in ways:
-        progress(f"running the hooks of {way.label} ...")
-        if way.ours or just_installed is not None:
-            yield from probe.fired_lines(way, where, env)
-        else:
-            text = f"{way.label}: not run, since they are the project's own programs"
-            yield note("fires", text, f"if you trust it: python3 {way.root / 'plugin'} doctor")
-    progress("asking Claude Code ...")
-    yield from client.claude_code(env, ways, quick=just_installed is not None)
-    yield from client.others(sources, env, project)
-    yield from registered.optional_packages(ways)
-    yield from machine.state(where, env)
+    ways: list[protection.Way] = []
+
+    def find_ways() -> Iterator[Finding]:
+        ways.extend(way for way in protection.ways(where, sources, env) if way.groups)
+        yield from ()
+
+    def fired() -> Iterator[Finding]:
+        for way in ways:
+            progress(f"running the hooks of {way.label} ...")
+            if way.ours or just_installed is not None:
+                yield from probe.fired_lines(way, where, env)
+            else:
+                text = f"{way.label}: not run, since they are the project's own programs"
+                yield note("fires", text, f"if you trust it: python3 {way.root / 'plugin'} doctor")
+        progress("asking Claude Code ...")
+
+    checks: list[Callable[[], Iterator[Finding]]] = [
+        lambda: _protected(where, env),
+        lambda: machine.settings_chain(sources),
+        find_ways,
+        lambda: registered.registrations(ways, sources, project),
+        lambda: machine.interpreter(where, env),
+        fired,
+        lambda: client.claude_code(env, ways, quick=just_installed is not None),
+        lambda: client.others(sources, env, project),
+        lambda: registered.optional_packages(ways),
+        lambda: machine.state(where, env),
+    ]
+    for check in checks:
+        try:
+            yield from check()
+        except OSError as error:  # such as a folder that `sudo` made: the other checks say more about it
+            yield fault("access", disk.words_of(error), "make it yours (chown), or move it away")
 
 
 def _protected(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from typing import Any
 from homes import DAY, Home, aged, lines
 
 from circuit_breaker.cleaning import claude_code, disk_usage, inventory
+from circuit_breaker.runtime import files
 
 
 def facts(home: Home, **limits: int) -> dict[str, Any]:
@@ -187,3 +188,16 @@ def test_report_changes_nothing_and_names_both_parts(tmp_path: Path, mocker: Any
     plain = report(home)
     assert plain.isascii()
     assert max(map(len, text.splitlines())) < 120 + len(str(tmp_path))
+
+
+def test_folders_of_another_user_count_as_nothing(tmp_path: Path, mocker: Any) -> None:
+    home = Home(tmp_path)
+    for name in ("sessions/s", "armed", "archives/claude"):
+        (home.runtime / name).mkdir(parents=True)
+    (home.path / "archives" / "telemetry").mkdir(parents=True)
+    away = PermissionError(13, "Permission denied")
+    mocker.patch.object(files.system, "scandir", side_effect=away)
+    mocker.patch.object(files.system, "listdir", side_effect=away)
+    found = facts(home)
+    assert (found["runtime_sessions"], found["runtime_bytes"], found["clean_archives"]) == (0, 0, [])
+    assert found["unreadable"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from doctor import FAULT, NOTE, OK, client, probe
+from doctor import FAULT, NOTE, OK, client, machine, probe
 from doctor.doctor import doctor, examine
 from install import bundle, scopes
 from install.apply import SOURCE
@@ -509,3 +509,13 @@ def test_the_published_configuration_of_the_older_system_is_accepted(person):
     }
     path.write_text(json.dumps({"circuit_breakers": rules, "resource_limits": {"max_agents": 10}}))
     assert "config" not in look(person)
+
+
+@pytest.mark.parametrize("check", ["state", "settings_chain"])
+def test_a_check_that_may_not_look_is_a_fault_and_the_others_are_made(person, mocker, check):
+    person.install()
+    away = PermissionError(13, "Permission denied", "/of/root")
+    mocker.patch.object(machine, check, side_effect=away)
+    found = look(person)
+    assert found["access"].text == "/of/root: permission denied" and found["access"].fix
+    assert {"protected", "registered", "python"} <= found.keys()

@@ -16,7 +16,7 @@ from circuit_breaker.words import memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
 
@@ -40,7 +40,9 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
     ]
     theirs = [lines for name, _, lines, _ in telemetry if name not in retention.LOGS]
     archives = [(one.folder, one.size) for one in found.archives.values() if one.folder != retention.OF_CLEAN]
-    of_clean = [one for one in sweep.archives_of(where.runtime).values() if one.folder == retention.OF_CLEAN]
+    unreadable = [*found.unreadable]
+    kept = _found(lambda folder: sweep.archives_of(folder).values(), where.runtime, unreadable)
+    of_clean = [one for one in kept if one.folder == retention.OF_CLEAN]
     of_clean.sort(key=lambda one: one.age_order, reverse=True)
     facts: dict[str, Any] = {
         "total_bytes": _bytes_in(where.home, skip=where.runtime + "/projects"),
@@ -54,9 +56,9 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
             {"archive": one.name, "bytes": one.size, "made": retention.arrival(one.at)} for one in of_clean
         ],
         "runtime_bytes": _bytes_in(where.sessions) + _bytes_in(where.armed),
-        "runtime_sessions": sum(1 for _ in disk.listing(where.sessions)),
+        "runtime_sessions": len(_found(disk.listing, where.sessions, unreadable)),
         "limits": dict(limits),
-        "unreadable": found.unreadable,
+        "unreadable": unreadable,
     }
     facts["warnings"] = memory.warnings(facts, telemetry)
     return facts
@@ -95,6 +97,15 @@ def _ranked(table: dict[str, inventory.Unit]) -> list[dict[str, Any]]:
         for name, row in sorted(table.items(), key=lambda item: (-item[1].bytes, item[0]))
         if row.files
     ]
+
+
+def _found(look: Callable[[str], Iterable[Any]], folder: str, unreadable: list[str]) -> list[Any]:
+    """What `look` finds in a folder; nothing, and a sentence, if it may not be listed, such as one that `sudo` made."""
+    try:
+        return list(look(folder))
+    except OSError as error:
+        unreadable.append(f"{folder}: {files.why(error)}")
+        return []
 
 
 def _bytes_in(folder: str, skip: str = "") -> int:
