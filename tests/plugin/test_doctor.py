@@ -19,6 +19,8 @@ from install.apply import SOURCE
 from plugin.people import plugin
 from plugin.settings_documents import LINES
 
+from circuit_breaker.runtime import hook
+
 
 def look(person, **env):
     """doctor's findings without the run of the lines, by id."""
@@ -60,6 +62,15 @@ def test_a_project_of_any_name_can_be_looked_at(person):
 
 def test_looking_leaves_no_trace(person):
     person.install()
+    for number in range(5):  # an MCP server that is down for all sessions
+        error = "MCP error -32000: Connection closed"
+        call = {"tool_name": "mcp__srv__x", "tool_input": {"n": number}, "tool_use_id": f"t{number}"}
+        turn = {"hook_event_name": "PostToolBatch", "tool_calls": [{**call, "tool_response": error}]}
+        failure = {"hook_event_name": "PostToolUseFailure", "error": error, **call}
+        for event in (failure, turn):
+            body = json.dumps({"session_id": "s", "cwd": str(person.project), **event}).encode()
+            hook.answer_to("monitor", body, os.environ, time.time())
+    assert list(person.state.glob("services/*.json")) and (person.state / "armed" / "_any").exists()
     before = person.tree()
     plugin(person, "doctor")
     assert person.tree() == before
