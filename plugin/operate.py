@@ -21,6 +21,7 @@ from circuit_breaker.words.sentences import MARKS, held_back
 from circuit_breaker.words.status import ID, one_line, status_text
 
 WATCH_SECONDS = 2.0
+SCAN_SECONDS = 0.2  # for reading transcripts; the next `status` continues
 
 
 def status(args: argparse.Namespace) -> int:
@@ -74,6 +75,11 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     code = 0 if facts["protection"]["protected"] else 1
     if args.line:
         return one_line(facts, words_alone), code
+    from report import dead_ends, past  # not above: --line is quick
+
+    transcripts = [past.folder_of(os.environ, where.project)]
+    ends = dead_ends.of_projects(where, transcripts, now, SCAN_SECONDS)
+    facts["dead_ends"] = [end._asdict() for end in ends]
     facts["memory"] = disk_usage.memory_facts(where, config)
     if args.json:
         return json.dumps(facts, indent=2), code

@@ -112,8 +112,10 @@ def _output(command: list[str], env: Mapping[str, str]) -> str:
 # --- What runs beside us: notes, never faults
 
 
-def others(sources: list[scopes.Source], env: Mapping[str, str], project: Path) -> Iterator[Finding]:
-    """Findings about other hooks and mods that a session here runs."""
+def others(
+    sources: list[scopes.Source], env: Mapping[str, str], project: Path, by_settings: bool
+) -> Iterator[Finding]:
+    """Findings about other hooks and mods that a session here runs. by_settings: whether our lines are in a settings file."""
     user = scopes.claude_folder(env)
     plugins = _plugins(sources, env)
     for path, document in [*((source.path, source.document) for source in sources), *plugins]:
@@ -133,6 +135,8 @@ def others(sources: list[scopes.Source], env: Mapping[str, str], project: Path) 
         for line in settings.older(source.document):
             text = f"{source.path} still registers the older hook scripts ({line})"
             yield note("older", text, "circuit-breaker install --migrate")
+    if by_settings:
+        yield from _editors(env)
 
 
 def _plugins(sources: list[scopes.Source], env: Mapping[str, str]) -> list[tuple[Path, dict[str, Any]]]:
@@ -198,3 +202,13 @@ def _runs_in(line: bytes) -> Iterator[tuple[str, str, float]]:
 def _number(value: Any) -> float:
     """A number of seconds or milliseconds; 0 for what can be none."""
     return value if isinstance(value, (int, float)) and 0 <= value < 10**12 else 0
+
+
+def _editors(env: Mapping[str, str]) -> Iterator[Finding]:
+    user = Path(env.get("HOME") or env.get("USERPROFILE") or ".")
+    for name, program, folder in (("VS Code", "code", ".vscode"), ("Cursor", "cursor", ".cursor")):
+        folders = (user / folder, user / f"{folder}-server")
+        if shutil.which(program, path=env.get("PATH")) or any(folder.is_dir() for folder in folders):
+            text = f"{name}'s own agent also runs the hooks of Claude Code's settings, but does not report failures to them"
+            fix = "nothing is blocked there; use Claude Code (its extension or a terminal) to be protected"
+            yield note("editor", text, fix)

@@ -73,7 +73,7 @@ def _checks(
         lambda: machine.interpreter(where, env),
         fired,
         lambda: client.claude_code(env, ways, quick=just_installed is not None),
-        lambda: client.others(sources, env, project),
+        lambda: client.others(sources, env, project, bool(scopes.registered(sources))),
         lambda: registered.optional_packages(ways),
         lambda: machine.state(where, env),
     ]

@@ -1,20 +1,30 @@
-"""Recurring dead ends: the same command failing with the same environment error in several sessions of a project. Pure.
+"""Recurring dead ends: the same command failing with the same environment error in several sessions of a project.
 
-A missing program, module or option stays missing until it is installed, and each new session runs into it again.
+A missing program, module or option stays missing until it is installed, and each new session runs into it again. Transcripts are read
+from where the last scan stopped; results are kept in the runtime folder.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
+import time
 from collections.abc import Iterable
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from circuit_breaker.identity import calls as kinds
 from circuit_breaker.identity import labels, shell_line
-from report.past import FAILED, OK, Call, PastSession
+from circuit_breaker.replay import transcript
+from circuit_breaker.runtime import files, home
+from circuit_breaker.runtime.json import parse
+from report import past
 
-SESSIONS = 3
+DAYS, SESSIONS = 14, 3
 WORDS = 3  # first words by which a command is the same
+VERSION = 1
+SUCCESSES_MAX = 400  # successful commands remembered per transcript
 ERRORS = (
     ("command not found", re.compile(r"(?:^|\s)(?:command not found: (\S+)|(\S+): (?:command )?not found)\s*$", re.M)),
     ("executable not found", re.compile(r"executable file not found|is not recognized as an? (?:internal|name)")),
@@ -38,39 +48,132 @@ class DeadEnd(NamedTuple):
     last: float
 
 
-def found(sessions: Iterable[PastSession]) -> list[DeadEnd]:
-    """The errors met in at least SESSIONS sessions of a project and not followed by a success, most frequent first."""
-    made = [(session, call) for session in sessions for call in session.calls if call.tool in kinds.SHELLS]
-    met: dict[tuple[str, str], dict[str, dict[str, float]]] = {}  # by project and command: error, session
-    for session, call in sorted(made, key=lambda pair: pair[1].ended):
-        error = error_of(call.error) if call.kind == FAILED else ""
-        if error:
-            errors = met.setdefault((session.project, command_of(call)), {})
-            errors.setdefault(error, {})[session.name] = call.ended
-        elif met and call.kind == OK:
-            met.pop((session.project, command_of(call)), None)
-    ends = [
-        DeadEnd(command, error, len(times), max(times.values()))
-        for (_, command), errors in met.items()
-        for error, times in errors.items()
-        if len(times) >= SESSIONS
-    ]
-    return sorted(ends, key=lambda end: (-end.sessions, -end.last))
+def of_projects(
+    where: home.Places, folders: Iterable[Path], now: float, seconds: float = float("inf")
+) -> list[DeadEnd]:
+    """The dead ends of each project (by the folder of its transcripts), most frequent first, after reading on in its transcripts for
+    at most `seconds`."""
+    found: list[DeadEnd] = []
+    for folder in folders:
+        scan = Scan(where, folder)
+        groups = past.groups(folder, now - DAYS * 86_400)
+        scan.look([path for group in groups for path in group], seconds)
+        found += scan.found(now)
+    return sorted(found, key=lambda end: (-end.sessions, -end.last))
 
 
 def error_of(text: str) -> str:
     """The environment error in a failure's text, or ""."""
+    text = text[: past.HEAD]
     for kind, pattern in ERRORS:
-        match = pattern.search(text)
-        if match:
-            named = next((group for group in match.groups() if group), "")
+        found = pattern.search(text)
+        if found:
+            named = next((group for group in found.groups() if group), "")
             return f"{kind}: {labels.clip(named.strip(chr(39) + chr(34)), 40)}" if named else kind
     return ""
 
 
-def command_of(call: Call) -> str:
-    """The first words of the program in a shell line that the call's error names, else of its first program."""
-    line = shell_line.normalise(kinds.shell_command(call.tool, call.input)[:2000], "")[0]
-    programs = [words for words in shell_line.programs(line) if words[0] not in _SKIP]
-    named = [words for words in programs if words[0] in call.error]
-    return next((labels.clip(" ".join(words[:WORDS]), 60, call.input) for words in [*named, *programs]), "")
+def command_of(tool: str, given: object, text: str = "") -> str:
+    """The first words of the program in a shell line that the error names, else of its first program."""
+    first = ""
+    line = shell_line.normalise(kinds.shell_command(tool, given)[:2000], "")[0]
+    for words in shell_line.programs(line):
+        if words[0] in _SKIP:
+            continue
+        shown = labels.clip(" ".join(words[:WORDS]), 60, given)
+        if text and words[0] in text:
+            return shown
+        first = first or shown
+    return first
+
+
+class Scan:
+    """The environment errors in the transcripts of one project, kept in R/dead_ends/ between scans.
+
+    files: path -> [bytes read so far, [[t, session, command, error], ...], {command: t of its last success}].
+    """
+
+    def __init__(self, where: home.Places, folder: Path) -> None:
+        self.where = where
+        self.path = f"{where.runtime}/dead_ends/{home.slug(str(folder))}.json"
+        self.files: dict[str, list[Any]] = {}
+        try:
+            kept = parse(files.read(self.path) or b"")
+            if kept["version"] == VERSION:
+                entries = kept["files"].items()
+                self.files = {path: [int(read), ends, successes] for path, (read, ends, successes) in entries}
+                self.found(0.0)  # raises for an entry of another shape
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            self.files = {}  # scanned again
+
+    def look(self, paths: list[Path], seconds: float = float("inf")) -> None:
+        """Continue reading `paths` for at most `seconds` and save the results."""
+        deadline = time.monotonic() + seconds
+        before = json.dumps(self.files)
+        self.files = {str(path): self.files.get(str(path), [0, [], {}]) for path in paths}
+        for path in paths:
+            with contextlib.suppress(OSError):
+                self._read_on(path, deadline)
+        if json.dumps(self.files) == before or not files.exists(self.where.runtime):
+            return  # nothing new, or no runtime folder yet
+        with contextlib.suppress(OSError):  # then the next scan reads it all again
+            files.folder(self.where.runtime + "/dead_ends")
+            data = json.dumps({"version": VERSION, "files": self.files}, separators=(",", ":"))
+            files.replace(self.path, data.encode("ascii"))
+
+    def _read_on(self, path: Path, deadline: float) -> None:
+        entry = self.files[str(path)]
+        if path.stat().st_size < entry[0]:
+            entry[:] = [0, [], {}]
+        open_calls: dict[str, tuple[str, Any]] = {}
+        with path.open("rb") as stream:
+            stream.seek(entry[0])
+            for line in stream:
+                if time.monotonic() > deadline or not line.endswith(b"\n"):
+                    return  # it is late, or the line is still being written
+                entry[0] += len(line)
+                if b'"tool_' in line:
+                    _note(line, entry, open_calls)
+
+    def found(self, now: float) -> list[DeadEnd]:
+        """Dead ends in at least SESSIONS sessions within DAYS and without a success since."""
+        cleared: dict[str, float] = {}
+        for _, _, successes in self.files.values():
+            for command, t in successes.items():
+                cleared[command] = max(t, cleared.get(command, 0.0))
+        met: dict[tuple[str, str], dict[str, float]] = {}
+        for _, failures, _ in self.files.values():
+            for t, session, command, error in failures:
+                if now - t <= DAYS * 86_400 and t > cleared.get(command, 0.0):
+                    met.setdefault((command, error), {})[session] = t
+        return [
+            DeadEnd(command, error, len(times), max(times.values()))
+            for (command, error), times in met.items()
+            if len(times) >= SESSIONS
+        ]
+
+
+def _note(line: bytes, entry: list[Any], open_calls: dict[str, tuple[str, Any]]) -> None:
+    """Add to `entry` what one line of a transcript says; `open_calls`: shell calls without a result, by id."""
+    try:
+        row = parse(line)
+    except ValueError:
+        return
+    _, failures, successes = entry
+    for record in transcript.records(row) if transcript.is_row(row) else ():
+        event, call_id = record["hook_event_name"], record.get("tool_use_id", "")
+        if event == "PreToolUse" and record["tool_name"] in kinds.SHELLS:
+            open_calls[call_id] = record["tool_name"], record["tool_input"]
+        if event == "PreToolUse" or call_id not in open_calls:
+            continue
+        tool, given = open_calls.pop(call_id)
+        error = error_of(record.get("error", ""))
+        if event == "PostToolUse":
+            command = command_of(tool, given)
+            successes.pop(command, None)  # so that it moves to the end
+            successes[command] = record["t"]
+            if len(successes) > SUCCESSES_MAX:
+                del successes[next(iter(successes))]
+        elif event == "PostToolUseFailure" and error:
+            command = command_of(tool, given, record["error"][: past.HEAD])
+            failures.append([record["t"], record["session_id"], command, error])

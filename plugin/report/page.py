@@ -16,9 +16,10 @@ from report import timeline
 from report.content import Content, Stop
 from report.markup import NOTHING, Html, escaped, join, tag
 from report.past import BLOCKED, FAILED, Call, PastSession
+from report.waste import Waste
 
 CARDS, ROWS = 200, 12  # at most so many are shown; the rest is counted
-NUMBERS = ("characters", "turns carried", "sessions")  # columns
+NUMBERS = ("characters", "turns carried", "sessions", "runs", "time lost")  # columns
 EVENTS = {
     "trip": "blocked",
     "probe": "retry allowed:",
@@ -36,6 +37,8 @@ def page(made: Content) -> bytes:
         Path(__file__).with_name(name).read_text("utf-8") for name in ("page.html", "style.css")
     )
     ends = [(end.command, end.error, end.sessions, day(end.last)) for end in made.dead_ends]
+    slow = sorted(made.waste.slow, key=lambda one: -one.seconds)
+    again = [(one.label, one.session[:ID], one.times, f"{one.seconds:,.0f} s") for one in slow]
     why = made.not_protected
     parts = {
         "style": Html(style),
@@ -49,8 +52,9 @@ def page(made: Content) -> bytes:
         "tiles": _tiles(made),
         "stops": _cards(made.stops) or _calm("No call was blocked and no turn was stopped."),
         "sessions": _timelines(made) or _calm("No transcript of this period was found."),
-        "context": _context(made) or _calm("No results in this period."),
+        "context": _context(made.waste) or _calm("No results in this period."),
         "dead_ends": _table(("command", "error", "sessions", "last"), ends) or _calm("None."),
+        "slow": _table(("command", "session", "runs", "time lost"), again) or _calm("None."),
         "others": _others(made.others),
     }
     whole = Template(template).substitute({name: escaped(part) for name, part in parts.items()})
@@ -202,13 +206,19 @@ def _others(incidents: list[Incident]) -> Html:
     return join([tag("h2", "Also on record"), table, _more(len(rows) - ROWS)]) if rows else NOTHING
 
 
-def _context(made: Content) -> Html:
-    if not made.largest:
+def _context(waste: Waste) -> Html:
+    if not waste.largest:
         return NOTHING
-    bars = [100 * one.weight / made.largest[0].weight for one in made.largest]
-    parts = [_carried("largest results", made.largest, bars)]
-    if made.unused:
-        parts += [tag("h4", "Whole files that no later call names"), _carried("file", made.unused)]
+    bars = [100 * one.weight / waste.largest[0].weight for one in waste.largest]
+    parts = [_carried("largest results", waste.largest, bars)]
+    if waste.unused:
+        parts.append(tag("h4", "Whole files that no later call names"))
+        parts.append(_carried("file", sorted(waste.unused, key=lambda one: -one.weight)))
+    if waste.again:
+        again = sorted(waste.again, key=lambda one: -one.size)
+        rows = [(one.label, one.session.name[:ID], f"{one.size:,}") for one in again]
+        parts.append(tag("h4", "Files that the main thread read again after a subagent"))
+        parts.append(_table(("file", "session", "characters"), rows))
     return join(parts)
 
 

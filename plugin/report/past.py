@@ -21,12 +21,9 @@ HEAD = 4000  # characters kept of a failure
 
 
 class Call:
-    """One tool call. kind: "" without a result; change: the level from identity.calls; size: characters of its result; error: the
-    beginning of a failure; turn: its number in the lane."""
+    """One tool call. change: the level from identity.calls; size: characters of its result; turn: its number in the lane."""
 
-    __slots__ = (
-        "change", "ended", "error", "id", "input", "kind", "lane", "session", "size", "t", "tool", "turn"
-    )  # fmt: skip
+    __slots__ = ("change", "ended", "id", "input", "kind", "lane", "session", "size", "t", "tool", "turn")
 
     def __init__(self, session: PastSession, record: Mapping[str, Any], turn: int) -> None:
         self.session = session
@@ -34,7 +31,7 @@ class Call:
         self.tool, self.input = str(record.get("tool_name", "")), record.get("tool_input")
         self.lane, self.turn = record.get("agent_id") or "", turn
         self.t = self.ended = float(record["t"])
-        self.kind, self.size, self.error = "", 0, ""
+        self.kind, self.size = OK, 0
         self.change = kinds.change_level(self.tool, self.input)
 
     @property
@@ -65,12 +62,9 @@ class Call:
         event, text = record["hook_event_name"], record.get("tool_response", record.get("error", ""))
         text = text if isinstance(text, str) else ""
         self.ended, self.size = max(self.t, record["t"]), len(text)
-        if event == "PostToolUse":
-            self.kind = OK
-            return
-        self.error = text[:HEAD]
-        blocked = f"Blocked by {NAME}" in self.error
-        self.kind = BLOCKED if blocked else DENIED if event == "ToolNotRun" else FAILED
+        if event != "PostToolUse":
+            blocked = f"Blocked by {NAME}" in text[:HEAD]
+            self.kind = BLOCKED if blocked else DENIED if event == "ToolNotRun" else FAILED
 
 
 class PastSession:

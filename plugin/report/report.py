@@ -12,7 +12,7 @@ import protection
 from shared import Refusal, answer, places, progress
 
 from circuit_breaker.runtime import home, status
-from report import page, past
+from report import dead_ends, page, past
 from report.content import Content
 
 NAME = "circuit-breaker-report.html"
@@ -40,6 +40,7 @@ def report(args: argparse.Namespace) -> int:
         scope="All projects" if everywhere else where.project,
         incidents=found,
         sessions=sessions,
+        dead_ends=dead_ends.of_projects(where, sorted(top.glob("*")) if everywhere else [top], now),
         not_protected="" if facts["protected"] else f"{where.project}: {facts['why']}; fix: {facts['fix']}",
     )
     path = Path(args.output or NAME)

@@ -511,6 +511,14 @@ def test_mods_and_scripts_of_others_are_named(person):
     assert "circuit_breaker_gate.py" in found["older"].text
 
 
+@pytest.mark.parametrize(("folder", "name"), [(".vscode", "VS Code"), (".cursor-server", "Cursor")])
+def test_editors_that_read_these_hooks_and_tell_of_no_failure_are_named(person, folder, name):
+    person.install()
+    assert "editor" not in look(person, PATH="/usr/bin:/bin")
+    (person.home / folder).mkdir()
+    assert look(person, PATH="/usr/bin:/bin")["editor"].text.startswith(name)
+
+
 def test_the_published_configuration_of_the_older_system_is_accepted(person):
     person.install()
     path = person.home / ".config" / "claude-circuit-breaker" / "config.json"

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from plugin.transcripts import Transcript
 
 from circuit_breaker.breaker.config import RULES
 
@@ -215,6 +216,18 @@ def test_config_problems_are_named_with_the_path_of_their_key(env):
         "colour",
     ]
     assert "circuit_breakers.tool_failure.threshold" in run(env, "status").stdout
+
+
+def test_recurring_dead_end_of_the_project_is_one_line(env):
+    for number in range(3):
+        made = Transcript(f"s{number}", env["CLAUDE_PROJECT_DIR"], time.time() - 3600)
+        made.bash("npx prisma go", "Exit code 127\nsh: 1: npx: not found", fails=True)
+        made.save(Path(env["HOME"]))
+    assert (
+        'Recurring dead end: `npx prisma go` failed with "command not found: npx" in 3 sessions'
+        in run(env, "status").stdout
+    )
+    assert json.loads(run(env, "status", "--json").stdout)["dead_ends"][0]["sessions"] == 3
 
 
 # --- several projects and sessions

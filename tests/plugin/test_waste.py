@@ -1,13 +1,16 @@
-"""The waste that the report names, from transcripts."""
+"""The three kinds of waste that the report names, from transcripts."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from plugin.transcripts import Transcript
 from report import dead_ends, past
-from report.content import Content
+from report.waste import Waste, without_choosers
+
+from circuit_breaker.runtime import home
 
 LONG = "line of a file\n" * 2000
 
@@ -18,8 +21,7 @@ def read(tmp_path):
 
     def run(transcript):
         path = transcript.save(tmp_path)
-        sessions = [*past.sessions([[path]], 0.0, time.time() + 1e6)]
-        return Content(0.0, time.time(), "", [], sessions, "")
+        return Waste(past.sessions([[path]], 0.0, time.time() + 1e6))
 
     return run
 
@@ -58,6 +60,56 @@ def test_whole_file_that_no_later_call_names_is_unused(made, read):
     assert [one.label for one in read(made).unused] == ["Read unused.py"]
 
 
+def test_file_that_the_main_thread_reads_after_a_subagent_is_named_once(made, read):
+    made.call("Read", {"file_path": "/work/app/a.py"}, "text", agent="a1")
+    made.call("Read", {"file_path": "/work/app/a.py"}, "text")
+    made.call("Read", {"file_path": "/work/app/a.py"}, "text")
+    made.call("Read", {"file_path": "/work/app/b.py"}, "text")
+    assert [one.label for one in read(made).again] == ["Read a.py"]
+
+
+@pytest.mark.parametrize(
+    ("command", "plain"),
+    [
+        ("make test", "make test"),
+        ("make test 2>&1 | tail -20", "make test"),
+        ("make test | grep -E 'a|b' | head > out.txt", "make test"),
+        ("make test > log 2>&1; tail log", "make test; tail log"),
+        ("cat a | sort", "cat a"),
+        ("a | b | tail", "a; b"),
+    ],
+)
+def test_what_only_chooses_lines_is_left_out_of_a_command(command, plain):
+    assert without_choosers(command) == plain
+
+
+def test_slow_command_run_again_for_other_lines_is_named_with_the_time_it_took(made, read):
+    for tail in ("| tail -5", "| grep FAIL", "> log"):
+        made.bash(f"make test {tail}", "out", seconds=30)
+    slow = read(made).slow
+    assert [(one.label, one.times, one.seconds) for one in slow] == [("make test", 3, 60.0)]
+
+
+@pytest.mark.parametrize("between", ["edit", "other command", "subagent's edit"])
+def test_slow_command_after_a_change_is_work(made, read, between):
+    made.bash("make test | tail -5", "out", seconds=30)
+    if between == "other command":
+        made.bash("git checkout other")
+    else:
+        agent = "" if between == "edit" else "a1"
+        made.call("Edit", {"file_path": "a", "old_string": "a", "new_string": "b"}, "done", agent=agent)
+    made.bash("make test | tail -9", "out", seconds=30)
+    assert read(made).slow == []
+
+
+def test_same_slow_command_and_a_quick_one_are_no_waste_of_this_kind(made, read):
+    made.bash("make test", "out", seconds=30)
+    made.bash("make test", "out", seconds=30)
+    made.bash("ls | tail", "out")
+    made.bash("ls | head", "out")
+    assert read(made).slow == []
+
+
 # --- dead ends
 
 
@@ -84,39 +136,61 @@ def test_environment_errors_are_told_from_failing_work(text, error):
 
 
 @pytest.fixture
-def found(tmp_path):
-    """Transcripts -> the dead ends in them."""
+def scan(tmp_path):
+    where = home.places({"HOME": str(tmp_path)}, "/work/app")
+    Path(where.runtime).mkdir(parents=True, mode=0o700)
 
-    def run(*transcripts):
-        paths = [[transcript.save(tmp_path)] for transcript in transcripts]
-        ends = dead_ends.found(list(past.sessions(paths, 0.0, time.time() + 1e6)))
-        return [(end.command, end.error, end.sessions) for end in ends]
+    def run(paths, seconds=float("inf")):
+        look = dead_ends.Scan(where, paths[0].parent)
+        look.look(paths, seconds)
+        return look, look.found(time.time())
 
     return run
 
 
-def failing(count, command="cd x && npx prisma migrate deploy --force", project="/work/app"):
-    transcripts = [Transcript(f"{project[-3:]}{n}", project, time.time() - 5000) for n in range(count)]
-    for made in transcripts:
+def failing(tmp_path, count, days=1.0, command="cd x && npx prisma migrate deploy --force"):
+    paths = []
+    for number in range(count):
+        made = Transcript(f"s{days}-{number}", "/work/app", time.time() - days * 86_400)
         made.bash(command, "Exit code 127\nsh: 1: npx: not found", fails=True)
-    return transcripts
+        paths.append(made.save(tmp_path))
+    return paths
 
 
-def test_same_error_of_the_same_command_in_three_sessions_is_a_dead_end(found):
-    assert found(*failing(3)) == [("npx prisma migrate", "command not found: npx", 3)]
-    assert found(*failing(2)) == found(*failing(2), *failing(2, project="/work/two")) == []
+def test_same_error_of_the_same_command_in_three_sessions_is_a_dead_end(tmp_path, scan):
+    paths = failing(tmp_path, 3)
+    _, found = scan(paths)
+    assert [(end.command, end.error, end.sessions) for end in found] == [
+        ("npx prisma migrate", "command not found: npx", 3)
+    ]
+    assert scan(paths[:2])[1] == []
 
 
-def test_a_success_clears_a_dead_end_and_a_failure_after_it_counts_anew(found):
-    good = Transcript("good", "/work/app", time.time())
-    good.bash("npx prisma migrate deploy", "done")
-    assert found(*failing(3), good) == []
-    good.bash("npx prisma migrate deploy", "sh: 1: npx: not found", fails=True)
-    assert found(*failing(3), good) == []
+def test_old_ones_are_forgotten_and_a_success_clears_them(tmp_path, scan):
+    paths = failing(tmp_path, 3, days=15)
+    assert scan(paths)[1] == []
+    paths = failing(tmp_path, 3)
+    made = Transcript("good", "/work/app", time.time())
+    made.bash("npx prisma migrate deploy", "done")
+    paths.append(made.save(tmp_path))
+    assert scan(paths)[1] == []
 
 
-def test_a_call_that_never_ended_clears_no_dead_end(found):
-    cut = Transcript("cut", "/work/app", time.time())
-    cut.bash("npx prisma migrate deploy")
-    del cut.rows[-1]
-    assert len(found(*failing(3), cut)) == 1
+def test_look_goes_on_where_the_last_one_stopped(tmp_path, scan):
+    paths = failing(tmp_path, 3)
+    look, found = scan(paths, seconds=0.0)
+    assert found == [] and not any(read for read, *_ in look.files.values())
+    assert len(scan(paths)[1]) == 1
+    sizes = {path: path.stat().st_size for path in paths}
+    look, found = scan(paths, seconds=0.0)  # nothing is left to read
+    assert len(found) == 1
+    assert {path: look.files[str(path)][0] for path in paths} == sizes
+
+
+def test_kept_findings_that_are_torn_are_made_anew(tmp_path, scan):
+    paths = failing(tmp_path, 3)
+    look, _ = scan(paths)
+    for torn in (b"{", b"[]", b'{"version": 1, "files": {"a": [1]}}', b'{"version": 1, "files": []}'):
+        with open(look.path, "wb") as stream:
+            stream.write(torn)
+        assert len(scan(paths)[1]) == 1

@@ -192,6 +192,12 @@ def _rest(facts: Mapping[str, Any]) -> list[str]:
         would = sum(entry["would_have_opened"] for entry in facts["circuits"].values())
         calls = "1 call" if would == 1 else f"{would} calls"
         lines.append(f"Observing only: {calls} would have been blocked. To block: mode enforce")
+    for end in facts.get("dead_ends", ())[:1]:
+        more = len(facts["dead_ends"]) - 1
+        also = f" and {more} more" if more else ""
+        lines.append(
+            f'Recurring dead end: `{shown(end["command"])}` failed with "{shown(end["error"])}" in {end["sessions"]} sessions{also}: see `report`'
+        )
     if facts["bypass"]:
         passed = facts["bypass"]["let_through"]
         lines.append(f"Bypass: active for the current prompt; {passed} calls not blocked")
