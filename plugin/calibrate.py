@@ -6,10 +6,12 @@ import argparse
 import functools
 import os
 import sys
+from bisect import bisect_left
 from collections import Counter
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from statistics import median_low, quantiles
+from statistics import median_low
 
 import configure
 import replay as replaying
@@ -21,6 +23,9 @@ from circuit_breaker.replay import calibration, recording
 from circuit_breaker.replay.calibration import GOOD, STOPPED, TRIPPED, UNFINISHED, PastPrompt, Prompts
 from circuit_breaker.runtime import own_shell
 
+BAR = 40  # columns of the longest bar
+# bounds in the histogram
+EDGES = [-1, 0, *(first * 10**power for power in range(18) for first in (1, 2, 3, 5))]
 KEYS = {"calls_per_prompt": "tool calls", "tokens_per_prompt": "tokens, cache reads included"}
 
 
@@ -103,7 +108,7 @@ def _text(learned: Learned) -> str:
         low, high = calibration.spread(len(found), learned.risk)
         lines += [
             f"\n{key}: {limit:,}   ({what} of a good prompt: half need at most {median_low(found):,}, the most {max(found):,})",
-            f"  10 % to 90 % of them need at most {', '.join(f'{value:,.0f}' for value in quantiles(found, n=10))}.",
+            *histogram(found, limit),
             f"  A further good prompt crosses {limit:,} with a probability of at most {share}, if your work goes on as in",
             f"  these {len(found)}: the share that crosses lies between {100 * low:.1f} % and {100 * high:.1f} % in 9 of 10 "
             "such calibrations.",
@@ -112,6 +117,28 @@ def _text(learned: Learned) -> str:
         "\nThe promise holds for each limit by itself; with both set, up to twice as many good prompts are asked about."
     )
     return "\n".join(lines)
+
+
+def histogram(values: Sequence[int], limit: int) -> list[str]:
+    """A line with a bar for each of the last ranges of values; the range with the limit is marked."""
+    edges = EDGES[: bisect_left(EDGES, max([*values, limit])) + 1]
+    edges = [-1, *edges[-9:]] if len(edges) > 10 else edges
+    counts = [sum(low < value <= high for value in values) for low, high in zip(edges, edges[1:])]
+    most = max(counts)
+    lines = []
+    for low, high, count in zip(edges, edges[1:], counts):
+        bar = "#" * max(round(BAR * count / most), 1 if count else 0)
+        mark = "  <- limit" if low < limit <= high else ""
+        first = _short(low + 1) if high > low + 1 else ""
+        lines.append(f"  {first:>6} to {_short(high):>6} {count:>6} {bar}{mark}")
+    return lines
+
+
+def _short(number: int) -> str:
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return str(number)
 
 
 def _percent(share: Fraction) -> str:

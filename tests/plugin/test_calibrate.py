@@ -68,7 +68,7 @@ def test_limits_come_from_your_own_transcripts_and_are_only_shown(person):
     out = person.run().stdout
     assert "Learned from 40 good prompts" in out
     assert "calls_per_prompt: 39 " in out and "tokens_per_prompt: 39,391 " in out
-    assert "10 % to 90 % of them need at most 4, 8, 12, 16, 20, 25, 29, 33, 37." in out
+    assert "<- limit" in out and "#" in out
     assert "at most 5 %" in out and "Nothing was changed" in out
     assert not person.config.exists()
 
@@ -161,6 +161,15 @@ def test_claude_cannot_raise_its_own_budget_while_something_is_blocked(person):
     done = person.run("--apply", code=1, CLAUDE_CODE_SESSION_ID="S1")
     assert done.stderr and not person.config.exists()
     assert "Learned from" in person.run(CLAUDE_CODE_SESSION_ID="S1").stdout
+
+
+def test_histogram_counts_every_value_once_and_marks_the_limit():
+    values = [0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 987_654]
+    lines = calibrate.histogram(values, 144)
+    assert sum(int(line.split()[3]) for line in lines if line.split()[0] != "to") + sum(
+        int(line.split()[2]) for line in lines if line.split()[0] == "to"
+    ) == len(values)
+    assert sum("<- limit" in line for line in lines) == 1
 
 
 @pytest.mark.corpus
