@@ -856,6 +856,15 @@ def test_one_of_many_equal_errors_mended_after_the_other_is_work_as_its_place_te
     assert OPEN in stream.states().values()
 
 
+@pytest.mark.parametrize(("command", "error"), MOVING.values(), ids=MOVING)
+def test_one_error_at_each_of_many_places_far_apart_is_work(command, error):
+    stream = Stream()
+    for i in range(12):
+        edit(stream, i)
+        stream.bash(command, error.format(12 + 15 * i), fails="|" not in command)
+    assert not stream.said
+
+
 def test_errors_of_one_tool_that_differ_in_line_numbers_are_warned_about_at_the_fifth_and_stopped_at_the_tenth():
     stream = Stream()
     said = []

@@ -12,7 +12,7 @@ from circuit_breaker.breaker import memory
 from circuit_breaker.breaker.memory import Lane, Past, SameShape, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
 from circuit_breaker.breaker.outcomes import label_of, look, only_waits, shown_in, steps_on, written
-from circuit_breaker.identity import acts, calls, errors, looks, waits
+from circuit_breaker.identity import acts, calls, errors, looks, places, waits
 from circuit_breaker.identity.keys import digest
 
 FAILS_MAX, SERVICE_TIMES_MAX = 32, 64  # failures kept of a call, times of a service
@@ -214,7 +214,7 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     line = digest(written(outcome.tool, outcome.input))  # the key leaves out variables set before the call
     same = streak.error == outcome.complaint and lane.stepped <= streak.last
     if same and moved > streak.last:
-        same = not errors.says_nothing(outcome.text)
+        same = places.are_near(streak.places, outcome.places) and not errors.says_nothing(outcome.text)
     if streak.error != outcome.complaint:
         # after a change, after your prompt, or written differently, only the same error counts
         moved = max(moved, lane.changed if line == streak.line else outcome.n - 1)
@@ -222,7 +222,7 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     streak.fails = [[n, turn] for n, turn in streak.fails if n > moved][-FAILS_MAX:]
     streak.fails.append([outcome.n, lane.turn])
     streak.same = streak.same + 1 if same else 1
-    streak.error, streak.line = outcome.complaint, line
+    streak.error, streak.places, streak.line = outcome.complaint, outcome.places, line
     if outcome.attempt is not None and outcome.attempt.edits:
         lane.changed = outcome.n
     if outcome.kind == INVALID:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from circuit_breaker.breaker.evidence import last_move, leads_on
 from circuit_breaker.breaker.memory import ErrorRun, Family, Lane
 from circuit_breaker.breaker.model import FAILURES, OK, SILENT, Outcome
-from circuit_breaker.identity import attempts, errors, results, verdicts
+from circuit_breaker.identity import attempts, errors, places, results, verdicts
 from circuit_breaker.identity.calls import SHELLS, WRITES, change_level, command_of
 
 FAMILY = "family:"  # prefix of an attempt's key, in memory and in circuits
@@ -103,11 +103,12 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
         _add_lines(family, lines)
     may_differ = errors.says_nothing(outcome.text) or verdicts.is_bare(outcome.text, lines)
     text = results.without_exit_code(outcome.text)
-    error = "" if may_differ else errors.error_keys("", text, outcome.input)[1]
+    error, where = ("", []) if may_differ else errors.error_keys("", text, outcome.input)[1:]
     again = family.same > 0 and error == family.error and lane.stepped <= family.n
+    again = again and places.are_near(family.places, where)
     same = family.same + (family.turn != lane.turn) if again else 1
     lane.families[outcome.family] = family.but(
-        n=outcome.n, turn=lane.turn, call=outcome.key, error=error, same=same if error else 0
+        n=outcome.n, turn=lane.turn, call=outcome.key, error=error, places=where, same=same if error else 0
     )
 
 

@@ -14,6 +14,7 @@ class Streak(Record):
     fails: list[list[int]] = []  # [n, turn] of its failures that count
     line = ""  # digest of its last failing shell line as written
     error = ""  # what its last error complained about (Outcome.complaint)
+    places: list[int] = []  # and where
     same = 0  # times in a row with that error
     invalid = 0  # rejected inputs within this prompt
     result = ""  # key of its last result, success or not
@@ -41,7 +42,8 @@ class Family(Record):
     varied = False  # the calls differ
     lines: dict[str, int] = {}  # digest of an error line -> failures that had it
     marks: list[str] = []  # as in Streak
-    error = ""  # key of the last whole error
+    error = ""  # what the last error complained about
+    places: list[int] = []  # and where
     same = 0  # times in a row with that error, with any changes in between
 
 

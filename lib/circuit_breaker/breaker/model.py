@@ -222,6 +222,7 @@ class Outcome(Record):
     digits = ""  # the same without digits
     error = ""  # key of the error, "" unless it failed
     complaint = ""  # the same without line numbers
+    places: list[int] = []  # these
     empty = False  # it returned nothing
     wait = 0  # when it waits (waits.NONE to ALONE)
     look = -1  # what it looks at (looks.NOTHING to LIVE), -1: not known yet

@@ -42,7 +42,8 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
     if kind in FAILURES:
         outcome.look = looks.look_of(tool, given)  # its input is not kept until the turn ends
         refused = kind == INVALID and outcome.wait and tool in calls.SHELLS
-        outcome.error, outcome.complaint = errors.error_keys(kind, REFUSED_WAIT if refused else text, given)
+        found = errors.error_keys(kind, REFUSED_WAIT if refused else text, given)
+        outcome.error, outcome.complaint, outcome.places = found
         if steps_on(tool, given):
             outcome.error = outcome.complaint = digest(text)
         outcome.result = outcome.error

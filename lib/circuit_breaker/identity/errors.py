@@ -40,9 +40,9 @@ def error_key(kind: str, text: str, tool_input: object = None) -> str:
     return error_keys(kind, text, tool_input)[0]
 
 
-def error_keys(kind: str, text: str, tool_input: object = None) -> tuple[str, str]:
-    """(its key, the key of what it complains about: it leaves out line numbers beside the code that they show, and the indented text
-    of an edit as well)."""
+def error_keys(kind: str, text: str, tool_input: object = None) -> tuple[str, str, list[int]]:
+    """(its key, the key of what it complains about, where: line numbers). What it complains about leaves out line numbers beside the
+    code that they show, and the indented text of an edit as well."""
     texts = keys.texts_in(tool_input)[0]
     for given in texts if kind == DENIED else ():  # a refusal may name what is refused
         text = text.replace(given, "") if given else text
@@ -63,7 +63,8 @@ def error_keys(kind: str, text: str, tool_input: object = None) -> tuple[str, st
     told = [line for line in lines if not _is_indented_echo(line, texts)]
     if len(told) < len(lines):
         blinded = results.blind("\n".join(told + tail))
-    return key, _key_of(kind, places.without_places(blinded))
+    complaint, lines_named = places.without_places(blinded)
+    return key, _key_of(kind, complaint), lines_named
 
 
 def _key_of(kind: str, blinded: str) -> str:

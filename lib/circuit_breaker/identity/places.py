@@ -8,11 +8,18 @@ _DRESS = ">❯➜→│┃ "  # before it
 _WORD_MAX = 300
 _STACK = ('File "', "at ", "-->")  # how a line of a stack begins
 _FRAME = 8  # lines of code shown around a place
+PLACES_MAX = 8  # line numbers remembered of an error
+_NEAR = 9  # lines by which an edit that does not help moves an error
 _PLACES = ("line", "lines", "column", "col", "char")
 
 
-def without_places(text: str) -> str:
-    """The text without places (`File "a.py", line 12`, `12 |  x = 1`, `a.c:12:5: x` beside shown code).
+def are_near(one: list[int], other: list[int]) -> bool:
+    """Whether an error of the same words stands about where the other one stood: it moved, and was not fixed at one of many places."""
+    return all(abs(here - there) <= _NEAR for here, there in zip(one, other))
+
+
+def without_places(text: str) -> tuple[str, list[int]]:
+    """(the text without places, the first line numbers in them): `File "a.py", line 12`, `12 |  x = 1`, `a.c:12:5: x` beside shown code.
 
     Where nothing but its place tells an error from the next one (`a.ts(12,5): error x`, `12:5  error  x`), the place is news: they are
     fixed one after the other.
@@ -27,7 +34,7 @@ def without_places(text: str) -> str:
     if found:
         numbers = {number + near for number in found[:64] for near in range(-_FRAME, _FRAME + 1)}
         lines = [_without_number(line, numbers) for line in lines]
-    return "\n".join(lines)
+    return "\n".join(lines), found[:PLACES_MAX]
 
 
 def _is_frame(line: str) -> bool:
