@@ -482,7 +482,8 @@ def test_digits_key_forgets_digits_alone() -> None:
     ],
 )
 def test_what_an_error_complains_about_is_the_same_wherever_it_stands(error: str) -> None:
-    (one, here), (other, there) = (errors.error_keys("failed", error.format(n)) for n in (12, 147))
+    (one, here, at), (other, there, then) = (errors.error_keys("failed", error.format(n)) for n in (12, 147))
+    assert at[0] == 12 and then[0] == 147
     assert one != other and here == there
 
 

@@ -21,8 +21,8 @@ from circuit_breaker.breaker.memory import (
     Past,
     Streak,
 )
-from circuit_breaker.breaker.model import FAILURES, INVALID, OK, OR, STOP, TRIP, WARN, Outcome, Signal
-from circuit_breaker.breaker.outcomes import clip_of, label_of, only_waits
+from circuit_breaker.breaker.model import FAILED, FAILURES, INVALID, OK, OR, STOP, TRIP, WARN, Outcome, Signal
+from circuit_breaker.breaker.outcomes import clip_of, label_of, look, only_waits
 from circuit_breaker.identity import acts, labels
 from circuit_breaker.identity.calls import schedules, service
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 CALLS_MAX = 8  # labels of the last calls in a signal
 EVERYWHERE = 6  # times the same whole error of a tool, with any calls and changes in between
 NEARLY = 2  # turns more for errors of a tool that differ in line numbers or indentation
+RETRIES = 8  # times an act that asked to come back later may fail alike; the usual retries wait 2, 4, 8 ... seconds, five times
 LAST_CALLS, OF_LAST = 10, 6  # repeated_call: 6 of a lane's last 10 calls
 UNSEEN = 2  # factor of the limit for clicks and keys without a look between: their results only confirm them
 LONG_RING = 6  # calls; from this length a ring needs no more rounds than a ring of 2
@@ -187,6 +188,8 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signa
     if only_waits(outcome):
         count = most = lane.waits
         limit, facts = rule["poll_max"], {"waits": True}
+    elif outcome.poll and outcome.kind == FAILED and not look(outcome) and not lane.machine:
+        count, limit = streak.times, min(rule["poll_max"], RETRIES)
     elif outcome.poll:
         count, most, limit = streak.times - streak.far, streak.times, rule["poll_max"]
     else:
