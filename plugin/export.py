@@ -23,7 +23,7 @@ from incidents import TOKENS, Incident
 from install.bundle import pip_install
 from shared import ROOT, Refusal, places, version
 
-from circuit_breaker.runtime import files, home
+from circuit_breaker.runtime import files, home, packages
 from circuit_breaker.runtime.json import object_in
 
 LOCK = "lib/requirements-otlp.lock"
@@ -85,7 +85,7 @@ def _sent(args: argparse.Namespace, where: home.Places, sender: Sender) -> str:
                 getattr(sender, part)(found[begin : begin + BATCH])
         return f"Sent {len(found)} incidents to {sender.endpoint}"
     spool = Spool(where.runtime)
-    with files.Lock(f"{spool.folder}/lock"):
+    with packages.lock(f"{spool.folder}/lock"):
         sent = spool.drain(sender)
     return f"Sent {sent} incidents to {sender.endpoint}" if sent else "Nothing to send"
 

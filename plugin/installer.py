@@ -69,7 +69,7 @@ def _spared(archives: list[Path]) -> list[str]:
 def _preview(plan: Plan, names: list[str]) -> str:
     """A diff of each file outside the installation's folder, and the list of files inside."""
     diff = plan.diff() or "No file outside the installation would change.\n"
-    title = f"Files of the installation ({len(names)}), and {bundle.OPTIONAL} if pip can install them:"
+    title = f"Files of the installation ({len(names)}), and {bundle.BOTH} if pip can install them:"
     return diff + "\n".join([title, *(f"  {name}" for name in names), "Nothing was changed."])
 
 
@@ -90,7 +90,7 @@ def _installed(plan: Plan) -> list[str]:
     """What an installation did."""
     rows = [("files", plan.scope.root), *plan.rows()]
     if plan.packages_problem:
-        what = f"{bundle.OPTIONAL} not installed ({plan.packages_problem}); built-in fallback in use"
+        what = f"{bundle.BOTH} not installed ({plan.packages_problem}); built-in fallback in use"
         rows.append(("packages", what))
     return [_headline(plan), *_lines(rows)]
 

@@ -102,11 +102,11 @@ def _line_ends(way: Way) -> Iterator[Finding]:
 
 
 def optional_packages(ways: list[Way]) -> Iterator[Finding]:
-    """Whether the optional packages are installed."""
+    """Whether the two optional packages are installed."""
     for root in sorted({way.root for way in ways} or {SOURCE}):
         vendor = str(root / bundle.VENDOR)
         if all(packages.package(name, vendor) for name in packages.PACKAGES):
-            yield ok("packages", f"{root}: {bundle.OPTIONAL} is installed")
+            yield ok("packages", f"{root}: {bundle.BOTH} are installed")
         else:
             text = "Optional packages not installed; built-in fallback in use"
             yield note("packages", text, "circuit-breaker doctor --fix (needs pip)", partial(_fetch, root))

@@ -124,7 +124,7 @@ def _add_packages(plan: Plan, quiet: bool) -> None:
     if all(bundle.has(root, name) for name in packages.PACKAGES):
         return
     if not quiet:
-        print(f"Installing {bundle.OPTIONAL} with pip (at most {bundle.PIP_SECONDS} s) ...", file=sys.stderr)
+        print(f"Installing {bundle.BOTH} with pip (at most {bundle.PIP_SECONDS} s) ...", file=sys.stderr)
     plan.packages_problem = bundle.fetch(root)
     plan.written += not plan.packages_problem
 

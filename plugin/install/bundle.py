@@ -25,7 +25,7 @@ RUN = "hooks/run"
 LOCK = "lib/requirements.lock"
 VENDOR = "lib/_vendor"
 PIP_SECONDS = 30
-OPTIONAL = ", ".join(packages.PACKAGES)
+BOTH = " and ".join(packages.PACKAGES)
 
 
 def contents(source: Path) -> dict[str, bytes]:
@@ -52,7 +52,7 @@ def has(root: Path, package: str) -> bool:
 
 
 def fetch(root: Path) -> str:
-    """Add the optional packages to the copy in `root`. Returns "" or why not: everything works without them."""
+    """Add the two packages to the copy in `root`. Returns "" or why not: everything works without them."""
     why = pip_install(root / LOCK, root / VENDOR, PIP_SECONDS)
     if why:
         shutil.rmtree(root / VENDOR, ignore_errors=True)

@@ -1,10 +1,11 @@
-"""The lock is hashed, and our own few lines name the folders that the optional package names."""
+"""The lock is hashed, a distribution carries both packages, and our own few lines equal them."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,7 +22,9 @@ def test_every_pin_of_the_lock_carries_a_hash_and_an_exact_version():
     pins = [line for line in text.splitlines() if line and not line.startswith("#")]
     assert pins
     for pin in pins:
-        assert re.match(r"platformdirs==[\d.]+ ; python_version .* --hash=sha256:[0-9a-f]{64}$", pin), pin
+        assert re.match(
+            r"(filelock|platformdirs)==[\d.]+ ; python_version .* --hash=sha256:[0-9a-f]{64}$", pin
+        ), pin
 
 
 def test_the_lock_serves_every_python_from_39_up_and_names_no_host():
@@ -31,6 +34,32 @@ def test_the_lock_serves_every_python_from_39_up_and_names_no_host():
         assert re.search(name + r'==\S+ ; python_version >= "3\.10"', text)
     assert "://" not in text
     assert "--index" not in text
+
+
+def test_filelock_and_our_lock_keep_each_other_out(tmp_path):
+    filelock = pytest.importorskip("filelock")
+    path = str(tmp_path / "lock")
+    with files.Lock(path), pytest.raises(TimeoutError):
+        filelock.FileLock(path, timeout=0).acquire()
+    with filelock.FileLock(path), pytest.raises(TimeoutError):
+        files.Lock(path, 0.05).__enter__()
+
+
+@pytest.mark.parametrize("without", [False, True], ids=["with filelock", "without filelock"])
+def test_lock_excludes_another_process_either_way(tmp_path, monkeypatch, without):
+    if without:
+        monkeypatch.setattr(packages, "package", lambda *_: None)
+    path = str(tmp_path / "lock")
+    other = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from circuit_breaker.runtime import files\n"
+        "try:\n    files.Lock(sys.argv[2], 0.05).__enter__()\n"
+        "except TimeoutError:\n    print('kept out')\n"
+    )
+    command = [sys.executable, "-c", other, str(ROOT / "lib"), path]
+    with packages.lock(path):
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "kept out\n"
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
 
 
 @pytest.mark.parametrize("xdg", ["", "/elsewhere/data", "  "], ids=["unset", "set", "blank"])
@@ -66,7 +95,7 @@ def test_a_vendored_package_comes_before_the_interpreters(tmp_path, monkeypatch)
 
 
 def test_a_package_made_for_another_python_counts_as_missing(tmp_path, monkeypatch):
-    (tmp_path / "platformdirs.py").write_text("def torn(:\n")
-    monkeypatch.delitem(sys.modules, "platformdirs", raising=False)
-    assert packages.package("platformdirs", str(tmp_path)) is None
+    (tmp_path / "filelock.py").write_text("def torn(:\n")
+    monkeypatch.delitem(sys.modules, "filelock", raising=False)
+    assert packages.package("filelock", str(tmp_path)) is None
     assert str(tmp_path) not in sys.path

@@ -131,8 +131,8 @@ def test_library_knows_neither_hooks_nor_verbs(path: Path) -> None:
             r"""["'](hookSpecificOutput|permissionDecision|additionalContext|stopReason|systemMessage|decision)["']""",
             {"protocol.py", "host.py"},  # host.py plays Claude Code
         ),
-        ("the lock", r"^\s*(import|from) (fcntl|msvcrt)\b", {"files.py"}),
-        ("the optional package", r"^\s*(import|from) (filelock|platformdirs)\b", {"packages.py"}),
+        ("the lock", r"^\s*(import|from) (fcntl|msvcrt)\b", {"files.py", "packages.py"}),
+        ("the two packages", r"^\s*(import|from) (filelock|platformdirs)\b", {"packages.py"}),
         (
             "the marks",
             "[\U0001f6a8\u26a0\u2705]",

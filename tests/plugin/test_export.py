@@ -200,12 +200,12 @@ class Parts:
         self.refuses = True
 
     def logs(self, rows: Any) -> None:
-        self.sent.update(f"log {row['session']}" for row in rows)
+        self.sent.update(f"log {row.session}" for row in rows)
 
     def metrics(self, rows: Any) -> None:
         if self.refuses:
             raise NotAccepted
-        self.sent.update(f"counted {row['session']}" for row in rows)
+        self.sent.update(f"counted {row.session}" for row in rows)
 
 
 @pytest.mark.parametrize("kept", [None, b"{", b"[]", b'{"inode": 1, "logs": 9, "metrics": 9}'])

@@ -886,7 +886,7 @@ def test_install_works_without_pip_under_every_python_from_39_up(person, python)
     done = plugin(person, "install", "--json", python=python)
     said = json.loads(done.stdout)
     assert said["packages_problem"] == "this Python has no pip"
-    assert said["packages"] == {"platformdirs": False}
+    assert said["packages"] == {"filelock": False, "platformdirs": False}
     assert {
         finding["level"] for finding in said["doctor"] if finding["id"] in ("registered", "files", "commands")
     } == {"ok"}

@@ -1,6 +1,6 @@
-"""platformdirs, for the command line; hooks do not import it.
+"""filelock and platformdirs, for the command line; hooks do not import them.
 
-From `lib/_vendor` (see `lib/requirements.lock`), else from the interpreter's site-packages, else `home.base_folder` replaces it.
+From `lib/_vendor` (see `lib/requirements.lock`), else from the interpreter's site-packages, else replaced by our own few lines.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from circuit_breaker.runtime import files, home
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
     from types import ModuleType
+    from typing import Any
 
 
-PACKAGES = ("platformdirs",)
+PACKAGES = ("filelock", "platformdirs")
 VENDOR = home.ROOT + "/lib/_vendor"
 
 
@@ -32,6 +34,32 @@ def package(name: str, vendor: str = VENDOR) -> ModuleType | None:
         return None
     finally:
         sys.path.remove(vendor)
+
+
+def lock(path: str, wait: float = files.LOCK_SECONDS) -> AbstractContextManager[Any]:
+    """An exclusive lock on the file `path`, by filelock if available: `with lock(path): ...`.
+
+    `files.Lock` takes the same lock, so processes with and without filelock exclude each other. Raises TimeoutError if it is
+    still held after `wait` seconds.
+    """
+    filelock = package("filelock") if _has_flock(path) else None
+    if filelock is None:
+        return files.Lock(path, wait)
+    return filelock.FileLock(path, timeout=wait)  # its Timeout is a TimeoutError
+
+
+def _has_flock(path: str) -> bool:
+    """Whether the disk has the lock that filelock takes. Without it filelock hangs or fails; `files.Lock` has others."""
+    if files.fcntl is None:
+        return True
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        files.fcntl.flock(fd, files.fcntl.LOCK_EX | files.fcntl.LOCK_NB)
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
+    finally:
+        os.close(fd)
+    return True
 
 
 def data_folder(env: Mapping[str, str]) -> str:
