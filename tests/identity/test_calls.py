@@ -34,6 +34,10 @@ def bash(command: str, cwd: str = "/p", **more: Any) -> str:
     return calls.call_key("Bash", {"command": command, **more}, cwd)
 
 
+def error_key(kind: str, text: str, given: object = None) -> str:
+    return errors.error_keys(kind, text, given)[0]
+
+
 def shuffled(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: shuffled(value[name]) for name in reversed(list(value))}
@@ -203,7 +207,7 @@ def test_values_of_another_kind_are_other_values(value: Any) -> None:
 def test_arbitrary_input_is_answered(tool: str, value: Any, text: str) -> None:
     assert len(calls.call_key(tool, value, text)) == 12
     assert len(outcomes.result_key("Bash", text)) == len(keys.digits_key(text)) == 12
-    assert len(errors.error_key("failed", text, value)) == 12
+    assert len(error_key("failed", text, value)) == 12
     assert calls.change_level(tool, value) in (calls.READS, calls.ACTS, calls.WRITES)
     assert looks.wait_of(tool, value) in (0, 1, 2, 3)
     assert looks.look_of(tool, value) in (calls.READS, calls.ACTS, calls.WRITES)
@@ -358,27 +362,27 @@ def test_a_shape_of_other_tools_is_their_parameters() -> None:
     ],
 )
 def test_a_measured_value_that_is_compared_with_a_limit_is_news(line: str) -> None:
-    assert errors.error_key("failed", line.format(812)) != errors.error_key("failed", line.format(640))
+    assert error_key("failed", line.format(812)) != error_key("failed", line.format(640))
 
 
 @pytest.mark.parametrize(
     "line", ["✕ fails when the limit is exceeded ({} ms)", "Duration {}s", "at 12:00:{} the budget was spent"]
 )
 def test_how_long_a_run_took_is_no_news(line: str) -> None:
-    assert errors.error_key("failed", line.format(12)) == errors.error_key("failed", line.format(14))
+    assert error_key("failed", line.format(12)) == error_key("failed", line.format(14))
 
 
 def test_an_error_is_its_whole_text_without_what_it_echoes() -> None:
     def key(old: str) -> str:
         text = f"<tool_use_error>String to replace not found in file.\nString: {old}</tool_use_error>"
-        return errors.error_key("invalid", text, {"old_string": old})
+        return error_key("invalid", text, {"old_string": old})
 
     assert key("def a():\n    return 1") == key("x = 5") == key("x = 5   ") == key("x = 5\n")
-    assert errors.error_key("failed", "boom") != errors.error_key("invalid", "boom")
-    assert errors.error_key("failed", "no such table a") != errors.error_key("failed", "no such table b")
+    assert error_key("failed", "boom") != error_key("invalid", "boom")
+    assert error_key("failed", "no such table a") != error_key("failed", "no such table b")
     build = "make all\ncc -c a.c\ncc -c b.c\n{}\ncompilation stopped\nmake: 1\nmake: 2\nmake: 3\nmake: *** Error 1"
     one, other = (
-        errors.error_key("failed", build.format(f"b.c: error: {name} undeclared"), {"command": "make"})
+        error_key("failed", build.format(f"b.c: error: {name} undeclared"), {"command": "make"})
         for name in "xy"
     )
     assert one != other
@@ -386,16 +390,14 @@ def test_an_error_is_its_whole_text_without_what_it_echoes() -> None:
 
 def test_an_echo_behind_a_line_number_is_an_echo() -> None:
     refused = "<tool_use_error>syntax error\n1:{}\n2:pass"
-    one, other = (
-        errors.error_key("invalid", refused.format(x), {"new_string": f"{x}\npass"}) for x in ("a(", "b(")
-    )
+    one, other = (error_key("invalid", refused.format(x), {"new_string": f"{x}\npass"}) for x in ("a(", "b("))
     assert one == other
 
 
 def test_an_argument_that_a_validator_repeats_is_no_part_of_the_error() -> None:
     def key(word: str, lacks: str = "query") -> str:
         told = f"{lacks}\n  Field required [type=missing, input_value={{'q': '{word}'}}, input_type=dict]"
-        return errors.error_key("failed", told, {"q": word})
+        return error_key("failed", told, {"q": word})
 
     assert key("alpha") == key("bravo") != key("bravo", "tags")
 
@@ -403,20 +405,19 @@ def test_an_argument_that_a_validator_repeats_is_no_part_of_the_error() -> None:
 def test_how_long_the_input_is_says_nothing_of_the_error() -> None:
     def key(new: str, said: int) -> str:
         text = f"<tool_use_error>syntax error\n[File: a.py ({said} lines total)]</tool_use_error>"
-        return errors.error_key("invalid", text, {"new_string": new})
+        return error_key("invalid", text, {"new_string": new})
 
     assert key("a\nb\nc", 3) == key("a\nb", 2)
     assert key("a\nb\nc", 7) != key("a\nb\nc", 8)
     one, other = (
-        errors.error_key("failed", f"{n} lines of 13 lines are new", {"new_string": "a\n" * (n - 1)})
-        for n in (2, 3)
+        error_key("failed", f"{n} lines of 13 lines are new", {"new_string": "a\n" * (n - 1)}) for n in (2, 3)
     )
     assert one == other
 
 
 def test_a_line_number_of_the_shell_is_a_place_only_within_the_command() -> None:
     def key(number: int, command: str) -> str:
-        return errors.error_key(
+        return error_key(
             "failed", f"/bin/bash: line {number}: javac: command not found", {"command": command}
         )
 

@@ -19,9 +19,11 @@ _LIMITS = "less than|greater than|at most |at least |exceed|budget|too slow|too 
 _RUNNERS_MARKS = tuple("✓✔√✕×✘✗✖●❯>⎯─│|")
 # How a service says that it wants fewer calls, and a program that another one has the lock: the same call may succeed later.
 _LATER = (
-    "rate limit|rate-limit|ratelimit|rate_limit|too many requests|toomanyrequests|retry after|retry-after|retry in|try again in|try again later|try again shortly"
-    "|overloaded|throttl|temporarily unavailable|service unavailable|slow down|get lock|file lock|state lock|database is locked|starting up|not ready yet|not yet ready|lock is held|is locked by"
-    "|another process|another operation|is in progress|is busy|another git process|resource busy|already in progress|still in progress|still being processed|http 429|error 429|code 429|code: 429|(429|status 429"
+    "rate limit|rate-limit|ratelimit|rate_limit|too many requests|toomanyrequests|http 429|error 429|code 429|code: 429|(429|status 429"
+    "|retry after|retry-after|retry in|try again in|try again later|try again shortly|overloaded|throttl|slow down"
+    "|temporarily unavailable|service unavailable|starting up|not ready yet|not yet ready|get lock|file lock|state lock|lock is held"
+    "|is locked by|database is locked|another process|another git process|another operation|is busy|resource busy|is in progress"
+    "|already in progress|still in progress|still being processed"
 ).split("|")
 # What was not reached: it may still be starting, or the network is down for the moment.
 _UNREACHED = (
@@ -34,15 +36,13 @@ _NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these na
 _SPELLED = str.maketrans("0123456789.", "abcdefghijk")
 
 
-def error_key(kind: str, text: str, tool_input: object = None) -> str:
-    """The key of an error: its outcome and its whole text without lines that repeat the input. (Not only its first and last lines:
-    those are the same in every failure of a compiler.)"""
-    return error_keys(kind, text, tool_input)[0]
-
-
 def error_keys(kind: str, text: str, tool_input: object = None) -> tuple[str, str, list[int]]:
-    """(its key, the key of what it complains about, where: line numbers). What it complains about leaves out line numbers beside the
-    code that they show, and the indented text of an edit as well."""
+    """(the key of an error, the key of what it complains about, where: line numbers).
+
+    An error is its outcome and its whole text without lines that repeat the input. (Not only its first and last lines: those are the
+    same in every failure of a compiler.) What it complains about leaves out line numbers beside the code that they show, and the
+    indented text of an edit as well.
+    """
     texts = keys.texts_in(tool_input)[0]
     for given in texts if kind == DENIED else ():  # a refusal may name what is refused
         text = text.replace(given, "") if given else text
