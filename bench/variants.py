@@ -7,7 +7,7 @@ from typing import Any, Callable, NamedTuple
 from circuit_breaker.breaker import config as settings
 from circuit_breaker.breaker import cycles, evidence, failures, memory, monitor, outcomes, rules
 from circuit_breaker.breaker.model import OK
-from circuit_breaker.identity import calls, keys, results, shell_line, tokens
+from circuit_breaker.identity import calls, errors, keys, places, results, shell_line, tokens
 
 Patch = tuple[Any, str, Any]  # module, name, what stands there for one variant
 
@@ -33,6 +33,9 @@ NUMBERS = (  # of the engine, not of the configuration: name, module, what it is
     ("UNSEEN", rules, "times that limit for clicks and keys without a look"),
     ("LONG_RING", rules, "calls from which on a ring needs as few rounds as one of two"),
     ("EVERYWHERE", rules, "one error through new calls and writes"),
+    ("NEARLY", rules, "turns more for errors of a tool that differ in line numbers"),
+    ("NEAR", places, "lines by which an error may move"),
+    ("RETRIES", rules, "retries of an act that was asked to come back later"),
     ("LAST_EDITS", evidence, "the last calls that an edit is counted among"),
 )
 
@@ -125,6 +128,10 @@ def progress_rules() -> list[Variant]:
             "other lanes' writes do not count", ((evidence, "learn_writes", lambda session, lane: None),)
         ),
         Variant("polls are calls like others", ((evidence, "_is_poll", _never),)),
+        Variant(
+            "what asks to come back later fails like others",
+            ((errors, "says_later", _never), (errors, "says_unreached", _never)),
+        ),
         Variant("time alone is never a wait", ((evidence, "_passed", _never),)),
         Variant(
             "what a look shows of a page is no progress", ((evidence, "last_news", lambda lane, start: -1),)

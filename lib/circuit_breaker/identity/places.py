@@ -9,13 +9,13 @@ _WORD_MAX = 300
 _STACK = ('File "', "at ", "-->")  # how a line of a stack begins
 _FRAME = 8  # lines of code shown around a place
 PLACES_MAX = 8  # line numbers remembered of an error
-_NEAR = 9  # lines by which an edit that does not help moves an error
+NEAR = 9  # lines by which an edit that does not help moves an error
 _PLACES = ("line", "lines", "column", "col", "char")
 
 
 def are_near(one: list[int], other: list[int]) -> bool:
     """Whether an error of the same words stands about where the other one stood: it moved, and was not fixed at one of many places."""
-    return all(abs(here - there) <= _NEAR for here, there in zip(one, other))
+    return all(abs(here - there) <= NEAR for here, there in zip(one, other))
 
 
 def without_places(text: str) -> tuple[str, list[int]]:
