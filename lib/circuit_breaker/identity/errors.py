@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 DENIED = "denied"  # breaker.model.DENIED, the kind of a refused call
 READ_MAX = 1 << 14  # characters read by line: Claude Code cuts errors at 10 kB, MCP servers may send more
+LINES_MAX = 1000  # lines taken apart; what follows is one more
 _MISSES = (
     "not found|no such file|does not exist|doesn't exist|404|403|429|too large|exceeds maximum|exceeds the maximum|no matches"
     "|no files found|cannot find|can't find|cannot read binary|is a directory|eisdir|enoent|not a directory"
@@ -145,7 +146,9 @@ def own_lines(text: str, tool_input: object = None) -> list[str]:
     texts = keys.texts_in(tool_input)[0]
     echoed = frozenset([line.strip() for given in texts for line in given[:READ_MAX].split("\n")])
     count = sum([given.count("\n") + 1 for given in texts])
-    lines = _each(lambda line: _without_running_number(line.strip(), count), text[:READ_MAX].split("\n"))
+    lines = _each(
+        lambda line: _without_running_number(line.strip(), count), text[:READ_MAX].split("\n", LINES_MAX)
+    )
     repeats = {line for line in {*lines} if _echoes(line, echoed)}
     return [line for line in lines if line and line not in repeats]
 

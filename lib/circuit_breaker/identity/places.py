@@ -9,6 +9,7 @@ _WORD_MAX = 300
 _STACK = ('File "', "at ", "-->")  # how a line of a stack begins
 _FRAME = 8  # lines of code shown around a place
 PLACES_MAX = 8  # line numbers remembered of an error
+LINES_MAX = 1000  # lines read
 NEAR = 9  # lines by which an edit that does not help moves an error
 _PLACES = ("line", "lines", "column", "col", "char")
 
@@ -24,7 +25,7 @@ def without_places(text: str) -> tuple[str, list[int]]:
     Where nothing but its place tells an error from the next one (`a.ts(12,5): error x`, `12:5  error  x`), the place is news: they are
     fixed one after the other.
     """
-    lines = text.split("\n")
+    lines = text.split("\n", LINES_MAX)
     frames = [_is_frame(line) for line in lines]
     found: list[int] = []
     for i, line in enumerate(lines):
