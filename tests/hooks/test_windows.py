@@ -256,7 +256,8 @@ def test_16_events_at_once_are_all_counted(windows: Windows) -> None:
 
 
 def test_verbs_that_need_no_more_than_files_find_what_the_hooks_keep(windows: Windows) -> None:
-    shutil.copytree(ROOT / "plugin", windows.drive / "plugin" / "plugin")
+    without = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "plugin", windows.drive / "plugin" / "plugin", ignore=without)
     windows.trip()
     del windows.env["CLAUDE_CODE_SESSION_ID"], windows.env["CLAUDE_PROJECT_DIR"]  # a terminal of your own
 
