@@ -166,12 +166,10 @@ def _line(command: str, place: _Place) -> str:
         command = command[: LONGEST // 2] + "\n" + command[-LONGEST // 2 :]
     text = place.plain(command.replace("\\\n", " "))
     folders = [folder.rpartition("/")[2] for folder in place.folders]
-    signs = [
-        *calls.OUR_WORDS,
-        *place.keyword.lower().split()[-1:],
-        *folders,
-    ]  # a line without any is harmless
-    if not place.inside and not any(sign in text for sign in signs) or reading.is_reading(command):
+    signs = [*calls.OUR_WORDS, *place.keyword.lower().split()[-1:], *folders]
+    if not place.inside and not any(sign in text for sign in signs):
+        return ""
+    if reading.is_reading(command):
         return ""
     words = text.translate(_JOINTS).split()
     if any(_is_refused(verb, rest) for verb, rest in _verbs(words)):

@@ -11,6 +11,7 @@ from samples import samples
 
 from circuit_breaker.breaker.model import FAILED
 from circuit_breaker.breaker.outcomes import result_key
+from circuit_breaker.identity import attempts, verdicts, waits
 from circuit_breaker.identity.errors import error_keys
 from circuit_breaker.identity.keys import OUTPUT_MAX
 from circuit_breaker.identity.results import blind, is_benchmark, text_key
@@ -414,3 +415,23 @@ def test_what_runs_in_parallel_ends_in_any_order(one: str, other: str) -> None:
 )
 def test_a_benchmark_is_known_by_its_program(line):
     assert is_benchmark(line) and not is_benchmark("cargo test")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bash: line ²: x",
+        'File "a.py", line ², in f\nE',
+        "at f (a.js:²:3)",
+        "> ² | x\n  (²:³)",
+        "² failed",
+        "tests ²: failed",
+    ],
+)
+def test_digits_that_are_no_number_are_read_as_letters(text: str) -> None:
+    letters = text.replace("²", "q").replace("³", "r")
+    assert len(error_keys(FAILED, text)[0]) == 12
+    attempt = attempts.attempt_of("Bash", {"command": "pytest a | tail"}, "/p")
+    assert attempt is not None
+    assert verdicts.verdict(attempt, text) == verdicts.verdict(attempt, letters)
+    assert waits.seconds_of("sleep ²; sleep 2") == 2

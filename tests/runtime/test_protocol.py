@@ -12,6 +12,7 @@ from circuit_breaker.breaker import model
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, FAILED, INVALID, LAUNCHED, OK, STOP, WARN
 from circuit_breaker.breaker.policy import step
+from circuit_breaker.identity import errors
 from circuit_breaker.runtime import protocol, store
 
 PAYLOADS = Path(__file__).resolve().parent.parent / "payloads"
@@ -223,6 +224,12 @@ def test_a_trip_and_a_stopped_turn_notify_the_terminal_once() -> None:
 )
 def test_a_first_line_that_only_looks_like_the_keyword_is_known(prompt: str, similar: bool) -> None:
     assert protocol.looks_like(prompt, "SUDO BYPASS") is similar
+
+
+def test_of_the_refusals_those_of_the_person_are_known_as_such() -> None:
+    yours = [beginning for beginning, _ in protocol.REFUSALS if errors.is_your_no(beginning)]
+    assert yours == [beginning for beginning, _ in protocol.REFUSALS if " user " in f" {beginning.lower()}"]
+    assert len(yours) == 3
 
 
 def test_a_call_that_auto_mode_could_not_judge_was_refused() -> None:

@@ -117,7 +117,8 @@ def _judge_wait(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: f
 def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) -> bool:
     if outcome.kind in (INVALID, DENIED):
         return False
-    if looks.reads_output(outcome.tool, outcome.input) and outcome.kind == FAILED:
+    reads = looks.reads_output(outcome.tool, outcome.input)
+    if reads and outcome.kind == FAILED:
         return False  # there is no such output, and waiting will not help
     if outcome.wait == waits.ALONE:
         return True
@@ -137,7 +138,6 @@ def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: floa
             return True
         return bool(look(outcome)) or (outcome.kind == OK and looks.may_look(outcome.tool, outcome.input))
     shows_news = streak.first >= 0 and outcome.kind == FAILED and _is_unseen(lane, outcome)
-    reads = looks.reads_output(outcome.tool, outcome.input)
     return (passed or shows_news or reads) and look(outcome) == looks.LIVE
 
 

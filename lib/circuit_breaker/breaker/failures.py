@@ -104,8 +104,8 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
     may_differ = errors.says_nothing(outcome.text) or verdicts.is_bare(outcome.text, lines)
     text = results.without_exit_code(outcome.text)
     error, where = ("", []) if may_differ else errors.error_keys("", text, outcome.input)[1:]
-    again = family.same > 0 and error == family.error and lane.stepped <= family.n
-    again = again and places.are_near(family.places, where)
+    equal = error == family.error and places.are_near(family.places, where)
+    again = family.same > 0 and equal and lane.stepped <= family.n
     same = family.same + (family.turn != lane.turn) if again else 1
     lane.families[outcome.family] = family.but(
         n=outcome.n, turn=lane.turn, call=outcome.key, error=error, places=where, same=same if error else 0

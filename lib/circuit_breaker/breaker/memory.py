@@ -57,9 +57,8 @@ class ErrorRun(Record):
     turn = 0  # the last of them
     n = 0  # n at its end
     look = False  # only looks failed: a look that succeeds ends the run
-    times = (
-        0  # turns in a row with the error among those in which the tool failed, with any changes in between
-    )
+    # turns in a row with the error among those in which the tool failed, with any changes in between
+    times = 0
 
 
 # Kinds of calls: RUN acts without writing a file itself, GOTO is a gesture that goes to a URL, WAIT only waits.
@@ -133,9 +132,8 @@ class Lane(Record):
     moves: list[list[int]] = []  # [n, n of the same call's success before it or -1] of progress
     news: list[list[int]] = []  # [n, n of the same result before it or -1] of looks at a page or device
     changed = -1  # n of the last call that changed something, new or not
-    stepped = (
-        -1
-    )  # n of the last step to another commit or migration: an equal error there is no failed repair
+    # n of the last step to another commit or migration: an equal error there is no failed repair
+    stepped = -1
     writes = 0  # the session's writes that this lane knows of
     # waits
     waited = -1  # n of the last wait
@@ -219,9 +217,7 @@ class Session(Record):
     spawn_ids: list[str] = []
     written: list[str] = []  # keys of the last writes of all lanes
     writes = 0  # new writes so far
-    services: dict[
-        str, list[float]
-    ] = {}  # name of an outside service -> epoch seconds of the last calls to it
+    services: dict[str, list[float]] = {}  # name of an outside service -> epoch seconds of its last calls
     service_calls: dict[str, int] = {}  # name -> all calls to it
     notes: list[Notice] = []  # of stopped subagents, for their parents
     circuits: dict[str, Circuit] = {}  # name -> Circuit that gates every lane

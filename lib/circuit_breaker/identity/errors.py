@@ -190,7 +190,7 @@ def _without_running_number(line: str, given: int) -> str:
     """`bash: line 12991: x` without the number, if the input has fewer lines: that shell counts on over all calls."""
     program, sign, rest = line.partition(": line ")
     number, colon, what = rest.partition(":")
-    if not sign or program.rpartition("/")[2] not in ("bash", "-bash", "sh", "zsh") or not number.isdigit():
+    if not sign or program.rpartition("/")[2] not in ("bash", "-bash", "sh", "zsh") or not number.isdecimal():
         return line
     return f"{program}:{what}" if colon and int(number[:9]) > given + 1 else line
 

@@ -54,7 +54,7 @@ def _without_places(line: str, found: list[int]) -> str:
     words = line.split(" ")
     for i, word in enumerate(words):
         core = word.strip(_AROUND)
-        if not core.replace(":", "", 1).isdigit():
+        if not core.replace(":", "", 1).isdecimal():
             words[i] = _without_place(word, found) if ":" in word or "(" in word else word
             continue
         named = i and words[i - 1].lower().strip("(,:").endswith(_PLACES)

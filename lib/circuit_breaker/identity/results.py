@@ -72,7 +72,8 @@ _NAME_ENDS = tuple(
 _VOLATILE_BEFORE = (" × ", " characters truncated", " --- [")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
 _MEASURING = (
-    "/perf/|perf.|perf_|_perf|measure|latency|throughput|loadtest|load_test|load-test|uuidgen|openssl rand|%{time|timeit|explain analyze|EXPLAIN ANALYZE|EXPLAIN (ANALYZE|Measure-Command|bench|hyperfine|wrk |perf |k6 |oha |vegeta|iperf|fio "
+    "/perf/|perf.|perf_|_perf|measure|latency|throughput|loadtest|load_test|load-test|uuidgen|openssl rand|%{time|timeit"
+    "|explain analyze|EXPLAIN ANALYZE|EXPLAIN (ANALYZE|Measure-Command|bench|hyperfine|wrk |perf |k6 |oha |vegeta|iperf|fio "
 ).split("|")
 _STATISTICS = ("p50", "p90", "p95", "p99", "median", "stddev", "std dev", " ± ", "ns/op", "percentile")
 _STATISTICS_MAX = 1500  # characters at the end of an output
@@ -95,8 +96,8 @@ def blind(text: str) -> str:
     if " grep " in text:  # in a list of processes, the command that made it
         text = "\n".join([line for line in text.split("\n") if " grep " not in line or "0:00" not in line])
     if "HTTP/" in text:
-        lines = text.split("\n")
-        text = "\n".join([x for x in lines if not x[:40].lstrip("< ").lower().startswith(_HEADERS)])
+        lines = [line for line in text.split("\n") if not line[:40].lstrip("< ").lower().startswith(_HEADERS)]
+        text = "\n".join(lines)
     if "(cached)" in text:
         text = text.replace("(cached)", "0s")  # go test, in place of a time
     text = text.rstrip()

@@ -268,8 +268,8 @@ def _counts(bare: str) -> str:
         if before == "tests" and at > 1:
             before = words[at - 2]
         after = words[at + 1] if word[-1:] == ":" and at + 1 < len(words) else ""
-        count = after if after.isdigit() else "0" if before == "no" else before.rstrip("%")
-        if not count.isdigit():
+        count = after if after.isdecimal() else "0" if before == "no" else before.rstrip("%")
+        if not count.isdecimal():
             continue
         some = int(count[:9]) > 0
         if name in _GOOD:

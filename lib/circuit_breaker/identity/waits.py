@@ -105,6 +105,6 @@ def seconds_of(command: str) -> float:
 
 def _seconds(word: str) -> float:
     number = word.rstrip("smhd")
-    if not number.replace(".", "", 1).isdigit() or len(number) > 9:
+    if not number.replace(".", "", 1).isdecimal() or len(number) > 9:
         return 0.0
     return float(number) * {"m": 60, "h": 3600, "d": 86_400}.get(word[len(number) :], 1)

@@ -33,7 +33,7 @@ def living(folder: str) -> list[dict[str, object]] | None:
         return None
     for name in names:
         row = json.object_in(f"{folder}/sessions/{name}")
-        if row and (not name[:-5].isdigit() or alive(int(name[:-5]))):
+        if row and (not name[:-5].isdecimal() or alive(int(name[:-5]))):
             found.append(row)
     return found
 
