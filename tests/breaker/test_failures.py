@@ -844,7 +844,7 @@ LISTS = {
 
 
 @pytest.mark.parametrize(("command", "error"), LISTS.values(), ids=LISTS)
-def test_one_of_many_equal_errors_mended_after_the_other_is_work_as_its_place_tells(command, error):
+def test_equal_errors_fixed_one_after_the_other_are_work_as_their_places_tell(command, error):
     stream = Stream()
     for i in range(12):
         stream.bash(command, "Exit code 1\n" + error.format(12 + 7 * i), fails=True)

@@ -750,12 +750,18 @@ def test_archives_without_purge_is_wrong_usage_and_changes_nothing(person):
     assert person.tree() == before
 
 
-def test_purge_of_a_folder_that_somebody_chose_removes_only_what_is_ours(person, monkeypatch):
-    chosen = person.home / "stuff"
-    chosen.mkdir(mode=0o700)
-    (chosen / "diary.txt").write_text("mine")
-    monkeypatch.setenv("CIRCUIT_BREAKER_HOME", str(chosen))
+@pytest.fixture
+def chosen(person, monkeypatch):
+    """A folder with a file of somebody's own, chosen as the runtime folder of an installation."""
+    folder = person.home / "stuff"
+    folder.mkdir(mode=0o700)
+    (folder / "diary.txt").write_text("mine")
+    monkeypatch.setenv("CIRCUIT_BREAKER_HOME", str(folder))
     person.install()
+    return folder
+
+
+def test_purge_of_a_folder_that_somebody_chose_removes_only_what_is_ours(person, chosen):
     (chosen / "errors.log").write_text("x")
     (chosen / "sessions" / "s").mkdir(parents=True)
     (chosen / "sessions" / "s" / "lock").write_text("")
@@ -766,12 +772,7 @@ def test_purge_of_a_folder_that_somebody_chose_removes_only_what_is_ours(person,
     assert [path.name for path in chosen.iterdir()] == ["diary.txt"]
 
 
-def test_purge_of_a_folder_that_somebody_chose_removes_what_sessions_left_in_it(person, monkeypatch):
-    chosen = person.home / "stuff"
-    chosen.mkdir(mode=0o700)
-    (chosen / "diary.txt").write_text("mine")
-    monkeypatch.setenv("CIRCUIT_BREAKER_HOME", str(chosen))
-    person.install()
+def test_purge_of_a_folder_that_somebody_chose_removes_what_sessions_left_in_it(person, chosen, monkeypatch):
     monkeypatch.setenv("CLAUDE_CODE_SESSION_ID", "s1")
     config = person.home / ".config" / "claude-circuit-breaker" / "config.json"
     config.parent.mkdir(parents=True)
