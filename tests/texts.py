@@ -11,6 +11,10 @@ UNITS = {
     "a traceback": '  File "/x/y.py", line 12, in f\n    raise ValueError(1)\nValueError: 1\n',
     "foreign letters": "ünïcödé \u202e 漢字 \u200b",
     "blank lines": "\n",
+    "places": "a.c:1 ",
+    "places in a word": "a.c:1",
+    "open brackets": "(",
+    "framed code": "> 12 |  x = 1\n  at f (a.js:12:5)\n",
     "short lines": "",  # each another: see `text`
     "here-documents": "cat <<EOF\nhello\n",
     "here-documents in a line": "cat <<A <<B; ",

@@ -514,11 +514,6 @@ def test_indented_text_of_an_edit_that_is_not_found_is_not_what_the_error_compla
     assert complaint("\t\tif a:\n\t\t\tb()") == complaint("    x = 1") == complaint("y = 1")
 
 
-def test_a_long_line_of_places_is_read_in_linear_time() -> None:
-    assert errors.error_keys("failed", "a.c:1" * 20_000)[1]
-    assert errors.error_keys("failed", "(" * 20_000 + "1")[1]
-
-
 def test_equal_errors_complain_about_the_same() -> None:
     line = "E1130 {}   {} memcache.go:265] connection refused\nhttp://localhost:{}/api"
     one, other = (
