@@ -752,7 +752,7 @@ def test_archives_without_purge_is_wrong_usage_and_changes_nothing(person):
 
 @pytest.fixture
 def chosen(person, monkeypatch):
-    """A folder with a file of somebody's own, chosen as the runtime folder of an installation."""
+    """The runtime folder of an installation: a folder of yours with a file that is not ours."""
     folder = person.home / "stuff"
     folder.mkdir(mode=0o700)
     (folder / "diary.txt").write_text("mine")
