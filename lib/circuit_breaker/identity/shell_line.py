@@ -41,7 +41,8 @@ def is_assignment(word: str) -> bool:
 def assignments(command: str) -> str:
     """The assignments in front of a line, `A=1 B=2` of `export A=1 && B=2 make`."""
     found = []
-    for word in (word for segment in segments(command) for word in segment.words):
+    line = segments(command) if "=" in command else []
+    for word in (word for segment in line for word in segment.words):
         if is_assignment(word):
             found.append(word)
         elif word not in ("env", "export"):
