@@ -337,6 +337,9 @@ def test_a_shape_of_a_command_is_its_first_two_words_and_holds_no_value() -> Non
     log, again, show = ({"command": line} for line in ("cd x && git log -3", "git log --all", "git show"))
     assert calls.shape_key("Bash", log) == calls.shape_key("Bash", again) != calls.shape_key("Bash", show)
     assert labels.shape("Bash", log) == "Bash git log"
+    one, other = (calls.shape_key("mcp__host__run_command", given)[0] for given in (log, show))
+    assert one != other
+    assert labels.shape("mcp__host__run_command", log) == "mcp__host__run_command git log"
     one, other = (
         calls.shape_key("Bash", {"command": f"mysql {word}"})[0] for word in ("-phunter", "-pother")
     )

@@ -103,11 +103,12 @@ def line_of(tool: str, tool_input: object) -> str:
 
 
 def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None]:
-    """What similar calls share: (tool and digest of the first two words, None) for a shell, else (tool, {parameter: digest})."""
+    """What similar calls share: (tool and digest of the first two words, None) for a shell line, else (tool, {parameter: digest})."""
     if not isinstance(tool_input, dict):
         return tool, {}
-    if tool in SHELLS:
-        words = shell_line.first_program(shell_command(tool, tool_input))[:2]
+    command = line_of(tool, tool_input)
+    if command or tool in SHELLS:
+        words = shell_line.first_program(command)[:2]
         return f"{tool} {digest(' '.join(words))}", None
     counted = {name: value for name, value in tool_input.items() if name not in COSMETIC}
     return tool, {name: digest(canonical(value)) for name, value in counted.items()}
