@@ -134,7 +134,8 @@ def progress_rules() -> list[Variant]:
         ),
         Variant("time alone is never a wait", ((evidence, "_passed", _never),)),
         Variant(
-            "what a look shows of a page is no progress", ((evidence, "last_news", lambda lane, start: -1),)
+            "what a look shows of a page is no progress",
+            ((evidence, "_note_news", lambda lane, outcome, changed: None),),
         ),
         Variant("look-ups that miss are errors like others", _without("miss")),
         Variant("your prompt forgets nothing", ((memory.Lane, "forget_successes", lambda lane: None),)),

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 from streams import Stream
 
-from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, FAILED, INVALID, LAUNCHED, OK, STOP, WARN
+from circuit_breaker.breaker.model import (
+    ALLOW,
+    DENIED,
+    DENY,
+    FAILED,
+    INVALID,
+    LAUNCHED,
+    OK,
+    STOP,
+    WARN,
+    Compacted,
+)
 
 
 def loops(stream):
@@ -342,3 +353,21 @@ def test_a_web_search_is_compared_by_its_links():
     for i in range(9):
         other.call("WebSearch", {"query": "x"}, links.replace("a.io", f"{i}.io") + "It is a bug.")
     assert not other.said
+
+
+def test_what_was_read_before_compaction_may_be_read_again():
+    stream = Stream()
+    for _ in range(4):
+        for name in ("model", "view", "routes", "util"):
+            stream.call("Read", {"file_path": f"/p/{name}.py"}, f"what {name} holds")
+        stream.send(Compacted())
+    assert stream.said == []
+
+
+def test_compaction_forgets_no_failure():
+    stream = Stream()
+    for _ in range(2):
+        stream.bash("make", "Exit code 2\nno rule", fails=True)
+    stream.send(Compacted())
+    stream.bash("make", "Exit code 2\nno rule", fails=True)
+    assert loops(stream) == ["tool_failure"]

@@ -45,6 +45,19 @@ def test_first_start_makes_what_the_hooks_need_and_says_nothing(
     assert (answer.stdout, answer.stderr) == ("", "")
 
 
+def test_after_compaction_what_was_looked_at_before_may_be_looked_at_again(
+    start: Callable[..., Any], run_hook: Callable[..., Any], payload: Callable[..., Any]
+) -> None:
+    for number in range(6):
+        look = {"tool_name": "Read", "tool_input": {"file_path": "/p/a.py"}, "tool_response": "1\tx = 1"}
+        batch = payload(
+            "PostToolBatch.bash-exit-1", session_id="s", tool_calls=[{**look, "tool_use_id": f"t{number}"}]
+        )
+        assert run_hook("monitor", batch).stdout == ""
+        if number % 2:
+            start("SessionStart.compact", session_id="s")
+
+
 def test_what_was_done_is_said_in_one_paragraph_and_once(
     machine: Any, start: Callable[..., Any], python: str
 ) -> None:

@@ -280,3 +280,11 @@ def test_result_that_comes_after_the_next_message_has_begun_keeps_its_call():
     batches = [one["tool_calls"] for one in payloads(records) if one["hook_event_name"] == "PostToolBatch"]
     seen = {c["tool_use_id"]: (c["tool_name"], c["tool_response"]) for batch in batches for c in batch}
     assert seen == {"a": ("Bash", "ra"), "b": ("Bash", "rb"), "c": ("Bash", "rc")}
+
+
+def test_compaction_is_the_session_start_that_a_hook_gets():
+    boundary = {**row("system", None), "subtype": "compact_boundary"}
+    records = [{**only(one), "i": i} for i, one in enumerate([call(1), result(2, "/p"), boundary])]
+    found = list(payloads(records))
+    assert [one["hook_event_name"] for one in found] == ["PreToolUse", "PostToolBatch", "SessionStart"]
+    assert found[-1]["source"] == "compact"

@@ -28,11 +28,6 @@ def last_move(lane: Lane, start: int) -> int:
     return _last_of(lane.moves, start)
 
 
-def last_news(lane: Lane, start: int) -> int:
-    """n of the last look that showed something of a page or device that no look had shown since n `start`; -1 if none."""
-    return _last_of(lane.news, start)
-
-
 def _last_of(found: list[list[int]], start: int) -> int:
     for n, before in reversed(found if start >= 0 else ()):  # before a first result there is nothing
         if before < start:
@@ -137,13 +132,8 @@ def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: floa
         if outcome.kind == FAILED and errors.says_unreached(outcome.text):
             return True
         return bool(look(outcome)) or (outcome.kind == OK and looks.may_look(outcome.tool, outcome.input))
-    shows_news = streak.first >= 0 and outcome.kind == FAILED and _is_unseen(lane, outcome)
-    return (passed or shows_news or reads) and look(outcome) == looks.LIVE
-
-
-def _is_unseen(lane: Lane, outcome: Outcome) -> bool:
-    """Whether none of the lane's last calls was this one with this result."""
-    return all(r.call != (outcome.key, outcome.result) for r in lane.recent)
+    fails_anew = outcome.kind == FAILED and all(r.call != (outcome.key, outcome.result) for r in lane.recent)
+    return (passed or (fails_anew and streak.first >= 0) or reads) and look(outcome) == looks.LIVE
 
 
 def _passed(streak: Streak, now: float, gap: float) -> bool:
@@ -264,7 +254,7 @@ def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, oth
     moved = last_move(lane, streak.first)
     confirmed = outcome.repeats and lane.news and _is_receipt(outcome)
     if outcome.gesture or (confirmed and not acts.makes_more(outcome.tool, outcome.input)):
-        moved = max(moved, last_news(lane, streak.first))  # a robot that moves on
+        moved = max(moved, _last_of(lane.news, streak.first))  # a robot that moves on
     if outcome.repeats and moved <= streak.counted:
         streak.times += 1
         streak.row = streak.row + (not outcome.poll) if consecutive and others_stale else int(others_stale)

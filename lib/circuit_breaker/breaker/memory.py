@@ -164,16 +164,19 @@ class Lane(Record):
 
     def forget_successes(self) -> None:
         """Forget repeats and cycles of successes and runs of attempts, at your prompt; other failures are kept."""
-        for name, family in self.families.items():
-            self.families[name] = family.but(count=0, lines={}, marks=[])
-        for tool, run in self.errors.items():
-            self.errors[tool] = run.but(times=0)
+        self.families = {name: run.but(count=0, lines={}, marks=[]) for name, run in self.families.items()}
+        self.errors = {tool: run.but(times=0) for tool, run in self.errors.items()}
+        self.forget_results()
         for key, streak in self.streaks.items():
-            if streak.since >= 0:
+            if streak.invalid or streak.run:
                 self.streaks[key] = streak.but(invalid=0, run=0)
-            elif streak.first >= 0 or streak.invalid or streak.marks:  # else forgotten at an earlier prompt
+
+    def forget_results(self) -> None:
+        """Forget what successful calls returned, so that none of them repeats another."""
+        for key, streak in self.streaks.items():
+            if streak.since < 0 and (streak.first >= 0 or streak.marks):  # else forgotten already
                 self.streaks[key] = streak.but(
-                    first=-1, counted=-1, times=0, row=0, run=0, result="", digits="", marks=[], invalid=0
+                    first=-1, counted=-1, times=0, row=0, run=0, result="", digits="", marks=[]
                 )
         self.recent = [record for record in self.recent if not record.ok]
 

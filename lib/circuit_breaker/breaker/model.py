@@ -196,6 +196,10 @@ class Prompt(Event):
     spent: list[int] = []  # tokens before it that no turn has counted
 
 
+class Compacted(Event):
+    """The context was compacted: Claude no longer sees what earlier calls returned."""
+
+
 class StopAsked(Event):
     """Claude wants to end its turn."""
 

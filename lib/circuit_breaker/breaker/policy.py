@@ -4,6 +4,7 @@
     Reported    a call failed                    monitor.reported: kept until its turn ends; a probe's result is used at once
     Turn        a message's calls have ended     monitor.turn: results for circuits, evidence, rules.DETECTORS, Work.act, breaker.trip
     Prompt      a prompt was submitted           yours resets counters and buys open circuits an early probe; a bypass begins or ends
+    Compacted   the context was summed up        calls made before it repeat nothing, and make up no sequence
     StopAsked   Claude wants to end its turn     gate.stop_asked: a Stop too many opens a circuit (hook_recursion)
     Reset       you close circuits               Work.close
 
@@ -47,6 +48,9 @@ def advance(
         monitor.reported(work, event)
     elif isinstance(event, model.Turn):
         monitor.turn(work, event)
+    elif isinstance(event, model.Compacted):
+        lane.forget_results()
+        lane.sequence = SameShape()
     elif isinstance(event, model.StopAsked):
         gate.stop_asked(work, event)
     elif isinstance(event, model.Reset):

@@ -223,7 +223,7 @@ class Turns:
         if name == "PostToolBatch":
             return lane.end(record)
         if name == COMPACTED:
-            return []
+            record = {**record, "hook_event_name": "SessionStart", "source": "compact"}
         yours = name == "UserPromptSubmit" and not agent
         ended = [other for other in self._lanes.values() if other is lane or (yours and not other.calls)]
         if name == "UserPromptSubmit":

@@ -83,7 +83,11 @@ def _session_start(fields: dict[str, Any], env: home.Environment, now: float) ->
         where = home.places(env, fields.get("cwd", ""))
     except files.Refused as error:
         return session_start.unprotected(files.why(error))
-    return session_start.message(fields, where, home.configuration(where, env), now)
+    config = home.configuration(where, env)
+    said = session_start.message(fields, where, config, now)
+    if fields.get("source") == "compact" and fields.get("session_id"):
+        Visit(protocol.Payload(fields), where, config, env, now).answer()
+    return said
 
 
 class Visit:

@@ -106,6 +106,8 @@ def event_of(payload: Payload, keyword: str) -> Event | None:
             lookalike=looks_like(text, keyword),
             cwd=payload.cwd,
         )
+    if name == "SessionStart" and fields.get("source") == "compact":
+        return model.Compacted()
     if name in ("Stop", "SubagentStop"):
         return model.StopAsked(again=fields.get("stop_hook_active") is True, prompt=prompt)
     if not name and "tool_name" in fields:
