@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import codecs
 import json
-import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
-from typing import Any, NamedTuple
+from typing import Any
 
-_BLANK = re.compile(r"[ \t\r\n]*")
-_READER = json.JSONDecoder()
+from circuit_breaker.janitor.jsonparts import Child, children, end_of, past_blank
+
 MAX_DEPTH = 200  # far beyond real settings; deeper nesting would exhaust the stack
 
 
@@ -20,15 +19,6 @@ class Unreadable(ValueError):
     def __init__(self, what: str, text: str = "", at: int = 0) -> None:
         line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
         super().__init__(f"{what}: line {line} column {column}")
-
-
-class Child(NamedTuple):
-    """A member of an object or an element of an array (then `key` is None). start: offset of its key or value."""
-
-    key: str | None
-    start: int
-    at: int
-    end: int
 
 
 Pair = tuple[Child, Any, Any]  # with its old and its new value
@@ -68,33 +58,13 @@ def parse_strictly(text: str, once: bool = True) -> Any:
         ) from None
     except RecursionError:
         raise Unreadable("nested too deeply", text) from None
-    if _deep(value, MAX_DEPTH):
-        raise Unreadable("nested too deeply", text)
-    twice = _second(text) if once else None
-    if twice:
-        raise Unreadable(f"the key {twice.key!r} occurs twice in one object", text, twice.start)
+    _check(text, once)
     return value
-
-
-def children(text: str, start: int) -> list[Child]:
-    """The members or elements of the object or array at offset `start` of valid JSON; none of another value."""
-    found: list[Child] = []
-    at = _past_blank(text, start + 1)
-    while text[start] in "{[" and text[at] not in "}]":
-        first, key = at, None
-        if text[start] == "{":
-            key, at = json.decoder.scanstring(text, at + 1)  # type: ignore[attr-defined]
-            at = _past_blank(text, _past_blank(text, at) + 1)
-        end = _end(text, at)
-        found.append(Child(key, first, at, end))
-        at = _past_blank(text, end)
-        at = _past_blank(text, at + 1) if text[at] == "," else at
-    return found
 
 
 def position(text: str, path: list[Any]) -> int:
     """The offset of the value at `path` (keys and indexes), or of the deepest value on it that exists."""
-    at = _past_blank(text, 0)
+    at = past_blank(text, 0)
     for step in path:
         inside = [child for index, child in enumerate(children(text, at)) if step in (child.key, index)]
         if not inside:
@@ -108,7 +78,7 @@ def rewrite(text: str, target: Any) -> str:
     other byte stays. A blank text is replaced by a new one."""
     if not text.strip():
         return _written(target, "  ") + "\n"
-    edits = _Editor(text).edits(_past_blank(text, 0), parse_strictly(text), target)
+    edits = _Editor(text).edits(past_blank(text, 0), parse_strictly(text), target)
     for start, end, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[end:]
     if not same(parse_strictly(text), target):
@@ -129,35 +99,18 @@ def _constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON value")
 
 
-def _second(text: str) -> Child | None:
-    """The first member, from the outside in, whose object has its key before it."""
-    pending = [_past_blank(text, 0)]
-    for at in pending:
-        seen: set[str] = set()
+def _check(text: str, once: bool) -> None:
+    """Raise Unreadable for a text that is nested too deeply, or with `once` has a key twice in one object."""
+    pending = [(past_blank(text, 0), 0)]
+    for at, depth in pending:
+        if depth == MAX_DEPTH:
+            raise Unreadable("nested too deeply", text)
+        seen = set()
         for child in children(text, at):
-            if child.key is not None and child.key in seen:
-                return child
-            seen.add(child.key or "")
-            pending.append(child.at)
-    return None
-
-
-def _deep(value: Any, left: int) -> bool:
-    if left == 0:
-        return True
-    if isinstance(value, dict):
-        value = list(value.values())
-    return isinstance(value, list) and any(_deep(inner, left - 1) for inner in value)
-
-
-def _end(text: str, at: int) -> int:
-    """Where the value at offset `at` of valid JSON ends."""
-    end: int = _READER.raw_decode(text, at)[1]
-    return end
-
-
-def _past_blank(text: str, at: int) -> int:
-    return _BLANK.match(text, at).end()  # type: ignore[union-attr]
+            if once and child.key is not None and child.key in seen:
+                raise Unreadable(f"the key {child.key!r} occurs twice in one object", text, child.start)
+            seen.add(child.key)
+            pending.append((child.at, depth + 1))
 
 
 class _Editor:
@@ -165,7 +118,7 @@ class _Editor:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        inside = children(text, _past_blank(text, 0))
+        inside = children(text, past_blank(text, 0))
         self.newline = "\r\n" if "\r\n" in text else "\n"
         self.flat = bool(inside) and "\n" not in text.strip()
         self.unit = (self._indent(inside[0].start) if inside else None) or "  "
@@ -185,7 +138,7 @@ class _Editor:
         if not kept:
             line = self.text[self.text.rfind("\n", 0, at) + 1 : at]
             own = line[: len(line) - len(line.lstrip(" \t"))]
-            yield at, _end(self.text, at), self._written(new, None if self.flat else own)
+            yield at, end_of(self.text, at), self._written(new, None if self.flat else own)
             return
         for child, before, after in kept:
             yield from self.edits(child.at, before, after)

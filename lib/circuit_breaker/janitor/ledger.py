@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from json.decoder import JSONDecoder
 
+from circuit_breaker.janitor.jsonparts import children
 from circuit_breaker.janitor.retention import LISTS
 
 
@@ -23,11 +24,15 @@ def cut(data: bytes, limits: dict[str, int]) -> tuple[bytes, dict[str, int]]:
     if not any(_over(key, document.get(key), limits) for key in LISTS):
         return data, {}
     gone: dict[str, int] = {}
-    for key, entries in reversed(_lists(text)):  # from the back, so that earlier offsets stay valid
-        excess = _over(key, entries, limits)
-        if excess:
-            text = text[: entries[0]] + text[entries[excess] :]
-            gone[key] = gone.get(key, 0) + excess
+    for member in reversed(
+        children(text, text.index("{"))
+    ):  # from the back, so that earlier offsets stay valid
+        if member.key in LISTS and text[member.at] == "[":
+            entries = children(text, member.at)
+            excess = _over(member.key, entries, limits)
+            if excess:
+                text = text[: entries[0].start] + text[entries[excess].start :]
+                gone[member.key] = gone.get(member.key, 0) + excess
     return text.encode("utf-8"), gone
 
 
@@ -35,32 +40,3 @@ def _over(key: str, entries: object, limits: dict[str, int]) -> int:
     """The number of entries that a list has beyond its limit."""
     most = limits[LISTS[key]]
     return max(0, len(entries) - most) if most and isinstance(entries, list) else 0
-
-
-def _lists(text: str) -> list[tuple[str, list[int]]]:
-    """The top-level lists with a limit, each with the offsets of its entries. `text` is a valid JSON object."""
-    value = JSONDecoder().raw_decode
-    found: list[tuple[str, list[int]]] = []
-    at = _next(text, text.index("{") + 1)
-    while text[at] != "}":
-        key, at = value(text, at)
-        at = _next(text, at)
-        if key in LISTS and text[at] == "[":
-            starts: list[int] = []
-            found.append((key, starts))
-            at = _next(text, at + 1)
-            while text[at] != "]":
-                starts.append(at)
-                at = _next(text, value(text, at)[1])
-            at += 1
-        else:
-            at = value(text, at)[1]
-        at = _next(text, at)
-    return found
-
-
-def _next(text: str, at: int) -> int:
-    """The offset of the next character that is no blank and only separates values."""
-    while text[at] in " \t\r\n,:":
-        at += 1
-    return at
