@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import incidents
-from incidents import TOKENS, Incident
+from incidents import Incident
 from install.bundle import pip_install
 from shared import ROOT, Refusal, places, version
 
@@ -214,16 +214,9 @@ def counts(found: list[Incident]) -> Counter[tuple[str, str, str]]:
         if one.event in COUNTED:
             counted[COUNTED[one.event], rule, ""] += 1
         if one.event in ("trip", "ending"):
-            for kind, count in _tokens(one).items():
+            for kind, count in one.spent.items():
                 counted["tokens", rule, kind] += count
     return +counted
-
-
-def _tokens(one: Incident) -> dict[str, int]:
-    """Kind -> tokens of an incident, those that are none left out."""
-    said = one.row.get("tokens")
-    known = {kind: said.get(kind) for kind in TOKENS} if isinstance(said, dict) else {}
-    return {kind: count for kind, count in known.items() if type(count) is int and 0 <= count < 1e12}
 
 
 def attributes(one: Incident) -> dict[str, Any]:
@@ -245,6 +238,6 @@ def attributes(one: Incident) -> dict[str, Any]:
         "gen_ai.agent.id": one.agent,
         "gen_ai.tool.name": one.calls[-1].partition(" ")[0] if one.calls else "",
         "gen_ai.tool.call.id": incidents.clean(one.row.get("tool_use_id")),
-        **{f"circuit_breaker.tokens.{kind}": count for kind, count in _tokens(one).items()},
+        **{f"circuit_breaker.tokens.{kind}": count for kind, count in one.spent.items()},
     }
     return {name: value for name, value in named.items() if value not in ("", [])}

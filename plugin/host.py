@@ -12,7 +12,7 @@ from typing import Any, Callable, NamedTuple
 
 from shared import run_program
 
-from circuit_breaker.runtime.json import object_in, parse_object
+from circuit_breaker.runtime.json import object_in, object_of
 
 Groups = Mapping[str, "list[dict[str, Any]]"]  # event -> groups, as in `hooks` of settings files
 SECONDS_A_LINE = 30.0
@@ -34,10 +34,7 @@ class Fired(NamedTuple):
     @property
     def answer(self) -> dict[str, Any]:
         """The JSON object that it printed; {} if it printed nothing or nothing that Claude Code reads."""
-        try:
-            return parse_object(self.out)
-        except ValueError:
-            return {}
+        return object_of(self.out)
 
     @property
     def problem(self) -> str:

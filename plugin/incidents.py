@@ -49,11 +49,16 @@ class Incident(NamedTuple):
         return [clean(call) for call in calls] if isinstance(calls, list) else []
 
     @property
+    def spent(self) -> dict[str, int]:
+        """Kind -> tokens used by the streak's requests, what is none left out; a lower bound."""
+        said = self.row.get("tokens")
+        known = {kind: said.get(kind) for kind in TOKENS} if isinstance(said, dict) else {}
+        return {kind: count for kind, count in known.items() if type(count) is int and 0 <= count < 1e12}
+
+    @property
     def tokens(self) -> int:
-        """Tokens used by the streak's requests, all kinds together; a lower bound."""
-        tokens = self.row.get("tokens")
-        kinds = [tokens.get(kind) for kind in TOKENS] if isinstance(tokens, dict) else []
-        return sum(count for count in kinds if isinstance(count, int))
+        """The same, all kinds together."""
+        return sum(self.spent.values())
 
     @property
     def place(self) -> str:

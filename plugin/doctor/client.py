@@ -20,7 +20,7 @@ from protection import Way
 from shared import run_program
 
 from circuit_breaker.runtime import files
-from circuit_breaker.runtime.json import object_in, parse, parse_object
+from circuit_breaker.runtime.json import object_in, object_of, parse
 from circuit_breaker.runtime.protocol import LAUNCHES, NOT_TYPED, REFUSALS, SAVED
 from doctor import FAULT, NOTE, OK, Finding, fault, note, ok
 
@@ -56,7 +56,7 @@ def claude_code(env: Mapping[str, str], ways: list[Way], quick: bool = False) ->
         return
     version = (int(said[1]), int(said[2]), int(said[3]))
     level, text, fix = next(tier[1:] for tier in TIERS if version >= tier[0])
-    yield Finding("client", level, f"Claude Code {said[0]} ({path}): {text}", fix)
+    yield Finding(level, "client", f"Claude Code {said[0]} ({path}): {text}", fix)
     if not quick and any(way.label.startswith("plugin ") for way in ways):
         yield from _running_copy(path, env, ways)
     if not quick and version >= FULL:
@@ -182,21 +182,13 @@ def _hook_runs(projects: Path) -> Iterator[tuple[str, str, float]]:
     newest = sorted(projects.glob("*/*.jsonl"), key=lambda path: path.lstat().st_mtime)[-TRANSCRIPTS:]
     for path in newest:
         for line in files.part(str(path), -TAIL, TAIL)[0].splitlines():
-            if b'"durationMs"' in line and b'"command"' in line:
-                yield from _runs_in(line)
-
-
-def _runs_in(line: bytes) -> Iterator[tuple[str, str, float]]:
-    try:
-        row = parse_object(line)
-    except ValueError:
-        return
-    infos = row.get("hookInfos")
-    for one in [row.get("attachment"), *(infos if isinstance(infos, list) else [])]:
-        if isinstance(one, dict):
-            event, command = one.get("hookEvent", "Stop"), one.get("command")
-            if isinstance(event, str) and isinstance(command, str):
-                yield event, command, _number(one.get("durationMs"))
+            row = object_of(line) if b'"durationMs"' in line and b'"command"' in line else {}
+            infos = row.get("hookInfos")
+            for one in [row.get("attachment"), *(infos if isinstance(infos, list) else [])]:
+                command = one.get("command") if isinstance(one, dict) else None
+                event = one.get("hookEvent", "Stop") if command else None
+                if isinstance(event, str) and isinstance(command, str):
+                    yield event, command, _number(one.get("durationMs"))
 
 
 def _number(value: Any) -> float:

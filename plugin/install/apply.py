@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -113,9 +114,8 @@ def _is_at(path: Path, fd: int) -> bool:
 
 def _put_files(plan: Plan) -> None:
     """Write the installation's folder, with the receipt."""
-    root = plan.scope.root
-    wanted = {**plan.bundle, receipt.RECEIPT: receipt.receipt_text(plan.kept or {})}
-    plan.written = bundle.put(root, wanted)
+    text = json.dumps(plan.kept, indent=1, sort_keys=True) + "\n"
+    plan.written = bundle.put(plan.scope.root, {**plan.bundle, receipt.RECEIPT: text.encode("ascii")})
 
 
 def _add_packages(plan: Plan, quiet: bool) -> None:

@@ -6,14 +6,14 @@ import contextlib
 import errno
 import hashlib
 import os
-import stat
+import shutil
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 from circuit_breaker.runtime import files
 
 SCRAP = ".circuit-breaker.tmp"
-BINARY = getattr(os, "O_BINARY", 0)
 # Errors of renaming over a file that can still be written in place: bind-mounted, or in a folder that is not writable.
 IN_PLACE = (errno.EBUSY, errno.EXDEV, errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -66,11 +66,12 @@ def put(path: Path, data: bytes, mode: int = 0o666) -> None:
     target is replaced. Mode is kept, and owner, group and extended attributes if permitted."""
     target = Path(os.path.realpath(path))
     beside = scrap(target)
-    like = target if target.exists() else None
     files.remove(str(beside))
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
     try:
-        _fill(os.open(beside, flags, mode), data, path, like)
+        with open(beside, "xb", 0, opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            if target.exists():
+                _give(beside, target)
+            _fill(file, data, path)
         os.replace(beside, target)
     except BaseException:
         files.remove(str(beside))
@@ -79,7 +80,8 @@ def put(path: Path, data: bytes, mode: int = 0o666) -> None:
 
 def put_in_place(path: Path, data: bytes) -> None:
     """Overwrite the existing file. A kill leaves it incomplete, so back up its old bytes first."""
-    _fill(os.open(os.path.realpath(path), os.O_WRONLY | BINARY), data, path)
+    with open(os.path.realpath(path), "r+b", 0) as file:
+        _fill(file, data, path)
 
 
 def has_other_names(path: Path) -> bool:
@@ -88,32 +90,20 @@ def has_other_names(path: Path) -> bool:
     return os.path.exists(target) and os.stat(target).st_nlink > 1
 
 
-def _fill(fd: int, data: bytes, path: Path, like: Path | None = None) -> None:
-    """Give an open file the content `data`, and what else `like` has (see `_give`), and close it."""
-    try:
-        if like is not None and hasattr(os, "fchown"):
-            _give(fd, like)
-        with named(path):
-            files.write_all(fd, data)
-            os.ftruncate(fd, len(data))
-            os.fsync(fd)
-    finally:
-        os.close(fd)
+def _fill(file: FileIO, data: bytes, path: Path) -> None:
+    with named(path):
+        files.write_all(file.fileno(), data)
+        file.truncate(len(data))
+        os.fsync(file.fileno())
 
 
-def _give(fd: int, like: Path) -> None:
-    """Copy mode, owner, group and extended attributes (an ACL is one) of the replaced file as far as permitted."""
+def _give(path: Path, like: Path) -> None:
+    """Copy owner, group, mode and extended attributes (an ACL is one) of the file `like` as far as permitted."""
     info = os.stat(like)
     for owner, group in ((info.st_uid, -1), (-1, info.st_gid)):
-        try:
-            os.fchown(fd, owner, group)
-        except PermissionError:
-            continue
-    os.fchmod(fd, stat.S_IMODE(info.st_mode))
-    with contextlib.suppress(AttributeError, OSError):  # this system or disk has none
-        for name in os.listxattr(like):
-            with contextlib.suppress(OSError):
-                os.setxattr(fd, name, os.getxattr(like, name))
+        with contextlib.suppress(PermissionError, AttributeError):  # Windows has no owners
+            os.chown(path, owner, group)
+    shutil.copystat(like, path)
 
 
 def hindrance(path: Path) -> str:

@@ -71,8 +71,3 @@ def _fits(value: Any, shape: Any) -> bool:
     if str in shape:
         return all(_fits(one, shape[str]) for one in value.values())
     return all(_fits(value.get(key, ...), inner) for key, inner in shape.items())
-
-
-def receipt_text(kept: dict[str, Any]) -> bytes:
-    """The bytes of a receipt."""
-    return (json.dumps(kept, indent=1, sort_keys=True) + "\n").encode("ascii")

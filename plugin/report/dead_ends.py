@@ -18,7 +18,7 @@ from circuit_breaker.identity import calls as kinds
 from circuit_breaker.identity import labels, shell_line
 from circuit_breaker.replay import transcript
 from circuit_breaker.runtime import files, home
-from circuit_breaker.runtime.json import parse
+from circuit_breaker.runtime.json import object_of, parse
 from report import past
 
 DAYS, SESSIONS = 14, 3
@@ -155,10 +155,7 @@ class Scan:
 
 def _note(line: bytes, entry: list[Any], open_calls: dict[str, tuple[str, Any]]) -> None:
     """Add to `entry` what one line of a transcript says; `open_calls`: shell calls without a result, by id."""
-    try:
-        row = parse(line)
-    except ValueError:
-        return
+    row = object_of(line)
     _, failures, successes = entry
     for record in transcript.records(row) if transcript.is_row(row) else ():
         event, call_id = record["hook_event_name"], record.get("tool_use_id", "")

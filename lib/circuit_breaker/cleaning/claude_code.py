@@ -6,7 +6,7 @@ import contextlib
 import os
 
 from circuit_breaker.cleaning import kinds
-from circuit_breaker.runtime import json
+from circuit_breaker.runtime import files, json
 from circuit_breaker.runtime.running import living
 
 TYPE_CHECKING = False
@@ -104,8 +104,4 @@ def _look_at(process: str, folder: str, found: Running) -> None:
 
 
 def _words(path: str) -> list[str]:
-    try:
-        with open(path, "rb") as file:
-            return file.read(1 << 20).decode("utf-8", "replace").split("\0")
-    except OSError:
-        return []
+    return files.part(path, 0, 1 << 20)[0].decode("utf-8", "replace").split("\0")

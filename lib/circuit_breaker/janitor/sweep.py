@@ -90,13 +90,10 @@ def archives_of(folder: str, most: float = NEVER) -> dict[str, Archive]:
 
 def scraps(folder: str) -> Iterator[tuple[str, stat_result]]:
     """The temporary files that killed processes left in a folder of ours, with their `lstat` results."""
-    for name in files.system.listdir(folder) if disk.real_folder(folder) else ():
+    for path, name, info in disk.listing(folder):
         stem, process = retention.temporary(name)
         if stem and not processes.alive(process):
-            try:
-                yield f"{folder}/{name}", files.system.lstat(f"{folder}/{name}")
-            except FileNotFoundError:
-                continue
+            yield path, info
 
 
 def count_lines(sweep: Sweep) -> None:

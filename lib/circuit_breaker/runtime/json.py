@@ -59,12 +59,17 @@ def parse_object(data: bytes | str) -> dict[str, Any]:
     return value
 
 
-def object_in(path: str) -> dict[str, Any]:
-    """The object in a JSON file; {} if it is missing, cannot be read or holds none. Links are followed."""
+def object_of(data: bytes | str) -> dict[str, Any]:
+    """The same; {} for any other text."""
     try:
-        return parse_object(files.part(path, 0, FILE_MAX)[0])
+        return parse_object(data)
     except ValueError:
         return {}
+
+
+def object_in(path: str) -> dict[str, Any]:
+    """The object in a JSON file; {} if it is missing, cannot be read or holds none. Links are followed."""
+    return object_of(files.part(path, 0, FILE_MAX)[0])
 
 
 def dump(value: Any) -> bytes:
