@@ -257,9 +257,9 @@ class Work:
         return any(notice.kind == model.STOP for notice in self.notices)
 
     def answer(self) -> Decision:
-        """The decision: a denial or question, else everything that there is to say."""
-        said = self.denial or self.notices
-        return Decision(notices=said, transitions=self.transitions, contacts=self.contacts)
+        """The decision: a denial or question and what you are shown, else everything that there is to say."""
+        said = [note for note in self.notices if not self.denial or note.kind in model.BESIDE]
+        return Decision(notices=self.denial + said, transitions=self.transitions, contacts=self.contacts)
 
 
 def matches(name: str, glob: str) -> bool:

@@ -26,6 +26,7 @@ ALLOW, WARN, DENY, STOP = "allow", "warn", "deny", "stop"
 QUESTION = "question"  # a verdict and a kind of notice: you decide on the call
 TRIP = "trip"  # what a signal wants, if not WARN or STOP
 OPENED, SUBAGENT, FOR_YOU = "opened", "subagent", "for you"  # further kinds of notices
+BESIDE = {OPENED, FOR_YOU}  # those that you are shown whatever Claude reads
 OK, FAILED, INVALID, DENIED = "ok", "failed", "invalid", "denied"  # outcomes of a call
 LAUNCHED, INTERRUPTED, OURS = "launched", "interrupted", "ours"
 FAILURES = (FAILED, INVALID, DENIED)
@@ -315,7 +316,7 @@ class Decision(Record):
     @property
     def verdict(self) -> str:
         """What the strongest notice says: allow, warn, deny or question (Ask), or stop (Turn, StopAsked)."""
-        kinds = {notice.kind for notice in self.notices} - {OPENED, FOR_YOU}
+        kinds = {notice.kind for notice in self.notices} - BESIDE
         return next((kind for kind in (STOP, QUESTION, DENY) if kind in kinds), WARN if kinds else ALLOW)
 
 

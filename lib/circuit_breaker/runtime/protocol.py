@@ -244,8 +244,6 @@ def render(decision: Decision, event: str, config: Config) -> dict[str, Any] | N
     said: dict[str, list[str]] = {}
     for notice in decision.notices:
         said.setdefault(notice.kind, []).append(sentences.sentence_of(notice, config.bypass_keyword))
-    if decision.verdict == model.QUESTION:  # the dialog is the message
-        return {"hookSpecificOutput": _permission("ask", said[model.QUESTION])}
     answer: dict[str, Any] = {}
     for_you = said.get(model.OPENED, []) + said.get(model.FOR_YOU, [])
     if decision.verdict == model.STOP:  # a systemMessage would say it twice
@@ -254,20 +252,16 @@ def render(decision: Decision, event: str, config: Config) -> dict[str, Any] | N
         answer["systemMessage"] = "\n".join(for_you)
     if config.notify and (decision.verdict == model.STOP or model.OPENED in said):
         answer["terminalSequence"] = notification((said.get(model.STOP) or said[model.OPENED])[0])
-    if decision.verdict == model.DENY:
-        answer["hookSpecificOutput"] = _permission("deny", said[model.DENY])
+    if decision.verdict in (model.DENY, model.QUESTION):
+        answer["hookSpecificOutput"] = {
+            "hookEventName": "PreToolUse",
+            "permissionDecision": "deny" if decision.verdict == model.DENY else "ask",
+            "permissionDecisionReason": "\n".join(said[decision.verdict]),
+        }
     elif decision.verdict == model.WARN and event in ("PreToolUse", "PostToolBatch"):
         warnings = "\n\n".join(said.get(model.WARN, []) + said.get(model.SUBAGENT, []))
         answer["hookSpecificOutput"] = {"hookEventName": event, "additionalContext": warnings}
     return answer or None
-
-
-def _permission(decision: str, reasons: list[str]) -> dict[str, str]:
-    return {
-        "hookEventName": "PreToolUse",
-        "permissionDecision": decision,
-        "permissionDecisionReason": "\n".join(reasons),
-    }
 
 
 def notification(text: str) -> str:
