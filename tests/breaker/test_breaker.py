@@ -44,6 +44,7 @@ def test_cooldown_of_zero_probes_at_once():
 ASKED = [
     ("a closed circuit lets everything pass", Circuit(), NOW, "a", CLOSED, breaker.ADMITTED),
     ("an open one denies before its time", opened(), NOW + 9.9, "a", OPEN, breaker.COOLING),
+    ("it says when the early retry is used", opened(early=USED), NOW + 9.9, "a", OPEN, breaker.SPENT),
     ("at its time it takes the caller as its probe", opened(), NOW + 10, "a", HALF_OPEN, breaker.ADMITTED),
     ("a bought probe needs no waiting", opened(early=EARNED), NOW + 1, "a", HALF_OPEN, breaker.ADMITTED),
     ("a second caller waits while the probe is out", probing(), NOW + 20, "b", HALF_OPEN, breaker.TAKEN),

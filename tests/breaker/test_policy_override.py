@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from streams import Stream
+from streams import Stream, said
 
 from circuit_breaker.breaker.model import (
     ALLOW,
@@ -131,6 +131,16 @@ def test_only_your_prompt_forgets_how_often_blocked_calls_were_asked_for(author,
     asked(stream, author, command="pwd")
     verdicts = [stream.bash("make test").verdict for _ in range(2)]
     assert (STOP in verdicts) == stopped
+
+
+def test_denial_promises_an_early_retry_only_while_there_is_one():
+    stream = opened()
+    _, before = stream.ask("Bash", {"command": "make test"})
+    stream.call("Edit", {"file_path": "/p/a.py", "old_string": "a", "new_string": "b"}, "updated")
+    stream.bash("make test", "Exit code 2\nboom", fails=True)  # the early retry
+    _, after = stream.ask("Bash", {"command": "make test"})
+    assert "allowed in 10 s, or at once after a relevant change." in said(before)
+    assert said(after).endswith("One retry will be allowed in 20 s.")
 
 
 def test_persons_prompt_buys_one_early_probe_and_a_bypass_none():

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.model import CLOSED, EARNED, HALF_OPEN, OPEN, RUNNING, USED, Circuit
 
-ADMITTED, TAKEN, COOLING = "", "probe_running", "cooling_down"
+ADMITTED, TAKEN, COOLING, SPENT = "", "probe_running", "cooling_down", "early_used"
 LEASE_MAX = 3600.0  # seconds; the longest time a call may run
 UNPROBED = {"probe": "", "early": "", "good": 0}
 
@@ -45,7 +45,7 @@ def settle(circuit: Circuit, now: float) -> Circuit:
 
 
 def admit(circuit: Circuit, call_id: str, now: float, lease: float) -> tuple[Circuit, str]:
-    """Whether this call may pass: (circuit, ADMITTED, or TAKEN or COOLING if not).
+    """Whether this call may pass: (circuit, ADMITTED; if not TAKEN, COOLING, or SPENT if this level's early probe was used).
 
     OPEN and due, or with an earned early probe: HALF_OPEN, and this call is the probe. HALF_OPEN: the probe may ask again; another
     call becomes the probe if none is running or the lease has passed.
@@ -60,7 +60,7 @@ def admit(circuit: Circuit, call_id: str, now: float, lease: float) -> tuple[Cir
     due = circuit.retry_at is not None and now >= circuit.retry_at
     if circuit.early == EARNED:
         return probing.but(early="" if due else RUNNING), ADMITTED
-    return (probing, ADMITTED) if due else (circuit, COOLING)
+    return (probing, ADMITTED) if due else (circuit, SPENT if circuit.early == USED else COOLING)
 
 
 def buy(circuit: Circuit) -> Circuit:

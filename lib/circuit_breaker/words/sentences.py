@@ -169,12 +169,14 @@ SENTENCES = {
     "probe_running deny": _BLOCKED
     + "{cause}.{error} {instead} Other calls still work. One retry of it is running right now: wait for "
     "its result.",
+    "early_used deny": _BLOCKED
+    + "{cause}.{error} {instead} Other calls still work. One retry will be allowed in {wait}.",
     "deny": _BLOCKED
     + "{cause}.{error} {instead} Other calls still work. One retry will be allowed in {wait}, or at once after a "
     "relevant change.",
-    "kept_asking stop": '{name} stopped this turn: `{subject}` {cause}. Say how to go on; /reset-circuit --circuit "{circuit}" shows or '
-    "unblocks it.",
-    "stop": "{name} stopped this turn: `{subject}` {cause}. Say how to go on; /circuit-status shows or unblocks it.",
+    "kept_asking stop": "{name} stopped this turn: `{subject}` {cause}. Say how to go on. To unblock it: /reset-circuit --circuit "
+    '"{circuit}"',
+    "stop": "{name} stopped this turn: `{subject}` {cause}. Say how to go on; /circuit-status says more.",
     "subagent": "Warning from {name}: the subagent {agent} was stopped because it was in a loop: `{subject}` {cause}. Its task is not done "
     "and its report is missing. Do not start the same task again unchanged: give it what it lacked, or do it another way.",
     "question": "{name} would block this call: `{subject}` {cause}.{error} Yes lets it run once; No interrupts Claude. To unblock it: "
