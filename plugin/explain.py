@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import incidents
+from operate import chosen
 from report import past
 from shared import Refusal, moment, places, shortened
 
@@ -69,7 +70,7 @@ def explain(args: argparse.Namespace) -> int:
         given = {"command": args.input} if args.tool in calls.SHELLS else None
     if not isinstance(given, dict):
         raise Refusal(f"{args.input[:60]!r} is not a JSON object with the input of {args.tool}.", 2)
-    return _call(where, config, args.tool, given, args.session or "")
+    return _call(args, where, config, given)
 
 
 # --- The last block
@@ -79,7 +80,8 @@ def _last(where: home.Places, config: Config, session: str) -> int:
     found = incidents.read(where, 0.0, bool(session), session)
     stops = [one for one in found if one.event in incidents.STOPS]
     if not stops:
-        raise Refusal("nothing was blocked in this project yet. `incidents` lists all projects.")
+        whose = f"session {session}" if session else "this project"
+        raise Refusal(f"nothing was blocked in {whose} yet. `incidents` lists all projects.")
     last = stops[-1]
     rule = last.circuit.partition(":")[0]
     did = {"trip": "was blocked", "ending": "stopped the turn", "asked": "was asked about"}
@@ -162,10 +164,8 @@ class _Traced(Rerun):
             keys = key, family = calls.call_key(tool, given, cwd), family_of(tool, given, cwd)
             outcome, own, other = "-", NOT_COUNTED, NOT_COUNTED
             if key in made:
-                failures, times = _counts(lane, key)
-                if self.any_form and family in lane.families:
-                    failures = lane.families[family].count
-                own = _counted(rule, failures, times, limits)
+                failures, in_any_form, times = _counts(lane, key, family)
+                own = _counted(rule, in_any_form if self.any_form else failures, times, limits)
                 outcome, other = _between(lane, made[key], bool(calls.change_level(tool, given)))
             at = moment(batch["t"], "%H:%M:%S")
             self.steps.append(Step(at, labels.label(tool, given), outcome, keys, own, other))
@@ -181,18 +181,19 @@ def _counted(rule: str, failures: int, times: int, keys: Mapping[str, Any]) -> s
     return "counts: the first"
 
 
-def _counts(lane: Lane, key: str) -> tuple[int, int]:
-    """(failures of a call in its streak, times it returned the same result)."""
-    streak = lane.streaks.get(key)
-    return (len(streak.fails), streak.times) if streak else (0, 0)
+def _counts(lane: Lane, key: str, family: str) -> tuple[int, int, int]:
+    """(failures of a call in its streak, failures in any form, times it returned the same result)."""
+    streak, run = lane.streaks.get(key), lane.families.get(family)
+    failures, times = (len(streak.fails), streak.times) if streak else (0, 0)
+    return failures, run.count if run else failures, times
 
 
 # --- A call that has not been made
 
 
-def _call(where: home.Places, config: Config, tool: str, given: dict[str, Any], session: str) -> int:
-    kept = status.sessions(where)
-    kept = status.named(kept, session) if session else status.of_home(kept, where)
+def _call(args: argparse.Namespace, where: home.Places, config: Config, given: dict[str, Any]) -> int:
+    tool, kept = args.tool, status.sessions(where)
+    kept = chosen(args, where, kept) if args.session else status.of_home(kept, where)
     if not kept:
         raise Refusal("no session of this project is remembered, so every call would run.")
     one = max(kept, key=lambda each: each.seen)
@@ -200,27 +201,34 @@ def _call(where: home.Places, config: Config, tool: str, given: dict[str, Any], 
     ask = model.Ask(id="explain", tool=tool, input=given, cwd=lane.cwd, prompt=one.session.prompt)
     _, _, decision = step(one.session, lane, ask, config, time.time())
     blocked = decision.verdict in (model.DENY, model.QUESTION)
-    label, would = labels.label(tool, given), "would be blocked" if blocked else "would run"
+    retry = " as the one retry" if any(change.event == "probe" for change in decision.transitions) else ""
+    label, would = labels.label(tool, given), "would be blocked" if blocked else f"would run{retry}"
     print(f"{label} {would} in session {one.name[:ID]} ({shortened(one.session.project)}).")
     for notice in decision.notices if blocked else ():
         print(sentence_of(notice, config.bypass_keyword))
         _print_rule(notice.rule, config)
     key = calls.call_key(tool, given, lane.cwd)
     if not blocked:
-        print(_verdict(*_counts(lane, key), config))
+        print(_verdict(*_counts(lane, key, family_of(tool, given, lane.cwd)), config))
     steps = [_remembered(lane, call, label if call.key == key else "") for call in lane.recent]
     _print_steps("The lane's last calls, as the breaker remembers them (* this one):", steps, {key})
     return 0
 
 
-def _verdict(failures: int, times: int, config: Config) -> str:
+def _verdict(failures: int, in_any_form: int, times: int, config: Config) -> str:
     """How close an allowed call is to being blocked."""
-    rules, said = config.circuit_breakers, []
-    failing, repeating = rules["tool_failure"]["threshold"], rules["repeated_call"]["threshold"]
-    if failures and failing:
-        said.append(f"It failed {failures} of {failing} times with no progress in between.")
-    if times > 1 and repeating:
-        said.append(f"It returned the same result {times} of {repeating} times.")
+    failing, repeating = config.circuit_breakers["tool_failure"], config.circuit_breakers["repeated_call"]
+    counts = (
+        (failures, 1, failing["threshold"], "It failed {} of {} times with no progress in between."),
+        (
+            in_any_form,
+            failures + 1,
+            failing["family_open"],
+            "In one form or another it failed {} of {} times.",
+        ),
+        (times, 2, repeating["threshold"], "It returned the same result {} of {} times."),
+    )
+    said = [text.format(count, limit) for count, least, limit, text in counts if limit and count >= least]
     return " ".join(said) or "Nothing counts against it."
 
 

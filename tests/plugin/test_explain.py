@@ -128,6 +128,22 @@ def test_call_that_would_run_says_how_near_it_is(person, hooks):
     assert "It failed 2 of 3 times with no progress in between." in done.stdout
     assert sum(line.startswith("*") for line in done.stdout.splitlines()) == 2
     assert "Nothing counts against it." in plugin(person, "explain", "Bash", "ls").stdout
+    other_form = plugin(person, "explain", "Bash", "make test 2>&1 | tail -3").stdout
+    assert "In one form or another it failed 2 of 6 times." in other_form
+
+
+def test_call_of_a_circuit_that_is_due_would_run_as_the_one_retry(person, hooks):
+    plugin(person, "config", "set", "tool_failure.cooldown_base_seconds", "0")
+    fail(hooks, 3)
+    text = plugin(person, "explain", "Bash", "make test").stdout
+    assert "Bash make test would run as the one retry in session b7e1c2d3" in text
+
+
+def test_session_that_is_not_remembered_is_named(person, hooks):
+    fail(hooks, 2)
+    for given in ((), ("Bash", "make test")):
+        done = plugin(person, "explain", "--session", "nobody", *given)
+        assert done.returncode == 1 and "session nobody" in done.stderr
 
 
 def test_call_that_would_be_blocked_says_by_what_and_changes_nothing(person, hooks):

@@ -177,6 +177,14 @@ def test_unknown_circuit_and_session_are_an_error_with_the_next_step(env):
         assert done.returncode == 1 and done.stderr and not done.stdout
 
 
+@pytest.mark.parametrize("session", ["nobody", "s"])
+def test_reset_of_an_unknown_session_says_so_instead_of_that_nothing_is_open(env, session):
+    fail(env)
+    done = run(env, "reset", "--all", "--session", session)
+    assert (done.returncode, done.stdout) == (1, "") and f"no session {session} is" in done.stderr
+    assert "1 open" in run(env, "status", "--line").stdout
+
+
 @pytest.mark.parametrize(
     "arguments", [[], ["nonsense"], ["reset"], ["reset", "--all", "--circuit", "x"], ["mode", "loud"]]
 )

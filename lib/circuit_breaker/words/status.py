@@ -122,7 +122,7 @@ def _subject(subject: Subject) -> list[str]:
     if subject["last_error"]:
         lines.append(f"   last error: {shown(subject['last_error'])}")
     tokens = subject.get("tokens")
-    if tokens:
+    if tokens and any(tokens.values()):
         reads = f", {tokens['cache_read']:,} of them cache reads" if tokens["cache_read"] else ""
         lines.append(f"   cost: at least {sum(tokens.values()):,} tokens so far{reads}")
     where = f"subagent {shown(subject['agent'])}" if subject["agent"] else "main thread"
