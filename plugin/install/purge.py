@@ -24,12 +24,13 @@ OUR_FILES = (
     "armed/*", "any.lock", "services/lock", f"services/{_HEX * 12}.json", "sessions/*/lock",
     "export/lock", "export/cursor.json", "export/spool.jsonl", "export/spool.jsonl.lock",
     *(f"sessions/*/{name}.json{rest}" for name in ("session", "main", "agent-*") for rest in MEMORY_ENDINGS),
-    f"janitor/*-{_HEX * 12}.json", f"janitor/*-{_HEX * 12}.said", f"backups/*.*T*Z.{_HEX * 8}",
+    f"janitor/*-{_HEX * 12}.json", f"janitor/*-{_HEX * 12}.said", f"dead_ends/*-{_HEX * 12}.json", f"backups/*.*T*Z.{_HEX * 8}",
     "archives/claude/*.tar.gz", "archives/claude/*.tmp", "archives/claude/*.removing", "archives/claude/.clean.lock",
 )  # fmt: skip
 # those of them that we make, and of these the ones that can be empty
 FOLDERS = (
     "armed", "sessions", "janitor", "backups", "archives", "projects", "telemetry", "claude", "services", "export", "packages",
+    "dead_ends",
 )  # fmt: skip
 IN_ARCHIVES = ("archives/telemetry", "archives/sessions")
 EMPTY = ("armed", *IN_ARCHIVES, *(f"projects/*-{_HEX * 12}/{name}" for name in IN_ARCHIVES))

@@ -17,6 +17,7 @@ import pytest
 from install import apply, bundle, disk, receipt, scopes
 from plugin.people import Person, plugin
 from plugin.settings_documents import LINES, NASTY, REFUSED
+from plugin.transcripts import Transcript
 from samples import samples
 from shared import Refusal
 
@@ -793,9 +794,13 @@ def test_purge_of_a_folder_that_somebody_chose_removes_what_sessions_left_in_it(
         tell("monitor", "PostToolBatch", tool_calls=[{**call, "tool_response": error}])
     (chosen / "old_telemetry.jsonl").write_text("{}\n" * 2000)
     (chosen / "packages" / "otlp-3.11" / "opentelemetry").mkdir(parents=True)
-    assert plugin(person, "sweep", CIRCUIT_BREAKER_HOME=str(chosen)).returncode == 0
+    made = Transcript("s1", str(person.project), now)
+    made.bash("pyton x.py", "Exit code 127\n/bin/bash: line 1: pyton: command not found", fails=True)
+    made.save(person.home)
+    for verb in ("sweep", "status"):
+        assert plugin(person, verb, CIRCUIT_BREAKER_HOME=str(chosen)).returncode == 0
     names = {path.name for path in chosen.iterdir()}
-    assert {"services", "export", "armed", "sessions", "any.lock", "archives", "python"} <= names
+    assert {"services", "export", "armed", "sessions", "any.lock", "archives", "python", "dead_ends"} <= names
     person.uninstall(purge=True, archives=True)
     assert [path.name for path in chosen.iterdir()] == ["diary.txt"]
 
