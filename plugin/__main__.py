@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     version = f"{SELF} {_module('shared').version()}"
     top.add_argument("--version", action="version", version=version, help="print the version")
     verbs = top.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True)
-    top.set_defaults(verbs=verbs)
+    top.set_defaults(verbs=verbs, project=None, line=False)
 
     def verb(name: str, module: str, text: str, *shared: str) -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=text, description=text)

@@ -87,17 +87,15 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
 
 def chosen(args: argparse.Namespace, where: home.Places, kept: list[collected.Kept]) -> list[collected.Kept]:
     """The sessions that --session and --project select; for --line those of this project. Raises Refusal if those name nothing."""
-    options = vars(args)
-    project = options.get("project")
     if args.session:
         kept = collected.named(kept, args.session)
         if not kept:
             least = f"Give at least the first {collected.PREFIX_MIN} characters of its id"
             raise Refusal(f"no session {args.session} is remembered in {where.sessions}. {least}.")
-    if project is not None or (options.get("line") and not args.all):
+    if args.project is not None or (args.line and not args.all):
         kept = collected.of_home(kept, where)
-    if project is not None and not kept and not os.path.isdir(project):
-        raise Refusal(f"there is no folder {project}, and no session of it is remembered")
+    if args.project is not None and not kept and not os.path.isdir(args.project):
+        raise Refusal(f"there is no folder {args.project}, and no session of it is remembered")
     return kept
 
 

@@ -144,6 +144,7 @@ LIMITS = {
     "minutes_since_progress": "minutes since the last progress",
 }
 _BLOCKED = "Blocked by {name} (not a hook failure; the user can unblock it: /reset-circuit --all, or Esc, then {keyword}): `{subject}` "
+_RETRY = _BLOCKED + "{cause}.{error} {instead} Other calls still work. One retry "
 # A notice as a paragraph, by its kind, rule and reason: what Claude reads (warn, deny, subagent) or you (stop, question, opened). In a
 # denial the first 170 characters say who blocks the call and how you unblock it; what you read ends with the command that does.
 SENTENCES = {
@@ -166,14 +167,9 @@ SENTENCES = {
     "service_down deny": _BLOCKED
     + "does not answer, since {since}, in any session of this machine. Go on without it, or say what is "
     "missing. Other calls still work. One call to it will be allowed in {wait}.",
-    "probe_running deny": _BLOCKED
-    + "{cause}.{error} {instead} Other calls still work. One retry of it is running right now: wait for "
-    "its result.",
-    "early_used deny": _BLOCKED
-    + "{cause}.{error} {instead} Other calls still work. One retry will be allowed in {wait}.",
-    "deny": _BLOCKED
-    + "{cause}.{error} {instead} Other calls still work. One retry will be allowed in {wait}, or at once after a "
-    "relevant change.",
+    "probe_running deny": _RETRY + "of it is running right now: wait for its result.",
+    "early_used deny": _RETRY + "will be allowed in {wait}.",
+    "deny": _RETRY + "will be allowed in {wait}, or at once after a relevant change.",
     "kept_asking stop": "{name} stopped this turn: `{subject}` {cause}. Say how to go on. To unblock it: /reset-circuit --circuit "
     '"{circuit}"',
     "stop": "{name} stopped this turn: `{subject}` {cause}. Say how to go on; /circuit-status says more.",
