@@ -66,7 +66,8 @@ const look = async ($) => {
   const state = await read($, `${where.home}/circuit_breaker_state.json`)
   const circuits = (state.circuits ?? []).filter((c) => c.session === session && c.state !== 'CLOSED')
   const memory = await read($, `${where.runtime}/sessions/${session}/session.json`)
-  const percent = Math.max(0, ...Object.values(memory.budget?.said ?? {}))
+  const reached = memory.budget?.at(-1) // the last field of its row: limit -> percent (breaker/memory.py)
+  const percent = Math.max(0, ...Object.values(reached ?? {}))
   for (const circuit of circuits) {
     if (!seen.known || seen.known.has(circuit.circuit)) continue
     const text = clipped(plain(`${circuit.subject} ${circuit.cause}`), 160)

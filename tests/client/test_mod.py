@@ -31,6 +31,21 @@ def test_trip_is_shown_in_the_footer_and_in_a_box_until_the_reset(client: Client
         assert "Reset to CLOSED" in terminal.screen
 
 
+def test_budget_that_runs_out_is_shown_in_the_footer_until_your_next_prompt(client: Client) -> None:
+    client.configure(circuit_breakers={"budget": {"calls_per_prompt": 5}})
+    calls = [bash(f"echo part {number}") for number in range(4)]
+    with (
+        Standin({"": [*calls, Say("over"), bash("echo part 5"), Say("again")]}) as api,
+        Terminal(client, api) as terminal,
+    ):
+        terminal.submit("go")
+        terminal.wait(lambda: "80 % of a budget used" in terminal.screen)
+        terminal.wait(lambda: "over" in terminal.screen)
+        terminal.submit("on")
+        terminal.wait(lambda: "again" in terminal.screen)
+        terminal.wait(lambda: "of a budget used" not in terminal.screen)
+
+
 def test_broken_mod_leaves_the_hooks_at_work(client: Client, tmp_path: Path) -> None:
     plugin = copy_plugin(tmp_path / "plugin")
     command, runs = client.failing_check()

@@ -76,10 +76,13 @@ test('a turn that the breaker stopped shows why, one that another hook stopped d
 
 test('a budget past 80 % is in the footer', async ($: any, on: any) => {
   const { files, shown } = machine(on)
-  files[MEMORY] = '{"v":2,"budget":{"said":{"calls_per_prompt":50}}}'
+  const remember = (percent: number) => {
+    files[MEMORY] = `{"sum":1,"v":15,"budget":[1790000000.0,8,{},[0,0,0,0],[0,0,0,0],[0,0,0,0],{"calls_per_prompt":${percent}}]}`
+  }
+  remember(50)
   await $.classic.PostToolBatch(batch)
   expect(shown.status).toEqual([])
-  files[MEMORY] = '{"v":2,"budget":{"said":{"calls_per_prompt":80}}}'
+  remember(80)
   await $.classic.PostToolBatch(batch)
   expect(shown.status).toEqual(['80 % of a budget used'])
 })
