@@ -16,12 +16,10 @@ from circuit_breaker.breaker.model import (
     OK,
     OPEN,
     Ask,
-    Prompt,
     Reported,
     Result,
     Turn,
 )
-from circuit_breaker.breaker.policy import step
 
 CALL = ("Bash", {"command": "pytest -q"})
 
@@ -204,20 +202,3 @@ def test_trivial_edits_buy_at_most_one_call_a_cooldown():
     for begin, length in ((12, 10), (30, 20), (60, 60), (150, 120), (300, 600), (900, 600)):
         assert sum(1 for t in after if begin <= t < begin + length) <= 2, (begin, after)
     assert len(ran) <= 6 + 9
-
-
-def test_memory_handed_to_step_is_not_changed():
-    stream = Stream()
-    for _ in range(2):
-        stream.bash("pytest -q", "Exit code 1\nboom", fails=True)
-    session, lane = stream.session, stream.lanes[""]
-    before = (repr(session), repr(lane))
-    events = [
-        Ask(id="x", tool=CALL[0], input=CALL[1], cwd="/p"),
-        Reported(id="x", tool=CALL[0], input=CALL[1], text="Exit code 1\nboom"),
-        Turn(results=[Result(id="x", tool=CALL[0], input=CALL[1], text="Exit code 1\nboom")], cwd="/p"),
-        Prompt(id="new"),
-    ]
-    for event in events:
-        step(session, lane, event, stream.config, stream.now)
-        assert (repr(session), repr(lane)) == before

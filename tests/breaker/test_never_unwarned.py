@@ -1,4 +1,5 @@
-"""Whatever happens in a session: no turn is stopped that no warning in an earlier turn came before, and waiting is never blocked."""
+"""Whatever happens in a session: no turn is stopped that no warning in an earlier turn came before, waiting is never blocked, and
+`step` changes nothing that it is handed."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import Stream
 
-from circuit_breaker.breaker.model import DENIED, FAILED, INVALID, LAUNCHED, OK, STOP, WARN
+from circuit_breaker.breaker.memory import Lane
+from circuit_breaker.breaker.model import DENIED, FAILED, INVALID, LAUNCHED, MAIN, OK, STOP, WARN
 from circuit_breaker.breaker.model import DENY as DENY_KIND
 
 CALLS = [
@@ -47,6 +49,32 @@ def test_no_turn_is_stopped_that_no_warning_in_an_earlier_turn_came_before(steps
         warned_before = warned_before or any(
             notice.kind in (WARN, DENY_KIND) for answer in answers for notice in answer.notices
         )
+
+
+class Checked(Stream):
+    """A stream that checks that `step` changes nothing that it is handed."""
+
+    def send(self, event, lane=MAIN):
+        handed = self.session, self.lanes.get(lane, Lane()), event
+        before = repr(handed)
+        decision = super().send(event, lane)
+        assert repr(handed) == before
+        return decision
+
+
+@settings(max_examples=100)
+@given(st.lists(STEPS, max_size=12), st.integers(1, 8), st.sampled_from([1.0, 20.0, 90.0]))
+def test_step_changes_nothing_that_it_is_handed(steps, rounds, pace):
+    stream = Checked(pace=pace)
+    for step in steps * rounds:
+        if isinstance(step, str):
+            stream.prompt(person=step != "machine", bypass=step == "bypass")
+        else:
+            call, text, kind = step
+            stream.turn(
+                [(*call, text, kind), ("Bash", {"command": "make | tail"}, "make: *** [all] Error 2", OK)]
+            )
+            stream.stop()
 
 
 LOOKS = [("gh run view 7", OK), ("gh pr checks 7", FAILED), ("kubectl get pods", OK), ("curl -sf x", FAILED)]

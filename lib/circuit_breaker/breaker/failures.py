@@ -97,8 +97,8 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
     edited = outcome.attempt.edits and outcome.first
     if not family.count or edited or last_move(lane, family.since) > family.n:
         family = family.but(since=outcome.n, lines={}, marks=[], varied=False)
-    elif family.call != outcome.key:
-        family = family.but(varied=True)
+    else:
+        family = family.but(varied=family.varied or family.call != outcome.key)
     if not family.lines or family.turn != lane.turn:  # failures in one turn count once
         _add_lines(family, lines)
     may_differ = errors.says_nothing(outcome.text) or verdicts.is_bare(outcome.text, lines)

@@ -27,7 +27,7 @@ def prepare(results: list[Result], cwd: str) -> None:
 def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
     """The outcome of `result` as the rules see it; `cwd` is the lane's directory before the turn."""
     if result.ready and result.ready[0] == cwd and result.ready[1].kind == kind:
-        return result.ready[1]
+        return result.ready[1].but()
     tool, given, text = result.tool, result.input, shortened(result.text)
     key = calls.call_key(tool, given, cwd)
     command = written(tool, given)
