@@ -163,6 +163,13 @@ def test_gate_is_awake_from_the_limit_to_the_question():
     assert not session.session.circuits and session.ask_first()[1].verdict == ALLOW
 
 
+def test_call_of_a_tool_that_is_left_out_gets_no_question():
+    session = Session(calls_per_prompt=2)
+    session.config.exclude = ["Bash"]
+    assert [session.work()[0] for _ in range(4)] == [ALLOW] * 4
+    assert session.work("Read", {"file_path": "/p/a"})[0] == QUESTION
+
+
 def test_one_question_for_two_limits_that_are_reached_at_once():
     session = Session(calls_per_prompt=2, tokens_per_prompt=200)
     session.work(spent=USAGE)

@@ -9,6 +9,7 @@ from circuit_breaker.breaker.model import (
     ALLOW,
     DENY,
     FAILED,
+    LAUNCHED,
     MACHINE,
     OPEN,
     PERSON,
@@ -223,6 +224,23 @@ def test_warn_tells_once_a_streak_and_never_opens():
 def test_what_is_left_out_never_trips(off):
     stream = Stream(**off)
     assert {stream.bash("make test", "Exit code 2\nboom", fails=True).verdict for _ in range(10)} == {ALLOW}
+
+
+@pytest.mark.parametrize(
+    "off", [{"exclude": ["Bash"]}, {"circuit_breakers": {"repeated_call": {"exclude": ["Bash"]}}}]
+)
+def test_launches_of_a_tool_that_is_left_out_are_not_warned_of(off):
+    stream = Stream(**off)
+    launch = ("Bash", {"command": "npm start"}, "Command running in background with ID: b1", LAUNCHED)
+    assert {stream.call(*launch).verdict for _ in range(8)} == {ALLOW}
+
+
+@pytest.mark.parametrize("rule", ["", "tool_failure"])
+def test_open_circuit_lets_a_tool_go_that_is_left_out_since(rule):
+    stream = opened()
+    left_out = vars(stream.config) if not rule else stream.config.circuit_breakers[rule]
+    left_out["exclude"] = ["Bash"]
+    assert stream.ask("Bash", {"command": "make test"})[1].verdict == ALLOW
 
 
 def test_circuit_of_a_rule_that_is_switched_off_lets_go():

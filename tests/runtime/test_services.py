@@ -87,6 +87,27 @@ def test_a_tools_own_errors_take_no_server_down(run_hook: Any, registered: Any, 
     assert ask(registered, payload, "another", "a1") == ""
 
 
+@pytest.mark.parametrize(
+    "left_out",
+    [{"exclude": ["mcp__db__*"]}, {"circuit_breakers": {"service_down": {"exclude": ["mcp__db__*"]}}}],
+)
+def test_a_server_that_you_left_out_is_neither_counted_nor_denied(
+    run_hook: Any, registered: Any, payload: Any, machine: Any, left_out: dict[str, Any]
+) -> None:
+    own = machine.home / ".config" / "claude-circuit-breaker" / "config.json"
+    own.parent.mkdir(parents=True)
+    own.write_text(json.dumps(left_out))
+    for number in range(5):
+        fail(run_hook, payload, f"session{number}", number)
+    assert not (machine.runtime / "services").exists()
+    own.unlink()
+    for number in range(5, 10):
+        fail(run_hook, payload, f"session{number}", number)
+    assert ask(registered, payload, "another", "a1") == "deny"
+    own.write_text(json.dumps(left_out))
+    assert ask(registered, payload, "another", "a2") == ""
+
+
 def test_a_server_of_another_project_is_another_server(
     run_hook: Any, registered: Any, payload: Any, tmp_path: Path
 ) -> None:

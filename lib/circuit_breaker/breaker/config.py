@@ -118,3 +118,20 @@ def is_on(rule: str, keys: Mapping[str, Any]) -> bool:
     if not keys["enabled"]:
         return False
     return any(keys[limit] for limit in LIMITS) if rule == "budget" else bool(keys["threshold"])
+
+
+def excludes(config: Config, tool: str, rule: str = "") -> bool:
+    """Whether a tool is left out of all rules, or of this one."""
+    globs = [*config.exclude, *(config.circuit_breakers[rule].get("exclude", ()) if rule else ())]
+    return any(matches(tool, glob) for glob in globs)
+
+
+def matches(name: str, glob: str) -> bool:
+    """Whether `name` matches a glob of `*` and `?`. (`fnmatch` would import `re`.)"""
+    ends = {0}  # where the letters of the glob so far may end in the name
+    for letter in glob:
+        if letter == "*":
+            ends = {*range(min(ends, default=len(name) + 1), len(name) + 1)}
+        else:
+            ends = {end + 1 for end in ends if end < len(name) and letter in ("?", name[end])}
+    return len(name) in ends

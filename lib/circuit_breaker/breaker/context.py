@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker import breaker, failures, model
-from circuit_breaker.breaker.config import Config, is_on
+from circuit_breaker.breaker.config import Config, excludes, is_on
 from circuit_breaker.breaker.memory import NOTHING_DONE, Lane, SameShape, Session
 from circuit_breaker.breaker.model import Circuit, Decision, Notice, Signal, Transition
 from circuit_breaker.identity import calls
@@ -53,8 +53,7 @@ class Work:
 
     def excluded(self, tool: str, rule: str = "") -> bool:
         """Whether the tool is left out of all rules, or of this one."""
-        globs = self.config.circuit_breakers[rule].get("exclude", ()) if rule else self.config.exclude
-        return bool(globs) and any(matches(tool, glob) for glob in globs)
+        return excludes(self.config, tool, rule)
 
     def pace(self, rule: str) -> tuple[float, list[float]]:
         """(base, steps) of the rule's cooldowns."""
@@ -70,7 +69,7 @@ class Work:
         """The circuit that is not CLOSED and gates this call, or None; `cwd`: the directory before the call."""
         family = ""
         for circuit in self.lane.circuits.values():
-            if not circuit.live:
+            if not circuit.live or self.excluded(tool, circuit.rule):
                 continue
             if key in circuit.keys:
                 return circuit
@@ -260,14 +259,3 @@ class Work:
         """The decision: a denial or question and what you are shown, else everything that there is to say."""
         said = [note for note in self.notices if not self.denial or note.kind in model.BESIDE]
         return Decision(notices=self.denial + said, transitions=self.transitions, contacts=self.contacts)
-
-
-def matches(name: str, glob: str) -> bool:
-    """Whether `name` matches a glob of `*` and `?`. (`fnmatch` would import `re`.)"""
-    ends = {0}  # where the letters of the glob so far may end in the name
-    for letter in glob:
-        if letter == "*":
-            ends = {*range(min(ends, default=len(name) + 1), len(name) + 1)}
-        else:
-            ends = {end + 1 for end in ends if end < len(name) and letter in ("?", name[end])}
-    return len(name) in ends

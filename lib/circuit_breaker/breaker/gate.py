@@ -20,7 +20,7 @@ def ask(work: Work, event: Ask) -> None:
     if event.refused == FORGERY:
         refuse(work, event)
         return
-    if event.tool in SPAWNING and not work.excluded(event.tool):
+    if event.tool in SPAWNING:
         spawn(work, event)
         if work.denial:
             return
@@ -29,7 +29,7 @@ def ask(work: Work, event: Ask) -> None:
         return
     key = event.key or call_key(event.tool, event.input, event.cwd)
     circuit = work.gate_of(event.tool, event.input, key, event.cwd)
-    if circuit is not None and not work.excluded(event.tool) and work.action(circuit.rule) == "block":
+    if circuit is not None and work.action(circuit.rule) == "block":
         gate(work, event, circuit)
     elif event.refused and not work.bypassed:
         refuse(work, event)

@@ -67,7 +67,8 @@ def _take_results(work: Work, fresh: list[Result], prompt: str) -> None:
     outcomes = [_outcome(work, result) for result in fresh]
     _take_turn(work, outcomes, n_before)
     if any(_may_contact(outcome) for outcome in outcomes) and work.action("service_down"):
-        work.contacts = services.contacts(outcomes)
+        counted = [outcome for outcome in outcomes if not work.excluded(outcome.tool, "service_down")]
+        work.contacts = services.contacts(counted)
 
 
 def _may_contact(outcome: Outcome) -> bool:
@@ -130,7 +131,8 @@ def _take_evidence(work: Work, outcomes: list[Outcome], counted: list[Outcome], 
     evidence.note_writes(session, lane, free)
     failures.note_families(lane, free)
     failures.note_errors(lane, free)
-    evidence.note_failing(lane, [outcome for outcome in outcomes if not work.excluded(outcome.tool)])
+    failing = [outcome for outcome in outcomes if not work.excluded(outcome.tool, "failing_streak")]
+    evidence.note_failing(lane, failing)
     evidence.note_searches(lane, free)
     evidence.note_sequence(lane, counted)
     if any(not outcome.repeats for outcome in free):
@@ -161,7 +163,7 @@ def _launched_again(work: Work, outcome: Outcome) -> None:
     """Warn once about the same launch in the background again and again."""
     times = work.lane.launches
     kind, limit = ("waits", "poll_max") if outcome.wait == waits.ALONE else ("launches", "launches")
-    if times == work.rule("repeated_call")[limit] and not work.excluded(outcome.tool):
+    if times == work.rule("repeated_call")[limit] and not work.excluded(outcome.tool, "repeated_call"):
         facts = {kind: True}
         work.act(rules.signal_of(outcome, "repeated_call", times, wants=model.WARN, facts=facts))
 

@@ -5,7 +5,7 @@ While an MCP server is down, `armed/_any` has a line for it, which wakes all gat
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.config import Config
+from circuit_breaker.breaker.config import Config, excludes
 from circuit_breaker.breaker.model import FOR_YOU, Ask, Circuit, Notice, Transition
 from circuit_breaker.breaker.services import HOST, MCP, RULE, Contact, ask, endpoint, failed, unknown
 from circuit_breaker.identity.keys import digest
@@ -27,6 +27,8 @@ def question(where: Places, event: Ask, config: Config, now: float) -> None:
     """Set `event.down` and `event.wait` if a call uses an MCP server that is down and is not the machine's probe."""
     rule = config.circuit_breakers[RULE]
     if config.mode == "observe" or not rule["enabled"] or rule["action"] not in ("block", "ask"):
+        return
+    if excludes(config, event.tool, RULE):
         return
     kind, name = endpoint(event.tool, event.input)
     if kind != MCP or not files.exists(path_of(where, kind, name)):
