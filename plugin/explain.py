@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import os
 import time
 from collections.abc import Mapping
@@ -16,8 +17,9 @@ from shared import Refusal, moment, places, shortened
 from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.failures import family_of
-from circuit_breaker.breaker.memory import POLL, Lane, Past
+from circuit_breaker.breaker.memory import POLL, Lane, Past, Streak
 from circuit_breaker.breaker.policy import step
+from circuit_breaker.breaker.rules import failures_in_window
 from circuit_breaker.identity import calls, labels
 from circuit_breaker.replay import recording
 from circuit_breaker.replay.rerun import Rerun
@@ -45,6 +47,15 @@ OPENS = {
 }
 NOT_COUNTED = "not counted: it did not run, or its outcome is not known yet"
 NOT_CHANGED = "no progress: the same change was made before with the same result, or it failed behind a hidden exit code"
+
+
+class Counts(NamedTuple):
+    """What counts against a call: failures in the window, failures in any form, failures running with the same error, equal results."""
+
+    failures: int
+    in_any_form: int
+    same_error: int
+    times: int
 
 
 class Step(NamedTuple):
@@ -118,6 +129,7 @@ def _traced(last: incidents.Incident, config: Config) -> _Traced | None:
     paths = sorted(past.folder(os.environ).glob(f"*/{last.session}.jsonl"))
     if not paths:
         return None
+    config = copy.copy(config)
     config.mode = "enforce"  # so that an incident of observe mode trips here
     run = _Traced(last.session, config, last.circuit, last.agent)
     for record in recording.records(recording.files([str(paths[0])])[0], recording.skip, set()):
@@ -157,35 +169,36 @@ class _Traced(Rerun):
         made = {one.key: one for one in lane.recent if one.n > n}
         rule = self.circuit.partition(":")[0]
         limits = self.config.circuit_breakers.get(rule, {})
-        if self.any_form:
-            limits = {**limits, "threshold": limits["family_open"]}
         for call in batch["tool_calls"]:
             tool, given = call["tool_name"], call["tool_input"]
             keys = key, family = calls.call_key(tool, given, cwd), family_of(tool, given, cwd)
             outcome, own, other = "-", NOT_COUNTED, NOT_COUNTED
             if key in made:
-                failures, in_any_form, times = _counts(lane, key, family)
-                own = _counted(rule, in_any_form if self.any_form else failures, times, limits)
+                own = _counted(rule, _counts(lane, key, family, self.config), self.any_form, limits)
                 outcome, other = _between(lane, made[key], bool(calls.change_level(tool, given)))
             at = moment(batch["t"], "%H:%M:%S")
             self.steps.append(Step(at, labels.label(tool, given), outcome, keys, own, other))
 
 
-def _counted(rule: str, failures: int, times: int, keys: Mapping[str, Any]) -> str:
+def _counted(rule: str, counts: Counts, any_form: bool, keys: Mapping[str, Any]) -> str:
     """What a call of the circuit itself counted as."""
-    if rule == "tool_failure" and failures:
-        return f"counts: failure {failures} of {keys['threshold']}"
-    if times > 1:
-        threshold = keys["threshold"] if rule == "repeated_call" else times
-        return f"counts: same result, time {times} of {threshold}"
+    if rule == "tool_failure" and any_form:
+        return f"counts: failure {counts.in_any_form} of {keys['family_open']}"
+    if rule == "tool_failure" and counts.failures:
+        most = keys["threshold_with_progress"]
+        if most and most - counts.same_error < keys["threshold"] - counts.failures:  # whichever is nearer
+            return f"counts: same error, time {counts.same_error} of {most}"
+        return f"counts: failure {counts.failures} of {keys['threshold']}"
+    if counts.times > 1:
+        threshold = keys["threshold"] if rule == "repeated_call" else counts.times
+        return f"counts: same result, time {counts.times} of {threshold}"
     return "counts: the first"
 
 
-def _counts(lane: Lane, key: str, family: str) -> tuple[int, int, int]:
-    """(failures of a call in its streak, failures in any form, times it returned the same result)."""
-    streak, run = lane.streaks.get(key), lane.families.get(family)
-    failures, times = (len(streak.fails), streak.times) if streak else (0, 0)
-    return failures, run.count if run else failures, times
+def _counts(lane: Lane, key: str, family: str, config: Config) -> Counts:
+    streak, run = lane.streaks.get(key, Streak()), lane.families.get(family)
+    failures = failures_in_window(streak, lane.turn, config.circuit_breakers["tool_failure"])
+    return Counts(failures, run.count if run else failures, streak.same, streak.times)
 
 
 # --- A call that has not been made
@@ -209,25 +222,21 @@ def _call(args: argparse.Namespace, where: home.Places, config: Config, given: d
         _print_rule(notice.rule, config)
     key = calls.call_key(tool, given, lane.cwd)
     if not blocked:
-        print(_verdict(*_counts(lane, key, family_of(tool, given, lane.cwd)), config))
+        print(_verdict(_counts(lane, key, family_of(tool, given, lane.cwd), config), config))
     steps = [_remembered(lane, call, label if call.key == key else "") for call in lane.recent]
     _print_steps("The lane's last calls, as the breaker remembers them (* this one):", steps, {key})
     return 0
 
 
-def _verdict(failures: int, in_any_form: int, times: int, config: Config) -> str:
+def _verdict(known: Counts, config: Config) -> str:
     """How close an allowed call is to being blocked."""
     failing, repeating = config.circuit_breakers["tool_failure"], config.circuit_breakers["repeated_call"]
     counts = (
-        (failures, 1, failing["threshold"], "It failed {} of {} times with no progress in between."),
-        (
-            in_any_form,
-            failures + 1,
-            failing["family_open"],
-            "In one form or another it failed {} of {} times.",
-        ),
-        (times, 2, repeating["threshold"], "It returned the same result {} of {} times."),
-    )
+        (known.failures, 1, failing["threshold"], "It failed {} of {} times with no progress in between."),
+        (known.in_any_form, known.failures + 1, failing["family_open"], "In one form or another it failed {} of {} times."),
+        (known.same_error, known.failures + 1, failing["threshold_with_progress"], "It failed {} of {} times with the same error."),
+        (known.times, 2, repeating["threshold"], "It returned the same result {} of {} times."),
+    )  # fmt: skip
     said = [text.format(count, limit) for count, least, limit, text in counts if limit and count >= least]
     return " ".join(said) or "Nothing counts against it."
 

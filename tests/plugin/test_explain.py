@@ -99,6 +99,38 @@ def test_evidence_says_of_each_call_what_it_counted_as(person):
     ]
 
 
+def test_same_error_in_spite_of_progress_is_counted_once_it_is_nearer(person):
+    made = Transcript("b7e1c2d3-0000", str(person.project), time.time() - 600)
+    for number in range(6):
+        made.bash("make test", "Exit code 2\nboom", fails=True)
+        edit = {"file_path": "/p/a.py", "old_string": f"{number}", "new_string": f"{number + 1}"}
+        made.call("Edit", edit, f"updated {number}")
+    recorded(person, made)
+    lines = plugin(person, "explain").stdout.splitlines()
+    counted = [line.rpartition("  ")[2] for line in lines if line[:1] == "*"]
+    assert counted[0] == "counts: failure 1 of 3" and counted[-2:] == [
+        "counts: same error, time 5 of 6",
+        "counts: same error, time 6 of 6",
+    ]
+
+
+def test_failures_outside_the_window_do_not_count(person):
+    made = Transcript("b7e1c2d3-0000", str(person.project), time.time() - 600)
+    made.bash("make test", "Exit code 2\nboom", fails=True)
+    for number in range(4):
+        made.call("Read", {"file_path": f"/p/{number}.py"}, f"text {number}")
+    for _ in range(3):
+        made.bash("make test", "Exit code 2\nboom", fails=True)
+    recorded(person, made)
+    lines = plugin(person, "explain").stdout.splitlines()
+    assert [line.rpartition("  ")[2] for line in lines if line[:1] == "*"] == [
+        "counts: failure 1 of 3",
+        "counts: failure 1 of 3",
+        "counts: failure 2 of 3",
+        "counts: failure 3 of 3",
+    ]
+
+
 def test_attempt_in_other_words_is_counted_in_any_form(person):
     made = Transcript("b7e1c2d3-0000", str(person.project), time.time() - 600)
     for line in (

@@ -88,13 +88,18 @@ def tool_failure(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]
 def _same_call(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal | None:
     if outcome.kind not in FAILURES or outcome.poll:
         return None
-    in_window = len([turn for _, turn in streak.fails if turn > lane.turn - rule["window_turns"]])
+    in_window = failures_in_window(streak, lane.turn, rule)
     stubborn = 0 < rule["threshold_with_progress"] <= streak.same
     if in_window < rule["threshold"] and not stubborn:
         return None
     facts = {"stubborn": stubborn, **_facts(outcome, streak, rule)}
     count = streak.same if stubborn else in_window
     return signal_of(outcome, "tool_failure", count, since=streak.since, facts=facts)
+
+
+def failures_in_window(streak: Streak, turn: int, rule: Rule) -> int:
+    """How many failures of a call count in the last `window_turns` turns up to `turn`."""
+    return len([failed for _, failed in streak.fails if failed > turn - rule["window_turns"]])
 
 
 def _facts(outcome: Outcome, streak: Streak, rule: Rule) -> dict[str, Any]:
