@@ -218,6 +218,12 @@ LATER_ON = {
     "a name that is not resolved": ("git push", "fatal: unable to access 'https://github.com/a/b/': Could not resolve host: github.com"),
     "a server that comes up": ("node smoke.js", "Error: connect ECONNREFUSED 127.0.0.1:3000"),
     "a migration before its database": ("alembic upgrade head", "OperationalError: connection to server failed: Connection refused"),
+    "a database server that is not there yet": ("npx prisma migrate deploy", "Error: P1001: Can't reach database server at `localhost:5432`"),
+    "a socket that is not there yet": ("mysql -e 'create database d'", "ERROR 2002 (HY000): Can't connect to local MySQL server through socket"),
+    "a port that nobody listens on": ("curl -X POST localhost:3000/seed", "curl: (7) Failed to connect to localhost port 3000 after 0 ms: Couldn't connect to server"),
+    "a daemon that starts": ("docker compose up -d", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"),
+    "a cluster that starts": ("kubectl apply -f app.yaml", "The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?"),
+    "an emulator that starts": ("adb install app.apk", "adb: no devices/emulators found"),
     "a database that starts": ("make integration", "psycopg2.OperationalError: FATAL:  the database system is starting up"),
 }  # fmt: skip
 
@@ -470,6 +476,9 @@ def test_output_that_is_not_there_does_not_come_by_waiting():
         ("mcp__shell__poll", {"id": 5}),
         ("mcp__x__process", {"action": "poll", "id": 5}),
         ("process", {"action": "poll", "id": 5}),
+        ("Read", {"file_path": "/tmp/claude-1000/-p/5f1c/tasks/bp8ix4ea4.output"}),
+        ("Read", {"file_path": r"C:\Temp\claude\p\tasks\bp8ix4ea4.output", "offset": 40}),
+        ("Bash", {"command": "tail -5 /tmp/claude-1000/-p/5f1c/tasks/bp8ix4ea4.output"}),
     ],
 )
 def test_readers_of_output_may_look_again_and_again_to_twenty(tool, given):

@@ -49,10 +49,12 @@ def reads_output(tool: str, given: object) -> bool:
     """Whether the call reads the output so far of something in the background, which may stay the same for a while."""
     if tool == "write_stdin":
         return isinstance(given, dict) and not given.get("chars")
-    if isinstance(given, dict) and given.get("action") == "poll" and "question" not in given:
+    given = given if isinstance(given, dict) else {}
+    if given.get("action") == "poll" and "question" not in given:
         return True  # with a question it asks people
     if not tool.startswith("mcp__"):
-        return tool.endswith(("Output", "OutputTool"))
+        named = str(given.get("file_path") or given.get("command") or "").replace("\\", "/")
+        return tool.endswith(("Output", "OutputTool")) or ("/tasks/" in named and ".output" in named)
     words = tool_names.words_of(tool)
     return "poll" in words or ("output" in words and tool_names.is_reading_tool(tool, given))
 
