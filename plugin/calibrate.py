@@ -100,10 +100,8 @@ def _text(learned: Learned) -> str:
     for key, what in KEYS.items():
         limit, found = learned.limits[key], learned.values[key]
         if limit is None:
-            few = (
-                f"only {len(found)} of these prompts say what they cost in {what} (needed: {learned.needed})"
-            )
-            lines.append(f"\n{key}: no limit, since {few}.")
+            few = f"only {len(found)} of these prompts say what they cost in {what}"
+            lines.append(f"\n{key}: no limit, since {few} (needed: {learned.needed}).")
             continue
         low, high = calibration.spread(len(found), learned.risk)
         lines += [
@@ -113,10 +111,8 @@ def _text(learned: Learned) -> str:
             f"  these {len(found)}: the share that crosses lies between {100 * low:.1f} % and {100 * high:.1f} % in 9 of 10 "
             "such calibrations.",
         ]
-    lines.append(
-        "\nThe promise holds for each limit by itself; with both set, up to twice as many good prompts are asked about."
-    )
-    return "\n".join(lines)
+    both = "with both set, up to twice as many good prompts are asked about."
+    return "\n".join([*lines, f"\nThe promise holds for each limit by itself; {both}"])
 
 
 def histogram(values: Sequence[int], limit: int) -> list[str]:

@@ -128,12 +128,7 @@ def _by_settings(where: home.Places, sources: list[scopes.Source]) -> Iterator[W
 
 def _by_plugin(sources: list[scopes.Source], env: Mapping[str, str]) -> Iterator[Way]:
     """The plugin, if the merged settings enable it. The last file that names it counts."""
-    switched = {
-        name: (source.path, on is not False)
-        for source in sources
-        for name, on in source.plugins.items()
-        if scopes.is_ours(name)
-    }
+    switched = {name: (path, on) for path, name, on in scopes.switches(sources)}
     for name, (path, on) in switched.items():
         folder = plugin_folder(name, sources, env)
         groups = _groups_in(folder) if on and folder else {}

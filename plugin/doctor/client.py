@@ -141,7 +141,7 @@ def others(
 
 def _plugins(sources: list[scopes.Source], env: Mapping[str, str]) -> list[tuple[Path, dict[str, Any]]]:
     """(path, contents) of hooks.json of each other enabled plugin."""
-    names = {name for source in sources for name, on in source.plugins.items() if on is not False}
+    names = {name for source in sources for name, on in source.plugins.items() if on}
     others = sorted(name for name in names if not scopes.is_ours(name))
     folders = [protection.plugin_folder(name, sources, env) for name in others]
     return _hook_files([folder for folder in folders if folder is not None])

@@ -53,9 +53,8 @@ def parse_strictly(text: str, once: bool = True) -> Any:
     try:
         value = json.loads(text, parse_constant=_constant)
     except ValueError as error:  # without a place if it comes from `_constant`
-        raise Unreadable(
-            f"not JSON: {getattr(error, 'msg', error)}", text, getattr(error, "pos", 0)
-        ) from None
+        what, at = getattr(error, "msg", error), getattr(error, "pos", 0)
+        raise Unreadable(f"not JSON: {what}", text, at) from None
     except RecursionError:
         raise Unreadable("nested too deeply", text) from None
     _check(text, once)

@@ -72,19 +72,13 @@ def exclusion(scope: scopes.Scope, with_claude_md: bool = False) -> list[tuple[P
     if found is None:
         return []
     path, inner = found
-    paths = [
-        scope.settings,
-        scope.root,
-        *scope.placed.values(),
-        *([scope.claude_md] if with_claude_md else []),
-    ]
-    names = [
-        re.sub(r"([*?\[\]\\])", r"\\\1", inner + path.relative_to(scope.base).as_posix()) for path in paths
-    ]
-    mark = (
-        f"# circuit-breaker in {str(scope.base)!a}:".encode()
-    )  # worktrees and nested projects share the file
-    body = "".join(f"/{name}\n" for name in names).encode("utf-8", "surrogateescape")
+    paths = [scope.settings, scope.root, *scope.placed.values()]
+    paths += [scope.claude_md] if with_claude_md else []
+    names = [inner + path.relative_to(scope.base).as_posix() for path in paths]
+    lines = "".join("/" + re.sub(r"([*?\[\]\\])", r"\\\1", name) + "\n" for name in names)
+    # worktrees and nested projects share the file
+    mark = f"# circuit-breaker in {str(scope.base)!a}:".encode()
+    body = lines.encode("utf-8", "surrogateescape")
     return [(path, Section(mark + b" begin", body, mark + b" end"))]
 
 

@@ -170,7 +170,8 @@ def _never_twice(scope: scopes.Scope) -> None:
     chain = scopes.chain(os.environ, Path(places().project) if scope.name == "user" else scope.base)
     found = [
         (f"the plugin {name} is enabled in {path}", f"run `claude plugin uninstall {name}`")
-        for path, name in scopes.enabled(chain)
+        for path, name, on in scopes.switches(chain)
+        if on
     ]
     found += [
         (f"Claude Code loads the plugin from {folder}", "remove that folder")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,10 +55,10 @@ class Source(NamedTuple):
     problem: str
 
     @property
-    def plugins(self) -> dict[str, Any]:
+    def plugins(self) -> dict[str, bool]:
         """Plugin id -> whether it is enabled."""
         found = self.document.get("enabledPlugins")
-        return found if isinstance(found, dict) else {}
+        return {name: on is not False for name, on in found.items()} if isinstance(found, dict) else {}
 
 
 def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:
@@ -149,14 +149,10 @@ def is_ours(plugin_id: str) -> bool:
     return plugin_id.partition("@")[0] == PLUGIN
 
 
-def enabled(sources: list[Source]) -> list[tuple[Path, str]]:
-    """(settings file, plugin id) for each settings file that enables the plugin."""
-    return [
-        (source.path, name)
-        for source in sources
-        for name, on in source.plugins.items()
-        if is_ours(name) and on is not False
-    ]
+def switches(sources: list[Source]) -> Iterator[tuple[Path, str, bool]]:
+    """(settings file, plugin id, whether it is enabled) for each settings file that names the plugin."""
+    for source in sources:
+        yield from ((source.path, name, on) for name, on in source.plugins.items() if is_ours(name))
 
 
 def skill_copies(sources: list[Source], env: Mapping[str, str]) -> list[Path]:

@@ -166,16 +166,12 @@ def _steps(stop: Stop) -> list[Html]:
     for one in stop.events:
         if one.event != "probe" or one.row.get("after") != "HALF_OPEN":
             found.setdefault((one.event, "" if one is stop.first else one.cause), []).append(one.t)
-    return [
-        tag(
-            "li",
-            tag("time", timeline.clock(times[0])),
-            tag("b", EVENTS.get(event, event)),
-            why,
-            f" ({len(times)} times)" if len(times) > 1 else "",
-        )
-        for (event, why), times in [*found.items()][:ROWS]
-    ]
+    steps = []
+    for (event, why), times in [*found.items()][:ROWS]:
+        again = f" ({len(times)} times)" if len(times) > 1 else ""
+        when, what = tag("time", timeline.clock(times[0])), tag("b", EVENTS.get(event, event))
+        steps.append(tag("li", when, what, why, again))
+    return steps
 
 
 def _timelines(made: Content) -> Html:

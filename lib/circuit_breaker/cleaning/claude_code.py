@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 
 from circuit_breaker.cleaning import kinds
 from circuit_breaker.runtime import files, json
 from circuit_breaker.runtime.running import living
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 CLEANUP_DAYS = 30  # Claude Code's default
 PROC = "/proc"

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 
 from circuit_breaker.cleaning import kinds
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 OF_ANOTHER = "belongs to another user"
 EMPTY = "empty"

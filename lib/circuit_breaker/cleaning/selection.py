@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from circuit_breaker.cleaning import kinds
+from circuit_breaker.cleaning.claude_code import Running
 from circuit_breaker.cleaning.inventory import Unit, sums
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from circuit_breaker.cleaning.claude_code import Running
-
 
 DAY = 86400.0
 YOUNG = "younger than the limit"
