@@ -15,6 +15,9 @@ import pytest
 from registrations import ROOT, SCRIPTS, registered
 from samples import samples
 
+from circuit_breaker.breaker.memory import Lane
+from circuit_breaker.runtime import store
+
 SESSION = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 FIRST = {
     "gate": "PreToolUse.bash",
@@ -232,11 +235,13 @@ def test_allowed_calls_print_nothing(
 
 @pytest.mark.parametrize("failed", [False, True])
 def test_line_that_people_test_with_by_hand_is_taken(
-    run_hook: Callable[..., Any], failed: bool, python: str
+    run_hook: Callable[..., Any], machine: Any, failed: bool, python: str
 ) -> None:
     line = {"tool_name": "Bash", "tool_result": {"isError": failed}, "session_id": "test", "turn_count": 1}
     answer = run_hook("monitor", line, python)
     assert (answer.code, answer.stdout, answer.stderr) == (0, "", "")
+    lane = store.decode((machine.runtime / "sessions" / "test" / "main.json").read_bytes(), Lane)
+    assert [past.ok for past in lane.recent] == [not failed]
 
 
 def test_unknown_event_is_nothing_to_us(run_hook: Callable[..., Any], payload: Callable[..., Any]) -> None:

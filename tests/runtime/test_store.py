@@ -11,7 +11,7 @@ import pytest
 from streams import Stream
 
 from circuit_breaker.breaker.memory import Lane, Session
-from circuit_breaker.breaker.model import INVALID, Circuit, Notice
+from circuit_breaker.breaker.model import INVALID, Circuit, Record
 from circuit_breaker.runtime import files, store
 from circuit_breaker.runtime.home import Places
 
@@ -40,19 +40,15 @@ def keep(where: Places, lane: Lane, name: str = "", session: Any = None) -> Any:
     return seen[0], faults
 
 
-def busy_lane() -> Lane:
-    """A lane with something in every field that can be filled by an ordinary session."""
-    stream = Stream()
-    for number in range(4):
-        stream.bash("make", "Exit code 2\nno", fails=True)
-        stream.call("Edit", {"file_path": f"/p/{number}"}, "done")
-        stream.bash(f"ls {number}", "a b")
-    stream.ask("Bash", {"command": "make"})
-    lane = stream.lanes[""]
-    assert lane.streaks
-    assert lane.recent
-    assert lane.moves
-    return lane
+def filled(kind: type[Record]) -> Any:
+    """A record with a value of its own in every field, records in it likewise."""
+    values: dict[str, Any] = {}
+    for number, (name, default) in enumerate(kind.defaults().items(), 2):
+        one = filled(kind.KINDS[name]) if name in kind.KINDS else [number, -1]
+        several = {list: [one], dict: {f"key {number}": one}}
+        plain = {int: number, float: number + 0.5, str: f"text {number}", bool: not default}
+        values[name] = several.get(type(default), plain.get(type(default), one))
+    return kind(**values)
 
 
 def test_first_decision_is_given_empty_memory(where: Places) -> None:
@@ -61,15 +57,7 @@ def test_first_decision_is_given_empty_memory(where: Places) -> None:
 
 
 def test_memory_comes_back_as_it_was_kept(where: Places) -> None:
-    lane, session = (
-        busy_lane(),
-        Session(
-            prompt="p",
-            spawns=3,
-            services={"a": [2.5]},
-            notes=[Notice(agent="x")],
-        ),
-    )
+    lane, session = filled(Lane), filled(Session)
     keep(where, lane, session=session)
     (known, memory), _ = keep(where, Lane())
     assert (known, memory) == (session, lane)

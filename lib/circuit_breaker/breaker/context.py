@@ -187,7 +187,7 @@ class Work:
 
     def _only_count(self, signal: Signal, action: Action) -> None:
         """A trip under the actions warn and observe: counted once per streak, with a warning if the action is warn."""
-        if signal.facts.get("once") or self._is_marked(signal, f"counted {signal.mark}"):
+        if signal.facts.get("again") or self._is_marked(signal, f"counted {signal.mark}"):
             return
         self._mark(signal, f"counted {signal.mark}")
         self.tally(signal.rule)["would"] += 1
@@ -245,11 +245,11 @@ class Work:
         """Show you a message; `reason` is a key in words.sentences."""
         self.notices.append(Notice(kind=model.FOR_YOU, reason=reason))
 
-    def ask(self, call_id: str, circuit: Circuit) -> None:
+    def ask(self, call_id: str, signal: Signal) -> None:
         """Let you decide in Claude Code's permission dialog; further questions join the same dialog."""
-        self.lane.asked[call_id] = circuit.name
-        self.denial.append(Notice.about(circuit, kind=model.QUESTION))
-        self.record("asked", circuit)
+        self.lane.asked[call_id] = signal.name
+        self.denial.append(Notice.about(signal, kind=model.QUESTION))
+        self.record("asked", signal)
 
     def stops(self) -> bool:
         """Whether this step stops the turn."""

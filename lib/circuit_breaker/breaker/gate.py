@@ -45,7 +45,8 @@ def gate(work: Work, event: Ask, circuit: Circuit) -> None:
     circuit, refusal = breaker.admit(circuit, event.id, work.now, lease)
     work.put(circuit)
     if refusal:
-        _deny(work, event, circuit, refusal, max(0.0, circuit.retry_at - work.now), refusal != breaker.TAKEN)
+        wait = max(0.0, circuit.retry_at - work.now)
+        _deny(work, event, circuit, refusal, wait=wait, counts=refusal != breaker.TAKEN)
     elif before == OPEN and circuit.state == HALF_OPEN:
         work.changed("probe", circuit, before, "probe_allowed")
 
@@ -86,9 +87,9 @@ def spawn(work: Work, event: Ask) -> None:
 def refuse(work: Work, event: Ask) -> None:
     """Deny a call that would change the breaker itself."""
     label = labels.label(event.tool, event.input)
-    circuit = Circuit(rule="protection", subject=event.refused)
-    work.record("bypass_refused", circuit, event.refused, calls=[label])
-    _deny(work, event, circuit, event.refused)
+    signal = Signal(rule="protection", subject=event.refused)
+    work.record("bypass_refused", signal, event.refused, calls=[label])
+    _deny(work, event, signal, event.refused)
 
 
 def stop_asked(work: Work, event: StopAsked) -> None:
@@ -107,7 +108,7 @@ def stop_asked(work: Work, event: StopAsked) -> None:
         return
     subject = "Stop" if work.name == MAIN else "SubagentStop"
     signal = Signal(
-        rule="hook_recursion", subject=subject, count=lane.stops, since=lane.n, facts={"once": more > 1}
+        rule="hook_recursion", subject=subject, count=lane.stops, since=lane.n, facts={"again": more > 1}
     )
     if action == "block":
         _stop_recursion(work, signal)
@@ -144,11 +145,11 @@ def _let_through(work: Work, event: Ask, circuit: Circuit) -> None:
 
 
 def _deny(
-    work: Work, event: Ask, circuit: Circuit, reason: str = "", wait: float = 0.0, counts: bool = True
+    work: Work, event: Ask, signal: Signal, reason: str = "", *, wait: float = 0.0, counts: bool = True
 ) -> None:
     """Deny the call, or ask you if the rule says so; `counts`: against deny_limit."""
-    if counts and event.attended and work.name == MAIN and work.asks(circuit.rule):
-        work.ask(event.id, circuit)
+    if counts and event.attended and work.name == MAIN and work.asks(signal.rule):
+        work.ask(event.id, signal)
         return
-    work.lane.denied[event.id] = circuit.name if counts else UNCOUNTED
-    work.denial = [Notice.about(circuit, kind=DENY, reason=reason, wait=wait)]
+    work.lane.denied[event.id] = signal.name if counts else UNCOUNTED
+    work.denial = [Notice.about(signal, kind=DENY, reason=reason, wait=wait)]

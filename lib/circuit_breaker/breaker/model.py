@@ -154,7 +154,7 @@ class Ask(Event):
     id = tool = cwd = ""
     input: Any = None
     key = ""  # of the call, if it has been made already
-    refused = ""  # a key in words.sentences if it is denied in any state of the circuits
+    refused = ""  # why it is denied whatever its own circuit says (a key in words.sentences): a forgery, or tampering while one is open
     down: Any = None  # the circuit of the service that it calls, if that is down
     wait = 0.0  # seconds until that may be tried
     attended = False  # you sit at a terminal and can be asked
@@ -249,7 +249,8 @@ class Signal(Record):
 
     rule = subject = ""
     count = 0
-    facts: dict[str, Any] = {}  # further values for its sentence
+    # numbers for its sentence, and flags that choose it ("edit", "digits", "poll" ...); "again": it has been counted before
+    facts: dict[str, Any] = {}
     clip = ""  # the last error
     calls: list[str] = []  # labels of the last calls
     wants = TRIP  # or WARN or STOP
@@ -264,7 +265,7 @@ class Signal(Record):
 
     @property
     def mark(self) -> str:
-        """What its calls are marked with when Claude has been warned of it; "counted" before it: a trip was only counted."""
+        """The mark that its calls get when Claude is warned of it; with "counted " before it, if a trip was only counted."""
         return "edit" if self.facts.get("edit") else self.rule
 
     @classmethod

@@ -1,0 +1,63 @@
+"""Every notice and every recorded change has its sentence: without one, a denial would be lost."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from circuit_breaker.breaker import model
+from circuit_breaker.breaker.config import RULES
+from circuit_breaker.breaker.model import Notice, Transition
+from circuit_breaker.words import sentences
+
+BREAKER = Path(model.__file__).parent
+KINDS = (model.WARN, model.DENY, model.STOP, model.QUESTION, model.OPENED, model.SUBAGENT)
+FLAGS = sorted({word for key in [*sentences.CAUSES, *sentences.ADVICE] for word in key.split()} - {*RULES})
+# The argument that is a code of a sentence, of each function that takes one.
+CODES = {"tell_you": 0, "close": 1, "stop_turn": 1, "record": 2, "changed": 3}
+
+
+def given_codes() -> set[tuple[str, str]]:
+    """(function, code) of every call in breaker/ that gives one."""
+    calls = [
+        node
+        for path in BREAKER.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CODES
+    ]
+    return {
+        (call.func.attr, constant.value)
+        for call in calls
+        for argument in call.args[CODES[call.func.attr] :][:1]
+        for constant in ast.walk(argument)
+        if isinstance(constant, ast.Constant) and isinstance(constant.value, str)
+    }
+
+
+@pytest.mark.parametrize("rule", [*RULES, "protection"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_notice_of_every_rule_is_a_whole_sentence(kind: str, rule: str) -> None:
+    for flags in ({}, *({flag: True} for flag in FLAGS)):
+        text = sentences.sentence_of(Notice(kind=kind, rule=rule, subject="Bash make", facts=flags), "SUDO")
+        assert text and "{" not in text and "None" not in text
+
+
+@pytest.mark.parametrize("function", CODES)
+def test_every_code_that_the_breaker_gives_has_its_text(function: str) -> None:
+    given = {code for name, code in given_codes() if name == function}
+    assert given and given <= {*(sentences.FOR_YOUR_EYES if function == "tell_you" else sentences.REASONS)}
+
+
+@pytest.mark.parametrize("reason", sorted(sentences.FOR_YOUR_EYES))
+def test_what_only_you_are_shown_is_a_whole_sentence(reason: str) -> None:
+    facts = {"at": "12:00", "file": "settings.json"}
+    notice = Notice(kind=model.FOR_YOU, rule="budget", subject="db", reason=reason, facts=facts)
+    assert "{" not in sentences.sentence_of(notice, "SUDO")
+
+
+@pytest.mark.parametrize("reason", sorted(sentences.REASONS))
+def test_why_a_circuit_changed_is_a_clause(reason: str) -> None:
+    change = Transition(rule="tool_failure", reason=reason, facts={"good": 1, "file": "settings.json"})
+    assert "{" not in sentences.why(change, "SUDO")
