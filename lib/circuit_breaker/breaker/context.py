@@ -187,7 +187,7 @@ class Work:
 
     def _only_count(self, signal: Signal, action: Action) -> None:
         """A trip under the actions warn and observe: counted once per streak, with a warning if the action is warn."""
-        if signal.facts.get("again") or self._is_marked(signal, f"counted {signal.mark}"):
+        if signal.facts.get("counted") or self._is_marked(signal, f"counted {signal.mark}"):
             return
         self._mark(signal, f"counted {signal.mark}")
         self.tally(signal.rule)["would"] += 1

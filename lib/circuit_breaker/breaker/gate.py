@@ -108,7 +108,7 @@ def stop_asked(work: Work, event: StopAsked) -> None:
         return
     subject = "Stop" if work.name == MAIN else "SubagentStop"
     signal = Signal(
-        rule="hook_recursion", subject=subject, count=lane.stops, since=lane.n, facts={"again": more > 1}
+        rule="hook_recursion", subject=subject, count=lane.stops, since=lane.n, facts={"counted": more > 1}
     )
     if action == "block":
         _stop_recursion(work, signal)

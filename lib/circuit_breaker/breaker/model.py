@@ -249,7 +249,7 @@ class Signal(Record):
 
     rule = subject = ""
     count = 0
-    # numbers for its sentence, and flags that choose it ("edit", "digits", "poll" ...); "again": it has been counted before
+    # numbers for its sentence, and flags that choose it ("edit", "digits", "poll" ...); "counted": it was counted before
     facts: dict[str, Any] = {}
     clip = ""  # the last error
     calls: list[str] = []  # labels of the last calls

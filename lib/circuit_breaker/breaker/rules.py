@@ -112,7 +112,7 @@ def rejected(outcome: Outcome, streak: Streak, rule: Rule, count: int = 0) -> Si
     """The signal of a call whose input Claude Code rejects again and again: at twice the threshold the turn stops, in any window."""
     limit = 2 * rule["threshold"]
     wants = STOP if streak.invalid >= limit else WARN
-    facts = {**_facts(outcome, streak, rule), "again": streak.invalid > limit}
+    facts = {**_facts(outcome, streak, rule), "counted": streak.invalid > limit}
     return signal_of(outcome, "tool_failure", max(count, streak.invalid), wants=wants, keys=[], facts=facts)
 
 
@@ -146,7 +146,7 @@ def _same_error(run: ErrorRun, outcome: Outcome, rule: Rule) -> Signal | None:
         return None
     facts = {"same_error": True, "everywhere": everywhere}
     if not everywhere:
-        facts.update(left=2 * limit - turns, again=turns > 2 * limit)
+        facts.update(left=2 * limit - turns, counted=turns > 2 * limit)
     return signal_of(
         outcome,
         "tool_failure",
@@ -326,7 +326,7 @@ def sequential_tools(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Sig
         count=run.length,
         since=run.first,
         calls=[shown],
-        facts={"again": run.length > rule["threshold"] + 1},
+        facts={"counted": run.length > rule["threshold"] + 1},
     )
 
 
@@ -347,7 +347,7 @@ def external_api(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]
                 since=work.lane.n,
                 calls=[name],
                 facts={
-                    "again": earlier > rule["threshold"] or 0 < rule["session_max"] < calls - new,
+                    "counted": earlier > rule["threshold"] or 0 < rule["session_max"] < calls - new,
                     "total": too_many,
                     "seconds": rule["window_seconds"],
                 },
