@@ -340,7 +340,8 @@ def test_a_refused_probe_counts_like_a_blocked_call_so_asking_on_ends_the_turn()
         decision = stream.call(
             "Bash", {"command": "rm -rf b"}, "Permission to use Bash has been denied.", DENIED
         )
-    assert decision.verdict == STOP and stream.events("ending")[0].reason == "kept_asking"
+    ending = stream.events("ending")[0]
+    assert (decision.verdict, ending.reason, ending.calls) == (STOP, "kept_asking", ["Bash rm"])
 
 
 def test_a_web_search_is_compared_by_its_links():

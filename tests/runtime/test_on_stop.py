@@ -79,7 +79,7 @@ def test_failure_is_one_line_in_the_error_log(machine, configure, fail, program,
     configure(on_stop=program)
     fail()
     line = wait_for(lambda: errors(machine))
-    assert line.count("\n") == 1 and f"on_stop: {program[0]}" in line and says in line
+    assert line.count("\n") == 1 and f"on_stop: {program[0]}: {says}" in line
 
 
 def test_projects_config_cannot_name_a_program(machine, fail, tmp_path):

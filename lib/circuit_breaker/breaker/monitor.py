@@ -14,7 +14,7 @@ from __future__ import annotations
 from circuit_breaker.breaker import breaker, budget, evidence, failures, model, probes, rules, services
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.model import Outcome, Reported, Result, Signal, Turn, plus
-from circuit_breaker.breaker.outcomes import outcome_of
+from circuit_breaker.breaker.outcomes import label_of, outcome_of
 from circuit_breaker.identity import waits
 from circuit_breaker.identity.calls import SHELLS, SPAWNING, call_key, command_of
 from circuit_breaker.identity.keys import shortened
@@ -212,7 +212,8 @@ def _count_denials(work: Work, outcomes: list[Outcome]) -> None:
     lane.denials += len(names)
     if lane.denials >= work.config.deny_limit > 0:
         rule, _, subject = names[0].partition(":")
-        work.stop_turn(Signal(rule=rule, subject=subject, count=lane.denials, calls=names), "kept_asking")
+        asked = Signal(rule=rule, subject=subject, count=lane.denials, calls=[*map(label_of, refused)])
+        work.stop_turn(asked, "kept_asking")
         if work.stops():
             lane.denials = 0
 

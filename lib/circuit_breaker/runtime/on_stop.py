@@ -5,7 +5,7 @@ It runs detached and never in a shell. Claude Code does not wait for it; an erro
 
 from __future__ import annotations
 
-from circuit_breaker.runtime import detached, error_log, json
+from circuit_breaker.runtime import detached, error_log, files, json
 
 EVENTS = ("trip", "ending")
 SECONDS = 60.0  # that it may run
@@ -20,7 +20,7 @@ def start(program: list[str], rows: list[dict[str, object]]) -> None:
         try:
             detached.start_ours(__name__, *given)
         except (OSError, ValueError) as error:
-            error_log.note(f"on_stop: not started: {error}")
+            error_log.note(f"on_stop: not started: {files.why(error)}")
 
 
 def run(program: str, incident: str) -> None:
@@ -40,7 +40,7 @@ def run(program: str, incident: str) -> None:
     except subprocess.TimeoutExpired:
         error_log.note(f"on_stop: {words[0]}: stopped after {SECONDS:g} s")
     except (OSError, ValueError) as error:
-        error_log.note(f"on_stop: {words[0]}: {error}")
+        error_log.note(f"on_stop: {words[0]}: {files.why(error)}")
     else:
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace")[:200]

@@ -186,7 +186,7 @@ def _rest(facts: Mapping[str, Any]) -> list[str]:
     switched_off = "" if facts["enabled"] else " (switched off: `enabled` is false)"
     lines = [
         f"Mode: {facts['mode']}{switched_off}",
-        f"Incidents: {counts['total']} ({counts['last_24h']} in the last 24 h)",
+        f"Incidents in this project: {counts['total']} ({counts['last_24h']} in the last 24 h)",
     ]
     if facts["mode"] == "observe":
         would = sum(entry["would_have_opened"] for entry in facts["circuits"].values())
