@@ -23,7 +23,7 @@ from circuit_breaker.breaker.rules import failures_in_window
 from circuit_breaker.identity import calls, labels
 from circuit_breaker.replay import recording
 from circuit_breaker.replay.rerun import Rerun
-from circuit_breaker.runtime import home, status
+from circuit_breaker.runtime import home, services, status
 from circuit_breaker.runtime.json import parse
 from circuit_breaker.words.sentences import sentence_of
 from circuit_breaker.words.status import ID
@@ -212,7 +212,9 @@ def _call(args: argparse.Namespace, where: home.Places, config: Config, given: d
     one = max(kept, key=lambda each: each.seen)
     lane = one.lanes.get(model.MAIN, Lane())
     ask = model.Ask(id="explain", tool=tool, input=given, cwd=lane.cwd, prompt=one.session.prompt)
-    _, _, decision = step(one.session, lane, ask, config, time.time())
+    now = time.time()
+    services.question(status.places_of(one, where), ask, config, now, claim=False)
+    _, _, decision = step(one.session, lane, ask, config, now)
     blocked = decision.verdict in (model.DENY, model.QUESTION)
     retry = " as the one retry" if any(change.event == "probe" for change in decision.transitions) else ""
     label, would = labels.label(tool, given), "would be blocked" if blocked else f"would run{retry}"

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from streams import Stream, said
 
-from circuit_breaker.breaker.model import ALLOW, CLOSED, DENY, FAILED, INVALID, OPEN, STOP, WARN, Result, Turn
+from circuit_breaker.breaker.model import (
+    ALLOW,
+    CLOSED,
+    DENY,
+    FAILED,
+    INVALID,
+    OPEN,
+    OPENED,
+    STOP,
+    WARN,
+    Result,
+    Turn,
+)
 
 MISSING = "<tool_use_error>String to replace not found in file.\nString: nope</tool_use_error>"
 EDIT = {"file_path": "/p/a.py", "old_string": "nope", "new_string": "x"}
@@ -135,6 +147,13 @@ def test_a_plain_stop_and_a_prompt_close_the_recursion():
         stream.stop()
     stream.prompt()
     assert stream.states() == {} or CLOSED in stream.states().values()
+
+
+def test_you_are_shown_once_that_no_further_agents_may_start():
+    stream = Stream(circuit_breakers={"agent_spawn": {"threshold": 1, "block_at": 1}})
+    decisions = [stream.ask("Agent", {"prompt": f"part {number}"})[1] for number in range(4)]
+    assert [decision.verdict for decision in decisions] == [ALLOW, DENY, DENY, DENY]
+    assert [len([note for note in one.notices if note.kind == OPENED]) for one in decisions] == [0, 1, 0, 0]
 
 
 def test_a_prompt_after_which_agents_may_start_again_keeps_the_count_of_an_error():

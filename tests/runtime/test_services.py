@@ -44,6 +44,21 @@ def end_cooldown(state: Path) -> None:
     state.write_bytes(store.encode(store.decode(state.read_bytes(), Circuit).but(retry_at=1.0)))
 
 
+def incidents(machine: Any) -> list[tuple[str, str]]:
+    """The event and the circuit of each incident of this rule."""
+    logs = machine.runtime.rglob("circuit_breaker_incidents.jsonl")
+    rows = [json.loads(line) for path in logs for line in path.read_text().splitlines()]
+    return [(row["event"], row["circuit"]) for row in rows if row["circuit"].startswith("service_down:")]
+
+
+def verb(machine: Any, *words: str) -> str:
+    """What a verb prints."""
+    command = [sys.executable, str(ROOT / "plugin"), *words]
+    return subprocess.run(
+        command, env=machine.env, cwd=machine.project, capture_output=True, text=True, check=False
+    ).stdout
+
+
 @pytest.mark.parametrize("recorded", DEAD)
 def test_a_server_that_is_down_is_down_for_every_session_and_comes_back_for_all(
     run_hook: Any, registered: Any, payload: Any, machine: Any, recorded: str
@@ -61,10 +76,7 @@ def test_a_server_that_is_down_is_down_for_every_session_and_comes_back_for_all(
     assert not list((machine.runtime / "services").glob("*.json"))
     assert not (machine.runtime / "armed" / "_any").exists()
     assert ask(registered, payload, "another", "a3") == ""
-    log = machine.runtime.rglob("circuit_breaker_incidents.jsonl")
-    events = [json.loads(line) for path in log for line in path.read_text().splitlines()]
-    ours = [(e["event"], e["circuit"]) for e in events if e["circuit"].startswith("service_down:")]
-    assert ours == [("trip", "service_down:db"), ("close", "service_down:db")]
+    assert incidents(machine) == [("trip", "service_down:db"), ("close", "service_down:db")]
 
 
 def test_your_reset_tries_a_server_again_at_once(
@@ -72,13 +84,56 @@ def test_your_reset_tries_a_server_again_at_once(
 ) -> None:
     for number in range(5):
         fail(run_hook, payload, f"session{number}", number)
-    command = [sys.executable, str(ROOT / "plugin"), "status", "--json"]
-    told = subprocess.run(command, env=machine.env, cwd=machine.project, capture_output=True, check=False)
-    assert json.loads(told.stdout)["circuits"]["service_down"]["subjects"][0]["subject"] == "db"
-    reset = [sys.executable, str(ROOT / "plugin"), "reset", "--circuit", "service_down:db"]
-    done = subprocess.run(reset, env=machine.env, cwd=machine.project, capture_output=True, check=True)
-    assert b"service_down:db" in done.stdout
+    rule = json.loads(verb(machine, "status", "--json"))["circuits"]["service_down"]
+    assert (rule["state"], rule["trips"], rule["subjects"][0]["subject"]) == ("OPEN", 1, "db")
+    assert "service_down:db" in verb(machine, "reset", "--circuit", "service_down:db")
     assert ask(registered, payload, "another", "a1") == ""
+
+
+def test_you_are_shown_that_a_server_is_blocked_and_explain_says_so(
+    run_hook: Any, payload: Any, machine: Any
+) -> None:
+    answers = [fail(run_hook, payload, f"session{number}", number).out for number in range(5)]
+    assert answers[:4] == [None] * 4 and "terminalSequence" in answers[4]
+    assert answers[4]["systemMessage"].endswith('To unblock: /reset-circuit --circuit "service_down:db"')
+    state = next((machine.runtime / "services").glob("*.json"))
+    for expected in ("mcp__db__q would be blocked in", "mcp__db__q would run in"):
+        before = state.read_bytes()
+        assert expected in verb(machine, "explain", "mcp__db__q", "{}")
+        assert state.read_bytes() == before
+        end_cooldown(state)
+
+
+@pytest.mark.parametrize(
+    ("tool", "changes", "recorded"),
+    [
+        ("WebFetch", {}, "warning"),
+        ("mcp__db__q", {"circuit_breakers": {"service_down": {"action": "warn"}}}, "warning"),
+        ("mcp__db__q", {"circuit_breakers": {"service_down": {"action": "observe"}}}, ""),
+        ("mcp__db__q", {"mode": "observe"}, "would_trip"),
+        ("WebFetch", {"mode": "observe"}, ""),
+    ],
+)
+def test_service_that_blocks_nothing_is_never_open(
+    told: Any, payload: Any, machine: Any, tool: str, changes: dict[str, Any], recorded: str
+) -> None:
+    config = machine.home / ".config" / "claude-circuit-breaker" / "config.json"
+    config.parent.mkdir(parents=True)
+    config.write_text(json.dumps(changes))
+    error = "MCP error -32000: Connection closed"
+    if tool == "WebFetch":
+        error = "Request failed with status code 503"
+    answers = []
+    for number in range(7):
+        call = {"tool_name": tool, "tool_input": {"url": "https://example.org/"}, "tool_use_id": f"t{number}"}
+        where = {"session_id": f"session{number}", "cwd": str(machine.project)}
+        told("monitor", payload("PostToolUseFailure.mcp-server-crash", **where, **call, error=error))
+        turn = [{**call, "tool_response": error}]
+        answers.append(told("monitor", payload("PostToolBatch.mcp-iserror", **where, tool_calls=turn)))
+    said = [answer for answer in answers if answer]
+    assert [event for event, _ in incidents(machine)] == [recorded] * bool(recorded)
+    assert len(said) == (recorded == "warning") and not any("systemMessage" in answer for answer in said)
+    assert "Active Breakers: None" in verb(machine, "status")
 
 
 def test_a_tools_own_errors_take_no_server_down(run_hook: Any, registered: Any, payload: Any) -> None:

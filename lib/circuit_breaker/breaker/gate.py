@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, monitor
+from circuit_breaker.breaker import breaker, model, monitor
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.model import DENY, HALF_OPEN, MAIN, OPEN, Ask, Circuit, Notice, Signal, StopAsked
 from circuit_breaker.identity import labels
@@ -77,7 +77,10 @@ def spawn(work: Work, event: Ask) -> None:
     limit = rule["threshold"] if action == "block" else rule["block_at"]
     if action == "observe" or not limit or session.spawns <= limit:
         return
-    circuit = session.circuits.get(signal.name) or work.open_until_prompt(signal, [])
+    circuit = session.circuits.get(signal.name)
+    if circuit is None:
+        circuit = work.open_until_prompt(signal, [])
+        work.notices += [Notice.about(circuit, kind=model.OPENED)] * (not work.bypassed)
     if work.bypassed:
         _let_through(work, event, circuit)
     else:

@@ -5,8 +5,8 @@ While an MCP server is down, `armed/_any` has a line for it, which wakes all gat
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.config import Config, excludes
-from circuit_breaker.breaker.model import FOR_YOU, Ask, Circuit, Notice, Transition
+from circuit_breaker.breaker.config import Config, excludes, is_on
+from circuit_breaker.breaker.model import OPENED, WARN, Ask, Circuit, Notice, Transition
 from circuit_breaker.breaker.services import HOST, MCP, RULE, Contact, ask, endpoint, failed, unknown
 from circuit_breaker.identity.keys import digest
 from circuit_breaker.runtime import files, store
@@ -17,21 +17,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+SAID = {"trip": (WARN, OPENED), "warning": (WARN,)}  # the messages that come with an incident
+
+
 def path_of(where: Places, kind: str, name: str) -> str:
     """The file of a service. MCP servers belong to a project, hosts to the machine."""
     owner = "" if kind == HOST else where.project
     return f"{where.runtime}/services/{digest(owner + chr(10) + name)}.json"
 
 
-def question(where: Places, event: Ask, config: Config, now: float) -> None:
-    """Set `event.down` and `event.wait` if a call uses an MCP server that is down and is not the machine's probe."""
+def outage(config: Config, kind: str) -> str:
+    """What it is when a service is down: a trip (calls of an MCP server are denied), would_trip, a warning, or "" for nothing."""
     rule = config.circuit_breakers[RULE]
-    if config.mode == "observe" or not rule["enabled"] or rule["action"] not in ("block", "ask"):
-        return
-    if excludes(config, event.tool, RULE):
-        return
+    blocks = kind == MCP and rule["action"] in ("block", "ask")
+    if not is_on(RULE, rule) or rule["action"] == "observe":
+        return ""
+    if config.mode == "observe":
+        return "would_trip" if blocks else ""
+    return "trip" if blocks else "warning"
+
+
+def question(where: Places, event: Ask, config: Config, now: float, claim: bool = True) -> None:
+    """Set `event.down` and `event.wait` if a call uses an MCP server that is down and is not the machine's probe, which it may `claim`."""
     kind, name = endpoint(event.tool, event.input)
-    if kind != MCP or not files.exists(path_of(where, kind, name)):
+    rule, path = config.circuit_breakers[RULE], path_of(where, kind, name)
+    if outage(config, kind) != "trip" or excludes(config, event.tool, RULE) or not files.exists(path):
         return
 
     def asked(service: Circuit) -> Circuit:
@@ -40,7 +50,10 @@ def question(where: Places, event: Ask, config: Config, now: float) -> None:
         event.down = service if event.wait else None
         return service
 
-    _change(where, kind, name, asked)
+    if claim:
+        _change(where, kind, name, asked)
+    else:
+        asked(_read(path) or unknown(kind, name))
 
 
 def settle(
@@ -53,16 +66,16 @@ def settle(
         if contact.answered and not files.exists(path_of(where, contact.kind, contact.name)):
             continue
         before, after = _contacted(where, contact, config, now)
-        if before.state == after.state:
+        event = outage(config, contact.kind)
+        if before.state == after.state or not event or (before.live and event != "trip"):
             continue
-        event, reason = ("probe", "probe_failed") if before.live else ("trip", "")
-        if not after.live:
-            event, reason = "close", "answered"
+        if before.live:
+            event = "probe" if after.live else "close"
+        reason = {"probe": "probe_failed", "close": "answered"}.get(event, "")
         what = {"event": event, "reason": reason, "before": before.state, "after": after.state}
         seen = after if after.live else before
         transitions.append(Transition.about(seen, at=now, lane=lane, level=after.level, **what))
-        if event == "trip":
-            notices += [Notice.about(after), Notice.about(after, kind=FOR_YOU)]
+        notices += [Notice.about(after, kind=kind) for kind in SAID.get(event, ())]
     return notices, transitions
 
 
@@ -78,11 +91,12 @@ def _contacted(where: Places, contact: Contact, config: Config, now: float) -> t
 
 
 def down(where: Places) -> dict[str, Circuit]:
-    """The services that are down now, by the paths of their files. Files that cannot be read are left out."""
+    """The MCP servers that are down now, by the paths of their files. Files that cannot be read are left out."""
     folder = f"{where.runtime}/services"
     paths = [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".json")]
     found = {path: _read(path) for path in paths}
-    return {path: service for path, service in found.items() if service is not None and service.live}
+    live = {path: service for path, service in found.items() if service is not None and service.live}
+    return {path: service for path, service in live.items() if service.facts["kind"] == MCP}
 
 
 def forget(where: Places, which: str) -> list[str]:

@@ -79,7 +79,8 @@ def collect(where: Places, config: Config, now: float, kept: list[Kept] | None =
     `kept`: its sessions; None for those of this project.
     """
     kept = of_home(sessions(where), where) if kept is None else kept
-    found = [_subject(service, now) for service in services.down(where).values()] + circuits(kept, now)
+    down = services.down(where) if services.outage(config, services.MCP) == "trip" else {}
+    found = [_subject(service, now) for service in down.values()] + circuits(kept, now)
     tallies = [memory.tally for one in kept for _, memory in store.memories(one.session, one.lanes)]
     bypasses = [
         {"session": one.name, "prompt_id": one.session.bypass, "let_through": one.session.passed}
@@ -141,7 +142,8 @@ def _rule(
         "enabled": is_on(name, rule),
         "action": rule["action"],
         "threshold": rule.get("threshold"),
-        "trips": sum(tally["trips"] for tally in done),
+        "trips": sum(tally["trips"] for tally in done)
+        + sum(one["trips"] for one in subjects if not one["session"]),
         "count": max((tally["count"] for tally in done), default=0),
         "subjects": sorted(subjects, key=lambda one: (-RANK[one["state"]], one["subject"])),
         "warned_at": max((tally["warned_at"] for tally in done), default=0.0) or None,

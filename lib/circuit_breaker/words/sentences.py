@@ -47,7 +47,6 @@ REASONS = {
 FOR_YOUR_EYES = {
     "bypass_received": "{name}: {keyword} received: nothing is blocked until your next prompt.",
     "bypass_refused": "{name}: {keyword} was not granted: this prompt was not typed by you.",
-    "service_down": "{name}: the service {subject} does not answer. To try it at once: /reset-circuit --all",
     "held_back": "{name}: settings changed at {at} were held back ({file}): save the file again or restart Claude Code.",
     "bypass_queued": "{name}: no bypass: Claude was at work. Press Esc first, then submit {keyword} again.",
     "bypass_lookalike": "{name}: no bypass. To get one, type exactly {keyword} alone on the first line.",
