@@ -94,9 +94,8 @@ def down(where: Places) -> dict[str, Circuit]:
     """The MCP servers that are down now, by the paths of their files. Files that cannot be read are left out."""
     folder = f"{where.runtime}/services"
     paths = [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".json")]
-    found = {path: _read(path) for path in paths}
-    live = {path: service for path, service in found.items() if service is not None and service.live}
-    return {path: service for path, service in live.items() if service.facts["kind"] == MCP}
+    found = [(path, _read(path)) for path in paths]
+    return {path: one for path, one in found if one is not None and one.live and one.facts["kind"] == MCP}
 
 
 def forget(where: Places, which: str) -> list[str]:
