@@ -188,31 +188,34 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signa
     """The same call with the same result: in a row, or 6 of the last 10. Polls and waits have a higher limit."""
     if streak.times < 2 and streak.run < 2 and lane.waits < 2:
         return None  # nothing came twice
-    facts: dict[str, Any] = {"poll": outcome.poll, "idle": outcome.result == outcome.key}
-    most = count = 0
-    if only_waits(outcome):
-        count = most = lane.waits
-        limit, facts = rule["poll_max"], {"waits": True}
-    elif outcome.poll and outcome.kind == FAILED and not look(outcome) and not lane.machine:
-        count, limit = streak.times, min(rule["poll_max"], RETRIES)
-    elif outcome.poll:
-        count, most, limit = streak.times - streak.far, streak.times, rule["poll_max"]
-    else:
-        count, limit = _in_a_row(lane, outcome, streak, rule)
-        facts["digits"] = count == streak.run and not outcome.repeats
-    most = max(most, count)
-    if not limit or most < 2:
+    count, shown, limit, flags = _repeats(lane, outcome, streak, rule)
+    if not limit or shown < 2:
         return None
     opens = count >= limit and not schedules(outcome.tool)  # denying it would leave no way to continue later
     if not opens:
-        if "repeated_call" in streak.marks or max(count + 1, most) < limit:
+        if "repeated_call" in streak.marks or max(count + 1, shown) < limit:
             return None
         if count < limit - 1:
-            facts["far"] = True  # looks `poll_gap_seconds` apart are never blocked
-    more = {"wants": TRIP if opens else WARN, "since": streak.counted, "facts": facts}
-    if facts.get("digits"):
+            flags["far"] = True  # looks `poll_gap_seconds` apart are never blocked
+    more = {"wants": TRIP if opens else WARN, "since": streak.counted, "facts": flags}
+    if flags.get("digits"):
         more["results"] = {outcome.key: outcome.digits}
-    return signal_of(outcome, "repeated_call", most, **more)
+    return signal_of(outcome, "repeated_call", shown, **more)
+
+
+def _repeats(
+    lane: Lane, outcome: Outcome, streak: Streak, rule: Rule
+) -> tuple[int, int, int, dict[str, bool]]:
+    """(count, the count that is shown, limit, flags) of a call that repeats: a wait, a retry that asks for one, a poll, any other."""
+    if only_waits(outcome):
+        return lane.waits, lane.waits, rule["poll_max"], {"waits": True}
+    flags = {"poll": outcome.poll, "idle": outcome.result == outcome.key}
+    if outcome.poll and outcome.kind == FAILED and not look(outcome) and not lane.machine:
+        return streak.times, streak.times, min(rule["poll_max"], RETRIES), flags
+    if outcome.poll:
+        return streak.times - streak.far, streak.times, rule["poll_max"], flags
+    count, limit = _in_a_row(lane, outcome, streak, rule)
+    return count, count, limit, {**flags, "digits": count == streak.run and not outcome.repeats}
 
 
 def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple[int, int]:
@@ -270,24 +273,28 @@ def _ring(lane: Lane, recent: list[Past], position: int, period: int, rule: Rule
     in_turn = any(len(found) > 1 for found in results.values())
     if in_turn and any(r.kind in GESTURES for r in ring):
         return None  # a page that goes to and fro: its clicks are counted
-    moves = {n for n, _ in lane.moves}
-    writes = {r.key for r in ring if r.n in moves}
-    toggles = any(r.kind == RUN for r in ring) and (in_turn or len(writes) > 1)
-    most = limit
-    if toggles:  # change, run, undo, run: an A/B check at first
-        most = min(limit * UNSEEN, Lane.MOST["recent"] // period)
+    opens_at = limit
+    if _compares(lane, ring, in_turn):
+        opens_at = min(limit * UNSEEN, Lane.MOST["recent"] // period)
     names = [streak.label for streak in _streaks(lane, [r.key for r in ring])]
     return Signal(
         rule="call_cycle",
-        wants=TRIP if rounds >= most else WARN,
+        wants=TRIP if rounds >= opens_at else WARN,
         subject=" + ".join(names)[:120],
-        keys=list(dict.fromkeys(r.key for r in ring)),
+        keys=list(results),
         results={key: OR.join(found) for key, found in results.items()},
         count=rounds,
         since=since,
         calls=(names * 2)[-CALLS_MAX:],
         facts={"period": period, "limit": limit},
     )
+
+
+def _compares(lane: Lane, ring: list[Past], in_turn: bool) -> bool:
+    """Whether a ring may be an A/B check: change, run, undo, run. `in_turn`: a call of it returns two results in turn."""
+    moves = {n for n, _ in lane.moves}
+    changes = {r.key for r in ring if r.n in moves}
+    return any(r.kind == RUN for r in ring) and (in_turn or len(changes) > 1)
 
 
 def _streaks(lane: Lane, keys: list[str]) -> list[Streak]:
