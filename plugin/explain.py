@@ -213,7 +213,8 @@ def _call(args: argparse.Namespace, where: home.Places, config: Config, given: d
     lane = one.lanes.get(model.MAIN, Lane())
     ask = model.Ask(id="explain", tool=tool, input=given, cwd=lane.cwd, prompt=one.session.prompt)
     now = time.time()
-    services.question(status.places_of(one, where), ask, config, now, claim=False)
+    own = status.places_of(one, where)
+    ask.down, ask.wait = services.question(own, ask, config, now, claim=False)
     _, _, decision = step(one.session, lane, ask, config, now)
     blocked = decision.verdict in (model.DENY, model.QUESTION)
     retry = " as the one retry" if any(change.event == "probe" for change in decision.transitions) else ""

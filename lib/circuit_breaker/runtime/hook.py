@@ -127,7 +127,7 @@ class Visit:
             event.key = calls.call_key(event.tool, event.input, event.cwd)
             event.refused = guarded.refusal(event, where, self.config.bypass_keyword, self.armed, self.env)
             if event.tool.startswith("mcp__"):
-                services.question(where, event, self.config, self.now)
+                event.down, event.wait = services.question(where, event, self.config, self.now)
         elif isinstance(event, model.Prompt) and self.armed:
             store.correct_marker(where, session)
         elif isinstance(event, (model.Turn, model.Reported)) and self.payload.size > LONG:
@@ -165,7 +165,7 @@ class Visit:
         if (isinstance(event, model.Turn) and (limited or store.is_live(lane))) or (
             isinstance(event, model.Prompt) and limited and event.person
         ):
-            lane = usage.look_up(event, lane, payload)
+            event.spent, lane = usage.look_up(lane, payload, isinstance(event, model.Prompt))
         session, lane, decision = policy.step(session, lane, event, config, self.now, payload.lane)
         if session.home != self.where.home or session.project != self.where.project:
             session = session.but(home=self.where.home, project=self.where.project)

@@ -37,23 +37,25 @@ def outage(config: Config, kind: str) -> str:
     return "trip" if blocks else "warning"
 
 
-def question(where: Places, event: Ask, config: Config, now: float, claim: bool = True) -> None:
-    """Set `event.down` and `event.wait` if a call uses an MCP server that is down and is not the machine's probe, which it may `claim`."""
+def question(
+    where: Places, event: Ask, config: Config, now: float, claim: bool = True
+) -> tuple[Circuit | None, float]:
+    """(the MCP server that a call uses, seconds until it may be tried) if it is down and the call is not the machine's probe, which it
+    may `claim`; else (None, 0.0)."""
     kind, name = endpoint(event.tool, event.input)
     rule, path = config.circuit_breakers[RULE], path_of(where, kind, name)
     if outage(config, kind) != "trip" or excludes(config, event.tool, RULE) or not files.exists(path):
-        return
+        return None, 0.0
+    wait = 0.0
 
     def asked(service: Circuit) -> Circuit:
+        nonlocal wait
         base = rule["cooldown_base_seconds"]
-        service, event.wait = ask(service, event.id, base, config.cooldown_steps, now)
-        event.down = service if event.wait else None
+        service, wait = ask(service, event.id, base, config.cooldown_steps, now)
         return service
 
-    if claim:
-        _change(where, kind, name, asked)
-    else:
-        asked(_read(path) or unknown(kind, name))
+    service = _change(where, kind, name, asked)[1] if claim else asked(_read(path) or unknown(kind, name))
+    return (service, wait) if wait else (None, 0.0)
 
 
 def settle(

@@ -6,7 +6,7 @@ A lower bound: rows that were never written, or are longer than READ_MAX, are no
 from __future__ import annotations
 
 from circuit_breaker.breaker.memory import Lane, Position
-from circuit_breaker.breaker.model import MAIN, Prompt, Transition, Turn, plus
+from circuit_breaker.breaker.model import MAIN, Transition, plus
 from circuit_breaker.runtime import files, json
 from circuit_breaker.runtime.protocol import Payload
 
@@ -24,16 +24,18 @@ COSTLY = ("trip", "would_trip", "ending")  # incidents that say what their strea
 RECENT_MAX = 4  # last messages that are remembered: the rows of a message are close together
 
 
-def look_up(event: Prompt | Turn, lane: Lane, payload: Payload) -> Lane:
-    """Read the lane's transcript on and set `event.spent` (of a Prompt: what no turn has counted). -> the lane."""
+def look_up(lane: Lane, payload: Payload, prompted: bool) -> tuple[Usage, Lane]:
+    """(tokens in the lane's transcript since it was last read, the lane, whose position is after them). `prompted`: by a new prompt,
+    which begins at the end of the file."""
     path, position = path_of(payload.transcript, payload.lane), lane.read
+    spent: Usage = []
     first = position.offset < 0
     own = first and payload.lane != MAIN and not lane.n  # all rows of a subagent's file are its own
     if own or not first:
-        event.spent, position = read_on(path, position)
-    if isinstance(event, Prompt) or (first and not own):  # earlier rows are older than our first event
+        spent, position = read_on(path, position)
+    if prompted or (first and not own):  # earlier rows are older than our first event
         position = position.but(offset=files.size(path))
-    return lane if position == lane.read else lane.but(read=position)
+    return spent, lane if position == lane.read else lane.but(read=position)
 
 
 def charge(lane: Lane, transitions: list[Transition], payload: Payload, limited: bool) -> None:
