@@ -10,6 +10,8 @@ NONE, BEFORE, AFTER, ALONE = 0, 1, 2, 3
 _HINTS = (
     "sleep|wait|watch|until |while |--tail|--pid|timeout|ping|read |follow|-f| -w|rollout|--stream|--retry"
 ).split("|")
+_IN_ORDER = {NONE: [], BEFORE: [True, False], AFTER: [False, True], ALONE: [True]}
+_WATCHERS = ("watch", "viddy", "hwatch")
 _SLEEPERS = frozenset("sleep usleep gsleep start-sleep".split())
 # Beside scripts whose name begins with "wait".
 _WAITERS = (
@@ -39,62 +41,62 @@ def line_waits(command: str, depth: int = 0) -> int:
     low = command[: shell_line.LONGEST].lower()
     if not any(hint in low for hint in _HINTS) or depth > shell_line.DEPTH:
         return NONE
-    found: list[bool] = []  # for each thing the line does, whether it is a wait
-    waits = loops = False
+    done: list[bool] = []  # for each thing the line does, whether it is a wait
+    loops = False
     for segment in shell_line.segments(command):
-        kind = _segment_waits(segment, depth)
-        if kind == ALONE:
-            found.append(True)
-        elif kind:
-            found += [True, False] if kind == BEFORE else [False, True]
-        else:
-            words = shell_line.program(segment.words)
-            # a harmless builtin beside the wait; `./date` is another program
-            beside = words and words[0].lower() in _DECORATION and words[0] in segment.words
-            if (words and not beside) or segment.inner or segment.targets:
-                found.append(False)
-        waits = waits or bool(kind)
+        done += _IN_ORDER[_segment_waits(segment, depth)] or [False] * _acts(segment)
         loops = loops or segment.words[:1] in (["until"], ["while"])
-    if not waits:
-        return NONE
     if len(command) > shell_line.LONGEST:
-        found.append(False)  # the end that is not read
-    if all(found):
+        done.append(False)  # the end that is not read
+    if True not in done:
+        return NONE
+    if all(done):
         return ALONE
-    return AFTER if found[-1] and not loops else BEFORE
+    return AFTER if done[-1] and not loops else BEFORE
+
+
+def _acts(segment: shell_line.Segment) -> bool:
+    """Whether a simple command does more than harmless builtins (`./date` is another program than `date`)."""
+    words = shell_line.program(segment.words)
+    harmless = not words or (words[0].lower() in _DECORATION and words[0] in segment.words)
+    return not harmless or bool(segment.inner or segment.targets)
 
 
 def _segment_waits(segment: shell_line.Segment, depth: int) -> int:
     """Where one simple command waits. BEFORE also means that it waits and looks in one."""
-    if segment.joint == "&" or not segment.words:
-        return NONE  # it runs in the background
     words = shell_line.program(segment.words)
-    if not words:
-        return NONE
+    if segment.joint == "&" or not words:
+        return NONE  # it runs in the background
     words = shell_line.program(reading.behind_runner(words)) or words
     name, rest = words[0].lower(), words[1:]
-    if name in _SLEEPERS:
-        waits = any(_seconds(word) or word == "infinity" or word[:1] == "$" for word in rest)
-        return ALONE if waits else NONE
-    if name in _WAITERS:
-        return ALONE if name != "wait" or "wait" in segment.words else NONE
-    pings = name == "ping" and rest[:1] in (["-n"], ["-c"]) and rest[-1] in ("127.0.0.1", "localhost")
-    if pings or name == "timeout" or (name == "read" and "-t" in rest):
-        return ALONE  # as one waits on Windows
-    if name in ("watch", "viddy", "hwatch"):
-        return BEFORE
-    if reading.only_sleeps(name, rest) or live.script_of(name, rest).startswith("wait"):
+    if _only_waits(name, rest, segment):
         return ALONE
     line = reading.told(words)[1]
-    if line:
+    if line and name not in _WATCHERS:
         return line_waits(line, depth + 1)
+    return BEFORE if name in _WATCHERS or _follows(name, rest) else NONE
+
+
+def _only_waits(name: str, rest: list[str], segment: shell_line.Segment) -> bool:
+    if name in _SLEEPERS:
+        return any(_seconds(word) or word == "infinity" or word[:1] == "$" for word in rest)
+    if name in _WAITERS:
+        return name != "wait" or "wait" in segment.words
+    if name == "ping":  # so one waits on Windows, and with `timeout`
+        return rest[:1] in (["-n"], ["-c"]) and rest[-1] in ("127.0.0.1", "localhost")
+    if name == "timeout" or (name == "read" and "-t" in rest):
+        return True
+    return reading.only_sleeps(name, rest) or live.script_of(name, rest).startswith("wait")
+
+
+def _follows(name: str, rest: list[str]) -> bool:
+    """Whether a program with these arguments follows something until it ends."""
+    if "rollout" in rest and "status" not in rest:
+        return False
     marks = ["--watch", *_FOLLOWS.get(name, "").split()]
     if name in _FILED and "logs" not in rest:
         marks = [mark for mark in marks if mark != "-f"]  # -f names a file
-    if "rollout" in rest and "status" not in rest:
-        return NONE
-    follows = any(word in marks or (name == "tail" and word.startswith("--pid=")) for word in rest)
-    return BEFORE if follows else NONE
+    return any(word in marks or (name == "tail" and word.startswith("--pid=")) for word in rest)
 
 
 def seconds_of(command: str) -> float:
