@@ -18,7 +18,7 @@ from shared import answer, moment, places, progress, shortened
 
 from circuit_breaker.runtime import files, status
 from circuit_breaker.runtime.home import INCIDENTS, Places
-from circuit_breaker.runtime.json import parse
+from circuit_breaker.runtime.json import only, parse
 from circuit_breaker.runtime.usage import FIELDS as TOKENS
 from circuit_breaker.words.status import ID, shown
 
@@ -45,14 +45,13 @@ class Incident(NamedTuple):
 
     @property
     def calls(self) -> list[str]:
-        calls = self.row.get("calls")
-        return [clean(call) for call in calls] if isinstance(calls, list) else []
+        return [clean(call) for call in only(list, self.row.get("calls"))]
 
     @property
     def spent(self) -> dict[str, int]:
         """Kind -> tokens used by the streak's requests, what is none left out; a lower bound."""
-        said = self.row.get("tokens")
-        known = {kind: said.get(kind) for kind in TOKENS} if isinstance(said, dict) else {}
+        said = only(dict, self.row.get("tokens"))
+        known = {kind: said.get(kind) for kind in TOKENS}
         return {kind: count for kind, count in known.items() if type(count) is int and 0 <= count < 1e12}
 
     @property
@@ -164,4 +163,4 @@ def parsed(line: bytes, home: str) -> Incident | None:
 
 def clean(value: object) -> str:
     """A value from a log as one short line without control characters; "" if it is not text."""
-    return shown(value, SHOWN) if isinstance(value, str) else ""
+    return shown(only(str, value), SHOWN)

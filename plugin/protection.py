@@ -20,7 +20,7 @@ from shared import ROOT, program
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.cleaning.claude_code import install_paths
 from circuit_breaker.runtime import home, status
-from circuit_breaker.runtime.json import object_in
+from circuit_breaker.runtime.json import object_in, only
 from circuit_breaker.words import status as words
 
 LIVE = 3600.0  # seconds after its last hook in which a session counts as protected
@@ -163,15 +163,12 @@ def plugin_folder(name: str, sources: list[scopes.Source], env: Mapping[str, str
     base = scopes.claude_folder(env) / "plugins"
     known = [source.document.get("extraKnownMarketplaces") for source in reversed(sources)]
     for document in [*known, object_in(f"{base}/known_marketplaces.json")]:
-        entry = document.get(market) if isinstance(document, dict) else None
-        found = entry.get("source") if isinstance(entry, dict) else None
-        path = found.get("path") if isinstance(found, dict) and found.get("source") == "directory" else None
-        if isinstance(path, str):
-            return Path(path)
+        found = only(dict, only(dict, only(dict, document).get(market)).get("source"))
+        if found.get("source") == "directory" and isinstance(found.get("path"), str):
+            return Path(found["path"])
     listed = object_in(f"{base}/installed_plugins.json")
     plugins = listed.get("plugins", listed)
-    paths = install_paths(plugins.get(name) if isinstance(plugins, dict) else None)
-    return next(map(Path, paths), None)
+    return next(map(Path, install_paths(only(dict, plugins).get(name))), None)
 
 
 def _tried(way: Way, where: home.Places) -> str:

@@ -20,7 +20,7 @@ from protection import Way
 from shared import run_program
 
 from circuit_breaker.runtime import files
-from circuit_breaker.runtime.json import object_in, object_of, parse
+from circuit_breaker.runtime.json import object_in, object_of, only, parse
 from circuit_breaker.runtime.protocol import LAUNCHES, NOT_TYPED, REFUSALS, SAVED
 from doctor import FAULT, NOTE, OK, Finding, fault, note, ok
 
@@ -71,8 +71,7 @@ def _running_copy(path: str, env: Mapping[str, str], ways: list[Way]) -> Iterato
         yield note("copy", f"{path} plugin list --json gave no list: which copy runs is unknown")
         return
     checked = {os.path.realpath(way.root) for way in ways}
-    entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
-    for entry in entries:
+    for entry in (only(dict, one) for one in only(list, listed)):
         if not scopes.is_ours(str(entry.get("id", ""))) or not entry.get("enabled"):
             continue
         runs = str(entry.get("readFromFolder") or entry.get("installPath") or "")
@@ -183,12 +182,11 @@ def _hook_runs(projects: Path) -> Iterator[tuple[str, str, float]]:
     for path in newest:
         for line in files.part(str(path), -TAIL, TAIL)[0].splitlines():
             row = object_of(line) if b'"durationMs"' in line and b'"command"' in line else {}
-            infos = row.get("hookInfos")
-            for one in [row.get("attachment"), *(infos if isinstance(infos, list) else [])]:
-                command = one.get("command") if isinstance(one, dict) else None
-                event = one.get("hookEvent", "Stop") if command else None
-                if isinstance(event, str) and isinstance(command, str):
-                    yield event, command, _number(one.get("durationMs"))
+            for one in [row.get("attachment"), *only(list, row.get("hookInfos"))]:
+                info = only(dict, one)
+                event, command = only(str, info.get("hookEvent", "Stop")), only(str, info.get("command"))
+                if event and command:
+                    yield event, command, _number(info.get("durationMs"))
 
 
 def _number(value: Any) -> float:

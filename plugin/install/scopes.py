@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from shared import PLUGIN, run_program
 
 from circuit_breaker.runtime import files, home, packages, running
+from circuit_breaker.runtime.json import only
 from install import disk, jsontext, settings
 
 GIT_SECONDS = 10.0
@@ -57,8 +58,8 @@ class Source(NamedTuple):
     @property
     def plugins(self) -> dict[str, bool]:
         """Plugin id -> whether it is enabled."""
-        found = self.document.get("enabledPlugins")
-        return {name: on is not False for name, on in found.items()} if isinstance(found, dict) else {}
+        found = only(dict, self.document.get("enabledPlugins"))
+        return {name: on is not False for name, on in found.items()}
 
 
 def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:

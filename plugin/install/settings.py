@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Callable, NamedTuple
 
+from circuit_breaker.runtime.json import only
 from install import jsontext
 
 Document = dict[str, Any]  # an object of a settings file
@@ -167,8 +168,7 @@ def present(document: Document, ours: Groups) -> dict[tuple[str, str], int]:
 
 def entries(document: Document) -> Iterator[tuple[str, Any]]:
     """(event, handler) for each handler of a document, and for what stands in place of one."""
-    hooks = document.get("hooks")
-    for event, groups in hooks.items() if isinstance(hooks, dict) else ():
+    for event, groups in only(dict, document.get("hooks")).items():
         yield from ((event, entry) for entry in _handlers(groups))
 
 
@@ -182,8 +182,7 @@ def _serves(group: Any, wanted: Document) -> bool:
 
 def command_of(entry: Any) -> str:
     """The command of a hook entry, or the entry itself if it is text, as the older system wrote it; "" if it has none."""
-    command = entry.get("command") if isinstance(entry, dict) else entry
-    return command if isinstance(command, str) else ""
+    return only(str, entry.get("command") if isinstance(entry, dict) else entry)
 
 
 def _handlers(groups: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from circuit_breaker.identity import calls as kinds
 from circuit_breaker.identity import labels
 from circuit_breaker.replay import recording
 from circuit_breaker.replay.transcript import COMPACTED
+from circuit_breaker.runtime.json import only
 from circuit_breaker.runtime.running import claude_folder
 from circuit_breaker.words.sentences import NAME
 
@@ -42,8 +43,7 @@ class Call:
     @property
     def path(self) -> str:
         """The file it is about, or ""."""
-        value = self.input.get("file_path") if isinstance(self.input, dict) else None
-        return value if isinstance(value, str) else ""
+        return only(str, only(dict, self.input).get("file_path"))
 
     @property
     def turns(self) -> int:
@@ -59,8 +59,8 @@ class Call:
 
     def finish(self, record: Mapping[str, Any]) -> None:
         """Add its result."""
-        event, text = record["hook_event_name"], record.get("tool_response", record.get("error", ""))
-        text = text if isinstance(text, str) else ""
+        event = record["hook_event_name"]
+        text = only(str, record.get("tool_response", record.get("error", "")))
         self.ended, self.size = max(self.t, record["t"]), len(text)
         if event != "PostToolUse":
             blocked = f"Blocked by {NAME}" in text[:HEAD]

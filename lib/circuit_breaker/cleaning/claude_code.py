@@ -66,9 +66,9 @@ def running(folder: str) -> Running:
     in environments, session ids such as --resume ID on Claude Code's command lines). folder: its real path."""
     found = Running()
     for row in living(folder) or ():
-        session, started = row.get("sessionId"), row.get("startedAt")
+        started = row.get("startedAt")
         found.clients += 1
-        found.sessions.add(session if isinstance(session, str) else "")
+        found.sessions.add(json.only(str, row.get("sessionId")))
         found.since = min(found.since, started / 1000 if isinstance(started, (int, float)) else 0.0)
     try:
         processes = [name for name in os.listdir(PROC) if name.isdigit() and int(name) != os.getpid()]

@@ -6,7 +6,7 @@ import sys
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.janitor import notes, rounds
-from circuit_breaker.runtime import error_log, files, health, incidents, store
+from circuit_breaker.runtime import error_log, files, health, incidents, json, store
 from circuit_breaker.runtime.home import Places
 from circuit_breaker.words import memory, status
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 def message(fields: dict[str, Any], where: Places, config: Config, now: float) -> str:
     """The paragraph that you read at session start; "" if nothing was done."""
-    session = fields.get("session_id")
-    session = session if isinstance(session, str) else ""
+    session = json.only(str, fields.get("session_id"))
     goes_on = fields.get("source") in ("resume", "compact")  # it has memory, whose marker is checked
     # "unpinned": `run` found no pin that works, so there is one to be made.
     settled = "unpinned" not in sys.argv and notes.settled(where, config, now, session)

@@ -107,10 +107,9 @@ def _same(one: str, other: str) -> bool:
 def _lines(hooks: object) -> set[tuple[str, str, str]]:
     """(event, matcher, command line) of each handler in the `hooks` of a settings document."""
     found = set()
-    for event, groups in hooks.items() if isinstance(hooks, dict) else ():
-        for group in groups if isinstance(groups, list) else ():
-            handlers = group.get("hooks") if isinstance(group, dict) else None
-            for handler in handlers if isinstance(handlers, list) else ():
+    for event, groups in json.only(dict, hooks).items():
+        for group in json.only(list, groups):
+            for handler in json.only(list, json.only(dict, group).get("hooks")):
                 if isinstance(handler, dict):
                     found.add((event, str(group.get("matcher", "")), str(handler.get("command"))))
     return found
@@ -118,7 +117,6 @@ def _lines(hooks: object) -> set[tuple[str, str, str]]:
 
 def _enables_us(document: dict[str, Any]) -> bool | None:
     """Whether a settings document enables (True) or disables (False) our plugin, of any marketplace; None if neither."""
-    plugins = document.get("enabledPlugins")
-    plugins = plugins if isinstance(plugins, dict) else {}
+    plugins = json.only(dict, document.get("enabledPlugins"))
     said = [on is not False for name, on in plugins.items() if name.partition("@")[0] == PLUGIN]
     return all(said) if said else None

@@ -9,8 +9,9 @@ from circuit_breaker.runtime import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeVar
 
+    Kind = TypeVar("Kind")
 
 FILE_MAX = 1 << 22  # bytes of a file that are read
 _BLANKS = " \t\r\n"
@@ -70,6 +71,11 @@ def object_of(data: bytes | str) -> dict[str, Any]:
 def object_in(path: str) -> dict[str, Any]:
     """The object in a JSON file; {} if it is missing, cannot be read or holds none. Links are followed."""
     return object_of(files.part(path, 0, FILE_MAX)[0])
+
+
+def only(kind: type[Kind], value: object) -> Kind:
+    """A value of another program's JSON if it is of this kind, else an empty one of the kind."""
+    return value if isinstance(value, kind) else kind()
 
 
 def dump(value: Any) -> bytes:

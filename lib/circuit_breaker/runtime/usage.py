@@ -135,8 +135,7 @@ def last_calls(path: str, count: int) -> Usage:
 
 
 def _call_ids(row: dict[str, Any]) -> list[str]:
-    content = row["message"].get("content")
-    blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    blocks = [json.only(dict, block) for block in json.only(list, row["message"].get("content"))]
     return [str(block.get("id")) for block in blocks if block.get("type") == "tool_use"]
 
 
