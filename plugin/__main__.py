@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 SELF = "circuit-breaker"
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+CHOOSING = ("ID", "NAME", "PATH", "SESSION")
 # The help of options that several verbs have.
 SHARED = {
     "--json": "one JSON object instead of text",
@@ -188,9 +189,18 @@ def add(to: "argparse._ActionsContainer", usage: str, text: str, **more: "Any") 
     names = [word for word in words if word.startswith("-")] or words[:1]
     if words[len(names) :]:
         more["metavar"] = words[-1]
+        if words[-1] in CHOOSING:
+            more["type"] = _filled
     elif "choices" not in more:
         more["action"] = "store_true"
     to.add_argument(*names, help=text, **more)
+
+
+def _filled(text: str) -> str:
+    """A value that is not empty."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty, which would choose everything")
+    return text
 
 
 def _share(text: str) -> "Fraction":

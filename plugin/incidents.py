@@ -14,8 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared import answer, moment, places, progress, shortened
+import operate
+from shared import Refusal, answer, moment, places, progress, shortened
 
+from circuit_breaker.breaker.config import RULES
 from circuit_breaker.runtime import files, status
 from circuit_breaker.runtime.home import INCIDENTS, Places
 from circuit_breaker.runtime.json import only, parse
@@ -71,6 +73,8 @@ def incidents(args: argparse.Namespace) -> int:
     found = _chosen(args, args.since)
     if args.follow:
         return _follow(args, found)
+    if not found and not _chosen(args, 0.0):
+        _check_names(args)
     answer(args.json, "\n".join(map(_as_text, found)), incidents=[_as_json(one) for one in found])
     if not found and not args.json:
         since = moment(args.since, "%Y-%m-%d %H:%M")
@@ -80,8 +84,24 @@ def incidents(args: argparse.Namespace) -> int:
 
 def _chosen(args: argparse.Namespace, after: float) -> list[Incident]:
     """The incidents since `after` of the project, the session and the circuit (or rule) in `args`."""
-    found = read(places(args.project), after, args.project is None, args.session or "")
+    found = chosen(args, places(args.project), after)
     return [one for one in found if args.circuit in (None, one.circuit, one.circuit.partition(":")[0])]
+
+
+def chosen(args: argparse.Namespace, where: Places, after: float) -> list[Incident]:
+    """The incidents since `after` of the project and the session in `args`."""
+    found = read(where, after, args.project is None, args.session or "")
+    if args.project is None or where.home != where.runtime:
+        return found
+    return [one for one in found if one.project in ("", where.project)]  # a home for all projects
+
+
+def _check_names(args: argparse.Namespace) -> None:
+    """Raise Refusal if `args` names a session, a project or a circuit that nothing is known of."""
+    where = places(args.project)
+    operate.chosen(args, where, status.sessions(where))
+    if args.circuit and args.circuit not in RULES:
+        raise Refusal(f"no circuit is called {args.circuit}; `status --all` lists them.")
 
 
 def _follow(args: argparse.Namespace, found: list[Incident]) -> int:

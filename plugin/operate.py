@@ -94,8 +94,10 @@ def chosen(args: argparse.Namespace, where: home.Places, kept: list[collected.Ke
             raise Refusal(f"no session {args.session} is remembered in {where.sessions}. {least}.")
     if args.project is not None or (args.line and not args.all):
         kept = collected.of_home(kept, where)
-    if args.project is not None and not kept and not os.path.isdir(args.project):
-        raise Refusal(f"there is no folder {args.project}, and no session of it is remembered")
+    if args.project is not None:  # CIRCUIT_BREAKER_HOME is one home for all projects
+        kept = [one for one in kept if one.session.project in ("", where.project)]
+        if not kept and not os.path.isdir(args.project):
+            raise Refusal(f"there is no folder {args.project}, and no session of it is remembered")
     return kept
 
 

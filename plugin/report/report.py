@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import incidents
+import operate
 import protection
 from shared import Refusal, answer, places, progress
 
@@ -19,11 +20,11 @@ NAME = "circuit-breaker-report.html"
 
 
 def report(args: argparse.Namespace) -> int:
-    """Write the report and print its path; exit code 1 if the session is unknown or the file cannot be written."""
+    """Write the report and print its path; exit code 1 if the session or the project is unknown or the file cannot be written."""
     now, where = time.time(), places(args.project)
     everywhere = args.project is None
     wanted = args.session or ""
-    found = incidents.read(where, args.since, everywhere, wanted)
+    found = incidents.chosen(args, where, args.since)
     if args.mode:
         found = [one for one in found if (one.event == "would_trip") == (args.mode == "observe")]
     top = past.folder(os.environ) if everywhere else past.folder_of(os.environ, where.project)
@@ -33,6 +34,8 @@ def report(args: argparse.Namespace) -> int:
     if wanted and not sessions and not found:
         raise Refusal(f"nothing of session {args.session} since {page.day(args.since)}. Try --since 7d.")
     config, remembered = home.configuration(where, os.environ), status.sessions(where)
+    if not sessions and not found:
+        operate.chosen(args, where, remembered)
     facts = protection.look(where, config, remembered, os.environ, now)
     made = Content(
         since=args.since,

@@ -265,10 +265,58 @@ def test_status_shows_every_project_and_names_it_and_project_narrows_it(machine_
     assert run(here, "status", "--session", "ther").stdout.count("OPEN") == 2  # the circuit and its rule
 
 
-def test_status_of_a_folder_that_was_never_there_is_no_reassurance(env):
-    done = run(env, "status", "--project", "/nowhere/at-all")
+NOWHERE = "there is no folder /nowhere/at-all, and no session of it is remembered"
+NOBODY = "no session nobody is remembered"
+NONSENSE = "circuit is called nonsense"
+MISTYPED = {
+    "status --project /nowhere/at-all": NOWHERE,
+    "reset --all --project /nowhere/at-all": NOWHERE,
+    "incidents --project /nowhere/at-all": NOWHERE,
+    "report --project /nowhere/at-all": NOWHERE,
+    "status --session nobody": NOBODY,
+    "reset --all --session nobody": NOBODY,
+    "incidents --session nobody": NOBODY,
+    "explain --session nobody": "nothing was blocked in session nobody",
+    "explain Bash ls --session nobody": NOBODY,
+    "report nobody": "nothing of session nobody",
+    "status --circuit nonsense": NONSENSE,
+    "reset --circuit nonsense": NONSENSE,
+    "incidents --circuit nonsense": NONSENSE,
+}
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("mistyped", MISTYPED)
+def test_name_that_nothing_is_known_of_is_no_reassurance(machine_wide, mistyped, shared):
+    env = machine_wide[0]
+    if shared:
+        env["CIRCUIT_BREAKER_HOME"] = f"{env['HOME']}/breaker"
+    fail(env)
+    done = run(env, *mistyped.split())
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "status: there is no folder /nowhere/at-all, and no session of it is remembered\n"
+    assert done.stderr.startswith(mistyped.split()[0] + ": ") and MISTYPED[mistyped] in done.stderr
+    assert run(env, "status", "--line").stdout.startswith("⚡ 1 open")
+
+
+@pytest.mark.parametrize("verb", ["status", "reset --all", "incidents"])
+@pytest.mark.parametrize("option", ["--session", "--project"])
+def test_name_that_is_empty_chooses_nothing(env, verb, option):
+    fail(env)
+    done = run(env, *verb.split(), option, "")
+    assert (done.returncode, done.stdout) == (2, "") and "it is empty" in done.stderr
+    assert run(env, "reset", "--circuit", "").returncode == 2
+    assert "Active Breakers: 1" in run(env, "status").stdout
+
+
+def test_one_home_for_all_projects_keeps_them_apart_where_one_is_named(machine_wide):
+    here, there = ({**one, "CIRCUIT_BREAKER_HOME": f"{one['HOME']}/breaker"} for one in machine_wide)
+    fail(here, session="here1")
+    fail(there, session="there1", command="npm test")
+    named = ["--project", there["CLAUDE_PROJECT_DIR"]]
+    assert "make test" not in run(here, "incidents", *named).stdout
+    assert "make test" not in run(here, "reset", "--all", *named).stdout
+    left = json.loads(run(here, "status", "--json").stdout)["circuits"]["tool_failure"]["subjects"]
+    assert [one["session"] for one in left] == ["here1"]
 
 
 def test_reset_all_reaches_every_project_and_says_which(machine_wide):
