@@ -128,6 +128,11 @@ def test_clock_that_jumps_back_never_prolongs_a_cooldown():
     assert refusal and after.retry_at == NOW - 5000 + BASE
 
 
-def test_clock_that_jumps_back_never_prolongs_a_lease_beyond_an_hour():
-    after, _ = breaker.admit(probing(), "b", NOW - 1e6, LEASE)
-    assert after.lease - (NOW - 1e6) <= breaker.LEASE_MAX
+@pytest.mark.parametrize("lease", [LEASE, 600.0])
+def test_clock_that_jumps_back_never_prolongs_a_lease(lease):
+    probe, _ = breaker.admit(opened(), "a", NOW + BASE, lease)
+    for back in (5000.0, 1e6):
+        waiting, refusal = breaker.admit(probe, "b", NOW - back, LEASE)
+        assert (refusal, waiting.lease) == (breaker.TAKEN, NOW - back + lease)
+        taken, refusal = breaker.admit(waiting, "b", NOW - back + lease, LEASE)
+        assert (refusal, taken.probe) == (breaker.ADMITTED, "b")

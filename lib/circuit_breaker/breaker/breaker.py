@@ -17,7 +17,6 @@ from __future__ import annotations
 from circuit_breaker.breaker.model import CLOSED, EARNED, HALF_OPEN, OPEN, RUNNING, USED, Circuit
 
 ADMITTED, TAKEN, COOLING, SPENT = "", "probe_running", "cooling_down", "early_used"
-LEASE_MAX = 3600.0  # seconds; the longest time a call may run
 UNPROBED = {"probe": "", "early": "", "good": 0}
 
 
@@ -36,11 +35,11 @@ def trip(circuit: Circuit, now: float, base: float, steps: list[float]) -> Circu
 
 
 def settle(circuit: Circuit, now: float) -> Circuit:
-    """Limit the cooldown to its own length from now, and the lease to LEASE_MAX: the clock may have been set back."""
+    """Limit the cooldown and the lease to their own lengths from now: the clock may have been set back."""
     if circuit.retry_at is not None and circuit.retry_at - now > circuit.cooldown:
         circuit = circuit.but(retry_at=now + circuit.cooldown)
-    if circuit.probe and circuit.lease - now > LEASE_MAX:
-        circuit = circuit.but(lease=now + LEASE_MAX)
+    if circuit.lease - now > circuit.leased:
+        circuit = circuit.but(lease=now + circuit.leased)
     return circuit
 
 
@@ -53,7 +52,7 @@ def admit(circuit: Circuit, call_id: str, now: float, lease: float) -> tuple[Cir
     circuit = settle(circuit, now)
     if circuit.state == CLOSED or (circuit.probe and circuit.probe == call_id):
         return circuit, ADMITTED
-    probing = circuit.but(state=HALF_OPEN, probe=call_id, lease=now + lease)
+    probing = circuit.but(state=HALF_OPEN, probe=call_id, lease=now + lease, leased=lease)
     if circuit.state == HALF_OPEN:
         running = circuit.probe and now < circuit.lease
         return (circuit, TAKEN) if running else (probing, ADMITTED)

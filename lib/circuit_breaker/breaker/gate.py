@@ -52,11 +52,11 @@ def gate(work: Work, event: Ask, circuit: Circuit) -> None:
 
 
 def caller_timeout(tool: str, tool_input: object) -> float:
-    """The call's own timeout in seconds, at most LEASE_MAX; 0.0 for none."""
+    """The call's own timeout in seconds, at most an hour; 0.0 for none."""
     value = tool_input.get("timeout") if isinstance(tool_input, dict) else None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e12:
         return 0.0
-    return min(value / 1000.0, breaker.LEASE_MAX)
+    return min(value / 1000.0, 3600.0)
 
 
 def spawn(work: Work, event: Ask) -> None:

@@ -287,6 +287,7 @@ class Circuit(Signal):
     cooldown = 0.0  # length of the running cooldown, seconds
     probe = ""  # tool_use_id of the running probe
     lease = 0.0  # epoch seconds from which another call may become the probe
+    leased = 0.0  # length of that lease, seconds
     early = ""  # this level's early probe; "" if none was earned
     good = 0  # good probes in a row
     opened_at = 0.0
