@@ -67,7 +67,7 @@ _KEYS_READ = (
     " zscore xlen xrange dbsize strlen time "
 )
 _LOG_ENDS = (".log", ".out", ".err", ".output", ".trace")
-_LOG_FOLDERS = ("/log/", "/logs/", "/var/log", "/proc/", "/sys/class/", "/tasks/")
+_LOG_FOLDERS = ("/log/", "/logs/", "/var/log", "/dev/tty", "/proc/", "/sys/class/", "/tasks/")
 _FILTERS = (
     " cat head tail less more grep egrep fgrep rg wc awk gawk sed nl tac Get-Content gc Select-String sls "
 )
