@@ -101,8 +101,8 @@ def _without(field: str) -> tuple[Patch, ...]:
     return outcomes_by(outcome_of)
 
 
-def _latest(lane: Any, start: int) -> int:
-    return lane.moves[-1][0] if lane.moves else -1
+def _latest(found: Any, start: int) -> int:
+    return found[-1][0] if found else -1
 
 
 def progress_rules() -> list[Variant]:
@@ -122,7 +122,7 @@ def progress_rules() -> list[Variant]:
         Variant("no shell command is", _changing(lambda o: calls.READS if o.tool in in_shell else o.change)),
         Variant(
             "the same change counts each time it is made",
-            ((evidence, "last_move", _latest), (failures, "last_move", _latest)),
+            ((evidence, "last_of", _latest), (failures, "last_of", _latest)),
         ),
         Variant(
             "other lanes' writes do not count", ((evidence, "learn_writes", lambda session, lane: None),)

@@ -70,6 +70,7 @@ CHANGES = [
     "gh api x -f a=b",
     "gh api --method=DELETE x",
     "docker exec x rm y",
+    """docker exec x bash -c 'sed -i "s/a/{'\\''b'\\'': 1}/" y'""",
     "kubectl apply -f x",
     "kubectl rollout restart deploy/x",
     "python3 -c \"open('x', 'w'); 'sleep'\"",

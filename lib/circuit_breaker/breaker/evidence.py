@@ -23,12 +23,8 @@ ENDING = ("KillShell", "KillBash", "TaskStop")  # tools that end a command in th
 LOOKS_MAX = 10  # calls after a wait among which a first look is a poll
 
 
-def last_move(lane: Lane, start: int) -> int:
-    """n of the last progress for a streak that began at n `start`: by a call without a success since then; -1 if none."""
-    return _last_of(lane.moves, start)
-
-
-def _last_of(found: list[list[int]], start: int) -> int:
+def last_of(found: list[list[int]], start: int) -> int:
+    """n of the last of a lane's `moves` or `news` for a streak that began at n `start`: what had not come before since; -1 if none."""
     for n, before in reversed(found if start >= 0 else ()):  # before a first result there is nothing
         if before < start:
             return n
@@ -200,7 +196,7 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     if leads_on(lane, outcome):  # it stopped at another commit
         lane.stepped = outcome.n
         lane.moves.append([outcome.n, -1])
-    moved = last_move(lane, streak.since)
+    moved = last_of(lane.moves, streak.since)
     line = digest(written(outcome.tool, outcome.input))  # the key leaves out variables set before the call
     same = streak.error == outcome.complaint and lane.stepped <= streak.last
     if same and moved > streak.last:
@@ -251,10 +247,10 @@ def leads_on(lane: Lane, outcome: Outcome) -> bool:
 
 
 def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:
-    moved = last_move(lane, streak.first)
+    moved = last_of(lane.moves, streak.first)
     confirmed = outcome.repeats and lane.news and _is_receipt(outcome)
     if outcome.gesture or (confirmed and not acts.makes_more(outcome.tool, outcome.input)):
-        moved = max(moved, _last_of(lane.news, streak.first))  # a robot that moves on
+        moved = max(moved, last_of(lane.news, streak.first))  # a robot that moves on
     if outcome.repeats and moved <= streak.counted:
         streak.times += 1
         streak.row = streak.row + (not outcome.poll) if consecutive and others_stale else int(others_stale)

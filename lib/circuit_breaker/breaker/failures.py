@@ -6,7 +6,7 @@ attempt. A failure counts if it shares an error line with an earlier one of the 
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.evidence import last_move, leads_on
+from circuit_breaker.breaker.evidence import last_of, leads_on
 from circuit_breaker.breaker.memory import ErrorRun, Family, Lane
 from circuit_breaker.breaker.model import FAILURES, OK, SILENT, Outcome
 from circuit_breaker.identity import attempts, errors, places, results, verdicts
@@ -58,7 +58,7 @@ def judge(lane: Lane, outcomes: list[Outcome]) -> None:
 def _fails_again(lane: Lane, outcome: Outcome) -> bool:
     """Whether it prints what an earlier failure of the attempt printed, with no progress since."""
     known = lane.families.get(outcome.family)
-    if known is None or outcome.attempt.shows or last_move(lane, known.since) > known.n:
+    if known is None or outcome.attempt.shows or last_of(lane.moves, known.since) > known.n:
         return False
     if known.error and known.error == errors.error_keys("", outcome.text, outcome.input)[1]:
         return True
@@ -95,7 +95,7 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
         lane.families[last] = lane.families[last].but(count=0, lines={}, marks=[])
     lines = verdicts.shared_lines(outcome.attempt, outcome.text)
     edited = outcome.attempt.edits and outcome.first
-    if not family.count or edited or last_move(lane, family.since) > family.n:
+    if not family.count or edited or last_of(lane.moves, family.since) > family.n:
         family = family.but(since=outcome.n, lines={}, marks=[], varied=False)
     else:
         family = family.but(varied=family.varied or family.call != outcome.key)
@@ -145,7 +145,7 @@ def _error_run(lane: Lane, known: ErrorRun | None, failing: list[Outcome]) -> Er
         return known  # another error of a look ends no run of acts
     if known is None or not again:
         known, again = ErrorRun(complaint=failing[0].complaint), failing[:1]
-    goes_on = known.near and last_move(lane, known.n) <= known.n
+    goes_on = known.near and last_of(lane.moves, known.n) <= known.n
     error = known.error if known.error in [outcome.error for outcome in again] else again[0].error
     same = error == known.error
     turns = known.turns + 1 if goes_on and same else 1

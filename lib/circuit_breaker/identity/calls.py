@@ -106,12 +106,18 @@ def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None
     """What similar calls share: (tool and digest of the first two words, None) for a shell line, else (tool, {parameter: digest})."""
     if not isinstance(tool_input, dict):
         return tool, {}
-    command = line_of(tool, tool_input)
-    if command or tool in SHELLS:
-        words = shell_line.first_program(command)[:2]
-        return f"{tool} {digest(' '.join(words))}", None
+    if line_of(tool, tool_input) or tool in SHELLS:
+        return f"{tool} {digest(' '.join(first_words(tool, tool_input)))}", None
     counted = {name: value for name, value in tool_input.items() if name not in COSMETIC}
     return tool, {name: digest(canonical(value)) for name, value in counted.items()}
+
+
+def first_words(tool: str, tool_input: object) -> list[str]:
+    """The first two words of what a shell line runs, here or on another machine."""
+    words = shell_line.first_program(line_of(tool, tool_input))
+    for _ in range(shell_line.DEPTH if words else 0):
+        words = shell_line.first_program(reading.told(words)[1]) or words
+    return words[:2]
 
 
 def service(tool: str, tool_input: object) -> str:

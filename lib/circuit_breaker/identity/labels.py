@@ -6,7 +6,7 @@ They are the only text of a session that is written to disk.
 from __future__ import annotations
 
 from circuit_breaker.identity import masking, shell_line
-from circuit_breaker.identity.calls import PATHS, SHELLS, line_of, shell_command
+from circuit_breaker.identity.calls import PATHS, SHELLS, first_words, shell_command
 from circuit_breaker.identity.errors import own_lines
 from circuit_breaker.identity.results import without_escapes
 
@@ -62,8 +62,7 @@ def label(tool: str, tool_input: object) -> str:
 
 def shape(tool: str, tool_input: object) -> str:
     """What calls of one `calls.shape_key` share: `Bash git log`, `Read`."""
-    words = shell_line.first_program(line_of(tool, tool_input))[:2]
-    return f"{plain(tool)[:LABEL_MAX]} {words_label(words)}".strip()
+    return f"{plain(tool)[:LABEL_MAX]} {words_label(first_words(tool, tool_input))}".strip()
 
 
 def words_label(words: list[str]) -> str:

@@ -25,10 +25,9 @@ _NOTHING_ELSE = tuple(
 
 def wait_of(tool: str, given: object) -> int:
     """When a call waits: waits.NONE, BEFORE, AFTER or ALONE; its result does not matter."""
+    given = given if isinstance(given, dict) else {}
     if tool in _WAITING:
-        return waits.NONE if isinstance(given, dict) and given.get("block") is False else waits.ALONE
-    if not isinstance(given, dict):
-        return waits.NONE
+        return waits.NONE if given.get("block") is False else waits.ALONE
     if tool == "write_stdin":
         return waits.NONE if given.get("chars") else waits.ALONE
     command = line_of(tool, given)
@@ -47,9 +46,9 @@ def wait_of(tool: str, given: object) -> int:
 
 def reads_output(tool: str, given: object) -> bool:
     """Whether the call reads the output so far of something in the background, which may stay the same for a while."""
-    if tool == "write_stdin":
-        return isinstance(given, dict) and not given.get("chars")
     given = given if isinstance(given, dict) else {}
+    if tool == "write_stdin":
+        return not given.get("chars")
     if given.get("action") == "poll" and "question" not in given:
         return True  # with a question it asks people
     if not tool.startswith("mcp__"):

@@ -230,8 +230,7 @@ def _service_of(container: str) -> str:
 
 def _joined(words: list[str]) -> str:
     """The words as one line; those with blanks or brackets are quoted again."""
-    quoted = [f"'{word}'" if "'" not in word else f'"{word}"' if '"' not in word else word for word in words]
-    return " ".join([word if _BREAKING.isdisjoint(word) else safe for word, safe in zip(words, quoted)])
+    return " ".join([w if _BREAKING.isdisjoint(w) else "'" + w.replace("'", "'\\''") + "'" for w in words])
 
 
 def until_its_end(words: list[str]) -> list[str]:
