@@ -113,7 +113,7 @@ def _without_hosts(line: str, texts: list[str]) -> str:
             and host.replace(".", "").isdigit()
             and not any(host in text for text in texts)
         ):
-            words[i] = word.replace(host, "_")
+            words[i] = word.replace(host, "0.0.0.0")  # still an address, so that its port is blinded
     return " ".join(words)
 
 

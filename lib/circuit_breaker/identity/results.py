@@ -44,8 +44,6 @@ def unordered(text: str) -> str:
 
 def _without_order(line: str) -> str:
     """`..F.  [100%]` with its marks, one for each test, sorted; any other line unchanged."""
-    if line[:1] not in _DOTS:
-        return line
     marks, blank, rest = line.partition(" ")
     return "".join(sorted(marks)) + blank + rest if _DOTS.issuperset(marks) else line
 
@@ -63,7 +61,7 @@ _HEADERS = ("etag:", "set-cookie:", "cf-ray:", "report-to:", "expires:", "x-requ
 _MONTHS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())
 _NAMED = frozenset(
     "pid ppid fd tid pgid thread process goroutine port elapsed duration took time timestamp ts latency uptime eta cpu rss memory"
-    " heapused heaptotal reqid msgid age total_tokens tool_uses".split()
+    " heapused heaptotal reqid msgid age total_tokens tool_uses allocations gas execution_count".split()
 )
 _NAME_ENDS = tuple(
     "_ms Ms _at _time Time econds Ticks _secs _ns _us uration lapsed imestamp seed Seed Delay -remaining -Remaining".split()
@@ -77,12 +75,12 @@ _MEASURING = (
 ).split("|")
 _STATISTICS = ("p50", "p90", "p95", "p99", "median", "stddev", "std dev", " ± ", "ns/op", "percentile")
 _STATISTICS_MAX = 1500  # characters at the end of an output
-_IDS = frozenset("id ids uuid guid nonce".split())
-_TEMPORARY = ("\\Temp\\", "/tmp/", "/.tmp/package/", "/var/folders/", "/var/tmp/", "/dev/shm/")
+_IDS = frozenset("id ids uuid guid nonce pid #pid #reference".split())
+_TEMPORARY = "\\Temp\\ /tmp/ /.tmp/package/ /var/folders/ /var/tmp/ /dev/shm/ -sandbox/ /builds-v0/".split()
 _NAMED_IDS = ("Id", "ID", "_id", "-id", "Token", "_token", "Cursor", "_cursor")
 _BARS = (
     "█|━|▏|####|==>|ETA|it/s|eta |--:--|load average|K ....| wallclock secs|=setup[|Starting a Gradle Daemon|packages loaded"
-    "| linux-sandbox| total actions"
+    "| linux-sandbox| total actions| actionable task"
 ).split("|")
 
 
@@ -223,13 +221,16 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
     codex = text.startswith("session ID ", max(0, start - 11))  # random for each running process
     if codex or (before == "(" and text.startswith(") panicked", end)):
         return "N"  # a Rust thread
+    if "bash: " in text[begin:start] and text[begin:start].rstrip()[-1] == ":" and text[start:end].isdigit():
+        return "N"  # bash: line 1: 4711 Segmentation fault
     last = _word_before(text, marks, begin, start)
     if kind == tokens.NODE:
         return f"N_{tokens.node_of(text[start:end].strip('.:'))}" if last in ("uid", "ref") else ""
     if kind == tokens.NAMELESS:
         name = last.strip(".:")
         if text[start : start + 2] == "0x":
-            return "H" if text.startswith(" in ", end) or name.lower().endswith("seed") else ""
+            told = text.startswith(" in ", end) or (text[end - 1] == ":" and name in ("at", "by"))
+            return "H" if told or name.lower().endswith("seed") else ""
         return "H" if name.lower() in _IDS or name.endswith(_NAMED_IDS) else ""
     if kind == tokens.CLOCK:
         after = text[end : end + 3].strip().lower()
@@ -246,13 +247,14 @@ def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bo
     return (
         _unit_after(text, end) > 0  # 800 ms
         or (last == "in" and "." in number and after[:2] == " (")  # XCTest: in 0.123 (0.456) seconds
-        or (before == "[" and after[:1] == "]" and ":" in number)  # NSLog: App[512:90311]
+        or (before == "[" and after[:1] == "]" and _is_process(number, last))
         or (before == "[" and after[:2] == "]:" and bool(name))  # sshd[1234]:
         or after[:1] == " "
         and after.partition("] ")[0].rstrip("0123456789").endswith((".go:", ".cc:"))  # klog, glog
-        or unit.endswith(("/s", "/sec"))
+        or unit.endswith(("/s", "/sec", "elapsed"))
         or following.startswith(("day ago", "days ago", "week ago", "weeks ago"))
         or last in _LOOPBACK  # a socket's port
+        or (len(number) > 11 and name.lower() in _IDS)  # Python: <Mock id='140331207335452'>
         or after.startswith(_VOLATILE_BEFORE)
         or name.lower() in _NAMED
         or name.endswith(_NAME_ENDS)
@@ -261,6 +263,12 @@ def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bo
         or (last[:1] == "#" and last[1:].isdigit() and "." in number)  # docker's build log: `#8 0.512 npm`
         or (before == "=" and after[:2] == "==")  # valgrind and the sanitizers: `==1234==ERROR: ...`
     )
+
+
+def _is_process(number: str, last: str) -> bool:
+    """Whether it is a process or a time: `App[512:90311]`, `UTC [4711] ERROR`, a notebook's `Cell In[5]`, `[42952.972363] usb 1-1`."""
+    stamped = last in ("In", "Out", "UTC", "GMT") or last[:1] == "+" or tokens.is_clock(last)
+    return stamped or ":" in number or number[-7:-6] == "."
 
 
 def _unit_after(text: str, end: int) -> int:

@@ -14,6 +14,7 @@ UNITS = frozenset(
 )
 _DIGITS = frozenset("0123456789")
 _FIGURES = _DIGITS | {"."}
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _BLANK_FIGURES = dict.fromkeys(map(ord, _FIGURES), " ")
 _ID_MIN = 7  # characters: what git shortens a commit to
 _OUTPUTS = (".output", ".log", ".tmp", ".pid", ".sock")  # endings of files that are named by an id
@@ -43,6 +44,8 @@ def kind(word: str) -> str:
         return "T" if is_date(core) else SHARE
     if is_sum(core):
         return SUM
+    if core[:3] == "+0x":
+        return "H"  # Go: /p/main.go:14 +0x1d
     hexadecimal = core[:2] in ("0x", "0X") and HEX.issuperset(core[2:])
     if is_id(core) or (hexadecimal and len(core) > 10) or (len(core) > 23 and _is_blob(core)):
         return "H"
@@ -53,8 +56,9 @@ def kind(word: str) -> str:
         return "T" if core.count(":") == 2 or "." in core else CLOCK
     if is_date(core):
         return "T"
-    if hexadecimal and len(core) > 7:
-        return NAMELESS  # an address in a program, a seed
+    process = core[:2] == "0." and core.count(".") > 1 and _FIGURES.issuperset(core)
+    if process or (hexadecimal and len(core) > 7):
+        return NAMELESS  # an address in a program, a seed; Erlang's <0.151.0>
     if core[2:3] == "." == core[5:6] and is_clock(core[:8].replace(".", ":")) and core[8:9] in ("", "."):
         return CLOCK  # a screenshot of macOS is named `... at 14.28.37.png`
     if node_of(core):
@@ -67,7 +71,7 @@ def kind(word: str) -> str:
         new = _blind_id(word)
     else:
         return ""
-    if new == word and is_request(core.replace("_", "")):
+    if new == word and is_request(core.replace("_", "").replace(":", "")):
         return NAMELESS
     return "" if new == word else new
 
@@ -179,17 +183,17 @@ def _is_blob(text: str) -> bool:
 
 def _address(word: str) -> str:
     """A path or address with ids, times after a colon and the port replaced; name:number stays."""
-    pid, colon, rest = word.partition(":")
-    if rest[4:5] == "/" and pid.isdigit() and rest[5:11].isdigit():
-        return f"N:T:{rest.partition(':')[2]}"  # Chrome's log: [4711:1129/194529.176428:ERROR:bus.cc(408)]
-    host, colon, port = word.rpartition(":")
+    day = word.find("/") - 4  # Chrome's log: [4711:4711:1129/194529.176428:ERROR:bus.cc(408)]
+    if day > 1 and word[:day].replace(":", "").isdigit() and word[day + 5 : day + 11].isdigit():
+        return f"N:T:{word[day:].partition(':')[2]}"
+    host, colon, port = word.rstrip(":-").rpartition(":")
     number, slash, rest = port.partition("/")
     if colon and number.rstrip(".").isdigit() and is_host(host, number):
-        return f"{host}:N{slash}{rest}"
+        return f"{host}:N{slash}{_address(rest) if rest else rest}"
     if "/" in word:
         parts = [_blind_id(part) if part else part for part in word.split("/")]
         if "://" in word:
-            parts = ["H" if len(part) >= 10 and is_request(part) else part for part in parts]
+            parts = ["H" if len(p) > 9 and p.isalnum() and not p.isalpha() else p for p in parts]
         return "/".join(parts)
     return ":".join(["D" if part and is_duration(part) else _blind_id(part) for part in word.split(":")])
 
@@ -214,7 +218,7 @@ def _blind_id(part: str) -> str:
         return f"{head}@H"  # com.foo.Bar@1b2c6ec2
     if is_id(part) or part.endswith(".output") or (part.endswith(_OUTPUTS) and is_id(stem)):
         return "H"
-    if is_date(part) or is_epoch(part):
+    if is_date(part) or is_epoch(part.lstrip(_LETTERS)):
         return "T"
     if is_sum(stem):
         return f"H.{ending}"
@@ -244,7 +248,8 @@ def _without_moment(word: str) -> str:
         while end < len(word) and word[end] in "0123456789TZ:-_.":
             end += 1
         moment = word[at:end].rstrip("-_.")
-        day = is_date(moment[:10]) and moment[10:11] in ("T", "_", "-") and moment[11:13].isdigit()
+        timed = moment.replace(".", "-") if len(moment) > 15 else moment  # 2026.11.23-1 is a version
+        day = is_date(timed[:10]) and timed[10:11] in "T_-" and timed[11:13].isdigit()
         if day or (moment[:14].isdigit() and len(moment) >= 14):
             word = f"{word[:at]}T{word[at + len(moment) :]}"
             end = at + 1
@@ -265,7 +270,7 @@ def _compound(word: str) -> str:
         for i, part in enumerate(parts):
             stem, dot, ending = part.partition(".")
             before = parts[i - 1] if i else ""
-            made_up = is_id(stem) or is_epoch(stem) or is_random(stem)
+            made_up = is_id(stem) or is_epoch(stem.lstrip(_LETTERS)) or is_random(stem)
             if stem[:3] == "pid" and stem[3:].isdigit():  # hs_err_pid4711.log
                 parts[i] = "pid" + dot + ending
             elif made_up or (before in _TITLES and is_request(stem)):
@@ -294,7 +299,7 @@ def without_made_up(text: str, place: str, marks: bytes) -> str:
         names = piece[:end].split(place[-1])
         own = 2 if place == "/var/folders/" else 0  # there the first two are a user's
         for at, name in enumerate(names[: own + 2]):
-            if name and (at < own or _is_made_up(name) or (name.isdigit() and place == "/.tmp/package/")):
+            if name and (at < own or _is_made_up(name) or name.isdigit()):
                 ending = "." in name[-6:-1] and name[-1].isalpha()
                 names[at] = "X" + (name[name.rindex(".") :] if ending else "")
         pieces[i] = place[-1].join(names) + piece[end:]
@@ -303,7 +308,7 @@ def without_made_up(text: str, place: str, marks: bytes) -> str:
 
 def _is_made_up(name: str) -> bool:
     """Whether a program made the name up: tmpab12cd, tmp.Xy3z, go-build123456, pytest-12, b3f2a1."""
-    known = name.startswith(("tmp", "pytest-", "jl_", "T")) and len(name) > 3
+    known = name.startswith(("tmp", "pytest-", "pip-", "rustdoctest", "jl_", "T")) and len(name) > 3
     ours = name.startswith("claude-") and name.endswith("-cwd")  # the directory after a command
     if known or ours or is_id(name):
         return True
