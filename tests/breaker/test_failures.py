@@ -344,6 +344,14 @@ def test_what_an_earlier_failure_printed_is_a_failure_in_any_language_though_its
     assert stream.states() == {"tool_failure:Bash tool (any form)": OPEN}
 
 
+def test_an_exit_code_that_the_line_prints_is_no_part_of_the_error():
+    stream, said = Stream(), "python: No module named pytest"
+    for line in ("pytest a.py", "pytest a.py; echo exit: $?") * 3:
+        printed = "echo" in line
+        stream.bash(line, f"{said}\nexit: 1" if printed else f"Exit code 1\n{said}", fails=not printed)
+    assert "tool_failure:Bash pytest a.py (any form)" in stream.states()
+
+
 def test_a_warning_that_comes_again_is_no_failure():
     stream = Stream()
     stream.bash("tool apply x", "Exit code 1\nwarning: y is not used\nwent left", fails=True)

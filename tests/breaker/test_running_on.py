@@ -303,6 +303,38 @@ def test_a_notification_ends_no_failing_streak():
     assert fail_on(stream, 1, start=9) == [WARN]
 
 
+@pytest.mark.parametrize("look", ["Read", "Bash", "TaskOutput"])
+def test_what_is_launched_again_with_the_same_output_each_time_is_warned_about(look):
+    stream = Stream()
+    for i in range(6):
+        launch(stream)
+        path = f"/w/tasks/b{i}k7q2x.output"
+        given = {
+            "Read": {"file_path": path},
+            "Bash": {"command": f"cat {path}"},
+            "TaskOutput": {"task_id": f"b{i}k7q2x"},
+        }
+        stream.call(look, given[look], "Error: listen EADDRINUSE :::3000")
+        stream.call("KillShell", {"shell_id": f"b{i}k7q2x"}, f"Successfully killed shell: b{i}k7q2x")
+    assert warnings(stream) == ["repeated_call:Bash npm run dev"] and not trips(stream)
+
+
+def test_what_is_launched_again_after_each_change_is_work():
+    stream = Stream()
+    for i in range(8):
+        launch(stream)
+        stream.call("Read", {"file_path": f"/w/tasks/b{i}k7q2x.output"}, "Error: listen EADDRINUSE :::3000")
+        stream.call(
+            "Edit", {"file_path": "/p/a.js", "old_string": str(i), "new_string": str(i + 1)}, "updated"
+        )
+    assert not stream.said
+
+
+def launch(stream):
+    given = {"command": "npm run dev", "run_in_background": True}
+    stream.call("Bash", given, "Command running in background with ID: b1", LAUNCHED)
+
+
 def test_refused_permissions_polls_and_launches_neither_feed_nor_end_it():
     stream = Stream()
     fail_on(stream, 9)
@@ -453,6 +485,16 @@ def test_a_step_that_returns_the_page_itself_is_compared_by_it():
     stream = Stream()
     for _ in range(4):
         click(stream, text="clicked\n" + "- button\n" * 60)
+    assert trips(stream) == [f"repeated_call:{MCP}click"]
+
+
+@pytest.mark.parametrize(
+    "shown", ["clicked [picture ghij]", "Page: - button [ref=e5]", 'uid=1_5 button "Go"']
+)
+def test_a_step_that_returns_a_picture_or_a_short_page_is_compared_by_it(shown):
+    stream = Stream()
+    for _ in range(4):
+        click(stream, text=shown)
     assert trips(stream) == [f"repeated_call:{MCP}click"]
 
 

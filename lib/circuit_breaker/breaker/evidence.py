@@ -154,8 +154,9 @@ def _note_waits(lane: Lane, outcomes: list[Outcome]) -> None:
 
 
 def _is_receipt(outcome: Outcome) -> bool:
-    """Whether it is an act whose result only confirms it."""
-    return outcome.change == calls.ACTS and len(outcome.text) <= RECEIPT_MAX
+    """Whether it is an act whose result only confirms it, and shows neither a page nor a picture."""
+    short = outcome.change == calls.ACTS and len(outcome.text) <= RECEIPT_MAX
+    return short and not any(sign in outcome.text for sign in acts.SHOWN)
 
 
 def _kind_of(outcome: Outcome) -> int:
@@ -366,14 +367,13 @@ def is_all_new(session: Session, lane: Lane, outcomes: list[Outcome]) -> bool:
     counting = lane.failing or lane.empties or lane.waits > 1 or lane.sequence.length > 1
     if counting or session.services:
         return False
-    for outcome in outcomes:
-        if outcome.kind != OK or outcome.failed or outcome.empty or lane.streaks[outcome.key].label:
-            return False  # only a repeated call has a label
-    return True
+    repeated = any(lane.streaks[outcome.key].label for outcome in outcomes)  # only such a call has one
+    return not repeated and all(o.kind == OK and not o.failed and not o.empty for o in outcomes)
 
 
 def _is_news(lane: Lane, outcome: Outcome) -> bool:
-    """Whether it returned something new; what a command in the background printed is compared whatever that command's id is."""
-    if outcome.tool not in ENDING and not looks.reads_output(outcome.tool, outcome.input):
-        return not outcome.repeats
-    return not outcome.repeats and all(r.result != outcome.result for r in lane.recent if r.n < outcome.n)
+    """Whether it brought something new. What a look shows is compared whatever is looked at: each command in the background has an
+    output of its own."""
+    if outcome.repeats or outcome.tool in ENDING:
+        return False
+    return bool(outcome.change) or all(r.result != outcome.result for r in lane.recent if r.n < outcome.n)

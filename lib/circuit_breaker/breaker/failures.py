@@ -9,7 +9,7 @@ from __future__ import annotations
 from circuit_breaker.breaker.evidence import last_of, leads_on
 from circuit_breaker.breaker.memory import ErrorRun, Family, Lane
 from circuit_breaker.breaker.model import FAILURES, OK, SILENT, Outcome
-from circuit_breaker.identity import attempts, errors, places, results, verdicts
+from circuit_breaker.identity import attempts, errors, places, verdicts
 from circuit_breaker.identity.calls import SHELLS, WRITES, change_level, command_of
 
 FAMILY = "family:"  # prefix of an attempt's key, in memory and in circuits
@@ -60,9 +60,12 @@ def _fails_again(lane: Lane, outcome: Outcome) -> bool:
     known = lane.families.get(outcome.family)
     if known is None or outcome.attempt.shows or last_of(lane.moves, known.since) > known.n:
         return False
-    if known.error and known.error == errors.error_keys("", outcome.text, outcome.input)[1]:
+    text = verdicts.without_exits(outcome.attempt, outcome.text)
+    if known.error and known.error == errors.error_keys("", text, outcome.input)[1]:
         return True
-    return verdicts.fails_again(outcome.attempt, outcome.text, known.lines)
+    text = "\n".join([line for line in text.split("\n") if "warn" not in line.lower()])
+    lines = verdicts.shared_lines(outcome.attempt, text, last=False)
+    return any(line in known.lines for line in lines if line[:1] != verdicts.WEAK)
 
 
 def _may_have_failed(outcome: Outcome) -> bool:
@@ -102,7 +105,7 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
     if not family.lines or family.turn != lane.turn:  # failures in one turn count once
         _add_lines(family, lines)
     may_differ = errors.says_nothing(outcome.text) or verdicts.is_bare(outcome.text, lines)
-    text = results.without_exit_code(outcome.text)
+    text = verdicts.without_exits(outcome.attempt, outcome.text)
     error, where = ("", []) if may_differ else errors.error_keys("", text, outcome.input)[1:]
     equal = error == family.error and places.are_near(family.places, where)
     again = family.same > 0 and equal and lane.stepped <= family.n

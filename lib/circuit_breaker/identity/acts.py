@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.identity import live, reading, tool_names
 from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, WRITERS, shell_command
+from circuit_breaker.identity.keys import PICTURE
 from circuit_breaker.identity.shell_line import is_in, past_options, program, programs, segments
 
 # Words in tool names (or in the `action` of a tool that does everything) that stand for a step on a page or device.
@@ -12,6 +13,7 @@ _GESTURES = frozenset(
     " dblclick doubleclick mouse pinch rotate advance reload touch keyboard goto walk turn jump button joystick"
     " keyevent undo redo input keystroke keystrokes frame tick send-keys stuff write-chars continue resume finish".split()
 )
+SHOWN = ("[ref=", "uid=", PICTURE)  # in a result that shows the page: its nodes, or a picture of it
 _SCRIPTS = frozenset("evaluate eval script javascript js code".split())
 # In a page's script: a step.
 _MOVING = "scroll .click( dispatchEvent .focus( .submit( .goBack( history.".split()

@@ -14,7 +14,7 @@ HOUSEKEEPING = frozenset(
     " tee-object new-item remove-item stop-process".split()
 )
 # Programs that may do several tasks at once, of which `clean` only comes first.
-BUILDERS = frozenset("mvn gradle make xcodebuild ninja lein ant rebar3 msbuild".split())
+BUILDERS = frozenset("mvn gradle make xcodebuild ninja lein ant rebar3 msbuild sbt".split())
 # Preparation too, as is `clean` of any program.
 PREPARING = frozenset(("apt update", "brew update", "npm cache"))
 # Files that a program reads if no other is named.
@@ -65,6 +65,7 @@ ALIASES = {
     "py": "python",
     "apt-get": "apt",
     "gtest": "ctest",
+    "bazelisk": "bazel",
 }
 # Programs of a project that its package manager runs by their bare name: `yarn jest`.
 BINARIES = frozenset(
@@ -137,6 +138,7 @@ FLAGS_ONLY = {  # short options that take no value in these programs, although V
     "phpunit": "-v",
     "unittest": "-v -b",
     "ctest": "-V -N",
+    "prove": "-v -l -b -r -s -w",
     "bash": "-x -e -u -v -l -i -n",
 }
 # Words that are tasks of a build tool, never an option's value.

@@ -8,6 +8,7 @@ LONG = 4096  # characters; a longer string is replaced by its hash
 OUTPUT_MAX = 32_000  # characters: more than Claude Code passes on of a command's output
 _KEPT = 8_000  # characters of a longer text that are kept at either end, and up to _LINE more
 _LINE = 4_000  # to the end of a line
+PICTURE = "[picture "  # begins the key of one
 _DEPTH_MAX = 40  # levels; deeper input is left out
 _LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
 _STORES = ("tool-results/", "tool-results\\", "/_logs/", "\\_logs\\")  # folders with made-up file names

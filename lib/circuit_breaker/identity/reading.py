@@ -73,7 +73,7 @@ RUNNERS = {
     ),
     **dict.fromkeys(("npm", "mise"), ("exec", "x")),
     **dict.fromkeys(("pnpm", "yarn"), ("exec", "dlx")),
-    "bundle": ("exec",),
+    **dict.fromkeys(("bundle", "opam"), ("exec",)),
     "bun": ("x",),
     "dotenv": ("run", ""),
 }
@@ -184,13 +184,7 @@ def program_reads(name: str, rest: list[str], depth: int = 0, loosely: bool = Fa
     asks_version = rest in VERSIONS and not (rest == ["-v"] and is_in(name, TESTERS))
     if listed or asks_version or (name == "kill" and rest[:1] == ["-0"]) or live.is_live(name, rest):
         return True
-    return only_sleeps(name, rest) or _reading_subcommand(name, rest)
-
-
-def only_sleeps(name: str, rest: list[str]) -> bool:
-    """Whether an interpreter is given code that only waits; most arguments do not even name a wait."""
-    named = any("sleep" in word or "setTimeout" in word for word in rest)
-    return named and snippets.only_sleeps(name, rest)
+    return snippets.only_sleeps(name, rest) or _reading_subcommand(name, rest)
 
 
 def told(words: list[str]) -> tuple[str, str]:

@@ -84,7 +84,7 @@ def verdict(attempt: attempts.Attempt, text: str) -> str:
     if not attempt.hidden:
         return SUCCEEDED
     lines = _lines(text)
-    printed = _printed_exit(attempt, lines)
+    printed = next(filter(None, [_exit_in(line, attempt) for line in reversed(lines)]), "")
     if printed:
         return SUCCEEDED if printed in ("0", "True") else FAILED
     if attempt.shows:
@@ -101,7 +101,7 @@ def verdict(attempt: attempts.Attempt, text: str) -> str:
 def shared_lines(attempt: attempts.Attempt, text: str, last: bool = True) -> list[str]:
     """Digests of a failure's error lines (if it has none and `last`: its last line) without what the call itself put into them.
     Lines that every failure of a tool has, and mere counts, get the prefix WEAK; their digests include the attempt's test selectors."""
-    lines = _lines(results.without_exit_code(text))
+    lines = _lines(without_exits(attempt, text))
     found = [line for line in lines if _says(line) in ("form", "failures")]
     if all(map(_is_general, found)):
         found += [line for line in lines if _names_place(line)]
@@ -133,12 +133,6 @@ def is_bare(text: str, shared: list[str]) -> bool:
     few say anything else. `shared`: its `shared_lines`."""
     more = [line for line in _lines(text) if not _says(line) and not _is_general(line)]
     return len(more) < TOLD_MIN and all(line[:1] == WEAK for line in shared)
-
-
-def fails_again(attempt: attempts.Attempt, text: str, known: dict[str, int]) -> bool:
-    """Whether an output has an error line of an earlier failure of the attempt, whatever form that line has."""
-    text = "\n".join([line for line in text.split("\n") if "warn" not in line.lower()])
-    return any(line in known for line in shared_lines(attempt, text, last=False) if line[:1] != WEAK)
 
 
 def _lines(text: str) -> list[str]:
@@ -187,15 +181,19 @@ def _ends(found: list[str]) -> list[str]:
     return found if len(found) <= LINES_MAX else found[: LINES_MAX // 2] + found[-LINES_MAX // 2 :]
 
 
-def _printed_exit(attempt: attempts.Attempt, lines: list[str]) -> str:
-    """The last exit code of the attempt that its line printed; "" for none."""
+def _exit_in(line: str, attempt: attempts.Attempt) -> str:
+    """The exit code of the attempt that a line of its output shows, because its command prints it; "" for none."""
     for before, after in attempt.exits:
-        for line in reversed(lines):
-            if line.startswith(before) and line.endswith(after):
-                code = line[len(before) : len(line) - len(after)].strip()
-                if code.isdigit() or code in ("True", "False"):
-                    return code.lstrip("0") or "0"
+        code = line[len(before) : len(line) - len(after)].strip()
+        if line.startswith(before) and line.endswith(after) and (code.isdigit() or code in ("True", "False")):
+            return code.lstrip("0") or "0"
     return ""
+
+
+def without_exits(attempt: attempts.Attempt, text: str) -> str:
+    """A failure's text without its exit code, which Claude Code adds and the line itself may print."""
+    lines = results.without_exit_code(text).split("\n")
+    return "\n".join([line for line in lines if not _exit_in(line.strip(), attempt)])
 
 
 def _says(line: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import live, reading, shell_line
+from circuit_breaker.identity import live, reading, shell_line, snippets
 
 # Where a wait is: nowhere, before (or between) other commands, after them, or the line only waits.
 NONE, BEFORE, AFTER, ALONE = 0, 1, 2, 3
@@ -86,7 +86,7 @@ def _only_waits(name: str, rest: list[str], segment: shell_line.Segment) -> bool
         return rest[:1] in (["-n"], ["-c"]) and rest[-1] in ("127.0.0.1", "localhost")
     if name == "timeout" or (name == "read" and "-t" in rest):
         return True
-    return reading.only_sleeps(name, rest) or live.script_of(name, rest).startswith("wait")
+    return snippets.only_sleeps(name, rest) or live.script_of(name, rest).startswith("wait")
 
 
 def _follows(name: str, rest: list[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.model import Decision, Event
-from circuit_breaker.identity.keys import digest, word
+from circuit_breaker.identity.keys import PICTURE, digest, word
 from circuit_breaker.runtime import home, json
 from circuit_breaker.words import sentences
 
@@ -233,9 +233,9 @@ def response_text(response: object) -> str:
 def _block_text(block: object) -> str:
     if isinstance(block, dict) and isinstance(block.get("text"), str):
         return str(block["text"])
-    source = block.get("source") if isinstance(block, dict) else None
+    source = block.get("source", block) if isinstance(block, dict) else None  # MCP has it in the block itself
     if isinstance(source, dict) and isinstance(source.get("data"), str):
-        return f"[{word(source['data'])}]"  # a hash of a picture
+        return f"{PICTURE}{word(source['data'])}]"
     return block if isinstance(block, str) else json.dump(block).decode("ascii")
 
 
