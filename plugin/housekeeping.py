@@ -72,7 +72,7 @@ def _text(where: Places, report: Report, counts: dict[str, int]) -> str:
     for step in report.steps:
         into = f" -> {memory.shown(step.into)}.gz" if step.into else ""
         lines.append(f"{VERBS.get(step.do, step.do):<9} {memory.shown(step.name)}: {step.reason}{into}")
-    done = counts and (memory.done(counts, sys.argv[0]) or f"{memory.size(counts['freed'])} freed.")
+    done = counts and (memory.done(counts, program()) or f"{memory.size(counts['freed'])} freed.")
     return "\n".join([*lines, done or "Nothing was changed: this is the plan."])
 
 

@@ -24,7 +24,7 @@ def auto_cleanup_on_startup() -> str:
     except OSError as error:
         made = sweep.Report(errors=[str(error)])
     session_start.complain(made.errors + made.unreadable)
-    return memory.done(made.facts(), rounds.PLUGIN_FOLDER)
+    return memory.done(made.facts(), rounds.program())
 
 
 def rotate_all_telemetry() -> list[str]:

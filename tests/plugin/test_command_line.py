@@ -137,6 +137,10 @@ def test_the_installed_command_goes_by_its_own_name_whatever_it_says(person, mon
     assert "\n  circuit-breaker clean --apply\n" in says("clean")
     assert says("clean", "--apply").endswith("To get files back: circuit-breaker restore --list\n")
     assert says("restore", "--list").endswith("To restore one: circuit-breaker restore NAME\n")
+    home = Path(json.loads(says("status", "--json"))["home"])
+    home.mkdir(parents=True)
+    (home / "old_telemetry.jsonl").write_text("{}\n" * 2000)
+    assert says("sweep").endswith("To get a file back: circuit-breaker restore --list.\n")
 
 
 def completed(shell: str, person, *words: str) -> list[str]:

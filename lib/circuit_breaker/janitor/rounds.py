@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-PLUGIN_FOLDER = ROOT + "/plugin"  # for `python3 PLUGIN_FOLDER VERB`
 NOTE_DAYS = 30
 DEADLINE = 120.0  # seconds of the background process; the next session start continues where it stopped
+
+
+def program() -> str:
+    """How to call the command line of this copy."""
+    return f"python3 {memory.quoted(ROOT + '/plugin')}"
 
 
 def roots(where: Places) -> list[str]:
@@ -175,7 +179,7 @@ def run(*arguments: str) -> None:
     now, deadline, faults = time.time(), time.monotonic() + DEADLINE, []
     if task == "sweep":
         made = make(where, home.configuration(where, home.environment()), now, session)
-        done = memory.done(made.facts(), PLUGIN_FOLDER)
+        done = memory.done(made.facts(), program())
         if done:
             files.append(notes.path(where, notes.REPORT), done.encode("utf-8", "replace") + b"\n")
         faults = made.errors + made.unreadable

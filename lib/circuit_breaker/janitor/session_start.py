@@ -69,7 +69,7 @@ def _due(where: Places, config: Config, now: float, session: str, errors: list[s
     if made.task:
         _try("background process", lambda: rounds.start(where, session, made.task), errors)
     errors += made.unreadable
-    return [said, memory.done(made.facts(), rounds.PLUGIN_FOLDER)]
+    return [said, memory.done(made.facts(), rounds.program())]
 
 
 def _background_report(where: Places) -> str:

@@ -60,7 +60,7 @@ def too_old(days: float, limit: int) -> str:
     return f"last written {number(int(days), 'day')} ago (limit {limit})"
 
 
-def done(facts: Mapping[str, int], plugin: str) -> str:
+def done(facts: Mapping[str, int], program: str) -> str:
     """A paragraph: what was done, how much was freed, how to restore it. "" when no file of yours was touched.
 
     Forgotten sessions and temporary files of killed processes are only mentioned together with something else: they are
@@ -84,7 +84,7 @@ def done(facts: Mapping[str, int], plugin: str) -> str:
     text = ", ".join(parts)
     after = spared if facts["spared"] else ""
     if away or facts["shortened"]:
-        after += f" To get a file back: python3 {quoted(plugin)} restore --list."
+        after += f" To get a file back: {program} restore --list."
     return f"{PREFIX} {text[0].upper()}{text[1:]}: {size(facts['freed'])} freed.{after}"
 
 
