@@ -180,7 +180,15 @@ def test_the_program_behind_wrappers(words: str, runs: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("command", "words"),
-    [("cd x && sudo git log -3", "git log"), ("A=1 make", "make"), ("# x\nls", "ls"), ("", ""), ("(((", "")],
+    [
+        ("cd x && sudo git log -3", "git log"),
+        ("A=1 make", "make"),
+        ("# x\nls", "ls"),
+        ("set -euo pipefail\nexport A=1; . env.sh && make test", "make test"),
+        ("set -e", "set -e"),
+        ("", ""),
+        ("(((", ""),
+    ],
 )
 def test_the_first_program_of_a_command(command: str, words: str) -> None:
     assert " ".join(first_program(command)[:2]) == words

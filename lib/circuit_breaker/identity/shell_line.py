@@ -23,6 +23,7 @@ _WRAPPERS = {
     "xargs": "-I -n -P -L -d -a -E -s",
     "stdbuf": "-i -o -e",
 }
+SETTING_UP = frozenset("set unset export source . shopt ulimit umask".split())  # the shell, for what follows
 _REDIRECTS = ("&>>", "<<<", "<<-", "<<", ">>", ">&", "&>", ">|", "<&", "<>", ">", "<")
 _NO_FILES = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "$null", "NUL")
 
@@ -258,9 +259,14 @@ def programs(command: str) -> list[list[str]]:
 
 
 def first_program(command: str) -> list[str]:
-    """The first program that a command runs, with its arguments; [] for none."""
-    kept, _ = essence(command[:2000], "")
-    return next(filter(None, (program(segment.words) for segment in kept)), [])
+    """The first program that a command runs, with its arguments, but no SETTING_UP before another; [] for none."""
+    first: list[str] = []
+    for segment in essence(command[:2000], "")[0]:
+        words = program(segment.words)
+        if words and words[0] not in SETTING_UP:
+            return words
+        first = first or words
+    return first
 
 
 def _word(command: str, marks: str, i: int, inner: list[str]) -> tuple[str | None, int]:
