@@ -25,6 +25,7 @@ from shared import ROOT, Refusal, places, version
 
 from circuit_breaker.runtime import files, home, packages
 from circuit_breaker.runtime.json import object_in
+from circuit_breaker.words.memory import number
 
 LOCK = "lib/requirements-otlp.lock"
 PIP_SECONDS = 300
@@ -83,11 +84,11 @@ def _sent(args: argparse.Namespace, where: home.Places, sender: Sender) -> str:
         for begin in range(0, len(found), BATCH):
             for part in PARTS:
                 getattr(sender, part)(found[begin : begin + BATCH])
-        return f"Sent {len(found)} incidents to {sender.endpoint}"
+        return f"Sent {number(len(found), 'incident')} to {sender.endpoint}"
     spool = Spool(where.runtime)
     with packages.lock(f"{spool.folder}/lock"):
         sent = spool.drain(sender)
-    return f"Sent {sent} incidents to {sender.endpoint}" if sent else "Nothing to send"
+    return f"Sent {number(sent, 'incident')} to {sender.endpoint}" if sent else "Nothing to send"
 
 
 class Spool:

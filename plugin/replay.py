@@ -23,6 +23,7 @@ from circuit_breaker.replay import recording
 from circuit_breaker.replay.rerun import Rerun
 from circuit_breaker.runtime import files, home, usage
 from circuit_breaker.runtime.json import parse
+from circuit_breaker.words.memory import number
 
 TRANSCRIPTS = "Claude Code keeps its transcripts in ~/.claude/projects."
 BROKEN_SHOWN = 20  # broken lines listed; all are counted
@@ -82,9 +83,12 @@ def replay(args: argparse.Namespace) -> int:
             answer(False, _session(run, file))
     if totals.broken:
         first = plain(totals.broken[0])
-        print(f"replay: {totals.broken_lines} lines could not be read; the first: {first}", file=sys.stderr)
+        print(
+            f"replay: {number(totals.broken_lines, 'line')} could not be read; the first: {first}",
+            file=sys.stderr,
+        )
     if not totals.sessions:
-        read = f"{len(groups)} files were read and none holds hook events or rows of a transcript"
+        read = f"{number(len(groups), 'file')} read, and none holds hook events or rows of a transcript"
         raise Refusal(f"{read}. {TRANSCRIPTS}")
     answer(
         args.json,
@@ -106,9 +110,9 @@ def runs(
     """Each session of the recordings, begun by its name and run to its end, with its file. Rows that a resumed or forked session
     copied count once."""
     copied: set[int] = set()
-    for number, group in enumerate(groups, 1):
+    for at, group in enumerate(groups, 1):
         records = recording.records(group, fault, copied)
-        counted = progress.counted(records, f"records, file {number} of {len(groups)}")
+        counted = progress.counted(records, f"records, file {at} of {len(groups)}")
         for run in recording.sessions(counted, begun):
             run.finish()
             yield run, str(group[0])

@@ -14,6 +14,7 @@ from protection import Way
 from shared import PLUGIN
 
 from circuit_breaker.runtime import packages
+from circuit_breaker.words.memory import number
 from doctor import Finding, fault, note, ok
 
 FRESH = "get a fresh copy of the plugin and run its `install`"  # a damaged copy cannot repair itself
@@ -61,9 +62,11 @@ def _settled(scope: scopes.Scope, source: scopes.Source) -> Iterator[Finding]:
     gone = [name for name, found in sums.items() if found is None]
     edited = [name for name, found in sums.items() if found not in (None, kept["files"][name])]
     if gone:
-        yield broken("files", f"{scope.root}: {len(gone)} files are missing ({gone[0]} ...)")
+        yield broken("files", f"{scope.root}: {number(len(gone), 'file')} missing ({gone[0]} ...)")
     elif edited:
-        yield note("files", f"{scope.root}: {len(edited)} files were changed since ({edited[0]} ...)", fix)
+        yield note(
+            "files", f"{scope.root}: {number(len(edited), 'file')} changed since ({edited[0]} ...)", fix
+        )
     else:
         yield ok("files", f"{scope.root}: {len(sums)} files, all as installed (version {kept['version']})")
     lacking = [name for name in scopes.COMMANDS if not (scope.commands / name).is_file()]
@@ -92,10 +95,10 @@ def _line_ends(way: Way) -> Iterator[Finding]:
     def rewrite() -> str:
         for name in damaged:
             disk.put(way.root / name, disk.with_unix_ends((way.root / name).read_bytes()))
-        return f"{way.root}: {len(damaged)} files have Unix line ends again"
+        return f"{way.root}: Unix line ends again in {number(len(damaged), 'file')}"
 
     if damaged:
-        found = f"{way.root}: {len(damaged)} files have Windows line ends (core.autocrlf?)"
+        found = f"{way.root}: Windows line ends in {number(len(damaged), 'file')} (core.autocrlf?)"
         made = fault if "hooks/run" in damaged else note
         text = f"{found}, so the hooks cannot start"
         yield made("line ends", text, "circuit-breaker doctor --fix", rewrite)

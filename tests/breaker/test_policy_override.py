@@ -134,6 +134,12 @@ def test_only_your_prompt_forgets_how_often_blocked_calls_were_asked_for(author,
     assert (STOP in verdicts) == stopped
 
 
+def test_threshold_of_one_is_said_in_words():
+    stream = Stream(circuit_breakers={"tool_failure": {"threshold": 1}})
+    decision = stream.bash("make test", "Exit code 2\nboom", fails=True)
+    assert "`Bash make test` failed once with nothing changed in between." in said(decision)
+
+
 def test_denial_promises_an_early_retry_only_while_there_is_one():
     stream = opened()
     _, before = stream.ask("Bash", {"command": "make test"})

@@ -417,7 +417,7 @@ def test_a_copy_with_windows_line_ends_is_named_and_really_fixed(person, tmp_pat
         (root / name).write_bytes((root / name).read_bytes().replace(b"\n", b"\r\n"))
     done = plugin(person, "doctor")
     assert done.returncode == 1
-    assert "have Windows line ends" in done.stdout
+    assert "Windows line ends in " in done.stdout
     done = plugin(person, "doctor", "--fix")
     assert done.returncode == 0, done.stdout
     assert f"all {LINES} lines fire" in done.stdout

@@ -60,28 +60,28 @@ PROTECTED = {
 }
 # What a rule saw, as a clause that follows the call's name. Of the next four tables the first row fits whose words all apply.
 CAUSES = {
-    "tool_failure everywhere": "returned the same error {count} times, whatever its arguments and the changes in between",
+    "tool_failure everywhere": "returned the same error {times}, whatever its arguments and the changes in between",
     "tool_failure same_error": "returned the same error {count} turns in a row, whatever its arguments",
-    "tool_failure stubborn": "failed {count} times in a row with exactly the same error, in spite of the changes in between",
-    "tool_failure family": "failed {count} times in one form or another with the same error, with nothing changed in between",
-    "tool_failure": "failed {count} times with nothing changed in between",
+    "tool_failure stubborn": "failed {times} in a row with exactly the same error, in spite of the changes in between",
+    "tool_failure family": "failed {times} in one form or another with the same error, with nothing changed in between",
+    "tool_failure": "failed {times} with nothing changed in between",
     "failing_streak empty": "found nothing {count} turns in a row",
     "failing_streak": "reached {count} in a row: every call in them failed",
-    "repeated_call edit": "was made {count} times with the same input",
-    "repeated_call launches": "was started in the background {count} times with nothing new in between",
+    "repeated_call edit": "was made {times} with the same input",
+    "repeated_call launches": "was started in the background {times} with nothing new in between",
     "repeated_call waits": "was all that happened for {count} turns: nothing but waiting",
-    "repeated_call idle": "only printed words of its own, {count} times with nothing else in between",
-    "repeated_call digits": "ran {count} times in a row with results that differ only in digits",
-    "repeated_call": "returned the same result {count} times with nothing changed in between",
-    "call_cycle": "(a cycle of {period} calls) was repeated {count} times with the same results",
-    "sequential_tools": "was called {count} times, one call a turn",
-    "external_api total": "was called {count} times in one session",
-    "external_api": "was called {count} times within {seconds:g} s",
-    "agent_spawn": "was started {count} times within one prompt",
+    "repeated_call idle": "only printed words of its own, {times} with nothing else in between",
+    "repeated_call digits": "ran {times} in a row with results that differ only in digits",
+    "repeated_call": "returned the same result {times} with nothing changed in between",
+    "call_cycle": "(a cycle of {period} calls) was repeated {times} with the same results",
+    "sequential_tools": "was called {times}, one call a turn",
+    "external_api total": "was called {times} in one session",
+    "external_api": "was called {times} within {seconds:g} s",
+    "agent_spawn": "was started {times} within one prompt",
     "budget": "used {count:,} of {of:,} {what}",
-    "service_down": "does not answer (its connection failed {count} times)",
+    "service_down": "does not answer (its connection failed {times})",
     "protection": "would have switched the breaker off",
-    "": "made Claude continue {count} times with nothing new in between",
+    "": "made Claude continue {times} with nothing new in between",
 }
 _READ_ERROR = (
     "Read the error and the code or configuration it names first; then change something this call "
@@ -184,7 +184,8 @@ def cause(signal: Signal) -> str:
     """What a rule saw, as a clause that follows the call's name in incidents, `status`, warnings and denials."""
     limit = signal.facts.get("limit", "")
     known = {"period": "several", "seconds": 60, "of": 0, **signal.facts, "what": LIMITS.get(limit, limit)}
-    return _fitting(CAUSES, signal.rule, *_true(signal.facts)).format_map({**known, "count": signal.count})
+    counts = {"count": signal.count, "times": "once" if signal.count == 1 else f"{signal.count} times"}
+    return _fitting(CAUSES, signal.rule, *_true(signal.facts)).format_map({**known, **counts})
 
 
 def _fitting(table: dict[str, str], *holds: str) -> str:
