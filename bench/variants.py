@@ -7,7 +7,8 @@ from typing import Any, Callable, NamedTuple
 from circuit_breaker.breaker import config as settings
 from circuit_breaker.breaker import cycles, evidence, failures, memory, monitor, outcomes, rules
 from circuit_breaker.breaker.model import OK
-from circuit_breaker.identity import calls, errors, keys, places, results, shell_line, tokens
+from circuit_breaker.identity import calls, errors, keys, places, results, tokens
+from circuit_breaker.shell import shell_line
 
 Patch = tuple[Any, str, Any]  # module, name, what stands there for one variant
 

@@ -7,8 +7,9 @@ copies it elsewhere. `docs/security.md` says what gets round it. Linear in the c
 from __future__ import annotations
 
 from circuit_breaker.breaker.model import Record
-from circuit_breaker.identity import calls, reading, shell_line
+from circuit_breaker.identity import calls
 from circuit_breaker.identity.keys import spelled, texts_in
+from circuit_breaker.shell import reading, shell_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

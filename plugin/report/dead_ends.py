@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from circuit_breaker.identity import calls as kinds
-from circuit_breaker.identity import labels, shell_line
+from circuit_breaker.identity import labels
 from circuit_breaker.replay import transcript
 from circuit_breaker.runtime import files, home
 from circuit_breaker.runtime.json import object_of, parse
+from circuit_breaker.shell import shell_line
 from report import past
 
 DAYS, SESSIONS = 14, 3

@@ -9,7 +9,8 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from circuit_breaker.identity import calls as kinds
-from circuit_breaker.identity import labels, shell_line
+from circuit_breaker.identity import labels
+from circuit_breaker.shell import shell_line
 from report.past import FAILED, OK, Call, PastSession
 
 LARGEST = 5  # results listed

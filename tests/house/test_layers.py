@@ -17,10 +17,11 @@ PLUGIN = sorted((ROOT / "plugin").rglob("*.py"))
 OURS = [*MODULES, *HOOKS, *PLUGIN]
 # What each folder may import of ours besides itself.
 BELOW = {
-    "identity": set(),
-    "breaker": {"identity"},
+    "shell": set(),
+    "identity": {"shell"},
+    "breaker": {"identity", "shell"},
     "words": {"breaker", "identity"},
-    "guard": {"breaker", "identity"},
+    "guard": {"breaker", "identity", "shell"},
     "runtime": {"words", "guard", "breaker", "identity", "janitor", "cleaning"},
     "janitor": {"words", "breaker", "identity", "runtime"},
     "cleaning": {"words", "breaker", "identity", "runtime", "janitor"},
@@ -30,7 +31,7 @@ BELOW = {
 PURE = [
     path
     for path in MODULES
-    if path.relative_to(LIB).parts[0] in ("identity", "breaker", "words", "guard.py")
+    if path.relative_to(LIB).parts[0] in ("shell", "identity", "breaker", "words", "guard.py")
     or path.name in ("retention.py", "kinds.py", "selection.py")
 ]
 WITHOUT_A_WORLD = (PACKAGE, "__future__", "_imp", "json.decoder", "math", "unicodedata")

@@ -9,7 +9,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from circuit_breaker.breaker import gate, outcomes
-from circuit_breaker.identity import acts, calls, errors, keys, labels, looks, shell_line
+from circuit_breaker.identity import acts, calls, errors, keys, labels, looks
+from circuit_breaker.shell import shell_line
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),

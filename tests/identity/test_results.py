@@ -11,10 +11,11 @@ from samples import samples
 
 from circuit_breaker.breaker.model import FAILED
 from circuit_breaker.breaker.outcomes import result_key
-from circuit_breaker.identity import attempts, verdicts, waits
+from circuit_breaker.identity import attempts, verdicts
 from circuit_breaker.identity.errors import error_keys
 from circuit_breaker.identity.keys import OUTPUT_MAX
 from circuit_breaker.identity.results import blind, is_benchmark, text_key
+from circuit_breaker.shell import waits
 
 HEX = st.text("0123456789abcdef", min_size=8, max_size=8).filter(
     lambda t: not t.isdigit() and not t.isalpha()

@@ -12,8 +12,9 @@ from circuit_breaker.breaker import memory
 from circuit_breaker.breaker.memory import Lane, Past, SameShape, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
 from circuit_breaker.breaker.outcomes import label_of, look, only_waits, shown_in, steps_on, written
-from circuit_breaker.identity import acts, calls, errors, looks, places, waits
+from circuit_breaker.identity import acts, calls, errors, looks, places
 from circuit_breaker.identity.keys import digest
+from circuit_breaker.shell import waits
 
 FAILS_MAX, SERVICE_TIMES_MAX = 32, 64  # failures kept of a call, times of a service
 LAST_EDITS = 20  # calls among which the same edit is counted

@@ -15,9 +15,9 @@ from circuit_breaker.breaker import breaker, budget, evidence, failures, model, 
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.model import Outcome, Reported, Result, Signal, Turn, plus
 from circuit_breaker.breaker.outcomes import label_of, outcome_of
-from circuit_breaker.identity import waits
 from circuit_breaker.identity.calls import SHELLS, SPAWNING, call_key, command_of
 from circuit_breaker.identity.keys import shortened
+from circuit_breaker.shell import waits
 
 SEEN_MAX, BATCH_MAX = 128, 512
 

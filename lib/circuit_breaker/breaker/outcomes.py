@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, OK, SILENT, Outcome, Result
-from circuit_breaker.identity import acts, calls, errors, labels, looks, results, shell_line, waits
+from circuit_breaker.identity import acts, calls, errors, labels, looks, results
 from circuit_breaker.identity.keys import digest, digits_key, shortened, without_stored
+from circuit_breaker.shell import shell_line, waits
 
 REFUSED_WAIT = "a wait that Claude Code refuses"  # in place of its text, which names seconds and command
 # Parts of lines that go on through a history (see acts): most lines have none.

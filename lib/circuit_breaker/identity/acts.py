@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import live, reading, tool_names
+from circuit_breaker.identity import tool_names
 from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, WRITERS, shell_command
 from circuit_breaker.identity.keys import PICTURE
-from circuit_breaker.identity.shell_line import is_in, past_options, program, programs, segments
+from circuit_breaker.shell import live, reading
+from circuit_breaker.shell.shell_line import is_in, past_options, program, programs, segments
 
 # Words in tool names (or in the `action` of a tool that does everything) that stand for a step on a page or device.
 _GESTURES = frozenset(

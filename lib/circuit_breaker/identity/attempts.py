@@ -6,9 +6,9 @@ wrappers, decoration, redirections, options, quotes and test selectors are left 
 
 from __future__ import annotations
 
-from circuit_breaker.identity import attempts_table as table
-from circuit_breaker.identity import calls, labels, reading, shell_line, snippets
+from circuit_breaker.identity import calls, labels
 from circuit_breaker.identity.keys import digest, spelled
+from circuit_breaker.shell import programs, reading, shell_line, snippets
 
 PARTS_MAX = 64  # simple commands of a line that are read
 _EXIT_NAMES = ("$?", "${?}", "$LASTEXITCODE", "${PIPESTATUS[0]}", "$pipestatus[1]")
@@ -136,22 +136,22 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
     if part.name == "docker" and part.rest[:1] == ["compose"]:
         part.shown, part.name, part.rest = "docker compose", "docker-compose", part.rest[1:]
     part.reads = (
-        part.name.lower() in table.DECORATION
+        part.name.lower() in programs.DECORATION
         or reading.program_reads(part.name, part.rest)
         or (part.piped and snippets.only_looks(part.name, part.rest))
     )
-    if not part.reads and part.name in table.INTERPRETERS:
+    if not part.reads and part.name in programs.INTERPRETERS:
         _script(part)
-    elif part.name in table.CLIENTS:  # its query is its operand
-        options = table.CLIENTS[part.name].split()
+    elif part.name in programs.CLIENTS:  # its query is its operand
+        options = programs.CLIENTS[part.name].split()
         asked = [following for word, following in zip(part.rest, part.rest[1:]) if word in options]
         part.rest = [_code(text) for text in (*asked, part.segment.given) if text] or part.rest
-    if part.name in table.PACKAGE_RUNNERS:
+    if part.name in programs.PACKAGE_RUNNERS:
         part.name = "npm"  # whichever of them runs the script
         part.rest = [word for word in part.rest if word not in ("run", "run-script")]
-    if part.name in table.BUILDERS and {*shell_line.operands(part.rest)} - {"clean"}:
+    if part.name in programs.BUILDERS and {*shell_line.operands(part.rest)} - {"clean"}:
         part.rest = [word for word in part.rest if word != "clean"]
-    short = table.SHORT.get(part.name, {})
+    short = programs.SHORT.get(part.name, {})
     for i, word in enumerate(part.rest if short else ()):
         if word[:1] not in ("-", "+"):
             options = [word for word in part.rest[:i] if word[:1] == "-"]  # no +nightly
@@ -165,7 +165,7 @@ def _plain_name(word: str) -> str:
         name = name.removesuffix(ending)
     bare = name.rstrip("0123456789.")
     name = bare if bare in ("python", "pypy", "pip", "node", "ruby", "perl", "php") else name
-    return table.ALIASES.get(name, name)
+    return programs.ALIASES.get(name, name)
 
 
 def _past_runners(words: list[str]) -> list[str]:
@@ -177,7 +177,7 @@ def _past_runners(words: list[str]) -> list[str]:
             return words[1:]
         if name == "python" and "-m" in words[1:-1] and plain[0] == words[words.index("-m") + 1]:
             words = words[words.index("-m") + 1 :]
-        elif name in table.PACKAGE_RUNNERS and plain and plain[0] in table.BINARIES:
+        elif name in programs.PACKAGE_RUNNERS and plain and plain[0] in programs.BINARIES:
             return words[words.index(plain[0]) :]
         else:
             ran = reading.behind_runner([name, *words[1:]])
@@ -206,7 +206,7 @@ def _handed_on(part: _Part) -> list[str]:
 
 def _script(part: _Part) -> None:
     """Make an interpreter's script the program; code in an option or on stdin becomes its operand."""
-    coded, valued = table.CODE.get(part.name, ("", ""))
+    coded, valued = programs.CODE.get(part.name, ("", ""))
     rest = part.rest
     i = 0
     while i < len(rest):
@@ -255,14 +255,14 @@ def _real(parts: list[_Part]) -> list[_Part]:
 def _prepares(part: _Part) -> bool:
     """Whether the part only prepares for others: `mkdir`, `make clean`, `apt update`."""
     first = next(iter(shell_line.operands(part.rest)), "")
-    known = part.name.lower() in table.HOUSEKEEPING or f"{part.name} {first}" in table.PREPARING
+    known = part.name.lower() in programs.HOUSEKEEPING or f"{part.name} {first}" in programs.PREPARING
     return known or first == "clean"
 
 
 def _edits(part: _Part) -> bool:
     """Whether the part edits a file: `sed -i`, `cat > f <<EOF`, `patch`, `cp`."""
     low = part.name.lower()
-    if low in table.EDITORS or (low == "git" and part.rest[:1] == ["apply"]):
+    if low in programs.EDITORS or (low == "git" and part.rest[:1] == ["apply"]):
         return True
     in_place = any(word[:2] == "-i" or word in ("--in-place", "-pi") for word in part.rest)
     return (in_place and low in ("sed", "perl", "gsed")) or (bool(part.segment.targets) and part.reads)
@@ -271,7 +271,7 @@ def _edits(part: _Part) -> bool:
 def _shows_files(part: _Part, targets: set[str]) -> bool:
     """Whether the part prints files that the attempt did not write itself."""
     low = part.name.lower()
-    prints = low in table.SHOWS or (low == "git" and part.reads and part.rest[:1] != ["status"])
+    prints = low in programs.SHOWS or (low == "git" and part.reads and part.rest[:1] != ["status"])
     return prints and not part.piped and not part.segment.targets and targets.isdisjoint(part.rest)
 
 
@@ -307,9 +307,9 @@ def _printed_exits(parts: list[_Part], real: list[_Part]) -> list[tuple[str, str
 def _operands(part: _Part, found: Attempt) -> list[str]:
     """The program's operands as normal paths. Values of options are added to `found.values`, test selectors to `found.aim`."""
     operands: list[str] = []
-    flags = table.FLAGS_ONLY.get(part.name, "").split()
-    kept = table.KEPT_IN.get(part.name, "").split()
-    aimed = table.AIMED_IN.get(part.name, "").split()
+    flags = programs.FLAGS_ONLY.get(part.name, "").split()
+    kept = programs.KEPT_IN.get(part.name, "").split()
+    aimed = programs.AIMED_IN.get(part.name, "").split()
     task = {"cargo": "/test", "git": "/push"}.get(part.name)  # further words only say which
     rest, i = part.rest, 0
     while i < len(rest):
@@ -332,29 +332,29 @@ def _operands(part: _Part, found: Attempt) -> list[str]:
             i += 1
         if not sign:
             continue
-        if name in table.AIMED or name in aimed:
+        if name in programs.AIMED or name in aimed:
             found.aim += f" {value}"
             continue
         found.values.add(value)
-        if name in table.KEPT or name in kept:
+        if name in programs.KEPT or name in kept:
             path = _operand(value, part, found)
-            usual = path.removeprefix(part.directory.rstrip("/") + "/") in table.DEFAULTS
+            usual = path.removeprefix(part.directory.rstrip("/") + "/") in programs.DEFAULTS
             operands += [f"{name} {path}"] if path != part.directory and not usual else []
     return operands
 
 
 def _takes_word(option: str, word: str) -> bool:
     """Whether `word` is probably the value of the option before it."""
-    if option in table.AIMED or option in table.KEPT or option in table.VALUED:
+    if option in programs.AIMED or option in programs.KEPT or option in programs.VALUED:
         return True
     if word[:1].isdigit() and word.rstrip("smhd%").replace(".", "").isdigit():
         return True
-    if option in table.FLAGS or option.startswith("--no-"):
+    if option in programs.FLAGS or option.startswith("--no-"):
         return False
     if option[:2] != "--" and option[-1:] == "X":
         return True  # curl -sX POST
     named = option[:2] == "--" or (len(option) > 4 and option[1].isalpha()) or option[1:2].isupper()
-    return named and "/" not in word and "." not in word and word not in table.TASKS
+    return named and "/" not in word and "." not in word and word not in programs.TASKS
 
 
 def _operand(word: str, part: _Part, found: Attempt) -> str:
@@ -364,7 +364,7 @@ def _operand(word: str, part: _Part, found: Attempt) -> str:
     if word[:1] == "\n" or " " in word or "://" in word or word[:1] == "$" or part.name == "curl":
         return word.removeprefix("http://")
     name, sign, value = word.partition("=")
-    if part.name in table.INSTALLERS or value[:1] == "=":
+    if part.name in programs.INSTALLERS or value[:1] == "=":
         sign = ""
     if sign and shell_line.is_assignment(f"{name.replace('.', '_')}={value}"):
         found.values.add(value)

@@ -5,8 +5,9 @@ Keys are hashes: a call's input and output cannot be read from them.
 
 from __future__ import annotations
 
-from circuit_breaker.identity import powershell, reading, shell_line, tokens, tool_names, waits
+from circuit_breaker.identity import tokens, tool_names
 from circuit_breaker.identity.keys import canonical, digest, spelled
+from circuit_breaker.shell import powershell, reading, shell_line, waits
 
 READS, ACTS, WRITES = 0, 1, 2  # what a call changes: nothing, something that is no file, a file
 POWERSHELLS = frozenset(("PowerShell", "powershell", "pwsh"))

@@ -5,10 +5,11 @@ They are the only text of a session that is written to disk.
 
 from __future__ import annotations
 
-from circuit_breaker.identity import masking, shell_line
+from circuit_breaker.identity import masking
 from circuit_breaker.identity.calls import PATHS, SHELLS, first_words, shell_command
 from circuit_breaker.identity.errors import own_lines
 from circuit_breaker.identity.results import without_escapes
+from circuit_breaker.shell import shell_line
 
 LABEL_MAX = 60
 CLIP_MAX, HEAD_MAX = 160, 60  # characters of a clip, and of the error's first line in it

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import acts, guesses, live, reading, shell_line, tool_names, waits
+from circuit_breaker.identity import acts, tool_names
 from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, SPAWNERS, WRITERS, line_of, shell_command
+from circuit_breaker.shell import guesses, live, reading, shell_line, waits
 
 # What a call looks at: nothing (it acts), files and the like, or something that changes by itself.
 NOTHING, FILES, LIVE = 0, 1, 2

@@ -5,7 +5,7 @@ It masks too much rather than too little: the text is about to be written to dis
 
 from __future__ import annotations
 
-from circuit_breaker.identity import shell_line
+from circuit_breaker.shell import shell_line
 
 MASK = "…"
 _END = frozenset(" \t\r\n\"'`,;&)}]<>|")

@@ -6,8 +6,9 @@ say whether it changes by itself ("pid 1234", "3.4 s"). Any other number is a co
 
 from __future__ import annotations
 
-from circuit_breaker.identity import keys, shell_line, tokens
+from circuit_breaker.identity import keys, tokens
 from circuit_breaker.identity.keys import digest, without_stored
+from circuit_breaker.shell import shell_line
 
 
 def is_benchmark(command: str) -> bool:

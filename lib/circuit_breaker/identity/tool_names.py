@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import reading
-from circuit_breaker.identity.shell_line import is_in
+from circuit_breaker.shell import reading
+from circuit_breaker.shell.shell_line import is_in
 
 READING_NAMES = frozenset(
     "get list read search find query fetch view show describe status lookup browse inspect check count"

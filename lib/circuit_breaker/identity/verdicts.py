@@ -7,8 +7,8 @@ summary of failures decides first, then a summary of success, then the last form
 from __future__ import annotations
 
 from circuit_breaker.identity import attempts, results
-from circuit_breaker.identity.attempts_table import TASKS
 from circuit_breaker.identity.keys import digest
+from circuit_breaker.shell.programs import TASKS
 
 FAILED, SUCCEEDED, UNKNOWN = "failed", "succeeded", ""
 LOOKED_AT = 16_000  # characters at either end of an output that are read

@@ -17,7 +17,7 @@ except ImportError:  # Windows names the same calls differently
 
 EXTENSIONS = ("_json", "fcntl") if system.__name__ == "posix" else ()  # modules of Python in C
 PACKAGE = "circuit_breaker"
-FOLDERS = ("breaker", "cleaning", "identity", "janitor", "runtime", "words")  # those that hooks use
+FOLDERS = ("breaker", "cleaning", "identity", "janitor", "runtime", "shell", "words")  # those that hooks use
 LIB = __file__.rpartition("/" + PACKAGE + "/")[0]
 ANSWERED = 170  # exit code that no other program uses and no shell takes for a signal
 PLAIN = type(sys)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import attempts_table as table
-from circuit_breaker.identity import live, powershell, reading, shell_line, snippets
-from circuit_breaker.identity.shell_line import is_in, operands
+from circuit_breaker.shell import live, powershell, programs, reading, shell_line, snippets
+from circuit_breaker.shell.shell_line import is_in, operands
 
 # Programs that are known to act, besides those of the other tables.
 _ACTING = (
@@ -52,8 +51,8 @@ def _acts(name: str, rest: list[str]) -> bool:
     if name in _REPOSITORIES and operands(rest)[:1] in (["pull"], ["update"], ["up"], ["incoming"]):
         return False  # it shows whether there is something new, and takes it
     bare = name.rstrip("0123456789.")
-    tables = (table.HOUSEKEEPING, table.EDITORS, table.BUILDERS, table.BINARIES, reading.RUNNERS)
-    if bare in table.INTERPRETERS or name in reading.SUBCOMMANDS or any(name in known for known in tables):
+    tables = (programs.HOUSEKEEPING, programs.EDITORS, programs.BUILDERS, programs.BINARIES, reading.RUNNERS)
+    if bare in programs.INTERPRETERS or name in reading.SUBCOMMANDS or any(name in known for known in tables):
         return True
     listed = (reading.READING, reading.TESTERS, live.ALWAYS, live.SERVICES, live.OF_FILES, live.DATABASES)
     if any(is_in(bare, known) or is_in(name, known) for known in (*listed, _ACTING)):
@@ -69,7 +68,7 @@ def _says_it_looks(name: str, rest: list[str]) -> bool:
         rest = rest[rest.index("--") + 1 :]
     elif name == "go" and rest[:1] == ["run"]:
         rest = rest[2:]
-    elif name.rstrip("0123456789.") in (*table.INTERPRETERS, *_SCRIPT_RUNNERS):
+    elif name.rstrip("0123456789.") in (*programs.INTERPRETERS, *_SCRIPT_RUNNERS):
         rest = [word for word in rest if word != "run"]
         script = next(iter(operands(rest)), "")
         if live.tells(live.script_of(script, [])):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_breaker.identity import calls, labels, looks, powershell, reading, shell_line, waits
+from circuit_breaker.identity import calls, labels, looks
+from circuit_breaker.shell import powershell, reading, shell_line, waits
 
 LOOKS = [
     "Get-Service | Where-Object Status -eq Running | Select-Object -First 5",

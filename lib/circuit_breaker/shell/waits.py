@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import live, reading, shell_line, snippets
+from circuit_breaker.shell import live, reading, shell_line, snippets
 
 # Where a wait is: nowhere, before (or between) other commands, after them, or the line only waits.
 NONE, BEFORE, AFTER, ALONE = 0, 1, 2, 3

@@ -5,8 +5,8 @@ It reads ordinary lines and is no full shell parser: what it cannot read counts 
 
 from __future__ import annotations
 
-from circuit_breaker.identity import live, powershell, shell_line, snippets
-from circuit_breaker.identity.shell_line import is_in, operands, past_options, program, segments
+from circuit_breaker.shell import live, powershell, shell_line, snippets
+from circuit_breaker.shell.shell_line import is_in, operands, past_options, program, segments
 
 # Programs that only look, unless a rule below says otherwise.
 # One string with a blank around each word: a set would be built at every start for one or two lookups.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_breaker.identity.shell_line import (
+from circuit_breaker.shell.shell_line import (
     assignments,
     first_program,
     normalise,

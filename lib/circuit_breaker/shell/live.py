@@ -5,7 +5,7 @@ Files, folders and repositories are not live: they change only when you change t
 
 from __future__ import annotations
 
-from circuit_breaker.identity.shell_line import is_in, operands
+from circuit_breaker.shell.shell_line import is_in, operands
 
 # Each table is one string for `is_in`: sets would be built at every start for one or two lookups.
 # With any arguments these only show processes, the network, a queue or a log.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from circuit_breaker.identity import calls, looks
-from circuit_breaker.identity.waits import AFTER, ALONE, BEFORE, NONE, line_waits, seconds_of
+from circuit_breaker.shell.waits import AFTER, ALONE, BEFORE, NONE, line_waits, seconds_of
 
 LINES = {
     ALONE: [

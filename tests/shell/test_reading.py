@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from circuit_breaker.identity.reading import is_reading
-from circuit_breaker.identity.waits import ALONE, BEFORE, line_waits
+from circuit_breaker.shell.reading import is_reading
+from circuit_breaker.shell.waits import ALONE, BEFORE, line_waits
 
 LOOKS = [
     "Get-Content -Encoding UTF8 code\\\\a.py | Select-Object -First 5",

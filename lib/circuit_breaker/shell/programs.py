@@ -1,4 +1,4 @@
-"""What attempts.py knows of programs: which decorate, prepare or edit, what they run, which of their options take a value."""
+"""What is known of programs: which decorate, prepare or edit, what they run, which of their options take a value."""
 
 from __future__ import annotations
 

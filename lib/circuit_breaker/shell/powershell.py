@@ -5,7 +5,7 @@ It reads ordinary lines and is no full parser: what it cannot read counts as cha
 
 from __future__ import annotations
 
-from circuit_breaker.identity.shell_line import LONGEST
+from circuit_breaker.shell.shell_line import LONGEST
 
 # Verbs of cmdlets that only look, and other cmdlets that change nothing outside the shell.
 _VERBS = frozenset(
