@@ -93,9 +93,10 @@ def _protected(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
     if said["protected"]:
         yield ok("protected", f"protected: {said['how']}")
     else:
-        yield fault("protected", f"not protected: {said['why']}", said["fix"])
+        fix = said["fix"] if not said["fix"].endswith(" doctor") else "see the faults below"
+        yield fault("protected", f"not protected: {said['why']}", fix)
     why, fix = status.cannot_block(where, config)
-    if why:
+    if why not in ("", said["why"]):
         yield note("mode", why, fix)
     elif config.mode == "observe":
         text = "mode observe records what it would block, and blocks nothing"

@@ -162,6 +162,16 @@ def test_a_settings_file_that_the_client_skips_is_found_with_its_place(person, n
     assert name in finding.fix
 
 
+def test_a_fault_is_named_once_and_its_fix_is_not_doctor_itself(person, tmp_path):
+    person.install()
+    (tmp_path / "file").touch()
+    found = look(person, CIRCUIT_BREAKER_HOME=str(tmp_path / "file"))
+    assert "nothing can be kept" in found["protected"].text and "mode" not in found
+    (person.root / "lib" / "circuit_breaker" / "runtime" / "hook.py").write_text("import missing")
+    found = look(person)
+    assert (found["protected"].level, found["protected"].fix) == (FAULT, "see the faults below")
+
+
 def test_an_administrators_settings_count(person, tmp_path, mocker):
     path = tmp_path / "managed-settings.json"
     path.write_text('{"allowManagedHooksOnly": true}')
