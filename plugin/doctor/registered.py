@@ -61,12 +61,10 @@ def _settled(scope: scopes.Scope, source: scopes.Source) -> Iterator[Finding]:
     sums = {name: disk.text_checksum(disk.read_through(scope.root / name)) for name in kept["files"]}
     gone = [name for name, found in sums.items() if found is None]
     edited = [name for name, found in sums.items() if found not in (None, kept["files"][name])]
-    if gone:
-        yield broken("files", f"{scope.root}: {number(len(gone), 'file')} missing ({gone[0]} ...)")
-    elif edited:
-        yield note(
-            "files", f"{scope.root}: {number(len(edited), 'file')} changed since ({edited[0]} ...)", fix
-        )
+    names, what = (gone, "missing") if gone else (edited, "changed since")
+    if names:
+        text = f"{scope.root}: {number(len(names), 'file')} {what} ({names[0]} ...)"
+        yield broken("files", text) if gone else note("files", text, fix)
     else:
         yield ok("files", f"{scope.root}: {len(sums)} files, all as installed (version {kept['version']})")
     lacking = [name for name in scopes.COMMANDS if not (scope.commands / name).is_file()]

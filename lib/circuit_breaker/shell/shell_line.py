@@ -260,13 +260,11 @@ def programs(command: str) -> list[list[str]]:
 
 def first_program(command: str) -> list[str]:
     """The first program that a command runs, with its arguments, but no SETTING_UP before another; [] for none."""
-    first: list[str] = []
-    for segment in essence(command[:2000], "")[0]:
-        words = program(segment.words)
-        if words and words[0] not in SETTING_UP:
-            return words
-        first = first or words
-    return first
+    programs = filter(None, (program(segment.words) for segment in essence(command[:2000], "")[0]))
+    first = next(programs, [])
+    if SETTING_UP.isdisjoint(first[:1]):
+        return first
+    return next((words for words in programs if words[0] not in SETTING_UP), first)
 
 
 def _word(command: str, marks: str, i: int, inner: list[str]) -> tuple[str | None, int]:
