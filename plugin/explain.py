@@ -198,7 +198,7 @@ def _counted(rule: str, counts: Counts, any_form: bool, keys: Mapping[str, Any])
 def _counts(lane: Lane, key: str, family: str, config: Config) -> Counts:
     streak, run = lane.streaks.get(key, Streak()), lane.families.get(family)
     failures = failures_in_window(streak, lane.turn, config.circuit_breakers["tool_failure"])
-    return Counts(failures, run.count if run else failures, streak.same, streak.times)
+    return Counts(failures, run.count if run else failures, streak.same_errors, streak.same_results)
 
 
 # --- A call that has not been made

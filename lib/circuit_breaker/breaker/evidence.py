@@ -50,7 +50,7 @@ def take(lane: Lane, outcomes: list[Outcome], now: float, gap: float) -> None:
     """Add a turn's outcomes: distinct calls, not SILENT, not gated by a circuit. `gap`: poll_gap_seconds."""
     for outcome in outcomes:
         known = lane.streaks.get(outcome.key)
-        outcome.repeats = known is not None and known.first >= 0 and known.result == outcome.result
+        outcome.repeats = known is not None and known.result_since >= 0 and known.result == outcome.result
     stale = sum([outcome.empty or outcome.repeats for outcome in outcomes])
     for outcome in outcomes:
         lane.n += 1
@@ -69,23 +69,23 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
         outcome.label = streak.label = streak.label or label_of(outcome)
         outcome.gesture = _is_receipt(outcome) and acts.is_gesture(outcome.tool, outcome.input)
     _judge_wait(lane, streak, outcome, now, gap)
-    consecutive = streak.turn >= lane.turn - 1 - lane.still
-    if streak.first >= 0 and FLAKY not in streak.marks and _is_flaky(lane, streak, outcome):
+    consecutive = streak.last_turn >= lane.turn - 1 - lane.still
+    if streak.result_since >= 0 and FLAKY not in streak.marks and _is_flaky(lane, streak, outcome):
         streak.marks = [*streak.marks, FLAKY]
     if outcome.kind == OK:
         _succeed(lane, streak, outcome)
     elif not outcome.poll:
         _fail(lane, streak, outcome)
     elif streak.error != outcome.complaint:
-        streak.error, streak.same, streak.fails = "", 0, []  # what it failed with is over
-    streak.far += outcome.repeats and now - streak.at >= gap
+        streak.error, streak.same_errors, streak.fails = "", 0, []  # what it failed with is over
+    streak.far_apart += outcome.repeats and now - streak.last_at >= gap
     _repeat(lane, streak, outcome, consecutive, others_stale)
     same_but_digits = consecutive and alone and streak.digits == outcome.digits and not outcome.poll
-    streak.run = streak.run + 1 if same_but_digits else 1
+    streak.digit_run = streak.digit_run + 1 if same_but_digits else 1
     streak.digits = outcome.digits
-    streak.turn, streak.last, streak.at = lane.turn, outcome.n, int(now * 10) / 10
+    streak.last_turn, streak.last_n, streak.last_at = lane.turn, outcome.n, int(now * 10) / 10
     lane.streaks[outcome.key] = streak
-    _note_news(lane, outcome, known is not None and known.first >= 0 and not outcome.repeats)
+    _note_news(lane, outcome, known is not None and known.result_since >= 0 and not outcome.repeats)
     made = {"key": outcome.key, "result": outcome.result, "ok": outcome.kind == OK}
     lane.recent.append(Past(n=outcome.n, turn=lane.turn, kind=_kind_of(outcome), **made))
     del lane.recent[: -lane.MOST["recent"]]  # here, because each call of a long turn reads it
@@ -99,7 +99,7 @@ def _judge_wait(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: f
     shown = shown_in(outcome) if outcome.poll else ""
     if shown:
         outcome.result += shown
-        outcome.repeats = streak.first >= 0 and streak.result == outcome.result
+        outcome.repeats = streak.result_since >= 0 and streak.result == outcome.result
     if outcome.wait in (waits.AFTER, waits.ALONE):
         lane.waited = outcome.n
     elif outcome.change or (outcome.kind in FAILURES and outcome.look == looks.NOTHING):
@@ -114,12 +114,12 @@ def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: floa
         return False  # there is no such output, and waiting will not help
     if outcome.wait == waits.ALONE:
         return True
-    known = streak.first >= 0 or streak.since >= 0  # your prompt forgets successes
-    woken = known and lane.woken >= streak.last
+    known = streak.result_since >= 0 or streak.failing_since >= 0  # your prompt forgets successes
+    woken = known and lane.woken >= streak.last_n
     if woken and lane.machine:
         return True
     if known:
-        waited = lane.waited >= streak.last
+        waited = lane.waited >= streak.last_n
     else:
         waited = lane.waited >= max(lane.acted, 0) and outcome.n - lane.waited <= LOOKS_MAX
     passed = known and _passed(streak, now, gap)
@@ -130,19 +130,23 @@ def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: floa
             return True
         return bool(look(outcome)) or (outcome.kind == OK and looks.may_look(outcome.tool, outcome.input))
     fails_anew = outcome.kind == FAILED and all(r.call != (outcome.key, outcome.result) for r in lane.recent)
-    return (passed or (fails_anew and streak.first >= 0) or reads) and look(outcome) == looks.LIVE
+    return (passed or (fails_anew and streak.result_since >= 0) or reads) and look(outcome) == looks.LIVE
 
 
 def _passed(streak: Streak, now: float, gap: float) -> bool:
     """Whether `gap` seconds have passed since the last result; never with a `gap` of 0."""
-    return 0 < gap <= now - streak.at
+    return 0 < gap <= now - streak.last_at
 
 
 def _is_flaky(lane: Lane, streak: Streak, outcome: Outcome) -> bool:
     """Whether an act ended otherwise than the last time, although nothing was changed: it is repeated to see how often it fails."""
-    if (outcome.kind == OK) != (streak.since >= 0) or outcome.kind not in (OK, FAILED) or outcome.poll:
+    if (
+        (outcome.kind == OK) != (streak.failing_since >= 0)
+        or outcome.kind not in (OK, FAILED)
+        or outcome.poll
+    ):
         return False
-    unchanged = not lane.moves or lane.moves[-1][0] <= streak.last
+    unchanged = not lane.moves or lane.moves[-1][0] <= streak.last_n
     return unchanged and look(outcome) == looks.NOTHING
 
 
@@ -193,15 +197,15 @@ def _note_news(lane: Lane, outcome: Outcome, changed: bool) -> None:
 
 
 def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
-    if streak.since < 0:
-        streak.since = outcome.n
+    if streak.failing_since < 0:
+        streak.failing_since = outcome.n
     if leads_on(lane, outcome):  # it stopped at another commit
         lane.stepped = outcome.n
         lane.moves.append([outcome.n, -1])
-    moved = last_of(lane.moves, streak.since)
+    moved = last_of(lane.moves, streak.failing_since)
     line = digest(written(outcome.tool, outcome.input))  # the key leaves out variables set before the call
-    same = streak.error == outcome.complaint and lane.stepped <= streak.last
-    if same and moved > streak.last:
+    same = streak.error == outcome.complaint and lane.stepped <= streak.last_n
+    if same and moved > streak.last_n:
         same = places.are_near(streak.places, outcome.places) and not errors.says_nothing(outcome.text)
     if streak.error != outcome.complaint:
         # after a change, after your prompt, or written differently, only the same error counts
@@ -209,7 +213,7 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         moved = moved if lane.machine else max(moved, lane.woken)
     streak.fails = [[n, turn] for n, turn in streak.fails if n > moved][-FAILS_MAX:]
     streak.fails.append([outcome.n, lane.turn])
-    streak.same = streak.same + 1 if same else 1
+    streak.same_errors = streak.same_errors + 1 if same else 1
     streak.error, streak.places, streak.line = outcome.complaint, outcome.places, line
     if outcome.attempt is not None and outcome.attempt.edits:
         lane.changed = outcome.n
@@ -228,7 +232,7 @@ def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     elif streak.ok_at < 0 and calls.goes_elsewhere(outcome.tool, outcome.input):
         lane.moves.append([outcome.n, -1])  # what comes next runs in another place
     streak.ok_at = outcome.n
-    streak.since, streak.fails, streak.same, streak.error = -1, [], 0, ""
+    streak.failing_since, streak.fails, streak.same_errors, streak.error = -1, [], 0, ""
 
 
 def _hides_failure(lane: Lane, outcome: Outcome) -> bool:
@@ -249,21 +253,23 @@ def leads_on(lane: Lane, outcome: Outcome) -> bool:
 
 
 def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:
-    moved = last_of(lane.moves, streak.first)
+    moved = last_of(lane.moves, streak.result_since)
     confirmed = outcome.repeats and lane.news and _is_receipt(outcome)
     if outcome.gesture or (confirmed and not acts.makes_more(outcome.tool, outcome.input)):
-        moved = max(moved, last_of(lane.news, streak.first))  # a robot that moves on
-    if outcome.repeats and moved <= streak.counted:
-        streak.times += 1
-        streak.row = streak.row + (not outcome.poll) if consecutive and others_stale else int(others_stale)
+        moved = max(moved, last_of(lane.news, streak.result_since))  # a robot that moves on
+    if outcome.repeats and moved <= streak.repeats_since:
+        streak.same_results += 1
+        streak.same_in_a_row = (
+            streak.same_in_a_row + (not outcome.poll) if consecutive and others_stale else int(others_stale)
+        )
         return
     if not outcome.repeats:
-        streak.result, streak.first = outcome.result, outcome.n
-    kept = streak.marks if outcome.n - streak.last < LAST_EDITS else []
+        streak.result, streak.result_since = outcome.result, outcome.n
+    kept = streak.marks if outcome.n - streak.last_n < LAST_EDITS else []
     streak.marks = [
         mark for mark in streak.marks if mark == FLAKY or (mark in kept and mark.endswith("edit"))
     ]
-    streak.counted, streak.times, streak.row, streak.far = outcome.n, 1, 1, 0
+    streak.repeats_since, streak.same_results, streak.same_in_a_row, streak.far_apart = outcome.n, 1, 1, 0
 
 
 def note_writes(session: Session, lane: Lane, outcomes: list[Outcome]) -> None:

@@ -10,24 +10,24 @@ class Streak(Record):
 
     label = ""  # for people
     ok_at = -1  # n of its last success
-    since = -1  # n of its first failure since its last success
+    failing_since = -1  # n of its first failure since its last success
     fails: list[list[int]] = []  # [n, turn] of its failures that count
     line = ""  # digest of its last failing shell line as written
     error = ""  # what its last error complained about (Outcome.complaint)
     places: list[int] = []  # and where
-    same = 0  # times in a row with that error
+    same_errors = 0  # times in a row with that error
     invalid = 0  # rejected inputs within this prompt
     result = ""  # key of its last result, success or not
-    first = -1  # n of the first of the equal results
-    counted = -1  # n of the first of them since the last progress
-    times = 0  # equal results since then
-    row = 0  # of them in a row: later ones in turns that brought nothing else
-    turn = -1  # the last turn it came in
-    last = -1  # n of its last result
-    at = 0.0  # epoch seconds of it
-    far = 0  # of its equal results: those at least `poll_gap_seconds` after the one before
+    result_since = -1  # n of the first of the equal results
+    repeats_since = -1  # n of the first of them since the last progress
+    same_results = 0  # equal results since then
+    same_in_a_row = 0  # of them in a row: later ones in turns that brought nothing else
+    last_turn = -1  # the last turn it came in
+    last_n = -1  # n of its last result
+    last_at = 0.0  # epoch seconds of it
+    far_apart = 0  # of its equal results: those at least `poll_gap_seconds` after the one before
     digits = ""  # key of the last result without digits
-    run = 0  # results in a row that differ only in digits
+    digit_run = 0  # results in a row that differ only in digits
     marks: list[str] = []  # see Signal.mark
 
 
@@ -168,16 +168,23 @@ class Lane(Record):
         self.errors = {tool: run.but(times=0) for tool, run in self.errors.items()}
         self.forget_results()
         for key, streak in self.streaks.items():
-            if streak.invalid or streak.run:
-                self.streaks[key] = streak.but(invalid=0, run=0)
+            if streak.invalid or streak.digit_run:
+                self.streaks[key] = streak.but(invalid=0, digit_run=0)
 
     def forget_results(self) -> None:
         """Forget what successful calls returned, so that none of them repeats another."""
+        nothing = {
+            "result": "",
+            "result_since": -1,
+            "repeats_since": -1,
+            "same_results": 0,
+            "same_in_a_row": 0,
+        }
         for key, streak in self.streaks.items():
-            if streak.since < 0 and (streak.first >= 0 or streak.marks):  # else forgotten already
-                self.streaks[key] = streak.but(
-                    first=-1, counted=-1, times=0, row=0, run=0, result="", digits="", marks=[]
-                )
+            if streak.failing_since < 0 and (
+                streak.result_since >= 0 or streak.marks
+            ):  # else forgotten already
+                self.streaks[key] = streak.but(**nothing, digits="", digit_run=0, marks=[])
         self.recent = [record for record in self.recent if not record.ok]
 
     def forget_calls(self, keys: list[str]) -> None:

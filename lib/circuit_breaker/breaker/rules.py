@@ -89,12 +89,12 @@ def _same_call(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Sign
     if outcome.kind not in FAILURES or outcome.poll:
         return None
     in_window = failures_in_window(streak, lane.turn, rule)
-    stubborn = 0 < rule["threshold_with_progress"] <= streak.same
+    stubborn = 0 < rule["threshold_with_progress"] <= streak.same_errors
     if in_window < rule["threshold"] and not stubborn:
         return None
     facts = {"stubborn": stubborn, **_facts(outcome, streak, rule)}
-    count = streak.same if stubborn else in_window
-    return signal_of(outcome, "tool_failure", count, since=streak.since, facts=facts)
+    count = streak.same_errors if stubborn else in_window
+    return signal_of(outcome, "tool_failure", count, since=streak.failing_since, facts=facts)
 
 
 def failures_in_window(streak: Streak, turn: int, rule: Rule) -> int:
@@ -186,7 +186,7 @@ def _edited(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal 
 
 def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal | None:
     """The same call with the same result: in a row, or 6 of the last 10. Polls and waits have a higher limit."""
-    if streak.times < 2 and streak.run < 2 and lane.waits < 2:
+    if streak.same_results < 2 and streak.digit_run < 2 and lane.waits < 2:
         return None  # nothing came twice
     count, shown, limit, flags = _repeats(lane, outcome, streak, rule)
     if not limit or shown < 2:
@@ -197,7 +197,7 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signa
             return None
         if count < limit - 1:
             flags["far"] = True  # looks `poll_gap_seconds` apart are never blocked
-    more = {"wants": TRIP if opens else WARN, "since": streak.counted, "facts": flags}
+    more = {"wants": TRIP if opens else WARN, "since": streak.repeats_since, "facts": flags}
     if flags.get("digits"):
         more["results"] = {outcome.key: outcome.digits}
     return signal_of(outcome, "repeated_call", shown, **more)
@@ -211,29 +211,29 @@ def _repeats(
         return lane.waits, lane.waits, rule["poll_max"], {"waits": True}
     flags = {"poll": outcome.poll, "idle": outcome.result == outcome.key}
     if outcome.poll and outcome.kind == FAILED and not look(outcome) and not lane.machine:
-        return streak.times, streak.times, min(rule["poll_max"], RETRIES), flags
+        return streak.same_results, streak.same_results, min(rule["poll_max"], RETRIES), flags
     if outcome.poll:
-        return streak.times - streak.far, streak.times, rule["poll_max"], flags
+        return streak.same_results - streak.far_apart, streak.same_results, rule["poll_max"], flags
     count, limit = _in_a_row(lane, outcome, streak, rule)
-    return count, count, limit, {**flags, "digits": count == streak.run and not outcome.repeats}
+    return count, count, limit, {**flags, "digits": count == streak.digit_run and not outcome.repeats}
 
 
 def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple[int, int]:
     """(count, limit) of what is closest to its limit: a row, 6 of the last 10, or a run that differs only in digits."""
-    count, limit = streak.row, rule["threshold"]
+    count, limit = streak.same_in_a_row, rule["threshold"]
     if outcome.result == outcome.key:
         return count, limit  # talk (see calls.is_idle) may come often beside work
     if evidence.FLAKY in streak.marks:
         return count, rule["digits_max"]
-    since = [r for r in lane.recent if r.n >= streak.counted and r.kind != WAIT]
+    since = [r for r in lane.recent if r.n >= streak.repeats_since and r.kind != WAIT]
     if outcome.gesture and all(r.key == outcome.key and r.kind != GOTO for r in since):
         return count, limit * UNSEEN
     same = [r for r in lane.recent[-LAST_CALLS:] if r.key == outcome.key and r.result == outcome.result]
-    often = sum([1 for r in same if r.n >= streak.counted and r.kind != POLL])
+    often = sum([1 for r in same if r.n >= streak.repeats_since and r.kind != POLL])
     if limit and often - OF_LAST > count - limit:
         count, limit = often, OF_LAST
-    if rule["digits_max"] and streak.run - rule["digits_max"] > count - limit:
-        count, limit = streak.run, rule["digits_max"]
+    if rule["digits_max"] and streak.digit_run - rule["digits_max"] > count - limit:
+        count, limit = streak.digit_run, rule["digits_max"]
     return count, limit
 
 
