@@ -235,5 +235,5 @@ def test_of_the_refusals_those_of_the_person_are_known_as_such() -> None:
 
 def test_a_call_that_auto_mode_could_not_judge_was_refused() -> None:
     said = "claude-opus-5 is temporarily unavailable, so auto mode cannot determine the safety of Bash right now."
-    assert protocol.hint({"command": "make"}, said) == DENIED
-    assert protocol.hint({"command": "cat log"}, f"log: {said}") == OK
+    assert protocol.outcome_by_text({"command": "make"}, said) == DENIED
+    assert protocol.outcome_by_text({"command": "cat log"}, f"log: {said}") == OK

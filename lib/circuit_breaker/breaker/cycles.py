@@ -60,8 +60,8 @@ def _is_ring(calls: list[tuple[str, str]]) -> bool:
 
 
 def _belongs(strangers: list[Past], rounds: int) -> bool:
-    """Whether a foreign call comes in every round: then this is no ring of that period. With equal results it is a longer ring,
-    with a new result each time it is no ring."""
+    """Whether a foreign call is part of the ring, so that its period is another one: the same call in every round, with always equal
+    results (a longer ring) or always new ones (no ring)."""
     if len(strangers) < max(1, rounds - 1) or any(s.key != strangers[0].key for s in strangers):
         return False
     changed = sum([1 for one, other in zip(strangers, strangers[1:]) if one.result != other.result])

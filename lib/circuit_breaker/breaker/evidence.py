@@ -244,7 +244,7 @@ def _hides_failure(lane: Lane, outcome: Outcome) -> bool:
 
 
 def leads_on(lane: Lane, outcome: Outcome) -> bool:
-    """Whether it is a step through a history, and shows what the lane has not seen; one that prints nothing is known by its words."""
+    """Whether a call steps to a commit or migration that the lane has not seen: by its result, or by its key if it prints nothing."""
     if not steps_on(outcome.tool, outcome.input):
         return False
     if outcome.empty:

@@ -1,7 +1,7 @@
 """The evidence of tool_failure beyond one call: the same attempt written differently, and the same error of any call.
 
-A run is the failures of an attempt since the last progress, your last prompt, its last success or the last failure of another
-attempt. A failure counts if it shares an error line with an earlier one of the run.
+A run of an attempt counts its failures until progress, a prompt of yours, its success or the failure of another attempt. A failure
+counts if it shares an error line with an earlier one of the run.
 """
 
 from __future__ import annotations

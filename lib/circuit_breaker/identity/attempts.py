@@ -98,7 +98,7 @@ def _parts(kept: list[shell_line.Segment], directory: str, depth: int = 0) -> li
                 each.joint = each.joint or ")"
             parts += within
         words = segment.words[at:] if depth < shell_line.DEPTH else []
-        place, told = reading.told(words) if words else ("", "")
+        place, told = reading.inner_line(words) if words else ("", "")
         if told:
             within = _parts(shell_line.segments(told), f"@{place}" if place else directory, depth + 1)
             for each in within:

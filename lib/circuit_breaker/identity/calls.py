@@ -117,7 +117,7 @@ def first_words(tool: str, tool_input: object) -> list[str]:
     """The first two words of what a shell line runs, here or on another machine."""
     words = shell_line.first_program(line_of(tool, tool_input))
     for _ in range(shell_line.DEPTH if words else 0):
-        words = shell_line.first_program(reading.told(words)[1]) or words
+        words = shell_line.first_program(reading.inner_line(words)[1]) or words
     return words[:2]
 
 

@@ -99,7 +99,7 @@ def _line_looks(command: str) -> int:
 
 
 def _is_live(words: list[str]) -> bool:
-    elsewhere = reading.told(words)[0] or words[0] in ("watch", "viddy")
+    elsewhere = reading.inner_line(words)[0] or words[0] in ("watch", "viddy")
     return bool(elsewhere) or shell_line.is_in(words[0], live.SERVICES) or live.is_live(words[0], words[1:])
 
 

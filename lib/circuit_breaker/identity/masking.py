@@ -37,13 +37,13 @@ _PREFIXES = tuple(
 _SOURCES = ("pass:", "password:")  # openssl's `-passin pass:SECRET`
 _FILE_ENDS = tuple(".py .js .ts .tsx .go .rs .json .md .log .txt .html .css .java .rb".split())
 _DEPTH_MAX = 8  # levels of nested input that are searched; nothing deeper is shown
-_TOLD_MAX = 8000  # characters of a parameter that are searched
+_SEARCHED_MAX = 8000  # characters of a parameter that are searched
 _TEXTS_MAX = 500  # parameters that are searched
 
 
 def masked(text: str, tool_input: object = None) -> str:
     """`text` with each part that could be a secret replaced; secrets in the call's input are replaced too."""
-    for secret in sorted(told_secrets(tool_input), key=len, reverse=True):
+    for secret in sorted(given_secrets(tool_input), key=len, reverse=True):
         text = text.replace(secret, MASK)
     out, done = "", 0
     for start, end in sorted(_spans(text)):
@@ -56,7 +56,7 @@ def masked(text: str, tool_input: object = None) -> str:
 def without_unsearched(text: str, tool_input: object) -> str:
     """`text` with each word masked that occurs where the input's long or many texts are not searched: it could be a secret there."""
     texts = [text for _, text in _texts("", tool_input)]
-    unsearched = "\n".join([*(text[_TOLD_MAX:] for text in texts[:_TEXTS_MAX]), *texts[_TEXTS_MAX:]])
+    unsearched = "\n".join([*(text[_SEARCHED_MAX:] for text in texts[:_TEXTS_MAX]), *texts[_TEXTS_MAX:]])
     words = [word.strip("\"'`.,:;()[]{}<>") for word in text.split()]
     for part in {part for word in words for part in (word, _last_part(word))}:
         if len(part) >= 4 and part in unsearched:
@@ -64,11 +64,11 @@ def without_unsearched(text: str, tool_input: object) -> str:
     return text
 
 
-def told_secrets(tool_input: object) -> set[str]:
+def given_secrets(tool_input: object) -> set[str]:
     """Possible secrets in a call's input: in parameters, assignments, options, headers, URLs and logins."""
     found: set[str] = set()
     for name, whole in _texts("", tool_input)[:_TEXTS_MAX]:
-        text = whole[:_TOLD_MAX]
+        text = whole[:_SEARCHED_MAX]
         if name.lower() in _SHORT or any(part in name.lower() for part in _NAMES):
             found.update((text, _last_part(text)))
         for start, end in _spans(text):
@@ -102,11 +102,11 @@ def _last_part(value: str) -> str:
 def _values(command: str, depth: int = 0) -> set[str]:
     """Possible secrets in a command: values of assignments and options, here-strings and here-documents."""
     found: set[str] = set()
-    for told in command.split("<<<")[1:]:
-        span = _word(told, len(told) - len(told.lstrip()))
-        found.add(told[span[0] : span[1]] if span else "")
+    for given in command.split("<<<")[1:]:
+        span = _word(given, len(given) - len(given.lstrip()))
+        found.add(given[span[0] : span[1]] if span else "")
     found.update(line for line in command.partition("<<")[2].split("\n")[1:] if " " not in line)
-    for segment in shell_line.segments(command, _TOLD_MAX):
+    for segment in shell_line.segments(command, _SEARCHED_MAX):
         words = segment.words
         named = shell_line.program(words)
         talks = bool(named) and (named[0] in _TALKERS or not _KEEPERS.isdisjoint(named[1:3]))
@@ -121,11 +121,11 @@ def _values(command: str, depth: int = 0) -> set[str]:
                 found.update((word, *map(str.strip, word.split(":"))))
             elif talks and i and "/" not in word:
                 found.add(word)
-            found.add(_told_in(word, before))
+            found.add(_option_secret(word, before))
     return found
 
 
-def _told_in(word: str, before: str) -> str:
+def _option_secret(word: str, before: str) -> str:
     """What an option makes a possible secret: all of the word after `-p`, `secret` of `-psecret` and `pass:secret`; "" if nothing."""
     if before in _OPTIONS:
         return word
@@ -248,8 +248,8 @@ def _words(text: str) -> list[tuple[int, int]]:
             quoted = start and text[start - 1] in "'\""
             i = max(i, shell_line.closing(text, start - 1)) if quoted else i
             spans.append((start, i))
-        elif _told_in(word, before):
-            spans.append((i - len(_told_in(word, before)), i))
+        elif _option_secret(word, before):
+            spans.append((i - len(_option_secret(word, before)), i))
         elif any(map(looks_secret, (word, word.rpartition("=")[2], word.rpartition(":")[2]))):
             spans.append((start, i))
         before = word

@@ -89,7 +89,7 @@ def verdict(attempt: attempts.Attempt, text: str) -> str:
         return SUCCEEDED if printed in ("0", "True") else FAILED
     if attempt.shows:
         return UNKNOWN
-    said = [_says(line) for line in lines]
+    said = [_line_class(line) for line in lines]
     if "failures" in said:
         return FAILED
     if "success" in said:
@@ -102,7 +102,7 @@ def shared_lines(attempt: attempts.Attempt, text: str, last: bool = True) -> lis
     """Digests of a failure's error lines (if it has none and `last`: its last line) without what the call itself put into them.
     Lines that every failure of a tool has, and mere counts, get the prefix WEAK; their digests include the attempt's test selectors."""
     lines = _lines(without_exits(attempt, text))
-    found = [line for line in lines if _says(line) in ("form", "failures")]
+    found = [line for line in lines if _line_class(line) in ("form", "failures")]
     if all(map(_is_general, found)):
         found += [line for line in lines if _names_place(line)]
     if not found:
@@ -129,9 +129,9 @@ def _names_place(line: str) -> bool:
 
 
 def is_bare(text: str, shared: list[str]) -> bool:
-    """Whether a failure's output is only a verdict, so that the errors of two equal ones may differ: no line says what failed, and
-    few say anything else. `shared`: its `shared_lines`."""
-    more = [line for line in _lines(text) if not _says(line) and not _is_general(line)]
+    """Whether a failure's output names no fault, only verdicts and counts: two equal ones may hide different failures. `shared`: its
+    `shared_lines`."""
+    more = [line for line in _lines(text) if not _line_class(line) and not _is_general(line)]
     return len(more) < TOLD_MIN and all(line[:1] == WEAK for line in shared)
 
 
@@ -196,8 +196,8 @@ def without_exits(attempt: attempts.Attempt, text: str) -> str:
     return "\n".join([line for line in lines if not _exit_in(line.strip(), attempt)])
 
 
-def _says(line: str) -> str:
-    """What a line is: "failures" (a summary with some), "success" (one without), "form" (of a failure), "step", or ""."""
+def _line_class(line: str) -> str:
+    """The class of a line: "failures" (a summary with some), "success" (one without), "form" (of a failure), "step", or ""."""
     bare = line.strip(_DRESS)
     if bare.startswith(_STEPS):
         return "" if bare.startswith("Finished at") else "step"  # Maven, of failures too

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from circuit_breaker.runtime import usage
-from circuit_breaker.runtime.protocol import response_text, wrote_machine
+from circuit_breaker.runtime.protocol import is_machine_row, response_text
 
 Record = dict[str, Any]
 REQUEST, INTERRUPTED, COMPACTED = "Request", "Interrupted", "Compacted"  # records that are not hook events
@@ -93,7 +93,7 @@ def _results(row: Record, message: Record, common: Record) -> list[Record]:
     if text.startswith(_INTERRUPTED):
         return [{**common, "hook_event_name": INTERRUPTED}]
     # Rows without a source are notes by Claude Code, or old.
-    machine = wrote_machine(row if "promptSource" in row else {**row, "isMeta": False})
+    machine = is_machine_row(row if "promptSource" in row else {**row, "isMeta": False})
     note = row.get("isMeta") and not machine  # by Claude Code itself
     if note or "agent_id" in common or not text.strip() or text.startswith(_NOT_TYPED):
         return []

@@ -124,10 +124,10 @@ def author_of(row: object, prompt_id: str) -> str:
     """Who wrote a prompt, by a row of the transcript; "" if the row is not that prompt's."""
     if not isinstance(row, dict) or row.get("promptId", row.get("prompt_id")) != prompt_id:
         return ""
-    return (model.MACHINE if wrote_machine(row) else model.PERSON) if row.get("promptSource") else ""
+    return (model.MACHINE if is_machine_row(row) else model.PERSON) if row.get("promptSource") else ""
 
 
-def wrote_machine(row: dict[str, Any]) -> bool:
+def is_machine_row(row: dict[str, Any]) -> bool:
     """Whether a prompt's row says that you did not type it. (With `-p` it has no origin.)"""
     origin = row.get("origin")
     return (
@@ -159,7 +159,7 @@ def _batch(fields: dict[str, Any]) -> list[model.Result]:
             raise ValueError("tool_calls: expected objects")
         response = call.get("tool_response")
         text = response_text(response)
-        kind = model.LAUNCHED if is_launched(response) else hint(call.get("tool_input"), text)
+        kind = model.LAUNCHED if is_launched(response) else outcome_by_text(call.get("tool_input"), text)
         results.append(model.Result(**_call(call), text=text, kind=kind))
     return results
 
@@ -180,7 +180,7 @@ def is_launched(response: object) -> bool:
     )
 
 
-def hint(given: object, text: str) -> str:
+def outcome_by_text(given: object, text: str) -> str:
     """The outcome by a result's text alone; one reported before the batch takes precedence."""
     if text.startswith("<tool_use_error>"):
         return model.INVALID

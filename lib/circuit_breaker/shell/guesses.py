@@ -35,7 +35,7 @@ def _guess(segment: shell_line.Segment, depth: int) -> int:
     if not words or segment.targets or not read:
         return ACTS
     words = shell_line.program(reading.behind_runner(words)) or words
-    name, rest, line = words[0], words[1:], reading.told(words)[1]
+    name, rest, line = words[0], words[1:], reading.inner_line(words)[1]
     if line or name in reading.SHELL_PROGRAMS:
         return guess(line, depth + 1)
     if segment.given and rest in ([], ["-"]):

@@ -141,7 +141,7 @@ def all_programs(command: str, depth: int = 0) -> list[list[str]]:
         words = program(segment.words)
         if words:
             found += [words, *filter(None, [program(behind_runner(words))])]
-            found += all_programs(told(words)[1], depth + 1)
+            found += all_programs(inner_line(words)[1], depth + 1)
     return found
 
 
@@ -161,7 +161,7 @@ def program_reads(name: str, rest: list[str], depth: int = 0, loosely: bool = Fa
         cmdlet = powershell.reads(name, rest)
         if cmdlet is not None:
             return cmdlet
-    line = " ".join(operands(rest, _VALUED)) if name == "watch" else told([name, *rest])[1]
+    line = " ".join(operands(rest, _VALUED)) if name == "watch" else inner_line([name, *rest])[1]
     if line or name == "watch":
         return name not in ("script", "eval") and is_reading(line, depth + 1, loosely)
     if name == "gh" and rest[:2] == ["api", "graphql"]:
@@ -187,7 +187,7 @@ def program_reads(name: str, rest: list[str], depth: int = 0, loosely: bool = Fa
     return snippets.only_sleeps(name, rest) or _reading_subcommand(name, rest)
 
 
-def told(words: list[str]) -> tuple[str, str]:
+def inner_line(words: list[str]) -> tuple[str, str]:
     """(machine, container or device, "" for this machine; the line that a program runs there) of `bash -c "..."`, `eval "..."`,
     `ssh HOST cmd`, `docker exec NAME cmd`; ("", "") for any other program."""
     name, rest = words[0].rpartition("/")[2].removesuffix(".exe"), words[1:]

@@ -71,7 +71,7 @@ def _segment_waits(segment: shell_line.Segment, depth: int) -> int:
     name, rest = words[0].lower(), words[1:]
     if _only_waits(name, rest, segment):
         return ALONE
-    line = reading.told(words)[1]
+    line = reading.inner_line(words)[1]
     if line and name not in _WATCHERS:
         return line_waits(line, depth + 1)
     return BEFORE if name in _WATCHERS or _follows(name, rest) else NONE
