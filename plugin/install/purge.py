@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from circuit_breaker.janitor import retention
 from circuit_breaker.runtime import files, home
 from install import disk, scopes
 
@@ -16,16 +17,17 @@ _HEX = "[0-9a-f]"
 IN_HOMES = (
     home.CONFIG, home.STATE, home.INCIDENTS, ".publish.lock", "archives/.compress.lock", "archives/.sweep.lock",
     "archives/telemetry/*.jsonl.gz", "archives/telemetry/*.log.gz", "archives/sessions/*.json.gz",
+    "archives/telemetry/*.*T*Z*.jsonl", "archives/telemetry/*.*T*Z*.log", "archives/sessions/*.*T*Z*.json",
 )  # fmt: skip
-# a memory file and the files that `files` and `store` write beside it
-MEMORY_ENDINGS = ("", ".spare", ".last", ".*.broken", ".*.tmp")
+# a file, and the files that `files` and `store` write beside it
+ENDINGS = ("", ".spare", ".last", ".*.broken", ".*.tmp*")
 OUR_FILES = (
     *IN_HOMES, *(f"projects/*-{_HEX * 12}/{name}" for name in IN_HOMES), "errors.log", "errors.log.1", "python",
-    "armed/*", "any.lock", "services/lock", f"services/{_HEX * 12}.json", "sessions/*/lock",
+    f"{home.NAME}.*.tmp*", f"sessions/{home.NAME}.*.tmp*", "armed/*", "any.lock", "services/lock", f"services/{_HEX * 12}.json", "sessions/*/lock",
     "export/lock", "export/cursor.json", "export/spool.jsonl", "export/spool.jsonl.lock",
-    *(f"sessions/*/{name}.json{rest}" for name in ("session", "main", "agent-*") for rest in MEMORY_ENDINGS),
+    *(f"sessions/*/{name}.json" for name in ("session", "main", "agent-*")),
     f"janitor/*-{_HEX * 12}.json", f"janitor/*-{_HEX * 12}.said", f"dead_ends/*-{_HEX * 12}.json", f"backups/*.*T*Z.{_HEX * 8}",
-    "archives/claude/*.tar.gz", "archives/claude/*.tmp", "archives/claude/*.removing", "archives/claude/.clean.lock",
+    "archives/claude/*.tar.gz", "archives/claude/*.removing", "archives/claude/.clean.lock",
 )  # fmt: skip
 # those of them that we make, and of these the ones that can be empty
 FOLDERS = (
@@ -59,9 +61,13 @@ def purged_paths(scope: scopes.Scope, env: Mapping[str, str], cwd: str) -> list[
 
 
 def archives(paths: list[Path]) -> list[Path]:
-    """The archives in `paths`. (Their originals were removed by `clean` or the session-start cleanup.)"""
-    inside = [found for path in paths if path.is_dir() for found in sorted(path.glob("**/archives/**/*.gz"))]
-    return [*inside, *(path for path in paths if path.suffix == ".gz" and "archives" in path.parts)]
+    """The archives in `paths`, compressed or not yet. (Their originals were removed by `clean` or the session-start cleanup.)"""
+    inside = [found for path in paths if path.is_dir() for found in sorted(path.glob("**/archives/**/*"))]
+    return [one for one in (*inside, *paths) if "archives" in one.parts and _is_archive(one)]
+
+
+def _is_archive(path: Path) -> bool:
+    return path.suffix == ".gz" or bool(retention.split(f"{path.parent.name}/{path.name}"))
 
 
 def purge(paths: list[Path], spared: list[Path]) -> list[str]:
@@ -86,7 +92,7 @@ def purge(paths: list[Path], spared: list[Path]) -> list[str]:
 
 def _ours(folder: Path) -> list[Path]:
     """Our files in a folder that others use too, the packages of `export`, and our folders in which nothing is."""
-    found = [path for pattern in OUR_FILES for path in sorted(folder.glob(pattern))]
+    found = [path for name in OUR_FILES for rest in ENDINGS for path in sorted(folder.glob(name + rest))]
     found = [path for path in found if path.is_symlink() or not path.is_dir()]
     folders = [path for pattern in EMPTY for path in folder.glob(pattern) if path.is_dir()]
     empty = [path for path in folders if not path.is_symlink() and not any(path.iterdir())]

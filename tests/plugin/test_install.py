@@ -714,6 +714,10 @@ def test_purge_keeps_every_archive_and_says_where_they_are_until_they_are_asked_
         / "archives"
         / "telemetry"
         / "a.20260101T000000Z.jsonl.gz",
+        person.state
+        / "archives"
+        / "sessions"
+        / "session_a_state.20260101T000000Z-02.json",  # not compressed yet
     ]
     state = [
         person.state / "archives" / ".clean.lock",
@@ -769,6 +773,15 @@ def test_purge_of_a_folder_that_somebody_chose_removes_only_what_is_ours(person,
     for name in ("session", "main", "agent-a1"):
         for rest in ("", ".spare", ".last", ".12.broken", ".12.tmp"):
             (chosen / "sessions" / "s" / f"{name}.json{rest}").write_text("{}")
+    (chosen / "archives" / "telemetry").mkdir(parents=True)
+    for killed in (
+        "circuit_breaker_state.json.12.tmp",
+        "python.12.tmp",
+        "claude-circuit-breaker.12.tmp.spare",
+        "sessions/claude-circuit-breaker.12.tmp.lock",
+        "archives/telemetry/a_telemetry.20260101T000000Z.jsonl.gz.12.tmp",
+    ):
+        (chosen / killed).write_text("{")
     person.uninstall(purge=True)
     assert [path.name for path in chosen.iterdir()] == ["diary.txt"]
 
