@@ -207,6 +207,7 @@ def test_on_a_disk_that_keeps_nothing_session_start_status_and_doctor_say_so(
     assert status.splitlines()[1].startswith("NOT PROTECTED: nothing can be kept in")
     assert "all systems operational" not in status
     assert "not protected: nothing can be kept in" in doctor.splitlines()[0]
+    assert doctor.count("nothing can be kept in") == 1
     assert done.stdout.split() == ["0", "0", "0", "1", "1"]
     lines = done.stderr.splitlines()
     assert len(lines) == 3

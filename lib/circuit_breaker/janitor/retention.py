@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 LOGS = ("circuit_breaker_incidents.jsonl", "errors.log")
-PUBLISHED = ("circuit_breaker_config.json", "circuit_breaker_state.json", "python")
+OTHERS = ("circuit_breaker_config.json", "circuit_breaker_state.json", "python", "claude-circuit-breaker")
 # Folders below archives/ -> how the names of the archives in them end, without `.gz`. OF_CLEAN: those that `clean` made.
 OF_CLEAN = "claude"
 FOLDERS = {"telemetry": ("jsonl", "json", "log"), "sessions": ("jsonl", "json", "log"), OF_CLEAN: ("tar",)}
@@ -102,12 +102,14 @@ def scrap_of(name: str) -> int:
     """The PID in `PATH.PID.tmp`; 0 for another form of name, or if PATH is not a file of ours."""
     stem, process = temporary(name)
     archive = f"telemetry/{stem.removesuffix('.gz')}"
-    ours = process and (stem in PUBLISHED or file_kind(stem) in FOLDERS or split(archive))
+    ours = process and (stem in OTHERS or file_kind(stem) in FOLDERS or split(archive))
     return process if ours else 0
 
 
 def temporary(name: str) -> tuple[str, int]:
-    """(PATH, PID) of a process's temporary file `PATH.PID.tmp`; ("", 0) for another name."""
+    """(PATH, PID) of a process's temporary file `PATH.PID.tmp`, or of what that becomes while it is exchanged; ("", 0) for another name."""
+    for ending in (".spare", ".last", ".lock"):
+        name = name.removesuffix(ending)
     stem, _, number = name[:-4].rpartition(".")
     if name[-4:] != ".tmp" or not (stem and number.isascii() and number.isdigit()):
         return "", 0

@@ -69,7 +69,9 @@ def look(sweep: Sweep) -> None:
         for _, name, info in disk.listing(f"{folder}/sessions", 10 * sweep.most):
             if name != safe_name(sweep.running):
                 sweep.memories[name] = info
-        ours += ["armed", "janitor", *(f"sessions/{name}" for name in sweep.memories if sweep.most == NEVER)]
+        ours += ["armed", "janitor"]
+        if sweep.most == NEVER:
+            ours += ["sessions", *(f"sessions/{name}" for name in sweep.memories)]
     for inner in ours:
         for path, info in scraps(f"{folder}/{inner}"):
             sweep.scraps[path[len(folder) + 1 :]] = info

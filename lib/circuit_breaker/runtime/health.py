@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.runtime import files
-from circuit_breaker.runtime.home import Places
+from circuit_breaker.runtime.home import NAME, Places
 
 FIX = "set CIRCUIT_BREAKER_HOME to a folder of your own that can be written and locked"
 
@@ -20,19 +20,20 @@ def write_fault(where: Places) -> str:
 
 
 def _try_out(folder: str) -> None:
-    """Create a file and a lock in a folder as an event does, and remove them; if it is missing, in a folder of our own beside it, since
-    other processes may be making it. Raises OSError."""
-    mine, above = folder, folder
-    while above and not files.exists(above):
-        mine, above = f"{above}.{files.system.getpid()}.tmp", above.rpartition("/")[0]
-    files.folder(mine)
-    path = f"{mine}/probe.{files.system.getpid()}.tmp"
+    """Create a file and a lock as an event does, and remove them: in a folder, or while that is missing in the nearest one above it,
+    since other processes may be making it. Raises OSError."""
+    there = folder
+    while there and not files.exists(there):
+        there = there.rpartition("/")[0]
+    if there == folder:
+        files.folder(folder)
+    path = (
+        f"{there}/{NAME}.{files.system.getpid()}.tmp"  # after a kill, the janitor clears what has such a name
+    )
     try:
-        files.replace(path, b"1")
+        files.exchange(path, b"1")
         with files.Lock(path + ".lock", 0.0):  # another file: Windows renames no open file
             files.exchange(path, b"2")
     finally:
         for rest in (path, path + ".spare", path + ".last", path + ".lock"):
             files.remove(rest)
-        if mine != folder:
-            files.system.rmdir(mine)
