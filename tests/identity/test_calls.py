@@ -344,7 +344,8 @@ def test_a_shape_of_a_command_is_its_first_two_words_and_holds_no_value() -> Non
     one, other = (calls.shape_key("mcp__host__run_command", given)[0] for given in (log, show))
     assert one != other
     assert labels.shape("mcp__host__run_command", log) == "mcp__host__run_command git log"
-    for line in ("ssh -p 22 box 'cd x; {}'", "docker compose exec -T app bash -c '{}'", "bash -lc '{}'"):
+    carried = ["ssh -p 22 box 'cd x; {}'", "docker compose exec -T app bash -c '{}'", "uv run bash -lc '{}'"]
+    for line in (*carried, "set -e; date; {}", "out=$({}); echo $out"):
         one, other = ({"command": line.format(what)} for what in ("git log -3", "git show 'a'"))
         assert calls.shape_key("Bash", one)[0] == calls.shape_key("Bash", log)[0]
         assert labels.shape("Bash", other) == "Bash git show"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from circuit_breaker.identity import tokens, tool_names
 from circuit_breaker.identity.keys import canonical, digest, spelled
 from circuit_breaker.shell import powershell, reading, shell_line, waits
+from circuit_breaker.shell.programs import DECORATION
 
 READS, ACTS, WRITES = 0, 1, 2  # what a call changes: nothing, something that is no file, a file
 POWERSHELLS = frozenset(("PowerShell", "powershell", "pwsh"))
@@ -114,11 +115,10 @@ def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None
 
 
 def first_words(tool: str, tool_input: object) -> list[str]:
-    """The first two words of what a shell line runs, here or on another machine."""
-    words = shell_line.first_program(line_of(tool, tool_input))
-    for _ in range(shell_line.DEPTH if words else 0):
-        words = shell_line.first_program(reading.inner_line(words)[1]) or words
-    return words[:2]
+    """The first two words of what a shell line runs, here or on another machine, behind what only comes first."""
+    ran = reading.all_programs(line_of(tool, tool_input)[:2000])
+    first = [words for words in ran if words[0] not in DECORATION and not reading.carries(words)]
+    return (first or ran or [[]])[0][:2]
 
 
 def service(tool: str, tool_input: object) -> str:

@@ -139,10 +139,14 @@ def all_programs(command: str, depth: int = 0) -> list[list[str]]:
         for inner in segment.inner:
             found += all_programs(inner, depth + 1)
         words = program(segment.words)
-        if words:
-            found += [words, *filter(None, [program(behind_runner(words))])]
-            found += all_programs(inner_line(words)[1], depth + 1)
+        for each in filter(None, (words, program(behind_runner(words)) if words else [])):
+            found += [each, *all_programs(inner_line(each)[1], depth + 1)]
     return found
+
+
+def carries(words: list[str]) -> bool:
+    """Whether a program only runs another one: `npx`, `bash -c`, `ssh`."""
+    return bool(behind_runner(words) or inner_line(words)[1])
 
 
 def behind_runner(words: list[str]) -> list[str]:
