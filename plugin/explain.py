@@ -98,7 +98,7 @@ def _last(where: home.Places, config: Config, session: str) -> int:
     did = {"trip": "was blocked", "ending": "stopped the turn", "asked": "was asked about"}
     print(f"{last.circuit} {did.get(last.event, 'would have been blocked')} at {moment(last.t)}")
     print(f"in {last.place}.")
-    print(f"Why: {'' if last.cause.startswith('Claude ') else 'it '}{last.cause}.")
+    print(f"Why: {'' if last.cause.startswith(('Claude ', 'every ')) else 'it '}{last.cause}.")
     _print_rule(rule, config)
     run = _traced(last, config)
     if run and run.steps:

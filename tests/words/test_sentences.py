@@ -61,3 +61,41 @@ def test_what_only_you_are_shown_is_a_whole_sentence(reason: str) -> None:
 def test_why_a_circuit_changed_is_a_clause(reason: str) -> None:
     change = Transition(rule="tool_failure", reason=reason, facts={"good": 1, "file": "settings.json"})
     assert "{" not in sentences.why(change, "SUDO")
+
+
+READ = [
+    (
+        "warn",
+        "failing_streak",
+        10,
+        {},
+        "Warning from circuit-breaker: every call of 10 turns in a row failed.",
+    ),
+    (
+        "warn",
+        "failing_streak",
+        8,
+        {"empty": True},
+        "every search of 8 turns in a row found nothing. What you",
+    ),
+    ("stop", "failing_streak", 20, {}, "stopped this turn: every call of 20 turns in a row failed. Say how"),
+    (
+        "opened",
+        "call_cycle",
+        3,
+        {"period": 2},
+        "`Bash x`: it was repeated 3 times (a cycle of 2 calls) with the",
+    ),
+    ("deny", "repeated_call", 20, {"waits": True}, "nothing but waiting. Look at what you are waiting for"),
+    ("deny", "repeated_call", 20, {"poll": True}, "nothing changed in between. Find out why nothing changes"),
+    ("deny", "repeated_call", 4, {"edit": True}, "with the same input. Read the file as it is now."),
+    ("deny", "repeated_call", 4, {}, "nothing changed in between. Use the result you already have"),
+]
+
+
+@pytest.mark.parametrize(("kind", "rule", "count", "facts", "read"), READ)
+def test_what_is_said_fits_what_happened(
+    kind: str, rule: str, count: int, facts: dict[str, object], read: str
+) -> None:
+    notice = Notice(kind=kind, rule=rule, subject="Bash x", count=count, facts=facts)
+    assert read in sentences.sentence_of(notice, "SUDO")

@@ -62,18 +62,18 @@ PROTECTED = {
 CAUSES = {
     "tool_failure everywhere": "returned the same error {times}, whatever its arguments and the changes in between",
     "tool_failure same_error": "returned the same error {count} turns in a row, whatever its arguments",
-    "tool_failure stubborn": "failed {times} in a row with exactly the same error, in spite of the changes in between",
+    "tool_failure stubborn": "failed {times} in a row with exactly the same error, whatever was changed in between",
     "tool_failure family": "failed {times} in one form or another with the same error, with nothing changed in between",
     "tool_failure": "failed {times} with nothing changed in between",
-    "failing_streak empty": "found nothing {count} turns in a row",
-    "failing_streak": "reached {count} in a row: every call in them failed",
+    "failing_streak empty": "every search of {count} turns in a row found nothing",
+    "failing_streak": "every call of {count} turns in a row failed",
     "repeated_call edit": "was made {times} with the same input",
     "repeated_call launches": "was started in the background {times} with nothing new in between",
     "repeated_call waits": "was all that happened for {count} turns: nothing but waiting",
     "repeated_call idle": "only printed words of its own, {times} with nothing else in between",
     "repeated_call digits": "ran {times} in a row with results that differ only in digits",
     "repeated_call": "returned the same result {times} with nothing changed in between",
-    "call_cycle": "(a cycle of {period} calls) was repeated {times} with the same results",
+    "call_cycle": "was repeated {times} (a cycle of {period} calls) with the same results",
     "sequential_tools": "was called {times}, one call a turn",
     "external_api total": "was called {times} in one session",
     "external_api": "was called {times} within {seconds:g} s",
@@ -133,6 +133,9 @@ INSTEAD = {
     "call_cycle": "Decide from the results you already have, or change something they depend on.",
     "sequential_tools": "Put the rest into one command or a script, or work with what you have read.",
     "external_api": "Work with what you have already fetched, or wait.",
+    "repeated_call edit": "Read the file as it is now. If more must change, make that change instead.",
+    "repeated_call waits": "Look at what you are waiting for (its status, its log), or say what it is and end the turn.",
+    "repeated_call poll": "Find out why nothing changes (its log, its configuration), or say what you are waiting for and end the turn.",
     "": "Use the result you already have and take the next step, or change something it depends on.",
 }
 LIMITS = {
@@ -154,7 +157,7 @@ SENTENCES = {
     "budget.{limit} N",
     "budget subagent": "Warning from {name}: the subagent {agent} was stopped because the budget is used up: the session {cause}. Its "
     "task is not done. Do not start another; finish with what you have, and say what is left.",
-    "warn": "Warning from {name}: `{subject}` {cause}.{error} {advice}",
+    "warn": "Warning from {name}: {call}{cause}.{error} {advice}",
     "protection config_changed deny": "The configuration was changed. It applies when this circuit closes; /reset-circuit applies it now.",
     "protection forgery deny": "Blocked by {name} (not a hook failure): a scheduled prompt must not carry {keyword} or the reset command. "
     "The override is the user's; schedule the work itself, without it.",
@@ -171,8 +174,8 @@ SENTENCES = {
     "deny": _RETRY + "will be allowed in {wait}, or at once after a relevant change.",
     "kept_asking stop": "{name} stopped this turn: `{subject}` {cause}. Say how to go on. To unblock it: /reset-circuit --circuit "
     '"{circuit}"',
-    "stop": "{name} stopped this turn: `{subject}` {cause}. Say how to go on; /circuit-status says more.",
-    "subagent": "Warning from {name}: the subagent {agent} was stopped because it was in a loop: `{subject}` {cause}. Its task is not done "
+    "stop": "{name} stopped this turn: {call}{cause}. Say how to go on; /circuit-status says more.",
+    "subagent": "Warning from {name}: the subagent {agent} was stopped because it was in a loop: {call}{cause}. Its task is not done "
     "and its report is missing. Do not start the same task again unchanged: give it what it lacked, or do it another way.",
     "question": "{name} would block this call: `{subject}` {cause}.{error} Yes lets it run once; No interrupts Claude. To unblock it: "
     '/reset-circuit --circuit "{circuit}"',
@@ -217,13 +220,14 @@ def sentence_of(notice: Notice, keyword: str) -> str:
         "name": NAME,
         "keyword": keyword,
         "subject": notice.subject,
+        "call": f"`{notice.subject}` " if rule != "failing_streak" else "",
         "circuit": notice.name,
         "agent": notice.agent,
         "cause": what,
         "error": f' Last error: "{notice.clip}".' if notice.clip else "",
         "wait": duration(notice.wait),
         "since": clock(facts.get("since", 0.0)),
-        "instead": _fitting(INSTEAD, rule),
+        "instead": _fitting(INSTEAD, rule, *_true(facts)),
         "protected": PROTECTED.get(notice.subject, ""),
         **(_of_budget(notice) if rule == "budget" else {}),
     }
