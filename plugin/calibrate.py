@@ -35,7 +35,10 @@ def calibrate(args: argparse.Namespace) -> int:
         return 1
     groups = replaying.found(args.folders or [str(past.folder(os.environ))])
     learned = Learned(read(groups), args.risk)
-    path = _apply(learned.limits) if args.apply else None
+    limits = {
+        f"circuit_breakers.budget.{key}": most for key, most in learned.limits.items() if most is not None
+    }
+    path = configure.put(places(), limits) if args.apply and limits else None
     enough = learned.good >= learned.needed
     done = f"Written to {path}." if path else "Nothing was changed: `calibrate --apply` writes these limits."
     answer(
@@ -83,15 +86,6 @@ def read(groups: list[list[Path]]) -> list[PastPrompt]:
     """Every prompt of yours in these recordings, marked where the breaker would have tripped with its defaults."""
     sessions = replaying.runs(groups, functools.partial(Prompts, config=build()), recording.skip)
     return [prompt for session, _ in sessions for prompt in session.found]
-
-
-def _apply(limits: dict[str, int | None]) -> Path | None:
-    """Write the limits into your config file. Returns the file; None if there was none to write."""
-    path = None
-    for key, value in limits.items():
-        if value is not None:
-            path = configure.put(places(), f"circuit_breakers.budget.{key}", value, in_project=False)
-    return path
 
 
 def _text(learned: Learned) -> str:

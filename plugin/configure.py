@@ -93,7 +93,7 @@ def _set(args: argparse.Namespace, where: home.Places) -> int:
         value = json.loads(args.value)
     except (ValueError, RecursionError):
         value = args.value  # a word
-    path = put(where, key, value, args.project)
+    path = put(where, {key: value}, args.project)
     print(f"{key} is now {_shown(value)} in {path}")
     effective = values_of(home.configuration(where, os.environ)).get(key)
     if not jsontext.same(effective, value):
@@ -120,16 +120,17 @@ def _shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def put(where: home.Places, key: str, value: Any, in_project: bool) -> Path:
-    """Write one key into your config file or the project's and keep every other byte. Returns the file.
+def put(where: home.Places, values: dict[str, Any], in_project: bool = False) -> Path:
+    """Write values by dotted key into your config file or the project's and keep every other byte. Returns the file.
 
-    Raises Refusal for a value that the key cannot take, and for a file that is not a JSON object.
+    Raises Refusal for a value that its key cannot take, and for a file that is not a JSON object.
     """
     path = _target(where, in_project)
     data, document = read(path)
     alone: dict[str, Any] = {}
-    for whole in (document, alone):
-        _put_into(whole, key, value, path)
+    for key, value in values.items():
+        for whole in (document, alone):
+            _put_into(whole, key, value, path)
     problems = build([(f"{'project' if in_project else 'user'} file {path}", alone)]).problems
     if problems:
         raise Refusal(f"{problems[0]}. Nothing was changed.", 2)

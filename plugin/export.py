@@ -97,8 +97,7 @@ class Spool:
     def __init__(self, runtime: str) -> None:
         self.folder = f"{runtime}/export"
         self.path, self.cursor = f"{self.folder}/spool.jsonl", f"{self.folder}/cursor.json"
-        files.folder(runtime)
-        files.folder(self.folder)
+        files.folder(runtime, self.folder)
 
     def drain(self, sender: Sender) -> int:
         """Send what follows each part's cursor. Returns the number of incidents. Raises NotAccepted; accepted batches stay accepted."""

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from shared import Refusal, answer, moment, places, program, progress
@@ -79,33 +80,28 @@ def _text(where: Places, report: Report, counts: dict[str, int]) -> str:
 def restore(args: argparse.Namespace) -> int:
     """List the archives or restore one. Exit code 1 if it is missing or damaged or a file is in the way, 2 without arguments."""
     where, name = places(), os.path.basename(args.archive or "")
-    found = {
-        archive.name: (folder, archive)
-        for folder in reversed(rounds.roots(where))
-        for archive in sweeping.archives_of(folder).values()
-    }
-    folder, archive = found.get(name) or found.get(name + ".gz") or ("", None)
+    every = [one for folder in reversed(rounds.roots(where)) for one in sweeping.archives_of(folder).values()]
+    found = {one.name: one for one in every}
+    archive = found.get(name) or found.get(name + ".gz")
     if archive and archive.folder == OF_CLEAN:
-        path = f"{folder}/archives/{archive.id}.gz"
+        path = archive.path
         return _list_contents(args, path) if args.list else _restore_of_clean(args, where, path)
     if args.list:
-        return _list(args, where, found)
+        return _list(args, where, found.values())
     if not name:
         raise Refusal("name an archive, or ask for --list.", 2)
     if archive:
-        return _restore(args, folder, archive)
+        return _restore(args, archive)
     raise Refusal(f"there is no archive {args.archive}; `restore --list` lists them.")
 
 
-def _restore(args: argparse.Namespace, folder: str, archive: Archive) -> int:
+def _restore(args: argparse.Namespace, archive: Archive) -> int:
     try:
-        path = archives.restore_archive(folder, archive)
-    except FileExistsError:
-        there, it = f"{folder}/{archive.original}", f"{folder}/archives/{archive.id}.gz"
-        raise Refusal(
-            f"{memory.shown(there)} exists and is not overwritten. Move it away first, then try again; or read the "
-            f"archive as it is: gzip -dc {memory.shown(it)}"
-        ) from None
+        path = archives.restore_archive(archive)
+    except FileExistsError as error:
+        hint = f"or read the archive as it is: gzip -dc {memory.shown(archive.path)}"
+        why = f"{memory.shown(error.filename)} exists and is not overwritten."
+        raise Refusal(f"{why} Move it away first, then try again; {hint}") from None
     except archives.Damaged as error:
         raise Refusal(f"{memory.shown(archive.id)}: {error.strerror}. Nothing was written.") from None
     text = f"Restored {memory.shown(path)}. {KEPT}"
@@ -116,12 +112,10 @@ def _restore(args: argparse.Namespace, folder: str, archive: Archive) -> int:
     return 0
 
 
-def _list(args: argparse.Namespace, where: Places, found: dict[str, tuple[str, Archive]]) -> int:
+def _list(args: argparse.Namespace, where: Places, found: Iterable[Archive]) -> int:
     """List the archives, the newest first, those of `clean` last."""
-    newest = sorted(
-        found.values(), key=lambda each: (each[1].folder != OF_CLEAN, each[1].age_order), reverse=True
-    )
-    rows, lines = [_row_of_archive(*each) for each in newest], []
+    newest = sorted(found, key=lambda one: (one.folder != OF_CLEAN, one.age_order), reverse=True)
+    rows, lines = [*map(_row_of_archive, newest)], []
     for row in rows:
         line = f"{memory.size(row['bytes']):>10}  {row['archive']}"
         if "files" in row:
@@ -133,10 +127,10 @@ def _list(args: argparse.Namespace, where: Places, found: dict[str, tuple[str, A
     return 0
 
 
-def _row_of_archive(folder: str, archive: Archive) -> dict[str, Any]:
+def _row_of_archive(archive: Archive) -> dict[str, Any]:
     row = {
         "archive": archive.name,
-        "file": f"{folder}/{archive.original}",
+        "file": f"{archive.home}/{archive.original}",
         "kind": archive.folder,
         "put_away": archive.at,
         "bytes": archive.size,
@@ -147,7 +141,7 @@ def _row_of_archive(folder: str, archive: Archive) -> dict[str, Any]:
         return row
     about: dict[str, Any] = {"kind": archive.base, "folder": "", "files": 0, "bytes": 0}
     try:
-        about.update(tarball.summary(f"{folder}/archives/{archive.id}.gz"))
+        about.update(tarball.summary(archive.path))
     except OSError as error:
         row["error"] = str(error)
     row.update(kind=about["kind"], file=about["folder"], written=retention.arrival(archive.at))

@@ -135,7 +135,7 @@ def mode(args: argparse.Namespace) -> int:
     if own_shell.refuses("mode", os.environ):
         return 1
     where = places()
-    print(f"mode is now {args.mode} ({configure.put(where, 'mode', args.mode, in_project=False)})")
+    print(f"mode is now {args.mode} ({configure.put(where, {'mode': args.mode})})")
     effective = home.configuration(where, os.environ).mode
     if effective != args.mode:
         print(f"But {effective} applies in this project: see `config show --origin`.")

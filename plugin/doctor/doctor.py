@@ -130,5 +130,4 @@ def _fixed(finding: Finding, action: Callable[[], str]) -> str:
     try:
         return f"fixed  {action()}"
     except (OSError, Refusal) as error:
-        why = disk.words_of(error) if isinstance(error, OSError) else str(error)
-        return f"FAILED {finding.id}: could not be fixed: {why}"
+        return f"FAILED {finding.id}: could not be fixed: {disk.words_of(error)}"

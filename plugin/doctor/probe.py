@@ -104,8 +104,7 @@ def _no_traces(where: home.Places, session: str, project: Path) -> Iterator[None
     finally:
         shutil.rmtree(sessions / session, ignore_errors=True)
         shutil.rmtree(runtime / "projects" / home.slug(str(project)), ignore_errors=True)
-        if os.path.isdir(where.armed):
-            files.remove(f"{where.armed}/{session}")
+        files.remove(f"{where.armed}/{session}")
         _shorten(log, logged, session)
         disk.remove_empty(*missing)
 

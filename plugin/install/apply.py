@@ -57,7 +57,7 @@ def take_out(scope: scopes.Scope, purge: bool, dry_run: bool) -> Plan:
         _make_changes(plan, "uninstall")
         if plan.kept is not None:
             bundle.take_away(scope.root, plan.kept["files"])
-            for name in plan.done_with if backups_folder().is_dir() else ():
+            for name in plan.done_with:
                 files.remove(str(backup_path(name)))
             remove_empty_folders(plan)
             plan.left = bundle.take_away(scope.root, [receipt.RECEIPT])
@@ -98,7 +98,7 @@ def _alone(scope: scopes.Scope) -> Iterator[None]:
             stack.callback(files.remove, str(lock))  # while it is still held
         bundle.recover(scope.root)
         for path in (*scope.outside, scope.root / receipt.RECEIPT):
-            disk.remove_scrap(path)
+            files.remove(str(disk.scrap(Path(os.path.realpath(path)))))
         for scrap in backups_folder().glob("*" + disk.SCRAP):
             files.remove(str(scrap))
         yield

@@ -18,11 +18,11 @@ SCRAP = ".circuit-breaker.tmp"
 IN_PLACE = (errno.EBUSY, errno.EXDEV, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
-def words_of(error: OSError) -> str:
-    """An error as text without its number: "/x/y: permission denied"."""
-    what = (error.strerror or str(error)).strip()
+def words_of(error: Exception) -> str:
+    """An error as text, of an OSError with its path and without its number: "/x/y: permission denied"."""
+    what, path = files.why(error).strip(), getattr(error, "filename", None)
     what = what[:1].lower() + what[1:] if what[1:2].islower() else what
-    return f"{os.fsdecode(error.filename)}: {what}" if error.filename else what
+    return f"{os.fsdecode(path)}: {what}" if path else what
 
 
 @contextlib.contextmanager
@@ -116,21 +116,12 @@ def hindrance(path: Path) -> str:
         return "" if writable else f"{target} is not writable"
     if path.is_symlink() and not target.parent.is_dir():
         return f"{path} is a link to {target}, whose folder does not exist"
-    folder = target.parent
-    while not os.path.lexists(folder):
-        folder = folder.parent
+    folder = [*missing(target.parent), target][0].parent
     return "" if _is_open_folder(folder) else f"the folder {folder} is not writable"
 
 
 def _is_open_folder(folder: Path) -> bool:
     return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
-
-
-def remove_scrap(path: Path) -> None:
-    """Remove the temporary file that a killed process left beside `path`."""
-    target = Path(os.path.realpath(path))
-    if target.parent.is_dir():
-        files.remove(str(scrap(target)))
 
 
 def missing(folder: Path) -> list[Path]:

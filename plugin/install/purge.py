@@ -51,9 +51,8 @@ def purged_paths(scope: scopes.Scope, env: Mapping[str, str], cwd: str) -> list[
     if scope.memory is not None and runtime / "projects" in Path(where.home).parents:
         found.append(Path(where.home))
     sources = [source for source in scopes.chain(env, scope.base) if source.label == "user"]
-    if scope.memory is None or not (
-        scopes.registered(sources) or any(on for *_, on in scopes.switches(sources))
-    ):
+    used = scopes.registered(sources) or any(on for *_, on in scopes.switches(sources))
+    if scope.memory is None or not used:
         found += [runtime] if runtime.name == home.NAME else _ours(runtime)
         found += [Path(where.user_config)] if where.user_config else []
     found = [path for path in dict.fromkeys(found) if os.path.lexists(path)]

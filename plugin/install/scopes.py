@@ -140,8 +140,7 @@ def chain(env: Mapping[str, str], project: Path) -> list[Source]:
             settings.check_shape(data, document)
             found.append(Source(label, path, document, ""))
         except (OSError, jsontext.Unreadable) as error:
-            problem = disk.words_of(error) if isinstance(error, OSError) else str(error)
-            found.append(Source(label, path, {}, problem))
+            found.append(Source(label, path, {}, disk.words_of(error)))
     return found
 
 

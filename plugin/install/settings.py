@@ -114,10 +114,8 @@ def _is_older(entry: Any) -> bool:
     return bool(_OLDER.search(command_of(entry)))
 
 
-def fault(document: Any) -> tuple[str, list[Any]] | None:
+def fault(document: Document) -> tuple[str, list[Any]] | None:
     """(what would make Claude Code skip the whole file, the path to it); None if nothing would."""
-    if not isinstance(document, dict):
-        return "the settings are not an object", []
     hooks = document.get("hooks", {})
     if not isinstance(hooks, dict):
         return '"hooks" is not an object', ["hooks"]
@@ -213,8 +211,7 @@ def _without(
 ) -> Document:
     """`document` without the unwanted entries and rules, and without the empty containers of `made`; None: without those it emptied."""
     result = copy.deepcopy(document)
-    both = {outer: result[outer] for outer in ("hooks", "permissions") if isinstance(result.get(outer), dict)}
-    hooks, permissions = both.get("hooks", {}), both.get("permissions", {})
+    hooks, permissions = only(dict, result.get("hooks")), only(dict, result.get("permissions"))
     changed = []
     for event, groups in hooks.items():
         hooks[event] = _kept(groups, unwanted)
@@ -223,10 +220,10 @@ def _without(
         permissions["deny"] = [rule for rule in permissions["deny"] if rule not in rules]
     if made is None:
         made = [["hooks"], *changed] if changed else []
-    for outer, lists in both.items():
+    for outer, lists in (("hooks", hooks), ("permissions", permissions)):
         for last in [last for last in lists if [outer, last] in made and not lists[last]]:
             del lists[last]
-        if [outer] in made and not lists:
+        if [outer] in made and result.get(outer) == {}:
             del result[outer]
     return result
 

@@ -183,12 +183,8 @@ def _timelines(made: Content) -> Html:
 
 
 def _session(session: PastSession, incidents: list[Incident]) -> Html:
-    kinds = Counter(call.kind for call in session.calls)
-    facts = [
-        f"session {session.name[:ID]}",
-        number(len(session.calls), "call"),
-        number(kinds[FAILED], "failure"),
-    ]
+    kinds, calls = Counter(call.kind for call in session.calls), number(len(session.calls), "call")
+    facts = [f"session {session.name[:ID]}", calls, number(kinds[FAILED], "failure")]
     facts += [f"{kinds[BLOCKED]} blocked"] if kinds[BLOCKED] else []
     header = tag("header", tag("h3", shortened(session.project)), tag("span.meta", " · ".join(facts)))
     own = [one for one in incidents if one.session == session.name]

@@ -127,14 +127,14 @@ def sync_folder(path: str) -> None:
         os.close(fd)
 
 
-def restore_archive(folder: str, archive: Archive) -> str:
-    """Restore an archive into `folder` under its original name and mode; the archive stays. Returns the path.
+def restore_archive(archive: Archive) -> str:
+    """Restore an archive under its original path and mode; the archive stays. Returns the path.
 
     The modification time is now, so that no age rule archives it again at once. Raises FileExistsError for an existing file,
     OSError for a damaged archive; both leave nothing behind.
     """
-    path, stored = f"{folder}/{archive.original}", f"{folder}/archives/{archive.id}{'.gz' * archive.packed}"
-    with open(stored, "rb", buffering=0, opener=disk.bare) as source:
+    path = f"{archive.home}/{archive.original}"
+    with open(archive.path, "rb", buffering=0, opener=disk.bare) as source:
         like = os.fstat(source.fileno())
         if not like.st_size:
             raise Damaged(0, "the archive is empty")

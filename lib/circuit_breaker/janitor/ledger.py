@@ -24,9 +24,8 @@ def cut(data: bytes, limits: dict[str, int]) -> tuple[bytes, dict[str, int]]:
     if not any(_over(key, document.get(key), limits) for key in LISTS):
         return data, {}
     gone: dict[str, int] = {}
-    for member in reversed(
-        children(text, text.index("{"))
-    ):  # from the back, so that earlier offsets stay valid
+    # from the back, so that earlier offsets stay valid
+    for member in reversed(children(text, text.index("{"))):
         if member.key in LISTS and text[member.at] == "[":
             entries = children(text, member.at)
             excess = _over(member.key, entries, limits)

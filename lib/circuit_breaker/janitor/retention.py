@@ -64,14 +64,22 @@ class Sweep(Record):
 
 class Archive:
     """One archived file. id: FOLDER/BASE.TIME.EXT, without the `.gz` it has if `packed`; `plain` too while it is compressed. name: by
-    which it is listed and restored. original: the file's name before. size: bytes on disk. Raises ValueError for another id."""
+    which it is listed and restored. original: the file's name before. size: bytes on disk. home: the folder with the folder
+    archives/. Raises ValueError for another id."""
 
-    def __init__(self, key: str, size: int, mtime: float, packed: bool = False, plain: bool = False) -> None:
-        self.id, self.size, self.mtime, self.packed, self.plain = key, size, mtime, packed, plain
+    plain = False
+
+    def __init__(self, key: str, size: int, mtime: float, packed: bool = False, home: str = "") -> None:
+        self.id, self.size, self.mtime, self.packed, self.home = key, size, mtime, packed, home
         self.base, self.at, ending = split(key)
         self.original = f"{self.base}.{ending}"
         self.folder, _, name = key.partition("/")
         self.name = name + ".gz"
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        return f"{self.home}/archives/{self.id}{'.gz' * self.packed}"
 
     @property
     def age_order(self) -> tuple[str, float, str]:

@@ -84,7 +84,7 @@ def archives_of(folder: str, most: float = NEVER) -> dict[str, Archive]:
         for _, entry, info in disk.listing(f"{folder}/archives/{name}", 10 * most):
             key, packed = f"{name}/{entry.removesuffix('.gz')}", entry[-3:] == ".gz"
             if retention.split(key) and retention.is_regular(info) and (packed or name != OF_CLEAN):
-                known = found.get(key) or found.setdefault(key, Archive(key, 0, info.st_mtime))
+                known = found.get(key) or found.setdefault(key, Archive(key, 0, info.st_mtime, home=folder))
                 known.packed, known.plain = known.packed or packed, known.plain or not packed
                 known.size += info.st_size
     return found
@@ -168,8 +168,7 @@ def execute(sweep: Sweep, report: Report) -> None:
     if len(freeing) == len(sweep.actions):
         return
     try:
-        for path in (archives, archives + "/telemetry", archives + "/sessions"):
-            files.folder(path)
+        files.folder(archives, archives + "/telemetry", archives + "/sessions")
         with files.Lock(archives + "/.sweep.lock", 0.001) as lock:
             # On a full disk nothing is moved or removed: the lock file cannot be written to.
             files.system.ftruncate(lock.fd, 0)

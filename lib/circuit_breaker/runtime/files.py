@@ -183,7 +183,7 @@ def remove(path: str) -> None:
     """Remove a file if it exists."""
     try:
         system.unlink(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
 
 
