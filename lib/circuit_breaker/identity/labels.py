@@ -37,7 +37,8 @@ _ENDINGS = tuple(
 
 def error_clip(text: str, tool_input: object) -> str:
     """The clip of an error: of a long one the first and last line (tracebacks and test runs name the cause last), without lines that
-    repeat the input."""
+    repeat the input and without the tags of a refused input."""
+    text = text.removeprefix("<tool_use_error>").removesuffix("</tool_use_error>")
     lines = own_lines(text, tool_input)
     text = "\n".join(lines)
     if len(lines) < 3 or len(text) < CLIP_MAX:
