@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.model import CLOSED
 from circuit_breaker.identity import labels
+from circuit_breaker.words.memory import number
 from circuit_breaker.words.sentences import MARKS, NONE_ACTIVE, TITLE, config_changed, duration, held_back
 
 TYPE_CHECKING = False
@@ -190,8 +191,9 @@ def _rest(facts: Mapping[str, Any]) -> list[str]:
     ]
     if facts["mode"] == "observe":
         would = sum(entry["would_have_opened"] for entry in facts["circuits"].values())
-        calls = "1 call" if would == 1 else f"{would} calls"
-        lines.append(f"Observing only: {calls} would have been blocked. To block: mode enforce")
+        lines.append(
+            f"Observing only: {number(would, 'call')} would have been blocked. To block: mode enforce"
+        )
     for end in facts.get("dead_ends", ())[:1]:
         more = len(facts["dead_ends"]) - 1
         also = f" and {more} more" if more else ""
@@ -199,8 +201,8 @@ def _rest(facts: Mapping[str, Any]) -> list[str]:
             f'Recurring dead end: `{shown(end["command"])}` failed with "{shown(end["error"])}" in {end["sessions"]} sessions{also}: see `report`'
         )
     if facts["bypass"]:
-        passed = facts["bypass"]["let_through"]
-        lines.append(f"Bypass: active for the current prompt; {passed} calls not blocked")
+        passed = number(facts["bypass"]["let_through"], "call")
+        lines.append(f"Bypass: active for the current prompt; {passed} not blocked")
     if health["errors"]:
         last = shown(health["last_error"])
         lines.append(f"Errors inside hooks: {health['errors']} (the calls went through); the last: {last}")
