@@ -22,6 +22,7 @@ class Unreadable(ValueError):
 
 
 Pair = tuple[Child, Any, Any]  # with its old and its new value
+Late = tuple[str, Any]  # a new member's key as text or "", its value
 Edit = tuple[int, int, str]  # start, end, new text
 
 
@@ -127,13 +128,7 @@ class _Editor:
         if same(old, new):
             return
         inside = children(self.text, at)
-        kept: list[Pair] = []
-        if isinstance(old, dict) and isinstance(new, dict):
-            kept = [(child, old[child.key], new[child.key]) for child in inside if child.key in new]
-            late = [(_written(key) + ": ", new[key]) for key in new if key not in old]
-        elif isinstance(old, list) and isinstance(new, list):
-            kept, values = _aligned(inside, old, new)
-            late = [("", value) for value in values]
+        kept, late = _kept(inside, old, new)
         if not kept:
             line = self.text[self.text.rfind("\n", 0, at) + 1 : at]
             own = line[: len(line) - len(line.lstrip(" \t"))]
@@ -143,8 +138,8 @@ class _Editor:
             yield from self.edits(child.at, before, after)
         yield from self._resized(inside, [child for child, _, _ in kept], late)
 
-    def _resized(self, inside: list[Child], kept: list[Child], late: list[tuple[str, Any]]) -> Iterator[Edit]:
-        """The edits that remove the children of a container that are not `kept`, and add `late` (key, value) at its end."""
+    def _resized(self, inside: list[Child], kept: list[Child], late: list[Late]) -> Iterator[Edit]:
+        """The edits that remove the children of a container that are not `kept`, and add `late` at its end."""
         yield inside[0].start, kept[0].start, ""
         for before, child in zip(inside, inside[1:]):
             if child not in kept and child.start > kept[0].start:
@@ -156,9 +151,8 @@ class _Editor:
 
     def _written(self, value: Any, indent: str | None) -> str:
         """A value as text, on a line with this indentation; None: on one line."""
-        if indent is None:
-            return _written(value)
-        return _written(value, self.unit).replace("\n", self.newline + indent)
+        text = _written(value, None if indent is None else self.unit)
+        return text.replace("\n", f"{self.newline}{indent}")
 
     def _indent(self, at: int) -> str | None:
         """The indentation before `at` if nothing else precedes it on its line, else None."""
@@ -166,16 +160,21 @@ class _Editor:
         return before if not before.strip() and "\n" in self.text[:at] else None
 
 
-def _aligned(inside: list[Child], old: list[Any], new: list[Any]) -> tuple[list[Pair], list[Any]]:
-    """(elements that stay, each with its old and new value; those to add at the end). New ones elsewhere mean that none stays."""
-    matcher = SequenceMatcher(None, [*map(_canonical, old)], [*map(_canonical, new)], False)
+def _kept(inside: list[Child], old: Any, new: Any) -> tuple[list[Pair], list[Late]]:
+    """(children of a container that stay, what to add at its end). None stays in a value of another kind, or if an element that is new
+    does not come last."""
     kept: list[Pair] = []
-    late: list[Any] = []
-    for _, i1, i2, j1, j2 in matcher.get_opcodes():
-        kept += zip(inside[i1:i2], old[i1:i2], new[j1:j2])
-        late = new[j1 + i2 - i1 : j2]
-        if late and j2 < len(new):
-            return [], new
+    late: list[Late] = []
+    if isinstance(old, dict) and isinstance(new, dict):
+        kept = [(child, old[child.key], new[child.key]) for child in inside if child.key in new]
+        late = [(_written(key) + ": ", new[key]) for key in new if key not in old]
+    elif isinstance(old, list) and isinstance(new, list):
+        matcher = SequenceMatcher(None, [*map(_canonical, old)], [*map(_canonical, new)], False)
+        for _, i1, i2, j1, j2 in matcher.get_opcodes():
+            kept += zip(inside[i1:i2], old[i1:i2], new[j1:j2])
+            late = [("", value) for value in new[j1 + i2 - i1 : j2]]
+            if late and j2 < len(new):
+                return [], []
     return kept, late
 
 
