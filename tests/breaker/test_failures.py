@@ -699,6 +699,14 @@ def test_a_stale_reference_is_one_error_whichever_it_is():
     assert [verdict for verdict, _ in stream.said] == [WARN]
 
 
+def test_a_rejected_name_is_one_error_whichever_it_is():
+    stream = Stream()
+    for name in ("pdf", "docs", "slides"):
+        text = f"<tool_use_error>Unknown skill: {name}</tool_use_error>"
+        stream.call("Skill", {"skill": name}, text, INVALID)
+    assert [verdict for verdict, _ in stream.said] == [WARN]
+
+
 def test_seconds_until_a_retry_are_no_measured_value():
     stream = Stream()
     for i in (37, 12, 41):

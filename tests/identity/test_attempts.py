@@ -76,6 +76,9 @@ WAYS = [
     "timeout --signal=KILL 60 pytest t.py",
     "nice pytest t.py",
     "nice -n 10 pytest t.py",
+    "taskset -c 0 pytest t.py",
+    "strace -f -o /dev/null pytest t.py",
+    "xvfb-run -a pytest t.py",
     "nohup pytest t.py",
     "time pytest t.py",
     "/usr/bin/time -v pytest t.py",
@@ -283,6 +286,15 @@ ONE = [  # lines of one attempt each
     ["make", "make clean && make"],
     ["cargo test", "cargo clean && cargo test", "cargo test parse -- --nocapture"],
     ["xcodebuild -scheme A build", "xcrun xcodebuild -scheme A clean build"],
+    ["sbt test", "sbt clean test"],
+    ["bazel build //a:b", "bazelisk build //a:b"],
+    ["dune build", "opam exec -- dune build"],
+    ["prove t/a.t", "prove -v t/a.t"],
+    ["rustc a.rs", "rustc -g a.rs", "arch -arm64 rustc a.rs"],
+    ["ansible-playbook site.yml", "ansible-playbook -v site.yml"],
+    ["eslint .", "npx eslint@9", "eslint . --ext .ts"],
+    ["pulumi up", "pulumi up --stack dev"],
+    ["zig build test", "zig build test --summary all"],
 ]
 OTHERS = [  # lines of which each is another attempt
     ["ssh a make", "ssh b make", "make", "ssh a 'make x'", "docker exec a make", "docker exec b make"],
@@ -324,6 +336,8 @@ OTHERS = [  # lines of which each is another attempt
     ["docker exec a-web-1 make", "docker exec a-db-1 make"],
     ["mvn -pl a test", "mvn -pl b test", "mvn test", "mvn package"],
     ["gradle :a:test", "gradle :b:test"],
+    ["rustc -g a.rs", "rustc -g b.rs"],
+    ["eslint .", "cd a && eslint ."],
 ]
 POWERSHELL = [
     "dotnet test", "dotnet test --nologo", "dotnet test | Select-Object -Last 20", "dotnet test 2>&1 | Out-String",

@@ -21,6 +21,8 @@ LINES = {
         "ping -n 6 127.0.0.1",
         "python3 -c 'import time; time.sleep(20)'",
         "perl -e 'sleep 5'",
+        "bun -e 'await Bun.sleep(5000)'",
+        "python3 - <<'EOF'\nimport time\ntime.sleep(5)\nEOF",
         "./scripts/wait-for-db.sh",
         "python scripts/wait_for_ready.py --timeout 20",
         "bash wait.sh 30",

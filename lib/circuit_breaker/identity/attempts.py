@@ -163,6 +163,7 @@ def _plain_name(word: str) -> str:
     name = word.replace("\\", "/").rpartition("/")[2]
     for ending in _ENDINGS:
         name = name.removesuffix(ending)
+    name = name.partition("@")[0] or name  # npx X@latest
     bare = name.rstrip("0123456789.")
     name = bare if bare in ("python", "pypy", "pip", "node", "ruby", "perl", "php") else name
     return programs.ALIASES.get(name, name)
@@ -322,12 +323,15 @@ def _operands(part: _Part, found: Attempt) -> list[str]:
                 found.aim += f" {word}"
                 continue
             operand = _operand(word, part, found)
-            if operand and operand not in operands:
+            if operand and operand not in (*operands, part.directory):
                 operands.append(operand)
             continue
         name, sign, value = word.partition("=")
         takes = bool(following) and following[0][:1] != "-" and name not in flags
-        if not sign and takes and _takes_word(name, following[0]):
+        last = i == len(rest) - 1 and not operands and "." in following[0].strip("0123456789.")
+        if last and word[1] != "-":
+            continue  # `rustc -g a.rs`: without its last word it would be given nothing
+        if not sign and takes and _takes_word(name, following[0], operands):
             value, sign = following[0], "="
             i += 1
         if not sign:
@@ -343,8 +347,8 @@ def _operands(part: _Part, found: Attempt) -> list[str]:
     return operands
 
 
-def _takes_word(option: str, word: str) -> bool:
-    """Whether `word` is probably the value of the option before it."""
+def _takes_word(option: str, word: str, before: list[str]) -> bool:
+    """Whether `word` is probably the value of the option before it; `before`: the operands so far."""
     if option in programs.AIMED or option in programs.KEPT or option in programs.VALUED:
         return True
     if word[:1].isdigit() and word.rstrip("smhd%").replace(".", "").isdigit():
@@ -354,7 +358,7 @@ def _takes_word(option: str, word: str) -> bool:
     if option[:2] != "--" and option[-1:] == "X":
         return True  # curl -sX POST
     named = option[:2] == "--" or (len(option) > 4 and option[1].isalpha()) or option[1:2].isupper()
-    return named and "/" not in word and "." not in word and word not in programs.TASKS
+    return named and "/" not in word and "." not in word and (bool(before) or word not in programs.TASKS)
 
 
 def _operand(word: str, part: _Part, found: Attempt) -> str:

@@ -81,8 +81,7 @@ def _each(change: Callable[[str], str], lines: list[str]) -> list[str]:
 
 def _is_indented_echo(line: str, texts: list[str]) -> bool:
     """Whether it is `String:     x` of an edit whose text begins with blanks."""
-    said = line.removesuffix("</tool_use_error>").rstrip()
-    shown = said[8:].lstrip() if said.startswith("String: ") else ""
+    shown = line[8:].lstrip() if line.startswith("String: ") else ""
     return shown != "" and any(given[:READ_MAX].lstrip().startswith(shown) for given in texts)
 
 
@@ -147,9 +146,8 @@ def own_lines(text: str, tool_input: object = None) -> list[str]:
     texts = keys.texts_in(tool_input)[0]
     echoed = frozenset([line.strip() for given in texts for line in given[:READ_MAX].split("\n")])
     count = sum([given.count("\n") + 1 for given in texts])
-    lines = _each(
-        lambda line: _without_running_number(line.strip(), count), text[:READ_MAX].split("\n", LINES_MAX)
-    )
+    lines = text[:READ_MAX].rstrip().removesuffix("</tool_use_error>").split("\n", LINES_MAX)
+    lines = _each(lambda line: _without_running_number(line.strip(), count), lines)
     repeats = {line for line in {*lines} if _echoes(line, echoed)}
     return [line for line in lines if line and line not in repeats]
 
@@ -173,7 +171,6 @@ def _without_size(line: str, sizes: set[str]) -> str:
 
 def _echoes(line: str, echoed: frozenset[str]) -> bool:
     """Whether the line repeats one of the input: as it is, after `String: `, or after a line number (`12: x = 1`)."""
-    line = line.removesuffix("</tool_use_error>").rstrip()
     if line in echoed or line.removeprefix("String: ") in echoed:
         return True
     bare = line.lstrip("0123456789")

@@ -42,7 +42,7 @@ CODE = {  # interpreter -> (options whose value is code, other options that take
     "php": ("-r", "-d"),
     "deno": ("eval", ""),
     **dict.fromkeys(("osascript", "elixir", "Rscript"), ("-e", "")),
-    "julia": ("-e -E", ""),
+    "julia": ("-e -E", "-t -p -J"),
     **dict.fromkeys(("pwsh", "powershell"), ("", "-ExecutionPolicy")),
 }
 # Database clients, with the options whose value is the query.
@@ -66,11 +66,12 @@ ALIASES = {
     "apt-get": "apt",
     "gtest": "ctest",
     "bazelisk": "bazel",
+    "k": "kubectl",
 }
 # Programs of a project that its package manager runs by their bare name: `yarn jest`.
 BINARIES = frozenset(
     "jest vitest tsc eslint mocha playwright cypress vite next webpack prettier ts-node tsx ava prisma nx turbo astro nuxt expo ng"
-    " biome knex".split()
+    " biome knex hardhat wrangler".split()
 )
 # Programs that take packages in a version as `numpy=1.26`, which is no variable there.
 INSTALLERS = frozenset("conda mamba micromamba apt apk dnf yum zypper".split())
@@ -138,7 +139,6 @@ FLAGS_ONLY = {  # short options that take no value in these programs, although V
     "phpunit": "-v",
     "unittest": "-v -b",
     "ctest": "-V -N",
-    "prove": "-v -l -b -r -s -w",
     "bash": "-x -e -u -v -l -i -n",
 }
 # Words that are tasks of a build tool, never an option's value.

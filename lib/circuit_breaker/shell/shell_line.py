@@ -12,7 +12,8 @@ _KEYWORDS = frozenset("if then else elif fi while until do done ! { } ( ) esac".
 # Programs that run the command after them, with those of their options that take a value.
 _WRAPPERS = {
     **dict.fromkeys(
-        "nohup command exec builtin unbuffer caffeinate doas setsid chronic cross-env".split(), ""
+        "nohup command exec builtin unbuffer caffeinate doas setsid chronic cross-env firejail arch".split(),
+        "",
     ),
     **dict.fromkeys(("timeout", "gtimeout"), "-k -s --kill-after --signal"),
     "sudo": "-u -g -h -p -C -D -R -T -U",
@@ -22,6 +23,9 @@ _WRAPPERS = {
     "nice": "-n",
     "xargs": "-I -n -P -L -d -a -E -s",
     "stdbuf": "-i -o -e",
+    "taskset": "-c",
+    "strace": "-e -o -p -s",
+    "xvfb-run": "-e -f -n -p -s -w",
 }
 SETTING_UP = frozenset("set unset export source . shopt ulimit umask".split())  # the shell, for what follows
 _REDIRECTS = ("&>>", "<<<", "<<-", "<<", ">>", ">&", "&>", ">|", "<&", "<>", ">", "<")

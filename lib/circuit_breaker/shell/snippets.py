@@ -6,7 +6,7 @@ It is searched for words, not parsed: what may write counts as writing.
 from __future__ import annotations
 
 # The last letters of the options that code follows.
-_MARKS = {"python": "c", "node": "ep", "ruby": "e", "perl": "eE", "php": "r"}
+_MARKS = {"python": "c", "node": "ep", "bun": "ep", "ruby": "e", "perl": "eE", "php": "r"}
 _LONG = 80  # characters of code that may only wait; longer code does more
 _MODULES = ("json.tool", "json")  # of `python -m`: they print what they are given
 # Parts of code that may write, run a program or send something; letters in lower case.

@@ -86,7 +86,8 @@ def _only_waits(name: str, rest: list[str], segment: shell_line.Segment) -> bool
         return rest[:1] in (["-n"], ["-c"]) and rest[-1] in ("127.0.0.1", "localhost")
     if name == "timeout" or (name == "read" and "-t" in rest):
         return True
-    return snippets.only_sleeps(name, rest) or live.script_of(name, rest).startswith("wait")
+    code = ["-c", segment.given] if segment.given and rest in ([], ["-"]) else rest  # python3 - <<EOF
+    return snippets.only_sleeps(name, code) or live.script_of(name, rest).startswith("wait")
 
 
 def _follows(name: str, rest: list[str]) -> bool:
