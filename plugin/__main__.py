@@ -165,7 +165,7 @@ def _of_installations(verb: "Verb") -> None:
             add(two, "value VALUE", "JSON, or a plain word")
         add(two, "--project", "in the project's config file, not in yours")
 
-    one = verb("mode", "operate", "switch between blocking and only recording")
+    one = verb("mode", "configure", "switch between blocking and only recording")
     add(one, "mode", "block, or only record", choices=("observe", "enforce"))
 
     install = verb("install", "installer", "register the hooks and commands", "--json", "--dry-run")

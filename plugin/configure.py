@@ -1,4 +1,4 @@
-"""The verb `config`: shows the effective values, their origins and files, checks them and changes them."""
+"""The verbs `config` and `mode`: show the effective values, their origins and files, check them and change them."""
 
 from __future__ import annotations
 
@@ -93,8 +93,19 @@ def _set(args: argparse.Namespace, where: home.Places) -> int:
         value = json.loads(args.value)
     except (ValueError, RecursionError):
         value = args.value  # a word
-    path = put(where, {key: value}, args.project)
-    print(f"{key} is now {_shown(value)} in {path}")
+    return _change(where, key, value, args.project)
+
+
+def mode(args: argparse.Namespace) -> int:
+    """Write `mode` into your config file and keep the rest of it."""
+    return (
+        1 if own_shell.refuses("mode", os.environ) else _change(places(), "mode", args.mode, in_project=False)
+    )
+
+
+def _change(where: home.Places, key: str, value: Any, in_project: bool) -> int:
+    """Write one key, and say so if the value of another file applies nevertheless."""
+    print(f"{key} is now {_shown(value)} in {put(where, {key: value}, in_project)}")
     effective = values_of(home.configuration(where, os.environ)).get(key)
     if not jsontext.same(effective, value):
         print(f"But {_shown(effective)} applies here: {origins(where).get(key, 'default')} comes first.")

@@ -1,4 +1,4 @@
-"""The verbs `status`, `reset` and `mode`."""
+"""The verbs `status` and `reset`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import shutil
 import sys
 import time
 
-import configure
 import protection
 from shared import Refusal, places, program
 
@@ -128,15 +127,3 @@ def _whose(one: collected.Kept | None) -> str:
         return "for every session on this machine"
     ended = ", which has ended" if one.ended else ""
     return f"session {one.name[:ID]}{ended}; {plain(one.session.project)}"
-
-
-def mode(args: argparse.Namespace) -> int:
-    """Write `mode` into your config file and keep the rest of it."""
-    if own_shell.refuses("mode", os.environ):
-        return 1
-    where = places()
-    print(f"mode is now {args.mode} ({configure.put(where, {'mode': args.mode})})")
-    effective = home.configuration(where, os.environ).mode
-    if effective != args.mode:
-        print(f"But {effective} applies in this project: see `config show --origin`.")
-    return 0
