@@ -110,7 +110,7 @@ def _check(text: str, once: bool) -> None:
             if once and child.key is not None and child.key in seen:
                 raise Unreadable(f"the key {child.key!r} occurs twice in one object", text, child.start)
             seen.add(child.key)
-            pending.append((child.at, depth + 1))
+            pending += [(child.at, depth + 1)] if text[child.at] in "{[" else []
 
 
 class _Editor:
