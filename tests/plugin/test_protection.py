@@ -286,7 +286,7 @@ def test_folder_without_a_lock_or_without_room_is_said_first(person, status_here
     error = (
         OSError(37, "No locks available") if missing == "the lock" else OSError(28, "No space left on device")
     )
-    mocker.patch.object(files, "Lock" if missing == "the lock" else "replace", side_effect=error)
+    mocker.patch.object(files, "Lock" if missing == "the lock" else "exchange", side_effect=error)
     line, code = status_here()
     assert (
         line.startswith("NOT PROTECTED: nothing can be kept in") and "fix: set CIRCUIT_BREAKER_HOME" in line
