@@ -98,9 +98,9 @@ def _set(args: argparse.Namespace, where: home.Places) -> int:
 
 def mode(args: argparse.Namespace) -> int:
     """Write `mode` into your config file and keep the rest of it."""
-    return (
-        1 if own_shell.refuses("mode", os.environ) else _change(places(), "mode", args.mode, in_project=False)
-    )
+    if own_shell.refuses("mode", os.environ):
+        return 1
+    return _change(places(), "mode", args.mode, in_project=False)
 
 
 def _change(where: home.Places, key: str, value: Any, in_project: bool) -> int:
