@@ -380,11 +380,14 @@ def test_a_slow_test_that_gets_faster_with_each_edit_is_work():
     assert not stream.said
 
 
-def test_a_bisection_in_which_every_commit_fails_alike_is_work():
+@pytest.mark.parametrize("where", ["{}", "docker compose exec -T web {}", "ssh box 'cd shop && {}'"])
+def test_a_bisection_in_which_every_commit_fails_alike_is_work(where):
     stream = Stream()
     for i in range(9):
-        stream.bash("npm ci && npm test", "Exit code 1\n● cart › sums\nExpected: 3\nReceived: 2", fails=True)
-        stream.bash("git bisect bad", f"Bisecting: {250 >> i} revisions left to test after this")
+        failure = "Exit code 1\n● cart › sums\nExpected: 3\nReceived: 2"
+        stream.bash(where.format("npm test"), failure, fails=True)
+        said = f"Bisecting: {250 >> i} revisions left to test after this"
+        stream.bash(where.format("git bisect bad"), said)
     assert not stream.said
 
 
@@ -498,6 +501,15 @@ def test_a_device_of_any_name_that_moves_on_is_work():
             stream.call("mcp__home__dim_light", {"entity": "lamp", "delta": -5}, "ok")
         stream.call("mcp__home__get_state", {"entity": "lamp"}, f'{{"brightness":{100 - 10 * i}}}')
     assert not stream.said
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_screen_on_another_machine_is_a_page_too(moves):
+    stream = Stream(pace=4.0)
+    for i in range(10):
+        stream.bash("ssh kiosk 'DISPLAY=:0 xdotool key Down'")
+        stream.bash("ssh kiosk 'DISPLAY=:0 import -window root png:- | tesseract - -'", f"item {i * moves}")
+    assert (loops(stream) == []) is moves and (stream.said == []) is moves
 
 
 def test_what_makes_one_more_each_time_is_a_loop_though_the_list_grows():

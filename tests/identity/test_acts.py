@@ -39,6 +39,12 @@ GESTURES = [
     ("Bash", {"command": "adb shell input tap 10 20"}),
     ("Bash", {"command": "agent-browser click @e5"}),
     ("Bash", {"command": "cliclick c:100,200"}),
+    ("Bash", {"command": "adb shell 'input tap 10 20'"}),
+    ("Bash", {"command": "docker exec -e DISPLAY=:1 desktop xdotool key Down"}),
+    ("Bash", {"command": "ssh kiosk 'DISPLAY=:0 xdotool key Down; sleep 1'"}),
+    ("Bash", {"command": "axe tap -x 10 -y 20 --udid B1"}),
+    ("mcp__desktop-commander__start_process", {"command": "adb shell input tap 10 20", "timeout_ms": 5000}),
+    ("Bash", {"command": "osascript -e 'tell application \"System Events\" to key code 124'"}),
 ]
 NO_GESTURES = [
     ("mcp__chrome-devtools__take_snapshot", {}),
@@ -52,6 +58,8 @@ NO_GESTURES = [
     ("Bash", {"command": "npm test"}),
     ("Bash", {"command": "adb logcat -d"}),
     ("Bash", {"command": "agent-browser snapshot"}),
+    ("Bash", {"command": "axe describe-ui --udid B1"}),
+    ("Bash", {"command": "ssh kiosk 'DISPLAY=:0 import -window root png:- | tesseract - -'"}),
     ("Bash", {"command": "tmux new-session -d -s dbg"}),
     ("mcp__iterm__read_terminal_output", {}),
     ("Bash", None),

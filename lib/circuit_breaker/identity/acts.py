@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from circuit_breaker.identity import tool_names
-from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, WRITERS, shell_command
+from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, WRITERS, line_of, shell_command
 from circuit_breaker.identity.keys import PICTURE
 from circuit_breaker.shell import live, reading
-from circuit_breaker.shell.shell_line import is_in, past_options, program, programs, segments
+from circuit_breaker.shell.shell_line import is_in, past_options, program, segments
 
 # Words in tool names (or in the `action` of a tool that does everything) that stand for a step on a page or device.
 _GESTURES = frozenset(
@@ -18,7 +18,10 @@ SHOWN = ("[ref=", "uid=", PICTURE)  # in a result that shows the page: its nodes
 _SCRIPTS = frozenset("evaluate eval script javascript js code".split())
 # In a page's script: a step.
 _MOVING = "scroll .click( dispatchEvent .focus( .submit( .goBack( history.".split()
-_DEVICES = "xdotool ydotool cliclick adb idb maestro xte wtype appium agent-browser playwright-cli tmux screen zellij".split()
+_DEVICES = (
+    "xdotool ydotool cliclick adb idb axe maestro xte wtype appium agent-browser playwright-cli tmux screen zellij osascript"
+    " scrot maim grim import screencapture".split()
+)
 _POINTERS = frozenset("xdotool ydotool cliclick xte wtype".split())  # with any arguments
 _EDITING_WORDS = frozenset("edit write insert append patch replace update modify create str".split())
 _FILE_WORDS = frozenset(
@@ -40,16 +43,22 @@ _ONE_ON = frozenset(
 
 def is_gesture(tool: str, given: object) -> bool:
     """Whether it is a gesture: a click, a key, a scroll. Its result only confirms it; what it did is seen by looking."""
-    if tool in SHELLS:
-        found = [words for words in programs(shell_command(tool, given)) if words[0] in _DEVICES]
-        return any(words[0] in _POINTERS or not _GESTURES.isdisjoint(words[1:]) for words in found)
-    if tool in WRITERS or tool in LOOKUPS or tool_names.is_reading_tool(tool, given):
+    found = _on_devices(tool, given)
+    if any(words[0] in _POINTERS or not _GESTURES.isdisjoint(words) for words in found):
+        return True
+    if tool in SHELLS or tool in WRITERS or tool in LOOKUPS or tool_names.is_reading_tool(tool, given):
         return False
     words = _words(tool, given)
     if not _GESTURES.isdisjoint(words) or ("terminal" in words and words[0] in ("write", "send")):
         return True
     told = given.values() if isinstance(given, dict) and not _SCRIPTS.isdisjoint(words) else ()
     return any(sign in str(value) for value in told for sign in _MOVING)
+
+
+def _on_devices(tool: str, given: object) -> list[list[str]]:
+    """The programs of a shell line that work on a page or device, with all words of their arguments."""
+    ran = reading.all_programs(line_of(tool, given))
+    return [[words[0], *" ".join(words[1:]).split()] for words in ran if words[0] in _DEVICES]
 
 
 def _words(tool: str, given: object) -> list[str]:
@@ -69,7 +78,7 @@ def makes_more(tool: str, given: object) -> bool:
     """Whether a call makes, writes or sends one more of something each time."""
     if tool in SHELLS:
         command = shell_command(tool, given)
-        return _line_adds(command) or any(map(_makes, programs(command)))
+        return _line_adds(command) or any(map(_makes, reading.all_programs(command)))
     first = tool_names.words_of(tool)[:1]
     return first != [] and (first[0] in _MAKING or adds_again(tool, given) or sends_message(tool, given))
 
@@ -81,7 +90,7 @@ def _makes(words: list[str]) -> bool:
 
 def steps_through_history(tool: str, given: object) -> bool:
     """Whether it goes on to another commit or migration in the same words each time: `git bisect bad`, `git rebase --continue`."""
-    return any(map(_steps_on, programs(shell_command(tool, given))))
+    return any(map(_steps_on, reading.all_programs(shell_command(tool, given))))
 
 
 def _steps_on(words: list[str]) -> bool:
@@ -109,15 +118,13 @@ def _names_commit(word: str) -> bool:
 
 def asks_page(tool: str, given: object) -> bool:
     """Whether its result shows the page or device: a script run in a page, or a device program that makes no gesture."""
-    if tool in SHELLS:
-        found = any(words[0] in _DEVICES for words in programs(shell_command(tool, given)))
-        return found and not is_gesture(tool, given)
-    return not _SCRIPTS.isdisjoint(tool_names.words_of(tool))
+    asks = _on_devices(tool, given) or not _SCRIPTS.isdisjoint(tool_names.words_of(tool))
+    return bool(asks) and not is_gesture(tool, given)
 
 
 def asks_database(tool: str, given: object) -> bool:
     """Whether a shell line runs a database's client: what it shows changes mostly because of what you did."""
-    return any(is_in(words[0], live.DATABASES) for words in programs(shell_command(tool, given)))
+    return any(is_in(words[0], live.DATABASES) for words in reading.all_programs(line_of(tool, given)))
 
 
 def adds_again(tool: str, given: object) -> bool:
