@@ -60,7 +60,7 @@ class Plan:
     and why.
 
     Of an installation: previous is the installed version, "" for none; written: the number of files written; packages_problem: why
-    packages are missing. Of a removal: done_with names the backups that are no longer needed; left: what is not ours in the folder,
+    packages are missing. Of a removal: done_with names the backups whose bytes it brings back; left: what is not ours in the folder,
     once the removal is done.
     """
 
@@ -264,7 +264,8 @@ def plan_removal(scope: scopes.Scope, source: Path, all_of_it: bool) -> Plan:
     if kept is None:
         return plan
     if _unregistered(plan, kept["settings"]):
-        plan.done_with = kept["backups"]
+        own = f"{scope.settings.name}."
+        plan.done_with = [name for name in kept["backups"] if name.startswith(own)]
     for path, section in [(scope.claude_md, PROTOCOL), *exclusion(scope)]:
         before = disk.read_through(path)
         plan.change(path, before, section.removed(_without_older(before, kept)))
@@ -321,7 +322,9 @@ def _remove_placed(plan: Plan, name: str, path: Path, record: dict[str, Any], al
     removed = {change.path for change in plan.changes}
     if name == ".gitignore" and not all_of_it and set(path.parent.iterdir()) - removed != {path}:
         return
-    plan.change(path, data, saved_bytes(record["backup"]))
+    saved = saved_bytes(record["backup"])
+    plan.change(path, data, saved)
+    plan.done_with += [record["backup"]] if saved is not None else []
 
 
 # --- Which installation is there

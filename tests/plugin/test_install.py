@@ -478,6 +478,28 @@ def test_an_edited_command_is_kept_when_it_goes(person):
     assert [path.read_text() for path in (person.state / "backups").iterdir()] == ["edited\n"]
 
 
+def test_a_command_that_an_install_replaced_outlives_the_uninstall_as_a_backup(person):
+    person.settings.write_text("{}")
+    person.install()
+    command = person.home / ".claude" / "commands" / "circuit-status.md"
+    command.write_text("edited\n")
+    person.install()
+    person.uninstall()
+    assert not command.exists()
+    assert [path.read_text() for path in (person.state / "backups").iterdir()] == ["edited\n"]
+
+
+def test_a_command_put_aside_outlives_an_uninstall_that_does_not_bring_it_back(person):
+    mine = person.home / ".claude" / "commands" / "reset-circuit.md"
+    mine.parent.mkdir()
+    mine.write_text("my own reset\n")
+    person.install(migrate=True)
+    mine.unlink()
+    person.uninstall()
+    assert not mine.exists()
+    assert [path.read_text() for path in (person.state / "backups").iterdir()] == ["my own reset\n"]
+
+
 @pytest.mark.parametrize("text", [None, "", "# Mine\n", "# Mine", "# Mine\r\n\r\n- ü\r\n"])
 def test_the_section_comes_to_the_end_of_claude_md_and_leaves_without_a_trace(person, text):
     path = person.home / ".claude" / "CLAUDE.md"
