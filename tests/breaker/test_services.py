@@ -95,6 +95,14 @@ def test_a_host_that_is_waited_for_is_not_down():
     assert len(hammered.call("Bash", given, refused, FAILED).contacts) == 1
 
 
+def test_a_failure_under_the_bypass_takes_no_service_down_and_a_success_brings_it_back():
+    stream = Stream()
+    stream.prompt(bypass=True)
+    closed = stream.call("mcp__db__q", {"n": 1}, "MCP error -32000: Connection closed", FAILED)
+    assert closed.contacts == []
+    assert [contact.answered for contact in stream.call("mcp__db__q", {"n": 2}, "42").contacts] == [True]
+
+
 def test_five_failures_within_a_minute_are_down_and_four_are_not():
     service = unknown(MCP, "db")
     for at in range(5):

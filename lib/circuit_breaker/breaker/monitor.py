@@ -68,7 +68,8 @@ def _take_results(work: Work, fresh: list[Result], prompt: str) -> None:
     _take_turn(work, outcomes, n_before)
     if any(_may_contact(outcome) for outcome in outcomes) and work.action("service_down"):
         counted = [outcome for outcome in outcomes if not work.excluded(outcome.tool, "service_down")]
-        work.contacts = services.contacts(counted)
+        found = services.contacts(counted)
+        work.contacts = [contact for contact in found if contact.answered or not work.bypassed]
 
 
 def _may_contact(outcome: Outcome) -> bool:
