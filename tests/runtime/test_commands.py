@@ -51,10 +51,13 @@ def test_calm_session_is_protected_since_it_was_asked(command):
 
 
 @pytest.mark.parametrize("quote", ["", '"', "'"])
-def test_circuit_is_named_as_status_shows_it_with_or_without_quotes(command, fail, quote):
-    fail("mine1", "grep 'a b' c.py (1)")
+@pytest.mark.parametrize("line", ["grep 'a b' c.py (1)", "python3 -m build", "npm run --silent x"])
+def test_circuit_is_named_as_status_shows_it_with_or_without_quotes(command, fail, line, quote):
+    fail("mine1", line)
     name = next(word for word in command("circuit-status").splitlines() if "tool_failure:" in word)
     name = name[name.index("tool_failure:") :].partition("  ")[0].rstrip(" \u2014-")
+    shown = command("circuit-status", f"--circuit {quote}{name}{quote} --plain")
+    assert "OPEN" in shown and "Usage" not in shown
     assert "Reset to CLOSED: " in command("reset-circuit", f"--circuit {quote}{name}{quote}"), name
 
 

@@ -195,6 +195,18 @@ def test_answers_are_what_claude_code_reads() -> None:
     assert answer("Stop", WARN) is None
 
 
+def test_a_stopped_turn_says_what_else_you_are_told_but_nothing_twice() -> None:
+    stop = model.Notice(kind=STOP, rule="tool_failure", subject="Bash make")
+    again = model.Notice(kind=model.OPENED, rule="tool_failure", subject="Bash make")
+    other = model.Notice(kind=model.OPENED, rule="repeated_call", subject="Bash ls")
+    held = model.Notice(kind=model.FOR_YOU, reason="held_back", facts={"at": "12:00 UTC", "file": "s.json"})
+    answer = protocol.render(model.Decision(notices=[again, stop, other, held]), "PostToolBatch", build())
+    assert answer is not None and "systemMessage" not in answer
+    reason = answer["stopReason"].split("\n")
+    assert [reason[0].count("Bash make"), "Bash ls" in reason[1], "s.json" in reason[2]] == [1, True, True]
+    assert len(reason) == 3
+
+
 def test_a_trip_and_a_stopped_turn_notify_the_terminal_once() -> None:
     config = build()
     hostile = "Bash \x1b]0;x\x07make"

@@ -12,6 +12,7 @@ from circuit_breaker.words.status import open_in_others, status_text
 
 STATUS_USAGE = "Usage: /circuit-status [--memory] [--json] [--circuit NAME]"
 RESET_USAGE = "Usage: /reset-circuit --all | --circuit NAME   (NAME as /circuit-status shows it)"
+OPTIONS = ("--memory", "--json", "--plain", "--all")
 
 
 def answer(payload: Payload, where: Places, config: Config, env: home.Environment, now: float) -> str:
@@ -25,23 +26,24 @@ def answer(payload: Payload, where: Places, config: Config, env: home.Environmen
     return ""
 
 
-def _circuit(words: list[str]) -> str | None:
-    """The NAME after --circuit, with its blanks and without quotes around it; "" if it is missing, None without the option."""
+def _split(words: list[str]) -> tuple[str | None, list[str]]:
+    """(the NAME after --circuit, with blanks and options in it and without quotes around it; the other words). "" if NAME is missing,
+    None without --circuit."""
     if "--circuit" not in words:
-        return None
-    rest = words[words.index("--circuit") + 1 :]
-    end = next((at for at, word in enumerate(rest) if word.startswith("--")), len(rest))
-    name = " ".join(rest[:end])
-    return name[1:-1] if name[:1] in ("'", '"') and name[:1] == name[-1:] else name
+        return None, words
+    at = words.index("--circuit") + 1
+    end = next((i for i in range(at, len(words)) if words[i] in OPTIONS), len(words))
+    name = " ".join(words[at:end])
+    quoted = name[:1] in ("'", '"') and name[:1] == name[-1:]
+    return name[1:-1] if quoted else name, words[: at - 1] + words[end:]
 
 
 def _status(
     words: list[str], session: str, where: Places, config: Config, env: home.Environment, now: float
 ) -> str:
+    which, words = _split(words)
     plain = "NO_COLOR" in env or "--plain" in words
-    which = _circuit(words)
-    known = {"--memory", "--json", "--plain", "--circuit"}
-    if which == "" or any(word.startswith("-") and word not in known for word in words):
+    if which == "" or any(word.startswith("-") and word not in OPTIONS[:3] for word in words):
         return STATUS_USAGE
     kept = status.sessions(where)
     mine = [one for one in kept if one.name == safe_name(session)]
@@ -68,7 +70,7 @@ def _status(
 
 
 def _reset(words: list[str], session: str, where: Places, config: Config) -> str:
-    which = _circuit(words)
+    which, words = _split(words)
     if ("--all" in words) == (which is not None) or which == "":
         return RESET_USAGE
     kept = [one for one in status.sessions(where) if one.name == safe_name(session)]

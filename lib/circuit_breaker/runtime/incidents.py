@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    Row = dict[str, Any]  # an incident as it stands in the log
+
 
 VERSION = 1
 SPOOL, SPOOL_MAX = "/export/spool.jsonl", 1 << 24  # in the runtime folder; bytes
@@ -43,10 +45,11 @@ def keep(
         for transition in transitions
         if transition.event != "warning" or transition.name not in changed
     ]
-    try:
-        _append(where, rows, config)
-    except (OSError, ValueError) as error:
-        error_log.note(f"incident not recorded: {error}")
+    for problem, keep_rows in (("recorded", _append), ("published", _publish), ("exported", _spool)):
+        try:
+            keep_rows(where, rows, config)
+        except (OSError, ValueError) as error:
+            error_log.note(f"incident not {problem}: {error}")
     if config.on_stop:
         on_stop.start(config.on_stop, rows)
     for row in rows:
@@ -54,27 +57,34 @@ def keep(
             error_log.stderr(f"{row['circuit']}: {row['cause']}")
 
 
-def _append(where: Places, rows: list[dict[str, Any]], config: Config) -> None:
-    lines = b"".join([json.dump(row) + b"\n" for row in rows])
+def _append(where: Places, rows: list[Row], config: Config) -> None:
     files.folder(where.home)
-    files.append(f"{where.home}/{INCIDENTS}", lines)
-    if config.export["otlp"]:
-        _append_to_spool(where, lines)
-        if any(row["event"] in ("trip", "ending") for row in rows):
-            send(where)
+    files.append(f"{where.home}/{INCIDENTS}", _lines(rows))
+
+
+def _lines(rows: list[Row]) -> bytes:
+    return b"".join([json.dump(row) + b"\n" for row in rows])
+
+
+def _publish(where: Places, rows: list[Row], config: Config) -> None:
     if any(row["event"] != "warning" for row in rows):
         publish(where)
 
 
-def _append_to_spool(where: Places, lines: bytes) -> None:
-    """Add incidents to R/export/spool.jsonl, which `export otlp` sends; if it is full they are dropped, with a line in errors.log."""
+def _spool(where: Places, rows: list[Row], config: Config) -> None:
+    """Add incidents to R/export/spool.jsonl, which `export otlp` sends. Raises OSError, also if it is full."""
+    if not config.export["otlp"]:
+        return
     path = where.runtime + SPOOL
     files.folder(where.runtime, where.runtime + "/export")
     with files.Lock(path + ".lock"):
-        if files.size(path) > SPOOL_MAX:
-            error_log.note("export/spool.jsonl is full: incidents not kept for the collector")
-            return
-        files.append(path, lines)
+        full = files.size(path) > SPOOL_MAX
+        if not full:
+            files.append(path, _lines(rows))
+    if any(row["event"] in ("trip", "ending") for row in rows):
+        send(where)
+    if full:
+        raise OSError("export/spool.jsonl is full")
 
 
 def send(where: Places) -> None:
@@ -83,7 +93,7 @@ def send(where: Places) -> None:
         detached.start([sys.executable, ROOT + "/plugin", "export", "otlp"])
 
 
-def _row(session_id: str, transition: Transition, keyword: str) -> dict[str, Any]:
+def _row(session_id: str, transition: Transition, keyword: str) -> Row:
     return {
         "t": round(transition.at, 3),
         "event": transition.event,

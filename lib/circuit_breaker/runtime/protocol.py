@@ -242,12 +242,14 @@ def _block_text(block: object) -> str:
 def render(decision: Decision, event: str, config: Config) -> dict[str, Any] | None:
     """The answer for stdout; None to print nothing."""
     said: dict[str, list[str]] = {}
+    stopped = {notice.name for notice in decision.notices if notice.kind == model.STOP}
     for notice in decision.notices:
-        said.setdefault(notice.kind, []).append(sentences.sentence_of(notice, config.bypass_keyword))
+        if notice.kind == model.STOP or notice.name not in stopped:  # it would be said twice
+            said.setdefault(notice.kind, []).append(sentences.sentence_of(notice, config.bypass_keyword))
     answer: dict[str, Any] = {}
     for_you = said.get(model.OPENED, []) + said.get(model.FOR_YOU, [])
-    if decision.verdict == model.STOP:  # a systemMessage would say it twice
-        answer = {"continue": False, "stopReason": "\n".join(said[model.STOP])}
+    if decision.verdict == model.STOP:
+        answer = {"continue": False, "stopReason": "\n".join(said[model.STOP] + for_you)}
     elif for_you:
         answer["systemMessage"] = "\n".join(for_you)
     if config.notify and (decision.verdict == model.STOP or model.OPENED in said):
