@@ -24,7 +24,7 @@ from install.bundle import pip_install
 from shared import ROOT, Refusal, places, version
 
 from circuit_breaker.runtime import files, home, packages
-from circuit_breaker.runtime.json import object_in
+from circuit_breaker.runtime.json import object_in, only
 from circuit_breaker.words.memory import number
 
 LOCK = "lib/requirements-otlp.lock"
@@ -37,6 +37,8 @@ TEST = {"event": "test", "circuit": "test:export", "cause": "sent by `circuit-br
 # Incident event -> the counter that counts it.
 COUNTED = {"trip": "trips", "probe": "probes", "ending": "stops", "bypass": "bypasses", "warning": "warnings"}
 LARGEST = 2**63 - 1  # of the numbers that a collector can take
+LOOPS_MAX = 500  # loops whose counted tokens are remembered
+Spent = dict[str, dict[str, int]]  # loop -> kind -> its tokens that are counted already
 
 
 class NotAccepted(Exception):
@@ -92,7 +94,10 @@ def _sent(args: argparse.Namespace, where: home.Places, sender: Sender) -> str:
 
 
 class Spool:
-    """R/export: `spool.jsonl` (one incident per line, appended by hooks) and `cursor.json` (how much of it was accepted)."""
+    """R/export: `spool.jsonl` (one incident per line, appended by hooks) and `cursor.json` (how much of it was accepted).
+
+    The cursor outlives its spool: it knows the next one by its first line, and what was counted of loops that go on.
+    """
 
     def __init__(self, runtime: str) -> None:
         self.folder = f"{runtime}/export"
@@ -102,6 +107,7 @@ class Spool:
     def drain(self, sender: Sender) -> int:
         """Send what follows each part's cursor. Returns the number of incidents. Raises NotAccepted; accepted batches stay accepted."""
         at, sent = self._cursors(), dict.fromkeys(PARTS, 0)
+        sender.counted = at["counted"]
         for part in PARTS:
             found, end = self._read(at[part])
             while end > at[part]:
@@ -112,13 +118,16 @@ class Spool:
         self._forget(min(at[part] for part in PARTS))
         return max(sent.values())
 
-    def _cursors(self) -> dict[str, int]:
-        """For each part the offset of its next line to send, and `inode`: of the spool that they are meant for."""
-        spool = os.stat(self.path) if os.path.exists(self.path) else None
-        inode, within = (spool.st_ino, range(spool.st_size + 1)) if spool else (0, range(1))
-        known = object_in(self.cursor)
-        fits = known.get("inode") == inode and all(known.get(part) in within for part in PARTS)
-        return known if fits else {"inode": inode, **dict.fromkeys(PARTS, 0)}
+    def _cursors(self) -> dict[str, Any]:
+        """For each part the offset of its next line to send; `spool`: the checksum of the first line of the spool that they are meant
+        for; `counted`: see Sender."""
+        known, first, size = object_in(self.cursor), b"", 0
+        with contextlib.suppress(FileNotFoundError), open(self.path, "rb") as spool:
+            first, size = spool.readline(), os.fstat(spool.fileno()).st_size
+        mark = hashlib.sha256(first).hexdigest()
+        fits = known.get("spool") == mark and all(known.get(part) in range(size + 1) for part in PARTS)
+        begun = known if fits else dict.fromkeys(PARTS, 0)
+        return {**begun, "spool": mark, "counted": only(dict, known.get("counted"))}
 
     def _read(self, at: int) -> tuple[list[Incident], int]:
         """(incidents in up to BATCH whole lines from offset `at`, offset of the next line). Lines that are none are skipped."""
@@ -139,11 +148,13 @@ class Spool:
         with contextlib.suppress(FileNotFoundError), files.Lock(f"{self.path}.lock"):
             if at and os.stat(self.path).st_size == at:
                 os.remove(self.path)
-                files.remove(self.cursor)
 
 
 class Sender:
-    """The official SDK and its OTLP/HTTP exporters, from the folder of packages if it exists. Raises ImportError without them."""
+    """The official SDK and its OTLP/HTTP exporters, from the folder of packages if it exists. Raises ImportError without them.
+
+    counted: the tokens of loops that were counted before.
+    """
 
     def __init__(self, endpoint: str, folder: str) -> None:
         if os.path.isdir(folder):
@@ -156,7 +167,7 @@ class Sender:
 
         # We report a failed request ourselves, once.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
-        self.endpoint = endpoint
+        self.endpoint, self.counted = endpoint, Spent()
         self.resource = Resource.create({"service.name": SERVICE, "service.version": version()})
         self._logs = OTLPLogExporter(endpoint=f"{endpoint}/v1/logs", timeout=TIMEOUT)
         self._metrics = OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics", timeout=TIMEOUT)
@@ -189,7 +200,7 @@ class Sender:
         reader = InMemoryMetricReader(preferred_temporality={SdkCounter: AggregationTemporality.DELTA})
         provider = MeterProvider([reader], resource=self.resource, shutdown_on_exit=False)
         meter = provider.get_meter(SERVICE)
-        for (name, rule, kind), count in counts(found).items():
+        for (name, rule, kind), count in counts(found, self.counted).items():
             known = {"circuit_breaker.rule": rule, **({"gen_ai.token.type": kind} if kind else {})}
             meter.create_counter(f"circuit_breaker.{name}").add(count, known)
         data = reader.get_metrics_data()
@@ -206,16 +217,27 @@ def _send(export: Callable[[Any], Any], data: Any) -> None:
         raise NotAccepted
 
 
-def counts(found: list[Incident]) -> Counter[tuple[str, str, str]]:
-    """(counter, rule, kind of tokens or "") -> increment."""
+def counts(found: list[Incident], known: Spent) -> Counter[tuple[str, str, str]]:
+    """(counter, rule, kind of tokens or "") -> increment.
+
+    A trip and each stopped turn say what their loop has cost so far, so only what is more than `known` counts; it is then known.
+    """
     counted: Counter[tuple[str, str, str]] = Counter()
     for one in found:
         rule = one.circuit.partition(":")[0]
         if one.event in COUNTED:
             counted[COUNTED[one.event], rule, ""] += 1
-        if one.event in ("trip", "ending"):
+        loop = " ".join((one.session, one.agent, one.circuit))
+        if one.event in ("close", "reset"):
+            known.pop(loop, None)
+        elif one.event in ("trip", "ending") and one.spent:
+            before, known[loop] = known.pop(loop, {}), one.spent
+            if any(count < before.get(kind, 0) for kind, count in one.spent.items()):
+                before = {}  # another loop of this name
             for kind, count in one.spent.items():
-                counted["tokens", rule, kind] += count
+                counted["tokens", rule, kind] += count - before.get(kind, 0)
+    for loop in [*known][:-LOOPS_MAX]:
+        del known[loop]
     return +counted
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from export import NotAccepted, Spool
+from export import NotAccepted, Spool, counts
 
 ROOT = Path(__file__).resolve().parents[2]
 rotel = pytest.importorskip("rotel", reason="the collector has no wheel for this Python")
@@ -199,6 +200,8 @@ class Parts:
         self.sent: Counter[str] = Counter()
         self.refuses = True
 
+    counted: Any = None
+
     def logs(self, rows: Any) -> None:
         self.sent.update(f"log {row.session}" for row in rows)
 
@@ -208,7 +211,7 @@ class Parts:
         self.sent.update(f"counted {row.session}" for row in rows)
 
 
-@pytest.mark.parametrize("kept", [None, b"{", b"[]", b'{"inode": 1, "logs": 9, "metrics": 9}'])
+@pytest.mark.parametrize("kept", [None, b"{", b"[]", b'{"spool": 1, "logs": 9, "metrics": 9}'])
 def test_what_was_accepted_is_not_sent_again_unless_the_cursor_is_lost(
     machine: Any, kept: bytes | None
 ) -> None:
@@ -223,7 +226,57 @@ def test_what_was_accepted_is_not_sent_again_unless_the_cursor_is_lost(
     assert spool.drain(sender) == 450
     assert {sender.sent[f"log s{number}"] for number in range(450)} == {1 if kept is None else 2}
     assert {sender.sent[f"counted s{number}"] for number in range(450)} == {1}
-    assert spool.drain(sender) == 0 and os.listdir(spool.folder) == ["spool.jsonl.lock"]
+    assert spool.drain(sender) == 0 and "spool.jsonl" not in os.listdir(spool.folder)
+
+
+@pytest.mark.parametrize("later", [3, 450])
+def test_an_export_killed_while_it_ends_a_spool_sends_every_incident_of_the_next_one(
+    machine: Any, mocker: Any, later: int
+) -> None:
+    incidents(machine, 0, 5)
+    os.chmod(machine.runtime, 0o700)
+    spool, sender = Spool(str(machine.runtime)), Parts()
+    sender.refuses = False
+
+    def removed(path: str) -> None:
+        os.truncate(path, 0)  # the next spool gets the inode of this one
+        raise KeyboardInterrupt
+
+    kill = mocker.patch("os.remove", side_effect=removed)
+    with pytest.raises(KeyboardInterrupt):
+        spool.drain(sender)
+    mocker.stop(kill)
+    incidents(machine, 5, 5 + later)
+    assert spool.drain(sender) == later
+    assert all(
+        sender.sent[f"{part} s{number}"] == 1 for part in ("log", "counted") for number in range(5 + later)
+    )
+
+
+class Counting(Parts):
+    """A sender that adds up the tokens it is given."""
+
+    tokens = 0
+
+    def metrics(self, rows: Any) -> None:
+        self.tokens += counts(rows, self.counted)["tokens", "tool_failure", "input"]
+
+
+def test_the_tokens_of_a_loop_that_goes_on_are_counted_once_over_all_exports(machine: Any) -> None:
+    machine.runtime.mkdir(mode=0o700)
+    spool, sender = Spool(str(machine.runtime)), Counting()
+    rows = [("trip", 3000, 3000), ("ending", 8000, 8000), ("ending", 13_000, 13_000), ("close", None, 13_000)]
+    rows += [
+        ("trip", 20_000, 33_000),
+        ("trip", 500, 33_500),
+        ("warning", 900, 33_500),
+        ("ending", 800, 33_800),
+    ]
+    for number, (event, tokens, total) in enumerate(rows):
+        row = {"t": 1.79e9 + number, "event": event, "circuit": "tool_failure:Bash make", "session": "s"}
+        Path(spool.path).write_text(json.dumps({**row, "tokens": {"input": tokens}}) + "\n")
+        assert spool.drain(sender) == 1
+        assert sender.tokens == total, event
 
 
 def test_test_event_and_what_is_missing_are_said(machine: Any, collector: Collector) -> None:
