@@ -380,14 +380,15 @@ def test_a_slow_test_that_gets_faster_with_each_edit_is_work():
     assert not stream.said
 
 
+@pytest.mark.parametrize("tool", ["Bash", "PowerShell", "mcp__desktop-commander__start_process"])
 @pytest.mark.parametrize("where", ["{}", "docker compose exec -T web {}", "ssh box 'cd shop && {}'"])
-def test_a_bisection_in_which_every_commit_fails_alike_is_work(where):
+def test_a_bisection_in_which_every_commit_fails_alike_is_work(where, tool):
     stream = Stream()
     for i in range(9):
         failure = "Exit code 1\n● cart › sums\nExpected: 3\nReceived: 2"
-        stream.bash(where.format("npm test"), failure, fails=True)
+        stream.call(tool, {"command": where.format("npm test")}, failure, FAILED)
         said = f"Bisecting: {250 >> i} revisions left to test after this"
-        stream.bash(where.format("git bisect bad"), said)
+        stream.call(tool, {"command": where.format("git bisect bad")}, said)
     assert not stream.said
 
 

@@ -55,7 +55,7 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
     if kind == OK and tool not in VERBATIM and tool not in calls.SHELLS and acts.sends_message(tool, given):
         outcome.result = results.receipt_key(text)
     outcome.change = calls.change_level(tool, given)
-    if tool in calls.SHELLS:
+    if command:
         outcome.result = _result_of_line(outcome)
     return outcome
 
@@ -84,8 +84,10 @@ def _result_of_line(outcome: Outcome) -> str:
 
 
 def written(tool: str, given: object) -> str:
-    """A shell's command as written (`calls.shell_command` would translate PowerShell); "" for any other tool."""
-    return calls.command_of(given)[1] if tool in calls.SHELLS and isinstance(given, dict) else ""
+    """The command that a shell is given, as written (`calls.line_of` translates PowerShell); "" for any other tool."""
+    if tool in calls.SHELLS and isinstance(given, dict):
+        return calls.command_of(given)[1]
+    return calls.line_of(tool, given)
 
 
 def steps_on(tool: str, given: object) -> bool:

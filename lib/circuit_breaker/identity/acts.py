@@ -90,7 +90,7 @@ def _makes(words: list[str]) -> bool:
 
 def steps_through_history(tool: str, given: object) -> bool:
     """Whether it goes on to another commit or migration in the same words each time: `git bisect bad`, `git rebase --continue`."""
-    return any(map(_steps_on, reading.all_programs(shell_command(tool, given))))
+    return any(map(_steps_on, reading.all_programs(line_of(tool, given))))
 
 
 def _steps_on(words: list[str]) -> bool:

@@ -31,7 +31,7 @@ _UNREACHED = (
     "econnrefused|econnreset|etimedout|epipe|socket hang up|connection refused|connection timed out|connection reset|could not resolve host"
     "|temporary failure in name resolution|network is unreachable|no route to host|remote end hung up|early eof|handshake timeout"
     "|err_connection_|err_name_not|bad gateway|gateway time|http 50|error: 50|status code 50|'t connect|not connect|to connect to|'t reach"
-    "|not reach|unable to reach|was refused|actively refused|i/o timeout|no such host|enotfound|eai_again|fetch failed|no devices|device offline"
+    "|not reach|unable to reach|was refused|actively refused|i/o timeout|no such host|enotfound|eai_again|fetch failed|no devices|device offline|daemon is not running"
 ).split("|")
 _LATER_MAX = 1500  # characters at either end of a text that are searched for them
 _NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these name is the news of their errors

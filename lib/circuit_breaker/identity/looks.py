@@ -53,7 +53,7 @@ def reads_output(tool: str, given: object) -> bool:
     if given.get("action") == "poll" and "question" not in given:
         return True  # with a question it asks people
     if not tool.startswith("mcp__"):
-        named = str(given.get("file_path") or given.get("command") or "").replace("\\", "/")
+        named = str(given.get("file_path") or line_of(tool, given)).replace("\\", "/")
         return tool.endswith(("Output", "OutputTool")) or ("/tasks/" in named and ".output" in named)
     words = tool_names.words_of(tool)
     return "poll" in words or ("output" in words and tool_names.is_reading_tool(tool, given))
