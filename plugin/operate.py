@@ -105,10 +105,9 @@ def reset(args: argparse.Namespace) -> int:
     if own_shell.refuses("reset", os.environ):
         return 1
     where = places(args.project)
-    config = home.configuration(where, os.environ)
     kept = collected.sessions(where)
     collected.mark_ended(kept, os.environ, time.time())
-    closed, failed = collected.reset(where, config, chosen(args, where, kept), args.circuit or "")
+    closed, failed = collected.reset(where, chosen(args, where, kept), args.circuit or "")
     if args.circuit and not closed and not failed:
         raise Refusal(f"No open circuit is called {args.circuit}; `status` lists them.")
     for name, one in closed:

@@ -378,6 +378,22 @@ def test_session_without_events_for_an_hour_is_no_longer_open_unless_it_runs(
     assert (home.runtime / "sessions" / "quiet" / "main.json").exists()  # it may still go on
 
 
+def test_session_that_is_forgotten_leaves_the_published_state(home: Home) -> None:
+    folder = home.runtime / "sessions" / "old"
+    folder.mkdir(parents=True)
+    (folder / "session.json").write_bytes(store.encode(Session(home=str(home.path))))
+    (folder / "main.json").write_bytes(
+        store.encode(Lane(circuits={"tool_failure:Bash make": open_circuit()}))
+    )
+    (home.runtime / "armed").mkdir()
+    (home.runtime / "armed" / "old").write_text("old/main.json\n")
+    incidents.publish(home.places)
+    for path in (*folder.iterdir(), folder, home.runtime / "armed" / "old"):
+        aged(path, 40 * 86_400)
+    home.start(session="me")
+    assert not folder.exists() and open_sessions(home) == set()
+
+
 def open_circuit() -> model.Circuit:
     return model.Circuit(rule="tool_failure", subject="Bash make", state=model.OPEN, opened_at=time.time())
 

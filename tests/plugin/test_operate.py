@@ -319,6 +319,22 @@ def test_one_home_for_all_projects_keeps_them_apart_where_one_is_named(machine_w
     assert [one["session"] for one in left] == ["here1"]
 
 
+def test_reset_applies_each_projects_own_rules(machine_wide):
+    here, there = machine_wide
+    fail(there, session="there1", command="npm test")
+    fail(there, session="there1", command="make lint")
+    theirs = Path(there["HOME"]) / ".local/state/claude-circuit-breaker/sessions/there1/session.json"
+    before = theirs.read_bytes()
+    home = Path(json.loads(run(here, "status", "--json").stdout)["home"])
+    home.mkdir(parents=True, exist_ok=True)
+    rules = {"circuit_breakers": {"tool_failure": {"enabled": False}}}
+    (home / "circuit_breaker_config.json").write_text(json.dumps(rules))
+    done = run(here, "reset", "--circuit", "tool_failure:Bash npm test")
+    assert done.stdout.count("Reset to CLOSED") == 1
+    assert theirs.read_bytes() == before and b"frozen" in before
+    assert "make lint" in run(there, "status").stdout
+
+
 def test_reset_all_reaches_every_project_and_says_which(machine_wide):
     here, there = machine_wide
     fail(here, session="here1")

@@ -39,6 +39,17 @@ def run_a_turn(person, session="b7e1c2d3"):
     return person.state / "sessions" / session
 
 
+def fail_a_turn(person, number, session="b7e1c2d3"):
+    call = {"tool_name": "Bash", "tool_input": {"command": "make"}, "tool_use_id": f"t{number}"}
+    body = {**call, "session_id": session, "hook_event_name": "PostToolUseFailure", "cwd": "/", "error": "no"}
+    batch = {**body, "hook_event_name": "PostToolBatch", "tool_calls": [{**call, "tool_response": "no"}]}
+    script = ROOT / "hooks" / "circuit_breaker_monitor.py"
+    for sent in (body, batch):
+        line = [sys.executable, "-I", "-S", script]
+        subprocess.run(line, input=json.dumps(sent).encode(), env=person.env, check=True, capture_output=True)
+    return person.state / "sessions" / session
+
+
 def aged(folder, seconds):
     then = time.time() - seconds
     for path in folder.iterdir():
@@ -131,6 +142,16 @@ def test_plugin_dir_is_seen_live_and_names_its_session(person):
 def test_hooks_that_last_ran_hours_ago_prove_nothing(person):
     aged(run_a_turn(person), 2 * 3600)
     assert second_line(person)[0].startswith("NOT PROTECTED: not installed")
+
+
+@pytest.mark.parametrize("verb", [["reset", "--all"], ["mode", "observe"]])
+def test_what_you_do_in_a_terminal_is_no_sign_of_hooks_that_run(person, verb):
+    for number in range(3):
+        folder = fail_a_turn(person, number)
+    aged(folder, 3 * 86_400)
+    assert plugin(person, *verb).returncode == 0
+    assert "hooks last ran" not in second_line(person)[0]
+    assert not json.loads(plugin(person, "status", "--json").stdout)["protection"]["protected"]
 
 
 def test_hooks_that_ran_before_the_settings_changed_prove_nothing(person):

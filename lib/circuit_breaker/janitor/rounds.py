@@ -60,7 +60,14 @@ def new_note(where: Places, config: Config, now: float) -> dict[str, Any]:
 
 def make(where: Places, config: Config, now: float, session: str, most: float = NEVER) -> Report:
     """Do what is due in folders of up to `most` entries, and save the note if it could be finished. Never raises OSError."""
-    made, note, last = Report(), new_note(where, config, now), notes.load(where)
+    made = Report()
+    try:
+        _tidy(
+            where, now, session
+        )  # before memory of ended sessions goes, which says where their state is published
+    except OSError as error:
+        made.errors.append(f"{where.runtime}: {files.why(error)}")
+    note, last = new_note(where, config, now), notes.load(where)
     known = last.get("since")
     if not isinstance(known, float) or known > now or last.get("asked") != note["asked"]:
         known = 0.0
@@ -85,7 +92,6 @@ def make(where: Places, config: Config, now: float, session: str, most: float = 
     if made.task:
         note["until"] = min(note["until"], now + notes.AGAIN)
     try:
-        _tidy(where, now, session)
         if made.finished and not made.errors:
             notes.save(where, note)
     except OSError as error:

@@ -74,7 +74,7 @@ def _reset(words: list[str], session: str, where: Places, config: Config) -> str
     if ("--all" in words) == (which is not None) or which == "":
         return RESET_USAGE
     kept = [one for one in status.sessions(where) if one.name == safe_name(session)]
-    reset, failed = status.reset(where, config, kept, which or "")
+    reset, failed = status.reset(where, kept, which or "")
     closed = [name for name, _ in reset]
     if closed or failed:
         pending = config_change.pending(one.session for one in kept)

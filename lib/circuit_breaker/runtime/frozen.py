@@ -54,4 +54,4 @@ def release(where: Places) -> None:
     for name in files.names(where.sessions):
         session = store.glance(where, name, store.SESSION_FILE, Session)
         if session is not None and session.frozen:
-            store.update(where, name, MAIN, thaw)
+            store.amend(where, name, MAIN, thaw)

@@ -8,7 +8,17 @@ import time
 from circuit_breaker.breaker.config import RULES, Config, is_on
 from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, MAIN, OPEN, Circuit, Reset, Transition
-from circuit_breaker.runtime import config_change, files, frozen, health, incidents, running, services, store
+from circuit_breaker.runtime import (
+    config_change,
+    files,
+    frozen,
+    health,
+    home,
+    incidents,
+    running,
+    services,
+    store,
+)
 from circuit_breaker.runtime.home import INCIDENTS, STATE, Places, safe_name
 from circuit_breaker.runtime.json import parse
 from circuit_breaker.words.status import not_reset
@@ -204,10 +214,8 @@ def _error_text(line: bytes) -> str:
         return line.decode("utf-8", "replace")
 
 
-def reset(
-    where: Places, config: Config, kept: Iterable[Kept], which: str
-) -> tuple[list[tuple[str, Kept | None]], list[str]]:
-    """Close the circuits that `which` names ("": all) in the `kept` sessions; recorded.
+def reset(where: Places, kept: Iterable[Kept], which: str) -> tuple[list[tuple[str, Kept | None]], list[str]]:
+    """Close the circuits that `which` names ("": all) in the `kept` sessions, each under its own rules; recorded.
 
     -> ([(circuit, its session; None for a service), ...], [why a session could not be reset, ...]).
     """
@@ -215,6 +223,7 @@ def reset(
     now, failed = time.time(), []
     for one in kept:
         theirs = places_of(one, where)
+        config = frozen.rules(theirs, one.name, home.configuration(theirs, {}))
         try:
             for agent in list(one.lanes) or [MAIN]:
                 changes = _reset_lane(theirs, config, one.name, agent, which, now)
@@ -233,9 +242,11 @@ def _reset_lane(
 
     def decide(session: Session, lane: Lane) -> tuple[Session, Lane, list[Transition]]:
         session, lane, decision = step(session, lane, Reset(which=which), config, now, agent)
-        return frozen.keep(session, lane, agent, config, where, session_id), lane, decision.transitions
+        if session.frozen:
+            session = frozen.keep(session, lane, agent, config, where, session_id)
+        return session, lane, decision.transitions
 
-    return store.update(where, session_id, agent, decide)[0]
+    return store.amend(where, session_id, agent, decide)
 
 
 def only(facts: dict[str, Any], which: str) -> dict[str, Any] | None:
