@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from host import Called, Host, hooks_of
-from shared import ROOT, Refusal, run_program
+from shared import ROOT, Refusal, program, run_program
 
 CHECK = "python3 test_total.py"
 TEST = "from total import total\nassert total([2, 3]) == 5, f'total([2, 3]) is {total([2, 3])}, not 5'\nprint('ok')\n"
@@ -136,8 +136,7 @@ def _scene() -> Iterator[tuple[Path, dict[str, str]]]:
 
 def _expect(true: bool, otherwise: str) -> None:
     if not true:
-        hint = "`python3 plugin doctor` finds out why."
-        raise Refusal(f"this did not turn out as it should: {otherwise}. {hint}")
+        raise Refusal(f"this did not turn out as it should: {otherwise}. `{program()} doctor` finds out why.")
 
 
 def _say(text: str) -> None:

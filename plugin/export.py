@@ -21,7 +21,7 @@ from typing import Any
 import incidents
 from incidents import Incident
 from install.bundle import pip_install
-from shared import ROOT, Refusal, places, version
+from shared import ROOT, Refusal, places, program, version
 
 from circuit_breaker.runtime import files, home, packages
 from circuit_breaker.runtime.json import object_in, only
@@ -58,14 +58,14 @@ def export(args: argparse.Namespace) -> int:
         return 0
     endpoint = (args.endpoint or home.configuration(where, os.environ).export["endpoint"]).rstrip("/")
     if not endpoint:
-        hint = "name one with --endpoint URL, or `circuit-breaker config set export.endpoint URL`"
+        hint = f"name one with --endpoint URL, or `{program()} config set export.endpoint URL`"
         raise Refusal(f"no collector: {hint}", 2)
     if not endpoint.startswith(("http://", "https://")):
         raise Refusal(f"{endpoint} is no address of a collector: it begins with http:// or https://", 2)
     try:
         print(_sent(args, where, Sender(endpoint, packages_folder)))
     except ImportError as error:
-        hint = "Install them: circuit-breaker export otlp --install"
+        hint = f"Install them: {program()} export otlp --install"
         raise Refusal(f"the OpenTelemetry packages are missing ({error.name}). {hint}") from None
     except TimeoutError:
         raise Refusal("another export is running") from None

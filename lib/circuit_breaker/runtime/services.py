@@ -29,12 +29,11 @@ def path_of(where: Places, kind: str, name: str) -> str:
 def outage(config: Config, kind: str) -> str:
     """What it is when a service is down: a trip (calls of an MCP server are denied), would_trip, a warning, or "" for nothing."""
     rule = config.circuit_breakers[RULE]
-    blocks = kind == MCP and rule["action"] in ("block", "ask")
     if not is_on(RULE, rule) or rule["action"] == "observe":
         return ""
-    if config.mode == "observe":
-        return "would_trip" if blocks else ""
-    return "trip" if blocks else "warning"
+    if kind != MCP or rule["action"] == "warn":
+        return "" if config.mode == "observe" else "warning"
+    return "would_trip" if config.mode == "observe" else "trip"
 
 
 def question(
