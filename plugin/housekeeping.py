@@ -160,7 +160,8 @@ def _list_contents(args: argparse.Namespace, path: str) -> int:
 
 
 def _restore_of_clean(args: argparse.Namespace, where: Places, path: str) -> int:
-    """Restore an archive of `clean` or some files of it. Exit code 1 if a file was in the way or none was found."""
+    """Restore an archive of `clean` or some files of it. Exit code 1 if a file was in the way or could not be restored, or none was
+    found."""
     name, folder = os.path.basename(path), tarball.summary(path)["folder"]
     if not os.path.isdir(folder):
         folder = os.path.realpath(running.claude_folder(os.environ))
@@ -172,8 +173,10 @@ def _restore_of_clean(args: argparse.Namespace, where: Places, path: str) -> int
             for word in asked
         )
 
-    done, existing = tarball.extract(path, folder, wanted, lambda _, entry: progress(f"restoring {entry}"))
-    if not done and not existing:
+    done, existing, failed = tarball.extract(
+        path, folder, wanted, lambda _, entry: progress(f"restoring {entry}")
+    )
+    if not (done or existing or failed):
         hint = f"`restore {name} --list` lists its files."
         raise Refusal(f"nothing in {name} is called {', '.join(asked)}; {hint}")
     size, text = sum(one.size for one in done), ""
@@ -184,9 +187,13 @@ def _restore_of_clean(args: argparse.Namespace, where: Places, path: str) -> int
             when = f"more than {days} days ago when it next starts (at most once a day)"
             larger = "or set a larger cleanupPeriodDays in settings.json first"
             text += f"\nClaude Code removes files that were last written {when}. Resume the session you need now, {larger}."
-    answer(args.json, text, restored=folder, files=len(done), bytes=size, existing=existing, archive=name)
+    facts = {"existing": existing, "failed": failed, "archive": name}
+    answer(args.json, text, restored=folder, files=len(done), bytes=size, **facts)
+    if failed:
+        what = f"{memory.number(len(failed), 'file')} could not be restored: {memory.listed(failed, 3)}"
+        print(f"restore: {what}. {KEPT}", file=sys.stderr)
     if existing:
         what = f"{memory.number(len(existing), 'file')} already there, left as they are"
         hint = "To get the archived ones, move those away first."
         print(f"restore: {what}: {memory.listed(existing, 3)}. {hint}", file=sys.stderr)
-    return 1 if existing else 0
+    return 1 if existing or failed else 0

@@ -174,16 +174,17 @@ def compare(path: str, folder: str, on_bytes: OnBytes) -> tuple[list[TarInfo], l
 
 def extract(
     path: str, folder: str, wanted: Callable[[str], bool], on_bytes: OnBytes
-) -> tuple[list[TarInfo], list[str]]:
+) -> tuple[list[TarInfo], list[str], list[str]]:
     """Restore the wanted files of an archive into `folder` with their times and modes; existing files are never overwritten.
 
     The whole archive is checked first: nothing is restored from a damaged one. Returns (entries of the restored files, paths
-    that exist). Raises Damaged, OSError.
+    that exist, sentences about files that could not be restored). Raises Damaged, OSError.
     """
     for entry, _ in entries(path):
         on_bytes(0, entry.name)
     restored: list[TarInfo] = []
     existing: list[str] = []
+    failed: list[str] = []
     made: list[str] = []
     folders: dict[str, TarInfo] = {}
     with _damage_named(path):
@@ -194,20 +195,23 @@ def extract(
                 folders[entry.name] = entry
             if not wanted(entry.name):
                 continue
-            _make_folders(folder, entry.name if entry.isdir() else os.path.dirname(entry.name), made)
-            if entry.isreg():
-                chunks = iter(partial(content.read, CHUNK), b"")
-                try:
+            chunks = iter(partial(content.read, CHUNK), b"")
+            try:
+                _make_folders(folder, entry.name if entry.isdir() else os.path.dirname(entry.name), made)
+                if entry.isreg():
                     restore_file(f"{folder}/{entry.name}", chunks, partial(_dress, entry))
-                except FileExistsError:
-                    existing.append(entry.name)
-                    continue
-                restored.append(entry)
-                on_bytes(entry.size, entry.name)
+                    restored.append(entry)
+                    on_bytes(entry.size, entry.name)
+            except FileExistsError:
+                existing.append(entry.name)
+            except Damaged:
+                raise
+            except OSError as error:
+                failed.append(f"{entry.name}: {files.why(error)}")
     for name in reversed(made):  # innermost first, because each write changes the parent's time
         if name in folders:
             _dress(folders[name], f"{folder}/{name}")
-    return restored, existing
+    return restored, existing, failed
 
 
 def _make_folders(folder: str, path: str, made: list[str]) -> None:

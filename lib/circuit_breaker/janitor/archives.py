@@ -154,7 +154,9 @@ def restore_file(path: str, chunks: Iterable[bytes], dress: Callable[[str], None
 
     Raises FileExistsError if `path` exists, and whatever `chunks` raises.
     """
-    files.remove(path + ".restoring")  # left behind by a restore that was killed
+    folder, _, name = path.rpartition("/")
+    beside = f"{folder}/{name[:50]}.restoring"  # a name may fill what a file system allows, 255 bytes
+    files.remove(beside)  # left behind by a restore that was killed
     if files.exists(path):
         raise FileExistsError(17, "there is a file of that name", path)
 
@@ -166,4 +168,4 @@ def restore_file(path: str, chunks: Iterable[bytes], dress: Callable[[str], None
         dress(beside)
         disk.name(beside, path)
 
-    disk.create(path, fill, finish, ".restoring")
+    disk.create(path, fill, finish, beside)

@@ -65,14 +65,14 @@ def version(info: stat_result) -> tuple[int, ...]:
 
 
 def create(
-    path: str, fill: Callable[[int], object], finish: Callable[[str], object], ending: str = ""
+    path: str, fill: Callable[[int], object], finish: Callable[[str], object], beside: str = ""
 ) -> None:
-    """Make a file that has its name only when it is complete: it is filled beside `path`, synced and then named.
+    """Make a file that has its name only when it is complete: it is filled beside `path` (as `beside`), synced and then named.
 
     fill: writes the contents to a descriptor. finish: names the file that is at a path until then. If one of them raises,
     nothing is left behind.
     """
-    beside = path + (ending or f".{files.system.getpid()}.tmp")
+    beside = beside or f"{path}.{files.system.getpid()}.tmp"
     fd = bare(beside, files.system.O_WRONLY | files.system.O_CREAT | files.system.O_EXCL)
     try:
         try:
