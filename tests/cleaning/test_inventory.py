@@ -76,8 +76,13 @@ def test_what_is_in_no_kind_is_only_measured(tmp_path: Path) -> None:
 
 def test_transcript_whose_name_is_no_session_is_only_measured(tmp_path: Path) -> None:
     folder = build(tmp_path)
+    before = survey(folder).by_kind()
     put(folder, f"projects/{PROJECT}/{'x' * 36}.jsonl", 60)
-    assert not [path for path in survey(folder).units if "xxx" in path]
+    put(folder, "projects/notes.txt", 60)
+    found = survey(folder)
+    assert not [path for path in found.units if "xxx" in path]
+    counts = {kind: whole.files - before[kind].files for kind, whole in found.by_kind().items()}
+    assert {kind: count for kind, count in counts.items() if count} == {"other files of projects": 2}
 
 
 def test_without_a_list_of_installed_plugins_no_version_is_old(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def _of_folder(found: Inventory, path: str) -> Unit | None:
 
 def _of_project(found: Inventory, path: str, parts: list[str]) -> Unit | None:
     if len(parts) < 3:
-        return found.unit(kinds.TRANSCRIPTS) if len(parts) == 1 else None
+        return found.unit(kinds.OTHER) if len(parts) == 1 else None
     if kinds.session_of(parts[2]) != parts[2]:
         return found.unit(kinds.MEASURED.get(parts[2], kinds.OTHER))
     if len(parts) > 3 and parts[3] in _INSIDE:
@@ -183,11 +183,9 @@ def _of_file(found: Inventory, folder: str, name: str) -> Unit:
         unit = found.unit(kinds.TRANSCRIPTS, f"{folder}/{session}")
         unit.parts.append(path)
         return unit
-    if name[-6:] != ".jsonl":
-        return found.unit(kinds.OTHER)
-    if name[:6] == "agent-":  # where older versions of Claude Code put subagents
+    if name[:6] == "agent-" and name[-6:] == ".jsonl":  # where older versions of Claude Code put subagents
         return found.unit(kinds.SUBAGENTS, path)
-    return found.unit(kinds.TRANSCRIPTS)
+    return found.unit(kinds.OTHER)
 
 
 def _settle(found: Inventory, installed: list[str] | None) -> None:
