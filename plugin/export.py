@@ -227,7 +227,7 @@ def counts(found: list[Incident], known: Spent) -> Counter[tuple[str, str, str]]
         rule = one.circuit.partition(":")[0]
         if one.event in COUNTED:
             counted[COUNTED[one.event], rule, ""] += 1
-        loop = " ".join((one.session, one.agent, one.circuit))
+        loop = " ".join(one.loop)
         if one.event in ("close", "reset"):
             known.pop(loop, None)
         elif one.event in ("trip", "ending") and one.spent:

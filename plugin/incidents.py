@@ -18,6 +18,8 @@ import operate
 from shared import Refusal, answer, moment, places, progress, shortened
 
 from circuit_breaker.breaker.config import RULES
+from circuit_breaker.breaker.context import SESSION_RULES
+from circuit_breaker.breaker.services import RULE as SERVICE_DOWN
 from circuit_breaker.runtime import files, status
 from circuit_breaker.runtime.home import INCIDENTS, Places
 from circuit_breaker.runtime.json import only, parse
@@ -44,6 +46,14 @@ class Incident(NamedTuple):
     agent: str
     project: str
     cause: str
+
+    @property
+    def loop(self) -> tuple[str, ...]:
+        """What the incidents of one loop have in common: what its circuit gates, and the circuit."""
+        rule = self.circuit.partition(":")[0]
+        if rule == SERVICE_DOWN:
+            return self.project, self.circuit
+        return (self.session, "" if rule in SESSION_RULES else self.agent, self.circuit)
 
     @property
     def calls(self) -> list[str]:

@@ -68,10 +68,10 @@ class Stop:
 
 def loops(incidents: Iterable[Incident]) -> list[list[Incident]]:
     """The incidents of each loop, from its first warning or stop to its end."""
-    going: dict[tuple[str, str, str], list[Incident]] = {}
+    going: dict[tuple[str, ...], list[Incident]] = {}
     found: list[list[Incident]] = []
     for one in incidents:
-        key = (one.session, one.agent, one.circuit)
+        key = one.loop
         if one.event in BEGUN and key not in going:
             going[key] = []
             found.append(going[key])

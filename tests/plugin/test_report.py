@@ -28,6 +28,7 @@ class Page(HTMLParser):
         self.attributes: list[tuple[str, str]] = []
         self.open: list[str] = []
         self.text = ""
+        self.data: list[str] = []
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
@@ -45,6 +46,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         self.text += data
+        self.data.append(data)
 
 
 @pytest.fixture
@@ -134,6 +136,25 @@ def test_loop_has_a_sentence_a_card_and_its_cost(person, reported):
         assert text in page.text
     assert "at least 913 k tokens" in page.text and "the probe failed" in page.text
     assert "one probe is allowed" not in page.text  # how it went says it
+
+
+@pytest.mark.parametrize(
+    ("circuit", "closed", "outcome"),
+    [
+        ("service_down:github", {"session": "other"}, "closed again"),
+        ("service_down:github", {"session": "other", "project": "/work/else"}, "still blocked"),
+        ("agent_spawn:Agent", {"agent": None}, "closed again"),
+        ("budget:calls_per_prompt", {"agent": None}, "closed again"),
+        ("agent_spawn:Agent", {"session": "other"}, "still blocked"),
+        ("tool_failure:Bash make", {"agent": None}, "still blocked"),
+        ("tool_failure:Bash make", {"session": "other"}, "still blocked"),
+    ],
+)
+def test_loop_is_closed_by_whoever_can_close_its_circuit(person, reported, circuit, closed, outcome):
+    begun = {"circuit": circuit, "agent": "a1"}
+    incident(person, begun, {**begun, "event": "close", "t": time.time() - 300, **closed})
+    page, _ = reported()
+    assert {"closed again", "still blocked"} & set(page.data) == {outcome}
 
 
 def test_five_hundred_incidents_stay_readable(person, reported):
