@@ -474,6 +474,15 @@ def test_an_mcp_tool_that_sets_something_is_progress_between_equal_looks():
     assert not stream.said
 
 
+@pytest.mark.parametrize("tool", ["mcp__sequential-thinking__sequentialthinking", "mcp__zen__thinkdeep"])
+def test_thinking_aloud_between_equal_failures_is_no_progress(tool):
+    stream = Stream()
+    for i in range(3):
+        stream.bash("pytest t.py", "Exit code 1\nE   assert 1 == 2", fails=True)
+        stream.call(tool, {"thought": "x" * i, "thoughtNumber": i}, f'{{"thoughtNumber": {i}}}')
+    assert stream.states() == {"tool_failure:Bash pytest t.py": OPEN}
+
+
 def test_a_page_that_a_script_scrolls_is_looked_at_with_news():
     stream = Stream()
     tool = "mcp__playwright__browser_evaluate"

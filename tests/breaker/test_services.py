@@ -70,6 +70,8 @@ def test_a_call_goes_to_its_server_or_to_its_host_and_port(tool, given_, expecte
         (HOST, "Exit code 7\ncurl: (7) Failed to connect to example.org port 80: Connection refused", True),
         (HOST, "Exit code 22\ncurl: (22) The requested URL returned error: 403", False),
         (HOST, "Exit code 28\ncurl: (28) Operation timed out", True),
+        (HOST, "Exit code 7\n000", True),
+        (HOST, "Exit code 22\n500", False),
         (HOST, "Exit code 1\nparse error: Invalid numeric literal", False),
     ],
 )

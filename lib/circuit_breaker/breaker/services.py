@@ -30,6 +30,12 @@ FETCH_TRANSPORT = (
     "Connection refused", "connection refused", "Connection timed out", "Connection reset", "curl: (7)", "curl: (28)",
     "curl: (52)", "curl: (56)", "returned error: 50", "returned error: 52", "ERROR 50", "ERROR 52",
 )  # fmt: skip
+SILENT_CURL = (
+    "Exit code 7",
+    "Exit code 28",
+    "Exit code 52",
+    "Exit code 56",
+)  # the first line with -s, which says no more
 
 
 class Contact(Record):
@@ -64,14 +70,14 @@ def contacts(outcomes: list[Outcome]) -> list[Contact]:
 
 def transport_failed(service: str, text: str) -> bool:
     """Whether a call failed in transport, by the beginning of its error. `service`: MCP or HOST."""
+    first = text[:300].split("\n", 1)[0]
     if service == MCP:
-        first = text[:300].split("\n", 1)[0]
         if first.startswith("MCP server "):
             return any(words in first for words in MCP_SERVER)
         if first.startswith(("MCP error -32000: ", "MCP error -32001: ")):
             first = first[18:]
         return first in MCP_LINES or (first.startswith(MCP_HTTP) and "(HTTP 4" not in first)
-    return any(words in text[:2000] for words in FETCH_TRANSPORT)
+    return first in SILENT_CURL or any(words in text[:2000] for words in FETCH_TRANSPORT)
 
 
 def unknown(kind: str, name: str) -> Circuit:

@@ -168,7 +168,8 @@ def change_level(tool: str, tool_input: object) -> int:
     if command:
         looks = reading.is_reading(command, loosely=True)
     elif tool.startswith("mcp__"):
-        looks = tool_names.is_reading_tool(tool, tool_input)
+        thinks = "think" in tool.rpartition("__")[2]  # aloud
+        looks = thinks or tool_names.is_reading_tool(tool, tool_input)
     else:
         looks = tool not in SPAWNERS
     return READS if looks else ACTS

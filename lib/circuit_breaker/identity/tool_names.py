@@ -26,7 +26,7 @@ CHANGING_NAMES = frozenset(
 )
 # Words that only say where a tool works; names of reading tools without a reading word.
 _WHERE = frozenset("browser page tab mobile android ios device simulator emulator screen ui chrome".split())
-_SHOWING = frozenset("console_messages network_requests tabs_context list tree dom html".split())
+_SHOWING = frozenset("console_messages network_requests tabs_context list tree dom html state".split())
 # Words in the names of MCP tools and servers that stand for live things.
 _LIVE = (
     " status state run runs job jobs build builds pipeline pipelines workflow workflows check checks deployment deployments deploy"
@@ -96,6 +96,7 @@ def words_of(tool: str) -> list[str]:
 
 
 def name_words(name: str) -> list[str]:
-    """The words of a tool's name in lower case: two each for `getIssue`, `list-files` and `search_docs`."""
-    spaced = "".join("_" + c.lower() if c.isupper() else c for c in name).replace("-", "_")
-    return [word for word in spaced.split("_") if word]
+    """The words of a tool's name in lower case: two each for `getIssue`, `list-files`, `LIST_URLS` and `Search-Docs-Tool`."""
+    near = zip("_" + name, name, name[1:] + "_")
+    spaced = "".join("_" + c if c.isupper() and (not a.isupper() or b.islower()) else c for a, c, b in near)
+    return [word for word in spaced.lower().replace("-", "_").split("_") if word not in ("", "tool")]

@@ -27,7 +27,9 @@ _WRAPPERS = {
     "strace": "-e -o -p -s",
     "xvfb-run": "-e -f -n -p -s -w",
 }
-SETTING_UP = frozenset("set unset export source . shopt ulimit umask".split())  # the shell, for what follows
+SETTING_UP = frozenset(
+    "set unset export source . shopt ulimit umask for".split()
+)  # the shell, for what follows
 _REDIRECTS = ("&>>", "<<<", "<<-", "<<", ">>", ">&", "&>", ">|", "<&", "<>", ">", "<")
 _NO_FILES = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "$null", "NUL")
 
