@@ -104,7 +104,7 @@ def _last(where: home.Places, config: Config, session: str) -> int:
     if run and run.steps:
         _print_steps("The calls of that lane before it (* counted):", run.steps, run.keys)
     elif last.calls:
-        print(f"\nThe last calls: {', '.join(last.calls)}. (The transcript no longer exists.)")
+        print(f"\nThe last calls: {', '.join(last.calls)}. (There is no transcript of them.)")
     return 0
 
 
