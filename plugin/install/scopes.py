@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,25 +110,13 @@ def claude_folder(env: Mapping[str, str]) -> Path:
     return Path(path)
 
 
-def managed(platform: str = sys.platform) -> list[Path]:
-    """The paths of an administrator's settings files."""
-    folders = {
-        "win32": [r"C:\Program Files\ClaudeCode", r"C:\ProgramData\ClaudeCode"],
-        "darwin": ["/Library/Application Support/ClaudeCode"],
-    }
-    found = []
-    for top in map(Path, folders.get(platform, ["/etc/claude-code"])):
-        found += [top / "managed-settings.json", *sorted((top / "managed-settings.d").glob("*.json"))]
-    return found
-
-
 def chain(env: Mapping[str, str], project: Path) -> list[Source]:
     """The existing settings files that a session in `project` reads."""
     user, own = claude_folder(env), project / ".claude"
     paths = [("user", user / "settings.json")]
     if os.path.realpath(own) != os.path.realpath(user):
         paths += [("project", own / "settings.json"), ("local", own / "settings.local.json")]
-    paths += [("managed", path) for path in managed()]
+    paths += [("managed", Path(path)) for path in running.managed_settings()]
     found = []
     for label, path in paths:
         try:

@@ -16,7 +16,7 @@ import pytest
 from circuit_breaker.breaker.memory import Lane
 from circuit_breaker.breaker.model import OPEN, Circuit
 from circuit_breaker.identity.calls import call_key
-from circuit_breaker.runtime import home, store
+from circuit_breaker.runtime import home, running, store
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSION = "11111111-2222-3333-4444-555555555555"
@@ -287,6 +287,20 @@ def test_change_of_another_file_passes_while_the_plugin_stays_enabled(stage: Sta
         '{"enabledPlugins": {"circuit-breaker@market": false}}',
         **MARKET,
     )
+
+
+def test_plugin_that_an_administrator_enables_stays_whatever_your_own_file_says(
+    stage: Stage, told: Any, payload: Callable[..., Any], tmp_path: Path, mocker: Any
+) -> None:
+    theirs, mine = tmp_path / "10-plugins.json", settings_of(stage)
+    theirs.write_text("{}")
+    mine.write_text("{}")
+    mocker.patch.object(running, "managed_settings", return_value=[str(theirs)])
+    stage.machine.env.update(MARKET)
+    change = payload("ConfigChange.user-settings", session_id=SESSION, file_path=str(mine))
+    assert told("guard", change)["decision"] == "block"
+    theirs.write_text(ENABLED)
+    assert told("guard", change) is None
 
 
 def test_nothing_is_held_back_while_all_circuits_are_closed(stage: Stage) -> None:

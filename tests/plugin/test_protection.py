@@ -211,11 +211,11 @@ def status_here(person, capsys):
 @pytest.fixture
 def administrator(status_here, tmp_path, mocker):
     """Managed settings."""
-    from install import scopes
+    from circuit_breaker.runtime import running
 
     path = tmp_path / "etc" / "managed-settings.json"
     path.parent.mkdir()
-    mocker.patch.object(scopes, "managed", return_value=[path])
+    mocker.patch.object(running, "managed_settings", return_value=[str(path)])
 
     def status(**settings):
         write(path, settings)

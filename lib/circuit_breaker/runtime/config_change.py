@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
 PLUGIN = "circuit-breaker"
 HELD_MAX = 4  # changes that a session remembers
-MANAGED = (
-    "/etc/claude-code/managed-settings.json",
-    "/Library/Application Support/ClaudeCode/managed-settings.json",
-)
 
 
 def answer(payload: Payload, where: Places, config: Config, env: home.Environment, now: float) -> str:
@@ -93,7 +89,8 @@ def _drops_us(path: str, document: dict[str, Any], where: Places, env: home.Envi
         return False  # no settings file enables it
     if _enables_us(document) is False:
         return True
-    return not any(_enables_us(json.object_in(known)) for known in (*paths.values(), *MANAGED))
+    known = [*paths.values(), *running.managed_settings()]
+    return not any(_enables_us(json.object_in(one)) for one in known)
 
 
 def _same(one: str, other: str) -> bool:

@@ -15,18 +15,15 @@ from circuit_breaker.runtime import files, json, protocol
 # Bytes at the transcript's end that are searched; the second if the first has no row.
 WINDOWS = (1 << 19, 1 << 23)
 PAUSE = 0.05  # seconds between two tries
-# Seconds to wait for a row that is not there yet, if a bypass depends on it, or a probe or the count of subagents.
-FOR_A_BYPASS, FOR_A_PROBE = 1.0, 0.2
+PATIENCE = 0.2  # seconds to wait for a row that is not there yet, if a bypass, a probe or the count of subagents depends on it
 
 
 def author(transcript: str, session: Session, armed: bool) -> str:
     """Who wrote the prompt `session.unproven`: PERSON, MACHINE or UNKNOWN. May wait for its row."""
     if not files.exists(transcript):
         return UNKNOWN
-    patience = FOR_A_PROBE if armed or session.spawns else 0.0
-    if session.bypass == session.unproven:
-        patience = FOR_A_BYPASS
-    for _ in range(round(patience / PAUSE)):
+    matters = armed or session.spawns or session.bypass == session.unproven
+    for _ in range(round(PATIENCE / PAUSE) if matters else 0):
         found = of(transcript, session.unproven)
         if found != UNKNOWN:
             return found

@@ -1,10 +1,11 @@
-"""The running sessions, by Claude Code's list in its own folder (`sessions/PID.json`, since 2.1.330)."""
+"""Where Claude Code keeps its files, and which sessions run by its own list (`sessions/PID.json`, since 2.1.330)."""
 
 from __future__ import annotations
 
 import os
+import sys
 
-from circuit_breaker.runtime import home, json
+from circuit_breaker.runtime import files, home, json
 
 IDLE = 600.0  # seconds without a hook after which a session that is not listed counts as ended
 LONG = 86_400.0  # the same if there is no list (an older Claude Code)
@@ -14,6 +15,22 @@ def claude_folder(env: home.Environment) -> str:
     """Claude Code's folder: CLAUDE_CONFIG_DIR, else ~/.claude; "" without either."""
     user = home.user_folder(env)
     return env.get("CLAUDE_CONFIG_DIR", "") or (user and user + "/.claude")
+
+
+def managed_settings(platform: str = sys.platform) -> list[str]:
+    """The paths of an administrator's settings files."""
+    folders = {
+        "win32": [r"C:\Program Files\ClaudeCode", r"C:\ProgramData\ClaudeCode"],
+        "darwin": ["/Library/Application Support/ClaudeCode"],
+    }
+    found = []
+    for folder in folders.get(platform, ["/etc/claude-code"]):
+        parts = [name for name in files.names(f"{folder}/managed-settings.d") if name.endswith(".json")]
+        found += [
+            f"{folder}/managed-settings.json",
+            *(f"{folder}/managed-settings.d/{name}" for name in parts),
+        ]
+    return found
 
 
 def listed(env: home.Environment) -> set[str] | None:
