@@ -37,7 +37,9 @@ class Content:
         self.calls, self.blocked = len(calls), sum(call.kind == BLOCKED for call in calls)
         stopped = {one.session for one in incidents if one.event in STOPS}
         named = {one.name: one for one in sessions}.values()
-        self.shown = sorted(named, key=lambda one: (one.name not in stopped, -len(one.calls)))[:SESSIONS]
+        self.shown = sorted(named, key=lambda one: (one.name not in stopped, -len(one.calls), -one.end))[
+            :SESSIONS
+        ]
 
 
 class Stop:

@@ -24,7 +24,7 @@ from report import past
 
 DAYS, SESSIONS = 14, 3
 WORDS = 3  # first words by which a command is the same
-VERSION = 1
+VERSION = 2
 SUCCESSES_MAX = 400  # successful commands remembered per transcript
 ERRORS = (
     ("command not found", re.compile(r"(?:^|\s)(?:command not found: (\S+)|(\S+): (?:command )?not found)\s*$", re.M)),
@@ -91,7 +91,8 @@ def command_of(tool: str, given: object, text: str = "") -> str:
 class Scan:
     """The environment errors in the transcripts of one project, kept in R/dead_ends/ between scans.
 
-    files: path -> [bytes read so far, [[t, session, command, error], ...], {command: t of its last success}].
+    files: path -> [bytes read so far, {id of a call: (t, session, command, error)}, {command: t of its last success}], those that began
+    first at the beginning. What follows a call without a result is read again.
     """
 
     def __init__(self, where: home.Places, folder: Path) -> None:
@@ -102,7 +103,9 @@ class Scan:
             kept = parse(files.read(self.path) or b"")
             if kept["version"] == VERSION:
                 entries = kept["files"].items()
-                self.files = {path: [int(read), ends, successes] for path, (read, ends, successes) in entries}
+                self.files = {
+                    path: [int(read), failures, successes] for path, (read, failures, successes) in entries
+                }
                 self.found(0.0)  # raises for an entry of another shape
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             self.files = {}  # scanned again
@@ -111,8 +114,8 @@ class Scan:
         """Continue reading `paths` for at most `seconds` and save the results."""
         deadline = time.monotonic() + seconds
         before = json.dumps(self.files)
-        self.files = {str(path): self.files.get(str(path), [0, [], {}]) for path in paths}
-        for path in paths:
+        self.files = {str(path): self.files.get(str(path), [0, {}, {}]) for path in paths}
+        for path in reversed(paths):
             with contextlib.suppress(OSError):
                 self._read_on(path, deadline)
         if json.dumps(self.files) == before or not files.exists(self.where.runtime):
@@ -125,16 +128,18 @@ class Scan:
     def _read_on(self, path: Path, deadline: float) -> None:
         entry = self.files[str(path)]
         if path.stat().st_size < entry[0]:
-            entry[:] = [0, [], {}]
-        open_calls: dict[str, tuple[str, Any]] = {}
+            entry[:] = [0, {}, {}]
+        at: int = entry[0]
+        open_calls: dict[str, tuple[int, str, Any]] = {}
         with path.open("rb") as stream:
-            stream.seek(entry[0])
+            stream.seek(at)
             for line in stream:
                 if time.monotonic() > deadline or not line.endswith(b"\n"):
-                    return  # it is late, or the line is still being written
-                entry[0] += len(line)
-                if b'"tool_' in line:
-                    _note(line, entry, open_calls)
+                    break  # it is late, or the line is still being written
+                if b'"tool_' in line or open_calls:
+                    _note(line, at, entry, open_calls)
+                at += len(line)
+        entry[0] = min([at, *(begun for begun, *_ in open_calls.values())])
 
     def found(self, now: float) -> list[DeadEnd]:
         """Dead ends in at least SESSIONS sessions within DAYS and without a success since."""
@@ -143,10 +148,12 @@ class Scan:
             for command, t in successes.items():
                 cleared[command] = max(t, cleared.get(command, 0.0))
         met: dict[tuple[str, str], dict[str, float]] = {}
+        calls: dict[str, list[Any]] = {}
         for _, failures, _ in self.files.values():
-            for t, session, command, error in failures:
-                if now - t <= DAYS * 86_400 and t > cleared.get(command, 0.0):
-                    met.setdefault((command, error), {})[session] = t
+            calls = {**failures, **calls}  # a fork's copy of a call is no other call
+        for t, session, command, error in calls.values():
+            if now - t <= DAYS * 86_400 and t > cleared.get(command, 0.0):
+                met.setdefault((command, error), {})[session] = t
         return [
             DeadEnd(command, error, len(times), max(times.values()))
             for (command, error), times in met.items()
@@ -154,17 +161,19 @@ class Scan:
         ]
 
 
-def _note(line: bytes, entry: list[Any], open_calls: dict[str, tuple[str, Any]]) -> None:
-    """Add to `entry` what one line of a transcript says; `open_calls`: shell calls without a result, by id."""
+def _note(line: bytes, at: int, entry: list[Any], open_calls: dict[str, tuple[int, str, Any]]) -> None:
+    """Add to `entry` what the line of a transcript at offset `at` says; `open_calls`: shell calls without a result, by id."""
     row = object_of(line)
     _, failures, successes = entry
     for record in transcript.records(row) if transcript.is_row(row) else ():
         event, call_id = record["hook_event_name"], record.get("tool_use_id", "")
         if event == "PreToolUse" and record["tool_name"] in kinds.SHELLS:
-            open_calls[call_id] = record["tool_name"], record["tool_input"]
+            open_calls[call_id] = at, record["tool_name"], record["tool_input"]
+        elif not call_id and event != transcript.REQUEST:
+            open_calls.clear()  # a prompt, or the end of a turn: they get none
         if event == "PreToolUse" or call_id not in open_calls:
             continue
-        tool, given = open_calls.pop(call_id)
+        _, tool, given = open_calls.pop(call_id)
         error = error_of(record.get("error", ""))
         if event == "PostToolUse":
             command = command_of(tool, given)
@@ -174,4 +183,4 @@ def _note(line: bytes, entry: list[Any], open_calls: dict[str, tuple[str, Any]])
                 del successes[next(iter(successes))]
         elif event == "PostToolUseFailure" and error:
             command = command_of(tool, given, record["error"][: past.HEAD])
-            failures.append([record["t"], record["session_id"], command, error])
+            failures[call_id] = [record["t"], record["session_id"], command, error]

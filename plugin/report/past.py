@@ -48,9 +48,10 @@ class Call:
     @property
     def turns(self) -> int:
         """How many later turns of the lane carried its result in the context, until compaction or the end."""
-        ends = [t for t in self.session.compactions if t > self.ended and not self.lane]
-        begun = [*self.session.turns[self.lane].values()]
-        return bisect_right(begun, ends[0] if ends else float("inf")) - self.turn
+        begun, compactions = self.session.turns[self.lane], self.session.compactions
+        after = bisect_right(compactions, self.ended)
+        compacted = not self.lane and after < len(compactions)
+        return (bisect_right(begun, compactions[after]) if compacted else len(begun)) - self.turn
 
     @property
     def weight(self) -> int:
@@ -68,14 +69,15 @@ class Call:
 
 
 class PastSession:
-    """One session. calls: in order of time; prompts, compactions: epoch seconds; turns: lane -> turn -> its start."""
+    """One session. calls: in order of time; prompts, compactions: epoch seconds; turns: lane -> when each began."""
 
     def __init__(self, name: str) -> None:
         self.name, self.project = name, ""
         self.calls: list[Call] = []
         self.prompts: list[float] = []
         self.compactions: list[float] = []
-        self.turns: dict[str, dict[object, float]] = {}
+        self.turns: dict[str, list[float]] = {}
+        self._begun: set[tuple[str, object]] = set()
         self._open: dict[str, Call] = {}
 
     def take(self, record: Mapping[str, Any]) -> None:
@@ -87,8 +89,10 @@ class PastSession:
         elif event == COMPACTED:
             self.compactions += [] if lane else [record["t"]]
         elif event == "PreToolUse":
-            turns = self.turns.setdefault(lane, {})
-            turns.setdefault(record.get("turn"), record["t"])
+            turns, turn = self.turns.setdefault(lane, []), (lane, record.get("turn"))
+            if turn not in self._begun:
+                self._begun.add(turn)
+                turns.append(record["t"])
             call = Call(self, record, len(turns))
             self.calls.append(call)
             self._open[call.id] = call
@@ -118,9 +122,10 @@ def folder_of(env: Mapping[str, str], project: str) -> Path:
 
 
 def groups(top: Path, after: float) -> list[list[Path]]:
-    """The transcripts below `top` written since `after`, each with those of its subagents; newest first."""
-    found = recording.files([str(top)], lambda group: -_written(group)) if top.is_dir() else []
-    return [group for group in found if _written(group) >= after]
+    """The transcripts below `top` written since `after`, each with those of its subagents, in the order in which they began: of a row
+    that a fork copied, the original comes first."""
+    found = recording.files([str(top)], _written) if top.is_dir() else []
+    return sorted((group for group in found if _written(group) >= after), key=recording.began)
 
 
 def _written(group: list[Path]) -> float:

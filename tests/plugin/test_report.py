@@ -157,6 +157,21 @@ def test_loop_is_closed_by_whoever_can_close_its_circuit(person, reported, circu
     assert {"closed again", "still blocked"} & set(page.data) == {outcome}
 
 
+def test_fork_has_its_own_calls_and_the_original_keeps_its_own(person, reported):
+    original = session(person, name="original")
+    for number in range(3):
+        original.bash(f"ls {number}", "a")
+    fork = original.fork("forked")
+    fork.bash("ls -a", "b")
+    for one in (original, fork):
+        one.save(person.home)
+    page, _ = reported()
+    assert "2 sessions made 4 calls." in page.text
+    assert {"session original · 3 calls", "session forked · 1 call"} <= {
+        text.rpartition(" · ")[0] for text in page.data
+    }
+
+
 def test_five_hundred_incidents_stay_readable(person, reported):
     incident(
         person,

@@ -42,6 +42,20 @@ def test_largest_results_are_weighed_by_the_turns_that_carry_them(made, read):
     assert (second.size, second.turns) == (5000, 1)
 
 
+def test_turns_that_carry_a_result_are_found_without_walking_through_all_turns(made, tmp_path):
+    for number in range(9):
+        made.bash(f"cat {number}.log", "x")
+    (session,) = past.sessions([[made.save(tmp_path)]], 0.0, time.time() + 1e6)
+
+    class Indexed(list):
+        def __iter__(self):
+            raise AssertionError("linear in the turns, for each call")
+
+    session.turns = {lane: Indexed(begun) for lane, begun in session.turns.items()}
+    session.compactions = Indexed(session.compactions)
+    assert [call.turns for call in session.calls] == list(range(8, -1, -1))
+
+
 def test_compaction_ends_what_is_carried(made, read):
     made.bash("cat a.log", "x" * 1000)
     made.bash("true")
@@ -187,10 +201,41 @@ def test_look_goes_on_where_the_last_one_stopped(tmp_path, scan):
     assert {path: look.files[str(path)][0] for path in paths} == sizes
 
 
+def test_call_that_is_running_during_a_look_is_found_by_the_next_one(tmp_path, scan):
+    paths = failing(tmp_path, 3)
+    rows = paths[0].read_text().splitlines(keepends=True)
+    paths[0].write_text(rows[0])
+    look, found = scan(paths)
+    assert found == [] and look.files[str(paths[0])][0] == 0
+    paths[0].write_text("".join(rows))
+    assert len(scan(paths)[1]) == 1
+
+
+def test_call_that_never_ended_is_not_waited_for_after_the_next_prompt(tmp_path, scan):
+    made = Transcript("s", "/work/app", time.time())
+    made.bash("make", "")
+    made.rows.pop()
+    made.prompt()
+    path = made.save(tmp_path)
+    assert scan([path])[0].files[str(path)][0] == path.stat().st_size
+
+
+def test_calls_that_forks_copied_are_one_session(tmp_path, scan):
+    original = Transcript("s", "/work/app", time.time() - 86_400)
+    original.bash("npx prisma migrate deploy", "sh: 1: npx: not found", fails=True)
+    forks = [original.fork(name) for name in ("a", "b")]
+    paths = [one.save(tmp_path) for one in (original, *forks)]
+    assert scan(paths)[1] == []
+    for fork in forks:
+        fork.bash("npx prisma migrate deploy", "sh: 1: npx: not found", fails=True)
+        fork.save(tmp_path)
+    assert [end.sessions for end in scan(paths)[1]] == [3]
+
+
 def test_kept_findings_that_are_torn_are_made_anew(tmp_path, scan):
     paths = failing(tmp_path, 3)
     look, _ = scan(paths)
-    for torn in (b"{", b"[]", b'{"version": 1, "files": {"a": [1]}}', b'{"version": 1, "files": []}'):
+    for torn in (b"{", b"[]", b'{"version": 2, "files": {"a": [1]}}', b'{"version": 2, "files": []}'):
         with open(look.path, "wb") as stream:
             stream.write(torn)
         assert len(scan(paths)[1]) == 1

@@ -56,6 +56,13 @@ class Transcript:
         self.row("system", None, subtype="compact_boundary", content="Conversation compacted")
         self.now += 1
 
+    def fork(self, session: str) -> Transcript:
+        """A session that resumes this one in a copy of its transcript."""
+        copy = Transcript(session, self.project, self.now)
+        copy.row("queue-operation", None)
+        copy.rows += [{**row, "sessionId": session} for row in self.rows]
+        return copy
+
     def save(self, home: Path) -> Path:
         """Where Claude Code would put it."""
         folder = home / ".claude" / "projects" / "".join(c if c.isalnum() else "-" for c in self.project)

@@ -55,10 +55,10 @@ def files(paths: Iterable[str], order: Callable[[list[Path]], Any] | None = None
         folders = (folder.parent for folder in path.parents if folder.name == "subagents")
         groups.setdefault(next(folders, path.with_suffix("")), []).append(path)
     ordered = [sorted(group, key=lambda path: (len(path.parts), path)) for group in groups.values()]
-    return sorted(ordered, key=order or _began)
+    return sorted(ordered, key=order or began)
 
 
-def _began(group: list[Path]) -> str:
+def began(group: list[Path]) -> str:
     """The first time stamp in a transcript. (That of a fork is later than that of the session it was copied from.)"""
     try:
         with group[0].open("rb") as stream:
