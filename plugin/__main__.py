@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 SELF = "circuit-breaker"
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-CHOOSING = ("ID", "NAME", "PATH", "SESSION")
 # The help of options that several verbs have.
 SHARED = {
     "--json": "one JSON object instead of text",
@@ -48,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     version = f"{SELF} {_module('shared').version()}"
     top.add_argument("--version", action="version", version=version, help="print the version")
     verbs = top.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True)
-    top.set_defaults(verbs=verbs, project=None, line=False)
+    top.set_defaults(verbs=verbs, project=None, circuit=None, line=False)
 
     def verb(name: str, module: str, text: str, *shared: str) -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=text, description=text)
@@ -189,18 +188,9 @@ def add(to: "argparse._ActionsContainer", usage: str, text: str, **more: "Any") 
     names = [word for word in words if word.startswith("-")] or words[:1]
     if words[len(names) :]:
         more["metavar"] = words[-1]
-        if words[-1] in CHOOSING:
-            more["type"] = _filled
     elif "choices" not in more:
         more["action"] = "store_true"
     to.add_argument(*names, help=text, **more)
-
-
-def _filled(text: str) -> str:
-    """A value that is not empty."""
-    if not text:
-        raise argparse.ArgumentTypeError("it is empty, which would choose everything")
-    return text
 
 
 def _share(text: str) -> "Fraction":
@@ -261,6 +251,9 @@ def run(given: "list[str]") -> int:
         given = [*given[1:2], "--help"]
     check_verb(top, given)
     options = top.parse_args(given)
+    for name in ("session", "circuit", "project"):
+        if getattr(options, name, None) == "":
+            top.error(f"{name}: the value is empty, which would choose everything")
     try:
         try:
             return int(getattr(_module(options.module), options.function)(options))

@@ -80,10 +80,10 @@ class Incident(NamedTuple):
 
 def incidents(args: argparse.Namespace) -> int:
     """Print incidents of all projects since a time, optionally of one session or circuit; --follow prints new ones."""
-    found = _chosen(args, args.since)
+    found = chosen(args, args.since)
     if args.follow:
         return _follow(args, found)
-    if not found and not _chosen(args, 0.0):
+    if not found and not chosen(args, 0.0):
         _check_names(args)
     answer(args.json, "\n".join(map(_as_text, found)), incidents=[_as_json(one) for one in found])
     if not found and not args.json:
@@ -92,18 +92,13 @@ def incidents(args: argparse.Namespace) -> int:
     return 0
 
 
-def _chosen(args: argparse.Namespace, after: float) -> list[Incident]:
+def chosen(args: argparse.Namespace, after: float) -> list[Incident]:
     """The incidents since `after` of the project, the session and the circuit (or rule) in `args`."""
-    found = chosen(args, places(args.project), after)
-    return [one for one in found if args.circuit in (None, one.circuit, one.circuit.partition(":")[0])]
-
-
-def chosen(args: argparse.Namespace, where: Places, after: float) -> list[Incident]:
-    """The incidents since `after` of the project and the session in `args`."""
+    where = places(args.project)
     found = read(where, after, args.project is None, args.session or "")
-    if args.project is None or where.home != where.runtime:
-        return found
-    return [one for one in found if one.project in ("", where.project)]  # a home for all projects
+    if args.project is not None and where.home == where.runtime:  # a home for all projects
+        found = [one for one in found if one.project in ("", where.project)]
+    return [one for one in found if args.circuit in (None, one.circuit, one.circuit.partition(":")[0])]
 
 
 def _check_names(args: argparse.Namespace) -> None:
@@ -125,7 +120,7 @@ def _follow(args: argparse.Namespace, found: list[Incident]) -> int:
         last = found[-1].t if found else args.since
         time.sleep(LOOK_SECONDS)
         progress.end()  # that was no work
-        found = _chosen(args, max(args.since, last - SLACK)) or found
+        found = chosen(args, max(args.since, last - SLACK)) or found
 
 
 def _as_json(one: Incident) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def report(args: argparse.Namespace) -> int:
     now, where = time.time(), places(args.project)
     everywhere = args.project is None
     wanted = args.session or ""
-    found = incidents.chosen(args, where, args.since)
+    found = incidents.chosen(args, args.since)
     if args.mode:
         found = [one for one in found if (one.event == "would_trip") == (args.mode == "observe")]
     top = past.folder(os.environ) if everywhere else past.folder_of(os.environ, where.project)

@@ -303,7 +303,7 @@ def test_name_that_nothing_is_known_of_is_no_reassurance(machine_wide, mistyped,
 def test_name_that_is_empty_chooses_nothing(env, verb, option):
     fail(env)
     done = run(env, *verb.split(), option, "")
-    assert (done.returncode, done.stdout) == (2, "") and "it is empty" in done.stderr
+    assert (done.returncode, done.stdout) == (2, "") and "is empty" in done.stderr
     assert run(env, "reset", "--circuit", "").returncode == 2
     assert "Active Breakers: 1" in run(env, "status").stdout
 
