@@ -58,6 +58,7 @@ _JUDGED_MAX = 1_000  # numbers whose neighbours are read; what follows them is c
 _APART = b" \t\n\r\"'`()[]{}<>,;=|&"
 _MARKS = bytes.maketrans(b"0123456789" + _APART, b"0" * 10 + b" " * len(_APART))
 _DOTS = frozenset(".FEsxS*")
+_PARAMETERS = "0123456789:;<=>? !\"#$%&'()*+,-./"  # of a control sequence, before its last letter
 _HEADERS = ("etag:", "set-cookie:", "cf-ray:", "report-to:", "expires:", "x-request-id:", "x-amz-", "x-trace")
 _MONTHS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())
 _NAMED = frozenset(
@@ -141,10 +142,7 @@ def without_escapes(text: str) -> str:
     out = [parts[0]]
     for part in parts[1:]:
         if part[:1] == "[":
-            i = 1
-            while i < len(part) and not "@" <= part[i] <= "~":
-                i += 1
-            out.append(part[i + 1 :])
+            out.append(part[1:].lstrip(_PARAMETERS)[1:])
         elif part[:1] in ("]", "P", "_", "^", "X"):
             bell = part.find("\x07")
             out.append(part[bell + 1 :] if bell >= 0 else "")

@@ -289,13 +289,8 @@ def without_made_up(text: str, place: str, marks: bytes) -> str:
     """
     pieces = text.split(place)
     for i, piece in enumerate(pieces[1:], 1):
-        size = min(len(piece), 160)
-        end = piece[:size].encode("ascii", "replace").translate(marks).find(b" ")
-        if end < 0:
-            end = size
-        colon = piece.find(":", 0, end)
-        if colon >= 0:
-            end = colon
+        path = piece[:160].encode("ascii", "replace").translate(marks).replace(b":", b" ")
+        end = (path + b" ").find(b" ")
         names = piece[:end].split(place[-1])
         own = 2 if place == "/var/folders/" else 0  # there the first two are a user's
         for at, name in enumerate(names[: own + 2]):
@@ -308,9 +303,10 @@ def without_made_up(text: str, place: str, marks: bytes) -> str:
 
 def _is_made_up(name: str) -> bool:
     """Whether a program made the name up: tmpab12cd, tmp.Xy3z, go-build123456, pytest-12, b3f2a1."""
-    known = name.startswith(("tmp", "pytest-", "pip-", "rustdoctest", "jl_", "T")) and len(name) > 3
-    ours = name.startswith("claude-") and name.endswith("-cwd")  # the directory after a command
-    if known or ours or is_id(name):
+    known = (
+        name.startswith(("tmp", "pytest-", "pip-", "rustdoctest", "claude-", "jl_", "T")) and len(name) > 3
+    )
+    if known or is_id(name):
         return True
     suffix = name.rpartition(".")[2]
     is_word = suffix.isalpha() and suffix.islower()

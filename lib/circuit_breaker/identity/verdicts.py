@@ -108,8 +108,7 @@ def shared_lines(attempt: attempts.Attempt, text: str, last: bool = True) -> lis
     if not found:
         found = [line for line in lines if any(word in line.lower() for word in _ERRORISH)]
         found = found or lines[-1:] * last
-    if len(found) > 2 * FOUND_MAX:
-        found = found[:FOUND_MAX] + found[-FOUND_MAX:]
+    found = found[:FOUND_MAX] + found[FOUND_MAX:][-FOUND_MAX:]
     strong, weak = [], []
     for line in results.blind("\n".join(found)).split("\n"):
         line = _without_command(attempt, line)
