@@ -337,6 +337,24 @@ def test_the_timeout_that_a_call_asks_for(value: Any, seconds: float) -> None:
     assert gate.caller_timeout("Bash", {"timeout": value}) == seconds
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("cd x && sudo git log -3", "git log"),
+        ("A=1 make", "make"),
+        ("# x\nls", "ls"),
+        ("set -euo pipefail\nexport A=1; . env.sh && make test", "make test"),
+        ("kill -9 $(lsof -ti:3000)", "kill -9"),
+        ("ssh box 'docker exec web bash -c \"npm test\"'", "npm test"),
+        ("set -e", "set -e"),
+        ("", ""),
+        ("(((", ""),
+    ],
+)
+def test_the_program_that_a_line_is_there_for(command: str, words: str) -> None:
+    assert " ".join(calls.main_program("Bash", {"command": command})[:2]) == words
+
+
 def test_a_shape_of_a_command_is_its_first_two_words_and_holds_no_value() -> None:
     log, again, show = ({"command": line} for line in ("cd x && git log -3", "git log --all", "git show"))
     assert calls.shape_key("Bash", log) == calls.shape_key("Bash", again) != calls.shape_key("Bash", show)

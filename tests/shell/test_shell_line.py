@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from circuit_breaker.shell.shell_line import (
     assignments,
-    first_program,
     normalise,
     program,
     resolve,
@@ -176,22 +175,6 @@ def test_what_runs_inside_is_found(command: str, inner: list[str]) -> None:
 )
 def test_the_program_behind_wrappers(words: str, runs: list[str]) -> None:
     assert program(words.split()) == runs
-
-
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        ("cd x && sudo git log -3", "git log"),
-        ("A=1 make", "make"),
-        ("# x\nls", "ls"),
-        ("set -euo pipefail\nexport A=1; . env.sh && make test", "make test"),
-        ("set -e", "set -e"),
-        ("", ""),
-        ("(((", ""),
-    ],
-)
-def test_the_first_program_of_a_command(command: str, words: str) -> None:
-    assert " ".join(first_program(command)[:2]) == words
 
 
 @pytest.mark.parametrize(

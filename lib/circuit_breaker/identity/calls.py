@@ -109,16 +109,16 @@ def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None
     if not isinstance(tool_input, dict):
         return tool, {}
     if line_of(tool, tool_input) or tool in SHELLS:
-        return f"{tool} {digest(' '.join(first_words(tool, tool_input)))}", None
+        return f"{tool} {digest(' '.join(main_program(tool, tool_input)[:2]))}", None
     counted = {name: value for name, value in tool_input.items() if name not in COSMETIC}
     return tool, {name: digest(canonical(value)) for name, value in counted.items()}
 
 
-def first_words(tool: str, tool_input: object) -> list[str]:
-    """The first two words of what a shell line runs, here or on another machine, behind what only comes first."""
+def main_program(tool: str, tool_input: object) -> list[str]:
+    """The first program of a shell line with its arguments, here or on another machine, behind what only comes first; [] for none."""
     ran = reading.all_programs(line_of(tool, tool_input)[:2000])
     first = [words for words in ran if words[0] not in DECORATION and not reading.carries(words)]
-    return (first or ran or [[]])[0][:2]
+    return (first or ran or [[]])[0]
 
 
 def service(tool: str, tool_input: object) -> str:
@@ -162,7 +162,7 @@ def host_of(url: str) -> tuple[str, str]:
 def change_level(tool: str, tool_input: object) -> int:
     """WRITES, ACTS (it may change something else than a file) or READS."""
     command = shell_command(tool, tool_input)
-    patches = "apply_patch" in command and shell_line.first_program(command)[:1] == ["apply_patch"]
+    patches = "apply_patch" in command and main_program(tool, tool_input)[:1] == ["apply_patch"]
     if tool in WRITERS or patches:
         return WRITES
     if command:

@@ -6,10 +6,9 @@ They are the only text of a session that is written to disk.
 from __future__ import annotations
 
 from circuit_breaker.identity import masking
-from circuit_breaker.identity.calls import PATHS, SHELLS, first_words, shell_command
+from circuit_breaker.identity.calls import PATHS, SHELLS, main_program
 from circuit_breaker.identity.errors import own_lines
 from circuit_breaker.identity.results import without_escapes
-from circuit_breaker.shell import shell_line
 
 LABEL_MAX = 60
 CLIP_MAX, HEAD_MAX = 160, 60  # characters of a clip, and of the error's first line in it
@@ -52,8 +51,7 @@ def label(tool: str, tool_input: object) -> str:
     if not isinstance(tool_input, dict):
         return name
     if tool in SHELLS:
-        words = shell_line.first_program(shell_command(tool, tool_input))
-        return f"{name} {words_label(words)}".strip()[:LABEL_MAX]
+        return f"{name} {words_label(main_program(tool, tool_input))}".strip()[:LABEL_MAX]
     for parameter in PATHS:
         value = tool_input.get(parameter)
         if isinstance(value, str) and value:
@@ -64,7 +62,7 @@ def label(tool: str, tool_input: object) -> str:
 
 def shape(tool: str, tool_input: object) -> str:
     """What calls of one `calls.shape_key` share: `Bash git log`, `Read`."""
-    return f"{plain(tool)[:LABEL_MAX]} {words_label(first_words(tool, tool_input))}".strip()
+    return f"{plain(tool)[:LABEL_MAX]} {words_label(main_program(tool, tool_input)[:2])}".strip()
 
 
 def words_label(words: list[str]) -> str:

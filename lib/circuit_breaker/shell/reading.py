@@ -136,11 +136,11 @@ def all_programs(command: str, depth: int = 0) -> list[list[str]]:
     """Each program that a line runs, with its arguments: also those in `$( )`, behind `npx`, in `bash -c "..."`, on another machine."""
     found = []
     for segment in segments(command) if depth <= shell_line.DEPTH else ():
-        for inner in segment.inner:
-            found += all_programs(inner, depth + 1)
         words = program(segment.words)
         for each in filter(None, (words, program(behind_runner(words)) if words else [])):
             found += [each, *all_programs(inner_line(each)[1], depth + 1)]
+        for inner in segment.inner:
+            found += all_programs(inner, depth + 1)
     return found
 
 

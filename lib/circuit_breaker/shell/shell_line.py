@@ -27,9 +27,6 @@ _WRAPPERS = {
     "strace": "-e -o -p -s",
     "xvfb-run": "-e -f -n -p -s -w",
 }
-SETTING_UP = frozenset(
-    "set unset export source . shopt ulimit umask for".split()
-)  # the shell, for what follows
 _REDIRECTS = ("&>>", "<<<", "<<-", "<<", ">>", ">&", "&>", ">|", "<&", "<>", ">", "<")
 _NO_FILES = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "$null", "NUL")
 
@@ -262,15 +259,6 @@ def segments(command: str, longest: int = LONGEST) -> list[Segment]:
 def programs(command: str) -> list[list[str]]:
     """The program of each simple command in a line with its arguments."""
     return list(filter(None, [program(segment.words) for segment in segments(command)]))
-
-
-def first_program(command: str) -> list[str]:
-    """The first program that a command runs, with its arguments, but no SETTING_UP before another; [] for none."""
-    programs = filter(None, (program(segment.words) for segment in essence(command[:2000], "")[0]))
-    first = next(programs, [])
-    if SETTING_UP.isdisjoint(first[:1]):
-        return first
-    return next((words for words in programs if words[0] not in SETTING_UP), first)
 
 
 def _word(command: str, marks: str, i: int, inner: list[str]) -> tuple[str | None, int]:
