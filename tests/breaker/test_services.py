@@ -7,20 +7,45 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streams import Stream
 
-from circuit_breaker.breaker.model import FAILED, LAUNCHED, OK, OPEN, Outcome
+from circuit_breaker.breaker.model import (
+    DENIED,
+    FAILED,
+    HALF_OPEN,
+    INTERRUPTED,
+    INVALID,
+    LAUNCHED,
+    OK,
+    OPEN,
+    OURS,
+    Outcome,
+    Reported,
+)
 from circuit_breaker.breaker.services import (
     HOST,
     MCP,
+    Contact,
     ask,
+    contacted,
     contacts,
     endpoint,
-    failed,
     transport_failed,
     unknown,
 )
 
 RULE = {"threshold": 5, "window_seconds": 60, "cooldown_base_seconds": 30}
 STEPS = [1, 2, 6, 12, 60]
+CRASH = "MCP error -32000: Connection closed"
+
+
+def failed(service, call, now):
+    """The service after a transport failure of that call."""
+    return contacted(service, Contact(call=call, label=call, answered=False), RULE, STEPS, now)
+
+
+def probed(call="probe", **fields):
+    """A server that is down, with its probe out since 1000."""
+    service = unknown(MCP, "db").but(state=OPEN, retry_at=990.0, cooldown=30.0, **fields)
+    return ask(service, call, 30, STEPS, 1000.0)[0]
 
 
 @pytest.mark.parametrize(
@@ -79,12 +104,46 @@ def test_only_the_transport_counts_never_a_tools_own_error(service, text, transp
     assert transport_failed(service, text) is transport
 
 
-def test_a_call_that_never_ran_is_no_contact():
-    outcomes = [
-        Outcome(tool="mcp__db__q", kind=kind, text="MCP error -32000: Connection closed")
-        for kind in (FAILED, OK, LAUNCHED)
-    ]
-    assert [contact.answered for contact in contacts(outcomes)] == [False, True]
+NO_ANSWER = (LAUNCHED, DENIED, INVALID, INTERRUPTED, OURS)  # from the server
+
+
+@pytest.mark.parametrize("kind", NO_ANSWER)
+def test_a_call_that_did_not_run_to_its_end_says_nothing_about_its_service(kind):
+    outcomes = [Outcome(tool="mcp__db__q", kind=kind, text=CRASH) for kind in (FAILED, OK, kind)]
+    assert [contact.answered for contact in contacts(outcomes)] == [False, True, None]
+    assert contacts([Outcome(tool="WebFetch", input={"url": "https://example.org/"}, kind=kind)]) == []
+
+
+@pytest.mark.parametrize("kind", NO_ANSWER)
+@pytest.mark.parametrize("level", [0, 3])
+def test_a_probe_that_says_nothing_is_given_back_and_the_next_call_is_the_probe(kind, level):
+    service = probed(level=level)
+    assert service.state == HALF_OPEN
+    (other, own) = contacts([Outcome(tool="mcp__db__q", kind=kind, id=call) for call in ("other", "probe")])
+    assert contacted(service, other, RULE, STEPS, 1001.0) == service
+    back = contacted(service, own, RULE, STEPS, 1001.0)
+    assert (back.state, back.level, back.retry_at, back.probe) == (OPEN, level, 990.0, "")
+    assert ask(back, "next", 30, STEPS, 1001.0)[1] == 0.0
+
+
+def test_an_interruption_gives_a_probe_back_before_its_turn_ends():
+    stopped = Reported(id="probe", tool="mcp__db__q", kind=INTERRUPTED, cwd="/p")
+    assert [contact.answered for contact in Stream().send(stopped).contacts] == [None]
+
+
+def test_a_call_that_its_own_circuit_denies_gives_the_probe_of_its_server_back():
+    stream = Stream()
+    for _ in range(3):
+        stream.call("mcp__db__q", {}, "no such table", FAILED)
+    _, denied = stream.ask("mcp__db__q", {}, call_id="probe")
+    assert denied.verdict == "deny" and [contact.answered for contact in denied.contacts] == [None]
+    assert contacted(probed(), denied.contacts[0], RULE, STEPS, 1001.0).state == OPEN
+    assert stream.ask("mcp__db__other", {})[1].contacts == []
+
+
+def test_an_answer_clears_all_that_is_known_against_a_service():
+    service = probed(level=3)
+    assert contacted(service, Contact(call="any"), RULE, STEPS, 1001.0) == unknown(MCP, "db")
 
 
 def test_a_host_that_is_waited_for_is_not_down():
@@ -101,7 +160,7 @@ def test_a_failure_under_the_bypass_takes_no_service_down_and_a_success_brings_i
     stream = Stream()
     stream.prompt(bypass=True)
     closed = stream.call("mcp__db__q", {"n": 1}, "MCP error -32000: Connection closed", FAILED)
-    assert closed.contacts == []
+    assert [contact.answered for contact in closed.contacts] == [None]
     assert [contact.answered for contact in stream.call("mcp__db__q", {"n": 2}, "42").contacts] == [True]
 
 
@@ -109,15 +168,15 @@ def test_five_failures_within_a_minute_are_down_and_four_are_not():
     service = unknown(MCP, "db")
     for at in range(5):
         assert not service.live
-        service = failed(service, f"t{at}", RULE, STEPS, 1000.0 + at * 10)
+        service = failed(service, f"t{at}", 1000.0 + at * 10)
     assert service.facts["since"] == 1000.0 and service.retry_at == 1040.0 + 30
     crowd = unknown(MCP, "db")
     for at in (3, 2, 5, 1, 4):  # processes that looked at the clock in another order than they got the lock
-        crowd = failed(crowd, f"t{at}", RULE, STEPS, 1000.0 + at / 10)
+        crowd = failed(crowd, f"t{at}", 1000.0 + at / 10)
     assert crowd.live and crowd.facts["since"] == 1000.3
     slow = unknown(MCP, "db")
     for at in range(50):
-        slow = failed(slow, f"t{at}", RULE, STEPS, 1000.0 + at * 16)
+        slow = failed(slow, f"t{at}", 1000.0 + at * 16)
     assert not slow.live
 
 
@@ -125,7 +184,7 @@ def test_five_failures_within_a_minute_are_down_and_four_are_not():
 def test_one_probe_a_cooldown_whoever_asks(moves):
     service, now = unknown(MCP, "db"), 1000.0
     for at in range(5):
-        service = failed(service, f"t{at}", RULE, STEPS, now)
+        service = failed(service, f"t{at}", now)
     probes = []
     for number, (move, who) in enumerate(moves):
         if move == "ask":
@@ -138,7 +197,7 @@ def test_one_probe_a_cooldown_whoever_asks(moves):
             else:
                 assert 0 < wait <= length
         elif move == "fail" and service.probe:
-            service = failed(service, service.probe, RULE, STEPS, now)
+            service = failed(service, service.probe, now)
         elif move == "wait":
             now += who * 7
     assert service.live

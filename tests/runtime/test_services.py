@@ -16,6 +16,7 @@ from circuit_breaker.runtime import store
 ROOT = Path(__file__).resolve().parents[2]
 # A server that died during the call as 197 and 330 word it, and one that could not be started again: as recorded.
 DEAD = ["mcp-server-crash", "mcp-server-crash-2.1.330", "mcp-server-gone-2.1.330"]
+REFUSED = "Claude requested permissions to use mcp__db__q, but you haven't granted it yet."
 
 
 def fail(
@@ -37,6 +38,28 @@ def ask(registered: Any, payload: Any, session: str, call: str, tool: str = "mcp
     )
     answers = [answer.out for answer in registered(body) if answer.out]
     return answers[0]["hookSpecificOutput"]["permissionDecision"] if answers else ""
+
+
+def turn(
+    run_hook: Any, payload: Any, session: str, call_id: str, answer: str = "42", failed: str = "", **more: Any
+) -> Any:
+    """The end of a turn with one call; `failed`: the recorded failure that comes before it."""
+    call = {"tool_name": "mcp__db__q", "tool_input": {"c": call_id}, "tool_use_id": call_id}
+    if failed:
+        run_hook("monitor", payload(f"PostToolUseFailure.{failed}", session_id=session, **call, **more))
+    batch = [{**call, "tool_response": answer}]
+    return run_hook(
+        "monitor", payload("PostToolBatch.mcp-iserror", session_id=session, tool_calls=batch, **more)
+    )
+
+
+def bring_down(run_hook: Any, payload: Any, machine: Any) -> Path:
+    """Let the server fail in five sessions and its cooldown pass. -> its file."""
+    for number in range(5):
+        fail(run_hook, payload, f"session{number}", number)
+    (state,) = (machine.runtime / "services").glob("*.json")
+    end_cooldown(state)
+    return state
 
 
 def end_cooldown(state: Path) -> None:
@@ -172,6 +195,74 @@ def test_a_server_of_another_project_is_another_server(
     other.mkdir()
     body = payload("PreToolUse.mcp", session_id="x", tool_name="mcp__db__q", tool_use_id="t")
     assert [answer.out for answer in registered(body, CLAUDE_PROJECT_DIR=str(other))] == [None]
+
+
+def test_a_probe_that_is_refused_or_moved_to_the_background_is_given_back(
+    run_hook: Any, registered: Any, payload: Any, machine: Any
+) -> None:
+    state = bring_down(run_hook, payload, machine)
+    moved = "MCP tool q moved to the background as task b1."
+    for number, answer in enumerate((REFUSED, moved)):
+        assert ask(registered, payload, "first", f"probe{number}") == ""
+        assert ask(registered, payload, "second", f"early{number}") == "deny"
+        turn(run_hook, payload, "first", f"probe{number}", answer)
+        service = store.decode(state.read_bytes(), Circuit)
+        assert (service.state, service.level, service.retry_at) == ("OPEN", 0, 1.0)
+    assert ask(registered, payload, "second", "next") == ""
+    interrupted = {"is_interrupt": True, "error": "[Request interrupted by user for tool use]"}
+    call = {"tool_name": "mcp__db__q", "tool_input": {"c": "next"}, "tool_use_id": "next"}
+    run_hook("monitor", payload(f"PostToolUseFailure.{DEAD[1]}", session_id="second", **call, **interrupted))
+    assert ask(registered, payload, "third", "last") == ""
+    assert incidents(machine) == [("trip", "service_down:db")]
+
+
+def test_a_call_that_another_circuit_denies_is_no_probe_of_its_server(
+    run_hook: Any, registered: Any, payload: Any, machine: Any
+) -> None:
+    for number in range(3):  # the same call fails by itself: tool_failure
+        call = {"tool_name": "mcp__db__q", "tool_input": {"c": "x"}, "tool_use_id": f"own{number}"}
+        own = payload(f"PostToolUseFailure.{DEAD[1]}", session_id="busy", **call, error="no such table: x")
+        run_hook("monitor", own)
+        batch = [{**call, "tool_response": "no such table: x"}]
+        run_hook("monitor", payload("PostToolBatch.mcp-iserror", session_id="busy", tool_calls=batch))
+    bring_down(run_hook, payload, machine)
+    body = payload(
+        "PreToolUse.mcp", session_id="busy", tool_name="mcp__db__q", tool_use_id="p", tool_input={"c": "x"}
+    )
+    assert "no such table" in json.dumps([answer.out for answer in registered(body)])
+    assert ask(registered, payload, "another", "a1") == ""
+
+
+def test_under_your_bypass_no_server_goes_down_and_a_failed_probe_makes_nothing_worse(
+    run_hook: Any, registered: Any, payload: Any, machine: Any
+) -> None:
+    yours = {"session_id": "s", "prompt_id": "p1"}
+    run_hook(
+        "prompt", payload("UserPromptSubmit.sudo-bypass", **yours, prompt="SUDO BYPASS", transcript_path="")
+    )
+    said = [
+        turn(run_hook, payload, "s", f"t{n}", "Connection closed", DEAD[1], prompt_id="p1").out
+        for n in range(5)
+    ]
+    assert said == [None] * 5 and incidents(machine) == []
+    state = bring_down(run_hook, payload, machine)
+    for call, seen in (("b1", ""), ("b2", "deny")):  # as the probe, and while another session's is out
+        if seen:
+            assert ask(registered, payload, "another", "probe") == ""
+        body = payload("PreToolUse.mcp", **yours, tool_name="mcp__db__q", tool_use_id=call)
+        assert not any(answer.out for answer in registered(body))
+        turn(run_hook, payload, "s", call, "Connection closed", DEAD[1], prompt_id="p1")
+        service = store.decode(state.read_bytes(), Circuit)
+        assert (service.level, service.retry_at) == (0, 1.0)
+        assert ask(registered, payload, "third", f"after {call}") == seen
+        turn(
+            run_hook,
+            payload,
+            "third",
+            f"after {call}",
+            REFUSED,
+        )
+    assert incidents(machine) == [("trip", "service_down:db"), ("bypass", "service_down:db")]
 
 
 @pytest.mark.slow

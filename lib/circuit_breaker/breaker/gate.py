@@ -24,8 +24,11 @@ def ask(work: Work, event: Ask) -> None:
         spawn(work, event)
         if work.denial:
             return
-    if event.down is not None and not work.bypassed:
-        _deny(work, event, event.down, wait=event.wait)
+    if event.down is not None:
+        if work.bypassed:
+            _let_through(work, event, event.down)
+        else:
+            _deny(work, event, event.down, wait=event.wait)
         return
     key = event.key or call_key(event.tool, event.input, event.cwd)
     circuit = work.gate_of(event.tool, event.input, key, event.cwd)

@@ -66,10 +66,14 @@ def _take_results(work: Work, fresh: list[Result], prompt: str) -> None:
     evidence.wake(work.session, lane, prompt, work.now)
     outcomes = [_outcome(work, result) for result in fresh]
     _take_turn(work, outcomes, n_before)
+    _note_contacts(work, outcomes)
+
+
+def _note_contacts(work: Work, outcomes: list[Outcome]) -> None:
+    """What calls show of services, for all sessions of the machine (service_down)."""
     if any(_may_contact(outcome) for outcome in outcomes) and work.action("service_down"):
         counted = [outcome for outcome in outcomes if not work.excluded(outcome.tool, "service_down")]
-        found = services.contacts(counted)
-        work.contacts = [contact for contact in found if contact.answered or not work.bypassed]
+        work.contacts = services.contacts(counted, work.bypassed)
 
 
 def _may_contact(outcome: Outcome) -> bool:
@@ -227,6 +231,8 @@ def reported(work: Work, event: Reported) -> None:
     lane.cwd = lane.cwd or event.cwd  # in a lane's first turn only the directory after it is known
     outcome = outcome_of(event, event.kind, lane.cwd)
     lane.pending[event.id] = outcome.but(input=None, text="")
+    if outcome.kind != model.FAILED:  # after an interruption no batch may come
+        _note_contacts(work, [outcome])
     circuit = work.gate_of(event.tool, event.input, outcome.key, lane.cwd)
     if circuit is not None and circuit.state == model.HALF_OPEN and circuit.probe == event.id:
         probes.probed(work, circuit, outcome)

@@ -13,7 +13,7 @@ step(session, lane, event, config, now, name) -> (session', lane', decision)
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, budget, gate, model, monitor
+from circuit_breaker.breaker import breaker, budget, gate, model, monitor, services
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.memory import Lane, SameShape, Session
@@ -44,6 +44,9 @@ def advance(
         gate.ask(work, event)
         if not work.denial and session.budget.since and session.circuits:
             budget.ask(work, event)
+        if work.denial and event.down is None and event.tool.startswith("mcp__"):
+            refused = model.Outcome(id=event.id, tool=event.tool, kind=model.OURS)
+            work.contacts = services.contacts([refused])  # it may have been made its server's probe
     elif isinstance(event, model.Reported):
         monitor.reported(work, event)
     elif isinstance(event, model.Turn):

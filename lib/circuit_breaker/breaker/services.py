@@ -1,15 +1,15 @@
 """The rule service_down: a service that cannot be reached is down for all sessions of the machine.
 
 A service is an MCP server (of one project) or an outside host with its port. Only transport failures count: a closed or refused
-connection, a timeout, a 5xx. An error from the tool itself is an answer. Its circuit has facts: "kind", "failures" (the times of the
-last ones, epoch seconds), "since" (the first of them).
+connection, a timeout, a 5xx. An error from the tool itself is an answer. Its circuit has facts: "kind", the server's "project" and
+"home", "failures" (the times of the last ones, epoch seconds), "since" (the first of them).
 """
 
 from __future__ import annotations
 
 from circuit_breaker.breaker import breaker
-from circuit_breaker.breaker.model import FAILED, OK, Circuit, Outcome, Record
-from circuit_breaker.identity.calls import host_of, urls_of
+from circuit_breaker.breaker.model import FAILED, HALF_OPEN, OK, Circuit, Outcome, Record
+from circuit_breaker.identity import calls, labels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 RULE = "service_down"
 MCP, HOST = "mcp", "host"
-FAILURES_MAX = 32
 # How Claude Code reports a transport failure of an MCP server: a first line, after `MCP error -3200N: ` up to 2.1.197 and alone
 # from 2.1.330 on; the words after `MCP server "NAME"`; the beginning for HTTP servers that answer with an error status, up to 197.
 # JSON-RPC errors of a tool look different.
@@ -39,39 +38,42 @@ SILENT_CURL = (
 
 
 class Contact(Record):
-    """A call's contact with a service: it `answered`, or the transport failed."""
+    """A call's contact with a service."""
 
     kind = MCP
     name = ""
-    answered = True
     call = ""
+    label = ""  # of the call, if the transport failed
+    answered: Any = True  # False: the transport failed; None: the call says nothing about the service
 
 
 def endpoint(tool: str, tool_input: object) -> tuple[str, str]:
     """The service a call goes to: (MCP, server), (HOST, host:port), or ("", "") for none; loopback is none."""
     if tool.startswith("mcp__"):
-        return (MCP, tool.split("__")[1]) if tool.count("__") >= 2 else ("", "")
-    host, port = host_of("".join(urls_of(tool, tool_input)[:1]))
+        return MCP, calls.service(tool, tool_input)
+    host, port = calls.host_of("".join(calls.urls_of(tool, tool_input)[:1]))
     return (HOST, f"{host}:{port}") if host else ("", "")
 
 
-def contacts(outcomes: list[Outcome]) -> list[Contact]:
-    """The contacts of a turn's calls. Calls that did not run have none."""
+def contacts(outcomes: list[Outcome], bypassed: bool = False) -> list[Contact]:
+    """The contacts of calls. A call that did not run to its end, or failed under your bypass, may have been its server's probe."""
     found = []
     for outcome in outcomes:
-        if outcome.kind not in (OK, FAILED):
-            continue
         kind, name = endpoint(outcome.tool, outcome.input)
-        failed = outcome.kind == FAILED and transport_failed(kind, outcome.text)
-        if kind and not (failed and outcome.poll and kind == HOST):  # it waits for a server to start
-            found.append(Contact(kind=kind, name=name, answered=not failed, call=outcome.id))
+        answered = True if outcome.kind in (OK, FAILED) else None
+        if outcome.kind == FAILED and kind and transport_failed(kind, outcome.text):
+            waits = outcome.poll and kind == HOST  # for it to start
+            answered = None if waits or bypassed else False
+        if kind == MCP or (kind and answered is not None):  # hosts have no probe to give back
+            label = labels.label(outcome.tool, outcome.input) if answered is False else ""
+            found.append(Contact(kind=kind, name=name, call=outcome.id, label=label, answered=answered))
     return found
 
 
-def transport_failed(service: str, text: str) -> bool:
-    """Whether a call failed in transport, by the beginning of its error. `service`: MCP or HOST."""
+def transport_failed(kind: str, text: str) -> bool:
+    """Whether a call failed in transport, by the beginning of its error. `kind`: MCP or HOST."""
     first = text[:300].split("\n", 1)[0]
-    if service == MCP:
+    if kind == MCP:
         if first.startswith("MCP server "):
             return any(words in first for words in MCP_SERVER)
         if first.startswith(("MCP error -32000: ", "MCP error -32001: ")):
@@ -80,19 +82,33 @@ def transport_failed(service: str, text: str) -> bool:
     return first in SILENT_CURL or any(words in text[:2000] for words in FETCH_TRANSPORT)
 
 
-def unknown(kind: str, name: str) -> Circuit:
-    """The circuit of a service of which nothing is known."""
-    return Circuit(rule=RULE, subject=name, facts={"kind": kind, "failures": []})
+def unknown(kind: str, name: str, project: str = "", home: str = "") -> Circuit:
+    """The circuit of a service of which nothing is known. Hosts belong to no project."""
+    return Circuit(
+        rule=RULE, subject=name, facts={"kind": kind, "project": project, "home": home, "failures": []}
+    )
 
 
-def failed(service: Circuit, call: str, rule: dict[str, Any], steps: list[float], now: float) -> Circuit:
-    """The service after a transport failure: down at the threshold within the window; one level up after a failed probe."""
+def contacted(
+    service: Circuit, contact: Contact, rule: dict[str, Any], steps: list[float], now: float
+) -> Circuit:
+    """The service after a contact: up with an answer, down at the threshold of failures within the window. A probe that failed takes it
+    one level up, one that says nothing is given back. An older call may fail late."""
     base = rule["cooldown_base_seconds"]
-    if service.live:  # an older call may fail late
-        return breaker.fail(service, now, base, steps) if service.probe == call else service
+    if contact.answered:
+        return Circuit(rule=RULE, subject=service.subject, facts={**service.facts, "failures": []})
+    if service.live:
+        if service.state != HALF_OPEN or service.probe != contact.call:
+            return service
+        silent = contact.answered is None
+        return breaker.release(service, ran=False) if silent else breaker.fail(service, now, base, steps)
+    if contact.answered is None:
+        return service
     times = [at for at in service.facts["failures"] if abs(now - at) < rule["window_seconds"]]
-    times = [*times, round(now, 3)][-FAILURES_MAX:]
-    counted = service.but(count=len(times), facts={**service.facts, "failures": times, "since": times[0]})
+    times = [*times, round(now, 3)][-rule["threshold"] :]
+    facts = {**service.facts, "failures": times, "since": times[0]}
+    labelled = [*service.calls, contact.label][-len(times) :]
+    counted = service.but(count=len(times), calls=labelled, facts=facts)
     return breaker.trip(counted, now, base, steps) if len(times) >= rule["threshold"] else counted
 
 

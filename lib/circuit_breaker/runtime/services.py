@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.config import Config, excludes, is_on
 from circuit_breaker.breaker.model import OPENED, WARN, Ask, Circuit, Notice, Transition
-from circuit_breaker.breaker.services import HOST, MCP, RULE, Contact, ask, endpoint, failed, unknown
+from circuit_breaker.breaker.services import HOST, MCP, RULE, Contact, ask, contacted, endpoint, unknown
 from circuit_breaker.identity.keys import digest
 from circuit_breaker.runtime import files, store
 from circuit_breaker.runtime.home import Places
@@ -53,7 +53,7 @@ def question(
         service, wait = ask(service, event.id, base, config.cooldown_steps, now)
         return service
 
-    service = _change(where, kind, name, asked)[1] if claim else asked(_read(path) or unknown(kind, name))
+    service = _change(where, kind, name, asked)[1] if claim else asked(_known(where, kind, name))
     return (service, wait) if wait else (None, 0.0)
 
 
@@ -64,31 +64,29 @@ def settle(
     notices: list[Notice] = []
     transitions: list[Transition] = []
     for contact in contacts:
-        if contact.answered and not files.exists(path_of(where, contact.kind, contact.name)):
+        if contact.answered is not False and not files.exists(path_of(where, contact.kind, contact.name)):
             continue
         before, after = _contacted(where, contact, config, now)
         event = outage(config, contact.kind)
-        if before.state == after.state or not event or (before.live and event != "trip"):
+        unchanged = after.retry_at == before.retry_at  # neither opened nor closed, and no probe failed
+        if unchanged or not event or (before.live and event != "trip"):
             continue
         if before.live:
             event = "probe" if after.live else "close"
         reason = {"probe": "probe_failed", "close": "answered"}.get(event, "")
-        what = {"event": event, "reason": reason, "before": before.state, "after": after.state}
+        changed = {"event": event, "reason": reason, "before": before.state, "after": after.state}
+        length = {"level": after.level, "cooldown": after.cooldown}
         seen = after if after.live else before
-        transitions.append(Transition.about(seen, at=now, lane=lane, level=after.level, **what))
+        transitions.append(Transition.about(seen, at=now, lane=lane, **changed, **length))
         notices += [Notice.about(after, kind=kind) for kind in SAID.get(event, ())]
     return notices, transitions
 
 
 def _contacted(where: Places, contact: Contact, config: Config, now: float) -> tuple[Circuit, Circuit]:
     """The service before and after a contact, which is stored."""
-
-    def noted(service: Circuit) -> Circuit:
-        if contact.answered:
-            return unknown(contact.kind, contact.name)
-        return failed(service, contact.call, config.circuit_breakers[RULE], config.cooldown_steps, now)
-
-    return _change(where, contact.kind, contact.name, noted)
+    rule, steps = config.circuit_breakers[RULE], config.cooldown_steps
+    kind, name = contact.kind, contact.name
+    return _change(where, kind, name, lambda service: contacted(service, contact, rule, steps, now))
 
 
 def down(where: Places) -> dict[str, Circuit]:
@@ -130,7 +128,7 @@ def _change(
     path, folder = path_of(where, kind, name), f"{where.runtime}/services"
     files.folder(where.runtime, folder)
     with files.Lock(f"{folder}/lock"):
-        before = _read(path) or unknown(kind, name)
+        before = _known(where, kind, name)
         after = change(before)
         if after.live and kind == MCP:
             store.keep_awake(where, {_line(path): True})
@@ -139,6 +137,12 @@ def _change(
         elif after != before:
             files.replace(path, store.encode(after))
         return before, after
+
+
+def _known(where: Places, kind: str, name: str) -> Circuit:
+    """What is known of a service."""
+    owner = ("", "") if kind == HOST else (where.project, where.home)
+    return _read(path_of(where, kind, name)) or unknown(kind, name, *owner)
 
 
 def _read(path: str) -> Circuit | None:
