@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -263,6 +264,15 @@ def test_under_your_bypass_no_server_goes_down_and_a_failed_probe_makes_nothing_
             REFUSED,
         )
     assert incidents(machine) == [("trip", "service_down:db"), ("bypass", "service_down:db")]
+
+
+def test_sessions_under_another_python_share_the_same_services(
+    run_hook: Any, registered: Any, payload: Any, machine: Any, python: str
+) -> None:
+    state = bring_down(run_hook, payload, machine)
+    assert ask(registered, payload, "s", "probe") == ""
+    turn(functools.partial(run_hook, python=python), payload, "s", "probe")
+    assert not state.exists() and not (machine.runtime / "armed" / "_any").exists()
 
 
 @pytest.mark.slow

@@ -8,9 +8,8 @@ from __future__ import annotations
 from circuit_breaker.breaker.config import Config, excludes, is_on
 from circuit_breaker.breaker.model import OPENED, WARN, Ask, Circuit, Notice, Transition
 from circuit_breaker.breaker.services import HOST, MCP, RULE, Contact, ask, contacted, endpoint, unknown
-from circuit_breaker.identity.keys import digest
 from circuit_breaker.runtime import files, store
-from circuit_breaker.runtime.home import Places
+from circuit_breaker.runtime.home import Places, slug
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ SAID = {"trip": (WARN, OPENED), "warning": (WARN,)}  # the messages that come wi
 def path_of(where: Places, kind: str, name: str) -> str:
     """The file of a service. MCP servers belong to a project, hosts to the machine."""
     owner = "" if kind == HOST else where.project
-    return f"{where.runtime}/services/{digest(owner + chr(10) + name)}.json"
+    return f"{where.runtime}/services/{slug(owner + chr(10) + name)}.json"
 
 
 def outage(config: Config, kind: str) -> str:
