@@ -192,7 +192,7 @@ def _registered(plan: Plan, old: dict[str, Any], ours: settings.Groups, options:
     path = plan.scope.settings
     data = disk.read_through(path)
     had = old.get("deny", [])
-    rules = sorted({*had, *scopes.deny_rules(plan.scope)}) if options.deny_rules else had
+    rules = sorted({*had, *scopes.deny_rules(plan.scope, os.environ)}) if options.deny_rules else had
     try:
         document = settings.settings_of(data)
         older = settings.older(document)
@@ -213,7 +213,8 @@ def _registered(plan: Plan, old: dict[str, Any], ours: settings.Groups, options:
     name = plan.back_up(path, data) if data is not None and data != after else None
     plan.change(path, data, after)
     now = disk.checksum(data)
-    record = {"registrations": ours, "deny": rules, "made": merged.made}
+    added = [rule for rule in rules if rule not in base.get("permissions", {}).get("deny", [])]
+    record: dict[str, Any] = {"registrations": ours, "deny": added, "made": merged.made}
     record.update(was=now, after=disk.checksum(after))
     if now in (old["was"], old["after"]):
         # After an update or a kill, uninstall still restores what was there before the first installation.

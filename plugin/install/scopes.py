@@ -96,10 +96,19 @@ def git_exclude(project: Path) -> tuple[Path, str] | None:
     return None if said.returncode else (Path(os.path.normpath(project / exclude)), inner.rstrip("\n"))
 
 
-def deny_rules(scope: Scope) -> list[str]:
-    """The permission rules of --deny-rules, with which Claude Code itself refuses edits of our state and files."""
-    own = "/.claude/" + PLUGIN if scope.memory else "/" + str(scope.root)
-    return [f"Edit({own}/**)", f"Edit(~/.local/state/{home.NAME}/**)", f"Edit(~/.config/{home.NAME}/**)"]
+def deny_rules(scope: Scope, env: Mapping[str, str]) -> list[str]:
+    """The permission rules of --deny-rules, with which Claude Code itself refuses edits of our state and files; none for a folder that
+    your home is in."""
+    user = home.user_folder(env)
+    names = [f"/.claude/{PLUGIN}"] if scope.memory else []
+    folders = [home.runtime_folder(env), os.path.dirname(home.user_config(env))]
+    folders += [] if scope.memory else [str(scope.root)]
+    for folder in folders:
+        if folder and not f"{user}/".startswith(f"{folder}/"):
+            names.append(
+                "~" + folder[len(user) :] if user and folder.startswith(f"{user}/") else f"/{folder}"
+            )
+    return [f"Edit({name}/**)" for name in names]
 
 
 def claude_folder(env: Mapping[str, str]) -> Path:

@@ -1349,6 +1349,36 @@ def test_deny_rules_come_when_asked_for_stay_in_an_update_and_leave_without_a_tr
     assert person.tree() == before
 
 
+@pytest.mark.parametrize("scope", ["user", "project"])
+@pytest.mark.parametrize(
+    ("variables", "rules"),
+    [
+        ({}, ["~/.local/state/claude-circuit-breaker", "~/.config/claude-circuit-breaker"]),
+        (
+            {"XDG_STATE_HOME": "/var/state", "XDG_CONFIG_HOME": "/etc/mine"},
+            ["//var/state/claude-circuit-breaker", "//etc/mine/claude-circuit-breaker"],
+        ),
+        ({"CIRCUIT_BREAKER_HOME": "{home}/breaker"}, ["~/breaker", "~/.config/claude-circuit-breaker"]),
+        ({"CIRCUIT_BREAKER_HOME": "{home}"}, ["~/.config/claude-circuit-breaker"]),
+    ],
+)
+def test_deny_rules_name_the_folders_that_are_used_here(person, monkeypatch, scope, variables, rules):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value.format(home=person.home))
+    found = scopes.deny_rules(scopes.scope(scope, os.environ, str(person.project)), os.environ)
+    own = "~/.local/share/claude-circuit-breaker" if scope == "user" else "/.claude/circuit-breaker"
+    assert set(found) == {f"Edit({folder}/**)" for folder in [*rules, own]}
+
+
+def test_deny_rule_that_was_there_before_is_yours(person):
+    yours = {"permissions": {"deny": ["Edit(~/.config/claude-circuit-breaker/**)"]}}
+    person.settings.write_text(json.dumps(yours))
+    person.install(deny_rules=True)
+    person.settings.write_text(json.dumps({**json.loads(person.settings.read_text()), "model": "opus"}))
+    person.uninstall()
+    assert json.loads(person.settings.read_text()) == {**yours, "model": "opus"}
+
+
 def test_deny_rules_of_your_own_stay(person):
     person.settings.write_text('{"permissions": {"deny": ["WebSearch"]}}')
     person.install(deny_rules=True)
