@@ -489,13 +489,22 @@ def test_a_step_that_returns_the_page_itself_is_compared_by_it():
 
 
 @pytest.mark.parametrize(
-    "shown", ["clicked [picture ghij]", "Page: - button [ref=e5]", 'uid=1_5 button "Go"']
+    "shown",
+    ["clicked [picture ghij]", "- link [ref=e4]\n- button [ref=e5]", 'uid=1_5 button "Go"\nuid=1_6 link'],
 )
 def test_a_step_that_returns_a_picture_or_a_short_page_is_compared_by_it(shown):
     stream = Stream()
     for _ in range(4):
         click(stream, text=shown)
     assert trips(stream) == [f"repeated_call:{MCP}click"]
+
+
+def test_a_receipt_that_names_what_was_clicked_shows_no_page():
+    stream = Stream()
+    for i in range(8):
+        click(stream, text="Clicked button Next [ref=e5]")
+        stream.call(MCP + "take_snapshot", {}, "page " + "x" * i)
+    assert not stream.said
 
 
 def test_pictures_of_a_screen_are_news_of_what_a_shell_did_to_it():

@@ -13,7 +13,7 @@ from circuit_breaker.breaker.memory import Lane, Past, SameShape, Session, Strea
 from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
 from circuit_breaker.breaker.outcomes import label_of, look, only_waits, shown_in, steps_on, written
 from circuit_breaker.identity import acts, calls, errors, looks, places
-from circuit_breaker.identity.keys import digest
+from circuit_breaker.identity.keys import PICTURE, digest
 from circuit_breaker.shell import waits
 
 FAILS_MAX, SERVICE_TIMES_MAX = 32, 64  # failures kept of a call, times of a service
@@ -161,7 +161,10 @@ def _note_waits(lane: Lane, outcomes: list[Outcome]) -> None:
 def _is_receipt(outcome: Outcome) -> bool:
     """Whether it is an act whose result only confirms it, and shows neither a page nor a picture."""
     short = outcome.change == calls.ACTS and len(outcome.text) <= RECEIPT_MAX
-    return short and not any(sign in outcome.text for sign in acts.SHOWN)
+    nodes = outcome.text.count("[ref=") + outcome.text.count(
+        "uid="
+    )  # a receipt may name the one that was clicked
+    return short and nodes < 2 and PICTURE not in outcome.text
 
 
 def _kind_of(outcome: Outcome) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from circuit_breaker.identity import tool_names
 from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, WRITERS, line_of, shell_command
-from circuit_breaker.identity.keys import PICTURE
 from circuit_breaker.shell import live, reading
 from circuit_breaker.shell.shell_line import is_in, past_options, program, segments
 
@@ -14,7 +13,6 @@ _GESTURES = frozenset(
     " dblclick doubleclick mouse pinch rotate advance reload touch keyboard goto walk turn jump button joystick"
     " keyevent undo redo input keystroke keystrokes frame tick send-keys stuff write-chars continue resume finish".split()
 )
-SHOWN = ("[ref=", "uid=", PICTURE)  # in a result that shows the page: its nodes, or a picture of it
 _SCRIPTS = frozenset("evaluate eval script javascript js code".split())
 # In a page's script: a step.
 _MOVING = "scroll .click( dispatchEvent .focus( .submit( .goBack( history.".split()
