@@ -291,23 +291,45 @@ def test_subagents_do_not_add_up():
     assert loops(stream) == []
 
 
-def test_write_in_a_subagent_is_progress_for_the_main_thread():
+WRITING = [
+    ("Edit", {"file_path": "/p/a.py", "old_string": "{}", "new_string": "x"}),
+    ("mcp__fs__edit_file", {"path": "/p/a.py", "edits": "{}"}),
+    ("mcp__fs__write_file", {"path": "/p/a.py", "content": "{}"}),
+    ("Bash", {"command": "sed -i s/{}/x/ a.py"}),
+    ("Bash", {"command": "cat > a.py <<E\n{}\nE"}),
+    ("Bash", {"command": "echo {} | tee a.py"}),
+    ("Bash", {"command": "git apply {}.diff && git diff --stat"}),
+    ("Bash", {"command": "patch -p1 < {}.diff; pytest -q"}),
+    ("PowerShell", {"command": "Set-Content a.py '{}'"}),
+]
+LOOKING = [
+    ("Read", {"file_path": "/p/{}"}),
+    ("mcp__fs__read_file", {"path": "/p/{}"}),
+    ("Bash", {"command": "cat f{}"}),
+    ("Bash", {"command": "pytest t{}"}),
+    ("Bash", {"command": "pytest t{} > log 2>&1; tail log"}),
+    ("Bash", {"command": "pytest t{} | grep -v skip | tee log"}),
+]
+
+
+def fails_while_a_subagent(tool, given):
+    """The circuits of a call that fails beside a subagent's calls, each with another number in the input."""
     stream = Stream()
     for i in range(5):
         stream.bash("make test", f"Exit code 2\nboom {'x' * i}", fails=True)
-        stream.call(
-            "Edit", {"file_path": "/p/a.py", "old_string": f"{i}", "new_string": "x"}, "ok", lane="helper"
-        )
-    assert loops(stream) == []
+        now = {name: value.replace("{}", str(i)) for name, value in given.items()}
+        stream.call(tool, now, f"{i} passed", lane="helper")
+    return loops(stream)
 
 
-def test_reading_in_a_subagent_is_no_progress_for_the_main_thread():
-    stream = Stream()
-    for i in range(3):
-        stream.bash("make test", "Exit code 2\nboom", fails=True)
-        stream.bash(f"cat f{i}", f"{i}", lane="helper")
-        stream.bash(f"pytest t{i}", f"{i} passed", lane="helper")
-    assert loops(stream) == ["tool_failure"]
+@pytest.mark.parametrize(("tool", "given"), WRITING)
+def test_a_write_in_a_subagent_is_progress_for_the_main_thread(tool, given):
+    assert fails_while_a_subagent(tool, given) == []
+
+
+@pytest.mark.parametrize(("tool", "given"), LOOKING)
+def test_a_look_or_a_test_in_a_subagent_is_no_progress_for_the_main_thread(tool, given):
+    assert fails_while_a_subagent(tool, given) == ["tool_failure"]
 
 
 @pytest.mark.parametrize(("calls", "trips"), [(19, []), (20, ["repeated_call"])])

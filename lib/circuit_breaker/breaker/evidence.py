@@ -278,7 +278,9 @@ def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, oth
 def note_writes(session: Session, lane: Lane, outcomes: list[Outcome]) -> None:
     """Note writes that are new in the session: they are progress for its other lanes (see `learn_writes`)."""
     for outcome in outcomes:
-        if outcome.kind == OK and outcome.change == calls.WRITES and outcome.key not in session.written:
+        if outcome.kind != OK or outcome.change == calls.READS or outcome.key in session.written:
+            continue
+        if acts.writes_file(outcome.tool, outcome.input):
             session.written.append(outcome.key)
             session.writes += 1
     lane.writes = session.writes

@@ -262,11 +262,7 @@ def _prepares(part: _Part) -> bool:
 
 def _edits(part: _Part) -> bool:
     """Whether the part edits a file: `sed -i`, `cat > f <<EOF`, `patch`, `cp`."""
-    low = part.name.lower()
-    if low in programs.EDITORS or (low == "git" and part.rest[:1] == ["apply"]):
-        return True
-    in_place = any(word[:2] == "-i" or word in ("--in-place", "-pi") for word in part.rest)
-    return (in_place and low in ("sed", "perl", "gsed")) or (bool(part.segment.targets) and part.reads)
+    return reading.edits(part.name, part.rest) or (bool(part.segment.targets) and part.reads)
 
 
 def _shows_files(part: _Part, targets: set[str]) -> bool:
