@@ -90,6 +90,13 @@ READ = [
     ("deny", "repeated_call", 20, {"poll": True}, "nothing changed in between. Find out why nothing changes"),
     ("deny", "repeated_call", 4, {"edit": True}, "with the same input. Read the file as it is now."),
     ("deny", "repeated_call", 4, {}, "nothing changed in between. Use the result you already have"),
+    ("warn", "repeated_call", 3, {"asks": True}, "If it goes on, the user is asked before it runs again."),
+    ("warn", "call_cycle", 2, {}, "The next round is blocked."),
+    ("warn", "tool_failure", 3, {"opened": True, "asks": True}, "The user is asked before this call runs"),
+    ("warn", "hook_recursion", 6, {}, "Read again what the stop hook asks for"),
+    ("warn", "budget", 50, {"of": 100}, "At 100 % the turn is stopped. Finish"),
+    ("warn", "budget", 50, {"of": 100, "asks": True}, "At 100 % the user will be asked"),
+    ("opened", "repeated_call", 4, {"asks": True}, "circuit-breaker asks you before `Bash x` runs again"),
 ]
 
 

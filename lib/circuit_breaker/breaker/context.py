@@ -47,9 +47,14 @@ class Work:
         action: Action = "block" if rule["action"] == "ask" else rule["action"]
         return "observe" if self.config.mode == "observe" else action
 
+    def may_stop(self, name: str) -> bool:
+        """Whether the rule may block a call or stop a turn."""
+        return self.action(name) in (("block", "warn") if name in STOPPING else ("block",))
+
     def asks(self, name: str) -> bool:
-        """Whether the rule asks you instead of blocking, if you can answer."""
-        return name in self.config.circuit_breakers and self.config.circuit_breakers[name]["action"] == "ask"
+        """Whether the rule asks you in this lane instead of blocking, if you can answer."""
+        here = self.name == model.MAIN or name in SESSION_RULES
+        return here and self.config.circuit_breakers.get(name, {}).get("action") == "ask"
 
     def excluded(self, tool: str, rule: str = "") -> bool:
         """Whether the tool is left out of all rules, or of this one."""
@@ -106,7 +111,8 @@ class Work:
             return
         circuit = breaker.trip(known.but(**signal.__dict__, tokens=[]), self.now, *self.pace(signal.rule))
         self.opened(circuit)
-        self.notices.append(Notice.about(circuit, kind=model.OPENED))
+        shown = {**circuit.facts, "asks": self.asks(signal.rule)}
+        self.notices.append(Notice.about(circuit, kind=model.OPENED, facts=shown))
         if signal.rule == "tool_failure" or not self._is_marked(signal, signal.mark):
             self.warn(signal.but(facts={**signal.facts, "opened": True}))
 
@@ -174,11 +180,10 @@ class Work:
         if not action:
             return
         self.tally(signal.rule)["count"] = signal.count
-        may_stop = action == "block" or (action == "warn" and signal.rule in STOPPING)
         if signal.wants == model.WARN:
             if action != "observe":
                 self.warn(signal)
-        elif signal.wants == model.STOP and may_stop:
+        elif signal.wants == model.STOP and self.may_stop(signal.rule):
             self.stop(signal)
         elif action == "block":
             self.open(signal)
@@ -201,6 +206,10 @@ class Work:
         self._mark(signal, signal.mark)
         if self.bypassed:
             return
+        if not self.may_stop(signal.rule):
+            signal = signal.but(facts={**signal.facts, "mild": True, "left": 0})
+        elif self.asks(signal.rule):
+            signal = signal.but(facts={**signal.facts, "asks": True})
         self.tally(signal.rule)["warned_at"] = round(self.now, 3)
         self.lane.warned.pop(signal.name, None)
         self.lane.warned[signal.name] = self.lane.turn

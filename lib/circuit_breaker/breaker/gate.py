@@ -82,7 +82,7 @@ def spawn(work: Work, event: Ask) -> None:
         return
     circuit = session.circuits.get(signal.name)
     if circuit is None:
-        circuit = work.open_until_prompt(signal, [])
+        circuit = work.open_until_prompt(signal.but(count=limit), [])  # as many were started
         work.notices += [Notice.about(circuit, kind=model.OPENED)] * (not work.bypassed)
     if work.bypassed:
         _let_through(work, event, circuit)

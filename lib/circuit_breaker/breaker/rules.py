@@ -195,8 +195,8 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signa
     if not opens:
         if "repeated_call" in streak.marks or max(count + 1, shown) < limit:
             return None
-        if count < limit - 1:
-            flags["far"] = True  # looks `poll_gap_seconds` apart are never blocked
+        # looks `poll_gap_seconds` apart and schedules are never blocked
+        flags["mild"] = count < limit - 1 or schedules(outcome.tool)
     more = {"wants": TRIP if opens else WARN, "since": streak.repeats_since, "facts": flags}
     if flags.get("digits"):
         more["results"] = {outcome.key: outcome.digits}
@@ -286,7 +286,7 @@ def _ring(lane: Lane, recent: list[Past], position: int, period: int, rule: Rule
         count=rounds,
         since=since,
         calls=(names * 2)[-CALLS_MAX:],
-        facts={"period": period, "limit": limit},
+        facts={"period": period, "limit": limit, "mild": rounds + 1 < opens_at},
     )
 
 

@@ -94,7 +94,7 @@ _UNCHANGED = (
 _WAIT = (
     "If you are waiting for something, wait in the background or with one short sleep before the next look."
 )
-# What Claude should do after a warning; {left} says when the turn will be stopped.
+# What Claude should do after a warning; {left} says when the turn will be stopped, {then} what will happen (see THEN).
 ADVICE = {
     "same_error": "Changing the arguments does not help. Find out what the error itself says is missing or wrong, or use "
     "another tool for this.{left}",
@@ -102,30 +102,43 @@ ADVICE = {
     "one short sleep before the next look.{left}",
     "invalid": "Sending it again cannot work. Read the file (or the tool's parameters) again and copy the exact text "
     "from what you see, or reach the goal another way.{left}",
+    "tool_failure opened asks": f"The user is asked before this call runs again; other calls still work. {_READ_ERROR}",
     "tool_failure opened": f"This call is now blocked for a while; other calls still work. {_READ_ERROR}",
     "tool_failure family": "Other options, pipes or wrappers do not change what it does. Read the error and what it names, and change "
-    "that, or try a different approach. After a few more failures every form of it is blocked.",
+    "that, or try a different approach.{then}",
     "tool_failure": _READ_ERROR,
     "failing_streak empty": "What you search for is probably not there, or has another name. List a folder, read what uses it, or ask "
     "the user; searching for other words or in other folders is unlikely to help.{left}",
     "failing_streak": "Stop and look at what these calls have in common: the directory, the environment, what the errors name. Run one "
     "small call that must work and continue from there, or say what is missing.{left}",
     "edit": "Each one makes the same change again. Read the file as it is now and check whether the first one did what you wanted; "
-    "do not send it again. The next one is blocked unless something else is changed before.",
+    "do not send it again.{then}",
     "launches": "Each start leaves a process behind. See whether the first one is running (its output, its port), stop the others, "
     "and use it.",
-    "poll far": _UNCHANGED,
-    "poll": f"{_UNCHANGED} Further checks are blocked for a while.",
+    "poll": f"{_UNCHANGED}{{then}}",
     "waits": "Look at what you are waiting for: its status, its log. If it should be done by now, find out why, or say what you "
     "are waiting for and end the turn.",
     "call_cycle": "Another round will show nothing new. Decide from the results you have, or change something. "
-    f"{_WAIT} The next round is blocked.",
+    f"{_WAIT}{{then}}",
     "repeated_call": "Its result is already above: use it. Take the next step of the task, or look somewhere else. "
-    f"{_WAIT} Further repetitions are blocked.",
+    f"{_WAIT}{{then}}",
     "sequential_tools": "Send independent calls together in one message, or write a small script that does them all.",
     "service_down": "Its calls fail in every session now. Go on without it, or say what is missing; it is retried automatically.",
     "external_api": "Slow down: fetch in batches, keep what you have fetched in a file, and use it from there.",
-    "": "Check that so many are needed: finish with the subagents that are running and collect their results first.",
+    "agent_spawn": "Check that so many are needed: finish with the subagents that are running and collect their results first.",
+    "": "Read again what the stop hook asks for: do it another way, or say why it cannot be done.",
+}
+# What will happen then. "mild": nothing will be blocked, or not yet; "asks": you are asked instead.
+THEN = {
+    "mild": "",
+    "budget asks": " At 100 % the user will be asked whether to go on, or the turn is stopped where nobody can answer.",
+    "budget": " At 100 % the turn is stopped.",
+    "asks": " If it goes on, the user is asked before it runs again.",
+    "edit": " The next one is blocked unless something else is changed before.",
+    "tool_failure": " After a few more failures every form of it is blocked.",
+    "poll": " Further checks are blocked for a while.",
+    "call_cycle": " The next round is blocked.",
+    "": " Further repetitions are blocked.",
 }
 # What Claude should do in place of a denied call.
 INSTEAD = {
@@ -150,8 +163,7 @@ _RETRY = _BLOCKED + "{cause}.{error} {instead} Other calls still work. One retry
 # A notice as a paragraph, by its kind, rule and reason: what Claude reads (warn, deny, subagent) or you (stop, question, opened). In a
 # denial the first 170 characters say who blocks the call and how you unblock it; what you read ends with the command that does.
 SENTENCES = {
-    "budget warn": "Warning from {name}: you {cause} ({percent} %).{idle} At 100 % the user will be asked whether to go on, or the turn "
-    "is stopped where nobody can answer. Finish what matters most first, and say what is left to do.",
+    "budget warn": "Warning from {name}: you {cause} ({percent} %).{idle}{then} Finish what matters most first, and say what is left.",
     "budget question": "{name}: Claude {cause}{spent}.{idle} Yes continues and asks again at {again:,}; No interrupts Claude.",
     "budget stop": "{name} stopped this turn: {limit}: {cause}{spent}.{idle} To go on: send a new prompt, or circuit-breaker config set "
     "budget.{limit} N",
@@ -179,6 +191,7 @@ SENTENCES = {
     "and its report is missing. Do not start the same task again unchanged: give it what it lacked, or do it another way.",
     "question": "{name} would block this call: `{subject}` {cause}.{error} Yes lets it run once; No interrupts Claude. To unblock it: "
     '/reset-circuit --circuit "{circuit}"',
+    "opened asks": '{name} asks you before `{subject}` runs again: it {cause}. To unblock: /reset-circuit --circuit "{circuit}"',
     "opened": '{name} blocked `{subject}`: it {cause}. To unblock: /reset-circuit --circuit "{circuit}"',
 }
 
@@ -228,23 +241,27 @@ def sentence_of(notice: Notice, keyword: str) -> str:
         "wait": duration(notice.wait),
         "since": clock(facts.get("since", 0.0)),
         "instead": _fitting(INSTEAD, rule, *_true(facts)),
+        "then": _fitting(THEN, rule, *_true(facts)),
         "protected": PROTECTED.get(notice.subject, ""),
         **(_of_budget(notice) if rule == "budget" else {}),
     }
     if notice.kind == FOR_YOU:
         return FOR_YOUR_EYES[reason or rule].format_map(known)
-    text = _fitting(SENTENCES, notice.kind, rule, reason, notice.subject if rule == "protection" else "")
+    asks = "asks" if facts.get("asks") else ""
+    text = _fitting(
+        SENTENCES, notice.kind, rule, reason, asks, notice.subject if rule == "protection" else ""
+    )
     if "{advice}" in text:
-        known["advice"] = _advice(notice)
+        known["advice"] = _advice(notice, known["then"])
     return text.format_map(known)
 
 
-def _advice(notice: Notice) -> str:
+def _advice(notice: Notice, then: str) -> str:
     """What Claude should do next, and how often this can happen until the turn is stopped."""
     left = notice.facts.get("left", 0)
     times = "once more" if left == 1 else f"{left} more times"
     stops = f" If this happens {times}, the turn will be stopped." if left > 0 else ""
-    return _fitting(ADVICE, notice.rule, *_true(notice.facts)).format(left=stops)
+    return _fitting(ADVICE, notice.rule, *_true(notice.facts)).format(left=stops, then=then)
 
 
 def _of_budget(notice: Notice) -> dict[str, Any]:
