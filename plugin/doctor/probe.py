@@ -14,11 +14,12 @@ from host import Host, lines_for, run_line
 from install import disk, settings
 from protection import Way
 
-from circuit_breaker.runtime import files, home
+from circuit_breaker.runtime import files, home, running
 from doctor import Finding, fault, ok
 
 RUNS = 5  # the fastest run counts as the overhead, since other load slows the others
 GIVEN = {"command": "false"}
+PREFIX = "doctor-"  # of its session's id, before its PID
 OPTIONS = {
     "ENABLED": "true", "MODE": "enforce", "EXCLUDE": ",", "TOOL_FAILURE_ENABLED": "true", "TOOL_FAILURE_ACTION": "block",
     "TOOL_FAILURE_THRESHOLD": "3", "TOOL_FAILURE_WINDOW_TURNS": "5", "TOOL_FAILURE_COOLDOWN_BASE_SECONDS": "600",
@@ -28,7 +29,7 @@ OPTIONS = {
 
 def fired_lines(way: Way, where: home.Places, env: Mapping[str, str]) -> list[Finding]:
     """Run a call that fails three times through the lines of `way`; the fourth must be denied."""
-    session = f"doctor-{os.getpid()}"
+    session = f"{PREFIX}{os.getpid()}"
     with tempfile.TemporaryDirectory(prefix="circuit-breaker-doctor-") as folder:
         project = Path(folder) / "project"
         project.mkdir()
@@ -93,7 +94,7 @@ def _environment(way: Way, where: home.Places, env: Mapping[str, str], folder: s
 
 @contextmanager
 def _no_traces(where: home.Places, session: str, project: Path) -> Iterator[None]:
-    """Remove what the probe's session leaves in the runtime folder."""
+    """Remove what the probe's session leaves in the runtime folder, and the sessions that killed probes left."""
     runtime, sessions = Path(where.runtime), Path(where.sessions)
     log = runtime / home.INCIDENTS  # only if CIRCUIT_BREAKER_HOME makes it the home too
     logged = log.stat().st_size if log.exists() else 0
@@ -102,9 +103,12 @@ def _no_traces(where: home.Places, session: str, project: Path) -> Iterator[None
     try:
         yield
     finally:
-        shutil.rmtree(sessions / session, ignore_errors=True)
+        for name in files.names(where.sessions):
+            process = name[len(PREFIX) :] if name.startswith(PREFIX) else ""
+            if name == session or process.isdecimal() and not running.alive(int(process)):
+                shutil.rmtree(sessions / name, ignore_errors=True)
+                files.remove(f"{where.armed}/{name}")
         shutil.rmtree(runtime / "projects" / home.slug(str(project)), ignore_errors=True)
-        files.remove(f"{where.armed}/{session}")
         _shorten(log, logged, session)
         disk.remove_empty(*missing)
 

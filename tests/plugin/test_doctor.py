@@ -76,6 +76,19 @@ def test_looking_leaves_no_trace(person):
     assert person.tree() == before
 
 
+def test_what_a_killed_doctor_left_is_removed_by_the_next(person):
+    person.install()
+    before = person.tree()
+    alive, dead = f"doctor-{os.getpid()}", "doctor-99999999"
+    for session in (alive, dead):
+        for path in (person.state / "sessions" / session / "main.json", person.state / "armed" / session):
+            path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+            path.write_text("{}")
+    plugin(person, "doctor")
+    left = {name for name in person.tree().keys() - before.keys() if "doctor-" in name}
+    assert {Path(name).name for name in left} == {alive, "main.json"}
+
+
 def test_without_an_installation_it_says_so_and_exits_1(person):
     done = plugin(person, "doctor")
     assert done.returncode == 1
