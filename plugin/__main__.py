@@ -263,6 +263,11 @@ def run(given: "list[str]") -> int:
         shared.answer(getattr(options, "json", False), "", ok=False, problem=str(refusal))
         print(f"{options.verb}: {refusal}", file=sys.stderr)
         return refusal.code
+    except OSError as error:
+        from install.disk import words_of
+
+        shared.answer(getattr(options, "json", False), "", ok=False, problem=words_of(error))
+        raise
 
 
 def _module(name: str) -> "ModuleType":

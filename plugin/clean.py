@@ -275,7 +275,8 @@ class _Run:
         """Whether you typed the kind to delete these files."""
         progress.end()
         what = memory.files(count, total)
-        print(f"Type {kind} to delete {what} for good, without an archive: ", end="", flush=True)
+        asked = f"Type {kind} to delete {what} for good, without an archive: "
+        print(asked, end="", file=sys.stderr, flush=True)
         agreed = sys.stdin.readline().strip() == kind
         if not agreed:
             self.fail(f"{kind}: nothing was deleted")

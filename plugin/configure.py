@@ -105,10 +105,16 @@ def mode(args: argparse.Namespace) -> int:
 
 def _change(where: home.Places, key: str, value: Any, in_project: bool) -> int:
     """Write one key, and say so if the value of another file applies nevertheless."""
-    print(f"{key} is now {_shown(value)} in {put(where, {key: value}, in_project)}")
+    path = put(where, {key: value}, in_project)
+    print(f"{key} is now {_shown(value)} in {path}")
     effective = values_of(home.configuration(where, os.environ)).get(key)
     if not jsontext.same(effective, value):
-        print(f"But {_shown(effective)} applies here: {origins(where).get(key, 'default')} comes first.")
+        origin = origins(where).get(key, "default")
+        why = f"{origin} comes first"
+        if origin.startswith(("default", "user file") if in_project else "default"):
+            why = f"{origin} has it, and a default in {path} is no choice"
+            why += ' as long as the line "defaults_version" is there'
+        print(f"But {_shown(effective)} applies here: {why}.")
     return 0
 
 

@@ -286,7 +286,7 @@ def test_at_a_terminal_the_kind_has_to_be_typed(machine: Machine, typed: str, go
     import pty
 
     ours, theirs = pty.openpty()
-    command = [sys.executable, str(ROOT / "plugin"), "clean", "--delete", "--kind", "debug"]
+    command = [sys.executable, str(ROOT / "plugin"), "clean", "--delete", "--kind", "debug", "--json"]
     process = subprocess.Popen(
         command, env=machine.env, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -294,7 +294,8 @@ def test_at_a_terminal_the_kind_has_to_be_typed(machine: Machine, typed: str, go
     out, err = process.communicate(timeout=60)
     os.close(ours)
     os.close(theirs)
-    assert "Type debug-logs to delete 1 file" in out
+    assert "Type debug-logs to delete 1 file" in err
+    assert json.loads(out)["schema"] == 1
     assert (f"debug/{OLD}.txt" not in files_of(machine.folder)) is gone
     assert process.returncode == (0 if gone else 1), err
 

@@ -77,6 +77,13 @@ def test_what_cannot_be_done_is_a_sentence_and_with_json_an_object_too(person, w
         assert said == {"schema": 1, "ok": False, "problem": done.stderr.partition(": ")[2].strip()}
 
 
+def test_what_the_system_refuses_is_a_sentence_and_with_json_an_object_too(person):
+    done = plugin(person, "status", "--json", HOME="relative")
+    assert done.returncode == 1
+    problem = json.loads(done.stdout)["problem"]
+    assert "HOME" in problem and done.stderr == f"status: {problem}. Fix that, then try again.\n"
+
+
 @pytest.mark.parametrize("verb", [["--help"], ["help", "status"], ["completion", "bash"], ["doctor"]])
 def test_a_reader_who_leaves_sees_no_traceback(person, verb):
     line = f'{sys.executable} -I -S "{ROOT}/plugin" {" ".join(verb)} | true'

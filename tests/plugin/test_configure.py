@@ -146,6 +146,28 @@ def test_set_says_when_the_projects_file_comes_first(person, mine):
     assert done.returncode == 0 and "But 3 applies here: project file" in done.stdout
 
 
+@pytest.mark.parametrize("version", [2, 1])
+def test_set_says_why_a_default_does_not_overrule_your_value(person, mine, version):
+    path = Path(project_file(person))
+    key, value = ("tool_failure.threshold", 3) if version == 2 else ("call_cycle.max_period", 5)
+    path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+    path.write_text(json.dumps({"defaults_version": version}))
+    if version == 2:
+        plugin(person, "config", "set", key, "5")
+    done = plugin(person, "config", "set", "--project", key, str(value))
+    origin = f"user file {mine}" if version == 2 else "default"
+    assert f"applies here: {origin} has it, and a default in {path} is no choice" in done.stdout
+    document = json.loads(path.read_text())
+    del document["defaults_version"]  # as it says
+    path.write_text(json.dumps(document))
+    assert json.loads(plugin(person, "config", "show", "--json").stdout)["values"][
+        f"circuit_breakers.{key}"
+    ] == {
+        "value": value,
+        "origin": f"project file {path}",
+    }
+
+
 def test_check_is_quiet_when_all_is_well_and_names_each_problem_otherwise(person, mine):
     assert plugin(person, "config", "check").stdout == "Config: no problems.\n"
     mine.write_text('{"deny_limit": "5", "colour": 1}')

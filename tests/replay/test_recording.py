@@ -140,10 +140,11 @@ def test_broken_lines_are_named_and_passed_over(tmp_path):
     good = record("PreToolUse", 0)
     sessions, broken = read(
         path,
-        ["{torn", "[1]", "", {"x": 1}, good, record("PreToolUse", 1, call={"not": "an id"}), "[" * 100_000],
+        ["{torn", "[1]", "", {"x": 1}, good, record("PreToolUse", 1, call={"not": "an id"}), "[" * 100_000]
+        + [record(name, 0) for name in ("Request", "Interrupted", "Compacted")],
     )
     assert sessions == [("s", [good])]
-    assert [line.partition(": ")[0] for line in broken] == [f"{path}:{n}" for n in (1, 2, 4, 6, 7)]
+    assert [line.partition(": ")[0] for line in broken] == [f"{path}:{n}" for n in (1, 2, 4, 6, 7, 8, 9, 10)]
 
 
 def test_file_that_is_cut_off_gives_what_it_holds(tmp_path):

@@ -123,6 +123,8 @@ def _events(row: object, index: dict[str, int], copied: set[int]) -> list[Record
         session, name = record.get("session_id"), record.get("hook_event_name")
         if not isinstance(session, str) or not isinstance(name, str):
             raise ValueError("no session_id or hook_event_name")
+        if name in NO_EVENTS and record is row:
+            raise ValueError(f"{name} is no hook event")
         if name in NO_EVENTS:
             continue
         index[session] = index.get(session, -1) + 1
