@@ -75,7 +75,8 @@ class Incident(NamedTuple):
     def place(self) -> str:
         """Its project, session and subagent."""
         agent = f", subagent {self.agent}" if self.agent else ""
-        return f"{shortened(self.project)}, session {self.session[:ID]}{agent}"
+        session = f", session {self.session[:ID]}" if self.session else ""  # a reset of a service is in none
+        return f"{shortened(self.project)}{session}{agent}"
 
 
 def incidents(args: argparse.Namespace) -> int:

@@ -61,7 +61,7 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     everyone = collected.sessions(where)
     collected.mark_ended(everyone, os.environ, now)
     kept = chosen(args, where, everyone)
-    everything = collected.collect(where, config, now, kept)
+    everything = collected.collect(where, config, now, kept, projects(args, where, kept))
     facts = collected.only(everything, args.circuit) if args.circuit else everything
     if facts is None:
         raise Refusal(f"no circuit is called {args.circuit}; `status` lists them")
@@ -100,19 +100,29 @@ def chosen(args: argparse.Namespace, where: home.Places, kept: list[collected.Ke
     return kept
 
 
+def projects(args: argparse.Namespace, where: home.Places, kept: list[collected.Kept]) -> set[str] | None:
+    """The projects whose services --session and --project select; for --line this one. None for all."""
+    if args.session:
+        return {collected.places_of(one, where).project for one in kept}
+    return {where.project} if args.project is not None or (args.line and not args.all) else None
+
+
 def reset(args: argparse.Namespace) -> int:
     """Close circuits and log it. Exit code 1 if there is none of that name, and in Claude's own shell."""
     if own_shell.refuses("reset", os.environ):
         return 1
     where = places(args.project)
-    kept = collected.sessions(where)
-    collected.mark_ended(kept, os.environ, time.time())
-    closed, failed = collected.reset(where, chosen(args, where, kept), args.circuit or "")
+    everyone = collected.sessions(where)
+    collected.mark_ended(everyone, os.environ, time.time())
+    kept = chosen(args, where, everyone)
+    closed, failed = collected.reset(where, kept, args.circuit or "", projects(args, where, kept))
     if args.circuit and not closed and not failed:
         raise Refusal(f"No open circuit is called {args.circuit}; `status` lists them.")
     for name, one in closed:
         print(f"Reset to CLOSED: {plain(name)} ({_whose(one)})")
-    for at, path in config_change.pending(one.session for _, one in closed if one):
+    for at, path in config_change.pending(
+        one.session for _, one in closed if isinstance(one, collected.Kept)
+    ):
         print(held_back(at, plain(path)))
     for sentence in failed:
         print(sentence, file=sys.stderr)
@@ -121,8 +131,8 @@ def reset(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _whose(one: collected.Kept | None) -> str:
-    if one is None:
-        return "for every session on this machine"
+def _whose(one: collected.Kept | str) -> str:
+    if isinstance(one, str):
+        return f"every session of {plain(one)}"
     ended = ", which has ended" if one.ended else ""
     return f"session {one.name[:ID]}{ended}; {plain(one.session.project)}"

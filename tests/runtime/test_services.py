@@ -54,10 +54,10 @@ def turn(
     )
 
 
-def bring_down(run_hook: Any, payload: Any, machine: Any) -> Path:
+def bring_down(told: Any, payload: Any, machine: Any) -> Path:
     """Let the server fail in five sessions and its cooldown pass. -> its file."""
     for number in range(5):
-        fail(run_hook, payload, f"session{number}", number)
+        fail(told, payload, f"session{number}", number)
     (state,) = (machine.runtime / "services").glob("*.json")
     end_cooldown(state)
     return state
@@ -68,18 +68,23 @@ def end_cooldown(state: Path) -> None:
     state.write_bytes(store.encode(store.decode(state.read_bytes(), Circuit).but(retry_at=1.0)))
 
 
+def rows(machine: Any) -> list[Any]:
+    """The incidents of this rule."""
+    logs = machine.runtime.rglob("circuit_breaker_incidents.jsonl")
+    found = [json.loads(line) for path in logs for line in path.read_text().splitlines()]
+    return [row for row in found if row["circuit"].startswith("service_down:")]
+
+
 def incidents(machine: Any) -> list[tuple[str, str]]:
     """The event and the circuit of each incident of this rule."""
-    logs = machine.runtime.rglob("circuit_breaker_incidents.jsonl")
-    rows = [json.loads(line) for path in logs for line in path.read_text().splitlines()]
-    return [(row["event"], row["circuit"]) for row in rows if row["circuit"].startswith("service_down:")]
+    return [(row["event"], row["circuit"]) for row in rows(machine)]
 
 
-def verb(machine: Any, *words: str) -> str:
+def verb(machine: Any, *words: str, **env: str) -> str:
     """What a verb prints."""
     command = [sys.executable, str(ROOT / "plugin"), *words]
     return subprocess.run(
-        command, env=machine.env, cwd=machine.project, capture_output=True, text=True, check=False
+        command, env={**machine.env, **env}, cwd=machine.project, capture_output=True, text=True, check=False
     ).stdout
 
 
@@ -199,9 +204,9 @@ def test_a_server_of_another_project_is_another_server(
 
 
 def test_a_probe_that_is_refused_or_moved_to_the_background_is_given_back(
-    run_hook: Any, registered: Any, payload: Any, machine: Any
+    run_hook: Any, told: Any, registered: Any, payload: Any, machine: Any
 ) -> None:
-    state = bring_down(run_hook, payload, machine)
+    state = bring_down(told, payload, machine)
     moved = "MCP tool q moved to the background as task b1."
     for number, answer in enumerate((REFUSED, moved)):
         assert ask(registered, payload, "first", f"probe{number}") == ""
@@ -218,15 +223,15 @@ def test_a_probe_that_is_refused_or_moved_to_the_background_is_given_back(
 
 
 def test_a_call_that_another_circuit_denies_is_no_probe_of_its_server(
-    run_hook: Any, registered: Any, payload: Any, machine: Any
+    told: Any, registered: Any, payload: Any, machine: Any
 ) -> None:
     for number in range(3):  # the same call fails by itself: tool_failure
         call = {"tool_name": "mcp__db__q", "tool_input": {"c": "x"}, "tool_use_id": f"own{number}"}
         own = payload(f"PostToolUseFailure.{DEAD[1]}", session_id="busy", **call, error="no such table: x")
-        run_hook("monitor", own)
+        told("monitor", own)
         batch = [{**call, "tool_response": "no such table: x"}]
-        run_hook("monitor", payload("PostToolBatch.mcp-iserror", session_id="busy", tool_calls=batch))
-    bring_down(run_hook, payload, machine)
+        told("monitor", payload("PostToolBatch.mcp-iserror", session_id="busy", tool_calls=batch))
+    bring_down(told, payload, machine)
     body = payload(
         "PreToolUse.mcp", session_id="busy", tool_name="mcp__db__q", tool_use_id="p", tool_input={"c": "x"}
     )
@@ -235,18 +240,15 @@ def test_a_call_that_another_circuit_denies_is_no_probe_of_its_server(
 
 
 def test_under_your_bypass_no_server_goes_down_and_a_failed_probe_makes_nothing_worse(
-    run_hook: Any, registered: Any, payload: Any, machine: Any
+    run_hook: Any, told: Any, registered: Any, payload: Any, machine: Any
 ) -> None:
     yours = {"session_id": "s", "prompt_id": "p1"}
     run_hook(
         "prompt", payload("UserPromptSubmit.sudo-bypass", **yours, prompt="SUDO BYPASS", transcript_path="")
     )
-    said = [
-        turn(run_hook, payload, "s", f"t{n}", "Connection closed", DEAD[1], prompt_id="p1").out
-        for n in range(5)
-    ]
+    said = [turn(told, payload, "s", f"t{n}", "Connection closed", DEAD[1], prompt_id="p1") for n in range(5)]
     assert said == [None] * 5 and incidents(machine) == []
-    state = bring_down(run_hook, payload, machine)
+    state = bring_down(told, payload, machine)
     for call, seen in (("b1", ""), ("b2", "deny")):  # as the probe, and while another session's is out
         if seen:
             assert ask(registered, payload, "another", "probe") == ""
@@ -267,12 +269,55 @@ def test_under_your_bypass_no_server_goes_down_and_a_failed_probe_makes_nothing_
 
 
 def test_sessions_under_another_python_share_the_same_services(
-    run_hook: Any, registered: Any, payload: Any, machine: Any, python: str
+    run_hook: Any, told: Any, registered: Any, payload: Any, machine: Any, python: str
 ) -> None:
-    state = bring_down(run_hook, payload, machine)
+    state = bring_down(told, payload, machine)
     assert ask(registered, payload, "s", "probe") == ""
     turn(functools.partial(run_hook, python=python), payload, "s", "probe")
     assert not state.exists() and not (machine.runtime / "armed" / "_any").exists()
+
+
+@pytest.mark.slow
+def test_another_project_neither_shows_nor_resets_a_server_and_your_reset_of_all_is_on_record(
+    run_hook: Any, registered: Any, payload: Any, machine: Any, tmp_path: Path
+) -> None:
+    for number in range(5):
+        fail(run_hook, payload, f"session{number}", number)
+    other = tmp_path / "other"
+    other.mkdir()
+    elsewhere = {"CLAUDE_PROJECT_DIR": str(other)}
+    assert ask(functools.partial(registered, **elsewhere), payload, "b", "b1") == ""
+    run_hook("prompt", payload("UserPromptSubmit", session_id="bbbbbbbb", cwd=str(other)), **elsewhere)
+
+    def typed(command: str, words: str) -> str:
+        body = payload(
+            "UserPromptExpansion.bare-plugin-command",
+            session_id="bbbbbbbb",
+            command_name=command,
+            command_args=words,
+            cwd=str(other),
+        )
+        return json.dumps(run_hook("command", body, **elsewhere).out)
+
+    assert "Active Breakers: None" in typed("circuit-status", "")
+    assert "Nothing to reset" in typed("reset-circuit", "--all")
+    for words in (["--project", str(other)], ["--session", "bbbbbbbb"]):
+        shown = json.loads(verb(machine, "status", "--json", *words, **elsewhere))
+        assert shown["circuits"]["service_down"]["state"] == "CLOSED"
+        assert "Nothing to reset" in verb(machine, "reset", "--all", *words, **elsewhere)
+    assert "db" not in verb(machine, "status", "--line", **elsewhere)
+    assert "db" in verb(machine, "status", "--line", "--all", **elsewhere)
+    assert ask(registered, payload, "another", "a1") == "deny"
+    for words in ([], ["--session", "session0"], ["--project", str(machine.project)]):
+        shown = json.loads(verb(machine, "status", "--json", *words, **elsewhere))
+        (server,) = shown["circuits"]["service_down"]["subjects"]
+        assert (server["state"], server["project"]) == ("OPEN", str(machine.project))
+    assert f"every session of {machine.project}" in verb(machine, "reset", "--all", **elsewhere)
+    assert ask(registered, payload, "another", "a2") == ""
+    trip, reset = rows(machine)
+    assert (trip["event"], trip["cooldown"], trip["calls"]) == ("trip", 30.0, ["mcp__db__q"] * 5)
+    assert (reset["event"], reset["before"], reset["after"]) == ("reset", "OPEN", "CLOSED")
+    assert reset["project"] == str(machine.project)
 
 
 @pytest.mark.slow

@@ -120,7 +120,7 @@ def _disarm_ended(where: Places, now: float, running: str) -> None:
         files.remove(f"{where.armed}/{name}")
     for folder in sorted(homes):
         if files.exists(f"{folder}/{STATE}"):
-            incidents.publish(Places(where.runtime, folder, where.project, where.user_config, where.user))
+            incidents.publish(where.elsewhere(folder, where.project))
 
 
 # --- The config file and the interpreter

@@ -47,7 +47,7 @@ def _status(
         return STATUS_USAGE
     kept = status.sessions(where)
     mine = [one for one in kept if one.name == safe_name(session)]
-    facts = status.collect(where, config, now, mine)
+    facts = status.collect(where, config, now, mine, {where.project})
     why, fix = status.cannot_block(where, config)  # hooks run, since this is one
     how = "the hooks run in this session"
     facts["protection"] = {"protected": not why, "how": how, "why": why, "fix": fix}
@@ -74,7 +74,7 @@ def _reset(words: list[str], session: str, where: Places, config: Config) -> str
     if ("--all" in words) == (which is not None) or which == "":
         return RESET_USAGE
     kept = [one for one in status.sessions(where) if one.name == safe_name(session)]
-    reset, failed = status.reset(where, kept, which or "")
+    reset, failed = status.reset(where, kept, which or "", {where.project})
     closed = [name for name, _ in reset]
     if closed or failed:
         pending = config_change.pending(one.session for one in kept)

@@ -33,6 +33,10 @@ class Places:
         self.sessions, self.armed = runtime + "/sessions", runtime + "/armed"
         self.errors, self.project_config = runtime + "/errors.log", f"{home}/{CONFIG}"
 
+    def elsewhere(self, home: str, project: str) -> Places:
+        """Those of another project on this machine."""
+        return Places(self.runtime, home, project, self.user_config, self.user)
+
 
 def environment() -> Environment:
     """The process's environment. `os` costs a quarter of a start: a hook has not imported it."""

@@ -13,7 +13,7 @@ from circuit_breaker.runtime.home import Places, slug
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
 
 SAID = {"trip": (WARN, OPENED), "warning": (WARN,)}  # the messages that come with an incident
@@ -88,22 +88,26 @@ def _contacted(where: Places, contact: Contact, config: Config, now: float) -> t
     return _change(where, kind, name, lambda service: contacted(service, contact, rule, steps, now))
 
 
-def down(where: Places) -> dict[str, Circuit]:
-    """The MCP servers that are down now, by the paths of their files. Files that cannot be read are left out."""
+def down(where: Places, projects: Container[str] | None = None) -> dict[str, Circuit]:
+    """The MCP servers of these projects (None: of all) that are down now, by the paths of their files. Files that cannot be read are
+    left out."""
     folder = f"{where.runtime}/services"
     paths = [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".json")]
     found = [(path, _read(path)) for path in paths]
-    return {path: one for path, one in found if one is not None and one.live and one.facts["kind"] == MCP}
+    servers = {path: one for path, one in found if one is not None and one.live and one.facts["kind"] == MCP}
+    return {
+        path: one for path, one in servers.items() if projects is None or one.facts["project"] in projects
+    }
 
 
-def forget(where: Places, which: str) -> list[str]:
-    """Your reset: close the services that `which` names ("": all). -> the names of their circuits."""
+def forget(where: Places, which: str, projects: Container[str] | None) -> list[Circuit]:
+    """Your reset: close the servers of these projects (None: of all) that `which` names ("": all). -> what they were."""
     closed = []
-    for path, service in down(where).items():
+    for path, service in down(where, projects).items():
         if which in ("", service.name, RULE):
             with files.Lock(f"{where.runtime}/services/lock"):
                 _remove(where, path)
-            closed.append(service.name)
+            closed.append(service)
     return closed
 
 

@@ -25,8 +25,10 @@ from circuit_breaker.words.status import not_reset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Any
+    from collections.abc import Container, Iterable, Mapping
+    from typing import Any, Optional
+
+    Projects = Optional[Container[str]]
 
 
 RANK = {CLOSED: 0, HALF_OPEN: 1, OPEN: 2}
@@ -72,8 +74,7 @@ def of_home(kept: Iterable[Kept], where: Places) -> list[Kept]:
 
 def places_of(one: Kept, where: Places) -> Places:
     """The places of a session's own project."""
-    home, project = one.session.home or where.home, one.session.project or where.project
-    return Places(where.runtime, home, project, where.user_config, where.user)
+    return where.elsewhere(one.session.home or where.home, one.session.project or where.project)
 
 
 def mark_ended(kept: Iterable[Kept], env: Mapping[str, str], now: float) -> None:
@@ -83,14 +84,18 @@ def mark_ended(kept: Iterable[Kept], env: Mapping[str, str], now: float) -> None
         one.ended = running.ended(one.name, one.seen, running_now, now)
 
 
-def collect(where: Places, config: Config, now: float, kept: list[Kept] | None = None) -> dict[str, Any]:
+def collect(
+    where: Places, config: Config, now: float, kept: list[Kept] | None = None, projects: Projects = None
+) -> dict[str, Any]:
     """The object of `status --json` without "memory" and "protection": circuits by rule, bypass, incidents, health.
 
-    `kept`: its sessions; None for those of this project.
+    `kept`: its sessions; None for those of this project. `projects`: those whose services it shows; None for all.
     """
-    kept = of_home(sessions(where), where) if kept is None else kept
-    down = services.down(where) if services.outage(config, services.MCP) == "trip" else {}
-    found = [_subject(service, now) for service in down.values()] + circuits(kept, now)
+    if kept is None:
+        kept, projects = of_home(sessions(where), where), {where.project}
+    down = services.down(where, projects) if services.outage(config, services.MCP) == "trip" else {}
+    found = [{**_subject(one, now), "project": one.facts["project"]} for one in down.values()]
+    found += circuits(kept, now)
     tallies = [memory.tally for one in kept for _, memory in store.memories(one.session, one.lanes)]
     bypasses = [
         {"session": one.name, "prompt_id": one.session.bypass, "let_through": one.session.passed}
@@ -214,13 +219,21 @@ def _error_text(line: bytes) -> str:
         return line.decode("utf-8", "replace")
 
 
-def reset(where: Places, kept: Iterable[Kept], which: str) -> tuple[list[tuple[str, Kept | None]], list[str]]:
-    """Close the circuits that `which` names ("": all) in the `kept` sessions, each under its own rules; recorded.
+def reset(
+    where: Places, kept: Iterable[Kept], which: str, projects: Projects = None
+) -> tuple[list[tuple[str, Kept | str]], list[str]]:
+    """Close the circuits that `which` names ("": all) in the `kept` sessions, each under its own rules, and of the services of
+    `projects` (None: of all); recorded.
 
-    -> ([(circuit, its session; None for a service), ...], [why a session could not be reset, ...]).
+    -> ([(circuit, its session or a service's project), ...], [why a session could not be reset, ...]).
     """
-    closed: list[tuple[str, Kept | None]] = [(name, None) for name in services.forget(where, which)]
+    closed: list[tuple[str, Kept | str]] = []
     now, failed = time.time(), []
+    for service in services.forget(where, which, projects):
+        theirs = where.elsewhere(service.facts["home"], service.facts["project"])
+        change = Transition.about(service, event="reset", reason="reset", before=service.state, at=now)
+        incidents.keep(theirs, "", [change], home.configuration(theirs, {}))
+        closed.append((service.name, theirs.project))
     for one in kept:
         theirs = places_of(one, where)
         config = frozen.rules(theirs, one.name, home.configuration(theirs, {}))

@@ -128,7 +128,7 @@ def _subject(subject: Subject) -> list[str]:
         lines.append(f"   cost: at least {sum(tokens.values()):,} tokens so far{reads}")
     where = f"subagent {shown(subject['agent'])}" if subject["agent"] else "main thread"
     session = subject["session"][:ID]
-    whose = f"session {session}, {where}" if session else "every session on this machine"
+    whose = f"session {session}, {where}" if session else "every session of this project"
     following = "you are asked before the next call" if subject["rule"] == "budget" else _next(subject)
     lines.append(f"   next: {following} (level {subject['level']}); {whose}")
     if subject.get("project"):
