@@ -10,6 +10,7 @@ from circuit_breaker.breaker.model import (
     DENY,
     FAILED,
     INVALID,
+    MAIN,
     OPEN,
     OPENED,
     STOP,
@@ -45,11 +46,11 @@ def test_validation_failures_count_within_the_prompt_whatever_lies_between():
     assert said == [WARN, STOP]  # what was never warned about is not stopped
 
 
-def test_where_the_rule_only_warns_an_input_rejected_again_and_again_is_counted_twice_and_warned_of_twice():
+def test_where_the_rule_only_warns_an_input_rejected_again_and_again_is_counted_twice_and_told_each_time():
     changes = {"circuit_breakers": {"tool_failure": {"action": "warn", "same_error": 0}}}
     stream = Stream(**changes)
     verdicts = [stream.call("Edit", EDIT, MISSING, INVALID).verdict for _ in range(9)]
-    assert [n + 1 for n, verdict in enumerate(verdicts) if verdict != ALLOW] == [3, 6]
+    assert [n + 1 for n, verdict in enumerate(verdicts) if verdict != ALLOW] == [3, 6, 7, 8, 9]
     assert stream.lanes[""].tally["tool_failure"]["would"] == 2  # the circuit, then the end of the turn
 
 
@@ -166,3 +167,20 @@ def test_a_prompt_after_which_agents_may_start_again_keeps_the_count_of_an_error
     stream.prompt()
     assert [t.name for t in stream.events("close")] == ["agent_spawn:Agent"]
     assert stream.bash("cargo run", missing, fails=True).verdict == WARN
+
+
+def test_with_the_action_warn_the_same_error_is_told_at_each_further_turn():
+    stream = Stream(
+        circuit_breakers={"tool_failure": {"action": "warn"}, "failing_streak": {"enabled": False}}
+    )
+    verdicts = [stream.bash(f"tool{i}", "Exit code 1\nthe same error", fails=True).verdict for i in range(12)]
+    assert verdicts == [ALLOW] * 2 + [WARN] * 10
+    assert stream.lanes[MAIN].tally["tool_failure"]["would"] == 1
+
+
+def test_failing_turns_that_are_only_observed_are_counted_once_when_they_would_have_been_stopped():
+    stream = Stream(mode="observe")
+    for i in range(25):
+        stream.bash(f"tool{i} x", f"Exit code 1\nerror {chr(97 + i)}", fails=True)
+    assert stream.lanes[MAIN].tally["failing_streak"]["would"] == 1
+    assert stream.said == []

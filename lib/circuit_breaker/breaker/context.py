@@ -191,14 +191,15 @@ class Work:
             self._only_count(signal, action)
 
     def _only_count(self, signal: Signal, action: Action) -> None:
-        """A trip under the actions warn and observe: counted once per streak, with a warning if the action is warn."""
-        if signal.facts.get("counted") or self._is_marked(signal, f"counted {signal.mark}"):
-            return
-        self._mark(signal, f"counted {signal.mark}")
-        self.tally(signal.rule)["would"] += 1
-        if self.config.mode == "observe" and self.rule(signal.rule)["action"] in ("block", "ask"):
-            self.record("would_trip", signal)
-        if action == "warn" and not self._is_marked(signal, signal.mark):
+        """A trip under the actions warn and observe: counted once per streak. With warn, a warning too, for a stop each time."""
+        counted = signal.facts.get("counted") or self._is_marked(signal, f"counted {signal.mark}")
+        if not counted:
+            self._mark(signal, f"counted {signal.mark}")
+            self.tally(signal.rule)["would"] += 1
+            if self.config.mode == "observe" and self.rule(signal.rule)["action"] in ("block", "ask"):
+                self.record("would_trip", signal)
+        told = counted or self._is_marked(signal, signal.mark)
+        if action == "warn" and (signal.wants == model.STOP or not told):
             self.warn(signal)
 
     def warn(self, signal: Signal) -> None:

@@ -200,8 +200,9 @@ def _detect(work: Work, outcomes: list[Outcome]) -> None:
 
 
 def _note_warning(work: Work) -> None:
-    """Count the warnings about failing turns: each stop needs two."""
-    work.lane.failing_warned += any(notice.rule == "failing_streak" for notice in work.notices)
+    """Count the warnings about failing turns, those that only observing left out as well: each stop needs two."""
+    observed = work.action("failing_streak") == "observe"
+    work.lane.failing_warned += observed or any(notice.rule == "failing_streak" for notice in work.notices)
     if work.stops():
         work.lane.failing = work.lane.failing_warned = 0
 

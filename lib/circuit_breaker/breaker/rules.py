@@ -313,7 +313,8 @@ def failing_streak(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signa
         facts = {"left": max(stop_at - turns, 1) if stop_at else 0}
         yield signal_of(last, "failing_streak", turns, wants=WARN, facts=facts, **failing)
     elif stop_at and turns >= stop_at and warnings > 1:
-        yield signal_of(last, "failing_streak", turns, wants=STOP, **failing)
+        facts = {"counted": turns > stop_at}
+        yield signal_of(last, "failing_streak", turns, wants=STOP, facts=facts, **failing)
     empty = rule["empty_searches"]
     searches = {**failing, "subject": "empty searches", "facts": {"empty": True}}
     if empty and lane.empties in (empty, 2 * empty) and evidence.searched_in_vain(outcomes):
