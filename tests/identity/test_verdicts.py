@@ -11,6 +11,17 @@ from circuit_breaker.identity import verdicts
 from circuit_breaker.identity.attempts import attempt_of
 
 SAID = [
+    (
+        "vault write a b | tail",
+        "Error writing data to secret/x: Error making API request.\n\n* denied",
+        "failed",
+    ),
+    ("npx wdio run | tail", "Spec Files:\t 0 passed, 1 failed, 1 total (100% completed)", "failed"),
+    ("./unit_tests | tail", "[doctest] test cases: 3 | 2 passed | 1 failed | 0 skipped", "failed"),
+    ("./unit_tests | tail", "[doctest] test cases: 3 | 3 passed | 0 failed | 0 skipped", "succeeded"),
+    ("maestro test a | tail", "[Failed] Login (5s) (Element not found)\n1/1 Flow Failed", "failed"),
+    ("netlify build | tail", "Build script returned non-zero exit code: 2", "failed"),
+    ("npx jest | tail", "  Error handling\n    ✓ is shown\nTests: 3 passed, 3 total", "succeeded"),
     ("go build ./... | tail", "# p\n./a.go:3:2: undefined: x", "failed"),
     ("go vet ./... | tail", "# p\nvet: ./a.go:3:2: undeclared name: x", "failed"),
     ("./server | tail", "2026/11/29 main.go:33: listening", ""),

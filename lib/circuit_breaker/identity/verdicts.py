@@ -40,13 +40,15 @@ Error in |Error response from |error during |Error during |An error occurred |x 
 Latexmk: Errors|lua: |nginx: [emerg]|ssh: |scp: |rsync error|wget: |curl: (|Oh no! |[warn] Code style issues|evaluation failed|** (|
 *** [|%Error|[!] |FATA[|ERRO[|denied: |pull request create failed|svn: E|(error) |Error (|Error HH|Compiler run failed|Parse error|
 Unexpected error|! LaTeX Error|! Undefined |! Emergency |lerna ERR!|Your requirements could not|Analysis failed|Liquid Exception|
-Warning, treated as error|There was an error|Error opening|The following tests FAILED|Failed tasks:|Database Error""")
+Warning, treated as error|There was an error|Error opening|Error writing |Error reading |Error querying |Error creating |
+Error connecting |Error executing |Error running |Error loading |Error parsing |FAILED: |[Failed] |SCRIPT ERROR:|Sphinx error:|
+There were failing tests|The following tests FAILED|Failed tasks:|Database Error""")
 _INNER = _listed(
     ": error:|: error |: fatal error:|: Error:| - error TS|: fatal:|: undefined reference| ERROR |: ERROR:|: FAIL | FAILED in "
 )
 _ANYWHERE = _listed("""
 is not recognized as|panicked at|[Errno |Some tests failed|" is invalid: | failed because the | failed with exit code | script failed|
- errored after |version solving failed|is not mergeable|: unable to open |) Error: """)
+ returned non-zero exit | errored after |version solving failed|is not mergeable|: unable to open |) Error: """)
 _ENDINGS = (
     ": needs merge", ": command not found", ": not found", ": No such file or directory", ": Permission denied", "| FAIL", "...Failed",
 )  # fmt: skip
@@ -58,7 +60,7 @@ _STEPS = _listed("""
 Finished |built in |✓ built in|Compiled successfully|webpack compiled successfully|Successfully |up to date|Everything up-to-date|
 Your branch is up to date""")
 _SUMMARIES = frozenset(
-    "✖ × no tests test total results result summary failed failures errors passed ran found suites files specs examples scenarios"
+    "✖ × no tests test spec doctest total results result summary failed failures errors passed ran found suites files specs examples scenarios"
     " assertions checks tasks snapshots fail pass failing passing".split()
 )
 _BAD = "failed failing failures failure errors error errored broken problems problem offense offenses violations".split()
