@@ -7,7 +7,9 @@ import json
 import pytest
 from payloads_of import payloads
 
+from circuit_breaker.identity import errors
 from circuit_breaker.replay import recording, transcript
+from circuit_breaker.runtime.protocol import REFUSALS
 
 
 def row(kind, content, second=0, **more):
@@ -111,6 +113,15 @@ def test_result_is_told_by_its_mark_and_its_text(text, error, name, why):
         for key in ("validation_error", "cancelled", "user_rejected", "permission_denied")
         if found.get(key)
     } == ({why} if why else set())
+
+
+@pytest.mark.parametrize(("begins", "contains"), REFUSALS)
+def test_what_counts_as_refused_in_a_session_does_so_in_its_transcript(begins, contains):
+    found = only(result(1, f"{begins}x{contains}", error=True))
+    yours = errors.is_your_no(begins)
+    assert found["hook_event_name"] == "ToolNotRun"
+    assert found["user_rejected" if yours else "permission_denied"] is True
+    assert only(result(1, f"log: {begins}x{contains}", error=True))["hook_event_name"] == "PostToolUseFailure"
 
 
 def test_content_blocks_are_one_text_in_which_pictures_differ_as_for_the_hooks():

@@ -9,19 +9,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from circuit_breaker.breaker.model import DENIED, INVALID
+from circuit_breaker.identity.errors import is_your_no
 from circuit_breaker.runtime import usage
-from circuit_breaker.runtime.protocol import is_machine_row, response_text
+from circuit_breaker.runtime.protocol import is_machine_row, outcome_by_text, response_text
 
 Record = dict[str, Any]
 REQUEST, INTERRUPTED, COMPACTED = "Request", "Interrupted", "Compacted"  # records that are not hook events
 _INTERRUPTED = "[Request interrupted by user"
-_REFUSED = (
-    "Permission to use ",
-    "Claude requested permissions ",
-    "PreToolUse:",
-    "Circuit breaker",
-    "Blocked by circuit-breaker",
-)
+_OURS = ("Circuit breaker", "Blocked by circuit-breaker")  # a hook's reason alone, up to 2.1.197
 _NOT_TYPED = ("<command-", "<local-command", "<bash-", "Caveat:")
 
 
@@ -110,13 +106,14 @@ def _result(block: Record, common: Record) -> Record:
     record = {**common, "tool_use_id": str(block.get("tool_use_id") or "")}
     if not block.get("is_error"):
         return {**record, "hook_event_name": "PostToolUse", "tool_response": text}
-    if text.startswith("<tool_use_error>"):
+    outcome = outcome_by_text(None, text)
+    if outcome == INVALID:
         cancelled = "Sibling tool call errored" in text or ">Cancelled: " in text
         why = "cancelled" if cancelled else "validation_error"
-    elif text.startswith("The user doesn't want") or _INTERRUPTED in text[:60]:
+    elif is_your_no(text) or _INTERRUPTED in text[:60]:
         why = "user_rejected"
     else:
-        why = "permission_denied" if text.startswith(_REFUSED) else ""
+        why = "permission_denied" if outcome == DENIED or text.startswith(_OURS) else ""
     name = "PostToolUseFailure" if why in ("", "validation_error") else "ToolNotRun"
     return {**record, "hook_event_name": name, "error": text, **({why: True} if why else {})}
 
