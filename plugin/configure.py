@@ -7,6 +7,7 @@ import difflib
 import json
 import os
 import sys
+from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from shared import Refusal, answer, places
 from circuit_breaker.breaker import config as rules
 from circuit_breaker.breaker.layers import Layer, build
 from circuit_breaker.runtime import files, frozen, home, own_shell
+
+LOCK_WAIT = 5.0  # seconds
 
 
 def config(args: argparse.Namespace) -> int:
@@ -119,15 +122,15 @@ def _change(where: home.Places, key: str, value: Any, in_project: bool) -> int:
 
 
 def _unset(args: argparse.Namespace, where: home.Places) -> int:
-    path = _target(where, args.project)
-    data, document = read(path)
-    key = args.key
-    if not _removed(document, key.split(".")):
-        key = known(key)
+    path, key = _target(where, args.project), args.key
+    with disk.locked(_lock_of(path), LOCK_WAIT) if path.parent.is_dir() else nullcontext():
+        data, document = read(path)
         if not _removed(document, key.split(".")):
-            print(f"{key} is not set in {path}; nothing to do.")
-            return 0
-    _write(path, data, document)
+            key = known(key)
+            if not _removed(document, key.split(".")):
+                print(f"{key} is not set in {path}; nothing to do.")
+                return 0
+        _write(path, data, document)
     effective = values_of(home.configuration(where, os.environ)).get(key)
     print(f"{key} was removed from {path}; {_shown(effective)} applies now.")
     return 0
@@ -143,15 +146,19 @@ def put(where: home.Places, values: dict[str, Any], in_project: bool = False) ->
     Raises Refusal for a value that its key cannot take, and for a file that is not a JSON object.
     """
     path = _target(where, in_project)
-    data, document = read(path)
     alone: dict[str, Any] = {}
     for key, value in values.items():
-        for whole in (document, alone):
-            _put_into(whole, key, value, path)
+        _put_into(alone, key, value, path)
     problems = build([(f"{'project' if in_project else 'user'} file {path}", alone)]).problems
     if problems:
         raise Refusal(f"{problems[0]}. Nothing was changed.", 2)
-    _write(path, data, document)
+    for folder in disk.missing(path.parent):
+        folder.mkdir(mode=0o700, exist_ok=True)  # parents included: one of them is the runtime folder
+    with disk.locked(_lock_of(path), LOCK_WAIT):
+        data, document = read(path)
+        for key, value in values.items():
+            _put_into(document, key, value, path)
+        _write(path, data, document)
     return path
 
 
@@ -187,6 +194,10 @@ def read(path: Path) -> tuple[bytes, dict[str, Any]]:
         ) from None
 
 
+def _lock_of(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
 def _target(where: home.Places, in_project: bool) -> Path:
     if not in_project and not where.user_config:
         raise Refusal("HOME is not set, so there is no config file to write.")
@@ -194,8 +205,6 @@ def _target(where: home.Places, in_project: bool) -> Path:
 
 
 def _write(path: Path, data: bytes, document: dict[str, Any]) -> None:
-    for folder in disk.missing(path.parent):
-        folder.mkdir(mode=0o700)  # parents included: one of them is the runtime folder
     disk.put(path, jsontext.edited(data, document), 0o600)
     frozen.release(places())
 

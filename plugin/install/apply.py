@@ -91,25 +91,15 @@ def _alone(scope: scopes.Scope) -> Iterator[None]:
     with ExitStack() as stack:
         if lock.parent.is_dir():
             try:
-                while not _is_at(lock, stack.enter_context(files.Lock(str(lock), LOCK_WAIT)).fd):
-                    stack.close()  # the holder before us removed it, so newcomers lock another file
+                stack.enter_context(disk.locked(lock, LOCK_WAIT))
             except TimeoutError:
                 raise Refusal("another installation is running. Wait for it, then try again.") from None
-            stack.callback(files.remove, str(lock))  # while it is still held
         bundle.recover(scope.root)
         for path in (*scope.outside, scope.root / receipt.RECEIPT):
             files.remove(str(disk.scrap(Path(os.path.realpath(path)))))
         for scrap in backups_folder().glob("*" + disk.SCRAP):
             files.remove(str(scrap))
         yield
-
-
-def _is_at(path: Path, fd: int) -> bool:
-    """Whether the open file `fd` is the one at `path`."""
-    try:
-        return os.path.samestat(os.fstat(fd), os.lstat(path))
-    except FileNotFoundError:
-        return False
 
 
 def _put_files(plan: Plan) -> None:

@@ -106,6 +106,24 @@ def _give(path: Path, like: Path) -> None:
     shutil.copystat(like, path)
 
 
+@contextlib.contextmanager
+def locked(path: Path, wait: float) -> Iterator[None]:
+    """Hold a lock file, which is removed afterwards. Raises TimeoutError if another process holds it for `wait` seconds."""
+    with contextlib.ExitStack() as stack:
+        while not _is_at(path, stack.enter_context(files.Lock(str(path), wait)).fd):
+            stack.close()  # the holder before us removed it, so newcomers lock another file
+        stack.callback(files.remove, str(path))  # while it is still held
+        yield
+
+
+def _is_at(path: Path, fd: int) -> bool:
+    """Whether the open file `fd` is the one at `path`."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
 def hindrance(path: Path) -> str:
     """Why `path` cannot be written; "" if it can. A file without write bits counts as read-only, for root too."""
     target = Path(os.path.realpath(path))

@@ -20,11 +20,11 @@ IN_HOMES = (
     "archives/telemetry/*.*T*Z*.jsonl", "archives/telemetry/*.*T*Z*.log", "archives/sessions/*.*T*Z*.json",
 )  # fmt: skip
 # a file, and the files that `files` and `store` write beside it
-ENDINGS = ("", ".spare", ".last", ".*.broken", ".*.tmp*")
+ENDINGS = ("", ".lock", ".spare", ".last", ".*.broken", ".*.tmp*")
 OUR_FILES = (
     *IN_HOMES, *(f"projects/*-{_HEX * 12}/{name}" for name in IN_HOMES), "errors.log", "errors.log.1", "python",
     f"{home.NAME}.*.tmp*", f"sessions/{home.NAME}.*.tmp*", "armed/*", "any.lock", "services/lock", f"services/*-{_HEX * 12}.json", "sessions/*/lock",
-    "export/lock", "export/cursor.json", "export/spool.jsonl", "export/spool.jsonl.lock",
+    "export/lock", "export/cursor.json", "export/spool.jsonl",
     *(f"sessions/*/{name}.json" for name in ("session", "main", "agent-*")),
     f"janitor/*-{_HEX * 12}.json", f"janitor/*-{_HEX * 12}.said", f"dead_ends/*-{_HEX * 12}.json", f"backups/*.*T*Z.{_HEX * 8}",
     "archives/claude/*.tar.gz", "archives/claude/*.removing", "archives/claude/.clean.lock",
@@ -54,7 +54,7 @@ def purged_paths(scope: scopes.Scope, env: Mapping[str, str], cwd: str) -> list[
     used = scopes.registered(sources) or any(on for *_, on in scopes.switches(sources))
     if scope.memory is None or not used:
         found += [runtime] if runtime.name == home.NAME else _ours(runtime)
-        found += [Path(where.user_config)] if where.user_config else []
+        found += [Path(where.user_config + rest) for rest in ("", ".lock") if where.user_config]
     found = [path for path in dict.fromkeys(found) if os.path.lexists(path)]
     return [path for path in found if not any(other in path.parents for other in found)]
 
@@ -85,7 +85,7 @@ def purge(paths: list[Path], spared: list[Path]) -> list[str]:
         gone.append(str(path))
     around = {folder for path in paths for folder in path.parents}
     ours = {one for one in around if one.name in FOLDERS or one.parent.name in ("sessions", "projects")}
-    disk.remove_empty(*ours, *(path.parent for path in paths if path.name == "config.json"))
+    disk.remove_empty(*ours, *(path.parent for path in paths if path.name.startswith("config.json")))
     return gone
 
 

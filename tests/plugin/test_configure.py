@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -218,3 +219,23 @@ def test_what_is_no_file_is_named_without_a_number(person, mine):
     mine.mkdir()
     done = plugin(person, "mode", "observe")
     assert done.returncode == 1 and "Errno" not in done.stderr and done.stderr.count(str(mine)) == 1
+
+
+def test_values_set_at_once_are_all_there(person):
+    keys = [
+        "mode",
+        "notify",
+        "tool_failure.threshold",
+        "budget.calls_per_prompt",
+        "deny_limit",
+        "agent_spawn.threshold",
+    ]
+    values = dict(zip(keys, ["observe", "false", "4", "70", "6", "30"]))
+    with ThreadPoolExecutor(len(values)) as pool:
+        done = list(pool.map(lambda key: plugin(person, "config", "set", key, values[key]), keys))
+    assert [(one.returncode, one.stderr) for one in done] == [(0, "")] * len(keys)
+    shown = plugin(person, "config", "show").stdout
+    assert all(f"{key} = " in shown and values[key] in shown for key in keys)
+    config = person.home / ".config" / "claude-circuit-breaker"
+    assert len(json.loads((config / "config.json").read_text())) == 4
+    assert [path.name for path in config.iterdir()] == ["config.json"]
