@@ -136,3 +136,16 @@ def test_clock_that_jumps_back_never_prolongs_a_lease(lease):
         assert (refusal, waiting.lease) == (breaker.TAKEN, NOW - back + lease)
         taken, refusal = breaker.admit(waiting, "b", NOW - back + lease, LEASE)
         assert (refusal, taken.probe) == (breaker.ADMITTED, "b")
+
+
+def test_highest_level_has_one_early_probe_for_all_its_cooldowns():
+    steps = [1, 2]
+    circuit = breaker.trip(Circuit(), 0.0, 10.0, steps)
+    circuit = breaker.fail(circuit, 0.0, 10.0, steps)
+    bought = 0
+    for now in (100.0, 200.0, 300.0, 400.0):
+        circuit = breaker.buy(circuit)
+        bought += circuit.early == EARNED
+        circuit, _ = breaker.admit(circuit, "p", now - 99.0, 60.0)
+        circuit = breaker.fail(circuit, now, 10.0, steps) if circuit.probe else circuit
+    assert bought == 1

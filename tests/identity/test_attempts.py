@@ -437,3 +437,8 @@ def test_the_label_names_the_program_and_what_it_is_given_and_no_secret():
 def test_any_line_is_read_without_a_fault(text, tool):
     found = attempt_of(tool, {"command": text}, "/p")
     assert found is None or found.label(tool)
+
+
+@pytest.mark.parametrize("line", ["python3 -m --help", "python -m -v -x", "python3 -m"])
+def test_module_that_is_not_named_is_no_fault(line):
+    assert attempt_of("Bash", {"command": line}, "/p") is not None

@@ -486,3 +486,11 @@ def test_any_output_is_read_without_a_fault(text, command):
     assert is_shared(
         verdicts.shared_lines(attempt(command), text), verdicts.shared_lines(attempt(command), text)
     )
+
+
+@pytest.mark.parametrize("blank", ["\u00a0", "\u2003", "\u3000"])
+def test_line_of_blanks_in_a_frame_says_nothing(blank):
+    attempt = attempt_of("Bash", {"command": "make | tee log"}, "/p")
+    output = f"│{blank}│\nerror: bad thing in a.c"
+    assert verdicts.verdict(attempt, output) == verdicts.FAILED
+    assert verdicts.shared_lines(attempt, output)

@@ -72,11 +72,12 @@ def buy(circuit: Circuit) -> Circuit:
 def fail(circuit: Circuit, now: float, base: float, steps: list[float]) -> Circuit:
     """The probe failed or returned the same result: OPEN, one level up, with a cooldown from now.
 
-    If it was an early probe, the new level has none.
+    If it was an early probe, the new level has none; the highest level has one for all its cooldowns.
     """
     level = min(circuit.level + 1, len(steps) - 1)
     wait = cooldown(base, level, steps)
-    after = {**UNPROBED, "early": USED if circuit.early == RUNNING else ""}
+    used = circuit.early == RUNNING or (circuit.early == USED and level == circuit.level)
+    after = {**UNPROBED, "early": USED if used else ""}
     return circuit.but(**after, state=OPEN, level=level, retry_at=now + wait, cooldown=wait)
 
 

@@ -102,23 +102,26 @@ class Work:
 
     def open(self, signal: Signal) -> None:
         """CLOSED -> OPEN, recorded; with a warning if the rule is tool_failure or has not warned before."""
+        gated = {key for circuit in self.lane.circuits.values() if circuit.live for key in circuit.keys}
+        keys = [key for key in signal.keys if key not in gated]
+        if not keys:
+            return
+        signal = signal.but(keys=keys)  # a call has one open circuit
         subject, number = signal.subject, 1
-        while self._is_taken(signal):  # by a call with the same label
+        known = self.lane.circuits.get(signal.name)
+        while known is not None and known.live:  # of a call with the same label
             number += 1
             signal = signal.but(subject=f"{subject} ({number})")
-        known = self.lane.circuits.get(signal.name) or Circuit()
-        if known.live:
-            return
+            known = self.lane.circuits.get(signal.name)
+        if known is None or set(known.keys).isdisjoint(keys):
+            known = Circuit()
         circuit = breaker.trip(known.but(**signal.__dict__, tokens=[]), self.now, *self.pace(signal.rule))
         self.opened(circuit)
-        shown = {**circuit.facts, "asks": self.asks(signal.rule)}
-        self.notices.append(Notice.about(circuit, kind=model.OPENED, facts=shown))
+        if not self.bypassed:
+            shown = {**circuit.facts, "asks": self.asks(signal.rule)}
+            self.notices.append(Notice.about(circuit, kind=model.OPENED, facts=shown))
         if signal.rule == "tool_failure" or not self._is_marked(signal, signal.mark):
             self.warn(signal.but(facts={**signal.facts, "opened": True}))
-
-    def _is_taken(self, signal: Signal) -> bool:
-        known = self.lane.circuits.get(signal.name)
-        return known is not None and known.live and set(known.keys).isdisjoint(signal.keys)
 
     def open_until_prompt(self, signal: Signal, tokens: list[int]) -> Circuit:
         """Open a circuit until your next prompt, without a cooldown; recorded."""
@@ -204,9 +207,9 @@ class Work:
 
     def warn(self, signal: Signal) -> None:
         """Warn Claude after this turn, unless a bypass is active."""
-        self._mark(signal, signal.mark)
         if self.bypassed:
             return
+        self._mark(signal, signal.mark)
         if not self.may_stop(signal.rule):
             signal = signal.but(facts={**signal.facts, "mild": True, "left": 0})
         elif self.asks(signal.rule):

@@ -18,7 +18,9 @@ def periods_at(recent: list[Past], end: int, longest: int) -> list[int]:
     same = recent[end].call
     back = {far for far in range(2, min(longest + 2, end) + 1) if recent[end - far].call == same}
     return [
-        period for period in range(2, longest + 1) if not back.isdisjoint((period, period + 1, period + 2))
+        period
+        for period in range(2, min(longest, end) + 1)
+        if not back.isdisjoint((period, period + 1, period + 2))
     ]
 
 

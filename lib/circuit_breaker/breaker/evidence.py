@@ -78,7 +78,7 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
         _fail(lane, streak, outcome)
     elif streak.error != outcome.complaint:
         streak.error, streak.same_errors, streak.fails = "", 0, []  # what it failed with is over
-    streak.far_apart += outcome.repeats and now - streak.last_at >= gap
+    streak.far_apart += outcome.repeats and _passed(streak, now, gap)
     _repeat(lane, streak, outcome, consecutive, others_stale)
     same_but_digits = consecutive and alone and streak.digits == outcome.digits and not outcome.poll
     streak.digit_run = streak.digit_run + 1 if same_but_digits else 1

@@ -30,12 +30,13 @@ def ask(work: Work, event: Ask) -> None:
         else:
             _deny(work, event, event.down, wait=event.wait)
         return
+    if event.refused and not work.bypassed:
+        refuse(work, event)
+        return
     key = event.key or call_key(event.tool, event.input, event.cwd)
     circuit = work.gate_of(event.tool, event.input, key, event.cwd)
     if circuit is not None and work.action(circuit.rule) == "block":
         gate(work, event, circuit)
-    elif event.refused and not work.bypassed:
-        refuse(work, event)
 
 
 def gate(work: Work, event: Ask, circuit: Circuit) -> None:

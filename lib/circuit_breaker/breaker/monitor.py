@@ -89,7 +89,7 @@ def flush(work: Work, keep: frozenset[str] = frozenset()) -> None:
     lost = [kept.but() for call_id, kept in lane.pending.items() if call_id not in keep]
     lane.pending = {call_id: kept for call_id, kept in lane.pending.items() if call_id in keep}
     if lost:
-        _take_turn(work, lost, lane.n)
+        _take_turn(work, lost, lane.n, running=keep)
 
 
 def _outcome(work: Work, result: Result) -> Outcome:
@@ -106,7 +106,10 @@ def _outcome(work: Work, result: Result) -> Outcome:
     return outcome
 
 
-def _take_turn(work: Work, outcomes: list[Outcome], n_before: int) -> None:
+def _take_turn(
+    work: Work, outcomes: list[Outcome], n_before: int, running: frozenset[str] = frozenset()
+) -> None:
+    """`running`: ids of calls that may still report."""
     session, lane = work.session, work.lane
     ids = {outcome.id for outcome in outcomes}
     lane.seen.extend([call_id for call_id in ids if call_id])
@@ -115,7 +118,7 @@ def _take_turn(work: Work, outcomes: list[Outcome], n_before: int) -> None:
     open_before = [circuit.name for circuit in lane.circuits.values() if circuit.state == model.OPEN]
     counted = [outcome for outcome in outcomes if outcome.kind not in model.SILENT]
     lane.turn += bool(counted)
-    free = _settle_circuits(work, outcomes, ids)
+    free = _settle_circuits(work, outcomes, ids | running)
     evidence.note_scheduled(session, outcomes)
     again = evidence.note_launches(lane, outcomes, work.now)
     if again is not None:
@@ -136,8 +139,9 @@ def _take_evidence(work: Work, outcomes: list[Outcome], counted: list[Outcome], 
     evidence.note_writes(session, lane, free)
     failures.note_families(lane, free)
     failures.note_errors(lane, free)
-    failing = [outcome for outcome in outcomes if not work.excluded(outcome.tool, "failing_streak")]
-    evidence.note_failing(lane, failing)
+    polls = {outcome.key for outcome in free if outcome.poll}
+    judged = [outcome for outcome in outcomes if not work.excluded(outcome.tool, "failing_streak")]
+    evidence.note_failing(lane, [outcome for outcome in judged if outcome.key not in polls])
     evidence.note_searches(lane, free)
     evidence.note_sequence(lane, counted)
     if any(not outcome.repeats for outcome in free):
@@ -146,11 +150,10 @@ def _take_evidence(work: Work, outcomes: list[Outcome], counted: list[Outcome], 
 
 
 def _settle_circuits(work: Work, outcomes: list[Outcome], ids: set[str]) -> list[Outcome]:
-    """Hand results to circuits that are not CLOSED. -> the outcomes that are evidence: distinct, not SILENT, not gated."""
+    """Hand results to circuits that are not CLOSED; a probe whose id is not in `ids` is over. -> the outcomes that are evidence:
+    distinct, not SILENT, not gated."""
     free: dict[str, Outcome] = {}
     for outcome in outcomes:
-        if work.excluded(outcome.tool):
-            continue
         circuit = work.gate_of(outcome.tool, outcome.input, outcome.key, work.lane.cwd)
         if circuit is not None:
             probes.gated(work, circuit, outcome)

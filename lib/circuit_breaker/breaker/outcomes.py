@@ -43,6 +43,8 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
     if kind in FAILURES:
         outcome.look = looks.look_of(tool, given)  # its input is not kept until the turn ends
         refused = kind == INVALID and outcome.wait and tool in calls.SHELLS
+        if refused:  # it never runs, so what it blocks must be no wait or look that could
+            outcome.key = digest(f"refused {key}")
         found = errors.error_keys(kind, REFUSED_WAIT if refused else text, given)
         outcome.error, outcome.complaint, outcome.places = found
         if steps_on(tool, given):

@@ -134,6 +134,7 @@ def _catch_up(work: Work) -> None:
     """Reset a lane at its first event after a new prompt of yours."""
     session, lane = work.session, work.lane
     if lane.pending:
+        lane.warned, lane.failing, lane.empties = {}, 0, 0  # a stop would end the turn that begins now
         monitor.flush(work)
     lane.prompt = session.person
     lane.forget_successes()

@@ -176,7 +176,7 @@ def _past_runners(words: list[str]) -> list[str]:
         plain = shell_line.operands(words[1:])
         if name == "uv" and words[1:2] == ["pip"]:
             return words[1:]
-        if name == "python" and "-m" in words[1:-1] and plain[0] == words[words.index("-m") + 1]:
+        if name == "python" and "-m" in words[1:-1] and plain[:1] == [words[words.index("-m") + 1]]:
             words = words[words.index("-m") + 1 :]
         elif name in programs.PACKAGE_RUNNERS and plain and plain[0] in programs.BINARIES:
             return words[words.index(plain[0]) :]

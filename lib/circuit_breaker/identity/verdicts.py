@@ -199,7 +199,7 @@ def without_exits(attempt: attempts.Attempt, text: str) -> str:
 
 def _line_class(line: str) -> str:
     """The class of a line: "failures" (a summary with some), "success" (one without), "form" (of a failure), "step", or ""."""
-    bare = line.strip(_DRESS)
+    bare = line.strip(_DRESS).strip()
     if bare.startswith(_STEPS):
         return "" if bare.startswith("Finished at") else "step"  # Maven, of failures too
     if not bare or bare.startswith(_PASSES):
@@ -280,7 +280,7 @@ def _counts(bare: str) -> str:
 
 def _is_general(line: str) -> bool:
     """Whether a line does not say what failed: a count, a banner, a bare verdict, a file's name."""
-    bare = line.strip(_DRESS)
+    bare = line.strip(_DRESS).strip()
     low = bare.lower()
     if len(low) < 4 or (bare.isupper() and bare.isalpha()):
         return True

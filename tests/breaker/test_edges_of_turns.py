@@ -1,0 +1,193 @@
+"""Where turns, prompts, circuits and rules meet: lost batches, equal calls in one batch, calls in two circuits, tools left out."""
+
+from __future__ import annotations
+
+import pytest
+from streams import Stream
+
+from circuit_breaker.breaker.model import (
+    ALLOW,
+    DENY,
+    FAILED,
+    INVALID,
+    OK,
+    OPEN,
+    OPENED,
+    STOP,
+    WARN,
+    Ask,
+    Reported,
+    Result,
+    Turn,
+)
+
+MAKE = {"command": "make"}
+BOOM = "Exit code 2\nboom"
+
+
+def lost(stream: Stream, tool: str, given: object, text: str) -> None:
+    """A failure whose batch never comes: you pressed Esc."""
+    call_id, _ = stream.ask(tool, given)
+    common = {"id": call_id, "tool": tool, "input": given, "text": text, "prompt": stream.session.prompt}
+    stream.send(Reported(**common, kind=FAILED, cwd="/p"))
+
+
+def prompted_unproven(stream: Stream) -> None:
+    """A prompt as a hook sees it: the first event after it says who wrote it."""
+    stream.prompt(proven=False)
+
+
+def first_turn(stream: Stream, author: str = "person"):
+    result = Result(id="first", tool="Bash", input={"command": "ls"}, kind=OK, text="a")
+    turn = Turn(results=[result], cwd="/p", prompt=stream.session.prompt, author=author)
+    return stream.send(turn)
+
+
+def test_failure_lost_before_your_prompt_does_not_stop_the_turn_after_it():
+    stream = Stream()
+    for number in range(5):
+        stream.call("Grep", {"pattern": f"{number}", "path": "/p"}, "ripgrep: unknown option", FAILED)
+    assert stream.said[-1][0] == WARN
+    lost(stream, "Grep", {"pattern": "6", "path": "/p"}, "ripgrep: unknown option")
+    prompted_unproven(stream)
+    assert first_turn(stream).verdict != STOP
+
+
+def test_failing_turns_before_your_prompt_do_not_stop_the_turn_after_it():
+    stream = Stream()
+    for number in range(19):
+        stream.call("Bash", {"command": f"tool{number} --go"}, f"Exit code 1\nno {number}x{number}", FAILED)
+    lost(stream, "Bash", {"command": "tool19 --go"}, "Exit code 1\nno way")
+    prompted_unproven(stream)
+    assert first_turn(stream).verdict != STOP
+    assert stream.lanes[""].failing == 0
+
+
+@pytest.mark.parametrize("after", ["sleep 5", "gh run view 7", "sleep 60"])
+def test_waits_that_are_refused_block_no_wait_or_look_that_can_run(after):
+    stream = Stream()
+    refused = "<tool_use_error>Blocked: sleep 60 is too long</tool_use_error>"
+    for seconds in (60, 45, 30):
+        for line in (f"sleep {seconds}", f"sleep {seconds} && gh run view 7"):
+            stream.call("Bash", {"command": line}, refused, INVALID)
+    assert WARN in [verdict for verdict, _ in stream.said]
+    assert stream.ask("Bash", {"command": after})[1].verdict == ALLOW
+
+
+def test_equal_failing_checks_in_one_batch_are_polls_all_of_them():
+    stream = Stream()
+    for _ in range(16):
+        stream.bash("sleep 5")
+        checks = ("Bash", {"command": "gh pr checks 7"}, "Exit code 8\npending", FAILED)
+        assert {answer.verdict for answer in stream.turn([checks, checks])} == {ALLOW}
+    assert stream.lanes[""].failing == 0
+
+
+def test_failure_lost_beside_a_running_probe_leaves_the_probe_its_result():
+    stream = Stream()
+    for _ in range(3):
+        stream.bash("make", BOOM, fails=True)
+    lost(stream, "Bash", {"command": "curl x"}, "Exit code 7")
+    stream.prompt(person=False)
+    stream.now += 11
+    assert stream.bash("make", "built").verdict == ALLOW
+    assert stream.states() == {}
+
+
+def test_call_that_is_blocked_is_gated_by_one_circuit_though_a_ring_holds_it_too():
+    stream = Stream(circuit_breakers={"tool_failure": {"cooldown_base_seconds": 600}})
+    for _ in range(3):
+        stream.bash("make", BOOM, fails=True)
+        stream.bash("cat build.log", "the same")
+    for _ in range(4):
+        stream.bash("cat build.log", "the same")
+    gating = [circuit.name for circuit in stream.lanes[""].circuits.values() if circuit.live]
+    assert gating.count("tool_failure:Bash make") == 1
+    stream.reset("tool_failure:Bash make")
+    assert stream.ask("Bash", MAKE)[1].verdict == ALLOW
+
+
+def test_call_with_the_label_of_an_earlier_loop_starts_at_its_own_level():
+    stream = Stream(cooldown_steps=[1, 6, 60])
+    lines = [
+        f"curl {host}/a/very/long/path/that/does/not/fit/into/a/label/of/sixty" for host in ("a.io", "b.io")
+    ]
+    first, second = (
+        {"command": f"deploy --verbose --target production --region eu {line}"} for line in lines
+    )
+    for _ in range(3):
+        stream.call("Bash", first, BOOM, FAILED)
+    for _ in range(2):
+        stream.now += 700
+        stream.call("Bash", first, BOOM, FAILED)
+    stream.now += 700
+    stream.call("Bash", first, "done", OK)
+    names = set(stream.states())
+    for _ in range(3):
+        stream.call("Bash", second, BOOM, FAILED)
+    opened = next(circuit for circuit in stream.lanes[""].circuits.values() if circuit.live)
+    assert opened.name in names and (opened.level, opened.cooldown) == (0, 10.0)
+
+
+def test_call_that_tampers_is_no_probe_of_its_own_circuit():
+    stream = Stream()
+    given = {"command": "rm -r ~/.local/state/x"}
+    for _ in range(3):
+        stream.call("Bash", given, BOOM, FAILED)
+    stream.now += 60
+    asked = Ask(id="again", tool="Bash", input=given, cwd="/p", prompt=stream.session.prompt, refused="files")
+    assert stream.send(asked).verdict == DENY
+
+
+def test_circuit_that_opens_under_a_bypass_is_not_said_to_block():
+    stream = Stream()
+    stream.prompt(bypass=True)
+    answers = [stream.bash("make", BOOM, fails=True) for _ in range(4)]
+    assert not [notice for answer in answers for notice in answer.notices if notice.kind == OPENED]
+    assert stream.states() == {"tool_failure:Bash make": OPEN}
+
+
+def test_what_was_not_said_under_a_bypass_is_said_after_it():
+    stream = Stream()
+    stream.prompt(bypass=True)
+    for _ in range(3):
+        assert stream.bash("cat a", "same").verdict == ALLOW
+    assert not any("repeated_call" in streak.marks for streak in stream.lanes[""].streaks.values())
+
+
+@pytest.mark.parametrize(
+    ("excluded", "tool", "given"),
+    [
+        ("Edit", "Edit", lambda n: {"file_path": "/p/a", "old_string": f"{n}", "new_string": f"{n + 1}"}),
+        ("mcp__db__*", "mcp__db__update_row", lambda n: {"id": n}),
+    ],
+)
+def test_call_of_a_tool_that_is_left_out_is_progress_all_the_same(excluded, tool, given):
+    stream = Stream(exclude=[excluded])
+    for number in range(5):
+        stream.call(tool, given(number), f"done {number}")
+        stream.bash("pytest", f"Exit code 1\nFAILED t.py::test_{'abcde'[number]} - assert no", fails=True)
+    assert stream.states() == {} and stream.said == []
+
+
+def test_wait_of_a_tool_that_is_left_out_makes_a_look_a_poll_all_the_same():
+    stream = Stream(exclude=["mcp__b__*"])
+    for _ in range(8):
+        stream.call("mcp__b__wait_for", {"time": 5}, "waited")
+        assert stream.bash("gh run view 7", "in progress").verdict == ALLOW
+
+
+def test_longest_period_of_a_ring_that_is_huge_takes_no_time():
+    stream = Stream(circuit_breakers={"call_cycle": {"max_period": 10**12 - 1}})
+    for _ in range(3):
+        for name in "abc":
+            stream.bash(f"cat {name}", name)
+    assert [verdict for verdict, _ in stream.said] == [WARN]
+
+
+def test_polls_without_a_gap_end_at_their_limit_all_the_same():
+    stream = Stream(poll_gap_seconds=0, pace=1.0)
+    for _ in range(25):
+        stream.bash("sleep 5")
+        stream.bash("gh run view 7", "in progress")
+    assert stream.states() == {"repeated_call:Bash gh run view": OPEN}
