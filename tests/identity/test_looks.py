@@ -300,6 +300,8 @@ FOUND_NOTHING = [
     ("Bash", "git grep foo", ""),
     ("Bash", "which java", ""),
     ("Bash", "ls | grep x", ""),
+    ("Bash", "docker exec web sh -c 'grep -rn foo /app'", ""),
+    ("mcp__desktop-commander__start_process", "ssh box 'find / -name jdk'", ""),
     ("PowerShell", "Select-String foo *.cs", ""),
     ("PowerShell", "Get-ChildItem -Recurse -Filter x.cs", ""),
 ]

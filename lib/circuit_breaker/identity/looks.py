@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.identity import acts, tool_names
-from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, SPAWNERS, WRITERS, line_of, shell_command
+from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, SPAWNERS, WRITERS, line_of
 from circuit_breaker.shell import guesses, live, reading, shell_line, waits
 
 # What a call looks at: nothing (it acts), files and the like, or something that changes by itself.
@@ -105,14 +105,12 @@ def _is_live(words: list[str]) -> bool:
 
 def found_nothing(tool: str, given: object, text: str) -> bool:
     """Whether it is a search (Grep, Glob, `grep`, `find`) that found nothing. `text`: its result or error."""
-    if tool not in _SEARCH_TOOLS and tool not in SHELLS or not _says_nothing(text):
-        return False
-    command = shell_command(tool, given)
-    if not reading.is_reading(command):
+    command = line_of(tool, given)
+    if not (command or tool in _SEARCH_TOOLS) or not _says_nothing(text) or not reading.is_reading(command):
         return False  # `make | grep error` also builds
     return tool in _SEARCH_TOOLS or any(
         words[0] in _SEARCHERS or (words[0] in _LISTERS and len(words) > 2) or words[:2] == ["git", "grep"]
-        for words in shell_line.programs(command)
+        for words in reading.all_programs(command)
     )
 
 
