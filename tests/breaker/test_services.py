@@ -28,6 +28,7 @@ from circuit_breaker.breaker.services import (
     contacted,
     contacts,
     endpoint,
+    is_stale,
     transport_failed,
     unknown,
 )
@@ -201,6 +202,22 @@ def test_one_probe_a_cooldown_whoever_asks(moves):
         elif move == "wait":
             now += who * 7
     assert service.live
+
+
+@pytest.mark.parametrize(
+    ("service", "lasts"),
+    [
+        (failed(unknown(HOST, "example.org:443"), "c", 1000.0), 60),
+        (unknown(HOST, "example.org:443").but(state=OPEN, facts={"kind": HOST, "failures": [1000.0]}), 60),
+        (failed(unknown(MCP, "db"), "c", 1000.0), 60),
+        (probed(facts={"kind": MCP, "failures": [900.0]}), 86_400),
+        (failed(probed(facts={"kind": MCP, "failures": [500.0]}), "probe", 1000.0), 86_400),
+    ],
+)
+def test_what_no_longer_counts_against_a_service_is_stale(service, lasts):
+    assert not is_stale(service, 60, 1000.0 + lasts - 1)
+    assert is_stale(service, 60, 1000.0 + lasts)
+    assert is_stale(service, 60, 1000.0 - lasts)  # the clock was set back
 
 
 def test_a_clock_that_was_set_back_does_not_lock_a_service_up():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -275,6 +276,46 @@ def test_sessions_under_another_python_share_the_same_services(
     assert ask(registered, payload, "s", "probe") == ""
     turn(functools.partial(run_hook, python=python), payload, "s", "probe")
     assert not state.exists() and not (machine.runtime / "armed" / "_any").exists()
+
+
+def test_janitor_leaves_a_server_that_is_down_and_forgets_it_after_a_day(
+    run_hook: Any, told: Any, registered: Any, payload: Any, machine: Any
+) -> None:
+    state = bring_down(told, payload, machine)
+    down, marker = store.decode(state.read_bytes(), Circuit), machine.runtime / "armed" / "_any"
+    marker.write_text(f"~0123456789ab/main.json\nservices/gone.json\n{marker.read_text()}")
+    start = payload("SessionStart.startup.headless", session_id="new", cwd=str(machine.project))
+    for age in (7200, 86_000):
+        os.utime(marker, (marker.stat().st_mtime - age,) * 2)
+        run_hook("janitor", start)
+        assert marker.read_text() == f"services/{state.name}\n"
+    assert ask(registered, payload, "another", "a1") == ""
+    assert ask(registered, payload, "another", "a2") == "deny"
+    state.write_bytes(store.encode(down.but(retry_at=1.0, facts={**down.facts, "failures": [1.0]})))
+    (machine.runtime / "janitor").rename(machine.runtime / "unknown")  # another round is due
+    run_hook("janitor", start)
+    assert not state.exists() and not marker.exists()
+    assert json.loads(verb(machine, "status", "--json"))["circuits"]["service_down"]["state"] == "CLOSED"
+
+
+def test_janitor_forgets_a_host_that_failed_and_a_file_that_nobody_can_read(
+    run_hook: Any, told: Any, payload: Any, machine: Any
+) -> None:
+    call = {"tool_name": "WebFetch", "tool_input": {"url": "https://example.org/"}, "tool_use_id": "t"}
+    refused = "Request failed with status code 503"
+    told("monitor", payload("PostToolUseFailure.mcp-server-crash", session_id="s", **call, error=refused))
+    batch = [{**call, "tool_response": refused}]
+    told("monitor", payload("PostToolBatch.mcp-iserror", session_id="s", tool_calls=batch))
+    (host,) = (machine.runtime / "services").glob("*.json")
+    failed = store.decode(host.read_bytes(), Circuit)
+    (host.parent / "older.json").write_text("{}")
+    start = payload("SessionStart.startup.headless", session_id="new", cwd=str(machine.project))
+    run_hook("janitor", start)
+    assert list(host.parent.glob("*.json")) == [host]
+    host.write_bytes(store.encode(failed.but(facts={**failed.facts, "failures": [1.0]})))
+    (machine.runtime / "janitor").rename(machine.runtime / "unknown")  # another round is due
+    run_hook("janitor", start)
+    assert not list(host.parent.glob("*.json"))
 
 
 @pytest.mark.slow

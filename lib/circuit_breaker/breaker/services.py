@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RULE = "service_down"
 MCP, HOST = "mcp", "host"
+DAY = 86_400.0  # seconds without a contact after which a server that is down is forgotten: it may be gone for good
 # How Claude Code reports a transport failure of an MCP server: a first line, after `MCP error -3200N: ` up to 2.1.197 and alone
 # from 2.1.330 on; the words after `MCP server "NAME"`; the beginning for HTTP servers that answer with an error status, up to 197.
 # JSON-RPC errors of a tool look different.
@@ -110,6 +111,13 @@ def contacted(
     labelled = [*service.calls, contact.label][-len(times) :]
     counted = service.but(count=len(times), calls=labelled, facts=facts)
     return breaker.trip(counted, now, base, steps) if len(times) >= rule["threshold"] else counted
+
+
+def is_stale(service: Circuit, window: float, now: float) -> bool:
+    """Whether the last thing known against a service is too old to count."""
+    length = DAY if service.live and service.facts["kind"] == MCP else window
+    opened, claimed = service.retry_at - service.cooldown, service.lease - service.leased
+    return abs(now - max(service.facts["failures"][-1], opened, claimed)) >= length
 
 
 def ask(service: Circuit, call: str, base: float, steps: list[float], now: float) -> tuple[Circuit, float]:

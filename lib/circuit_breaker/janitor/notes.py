@@ -6,7 +6,7 @@ import sys
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.runtime import files, json, running, store
-from circuit_breaker.runtime.home import Places, environment, slug
+from circuit_breaker.runtime.home import Places, environment, safe_name, slug
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,22 +71,22 @@ def settled(where: Places, config: Config, now: float, session: str) -> bool:
 
 
 def ended(where: Places, now: float, session: str) -> dict[str, set[str]]:
-    """Markers of sessions without a hook for an hour that Claude Code does not list as running: name -> its session folders."""
+    """Sessions without a hook for an hour that Claude Code does not list as running: name of their marker -> folders of sessions."""
     quiet = {}
     for name in files.names(where.armed):
         path = f"{where.armed}/{name}"
-        if name == session or "." in name or now - written(path) < HOUR:
+        if "." in name or now - written(path) < HOUR:
             continue
         lines = store.marker_lines(path)
         if "" in lines:
             continue  # not a marker of ours
-        sessions = {line.partition("/")[0] for line in lines if line[:1] != "/" and "/" in line}
-        if all(now - written(f"{where.sessions}/{one}") >= HOUR for one in sessions):
-            quiet[name] = sessions
-    if not quiet:
+        shared = name == store.ARMED_ANY  # with lines of services
+        sessions = {line.partition("/")[0] for line in lines if line[:1] == "~"} if shared else {name}
+        quiet[name] = {one for one in sessions if now - written(f"{where.sessions}/{one}") >= HOUR}
+    if not any(quiet.values()):
         return {}
-    listed = running.listed(environment()) or set()
-    return {name: sessions for name, sessions in quiet.items() if name not in listed}
+    going = {safe_name(one) for one in (session, *(running.listed(environment()) or ()))}
+    return {name: sessions - going for name, sessions in quiet.items() if sessions - going}
 
 
 def written(path: str) -> float:

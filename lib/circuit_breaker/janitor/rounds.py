@@ -13,7 +13,7 @@ from circuit_breaker.breaker.config import Config
 from circuit_breaker.janitor import disk, notes, sweep
 from circuit_breaker.janitor.retention import NEVER, Sweep
 from circuit_breaker.janitor.sweep import Report
-from circuit_breaker.runtime import detached, error_log, files, home, incidents, store
+from circuit_breaker.runtime import detached, error_log, files, home, incidents, services, store
 from circuit_breaker.runtime.home import ROOT, STATE, Places, slashed
 from circuit_breaker.words import memory
 
@@ -61,10 +61,8 @@ def new_note(where: Places, config: Config, now: float) -> dict[str, Any]:
 def make(where: Places, config: Config, now: float, session: str, most: float = NEVER) -> Report:
     """Do what is due in folders of up to `most` entries, and save the note if it could be finished. Never raises OSError."""
     made = Report()
-    try:
-        _tidy(
-            where, now, session
-        )  # before memory of ended sessions goes, which says where their state is published
+    try:  # before memory of ended sessions goes, which says where their state is published
+        _tidy(where, config, now, session)
     except OSError as error:
         made.errors.append(f"{where.runtime}: {files.why(error)}")
     note, last = new_note(where, config, now), notes.load(where)
@@ -99,9 +97,11 @@ def make(where: Places, config: Config, now: float, session: str, most: float = 
     return made
 
 
-def _tidy(where: Places, now: float, running: str) -> None:
-    """Remove the markers of ended sessions, and notes about homes that nobody visits. Raises OSError."""
+def _tidy(where: Places, config: Config, now: float, running: str) -> None:
+    """Remove the markers of ended sessions, services of which nothing that counts is known, and notes about homes that nobody visits.
+    Raises OSError."""
     _disarm_ended(where, now, running)
+    services.tidy(where, config, now)
     for path, name, info in disk.listing(where.runtime + "/janitor"):
         if name.endswith(".json") and disk.version(info) and now - info.st_mtime > NOTE_DAYS * notes.DAY:
             # A home without a session start for a month; a lost note only costs one survey.
@@ -117,7 +117,11 @@ def _disarm_ended(where: Places, now: float, running: str) -> None:
                 homes.add(store.peek(where, session)[0].home)
             except OSError:
                 continue
-        files.remove(f"{where.armed}/{name}")
+        if name == store.ARMED_ANY:
+            lines = store.marker_lines(f"{where.armed}/{name}")
+            store.keep_awake(where, {line: False for line in lines if line.partition("/")[0] in sessions})
+        else:
+            files.remove(f"{where.armed}/{name}")
     for folder in sorted(homes):
         if files.exists(f"{folder}/{STATE}"):
             incidents.publish(where.elsewhere(folder, where.project))

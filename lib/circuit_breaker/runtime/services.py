@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.config import Config, excludes, is_on
 from circuit_breaker.breaker.model import OPENED, WARN, Ask, Circuit, Notice, Transition
-from circuit_breaker.breaker.services import HOST, MCP, RULE, Contact, ask, contacted, endpoint, unknown
+from circuit_breaker.breaker.services import HOST, MCP, RULE, ask, contacted, endpoint, is_stale, unknown
 from circuit_breaker.runtime import files, store
 from circuit_breaker.runtime.home import Places, slug
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
+
+    from circuit_breaker.breaker.services import Contact
 
 
 SAID = {"trip": (WARN, OPENED), "warning": (WARN,)}  # the messages that come with an incident
@@ -91,9 +93,7 @@ def _contacted(where: Places, contact: Contact, config: Config, now: float) -> t
 def down(where: Places, projects: Container[str] | None = None) -> dict[str, Circuit]:
     """The MCP servers of these projects (None: of all) that are down now, by the paths of their files. Files that cannot be read are
     left out."""
-    folder = f"{where.runtime}/services"
-    paths = [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".json")]
-    found = [(path, _read(path)) for path in paths]
+    found = [(path, _read(path)) for path in _paths(where)]
     servers = {path: one for path, one in found if one is not None and one.live and one.facts["kind"] == MCP}
     return {
         path: one for path, one in servers.items() if projects is None or one.facts["project"] in projects
@@ -109,6 +109,26 @@ def forget(where: Places, which: str, projects: Container[str] | None) -> list[C
                 _remove(where, path)
             closed.append(service)
     return closed
+
+
+def tidy(where: Places, config: Config, now: float) -> None:
+    """Forget the services of which nothing that counts is known, and lines in the shared marker without a service. Raises OSError."""
+    folder, window = f"{where.runtime}/services", config.circuit_breakers[RULE]["window_seconds"]
+    if not files.exists(folder):
+        return
+    with files.Lock(f"{folder}/lock"):
+        for path in _paths(where):
+            service = _read(path)
+            if service is None or is_stale(service, window, now):
+                files.remove(path)
+        lines = store.marker_lines(f"{where.armed}/{store.ARMED_ANY}")
+        ours = [line for line in lines if line.startswith("services/")]
+        store.keep_awake(where, {line: files.exists(f"{where.runtime}/{line}") for line in ours})
+
+
+def _paths(where: Places) -> list[str]:
+    folder = f"{where.runtime}/services"
+    return [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".json")]
 
 
 def _remove(where: Places, path: str) -> None:
