@@ -187,6 +187,35 @@ def test_call_that_would_be_blocked_says_by_what_and_changes_nothing(person, hoo
     assert before == {path: path.read_bytes() for path in person.state.rglob("*") if path.is_file()}
 
 
+def test_rules_of_an_armed_session_are_those_that_its_gate_goes_by(person, hooks):
+    fail(hooks, 3)
+    plugin(person, "config", "set", "mode", "observe")
+    assert (
+        "would run" in plugin(person, "explain", "Bash", "make test").stdout
+    )  # said by you: it applies at once
+    plugin(person, "config", "unset", "mode")
+    hooks("Bash", {"command": "ls"})
+    config = person.home / ".config" / "claude-circuit-breaker" / "config.json"
+    config.write_text('{"mode": "observe"}')
+    assert "Bash make test would be blocked" in plugin(person, "explain", "Bash", "make test").stdout
+
+
+def test_call_that_would_switch_the_breaker_off_is_blocked_while_something_is_open(person, hooks):
+    fail(hooks, 1)
+    reset = ("explain", "Bash", "circuit-breaker reset --all")
+    assert "would run" in plugin(person, *reset).stdout
+    fail(hooks, 2)
+    said = plugin(person, *reset).stdout
+    assert "would be blocked" in said and "switch" in said
+
+
+def test_evidence_is_read_by_a_python_that_makes_the_same_keys(person, hooks, python):
+    fail(hooks, 2)
+    (person.state / "python").write_text(f"{sys.executable}\n")
+    said = plugin(person, "explain", "Bash", "make test", python=python)
+    assert "It failed 2 of 3 times with no progress in between." in said.stdout and not said.stderr
+
+
 @pytest.mark.parametrize("given", ["{torn", "[1]", '"text"', "[" * 50_000])
 def test_input_that_is_no_json_object_is_wrong_usage(person, hooks, given):
     fail(hooks, 1)
