@@ -86,22 +86,23 @@ class Stream:
                     answers.append(asked)
                     continue
             if kind == FAILED:
-                self.send(
-                    Reported(
-                        id=call_id,
-                        tool=tool,
-                        input=given,
-                        kind=FAILED,
-                        text=text,
-                        cwd=cwd,
-                        prompt=self.session.prompt,
-                    ),
-                    lane,
-                )
+                self.report(call_id, tool, given, text, lane, cwd)
             seen = kind if kind in (INVALID, DENIED, LAUNCHED) else OK
             results.append(Result(id=call_id, tool=tool, input=given, kind=seen, text=text))
         answers.append(self.send(Turn(results=results, cwd=cwd, prompt=self.session.prompt), lane))
         return answers
+
+    def report(self, call_id, tool, given, text, lane=MAIN, cwd="/p"):
+        """A failure before its batch."""
+        failure = {"id": call_id, "tool": tool, "input": given, "kind": FAILED, "text": text, "cwd": cwd}
+        return self.send(Reported(**failure, prompt=self.session.prompt), lane)
+
+    def lose(self, command, text, lane=MAIN):
+        """A shell call that fails and whose batch never comes; -> the gate's answer."""
+        call_id, asked = self.ask("Bash", {"command": command}, lane)
+        if asked.verdict != DENY:
+            self.report(call_id, "Bash", {"command": command}, text, lane)
+        return asked
 
     def bash(self, command, text="", fails=False, **more):
         return self.call("Bash", {"command": command}, text, FAILED if fails else OK, **more)

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from samples import samples
 from streams import Stream
 
+from circuit_breaker.breaker import failures
 from circuit_breaker.breaker.model import (
     ALLOW,
     DENIED,
     DENY,
     FAILED,
     INVALID,
+    MAIN,
     OK,
     OPEN,
     STOP,
@@ -924,3 +926,31 @@ def test_a_look_that_fails_with_another_error_ends_no_run_of_failing_acts():
         verdict = stream.bash(f"apt-get install -y p{i}", "E: Unable to locate package", fails=True).verdict
         stream.bash(f"rg -n p{i}", "/bin/bash: line 1: rg: command not found", fails=True)
     assert verdict == WARN
+
+
+def test_a_failure_whose_batch_never_came_keeps_its_name_and_its_error():
+    stream = Stream()
+    for letter in "abcd":
+        stream.lose("pytest -q t.py", f"Exit code 1\nboom {letter} password=hunter2")
+        stream.bash(f"ls {letter}", letter)
+    assert stream.states() == {"tool_failure:Bash pytest": "OPEN"}
+    assert "boom" in stream.events("trip")[0].clip
+    assert "hunter2" not in repr(stream.lanes[MAIN])
+
+
+def test_attempts_whose_batches_never_came_are_a_run_of_one_attempt():
+    stream = Stream(circuit_breakers={"tool_failure": {"same_error": 0}})
+    for form in ("", "-x", "-q", "-v", "-s", "-l", "-vv"):
+        stream.lose(f"pytest t.py {form}", "Exit code 1\nFAILED t.py::a - boom")
+        stream.call("Read", {"file_path": f"/p/{form}"}, form)
+    assert stream.states() == {"tool_failure:Bash pytest t.py (any form)": "OPEN"}
+
+
+def test_a_call_that_a_hook_has_rewritten_is_judged_by_what_ran():
+    stream = Stream()
+    call_id, _ = stream.ask("Bash", {"command": "pytest t.py"})
+    stream.report(call_id, "Bash", {"command": "pytest t.py"}, "Exit code 1\nboom")
+    ran = Result(id=call_id, tool="Bash", input={"command": "make"}, text="Exit code 1\nboom")
+    stream.send(Turn(results=[ran], cwd="/p", prompt=stream.session.prompt))
+    assert failures.family_of("Bash", {"command": "make"}, "/p") in stream.lanes[MAIN].families
+    assert [streak.label for streak in stream.lanes[MAIN].streaks.values()] == [""]

@@ -218,7 +218,7 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     streak.fails.append([outcome.n, lane.turn])
     streak.same_errors = streak.same_errors + 1 if same else 1
     streak.error, streak.places, streak.line = outcome.complaint, outcome.places, line
-    if outcome.attempt is not None and outcome.attempt.edits:
+    if outcome.tried.edits:
         lane.changed = outcome.n
     if outcome.kind == INVALID:
         streak.invalid += 1

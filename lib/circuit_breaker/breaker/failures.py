@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.evidence import last_of, leads_on
 from circuit_breaker.breaker.memory import ErrorRun, Family, Lane
-from circuit_breaker.breaker.model import FAILURES, OK, SILENT, Outcome
+from circuit_breaker.breaker.model import FAILURES, OK, SILENT, FailedAttempt, Outcome
 from circuit_breaker.identity import attempts, errors, places, verdicts
 from circuit_breaker.identity.calls import SHELLS, WRITES, change_level, command_of
 
@@ -36,6 +36,9 @@ def family_of(tool: str, tool_input: object, cwd: str) -> str:
 def judge(lane: Lane, outcomes: list[Outcome]) -> None:
     """Set the attempt of each shell call that acted, and whether it failed: the exit code may come from another command."""
     for outcome in outcomes:
+        if outcome.tried.family:  # judged when it was reported
+            outcome.first = outcome.key not in lane.streaks
+            continue
         if outcome.tool not in SHELLS or outcome.kind in SILENT or not isinstance(outcome.input, dict):
             continue
         if outcome.kind == OK and not outcome.change:
@@ -53,6 +56,19 @@ def judge(lane: Lane, outcomes: list[Outcome]) -> None:
             if not ended and _fails_again(lane, outcome):
                 ended = verdicts.FAILED
             outcome.failed, outcome.proven = ended == verdicts.FAILED, ended == verdicts.SUCCEEDED
+        if outcome.failed:
+            outcome.tried = _failed_attempt(outcome, attempt)
+
+
+def _failed_attempt(outcome: Outcome, attempt: attempts.Attempt) -> FailedAttempt:
+    lines = verdicts.shared_lines(attempt, outcome.text)
+    may_differ = errors.says_nothing(outcome.text) or verdicts.is_bare(outcome.text, lines)
+    text = verdicts.without_exits(attempt, outcome.text)
+    error, where = ("", []) if may_differ else errors.error_keys("", text, outcome.input)[1:]
+    said = {"lines": lines, "error": error, "places": where}
+    return FailedAttempt(
+        family=outcome.family, label=attempt.label(outcome.tool), edits=attempt.edits, **said
+    )
 
 
 def _fails_again(lane: Lane, outcome: Outcome) -> bool:
@@ -96,23 +112,20 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
     last = next(reversed(lane.families), "")  # each failure ends the run before it, so no other has a run
     if last and lane.families[last].count:
         lane.families[last] = lane.families[last].but(count=0, lines={}, marks=[])
-    lines = verdicts.shared_lines(outcome.attempt, outcome.text)
-    edited = outcome.attempt.edits and outcome.first
+    tried = outcome.tried
+    edited = tried.edits and outcome.first
     if not family.count or edited or last_of(lane.moves, family.since) > family.n:
         family = family.but(since=outcome.n, lines={}, marks=[], varied=False)
     else:
         family = family.but(varied=family.varied or family.call != outcome.key)
     if not family.lines or family.turn != lane.turn:  # failures in one turn count once
-        _add_lines(family, lines)
-    may_differ = errors.says_nothing(outcome.text) or verdicts.is_bare(outcome.text, lines)
-    text = verdicts.without_exits(outcome.attempt, outcome.text)
-    error, where = ("", []) if may_differ else errors.error_keys("", text, outcome.input)[1:]
-    equal = error == family.error and places.are_near(family.places, where)
+        _add_lines(family, tried.lines)
+    equal = tried.error == family.error and places.are_near(family.places, tried.places)
     again = family.same > 0 and equal and lane.stepped <= family.n
     same = family.same + (family.turn != lane.turn) if again else 1
-    lane.families[outcome.family] = family.but(
-        n=outcome.n, turn=lane.turn, call=outcome.key, error=error, places=where, same=same if error else 0
-    )
+    same = same if tried.error else 0
+    now = {"n": outcome.n, "turn": lane.turn, "call": outcome.key, "same": same}
+    lane.families[outcome.family] = family.but(**now, error=tried.error, places=tried.places)
 
 
 def _add_lines(family: Family, lines: list[str]) -> None:

@@ -216,9 +216,19 @@ class Reset(Event):
 # --- Evidence: the outcome of a call, and what a rule found
 
 
+class FailedAttempt(Record):
+    """What a failed attempt of a shell call leaves to compare: the keys of its family, its error lines and its error."""
+
+    family = label = error = ""
+    places: list[int] = []
+    lines: list[str] = []
+    edits = False  # it writes a file before the attempt runs
+
+
 class Outcome(Record):
     """One call's outcome as the rules see it."""
 
+    KINDS = {"tried": FailedAttempt}
     id = tool = text = key = ""
     input: Any = None
     kind = OK
@@ -242,6 +252,8 @@ class Outcome(Record):
     proven = False  # the attempt certainly succeeded
     first = False  # the lane remembers no earlier call like it
     n = 0
+    clip = ""  # of its error, made by outcomes.clip_of if needed
+    tried = FailedAttempt()  # if the attempt failed
 
 
 class Signal(Record):

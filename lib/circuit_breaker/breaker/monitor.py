@@ -14,7 +14,7 @@ from __future__ import annotations
 from circuit_breaker.breaker import breaker, budget, evidence, failures, model, probes, rules, services
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.model import Outcome, Reported, Result, Signal, Turn, plus
-from circuit_breaker.breaker.outcomes import label_of, outcome_of
+from circuit_breaker.breaker.outcomes import clip_of, label_of, outcome_of
 from circuit_breaker.identity.calls import SHELLS, SPAWNING, call_key, command_of
 from circuit_breaker.identity.keys import shortened
 from circuit_breaker.shell import waits
@@ -102,7 +102,10 @@ def _outcome(work: Work, result: Result) -> Outcome:
     if outcome.kind == model.OK:
         return outcome_of(result, model.LAUNCHED if result.kind == model.LAUNCHED else model.OK, lane.cwd)
     outcome.input, outcome.text = result.input, shortened(result.text)
-    outcome.key = call_key(result.tool, result.input, lane.cwd)  # a hook may have rewritten what ran
+    key = call_key(result.tool, result.input, lane.cwd)
+    if key != outcome.key:  # a hook has rewritten what ran
+        made = {"label": "", "clip": "", "failed": False, "family": "", "tried": model.FailedAttempt()}
+        outcome = outcome.but(key=key, **made)
     return outcome
 
 
@@ -234,7 +237,10 @@ def reported(work: Work, event: Reported) -> None:
         return
     lane.cwd = lane.cwd or event.cwd  # in a lane's first turn only the directory after it is known
     outcome = outcome_of(event, event.kind, lane.cwd)
-    lane.pending[event.id] = outcome.but(input=None, text="")
+    if outcome.kind in model.FAILURES:  # its batch may never come
+        failures.judge(lane, [outcome])
+        label_of(outcome), clip_of(outcome)
+    lane.pending[event.id] = outcome.but(input=None, text="", attempt=None)
     if outcome.kind != model.FAILED:  # after an interruption no batch may come
         _note_contacts(work, [outcome])
     circuit = work.gate_of(event.tool, event.input, outcome.key, lane.cwd)

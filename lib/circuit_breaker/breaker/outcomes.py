@@ -123,6 +123,7 @@ def label_of(outcome: Outcome) -> str:
 
 
 def clip_of(outcome: Outcome) -> str:
-    """The clip of its error for people; "" if it did not fail."""
-    failed = outcome.text and outcome.kind in FAILURES
-    return labels.error_clip(outcome.text, outcome.input) if failed else ""
+    """The clip of its error for people, made when it is first needed; "" if it did not fail."""
+    if outcome.text and outcome.kind in FAILURES and not outcome.clip:
+        outcome.clip = labels.error_clip(outcome.text, outcome.input)
+    return str(outcome.clip)

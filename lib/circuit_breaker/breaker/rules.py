@@ -130,7 +130,7 @@ def _same_attempt(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
         "tool_failure",
         family.same if stubborn else family.count,
         wants=TRIP if opens else WARN,
-        subject=outcome.attempt.label(outcome.tool),
+        subject=outcome.tried.label,
         keys=[outcome.family],
         since=family.since,
         facts={"family": True, "stubborn": stubborn},
