@@ -96,13 +96,35 @@ def test_a_call_goes_to_its_server_or_to_its_host_and_port(tool, given_, expecte
         (HOST, "Exit code 7\ncurl: (7) Failed to connect to example.org port 80: Connection refused", True),
         (HOST, "Exit code 22\ncurl: (22) The requested URL returned error: 403", False),
         (HOST, "Exit code 28\ncurl: (28) Operation timed out", True),
-        (HOST, "Exit code 7\n000", True),
-        (HOST, "Exit code 22\n500", False),
         (HOST, "Exit code 1\nparse error: Invalid numeric literal", False),
     ],
 )
 def test_only_the_transport_counts_never_a_tools_own_error(service, text, transport):
     assert transport_failed(service, text) is transport
+
+
+FETCHES = [
+    ("curl -s https://example.org/x", FAILED, "Exit code 7", False),
+    ("cd /p && curl -s https://example.org/x", FAILED, "Exit code 28", False),
+    ("curl -so /dev/null -w '%{http_code}' https://example.org/x", FAILED, "Exit code 7\n000", False),
+    ("curl -sf https://example.org/x", FAILED, "Exit code 22", True),
+    ("curl -sf https://example.org/x", FAILED, "Exit code 6", None),
+    ("curl -s https://example.org/x && ./deploy", FAILED, "Exit code 7", None),
+    ("curl -s https://example.org/x && ./deploy", FAILED, "Exit code 1\nno such stage", True),
+    ("curl -s https://example.org/x | jq .a", FAILED, "Exit code 4\nparse error", None),
+    ("curl -sS https://example.org/x | jq .a", OK, "curl: (7) Failed to connect to example.org", False),
+    ("curl -sS https://example.org/x | jq .a", OK, "null\ncurl: (52) Empty reply from server", False),
+    ("curl -s https://example.org/x | jq .a", OK, "", None),
+    ("curl -s https://example.org/x; echo $?", OK, "7", None),
+    ("curl -s https://example.org/log", OK, "a log\ncurl: (7) Failed to connect", True),
+    ("curl -s https://example.org/x -o f", OK, "", True),
+]
+
+
+@pytest.mark.parametrize(("command", "kind", "text", "answered"), FETCHES)
+def test_a_host_has_answered_only_where_the_exit_code_or_the_output_says_so(command, kind, text, answered):
+    found = contacts([Outcome(tool="Bash", input={"command": command}, kind=kind, text=text)])
+    assert [contact.answered for contact in found] == ([] if answered is None else [answered])
 
 
 NO_ANSWER = (LAUNCHED, DENIED, INVALID, INTERRUPTED, OURS)  # from the server

@@ -10,6 +10,7 @@ from __future__ import annotations
 from circuit_breaker.breaker import breaker
 from circuit_breaker.breaker.model import FAILED, HALF_OPEN, OK, Circuit, Outcome, Record
 from circuit_breaker.identity import calls, labels
+from circuit_breaker.shell import shell_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,18 +25,16 @@ DAY = 86_400.0  # seconds without a contact after which a server that is down is
 MCP_LINES = ("Connection closed", "Request timed out", "Request timeout")
 MCP_SERVER = (" is not connected", " connection closed before ", " timed out", " transport dropped ", " ended with no answer", " never answered ", " sent no response ")  # fmt: skip
 MCP_HTTP = ("Error POSTing to endpoint", "Streamable HTTP error: Error POSTing to endpoint")
-# Transport failures of WebFetch, curl and wget (exit codes of curl: 7 refused, 28 timeout, 52 and 56 closed).
+# Transport failures of curl: 7 refused, 28 timeout, 52 and 56 closed. With -s it says no more than the exit code.
+CURL_CODES = (7, 28, 52, 56)
+CURL_LINES = tuple([f"\ncurl: ({code})" for code in CURL_CODES])
+SILENT_CURL = tuple([f"Exit code {code}" for code in CURL_CODES])
+# Transport failures of WebFetch, curl and wget.
 FETCH_TRANSPORT = (
     "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EPIPE", "socket hang up", "timeout of ", "status code 50", "status code 52",
-    "Connection refused", "connection refused", "Connection timed out", "Connection reset", "curl: (7)", "curl: (28)",
-    "curl: (52)", "curl: (56)", "returned error: 50", "returned error: 52", "ERROR 50", "ERROR 52",
+    "Connection refused", "connection refused", "Connection timed out", "Connection reset", "returned error: 50",
+    "returned error: 52", "ERROR 50", "ERROR 52", *CURL_LINES,
 )  # fmt: skip
-SILENT_CURL = (
-    "Exit code 7",
-    "Exit code 28",
-    "Exit code 52",
-    "Exit code 56",
-)  # the first line with -s, which says no more
 
 
 class Contact(Record):
@@ -61,14 +60,30 @@ def contacts(outcomes: list[Outcome], bypassed: bool = False) -> list[Contact]:
     found = []
     for outcome in outcomes:
         kind, name = endpoint(outcome.tool, outcome.input)
-        answered = True if outcome.kind in (OK, FAILED) else None
-        if outcome.kind == FAILED and kind and transport_failed(kind, outcome.text):
-            waits = outcome.poll and kind == HOST  # for it to start
-            answered = None if waits or bypassed else False
+        answered = _has_answered(kind, outcome) if kind and outcome.kind in (OK, FAILED) else None
+        if answered is False and (bypassed or (outcome.poll and kind == HOST)):  # it waits for it to start
+            answered = None
         if kind == MCP or (kind and answered is not None):  # hosts have no probe to give back
             label = labels.label(outcome.tool, outcome.input) if answered is False else ""
             found.append(Contact(kind=kind, name=name, call=outcome.id, label=label, answered=answered))
     return found
+
+
+def _has_answered(kind: str, outcome: Outcome) -> bool | None:
+    """Whether the service of a call that ran has answered. None if that is unknown: the exit code is another command's, or
+    nothing was said."""
+    line, _ = shell_line.essence(calls.shell_command(outcome.tool, outcome.input), "")
+    hides = any(segment.joint not in ("", "&&") for segment in line)
+    first, _, said = outcome.text[:2000].partition("\n")
+    if outcome.kind == OK:
+        failed = any(words in f"\n{first}\n{said}" for words in CURL_LINES)
+        return (False if failed else None) if hides else True
+    if transport_failed(kind, outcome.text):
+        return False
+    if kind == HOST and first in SILENT_CURL:
+        return None if len(line) > 1 else False
+    silent = first.startswith("Exit code ") and not said.strip() and first != "Exit code 22"  # 4xx or 5xx
+    return None if hides or silent else True
 
 
 def transport_failed(kind: str, text: str) -> bool:
@@ -80,7 +95,7 @@ def transport_failed(kind: str, text: str) -> bool:
         if first.startswith(("MCP error -32000: ", "MCP error -32001: ")):
             first = first[18:]
         return first in MCP_LINES or (first.startswith(MCP_HTTP) and "(HTTP 4" not in first)
-    return first in SILENT_CURL or any(words in text[:2000] for words in FETCH_TRANSPORT)
+    return any(words in f"\n{text[:2000]}" for words in FETCH_TRANSPORT)
 
 
 def unknown(kind: str, name: str, project: str = "", home: str = "") -> Circuit:
