@@ -33,8 +33,10 @@ def rotate_all_telemetry() -> list[str]:
     try:
         where, config, session = _place()
         plan = rounds.sweeps(where, config, time.time(), session)[0]
+        # a limit of 0 is none
+        plan.limits = {key: most * key.startswith("telemetry_") for key, most in plan.limits.items()}
         sweep.planned(plan)
-        plan.actions = [a for a in plan.actions if a.do == "rotate" or a.name.startswith("telemetry/")]
+        plan.actions = [action for action in plan.actions if action.do != "clear"]
         files.remove(notes.path(where))  # so that a killed sweep does not look finished
         sweep.execute(plan, report)
         if report.steps:

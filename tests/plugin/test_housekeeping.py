@@ -290,6 +290,24 @@ def test_old_names_still_do_their_work(plugin: Plugin, mocker: Any) -> None:
     assert memory_cleanup.rotate_all_telemetry() == []
 
 
+def test_rotating_telemetry_removes_no_archive_of_a_session(plugin: Plugin, mocker: Any) -> None:
+    mocker.patch.dict(os.environ, plugin.env)
+    fill(plugin.home)
+    archives = plugin.home.path / "archives"
+    of = {
+        "telemetry": "a_telemetry.{}.jsonl.gz",
+        "sessions": "session_a_state.{}.json.gz",
+        "claude": "todos.{}.tar.gz",
+    }
+    for folder, name in of.items():
+        (archives / folder).mkdir(parents=True, exist_ok=True)
+        for minute in range(60):
+            (archives / folder / name.format(f"20250101T00{minute:02}00Z")).write_bytes(b"x")
+    memory_cleanup.rotate_all_telemetry()
+    left = {folder: len(list((archives / folder).glob("*20250101*"))) for folder in of}
+    assert left["telemetry"] < 60 and (left["sessions"], left["claude"]) == (60, 60)
+
+
 def test_old_names_never_raise(tmp_path: Path, mocker: Any, capfd: Any) -> None:
     mocker.patch.dict(os.environ, {"CIRCUIT_BREAKER_HOME": "relative"})
     assert memory_cleanup.auto_cleanup_on_startup() == ""

@@ -37,12 +37,13 @@ class Report(Record):
     task = ""
 
     def facts(self) -> dict[str, int]:
-        """The counts; put_away and freed are bytes."""
+        """The counts. put_away: bytes moved into archives; freed: bytes removed (an archive frees some once it is compressed)."""
         counts = dict.fromkeys(COUNTED.values(), 0)
         for step in self.steps:
             counts[COUNTED[step.do]] += 1
         away = sum(step.size for step in self.steps if step.do in ("rotate", "archive"))
-        freed, entries = sum(step.size for step in self.steps), sum(step.entries for step in self.steps)
+        freed = sum(step.size for step in self.steps if not step.into)
+        entries = sum(step.entries for step in self.steps)
         return {**counts, "entries": entries, "spared": self.spared, "put_away": away, "freed": freed}
 
 

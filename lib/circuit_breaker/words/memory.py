@@ -85,7 +85,8 @@ def done(facts: Mapping[str, int], program: str) -> str:
     after = spared if facts["spared"] else ""
     if away or facts["shortened"]:
         after += f" To get a file back: {program} restore --list."
-    return f"{PREFIX} {text[0].upper()}{text[1:]}: {size(facts['freed'])} freed.{after}"
+    freed = f": {size(facts['freed'])} freed" if facts["freed"] else ""
+    return f"{PREFIX} {text[0].upper()}{text[1:]}{freed}.{after}"
 
 
 def weakened(keys: list[str]) -> str:
