@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.identity import tool_names
 from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, WRITERS, line_of, shell_command
-from circuit_breaker.shell import live, reading
-from circuit_breaker.shell.programs import DECORATION
+from circuit_breaker.shell import live, programs, reading
 from circuit_breaker.shell.shell_line import is_in, past_options, program, segments
 
 # Words in tool names (or in the `action` of a tool that does everything) that stand for a step on a page or device.
@@ -152,7 +151,7 @@ def writes_file(tool: str, given: object) -> bool:
     logs = False  # such output comes through the pipe
     for segment in segments(line):
         name, *rest = program(segment.words) or ["echo"]
-        reads = name.lower() in DECORATION or reading.program_reads(name, rest)
+        reads = name.lower() in programs.DECORATION or reading.program_reads(name, rest)
         edits = reading.edits(name, rest) or _adds(name, rest) or name.lower() in ("tee", "tee-object")
         if not logs and (edits or (reads and segment.targets)):
             return True

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from circuit_breaker.identity import tokens, tool_names
 from circuit_breaker.identity.keys import canonical, digest, spelled
-from circuit_breaker.shell import powershell, reading, shell_line, waits
-from circuit_breaker.shell.programs import DECORATION
+from circuit_breaker.shell import powershell, programs, reading, shell_line, waits
 
 READS, ACTS, WRITES = 0, 1, 2  # what a call changes: nothing, something that is no file, a file
 POWERSHELLS = frozenset(("PowerShell", "powershell", "pwsh"))
@@ -117,7 +116,7 @@ def shape_key(tool: str, tool_input: object) -> tuple[str, dict[str, str] | None
 def main_program(tool: str, tool_input: object) -> list[str]:
     """The first program of a shell line with its arguments, here or on another machine, behind what only comes first; [] for none."""
     ran = reading.all_programs(line_of(tool, tool_input)[:2000])
-    first = [words for words in ran if words[0] not in DECORATION and not reading.carries(words)]
+    first = [words for words in ran if words[0] not in programs.DECORATION and not reading.carries(words)]
     return (first or ran or [[]])[0]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from circuit_breaker.identity import attempts, results
 from circuit_breaker.identity.keys import digest
-from circuit_breaker.shell.programs import TASKS
+from circuit_breaker.shell import programs
 
 FAILED, SUCCEEDED, UNKNOWN = "failed", "succeeded", ""
 LOOKED_AT = 16_000  # characters at either end of an output that are read
@@ -156,7 +156,7 @@ def _without_label(line: str) -> str:
             continue
         if sign == ": ":
             task = name.replace(":", " ").split()
-            labels = len(task) == 2 and task[1] in TASKS
+            labels = len(task) == 2 and task[1] in programs.TASKS
         else:
             numbered = name[-2:-1] in tuple("-.") and name[-1].isdigit()
             labels = name.replace("-", "").replace("_", "").replace(".", "").lstrip("+").isalnum()

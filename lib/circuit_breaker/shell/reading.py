@@ -5,8 +5,7 @@ It reads ordinary lines and is no full shell parser: what it cannot read counts 
 
 from __future__ import annotations
 
-from circuit_breaker.shell import live, powershell, shell_line, snippets
-from circuit_breaker.shell.programs import EDITORS
+from circuit_breaker.shell import live, powershell, programs, shell_line, snippets
 from circuit_breaker.shell.shell_line import is_in, operands, past_options, program, segments
 
 # Programs that only look, unless a rule below says otherwise.
@@ -195,7 +194,7 @@ def program_reads(name: str, rest: list[str], depth: int = 0, loosely: bool = Fa
 def edits(name: str, rest: list[str]) -> bool:
     """Whether program `name` with the arguments `rest` edits a file: `sed -i`, `patch`, `cp`."""
     low = name.lower()
-    if low in EDITORS or (low == "git" and rest[:1] == ["apply"]):
+    if low in programs.EDITORS or (low == "git" and rest[:1] == ["apply"]):
         return True
     in_place = any(word[:2] == "-i" or word in ("--in-place", "-pi") for word in rest)
     return in_place and low in ("sed", "perl", "gsed")
