@@ -49,6 +49,7 @@ TABLE = {
     (OPEN, "late fails", OPEN),
     (OPEN, "late succeeds", OPEN),
     (HALF_OPEN, "ask deny", HALF_OPEN),
+    (HALF_OPEN, "ask allow", HALF_OPEN),  # your prompt shows that the probe is over
     (HALF_OPEN, "probe succeeds", CLOSED),
     (HALF_OPEN, "probe fails", OPEN),
     # a later turn shows that the probe is over

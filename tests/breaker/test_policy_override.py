@@ -9,6 +9,7 @@ from circuit_breaker.breaker.model import (
     ALLOW,
     DENY,
     FAILED,
+    HALF_OPEN,
     LAUNCHED,
     MACHINE,
     OPEN,
@@ -157,6 +158,43 @@ def test_persons_prompt_buys_one_early_probe_and_a_bypass_none():
     other = opened()
     other.prompt(bypass=True)
     assert other.lanes[""].circuits["tool_failure:Bash make test"].early == ""
+
+
+def probing(timeout=600_000):
+    """A stream with an open circuit, and its probe that has been asked for."""
+    stream = opened()
+    stream.now += 11
+    return stream, *stream.ask("Bash", {"command": "make test", "timeout": timeout})
+
+
+def test_a_probe_that_you_interrupted_keeps_no_call_from_being_the_next():
+    stream, _, asked = probing()
+    assert asked.verdict == ALLOW
+    assert stream.ask("Bash", {"command": "make test"})[1].verdict == DENY
+    stream.prompt()
+    assert stream.bash("make test", "ok").verdict == ALLOW
+    assert stream.states() == {}
+
+
+def test_the_late_result_of_a_probe_counts_after_your_prompt_until_another_one_runs():
+    name = "tool_failure:Bash make test"
+    for other, states in ((False, {name: OPEN}), (True, {name: HALF_OPEN})):
+        stream, call_id, _ = probing()
+        stream.prompt()
+        if other:
+            stream.ask("Bash", {"command": "make test"})
+        stream.report(call_id, "Bash", {"command": "make test"}, "Exit code 2\nboom")
+        assert stream.states() == states
+
+
+def test_your_prompt_leaves_the_probe_of_a_subagent_running():
+    stream = Stream()
+    for _ in range(3):
+        stream.bash("make test", "Exit code 2\nboom", fails=True, lane="sub")
+    stream.now += 11
+    stream.ask("Bash", {"command": "make test"}, "sub")
+    stream.prompt()
+    assert stream.ask("Bash", {"command": "make test"}, "sub")[1].verdict == DENY
 
 
 def test_notification_buys_nothing():

@@ -90,6 +90,11 @@ def release(circuit: Circuit, ran: bool) -> Circuit:
     return circuit.but(state=OPEN, probe="", early=early)
 
 
+def overdue(circuit: Circuit, now: float) -> Circuit:
+    """The probe has probably died: the next call may be the probe, and until then its late result counts."""
+    return circuit.but(lease=now, leased=0.0) if circuit.probe else circuit
+
+
 def succeed(circuit: Circuit, needed: int) -> Circuit:
     """A good probe: CLOSED and one level down after `needed` in a row, else HALF_OPEN until the next one."""
     if circuit.good + 1 < needed:

@@ -99,6 +99,8 @@ def _prompted(work: Work, event: model.Prompt) -> None:
         work.lane.cwd = event.cwd
     if not event.person or event.key in session.scheduled:
         return
+    for circuit in [*work.lane.circuits.values()]:
+        work.put(breaker.overdue(circuit, work.now))  # you prompt when no call of the lane is running
     session.unproven = prompt_id
     if session.budget.since:
         session.budget = budget.add(session.budget, event.spent)
