@@ -15,7 +15,7 @@ from circuit_breaker.breaker import breaker, budget, evidence, failures, model, 
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.model import Outcome, Reported, Result, Signal, Turn, plus
 from circuit_breaker.breaker.outcomes import clip_of, label_of, outcome_of
-from circuit_breaker.identity.calls import SHELLS, SPAWNING, call_key, command_of
+from circuit_breaker.identity.calls import SPAWNING, call_key, service
 from circuit_breaker.identity.keys import shortened
 from circuit_breaker.shell import waits
 
@@ -71,16 +71,9 @@ def _take_results(work: Work, fresh: list[Result], prompt: str) -> None:
 
 def _note_contacts(work: Work, outcomes: list[Outcome]) -> None:
     """What calls show of services, for all sessions of the machine (service_down)."""
-    if any(_may_contact(outcome) for outcome in outcomes) and work.action("service_down"):
+    if any(service(outcome.tool, outcome.input) for outcome in outcomes) and work.action("service_down"):
         counted = [outcome for outcome in outcomes if not work.excluded(outcome.tool, "service_down")]
         work.contacts = services.contacts(counted, work.bypassed)
-
-
-def _may_contact(outcome: Outcome) -> bool:
-    """A cheap first check: most calls use no service."""
-    if outcome.tool in SHELLS and isinstance(outcome.input, dict):
-        return "://" in command_of(outcome.input)[1]
-    return bool(outcome.tool.startswith("mcp__") or outcome.tool in ("WebFetch", "webfetch"))
 
 
 def flush(work: Work, keep: frozenset[str] = frozenset()) -> None:

@@ -125,7 +125,7 @@ def service(tool: str, tool_input: object) -> str:
     if tool in ("WebSearch", "web_search"):
         return "WebSearch"
     if tool.startswith("mcp__"):
-        return tool.split("__")[1] if tool.count("__") >= 2 else tool
+        return tool.split("__")[1]
     if "gh api" in shell_command(tool, tool_input):
         return "api.github.com"
     return next((host[:80] for host, _ in map(host_of, urls_of(tool, tool_input)) if host), "")

@@ -93,11 +93,8 @@ def _contacted(where: Places, contact: Contact, config: Config, now: float) -> t
 def down(where: Places, projects: Container[str] | None = None) -> dict[str, Circuit]:
     """The MCP servers of these projects (None: of all) that are down now, by the paths of their files. Files that cannot be read are
     left out."""
-    found = [(path, _read(path)) for path in _paths(where)]
-    servers = {path: one for path, one in found if one is not None and one.live and one.facts["kind"] == MCP}
-    return {
-        path: one for path, one in servers.items() if projects is None or one.facts["project"] in projects
-    }
+    found = {path: one for path, one in _all(where).items() if one and one.live and one.facts["kind"] == MCP}
+    return {path: one for path, one in found.items() if projects is None or one.facts["project"] in projects}
 
 
 def forget(where: Places, which: str, projects: Container[str] | None) -> list[Circuit]:
@@ -117,8 +114,7 @@ def tidy(where: Places, config: Config, now: float) -> None:
     if not files.exists(folder):
         return
     with files.Lock(f"{folder}/lock"):
-        for path in _paths(where):
-            service = _read(path)
+        for path, service in _all(where).items():
             if service is None or is_stale(service, window, now):
                 files.remove(path)
         lines = store.marker_lines(f"{where.armed}/{store.ARMED_ANY}")
@@ -126,9 +122,11 @@ def tidy(where: Places, config: Config, now: float) -> None:
         store.keep_awake(where, {line: files.exists(f"{where.runtime}/{line}") for line in ours})
 
 
-def _paths(where: Places) -> list[str]:
+def _all(where: Places) -> dict[str, Circuit | None]:
+    """The services by the paths of their files; None for a file that cannot be read."""
     folder = f"{where.runtime}/services"
-    return [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".json")]
+    paths = [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".json")]
+    return {path: _read(path) for path in paths}
 
 
 def _remove(where: Places, path: str) -> None:
