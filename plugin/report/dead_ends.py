@@ -149,8 +149,8 @@ class Scan:
                 cleared[command] = max(t, cleared.get(command, 0.0))
         met: dict[tuple[str, str], dict[str, float]] = {}
         calls: dict[str, list[Any]] = {}
-        for _, failures, _ in self.files.values():
-            calls = {**failures, **calls}  # a fork's copy of a call is no other call
+        for _, failures, _ in reversed(self.files.values()):
+            calls.update(failures)  # the original of a call that a fork copied comes last
         for t, session, command, error in calls.values():
             if now - t <= DAYS * 86_400 and t > cleared.get(command, 0.0):
                 met.setdefault((command, error), {})[session] = t

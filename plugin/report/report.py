@@ -14,7 +14,7 @@ from shared import Refusal, answer, places, progress
 
 from circuit_breaker.runtime import home, status
 from report import dead_ends, page, past
-from report.content import Content
+from report.content import OVER, Content
 
 NAME = "circuit-breaker-report.html"
 
@@ -24,7 +24,11 @@ def report(args: argparse.Namespace) -> int:
     now, where = time.time(), places(args.project)
     everywhere = args.project is None
     wanted = args.session or ""
-    found = incidents.chosen(args, args.since)
+    found = incidents.chosen(argparse.Namespace(**{**vars(args), "session": None}), args.since)
+    loops = {one.loop for one in found if one.session.startswith(wanted)}  # another session can close one
+    found = [
+        one for one in found if one.session.startswith(wanted) or (one.loop in loops and one.event in OVER)
+    ]
     if args.mode:
         found = [one for one in found if (one.event == "would_trip") == (args.mode == "observe")]
     top = past.folder(os.environ) if everywhere else past.folder_of(os.environ, where.project)

@@ -153,8 +153,9 @@ def test_loop_has_a_sentence_a_card_and_its_cost(person, reported):
 def test_loop_is_closed_by_whoever_can_close_its_circuit(person, reported, circuit, closed, outcome):
     begun = {"circuit": circuit, "agent": "a1"}
     incident(person, begun, {**begun, "event": "close", "t": time.time() - 300, **closed})
-    page, _ = reported()
-    assert {"closed again", "still blocked"} & set(page.data) == {outcome}
+    for arguments in ((), ("b7e1",)):
+        page, _ = reported(*arguments)
+        assert {"closed again", "still blocked"} & set(page.data) == {outcome}
 
 
 def test_fork_has_its_own_calls_and_the_original_keeps_its_own(person, reported):
