@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from streams import Stream, said
 
 from circuit_breaker.breaker.model import (
@@ -13,8 +14,11 @@ from circuit_breaker.breaker.model import (
     MAIN,
     OPEN,
     OPENED,
+    PERSON,
     STOP,
     WARN,
+    Compacted,
+    Reported,
     Result,
     Turn,
 )
@@ -184,3 +188,47 @@ def test_failing_turns_that_are_only_observed_are_counted_once_when_they_would_h
         stream.bash(f"tool{i} x", f"Exit code 1\nerror {chr(97 + i)}", fails=True)
     assert stream.lanes[MAIN].tally["failing_streak"]["would"] == 1
     assert stream.said == []
+
+
+def lost_failures(stream, times):
+    """Failures of one call, each followed by another call, so that it is counted; the batch of the last one never comes."""
+    for i in range(times):
+        stream.lose("make", "Exit code 2\nboom")
+        if i < times - 1:
+            stream.call("Read", {"file_path": f"/p/{i}"}, f"{i}")
+
+
+@pytest.mark.parametrize("event", ["prompt", "stop", "failure"])
+def test_a_warning_that_came_up_where_nothing_can_be_read_is_given_after_the_next_batch(event):
+    stream = Stream()
+    lost_failures(stream, 3)
+    if event == "stop":
+        stream.stop()
+    else:
+        stream.prompt(proven=event == "prompt")
+    if event == "failure":
+        told = {"tool": "Bash", "input": {"command": "ls x"}, "text": "Exit code 2\nno x", "author": PERSON}
+        stream.send(Reported(id="x", cwd="/p", prompt=stream.session.prompt, **told))
+    assert (stream.events("warning"), stream.said) == ([], [])
+    assert stream.states() == {"tool_failure:Bash make": OPEN}
+    assert stream.bash("ls", "a").verdict == WARN
+    assert [t.subject for t in stream.events("warning")] == ["Bash make"]
+    assert stream.bash("ls -l", "a").verdict == ALLOW
+
+
+def test_a_warning_about_a_stop_hook_is_given_after_the_next_batch():
+    stream = Stream(circuit_breakers={"hook_recursion": {"action": "warn"}})
+    for _ in range(8):
+        assert stream.stop().verdict == ALLOW
+    assert stream.lanes[MAIN].tally["hook_recursion"]["warned_at"] == 0
+    assert stream.bash("ls", "a").verdict == WARN
+    assert "made Claude continue" in stream.said[0][1]
+
+
+def test_no_turn_is_stopped_before_its_warning_could_be_read():
+    stream = Stream()
+    for i in range(5):
+        stream.lose(f"tool{i}", "Exit code 1\nthe same error")
+        stream.send(Compacted())
+        stream.stop()
+    assert stream.bash("tool6", "Exit code 1\nthe same error", fails=True).verdict == WARN

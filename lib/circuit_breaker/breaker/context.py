@@ -27,6 +27,8 @@ class Work:
         self.session, self.lane = session, lane
         self.name, self.config, self.now = name, config, now
         self.bypassed = False
+        self.heard = False  # Claude reads what this event is answered
+        self.heard = False  # Claude reads what this event is answered
         self.transitions: list[Transition] = []
         self.notices: list[Notice] = []
         self.denial: list[Notice] = []  # that the call is denied, or the questions about it
@@ -210,6 +212,9 @@ class Work:
         if self.bypassed:
             return
         self._mark(signal, signal.mark)
+        if not self.heard:
+            self.lane.unread.append(signal)
+            return
         if not self.may_stop(signal.rule):
             signal = signal.but(facts={**signal.facts, "mild": True, "left": 0})
         elif self.asks(signal.rule):
@@ -219,6 +224,15 @@ class Work:
         self.lane.warned[signal.name] = self.lane.turn
         self.record("warning", signal)
         self.notices.append(Notice.about(signal))
+
+    def warn_late(self) -> None:
+        """Give the warnings that nobody could read when they were due; nor can they be read where the turn is stopped."""
+        if self.lane.unread and not self.stops():
+            unread, self.lane.unread = self.lane.unread, []
+            given = [notice.name for notice in self.notices]
+            for signal in unread:
+                if signal.name not in given:
+                    self.warn(signal)
 
     def stop(self, signal: Signal) -> None:
         """Stop the turn, counted as a trip, if there was a warning in an earlier turn; else warn."""

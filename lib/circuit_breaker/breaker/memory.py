@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import Circuit, Notice, Outcome, Record
+from circuit_breaker.breaker.model import Circuit, Notice, Outcome, Record, Signal
 
 
 class Streak(Record):
@@ -113,10 +113,11 @@ class Lane(Record):
         **dict.fromkeys(("moves", "news", "families", "errors", "warned", "asked"), 16),
         "pending": 64,
         "denied": 48,
+        "unread": 4,
     }
     KINDS = {
         "recent": Past, "streaks": Streak, "families": Family, "errors": ErrorRun, "sequence": SameShape, "circuits": Circuit,
-        "pending": Outcome, "read": Position,
+        "pending": Outcome, "read": Position, "unread": Signal,
     }  # fmt: skip
     # its calls
     n = turn = 0
@@ -161,6 +162,7 @@ class Lane(Record):
     asked: dict[str, str] = {}  # tool_use_id -> the circuit for which you are asked
     tally: dict[str, dict[str, float]] = {}  # rule -> see NOTHING_DONE
     read = Position()
+    unread: list[Signal] = []  # warnings for the next batch: they came up where Claude reads nothing
 
     def forget_successes(self) -> None:
         """Forget repeats and cycles of successes and runs of attempts, at your prompt; other failures are kept."""

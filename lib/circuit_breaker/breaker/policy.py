@@ -40,6 +40,7 @@ def advance(
     _close_switched_off(work)
     if lane.prompt != session.person:
         _catch_up(work)
+    work.heard = isinstance(event, (model.Ask, model.Turn))
     if isinstance(event, model.Ask):
         gate.ask(work, event)
         if not work.denial and session.budget.since and session.circuits:
@@ -51,6 +52,7 @@ def advance(
         monitor.reported(work, event)
     elif isinstance(event, model.Turn):
         monitor.turn(work, event)
+        work.warn_late()
     elif isinstance(event, model.Compacted):
         lane.forget_results()
         lane.sequence = SameShape()
