@@ -113,12 +113,10 @@ def contacted(
     base = rule["cooldown_base_seconds"]
     if contact.answered:
         return Circuit(rule=RULE, subject=service.subject, facts={**service.facts, "failures": []})
-    if service.live:
-        if service.state != HALF_OPEN or service.probe != contact.call:
-            return service
-        silent = contact.answered is None
+    silent = contact.answered is None
+    if service.state == HALF_OPEN and service.probe == contact.call:
         return breaker.release(service, ran=False) if silent else breaker.fail(service, now, base, steps)
-    if contact.answered is None:
+    if service.live or silent:
         return service
     times = [at for at in service.facts["failures"] if abs(now - at) < rule["window_seconds"]]
     times = [*times, round(now, 3)][-rule["threshold"] :]

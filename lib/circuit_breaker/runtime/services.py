@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.config import Config, excludes, is_on
 from circuit_breaker.breaker.model import OPENED, WARN, Ask, Circuit, Notice, Transition
-from circuit_breaker.breaker.services import HOST, MCP, RULE, ask, contacted, endpoint, is_stale, unknown
+from circuit_breaker.breaker.services import MCP, RULE, ask, contacted, endpoint, is_stale, unknown
 from circuit_breaker.runtime import files, store
 from circuit_breaker.runtime.home import Places, slug
 
@@ -23,7 +23,7 @@ SAID = {"trip": (WARN, OPENED), "warning": (WARN,)}  # the messages that come wi
 
 def path_of(where: Places, kind: str, name: str) -> str:
     """The file of a service. MCP servers belong to a project, hosts to the machine."""
-    owner = "" if kind == HOST else where.project
+    owner = where.project if kind == MCP else ""
     return f"{where.runtime}/services/{slug(owner + chr(10) + name)}.json"
 
 
@@ -69,8 +69,8 @@ def settle(
             continue
         before, after = _contacted(where, contact, config, now)
         event = outage(config, contact.kind)
-        unchanged = after.retry_at == before.retry_at  # neither opened nor closed, and no probe failed
-        if unchanged or not event or (before.live and event != "trip"):
+        # With the same `retry_at` it neither opened nor closed, and no probe failed.
+        if not event or (before.live and event != "trip") or after.retry_at == before.retry_at:
             continue
         if before.live:
             event = "probe" if after.live else "close"
@@ -85,9 +85,8 @@ def settle(
 
 def _contacted(where: Places, contact: Contact, config: Config, now: float) -> tuple[Circuit, Circuit]:
     """The service before and after a contact, which is stored."""
-    rule, steps = config.circuit_breakers[RULE], config.cooldown_steps
-    kind, name = contact.kind, contact.name
-    return _change(where, kind, name, lambda service: contacted(service, contact, rule, steps, now))
+    known = (contact, config.circuit_breakers[RULE], config.cooldown_steps, now)
+    return _change(where, contact.kind, contact.name, lambda service: contacted(service, *known))
 
 
 def down(where: Places, projects: Container[str] | None = None) -> dict[str, Circuit]:
@@ -99,13 +98,11 @@ def down(where: Places, projects: Container[str] | None = None) -> dict[str, Cir
 
 def forget(where: Places, which: str, projects: Container[str] | None) -> list[Circuit]:
     """Your reset: close the servers of these projects (None: of all) that `which` names ("": all). -> what they were."""
-    closed = []
-    for path, service in down(where, projects).items():
-        if which in ("", service.name, RULE):
-            with files.Lock(f"{where.runtime}/services/lock"):
-                _remove(where, path)
-            closed.append(service)
-    return closed
+    closed = {path: one for path, one in down(where, projects).items() if which in ("", one.name, RULE)}
+    for path in closed:
+        with files.Lock(f"{where.runtime}/services/lock"):
+            _remove(where, path)
+    return [*closed.values()]
 
 
 def tidy(where: Places, config: Config, now: float) -> None:
@@ -162,7 +159,7 @@ def _change(
 
 def _known(where: Places, kind: str, name: str) -> Circuit:
     """What is known of a service."""
-    owner = ("", "") if kind == HOST else (where.project, where.home)
+    owner = (where.project, where.home) if kind == MCP else ("", "")
     return _read(path_of(where, kind, name)) or unknown(kind, name, *owner)
 
 
