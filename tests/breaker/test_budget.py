@@ -377,3 +377,19 @@ def test_questions_do_not_count_as_denials():
         decision = failing(session, attended=True, times=1)
         assert decision.verdict == QUESTION
     assert session.lanes[MAIN].denials == 0
+
+
+def test_a_turn_that_two_installations_report_is_warned_of_and_not_stopped_by_the_second():
+    session = Session(attended=False, calls_per_prompt=1)
+    ran = Result(id="t", tool="Read", input={"file_path": "/p/a"}, text="a")
+    turns = [session.send(Turn(results=[ran], prompt=session.session.prompt)) for _ in range(2)]
+    assert [decision.verdict for decision in turns] == [WARN, ALLOW]
+    assert session.work()[1].verdict == STOP
+
+
+def test_a_question_that_two_installations_ask_is_on_record_once():
+    session = Session(calls_per_prompt=1)
+    session.work()
+    asked, _ = session.ask_first()
+    session.send(asked)
+    assert len(session.events("asked")) == 1

@@ -160,6 +160,24 @@ def test_persons_prompt_buys_one_early_probe_and_a_bypass_none():
     assert other.lanes[""].circuits["tool_failure:Bash make test"].early == ""
 
 
+def test_a_call_that_two_installations_ask_about_is_let_through_once():
+    stream = opened()
+    stream.prompt(bypass=True)
+    for _ in range(2):
+        stream.ask("Bash", {"command": "make test"}, call_id="twice")
+    assert stream.session.passed == 1
+    assert len(stream.events("bypass")) == 2  # that it was granted, and this
+
+
+@pytest.mark.parametrize("refused", ["files", "forgery"])
+def test_a_refused_call_that_two_installations_ask_about_is_on_record_once(refused):
+    stream = opened()
+    for _ in range(2):
+        asked = Ask(id="twice", tool="Bash", input={}, refused=refused, prompt=stream.session.prompt)
+        assert stream.send(asked).verdict == DENY
+    assert len(stream.events("bypass_refused")) == 1
+
+
 def probing(timeout=600_000):
     """A stream with an open circuit, and its probe that has been asked for."""
     stream = opened()

@@ -30,18 +30,20 @@ def _lasting(kept: Budget, *ends: str) -> dict[str, int]:
     return {limit: percent for limit, percent in kept.reached.items() if limit.endswith(ends)}
 
 
-def after_turn(work: Work, event: Turn, tools: list[str], n_before: int) -> None:
-    """Count a finished turn, `tools` of its calls included; warn, ask or stop if a limit is reached. `n_before`: n before it."""
+def count(work: Work, event: Turn, tools: list[str], n_before: int) -> None:
+    """Count a finished turn, `tools` of its calls included. `n_before`: n before it."""
     kept = work.session.budget if work.session.budget.since else Budget(since=round(work.now, 1))
     kept = add(kept.but(calls=kept.calls + len(tools), tools=_tallied(kept.tools, tools)), event.spent)
     if any(n > n_before and before < 0 for n, before in work.lane.moves):
         kept = kept.but(idle=NOTHING, since=round(work.now, 1), reached=_lasting(kept, "_session", "_prompt"))
     work.session.budget = kept
-    if work.bypassed:
-        return
+
+
+def check(work: Work, event: Turn) -> None:
+    """After a turn: warn, ask or stop if a limit is reached."""
     rule = work.rule("budget")
     for limit in LIMITS:
-        if rule[limit]:
+        if rule[limit] and not work.bypassed:
             _check(work, event, limit, rule[limit])
 
 

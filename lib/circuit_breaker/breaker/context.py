@@ -274,9 +274,10 @@ class Work:
 
     def ask(self, call_id: str, signal: Signal) -> None:
         """Let you decide in Claude Code's permission dialog; further questions join the same dialog."""
-        self.lane.asked[call_id] = signal.name
         self.denial.append(Notice.about(signal, kind=model.QUESTION))
-        self.record("asked", signal)
+        if self.lane.asked.get(call_id) != signal.name:
+            self.record("asked", signal)
+        self.lane.asked[call_id] = signal.name
 
     def stops(self) -> bool:
         """Whether this step stops the turn."""

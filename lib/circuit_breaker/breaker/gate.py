@@ -95,7 +95,8 @@ def refuse(work: Work, event: Ask) -> None:
     """Deny a call that would change the breaker itself."""
     label = labels.label(event.tool, event.input)
     signal = Signal(rule="protection", subject=event.refused)
-    work.record("bypass_refused", signal, event.refused, calls=[label])
+    if event.id not in work.lane.denied:
+        work.record("bypass_refused", signal, event.refused, calls=[label])
     _deny(work, event, signal, event.refused)
 
 
@@ -145,6 +146,9 @@ def _stop_recursion(work: Work, signal: Signal) -> None:
 
 
 def _let_through(work: Work, event: Ask, circuit: Circuit) -> None:
+    if event.id in work.session.let_through:
+        return
+    work.session.let_through.append(event.id)
     work.session.passed += 1
     if work.session.passed <= PASSED_MAX:
         label = labels.label(event.tool, event.input)

@@ -213,7 +213,12 @@ class Budget(Record):
 class Session(Record):
     """What a session's lanes share."""
 
-    MOST = {"spawn_ids": 128, "written": 32, "services": 16, "service_calls": 16, "scheduled": 16, "notes": 8}
+    MOST = {
+        **dict.fromkeys(("spawn_ids", "let_through"), 128),
+        "written": 32,
+        **dict.fromkeys(("services", "service_calls", "scheduled"), 16),
+        "notes": 8,
+    }
     KINDS = {"notes": Notice, "circuits": Circuit, "budget": Budget}
     home = ""  # folder of its incidents and published state
     project = ""  # its project folder, for people
@@ -235,3 +240,4 @@ class Session(Record):
     circuits: dict[str, Circuit] = {}  # name -> Circuit that gates every lane
     tally: dict[str, dict[str, float]] = {}
     budget = Budget()  # if a limit is set
+    let_through: list[str] = []  # tool_use_ids of calls allowed by a bypass

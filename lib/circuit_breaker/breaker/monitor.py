@@ -39,7 +39,9 @@ def turn(work: Work, event: Turn) -> None:
     if work.name == model.MAIN or any(result.tool in SPAWNING for result in event.results):
         _hand_over_notes(work)
     if work.action("budget"):
-        budget.after_turn(work, event, tools, n_before)
+        budget.count(work, event, tools, n_before)
+        if fresh:
+            budget.check(work, event)
 
 
 def _note_answers(work: Work, event: Turn) -> None:
