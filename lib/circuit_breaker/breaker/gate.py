@@ -105,6 +105,9 @@ def stop_asked(work: Work, event: StopAsked) -> None:
     if work.lane.pending:
         monitor.flush(work)
     lane, action = work.lane, work.action("hook_recursion")
+    if 0 < event.size == lane.stopped:
+        return  # delivered twice
+    lane.stopped = event.size
     if not event.again:
         work.close_recursion()
         return
