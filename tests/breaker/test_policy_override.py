@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from streams import Stream, said
 
+from circuit_breaker.breaker.layers import build
 from circuit_breaker.breaker.model import (
     ALLOW,
     DENY,
@@ -241,6 +242,35 @@ def test_reset_of_another_name_touches_nothing():
     assert stream.states() == {"tool_failure:Bash make test": OPEN}
     stream.reset("tool_failure:Bash make test")
     assert stream.states() == {}
+
+
+def observed(stream):
+    """The stream, in which nothing is blocked from now on."""
+    stream.config = build([("test", {"mode": "observe"})])
+    return stream
+
+
+@pytest.mark.parametrize("agents", [0, 3])
+def test_a_circuit_that_is_open_closes_when_nothing_is_blocked_any_more(agents):
+    stream = Stream(circuit_breakers={"agent_spawn": {"threshold": 1, "block_at": 2}}) if agents else opened()
+    for i in range(agents):
+        stream.ask("Agent", {"prompt": f"{i}"})
+    assert any(
+        circuit.live for circuit in (*stream.lanes[""].circuits.values(), *stream.session.circuits.values())
+    )
+    assert observed(stream).bash("ls", "a").verdict == ALLOW
+    assert (stream.states(), stream.session.circuits) == ({}, {})
+    assert [t.reason for t in stream.events("reset")] == ["rule_off"]
+
+
+def test_a_forgery_is_denied_in_observe_mode_too_and_nothing_else_is():
+    stream = observed(Stream())
+    asked = {tool: Ask(id=tool, tool=tool, input={"prompt": "x"}) for tool in ("CronCreate", "Agent", "Bash")}
+    verdicts = [
+        stream.send(event.but(refused="forgery" if tool == "CronCreate" else "files")).verdict
+        for tool, event in asked.items()
+    ]
+    assert verdicts == [DENY, ALLOW, ALLOW]
 
 
 def test_observe_mode_records_and_blocks_nothing():

@@ -15,15 +15,13 @@ UNCOUNTED = ""  # a denial that does not count against deny_limit
 
 def ask(work: Work, event: Ask) -> None:
     """Allow (no notice), warn, ask or deny. No outcome is counted here."""
-    if work.config.mode == "observe" and event.tool not in SPAWNING:
-        return
     if event.refused == FORGERY:
         refuse(work, event)
         return
     if event.tool in SPAWNING:
         spawn(work, event)
-        if work.denial:
-            return
+    if work.denial or work.config.mode == "observe":
+        return
     if event.down is not None:
         if work.bypassed:
             _let_through(work, event, event.down)

@@ -67,8 +67,9 @@ def advance(
 
 def _close_switched_off(work: Work) -> None:
     """Close circuits whose rule no longer blocks."""
-    for circuit in [*work.lane.circuits.values()]:
-        if circuit.live and work.action(circuit.rule) != "block" and work.config.mode != "observe":
+    for circuit in work.circuits():
+        opening = ("block", "warn") if circuit.rule == "agent_spawn" else ("block",)
+        if circuit.live and work.action(circuit.rule) not in opening:
             work.close(circuit, "rule_off", "reset")
 
 
