@@ -44,10 +44,13 @@ class Stream:
         assert not self.config.problems, self.config.problems
         self.session, self.lanes, self.now, self.pace = Session(), {}, now, pace
         self.ids, self.transitions, self.said, self.prompts = 0, [], [], 0
+        self.author = ""  # what the transcript says of the last prompt, from the next event on
         self.prompt("go")
 
     def send(self, event, lane=MAIN):
         memory = self.lanes.get(lane, Lane())
+        if self.author and not isinstance(event, Prompt):
+            event = event.but(author=self.author)
         self.session, self.lanes[lane], decision = step(
             self.session, memory, event, self.config, self.now, lane
         )
@@ -56,8 +59,11 @@ class Stream:
             self.said.append((decision.verdict, said(decision)))
         return decision
 
-    def prompt(self, text: str = "", person: bool = True, bypass: bool = False, proven: bool = True):
+    def prompt(
+        self, text: str = "", person: bool = True, bypass: bool = False, proven: bool = True, author: str = ""
+    ):
         self.prompts += 1
+        self.author = author
         return self.send(Prompt(id=f"p{self.prompts}", person=person, bypass=bypass, proven=proven))
 
     def ask(self, tool, given, lane=MAIN, cwd="/p", call_id=None):

@@ -19,6 +19,7 @@ from circuit_breaker.breaker.model import (
     UNKNOWN,
     WARN,
     Ask,
+    Circuit,
     Prompt,
     Reported,
     Result,
@@ -424,3 +425,60 @@ def test_long_error_is_shown_by_its_first_and_its_last_line():
         stream.lanes[""].circuits["tool_failure:Bash pytest"].clip
         == "Exit code 1 … ValueError: no such colour"
     )
+
+
+def fetches(stream, times):
+    return [
+        stream.call("WebFetch", {"url": f"https://x.io/{stream.ids}"}, "page").verdict for _ in range(times)
+    ]
+
+
+def test_a_reset_counts_the_calls_to_a_service_anew():
+    stream = Stream(circuit_breakers={"external_api": {"action": "block"}}, pace=1.0)
+    fetches(stream, 12)
+    assert stream.states() == {"external_api:x.io": OPEN}
+    stream.reset()
+    assert fetches(stream, 10) == [ALLOW] * 10
+
+
+def test_a_reset_counts_anew_what_stops_a_turn_though_nothing_is_open():
+    stream = Stream()
+    for i in range(5):
+        stream.bash(f"tool{i}", "Exit code 1\nthe same error", fails=True)
+    stream.reset()
+    assert [
+        stream.bash(f"tool{i}", "Exit code 1\nthe same error", fails=True).verdict for i in range(5, 8)
+    ] == [
+        ALLOW,
+        ALLOW,
+        WARN,
+    ]
+
+
+def test_calls_denied_while_the_probe_of_their_service_runs_end_no_turn():
+    for state, ends in ((HALF_OPEN, ALLOW), (OPEN, STOP)):
+        stream = Stream()
+        down = Circuit(rule="service_down", subject="db", facts={"kind": "mcp", "since": 1.0}, state=state)
+        for i in range(5):
+            given = {"tool": "mcp__db__get", "input": {"i": i}}
+            asked = Ask(id=f"m{i}", cwd="/p", prompt=stream.session.prompt, down=down, wait=20.0, **given)
+            assert stream.send(asked).verdict == DENY
+            turn = Turn(results=[Result(id=f"m{i}", text="Blocked", **given)], prompt=stream.session.prompt)
+            ended = stream.send(turn).verdict
+        assert ended == ends
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+def test_launches_are_warned_of_at_their_number(limit):
+    stream = Stream(circuit_breakers={"repeated_call": {"launches": limit}})
+    given = {"command": "npm start", "run_in_background": True}
+    verdicts = [stream.call("Bash", given, "in the background", LAUNCHED).verdict for _ in range(6)]
+    assert verdicts == [WARN if n == limit else ALLOW for n in range(1, 7)]
+
+
+def test_searches_of_a_tool_that_the_rule_leaves_out_do_not_count():
+    off = {"enabled": False}
+    stream = Stream(circuit_breakers={"failing_streak": {"exclude": ["Grep"]}, "sequential_tools": off})
+    for i in range(20):
+        stream.call("Grep", {"pattern": f"x{i}"}, "No matches found")
+    assert stream.said == []

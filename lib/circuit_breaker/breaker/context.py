@@ -147,6 +147,9 @@ class Work:
             self.lane.forget_calls(circuit.keys)
         if circuit.rule == "sequential_tools":
             self.lane.sequence = SameShape()
+        elif circuit.rule == "external_api":
+            for kept in (self.session.services, self.session.service_calls):
+                kept.pop(circuit.keys[0].partition(":")[2], None)
         self.changed(event, closed, circuit.state, reason)
 
     def close_recursion(self) -> None:

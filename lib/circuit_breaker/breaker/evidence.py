@@ -333,8 +333,8 @@ def note_scheduled(session: Session, outcomes: list[Outcome]) -> None:
 
 
 def note_launches(lane: Lane, outcomes: list[Outcome], now: float) -> Outcome | None:
-    """Count launches in the background, and note when a wait there will end. -> the outcome that was launched again, or None."""
-    again = None
+    """Count launches in the background, and note when a wait there will end. -> the last one that counts, or None."""
+    last = None
     for outcome in {outcome.key: outcome for outcome in outcomes if outcome.kind == LAUNCHED}.values():
         if outcome.tool == "Monitor":
             lane.waited = lane.n
@@ -343,10 +343,9 @@ def note_launches(lane: Lane, outcomes: list[Outcome], now: float) -> Outcome | 
         if waited:
             lane.ready = now + waits.seconds_of(calls.shell_command(outcome.tool, outcome.input))
         if not waited or outcome.wait == waits.ALONE:
-            known = lane.launched == outcome.key
-            lane.launched, lane.launches = outcome.key, lane.launches + 1 if known else 1
-            again = outcome if known else again
-    return again
+            lane.launches = lane.launches + 1 if lane.launched == outcome.key else 1
+            lane.launched, last = outcome.key, outcome
+    return last
 
 
 def note_failing(lane: Lane, outcomes: list[Outcome]) -> None:

@@ -26,7 +26,7 @@ def ask(work: Work, event: Ask) -> None:
         if work.bypassed:
             _let_through(work, event, event.down)
         else:
-            _deny(work, event, event.down, wait=event.wait)
+            _deny(work, event, event.down, wait=event.wait, counts=event.down.state == OPEN)
         return
     if event.refused and not work.bypassed:
         refuse(work, event)

@@ -165,6 +165,11 @@ class Lane(Record):
     read = Position()
     unread: list[Signal] = []  # warnings for the next batch: they came up where Claude reads nothing
 
+    def start_over(self) -> None:
+        """Count anew what is counted in a row or in this prompt."""
+        self.launches = self.waits = self.failing = self.failing_warned = self.empties = self.stops = 0
+        self.launched, self.warned, self.denials = "", {}, 0
+
     def forget_successes(self) -> None:
         """Forget repeats and cycles of successes and runs of attempts, at your prompt; other failures are kept."""
         self.families = {name: run.but(count=0, lines={}, marks=[]) for name, run in self.families.items()}

@@ -118,9 +118,9 @@ def _take_turn(
     lane.turn += bool(counted)
     free = _settle_circuits(work, outcomes, ids | running)
     evidence.note_scheduled(session, outcomes)
-    again = evidence.note_launches(lane, outcomes, work.now)
-    if again is not None:
-        _launched_again(work, again)
+    launched = evidence.note_launches(lane, outcomes, work.now)
+    if launched is not None:
+        _warn_of_launches(work, launched)
     evidence.note_services(session, outcomes, work.now)
     if counted:
         _take_evidence(work, outcomes, counted, free)
@@ -140,7 +140,7 @@ def _take_evidence(work: Work, outcomes: list[Outcome], counted: list[Outcome], 
     polls = {outcome.key for outcome in free if outcome.poll}
     judged = [outcome for outcome in outcomes if not work.excluded(outcome.tool, "failing_streak")]
     evidence.note_failing(lane, [outcome for outcome in judged if outcome.key not in polls])
-    evidence.note_searches(lane, free)
+    evidence.note_searches(lane, [one for one in free if not work.excluded(one.tool, "failing_streak")])
     evidence.note_sequence(lane, counted)
     if any(not outcome.repeats for outcome in free):
         lane.stops = 0
@@ -165,7 +165,7 @@ def _settle_circuits(work: Work, outcomes: list[Outcome], ids: set[str]) -> list
     return [*free.values()]
 
 
-def _launched_again(work: Work, outcome: Outcome) -> None:
+def _warn_of_launches(work: Work, outcome: Outcome) -> None:
     """Warn once about the same launch in the background again and again."""
     times = work.lane.launches
     kind, limit = ("waits", "poll_max") if outcome.wait == waits.ALONE else ("launches", "launches")

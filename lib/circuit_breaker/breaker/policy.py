@@ -74,7 +74,7 @@ def _close_switched_off(work: Work) -> None:
 
 
 def _reset(work: Work, event: model.Reset) -> None:
-    """Close the circuits that you named (see Reset) and forget their levels."""
+    """Close the circuits that you named (see Reset), forget their levels, and count anew what stops a turn."""
     for circuit in work.circuits():
         if event.which and event.which not in (circuit.name, circuit.rule):
             continue
@@ -86,7 +86,8 @@ def _reset(work: Work, event: model.Reset) -> None:
             work.session.spawns = 0
         elif circuit.rule == "budget":
             budget.allow(work, circuit.subject)
-        work.lane.denials = work.lane.stops = 0
+    work.lane.start_over()
+    work.lane.errors, work.lane.unread = {}, []
 
 
 def _prompted(work: Work, event: model.Prompt) -> None:
@@ -143,9 +144,7 @@ def _catch_up(work: Work) -> None:
         monitor.flush(work)
     lane.prompt = session.person
     lane.forget_successes()
-    lane.denials = lane.stops = lane.waits = lane.empties = 0
-    lane.failing = lane.failing_warned = lane.launches = 0
-    lane.launched, lane.warned = "", {}
+    lane.start_over()
     lane.sequence = lane.sequence.but(prompts=lane.sequence.prompts + 1)
     if lane.sequence.prompts >= work.rule("sequential_tools")["window_turns"]:
         lane.sequence = SameShape()  # sequential_tools counts through that many prompts
