@@ -331,7 +331,7 @@ NUMBERS = [
         "tool_failure",
         {**ALONE},
         "threshold",
-        32,
+        33,
         lambda s, i: s.bash("make", "Exit code 2\nboom", fails=True),
         0,
     ),

@@ -25,7 +25,7 @@ FOREIGN = ("project", "plugin options")  # prefixes of layer names that a projec
 IGNORED = ("resource_limits",)  # from the published config; so is `window_turns` in a rule without it
 TIMES = ("_seconds", "minutes_since_progress")  # ends of keys that take fractions
 # Counts that are remembered: a rule with a higher number would never act.
-AT_MOST = {"tool_failure.threshold": 32, "repeated_call.same_edit": 20, "external_api.threshold": 63}
+AT_MOST = {"tool_failure.threshold": 33, "repeated_call.same_edit": 20, "external_api.threshold": 63}
 AT_LEAST_ONE = ("half_open_successes", "window_turns", "cooldown_steps")
 # Ends of keys; of all others, more is weaker.
 LESS_IS_WEAKER = ("_seconds", "window_turns", "max_period", "half_open_successes")
