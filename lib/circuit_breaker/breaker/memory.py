@@ -123,6 +123,7 @@ class Lane(Record):
     n = turn = 0
     cwd = ""
     pending: dict[str, Outcome] = {}  # tool_use_id -> what came before its batch, without input and text
+    lossy = False  # the batch of its last failure never came, so more is kept of the next
     seen: list[str] = []  # tool_use_ids whose outcome has been counted
     recent: list[Past] = []
     streaks: dict[str, Streak] = {}  # call key -> Streak; least recently used first

@@ -84,6 +84,7 @@ def flush(work: Work, keep: frozenset[str] = frozenset()) -> None:
     lost = [kept.but() for call_id, kept in lane.pending.items() if call_id not in keep]
     lane.pending = {call_id: kept for call_id, kept in lane.pending.items() if call_id in keep}
     if lost:
+        lane.lossy = True
         _take_turn(work, lost, lane.n, running=keep)
 
 
@@ -96,6 +97,7 @@ def _outcome(work: Work, result: Result) -> Outcome:
     outcome = kept.but()
     if outcome.kind == model.OK:
         return outcome_of(result, model.LAUNCHED if result.kind == model.LAUNCHED else model.OK, lane.cwd)
+    lane.lossy = False
     outcome.input, outcome.text = result.input, shortened(result.text)
     key = call_key(result.tool, result.input, lane.cwd)
     if key != outcome.key:  # a hook has rewritten what ran
@@ -232,7 +234,7 @@ def reported(work: Work, event: Reported) -> None:
         return
     lane.cwd = lane.cwd or event.cwd  # in a lane's first turn only the directory after it is known
     outcome = outcome_of(event, event.kind, lane.cwd)
-    if outcome.kind in model.FAILURES:  # its batch may never come
+    if lane.lossy and outcome.kind in model.FAILURES:  # its batch may not come either
         failures.judge(lane, [outcome])
         label_of(outcome), clip_of(outcome)
     lane.pending[event.id] = outcome.but(input=None, text="", attempt=None)
