@@ -14,7 +14,7 @@ from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAU
 from circuit_breaker.breaker.outcomes import label_of, look, only_waits, shown_in, steps_on, written
 from circuit_breaker.identity import acts, calls, errors, looks, places
 from circuit_breaker.identity.keys import PICTURE, digest
-from circuit_breaker.shell import waits
+from circuit_breaker.shell import reading, waits
 
 FAILS_MAX, SERVICE_TIMES_MAX = 32, 64  # failures kept of a call, times of a service
 LAST_EDITS = 20  # calls among which the same edit is counted
@@ -280,7 +280,9 @@ def note_writes(session: Session, lane: Lane, outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.kind != OK or outcome.change == calls.READS or outcome.key in session.written:
             continue
-        if acts.writes_file(outcome.tool, outcome.input):
+        line = calls.line_of(outcome.tool, outcome.input)
+        edits = outcome.change == calls.WRITES or (not line and acts.adds_again(outcome.tool, outcome.input))
+        if edits or reading.writes_file(line):
             session.written.append(outcome.key)
             session.writes += 1
     lane.writes = session.writes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.identity import tool_names
 from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, WRITERS, line_of, shell_command
-from circuit_breaker.shell import live, programs, reading
+from circuit_breaker.shell import live, reading
 from circuit_breaker.shell.shell_line import is_in, past_options, program, segments
 
 # Words in tool names (or in the `action` of a tool that does everything) that stand for a step on a page or device.
@@ -143,20 +143,6 @@ def adds_again(tool: str, given: object) -> bool:
     names_file = isinstance(given, dict) and not given.keys().isdisjoint(PATHS)
     in_file = names_file or not _FILE_WORDS.isdisjoint(words)
     return in_file and not _EDITING_WORDS.isdisjoint(words)
-
-
-def writes_file(tool: str, given: object) -> bool:
-    """Whether it writes a file. What a shell line keeps of the output of a program that acts is a log and does not count."""
-    line = line_of(tool, given)
-    logs = False  # such output comes through the pipe
-    for segment in segments(line):
-        name, *rest = program(segment.words) or ["echo"]
-        reads = name.lower() in programs.DECORATION or reading.program_reads(name, rest)
-        edits = reading.edits(name, rest) or _adds(name, rest) or name.lower() in ("tee", "tee-object")
-        if not logs and (edits or (reads and segment.targets)):
-            return True
-        logs = segment.joint == "|" and (logs or not reads)
-    return not line and adds_again(tool, given)
 
 
 def _line_adds(command: str) -> bool:

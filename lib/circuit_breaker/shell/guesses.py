@@ -51,7 +51,7 @@ def _acts(name: str, rest: list[str]) -> bool:
     if name in _REPOSITORIES and operands(rest)[:1] in (["pull"], ["update"], ["up"], ["incoming"]):
         return False  # it shows whether there is something new, and takes it
     bare = name.rstrip("0123456789.")
-    tables = (programs.HOUSEKEEPING, programs.EDITORS, programs.BUILDERS, programs.BINARIES, reading.RUNNERS)
+    tables = (programs.HOUSEKEEPING, programs.BUILDERS, programs.BINARIES, reading.EDITORS, reading.RUNNERS)
     if bare in programs.INTERPRETERS or name in reading.SUBCOMMANDS or any(name in known for known in tables):
         return True
     listed = (reading.READING, reading.TESTERS, live.ALWAYS, live.SERVICES, live.OF_FILES, live.DATABASES)

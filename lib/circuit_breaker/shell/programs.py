@@ -22,8 +22,6 @@ DEFAULTS = frozenset(
     "Dockerfile Makefile CMakeLists.txt docker-compose.yml docker-compose.yaml compose.yml compose.yaml tsconfig.json package.json"
     " Cargo.toml pyproject.toml pom.xml build.gradle values.yaml".split()
 )
-# Programs that edit files: a line with one of them has changed something before the rest runs.
-EDITORS = "patch apply_patch cp mv dd ed set-content add-content out-file copy-item move-item".split()
 # Programs that print files: their output says nothing about how a run ended.
 SHOWS = frozenset(
     "cat head tail less more grep egrep fgrep rg ag sed awk gawk jq yq nl bat diff cmp zcat zgrep tac strings xxd"

@@ -5,7 +5,7 @@ It reads ordinary lines and is no full shell parser: what it cannot read counts 
 
 from __future__ import annotations
 
-from circuit_breaker.shell import live, powershell, programs, shell_line, snippets
+from circuit_breaker.shell import live, powershell, shell_line, snippets
 from circuit_breaker.shell.shell_line import is_in, operands, past_options, program, segments
 
 # Programs that only look, unless a rule below says otherwise.
@@ -22,6 +22,8 @@ READING = (
 )
 # Aliases of PowerShell's reading cmdlets that mean nothing else in a Unix shell.
 _ALIASES = " gci gc gi gl gp gps gsv gm gcm gdr gv gal gjb sls ft fl fw measure foreach % ? rvpa oh sl chdir cls iwr irm "
+# Programs that edit files: a line with one of them has changed something before the rest runs.
+EDITORS = "patch apply_patch cp mv dd ed set-content add-content out-file copy-item move-item".split()
 # Test runners: their -v runs tests.
 TESTERS = " pytest py.test unittest nose2 nosetests tox rspec phpunit behave trial ctest "
 VERSIONS = (["--version"], ["--help"], ["-V"], ["-v"], ["version"])
@@ -191,10 +193,23 @@ def program_reads(name: str, rest: list[str], depth: int = 0, loosely: bool = Fa
     return snippets.only_sleeps(name, rest) or _reading_subcommand(name, rest)
 
 
+def writes_file(command: str) -> bool:
+    """Whether a line writes a file. What it keeps of the output of a program that acts is a log and does not count."""
+    logs = False  # such output comes through the pipe
+    for segment in segments(command):
+        name, *rest = program(segment.words) or ["echo"]
+        acts = not program_reads(name, rest)
+        writes = (segment.targets and not acts) or edits(name, rest) or name.lower() in ("tee", "tee-object")
+        if writes and not logs:
+            return True
+        logs = segment.joint == "|" and (logs or acts)
+    return False
+
+
 def edits(name: str, rest: list[str]) -> bool:
     """Whether program `name` with the arguments `rest` edits a file: `sed -i`, `patch`, `cp`."""
     low = name.lower()
-    if low in programs.EDITORS or (low == "git" and rest[:1] == ["apply"]):
+    if low in EDITORS or (low == "git" and rest[:1] == ["apply"]):
         return True
     in_place = any(word[:2] == "-i" or word in ("--in-place", "-pi") for word in rest)
     return in_place and low in ("sed", "perl", "gsed")
