@@ -232,7 +232,8 @@ def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple
     often = sum([1 for r in same if r.n >= streak.repeats_since and r.kind != POLL])
     if limit and often - max(limit, OF_LAST) > count - limit:
         count, limit = often, max(limit, OF_LAST)
-    if rule["digits_max"] and streak.digit_run - rule["digits_max"] > count - limit:
+    differs = rule["digits_max"] and not outcome.repeats
+    if differs and streak.digit_run - rule["digits_max"] > count - limit:
         count, limit = streak.digit_run, rule["digits_max"]
     return count, limit
 
