@@ -6,7 +6,7 @@ import pytest
 from streams import Stream
 
 from circuit_breaker.breaker.config import RULES
-from circuit_breaker.breaker.model import DENY, INVALID, WARN
+from circuit_breaker.breaker.model import DENY, INVALID, OPENED, WARN
 from circuit_breaker.words.sentences import sentence_of
 
 MISSING = "<tool_use_error>String to replace not found in file.\nString: nope</tool_use_error>"
@@ -98,3 +98,11 @@ def test_you_are_told_that_you_will_be_asked_where_you_will_be():
     shown = [sentence_of(notice, "SUDO BYPASS") for notice in decision.notices]
     assert all("asked" in text or "asks you" in text for text in shown)
     assert not any("blocked" in text for text in shown)
+
+
+def test_you_are_told_that_you_will_be_asked_about_further_subagents_too():
+    stream = Stream(circuit_breakers={"agent_spawn": {"threshold": 1, "action": "ask"}})
+    asked = [stream.ask("Agent", {"prompt": f"{i}"})[1] for i in range(2)][-1]
+    [shown] = [sentence_of(notice, "SUDO BYPASS") for notice in asked.notices if notice.kind == OPENED]
+    assert "asks you before `Agent` runs again" in shown
+    assert stream.events("warning") == []  # the denial says it

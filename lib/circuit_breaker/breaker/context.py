@@ -119,9 +119,7 @@ class Work:
             known = Circuit()
         circuit = breaker.trip(known.but(**signal.__dict__, tokens=[]), self.now, *self.pace(signal.rule))
         self.opened(circuit)
-        if not self.bypassed:
-            shown = {**circuit.facts, "asks": self.asks(signal.rule)}
-            self.notices.append(Notice.about(circuit, kind=model.OPENED, facts=shown))
+        self.announce(circuit)
         if signal.rule == "tool_failure" or not self._is_marked(signal, signal.mark):
             self.warn(signal.but(facts={**signal.facts, "opened": True}))
 
@@ -136,6 +134,12 @@ class Work:
         self.put(circuit)
         self.tally(circuit.rule)["trips"] += 1
         self.changed("trip", circuit, model.CLOSED)
+
+    def announce(self, circuit: Circuit) -> None:
+        """Show you what was opened, unless a bypass is active."""
+        if not self.bypassed:
+            facts = {**circuit.facts, "asks": self.asks(circuit.rule)}
+            self.notices.append(Notice.about(circuit, kind=model.OPENED, facts=facts))
 
     def close(self, circuit: Circuit, reason: str, event: Happening = "close") -> None:
         """Close a circuit and forget its calls (one of SESSION_RULES has none); recorded as `event`, "close" or "reset" (level 0)."""

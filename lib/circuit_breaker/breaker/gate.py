@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, model, monitor
+from circuit_breaker.breaker import breaker, monitor
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.model import DENY, HALF_OPEN, MAIN, OPEN, Ask, Circuit, Notice, Signal, StopAsked
 from circuit_breaker.identity import labels
@@ -74,7 +74,7 @@ def spawn(work: Work, event: Ask) -> None:
     signal = Signal(rule="agent_spawn", subject=event.tool, count=session.spawns, calls=[event.tool])
     if fresh and session.spawns == rule["threshold"] + 1:
         work.tally("agent_spawn")["would"] += action != "block"
-        if action != "observe":
+        if action == "warn":  # one that is denied says it itself
             work.warn(signal)
     limit = rule["threshold"] if action == "block" else rule["block_at"]
     if action == "observe" or not limit or session.spawns <= limit:
@@ -82,7 +82,7 @@ def spawn(work: Work, event: Ask) -> None:
     circuit = session.circuits.get(signal.name)
     if circuit is None:
         circuit = work.open_until_prompt(signal.but(count=limit), [])  # as many were started
-        work.notices += [Notice.about(circuit, kind=model.OPENED)] * (not work.bypassed)
+        work.announce(circuit)
     if work.bypassed:
         _let_through(work, event, circuit)
     else:
