@@ -36,19 +36,24 @@ def said(decision) -> str:
 class Stream:
     """One session: `call` asks, reports and ends a turn as Claude Code would; the gate is asked as if it were always awake.
 
-    `pace`: seconds that go by before each turn ends.
+    `pace`: seconds that go by before each turn ends; `attended`: you sit at a terminal.
     """
 
-    def __init__(self, now: float = 1_790_000_000.0, pace: float = 0.0, **changes) -> None:
+    def __init__(
+        self, now: float = 1_790_000_000.0, pace: float = 0.0, attended: bool = False, **changes
+    ) -> None:
         self.config = build([("test", changes)] if changes else [])
         assert not self.config.problems, self.config.problems
         self.session, self.lanes, self.now, self.pace = Session(), {}, now, pace
+        self.attended = attended
         self.ids, self.transitions, self.said, self.prompts = 0, [], [], 0
         self.author = ""  # what the transcript says of the last prompt, from the next event on
         self.prompt("go")
 
     def send(self, event, lane=MAIN):
         memory = self.lanes.get(lane, Lane())
+        if self.attended and isinstance(event, (Ask, Turn)):
+            event.attended = True
         if self.author and not isinstance(event, Prompt):
             event = event.but(author=self.author)
         self.session, self.lanes[lane], decision = step(

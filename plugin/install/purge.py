@@ -23,7 +23,7 @@ IN_HOMES = (
 ENDINGS = ("", ".lock", ".spare", ".last", ".*.broken", ".*.tmp*")
 OUR_FILES = (
     *IN_HOMES, *(f"projects/*-{_HEX * 12}/{name}" for name in IN_HOMES), "errors.log", "errors.log.1", "python",
-    f"{home.NAME}.*.tmp*", f"sessions/{home.NAME}.*.tmp*", "armed/*", "any.lock", "services/lock", f"services/*-{_HEX * 12}.json", "sessions/*/lock",
+    f"{home.NAME}.*.tmp*", f"sessions/{home.NAME}.*.tmp*", "armed/*", "any.lock", "services/lock", f"services/*{_HEX * 12}.json", "sessions/*/lock",
     "export/lock", "export/cursor.json", "export/spool.jsonl",
     *(f"sessions/*/{name}.json" for name in ("session", "main", "agent-*")),
     f"janitor/*-{_HEX * 12}.json", f"janitor/*-{_HEX * 12}.said", f"dead_ends/*-{_HEX * 12}.json", f"backups/*.*T*Z.{_HEX * 8}",

@@ -191,3 +191,77 @@ def test_polls_without_a_gap_end_at_their_limit_all_the_same():
         stream.bash("sleep 5")
         stream.bash("gh run view 7", "in progress")
     assert stream.states() == {"repeated_call:Bash gh run view": OPEN}
+
+
+def test_reset_of_another_circuit_leaves_the_counts_of_a_lane():
+    stream = Stream()
+    for number in range(16):
+        stream.call("Bash", {"command": f"tool{number} --go"}, f"Exit code 1\nno {number}x{number}", FAILED)
+    before = stream.lanes[""]
+    stream.reset("tool_failure:Bash elsewhere")
+    after = stream.lanes[""]
+    assert (after.failing, after.failing_warned) == (before.failing, before.failing_warned) == (16, 2)
+    stream.reset()
+    assert stream.lanes[""].failing == 0
+
+
+def test_warning_about_what_your_prompt_ended_is_not_given_after_it():
+    stream = Stream()
+    for number in range(5):
+        stream.call("Grep", {"pattern": f"{number}", "path": "/p"}, "ripgrep: unknown option", FAILED)
+    lost(stream, "Grep", {"pattern": "6", "path": "/p"}, "ripgrep: unknown option")
+    prompted_unproven(stream)
+    assert first_turn(stream).verdict == ALLOW
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sleep 10 && curl -sf https://api.example/tasks/42/r.output",
+        "sleep 20; tail -3 /data/tasks/run.output",
+    ],
+)
+def test_failing_look_after_a_wait_is_a_poll_whatever_it_looks_at(line):
+    stream = Stream()
+    for _ in range(6):
+        assert stream.bash(line, "Exit code 1\nnot yet", fails=True).verdict == ALLOW
+
+
+def test_file_that_only_looks_like_an_output_may_not_be_read_for_ever():
+    stream = Stream()
+    given = {"file_path": "/repo/tasks/web/.output/nitro.json"}
+    verdicts = [stream.call("Read", given, "{}").verdict for _ in range(4)]
+    assert verdicts[2] == WARN and OPEN in stream.states().values()
+
+
+@pytest.mark.parametrize(
+    "failure",
+    ["ValueError: value was refused by validator", "breakpoint was not reached", "TypeError: fetch failed"],
+)
+def test_failing_test_after_a_wait_is_no_server_that_is_not_there_yet(failure):
+    stream = Stream()
+    for _ in range(3):
+        stream.bash("sleep 2; pytest t.py", f"Exit code 1\nFAILED t.py::test_a - {failure}", fails=True)
+    assert stream.states() == {"tool_failure:Bash pytest t.py": OPEN}
+
+
+@pytest.mark.parametrize("line", ["grep -c x a.txt > /p/out.txt", "date | tee /p/out.txt", "ls > /p/out.txt"])
+def test_look_of_a_helper_that_keeps_what_it_sees_is_no_progress_of_yours(line):
+    stream = Stream()
+    for _ in range(4):
+        stream.bash(line, "", lane="helper")
+        stream.bash("pwd", "/p")
+    assert OPEN in stream.states().values()
+
+
+def test_tool_whose_name_only_holds_the_word_think_acts():
+    stream = Stream()
+    for number in range(3):
+        stream.bash("./check", f"Exit code 1\nno row {number}x", fails=True)
+        stream.call("mcp__db__rethinkdb_insert", {"row": number}, f"inserted {number}")
+    assert stream.states() == {}
+
+
+def test_each_stop_counts_though_the_transcript_stays_as_it_is():
+    stream = Stream()
+    assert [stream.stop().verdict for _ in range(6)] == [ALLOW] * 5 + [STOP]

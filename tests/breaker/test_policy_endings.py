@@ -20,7 +20,6 @@ from circuit_breaker.breaker.model import (
     Compacted,
     Reported,
     Result,
-    StopAsked,
     Turn,
 )
 
@@ -233,12 +232,3 @@ def test_no_turn_is_stopped_before_its_warning_could_be_read():
         stream.send(Compacted())
         stream.stop()
     assert stream.bash("tool6", "Exit code 1\nthe same error", fails=True).verdict == WARN
-
-
-def test_a_stop_that_two_installations_report_counts_once():
-    stream = Stream()
-    verdicts = []
-    for size in (100, 200, 300, 400, 500, 600):
-        stop = StopAsked(again=True, size=size, prompt=stream.session.prompt)
-        verdicts += [stream.send(stop).verdict for _ in range(2)]
-    assert verdicts == [ALLOW] * 10 + [STOP, ALLOW]

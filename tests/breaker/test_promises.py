@@ -6,7 +6,7 @@ import pytest
 from streams import Stream
 
 from circuit_breaker.breaker.config import RULES
-from circuit_breaker.breaker.model import DENY, INVALID, OPENED, WARN
+from circuit_breaker.breaker.model import DENY, INVALID, OPENED, QUESTION, WARN
 from circuit_breaker.words.sentences import sentence_of
 
 MISSING = "<tool_use_error>String to replace not found in file.\nString: nope</tool_use_error>"
@@ -91,18 +91,20 @@ def test_a_denied_subagent_is_none_of_those_that_were_started():
     assert [("2 times" in text) for verdict, text in stream.said if verdict == DENY] == [True] * 3
 
 
-def test_you_are_told_that_you_will_be_asked_where_you_will_be():
-    stream = Stream(circuit_breakers={"tool_failure": {"action": "ask"}})
+@pytest.mark.parametrize("attended", [True, False])
+def test_you_are_told_that_you_will_be_asked_where_you_can_be(attended):
+    stream = Stream(attended=attended, circuit_breakers={"tool_failure": {"action": "ask"}})
     for _ in range(3):
         decision = stream.bash("make", "Exit code 2\nboom", fails=True)
     shown = [sentence_of(notice, "SUDO BYPASS") for notice in decision.notices]
-    assert all("asked" in text or "asks you" in text for text in shown)
-    assert not any("blocked" in text for text in shown)
+    assert {"asked" in text or "asks you" in text for text in shown} == {attended}
+    assert {"blocked" in text for text in shown} == {not attended}
+    assert stream.ask("Bash", {"command": "make"})[1].verdict == (QUESTION if attended else DENY)
 
 
-def test_you_are_told_that_you_will_be_asked_about_further_subagents_too():
-    stream = Stream(circuit_breakers={"agent_spawn": {"threshold": 1, "action": "ask"}})
+@pytest.mark.parametrize(("attended", "kinds"), [(True, [QUESTION]), (False, [DENY, OPENED])])
+def test_question_about_a_further_subagent_is_all_that_you_are_shown_of_it(attended, kinds):
+    stream = Stream(attended=attended, circuit_breakers={"agent_spawn": {"threshold": 1, "action": "ask"}})
     asked = [stream.ask("Agent", {"prompt": f"{i}"})[1] for i in range(2)][-1]
-    [shown] = [sentence_of(notice, "SUDO BYPASS") for notice in asked.notices if notice.kind == OPENED]
-    assert "asks you before `Agent` runs again" in shown
+    assert [notice.kind for notice in asked.notices] == kinds
     assert stream.events("warning") == []  # the denial says it

@@ -308,7 +308,7 @@ def test_what_is_launched_again_with_the_same_output_each_time_is_warned_about(l
     stream = Stream()
     for i in range(6):
         launch(stream)
-        path = f"/w/tasks/b{i}k7q2x.output"
+        path = f"/tmp/claude-1000/-p/s1/tasks/b{i}k7q2x.output"
         given = {
             "Read": {"file_path": path},
             "Bash": {"command": f"cat {path}"},
@@ -323,7 +323,11 @@ def test_what_is_launched_again_after_each_change_is_work():
     stream = Stream()
     for i in range(8):
         launch(stream)
-        stream.call("Read", {"file_path": f"/w/tasks/b{i}k7q2x.output"}, "Error: listen EADDRINUSE :::3000")
+        stream.call(
+            "Read",
+            {"file_path": f"/tmp/claude-1000/-p/s1/tasks/b{i}k7q2x.output"},
+            "Error: listen EADDRINUSE :::3000",
+        )
         stream.call(
             "Edit", {"file_path": "/p/a.js", "old_string": str(i), "new_string": str(i + 1)}, "updated"
         )

@@ -442,3 +442,15 @@ def test_any_line_is_read_without_a_fault(text, tool):
 @pytest.mark.parametrize("line", ["python3 -m --help", "python -m -v -x", "python3 -m"])
 def test_module_that_is_not_named_is_no_fault(line):
     assert attempt_of("Bash", {"command": line}, "/p") is not None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("pytest -k api.v2", "pytest -k api.v2 -x"),
+        ("npx jest -t 'adds. Twice'", "npx jest -t 'adds. Twice' --verbose"),
+    ],
+)
+def test_selector_with_a_dot_at_the_end_is_no_operand(one, other):
+    keys = {attempt_of("Bash", {"command": line}, "/p").key for line in (one, other)}
+    assert len(keys) == 1

@@ -304,7 +304,6 @@ def test_what_a_call_changes(tool: str, given: dict[str, Any], level: int) -> No
         ("Read", {}, "EISDIR: illegal operation on a directory", True),
         ("WebFetch", {}, "Request failed with status code 404", True),
         ("WebFetch", {}, "maxContentLength size of 10485760 exceeded", True),
-        ("WebFetch", {}, "timeout of 60000ms exceeded", True),
         ("WebFetch", {}, "unable to verify the first certificate", False),
         ("Read", {}, "File content (30000 tokens) exceeds maximum allowed tokens", True),
         ("Bash", {"command": "cat x"}, "Exit code 1\ncat: x: No such file or directory", True),

@@ -174,17 +174,3 @@ def test_subagents_file_lies_in_the_folder_of_its_session():
     assert usage.path_of("/h/p/s.jsonl", "") == "/h/p/s.jsonl"
     assert usage.path_of("/h/p/s.jsonl", "a1b2") == "/h/p/s/subagents/agent-a1b2.jsonl"
     assert usage.path_of("/h/p/s.jsonl", "../../x") == usage.path_of("", "a1") == usage.path_of("", "") == ""
-
-
-@pytest.mark.parametrize(("grows", "stops"), [(True, [False] * 10 + [True, False]), (False, [False] * 12)])
-def test_a_stop_at_which_the_transcript_has_not_grown_is_delivered_by_another_installation(
-    told, payload, tmp_path, grows, stops
-):
-    path = tmp_path / "s.jsonl"
-    path.write_bytes(line(row("a", 1)))
-    again = payload("Stop", session_id="s", stop_hook_active=True, transcript_path=str(path))
-    answers = []
-    for _ in range(6):
-        path.write_bytes(path.read_bytes() + line(row("a", 1)) * grows)
-        answers += [told("stop", again) for _ in range(2)]
-    assert [bool(answer) for answer in answers] == stops

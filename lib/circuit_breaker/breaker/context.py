@@ -28,7 +28,7 @@ class Work:
         self.name, self.config, self.now = name, config, now
         self.bypassed = False
         self.heard = False  # Claude reads what this event is answered
-        self.heard = False  # Claude reads what this event is answered
+        self.attended = False  # you sit at a terminal and can be asked
         self.transitions: list[Transition] = []
         self.notices: list[Notice] = []
         self.denial: list[Notice] = []  # that the call is denied, or the questions about it
@@ -54,8 +54,8 @@ class Work:
         return self.action(name) in (("block", "warn") if name in STOPPING else ("block",))
 
     def asks(self, name: str) -> bool:
-        """Whether the rule asks you in this lane instead of blocking, if you can answer."""
-        here = self.name == model.MAIN or name in SESSION_RULES
+        """Whether the rule asks you instead of blocking: where you can answer, and not about calls of a subagent."""
+        here = self.attended and (self.name == model.MAIN or name in SESSION_RULES)
         return here and self.config.circuit_breakers.get(name, {}).get("action") == "ask"
 
     def excluded(self, tool: str, rule: str = "") -> bool:

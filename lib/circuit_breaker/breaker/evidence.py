@@ -385,8 +385,8 @@ def is_all_new(session: Session, lane: Lane, outcomes: list[Outcome]) -> bool:
 
 
 def _is_news(lane: Lane, outcome: Outcome) -> bool:
-    """Whether it brought something new. What a look shows is compared whatever is looked at: each command in the background has an
-    output of its own."""
+    """Whether it brought something new; what a command in the background printed is compared whatever that command's id is."""
     if outcome.repeats or outcome.tool in ENDING:
         return False
-    return bool(outcome.change) or all(r.result != outcome.result for r in lane.recent if r.n < outcome.n)
+    seen = [r.result for r in lane.recent if r.n < outcome.n]
+    return not looks.reads_output(outcome.tool, outcome.input) or outcome.result not in seen

@@ -82,7 +82,8 @@ def spawn(work: Work, event: Ask) -> None:
     circuit = session.circuits.get(signal.name)
     if circuit is None:
         circuit = work.open_until_prompt(signal.but(count=limit), [])  # as many were started
-        work.announce(circuit)
+        if work.name != MAIN or not work.asks(circuit.rule):  # else the question says it
+            work.announce(circuit)
     if work.bypassed:
         _let_through(work, event, circuit)
     else:
@@ -103,9 +104,6 @@ def stop_asked(work: Work, event: StopAsked) -> None:
     if work.lane.pending:
         monitor.flush(work)
     lane, action = work.lane, work.action("hook_recursion")
-    if 0 < event.size == lane.stopped:
-        return  # delivered twice
-    lane.stopped = event.size
     if not event.again:
         work.close_recursion()
         return

@@ -153,7 +153,6 @@ class Lane(Record):
     failing_warned = 0  # warnings about them
     empties = 0  # turns that only searched and found nothing
     stops = 0  # Stops with stop_hook_active since the last new result
-    stopped = 0  # size of the transcript at the last Stop
     # in this prompt
     prompt = ""
     warned: dict[str, int] = {}  # name of a warning -> the turn it was last given in

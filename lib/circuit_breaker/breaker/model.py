@@ -205,7 +205,6 @@ class StopAsked(Event):
     """Claude wants to end its turn."""
 
     again = False  # a stop hook has sent it back before
-    size = 0  # of the lane's transcript, which grows between two Stops; 0 if unknown
 
 
 class Reset(Event):

@@ -40,12 +40,14 @@ def advance(
     _close_switched_off(work)
     if lane.prompt != session.person:
         _catch_up(work)
-    work.heard = isinstance(event, (model.Ask, model.Turn))
+    if isinstance(event, (model.Ask, model.Turn)):
+        work.heard, work.attended = True, event.attended
     if isinstance(event, model.Ask):
         gate.ask(work, event)
         if not work.denial and session.budget.since and session.circuits:
             budget.ask(work, event)
-        if work.denial and event.down is None and event.tool.startswith("mcp__"):
+        denied = any(notice.kind == model.DENY for notice in work.denial)
+        if denied and event.down is None and event.tool.startswith("mcp__"):
             refused = model.Outcome(id=event.id, tool=event.tool, kind=model.OURS)
             work.contacts = services.contacts([refused])  # it may have been made its server's probe
     elif isinstance(event, model.Reported):
@@ -75,9 +77,8 @@ def _close_switched_off(work: Work) -> None:
 
 def _reset(work: Work, event: model.Reset) -> None:
     """Close the circuits that you named (see Reset), forget their levels, and count anew what stops a turn."""
-    for circuit in work.circuits():
-        if event.which and event.which not in (circuit.name, circuit.rule):
-            continue
+    named = [one for one in work.circuits() if not event.which or event.which in (one.name, one.rule)]
+    for circuit in named:
         if not circuit.live:
             work.put(circuit.but(level=0))
             continue
@@ -86,8 +87,9 @@ def _reset(work: Work, event: model.Reset) -> None:
             work.session.spawns = 0
         elif circuit.rule == "budget":
             budget.allow(work, circuit.subject)
-    work.lane.start_over()
-    work.lane.errors, work.lane.unread = {}, []
+    if named or not event.which:
+        work.lane.start_over()
+        work.lane.errors, work.lane.unread = {}, []
 
 
 def _prompted(work: Work, event: model.Prompt) -> None:
@@ -142,6 +144,7 @@ def _catch_up(work: Work) -> None:
     if lane.pending:
         lane.warned, lane.failing, lane.empties = {}, 0, 0  # a stop would end the turn that begins now
         monitor.flush(work)
+        lane.unread = [signal for signal in lane.unread if signal.facts.get("opened")]  # the rest starts anew
     lane.prompt = session.person
     lane.forget_successes()
     lane.start_over()

@@ -83,7 +83,8 @@ def _has_answered(kind: str, outcome: Outcome) -> bool | None:
     if kind == HOST and first in SILENT_CURL:
         return None if len(line) > 1 else False
     silent = first.startswith("Exit code ") and not said.strip() and first != "Exit code 22"  # 4xx or 5xx
-    return None if hides or silent else True
+    unknown = first.startswith("curl: (") or "\ncurl: (" in f"\n{said}"  # no name, no handshake ...
+    return None if hides or silent or (unknown and "curl: (22)" not in outcome.text[:2000]) else True
 
 
 def transport_failed(kind: str, text: str) -> bool:

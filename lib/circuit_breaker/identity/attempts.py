@@ -324,8 +324,9 @@ def _operands(part: _Part, found: Attempt) -> list[str]:
             continue
         name, sign, value = word.partition("=")
         takes = bool(following) and following[0][:1] != "-" and name not in flags
+        chosen = name in (*programs.AIMED, *aimed, *programs.KEPT, *kept)
         last = i == len(rest) - 1 and not operands and "." in following[0].strip("0123456789.")
-        if last and word[1] != "-":
+        if last and word[1] != "-" and not sign and not chosen:
             continue  # `rustc -g a.rs`: without its last word it would be given nothing
         if not sign and takes and _takes_word(name, following[0], operands):
             value, sign = following[0], "="

@@ -167,7 +167,12 @@ def change_level(tool: str, tool_input: object) -> int:
     if command:
         looks = reading.is_reading(command, loosely=True)
     elif tool.startswith("mcp__"):
-        thinks = "think" in tool.rpartition("__")[2]  # aloud
+        thinks = tool_names.words_of(tool)[-1:] in (
+            ["think"],
+            ["thinking"],
+            ["thinkdeep"],
+            ["sequentialthinking"],
+        )
         looks = thinks or tool_names.is_reading_tool(tool, tool_input)
     else:
         looks = tool not in SPAWNERS

@@ -12,7 +12,7 @@ DENIED = "denied"  # breaker.model.DENIED, the kind of a refused call
 READ_MAX = 1 << 14  # characters read by line: Claude Code cuts errors at 10 kB, MCP servers may send more
 LINES_MAX = 1000  # lines taken apart; what follows is one more
 _MISSES = (
-    "not found|no such file|does not exist|doesn't exist|404|403|429|too large|maxcontentlength|exceeds maximum|exceeds the maximum|timeout of|no matches"
+    "not found|no such file|does not exist|doesn't exist|404|403|429|too large|maxcontentlength|exceeds maximum|exceeds the maximum|no matches"
     "|no files found|cannot find|can't find|cannot read binary|is a directory|eisdir|enoent|not a directory"
 ).split("|")
 # Words of a line that compares a value with a limit, and how a test runner's own lines begin.
@@ -30,8 +30,8 @@ _LATER = (
 _UNREACHED = (
     "econnrefused|econnreset|etimedout|epipe|socket hang up|connection refused|connection timed out|connection reset|could not resolve host"
     "|temporary failure in name resolution|network is unreachable|no route to host|remote end hung up|early eof|handshake timeout"
-    "|err_connection_|err_name_not|bad gateway|gateway time|http 50|error: 50|status code 50|'t connect|not connect|to connect to|'t reach"
-    "|not reach|unable to reach|was refused|actively refused|i/o timeout|no such host|enotfound|eai_again|fetch failed|no devices|device offline|daemon is not running"
+    "|err_connection_|err_name_not|bad gateway|gateway time|http 50|error: 50|status code 50|could not connect to|couldn't connect to|can't connect to|cannot connect to|can't reach database|connection to the server"
+    "|connection was refused|actively refused|i/o timeout|no such host|enotfound|eai_again|no devices/emulators|device offline|daemon is not running"
 ).split("|")
 _LATER_MAX = 1500  # characters at either end of a text that are searched for them
 _NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these name is the news of their errors

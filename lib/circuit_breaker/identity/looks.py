@@ -54,9 +54,15 @@ def reads_output(tool: str, given: object) -> bool:
         return True  # with a question it asks people
     if not tool.startswith("mcp__"):
         named = str(given.get("file_path") or line_of(tool, given)).replace("\\", "/")
-        return tool.endswith(("Output", "OutputTool")) or ("/tasks/" in named and ".output" in named)
+        return tool.endswith(("Output", "OutputTool")) or any(map(_is_task_output, named.split()))
     words = tool_names.words_of(tool)
     return "poll" in words or ("output" in words and tool_names.is_reading_tool(tool, given))
+
+
+def _is_task_output(word: str) -> bool:
+    """Whether it is the file of a background command's output: `/tmp/claude-1000/PROJECT/SESSION/tasks/bx52gg8mf.output`."""
+    folder, _, file = word.strip("'\"").rpartition("/")
+    return file.endswith(".output") and folder.endswith("/tasks") and "/claude" in folder
 
 
 def look_of(tool: str, given: object) -> int:

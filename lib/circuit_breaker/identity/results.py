@@ -63,7 +63,7 @@ _HEADERS = ("etag:", "set-cookie:", "cf-ray:", "report-to:", "expires:", "x-requ
 _MONTHS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())
 _NAMED = frozenset(
     "pid ppid fd tid pgid thread process goroutine port elapsed duration took time timestamp ts latency uptime eta cpu rss memory"
-    " heapused heaptotal reqid msgid age total_tokens tool_uses allocations gas execution_count".split()
+    " heapused heaptotal reqid msgid age total_tokens tool_uses".split()
 )
 _NAME_ENDS = tuple(
     "_ms Ms _at _time Time econds Ticks _secs _ns _us uration lapsed imestamp seed Seed Delay -remaining -Remaining".split()
@@ -82,7 +82,7 @@ _TEMPORARY = "\\Temp\\ /tmp/ /.tmp/package/ /var/folders/ /var/tmp/ /dev/shm/ -s
 _NAMED_IDS = ("Id", "ID", "_id", "-id", "Token", "_token", "Cursor", "_cursor")
 _BARS = (
     "█|━|▏|####|==>|ETA|it/s|eta |--:--|load average|K ....| wallclock secs|=setup[|Starting a Gradle Daemon|packages loaded"
-    "| linux-sandbox| total actions| actionable task"
+    "| linux-sandbox| total actions"
 ).split("|")
 
 
@@ -220,7 +220,11 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
     codex = text.startswith("session ID ", max(0, start - 11))  # random for each running process
     if codex or (before == "(" and text.startswith(") panicked", end)):
         return "N"  # a Rust thread
-    if "bash: " in text[begin:start] and text[begin:start].rstrip()[-1] == ":" and text[start:end].isdigit():
+    if (
+        "bash: line " in text[begin:start]
+        and text[begin:start].rstrip()[-1] == ":"
+        and text[start:end].isdigit()
+    ):
         return "N"  # bash: line 1: 4711 Segmentation fault
     last = _word_before(text, marks, begin, start)
     if kind == tokens.NODE:
@@ -247,13 +251,14 @@ def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bo
         _unit_after(text, end) > 0  # 800 ms
         or (last == "in" and "." in number and after[:2] == " (")  # XCTest: in 0.123 (0.456) seconds
         or (before == "[" and after[:1] == "]" and _is_process(number, last))
+        or (last == "In" and after.startswith("], line "))  # a notebook's traceback: `Cell In[5], line 3`
         or (before == "[" and after[:2] == "]:" and bool(name))  # sshd[1234]:
         or after[:1] == " "
         and after.partition("] ")[0].rstrip("0123456789").endswith((".go:", ".cc:"))  # klog, glog
         or unit.endswith(("/s", "/sec", "elapsed"))
         or following.startswith(("day ago", "days ago", "week ago", "weeks ago"))
         or last in _LOOPBACK  # a socket's port
-        or (len(number) > 11 and name.lower() in _IDS)  # Python: <Mock id='140331207335452'>
+        or (len(number) > 11 and before == "'" and after[:2] == "'>")  # Python: <Mock id='140331207335452'>
         or after.startswith(_VOLATILE_BEFORE)
         or name.lower() in _NAMED
         or name.endswith(_NAME_ENDS)
@@ -265,8 +270,8 @@ def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bo
 
 
 def _is_process(number: str, last: str) -> bool:
-    """Whether it is a process or a time: `App[512:90311]`, `UTC [4711] ERROR`, a notebook's `Cell In[5]`, `[42952.972363] usb 1-1`."""
-    stamped = last in ("In", "Out", "UTC", "GMT") or last[:1] == "+" or tokens.is_clock(last)
+    """Whether it is a process or a time: `App[512:90311]`, `UTC [4711] ERROR`, `[42952.972363] usb 1-1`."""
+    stamped = last in ("UTC", "GMT") or (last[:1] == "+" and last[1:].isdigit()) or tokens.is_clock(last)
     return stamped or ":" in number or number[-7:-6] == "."
 
 

@@ -193,7 +193,7 @@ def _address(word: str) -> str:
     if "/" in word:
         parts = [_blind_id(part) if part else part for part in word.split("/")]
         if "://" in word:
-            parts = ["H" if len(p) > 9 and p.isalnum() and not p.isalpha() else p for p in parts]
+            parts = ["H" if len(part) > 9 and is_request(part) else part for part in parts]
         return "/".join(parts)
     return ":".join(["D" if part and is_duration(part) else _blind_id(part) for part in word.split(":")])
 

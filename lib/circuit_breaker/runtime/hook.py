@@ -128,8 +128,6 @@ class Visit:
             event.refused = guarded.refusal(event, where, self.config.bypass_keyword, self.armed, self.env)
             if event.tool.startswith("mcp__"):
                 event.down, event.wait = services.question(where, event, self.config, self.now)
-        elif isinstance(event, model.StopAsked):
-            event.size = files.size(usage.path_of(self.payload.transcript, self.payload.lane))
         elif isinstance(event, model.Prompt) and self.armed:
             store.correct_marker(where, session)
         elif isinstance(event, (model.Turn, model.Reported)) and self.payload.size > LONG:

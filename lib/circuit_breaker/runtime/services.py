@@ -79,7 +79,8 @@ def settle(
         length = {"level": after.level, "cooldown": after.cooldown}
         seen = after if after.live else before
         transitions.append(Transition.about(seen, at=now, lane=lane, **changed, **length))
-        notices += [Notice.about(after, kind=kind) for kind in SAID.get(event, ())]
+        told = {**after.facts, "asks": config.circuit_breakers[RULE]["action"] == "ask"}
+        notices += [Notice.about(after, kind=kind, facts=told) for kind in SAID.get(event, ())]
     return notices, transitions
 
 

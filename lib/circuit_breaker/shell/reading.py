@@ -84,6 +84,14 @@ _RUNNER_VALUED = "-n --name -p --package --with --python --extra --group --env-f
 _VALUED = frozenset(
     "-C -c -n --namespace --context -R --repo --prefix --git-dir --work-tree -f --file".split()
 )
+_TEES = ("tee", "tee-object")
+_SAYING = (
+    "echo",
+    "printf",
+    "cat",
+    "write-output",
+    *_TEES,
+)  # what they print is the line's own text, or a file's
 _BREAKING = frozenset(" ()'\"<>|;&")  # of a word with one of these a shell makes several
 _ASKING_METHODS = ("blocknumber", "_call", "status", "list")  # ends of JSON-RPC methods
 # The options with which these programs write.
@@ -190,19 +198,24 @@ def program_reads(name: str, rest: list[str], depth: int = 0, loosely: bool = Fa
     asks_version = rest in VERSIONS and not (rest == ["-v"] and is_in(name, TESTERS))
     if listed or asks_version or (name == "kill" and rest[:1] == ["-0"]) or live.is_live(name, rest):
         return True
-    return snippets.only_sleeps(name, rest) or _reading_subcommand(name, rest)
+    return _only_sleeps(name, rest) or _reading_subcommand(name, rest)
+
+
+def _only_sleeps(name: str, rest: list[str]) -> bool:
+    """Whether it is code that only waits; most arguments do not even name a wait."""
+    named = any("sleep" in word or "setTimeout" in word for word in rest)
+    return named and snippets.only_sleeps(name, rest)
 
 
 def writes_file(command: str) -> bool:
-    """Whether a line writes a file. What it keeps of the output of a program that acts is a log and does not count."""
+    """Whether a line writes a file. What it keeps of the output of a program is a log and does not count."""
     logs = False  # such output comes through the pipe
     for segment in segments(command):
         name, *rest = program(segment.words) or ["echo"]
-        acts = not program_reads(name, rest)
-        writes = (segment.targets and not acts) or edits(name, rest) or name.lower() in ("tee", "tee-object")
-        if writes and not logs:
+        says = name.lower() in _SAYING
+        if edits(name, rest) or (says and not logs and (segment.targets or name.lower() in _TEES)):
             return True
-        logs = segment.joint == "|" and (logs or acts)
+        logs = segment.joint == "|" and (logs or not says)
     return False
 
 
