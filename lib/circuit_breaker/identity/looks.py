@@ -53,8 +53,9 @@ def reads_output(tool: str, given: object) -> bool:
     if given.get("action") == "poll" and "question" not in given:
         return True  # with a question it asks people
     if not tool.startswith("mcp__"):
-        named = str(given.get("file_path") or line_of(tool, given)).replace("\\", "/")
-        return tool.endswith(("Output", "OutputTool")) or any(map(_is_task_output, named.split()))
+        named = str(given.get("file_path") or line_of(tool, given))[: shell_line.LONGEST].replace("\\", "/")
+        shown = "/tasks/" in named and any(map(_is_task_output, named.split()))
+        return shown or tool.endswith(("Output", "OutputTool"))
     words = tool_names.words_of(tool)
     return "poll" in words or ("output" in words and tool_names.is_reading_tool(tool, given))
 
