@@ -86,7 +86,7 @@ def test_table_has_a_row_for_each_rule_and_names_what_was_missed(folder):
     config.write_text('{"circuit_breakers": {"repeated_call": {"threshold": 9}}}')
     out = bench("detect", folder, "--alone", "--list", "--config", config)
     assert "opencode" not in out
-    assert "due 8: at 10" in out
+    assert "due 8: at 16" in out
 
 
 def test_budgets_show_what_limits_would_have_cost_good_sessions(folder):

@@ -214,6 +214,9 @@ def test_mode_from_your_own_terminal_reaches_an_open_circuit_at_once(stage: Stag
     assert answer.returncode == 0, answer.stderr
     assert not stage.ask()
     stage.verb("mode", "enforce")
+    assert not stage.ask()  # observing has closed it
+    for _ in range(3):
+        stage.fail()
     assert stage.ask()
 
 
