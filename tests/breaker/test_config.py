@@ -12,6 +12,7 @@ from streams import Stream
 
 from circuit_breaker.breaker import config as settings
 from circuit_breaker.breaker.layers import WORDS, build, option_layer
+from circuit_breaker.breaker.model import DENY
 from circuit_breaker.runtime import home
 
 JSON = st.recursive(
@@ -98,7 +99,7 @@ RELAXED = [
 RELAXED_RULES = [
     ("tool_failure", {"action": "warn"}),
     ("tool_failure", {"action": "ask"}),
-    ("tool_failure", {"threshold": 30}),
+    ("tool_failure", {"threshold": 1000}),
     ("tool_failure", {"threshold": 0}),
     ("tool_failure", {"window_turns": 1}),
     ("tool_failure", {"exclude": ["Bash"]}),
@@ -165,9 +166,9 @@ def test_every_number_of_a_rule_has_a_direction_in_which_it_weakens():
         for key, value in defaults.items():
             if key in ("enabled", "action"):
                 continue
-            base = {"circuit_breakers": {rule: {key: 10, "enabled": True, "action": "block"}}}
+            base = {"circuit_breakers": {rule: {key: 20, "enabled": True, "action": "block"}}}
             said = []
-            for other in (5, 15):
+            for other in (10, 30):
                 changed = ("project x", {"circuit_breakers": {rule: {key: other}}})
                 said += build([("user", base), changed]).weakened
             assert len(said) == 1, (rule, key, value)
@@ -308,62 +309,8 @@ def test_no_document_ever_raises_or_leaves_a_key_out(document):
     assert config.mode in WORDS["mode"]
 
 
-def acts_at(rule, keys, turn):
-    """How many turns it takes until a circuit of a rule opens; 0 if none does."""
-    others = {name: {"enabled": False} for name in settings.RULES if name != rule}
-    stream = Stream(circuit_breakers={**others, rule: {"action": "block", **keys}})
-    for i in range(80):
-        turn(stream, i)
-        if stream.states():
-            return i + 1
-    return 0
-
-
-ALONE = {
-    "window_turns": 100,
-    "threshold_with_progress": 0,
-    "same_error": 0,
-    "family_open": 0,
-    "family_warn": 0,
-}
-NUMBERS = [
-    (
-        "tool_failure",
-        {**ALONE},
-        "threshold",
-        33,
-        lambda s, i: s.bash("make", "Exit code 2\nboom", fails=True),
-        0,
-    ),
-    (
-        "repeated_call",
-        {"threshold": 79},
-        "same_edit",
-        20,
-        lambda s, i: s.call("Edit", {"file_path": "/p/a", "old_string": "a", "new_string": "aa"}, f"{i}"),
-        0,
-    ),
-    (
-        "external_api",
-        {"session_max": 0},
-        "threshold",
-        63,
-        lambda s, i: s.call("WebFetch", {"url": f"https://x.io/{i}"}, f"{i}"),
-        1,
-    ),
-]
-
-
-@pytest.mark.parametrize(("rule", "keys", "key", "most", "turn", "more"), NUMBERS)
-def test_a_number_that_the_rule_could_never_reach_is_refused(rule, keys, key, most, turn, more):
-    assert acts_at(rule, {**keys, key: most}, turn) == most + more
-    [problem] = build([("user", {"circuit_breakers": {rule: {key: most + 1}}})]).problems
-    assert f"expected a whole number of 0 to {most}, got {most + 1}" in problem
-
-
 @pytest.mark.parametrize("threshold", [2, 4, 6, 7, 10, 25])
 def test_a_call_that_repeats_is_blocked_at_its_threshold_whatever_that_is(threshold):
-    assert (
-        acts_at("repeated_call", {"threshold": threshold}, lambda stream, i: stream.bash("ls", "a"))
-        == threshold
-    )
+    stream = Stream(circuit_breakers={"repeated_call": {"threshold": threshold}})
+    asked = [stream.bash("ls", "a").verdict for _ in range(threshold + 1)]
+    assert [verdict == DENY for verdict in asked] == [False] * threshold + [True]

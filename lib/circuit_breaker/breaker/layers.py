@@ -24,8 +24,6 @@ YOURS = ("notify", "on_stop", "export", "bypass_keyword", "bypass_unknown")
 FOREIGN = ("project", "plugin options")  # prefixes of layer names that a project can write
 IGNORED = ("resource_limits",)  # from the published config; so is `window_turns` in a rule without it
 TIMES = ("_seconds", "minutes_since_progress")  # ends of keys that take fractions
-# Counts that are remembered: a rule with a higher number would never act.
-AT_MOST = {"tool_failure.threshold": 33, "repeated_call.same_edit": 20, "external_api.threshold": 63}
 AT_LEAST_ONE = ("half_open_successes", "window_turns", "cooldown_steps")
 # Ends of keys; of all others, more is weaker.
 LESS_IS_WEAKER = ("_seconds", "window_turns", "max_period", "half_open_successes")
@@ -93,8 +91,7 @@ class Layer:
         if self.name.startswith(FOREIGN) and path.partition(".")[0] in YOURS:
             self._problem(path, "only your own config file may set this, so it is ignored")
             return
-        most = AT_MOST.get(path.partition(".")[2])
-        expected, before = _expected(key, value, default, most), values.get(key, default)
+        expected, before = _expected(key, value, default), values.get(key, default)
         if expected:
             self._problem(path, f"expected {expected}, got {shown(value)}", f"; using {shown(before)}")
             return
@@ -136,8 +133,8 @@ def _weaker(key: str, before: Any, after: Any) -> bool:
     return bool(before) and (not after or after > before)  # 0 switches it off
 
 
-def _expected(key: str, value: Any, default: object, most: int | None) -> str:
-    """What the value should be, `most` at most, for a message; "" if it is valid."""
+def _expected(key: str, value: Any, default: object) -> str:
+    """What the value should be, for a message; "" if it is valid."""
     texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
     if key in WORDS:
         fine, what = value in WORDS[key], " or ".join([f'"{word}"' for word in WORDS[key]])
@@ -158,8 +155,8 @@ def _expected(key: str, value: Any, default: object, most: int | None) -> str:
         fine, what = _number(value), "a number of 0 or more"
     else:
         least = 1 if key in AT_LEAST_ONE and _number(value) else 0
-        fine = _number(value) and not isinstance(value, float) and least <= value <= (most or value)
-        what = f"a whole number of {least} to {most}" if most else f"a whole number of {least} or more"
+        fine = _number(value) and not isinstance(value, float) and value >= least
+        what = f"a whole number of {least} or more"
     return "" if fine else what
 
 
