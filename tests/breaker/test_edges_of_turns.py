@@ -265,3 +265,12 @@ def test_tool_whose_name_only_holds_the_word_think_acts():
 def test_each_stop_counts_though_the_transcript_stays_as_it_is():
     stream = Stream()
     assert [stream.stop().verdict for _ in range(6)] == [ALLOW] * 5 + [STOP]
+
+
+def test_check_after_a_wait_that_succeeds_ends_a_failing_streak():
+    stream = Stream()
+    for number in range(9):
+        stream.call("Bash", {"command": f"tool{number} --go"}, f"Exit code 1\nno {number}x{number}", FAILED)
+    assert stream.lanes[""].failing == 9
+    stream.bash("sleep 5 && gh run view 7", "in progress")
+    assert stream.lanes[""].failing == 0

@@ -139,7 +139,7 @@ def _take_evidence(work: Work, outcomes: list[Outcome], counted: list[Outcome], 
     evidence.note_writes(session, lane, free)
     failures.note_families(lane, free)
     failures.note_errors(lane, free)
-    polls = {outcome.key for outcome in free if outcome.poll}
+    polls = {outcome.key for outcome in free if outcome.poll and outcome.kind != model.OK}
     judged = [outcome for outcome in outcomes if not work.excluded(outcome.tool, "failing_streak")]
     evidence.note_failing(lane, [outcome for outcome in judged if outcome.key not in polls])
     evidence.note_searches(lane, [one for one in free if not work.excluded(one.tool, "failing_streak")])
