@@ -159,7 +159,7 @@ def lived() -> Any:
     ahead = 100_000 - lane.turn
     lane.recent = [past.but(n=past.n + ahead, turn=past.turn + ahead) for past in lane.recent]
     for streak in lane.streaks.values():
-        for name in ("ok_at", "first", "counted", "turn"):
+        for name in ("ok_at", "result_since", "repeats_since", "last_turn"):
             setattr(streak, name, getattr(streak, name) + ahead)
     lane.turn, lane.n = lane.turn + ahead, lane.n + ahead
     lane.moves = [[n + ahead, before] for n, before in lane.moves]

@@ -51,3 +51,11 @@ def test_each_timed_event_is_what_its_row_says(hooks: ModuleType, tmp_path: Path
         said[row.scene.name] = done.stdout
     assert b'"permissionDecision":"deny"' in said.pop("gate, denies")
     assert set(said.values()) == {b""}
+
+
+@pytest.mark.slow
+def test_what_has_grown_is_as_large_as_its_row_says(hooks: ModuleType) -> None:
+    lived, filled = hooks.lived(), hooks.filled()
+    assert lived.turn == 100_000
+    assert all(99_000 < streak.last_turn <= 100_000 for streak in lived.streaks.values())
+    assert len(filled.streaks) == filled.MOST["streaks"] and len(filled.circuits) == 16
