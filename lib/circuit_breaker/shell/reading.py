@@ -85,6 +85,8 @@ _VALUED = frozenset(
     "-C -c -n --namespace --context -R --repo --prefix --git-dir --work-tree -f --file".split()
 )
 _TEES = ("tee", "tee-object")
+# Each line that writes a file has one of these: most long ones need not be taken apart again.
+_WRITE_SIGNS = (">", "sed", "perl", "apply", *_TEES, *EDITORS)
 _SAYING = (
     "echo",
     "printf",
@@ -209,6 +211,9 @@ def _only_sleeps(name: str, rest: list[str]) -> bool:
 
 def writes_file(command: str) -> bool:
     """Whether a line writes a file. What it keeps of the output of a program is a log and does not count."""
+    low = command[: shell_line.LONGEST].lower()
+    if not any(sign in low for sign in _WRITE_SIGNS):
+        return False
     logs = False  # such output comes through the pipe
     for segment in segments(command):
         name, *rest = program(segment.words) or ["echo"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 LONGEST = 4_000  # characters that are read; the rest of a longer line is compared unchanged
+FRONT = 600  # characters in which assignments come first
 DEPTH = 3  # levels of commands inside commands that are read
 _FRONTS = 24  # `cd`, waits and assignments that are taken off the front
 _LEAVING = ("exit", "return", "true", ":", "false")
@@ -45,7 +46,7 @@ def is_assignment(word: str) -> bool:
 def assignments(command: str) -> str:
     """The assignments in front of a line, `A=1 B=2` of `export A=1 && B=2 make`."""
     found = []
-    line = segments(command) if "=" in command else []
+    line = segments(command, FRONT) if "=" in command[:FRONT] else []
     for word in (word for segment in line for word in segment.words):
         if is_assignment(word):
             found.append(word)
