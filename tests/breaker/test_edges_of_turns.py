@@ -16,6 +16,7 @@ from circuit_breaker.breaker.model import (
     STOP,
     WARN,
     Ask,
+    Compacted,
     Reported,
     Result,
     Turn,
@@ -274,3 +275,68 @@ def test_check_after_a_wait_that_succeeds_ends_a_failing_streak():
     assert stream.lanes[""].failing == 9
     stream.bash("sleep 5 && gh run view 7", "in progress")
     assert stream.lanes[""].failing == 0
+
+
+OUTPUT = "/tmp/claude-1000/-home-u-p/3b5a9bec/tasks/b1x.output"
+NOT_FOUND = "Traceback (most recent call last):\n  File \"a.py\", line 3, in <module>\nModuleNotFoundError: No module named 'x'"
+
+
+@pytest.mark.parametrize(
+    "line", [f"sleep 20; grep -q DONE {OUTPUT}", f"sleep 8; cat {OUTPUT}; ls -la /tmp/shot.png"]
+)
+def test_failing_look_at_an_output_after_a_wait_is_a_poll(line):
+    stream = Stream()
+    for _ in range(7):
+        assert stream.bash(line, "Exit code 1", fails=True).verdict == ALLOW
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NOT_FOUND,
+        "src/a.ts(429,12): error TS2304: Cannot find name 'x'.",
+        "NullInjectorError: No provider for DatePipe!",
+        "FAIL src/throttle.test.ts",
+        "error: 50 tests failed",
+        "error: no matching overloaded function found",
+    ],
+)
+def test_program_that_fails_after_a_wait_is_blocked_as_early_as_any(error):
+    stream = Stream()
+    for _ in range(3):
+        stream.bash("sleep 5; ./run.sh", f"Exit code 1\n{error}", fails=True)
+    assert list(stream.states().values()) == [OPEN]
+
+
+def test_script_that_clicks_shows_the_page_all_the_same():
+    stream = Stream()
+    click = {"function": "() => { document.querySelector('#more').click(); return document.body.innerText }"}
+    rows = "\n".join(f"- row {number} of the table in the page" for number in range(20))
+    for number in range(14):
+        for _ in range(2):
+            stream.call("mcp__playwright__browser_press_key", {"key": "PageDown"}, "pressed")
+        stream.call("mcp__playwright__browser_evaluate", click, f"- page\n{rows}\n- item {chr(97 + number)}")
+    assert stream.said == []
+
+
+def test_value_in_brackets_that_changes_is_news():
+    stream = Stream()
+    for number in range(6):
+        stream.bash("./eval.sh", f"loss [0.{693147 - 7 * number}]")
+    assert stream.said == []
+
+
+def test_talk_through_another_shell_is_one_call_too():
+    stream = Stream()
+    for text in ("Session closed.", "Goodbye!", "End of session.", "Thank you."):
+        stream.call("mcp__shell__run_command", {"command": f'echo "{text}"'}, text)
+    assert list(stream.states().values()) == [OPEN]
+
+
+def test_flaky_test_stays_one_over_a_compaction():
+    stream = Stream()
+    stream.bash("python a.py", "Exit code 1\n1 failed", fails=True)
+    stream.bash("python a.py", "3 passed")
+    stream.send(Compacted())
+    for _ in range(4):
+        assert stream.bash("python a.py", "3 passed").verdict == ALLOW

@@ -305,3 +305,10 @@ def test_an_edit_that_missed_leaves_no_content_of_the_file():
 def test_a_secret_of_the_command_is_masked_wherever_it_stood(command):
     found = error_clip("Exit code 1\nlogin of hunter2hunter refused", {"command": command})
     assert "hunter2" not in found and "refused" in found
+
+
+@pytest.mark.parametrize(
+    "line", ["npx vercel@latest deploy", "npx -y cowsay@1.0", "npx @angular/cli@17 build"]
+)
+def test_package_of_a_version_is_named_without_it(line):
+    assert label("Bash", {"command": line}) not in ("Bash", "")

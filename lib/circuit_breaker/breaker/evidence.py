@@ -9,7 +9,7 @@ that you did not type. A look at something live is also one if enough time has p
 from __future__ import annotations
 
 from circuit_breaker.breaker import memory
-from circuit_breaker.breaker.memory import Lane, Past, SameShape, Session, Streak
+from circuit_breaker.breaker.memory import FLAKY, Lane, Past, SameShape, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
 from circuit_breaker.breaker.outcomes import label_of, look, only_waits, shown_in, steps_on, written
 from circuit_breaker.identity import acts, calls, errors, looks, places
@@ -19,7 +19,6 @@ from circuit_breaker.shell import reading, waits
 FAILS_MAX, SERVICE_TIMES_MAX = 32, 64  # failures kept of a call, times of a service
 LAST_EDITS = 20  # calls among which the same edit is counted
 RECEIPT_MAX = 300  # characters of a result that only confirms a click; a longer one shows the page
-FLAKY = "flaky"  # mark of a call that failed and succeeded with nothing changed in between
 ENDING = ("KillShell", "KillBash", "TaskStop")  # tools that end a command in the background
 LOOKS_MAX = 10  # calls after a wait among which a first look is a poll
 
@@ -110,7 +109,7 @@ def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: floa
     if outcome.kind in (INVALID, DENIED):
         return False
     reads = looks.reads_output(outcome.tool, outcome.input)
-    if reads and outcome.kind == FAILED:
+    if reads and outcome.kind == FAILED and not written(outcome.tool, outcome.input):
         return False  # there is no such output, and waiting will not help
     if outcome.wait == waits.ALONE:
         return True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.model import Circuit, Notice, Outcome, Record, Signal
 
+FLAKY = "flaky"  # mark of a call that failed and succeeded with nothing changed in between
+
 
 class Streak(Record):
     """What one call (by its key) did lately in one lane."""
@@ -192,7 +194,8 @@ class Lane(Record):
             if streak.failing_since < 0 and (
                 streak.result_since >= 0 or streak.marks
             ):  # else forgotten already
-                self.streaks[key] = streak.but(**nothing, digits="", digit_run=0, marks=[])
+                marks = [mark for mark in streak.marks if mark == FLAKY]
+                self.streaks[key] = streak.but(**nothing, digits="", digit_run=0, marks=marks)
         self.recent = [record for record in self.recent if not record.ok]
 
     def forget_calls(self, keys: list[str]) -> None:

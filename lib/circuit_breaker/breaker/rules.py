@@ -10,6 +10,7 @@ from __future__ import annotations
 from circuit_breaker.breaker import cycles, evidence
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.memory import (
+    FLAKY,
     GESTURE,
     GESTURES,
     GOTO,
@@ -223,7 +224,7 @@ def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple
     count, limit = streak.same_in_a_row, rule["threshold"]
     if outcome.result == outcome.key:
         return count, limit  # talk (see calls.is_idle) may come often beside work
-    if evidence.FLAKY in streak.marks:
+    if FLAKY in streak.marks:
         return count, rule["digits_max"]
     since = [r for r in lane.recent if r.n >= streak.repeats_since and r.kind != WAIT]
     if outcome.gesture and all(r.key == outcome.key and r.kind != GOTO for r in since):

@@ -116,8 +116,9 @@ def _names_commit(word: str) -> bool:
 
 def asks_page(tool: str, given: object) -> bool:
     """Whether its result shows the page or device: a script run in a page, or a device program that makes no gesture."""
-    asks = _on_devices(tool, given) or not _SCRIPTS.isdisjoint(tool_names.words_of(tool))
-    return bool(asks) and not is_gesture(tool, given)
+    if _on_devices(tool, given):
+        return not is_gesture(tool, given)
+    return not _SCRIPTS.isdisjoint(tool_names.words_of(tool))
 
 
 def asks_database(tool: str, given: object) -> bool:

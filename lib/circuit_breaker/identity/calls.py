@@ -46,6 +46,8 @@ def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
             and not (name == "description" and tool in SPAWNERS)
             and not (name == "replace_all" and value is False)
         }
+    if tool.startswith("mcp__") and is_idle(line_of(tool, tool_input)):
+        return digest(f"{tool}\nnothing")
     return digest(f"{tool}\n{canonical(tool_input)}")
 
 

@@ -20,18 +20,18 @@ _LIMITS = "less than|greater than|at most |at least |exceed|budget|too slow|too 
 _RUNNERS_MARKS = tuple("✓✔√✕×✘✗✖●❯>⎯─│|")
 # How a service says that it wants fewer calls, and a program that another one has the lock: the same call may succeed later.
 _LATER = (
-    "rate limit|rate-limit|ratelimit|rate_limit|too many requests|toomanyrequests|http 429|error 429|code 429|code: 429|(429|status 429"
-    "|retry after|retry-after|retry in|try again in|try again later|try again shortly|overloaded|throttl|slow down"
+    "rate limit|rate-limit|ratelimit|rate_limit|too many requests|toomanyrequests|http 429|error 429|code 429|code: 429|(429)|status 429"
+    "|retry after|retry-after|retry in|try again in|try again later|try again shortly|is overloaded|overloaded_error|currently overloaded|throttled|throttling|slow down"
     "|temporarily unavailable|service unavailable|starting up|not ready yet|not yet ready|get lock|file lock|state lock|lock is held"
     "|is locked by|database is locked|another process|another git process|another operation|is busy|resource busy|is in progress"
     "|already in progress|still in progress|still being processed"
 ).split("|")
 # What was not reached: it may still be starting, or the network is down for the moment.
 _UNREACHED = (
-    "econnrefused|econnreset|etimedout|epipe|socket hang up|connection refused|connection timed out|connection reset|could not resolve host"
+    "econnrefused|econnreset|etimedout|write epipe|: epipe|socket hang up|connection refused|connection timed out|connection reset|could not resolve host"
     "|temporary failure in name resolution|network is unreachable|no route to host|remote end hung up|early eof|handshake timeout"
-    "|err_connection_|err_name_not|bad gateway|gateway time|http 50|error: 50|status code 50|could not connect to|couldn't connect to|can't connect to|cannot connect to|can't reach database|connection to the server"
-    "|connection was refused|actively refused|i/o timeout|no such host|enotfound|eai_again|no devices/emulators|device offline|daemon is not running"
+    "|err_connection_|err_name_not|bad gateway|gateway time|http 50|error: 500|error: 502|error: 503|error: 504|status code 50|could not connect to|couldn't connect to|can't connect to|cannot connect to|can't reach database|connection to the server"
+    "|connection was refused|actively refused|i/o timeout|no such host| enotfound|'enotfound|(enotfound|eai_again|no devices/emulators|device offline|daemon is not running"
 ).split("|")
 _LATER_MAX = 1500  # characters at either end of a text that are searched for them
 _NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these name is the news of their errors

@@ -250,7 +250,7 @@ def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bo
     return (
         _unit_after(text, end) > 0  # 800 ms
         or (last == "in" and "." in number and after[:2] == " (")  # XCTest: in 0.123 (0.456) seconds
-        or (before == "[" and after[:1] == "]" and _is_process(number, last))
+        or (before == "[" and after[:1] == "]" and _is_process(number, last, after))
         or (last == "In" and after.startswith("], line "))  # a notebook's traceback: `Cell In[5], line 3`
         or (before == "[" and after[:2] == "]:" and bool(name))  # sshd[1234]:
         or after[:1] == " "
@@ -269,10 +269,11 @@ def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bo
     )
 
 
-def _is_process(number: str, last: str) -> bool:
+def _is_process(number: str, last: str, after: str) -> bool:
     """Whether it is a process or a time: `App[512:90311]`, `UTC [4711] ERROR`, `[42952.972363] usb 1-1`."""
     stamped = last in ("UTC", "GMT") or (last[:1] == "+" and last[1:].isdigit()) or tokens.is_clock(last)
-    return stamped or ":" in number or number[-7:-6] == "."
+    booted = number[-7:-6] == "." and after[:2] == "] "
+    return stamped or ":" in number or booted
 
 
 def _unit_after(text: str, end: int) -> int:
