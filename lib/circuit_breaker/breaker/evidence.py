@@ -139,11 +139,8 @@ def _passed(streak: Streak, now: float, gap: float) -> bool:
 
 def _is_flaky(lane: Lane, streak: Streak, outcome: Outcome) -> bool:
     """Whether an act ended otherwise than the last time, although nothing was changed: it is repeated to see how often it fails."""
-    if (
-        (outcome.kind == OK) != (streak.failing_since >= 0)
-        or outcome.kind not in (OK, FAILED)
-        or outcome.poll
-    ):
+    otherwise = (outcome.kind == OK) == (streak.failing_since >= 0)
+    if not otherwise or outcome.kind not in (OK, FAILED) or outcome.poll:
         return False
     unchanged = not lane.moves or lane.moves[-1][0] <= streak.last_n
     return unchanged and look(outcome) == looks.NOTHING
@@ -158,11 +155,9 @@ def _note_waits(lane: Lane, outcomes: list[Outcome]) -> None:
 
 
 def _is_receipt(outcome: Outcome) -> bool:
-    """Whether it is an act whose result only confirms it, and shows neither a page nor a picture."""
+    """Whether it is an act whose result only confirms it, and shows neither a page nor a picture. (It may name the node that was clicked.)"""
     short = outcome.change == calls.ACTS and len(outcome.text) <= RECEIPT_MAX
-    nodes = outcome.text.count("[ref=") + outcome.text.count(
-        "uid="
-    )  # a receipt may name the one that was clicked
+    nodes = outcome.text.count("[ref=") + outcome.text.count("uid=")
     return short and nodes < 2 and PICTURE not in outcome.text
 
 

@@ -183,19 +183,14 @@ class Lane(Record):
 
     def forget_results(self) -> None:
         """Forget what successful calls returned, so that none of them repeats another."""
-        nothing = {
-            "result": "",
-            "result_since": -1,
-            "repeats_since": -1,
-            "same_results": 0,
-            "same_in_a_row": 0,
-        }
+        texts = dict.fromkeys(("result", "digits"), "")
+        numbers = dict.fromkeys(("same_results", "same_in_a_row", "digit_run"), 0)
         for key, streak in self.streaks.items():
-            if streak.failing_since < 0 and (
-                streak.result_since >= 0 or streak.marks
-            ):  # else forgotten already
+            known = streak.result_since >= 0 or streak.marks  # else forgotten already
+            if known and streak.failing_since < 0:
                 marks = [mark for mark in streak.marks if mark == FLAKY]
-                self.streaks[key] = streak.but(**nothing, digits="", digit_run=0, marks=marks)
+                changes = {**texts, **numbers, "result_since": -1, "repeats_since": -1}
+                self.streaks[key] = streak.but(**changes, marks=marks)
         self.recent = [record for record in self.recent if not record.ok]
 
     def forget_calls(self, keys: list[str]) -> None:

@@ -30,8 +30,10 @@ _LATER = (
 _UNREACHED = (
     "econnrefused|econnreset|etimedout|write epipe|: epipe|socket hang up|connection refused|connection timed out|connection reset|could not resolve host"
     "|temporary failure in name resolution|network is unreachable|no route to host|remote end hung up|early eof|handshake timeout"
-    "|err_connection_|err_name_not|bad gateway|gateway time|http 50|error: 500|error: 502|error: 503|error: 504|status code 50|could not connect to|couldn't connect to|can't connect to|cannot connect to|can't reach database|connection to the server"
-    "|connection was refused|actively refused|i/o timeout|no such host| enotfound|'enotfound|(enotfound|eai_again|no devices/emulators|device offline|daemon is not running"
+    "|err_connection_|err_name_not|bad gateway|gateway time|http 50|error: 500|error: 502|error: 503|error: 504|status code 50"
+    "|could not connect to|couldn't connect to|can't connect to|cannot connect to|can't reach database|connection to the server"
+    "|connection was refused|actively refused|i/o timeout|no such host| enotfound|'enotfound|(enotfound|eai_again"
+    "|no devices/emulators|device offline|daemon is not running"
 ).split("|")
 _LATER_MAX = 1500  # characters at either end of a text that are searched for them
 _NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these name is the news of their errors

@@ -27,9 +27,8 @@ def _try_out(folder: str) -> None:
         there = there.rpartition("/")[0]
     if there == folder:
         files.folder(folder)
-    path = (
-        f"{there}/{NAME}.{files.system.getpid()}.tmp"  # after a kill, the janitor clears what has such a name
-    )
+    # after a kill, the janitor clears what has such a name
+    path = f"{there}/{NAME}.{files.system.getpid()}.tmp"
     try:
         files.exchange(path, b"1")
         with files.Lock(path + ".lock", 0.0):  # another file: Windows renames no open file
