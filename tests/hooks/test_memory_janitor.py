@@ -58,6 +58,15 @@ def test_after_compaction_what_was_looked_at_before_may_be_looked_at_again(
             start("SessionStart.compact", session_id="s")
 
 
+def test_after_compaction_too_you_are_told_that_nothing_can_be_kept(
+    machine: Any, run_hook: Callable[..., Any], payload: Callable[..., Any]
+) -> None:
+    machine.runtime.mkdir(mode=0o700)
+    (machine.runtime / "sessions").write_text("in the way")
+    answer = run_hook("janitor", payload("SessionStart.compact"))
+    assert answer.code == 0 and "NOT PROTECTED" in answer.out["systemMessage"]
+
+
 def test_what_was_done_is_said_in_one_paragraph_and_once(
     machine: Any, start: Callable[..., Any], python: str
 ) -> None:

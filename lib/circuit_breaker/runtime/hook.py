@@ -86,7 +86,10 @@ def _session_start(fields: dict[str, Any], env: home.Environment, now: float) ->
     config = home.configuration(where, env)
     said = session_start.message(fields, where, config, now)
     if fields.get("source") == "compact" and fields.get("session_id"):
-        Visit(protocol.Payload(fields), where, config, env, now).answer()
+        try:
+            Visit(protocol.Payload(fields), where, config, env, now).answer()
+        except (OSError, ValueError) as error:  # the message is for you all the same
+            error_log.note(f"janitor: {type(error).__name__}: {error}")
     return said
 
 
