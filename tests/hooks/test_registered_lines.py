@@ -269,14 +269,18 @@ def test_run_that_ends_anywhere_denies_or_lets_the_call_through(line: Line, shel
     whole = (hooks / "run").read_bytes()
     for end in range(1, len(whole), 5 if shell == "sh" else 41):
         (hooks / "run").write_bytes(whole[:end])
-        assert line("PreToolUse.bash", PRESENT[shell], CLAUDE_PLUGIN_ROOT=str(hooks.parent)).returncode == 0, end
+        assert (
+            line("PreToolUse.bash", PRESENT[shell], CLAUDE_PLUGIN_ROOT=str(hooks.parent)).returncode == 0
+        ), end
 
 
 @pytest.mark.parametrize("shell", PRESENT)
 def test_run_is_a_program_too_as_earlier_versions_registered_it(line: Line, shell: str) -> None:
     body = json.dumps(line.payload("PreToolUse.bash", session_id=SESSION, prompt_id="p")).encode()
     command = [shutil.which(PRESENT[shell][0]), *PRESENT[shell][1:], str(ROOT / "hooks" / "run"), "gate"]
-    done = subprocess.run(command, input=body, capture_output=True, env=line.machine.env, check=True, timeout=60)
+    done = subprocess.run(
+        command, input=body, capture_output=True, env=line.machine.env, check=True, timeout=60
+    )
     assert b'"deny"' in done.stdout
 
 
