@@ -458,7 +458,7 @@ def test_a_reset_counts_anew_what_stops_a_turn_though_nothing_is_open():
 def test_calls_denied_while_the_probe_of_their_service_runs_end_no_turn():
     for state, ends in ((HALF_OPEN, ALLOW), (OPEN, STOP)):
         stream = Stream()
-        down = Circuit(rule="service_down", subject="db", facts={"kind": "mcp", "since": 1.0}, state=state)
+        down = Circuit(rule="service_down", subject="db", facts={"since": 1.0}, state=state)
         for i in range(5):
             given = {"tool": "mcp__db__get", "input": {"i": i}}
             asked = Ask(id=f"m{i}", cwd="/p", prompt=stream.session.prompt, down=down, wait=20.0, **given)

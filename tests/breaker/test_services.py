@@ -24,17 +24,18 @@ from circuit_breaker.breaker.services import (
     HOST,
     MCP,
     Contact,
+    Service,
     ask,
     contacted,
     contacts,
     endpoint,
     is_stale,
     transport_failed,
-    unknown,
 )
 
 RULE = {"threshold": 5, "window_seconds": 60, "cooldown_base_seconds": 30}
 STEPS = [1, 2, 6, 12, 60]
+EXAMPLE = Service(kind=HOST, subject="example.org:443")
 CRASH = "MCP error -32000: Connection closed"
 
 
@@ -45,7 +46,7 @@ def failed(service, call, now):
 
 def probed(call="probe", **fields):
     """A server that is down, with its probe out since 1000."""
-    service = unknown(MCP, "db").but(state=OPEN, retry_at=990.0, cooldown=30.0, **fields)
+    service = Service(subject="db").but(state=OPEN, retry_at=990.0, cooldown=30.0, **fields)
     return ask(service, call, 30, STEPS, 1000.0)[0]
 
 
@@ -166,7 +167,7 @@ def test_a_call_that_its_own_circuit_denies_gives_the_probe_of_its_server_back()
 
 def test_an_answer_clears_all_that_is_known_against_a_service():
     service = probed(level=3)
-    assert contacted(service, Contact(call="any"), RULE, STEPS, 1001.0) == unknown(MCP, "db")
+    assert contacted(service, Contact(call="any"), RULE, STEPS, 1001.0) == Service(subject="db")
 
 
 def test_a_host_that_is_waited_for_is_not_down():
@@ -188,16 +189,16 @@ def test_a_failure_under_the_bypass_takes_no_service_down_and_a_success_brings_i
 
 
 def test_five_failures_within_a_minute_are_down_and_four_are_not():
-    service = unknown(MCP, "db")
+    service = Service(subject="db")
     for at in range(5):
         assert not service.live
         service = failed(service, f"t{at}", 1000.0 + at * 10)
     assert service.facts["since"] == 1000.0 and service.retry_at == 1040.0 + 30
-    crowd = unknown(MCP, "db")
+    crowd = Service(subject="db")
     for at in (3, 2, 5, 1, 4):  # processes that looked at the clock in another order than they got the lock
         crowd = failed(crowd, f"t{at}", 1000.0 + at / 10)
     assert crowd.live and crowd.facts["since"] == 1000.3
-    slow = unknown(MCP, "db")
+    slow = Service(subject="db")
     for at in range(50):
         slow = failed(slow, f"t{at}", 1000.0 + at * 16)
     assert not slow.live
@@ -205,7 +206,7 @@ def test_five_failures_within_a_minute_are_down_and_four_are_not():
 
 @given(st.lists(st.tuples(st.sampled_from(["ask", "fail", "wait"]), st.integers(0, 9)), max_size=60))
 def test_one_probe_a_cooldown_whoever_asks(moves):
-    service, now = unknown(MCP, "db"), 1000.0
+    service, now = Service(subject="db"), 1000.0
     for at in range(5):
         service = failed(service, f"t{at}", now)
     probes = []
@@ -229,11 +230,11 @@ def test_one_probe_a_cooldown_whoever_asks(moves):
 @pytest.mark.parametrize(
     ("service", "lasts"),
     [
-        (failed(unknown(HOST, "example.org:443"), "c", 1000.0), 60),
-        (unknown(HOST, "example.org:443").but(state=OPEN, facts={"kind": HOST, "failures": [1000.0]}), 60),
-        (failed(unknown(MCP, "db"), "c", 1000.0), 60),
-        (probed(facts={"kind": MCP, "failures": [900.0]}), 86_400),
-        (failed(probed(facts={"kind": MCP, "failures": [500.0]}), "probe", 1000.0), 86_400),
+        (failed(EXAMPLE, "c", 1000.0), 60),
+        (EXAMPLE.but(state=OPEN, failures=[1000.0]), 60),
+        (failed(Service(subject="db"), "c", 1000.0), 60),
+        (probed(failures=[900.0]), 86_400),
+        (failed(probed(failures=[500.0]), "probe", 1000.0), 86_400),
     ],
 )
 def test_what_no_longer_counts_against_a_service_is_stale(service, lasts):
@@ -243,14 +244,14 @@ def test_what_no_longer_counts_against_a_service_is_stale(service, lasts):
 
 
 def test_a_clock_that_was_set_back_does_not_lock_a_service_up():
-    service = unknown(MCP, "db").but(state=OPEN, retry_at=9e9, cooldown=60.0, level=1)
+    service = Service(subject="db").but(state=OPEN, retry_at=9e9, cooldown=60.0, level=1)
     service, wait = ask(service, "c", 30, STEPS, 1000.0)
     assert wait == 60  # the length of its cooldown, and no longer
     assert ask(service, "d", 30, STEPS, 1060.0)[1] == 0.0
 
 
 def test_a_process_that_looked_at_the_clock_before_the_probe_is_no_second_probe():
-    service = unknown(MCP, "db").but(state=OPEN, retry_at=990.0, cooldown=30.0)
+    service = Service(subject="db").but(state=OPEN, retry_at=990.0, cooldown=30.0)
     service, wait = ask(service, "probe", 30, STEPS, 1000.0)
     assert wait == 0.0
     assert ask(service, "other", 30, STEPS, 999.9)[1] == pytest.approx(30)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from circuit_breaker.breaker.model import Circuit
+from circuit_breaker.breaker.services import Service
 from circuit_breaker.runtime import store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +66,7 @@ def bring_down(told: Any, payload: Any, machine: Any) -> Path:
 
 def end_cooldown(state: Path) -> None:
     """Let the next call to the service in this file be its probe."""
-    state.write_bytes(store.encode(store.decode(state.read_bytes(), Circuit).but(retry_at=1.0)))
+    state.write_bytes(store.encode(store.decode(state.read_bytes(), Service).but(retry_at=1.0)))
 
 
 def rows(machine: Any) -> list[Any]:
@@ -213,7 +213,7 @@ def test_a_probe_that_is_refused_or_moved_to_the_background_is_given_back(
         assert ask(registered, payload, "first", f"probe{number}") == ""
         assert ask(registered, payload, "second", f"early{number}") == "deny"
         turn(run_hook, payload, "first", f"probe{number}", answer)
-        service = store.decode(state.read_bytes(), Circuit)
+        service = store.decode(state.read_bytes(), Service)
         assert (service.state, service.level, service.retry_at) == ("OPEN", 0, 1.0)
     assert ask(registered, payload, "second", "next") == ""
     interrupted = {"is_interrupt": True, "error": "[Request interrupted by user for tool use]"}
@@ -256,7 +256,7 @@ def test_under_your_bypass_no_server_goes_down_and_a_failed_probe_makes_nothing_
         body = payload("PreToolUse.mcp", **yours, tool_name="mcp__db__q", tool_use_id=call)
         assert not any(answer.out for answer in registered(body))
         turn(run_hook, payload, "s", call, "Connection closed", DEAD[1], prompt_id="p1")
-        service = store.decode(state.read_bytes(), Circuit)
+        service = store.decode(state.read_bytes(), Service)
         assert (service.level, service.retry_at) == (0, 1.0)
         assert ask(registered, payload, "third", f"after {call}") == seen
         turn(
@@ -282,7 +282,7 @@ def test_janitor_leaves_a_server_that_is_down_and_forgets_it_after_a_day(
     run_hook: Any, told: Any, registered: Any, payload: Any, machine: Any
 ) -> None:
     state = bring_down(told, payload, machine)
-    down, marker = store.decode(state.read_bytes(), Circuit), machine.runtime / "armed" / "_any"
+    down, marker = store.decode(state.read_bytes(), Service), machine.runtime / "armed" / "_any"
     marker.write_text(f"~0123456789ab/main.json\nservices/gone.json\n{marker.read_text()}")
     start = payload("SessionStart.startup.headless", session_id="new", cwd=str(machine.project))
     for age in (7200, 86_000):
@@ -291,7 +291,7 @@ def test_janitor_leaves_a_server_that_is_down_and_forgets_it_after_a_day(
         assert marker.read_text() == f"services/{state.name}\n"
     assert ask(registered, payload, "another", "a1") == ""
     assert ask(registered, payload, "another", "a2") == "deny"
-    state.write_bytes(store.encode(down.but(retry_at=1.0, facts={**down.facts, "failures": [1.0]})))
+    state.write_bytes(store.encode(down.but(retry_at=1.0, failures=[1.0])))
     (machine.runtime / "janitor").rename(machine.runtime / "unknown")  # another round is due
     run_hook("janitor", start)
     assert not state.exists() and not marker.exists()
@@ -307,12 +307,12 @@ def test_janitor_forgets_a_host_that_failed_and_a_file_that_nobody_can_read(
     batch = [{**call, "tool_response": refused}]
     told("monitor", payload("PostToolBatch.mcp-iserror", session_id="s", tool_calls=batch))
     (host,) = (machine.runtime / "services").glob("*.json")
-    failed = store.decode(host.read_bytes(), Circuit)
+    failed = store.decode(host.read_bytes(), Service)
     (host.parent / "older.json").write_text("{}")
     start = payload("SessionStart.startup.headless", session_id="new", cwd=str(machine.project))
     run_hook("janitor", start)
     assert list(host.parent.glob("*.json")) == [host]
-    host.write_bytes(store.encode(failed.but(facts={**failed.facts, "failures": [1.0]})))
+    host.write_bytes(store.encode(failed.but(failures=[1.0])))
     (machine.runtime / "janitor").rename(machine.runtime / "unknown")  # another round is due
     run_hook("janitor", start)
     assert not list(host.parent.glob("*.json"))

@@ -39,8 +39,8 @@ def given_codes() -> set[tuple[str, str]]:
 @pytest.mark.parametrize("rule", [*RULES, "protection"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_notice_of_every_rule_is_a_whole_sentence(kind: str, rule: str) -> None:
-    for flags in ({}, *({flag: True} for flag in FLAGS)):
-        text = sentences.sentence_of(Notice(kind=kind, rule=rule, subject="Bash make", facts=flags), "SUDO")
+    for form in ([], *([flag] for flag in FLAGS)):
+        text = sentences.sentence_of(Notice(kind=kind, rule=rule, subject="Bash make", form=form), "SUDO")
         assert text and "{" not in text and "None" not in text
 
 
@@ -75,7 +75,7 @@ READ = [
         "warn",
         "failing_streak",
         8,
-        {"empty": True},
+        {"form": ["empty"]},
         "every search of 8 turns in a row found nothing. What you",
     ),
     ("stop", "failing_streak", 20, {}, "stopped this turn: every call of 20 turns in a row failed. Say how"),
@@ -83,26 +83,44 @@ READ = [
         "opened",
         "call_cycle",
         3,
-        {"period": 2},
+        {"facts": {"period": 2}},
         "`Bash x`: it was repeated 3 times (a cycle of 2 calls) with the",
     ),
-    ("deny", "repeated_call", 20, {"waits": True}, "nothing but waiting. Look at what you are waiting for"),
-    ("deny", "repeated_call", 20, {"poll": True}, "nothing changed in between. Find out why nothing changes"),
-    ("deny", "repeated_call", 4, {"edit": True}, "with the same input. Read the file as it is now."),
+    (
+        "deny",
+        "repeated_call",
+        20,
+        {"form": ["waits"]},
+        "nothing but waiting. Look at what you are waiting for",
+    ),
+    (
+        "deny",
+        "repeated_call",
+        20,
+        {"form": ["poll"]},
+        "nothing changed in between. Find out why nothing changes",
+    ),
+    ("deny", "repeated_call", 4, {"form": ["edit"]}, "with the same input. Read the file as it is now."),
     ("deny", "repeated_call", 4, {}, "nothing changed in between. Use the result you already have"),
-    ("warn", "repeated_call", 3, {"asks": True}, "If it goes on, the user is asked before it runs again."),
+    (
+        "warn",
+        "repeated_call",
+        3,
+        {"form": ["asks"]},
+        "If it goes on, the user is asked before it runs again.",
+    ),
     ("warn", "call_cycle", 2, {}, "The next round is blocked."),
-    ("warn", "tool_failure", 3, {"opened": True, "asks": True}, "The user is asked before this call runs"),
+    ("warn", "tool_failure", 3, {"form": ["opened", "asks"]}, "The user is asked before this call runs"),
     ("warn", "hook_recursion", 6, {}, "Read again what the stop hook asks for"),
-    ("warn", "budget", 50, {"of": 100}, "At 100 % the turn is stopped. Finish"),
-    ("warn", "budget", 50, {"of": 100, "asks": True}, "At 100 % the user will be asked"),
-    ("opened", "repeated_call", 4, {"asks": True}, "circuit-breaker asks you before `Bash x` runs again"),
+    ("warn", "budget", 50, {"facts": {"of": 100}}, "At 100 % the turn is stopped. Finish"),
+    ("warn", "budget", 50, {"form": ["asks"], "facts": {"of": 100}}, "At 100 % the user will be asked"),
+    ("opened", "repeated_call", 4, {"form": ["asks"]}, "circuit-breaker asks you before `Bash x` runs again"),
 ]
 
 
-@pytest.mark.parametrize(("kind", "rule", "count", "facts", "read"), READ)
+@pytest.mark.parametrize(("kind", "rule", "count", "more", "read"), READ)
 def test_what_is_said_fits_what_happened(
-    kind: str, rule: str, count: int, facts: dict[str, object], read: str
+    kind: str, rule: str, count: int, more: dict[str, object], read: str
 ) -> None:
-    notice = Notice(kind=kind, rule=rule, subject="Bash x", count=count, facts=facts)
+    notice = Notice(kind=kind, rule=rule, subject="Bash x", count=count, **more)
     assert read in sentences.sentence_of(notice, "SUDO")

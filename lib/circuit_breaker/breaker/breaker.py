@@ -14,7 +14,15 @@ Each function takes a Circuit and returns a new one; `now` is in epoch seconds; 
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import CLOSED, EARNED, HALF_OPEN, OPEN, RUNNING, USED, Circuit
+from circuit_breaker.breaker.model import CLOSED, EARNED, HALF_OPEN, OPEN, RUNNING, USED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    from circuit_breaker.breaker.model import Circuit
+
+    Kind = TypeVar("Kind", bound=Circuit)
 
 ADMITTED, TAKEN, COOLING, SPENT = "", "probe_running", "cooling_down", "early_used"
 UNPROBED = {"probe": "", "early": "", "good": 0}
@@ -25,7 +33,7 @@ def cooldown(base: float, level: int, steps: list[float]) -> float:
     return float(base * steps[min(level, len(steps) - 1)])
 
 
-def trip(circuit: Circuit, now: float, base: float, steps: list[float]) -> Circuit:
+def trip(circuit: Kind, now: float, base: float, steps: list[float]) -> Kind:
     """CLOSED -> OPEN. A circuit that is not CLOSED stays as it is."""
     if circuit.state != CLOSED:
         return circuit
@@ -34,7 +42,7 @@ def trip(circuit: Circuit, now: float, base: float, steps: list[float]) -> Circu
     return circuit.but(**UNPROBED, **opened, retry_at=now + wait, cooldown=wait)
 
 
-def settle(circuit: Circuit, now: float) -> Circuit:
+def settle(circuit: Kind, now: float) -> Kind:
     """Limit the cooldown and the lease to their own lengths from now: the clock may have been set back."""
     if circuit.retry_at is not None and circuit.retry_at - now > circuit.cooldown:
         circuit = circuit.but(retry_at=now + circuit.cooldown)
@@ -43,7 +51,7 @@ def settle(circuit: Circuit, now: float) -> Circuit:
     return circuit
 
 
-def admit(circuit: Circuit, call_id: str, now: float, lease: float) -> tuple[Circuit, str]:
+def admit(circuit: Kind, call_id: str, now: float, lease: float) -> tuple[Kind, str]:
     """Whether this call may pass: (circuit, ADMITTED; if not TAKEN, COOLING, or SPENT if this level's early probe was used).
 
     OPEN and due, or with an earned early probe: HALF_OPEN, and this call is the probe. HALF_OPEN: the probe may ask again; another
@@ -62,14 +70,14 @@ def admit(circuit: Circuit, call_id: str, now: float, lease: float) -> tuple[Cir
     return (probing, ADMITTED) if due else (circuit, SPENT if circuit.early == USED else COOLING)
 
 
-def buy(circuit: Circuit) -> Circuit:
+def buy(circuit: Kind) -> Kind:
     """Give an OPEN circuit an early probe, at most one per level."""
     if circuit.state != OPEN or circuit.early or circuit.retry_at is None:
         return circuit
     return circuit.but(early=EARNED)
 
 
-def fail(circuit: Circuit, now: float, base: float, steps: list[float]) -> Circuit:
+def fail(circuit: Kind, now: float, base: float, steps: list[float]) -> Kind:
     """The probe failed or returned the same result: OPEN, one level up, with a cooldown from now.
 
     If it was an early probe, the new level has none; the highest level has one for all its cooldowns.
@@ -81,7 +89,7 @@ def fail(circuit: Circuit, now: float, base: float, steps: list[float]) -> Circu
     return circuit.but(**after, state=OPEN, level=level, retry_at=now + wait, cooldown=wait)
 
 
-def release(circuit: Circuit, ran: bool) -> Circuit:
+def release(circuit: Kind, ran: bool) -> Kind:
     """The probe ended without a verdict (refused, in the background, interrupted, lost): OPEN, same level and `retry_at`.
 
     An early probe that never `ran` can be used again.
@@ -90,12 +98,12 @@ def release(circuit: Circuit, ran: bool) -> Circuit:
     return circuit.but(state=OPEN, probe="", early=early)
 
 
-def overdue(circuit: Circuit, now: float) -> Circuit:
+def overdue(circuit: Kind, now: float) -> Kind:
     """The probe has probably died: the next call may be the probe, and until then its late result counts."""
     return circuit.but(lease=now, leased=0.0) if circuit.probe else circuit
 
 
-def succeed(circuit: Circuit, needed: int) -> Circuit:
+def succeed(circuit: Kind, needed: int) -> Kind:
     """A good probe: CLOSED and one level down after `needed` in a row, else HALF_OPEN until the next one."""
     if circuit.good + 1 < needed:
         early = USED if circuit.early == RUNNING else circuit.early
@@ -103,7 +111,7 @@ def succeed(circuit: Circuit, needed: int) -> Circuit:
     return close(circuit)
 
 
-def close(circuit: Circuit) -> Circuit:
+def close(circuit: Kind) -> Kind:
     """CLOSED, one level down."""
     level = max(0, circuit.level - 1)
     return circuit.but(**UNPROBED, state=CLOSED, level=level, retry_at=0.0, cooldown=0.0, count=0)

@@ -130,7 +130,6 @@ def _signal(work: Work, limit: str, amount: int, most: int) -> Signal:
         subject=limit,
         count=amount,
         facts={
-            "limit": limit,
             "of": most,
             "again": most * (max(1, amount // most) + 1),
             "tools": [[tool, calls] for tool, calls in most_used[:4]],

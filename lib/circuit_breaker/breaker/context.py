@@ -121,7 +121,7 @@ class Work:
         self.opened(circuit)
         self.announce(circuit)
         if signal.rule == "tool_failure" or not self._is_marked(signal, signal.mark):
-            self.warn(signal.but(facts={**signal.facts, "opened": True}))
+            self.warn(signal.but(form=[*signal.form, "opened"]))
 
     def open_until_prompt(self, signal: Signal, tokens: list[int]) -> Circuit:
         """Open a circuit until your next prompt, without a cooldown; recorded."""
@@ -138,8 +138,8 @@ class Work:
     def announce(self, circuit: Circuit) -> None:
         """Show you what was opened, unless a bypass is active."""
         if not self.bypassed:
-            facts = {**circuit.facts, "asks": self.asks(circuit.rule)}
-            self.notices.append(Notice.about(circuit, kind=model.OPENED, facts=facts))
+            form = circuit.form + model.form_of(asks=self.asks(circuit.rule))
+            self.notices.append(Notice.about(circuit, kind=model.OPENED, form=form))
 
     def close(self, circuit: Circuit, reason: str, event: Happening = "close") -> None:
         """Close a circuit and forget its calls (one of SESSION_RULES has none); recorded as `event`, "close" or "reset" (level 0)."""
@@ -204,7 +204,7 @@ class Work:
 
     def _only_count(self, signal: Signal, action: Action) -> None:
         """A trip under the actions warn and observe: counted once per streak. With warn, a warning too, for a stop each time."""
-        counted = signal.facts.get("counted") or self._is_marked(signal, f"counted {signal.mark}")
+        counted = signal.counted or self._is_marked(signal, f"counted {signal.mark}")
         if not counted:
             self._mark(signal, f"counted {signal.mark}")
             self.tally(signal.rule)["would"] += 1
@@ -223,9 +223,9 @@ class Work:
             self.lane.unread.append(signal)
             return
         if not self.may_stop(signal.rule):
-            signal = signal.but(facts={**signal.facts, "mild": True, "left": 0})
+            signal = signal.but(form=[*signal.form, "mild"], left=0)
         elif self.asks(signal.rule):
-            signal = signal.but(facts={**signal.facts, "asks": True})
+            signal = signal.but(form=[*signal.form, "asks"])
         self.tally(signal.rule)["warned_at"] = round(self.now, 3)
         self.lane.warned.pop(signal.name, None)
         self.lane.warned[signal.name] = self.lane.turn
@@ -245,7 +245,7 @@ class Work:
         """Stop the turn, counted as a trip, if there was a warning in an earlier turn; else warn."""
         warned = self.lane.warned.get(signal.name)
         if warned is None:
-            self.warn(signal.but(facts={**signal.facts, "left": 1}))
+            self.warn(signal.but(left=1))
         elif warned != self.lane.turn and not self.bypassed:
             self.tally(signal.rule)["trips"] += 1
             self.stop_turn(signal)

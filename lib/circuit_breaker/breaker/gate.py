@@ -114,9 +114,8 @@ def stop_asked(work: Work, event: StopAsked) -> None:
     if more <= 0:
         return
     subject = "Stop" if work.name == MAIN else "SubagentStop"
-    signal = Signal(
-        rule="hook_recursion", subject=subject, count=lane.stops, since=lane.n, facts={"counted": more > 1}
-    )
+    found = {"count": lane.stops, "counted": more > 1, "since": lane.n}
+    signal = Signal(rule="hook_recursion", subject=subject, **found)
     if action == "block":
         _stop_recursion(work, signal)
     else:
@@ -151,7 +150,7 @@ def _let_through(work: Work, event: Ask, circuit: Circuit) -> None:
     work.session.passed += 1
     if work.session.passed <= PASSED_MAX:
         label = labels.label(event.tool, event.input)
-        work.record("bypass", circuit, "let_through", calls=[label], count=0, facts={})
+        work.record("bypass", circuit, "let_through", calls=[label])
 
 
 def _deny(

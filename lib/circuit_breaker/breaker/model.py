@@ -133,6 +133,11 @@ def _each(held: Any, default: object, change: Callable[[Any], Any]) -> Any:
     return [change(value) for value in held] if default.__class__ is list else change(held)
 
 
+def form_of(**words: object) -> list[str]:
+    """The form of a signal: those of the words that hold."""
+    return [word for word, holds in words.items() if holds]
+
+
 def plus(one: list[int], other: list[int]) -> list[int]:
     """The sum of two counts of tokens (input, output, cache reads, cache writes); an empty one is nothing."""
     return [a + b for a, b in zip(one, other)] if one and other else [*(one or other)]
@@ -261,11 +266,13 @@ class Signal(Record):
 
     rule = subject = ""
     count = 0
-    # numbers for its sentence, and flags that choose it ("edit", "digits", "poll" ...); "counted": it was counted before
-    facts: dict[str, Any] = {}
+    wants = TRIP  # or WARN or STOP
+    counted = False  # it was counted before
+    left = 0  # how many more stop the turn, if they do
+    form: list[str] = []  # words that choose its sentence: "edit", "digits", "poll" ... (see words.sentences)
+    facts: dict[str, Any] = {}  # what else its sentence says
     clip = ""  # the last error
     calls: list[str] = []  # labels of the last calls
-    wants = TRIP  # or WARN or STOP
     keys: list[str] = []  # the calls
     results: dict[str, str] = {}  # key -> its last result in the loop, for rules that compare results
     since = -1  # n at which its evidence began
@@ -278,7 +285,7 @@ class Signal(Record):
     @property
     def mark(self) -> str:
         """The mark that its calls get when Claude is warned of it; with "counted " before it, if a trip was only counted."""
-        return "edit" if self.facts.get("edit") else self.rule
+        return "edit" if "edit" in self.form else self.rule
 
     @classmethod
     def about(cls: type[Kind], signal: Signal, **more: Any) -> Kind:
@@ -339,7 +346,7 @@ class Transition(Signal):
 
     event: Happening = ""
     before = after = CLOSED
-    reason = ""  # a key in words.sentences; "" for what the circuit's rule found, as `count` and `facts` say
+    reason = ""  # a key in words.sentences; "" for what the circuit's rule found, as `count`, `form` and `facts` say
     at = 0.0
     lane = MAIN
     cooldown = 0.0

@@ -172,8 +172,7 @@ def _warn_of_launches(work: Work, outcome: Outcome) -> None:
     times = work.lane.launches
     kind, limit = ("waits", "poll_max") if outcome.wait == waits.ALONE else ("launches", "launches")
     if times == work.rule("repeated_call")[limit] and not work.excluded(outcome.tool, "repeated_call"):
-        facts = {kind: True}
-        work.act(rules.signal_of(outcome, "repeated_call", times, wants=model.WARN, facts=facts))
+        work.act(rules.signal_of(outcome, "repeated_call", times, wants=model.WARN, form=[kind]))
 
 
 def _buy_probes(work: Work, open_before: list[str], n_before: int) -> None:
@@ -198,7 +197,7 @@ def _detect(work: Work, outcomes: list[Outcome]) -> None:
                 if signal.wants == model.TRIP:
                     handled.update(signal.keys)
                 work.act(signal)
-                if signal.rule == "failing_streak" and not signal.facts.get("empty"):
+                if signal.rule == "failing_streak" and "empty" not in signal.form:
                     _note_warning(work)
 
 

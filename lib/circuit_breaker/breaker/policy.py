@@ -144,7 +144,7 @@ def _catch_up(work: Work) -> None:
     if lane.pending:
         lane.warned, lane.failing, lane.empties = {}, 0, 0  # a stop would end the turn that begins now
         monitor.flush(work)
-        lane.unread = [signal for signal in lane.unread if signal.facts.get("opened")]  # the rest starts anew
+        lane.unread = [signal for signal in lane.unread if "opened" in signal.form]  # the rest starts anew
     lane.prompt = session.person
     lane.forget_successes()
     lane.start_over()

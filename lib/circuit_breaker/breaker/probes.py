@@ -48,12 +48,12 @@ def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
 
 
 def _is_new(work: Work, circuit: Circuit, outcome: Outcome) -> bool:
-    if circuit.facts.get("edit"):  # its result says nothing; a change by another call does
+    if "edit" in circuit.form:  # its result says nothing; a change by another call does
         return any(n > circuit.since for n, _ in work.lane.moves)
     if circuit.rule == "tool_failure":
         return not outcome.failed
     known = circuit.results.get(outcome.key, "").split(model.OR)
-    if circuit.facts.get("digits"):
+    if "digits" in circuit.form:
         return outcome.digits not in known
     return outcome.result not in known and outcome.result + outcomes.shown_in(outcome) not in known
 

@@ -7,21 +7,9 @@ agent_spawn and hook_recursion in gate.py, service_down in services.py, budget i
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import cycles, evidence
+from circuit_breaker.breaker import cycles, evidence, memory, model
 from circuit_breaker.breaker.context import Work
-from circuit_breaker.breaker.memory import (
-    FLAKY,
-    GESTURE,
-    GESTURES,
-    GOTO,
-    POLL,
-    RUN,
-    WAIT,
-    ErrorRun,
-    Lane,
-    Past,
-    Streak,
-)
+from circuit_breaker.breaker.memory import ErrorRun, Lane, Past, Streak
 from circuit_breaker.breaker.model import FAILED, FAILURES, INVALID, OK, OR, STOP, TRIP, WARN, Outcome, Signal
 from circuit_breaker.breaker.outcomes import clip_of, label_of, look, only_waits
 from circuit_breaker.identity import acts, labels
@@ -93,9 +81,11 @@ def _same_call(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Sign
     stubborn = 0 < rule["threshold_with_progress"] <= streak.same_errors
     if in_window < rule["threshold"] and not stubborn:
         return None
-    facts = {"stubborn": stubborn, **_facts(outcome, streak, rule)}
     count = streak.same_errors if stubborn else in_window
-    return signal_of(outcome, "tool_failure", count, since=streak.failing_since, facts=facts)
+    invalid = outcome.kind == INVALID
+    left = 2 * rule["threshold"] - streak.invalid if invalid else 0
+    form = model.form_of(stubborn=stubborn, invalid=invalid, waits=invalid and outcome.wait)
+    return signal_of(outcome, "tool_failure", count, since=streak.failing_since, left=left, form=form)
 
 
 def failures_in_window(streak: Streak, turn: int, rule: Rule) -> int:
@@ -103,18 +93,12 @@ def failures_in_window(streak: Streak, turn: int, rule: Rule) -> int:
     return len([failed for _, failed in streak.fails if failed > turn - rule["window_turns"]])
 
 
-def _facts(outcome: Outcome, streak: Streak, rule: Rule) -> dict[str, Any]:
-    if outcome.kind != INVALID:
-        return {}
-    return {"invalid": True, "waits": bool(outcome.wait), "left": 2 * rule["threshold"] - streak.invalid}
-
-
 def rejected(outcome: Outcome, streak: Streak, rule: Rule, count: int = 0) -> Signal:
     """The signal of a call whose input Claude Code rejects again and again: at twice the threshold the turn stops, in any window."""
-    limit = 2 * rule["threshold"]
-    wants = STOP if streak.invalid >= limit else WARN
-    facts = {**_facts(outcome, streak, rule), "counted": streak.invalid > limit}
-    return signal_of(outcome, "tool_failure", max(count, streak.invalid), wants=wants, keys=[], facts=facts)
+    left = 2 * rule["threshold"] - streak.invalid
+    more = {"wants": WARN if left > 0 else STOP, "counted": left < 0, "left": left}
+    form = model.form_of(invalid=True, waits=outcome.wait)
+    return signal_of(outcome, "tool_failure", max(count, streak.invalid), keys=[], form=form, **more)
 
 
 def _same_attempt(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
@@ -134,7 +118,7 @@ def _same_attempt(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
         subject=outcome.tried.label,
         keys=[outcome.family],
         since=family.since,
-        facts={"family": True, "stubborn": stubborn},
+        form=model.form_of(family=True, stubborn=stubborn),
     )
 
 
@@ -145,18 +129,17 @@ def _same_error(run: ErrorRun, outcome: Outcome, rule: Rule) -> Signal | None:
     everywhere = turns < limit and run.times % EVERYWHERE == 0
     if not limit or (turns < limit and not everywhere):
         return None
-    facts = {"same_error": True, "everywhere": everywhere}
-    if not everywhere:
-        facts.update(left=2 * limit - turns, counted=turns > 2 * limit)
     return signal_of(
         outcome,
         "tool_failure",
         run.times if everywhere else turns,
         wants=STOP if turns >= 2 * limit else WARN,
+        counted=turns > 2 * limit,
+        left=0 if everywhere else 2 * limit - turns,
+        form=model.form_of(same_error=True, everywhere=everywhere),
         subject=f"{outcome.tool} error",
         keys=[],
         calls=[outcome.tool],
-        facts=facts,
     )
 
 
@@ -181,15 +164,15 @@ def _edited(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal 
     opens = len(same) >= limit and not others
     if not opens and (len(same) != limit - 1 or "edit" in streak.marks):
         return None
-    wants, facts = TRIP if opens else WARN, {"edit": True}
-    return signal_of(outcome, "repeated_call", len(same), wants=wants, since=outcome.n, facts=facts)
+    more = {"wants": TRIP if opens else WARN, "form": ["edit"]}
+    return signal_of(outcome, "repeated_call", len(same), since=outcome.n, **more)
 
 
 def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal | None:
     """The same call with the same result: in a row, or 6 of the last 10. Polls and waits have a higher limit."""
     if streak.same_results < 2 and streak.digit_run < 2 and lane.waits < 2:
         return None  # nothing came twice
-    count, shown, limit, flags = _repeats(lane, outcome, streak, rule)
+    count, shown, limit, form = _repeats(lane, outcome, streak, rule)
     if not limit or shown < 2:
         return None
     opens = count >= limit and not schedules(outcome.tool)  # denying it would leave no way to continue later
@@ -197,26 +180,25 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signa
         if "repeated_call" in streak.marks or max(count + 1, shown) < limit:
             return None
         # looks `poll_gap_seconds` apart and schedules are never blocked
-        flags["mild"] = count < limit - 1 or schedules(outcome.tool)
-    more = {"wants": TRIP if opens else WARN, "since": streak.repeats_since, "facts": flags}
-    if flags.get("digits"):
+        form += model.form_of(mild=count < limit - 1 or schedules(outcome.tool))
+    more = {"wants": TRIP if opens else WARN, "since": streak.repeats_since, "form": form}
+    if "digits" in form:
         more["results"] = {outcome.key: outcome.digits}
     return signal_of(outcome, "repeated_call", shown, **more)
 
 
-def _repeats(
-    lane: Lane, outcome: Outcome, streak: Streak, rule: Rule
-) -> tuple[int, int, int, dict[str, bool]]:
-    """(count, the count that is shown, limit, flags) of a call that repeats: a wait, a retry that asks for one, a poll, any other."""
+def _repeats(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple[int, int, int, list[str]]:
+    """(count, the count that is shown, limit, form) of a call that repeats: a wait, a retry that asks for one, a poll, any other."""
     if only_waits(outcome):
-        return lane.waits, lane.waits, rule["poll_max"], {"waits": True}
-    flags = {"poll": outcome.poll, "idle": outcome.result == outcome.key}
+        return lane.waits, lane.waits, rule["poll_max"], ["waits"]
+    form = model.form_of(poll=outcome.poll, idle=outcome.result == outcome.key)
     if outcome.poll and outcome.kind == FAILED and not look(outcome) and not lane.machine:
-        return streak.same_results, streak.same_results, min(rule["poll_max"], RETRIES), flags
+        return streak.same_results, streak.same_results, min(rule["poll_max"], RETRIES), form
     if outcome.poll:
-        return streak.same_results - streak.far_apart, streak.same_results, rule["poll_max"], flags
+        return streak.same_results - streak.far_apart, streak.same_results, rule["poll_max"], form
     count, limit = _in_a_row(lane, outcome, streak, rule)
-    return count, count, limit, {**flags, "digits": count == streak.digit_run and not outcome.repeats}
+    only_digits = count == streak.digit_run and not outcome.repeats
+    return count, count, limit, form + model.form_of(digits=only_digits)
 
 
 def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple[int, int]:
@@ -224,13 +206,13 @@ def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple
     count, limit = streak.same_in_a_row, rule["threshold"]
     if outcome.result == outcome.key:
         return count, limit  # talk (see calls.is_idle) may come often beside work
-    if FLAKY in streak.marks:
+    if memory.FLAKY in streak.marks:
         return count, rule["digits_max"]
-    since = [r for r in lane.recent if r.n >= streak.repeats_since and r.kind != WAIT]
-    if outcome.gesture and all(r.key == outcome.key and r.kind != GOTO for r in since):
+    since = [r for r in lane.recent if r.n >= streak.repeats_since and r.kind != memory.WAIT]
+    if outcome.gesture and all(r.key == outcome.key and r.kind != memory.GOTO for r in since):
         return count, limit * UNSEEN
     same = [r for r in lane.recent[-LAST_CALLS:] if r.key == outcome.key and r.result == outcome.result]
-    often = sum([1 for r in same if r.n >= streak.repeats_since and r.kind != POLL])
+    often = sum([1 for r in same if r.n >= streak.repeats_since and r.kind != memory.POLL])
     if limit and often - max(limit, OF_LAST) > count - limit:
         count, limit = often, max(limit, OF_LAST)
     differs = rule["digits_max"] and not outcome.repeats
@@ -244,7 +226,9 @@ def call_cycle(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
     if not any(outcome.repeats for outcome in outcomes):
         return
     lane = work.lane
-    recent = [record for record in lane.recent if record.kind != WAIT]  # waiting makes it no other ring
+    recent = [
+        record for record in lane.recent if record.kind != memory.WAIT
+    ]  # waiting makes it no other ring
     rings = [
         _ring(lane, recent, position, period, rule)
         for position in range(len(recent) - 1, -1, -1)
@@ -264,7 +248,7 @@ def _ring(lane: Lane, recent: list[Past], position: int, period: int, rule: Rule
     if not limit:
         return None
     ring, rounds, since = cycles.ring_at(recent, position, period)
-    if all(r.kind == GESTURE for r in ring):
+    if all(r.kind == memory.GESTURE for r in ring):
         limit *= UNSEEN
     limit += any(r.key == r.result for r in ring)  # one round more with talk in it
     if rounds < max(2, limit - 1) or cycles.moved_on(lane, ring, since):
@@ -273,7 +257,7 @@ def _ring(lane: Lane, recent: list[Past], position: int, period: int, rule: Rule
     for r in ring:
         results[r.key] = [*dict.fromkeys([*results.get(r.key, []), r.result])]
     in_turn = any(len(found) > 1 for found in results.values())
-    if in_turn and any(r.kind in GESTURES for r in ring):
+    if in_turn and any(r.kind in memory.GESTURES for r in ring):
         return None  # a page that goes to and fro: its clicks are counted
     opens_at = limit
     if _compares(lane, ring, in_turn):
@@ -288,7 +272,8 @@ def _ring(lane: Lane, recent: list[Past], position: int, period: int, rule: Rule
         count=rounds,
         since=since,
         calls=(names * 2)[-CALLS_MAX:],
-        facts={"period": period, "limit": limit, "mild": rounds + 1 < opens_at},
+        form=model.form_of(mild=rounds + 1 < opens_at),
+        facts={"period": period, "limit": limit},
     )
 
 
@@ -296,7 +281,7 @@ def _compares(lane: Lane, ring: list[Past], in_turn: bool) -> bool:
     """Whether a ring may be an A/B check: change, run, undo, run. `in_turn`: a call of it returns two results in turn."""
     moves = {n for n, _ in lane.moves}
     changes = {r.key for r in ring if r.n in moves}
-    return any(r.kind == RUN for r in ring) and (in_turn or len(changes) > 1)
+    return any(r.kind == memory.RUN for r in ring) and (in_turn or len(changes) > 1)
 
 
 def _streaks(lane: Lane, keys: list[str]) -> list[Streak]:
@@ -312,13 +297,12 @@ def failing_streak(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signa
     second = min(second, max(stop_at - 1, first + 1)) if stop_at else second
     failing = {"subject": "failing turns", "keys": []}
     if warnings < (turns >= first) + (turns >= second):
-        facts = {"left": max(stop_at - turns, 1) if stop_at else 0}
-        yield signal_of(last, "failing_streak", turns, wants=WARN, facts=facts, **failing)
+        left = max(stop_at - turns, 1) if stop_at else 0
+        yield signal_of(last, "failing_streak", turns, wants=WARN, left=left, **failing)
     elif stop_at and turns >= stop_at and warnings > 1:
-        facts = {"counted": turns > stop_at}
-        yield signal_of(last, "failing_streak", turns, wants=STOP, facts=facts, **failing)
+        yield signal_of(last, "failing_streak", turns, wants=STOP, counted=turns > stop_at, **failing)
     empty = rule["empty_searches"]
-    searches = {**failing, "subject": "empty searches", "facts": {"empty": True}}
+    searches = {**failing, "subject": "empty searches", "form": ["empty"]}
     if empty and lane.empties in (empty, 2 * empty) and evidence.searched_in_vain(outcomes):
         yield signal_of(last, "failing_streak", lane.empties, wants=WARN, **searches)
 
@@ -336,7 +320,7 @@ def sequential_tools(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Sig
         count=run.length,
         since=run.first,
         calls=[shown],
-        facts={"counted": run.length > rule["threshold"] + 1},
+        counted=run.length > rule["threshold"] + 1,
     )
 
 
@@ -356,11 +340,9 @@ def external_api(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]
                 count=max(lately, calls if too_many else 0),
                 since=work.lane.n,
                 calls=[name],
-                facts={
-                    "counted": earlier > rule["threshold"] or 0 < rule["session_max"] < calls - new,
-                    "total": too_many,
-                    "seconds": rule["window_seconds"],
-                },
+                counted=earlier > rule["threshold"] or 0 < rule["session_max"] < calls - new,
+                form=model.form_of(total=too_many),
+                facts={"seconds": rule["window_seconds"]},
             )
 
 

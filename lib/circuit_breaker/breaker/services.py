@@ -1,8 +1,7 @@
 """The rule service_down: a service that cannot be reached is down for all sessions of the machine.
 
 A service is an MCP server (of one project) or an outside host with its port. Only transport failures count: a closed or refused
-connection, a timeout, a 5xx. An error from the tool itself is an answer. Its circuit has facts: "kind", the server's "project" and
-"home", "failures" (the times of the last ones, epoch seconds), "since" (the first of them).
+connection, a timeout, a 5xx. An error from the tool itself is an answer.
 """
 
 from __future__ import annotations
@@ -35,6 +34,15 @@ FETCH_TRANSPORT = (
     "Connection refused", "connection refused", "Connection timed out", "Connection reset", "returned error: 50",
     "returned error: 52", "ERROR 50", "ERROR 52", *CURL_LINES,
 )  # fmt: skip
+
+
+class Service(Circuit):
+    """What is known of a service; as long as that is nothing, only the first four fields."""
+
+    rule = RULE
+    kind = MCP
+    project = home = ""  # of a server: its project and that one's home; hosts belong to none
+    failures: list[float] = []  # epoch seconds of the last ones
 
 
 class Contact(Record):
@@ -99,42 +107,35 @@ def transport_failed(kind: str, text: str) -> bool:
     return any(words in f"\n{text[:2000]}" for words in FETCH_TRANSPORT)
 
 
-def unknown(kind: str, name: str, project: str = "", home: str = "") -> Circuit:
-    """The circuit of a service of which nothing is known. Hosts belong to no project."""
-    return Circuit(
-        rule=RULE, subject=name, facts={"kind": kind, "project": project, "home": home, "failures": []}
-    )
-
-
 def contacted(
-    service: Circuit, contact: Contact, rule: dict[str, Any], steps: list[float], now: float
-) -> Circuit:
+    service: Service, contact: Contact, rule: dict[str, Any], steps: list[float], now: float
+) -> Service:
     """The service after a contact: up with an answer, down at the threshold of failures within the window. A probe that failed takes it
     one level up, one that says nothing is given back. An older call may fail late."""
     base = rule["cooldown_base_seconds"]
     if contact.answered:
-        return Circuit(rule=RULE, subject=service.subject, facts={**service.facts, "failures": []})
+        owner = {"project": service.project, "home": service.home}
+        return Service(kind=service.kind, subject=service.subject, **owner)
     silent = contact.answered is None
     if service.state == HALF_OPEN and service.probe == contact.call:
         return breaker.release(service, ran=False) if silent else breaker.fail(service, now, base, steps)
     if service.live or silent:
         return service
-    times = [at for at in service.facts["failures"] if abs(now - at) < rule["window_seconds"]]
+    times = [at for at in service.failures if abs(now - at) < rule["window_seconds"]]
     times = [*times, round(now, 3)][-rule["threshold"] :]
-    facts = {**service.facts, "failures": times, "since": times[0]}
     labelled = [*service.calls, contact.label][-len(times) :]
-    counted = service.but(count=len(times), calls=labelled, facts=facts)
+    counted = service.but(count=len(times), calls=labelled, failures=times, facts={"since": times[0]})
     return breaker.trip(counted, now, base, steps) if len(times) >= rule["threshold"] else counted
 
 
-def is_stale(service: Circuit, window: float, now: float) -> bool:
+def is_stale(service: Service, window: float, now: float) -> bool:
     """Whether the last thing known against a service is too old to count."""
-    length = DAY if service.live and service.facts["kind"] == MCP else window
+    length = DAY if service.live and service.kind == MCP else window
     opened, claimed = service.retry_at - service.cooldown, service.lease - service.leased
-    return abs(now - max(service.facts["failures"][-1], opened, claimed)) >= length
+    return abs(now - max(service.failures[-1], opened, claimed)) >= length
 
 
-def ask(service: Circuit, call: str, base: float, steps: list[float], now: float) -> tuple[Circuit, float]:
+def ask(service: Service, call: str, base: float, steps: list[float], now: float) -> tuple[Service, float]:
     """Whether a call may use a service: (service, seconds to wait; 0.0 if it may).
 
     The first call after the cooldown is the probe for the whole machine; others wait for another cooldown.

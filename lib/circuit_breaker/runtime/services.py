@@ -6,8 +6,8 @@ While an MCP server is down, `armed/_any` has a line for it, which wakes all gat
 from __future__ import annotations
 
 from circuit_breaker.breaker.config import Config, excludes, is_on
-from circuit_breaker.breaker.model import OPENED, WARN, Ask, Circuit, Notice, Transition
-from circuit_breaker.breaker.services import MCP, RULE, ask, contacted, endpoint, is_stale, unknown
+from circuit_breaker.breaker.model import OPENED, WARN, Ask, Notice, Transition, form_of
+from circuit_breaker.breaker.services import MCP, RULE, Service, ask, contacted, endpoint, is_stale
 from circuit_breaker.runtime import files, store
 from circuit_breaker.runtime.home import Places, slug
 
@@ -39,7 +39,7 @@ def outage(config: Config, kind: str) -> str:
 
 def question(
     where: Places, event: Ask, config: Config, now: float, claim: bool = True
-) -> tuple[Circuit | None, float]:
+) -> tuple[Service | None, float]:
     """(the MCP server that a call uses, seconds until it may be tried) if it is down and the call is not the machine's probe, which it
     may `claim`; else (None, 0.0)."""
     kind, name = endpoint(event.tool, event.input)
@@ -48,7 +48,7 @@ def question(
         return None, 0.0
     wait = 0.0
 
-    def asked(service: Circuit) -> Circuit:
+    def asked(service: Service) -> Service:
         nonlocal wait
         base = rule["cooldown_base_seconds"]
         service, wait = ask(service, event.id, base, config.cooldown_steps, now)
@@ -79,25 +79,25 @@ def settle(
         length = {"level": after.level, "cooldown": after.cooldown}
         seen = after if after.live else before
         transitions.append(Transition.about(seen, at=now, lane=lane, **changed, **length))
-        told = {**after.facts, "asks": config.circuit_breakers[RULE]["action"] == "ask"}
-        notices += [Notice.about(after, kind=kind, facts=told) for kind in SAID.get(event, ())]
+        form = form_of(asks=config.circuit_breakers[RULE]["action"] == "ask")
+        notices += [Notice.about(after, kind=kind, form=form) for kind in SAID.get(event, ())]
     return notices, transitions
 
 
-def _contacted(where: Places, contact: Contact, config: Config, now: float) -> tuple[Circuit, Circuit]:
+def _contacted(where: Places, contact: Contact, config: Config, now: float) -> tuple[Service, Service]:
     """The service before and after a contact, which is stored."""
     known = (contact, config.circuit_breakers[RULE], config.cooldown_steps, now)
     return _change(where, contact.kind, contact.name, lambda service: contacted(service, *known))
 
 
-def down(where: Places, projects: Container[str] | None = None) -> dict[str, Circuit]:
+def down(where: Places, projects: Container[str] | None = None) -> dict[str, Service]:
     """The MCP servers of these projects (None: of all) that are down now, by the paths of their files. Files that cannot be read are
     left out."""
-    found = {path: one for path, one in _all(where).items() if one and one.live and one.facts["kind"] == MCP}
-    return {path: one for path, one in found.items() if projects is None or one.facts["project"] in projects}
+    found = {path: one for path, one in _all(where).items() if one and one.live and one.kind == MCP}
+    return {path: one for path, one in found.items() if projects is None or one.project in projects}
 
 
-def forget(where: Places, which: str, projects: Container[str] | None) -> list[Circuit]:
+def forget(where: Places, which: str, projects: Container[str] | None) -> list[Service]:
     """Your reset: close the servers of these projects (None: of all) that `which` names ("": all). -> what they were."""
     closed = {path: one for path, one in down(where, projects).items() if which in ("", one.name, RULE)}
     for path in closed:
@@ -120,7 +120,7 @@ def tidy(where: Places, config: Config, now: float) -> None:
         store.keep_awake(where, {line: files.exists(f"{where.runtime}/{line}") for line in ours})
 
 
-def _all(where: Places) -> dict[str, Circuit | None]:
+def _all(where: Places) -> dict[str, Service | None]:
     """The services by the paths of their files; None for a file that cannot be read."""
     folder = f"{where.runtime}/services"
     paths = [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".json")]
@@ -138,8 +138,8 @@ def _line(path: str) -> str:
 
 
 def _change(
-    where: Places, kind: str, name: str, change: Callable[[Circuit], Circuit]
-) -> tuple[Circuit, Circuit]:
+    where: Places, kind: str, name: str, change: Callable[[Service], Service]
+) -> tuple[Service, Service]:
     """Read, change and write a service under the lock; its file is removed if nothing is left to remember. -> (before, after).
 
     Raises OSError.
@@ -151,22 +151,22 @@ def _change(
         after = change(before)
         if after.live and kind == MCP:
             store.keep_awake(where, {_line(path): True})
-        if not after.facts["failures"]:
+        if not after.failures:
             _remove(where, path)
         elif after != before:
             files.replace(path, store.encode(after))
         return before, after
 
 
-def _known(where: Places, kind: str, name: str) -> Circuit:
+def _known(where: Places, kind: str, name: str) -> Service:
     """What is known of a service."""
-    owner = (where.project, where.home) if kind == MCP else ("", "")
-    return _read(path_of(where, kind, name)) or unknown(kind, name, *owner)
+    owner = {"project": where.project, "home": where.home} if kind == MCP else {}
+    return _read(path_of(where, kind, name)) or Service(kind=kind, subject=name, **owner)
 
 
-def _read(path: str) -> Circuit | None:
+def _read(path: str) -> Service | None:
     """The service in a file; None if the file is missing or not valid."""
     try:
-        return store.read(path, Circuit)
+        return store.read(path, Service)
     except (OSError, ValueError):
         return None

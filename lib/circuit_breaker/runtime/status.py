@@ -94,7 +94,7 @@ def collect(
     if kept is None:
         kept, projects = of_home(sessions(where), where), {where.project}
     down = services.down(where, projects) if services.outage(config, services.MCP) == "trip" else {}
-    found = [{**_subject(one, now), "project": one.facts["project"]} for one in down.values()]
+    found = [{**_subject(one, now), "project": one.project} for one in down.values()]
     found += circuits(kept, now)
     tallies = [memory.tally for one in kept for _, memory in store.memories(one.session, one.lanes)]
     bypasses = [
@@ -230,7 +230,7 @@ def reset(
     closed: list[tuple[str, Kept | str]] = []
     now, failed = time.time(), []
     for service in services.forget(where, which, projects):
-        theirs = where.elsewhere(service.facts["home"], service.facts["project"])
+        theirs = where.elsewhere(service.home, service.project)
         change = Transition.about(service, event="reset", reason="reset", before=service.state, at=now)
         incidents.keep(theirs, "", [change], home.configuration(theirs, {}))
         closed.append((service.name, theirs.project))

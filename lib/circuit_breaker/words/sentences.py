@@ -198,19 +198,15 @@ SENTENCES = {
 
 def cause(signal: Signal) -> str:
     """What a rule saw, as a clause that follows the call's name in incidents, `status`, warnings and denials."""
-    limit = signal.facts.get("limit", "")
-    known = {"period": "several", "seconds": 60, "of": 0, **signal.facts, "what": LIMITS.get(limit, limit)}
+    what = LIMITS.get(signal.subject, signal.subject)
+    known = {"period": "several", "seconds": 60, "of": 0, **signal.facts, "what": what}
     counts = {"count": signal.count, "times": "once" if signal.count == 1 else f"{signal.count} times"}
-    return _fitting(CAUSES, signal.rule, *_true(signal.facts)).format_map({**known, **counts})
+    return _fitting(CAUSES, signal.rule, *signal.form).format_map({**known, **counts})
 
 
 def _fitting(table: dict[str, str], *holds: str) -> str:
     """The first text in a table whose key has no other words than those that hold."""
     return next(text for words, text in table.items() if {*holds}.issuperset(words.split()))
-
-
-def _true(facts: dict[str, Any]) -> list[str]:
-    return [name for name, value in facts.items() if value]
 
 
 def why(transition: Transition, keyword: str) -> str:
@@ -225,11 +221,11 @@ def why(transition: Transition, keyword: str) -> str:
 
 def sentence_of(notice: Notice, keyword: str) -> str:
     """A notice as a paragraph: for Claude (warnings, denials, stopped subagents) or for you."""
-    rule, reason, facts, what = notice.rule, notice.reason, notice.facts, cause(notice)
+    rule, reason, form, what = notice.rule, notice.reason, notice.form, cause(notice)
     if reason == "kept_asking" and rule != "budget":
         what = f"is blocked, and Claude asked {notice.count} times in one prompt for blocked calls"
     known = {
-        **facts,
+        **notice.facts,
         "name": NAME,
         "keyword": keyword,
         "subject": notice.subject,
@@ -239,15 +235,15 @@ def sentence_of(notice: Notice, keyword: str) -> str:
         "cause": what,
         "error": f' Last error: "{notice.clip}".' if notice.clip else "",
         "wait": duration(notice.wait),
-        "since": clock(facts.get("since", 0.0)),
-        "instead": _fitting(INSTEAD, rule, *_true(facts)),
-        "then": _fitting(THEN, rule, *_true(facts)),
+        "since": clock(notice.facts.get("since", 0.0)),
+        "instead": _fitting(INSTEAD, rule, *form),
+        "then": _fitting(THEN, rule, *form),
         "protected": PROTECTED.get(notice.subject, ""),
         **(_of_budget(notice) if rule == "budget" else {}),
     }
     if notice.kind == FOR_YOU:
         return FOR_YOUR_EYES[reason or rule].format_map(known)
-    asks = "asks" if facts.get("asks") else ""
+    asks = "asks" if "asks" in form else ""
     text = _fitting(
         SENTENCES, notice.kind, rule, reason, asks, notice.subject if rule == "protection" else ""
     )
@@ -258,10 +254,9 @@ def sentence_of(notice: Notice, keyword: str) -> str:
 
 def _advice(notice: Notice, then: str) -> str:
     """What Claude should do next, and how often this can happen until the turn is stopped."""
-    left = notice.facts.get("left", 0)
-    times = "once more" if left == 1 else f"{left} more times"
-    stops = f" If this happens {times}, the turn will be stopped." if left > 0 else ""
-    return _fitting(ADVICE, notice.rule, *_true(notice.facts)).format(left=stops, then=then)
+    times = "once more" if notice.left == 1 else f"{notice.left} more times"
+    stops = f" If this happens {times}, the turn will be stopped." if notice.left > 0 else ""
+    return _fitting(ADVICE, notice.rule, *notice.form).format(left=stops, then=then)
 
 
 def _of_budget(notice: Notice) -> dict[str, Any]:
@@ -275,7 +270,7 @@ def _of_budget(notice: Notice) -> dict[str, Any]:
     minutes = facts.get("idle", 0) // 60
     return {
         "percent": int(100 * notice.count // max(1, facts.get("of", 1))),
-        "limit": facts.get("limit", ""),
+        "limit": notice.subject,
         "again": facts.get("again", 0),
         "spent": f" ({spent})" if spent else "",
         "idle": f" There was no progress for {minutes} min." if minutes else "",
