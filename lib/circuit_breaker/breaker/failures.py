@@ -11,6 +11,7 @@ from circuit_breaker.breaker.memory import ErrorRun, Family, Lane
 from circuit_breaker.breaker.model import FAILURES, OK, SILENT, FailedAttempt, Outcome
 from circuit_breaker.identity import attempts, errors, places, verdicts
 from circuit_breaker.identity.calls import SHELLS, WRITES, change_level, command_of
+from circuit_breaker.shell import shell_line
 
 FAMILY = "family:"  # prefix of an attempt's key, in memory and in circuits
 BESIDE = 4  # turns after a failing act in which a failing look is one beside it
@@ -86,7 +87,7 @@ def _fails_again(lane: Lane, outcome: Outcome) -> bool:
 
 def _may_have_failed(outcome: Outcome) -> bool:
     """A cheap first check: of most calls the exit code is not hidden."""
-    command = command_of(outcome.input)[1]
+    command = command_of(outcome.input)[1][: shell_line.LONGEST]
     if not any(sign in command for sign in _HIDES):
         return False
     return any(sign in command for sign in _PRINTS) or hints_at_failure(outcome.text)

@@ -128,7 +128,7 @@ def service(tool: str, tool_input: object) -> str:
         return "WebSearch"
     if tool.startswith("mcp__"):
         return tool.split("__")[1]
-    if "gh api" in shell_command(tool, tool_input):
+    if "gh api" in shell_command(tool, tool_input)[: shell_line.LONGEST]:
         return "api.github.com"
     return next((host[:80] for host, _ in map(host_of, urls_of(tool, tool_input)) if host), "")
 
@@ -138,7 +138,7 @@ def urls_of(tool: str, tool_input: object) -> list[str]:
     given = tool_input if isinstance(tool_input, dict) else {}
     if tool in ("WebFetch", "webfetch") and isinstance(given.get("url"), str):
         return [given["url"]]
-    command = shell_command(tool, tool_input)
+    command = shell_command(tool, tool_input)[: shell_line.LONGEST]
     if "curl" not in command and "wget" not in command:
         return []
     fetching = [words for words in shell_line.programs(command) if words[0] in ("curl", "wget")]
@@ -163,7 +163,8 @@ def host_of(url: str) -> tuple[str, str]:
 def change_level(tool: str, tool_input: object) -> int:
     """WRITES, ACTS (it may change something else than a file) or READS."""
     command = shell_command(tool, tool_input)
-    patches = "apply_patch" in command and main_program(tool, tool_input)[:1] == ["apply_patch"]
+    named = "apply_patch" in command[: shell_line.LONGEST]
+    patches = named and main_program(tool, tool_input)[:1] == ["apply_patch"]
     if tool in WRITERS or patches:
         return WRITES
     if command:

@@ -28,6 +28,7 @@ _WRAPPERS = {
     "strace": "-e -o -p -s",
     "xvfb-run": "-e -f -n -p -s -w",
 }
+_ENDS = " \t\r\n;&|()<>"  # signs that end a word
 _REDIRECTS = ("&>>", "<<<", "<<-", "<<", ">>", ">&", "&>", ">|", "<&", "<>", ">", "<")
 _NO_FILES = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "$null", "NUL")
 
@@ -220,7 +221,9 @@ def segments(command: str, longest: int = LONGEST) -> list[Segment]:
     i, size = 0, len(command)
     while i <= size:  # the end counts as a line end
         start = i
-        text, i = _word(command, marks, i, now.inner)
+        text = None
+        if command[i : i + 1] not in _ENDS:
+            text, i = _word(command, marks, i, now.inner)
         sign = command[i : i + 1] or "\n"
         if text is not None:
             if not redirect:
@@ -236,7 +239,7 @@ def segments(command: str, longest: int = LONGEST) -> list[Segment]:
         if sign in " \t\r":
             i += 1
         elif sign in "<>" or command.startswith("&>", i):
-            redirect = next(operator for operator in _REDIRECTS if command.startswith(operator, i))
+            redirect = next(command[i : i + n] for n in (3, 2, 1) if command[i : i + n] in _REDIRECTS)
             i += len(redirect)
             if text is None or not text.isdigit():
                 now.text.append("")
