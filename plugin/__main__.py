@@ -236,8 +236,9 @@ def main() -> int:
         code = 1
     except OSError as error:  # from the verb, or from printing on a full disk
         from install.disk import words_of
+        from shared import say
 
-        print(f"{(given or [SELF])[0]}: {words_of(error)}. Fix that, then try again.", file=sys.stderr)
+        say(f"{(given or [SELF])[0]}: {words_of(error)}. Fix that, then try again.", sys.stderr)
         code = 1
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what the interpreter writes at its exit
     return code
@@ -261,7 +262,7 @@ def run(given: "list[str]") -> int:
             shared.progress.end()
     except shared.Refusal as refusal:
         shared.answer(getattr(options, "json", False), "", ok=False, problem=str(refusal))
-        print(f"{options.verb}: {refusal}", file=sys.stderr)
+        shared.say(f"{options.verb}: {refusal}", sys.stderr)
         return refusal.code
     except OSError as error:
         from install.disk import words_of

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from install import disk, jsontext, settings
-from shared import Refusal, answer, places
+from shared import Refusal, answer, places, say
 
 from circuit_breaker.breaker import config as rules
 from circuit_breaker.breaker.layers import Layer, build
+from circuit_breaker.identity.labels import plain
 from circuit_breaker.runtime import files, frozen, home, own_shell
 
 LOCK_WAIT = 5.0  # seconds
@@ -32,7 +33,7 @@ def config(args: argparse.Namespace) -> int:
 
 def _path(_: argparse.Namespace, where: home.Places) -> int:
     for label, path in (("user", where.user_config), ("project", where.project_config)):
-        print(f"{label:<8} {path}{'' if os.path.lexists(path) else '   (not there yet)'}")
+        say(f"{label:<8} {path}{'' if os.path.lexists(path) else '   (not there yet)'}")
     print("Later lines win, key by key; plugin options (CLAUDE_PLUGIN_OPTION_*) win over both.")
     return 0
 
@@ -87,7 +88,7 @@ def _check(args: argparse.Namespace, where: home.Places) -> int:
 
 def _warn_of(args: argparse.Namespace, problems: list[str]) -> None:
     for problem in () if args.json else problems:
-        print(f"Config problem: {problem}", file=sys.stderr)
+        say(f"Config problem: {plain(problem)}", sys.stderr)
 
 
 def _set(args: argparse.Namespace, where: home.Places) -> int:
@@ -109,7 +110,7 @@ def mode(args: argparse.Namespace) -> int:
 def _change(where: home.Places, key: str, value: Any, in_project: bool) -> int:
     """Write one key, and say so if the value of another file applies nevertheless."""
     path = put(where, {key: value}, in_project)
-    print(f"{key} is now {_shown(value)} in {path}")
+    say(f"{key} is now {_shown(value)} in {path}")
     effective = values_of(home.configuration(where, os.environ)).get(key)
     if not jsontext.same(effective, value):
         origin = origins(where).get(key, "default")
@@ -117,7 +118,7 @@ def _change(where: home.Places, key: str, value: Any, in_project: bool) -> int:
         if origin.startswith(("default", "user file") if in_project else "default"):
             why = f"{origin} has it, and a default in {path} is no choice"
             why += ' as long as the line "defaults_version" is there'
-        print(f"But {_shown(effective)} applies here: {why}.")
+        say(f"But {_shown(effective)} applies here: {why}.")
     return 0
 
 
@@ -128,11 +129,11 @@ def _unset(args: argparse.Namespace, where: home.Places) -> int:
         if not _removed(document, key.split(".")):
             key = known(key)
             if not _removed(document, key.split(".")):
-                print(f"{key} is not set in {path}; nothing to do.")
+                say(f"{key} is not set in {path}; nothing to do.")
                 return 0
         _write(path, data, document)
     effective = values_of(home.configuration(where, os.environ)).get(key)
-    print(f"{key} was removed from {path}; {_shown(effective)} applies now.")
+    say(f"{key} was removed from {path}; {_shown(effective)} applies now.")
     return 0
 
 

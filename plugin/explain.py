@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import incidents
 from operate import chosen
 from report import past
-from shared import Refusal, moment, places, run_program, shortened
+from shared import Refusal, moment, places, run_program, say, shortened
 
 from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import Config
@@ -237,7 +237,7 @@ def _call(args: argparse.Namespace, where: home.Places, config: Config, given: d
     blocked = decision.verdict in (model.DENY, model.QUESTION)
     retry = " as the one retry" if any(change.event == "probe" for change in decision.transitions) else ""
     label, would = labels.label(tool, given), "would be blocked" if blocked else f"would run{retry}"
-    print(f"{label} {would} in session {one.name[:ID]} ({shortened(one.session.project)}).")
+    say(f"{label} {would} in session {one.name[:ID]} ({shortened(one.session.project)}).")
     for notice in decision.notices if blocked else ():
         print(sentence_of(notice, config.bypass_keyword))
         _print_rule(notice.rule, config)

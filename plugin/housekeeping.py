@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable
+from shlex import quote
 from typing import Any
 
 from shared import Refusal, answer, moment, places, program, progress
@@ -99,7 +100,7 @@ def _restore(args: argparse.Namespace, archive: Archive) -> int:
     try:
         path = archives.restore_archive(archive)
     except FileExistsError as error:
-        hint = f"or read the archive as it is: gzip -dc {memory.shown(archive.path)}"
+        hint = f"or read the archive as it is: gzip -dc {quote(memory.shown(archive.path))}"
         why = f"{memory.shown(error.filename)} exists and is not overwritten."
         raise Refusal(f"{why} Move it away first, then try again; {hint}") from None
     except archives.Damaged as error:

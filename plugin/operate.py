@@ -14,10 +14,10 @@ from shared import Refusal, places, program
 
 from circuit_breaker.cleaning import disk_usage
 from circuit_breaker.identity.labels import plain
-from circuit_breaker.runtime import config_change, home, own_shell
+from circuit_breaker.runtime import config_change, files, health, home, own_shell
 from circuit_breaker.runtime import status as collected
-from circuit_breaker.words.sentences import MARKS, held_back
-from circuit_breaker.words.status import ID, one_line, status_text
+from circuit_breaker.words.sentences import MARKS, TITLE, held_back
+from circuit_breaker.words.status import ID, NOT_PROTECTED, not_protected, one_line, status_text
 
 WATCH_SECONDS = 2.0
 SCAN_SECONDS = 0.2  # for reading transcripts; the next `status` continues
@@ -56,7 +56,11 @@ def _shows_marks() -> bool:
 
 def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     """(what to print, exit code)."""
-    where, now = places(args.project), time.time()
+    now = time.time()
+    try:
+        where = places(args.project)
+    except files.Refused as error:
+        return _without_places(args, files.why(error)), 1
     config = home.configuration(where, os.environ)
     everyone = collected.sessions(where)
     collected.mark_ended(everyone, os.environ, now)
@@ -82,6 +86,14 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     if args.memory:
         text += "\n\n" + disk_usage.memory_report(facts["memory"], where, now, words_alone)
     return text, code
+
+
+def _without_places(args: argparse.Namespace, why: str) -> str:
+    """What `status` prints where no folder can hold our state."""
+    if args.json:
+        protection = {"protected": False, "how": "", "why": why, "fix": health.FIX}
+        return json.dumps({"schema": 1, "protection": protection}, indent=2)
+    return NOT_PROTECTED if args.line else f"{TITLE}\n{not_protected(why, health.FIX)}"
 
 
 def chosen(args: argparse.Namespace, where: home.Places, kept: list[collected.Kept]) -> list[collected.Kept]:

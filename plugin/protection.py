@@ -11,6 +11,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any, NamedTuple
 
 from host import Groups, Host, hooks_of
@@ -134,13 +135,13 @@ def _by_plugin(sources: list[scopes.Source], env: Mapping[str, str]) -> Iterator
         groups = _groups_in(folder) if on and folder else {}
         why = fix = ""
         if not on:
-            why, fix = f"the plugin is disabled in {path}", f"claude plugin enable {name}"
+            why, fix = f"the plugin is disabled in {path}", f"claude plugin enable {quote(name)}"
         elif folder is None:
             why = f"the plugin is enabled in {path}, but Claude Code has no copy of it"
-            fix = f"claude plugin install {name}"
+            fix = f"claude plugin install {quote(name)}"
         elif not groups:
             why = f"the plugin is enabled in {path}, but its files are gone from {folder}"
-            market = name.partition("@")[2]
+            market = quote(name.partition("@")[2])
             fix = f"claude plugin marketplace remove {market}, then add it from where the clone is now"
         yield Way(f"plugin {name} ({path})", folder or Path(), groups, not why, why, fix)
 

@@ -13,7 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Callable, TypeVar
 
-from shared import Refusal, answer, moment, places, progress
+from shared import Refusal, answer, moment, places, progress, say
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.layers import build
@@ -77,7 +77,7 @@ def replay(args: argparse.Namespace) -> int:
     groups = found(args.paths)
     totals = Totals()
     if not args.json:
-        print(f"Under {source}; what would have happened if the breaker had run in these sessions:")
+        say(f"Under {source}; what would have happened if the breaker had run in these sessions:")
     for run, file in totals.run(groups, config, args.enforce):
         if not args.json and (run.trips or run.warnings):
             answer(False, _session(run, file))
@@ -146,7 +146,7 @@ def configuration(path: str | None, defaults: bool) -> tuple[Config, str]:
         own = [name for name in (where.user_config, where.project_config) if name and files.exists(name)]
         source = f"your config ({', '.join(own) or 'the defaults: you have no config file'})"
     for problem in config.problems:
-        print(f"replay: {problem}", file=sys.stderr)
+        say(f"replay: {plain(problem)}", sys.stderr)
     config.mode, config.enabled = "enforce", True
     return config, source
 
@@ -165,7 +165,7 @@ def _document_at(path: str) -> object:
 def _session(run: Rerun, file: str) -> str:
     """The text for one session: its warnings and trips in order of time."""
     project = f", project {plain(run.project)}" if run.project else ""
-    lines = [f"\nsession {plain(run.name)}: {run.calls} calls{project}, {plain(file)}"]
+    lines = [f"\nsession {plain(run.name)}: {number(run.calls, 'call')}{project}, {plain(file)}"]
     tripped = {(trip["event"], trip["agent"], trip["subject"]) for trip in run.trips}
     warnings = [w for w in run.warnings if (w["event"], w["agent"], w["subject"]) not in tripped]
     for entry in sorted([*warnings, *run.trips], key=itemgetter("event")):
@@ -176,7 +176,7 @@ def _session(run: Rerun, file: str) -> str:
         lines.append(f"  would have {verb} at event {entry['event']} ({when}{agent}) {circuit}")
         lines.append(f"      {plain(entry['cause'])}{_spent(entry.get('spent', []), 'the trip')}")
     if run.denied:
-        lines.append(f"  {run.denied} calls would have been denied")
+        lines.append(f"  {number(run.denied, 'call')} would have been denied")
     return "\n".join(lines)
 
 
@@ -202,13 +202,13 @@ def _summary(totals: Totals) -> str:
         lines.append(f"{rule:<18}{trips[rule]:>7}{warnings[rule]:>10}{len(touched[rule]):>10}")
     tripped = len({(entry["file"], entry["session"]) for entry in totals.trips})
     lines.append(
-        f"{len(totals.sessions)} sessions, {totals.calls:,} calls: {tripped} sessions would have tripped, "
-        f"{totals.denied} calls would have been denied{_spent(totals.spent, 'a trip')}."
+        f"{number(len(totals.sessions), 'session')}, {number(totals.calls, 'call')}: {number(tripped, 'session')} would have tripped, "
+        f"{number(totals.denied, 'call')} would have been denied{_spent(totals.spent, 'a trip')}."
     )
     if any(totals.spent):
         lines.append(
             "Spent after a trip: requests with calls from a trip to your next prompt, a lower bound; some of it was good work."
         )
     rate = totals.records / seconds if seconds else 0
-    lines.append(f"{totals.records:,} records in {seconds:.1f} s ({rate:,.0f} a second).")
+    lines.append(f"{number(totals.records, 'record')} in {seconds:.1f} s ({rate:,.0f} a second).")
     return "\n".join(lines)

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from circuit_breaker.identity.labels import plain
 from circuit_breaker.runtime.json import object_in
@@ -63,13 +63,19 @@ class Progress:
 progress = Progress()  # of the verb that runs
 
 
+def say(text: str, to: TextIO | None = None) -> None:
+    """Print a text to stdout (or `to`), with "?" for what a terminal would obey: names and settings of others can hold escape sequences."""
+    shown = "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
+    print(shown, file=to or sys.stdout, flush=True)
+
+
 def answer(as_json: bool, text: str, **facts: Any) -> None:
     """Print what a verb did or found: the facts with --json, else the text."""
     progress.end()
     if as_json:
         print(json.dumps({"schema": 1, **facts}, indent=2))
     elif text:
-        print(text, flush=True)
+        say(text)
 
 
 def places(project: str | None = None) -> home.Places:

@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import protection
@@ -77,10 +78,10 @@ def _running_copy(path: str, env: Mapping[str, str], ways: list[Way]) -> Iterato
         runs = str(entry.get("readFromFolder") or entry.get("installPath") or "")
         if entry.get("errors"):
             text = f"Claude Code could not load {entry['id']}: {'; '.join(map(str, entry['errors']))[:300]}"
-            yield fault("copy", text, "claude plugin validate " + runs)
+            yield fault("copy", text, f"claude plugin validate {quote(runs)}")
         elif os.path.realpath(runs) not in checked:
             text = f"Claude Code runs the copy in {runs}, which is not the one that was checked"
-            yield fault("copy", text, f"python3 {runs}/plugin doctor")
+            yield fault("copy", text, f"python3 {quote(runs + '/plugin')} doctor")
         else:
             version = entry.get("version", "no version")
             yield ok("copy", f"the copy that Claude Code runs was checked: {runs} ({version})")

@@ -8,13 +8,15 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any, Callable
 
 import protection
 from install import disk, scopes
 from shared import Refusal, answer, program, progress
 
-from circuit_breaker.runtime import files, home, status
+from circuit_breaker.identity.labels import plain
+from circuit_breaker.runtime import files, health, home, status
 from doctor import FAULT, NOTE, Finding, client, fault, machine, note, ok, probe, registered
 
 
@@ -37,7 +39,7 @@ def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | Non
             env = {**env, "CLAUDE_PROJECT_DIR": str(just_installed.base)}
         where = home.places(env, cwd)
     except files.Refused as error:
-        return [fault("home", disk.words_of(error), "set HOME to an absolute path")]
+        return [fault("home", files.why(error), health.FIX)]
     findings = list(_checks(where, env, just_installed))
     progress.end()
     called = program() + " "
@@ -62,7 +64,8 @@ def _checks(
                 yield from probe.fired_lines(way, where, env)
             else:
                 text = f"{way.label}: not run, since they are the project's own programs"
-                yield note("fires", text, f"if you trust it: python3 {way.root / 'plugin'} doctor")
+                called = quote(f"{way.root}/plugin")
+                yield note("fires", text, f"if you trust it: python3 {called} doctor")
         progress("asking Claude Code ...")
 
     checks: list[Callable[[], Iterator[Finding]]] = [
@@ -122,7 +125,7 @@ def as_json(findings: list[Finding]) -> list[dict[str, Any]]:
 
 def _line(finding: Finding) -> str:
     word = {FAULT: "FAULT", NOTE: "note "}.get(finding.level, "ok   ")
-    return f"{word}  {finding.text}" + (f"\n       fix: {finding.fix}" if finding.fix else "")
+    return f"{word}  {plain(finding.text)}" + (f"\n       fix: {plain(finding.fix)}" if finding.fix else "")
 
 
 def _fixed(finding: Finding, action: Callable[[], str]) -> str:

@@ -8,6 +8,7 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator, Mapping
+from shlex import quote
 
 from install import disk, scopes
 from shared import run_program
@@ -89,7 +90,7 @@ def _private(path: str) -> Iterator[Finding]:
     try:
         files.folder(path)
     except OSError as error:
-        yield fault("owner", disk.words_of(error), f"give it back: chown {path}, or move it away")
+        yield fault("owner", disk.words_of(error), f"give it back: chown {quote(path)}, or move it away")
         return
     mode = stat.S_IMODE(os.lstat(path).st_mode)
 
@@ -98,7 +99,7 @@ def _private(path: str) -> Iterator[Finding]:
         return f"{path}: 0700"
 
     if os.name == "posix" and mode & 0o077:
-        yield fault("mode", f"{path} is open to others ({mode:o})", f"chmod 700 {path}", repair)
+        yield fault("mode", f"{path} is open to others ({mode:o})", f"chmod 700 {quote(path)}", repair)
 
 
 def _version_of(path: str) -> tuple[int, ...]:

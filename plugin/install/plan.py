@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any, NamedTuple
 
 from shared import PLUGIN, Refusal, places, version
@@ -169,7 +170,7 @@ def _never_twice(scope: scopes.Scope) -> None:
     """Raise Refusal if a session here would also run our hooks from another installation."""
     chain = scopes.chain(os.environ, Path(places().project) if scope.name == "user" else scope.base)
     found = [
-        (f"the plugin {name} is enabled in {path}", f"run `claude plugin uninstall {name}`")
+        (f"the plugin {name} is enabled in {path}", f"run `claude plugin uninstall {quote(name)}`")
         for path, name, on in scopes.switches(chain)
         if on
     ]

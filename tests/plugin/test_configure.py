@@ -239,3 +239,16 @@ def test_values_set_at_once_are_all_there(person):
     config = person.home / ".config" / "claude-circuit-breaker"
     assert len(json.loads((config / "config.json").read_text())) == 4
     assert [path.name for path in config.iterdir()] == ["config.json"]
+
+
+@pytest.mark.parametrize(
+    "verb", [("config", "check"), ("config", "show"), ("doctor",), ("status",), ("replay", ".")]
+)
+def test_what_a_project_calls_its_keys_is_no_command_for_your_terminal(person, verb):
+    theirs = person.project / ".claude" / "memory" / "circuit_breaker_config.json"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text(json.dumps({"evil\x1b[2J\u202e\nall is well": 1}))
+    done = plugin(person, *verb)
+    assert "evil" in done.stdout + done.stderr
+    assert not {"\x1b", "\u202e"} & {*done.stdout, *done.stderr}
+    assert "all is well" not in (done.stdout + done.stderr).splitlines()

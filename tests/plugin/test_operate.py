@@ -37,14 +37,14 @@ def run(env, *arguments, **changes):
     )
 
 
-def fail(env, times=3, session="s1", command="make test", agent=None):
+def fail(env, times=3, session="s1", command="make test", agent=None, tool="Bash", given=None):
     for i in range(times):
         payload = {
             "session_id": session,
             "cwd": env["CLAUDE_PROJECT_DIR"],
             "prompt_id": "p1",
-            "tool_name": "Bash",
-            "tool_input": {"command": command},
+            "tool_name": tool,
+            "tool_input": given or {"command": command},
             "tool_use_id": f"{session}{command}{agent}{i}",
             **({"agent_id": agent} if agent else {}),
         }
@@ -410,3 +410,20 @@ def test_watch_fits_the_window_and_shows_the_time():
     assert lines[0].startswith("\x1b[?7l")  # long lines do not wrap, until the end of the frame
     assert len(lines) == 12 and lines[-2] == "... 40 more lines"
     assert re.fullmatch(r"\d\d:\d\d:\d\d\x1b\[\?7h", lines[-1])
+
+
+def test_line_for_a_terminal_unblocks_its_circuit_whatever_the_file_is_called(env, tmp_path):
+    name = "a \"b\" 'c' $(touch made) `t`.txt"
+    fail(env, tool="Read", given={"file_path": f"/p/{name}"})
+    line = re.search(r"in a terminal: (.*?)   \(or --all\)", run(env, "status").stdout)[1]
+    done = subprocess.run(
+        ["sh", "-c", line],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
+    )
+    assert done.stdout.startswith(f"Reset to CLOSED: tool_failure:Read {name} (session s1")
+    assert not (tmp_path / "made").exists()

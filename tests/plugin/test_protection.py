@@ -377,3 +377,34 @@ def test_status_never_starts_claude(person, tmp_path):
     trap.chmod(0o755)
     second_line(person, PATH=f"{trap.parent}:{os.environ['PATH']}")
     assert not (tmp_path / "started").exists()
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_a_fix_that_is_pasted_starts_nothing_that_a_cloned_project_names(person, tmp_path, on):
+    made = tmp_path / "made"
+    write(
+        person.project / ".claude" / "settings.json",
+        {"enabledPlugins": {f"circuit-breaker@x$(touch {made})": on}},
+    )
+    line, code = second_line(person)
+    fix = line.partition("; fix: ")[2]
+    assert fix.startswith("claude plugin ") and code == 1
+    subprocess.run(["sh", "-c", f"claude() {{ :; }}; {fix}"], env=person.env, check=True)
+    assert not made.exists()
+
+
+@pytest.mark.parametrize(
+    ("env", "named"),
+    [
+        ({"HOME": ""}, "HOME"),
+        ({"XDG_STATE_HOME": "here"}, "XDG_STATE_HOME"),
+        ({"CIRCUIT_BREAKER_HOME": "x"}, "CIRCUIT_BREAKER_HOME"),
+    ],
+)
+def test_without_an_absolute_folder_nothing_is_protected_and_the_variable_is_named(person, env, named):
+    line, code = second_line(person, **env)
+    assert line.startswith(f"NOT PROTECTED: {named} is not set to an absolute path; fix: ") and code == 1
+    assert plugin(person, "status", "--line", **env).stdout == "NOT PROTECTED\n"
+    protection = json.loads(plugin(person, "status", "--json", **env).stdout)["protection"]
+    assert protection["protected"] is False and f"; fix: {protection['fix']}" in line
+    assert named in plugin(person, "doctor", **env).stdout

@@ -102,7 +102,7 @@ def test_loop_is_shown_with_its_place_its_reason_and_its_price(recorded):
     assert "repeated_call:Bash pwd" in out
     assert "returned the same result 4 times" in out
     assert "3 calls would have been denied" in out
-    assert "1 sessions, 7 calls: 1 sessions would have tripped, 3 calls would have been denied." in out
+    assert "1 session, 7 calls: 1 session would have tripped, 3 calls would have been denied." in out
 
 
 def test_work_is_passed_over_in_silence(recorded):
@@ -336,7 +336,7 @@ def test_your_own_config_is_used_unless_you_say_otherwise(recorded, tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=env, cwd=tmp_path)
         return done.stdout
 
-    assert "1 sessions would have tripped" in trips() and str(mine) in trips()
+    assert "1 session would have tripped" in trips() and str(mine) in trips()
     assert "0 sessions would have tripped" in trips("--defaults")
     assert len(json.loads(trips("--json"))["trips"]) == 1
 

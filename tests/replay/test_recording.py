@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import threading
 import tracemalloc
 
 from payloads_of import payloads
@@ -199,3 +201,21 @@ def test_lines_come_whole_however_long_they_are_and_however_the_file_ends(tmp_pa
             stream.write(("\ufeff" + "\n".join(lines) + end).encode())
         [(_, records)], broken = grouped([path])
         assert [json.dumps(found) for found in records] == lines and not broken
+
+
+def test_a_pipe_is_read_whole():
+    """`replay <(zcat FILE.gz)`, `replay /dev/stdin`: what was read of a pipe is gone."""
+    rows = [json.dumps(record("PreToolUse", number, call=f"t{number}")) for number in range(600)]
+    read_end, write_end = os.pipe()
+
+    def write():
+        with open(write_end, "w") as pipe:
+            pipe.write("\n".join(rows))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    (group,) = recording.files([f"/dev/fd/{read_end}"])
+    ((_, found),), broken = grouped(group)
+    writer.join()
+    os.close(read_end)
+    assert not broken and len([one for one in found if one["hook_event_name"] == "PreToolUse"]) == 600

@@ -15,6 +15,7 @@ from circuit_breaker.breaker import breaker, budget, evidence, failures, model, 
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.model import Outcome, Reported, Result, Signal, Turn, plus
 from circuit_breaker.breaker.outcomes import clip_of, label_of, outcome_of
+from circuit_breaker.identity import labels
 from circuit_breaker.identity.calls import SPAWNING, call_key, service
 from circuit_breaker.identity.keys import shortened
 from circuit_breaker.shell import waits
@@ -51,7 +52,8 @@ def _note_answers(work: Work, event: Turn) -> None:
         if name is not None and result.kind != model.DENIED:
             work.allowed.add(result.id)
             rule, _, subject = name.partition(":")
-            work.record("ask_allowed", Signal(rule=rule, subject=subject, calls=[result.tool]), "allowed")
+            signal = Signal(rule=rule, subject=subject, calls=[labels.label(result.tool, result.input)])
+            work.record("ask_allowed", signal, "allowed")
 
 
 def _hand_over_notes(work: Work) -> None:

@@ -59,7 +59,9 @@ def files(paths: Iterable[str], order: Callable[[list[Path]], Any] | None = None
 
 
 def began(group: list[Path]) -> str:
-    """The first time stamp in a transcript. (That of a fork is later than that of the session it was copied from.)"""
+    """The first time stamp in a transcript, "" for none. (That of a fork is later than that of the session it was copied from.)"""
+    if not group[0].is_file():  # a pipe can be read only once
+        return ""
     try:
         with group[0].open("rb") as stream:
             stamps = re.findall(rb'"timestamp": *"([^"]+)"', stream.read(HEAD))

@@ -79,7 +79,8 @@ def runtime_folder(env: Environment) -> str:
     base = env.get("XDG_STATE_HOME", "") or (user and user + "/.local/state")
     path = slashed(env.get("CIRCUIT_BREAKER_HOME", "") or (base and f"{base}/{NAME}"))
     if not _absolute(path):
-        raise files.Refused(0, "neither HOME nor CIRCUIT_BREAKER_HOME is an absolute path", path)
+        first = next(filter(env.get, ("CIRCUIT_BREAKER_HOME", "XDG_STATE_HOME")), "HOME")
+        raise files.Refused(0, f"{first} is not set to an absolute path", path)
     return path.rstrip("/") or "/"
 
 

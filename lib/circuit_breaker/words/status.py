@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     Subject = dict[str, Any]
 
+NOT_PROTECTED = "NOT PROTECTED"
 BOLT = "\u26a1 "
 OPEN_MAX, ENDED_MAX = 20, 3  # circuits shown of running and of ended sessions
 TEXT_MAX = 200  # characters shown of any text
@@ -46,7 +47,7 @@ def status_text(facts: Mapping[str, Any], plain: bool = False, everything: bool 
 
 def not_protected(why: str, fix: str) -> str:
     """The line of `status` where nothing protects you."""
-    return f"NOT PROTECTED: {labels.plain(why)}; fix: {labels.plain(fix)}"
+    return f"{NOT_PROTECTED}: {labels.plain(why)}; fix: {labels.plain(fix)}"
 
 
 def not_reset(session: str, error: OSError) -> str:
@@ -62,7 +63,7 @@ def state(name: str) -> str:
 def one_line(facts: Mapping[str, Any], plain: bool = False) -> str:
     """The one-line form: `⚡ 1 open · pytest 8s`; "observing only" or "" when nothing is open."""
     if not facts["protection"]["protected"]:
-        return "NOT PROTECTED"
+        return NOT_PROTECTED
     live = [subject for subject in _live(facts) if not subject.get("ended")]
     if not live:
         return "observing only" if facts["mode"] == "observe" else ""
@@ -148,14 +149,21 @@ def _next(subject: Subject) -> str:
 
 def _unblock(subject: Subject, facts: Mapping[str, Any]) -> list[str]:
     rule, whole = subject["rule"], len(subject["subject"]) < TEXT_MAX
-    name = f'--circuit "{rule}:{shown(subject["subject"])}"' if whole else f"--circuit {rule}"
+    name = f"{rule}:{shown(subject['subject'])}" if whole else rule
     program, keyword = facts.get("program"), facts["bypass_keyword"]
     return [
         "To unblock: let Claude change something the call depends on, or",
-        f"  /reset-circuit {name}   (or --all)",
-        *([f"  in a terminal: {program} reset {name}   (or --all)"] if program else []),
+        f'  /reset-circuit --circuit "{name}"   (or --all)',
+        *([f"  in a terminal: {program} reset --circuit {in_shell(name)}   (or --all)"] if program else []),
         f"  or press Esc and type {keyword} as the first line of your next prompt.",
     ]
+
+
+def in_shell(text: str) -> str:
+    """`text` as one word of a shell's line. (`shlex` would import `re`.)"""
+    if set(text).isdisjoint('"$`\\!'):
+        return f'"{text}"'
+    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def open_in_others(found: list[Subject]) -> str:
