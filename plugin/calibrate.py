@@ -21,7 +21,6 @@ from shared import answer, places
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import calibration, recording
 from circuit_breaker.replay.calibration import GOOD, STOPPED, TRIPPED, UNFINISHED, PastPrompt, Prompts
-from circuit_breaker.runtime import own_shell
 
 BAR = 40  # columns of the longest bar
 # bounds in the histogram
@@ -31,8 +30,6 @@ KEYS = {"calls_per_prompt": "tool calls", "tokens_per_prompt": "tokens, cache re
 
 def calibrate(args: argparse.Namespace) -> int:
     """Learn limits and show them; exit code 1 if there are too few good prompts or nothing to read."""
-    if args.apply and own_shell.refuses("calibrate --apply", os.environ):
-        return 1
     groups = replaying.found(args.folders or [str(past.folder(os.environ))])
     learned = Learned(read(groups), args.risk)
     limits = {

@@ -7,7 +7,8 @@ import difflib
 import json
 import os
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,13 @@ from shared import Refusal, answer, places, say
 from circuit_breaker.breaker import config as rules
 from circuit_breaker.breaker.layers import Layer, build
 from circuit_breaker.identity.labels import plain
-from circuit_breaker.runtime import files, frozen, home, own_shell
+from circuit_breaker.runtime import files, frozen, home
 
 LOCK_WAIT = 5.0  # seconds
 
 
 def config(args: argparse.Namespace) -> int:
     """Carry out an action. Exit code 1 if `check` finds a problem or a file is unusable, 2 for a wrong key or value."""
-    if args.action in ("set", "unset") and own_shell.refuses(f"config {args.action}", os.environ):
-        return 1
     action = {"path": _path, "show": _show, "check": _check, "set": _set, "unset": _unset}[args.action]
     return action(args, places())
 
@@ -102,8 +101,6 @@ def _set(args: argparse.Namespace, where: home.Places) -> int:
 
 def mode(args: argparse.Namespace) -> int:
     """Write `mode` into your config file and keep the rest of it."""
-    if own_shell.refuses("mode", os.environ):
-        return 1
     return _change(places(), "mode", args.mode, in_project=False)
 
 
@@ -124,14 +121,13 @@ def _change(where: home.Places, key: str, value: Any, in_project: bool) -> int:
 
 def _unset(args: argparse.Namespace, where: home.Places) -> int:
     path, key = _target(where, args.project), args.key
-    with disk.locked(_lock_of(path), LOCK_WAIT) if path.parent.is_dir() else nullcontext():
-        data, document = read(path)
-        if not _removed(document, key.split(".")):
-            key = known(key)
-            if not _removed(document, key.split(".")):
-                say(f"{key} is not set in {path}; nothing to do.")
-                return 0
-        _write(path, data, document)
+    document = read(path)[1]
+    key = key if _removed(document, key) else known(key)
+    if key != args.key and not _removed(document, key):
+        say(f"{key} is not set in {path}; nothing to do.")
+        return 0
+    with _edited(path) as document:
+        _removed(document, key)
     effective = values_of(home.configuration(where, os.environ)).get(key)
     say(f"{key} was removed from {path}; {_shown(effective)} applies now.")
     return 0
@@ -155,12 +151,20 @@ def put(where: home.Places, values: dict[str, Any], in_project: bool = False) ->
         raise Refusal(f"{problems[0]}. Nothing was changed.", 2)
     for folder in disk.missing(path.parent):
         folder.mkdir(mode=0o700, exist_ok=True)  # parents included: one of them is the runtime folder
-    with disk.locked(_lock_of(path), LOCK_WAIT):
-        data, document = read(path)
+    with _edited(path) as document:
         for key, value in values.items():
             _put_into(document, key, value, path)
-        _write(path, data, document)
     return path
+
+
+@contextmanager
+def _edited(path: Path) -> Iterator[dict[str, Any]]:
+    """The contents of a config file to change, under its lock; they are written at the end. Raises Refusal."""
+    with disk.locked(path.with_name(path.name + ".lock"), LOCK_WAIT):
+        data, document = read(path)
+        yield document
+        disk.put(path, jsontext.edited(data, document), 0o600)
+    frozen.release(places())
 
 
 def _put_into(document: dict[str, Any], key: str, value: Any, path: Path) -> None:
@@ -195,27 +199,17 @@ def read(path: Path) -> tuple[bytes, dict[str, Any]]:
         ) from None
 
 
-def _lock_of(path: Path) -> Path:
-    return path.with_name(path.name + ".lock")
-
-
 def _target(where: home.Places, in_project: bool) -> Path:
     if not in_project and not where.user_config:
         raise Refusal("HOME is not set, so there is no config file to write.")
     return Path(where.project_config if in_project else where.user_config)
 
 
-def _write(path: Path, data: bytes, document: dict[str, Any]) -> None:
-    disk.put(path, jsontext.edited(data, document), 0o600)
-    frozen.release(places())
-
-
-def _removed(document: object, path: list[str]) -> bool:
-    """Remove the value at `path`, and the objects that this leaves empty. False if there was none."""
-    first, *rest = path
-    if not isinstance(document, dict) or first not in document:
-        return False
-    if rest and not _removed(document[first], rest):
+def _removed(document: Any, key: str) -> bool:
+    """Remove the value of a dotted key, and the objects that this leaves empty. False if there was none."""
+    first, _, rest = key.partition(".")
+    there = isinstance(document, dict) and first in document
+    if not there or rest and not _removed(document[first], rest):
         return False
     if not rest or not document[first]:
         del document[first]

@@ -80,12 +80,15 @@ class Incident(NamedTuple):
 
 
 def incidents(args: argparse.Namespace) -> int:
-    """Print incidents of all projects since a time, optionally of one session or circuit; --follow prints new ones."""
-    found = chosen(args, args.since)
+    """Print incidents of all projects since a time, optionally of one session or circuit; --follow prints new ones. Raises Refusal if
+    one of these is unknown."""
+    found, where = chosen(args, args.since), places(args.project)
     if args.follow:
         return _follow(args, found)
-    if not found and not chosen(args, 0.0):
-        _check_names(args)
+    if not found and not chosen(args, 0.0):  # the names may be wrong
+        operate.chosen(args, where, status.sessions(where))
+        if args.circuit and args.circuit not in RULES:
+            raise Refusal(f"no circuit is called {args.circuit}; `status --all` lists them.")
     answer(args.json, "\n".join(map(_as_text, found)), incidents=[_as_json(one) for one in found])
     if not found and not args.json:
         since = moment(args.since, "%Y-%m-%d %H:%M")
@@ -100,14 +103,6 @@ def chosen(args: argparse.Namespace, after: float) -> list[Incident]:
     if args.project is not None and where.home == where.runtime:  # a home for all projects
         found = [one for one in found if one.project in ("", where.project)]
     return [one for one in found if args.circuit in (None, one.circuit, one.circuit.partition(":")[0])]
-
-
-def _check_names(args: argparse.Namespace) -> None:
-    """Raise Refusal if `args` names a session, a project or a circuit that nothing is known of."""
-    where = places(args.project)
-    operate.chosen(args, where, status.sessions(where))
-    if args.circuit and args.circuit not in RULES:
-        raise Refusal(f"no circuit is called {args.circuit}; `status --all` lists them.")
 
 
 def _follow(args: argparse.Namespace, found: list[Incident]) -> int:

@@ -14,7 +14,7 @@ from shared import Refusal, places, program
 
 from circuit_breaker.cleaning import disk_usage
 from circuit_breaker.identity.labels import plain
-from circuit_breaker.runtime import config_change, files, health, home, own_shell
+from circuit_breaker.runtime import config_change, files, health, home
 from circuit_breaker.runtime import status as collected
 from circuit_breaker.words.sentences import MARKS, TITLE, held_back
 from circuit_breaker.words.status import ID, NOT_PROTECTED, not_protected, one_line, status_text
@@ -64,8 +64,7 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     config = home.configuration(where, os.environ)
     everyone = collected.sessions(where)
     collected.mark_ended(everyone, os.environ, now)
-    kept = chosen(args, where, everyone)
-    everything = collected.collect(where, config, now, kept, projects(args, where, kept))
+    everything = collected.collect(where, config, now, *chosen(args, where, everyone))
     facts = collected.only(everything, args.circuit) if args.circuit else everything
     if facts is None:
         raise Refusal(f"no circuit is called {args.circuit}; `status` lists them")
@@ -96,38 +95,35 @@ def _without_places(args: argparse.Namespace, why: str) -> str:
     return NOT_PROTECTED if args.line else f"{TITLE}\n{not_protected(why, health.FIX)}"
 
 
-def chosen(args: argparse.Namespace, where: home.Places, kept: list[collected.Kept]) -> list[collected.Kept]:
-    """The sessions that --session and --project select; for --line those of this project. Raises Refusal if those name nothing."""
+def chosen(
+    args: argparse.Namespace, where: home.Places, kept: list[collected.Kept]
+) -> tuple[list[collected.Kept], set[str] | None]:
+    """The sessions that --session and --project select, and the projects (None: all) whose services; for --line those of this project.
+    Raises Refusal if the options name nothing."""
+    here = args.project is not None or (args.line and not args.all)
     if args.session:
         kept = collected.named(kept, args.session)
         if not kept:
             least = f"Give at least the first {collected.PREFIX_MIN} characters of its id"
             raise Refusal(f"no session {args.session} is remembered in {where.sessions}. {least}.")
-    if args.project is not None or (args.line and not args.all):
+    if here:
         kept = collected.of_home(kept, where)
     if args.project is not None:  # CIRCUIT_BREAKER_HOME is one home for all projects
         kept = [one for one in kept if one.session.project in ("", where.project)]
         if not kept and not os.path.isdir(args.project):
             raise Refusal(f"there is no folder {args.project}, and no session of it is remembered")
-    return kept
-
-
-def projects(args: argparse.Namespace, where: home.Places, kept: list[collected.Kept]) -> set[str] | None:
-    """The projects whose services --session and --project select; for --line this one. None for all."""
     if args.session:
-        return {collected.places_of(one, where).project for one in kept}
-    return {where.project} if args.project is not None or (args.line and not args.all) else None
+        return kept, {collected.places_of(one, where).project for one in kept}
+    return kept, {where.project} if here else None
 
 
 def reset(args: argparse.Namespace) -> int:
-    """Close circuits and log it. Exit code 1 if there is none of that name, and in Claude's own shell."""
-    if own_shell.refuses("reset", os.environ):
-        return 1
+    """Close circuits and log it. Exit code 1 if there is none of that name."""
     where = places(args.project)
     everyone = collected.sessions(where)
     collected.mark_ended(everyone, os.environ, time.time())
-    kept = chosen(args, where, everyone)
-    closed, failed = collected.reset(where, kept, args.circuit or "", projects(args, where, kept))
+    kept, projects = chosen(args, where, everyone)
+    closed, failed = collected.reset(where, kept, args.circuit or "", projects)
     if args.circuit and not closed and not failed:
         raise Refusal(f"No open circuit is called {args.circuit}; `status` lists them.")
     for name, one in closed:

@@ -137,7 +137,14 @@ def configuration(path: str | None, defaults: bool) -> tuple[Config, str]:
     Mode observe and `enabled: false` are left out: the question is what would have happened. Raises Refusal.
     """
     if path is not None:
-        config, source = build([(path, _document_at(path))]), path
+        try:
+            data = files.read(path)
+            if data is None:
+                raise Refusal(f"no such config file: {path}")
+            config, source = build([(path, parse(data))]), path
+        except (OSError, ValueError) as error:
+            hint = "Give a JSON file with the keys of the configuration."
+            raise Refusal(f"{path}: {files.why(error)}. {hint}") from None
     elif defaults:
         config, source = build(), "the defaults"
     else:
@@ -149,17 +156,6 @@ def configuration(path: str | None, defaults: bool) -> tuple[Config, str]:
         say(f"replay: {plain(problem)}", sys.stderr)
     config.mode, config.enabled = "enforce", True
     return config, source
-
-
-def _document_at(path: str) -> object:
-    try:
-        data = files.read(path)
-        if data is None:
-            raise Refusal(f"no such config file: {path}")
-        return parse(data)
-    except (OSError, ValueError) as error:
-        hint = "Give a JSON file with the keys of the configuration."
-        raise Refusal(f"{path}: {files.why(error)}. {hint}") from None
 
 
 def _session(run: Rerun, file: str) -> str:

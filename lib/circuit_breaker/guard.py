@@ -49,7 +49,7 @@ def carries_override(tool_input: object, keyword: str) -> bool:
     if "reset" not in text:
         return False
     verbs = _verbs(text.translate(_JOINTS).split())
-    return any(verb == "reset" and _is_refused(verb, rest) for verb, rest in verbs)
+    return any(verb == "reset" and refused(verb, rest) for verb, rest in verbs)
 
 
 def reaches_for(tool: str, tool_input: object, cwd: str, guarded: Guarded) -> str:
@@ -173,7 +173,7 @@ def _line(command: str, place: _Place) -> str:
     if reading.is_reading(command):
         return ""
     words = text.translate(_JOINTS).split()
-    if any(_is_refused(verb, rest) for verb, rest in _verbs(words)):
+    if any(refused(verb, rest) for verb, rest in _verbs(words)):
         return "verb"
     if _uses_library(words):
         return "library"
@@ -199,16 +199,17 @@ def _verbs(words: list[str]) -> Iterator[tuple[str, list[str]]]:
                 yield rest[0], rest[1:]
 
 
-def _is_refused(verb: str, rest: list[str]) -> bool:
-    """Whether this verb with these arguments is one that refuses in Claude's own shell (see `own_shell`)."""
+def refused(verb: str, rest: list[str]) -> str:
+    """The command, if this verb with these arguments changes the breaker, so that it refuses in Claude's own shell (see `own_shell`)."""
     first = rest[0] if rest else ""
-    if verb == "reset":
-        return first[:2] == "--"
-    if verb == "uninstall":
-        return "--dry-run" not in rest
+    if verb == "config" and first in ("set", "unset"):
+        return f"config {first}"
     if verb == "calibrate":
-        return any(word.startswith("--ap") for word in rest)
-    return f"{verb} {first}" in ("mode observe", "mode enforce", "config set", "config unset")
+        return "calibrate --apply" if any(word.startswith("--ap") for word in rest) else ""
+    if verb == "uninstall":
+        return "" if "--dry-run" in rest else verb
+    changes = verb == "mode" and first in ("observe", "enforce") or verb == "reset" and first[:2] == "--"
+    return verb if changes else ""
 
 
 def _uses_library(words: list[str]) -> bool:

@@ -27,14 +27,12 @@ def compress_all(folder: str, deadline: float, on_file: Callable[[Archive], None
     """Compress the archives in `folder` that are not compressed yet, the oldest first, until `deadline` (time.monotonic). Files that
     are still held open for writing wait. Returns errors; does nothing while another process is compressing."""
     errors: list[str] = []
-    waiting = sorted(
-        (one for one in sweep.archives_of(folder).values() if one.plain), key=lambda one: one.age_order
-    )
+    waiting = [one for one in sweep.archives_of(folder).values() if one.plain]
     if not waiting:
         return errors
     try:
         with files.Lock(f"{folder}/archives/.compress.lock", 0.001):
-            for archive in waiting:
+            for archive in sorted(waiting, key=lambda one: one.age_order):
                 if on_file:
                     on_file(archive)
                 try:

@@ -8,10 +8,8 @@ from json.decoder import WHITESPACE, JSONDecoder, scanstring  # type: ignore[att
 _READER = JSONDecoder()
 
 
-class Child(namedtuple("_Child", ("key", "start", "at", "end"))):
-    """A member of an object or an element of an array (then `key` is None). start: offset of its key or value; at, end: of its value."""
-
-    __slots__ = ()
+# A member of an object or an element of an array (then `key` is None). start: offset of its key or value; at, end: of its value.
+Child = namedtuple("Child", ("key", "start", "at", "end"))
 
 
 def children(text: str, start: int) -> list[Child]:
