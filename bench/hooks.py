@@ -162,7 +162,7 @@ def lived() -> Any:
         for name in ("ok_at", "result_since", "repeats_since", "last_turn"):
             setattr(streak, name, getattr(streak, name) + ahead)
     lane.turn, lane.n = lane.turn + ahead, lane.n + ahead
-    lane.moves = [[n + ahead, before] for n, before in lane.moves]
+    lane.progress = [[n + ahead, before] for n, before in lane.progress]
     return lane
 
 

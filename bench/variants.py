@@ -7,7 +7,7 @@ from typing import Any, Callable, NamedTuple
 from circuit_breaker.breaker import config as settings
 from circuit_breaker.breaker import cycles, evidence, failures, memory, monitor, outcomes, rules
 from circuit_breaker.breaker.model import OK
-from circuit_breaker.identity import calls, errors, keys, places, results, tokens
+from circuit_breaker.identity import calls, errors, keys, line_numbers, results, tokens
 from circuit_breaker.shell import shell_line
 
 Patch = tuple[Any, str, Any]  # module, name, what stands there for one variant
@@ -35,7 +35,7 @@ NUMBERS = (  # of the engine, not of the configuration: name, module, what it is
     ("LONG_RING", rules, "calls from which on a ring needs as few rounds as one of two"),
     ("EVERYWHERE", rules, "one error through new calls and writes"),
     ("NEARLY", rules, "turns more for errors of a tool that differ in line numbers"),
-    ("NEAR", places, "lines by which an error may move"),
+    ("NEAR", line_numbers, "lines by which an error may move"),
     ("RETRIES", rules, "retries of an act that was asked to come back later"),
     ("LAST_EDITS", evidence, "the last calls that an edit is counted among"),
 )

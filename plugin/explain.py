@@ -271,7 +271,7 @@ def _remembered(lane: Lane, call: Past, label: str) -> Step:
 
 def _between(lane: Lane, call: Past, changes: bool) -> tuple[str, str]:
     """(outcome of a call, whether it was progress and why not)."""
-    if any(n == call.n for n, _ in lane.moves):
+    if any(n == call.n for n, _ in lane.progress):
         note = "progress: the count starts again"
     elif not call.ok:
         note = "no progress: it failed"

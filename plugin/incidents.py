@@ -19,7 +19,7 @@ from shared import Refusal, answer, moment, places, progress, shortened
 
 from circuit_breaker.breaker.config import RULES
 from circuit_breaker.breaker.context import SESSION_RULES
-from circuit_breaker.breaker.services import RULE as SERVICE_DOWN
+from circuit_breaker.breaker.service_down import RULE as SERVICE_DOWN
 from circuit_breaker.runtime import files, status
 from circuit_breaker.runtime.home import INCIDENTS, Places
 from circuit_breaker.runtime.json import only, parse

@@ -8,7 +8,7 @@ import time
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.janitor import notes, rounds, session_start, sweep
 from circuit_breaker.runtime import files, home
-from circuit_breaker.words import memory
+from circuit_breaker.words import cleanup
 
 
 def auto_cleanup_on_startup() -> str:
@@ -24,7 +24,7 @@ def auto_cleanup_on_startup() -> str:
     except OSError as error:
         made = sweep.Report(errors=[str(error)])
     session_start.complain(made.errors + made.unreadable)
-    return memory.done(made.facts(), rounds.program())
+    return cleanup.done(made.facts(), rounds.program())
 
 
 def rotate_all_telemetry() -> list[str]:

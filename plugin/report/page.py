@@ -10,7 +10,7 @@ from string import Template
 from incidents import Incident
 from shared import moment, shortened, version
 
-from circuit_breaker.words.memory import number
+from circuit_breaker.words.cleanup import number
 from circuit_breaker.words.status import ID
 from report import timeline
 from report.content import Content, Stop

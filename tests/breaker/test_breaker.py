@@ -46,7 +46,7 @@ ASKED = [
     ("an open one denies before its time", opened(), NOW + 9.9, "a", OPEN, breaker.COOLING),
     ("it says when the early retry is used", opened(early=USED), NOW + 9.9, "a", OPEN, breaker.SPENT),
     ("at its time it takes the caller as its probe", opened(), NOW + 10, "a", HALF_OPEN, breaker.ADMITTED),
-    ("a bought probe needs no waiting", opened(early=EARNED), NOW + 1, "a", HALF_OPEN, breaker.ADMITTED),
+    ("an earned probe needs no waiting", opened(early=EARNED), NOW + 1, "a", HALF_OPEN, breaker.ADMITTED),
     ("a second caller waits while the probe is out", probing(), NOW + 20, "b", HALF_OPEN, breaker.TAKEN),
     ("the probe itself may be asked about twice", probing(), NOW + 20, "probe", HALF_OPEN, breaker.ADMITTED),
     ("the lease ends at its second", probing(), NOW + 70, "b", HALF_OPEN, breaker.ADMITTED),
@@ -106,20 +106,20 @@ def test_released_probe_leaves_level_and_time_as_they_were(ran):
     assert (free.state, free.level, free.retry_at, free.probe) == (OPEN, 1, NOW + BASE, "")
 
 
-def test_early_probe_is_bought_once_a_level():
-    bought = breaker.buy(opened())
-    out, _ = breaker.admit(bought, "early", NOW + 1, LEASE)
+def test_early_probe_is_earned_once_a_level():
+    earned = breaker.earn(opened())
+    out, _ = breaker.admit(earned, "early", NOW + 1, LEASE)
     lost = breaker.fail(out, NOW + 2, BASE, STEPS)
-    assert breaker.buy(lost).early == USED  # after a failed bought probe the cooldown runs in full
+    assert breaker.earn(lost).early == USED  # after a failed earned probe the cooldown runs in full
     natural, _ = breaker.admit(lost, "due", NOW + 22, LEASE)
-    assert breaker.buy(breaker.fail(natural, NOW + 23, BASE, STEPS)).early == EARNED
+    assert breaker.earn(breaker.fail(natural, NOW + 23, BASE, STEPS)).early == EARNED
 
 
 def test_early_probe_that_never_ran_is_given_back_and_one_that_ran_is_spent():
-    out, _ = breaker.admit(breaker.buy(opened()), "early", NOW + 1, LEASE)
+    out, _ = breaker.admit(breaker.earn(opened()), "early", NOW + 1, LEASE)
     assert breaker.release(out, ran=False).early == EARNED
     spent = breaker.release(out, ran=True)
-    assert spent.early == breaker.buy(spent).early == USED
+    assert spent.early == breaker.earn(spent).early == USED
 
 
 def test_clock_that_jumps_back_never_prolongs_a_cooldown():
@@ -142,10 +142,10 @@ def test_highest_level_has_one_early_probe_for_all_its_cooldowns():
     steps = [1, 2]
     circuit = breaker.trip(Circuit(), 0.0, 10.0, steps)
     circuit = breaker.fail(circuit, 0.0, 10.0, steps)
-    bought = 0
+    earned = 0
     for now in (100.0, 200.0, 300.0, 400.0):
-        circuit = breaker.buy(circuit)
-        bought += circuit.early == EARNED
+        circuit = breaker.earn(circuit)
+        earned += circuit.early == EARNED
         circuit, _ = breaker.admit(circuit, "p", now - 99.0, 60.0)
         circuit = breaker.fail(circuit, now, 10.0, steps) if circuit.probe else circuit
-    assert bought == 1
+    assert earned == 1

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from circuit_breaker.breaker.services import Service
+from circuit_breaker.breaker.service_down import Service
 from circuit_breaker.runtime import store
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -70,7 +70,7 @@ def admit(circuit: Kind, call_id: str, now: float, lease: float) -> tuple[Kind, 
     return (probing, ADMITTED) if due else (circuit, SPENT if circuit.early == USED else COOLING)
 
 
-def buy(circuit: Kind) -> Kind:
+def earn(circuit: Kind) -> Kind:
     """Give an OPEN circuit an early probe, at most one per level."""
     if circuit.state != OPEN or circuit.early or circuit.retry_at is None:
         return circuit

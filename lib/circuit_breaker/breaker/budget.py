@@ -34,7 +34,7 @@ def count(work: Work, event: Turn, tools: list[str], n_before: int) -> None:
     """Count a finished turn, `tools` of its calls included. `n_before`: n before it."""
     kept = work.session.budget if work.session.budget.since else Budget(since=round(work.now, 1))
     kept = add(kept.but(calls=kept.calls + len(tools), tools=_tallied(kept.tools, tools)), event.spent)
-    if any(n > n_before and before < 0 for n, before in work.lane.moves):
+    if any(n > n_before and before < 0 for n, before in work.lane.progress):
         kept = kept.but(idle=NOTHING, since=round(work.now, 1), reached=_lasting(kept, "_session", "_prompt"))
     work.session.budget = kept
 

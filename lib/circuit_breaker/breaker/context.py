@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from circuit_breaker.breaker.model import Action, Happening
-    from circuit_breaker.breaker.services import Contact
+    from circuit_breaker.breaker.service_down import Contact
 
 CIRCUITS_MAX = 16  # circuits of a lane or session; CLOSED ones are dropped first
 STOPPING = ("failing_streak",)  # rules that stop a turn with the action warn too: there is no call to block

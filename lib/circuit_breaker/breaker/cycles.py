@@ -9,8 +9,8 @@ def moved_on(lane: Lane, ring: list[Past], since: int) -> bool:
     """Whether there was progress since call `since`, where the ring began. Its own calls do not count: their results repeat."""
     keys = [member.key for member in ring]
     own = {past.n for past in lane.recent if past.key in keys}
-    moves = lane.moves + lane.news if any(member.kind in GESTURES for member in ring) else lane.moves
-    return any(n >= since and before < since and n not in own for n, before in moves)
+    found = lane.progress + lane.news if any(member.kind in GESTURES for member in ring) else lane.progress
+    return any(n >= since and before < since and n not in own for n, before in found)
 
 
 def periods_at(recent: list[Past], end: int, longest: int) -> list[int]:

@@ -12,7 +12,7 @@ from circuit_breaker.breaker import memory
 from circuit_breaker.breaker.memory import FLAKY, Lane, Past, SameShape, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
 from circuit_breaker.breaker.outcomes import label_of, look, only_waits, shown_in, steps_on, written
-from circuit_breaker.identity import acts, calls, errors, looks, places
+from circuit_breaker.identity import acts, calls, errors, line_numbers, looks
 from circuit_breaker.identity.keys import PICTURE, digest
 from circuit_breaker.shell import reading, waits
 
@@ -142,7 +142,7 @@ def _is_flaky(lane: Lane, streak: Streak, outcome: Outcome) -> bool:
     otherwise = (outcome.kind == OK) == (streak.failing_since >= 0)
     if not otherwise or outcome.kind not in (OK, FAILED) or outcome.poll:
         return False
-    unchanged = not lane.moves or lane.moves[-1][0] <= streak.last_n
+    unchanged = not lane.progress or lane.progress[-1][0] <= streak.last_n
     return unchanged and look(outcome) == looks.NOTHING
 
 
@@ -198,12 +198,13 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         streak.failing_since = outcome.n
     if leads_on(lane, outcome):  # it stopped at another commit
         lane.stepped = outcome.n
-        lane.moves.append([outcome.n, -1])
-    moved = last_of(lane.moves, streak.failing_since)
+        lane.progress.append([outcome.n, -1])
+    moved = last_of(lane.progress, streak.failing_since)
     line = digest(written(outcome.tool, outcome.input))  # the key leaves out variables set before the call
     same = streak.error == outcome.complaint and lane.stepped <= streak.last_n
     if same and moved > streak.last_n:
-        same = places.are_near(streak.places, outcome.places) and not errors.says_nothing(outcome.text)
+        near = line_numbers.are_near(streak.at_lines, outcome.at_lines)
+        same = near and not errors.says_nothing(outcome.text)
     if streak.error != outcome.complaint:
         # after a change, after your prompt, or written differently, only the same error counts
         moved = max(moved, lane.changed if line == streak.line else outcome.n - 1)
@@ -211,7 +212,7 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     streak.fails = [[n, turn] for n, turn in streak.fails if n > moved][-FAILS_MAX:]
     streak.fails.append([outcome.n, lane.turn])
     streak.same_errors = streak.same_errors + 1 if same else 1
-    streak.error, streak.places, streak.line = outcome.complaint, outcome.places, line
+    streak.error, streak.at_lines, streak.line = outcome.complaint, outcome.at_lines, line
     if outcome.tried.edits:
         lane.changed = outcome.n
     if outcome.kind == INVALID:
@@ -225,9 +226,9 @@ def _succeed(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         further = leads_on(lane, outcome)
         lane.stepped = outcome.n if further else lane.stepped
         if outcome.change == calls.WRITES or streak.result != outcome.result:
-            lane.moves.append([outcome.n, -1 if further else streak.ok_at])
+            lane.progress.append([outcome.n, -1 if further else streak.ok_at])
     elif streak.ok_at < 0 and calls.goes_elsewhere(outcome.tool, outcome.input):
-        lane.moves.append([outcome.n, -1])  # what comes next runs in another place
+        lane.progress.append([outcome.n, -1])  # what comes next runs in another place
     streak.ok_at = outcome.n
     streak.failing_since, streak.fails, streak.same_errors, streak.error = -1, [], 0, ""
 
@@ -250,7 +251,7 @@ def leads_on(lane: Lane, outcome: Outcome) -> bool:
 
 
 def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, others_stale: bool) -> None:
-    moved = last_of(lane.moves, streak.result_since)
+    moved = last_of(lane.progress, streak.result_since)
     confirmed = outcome.repeats and lane.news and _is_receipt(outcome)
     if outcome.gesture or (confirmed and not acts.makes_more(outcome.tool, outcome.input)):
         moved = max(moved, last_of(lane.news, streak.result_since))  # a robot that moves on
@@ -286,14 +287,14 @@ def learn_writes(session: Session, lane: Lane) -> None:
     """Count what other lanes wrote since this lane's last turn as progress."""
     if session.writes > lane.writes:
         lane.n += 1
-        lane.moves.append([lane.n, -1])
+        lane.progress.append([lane.n, -1])
         lane.writes = session.writes
 
 
 def note_sequence(lane: Lane, outcomes: list[Outcome]) -> None:
     """For sequential_tools: count calls of one shape in a row, one per turn, without progress."""
     lone = outcomes[0] if len(outcomes) == 1 else None
-    if lone is None or lone.poll or (lane.moves and lane.moves[-1][0] >= lone.n):
+    if lone is None or lone.poll or (lane.progress and lane.progress[-1][0] >= lone.n):
         lane.sequence = SameShape()
         return
     shape, known = calls.shape_key(lone.tool, lone.input)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from circuit_breaker.breaker.evidence import last_of, leads_on
 from circuit_breaker.breaker.memory import ErrorRun, Family, Lane
 from circuit_breaker.breaker.model import FAILURES, OK, SILENT, FailedAttempt, Outcome
-from circuit_breaker.identity import attempts, errors, places, verdicts
+from circuit_breaker.identity import attempts, errors, line_numbers, verdicts
 from circuit_breaker.identity.calls import SHELLS, WRITES, change_level, command_of
 from circuit_breaker.shell import shell_line
 
@@ -66,7 +66,7 @@ def _failed_attempt(outcome: Outcome, attempt: attempts.Attempt) -> FailedAttemp
     may_differ = errors.says_nothing(outcome.text) or verdicts.is_bare(outcome.text, lines)
     text = verdicts.without_exits(attempt, outcome.text)
     error, where = ("", []) if may_differ else errors.error_keys("", text, outcome.input)[1:]
-    said = {"lines": lines, "error": error, "places": where}
+    said = {"lines": lines, "error": error, "at_lines": where}
     return FailedAttempt(
         family=outcome.family, label=attempt.label(outcome.tool), edits=attempt.edits, **said
     )
@@ -75,7 +75,7 @@ def _failed_attempt(outcome: Outcome, attempt: attempts.Attempt) -> FailedAttemp
 def _fails_again(lane: Lane, outcome: Outcome) -> bool:
     """Whether it prints what an earlier failure of the attempt printed, with no progress since."""
     known = lane.families.get(outcome.family)
-    if known is None or outcome.attempt.shows or last_of(lane.moves, known.since) > known.n:
+    if known is None or outcome.attempt.shows or last_of(lane.progress, known.since) > known.n:
         return False
     text = verdicts.without_exits(outcome.attempt, outcome.text)
     if known.error and known.error == errors.error_keys("", text, outcome.input)[1]:
@@ -115,18 +115,18 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
         lane.families[last] = lane.families[last].but(count=0, lines={}, marks=[])
     tried = outcome.tried
     edited = tried.edits and outcome.first
-    if not family.count or edited or last_of(lane.moves, family.since) > family.n:
+    if not family.count or edited or last_of(lane.progress, family.since) > family.n:
         family = family.but(since=outcome.n, lines={}, marks=[], varied=False)
     else:
         family = family.but(varied=family.varied or family.call != outcome.key)
     if not family.lines or family.turn != lane.turn:  # failures in one turn count once
         _add_lines(family, tried.lines)
-    equal = tried.error == family.error and places.are_near(family.places, tried.places)
+    equal = tried.error == family.error and line_numbers.are_near(family.at_lines, tried.at_lines)
     again = family.same > 0 and equal and lane.stepped <= family.n
     same = family.same + (family.turn != lane.turn) if again else 1
     same = same if tried.error else 0
     now = {"n": outcome.n, "turn": lane.turn, "call": outcome.key, "same": same}
-    lane.families[outcome.family] = family.but(**now, error=tried.error, places=tried.places)
+    lane.families[outcome.family] = family.but(**now, error=tried.error, at_lines=tried.at_lines)
 
 
 def _add_lines(family: Family, lines: list[str]) -> None:
@@ -162,7 +162,7 @@ def _error_run(lane: Lane, known: ErrorRun | None, failing: list[Outcome]) -> Er
         return known  # another error of a look ends no run of acts
     if known is None or not again:
         known, again = ErrorRun(complaint=failing[0].complaint), failing[:1]
-    goes_on = known.near and last_of(lane.moves, known.n) <= known.n
+    goes_on = known.near and last_of(lane.progress, known.n) <= known.n
     error = known.error if known.error in [outcome.error for outcome in again] else again[0].error
     same = error == known.error
     turns = known.turns + 1 if goes_on and same else 1

@@ -16,7 +16,7 @@ class Streak(Record):
     fails: list[list[int]] = []  # [n, turn] of its failures that count
     line = ""  # digest of its last failing shell line as written
     error = ""  # what its last error complained about (Outcome.complaint)
-    places: list[int] = []  # and where
+    at_lines: list[int] = []  # and where
     same_errors = 0  # times in a row with that error
     invalid = 0  # rejected inputs within this prompt
     result = ""  # key of its last result, success or not
@@ -45,7 +45,7 @@ class Family(Record):
     lines: dict[str, int] = {}  # digest of an error line -> failures that had it
     marks: list[str] = []  # as in Streak
     error = ""  # what the last error complained about
-    places: list[int] = []  # and where
+    at_lines: list[int] = []  # and where
     same = 0  # times in a row with that error, with any changes in between
 
 
@@ -112,7 +112,7 @@ class Lane(Record):
     MOST = {
         "recent": 40,  # 3 rounds of a ring of 10 calls and a foreign one are 33 calls
         "streaks": 64,
-        **dict.fromkeys(("moves", "news", "families", "errors", "warned", "asked"), 16),
+        **dict.fromkeys(("progress", "news", "families", "errors", "warned", "asked"), 16),
         "pending": 64,
         "denied": 48,
         "unread": 4,
@@ -133,7 +133,7 @@ class Lane(Record):
     errors: dict[str, ErrorRun] = {}  # tool -> ErrorRun
     sequence = SameShape()
     # progress
-    moves: list[list[int]] = []  # [n, n of the same call's success before it or -1] of progress
+    progress: list[list[int]] = []  # [n, n of the same call's success before it or -1] of progress
     news: list[list[int]] = []  # [n, n of the same result before it or -1] of looks at a page or device
     changed = -1  # n of the last call that changed something, new or not
     # n of the last step to another commit or migration: an equal error there is no failed repair

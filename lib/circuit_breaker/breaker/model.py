@@ -225,7 +225,7 @@ class FailedAttempt(Record):
     """What a failed attempt of a shell call leaves to compare: the keys of its family, its error lines and its error."""
 
     family = label = error = ""
-    places: list[int] = []
+    at_lines: list[int] = []
     lines: list[str] = []
     edits = False  # it writes a file before the attempt runs
 
@@ -242,7 +242,7 @@ class Outcome(Record):
     digits = ""  # the same without digits
     error = ""  # key of the error, "" unless it failed
     complaint = ""  # the same without line numbers
-    places: list[int] = []  # these
+    at_lines: list[int] = []  # these
     empty = False  # it returned nothing
     wait = 0  # when it waits (waits.NONE to ALONE)
     look = -1  # what it looks at (looks.NOTHING to LIVE), -1: not known yet
@@ -328,7 +328,7 @@ class Notice(Signal):
 
 
 class Decision(Record):
-    """The answer of a step: what is said, what is recorded, and the turn's contacts with services (services.Contact)."""
+    """The answer of a step: what is said, what is recorded, and the turn's contacts with services (service_down.Contact)."""
 
     notices: list[Notice] = []
     transitions: list[Transition] = []

@@ -11,7 +11,7 @@ A turn that is delivered twice counts once.
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, budget, evidence, failures, model, probes, rules, services
+from circuit_breaker.breaker import breaker, budget, evidence, failures, model, probes, rules, service_down
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.model import Outcome, Reported, Result, Signal, Turn, plus
 from circuit_breaker.breaker.outcomes import clip_of, label_of, outcome_of
@@ -77,7 +77,7 @@ def _note_contacts(work: Work, outcomes: list[Outcome]) -> None:
     """What calls show of services, for all sessions of the machine (service_down)."""
     if any(service(outcome.tool, outcome.input) for outcome in outcomes) and work.action("service_down"):
         counted = [outcome for outcome in outcomes if not work.excluded(outcome.tool, "service_down")]
-        work.contacts = services.contacts(counted, work.bypassed)
+        work.contacts = service_down.contacts(counted, work.bypassed)
 
 
 def flush(work: Work, keep: frozenset[str] = frozenset()) -> None:
@@ -128,7 +128,7 @@ def _take_turn(
     evidence.note_services(session, outcomes, work.now)
     if counted:
         _take_evidence(work, outcomes, counted, free)
-        _buy_probes(work, open_before, n_before)
+        _earn_probes(work, open_before, n_before)
         if not evidence.is_all_new(session, lane, free):
             _detect(work, free)
     _count_denials(work, outcomes)
@@ -177,14 +177,14 @@ def _warn_of_launches(work: Work, outcome: Outcome) -> None:
         work.act(rules.signal_of(outcome, "repeated_call", times, wants=model.WARN, form=[kind]))
 
 
-def _buy_probes(work: Work, open_before: list[str], n_before: int) -> None:
+def _earn_probes(work: Work, open_before: list[str], n_before: int) -> None:
     """Progress in this turn earns each circuit that was OPEN before it an early probe."""
     for name in open_before:
         circuit = work.lane.circuits.get(name)
         if circuit is None or circuit.state != model.OPEN:
             continue
-        if any(n > n_before and before < circuit.since for n, before in work.lane.moves):
-            work.put(breaker.buy(circuit))
+        if any(n > n_before and before < circuit.since for n, before in work.lane.progress):
+            work.put(breaker.earn(circuit))
 
 
 def _detect(work: Work, outcomes: list[Outcome]) -> None:

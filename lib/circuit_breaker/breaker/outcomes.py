@@ -46,7 +46,7 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
         if refused:  # it never runs, so what it blocks must be no wait or look that could
             outcome.key = digest(f"refused {key}")
         found = errors.error_keys(kind, REFUSED_WAIT if refused else text, given)
-        outcome.error, outcome.complaint, outcome.places = found
+        outcome.error, outcome.complaint, outcome.at_lines = found
         if steps_on(tool, given):
             outcome.error = outcome.complaint = digest(text)
         outcome.result = outcome.error

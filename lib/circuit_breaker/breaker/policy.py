@@ -3,7 +3,7 @@
     Ask         a call wants to run              gate.ask: a circuit that gates it denies it, or makes it the probe (breaker.admit)
     Reported    a call failed                    monitor.reported: kept until its turn ends; a probe's result is used at once
     Turn        a message's calls have ended     monitor.turn: results for circuits, evidence, rules.DETECTORS, Work.act, breaker.trip
-    Prompt      a prompt was submitted           yours resets counters and buys open circuits an early probe; a bypass begins or ends
+    Prompt      a prompt was submitted           yours resets counters and earns open circuits an early probe; a bypass begins or ends
     Compacted   the context was summed up        calls made before it repeat nothing, and make up no sequence
     StopAsked   Claude wants to end its turn     gate.stop_asked: a Stop too many opens a circuit (hook_recursion)
     Reset       you close circuits               Work.close
@@ -13,7 +13,7 @@ step(session, lane, event, config, now, name) -> (session', lane', decision)
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, budget, gate, model, monitor, services
+from circuit_breaker.breaker import breaker, budget, gate, model, monitor, service_down
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.memory import Lane, SameShape, Session
@@ -49,7 +49,7 @@ def advance(
         denied = any(notice.kind == model.DENY for notice in work.denial)
         if denied and event.down is None and event.tool.startswith("mcp__"):
             refused = model.Outcome(id=event.id, tool=event.tool, kind=model.OURS)
-            work.contacts = services.contacts([refused])  # it may have been made its server's probe
+            work.contacts = service_down.contacts([refused])  # it may have been made its server's probe
     elif isinstance(event, model.Reported):
         monitor.reported(work, event)
     elif isinstance(event, model.Turn):
@@ -156,4 +156,4 @@ def _catch_up(work: Work) -> None:
         return
     for circuit in [*lane.circuits.values()]:
         if circuit.state == model.OPEN:
-            work.put(breaker.buy(circuit))
+            work.put(breaker.earn(circuit))

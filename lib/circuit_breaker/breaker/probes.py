@@ -49,7 +49,7 @@ def probed(work: Work, circuit: Circuit, outcome: Outcome) -> None:
 
 def _is_new(work: Work, circuit: Circuit, outcome: Outcome) -> bool:
     if "edit" in circuit.form:  # its result says nothing; a change by another call does
-        return any(n > circuit.since for n, _ in work.lane.moves)
+        return any(n > circuit.since for n, _ in work.lane.progress)
     if circuit.rule == "tool_failure":
         return not outcome.failed
     known = circuit.results.get(outcome.key, "").split(model.OR)

@@ -2,7 +2,7 @@
 
 A detector reads a turn's outcomes and what its lane remembers, this turn included, and yields signals: warn, open or stop. It
 changes nothing: `Work.act` does what a signal asks for under the rule's `action`. Rules that do not judge turns are elsewhere:
-agent_spawn and hook_recursion in gate.py, service_down in services.py, budget in budget.py.
+agent_spawn and hook_recursion in gate.py, service_down and budget in modules of their names.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _edited(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal 
     same = [r.n for r in lane.recent[-evidence.LAST_EDITS :] if r.key == outcome.key and r.ok]
     if len(same) < max(2, limit - 1) or not acts.adds_again(outcome.tool, outcome.input):
         return None
-    others = any(n > same[-2] and n != outcome.n for n, _ in lane.moves)
+    others = any(n > same[-2] and n != outcome.n for n, _ in lane.progress)
     opens = len(same) >= limit and not others
     if not opens and (len(same) != limit - 1 or "edit" in streak.marks):
         return None
@@ -279,8 +279,8 @@ def _ring(lane: Lane, recent: list[Past], position: int, period: int, rule: Rule
 
 def _compares(lane: Lane, ring: list[Past], in_turn: bool) -> bool:
     """Whether a ring may be an A/B check: change, run, undo, run. `in_turn`: a call of it returns two results in turn."""
-    moves = {n for n, _ in lane.moves}
-    changes = {r.key for r in ring if r.n in moves}
+    progress = {n for n, _ in lane.progress}
+    changes = {r.key for r in ring if r.n in progress}
     return any(r.kind == memory.RUN for r in ring) and (in_turn or len(changes) > 1)
 
 

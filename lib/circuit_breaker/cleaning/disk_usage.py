@@ -12,7 +12,7 @@ from circuit_breaker.janitor import disk, retention, sweep
 from circuit_breaker.runtime import files
 from circuit_breaker.runtime.home import Places, environment
 from circuit_breaker.runtime.running import claude_folder
-from circuit_breaker.words import memory
+from circuit_breaker.words import cleanup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,18 +60,18 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
         "limits": dict(limits),
         "unreadable": unreadable,
     }
-    facts["warnings"] = memory.warnings(facts, telemetry)
+    facts["warnings"] = cleanup.warnings(facts, telemetry)
     return facts
 
 
 def memory_report(facts: Mapping[str, Any], where: Places, now: float, plain: bool) -> str:
     """The text of `status --memory`: our own use against the limits (see `memory_facts`), then Claude Code's folder."""
     folder = claude_folder(environment())
-    text = memory.own(facts, where.home, plain)
+    text = cleanup.own(facts, where.home, plain)
     if not folder or not os.path.isdir(folder):
         return text
     found = inventory.survey(folder, None, int, time.monotonic() + SECONDS)
-    return f"{text}\n\n{memory.claude_code_table(claude_code_facts(found, where.project), now)}"
+    return f"{text}\n\n{cleanup.claude_code_table(claude_code_facts(found, where.project), now)}"
 
 
 def claude_code_facts(found: inventory.Inventory, project: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import calls, keys, places, results
+from circuit_breaker.identity import calls, keys, line_numbers, results
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def error_keys(kind: str, text: str, tool_input: object = None) -> tuple[str, st
     told = [line for line in lines if not _is_indented_echo(line, texts)]
     if len(told) < len(lines):
         blinded = results.blind("\n".join(told + tail))
-    complaint, lines_named = places.without_places(blinded)
-    return key, _key_of(kind, complaint), lines_named
+    complaint, numbers = line_numbers.without_places(blinded)
+    return key, _key_of(kind, complaint), numbers
 
 
 def _key_of(kind: str, blinded: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker.model import Record
-from circuit_breaker.words import memory
+from circuit_breaker.words import cleanup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def plan(sweep: Sweep) -> None:
         if is_regular(info) and sweep.now - info.st_mtime < HOUR:
             sweep.look_again(info.st_mtime + HOUR)
         elif is_regular(info):
-            sweep.actions.append(Action("clear", name, memory.LEFT_BEHIND, info.st_size, info))
+            sweep.actions.append(Action("clear", name, cleanup.LEFT_BEHIND, info.st_size, info))
 
 
 def _expiries(sweep: Sweep) -> None:
@@ -179,7 +179,7 @@ def _expiries(sweep: Sweep) -> None:
     for archive in sweep.archives.values():
         age = sweep.now - arrival(archive.at)
         if archive.folder == OF_CLEAN and days and age >= days * DAY:
-            reason = memory.too_old(age / DAY, days)
+            reason = cleanup.too_old(age / DAY, days)
             sweep.actions.append(Action("expire", archive.id, reason, archive.size))
         elif archive.folder == OF_CLEAN and days:
             sweep.look_again(sweep.now - age + days * DAY)
@@ -192,11 +192,11 @@ def _rotations(sweep: Sweep) -> None:
         if not size or not is_regular(info):  # nothing to archive
             continue
         if kb and size >= kb * 1024:
-            reason = f"{memory.size(size)} (limit {kb} KB)"
+            reason = f"{cleanup.size(size)} (limit {kb} KB)"
         elif most and lines >= most:
-            reason = memory.too_many(lines, "line", most)
+            reason = cleanup.too_many(lines, "line", most)
         elif days and idle >= days * DAY:
-            reason = memory.too_old(idle / DAY, days)
+            reason = cleanup.too_old(idle / DAY, days)
         else:
             sweep.look_again(info.st_mtime + (days * DAY or NEVER))
             continue
@@ -219,9 +219,9 @@ def _sessions(sweep: Sweep) -> None:
         elif idle < HOUR:
             sweep.look_again(info.st_mtime + HOUR)
         elif days and idle >= days * DAY:
-            sweep.into_archive("archive", name, memory.too_old(idle / DAY, days), info)
+            sweep.into_archive("archive", name, cleanup.too_old(idle / DAY, days), info)
         elif active and rank > active:
-            sweep.into_archive("archive", name, memory.too_many(rank, "session file", active), info)
+            sweep.into_archive("archive", name, cleanup.too_many(rank, "session file", active), info)
         else:
             sweep.look_again(info.st_mtime + (days * DAY or NEVER))
             sweep.stay += [name] if info.st_size >= smallest and changed(info, since) else []
@@ -233,7 +233,7 @@ def _memories(sweep: Sweep) -> None:
     for name, info in sweep.memories.items():
         age = (sweep.now - info.st_mtime) / DAY  # replacing a file changes its folder's time
         if days and age >= days and is_folder(info):
-            sweep.actions.append(Action("forget", f"sessions/{name}", memory.too_old(age, days), 0))
+            sweep.actions.append(Action("forget", f"sessions/{name}", cleanup.too_old(age, days), 0))
 
 
 def prune(sweep: Sweep) -> None:
@@ -246,7 +246,7 @@ def prune(sweep: Sweep) -> None:
 def prunings(sweep: Sweep, archives: Iterable[Archive]) -> tuple[list[Action], int]:
     """(actions that remove the oldest archives beyond the limits, number of archives beyond them that stay for now).
 
-    If one round archived more than the limit allows, everything younger than memory.GRACE_DAYS stays: the first sweep of a
+    If one round archived more than the limit allows, everything younger than cleanup.GRACE_DAYS stays: the first sweep of a
     large home must not remove what it has just archived.
     """
     piles: dict[str, list[Archive]] = {}
@@ -263,11 +263,11 @@ def prunings(sweep: Sweep, archives: Iterable[Archive]) -> tuple[list[Action], i
         # the time alone, without the number of a second archive
         rounds = [archive.at[:16] for archive in found]
         largest = max(rounds.count(moment) for moment in {*rounds})
-        youngest = sweep.now - memory.GRACE_DAYS * DAY if largest > keep else NEVER
+        youngest = sweep.now - cleanup.GRACE_DAYS * DAY if largest > keep else NEVER
         beyond = found[:-keep]
         settled = [archive for archive in beyond if arrival(archive.at) <= youngest]
         spared += len(beyond) - len(settled)
-        reason = memory.too_many(len(found), "archive", keep)
+        reason = cleanup.too_many(len(found), "archive", keep)
         gone += [Action("prune", archive.id, reason, archive.size) for archive in settled]
     return gone, spared
 

@@ -15,7 +15,7 @@ from circuit_breaker.janitor.retention import NEVER, Sweep
 from circuit_breaker.janitor.sweep import Report
 from circuit_breaker.runtime import detached, error_log, files, home, incidents, services, store
 from circuit_breaker.runtime.home import ROOT, STATE, Places, slashed
-from circuit_breaker.words import memory
+from circuit_breaker.words import cleanup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ DEADLINE = 120.0  # seconds of the background process; the next session start co
 
 def program() -> str:
     """How to call the command line of this copy."""
-    return f"python3 {memory.quoted(ROOT + '/plugin')}"
+    return f"python3 {cleanup.quoted(ROOT + '/plugin')}"
 
 
 def roots(where: Places) -> list[str]:
@@ -189,11 +189,11 @@ def run(*arguments: str) -> None:
     now, deadline, faults = time.time(), time.monotonic() + DEADLINE, []
     if task == "sweep":
         made = make(where, home.configuration(where, home.environment()), now, session)
-        done = memory.done(made.facts(), program())
+        done = cleanup.done(made.facts(), program())
         if done:
             files.append(notes.path(where, notes.REPORT), done.encode("utf-8", "replace") + b"\n")
         faults = made.errors + made.unreadable
     for folder in roots(where):
         faults += archives.compress_all(folder, deadline)
     for fault in faults[:5]:
-        error_log.note(memory.trouble([fault]), where.runtime)
+        error_log.note(cleanup.trouble([fault]), where.runtime)

@@ -8,7 +8,7 @@ from circuit_breaker.breaker.config import Config
 from circuit_breaker.janitor import notes, rounds
 from circuit_breaker.runtime import error_log, files, health, incidents, json, store
 from circuit_breaker.runtime.home import Places
-from circuit_breaker.words import memory, status
+from circuit_breaker.words import cleanup, status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def message(fields: dict[str, Any], where: Places, config: Config, now: float) -
     if goes_on:
         _try("marker", lambda: store.correct_marker(where, session), errors)
     if config.weakened:
-        said.append(memory.weakened(config.weakened))
+        said.append(cleanup.weakened(config.weakened))
     if not settled:
         said += _due(where, config, now, session, errors)
     if config.export["otlp"]:
@@ -51,7 +51,7 @@ def unprotected(why: str) -> str:
 def complain(errors: list[str]) -> None:
     """Print the errors, if any, as one line on stderr; a stderr that cannot be written is ignored."""
     try:
-        files.write_all(2, (memory.trouble(errors) + "\n").encode("utf-8", "replace") if errors else b"")
+        files.write_all(2, (cleanup.trouble(errors) + "\n").encode("utf-8", "replace") if errors else b"")
     except OSError:
         return
 
@@ -69,7 +69,7 @@ def _due(where: Places, config: Config, now: float, session: str, errors: list[s
     if made.task:
         _try("background process", lambda: rounds.start(where, session, made.task), errors)
     errors += made.unreadable
-    return [said, memory.done(made.facts(), rounds.program())]
+    return [said, cleanup.done(made.facts(), rounds.program())]
 
 
 def _background_report(where: Places) -> str:

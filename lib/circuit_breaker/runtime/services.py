@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.config import Config, excludes, is_on
 from circuit_breaker.breaker.model import OPENED, WARN, Ask, Notice, Transition, form_of
-from circuit_breaker.breaker.services import MCP, RULE, Service, ask, contacted, endpoint, is_stale
+from circuit_breaker.breaker.service_down import MCP, RULE, Service, ask, contacted, endpoint, is_stale
 from circuit_breaker.runtime import files, store
 from circuit_breaker.runtime.home import Places, slug
 
@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
-    from circuit_breaker.breaker.services import Contact
+    from circuit_breaker.breaker.service_down import Contact
 
 
 SAID = {"trip": (WARN, OPENED), "warning": (WARN,)}  # the messages that come with an incident

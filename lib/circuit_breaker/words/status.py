@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.model import CLOSED
 from circuit_breaker.identity import labels
-from circuit_breaker.words.memory import number
+from circuit_breaker.words.cleanup import number
 from circuit_breaker.words.sentences import MARKS, NONE_ACTIVE, TITLE, config_changed, duration, held_back
 
 TYPE_CHECKING = False

@@ -20,7 +20,7 @@ from circuit_breaker.breaker.model import (
     Outcome,
     Reported,
 )
-from circuit_breaker.breaker.services import (
+from circuit_breaker.breaker.service_down import (
     HOST,
     MCP,
     Contact,
