@@ -15,10 +15,12 @@ from circuit_breaker import guard
 from circuit_breaker.breaker.model import Ask
 from circuit_breaker.guard import Guarded, carries_override
 from circuit_breaker.identity.calls import schedules
+from circuit_breaker.runtime import home
 from circuit_breaker.runtime.guarded import may_tamper
 
 USER, PROJECT, PLUGIN = "/home/ada", "/home/ada/work/shop", "/opt/tools/circuit-breaker"
 STATE = USER + "/.local/state/claude-circuit-breaker"
+NAMES: dict[str, Any] = {"name": home.NAME, "files": (home.CONFIG, home.STATE, home.INCIDENTS)}
 GUARDED = Guarded(
     folders=(STATE, USER + "/.config/claude-circuit-breaker", PLUGIN),
     project=PROJECT,
@@ -29,6 +31,7 @@ GUARDED = Guarded(
         "CLAUDE_PLUGIN_ROOT": PLUGIN,
     },
     keyword="SUDO BYPASS",
+    **NAMES,
 )
 
 
@@ -241,7 +244,11 @@ def test_installation_in_the_project_and_the_folder_above_it_are_guarded(command
 )
 def test_plugin_inside_the_sessions_own_project_is_free(command: str) -> None:
     own = Guarded(
-        folders=(STATE,), project="/home/ada/claude-circuit-breaker", variables={"HOME": USER}, keyword="X Y"
+        folders=(STATE,),
+        project="/home/ada/claude-circuit-breaker",
+        variables={"HOME": USER},
+        keyword="X Y",
+        **NAMES,
     )
     assert reaches_for("Bash", {"command": command}, "/home/ada/claude-circuit-breaker", own) == ""
     assert reaches_for("Bash", {"command": f"cd {own.project} && {command}"}, own.project, own) == ""
@@ -334,6 +341,7 @@ WINDOWS = Guarded(
     project="C:/proj",
     variables={"HOME": "C:\\Users\\Ada L", "CIRCUIT_BREAKER_HOME": "D:/cb"},
     keyword="SUDO BYPASS",
+    **NAMES,
 )
 
 
@@ -391,6 +399,7 @@ def test_capitals_in_a_guarded_path_hide_nothing(text: str) -> None:
         project="/p",
         variables={"HOME": "/Users/Ada", "CIRCUIT_BREAKER_HOME": "/Users/Ada/State"},
         keyword="SUDO BYPASS",
+        **NAMES,
     )
     assert reaches_for("Bash", {"command": f"rm -rf {text}"}, "/p", place) == "files"
     assert reaches_for("Write", {"file_path": text}, "/p", place) == "files"
@@ -412,15 +421,15 @@ def test_no_line_and_no_directory_ever_raises(command: str, cwd: str) -> None:
     ],
 )
 def test_a_guarded_folder_with_a_blank_in_its_path_is_known(command):
-    home = "/home/jo smith"
+    user = "/home/jo smith"
     folders = (
-        f"{home}/.local/state/claude-circuit-breaker",
-        f"{home}/.config/claude-circuit-breaker",
-        f"{home}/.local/share/cb-copy",
+        f"{user}/.local/state/claude-circuit-breaker",
+        f"{user}/.config/claude-circuit-breaker",
+        f"{user}/.local/share/cb-copy",
     )
     place = Guarded(
-        folders=folders, project=f"{home}/a project", variables={"HOME": home}, keyword="SUDO BYPASS"
+        folders=folders, project=f"{user}/a project", variables={"HOME": user}, keyword="SUDO BYPASS", **NAMES
     )
-    assert reaches_for("Bash", {"command": command}, f"{home}/a project", place) == "files"
-    assert reaches_for("Bash", {"command": f"make -C '{home}/a project'"}, f"{home}/a project", place) == ""
-    assert reaches_for("Write", {"file_path": f"{folders[2]}/x"}, f"{home}/a project", place) == "files"
+    assert reaches_for("Bash", {"command": command}, f"{user}/a project", place) == "files"
+    assert reaches_for("Bash", {"command": f"make -C '{user}/a project'"}, f"{user}/a project", place) == ""
+    assert reaches_for("Write", {"file_path": f"{folders[2]}/x"}, f"{user}/a project", place) == "files"

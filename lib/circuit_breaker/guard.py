@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 LONGEST = 20_000  # characters of a command that are read
 CD_MAX = 40  # `cd` commands of a line that are followed
-NAME = "claude-circuit-breaker"  # the name of the runtime folder and of your config folder
-FILES = ("circuit_breaker_config.json", "circuit_breaker_state.json", "circuit_breaker_incidents.jsonl")
 LOOKING = ("status", "doctor", "incidents", "explain", "report", "replay", "help")
 # Claude Code, and programs that can type into a terminal in which it runs
 CLIENTS = ("claude", "claude-code", "tmux", "screen", "expect")
@@ -34,6 +32,8 @@ class Guarded(Record):
 
     # The runtime folder, your config folder, and the plugin's unless it is inside the session's project.
     folders: tuple[str, ...] = ()
+    name = ""  # of the runtime folder and of your config folder
+    files: tuple[str, ...] = ()  # names of our files, wherever they are
     project = ""  # its path
     variables: dict[str, str] = {}  # name -> value of `HOME` and others that paths begin with
     keyword = ""  # the bypass keyword
@@ -92,14 +92,14 @@ class _Place:
         self.variables = {name: self.joined(value) for name, value in variables.items()}
         self.folders = [self.joined(folder) for folder in folders]
         self.cwd = self.joined(self.slashed(cwd or guarded.project))
-        self.keyword, self.entered = guarded.keyword, 0
+        self.keyword, self.files, self.entered = guarded.keyword, guarded.files, 0
         ends = [self.joined(project), self.variables.get("home", "")]
         self.tops = {
             "/",
             *(end[:at] for end in ends for at in range(1, len(end) + 1) if end[at:][:1] in ("", "/")),
         }
-        # a project of that name has NAME in all its paths
-        self.name = NAME if NAME not in guarded.project.lower() else NAME + "/"
+        # a project of that name has it in all its paths
+        self.name = guarded.name + "/" * (guarded.name in guarded.project.lower())
 
     def slashed(self, path: str) -> str:
         """A path in lower case; on Windows with slashes and one spelling of the drive."""
@@ -127,7 +127,7 @@ class _Place:
     def is_guarded(self, word: str) -> bool:
         """Whether a word names a guarded folder, something in one, or one of our files."""
         word = self.plain(word)
-        if word.rpartition("/")[2] in FILES or (self.name in word and " " not in word):
+        if word.rpartition("/")[2] in self.files or (self.name in word and " " not in word):
             return True
         if "/" not in word and not self.inside and self.cwd + "/" + word not in self.folders:
             return False

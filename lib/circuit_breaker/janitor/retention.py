@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker.model import Record
+from circuit_breaker.runtime.home import CONFIG, ERRORS, INCIDENTS, NAME, STATE
 from circuit_breaker.words import cleanup
 
 TYPE_CHECKING = False
@@ -11,8 +12,8 @@ if TYPE_CHECKING:
     from typing import Any as Stat  # os.stat_result
 
 
-LOGS = ("circuit_breaker_incidents.jsonl", "errors.log")
-OTHERS = ("circuit_breaker_config.json", "circuit_breaker_state.json", "python", "claude-circuit-breaker")
+LOGS = (INCIDENTS, ERRORS)
+OTHERS = (CONFIG, STATE, "python", NAME)
 # Folders below archives/ -> how the names of the archives in them end, without `.gz`. OF_CLEAN: those that `clean` made.
 OF_CLEAN = "claude"
 FOLDERS = {"telemetry": ("jsonl", "json", "log"), "sessions": ("jsonl", "json", "log"), OF_CLEAN: ("tar",)}

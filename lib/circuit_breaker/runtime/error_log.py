@@ -17,7 +17,7 @@ def note(sentence: str, runtime: str = "") -> None:
     try:
         runtime = runtime or home.runtime_folder(home.environment())
         files.folder(runtime)
-        path = runtime + "/errors.log"
+        path = f"{runtime}/{home.ERRORS}"
         if files.size(path) > ERRORS_MAX:
             files.system.replace(path, path + ".1")
         files.append(path, json.dump({"t": round(time.time(), 3), "error": line}) + b"\n")

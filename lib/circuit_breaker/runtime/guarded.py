@@ -6,7 +6,7 @@ from circuit_breaker import guard
 from circuit_breaker.breaker.model import Ask
 from circuit_breaker.identity.calls import OUR_WORDS, PATHS, POWERSHELLS, WRITERS, command_of, schedules
 from circuit_breaker.runtime import files, home
-from circuit_breaker.runtime.home import ROOT, Places, slashed
+from circuit_breaker.runtime.home import CONFIG, INCIDENTS, NAME, ROOT, STATE, Places, slashed
 
 VARIABLES = ("HOME", "USERPROFILE", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "CLAUDE_PLUGIN_ROOT")
 LONGEST = 20_000  # characters that are cheap to search
@@ -23,7 +23,8 @@ def refusal(event: Ask, where: Places, keyword: str, armed: bool, env: home.Envi
     if not armed or not may_tamper(event, folders, keyword):
         return ""
     variables = {**{name: env.get(name, "") for name in VARIABLES}, "CIRCUIT_BREAKER_HOME": where.runtime}
-    what = guard.Guarded(folders=folders, project=where.project, variables=variables, keyword=keyword)
+    named = {"folders": folders, "name": NAME, "files": (CONFIG, STATE, INCIDENTS), "variables": variables}
+    what = guard.Guarded(**named, project=where.project, keyword=keyword)
     return guard.reaches_for(event.tool, event.input, event.cwd, what)
 
 

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     Environment = Mapping[str, str]
 
 
-NAME = "claude-circuit-breaker"
+NAME = "claude-circuit-breaker"  # of the runtime folder and of your config folder
 CONFIG = "circuit_breaker_config.json"
 STATE = "circuit_breaker_state.json"
 INCIDENTS = "circuit_breaker_incidents.jsonl"
+ERRORS = "errors.log"
 
 
 class Places:
@@ -31,7 +32,7 @@ class Places:
         self.runtime, self.home, self.project = runtime, home, project
         self.user_config, self.user, self.theirs = user_config, user, theirs
         self.sessions, self.armed = runtime + "/sessions", runtime + "/armed"
-        self.errors, self.project_config = runtime + "/errors.log", f"{home}/{CONFIG}"
+        self.errors, self.project_config = f"{runtime}/{ERRORS}", f"{home}/{CONFIG}"
 
     def elsewhere(self, home: str, project: str) -> Places:
         """Those of another project on this machine."""
