@@ -257,8 +257,9 @@ def run(given: "list[str]") -> int:
             top.error(f"{name}: the value is empty, which would choose everything")
     try:
         changes = _module("circuit_breaker.guard").refused(options.verb, given[1:])
-        if changes and _module("circuit_breaker.runtime.own_shell").refuses(changes, os.environ):
-            return 1
+        why = changes and _module("circuit_breaker.runtime.own_shell").refusal(changes, os.environ)
+        if why:
+            raise shared.Refusal(why)
         try:
             return int(getattr(_module(options.module), options.function)(options))
         finally:

@@ -202,7 +202,12 @@ def read(path: Path) -> tuple[bytes, dict[str, Any]]:
 def _target(where: home.Places, in_project: bool) -> Path:
     if not in_project and not where.user_config:
         raise Refusal("HOME is not set, so there is no config file to write.")
-    return Path(where.project_config if in_project else where.user_config)
+    path = Path(where.project_config if in_project else where.user_config)
+    if in_project and path.is_symlink():
+        raise Refusal(
+            f"{path} is a link, which no hook follows. Remove it, then try again; nothing was changed."
+        )
+    return path
 
 
 def _removed(document: Any, key: str) -> bool:

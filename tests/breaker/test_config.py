@@ -278,6 +278,15 @@ def test_a_document_that_is_no_object_is_one_problem(document):
     assert len(config.problems) == 1 and config.mode == "enforce"
 
 
+def test_a_problem_shows_the_value_as_the_file_has_it():
+    config = build([("user", {"mode": None, "enabled": None, "deny_limit": False})])
+    assert [problem.partition("got ")[2].partition(" (")[0] for problem in config.problems] == [
+        "null",
+        "null",
+        "false",
+    ]
+
+
 def test_options_of_the_plugin_reach_top_level_and_rule_keys():
     layer = option_layer(
         {

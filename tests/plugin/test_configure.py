@@ -252,3 +252,17 @@ def test_what_a_project_calls_its_keys_is_no_command_for_your_terminal(person, v
     assert "evil" in done.stdout + done.stderr
     assert not {"\x1b", "\u202e"} & {*done.stdout, *done.stderr}
     assert "all is well" not in (done.stdout + done.stderr).splitlines()
+
+
+@pytest.mark.parametrize(
+    "change", [("set", "deny_limit", "8"), ("unset", "deny_limit")], ids=lambda given: given[0]
+)
+def test_a_project_config_that_is_a_link_is_not_written_through(person, tmp_path, change):
+    behind = tmp_path / "elsewhere.json"
+    behind.write_text('{"deny_limit": 6}')
+    link = person.project / ".claude" / "memory" / "circuit_breaker_config.json"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(behind)
+    done = plugin(person, "config", *change, "--project")
+    assert done.returncode == 1 and f"{link} is a link" in done.stderr
+    assert behind.read_text() == '{"deny_limit": 6}'

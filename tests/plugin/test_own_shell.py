@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -81,3 +82,10 @@ def test_every_other_shell_may(env, verb, shell):
 def test_looking_is_free_in_claudes_own_shell(env, verb):
     open_circuit(env)
     assert "own shell" not in run(env, *verb, CLAUDE_CODE_SESSION_ID=SESSION).stderr
+
+
+def test_refusal_in_claudes_own_shell_is_an_object_too(env):
+    open_circuit(env)
+    answer = run(env, "uninstall", "--json", CLAUDE_CODE_SESSION_ID=SESSION)
+    said = json.loads(answer.stdout)
+    assert (said["schema"], said["ok"]) == (1, False) and said["problem"] in answer.stderr

@@ -168,7 +168,7 @@ def _number(value: object) -> bool:
 
 def shown(value: object) -> str:
     """A value as at most 40 characters for a message."""
-    text = repr(value) if not isinstance(value, bool) else str(value).lower()
+    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 

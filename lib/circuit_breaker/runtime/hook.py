@@ -62,8 +62,11 @@ def serve(name: str) -> None:
 
 def answer_to(name: str, data: bytes, env: home.Environment, now: float) -> dict[str, Any] | None:
     """The answer of hook `name` to one payload; None to print nothing. Raises ValueError, OSError."""
-    if not env.get("CLAUDE_PROJECT_DIR") and own_shell.refuses(f"{name} hook", env):
-        return None  # Claude Code gives it to every hook
+    # Claude Code gives that variable to every hook
+    refused = "" if env.get("CLAUDE_PROJECT_DIR") else own_shell.refusal(f"{name} hook", env)
+    if refused:
+        error_log.stderr(refused)
+        return None
     if name == "janitor":
         said = _session_start(json.parse_object(data), env, now)
         return protocol.system_message(said) if said else None

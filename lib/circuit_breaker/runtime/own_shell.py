@@ -6,19 +6,14 @@ CLAUDE_PROJECT_DIR; its hooks get both, a terminal of your own neither.
 
 from __future__ import annotations
 
-from circuit_breaker.runtime import error_log, home, store
+from circuit_breaker.runtime import home, store
 from circuit_breaker.words import sentences
 
 
-def refuses(what: str, env: home.Environment) -> bool:
-    """True, with the reason on stderr, if the command `what` (`reset`, `config set`) must not run.
-
-    Raises OSError if the runtime folder is unknown or cannot be read.
-    """
+def refusal(what: str, env: home.Environment) -> str:
+    """Why the command `what` (`reset`, `config set`) must not run; "" if it may. Raises OSError if the runtime folder is unknown or
+    cannot be read."""
     session = env.get("CLAUDE_CODE_SESSION_ID", "")
     if not session or env.get("CLAUDE_PROJECT_DIR"):
-        return False
-    if not store.armed_lanes(home.places(env), session):
-        return False
-    error_log.stderr(sentences.own_shell(what))
-    return True
+        return ""
+    return sentences.own_shell(what) if store.armed_lanes(home.places(env), session) else ""
