@@ -17,7 +17,7 @@ from client.driver import ROOT, Client, Session
 from client.mcp_server import REASONS
 from client.standin import Say, Standin, Step, Use, results
 
-from circuit_breaker.breaker.model import Circuit
+from circuit_breaker.breaker.service_down import Service
 from circuit_breaker.runtime import store
 
 
@@ -61,7 +61,7 @@ def call(tool: str, text: str) -> Use:
 def its_cooldown_has_passed(client: Client, level: int) -> None:
     """Set the time of the next probe back, in the state on disk."""
     (state,) = (client.runtime / "services").glob("*.json")
-    service = store.decode(state.read_bytes(), Circuit)
+    service = store.decode(state.read_bytes(), Service)
     assert service.level == level
     state.write_bytes(store.encode(service.but(retry_at=1.0)))
 
