@@ -57,6 +57,8 @@ REFUSED = {
         "sh <<'END'\npython3 plugin reset --all\nEND",
         "python3 -c \"import subprocess; subprocess.run(['python3', 'plugin', 'reset', '--all'])\"",
         "circuit-breaker config set mode observe",
+        "circuit-breaker mode -- observe",
+        "circuit-breaker calibrate --a ~/recordings",
         "circuit-breaker config unset circuit_breakers.tool_failure.threshold",
         "circuit-breaker calibrate --apply",
         "nohup circuit-breaker re''set --all >/dev/null 2>&1 &",

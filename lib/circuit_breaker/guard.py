@@ -205,10 +205,11 @@ def refused(verb: str, rest: list[str]) -> str:
     if verb == "config" and first in ("set", "unset"):
         return f"config {first}"
     if verb == "calibrate":
-        return "calibrate --apply" if any(word.startswith("--ap") for word in rest) else ""
+        return "calibrate --apply" if any(word.startswith("--a") for word in rest) else ""
     if verb == "uninstall":
         return "" if "--dry-run" in rest else verb
-    changes = verb == "mode" and first in ("observe", "enforce") or verb == "reset" and first[:2] == "--"
+    chooses = "observe" in rest or "enforce" in rest
+    changes = verb == "mode" and chooses or verb == "reset" and first[:2] == "--"
     return verb if changes else ""
 
 
