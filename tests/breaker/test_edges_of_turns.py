@@ -75,6 +75,20 @@ def test_waits_that_are_refused_block_no_wait_or_look_that_can_run(after):
     assert stream.ask("Bash", {"command": after})[1].verdict == ALLOW
 
 
+@pytest.mark.parametrize(("pace", "verdicts"), [(6, [ALLOW, ALLOW, WARN]), (1, [ALLOW, ALLOW, ALLOW])])
+def test_id_of_an_earlier_call_is_known_only_as_long_as_that_may_be_delivered_again(pace, verdicts):
+    stream = Stream(pace=pace)
+    answers = []
+    for _ in verdicts:
+        stream.now += stream.pace
+        failure = {"id": "call_0", "tool": "Bash", "input": MAKE, "kind": FAILED, "text": BOOM}
+        stream.send(Reported(**failure, cwd="/p", prompt="p1"))
+        result = Result(**{**failure, "kind": OK})
+        answers.append(stream.send(Turn(results=[result], cwd="/p", prompt="p1")).verdict)
+    assert answers == verdicts
+    assert stream.states() == ({"tool_failure:Bash make": OPEN} if pace > 5 else {})
+
+
 def test_equal_failing_checks_in_one_batch_are_polls_all_of_them():
     stream = Stream()
     for _ in range(16):

@@ -127,6 +127,7 @@ class Lane(Record):
     pending: dict[str, Outcome] = {}  # tool_use_id -> what came before its batch, without input and text
     lossy = False  # the batch of its last failure never came, so more is kept of the next
     seen: list[str] = []  # tool_use_ids whose outcome has been counted
+    seen_at = 0.0  # epoch seconds of the last of them
     recent: list[Past] = []
     streaks: dict[str, Streak] = {}  # call key -> Streak; least recently used first
     families: dict[str, Family] = {}  # attempt key -> Family; least recently failed first

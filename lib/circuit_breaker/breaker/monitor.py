@@ -21,6 +21,7 @@ from circuit_breaker.identity.keys import shortened
 from circuit_breaker.shell import waits
 
 SEEN_MAX, BATCH_MAX = 128, 512
+AGAIN = 5.0  # seconds: our hooks' timeout; later there is no second delivery, but some services number each message's calls anew
 
 
 def turn(work: Work, event: Turn) -> None:
@@ -31,7 +32,7 @@ def turn(work: Work, event: Turn) -> None:
             if circuit.live:
                 work.put(circuit.but(tokens=plus(circuit.tokens, event.spent)))
     _note_answers(work, event)
-    fresh = [result for result in event.results if not result.id or result.id not in lane.seen]
+    fresh = [result for result in event.results if not _is_known(work, result.id)]
     tools = [result.tool for result in fresh if result.id not in lane.denied]
     lane.cwd = lane.cwd or event.cwd
     if fresh:
@@ -43,6 +44,11 @@ def turn(work: Work, event: Turn) -> None:
         budget.count(work, event, tools, n_before)
         if fresh:
             budget.check(work, event)
+
+
+def _is_known(work: Work, call_id: str) -> bool:
+    """Whether the call was counted already; an id that comes again later than a second delivery can is another call's."""
+    return call_id in work.lane.seen and 0 <= work.now - work.lane.seen_at <= AGAIN
 
 
 def _note_answers(work: Work, event: Turn) -> None:
@@ -116,6 +122,7 @@ def _take_turn(
     ids = {outcome.id for outcome in outcomes}
     lane.seen.extend([call_id for call_id in ids if call_id])
     del lane.seen[: -min(max(SEEN_MAX, len(ids)), BATCH_MAX)]
+    lane.seen_at = work.now
     failures.judge(lane, outcomes)
     open_before = [circuit.name for circuit in lane.circuits.values() if circuit.state == model.OPEN]
     counted = [outcome for outcome in outcomes if outcome.kind not in model.SILENT]
@@ -231,7 +238,7 @@ def _count_denials(work: Work, outcomes: list[Outcome]) -> None:
 def reported(work: Work, event: Reported) -> None:
     """Keep an outcome that is reported before its batch; a probe's result is used at once."""
     lane = work.lane
-    if event.id in lane.seen or event.id in lane.pending:
+    if _is_known(work, event.id) or event.id in lane.pending:
         return
     lane.cwd = lane.cwd or event.cwd  # in a lane's first turn only the directory after it is known
     outcome = outcome_of(event, event.kind, lane.cwd)
