@@ -233,6 +233,13 @@ def test_another_file_is_news(a: str, b: str) -> None:
         ("web-frontend-blue", "web-frontend-green"),
         ("test_pid12x failed", "test_pid13x failed"),
         ("3f2a9c7b1d.png", "4f2a9c7b1d.png"),
+        ("see #1234", "see #1235"),
+        ("o/r#12 merged", "o/r#13 merged"),
+        ("limit: 512M", "limit: 256M"),
+        ("a?page=12", "a?page=13"),
+        ('{"log": "3 ok\\n1 bad"}', '{"log": "3 ok\\n2 bad"}'),
+        ("rows[5] x", "rows[6] x"),
+        ("part 0x48f1e2", "part 0x51a2b3"),
     ],
 )
 def test_these_results_differ(one: str, other: str) -> None:
@@ -402,6 +409,26 @@ def test_a_long_text_is_compared_to_its_ends_and_in_the_middle_but_for_digits() 
         ("tar -C /tmp/build.Abcde1 x", "tar -C /tmp/build.xy12ab x"),
         ("api-6d4cf56db6-x2kqp Error", "api-7c9f8b5d4-zzk9w Error"),
         ("# hs_err_pid4711.log", "# hs_err_pid98.log"),
+        (
+            "Started App in 2.1 seconds (process running for 2.634)",
+            "Started App in 9.8 seconds (process running for 10.4)",
+        ),
+        ("     Memory: 5.1M\n", "     Memory: 12.0M\n"),
+        ("code=0x1 addr=0x0 pc=0x48f1e2]", "code=0x1 addr=0x0 pc=0x51a2b3]"),
+        ("[emerg] 81#81: unknown directive", "[emerg] 4121#4124: unknown directive"),
+        ("a.c:(.text+0x2f): undefined reference", "a.c:(.text+0x104): undefined reference"),
+        ("at c.x.L$14/0x00007f3c3c0a1c88.run(L)", "at c.x.L$14/0x00007f1a5e2b9d10.run(L)"),
+        ("-test.shuffle 4993059459255573845", "-test.shuffle 7730555577433266098"),
+        ('[{"Status": "Up 13 minutes"}]', '[{"Status": "Up 2 minutes"}]'),
+        ('{"log": "ready in 3.2s\\nok"}', '{"log": "ready in 4.1s\\nok"}'),
+        (
+            '{"etag": "\\"5554719596e1085ed77b917c78281316\\""}',
+            '{"etag": "\\"65ecb34867db276aa63565bfbeac7f1c\\""}',
+        ),
+        (
+            "404 @ http://localhost:5173/a.js?t=1790000550922:0",
+            "404 @ http://localhost:5173/a.js?t=1790000292027:0",
+        ),
         (
             "in proj-0a1b2c3d4e5f6071.2k9x8w7v6u5t4s3r2q.rcgu.o",
             "in proj-9a1b2c3d4e5f6072.8u7v6w5x4y3z2a1b0c.rcgu.o",

@@ -43,9 +43,7 @@ def _written(value: object, depth: int = 0) -> str:
         if len(value) > LONG:
             return f"<{len(value)} {digest(value)}>"  # cheaper than quoting a megabyte
         return repr(value)
-    if value is None or isinstance(value, (int, float)):
-        return repr(value)
-    if depth > _DEPTH_MAX:
+    if depth > _DEPTH_MAX and isinstance(value, (dict, list)):
         return "..."
     if isinstance(value, dict):
         inner = [f"{name!r}:{_written(value[name], depth + 1)}" for name in sorted(value, key=str)]

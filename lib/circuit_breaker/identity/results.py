@@ -66,10 +66,11 @@ _NAMED = frozenset(
     " heapused heaptotal reqid msgid age total_tokens tool_uses".split()
 )
 _NAME_ENDS = tuple(
-    "_ms Ms _at _time Time econds Ticks _secs _ns _us uration lapsed imestamp seed Seed Delay -remaining -Remaining".split()
+    "_ms Ms _at _time Time econds Ticks _secs _ns _us uration lapsed imestamp seed Seed shuffle Delay -remaining -Remaining".split()
 )
 # Playwright: `14 × waiting for element to be visible`; a long error; Spring's process id
 _VOLATILE_BEFORE = (" × ", " characters truncated", " --- [")
+_VOLATILE_AFTER = ("session ID ", " running for ")  # codex: random for each process; Spring: seconds
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
 _MEASURING = (
     "/perf/|perf.|perf_|_perf|measure|latency|throughput|loadtest|load_test|load-test|uuidgen|openssl rand|%{time|timeit"
@@ -89,6 +90,7 @@ _BARS = (
 def blind(text: str) -> str:
     """The text with what changes by itself replaced; counts, verdicts, file names and code stay."""
     text = as_shown(keys.shortened(text))
+    text = text.replace("\\n", "\n").replace('\\"', '"')  # of a text in JSON
     if " \n" in text or "\t\n" in text:
         text = "\n".join([line.rstrip() for line in text.split("\n")])
     if text.startswith("Chunk ID: "):  # codex: random for each piece of output
@@ -98,9 +100,7 @@ def blind(text: str) -> str:
     if "HTTP/" in text:
         lines = [line for line in text.split("\n") if not line[:40].lstrip("< ").lower().startswith(_HEADERS)]
         text = "\n".join(lines)
-    if "(cached)" in text:
-        text = text.replace("(cached)", "0s")  # go test, in place of a time
-    text = text.rstrip()
+    text = text.replace("(cached)", "0s").rstrip()  # go test, in place of a time
     if len(text) <= 40 and text.isalnum() and not text.isalpha() and tokens.is_hex_id(text):
         return text  # the commit that was asked for
     return _blind_words(text)
@@ -202,29 +202,26 @@ def _blind_words(text: str) -> str:
 def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress: bool) -> str:
     """The replacement for a word of one of tokens.NEIGHBOURS at `start:end`; "" to keep it."""
     begin = text.rfind("\n", max(0, start - 400), start) + 1 or max(0, start - 400)
+    said = text[begin:start]
     if kind == tokens.SUM:
-        listed = not text[begin:start].strip() and text[end : end + 2] in ("  ", " *")
+        listed = not said.strip() and text[end : end + 2] in ("  ", " *")
         return "" if listed or text[end : end + 1] == "\t" else "H"
     if progress:
-        line = text[begin:start] + text[start : start + 400].partition("\n")[0]
+        line = said + text[start : start + 400].partition("\n")[0]
         if any(bar in line for bar in _BARS):
             return "N"
     before = text[start - 1] if start else "\n"
     if kind == tokens.SHARE:
         if text[end : end + 1] == "=" and text[end + 1 : end + 2].isdigit():
             return "D"  # wget: 1.45M=0.03s
-        told = text[begin:start].rstrip(" ")[-1:] == "[" or text.startswith(" cpu ", end)
-        return "N" if told and text[end - 1] == "%" else ""
+        told = said.rstrip(" ")[-1:] == "[" or text.startswith(" cpu ", end)
+        size = text[end - 1] in "KMGT" and _word_before(text, marks, begin, start).lower() in _NAMED
+        return "N" if size or (told and text[end - 1] == "%") else ""
     if text[start] == ":" and before in " \n(" and text[start - 2 : start - 1] not in ('"', "'"):
         return "N" if 4 <= end - start - 1 <= 5 else ""  # listening on :8080
-    codex = text.startswith("session ID ", max(0, start - 11))  # random for each running process
-    if codex or (before == "(" and text.startswith(") panicked", end)):
-        return "N"  # a Rust thread
-    if (
-        "bash: line " in text[begin:start]
-        and text[begin:start].rstrip()[-1] == ":"
-        and text[start:end].isdigit()
-    ):
+    if said.endswith(_VOLATILE_AFTER) or (before == "(" and text.startswith(") panicked", end)):
+        return "N"  # the last: a Rust thread
+    if "bash: line " in said and said.rstrip()[-1] == ":" and text[start:end].isdigit():
         return "N"  # bash: line 1: 4711 Segmentation fault
     last = _word_before(text, marks, begin, start)
     if kind == tokens.NODE:
@@ -233,7 +230,7 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         name = last.strip(".:")
         if text[start : start + 2] == "0x":
             told = text.startswith(" in ", end) or (text[end - 1] == ":" and name in ("at", "by"))
-            return "H" if told or name.lower().endswith("seed") else ""
+            return "H" if told or name == "pc" or name.lower().endswith("seed") else ""
         return "H" if name.lower() in _IDS or name.endswith(_NAMED_IDS) else ""
     if kind == tokens.CLOCK:
         after = text[end : end + 3].strip().lower()
@@ -288,7 +285,7 @@ def _unit_after(text: str, end: int) -> int:
         at += 1
     elif text[at - 1 : at] == ")" or at == end:
         return 0
-    word = text[at : at + 15].partition("\n")[0].partition(" ")[0].rstrip(".,:;)]")
+    word = text[at : at + 15].partition("\n")[0].partition(" ")[0].rstrip(".,:;)]}\"'")
     return at - end + len(word) if word in tokens.UNITS or word.endswith(("/s", "/sec")) else 0
 
 

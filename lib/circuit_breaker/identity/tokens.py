@@ -36,7 +36,10 @@ def kind(word: str) -> str:
     core = word.strip(".:")
     if core.isdigit() or (core[0] in "0123456789+-" and is_number(core)):
         return "N" if len(core) >= 10 and is_epoch(core) else NUMBER
-    if (core.replace(":", "", 1).isdigit() and len(core) > 6) or (".." in core and _FIGURES.issuperset(core)):
+    if core[0].isdigit() and core.replace("#", "", 1).isdigit():
+        return "N"  # nginx: process and thread
+    pair = len(core) > 6 and core.replace(":", "", 1).isdigit() and not is_epoch(core.partition(":")[0])
+    if pair or (".." in core and _FIGURES.issuperset(core)):
         return NUMBER  # two ids; two times, 0.012..0.345
     if core[-1] == "%" or (core[-1] in "KMGT" and is_number(core[:-1])):
         return SHARE
@@ -44,8 +47,8 @@ def kind(word: str) -> str:
         return "T" if is_date(core) else SHARE
     if is_sum(core):
         return SUM
-    if core[:3] == "+0x":
-        return "H"  # Go: /p/main.go:14 +0x1d
+    if "+0x" in core:
+        return core.partition("+0x")[0] + "H"  # Go: /p/main.go:14 +0x1d; ld: a.c:(.text+0x2f)
     hexadecimal = core[:2] in ("0x", "0X") and HEX.issuperset(core[2:])
     if is_id(core) or (hexadecimal and len(core) > 10) or (len(core) > 23 and _is_blob(core)):
         return "H"
@@ -65,12 +68,10 @@ def kind(word: str) -> str:
         return NODE
     if core[-1].isdigit() and core.rstrip("0123456789").endswith(_THREADS):
         return "N"
-    if "/" in core or ":" in word:
-        new = _address(word)
-    elif len(core) >= _ID_MIN:
-        new = _blind_id(word)
-    else:
+    is_address = "/" in core or ":" in word
+    if not is_address and len(core) < _ID_MIN:
         return ""
+    new = _address(word) if is_address else _blind_id(word)
     if new == word and is_request(core.replace("_", "").replace(":", "")):
         return NAMELESS
     return "" if new == word else new
@@ -142,9 +143,8 @@ def is_uuid(text: str) -> bool:
 
 def is_hex_id(text: str) -> bool:
     """Whether it is hex with both letters and digits, in one case: a commit, a container. Plain numbers are counts."""
-    if not text.isalnum() or text.isdigit() or text.isalpha() or not HEX.issuperset(text):
-        return False
-    return text.islower() or text.isupper()
+    one_case = text.islower() or text.isupper()
+    return one_case and HEX.issuperset(text) and not text.isalpha()
 
 
 def is_request(text: str) -> bool:
@@ -220,8 +220,8 @@ def _blind_id(part: str) -> str:
         return "H"
     if is_date(part) or is_epoch(part.lstrip(_LETTERS)):
         return "T"
-    if is_sum(stem):
-        return f"H.{ending}"
+    if is_sum(stem) or stem[:2] == "0x":
+        return f"H.{ending}"  # Java: Lambda/0x00007f3c3c0a1c88.run
     if is_random(part) or part.endswith(_PREVIEWS):
         return "H"
     if "-" not in part and "_" not in part:
