@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from circuit_breaker.breaker.config import Config
-from circuit_breaker.janitor import notes, rounds, session_start, sweep
-from circuit_breaker.runtime import files, home
+from circuit_breaker.janitor import rounds, session_start, sweep
+from circuit_breaker.runtime import home
 from circuit_breaker.words import cleanup
 
 
@@ -16,37 +15,27 @@ def auto_cleanup_on_startup() -> str:
 
     Returns a paragraph about what was done, "" for nothing. Disk errors are one line on stderr, never raised.
     """
-    try:
-        where, config, session = _place()
-        made = rounds.make(where, config, time.time(), session)
-        if made.task:
-            rounds.start(where, session, "compress")
-    except OSError as error:
-        made = sweep.Report(errors=[str(error)])
-    session_start.complain(made.errors + made.unreadable)
-    return cleanup.done(made.facts(), rounds.program())
+    return cleanup.done(_round().facts(), rounds.program())
 
 
 def rotate_all_telemetry() -> list[str]:
     """Archive only the telemetry that is over a limit. Returns the names of the new archives (before compression is done)."""
-    report = sweep.Report()
+    return [f"{step.into.rpartition('/')[2]}.gz" for step in _round("telemetry_").steps if step.into]
+
+
+def _round(names: str = "") -> sweep.Report:
+    """What a round did under those of the limits whose names begin with `names`."""
     try:
-        where, config, session = _place()
-        plan = rounds.sweeps(where, config, time.time(), session)[0]
+        where = home.places(os.environ, os.getcwd())
+        config, session = home.configuration(where, os.environ), os.environ.get("CLAUDE_CODE_SESSION_ID", "")
         # a limit of 0 is none
-        plan.limits = {key: most * key.startswith("telemetry_") for key, most in plan.limits.items()}
-        sweep.planned(plan)
-        plan.actions = [action for action in plan.actions if action.do != "clear"]
-        files.remove(notes.path(where))  # so that a killed sweep does not look finished
-        sweep.execute(plan, report)
-        if report.steps:
-            rounds.start(where, session, "compress")
+        config.memory_limits = {
+            key: most * key.startswith(names) for key, most in config.memory_limits.items()
+        }
+        made = rounds.make(where, config, time.time(), session)
+        if made.task:
+            rounds.start(where, session, made.task)
     except OSError as error:
-        report.errors.append(str(error))
-    session_start.complain(report.errors)
-    return [f"{step.into.rpartition('/')[2]}.gz" for step in report.steps if step.into]
-
-
-def _place() -> tuple[home.Places, Config, str]:
-    where = home.places(os.environ, os.getcwd())
-    return where, home.configuration(where, os.environ), os.environ.get("CLAUDE_CODE_SESSION_ID", "")
+        made = sweep.Report(errors=[str(error)])
+    session_start.complain(made.errors + made.unreadable)
+    return made
