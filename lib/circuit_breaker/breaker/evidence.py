@@ -1,6 +1,6 @@
 """What a turn adds to a lane's evidence: streaks, progress, waits, the last calls.
 
-`take` changes the lane, a copy made for the step, but replaces its streaks: they are shared with the original.
+A lane here is a copy made for the step, but its streaks are shared with the original: they are replaced, not changed.
 
 A call is a poll if a wait came before it: in its own line, as a call of its own, in the background, or as the time up to a prompt
 that you did not type. A look at something live is also one if enough time has passed since its last result.
@@ -21,28 +21,6 @@ LAST_EDITS = 20  # calls among which the same edit is counted
 RECEIPT_MAX = 300  # characters of a result that only confirms a click; a longer one shows the page
 ENDING = ("KillShell", "KillBash", "TaskStop")  # tools that end a command in the background
 LOOKS_MAX = 10  # calls after a wait among which a first look is a poll
-
-
-def last_of(found: list[list[int]], start: int) -> int:
-    """n of the last of a lane's `moves` or `news` for a streak that began at n `start`: what had not come before since; -1 if none."""
-    for n, before in reversed(found if start >= 0 else ()):  # before a first result there is nothing
-        if before < start:
-            return n
-    return -1
-
-
-def wake(session: Session, lane: Lane, prompt: str, now: float) -> None:
-    """Note a wait before a turn: one in the background that has ended, or the time until another prompt.
-
-    It makes looks polls, and all calls if you did not type the prompt.
-    """
-    if lane.ready and now >= lane.ready:
-        lane.waited, lane.ready = lane.n, 0.0
-    current = prompt or session.prompt
-    if not current or current == lane.woke:
-        return
-    lane.woke, lane.woken = current, lane.n
-    lane.machine = current != session.person
 
 
 def take(lane: Lane, outcomes: list[Outcome], now: float, gap: float) -> None:
@@ -68,7 +46,7 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
         outcome.label = streak.label = streak.label or label_of(outcome)
         outcome.gesture = _is_receipt(outcome) and acts.is_gesture(outcome.tool, outcome.input)
     _judge_wait(lane, streak, outcome, now, gap)
-    consecutive = streak.last_turn >= lane.turn - 1 - lane.still
+    consecutive = streak.last_turn >= lane.turn - 1 - lane.waits.still
     if streak.result_since >= 0 and FLAKY not in streak.marks and _is_flaky(lane, streak, outcome):
         streak.marks = [*streak.marks, FLAKY]
     if outcome.kind == OK:
@@ -90,53 +68,6 @@ def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now
     del lane.recent[: -lane.MOST["recent"]]  # here, because each call of a long turn reads it
 
 
-def _judge_wait(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) -> None:
-    """Note whether it waits or acts, and whether it is a poll: then what blinding hides is news of what is waited for."""
-    if outcome.wait == waits.BEFORE:
-        lane.waited = outcome.n - 1
-    outcome.poll = _is_poll(lane, streak, outcome, now, gap)
-    shown = shown_in(outcome) if outcome.poll else ""
-    if shown:
-        outcome.result += shown
-        outcome.repeats = streak.result_since >= 0 and streak.result == outcome.result
-    if outcome.wait in (waits.AFTER, waits.ALONE):
-        lane.waited = outcome.n
-    elif outcome.change or (outcome.kind in FAILURES and outcome.look == looks.NOTHING):
-        lane.acted = outcome.n
-
-
-def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) -> bool:
-    if outcome.kind in (INVALID, DENIED):
-        return False
-    reads = looks.reads_output(outcome.tool, outcome.input)
-    if reads and outcome.kind == FAILED and not written(outcome.tool, outcome.input):
-        return False  # there is no such output, and waiting will not help
-    if outcome.wait == waits.ALONE:
-        return True
-    known = streak.result_since >= 0 or streak.failing_since >= 0  # your prompt forgets successes
-    woken = known and lane.woken >= streak.last_n
-    if woken and lane.machine:
-        return True
-    if known:
-        waited = lane.waited >= streak.last_n
-    else:
-        waited = lane.waited >= max(lane.acted, 0) and outcome.n - lane.waited <= LOOKS_MAX
-    passed = known and _passed(streak, now, gap)
-    if (woken or outcome.wait or waited or passed) and errors.says_later(outcome.text):
-        return True
-    if woken or outcome.wait or waited:
-        if outcome.kind == FAILED and errors.says_unreached(outcome.text):
-            return True
-        return bool(look(outcome)) or (outcome.kind == OK and looks.may_look(outcome.tool, outcome.input))
-    fails_anew = outcome.kind == FAILED and all(r.call != (outcome.key, outcome.result) for r in lane.recent)
-    return (passed or (fails_anew and streak.result_since >= 0) or reads) and look(outcome) == looks.LIVE
-
-
-def _passed(streak: Streak, now: float, gap: float) -> bool:
-    """Whether `gap` seconds have passed since the last result; never with a `gap` of 0."""
-    return 0 < gap <= now - streak.last_at
-
-
 def _is_flaky(lane: Lane, streak: Streak, outcome: Outcome) -> bool:
     """Whether an act ended otherwise than the last time, although nothing was changed: it is repeated to see how often it fails."""
     otherwise = (outcome.kind == OK) == (streak.failing_since >= 0)
@@ -144,53 +75,6 @@ def _is_flaky(lane: Lane, streak: Streak, outcome: Outcome) -> bool:
         return False
     unchanged = not lane.progress or lane.progress[-1][0] <= streak.last_n
     return unchanged and look(outcome) == looks.NOTHING
-
-
-def _note_waits(lane: Lane, outcomes: list[Outcome]) -> None:
-    """Count turns in a row that only waited and returned nothing new, and those that also looked and saw nothing new."""
-    alone = all(only_waits(outcome) and (outcome.empty or outcome.repeats) for outcome in outcomes)
-    lane.waits = lane.waits + 1 if alone and outcomes else 0
-    still = all(outcome.poll and (outcome.repeats or only_waits(outcome)) for outcome in outcomes)
-    lane.still = lane.still + 1 if still and outcomes else 0
-
-
-def _is_receipt(outcome: Outcome) -> bool:
-    """Whether it is an act whose result only confirms it, and shows neither a page nor a picture. (It may name the node that was clicked.)"""
-    short = outcome.change == calls.ACTS and len(outcome.text) <= RECEIPT_MAX
-    nodes = outcome.text.count("[ref=") + outcome.text.count("uid=")
-    return short and nodes < 2 and PICTURE not in outcome.text
-
-
-def _kind_of(outcome: Outcome) -> int:
-    if outcome.poll:
-        return memory.WAIT if only_waits(outcome) else memory.POLL
-    if outcome.gesture:
-        return memory.GOTO if isinstance(outcome.input, dict) and "url" in outcome.input else memory.GESTURE
-    failed_run = outcome.kind != OK and outcome.look == looks.NOTHING and outcome.tool not in calls.WRITERS
-    return memory.RUN if outcome.change == calls.ACTS or failed_run else memory.PLAIN
-
-
-def _note_news(lane: Lane, outcome: Outcome, changed: bool) -> None:
-    """Note what a look shows after a click, key or scroll: something new means that the step had an effect.
-
-    `changed`: it is an earlier look with another result. After any other act only that is news, and in a shell not if what it looks at
-    changes by itself.
-    """
-    if outcome.kind != OK or outcome.empty:
-        return
-    if any(r.kind in memory.GESTURES for r in lane.recent):
-        shows = bool(look(outcome)) and looks.shows_page(outcome.tool, outcome.input)
-        if outcome.change == calls.ACTS and not outcome.gesture:
-            shows = acts.asks_page(outcome.tool, outcome.input)
-    else:
-        looked = look(outcome) if changed else looks.NOTHING
-        shows = looked == looks.FILES or (
-            bool(looked)
-            and (outcome.tool.startswith("mcp__") or acts.asks_database(outcome.tool, outcome.input))
-        )
-    if shows:
-        before = next((r.n for r in reversed(lane.recent) if r.result == outcome.result), -1)
-        lane.news.append([outcome.n, before])
 
 
 def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
@@ -208,7 +92,7 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     if streak.error != outcome.complaint:
         # after a change, after your prompt, or written differently, only the same error counts
         moved = max(moved, lane.changed if line == streak.line else outcome.n - 1)
-        moved = moved if lane.machine else max(moved, lane.woken)
+        moved = moved if lane.waits.machine else max(moved, lane.waits.prompted)
     streak.fails = [[n, turn] for n, turn in streak.fails if n > moved][-FAILS_MAX:]
     streak.fails.append([outcome.n, lane.turn])
     streak.same_errors = streak.same_errors + 1 if same else 1
@@ -270,25 +154,150 @@ def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, oth
     streak.repeats_since, streak.same_results, streak.same_in_a_row, streak.far_apart = outcome.n, 1, 1, 0
 
 
-def note_writes(session: Session, lane: Lane, outcomes: list[Outcome]) -> None:
-    """Note writes that are new in the session: they are progress for its other lanes (see `learn_writes`)."""
-    for outcome in outcomes:
-        if outcome.kind != OK or outcome.change == calls.READS or outcome.key in session.written:
+def _is_receipt(outcome: Outcome) -> bool:
+    """Whether it is an act whose result only confirms it, and shows neither a page nor a picture. (It may name the node that was clicked.)"""
+    short = outcome.change == calls.ACTS and len(outcome.text) <= RECEIPT_MAX
+    nodes = outcome.text.count("[ref=") + outcome.text.count("uid=")
+    return short and nodes < 2 and PICTURE not in outcome.text
+
+
+def _kind_of(outcome: Outcome) -> int:
+    if outcome.poll:
+        return memory.WAIT if only_waits(outcome) else memory.POLL
+    if outcome.gesture:
+        return memory.GOTO if isinstance(outcome.input, dict) and "url" in outcome.input else memory.GESTURE
+    failed_run = outcome.kind != OK and outcome.look == looks.NOTHING and outcome.tool not in calls.WRITERS
+    return memory.RUN if outcome.change == calls.ACTS or failed_run else memory.PLAIN
+
+
+def _note_news(lane: Lane, outcome: Outcome, changed: bool) -> None:
+    """Note what a look shows after a click, key or scroll: something new means that the step had an effect.
+
+    `changed`: it is an earlier look with another result. After any other act only that is news, and in a shell not if what it looks at
+    changes by itself.
+    """
+    if outcome.kind != OK or outcome.empty:
+        return
+    if any(r.kind in memory.GESTURES for r in lane.recent):
+        shows = bool(look(outcome)) and looks.shows_page(outcome.tool, outcome.input)
+        if outcome.change == calls.ACTS and not outcome.gesture:
+            shows = acts.asks_page(outcome.tool, outcome.input)
+    else:
+        looked = look(outcome) if changed else looks.NOTHING
+        shows = looked == looks.FILES or (
+            bool(looked)
+            and (outcome.tool.startswith("mcp__") or acts.asks_database(outcome.tool, outcome.input))
+        )
+    if shows:
+        before = next((r.n for r in reversed(lane.recent) if r.result == outcome.result), -1)
+        lane.news.append([outcome.n, before])
+
+
+def _is_news(lane: Lane, outcome: Outcome) -> bool:
+    """Whether it brought something new; what a command in the background printed is compared whatever that command's id is."""
+    if outcome.repeats or outcome.tool in ENDING:
+        return False
+    seen = [r.result for r in lane.recent if r.n < outcome.n]
+    return not looks.reads_output(outcome.tool, outcome.input) or outcome.result not in seen
+
+
+def last_of(found: list[list[int]], start: int) -> int:
+    """n of the last of a lane's `moves` or `news` for a streak that began at n `start`: what had not come before since; -1 if none."""
+    for n, before in reversed(found if start >= 0 else ()):  # before a first result there is nothing
+        if before < start:
+            return n
+    return -1
+
+
+# --- Waits and polls
+
+
+def wake(session: Session, lane: Lane, prompt: str, now: float) -> None:
+    """Note a wait before a turn: one in the background that has ended, or the time until another prompt.
+
+    It makes looks polls, and all calls if you did not type the prompt.
+    """
+    if lane.waits.due and now >= lane.waits.due:
+        lane.waits.last, lane.waits.due = lane.n, 0.0
+    current = prompt or session.prompt
+    if not current or current == lane.waits.prompt:
+        return
+    lane.waits.prompt, lane.waits.prompted = current, lane.n
+    lane.waits.machine = current != session.person
+
+
+def note_launches(lane: Lane, outcomes: list[Outcome], now: float) -> Outcome | None:
+    """Count launches in the background, and note when a wait there will end. -> the last one that counts, or None."""
+    last = None
+    for outcome in {outcome.key: outcome for outcome in outcomes if outcome.kind == LAUNCHED}.values():
+        if outcome.tool == "Monitor":
+            lane.waits.last = lane.n
             continue
-        line = calls.line_of(outcome.tool, outcome.input)
-        edits = outcome.change == calls.WRITES or (not line and acts.adds_again(outcome.tool, outcome.input))
-        if edits or reading.writes_file(line):
-            session.written.append(outcome.key)
-            session.writes += 1
-    lane.writes = session.writes
+        waited = outcome.wait and (outcome.wait == waits.ALONE or look(outcome))
+        if waited:
+            lane.waits.due = now + waits.seconds_of(calls.shell_command(outcome.tool, outcome.input))
+        if not waited or outcome.wait == waits.ALONE:
+            lane.launches = lane.launches + 1 if lane.launched == outcome.key else 1
+            lane.launched, last = outcome.key, outcome
+    return last
 
 
-def learn_writes(session: Session, lane: Lane) -> None:
-    """Count what other lanes wrote since this lane's last turn as progress."""
-    if session.writes > lane.writes:
-        lane.n += 1
-        lane.progress.append([lane.n, -1])
-        lane.writes = session.writes
+def _judge_wait(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) -> None:
+    """Note whether it waits or acts, and whether it is a poll: then what blinding hides is news of what is waited for."""
+    if outcome.wait == waits.BEFORE:
+        lane.waits.last = outcome.n - 1
+    outcome.poll = _is_poll(lane, streak, outcome, now, gap)
+    shown = shown_in(outcome) if outcome.poll else ""
+    if shown:
+        outcome.result += shown
+        outcome.repeats = streak.result_since >= 0 and streak.result == outcome.result
+    if outcome.wait in (waits.AFTER, waits.ALONE):
+        lane.waits.last = outcome.n
+    elif outcome.change or (outcome.kind in FAILURES and outcome.look == looks.NOTHING):
+        lane.waits.acted = outcome.n
+
+
+def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: float) -> bool:
+    if outcome.kind in (INVALID, DENIED):
+        return False
+    reads = looks.reads_output(outcome.tool, outcome.input)
+    if reads and outcome.kind == FAILED and not written(outcome.tool, outcome.input):
+        return False  # there is no such output, and waiting will not help
+    if outcome.wait == waits.ALONE:
+        return True
+    known = streak.result_since >= 0 or streak.failing_since >= 0  # your prompt forgets successes
+    if known and lane.waits.machine and lane.waits.prompted >= streak.last_n:
+        return True
+    if known:
+        waited = max(lane.waits.last, lane.waits.prompted) >= streak.last_n
+    else:
+        waited = lane.waits.last >= max(lane.waits.acted, 0) and outcome.n - lane.waits.last <= LOOKS_MAX
+    waited = waited or outcome.wait != waits.NONE
+    passed = known and _passed(streak, now, gap)
+    if (waited or passed) and errors.says_later(outcome.text):
+        return True
+    if waited:
+        if outcome.kind == FAILED and errors.says_unreached(outcome.text):
+            return True
+        return bool(look(outcome)) or (outcome.kind == OK and looks.may_look(outcome.tool, outcome.input))
+    fails_anew = outcome.kind == FAILED and all(r.call != (outcome.key, outcome.result) for r in lane.recent)
+    return (passed or (fails_anew and streak.result_since >= 0) or reads) and look(outcome) == looks.LIVE
+
+
+def _passed(streak: Streak, now: float, gap: float) -> bool:
+    """Whether `gap` seconds have passed since the last result; never with a `gap` of 0."""
+    return 0 < gap <= now - streak.last_at
+
+
+def _note_waits(lane: Lane, outcomes: list[Outcome]) -> None:
+    """Count turns in a row that only waited and returned nothing new, and those that also looked and saw nothing new."""
+    alone = all(only_waits(outcome) and (outcome.empty or outcome.repeats) for outcome in outcomes)
+    lane.waits.turns = lane.waits.turns + 1 if alone and outcomes else 0
+    still = all(outcome.poll and (outcome.repeats or only_waits(outcome)) for outcome in outcomes)
+    lane.waits.still = lane.waits.still + 1 if still and outcomes else 0
+
+
+# --- Counts in a row
 
 
 def note_sequence(lane: Lane, outcomes: list[Outcome]) -> None:
@@ -307,42 +316,6 @@ def note_sequence(lane: Lane, outcomes: list[Outcome]) -> None:
     elif varying and not run.varying:
         run = run.but(length=1)  # equal calls are none that one call could do
     lane.sequence = run.but(parameters=parameters, length=run.length + 1, varying="".join(varying))
-
-
-def note_services(session: Session, outcomes: list[Outcome], now: float) -> None:
-    """Count this turn's calls to outside services; the times of the last ones are kept."""
-    for outcome in outcomes:
-        service = calls.service(outcome.tool, outcome.input)
-        if not service or (outcome.kind in SILENT and outcome.kind != LAUNCHED):
-            continue
-        times = [*session.services.pop(service, ()), round(now, 1)]
-        session.services[service] = times[-SERVICE_TIMES_MAX:]
-        session.service_calls[service] = session.service_calls.pop(service, 0) + 1
-
-
-def note_scheduled(session: Session, outcomes: list[Outcome]) -> None:
-    """Remember prompts that Claude schedules: they are not yours when they come."""
-    for outcome in outcomes:
-        if calls.schedules(outcome.tool) and isinstance(outcome.input, dict):
-            text = outcome.input.get("prompt")
-            if isinstance(text, str) and text and digest(text) not in session.scheduled:
-                session.scheduled.append(digest(text))
-
-
-def note_launches(lane: Lane, outcomes: list[Outcome], now: float) -> Outcome | None:
-    """Count launches in the background, and note when a wait there will end. -> the last one that counts, or None."""
-    last = None
-    for outcome in {outcome.key: outcome for outcome in outcomes if outcome.kind == LAUNCHED}.values():
-        if outcome.tool == "Monitor":
-            lane.waited = lane.n
-            continue
-        waited = outcome.wait and (outcome.wait == waits.ALONE or look(outcome))
-        if waited:
-            lane.ready = now + waits.seconds_of(calls.shell_command(outcome.tool, outcome.input))
-        if not waited or outcome.wait == waits.ALONE:
-            lane.launches = lane.launches + 1 if lane.launched == outcome.key else 1
-            lane.launched, last = outcome.key, outcome
-    return last
 
 
 def note_failing(lane: Lane, outcomes: list[Outcome]) -> None:
@@ -372,16 +345,52 @@ def _found_nothing(outcome: Outcome) -> bool:
 
 def is_all_new(session: Session, lane: Lane, outcomes: list[Outcome]) -> bool:
     """Whether no rule can act on a turn: every call is new, succeeded and returned something, and no count is running."""
-    counting = lane.failing or lane.empties or lane.waits > 1 or lane.sequence.length > 1
+    counting = lane.failing or lane.empties or lane.waits.turns > 1 or lane.sequence.length > 1
     if counting or session.services:
         return False
     repeated = any(lane.streaks[outcome.key].label for outcome in outcomes)  # only such a call has one
     return not repeated and all(o.kind == OK and not o.failed and not o.empty for o in outcomes)
 
 
-def _is_news(lane: Lane, outcome: Outcome) -> bool:
-    """Whether it brought something new; what a command in the background printed is compared whatever that command's id is."""
-    if outcome.repeats or outcome.tool in ENDING:
-        return False
-    seen = [r.result for r in lane.recent if r.n < outcome.n]
-    return not looks.reads_output(outcome.tool, outcome.input) or outcome.result not in seen
+# --- What a session's lanes share
+
+
+def note_writes(session: Session, lane: Lane, outcomes: list[Outcome]) -> None:
+    """Note writes that are new in the session: they are progress for its other lanes (see `learn_writes`)."""
+    for outcome in outcomes:
+        if outcome.kind != OK or outcome.change == calls.READS or outcome.key in session.written:
+            continue
+        line = calls.line_of(outcome.tool, outcome.input)
+        edits = outcome.change == calls.WRITES or (not line and acts.adds_again(outcome.tool, outcome.input))
+        if edits or reading.writes_file(line):
+            session.written.append(outcome.key)
+            session.writes += 1
+    lane.writes = session.writes
+
+
+def learn_writes(session: Session, lane: Lane) -> None:
+    """Count what other lanes wrote since this lane's last turn as progress."""
+    if session.writes > lane.writes:
+        lane.n += 1
+        lane.progress.append([lane.n, -1])
+        lane.writes = session.writes
+
+
+def note_services(session: Session, outcomes: list[Outcome], now: float) -> None:
+    """Count this turn's calls to outside services; the times of the last ones are kept."""
+    for outcome in outcomes:
+        service = calls.service(outcome.tool, outcome.input)
+        if not service or (outcome.kind in SILENT and outcome.kind != LAUNCHED):
+            continue
+        times = [*session.services.pop(service, ()), round(now, 1)]
+        session.services[service] = times[-SERVICE_TIMES_MAX:]
+        session.service_calls[service] = session.service_calls.pop(service, 0) + 1
+
+
+def note_scheduled(session: Session, outcomes: list[Outcome]) -> None:
+    """Remember prompts that Claude schedules: they are not yours when they come."""
+    for outcome in outcomes:
+        if calls.schedules(outcome.tool) and isinstance(outcome.input, dict):
+            text = outcome.input.get("prompt")
+            if isinstance(text, str) and text and digest(text) not in session.scheduled:
+                session.scheduled.append(digest(text))

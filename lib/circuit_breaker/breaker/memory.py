@@ -93,6 +93,19 @@ class SameShape(Record):
     first = 0  # n of the first
 
 
+class Waits(Record):
+    """A lane's waits: a look after one is a poll."""
+
+    last = -1  # n of the last one
+    acted = -1  # n of the last call that neither looked nor waited
+    prompt = ""  # of the lane's last turn
+    prompted = -1  # n of its last call before that prompt
+    machine = False  # you did not type that prompt: a wake-up, a notification
+    due = 0.0  # epoch seconds at which one in the background ends; 0.0: none is running
+    turns = 0  # in a row that only waited
+    still = 0  # in a row that waited, or looked after a wait and saw nothing new
+
+
 class Position(Record):
     """How far a lane's transcript has been read."""
 
@@ -118,8 +131,8 @@ class Lane(Record):
         "unread": 4,
     }
     KINDS = {
-        "recent": Past, "streaks": Streak, "families": Family, "errors": ErrorRun, "sequence": SameShape, "circuits": Circuit,
-        "pending": Outcome, "read": Position, "unread": Signal,
+        "recent": Past, "streaks": Streak, "families": Family, "errors": ErrorRun, "sequence": SameShape, "waits": Waits,
+        "circuits": Circuit, "pending": Outcome, "read": Position, "unread": Signal,
     }  # fmt: skip
     # its calls
     n = turn = 0
@@ -133,6 +146,7 @@ class Lane(Record):
     families: dict[str, Family] = {}  # attempt key -> Family; least recently failed first
     errors: dict[str, ErrorRun] = {}  # tool -> ErrorRun
     sequence = SameShape()
+    waits = Waits()
     # progress
     progress: list[list[int]] = []  # [n, n of the same call's success before it or -1] of progress
     news: list[list[int]] = []  # [n, n of the same result before it or -1] of looks at a page or device
@@ -140,18 +154,9 @@ class Lane(Record):
     # n of the last step to another commit or migration: an equal error there is no failed repair
     stepped = -1
     writes = 0  # the session's writes that this lane knows of
-    # waits
-    waited = -1  # n of the last wait
-    acted = -1  # n of the last call that neither looked nor waited
-    woke = ""  # the prompt of its last turn
-    woken = -1  # n of its last call before that prompt
-    machine = False  # you did not type that prompt: a wake-up, a notification
-    ready = 0.0  # epoch seconds at which a wait in the background ends; 0.0: none is running
-    launched = ""  # key of the last launch in the background, nothing new since
     # in a row
+    launched = ""  # key of the last launch in the background, nothing new since
     launches = 0  # of it
-    waits = 0  # turns that only waited
-    still = 0  # turns that waited, or looked after a wait and saw nothing new
     failing = 0  # turns in which every call failed
     failing_warned = 0  # warnings about them
     empties = 0  # turns that only searched and found nothing
@@ -170,7 +175,8 @@ class Lane(Record):
 
     def start_over(self) -> None:
         """Count anew what is counted in a row or in this prompt."""
-        self.launches = self.waits = self.failing = self.failing_warned = self.empties = self.stops = 0
+        self.waits = self.waits.but(turns=0)
+        self.launches = self.failing = self.failing_warned = self.empties = self.stops = 0
         self.launched, self.warned, self.denials = "", {}, 0
 
     def forget_successes(self) -> None:

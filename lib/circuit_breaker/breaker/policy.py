@@ -31,6 +31,7 @@ def advance(
     session: Session, lane: Lane, event: model.Event, config: Config, now: float, name: str = model.MAIN
 ) -> model.Decision:
     """`step` that changes the memory handed in."""
+    lane.waits = lane.waits.but()  # evidence.py changes it in place
     work = Work(session, lane, name, config, now)
     if isinstance(event, model.Prompt):
         _prompted(work, event)

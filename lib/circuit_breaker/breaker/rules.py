@@ -170,7 +170,7 @@ def _edited(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal 
 
 def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal | None:
     """The same call with the same result: in a row, or 6 of the last 10. Polls and waits have a higher limit."""
-    if streak.same_results < 2 and streak.digit_run < 2 and lane.waits < 2:
+    if streak.same_results < 2 and streak.digit_run < 2 and lane.waits.turns < 2:
         return None  # nothing came twice
     count, shown, limit, form = _repeats(lane, outcome, streak, rule)
     if not limit or shown < 2:
@@ -190,9 +190,9 @@ def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signa
 def _repeats(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple[int, int, int, list[str]]:
     """(count, the count that is shown, limit, form) of a call that repeats: a wait, a retry that asks for one, a poll, any other."""
     if only_waits(outcome):
-        return lane.waits, lane.waits, rule["poll_max"], ["waits"]
+        return lane.waits.turns, lane.waits.turns, rule["poll_max"], ["waits"]
     form = model.form_of(poll=outcome.poll, idle=outcome.result == outcome.key)
-    if outcome.poll and outcome.kind == FAILED and not look(outcome) and not lane.machine:
+    if outcome.poll and outcome.kind == FAILED and not look(outcome) and not lane.waits.machine:
         return streak.same_results, streak.same_results, min(rule["poll_max"], RETRIES), form
     if outcome.poll:
         return streak.same_results - streak.far_apart, streak.same_results, rule["poll_max"], form

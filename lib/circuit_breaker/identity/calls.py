@@ -25,6 +25,12 @@ COSMETIC = "description timeout run_in_background yield_time_ms max_output_token
 # Progress notes of some agents, and what a service is given to tell one request from its repetition.
 NOTES = "task_progress toolSummary toolAction nonce idempotency_key idempotencyKey client_token clientToken".split()
 LOOKUPS = frozenset("Read Grep Glob LS WebFetch WebSearch read grep glob list webfetch NotebookRead".split())
+_THINKING = (
+    "think",
+    "thinking",
+    "thinkdeep",
+    "sequentialthinking",
+)  # last words of tools that only note a thought
 _IDLE = ("echo", "printf", "true", ":")
 _WORKING = frozenset("$*`0123456789")  # characters that no line which only talks has
 _EVALUATED = frozenset("$`")  # nor one that talks at length
@@ -170,12 +176,7 @@ def change_level(tool: str, tool_input: object) -> int:
     if command:
         looks = reading.is_reading(command, loosely=True)
     elif tool.startswith("mcp__"):
-        thinks = tool_names.words_of(tool)[-1:] in (
-            ["think"],
-            ["thinking"],
-            ["thinkdeep"],
-            ["sequentialthinking"],
-        )
+        thinks = "".join(tool_names.words_of(tool)[-1:]) in _THINKING
         looks = thinks or tool_names.is_reading_tool(tool, tool_input)
     else:
         looks = tool not in SPAWNERS

@@ -109,11 +109,8 @@ def _without_hosts(line: str, texts: list[str]) -> str:
     words = line.split(" ")
     for i, word in enumerate(words):
         host = word.strip("()[]<>,;'\"").partition(":")[0]
-        if (
-            host.count(".") == 3
-            and host.replace(".", "").isdigit()
-            and not any(host in text for text in texts)
-        ):
+        is_address = host.count(".") == 3 and host.replace(".", "").isdigit()
+        if is_address and not any(host in text for text in texts):
             words[i] = word.replace(host, "0.0.0.0")  # still an address, so that its port is blinded
     return " ".join(words)
 

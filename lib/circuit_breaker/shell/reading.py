@@ -87,13 +87,8 @@ _VALUED = frozenset(
 _TEES = ("tee", "tee-object")
 # Each line that writes a file has one of these: most long ones need not be taken apart again.
 _WRITE_SIGNS = (">", "sed", "perl", "apply", *_TEES, *EDITORS)
-_SAYING = (
-    "echo",
-    "printf",
-    "cat",
-    "write-output",
-    *_TEES,
-)  # what they print is the line's own text, or a file's
+# What these print is the line's own text, or a file's.
+_SAYING = ("echo", "printf", "cat", "write-output", *_TEES)
 _BREAKING = frozenset(" ()'\"<>|;&")  # of a word with one of these a shell makes several
 _ASKING_METHODS = ("blocknumber", "_call", "status", "list")  # ends of JSON-RPC methods
 # The options with which these programs write.
