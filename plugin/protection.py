@@ -182,7 +182,7 @@ def _tried(way: Way, where: home.Places) -> str:
         env.update(CLAUDE_PROJECT_DIR=where.project, CLAUDE_PLUGIN_ROOT=str(way.root))
         host = Host(way.groups, Path(folder), env, name)
         host.fire("PostToolBatch", tool_calls=[call])
-        if os.path.exists(f"{folder}/sessions/{name}"):
+        if os.path.exists(f"{folder}/sessions/{name}/main.json"):  # written after the turn was judged
             return ""
         said = next(iter(host.problems), "they keep nothing of a turn")
     return f"the hooks of {way.label} do not run: {said}"

@@ -247,6 +247,18 @@ def test_files_that_are_gone_are_not_protected(person):
     assert f"registers hooks whose files are gone from {person.root}; fix: " in line and code == 1
 
 
+@pytest.mark.parametrize(
+    "module", ["breaker/monitor.py", "breaker/rules.py", "identity/results.py", "runtime/store.py"]
+)
+def test_hooks_that_fail_at_a_turn_are_not_protected(person, module):
+    person.install("user")
+    (person.root / "lib" / "circuit_breaker" / module).write_text("torn =")
+    line, code = second_line(person)
+    assert (
+        line.startswith("NOT PROTECTED: the hooks of user settings") and "SyntaxError" in line and code == 1
+    )
+
+
 def test_event_that_is_no_longer_registered_is_named(person):
     person.install()
     document = json.loads(person.settings.read_text())
