@@ -48,6 +48,23 @@ def test_repeats_beside_calls_that_return_nothing_are_in_a_row():
     assert loops(stream) == ["repeated_call"]
 
 
+@pytest.mark.parametrize(
+    ("tool", "nothing"), [("Grep", "No matches found"), ("Glob", "No files found"), ("Grep", "No files found")]
+)
+def test_repeats_beside_searches_that_find_nothing_are_in_a_row(tool, nothing):
+    stream = Stream()
+    for i in range(4):
+        stream.turn([bash("terraform output", "host = a"), (tool, {"pattern": f"*{i}"}, nothing, OK)])
+    assert loops(stream) == ["repeated_call"]
+
+
+def test_repeats_beside_searches_that_find_something_new_are_not_in_a_row():
+    stream = Stream()
+    for i in range(4):
+        stream.turn([bash("terraform output", "host = a"), ("Glob", {"pattern": f"*{i}"}, f"a{i}.tf", OK)])
+    assert loops(stream) == []
+
+
 def test_rewriting_the_same_file_with_the_same_content_is_a_loop():
     stream = Stream()
     for _ in range(4):

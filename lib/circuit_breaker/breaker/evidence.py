@@ -28,11 +28,11 @@ def take(lane: Lane, outcomes: list[Outcome], now: float, gap: float) -> None:
     for outcome in outcomes:
         known = lane.streaks.get(outcome.key)
         outcome.repeats = known is not None and known.result_since >= 0 and known.result == outcome.result
-    stale = sum([outcome.empty or outcome.repeats for outcome in outcomes])
+    news = [one for one in outcomes if not (one.empty or one.repeats or _found_nothing(one))]
     for outcome in outcomes:
         lane.n += 1
         outcome.n = lane.n
-        others_stale = stale - (outcome.empty or outcome.repeats) == len(outcomes) - 1
+        others_stale = news in ([], [outcome])
         _take_one(lane, outcome, others_stale, len(outcomes) == 1, now, gap)
     _note_waits(lane, outcomes)
     if any(_is_news(lane, outcome) for outcome in outcomes):
