@@ -903,6 +903,19 @@ def test_edits_that_miss_with_indented_text_are_warned_about_at_the_fifth_whatev
         assert verdict == (WARN if i == 4 else ALLOW)
 
 
+@pytest.mark.parametrize("edits", [1, 3])
+def test_a_rejected_edit_ends_the_turn_at_the_sixth_time_however_much_is_read_in_between(edits):
+    missing = "<tool_use_error>String to replace not found in file.\nString: nope</tool_use_error>"
+    calls = [("Edit", {"file_path": f"/p/{i}", "old_string": "nope"}, missing, INVALID) for i in range(edits)]
+    stream = Stream()
+    for i in range(6):
+        last = stream.turn(calls)[-1]
+        for j in range(2):
+            stream.call("Read", {"file_path": f"/p/{i}.{j}"}, f"{i} {j}")
+    assert [notice.kind for notice in last.notices].count(STOP) == 1
+    assert len(stream.events("ending")) == 1
+
+
 def test_a_missing_program_is_no_look_up_that_missed():
     stream = Stream()
     said = []

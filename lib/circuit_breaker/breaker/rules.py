@@ -60,17 +60,16 @@ def tool_failure(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]
             yield signal
         if outcome.kind == INVALID and streak.invalid >= 2 * rule["threshold"]:
             yield rejected(outcome, streak, rule)
+    told: set[str] = set()
     for outcome in outcomes:
         run = lane.errors.get(outcome.tool)
-        if (
-            run is None
-            or (run.turn, run.complaint) != (lane.turn, outcome.complaint)
-            or outcome.tool in warned
-        ):
+        other = run is None or (run.turn, run.complaint) != (lane.turn, outcome.complaint)
+        if run is None or other or outcome.tool in told:
             continue
         signal = _same_error(run, outcome, rule)
-        if signal is not None:
-            warned.add(outcome.tool)
+        stops = signal is not None and signal.wants == STOP and outcome.kind == INVALID  # nothing blocks it
+        if signal is not None and (stops or outcome.tool not in warned):
+            told.add(outcome.tool)
             yield signal
 
 
