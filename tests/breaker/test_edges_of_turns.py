@@ -54,6 +54,17 @@ def test_failure_lost_before_your_prompt_does_not_stop_the_turn_after_it():
     assert first_turn(stream).verdict != STOP
 
 
+@pytest.mark.parametrize("person", [True, False])
+def test_prompt_closes_what_was_lost_before_it(person):
+    stream = Stream()
+    for _ in range(2):
+        stream.call("Bash", MAKE, BOOM, FAILED)
+    lost(stream, "Bash", MAKE, BOOM)
+    told = stream.prompt(person=person, proven=False)
+    assert [notice.kind for notice in told.notices] == [OPENED]
+    assert list(stream.states().values()) == [OPEN]  # so the gate is awake at the first call
+
+
 def test_failing_turns_before_your_prompt_do_not_stop_the_turn_after_it():
     stream = Stream()
     for number in range(19):

@@ -49,7 +49,8 @@ def test_repeats_beside_calls_that_return_nothing_are_in_a_row():
 
 
 @pytest.mark.parametrize(
-    ("tool", "nothing"), [("Grep", "No matches found"), ("Glob", "No files found"), ("Grep", "No files found")]
+    ("tool", "nothing"),
+    [("Grep", "No matches found"), ("Glob", "No files found"), ("Grep", "No files found")],
 )
 def test_repeats_beside_searches_that_find_nothing_are_in_a_row(tool, nothing):
     stream = Stream()

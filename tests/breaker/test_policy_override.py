@@ -162,6 +162,16 @@ def test_persons_prompt_buys_one_early_probe_and_a_bypass_none():
     assert other.lanes[""].circuits["tool_failure:Bash make test"].early == ""
 
 
+@pytest.mark.parametrize("lane", ["", "a1"])
+def test_a_bypass_buys_no_probe_after_it_has_ended_either(lane):
+    stream = Stream()
+    for _ in range(3):
+        stream.bash("make test", "Exit code 2\nboom", fails=True, lane=lane)
+    stream.prompt(bypass=True, proven=False, author=PERSON)  # as in a hook: the transcript tells later
+    stream.prompt(person=False, author=PERSON)
+    assert stream.ask("Bash", {"command": "make test"}, lane)[1].verdict == DENY
+
+
 def test_a_call_that_two_installations_ask_about_is_let_through_once():
     stream = opened()
     stream.prompt(bypass=True)

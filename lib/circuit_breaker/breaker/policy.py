@@ -37,7 +37,7 @@ def advance(
         _prompted(work, event)
     elif session.unproven and event.author:
         _prove(work, event.author)
-    work.bypassed = bool(session.bypass) and session.bypass == event.prompt
+    work.bypassed = session.bypassing and session.bypass == event.prompt
     _close_switched_off(work)
     if lane.prompt != session.person:
         _catch_up(work)
@@ -101,7 +101,8 @@ def _prompted(work: Work, event: model.Prompt) -> None:
         if event.bypass and event.person and session.bypass != prompt_id:
             work.tell_you("bypass_queued")
         return
-    session.prompt, session.bypass = prompt_id, ""
+    session.prompt = prompt_id
+    _close_lost(work)
     if event.cwd:
         work.lane.cwd = event.cwd
     if not event.person or event.key in session.scheduled:
@@ -132,20 +133,29 @@ def _prove(work: Work, author: str) -> None:
             budget.prompted(session, work.now)
         for circuit in [*session.circuits.values()]:
             work.close(circuit, "prompt")
-    elif session.bypass == prompt_id:
+    elif session.bypassing and session.bypass == prompt_id:
         session.bypass = ""
         work.tell_you("bypass_refused")
         why = "unknown_source" if author == model.UNKNOWN else "not_typed"
         work.record("bypass_refused", model.Signal(rule="bypass", subject="revoked"), why)
 
 
+def _close_lost(work: Work) -> None:
+    """Count the failures whose batch never came before a prompt."""
+    if work.lane.pending:
+        work.lane.warned, work.lane.failing, work.lane.empties = (
+            {},
+            0,
+            0,
+        )  # a stop would end the turn that begins now
+        monitor.flush(work)
+
+
 def _catch_up(work: Work) -> None:
     """Reset a lane at its first event after a new prompt of yours."""
     session, lane = work.session, work.lane
-    if lane.pending:
-        lane.warned, lane.failing, lane.empties = {}, 0, 0  # a stop would end the turn that begins now
-        monitor.flush(work)
-        lane.unread = [signal for signal in lane.unread if "opened" in signal.form]  # the rest starts anew
+    _close_lost(work)
+    lane.unread = [signal for signal in lane.unread if "opened" in signal.form]  # the rest starts anew
     lane.prompt = session.person
     lane.forget_successes()
     lane.start_over()

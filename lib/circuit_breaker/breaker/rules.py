@@ -63,8 +63,7 @@ def tool_failure(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]
     told: set[str] = set()
     for outcome in outcomes:
         run = lane.errors.get(outcome.tool)
-        other = run is None or (run.turn, run.complaint) != (lane.turn, outcome.complaint)
-        if run is None or other or outcome.tool in told:
+        if run is None or outcome.tool in told or run.turn != lane.turn or run.complaint != outcome.complaint:
             continue
         signal = _same_error(run, outcome, rule)
         stops = signal is not None and signal.wants == STOP and outcome.kind == INVALID  # nothing blocks it
