@@ -52,9 +52,11 @@ class Sweep(Record):
     # Session files that remain, are not being written, and may have lists that are too long.
     stay: list[str] = []
 
-    def look_again(self, at: float) -> None:
-        """Note that a file reaches a limit then."""
-        self.wake = min(self.wake, at)
+    def is_old(self, written: float, age: float) -> bool:
+        """Whether what was written at a time has this age (0: no limit), in seconds; if not yet, the sweep wakes when it has."""
+        old = 0 < age <= self.now - written
+        self.wake = self.wake if old or not age else min(self.wake, written + age)
+        return old
 
     def into_archive(self, do: str, name: str, reason: str, info: Stat, size: int = -1) -> None:
         """Add an action that archives a file. size: bytes that become free, by default the whole file's."""
@@ -169,21 +171,17 @@ def plan(sweep: Sweep) -> None:
     _rotations(sweep)
     _sessions(sweep)
     for name, info in sweep.scraps.items():
-        if is_regular(info) and sweep.now - info.st_mtime < HOUR:
-            sweep.look_again(info.st_mtime + HOUR)
-        elif is_regular(info):
+        if is_regular(info) and sweep.is_old(info.st_mtime, HOUR):
             sweep.actions.append(Action("clear", name, cleanup.LEFT_BEHIND, info.st_size, info))
 
 
 def _expiries(sweep: Sweep) -> None:
     days = sweep.limits["archive_keep_days"]
     for archive in sweep.archives.values():
-        age = sweep.now - arrival(archive.at)
-        if archive.folder == OF_CLEAN and days and age >= days * DAY:
-            reason = cleanup.too_old(age / DAY, days)
+        made = arrival(archive.at)
+        if archive.folder == OF_CLEAN and sweep.is_old(made, days * DAY):
+            reason = cleanup.too_old((sweep.now - made) / DAY, days)
             sweep.actions.append(Action("expire", archive.id, reason, archive.size))
-        elif archive.folder == OF_CLEAN and days:
-            sweep.look_again(sweep.now - age + days * DAY)
 
 
 def _rotations(sweep: Sweep) -> None:
@@ -196,10 +194,9 @@ def _rotations(sweep: Sweep) -> None:
             reason = f"{cleanup.size(size)} (limit {kb} KB)"
         elif most and lines >= most:
             reason = cleanup.too_many(lines, "line", most)
-        elif days and idle >= days * DAY:
+        elif sweep.is_old(info.st_mtime, days * DAY):
             reason = cleanup.too_old(idle / DAY, days)
         else:
-            sweep.look_again(info.st_mtime + (days * DAY or NEVER))
             continue
         if belongs(name, sweep.running):
             sweep.deferred = True
@@ -217,15 +214,14 @@ def _sessions(sweep: Sweep) -> None:
         idle = sweep.now - info.st_mtime
         if belongs(name, sweep.running):
             sweep.deferred = True
-        elif idle < HOUR:
-            sweep.look_again(info.st_mtime + HOUR)
-        elif days and idle >= days * DAY:
+        elif not sweep.is_old(info.st_mtime, HOUR):
+            continue
+        elif sweep.is_old(info.st_mtime, days * DAY):
             sweep.into_archive("archive", name, cleanup.too_old(idle / DAY, days), info)
         elif active and rank > active:
             sweep.into_archive("archive", name, cleanup.too_many(rank, "session file", active), info)
-        else:
-            sweep.look_again(info.st_mtime + (days * DAY or NEVER))
-            sweep.stay += [name] if info.st_size >= smallest and changed(info, since) else []
+        elif info.st_size >= smallest and changed(info, since):
+            sweep.stay.append(name)
 
 
 def _memories(sweep: Sweep) -> None:
@@ -233,7 +229,7 @@ def _memories(sweep: Sweep) -> None:
     days = sweep.limits["session_max_age_days"]
     for name, info in sweep.memories.items():
         age = (sweep.now - info.st_mtime) / DAY  # replacing a file changes its folder's time
-        if days and age >= days and is_folder(info):
+        if is_folder(info) and sweep.is_old(info.st_mtime, days * DAY):
             sweep.actions.append(Action("forget", f"sessions/{name}", cleanup.too_old(age, days), 0))
 
 
