@@ -16,7 +16,7 @@ from statistics import median_low
 import configure
 import replay as replaying
 from report import past
-from shared import answer, places
+from shared import answer, places, short
 
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import calibration, recording
@@ -116,16 +116,9 @@ def histogram(values: Sequence[int], limit: int) -> list[str]:
     for low, high, count in zip(edges, edges[1:], counts):
         bar = "#" * max(round(BAR * count / most), 1 if count else 0)
         mark = "  <- limit" if low < limit <= high else ""
-        first = _short(low + 1) if high > low + 1 else ""
-        lines.append(f"  {first:>6} to {_short(high):>6} {count:>6} {bar}{mark}")
+        first, last = (short(edge).replace(" ", "") for edge in (low + 1, high))
+        lines.append(f"  {first if high > low + 1 else '':>6} to {last:>6} {count:>6} {bar}{mark}")
     return lines
-
-
-def _short(number: int) -> str:
-    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return str(number)
 
 
 def _percent(share: Fraction) -> str:

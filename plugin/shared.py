@@ -105,6 +105,14 @@ def moment(t: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     return time.strftime(form, time.localtime(t))
 
 
+def short(count: int) -> str:
+    """1,234; 56.7 k; 913 k; 1.2 M."""
+    if count < 10_000:
+        return f"{count:,}"
+    size, unit = next(one for one in ((10**9, "G"), (10**6, "M"), (10**3, "k")) if count >= one[0])
+    return f"{count / size:.{0 if count >= 100 * size else 1}f} {unit}"
+
+
 def shortened(project: str) -> str:
     """A project's folder with ~ for your home."""
     user = os.environ.get("HOME", "")

@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from incidents import Incident
-from shared import moment, shortened, version
+from shared import moment, short, shortened, version
 
 from circuit_breaker.words.cleanup import number
 from circuit_breaker.words.status import ID
@@ -85,14 +85,6 @@ def lasting(seconds: float) -> str:
 def day(t: float) -> str:
     """`28 Nov 20:14`."""
     return moment(t, "%d %b %H:%M")
-
-
-def short(count: int) -> str:
-    """1,234; 56.7 k; 913 k; 1.2 M."""
-    if count < 10_000:
-        return f"{count:,}"
-    size, unit = next(one for one in ((10**9, "G"), (10**6, "M"), (10**3, "k")) if count >= one[0])
-    return f"{count / size:.{0 if count >= 100 * size else 1}f} {unit}"
 
 
 def _calm(text: str) -> Html:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -124,15 +123,7 @@ def folder_of(env: Mapping[str, str], project: str) -> Path:
 def groups(top: Path, after: float) -> list[list[Path]]:
     """The transcripts below `top` written since `after`, each with those of its subagents, in the order in which they began: of a row
     that a fork copied, the original comes first."""
-    found = recording.files([str(top)], _written) if top.is_dir() else []
-    return sorted((group for group in found if _written(group) >= after), key=recording.began)
-
-
-def _written(group: list[Path]) -> float:
-    """When a transcript was last written; 0.0 if it is no longer there."""
-    with contextlib.suppress(OSError):
-        return max(path.stat().st_mtime for path in group)
-    return 0.0
+    return recording.files([str(top)], after) if top.is_dir() else []
 
 
 def sessions(groups: Iterable[list[Path]], after: float, until: float) -> Iterator[PastSession]:

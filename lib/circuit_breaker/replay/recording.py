@@ -35,11 +35,9 @@ def skip(fault: str) -> None:
     """For `broken`: skip an unreadable line without a word."""
 
 
-def files(paths: Iterable[str], order: Callable[[list[Path]], Any] | None = None) -> list[list[Path]]:
-    """The recordings below `paths`; each group is a file with its subagents' files. order: the sort key, else when it began.
-
-    Raises FileNotFoundError.
-    """
+def files(paths: Iterable[str], after: float = 0.0) -> list[list[Path]]:
+    """The recordings below `paths` that were written since `after` (epoch seconds), in the order in which they began; each group is a
+    file with its subagents' files. Raises FileNotFoundError."""
     found: list[Path] = []
     for name in paths:
         path = Path(name)
@@ -54,8 +52,16 @@ def files(paths: Iterable[str], order: Callable[[list[Path]], Any] | None = None
     for path in dict.fromkeys(found):
         folders = (folder.parent for folder in path.parents if folder.name == "subagents")
         groups.setdefault(next(folders, path.with_suffix("")), []).append(path)
-    ordered = [sorted(group, key=lambda path: (len(path.parts), path)) for group in groups.values()]
-    return sorted(ordered, key=order or began)
+    recent = [group for group in groups.values() if not after or max(map(_written, group)) >= after]
+    return sorted([sorted(group, key=lambda path: (len(path.parts), path)) for group in recent], key=began)
+
+
+def _written(path: Path) -> float:
+    """When it was last written; 0.0 if it is no longer there."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def began(group: list[Path]) -> str:
