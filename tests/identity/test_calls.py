@@ -216,7 +216,7 @@ def test_arbitrary_input_is_answered(tool: str, value: Any, text: str) -> None:
     assert isinstance(acts.is_gesture(tool, value), bool)
     assert isinstance(acts.adds_again(tool, value), bool)
     assert isinstance(errors.is_lookup_miss(tool, value, text), bool)
-    assert 0.0 <= gate.caller_timeout(tool, value) <= 3600.0
+    assert 0.0 <= gate.caller_timeout(value) <= 3600.0
     assert isinstance(calls.service(tool, value), str)
     assert isinstance(calls.shape_key(tool, value)[0], str)
 
@@ -333,7 +333,7 @@ def test_a_look_that_found_nothing_is_no_sign_of_a_loop(
     ],
 )
 def test_the_timeout_that_a_call_asks_for(value: Any, seconds: float) -> None:
-    assert gate.caller_timeout("Bash", {"timeout": value}) == seconds
+    assert gate.caller_timeout({"timeout": value}) == seconds
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,7 @@ from circuit_breaker.breaker.model import CLOSED, EARNED, HALF_OPEN, OPEN, RUNNI
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeVar
-
-    from circuit_breaker.breaker.model import Circuit
-
-    Kind = TypeVar("Kind", bound=Circuit)
+    from circuit_breaker.breaker.model import SomeCircuit
 
 ADMITTED, TAKEN, COOLING, SPENT = "", "probe_running", "cooling_down", "early_used"
 UNPROBED = {"probe": "", "early": "", "good": 0}
@@ -33,7 +29,7 @@ def cooldown(base: float, level: int, steps: list[float]) -> float:
     return float(base * steps[min(level, len(steps) - 1)])
 
 
-def trip(circuit: Kind, now: float, base: float, steps: list[float]) -> Kind:
+def trip(circuit: SomeCircuit, now: float, base: float, steps: list[float]) -> SomeCircuit:
     """CLOSED -> OPEN. A circuit that is not CLOSED stays as it is."""
     if circuit.state != CLOSED:
         return circuit
@@ -42,7 +38,7 @@ def trip(circuit: Kind, now: float, base: float, steps: list[float]) -> Kind:
     return circuit.but(**UNPROBED, **opened, retry_at=now + wait, cooldown=wait)
 
 
-def settle(circuit: Kind, now: float) -> Kind:
+def bounded(circuit: SomeCircuit, now: float) -> SomeCircuit:
     """Limit the cooldown and the lease to their own lengths from now: the clock may have been set back."""
     if circuit.retry_at is not None and circuit.retry_at - now > circuit.cooldown:
         circuit = circuit.but(retry_at=now + circuit.cooldown)
@@ -51,13 +47,13 @@ def settle(circuit: Kind, now: float) -> Kind:
     return circuit
 
 
-def admit(circuit: Kind, call_id: str, now: float, lease: float) -> tuple[Kind, str]:
+def admit(circuit: SomeCircuit, call_id: str, now: float, lease: float) -> tuple[SomeCircuit, str]:
     """Whether this call may pass: (circuit, ADMITTED; if not TAKEN, COOLING, or SPENT if this level's early probe was used).
 
     OPEN and due, or with an earned early probe: HALF_OPEN, and this call is the probe. HALF_OPEN: the probe may ask again; another
     call becomes the probe if none is running or the lease has passed.
     """
-    circuit = settle(circuit, now)
+    circuit = bounded(circuit, now)
     if circuit.state == CLOSED or (circuit.probe and circuit.probe == call_id):
         return circuit, ADMITTED
     probing = circuit.but(state=HALF_OPEN, probe=call_id, lease=now + lease, leased=lease)
@@ -70,14 +66,14 @@ def admit(circuit: Kind, call_id: str, now: float, lease: float) -> tuple[Kind, 
     return (probing, ADMITTED) if due else (circuit, SPENT if circuit.early == USED else COOLING)
 
 
-def earn(circuit: Kind) -> Kind:
+def earn(circuit: SomeCircuit) -> SomeCircuit:
     """Give an OPEN circuit an early probe, at most one per level."""
     if circuit.state != OPEN or circuit.early or circuit.retry_at is None:
         return circuit
     return circuit.but(early=EARNED)
 
 
-def fail(circuit: Kind, now: float, base: float, steps: list[float]) -> Kind:
+def fail(circuit: SomeCircuit, now: float, base: float, steps: list[float]) -> SomeCircuit:
     """The probe failed or returned the same result: OPEN, one level up, with a cooldown from now.
 
     If it was an early probe, the new level has none; the highest level has one for all its cooldowns.
@@ -89,7 +85,7 @@ def fail(circuit: Kind, now: float, base: float, steps: list[float]) -> Kind:
     return circuit.but(**after, state=OPEN, level=level, retry_at=now + wait, cooldown=wait)
 
 
-def release(circuit: Kind, ran: bool) -> Kind:
+def release(circuit: SomeCircuit, ran: bool) -> SomeCircuit:
     """The probe ended without a verdict (refused, in the background, interrupted, lost): OPEN, same level and `retry_at`.
 
     An early probe that never `ran` can be used again.
@@ -98,12 +94,12 @@ def release(circuit: Kind, ran: bool) -> Kind:
     return circuit.but(state=OPEN, probe="", early=early)
 
 
-def overdue(circuit: Kind, now: float) -> Kind:
+def overdue(circuit: SomeCircuit, now: float) -> SomeCircuit:
     """The probe has probably died: the next call may be the probe, and until then its late result counts."""
     return circuit.but(lease=now, leased=0.0) if circuit.probe else circuit
 
 
-def succeed(circuit: Kind, needed: int) -> Kind:
+def succeed(circuit: SomeCircuit, needed: int) -> SomeCircuit:
     """A good probe: CLOSED and one level down after `needed` in a row, else HALF_OPEN until the next one."""
     if circuit.good + 1 < needed:
         early = USED if circuit.early == RUNNING else circuit.early
@@ -111,7 +107,7 @@ def succeed(circuit: Kind, needed: int) -> Kind:
     return close(circuit)
 
 
-def close(circuit: Kind) -> Kind:
+def close(circuit: SomeCircuit) -> SomeCircuit:
     """CLOSED, one level down."""
     level = max(0, circuit.level - 1)
     return circuit.but(**UNPROBED, state=CLOSED, level=level, retry_at=0.0, cooldown=0.0, count=0)

@@ -28,26 +28,27 @@ def ring_at(recent: list[Past], end: int, period: int) -> tuple[list[Past], int,
     """(records of the last round, whole rounds, n of the first call) of the ring of that period that ends at `recent[end]`;
     ([], 0, -1) if there is none."""
     best: tuple[list[Past], int, int] = ([], 0, -1)
-    for window in (period, period + 1):  # the last round may contain one foreign call
-        start = end - window + 1
-        if start < 0:
-            break
-        for foreign in range(1, window - 1) if window > period else (None,):
-            ring = [recent[start + i] for i in range(window) if i != foreign]
-            if (
-                2 * sum([r.kind == POLL for r in ring]) >= period  # a long ring takes as long as a wait
-                or ring[0].turn == ring[-1].turn
-                or not _is_ring([r.call for r in ring])
-            ):
-                continue
-            strangers = [] if foreign is None else [recent[start + foreign]]
-            rounds, first, earlier = 0, start, start
-            while earlier >= 0:
-                rounds, first = rounds + 1, earlier
-                earlier = _round_before(recent, first, ring, strangers)
-            if rounds > best[1] and not _belongs(strangers, rounds):
-                best = (ring, rounds, recent[first].n)
+    for start, ring, strangers in _last_rounds(recent, end, period):
+        rounds, first, earlier = 0, start, start
+        while earlier >= 0:
+            rounds, first = rounds + 1, earlier
+            earlier = _round_before(recent, first, ring, strangers)
+        if rounds > best[1] and not _belongs(strangers, rounds):
+            best = (ring, rounds, recent[first].n)
     return best
+
+
+def _last_rounds(recent: list[Past], end: int, period: int) -> list[tuple[int, list[Past], list[Past]]]:
+    """(index of its start, its records, the foreign call in it if any) of each way in which a round may end at `recent[end]`."""
+    found = []
+    for window in (period, period + 1):
+        start = end - window + 1
+        for foreign in range(1, window - 1) if window > period else (-1,):
+            ring = [recent[start + i] for i in range(window) if i != foreign] if start >= 0 else []
+            polls = 2 * sum([r.kind == POLL for r in ring]) >= period  # a long ring takes as long as a wait
+            if ring and not polls and ring[0].turn != ring[-1].turn and _is_ring([r.call for r in ring]):
+                found.append((start, ring, [recent[start + foreign]] if foreign > 0 else []))
+    return found
 
 
 def _is_ring(calls: list[tuple[str, str]]) -> bool:

@@ -42,7 +42,7 @@ def gate(work: Work, event: Ask, circuit: Circuit) -> None:
     if work.bypassed:
         _let_through(work, event, circuit)
         return
-    lease = max(work.config.probe_lease_seconds, caller_timeout(event.tool, event.input))
+    lease = max(work.config.probe_lease_seconds, caller_timeout(event.input))
     before = circuit.state
     circuit, refusal = breaker.admit(circuit, event.id, work.now, lease)
     work.put(circuit)
@@ -53,7 +53,7 @@ def gate(work: Work, event: Ask, circuit: Circuit) -> None:
         work.changed("probe", circuit, before, "probe_allowed")
 
 
-def caller_timeout(tool: str, tool_input: object) -> float:
+def caller_timeout(tool_input: object) -> float:
     """The call's own timeout in seconds, at most an hour; 0.0 for none."""
     value = tool_input.get("timeout") if isinstance(tool_input, dict) else None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e12:

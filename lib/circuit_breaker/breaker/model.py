@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, TypeVar
 
     Kind = TypeVar("Kind", bound="Record")
+    SomeCircuit = TypeVar("SomeCircuit", bound="Circuit")
     # What a rule does with a signal ("ask" is "block" with a question); "" if it is switched off.
     Action = Literal["block", "warn", "observe", ""]
     Happening = Literal[

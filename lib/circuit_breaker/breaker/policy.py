@@ -41,19 +41,12 @@ def advance(
     _close_switched_off(work)
     if lane.prompt != session.person:
         _catch_up(work)
-    if isinstance(event, (model.Ask, model.Turn)):
-        work.heard, work.attended = True, event.attended
     if isinstance(event, model.Ask):
-        gate.ask(work, event)
-        if not work.denial and session.budget.since and session.circuits:
-            budget.ask(work, event)
-        denied = any(notice.kind == model.DENY for notice in work.denial)
-        if denied and event.down is None and event.tool.startswith("mcp__"):
-            refused = model.Outcome(id=event.id, tool=event.tool, kind=model.OURS)
-            work.contacts = service_down.contacts([refused])  # it may have been made its server's probe
+        _asked(work, event)
     elif isinstance(event, model.Reported):
         monitor.reported(work, event)
     elif isinstance(event, model.Turn):
+        work.heard, work.attended = True, event.attended
         monitor.turn(work, event)
         work.warn_late()
     elif isinstance(event, model.Compacted):
@@ -66,6 +59,18 @@ def advance(
     session.trim()
     lane.trim()
     return work.answer()
+
+
+def _asked(work: Work, event: model.Ask) -> None:
+    """The answer of the gate, or a budget's question; a denied call gives back its place as its server's probe."""
+    work.heard, work.attended = True, event.attended
+    gate.ask(work, event)
+    if not work.denial and work.session.budget.since and work.session.circuits:
+        budget.ask(work, event)
+    denied = any(notice.kind == model.DENY for notice in work.denial)
+    if denied and event.down is None and event.tool.startswith("mcp__"):
+        refused = model.Outcome(id=event.id, tool=event.tool, kind=model.OURS)
+        work.contacts = service_down.contacts([refused])
 
 
 def _close_switched_off(work: Work) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker import cycles, evidence, memory, model
 from circuit_breaker.breaker.context import Work
-from circuit_breaker.breaker.memory import ErrorRun, Lane, Past, Streak
+from circuit_breaker.breaker.memory import Lane, Past, Streak
 from circuit_breaker.breaker.model import FAILED, FAILURES, INVALID, OK, OR, STOP, TRIP, WARN, Outcome, Signal
 from circuit_breaker.breaker.outcomes import clip_of, label_of, look, only_waits
 from circuit_breaker.identity import acts, labels
@@ -62,10 +62,7 @@ def tool_failure(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]
             yield rejected(outcome, streak, rule)
     told: set[str] = set()
     for outcome in outcomes:
-        run = lane.errors.get(outcome.tool)
-        if run is None or outcome.tool in told or run.turn != lane.turn or run.complaint != outcome.complaint:
-            continue
-        signal = _same_error(run, outcome, rule)
+        signal = _same_error(lane, outcome, rule) if outcome.tool not in told else None
         stops = signal is not None and signal.wants == STOP and outcome.kind == INVALID  # nothing blocks it
         if signal is not None and (stops or outcome.tool not in warned):
             told.add(outcome.tool)
@@ -120,7 +117,10 @@ def _same_attempt(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
     )
 
 
-def _same_error(run: ErrorRun, outcome: Outcome, rule: Rule) -> Signal | None:
+def _same_error(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
+    run = lane.errors.get(outcome.tool)
+    if run is None or (run.turn, run.complaint) != (lane.turn, outcome.complaint):
+        return None
     limit, turns = rule["same_error"], run.turns
     if run.near >= turns + NEARLY:
         limit, turns = limit and limit + NEARLY, run.near
@@ -211,12 +211,12 @@ def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple
         return count, limit * UNSEEN
     same = [r for r in lane.recent[-LAST_CALLS:] if r.key == outcome.key and r.result == outcome.result]
     often = sum([1 for r in same if r.n >= streak.repeats_since and r.kind != memory.POLL])
-    if limit and often - max(limit, OF_LAST) > count - limit:
-        count, limit = often, max(limit, OF_LAST)
-    differs = rule["digits_max"] and not outcome.repeats
-    if differs and streak.digit_run - rule["digits_max"] > count - limit:
-        count, limit = streak.digit_run, rule["digits_max"]
-    return count, limit
+    counts = [(count, limit)]
+    if limit:
+        counts.append((often, max(limit, OF_LAST)))
+    if rule["digits_max"] and not outcome.repeats:
+        counts.append((streak.digit_run, rule["digits_max"]))
+    return max(counts, key=lambda one: one[0] - one[1])
 
 
 def call_cycle(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
@@ -224,24 +224,25 @@ def call_cycle(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
     if not any(outcome.repeats for outcome in outcomes):
         return
     lane = work.lane
-    recent = [
-        record for record in lane.recent if record.kind != memory.WAIT
-    ]  # waiting makes it no other ring
+    recent = [past for past in lane.recent if past.kind != memory.WAIT]  # waiting makes it no other ring
     rings = [
         _ring(lane, recent, position, period, rule)
         for position in range(len(recent) - 1, -1, -1)
         if recent[position].turn == lane.turn
         for period in cycles.periods_at(recent, position, rule["max_period"])
     ]
-    found = [ring for ring in rings if ring is not None]
-    best = max(found, key=lambda ring: int(ring.count - ring.facts["limit"]), default=None)
-    if best is not None and (
-        best.wants == TRIP or not any("call_cycle" in s.marks for s in _streaks(lane, best.keys))
-    ):
+    _, best = max(filter(None, rings), key=lambda ring: ring[0], default=(0, None))
+    if best is None:
+        return
+    warned = any("call_cycle" in streak.marks for streak in _streaks(lane, best.keys))
+    if best.wants == TRIP or not warned:
         yield best
 
 
-def _ring(lane: Lane, recent: list[Past], position: int, period: int, rule: Rule) -> Signal | None:
+def _ring(
+    lane: Lane, recent: list[Past], position: int, period: int, rule: Rule
+) -> tuple[int, Signal] | None:
+    """(rounds beyond the limit, signal) of the ring of that period that ends at `recent[position]`; None if there is none."""
     limit = rule["threshold"] if period == 2 or period >= LONG_RING else rule["threshold_long"]
     if not limit:
         return None
@@ -261,7 +262,7 @@ def _ring(lane: Lane, recent: list[Past], position: int, period: int, rule: Rule
     if _compares(lane, ring, in_turn):
         opens_at = min(limit * UNSEEN, Lane.MOST["recent"] // period)
     names = [streak.label for streak in _streaks(lane, [r.key for r in ring])]
-    return Signal(
+    signal = Signal(
         rule="call_cycle",
         wants=TRIP if rounds >= opens_at else WARN,
         subject=" + ".join(names)[:120],
@@ -271,8 +272,9 @@ def _ring(lane: Lane, recent: list[Past], position: int, period: int, rule: Rule
         since=since,
         calls=(names * 2)[-CALLS_MAX:],
         form=model.form_of(mild=rounds + 1 < opens_at),
-        facts={"period": period, "limit": limit},
+        facts={"period": period},
     )
+    return rounds - limit, signal
 
 
 def _compares(lane: Lane, ring: list[Past], in_turn: bool) -> bool:
@@ -291,7 +293,7 @@ def failing_streak(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signa
     lane, last = work.lane, outcomes[-1]
     turns, warnings = lane.failing, lane.failing_warned
     first, stop_at = rule["threshold"], rule["stop_at"]
-    second = first + (first + 1) // 2
+    second = first + (first + 1) // 2  # the turn of the second warning, which comes before the stop
     second = min(second, max(stop_at - 1, first + 1)) if stop_at else second
     failing = {"subject": "failing turns", "keys": []}
     if warnings < (turns >= first) + (turns >= second):

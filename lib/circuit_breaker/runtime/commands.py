@@ -22,7 +22,7 @@ def answer(payload: Payload, where: Places, config: Config, env: home.Environmen
     if name == "circuit-status":
         return _status(words, payload.session, where, config, env, now)
     if name == "reset-circuit":
-        return _reset(words, payload.session, where, config)
+        return _reset(words, payload.session, where)
     return ""
 
 
@@ -69,7 +69,7 @@ def _status(
     return text
 
 
-def _reset(words: list[str], session: str, where: Places, config: Config) -> str:
+def _reset(words: list[str], session: str, where: Places) -> str:
     which, words = _split(words)
     if ("--all" in words) == (which is not None) or which == "":
         return RESET_USAGE

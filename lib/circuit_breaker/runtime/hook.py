@@ -105,6 +105,7 @@ class Visit:
         self.payload, self.where, self.env, self.now = payload, where, env, now
         self.armed = bool(store.armed_lanes(where, payload.session))
         self.config = frozen.rules(where, payload.session, current) if self.armed else current
+        self.limited = is_on("budget", self.config.circuit_breakers["budget"])
         self.authors: dict[str, str] = {}  # id of a prompt -> who wrote it
 
     def answer(self) -> dict[str, Any] | None:
@@ -116,7 +117,7 @@ class Visit:
         self._prepare(event)
         decision = self._decide(event)
         if decision.contacts:
-            notices, changes = services.settle(self.where, decision.contacts, config, self.now, payload.lane)
+            notices, changes = services.record(self.where, decision.contacts, config, self.now, payload.lane)
             decision.notices += notices
             decision.transitions += changes
         if decision.transitions:
@@ -167,16 +168,15 @@ class Visit:
                 return session, lane, session
             event.author = self.authors[session.unproven]
         payload, config = self.payload, self.config
-        limited = is_on("budget", config.circuit_breakers["budget"])
-        if (isinstance(event, model.Turn) and (limited or store.is_live(lane))) or (
-            isinstance(event, model.Prompt) and limited and event.person
-        ):
-            event.spent, lane = usage.look_up(lane, payload, isinstance(event, model.Prompt))
+        if isinstance(event, model.Turn) and (self.limited or store.is_live(lane)):
+            event.spent, lane = usage.look_up(lane, payload)
+        elif isinstance(event, model.Prompt) and self.limited and event.person:
+            event.spent, lane = usage.look_up(lane, payload, prompted=True)
         session, lane, decision = policy.step(session, lane, event, config, self.now, payload.lane)
         if session.home != self.where.home or session.project != self.where.project:
             session = session.but(home=self.where.home, project=self.where.project)
         if any(transition.event in usage.COSTLY for transition in decision.transitions):
-            usage.charge(lane, decision.transitions, payload, limited)
+            usage.charge(lane, decision.transitions, payload, self.limited)
         if session.frozen or store.is_live(lane) or store.is_live(session):
             session = self._hold(session, lane, decision)
         return session, lane, decision

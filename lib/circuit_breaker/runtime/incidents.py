@@ -45,9 +45,14 @@ def keep(
         for transition in transitions
         if transition.event != "warning" or transition.name not in changed
     ]
-    for problem, keep_rows in (("recorded", _append), ("published", _publish), ("exported", _spool)):
+    ways = {
+        "recorded": _append,
+        "published": _publish,
+        **({"exported": _spool} if config.export["otlp"] else {}),
+    }
+    for problem, keep_rows in ways.items():
         try:
-            keep_rows(where, rows, config)
+            keep_rows(where, rows)
         except (OSError, ValueError) as error:
             error_log.note(f"incident not {problem}: {error}")
     if config.on_stop:
@@ -57,7 +62,7 @@ def keep(
             error_log.stderr(f"{row['circuit']}: {row['cause']}")
 
 
-def _append(where: Places, rows: list[Row], config: Config) -> None:
+def _append(where: Places, rows: list[Row]) -> None:
     files.folder(where.home)
     files.append(f"{where.home}/{INCIDENTS}", _lines(rows))
 
@@ -66,15 +71,13 @@ def _lines(rows: list[Row]) -> bytes:
     return b"".join([json.dump(row) + b"\n" for row in rows])
 
 
-def _publish(where: Places, rows: list[Row], config: Config) -> None:
+def _publish(where: Places, rows: list[Row]) -> None:
     if any(row["event"] != "warning" for row in rows):
         publish(where)
 
 
-def _spool(where: Places, rows: list[Row], config: Config) -> None:
+def _spool(where: Places, rows: list[Row]) -> None:
     """Add incidents to R/export/spool.jsonl, which `export otlp` sends. Raises OSError, also if it is full."""
-    if not config.export["otlp"]:
-        return
     path = where.runtime + SPOOL
     files.folder(where.runtime, where.runtime + "/export")
     with files.Lock(path + ".lock"):

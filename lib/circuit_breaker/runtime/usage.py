@@ -24,7 +24,7 @@ COSTLY = ("trip", "would_trip", "ending")  # incidents that say what their strea
 RECENT_MAX = 4  # last messages that are remembered: the rows of a message are close together
 
 
-def look_up(lane: Lane, payload: Payload, prompted: bool) -> tuple[Usage, Lane]:
+def look_up(lane: Lane, payload: Payload, prompted: bool = False) -> tuple[Usage, Lane]:
     """(tokens in the lane's transcript since it was last read, the lane, whose position is after them). `prompted`: by a new prompt,
     which begins at the end of the file."""
     path, position = path_of(payload.transcript, payload.lane), lane.read
