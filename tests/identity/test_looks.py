@@ -378,6 +378,8 @@ def test_what_shows_a_page_or_a_screen_looks_at_what_changes_by_itself(tool: str
         "mcp__mobile-mcp__mobile_tap",
         "mcp__browser__browser",
         "mcp__slack__post_message",
+        "mcp__gmail__modify_message",
+        "mcp__slack__conversations_add_message",
         "mcp__search__index_docs",
     ],
 )

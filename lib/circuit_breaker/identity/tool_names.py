@@ -11,7 +11,7 @@ READING_NAMES = frozenset(
 )
 # What a tool gives whose name ends with it: `pod_state`, `page_source`, `issue_read`.
 _GIVEN = frozenset(
-    "status state progress info summary source message messages output log logs history metrics result results details tree ui size len"
+    "status state progress info summary source messages output log logs history metrics result results details tree ui size len"
     " count list read get search".split()
 )
 _ASKED = frozenset("sql query execute statement run".split())  # in names of tools that are given a query
