@@ -543,6 +543,15 @@ def test_indented_text_of_an_edit_that_is_not_found_is_not_what_the_error_compla
     assert complaint("\t\tif a:\n\t\t\tb()") == complaint("    x = 1") == complaint("y = 1")
 
 
+def test_code_of_the_call_itself_and_the_mark_below_it_are_no_part_of_its_error() -> None:
+    def error(code: str, shown: str, mark: str) -> str:
+        text = f'  File "<string>", line 1\n    {shown}\n    {mark}\nSyntaxError: invalid syntax'
+        return errors.error_keys("failed", text, {"command": f"python3 -c '{code}'"})[0]
+
+    assert error("a b", "a b", "^") == error("print(c d)", "print(c d)", "    ^^^")
+    assert error("a b", "x y", "^") != error("a b", "y z", "^") != error("a b", "y z", "^^")
+
+
 def test_equal_errors_complain_about_the_same() -> None:
     line = "E1130 {}   {} memcache.go:265] connection refused\nhttp://localhost:{}/api"
     one, other = (

@@ -36,6 +36,7 @@ _UNREACHED = (
     "|no devices/emulators|device offline|daemon is not running"
 ).split("|")
 _LATER_MAX = 1500  # characters at either end of a text that are searched for them
+_MARKS = frozenset("^~ ")  # below code
 _NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these name is the news of their errors
 _SPELLED = str.maketrans("0123456789.", "abcdefghijk")
 
@@ -141,14 +142,20 @@ def _number(word: str) -> str:
 
 
 def own_lines(text: str, tool_input: object = None) -> list[str]:
-    """The lines of an error's first READ_MAX characters, without those that repeat the call's input."""
+    """The lines of an error's first READ_MAX characters, without those that repeat the call's input or show a part of it above a mark."""
     texts = keys.texts_in(tool_input)[0]
     echoed = frozenset([line.strip() for given in texts for line in given[:READ_MAX].split("\n")])
     count = sum([given.count("\n") + 1 for given in texts])
     lines = text[:READ_MAX].rstrip().removesuffix("</tool_use_error>").split("\n", LINES_MAX)
     lines = _each(lambda line: _without_running_number(line.strip(), count), lines)
     repeats = {line for line in {*lines} if _echoes(line, echoed)}
-    return [line for line in lines if line and line not in repeats]
+    own, whole = [""], "\n".join(texts)[:READ_MAX]
+    for line in filter(None, lines):
+        if _MARKS.issuperset(line) and own[-1] in whole:
+            own[-1] = ""
+        else:
+            own.append("" if line in repeats else line)
+    return [line for line in own if line]
 
 
 def _without_given(line: str) -> str:
