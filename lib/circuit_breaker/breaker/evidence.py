@@ -11,9 +11,10 @@ from __future__ import annotations
 from circuit_breaker.breaker import memory
 from circuit_breaker.breaker.memory import FLAKY, Lane, Past, SameShape, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
-from circuit_breaker.breaker.outcomes import label_of, look, only_waits, shown_in, steps_on, written
+from circuit_breaker.breaker.outcomes import label_of, look, only_waits, steps_on, written
 from circuit_breaker.identity import acts, calls, errors, line_numbers, looks
 from circuit_breaker.identity.keys import PICTURE, digest
+from circuit_breaker.identity.results import progress_shown
 from circuit_breaker.shell import reading, waits
 
 FAILS_MAX, SERVICE_TIMES_MAX = 32, 64  # failures kept of a call, times of a service
@@ -247,7 +248,7 @@ def _judge_wait(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: f
     if outcome.wait == waits.BEFORE:
         lane.waits.last = outcome.n - 1
     outcome.poll = _is_poll(lane, streak, outcome, now, gap)
-    shown = shown_in(outcome) if outcome.poll else ""
+    shown = progress_shown(outcome.text) if outcome.poll else ""
     if shown:
         outcome.result += shown
         outcome.repeats = streak.result_since >= 0 and streak.result == outcome.result

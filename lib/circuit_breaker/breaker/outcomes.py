@@ -109,12 +109,6 @@ def only_waits(outcome: Outcome) -> bool:
     return outcome.wait == waits.ALONE and not looks.reads_output(outcome.tool, outcome.input)
 
 
-def shown_in(outcome: Outcome) -> str:
-    """What a poll shows of its progress, to be added to its result: blinding hides it, but it is news of what is waited for."""
-    shown = results.progress_shown(outcome.text)
-    return f" {shown}" if shown else ""
-
-
 def label_of(outcome: Outcome) -> str:
     """The call's label, made when it is first needed: most calls are never shown."""
     if not outcome.label:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, model, outcomes, rules
+from circuit_breaker.breaker import breaker, model, rules
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.memory import Streak
 from circuit_breaker.breaker.model import Circuit, Outcome
 from circuit_breaker.breaker.outcomes import clip_of, label_of
+from circuit_breaker.identity.results import progress_shown
 
 
 def gated(work: Work, circuit: Circuit, outcome: Outcome) -> None:
@@ -55,7 +56,7 @@ def _is_new(work: Work, circuit: Circuit, outcome: Outcome) -> bool:
     known = circuit.results.get(outcome.key, "").split(model.OR)
     if "digits" in circuit.form:
         return outcome.digits not in known
-    return outcome.result not in known and outcome.result + outcomes.shown_in(outcome) not in known
+    return outcome.result not in known and outcome.result + progress_shown(outcome.text) not in known
 
 
 def _rejected_again(work: Work, circuit: Circuit, outcome: Outcome) -> None:

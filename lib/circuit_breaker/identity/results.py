@@ -121,13 +121,13 @@ def is_docker_log(text: str) -> bool:
 
 
 def progress_shown(text: str) -> str:
-    """The percentages and counts beside progress bars, which `blind` hides; "" for none."""
+    """What is added to a poll's result: the percentages and counts beside progress bars, which `blind` hides; "" for none."""
     text = keys.shortened(text)
     if "%]" not in text and not any(bar in text for bar in _BARS):
         return ""
     words = text.replace("|", " ").replace("[", " ").replace("]", " ").split()
     shown = [word for word in words if word.rstrip("%").replace("/", "").isdigit()]
-    return digest(" ".join(shown)) if shown else ""
+    return f" {digest(' '.join(shown))}" if shown else ""
 
 
 def without_exit_code(text: str) -> str:
