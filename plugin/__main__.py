@@ -256,7 +256,8 @@ def run(given: "list[str]") -> int:
         if getattr(options, name, None) == "":
             top.error(f"{name}: the value is empty, which would choose everything")
     try:
-        changes = _module("circuit_breaker.guard").refused(options.verb, given[1:])
+        in_session = "CLAUDE_CODE_SESSION_ID" in os.environ  # only then it can be Claude's own shell
+        changes = in_session and _module("circuit_breaker.guard").refused(options.verb, given[1:])
         why = changes and _module("circuit_breaker.runtime.own_shell").refusal(changes, os.environ)
         if why:
             raise shared.Refusal(why)

@@ -21,6 +21,8 @@ IN_PLACE = (errno.EBUSY, errno.EXDEV, errno.EROFS, errno.EACCES, errno.EPERM)
 def words_of(error: Exception) -> str:
     """An error as text, of an OSError with its path and without its number: "/x/y: permission denied"."""
     what, path = files.why(error).strip(), getattr(error, "filename", None)
+    if isinstance(error, FileNotFoundError) and path is None:  # only of os.getcwd
+        return "this folder no longer exists"
     what = what[:1].lower() + what[1:] if what[1:2].islower() else what
     return f"{os.fsdecode(path)}: {what}" if path else what
 

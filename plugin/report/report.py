@@ -10,6 +10,7 @@ from pathlib import Path
 import incidents
 import operate
 import protection
+from install import disk
 from shared import Refusal, answer, places, progress
 
 from circuit_breaker.runtime import home, status
@@ -51,6 +52,7 @@ def report(args: argparse.Namespace) -> int:
         not_protected="" if facts["protected"] else f"{where.project}: {facts['why']}; fix: {facts['fix']}",
     )
     path = Path(args.output or NAME)
-    path.write_bytes(page.page(made))
+    with disk.named(path):
+        path.write_bytes(page.page(made))
     answer(False, f"{page.headline(made)}. {path.resolve()}")
     return 0

@@ -78,10 +78,10 @@ def test_what_cannot_be_done_is_a_sentence_and_with_json_an_object_too(person, w
 
 
 def test_what_the_system_refuses_is_a_sentence_and_with_json_an_object_too(person):
-    done = plugin(person, "status", "--json", HOME="relative")
+    done = plugin(person, "sweep", "--json", HOME="relative")
     assert done.returncode == 1
     problem = json.loads(done.stdout)["problem"]
-    assert "HOME" in problem and done.stderr == f"status: {problem}. Fix that, then try again.\n"
+    assert "HOME" in problem and done.stderr == f"sweep: {problem}. Fix that, then try again.\n"
 
 
 @pytest.mark.parametrize("verb", [["--help"], ["help", "status"], ["completion", "bash"], ["doctor"]])
@@ -174,3 +174,13 @@ def test_completion_offers_verbs_options_and_choices(person, shell):
     assert completed(shell, person, "sta") == ["status"]
     assert "--purge" in completed(shell, person, "uninstall", "--")
     assert completed(shell, person, "mode", "ob") == ["observe"]
+
+
+@pytest.mark.parametrize("verb", ["status", "install", "config", "doctor"])
+def test_a_folder_that_was_removed_under_you_is_named_as_such(tmp_path, verb):
+    action = ["path"] if verb == "config" else []
+    line = f'mkdir "$0/gone" && cd "$0/gone" && rmdir "$0/gone" && exec {sys.executable} {ROOT}/plugin {" ".join([verb, *action])}'
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run(["sh", "-c", line, tmp_path], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"{verb}: this folder no longer exists. Fix that, then try again.\n"
