@@ -32,9 +32,7 @@ def calibrate(args: argparse.Namespace) -> int:
     """Learn limits and show them; exit code 1 if there are too few good prompts or nothing to read."""
     groups = replaying.found(args.folders or [str(past.folder(os.environ))])
     learned = Learned(read(groups), args.risk)
-    limits = {
-        f"circuit_breakers.budget.{key}": most for key, most in learned.limits.items() if most is not None
-    }
+    limits = {f"circuit_breakers.budget.{key}": most for key, most in learned.limits.items() if most}
     path = configure.put(places(), limits) if args.apply and limits else None
     enough = learned.good >= learned.needed
     done = f"Written to {path}." if path else "Nothing was changed: `calibrate --apply` writes these limits."

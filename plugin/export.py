@@ -115,7 +115,11 @@ class Spool:
                 sent[part], at[part] = sent[part] + len(found), end
                 files.replace(self.cursor, json.dumps(at).encode())
                 found, end = self._read(end)
-        self._forget(min(at[part] for part in PARTS))
+        accepted = min(at[part] for part in PARTS)
+        # a spool that was accepted completely ends; a hook that is writing to it is waited for
+        with contextlib.suppress(FileNotFoundError), files.Lock(f"{self.path}.lock"):
+            if accepted and os.stat(self.path).st_size == accepted:
+                os.remove(self.path)
         return max(sent.values())
 
     def _cursors(self) -> dict[str, Any]:
@@ -142,12 +146,6 @@ class Spool:
                 one = incidents.parsed(line, "")
                 found += [one] if one else []
         return found, at
-
-    def _forget(self, at: int) -> None:
-        """Start a new spool if this one has been accepted completely; wait for a hook that is writing to it."""
-        with contextlib.suppress(FileNotFoundError), files.Lock(f"{self.path}.lock"):
-            if at and os.stat(self.path).st_size == at:
-                os.remove(self.path)
 
 
 class Sender:

@@ -74,10 +74,9 @@ def _registered(
     where: home.Places, sources: list[scopes.Source], env: Mapping[str, str]
 ) -> tuple[str, str, str]:
     """(how, why, fix) according to the settings; `why` is "" if they protect."""
-    switches = [(s.document.get("disableAllHooks"), s.path) for s in sources]
-    switches = [(off, path) for off, path in switches if isinstance(off, bool)]
-    if switches and switches[-1][0]:  # the last file that sets it counts (measured on 2.1.330)
-        path = switches[-1][1]
+    switches = [(off, s.path) for s in sources if isinstance(off := s.document.get("disableAllHooks"), bool)]
+    off, path = switches[-1] if switches else (False, "")
+    if off:  # the last file that sets it counts (measured on 2.1.330)
         return "", f"disableAllHooks is true in {path}", f"remove disableAllHooks from {path}"
     managed = [source.document for source in sources if source.label == "managed"]
     managed_only = any(document.get("allowManagedHooksOnly") is True for document in managed)

@@ -6,7 +6,6 @@ import argparse
 import functools
 import os
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
@@ -35,13 +34,12 @@ class Totals:
 
     def __init__(self) -> None:
         self.sessions: set[tuple[str, str]] = set()
-        self.records = self.calls = self.denied = 0
+        self.calls = self.denied = 0
         self.spent: usage.Usage = [0, 0, 0, 0]
         self.trips: list[dict[str, Any]] = []
         self.warnings: list[dict[str, Any]] = []
         self.broken: list[str] = []
         self.broken_lines = 0
-        self.begun = time.monotonic()
 
     def run(
         self, groups: list[list[Path]], config: Config, enforce: bool = False
@@ -55,7 +53,6 @@ class Totals:
 
     def _add(self, run: Rerun, file: str) -> None:
         self.sessions.add((file, run.name))
-        self.records += run.records
         self.calls += run.calls
         self.denied += run.denied
         self.spent = plus(self.spent, run.spent)
@@ -188,7 +185,6 @@ def _spent(spent: usage.Usage, what: str) -> str:
 
 
 def _summary(totals: Totals) -> str:
-    seconds = time.monotonic() - totals.begun
     trips, warnings = (Counter(entry["rule"] for entry in found) for found in (totals.trips, totals.warnings))
     touched: dict[str, set[tuple[str, str]]] = {}
     for entry in totals.trips + totals.warnings:
@@ -205,6 +201,4 @@ def _summary(totals: Totals) -> str:
         lines.append(
             "Spent after a trip: requests with calls from a trip to your next prompt, a lower bound; some of it was good work."
         )
-    rate = totals.records / seconds if seconds else 0
-    lines.append(f"{number(totals.records, 'record')} in {seconds:.1f} s ({rate:,.0f} a second).")
     return "\n".join(lines)

@@ -105,9 +105,8 @@ def deny_rules(scope: Scope, env: Mapping[str, str]) -> list[str]:
     folders += [] if scope.memory else [str(scope.root)]
     for folder in folders:
         if folder and not f"{user}/".startswith(f"{folder}/"):
-            names.append(
-                "~" + folder[len(user) :] if user and folder.startswith(f"{user}/") else f"/{folder}"
-            )
+            in_home = user and folder.startswith(f"{user}/")
+            names.append("~" + folder[len(user) :] if in_home else f"/{folder}")
     return [f"Edit({name}/**)" for name in names]
 
 

@@ -11,7 +11,7 @@ from shared import moment
 from circuit_breaker.identity.calls import WRITES
 from circuit_breaker.words.cleanup import number
 from report.markup import NOTHING, Html, join, tag
-from report.past import BLOCKED, DENIED, FAILED, Call, PastSession
+from report.past import BLOCKED, DENIED, FAILED, PastSession
 
 COLUMNS = 480  # most marks of one kind in a strip
 LANES = 8  # most strips of one session
@@ -26,6 +26,7 @@ SHAPES = {
     "warning": (0, MIDDLE - 1, 3, "warning"),
     "trip": (0, 32, 4, "blocked or stopped"),
 }
+FAULTS = {FAILED: "failed", DENIED: "denied", BLOCKED: "denied"}  # how a call ended -> its mark
 AXIS = Html(f'<line class="axis" x1="0" x2="100%" y1="{MIDDLE}" y2="{MIDDLE}"/>')
 
 
@@ -47,7 +48,8 @@ def drawn(session: PastSession, incidents: Iterable[Incident]) -> Html:
     start, end = session.start, max(session.end, session.start + 1)
     lanes: dict[str, list[Mark]] = {"": [Mark(t, "prompt", "your prompt") for t in session.prompts]}
     for call in session.calls:
-        lanes.setdefault(call.lane, []).append(Mark(call.t, _kind(call), call.label))
+        kind = FAULTS.get(call.kind) or ("edit" if call.change == WRITES else "call")
+        lanes.setdefault(call.lane, []).append(Mark(call.t, kind, call.label))
     for one in incidents:
         kind = "trip" if one.event in STOPS else "warning" if one.event == "warning" else ""
         if kind and start <= one.t <= end + 60:
@@ -57,14 +59,6 @@ def drawn(session: PastSession, incidents: Iterable[Incident]) -> Html:
     rest = len(busiest) - LANES
     more = tag("p.more", f"and {number(rest, 'more subagent')}") if rest > 0 else NOTHING
     return join([*strips, more, _hours(start, end)])
-
-
-def _kind(call: Call) -> str:
-    if call.kind == FAILED:
-        return "failed"
-    if call.kind in (DENIED, BLOCKED):
-        return "denied"
-    return "edit" if call.change == WRITES else "call"
 
 
 def _strip(lane: str, marks: list[Mark], start: float, end: float) -> Html:

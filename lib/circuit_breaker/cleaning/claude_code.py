@@ -31,14 +31,11 @@ class Running:
 
 def cleanup_days(folder: str, project: str) -> tuple[int, str]:
     """(`cleanupPeriodDays`, the settings file that sets it or "" for the default)."""
-    for base, name in (
-        (f"{project}/.claude", "settings.local"),
-        (f"{project}/.claude", "settings"),
-        (folder, "settings"),
-    ):
-        days = json.object_in(f"{base}/{name}.json").get("cleanupPeriodDays")
+    own = f"{project}/.claude"
+    for path in (f"{own}/settings.local.json", f"{own}/settings.json", f"{folder}/settings.json"):
+        days = json.object_in(path).get("cleanupPeriodDays")
         if isinstance(days, int) and not isinstance(days, bool):
-            return days, f"{base}/{name}.json"
+            return days, path
     return CLEANUP_DAYS, ""
 
 

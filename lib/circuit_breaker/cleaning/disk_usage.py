@@ -76,7 +76,7 @@ def memory_report(facts: Mapping[str, Any], where: Places, now: float, plain: bo
 
 def claude_code_facts(found: inventory.Inventory, project: str) -> dict[str, Any]:
     """Claude Code's folder by kind and by project, biggest first: bytes, files, oldest and newest write."""
-    kinds = found.by_kind()
+    kinds, units = found.by_kind(), found.units.values()
     days, source = claude_code.cleanup_days(found.folder, project)
     return {
         "folder": found.folder,
@@ -84,7 +84,7 @@ def claude_code_facts(found: inventory.Inventory, project: str) -> dict[str, Any
         "files": sum(row.files for row in kinds.values()),
         "complete": found.complete,
         "kinds": _ranked(kinds),
-        "projects": _ranked(found.by_project()),
+        "projects": _ranked(inventory.sums([(unit.project, unit) for unit in units if unit.project])),
         "cleanup_days": days,
         "cleanup_from": source,
     }

@@ -141,9 +141,7 @@ def restore_archive(archive: Archive) -> str:
             disk.liken(beside, like)
             os.utime(beside)
 
-        restore_file(
-            path, _chunks(gzip.GzipFile(fileobj=source, mode="rb") if archive.packed else source), dress
-        )
+        restore_file(path, _chunks(gzip.GzipFile(fileobj=source) if archive.packed else source), dress)
     return path
 
 

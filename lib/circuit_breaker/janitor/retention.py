@@ -286,6 +286,4 @@ def arrival(at: str) -> float:
 def belongs(name: str, session: str) -> bool:
     """Whether a file's name contains this session id as a whole word."""
     pieces = name.split(session) if session else []
-    return any(
-        not (before[-1:].isalnum() or after[:1].isalnum()) for before, after in zip(pieces, pieces[1:])
-    )
+    return any(not (left[-1:].isalnum() or right[:1].isalnum()) for left, right in zip(pieces, pieces[1:]))

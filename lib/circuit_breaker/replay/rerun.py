@@ -44,7 +44,7 @@ class Requests:
 
 
 class Rerun:
-    """One session. `take` its records, then `finish`; the results are in `trips`, `warnings`, `denied`, `records`, `calls` and `spent`.
+    """One session. `take` its records, then `finish`; the results are in `trips`, `warnings`, `denied`, `calls` and `spent`.
 
     "Spent after a trip" counts the requests with calls from the trip to your next prompt: of all lanes, or of a subagent's own lane
     if it tripped there. fault: is given what is wrong with a payload.
@@ -58,7 +58,7 @@ class Rerun:
         self.project = ""
         self.trips: list[dict[str, Any]] = []
         self.warnings: list[dict[str, Any]] = []
-        self.records = self.denied = self.calls = 0
+        self.denied = self.calls = 0
         self.spent = [0, 0, 0, 0]
         self._requests, self._turns = Requests(), Turns()
         self._unread: dict[str, usage.Usage] = {}  # lane -> usage of its requests since its last turn
@@ -68,7 +68,6 @@ class Rerun:
 
     def take(self, record: Record) -> None:
         """Process one record."""
-        self.records += 1
         self.calls += record["hook_event_name"] == "PreToolUse"
         if not self.project and isinstance(record.get("cwd"), str):
             self.project = record["cwd"]
