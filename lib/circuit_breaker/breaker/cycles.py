@@ -17,11 +17,8 @@ def periods_at(recent: list[Past], end: int, longest: int) -> list[int]:
     """Possible periods of a ring that ends at `recent[end]`: the same call and result is that far back, or up to 2 calls more."""
     same = recent[end].call
     back = {far for far in range(2, min(longest + 2, end) + 1) if recent[end - far].call == same}
-    return [
-        period
-        for period in range(2, min(longest, end) + 1)
-        if not back.isdisjoint((period, period + 1, period + 2))
-    ]
+    periods = range(2, min(longest, end) + 1)
+    return [period for period in periods if not back.isdisjoint(range(period, period + 3))]
 
 
 def ring_at(recent: list[Past], end: int, period: int) -> tuple[list[Past], int, int]:
@@ -57,9 +54,8 @@ def _is_ring(calls: list[tuple[str, str]]) -> bool:
     size = len(calls)
     if len(dict(calls)) < 2:
         return False
-    return not any(
-        size % part == 0 and calls == calls[:part] * (size // part) for part in range(2, size // 2 + 1)
-    )
+    parts = [part for part in range(2, size // 2 + 1) if size % part == 0]
+    return not any(calls == calls[:part] * (size // part) for part in parts)
 
 
 def _belongs(strangers: list[Past], rounds: int) -> bool:

@@ -12,9 +12,8 @@ from circuit_breaker.breaker import memory
 from circuit_breaker.breaker.memory import FLAKY, Lane, Past, SameShape, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
 from circuit_breaker.breaker.outcomes import label_of, look, only_waits, steps_on, written
-from circuit_breaker.identity import acts, calls, errors, line_numbers, looks
+from circuit_breaker.identity import acts, calls, errors, line_numbers, looks, results
 from circuit_breaker.identity.keys import PICTURE, digest
-from circuit_breaker.identity.results import progress_shown
 from circuit_breaker.shell import reading, waits
 
 FAILS_MAX, SERVICE_TIMES_MAX = 32, 64  # failures kept of a call, times of a service
@@ -142,16 +141,13 @@ def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, oth
         moved = max(moved, last_of(lane.news, streak.result_since))  # a robot that moves on
     if outcome.repeats and moved <= streak.repeats_since:
         streak.same_results += 1
-        streak.same_in_a_row = (
-            streak.same_in_a_row + (not outcome.poll) if consecutive and others_stale else int(others_stale)
-        )
+        in_a_row = streak.same_in_a_row + (not outcome.poll) if consecutive else 1
+        streak.same_in_a_row = in_a_row if others_stale else 0
         return
     if not outcome.repeats:
         streak.result, streak.result_since = outcome.result, outcome.n
-    kept = streak.marks if outcome.n - streak.last_n < LAST_EDITS else []
-    streak.marks = [
-        mark for mark in streak.marks if mark == FLAKY or (mark in kept and mark.endswith("edit"))
-    ]
+    recent = outcome.n - streak.last_n < LAST_EDITS
+    streak.marks = [mark for mark in streak.marks if mark == FLAKY or (recent and mark.endswith("edit"))]
     streak.repeats_since, streak.same_results, streak.same_in_a_row, streak.far_apart = outcome.n, 1, 1, 0
 
 
@@ -248,7 +244,7 @@ def _judge_wait(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: f
     if outcome.wait == waits.BEFORE:
         lane.waits.last = outcome.n - 1
     outcome.poll = _is_poll(lane, streak, outcome, now, gap)
-    shown = progress_shown(outcome.text) if outcome.poll else ""
+    shown = results.progress_shown(outcome.text) if outcome.poll else ""
     if shown:
         outcome.result += shown
         outcome.repeats = streak.result_since >= 0 and streak.result == outcome.result

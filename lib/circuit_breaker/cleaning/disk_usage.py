@@ -67,7 +67,7 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
 def memory_report(facts: Mapping[str, Any], where: Places, now: float, plain: bool) -> str:
     """The text of `status --memory`: our own use against the limits (see `memory_facts`), then Claude Code's folder."""
     folder = claude_folder(environment())
-    text = cleanup.own(facts, where.home, plain)
+    text = cleanup.own_table(facts, where.home, plain)
     if not folder or not os.path.isdir(folder):
         return text
     found = inventory.survey(folder, None, int, time.monotonic() + SECONDS)

@@ -10,6 +10,38 @@ from circuit_breaker.identity import keys, tokens
 from circuit_breaker.identity.keys import digest, without_stored
 from circuit_breaker.shell import shell_line
 
+_JUDGED_MAX = 1_000  # numbers whose neighbours are read; what follows them is compared without digits
+_APART = b" \t\n\r\"'`()[]{}<>,;=|&"
+_MARKS = bytes.maketrans(b"0123456789" + _APART, b"0" * 10 + b" " * len(_APART))
+_DOTS = frozenset(".FEsxS*")
+_PARAMETERS = "0123456789:;<=>? !\"#$%&'()*+,-./"  # of a control sequence, before its last letter
+_HEADERS = ("etag:", "set-cookie:", "cf-ray:", "report-to:", "expires:", "x-request-id:", "x-amz-", "x-trace")
+_MONTHS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())
+_NAMED = frozenset(
+    "pid ppid fd tid pgid thread process goroutine port elapsed duration took time timestamp ts latency uptime eta cpu rss memory"
+    " heapused heaptotal reqid msgid age total_tokens tool_uses".split()
+)
+_NAME_ENDS = tuple(
+    "_ms Ms _at _time Time econds Ticks _secs _ns _us uration lapsed imestamp seed Seed shuffle Delay -remaining -Remaining".split()
+)
+# Playwright: `14 × waiting for element to be visible`; a long error; Spring's process id
+_VOLATILE_BEFORE = (" × ", " characters truncated", " --- [")
+_VOLATILE_AFTER = ("session ID ", " running for ")  # codex: random for each process; Spring: seconds
+_LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
+_MEASURING = (
+    "/perf/|perf.|perf_|_perf|measure|latency|throughput|loadtest|load_test|load-test|uuidgen|openssl rand|%{time|timeit"
+    "|explain analyze|EXPLAIN ANALYZE|EXPLAIN (ANALYZE|Measure-Command|bench|hyperfine|wrk |perf |k6 |oha |vegeta|iperf|fio "
+).split("|")
+_STATISTICS = ("p50", "p90", "p95", "p99", "median", "stddev", "std dev", " ± ", "ns/op", "percentile")
+_STATISTICS_MAX = 1500  # characters at the end of an output
+_IDS = frozenset("id ids uuid guid nonce pid #pid #reference".split())
+_TEMPORARY = "\\Temp\\ /tmp/ /.tmp/package/ /var/folders/ /var/tmp/ /dev/shm/ -sandbox/ /builds-v0/".split()
+_NAMED_IDS = ("Id", "ID", "_id", "-id", "Token", "_token", "Cursor", "_cursor")
+_BARS = (
+    "█|━|▏|####|==>|ETA|it/s|eta |--:--|load average|K ....| wallclock secs|=setup[|Starting a Gradle Daemon|packages loaded"
+    "| linux-sandbox| total actions"
+).split("|")
+
 
 def is_benchmark(command: str) -> bool:
     """Whether a shell line measures, or makes up a value: the numbers that it prints are its result."""
@@ -52,39 +84,6 @@ def _without_order(line: str) -> str:
 def receipt_key(text: str) -> str:
     """The key of a text after blinding and without digits, for a receipt that is numbered."""
     return digest(unordered(keys.without_digits(blind(text))))
-
-
-_JUDGED_MAX = 1_000  # numbers whose neighbours are read; what follows them is compared without digits
-_APART = b" \t\n\r\"'`()[]{}<>,;=|&"
-_MARKS = bytes.maketrans(b"0123456789" + _APART, b"0" * 10 + b" " * len(_APART))
-_DOTS = frozenset(".FEsxS*")
-_PARAMETERS = "0123456789:;<=>? !\"#$%&'()*+,-./"  # of a control sequence, before its last letter
-_HEADERS = ("etag:", "set-cookie:", "cf-ray:", "report-to:", "expires:", "x-request-id:", "x-amz-", "x-trace")
-_MONTHS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())
-_NAMED = frozenset(
-    "pid ppid fd tid pgid thread process goroutine port elapsed duration took time timestamp ts latency uptime eta cpu rss memory"
-    " heapused heaptotal reqid msgid age total_tokens tool_uses".split()
-)
-_NAME_ENDS = tuple(
-    "_ms Ms _at _time Time econds Ticks _secs _ns _us uration lapsed imestamp seed Seed shuffle Delay -remaining -Remaining".split()
-)
-# Playwright: `14 × waiting for element to be visible`; a long error; Spring's process id
-_VOLATILE_BEFORE = (" × ", " characters truncated", " --- [")
-_VOLATILE_AFTER = ("session ID ", " running for ")  # codex: random for each process; Spring: seconds
-_LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
-_MEASURING = (
-    "/perf/|perf.|perf_|_perf|measure|latency|throughput|loadtest|load_test|load-test|uuidgen|openssl rand|%{time|timeit"
-    "|explain analyze|EXPLAIN ANALYZE|EXPLAIN (ANALYZE|Measure-Command|bench|hyperfine|wrk |perf |k6 |oha |vegeta|iperf|fio "
-).split("|")
-_STATISTICS = ("p50", "p90", "p95", "p99", "median", "stddev", "std dev", " ± ", "ns/op", "percentile")
-_STATISTICS_MAX = 1500  # characters at the end of an output
-_IDS = frozenset("id ids uuid guid nonce pid #pid #reference".split())
-_TEMPORARY = "\\Temp\\ /tmp/ /.tmp/package/ /var/folders/ /var/tmp/ /dev/shm/ -sandbox/ /builds-v0/".split()
-_NAMED_IDS = ("Id", "ID", "_id", "-id", "Token", "_token", "Cursor", "_cursor")
-_BARS = (
-    "█|━|▏|####|==>|ETA|it/s|eta |--:--|load average|K ....| wallclock secs|=setup[|Starting a Gradle Daemon|packages loaded"
-    "| linux-sandbox| total actions"
-).split("|")
 
 
 def blind(text: str) -> str:

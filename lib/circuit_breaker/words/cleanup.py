@@ -16,6 +16,10 @@ GRACE_DAYS = 7  # archives beyond a limit stay this long if one round made them 
 THINGS = {"rotated": "log file", "forgotten": "old session", "cleared": "temporary file"}
 THINGS.update(dict.fromkeys(("archived", "shortened"), "session file"))  # others are archives
 LEFT_BEHIND = "left behind by a process that was killed"
+WARN_AT = 0.8  # of a limit
+DAY = 86400.0
+SHOWN = 12  # rows shown of a table
+COLUMNS = f"{'size':>11}{'files':>10}{'oldest':>10}{'newest':>10}"
 
 
 def size(count: float) -> str:
@@ -106,11 +110,6 @@ def quoted(path: str) -> str:
     return path if plain else "'" + path.replace("'", "'\\''") + "'"
 
 
-WARN_AT = 0.8  # of a limit
-DAY = 86400.0
-SHOWN = 12  # rows shown of a table
-
-
 def warnings(facts: Mapping[str, Any], telemetry: list[tuple[str, int, int, float]]) -> list[str]:
     """A clause for each value at or above 80 % of its limit. `telemetry`: (name, bytes, lines, age in days) of each file."""
     limits, found = facts["limits"], []
@@ -129,7 +128,7 @@ def warnings(facts: Mapping[str, Any], telemetry: list[tuple[str, int, int, floa
     return found
 
 
-def own(facts: Mapping[str, Any], home: str, plain: bool) -> str:
+def own_table(facts: Mapping[str, Any], home: str, plain: bool) -> str:
     """The table of our own disk use against the limits."""
     limits = facts["limits"]
     lines = [
@@ -188,9 +187,6 @@ def _table(title: str, rows: list[Mapping[str, Any]], now: float) -> list[str]:
         rest = sum(row["bytes"] for row in rows[SHOWN:])
         lines.append(f"  {f'and {len(rows) - SHOWN} more':<40}{size(rest):>11}")
     return lines
-
-
-COLUMNS = f"{'size':>11}{'files':>10}{'oldest':>10}{'newest':>10}"
 
 
 def columns(row: Mapping[str, Any], now: float) -> str:
