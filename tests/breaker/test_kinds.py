@@ -130,6 +130,28 @@ def test_a_picture_that_changes_is_news():
     assert (played.told, played.said) == ([], [])
 
 
+def steps_read_from_files(steps):
+    """Clicks on one button; what the page shows then is in a file that Playwright names for the moment."""
+    calls = []
+    for number, step in enumerate(steps):
+        page = f".playwright-mcp/page-2026-12-01T10-{number:02d}-11-482Z.yml"
+        button = {"element": "Next", "ref": "e9"}
+        receipt = f"### Page\n- Page URL: http://localhost/setup\n### Snapshot\n- [Snapshot]({page})"
+        calls.append(("mcp__playwright__browser_click", button, [{"type": "text", "text": receipt}]))
+        calls.append(("Read", {"file_path": f"/p/{page}"}, f'1\t- heading "{step}"'))
+    return cases.play(session(calls))
+
+
+def test_a_page_that_is_read_from_a_file_of_the_browser_is_a_look_at_the_page():
+    played = steps_read_from_files(f"Step {number}" for number in range(9))
+    assert (played.told, played.said) == ([], [])
+
+
+def test_a_page_that_stays_as_it_is_is_a_loop_whatever_its_files_are_named():
+    played = steps_read_from_files(["Step 1"] * 4)
+    assert turns(played.warned) == [4] and turns(played.tripped)[0] == 6
+
+
 def prose(number, words):
     missing, torn = (
         f"line 1: THOUGHT{number}: command not found",

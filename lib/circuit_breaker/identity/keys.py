@@ -11,7 +11,8 @@ _LINE = 4_000  # to the end of a line
 PICTURE = "[picture "  # begins the key of one
 _DEPTH_MAX = 40  # levels; deeper input is left out
 _LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
-_STORES = ("tool-results/", "tool-results\\", "/_logs/", "\\_logs\\")  # folders with made-up file names
+# folders with made-up file names, and how Playwright's begin
+_STORES = ("tool-results/", "tool-results\\", "/_logs/", "\\_logs\\", "playwright-mcp/page-", "playwright-cli/page-")  # fmt: skip
 
 
 def digest(text: str) -> str:
