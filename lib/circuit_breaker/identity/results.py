@@ -25,8 +25,8 @@ _NAME_ENDS = tuple(
     "_ms Ms _at _time Time econds Ticks _secs _ns _us uration lapsed imestamp seed Seed shuffle Delay -remaining -Remaining".split()
 )
 # Playwright: `14 × waiting for element to be visible`; a long error; Spring's process id
-_VOLATILE_BEFORE = (" × ", " characters truncated", " --- [")
-_VOLATILE_AFTER = ("session ID ", " running for ")  # codex: random for each process; Spring: seconds
+_SAID_AFTER = (" × ", " characters truncated", " --- [")
+_SAID_BEFORE = ("session ID ", " running for ")  # codex: random for each process; Spring: seconds
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
 _MEASURING = (
     "/perf/|perf.|perf_|_perf|measure|latency|throughput|loadtest|load_test|load-test|uuidgen|openssl rand|%{time|timeit"
@@ -218,7 +218,7 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         return "N" if size or (told and text[end - 1] == "%") else ""
     if text[start] == ":" and before in " \n(" and text[start - 2 : start - 1] not in ('"', "'"):
         return "N" if 4 <= end - start - 1 <= 5 else ""  # listening on :8080
-    if said.endswith(_VOLATILE_AFTER) or (before == "(" and text.startswith(") panicked", end)):
+    if said.endswith(_SAID_BEFORE) or (before == "(" and text.startswith(") panicked", end)):
         return "N"  # the last: a Rust thread
     if "bash: line " in said and said.rstrip()[-1] == ":" and text[start:end].isdigit():
         return "N"  # bash: line 1: 4711 Segmentation fault
@@ -239,28 +239,47 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
 
 
 def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bool:
-    """Whether the words beside a plain number say that it changes by itself: a unit of time, `pid`, a month."""
-    after, name = text[end : end + 40], last.strip(".:")
-    following = after[1:16].lstrip() if after[:1] == " " else ""
-    unit = following.partition("\n")[0].partition(" ")[0].strip(".,:;)")
+    """Whether the words and signs beside a plain number say that it changes by itself."""
+    after = text[end : end + 40]
+    if _unit_after(text, end) or _names_volatile(number, last, before):
+        return True
+    return _follows_volatile(after) or _marks_volatile(number, last, before, after)
+
+
+def _names_volatile(number: str, last: str, before: str) -> bool:
+    """Whether the word before it does: `pid 4711`, `localhost:4711`, `Nov 29`, `12:33:01,123`."""
+    name = last.strip(".:")
     return (
-        _unit_after(text, end) > 0  # 800 ms
-        or (last == "in" and "." in number and after[:2] == " (")  # XCTest: in 0.123 (0.456) seconds
-        or (before == "[" and after[:1] == "]" and _is_process(number, last, after))
-        or (last == "In" and after.startswith("], line "))  # a notebook's traceback: `Cell In[5], line 3`
-        or (before == "[" and after[:2] == "]:" and bool(name))  # sshd[1234]:
-        or after[:1] == " "
-        and after.partition("] ")[0].rstrip("0123456789").endswith((".go:", ".cc:"))  # klog, glog
-        or unit.endswith(("/s", "/sec", "elapsed"))
-        or following.startswith(("day ago", "days ago", "week ago", "weeks ago"))
-        or last in _LOOPBACK  # a socket's port
-        or (len(number) > 11 and before == "'" and after[:2] == "'>")  # Python: <Mock id='140331207335452'>
-        or after.startswith(_VOLATILE_BEFORE)
+        last in _LOOPBACK
         or name.lower() in _NAMED
         or name.endswith(_NAME_ENDS)
         or (len(number) <= 2 and name[:3].lower() in _MONTHS and len(name) <= 9)
         or (before == "," and len(number) == 3 and name.count(":") == 2 and tokens.is_clock(name))
         or (last[:1] == "#" and last[1:].isdigit() and "." in number)  # docker's build log: `#8 0.512 npm`
+    )
+
+
+def _follows_volatile(after: str) -> bool:
+    """Whether what comes after it does: `4 days ago`, `30 MB/s`, `4711 main.go:12] x` of klog and glog."""
+    if after.startswith(_SAID_AFTER):
+        return True
+    if after[:1] != " ":
+        return False
+    following = after[1:16].lstrip()
+    unit = following.partition("\n")[0].partition(" ")[0].strip(".,:;)")
+    place = after.partition("] ")[0].rstrip("0123456789")
+    ago = following.startswith(("day ago", "days ago", "week ago", "weeks ago"))
+    return ago or unit.endswith(("/s", "/sec", "elapsed")) or place.endswith((".go:", ".cc:"))
+
+
+def _marks_volatile(number: str, last: str, before: str, after: str) -> bool:
+    """Whether the signs around it do."""
+    return (
+        (before == "[" and after[:2] == "]:" and last.strip(".:") != "")  # sshd[1234]:
+        or (before == "[" and after[:1] == "]" and _is_process(number, last, after))
+        or (last == "In" and after.startswith("], line "))  # a notebook's traceback: `Cell In[5], line 3`
+        or (last == "in" and "." in number and after[:2] == " (")  # XCTest: in 0.123 (0.456) seconds
+        or (len(number) > 11 and before == "'" and after[:2] == "'>")  # Python: <Mock id='140331207335452'>
         or (before == "=" and after[:2] == "==")  # valgrind and the sanitizers: `==1234==ERROR: ...`
     )
 
