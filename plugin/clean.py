@@ -267,8 +267,7 @@ class _Run:
         except OSError as error:
             self.fail(f"{kind}: nothing was removed: {error.strerror or error}: {error.filename}. Try again.")
             return True
-        about = {"archive": os.path.basename(path), "archive_bytes": os.path.getsize(path)}
-        self.done(kind, *removed, about)
+        self.done(kind, *removed, {"archive": os.path.basename(path), "archive_bytes": os.path.getsize(path)})
         return True
 
     def agreed(self, kind: str, count: int, total: int) -> bool:

@@ -178,8 +178,7 @@ def parsed(line: bytes, home: str) -> Incident | None:
         return None
     if not isinstance(row.get("event"), str) or not 0 <= t < LATEST:
         return None
-    texts = {key: clean(row.get(key)) for key in TEXTS}
-    return Incident(t, home, row, **texts)
+    return Incident(t, home, row, **{key: clean(row.get(key)) for key in TEXTS})
 
 
 def clean(value: object) -> str:

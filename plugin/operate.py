@@ -28,8 +28,7 @@ def status(args: argparse.Namespace) -> int:
     words_alone = args.plain or "NO_COLOR" in os.environ or not _shows_marks()
     while args.watch:
         text, _ = _status(args, words_alone)
-        in_terminal = sys.stdout.isatty()
-        shown = frame(text, shutil.get_terminal_size().lines) if in_terminal else f"{text}\n"
+        shown = frame(text, shutil.get_terminal_size().lines) if sys.stdout.isatty() else f"{text}\n"
         print(shown, end="", flush=True)
         time.sleep(WATCH_SECONDS)
     text, code = _status(args, words_alone)
@@ -75,8 +74,7 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
         return one_line(facts, words_alone), code
     from report import dead_ends, past  # not above: --line is quick
 
-    transcripts = [past.folder_of(os.environ, where.project)]
-    ends = dead_ends.of_projects(where, transcripts, now, SCAN_SECONDS)
+    ends = dead_ends.of_projects(where, [past.folder_of(os.environ, where.project)], now, SCAN_SECONDS)
     facts["dead_ends"] = [end._asdict() for end in ends]
     facts["memory"] = disk_usage.memory_facts(where, config)
     if args.json:

@@ -173,8 +173,7 @@ def _slow(projects: Path) -> Iterator[Finding]:
         if len(times) < 2 or median < (SLOW_CALL if event in ON_CALLS else SLOW_TURN):
             continue
         text = f"slow {event} hook: {command[:60]!r} took {median:.0f} ms (median of {len(times)} runs)"
-        fix = 'make it faster, or set "async": true if Claude need not wait for it'
-        yield note("slow", text, fix)
+        yield note("slow", text, 'make it faster, or set "async": true if Claude need not wait for it')
 
 
 def _hook_runs(projects: Path) -> Iterator[tuple[str, str, float]]:

@@ -132,12 +132,14 @@ def _make_changes(plan: Plan, verb: str) -> None:
     for change in plan.changes:
         if disk.read_through(change.path) != change.before:
             raise Refusal(f"{change.path} was changed while {verb} was running. Run {verb} again.")
+        target = os.path.realpath(change.path)
         try:
             if change.after is None:
-                files.remove(os.path.realpath(change.path))
+                files.remove(target)
                 continue
             change.path.parent.mkdir(parents=True, exist_ok=True)
-            if not disk.has_other_names(change.path):
+            # renaming over a file with hard links would leave the old bytes in them
+            if not os.path.exists(target) or os.stat(target).st_nlink == 1:
                 disk.put(change.path, change.after, change.mode)
                 continue
         except OSError as error:
@@ -151,7 +153,8 @@ def _write_in_place(plan: Plan, change: Change) -> None:
     before = change.before or b""
     name = "" if before in plan.backups.values() else plan.back_up(change.path, before)
     _write_backups(plan)
-    disk.put_in_place(change.path, change.after or b"")
+    with open(os.path.realpath(change.path), "r+b", 0) as file:
+        disk.fill(file, change.after or b"", change.path)
     if name:
         del plan.backups[name]
         files.remove(str(backup_path(name)))

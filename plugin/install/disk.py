@@ -73,26 +73,15 @@ def put(path: Path, data: bytes, mode: int = 0o666) -> None:
         with open(beside, "xb", 0, opener=lambda name, flags: os.open(name, flags, mode)) as file:
             if target.exists():
                 _give(beside, target)
-            _fill(file, data, path)
+            fill(file, data, path)
         os.replace(beside, target)
     except BaseException:
         files.remove(str(beside))
         raise
 
 
-def put_in_place(path: Path, data: bytes) -> None:
-    """Overwrite the existing file. A kill leaves it incomplete, so back up its old bytes first."""
-    with open(os.path.realpath(path), "r+b", 0) as file:
-        _fill(file, data, path)
-
-
-def has_other_names(path: Path) -> bool:
-    """Whether the file has hard links, which renaming over it would leave with the old bytes."""
-    target = os.path.realpath(path)
-    return os.path.exists(target) and os.stat(target).st_nlink > 1
-
-
-def _fill(file: FileIO, data: bytes, path: Path) -> None:
+def fill(file: FileIO, data: bytes, path: Path) -> None:
+    """Make `data` the contents of an open file, on the disk. A kill leaves it incomplete. path: its name in errors."""
     with named(path):
         files.write_all(file.fileno(), data)
         file.truncate(len(data))

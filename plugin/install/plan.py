@@ -220,8 +220,7 @@ def _registered(plan: Plan, old: dict[str, Any], ours: settings.Groups, options:
     if now in (old["was"], old["after"]):
         # After an update or a kill, uninstall still restores what was there before the first installation.
         return {**record, "before": old["before"], "backup": name if now == old["before"] else old["backup"]}
-    before = data if older or data is None else clean
-    return {**record, "before": disk.checksum(before), "backup": name}
+    return {**record, "before": disk.checksum(data if older or data is None else clean), "backup": name}
 
 
 def _placed_files(plan: Plan, source: Path, old: dict[str, Any], options: Options) -> dict[str, Any]:
@@ -266,8 +265,7 @@ def plan_removal(scope: scopes.Scope, source: Path, all_of_it: bool) -> Plan:
     if kept is None:
         return plan
     if _unregistered(plan, kept["settings"]):
-        own = f"{scope.settings.name}."
-        plan.done_with = [name for name in kept["backups"] if name.startswith(own)]
+        plan.done_with = [name for name in kept["backups"] if name.startswith(f"{scope.settings.name}.")]
     for path, section in [(scope.claude_md, PROTOCOL), *exclusion(scope)]:
         before = disk.read_through(path)
         plan.change(path, before, section.removed(_without_older(before, kept)))

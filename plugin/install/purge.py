@@ -62,11 +62,8 @@ def purged_paths(scope: scopes.Scope, env: Mapping[str, str], cwd: str) -> list[
 def archives(paths: list[Path]) -> list[Path]:
     """The archives in `paths`, compressed or not yet. (Their originals were removed by `clean` or the session-start cleanup.)"""
     inside = [found for path in paths if path.is_dir() for found in sorted(path.glob("**/archives/**/*"))]
-    return [one for one in (*inside, *paths) if "archives" in one.parts and _is_archive(one)]
-
-
-def _is_archive(path: Path) -> bool:
-    return path.suffix == ".gz" or bool(retention.split(f"{path.parent.name}/{path.name}"))
+    ours = [one for one in (*inside, *paths) if "archives" in one.parts]
+    return [one for one in ours if one.suffix == ".gz" or retention.split(f"{one.parent.name}/{one.name}")]
 
 
 def purge(paths: list[Path], spared: list[Path]) -> list[str]:

@@ -57,8 +57,7 @@ class Source(NamedTuple):
     @property
     def plugins(self) -> dict[str, bool]:
         """Plugin id -> whether it is enabled."""
-        found = only(dict, self.document.get("enabledPlugins"))
-        return {name: on is not False for name, on in found.items()}
+        return {name: on is not False for name, on in only(dict, self.document.get("enabledPlugins")).items()}
 
 
 def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:

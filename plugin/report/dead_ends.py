@@ -57,8 +57,7 @@ def of_projects(
     found: list[DeadEnd] = []
     for folder in folders:
         scan = Scan(where, folder)
-        groups = past.groups(folder, now - DAYS * 86_400)
-        scan.look([path for group in groups for path in group], seconds)
+        scan.look([path for group in past.groups(folder, now - DAYS * 86_400) for path in group], seconds)
         found += scan.found(now)
     return sorted(found, key=lambda end: (-end.sessions, -end.last))
 

@@ -42,15 +42,10 @@ def report(args: argparse.Namespace) -> int:
     if not sessions and not found:
         operate.chosen(args, where, remembered)
     facts = protection.look(where, config, remembered, os.environ, now)
-    made = Content(
-        since=args.since,
-        until=now,
-        scope="All projects" if everywhere else where.project,
-        incidents=found,
-        sessions=sessions,
-        dead_ends=dead_ends.of_projects(where, sorted(top.glob("*")) if everywhere else [top], now),
-        not_protected="" if facts["protected"] else f"{where.project}: {facts['why']}; fix: {facts['fix']}",
-    )
+    unprotected = "" if facts["protected"] else f"{where.project}: {facts['why']}; fix: {facts['fix']}"
+    ends = dead_ends.of_projects(where, sorted(top.glob("*")) if everywhere else [top], now)
+    scope = "All projects" if everywhere else where.project
+    made = Content(args.since, now, scope, found, sessions, ends, unprotected)
     path = Path(args.output or NAME)
     with disk.named(path):
         path.write_bytes(page.page(made))

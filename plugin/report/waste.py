@@ -87,8 +87,7 @@ def _slow(session: PastSession) -> list[Slow]:
             same = runs.pop(key)
             if len({str(call.input) for call in same}) > 1:
                 wasted = sum(call.ended - call.t for call in same[1:])
-                label = labels.clip(key[1], LABEL, same[0].input)
-                found.append(Slow(label, len(same), wasted, session.name))
+                found.append(Slow(labels.clip(key[1], LABEL, same[0].input), len(same), wasted, session.name))
 
     for call in session.calls:
         command = kinds.shell_command(call.tool, call.input)
