@@ -26,15 +26,14 @@ SCAN_SECONDS = 0.2  # for reading transcripts; the next `status` continues
 def status(args: argparse.Namespace) -> int:
     """Show whether anything protects this project, then the circuits of all projects or of the chosen ones."""
     words_alone = args.plain or "NO_COLOR" in os.environ or not _shows_marks()
-    while args.watch:
-        text, _ = _status(args, words_alone)
+    while True:
+        text, code = _status(args, words_alone)
+        if not args.watch:
+            print(text, end="\n" if text else "")
+            return code
         shown = frame(text, shutil.get_terminal_size().lines) if sys.stdout.isatty() else f"{text}\n"
         print(shown, end="", flush=True)
         time.sleep(WATCH_SECONDS)
-    text, code = _status(args, words_alone)
-    if text:
-        print(text)
-    return code
 
 
 def frame(text: str, rows: int) -> str:

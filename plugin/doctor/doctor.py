@@ -51,9 +51,9 @@ def _checks(where: home.Places, env: Mapping[str, str], installed: scopes.Scope 
     sources = scopes.chain(env, project)
     ways: list[protection.Way] = []
 
-    def find_ways() -> Iterator[Finding]:
+    def found() -> Iterator[Finding]:
         ways.extend(way for way in protection.ways(where, sources, env) if way.groups)
-        yield from ()
+        yield from registered.registrations(ways, sources, project)
 
     def fired() -> Iterator[Finding]:
         for way in ways:
@@ -69,8 +69,7 @@ def _checks(where: home.Places, env: Mapping[str, str], installed: scopes.Scope 
     checks: list[Callable[[], Iterator[Finding]]] = [
         lambda: _protected(where, env),
         lambda: machine.settings_chain(sources),
-        find_ways,
-        lambda: registered.registrations(ways, sources, project),
+        found,
         lambda: machine.interpreter(where, env),
         fired,
         lambda: client.claude_code(env, ways, quick=installed is not None),
