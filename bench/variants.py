@@ -30,7 +30,7 @@ NEVER_0 = ("window_turns", "window_seconds", "max_period")  # numbers that switc
 UNSEEN = ("hook_recursion", "service_down", "budget", "external_api")
 NUMBERS = (  # of the engine, not of the configuration: name, module, what it is
     ("OF_LAST", rules, "equal calls among the last ones"),
-    ("LAST_CALLS", rules, "the last ones they are counted among"),
+    ("LAST_CALLS", evidence, "the last ones they are counted among"),
     ("UNSEEN", rules, "times that limit for clicks and keys without a look"),
     ("LONG_RING", rules, "calls from which on a ring needs as few rounds as one of two"),
     ("EVERYWHERE", rules, "one error through new calls and writes"),

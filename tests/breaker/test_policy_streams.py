@@ -356,6 +356,32 @@ def test_six_of_the_last_ten_calls_are_a_loop_though_others_lie_between():
     assert loops(stream) == ["repeated_call"]
 
 
+def test_six_of_the_last_ten_calls_are_a_loop_though_the_call_returns_something_else_now_and_then():
+    stream = Stream()
+    for text in "xxyxxyxx":
+        stream.bash("tofu output", text)
+    assert loops(stream) == ["repeated_call"]
+    assert [verdict for verdict, _ in stream.said] == [WARN]
+
+
+def test_two_results_in_turn_are_told_once_and_block_nothing():
+    stream = Stream()
+    for i in range(30):
+        stream.bash("tofu output", "one" if i % 2 else "other")
+    assert loops(stream) == []
+    assert [verdict for verdict, _ in stream.said] == [WARN]
+
+
+def test_calls_before_your_prompt_keep_their_places_among_the_last_ten():
+    stream = Stream(circuit_breakers={"tool_failure": {"enabled": False}})
+    for i in range(8):
+        stream.bash("make test", "Exit code 2\nboom", fails=True)
+        for j in range(3):
+            stream.call("Read", {"file_path": f"/p/{i}{j}"}, f"{i} {j}")
+        stream.prompt()
+    assert stream.said == []
+
+
 def test_equal_results_with_edits_between_are_work():
     stream = Stream()
     for i in range(10):

@@ -17,7 +17,7 @@ from circuit_breaker.identity.keys import PICTURE, digest
 from circuit_breaker.shell import reading, waits
 
 FAILS_MAX, SERVICE_TIMES_MAX = 32, 64  # failures kept of a call, times of a service
-LAST_EDITS = 20  # calls among which the same edit is counted
+LAST_CALLS, LAST_EDITS = 10, 20  # calls among which equal ones, and the same edit, are counted
 RECEIPT_MAX = 300  # characters of a result that only confirms a click; a longer one shows the page
 ENDING = ("KillShell", "KillBash", "TaskStop")  # tools that end a command in the background
 LOOKS_MAX = 10  # calls after a wait among which a first look is a poll
@@ -146,9 +146,18 @@ def _repeat(lane: Lane, streak: Streak, outcome: Outcome, consecutive: bool, oth
         return
     if not outcome.repeats:
         streak.result, streak.result_since = outcome.result, outcome.n
-    recent = outcome.n - streak.last_n < LAST_EDITS
-    streak.marks = [mark for mark in streak.marks if mark == FLAKY or (recent and mark.endswith("edit"))]
+    if outcome.repeats or not equal_calls(lane, outcome):  # else it returns one of two results in turn
+        recent = outcome.n - streak.last_n < LAST_EDITS
+        streak.marks = [one for one in streak.marks if one == FLAKY or (recent and one.endswith("edit"))]
     streak.repeats_since, streak.same_results, streak.same_in_a_row, streak.far_apart = outcome.n, 1, 1, 0
+
+
+def equal_calls(lane: Lane, outcome: Outcome) -> list[Past]:
+    """The same call with the same result among the lane's last calls, polls left out, since the last progress."""
+    lately = [r for r in lane.recent[-LAST_CALLS:] if r.n > outcome.n - LAST_CALLS and r.kind != memory.POLL]
+    same = [r for r in lately if r.call == (outcome.key, outcome.result)]
+    moved = last_of(lane.progress, same[0].n) if same else -1
+    return [r for r in same if r.n > moved]
 
 
 def _is_receipt(outcome: Outcome) -> bool:

@@ -27,7 +27,7 @@ CALLS_MAX = 8  # labels of the last calls in a signal
 EVERYWHERE = 6  # times the same whole error of a tool, with any calls and changes in between
 NEARLY = 2  # turns more for errors of a tool that differ in line numbers or indentation
 RETRIES = 8  # times an act that asked to come back later may fail alike; the usual retries wait 2, 4, 8 ... seconds, five times
-LAST_CALLS, OF_LAST = 10, 6  # repeated_call: 6 of a lane's last 10 calls
+OF_LAST = 6  # repeated_call: equal calls among a lane's last ones (evidence.LAST_CALLS)
 UNSEEN = 2  # factor of the limit for clicks and keys without a look between: their results only confirm them
 LONG_RING = 6  # calls; from this length a ring needs no more rounds than a ring of 2
 
@@ -168,7 +168,7 @@ def _edited(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal 
 
 def _repeated(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal | None:
     """The same call with the same result: in a row, or 6 of the last 10. Polls and waits have a higher limit."""
-    if streak.same_results < 2 and streak.digit_run < 2 and lane.waits.turns < 2:
+    if not streak.label and lane.waits.turns < 2:
         return None  # nothing came twice
     count, shown, limit, form = _repeats(lane, outcome, streak, rule)
     if not limit or shown < 2:
@@ -195,7 +195,7 @@ def _repeats(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple[
     if outcome.poll:
         return streak.same_results - streak.far_apart, streak.same_results, rule["poll_max"], form
     count, limit = _in_a_row(lane, outcome, streak, rule)
-    only_digits = count == streak.digit_run and not outcome.repeats
+    only_digits = (count, limit) == (streak.digit_run, rule["digits_max"]) and not outcome.repeats
     return count, count, limit, form + model.form_of(digits=only_digits)
 
 
@@ -209,8 +209,9 @@ def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple
     since = [r for r in lane.recent if r.n >= streak.repeats_since and r.kind != memory.WAIT]
     if outcome.gesture and all(r.key == outcome.key and r.kind != memory.GOTO for r in since):
         return count, limit * UNSEEN
-    same = [r for r in lane.recent[-LAST_CALLS:] if r.key == outcome.key and r.result == outcome.result]
-    often = sum([1 for r in same if r.n >= streak.repeats_since and r.kind != memory.POLL])
+    same = evidence.equal_calls(lane, outcome)
+    start = streak.repeats_since if same and streak.result_since <= same[0].n else 0
+    often = len([r for r in same if r.n >= start])
     counts = [(count, limit)]
     if limit:
         counts.append((often, max(limit, OF_LAST)))
