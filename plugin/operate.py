@@ -58,7 +58,11 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     try:
         where = places(args.project)
     except files.Refused as error:
-        return _without_places(args, files.why(error)), 1
+        why, fix = files.why(error), health.FIX
+        nothing = {"protected": False, "how": "", "why": why, "fix": fix}
+        said = f"{TITLE}\n{not_protected(why, fix)}"
+        in_json = json.dumps({"schema": 1, "protection": nothing}, indent=2)
+        return NOT_PROTECTED if args.line else in_json if args.json else said, 1
     config = home.configuration(where, os.environ)
     everyone = collected.sessions(where)
     collected.mark_ended(everyone, os.environ, now)
@@ -82,14 +86,6 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     if args.memory:
         text += "\n\n" + disk_usage.memory_report(facts["memory"], where, now, words_alone)
     return text, code
-
-
-def _without_places(args: argparse.Namespace, why: str) -> str:
-    """What `status` prints where no folder can hold our state."""
-    if args.json:
-        protection = {"protected": False, "how": "", "why": why, "fix": health.FIX}
-        return json.dumps({"schema": 1, "protection": protection}, indent=2)
-    return NOT_PROTECTED if args.line else f"{TITLE}\n{not_protected(why, health.FIX)}"
 
 
 def chosen(

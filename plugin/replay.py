@@ -79,11 +79,8 @@ def replay(args: argparse.Namespace) -> int:
         if not args.json and (run.trips or run.warnings):
             answer(False, _session(run, file))
     if totals.broken:
-        first = plain(totals.broken[0])
-        print(
-            f"replay: {number(totals.broken_lines, 'line')} could not be read; the first: {first}",
-            file=sys.stderr,
-        )
+        lost = f"{number(totals.broken_lines, 'line')} could not be read"
+        say(f"replay: {lost}; the first: {plain(totals.broken[0])}", sys.stderr)
     if not totals.sessions:
         read = f"{number(len(groups), 'file')} read, and none holds hook events or rows of a transcript"
         raise Refusal(f"{read}. {TRANSCRIPTS}")

@@ -150,20 +150,14 @@ def _next(subject: Subject) -> str:
 def _unblock(subject: Subject, facts: Mapping[str, Any]) -> list[str]:
     rule, whole = subject["rule"], len(subject["subject"]) < TEXT_MAX
     name = f"{rule}:{shown(subject['subject'])}" if whole else rule
+    in_shell = "'" + name.replace("'", "'\\''") + "'"
     program, keyword = facts.get("program"), facts["bypass_keyword"]
     return [
         "To unblock: let Claude change something the call depends on, or",
         f'  /reset-circuit --circuit "{name}"   (or --all)',
-        *([f"  in a terminal: {program} reset --circuit {in_shell(name)}   (or --all)"] if program else []),
+        *([f"  in a terminal: {program} reset --circuit {in_shell}   (or --all)"] if program else []),
         f"  or press Esc and type {keyword} as the first line of your next prompt.",
     ]
-
-
-def in_shell(text: str) -> str:
-    """`text` as one word of a shell's line. (`shlex` would import `re`.)"""
-    if set(text).isdisjoint('"$`\\!'):
-        return f'"{text}"'
-    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def open_in_others(found: list[Subject]) -> str:
