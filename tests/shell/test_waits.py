@@ -30,6 +30,8 @@ LINES = {
         "npx wait-on http://localhost:3000",
         "./wait-for-it.sh db:5432 -t 30",
         "read -t 5",
+        "busybox sleep 5",
+        "fswatch -1 out.json",
         "timeout 60 bash -c 'sleep 30'",
         "while true; do sleep 5; done",
     ],

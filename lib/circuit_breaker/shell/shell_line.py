@@ -13,7 +13,7 @@ _KEYWORDS = frozenset("if then else elif fi while until do done ! { } ( ) esac".
 # Programs that run the command after them, with those of their options that take a value.
 _WRAPPERS = {
     **dict.fromkeys(
-        "nohup command exec builtin unbuffer caffeinate doas setsid chronic cross-env firejail arch".split(),
+        "nohup command exec builtin unbuffer caffeinate doas setsid chronic cross-env firejail arch busybox".split(),
         "",
     ),
     **dict.fromkeys(("timeout", "gtimeout"), "-k -s --kill-after --signal"),

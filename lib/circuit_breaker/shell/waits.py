@@ -14,9 +14,7 @@ _IN_ORDER = {NONE: [], BEFORE: [True, False], AFTER: [False, True], ALONE: [True
 _WATCHERS = ("watch", "viddy", "hwatch")
 _SLEEPERS = frozenset("sleep usleep gsleep start-sleep".split())
 # Beside scripts whose name begins with "wait".
-_WAITERS = (
-    "wait wait-job wait-process wait-event waitpid inotifywait wait-on wait-for-it wait-for dockerize".split()
-)
+_WAITERS = "wait wait-job wait-process wait-event waitpid inotifywait fswatch wait-on wait-for-it wait-for dockerize".split()
 # Programs that follow something until it ends if one of these arguments is there.
 _FOLLOWS = {
     "tail": "-f -F --follow --pid -fn -Fn",
