@@ -40,6 +40,18 @@ SAID = [
     ("bazel test //... | tail", "//a:t   FAILED in 0.3s", "failed"),
     ("xcodebuild test | tail", "** TEST FAILED **", "failed"),
     ("xcodebuild | tail", "** BUILD SUCCEEDED **", ""),
+    (
+        "valgrind ./t 2>&1 | tail",
+        "==4711== ERROR SUMMARY: 0 errors from 0 contexts (suppressed: 0)",
+        "succeeded",
+    ),
+    ("valgrind ./t 2>&1 | tail", "==4711== ERROR SUMMARY: 3 errors from 2 contexts", "failed"),
+    ("docker run x | tail", "docker: Error response from daemon: no such image", "failed"),
+    (
+        "docker build . | tail",
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.",
+        "failed",
+    ),
     ("bun test | tail", " 3 pass\n 1 fail", "failed"),
     ("bun test | tail", " 3 pass\n 0 fail", "succeeded"),
     ("elixir a.exs | tail", "** (UndefinedFunctionError) function x is undefined", "failed"),

@@ -36,7 +36,7 @@ collect2: error|Test failed|Tests failed|Compilation failed|undefined reference|
 cannot find |Unable to |unable to |ERESOLVE|error Couldn't|YN0|usage: |Usage: |unknown |Unknown |invalid |Invalid|bash: |zsh: |
 /bin/bash: |/bin/sh: |sh: |timeout: failed|env: |xargs: |nohup: failed|sudo: |ImportError|ModuleNotFoundError|AssertionError|
 SyntaxError|code: '|Node.js v|PHP Fatal error|PHP Parse error|Can't locate |CONFLICT (|Automatic merge failed|CMake Error|error • |
-Error in |Error response from |error during |Error during |An error occurred |x Build failed |Result: FAIL|Execution halted|
+Error in |Error response from |docker: Error|Cannot connect |error during |Error during |An error occurred |x Build failed |Result: FAIL|Execution halted|
 Latexmk: Errors|lua: |nginx: [emerg]|ssh: |scp: |rsync error|wget: |curl: (|Oh no! |[warn] Code style issues|evaluation failed|** (|
 *** [|%Error|[!] |FATA[|ERRO[|denied: |pull request create failed|svn: E|(error) |Error (|Error HH|Compiler run failed|Parse error|
 Unexpected error|! LaTeX Error|! Undefined |! Emergency |lerna ERR!|Your requirements could not|Analysis failed|Liquid Exception|
@@ -205,6 +205,7 @@ def _line_class(line: str) -> str:
     if not bare or bare.startswith(_PASSES):
         return "success" if bare in ("PASS", "ok") or bare.startswith(("ok \t", "ok  \t")) else ""
     bare = bare.removeprefix("[INFO] ").removeprefix("[ERROR] ") if bare.startswith("[INFO]") else bare
+    bare = bare.partition(" ERROR SUMMARY: ")[2] or bare  # valgrind
     counted = _counts(bare)
     if counted:
         return counted
