@@ -41,25 +41,38 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
     outcome.digits = digits_key(text)
     outcome.empty = not text or text.isspace() or text == NO_OUTPUT
     if kind in FAILURES:
-        outcome.look = looks.look_of(tool, given)  # its input is not kept until the turn ends
-        refused = kind == INVALID and outcome.wait and tool in calls.SHELLS
-        if refused:  # it never runs, so what it blocks must be no wait or look that could
-            outcome.key = digest(f"refused {key}")
-        found = errors.error_keys(kind, REFUSED_WAIT if refused else text, given)
-        outcome.error, outcome.complaint, outcome.at_lines = found
-        if steps_on(tool, given):
-            outcome.error = outcome.complaint = digest(text)
-        outcome.result = outcome.error
-        of_no_tool = errors.is_your_no(text) if kind == DENIED else errors.says_nothing(text)
-        outcome.miss = (of_no_tool and not outcome.empty) or errors.is_lookup_miss(tool, given, text)
-        return outcome
-    outcome.result = result_key(tool, result.text if tool in VERBATIM else text)
-    if kind == OK and tool not in VERBATIM and tool not in calls.SHELLS and acts.sends_message(tool, given):
+        _add_error(outcome)
+    else:
+        _add_result(outcome, result.text)
+    return outcome
+
+
+def _add_error(outcome: Outcome) -> None:
+    """Set the keys of a failure's error, and whether the tool is to blame."""
+    tool, given, text, kind = outcome.tool, outcome.input, outcome.text, outcome.kind
+    outcome.look = looks.look_of(tool, given)  # its input is not kept until the turn ends
+    refused = kind == INVALID and outcome.wait and tool in calls.SHELLS
+    if refused:  # it never runs, so what it blocks must be no wait or look that could
+        outcome.key = digest(f"refused {outcome.key}")
+    found = errors.error_keys(kind, REFUSED_WAIT if refused else text, given)
+    outcome.error, outcome.complaint, outcome.at_lines = found
+    if steps_on(tool, given):
+        outcome.error = outcome.complaint = digest(text)
+    outcome.result = outcome.error
+    of_no_tool = errors.is_your_no(text) if kind == DENIED else errors.says_nothing(text)
+    outcome.miss = (of_no_tool and not outcome.empty) or errors.is_lookup_miss(tool, given, text)
+
+
+def _add_result(outcome: Outcome, whole: str) -> None:
+    """Set the key of what a call returned, and what it changed. `whole`: its text, of any length."""
+    tool, given, text = outcome.tool, outcome.input, outcome.text
+    outcome.result = result_key(tool, whole if tool in VERBATIM else text)
+    built_in = tool in VERBATIM or tool in calls.SHELLS
+    if outcome.kind == OK and not built_in and acts.sends_message(tool, given):
         outcome.result = results.receipt_key(text)
     outcome.change = calls.change_level(tool, given)
-    if command:
+    if written(tool, given):
         outcome.result = _result_of_line(outcome)
-    return outcome
 
 
 def result_key(tool: str, text: str) -> str:

@@ -135,17 +135,20 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
             part.home = ""
     if part.name == "docker" and part.rest[:1] == ["compose"]:
         part.shown, part.name, part.rest = "docker compose", "docker-compose", part.rest[1:]
-    part.reads = (
-        part.name.lower() in programs.DECORATION
-        or reading.program_reads(part.name, part.rest)
-        or (part.piped and snippets.only_looks(part.name, part.rest))
-    )
+    decorates = part.name.lower() in programs.DECORATION
+    filters = part.piped and snippets.only_looks(part.name, part.rest)
+    part.reads = decorates or filters or reading.program_reads(part.name, part.rest)
     if not part.reads and part.name in programs.INTERPRETERS:
         _script(part)
     elif part.name in programs.CLIENTS:  # its query is its operand
         options = programs.CLIENTS[part.name].split()
         asked = [following for word, following in zip(part.rest, part.rest[1:]) if word in options]
         part.rest = [_code(text) for text in (*asked, part.segment.given) if text] or part.rest
+    _respell(part)
+
+
+def _respell(part: _Part) -> None:
+    """Give a task one spelling: that of `npm run test` to `yarn t`, that of `make all` to `make clean all`."""
     if part.name in programs.PACKAGE_RUNNERS:
         part.name = "npm"  # whichever of them runs the script
         part.rest = [word for word in part.rest if word not in ("run", "run-script")]

@@ -47,11 +47,7 @@ def _said(where: Places) -> dict[str, object]:
 
 def release(where: Places) -> None:
     """Make every session use the present config files from its next event on. Raises OSError."""
-
-    def thaw(session: Session, lane: Lane) -> tuple[Session, Lane, None]:
-        return session.but(frozen={}), lane, None
-
     for name in files.names(where.sessions):
         session = store.glance(where, name, store.SESSION_FILE, Session)
         if session is not None and session.frozen:
-            store.amend(where, name, MAIN, thaw)
+            store.amend(where, name, MAIN, lambda session, lane: (session.but(frozen={}), lane, None))

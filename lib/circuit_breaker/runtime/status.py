@@ -20,7 +20,7 @@ from circuit_breaker.runtime import (
     store,
 )
 from circuit_breaker.runtime.home import INCIDENTS, STATE, Places, safe_name
-from circuit_breaker.runtime.json import parse
+from circuit_breaker.runtime.json import object_of, parse
 from circuit_breaker.words.status import not_reset
 
 TYPE_CHECKING = False
@@ -203,20 +203,14 @@ def _lines(log: str) -> list[bytes]:
 
 def _health(where: Places, config: Config) -> dict[str, Any]:
     errors = [*_lines(where.errors + ".1"), *_lines(where.errors)]
+    last = errors[-1] if errors else b""
     return {
         "errors": len(errors),
-        "last_error": _error_text(errors[-1]) if errors else "",
+        "last_error": str(object_of(last).get("error", last.decode("utf-8", "replace"))),
         "config_problems": list(config.problems),
         "weakened": list(config.weakened),
         "state_bytes": files.size(f"{where.home}/{STATE}"),
     }
-
-
-def _error_text(line: bytes) -> str:
-    try:
-        return str(parse(line)["error"])
-    except (ValueError, TypeError, KeyError):
-        return line.decode("utf-8", "replace")
 
 
 def reset(
