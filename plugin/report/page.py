@@ -50,11 +50,11 @@ def page(made: Content) -> bytes:
         "version": version(),
         "banner": tag("p.banner", tag("b", "NOT PROTECTED"), " ", why) if why else NOTHING,
         "tiles": _tiles(made),
-        "stops": _cards(made.stops) or _calm("No call was blocked and no turn was stopped."),
-        "sessions": _timelines(made) or _calm("No transcript of this period was found."),
-        "context": _context(made.waste) or _calm("No results in this period."),
-        "dead_ends": _table(("command", "error", "sessions", "last"), ends) or _calm("None."),
-        "slow": _table(("command", "session", "runs", "time lost"), again) or _calm("None."),
+        "stops": _cards(made.stops) if made.stops else _calm("No call was blocked and no turn was stopped."),
+        "sessions": _timelines(made) if made.shown else _calm("No transcript of this period was found."),
+        "context": _context(made.waste) if made.waste.largest else _calm("No results in this period."),
+        "dead_ends": _table(("command", "error", "sessions", "last"), ends) if ends else _calm("None."),
+        "slow": _table(("command", "session", "runs", "time lost"), again) if again else _calm("None."),
         "others": _others(made.others),
     }
     whole = Template(template).substitute({name: escaped(part) for name, part in parts.items()})
@@ -123,8 +123,6 @@ def _lede(made: Content) -> str:
 
 
 def _cards(stops: list[Stop]) -> Html:
-    if not stops:
-        return NOTHING
     more = _more(len(stops) - CARDS, "earlier ones: `incidents` lists them.")
     return join([tag("div.cards", *map(_card, stops[:CARDS])), more])
 
@@ -167,8 +165,6 @@ def _steps(stop: Stop) -> list[Html]:
 
 
 def _timelines(made: Content) -> Html:
-    if not made.shown:
-        return NOTHING
     rest = made.sessions - len(made.shown)
     more = _more(rest, f"quieter session{'s' * (rest != 1)} without an incident.")
     return join([timeline.legend(), *(_session(one, made.incidents) for one in made.shown), more])
@@ -191,8 +187,6 @@ def _others(incidents: list[Incident]) -> Html:
 
 
 def _context(waste: Waste) -> Html:
-    if not waste.largest:
-        return NOTHING
     bars = [100 * one.weight / waste.largest[0].weight for one in waste.largest]
     parts = [_carried("largest results", waste.largest, bars)]
     if waste.unused:
@@ -212,9 +206,7 @@ def _carried(title: str, calls: list[Call], bars: Sequence[float] = ()) -> Html:
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[object]], bars: Sequence[float] = ()) -> Html:
-    """A table of the first ROWS rows; empty without rows. bars: the length of each row's bar in percent. Numbers are right-aligned."""
-    if not rows:
-        return NOTHING
+    """A table of the first ROWS rows. bars: the length of each row's bar in percent. Numbers are right-aligned."""
     sides = [".n" if name in NUMBERS else ".wide" if name == "session" else "" for name in names]
     lines = []
     for at, (first, *rest) in enumerate(rows[:ROWS]):
