@@ -36,8 +36,7 @@ def amount(option: str, text: str, units: dict[str, int], example: str) -> float
 
 
 def clean(args: argparse.Namespace) -> int:
-    """Show what is in Claude Code's folder; archive it with --apply, delete it with --delete. Exit code 1 if something could not
-    be done, 2 for wrong usage."""
+    """Show Claude Code's folder, archive it with --apply, delete it with --delete. Exit code 1 if something failed, 2 for wrong usage."""
     run = _Run(args)
     try:
         run.look()

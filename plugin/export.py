@@ -123,8 +123,7 @@ class Spool:
         return max(sent.values())
 
     def _cursors(self) -> dict[str, Any]:
-        """For each part the offset of its next line to send; `spool`: the checksum of the first line of the spool that they are meant
-        for; `counted`: see Sender."""
+        """Each part's offset of its next line to send; `spool`: the checksum of that spool's first line; `counted`: see Sender."""
         known, first, size = object_in(self.cursor), b"", 0
         with contextlib.suppress(FileNotFoundError), open(self.path, "rb") as spool:
             first, size = spool.readline(), os.fstat(spool.fileno()).st_size

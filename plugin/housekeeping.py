@@ -161,8 +161,7 @@ def _list_contents(args: argparse.Namespace, path: str) -> int:
 
 
 def _restore_of_clean(args: argparse.Namespace, where: Places, path: str) -> int:
-    """Restore an archive of `clean` or some files of it. Exit code 1 if a file was in the way or could not be restored, or none was
-    found."""
+    """Restore files of an archive of `clean`, by default all. Exit code 1 if one was in the way or failed, or if none was found."""
     name, folder = os.path.basename(path), tarball.summary(path)["folder"]
     if not os.path.isdir(folder):
         folder = os.path.realpath(running.claude_folder(os.environ))

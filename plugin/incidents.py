@@ -80,8 +80,7 @@ class Incident(NamedTuple):
 
 
 def incidents(args: argparse.Namespace) -> int:
-    """Print incidents of all projects since a time, optionally of one session or circuit; --follow prints new ones. Raises Refusal if
-    one of these is unknown."""
+    """Print incidents since a time, of all or of one project, session, circuit; --follow prints new ones. Raises Refusal for unknown names."""
     found, where = chosen(args, args.since), places(args.project)
     if args.follow:
         return _follow(args, found)

@@ -157,8 +157,7 @@ def _groups_in(root: Path) -> Groups:
 
 
 def plugin_folder(name: str, sources: list[scopes.Source], env: Mapping[str, str]) -> Path | None:
-    """The folder that Claude Code runs the plugin from: that of a directory marketplace, even if it no longer exists (Claude Code
-    tries no other), else the copy."""
+    """The folder that Claude Code runs the plugin from: a directory marketplace's, there or not (it tries no other), else the copy."""
     market = name.partition("@")[2]
     base = scopes.claude_folder(env) / "plugins"
     known = [source.document.get("extraKnownMarketplaces") for source in reversed(sources)]

@@ -101,8 +101,7 @@ def replay(args: argparse.Namespace) -> int:
 def runs(
     groups: list[list[Path]], begun: Callable[[str], Run], fault: Callable[[str], None]
 ) -> Iterator[tuple[Run, str]]:
-    """Each session of the recordings, begun by its name and run to its end, with its file. Rows that a resumed or forked session
-    copied count once."""
+    """Each session of the recordings, run to its end, and its file. Rows that a resumed or forked session copied count once."""
     copied: set[int] = set()
     for at, group in enumerate(groups, 1):
         records = recording.records(group, fault, copied)

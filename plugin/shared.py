@@ -35,8 +35,7 @@ class Refusal(Exception):
 
 
 class Progress:
-    """A line on stderr for long work, only in a terminal. Call it with each step's text; `end` removes the line,
-    and what follows is new work."""
+    """A line on stderr for long work, only in a terminal: call it with each step's text. `end` removes it; what follows is new work."""
 
     def __init__(self) -> None:
         self.since, self.shown = time.monotonic(), 0.0

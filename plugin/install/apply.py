@@ -85,8 +85,7 @@ def remove_empty_folders(plan: Plan) -> None:
 
 @contextmanager
 def _alone(scope: scopes.Scope) -> Iterator[None]:
-    """Hold the lock beside the installation's folder, and clear what a killed process left. Raises Refusal if another process holds it
-    for LOCK_WAIT."""
+    """Hold the lock beside the installation, and clear what a killed process left. Raises Refusal if another holds it for LOCK_WAIT."""
     lock = Path(f"{scope.root}.lock")
     with ExitStack() as stack:
         if lock.parent.is_dir():

@@ -161,8 +161,7 @@ class _Editor:
 
 
 def _kept(inside: list[Child], old: Any, new: Any) -> tuple[list[Pair], list[Late]]:
-    """(children of a container that stay, what to add at its end). None stays in a value of another kind, or if an element that is new
-    does not come last."""
+    """(children of a container that stay, what to add at its end); none stays in another kind, or if a new element does not come last."""
     kept: list[Pair] = []
     late: list[Late] = []
     if isinstance(old, dict) and isinstance(new, dict):

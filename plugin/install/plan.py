@@ -308,8 +308,7 @@ def _unregistered(plan: Plan, record: dict[str, Any]) -> bool:
 
 
 def _remove_placed(plan: Plan, name: str, path: Path, record: dict[str, Any], all_of_it: bool) -> None:
-    """Plan to remove a file of ours. An edited command is backed up, another edited file stays; so does a .gitignore while it
-    ignores other files."""
+    """Plan to remove a file of ours. An edited command is backed up; another edited file stays, and a .gitignore that is still needed."""
     data = disk.read_through(path)
     if data is None:
         return

@@ -96,8 +96,7 @@ def git_exclude(project: Path) -> tuple[Path, str] | None:
 
 
 def deny_rules(scope: Scope, env: Mapping[str, str]) -> list[str]:
-    """The permission rules of --deny-rules, with which Claude Code itself refuses edits of our state and files; none for a folder that
-    your home is in."""
+    """The rules of --deny-rules: Claude Code itself refuses edits of our state and files. None for a folder that your home is in."""
     user = home.user_folder(env)
     names = [f"/.claude/{PLUGIN}"] if scope.memory else []
     folders = [home.runtime_folder(env), os.path.dirname(home.user_config(env))]

@@ -52,8 +52,7 @@ class DeadEnd(NamedTuple):
 def of_projects(
     where: home.Places, folders: Iterable[Path], now: float, seconds: float = float("inf")
 ) -> list[DeadEnd]:
-    """The dead ends of each project (by the folder of its transcripts), most frequent first, after reading on in its transcripts for
-    at most `seconds`."""
+    """The dead ends of each project (a folder of transcripts), most frequent first, after reading on for at most `seconds`."""
     found: list[DeadEnd] = []
     for folder in folders:
         scan = Scan(where, folder)

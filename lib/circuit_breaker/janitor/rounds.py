@@ -98,8 +98,7 @@ def make(where: Places, config: Config, now: float, session: str, most: float = 
 
 
 def _tidy(where: Places, config: Config, now: float, running: str) -> None:
-    """Remove the markers of ended sessions, services of which nothing that counts is known, and notes about homes that nobody visits.
-    Raises OSError."""
+    """Remove markers of ended sessions, services of which nothing counts, notes about homes that nobody visits. Raises OSError."""
     _disarm_ended(where, now, running)
     services.tidy(where, config, now)
     for path, name, info in disk.listing(where.runtime + "/janitor"):

@@ -266,8 +266,7 @@ class _Steps:
 
 
 def forget_session(folder: str, before: float) -> int:
-    """Remove a session's memory unless an entry is newer than `before` or not a file, or its lock is taken. Returns its bytes, at
-    least 1; 0 if it stays."""
+    """Remove a session's memory unless an entry is newer than `before` or no file, or its lock is taken. Returns its bytes (at least 1) or 0."""
     try:
         names = files.system.listdir(folder)
         infos = [files.system.lstat(f"{folder}/{name}") for name in names]
