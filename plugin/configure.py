@@ -138,10 +138,8 @@ def _shown(value: Any) -> str:
 
 
 def put(where: home.Places, values: dict[str, Any], in_project: bool = False) -> Path:
-    """Write values by dotted key into your config file or the project's and keep every other byte. Returns the file.
-
-    Raises Refusal for a value that its key cannot take, and for a file that is not a JSON object.
-    """
+    """Write values by dotted key into your config file or the project's and keep every other byte. Returns the file. Raises Refusal for a
+    value that its key cannot take, and for a file that is not a JSON object."""
     path = _target(where, in_project)
     alone: dict[str, Any] = {}
     for key, value in values.items():

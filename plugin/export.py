@@ -94,10 +94,8 @@ def _sent(args: argparse.Namespace, where: home.Places, sender: Sender) -> str:
 
 
 class Spool:
-    """R/export: `spool.jsonl` (one incident per line, appended by hooks) and `cursor.json` (how much of it was accepted).
-
-    The cursor outlives its spool: it knows the next one by its first line, and what was counted of loops that go on.
-    """
+    """R/export: `spool.jsonl` (one incident per line, appended by hooks) and `cursor.json` (how much of it was accepted). The cursor
+    outlives its spool: it knows the next one by its first line, and what was counted of loops that go on."""
 
     def __init__(self, runtime: str) -> None:
         self.folder = f"{runtime}/export"
@@ -148,10 +146,8 @@ class Spool:
 
 
 class Sender:
-    """The official SDK and its OTLP/HTTP exporters, from the folder of packages if it exists. Raises ImportError without them.
-
-    counted: the tokens of loops that were counted before.
-    """
+    """The official SDK and its OTLP/HTTP exporters, from the folder of packages if it exists. Raises ImportError without them. counted:
+    the tokens of loops that were counted before."""
 
     def __init__(self, endpoint: str, folder: str) -> None:
         if os.path.isdir(folder):
@@ -215,10 +211,8 @@ def _send(export: Callable[[Any], Any], data: Any) -> None:
 
 
 def counts(found: list[Incident], known: Spent) -> Counter[tuple[str, str, str]]:
-    """(counter, rule, kind of tokens or "") -> increment.
-
-    A trip and each stopped turn say what their loop has cost so far, so only what is more than `known` counts; it is then known.
-    """
+    """(counter, rule, kind of tokens or "") -> increment. A trip and each stopped turn say what their loop has cost so far, so only what
+    is more than `known` counts; it is then known."""
     counted: Counter[tuple[str, str, str]] = Counter()
     for one in found:
         rule = one.circuit.partition(":")[0]

@@ -136,10 +136,8 @@ def _as_text(one: Incident) -> str:
 
 
 def read(where: Places, after: float, everywhere: bool = True, session: str = "") -> list[Incident]:
-    """The incidents in the logs of all projects, or of that of `where`, since `after` (epoch seconds), oldest first.
-
-    session: an id or its beginning. Lines that are no incidents are skipped.
-    """
+    """The incidents in the logs of all projects, or of that of `where`, since `after` (epoch seconds), oldest first. session: an id or
+    its beginning. Lines that are no incidents are skipped."""
     logs = (one for home in (_homes(where) if everywhere else [where.home]) for one in _of_home(home, after))
     found = [one for one in progress.counted(logs, "incidents read") if one.session.startswith(session)]
     progress.end()

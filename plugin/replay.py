@@ -125,10 +125,8 @@ def found(paths: Iterable[str]) -> list[list[Path]]:
 
 
 def configuration(path: str | None, defaults: bool) -> tuple[Config, str]:
-    """(configuration, its name): your own, one file over the defaults, or only the defaults.
-
-    Mode observe and `enabled: false` are left out: the question is what would have happened. Raises Refusal.
-    """
+    """(configuration, its name): your own, one file over the defaults, or only the defaults. Mode observe and `enabled: false` are left
+    out: the question is what would have happened. Raises Refusal."""
     if path is not None:
         try:
             data = files.read(path)

@@ -46,11 +46,8 @@ def decode_text(data: bytes) -> tuple[bytes, str]:
 
 
 def parse_strictly(text: str, once: bool = True) -> Any:
-    """The value of `text`, parsed as strictly as Claude Code does; with `once`, duplicate keys in an object are refused too.
-    (Claude Code takes the last one: measured on 2.1.330.)
-
-    Raises Unreadable.
-    """
+    """The value of `text`, parsed as strictly as Claude Code does; with `once`, duplicate keys in an object are refused too. (Claude Code
+    takes the last one: measured on 2.1.330.) Raises Unreadable."""
     try:
         value = json.loads(text, parse_constant=_constant)
     except ValueError as error:  # without a place if it comes from `_constant`

@@ -31,10 +31,8 @@ class Merged(NamedTuple):
 
 
 def our_groups(hooks_json: Any, root: str, windows: bool = False) -> Groups:
-    """Event -> groups of `hooks/hooks.json` for a settings file, with `root` as the plugin's folder.
-
-    root: text inside double quotes of a shell line (see `quoted`). On Windows the entries ask Claude Code for bash.
-    """
+    """Event -> groups of `hooks/hooks.json` for a settings file, with `root` as the plugin's folder. root: text inside double quotes of a
+    shell line (see `quoted`). On Windows the entries ask Claude Code for bash."""
     more = {"shell": "bash"} if windows else {}
     return with_commands(hooks_json["hooks"], lambda line: line.replace(PLACEHOLDER, root), **more)
 

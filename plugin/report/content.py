@@ -16,10 +16,8 @@ SESSIONS = 24  # at most so many have a timeline
 
 
 class Content:
-    """What a report is about. since, until: epoch seconds; scope: which projects; not_protected: the sentence, "" if protected.
-
-    stops: newest first; warned: the number of loops that ended after a warning; others: incidents outside loops (bypasses).
-    """
+    """What a report is about. since, until: epoch seconds; scope: which projects; not_protected: the sentence, "" if protected. stops:
+    newest first; warned: the number of loops that ended after a warning; others: incidents outside loops (bypasses)."""
 
     def __init__(
         self, since: float, until: float, scope: str, incidents: list[Incident], sessions: list[PastSession],

@@ -43,11 +43,8 @@ class Unit:
 
 
 class Inventory:
-    """The result of a survey.
-
-    folder: its real path. units: what `clean` can archive by path, the sums of everything else by label. links: links found in place
-    of a folder. unreadable: sentences. complete: False if it was stopped.
-    """
+    """The result of a survey. folder: its real path. units: what `clean` can archive by path, the sums of everything else by label.
+    links: links found in place of a folder. unreadable: sentences. complete: False if it was stopped."""
 
     def __init__(self, folder: str) -> None:
         self.folder = os.path.realpath(folder)

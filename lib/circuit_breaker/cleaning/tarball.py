@@ -61,10 +61,8 @@ def is_still(entry: TarInfo, info: os.stat_result) -> bool:
 def write_archive(
     fd: int, place: str, about: dict[str, Any], members: Iterable[TarInfo], on_bytes: OnBytes
 ) -> None:
-    """Write the members to a new file in the folder `place`. about: what `summary` returns later.
-
-    Files removed meanwhile are left out, though `about` counts them. Raises NoRoom, disk.Changed, OSError.
-    """
+    """Write the members to a new file in the folder `place`. about: what `summary` returns later. Files removed meanwhile are left out,
+    though `about` counts them. Raises NoRoom, disk.Changed, OSError."""
     target, headers = _Disk(fd, place, about["bytes"]), {"comment": json.dump(about).decode("ascii")}
     pack: dict[str, Any] = {"compresslevel": LEVEL, "format": tarfile.PAX_FORMAT, "pax_headers": headers}
     with tarfile.open(mode="w:gz", fileobj=target, **pack, **NAMES) as tar:

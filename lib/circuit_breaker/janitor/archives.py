@@ -97,10 +97,8 @@ def _chunks(file: IO[bytes] | gzip.GzipFile, deadline: float = float("inf")) -> 
 
 
 def being_written(fd: int, info: os.stat_result) -> bool:
-    """Whether a process has this file (open for reading as `fd`) open for writing.
-
-    Linux knows: it grants a read lease only if no process does. On other systems a file not written for an hour counts as closed.
-    """
+    """Whether a process has this file (open for reading as `fd`) open for writing. Linux knows: it grants a read lease only if no process
+    does. On other systems a file not written for an hour counts as closed."""
     ask = getattr(files.fcntl, "F_SETLEASE", None)
     if ask is not None:
         try:
@@ -146,10 +144,8 @@ def restore_archive(archive: Archive) -> str:
 
 
 def restore_file(path: str, chunks: Iterable[bytes], dress: Callable[[str], None]) -> None:
-    """Write a file that has its name only when it is complete. dress: gives the file at a path its mode and times.
-
-    Raises FileExistsError if `path` exists, and whatever `chunks` raises.
-    """
+    """Write a file that has its name only when it is complete. dress: gives the file at a path its mode and times. Raises FileExistsError
+    if `path` exists, and whatever `chunks` raises."""
     folder, _, name = path.rpartition("/")
     beside = f"{folder}/{name[:50]}.restoring"  # a name may fill what a file system allows, 255 bytes
     files.remove(beside)  # left behind by a restore that was killed

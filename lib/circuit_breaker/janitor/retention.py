@@ -270,10 +270,8 @@ def prunings(sweep: Sweep, archives: Iterable[Archive]) -> tuple[list[Action], i
 
 
 def arrival(at: str) -> float:
-    """Epoch seconds of an archive's TIME (YYYYMMDDTHHMMSSZ); 0.0 for another form.
-
-    Years are counted from 1 March, so that leap days are the last day of a year; 400 years have 146,097 days.
-    """
+    """Epoch seconds of an archive's TIME (YYYYMMDDTHHMMSSZ); 0.0 for another form. Years are counted from 1 March, so that leap days are
+    the last day of a year; 400 years have 146,097 days."""
     digits = at[:8] + at[9:15]
     if len(digits) != 14 or not digits.isdigit() or at[8:9] + at[15:16] != "TZ":
         return 0.0

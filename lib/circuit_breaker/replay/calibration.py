@@ -29,10 +29,8 @@ class PastPrompt(NamedTuple):
 
 
 class Prompts(Rerun):
-    """The prompts of one session, beginning with your first one: `found`, complete after `finish`.
-
-    A machine's prompt counts to the prompt before it.
-    """
+    """The prompts of one session, beginning with your first one: `found`, complete after `finish`. A machine's prompt counts to the
+    prompt before it."""
 
     def __init__(self, name: str, config: Config, fault: Callable[[str], None] = skip) -> None:
         super().__init__(name, config, fault=fault)
@@ -102,10 +100,8 @@ def rank(count: int, risk: Fraction) -> int:
 
 
 def limit(values: Sequence[int], risk: Fraction) -> int:
-    """The limit that a further value exceeds with a probability of at most `risk`.
-
-    At least 1, since 0 switches a budget off. Raises ValueError for too few values.
-    """
+    """The limit that a further value exceeds with a probability of at most `risk`. At least 1, since 0 switches a budget off. Raises
+    ValueError for too few values."""
     if len(values) < needed(risk):
         raise ValueError(f"{len(values)} values, {needed(risk)} needed")
     return max(1, sorted(values)[rank(len(values), risk) - 1])

@@ -113,10 +113,8 @@ def _records(path: Path, broken: Callable[[str], None], copied: set[int]) -> Ite
 
 
 def _events(row: object, index: dict[str, int], copied: set[int]) -> list[Record]:
-    """The records in one line, each with an index and a time to sort by. `index`: session -> index of its last record.
-
-    Raises ValueError for what is no record.
-    """
+    """The records in one line, each with an index and a time to sort by. `index`: session -> index of its last record. Raises ValueError
+    for what is no record."""
     if not isinstance(row, dict):
         raise ValueError("not an object")
     found: list[Record] = [row]

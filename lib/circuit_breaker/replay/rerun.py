@@ -28,10 +28,8 @@ class Requests:
         self._known: dict[str, tuple[usage.Usage, bool, list[usage.Usage]]] = {}
 
     def add(self, record: Record, after: list[usage.Usage]) -> usage.Usage:
-        """Add a row of a message. Returns what it adds to the message's usage.
-
-        after: the sums of the trips before it; they grow once the message is known to contain calls.
-        """
+        """Add a row of a message. Returns what it adds to the message's usage. after: the sums of the trips before it; they grow once the
+        message is known to contain calls."""
         known, calls, sums = self._known.pop(record["message"], (NOTHING, False, after))
         larger, more = usage.raised(known, record["usage"])
         if record["calls"] or calls:
