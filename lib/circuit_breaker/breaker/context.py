@@ -118,7 +118,7 @@ class Work:
         if known is None or set(known.keys).isdisjoint(keys):
             known = Circuit()
         circuit = breaker.trip(known.but(**signal.__dict__, tokens=[]), self.now, *self.pace(signal.rule))
-        self.opened(circuit)
+        self.tripped(circuit)
         self.announce(circuit)
         if signal.rule == "tool_failure" or not self._is_marked(signal, signal.mark):
             self.warn(signal.but(form=[*signal.form, "opened"]))
@@ -127,10 +127,11 @@ class Work:
         """Open a circuit until your next prompt, without a cooldown; recorded."""
         opened = {"state": model.OPEN, "trips": 1, "retry_at": None, "opened_at": self.now, "tokens": tokens}
         circuit = Circuit(**signal.__dict__, **opened)
-        self.opened(circuit)
+        self.tripped(circuit)
         return circuit
 
-    def opened(self, circuit: Circuit) -> None:
+    def tripped(self, circuit: Circuit) -> None:
+        """Store a circuit that has just opened; counted and recorded."""
         self.put(circuit)
         self.tally(circuit.rule)["trips"] += 1
         self.changed("trip", circuit, model.CLOSED)
@@ -144,8 +145,7 @@ class Work:
     def close(self, circuit: Circuit, reason: str, event: Happening = "close") -> None:
         """Close a circuit and forget its calls (one of SESSION_RULES has none); recorded as `event`, "close" or "reset" (level 0)."""
         closed = breaker.close(circuit)
-        if event == "reset":
-            closed = closed.but(level=0)
+        closed = closed.but(level=0) if event == "reset" else closed
         self.put(closed)
         if circuit.rule not in SESSION_RULES:
             self.lane.forget_calls(circuit.keys)

@@ -34,7 +34,7 @@ def family_of(tool: str, tool_input: object, cwd: str) -> str:
     return FAMILY + attempt.key if attempt is not None else ""
 
 
-def judge(lane: Lane, outcomes: list[Outcome]) -> None:
+def judge_attempts(lane: Lane, outcomes: list[Outcome]) -> None:
     """Set the attempt of each shell call that acted, and whether it failed: the exit code may come from another command."""
     for outcome in outcomes:
         if outcome.tried.family:  # judged when it was reported

@@ -129,7 +129,7 @@ def _stop_recursion(work: Work, signal: Signal) -> None:
     if not circuit.live:
         circuit = breaker.trip(circuit.but(count=signal.count), work.now, *pace)
         work.tally("hook_recursion")["count"] = signal.count
-        work.opened(circuit)
+        work.tripped(circuit)
     elif circuit.state == HALF_OPEN:
         circuit = breaker.fail(circuit, work.now, *pace)
         work.changed("probe", circuit, HALF_OPEN, "sent_on")

@@ -123,7 +123,7 @@ def _take_turn(
     lane.seen.extend([call_id for call_id in ids if call_id])
     del lane.seen[: -min(max(SEEN_MAX, len(ids)), BATCH_MAX)]
     lane.seen_at = work.now
-    failures.judge(lane, outcomes)
+    failures.judge_attempts(lane, outcomes)
     open_before = [circuit.name for circuit in lane.circuits.values() if circuit.state == model.OPEN]
     counted = [outcome for outcome in outcomes if outcome.kind not in model.SILENT]
     lane.turn += bool(counted)
@@ -243,7 +243,7 @@ def reported(work: Work, event: Reported) -> None:
     lane.cwd = lane.cwd or event.cwd  # in a lane's first turn only the directory after it is known
     outcome = outcome_of(event, event.kind, lane.cwd)
     if lane.lossy and outcome.kind in model.FAILURES:  # its batch may not come either
-        failures.judge(lane, [outcome])
+        failures.judge_attempts(lane, [outcome])
         label_of(outcome), clip_of(outcome)
     lane.pending[event.id] = outcome.but(input=None, text="", attempt=None)
     if outcome.kind != model.FAILED:  # after an interruption no batch may come

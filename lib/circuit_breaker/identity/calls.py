@@ -20,7 +20,7 @@ PATHS = ("file_path", "path", "notebook_path", "filePath")  # parameters that na
 # One of these, a folder's name or the keyword is in each line that tampers with the breaker.
 OUR_WORDS = ("circuit", "claude", "plugin")
 SPAWNING = ("Agent", "Task")  # Claude Code's names of the tool that starts an agent
-SPAWNERS = frozenset(("Agent", "Task", "task"))
+SPAWNERS = frozenset((*SPAWNING, "task"))  # names that other programs give it, too
 COSMETIC = "description timeout run_in_background yield_time_ms max_output_tokens justification".split()
 # Progress notes of some agents, and what a service is given to tell one request from its repetition.
 NOTES = "task_progress toolSummary toolAction nonce idempotency_key idempotencyKey client_token clientToken".split()

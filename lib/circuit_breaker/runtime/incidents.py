@@ -124,7 +124,7 @@ def publish(where: Places) -> None:
         if asked < _published(path) <= begun:
             return
         circuits = [
-            {"session": session, "agent": agent or None, **facts(circuit)}
+            {"session": session, "agent": agent or None, **as_object(circuit)}
             for session, agent, circuit in live_circuits(where)
         ]
         circuits.sort(key=lambda circuit: circuit["opened_at"], reverse=True)
@@ -140,7 +140,7 @@ def _published(path: str) -> int:
         return 0
 
 
-def facts(circuit: Circuit) -> dict[str, Any]:
+def as_object(circuit: Circuit) -> dict[str, Any]:
     """A circuit as an object for other programs; keys as in `status --json`."""
     return {
         "circuit": circuit.name,

@@ -167,7 +167,7 @@ def _rule(
 
 
 def _subject(circuit: Circuit, now: float) -> dict[str, Any]:
-    facts = incidents.facts(circuit)
+    facts = incidents.as_object(circuit)
     waiting = circuit.live and circuit.retry_at is not None
     return {
         **facts,

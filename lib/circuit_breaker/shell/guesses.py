@@ -12,7 +12,7 @@ _ACTING = (
     " su open start createdb dropdb pg_dump pg_restore ffmpeg convert magick wget http https xh telnet ssh claude codex gemini aider"
     " xdotool screen dotnet "
 )
-_CHANGING = " run test stuff invoke call execute post fix format clean setup "
+_ALSO_CHANGING = " run test stuff invoke call execute post fix format clean setup "
 # Whether a line acts, is not known, or looks: it runs code that only reads, or its words say that it shows something.
 ACTS, UNKNOWN, LOOKS = 0, 1, 2
 _REPOSITORIES = ("git", "hg", "svn", "jj", "dvc")
@@ -83,9 +83,9 @@ def _says_it_looks(name: str, rest: list[str]) -> bool:
         return False
     if any(word in live.ASKING for word in rest) or first.startswith("show") or first.endswith(live.ENDS):
         return True
-    return is_in(first, live.LOOKS) or (is_in(second, live.LOOKS) and first.replace("-", "").isalpha())
+    return is_in(first, live.LOOKING) or (is_in(second, live.LOOKING) and first.replace("-", "").isalpha())
 
 
 def changes(word: str) -> bool:
     """Whether a subcommand, or the first word of a tool's name, says that something is changed."""
-    return is_in(word, live.CHANGES) or is_in(word, _CHANGING)
+    return is_in(word, live.CHANGING) or is_in(word, _ALSO_CHANGING)

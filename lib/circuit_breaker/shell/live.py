@@ -29,12 +29,12 @@ SERVICES = (
     " prisma zpool mdadm "
 )
 # Their words that look, and those that change something. The first word from either table decides.
-LOOKS = (
+LOOKING = (
     " status get list ls ps logs log describe show view inspect top du stat cat stats checks health healthcheck info events"
     " is-active is-failed is-enabled search diff explain api-resources current-context watch wait tail queue history print query capture-pane has-session list-sessions"
     " devices logcat port whoami version versions state poll follow show-ref can-i cluster-info images read size digest jlist "
 )
-CHANGES = (
+CHANGING = (
     " create apply delete del rm remove start stop restart reload scale set edit merge close cancel rerun retry deploy push"
     " kill exec add update put install uninstall upgrade rollback approve comment upload send up down build pull publish"
     " login logout init destroy import export cp mv sync enable disable attach patch replace annotate label promote undo"
@@ -112,11 +112,11 @@ def asks_service(name: str, rest: list[str]) -> bool:
     for word, after in zip(rest, [*rest[1:], ""]):
         if word in ASKING:
             return True
-        if word[:1] == "-" or (is_in(word, _NOUNS) and is_in(after, LOOKS)):
+        if word[:1] == "-" or (is_in(word, _NOUNS) and is_in(after, LOOKING)):
             continue
-        if is_in(word, CHANGES) or (word == "run" and name in _RUNS):
+        if is_in(word, CHANGING) or (word == "run" and name in _RUNS):
             return False
-        if is_in(word, LOOKS) or word.startswith(_PREFIXES) or word.endswith(ENDS):
+        if is_in(word, LOOKING) or word.startswith(_PREFIXES) or word.endswith(ENDS):
             return True
     return False
 
