@@ -21,8 +21,9 @@ _NAMED = frozenset(
     "pid ppid fd tid pgid thread process goroutine port elapsed duration took time timestamp ts latency uptime eta cpu rss memory"
     " heapused heaptotal reqid msgid age total_tokens tool_uses".split()
 )
+_SIZES = frozenset("memory rss peak swap".split())  # beside a size with its unit
 _NAME_ENDS = tuple(
-    "_ms Ms _at _time Time econds Ticks _secs _ns _us uration lapsed imestamp seed Seed shuffle Delay -remaining -Remaining".split()
+    "_ms Ms _at _time Time econds Ticks _secs _ns _us uration lapsed imestamp seed Seed SEED shuffle Delay -remaining -Remaining".split()
 )
 # Playwright: `14 × waiting for element to be visible`; a long error; Spring's process id
 _SAID_AFTER = (" × ", " characters truncated", " --- [")
@@ -92,8 +93,8 @@ def blind(text: str) -> str:
     text = text.replace("\\n", "\n").replace('\\"', '"')  # of a text in JSON
     if " \n" in text or "\t\n" in text:
         text = "\n".join([line.rstrip() for line in text.split("\n")])
-    if text.startswith("Chunk ID: "):  # codex: random for each piece of output
-        text = text.partition("\n")[2]
+    if "Chunk ID: " in text:  # codex: random for each piece of output
+        text = "\n".join([line for line in text.split("\n") if not line.startswith("Chunk ID: ")])
     if " grep " in text:  # in a list of processes, the command that made it
         text = "\n".join([line for line in text.split("\n") if " grep " not in line or "0:00" not in line])
     if "HTTP/" in text:
@@ -214,7 +215,7 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         if text[end : end + 1] == "=" and text[end + 1 : end + 2].isdigit():
             return "D"  # wget: 1.45M=0.03s
         told = said.rstrip(" ")[-1:] == "[" or text.startswith(" cpu ", end)
-        size = text[end - 1] in "KMGT" and _word_before(text, marks, begin, start).lower() in _NAMED
+        size = text[end - 1] in "KMGT" and _word_before(text, marks, begin, start).lower() in _SIZES
         return "N" if size or (told and text[end - 1] == "%") else ""
     if text[start] == ":" and before in " \n(" and text[start - 2 : start - 1] not in ('"', "'"):
         return "N" if 4 <= end - start - 1 <= 5 else ""  # listening on :8080
@@ -233,7 +234,8 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         return "H" if name.lower() in _IDS or name.endswith(_NAMED_IDS) else ""
     if kind == tokens.CLOCK:
         after = text[end : end + 3].strip().lower()
-        dated = last == "at" or (last.isdigit() and len(last) <= 2) or tokens.is_date(last)
+        day = last.isdigit() and len(last) <= 2
+        dated = day or last == "at" or last.lower() in _MONTHS or tokens.is_date(last)
         return "T" if dated or after in ("am", "pm") or after[:1] == "+" else ""
     return "N" if _is_volatile(text[start:end].strip(".:"), last, before, text, end) else ""
 

@@ -22,7 +22,8 @@ _OUTPUTS = (".output", ".log", ".tmp", ".pid", ".sock")  # endings of files that
 _TITLES = frozenset("req msg toolu call chatcmpl resp trace span evt dpl ss run".split())
 _POD = frozenset("bcdfghjklmnpqrstvwxz2456789")  # of which Kubernetes makes up names
 _TIMED = ("user", "system", "elapsed", "%CPU", "maxresident", "minor", "outputs")  # GNU time: 0.02user
-_THREADS = ("thread-", "Thread-", "exec-", "PoolWorker-", "gw")  # pools number their workers: pool-1-thread-3
+# pools number their workers: pool-1-thread-3; systemctl: └─4711 /usr/sbin/nginx
+_THREADS = ("thread-", "Thread-", "exec-", "PoolWorker-", "gw", "└─", "├─")
 _PREVIEWS = (".vercel.app", ".netlify.app", ".ngrok.io", ".ngrok-free.app")  # a new host each time
 _CLASSES = str.maketrans(
     "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "0" * 10 + "a" * 26 + "A" * 26
