@@ -77,6 +77,7 @@ WAYS = [
     "nice pytest t.py",
     "nice -n 10 pytest t.py",
     "taskset -c 0 pytest t.py",
+    "flock -w 9 /tmp/lock pytest t.py",
     "strace -f -o /dev/null pytest t.py",
     "xvfb-run -a pytest t.py",
     "nohup pytest t.py",
@@ -338,6 +339,7 @@ OTHERS = [  # lines of which each is another attempt
     ["gradle :a:test", "gradle :b:test"],
     ["rustc -g a.rs", "rustc -g b.rs"],
     ["eslint .", "cd a && eslint ."],
+    ["pdm run test", "hatch run test", "bundle exec test"],  # a script of the project, not the shell's `test`
 ]
 POWERSHELL = [
     "dotnet test", "dotnet test --nologo", "dotnet test | Select-Object -Last 20", "dotnet test 2>&1 | Out-String",

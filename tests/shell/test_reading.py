@@ -48,6 +48,8 @@ CHANGES = [
     "Get-Content a | Set-Content b",
     "Get-ChildItem | ForEach-Object { rm x }",
     "Remove-Item x",
+    "pdm run test",
+    "npx test -v",
     "ls > f",
     "echo x >> f",
     "cat a | tee b",

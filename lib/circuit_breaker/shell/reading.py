@@ -79,6 +79,8 @@ RUNNERS = {
     "bun": ("x",),
     "dotenv": ("run", ""),
 }
+# Words of the shell itself: behind a runner they name a script of the project, as in `pdm run test`.
+_SHELL_WORDS = " test type set read export local select history help clear "
 # Options of these that take a value.
 _RUNNER_VALUED = "-n --name -p --package --with --python --extra --group --env-file -e -f --project --directory --rcfile --source".split()
 _VALUED = frozenset(
@@ -157,11 +159,13 @@ def carries(words: list[str]) -> bool:
 
 
 def behind_runner(words: list[str]) -> list[str]:
-    """What `npx`, `uv run` and the like start, with its arguments; [] for any other program."""
+    """What `npx`, `uv run` and the like start, with its arguments; [] for any other program and for scripts of a project."""
     verbs = RUNNERS.get(words[0].rpartition("/")[2], ())
     rest = words[2:] if words[1:] and words[1] in verbs else words[1:] if "" in verbs else []
     while rest and (rest[0][:1] == "-" or shell_line.is_assignment(rest[0])) and rest[0] != "-m":
         rest = rest[2:] if rest[0] in _RUNNER_VALUED else rest[1:]
+    if rest and is_in(rest[0], _SHELL_WORDS):
+        return []
     return ["python", *rest] if rest[:1] == ["-m"] else rest
 
 

@@ -17,6 +17,7 @@ _WRAPPERS = {
         "",
     ),
     **dict.fromkeys(("timeout", "gtimeout"), "-k -s --kill-after --signal"),
+    "flock": "-w -E --timeout --wait",
     "sudo": "-u -g -h -p -C -D -R -T -U",
     "ionice": "-c -n -p",
     "env": "-u -C -S",
@@ -375,7 +376,7 @@ def program_at(words: list[str]) -> int:
             return i
         else:
             i = len(words) - len(past_options(words[i + 1 :], _WRAPPERS[name].split()))
-            i += name.endswith("timeout")
+            i += name.endswith("timeout") or name == "flock"
     return i
 
 
