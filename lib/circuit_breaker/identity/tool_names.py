@@ -39,7 +39,7 @@ _LIVE = (
     " grafana prometheus slack computer terminal execution executions instance instances node nodes cluster "
 )
 _OF_FILES = (
-    " file files filesystem directory directories folder folders path code symbol symbols docs documentation library memory schema"
+    " git file files filesystem directory directories folder folders path code symbol symbols docs documentation library memory schema"
     " definition definitions reference references content contents "
 )
 
