@@ -34,6 +34,4 @@ def join(parts: Iterable[object]) -> Html:
 
 def escaped(value: object) -> str:
     """A value as markup."""
-    if isinstance(value, Html):
-        return value
-    return html.escape(shown(str(value), TEXT_MAX))
+    return value if isinstance(value, Html) else html.escape(shown(str(value), TEXT_MAX))

@@ -18,6 +18,7 @@ from report.markup import NOTHING, Html, escaped, join, tag
 from report.past import BLOCKED, FAILED, Call, PastSession
 from report.waste import Waste
 
+LAYOUT = Path(__file__)  # beside it: the page and its style
 CARDS, ROWS = 200, 12  # at most so many are shown; the rest is counted
 NUMBERS = ("characters", "turns carried", "sessions", "runs", "time lost")  # columns
 EVENTS = {
@@ -33,9 +34,7 @@ EVENTS = {
 
 def page(made: Content) -> bytes:
     """The whole file as UTF-8."""
-    template, style = (
-        Path(__file__).with_name(name).read_text("utf-8") for name in ("page.html", "style.css")
-    )
+    template, style = (LAYOUT.with_name(name).read_text("utf-8") for name in ("page.html", "style.css"))
     ends = [(end.command, end.error, end.sessions, day(end.last)) for end in made.dead_ends]
     slow = sorted(made.waste.slow, key=lambda one: -one.seconds)
     again = [(one.label, one.session[:ID], one.times, f"{one.seconds:,.0f} s") for one in slow]

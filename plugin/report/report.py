@@ -24,19 +24,17 @@ def report(args: argparse.Namespace) -> int:
     """Write the report and print its path; exit code 1 if the session or the project is unknown or the file cannot be written."""
     now, where = time.time(), places(args.project)
     everywhere = args.project is None
-    wanted = args.session or ""
+    asked = args.session or ""
     found = incidents.chosen(argparse.Namespace(**{**vars(args), "session": None}), args.since)
-    loops = {one.loop for one in found if one.session.startswith(wanted)}  # another session can close one
-    found = [
-        one for one in found if one.session.startswith(wanted) or (one.loop in loops and one.event in OVER)
-    ]
+    loops = {one.loop for one in found if one.session.startswith(asked)}  # another session can close one
+    found = [one for one in found if one.session.startswith(asked) or one.loop in loops and one.event in OVER]
     if args.mode:
         found = [one for one in found if (one.event == "would_trip") == (args.mode == "observe")]
     top = past.folder(os.environ) if everywhere else past.folder_of(os.environ, where.project)
     groups = past.groups(top, args.since)
     counted = progress.counted(groups, f"of {len(groups)} transcripts")
-    sessions = [one for one in past.sessions(counted, args.since, now) if one.name.startswith(wanted)]
-    if wanted and not sessions and not found:
+    sessions = [one for one in past.sessions(counted, args.since, now) if one.name.startswith(asked)]
+    if asked and not sessions and not found:
         raise Refusal(f"nothing of session {args.session} since {page.day(args.since)}. Try --since 7d.")
     config, remembered = home.configuration(where, os.environ), status.sessions(where)
     if not sessions and not found:
