@@ -50,9 +50,7 @@ def look(
     if not why:
         sources = scopes.chain(env, Path(where.project))
         how, why, fix = _registered(where, sources, env)
-        written = (os.path.getmtime(source.path) for source in sources if os.path.exists(source.path))
-        # hooks that ran before a settings file was written prove nothing
-        if why and last and now - last.seen < LIVE and last.seen > max(written, default=0.0):
+        if why and last and now - last.seen < LIVE and last.seen > _changed(where, sources, env):
             how, why, fix = f"session {last.name[: words.ID]} only, as its hooks run", "", ""
     if last and not why:
         how += f"; hooks last ran {ago(now - last.seen)} in session {last.name[: words.ID]}"
@@ -68,6 +66,15 @@ def ago(seconds: float) -> str:
         if seconds >= 2 * size or unit == "min" and seconds >= 60:
             return f"{seconds // size:.0f} {unit} ago"
     return f"{seconds:.0f} s ago"
+
+
+def _changed(where: home.Places, sources: list[scopes.Source], env: Mapping[str, str]) -> float:
+    """When a settings file or a copy of the plugin that it names was last changed: hooks that ran before that prove nothing."""
+    paths = [source.path for source in sources]
+    for root in {way.root for way in ways(where, sources, env)} - {Path()}:
+        names = [root / name for name in bundle.names_below(root)]
+        paths += [root if root.is_dir() else root.parent, *names, *(name.parent for name in names)]
+    return max((path.stat().st_mtime for path in set(paths) if path.exists()), default=0.0)
 
 
 def _registered(

@@ -39,7 +39,7 @@ def interpreter(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]
     try:
         pinned = (files.read(pin, 1 << 14) or b"").decode("utf-8", "surrogateescape").split("\n")[0]
     except OSError as error:
-        yield fault("python", disk.words_of(error), f"remove {pin}")
+        yield fault("python", disk.words_of(error), f"remove {pin}", lambda: _forget_pin(pin))
         return
     found = [path for name in PROGRAMS for path in [shutil.which(name, path=env.get("PATH"))] if path]
     for path in [pinned, *found] if pinned else found:

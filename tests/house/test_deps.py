@@ -94,8 +94,9 @@ def test_a_vendored_package_comes_before_the_interpreters(tmp_path, monkeypatch)
     importlib.invalidate_caches()
 
 
-def test_a_package_made_for_another_python_counts_as_missing(tmp_path, monkeypatch):
-    (tmp_path / "filelock.py").write_text("def torn(:\n")
+@pytest.mark.parametrize("damage", ["def torn(:\n", "\0", "raise EOFError('marshal data too short')\n"])
+def test_a_damaged_package_or_one_for_another_python_counts_as_missing(tmp_path, monkeypatch, damage):
+    (tmp_path / "filelock.py").write_text(damage)
     monkeypatch.delitem(sys.modules, "filelock", raising=False)
     assert packages.package("filelock", str(tmp_path)) is None
     assert str(tmp_path) not in sys.path

@@ -208,6 +208,16 @@ def test_a_stale_pin_is_found_and_fixed(person):
     assert not (person.state / "python").exists()
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, lambda pin: os.symlink("/nowhere", pin)], ids=["fifo", "link"])
+def test_a_pin_that_is_no_file_is_found_and_fixed(person, make):
+    person.install()
+    person.state.mkdir(mode=0o700)
+    make(person.state / "python")
+    assert look(person)["python"].level == FAULT
+    fix(person)
+    assert not os.path.lexists(person.state / "python")
+
+
 @pytest.mark.parametrize("kind", ["a folder", "no program", "a program that fails"])
 def test_a_pin_that_does_not_start_is_found_and_fixed(person, tmp_path, kind):
     person.install()

@@ -160,6 +160,23 @@ def test_hooks_that_ran_before_the_settings_changed_prove_nothing(person):
     assert second_line(person)[0].startswith("NOT PROTECTED: not installed")
 
 
+@pytest.mark.parametrize("damage", ["moved", "a file removed", "a file edited"])
+def test_hooks_that_ran_before_their_files_changed_prove_nothing(person, damage):
+    person.install("user")
+    for path in (person.root.parent, *person.root.rglob("*")):
+        os.utime(path, (time.time() - 300,) * 2)
+    aged(run_a_turn(person), 60)
+    rules = person.root / "lib" / "circuit_breaker" / "breaker" / "rules.py"
+    if damage == "moved":
+        person.root.rename(person.home / "elsewhere")
+    elif damage == "a file removed":
+        rules.unlink()
+    else:
+        rules.write_text("torn =")
+    line, code = second_line(person)
+    assert line.startswith("NOT PROTECTED: ") and code == 1
+
+
 def test_live_session_of_another_project_does_not_protect_this_one(person, tmp_path):
     run_a_turn(person)
     (tmp_path / "elsewhere").mkdir()
