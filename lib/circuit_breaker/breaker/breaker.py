@@ -74,10 +74,8 @@ def earn(circuit: SomeCircuit) -> SomeCircuit:
 
 
 def fail(circuit: SomeCircuit, now: float, base: float, steps: list[float]) -> SomeCircuit:
-    """The probe failed or returned the same result: OPEN, one level up, with a cooldown from now.
-
-    If it was an early probe, the new level has none; the highest level has one for all its cooldowns.
-    """
+    """The probe failed or returned the same result: OPEN, one level up, with a cooldown from now. If it was an early probe, the new level
+    has none; the highest level has one for all its cooldowns."""
     level = min(circuit.level + 1, len(steps) - 1)
     wait = cooldown(base, level, steps)
     used = circuit.early == RUNNING or (circuit.early == USED and level == circuit.level)
@@ -86,10 +84,8 @@ def fail(circuit: SomeCircuit, now: float, base: float, steps: list[float]) -> S
 
 
 def release(circuit: SomeCircuit, ran: bool) -> SomeCircuit:
-    """The probe ended without a verdict (refused, in the background, interrupted, lost): OPEN, same level and `retry_at`.
-
-    An early probe that never `ran` can be used again.
-    """
+    """The probe ended without a verdict (refused, in the background, interrupted, lost): OPEN, same level and `retry_at`. An early probe
+    that never `ran` can be used again."""
     early = circuit.early if circuit.early != RUNNING else USED if ran else EARNED
     return circuit.but(state=OPEN, probe="", early=early)
 

@@ -13,10 +13,8 @@ def _rule(action: str, **numbers: float) -> dict[str, Any]:
 
 
 class Config:
-    """The merged configuration: an attribute for every key of a config file, with its default.
-
-    `problems`: sentences that begin with a key's path; `weakened`: "path = value" of keys that the project's file made weaker.
-    """
+    """The merged configuration: an attribute for every key of a config file, with its default. `problems`: sentences that begin with a
+    key's path; `weakened`: "path = value" of keys that the project's file made weaker."""
 
     enabled = True
     mode = "enforce"

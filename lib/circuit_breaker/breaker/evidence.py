@@ -177,11 +177,8 @@ def _kind_of(outcome: Outcome) -> int:
 
 
 def _note_news(lane: Lane, outcome: Outcome, changed: bool) -> None:
-    """Note what a look shows after a click, key or scroll: something new means that the step had an effect.
-
-    `changed`: it is an earlier look with another result. After any other act only that is news, and in a shell not if what it looks at
-    changes by itself.
-    """
+    """Note what a look shows after a click, key or scroll: something new means that the step had an effect. `changed`: it is an earlier
+    look with another result. After any other act only that is news, and in a shell not if what it looks at changes by itself."""
     if outcome.kind != OK or outcome.empty:
         return
     if any(r.kind in memory.GESTURES for r in lane.recent):
@@ -219,10 +216,8 @@ def last_of(found: list[list[int]], start: int) -> int:
 
 
 def wake(session: Session, lane: Lane, prompt: str, now: float) -> None:
-    """Note a wait before a turn: one in the background that has ended, or the time until another prompt.
-
-    It makes looks polls, and all calls if you did not type the prompt.
-    """
+    """Note a wait before a turn: one in the background that has ended, or the time until another prompt. It makes looks polls, and all
+    calls if you did not type the prompt."""
     if lane.waits.due and now >= lane.waits.due:
         lane.waits.last, lane.waits.due = lane.n, 0.0
     current = prompt or session.prompt

@@ -42,10 +42,8 @@ _CONTAINERS = frozenset((list, dict))
 
 
 class Record:
-    """A value whose fields are the lower-case attributes of its class, with their defaults.
-
-    In memory files it is a row: the list of its values, records among them as rows too.
-    """
+    """A value whose fields are the lower-case attributes of its class, with their defaults. In memory files it is a row: the list of its
+    values, records among them as rows too."""
 
     FIELDS: dict[str, Any] = {}  # see `defaults`
     KINDS: dict[str, type[Record]] = {}  # the fields that hold records, alone or in a list or a dict

@@ -136,10 +136,8 @@ def is_stale(service: Service, window: float, now: float) -> bool:
 
 
 def ask(service: Service, call: str, base: float, steps: list[float], now: float) -> tuple[Service, float]:
-    """Whether a call may use a service: (service, seconds to wait; 0.0 if it may).
-
-    The first call after the cooldown is the probe for the whole machine; others wait for another cooldown.
-    """
+    """Whether a call may use a service: (service, seconds to wait; 0.0 if it may). The first call after the cooldown is the probe for the
+    whole machine; others wait for another cooldown."""
     length = breaker.cooldown(base, service.level, steps)
     service, refusal = breaker.admit(service, call, now, length)
     until = service.lease if refusal == breaker.TAKEN else service.retry_at

@@ -284,10 +284,8 @@ def _compound(word: str) -> str:
 
 
 def without_made_up(text: str, place: str, marks: bytes) -> str:
-    """The text with the first two names in a temporary folder replaced if they look made up; deeper ones stay.
-
-    `marks`: the table for `bytes.translate` that makes separators blanks.
-    """
+    """The text with the first two names in a temporary folder replaced if they look made up; deeper ones stay. `marks`: the table for
+    `bytes.translate` that makes separators blanks."""
     pieces = text.split(place)
     for i, piece in enumerate(pieces[1:], 1):
         path = piece[:160].encode("ascii", "replace").translate(marks).replace(b":", b" ")

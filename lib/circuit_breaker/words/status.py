@@ -24,10 +24,8 @@ TOOLS = ("Bash ", "PowerShell ")  # left out in the one-line form
 
 
 def status_text(facts: Mapping[str, Any], plain: bool = False, everything: bool = False) -> str:
-    """The text of `status`: protected or not, what is open and how to unblock it, then rules, mode and problems.
-
-    `plain`: without marks; `everything`: show every rule and every circuit, ended sessions included.
-    """
+    """The text of `status`: protected or not, what is open and how to unblock it, then rules, mode and problems. `plain`: without marks;
+    `everything`: show every rule and every circuit, ended sessions included."""
     protection = facts["protection"]
     lines = [f"{BOLT}{TITLE}"]
     if protection["protected"]:
