@@ -122,14 +122,16 @@ def _change(where: home.Places, key: str, value: Any, in_project: bool) -> int:
 def _unset(args: argparse.Namespace, where: home.Places) -> int:
     path, key = _target(where, args.project), args.key
     document = read(path)[1]
-    key = key if _removed(document, key) else known(key)
-    if key != args.key and not _removed(document, key):
-        say(f"{key} is not set in {path}; nothing to do.")
-        return 0
+    if not _removed(document, key):
+        key = known(key)
+        if not _removed(document, key):
+            say(f"{key} is not set in {path}; nothing to do.")
+            return 0
     with _edited(path) as document:
         _removed(document, key)
-    effective = values_of(home.configuration(where, os.environ)).get(key)
-    say(f"{key} was removed from {path}; {_shown(effective)} applies now.")
+    values = values_of(home.configuration(where, os.environ))
+    now = f"; {_shown(values[key])} applies now" if key in values else ""
+    say(f"{key} was removed from {path}{now}.")
     return 0
 
 
@@ -176,7 +178,7 @@ def _put_into(document: dict[str, Any], key: str, value: Any, path: Path) -> Non
 
 def known(key: str) -> str:
     """The full name of a key; the prefix of rules and memory limits can be left out. Raises Refusal."""
-    defaults = [*flat(dict(rules.DEFAULTS)), *(f"circuit_breakers.{rule}.exclude" for rule in rules.RULES)]
+    defaults = [*values_of(build()), *(f"circuit_breakers.{rule}.exclude" for rule in rules.RULES)]
     for full in (key, f"circuit_breakers.{key}", f"memory_limits.{key}"):
         if full in defaults:
             return full

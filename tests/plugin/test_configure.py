@@ -266,3 +266,27 @@ def test_a_project_config_that_is_a_link_is_not_written_through(person, tmp_path
     done = plugin(person, "config", *change, "--project")
     assert done.returncode == 1 and f"{link} is a link" in done.stderr
     assert behind.read_text() == '{"deny_limit": 6}'
+
+
+@pytest.mark.parametrize(
+    "key", ["deny_limit", "tool_failure.threshold", "circuit_breakers.tool_failure.threshold"]
+)
+@pytest.mark.parametrize("text", [None, "", '{"mode": "observe"}\n'])
+def test_unset_of_what_is_not_set_says_so_and_touches_nothing(person, mine, key, text):
+    if text is not None:
+        mine.write_text(text)
+    done = plugin(person, "config", "unset", key)
+    assert done.returncode == 0 and f"{key} is not set in {mine}; nothing to do." in done.stdout
+    assert (mine.read_text() if mine.exists() else None) == text
+
+
+def test_unset_of_what_is_no_key_names_no_value_that_applies(person, mine):
+    mine.write_text('{"nonsense": 1, "circuit_breakers": {"tool_failure": {"exclude": ["Bash"]}}}')
+    for key in ("nonsense", "tool_failure.exclude"):
+        said = plugin(person, "config", "unset", key).stdout
+        assert said.endswith(f"{key} was removed from {mine}.\n")
+
+
+def test_the_version_of_the_defaults_is_no_key_to_set(person, mine):
+    done = plugin(person, "config", "set", "defaults_version", "1")
+    assert done.returncode == 2 and not mine.exists()
