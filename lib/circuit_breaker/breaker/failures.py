@@ -25,6 +25,7 @@ _HINTS = (
     "|undefined|could not|cannot|unable|yn0|usage|unknown|invalid|sh: |env: |xargs: |sudo: |not recognized|not found|no such"
     "|denied|problem|broken|make[|e: |elifecycle|eresolve|ld: |node.js v|.go:|conflict|can't locate|halted|oh no|issues"
     "|[!]|fata[|svn: e|not mergeable|offense|violation|non-zero|needs merge|refused|curl: (|ssh: |scp: |wget: |lua: |** (|emerg"
+    "|illegal instruction|trace/break|terminate called|unreachable"
 ).split("|")
 
 

@@ -30,7 +30,8 @@ _FORMS = _listed("""
 FAILED |FAIL |FAIL:|FAIL\t|--- FAIL|ERROR |ERROR:|ERRORS|error:|Error:|error[|error TS|error CS|error MSB|error NU|[ERROR]|[error]|
 ##[error]|##vso[task.logissue type=error|fatal:|FATAL|fatal error|Fatal error|Traceback (most recent call last)|panic:|npm ERR!|
 npm error|ERR!|ELIFECYCLE|ERR_|make: ***|make[|gmake: ***|ninja: build stopped|FAILURE:|FAILURES|BUILD FAILED|BUILD FAILURE|
-Build FAILED|Build failed|Exception in thread|Unhandled |Uncaught |E   |E: |Segmentation fault|Aborted|Killed|Command failed|
+Build FAILED|Build failed|Exception in thread|Unhandled |Uncaught |E   |E: |Segmentation fault|Aborted|Killed|Bus error|Illegal instruction|
+Floating point exception|Trace/breakpoint trap|terminate called|Assertion failed|Command failed|
 error Command failed|rake aborted|Failed!|Failed to |failed to |● |✕|✗|✘|✖|×|❌|not ok |Error from server|clang: error|ld: |
 collect2: error|Test failed|Tests failed|Compilation failed|undefined reference|Undefined symbols|could not |Could not|Cannot find |
 cannot find |Unable to |unable to |ERESOLVE|error Couldn't|YN0|usage: |Usage: |unknown |Unknown |invalid |Invalid|bash: |zsh: |
@@ -42,15 +43,16 @@ Latexmk: Errors|lua: |nginx: [emerg]|ssh: |scp: |rsync error|wget: |curl: (|Oh n
 Unexpected error|! LaTeX Error|! Undefined |! Emergency |lerna ERR!|Your requirements could not|Analysis failed|Liquid Exception|
 Warning, treated as error|There was an error|Error opening|Error writing |Error reading |Error querying |Error creating |
 Error connecting |Error executing |Error running |Error loading |Error parsing |FAILED: |[Failed] |SCRIPT ERROR:|Sphinx error:|
-There were failing tests|The following tests FAILED|Failed tasks:|Database Error""")
+There were failing tests|The following tests FAILED|[FAIL|syntax error|Error using |Undefined subroutine |Failed tasks:|Database Error""")
 _INNER = _listed(
-    ": error:|: error |: fatal error:|: Error:| - error TS|: fatal:|: undefined reference| ERROR |: ERROR:|: FAIL | FAILED in "
+    ": error:|: error |: fatal error:|: Error:| - error TS|: fatal:|: undefined reference| ERROR |: ERROR:|: FAIL | FAILED in |: syntax error|: Syntax error:"
 )
 _ANYWHERE = _listed("""
 is not recognized as|panicked at|[Errno |Some tests failed|" is invalid: | failed because the | failed with exit code | script failed|
- returned non-zero exit | errored after |version solving failed|is not mergeable|: unable to open |) Error: """)
+ returned non-zero exit | errored after |version solving failed|is not mergeable|: unable to open |) Error: |An error occurred (""")
 _ENDINGS = (
     ": needs merge", ": command not found", ": not found", ": No such file or directory", ": Permission denied", "| FAIL", "...Failed",
+    "(No such file or directory)", ": FAIL", ": FAILED",
 )  # fmt: skip
 _SUCCESSES = _listed("""
 OK|PASS|BUILD SUCCESS|Build succeeded|Build successful|All tests passed|All checks passed|All specs passed|Success: |Success!|Passed!|
@@ -63,7 +65,7 @@ _SUMMARIES = frozenset(
     "✖ × no tests test spec doctest total results result summary failed failures errors passed ran found suites files specs examples scenarios"
     " assertions checks tasks snapshots fail pass failing passing".split()
 )
-_BAD = "failed failing failures failure errors error errored broken problems problem offense offenses violations".split()
+_BAD = "failed failing failures failure errors error errored broken problems problem offense offenses violations unreachable".split()
 _GOOD = frozenset("passed passing succeeded successful pass ok".split())
 _NAUGHT = frozenset(("0", "none", "null", "no", "nil", "false", "undefined", "{}", "[]", '""', "''", "n/a"))
 # Parts of lines that begin or end every failure of a tool.
@@ -249,6 +251,8 @@ def _is_error_line(bare: str) -> bool:
 
 def _counts(bare: str) -> str:
     """What a summary says: "failures" if it counts some, "success" if none or only passes; "" if it is no summary."""
+    if "unreachable=" in bare:  # Ansible's recap
+        bare = "results: " + bare[bare.find("ok=") :].replace("=", ": ")
     spaced = bare.replace("|", " ").replace("=", " ").replace(":", ": ").split()[:40]
     words = list(filter(None, (word.strip("()[]{}|,.;!=").lower() for word in spaced)))
     words = words[1:] if words[1:2] == ["found"] else words  # svelte-check found 3 errors
@@ -260,9 +264,10 @@ def _counts(bare: str) -> str:
     if len(words) == 2 and words[0] in ("fail", "pass") and words[1].isdigit():
         return "" if words[1] == "0" else "failures" if words[0] == "fail" else "success"
     bad = good = naught = 0
+    with_warnings = "errors" in words or "error" in words
     for at, word in enumerate(words):
         name = word.rstrip(":")
-        if name not in _BAD and name not in _GOOD:
+        if (name not in _BAD and name not in _GOOD) or (with_warnings and name in ("problem", "problems")):
             continue
         before = words[at - 1] if at else ""
         if before == "tests" and at > 1:
