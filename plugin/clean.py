@@ -15,7 +15,6 @@ from report import past
 from shared import Refusal, answer, places, program, progress
 
 from circuit_breaker.cleaning import claude_code, disk_usage, inventory, kinds, selection, steps, tarball
-from circuit_breaker.cleaning.selection import Wish
 from circuit_breaker.janitor.retention import OF_CLEAN
 from circuit_breaker.runtime import files
 from circuit_breaker.runtime.running import claude_folder
@@ -46,7 +45,7 @@ def clean(args: argparse.Namespace) -> int:
         raise
 
 
-def _wish(args: argparse.Namespace, folder: str, now: float) -> Wish:
+def _wish(args: argparse.Namespace, folder: str, now: float) -> selection.Wish:
     """What was asked for. Raises Refusal."""
     if args.delete and not args.kind:
         raise Refusal("--delete needs --kind: name what is to be deleted without an archive", 2)
@@ -68,7 +67,7 @@ def _wish(args: argparse.Namespace, folder: str, now: float) -> Wish:
     if args.project and not project:
         missing = f"no session of {args.project} in {folder}/projects"
         raise Refusal(f"{missing}. Name the folder Claude Code runs in.")
-    return Wish(named, before, project, most)
+    return selection.Wish(named, before, project, most)
 
 
 def _project(path: str) -> str:

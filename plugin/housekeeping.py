@@ -17,9 +17,7 @@ from circuit_breaker.cleaning import claude_code, kinds, tarball
 from circuit_breaker.janitor import archives, retention, rounds
 from circuit_breaker.janitor import sweep as sweeping
 from circuit_breaker.janitor.retention import OF_CLEAN, Action, Archive
-from circuit_breaker.janitor.sweep import Report
 from circuit_breaker.runtime import home, running
-from circuit_breaker.runtime.home import Places
 from circuit_breaker.words import cleanup
 
 # others as they are
@@ -42,11 +40,11 @@ def sweep(args: argparse.Namespace) -> int:
     return 1 if report.errors else 0
 
 
-def _planned(where: Places, config: Config, now: float, session: str) -> Report:
+def _planned(where: home.Places, config: Config, now: float, session: str) -> sweeping.Report:
     """What a round would do."""
     plans = [sweeping.planned(one) for one in rounds.sweeps(where, config, now, session)]
     steps = [action for plan in plans for action in plan.actions]
-    return Report(steps=steps, unreadable=[text for plan in plans for text in plan.unreadable])
+    return sweeping.Report(steps=steps, unreadable=[text for plan in plans for text in plan.unreadable])
 
 
 def _row(step: Action) -> dict[str, Any]:
@@ -54,7 +52,7 @@ def _row(step: Action) -> dict[str, Any]:
     return {"do": step.do, "file": step.name, "reason": step.reason, "bytes": step.size, "archive": archive}
 
 
-def _done(where: Places, config: Config, now: float, session: str) -> Report:
+def _done(where: home.Places, config: Config, now: float, session: str) -> sweeping.Report:
     """What a whole round and the compression did, in this process. Raises Refusal beside another one."""
     made = rounds.make(where, config, now, session)
     for folder in rounds.roots(where):
@@ -66,7 +64,7 @@ def _done(where: Places, config: Config, now: float, session: str) -> Report:
     return made
 
 
-def _text(where: Places, report: Report, counts: dict[str, int]) -> str:
+def _text(where: home.Places, report: sweeping.Report, counts: dict[str, int]) -> str:
     """The steps and what they came to. counts: {} for a plan."""
     if not report.steps:
         return f"Nothing to do in {where.home}."
@@ -113,7 +111,7 @@ def _restore(args: argparse.Namespace, archive: Archive) -> int:
     return 0
 
 
-def _list(args: argparse.Namespace, where: Places, found: Iterable[Archive]) -> int:
+def _list(args: argparse.Namespace, where: home.Places, found: Iterable[Archive]) -> int:
     """List the archives, the newest first, those of `clean` last."""
     newest = sorted(found, key=lambda one: (one.folder != OF_CLEAN, one.age_order), reverse=True)
     rows, lines = [*map(_row_of_archive, newest)], []
@@ -160,7 +158,7 @@ def _list_contents(args: argparse.Namespace, path: str) -> int:
     return 0
 
 
-def _restore_of_clean(args: argparse.Namespace, where: Places, path: str) -> int:
+def _restore_of_clean(args: argparse.Namespace, where: home.Places, path: str) -> int:
     """Restore files of an archive of `clean`, by default all. Exit code 1 if one was in the way or failed, or if none was found."""
     name, folder = os.path.basename(path), tarball.summary(path)["folder"]
     if not os.path.isdir(folder):

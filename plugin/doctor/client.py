@@ -17,7 +17,6 @@ import protection
 from host import hooks_of
 from install import scopes, settings
 from install.apply import SOURCE
-from protection import Way
 from shared import run_program
 
 from circuit_breaker.runtime import files
@@ -45,7 +44,7 @@ ON_CALLS = ("PreToolUse", "PostToolUse", "PostToolUseFailure", "PostToolBatch")
 SCRIPTS = ("circuit_breaker_*.py", "memory_janitor.py")
 
 
-def claude_code(env: Mapping[str, str], ways: list[Way], quick: bool = False) -> Iterator[Finding]:
+def claude_code(env: Mapping[str, str], ways: list[protection.Way], quick: bool = False) -> Iterator[Finding]:
     """Findings about `claude` on the PATH. quick: without listing its plugins and without reading its program."""
     path = shutil.which("claude", path=env.get("PATH"))
     if path is None:
@@ -64,7 +63,7 @@ def claude_code(env: Mapping[str, str], ways: list[Way], quick: bool = False) ->
         yield from _drift(Path(os.path.realpath(path)), said[0])
 
 
-def _running_copy(path: str, env: Mapping[str, str], ways: list[Way]) -> Iterator[Finding]:
+def _running_copy(path: str, env: Mapping[str, str], ways: list[protection.Way]) -> Iterator[Finding]:
     """The copy that Claude Code says it runs, and whether it could load it."""
     try:
         listed = parse(_output([path, "plugin", "list", "--json"], env))

@@ -12,7 +12,6 @@ import time
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.janitor import disk, notes, sweep
 from circuit_breaker.janitor.retention import NEVER, Sweep
-from circuit_breaker.janitor.sweep import Report
 from circuit_breaker.runtime import detached, error_log, files, home, incidents, services, store
 from circuit_breaker.runtime.home import ROOT, STATE, Places, slashed
 from circuit_breaker.words import cleanup
@@ -58,9 +57,9 @@ def new_note(where: Places, config: Config, now: float) -> dict[str, Any]:
     }
 
 
-def make(where: Places, config: Config, now: float, session: str, most: float = NEVER) -> Report:
+def make(where: Places, config: Config, now: float, session: str, most: float = NEVER) -> sweep.Report:
     """Do what is due in folders of up to `most` entries, and save the note if it could be finished. Never raises OSError."""
-    made = Report()
+    made = sweep.Report()
     try:  # before memory of ended sessions goes, which says where their state is published
         _tidy(where, config, now, session)
     except OSError as error:
