@@ -76,6 +76,7 @@ ADDS = [
     "gsed --in-place 's/a/aa/' f",
     "perl -pi -e 's/a/aa/' f",
     "patch -p1 < fix.diff",
+    "yq -i '.n += 1' f.yml",
     "cd x && echo y >> f",
 ]
 ADDS_NOT = [
@@ -136,6 +137,9 @@ def test_a_line_that_does_more_or_ends_the_same_however_often(command: str) -> N
         ("mcp__x__str_replace_based_edit_tool", {"command": "insert", "path": "a"}, True),
         ("mcp__x__str_replace_based_edit_tool", {"command": "view", "path": "a"}, False),
         ("mcp__filesystem__read_file", {}, False),
+        ("mcp__serena__replace_regex", {"relative_path": "a.py", "regex": "x", "repl": "y"}, True),
+        ("mcp__vscode__edit", {"file": "a.py", "new": "y"}, True),
+        ("mcp__crm__update_profile", {"profile": "a"}, False),
         ("mcp__github__create_issue", {}, False),
         ("PowerShell", {"command": "Add-Content f 'x'"}, True),
         ("PowerShell", {"command": "'x' | Out-File -Append f"}, True),

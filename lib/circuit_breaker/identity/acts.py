@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.identity import tool_names
-from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, WRITERS, line_of, shell_command
+from circuit_breaker.identity.calls import LOOKUPS, SHELLS, WRITERS, line_of, shell_command
 from circuit_breaker.shell import live, reading
 from circuit_breaker.shell.shell_line import is_in, past_options, program, segments
 
@@ -25,6 +25,7 @@ _EDITING_WORDS = frozenset("edit write insert append patch replace update modify
 _FILE_WORDS = frozenset(
     "file files text content lines line symbol body range block note notes cell notebook".split()
 )
+_NAMING = frozenset("file path filename filepath".split())  # in names of parameters
 _SENDING = frozenset("send reply post notify broadcast publish add create".split())
 _MESSAGES = frozenset(
     "message messages mail email gmail sms dm comment notification telegram tweet issue ticket incident event".split()
@@ -141,8 +142,8 @@ def adds_again(tool: str, given: object) -> bool:
     if not tool.startswith("mcp__") or tool_names.is_reading_tool(tool, given):
         return False
     words = tool_names.words_of(tool)
-    names_file = isinstance(given, dict) and not given.keys().isdisjoint(PATHS)
-    in_file = names_file or not _FILE_WORDS.isdisjoint(words)
+    named = tool_names.name_words("_".join(map(str, given))) if isinstance(given, dict) else []
+    in_file = not _NAMING.isdisjoint(named) or not _FILE_WORDS.isdisjoint(words)
     return in_file and not _EDITING_WORDS.isdisjoint(words)
 
 
@@ -169,7 +170,7 @@ def _adds(name: str, rest: list[str]) -> bool:
         return "--dry-run" not in rest
     if low == "tee":
         return "-a" in rest or "--append" in rest
-    if low in ("sed", "gsed"):
+    if low in ("sed", "gsed", "yq"):
         return any(word[:1] == "-" and word.lstrip("-nErs")[:1] == "i" for word in rest)
     if low in ("perl", "ruby"):
         return any(word[:1] == "-" and word.lstrip("-pnlaw0")[:1] == "i" for word in rest[:3])
