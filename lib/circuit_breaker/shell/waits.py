@@ -8,7 +8,7 @@ from circuit_breaker.shell import live, reading, shell_line, snippets
 NONE, BEFORE, AFTER, ALONE = 0, 1, 2, 3
 # Every line that waits has one of these: most lines have none and are not read.
 _HINTS = (
-    "sleep|wait|watch|until |while |--tail|--pid|timeout|ping|read |follow|-f| -w|rollout|--stream|--retry"
+    "sleep|wait|watch|until |while |--tail|--pid|timeout|ping|read |follow|-f| -w|rollout|--stream|--retry|events|glab|heroku"
 ).split("|")
 _IN_ORDER = {NONE: [], BEFORE: [True, False], AFTER: [False, True], ALONE: [True]}
 _WATCHERS = ("watch", "viddy", "hwatch")
