@@ -311,6 +311,10 @@ def test_what_a_call_changes(tool: str, given: dict[str, Any], level: int) -> No
         ("Edit", {}, "<tool_use_error>String to replace not found in file.", False),
         ("Grep", {}, "ENOENT: no such file or directory, posix_spawn '/opt/rg'", False),
         ("Read", {}, "permission denied", False),
+        ("ReadMcpResourceTool", {"uri": "doc://a"}, "Resource not found", True),
+        ("Bash", {"command": "docker inspect web"}, "Exit code 1\nError: No such object: web", True),
+        ("Bash", {"command": "gh pr view 9"}, "Exit code 1\nCould not resolve to a PullRequest", True),
+        ("mcp__crm__get_lead", {}, "<tool_use_error>Error: No such tool available: x", False),
     ],
 )
 def test_a_look_that_found_nothing_is_no_sign_of_a_loop(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import calls, keys, line_numbers, results
+from circuit_breaker.identity import calls, keys, line_numbers, results, tool_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,8 @@ READ_MAX = 1 << 14  # characters read by line: Claude Code cuts errors at 10 kB,
 LINES_MAX = 1000  # lines taken apart; what follows is one more
 _MISSES = (
     "not found|no such file|does not exist|doesn't exist|404|403|429|too large|maxcontentlength|exceeds maximum|exceeds the maximum|no matches"
-    "|no files found|cannot find|can't find|cannot read binary|is a directory|eisdir|enoent|not a directory"
+    "|no files found|cannot find|can't find|cannot read binary|is a directory|eisdir|enoent|not a directory|status code 410"
+    "|no such object|nosuch|could not resolve to a"
 ).split("|")
 # Words of a line that compares a value with a limit, and how a test runner's own lines begin.
 _LIMITS = "less than|greater than|at most |at least |exceed|budget|too slow|too large|<=|>=".split("|")
@@ -235,4 +236,5 @@ def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
         return False  # it is the program that is missing
     looks = tool in calls.SHELLS or tool.startswith("mcp__")
     downloads = looks and bool(calls.urls_of(tool, tool_input))
-    return tool in calls.LOOKUPS or downloads or (looks and not calls.change_level(tool, tool_input))
+    reads = tool in calls.LOOKUPS or tool_names.is_reading_tool(tool, tool_input)
+    return reads or downloads or (looks and not calls.change_level(tool, tool_input))
