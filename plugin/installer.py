@@ -30,8 +30,12 @@ def install(args: argparse.Namespace) -> int:
         return 0
     findings = doctor.examine(os.environ, os.getcwd(), scope)
     faults = doctor.faults(findings)
-    text = "\n".join([*_installed(plan), doctor.report(findings, faults), *_next_steps(scope)])
-    answer(args.json, text, ok=not faults, **_facts(plan), doctor=doctor.as_json(findings))
+    rows = [("files", plan.scope.root), *plan.rows()]
+    if plan.packages_problem:
+        what = f"{bundle.BOTH} not installed ({plan.packages_problem}); built-in fallback in use"
+        rows.append(("packages", what))
+    done = [_headline(plan), *_lines(rows), doctor.report(findings, faults), *_next_steps(scope)]
+    answer(args.json, "\n".join(done), ok=not faults, **_facts(plan), doctor=doctor.as_json(findings))
     return 1 if faults else 0
 
 
@@ -82,15 +86,6 @@ def _facts(plan: Plan) -> dict[str, Any]:
         "packages": {name: bundle.has(plan.scope.root, name) for name in packages.PACKAGES},
         "packages_problem": plan.packages_problem,
     }
-
-
-def _installed(plan: Plan) -> list[str]:
-    """What an installation did."""
-    rows = [("files", plan.scope.root), *plan.rows()]
-    if plan.packages_problem:
-        what = f"{bundle.BOTH} not installed ({plan.packages_problem}); built-in fallback in use"
-        rows.append(("packages", what))
-    return [_headline(plan), *_lines(rows)]
 
 
 def _next_steps(scope: scopes.Scope) -> list[str]:
