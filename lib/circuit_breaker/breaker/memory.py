@@ -217,7 +217,7 @@ class Budget(Record):
     prompt = [0, 0, 0, 0]  # tokens since then
     session = [0, 0, 0, 0]  # tokens since the breaker first saw the session
     idle = [0, 0, 0, 0]  # tokens since the last progress
-    # limit -> highest percentage warned of, or 100 for each full amount that you have allowed
+    # limit -> highest percentage warned of, or 100 for each full amount allowed; the last field, as hooks/register.js knows
     reached: dict[str, int] = {}
 
 

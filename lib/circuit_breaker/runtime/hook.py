@@ -117,7 +117,7 @@ class Visit:
         self._prepare(event)
         decision = self._decide(event)
         if decision.contacts:
-            notices, changes = services.record(self.where, decision.contacts, config, self.now, payload.lane)
+            notices, changes = services.keep(self.where, decision.contacts, config, self.now, payload.lane)
             decision.notices += notices
             decision.transitions += changes
         if decision.transitions:

@@ -58,7 +58,7 @@ def question(
     return (service, wait) if wait else (None, 0.0)
 
 
-def record(
+def keep(
     where: Places, contacts: list[Contact], config: Config, now: float, lane: str
 ) -> tuple[list[Notice], list[Transition]]:
     """Store a turn's contacts with services. -> (messages, incidents)."""
