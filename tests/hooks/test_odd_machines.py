@@ -238,6 +238,23 @@ def test_project_that_another_user_set_up_keeps_each_user_s_state_apart(
     assert not (elsewhere.runtime / "errors.log").exists()
 
 
+def test_a_project_s_home_that_is_a_link_is_read_and_nothing_is_written_behind_it(
+    elsewhere: Elsewhere,
+) -> None:
+    behind = elsewhere.folder / "behind"
+    behind.mkdir()
+    (behind / "circuit_breaker_config.json").write_text(
+        '{"circuit_breakers": {"tool_failure": {"threshold": 2}}}'
+    )
+    (elsewhere.project / ".claude").mkdir()
+    (elsewhere.project / ".claude" / "memory").symlink_to(behind)
+    assert is_denied(elsewhere.loop())
+    (incidents,) = elsewhere.runtime.glob("projects/*/circuit_breaker_incidents.jsonl")
+    assert len(json.loads(incidents.read_text().splitlines()[0])["calls"]) == 2
+    assert os.listdir(behind) == ["circuit_breaker_config.json"]
+    assert not (elsewhere.runtime / "errors.log").exists()
+
+
 @pytest.mark.parametrize("refusing", ["-DFLOCK=ENOLCK", "-DFLOCK=ENOSYS", "-DFLOCK=EOPNOTSUPP"])
 def test_disk_without_flock_protects_as_well(elsewhere: Elsewhere, refusing: str) -> None:
     elsewhere.env["LD_PRELOAD"] = library(elsewhere.folder, UNLOCKED, refusing)

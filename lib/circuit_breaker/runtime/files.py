@@ -221,8 +221,10 @@ def is_folder(path: str) -> bool:
 
 
 def is_own(path: str) -> bool:
-    """Whether it belongs to this user. (On Windows everything does.)"""
-    return not hasattr(system, "geteuid") or system.lstat(path).st_uid == system.geteuid()
+    """Whether it is a folder, no link to one, and belongs to this user. (On Windows everything does.)"""
+    info = system.lstat(path)
+    owner = system.geteuid() if hasattr(system, "geteuid") else info.st_uid
+    return info.st_mode & _KIND == _FOLDER and info.st_uid == owner
 
 
 def folder(*paths: str) -> None:

@@ -24,7 +24,7 @@ ERRORS = "errors.log"
 class Places:
     """runtime: folder R, with the folders of sessions and of armed markers and the error log; home: folder of this project's config,
     state, incidents and archives; project: its folder; user_config: your config file; user: your home folder; theirs: the project's
-    config file if another user owns it, or ""."""
+    config file if it lies behind a link or in another user's folder, or ""."""
 
     def __init__(
         self, runtime: str, home: str, project: str, user_config: str, user: str, theirs: str = ""
