@@ -31,8 +31,13 @@ def config(args: argparse.Namespace) -> int:
 
 
 def _path(_: argparse.Namespace, where: home.Places) -> int:
-    for label, path in (("user", where.user_config), ("project", where.project_config)):
-        say(f"{label:<8} {path}{'' if os.path.lexists(path) else '   (not there yet)'}")
+    for label, path in (
+        ("user", where.user_config),
+        ("project", where.theirs),
+        ("project", where.project_config),
+    ):
+        if path:
+            say(f"{label:<8} {path}{'' if os.path.lexists(path) else '   (not there yet)'}")
     print("Later lines win, key by key; plugin options (CLAUDE_PLUGIN_OPTION_*) win over both.")
     return 0
 

@@ -29,6 +29,16 @@ def test_path_names_both_files_literally_and_says_which_are_not_there(person):
     assert lines[1].split()[1].endswith("/circuit_breaker_config.json")
 
 
+def test_path_names_the_project_s_file_behind_a_link_too_since_it_is_read(person, tmp_path):
+    (tmp_path / "circuit_breaker_config.json").write_text('{"deny_limit": 7}')
+    (person.project / ".claude").mkdir()
+    (person.project / ".claude" / "memory").symlink_to(tmp_path)
+    user, theirs, own, _ = plugin(person, "config", "path").stdout.splitlines()
+    assert theirs.split() == ["project", f"{person.project}/.claude/memory/circuit_breaker_config.json"]
+    assert own.split()[1].startswith(str(person.state))
+    assert "deny_limit = 7" in plugin(person, "config", "show").stdout.splitlines()
+
+
 def test_show_names_the_origin_of_each_value(person, mine):
     mine.write_text('{"deny_limit": 7, "mode": "observe"}')
     theirs = person.project / ".claude" / "memory" / "circuit_breaker_config.json"
