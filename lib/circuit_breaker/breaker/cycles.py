@@ -38,12 +38,12 @@ def ring_at(recent: list[Past], end: int, period: int) -> tuple[list[Past], int,
 def _last_rounds(recent: list[Past], end: int, period: int) -> list[tuple[int, list[Past], list[Past]]]:
     """(index of its start, its records, the foreign call in it if any) of each way in which a round may end at `recent[end]`."""
     found = []
-    for window in (period, period + 1):
+    for window in range(period, min(period, end) + 2):
         start = end - window + 1
         for foreign in range(1, window - 1) if window > period else (-1,):
-            ring = [recent[start + i] for i in range(window) if i != foreign] if start >= 0 else []
+            ring = [recent[start + i] for i in range(window) if i != foreign]
             polls = 2 * sum([r.kind == POLL for r in ring]) >= period  # a long ring takes as long as a wait
-            if ring and not polls and ring[0].turn != ring[-1].turn and _is_ring([r.call for r in ring]):
+            if not polls and ring[0].turn != ring[-1].turn and _is_ring([r.call for r in ring]):
                 found.append((start, ring, [recent[start + foreign]] if foreign > 0 else []))
     return found
 

@@ -291,21 +291,25 @@ def _streaks(lane: Lane, keys: list[str]) -> list[Streak]:
 
 def failing_streak(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
     """Turns in a row in which every call failed; turns in a row of searches that found nothing."""
-    lane, last = work.lane, outcomes[-1]
+    lane, last, empty = work.lane, outcomes[-1], rule["empty_searches"]
+    yield from _failing_turns(lane, last, rule)
+    if empty and lane.empties in (empty, 2 * empty) and evidence.searched_in_vain(outcomes):
+        searches = {"subject": "empty searches", "keys": [], "form": ["empty"]}
+        yield signal_of(last, "failing_streak", lane.empties, wants=WARN, **searches)
+
+
+def _failing_turns(lane: Lane, last: Outcome, rule: Rule) -> Iterator[Signal]:
     turns, warnings = lane.failing, lane.failing_warned
     first, stop_at = rule["threshold"], rule["stop_at"]
-    second = first + (first + 1) // 2  # the turn of the second warning, which comes before the stop
-    second = min(second, max(stop_at - 1, first + 1)) if stop_at else second
+    second = first + (first + 1) // 2
+    if stop_at:
+        second = min(second, max(stop_at - 1, first + 1))  # both warnings come before the stop
     failing = {"subject": "failing turns", "keys": []}
     if warnings < (turns >= first) + (turns >= second):
         left = max(stop_at - turns, 1) if stop_at else 0
         yield signal_of(last, "failing_streak", turns, wants=WARN, left=left, **failing)
     elif stop_at and turns >= stop_at and warnings > 1:
         yield signal_of(last, "failing_streak", turns, wants=STOP, counted=turns > stop_at, **failing)
-    empty = rule["empty_searches"]
-    searches = {**failing, "subject": "empty searches", "form": ["empty"]}
-    if empty and lane.empties in (empty, 2 * empty) and evidence.searched_in_vain(outcomes):
-        yield signal_of(last, "failing_streak", lane.empties, wants=WARN, **searches)
 
 
 def sequential_tools(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]:
