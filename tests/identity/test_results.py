@@ -424,6 +424,10 @@ def test_a_long_text_is_compared_to_its_ends_and_in_the_middle_but_for_digits() 
         ("Command: ls\nChunk ID: 1a79e2\nOutput:\na", "Command: ls\nChunk ID: 4e464c\nOutput:\na"),
         ("drwxr-x--- 83 u staff 2656 21 Jan 19:07 .", "drwxr-x--- 83 u staff 2656 21 Jan 19:52 ."),
         ("code=0x1 addr=0x0 pc=0x48f1e2]", "code=0x1 addr=0x0 pc=0x51a2b3]"),
+        (
+            "<--- Last few GCs --->\n\n[81:0x5a6b7c]  812 ms: Scavenge 19.1 (22.3) -> 18.9 MB\n\nFATAL ERROR: heap",
+            "<--- Last few GCs --->\n\n[97:0x1a2b3c]  640 ms: Mark-sweep 19.6 (21.0) -> 19.2 MB\n\nFATAL ERROR: heap",
+        ),
         ("[emerg] 81#81: unknown directive", "[emerg] 4121#4124: unknown directive"),
         ("a.c:(.text+0x2f): undefined reference", "a.c:(.text+0x104): undefined reference"),
         ("at c.x.L$14/0x00007f3c3c0a1c88.run(L)", "at c.x.L$14/0x00007f1a5e2b9d10.run(L)"),

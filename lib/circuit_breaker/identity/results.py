@@ -95,6 +95,8 @@ def blind(text: str) -> str:
         text = "\n".join([line.rstrip() for line in text.split("\n")])
     if "Chunk ID: " in text:  # codex: random for each piece of output
         text = "\n".join([line for line in text.split("\n") if not line.startswith("Chunk ID: ")])
+    if "<--- Last few GCs" in text:  # Node.js, out of memory
+        text = "\n".join([line for line in text.split("\n") if " ms: " not in line])
     if " grep " in text:  # in a list of processes, the command that made it
         text = "\n".join([line for line in text.split("\n") if " grep " not in line or "0:00" not in line])
     if "HTTP/" in text:
