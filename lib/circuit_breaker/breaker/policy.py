@@ -147,12 +147,9 @@ def _prove(work: Work, author: str) -> None:
 
 def _close_lost(work: Work) -> None:
     """Count the failures whose batch never came before a prompt."""
-    if work.lane.pending:
-        work.lane.warned, work.lane.failing, work.lane.empties = (
-            {},
-            0,
-            0,
-        )  # a stop would end the turn that begins now
+    lane = work.lane
+    if lane.pending:
+        lane.warned, lane.failing, lane.empties = {}, 0, 0  # a stop would end the turn that begins now
         monitor.flush(work)
 
 

@@ -30,14 +30,8 @@ def package(name: str, vendor: str = VENDOR) -> ModuleType | None:
     sys.path.insert(0, vendor)
     try:
         return importlib.import_module(name)
-    except (
-        ImportError,
-        SyntaxError,
-        AttributeError,
-        TypeError,
-        ValueError,
-        EOFError,
-    ):  # missing, damaged, or for another Python
+    # missing, damaged, or for another Python
+    except (ImportError, SyntaxError, AttributeError, TypeError, ValueError, EOFError):
         return None
     finally:
         sys.path.remove(vendor)
