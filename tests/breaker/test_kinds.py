@@ -152,6 +152,23 @@ def test_a_page_that_stays_as_it_is_is_a_loop_whatever_its_files_are_named():
     assert turns(played.warned) == [4] and turns(played.tripped)[0] == 6
 
 
+def days_shown(days):
+    """Clicks on one button, and what the page shows then: a day, and the time of its clock."""
+    calls = []
+    for number, day in enumerate(days):
+        button = {"element": "Next day", "ref": "e7"}
+        page = f"- text: Selected 2026-12-{day:02d}\n- text: it is 2026-12-01T10:{number:02d}:30Z"
+        calls.append(("mcp__playwright__browser_click", button, [{"type": "text", "text": "clicked"}]))
+        calls.append(("mcp__playwright__browser_snapshot", {}, [{"type": "text", "text": page}]))
+    return cases.play(session(calls))
+
+
+def test_a_day_that_a_page_shows_is_news_and_its_clock_is_not():
+    moves_on, stays = days_shown(range(2, 11)), days_shown([2] * 4)
+    assert (moves_on.told, moves_on.said) == ([], [])
+    assert turns(stays.warned) == [4] and turns(stays.tripped)[0] == 6
+
+
 def prose(number, words):
     missing, torn = (
         f"line 1: THOUGHT{number}: command not found",

@@ -81,7 +81,9 @@ def result_key(tool: str, text: str) -> str:
     links = [line for line in text.split("\n") if line.startswith(LINKS)] if tool == "WebSearch" else []
     if links:
         return digest("\n".join(links))
-    return digest(without_stored(text)) if tool in VERBATIM else results.text_key(text)
+    if tool in VERBATIM:
+        return digest(without_stored(text))
+    return results.text_key(results.with_days(text) if tool.startswith("mcp__") else text)
 
 
 def _result_of_line(outcome: Outcome) -> str:
