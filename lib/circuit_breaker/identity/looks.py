@@ -126,11 +126,9 @@ def _says_nothing(text: str) -> bool:
     low = text[:2000].strip().lower()
     if low.startswith("exit code 1"):
         low = low.partition("\n")[2].strip()
-    if low in ("", "0") or low.startswith(_FOUND_NOTHING):
-        return True
-    if len(text) > 2000:
-        return False
-    return all(line.endswith(_NOTHING_ELSE) or line in ("", "0") for line in map(str.strip, low.split("\n")))
+    lines = map(str.strip, low.split("\n"))
+    silent = len(text) <= 2000 and all(line.endswith(_NOTHING_ELSE) or line in ("", "0") for line in lines)
+    return silent or low.startswith(_FOUND_NOTHING)
 
 
 def shows_page(tool: str, given: object) -> bool:

@@ -261,8 +261,6 @@ def _without_moment(word: str) -> str:
 def _compound(word: str) -> str:
     """`run-1790000000`, `id_3f2a9c7b` or `log-20261123-123301` with the id or time replaced."""
     for joint in "-_":
-        if joint not in word:
-            continue
         parts = word.split(joint)
         sizes = [len(part) for part in parts[-2:]]
         pod = joint == "-" and len(parts) > 2 and 8 <= sizes[0] <= 10 and sizes[1] == 5
