@@ -7,7 +7,7 @@ from circuit_breaker.shell.shell_line import is_in
 
 READING_NAMES = frozenset(
     "get list read search find query fetch view show describe status lookup browse inspect check count"
-    " ls cat grep glob resolve explain analyze screenshot snapshot zoom download retrieve dump peek info log logs details whoami ping health history".split()
+    " ls cat grep glob resolve explain analyze screenshot snapshot zoom download retrieve dump peek info log logs details whoami ping health history diff scrape".split()
 )
 # What a tool gives whose name ends with it: `pod_state`, `page_source`, `issue_read`.
 _GIVEN = frozenset(
@@ -71,7 +71,7 @@ def is_reading_tool(tool: str, tool_input: object) -> bool:
         if words[0] not in _WHERE and words[0] not in server.lower():
             break
         words = words[1:]  # browser_take_screenshot, mobile_list_elements
-    if words[:1] != [] and words[0] in CHANGING_NAMES:
+    if len(words) > 1 and words[0] in CHANGING_NAMES:
         return False
     gives = len(words) > 1 and words[-1] in _GIVEN
     return gives or "_".join(words) in _SHOWING or not READING_NAMES.isdisjoint(words[:2])
