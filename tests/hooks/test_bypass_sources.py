@@ -212,3 +212,11 @@ def test_call_of_another_prompt_is_not_covered(stage: Stage) -> None:
     assert verdict(stage) == GRANTED
     stage.prompt_id = "prompt-of-a-background-task"
     assert stage.ask()
+
+
+def test_your_prompt_counts_though_a_scheduled_one_follows_before_any_call(stage: Stage) -> None:
+    stage.submit("UserPromptSubmit", prompt="try again")
+    stage.row("typed", origin={"kind": "human"})
+    stage.submit("UserPromptSubmit.from-cron-model-controlled", prompt="look at the build")
+    stage.row("system", isMeta=True)
+    assert stage.ask() == ""

@@ -33,10 +33,10 @@ def advance(
     """`step` that changes the memory handed in."""
     lane.waits = lane.waits.but()  # evidence.py changes it in place
     work = Work(session, lane, name, config, now)
+    if session.unproven and event.author:
+        _prove(work, event.author)
     if isinstance(event, model.Prompt):
         _prompted(work, event)
-    elif session.unproven and event.author:
-        _prove(work, event.author)
     work.bypassed = session.bypassing and session.bypass == event.prompt
     _close_switched_off(work)
     if lane.prompt != session.person:
