@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from shared import PLUGIN, Refusal, places, version
 
 from circuit_breaker.runtime import home
+from circuit_breaker.runtime.json import only
 from install import bundle, disk, jsontext, receipt, scopes, settings
 from install.ours import OLDER_EXCLUSION, PROTOCOL, exclusion, our_text
 
@@ -340,11 +341,14 @@ def receipt_of(scope: scopes.Scope, source: Path) -> dict[str, Any] | None:
             return kept
         hint = f"Use --scope {other}, or run `uninstall --scope {other}` first."
         raise Refusal(f"the installation in {root} has the scope {other}. Nothing was changed. {hint}")
-    if not (root / "plugin" / "__main__.py").is_file() and not _registers(scope):
+    document = _settings_of(scope)
+    if not (root / "plugin" / "__main__.py").is_file() and not settings.registers(document):
         return None
     kept = receipt.blank()
     names = [*bundle.names_below(root), ".gitignore", ".gitattributes"]
-    kept.update(version=version(root), settings={**kept["settings"], "made": None})
+    denied = only(list, only(dict, document.get("permissions")).get("deny"))
+    deny = [rule for rule in scopes.deny_rules(scope, os.environ) if rule in denied]
+    kept.update(version=version(root), settings={**kept["settings"], "made": None, "deny": deny})
     kept["files"] = {name: disk.text_checksum(disk.read_through(root / name)) for name in names}
     for name, path in scope.placed.items():
         here = disk.text_checksum(disk.read_through(path))
@@ -353,11 +357,12 @@ def receipt_of(scope: scopes.Scope, source: Path) -> dict[str, Any] | None:
     return kept
 
 
-def _registers(scope: scopes.Scope) -> bool:
+def _settings_of(scope: scopes.Scope) -> dict[str, Any]:
+    """What the settings file of the scope says; {} if it cannot be read."""
     try:
-        return settings.registers(settings.settings_of(disk.read_through(scope.settings)))
+        return settings.settings_of(disk.read_through(scope.settings))
     except (OSError, jsontext.Unreadable):
-        return False
+        return {}
 
 
 # --- Backups

@@ -214,10 +214,12 @@ def _without(
     for event, groups in hooks.items():
         hooks[event] = _kept(groups, unwanted)
         changed += [["hooks", event]] if hooks[event] != groups else []
-    if isinstance(permissions.get("deny"), list):
-        permissions["deny"] = [rule for rule in permissions["deny"] if rule not in rules]
+    denied = permissions.get("deny")
+    if isinstance(denied, list):
+        permissions["deny"] = [rule for rule in denied if rule not in rules]
+        changed += [["permissions", "deny"]] if permissions["deny"] != denied else []
     if made is None:
-        made = [["hooks"], *changed] if changed else []
+        made = [*changed, *([outer] for outer, _ in changed)]
     for outer, lists in (("hooks", hooks), ("permissions", permissions)):
         for last in [last for last in lists if [outer, last] in made and not lists[last]]:
             del lists[last]

@@ -1379,6 +1379,18 @@ def test_deny_rule_that_was_there_before_is_yours(person):
     assert json.loads(person.settings.read_text()) == {**yours, "model": "opus"}
 
 
+@pytest.mark.parametrize("first", [None, "install", "install with them"])
+@pytest.mark.parametrize("before", ["{}", '{"model": "opus", "permissions": {"deny": ["Read(x)"]}}'])
+def test_deny_rules_leave_without_the_receipt_too_and_none_come_unasked(person, before, first):
+    person.settings.write_text(before)
+    person.install(deny_rules=first != "install")
+    (person.root / receipt.RECEIPT).unlink()
+    if first:
+        person.install(deny_rules=first != "install")
+    assert person.uninstall() == 0
+    assert json.loads(person.settings.read_text()) == json.loads(before)
+
+
 def test_deny_rules_of_your_own_stay(person):
     person.settings.write_text('{"permissions": {"deny": ["WebSearch"]}}')
     person.install(deny_rules=True)
