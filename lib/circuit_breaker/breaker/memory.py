@@ -239,7 +239,7 @@ class Session(Record):
     person = ""  # id of your last prompt
     scheduled: list[str] = []  # digests of prompts that Claude scheduled
     unproven = ""  # id of a newer prompt that may be yours: without effect until the transcript says so
-    bypass = ""  # id of your last prompt with the keyword
+    bypass = ""  # id of your last prompt with the keyword; it holds until a prompt of anybody
     passed = 0  # calls allowed by that bypass
     spawns = 0  # Agent calls since your last prompt
     spawn_ids: list[str] = []
@@ -252,8 +252,3 @@ class Session(Record):
     tally: dict[str, dict[str, float]] = {}
     budget = Budget()  # if a limit is set
     let_through: list[str] = []  # tool_use_ids of calls allowed by a bypass
-
-    @property
-    def bypassing(self) -> bool:
-        """Whether its bypass is active: no prompt of anybody came after it."""
-        return self.bypass != "" and self.bypass == self.prompt

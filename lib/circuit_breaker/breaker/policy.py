@@ -37,7 +37,7 @@ def advance(
         _prove(work, event.author)
     if isinstance(event, model.Prompt):
         _prompted(work, event)
-    work.bypassed = session.bypassing and session.bypass == event.prompt
+    work.bypassed = event.prompt != "" and session.bypass == session.prompt == event.prompt
     _close_switched_off(work)
     if lane.prompt != session.person:
         _catch_up(work)
@@ -138,7 +138,7 @@ def _prove(work: Work, author: str) -> None:
             budget.prompted(session, work.now)
         for circuit in [*session.circuits.values()]:
             work.close(circuit, "prompt")
-    elif session.bypassing and session.bypass == prompt_id:
+    elif session.bypass == session.prompt == prompt_id:
         session.bypass = ""
         work.tell_you("bypass_refused")
         why = "unknown_source" if author == model.UNKNOWN else "not_typed"

@@ -163,8 +163,7 @@ class Visit:
         self, event: model.Event, session: memory.Session, lane: memory.Lane
     ) -> tuple[memory.Session, memory.Lane, model.Decision | memory.Session]:
         """(session, lane, what was decided); the session itself if the author of its last prompt must be known first."""
-        itself = isinstance(event, model.Prompt) and event.id == session.unproven
-        if session.unproven and not itself:
+        if session.unproven not in ("", getattr(event, "id", "")):
             if session.unproven not in self.authors:
                 return session, lane, session
             event.author = self.authors[session.unproven]
