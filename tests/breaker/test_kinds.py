@@ -231,3 +231,12 @@ def test_two_sides_of_a_change_compared_with_git_stash_are_work():
         calls.append(shell(("git stash", "git stash pop")[side % 2], printed(("Saved", "Dropped")[side % 2])))
     played = cases.play(session(calls))
     assert played.tripped == []
+
+
+def test_a_test_that_fails_alike_after_each_edit_is_a_loop_though_its_lines_move():
+    calls = []
+    for run in range(7):
+        place = f"clamp.py:{40 + run}: ValueError"
+        failed = f">       raise ValueError(degree)\nE       ValueError: need at least 8 knots\n\n{place}\n1 failed in 0.{run}s"
+        calls += [edit("/p/clamp.py", f"a{run}", f"b{run}"), shell("pytest -q", f"Exit code 1\n{failed}")]
+    assert turns(cases.play(session(calls)).tripped) == [12]

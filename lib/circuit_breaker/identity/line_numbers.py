@@ -6,7 +6,9 @@ _AROUND = "()[]{}<>,.:;'\"`"  # beside a number
 _SIDES = ("|", "│", "▕", "┃")  # between a line of code and its number
 _DRESS = ">❯➜→│┃ "  # before it
 _WORD_MAX = 300
-_STACK = ('File "', "at ", "-->")  # how a line of a stack begins
+_FRAMES = [f"#{number}{sign}" for number in range(10) for sign in ("  ", " /")]  # gdb, PHP
+_STACK = ('File "', "at ", "-->", "location: '", "TestContext.", *_FRAMES)  # how a line of a stack begins
+_INSIDE = (":in ", ": in ", " panicked at ", "thrown in ", "Uncaught ")  # Ruby, pytest, Rust, PHP
 _FRAME = 8  # lines of code shown around a place
 PLACES_MAX = 8  # line numbers remembered of an error
 LINES_MAX = 1000  # lines read
@@ -30,7 +32,10 @@ def without_places(text: str) -> tuple[str, list[int]]:
     found: list[int] = []
     for i, line in enumerate(lines):
         told = line.strip()
-        if told.startswith(_STACK) or ":in " in line or any(frames[max(i - 2, 0) : i + 3]):
+        go = told.endswith(" H") and ".go:" in told  # the offset behind it is blinded
+        placed = go or told.startswith(_STACK) or any(sign in line for sign in _INSIDE)
+        pytest = lines[i - 1 : i] != [] and lines[i - 1].startswith("E   ") and told[:4] != "E   "
+        if placed or pytest or any(frames[max(i - 2, 0) : i + 3]):
             lines[i] = _without_places(line, found)
     if found:
         numbers = {number + near for number in found[:64] for near in range(-_FRAME, _FRAME + 1)}
