@@ -86,7 +86,9 @@ def test_waits_that_are_refused_block_no_wait_or_look_that_can_run(after):
     assert stream.ask("Bash", {"command": after})[1].verdict == ALLOW
 
 
-@pytest.mark.parametrize(("pace", "verdicts"), [(6, [ALLOW, ALLOW, WARN]), (1, [ALLOW, ALLOW, ALLOW])])
+@pytest.mark.parametrize(
+    ("pace", "verdicts"), [(6, [ALLOW, ALLOW, WARN]), (1, [ALLOW] * 3), (-1, [ALLOW] * 3)]
+)
 def test_id_of_an_earlier_call_is_known_only_as_long_as_that_may_be_delivered_again(pace, verdicts):
     stream = Stream(pace=pace)
     answers = []

@@ -21,7 +21,7 @@ from circuit_breaker.identity.keys import shortened
 from circuit_breaker.shell import waits
 
 SEEN_MAX, BATCH_MAX = 128, 512
-AGAIN = 5.0  # seconds: our hooks' timeout; later there is no second delivery, but some services number each message's calls anew
+AGAIN = 5.0  # seconds (our hooks' timeout, whose order may differ from their clocks'); later there is no second delivery, but some services number each message's calls anew
 
 
 def turn(work: Work, event: Turn) -> None:
@@ -47,8 +47,8 @@ def turn(work: Work, event: Turn) -> None:
 
 
 def _is_known(work: Work, call_id: str) -> bool:
-    """Whether the call was counted already; an id that comes again later than a second delivery can is another call's."""
-    return call_id in work.lane.seen and 0 <= work.now - work.lane.seen_at <= AGAIN
+    """Whether the call was counted already; one that comes again later than a second delivery can is another's."""
+    return call_id in work.lane.seen and abs(work.now - work.lane.seen_at) <= AGAIN
 
 
 def _note_answers(work: Work, event: Turn) -> None:
