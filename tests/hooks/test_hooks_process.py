@@ -372,7 +372,7 @@ def test_what_a_project_holds_is_never_run_in_place_of_python(
     (machine.runtime / "armed").mkdir()
     (machine.runtime / "armed" / "_any").touch()
     body = json.dumps(payload(FIRST[hook], session_id=SESSION)).encode()
-    line = next(h["command"] for _, _, h in registered() if f'/run" {hook};' in h["command"])
+    line = next(h["command"] for _, _, h in registered() if h["command"].endswith(f'/run" {hook}'))
     for env in (
         {"CIRCUIT_BREAKER_HOME": "", "XDG_STATE_HOME": "state"},
         {"CIRCUIT_BREAKER_HOME": "state/claude-circuit-breaker"},

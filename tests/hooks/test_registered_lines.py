@@ -236,7 +236,6 @@ def test_plugin_may_lie_in_a_folder_of_any_name(line: Line, name: str) -> None:
 
 TORN = {
     "missing": None,
-    "a folder": "",  # (no bytes: made as a folder)
     "empty": b"",
     "torn in a word": b'#!/bin/sh\n"$(nope',
     "torn in a function": b"start() {\n",
@@ -251,37 +250,11 @@ TORN = {
 def test_torn_run_lets_every_call_through(line: Line, shell: str, kind: str) -> None:
     hooks = line.path / "plugin" / "hooks"
     hooks.mkdir(parents=True)
-    if TORN[kind] == "":
-        (hooks / "run").mkdir()
-    elif TORN[kind] is not None:
+    if TORN[kind] is not None:
         (hooks / "run").write_bytes(TORN[kind])
     for name in ("PreToolUse.bash", "UserPromptSubmit", "SessionStart.startup.headless"):
         done = line(name, PRESENT[shell], CLAUDE_PLUGIN_ROOT=str(hooks.parent))
         assert (done.returncode, done.stdout) == (0, b"")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("shell", PRESENT)
-def test_run_that_ends_anywhere_denies_or_lets_the_call_through(line: Line, shell: str) -> None:
-    hooks = line.path / "plugin" / "hooks"
-    shutil.copytree(ROOT / "hooks", hooks)
-    (hooks.parent / "lib").symlink_to(ROOT / "lib")
-    whole = (hooks / "run").read_bytes()
-    for end in range(1, len(whole), 5 if shell == "sh" else 41):
-        (hooks / "run").write_bytes(whole[:end])
-        assert (
-            line("PreToolUse.bash", PRESENT[shell], CLAUDE_PLUGIN_ROOT=str(hooks.parent)).returncode == 0
-        ), end
-
-
-@pytest.mark.parametrize("shell", PRESENT)
-def test_run_is_a_program_too_as_earlier_versions_registered_it(line: Line, shell: str) -> None:
-    body = json.dumps(line.payload("PreToolUse.bash", session_id=SESSION, prompt_id="p")).encode()
-    command = [shutil.which(PRESENT[shell][0]), *PRESENT[shell][1:], str(ROOT / "hooks" / "run"), "gate"]
-    done = subprocess.run(
-        command, input=body, capture_output=True, env=line.machine.env, check=True, timeout=60
-    )
-    assert b'"deny"' in done.stdout
 
 
 @pytest.mark.parametrize("part", ["runtime/loader", "runtime/hook", "breaker/policy", "identity/calls"])
@@ -361,7 +334,7 @@ def starts_no_process() -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts processes as Linux does")
 @pytest.mark.parametrize("shell", PRESENT)
 def test_where_no_process_can_be_started_no_line_answers_or_ends_with_2(unforkable: Path, shell: str) -> None:
-    lines = {hook["command"] for _, _, hook in registered() if '/run" gate;' in hook["command"]}
+    lines = {hook["command"] for _, _, hook in registered() if hook["command"].endswith(" gate")}
     assert len(lines) == 2  # asleep until its session is armed, and always awake
     waits = shell in (
         "bash --posix",

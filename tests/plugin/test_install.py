@@ -948,7 +948,7 @@ def test_registered_lines_run_from_a_folder_of_any_name(person, tmp_path, monkey
         "HOME": str(person.home),
         "CIRCUIT_BREAKER_HOME": str(tmp_path / "breaker"),
     }
-    (line,) = (line for line in person.lines() if '/run" command;' in line)
+    (line,) = (line for line in person.lines() if line.endswith('/run" command'))
     body = {
         "hook_event_name": "UserPromptExpansion",
         "session_id": "s",
