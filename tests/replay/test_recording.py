@@ -190,7 +190,7 @@ def test_thirty_thousand_records_take_no_more_room_than_a_few():
             pass
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < 2 * peaks[0]
+    assert peaks[1] < peaks[0] + 1_000_000  # bytes; all of them together take 15 MB
 
 
 def test_lines_come_whole_however_long_they_are_and_however_the_file_ends(tmp_path):
