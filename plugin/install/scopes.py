@@ -116,15 +116,19 @@ def claude_folder(env: Mapping[str, str]) -> Path:
     return Path(path)
 
 
-def chain(env: Mapping[str, str], project: Path) -> list[Source]:
-    """The existing settings files that a session in `project` reads."""
+def settings_files(env: Mapping[str, str], project: Path) -> list[tuple[str, Path]]:
+    """(label, path) of each settings file that a session in `project` reads, there or not."""
     user, own = claude_folder(env), project / ".claude"
     paths = [("user", user / "settings.json")]
     if os.path.realpath(own) != os.path.realpath(user):
         paths += [("project", own / "settings.json"), ("local", own / "settings.local.json")]
-    paths += [("managed", Path(path)) for path in running.managed_settings()]
+    return paths + [("managed", Path(path)) for path in running.managed_settings()]
+
+
+def chain(env: Mapping[str, str], project: Path) -> list[Source]:
+    """The existing ones of those files."""
     found = []
-    for label, path in paths:
+    for label, path in settings_files(env, project):
         try:
             data = disk.read_through(path)
             if data is None:

@@ -353,11 +353,11 @@ def test_reset_all_reaches_every_project_and_says_which(machine_wide):
 
 def test_sessions_that_have_ended_stand_apart_and_block_no_status_line(machine_wide):
     here, _ = machine_wide
-    fail(here, session="ended1")
-    fail(here, session="runs1", command="npm test")
     listed = Path(here["HOME"], ".claude", "sessions")
     listed.mkdir(parents=True)
     (listed / f"{os.getpid()}.json").write_text('{"sessionId": "runs1"}')
+    fail(here, session="ended1")
+    fail(here, session="runs1", command="npm test")
     folder = Path(here["HOME"], ".local/state/claude-circuit-breaker/sessions/ended1")
     for path in folder.iterdir():
         os.utime(path, (time.time() - 4000,) * 2)
