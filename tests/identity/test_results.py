@@ -242,6 +242,11 @@ def test_another_file_is_news(a: str, b: str) -> None:
         ("└── 4711", "└── 4712"),
         ("peak 12 users", "peak 13 users"),
         ("part 0x48f1e2", "part 0x51a2b3"),
+        ("pc 0x401136: mov", "pc 0x40113a: mov"),
+        ("at main+0x14", "at main+0x18"),
+        ("RIP: do_x+0x3b/0x90", "RIP: do_x+0x7b/0x90"),
+        ("12#34 open", "12#35 open"),
+        ("0x10.bin", "0x11.bin"),
     ],
 )
 def test_these_results_differ(one: str, other: str) -> None:

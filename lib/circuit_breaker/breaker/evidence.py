@@ -205,7 +205,7 @@ def _is_news(lane: Lane, outcome: Outcome) -> bool:
 
 
 def last_of(found: list[list[int]], start: int) -> int:
-    """n of the last of a lane's `moves` or `news` for a streak that began at n `start`: what had not come before since; -1 if none."""
+    """n of the last of a lane's `progress` or `news` for a streak that began at n `start`: what had not come before since; -1 if none."""
     for n, before in reversed(found if start >= 0 else ()):  # before a first result there is nothing
         if before < start:
             return n

@@ -238,7 +238,8 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         name = last.strip(".:")
         if text[start : start + 2] == "0x":
             told = text.startswith(" in ", end) or (text[end - 1] == ":" and name in ("at", "by"))
-            return "H" if told or name == "pc" or name.lower().endswith("seed") else ""
+            signal = name == "pc" and text[end : end + 1] == "]"  # Go; another tool's pc is where it stands
+            return "H" if told or signal or name.lower().endswith("seed") else ""
         return "H" if name.lower() in _IDS or name.endswith(_NAMED_IDS) else ""
     if kind == tokens.CLOCK:
         after = text[end : end + 3].strip().lower()

@@ -37,8 +37,8 @@ def kind(word: str) -> str:
     core = word.strip(".:")
     if core.isdigit() or (core[0] in "0123456789+-" and is_number(core)):
         return "N" if len(core) >= 10 and is_epoch(core) else NUMBER
-    if core[0].isdigit() and core.replace("#", "", 1).isdigit():
-        return "N"  # nginx: process and thread
+    if word[-1] == ":" and core[0].isdigit() and core.replace("#", "", 1).isdigit():
+        return "N"  # nginx: process and thread, 29#31: *5
     pair = len(core) > 6 and core.replace(":", "", 1).isdigit() and not is_epoch(core.partition(":")[0])
     if pair or (".." in core and _FIGURES.issuperset(core)):
         return NUMBER  # two ids; two times, 0.012..0.345
@@ -48,7 +48,7 @@ def kind(word: str) -> str:
         return "T" if is_date(core) else SHARE
     if is_sum(core):
         return SUM
-    if "+0x" in core:
+    if core[:3] == "+0x" or (core[:4] == "text" and "+0x" in core):
         return core.partition("+0x")[0] + "H"  # Go: /p/main.go:14 +0x1d; ld: a.c:(.text+0x2f)
     hexadecimal = core[:2] in ("0x", "0X") and HEX.issuperset(core[2:])
     if is_id(core) or (hexadecimal and len(core) > 10) or (len(core) > 23 and _is_blob(core)):
@@ -221,7 +221,7 @@ def _blind_id(part: str) -> str:
         return "H"
     if is_date(part) or is_epoch(part.lstrip(_LETTERS)):
         return "T"
-    if is_sum(stem) or stem[:2] == "0x":
+    if is_sum(stem) or (stem[:2] == "0x" and len(stem) > 10):
         return f"H.{ending}"  # Java: Lambda/0x00007f3c3c0a1c88.run
     if is_random(part) or part.endswith(_PREVIEWS):
         return "H"
