@@ -78,6 +78,7 @@ WAYS = [
     "nice -n 10 pytest t.py",
     "taskset -c 0 pytest t.py",
     "flock -w 9 /tmp/lock pytest t.py",
+    "flock /tmp/lock -c 'pytest t.py'",
     "strace -f -o /dev/null pytest t.py",
     "xvfb-run -a pytest t.py",
     "nohup pytest t.py",

@@ -238,7 +238,7 @@ def inner_line(words: list[str]) -> tuple[str, str]:
     name, rest = words[0].rpartition("/")[2].removesuffix(".exe"), words[1:]
     if name == "eval":
         return "", " ".join(rest)
-    if name in SHELL_PROGRAMS or name in ("script", "su", "nix-shell"):
+    if name in SHELL_PROGRAMS or name in ("script", "su", "nix-shell", "flock"):
         marks = [word == "--run" or (word[:1] == "-" != word[1:2] and word[-1] == "c") for word in rest]
         return "", next((line for line, marked in zip(rest[1:], marks) if marked), "")
     if name in ("pwsh", "powershell", "cmd"):

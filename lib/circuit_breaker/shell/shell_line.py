@@ -372,6 +372,8 @@ def program_at(words: list[str]) -> int:
             i += 1
         elif name == "timeout" and words[i + 1 : i + 2] in (["/t"], ["/T"]):
             return i  # Windows' own, which only waits
+        elif name == "flock" and "-c" in words[i:]:
+            return i  # a line behind it (see reading.inner_line)
         elif name not in _WRAPPERS or (name == "command" and words[i + 1 : i + 2] in (["-v"], ["-V"])):
             return i
         else:
