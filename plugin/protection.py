@@ -81,7 +81,7 @@ def _changed(where: home.Places, sources: list[scopes.Source], env: Mapping[str,
     for root in {way.root for way in ways(where, sources, env)} - {Path()}:
         names = [root / name for name in bundle.names_below(root)]
         paths += [root if root.is_dir() else root.parent, *names, *(name.parent for name in names)]
-    return max((path.stat().st_mtime for path in set(paths) if path.exists()), default=0.0)
+    return max((os.path.getmtime(path) for path in set(paths) if os.path.exists(path)), default=0.0)
 
 
 def _registered(
