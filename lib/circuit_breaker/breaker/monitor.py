@@ -21,7 +21,9 @@ from circuit_breaker.identity.keys import shortened
 from circuit_breaker.shell import waits
 
 SEEN_MAX, BATCH_MAX = 128, 512
-AGAIN = 5.0  # seconds (our hooks' timeout, whose order may differ from their clocks'); later there is no second delivery, but some services number each message's calls anew
+# Seconds (our hooks' timeout) in which a second delivery of a call can come. Later the same id is another call's: some services number
+# each message's calls anew.
+AGAIN = 5.0
 
 
 def turn(work: Work, event: Turn) -> None:
@@ -47,7 +49,7 @@ def turn(work: Work, event: Turn) -> None:
 
 
 def _is_known(work: Work, call_id: str) -> bool:
-    """Whether the call was counted already; one that comes again later than a second delivery can is another's."""
+    """Whether the call was counted already. (Two hooks may take the lock in another order than they read the clock.)"""
     return call_id in work.lane.seen and abs(work.now - work.lane.seen_at) <= AGAIN
 
 
