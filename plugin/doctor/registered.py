@@ -37,13 +37,16 @@ def registrations(ways: list[Way], sources: list[scopes.Source], project: Path) 
 
 def _settled(scope: scopes.Scope, source: scopes.Source) -> Iterator[Finding]:
     """Whether each line is registered once and has its files."""
-    itself = os.path.realpath(scope.root) == str(SOURCE)
-    fix = FRESH if itself else f"circuit-breaker install --scope {scope.name}"
+    kept = receipt.load_receipt(scope.root)
+    as_installed = kept["files"] if kept else {}
+    sums = {name: disk.text_checksum(disk.read_through(scope.root / name)) for name in as_installed}
+    damaged = kept is None or sums != as_installed
+    helpless = damaged and os.path.realpath(scope.root) == str(SOURCE)
+    fix = FRESH if helpless else f"circuit-breaker install --scope {scope.name}"
 
     def broken(about: str, text: str) -> Finding:
-        return fault(about, text, fix, None if itself else lambda: install_again(scope.name))
+        return fault(about, text, fix, None if helpless else lambda: install_again(scope.name))
 
-    kept = receipt.load_receipt(scope.root)
     if kept is None:
         there = (scope.root / "plugin" / "__main__.py").is_file()
         what = "whose receipt is lost" if there else "whose files are gone"
@@ -58,9 +61,8 @@ def _settled(scope: scopes.Scope, source: scopes.Source) -> Iterator[Finding]:
         yield broken("registered", f"{source.path}: registered twice for {', '.join(twice)}")
     if not lost and not twice:
         yield ok("registered", f"{source.path}: all {len(counts)} lines are registered, each once")
-    sums = {name: disk.text_checksum(disk.read_through(scope.root / name)) for name in kept["files"]}
     gone = [name for name, found in sums.items() if found is None]
-    edited = [name for name, found in sums.items() if found not in (None, kept["files"][name])]
+    edited = [name for name, found in sums.items() if found not in (None, as_installed[name])]
     names, what = (gone, "missing") if gone else (edited, "changed since")
     if names:
         text = f"{scope.root}: {number(len(names), 'file')} {what} ({names[0]} ...)"

@@ -458,7 +458,18 @@ def test_a_copy_with_windows_line_ends_is_named_and_really_fixed(person, tmp_pat
     assert (root / "hooks" / "run").read_bytes() == (SOURCE / "hooks" / "run").read_bytes()
 
 
-def test_a_copy_does_not_pretend_to_repair_itself(person):
+def test_a_whole_copy_repairs_what_lies_outside_it(person):
+    person.install()
+    document = json.loads(person.settings.read_text())
+    del document["hooks"]["PostToolBatch"]
+    person.settings.write_text(json.dumps(document))
+    (person.home / ".claude" / "commands" / "circuit-status.md").unlink()
+    done = plugin(person, "doctor", "--fix", source=person.root)
+    assert done.returncode == 0, done.stdout
+    assert f"all {LINES} lines are registered" in done.stdout
+
+
+def test_a_damaged_copy_does_not_pretend_to_repair_itself(person):
     person.install()
     (person.root / "hooks" / "stop.py").unlink()
     done = plugin(person, "doctor", "--fix", source=person.root)
