@@ -165,7 +165,7 @@ def _of_installations(verb: "Verb") -> None:
         add(two, "--project", "in the project's config file, not in yours")
 
     one = verb("mode", "configure", "switch between blocking and only recording")
-    add(one, "mode", "block, or only record", choices=("observe", "enforce"))
+    add(one, "mode", "only record, or block", choices=("observe", "enforce"))
 
     install = verb("install", "installer", "register the hooks and commands", "--json", "--dry-run")
     uninstall = verb("uninstall", "installer", "remove exactly what install added", "--json", "--dry-run")

@@ -151,9 +151,9 @@ def put(where: home.Places, values: dict[str, Any], in_project: bool = False) ->
     alone: dict[str, Any] = {}
     for key, value in values.items():
         _put_into(alone, key, value, path)
-    problems = build([(f"{'project' if in_project else 'user'} file {path}", alone)]).problems
-    if problems:
-        raise Refusal(f"{problems[0]}. Nothing was changed.", 2)
+    layer = f"{'project' if in_project else 'user'} file {path}"
+    for problem in build([(layer, alone)]).problems:
+        raise Refusal(f"{problem.partition(f' ({layer})')[0]}. Nothing was changed.", 2)
     for folder in disk.missing(path.parent):
         folder.mkdir(mode=0o700, exist_ok=True)  # parents included: one of them is the runtime folder
     with _edited(path) as document:

@@ -117,7 +117,7 @@ def _last(where: home.Places, config: Config, session: str) -> int:
     _print_rule(rule, config)
     run = _traced(last, config)
     if run and run.steps:
-        _print_steps("The calls of that lane before it (* counted):", run.steps, run.keys)
+        _print_steps("The calls before it, of the same thread (* counted):", run.steps, run.keys)
     elif last.calls:
         print(f"\nThe last calls: {', '.join(last.calls)}. (There is no transcript of them.)")
     return 0
@@ -245,7 +245,7 @@ def _call(args: argparse.Namespace, where: home.Places, config: Config, given: d
     if not blocked:
         print(_verdict(_counts(lane, key, family_of(tool, given, lane.cwd), config), config))
     steps = [_remembered(lane, call, label if call.key == key else "") for call in lane.recent]
-    _print_steps("The lane's last calls, as the breaker remembers them (* this one):", steps, {key})
+    _print_steps("The last calls of the main thread, by number (* this one):", steps, {key})
     return 0
 
 

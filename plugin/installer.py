@@ -30,11 +30,12 @@ def install(args: argparse.Namespace) -> int:
         return 0
     findings = doctor.examine(os.environ, os.getcwd(), scope)
     faults = doctor.faults(findings)
+    shown = [one for one in findings if one in faults or one.id == "command"]
     rows = [("files", plan.scope.root), *plan.rows()]
     if plan.packages_problem:
         what = f"{bundle.BOTH} not installed ({plan.packages_problem}); built-in fallback in use"
         rows.append(("packages", what))
-    done = [_headline(plan), *_lines(rows), doctor.report(findings, faults), *_next_steps(scope)]
+    done = [_headline(plan), *_lines(rows), doctor.report(findings, shown), *_next_steps(scope)]
     answer(args.json, "\n".join(done), ok=not faults, **_facts(plan), doctor=doctor.as_json(findings))
     return 1 if faults else 0
 

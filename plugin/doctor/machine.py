@@ -73,7 +73,7 @@ def state(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
     facts = status.collect(where, config, time.time())
     health = facts["health"]
     for problem in health["config_problems"]:
-        yield fault("config", problem, f"correct it in {where.project_config} or {where.user_config}")
+        yield fault("config", problem, "correct it there, then look again: circuit-breaker config check")
     subjects = [subject for rule in facts["circuits"].values() for subject in rule["subjects"]]
     open_now = sum(subject["state"] != "CLOSED" for subject in subjects)
     recorded = f"{facts['incidents']['total']} incidents, {open_now} circuits open"

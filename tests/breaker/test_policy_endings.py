@@ -76,6 +76,7 @@ def test_edits_that_miss_with_ever_new_strings_are_told_and_ended():
     assert verdicts == [ALLOW, ALLOW, WARN, WARN, WARN, STOP]
     assert stream.states() == {}  # the next call is another one: there is nothing to deny
     assert stream.events("ending")[0].name == "tool_failure:Edit error"
+    assert "stopped this turn: `Edit` returned the same error 6 turns in a row" in stream.said[-1][1]
 
 
 def test_hammering_on_a_denied_call_ends_the_turn_at_the_limit():

@@ -935,6 +935,14 @@ def test_install_works_without_pip_under_every_python_from_39_up(person, python)
     assert person.tree() == before
 
 
+def test_an_installation_says_that_its_command_is_not_on_the_path(person):
+    said = plugin(person, "install").stdout
+    assert f"note   {person.home}/.local/bin is not on your PATH, so `circuit-breaker` is not found" in said
+    assert 'fix: add it: export PATH="$HOME/.local/bin:$PATH"' in said
+    more = f"{person.home}/.local/bin:{os.environ['PATH']}"
+    assert "is not on your PATH" not in plugin(person, "install", PATH=more).stdout
+
+
 @pytest.mark.parametrize(
     "folder", ["a b", 'quo"te', "dollar$HOME", "back`tick`", "ünï", "$(touch pwned)", "semi;colon", "it's"]
 )

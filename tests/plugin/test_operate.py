@@ -200,7 +200,7 @@ def test_mode_flips_one_key_of_the_persons_file_and_keeps_the_rest(env):
     assert run(env, "mode", "observe").returncode == 0
     assert json.loads(path.read_text()) == {"deny_limit": 7, "mode": "observe", "exclude": ["Read"]}
     assert json.loads(run(env, "status", "--json").stdout)["mode"] == "observe"
-    assert "To block: mode enforce\n" in run(env, "status").stdout
+    assert f"To block: python3 {ROOT / 'plugin'} mode enforce\n" in run(env, "status").stdout
 
 
 def test_mode_refuses_a_file_it_cannot_read_and_leaves_it(env):

@@ -377,7 +377,7 @@ def test_observe_mode_blocks_nothing_and_says_so(person):
         and code == 0
     )
     said = plugin(person, "status").stdout
-    assert "all systems operational" not in said and said.endswith("To block: mode enforce\n")
+    assert "all systems operational" not in said and said.endswith("plugin mode enforce\n")
     assert plugin(person, "status", "--line").stdout == "observing only\n"
     findings = json.loads(plugin(person, "doctor", "--json").stdout)["findings"]
     (note,) = [one for one in findings if one["id"] == "mode"]

@@ -222,6 +222,7 @@ def why(transition: Transition, keyword: str) -> str:
 def sentence_of(notice: Notice, keyword: str) -> str:
     """A notice as a paragraph: for Claude (warnings, denials, stopped subagents) or for you."""
     rule, reason, form, what = notice.rule, notice.reason, notice.form, cause(notice)
+    called = notice.subject.removesuffix(" error") if "same_error" in form else notice.subject
     if reason == "kept_asking" and rule != "budget":
         what = f"is blocked, and Claude asked {notice.count} times in one prompt for blocked calls"
     known = {
@@ -229,7 +230,7 @@ def sentence_of(notice: Notice, keyword: str) -> str:
         "name": NAME,
         "keyword": keyword,
         "subject": notice.subject,
-        "call": f"`{notice.subject}` " if rule != "failing_streak" else "",
+        "call": f"`{called}` " if rule != "failing_streak" else "",
         "circuit": notice.name,
         "agent": notice.agent,
         "cause": what,

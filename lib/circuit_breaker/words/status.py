@@ -191,9 +191,8 @@ def _rest(facts: Mapping[str, Any]) -> list[str]:
     ]
     if facts["mode"] == "observe":
         would = sum(entry["would_have_opened"] for entry in facts["circuits"].values())
-        lines.append(
-            f"Observing only: {number(would, 'call')} would have been blocked. To block: mode enforce"
-        )
+        command = f"{facts.get('program', 'circuit-breaker')} mode enforce"
+        lines.append(f"Observing only: {number(would, 'call')} would have been blocked. To block: {command}")
     for end in facts.get("dead_ends", ())[:1]:
         more = len(facts["dead_ends"]) - 1
         also = f" and {more} more" if more else ""
