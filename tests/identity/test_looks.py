@@ -363,6 +363,7 @@ def test_what_may_show_what_a_click_did(tool: str, given: object, shows: bool) -
         "mcp__video__get_render",
         "mcp__firecrawl__check_crawl",
         "mcp__db__get_migration",
+        "mcp__sqs__receive_message",
     ],
 )
 def test_what_shows_a_page_or_a_screen_looks_at_what_changes_by_itself(tool: str) -> None:

@@ -7,7 +7,7 @@ from circuit_breaker.shell.shell_line import is_in
 
 READING_NAMES = frozenset(
     "get list read search find query fetch view show describe status lookup browse inspect check count"
-    " ls cat grep glob resolve explain analyze screenshot snapshot zoom download retrieve dump peek info log logs details whoami ping health history diff scrape".split()
+    " ls cat grep glob resolve explain analyze screenshot snapshot zoom download retrieve dump peek info log logs details whoami ping health history diff scrape receive".split()
 )
 # What a tool gives whose name ends with it: `pod_state`, `page_source`, `issue_read`.
 _GIVEN = frozenset(
