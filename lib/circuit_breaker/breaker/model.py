@@ -272,9 +272,8 @@ class Signal(Record):
     facts: dict[str, Any] = {}  # what else its sentence says
     clip = ""  # the last error
     calls: list[str] = []  # labels of the last calls
-    keys: list[
-        str
-    ] = []  # the calls; or what they share behind "family:", "shape:" or "service:" (see Work.gate_of)
+    # the calls; or what they share behind "family:", "shape:" or "service:" (see Work.gate_of)
+    keys: list[str] = []
     results: dict[str, str] = {}  # key -> its last result in the loop, for rules that compare results
     since = -1  # n at which its evidence began
 

@@ -25,12 +25,8 @@ COSMETIC = "description timeout run_in_background yield_time_ms max_output_token
 # Progress notes of some agents, and what a service is given to tell one request from its repetition.
 NOTES = "task_progress toolSummary toolAction nonce idempotency_key idempotencyKey client_token clientToken".split()
 LOOKUPS = frozenset("Read Grep Glob LS WebFetch WebSearch read grep glob list webfetch NotebookRead".split())
-_THINKING = (
-    "think",
-    "thinking",
-    "thinkdeep",
-    "sequentialthinking",
-)  # last words of tools that only note a thought
+# Last words of tools that only note a thought.
+_THINKING = ("think", "thinking", "thinkdeep", "sequentialthinking")
 _IDLE = ("echo", "printf", "true", ":")
 _WORKING = frozenset("$*`0123456789")  # characters that no line which only talks has
 _EVALUATED = frozenset("$`")  # nor one that talks at length

@@ -45,11 +45,9 @@ def keep(
         for transition in transitions
         if transition.event != "warning" or transition.name not in changed
     ]
-    ways = {
-        "recorded": _append,
-        "published": _publish,
-        **({"exported": _spool} if config.export["otlp"] else {}),
-    }
+    ways = {"recorded": _append, "published": _publish}
+    if config.export["otlp"]:
+        ways["exported"] = _spool
     for problem, keep_rows in ways.items():
         try:
             keep_rows(where, rows)
