@@ -17,7 +17,8 @@ SESSIONS = 24  # at most so many have a timeline
 
 class Content:
     """What a report is about. since, until: epoch seconds; scope: which projects; not_protected: the sentence, "" if protected. stops:
-    newest first; warned: the number of loops that ended after a warning; others: incidents outside loops (bypasses)."""
+    newest first; really: those that were not only observed; warned: the number of loops that ended after a warning; others: incidents
+    outside loops (bypasses)."""
 
     def __init__(
         self, since: float, until: float, scope: str, incidents: list[Incident], sessions: list[PastSession],
@@ -28,6 +29,7 @@ class Content:
         found = loops(incidents)
         stops = [Stop(events) for events in found if any(one.event in STOPS for one in events)]
         self.stops, self.warned = sorted(stops, key=lambda stop: -stop.first.t), len(found) - len(stops)
+        self.really = [stop for stop in self.stops if stop.first.event != "would_trip"]
         self.others = [one for one in reversed(incidents) if one.event not in OF_LOOPS]
         self.waste = Waste(sessions)
         self.sessions = max(len(sessions), len({one.session for one in incidents}))

@@ -63,7 +63,7 @@ def page(made: Content) -> bytes:
 def headline(made: Content) -> str:
     """What happened, in one sentence."""
     period = lasting(made.until - made.since)
-    stopped = [stop.first.session for stop in made.stops if stop.first.event != "would_trip"]
+    stopped = [stop.first.session for stop in made.really]
     would = len(made.stops) - len(stopped)
     if stopped:
         loops, where = number(len(stopped), "loop"), number(len(set(stopped)), "session")
@@ -97,13 +97,11 @@ def _more(count: int, what: str = "more") -> Html:
 
 
 def _tiles(made: Content) -> Html:
-    stops = made.stops
+    stops = made.really or made.stops
     tokens = sum(stop.tokens for stop in stops)
     stopped = "loop stopped" if len(stops) == 1 else "loops stopped"
-    if stops and all(stop.first.event == "would_trip" for stop in stops):
-        stopped = "would have been stopped"
     tiles = [
-        (f"{len(stops):,}", stopped),
+        (f"{len(stops):,}", stopped if made.really or not stops else "would have been stopped"),
         (f"{made.blocked:,}", "call blocked" if made.blocked == 1 else "calls blocked"),
         (short(tokens) if tokens else "–", "tokens spent in loops"),
         (f"{made.sessions:,}", "session" if made.sessions == 1 else "sessions"),

@@ -203,6 +203,34 @@ def test_mode_flips_one_key_of_the_persons_file_and_keeps_the_rest(env):
     assert f"To block: python3 {ROOT / 'plugin'} mode enforce\n" in run(env, "status").stdout
 
 
+def test_observing_counts_no_rule_that_only_warns_among_what_would_be_blocked(env):
+    run(env, "config", "set", "tool_failure.action", "warn")
+    run(env, "mode", "observe")
+    fail(env)
+    assert "Observing only: 0 calls would have been blocked." in run(env, "status").stdout
+    assert "trips 0, threshold reached 1\n" in run(env, "status").stdout
+    run(env, "config", "set", "tool_failure.action", "block")
+    assert "Observing only: 1 call would have been blocked." in run(env, "status").stdout
+    assert "trips 0, would have blocked 1\n" in run(env, "status").stdout
+
+
+def test_a_bypass_of_a_session_that_has_ended_is_not_called_active(env):
+    prompt = {
+        "session_id": "s1",
+        "prompt_id": "p1",
+        "cwd": env["CLAUDE_PROJECT_DIR"],
+        "prompt": "SUDO BYPASS",
+    }
+    body = json.dumps({**prompt, "hook_event_name": "UserPromptSubmit"}).encode()
+    line = [sys.executable, "-I", "-S", str(ROOT / "hooks" / "prompt.py")]
+    subprocess.run(line, input=body, env=env, check=True, stdout=subprocess.DEVNULL)
+    assert "Bypass: active for the current prompt" in run(env, "status").stdout
+    (Path(env["HOME"]) / ".claude" / "sessions").mkdir(parents=True)
+    for path in Path(env["CIRCUIT_BREAKER_HOME"], "sessions", "s1").iterdir():
+        os.utime(path, (time.time() - 4000,) * 2)
+    assert "Bypass" not in run(env, "status").stdout
+
+
 def test_mode_refuses_a_file_it_cannot_read_and_leaves_it(env):
     path = Path(env["HOME"], ".config", "claude-circuit-breaker", "config.json")
     path.parent.mkdir(parents=True)

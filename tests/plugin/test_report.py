@@ -254,6 +254,13 @@ def test_observe_mode_has_its_own_report(person, reported):
     assert "1 loop was stopped" in page.text and "would have" not in page.text
 
 
+def test_a_loop_that_was_only_observed_counts_as_no_stopped_one(person, reported):
+    incident(person, {"event": "would_trip"}, {"circuit": "repeated_call:Bash ls"})
+    page, _ = reported()
+    assert "1 loop was stopped" in page.text and "1 loops stopped" not in page.text
+    assert re.search(r"\b1\s*loop stopped", page.text)
+
+
 def test_bypasses_are_on_record(person, reported):
     incident(person, {"event": "bypass", "circuit": "bypass:granted", "cause": "SUDO BYPASS for one prompt"})
     page, _ = reported()

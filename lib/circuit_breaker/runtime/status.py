@@ -100,7 +100,7 @@ def collect(
     bypasses = [
         {"session": one.name, "prompt_id": one.session.bypass, "let_through": one.session.passed}
         for one in kept
-        if one.session.bypass and one.session.bypass == one.session.prompt
+        if one.session.bypass and one.session.bypass == one.session.prompt and not one.ended
     ]
     return {
         "schema": 1,

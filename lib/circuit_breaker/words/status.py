@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 NOT_PROTECTED = "NOT PROTECTED"
 BOLT = "\u26a1 "
+BLOCKING = ("block", "ask")  # the actions of a rule under which a call can be blocked
 OPEN_MAX, ENDED_MAX = 20, 3  # circuits shown of running and of ended sessions
 TEXT_MAX = 200  # characters shown of any text
 LABEL = 24  # characters of a call in the one-line form
@@ -177,7 +178,8 @@ def _rule(name: str, entry: Mapping[str, Any]) -> str:
     if not entry["enabled"]:
         return f"  {name:<17} off"
     limit = "" if entry["threshold"] is None else f"threshold {entry['threshold']}"
-    would = f", would have blocked {entry['would_have_opened']}" if entry["would_have_opened"] else ""
+    reached = "would have blocked" if entry["action"] in BLOCKING else "threshold reached"
+    would = f", {reached} {entry['would_have_opened']}" if entry["would_have_opened"] else ""
     mark = state(entry["state"])
     return f"  {mark} {name:<17} {entry['action']:<8} {limit:<14} trips {entry['trips']}{would}"
 
@@ -190,7 +192,8 @@ def _rest(facts: Mapping[str, Any]) -> list[str]:
         f"Incidents in this project: {counts['total']} ({counts['last_24h']} in the last 24 h)",
     ]
     if facts["mode"] == "observe":
-        would = sum(entry["would_have_opened"] for entry in facts["circuits"].values())
+        rules = facts["circuits"].values()
+        would = sum(entry["would_have_opened"] for entry in rules if entry["action"] in BLOCKING)
         command = f"{facts.get('program', 'circuit-breaker')} mode enforce"
         lines.append(f"Observing only: {number(would, 'call')} would have been blocked. To block: {command}")
     for end in facts.get("dead_ends", ())[:1]:
