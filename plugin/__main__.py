@@ -261,6 +261,8 @@ def run(given: "list[str]") -> int:
         why = changes and _module("circuit_breaker.runtime.own_shell").refusal(changes, os.environ)
         if why:
             raise shared.Refusal(why)
+        if options.verb != "demo":  # which has settings of its own
+            os.environ.update({**_module("install.scopes").plugin_options(os.environ), **os.environ})
         try:
             return int(getattr(_module(options.module), options.function)(options))
         finally:

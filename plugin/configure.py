@@ -116,7 +116,7 @@ def _change(where: home.Places, key: str, value: Any, in_project: bool) -> int:
     effective = values_of(home.configuration(where, os.environ)).get(key)
     if not jsontext.same(effective, value):
         origin = origins(where).get(key, "default")
-        why = f"{origin} comes first"
+        why = f"it is set by the {origin}"
         if origin.startswith(("default", "user file") if in_project else "default"):
             why = f"{origin} has it, and a default in {path} is no choice"
             why += ' as long as the line "defaults_version" is there'

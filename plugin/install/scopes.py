@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 from shared import PLUGIN, run_program
 
+from circuit_breaker.breaker.config import OPTION
 from circuit_breaker.runtime import files, home, packages, running
 from circuit_breaker.runtime.json import only
 from install import disk, jsontext, settings
@@ -150,6 +152,19 @@ def switches(sources: list[Source]) -> Iterator[tuple[Path, str, bool]]:
     """(settings file, plugin id, whether it is enabled) for each settings file that names the plugin."""
     for source in sources:
         yield from ((source.path, name, on) for name, on in source.plugins.items() if is_ours(name))
+
+
+def plugin_options(env: Mapping[str, str]) -> dict[str, str]:
+    """The options of the plugin as Claude Code passes them to its hooks, by variable; none if no settings file here enables it."""
+    found: dict[str, str] = {}
+    with contextlib.suppress(OSError):  # a verb says itself what is wrong with a folder
+        sources = chain(env, Path(home.places(env, os.getcwd()).project))
+        enabled = {name: on for _, name, on in switches(sources)}
+        for source in sources:
+            for name, kept in only(dict, source.document.get("pluginConfigs")).items():
+                given = only(dict, only(dict, kept).get("options")) if enabled.get(name) else {}
+                found.update({OPTION + key.upper(): str(value) for key, value in given.items()})
+    return {name: text for name, text in found.items() if name.isidentifier() and text.isprintable()}
 
 
 def skill_copies(sources: list[Source], env: Mapping[str, str]) -> list[Path]:

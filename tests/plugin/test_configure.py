@@ -154,7 +154,7 @@ def test_program_that_is_started_is_yours_to_name_and_not_the_projects(person, m
 def test_set_says_when_the_projects_file_comes_first(person, mine):
     plugin(person, "config", "set", "deny_limit", "3", "--project")
     done = plugin(person, "config", "set", "deny_limit", "9")
-    assert done.returncode == 0 and "But 3 applies here: project file" in done.stdout
+    assert done.returncode == 0 and "But 3 applies here: it is set by the project file" in done.stdout
 
 
 @pytest.mark.parametrize("version", [2, 1])

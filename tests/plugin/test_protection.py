@@ -129,6 +129,19 @@ def test_plugin_of_another_marketplace_runs_from_its_copy(person, clone):
     assert "its files are gone" in line and code == 1
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_options_of_the_plugin_count_in_a_terminal_as_they_do_in_its_hooks(person, clone, enabled):
+    name = "circuit-breaker@circuit-breaker"
+    options = {"mode": "observe", "tool_failure_threshold": 4, "a=b": 1, "notify": "\0\ud800"}
+    change(person.settings, enabledPlugins={name: enabled}, pluginConfigs={name: {"options": options}})
+    assert second_line(person)[0].startswith(
+        "Observing only" if enabled else "NOT PROTECTED: the plugin is disabled"
+    )
+    assert ("tool_failure.threshold = 4" in plugin(person, "config", "show").stdout) is enabled
+    said = plugin(person, "mode", "enforce").stdout
+    assert ('But "observe" applies here: it is set by the plugin options.' in said) is enabled
+
+
 def test_plugin_dir_is_seen_live_and_names_its_session(person):
     run_a_turn(person)
     line, code = second_line(person)
