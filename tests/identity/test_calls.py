@@ -279,6 +279,7 @@ def test_the_outside_service_of_a_call(tool: str, given: dict[str, Any], host: s
         ("mcp__git__git_diff_unstaged", {}, calls.READS),
         ("mcp__x__log_event", {}, calls.ACTS),
         ("mcp__x__apply_diff", {}, calls.ACTS),
+        ("mcp__ci__stage_logs", {}, calls.READS),
         ("mcp__x__clear", {}, calls.ACTS),
         ("mcp__x__browser_snapshot", {}, calls.READS),
         ("Read", {}, calls.READS),

@@ -22,7 +22,7 @@ _RUNNING = frozenset("exec execute run call command shell bash terminal process 
 # First words of names whose second word names what is changed: `set_status`, `add_list`.
 CHANGING_NAMES = frozenset(
     "set add create update delete remove post send put change edit move rename save publish assign mark clear reset upload open close"
-    " log transition append insert write archive restore cancel toggle sort reorder switch click select generate import export apply accept reject stage".split()
+    " log transition append insert write archive restore cancel toggle sort reorder switch click select generate import export apply accept reject".split()
 )
 # Words that only say where a tool works; names of reading tools without a reading word.
 _WHERE = frozenset("browser page tab mobile android ios device simulator emulator screen ui chrome".split())
