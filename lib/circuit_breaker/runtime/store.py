@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Item = TypeVar("Item")
 
 
-VERSION = 19  # goes up whenever what a record holds changes: what carries our checksum is trusted
+VERSION = 20  # goes up whenever what a record holds changes: what carries our checksum is trusted
 MEMORY_MAX = 1 << 16  # bytes of a memory file
 MAIN_FILE, AGENT_PREFIX, SESSION_FILE, LOCK_FILE = "main.json", "agent-", "session.json", "lock"
 
