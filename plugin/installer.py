@@ -91,12 +91,12 @@ def _facts(plan: Plan) -> dict[str, Any]:
 
 def _next_steps(scope: scopes.Scope) -> list[str]:
     command = program(scope.root)
-    option = "" if scope.name == "user" else f" --scope {scope.name}"
+    removal = "uninstall" if scope.name == "user" else f"uninstall --scope {scope.name}"
     return [
         "Try it:",
         "  start `claude` and type /circuit-status",
-        f"  {command} demo        watch a runaway session being stopped",
-        f"  {command} uninstall{option}   removes it again",
+        f"  {command} {'demo':<{len(removal)}}   watch a runaway session being stopped",
+        f"  {command} {removal}   removes it again",
     ]
 
 

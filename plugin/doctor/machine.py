@@ -80,7 +80,8 @@ def state(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
     size = disk_usage.memory_facts(where, config)["total_bytes"]
     yield ok("sizes", f"{size} bytes in the home, {health['state_bytes']} of published state, {recorded}")
     if health["errors"]:
-        yield note("errors", f"{health['errors']} errors inside hooks were logged", f"read {where.errors}")
+        fix = f"read {where.errors}; once you delete it, the count starts again"
+        yield note("errors", f"{health['errors']} errors inside hooks were logged", fix)
 
 
 def _private(path: str) -> Iterator[Finding]:
