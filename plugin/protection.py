@@ -77,7 +77,7 @@ def _runs(one: status.Kept, env: Mapping[str, str], now: float) -> bool:
 def _changed(where: home.Places, sources: list[scopes.Source], env: Mapping[str, str]) -> float:
     """When a settings file or a copy of the plugin that it names was last changed: hooks that ran before that prove nothing."""
     named = [path for _, path in scopes.settings_files(env, Path(where.project))]
-    paths = [path if path.exists() else path.parent for path in named]  # a removed file changes its folder
+    paths = [path if os.path.exists(path) else path.parent for path in named]  # gone: its folder changed
     for root in {way.root for way in ways(where, sources, env)} - {Path()}:
         names = [root / name for name in bundle.names_below(root)]
         paths += [root if root.is_dir() else root.parent, *names, *(name.parent for name in names)]
