@@ -30,7 +30,7 @@ _WRAPPERS = {
     "xvfb-run": "-e -f -n -p -s -w",
 }
 _ENDS = " \t\r\n;&|()<>"  # signs that end a word
-_REDIRECTS = ("&>>", "<<<", "<<-", "<<", ">>", ">&", "&>", ">|", "<&", "<>", ">", "<")
+_REDIRECTS = frozenset("&>> <<< <<- << >> >& &> >| <& <> > <".split())
 _NO_FILES = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "$null", "NUL")
 
 
