@@ -20,7 +20,7 @@ from shared import ROOT, program
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.cleaning.claude_code import install_paths
-from circuit_breaker.runtime import home, running, status
+from circuit_breaker.runtime import home, status
 from circuit_breaker.runtime.json import object_in, only
 from circuit_breaker.words import status as words
 
@@ -50,7 +50,7 @@ def look(
     if not why:
         sources = scopes.chain(env, Path(where.project))
         how, why, fix = _registered(where, sources, env)
-        if why and last and _runs(last, env, now) and last.seen > _changed(where, sources, env):
+        if why and last and now - last.seen < LIVE and last.seen > _changed(where, sources, env):
             how, why, fix = f"session {last.name[: words.ID]} only, as its hooks run", "", ""
     if last and not why:
         how += f"; hooks last ran {ago(now - last.seen)} in session {last.name[: words.ID]}"
@@ -68,16 +68,9 @@ def ago(seconds: float) -> str:
     return f"{seconds:.0f} s ago"
 
 
-def _runs(one: status.Kept, env: Mapping[str, str], now: float) -> bool:
-    """Whether the hooks of a session ran lately, and Claude Code does not say that it has ended."""
-    listed = running.listed(env)
-    return now - one.seen < LIVE and (listed is None or one.name in listed)
-
-
 def _changed(where: home.Places, sources: list[scopes.Source], env: Mapping[str, str]) -> float:
     """When a settings file or a copy of the plugin that it names was last changed: hooks that ran before that prove nothing."""
-    named = [path for _, path in scopes.settings_files(env, Path(where.project))]
-    paths = [path if os.path.exists(path) else path.parent for path in named]  # gone: its folder changed
+    paths = [source.path for source in sources]
     for root in {way.root for way in ways(where, sources, env)} - {Path()}:
         names = [root / name for name in bundle.names_below(root)]
         paths += [root if root.is_dir() else root.parent, *names, *(name.parent for name in names)]

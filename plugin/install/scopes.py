@@ -118,19 +118,15 @@ def claude_folder(env: Mapping[str, str]) -> Path:
     return Path(path)
 
 
-def settings_files(env: Mapping[str, str], project: Path) -> list[tuple[str, Path]]:
-    """(label, path) of each settings file that a session in `project` reads, there or not."""
+def chain(env: Mapping[str, str], project: Path) -> list[Source]:
+    """The existing settings files that a session in `project` reads."""
     user, own = claude_folder(env), project / ".claude"
     paths = [("user", user / "settings.json")]
     if os.path.realpath(own) != os.path.realpath(user):
         paths += [("project", own / "settings.json"), ("local", own / "settings.local.json")]
-    return paths + [("managed", Path(path)) for path in running.managed_settings()]
-
-
-def chain(env: Mapping[str, str], project: Path) -> list[Source]:
-    """The existing ones of those files."""
+    paths += [("managed", Path(path)) for path in running.managed_settings()]
     found = []
-    for label, path in settings_files(env, project):
+    for label, path in paths:
         try:
             data = disk.read_through(path)
             if data is None:

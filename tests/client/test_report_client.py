@@ -24,4 +24,4 @@ def test_session_that_was_stopped_is_in_the_report_and_is_explained(client: Clie
         f"counts: failure {number} of 3" for number in (1, 2, 3)
     ]
     status = client.breaker("status").stdout.splitlines()[1]
-    assert status.startswith("NOT PROTECTED: not installed")  # that session has ended
+    assert status.startswith(f"Protected: session {session.id[:8]} only, as its hooks run")
