@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ def manage(client: Client, tmp_path: Path) -> Iterator[Manage]:
     """Gives the client's machine managed settings: its process sees a folder of ours in their place."""
     if os.getuid() or subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
         pytest.skip("managed settings belong to root, and no mount namespace can be made here")
+    alone = (Path(tempfile.gettempdir()) / "circuit-breaker-managed.lock").open("w")
+    fcntl.flock(alone, fcntl.LOCK_EX)  # the place is one for all processes that run tests
     made = not PLACE.exists()
     PLACE.mkdir(exist_ok=True)
     folder = tmp_path / "managed"
@@ -38,6 +42,7 @@ def manage(client: Client, tmp_path: Path) -> Iterator[Manage]:
     yield lambda settings: (folder / "managed-settings.json").write_text(json.dumps(settings)) and None
     if made:
         PLACE.rmdir()
+    alone.close()
 
 
 def of_the_docs(source: dict[str, str]) -> dict[str, Any]:
@@ -83,9 +88,8 @@ def test_git_source_takes_one_install_per_user(client: Client, manage: Manage, t
     assert not protects(client)  # as long as that is so, the docs ask for the install
     install = ("plugin", "install", "circuit-breaker@circuit-breaker")
     done = client.command(*install)
-    if (
-        "Your local copy may be out of date" in done.stdout + done.stderr
-    ):  # that session ended while it fetched the marketplace
+    # that session may have ended while it fetched the marketplace
+    if "Your local copy may be out of date" in done.stdout + done.stderr:
         client.command("plugin", "marketplace", "update", "circuit-breaker")
         done = client.command(*install)
     assert done.returncode == 0, done.stdout + done.stderr
