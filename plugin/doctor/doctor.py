@@ -46,7 +46,9 @@ def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | Non
     return [one._replace(fix=one.fix.replace("circuit-breaker ", called, 1)) for one in findings]
 
 
-def _checks(where: home.Places, env: Mapping[str, str], installed: scopes.Scope | None) -> Iterator[Finding]:
+def _checks(
+    where: home.Places, env: Mapping[str, str], just_installed: scopes.Scope | None
+) -> Iterator[Finding]:
     project = Path(where.project)
     sources = scopes.chain(env, project)
     ways: list[protection.Way] = []
@@ -58,7 +60,7 @@ def _checks(where: home.Places, env: Mapping[str, str], installed: scopes.Scope 
     def fired() -> Iterator[Finding]:
         for way in ways:
             progress(f"running the hooks of {way.label} ...")
-            if way.ours or installed is not None:
+            if way.ours or just_installed is not None:
                 yield from probe.fired_lines(way, where, env)
             else:
                 text = f"{way.label}: not run, since they are the project's own programs"
@@ -72,7 +74,7 @@ def _checks(where: home.Places, env: Mapping[str, str], installed: scopes.Scope 
         found,
         lambda: machine.interpreter(where, env),
         fired,
-        lambda: client.claude_code(env, ways, quick=installed is not None),
+        lambda: client.claude_code(env, ways, quick=just_installed is not None),
         lambda: client.others(sources, env, project, bool(scopes.registered(sources))),
         lambda: registered.optional_packages(ways),
         lambda: machine.state(where, env),

@@ -79,6 +79,7 @@ WAYS = [
     "taskset -c 0 pytest t.py",
     "flock -w 9 /tmp/lock pytest t.py",
     "flock /tmp/lock -c 'pytest t.py'",
+    "flock /tmp/lock pytest -c t.cfg t.py",
     "strace -f -o /dev/null pytest t.py",
     "xvfb-run -a pytest t.py",
     "nohup pytest t.py",

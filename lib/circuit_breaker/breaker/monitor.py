@@ -23,7 +23,7 @@ from circuit_breaker.shell import waits
 SEEN_MAX, BATCH_MAX = 128, 512
 # Seconds (our hooks' timeout) in which a second delivery of a call can come. Later the same id is another call's: some services number
 # each message's calls anew.
-AGAIN = 5.0
+REDELIVERY = 5.0
 
 
 def turn(work: Work, event: Turn) -> None:
@@ -50,7 +50,7 @@ def turn(work: Work, event: Turn) -> None:
 
 def _is_known(work: Work, call_id: str) -> bool:
     """Whether the call was counted already. (Two hooks may take the lock in another order than they read the clock.)"""
-    return call_id in work.lane.seen and abs(work.now - work.lane.seen_at) <= AGAIN
+    return call_id in work.lane.seen and abs(work.now - work.lane.seen_at) <= REDELIVERY
 
 
 def _note_answers(work: Work, event: Turn) -> None:

@@ -74,20 +74,23 @@ def sums(named: list[tuple[str, Unit]]) -> dict[str, Unit]:
 
 
 def survey(
-    folder: str, installed: list[str] | None, heard: Callable[[int], object], deadline: float = float("inf")
+    folder: str,
+    installed: list[str] | None,
+    on_folder: Callable[[int], object],
+    deadline: float = float("inf"),
 ) -> Inventory:
     """Survey everything below `folder` until `deadline` (time.monotonic). Links are not followed, except `folder` itself.
 
-    installed: the real paths of the plugin versions in use; None if unknown, then no version counts as old. heard: called once
-    per folder with the number of files so far.
+    installed: the real paths of the plugin versions in use; None if unknown, then no version counts as old. on_folder: called
+    once per folder with the number of files so far.
     """
     found = Inventory(folder)
-    _walk(found, heard, deadline)
+    _walk(found, on_folder, deadline)
     _settle(found, installed)
     return found
 
 
-def _walk(found: Inventory, heard: Callable[[int], object], deadline: float) -> None:
+def _walk(found: Inventory, on_folder: Callable[[int], object], deadline: float) -> None:
     me = os.geteuid() if hasattr(os, "geteuid") else 0  # on Windows every file has uid 0
     seen, stack = 0, [""]
     while stack:
@@ -95,7 +98,7 @@ def _walk(found: Inventory, heard: Callable[[int], object], deadline: float) -> 
             found.complete = False
             return
         here = stack.pop()
-        heard(seen)
+        on_folder(seen)
         whole = _of_folder(found, here)
         for entry in _listing(found, here):
             if not entry.is_file(follow_symlinks=False):

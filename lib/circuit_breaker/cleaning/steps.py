@@ -40,14 +40,19 @@ def members(folder: str, units: Iterable[Unit], on_unit: Callable[[str], None]) 
 
 
 def archive(
-    folder: str, place: str, kind: str, found: list[TarInfo], in_use: Callable[[], Running], on_bytes: OnBytes
+    folder: str,
+    place: str,
+    kind: str,
+    chosen: list[TarInfo],
+    in_use: Callable[[], Running],
+    on_bytes: OnBytes,
 ) -> tuple[str, Removed]:
     """Archive these members, read the archive back, and remove the originals. Returns (archive path, what was removed).
 
     Raises tarball.NoRoom, disk.Changed, Damaged, OSError; then nothing was removed and there is no archive. If killed at any
     point, each file is in its place or in a finished archive.
     """
-    inside = [one for one in found if one.isreg()]
+    inside = [one for one in chosen if one.isreg()]
     about = {
         "schema": 1,
         "kind": kind,
@@ -69,7 +74,7 @@ def archive(
         files.replace(path + MARK, b"")
         os.rename(beside, path)
 
-    disk.create(path, lambda fd: tarball.write_archive(fd, place, about, found, on_bytes), finish)
+    disk.create(path, lambda fd: tarball.write_archive(fd, place, about, chosen, on_bytes), finish)
     sync_folder(place)
     gone = remove_originals(folder, equal, in_use(), lambda _, path: on_bytes(0, path))
     files.remove(path + MARK)

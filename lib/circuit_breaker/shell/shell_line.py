@@ -372,7 +372,7 @@ def program_at(words: list[str]) -> int:
             i += 1
         elif name == "timeout" and words[i + 1 : i + 2] in (["/t"], ["/T"]):
             return i  # Windows' own, which only waits
-        elif name == "flock" and "-c" in words[i:]:
+        elif name == "flock" and past_options(words[i + 1 :], _WRAPPERS[name].split())[1:2] == ["-c"]:
             return i  # a line behind it (see reading.inner_line)
         elif name not in _WRAPPERS or (name == "command" and words[i + 1 : i + 2] in (["-v"], ["-V"])):
             return i
