@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from install import disk, jsontext, settings
-from shared import Refusal, answer, places, say
+from shared import Refusal, answer, places, say, session_names
 
 from circuit_breaker.breaker import config as rules
 from circuit_breaker.breaker.layers import Layer, build
@@ -169,7 +169,8 @@ def _edited(path: Path) -> Iterator[dict[str, Any]]:
         data, document = read(path)
         yield document
         disk.put(path, jsontext.edited(data, document), 0o600)
-    frozen.release(places())
+    where = places()
+    frozen.release(where, session_names(where))
 
 
 def _put_into(document: dict[str, Any], key: str, value: Any, path: Path) -> None:

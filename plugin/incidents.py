@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import operate
-from shared import Refusal, answer, moment, places, progress, shortened
+from shared import Refusal, answer, moment, places, progress, session_names, shortened
 
 from circuit_breaker.breaker.config import RULES
 from circuit_breaker.breaker.context import SESSION_RULES
@@ -85,7 +85,7 @@ def incidents(args: argparse.Namespace) -> int:
     if args.follow:
         return _follow(args, found)
     if not found and not chosen(args, 0.0):  # the names may be wrong
-        operate.chosen(args, where, status.sessions(where))
+        operate.chosen(args, where, status.sessions(where, session_names(where)))
         if args.circuit and args.circuit not in RULES:
             raise Refusal(f"no circuit is called {args.circuit}; `status --all` lists them.")
     answer(args.json, "\n".join(map(_as_text, found)), incidents=[_as_json(one) for one in found])
@@ -146,7 +146,8 @@ def read(where: Places, after: float, everywhere: bool = True, session: str = ""
 
 def _homes(where: Places) -> list[str]:
     """Every home with a log: this project's, those in the runtime folder, and those of the remembered sessions."""
-    known = {where.home, where.runtime, *(one.session.home for one in status.sessions(where))}
+    sessions = status.sessions(where, session_names(where))
+    known = {where.home, where.runtime, *(one.session.home for one in sessions)}
     known.update(map(str, Path(where.runtime, "projects").glob("*")))
     return sorted(home for home in known if home and os.path.exists(f"{home}/{INCIDENTS}"))
 

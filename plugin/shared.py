@@ -86,6 +86,15 @@ def places(project: str | None = None) -> home.Places:
     return home.places({**os.environ, "CLAUDE_PROJECT_DIR": os.path.abspath(project)})
 
 
+def session_names(where: home.Places) -> Iterator[str]:
+    """The names of the sessions on disk; the progress line shows how many were taken."""
+    from circuit_breaker.runtime import files
+
+    names = files.names(where.sessions)
+    yield from progress.counted(names, f"of {len(names):,} sessions")
+    progress.end()
+
+
 def run_program(command: list[str], seconds: float, **more: Any) -> subprocess.CompletedProcess[str]:
     """A program that has ended, with its output as text. It reads nothing unless `input` is given. If it could not be started or took
     longer than `seconds`, its exit code is -1 and stderr says why."""

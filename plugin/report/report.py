@@ -11,7 +11,7 @@ import incidents
 import operate
 import protection
 from install import disk
-from shared import Refusal, answer, places, progress
+from shared import Refusal, answer, places, progress, session_names
 
 from circuit_breaker.runtime import home, status
 from report import dead_ends, page, past
@@ -36,7 +36,8 @@ def report(args: argparse.Namespace) -> int:
     sessions = [one for one in past.sessions(counted, args.since, now) if one.name.startswith(asked)]
     if asked and not sessions and not found:
         raise Refusal(f"nothing of session {args.session} since {page.day(args.since)}. Try --since 7d.")
-    config, remembered = home.configuration(where, os.environ), status.sessions(where)
+    config = home.configuration(where, os.environ)
+    remembered = status.sessions(where, session_names(where))
     if not sessions and not found:
         operate.chosen(args, where, remembered)
     facts = protection.look(where, config, remembered, os.environ, now)

@@ -379,6 +379,69 @@ def test_reset_all_reaches_every_project_and_says_which(machine_wide):
     assert [json.loads(line)["event"] for line in log.read_text().splitlines()] == ["trip", "reset"]
 
 
+def test_reset_of_many_sessions_publishes_each_project_once(machine_wide):
+    here, there = machine_wide
+    for name in ("s1", "s2", "s3"):
+        fail(here, session=name)
+        fail(there, session=f"{name}there")
+    traced = [sys.executable, "-c", PUBLISHED, str(ROOT / "plugin"), "reset", "--all"]
+    done = subprocess.run(traced, capture_output=True, text=True, env=here, check=True)
+    assert done.stdout.count("Reset to CLOSED") == 6
+    assert sorted(done.stderr.split()) == sorted(str(path) for path in published(here))
+    assert all(json.loads(path.read_text())["circuits"] == [] for path in published(here))
+
+
+PUBLISHED = """
+import os, runpy, sys
+real, sys.argv = os.replace, sys.argv[1:]
+import posix
+def replace(old, new, **more):
+    if new.endswith("circuit_breaker_state.json"):
+        print(new, file=sys.stderr)
+    return real(old, new, **more)
+posix.replace = replace
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def published(env):
+    runtime = Path(env["HOME"], ".local/state/claude-circuit-breaker")
+    return [*runtime.glob("projects/*/circuit_breaker_state.json")]
+
+
+@pytest.mark.parametrize("words", [["reset", "--all"], ["status"], ["mode", "observe"]])
+def test_what_goes_through_many_sessions_shows_how_far_it_is(machine_wide, words):
+    here, _ = machine_wide
+    for name in ("s1", "s2"):
+        fail(here, session=name)
+    in_a_terminal = [sys.executable, "-c", IMPATIENT, str(ROOT / "plugin"), *words]
+    done = subprocess.run(in_a_terminal, capture_output=True, env=here, check=False)
+    assert re.search(rb"\r\x1b\[K[12] of 2 sessions", done.stderr)
+    assert done.stderr.endswith(b"\r\x1b[K")
+
+
+IMPATIENT = """
+import runpy, sys
+sys.argv = sys.argv[1:]
+sys.path[:0] = [sys.argv[0], sys.argv[0][:-6] + "lib"]
+import shared
+shared.SHOW_AFTER = -1.0
+sys.stderr.isatty = lambda: True
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_what_a_killed_reset_did_not_publish_the_next_one_does(machine_wide):
+    here, _ = machine_wide
+    fail(here)
+    (state,) = published(here)
+    before = state.read_bytes()
+    assert run(here, "reset", "--all").returncode == 0
+    state.write_bytes(before)  # as after a kill between the two
+    assert "Nothing to reset" in run(here, "reset", "--all").stdout
+    assert json.loads(state.read_text())["circuits"] == []
+
+
 def test_sessions_that_have_ended_stand_apart_and_block_no_status_line(machine_wide):
     here, _ = machine_wide
     listed = Path(here["HOME"], ".claude", "sessions")

@@ -73,7 +73,7 @@ def _reset(words: list[str], session: str, where: Places) -> str:
     which, words = _split(words)
     if ("--all" in words) == (which is not None) or which == "":
         return RESET_USAGE
-    kept = [one for one in status.sessions(where) if one.name == safe_name(session)]
+    kept = status.sessions(where, [safe_name(session)])
     reset, failed = status.reset(where, kept, which or "", {where.project})
     closed = [name for name, _ in reset]
     if closed or failed:

@@ -10,8 +10,12 @@ from circuit_breaker.breaker import layers
 from circuit_breaker.breaker.config import Config, opinion
 from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.breaker.model import MAIN
-from circuit_breaker.runtime import files, home, store
+from circuit_breaker.runtime import home, store
 from circuit_breaker.runtime.home import Places
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def rules(where: Places, session_id: str, current: Config) -> Config:
@@ -45,9 +49,9 @@ def _said(where: Places) -> dict[str, object]:
     return opinion(home.configuration(where, {}))
 
 
-def release(where: Places) -> None:
-    """Make every session use the present config files from its next event on. Raises OSError."""
-    for name in files.names(where.sessions):
+def release(where: Places, names: Iterable[str]) -> None:
+    """Make the sessions with these names use the present config files from their next event on. Raises OSError."""
+    for name in names:
         session = store.glance(where, name, store.SESSION_FILE, Session)
         if session is not None and session.frozen:
             store.amend(where, name, MAIN, lambda session, lane: (session.but(frozen={}), lane, None))

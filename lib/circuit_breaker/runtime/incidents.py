@@ -14,6 +14,7 @@ from circuit_breaker.words.sentences import cause, why
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     Row = dict[str, Any]  # an incident as it stands in the log
@@ -33,7 +34,26 @@ def keep(
     prompt_id: str = "",
     call_id: str = "",
 ) -> None:
-    """Append incidents to the log, one JSON object a line, publish the state, and start the `on_stop` program.
+    """`record` incidents, publish the state, and start the `on_stop` program. Never raises."""
+    rows = record(where, session_id, transitions, config, prompt_id, call_id)
+    if any(row["event"] != "warning" for row in rows):
+        show(where)
+    if config.on_stop:
+        on_stop.start(config.on_stop, rows)
+    for row in rows:
+        if row["event"] == "ending":
+            error_log.stderr(f"{row['circuit']}: {row['cause']}")
+
+
+def record(
+    where: Places,
+    session_id: str,
+    transitions: list[Transition],
+    config: Config,
+    prompt_id: str = "",
+    call_id: str = "",
+) -> list[Row]:
+    """Append incidents to the log, one JSON object a line, and to the spool for your collector. -> the incidents.
 
     Never raises: the decision counts even on a full disk. A warning that comes with a trip or stop of the same circuit is left out.
     `prompt_id` and `call_id` (tool_use_id of the last call) match incidents to Claude Code's own telemetry.
@@ -45,19 +65,22 @@ def keep(
         for transition in transitions
         if transition.event != "warning" or transition.name not in changed
     ]
-    ways = {"recorded": _append, "published": _publish}
+    _try("recorded", lambda: _append(where, rows))
     if config.export["otlp"]:
-        ways["exported"] = _spool
-    for problem, keep_rows in ways.items():
-        try:
-            keep_rows(where, rows)
-        except (OSError, ValueError) as error:
-            error_log.note(f"incident not {problem}: {error}")
-    if config.on_stop:
-        on_stop.start(config.on_stop, rows)
-    for row in rows:
-        if row["event"] == "ending":
-            error_log.stderr(f"{row['circuit']}: {row['cause']}")
+        _try("exported", lambda: _spool(where, rows))
+    return rows
+
+
+def show(where: Places) -> None:
+    """`publish`; an error is one line in the error log."""
+    _try("published", lambda: publish(where))
+
+
+def _try(done: str, act: Callable[[], None]) -> None:
+    try:
+        act()
+    except (OSError, ValueError) as error:
+        error_log.note(f"incident not {done}: {error}")
 
 
 def _append(where: Places, rows: list[Row]) -> None:
@@ -67,11 +90,6 @@ def _append(where: Places, rows: list[Row]) -> None:
 
 def _lines(rows: list[Row]) -> bytes:
     return b"".join([json.dump(row) + b"\n" for row in rows])
-
-
-def _publish(where: Places, rows: list[Row]) -> None:
-    if any(row["event"] != "warning" for row in rows):
-        publish(where)
 
 
 def _spool(where: Places, rows: list[Row]) -> None:

@@ -44,10 +44,10 @@ class Kept:
         self.ended = False  # set by `mark_ended`
 
 
-def sessions(where: Places) -> list[Kept]:
-    """The sessions on disk of all projects."""
+def sessions(where: Places, names: Iterable[str] | None = None) -> list[Kept]:
+    """The sessions on disk of all projects, or those with these names."""
     found = []
-    for name in files.names(where.sessions):
+    for name in files.names(where.sessions) if names is None else names:
         try:
             session, lanes = store.peek(where, name)
             found.append(Kept(name, session, lanes, _written(f"{where.sessions}/{name}")))
@@ -221,22 +221,37 @@ def reset(
 
     -> ([(circuit, its session or a service's project), ...], [why a session could not be reset, ...]).
     """
+    homes: dict[str, Places] = {}
+    try:
+        return _reset(where, kept, which, projects, homes)
+    finally:  # once a home, since that reads every armed session; also where a killed reset did not get so far
+        for home_folder, theirs in homes.items():
+            if files.exists(f"{home_folder}/{STATE}"):
+                incidents.show(theirs)
+
+
+def _reset(
+    where: Places, kept: Iterable[Kept], which: str, projects: Projects, homes: dict[str, Places]
+) -> tuple[list[tuple[str, Kept | str]], list[str]]:
+    """`reset`, with the `homes` whose state is still to be published."""
     closed: list[tuple[str, Kept | str]] = []
     now, failed = time.time(), []
     for service in services.forget(where, which, projects):
         theirs = where.elsewhere(service.home, service.project)
         change = Transition.about(service, event="reset", reason="reset", before=service.state, at=now)
-        incidents.keep(theirs, "", [change], home.configuration(theirs, {}))
+        incidents.record(theirs, "", [change], home.configuration(theirs, {}))
+        homes[theirs.home] = theirs
         closed.append((service.name, theirs.project))
     for one in kept:
         theirs = places_of(one, where)
+        homes[theirs.home] = theirs
         config = frozen.rules(theirs, one.name, home.configuration(theirs, {}))
         try:
             for agent in list(one.lanes) or [MAIN]:
                 changes = _reset_lane(theirs, config, one.name, agent, which, now)
                 closed += [(change.name, one) for change in changes if change.event == "reset"]
                 if changes:
-                    incidents.keep(theirs, one.name, changes, config)
+                    incidents.record(theirs, one.name, changes, config)
         except OSError as error:  # go on with the other sessions
             failed.append(not_reset(one.name, error))
     return closed, failed
