@@ -21,7 +21,7 @@ from shared import run_program
 
 from circuit_breaker.runtime import files
 from circuit_breaker.runtime.json import object_in, object_of, only, parse
-from circuit_breaker.runtime.protocol import LAUNCHES, NOT_TYPED, REFUSALS, SAVED
+from circuit_breaker.runtime.protocol import LAUNCHES, NOT_TYPED, REFUSALS, REFUSING, SAVED
 from doctor import FAULT, NOTE, OK, Finding, fault, note, ok
 
 SECONDS = 20.0
@@ -34,7 +34,7 @@ TIERS = (
     ((0, 0, 0), FAULT, "nothing is blocked before 2.1.118", "claude update"),
 )
 # the texts of Claude Code by which we recognise refusals, background launches and machines' prompts
-TEXTS = {*chain(*REFUSALS, *LAUNCHES), *NOT_TYPED, *SAVED} - {""}
+TEXTS = {*chain(*REFUSALS, *LAUNCHES), *REFUSING, *NOT_TYPED, *SAVED} - {""}
 MARGIN = 8 << 20  # bytes before the first event's name in the program, from which our texts are searched
 MILLISECONDS_FROM = 1000  # a timeout of this many seconds was probably meant as milliseconds
 # slow hooks are searched in this many newest transcripts, in this many bytes at their ends

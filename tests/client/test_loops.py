@@ -162,6 +162,15 @@ def test_model_that_hammers_on_a_denied_call_has_its_turn_ended(client: Client) 
     assert len(session.endings) == 1
 
 
+def test_commands_that_nobody_can_approve_are_warned_about_before_the_turn_is_stopped(client: Client) -> None:
+    commands = ["make", "npm ci", "git push", "pip install x", "cargo build", "docker build .", "go build"]
+    with Standin({"": [bash(command) for command in commands]}) as api:
+        session = client.session(api, "build it", tools="Read")
+    assert len(session.results[0]["permission_denials"]) == 6
+    assert len(session.tellings) == 3
+    assert "whatever its arguments" in session.endings[0]
+
+
 def test_probe_after_the_cooldown_closes_the_circuit(client: Client) -> None:
     client.configure(**quick())
     command, runs = client.failing_check()

@@ -69,6 +69,8 @@ def test_recorded_payload_becomes_its_event_and_trips_nothing(name: str) -> None
         ("denied-by-permission-rule", [DENIED]),
         ("permission-not-granted-headless", [DENIED]),
         ("denied-by-hook-exit-2", [DENIED]),
+        ("refused-headless-2.1.196", [DENIED] * 24),
+        ("refused-headless-2.1.330", [DENIED] * 28),
         ("mcp-iserror", [OK]),
         ("parallel-mixed", [OK] * 4),
         ("in-subagent", [OK]),
@@ -249,3 +251,34 @@ def test_a_call_that_auto_mode_could_not_judge_was_refused() -> None:
     said = "claude-opus-5 is temporarily unavailable, so auto mode cannot determine the safety of Bash right now."
     assert protocol.outcome_by_text({"command": "make"}, said) == DENIED
     assert protocol.outcome_by_text({"command": "cat log"}, f"log: {said}") == OK
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Cannot write to /home/user/project/a.txt while in plan mode.",
+        "Auto mode is unavailable: its safety check does not run for this session, so Write was not run. Other actions "
+        "that need the check will be denied too.",
+        "This command uses the `&` background operator, which defers execution past approval-time safety checks. "
+        "Approve only if you trust it.",
+        "Claude Code couldn't finish checking this command. Approve only if you trust it.",
+        "Input redirection from '/home/user/k' was blocked by a deny rule.",
+    ],
+)
+def test_a_call_that_was_not_run_in_any_mode_was_refused(text: str) -> None:
+    assert protocol.outcome_by_text({"command": "make"}, text) == DENIED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PR 12: This command requires approval",
+        "This command is deprecated.",
+        "Cannot write to a.txt: disk full",
+        "docs/faq.md:3:rm in '/x' needs approval. The path is inside\ndocs/faq.md:4:the project",
+        "     1\tThis command requires approval",
+        "Dangerous goods: 3",
+    ],
+)
+def test_what_a_command_prints_about_approval_is_no_refusal(text: str) -> None:
+    assert protocol.outcome_by_text({"command": "make"}, text) == OK

@@ -13,21 +13,44 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Claude Code's own refusals in PostToolBatch: (begins with, contains). Recorded on 2.1.197 and 2.1.330.
+# Claude Code's own refusals in PostToolBatch: (begins with, contains). Recorded on 2.1.196, 2.1.330 and 2.1.332.
 REFUSALS = (
     ("Permission to use ", " has been denied"),
     ("Permission for this ", " denied"),
     ("claude-", ", so auto mode cannot determine the safety of "),
-    ("Output redirection to '", "' was blocked by a deny rule"),
-    ("Input redirection from '", "' was blocked by a deny rule"),
-    ("Claude requested permissions to ", "haven't granted it yet"),
+    ("Auto mode is unavailable", " not run"),
+    ("Claude requested permissions to ", ""),
+    ("Cannot write to ", " while in plan mode"),
+    ("WebFetch", " denied access to "),
+    ("Execute skill: ", ""),
     ("PreToolUse:", " hook error: "),
     ("The user doesn't want to proceed with this tool use", ""),
     ("The user doesn't want to take this action right now", ""),
     ("User rejected tool use", ""),
+    # shell lines where nobody can be asked (`-p`)
+    ("This command requires approval", ""),
+    ("This command uses shell operators that require approval", ""),
+    ("This command ", "Approve only if you trust it"),
+    ("Claude Code couldn't finish checking this command", ""),
+    ("sed command requires approval", ""),
+    ("find with '", " cannot be auto-allowed by "),
+    ("awk program contains ", " executes arbitrary commands"),
+    ("jq command contains ", " executes arbitrary commands"),
+    ("Dangerous ", " operation detected"),
+    ("Brace expansion", ""),
+    ("Redirect target ", " contains "),
+)
+# Parts of refusals of one line that begin with the name of a program, a path or a kind of expansion.
+REFUSING = (
+    " needs approval. The path is ",
+    " was blocked. For security, Claude Code may only ",
+    " was blocked by a deny rule",
+    " command contains multiple operations. The following ",
+    " can't be checked before it runs",
+    "' evaluates arguments as shell code",
 )
 _REFUSAL_BEGINNINGS = tuple(beginning for beginning, _ in REFUSALS)
-SENTENCE_MAX = 600  # characters at the beginning that are read for LAUNCHES and the start of REFUSALS
+SENTENCE_MAX = 600  # characters at the beginning that are read for LAUNCHES, REFUSING and the start of REFUSALS
 # Results of calls that continue in the background: (begins with, contains). 2.1.197 to 2.1.332.
 LAUNCHES = (
     ("Command running in background with ID:", ""),
@@ -184,14 +207,20 @@ def outcome_by_text(given: object, text: str) -> str:
     """The outcome by a result's text alone; one reported before the batch takes precedence."""
     if text.startswith("<tool_use_error>"):
         return model.INVALID
+    start = text[:SENTENCE_MAX]
+    if _is_refusal(start, text):
+        return model.DENIED
     if isinstance(given, dict) and given.get("run_in_background") is True:
         return model.LAUNCHED
-    start = text[:SENTENCE_MAX]
     if any(start.startswith(a) and b in start for a, b in LAUNCHES):
         return model.LAUNCHED
-    if start.startswith(_REFUSAL_BEGINNINGS) and any(start.startswith(a) and b in text for a, b in REFUSALS):
-        return model.DENIED
     return model.OK
+
+
+def _is_refusal(start: str, text: str) -> bool:
+    if start.startswith(_REFUSAL_BEGINNINGS) and any(start.startswith(a) and b in text for a, b in REFUSALS):
+        return True
+    return any(part in start for part in REFUSING) and "\n" not in text
 
 
 def _reported(payload: Payload) -> model.Reported:
