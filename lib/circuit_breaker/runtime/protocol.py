@@ -50,7 +50,7 @@ REFUSING = (
     "' evaluates arguments as shell code",
 )
 _REFUSAL_BEGINNINGS = tuple(beginning for beginning, _ in REFUSALS)
-SENTENCE_MAX = 600  # characters at the beginning that are read for LAUNCHES, REFUSING and the start of REFUSALS
+SENTENCE_MAX = 600  # characters at the beginning that are read for LAUNCHES, REFUSING and how REFUSALS begin
 # Results of calls that continue in the background: (begins with, contains). 2.1.197 to 2.1.332.
 LAUNCHES = (
     ("Command running in background with ID:", ""),
