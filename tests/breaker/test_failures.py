@@ -400,6 +400,9 @@ NEWS = {
     "a hidden success of the attempt": lambda stream: stream.bash(
         "pytest t.py | tail -1", "4 passed in 0.2s"
     ),
+    "a success as a step of a longer line": lambda stream: stream.bash(
+        "docker compose up -d && pytest t.py && git status", "db started\n4 passed in 0.2s"
+    ),
     "a failure of another attempt": lambda stream: stream.bash(
         "npm test", "Exit code 1\nError: x", fails=True
     ),
@@ -474,6 +477,47 @@ def test_one_whole_error_of_an_attempt_six_times_running_opens_it_whatever_chang
         run(stream, VARIANTS[(0, 2, 3, 10, 11, 12)[i]])
         edit(stream, i)
     assert stream.states().get(ANY_FORM) == OPEN
+
+
+REJECTED = "To github.com:o/r.git\n ! [rejected] main -> main (fetch first)\nerror: failed to push some refs to 'github.com:o/r.git'"
+REFORMATTED = "ruff-format......Failed\n- hook id: ruff-format\n- files were modified by this hook\n\n1 file reformatted"
+
+
+@pytest.mark.parametrize(
+    ("fails", "error", "succeeds"),
+    [
+        ("git push", REJECTED, "git pull --rebase && git push"),
+        ("git commit -am 'Fix {0}'", REFORMATTED, "git add -u && git commit -m 'Fix {0}'"),
+        ("git commit -m 'Fix {0}'", REFORMATTED, "git add -A && git commit -m 'Fix {0}' && git push"),
+        ("npm test", "sh: 1: vitest: not found", "npm ci && npm test 2>&1 | tail -3"),
+        ("make && make test", "Error: no database", "docker compose up -d && make && make test"),
+    ],
+)
+def test_what_fails_alike_and_then_succeeds_in_a_longer_line_each_time_is_work(fails, error, succeeds):
+    stream = Stream()
+    for i in range(9):
+        edit(stream, i)
+        stream.bash(fails.format(i), f"Exit code 1\n{error}", fails=True)
+        stream.bash(succeeds.format(i), f"[main {i}abcdef] done\n      Tests  {i + 9} passed ({i + 9})")
+    assert said(stream) == []
+
+
+@pytest.mark.parametrize(
+    ("fails", "error", "between", "shows"),
+    [
+        ("git commit -m 'Fix {0}'", REFORMATTED, "git add -A && git status", ""),
+        ("git commit -m 'Fix {0}'", REFORMATTED, "git add -A; git commit -m 'Fix {0}' || true", REFORMATTED),
+        ("npm test", "Error: no such table", "npm ci && npm test | tail -3", "Error: no such table"),
+        ("npm test", "Error: no such table", "npm ci && npm run lint", "All {0} files pass"),
+    ],
+)
+def test_a_longer_line_in_which_the_attempt_does_not_succeed_ends_no_run(fails, error, between, shows):
+    stream = Stream()
+    for i in range(6):
+        edit(stream, i)
+        stream.bash(fails.format(i), f"Exit code 1\n{error}", fails=True)
+        stream.bash(between.format(i), shows.format(i))
+    assert is_blocked(stream, "git commit" if "git" in fails else fails)
 
 
 def test_a_bare_verdict_that_comes_again_through_edits_says_nothing():

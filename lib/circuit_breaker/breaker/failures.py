@@ -53,13 +53,18 @@ def judge_attempts(lane: Lane, outcomes: list[Outcome]) -> None:
             continue
         outcome.attempt, outcome.family = attempt, FAMILY + attempt.key
         outcome.first = outcome.key not in lane.streaks
-        if may_have_failed or outcome.empty or outcome.family in lane.families:
+        if may_have_failed or outcome.empty or not lane.families.keys().isdisjoint(_succeeding(outcome)):
             ended = verdicts.verdict(attempt, outcome.text) if outcome.kind == OK else verdicts.FAILED
             if not ended and _fails_again(lane, outcome):
                 ended = verdicts.FAILED
             outcome.failed, outcome.proven = ended == verdicts.FAILED, ended == verdicts.SUCCEEDED
         if outcome.failed:
             outcome.tried = _failed_attempt(outcome, attempt)
+
+
+def _succeeding(outcome: Outcome) -> list[str]:
+    """The attempts that succeed with an outcome's: itself and, of `a && b`, each step."""
+    return [outcome.family, *[FAMILY + step for step in outcome.attempt.steps]]
 
 
 def _failed_attempt(outcome: Outcome, attempt: attempts.Attempt) -> FailedAttempt:
@@ -104,9 +109,16 @@ def note_families(lane: Lane, outcomes: list[Outcome]) -> None:
     """Count, per attempt, the failures of its current run and how often in a row it had the same whole error."""
     for outcome in outcomes:
         if outcome.proven:
-            lane.families.pop(outcome.family, None)
+            for key in _succeeding(outcome):
+                _end_run(lane, lane.families.pop(key, None))
         elif outcome.failed and not outcome.poll:
             _note_failure(lane, outcome)
+
+
+def _end_run(lane: Lane, family: Family | None) -> None:
+    """Forget how often in a row the last call of an attempt that has succeeded failed alike."""
+    if family is not None and family.call in lane.streaks:
+        lane.streaks[family.call] = lane.streaks[family.call].but(same_errors=0)
 
 
 def _note_failure(lane: Lane, outcome: Outcome) -> None:

@@ -20,14 +20,16 @@ _BINS = ("bin", "Scripts", ".bin", "sbin", "shims")
 class Attempt:
     """The attempt of one line.
 
-    `key`: of the family; `words`: for its label; `hidden`: the line's exit code may come from another command; `edits`: it writes
-    a file before the attempt runs; `only_edits`: it does nothing else; `shows`: it also prints files; `aim`: its test selectors;
-    `values`: values of its options and variables; `exits`: (text before, text after) each exit code that it prints.
+    `key`: of the family; `steps`: of those that succeed with it, the parts of `a && b`; `words`: for its label; `hidden`: the line's
+    exit code may come from another command; `edits`: it writes a file before the attempt runs; `only_edits`: it does nothing else;
+    `shows`: it also prints files; `aim`: its test selectors; `values`: values of its options and variables; `exits`: (text before,
+    text after) each exit code that it prints.
     """
 
     def __init__(self, command: str, directory: str) -> None:
         self.command, self.directory = command, directory
         self.key = self.aim = ""
+        self.steps: list[str] = []
         self.words: list[str] = []
         self.hidden = self.edits = self.only_edits = self.shows = False
         self.values: set[str] = set()
@@ -78,8 +80,14 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
         rows.append((part.name, home, *map(spelled, operands)))
         if part is real[0]:
             found.words = [*part.shown.split(), *(operand.rpartition("/")[2] for operand in operands)]
-    found.key = digest(repr(list(dict.fromkeys(rows))))
+    found.key = _key(rows)
+    if {part.joint for part in parts[parts.index(real[0]) : parts.index(real[-1])]} == {"&&"}:
+        found.steps = [_key(some) for at in range(len(rows)) for some in (rows[at : at + 1], rows[at:])]
     return found
+
+
+def _key(rows: list[tuple[str, ...]]) -> str:
+    return digest(repr(list(dict.fromkeys(rows))))
 
 
 def _parts(kept: list[shell_line.Segment], directory: str, depth: int = 0) -> list[_Part]:
