@@ -152,19 +152,35 @@ def test_a_page_that_stays_as_it_is_is_a_loop_whatever_its_files_are_named():
     assert turns(played.warned) == [4] and turns(played.tripped)[0] == 6
 
 
-def days_shown(days):
-    """Clicks on one button, and what the page shows then: a day, and the time of its clock."""
+def pages_shown(pages, look=("mcp__playwright__browser_snapshot", {})):
+    """Clicks on one button, and what the page shows then beside the time of its clock."""
     calls = []
-    for number, day in enumerate(days):
-        button = {"element": "Next day", "ref": "e7"}
-        page = f"- text: Selected 2026-12-{day:02d}\n- text: it is 2026-12-01T10:{number:02d}:30Z"
+    for number, page in enumerate(pages):
+        button = {"element": "Next", "ref": "e7"}
+        clock = f"- text: it is 2026-12-01T10:{number:02d}:30Z, updated {number} minutes ago"
+        shown = f'{page}\n{clock}\n- textbox "Search" [ref=s{number}e12]'
         calls.append(("mcp__playwright__browser_click", button, [{"type": "text", "text": "clicked"}]))
-        calls.append(("mcp__playwright__browser_snapshot", {}, [{"type": "text", "text": page}]))
+        calls.append((*look, [{"type": "text", "text": shown}]))
     return cases.play(session(calls))
 
 
-def test_a_day_that_a_page_shows_is_news_and_its_clock_is_not():
-    moves_on, stays = days_shown(range(2, 11)), days_shown([2] * 4)
+PAGES = {
+    "a date": "- text: Selected 2026-12-{:02d}",
+    "a day after its month": '- heading "December {}, 2026"',
+    "a day before its month": "- text: Wed, {} Dec",
+    "a textbox": '- textbox "Duration" [ref=e5]: {} minutes',
+    "a number to choose": 'uid=1_7 spinbutton "Port" value="80{:02d}"',
+    "an option": '- option "{} s" [selected]',
+}
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+@pytest.mark.parametrize(
+    "look", [("mcp__playwright__browser_snapshot", {}), ("Bash", {"command": "agent-browser snapshot -i"})]
+)
+def test_what_a_page_shows_is_news_and_its_clock_is_not(page, look):
+    moves_on = pages_shown((page.format(number) for number in range(2, 11)), look)
+    stays = pages_shown([page.format(2)] * 4, look)
     assert (moves_on.told, moves_on.said) == ([], [])
     assert turns(stays.warned) == [4] and turns(stays.tripped)[0] == 6
 

@@ -126,6 +126,8 @@ COUNTS = [
     "{} actionable tasks: done",
     "bash: items left: {}",
     "{} failed, 3 passed in 1.2s",
+    "Decoded {} frames",
+    "Market {} is open",
     "{} passed",
     "found {} errors",
     "app.py:{}: error",

@@ -66,7 +66,8 @@ def _add_error(outcome: Outcome) -> None:
 def _add_result(outcome: Outcome, whole: str) -> None:
     """Set the key of what a call returned, and what it changed. `whole`: its text, of any length."""
     tool, given, text = outcome.tool, outcome.input, outcome.text
-    outcome.result = result_key(tool, whole if tool in VERBATIM else text)
+    shows_page = tool.startswith("mcp__") or acts.runs_device(tool, given)
+    outcome.result = result_key(tool, whole if tool in VERBATIM else text, shows_page)
     built_in = tool in VERBATIM or tool in calls.SHELLS
     if outcome.kind == OK and not built_in and acts.sends_message(tool, given):
         outcome.result = results.receipt_key(text)
@@ -75,15 +76,15 @@ def _add_result(outcome: Outcome, whole: str) -> None:
         outcome.result = _result_of_line(outcome)
 
 
-def result_key(tool: str, text: str) -> str:
+def result_key(tool: str, text: str, shows_page: bool = False) -> str:
     """The key of what a tool returned: of a file's content all of it, of a web search its links (they are retold in other words each
-    time), of anything else the blinded text."""
+    time), of anything else the blinded text, and what a page shows."""
     links = [line for line in text.split("\n") if line.startswith(LINKS)] if tool == "WebSearch" else []
     if links:
         return digest("\n".join(links))
     if tool in VERBATIM:
         return digest(without_stored(text))
-    return results.text_key(results.with_days(text) if tool.startswith("mcp__") else text)
+    return results.text_key(results.with_shown(text) if shows_page else text)
 
 
 def _result_of_line(outcome: Outcome) -> str:

@@ -54,9 +54,15 @@ def is_gesture(tool: str, given: object) -> bool:
     return any(sign in str(value) for value in told for sign in _MOVING)
 
 
+def runs_device(tool: str, given: object) -> bool:
+    """Whether a shell line runs a program that works on a page or device."""
+    return bool(_on_devices(tool, given))
+
+
 def _on_devices(tool: str, given: object) -> list[list[str]]:
     """The programs of a shell line that work on a page or device, with all words of their arguments."""
-    ran = reading.all_programs(line_of(tool, given))
+    line = line_of(tool, given)
+    ran = reading.all_programs(line) if any(name in line for name in _DEVICES) else []
     return [[words[0], *" ".join(words[1:]).split()] for words in ran if words[0] in _DEVICES]
 
 

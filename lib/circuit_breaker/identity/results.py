@@ -16,7 +16,12 @@ _MARKS = bytes.maketrans(b"0123456789" + _APART, b"0" * 10 + b" " * len(_APART))
 _DOTS = frozenset(".FEsxS*")
 _PARAMETERS = "0123456789:;<=>? !\"#$%&'()*+,-./"  # of a control sequence, before its last letter
 _HEADERS = ("etag:", "set-cookie:", "cf-ray:", "report-to:", "expires:", "x-request-id:", "x-amz-", "x-trace")
-_MONTHS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())
+_MONTHS = frozenset(
+    "jan feb mar apr may jun jul aug sep sept oct nov dec january february march april june july august september october november"
+    " december".split()
+)
+# What a line of a page's tree shows a control by; its value never changes by itself.
+_CONTROLS = 'textbox|searchbox|spinbutton|slider|combobox|[selected]|[checked]| value="'.split("|")
 _NAMED = frozenset(
     "pid ppid fd tid pgid thread process goroutine port elapsed duration took time timestamp ts latency uptime eta cpu rss memory"
     " heapused heaptotal reqid msgid age total_tokens tool_uses".split()
@@ -71,10 +76,20 @@ def text_key(text: str) -> str:
     return digest(unordered(blind(text)))
 
 
-def with_days(text: str) -> str:
-    """A page's text and a word for the bare dates in it, which blinding leaves: no clock is there, so they are what is shown."""
-    days = [word for word in text.split() if len(word) < 14 and tokens.is_date(word.strip("\"'.,;:()"))]
-    return f"{text}\n{keys.word(' '.join(days))}" if days else text
+def with_shown(text: str) -> str:
+    """A page's text and a word for what it shows, which blinding leaves: days, which are no clock, and the numbers in controls."""
+    words = text.split()
+    bare = [word.strip("\"'.,;:()") for word in words]
+    shown = [one for one in bare if len(one) < 14 and tokens.is_date(one)]
+    shown += [f"{one} {day}" for one, day in zip(bare, bare[1:]) if day[:1].isdigit() and _is_month(one)]
+    if any(sign in text for sign in _CONTROLS):
+        held = [line for line in text.split("\n") if any(sign in line for sign in _CONTROLS)]
+        shown += [word for word in " ".join(held).split() if "ref" not in word and "uid" not in word]
+    return f"{text}\n{keys.word(' '.join(shown))}" if shown else text
+
+
+def _is_month(word: str) -> bool:
+    return len(word) <= 9 and word.lower() in _MONTHS
 
 
 def unordered(text: str) -> str:
@@ -264,7 +279,7 @@ def _names_volatile(number: str, last: str, before: str) -> bool:
         last in _LOOPBACK
         or name.lower() in _NAMED
         or name.endswith(_NAME_ENDS)
-        or (len(number) <= 2 and name[:3].lower() in _MONTHS and len(name) <= 9)
+        or (len(number) <= 2 and _is_month(name))
         or (before == "," and len(number) == 3 and name.count(":") == 2 and tokens.is_clock(name))
         or (last[:1] == "#" and last[1:].isdigit() and "." in number)  # docker's build log: `#8 0.512 npm`
     )
