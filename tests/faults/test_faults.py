@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 from faults.sessions import BASE, ROOT, SESSION, Host, ask, denied, failed, turn
-from registrations import lines_for
+from registrations import SCRIPTS, lines_for
 from samples import also_in_ci, samples
 
 PROMPT = ("prompt", {**BASE, "hook_event_name": "UserPromptSubmit", "prompt": "go on", "prompt_id": "p2"})
 START = ("janitor", {**BASE, "hook_event_name": "SessionStart", "source": "startup"})
+COMPACT = ("janitor", {**START[1], "source": "compact"})
 STOP = ("stop", {**BASE, "hook_event_name": "Stop", "stop_hook_active": False})
 
 pytestmark = pytest.mark.oldest_and_newest  # the kill loops, which are slow, run under every Python
@@ -169,6 +170,23 @@ def test_damaged_memory_is_set_aside_and_said(host: Host, name: str, damage: str
     )  # the next event finds memory of ours again
     assert len(host.faults()) == faults
     assert "after" in host.memory()["seen"]
+
+
+@pytest.mark.parametrize("most", [4, 5, 6])
+def test_without_a_free_descriptor_nothing_is_forgotten(host: Host, most: int) -> None:
+    for hook, body in (ask("n1", "ls"), failed("n2", "ls"), turn("n3", "ls"), STOP, PROMPT, START, COMPACT):
+        done = subprocess.run(
+            [host.python, "-I", "-S", "-X", "utf8", str(ROOT / "hooks" / SCRIPTS[hook])],
+            input=json.dumps(body).encode(),
+            capture_output=True,
+            env=host.machine.env,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most)),
+            check=False,
+        )
+        assert (done.returncode, b"Traceback" in done.stderr) == (0, False), hook
+        assert list(host.runtime.rglob("*.broken")) == [], hook
+        assert (host.states(), host.armed()) == (["OPEN"], {"main.json"}), hook
+    assert denied(host.send(ask("n4", "make"))) or host.states() == ["HALF_OPEN"]
 
 
 @pytest.mark.parametrize(

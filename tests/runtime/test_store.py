@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -195,6 +196,32 @@ def test_what_is_no_memory_of_ours_is_set_aside_once(where: Places, data: bytes)
     assert [p.read_bytes() for p in path.parent.glob("*.broken")] == [data]
     (_, lane), faults = keep(where, Lane(turn=6))
     assert (lane.turn, faults) == (6, [])
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE])
+@pytest.mark.parametrize("trouble", ["open", "read"])
+@pytest.mark.parametrize("name", ["main.json", f"armed/{SESSION}"])
+def test_what_a_machine_in_trouble_cannot_read_is_kept(
+    where: Places, mocker: Any, number: int, trouble: str, name: str
+) -> None:
+    live = Lane(circuits={"tool_failure:x": opened()})
+    keep(where, live)
+    keep(where, live, "helper")
+    usual = {"open": os.open, "read": files.drain}[trouble]
+
+    def fails(*given: Any) -> Any:
+        path = given[0] if trouble == "open" else os.readlink(f"/proc/self/fd/{given[0]}")
+        if path.endswith(name):
+            raise OSError(number, "trouble")
+        return usual(*given)
+
+    mocker.patch.object(*{"open": (files.system, "open"), "read": (files, "drain")}[trouble], fails)
+    for act in (lambda: keep(where, live), lambda: store.correct_marker(where, SESSION)):
+        with pytest.raises(OSError, match="trouble"):
+            act()
+    mocker.stopall()
+    assert keep(where, live) == ((Session(), live), [])
+    assert store.armed_lanes(where, SESSION) == [f"{SESSION}/main.json", f"{SESSION}/agent-helper.json"]
 
 
 @pytest.mark.parametrize("change", [(b"5", b"6"), (b"turn", b"burn"), (b"}", b" }"), (b"sum", b"SUM")])

@@ -36,12 +36,23 @@ def why(error: Exception) -> str:
 
 def read(path: str, limit: int = 1 << 24, linked: bool = False) -> bytes | None:
     """The bytes of a regular file, None if it is missing. Raises Refused for a folder, a FIFO, more than `limit` bytes, or a link
-    unless it may be `linked`."""
+    unless it may be `linked`; OSError if the machine has trouble, so that nothing is known of the file."""
     try:
         fd = _regular(path, READ if linked else READ | _NOFOLLOW)
     except FileNotFoundError:
         return None
     except OSError as error:
+        import errno
+
+        if error.errno in (
+            errno.EIO,
+            errno.EMFILE,
+            errno.ENFILE,
+            errno.ENOMEM,
+            errno.ESTALE,
+            errno.ETIMEDOUT,
+        ):
+            raise
         raise Refused(error.errno, "cannot be opened as a regular file", path) from error
     try:
         if system.fstat(fd).st_size > limit:

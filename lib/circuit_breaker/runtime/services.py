@@ -165,8 +165,8 @@ def _known(where: Places, kind: str, name: str) -> Service:
 
 
 def _read(path: str) -> Service | None:
-    """The service in a file; None if the file is missing or not valid."""
+    """The service in a file; None if the file is missing or not valid. Raises OSError."""
     try:
         return store.read(path, Service)
-    except (OSError, ValueError):
+    except (files.Refused, ValueError):
         return None

@@ -87,17 +87,17 @@ def is_live(memory: Lane | Session) -> bool:
 
 
 def _load(path: str, kind: type[Kind], faults: list[str]) -> Kind:
-    """The memory at `path`, empty if there is none. A file that is not valid is renamed, with a message in `faults`."""
+    """The memory at `path`, empty if there is none. A file that is not valid is renamed, with a message in `faults`. Raises OSError."""
     try:
         return read(path, kind) or kind()
-    except (OSError, ValueError) as error:
+    except (files.Refused, ValueError) as error:
         faults.append(f"{path}: memory set aside: {error}")
         files.system.rename(path, f"{path}.{files.system.getpid()}.broken")
         return kind()
 
 
 def read(path: str, kind: type[Kind]) -> Kind | None:
-    """The memory at `path`, None if there is none. Raises OSError, ValueError."""
+    """The memory at `path`, None if there is none. Raises ValueError or files.Refused if it is not valid, OSError."""
     data = files.read(path, MEMORY_MAX * 4)
     return None if data is None else decode(data, kind)
 
@@ -189,12 +189,16 @@ def peek(where: Places, session_id: str) -> tuple[Session, dict[str, Lane]]:
     """(session, {agent: lane}) without the lock, for reading only. Files that are not valid are left out. Raises OSError."""
     folder = session_folder(where, session_id)
     lanes: dict[str, Lane] = {}
-    for name in files.system.listdir(folder):
-        if name == MAIN_FILE or (name.startswith(AGENT_PREFIX) and name.endswith(".json")):
-            lane = glance(where, session_id, name, Lane)
-            if lane is not None:
-                lanes[MAIN if name == MAIN_FILE else name[len(AGENT_PREFIX) : -len(".json")]] = lane
+    for name in _lane_files(folder):
+        lane = glance(where, session_id, name, Lane)
+        if lane is not None:
+            lanes[MAIN if name == MAIN_FILE else name[len(AGENT_PREFIX) : -len(".json")]] = lane
     return glance(where, session_id, SESSION_FILE, Session) or Session(), lanes
+
+
+def _lane_files(folder: str) -> list[str]:
+    names = files.system.listdir(folder)
+    return [name for name in names if name == MAIN_FILE or name[:6] == AGENT_PREFIX and name[-5:] == ".json"]
 
 
 def memories(session: Session, lanes: dict[str, Lane]) -> list[tuple[str, Lane | Session]]:
@@ -221,7 +225,15 @@ def correct_marker(where: Places, session_id: str) -> None:
     if not files.exists(folder):
         return
     with files.Lock(f"{folder}/{LOCK_FILE}"):
-        session, lanes = peek(where, session_id)
         live = {line.rpartition("/")[2]: False for line in armed_lanes(where, session_id)}
-        live.update({lane_file(agent): is_live(lane) for agent, lane in lanes.items()})
-        keep_armed(where, session_id, {**live, SESSION_WIDE: is_live(session)})
+        live.update({name: _is_live(f"{folder}/{name}", Lane) for name in _lane_files(folder)})
+        keep_armed(where, session_id, {**live, SESSION_WIDE: _is_live(f"{folder}/{SESSION_FILE}", Session)})
+
+
+def _is_live(path: str, kind: type[Lane] | type[Session]) -> bool:
+    """`is_live` of the memory at `path`; False if it is missing or not valid. Raises OSError."""
+    try:
+        found = read(path, kind)
+    except (files.Refused, ValueError):
+        return False
+    return found is not None and is_live(found)
