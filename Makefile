@@ -5,7 +5,7 @@ CLIENT = .client/installed-$(CLIENT_VERSION)
 READY = .venv/ready
 LOCKS = requirements-dev.lock lib/requirements.lock lib/requirements-otlp.lock
 # Any Python from 3.9 up that can make an environment; a pyenv shim that names a missing version is passed over.
-PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.10 python3.9 python3 python \
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3.15 python3.10 python3.9 python3 python \
 	$$(ls -d "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.*/bin/python3 2>/dev/null); do \
 	"$$p" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1 && echo "$$p" && break; done)
 RUN = .venv/bin/python -m
@@ -68,4 +68,4 @@ demo-recording: setup
 	.venv/bin/python bench/recording.py
 
 clean:
-	rm -rf .venv .client lib/_vendor .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .client .pythons lib/_vendor .pytest_cache .mypy_cache .ruff_cache

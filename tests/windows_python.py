@@ -10,11 +10,11 @@ import posix as real
 import sys
 
 Module = type(sys)
-nt, msvcrt, subprocess = Module("nt"), Module("msvcrt"), Module("subprocess")
+nt, msvcrt, subprocess, winapi = map(Module, ("nt", "msvcrt", "subprocess", "_winapi"))
 MISSING = """fork forkpty geteuid getuid getgid getegid uname setsid fchmod mkfifo O_NOFOLLOW O_CLOEXEC O_NONBLOCK O_DIRECTORY O_SYNC
 pread pwrite posix_spawn killpg getpgid setpgid chown lchown fchown openpty sched_getaffinity nice sync statvfs environ""".split()
 for name in dir(real):
-    if name[:2] != "__" and name not in MISSING and name[:6] not in ("sched_", "posix_"):
+    if name[:2] != "__" and name not in MISSING and name[:6] not in ("sched_", "posix_", "_path_"):
         setattr(nt, name, getattr(real, name))
 nt.O_BINARY = 0
 nt.environ = {key.decode("utf-8", "surrogateescape"): value.decode() for key, value in real.environ.items()}
@@ -116,6 +116,7 @@ def ended(*_):
 
 nt.kill, nt._exit = ended, real._exit
 msvcrt.LK_NBLCK = 2
+winapi.NeedCurrentDirectoryForExePath = lambda command: "/" not in command
 
 
 def locking(fd, mode, length):
@@ -147,7 +148,7 @@ program, given = sys.executable, sys.argv[1:]
 sys.platform = "win32"
 sys.executable = sys._base_executable = "C:\\Python\\python.exe"
 sys.builtin_module_names = tuple({*sys.builtin_module_names, "nt", "msvcrt"} - {"posix", "fcntl"})
-sys.modules.update(nt=nt, msvcrt=msvcrt, subprocess=subprocess, posix=None, fcntl=None)
+sys.modules.update(nt=nt, msvcrt=msvcrt, subprocess=subprocess, _winapi=winapi, posix=None, fcntl=None)
 
 while given[0][:1] == "-":
     option = given.pop(0)

@@ -17,7 +17,7 @@ from circuit_breaker.cleaning import disk_usage
 from circuit_breaker.runtime import files, home, status
 from doctor import Finding, fault, note, ok
 
-OLDEST, TESTED = (3, 9), (3, 13)
+OLDEST, TESTED = (3, 9), (3, 15)
 # as in hooks/run
 PROGRAMS = ("python3", *(f"python3.{minor}" for minor in (13, 12, 11, 10, 9)), "python", "py")
 PYTHON_SECONDS = 10.0

@@ -23,11 +23,12 @@ def _no_constant(name: str) -> object:
 
 # types.SimpleNamespace: a class of our own would be built at every start
 _Namespace: Any = type(sys.implementation)
-# Options of the C scanner: strict as in `json.JSONDecoder`, without NaN and infinities.
+# Options of the C scanner: strict as in `json.JSONDecoder`, without NaN and infinities. (`array_hook`: from Python 3.15 on.)
 _STRICT = _Namespace(
     strict=True,
     object_hook=None,
     object_pairs_hook=None,
+    array_hook=None,
     parse_float=float,
     parse_int=int,
     parse_constant=_no_constant,
@@ -40,7 +41,7 @@ def parse(data: bytes | str) -> Any:
     text = data if isinstance(data, str) else data.decode("utf-8")
     text = text.lstrip("\ufeff").strip(_BLANKS)
     try:
-        value, end = _json.make_scanner(_STRICT)(text, 0)
+        value, end = _scanner()(text, 0)
     except StopIteration as stop:
         raise ValueError(f"not JSON at character {stop.value}") from None
     except RecursionError:
@@ -50,6 +51,16 @@ def parse(data: bytes | str) -> Any:
     if end != len(text):
         raise ValueError(f"more than one JSON value (character {end})")
     return value
+
+
+def _scanner() -> Any:
+    """The C scanner; on a Python whose scanner asks for options that are not known here, that of `json`."""
+    try:
+        return _json.make_scanner(_STRICT)
+    except (AttributeError, TypeError):
+        from json import JSONDecoder
+
+        return JSONDecoder(parse_constant=_no_constant).raw_decode
 
 
 def parse_object(data: bytes | str) -> dict[str, Any]:
@@ -80,13 +91,24 @@ def only(kind: type[Kind], value: object) -> Kind:
 
 def dump(value: Any) -> bytes:
     """`value` as one line of ASCII JSON. Raises ValueError for NaN, other types and nesting that is too deep."""
-    encode = _json.make_encoder(
-        None, _refuse, _json.encode_basestring_ascii, None, ":", ",", False, False, False
-    )
+    encode = _encoder()
     try:
         return "".join(encode(value, 0)).encode("ascii")
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _encoder() -> Any:
+    """The C encoder; on a Python whose encoder is made in another way, that of `json`."""
+    try:
+        return _json.make_encoder(
+            None, _refuse, _json.encode_basestring_ascii, None, ":", ",", False, False, False
+        )
+    except (AttributeError, TypeError):
+        from json import JSONEncoder
+
+        encoder = JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":"), default=_refuse)
+        return lambda value, _: encoder.iterencode(value)
 
 
 def _refuse(value: object) -> object:
