@@ -18,7 +18,7 @@ from circuit_breaker.cleaning import claude_code, disk_usage, inventory, kinds, 
 from circuit_breaker.janitor.retention import OF_CLEAN
 from circuit_breaker.runtime import files
 from circuit_breaker.runtime.running import claude_folder
-from circuit_breaker.words import cleanup
+from circuit_breaker.words import cleanup, texts
 
 SHOWN = 5  # projects listed
 HOUR = 3600
@@ -84,14 +84,14 @@ def _counts(gone: list[TarInfo]) -> dict[str, int]:
 
 def _table(facts: dict[str, Any], now: float) -> list[str]:
     """By kind: what is there, what would be archived, and when Claude Code itself removes it."""
-    what = f"{cleanup.size(facts['bytes'])} in {cleanup.number(facts['files'], 'file')}"
+    what = f"{texts.size(facts['bytes'])} in {texts.number(facts['files'], 'file')}"
     lines = [
-        f"Claude Code's folder: {cleanup.shown(facts['folder'])}, {what}",
+        f"Claude Code's folder: {texts.printable(facts['folder'])}, {what}",
         "",
         f"  {'kind':<21}{cleanup.COLUMNS}{'to archive':>11}   removed by Claude Code",
     ]
     for row in facts["kinds"]:
-        goes = cleanup.size(row["goes_bytes"]) if row["goes_files"] else "-"
+        goes = texts.size(row["goes_bytes"]) if row["goes_files"] else "-"
         lines.append(f"  {row['kind']:<21}{cleanup.columns(row, now)}{goes:>11}   {row['by_itself']}")
     if facts["measured"]:
         lines += ["", f"Measured only, never cleaned: {_sizes(facts['measured'])}"]
@@ -101,13 +101,13 @@ def _table(facts: dict[str, Any], now: float) -> list[str]:
 
 
 def _sizes(rows: list[dict[str, Any]]) -> str:
-    return ", ".join(f"{cleanup.shown(row['name'])} {cleanup.size(row['bytes'])}" for row in rows)
+    return ", ".join(f"{texts.printable(row['name'])} {texts.size(row['bytes'])}" for row in rows)
 
 
 def _stays(facts: dict[str, Any]) -> list[str]:
     """What stays of the chosen kinds, and why."""
     parts = [
-        f"{row['reason']}: {cleanup.number(row['files'], 'file')}, {cleanup.size(row['bytes'])}"
+        f"{row['reason']}: {texts.number(row['files'], 'file')}, {texts.size(row['bytes'])}"
         for row in facts["stays"]
     ]
     return [f"Stays: {'; '.join(parts)}"] if parts else []
@@ -120,7 +120,7 @@ def _on_bytes(what: str, total: int) -> tarball.OnBytes:
     def heard(count: int, path: str) -> None:
         nonlocal done
         done += count
-        share = f" {100 * done // total}%" if total else f" {cleanup.size(done)}"
+        share = f" {100 * done // total}%" if total else f" {texts.size(done)}"
         progress(f"{what}{share} {path}")
 
     return heard
@@ -153,22 +153,22 @@ class _Run:
     def fail(self, text: str) -> None:
         progress.end()
         self.errors.append(text)
-        print(f"clean: {cleanup.shown(text)}", file=sys.stderr)
+        print(f"clean: {texts.printable(text)}", file=sys.stderr)
 
     # Showing
 
     def show(self) -> int:
         facts, unreadable = self.facts(), self.found.unreadable
         lines = [*_table(facts, self.now), *_stays(facts)]
-        lines += [f"{cleanup.shown(path)} is a link: not followed" for path in self.found.links]
+        lines += [f"{texts.printable(path)} is a link: not followed" for path in self.found.links]
         if "max_total_missed_by" in facts:
-            rest, most = self.chosen.total - self.chosen.bytes, cleanup.size(self.wish.most or 0)
-            text = f"{cleanup.size(rest)} would remain, more than {most}: these files are newer than --older-than or"
+            rest, most = self.chosen.total - self.chosen.bytes, texts.size(self.wish.most or 0)
+            text = f"{texts.size(rest)} would remain, more than {most}: these files are newer than --older-than or"
             lines.append(f"{text} must stay. A smaller --older-than (for example 7d) frees more.")
         goes = sum(row.files for row in self.chosen.freed.values())
         if goes:
-            text = f"{cleanup.number(goes, 'file')} ({cleanup.size(self.chosen.bytes)}, less the size of the archive)"
-            command = " ".join([program(), *map(cleanup.quoted, sys.argv[1:])])
+            text = f"{texts.number(goes, 'file')} ({texts.size(self.chosen.bytes)}, less the size of the archive)"
+            command = " ".join([program(), *map(texts.quoted, sys.argv[1:])])
             lines += ["", f"Nothing was changed. To archive {text}:", f"  {command} --apply"]
         else:
             text = "Nothing was changed, and there is nothing to archive. See --older-than and --kind."
@@ -208,7 +208,7 @@ class _Run:
             raise Refusal("another `clean` is running; wait until it has finished") from None
         freed = sum(row["bytes"] - row.get("archive_bytes", 0) for row in self.rows)
         back = f" To get files back: {program()} restore --list" if self.args.apply else ""
-        text = f"{cleanup.size(max(0, freed))} freed.{back}" if self.rows else ""
+        text = f"{texts.size(max(0, freed))} freed.{back}" if self.rows else ""
         if not self.rows and not self.errors:
             text = "\n".join(["Nothing to do.", *_stays(self.facts())])
         facts = {"folder": self.folder, "freed": freed, "kinds": self.rows, "errors": self.errors}
@@ -234,7 +234,7 @@ class _Run:
             self.fail(sentence)
         if gone:
             self.rows.append({"kind": "", **_counts(gone)})
-            removed = cleanup.number(len(gone), "file")
+            removed = texts.number(len(gone), "file")
             self.say(f"finished an interrupted run: removed {removed} that are in its archive")
             self.look()
 
@@ -257,7 +257,7 @@ class _Run:
                 _on_bytes(f"archiving {kind}", 2 * sum(sizes)),
             )  # fmt: skip
         except tarball.NoRoom as error:
-            room = f"about {cleanup.size(error.missing)} more room is needed in {self.place} for the archive"
+            room = f"about {texts.size(error.missing)} more room is needed in {self.place} for the archive"
             less = "Archive less at a time (another --kind, or a larger --older-than)"
             other = "or remove a kind without an archive: --kind debug-logs --delete"
             self.fail(f"{kind}: nothing was removed: {room}. {less}, {other}")
@@ -271,7 +271,7 @@ class _Run:
     def agreed(self, kind: str, count: int, total: int) -> bool:
         """Whether you typed the kind to delete these files."""
         progress.end()
-        what = cleanup.files(count, total)
+        what = texts.files(count, total)
         asked = f"Type {kind} to delete {what} for good, without an archive: "
         print(asked, end="", file=sys.stderr, flush=True)
         agreed = sys.stdin.readline().strip() == kind
@@ -283,11 +283,11 @@ class _Run:
         """Report one kind."""
         counts = _counts(gone)
         self.rows.append({"kind": kind, **counts, **archive, "left": left})
-        what = cleanup.files(*counts.values())
+        what = texts.files(*counts.values())
         if archive:
-            size = cleanup.size(archive["archive_bytes"])
-            self.say(f"{kind}: archived {what} in {cleanup.shown(archive['archive'])} ({size})")
+            size = texts.size(archive["archive_bytes"])
+            self.say(f"{kind}: archived {what} in {texts.printable(archive['archive'])} ({size})")
         else:
             self.say(f"{kind}: deleted {what}")
         if left:
-            self.say(f"  left in place, because they changed or are in use: {cleanup.listed(left, 3)}")
+            self.say(f"  left in place, because they changed or are in use: {texts.listed(left, 3)}")

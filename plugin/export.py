@@ -25,7 +25,7 @@ from shared import ROOT, Refusal, places, program, version
 
 from circuit_breaker.runtime import files, home, packages
 from circuit_breaker.runtime.json import object_in, only
-from circuit_breaker.words.cleanup import number
+from circuit_breaker.words.texts import number
 
 LOCK = "lib/requirements-otlp.lock"
 PIP_SECONDS = 300

@@ -18,7 +18,7 @@ from circuit_breaker.janitor import archives, retention, rounds
 from circuit_breaker.janitor import sweep as sweeping
 from circuit_breaker.janitor.retention import OF_CLEAN, Action, Archive
 from circuit_breaker.runtime import home, running
-from circuit_breaker.words import cleanup
+from circuit_breaker.words import cleanup, texts
 
 # others as they are
 VERBS = {"rotate": "archive", "cut": "shorten", **dict.fromkeys(("prune", "expire", "clear"), "remove")}
@@ -36,7 +36,7 @@ def sweep(args: argparse.Namespace) -> int:
     counts = {} if args.dry_run else report.facts()
     answer(args.json, _text(where, report, counts), dry_run=args.dry_run, home=where.home, **facts, **counts)
     for error in errors:
-        print(f"sweep: {cleanup.shown(error)}", file=sys.stderr)
+        print(f"sweep: {texts.printable(error)}", file=sys.stderr)
     return 1 if report.errors else 0
 
 
@@ -70,9 +70,9 @@ def _text(where: home.Places, report: sweeping.Report, counts: dict[str, int]) -
         return f"Nothing to do in {where.home}."
     lines = []
     for step in report.steps:
-        into = f" -> {cleanup.shown(step.into)}.gz" if step.into else ""
-        lines.append(f"{VERBS.get(step.do, step.do):<9} {cleanup.shown(step.name)}: {step.reason}{into}")
-    done = counts and (cleanup.done(counts, program()) or f"{cleanup.size(counts['freed'])} freed.")
+        into = f" -> {texts.printable(step.into)}.gz" if step.into else ""
+        lines.append(f"{VERBS.get(step.do, step.do):<9} {texts.printable(step.name)}: {step.reason}{into}")
+    done = counts and (cleanup.done(counts, program()) or f"{texts.size(counts['freed'])} freed.")
     return "\n".join([*lines, done or "Nothing was changed: this is the plan."])
 
 
@@ -98,12 +98,12 @@ def _restore(args: argparse.Namespace, archive: Archive) -> int:
     try:
         path = archives.restore_archive(archive)
     except FileExistsError as error:
-        hint = f"or read the archive as it is: gzip -dc {quote(cleanup.shown(archive.path))}"
-        why = f"{cleanup.shown(error.filename)} exists and is not overwritten."
+        hint = f"or read the archive as it is: gzip -dc {quote(texts.printable(archive.path))}"
+        why = f"{texts.printable(error.filename)} exists and is not overwritten."
         raise Refusal(f"{why} Move it away first, then try again; {hint}") from None
     except archives.Damaged as error:
-        raise Refusal(f"{cleanup.shown(archive.id)}: {error.strerror}. Nothing was written.") from None
-    text = f"Restored {cleanup.shown(path)}. {KEPT}"
+        raise Refusal(f"{texts.printable(archive.id)}: {error.strerror}. Nothing was written.") from None
+    text = f"Restored {texts.printable(path)}. {KEPT}"
     if archive.folder != "sessions":
         again = "It will be archived again at a session start if it is still over a limit"
         text += f"\n{again}: move it to another folder to keep it."
@@ -116,11 +116,11 @@ def _list(args: argparse.Namespace, where: home.Places, found: Iterable[Archive]
     newest = sorted(found, key=lambda one: (one.folder != OF_CLEAN, one.age_order), reverse=True)
     rows, lines = [*map(_row_of_archive, newest)], []
     for row in rows:
-        line = f"{cleanup.size(row['bytes']):>10}  {row['archive']}"
+        line = f"{texts.size(row['bytes']):>10}  {row['archive']}"
         if "files" in row:
-            count, size = cleanup.number(row["files"], "file"), cleanup.size(row["original_bytes"])
+            count, size = texts.number(row["files"], "file"), texts.size(row["original_bytes"])
             line += f"  {moment(row['written'], DAY)}, {count}, {size} of {row['file']}"
-        lines.append(cleanup.shown(line))
+        lines.append(texts.printable(line))
     hint = f"To restore one: {program()} restore NAME" if rows else f"No archives in {where.home}/archives."
     answer(args.json, "\n".join([*lines, hint]), home=where.home, archives=rows)
     return 0
@@ -152,7 +152,7 @@ def _list_contents(args: argparse.Namespace, path: str) -> int:
     files = [entry for entry, _ in tarball.entries(path) if entry.isreg()]
     rows = [{"path": one.name, "bytes": one.size, "written": one.mtime} for one in files]
     lines = [
-        f"{cleanup.size(one.size):>10}  {moment(one.mtime, DAY)}  {cleanup.shown(one.name)}" for one in files
+        f"{texts.size(one.size):>10}  {moment(one.mtime, DAY)}  {texts.printable(one.name)}" for one in files
     ]
     answer(args.json, "\n".join(lines), **tarball.summary(path), contents=rows)
     return 0
@@ -179,7 +179,7 @@ def _restore_of_clean(args: argparse.Namespace, where: home.Places, path: str) -
         raise Refusal(f"nothing in {name} is called {', '.join(asked)}; {hint}")
     size, text = sum(one.size for one in done), ""
     if done:
-        text = f"Restored {cleanup.files(len(done), size)} in {cleanup.shown(folder)}. {KEPT}"
+        text = f"Restored {texts.files(len(done), size)} in {texts.printable(folder)}. {KEPT}"
         days, _ = claude_code.cleanup_days(folder, where.project)
         if time.time() - min(one.mtime for one in done) > days * cleanup.DAY:  # they keep their old times
             when = f"more than {days} days ago when it next starts (at most once a day)"
@@ -188,10 +188,10 @@ def _restore_of_clean(args: argparse.Namespace, where: home.Places, path: str) -
     facts = {"existing": existing, "failed": failed, "archive": name}
     answer(args.json, text, restored=folder, files=len(done), bytes=size, **facts)
     if failed:
-        what = f"{cleanup.number(len(failed), 'file')} could not be restored: {cleanup.listed(failed, 3)}"
+        what = f"{texts.number(len(failed), 'file')} could not be restored: {texts.listed(failed, 3)}"
         print(f"restore: {what}. {KEPT}", file=sys.stderr)
     if existing:
-        what = f"{cleanup.number(len(existing), 'file')} already there, left as they are"
+        what = f"{texts.number(len(existing), 'file')} already there, left as they are"
         hint = "To get the archived ones, move those away first."
-        print(f"restore: {what}: {cleanup.listed(existing, 3)}. {hint}", file=sys.stderr)
+        print(f"restore: {what}: {texts.listed(existing, 3)}. {hint}", file=sys.stderr)
     return 1 if existing or failed else 0

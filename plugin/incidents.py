@@ -24,7 +24,8 @@ from circuit_breaker.runtime import files, status
 from circuit_breaker.runtime.home import INCIDENTS, Places
 from circuit_breaker.runtime.json import only, parse
 from circuit_breaker.runtime.usage import FIELDS as TOKENS
-from circuit_breaker.words.status import ID, shown
+from circuit_breaker.words.status import ID
+from circuit_breaker.words.texts import shown
 
 LOOK_SECONDS = 1.0  # --follow reads the logs this often
 SLACK = 120.0  # seconds by which lines of several processes can be out of order

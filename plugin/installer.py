@@ -16,7 +16,7 @@ from install.plan import Options, Plan, backup_path
 from shared import Refusal, answer, places, program
 
 from circuit_breaker.runtime import packages
-from circuit_breaker.words.cleanup import listed, number
+from circuit_breaker.words.texts import listed, number
 
 
 def install(args: argparse.Namespace) -> int:

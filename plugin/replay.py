@@ -22,7 +22,7 @@ from circuit_breaker.replay import recording
 from circuit_breaker.replay.rerun import Rerun
 from circuit_breaker.runtime import files, home, usage
 from circuit_breaker.runtime.json import parse
-from circuit_breaker.words.cleanup import number
+from circuit_breaker.words.texts import number
 
 TRANSCRIPTS = "Claude Code keeps its transcripts in ~/.claude/projects."
 BROKEN_SHOWN = 20  # broken lines listed; all are counted

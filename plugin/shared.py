@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from circuit_breaker.identity.labels import plain
 from circuit_breaker.runtime.json import object_in
+from circuit_breaker.words.texts import printable
 
 if TYPE_CHECKING:
     from circuit_breaker.runtime import home
@@ -64,8 +65,7 @@ progress = Progress()  # of the verb that runs
 
 def say(text: str, to: TextIO | None = None) -> None:
     """Print a text to stdout (or `to`), with "?" for what a terminal would obey: names and settings of others can hold escape sequences."""
-    shown = "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
-    print(shown, file=to or sys.stdout, flush=True)
+    print(printable(text, "\n\t"), file=to or sys.stdout, flush=True)
 
 
 def answer(as_json: bool, text: str, **facts: Any) -> None:

@@ -14,7 +14,7 @@ from protection import Way
 from shared import PLUGIN
 
 from circuit_breaker.runtime import packages
-from circuit_breaker.words.cleanup import number
+from circuit_breaker.words.texts import number
 from doctor import Finding, fault, note, ok
 
 FRESH = "get a fresh copy of the plugin and run its `install`"  # a damaged copy cannot repair itself

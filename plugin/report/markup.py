@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-from circuit_breaker.words.status import shown
+from circuit_breaker.words.texts import shown
 
 TEXT_MAX = 400  # characters of any text
 

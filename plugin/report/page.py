@@ -10,8 +10,8 @@ from string import Template
 from incidents import Incident
 from shared import moment, short, shortened, version
 
-from circuit_breaker.words.cleanup import number
 from circuit_breaker.words.status import ID
+from circuit_breaker.words.texts import number
 from report import timeline
 from report.content import Content, Stop
 from report.markup import NOTHING, Html, escaped, join, tag

@@ -9,7 +9,7 @@ from incidents import STOPS, Incident
 from shared import moment
 
 from circuit_breaker.identity.calls import WRITES
-from circuit_breaker.words.cleanup import number
+from circuit_breaker.words.texts import number
 from report.markup import NOTHING, Html, join, tag
 from report.past import BLOCKED, DENIED, FAILED, PastSession
 

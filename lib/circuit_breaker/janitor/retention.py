@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.model import Record
 from circuit_breaker.runtime.home import CONFIG, ERRORS, INCIDENTS, NAME, STATE
-from circuit_breaker.words import cleanup
+from circuit_breaker.words import cleanup, texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def _rotations(sweep: Sweep) -> None:
         if not size or not is_regular(info):  # nothing to archive
             continue
         if kb and size >= kb * 1024:
-            reason = f"{cleanup.size(size)} (limit {kb} KB)"
+            reason = f"{texts.size(size)} (limit {kb} KB)"
         elif most and lines >= most:
             reason = cleanup.too_many(lines, "line", most)
         elif sweep.is_old(info.st_mtime, days * DAY):

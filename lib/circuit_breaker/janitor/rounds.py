@@ -14,7 +14,7 @@ from circuit_breaker.janitor import disk, notes, sweep
 from circuit_breaker.janitor.retention import NEVER, Sweep
 from circuit_breaker.runtime import detached, error_log, files, home, incidents, services, store
 from circuit_breaker.runtime.home import ROOT, STATE, Places, slashed
-from circuit_breaker.words import cleanup
+from circuit_breaker.words import cleanup, texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ DEADLINE = 120.0  # seconds of the background process; the next session start co
 
 def program() -> str:
     """How to call the command line of this copy."""
-    return f"python3 {cleanup.quoted(ROOT + '/plugin')}"
+    return f"python3 {texts.quoted(ROOT + '/plugin')}"
 
 
 def roots(where: Places) -> list[str]:

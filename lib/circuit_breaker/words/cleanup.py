@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.model import HALF_OPEN
 from circuit_breaker.words.sentences import MARKS
+from circuit_breaker.words.texts import listed, number, printable, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,38 +21,6 @@ WARN_AT = 0.8  # of a limit
 DAY = 86400.0
 SHOWN = 12  # rows shown of a table
 COLUMNS = f"{'size':>11}{'files':>10}{'oldest':>10}{'newest':>10}"
-
-
-def size(count: float) -> str:
-    """Bytes in words: 812 bytes, 4.0 KB, 1.3 MB, 212 GB."""
-    if count < 1024:
-        return f"{count:.0f} byte{'s' * (count != 1)}"
-    for unit in ("KB", "MB", "GB", "TB"):
-        count /= 1024
-        if count < 1024 or unit == "TB":
-            break
-    return f"{count:.1f} {unit}" if count < 100 else f"{count:.0f} {unit}"
-
-
-def number(count: int, thing: str) -> str:
-    """ "1 file", "1,200 files"."""
-    return f"{count:,} {thing}{'s' * (count != 1)}"
-
-
-def files(count: int, total: int) -> str:
-    """ "3 files (1.3 MB)"."""
-    return f"{number(count, 'file')} ({size(total)})"
-
-
-def shown(name: str) -> str:
-    """A file's name with "?" for characters that cannot be printed."""
-    return "".join(c if c.isprintable() else "?" for c in name)
-
-
-def listed(names: list[str], most: int) -> str:
-    """The first `most` names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(shown, names[:most])) + more
 
 
 def too_many(count: int, thing: str, limit: int) -> str:
@@ -101,13 +70,7 @@ def weakened(keys: list[str]) -> str:
 def trouble(errors: list[str]) -> str:
     """The line on stderr when something could not be done."""
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{PREFIX} {shown(errors[0])}{more}. What could not be archived was left as it is."
-
-
-def quoted(path: str) -> str:
-    """A path quoted for a shell."""
-    plain = path.isascii() and path.translate(dict.fromkeys(map(ord, "/_-."), "a")).isalnum()
-    return path if plain else "'" + path.replace("'", "'\\''") + "'"
+    return f"{PREFIX} {printable(errors[0])}{more}. What could not be archived was left as it is."
 
 
 def warnings(facts: Mapping[str, Any], telemetry: list[tuple[str, int, int, float]]) -> list[str]:
@@ -120,9 +83,9 @@ def warnings(facts: Mapping[str, Any], telemetry: list[tuple[str, int, int, floa
 
     most, kb, days = (limits[f"telemetry_max_{what}"] for what in ("lines", "kb", "age_days"))
     for name, count, lines, age in telemetry:
-        near(shown(name), lines, most, f"{lines} of {most} lines")
-        near(shown(name), count / 1024, kb, f"{size(count)} of {kb} KB")
-        near(shown(name), age, days, f"last written {age:.1f} days ago, archived at {days} days")
+        near(printable(name), lines, most, f"{lines} of {most} lines")
+        near(printable(name), count / 1024, kb, f"{size(count)} of {kb} KB")
+        near(printable(name), age, days, f"last written {age:.1f} days ago, archived at {days} days")
     for key, limit in (("session_files", "session_max_active"), ("session_archives", "archive_keep_count")):
         near(key.replace("_", " "), facts[key], limits[limit], f"{facts[key]} of {limits[limit]}")
     return found
@@ -133,7 +96,7 @@ def own_table(facts: Mapping[str, Any], home: str, plain: bool) -> str:
     limits = facts["limits"]
     lines = [
         "MEMORY",
-        f"  home               {size(facts['total_bytes'])} in {shown(home)}",
+        f"  home               {size(facts['total_bytes'])} in {printable(home)}",
         f"  telemetry and logs {number(facts['telemetry_files'], 'file')}, {number(facts['telemetry_lines'], 'line')}; "
         f"each is archived at {limits['telemetry_max_lines']} lines, {limits['telemetry_max_kb']} KB "
         f"or {limits['telemetry_max_age_days']} days",
@@ -165,11 +128,11 @@ def _clean_archives(archives: list[Mapping[str, Any]], days: int) -> str:
 def claude_code_table(facts: Mapping[str, Any], now: float) -> str:
     """The tables of what Claude Code keeps, by kind and by project, biggest first."""
     days = facts["cleanup_days"]
-    set_by = f"set in {shown(facts['cleanup_from'])}" if facts["cleanup_from"] else "its default"
+    set_by = f"set in {printable(facts['cleanup_from'])}" if facts["cleanup_from"] else "its default"
     least = "" if facts["complete"] else "at least "
     lines = [
         "KEPT BY CLAUDE CODE (only measured; nothing here is changed unless you run `clean`)",
-        f"  {least}{size(facts['bytes'])} in {number(facts['files'], 'file')} under {shown(facts['folder'])}",
+        f"  {least}{size(facts['bytes'])} in {number(facts['files'], 'file')} under {printable(facts['folder'])}",
         f"  cleanupPeriodDays {days} ({set_by}): Claude Code deletes older transcripts itself",
     ]
     if not facts["complete"]:
@@ -181,7 +144,7 @@ def claude_code_table(facts: Mapping[str, Any], now: float) -> str:
 def _table(title: str, rows: list[Mapping[str, Any]], now: float) -> list[str]:
     lines = ["", f"  {title:<40}{COLUMNS}"] if rows else []
     for row in rows[:SHOWN]:
-        name = shown(row["name"])
+        name = printable(row["name"])
         lines.append(f"  {name if len(name) <= 40 else '...' + name[-37:]:<40}{columns(row, now)}")
     if len(rows) > SHOWN:
         rest = sum(row["bytes"] for row in rows[SHOWN:])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.model import CLOSED
 from circuit_breaker.identity import labels
-from circuit_breaker.words.cleanup import number
 from circuit_breaker.words.sentences import MARKS, NONE_ACTIVE, TITLE, config_changed, duration, held_back
+from circuit_breaker.words.texts import TEXT_MAX, cut, number, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ NOT_PROTECTED = "NOT PROTECTED"
 BOLT = "\u26a1 "
 BLOCKING = ("block", "ask")  # the actions of a rule under which a call can be blocked
 OPEN_MAX, ENDED_MAX = 20, 3  # circuits shown of running and of ended sessions
-TEXT_MAX = 200  # characters shown of any text
 LABEL = 24  # characters of a call in the one-line form
 ID = 8  # characters shown of a session's id
 TOOLS = ("Bash ", "PowerShell ")  # left out in the one-line form
@@ -74,16 +73,6 @@ def one_line(facts: Mapping[str, Any], plain: bool = False) -> str:
     if plain:
         return f"{len(live)} open: {label[:LABEL]}{left}"
     return f"{BOLT}{len(live)} open \u00b7 {cut(label, LABEL)}{left}"
-
-
-def shown(text: str, limit: int = TEXT_MAX) -> str:
-    """`text` as one line without control characters, at most `limit` characters."""
-    return cut(labels.plain(text[: 4 * limit]), limit)
-
-
-def cut(text: str, limit: int) -> str:
-    """`text` shortened to `limit` characters."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _live(facts: Mapping[str, Any]) -> list[Subject]:
