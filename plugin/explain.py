@@ -23,6 +23,7 @@ from circuit_breaker.breaker.memory import POLL, Lane, Past, Streak
 from circuit_breaker.breaker.policy import step
 from circuit_breaker.breaker.rules import failures_in_window
 from circuit_breaker.identity import calls, labels
+from circuit_breaker.identity.attempts import ANY_FORM
 from circuit_breaker.identity.keys import digest
 from circuit_breaker.replay import recording
 from circuit_breaker.replay.rerun import Rerun
@@ -34,7 +35,6 @@ from circuit_breaker.words.status import ID
 SHOWN = 30  # calls shown of the evidence
 PYTHON_SECONDS = 10.0
 SLACK = 10.0  # seconds between a call's result in a transcript and its incident, at most
-ANY_FORM = " (any form)"  # ends the name of a circuit that blocks every form of an attempt
 OPENS = {
     "tool_failure": "the same call fails {threshold} times within {window_turns} turns with no progress in between, or "
     "{threshold_with_progress} times with the same error in spite of progress; or one attempt, however written, fails {family_open} times",

@@ -13,6 +13,7 @@ from typing import Any
 from shared import Refusal, answer, moment, places, program, progress
 
 from circuit_breaker.breaker.config import Config
+from circuit_breaker.breaker.model import DAY
 from circuit_breaker.cleaning import claude_code, kinds, tarball
 from circuit_breaker.janitor import archives, retention, rounds
 from circuit_breaker.janitor import sweep as sweeping
@@ -22,7 +23,7 @@ from circuit_breaker.words import cleanup, texts
 
 # others as they are
 VERBS = {"rotate": "archive", "cut": "shorten", **dict.fromkeys(("prune", "expire", "clear"), "remove")}
-DAY = "%Y-%m-%d"
+DATE = "%Y-%m-%d"
 KEPT = "The archive is kept."
 
 
@@ -119,7 +120,7 @@ def _list(args: argparse.Namespace, where: home.Places, found: Iterable[Archive]
         line = f"{texts.size(row['bytes']):>10}  {row['archive']}"
         if "files" in row:
             count, size = texts.number(row["files"], "file"), texts.size(row["original_bytes"])
-            line += f"  {moment(row['written'], DAY)}, {count}, {size} of {row['file']}"
+            line += f"  {moment(row['written'], DATE)}, {count}, {size} of {row['file']}"
         lines.append(texts.printable(line))
     hint = f"To restore one: {program()} restore NAME" if rows else f"No archives in {where.home}/archives."
     answer(args.json, "\n".join([*lines, hint]), home=where.home, archives=rows)
@@ -152,7 +153,7 @@ def _list_contents(args: argparse.Namespace, path: str) -> int:
     files = [entry for entry, _ in tarball.entries(path) if entry.isreg()]
     rows = [{"path": one.name, "bytes": one.size, "written": one.mtime} for one in files]
     lines = [
-        f"{texts.size(one.size):>10}  {moment(one.mtime, DAY)}  {texts.printable(one.name)}" for one in files
+        f"{texts.size(one.size):>10}  {moment(one.mtime, DATE)}  {texts.printable(one.name)}" for one in files
     ]
     answer(args.json, "\n".join(lines), **tarball.summary(path), contents=rows)
     return 0
@@ -181,7 +182,7 @@ def _restore_of_clean(args: argparse.Namespace, where: home.Places, path: str) -
     if done:
         text = f"Restored {texts.files(len(done), size)} in {texts.printable(folder)}. {KEPT}"
         days, _ = claude_code.cleanup_days(folder, where.project)
-        if time.time() - min(one.mtime for one in done) > days * cleanup.DAY:  # they keep their old times
+        if time.time() - min(one.mtime for one in done) > days * DAY:  # they keep their old times
             when = f"more than {days} days ago when it next starts (at most once a day)"
             larger = "or set a larger cleanupPeriodDays in settings.json first"
             text += f"\nClaude Code removes files that were last written {when}. Resume the session you need now, {larger}."

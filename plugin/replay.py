@@ -16,7 +16,7 @@ from shared import Refusal, answer, moment, places, progress, say
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.layers import build
-from circuit_breaker.breaker.model import plus
+from circuit_breaker.breaker.model import NO_TOKENS, plus
 from circuit_breaker.identity.labels import plain
 from circuit_breaker.replay import recording
 from circuit_breaker.replay.rerun import Rerun
@@ -35,7 +35,7 @@ class Totals:
     def __init__(self) -> None:
         self.sessions: set[tuple[str, str]] = set()
         self.calls = self.denied = 0
-        self.spent: usage.Usage = [0, 0, 0, 0]
+        self.spent: usage.Usage = [*NO_TOKENS]
         self.trips: list[dict[str, Any]] = []
         self.warnings: list[dict[str, Any]] = []
         self.broken: list[str] = []

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from circuit_breaker.replay.recording import Record, Turns
+from circuit_breaker.replay.recording import Recorded, Turns
 
 
-def payloads(session: Iterable[Record]) -> Iterator[Record]:
+def payloads(session: Iterable[Recorded]) -> Iterator[Recorded]:
     """All payloads of one session's records."""
     turns = Turns()
     for record in session:

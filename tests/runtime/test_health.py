@@ -11,8 +11,9 @@ import pytest
 from pytest_mock import MockerFixture
 
 from circuit_breaker.breaker.config import DEFAULTS
+from circuit_breaker.breaker.model import HOUR
 from circuit_breaker.janitor import sweep
-from circuit_breaker.janitor.retention import HOUR, Sweep
+from circuit_breaker.janitor.retention import Sweep
 from circuit_breaker.runtime import files, health
 from circuit_breaker.runtime.home import Places
 

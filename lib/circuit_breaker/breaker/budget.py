@@ -6,11 +6,10 @@ from circuit_breaker.breaker import breaker
 from circuit_breaker.breaker.config import LIMITS
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.memory import Budget, Session
-from circuit_breaker.breaker.model import FOR_YOU, MAIN, Ask, Notice, Signal, Turn, plus
+from circuit_breaker.breaker.model import FOR_YOU, MAIN, NO_TOKENS, Ask, Notice, Signal, Turn, plus
 
 WARN_AT = (50, 80)  # percent
 TOOLS_MAX = 12  # tools that are counted by name; the rest are "other"
-NOTHING = [0, 0, 0, 0]
 
 
 def add(kept: Budget, spent: list[int]) -> Budget:
@@ -35,7 +34,8 @@ def count(work: Work, event: Turn, tools: list[str], n_before: int) -> None:
     kept = work.session.budget if work.session.budget.since else Budget(since=round(work.now, 1))
     kept = add(kept.but(calls=kept.calls + len(tools), tools=_tallied(kept.tools, tools)), event.spent)
     if any(n > n_before and before < 0 for n, before in work.lane.progress):
-        kept = kept.but(idle=NOTHING, since=round(work.now, 1), reached=_lasting(kept, "_session", "_prompt"))
+        lasting = _lasting(kept, "_session", "_prompt")
+        kept = kept.but(idle=[*NO_TOKENS], since=round(work.now, 1), reached=lasting)
     work.session.budget = kept
 
 

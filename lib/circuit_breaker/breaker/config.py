@@ -118,9 +118,9 @@ def is_on(rule: str, keys: Mapping[str, Any]) -> bool:
     return any(keys[limit] for limit in LIMITS) if rule == "budget" else bool(keys["threshold"])
 
 
-def excludes(config: Config, tool: str, rule: str = "") -> bool:
-    """Whether a tool is left out of all rules, or of this one."""
-    globs = [*config.exclude, *(config.circuit_breakers[rule].get("exclude", ()) if rule else ())]
+def excludes(config: Config, tool: str, rule: str) -> bool:
+    """Whether a tool is left out of this rule, or of all."""
+    globs = [*config.exclude, *config.circuit_breakers[rule].get("exclude", ())]
     return any(matches(tool, glob) for glob in globs)
 
 

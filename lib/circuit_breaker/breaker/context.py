@@ -58,8 +58,8 @@ class Work:
         here = self.attended and (self.name == model.MAIN or name in SESSION_RULES)
         return here and self.config.circuit_breakers.get(name, {}).get("action") == "ask"
 
-    def excluded(self, tool: str, rule: str = "") -> bool:
-        """Whether the tool is left out of all rules, or of this one."""
+    def excluded(self, tool: str, rule: str) -> bool:
+        """Whether the tool is left out of this rule, or of all."""
         return excludes(self.config, tool, rule)
 
     def pace(self, rule: str) -> tuple[float, list[float]]:

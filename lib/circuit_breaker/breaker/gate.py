@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker import breaker, monitor
+from circuit_breaker.breaker import breaker, model, monitor
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.model import DENY, HALF_OPEN, MAIN, OPEN, Ask, Circuit, Notice, Signal, StopAsked
 from circuit_breaker.identity import labels
 from circuit_breaker.identity.calls import SPAWNING, call_key
 
 PASSED_MAX = 20  # calls that a bypass lets through on record
-FORGERY = "forgery"  # a scheduled prompt that contains the bypass keyword
 UNCOUNTED = ""  # a denial that does not count against deny_limit
 
 
 def ask(work: Work, event: Ask) -> None:
     """Allow (no notice), warn, ask or deny. No outcome is counted here."""
-    if event.refused == FORGERY:
+    if event.refused == model.FORGERY:
         refuse(work, event)
         return
     if event.tool in SPAWNING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import Circuit, Notice, Outcome, Record, Signal
+from circuit_breaker.breaker.model import NO_TOKENS, Circuit, Notice, Outcome, Record, Signal
 
 FLAKY = "flaky"  # mark of a call that failed and succeeded with nothing changed in between
 
@@ -214,9 +214,9 @@ class Budget(Record):
     since = 0.0  # epoch seconds of the last progress; 0.0: nothing is counted yet
     calls = 0  # since your last prompt
     tools: dict[str, int] = {}  # name -> calls since then
-    prompt = [0, 0, 0, 0]  # tokens since then
-    session = [0, 0, 0, 0]  # tokens since the breaker first saw the session
-    idle = [0, 0, 0, 0]  # tokens since the last progress
+    prompt = [*NO_TOKENS]  # tokens since then
+    session = [*NO_TOKENS]  # tokens since the breaker first saw the session
+    idle = [*NO_TOKENS]  # tokens since the last progress
     # limit -> highest percentage warned of, or 100 for each full amount allowed; the last field, as hooks/register.js knows
     reached: dict[str, int] = {}
 

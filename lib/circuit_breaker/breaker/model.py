@@ -35,6 +35,9 @@ SILENT = (LAUNCHED, INTERRUPTED, OURS)  # no rule counts them, and they neither 
 OR = "|"  # between the results that one call of a ring returns in turn
 PERSON, MACHINE, UNKNOWN = "person", "machine", "unknown"  # who wrote a prompt
 MAIN = ""  # the lane of the main thread; a subagent's lane is its agent id
+FORGERY = "forgery"  # why a scheduled prompt that contains the bypass keyword is denied
+NO_TOKENS = (0, 0, 0, 0)  # input, output, cache reads, cache writes
+HOUR, DAY = 3600.0, 86_400.0  # seconds
 
 
 _NO_FIELDS = frozenset((property, type(lambda: None), classmethod))
@@ -158,7 +161,7 @@ class Ask(Event):
     id = tool = cwd = ""
     input: Any = None
     key = ""  # of the call, if it has been made already
-    refused = ""  # why it is denied whatever its own circuit says (a key in words.sentences): a forgery, or tampering while one is open
+    refused = ""  # why it is denied whatever its own circuit says (a key in words.sentences): FORGERY, or tampering while one is open
     down: Any = None  # the circuit of the service that it calls, if that is down
     wait = 0.0  # seconds until that may be tried
     attended = False  # you sit at a terminal and can be asked

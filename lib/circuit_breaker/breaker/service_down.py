@@ -7,7 +7,7 @@ connection, a timeout, a 5xx. An error from the tool itself is an answer.
 from __future__ import annotations
 
 from circuit_breaker.breaker import breaker
-from circuit_breaker.breaker.model import FAILED, HALF_OPEN, OK, Circuit, Outcome, Record
+from circuit_breaker.breaker.model import DAY, FAILED, HALF_OPEN, OK, Circuit, Outcome, Record
 from circuit_breaker.identity import calls, labels
 from circuit_breaker.shell import shell_line
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 RULE = "service_down"
 MCP, HOST = "mcp", "host"
-DAY = 86_400.0  # seconds without a contact after which a server that is down is forgotten: it may be gone for good
+FORGOTTEN_AFTER = DAY  # without a contact: a server that was down may be gone for good
 # How Claude Code reports a transport failure of an MCP server: a first line, after `MCP error -3200N: ` up to 2.1.197 and alone
 # from 2.1.330 on; the words after `MCP server "NAME"`; the beginning for HTTP servers that answer with an error status, up to 197.
 # JSON-RPC errors of a tool look different.
@@ -130,7 +130,7 @@ def contacted(
 
 def is_stale(service: Service, window: float, now: float) -> bool:
     """Whether the last thing known against a service is too old to count."""
-    length = DAY if service.live and service.kind == MCP else window
+    length = FORGOTTEN_AFTER if service.live and service.kind == MCP else window
     opened, claimed = service.retry_at - service.cooldown, service.lease - service.leased
     return abs(now - max(service.failures[-1], opened, claimed)) >= length
 

@@ -7,6 +7,7 @@ import stat
 import time
 
 from circuit_breaker.breaker.config import Config
+from circuit_breaker.breaker.model import DAY
 from circuit_breaker.cleaning import claude_code, inventory
 from circuit_breaker.janitor import disk, retention, sweep
 from circuit_breaker.runtime import files
@@ -35,7 +36,7 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
     except OSError as error:
         found.unreadable.append(f"{where.home}: {files.why(error)}")
     telemetry = [
-        (name, info.st_size, found.lines.get(name, 0), max(0.0, now - info.st_mtime) / retention.DAY)
+        (name, info.st_size, found.lines.get(name, 0), max(0.0, now - info.st_mtime) / DAY)
         for name, info in sorted(found.telemetry.items(), key=lambda row: -row[1].st_size)
     ]
     theirs = [lines for name, _, lines, _ in telemetry if name not in retention.LOGS]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from circuit_breaker.breaker.model import DAY
 from circuit_breaker.cleaning import kinds
 from circuit_breaker.cleaning.claude_code import Running
 from circuit_breaker.cleaning.inventory import Unit, sums
 
-DAY = 86400.0
 YOUNG = "younger than the limit"
 FRESH = "of a session written to within 24 hours"
 OPEN = "in use by a running process"

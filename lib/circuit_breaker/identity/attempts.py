@@ -12,6 +12,7 @@ from circuit_breaker.shell import programs, reading, shell_line, snippets
 
 PARTS_MAX = 64  # simple commands of a line that are read
 _EXIT_NAMES = ("$?", "${?}", "$LASTEXITCODE", "${PIPESTATUS[0]}", "$pipestatus[1]")
+ANY_FORM = " (any form)"  # ends the name of a circuit that blocks every form of an attempt
 _HERE = ("$PWD", "${PWD}", "$(pwd)", "`pwd`")
 _ENDINGS = (".exe", ".cmd", ".bat")
 _BINS = ("bin", "Scripts", ".bin", "sbin", "shims")
@@ -37,7 +38,7 @@ class Attempt:
 
     def label(self, tool: str) -> str:
         """`Bash pytest t.py (any form)`."""
-        return f"{tool} {labels.words_label(self.words)}".strip() + " (any form)"
+        return f"{tool} {labels.words_label(self.words)}".strip() + ANY_FORM
 
 
 class _Part:

@@ -9,13 +9,14 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
-from circuit_breaker.janitor import disk, retention, sweep
+from circuit_breaker.breaker.model import HOUR
+from circuit_breaker.janitor import disk, sweep
 from circuit_breaker.janitor.retention import Archive
 from circuit_breaker.runtime import files
 
 LEVEL = 3  # for telemetry: less than half the time of gzip -6, a fifth more bytes
 CHUNK = 1 << 20
-QUIET = retention.HOUR  # without a write, where the kernel cannot tell whether a file is open for writing
+QUIET = HOUR  # without a write, where the kernel cannot tell whether a file is open for writing
 GZIP = 31  # zlib's word for its window of 32 kB inside a gzip header
 
 

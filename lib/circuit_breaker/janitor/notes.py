@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from circuit_breaker.breaker.config import Config
+from circuit_breaker.breaker.model import HOUR
 from circuit_breaker.runtime import files, json, running, store
 from circuit_breaker.runtime.home import Places, environment, safe_name, slug
 
@@ -18,7 +19,6 @@ FORMAT = 3  # version of the note
 SMALL = 200  # entries up to which a home is listed at every session start, not in the background
 AGAIN = 600.0  # seconds until the next look where the background had work, or a large home has no name more or less
 REPORT = ".said"
-HOUR, DAY = 3600.0, 86400.0
 SLACK = 2.0  # seconds: the coarsest time stamps of a file system
 
 

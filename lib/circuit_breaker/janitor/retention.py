@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import Record
+from circuit_breaker.breaker.model import DAY, HOUR, Record
 from circuit_breaker.runtime.home import CONFIG, ERRORS, INCIDENTS, NAME, STATE
 from circuit_breaker.words import cleanup, texts
 
@@ -19,7 +19,6 @@ OF_CLEAN = "claude"
 FOLDERS = {"telemetry": ("jsonl", "json", "log"), "sessions": ("jsonl", "json", "log"), OF_CLEAN: ("tar",)}
 # Lists of a session file -> their limits.
 LISTS = {"evidence_ledger": "evidence_ledger_max", "tool_history": "tool_history_max"}
-HOUR, DAY = 3600.0, 86400.0
 NEVER = float("inf")
 
 

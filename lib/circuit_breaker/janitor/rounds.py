@@ -10,6 +10,7 @@ import sys
 import time
 
 from circuit_breaker.breaker.config import Config
+from circuit_breaker.breaker.model import DAY
 from circuit_breaker.janitor import disk, notes, sweep
 from circuit_breaker.janitor.retention import NEVER, Sweep
 from circuit_breaker.runtime import detached, error_log, files, home, incidents, services, store
@@ -48,7 +49,7 @@ def new_note(where: Places, config: Config, now: float) -> dict[str, Any]:
     return {
         "at": now,  # when this round looked
         "since": now - notes.SLACK,  # contents not changed after this are known to be within the limits
-        "until": now + notes.DAY,  # when the next age limit may be reached
+        "until": now + DAY,  # when the next age limit may be reached
         "asked": notes.asked(config),
         "entries": 0,  # entries of the home
         "folder": notes.written(where.home),  # before the survey, so that later changes are noticed next time
@@ -101,7 +102,7 @@ def _tidy(where: Places, config: Config, now: float, running: str) -> None:
     _disarm_ended(where, now, running)
     services.tidy(where, config, now)
     for path, name, info in disk.listing(where.runtime + "/janitor"):
-        if name.endswith(".json") and disk.version(info) and now - info.st_mtime > NOTE_DAYS * notes.DAY:
+        if name.endswith(".json") and disk.version(info) and now - info.st_mtime > NOTE_DAYS * DAY:
             # A home without a session start for a month; a lost note only costs one survey.
             files.remove(path)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import Record
+from circuit_breaker.breaker.model import DAY, Record
 from circuit_breaker.janitor import disk, ledger, retention
 from circuit_breaker.janitor.disk import TooMany
 from circuit_breaker.janitor.retention import NEVER, OF_CLEAN, Action, Archive, Sweep
@@ -190,7 +190,7 @@ class _Steps:
 
     def __init__(self, sweep: Sweep, report: Report) -> None:
         self.folder, self.limits, self.report = sweep.folder, sweep.limits, report
-        self.old = sweep.now - sweep.limits["session_max_age_days"] * retention.DAY
+        self.old = sweep.now - sweep.limits["session_max_age_days"] * DAY
 
     def each(self, actions: list[Action]) -> None:
         for action in actions:

@@ -11,7 +11,7 @@ from math import ceil, exp, lgamma, log
 from typing import NamedTuple
 
 from circuit_breaker.breaker.config import Config
-from circuit_breaker.replay.recording import Record, skip
+from circuit_breaker.replay.recording import Recorded, skip
 from circuit_breaker.replay.rerun import Requests, Rerun
 from circuit_breaker.replay.transcript import INTERRUPTED, REQUEST
 from circuit_breaker.runtime.protocol import NOT_TYPED
@@ -44,7 +44,7 @@ class Prompts(Rerun):
         self._seen = self._answered = self._paid = self._interrupted = False
         self._waiting: set[object] = set()
 
-    def take(self, record: Record) -> None:
+    def take(self, record: Recorded) -> None:
         """Process one record and count it."""
         super().take(record)
         name = record["hook_event_name"]

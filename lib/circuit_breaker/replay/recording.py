@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from circuit_breaker.replay import transcript
-from circuit_breaker.replay.transcript import COMPACTED, INTERRUPTED, REQUEST, Record
+from circuit_breaker.replay.transcript import COMPACTED, INTERRUPTED, REQUEST, Recorded
 from circuit_breaker.runtime.json import parse
 from circuit_breaker.runtime.protocol import SAVED
 
@@ -76,7 +76,7 @@ def began(group: list[Path]) -> str:
     return next(filter(transcript.seconds, (stamp.decode("ascii", "replace") for stamp in stamps)), "")
 
 
-def sessions(records: Iterable[Record], make: Callable[[str], Taker]) -> Iterator[Taker]:
+def sessions(records: Iterable[Recorded], make: Callable[[str], Taker]) -> Iterator[Taker]:
     """`make(name)` for each session, once it has taken all its records."""
     unfinished: dict[str, Taker] = {}
     for record in records:
@@ -89,7 +89,7 @@ def sessions(records: Iterable[Record], make: Callable[[str], Taker]) -> Iterato
     yield from unfinished.values()
 
 
-def records(group: list[Path], broken: Callable[[str], None], copied: set[int]) -> Iterator[Record]:
+def records(group: list[Path], broken: Callable[[str], None], copied: set[int]) -> Iterator[Recorded]:
     """The records of one recording and its subagents' files, sorted by time if there are several files.
 
     An unreadable line is reported to `broken` and skipped. Rows that a resumed or forked session copied are skipped too; `copied` is
@@ -98,7 +98,7 @@ def records(group: list[Path], broken: Callable[[str], None], copied: set[int]) 
     return heapq.merge(*(_records(path, broken, copied) for path in group), key=_time)
 
 
-def _records(path: Path, broken: Callable[[str], None], copied: set[int]) -> Iterator[Record]:
+def _records(path: Path, broken: Callable[[str], None], copied: set[int]) -> Iterator[Recorded]:
     number = 0
     index: dict[str, int] = {}
     try:
@@ -112,12 +112,12 @@ def _records(path: Path, broken: Callable[[str], None], copied: set[int]) -> Ite
         broken(f"{path}:{number + 1}: {error}")
 
 
-def _events(row: object, index: dict[str, int], copied: set[int]) -> list[Record]:
+def _events(row: object, index: dict[str, int], copied: set[int]) -> list[Recorded]:
     """The records in one line, each with an index and a time to sort by. `index`: session -> index of its last record. Raises ValueError
     for what is no record."""
     if not isinstance(row, dict):
         raise ValueError("not an object")
-    found: list[Record] = [row]
+    found: list[Recorded] = [row]
     if transcript.is_row(row):
         found = transcript.records(row)
         mark = row.get("uuid") if found else None
@@ -150,12 +150,12 @@ class _Lane:
 
     def __init__(self) -> None:
         self.turn: object = None
-        self.requests: list[Record] = []
-        self.calls: dict[str, Record] = {}
-        self.results: list[Record] = []
-        self.waiting: dict[str, Record] = {}
+        self.requests: list[Recorded] = []
+        self.calls: dict[str, Recorded] = {}
+        self.results: list[Recorded] = []
+        self.waiting: dict[str, Recorded] = {}
 
-    def take(self, record: Record) -> list[Record]:
+    def take(self, record: Recorded) -> list[Recorded]:
         """Add a request, a call or a result to the turn, or to the next one. Returns the payloads of a turn that this ends."""
         ready = self.end() if self._begins_turn(record) else []
         name = record["hook_event_name"]
@@ -170,7 +170,7 @@ class _Lane:
             self.results.append(record)
         return ready
 
-    def _begins_turn(self, record: Record) -> bool:
+    def _begins_turn(self, record: Recorded) -> bool:
         """Whether a record is the first of a new turn: it has another `turn` or, without one, all calls before it have results.
 
         Some services give each parallel call of a message its own message id; so as long as no call of a turn has a result, no new
@@ -188,7 +188,7 @@ class _Lane:
             return bool(record.get("turn") != self.turn)
         return finished
 
-    def end(self, batch: Record | None = None) -> list[Record]:
+    def end(self, batch: Recorded | None = None) -> list[Recorded]:
         """The payloads of the turn, then its PostToolBatch: the recorded one, or one made from the results."""
         requests, calls, results = self.requests, self.calls, self.results
         self.requests, self.calls, self.results = [], {}, []
@@ -222,7 +222,7 @@ class Turns:
     def __init__(self) -> None:
         self._lanes: defaultdict[str, _Lane] = defaultdict(_Lane)
 
-    def push(self, record: Record) -> list[Record]:
+    def push(self, record: Recorded) -> list[Recorded]:
         """The payloads that this record completes."""
         name, agent = record["hook_event_name"], record.get("agent_id") or ""
         lane = self._lanes[agent]
@@ -238,22 +238,22 @@ class Turns:
             record = {**record, "prompt_id": str(record.get("prompt_id") or f"prompt-{record['i']}")}
         return [*(payload for each in ended for payload in each.end()), record]
 
-    def finish(self) -> list[Record]:
+    def finish(self) -> list[Recorded]:
         """The payloads of turns that are still open at the end."""
         return [payload for lane in self._lanes.values() for payload in lane.end()]
 
 
-def _id(record: Record) -> str:
+def _id(record: Recorded) -> str:
     return str(record.get("tool_use_id", ""))
 
 
-def _asked(calls: dict[str, Record], record: Record) -> Record:
+def _asked(calls: dict[str, Recorded], record: Recorded) -> Recorded:
     """The tool and the input of the call that a record belongs to."""
     call = calls.get(_id(record), record)
     return {"tool_name": call.get("tool_name", ""), "tool_input": call.get("tool_input")}
 
 
-def _answered(calls: dict[str, Record], result: Record) -> Record:
+def _answered(calls: dict[str, Recorded], result: Recorded) -> Recorded:
     """A call as PostToolBatch has it."""
     succeeded = result["hook_event_name"] == "PostToolUse"
     text = result.get("tool_response") if succeeded else result.get("error", "")

@@ -6,18 +6,18 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.breaker.model import DENY, Ask, Event, Prompt, Reported, Transition, Turn, plus
 from circuit_breaker.breaker.policy import advance
 from circuit_breaker.identity import calls
-from circuit_breaker.replay.recording import Record, Turns, skip
+from circuit_breaker.replay.recording import Recorded, Turns, skip
 from circuit_breaker.replay.transcript import REQUEST
 from circuit_breaker.runtime import store, usage
 from circuit_breaker.runtime.protocol import Payload, event_of
 from circuit_breaker.words.sentences import why
 
-NOTHING = [0, 0, 0, 0]
 MESSAGES_MAX = 64  # messages remembered, so that further rows of them are recognised
 
 
@@ -27,10 +27,10 @@ class Requests:
     def __init__(self) -> None:
         self._known: dict[str, tuple[usage.Usage, bool, list[usage.Usage]]] = {}
 
-    def add(self, record: Record, after: list[usage.Usage]) -> usage.Usage:
+    def add(self, record: Recorded, after: list[usage.Usage]) -> usage.Usage:
         """Add a row of a message. Returns what it adds to the message's usage. after: the sums of the trips before it; they grow once the
         message is known to contain calls."""
-        known, calls, sums = self._known.pop(record["message"], (NOTHING, False, after))
+        known, calls, sums = self._known.pop(record["message"], ([*model.NO_TOKENS], False, after))
         larger, more = usage.raised(known, record["usage"])
         if record["calls"] or calls:
             for spent in sums:
@@ -57,14 +57,14 @@ class Rerun:
         self.trips: list[dict[str, Any]] = []
         self.warnings: list[dict[str, Any]] = []
         self.denied = self.calls = 0
-        self.spent = [0, 0, 0, 0]
+        self.spent = [*model.NO_TOKENS]
         self._requests, self._turns = Requests(), Turns()
         self._unread: dict[str, usage.Usage] = {}  # lane -> usage of its requests since its last turn
         self._since_prompt: list[tuple[str | None, usage.Usage]] = []  # for each trip: (lane, usage after it)
         self._stopped: set[tuple[str, str]] = set()  # (lane, circuit) that stopped this prompt's turn
         self._dropped: set[str] = set()
 
-    def take(self, record: Record) -> None:
+    def take(self, record: Recorded) -> None:
         """Process one record."""
         self.calls += record["hook_event_name"] == "PreToolUse"
         if not self.project and isinstance(record.get("cwd"), str):
@@ -75,14 +75,14 @@ class Rerun:
         """The end of the recording."""
         self._feed_all(self._turns.finish())
 
-    def _feed_all(self, ready: list[Record]) -> None:
+    def _feed_all(self, ready: list[Recorded]) -> None:
         for fields in ready:
             try:
                 self.feed(fields)
             except ValueError as error:
                 self.fault(f"session {self.name}, event {fields.get('i', -1)}: {error}")
 
-    def feed(self, fields: Record) -> None:
+    def feed(self, fields: Recorded) -> None:
         """Process one payload. Raises ValueError if it has the wrong shape."""
         name = fields["hook_event_name"]
         if name == REQUEST:
@@ -113,7 +113,7 @@ class Rerun:
         """Whether a circuit of the session is not CLOSED."""
         return store.is_live(self.session) or any(map(store.is_live, self.lanes.values()))
 
-    def _complete(self, event: Event, lane: str, fields: Record) -> None:
+    def _complete(self, event: Event, lane: str, fields: Recorded) -> None:
         """Fill in what the recording knows besides the payload, and what a hook would have looked up."""
         if isinstance(event, (Ask, Turn)):
             event.attended = True  # recordings do not say whether you could be asked
@@ -126,7 +126,7 @@ class Rerun:
             if event.person:
                 self._since_prompt.clear()
 
-    def _spend(self, record: Record) -> None:
+    def _spend(self, record: Recorded) -> None:
         agent = record.get("agent_id")
         after = [spent for lane, spent in self._since_prompt if lane in (None, agent)]
         more = self._requests.add(record, [*after, self.spent] if after else [])
@@ -148,7 +148,7 @@ class Rerun:
         if ending or transition.event == "trip":
             if ending:
                 self._stopped.add(stopped)
-            spent = [0, 0, 0, 0]
+            spent = [*model.NO_TOKENS]
             self._since_prompt.append((entry["agent"], spent))
             self.trips.append({**entry, "stopped": ending, "spent": spent})
         elif transition.event == "warning":

@@ -9,12 +9,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from circuit_breaker.breaker.model import DENIED, INVALID
+from circuit_breaker.breaker.model import DENIED, INVALID, NO_TOKENS
 from circuit_breaker.identity.errors import is_your_no
 from circuit_breaker.runtime import usage
 from circuit_breaker.runtime.protocol import is_machine_row, outcome_by_text, response_text
 
-Record = dict[str, Any]
+Recorded = dict[str, Any]
 REQUEST, INTERRUPTED, COMPACTED = "Request", "Interrupted", "Compacted"  # records that are not hook events
 _INTERRUPTED = "[Request interrupted by user"
 _OURS = ("Circuit breaker", "Blocked by circuit-breaker")  # a hook's reason alone, up to 2.1.197
@@ -26,9 +26,9 @@ def is_row(row: object) -> bool:
     return isinstance(row, dict) and "hook_event_name" not in row and isinstance(row.get("type"), str)
 
 
-def records(row: Record) -> list[Record]:
+def records(row: Recorded) -> list[Recorded]:
     """The recorded events in one row, in order: a request before its calls."""
-    common: Record = {"session_id": str(row.get("sessionId") or ""), "t": seconds(row.get("timestamp"))}
+    common: Recorded = {"session_id": str(row.get("sessionId") or ""), "t": seconds(row.get("timestamp"))}
     if isinstance(row.get("cwd"), str):
         common["cwd"] = row["cwd"]
     if row.get("isSidechain"):  # older versions do not name the agent, so all of them are one lane
@@ -52,7 +52,7 @@ def seconds(stamp: object) -> float:
         return 0.0
 
 
-def _assistant(row: Record, message: Record, common: Record) -> list[Record]:
+def _assistant(row: Recorded, message: Recorded, common: Recorded) -> list[Recorded]:
     turn = str(message.get("id") or row.get("requestId") or row.get("uuid") or "")
     calls = [block for block in _blocks(message) if block.get("type") == "tool_use"]
     found = [
@@ -66,7 +66,7 @@ def _assistant(row: Record, message: Record, common: Record) -> list[Record]:
         }
         for block in calls
     ]
-    message_id, spent = usage.of_row(row) or (turn, [0, 0, 0, 0])
+    message_id, spent = usage.of_row(row) or (turn, [*NO_TOKENS])
     request = {
         **common,
         "hook_event_name": REQUEST,
@@ -80,7 +80,7 @@ def _assistant(row: Record, message: Record, common: Record) -> list[Record]:
     return [request, *found]
 
 
-def _results(row: Record, message: Record, common: Record) -> list[Record]:
+def _results(row: Recorded, message: Recorded, common: Recorded) -> list[Recorded]:
     content = message.get("content")
     results = [block for block in _blocks(message) if block.get("type") == "tool_result"]
     if results:
@@ -101,7 +101,7 @@ def _results(row: Record, message: Record, common: Record) -> list[Record]:
     return [prompt]
 
 
-def _result(block: Record, common: Record) -> Record:
+def _result(block: Recorded, common: Recorded) -> Recorded:
     text = response_text(block.get("content"))
     record = {**common, "tool_use_id": str(block.get("tool_use_id") or "")}
     if not block.get("is_error"):
@@ -118,6 +118,6 @@ def _result(block: Record, common: Record) -> Record:
     return {**record, "hook_event_name": name, "error": text, **({why: True} if why else {})}
 
 
-def _blocks(message: Record) -> list[Record]:
+def _blocks(message: Recorded) -> list[Recorded]:
     content = message.get("content")
     return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-PLUGIN = "circuit-breaker"
 HELD_MAX = 4  # changes that a session remembers
 
 
@@ -115,5 +114,5 @@ def _lines(hooks: object) -> set[tuple[str, str, str]]:
 def _enables_us(document: dict[str, Any]) -> bool | None:
     """Whether a settings document enables (True) or disables (False) our plugin, of any marketplace; None if neither."""
     plugins = json.only(dict, document.get("enabledPlugins"))
-    said = [on is not False for name, on in plugins.items() if name.partition("@")[0] == PLUGIN]
+    said = [on is not False for name, on in plugins.items() if name.partition("@")[0] == sentences.NAME]
     return all(said) if said else None

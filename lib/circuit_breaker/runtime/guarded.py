@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker import guard
-from circuit_breaker.breaker.model import Ask
+from circuit_breaker.breaker.model import FORGERY, Ask
 from circuit_breaker.identity.calls import OUR_WORDS, PATHS, POWERSHELLS, WRITERS, command_of, schedules
 from circuit_breaker.runtime import files, home
 from circuit_breaker.runtime.home import CONFIG, INCIDENTS, NAME, ROOT, STATE, Places, slashed
@@ -13,12 +13,12 @@ LONGEST = 20_000  # characters that are cheap to search
 
 
 def refusal(event: Ask, where: Places, keyword: str, armed: bool, env: home.Environment) -> str:
-    """Why a call is denied in any state of the circuits: "forgery", a word from `guard.reaches_for`, or "" if it is not.
+    """Why a call is denied in any state of the circuits: FORGERY, a word from `guard.reaches_for`, or "" if it is not.
 
     `armed`: a circuit of the session is not CLOSED; otherwise only a forgery is looked for.
     """
     if schedules(event.tool) and guard.carries_override(event.input, keyword):
-        return "forgery"
+        return FORGERY
     folders = guarded_folders(where)
     if not armed or not may_tamper(event, folders, keyword):
         return ""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
+from circuit_breaker.breaker.model import DAY
 from circuit_breaker.runtime import files, home, json
 
 IDLE = 600.0  # seconds without a hook after which a session that is not listed counts as ended
-LONG = 86_400.0  # the same if there is no list (an older Claude Code)
+LONG = DAY  # the same if there is no list (an older Claude Code)
 
 
 def claude_folder(env: home.Environment) -> str:

@@ -7,7 +7,7 @@ import time
 
 from circuit_breaker.breaker.config import RULES, Config, is_on
 from circuit_breaker.breaker.memory import Lane, Session
-from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, MAIN, OPEN, Circuit, Reset, Transition
+from circuit_breaker.breaker.model import CLOSED, DAY, HALF_OPEN, MAIN, OPEN, Circuit, Reset, Transition
 from circuit_breaker.runtime import (
     config_change,
     files,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 
 RANK = {CLOSED: 0, HALF_OPEN: 1, OPEN: 2}
-DAY = 86_400.0
 PREFIX_MIN = 4  # characters of a session's id that are enough to name it
 
 

@@ -6,7 +6,7 @@ A lower bound: rows that were never written, or are longer than READ_MAX, are no
 from __future__ import annotations
 
 from circuit_breaker.breaker.memory import Lane, Position
-from circuit_breaker.breaker.model import MAIN, Transition, plus
+from circuit_breaker.breaker.model import MAIN, NO_TOKENS, Transition, plus
 from circuit_breaker.runtime import files, json
 from circuit_breaker.runtime.protocol import Payload
 
@@ -80,7 +80,7 @@ def raised(known: Usage, seen: Usage) -> tuple[Usage, Usage]:
 
 def named(usage: Usage) -> dict[str, int]:
     """A usage as {field: tokens}."""
-    return dict(zip(FIELDS, usage or (0, 0, 0, 0)))
+    return dict(zip(FIELDS, usage or NO_TOKENS))
 
 
 def path_of(transcript: str, lane: str) -> str:
@@ -105,13 +105,13 @@ def read_on(path: str, position: Position) -> tuple[Usage, Position]:
     end = data.rfind(b"\n") + 1
     if not end and len(data) == READ_MAX:
         end = len(data)  # a part of a line longer than READ_MAX: no JSON, so not counted
-    added = [0, 0, 0, 0]
+    added = [*NO_TOKENS]
     messages = {**position.messages}
     for row, message, seen in _usages(data[:end].split(b"\n")):
         written = str(row.get("timestamp") or "")
         if floor and written <= floor:
             continue
-        larger, more = raised(messages.pop(message, [0, 0, 0, 0]), seen)
+        larger, more = raised(messages.pop(message, [*NO_TOKENS]), seen)
         messages[message] = larger
         added, last = plus(added, more), max(last, written)
     kept = dict([*messages.items()][-RECENT_MAX:])
@@ -129,9 +129,9 @@ def last_calls(path: str, count: int) -> Usage:
             continue
         if message not in messages and len(calls) >= count:
             break
-        messages[message] = raised(messages.get(message, [0, 0, 0, 0]), seen)[0]
+        messages[message] = raised(messages.get(message, [*NO_TOKENS]), seen)[0]
         calls.update(ids)
-    return [sum(counts) for counts in zip([0, 0, 0, 0], *messages.values())]
+    return [sum(counts) for counts in zip(NO_TOKENS, *messages.values())]
 
 
 def _call_ids(row: dict[str, Any]) -> list[str]:

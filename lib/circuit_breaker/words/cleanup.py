@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import HALF_OPEN
+from circuit_breaker.breaker.model import DAY, HALF_OPEN
 from circuit_breaker.words.sentences import MARKS
 from circuit_breaker.words.texts import listed, number, printable, size
 
@@ -18,7 +18,6 @@ THINGS = {"rotated": "log file", "forgotten": "old session", "cleared": "tempora
 THINGS.update(dict.fromkeys(("archived", "shortened"), "session file"))  # others are archives
 LEFT_BEHIND = "left behind by a process that was killed"
 WARN_AT = 0.8  # of a limit
-DAY = 86400.0
 SHOWN = 12  # rows shown of a table
 COLUMNS = f"{'size':>11}{'files':>10}{'oldest':>10}{'newest':>10}"
 

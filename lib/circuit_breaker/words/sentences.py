@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import CLOSED, FOR_YOU, HALF_OPEN, OPEN
+from circuit_breaker.breaker.model import CLOSED, FOR_YOU, HALF_OPEN, NO_TOKENS, OPEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ def _of_budget(notice: Notice) -> dict[str, Any]:
     """What a sentence about a budget says besides: the share used, the tools called most and the tokens, the time without progress."""
     facts = notice.facts
     tools = ", ".join(f"{tool} {calls}" for tool, calls in facts.get("tools", ()))
-    tokens = facts.get("tokens") or (0, 0, 0, 0)
+    tokens = facts.get("tokens") or NO_TOKENS
     reads = f", {tokens[2]:,} of them cache reads" if tokens[2] else ""
     cost = f"{sum(tokens):,} tokens{reads}" if any(tokens) else ""
     spent = "; ".join(part for part in (tools, cost) if part)
