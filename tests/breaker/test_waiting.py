@@ -127,6 +127,10 @@ POLLS = {
         ("mcp__ssh__exec", {"command": "sleep 15; tail -1 /srv/build.out"}, "[1200/4000] CXX", OK)
     ],
     "a program of which nothing is known": [sh("sleep 20; mailq | tail -1", "-- 3 Kbytes in 1 Request.")],
+    "a script of one's own that is named for a look": [
+        sh("sleep 20; python scripts/check_job.py --id 7", "PENDING")
+    ],
+    "a script of a shell, the wait a call of its own": [sh("sleep 20"), sh("bash ci/get-run.sh 7", "queued")],
     "a program that says it shows something": [sh("sleep 20; acmectl job show 7", "queued")],
     "a wait in the background that has ended": [launch("sleep 30"), sh("cat status.txt", "pending")],
 }
@@ -197,6 +201,19 @@ def test_a_program_that_fails_is_no_look_unless_its_words_say_so():
     assert trips(unknown) == ["tool_failure:Bash acmectl"]
     shows = play([sh("sleep 5"), fails("acmectl rollout status", "Exit code 1\npending")], rounds=3)
     assert not shows.said
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        sh("sleep 5; python train.py", "done"),
+        sh("sleep 5; bash deploy.sh", "done"),
+        sh("python scripts/check_job.py --id 7", "PENDING"),
+        fails("sleep 5; ./check.sh", "Exit code 1\nE assert 1 == 2"),
+    ],
+)
+def test_a_script_that_acts_or_fails_or_comes_after_no_wait_is_no_poll(call):
+    assert len(trips(play([call], rounds=4))) == 1
 
 
 def test_an_act_after_a_wait_is_no_poll():

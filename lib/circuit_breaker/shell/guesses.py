@@ -36,14 +36,18 @@ def _guess(segment: shell_line.Segment, depth: int) -> int:
         return ACTS
     words = shell_line.program(reading.behind_runner(words)) or words
     name, rest, line = words[0], words[1:], reading.inner_line(words)[1]
-    if line or name in reading.SHELL_PROGRAMS:
+    if line:
         return guess(line, depth + 1)
     if segment.given and rest in ([], ["-"]):
         rest = ["-c", segment.given]
     if snippets.only_looks(name, rest) or _says_it_looks(name, rest):
         return LOOKS
     own = "/" in segment.words[shell_line.program_at(segment.words)]
-    return ACTS if own or _acts(name, rest) else UNKNOWN
+    script = live.script_of(name, operands(rest)) or (name if own else "")
+    verb = script.replace("-", "_").partition("_")[0]
+    if verb == "check" or is_in(verb, live.LOOKING):
+        return UNKNOWN  # python check_job.py
+    return ACTS if own or name in reading.SHELL_PROGRAMS or _acts(name, rest) else UNKNOWN
 
 
 def _acts(name: str, rest: list[str]) -> bool:
