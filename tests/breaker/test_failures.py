@@ -620,6 +620,39 @@ def test_six_packages_that_fail_one_by_one_are_work_however_they_are_tested(form
     assert stream.said == []
 
 
+def pushed(branch, said):
+    return f"Exit code 1\nTo github.com:o/r.git\n{said.format(branch)}\nerror: failed to push some refs to 'github.com:o/r.git'"
+
+
+BRANCHES = {
+    "git push origin {}": " ! [rejected]        {0} -> {0} (fetch first)",
+    "git push origin --delete {}": "error: unable to delete '{0}': remote ref does not exist",
+}
+
+
+@pytest.mark.parametrize(("line", "said_of_it"), BRANCHES.items())
+def test_branches_that_are_refused_one_by_one_are_work(line, said_of_it):
+    stream = Stream()
+    for i in range(9):
+        stream.bash(line.format(f"b{i}"), pushed(f"b{i}", said_of_it), fails=True)
+    assert said(stream) == []
+
+
+@pytest.mark.parametrize("said_of_it", BRANCHES.values())
+def test_one_branch_that_is_refused_however_it_is_pushed_is_a_loop(said_of_it):
+    stream = Stream()
+    for line in (
+        "git push",
+        "git push origin b1",
+        "git push -u origin b1",
+        "git push origin HEAD",
+        "git push origin b1 -q",
+    ):
+        stream.bash(line, pushed("b1", said_of_it), fails=True)
+    stream.bash("git push origin b1 2>&1 | tail -3", pushed("b1", said_of_it).partition("\n")[2])
+    assert is_blocked(stream, "git push")
+
+
 def test_triage_of_one_file_is_work():
     stream = Stream()
     tests = [f"FAILED t.py::test_{name} - assert '{name}' == 4" for name in "abcdefgh"]

@@ -21,7 +21,7 @@ _PRINTS = ("$?", "${?}", "PIPESTATUS", "pipestatus", "LASTEXITCODE")  # and prin
 
 # A part of each form of failure in verdicts.py, lower case.
 _HINTS = (
-    "err|fail|fatal|traceback|panic|***|stopped|exception|unhandled|uncaught|e   |fault|abort|kill|●|✕|✗|✘|✖|×|❌|not ok"
+    "err|fail|fatal|! [|traceback|panic|***|stopped|exception|unhandled|uncaught|e   |fault|abort|kill|●|✕|✗|✘|✖|×|❌|not ok"
     "|undefined|could not|cannot|unable|yn0|usage|unknown|invalid|sh: |env: |xargs: |sudo: |not recognized|not found|no such"
     "|denied|problem|broken|make[|e: |elifecycle|eresolve|ld: |node.js v|.go:|conflict|can't locate|halted|oh no|issues"
     "|[!]|fata[|svn: e|not mergeable|offense|violation|non-zero|needs merge|refused|curl: (|ssh: |scp: |wget: |lua: |** (|emerg"

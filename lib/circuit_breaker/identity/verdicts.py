@@ -39,7 +39,7 @@ cannot find |Unable to |unable to |ERESOLVE|error Couldn't|YN0|usage: |Usage: |u
 SyntaxError|code: '|Node.js v|PHP Fatal error|PHP Parse error|Can't locate |CONFLICT (|Automatic merge failed|CMake Error|error • |
 Error in |Error response from |docker: Error|Cannot connect |error during |Error during |An error occurred |x Build failed |Result: FAIL|Execution halted|
 Latexmk: Errors|lua: |nginx: [emerg]|ssh: |scp: |rsync error|wget: |curl: (|Oh no! |[warn] Code style issues|evaluation failed|** (|
-*** [|%Error|[!] |FATA[|ERRO[|denied: |pull request create failed|svn: E|(error) |Error (|Error HH|Compiler run failed|Parse error|
+*** [|%Error|[!] |FATA[|ERRO[|denied: |pull request create failed|svn: E|(error) |Error (|! [|Error HH|Compiler run failed|Parse error|
 Unexpected error|! LaTeX Error|! Undefined |! Emergency |lerna ERR!|Your requirements could not|Analysis failed|Liquid Exception|
 Warning, treated as error|There was an error|Error opening|Error writing |Error reading |Error querying |Error creating |
 Error connecting |Error executing |Error running |Error loading |Error parsing |FAILED: |[Failed] |SCRIPT ERROR:|Sphinx error:|
@@ -74,7 +74,7 @@ most recent call last|lifecycle|see the full|re-run maven|[help 1]|for more info
 failed to execute goal|build failed|build failure|could not compile|aborting due to|build stopped|ld returned|test run failed|
 short test summary|surefire|complete log|full report|*** [|what went wrong|execution failed for task|expect(received)|try:|run with|
 npm error path|npm error command|npm error workspace|npm err! path|npm err! command|command failed|process completed|usage:|
-failing tests|test failed, to rerun|node.js v""")
+failing tests|test failed, to rerun|node.js v|failed to push some refs""")
 _SHORT = 60  # characters
 _GENERAL_WHEN_SHORT = ("exit code", "exit status", "exited with", "errno", "code 1", "code 2")
 _ERRORISH = _listed("""

@@ -105,7 +105,7 @@ FLAGS = frozenset(
     " --break-system-packages --all --ci --upgrade --force-reinstall --pre --force-with-lease --set-upstream --tags --prune --rebase"
     " --install --atomic --wait --dry-run --create-namespace --server-side --detach --rm --remove-orphans --pull --privileged --release"
     " --locked --frozen --frozen-lockfile --immutable --exact --production --prod --dev --latest --runInBand --bail --headless --headed"
-    " --stacktrace --rerun-tasks --continue --fix --auto-approve --trace --strict --all-files --watch --amend --cached".split()
+    " --stacktrace --rerun-tasks --continue --fix --auto-approve --trace --strict --all-files --watch --amend --cached --delete".split()
 )
 # Other names of subcommands.
 SHORT = {
