@@ -162,6 +162,14 @@ def test_model_that_hammers_on_a_denied_call_has_its_turn_ended(client: Client) 
     assert len(session.endings) == 1
 
 
+def test_a_call_is_denied_in_whatever_form_claude_wrote_its_input(client: Client) -> None:
+    (client.project / "a.txt").write_text("a\n", encoding="utf-8")
+    write, read = {"file_path": "n.txt", "content": "x"}, {"file_path": "./a.txt", "limit": "5"}
+    with Standin({"": [*[Use("Write", write)] * 5, *[Use("Read", read)] * 5]}) as api:
+        session = client.session(api, "write and read")
+    assert ["`Write n.txt`" in reason for reason in session.denials] == [True, False]
+
+
 def test_commands_that_nobody_can_approve_are_warned_about_before_the_turn_is_stopped(client: Client) -> None:
     commands = ["make", "npm ci", "git push", "pip install x", "cargo build", "docker build .", "go build"]
     with Standin({"": [bash(command) for command in commands]}) as api:

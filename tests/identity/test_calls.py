@@ -197,8 +197,47 @@ def test_the_tool_is_part_of_a_call() -> None:
 @pytest.mark.parametrize("value", [1, 1.0, "1", True, None, [1], {"a": 1}])
 def test_values_of_another_kind_are_other_values(value: Any) -> None:
     others = [1, 1.5, "1", True, None, [1], {"a": 1}]
-    keys = {calls.call_key("T", {"x": other}) for other in others if type(other) is not type(value)}
-    assert calls.call_key("T", {"x": value}) not in keys
+    keys = {calls.call_key("mcp__t__x", {"x": other}) for other in others if type(other) is not type(value)}
+    assert calls.call_key("mcp__t__x", {"x": value}) not in keys
+
+
+@pytest.mark.parametrize(
+    ("tool", "written", "run"),
+    [
+        ("Write", {"file_path": "a.txt", "content": "x"}, {"file_path": "/p/a.txt", "content": "x"}),
+        ("Read", {"file_path": "./b/../a.txt"}, {"file_path": "/p/a.txt"}),
+        ("Read", {"file_path": "/p//a.txt", "limit": "5"}, {"file_path": "/p/a.txt", "limit": 5}),
+        ("NotebookEdit", {"notebook_path": "n.ipynb"}, {"notebook_path": "/p/n.ipynb"}),
+        ("Grep", {"pattern": "x", "-n": "true"}, {"pattern": "x", "-n": True}),
+        ("Monitor", {"command": "x"}, {"command": "x", "timeout_ms": 300000}),
+        ("ToolSearch", {"query": "x"}, {"query": "x", "max_results": 5}),
+        (
+            "SendMessage",
+            {"to": "x", "message": "y"},
+            {"to": "x", "message": "y", "summary": "y", "type": "message", "recipient": "x", "content": "y"},
+        ),
+    ],
+)
+def test_a_call_is_the_same_as_claude_wrote_it_and_as_claude_code_runs_it(
+    tool: str, written: dict[str, Any], run: dict[str, Any]
+) -> None:
+    assert calls.call_key(tool, written, "/p") == calls.call_key(tool, run, "/p")
+
+
+def test_a_relative_path_belongs_to_the_directory() -> None:
+    given = {"file_path": "a.txt"}
+    assert calls.call_key("Read", given, "/p") != calls.call_key("Read", given, "/q")
+    windows = {"file_path": "C:\\p\\a.txt"}
+    assert calls.call_key("Read", given, "C:\\p") == calls.call_key("Read", windows, "C:\\p")
+
+
+def test_an_older_message_to_another_agent_is_another_call() -> None:
+    one, other = ({"type": "message", "recipient": name, "content": "x"} for name in "ab")
+    assert calls.call_key("SendMessage", one) != calls.call_key("SendMessage", other)
+
+
+def test_the_tool_that_starts_an_agent_has_two_names() -> None:
+    assert calls.call_key("Task", {"prompt": "x"}) == calls.call_key("Agent", {"prompt": "x"})
 
 
 @given(TOOLS, JSON, st.text(max_size=30))

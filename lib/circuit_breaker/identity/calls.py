@@ -24,6 +24,12 @@ SPAWNERS = frozenset((*SPAWNING, "task"))  # names that other programs give it, 
 COSMETIC = "description timeout run_in_background yield_time_ms max_output_tokens justification".split()
 # Progress notes of some agents, and what a service is given to tell one request from its repetition.
 NOTES = "task_progress toolSummary toolAction nonce idempotency_key idempotencyKey client_token clientToken".split()
+# What Claude Code adds before the gate sees a call, and does not show after the turn (2.1.330).
+ADDED = {
+    "Monitor": ["timeout_ms"],
+    "ToolSearch": ["max_results"],
+    "SendMessage": "type recipient recipient_kind content summary".split(),
+}
 LOOKUPS = frozenset("Read Grep Glob LS WebFetch WebSearch read grep glob list webfetch NotebookRead".split())
 # Last words of tools that only note a thought.
 _THINKING = ("think", "thinking", "thinkdeep", "sequentialthinking")
@@ -41,15 +47,18 @@ def call_key(tool: str, tool_input: object, cwd: str = "") -> str:
     if isinstance(tool_input, dict):
         if tool in SHELLS:
             return digest(f"{tool}\n{_shell_call(tool, tool_input, cwd)}")
+        added = ADDED.get(tool, []) if tool != "SendMessage" or "to" in tool_input else []
         tool_input = {
-            name: _without_snapshot(value) if tool.startswith("mcp__") else value
+            name: _without_snapshot(value) if tool.startswith("mcp__") else _as_run(name, value, cwd)
             for name, value in tool_input.items()
             if name not in NOTES
+            and name not in added
             and not (name == "description" and tool in SPAWNERS)
             and not (name == "replace_all" and value is False)
         }
     if tool.startswith("mcp__") and is_idle(line_of(tool, tool_input)):
         return digest(f"{tool}\nnothing")
+    tool = SPAWNING[0] if tool in SPAWNING else tool
     return digest(f"{tool}\n{canonical(tool_input)}")
 
 
@@ -68,6 +77,13 @@ def _shell_call(tool: str, tool_input: dict[str, object], cwd: str) -> str:
     if name:
         given[name] = command
     return f"{spelled(directory)}\n{canonical(given)}"
+
+
+def _as_run(name: str, value: object, cwd: str) -> object:
+    """A value as Claude Code hands it to its own tools: it makes paths absolute, takes "5" for 5 and "true" for true."""
+    if name in PATHS and isinstance(value, str):
+        return spelled(shell_line.resolve(value, cwd))
+    return str(value).lower() if isinstance(value, (int, float)) else value
 
 
 def _without_snapshot(value: object) -> object:
