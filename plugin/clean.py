@@ -16,8 +16,7 @@ from shared import Refusal, answer, places, program, progress
 
 from circuit_breaker.cleaning import claude_code, disk_usage, inventory, kinds, selection, steps, tarball
 from circuit_breaker.janitor.retention import OF_CLEAN
-from circuit_breaker.runtime import files
-from circuit_breaker.runtime.running import claude_folder
+from circuit_breaker.runtime import claude_folder, files
 from circuit_breaker.words import cleanup, texts
 
 SHOWN = 5  # projects listed
@@ -132,7 +131,7 @@ class _Run:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.now = args, time.time()
         self.where = places()
-        folder = claude_folder(os.environ)
+        folder = claude_folder.path(os.environ)
         self.folder = folder and os.path.realpath(folder)
         self.wish = _wish(args, self.folder, self.now)
         self.place = f"{self.where.runtime}/archives/{OF_CLEAN}"
@@ -143,8 +142,8 @@ class _Run:
         """Survey the folder and select."""
         installed = claude_code.installed_versions(self.folder)
         self.found = inventory.survey(self.folder, installed, lambda n: progress(f"{n:,} files seen"))
-        self.running = claude_code.running(self.folder)
-        self.chosen = selection.choose(self.found.units.values(), self.wish, self.now, self.running)
+        self.used = claude_code.in_use(self.folder)
+        self.chosen = selection.choose(self.found.units.values(), self.wish, self.now, self.used)
 
     def say(self, text: str) -> None:
         if not self.args.json:
@@ -228,8 +227,8 @@ class _Run:
 
     def finish_killed(self) -> None:
         """Remove the originals that a killed run archived but did not remove."""
-        self.running.sessions |= selection.busy_sessions(self.found.units.values(), self.now)
-        gone, errors = steps.finish_removals(self.place, self.running, _on_bytes("comparing", 0))
+        self.used.sessions |= selection.busy_sessions(self.found.units.values(), self.now)
+        gone, errors = steps.finish_removals(self.place, self.used, _on_bytes("comparing", 0))
         for sentence in errors:
             self.fail(sentence)
         if gone:
@@ -247,13 +246,13 @@ class _Run:
             return True
         if self.args.delete:
             if self.args.yes or self.agreed(kind, len(sizes), sum(sizes)):
-                running = claude_code.running(self.folder)
+                used = claude_code.in_use(self.folder)
                 heard = _on_bytes(f"deleting {kind}", sum(sizes))
-                self.done(kind, *steps.remove_originals(self.folder, members, running, heard), {})
+                self.done(kind, *steps.remove_originals(self.folder, members, used, heard), {})
             return True
         try:
             path, removed = steps.archive(
-                self.folder, self.place, kind, members, lambda: claude_code.running(self.folder),
+                self.folder, self.place, kind, members, lambda: claude_code.in_use(self.folder),
                 _on_bytes(f"archiving {kind}", 2 * sum(sizes)),
             )  # fmt: skip
         except tarball.NoRoom as error:

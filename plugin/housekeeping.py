@@ -18,7 +18,7 @@ from circuit_breaker.cleaning import claude_code, kinds, tarball
 from circuit_breaker.janitor import archives, retention, rounds
 from circuit_breaker.janitor import sweep as sweeping
 from circuit_breaker.janitor.retention import OF_CLEAN, Action, Archive
-from circuit_breaker.runtime import home, running
+from circuit_breaker.runtime import claude_folder, home
 from circuit_breaker.words import cleanup, texts
 
 # others as they are
@@ -163,7 +163,7 @@ def _restore_of_clean(args: argparse.Namespace, where: home.Places, path: str) -
     """Restore files of an archive of `clean`, by default all. Exit code 1 if one was in the way or failed, or if none was found."""
     name, folder = os.path.basename(path), tarball.summary(path)["folder"]
     if not os.path.isdir(folder):
-        folder = os.path.realpath(running.claude_folder(os.environ))
+        folder = os.path.realpath(claude_folder.path(os.environ))
     asked = [word.rstrip("/") for word in args.files]
 
     def wanted(entry: str) -> bool:

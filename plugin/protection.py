@@ -166,7 +166,7 @@ def _groups_in(root: Path) -> Groups:
 def plugin_folder(name: str, sources: list[scopes.Source], env: Mapping[str, str]) -> Path | None:
     """The folder that Claude Code runs the plugin from: a directory marketplace's, there or not (it tries no other), else the copy."""
     market = name.partition("@")[2]
-    base = scopes.claude_folder(env) / "plugins"
+    base = scopes.claude_path(env) / "plugins"
     known = [source.document.get("extraKnownMarketplaces") for source in reversed(sources)]
     for document in [*known, object_in(f"{base}/known_marketplaces.json")]:
         found = only(dict, only(dict, only(dict, document).get(market)).get("source"))

@@ -115,7 +115,7 @@ def others(
     sources: list[scopes.Source], env: Mapping[str, str], project: Path, by_settings: bool
 ) -> Iterator[Finding]:
     """Findings about other hooks and mods that a session here runs. by_settings: whether our lines are in a settings file."""
-    user = scopes.claude_folder(env)
+    user = scopes.claude_path(env)
     plugins = _plugins(sources, env)
     for path, document in [*((source.path, source.document) for source in sources), *plugins]:
         yield from _timeouts(path, document)

@@ -14,7 +14,7 @@ from host import Host, lines_for, run_line
 from install import disk, settings
 from protection import Way
 
-from circuit_breaker.runtime import files, home, running
+from circuit_breaker.runtime import claude_folder, files, home
 from doctor import Finding, fault, ok
 
 RUNS = 5  # the fastest run counts as the overhead, since other load slows the others
@@ -105,7 +105,7 @@ def _no_traces(where: home.Places, session: str, project: Path) -> Iterator[None
     finally:
         for name in files.names(where.sessions):
             process = name[len(PREFIX) :] if name.startswith(PREFIX) else ""
-            if name == session or process.isdecimal() and not running.alive(int(process)):
+            if name == session or process.isdecimal() and not claude_folder.alive(int(process)):
                 shutil.rmtree(sessions / name, ignore_errors=True)
                 files.remove(f"{where.armed}/{name}")
         shutil.rmtree(runtime / "projects" / home.slug(str(project)), ignore_errors=True)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from shared import PLUGIN, run_program
 
 from circuit_breaker.breaker.config import OPTION
-from circuit_breaker.runtime import files, home, packages, running
+from circuit_breaker.runtime import claude_folder, files, home, packages
 from circuit_breaker.runtime.json import only
 from install import disk, jsontext, settings
 
@@ -65,7 +65,7 @@ class Source(NamedTuple):
 def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:
     """The Scope for `name`. Raises files.Refused if it has no valid paths."""
     if name == "user":
-        claude = claude_folder(env)
+        claude = claude_path(env)
         root = Path(packages.data_folder(env))
         try:
             shell = settings.quoted(root.as_posix())  # with slashes, as bash on Windows wants it
@@ -78,7 +78,7 @@ def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:
         return Scope(name, root, claude / "commands", own, root, shell, notes, None, launcher)
     project = Path(home.places(env, cwd).project)
     claude = project / ".claude"
-    if os.path.realpath(claude) == os.path.realpath(claude_folder(env)):
+    if os.path.realpath(claude) == os.path.realpath(claude_path(env)):
         why = "this is your home, not a project: go to the project, or use --scope user"
         raise files.Refused(0, why, str(project))
     local = ".local" if name == "local" else ""
@@ -110,9 +110,9 @@ def deny_rules(scope: Scope, env: Mapping[str, str]) -> list[str]:
     return [f"Edit({name}/**)" for name in names]
 
 
-def claude_folder(env: Mapping[str, str]) -> Path:
+def claude_path(env: Mapping[str, str]) -> Path:
     """Claude Code's folder. Raises files.Refused if it has no absolute path."""
-    path = running.claude_folder(env)
+    path = claude_folder.path(env)
     if not os.path.isabs(path):
         raise files.Refused(0, "set HOME to an absolute path", path)
     return Path(path)
@@ -120,11 +120,11 @@ def claude_folder(env: Mapping[str, str]) -> Path:
 
 def chain(env: Mapping[str, str], project: Path) -> list[Source]:
     """The existing settings files that a session in `project` reads."""
-    user, own = claude_folder(env), project / ".claude"
+    user, own = claude_path(env), project / ".claude"
     paths = [("user", user / "settings.json")]
     if os.path.realpath(own) != os.path.realpath(user):
         paths += [("project", own / "settings.json"), ("local", own / "settings.local.json")]
-    paths += [("managed", Path(path)) for path in running.managed_settings()]
+    paths += [("managed", Path(path)) for path in claude_folder.managed_settings()]
     found = []
     for label, path in paths:
         try:
@@ -167,7 +167,7 @@ def skill_copies(sources: list[Source], env: Mapping[str, str]) -> list[Path]:
     """Copies of the plugin among your skills, which Claude Code 2.1.160 or later loads unless a settings file disables them."""
     if any(source.plugins.get(f"{PLUGIN}@skills-dir") is False for source in sources):
         return []
-    manifests = sorted(claude_folder(env).glob("skills/*/.claude-plugin/plugin.json"))
+    manifests = sorted(claude_path(env).glob("skills/*/.claude-plugin/plugin.json"))
     named = f'"name": "{PLUGIN}"'
     return [path.parents[1] for path in manifests if named in path.read_text("utf-8", "replace")]
 

@@ -12,8 +12,8 @@ from circuit_breaker.identity import calls as kinds
 from circuit_breaker.identity import labels
 from circuit_breaker.replay import recording
 from circuit_breaker.replay.transcript import COMPACTED
+from circuit_breaker.runtime import claude_folder
 from circuit_breaker.runtime.json import only
-from circuit_breaker.runtime.running import claude_folder
 from circuit_breaker.words.sentences import NAME
 
 OK, FAILED, DENIED, BLOCKED = "ok", "failed", "denied", "blocked"
@@ -111,7 +111,7 @@ class PastSession:
 
 def folder(env: Mapping[str, str]) -> Path:
     """The folder of Claude Code's transcripts, with a subfolder per project."""
-    return Path(claude_folder(env), "projects")
+    return Path(claude_folder.path(env), "projects")
 
 
 def folder_of(env: Mapping[str, str], project: str) -> Path:

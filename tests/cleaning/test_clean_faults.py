@@ -22,7 +22,7 @@ from claude_folder import OLD, PROJECT, build, files_of, put, snapshot
 from samples import samples
 
 from circuit_breaker.cleaning import inventory, steps, tarball
-from circuit_breaker.cleaning.claude_code import Running
+from circuit_breaker.cleaning.claude_code import InUse
 from circuit_breaker.janitor import disk
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,7 +156,7 @@ def archived_but_not_removed(place: Place) -> None:
     for path in (place.runtime, place.archives.parent):
         path.chmod(0o700)
 
-    def killed() -> Running:
+    def killed() -> InUse:
         raise Killed
 
     members = steps.members(found.folder, units, print)
@@ -290,7 +290,7 @@ def test_archive_that_does_not_read_back_costs_nothing(tmp_path: Path, mocker: A
             str(place.archives),
             "transcripts",
             steps.members(found.folder, units, print),
-            Running,
+            InUse,
             ignore,
         )
     assert of_session(place) == before
@@ -310,7 +310,7 @@ def test_file_that_changes_while_it_is_archived_costs_nothing(tmp_path: Path) ->
 
     before = of_session(place)
     with pytest.raises(disk.Changed):
-        steps.archive(found.folder, str(place.archives), "transcripts", members, Running, meddle)
+        steps.archive(found.folder, str(place.archives), "transcripts", members, InUse, meddle)
     assert of_session(place) == before
     assert list(place.archives.iterdir()) == []
 

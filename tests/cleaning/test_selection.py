@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circuit_breaker.cleaning import kinds, selection
-from circuit_breaker.cleaning.claude_code import Running
+from circuit_breaker.cleaning.claude_code import InUse
 from circuit_breaker.cleaning.inventory import Unit
 from circuit_breaker.cleaning.selection import Wish
 
@@ -46,8 +46,8 @@ def wish(*names: str, days: float = 30, **more: Any) -> Wish:
     return Wish(list(names or ALL), NOW - days * DAY, **more)
 
 
-def gone(units: list[Unit], what: Wish, running: Running | None = None) -> set[str]:
-    chosen = selection.choose(units, what, NOW, running or Running())
+def gone(units: list[Unit], what: Wish, running: InUse | None = None) -> set[str]:
+    chosen = selection.choose(units, what, NOW, running or InUse())
     return {one.path for bundle in chosen.bundles.values() for one in bundle}
 
 
@@ -68,7 +68,7 @@ def test_session_that_was_written_to_today_keeps_everything(kind: str) -> None:
 def test_session_goes_with_its_subagents_and_tool_results_or_stays_with_them() -> None:
     session = [unit("transcripts", 60), unit("subagent-transcripts", 70), unit("tool-results", 80)]
     session[0].inner = session[1:]
-    chosen = selection.choose(session, wish("transcripts"), NOW, Running())
+    chosen = selection.choose(session, wish("transcripts"), NOW, InUse())
     assert {kind: [one.path for one in bundle] for kind, bundle in chosen.bundles.items()} == {
         "transcripts": [session[0].path]
     }
@@ -80,14 +80,14 @@ def test_session_goes_with_its_subagents_and_tool_results_or_stays_with_them() -
 
 
 def test_open_files_and_running_sessions_stay() -> None:
-    running = Running()
+    running = InUse()
     running.sessions, running.paths = {IDS[1]}, {"backups/7", "backups"}
     units = [unit("transcripts", 60, IDS[1]), unit("backups", 60, number=7), unit("backups", 60, number=8)]
     assert gone(units, wish(), running) == {"backups/8"}
 
 
 def test_snapshots_stay_while_a_session_runs_that_may_have_made_them() -> None:
-    running = Running()
+    running = InUse()
     running.clients, running.since = 1, NOW - 50 * DAY
     before, after = unit("shell-snapshots", 51, number=1), unit("shell-snapshots", 49, number=2)
     assert gone([before, after, unit("plugin-caches", 60)], wish(), running) == {before.path}
@@ -140,7 +140,7 @@ units_of_any_kind = st.lists(
 def test_whatever_lies_there_only_what_may_go_goes(
     units: list[Unit], names: list[str], days: float, most: int | None, open_ids: set[str], foreign: set[int]
 ) -> None:
-    running = Running()
+    running = InUse()
     running.sessions = open_ids
     for number in foreign & set(range(len(units))):
         units[number].stays = "belongs to another user"

@@ -16,7 +16,7 @@ import pytest
 from circuit_breaker.breaker.memory import Lane
 from circuit_breaker.breaker.model import OPEN, Circuit
 from circuit_breaker.identity.calls import call_key
-from circuit_breaker.runtime import home, running, store
+from circuit_breaker.runtime import claude_folder, home, store
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSION = "11111111-2222-3333-4444-555555555555"
@@ -298,7 +298,7 @@ def test_plugin_that_an_administrator_enables_stays_whatever_your_own_file_says(
     theirs, mine = tmp_path / "10-plugins.json", settings_of(stage)
     theirs.write_text("{}")
     mine.write_text("{}")
-    mocker.patch.object(running, "managed_settings", return_value=[str(theirs)])
+    mocker.patch.object(claude_folder, "managed_settings", return_value=[str(theirs)])
     stage.machine.env.update(MARKET)
     change = payload("ConfigChange.user-settings", session_id=SESSION, file_path=str(mine))
     assert told("guard", change)["decision"] == "block"

@@ -26,7 +26,7 @@ def stat(size: int = 100, age: float = 2 * HOUR, mode: int = 0o100644) -> os.sta
 
 
 def plan(found: Sweep, running: str = "", **limits: int) -> Sweep:
-    made = found.but(limits={**LIMITS, **limits}, now=NOW, moment=MOMENT, running=running)
+    made = found.but(limits={**LIMITS, **limits}, now=NOW, moment=MOMENT, asking=running)
     retention.plan(made)
     retention.prune(made)
     return made

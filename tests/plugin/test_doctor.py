@@ -19,7 +19,7 @@ from install.apply import SOURCE
 from plugin.people import plugin
 from plugin.settings_documents import LINES
 
-from circuit_breaker.runtime import files, hook, running
+from circuit_breaker.runtime import claude_folder, files, hook
 
 
 def look(person, **env):
@@ -188,14 +188,14 @@ def test_a_fault_is_named_once_and_its_fix_is_not_doctor_itself(person, tmp_path
 def test_an_administrators_settings_count(person, tmp_path, mocker):
     path = tmp_path / "managed-settings.json"
     path.write_text('{"allowManagedHooksOnly": true}')
-    mocker.patch.object(running, "managed_settings", return_value=[str(path)])
+    mocker.patch.object(claude_folder, "managed_settings", return_value=[str(path)])
     assert "only an administrator's hooks" in look(person)["protected"].text
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
 def test_every_platform_has_its_place_for_them(platform, mocker):
     mocker.patch.object(files, "names", return_value=["10-hooks.json", "notes.txt"])
-    ends = [path.partition("/managed-settings")[2] for path in running.managed_settings(platform)]
+    ends = [path.partition("/managed-settings")[2] for path in claude_folder.managed_settings(platform)]
     assert ends[:2] == [".json", ".d/10-hooks.json"] and len(ends) == (4 if platform == "win32" else 2)
 
 

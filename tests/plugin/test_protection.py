@@ -241,11 +241,11 @@ def status_here(person, capsys):
 @pytest.fixture
 def administrator(status_here, tmp_path, mocker):
     """Managed settings."""
-    from circuit_breaker.runtime import running
+    from circuit_breaker.runtime import claude_folder
 
     path = tmp_path / "etc" / "managed-settings.json"
     path.parent.mkdir()
-    mocker.patch.object(running, "managed_settings", return_value=[str(path)])
+    mocker.patch.object(claude_folder, "managed_settings", return_value=[str(path)])
 
     def status(**settings):
         write(path, settings)

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 from circuit_breaker.cleaning import kinds
 from circuit_breaker.runtime import files, json
-from circuit_breaker.runtime.running import living
+from circuit_breaker.runtime.claude_folder import living
 
 CLEANUP_DAYS = 30  # Claude Code's default
 PROC = "/proc"
 
 
-class Running:
+class InUse:
     """What is in use now. sessions: ids. paths: open files and their parent folders, relative to the folder. clients: number of
     Claude Code processes. since: start of the oldest of them (epoch seconds)."""
 
@@ -58,10 +58,10 @@ def install_paths(value: object) -> Iterator[str]:
                 yield from install_paths(item)
 
 
-def running(folder: str) -> Running:
+def in_use(folder: str) -> InUse:
     """The sessions and files in use: from `sessions/PID.json` of living processes, and from /proc (open files, CLAUDE_CODE_SESSION_ID
     in environments, session ids such as --resume ID on Claude Code's command lines). folder: its real path."""
-    found = Running()
+    found = InUse()
     for row in living(folder) or ():
         started = row.get("startedAt")
         found.clients += 1
@@ -77,7 +77,7 @@ def running(folder: str) -> Running:
     return found
 
 
-def _look_at(process: str, folder: str, found: Running) -> None:
+def _look_at(process: str, folder: str, found: InUse) -> None:
     try:
         links = [f"{process}/cwd", *(f"{process}/fd/{name}" for name in os.listdir(process + "/fd"))]
     except OSError:

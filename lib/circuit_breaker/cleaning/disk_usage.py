@@ -10,9 +10,8 @@ from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.model import DAY
 from circuit_breaker.cleaning import claude_code, inventory
 from circuit_breaker.janitor import disk, retention, sweep
-from circuit_breaker.runtime import files
+from circuit_breaker.runtime import claude_folder, files
 from circuit_breaker.runtime.home import Places, environment
-from circuit_breaker.runtime.running import claude_folder
 from circuit_breaker.words import cleanup
 
 TYPE_CHECKING = False
@@ -67,7 +66,7 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
 
 def memory_report(facts: Mapping[str, Any], where: Places, now: float, plain: bool) -> str:
     """The text of `status --memory`: our own use against the limits (see `memory_facts`), then Claude Code's folder."""
-    folder = claude_folder(environment())
+    folder = claude_folder.path(environment())
     text = cleanup.own_table(facts, where.home, plain)
     if not folder or not os.path.isdir(folder):
         return text

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from circuit_breaker.breaker.model import DAY
 from circuit_breaker.cleaning import kinds
-from circuit_breaker.cleaning.claude_code import Running
+from circuit_breaker.cleaning.claude_code import InUse
 from circuit_breaker.cleaning.inventory import Unit, sums
 
 YOUNG = "younger than the limit"
@@ -39,7 +39,7 @@ class Chosen:
         return sum(row.bytes for row in self.freed.values())
 
 
-def choose(units: Iterable[Unit], wish: Wish, now: float, running: Running) -> Chosen:
+def choose(units: Iterable[Unit], wish: Wish, now: float, used: InUse) -> Chosen:
     """Select everything that can be archived, or with `wish.most` the oldest until the rest fits. If transcripts are chosen, a
     session is selected or left together with its subagents and tool results."""
     known = list(units)
@@ -53,7 +53,7 @@ def choose(units: Iterable[Unit], wish: Wish, now: float, running: Running) -> C
             continue
         whole = [unit, *unit.inner]
         chosen.total += sum(one.bytes for one in whole)
-        reason = _reason(unit, wish.before, now, busy, running)
+        reason = _reason(unit, wish.before, now, busy, used)
         if reason:
             stays += [(reason, one) for one in whole]
         else:
@@ -85,17 +85,17 @@ def _of_project(units: list[Unit], project: str) -> list[Unit]:
     return [unit for unit in units if (its_own(unit.project) if unit.project else unit.session in sessions)]
 
 
-def _reason(unit: Unit, before: float, now: float, busy: set[str], running: Running) -> str:
+def _reason(unit: Unit, before: float, now: float, busy: set[str], used: InUse) -> str:
     """Why a unit stays; "" if it can be archived."""
     session = unit.session if unit.kind in kinds.OF_SESSIONS else ""
     if unit.stays:
         return unit.stays
     if unit.newest > before:
         return YOUNG
-    if running.uses(unit.path, *unit.parts):
+    if used.uses(unit.path, *unit.parts):
         return OPEN
     if session in busy or (not session and unit.kind not in kinds.OF_NO_SESSION and now - unit.newest < DAY):
         return FRESH
     # A shell snapshot is in use as long as its session; an old plugin version, as long as a session that began before the update.
-    in_use = unit.kind == kinds.SNAPSHOTS and unit.newest >= running.since - 60 or unit.kind == kinds.PLUGINS
-    return OPEN if in_use and running.clients else ""
+    together = unit.kind == kinds.SNAPSHOTS and unit.newest >= used.since - 60 or unit.kind == kinds.PLUGINS
+    return OPEN if together and used.clients else ""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from tarfile import TarInfo
 
 from circuit_breaker.cleaning import tarball
-from circuit_breaker.cleaning.claude_code import Running
+from circuit_breaker.cleaning.claude_code import InUse
 from circuit_breaker.cleaning.inventory import Unit
 from circuit_breaker.cleaning.tarball import OnBytes
 from circuit_breaker.janitor import disk, sweep
@@ -44,7 +44,7 @@ def archive(
     place: str,
     kind: str,
     chosen: list[TarInfo],
-    in_use: Callable[[], Running],
+    in_use: Callable[[], InUse],
     on_bytes: OnBytes,
 ) -> tuple[str, Removed]:
     """Archive these members, read the archive back, and remove the originals. Returns (archive path, what was removed).
@@ -81,7 +81,7 @@ def archive(
     return path, gone
 
 
-def remove_originals(folder: str, entries: Iterable[TarInfo], running: Running, on_bytes: OnBytes) -> Removed:
+def remove_originals(folder: str, entries: Iterable[TarInfo], used: InUse, on_bytes: OnBytes) -> Removed:
     """Remove each file that is unchanged and not in use, then the empty folders."""
     gone: list[TarInfo] = []
     left: list[str] = []
@@ -93,7 +93,7 @@ def remove_originals(folder: str, entries: Iterable[TarInfo], running: Running, 
             continue
         on_bytes(entry.size, entry.name)
         try:
-            if running.uses(entry.name) or not tarball.is_still(entry, os.lstat(path)):
+            if used.uses(entry.name) or not tarball.is_still(entry, os.lstat(path)):
                 raise disk.Changed
             os.unlink(path)
             gone.append(entry)
@@ -107,7 +107,7 @@ def remove_originals(folder: str, entries: Iterable[TarInfo], running: Running, 
     return gone, left
 
 
-def finish_removals(place: str, running: Running, on_bytes: OnBytes) -> tuple[list[TarInfo], list[str]]:
+def finish_removals(place: str, used: InUse, on_bytes: OnBytes) -> tuple[list[TarInfo], list[str]]:
     """Finish killed runs: remove the originals of marked archives, after another comparison, and delete half-written archives.
     Returns (files that were removed, errors)."""
     removed: list[TarInfo] = []
@@ -122,7 +122,7 @@ def finish_removals(place: str, running: Running, on_bytes: OnBytes) -> tuple[li
             if files.exists(marked):
                 folder = tarball.summary(marked)["folder"]
                 equal, _ = tarball.compare(marked, folder, on_bytes)
-                removed += remove_originals(folder, equal, running, on_bytes)[0]
+                removed += remove_originals(folder, equal, used, on_bytes)[0]
             files.remove(mark)
         except OSError as error:
             errors.append(f"{os.path.basename(marked)}: {error.strerror or error}")

@@ -6,7 +6,7 @@ import sys
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.model import HOUR
-from circuit_breaker.runtime import files, json, running, store
+from circuit_breaker.runtime import claude_folder, files, json, store
 from circuit_breaker.runtime.home import Places, environment, safe_name, slug
 
 TYPE_CHECKING = False
@@ -85,7 +85,7 @@ def ended(where: Places, now: float, session: str) -> dict[str, set[str]]:
         quiet[name] = {one for one in sessions if now - written(f"{where.sessions}/{one}") >= HOUR}
     if not any(quiet.values()):
         return {}
-    going = {safe_name(one) for one in (session, *(running.listed(environment()) or ()))}
+    going = {safe_name(one) for one in (session, *(claude_folder.listed(environment()) or ()))}
     return {name: sessions - going for name, sessions in quiet.items() if sessions - going}
 
 

@@ -29,7 +29,7 @@ class Sweep(Record):
     limits: dict[str, int] = {}  # a limit of 0 is no limit
     now = 0.0
     moment = ""  # TIME in the names of archives made now
-    running = ""  # the session that asks
+    asking = ""  # the session that asks
     most = NEVER  # entries
     since = 0.0  # contents that were not changed after it are known to be within the limits
     runtime = False  # whether it is the runtime folder (too)
@@ -197,7 +197,7 @@ def _rotations(sweep: Sweep) -> None:
             reason = cleanup.too_old(idle / DAY, days)
         else:
             continue
-        if belongs(name, sweep.running):
+        if belongs(name, sweep.asking):
             sweep.deferred = True
         else:
             sweep.into_archive("rotate", name, reason, info)
@@ -211,7 +211,7 @@ def _sessions(sweep: Sweep) -> None:
     for rank, (_, name) in enumerate(ranked, 1):
         info = sweep.sessions[name]
         idle = sweep.now - info.st_mtime
-        if belongs(name, sweep.running):
+        if belongs(name, sweep.asking):
             sweep.deferred = True
         elif not sweep.is_old(info.st_mtime, HOUR):
             continue

@@ -40,7 +40,7 @@ def sweeps(
     where: Places, config: Config, now: float, session: str, most: float = NEVER, since: float = 0.0
 ) -> list[Sweep]:
     """The sweeps that make a round."""
-    asked = {"limits": config.memory_limits, "now": now, "running": session, "most": most, "since": since}
+    asked = {"limits": config.memory_limits, "now": now, "asking": session, "most": most, "since": since}
     return [Sweep(folder=folder, runtime=folder == where.runtime, **asked) for folder in roots(where)]
 
 
@@ -97,9 +97,9 @@ def make(where: Places, config: Config, now: float, session: str, most: float = 
     return made
 
 
-def _tidy(where: Places, config: Config, now: float, running: str) -> None:
+def _tidy(where: Places, config: Config, now: float, asking: str) -> None:
     """Remove markers of ended sessions, services of which nothing counts, notes about homes that nobody visits. Raises OSError."""
-    _disarm_ended(where, now, running)
+    _disarm_ended(where, now, asking)
     services.tidy(where, config, now)
     for path, name, info in disk.listing(where.runtime + "/janitor"):
         if name.endswith(".json") and disk.version(info) and now - info.st_mtime > NOTE_DAYS * DAY:
@@ -107,10 +107,10 @@ def _tidy(where: Places, config: Config, now: float, running: str) -> None:
             files.remove(path)
 
 
-def _disarm_ended(where: Places, now: float, running: str) -> None:
+def _disarm_ended(where: Places, now: float, asking: str) -> None:
     """Remove the markers of ended sessions (one that continues after all is armed again), and publish their homes' state anew."""
     homes = set()
-    for name, sessions in notes.ended(where, now, running).items():
+    for name, sessions in notes.ended(where, now, asking).items():
         for session in sessions:
             try:
                 homes.add(store.peek(where, session)[0].home)

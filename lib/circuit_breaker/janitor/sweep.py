@@ -6,8 +6,7 @@ from circuit_breaker.breaker.model import DAY, Record
 from circuit_breaker.janitor import disk, ledger, retention
 from circuit_breaker.janitor.disk import TooMany
 from circuit_breaker.janitor.retention import NEVER, OF_CLEAN, Action, Archive, Sweep
-from circuit_breaker.runtime import files, store
-from circuit_breaker.runtime import running as processes
+from circuit_breaker.runtime import claude_folder, files, store
 from circuit_breaker.runtime.home import safe_name
 
 TYPE_CHECKING = False
@@ -63,12 +62,12 @@ def look(sweep: Sweep) -> None:
     for _, name, info in disk.listing(folder, sweep.most):
         sweep.entries += 1
         kind = retention.file_kind(name)
-        if kind and (kind != "scraps" or not processes.alive(retention.scrap_of(name))):
+        if kind and (kind != "scraps" or not claude_folder.alive(retention.scrap_of(name))):
             getattr(sweep, kind)[name] = info
     ours = [f"archives/{name}" for name in retention.FOLDERS]  # where every temporary file is ours
     if sweep.runtime:
         for _, name, info in disk.listing(f"{folder}/sessions", 10 * sweep.most):
-            if name != safe_name(sweep.running):
+            if name != safe_name(sweep.asking):
                 sweep.memories[name] = info
         ours += ["armed", "janitor"]
         if sweep.most == NEVER:
@@ -95,7 +94,7 @@ def scraps(folder: str) -> Iterator[tuple[str, stat_result]]:
     """The temporary files that killed processes left in a folder of ours, with their `lstat` results."""
     for path, name, info in disk.listing(folder):
         stem, process = retention.temporary(name)
-        if stem and not processes.alive(process):
+        if stem and not claude_folder.alive(process):
             yield path, info
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.breaker.model import FOR_YOU, Notice, Transition
-from circuit_breaker.runtime import files, home, incidents, json, protocol, running, store
+from circuit_breaker.runtime import claude_folder, files, home, incidents, json, protocol, store
 from circuit_breaker.runtime.home import Places
 from circuit_breaker.runtime.protocol import Payload
 from circuit_breaker.words import sentences
@@ -71,7 +71,7 @@ def _unsaved(at: float, path: str) -> bool:
 
 def _drops_us(path: str, document: dict[str, Any], where: Places, env: home.Environment) -> bool:
     """Whether the file that registered this copy, or enabled it as a plugin, no longer does."""
-    folder, project = running.claude_folder(env), where.project + "/.claude"
+    folder, project = claude_folder.path(env), where.project + "/.claude"
     paths = {
         "user": folder and folder + "/settings.json",
         "project": project + "/settings.json",
@@ -88,7 +88,7 @@ def _drops_us(path: str, document: dict[str, Any], where: Places, env: home.Envi
         return False  # no settings file enables it
     if _enables_us(document) is False:
         return True
-    known = [*paths.values(), *running.managed_settings()]
+    known = [*paths.values(), *claude_folder.managed_settings()]
     return not any(_enables_us(json.object_in(one)) for one in known)
 
 

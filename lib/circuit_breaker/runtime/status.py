@@ -9,13 +9,13 @@ from circuit_breaker.breaker.config import RULES, Config, is_on
 from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.breaker.model import CLOSED, DAY, HALF_OPEN, MAIN, OPEN, Circuit, Reset, Transition
 from circuit_breaker.runtime import (
+    claude_folder,
     config_change,
     files,
     frozen,
     health,
     home,
     incidents,
-    running,
     services,
     store,
 )
@@ -78,9 +78,9 @@ def places_of(one: Kept, where: Places) -> Places:
 
 def mark_ended(kept: Iterable[Kept], env: Mapping[str, str], now: float) -> None:
     """Set `ended` of each session (see running.ended)."""
-    running_now = running.listed(env)
+    running = claude_folder.listed(env)
     for one in kept:
-        one.ended = running.ended(one.name, one.seen, running_now, now)
+        one.ended = claude_folder.ended(one.name, one.seen, running, now)
 
 
 def collect(

@@ -12,7 +12,7 @@ IDLE = 600.0  # seconds without a hook after which a session that is not listed 
 LONG = DAY  # the same if there is no list (an older Claude Code)
 
 
-def claude_folder(env: home.Environment) -> str:
+def path(env: home.Environment) -> str:
     """Claude Code's folder: CLAUDE_CONFIG_DIR, else ~/.claude; "" without either."""
     user = home.user_folder(env)
     return env.get("CLAUDE_CONFIG_DIR", "") or (user and user + "/.claude")
@@ -36,7 +36,7 @@ def managed_settings(platform: str = sys.platform) -> list[str]:
 
 def listed(env: home.Environment) -> set[str] | None:
     """The ids of the listed sessions; None if Claude Code keeps no list."""
-    rows = living(claude_folder(env))
+    rows = living(path(env))
     if rows is None:
         return None
     return {session for row in rows if isinstance(session := row.get("sessionId"), str)}
