@@ -121,12 +121,12 @@ def claude_path(env: Mapping[str, str]) -> Path:
 def chain(env: Mapping[str, str], project: Path) -> list[Source]:
     """The existing settings files that a session in `project` reads."""
     user, own = claude_path(env), project / ".claude"
-    paths = [("user", user / "settings.json")]
-    if os.path.realpath(own) != os.path.realpath(user):
-        paths += [("project", own / "settings.json"), ("local", own / "settings.local.json")]
-    paths += [("managed", Path(path)) for path in claude_folder.managed_settings()]
+    at_home = os.path.realpath(own) == os.path.realpath(user)
     found = []
-    for label, path in paths:
+    for label, name in claude_folder.settings_files(str(user), str(project)):
+        if at_home and label in ("project", "local"):
+            continue
+        path = Path(name)
         try:
             data = disk.read_through(path)
             if data is None:

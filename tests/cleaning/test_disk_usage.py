@@ -11,7 +11,7 @@ from typing import Any
 from homes import DAY, Home, aged, lines
 
 from circuit_breaker.cleaning import claude_code, disk_usage, inventory
-from circuit_breaker.runtime import files
+from circuit_breaker.runtime import claude_folder, files
 
 
 def facts(home: Home, **limits: int) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def test_measuring_stops_at_its_deadline_and_says_so(tmp_path: Path, mocker: Any
     assert "too large to measure" in report(home)
 
 
-def test_cleanup_period_is_the_one_that_counts(tmp_path: Path) -> None:
+def test_cleanup_period_is_the_one_that_counts(tmp_path: Path, mocker: Any) -> None:
     folder, project = host(tmp_path), tmp_path / "project"
     (project / ".claude").mkdir(parents=True)
     assert claude_code.cleanup_days(str(folder), str(project)) == (30, "")
@@ -172,6 +172,10 @@ def test_cleanup_period_is_the_one_that_counts(tmp_path: Path) -> None:
     assert claude_code.cleanup_days(str(folder), str(project))[0] == 5
     (project / ".claude" / "settings.local.json").write_text("{broken")
     assert claude_code.cleanup_days(str(folder), str(project))[0] == 5
+    theirs = tmp_path / "managed-settings.json"
+    theirs.write_text('{"cleanupPeriodDays": 365}')
+    mocker.patch.object(claude_folder, "managed_settings", return_value=[str(theirs)])
+    assert claude_code.cleanup_days(str(folder), str(project)) == (365, str(theirs))
 
 
 def test_report_changes_nothing_and_names_both_parts(tmp_path: Path, mocker: Any) -> None:

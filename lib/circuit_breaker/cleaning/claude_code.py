@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from circuit_breaker.cleaning import kinds
 from circuit_breaker.runtime import files, json
-from circuit_breaker.runtime.claude_folder import living
+from circuit_breaker.runtime.claude_folder import living, settings_files
 
 CLEANUP_DAYS = 30  # Claude Code's default
 PROC = "/proc"
@@ -31,8 +31,7 @@ class InUse:
 
 def cleanup_days(folder: str, project: str) -> tuple[int, str]:
     """(`cleanupPeriodDays`, the settings file that sets it or "" for the default)."""
-    own = f"{project}/.claude"
-    for path in (f"{own}/settings.local.json", f"{own}/settings.json", f"{folder}/settings.json"):
+    for _, path in reversed(settings_files(folder, project)):
         days = json.object_in(path).get("cleanupPeriodDays")
         if isinstance(days, int) and not isinstance(days, bool):
             return days, path

@@ -18,6 +18,14 @@ def path(env: home.Environment) -> str:
     return env.get("CLAUDE_CONFIG_DIR", "") or (user and user + "/.claude")
 
 
+def settings_files(folder: str, project: str) -> list[tuple[str, str]]:
+    """(scope, path) of the settings files that a session in `project` reads, the weakest first. `folder`: Claude Code's, or ""."""
+    own = project + "/.claude"
+    found = [("project", own + "/settings.json"), ("local", own + "/settings.local.json")]
+    found += [("managed", path) for path in managed_settings()]
+    return [("user", folder + "/settings.json"), *found] if folder else found
+
+
 def managed_settings(platform: str = sys.platform) -> list[str]:
     """The paths of an administrator's settings files."""
     folders = {

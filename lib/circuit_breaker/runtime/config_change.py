@@ -71,25 +71,19 @@ def _unsaved(at: float, path: str) -> bool:
 
 def _drops_us(path: str, document: dict[str, Any], where: Places, env: home.Environment) -> bool:
     """Whether the file that registered this copy, or enabled it as a plugin, no longer does."""
-    folder, project = claude_folder.path(env), where.project + "/.claude"
-    paths = {
-        "user": folder and folder + "/settings.json",
-        "project": project + "/settings.json",
-        "local": project + "/settings.local.json",
-    }
+    known = claude_folder.settings_files(claude_folder.path(env), where.project)
     receipt = json.object_in(home.ROOT + "/receipt.json")
     settings = receipt.get("settings")
     if isinstance(settings, dict):
         ours = _lines(settings.get("registrations"))
         still_there = bool(ours) and ours <= _lines(document.get("hooks"))
-        return _same(path, paths.get(str(receipt.get("scope")), "")) and not still_there
+        return _same(path, dict(known).get(str(receipt.get("scope")), "")) and not still_there
     data = env.get("CLAUDE_PLUGIN_DATA", "").rstrip("/")
     if not data or data.endswith(("-inline", "-skills-dir")):
         return False  # no settings file enables it
     if _enables_us(document) is False:
         return True
-    known = [*paths.values(), *claude_folder.managed_settings()]
-    return not any(_enables_us(json.object_in(one)) for one in known)
+    return not any(_enables_us(json.object_in(one)) for _, one in known)
 
 
 def _same(one: str, other: str) -> bool:
