@@ -249,6 +249,13 @@ def test_another_file_is_news(a: str, b: str) -> None:
         ("RIP: do_x+0x3b/0x90", "RIP: do_x+0x7b/0x90"),
         ("12#34 open", "12#35 open"),
         ("0x10.bin", "0x11.bin"),
+        ("expected 'total (4711)'", "expected 'total (4712)'"),
+        ("  40 ERROR: x", "  39 ERROR: x"),
+        ("✖ slot   10:30   booked twice", "✖ slot   11:30   booked twice"),
+        ("order with id 12", "order with id 13"),
+        ("got {0x186a0, 0x2}", "got {0x186a1, 0x2}"),
+        ("release-12-4711", "release-12-4712"),
+        ("seed: " + "a1B2-c3D4_" * 20, "seed: " + "z9Y8_x7W6-" * 20),
     ],
 )
 def test_these_results_differ(one: str, other: str) -> None:
@@ -300,10 +307,41 @@ def test_these_results_are_one(one: str, other: str) -> None:
         ("[3/9] Compiling Kit\na.swift:14: error: x", "[7/12] Compiling Kit\na.swift:14: error: x"),
         ("[ 25%] Building C object\na.c:1: error: x", "[ 50%] Building C object\na.c:1: error: x"),
         ("---\n > [3/4] RUN x:\n1.512 npm error code", "---\n > [3/4] RUN x:\n4.002 npm error code"),
+        (
+            "> Task :app:res\n> Task :app:kt FAILED\ne: a.kt:3:1 x\n5 actionable tasks: 2 executed, 3 up-to-date",
+            "Starting a Gradle Daemon, 1 busy\n> Task :app:res UP-TO-DATE\n> Task :app:kt FAILED\ne: a.kt:3:1 x\n5 actionable tasks: 5 executed",
+        ),
+        (
+            "#5 transferring context: 587.16kB 0.1s done\n#6 npm error x",
+            "#4 CACHED\n#5 transferring context: 1.2kB done\n#6 npm error x",
+        ),
+        (
+            "Compiling a v0.1.0 (/p)\nCompiling b v0.2.0\nerror: x",
+            "Blocking waiting for file lock on build directory\nCompiling b v0.2.0\nerror: x",
+        ),
+        (
+            "web:build: cache hit, replaying logs a1b2c3d4\napi:build: error TS1: x",
+            "web:build: cache miss, executing b2c3d4e5\napi:build: error TS1: x",
+        ),
     ],
 )
 def test_how_far_a_failing_build_came_is_not_its_error(one: str, other: str) -> None:
     assert error_keys(FAILED, one)[0] == error_keys(FAILED, other)[0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("> Task :a FAILED\nx", "> Task :b FAILED\nx"),
+        ("asset a.png is missing\nError", "asset b.png is missing\nError"),
+        ("Checking host-1 ... down\nError", "Checking host-2 ... down\nError"),
+        ("Downloading part 1\nError: timed out", "Downloading part 2\nError: timed out"),
+        ("#6 [1/9] RUN a\n#6 ERROR: x", "#6 [2/9] RUN b\n#6 ERROR: x"),
+        ("Built target a", "Built target b"),
+    ],
+)
+def test_what_a_failing_build_got_to_is_its_error(one: str, other: str) -> None:
+    assert error_keys(FAILED, one)[0] != error_keys(FAILED, other)[0]
 
 
 def test_what_is_made_up_for_storing_is_blinded_in_what_a_file_tool_returns_and_nothing_else() -> None:
@@ -469,6 +507,25 @@ def test_a_long_text_is_compared_to_its_ends_and_in_the_middle_but_for_digits() 
         ('Request id "0HNTFBJT3NO:00000009": failed', 'Request id "0HNZZ0JT4AB:00000002": failed'),
         ("u 7 node x\nu 4012 0:00 grep node", "u 7 node x\nu 4019 0:00 grep node"),
         (r"C:\Users\u\AppData\Local\Temp\tmp4k2j1h\a.txt", r"C:\Users\u\AppData\Local\Temp\tmp9z8y7x\a.txt"),
+        (
+            "failed on 'Clone 1 of iPhone 15 - App (4711)' (0.1 seconds)",
+            "failed on 'Clone 3 of iPhone 15 - App (90211)' (0.4 seconds)",
+        ),
+        ("29 11 2026 10:03:03.049:INFO [k]: up", "29 11 2026 10:04:41.601:INFO [k]: up"),
+        ("Connected on socket kQ3x7Ybc2JrLm0ZAAAAB with id 99608", "Connected on socket aB3dE5fG7hJ9kL1mAAAB with id 7"),
+        (
+            "W1129 10:03:03.123000 4711 torch/distributed/elastic/multiprocessing/api.py:897] x",
+            "W1129 10:04:41.601000 90211 torch/distributed/elastic/multiprocessing/api.py:897] x",
+        ),
+        ("112 INFO: Python: 3.11.4", "98 INFO: Python: 3.11.4"),
+        ("to /h/.cache/pre-commit/patch1790000000-4711.", "to /h/.cache/pre-commit/patch1790000311-90211."),
+        ("func1.2({0x690d40, 0x8428ed})", "func1.2({0x504e66, 0xab64c3})"),
+        ("panic({0x4b5e60?, 0xc000012345?})", "panic({0x5a0f50?, 0xc000098765?})"),
+        ("│ ✖  a.cy.js     00:04        3        2 │", "│ ✖  a.cy.js     01:12        3        2 │"),
+        (
+            "Encoded authorization failure message: " + "a1B2-c3D4_" * 20,
+            "Encoded authorization failure message: " + "z9Y8_x7W6-" * 20,
+        ),
     ],
 )
 def test_these_made_up_names_are_one(one: str, other: str) -> None:
@@ -481,6 +538,8 @@ def test_these_made_up_names_are_one(one: str, other: str) -> None:
         ("PASS a.test.js\nPASS b.test.js\nok", "PASS b.test.js\nPASS a.test.js\nok"),
         ("..F.  [100%]\n[gw3] linux", "F...  [100%]\n[gw0] linux"),
         ("ok\n....F.", "ok\nF....."),
+        ("..\n\n  1) test a\n\n.\ndone", ".\n\n  1) test a\n\n..\ndone"),
+        ("...F  [ 50%]\n....  [100%]", "....  [ 50%]\n..F.  [100%]"),
     ],
 )
 def test_what_runs_in_parallel_ends_in_any_order(one: str, other: str) -> None:

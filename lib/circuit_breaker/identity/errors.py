@@ -38,6 +38,14 @@ _UNREACHED = (
 ).split("|")
 _LATER_MAX = 1500  # characters at either end of a text that are searched for them
 _MARKS = frozenset("^~ ")  # below code
+# How lines begin that say what a build did again and what it took from a cache, which depends on what was changed; and parts of others.
+_STEPS = tuple(
+    "Starting a Gradle Daemon|All projects are up-to-date|Progress: resolved |[INFO] Downloading from |[INFO] Downloaded from |Building C"
+    "|Built target |Linking C|Scanning dependencies of |Consolidate compiler generated |Blocking waiting for |building [html"
+    "|updating environment: |loading pickled |Output written on |assets by |cacheable modules |runtime modules |modules by ".split("|")
+)
+_CACHES = (" actionable task", ": cache hit, ", ": cache miss, ", " files with Solc ", "proj (in ", " KiB [emitted]", " KiB [built]")
+_OF_DOCKER = ("transferring ", "CACHED", "DONE ", "sha256:", "extracting ")  # behind its `#7 `
 _NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these name is the news of their errors
 _SPELLED = str.maketrans("0123456789.", "abcdefghijk")
 
@@ -57,9 +65,10 @@ def error_keys(kind: str, text: str, tool_input: object = None) -> tuple[str, st
         text = before + rest[max(rest.find("\nCommon causes"), 0) :]
     sizes = {str(given.count("\n") + 1) for given in texts}
     names = texts if isinstance(tool_input, dict) and _NAMING.isdisjoint(tool_input) else []
+    lines = _each(_without_step, own_lines(text, tool_input))
+    lines = [line for line in lines if not _is_step(line)] or lines
     lines = _each(
-        lambda line: _without_names(_without_size(_without_given(_without_step(line)), sizes), names),
-        own_lines(text, tool_input),
+        lambda line: _without_names(_without_size(_without_given(line), sizes), names), lines
     )
     if says_unreached(text):
         lines = _each(lambda line: _without_hosts(line, texts), lines)
@@ -189,6 +198,17 @@ def _without_step(line: str) -> str:
     number, _, rest = line.partition("] ")
     counts = number[:1] == "[" and number[1:].replace("/", "", 1).strip(" %").isdigit()
     return rest if counts and rest else line
+
+
+def _is_step(line: str) -> bool:
+    """Whether a line says what a build did again or took from a cache."""
+    if line.startswith("> Task :"):
+        return not line.endswith(" FAILED")
+    if line[:1] == "#":
+        return line.partition(" ")[2].startswith(_OF_DOCKER)
+    if line.startswith(("Compiling ", "Checking ", "Fresh ")):  # Cargo
+        return line.split(" ")[2:3] != [] and line.split(" ")[2][:1] == "v"
+    return line.startswith(_STEPS) or any(sign in line for sign in _CACHES)
 
 
 def _without_running_number(line: str, given: int) -> str:

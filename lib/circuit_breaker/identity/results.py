@@ -32,7 +32,7 @@ _NAME_ENDS = tuple(
 )
 # Playwright: `14 × waiting for element to be visible`; a long error; Spring's process id
 _SAID_AFTER = (" × ", " characters truncated", " --- [")
-_SAID_BEFORE = ("session ID ", " running for ")  # codex: random for each process; Spring: seconds
+_SAID_BEFORE = ("session ID ", " running for ", " on 'Clone ")  # codex: random for each process; Spring: seconds; Xcode
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
 _MEASURING = (
     "/perf/|perf.|perf_|_perf|measure|latency|throughput|loadtest|load_test|load-test|uuidgen|openssl rand|%{time|timeit"
@@ -45,7 +45,7 @@ _TEMPORARY = "\\Temp\\ /tmp/ /.tmp/package/ /var/folders/ /var/tmp/ /dev/shm/ -s
 _NAMED_IDS = ("Id", "ID", "_id", "-id", "Token", "_token", "Cursor", "_cursor")
 _BARS = (
     "█|━|▏|####|==>|ETA|it/s|eta |--:--|load average|K ....| wallclock secs|=setup[|Starting a Gradle Daemon|packages loaded"
-    "| linux-sandbox| total actions"
+    "| linux-sandbox| total actions|Resolving deltas|Uploading ["
 ).split("|")
 
 
@@ -93,14 +93,19 @@ def _is_month(word: str) -> bool:
 
 
 def unordered(text: str) -> str:
-    """The text with its lines sorted, and the dots of a test runner: what runs in parallel or at random ends in any order."""
-    return "\n".join(sorted(map(_without_order, text.split("\n"))))
-
-
-def _without_order(line: str) -> str:
-    """`..F.  [100%]` with its marks, one for each test, sorted; any other line unchanged."""
-    marks, blank, rest = line.partition(" ")
-    return "".join(sorted(marks)) + blank + rest if _DOTS.issuperset(marks) else line
+    """The text with its lines sorted, and the dots of a test runner, `..F.  [100%]`: what runs in parallel or at random ends in any
+    order, and failures may be shown between them."""
+    lines, marks = [], ""
+    for line in text.split("\n"):
+        dots, blank, rest = line.partition(" ")
+        if not dots or not _DOTS.issuperset(dots):
+            lines.append(line)
+        elif rest and rest.lstrip(" ")[:1] != "[":
+            lines.append("".join(sorted(dots)) + blank + rest)
+        else:
+            marks += dots
+            lines += filter(None, [rest])
+    return "\n".join(sorted(lines)) + "\n" + "".join(sorted(marks))
 
 
 def receipt_key(text: str) -> str:
@@ -242,8 +247,13 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         return "N" if size or (told and text[end - 1] == "%") else ""
     if text[start] == ":" and before in " \n(" and text[start - 2 : start - 1] not in ('"', "'"):
         return "N" if 4 <= end - start - 1 <= 5 else ""  # listening on :8080
+    after = text[end : end + 2]
     if said.endswith(_SAID_BEFORE) or (before == "(" and text.startswith(") panicked", end)):
         return "N"  # the last: a Rust thread
+    if (after == ")'" and " on '" in said) or (said.endswith(" with id ") and " socket " in said):
+        return "N"  # Xcode: failed on 'iPhone 15 - App (4711)'; Karma
+    if not said and text.startswith(" INFO: ", end):
+        return "D"  # PyInstaller's milliseconds
     if "bash: line " in said and said.rstrip()[-1] == ":" and text[start:end].isdigit():
         return "N"  # bash: line 1: 4711 Segmentation fault
     last = _word_before(text, marks, begin, start)
@@ -253,20 +263,23 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         name = last.strip(".:")
         if text[start : start + 2] == "0x":
             told = text.startswith(" in ", end) or (text[end - 1] == ":" and name in ("at", "by"))
-            signal = name == "pc" and text[end : end + 1] == "]"  # Go; another tool's pc is where it stands
-            return "H" if told or signal or name.lower().endswith("seed") else ""
-        return "H" if name.lower() in _IDS or name.endswith(_NAMED_IDS) else ""
+            signal = name == "pc" and after[:1] == "]"  # Go; another tool's pc is where it stands
+            passed = said.endswith("({") or "({0x" in said  # Go: panic({0x4b5e60?, 0x5a0f50?})
+            return "H" if told or signal or passed or name.lower().endswith("seed") else ""
+        told = name.lower() in _IDS or name.endswith(_NAMED_IDS) or said.endswith(" failure message: ")  # AWS
+        return "H" if told else ""
     if kind == tokens.CLOCK:
-        after = text[end : end + 3].strip().lower()
+        half = text[end : end + 3].strip().lower()
         day = last.isdigit() and len(last) <= 2
         dated = day or last == "at" or last.lower() in _MONTHS or tokens.is_date(last)
-        return "T" if dated or after in ("am", "pm") or after[:1] == "+" else ""
+        ran = said.lstrip(" │")[:1] in ("✔", "✖") and text[end : end + 12].lstrip(" ")[:1].isdigit()  # Cypress
+        return "T" if dated or ran or half in ("am", "pm") or half[:1] == "+" else ""
     return "N" if _is_volatile(text[start:end].strip(".:"), last, before, text, end) else ""
 
 
 def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bool:
     """Whether the words and signs beside a plain number say that it changes by itself."""
-    after = text[end : end + 40]
+    after = text[end : end + 120]
     if _unit_after(text, end) or _names_volatile(number, last, before):
         return True
     return _follows_volatile(after) or _marks_volatile(number, last, before, after)
@@ -286,7 +299,7 @@ def _names_volatile(number: str, last: str, before: str) -> bool:
 
 
 def _follows_volatile(after: str) -> bool:
-    """Whether what comes after it does: `4 days ago`, `30 MB/s`, `4711 main.go:12] x` of klog and glog."""
+    """Whether what comes after it does: `4 days ago`, `30 MB/s`, `4711 main.go:12] x` of klog, glog and torch."""
     if after.startswith(_SAID_AFTER):
         return True
     if after[:1] != " ":
@@ -295,7 +308,7 @@ def _follows_volatile(after: str) -> bool:
     unit = following.partition("\n")[0].partition(" ")[0].strip(".,:;)")
     place = after.partition("] ")[0].rstrip("0123456789")
     ago = following.startswith(("day ago", "days ago", "week ago", "weeks ago"))
-    return ago or unit.endswith(("/s", "/sec", "elapsed")) or place.endswith((".go:", ".cc:"))
+    return ago or unit.endswith(("/s", "/sec", "elapsed")) or place.endswith((".go:", ".cc:", ".py:"))
 
 
 def _marks_volatile(number: str, last: str, before: str, after: str) -> bool:

@@ -50,7 +50,7 @@ def kind(word: str) -> str:
         return SUM
     if core[:3] == "+0x" or (core[:4] == "text" and "+0x" in core):
         return core.partition("+0x")[0] + "H"  # Go: /p/main.go:14 +0x1d; ld: a.c:(.text+0x2f)
-    hexadecimal = core[:2] in ("0x", "0X") and HEX.issuperset(core[2:])
+    hexadecimal = core[:2] in ("0x", "0X") and HEX.issuperset(core[2:].rstrip("?"))  # Go doubts some
     if is_id(core) or (hexadecimal and len(core) > 10) or (len(core) > 23 and _is_blob(core)):
         return "H"
     timed = core[0].isdigit() and core.endswith(_TIMED)
@@ -58,6 +58,8 @@ def kind(word: str) -> str:
         return "D"
     if ":" in core and core[0].isdigit() and is_clock(core):
         return "T" if core.count(":") == 2 or "." in core else CLOCK
+    if core[2:3] == ":" and core[-1].isupper() and is_clock(core.rpartition(":")[0]):
+        return "T"  # Karma: 10:03:03.049:INFO
     if is_date(core):
         return "T"
     process = core[:2] == "0." and core.count(".") > 1 and _FIGURES.issuperset(core)
@@ -72,6 +74,8 @@ def kind(word: str) -> str:
     is_address = "/" in core or ":" in word
     if not is_address and len(core) < _ID_MIN:
         return ""
+    if len(core) > 100 and core.replace("-", "").replace("_", "").isalnum():
+        return NAMELESS
     new = _address(word) if is_address else _blind_id(word)
     if new == word and is_request(core.replace("_", "").replace(":", "")):
         return NAMELESS
@@ -270,6 +274,7 @@ def _compound(word: str) -> str:
             stem, dot, ending = part.partition(".")
             before = parts[i - 1] if i else ""
             made_up = is_id(stem) or is_epoch(stem.lstrip(_LETTERS)) or is_random(stem)
+            made_up = made_up or (before == "H" and len(stem) > 3 and stem.isdigit())  # an epoch, a process
             if stem[:3] == "pid" and stem[3:].isdigit():  # hs_err_pid4711.log
                 parts[i] = "pid" + dot + ending
             elif made_up or (before in _TITLES and is_request(stem)):
