@@ -28,6 +28,11 @@ WAYS = [
     "pipenv run pytest t.py",
     "hatch run pytest t.py",
     "uvx pytest t.py",
+    "dotenvx run -- pytest t.py",
+    "op run -- pytest t.py",
+    "bash <<EOF\npytest t.py\nEOF",
+    "cat <<'EOF' | bash -e\npytest t.py\nEOF",
+    "echo 'pytest t.py' | bash -s -",
     "pytest 't.py'",
     "pytest ./t.py",
     "pytest /p/t.py",
@@ -187,6 +192,28 @@ WAYS = [
 ]
 ONE = [  # lines of one attempt each
     [
+        "psql -c 'create table a(id int)'",
+        "psql -d shop <<EOF\ncreate table a(id int)\nEOF",
+        "psql <<'SQL' 2>&1 | tail -5\ncreate table a(id int)\nSQL",
+        "echo 'create table a(id int)' | psql",
+    ],
+    ["python3 -c 'print(x)'", "python3 - <<EOF\nprint(x)\nEOF", "cat <<'PY' | python3\nprint(x)\nPY"],
+    ["ssh h 'make x'", "ssh -T h <<EOF\nmake x\nEOF", "ssh h bash -s <<'E'\nmake x\nE"],
+    [
+        "docker compose exec web pytest t.py",
+        "docker compose run --rm -e A=1 web pytest t.py",
+        "docker compose --profile dev exec -T web python -m pytest t.py",
+    ],
+    [
+        "xcodebuild -scheme App build",
+        "xcodebuild -scheme App -sdk iphonesimulator -derivedDataPath /tmp/d build",
+    ],
+    [
+        "curl -X POST http://h/a -d 1",
+        "curl -i -H 'Accept: text/html' -w '%{http_code}/' -X POST http://h/a -d 1",
+    ],
+    ["rspec a_spec.rb", "rbenv exec bundle exec rspec a_spec.rb"],
+    [
         "npm install foo",
         "npm i foo",
         "npm install --legacy-peer-deps foo",
@@ -300,6 +327,10 @@ ONE = [  # lines of one attempt each
     ["zig build test", "zig build test --summary all"],
 ]
 OTHERS = [  # lines of which each is another attempt
+    ["python3 - <<E | tail\na()\nE", "python3 - <<E | tail\nb()\nE"],
+    ["bash <<E\nmake a\nE", "bash <<E\nmake b\nE", "bash make.sh <<E\nmake b\nE"],
+    ["echo a | psql -f x.sql", "echo a | psql"],
+    ["docker compose run web pytest t.py", "docker compose run api pytest t.py"],
     ["ssh a make", "ssh b make", "make", "ssh a 'make x'", "docker exec a make", "docker exec b make"],
     ["curl -X POST x.io/a", "curl -X POST x.io/b", "curl -X POST y.io/a"],
     ["npm --prefix b install", "npm --prefix c install", "npm install", "npm install b"],

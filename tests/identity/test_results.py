@@ -512,7 +512,10 @@ def test_a_long_text_is_compared_to_its_ends_and_in_the_middle_but_for_digits() 
             "failed on 'Clone 3 of iPhone 15 - App (90211)' (0.4 seconds)",
         ),
         ("29 11 2026 10:03:03.049:INFO [k]: up", "29 11 2026 10:04:41.601:INFO [k]: up"),
-        ("Connected on socket kQ3x7Ybc2JrLm0ZAAAAB with id 99608", "Connected on socket aB3dE5fG7hJ9kL1mAAAB with id 7"),
+        (
+            "Connected on socket kQ3x7Ybc2JrLm0ZAAAAB with id 99608",
+            "Connected on socket aB3dE5fG7hJ9kL1mAAAB with id 7",
+        ),
         (
             "W1129 10:03:03.123000 4711 torch/distributed/elastic/multiprocessing/api.py:897] x",
             "W1129 10:04:41.601000 90211 torch/distributed/elastic/multiprocessing/api.py:897] x",

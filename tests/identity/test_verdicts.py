@@ -11,6 +11,41 @@ from circuit_breaker.identity import verdicts
 from circuit_breaker.identity.attempts import attempt_of
 
 SAID = [
+    ("npx turbo run build | tail", " Tasks:    1 successful, 2 total", "failed"),
+    ("npx turbo run build | tail", " Tasks:    2 successful, 2 total", "succeeded"),
+    (
+        "npx jest | tail",
+        "Test Suites: 2 skipped, 8 passed, 8 of 10 total\nTests: 3 skipped, 9 passed, 12 total",
+        "succeeded",
+    ),
+    ("./ci.sh | tail", "3 jobs passed, 1 job failed", "failed"),
+    ("./ci.sh | tail", "3 jobs passed, 0 jobs failed", "succeeded"),
+    ("./ci.sh | tail", "1 of 5 checks failed", "failed"),
+    ("swift test | tail", "Executed 3 tests, with 1 failure (0 unexpected) in 0.04 (0.05) seconds", "failed"),
+    (
+        "swift test | tail",
+        "Executed 3 tests, with 0 failures (0 unexpected) in 0.04 (0.05) seconds",
+        "succeeded",
+    ),
+    ("msbuild a.sln | tail", "Build: 1 succeeded, 1 failed, 0 up-to-date, 0 skipped", "failed"),
+    ("yarn install | tail", "➤ YN0000: · Failed with errors in 1s 200ms", "failed"),
+    ("yarn install | tail", "➤ YN0000: └ Completed in 0s\n➤ YN0000: · Done in 1s 200ms", ""),
+    (
+        "adb install a.apk | tail",
+        "adb: failed to install a.apk: Failure [INSTALL_FAILED_OLDER_SDK]",
+        "failed",
+    ),
+    ("nginx -t | tail", "nginx: configuration file /etc/nginx/nginx.conf test failed", "failed"),
+    (
+        "gh pr create | cat",
+        'a pull request for branch "x" into branch "main" already exists:\nhttps://h/1',
+        "failed",
+    ),
+    ("./migrate.sh | tail", 'relation "orders" already exists, skipping', ""),
+    ("flake8 src | tail", "./a.py:3:1: F821 undefined name", "failed"),
+    ("make | tail", "a.c:3:5: note: declared here\n[100%] Built target app", ""),
+    ("bash a.sh | tail", "a.sh: line 3: $1: unbound variable", "failed"),
+    ("Rscript a.R | tail", "[ FAIL 0 | WARN 0 | SKIP 0 | PASS 12 ]", ""),
     (
         "vault write a b | tail",
         "Error writing data to secret/x: Error making API request.\n\n* denied",

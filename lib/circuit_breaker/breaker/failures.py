@@ -11,13 +11,14 @@ from circuit_breaker.breaker.memory import ErrorRun, Family, Lane
 from circuit_breaker.breaker.model import FAILURES, OK, SILENT, FailedAttempt, Outcome
 from circuit_breaker.identity import attempts, errors, line_numbers, verdicts
 from circuit_breaker.identity.calls import SHELLS, WRITES, change_level, command_of
-from circuit_breaker.shell import shell_line
+from circuit_breaker.shell import programs, shell_line
 
 FAMILY = "family:"  # prefix of an attempt's key, in memory and in circuits
 BESIDE = 4  # turns after a failing act in which a failing look is one beside it
 LINES_MAX = 96  # error lines of a family
 _HIDES = "|;&\n`("  # a line hides an exit code only with one of these
-_PRINTS = ("$?", "${?}", "PIPESTATUS", "pipestatus", "LASTEXITCODE")  # and prints it only with one of these
+# It prints it only with one of these; linters fail if they say anything.
+_PRINTS = ("$?", "${?}", "PIPESTATUS", "pipestatus", "LASTEXITCODE", *programs.LINTERS)
 
 # A part of each form of failure in verdicts.py, lower case.
 _HINTS = (
@@ -25,7 +26,8 @@ _HINTS = (
     "|undefined|could not|cannot|unable|yn0|usage|unknown|invalid|sh: |env: |xargs: |sudo: |not recognized|not found|no such"
     "|denied|problem|broken|make[|e: |elifecycle|eresolve|ld: |node.js v|.go:|conflict|can't locate|halted|oh no|issues"
     "|[!]|fata[|svn: e|not mergeable|offense|violation|non-zero|needs merge|refused|curl: (|ssh: |scp: |wget: |lua: |** (|emerg"
-    "|illegal instruction|trace/break|terminate called|unreachable"
+    "|illegal instruction|trace/break|terminate called|unreachable|exists|would reformat|sqlstate|no tests|unbound"
+    "|successful,|adb: |gh: |⨯|lock file|received signal"
 ).split("|")
 
 

@@ -107,9 +107,12 @@ def _parts(kept: list[shell_line.Segment], directory: str, depth: int = 0) -> li
                 each.joint = each.joint or ")"
             parts += within
         words = segment.words[at:] if depth < shell_line.DEPTH else []
-        place, told = reading.inner_line(words) if words else ("", "")
+        place, told = _line_run(words, segment.given or _piped_in(part, parts)) if words else ("", "")
         if told:
-            within = _parts(shell_line.segments(told), f"@{place}" if place else directory, depth + 1)
+            line = shell_line.segments(told)
+            for first in line[:1]:
+                first.given = first.given or segment.given
+            within = _parts(line, f"@{place}" if place else directory, depth + 1)
             for each in within:
                 each.home = f"{place} {each.home}" if place else each.home
                 each.hides = each.hides or segment.words[at].rpartition("/")[2] == "script"
@@ -123,6 +126,25 @@ def _parts(kept: list[shell_line.Segment], directory: str, depth: int = 0) -> li
             directory = shell_line.resolve(target, directory)
         parts.append(part)
     return parts
+
+
+def _line_run(words: list[str], given: str) -> tuple[str, str]:
+    """(where, the line that a program runs there), also what a shell reads: `bash <<EOF`, `ssh HOST bash -s <<EOF`."""
+    place, told = reading.inner_line(words)
+    shell = told.split() or words
+    name = shell[0].rpartition("/")[2]
+    reads = (
+        not shell_line.operands(shell[1:]) if name in reading.SHELL_PROGRAMS else name == "ssh" and not told
+    )
+    return place, (given if reads else "") or told
+
+
+def _piped_in(part: _Part, before: list[_Part]) -> str:
+    """The text that `cat <<EOF |`, `echo x |` or `printf x |` hands on to a part."""
+    last = before[-1] if part.piped and before else part
+    if last.name == "cat":
+        return last.segment.given
+    return " ".join(shell_line.operands(last.rest)) if last.name in ("echo", "printf") else ""
 
 
 def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) -> None:
@@ -147,12 +169,14 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
     decorates = part.name.lower() in programs.DECORATION
     filters = part.piped and snippets.only_looks(part.name, part.rest)
     part.reads = decorates or filters or reading.program_reads(part.name, part.rest)
+    given = part.segment.given or _piped_in(part, before)
     if not part.reads and part.name in programs.INTERPRETERS:
-        _script(part)
+        _script(part, given)
     elif part.name in programs.CLIENTS:  # its query is its operand
         options = programs.CLIENTS[part.name].split()
         asked = [following for word, following in zip(part.rest, part.rest[1:]) if word in options]
-        part.rest = [_code(text) for text in (*asked, part.segment.given) if text] or part.rest
+        given = "" if "-f" in part.rest else given
+        part.rest = [_code(text) for text in (*asked, given) if text] or part.rest
     _respell(part)
 
 
@@ -217,7 +241,7 @@ def _handed_on(part: _Part) -> list[str]:
     return []
 
 
-def _script(part: _Part) -> None:
+def _script(part: _Part, given: str) -> None:
     """Make an interpreter's script the program; code in an option or on stdin becomes its operand."""
     coded, valued = programs.CODE.get(part.name, ("", ""))
     rest = part.rest
@@ -244,8 +268,8 @@ def _script(part: _Part) -> None:
             part.home = "" if near else spelled(folder)
             part.rest = rest[i + 1 :]
             return
-    if part.segment.given:
-        part.rest = [_code(part.segment.given)]
+    if given:
+        part.rest = [_code(given)]
 
 
 def _code(text: str) -> str:
@@ -349,7 +373,7 @@ def _operands(part: _Part, found: Attempt) -> list[str]:
             found.aim += f" {value}"
             continue
         found.values.add(value)
-        if name in programs.KEPT or name in kept:
+        if (name in programs.KEPT or name in kept) and "%{" not in value:  # curl -w '%{http_code}'
             path = _operand(value, part, found)
             usual = path.removeprefix(part.directory.rstrip("/") + "/") in programs.DEFAULTS
             operands += [f"{name} {path}"] if path != part.directory and not usual else []
@@ -364,8 +388,8 @@ def _takes_word(option: str, word: str, before: list[str]) -> bool:
         return True
     if option in programs.FLAGS or option.startswith("--no-"):
         return False
-    if option[:2] != "--" and option[-1:] == "X":
-        return True  # curl -sX POST
+    if (option[:2] != "--" and option[-1:] == "X") or ": " in word or "%{" in word:
+        return True  # curl -sX POST -H 'Accept: a/b' -w '%{http_code}'
     named = option[:2] == "--" or (len(option) > 4 and option[1].isalpha()) or option[1:2].isupper()
     return named and "/" not in word and "." not in word and (bool(before) or word not in programs.TASKS)
 

@@ -42,9 +42,19 @@ _MARKS = frozenset("^~ ")  # below code
 _STEPS = tuple(
     "Starting a Gradle Daemon|All projects are up-to-date|Progress: resolved |[INFO] Downloading from |[INFO] Downloaded from |Building C"
     "|Built target |Linking C|Scanning dependencies of |Consolidate compiler generated |Blocking waiting for |building [html"
-    "|updating environment: |loading pickled |Output written on |assets by |cacheable modules |runtime modules |modules by ".split("|")
+    "|updating environment: |loading pickled |Output written on |assets by |cacheable modules |runtime modules |modules by ".split(
+        "|"
+    )
 )
-_CACHES = (" actionable task", ": cache hit, ", ": cache miss, ", " files with Solc ", "proj (in ", " KiB [emitted]", " KiB [built]")
+_CACHES = (
+    " actionable task",
+    ": cache hit, ",
+    ": cache miss, ",
+    " files with Solc ",
+    "proj (in ",
+    " KiB [emitted]",
+    " KiB [built]",
+)
 _OF_DOCKER = ("transferring ", "CACHED", "DONE ", "sha256:", "extracting ")  # behind its `#7 `
 _NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these name is the news of their errors
 _SPELLED = str.maketrans("0123456789.", "abcdefghijk")
@@ -67,9 +77,7 @@ def error_keys(kind: str, text: str, tool_input: object = None) -> tuple[str, st
     names = texts if isinstance(tool_input, dict) and _NAMING.isdisjoint(tool_input) else []
     lines = _each(_without_step, own_lines(text, tool_input))
     lines = [line for line in lines if not _is_step(line)] or lines
-    lines = _each(
-        lambda line: _without_names(_without_size(_without_given(line), sizes), names), lines
-    )
+    lines = _each(lambda line: _without_names(_without_size(_without_given(line), sizes), names), lines)
     if says_unreached(text):
         lines = _each(lambda line: _without_hosts(line, texts), lines)
     tail = [text[READ_MAX:], _measured([*lines, text[READ_MAX:]])]

@@ -32,7 +32,11 @@ _NAME_ENDS = tuple(
 )
 # Playwright: `14 × waiting for element to be visible`; a long error; Spring's process id
 _SAID_AFTER = (" × ", " characters truncated", " --- [")
-_SAID_BEFORE = ("session ID ", " running for ", " on 'Clone ")  # codex: random for each process; Spring: seconds; Xcode
+_SAID_BEFORE = (
+    "session ID ",
+    " running for ",
+    " on 'Clone ",
+)  # codex: random for each process; Spring: seconds; Xcode
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
 _MEASURING = (
     "/perf/|perf.|perf_|_perf|measure|latency|throughput|loadtest|load_test|load-test|uuidgen|openssl rand|%{time|timeit"
@@ -272,7 +276,9 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         half = text[end : end + 3].strip().lower()
         day = last.isdigit() and len(last) <= 2
         dated = day or last == "at" or last.lower() in _MONTHS or tokens.is_date(last)
-        ran = said.lstrip(" │")[:1] in ("✔", "✖") and text[end : end + 12].lstrip(" ")[:1].isdigit()  # Cypress
+        ran = (
+            said.lstrip(" │")[:1] in ("✔", "✖") and text[end : end + 12].lstrip(" ")[:1].isdigit()
+        )  # Cypress
         return "T" if dated or ran or half in ("am", "pm") or half[:1] == "+" else ""
     return "N" if _is_volatile(text[start:end].strip(".:"), last, before, text, end) else ""
 

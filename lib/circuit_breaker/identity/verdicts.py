@@ -43,16 +43,20 @@ Latexmk: Errors|lua: |nginx: [emerg]|ssh: |scp: |rsync error|wget: |curl: (|Oh n
 Unexpected error|! LaTeX Error|! Undefined |! Emergency |lerna ERR!|Your requirements could not|Analysis failed|Liquid Exception|
 Warning, treated as error|There was an error|Error opening|Error writing |Error reading |Error querying |Error creating |
 Error connecting |Error executing |Error running |Error loading |Error parsing |FAILED: |[Failed] |SCRIPT ERROR:|Sphinx error:|
-There were failing tests|The following tests FAILED|[FAIL|syntax error|Error using |Undefined subroutine |Failed tasks:|Database Error""")
+There were failing tests|The following tests FAILED|[FAIL|syntax error|Error using |Undefined subroutine |Failed tasks:|Database Error|
+adb: |gh: |⨯ |error Command |error - |Error [|Error initializing |Conversion failed|A fatal error occurred|Encountered an error|
+Your lock file does not contain|Would reformat|would reformat|Host key verification failed|Permission denied (|SQLSTATE[|Failed with errors|
+No tests found, exiting with code 1|Program received signal """)
 _INNER = _listed(
-    ": error:|: error |: fatal error:|: Error:| - error TS|: fatal:|: undefined reference| ERROR |: ERROR:|: FAIL | FAILED in |: syntax error|: Syntax error:"
+    ": error:|: error |: fatal error:|: Error:| - error TS|: fatal:|: undefined reference| ERROR |: ERROR:|: FAIL | FAILED in |: syntax error|: Syntax error:|: FATAL:|: FAILED:"
 )
 _ANYWHERE = _listed("""
 is not recognized as|panicked at|[Errno |Some tests failed|" is invalid: | failed because the | failed with exit code | script failed|
- returned non-zero exit | errored after |version solving failed|is not mergeable|: unable to open |) Error: |An error occurred (""")
+ returned non-zero exit | errored after |version solving failed|is not mergeable|: unable to open |) Error: |An error occurred (|
+: command not found: """)
 _ENDINGS = (
     ": needs merge", ": command not found", ": not found", ": No such file or directory", ": Permission denied", "| FAIL", "...Failed",
-    "(No such file or directory)", ": FAIL", ": FAILED",
+    "(No such file or directory)", ": FAIL", ": FAILED", " test failed", ": File exists", ": unbound variable", '" already exists:',
 )  # fmt: skip
 _SUCCESSES = _listed("""
 OK|PASS|BUILD SUCCESS|Build succeeded|Build successful|All tests passed|All checks passed|All specs passed|Success: |Success!|Passed!|
@@ -63,7 +67,7 @@ Finished |built in |✓ built in|Compiled successfully|webpack compiled successf
 Your branch is up to date""")
 _SUMMARIES = frozenset(
     "✖ × no tests test spec doctest total results result summary failed failures errors passed ran found suites files specs examples scenarios"
-    " assertions checks tasks snapshots fail pass failing passing".split()
+    " assertions checks tasks snapshots fail pass failing passing executed completed build job jobs package packages projects targets".split()
 )
 _BAD = "failed failing failures failure errors error errored broken problems problem offense offenses violations unreachable".split()
 _GOOD = frozenset("passed passing succeeded successful pass ok".split())
@@ -94,7 +98,9 @@ def verdict(attempt: attempts.Attempt, text: str) -> str:
     if attempt.shows:
         return UNKNOWN
     said = [_line_class(line) for line in lines]
-    if "failures" in said:
+    if "failures" in said or (
+        attempt.words[:1] and attempt.words[0] in programs.LINTERS and any(map(_names_place, lines))
+    ):
         return FAILED
     if "success" in said:
         return SUCCEEDED
@@ -150,7 +156,10 @@ def _lines(text: str) -> list[str]:
 
 
 def _without_label(line: str) -> str:
-    """A line of several programs' output without the name in front: `proj> x`, `api-1  | x`, `web:test: x`, `apps/web test: x`."""
+    """A line of several programs' output without the name in front: `proj> x`, `api-1  | x`, `web:test: x`, `apps/web test: x`, and of
+    Yarn's without its code: `➤ YN0000: · x`."""
+    if line.startswith("➤ YN"):
+        return line.partition(": ")[2].lstrip("·│┌└ ")
     for sign in ("> ", "| ", ": "):
         head, found, rest = line.partition(sign)
         name = head.rstrip()
@@ -270,7 +279,7 @@ def _counts(bare: str) -> str:
         if (name not in _BAD and name not in _GOOD) or (with_warnings and name in ("problem", "problems")):
             continue
         before = words[at - 1] if at else ""
-        if before == "tests" and at > 1:
+        if before in _SUMMARIES and before != "no" and at > 1:  # 1 job failed
             before = words[at - 2]
         after = words[at + 1] if word[-1:] == ":" and at + 1 < len(words) else ""
         count = after if after.isdecimal() else "0" if before == "no" else before.rstrip("%")
@@ -281,7 +290,16 @@ def _counts(bare: str) -> str:
             good += some
         else:
             bad, naught = bad + some, naught + (not some)
+    if good and not bad and _lacks_some(words):
+        return "failures"
     return "failures" if bad else "success" if good or naught else ""
+
+
+def _lacks_some(words: list[str]) -> bool:
+    """Whether the counts of a summary add up to less than its total: `1 successful, 2 total`, of Turborepo."""
+    at = words.index("total") if "total" in words else 0
+    numbers = [int(word[:9]) for word in words if word.isdecimal()]
+    return words[at - 1].isdecimal() and sum(numbers) < 2 * int(words[at - 1][:9]) if at else False
 
 
 def _is_general(line: str) -> bool:

@@ -27,6 +27,10 @@ SHOWS = frozenset(
     "cat head tail less more grep egrep fgrep rg ag sed awk gawk jq yq nl bat diff cmp zcat zgrep tac strings xxd"
     " journalctl get-content gc select-string sls type".split()
 )
+# Programs that fail whenever they name a place in a file.
+LINTERS = frozenset(
+    "flake8 pycodestyle pydocstyle pylint actionlint ktlint markdownlint protoc buf ghdl".split()
+)
 # Interpreters: their script counts as the program.
 INTERPRETERS = frozenset(
     "python node ruby perl php lua Rscript deno ts-node tsx bash sh zsh dash ksh fish pwsh powershell osascript julia"
@@ -97,7 +101,8 @@ KEPT_IN = {"cargo": "-p --bin --example", "tsc": "-p", "mypy": "-p -m", "git": "
 # Other options that take a value, which is not part of the attempt: short ones, and long ones whose value may look like an operand.
 VALUED = frozenset(
     "-c -n -o -t -g -R -W -p -r -s -u -v -e -i -l -d -a -b -x -am --rootdir --reporter --ext --format --output --config --message"
-    " --title --body --author --date --mode --host --user --password".split()
+    " --title --body --author --date --mode --host --user --password"
+    " -sdk -arch -derivedDataPath -resultBundlePath".split()
 )
 # Long options that never take a value, besides `--no-...`.
 FLAGS = frozenset(

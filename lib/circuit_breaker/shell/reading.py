@@ -71,11 +71,12 @@ SUBCOMMANDS = {
 RUNNERS = {
     **dict.fromkeys("npx bunx pnpx uvx rtk winpty xcrun fvm".split(), ("",)),
     **dict.fromkeys(
-        "pipx uv poetry pipenv hatch pdm rye pixi conda mamba coverage doppler".split(), ("run",)
+        "pipx uv poetry pipenv hatch pdm rye pixi conda mamba coverage doppler dotenvx infisical op volta".split(),
+        ("run",),
     ),
     **dict.fromkeys(("npm", "mise"), ("exec", "x")),
     **dict.fromkeys(("pnpm", "yarn"), ("exec", "dlx")),
-    **dict.fromkeys(("bundle", "opam"), ("exec",)),
+    **dict.fromkeys(("bundle", "opam", "rbenv", "fnm"), ("exec",)),
     "bun": ("x",),
     "dotenv": ("run", ""),
 }
@@ -89,6 +90,7 @@ _VALUED = frozenset(
 _TEES = ("tee", "tee-object")
 # Each line that writes a file has one of these: most long ones need not be taken apart again.
 _WRITE_SIGNS = (">", "sed", "perl", "apply", *_TEES, *EDITORS)
+_COMPOSE_VALUED = "-f -p --file --project-name --profile --env-file --project-directory".split()
 # What these print is the line's own text, or a file's.
 _SAYING = ("echo", "printf", "cat", "write-output", *_TEES)
 _BREAKING = frozenset(" ()'\"<>|;&")  # of a word with one of these a shell makes several
@@ -249,13 +251,16 @@ def inner_line(words: list[str]) -> tuple[str, str]:
         return " ".join([name, *rest[:1]]), " ".join(rest[1:])
     if name not in ("docker", "podman", "docker-compose", "kubectl", "oc", "adb"):
         return "", ""
-    rest = past_options(rest, "-n --namespace --context -s -f -p".split())
+    rest = past_options(rest, ["-n", "--namespace", "--context", "-s", *_COMPOSE_VALUED])
     if rest[:1] == ["compose"]:
-        rest = past_options(rest[1:], ("-f", "-p"))
-    if rest[:1] != (["shell"] if name == "adb" else ["exec"]):
+        name, rest = "docker-compose", past_options(rest[1:], _COMPOSE_VALUED)
+    started = ("exec", "run") if name == "docker-compose" else ("shell",) if name == "adb" else ("exec",)
+    if rest[:1] == [] or rest[0] not in started:
         return "", ""
     rest = rest[1:]
-    plain = past_options(rest, "-e -u -w --user --workdir --env -c -n".split())
+    plain = past_options(
+        rest, "-e -u -w --user --workdir --env -c -n -v --volume --name --entrypoint".split()
+    )
     named = [] if name == "adb" else plain[:1]
     plain = rest[rest.index("--") + 1 :] if "--" in rest else plain[len(named) :]
     return " ".join([name.removesuffix("-compose"), *map(_service_of, named)]), _joined(plain)

@@ -217,7 +217,9 @@ def segments(command: str, longest: int = LONGEST) -> list[Segment]:
         return [now] if now.words else []
     marks = marks.replace(" ", "\0")
     found: list[Segment] = []
-    bodies: list[str] = []  # the end words of here-documents that begin on the next line
+    bodies: list[
+        tuple[str, Segment]
+    ] = []  # end words of here-documents that begin on the next line, and whose they are
     redirect = ""
     i, size = 0, len(command)
     while i <= size:  # the end counts as a line end
@@ -231,7 +233,7 @@ def segments(command: str, longest: int = LONGEST) -> list[Segment]:
                 now.text.append("")
             now.text[-1] += command[start:i].replace("\\\n", "")
             if redirect in ("<<", "<<-"):
-                bodies.append(text)
+                bodies.append((text, now))
             elif redirect:
                 _redirected(now, redirect, text)
             elif not (text.isdigit() and sign in "<>"):  # the descriptor of `2>`
@@ -340,19 +342,21 @@ def substitutions(text: str) -> list[str]:
     return found
 
 
-def _past_bodies(command: str, i: int, bodies: list[str], segment: Segment) -> int:
-    """Index after the here-documents that begin at `i`; their text goes to `segment`, the last of the line."""
+def _past_bodies(command: str, i: int, bodies: list[tuple[str, Segment]], last: Segment) -> int:
+    """Index after the here-documents that begin at `i`; `last`: the simple command behind which their text stands."""
     while bodies:
-        end_word, begin = bodies.pop(0), i
+        (end_word, owner), begin = bodies.pop(0), i
+        end = i
         while i < len(command):
             line_end = command.find("\n", i)
             line = command[i : line_end if line_end >= 0 else len(command)]
-            i = line_end + 1 if line_end >= 0 else len(command)
+            end, i = i, line_end + 1 if line_end >= 0 else len(command)
             if line.strip() == end_word:
                 break
-        segment.inner += substitutions(command[begin:i])
-        segment.given += command[begin:i]
-        segment.text.append("\n" + command[begin:i])
+            end = i
+        owner.inner += substitutions(command[begin:end])
+        owner.given += command[begin:end]
+        last.text.append("\n" + command[begin:i])
     return i
 
 
