@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from circuit_breaker.identity import calls as kinds
 from circuit_breaker.identity import labels
+from circuit_breaker.identity.calls import SHELLS, shell_command
 from circuit_breaker.replay import transcript
 from circuit_breaker.runtime import files, home
 from circuit_breaker.runtime.json import object_of, parse
@@ -75,7 +75,7 @@ def error_of(text: str) -> str:
 def command_of(tool: str, given: object, text: str = "") -> str:
     """The first words of the program in a shell line that the error names, else of its first program."""
     first = ""
-    line = shell_line.normalise(kinds.shell_command(tool, given)[:2000], "")[0]
+    line = shell_line.normalise(shell_command(tool, given)[:2000], "")[0]
     for words in shell_line.programs(line):
         if words[0] in _SKIP:
             continue
@@ -165,7 +165,7 @@ def _note(line: bytes, at: int, entry: list[Any], open_calls: dict[str, tuple[in
     _, failures, successes = entry
     for record in transcript.records(row) if transcript.is_row(row) else ():
         event, call_id = record["hook_event_name"], record.get("tool_use_id", "")
-        if event == "PreToolUse" and record["tool_name"] in kinds.SHELLS:
+        if event == "PreToolUse" and record["tool_name"] in SHELLS:
             open_calls[call_id] = at, record["tool_name"], record["tool_input"]
         elif not call_id and event != transcript.REQUEST:
             open_calls.clear()  # a prompt, or the end of a turn: they get none

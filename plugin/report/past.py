@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from circuit_breaker.cleaning.kinds import LONGEST, project_folder
-from circuit_breaker.identity import calls as kinds
 from circuit_breaker.identity import labels
+from circuit_breaker.identity.calls import change_level
 from circuit_breaker.replay import recording
 from circuit_breaker.replay.transcript import COMPACTED
 from circuit_breaker.runtime import claude_folder
@@ -32,7 +32,7 @@ class Call:
         self.lane, self.turn = record.get("agent_id") or "", turn
         self.t = self.ended = float(record["t"])
         self.kind, self.size = OK, 0
-        self.change = kinds.change_level(self.tool, self.input)
+        self.change = change_level(self.tool, self.input)
 
     @property
     def label(self) -> str:

@@ -8,8 +8,8 @@ from heapq import nlargest
 from operator import attrgetter
 from typing import NamedTuple
 
-from circuit_breaker.identity import calls as kinds
 from circuit_breaker.identity import labels
+from circuit_breaker.identity.calls import WRITES, shell_command
 from circuit_breaker.shell import shell_line
 from report.past import FAILED, OK, Call, PastSession
 
@@ -90,12 +90,12 @@ def _slow(session: PastSession) -> list[Slow]:
                 found.append(Slow(labels.clip(key[1], LABEL, same[0].input), len(same), wasted, session.name))
 
     for call in session.calls:
-        command = kinds.shell_command(call.tool, call.input)
+        command = shell_command(call.tool, call.input)
         key = (call.lane, without_choosers(command)) if command else ("", "")
         if command and call.kind in (OK, FAILED) and call.ended - call.t >= SLOW:
             runs.setdefault(key, []).append(call)
         elif call.change:
-            settle([key for key in runs if key[0] == call.lane or call.change == kinds.WRITES])
+            settle([key for key in runs if key[0] == call.lane or call.change == WRITES])
     settle(list(runs))
     return found
 
