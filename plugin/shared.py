@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from circuit_breaker.identity.labels import plain
 from circuit_breaker.runtime.json import object_in
+from circuit_breaker.words.sentences import PLUGIN
 from circuit_breaker.words.texts import printable
 
 if TYPE_CHECKING:
     from circuit_breaker.runtime import home
 
 ROOT = Path(__file__).resolve().parent.parent
-PLUGIN = "circuit-breaker"  # its name, and that of its command
 SHOW_AFTER = 1.0  # seconds before progress is shown
 Item = TypeVar("Item")
 

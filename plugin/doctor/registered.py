@@ -11,9 +11,9 @@ from pathlib import Path
 from install import bundle, disk, receipt, scopes, settings
 from install.apply import SOURCE, install_again
 from protection import Way
-from shared import PLUGIN
 
 from circuit_breaker.runtime import packages
+from circuit_breaker.words.sentences import PLUGIN
 from circuit_breaker.words.texts import number
 from doctor import Finding, fault, note, ok
 

@@ -7,10 +7,9 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from shared import PLUGIN
-
 from circuit_breaker.breaker.config import DEFAULTS
 from circuit_breaker.runtime import home
+from circuit_breaker.words.sentences import PLUGIN
 from install import disk, scopes
 
 LAUNCHER = """#!/usr/bin/env python3

@@ -12,10 +12,11 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, NamedTuple
 
-from shared import PLUGIN, Refusal, places, version
+from shared import Refusal, places, version
 
 from circuit_breaker.runtime import home
 from circuit_breaker.runtime.json import only
+from circuit_breaker.words.sentences import PLUGIN
 from install import bundle, disk, jsontext, receipt, scopes, settings
 from install.ours import OLDER_EXCLUSION, PROTOCOL, exclusion, our_text
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared import PLUGIN, run_program
+from shared import run_program
 
 from circuit_breaker.breaker.config import OPTION
 from circuit_breaker.runtime import claude_folder, files, home, packages
 from circuit_breaker.runtime.json import only
+from circuit_breaker.words.sentences import PLUGIN
 from install import disk, jsontext, settings
 
 GIT_SECONDS = 10.0

@@ -14,7 +14,7 @@ from circuit_breaker.replay import recording
 from circuit_breaker.replay.transcript import COMPACTED
 from circuit_breaker.runtime import claude_folder
 from circuit_breaker.runtime.json import only
-from circuit_breaker.words.sentences import NAME
+from circuit_breaker.words.sentences import PLUGIN
 
 OK, FAILED, DENIED, BLOCKED = "ok", "failed", "denied", "blocked"
 HEAD = 4000  # characters kept of a failure
@@ -63,7 +63,7 @@ class Call:
         text = only(str, record.get("tool_response", record.get("error", "")))
         self.ended, self.size = max(self.t, record["t"]), len(text)
         if event != "PostToolUse":
-            blocked = f"Blocked by {NAME}" in text[:HEAD]
+            blocked = f"Blocked by {PLUGIN}" in text[:HEAD]
             self.kind = BLOCKED if blocked else DENIED if event == "ToolNotRun" else FAILED
 
 

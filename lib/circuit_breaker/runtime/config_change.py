@@ -108,5 +108,5 @@ def _lines(hooks: object) -> set[tuple[str, str, str]]:
 def _enables_us(document: dict[str, Any]) -> bool | None:
     """Whether a settings document enables (True) or disables (False) our plugin, of any marketplace; None if neither."""
     plugins = json.only(dict, document.get("enabledPlugins"))
-    said = [on is not False for name, on in plugins.items() if name.partition("@")[0] == sentences.NAME]
+    said = [on is not False for name, on in plugins.items() if name.partition("@")[0] == sentences.PLUGIN]
     return all(said) if said else None

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from circuit_breaker.breaker.model import Notice, Signal, Transition
 
-NAME = "circuit-breaker"
+PLUGIN = "circuit-breaker"  # its name, and that of its command
 MARKS = {
     OPEN: "\N{POLICE CARS REVOLVING LIGHT}",
     HALF_OPEN: "\N{WARNING SIGN}\ufe0f",
@@ -227,7 +227,7 @@ def sentence_of(notice: Notice, keyword: str) -> str:
         what = f"is blocked, and Claude asked {notice.count} times in one prompt for blocked calls"
     known = {
         **notice.facts,
-        "name": NAME,
+        "name": PLUGIN,
         "keyword": keyword,
         "subject": notice.subject,
         "call": f"`{called}` " if rule != "failing_streak" else "",
@@ -289,14 +289,14 @@ def own_shell(what: str) -> str:
 def holding_back(path: str) -> str:
     """Why a change of a settings file is held back."""
     return (
-        f"{NAME} held back the change of {path}: it would switch the hooks off while a circuit is open. This session keeps the "
+        f"{PLUGIN} held back the change of {path}: it would switch the hooks off while a circuit is open. This session keeps the "
         "settings it has, without the other edits in that file. When the circuit has closed, save the file again or restart Claude Code."
     )
 
 
 def held_back(at: float, path: str) -> str:
     """What you read about it after the circuit has closed, and in `status`."""
-    return FOR_YOUR_EYES["held_back"].format(name=NAME, at=clock(at), file=path)
+    return FOR_YOUR_EYES["held_back"].format(name=PLUGIN, at=clock(at), file=path)
 
 
 def config_changed(session: str) -> str:
