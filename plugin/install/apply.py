@@ -152,8 +152,11 @@ def _write_in_place(plan: Plan, change: Change) -> None:
     before = change.before or b""
     name = "" if before in plan.backups.values() else plan.back_up(change.path, before)
     _write_backups(plan)
-    with open(os.path.realpath(change.path), "r+b", 0) as file:
-        disk.fill(file, change.after or b"", change.path)
+    after = change.after or b""
+    with disk.named(change.path), open(os.path.realpath(change.path), "r+b", 0) as file:
+        files.write_all(file.fileno(), after)
+        file.truncate(len(after))
+        os.fsync(file.fileno())
     if name:
         del plan.backups[name]
         files.remove(str(backup_path(name)))

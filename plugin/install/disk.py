@@ -8,9 +8,9 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from io import FileIO
 from pathlib import Path
 
+from circuit_breaker.janitor.disk import create
 from circuit_breaker.runtime import files
 
 SCRAP = ".circuit-breaker.tmp"
@@ -69,23 +69,14 @@ def put(path: Path, data: bytes, mode: int = 0o666) -> None:
     target = Path(os.path.realpath(path))
     beside = scrap(target)
     files.remove(str(beside))
-    try:
-        with open(beside, "xb", 0, opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            if target.exists():
-                _give(beside, target)
-            fill(file, data, path)
-        os.replace(beside, target)
-    except BaseException:
-        files.remove(str(beside))
-        raise
 
+    def fill(fd: int) -> None:
+        if target.exists():
+            _give(beside, target)
+        files.write_all(fd, data)
 
-def fill(file: FileIO, data: bytes, path: Path) -> None:
-    """Make `data` the contents of an open file, on the disk. A kill leaves it incomplete. path: its name in errors."""
     with named(path):
-        files.write_all(file.fileno(), data)
-        file.truncate(len(data))
-        os.fsync(file.fileno())
+        create(str(target), fill, lambda ready: os.replace(ready, target), str(beside), mode)
 
 
 def _give(path: Path, like: Path) -> None:

@@ -65,7 +65,11 @@ def version(info: stat_result) -> tuple[int, ...]:
 
 
 def create(
-    path: str, fill: Callable[[int], object], finish: Callable[[str], object], beside: str = ""
+    path: str,
+    fill: Callable[[int], object],
+    finish: Callable[[str], object],
+    beside: str = "",
+    mode: int = 0o600,
 ) -> None:
     """Make a file that has its name only when it is complete: it is filled beside `path` (as `beside`), synced and then named.
 
@@ -73,7 +77,7 @@ def create(
     nothing is left behind.
     """
     beside = beside or f"{path}.{files.system.getpid()}.tmp"
-    fd = bare(beside, files.system.O_WRONLY | files.system.O_CREAT | files.system.O_EXCL)
+    fd = bare(beside, files.system.O_WRONLY | files.system.O_CREAT | files.system.O_EXCL, mode)
     try:
         try:
             fill(fd)
@@ -85,9 +89,9 @@ def create(
         files.remove(beside)
 
 
-def bare(path: str, flags: int) -> int:
+def bare(path: str, flags: int, mode: int = 0o600) -> int:
     """An opener for `open` that follows no link and waits for no pipe; new files are private."""
-    return int(files.system.open(path, flags | files.READ | getattr(files.system, "O_NOFOLLOW", 0), 0o600))
+    return int(files.system.open(path, flags | files.READ | getattr(files.system, "O_NOFOLLOW", 0), mode))
 
 
 def liken(path: str, like: stat_result) -> None:
