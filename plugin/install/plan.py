@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from shared import Refusal, places, version
 
+from circuit_breaker.janitor.disk import moment
 from circuit_breaker.runtime import home
 from circuit_breaker.runtime.json import only
 from circuit_breaker.words.sentences import PLUGIN
@@ -91,8 +92,7 @@ class Plan:
 
     def back_up(self, path: Path, data: bytes) -> str:
         """Add the former contents of `path` to the backups. Returns the name of the backup."""
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        name = f"{path.name}.{stamp}.{disk.checksum(data)[:8]}"  # type: ignore[index]
+        name = f"{path.name}.{moment(time.time())}.{disk.checksum(data)[:8]}"  # type: ignore[index]
         self.backups[name] = data
         return name
 
