@@ -12,7 +12,7 @@ from tarfile import TarInfo
 from typing import Any
 
 from report import past
-from shared import Refusal, answer, places, program, progress
+from shared import Refusal, answer, places, program, progress, say
 
 from circuit_breaker.cleaning import claude_code, disk_usage, inventory, kinds, selection, steps, tarball
 from circuit_breaker.janitor.retention import OF_CLEAN
@@ -147,12 +147,11 @@ class _Run:
 
     def say(self, text: str) -> None:
         if not self.args.json:
-            answer(False, text)
+            say(text)
 
     def fail(self, text: str) -> None:
-        progress.end()
         self.errors.append(text)
-        print(f"clean: {texts.printable(text)}", file=sys.stderr)
+        say(f"clean: {texts.printable(text)}", sys.stderr)
 
     # Showing
 

@@ -77,7 +77,7 @@ def replay(args: argparse.Namespace) -> int:
         say(f"Under {source}; what would have happened if the breaker had run in these sessions:")
     for run, file in totals.run(groups, config, args.enforce):
         if not args.json and (run.trips or run.warnings):
-            answer(False, _session(run, file))
+            say(_session(run, file))
     if totals.broken:
         lost = f"{number(totals.broken_lines, 'line')} could not be read"
         say(f"replay: {lost}; the first: {plain(totals.broken[0])}", sys.stderr)

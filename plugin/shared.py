@@ -65,13 +65,14 @@ progress = Progress()  # of the verb that runs
 
 def say(text: str, to: TextIO | None = None) -> None:
     """Print a text to stdout (or `to`), with "?" for what a terminal would obey: names and settings of others can hold escape sequences."""
+    progress.end()
     print(printable(text, "\n\t"), file=to or sys.stdout, flush=True)
 
 
 def answer(as_json: bool, text: str, **facts: Any) -> None:
     """Print what a verb did or found: the facts with --json, else the text."""
-    progress.end()
     if as_json:
+        progress.end()
         print(json.dumps({"schema": 1, **facts}, indent=2))
     elif text:
         say(text)

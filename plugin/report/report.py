@@ -11,7 +11,7 @@ import incidents
 import operate
 import protection
 from install import disk
-from shared import Refusal, answer, places, progress, session_names
+from shared import Refusal, places, progress, say, session_names
 
 from circuit_breaker.runtime import home, status
 from report import dead_ends, page, past
@@ -48,5 +48,5 @@ def report(args: argparse.Namespace) -> int:
     path = Path(args.output or NAME)
     with disk.named(path):
         path.write_bytes(page.page(made))
-    answer(False, f"{page.headline(made)}. {path.resolve()}")
+    say(f"{page.headline(made)}. {path.resolve()}")
     return 0
