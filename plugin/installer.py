@@ -11,8 +11,8 @@ from typing import Any
 
 from doctor import doctor
 from install import bundle, purge, receipt, scopes
-from install.apply import put_in, remove_empty_folders, take_out
-from install.plan import Options, Plan, backup_path
+from install.apply import folders_to_make, put_in, remove_empty_folders, take_out
+from install.plan import Options, Plan, backup_path, plan_install, plan_removal
 from shared import Refusal, answer, places, program
 
 from circuit_breaker.runtime import packages
@@ -23,11 +23,12 @@ def install(args: argparse.Namespace) -> int:
     """Install or update for `args.scope`; exit code 1 if doctor finds a fault. Raises Refusal."""
     scope = scopes.scope(args.scope, os.environ, os.getcwd())
     options = Options(args.migrate, args.claude_md, args.deny_rules, not args.no_command)
-    plan = put_in(scope, options, args.json, args.dry_run)
     if args.dry_run:
+        plan = plan_install(scope, options, folders_to_make(scope, options))
         names = [str(scope.root / name) for name in [*plan.bundle, receipt.RECEIPT]]
         answer(args.json, _preview(plan, names), ok=True, **plan.facts(dry_run=True), files=names)
         return 0
+    plan = put_in(scope, options, args.json)
     findings = doctor.examine(os.environ, os.getcwd(), scope)
     faults = doctor.faults(findings)
     shown = [one for one in findings if one in faults or one.id == "command"]
@@ -50,7 +51,7 @@ def uninstall(args: argparse.Namespace) -> int:
     if state and not args.json:
         print("--purge would remove:" if args.dry_run else "--purge removes for good:")
         print("\n".join([*(f"  {path}" for path in state), *_spared(spared)]))
-    plan = take_out(scope, args.purge, args.dry_run)
+    plan = (plan_removal if args.dry_run else take_out)(scope, args.purge)
     gone = []
     if args.purge and not args.dry_run:
         gone = purge.purge(state, [*spared, *map(backup_path, plan.backups)])

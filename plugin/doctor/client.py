@@ -16,8 +16,7 @@ from typing import Any
 import protection
 from host import hooks_of
 from install import scopes, settings
-from install.apply import SOURCE
-from shared import run_program
+from shared import ROOT, run_program
 
 from circuit_breaker.runtime import files
 from circuit_breaker.runtime.json import object_in, object_of, only, parse
@@ -147,7 +146,7 @@ def _plugins(sources: list[scopes.Source], env: Mapping[str, str]) -> list[tuple
 
 
 def _hook_files(folders: list[Path]) -> list[tuple[Path, dict[str, Any]]]:
-    paths = [folder / "hooks" / "hooks.json" for folder in folders if os.path.realpath(folder) != str(SOURCE)]
+    paths = [folder / "hooks" / "hooks.json" for folder in folders if os.path.realpath(folder) != str(ROOT)]
     return [(path, object_in(str(path))) for path in paths]
 
 
@@ -163,7 +162,7 @@ def _timeouts(path: Path, document: dict[str, Any]) -> Iterator[Finding]:
 def _slow(projects: Path) -> Iterator[Finding]:
     """Hooks that took long in the newest transcripts. (Claude Code records only hooks that printed something.)"""
     taken: dict[tuple[str, str], list[float]] = {}
-    own = {settings.command_of(entry) for _, entry in settings.entries({"hooks": hooks_of(SOURCE)})}
+    own = {settings.command_of(entry) for _, entry in settings.entries({"hooks": hooks_of(ROOT)})}
     for event, command, ms in _hook_runs(projects):
         if command not in own and not settings.is_ours(command):
             taken.setdefault((event, command), []).append(ms)

@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from install import bundle, disk, receipt, scopes, settings
-from install.apply import SOURCE, install_again
+from install.apply import install_again
 from protection import Way
+from shared import ROOT
 
 from circuit_breaker.runtime import packages
 from circuit_breaker.words.sentences import PLUGIN
@@ -41,7 +42,7 @@ def _settled(scope: scopes.Scope, source: scopes.Source) -> Iterator[Finding]:
     as_installed = kept["files"] if kept else {}
     sums = {name: disk.text_checksum(disk.read_through(scope.root / name)) for name in as_installed}
     damaged = kept is None or sums != as_installed
-    helpless = damaged and os.path.realpath(scope.root) == str(SOURCE)
+    helpless = damaged and os.path.realpath(scope.root) == str(ROOT)
     fix = FRESH if helpless else f"circuit-breaker install --scope {scope.name}"
 
     def broken(about: str, text: str) -> Finding:
@@ -106,7 +107,7 @@ def _line_ends(way: Way) -> Iterator[Finding]:
 
 def optional_packages(ways: list[Way]) -> Iterator[Finding]:
     """Whether the two optional packages are installed."""
-    for root in sorted({way.root for way in ways} or {SOURCE}):
+    for root in sorted({way.root for way in ways} or {ROOT}):
         vendor = str(root / bundle.VENDOR)
         if all(packages.package(name, vendor) for name in packages.PACKAGES):
             yield ok("packages", f"{root}: {bundle.BOTH} are installed")

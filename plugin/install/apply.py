@@ -9,26 +9,23 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from shared import ROOT, Refusal
+from shared import Refusal
 
 from circuit_breaker.runtime import files, home, packages
 from install import bundle, disk, receipt, scopes
 from install.plan import Change, Options, Plan, backup_path, backups_folder, plan_install, plan_removal
 
-SOURCE = ROOT
 LOCK_WAIT = 60.0  # seconds: another installation may be waiting for pip
 
 
-def put_in(scope: scopes.Scope, options: Options, quiet: bool, dry_run: bool = False) -> Plan:
+def put_in(scope: scopes.Scope, options: Options, quiet: bool) -> Plan:
     """Install or update. Returns the plan that was carried out. Raises Refusal (nothing was changed), OSError; no empty folder is left behind."""
-    made = _folders_to_make(scope, options)
-    if dry_run:
-        return plan_install(scope, SOURCE, options, made)
+    made = folders_to_make(scope, options)
     new = [*made, *disk.missing(backups_folder())]
     try:
         scope.root.parent.mkdir(parents=True, exist_ok=True)
         with _alone(scope):
-            plan = plan_install(scope, SOURCE, options, made)
+            plan = plan_install(scope, options, made)
             _put_files(plan)  # with the receipt: from here on, everything can be removed again
             _write_backups(plan)
             _make_changes(plan, "install")
@@ -46,13 +43,11 @@ def install_again(scope_name: str) -> str:
     return f"{scope.root}: installed again ({plan.written} files, {len(plan.changes)} others)"
 
 
-def take_out(scope: scopes.Scope, purge: bool, dry_run: bool) -> Plan:
+def take_out(scope: scopes.Scope, purge: bool) -> Plan:
     """Remove the installation of `scope`: the registrations, what they needed, then the files, the receipt last. Returns the plan that
     was carried out. Raises Refusal, OSError."""
-    if dry_run:
-        return plan_removal(scope, SOURCE, purge)
     with _alone(scope):
-        plan = plan_removal(scope, SOURCE, purge)
+        plan = plan_removal(scope, purge)
         _write_backups(plan)
         _make_changes(plan, "uninstall")
         if plan.kept is not None:
@@ -65,7 +60,7 @@ def take_out(scope: scopes.Scope, purge: bool, dry_run: bool) -> Plan:
     return plan
 
 
-def _folders_to_make(scope: scopes.Scope, options: Options) -> list[Path]:
+def folders_to_make(scope: scopes.Scope, options: Options) -> list[Path]:
     """The folders that do not exist yet, including the parents of the runtime folder, which the first session makes."""
     outside = [path for path in scope.outside if options.command or path != scope.launcher]
     runtime = [backups_folder().parent] if scope.name == "user" else []

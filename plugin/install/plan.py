@@ -12,7 +12,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, NamedTuple
 
-from shared import Refusal, places, version
+from shared import ROOT, Refusal, places, version
 
 from circuit_breaker.janitor.disk import moment
 from circuit_breaker.runtime import home
@@ -21,6 +21,7 @@ from circuit_breaker.words.sentences import PLUGIN
 from install import bundle, disk, jsontext, receipt, scopes, settings
 from install.ours import OLDER_EXCLUSION, PROTOCOL, exclusion, our_text
 
+SOURCE = ROOT  # of what is installed
 # Many projects ignore `lib/`; the .gitignore nearer to the files wins.
 IGNORE = {"project": b"!*\n!*/\n__pycache__/\n", "local": b"*\n"}
 AS_THEY_ARE = b"* -text\n"  # git must not change line ends: `sh` cannot run CRLF
@@ -129,13 +130,13 @@ class Plan:
 # --- Installing
 
 
-def plan_install(scope: scopes.Scope, source: Path, options: Options, made: list[Path]) -> Plan:
-    """The plan of an installation from `source`; `made`: the folders that it makes. Raises Refusal, OSError."""
+def plan_install(scope: scopes.Scope, options: Options, made: list[Path]) -> Plan:
+    """The plan of an installation; `made`: the folders that it makes. Raises Refusal, OSError."""
     if scope.root.is_symlink():
         raise Refusal(f"{scope.root} is a link. Nothing was changed. Remove it and try again.")
-    old = receipt_of(scope, source) or receipt.blank()
+    old = receipt_of(scope) or receipt.blank()
     _never_twice(scope)
-    files = bundle.contents(source)
+    files = bundle.contents(SOURCE)
     if scope.name != "user":
         files[".gitignore"], files[".gitattributes"] = IGNORE[scope.name], AS_THEY_ARE
     ours = settings.our_groups(json.loads(files["hooks/hooks.json"]), scope.shell, sys.platform == "win32")
@@ -145,7 +146,7 @@ def plan_install(scope: scopes.Scope, source: Path, options: Options, made: list
         if not disk.hindrance(path):
             before = disk.read_through(path)
             plan.change(path, before, section.added(_without_older(before, old)))
-    placed = _placed_files(plan, source, old["commands"], options)
+    placed = _placed_files(plan, old["commands"], options)
     registered = _registered(plan, old["settings"], ours, options)
     if options.claude_md:
         before = disk.read_through(scope.claude_md)
@@ -225,11 +226,11 @@ def _registered(plan: Plan, old: dict[str, Any], ours: settings.Groups, options:
     return {**record, "before": disk.checksum(data if older or data is None else clean), "backup": name}
 
 
-def _placed_files(plan: Plan, source: Path, old: dict[str, Any], options: Options) -> dict[str, Any]:
+def _placed_files(plan: Plan, old: dict[str, Any], options: Options) -> dict[str, Any]:
     """Plan our files outside the folder. Returns the receipt's part about them."""
     kept = {}
     for name, path in plan.scope.placed.items():
-        after, before = our_text(plan.scope, name, source), disk.read_through(path)
+        after, before = our_text(plan.scope, name, SOURCE), disk.read_through(path)
         mine = old.get(name)
         is_launcher = name == PLUGIN
         if name in scopes.HOME and os.path.lexists(path):
@@ -260,9 +261,9 @@ def _without_older(text: bytes | None, kept: dict[str, Any]) -> bytes | None:
 # --- Removing
 
 
-def plan_removal(scope: scopes.Scope, source: Path, all_of_it: bool) -> Plan:
+def plan_removal(scope: scopes.Scope, all_of_it: bool) -> Plan:
     """What a removal changes outside the installation's folder. Raises Refusal, OSError."""
-    kept = receipt_of(scope, source)
+    kept = receipt_of(scope)
     plan = Plan(scope, kept)
     if kept is None:
         return plan
@@ -331,7 +332,7 @@ def _remove_placed(plan: Plan, name: str, path: Path, record: dict[str, Any], al
 # --- Which installation is there
 
 
-def receipt_of(scope: scopes.Scope, source: Path) -> dict[str, Any] | None:
+def receipt_of(scope: scopes.Scope) -> dict[str, Any] | None:
     """The receipt of the installation of `scope`, made anew from our names, checksums and lines if it is lost; None if there is no
     trace of one. Raises Refusal for one of another scope, OSError."""
     root = scope.root
@@ -353,7 +354,7 @@ def receipt_of(scope: scopes.Scope, source: Path) -> dict[str, Any] | None:
     kept["files"] = {name: disk.text_checksum(disk.read_through(root / name)) for name in names}
     for name, path in scope.placed.items():
         here = disk.text_checksum(disk.read_through(path))
-        if here and here in [disk.checksum(our_text(scope, name, folder)) for folder in (root, source)]:
+        if here and here in [disk.checksum(our_text(scope, name, folder)) for folder in (root, SOURCE)]:
             kept["commands"][name] = {"sum": here, "backup": None}
     return kept
 

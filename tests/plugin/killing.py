@@ -30,7 +30,7 @@ SAMPLED = {"circuit-breaker/lib/": 12, "circuit-breaker/plugin/": 8}
 sys.path[:0] = [str(ROOT / "lib"), str(ROOT / "plugin")]
 
 import installer  # noqa: E402
-from install import apply  # noqa: E402
+from install import apply, plan  # noqa: E402
 
 MACHINE = FOLDER / "machine"
 HOME, PROJECT = MACHINE / "home", MACHINE / "project"
@@ -68,7 +68,7 @@ def in_child(verb: str, kill_at: int = 0) -> int:
 
 def run(verb: str) -> int:
     if verb != "uninstall":
-        apply.SOURCE = older(FOLDER / "older") if verb == "older" else ROOT
+        plan.SOURCE = older(FOLDER / "older") if verb == "older" else ROOT
         apply.install_again(SCOPE)
         return 0
     return installer.uninstall(

@@ -15,9 +15,9 @@ import pytest
 from doctor import FAULT, NOTE, OK, client, machine, probe
 from doctor.doctor import doctor, examine
 from install import bundle
-from install.apply import SOURCE
 from plugin.people import plugin
 from plugin.settings_documents import LINES
+from shared import ROOT
 
 from circuit_breaker.runtime import claude_folder, files, hook
 
@@ -151,7 +151,7 @@ def test_a_missing_command_is_found_and_fixed(person):
 def test_a_double_registration_is_found(person):
     person.install()
     document = json.loads(person.settings.read_text())
-    market = {"source": {"source": "directory", "path": str(SOURCE)}}
+    market = {"source": {"source": "directory", "path": str(ROOT)}}
     document.update(enabledPlugins={"circuit-breaker@m": True}, extraKnownMarketplaces={"m": market})
     person.settings.write_text(json.dumps(document))
     assert "every hook runs 2 times" in look(person)["double"].text
@@ -368,8 +368,8 @@ def listing(tmp_path, *entries):
 
 
 def test_the_copy_that_claude_code_runs_is_the_one_that_is_checked(person, tmp_path):
-    enable(person, SOURCE)
-    entry = {"id": "circuit-breaker@m", "enabled": True, "readFromFolder": f"{SOURCE}/", "version": "9"}
+    enable(person, ROOT)
+    entry = {"id": "circuit-breaker@m", "enabled": True, "readFromFolder": f"{ROOT}/", "version": "9"}
     assert look(person, **listing(tmp_path, entry))["copy"].level == "ok"
     other = {**entry, "readFromFolder": None, "installPath": "/somewhere"}
     finding = look(person, **listing(tmp_path, other))["copy"]
@@ -382,9 +382,9 @@ def test_the_copy_that_claude_code_runs_is_the_one_that_is_checked(person, tmp_p
 
 def test_a_copy_among_the_skills_is_checked_like_any_other(person):
     copy = person.home / ".claude" / "skills" / "cb"
-    for name in [*bundle.names_below(SOURCE), ".claude-plugin/plugin.json"]:
+    for name in [*bundle.names_below(ROOT), ".claude-plugin/plugin.json"]:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(SOURCE / name, copy / name)
+        shutil.copy(ROOT / name, copy / name)
     found = look(person)
     assert (found["protected"].level, str(copy) in found["protected"].text) == ("ok", True)
 
@@ -443,9 +443,9 @@ def test_a_copy_with_windows_line_ends_is_named_and_really_fixed(person, tmp_pat
         root = person.root
     else:
         root = tmp_path / "clone"
-        for name in [*bundle.names_below(SOURCE), ".claude-plugin/plugin.json"]:
+        for name in [*bundle.names_below(ROOT), ".claude-plugin/plugin.json"]:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(SOURCE / name, root / name)
+            shutil.copy(ROOT / name, root / name)
         enable(person, root)
     for name in bundle.names_below(root):
         (root / name).write_bytes((root / name).read_bytes().replace(b"\n", b"\r\n"))
@@ -455,7 +455,7 @@ def test_a_copy_with_windows_line_ends_is_named_and_really_fixed(person, tmp_pat
     done = plugin(person, "doctor", "--fix")
     assert done.returncode == 0, done.stdout
     assert f"all {LINES} lines fire" in done.stdout
-    assert (root / "hooks" / "run").read_bytes() == (SOURCE / "hooks" / "run").read_bytes()
+    assert (root / "hooks" / "run").read_bytes() == (ROOT / "hooks" / "run").read_bytes()
 
 
 def test_a_whole_copy_repairs_what_lies_outside_it(person):

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from install import apply, bundle, disk, receipt, scopes
+from install import apply, bundle, disk, plan, receipt, scopes
 from plugin.people import Person, plugin
 from plugin.settings_documents import LINES, NASTY, REFUSED
 from plugin.transcripts import Transcript
@@ -220,10 +220,10 @@ def test_an_update_leaves_only_the_new_version_and_uninstall_still_gives_the_fir
 ):
     person.settings.write_bytes(NASTY[name])
     before = person.tree()
-    monkeypatch.setattr(apply, "SOURCE", older_source(tmp_path / "older"))
+    monkeypatch.setattr(plan, "SOURCE", older_source(tmp_path / "older"))
     person.install()
     assert all(": older;" in line for line in person.lines() if "circuit-breaker" in line)
-    monkeypatch.setattr(apply, "SOURCE", ROOT)
+    monkeypatch.setattr(plan, "SOURCE", ROOT)
     person.install()
     assert not any(": older;" in line for line in person.lines())
     assert not (person.root / "lib" / "circuit_breaker" / "gone.py").exists()
@@ -238,7 +238,7 @@ def test_lines_that_run_while_it_is_updated_never_fail_never_deny_and_print_noth
     person, tmp_path, monkeypatch
 ):
     sources = [older_source(tmp_path / "older"), ROOT]
-    monkeypatch.setattr(apply, "SOURCE", sources[0])
+    monkeypatch.setattr(plan, "SOURCE", sources[0])
     person.install()
     env = {**person.env, "CIRCUIT_BREAKER_HOME": str(tmp_path / "breaker"), "CLAUDE_CODE_SESSION_ID": "s"}
     body = json.dumps(
@@ -265,18 +265,18 @@ def test_lines_that_run_while_it_is_updated_never_fail_never_deny_and_print_noth
         for _ in range(2)
     ]
     for number in range(samples(here=6, in_ci=20)):
-        apply.SOURCE = sources[number % 2 ^ 1]
+        plan.SOURCE = sources[number % 2 ^ 1]
         person.install()
     (tmp_path / "enough").touch()
     assert [process.communicate()[0] for process in running] == ["", ""]
 
 
 def test_files_of_other_people_in_the_folder_survive_an_update_and_the_removal(person, tmp_path, monkeypatch):
-    monkeypatch.setattr(apply, "SOURCE", older_source(tmp_path / "older"))
+    monkeypatch.setattr(plan, "SOURCE", older_source(tmp_path / "older"))
     person.install()
     (person.root / "config.json").write_text("{}")
     (person.root / "lib" / "theirs.txt").write_text("mine")
-    monkeypatch.setattr(apply, "SOURCE", ROOT)
+    monkeypatch.setattr(plan, "SOURCE", ROOT)
     person.install()
     assert (person.root / "config.json").read_text() == "{}"
     assert (person.root / "lib" / "theirs.txt").read_text() == "mine"
@@ -359,10 +359,10 @@ def test_a_full_disk_while_files_are_staged_leaves_nothing(person, mocker):
 
 
 def test_a_full_disk_while_it_is_updated_leaves_the_old_version_whole(person, tmp_path, monkeypatch, mocker):
-    monkeypatch.setattr(apply, "SOURCE", older_source(tmp_path / "older"))
+    monkeypatch.setattr(plan, "SOURCE", older_source(tmp_path / "older"))
     person.install()
     before = person.tree()
-    monkeypatch.setattr(apply, "SOURCE", ROOT)
+    monkeypatch.setattr(plan, "SOURCE", ROOT)
     disk_is_full_at(3, mocker)
     with pytest.raises(OSError, match="No space"):
         person.install()
@@ -1250,7 +1250,7 @@ def test_an_installation_from_a_checkout_with_crlf_has_unix_line_ends(person, tm
     for name in bundle.names_below(ROOT):
         (clone / name).parent.mkdir(parents=True, exist_ok=True)
         (clone / name).write_bytes((ROOT / name).read_bytes().replace(b"\n", b"\r\n"))
-    monkeypatch.setattr(apply, "SOURCE", clone)
+    monkeypatch.setattr(plan, "SOURCE", clone)
     person.install()
     assert (person.root / "hooks" / "run").read_bytes() == (ROOT / "hooks" / "run").read_bytes()
     person.uninstall()
