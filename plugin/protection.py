@@ -49,8 +49,9 @@ def look(
     how, (why, fix) = "", status.cannot_block(where, config)
     if not why:
         sources = scopes.chain(env, Path(where.project))
-        how, why, fix = _registered(where, sources, env)
-        if why and last and now - last.seen < LIVE and last.seen > _changed(where, sources, env):
+        found = ways(where, sources, env)
+        how, why, fix = _registered(where, sources, found)
+        if why and last and now - last.seen < LIVE and last.seen > _changed(sources, found):
             how, why, fix = f"session {last.name[: words.ID]} only, as its hooks run", "", ""
     if last and not why:
         how += f"; hooks last ran {ago(now - last.seen)} in session {last.name[: words.ID]}"
@@ -68,18 +69,16 @@ def ago(seconds: float) -> str:
     return f"{seconds:.0f} s ago"
 
 
-def _changed(where: home.Places, sources: list[scopes.Source], env: Mapping[str, str]) -> float:
+def _changed(sources: list[scopes.Source], found: list[Way]) -> float:
     """When a settings file or a copy of the plugin that it names was last changed: hooks that ran before that prove nothing."""
     paths = [source.path for source in sources]
-    for root in {way.root for way in ways(where, sources, env)} - {Path()}:
+    for root in {way.root for way in found} - {Path()}:
         names = [root / name for name in bundle.names_below(root)]
         paths += [root if root.is_dir() else root.parent, *names, *(name.parent for name in names)]
     return max((os.path.getmtime(path) for path in set(paths) if os.path.exists(path)), default=0.0)
 
 
-def _registered(
-    where: home.Places, sources: list[scopes.Source], env: Mapping[str, str]
-) -> tuple[str, str, str]:
+def _registered(where: home.Places, sources: list[scopes.Source], found: list[Way]) -> tuple[str, str, str]:
     """(how, why, fix) according to the settings; `why` is "" if they protect."""
     switches = [(off, s.path) for s in sources if isinstance(off := s.document.get("disableAllHooks"), bool)]
     off, path = switches[-1] if switches else (False, "")
@@ -87,9 +86,7 @@ def _registered(
         return "", f"disableAllHooks is true in {path}", f"remove disableAllHooks from {path}"
     managed = [source.document for source in sources if source.label == "managed"]
     managed_only = any(document.get("allowManagedHooksOnly") is True for document in managed)
-    found = ways(where, sources, env)
-    if managed_only:
-        found = [way for way in found if way.label.startswith("managed")]
+    found = [way for way in found if not managed_only or way.label.startswith("managed")]
     for way in [way for way in found if not way.why]:
         problem = _tried(way, where) if way.ours else ""
         if not problem:
