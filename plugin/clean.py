@@ -139,7 +139,6 @@ class _Run:
         self.rows: list[dict[str, Any]] = []
 
     def look(self) -> None:
-        """Survey the folder and select."""
         installed = claude_code.installed_versions(self.folder)
         self.found = inventory.survey(self.folder, installed, lambda n: progress(f"{n:,} files seen"))
         self.used = claude_code.in_use(self.folder)
@@ -278,7 +277,6 @@ class _Run:
         return agreed
 
     def done(self, kind: str, gone: list[TarInfo], left: list[str], archive: dict[str, Any]) -> None:
-        """Report one kind."""
         counts = _counts(gone)
         self.rows.append({"kind": kind, **counts, **archive, "left": left})
         what = texts.files(*counts.values())

@@ -114,7 +114,6 @@ def _add_packages(plan: Plan, quiet: bool) -> None:
 
 
 def _write_backups(plan: Plan) -> None:
-    """Write the backups into R/backups."""
     if plan.backups:
         files.folder(str(backups_folder()))
     for name, data in plan.backups.items():

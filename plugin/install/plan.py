@@ -83,7 +83,6 @@ class Plan:
 
     @property
     def version(self) -> str:
-        """The version of the installation."""
         return str((self.kept or receipt.blank())["version"])
 
     def change(self, path: Path, before: bytes | None, after: bytes | None, mode: int = 0o666) -> None:
@@ -105,7 +104,6 @@ class Plan:
                 raise Refusal(f"{hindrance}. Nothing was changed; fix that and try again.")
 
     def diff(self) -> str:
-        """All changes as unified diffs."""
         return "".join(change.diff() for change in self.changes)
 
     def facts(self, dry_run: bool) -> dict[str, Any]:
@@ -371,7 +369,6 @@ def _settings_of(scope: scopes.Scope) -> dict[str, Any]:
 
 
 def backups_folder() -> Path:
-    """The folder R/backups."""
     return Path(home.runtime_folder(os.environ), "backups")
 
 

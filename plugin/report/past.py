@@ -58,7 +58,6 @@ class Call:
         return self.size * max(1, self.turns)
 
     def finish(self, record: Mapping[str, Any]) -> None:
-        """Add its result."""
         event = record["hook_event_name"]
         text = only(str, record.get("tool_response", record.get("error", "")))
         self.ended, self.size = max(self.t, record["t"]), len(text)
@@ -80,7 +79,6 @@ class PastSession:
         self._open: dict[str, Call] = {}
 
     def take(self, record: Mapping[str, Any]) -> None:
-        """Add the next record."""
         event, lane = record["hook_event_name"], record.get("agent_id") or ""
         self.project = self.project or str(record.get("cwd") or "")
         if event == "UserPromptSubmit":

@@ -31,15 +31,12 @@ AXIS = Html(f'<line class="axis" x1="0" x2="100%" y1="{MIDDLE}" y2="{MIDDLE}"/>'
 
 
 class Mark(NamedTuple):
-    """One mark on a strip."""
-
     t: float
     kind: str
     text: str
 
 
 def legend() -> Html:
-    """The legend of the marks."""
     return tag("ul.legend", *(tag("li", tag(f"i.key {kind}"), name) for kind, (*_, name) in SHAPES.items()))
 
 
