@@ -82,10 +82,10 @@ class Incident(NamedTuple):
 
 def incidents(args: argparse.Namespace) -> int:
     """Print incidents since a time, of all or of one project, session, circuit; --follow prints new ones. Raises Refusal for unknown names."""
-    found, where = chosen(args, args.since), places(args.project)
+    found, where = chosen(args, args.since, args.session), places(args.project)
     if args.follow:
         return _follow(args, found)
-    if not found and not chosen(args, 0.0):  # the names may be wrong
+    if not found and not chosen(args, 0.0, args.session):  # the names may be wrong
         operate.chosen(args, where, status.sessions(where, session_names(where)))
         if args.circuit and args.circuit not in RULES:
             raise Refusal(f"no circuit is called {args.circuit}; `status --all` lists them.")
@@ -96,10 +96,10 @@ def incidents(args: argparse.Namespace) -> int:
     return 0
 
 
-def chosen(args: argparse.Namespace, after: float) -> list[Incident]:
-    """The incidents since `after` of the project, the session and the circuit (or rule) in `args`."""
+def chosen(args: argparse.Namespace, after: float, session: str | None = None) -> list[Incident]:
+    """The incidents since `after` of the project and the circuit (or rule) in `args`, and of one session (see `read`)."""
     where = places(args.project)
-    found = read(where, after, args.project is None, args.session or "")
+    found = read(where, after, args.project is None, session or "")
     if args.project is not None and where.home == where.runtime:  # a home for all projects
         found = [one for one in found if one.project in ("", where.project)]
     return [one for one in found if args.circuit in (None, one.circuit, one.circuit.partition(":")[0])]
@@ -116,7 +116,7 @@ def _follow(args: argparse.Namespace, found: list[Incident]) -> int:
         last = found[-1].t if found else args.since
         time.sleep(LOOK_SECONDS)
         progress.end()  # that was no work
-        found = chosen(args, max(args.since, last - SLACK)) or found
+        found = chosen(args, max(args.since, last - SLACK), args.session) or found
 
 
 def _as_json(one: Incident) -> dict[str, Any]:
