@@ -131,6 +131,15 @@ POLLS = {
         sh("sleep 20; python scripts/check_job.py --id 7", "PENDING")
     ],
     "a script of a shell, the wait a call of its own": [sh("sleep 20"), sh("bash ci/get-run.sh 7", "queued")],
+    "a hosted log that is followed for a while": [
+        fails("timeout 20 fly logs -a web", "Exit code 124\napp started")
+    ],
+    "a device that is read for a while": [fails("timeout 5 cat /dev/ttyUSB0", "Exit code 124\nboot ok")],
+    "messages that may come": [
+        fails("timeout 20 redis-cli subscribe jobs", "Exit code 124\nsubscribe jobs 1")
+    ],
+    "a look that waits": [sh("cloud-init status --wait", "...")],
+    "a device that boots": [fails("timeout 20 adb wait-for-device", "Exit code 124\n")],
     "a program that says it shows something": [sh("sleep 20; acmectl job show 7", "queued")],
     "a wait in the background that has ended": [launch("sleep 30"), sh("cat status.txt", "pending")],
 }
@@ -210,9 +219,12 @@ def test_a_program_that_fails_is_no_look_unless_its_words_say_so():
         sh("sleep 5; bash deploy.sh", "done"),
         sh("python scripts/check_job.py --id 7", "PENDING"),
         fails("sleep 5; ./check.sh", "Exit code 1\nE assert 1 == 2"),
+        fails("timeout 20 node server.js", "Exit code 124\nlistening"),
+        fails("timeout 20 fly logs -a web", "Exit code 1\nno such app"),
+        sh("git log --follow a.py", "abc1234 Fix"),
     ],
 )
-def test_a_script_that_acts_or_fails_or_comes_after_no_wait_is_no_poll(call):
+def test_what_acts_or_fails_or_comes_after_no_wait_is_no_poll(call):
     assert len(trips(play([call], rounds=4))) == 1
 
 

@@ -13,6 +13,7 @@ ONWARD = (
     "bisect ", "--continue", "--skip", "~", "^", "alembic", "migrat", "db", "git checkout ", "git switch ", "git reset ",
 )  # fmt: skip
 LINKS = "Links: ["  # begins a line of links in the result of a web search
+TIMED_OUT = "Exit code 124\n"  # of a look: `timeout 20 fly logs` has waited
 NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty result
 
 # Tools that return the content of files: nothing in it changes by itself, so every change counts.
@@ -51,6 +52,8 @@ def _add_error(outcome: Outcome) -> None:
     """Set the keys of a failure's error, and whether the tool is to blame."""
     tool, given, text, kind = outcome.tool, outcome.input, outcome.text, outcome.kind
     outcome.look = looks.look_of(tool, given)  # its input is not kept until the turn ends
+    if outcome.look and text.startswith(TIMED_OUT):
+        outcome.wait = outcome.wait or waits.BEFORE
     refused = kind == INVALID and outcome.wait and tool in calls.SHELLS
     if refused:  # it never runs, so what it blocks must be no wait or look that could
         outcome.key = digest(f"refused {outcome.key}")

@@ -11,6 +11,7 @@ from circuit_breaker.shell.shell_line import is_in, operands
 # With any arguments these only show processes, the network, a queue or a log.
 ALWAYS = (
     " ps pgrep pidof pstree top htop jobs lsof fuser netstat ss ping ping6 dig drill nslookup host whois nmap traceroute mtr uptime"
+    " tcpdump stern mosquitto_sub idevicesyslog"
     " free vmstat iostat mpstat pidstat w who last dmesg journalctl lsusb lspci lsblk sensors nvidia-smi rocm-smi gpustat squeue sacct"
     " sstat sinfo qstat condor_q bjobs bhist tasklist pg_isready getprop dumpsys logcat"
     " Get-Service gsv Get-Process gps Get-Job gjb Receive-Job rcjb Test-NetConnection tnc Test-Connection Get-EventLog"
@@ -32,7 +33,7 @@ SERVICES = (
 LOOKING = (
     " status get list ls ps logs log describe show view inspect top du stat cat stats checks health healthcheck info events"
     " is-active is-failed is-enabled search diff explain api-resources current-context watch wait tail queue history print query capture-pane has-session list-sessions"
-    " devices logcat port whoami version versions state poll follow show-ref can-i cluster-info images read size digest jlist "
+    " devices logcat port whoami version versions state poll follow show-ref can-i cluster-info images read size digest jlist listen "
 )
 CHANGING = (
     " create apply delete del rm remove start stop restart reload scale set edit merge close cancel rerun retry deploy push"
@@ -45,7 +46,15 @@ _NOUNS = " build deploy import export label "  # before a word that looks: `az p
 _RUNS = ("docker", "podman", "nerdctl", "kubectl", "oc", "docker-compose", "heroku", "fly", "flyctl", "modal")
 _PREFIXES = ("describe-", "get-", "list-", "list_", "is-", "batch-get-", "list:", "head-", "receive-")
 ENDS = (":list", ":info", ":view", ":status")
-ASKING = ("--list", "--describe", "--detail", "--status", "--notarization-info", "--notarization-history")
+ASKING = (
+    "--list",
+    "-ls",
+    "--describe",
+    "--detail",
+    "--status",
+    "--notarization-info",
+    "--notarization-history",
+)
 # Programs whose `status` is about files, and task runners, which may do anything.
 OF_FILES = (
     " git hg svn jj fossil bzr cvs p4 npm pnpm yarn bun npx make just task rake mise poetry pip pip3 cargo go mvn gradle"
@@ -64,7 +73,7 @@ _MONGO_WRITES = "insert update delete drop create remove save rename replace bul
 _QUERIES = tuple(r"select |show |explain |describe |desc |pragma |values|\d|\l|.tables|.schema".split("|"))
 _KEYS_READ = (
     " get mget llen lrange lindex keys scan info ping ttl pttl exists type hget hgetall hlen hkeys smembers scard zcard zrange"
-    " zscore xlen xrange dbsize strlen time "
+    " zscore xlen xrange dbsize strlen time subscribe psubscribe monitor "
 )
 _LOG_ENDS = (".log", ".out", ".err", ".output", ".trace")
 _LOG_FOLDERS = ("/log/", "/logs/", "/var/log", "/dev/tty", "/proc/", "/sys/class/", "/tasks/")

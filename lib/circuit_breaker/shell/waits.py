@@ -17,15 +17,15 @@ _SLEEPERS = frozenset("sleep usleep gsleep start-sleep".split())
 _WAITERS = "wait wait-job wait-process wait-event waitpid inotifywait fswatch wait-on wait-for-it wait-for dockerize".split()
 # Programs that follow something until it ends if one of these arguments is there.
 _FOLLOWS = {
-    "tail": "-f -F --follow --pid -fn -Fn",
-    **dict.fromkeys(("journalctl", "tkn"), "-f --follow"),
-    **dict.fromkeys(("docker", "podman", "docker-compose"), "wait -f --follow events"),
-    **dict.fromkeys(("kubectl", "oc"), "wait -w --watch -f --follow rollout"),
-    "gh": "watch --watch -w",
+    "tail": "-f -F --pid -fn -Fn",
+    **dict.fromkeys(("journalctl", "tkn"), "-f -fu"),
+    **dict.fromkeys(("docker", "podman", "docker-compose"), "wait -f events"),
+    **dict.fromkeys(("kubectl", "oc"), "wait -w -f rollout"),
+    "gh": "watch -w",
     "glab": "--live -l",
-    "aws": "wait --follow",
+    "aws": "wait",
     **dict.fromkeys(("az", "argocd"), "wait"),
-    "gcloud": "--wait wait --stream",
+    "gcloud": "wait --stream",
     "curl": "--retry --retry-delay",
     "heroku": "--tail -t",
     **dict.fromkeys(("get-content", "gc"), "-Wait -wait"),
@@ -78,7 +78,7 @@ def _segment_waits(segment: shell_line.Segment, depth: int) -> int:
 def _only_waits(name: str, rest: list[str], segment: shell_line.Segment) -> bool:
     if name in _SLEEPERS:
         return any(_seconds(word) or word == "infinity" or word[:1] == "$" for word in rest)
-    if name in _WAITERS:
+    if name in _WAITERS or rest == ["wait-for-device"]:
         return name != "wait" or "wait" in segment.words
     if name == "ping":  # so one waits on Windows, and with `timeout`
         return rest[:1] in (["-n"], ["-c"]) and rest[-1] in ("127.0.0.1", "localhost")
@@ -90,9 +90,9 @@ def _only_waits(name: str, rest: list[str], segment: shell_line.Segment) -> bool
 
 def _follows(name: str, rest: list[str]) -> bool:
     """Whether a program with these arguments follows something until it ends."""
-    if "rollout" in rest and "status" not in rest:
-        return False
-    marks = ["--watch", *_FOLLOWS.get(name, "").split()]
+    if name == "git" or ("rollout" in rest and "status" not in rest):
+        return False  # git log --follow
+    marks = ["--watch", "--wait", "--follow", *_FOLLOWS.get(name, "").split()]
     if name in _FILED and "logs" not in rest:
         marks = [mark for mark in marks if mark != "-f"]  # -f names a file
     return any(word in marks or (name == "tail" and word.startswith("--pid=")) for word in rest)
