@@ -86,7 +86,7 @@ def test_without_any_home_the_data_folder_is_refused():
 
 
 def test_a_vendored_package_comes_before_the_interpreters(tmp_path, monkeypatch):
-    (tmp_path / "platformdirs.py").write_text("MARK = 'vendored'\n")
+    (tmp_path / "platformdirs.py").write_text("user_data_path = MARK = 'vendored'\n")
     monkeypatch.delitem(sys.modules, "platformdirs", raising=False)
     found = packages.package("platformdirs", str(tmp_path))
     assert getattr(found, "MARK", None) == "vendored"
@@ -94,8 +94,12 @@ def test_a_vendored_package_comes_before_the_interpreters(tmp_path, monkeypatch)
     importlib.invalidate_caches()
 
 
-@pytest.mark.parametrize("damage", ["def torn(:\n", "\0", "raise EOFError('marshal data too short')\n"])
-def test_a_damaged_package_or_one_for_another_python_counts_as_missing(tmp_path, monkeypatch, damage):
+@pytest.mark.parametrize(
+    "damage", ["def torn(:\n", "\0", "raise EOFError('marshal data too short')\n", "old = 1\n"]
+)
+def test_a_package_that_is_damaged_too_old_or_for_another_python_counts_as_missing(
+    tmp_path, monkeypatch, damage
+):
     (tmp_path / "filelock.py").write_text(damage)
     monkeypatch.delitem(sys.modules, "filelock", raising=False)
     assert packages.package("filelock", str(tmp_path)) is None

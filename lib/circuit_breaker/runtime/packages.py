@@ -19,17 +19,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-PACKAGES = ("filelock", "platformdirs")
+PACKAGES = {"filelock": "FileLock", "platformdirs": "user_data_path"}  # and what is used of each
 VENDOR = home.ROOT + "/lib/_vendor"
 
 
 def package(name: str, vendor: str = VENDOR) -> ModuleType | None:
-    """The package `name`, from `vendor` or the interpreter; None if neither has one for this Python."""
-    if name in sys.modules:
-        return sys.modules[name]
+    """The package `name`, from `vendor` or the interpreter; None if neither has one for this Python with what is used of it."""
     sys.path.insert(0, vendor)
     try:
-        return importlib.import_module(name)
+        found = importlib.import_module(name)
+        return found if hasattr(found, PACKAGES[name]) else None
     # missing, damaged, or for another Python
     except (ImportError, SyntaxError, AttributeError, TypeError, ValueError, EOFError):
         return None

@@ -187,7 +187,7 @@ def _incidents(where: Places, now: float) -> dict[str, int]:
         try:
             if now - float(parse(line)["t"]) >= DAY:
                 break
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError):
             continue
         recent += 1
     return {"total": len(lines), "last_24h": recent}
