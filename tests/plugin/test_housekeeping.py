@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ import shared
 from homes import DAY, Home, aged, lines, wait_for
 
 from circuit_breaker import memory_cleanup
+from circuit_breaker.janitor.archives import restore_file
 from circuit_breaker.runtime import files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -185,6 +190,29 @@ def test_damaged_archive_restores_nothing(plugin: Plugin, harm: str) -> None:
     assert "Nothing was written." in done.stderr
     assert "Traceback" not in done.stderr
     assert plugin.home.names() == set()
+
+
+def test_two_restores_at_once_give_no_file_the_bytes_of_another(tmp_path: Path) -> None:
+    one, other = (f"{tmp_path}/{'x' * 60}{n}" for n in "ab")  # whose temporary names are the same
+    half, over = threading.Event(), threading.Event()
+
+    def first() -> Iterator[bytes]:
+        yield b"one"
+        half.set()
+        over.wait(10)
+
+    def second() -> Iterator[bytes]:
+        yield b"other"
+        over.set()
+        ended.exception(10)
+
+    with ThreadPoolExecutor() as pool:
+        ended = pool.submit(restore_file, one, first(), lambda path: None)
+        half.wait(10)
+        with contextlib.suppress(OSError):
+            restore_file(other, second(), lambda path: None)
+    assert isinstance(ended.exception(), OSError)
+    assert {path.read_bytes() for path in tmp_path.iterdir()} <= {b"other"}
 
 
 @pytest.mark.parametrize("name", ["nothing", "../../etc/passwd", "a_telemetry.jsonl", ""])

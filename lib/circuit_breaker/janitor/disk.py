@@ -74,7 +74,7 @@ def create(
     """Make a file that has its name only when it is complete: it is filled beside `path` (as `beside`), synced and then named.
 
     fill: writes the contents to a descriptor. finish: names the file that is at a path until then. If one of them raises,
-    nothing is left behind.
+    nothing is left behind. Raises Changed if another process put its file there meanwhile.
     """
     beside = beside or f"{path}.{files.system.getpid()}.tmp"
     fd = bare(beside, files.system.O_WRONLY | files.system.O_CREAT | files.system.O_EXCL, mode)
@@ -82,8 +82,11 @@ def create(
         try:
             fill(fd)
             files.system.fsync(fd)
+            filled = files.system.fstat(fd).st_ino
         finally:
             files.system.close(fd)
+        if not files.exists(beside) or files.system.lstat(beside).st_ino != filled:
+            raise Changed(0, "another process was writing it", path)
         finish(beside)
     finally:
         files.remove(beside)
