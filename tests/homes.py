@@ -37,9 +37,8 @@ class Home:
         self, session: str = "new-session", source: str = "startup", enabled: bool = True, **limits: int
     ) -> str:
         """One SessionStart in this process; what it says."""
-        payload = {"session_id": session, "source": source}
         now = time.time() + self.ahead
-        return session_start.message(payload, self.places, self.config(enabled, **limits), now)
+        return session_start.message(session, source, self.places, self.config(enabled, **limits), now)
 
     def write(self, name: str, data: Any, age: float = 0.0) -> Path:
         """A file of the home; `data` is bytes, text or a value to be written as JSON; `age` in seconds."""

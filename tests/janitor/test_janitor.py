@@ -18,7 +18,7 @@ from circuit_breaker.breaker.config import DEFAULTS
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.janitor import archives, disk, notes, rounds, session_start
-from circuit_breaker.runtime import incidents, store
+from circuit_breaker.runtime import hook, incidents, store
 
 
 @pytest.fixture(params=[False, True], ids=["home apart", "home is the runtime folder"])
@@ -217,7 +217,7 @@ def test_partial_limits_are_merged_with_the_defaults(home: Home) -> None:
     config = build([("project file", {"memory_limits": {"telemetry_max_lines": 10}})])
     home.write("a_telemetry.jsonl", lines(10))
     home.write("session_a_state.json", {"tool_history": list(range(51))}, age=7200)
-    session_start.message({"session_id": "x"}, home.places, config, time.time())
+    session_start.message("x", "startup", home.places, config, time.time())
     assert home.names() == {"session_a_state.json"}
     assert json.loads((home.path / "session_a_state.json").read_text()) == {
         "tool_history": list(range(1, 51))
@@ -426,7 +426,7 @@ def test_weakening_config_of_a_project_is_said_at_each_start(home: Home) -> None
         [("project file", {"mode": "observe", "circuit_breakers": {"tool_failure": {"enabled": False}}})]
     )
     for _ in range(2):
-        answer = session_start.message({"session_id": "x"}, home.places, config, time.time())
+        answer = session_start.message("x", "startup", home.places, config, time.time())
         assert "mode = 'observe'" in answer
         assert "circuit_breakers.tool_failure.enabled = false" in answer
 
@@ -497,7 +497,8 @@ def test_archives_of_clean_are_kept_for_ever_at_zero_days(home: Home) -> None:
 def test_payload_without_a_usable_session_id_is_no_obstacle(home: Home) -> None:
     for payload in ({}, {"session_id": None}, {"session_id": 5}, {"session_id": ""}):
         home.write("a_telemetry.jsonl", lines(1000))
-        session_start.message(payload, home.places, home.config(), time.time() + home.ahead)
+        session, source, _ = hook.started(payload)
+        session_start.message(session, source, home.places, home.config(), time.time() + home.ahead)
         home.ahead += 5
     assert len(home.archives("telemetry")) == 4
 

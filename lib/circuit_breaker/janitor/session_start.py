@@ -6,20 +6,18 @@ import sys
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.janitor import notes, rounds
-from circuit_breaker.runtime import error_log, files, health, incidents, json, store
+from circuit_breaker.runtime import error_log, files, health, incidents, store
 from circuit_breaker.runtime.home import Places
 from circuit_breaker.words import cleanup, status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
 
-def message(fields: dict[str, Any], where: Places, config: Config, now: float) -> str:
+def message(session: str, source: str, where: Places, config: Config, now: float) -> str:
     """The paragraph that you read at session start; "" if nothing was done."""
-    session = json.only(str, fields.get("session_id"))
-    goes_on = fields.get("source") in ("resume", "compact")  # it has memory, whose marker is checked
+    goes_on = source in ("resume", "compact")  # it has memory, whose marker is checked
     # "unpinned": `run` found no pin that works, so there is one to be made.
     settled = "unpinned" not in sys.argv and notes.settled(where, config, now, session)
     writable = files.system.access(where.runtime, getattr(files.system, "W_OK", 2))

@@ -6,7 +6,7 @@ from circuit_breaker.breaker.config import Config
 from circuit_breaker.cleaning import disk_usage
 from circuit_breaker.runtime import config_change, home, json, status
 from circuit_breaker.runtime.home import Places, safe_name
-from circuit_breaker.runtime.protocol import Payload, text_of
+from circuit_breaker.runtime.protocol import Payload
 from circuit_breaker.words import sentences
 from circuit_breaker.words.status import open_in_others, status_text
 
@@ -17,8 +17,7 @@ OPTIONS = ("--memory", "--json", "--plain", "--all")
 
 def answer(payload: Payload, where: Places, config: Config, env: home.Environment, now: float) -> str:
     """The answer to a slash command; "" if the command is not ours."""
-    name = text_of(payload.fields, "command_name").rpartition(":")[2]
-    words = text_of(payload.fields, "command_args").split()
+    name, words = payload.command.rpartition(":")[2], payload.arguments.split()
     if name == "circuit-status":
         return _status(words, payload.session, where, config, env, now)
     if name == "reset-circuit":

@@ -9,7 +9,7 @@ from __future__ import annotations
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.breaker.model import FOR_YOU, Notice, Transition
-from circuit_breaker.runtime import claude_folder, files, home, incidents, json, protocol, store
+from circuit_breaker.runtime import claude_folder, files, home, incidents, json, store
 from circuit_breaker.runtime.home import Places
 from circuit_breaker.runtime.protocol import Payload
 from circuit_breaker.words import sentences
@@ -24,7 +24,7 @@ HELD_MAX = 4  # changes that a session remembers
 
 def answer(payload: Payload, where: Places, config: Config, env: home.Environment, now: float) -> str:
     """The reason for blocking the change; "" to allow it: no circuit is open, or the hooks stay."""
-    path = protocol.text_of(payload.fields, "file_path")
+    path = payload.file
     if not path or not store.armed_lanes(where, payload.session):
         return ""
     document = json.object_in(path)

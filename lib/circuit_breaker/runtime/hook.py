@@ -82,18 +82,24 @@ def answer_to(name: str, data: bytes, env: home.Environment, now: float) -> dict
 
 def _session_start(fields: dict[str, Any], env: home.Environment, now: float) -> str:
     """The message at session start."""
+    session, source, cwd = started(fields)
     try:
-        where = home.places(env, fields.get("cwd", ""))
+        where = home.places(env, cwd)
     except files.Refused as error:
         return session_start.unprotected(files.why(error))
     config = home.configuration(where, env)
-    said = session_start.message(fields, where, config, now)
-    if fields.get("source") == "compact" and fields.get("session_id"):
+    said = session_start.message(session, source, where, config, now)
+    if source == "compact" and session:
         try:
             Visit(protocol.Payload(fields), where, config, env, now).answer()
         except (OSError, ValueError) as error:  # the message is for you all the same
             error_log.note(f"janitor: {type(error).__name__}: {error}")
     return said
+
+
+def started(fields: dict[str, Any]) -> list[str]:
+    """[session, source, directory] of a SessionStart; "" for what is missing or no string: the janitor does without it."""
+    return [json.only(str, fields.get(name)) for name in ("session_id", "source", "cwd")]
 
 
 class Visit:

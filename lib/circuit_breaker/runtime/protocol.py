@@ -1,4 +1,7 @@
-"""Turns Claude Code's payloads into events and decisions into answers: the only file with the field names of both."""
+"""Turns Claude Code's payloads into events and decisions into answers: the only file with the field names of both.
+
+(But for `started` in hook.py: a session start at which nothing is due loads no more than it needs.)
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,8 @@ NAME_MAX, PATH_MAX = 256, 4096  # characters of a name, of a directory
 
 
 class Payload:
-    """A hook payload: `fields`, the whole object; `size` in bytes; the fields that all events have."""
+    """A hook payload: `fields`, the whole object; `size` in bytes; the fields that all events have; `command` and its `arguments`, and
+    the changed `file`, of the events that have them."""
 
     def __init__(self, fields: dict[str, Any], default_session: str = "", size: int = 0) -> None:
         self.fields, self.size = fields, size
@@ -79,6 +83,8 @@ class Payload:
         self.cwd = name_of(fields, "cwd", PATH_MAX)
         self.prompt = name_of(fields, "prompt_id")
         self.transcript = text_of(fields, "transcript_path")
+        names = ("command_name", "command_args", "file_path")
+        self.command, self.arguments, self.file = (json.only(str, fields.get(name)) for name in names)
 
 
 def text_of(fields: dict[str, Any], name: str) -> str:
