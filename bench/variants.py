@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple
 
 from circuit_breaker.breaker import config as settings
-from circuit_breaker.breaker import cycles, evidence, failures, memory, monitor, outcomes, rules
+from circuit_breaker.breaker import cycles, evidence, failures, memory, monitor, rules
 from circuit_breaker.breaker.model import OK
 from circuit_breaker.identity import calls, errors, keys, line_numbers, results, tokens
 from circuit_breaker.shell import shell_line
@@ -164,7 +164,7 @@ def identity_rules() -> list[Variant]:
     rules: list[tuple[str, tuple[Patch, ...]]] = [
         ("results as they are", ((results, "blind", lambda text: text),)),
         ("every digit of a result blinded", ((results, "blind", keys.without_digits),)),
-        ("file contents blinded too", ((outcomes, "VERBATIM", empty),)),
+        ("file contents blinded too", ((calls, "VERBATIM", empty),)),
         ("colours kept", ((results, "without_escapes", lambda text: text),)),
         ("durations kept", ((tokens, "is_duration", _never),)),
         ("times of day kept", ((tokens, "is_clock", _never),)),

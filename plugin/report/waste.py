@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from circuit_breaker.identity import labels
-from circuit_breaker.identity.calls import WRITES, shell_command
+from circuit_breaker.identity.calls import READERS, WRITES, shell_command
 from circuit_breaker.shell import shell_line
 from report.past import FAILED, OK, Call, PastSession
 
@@ -21,7 +21,6 @@ CHOOSERS = frozenset(
     "head tail grep egrep fgrep rg sed awk cut sort uniq wc less more cat tee tr nl column".split()
 )
 LABEL = 80
-READ = ("Read", "read")
 
 
 class Slow(NamedTuple):
@@ -57,7 +56,7 @@ def _unused(calls: list[Call]) -> list[Call]:
             text = str(call.input)
             for name in [name for name in waiting if name in text]:
                 del waiting[name]
-        whole = call.tool in READ and call.kind == OK and call.size >= WHOLE
+        whole = call.tool in READERS and call.kind == OK and call.size >= WHOLE
         if whole and call.path and isinstance(call.input, dict) and not {"offset", "limit"} & set(call.input):
             waiting[posixpath.basename(call.path.replace("\\", "/"))] = call
     return list(waiting.values())
@@ -68,7 +67,7 @@ def _read_again(calls: list[Call]) -> list[Call]:
     read_by_subagents: set[str] = set()
     found: dict[str, Call] = {}
     for call in calls:
-        if call.tool not in READ or call.kind != OK or not call.path:
+        if call.tool not in READERS or call.kind != OK or not call.path:
             continue
         if call.lane:
             read_by_subagents.add(call.path)

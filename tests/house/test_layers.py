@@ -140,6 +140,12 @@ def test_library_knows_neither_hooks_nor_verbs(path: Path) -> None:
             r"""payload\.fields|["'](session_id|agent_id|transcript_path|tool_(name|input|calls|response)|command_(name|args))["']""",
             {"protocol.py", "hook.py", "host.py", *OF_RECORDINGS},
         ),
+        (
+            "the names of Claude Code's tools",
+            r"""["']([\w ]* )?(MultiEdit|Notebook(Edit|Read)|Web(Fetch|Search)|Task(Output|Stop|List)|ScheduleWakeup|KillShell|Monitor)"""
+            r"""( [\w ]*)?["']""",
+            {"calls.py", "protocol.py"},  # protocol.py reads a refusal that begins with such a name
+        ),
         ("the lock", r"^\s*(import|from) (fcntl|msvcrt)\b", {"files.py", "packages.py"}),
         ("the two packages", r"^\s*(import|from) (filelock|platformdirs)\b", {"packages.py"}),
         (

@@ -19,7 +19,6 @@ from circuit_breaker.shell import reading, waits
 FAILS_MAX, SERVICE_TIMES_MAX = 32, 64  # failures kept of a call, times of a service
 LAST_CALLS, LAST_EDITS = 10, 20  # calls among which equal ones, and the same edit, are counted
 RECEIPT_MAX = 300  # characters of a result that only confirms a click; a longer one shows the page
-ENDING = ("KillShell", "KillBash", "TaskStop")  # tools that end a command in the background
 LOOKS_MAX = 10  # calls after a wait among which a first look is a poll
 
 
@@ -198,7 +197,7 @@ def _note_news(lane: Lane, outcome: Outcome, changed: bool) -> None:
 
 def _is_news(lane: Lane, outcome: Outcome) -> bool:
     """Whether it brought something new; what a command in the background printed is compared whatever that command's id is."""
-    if outcome.repeats or outcome.tool in ENDING:
+    if outcome.repeats or outcome.tool in calls.ENDERS:
         return False
     seen = [r.result for r in lane.recent if r.n < outcome.n]
     return not looks.reads_output(outcome.tool, outcome.input) or outcome.result not in seen
@@ -231,7 +230,7 @@ def note_launches(lane: Lane, outcomes: list[Outcome], now: float) -> Outcome | 
     """Count launches in the background, and note when a wait there will end. -> the last one that counts, or None."""
     last = None
     for outcome in {outcome.key: outcome for outcome in outcomes if outcome.kind == LAUNCHED}.values():
-        if outcome.tool == "Monitor":
+        if outcome.tool == calls.MONITOR:
             lane.waits.last = lane.n
             continue
         waited = outcome.wait and (outcome.wait == waits.ALONE or look(outcome))

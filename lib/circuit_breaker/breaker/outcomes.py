@@ -16,9 +16,6 @@ LINKS = "Links: ["  # begins a line of links in the result of a web search
 TIMED_OUT = "Exit code 124\n"  # of a look: `timeout 20 fly logs` has waited
 NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty result
 
-# Tools that return the content of files: nothing in it changes by itself, so every change counts.
-VERBATIM = frozenset("Read Grep Glob LS NotebookRead read grep glob list Edit Write".split())
-
 
 def prepare(results: list[Result], cwd: str) -> None:
     """Make the outcomes in advance, outside the session's lock: it takes time on long payloads. `cwd`: the lane's directory."""
@@ -70,8 +67,8 @@ def _add_result(outcome: Outcome, whole: str) -> None:
     """Set the key of what a call returned, and what it changed. `whole`: its text, of any length."""
     tool, given, text = outcome.tool, outcome.input, outcome.text
     shows_page = tool.startswith("mcp__") or acts.runs_device(tool, given)
-    outcome.result = result_key(tool, whole if tool in VERBATIM else text, shows_page)
-    built_in = tool in VERBATIM or tool in calls.SHELLS
+    outcome.result = result_key(tool, whole if tool in calls.VERBATIM else text, shows_page)
+    built_in = tool in calls.VERBATIM or tool in calls.SHELLS
     if outcome.kind == OK and not built_in and acts.sends_message(tool, given):
         outcome.result = results.receipt_key(text)
     outcome.change = calls.change_level(tool, given)
@@ -82,10 +79,12 @@ def _add_result(outcome: Outcome, whole: str) -> None:
 def result_key(tool: str, text: str, shows_page: bool = False) -> str:
     """The key of what a tool returned: of a file's content all of it, of a web search its links (they are retold in other words each
     time), of anything else the blinded text, and what a page shows."""
-    links = [line for line in text.split("\n") if line.startswith(LINKS)] if tool == "WebSearch" else []
+    links = (
+        [line for line in text.split("\n") if line.startswith(LINKS)] if tool == calls.WEB_SEARCHES[0] else []
+    )
     if links:
         return digest("\n".join(links))
-    if tool in VERBATIM:
+    if tool in calls.VERBATIM:
         return digest(without_stored(text))
     return results.text_key(results.with_shown(text) if shows_page else text)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import tool_names
+from circuit_breaker.identity import mcp_names
 from circuit_breaker.identity.calls import LOOKUPS, SHELLS, WRITERS, line_of, shell_command
 from circuit_breaker.shell import live, reading
 from circuit_breaker.shell.shell_line import is_in, past_options, program, segments
@@ -45,7 +45,7 @@ def is_gesture(tool: str, given: object) -> bool:
     found = _on_devices(tool, given)
     if any(words[0] in _POINTERS or not _GESTURES.isdisjoint(words) for words in found):
         return True
-    if tool in SHELLS or tool in WRITERS or tool in LOOKUPS or tool_names.is_reading_tool(tool, given):
+    if tool in SHELLS or tool in WRITERS or tool in LOOKUPS or mcp_names.is_reading_tool(tool, given):
         return False
     words = _words(tool, given)
     if not _GESTURES.isdisjoint(words) or ("terminal" in words and words[0] in ("write", "send")):
@@ -69,14 +69,14 @@ def _on_devices(tool: str, given: object) -> list[list[str]]:
 def _words(tool: str, given: object) -> list[str]:
     """The words of an MCP tool's name, then those of the `action` that it is given."""
     action = given.get("action") if isinstance(given, dict) else ""
-    return tool_names.words_of(tool) + (tool_names.name_words(action) if isinstance(action, str) else [])
+    return mcp_names.words_of(tool) + (mcp_names.name_words(action) if isinstance(action, str) else [])
 
 
 def sends_message(tool: str, given: object) -> bool:
     """Whether it sends a message, posts a comment or opens a ticket: only the numbers of its receipt are new when it is sent again."""
-    words = tool_names.name_words(tool.rpartition("__")[0]) + _words(tool, given)
+    words = mcp_names.name_words(tool.rpartition("__")[0]) + _words(tool, given)
     sends = not _MESSAGES.isdisjoint(words) and not _SENDING.isdisjoint(words)
-    return sends and not tool_names.is_reading_tool(tool, given)
+    return sends and not mcp_names.is_reading_tool(tool, given)
 
 
 def makes_more(tool: str, given: object) -> bool:
@@ -84,7 +84,7 @@ def makes_more(tool: str, given: object) -> bool:
     if tool in SHELLS:
         command = shell_command(tool, given)
         return _line_adds(command) or any(map(_makes, reading.all_programs(command)))
-    first = tool_names.words_of(tool)[:1]
+    first = mcp_names.words_of(tool)[:1]
     return first != [] and (first[0] in _MAKING or adds_again(tool, given) or sends_message(tool, given))
 
 
@@ -125,7 +125,7 @@ def asks_page(tool: str, given: object) -> bool:
     """Whether its result shows the page or device: a script run in a page, or a device program that makes no gesture."""
     if _on_devices(tool, given):
         return not is_gesture(tool, given)
-    return not _SCRIPTS.isdisjoint(tool_names.words_of(tool))
+    return not _SCRIPTS.isdisjoint(mcp_names.words_of(tool))
 
 
 def asks_database(tool: str, given: object) -> bool:
@@ -145,10 +145,10 @@ def adds_again(tool: str, given: object) -> bool:
         return True
     if tool in SHELLS:
         return _line_adds(shell_command(tool, given))
-    if not tool.startswith("mcp__") or tool_names.is_reading_tool(tool, given):
+    if not tool.startswith("mcp__") or mcp_names.is_reading_tool(tool, given):
         return False
-    words = tool_names.words_of(tool)
-    named = tool_names.name_words("_".join(map(str, given))) if isinstance(given, dict) else []
+    words = mcp_names.words_of(tool)
+    named = mcp_names.name_words("_".join(map(str, given))) if isinstance(given, dict) else []
     in_file = not _NAMING.isdisjoint(named) or not _FILE_WORDS.isdisjoint(words)
     return in_file and not _EDITING_WORDS.isdisjoint(words)
 

@@ -5,32 +5,45 @@ Keys are hashes: a call's input and output cannot be read from them.
 
 from __future__ import annotations
 
-from circuit_breaker.identity import tokens, tool_names
+from circuit_breaker.identity import mcp_names, tokens
 from circuit_breaker.identity.keys import canonical, digest, spelled
 from circuit_breaker.shell import powershell, programs, reading, shell_line, waits
 
 READS, ACTS, WRITES = 0, 1, 2  # what a call changes: nothing, something that is no file, a file
+# --- The names of tools: Claude Code's own, and those that other programs give theirs. (Those of MCP tools: see mcp_names.py.)
 POWERSHELLS = frozenset(("PowerShell", "powershell", "pwsh"))
 SHELLS = POWERSHELLS | {"Bash", "bash", "exec_command", "shell", "shell_command", "local_shell"}
 WRITERS = frozenset(
     "Edit Write MultiEdit NotebookEdit edit write multiedit patch apply_patch create_file"
     " str_replace_editor".split()
 )
-PATHS = ("file_path", "path", "notebook_path", "filePath")  # parameters that name a file
-# One of these, a folder's name or the keyword is in each line that tampers with the breaker.
-OUR_WORDS = ("circuit", "claude", "plugin")
 SPAWNING = ("Agent", "Task")  # Claude Code's names of the tool that starts an agent
 SPAWNERS = frozenset((*SPAWNING, "task"))  # names that other programs give it, too
+READERS = ("Read", "read")
+SEARCH_TOOLS = frozenset("Grep Glob grep glob".split())
+_HERE = SEARCH_TOOLS.union(READERS, ("LS", "list", "NotebookRead"))
+FETCHERS, WEB_SEARCHES = ("WebFetch", "webfetch"), ("WebSearch", "web_search")
+LOOKUPS = _HERE.union(FETCHERS, WEB_SEARCHES[:1])
+VERBATIM = _HERE.union(("Edit", "Write"))  # they return the content of files: every change in it counts
+LIVE_TOOLS = frozenset((*FETCHERS, "TaskList", "TaskGet"))  # what they look at changes by itself
+MONITOR = "Monitor"
+WAITERS = frozenset((MONITOR, *"Sleep Wait sleep wait TaskOutput ScheduleWakeup wait_agent".split()))
+ENDERS = ("KillShell", "KillBash", "TaskStop")  # they end a command in the background
+TYPIST = "write_stdin"  # it types into a command in the background; without text it waits for its output
+# --- Parameters
+PATHS = ("file_path", "path", "notebook_path", "filePath")  # they name a file
 COSMETIC = "description timeout run_in_background yield_time_ms max_output_tokens justification".split()
 # Progress notes of some agents, and what a service is given to tell one request from its repetition.
 NOTES = "task_progress toolSummary toolAction nonce idempotency_key idempotencyKey client_token clientToken".split()
 # What Claude Code adds before the gate sees a call, and does not show after the turn (2.1.330).
 ADDED = {
-    "Monitor": ["timeout_ms"],
+    MONITOR: ["timeout_ms"],
     "ToolSearch": ["max_results"],
     "SendMessage": "type recipient recipient_kind content summary".split(),
 }
-LOOKUPS = frozenset("Read Grep Glob LS WebFetch WebSearch read grep glob list webfetch NotebookRead".split())
+# ---
+# One of these, a folder's name or the keyword is in each line that tampers with the breaker.
+OUR_WORDS = ("circuit", "claude", "plugin")
 # Last words of tools that only note a thought.
 _THINKING = ("think", "thinking", "thinkdeep", "sequentialthinking")
 _IDLE = ("echo", "printf", "true", ":")
@@ -119,7 +132,7 @@ def shell_command(tool: str, tool_input: object) -> str:
 def line_of(tool: str, tool_input: object) -> str:
     """The shell command of a call, also the one that an MCP tool is given to run; "" for any other."""
     if tool.startswith("mcp__"):
-        return tool_names.remote_command(tool, tool_input)
+        return mcp_names.remote_command(tool, tool_input)
     return shell_command(tool, tool_input)
 
 
@@ -142,8 +155,8 @@ def main_program(tool: str, tool_input: object) -> list[str]:
 
 def service(tool: str, tool_input: object) -> str:
     """The outside service that a call uses: a host, "WebSearch" or an MCP server's name; "" for none."""
-    if tool in ("WebSearch", "web_search"):
-        return "WebSearch"
+    if tool in WEB_SEARCHES:
+        return WEB_SEARCHES[0]
     if tool.startswith("mcp__"):
         return tool.split("__")[1]
     if "gh api" in shell_command(tool, tool_input)[: shell_line.LONGEST]:
@@ -154,7 +167,7 @@ def service(tool: str, tool_input: object) -> str:
 def urls_of(tool: str, tool_input: object) -> list[str]:
     """The URLs in the arguments of a WebFetch, or of curl and wget in a shell, in order."""
     given = tool_input if isinstance(tool_input, dict) else {}
-    if tool in ("WebFetch", "webfetch") and isinstance(given.get("url"), str):
+    if tool in FETCHERS and isinstance(given.get("url"), str):
         return [given["url"]]
     command = shell_command(tool, tool_input)[: shell_line.LONGEST]
     if "curl" not in command and "wget" not in command:
@@ -188,8 +201,8 @@ def change_level(tool: str, tool_input: object) -> int:
     if command:
         looks = reading.is_reading(command, loosely=True)
     elif tool.startswith("mcp__"):
-        thinks = "".join(tool_names.words_of(tool)[-1:]) in _THINKING
-        looks = thinks or tool_names.is_reading_tool(tool, tool_input)
+        thinks = "".join(mcp_names.words_of(tool)[-1:]) in _THINKING
+        looks = thinks or mcp_names.is_reading_tool(tool, tool_input)
     else:
         looks = tool not in SPAWNERS
     return READS if looks else ACTS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import calls, keys, line_numbers, results, tool_names
+from circuit_breaker.identity import calls, keys, line_numbers, mcp_names, results
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -264,5 +264,5 @@ def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
         return False  # it is the program that is missing
     looks = tool in calls.SHELLS or tool.startswith("mcp__")
     downloads = looks and bool(calls.urls_of(tool, tool_input))
-    reads = tool in calls.LOOKUPS or tool_names.is_reading_tool(tool, tool_input)
+    reads = tool in calls.LOOKUPS or mcp_names.is_reading_tool(tool, tool_input)
     return reads or downloads or (looks and not calls.change_level(tool, tool_input))

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import acts, tool_names
+from circuit_breaker.identity import acts, calls, mcp_names
 from circuit_breaker.identity.calls import LOOKUPS, PATHS, SHELLS, SPAWNERS, WRITERS, line_of
 from circuit_breaker.shell import guesses, live, reading, shell_line, waits
 
 # What a call looks at: nothing (it acts), files and the like, or something that changes by itself.
 NOTHING, FILES, LIVE = 0, 1, 2
-# Tools that wait until something has happened.
-_WAITING = frozenset("Monitor Sleep Wait sleep wait TaskOutput ScheduleWakeup wait_agent".split())
-_LIVE_TOOLS = frozenset("WebFetch webfetch TaskList TaskGet".split())
 _WAITING_WORDS = frozenset("wait sleep delay await wakeup".split())
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".html", ".xml", ".yml")
-_SEARCH_TOOLS = frozenset("Grep Glob grep glob".split())
 _SEARCHERS = "grep egrep fgrep zgrep rg ag ack find fd locate mdfind which whereis pgrep Select-String sls findstr".split()
 _LISTERS = frozenset("Get-ChildItem gci dir".split())  # with a filter they search
 _FOUND_NOTHING = tuple(
@@ -27,9 +23,9 @@ _NOTHING_ELSE = tuple(
 def wait_of(tool: str, given: object) -> int:
     """When a call waits: waits.NONE, BEFORE, AFTER or ALONE; its result does not matter."""
     given = given if isinstance(given, dict) else {}
-    if tool in _WAITING:
+    if tool in calls.WAITERS:
         return waits.NONE if given.get("block") is False else waits.ALONE
-    if tool == "write_stdin":
+    if tool == calls.TYPIST:
         return waits.NONE if given.get("chars") else waits.ALONE
     command = line_of(tool, given)
     if command:
@@ -38,7 +34,7 @@ def wait_of(tool: str, given: object) -> int:
         return waits.NONE
     if given.get("action") in ("wait", "sleep"):
         return waits.ALONE
-    if not _WAITING_WORDS.isdisjoint(tool_names.words_of(tool)[:3]):
+    if not _WAITING_WORDS.isdisjoint(mcp_names.words_of(tool)[:3]):
         return waits.ALONE
     # it answers when what it looks at has changed, or after a while
     asked = any(name.startswith("wait") and value for name, value in given.items() if isinstance(name, str))
@@ -48,7 +44,7 @@ def wait_of(tool: str, given: object) -> int:
 def reads_output(tool: str, given: object) -> bool:
     """Whether the call reads the output so far of something in the background, which may stay the same for a while."""
     given = given if isinstance(given, dict) else {}
-    if tool == "write_stdin":
+    if tool == calls.TYPIST:
         return not given.get("chars")
     if given.get("action") == "poll" and "question" not in given:
         return True  # with a question it asks people
@@ -56,8 +52,8 @@ def reads_output(tool: str, given: object) -> bool:
         named = str(given.get("file_path") or line_of(tool, given))[: shell_line.LONGEST].replace("\\", "/")
         shown = "/tasks/" in named and any(map(_is_task_output, named.split()))
         return shown or tool.endswith(("Output", "OutputTool"))
-    words = tool_names.words_of(tool)
-    return "poll" in words or ("output" in words and tool_names.is_reading_tool(tool, given))
+    words = mcp_names.words_of(tool)
+    return "poll" in words or ("output" in words and mcp_names.is_reading_tool(tool, given))
 
 
 def _is_task_output(word: str) -> bool:
@@ -71,19 +67,19 @@ def look_of(tool: str, given: object) -> int:
     command = line_of(tool, given)
     if command:
         return _line_looks(command)
-    if tool in _LIVE_TOOLS or reads_output(tool, given):
+    if tool in calls.LIVE_TOOLS or reads_output(tool, given):
         return LIVE
     if tool in LOOKUPS:
         path = next((given[name] for name in PATHS if name in given), "") if isinstance(given, dict) else ""
         return LIVE if isinstance(path, str) and live.is_log(path) else FILES
     if tool in WRITERS or tool in SPAWNERS or tool in SHELLS:
         return NOTHING
-    words = tool_names.name_words(tool.replace("__", "_"))
-    if isinstance(given, dict) and tool_names.sql_verb(words, given) in tool_names.SQL_READS:
+    words = mcp_names.name_words(tool.replace("__", "_"))
+    if isinstance(given, dict) and mcp_names.sql_verb(words, given) in mcp_names.SQL_READS:
         return LIVE
-    if not tool_names.is_reading_tool(tool, given):
+    if not mcp_names.is_reading_tool(tool, given):
         return NOTHING
-    return LIVE if tool_names.is_live_name(words) else FILES
+    return LIVE if mcp_names.is_live_name(words) else FILES
 
 
 def may_look(tool: str, given: object) -> bool:
@@ -91,10 +87,10 @@ def may_look(tool: str, given: object) -> bool:
     command = line_of(tool, given)
     if command:
         return guesses.guess(command) != guesses.ACTS
-    words = tool_names.words_of(tool)
+    words = mcp_names.words_of(tool)
     if not tool.startswith("mcp__") or words[:1] == [] or acts.is_gesture(tool, given):
         return False
-    return words[0] not in tool_names.CHANGING_NAMES and not guesses.changes(words[0])
+    return words[0] not in mcp_names.CHANGING_NAMES and not guesses.changes(words[0])
 
 
 def _line_looks(command: str) -> int:
@@ -113,9 +109,13 @@ def _is_live(words: list[str]) -> bool:
 def found_nothing(tool: str, given: object, text: str) -> bool:
     """Whether it is a search (Grep, Glob, `grep`, `find`) that found nothing. `text`: its result or error."""
     command = line_of(tool, given)
-    if not (command or tool in _SEARCH_TOOLS) or not _says_nothing(text) or not reading.is_reading(command):
+    if (
+        not (command or tool in calls.SEARCH_TOOLS)
+        or not _says_nothing(text)
+        or not reading.is_reading(command)
+    ):
         return False  # `make | grep error` also builds
-    return tool in _SEARCH_TOOLS or any(
+    return tool in calls.SEARCH_TOOLS or any(
         words[0] in _SEARCHERS or (words[0] in _LISTERS and len(words) > 2) or words[:2] == ["git", "grep"]
         for words in reading.all_programs(command)
     )
@@ -133,7 +133,7 @@ def _says_nothing(text: str) -> bool:
 
 def shows_page(tool: str, given: object) -> bool:
     """Whether a look may show the effect of a click or key: a page, screen, picture or device, not a plain file."""
-    if tool not in LOOKUPS or tool in _LIVE_TOOLS:
+    if tool not in LOOKUPS or tool in calls.LIVE_TOOLS:
         return True
     path = given.get("file_path") if isinstance(given, dict) else None
     return isinstance(path, str) and path.lower().endswith(_PICTURES)
