@@ -47,11 +47,9 @@ def unprotected(why: str) -> str:
 
 
 def complain(errors: list[str]) -> None:
-    """Print the errors, if any, as one line on stderr; a stderr that cannot be written is ignored."""
-    try:
-        files.write_all(2, (cleanup.trouble(errors) + "\n").encode("utf-8", "replace") if errors else b"")
-    except OSError:
-        return
+    """Print the errors, if any, as one line on stderr."""
+    if errors:
+        error_log.stderr(cleanup.trouble(errors), prefix="")
 
 
 def _due(where: Places, config: Config, now: float, session: str, errors: list[str]) -> list[str]:

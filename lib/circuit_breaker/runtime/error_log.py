@@ -25,9 +25,9 @@ def note(sentence: str, runtime: str = "") -> None:
         return  # stderr has it
 
 
-def stderr(line: str) -> None:
+def stderr(line: str, prefix: str = f"{PREFIX} ") -> None:
     """Write one line to stderr, which Claude Code keeps in its debug log. Never raises."""
     try:
-        files.write_all(2, f"{PREFIX} {line}\n".encode("utf-8", "replace"))
+        files.write_all(2, f"{prefix}{line}\n".encode("utf-8", "replace"))
     except OSError:
         return
