@@ -166,7 +166,7 @@ def test_without_home_the_folder_of_your_profile_serves(windows: Windows) -> Non
     done = windows.script("janitor", "SessionStart.startup.headless")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert windows.runtime.is_dir()
-    assert windows.say("print(home.places(home.environment()).user)") == "c:/Users/ada"
+    assert windows.say("print(home.places(home.environment()).your_home)") == "c:/Users/ada"
     listed = windows.drive / "Users/ada/.claude/sessions"
     listed.mkdir(parents=True)
     (listed / "7.json").write_text('{"sessionId": "runs"}')

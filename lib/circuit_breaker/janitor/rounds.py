@@ -170,7 +170,7 @@ def pin_interpreter(where: Places) -> None:
 
 def start(where: Places, session: str, task: str) -> None:
     """Start `run` for these places in another process and return at once. task: "sweep" or "compress". Raises OSError."""
-    five = (where.runtime, where.home, where.project, where.user_config, where.user)
+    five = (where.runtime, where.home, where.project, where.user_config, where.your_home)
     detached.start_ours(__name__, *five, session, task)
 
 

@@ -36,7 +36,7 @@ def guarded_folders(where: Places) -> list[str]:
     folders = [where.runtime, slashed(where.user_config).rpartition("/")[0]]
     if not _holds(where.project, ROOT) or files.exists(ROOT + "/receipt.json"):
         folders.append(ROOT)
-    return [one for one in folders if not _holds(one, where.project) and not _holds(one, where.user)]
+    return [one for one in folders if not _holds(one, where.project) and not _holds(one, where.your_home)]
 
 
 def may_tamper(event: Ask, folders: list[str], keyword: str) -> bool:

@@ -23,20 +23,20 @@ ERRORS = "errors.log"
 
 class Places:
     """runtime: folder R, with the folders of sessions and of armed markers and the error log; home: folder of this project's config,
-    state, incidents and archives; project: its folder; user_config: your config file; user: your home folder; theirs: the project's
+    state, incidents and archives; project: its folder; user_config: your config file; your_home: your home folder; theirs: the project's
     config file if it lies behind a link or in another user's folder, or ""."""
 
     def __init__(
-        self, runtime: str, home: str, project: str, user_config: str, user: str, theirs: str = ""
+        self, runtime: str, home: str, project: str, user_config: str, your_home: str, theirs: str = ""
     ) -> None:
         self.runtime, self.home, self.project = runtime, home, project
-        self.user_config, self.user, self.theirs = user_config, user, theirs
+        self.user_config, self.your_home, self.theirs = user_config, your_home, theirs
         self.sessions, self.armed = runtime + "/sessions", runtime + "/armed"
         self.errors, self.project_config = f"{runtime}/{ERRORS}", f"{home}/{CONFIG}"
 
     def elsewhere(self, home: str, project: str) -> Places:
         """Those of another project on this machine."""
-        return Places(self.runtime, home, project, self.user_config, self.user)
+        return Places(self.runtime, home, project, self.user_config, self.your_home)
 
 
 def environment() -> Environment:
