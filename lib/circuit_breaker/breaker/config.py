@@ -85,7 +85,7 @@ class Config:
         self.problems, self.weakened = problems, weakened
 
 
-KEYS = [name for name in vars(Config) if name[:1] != "_"]
+KEYS = [name for name in vars(Config) if name[:1] != "_"]  # so Config has no method of such a name
 DEFAULTS_VERSION = 2
 DEFAULTS: Mapping[str, Any] = {
     "defaults_version": DEFAULTS_VERSION,

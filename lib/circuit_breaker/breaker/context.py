@@ -38,7 +38,6 @@ class Work:
     # --- The configuration
 
     def rule(self, name: str) -> dict[str, Any]:
-        """The rule's configuration."""
         return self.config.circuit_breakers[name]
 
     def action(self, name: str) -> Action:

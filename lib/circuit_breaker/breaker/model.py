@@ -317,7 +317,6 @@ class Circuit(Signal):
 
     @property
     def live(self) -> bool:
-        """Whether it is not CLOSED."""
         return self.state != CLOSED
 
 

@@ -35,7 +35,6 @@ class Chosen:
 
     @property
     def bytes(self) -> int:
-        """The bytes that are selected."""
         return sum(row.bytes for row in self.freed.values())
 
 

@@ -80,7 +80,6 @@ class Archive:
 
     @property
     def path(self) -> str:
-        """Where it is."""
         return f"{self.home}/archives/{self.id}{'.gz' * self.packed}"
 
     @property

@@ -45,7 +45,6 @@ class Prompts(Rerun):
         self._waiting: set[object] = set()
 
     def take(self, record: Recorded) -> None:
-        """Process one record and count it."""
         super().take(record)
         name = record["hook_event_name"]
         if name == "UserPromptSubmit":
@@ -70,7 +69,6 @@ class Prompts(Rerun):
             self._waiting.discard(record["tool_use_id"])
 
     def finish(self) -> None:
-        """The end of the recording."""
         super().finish()
         self._close()
 

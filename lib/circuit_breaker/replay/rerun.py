@@ -65,14 +65,12 @@ class Rerun:
         self._dropped: set[str] = set()
 
     def take(self, record: Recorded) -> None:
-        """Process one record."""
         self.calls += record["hook_event_name"] == "PreToolUse"
         if not self.project and isinstance(record.get("cwd"), str):
             self.project = record["cwd"]
         self._feed_all(self._turns.push(record))
 
     def finish(self) -> None:
-        """The end of the recording."""
         self._feed_all(self._turns.finish())
 
     def _feed_all(self, ready: list[Recorded]) -> None:
