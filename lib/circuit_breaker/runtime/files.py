@@ -223,7 +223,7 @@ def names(folder: str) -> list[str]:
         return []
 
 
-def is_folder(path: str) -> bool:
+def leads_to_folder(path: str) -> bool:
     """Whether it is a folder, or a link to one."""
     try:
         return system.stat(path).st_mode & _KIND == _FOLDER

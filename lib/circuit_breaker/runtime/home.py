@@ -191,7 +191,7 @@ def _project_of(cwd: str, user: str, runtime: str) -> str:
     """The nearest folder upwards with a `.claude/` (not ~/.claude) or with a home in `runtime`; else `cwd`."""
     folder = cwd
     while folder and folder != "/":
-        if folder != user and files.is_folder(folder + "/.claude"):
+        if folder != user and files.leads_to_folder(folder + "/.claude"):
             return folder
         if files.exists(f"{runtime}/projects/{slug(folder)}"):
             return folder
