@@ -12,8 +12,7 @@ from typing import Any
 
 from shared import Refusal, answer, moment, places, program, progress
 
-from circuit_breaker.breaker.config import Config
-from circuit_breaker.breaker.model import DAY
+from circuit_breaker.breaker.config import DAY, Config
 from circuit_breaker.cleaning import claude_code, kinds, tarball
 from circuit_breaker.janitor import archives, retention, rounds
 from circuit_breaker.janitor import sweep as sweeping

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from pytest_mock import MockerFixture
 
-from circuit_breaker.breaker.config import DEFAULTS
-from circuit_breaker.breaker.model import HOUR
+from circuit_breaker.breaker.config import DEFAULTS, HOUR
 from circuit_breaker.janitor import sweep
 from circuit_breaker.janitor.retention import Sweep
 from circuit_breaker.runtime import files, health

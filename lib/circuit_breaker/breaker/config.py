@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+HOUR, DAY = 3600.0, 86_400.0  # seconds
+
 
 def _rule(action: str, **numbers: float) -> dict[str, Any]:
     return {"enabled": True, "action": action, **numbers}

@@ -37,7 +37,6 @@ PERSON, MACHINE, UNKNOWN = "person", "machine", "unknown"  # who wrote a prompt
 MAIN = ""  # the lane of the main thread; a subagent's lane is its agent id
 FORGERY = "forgery"  # why a scheduled prompt that contains the bypass keyword is denied
 NO_TOKENS = (0, 0, 0, 0)  # input, output, cache reads, cache writes
-HOUR, DAY = 3600.0, 86_400.0  # seconds
 
 
 _NO_FIELDS = frozenset((property, type(lambda: None), classmethod))

@@ -7,7 +7,8 @@ connection, a timeout, a 5xx. An error from the tool itself is an answer.
 from __future__ import annotations
 
 from circuit_breaker.breaker import breaker
-from circuit_breaker.breaker.model import DAY, FAILED, HALF_OPEN, OK, Circuit, Outcome, Record
+from circuit_breaker.breaker.config import DAY
+from circuit_breaker.breaker.model import FAILED, HALF_OPEN, OK, Circuit, Outcome, Record
 from circuit_breaker.identity import calls, labels
 from circuit_breaker.shell import shell_line
 

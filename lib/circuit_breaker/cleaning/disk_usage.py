@@ -6,8 +6,7 @@ import os
 import stat
 import time
 
-from circuit_breaker.breaker.config import Config
-from circuit_breaker.breaker.model import DAY
+from circuit_breaker.breaker.config import DAY, Config
 from circuit_breaker.cleaning import claude_code, inventory
 from circuit_breaker.janitor import disk, retention, sweep
 from circuit_breaker.runtime import claude_folder, files

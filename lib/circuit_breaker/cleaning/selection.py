@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from circuit_breaker.breaker.model import DAY
+from circuit_breaker.breaker.config import DAY
 from circuit_breaker.cleaning import kinds
 from circuit_breaker.cleaning.claude_code import InUse
 from circuit_breaker.cleaning.inventory import Unit, sums

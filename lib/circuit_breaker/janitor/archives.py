@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
-from circuit_breaker.breaker.model import HOUR
+from circuit_breaker.breaker.config import HOUR
 from circuit_breaker.janitor import disk, sweep
 from circuit_breaker.janitor.retention import Archive
 from circuit_breaker.runtime import files

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from circuit_breaker.breaker.config import Config
-from circuit_breaker.breaker.model import HOUR
+from circuit_breaker.breaker.config import HOUR, Config
 from circuit_breaker.runtime import claude_folder, files, json, store
 from circuit_breaker.runtime.home import Places, environment, safe_name, slug
 

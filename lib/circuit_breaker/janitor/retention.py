@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import DAY, HOUR, Record
+from circuit_breaker.breaker.config import DAY, HOUR
+from circuit_breaker.breaker.model import Record
 from circuit_breaker.runtime.home import CONFIG, ERRORS, INCIDENTS, NAME, STATE
 from circuit_breaker.words import cleanup, texts
 

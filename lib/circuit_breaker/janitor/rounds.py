@@ -9,8 +9,7 @@ from __future__ import annotations
 import sys
 import time
 
-from circuit_breaker.breaker.config import Config
-from circuit_breaker.breaker.model import DAY
+from circuit_breaker.breaker.config import DAY, Config
 from circuit_breaker.janitor import disk, notes, sweep
 from circuit_breaker.janitor.retention import NEVER, Sweep
 from circuit_breaker.runtime import detached, error_log, files, home, incidents, services, store

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import DAY, Record
+from circuit_breaker.breaker.config import DAY
+from circuit_breaker.breaker.model import Record
 from circuit_breaker.janitor import disk, ledger, retention
 from circuit_breaker.janitor.disk import TooMany
 from circuit_breaker.janitor.retention import NEVER, OF_CLEAN, Action, Archive, Sweep

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from circuit_breaker.breaker.model import DAY
+from circuit_breaker.breaker.config import DAY
 from circuit_breaker.runtime import files, home, json
 
 IDLE = 600.0  # seconds without a hook after which a session that is not listed counts as ended

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 
-from circuit_breaker.breaker.config import RULES, Config, is_on
+from circuit_breaker.breaker.config import DAY, RULES, Config, is_on
 from circuit_breaker.breaker.memory import Lane, Session
-from circuit_breaker.breaker.model import CLOSED, DAY, HALF_OPEN, MAIN, OPEN, Circuit, Reset, Transition
+from circuit_breaker.breaker.model import CLOSED, HALF_OPEN, MAIN, OPEN, Circuit, Reset, Transition
 from circuit_breaker.runtime import (
     claude_folder,
     config_change,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import DAY, HALF_OPEN
+from circuit_breaker.breaker.config import DAY
+from circuit_breaker.breaker.model import HALF_OPEN
 from circuit_breaker.words.sentences import MARKS
 from circuit_breaker.words.texts import listed, number, printable, size
 

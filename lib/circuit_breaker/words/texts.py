@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity.labels import plain
+from circuit_breaker.identity import labels
 
 TEXT_MAX = 200  # characters shown of any text
 
@@ -47,7 +47,7 @@ def quoted(path: str) -> str:
 
 def shown(text: str, limit: int = TEXT_MAX) -> str:
     """`text` as one line without control characters, at most `limit` characters."""
-    return cut(plain(text[: 4 * limit]), limit)
+    return cut(labels.plain(text[: 4 * limit]), limit)
 
 
 def cut(text: str, limit: int) -> str:
