@@ -185,6 +185,26 @@ def test_what_a_page_shows_is_news_and_its_clock_is_not(page, look):
     assert turns(stays.warned) == [4] and turns(stays.tripped)[0] == 6
 
 
+DEBUGGERS = {
+    "gdb": "Stepped into\n\nOutput:\n0x00005555555551{:02x} in main () <object at 0x7f00aabb1c{:02x}>",
+    "lldb": "Process 4{1:03d} stopped\n->  0x10003f{0:02x} in ?? ()",
+}
+
+
+@pytest.mark.parametrize("stopped", DEBUGGERS.values(), ids=DEBUGGERS)
+def test_the_address_at_which_a_program_stands_is_news_of_a_step(stopped):
+    def stepped(addresses):
+        said = [stopped.format(at, number) for number, at in enumerate(addresses)]
+        steps = [
+            ("mcp__gdb__gdb_step", {"instructions": True}, [{"type": "text", "text": text}]) for text in said
+        ]
+        return cases.play(session(steps))
+
+    moves_on, stays = stepped(range(16, 40, 3)), stepped([16] * 8)
+    assert (moves_on.told, moves_on.said) == ([], [])
+    assert turns(stays.warned) == [7] and turns(stays.tripped) == [8]
+
+
 def prose(number, words):
     missing, torn = (
         f"line 1: THOUGHT{number}: command not found",

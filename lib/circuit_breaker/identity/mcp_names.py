@@ -16,13 +16,19 @@ _GIVEN = frozenset(
 )
 _ASKED = frozenset("sql query execute statement run".split())  # in names of tools that are given a query
 SQL_READS = ("select", "show", "explain", "describe", "with", "pragma", "values")
-_SQL_WRITES = tuple("insert update delete create alter drop merge truncate grant call copy replace".split())
+_SQL_WRITES = tuple(
+    "insert update delete create alter drop merge truncate grant call copy replace mutation".split()
+)
 # In names of MCP tools that are shells.
 _RUNNING = frozenset("exec execute run call command shell bash terminal process ssh".split())
 # First words of names whose second word names what is changed: `set_status`, `add_list`.
 CHANGING_NAMES = frozenset(
     "set add create update delete remove post send put change edit move rename save publish assign mark clear reset upload open close"
-    " log transition append insert write archive restore cancel toggle sort reorder switch click select generate import export apply accept reject".split()
+    " log transition append insert write archive restore cancel toggle sort reorder switch click select generate import export apply accept reject replace".split()
+)
+# What a tool changes that is named `resolve`; any other thing it looks up (`resolve_library_id`).
+_RESOLVED = frozenset(
+    "issue thread comment conversation discussion incident alert ticket conflict conflicts finding error".split()
 )
 # Words that only say where a tool works; names of reading tools without a reading word.
 _WHERE = frozenset("browser page tab mobile android ios device simulator emulator screen ui chrome".split())
@@ -71,7 +77,11 @@ def is_reading_tool(tool: str, tool_input: object) -> bool:
         if words[0] not in _WHERE and words[0] not in server.lower():
             break
         words = words[1:]  # browser_take_screenshot, mobile_list_elements
-    if len(words) > 1 and words[0] in CHANGING_NAMES:
+    then = next((words[at + 1 :] for at, word in enumerate(words) if word in ("and", "or")), [])
+    if not CHANGING_NAMES.isdisjoint(then):
+        return False  # find_and_replace
+    changes = words[:1] == ["resolve"] and not _RESOLVED.isdisjoint(words)
+    if len(words) > 1 and (changes or words[0] in CHANGING_NAMES):
         return False
     gives = len(words) > 1 and words[-1] in _GIVEN
     return gives or "_".join(words) in _SHOWING or not READING_NAMES.isdisjoint(words[:2])
@@ -82,7 +92,7 @@ def sql_verb(words: list[str], given: dict[str, object]) -> str:
     text = next((given[name] for name in ("sql", "query", "statement") if name in given), "")
     if _ASKED.isdisjoint(words) or not isinstance(text, str):
         return ""
-    return (text[:40].lstrip("( ").split() or [""])[0].lower()
+    return (text[:40].lstrip("( ").split() or [""])[0].partition("(")[0].lower()
 
 
 def is_live_name(words: list[str]) -> bool:

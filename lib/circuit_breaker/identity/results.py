@@ -81,7 +81,8 @@ def text_key(text: str) -> str:
 
 
 def with_shown(text: str) -> str:
-    """A page's text and a word for what it shows, which blinding leaves: days, which are no clock, and the numbers in controls."""
+    """The text of a page or a debugger and a word for what it shows, which blinding leaves: days, which are no clock, the numbers in
+    controls, and the address at which a program stands."""
     words = text.split()
     bare = [word.strip("\"'.,;:()") for word in words]
     shown = [one for one in bare if len(one) < 14 and tokens.is_date(one)]
@@ -89,6 +90,8 @@ def with_shown(text: str) -> str:
     if any(sign in text for sign in _CONTROLS):
         held = [line for line in text.split("\n") if any(sign in line for sign in _CONTROLS)]
         shown += [word for word in " ".join(held).split() if "ref" not in word and "uid" not in word]
+    stands = [line.lstrip("=-> *") for line in text.split("\n")] if "0x" in text else []
+    shown += [line.partition(" ")[0] for line in stands if line[:2] == "0x"]
     return f"{text}\n{keys.word(' '.join(shown))}" if shown else text
 
 
