@@ -1044,3 +1044,37 @@ def test_a_call_that_a_hook_has_rewritten_is_judged_by_what_ran():
     stream.send(Turn(results=[ran], cwd="/p", prompt=stream.session.prompt))
     assert failures.family_of("Bash", {"command": "make"}, "/p") in stream.lanes[MAIN].families
     assert [streak.label for streak in stream.lanes[MAIN].streaks.values()] == [""]
+
+
+def test_what_a_line_says_itself_and_how_long_it_took_is_no_other_error():
+    ways = [
+        ("make 2>&1 | tail -9", "{}"),
+        ("echo try {n}; make 2>&1 | tail -9", "try {n}\n{}"),
+        ("time make 2>&1 | tail -9", "{}\n\nreal\t0m{n}.12s\nuser\t0m1.0{n}s\nsys\t0m0.1s"),
+        ("make || true; echo done", "{}\ndone"),
+    ]
+    stream = Stream()
+    for n in range(6):
+        stream.call("Edit", {"file_path": "/p/a.c", "old_string": f"a{n}", "new_string": f"b{n}"}, "ok")
+        line, text = ways[n % len(ways)]
+        stream.bash(
+            line.format(n=n), text.format("a.c:3:5: error: x is undeclared\nmake: *** [a.o] Error 1", n=n)
+        )
+    assert stream.states() == {"tool_failure:Bash make (any form)": OPEN}
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("make a && echo A; make b && echo B; make c && echo C; make d && echo D", "{reached}\nerror: x"),
+        ("make; echo left: $(wc -l < todo)", "error: x\nleft: {n}"),
+        ("echo start; make 2>&1 | tail", "start\nerror: x of file {letter}"),
+    ],
+)
+def test_how_far_a_line_came_and_what_it_counts_is_news(line, text):
+    stream = Stream()
+    for n in range(8):
+        stream.call("Edit", {"file_path": "/p/a.c", "old_string": f"a{n}", "new_string": f"b{n}"}, "ok")
+        reached = "\n".join("ABCD"[: n % 5])
+        stream.bash(line, text.format(n=n, reached=reached, letter="abcdefgh"[n]))
+    assert stream.said == []

@@ -380,6 +380,7 @@ POWERSHELL = [
     "dotnet test --filter Foo", "dotnet test -v q", "Write-Host 'try 3'; dotnet test", "Start-Sleep 2; dotnet test",
     "$out = dotnet test; $out", "try { dotnet test } catch { Write-Host $_ }", "cmd /c 'dotnet test'",
     "dotnet test *> out.txt; Get-Content out.txt -Tail 5", "powershell -Command 'dotnet test'",
+    "& .venv\\Scripts\\Activate.ps1; dotnet test", 'iex "dotnet test"',
 ]  # fmt: skip
 LOOKS = [
     "ls", "cat a | grep b", "echo hi", "sleep 5", "cd x", "git status", "curl http://x", "find . -name x", "sleep 3; gh pr checks 3",

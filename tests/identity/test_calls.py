@@ -602,6 +602,24 @@ def test_other_numbers_in_an_error_are_news_and_so_is_a_place_without_its_code(e
     )
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        "Copy-Item : Access is denied.\nAt line:1 char:1\n+ {0}\n+ {1}\n    + CategoryInfo : PermissionDenied",
+        "Copy-Item : Access is denied.\nAt line:1 char:1\n+ ... {0}\n+ {1}\n    + CategoryInfo : PermissionDenied",
+        "Copy-Item: \nLine |\n   1 |  {0}\n     |  {1}\n     | Access is denied.",
+    ],
+)
+def test_what_powershell_quotes_of_the_command_is_not_its_error(error: str) -> None:
+    def keys_of(text: str, command: str, mark: str) -> tuple[str, str]:
+        return errors.error_keys("failed", text.format(command, mark), {"command": f"cd a; {command}"})[:2]
+
+    assert keys_of(error, "Copy-Item a b", "~~~~") == keys_of(error, "Copy-Item long c", "~~~~~~~~")
+    assert keys_of(error, "Copy-Item a b", "~") != keys_of(
+        error.replace("Access is", "Path is"), "Copy-Item a b", "~"
+    )
+
+
 def test_indented_text_of_an_edit_that_is_not_found_is_not_what_the_error_complains_about() -> None:
     def complaint(old: str) -> str:
         text = f"<tool_use_error>String to replace not found in file.\nString: {old}</tool_use_error>"

@@ -35,6 +35,7 @@ class Attempt:
         self.hidden = self.edits = self.only_edits = self.shows = False
         self.values: set[str] = set()
         self.exits: list[tuple[str, str]] = []
+        self.said: tuple[str, ...] = ()
 
     def label(self, tool: str) -> str:
         """`Bash pytest t.py (any form)`."""
@@ -74,6 +75,8 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
     targets = {target for part in real for target in part.segment.targets}
     found.shows = any(_shows_files(part, targets) for part in parts)
     found.exits = _printed_exits(parts, real)
+    joints = ["", *[part.joint for part in parts]]
+    found.said = tuple(filter(None, [_said(part, joint) for part, joint in zip(parts, joints)]))
     rows = []
     for part in real:
         operands = _operands(part, found)
@@ -306,6 +309,14 @@ def _shows_files(part: _Part, targets: set[str]) -> bool:
     low = part.name.lower()
     prints = low in programs.SHOWS or (low == "git" and part.reads and part.rest[:1] != ["status"])
     return prints and not part.piped and not part.segment.targets and targets.isdisjoint(part.rest)
+
+
+def _said(part: _Part, before: str) -> str:
+    """The line that a part prints with echo, whatever happened before it; "real" of a part that is timed."""
+    if part.name in ("echo", "write-host", "write-output") and before in ("", ";", "\n"):
+        text = " ".join([word for word in part.rest if word not in ("-n", "-e")])
+        return text if not any(sign in text for sign in "$`\\") and not part.segment.targets else ""
+    return "real" if "time" in part.segment.words[: shell_line.program_at(part.segment.words)] else ""
 
 
 def _printed_exits(parts: list[_Part], real: list[_Part]) -> list[tuple[str, str]]:

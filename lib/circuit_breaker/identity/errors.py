@@ -166,14 +166,22 @@ def own_lines(text: str, tool_input: object = None) -> list[str]:
     count = sum([given.count("\n") + 1 for given in texts])
     lines = text[:READ_MAX].rstrip().removesuffix("</tool_use_error>").split("\n", LINES_MAX)
     lines = _each(lambda line: _without_running_number(line.strip(), count), lines)
-    repeats = {line for line in {*lines} if _echoes(line, echoed)}
     own, whole = [""], "\n".join(texts)[:READ_MAX]
+    if "At line:" in text or "Line |" in text:  # PowerShell shows the command, or its part, above a mark
+        lines = _each(lambda line: _without_quote(line, whole), lines)
+    repeats = {line for line in {*lines} if _echoes(line, echoed)}
     for line in filter(None, lines):
         if _MARKS.issuperset(line) and own[-1] in whole:
             own[-1] = ""
         else:
             own.append("" if line in repeats else line)
     return [line for line in own if line]
+
+
+def _without_quote(line: str, whole: str) -> str:
+    """A line with which PowerShell quotes the input, `+ ... Item a b` or `1 | Copy-Item a b`, as what is quoted; its mark as a mark."""
+    quoted = line.lstrip("0123456789 ").lstrip("+|").strip(" .…")
+    return quoted if quoted and (quoted in whole or not quoted.strip("~")) else line
 
 
 def _without_given(line: str) -> str:

@@ -203,9 +203,13 @@ def _exit_in(line: str, attempt: attempts.Attempt) -> str:
 
 
 def without_exits(attempt: attempts.Attempt, text: str) -> str:
-    """A failure's text without its exit code, which Claude Code adds and the line itself may print."""
+    """A failure's text without its exit code, which Claude Code adds and the line itself may print, and what else it prints itself."""
     lines = results.without_exit_code(text).split("\n")
-    return "\n".join([line for line in lines if not _exit_in(line.strip(), attempt)])
+    said = {*attempt.said} if attempt.said else ()
+    lines = [line for line in lines if not _exit_in(line.strip(), attempt) and line.strip() not in said]
+    if "real" in said:
+        lines = [line for line in lines if not line.startswith(("real\t", "user\t", "sys\t"))]
+    return "\n".join(lines).rstrip("\n")
 
 
 def _line_class(line: str) -> str:

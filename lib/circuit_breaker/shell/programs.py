@@ -6,7 +6,7 @@ from __future__ import annotations
 DECORATION = frozenset(
     "echo printf true false : cd pushd popd export set unset date sleep source . declare local readonly typeset alias shopt"
     " ulimit umask trap wait clear tput stty read exit return pwd test [ [[ type which command hash let history"
-    " for case select function esac".split()
+    " for case select function esac activate.ps1".split()
 )
 # Preparation, unless the line does nothing else.
 HOUSEKEEPING = frozenset(

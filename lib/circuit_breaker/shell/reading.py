@@ -90,6 +90,7 @@ _VALUED = frozenset(
 _TEES = ("tee", "tee-object")
 # Each line that writes a file has one of these: most long ones need not be taken apart again.
 _WRITE_SIGNS = (">", "sed", "perl", "apply", *_TEES, *EDITORS)
+_EVALS = ("eval", "iex", "invoke-expression")
 _COMPOSE_VALUED = "-f -p --file --project-name --profile --env-file --project-directory".split()
 # What these print is the line's own text, or a file's.
 _SAYING = ("echo", "printf", "cat", "write-output", *_TEES)
@@ -180,7 +181,7 @@ def program_reads(name: str, rest: list[str], depth: int = 0, loosely: bool = Fa
             return cmdlet
     line = " ".join(operands(rest, _VALUED)) if name == "watch" else inner_line([name, *rest])[1]
     if line or name == "watch":
-        return name not in ("script", "eval") and is_reading(line, depth + 1, loosely)
+        return name not in ("script", *_EVALS) and is_reading(line, depth + 1, loosely)
     if name == "gh" and rest[:2] == ["api", "graphql"]:
         return not any("mutation" in word or word == "--input" for word in rest)
     flags = _WRITES.get(name, "").split()
@@ -238,7 +239,7 @@ def inner_line(words: list[str]) -> tuple[str, str]:
     """(machine, container or device, "" for this machine; the line that a program runs there) of `bash -c "..."`, `eval "..."`,
     `ssh HOST cmd`, `docker exec NAME cmd`; ("", "") for any other program."""
     name, rest = words[0].rpartition("/")[2].removesuffix(".exe"), words[1:]
-    if name == "eval":
+    if name.lower() in _EVALS:
         return "", " ".join(rest)
     if name in SHELL_PROGRAMS or name in ("script", "su", "nix-shell", "flock"):
         marks = [word == "--run" or (word[:1] == "-" != word[1:2] and word[-1] == "c") for word in rest]
