@@ -22,7 +22,7 @@ from samples import samples
 from shared import Refusal
 
 from circuit_breaker.breaker.config import DEFAULTS
-from circuit_breaker.runtime import hook
+from circuit_breaker.runtime import files, hook
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("circuit-status.md", "reset-circuit.md")
@@ -156,7 +156,7 @@ def test_installers_that_come_and_go_are_never_inside_together(person):
 
 def test_a_full_disk_leaves_the_settings_whole(person, mocker):
     person.settings.write_text('{"model": "opus"}\n')
-    mocker.patch.object(disk.os, "fsync", side_effect=OSError(28, "No space left on device"))
+    mocker.patch.object(files.system, "fsync", side_effect=OSError(28, "No space left on device"))
     with pytest.raises(OSError, match="No space"):
         person.install()
     assert person.settings.read_text() == '{"model": "opus"}\n'
