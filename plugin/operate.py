@@ -67,7 +67,7 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     everyone = collected.sessions(where, session_names(where))
     collected.mark_ended(everyone, os.environ, now)
     everything = collected.collect(where, config, now, *chosen(args, where, everyone))
-    facts = collected.only(everything, args.circuit) if args.circuit else everything
+    facts = collected.only(everything, args.circuit)
     if facts is None:
         raise Refusal(f"no circuit is called {args.circuit}; `status` lists them")
     facts["protection"] = protection.look(where, config, everyone, os.environ, now)

@@ -46,7 +46,9 @@ def _status(
         return STATUS_USAGE
     kept = status.sessions(where)
     mine = [one for one in kept if one.name == safe_name(session)]
-    facts = status.collect(where, config, now, mine, {where.project})
+    facts = status.only(status.collect(where, config, now, mine, {where.project}), which)
+    if facts is None:
+        return f"No circuit is called {which}. {STATUS_USAGE}"
     why, fix = status.cannot_block(where, config)  # hooks run, since this is one
     how = "the hooks run in this session"
     facts["protection"] = {"protected": not why, "how": how, "why": why, "fix": fix}
@@ -55,11 +57,6 @@ def _status(
     facts["others"] = open_in_others(status.circuits(others, now))
     if "--memory" in words or "--json" in words:
         facts["memory"] = disk_usage.memory_facts(where, config)
-    if which is not None:
-        found = status.only(facts, which)
-        if found is None:
-            return f"No circuit is called {which}. {STATUS_USAGE}"
-        facts = found
     if "--json" in words:
         return json.dump(facts).decode("ascii")
     text = status_text(facts, plain)

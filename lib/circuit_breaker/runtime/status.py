@@ -77,7 +77,7 @@ def places_of(one: Kept, where: Places) -> Places:
 
 
 def mark_ended(kept: Iterable[Kept], env: Mapping[str, str], now: float) -> None:
-    """Set `ended` of each session (see running.ended)."""
+    """Set `ended` of each session (see claude_folder.ended)."""
     running = claude_folder.listed(env)
     for one in kept:
         one.ended = claude_folder.ended(one.name, one.seen, running, now)
@@ -270,8 +270,10 @@ def _reset_lane(
     return store.amend(where, session_id, agent, decide)
 
 
-def only(facts: dict[str, Any], which: str) -> dict[str, Any] | None:
-    """The facts of one rule (its name) or circuit (RULE:SUBJECT) only; None if there is none."""
+def only(facts: dict[str, Any], which: str | None) -> dict[str, Any] | None:
+    """The facts of one rule (its name) or circuit (RULE:SUBJECT) only, without `which` of all; None if there is none."""
+    if not which:
+        return facts
     rule, _, subject = which.partition(":")
     entry = facts["circuits"].get(rule)
     if entry is None:
