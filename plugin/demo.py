@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from host import Called, Host, hooks_of
-from shared import ROOT, Refusal, program, run_program
+from shared import ROOT, Refusal, program, run_program, say
 
 CHECK = "python3 test_total.py"
 TEST = "from total import total\nassert total([2, 3]) == 5, f'total([2, 3]) is {total([2, 3])}, not 5'\nprint('ok')\n"
@@ -27,31 +27,31 @@ def demo(args: argparse.Namespace) -> int:
     with _scene() as (project, env):
         _runaway(_Session(project, env, "demo-runaway"))
         _working(_Session(project, env, "demo-working"))
-    _say("\nThat is all: the loop was stopped, the work was not.\nThe throw-away project is deleted.")
+    say("\nThat is all: the loop was stopped, the work was not.\nThe throw-away project is deleted.")
     return 0
 
 
 def _runaway(session: _Session) -> None:
-    _say("\nA session that runs away: the test fails, and Claude just runs it again.\n")
+    say("\nA session that runs away: the test fails, and Claude just runs it again.\n")
     for number in (1, 2, 3):
         warned = session.bash(CHECK, "failed").warned
         _expect(bool(warned) == (number == 3), f"after run {number} the warning was: {warned or 'nothing'}")
     _quote("Claude is warned", warned)
     session.expect_circuit("OPEN")
-    _say("    The circuit is OPEN.\n")
+    say("    The circuit is OPEN.\n")
     _quote("Claude reads", session.bash(CHECK, "blocked").denied)
     session.bash("ls", "done")
-    _say("    Other calls still work.\n")
+    say("    Other calls still work.\n")
     session.edit(WRONG, RIGHT)
-    _say("    The code has changed, so one retry is allowed at once.")
+    say("    The code has changed, so one retry is allowed at once.")
     session.bash(CHECK, "passed")
     session.expect_circuit("CLOSED")
-    _say("    The retry passed: the circuit is CLOSED.\n")
+    say("    The retry passed: the circuit is CLOSED.\n")
     session.bash(CHECK, "passed")
 
 
 def _working(session: _Session) -> None:
-    _say("\nThe same work done well: each failure is followed by a change.\n")
+    say("\nThe same work done well: each failure is followed by a change.\n")
     before = len(session.host.fired)
     for old, new in ((WRONG, WORSE), (WORSE, RIGHT)):
         session.bash(CHECK, "failed")
@@ -60,7 +60,7 @@ def _working(session: _Session) -> None:
     spoken = [fired for fired in session.host.fired[before:] if fired.answer]
     _expect(not spoken, "a hook spoke to a session that works")
     session.expect_circuit("CLOSED")
-    _say("    No hook printed anything.")
+    say("    No hook printed anything.")
 
 
 class _Session:
@@ -101,7 +101,7 @@ class _Session:
         found = "passed" if called.output == "ok" else "done"
         found = "blocked" if called.denied else "failed" if called.failed else found
         _expect(found == outcome, f"{what} was {found}, not {outcome}: {called.output}")
-        _say(f"{self.number:3} {what:<62} {outcome:>8}")
+        say(f"{self.number:3} {what:<62} {outcome:>8}")
         return called
 
     def expect_circuit(self, state: str) -> None:
@@ -139,11 +139,7 @@ def _expect(true: bool, otherwise: str) -> None:
         raise Refusal(f"this did not turn out as it should: {otherwise}. `{program()} doctor` finds out why.")
 
 
-def _say(text: str) -> None:
-    print(text, flush=True)
-
-
 def _quote(who: str, text: str) -> None:
-    _say(f"    {who}:")
+    say(f"    {who}:")
     for paragraph in text.splitlines():
-        _say(textwrap.fill(paragraph, 78, initial_indent="    | ", subsequent_indent="    | "))
+        say(textwrap.fill(paragraph, 78, initial_indent="    | ", subsequent_indent="    | "))
