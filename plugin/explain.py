@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import incidents
 from operate import chosen
 from report import past
-from shared import Refusal, moment, places, run_program, say, session_names, shortened
+from shared import Refusal, moment, places, remembered, run_program, say, shortened
 
 from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import Config
@@ -220,7 +220,7 @@ def _counts(lane: Lane, key: str, family: str, config: Config) -> Counts:
 
 
 def _call(args: argparse.Namespace, where: home.Places, config: Config, given: dict[str, Any]) -> int:
-    tool, kept = args.tool, status.sessions(where, session_names(where))
+    tool, kept = args.tool, remembered(where)
     kept = chosen(args, where, kept)[0] if args.session else status.of_home(kept, where)
     if not kept:
         raise Refusal("no session of this project is remembered, so every call would run.")

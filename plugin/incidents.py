@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import operate
-from shared import Refusal, answer, moment, places, progress, session_names, shortened
+from shared import Refusal, answer, moment, places, progress, remembered, shortened
 
 from circuit_breaker.breaker.config import RULES
 from circuit_breaker.breaker.context import SESSION_RULES
 from circuit_breaker.breaker.service_down import RULE as SERVICE_DOWN
-from circuit_breaker.runtime import files, status
+from circuit_breaker.runtime import files
 from circuit_breaker.runtime.home import INCIDENTS, Places
 from circuit_breaker.runtime.json import only, parse
 from circuit_breaker.runtime.usage import FIELDS as TOKENS
@@ -86,7 +86,7 @@ def incidents(args: argparse.Namespace) -> int:
     if args.follow:
         return _follow(args, found)
     if not found and not chosen(args, 0.0, args.session):  # the names may be wrong
-        operate.chosen(args, where, status.sessions(where, session_names(where)))
+        operate.chosen(args, where, remembered(where))
         if args.circuit and args.circuit not in RULES:
             raise Refusal(f"no circuit is called {args.circuit}; `status --all` lists them.")
     answer(args.json, "\n".join(map(_as_text, found)), incidents=[_as_json(one) for one in found])
@@ -147,8 +147,7 @@ def read(where: Places, after: float, everywhere: bool = True, session: str = ""
 
 def _homes(where: Places) -> list[str]:
     """Every home with a log: this project's, those in the runtime folder, and those of the remembered sessions."""
-    sessions = status.sessions(where, session_names(where))
-    known = {where.home, where.runtime, *(one.session.home for one in sessions)}
+    known = {where.home, where.runtime, *(one.session.home for one in remembered(where))}
     known.update(map(str, Path(where.runtime, "projects").glob("*")))
     return sorted(home for home in known if home and os.path.exists(f"{home}/{INCIDENTS}"))
 

@@ -10,7 +10,7 @@ import sys
 import time
 
 import protection
-from shared import Refusal, places, program, progress, session_names
+from shared import Refusal, places, program, progress, remembered
 
 from circuit_breaker.cleaning import disk_usage
 from circuit_breaker.identity.labels import plain
@@ -64,7 +64,7 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
         in_json = json.dumps({"schema": 1, "protection": nothing}, indent=2)
         return NOT_PROTECTED if args.line else in_json if args.json else said, 1
     config = home.configuration(where, os.environ)
-    everyone = collected.sessions(where, session_names(where))
+    everyone = remembered(where)
     collected.mark_ended(everyone, os.environ, now)
     everything = collected.collect(where, config, now, *chosen(args, where, everyone))
     facts = collected.only(everything, args.circuit)
@@ -113,7 +113,7 @@ def chosen(
 def reset(args: argparse.Namespace) -> int:
     """Close circuits and log it. Exit code 1 if there is none of that name."""
     where = places(args.project)
-    everyone = collected.sessions(where, session_names(where))
+    everyone = remembered(where)
     collected.mark_ended(everyone, os.environ, time.time())
     kept, projects = chosen(args, where, everyone)
     counted = progress.counted(kept, f"of {len(kept):,} sessions reset")

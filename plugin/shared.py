@@ -20,7 +20,7 @@ from circuit_breaker.words.sentences import PLUGIN
 from circuit_breaker.words.texts import printable
 
 if TYPE_CHECKING:
-    from circuit_breaker.runtime import home
+    from circuit_breaker.runtime import home, status
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOW_AFTER = 1.0  # seconds before progress is shown
@@ -94,6 +94,13 @@ def session_names(where: home.Places) -> Iterator[str]:
     names = files.names(where.sessions)
     yield from progress.counted(names, f"of {len(names):,} sessions")
     progress.end()
+
+
+def remembered(where: home.Places) -> list[status.Kept]:
+    """The sessions on disk of all projects, read with the progress line."""
+    from circuit_breaker.runtime import status
+
+    return status.sessions(where, session_names(where))
 
 
 def run_program(command: list[str], seconds: float, **more: Any) -> subprocess.CompletedProcess[str]:

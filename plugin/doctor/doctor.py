@@ -13,7 +13,7 @@ from typing import Any, Callable
 
 import protection
 from install import disk, scopes
-from shared import Refusal, answer, program, progress, session_names
+from shared import Refusal, answer, program, progress, remembered
 
 from circuit_breaker.identity.labels import plain
 from circuit_breaker.runtime import files, health, home, status
@@ -91,7 +91,7 @@ def _protected(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
     config = home.configuration(where, env)
     working = copy.copy(config)
     working.enabled = True
-    said = protection.look(where, working, status.sessions(where, session_names(where)), env, time.time())
+    said = protection.look(where, working, remembered(where), env, time.time())
     if said["protected"]:
         yield ok("protected", f"protected: {said['how']}")
     else:

@@ -11,9 +11,9 @@ import incidents
 import operate
 import protection
 from install import disk
-from shared import Refusal, places, progress, say, session_names
+from shared import Refusal, places, progress, remembered, say
 
-from circuit_breaker.runtime import home, status
+from circuit_breaker.runtime import home
 from report import dead_ends, page, past
 from report.content import OVER, Content
 
@@ -37,10 +37,10 @@ def report(args: argparse.Namespace) -> int:
     if asked and not sessions and not found:
         raise Refusal(f"nothing of session {args.session} since {page.day(args.since)}. Try --since 7d.")
     config = home.configuration(where, os.environ)
-    remembered = status.sessions(where, session_names(where))
+    kept = remembered(where)
     if not sessions and not found:
-        operate.chosen(args, where, remembered)
-    facts = protection.look(where, config, remembered, os.environ, now)
+        operate.chosen(args, where, kept)
+    facts = protection.look(where, config, kept, os.environ, now)
     unprotected = "" if facts["protected"] else f"{where.project}: {facts['why']}; fix: {facts['fix']}"
     ends = dead_ends.of_projects(where, sorted(top.glob("*")) if everywhere else [top], now)
     scope = "All projects" if everywhere else where.project
