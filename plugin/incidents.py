@@ -82,10 +82,10 @@ class Incident(NamedTuple):
 
 def incidents(args: argparse.Namespace) -> int:
     """Print incidents since a time, of all or of one project, session, circuit; --follow prints new ones. Raises Refusal for unknown names."""
-    found, where = chosen(args, args.since, args.session), places(args.project)
+    found, where = matching(args, args.since, args.session), places(args.project)
     if args.follow:
         return _follow(args, found)
-    if not found and not chosen(args, 0.0, args.session):  # the names may be wrong
+    if not found and not matching(args, 0.0, args.session):  # the names may be wrong
         operate.chosen(args, where, remembered(where))
         if args.circuit and args.circuit not in RULES:
             raise Refusal(f"no circuit is called {args.circuit}; `status --all` lists them.")
@@ -96,7 +96,7 @@ def incidents(args: argparse.Namespace) -> int:
     return 0
 
 
-def chosen(args: argparse.Namespace, after: float, session: str | None = None) -> list[Incident]:
+def matching(args: argparse.Namespace, after: float, session: str | None = None) -> list[Incident]:
     """The incidents since `after` of the project and the circuit (or rule) in `args`, and of one session (see `read`)."""
     where = places(args.project)
     found = read(where, after, args.project is None, session or "")
@@ -116,7 +116,7 @@ def _follow(args: argparse.Namespace, found: list[Incident]) -> int:
         last = found[-1].t if found else args.since
         time.sleep(LOOK_SECONDS)
         progress.end()  # that was no work
-        found = chosen(args, max(args.since, last - SLACK), args.session) or found
+        found = matching(args, max(args.since, last - SLACK), args.session) or found
 
 
 def _as_json(one: Incident) -> dict[str, Any]:

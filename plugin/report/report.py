@@ -25,7 +25,7 @@ def report(args: argparse.Namespace) -> int:
     now, where = time.time(), places(args.project)
     everywhere = args.project is None
     asked = args.session or ""
-    found = incidents.chosen(args, args.since)
+    found = incidents.matching(args, args.since)
     loops = {one.loop for one in found if one.session.startswith(asked)}  # another session can close one
     found = [one for one in found if one.session.startswith(asked) or one.loop in loops and one.event in OVER]
     if args.mode:
