@@ -234,6 +234,12 @@ def main() -> int:
         what = f"this copy of the plugin is incomplete ({error})"
         print(f"{(given or [SELF])[0]}: {what}. Get a fresh copy and run its `install`.", file=sys.stderr)
         code = 1
+    except MemoryError:
+        print(
+            f"{(given or [SELF])[0]}: not enough memory. Free some, or raise `ulimit -v`, then try again.",
+            file=sys.stderr,
+        )
+        code = 1
     except OSError as error:  # from the verb, or from printing on a full disk
         from install.disk import words_of
         from shared import say

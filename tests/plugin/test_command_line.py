@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -106,6 +107,22 @@ def test_output_that_cannot_be_written_is_no_traceback(person, verb, to):
     if "full" in to and verb:
         assert done.returncode == 1
         assert done.stderr == f"{verb[0]}: no space left on device. Fix that, then try again.\n"
+
+
+def test_what_does_not_fit_into_memory_is_no_traceback(person):
+    person.state.mkdir(mode=0o700)
+    with (person.state / "circuit_breaker_incidents.jsonl").open("wb") as log:
+        log.truncate(1 << 29)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(ROOT / "plugin"), "incidents"],
+        capture_output=True,
+        text=True,
+        env={**person.env, "CIRCUIT_BREAKER_HOME": str(person.state)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 28, 1 << 28)),
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("incidents: not enough memory. ") and done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("lost", ["plugin/operate.py", "lib/circuit_breaker/runtime/home.py"])
