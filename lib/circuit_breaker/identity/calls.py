@@ -41,7 +41,7 @@ ADDED = {
     "ToolSearch": ["max_results"],
     "SendMessage": "type recipient recipient_kind content summary".split(),
 }
-# ---
+# --- Words in commands and names
 # One of these, a folder's name or the keyword is in each line that tampers with the breaker.
 OUR_WORDS = ("circuit", "claude", "plugin")
 # Last words of tools that only note a thought.
