@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from circuit_breaker.runtime import store
+
 
 @pytest.fixture
 def fail(run_hook, payload):
@@ -70,6 +72,18 @@ def test_what_is_open_in_other_sessions_of_the_project_is_one_line(command, fail
     line = next(line for line in text.splitlines() if line.startswith("Open in other sessions"))
     assert "of this project: 4 (" in line and "in other0" in line and line.endswith(", and 1 more)")
     assert json.loads(command("circuit-status", "--json"))["circuits"]["tool_failure"]["trips"] == 1
+
+
+def test_memory_of_sessions_in_which_nothing_is_open_is_not_read(told, fail, payload, mocker):
+    for session in ("mine1", "calm1"):
+        told("monitor", payload("PostToolBatch.bash-exit-1", session_id=session))
+    fail("other1")
+    read = mocker.spy(store, "peek")
+    asked = {"session_id": "mine1", "command_name": "circuit-status", "command_args": ""}
+    told("command", payload("UserPromptExpansion.plugin-command", **asked))
+    asked["command_name"], asked["command_args"] = "reset-circuit", "--all"
+    told("command", payload("UserPromptExpansion.plugin-command", **asked))
+    assert {call.args[1] for call in read.call_args_list} == {"mine1", "other1"}
 
 
 def test_reset_closes_what_is_of_its_own_session(command, fail):

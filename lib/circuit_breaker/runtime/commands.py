@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.cleaning import disk_usage
-from circuit_breaker.runtime import config_change, home, json, status
+from circuit_breaker.runtime import config_change, home, json, status, store
 from circuit_breaker.runtime.home import Places, safe_name
 from circuit_breaker.runtime.protocol import Payload
 from circuit_breaker.words import sentences
@@ -44,7 +44,7 @@ def _status(
     plain = "NO_COLOR" in env or "--plain" in words
     if which == "" or any(word.startswith("-") and word not in OPTIONS[:3] for word in words):
         return STATUS_USAGE
-    kept = status.sessions(where)
+    kept = status.sessions(where, sorted({safe_name(session), *store.armed_sessions(where)}))
     mine = [one for one in kept if one.name == safe_name(session)]
     facts = status.only(status.collect(where, config, now, mine, {where.project}), which)
     if facts is None:

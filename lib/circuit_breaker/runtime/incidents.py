@@ -168,12 +168,8 @@ def as_object(circuit: Circuit) -> dict[str, Any]:
 
 def live_circuits(where: Places) -> list[tuple[str, str, Circuit]]:
     """(session, agent, circuit) for each circuit that is not CLOSED in the armed sessions of this home."""
-    sessions: set[str] = set()
-    for name in files.names(where.armed)[:SESSIONS_MAX]:
-        lines = store.marker_lines(f"{where.armed}/{name}")
-        sessions.update(line.partition("/")[0] for line in lines if "/" in line)
     found = []
-    for name in sorted(sessions):
+    for name in sorted(store.armed_sessions(where, SESSIONS_MAX)):
         try:
             session, lanes = store.peek(where, name)
         except OSError:

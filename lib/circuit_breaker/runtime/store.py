@@ -149,6 +149,12 @@ def marker_lines(marker: str) -> list[str]:
     return [] if data is None else data.decode("utf-8", "replace").split("\n")[:-1]
 
 
+def armed_sessions(where: Places, most: int | None = None) -> set[str]:
+    """The folders of the sessions that (the first `most`) markers name."""
+    markers = [marker_lines(f"{where.armed}/{name}") for name in files.names(where.armed)[:most]]
+    return {line.partition("/")[0] for lines in markers for line in lines if "/" in line}
+
+
 def keep_armed(where: Places, session_id: str, live: dict[str, bool]) -> None:
     """Add or remove the lines of lanes in their session's marker."""
     name = safe_name(session_id)
