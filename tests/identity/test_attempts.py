@@ -28,6 +28,7 @@ WAYS = [
     "pipenv run pytest t.py",
     "hatch run pytest t.py",
     "uvx pytest t.py",
+    "conda activate env && pytest t.py",
     "dotenvx run -- pytest t.py",
     "op run -- pytest t.py",
     "bash <<EOF\npytest t.py\nEOF",
@@ -191,6 +192,9 @@ WAYS = [
     "conda run -n env pytest t.py",
 ]
 ONE = [  # lines of one attempt each
+    ["eslint src", "eslint -f compact src", "npx eslint src --format unix"],
+    ["rspec a_spec.rb", "rspec -f d a_spec.rb", "rspec a_spec.rb -fd"],
+    ["npx vitest run a", "npx vitest --run a", "npx vitest a --run -u"],
     [
         "psql -c 'create table a(id int)'",
         "psql -d shop <<EOF\ncreate table a(id int)\nEOF",

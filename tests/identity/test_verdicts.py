@@ -11,6 +11,12 @@ from circuit_breaker.identity import verdicts
 from circuit_breaker.identity.attempts import attempt_of
 
 SAID = [
+    ("dotnet test | tail", "  Failed A.CartTests.Adds [12 ms]\n  Error Message:\n   Values differ", "failed"),
+    (
+        "dotnet test | tail",
+        "Failed assertions are shown in red\nPassed!  - Failed: 0, Passed: 2",
+        "succeeded",
+    ),
     ("npx turbo run build | tail", " Tasks:    1 successful, 2 total", "failed"),
     ("npx turbo run build | tail", " Tasks:    2 successful, 2 total", "succeeded"),
     (
@@ -480,6 +486,13 @@ PAIRS = [
         "python t.py",
         "Exit code 1\nTraceback (most recent call last):\n  File \"/p/t.py\", line 4, in <module>\nModuleNotFoundError: No module named 'bar'",
         False,
+    ),
+    (
+        "xcodebuild -scheme A build",
+        "Exit code 65\n/p/A/C.swift:14:9: error: cannot find 'foo' in scope\n** BUILD FAILED **",
+        "xcodebuild -scheme A build | xcpretty",
+        "❌  /p/A/C.swift:14:9: cannot find 'foo' in scope",
+        True,
     ),
     (
         "ATTEMPT=1 ./run.sh",

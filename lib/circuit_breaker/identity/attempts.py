@@ -384,7 +384,8 @@ def _operands(part: _Part, found: Attempt) -> list[str]:
             found.aim += f" {value}"
             continue
         found.values.add(value)
-        if (name in programs.KEPT or name in kept) and "%{" not in value:  # curl -w '%{http_code}'
+        shown = "%{" in value or (name == "-f" and part.name in programs.FORMATTED)  # curl -w '%{http_code}'
+        if (name in programs.KEPT or name in kept) and not shown:
             path = _operand(value, part, found)
             usual = path.removeprefix(part.directory.rstrip("/") + "/") in programs.DEFAULTS
             operands += [f"{name} {path}"] if path != part.directory and not usual else []

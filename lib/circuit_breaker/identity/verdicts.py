@@ -126,7 +126,8 @@ def shared_lines(attempt: attempts.Attempt, text: str, last: bool = True) -> lis
             weak.append(WEAK + digest(f"{attempt.aim} {line}")[:8])
             continue
         for told in (line, _without_values(attempt, line)):
-            strong.append(digest(" ".join(told.strip(_DRESS).split()))[:8])
+            told = told.replace(": error: ", ": ", 1).strip(_DRESS + "❌")  # xcpretty's form of it
+            strong.append(digest(" ".join(told.split()))[:8])
     return _ends(strong) + _ends(weak)
 
 
@@ -253,6 +254,8 @@ def _is_error_line(bare: str) -> bool:
         return True
     if first[-1:] == ":" and name.endswith(("Error", "Exception", "Failure")) and name[:1].isupper():
         return True
+    if first == "Failed" and bare.endswith("s]"):
+        return True  # VSTest: Failed A.CartTests.Adds [12 ms]
     eslint = others[:1] == ["error"] and first.replace(":", "", 1).isdigit()  # 12:7  error  x is never used
     # ./a.go:3:2: undefined: x
     go = ".go:" in first and first.count(":") > 2 and first.strip("./:")[-1:].isdigit()

@@ -16,7 +16,7 @@ HOUSEKEEPING = frozenset(
 # Programs that may do several tasks at once, of which `clean` only comes first.
 BUILDERS = frozenset("mvn gradle make xcodebuild ninja lein ant rebar3 msbuild sbt".split())
 # Preparation too, as is `clean` of any program.
-PREPARING = frozenset(("apt update", "brew update", "npm cache"))
+PREPARING = frozenset(("apt update", "brew update", "npm cache", "conda activate", "mamba activate"))
 # Files that a program reads if no other is named.
 DEFAULTS = frozenset(
     "Dockerfile Makefile CMakeLists.txt docker-compose.yml docker-compose.yaml compose.yml compose.yaml tsconfig.json package.json"
@@ -97,6 +97,9 @@ KEPT = frozenset(
     "-C --prefix -w --workspace --filter --scope --package --project -pl --projects --manifest-path --cwd --dir --chdir"
     " -f --file --target --build".split()
 )
+FORMATTED = frozenset(
+    "eslint stylelint rspec cucumber behave rubocop oxlint".split()
+)  # their -f names a format
 KEPT_IN = {"cargo": "-p --bin --example", "tsc": "-p", "mypy": "-p -m", "git": "-C"}
 # Other options that take a value, which is not part of the attempt: short ones, and long ones whose value may look like an operand.
 VALUED = frozenset(
@@ -117,6 +120,7 @@ SHORT = {
     **dict.fromkeys(PACKAGE_RUNNERS, {"t": "test", "tst": "test", "i": "install", "add": "install"}),
     "cargo": {"b": "build", "t": "test", "c": "check", "r": "run"},
     **dict.fromkeys(("docker", "podman"), {"buildx": ""}),
+    "vitest": {"run": ""},
 }
 FLAGS_ONLY = {  # short options that take no value in these programs, although VALUED has them
     "pytest": "-v -x -s -l -q -i",
@@ -130,7 +134,7 @@ FLAGS_ONLY = {  # short options that take no value in these programs, although V
     "node": "-i",
     "git": "-v -n -d -a -i -p -s -u -l -x",
     "jest": "-i -u -o -b -e -v -w",
-    "vitest": "-u",
+    "vitest": "-u --run",
     "mocha": "-b",
     "rspec": "-b -d -p",
     "tsc": "-b -v -d -w -i",
