@@ -9,6 +9,7 @@ from circuit_breaker.breaker.model import (
     DENIED,
     DENY,
     FAILED,
+    INTERRUPTED,
     INVALID,
     LAUNCHED,
     MAIN,
@@ -87,7 +88,7 @@ class Stream:
         results, answers = [], []
         self.now += self.pace
         for tool, given, text, kind in calls:
-            if kind == INVALID:
+            if kind in (INVALID, INTERRUPTED):  # the gate is not asked
                 self.ids += 1
                 call_id = f"t{self.ids}"
             else:
@@ -98,7 +99,7 @@ class Stream:
                     continue
             if kind == FAILED:
                 self.report(call_id, tool, given, text, lane, cwd)
-            seen = kind if kind in (INVALID, DENIED, LAUNCHED) else OK
+            seen = kind if kind in (INVALID, INTERRUPTED, DENIED, LAUNCHED) else OK
             results.append(Result(id=call_id, tool=tool, input=given, kind=seen, text=text))
         answers.append(self.send(Turn(results=results, cwd=cwd, prompt=self.session.prompt), lane))
         return answers

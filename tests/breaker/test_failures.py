@@ -16,6 +16,7 @@ from circuit_breaker.breaker.model import (
     DENIED,
     DENY,
     FAILED,
+    INTERRUPTED,
     INVALID,
     MAIN,
     OK,
@@ -1077,4 +1078,18 @@ def test_how_far_a_line_came_and_what_it_counts_is_news(line, text):
         stream.call("Edit", {"file_path": "/p/a.c", "old_string": f"a{n}", "new_string": f"b{n}"}, "ok")
         reached = "\n".join("ABCD"[: n % 5])
         stream.bash(line, text.format(n=n, reached=reached, letter="abcdefgh"[n]))
+    assert stream.said == []
+
+
+def test_calls_that_are_dropped_because_a_parallel_call_failed_are_nothing_at_all():
+    stream = Stream()
+    dropped = "<tool_use_error>Sibling tool call errored</tool_use_error>"
+    for file in "abcdefg":
+        stream.turn(
+            [
+                ("Bash", {"command": f"pytest {file}.py"}, f"Exit code 1\nE   {file} is wrong", FAILED),
+                ("Bash", {"command": "npm test"}, dropped, INTERRUPTED),
+            ]
+        )
+        stream.call("Edit", {"file_path": f"/p/{file}.py", "old_string": "1", "new_string": "2"}, "ok")
     assert stream.said == []

@@ -255,6 +255,8 @@ def test_another_file_is_news(a: str, b: str) -> None:
         ("order with id 12", "order with id 13"),
         ("got {0x186a0, 0x2}", "got {0x186a1, 0x2}"),
         ("release-12-4711", "release-12-4712"),
+        ("4711:A 29", "4712:A 29"),
+        ("slots/12-30-00", "slots/12-30-30"),
         ("seed: " + "a1B2-c3D4_" * 20, "seed: " + "z9Y8_x7W6-" * 20),
     ],
 )
@@ -323,6 +325,10 @@ def test_these_results_are_one(one: str, other: str) -> None:
             "web:build: cache hit, replaying logs a1b2c3d4\napi:build: error TS1: x",
             "web:build: cache miss, executing b2c3d4e5\napi:build: error TS1: x",
         ),
+        (
+            "wandb: View run lake-46 at: x/runs/a1b2\nError: x",
+            "wandb: View run hill-47 at: x/runs/c3d4\nError: x",
+        ),
     ],
 )
 def test_how_far_a_failing_build_came_is_not_its_error(one: str, other: str) -> None:
@@ -338,6 +344,7 @@ def test_how_far_a_failing_build_came_is_not_its_error(one: str, other: str) -> 
         ("Downloading part 1\nError: timed out", "Downloading part 2\nError: timed out"),
         ("#6 [1/9] RUN a\n#6 ERROR: x", "#6 [2/9] RUN b\n#6 ERROR: x"),
         ("Built target a", "Built target b"),
+        ("wandb: ERROR no key\nx", "wandb: ERROR no run\nx"),
     ],
 )
 def test_what_a_failing_build_got_to_is_its_error(one: str, other: str) -> None:
@@ -521,6 +528,10 @@ def test_a_long_text_is_compared_to_its_ends_and_in_the_middle_but_for_digits() 
             "W1129 10:04:41.601000 90211 torch/distributed/elastic/multiprocessing/api.py:897] x",
         ),
         ("112 INFO: Python: 3.11.4", "98 INFO: Python: 3.11.4"),
+        ("4711:M 29 Nov 2026 10:03:03.049 # x", "90211:M 29 Nov 2026 10:04:41.601 # x"),
+        ('"ctx":"conn46","msg"', '"ctx":"conn981","msg"'),
+        ("outputs/2026-11-29/10-03-03/train.log", "outputs/2026-11-29/10-04-41/train.log"),
+        ("B$$Lambda/0x00007f2b8c001208@4b1210ee", "B$$Lambda/0x00007f1a5e2b9d10@7c0e2abd"),
         ("to /h/.cache/pre-commit/patch1790000000-4711.", "to /h/.cache/pre-commit/patch1790000311-90211."),
         ("func1.2({0x690d40, 0x8428ed})", "func1.2({0x504e66, 0xab64c3})"),
         ("panic({0x4b5e60?, 0xc000012345?})", "panic({0x5a0f50?, 0xc000098765?})"),

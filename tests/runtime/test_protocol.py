@@ -10,7 +10,18 @@ import pytest
 
 from circuit_breaker.breaker import model
 from circuit_breaker.breaker.layers import build
-from circuit_breaker.breaker.model import ALLOW, DENIED, DENY, FAILED, INVALID, LAUNCHED, OK, STOP, WARN
+from circuit_breaker.breaker.model import (
+    ALLOW,
+    DENIED,
+    DENY,
+    FAILED,
+    INTERRUPTED,
+    INVALID,
+    LAUNCHED,
+    OK,
+    STOP,
+    WARN,
+)
 from circuit_breaker.breaker.policy import step
 from circuit_breaker.identity import errors
 from circuit_breaker.runtime import protocol, store
@@ -251,6 +262,19 @@ def test_a_call_that_auto_mode_could_not_judge_was_refused() -> None:
     said = "claude-opus-5 is temporarily unavailable, so auto mode cannot determine the safety of Bash right now."
     assert protocol.outcome_by_text({"command": "make"}, said) == DENIED
     assert protocol.outcome_by_text({"command": "cat log"}, f"log: {said}") == OK
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("<tool_use_error>Sibling tool call errored</tool_use_error>", INTERRUPTED),
+        ("<tool_use_error>Cancelled: parallel tool call Bash(make) errored</tool_use_error>", INTERRUPTED),
+        ("<tool_use_error>String to replace not found: Sibling tool call errored</tool_use_error>", INVALID),
+        ("log: <tool_use_error>Sibling tool call errored</tool_use_error>", OK),
+    ],
+)
+def test_a_call_that_is_dropped_because_its_parallel_call_failed_is_no_failure(text: str, kind: str) -> None:
+    assert protocol.outcome_by_text({"command": "make"}, text) == kind
 
 
 @pytest.mark.parametrize(

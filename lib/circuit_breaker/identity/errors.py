@@ -220,6 +220,8 @@ def _is_step(line: str) -> bool:
     """Whether a line says what a build did again or took from a cache."""
     if line.startswith("> Task :"):
         return not line.endswith(" FAILED")
+    if line.startswith("wandb: "):
+        return "ERROR" not in line  # what it calls the run, which is another one each time
     if line[:1] == "#":
         return line.partition(" ")[2].startswith(_OF_DOCKER)
     if line.startswith(("Compiling ", "Checking ", "Fresh ")):  # Cargo

@@ -23,7 +23,7 @@ _TITLES = frozenset("req msg toolu call chatcmpl resp trace span evt dpl ss run"
 _POD = frozenset("bcdfghjklmnpqrstvwxz2456789")  # of which Kubernetes makes up names
 _TIMED = ("user", "system", "elapsed", "%CPU", "maxresident", "minor", "outputs")  # GNU time: 0.02user
 # pools number their workers: pool-1-thread-3; systemctl: └─4711 /usr/sbin/nginx
-_THREADS = ("thread-", "Thread-", "exec-", "PoolWorker-", "gw", "└─", "├─")
+_THREADS = ("thread-", "Thread-", "exec-", "PoolWorker-", "gw", "conn", "└─", "├─")
 _PREVIEWS = (".vercel.app", ".netlify.app", ".ngrok.io", ".ngrok-free.app")  # a new host each time
 _CLASSES = str.maketrans(
     "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "0" * 10 + "a" * 26 + "A" * 26
@@ -39,6 +39,8 @@ def kind(word: str) -> str:
         return "N" if len(core) >= 10 and is_epoch(core) else NUMBER
     if word[-1] == ":" and core[0].isdigit() and core.replace("#", "", 1).isdigit():
         return "N"  # nginx: process and thread, 29#31: *5
+    if core[-2:] in (":C", ":M", ":S", ":X") and core[:-2].isdigit():
+        return "N"  # Redis: process and role, 4711:M
     pair = len(core) > 6 and core.replace(":", "", 1).isdigit() and not is_epoch(core.partition(":")[0])
     if pair or (".." in core and _FIGURES.issuperset(core)):
         return NUMBER  # two ids; two times, 0.012..0.345
@@ -197,6 +199,9 @@ def _address(word: str) -> str:
         return f"{host}:N{slash}{_address(rest) if rest else rest}"
     if "/" in word:
         parts = [_blind_id(part) if part else part for part in word.split("/")]
+        for i, part in enumerate(parts):
+            if parts[i - 1] == "T" and i and is_clock(part.replace("-", ":")):
+                parts[i] = "T"  # Hydra: outputs/2026-11-29/10-33-12
         if "://" in word:
             parts = ["H" if len(part) > 9 and is_request(part) else part for part in parts]
         return "/".join(parts)
@@ -220,7 +225,7 @@ def _blind_id(part: str) -> str:
     stem, dot, ending = part.rpartition(".")
     head, at, tail = part.rpartition("@")
     if at and 6 <= len(tail) <= 8 and HEX.issuperset(tail) and tail.islower():
-        return f"{head}@H"  # com.foo.Bar@1b2c6ec2
+        return f"{'H' if head[:2] == '0x' else head}@H"  # com.foo.Bar@1b2c6ec2, Bar$$Lambda/0x00007f2b8c001208@4b1210ee
     if is_id(part) or part.endswith(".output") or (part.endswith(_OUTPUTS) and is_id(stem)):
         return "H"
     if is_date(part) or is_epoch(part.lstrip(_LETTERS)):

@@ -12,7 +12,7 @@ from typing import Any
 from circuit_breaker.breaker.model import DENIED, INVALID, NO_TOKENS
 from circuit_breaker.identity.errors import is_your_no
 from circuit_breaker.runtime import usage
-from circuit_breaker.runtime.protocol import is_machine_row, outcome_by_text, response_text
+from circuit_breaker.runtime.protocol import CANCELLED, is_machine_row, outcome_by_text, response_text
 
 Recorded = dict[str, Any]
 REQUEST, INTERRUPTED, COMPACTED = "Request", "Interrupted", "Compacted"  # records that are not hook events
@@ -107,9 +107,10 @@ def _result(block: Recorded, common: Recorded) -> Recorded:
     if not block.get("is_error"):
         return {**record, "hook_event_name": "PostToolUse", "tool_response": text}
     outcome = outcome_by_text(None, text)
-    if outcome == INVALID:
-        cancelled = "Sibling tool call errored" in text or ">Cancelled: " in text
-        why = "cancelled" if cancelled else "validation_error"
+    if text.startswith(CANCELLED):
+        why = "cancelled"
+    elif outcome == INVALID:
+        why = "validation_error"
     elif is_your_no(text) or _INTERRUPTED in text[:60]:
         why = "user_rejected"
     else:

@@ -54,6 +54,9 @@ REFUSING = (
 )
 _REFUSAL_BEGINNINGS = tuple(beginning for beginning, _ in REFUSALS)
 SENTENCE_MAX = 600  # characters at the beginning that are read for LAUNCHES, REFUSING and how REFUSALS begin
+TOOL_ERROR = "<tool_use_error>"  # begins what Claude Code refuses to run
+# What becomes of a call whose parallel call failed first: it never ran. Seen in transcripts.
+CANCELLED = (f"{TOOL_ERROR}Sibling tool call errored", f"{TOOL_ERROR}Cancelled: parallel tool call ")
 # Results of calls that continue in the background: (begins with, contains). 2.1.197 to 2.1.332.
 LAUNCHES = (
     ("Command running in background with ID:", ""),
@@ -211,8 +214,8 @@ def is_launched(response: object) -> bool:
 
 def outcome_by_text(given: object, text: str) -> str:
     """The outcome by a result's text alone; one reported before the batch takes precedence."""
-    if text.startswith("<tool_use_error>"):
-        return model.INVALID
+    if text.startswith(TOOL_ERROR):
+        return model.INTERRUPTED if text.startswith(CANCELLED) else model.INVALID
     start = text[:SENTENCE_MAX]
     if _is_refusal(start, text):
         return model.DENIED
@@ -234,8 +237,8 @@ def _reported(payload: Payload) -> model.Reported:
     if payload.event == "PostToolUseFailure":
         kind = model.INTERRUPTED if fields.get("is_interrupt") is True else model.FAILED
         text = text_of(fields, "error")
-        if kind == model.FAILED and text.startswith("<tool_use_error>"):
-            kind = model.INVALID
+        if kind == model.FAILED and text.startswith(TOOL_ERROR):
+            kind = outcome_by_text(None, text)
     else:
         response = fields.get("tool_response")
         kind, text = (model.LAUNCHED if is_launched(response) else model.OK), response_text(response)
