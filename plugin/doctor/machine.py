@@ -70,7 +70,8 @@ def state(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
     for path in (where.runtime, where.sessions, where.armed, *own_home):
         yield from _private(path)
     config = home.configuration(where, env)
-    facts = status.collect(where, config, time.time())
+    here = status.of_home(status.sessions(where), where)
+    facts = status.collect(where, config, time.time(), here, {where.project})
     health = facts["health"]
     for problem in health["config_problems"]:
         yield fault("config", problem, "correct it there, then look again: circuit-breaker config check")

@@ -84,14 +84,12 @@ def mark_ended(kept: Iterable[Kept], env: Mapping[str, str], now: float) -> None
 
 
 def collect(
-    where: Places, config: Config, now: float, kept: list[Kept] | None = None, projects: Projects = None
+    where: Places, config: Config, now: float, kept: list[Kept], projects: Projects
 ) -> dict[str, Any]:
     """The object of `status --json` without "memory" and "protection": circuits by rule, bypass, incidents, health.
 
-    `kept`: its sessions; None for those of this project. `projects`: those whose services it shows; None for all.
+    `kept`: its sessions; `projects`: those whose services it shows, None for all.
     """
-    if kept is None:
-        kept, projects = of_home(sessions(where), where), {where.project}
     down = services.down(where, projects) if services.outage(config, services.MCP) == "trip" else {}
     found = [{**_subject(one, now), "project": one.project} for one in down.values()]
     found += circuits(kept, now)
@@ -213,7 +211,7 @@ def _health(where: Places, config: Config) -> dict[str, Any]:
 
 
 def reset(
-    where: Places, kept: Iterable[Kept], which: str, projects: Projects = None
+    where: Places, kept: Iterable[Kept], which: str, projects: Projects
 ) -> tuple[list[tuple[str, Kept | str]], list[str]]:
     """Close the circuits that `which` names ("": all) in the `kept` sessions, each under its own rules, and of the services of
     `projects` (None: of all); recorded.
