@@ -46,7 +46,7 @@ def uninstall(args: argparse.Namespace) -> int:
     if args.archives and not args.purge:
         raise Refusal("--archives works only with --purge; without it, only the installation is removed.", 2)
     scope = scopes.scope(args.scope, os.environ, os.getcwd())
-    state = purge.purged_paths(scope, os.environ, os.getcwd()) if args.purge else []
+    state = purge.purged_paths(scope) if args.purge else []
     spared = [] if args.archives else purge.archives(state)
     if state and not args.json:
         print("--purge would remove:" if args.dry_run else "--purge removes for good:")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
+
+from shared import places
 
 from circuit_breaker.janitor import retention
 from circuit_breaker.runtime import files, home
@@ -38,19 +39,18 @@ IN_ARCHIVES = ("archives/telemetry", "archives/sessions")
 EMPTY = ("armed", *IN_ARCHIVES, *(f"projects/*-{_HEX * 12}/{name}" for name in IN_ARCHIVES))
 
 
-def purged_paths(scope: scopes.Scope, env: Mapping[str, str], cwd: str) -> list[Path]:
+def purged_paths(scope: scopes.Scope) -> list[Path]:
     """The existing files and folders that --purge removes for this scope.
 
     --scope user: the runtime folder with the homes in it, and your config file. project, local: the project's home, and the runtime
     folder unless a user installation still uses it.
     """
-    project = {} if scope.memory is None else {"CLAUDE_PROJECT_DIR": str(scope.base)}
-    where = home.places({**env, **project}, cwd)
+    where = places(str(scope.base) if scope.memory is not None else None)
     runtime = Path(where.runtime)
     found = _ours(scope.memory) if scope.memory is not None else []
     if scope.memory is not None and runtime / "projects" in Path(where.home).parents:
         found.append(Path(where.home))
-    sources = [source for source in scopes.chain(env, scope.base) if source.label == "user"]
+    sources = [source for source in scopes.chain(os.environ, scope.base) if source.label == "user"]
     used = scopes.registered(sources) or any(on for *_, on in scopes.switches(sources))
     if scope.memory is None or not used:
         found += [runtime] if runtime.name == home.NAME else _ours(runtime)
