@@ -33,7 +33,6 @@ from circuit_breaker.words.sentences import sentence_of
 from circuit_breaker.words.status import ID
 
 SHOWN = 30  # calls shown of the evidence
-PYTHON_SECONDS = 10.0
 SLACK = 10.0  # seconds between a call's result in a transcript and its incident, at most
 OPENS = {
     "tool_failure": "the same call fails {threshold} times within {window_turns} turns with no progress in between, or "
@@ -95,7 +94,7 @@ def _other_python(where: home.Places) -> str:
     """The Python that hooks run under, if this one cannot read the keys that it makes; else ""."""
     pinned = (files.read(where.runtime + "/python", 1 << 14) or b"").partition(b"\n")[0]
     command = [os.fsdecode(pinned), "-I", "-S", "-c", "import _imp; print(_imp.source_hash(0, b'').hex())"]
-    key = run_program(command, PYTHON_SECONDS).stdout[:12] if pinned else ""
+    key = run_program(command).stdout[:12] if pinned else ""
     return command[0] if key and key != digest("") else ""
 
 

@@ -103,7 +103,7 @@ def remembered(where: home.Places) -> list[status.Kept]:
     return status.sessions(where, session_names(where))
 
 
-def run_program(command: list[str], seconds: float, **more: Any) -> subprocess.CompletedProcess[str]:
+def run_program(command: list[str], seconds: float = 10.0, **more: Any) -> subprocess.CompletedProcess[str]:
     """A program that has ended, with its output as text. It reads nothing unless `input` is given. If it could not be started or took
     longer than `seconds`, its exit code is -1 and stderr says why."""
     more = {"input": "", "errors": "replace", **more}

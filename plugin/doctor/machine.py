@@ -20,7 +20,6 @@ from doctor import Finding, fault, note, ok
 OLDEST, TESTED = (3, 9), (3, 15)
 # as in hooks/run
 PROGRAMS = ("python3", *(f"python3.{minor}" for minor in (13, 12, 11, 10, 9)), "python", "py")
-PYTHON_SECONDS = 10.0
 
 
 def settings_chain(sources: list[scopes.Source]) -> Iterator[Finding]:
@@ -107,6 +106,6 @@ def _private(path: str) -> Iterator[Finding]:
 def _version_of(path: str) -> tuple[int, ...]:
     """(3, 11) for a CPython; () for another Python or one that does not start."""
     asked = "import sys; print(*sys.version_info[:2]) if sys.implementation.name == 'cpython' else None"
-    done = run_program([path, "-I", "-S", "-c", asked], PYTHON_SECONDS)
+    done = run_program([path, "-I", "-S", "-c", asked])
     numbers = re.fullmatch(r"(\d+) (\d+)", done.stdout.strip())
     return (int(numbers[1]), int(numbers[2])) if numbers and done.returncode == 0 else ()

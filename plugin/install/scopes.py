@@ -16,7 +16,6 @@ from circuit_breaker.runtime.json import only
 from circuit_breaker.words.sentences import PLUGIN
 from install import disk, jsontext, settings
 
-GIT_SECONDS = 10.0
 COMMANDS = ("circuit-status.md", "reset-circuit.md")
 HOME = (home.CONFIG, ".gitignore")  # in a project's home: the config file, and what keeps the rest out of git
 
@@ -93,7 +92,7 @@ def git_exclude(project: Path) -> tuple[Path, str] | None:
     """(exclude file of the repository around `project`, the project's path in it); None without git or a repository."""
     asked = ["rev-parse", "--git-path", "info/exclude", "--show-prefix"]
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    said = run_program(["git", "-C", str(project), *asked], GIT_SECONDS, env=env)
+    said = run_program(["git", "-C", str(project), *asked], env=env)
     exclude, _, inner = said.stdout.partition("\n")
     return None if said.returncode else (Path(os.path.normpath(project / exclude)), inner.rstrip("\n"))
 
