@@ -218,39 +218,32 @@ def reset(
 
     -> ([(circuit, its session or a service's project), ...], [why a session could not be reset, ...]).
     """
-    homes: dict[str, Places] = {}
-    try:
-        return _reset(where, kept, which, projects, homes)
-    finally:  # once a home, since that reads every armed session; also where a killed reset did not get so far
-        for home_folder, theirs in homes.items():
-            if files.exists(f"{home_folder}/{STATE}"):
-                incidents.show(theirs)
-
-
-def _reset(
-    where: Places, kept: Iterable[Kept], which: str, projects: Projects, homes: dict[str, Places]
-) -> tuple[list[tuple[str, Kept | str]], list[str]]:
-    """`reset`, with the `homes` whose state is still to be published."""
     closed: list[tuple[str, Kept | str]] = []
+    homes: dict[str, Places] = {}
     now, failed = time.time(), []
-    for service in services.forget(where, which, projects):
-        theirs = where.elsewhere(service.home, service.project)
-        change = Transition.about(service, event="reset", reason="reset", before=service.state, at=now)
-        incidents.record(theirs, "", [change], home.configuration(theirs, {}))
-        homes[theirs.home] = theirs
-        closed.append((service.name, theirs.project))
-    for one in kept:
-        theirs = places_of(one, where)
-        homes[theirs.home] = theirs
-        config = frozen.rules(theirs, one.name, home.configuration(theirs, {}))
-        try:
-            for agent in list(one.lanes) or [MAIN]:
-                changes = _reset_lane(theirs, config, one.name, agent, which, now)
-                closed += [(change.name, one) for change in changes if change.event == "reset"]
-                if changes:
-                    incidents.record(theirs, one.name, changes, config)
-        except OSError as error:  # go on with the other sessions
-            failed.append(not_reset(one.name, error))
+    try:
+        for service in services.forget(where, which, projects):
+            theirs = where.elsewhere(service.home, service.project)
+            homes[theirs.home] = theirs
+            change = Transition.about(service, event="reset", reason="reset", before=service.state, at=now)
+            incidents.record(theirs, "", [change], home.configuration(theirs, {}))
+            closed.append((service.name, theirs.project))
+        for one in kept:
+            theirs = places_of(one, where)
+            homes[theirs.home] = theirs
+            config = frozen.rules(theirs, one.name, home.configuration(theirs, {}))
+            try:
+                for agent in list(one.lanes) or [MAIN]:
+                    changes = _reset_lane(theirs, config, one.name, agent, which, now)
+                    closed += [(change.name, one) for change in changes if change.event == "reset"]
+                    if changes:
+                        incidents.record(theirs, one.name, changes, config)
+            except OSError as error:  # go on with the other sessions
+                failed.append(not_reset(one.name, error))
+    finally:  # once a home, since that reads every armed session; also where a killed reset did not get so far
+        for theirs in homes.values():
+            if files.exists(f"{theirs.home}/{STATE}"):
+                incidents.show(theirs)
     return closed, failed
 
 
