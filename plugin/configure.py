@@ -125,13 +125,11 @@ def _change(where: home.Places, key: str, value: Any, in_project: bool) -> int:
 
 
 def _unset(args: argparse.Namespace, where: home.Places) -> int:
-    path, key = _target(where, args.project), args.key
-    document = read(path)[1]
-    if not _removed(document, key):
-        key = known(key)
-        if not _removed(document, key):
-            say(f"{key} is not set in {path}; nothing to do.")
-            return 0
+    path = _target(where, args.project)
+    key = args.key if _removed(read(path)[1], args.key) else known(args.key)
+    if not _removed(read(path)[1], key):
+        say(f"{key} is not set in {path}; nothing to do.")
+        return 0
     with _edited(path) as document:
         _removed(document, key)
     values = values_of(home.configuration(where, os.environ))
