@@ -71,7 +71,7 @@ def _running_copy(path: str, env: Mapping[str, str], ways: list[protection.Way])
         return
     checked = {os.path.realpath(way.root) for way in ways}
     for entry in (only(dict, one) for one in only(list, listed)):
-        if not scopes.is_ours(str(entry.get("id", ""))) or not entry.get("enabled"):
+        if not scopes.is_this_plugin(str(entry.get("id", ""))) or not entry.get("enabled"):
             continue
         runs = str(entry.get("readFromFolder") or entry.get("installPath") or "")
         if entry.get("errors"):
@@ -140,7 +140,7 @@ def others(
 def _plugins(sources: list[scopes.Source], env: Mapping[str, str]) -> list[tuple[Path, dict[str, Any]]]:
     """(path, contents) of hooks.json of each other enabled plugin."""
     names = {name for source in sources for name, on in source.plugins.items() if on}
-    others = sorted(name for name in names if not scopes.is_ours(name))
+    others = sorted(name for name in names if not scopes.is_this_plugin(name))
     folders = [protection.plugin_folder(name, sources, env) for name in others]
     return _hook_files([folder for folder in folders if folder is not None])
 

@@ -68,7 +68,7 @@ def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:
         claude = claude_path(env)
         root = Path(packages.data_folder(env))
         try:
-            shell = settings.quoted(root.as_posix())  # with slashes, as bash on Windows wants it
+            shell = settings.in_double_quotes(root.as_posix())  # with slashes, as bash on Windows wants it
         except ValueError:
             why = "this path cannot be written in a settings file; set XDG_DATA_HOME to another folder"
             raise files.Refused(0, why, str(root)) from None
@@ -139,7 +139,7 @@ def chain(env: Mapping[str, str], project: Path) -> list[Source]:
     return found
 
 
-def is_ours(plugin_id: str) -> bool:
+def is_this_plugin(plugin_id: str) -> bool:
     """Whether `NAME@MARKETPLACE` names this plugin."""
     return plugin_id.partition("@")[0] == PLUGIN
 
@@ -147,7 +147,7 @@ def is_ours(plugin_id: str) -> bool:
 def switches(sources: list[Source]) -> Iterator[tuple[Path, str, bool]]:
     """(settings file, plugin id, whether it is enabled) for each settings file that names the plugin."""
     for source in sources:
-        yield from ((source.path, name, on) for name, on in source.plugins.items() if is_ours(name))
+        yield from ((source.path, name, on) for name, on in source.plugins.items() if is_this_plugin(name))
 
 
 def plugin_options(env: Mapping[str, str]) -> dict[str, str]:

@@ -32,7 +32,7 @@ class Merged(NamedTuple):
 
 def our_groups(hooks_json: Any, root: str, windows: bool = False) -> Groups:
     """Event -> groups of `hooks/hooks.json` for a settings file, with `root` as the plugin's folder. root: text inside double quotes of a
-    shell line (see `quoted`). On Windows the entries ask Claude Code for bash."""
+    shell line (see `in_double_quotes`). On Windows the entries ask Claude Code for bash."""
     more = {"shell": "bash"} if windows else {}
     return with_commands(hooks_json["hooks"], lambda line: line.replace(PLACEHOLDER, root), **more)
 
@@ -48,7 +48,7 @@ def with_commands(groups: Mapping[str, Any], change: Callable[[str], str], **mor
     }
 
 
-def quoted(path: str) -> str:
+def in_double_quotes(path: str) -> str:
     """`path` escaped for the inside of double quotes in a shell line. Raises ValueError if that is impossible."""
     if any(ord(letter) < 32 or letter == "\x7f" for letter in path):
         raise ValueError("a control character in the path")

@@ -72,7 +72,7 @@ def error_of(text: str) -> str:
     return ""
 
 
-def command_of(tool: str, given: object, text: str = "") -> str:
+def first_words(tool: str, given: object, text: str = "") -> str:
     """The first words of the program in a shell line that the error names, else of its first program."""
     first = ""
     line = shell_line.normalise(shell_command(tool, given)[:2000], "")[0]
@@ -174,11 +174,11 @@ def _note(line: bytes, at: int, entry: list[Any], open_calls: dict[str, tuple[in
         _, tool, given = open_calls.pop(call_id)
         error = error_of(record.get("error", ""))
         if event == "PostToolUse":
-            command = command_of(tool, given)
+            command = first_words(tool, given)
             successes.pop(command, None)  # so that it moves to the end
             successes[command] = record["t"]
             if len(successes) > SUCCESSES_MAX:
                 del successes[next(iter(successes))]
         elif event == "PostToolUseFailure" and error:
-            command = command_of(tool, given, record["error"][: past.HEAD])
+            command = first_words(tool, given, record["error"][: past.HEAD])
             failures[call_id] = [record["t"], record["session_id"], command, error]

@@ -156,7 +156,7 @@ def _steps(stop: Stop) -> list[Html]:
     steps = []
     for (event, why), times in [*found.items()][:ROWS]:
         again = f" ({len(times)} times)" if len(times) > 1 else ""
-        when, what = tag("time", timeline.clock(times[0])), tag("b", EVENTS.get(event, event))
+        when, what = tag("time", timeline.time_of_day(times[0])), tag("b", EVENTS.get(event, event))
         steps.append(tag("li", when, what, why, again))
     return steps
 

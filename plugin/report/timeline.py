@@ -75,16 +75,16 @@ def _strip(lane: str, marks: list[Mark], start: float, end: float) -> Html:
 def _mark(kind: str, at: int, found: list[Mark]) -> Html:
     top, height, width, _ = SHAPES[kind]
     text = found[0].text if len(found) == 1 else f"{len(found)} times, first: {found[0].text}"
-    title = tag("title", f"{clock(found[0].t)} ", text)
+    title = tag("title", f"{time_of_day(found[0].t)} ", text)
     return tag(f"rect.{kind}", title, x=f"{99.4 * at / COLUMNS:.2f}%", y=top, width=width, height=height)
 
 
 def _hours(start: float, end: float) -> Html:
     times = [start + (end - start) * i / 4 for i in range(5)]
-    shown = [clock(t) if end - start < 600 else clock(t)[:5] for t in times]
+    shown = [time_of_day(t) if end - start < 600 else time_of_day(t)[:5] for t in times]
     return tag("div.hours", *(tag("span", text) for text in shown))
 
 
-def clock(t: float) -> str:
+def time_of_day(t: float) -> str:
     """Epoch seconds as local time: `08:12:03`."""
     return moment(t, "%H:%M:%S")

@@ -211,7 +211,7 @@ def test_our_own_lines_are_not_taken_for_the_older_system():
 def test_a_path_is_itself_between_the_double_quotes_of_a_shell_line(path, tmp_path):
     import subprocess
 
-    line = f'printf %s "{settings.quoted(path)}"'
+    line = f'printf %s "{settings.in_double_quotes(path)}"'
     assert (
         subprocess.run(["/bin/sh", "-c", line], capture_output=True, cwd=tmp_path, check=True).stdout.decode()
         == path
@@ -221,7 +221,7 @@ def test_a_path_is_itself_between_the_double_quotes_of_a_shell_line(path, tmp_pa
 @pytest.mark.parametrize("path", ["/new\nline", "/tab\t", "/\udcff"])
 def test_a_path_that_no_line_can_hold_is_refused(path):
     with pytest.raises(ValueError):
-        settings.quoted(path)
+        settings.in_double_quotes(path)
 
 
 def test_on_windows_the_host_is_asked_for_bash():
