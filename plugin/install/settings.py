@@ -22,6 +22,29 @@ _OLDER = re.compile(
     r"\.claude[/\\]+hooks[/\\]+(?:[^\"'\s]*[/\\])?(?:circuit_breaker_\w+|memory_janitor)\.py\b"
 )
 
+# Claude Code skips the whole file where one of these is of another type (2.1.196 to 2.1.332).
+SETTINGS: Mapping[str, type] = {
+    "hooks": dict,
+    "disableAllHooks": bool,
+    "permissions": dict,
+    "env": dict,
+    "enabledPlugins": dict,
+    "statusLine": dict,
+    "model": str,
+}
+RULES = ("allow", "deny", "ask")  # lists in the permissions
+STRICT = ("PreToolUse", "PermissionRequest")  # of other events newer versions leave out only the bad entry
+HANDLER: Mapping[str, type] = {
+    "command": str,
+    "if": str,
+    "statusMessage": str,
+    "args": list,
+    "async": bool,
+    "once": bool,
+}
+NEEDED = {"command": "command", "http": "url"}  # what a hook of a type must have
+_KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
+
 
 class Merged(NamedTuple):
     """document: with our entries; made: the containers that were added."""
@@ -114,24 +137,47 @@ def _is_older(entry: Any) -> bool:
 
 def fault(document: Document) -> tuple[str, list[Any]] | None:
     """(what would make Claude Code skip the whole file, the path to it); None if nothing would."""
-    hooks = document.get("hooks", {})
-    if not isinstance(hooks, dict):
-        return '"hooks" is not an object', ["hooks"]
-    for event, groups in hooks.items():
+    wrong = _wrong_type(document, SETTINGS)
+    if wrong:
+        return f'"{wrong}" is not {_KINDS[SETTINGS[wrong]]}', [wrong]
+    wrong = _wrong_type(document.get("permissions", {}), dict.fromkeys(RULES, list))
+    if wrong:
+        return f'"{wrong}" of the permissions is not a list', ["permissions", wrong]
+    for event, groups in document.get("hooks", {}).items():
         if not isinstance(groups, list):
             return f"the hooks of {event} are not a list", ["hooks", event]
         for i, group in enumerate(groups):
             handlers = group.get("hooks") if isinstance(group, dict) else None
             if not isinstance(handlers, list):
                 return f"an entry of {event} is not an object with a list of hooks", ["hooks", event, i]
+            if event in STRICT and not isinstance(group.get("matcher", ""), str):
+                return f"a matcher of {event} is not text", ["hooks", event, i, "matcher"]
             for k, handler in enumerate(handlers):
-                path = ["hooks", event, i, "hooks", k]
-                if not isinstance(handler, dict) or not isinstance(handler.get("type"), str):
-                    return f"a hook of {event} is not an object with a type", path
-                timeout = handler.get("timeout", 1)
-                if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-                    return f"a timeout of {event} is not a number", [*path, "timeout"]
+                found = _handler_fault(event, handler)
+                if found:
+                    return found[0], ["hooks", event, i, "hooks", k, *found[1]]
     return None
+
+
+def _handler_fault(event: str, handler: Any) -> tuple[str, list[str]] | None:
+    if not isinstance(handler, dict) or not isinstance(handler.get("type"), str):
+        return f"a hook of {event} is not an object with a type", []
+    timeout = handler.get("timeout", 1)
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        return f"a timeout of {event} is not a number", ["timeout"]
+    if event not in STRICT:
+        return None
+    if timeout <= 0:
+        return f"a timeout of {event} is not positive", ["timeout"]
+    missing = NEEDED.get(handler["type"], "type")
+    if missing not in handler:
+        return f'a hook of {event} has no "{missing}"', []
+    wrong = _wrong_type(handler, HANDLER)
+    return (f'"{wrong}" of a hook of {event} is not {_KINDS[HANDLER[wrong]]}', [wrong]) if wrong else None
+
+
+def _wrong_type(given: Document, types: Mapping[str, type]) -> str:
+    return next((name for name, kind in types.items() if not isinstance(given.get(name, kind()), kind)), "")
 
 
 def settings_of(data: bytes | None, once: bool = True) -> Document:

@@ -6,10 +6,12 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from client.driver import ROOT, Client, Session, copy_plugin
 from client.standin import Say, Standin, Use, bash, results
+from install import settings
 from registrations import registered
 from samples import also_in_ci
 
@@ -31,6 +33,33 @@ def events(client: Client) -> Counter[str]:
     assert session.results[0]["result"] == "done"
     assert all(hook.code == 0 and not hook.stderr for hook in session.hooks), session.hooks
     return Counter(hook.event for hook in session.hooks)
+
+
+def misshapen() -> dict[str, dict[str, Any]]:
+    """Settings that the installer takes for skipped, by what is wrong with them."""
+    made: dict[str, dict[str, Any]] = {name: {name: 7} for name in settings.SETTINGS if name != "hooks"}
+    made.update((name, {"permissions": {name: "Bash"}}) for name in settings.RULES)
+    works: dict[str, Any] = {"type": "command", "command": "true"}
+    handlers = {f"{name} of a hook": {**works, name: 7} for name in [*settings.HANDLER, "type"]}
+    handlers.update((f"{kind} without {needed}", {"type": kind}) for kind, needed in settings.NEEDED.items())
+    handlers.update((f"timeout {value}", {**works, "timeout": value}) for value in (0, -1, "5", True))
+    made.update((name, {"hooks": {settings.STRICT[0]: [{"hooks": [one]}]}}) for name, one in handlers.items())
+    made["matcher"] = {"hooks": {settings.STRICT[1]: [{"matcher": None, "hooks": []}]}}
+    return made
+
+
+@pytest.mark.repeats
+@pytest.mark.parametrize("name", misshapen())
+def test_settings_that_the_installer_refuses_are_skipped_by_claude_code(client: Client, name: str) -> None:
+    document = misshapen()[name]
+    assert settings.fault(document)
+    probe = [{"hooks": [{"type": "command", "command": "true"}]}]
+    hooks = {**document.get("hooks", {}), "UserPromptSubmit": probe}
+    (client.home / ".claude").mkdir()
+    (client.home / ".claude" / "settings.json").write_text(json.dumps({**document, "hooks": hooks}))
+    with Standin({"": []}) as api:
+        session = client.session(api, "go", plugin=None)
+    assert session.hooks == []
 
 
 def status(client: Client) -> Session:

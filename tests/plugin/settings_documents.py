@@ -120,6 +120,17 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "timeout is text": (
         b'{"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "x",\n "timeout": "5"}]}]}}', "line 2 column 13",
     ),
+    "timeout is zero": (
+        b'{"hooks": {"PreToolUse": [{"hooks": [{"type": "command", "command": "x",\n "timeout": 0}]}]}}', "line 2 column 13",
+    ),
+    "matcher is null": (b'{"hooks": {"PreToolUse": [{"hooks": [],\n "matcher": null}]}}', "line 2 column 13"),
+    "no command": (b'{"hooks": {"PreToolUse": [{"hooks": [\n{"type": "command"}]}]}}', 'no "command": line 2 column 1'),
+    "args are text": (
+        b'{"hooks": {"PreToolUse": [{"hooks": [{"type": "command", "command": "x",\n "args": "y"}]}]}}', "line 2 column 10",
+    ),
+    "hooks switched off by text": (b'{\n  "disableAllHooks": "no"\n}', "line 2 column 22"),
+    "permissions are a list": (b'{\n  "permissions": []\n}', "line 2 column 18"),
+    "allowed by text": (b'{"permissions": {\n  "allow": "Bash"\n}}', "line 2 column 12"),
     "not UTF-8": (b'{\n  "a": "\xff"\n}\n', "line 2 column 9"),
     "UTF-16": ('{"a": 1}'.encode("utf-16"), "UTF-16"),
     "too deep": (b'{"a": ' + b"[" * 5000 + b"]" * 5000 + b"}", "deep"),

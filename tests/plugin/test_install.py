@@ -1409,8 +1409,8 @@ def test_deny_rules_of_your_own_stay(person):
     assert json.loads(person.settings.read_text()) == {"permissions": {"deny": ["WebSearch", "Bash(rm *)"]}}
 
 
-def test_permissions_of_a_wrong_shape_stop_only_the_deny_rules(person):
+def test_permissions_of_a_wrong_shape_are_refused_with_and_without_deny_rules(person):
     person.settings.write_text('{"permissions": {"deny": "everything"}}')
-    with pytest.raises(Refusal, match='"deny" of the permissions is not a list'):
-        person.install(deny_rules=True)
-    person.install()
+    for asked in (True, False):
+        with pytest.raises(Refusal, match='"deny" of the permissions is not a list'):
+            person.install(deny_rules=asked)
