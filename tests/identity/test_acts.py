@@ -215,6 +215,9 @@ def test_sending_a_message_is_known_by_the_names_of_tool_and_action(tool, given,
         ("mcp__fs__write_file", True),
         ("mcp__home__dim_light", False),
         ("mcp__printer__jog_axis", False),
+        ("mcp__bank__send_transaction", True),
+        ("mcp__serial__send_command", False),
+        ("mcp__pdb__send_pdb_command", False),
     ],
 )
 def test_what_makes_one_more_each_time(tool, makes):

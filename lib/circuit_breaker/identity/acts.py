@@ -33,6 +33,8 @@ _MESSAGES = frozenset(
 _MAKING = frozenset(
     "create add insert new make post upload send publish append duplicate clone copy spawn".split()
 )
+# What is sent to a terminal or a device: a look shows its effect.
+_TYPED = frozenset("command commands cmd line data".split())
 _DETACHING = frozenset(("--detach", "-d"))
 _MIGRATORS = frozenset("alembic flask rails rake knex sequelize-cli sequelize migrate goose dbmate".split())
 _ONE_ON = frozenset(
@@ -84,8 +86,11 @@ def makes_more(tool: str, given: object) -> bool:
     if tool in SHELLS:
         command = shell_command(tool, given)
         return _line_adds(command) or any(map(_makes, reading.all_programs(command)))
-    first = mcp_names.words_of(tool)[:1]
-    return first != [] and (first[0] in _MAKING or adds_again(tool, given) or sends_message(tool, given))
+    words = mcp_names.words_of(tool)
+    named = [*words, *given] if isinstance(given, dict) else words
+    typed = words[:1] == ["send"] and not _TYPED.isdisjoint(named)
+    makes = not _MAKING.isdisjoint(words[:1]) and not typed
+    return makes or adds_again(tool, given) or sends_message(tool, given)
 
 
 def _makes(words: list[str]) -> bool:
