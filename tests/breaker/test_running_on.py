@@ -485,6 +485,18 @@ def test_a_few_keys_without_a_look_are_work_and_many_are_a_loop():
     assert trips(stream) == [f"repeated_call:{MCP}press_key"]
 
 
+def test_the_first_look_after_the_first_click_is_news_of_it_too():
+    stream = Stream()
+    click(stream)
+    stream.call(MCP + "take_snapshot", {}, "a page")
+    for _ in range(6):
+        click(stream)
+    assert stream.said == []
+    for _ in range(2):
+        click(stream)
+    assert trips(stream) == [f"repeated_call:{MCP}click"]
+
+
 def test_a_step_that_returns_the_page_itself_is_compared_by_it():
     stream = Stream()
     for _ in range(4):

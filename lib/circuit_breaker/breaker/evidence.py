@@ -41,9 +41,9 @@ def take(lane: Lane, outcomes: list[Outcome], now: float, gap: float) -> None:
 def _take_one(lane: Lane, outcome: Outcome, others_stale: bool, alone: bool, now: float, gap: float) -> None:
     known = lane.streaks.pop(outcome.key, None)  # to the end of the row
     streak = Streak() if known is None else known.but()
-    if known is not None:  # a repeated call may be shown, or be a click, key or scroll
+    if known is not None:  # a repeated call may be shown
         outcome.label = streak.label = streak.label or label_of(outcome)
-        outcome.gesture = _is_receipt(outcome) and acts.is_gesture(outcome.tool, outcome.input)
+    outcome.gesture = _is_receipt(outcome) and acts.is_gesture(outcome.tool, outcome.input)
     _judge_wait(lane, streak, outcome, now, gap)
     consecutive = streak.last_turn >= lane.turn - 1 - lane.waits.still
     if streak.result_since >= 0 and FLAKY not in streak.marks and _is_flaky(lane, streak, outcome):
