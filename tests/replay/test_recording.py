@@ -137,6 +137,14 @@ def test_zipped_and_plain_files_say_the_same(tmp_path):
     assert read(tmp_path / "a.jsonl", rows) == read(tmp_path / "b.jsonl.gz", rows) == ([("s", rows)], [])
 
 
+def test_line_without_an_end_is_named_and_ends_its_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(recording, "LINE_MAX", 1000)
+    path, good = tmp_path / "a.jsonl.gz", record("PreToolUse", 0)
+    sessions, broken = read(path, [good, " " * 1000, record("PreToolUse", 1)])
+    assert sessions == [("s", [good])]
+    assert [line.partition(": ")[0] for line in broken] == [f"{path}:2"]
+
+
 def test_broken_lines_are_named_and_passed_over(tmp_path):
     path = tmp_path / "a.jsonl"
     good = record("PreToolUse", 0)

@@ -12,6 +12,7 @@ import re
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ from circuit_breaker.runtime.protocol import SAVED
 LAST_TIME = 253_402_300_000.0  # the end of the year 9999, in epoch seconds
 RESULTS = ("PostToolUse", "PostToolUseFailure", "ToolNotRun")
 NO_EVENTS = (REQUEST, INTERRUPTED, COMPACTED)  # records without an index, because no hook gets them
+LINE_MAX = 1 << 26  # bytes of a line; a longer one is no record
 HEAD = 1 << 15  # bytes in which a transcript's first time stamp is searched
 WAITING_MAX = 256  # calls without a result that a lane remembers
 SESSIONS_MAX = 1_000  # interleaved sessions followed at once; beyond that, the one that was silent longest counts as ended
@@ -103,7 +105,11 @@ def _records(path: Path, broken: Callable[[str], None], copied: set[int]) -> Ite
     index: dict[str, int] = {}
     try:
         with (gzip.open if path.name.endswith(".gz") else open)(path, "rb") as stream:
-            for number, line in enumerate(stream, 1):
+            for number, line in enumerate(iter(partial(stream.readline, LINE_MAX), b""), 1):
+                if len(line) == LINE_MAX:
+                    return broken(
+                        f"{path}:{number}: a line of {LINE_MAX} bytes or more; the rest is not read"
+                    )
                 try:
                     yield from _events(parse(line), index, copied) if line.strip() else ()
                 except ValueError as error:
