@@ -15,6 +15,7 @@ from shared import run_program
 
 from circuit_breaker.cleaning import disk_usage
 from circuit_breaker.runtime import files, home, status
+from circuit_breaker.words.texts import number
 from doctor import Finding, fault, note, ok
 
 OLDEST, TESTED = (3, 9), (3, 15)
@@ -76,12 +77,12 @@ def state(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
         yield fault("config", problem, "correct it there, then look again: circuit-breaker config check")
     subjects = [subject for rule in facts["circuits"].values() for subject in rule["subjects"]]
     open_now = sum(subject["state"] != "CLOSED" for subject in subjects)
-    recorded = f"{facts['incidents']['total']} incidents, {open_now} circuits open"
+    recorded = f"{number(facts['incidents']['total'], 'incident')}, {number(open_now, 'open circuit')}"
     size = disk_usage.memory_facts(where, config)["total_bytes"]
     yield ok("sizes", f"{size} bytes in the home, {health['state_bytes']} of published state, {recorded}")
     if health["errors"]:
         fix = f"read {where.errors}; once you delete it, the count starts again"
-        yield note("errors", f"{health['errors']} errors inside hooks were logged", fix)
+        yield note("errors", f"the hooks logged {number(health['errors'], 'error')}", fix)
 
 
 def _private(path: str) -> Iterator[Finding]:

@@ -113,7 +113,7 @@ ADVICE = {
     "small call that must work and continue from there, or say what is missing.{left}",
     "edit": "Each one makes the same change again. Read the file as it is now and check whether the first one did what you wanted; "
     "do not send it again.{then}",
-    "launches": "Each start leaves a process behind. See whether the first one is running (its output, its port), stop the others, "
+    "launches": "Each start runs beside the others. See whether the first one is running (its output, its port), stop the others, "
     "and use it.",
     "poll": f"{_UNCHANGED}{{then}}",
     "waits": "Look at what you are waiting for: its status, its log. If it should be done by now, find out why, or say what you "
