@@ -197,7 +197,7 @@ ONE = [  # lines of one attempt each
     ["npx vitest run a", "npx vitest --run a", "npx vitest a --run -u"],
     [
         "psql -c 'create table a(id int)'",
-        "psql -d shop <<EOF\ncreate table a(id int)\nEOF",
+        "psql -d shop <<EOF\ncreate table a(id int);\nEOF",
         "psql <<'SQL' 2>&1 | tail -5\ncreate table a(id int)\nSQL",
         "echo 'create table a(id int)' | psql",
     ],

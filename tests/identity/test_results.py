@@ -308,6 +308,7 @@ def test_these_results_are_one(one: str, other: str) -> None:
     [
         ("[3/9] Compiling Kit\na.swift:14: error: x", "[7/12] Compiling Kit\na.swift:14: error: x"),
         ("[ 25%] Building C object\na.c:1: error: x", "[ 50%] Building C object\na.c:1: error: x"),
+        ("[1/2] Compiling a.swift\nb.swift:1: error: x", "[3/4] Emitting module A\nb.swift:1: error: x"),
         ("---\n > [3/4] RUN x:\n1.512 npm error code", "---\n > [3/4] RUN x:\n4.002 npm error code"),
         (
             "> Task :app:res\n> Task :app:kt FAILED\ne: a.kt:3:1 x\n5 actionable tasks: 2 executed, 3 up-to-date",
@@ -344,6 +345,9 @@ def test_how_far_a_failing_build_came_is_not_its_error(one: str, other: str) -> 
         ("Downloading part 1\nError: timed out", "Downloading part 2\nError: timed out"),
         ("#6 [1/9] RUN a\n#6 ERROR: x", "#6 [2/9] RUN b\n#6 ERROR: x"),
         ("Built target a", "Built target b"),
+        ("[1/9] test a failed\nx", "[2/9] test b failed\nx"),
+        ("[1/9] Building a: FAILED\nx", "[2/9] Building b: FAILED\nx"),
+        ("[build] Compiling a\nx", "[build] Compiling b\nx"),
         ("wandb: ERROR no key\nx", "wandb: ERROR no run\nx"),
     ],
 )

@@ -277,7 +277,7 @@ def _script(part: _Part, given: str) -> None:
 
 def _code(text: str) -> str:
     """Code as an operand; it begins with a line break, which no path does."""
-    return "\n" + " ".join(text.split())
+    return "\n" + " ".join(text.split()).rstrip("; ")
 
 
 def _real(parts: list[_Part]) -> list[_Part]:

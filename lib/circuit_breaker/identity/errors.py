@@ -55,6 +55,16 @@ _CACHES = (
     " KiB [emitted]",
     " KiB [built]",
 )
+_NUMBERED = (
+    "Compiling ",
+    "Building ",
+    "Emitting ",
+    "Linking ",
+    "Generating ",
+    "Scanning ",
+    "Planning ",
+    "Write ",
+)
 _OF_DOCKER = ("transferring ", "CACHED", "DONE ", "sha256:", "extracting ")  # behind its `#7 `
 _NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these name is the news of their errors
 _SPELLED = str.maketrans("0123456789.", "abcdefghijk")
@@ -75,9 +85,11 @@ def error_keys(kind: str, text: str, tool_input: object = None) -> tuple[str, st
         text = before + rest[max(rest.find("\nCommon causes"), 0) :]
     sizes = {str(given.count("\n") + 1) for given in texts}
     names = texts if isinstance(tool_input, dict) and _NAMING.isdisjoint(tool_input) else []
-    lines = _each(_without_step, own_lines(text, tool_input))
+    lines = own_lines(text, tool_input)
     lines = [line for line in lines if not _is_step(line)] or lines
-    lines = _each(lambda line: _without_names(_without_size(_without_given(line), sizes), names), lines)
+    lines = _each(
+        lambda line: _without_names(_without_size(_without_given(_without_step(line)), sizes), names), lines
+    )
     if says_unreached(text):
         lines = _each(lambda line: _without_hosts(line, texts), lines)
     tail = [text[READ_MAX:], _measured([*lines, text[READ_MAX:]])]
@@ -222,6 +234,9 @@ def _is_step(line: str) -> bool:
         return not line.endswith(" FAILED")
     if line.startswith("wandb: "):
         return "ERROR" not in line  # what it calls the run, which is another one each time
+    if line[:1] == "[":  # [3/9] Compiling a.swift
+        goes_on = "fail" not in line.lower() and "error" not in line.lower()
+        return goes_on and line.partition("] ")[2].startswith(_NUMBERED) and _without_step(line) != line
     if line[:1] == "#":
         return line.partition(" ")[2].startswith(_OF_DOCKER)
     if line.startswith(("Compiling ", "Checking ", "Fresh ")):  # Cargo
