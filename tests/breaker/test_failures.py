@@ -490,6 +490,12 @@ REFORMATTED = "ruff-format......Failed\n- hook id: ruff-format\n- files were mod
         ("git push", REJECTED, "git pull --rebase && git push"),
         ("git commit -am 'Fix {0}'", REFORMATTED, "git add -u && git commit -m 'Fix {0}'"),
         ("git commit -m 'Fix {0}'", REFORMATTED, "git add -A && git commit -m 'Fix {0}' && git push"),
+        ("git commit -m 'Fix {0}'", REFORMATTED, "git add -A; git commit -m 'Fix {0}'"),
+        (
+            "python s.py",
+            "OSError: [Errno 98] Address in use",
+            "fuser -k 80/tcp || true; sleep 1; python s.py",
+        ),
         ("npm test", "sh: 1: vitest: not found", "npm ci && npm test 2>&1 | tail -3"),
         ("make && make test", "Error: no database", "docker compose up -d && make && make test"),
     ],
@@ -510,6 +516,8 @@ def test_what_fails_alike_and_then_succeeds_in_a_longer_line_each_time_is_work(f
         ("git commit -m 'Fix {0}'", REFORMATTED, "git add -A; git commit -m 'Fix {0}' || true", REFORMATTED),
         ("npm test", "Error: no such table", "npm ci && npm test | tail -3", "Error: no such table"),
         ("npm test", "Error: no such table", "npm ci && npm run lint", "All {0} files pass"),
+        ("npm test", "Error: no such table", "npm test; npm run lint", "Error: no such table"),
+        ("npm test", "Error: no such table", "npm ci; npm test; echo done", "Error: no such table"),
     ],
 )
 def test_a_longer_line_in_which_the_attempt_does_not_succeed_ends_no_run(fails, error, between, shows):

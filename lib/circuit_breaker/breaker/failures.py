@@ -55,7 +55,8 @@ def judge_attempts(lane: Lane, outcomes: list[Outcome]) -> None:
             continue
         outcome.attempt, outcome.family = attempt, FAMILY + attempt.key
         outcome.first = outcome.key not in lane.streaks
-        if may_have_failed or outcome.empty or not lane.families.keys().isdisjoint(_succeeding(outcome)):
+        known = [outcome.family, *[FAMILY + step for step in attempt.steps]]
+        if may_have_failed or outcome.empty or not lane.families.keys().isdisjoint(known):
             ended = verdicts.verdict(attempt, outcome.text) if outcome.kind == OK else verdicts.FAILED
             if not ended and _fails_again(lane, outcome):
                 ended = verdicts.FAILED
@@ -65,8 +66,10 @@ def judge_attempts(lane: Lane, outcomes: list[Outcome]) -> None:
 
 
 def _succeeding(outcome: Outcome) -> list[str]:
-    """The attempts that succeed with an outcome's: itself and, of `a && b`, each step."""
-    return [outcome.family, *[FAMILY + step for step in outcome.attempt.steps]]
+    """The attempts that have succeeded with a call: its own, and the steps of `a && b` at the end of its line."""
+    attempt = outcome.attempt
+    told = attempt is not None and (outcome.proven or attempt.told)
+    return [outcome.family] * outcome.proven + [FAMILY + step for step in (attempt.steps if told else ())]
 
 
 def _failed_attempt(outcome: Outcome, attempt: attempts.Attempt) -> FailedAttempt:
@@ -110,10 +113,9 @@ def hints_at_failure(text: str) -> bool:
 def note_families(lane: Lane, outcomes: list[Outcome]) -> None:
     """Count, per attempt, the failures of its current run and how often in a row it had the same whole error."""
     for outcome in outcomes:
-        if outcome.proven:
-            for key in _succeeding(outcome):
-                _end_run(lane, lane.families.pop(key, None))
-        elif outcome.failed and not outcome.poll:
+        for key in _succeeding(outcome) if outcome.kind == OK else ():
+            _end_run(lane, lane.families.pop(key, None))
+        if outcome.failed and not outcome.poll:
             _note_failure(lane, outcome)
 
 

@@ -21,8 +21,8 @@ _BINS = ("bin", "Scripts", ".bin", "sbin", "shims")
 class Attempt:
     """The attempt of one line.
 
-    `key`: of the family; `steps`: of those that succeed with it, the parts of `a && b`; `words`: for its label; `hidden`: the line's
-    exit code may come from another command; `edits`: it writes a file before the attempt runs; `only_edits`: it does nothing else;
+    `key`: of the family; `steps`: of those that succeed with it, the parts of `a && b` at the end; `told`: the exit code is theirs;
+    `words`: for its label; `hidden`: the line's exit code may come from another command; `edits`: it writes a file before the attempt runs; `only_edits`: it does nothing else;
     `shows`: it also prints files; `aim`: its test selectors; `values`: values of its options and variables; `exits`: (text before,
     text after) each exit code that it prints.
     """
@@ -32,7 +32,7 @@ class Attempt:
         self.key = self.aim = ""
         self.steps: list[str] = []
         self.words: list[str] = []
-        self.hidden = self.edits = self.only_edits = self.shows = False
+        self.told = self.hidden = self.edits = self.only_edits = self.shows = False
         self.values: set[str] = set()
         self.exits: list[tuple[str, str]] = []
         self.said: tuple[str, ...] = ()
@@ -85,9 +85,19 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
         if part is real[0]:
             found.words = [*part.shown.split(), *(operand.rpartition("/")[2] for operand in operands)]
     found.key = _key(rows)
-    if {part.joint for part in parts[parts.index(real[0]) : parts.index(real[-1])]} == {"&&"}:
-        found.steps = [_key(some) for at in range(len(rows)) for some in (rows[at : at + 1], rows[at:])]
+    if len(real) > 1:
+        _add_steps(found, parts, real, rows)
     return found
+
+
+def _add_steps(found: Attempt, parts: list[_Part], real: list[_Part], rows: list[tuple[str, ...]]) -> None:
+    """Set the attempt's steps, each part and each end of the last `a && b`, and whether the line's exit code is theirs."""
+    places = [parts.index(part) for part in real]
+    first = len(real) - 1
+    while first and {part.joint for part in parts[places[first - 1] : places[first]]} == {"&&"}:
+        first -= 1
+    found.steps = [_key(some) for at in range(first, len(rows)) for some in (rows[at : at + 1], rows[at:])]
+    found.told = {part.joint for part in parts[places[-1] :]} <= {"", "&&"} and not real[-1].hides
 
 
 def _key(rows: list[tuple[str, ...]]) -> str:
