@@ -20,6 +20,7 @@ from circuit_breaker.breaker import config as rules
 from circuit_breaker.breaker.layers import Layer, build
 from circuit_breaker.identity.labels import plain
 from circuit_breaker.runtime import files, frozen, home
+from circuit_breaker.words.texts import listed
 
 LOCK_WAIT = 5.0  # seconds
 
@@ -168,7 +169,9 @@ def _edited(path: Path) -> Iterator[dict[str, Any]]:
         yield document
         disk.put(path, jsontext.edited(data, document), 0o600)
     where = places()
-    frozen.release(where, session_names(where))
+    failed = frozen.release(where, session_names(where))
+    if failed:
+        raise Refusal(f"{path} was changed, but not in use yet in {listed(failed, 3)}. Try again.")
 
 
 def _put_into(document: dict[str, Any], key: str, value: Any, path: Path) -> None:

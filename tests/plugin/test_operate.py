@@ -409,6 +409,19 @@ def published(env):
     return [*runtime.glob("projects/*/circuit_breaker_state.json")]
 
 
+def test_a_session_that_cannot_be_reached_keeps_no_other_from_the_new_mode(env):
+    for name in ("a1", "b1"):
+        fail(env, session=name)
+    sessions = Path(env["CIRCUIT_BREAKER_HOME"], "sessions")
+    (sessions / "a1/lock").unlink()
+    (sessions / "a1/lock").mkdir()
+    done = run(env, "mode", "observe")
+    assert done.returncode == 1
+    assert "was changed, but not in use yet in session a1 (" in done.stderr
+    assert b"frozen" in (sessions / "a1/session.json").read_bytes()
+    assert b"frozen" not in (sessions / "b1/session.json").read_bytes()
+
+
 @pytest.mark.parametrize("words", [["reset", "--all"], ["status"], ["mode", "observe"]])
 def test_what_goes_through_many_sessions_shows_how_far_it_is(machine_wide, words):
     here, _ = machine_wide

@@ -10,7 +10,7 @@ from circuit_breaker.breaker import layers
 from circuit_breaker.breaker.config import Config, opinion
 from circuit_breaker.breaker.memory import Lane, Session
 from circuit_breaker.breaker.model import MAIN
-from circuit_breaker.runtime import home, store
+from circuit_breaker.runtime import files, home, store
 from circuit_breaker.runtime.home import Places
 
 TYPE_CHECKING = False
@@ -49,9 +49,14 @@ def _said(where: Places) -> dict[str, object]:
     return opinion(home.configuration(where, {}))
 
 
-def release(where: Places, names: Iterable[str]) -> None:
-    """Make the sessions with these names use the present config files from their next event on. Raises OSError."""
+def release(where: Places, names: Iterable[str]) -> list[str]:
+    """Make the sessions with these names use the present config files from their next event on. -> why some do not."""
+    failed = []
     for name in names:
         session = store.glance(where, name, store.SESSION_FILE, Session)
         if session is not None and session.frozen:
-            store.amend(where, name, MAIN, lambda session, lane: (session.but(frozen={}), lane, None))
+            try:
+                store.amend(where, name, MAIN, lambda session, lane: (session.but(frozen={}), lane, None))
+            except OSError as error:  # go on with the other sessions
+                failed.append(f"session {name} ({files.why(error)})")
+    return failed
