@@ -220,7 +220,7 @@ def _counts(lane: Lane, key: str, family: str, config: Config) -> Counts:
 
 def _call(args: argparse.Namespace, where: home.Places, config: Config, given: dict[str, Any]) -> int:
     tool, kept = args.tool, remembered(where)
-    kept = chosen(args, where, kept)[0] if args.session else status.of_home(kept, where)
+    kept = chosen(args, where, kept)[0] if args.session else status.of_project(kept, where)
     if not kept:
         raise Refusal("no session of this project is remembered, so every call would run.")
     one = max(kept, key=lambda each: each.seen)

@@ -100,11 +100,9 @@ def chosen(
             least = f"Give at least the first {collected.PREFIX_MIN} characters of its id"
             raise Refusal(f"no session {args.session} is remembered in {where.sessions}. {least}.")
     if here:
-        kept = collected.of_home(kept, where)
-    if args.project is not None:  # CIRCUIT_BREAKER_HOME is one home for all projects
-        kept = [one for one in kept if one.session.project in ("", where.project)]
-        if not kept and not os.path.isdir(args.project):
-            raise Refusal(f"there is no folder {args.project}, and no session of it is remembered")
+        kept = collected.of_project(kept, where)
+    if args.project is not None and not kept and not os.path.isdir(args.project):
+        raise Refusal(f"there is no folder {args.project}, and no session of it is remembered")
     if args.session:
         return kept, {collected.places_of(one, where).project for one in kept}
     return kept, {where.project} if here else None

@@ -45,7 +45,7 @@ def look(
     where: home.Places, config: Config, kept: Iterable[status.Kept], env: Mapping[str, str], now: float
 ) -> dict[str, Any]:
     """`protection` of `status --json`: whether protected, how or why not, and the command that fixes it."""
-    last = max(status.of_home(kept, where), key=lambda one: one.seen, default=None)
+    last = max(status.of_project(kept, where), key=lambda one: one.seen, default=None)
     how, (why, fix) = "", status.cannot_block(where, config)
     if not why:
         sources = scopes.chain(env, Path(where.project))

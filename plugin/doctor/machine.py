@@ -70,7 +70,7 @@ def state(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
     for path in (where.runtime, where.sessions, where.armed, *own_home):
         yield from _private(path)
     config = home.configuration(where, env)
-    here = status.of_home(status.sessions(where), where)
+    here = status.of_project(status.sessions(where), where)
     facts = status.collect(where, config, time.time(), here, {where.project})
     health = facts["health"]
     for problem in health["config_problems"]:

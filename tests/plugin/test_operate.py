@@ -347,6 +347,16 @@ def test_one_home_for_all_projects_keeps_them_apart_where_one_is_named(machine_w
     assert [one["session"] for one in left] == ["here1"]
 
 
+def test_one_home_for_all_projects_does_not_take_their_sessions_for_those_of_this_one(machine_wide):
+    here, there = ({**one, "CIRCUIT_BREAKER_HOME": f"{one['HOME']}/breaker"} for one in machine_wide)
+    fail(there, session="there1", command="npm test")
+    said = json.loads(run(here, "status", "--json").stdout)["protection"]
+    assert not said["protected"] and "there1" not in said["how"]
+    assert "no session of this project is remembered" in run(here, "explain", "Bash", "ls").stderr
+    fail(here, session="here1")
+    assert run(here, "status", "--line").stdout.startswith("⚡ 1 open · make test ")
+
+
 def test_reset_applies_each_projects_own_rules(machine_wide):
     here, there = machine_wide
     fail(there, session="there1", command="npm test")

@@ -53,7 +53,7 @@ def _status(
     how = "the hooks run in this session"
     facts["protection"] = {"protected": not why, "how": how, "why": why, "fix": fix}
     status.mark_ended(kept, env, now)
-    others = [one for one in status.of_home(kept, where) if one not in mine and not one.ended]
+    others = [one for one in status.of_project(kept, where) if one not in mine and not one.ended]
     facts["others"] = open_in_others(status.circuits(others, now))
     if "--memory" in words or "--json" in words:
         facts["memory"] = disk_usage.memory_facts(where, config)

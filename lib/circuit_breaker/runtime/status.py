@@ -66,9 +66,10 @@ def _written(folder: str) -> float:
         return max((entry.stat().st_mtime for entry in listing if entry.name.endswith(".json")), default=0.0)
 
 
-def of_home(kept: Iterable[Kept], where: Places) -> list[Kept]:
-    """The sessions of the project of `where`."""
-    return [one for one in kept if one.session.home in ("", where.home)]
+def of_project(kept: Iterable[Kept], where: Places) -> list[Kept]:
+    """The sessions of the project of `where`. (CIRCUIT_BREAKER_HOME is one home for all projects.)"""
+    here = [one for one in kept if one.session.home in ("", where.home)]
+    return [one for one in here if one.session.project in ("", where.project)]
 
 
 def places_of(one: Kept, where: Places) -> Places:
