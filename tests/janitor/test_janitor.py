@@ -394,6 +394,22 @@ def test_session_that_is_forgotten_leaves_the_published_state(home: Home) -> Non
     assert not folder.exists() and open_sessions(home) == set()
 
 
+def test_state_that_cannot_be_published_leaves_nothing_else_undone(home: Home) -> None:
+    folder = home.runtime / "sessions" / "old"
+    folder.mkdir(parents=True)
+    (folder / "session.json").write_bytes(store.encode(Session(home=str(home.path))))
+    (home.runtime / "armed").mkdir()
+    (home.runtime / "armed" / "old").write_text("old/main.json\n")
+    incidents.publish(home.places)
+    (home.path / ".publish.lock").unlink()
+    (home.path / ".publish.lock").mkdir()
+    for path in (*folder.iterdir(), folder, home.runtime / "armed" / "old"):
+        aged(path, 40 * 86_400)
+    home.start(session="me")
+    assert not folder.exists()
+    assert [*(home.runtime / "janitor").glob("*.json")]  # the note of a round that was finished
+
+
 def open_circuit() -> model.Circuit:
     return model.Circuit(rule="tool_failure", subject="Bash make", state=model.OPEN, opened_at=time.time())
 

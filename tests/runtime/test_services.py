@@ -120,6 +120,21 @@ def test_your_reset_tries_a_server_again_at_once(
     assert ask(registered, payload, "another", "a1") == ""
 
 
+def test_a_server_that_cannot_be_reset_keeps_no_session_from_it(
+    told: Any, payload: Any, machine: Any
+) -> None:
+    state = bring_down(told, payload, machine)
+    call = payload("PostToolBatch.bash-exit-1")["tool_calls"][0]
+    for number in range(3):
+        told("monitor", payload("PostToolUseFailure.bash-exit-1", session_id="s", tool_use_id=f"t{number}"))
+        calls = [{**call, "tool_use_id": f"t{number}"}]
+        told("monitor", payload("PostToolBatch.bash-exit-1", session_id="s", tool_calls=calls))
+    (state.parent / "lock").unlink()
+    (state.parent / "lock").mkdir()
+    assert "Reset to CLOSED: tool_failure:" in verb(machine, "reset", "--all")
+    assert state.exists()
+
+
 def test_you_are_shown_that_a_server_is_blocked_and_explain_says_so(
     run_hook: Any, payload: Any, machine: Any
 ) -> None:

@@ -122,7 +122,7 @@ def _disarm_ended(where: Places, now: float, asking: str) -> None:
             files.remove(f"{where.armed}/{name}")
     for folder in sorted(homes):
         if files.exists(f"{folder}/{STATE}"):
-            incidents.publish(where.elsewhere(folder, where.project))
+            incidents.show(where.elsewhere(folder, where.project))
 
 
 # --- The config file and the interpreter

@@ -223,7 +223,12 @@ def reset(
     homes: dict[str, Places] = {}
     now, failed = time.time(), []
     try:
-        for service in services.forget(where, which, projects):
+        servers = services.forget(where, which, projects)
+    except OSError as error:  # go on with the sessions
+        servers = []
+        failed.append(f"Not reset: servers that are down ({files.why(error)}); try again.")
+    try:
+        for service in servers:
             theirs = where.elsewhere(service.home, service.project)
             homes[theirs.home] = theirs
             change = Transition.about(service, event="reset", reason="reset", before=service.state, at=now)
