@@ -1101,3 +1101,22 @@ def test_calls_that_are_dropped_because_a_parallel_call_failed_are_nothing_at_al
         )
         stream.call("Edit", {"file_path": f"/p/{file}.py", "old_string": "1", "new_string": "2"}, "ok")
     assert stream.said == []
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (
+            "mkdir build; cd build && cmake .. && make 2>&1 | tail -3",
+            "mkdir: cannot create directory 'build': File exists",
+        ),
+        ("rm out/app; make 2>&1 | tail -3", "rm: cannot remove 'out/app': No such file or directory"),
+        ("source .env; make | tail -1", "bash: line 1: .env: No such file or directory"),
+    ],
+)
+def test_a_build_that_succeeds_behind_a_preparation_that_complains_is_no_failure(line, complaint):
+    stream = Stream()
+    for n in range(9):
+        stream.call("Edit", {"file_path": "/p/a.c", "old_string": f"a{n}", "new_string": f"b{n}"}, "ok")
+        stream.bash(line, f"{complaint}\ncc -o app a.c")
+    assert stream.said == []

@@ -11,6 +11,16 @@ from circuit_breaker.identity import verdicts
 from circuit_breaker.identity.attempts import attempt_of
 
 SAID = [
+    ("mkdir out; make | tail", "mkdir: cannot create directory 'out': File exists\ncc -o app a.c", ""),
+    (
+        "rm a.o; make | tail",
+        "rm: cannot remove 'a.o': No such file or directory\nmake: *** [a.o] Error 1",
+        "failed",
+    ),
+    ("source .env; make | tail", "bash: line 1: .env: No such file or directory\ncc -o app a.c", ""),
+    ("nvm use 20; make | tail", "/bin/sh: 1: nvm: not found\ncc -o app a.c", ""),
+    ("mkdir out | tail", "mkdir: cannot create directory 'out': File exists", "failed"),
+    ("cd x; foo | tail", "bash: line 1: foo: command not found", "failed"),
     ("dotnet test | tail", "  Failed A.CartTests.Adds [12 ms]\n  Error Message:\n   Values differ", "failed"),
     (
         "dotnet test | tail",

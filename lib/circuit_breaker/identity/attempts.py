@@ -36,6 +36,7 @@ class Attempt:
         self.values: set[str] = set()
         self.exits: list[tuple[str, str]] = []
         self.said: tuple[str, ...] = ()
+        self.beside: frozenset[str] = frozenset()
 
     def label(self, tool: str) -> str:
         """`Bash pytest t.py (any form)`."""
@@ -75,6 +76,8 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
     targets = {target for part in real for target in part.segment.targets}
     found.shows = any(_shows_files(part, targets) for part in parts)
     found.exits = _printed_exits(parts, real)
+    found.beside = frozenset(_names_beside([part for part in parts if part not in real]))
+    found.beside -= {part.name for part in real}
     joints = ["", *[part.joint for part in parts]]
     found.said = tuple(filter(None, [_said(part, joint) for part, joint in zip(parts, joints)]))
     rows = []
@@ -319,6 +322,11 @@ def _shows_files(part: _Part, targets: set[str]) -> bool:
     low = part.name.lower()
     prints = low in programs.SHOWS or (low == "git" and part.reads and part.rest[:1] != ["status"])
     return prints and not part.piped and not part.segment.targets and targets.isdisjoint(part.rest)
+
+
+def _names_beside(parts: list[_Part]) -> list[str]:
+    names = [part.name for part in parts if part.name]
+    return names + [word for part in parts if part.name in ("source", ".") for word in part.rest]
 
 
 def _said(part: _Part, before: str) -> str:

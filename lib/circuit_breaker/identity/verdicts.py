@@ -91,7 +91,7 @@ def verdict(attempt: attempts.Attempt, text: str) -> str:
     """How an attempt ended whose call succeeded: FAILED, SUCCEEDED, or UNKNOWN if its exit code was hidden and its output says nothing."""
     if not attempt.hidden:
         return SUCCEEDED
-    lines = _lines(text)
+    lines = _own_lines(attempt, text)
     printed = next(filter(None, [_exit_in(line, attempt) for line in reversed(lines)]), "")
     if printed:
         return SUCCEEDED if printed in ("0", "True") else FAILED
@@ -111,7 +111,7 @@ def verdict(attempt: attempts.Attempt, text: str) -> str:
 def shared_lines(attempt: attempts.Attempt, text: str, last: bool = True) -> list[str]:
     """Digests of a failure's error lines (if it has none and `last`: its last line) without what the call itself put into them.
     Lines that every failure of a tool has, and mere counts, get the prefix WEAK; their digests include the attempt's test selectors."""
-    lines = _lines(without_exits(attempt, text))
+    lines = _own_lines(attempt, without_exits(attempt, text))
     found = [line for line in lines if _line_class(line) in ("form", "failures")]
     if all(map(_is_general, found)):
         found += [line for line in lines if _names_place(line)]
@@ -154,6 +154,21 @@ def _lines(text: str) -> list[str]:
     if results.is_docker_log(text):
         lines = [_without_seconds(line) for line in lines]
     return [_without_label(_without_step(line)) for line in lines]
+
+
+def _own_lines(attempt: attempts.Attempt, text: str) -> list[str]:
+    """The lines without complaints of what the line does besides: `mkdir: cannot create ...`, `bash: line 1: .env: No such file ...`."""
+    lines = _lines(text)
+    return [line for line in lines if _complainer(line) not in attempt.beside] if attempt.beside else lines
+
+
+def _complainer(line: str) -> str:
+    """The first name in a line with one before a colon, a shell's own left out: `nvm` of `bash: line 1: nvm: command not found`."""
+    first, sign, rest = line.partition(": ")
+    if first.rpartition("/")[2] in _SHELLS and sign:
+        first, _, rest = rest.partition(": ")
+        first = rest.partition(": ")[0] if first.removeprefix("line ").isdigit() else first
+    return first
 
 
 def _without_label(line: str) -> str:
