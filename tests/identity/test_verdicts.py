@@ -11,6 +11,8 @@ from circuit_breaker.identity import verdicts
 from circuit_breaker.identity.attempts import attempt_of
 
 SAID = [
+    ("yarn build | tail", 'error Command "build" not found.', "failed"),
+    ("yarn build | tail", "error Command is a type here", ""),
     ("mkdir out; make | tail", "mkdir: cannot create directory 'out': File exists\ncc -o app a.c", ""),
     (
         "rm a.o; make | tail",

@@ -44,7 +44,7 @@ Unexpected error|! LaTeX Error|! Undefined |! Emergency |lerna ERR!|Your require
 Warning, treated as error|There was an error|Error opening|Error writing |Error reading |Error querying |Error creating |
 Error connecting |Error executing |Error running |Error loading |Error parsing |FAILED: |[Failed] |SCRIPT ERROR:|Sphinx error:|
 There were failing tests|The following tests FAILED|[FAIL|syntax error|Error using |Undefined subroutine |Failed tasks:|Database Error|
-adb: |gh: |⨯ |error Command |error - |Error [|Error initializing |Conversion failed|A fatal error occurred|Encountered an error|
+adb: |gh: |⨯ |error Command "|error - |Error [|Error initializing |Conversion failed|A fatal error occurred|Encountered an error|
 Your lock file does not contain|Would reformat|would reformat|Host key verification failed|Permission denied (|SQLSTATE[|Failed with errors|
 No tests found, exiting with code 1|Program received signal """)
 _INNER = _listed(
