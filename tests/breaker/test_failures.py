@@ -529,6 +529,15 @@ def test_a_longer_line_in_which_the_attempt_does_not_succeed_ends_no_run(fails, 
     assert is_blocked(stream, "git commit" if "git" in fails else fails)
 
 
+def test_a_part_of_the_tests_that_passes_in_between_ends_no_run_of_the_call():
+    stream = Stream()
+    for i in range(6):
+        edit(stream, i)
+        stream.bash("pytest t.py", f"Exit code 1\n{RUN.format(i)}", fails=True)
+        stream.bash("pytest t.py -k other", "1 passed, 3 deselected in 0.1s")
+    assert is_blocked(stream, "pytest t.py")
+
+
 def test_a_bare_verdict_that_comes_again_through_edits_says_nothing():
     stream = Stream()
     for i in range(12):

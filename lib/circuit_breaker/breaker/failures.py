@@ -65,11 +65,11 @@ def judge_attempts(lane: Lane, outcomes: list[Outcome]) -> None:
             outcome.tried = _failed_attempt(outcome, attempt)
 
 
-def _succeeding(outcome: Outcome) -> list[str]:
-    """The attempts that have succeeded with a call: its own, and the steps of `a && b` at the end of its line."""
+def _done(outcome: Outcome) -> list[str]:
+    """The attempts that have succeeded as steps of a call's line: those of `a && b` at its end."""
     attempt = outcome.attempt
     told = attempt is not None and (outcome.proven or attempt.told)
-    return [outcome.family] * outcome.proven + [FAMILY + step for step in (attempt.steps if told else ())]
+    return [FAMILY + step for step in attempt.steps] if told else []
 
 
 def _failed_attempt(outcome: Outcome, attempt: attempts.Attempt) -> FailedAttempt:
@@ -113,14 +113,16 @@ def hints_at_failure(text: str) -> bool:
 def note_families(lane: Lane, outcomes: list[Outcome]) -> None:
     """Count, per attempt, the failures of its current run and how often in a row it had the same whole error."""
     for outcome in outcomes:
-        for key in _succeeding(outcome) if outcome.kind == OK else ():
+        if outcome.proven:
+            lane.families.pop(outcome.family, None)
+        for key in _done(outcome) if outcome.kind == OK else ():
             _end_run(lane, lane.families.pop(key, None))
         if outcome.failed and not outcome.poll:
             _note_failure(lane, outcome)
 
 
 def _end_run(lane: Lane, family: Family | None) -> None:
-    """Forget how often in a row the last call of an attempt that has succeeded failed alike."""
+    """Forget how often in a row the last call of an attempt failed alike, which has now succeeded in a longer line."""
     if family is not None and family.call in lane.streaks:
         lane.streaks[family.call] = lane.streaks[family.call].but(same_errors=0)
 

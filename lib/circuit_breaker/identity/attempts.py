@@ -99,7 +99,8 @@ def _add_steps(found: Attempt, parts: list[_Part], real: list[_Part], rows: list
     first = len(real) - 1
     while first and {part.joint for part in parts[places[first - 1] : places[first]]} == {"&&"}:
         first -= 1
-    found.steps = [_key(some) for at in range(first, len(rows)) for some in (rows[at : at + 1], rows[at:])]
+    ends = [rows[at:] for at in range(max(first, 1), len(rows))]
+    found.steps = [_key(some) for some in (*ends, *[[row] for row in rows[first:]])]
     found.told = {part.joint for part in parts[places[-1] :]} <= {"", "&&"} and not real[-1].hides
 
 
