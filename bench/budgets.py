@@ -84,7 +84,7 @@ def main(arguments: list[str]) -> int:
         by_source: dict[str, list[Prompt]] = {}
         trips: list[Word] = []
         calls: dict[tuple[str, str | None], list[int]] = {}
-        for group in recording.files([folder]):
+        for group in recording.recordings([folder]):
             prompts = by_source.setdefault(group[0].name, [])
             for session in labelled.read(group):
                 prompts += prompts_of(session, labels)

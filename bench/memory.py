@@ -135,7 +135,7 @@ def sweeping(base: Path, turns: int) -> None:
         assert not rounds.make(home.places, CONFIG, time.time(), "bench").errors
 
     def everything() -> None:
-        Path(notes.path(home.places)).unlink(missing_ok=True)
+        Path(notes.note_path(home.places)).unlink(missing_ok=True)
         rounds.make(home.places, CONFIG, time.time(), "bench")
 
     show("sweep of 10,000 files", paired(sweep, listing, turns), "of scandir and stat", 2.0)

@@ -96,7 +96,7 @@ def main(arguments: list[str]) -> int:
     given = options.parse_args(arguments)
     labels = {folder: Labels(folder) for folder in given.folders}
     sessions = {
-        folder: [session for group in recording.files([folder]) for session in labelled.read(group)]
+        folder: [session for group in recording.recordings([folder]) for session in labelled.read(group)]
         for folder in given.folders
     }
     _shared["sessions"] = [session for read in sessions.values() for session in read]

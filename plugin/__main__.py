@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=text, description=text)
         added.set_defaults(module=module, function=name)
         for usage in shared:
-            add(added, usage, SHARED[usage])
+            add_option(added, usage, SHARED[usage])
         return added
 
     for define in (_of_circuits, _of_files, _of_recordings, _of_installations):
@@ -65,37 +65,37 @@ def _of_circuits(verb: "Verb") -> None:
     """The verbs about what is blocked and what happened."""
     text = "what protects you here, what is blocked, why, and how to unblock it"
     one = verb("status", "operate", text, "--json", "--session ID", "--project PATH")
-    add(one, "--memory", "also show disk use and limits")
-    add(one, "--circuit NAME", "one circuit or rule only; exit code 1 if there is none of that name")
-    add(one, "--all", "every rule and circuit, ended sessions included")
-    add(one, "--line", "one line, for a status line; empty when nothing is open")
-    add(one, "--watch", "refresh every two seconds until Ctrl-C")
-    add(one, "--plain", "no symbols")
+    add_option(one, "--memory", "also show disk use and limits")
+    add_option(one, "--circuit NAME", "one circuit or rule only; exit code 1 if there is none of that name")
+    add_option(one, "--all", "every rule and circuit, ended sessions included")
+    add_option(one, "--line", "one line, for a status line; empty when nothing is open")
+    add_option(one, "--watch", "refresh every two seconds until Ctrl-C")
+    add_option(one, "--plain", "no symbols")
 
     one = verb("reset", "operate", "unblock calls (logged)", "--session ID", "--project PATH")
     which = one.add_mutually_exclusive_group(required=True)
-    add(which, "--all", "every circuit")
-    add(which, "--circuit NAME", "one circuit (RULE:SUBJECT) or a rule's circuits (RULE)")
+    add_option(which, "--all", "every circuit")
+    add_option(which, "--circuit NAME", "one circuit (RULE:SUBJECT) or a rule's circuits (RULE)")
 
     text = "what happened: trips, probes, stopped turns, bypasses"
     one = verb("incidents", "incidents", text, "--session ID", "--circuit NAME", "--project PATH")
-    add(one, "--since TIME", "90m, 24h, 7d or a date (default: 24h)", type=_since, default="24h")
-    add(one, "--json", "one JSON object; with --follow one object per line")
-    add(one, "--follow", "keep printing new ones until Ctrl-C")
+    add_option(one, "--since TIME", "90m, 24h, 7d or a date (default: 24h)", type=_since, default="24h")
+    add_option(one, "--json", "one JSON object; with --follow one object per line")
+    add_option(one, "--follow", "keep printing new ones until Ctrl-C")
 
     text = "why the last call was blocked, or whether this one would be"
     one = verb("explain", "explain", text, "--session ID")
-    add(one, "--last", "explain the last block (the default)")
-    add(one, "tool TOOL", "Bash, Edit, mcp__server__tool ...", nargs="?")
-    add(one, "input INPUT_JSON", "its input; for Bash just the command", nargs="?")
+    add_option(one, "--last", "explain the last block (the default)")
+    add_option(one, "tool TOOL", "Bash, Edit, mcp__server__tool ...", nargs="?")
+    add_option(one, "input INPUT_JSON", "its input; for Bash just the command", nargs="?")
 
     text = "write an HTML page: what was stopped and what was wasted"
     one = verb("report", "report.report", text, "--project PATH")
-    add(one, "session SESSION", SHARED["--session ID"], nargs="?")
-    add(one, "--since TIME", "90m, 12h, 7d or a date (default: 12h)", type=_since, default="12h")
+    add_option(one, "session SESSION", SHARED["--session ID"], nargs="?")
+    add_option(one, "--since TIME", "90m, 12h, 7d or a date (default: 12h)", type=_since, default="12h")
     modes = ("enforce", "observe")
-    add(one, "--mode", "only what was stopped, or only what would have been stopped", choices=modes)
-    add(one, "-o --output FILE.html", "default: circuit-breaker-report.html in this folder")
+    add_option(one, "--mode", "only what was stopped, or only what would have been stopped", choices=modes)
+    add_option(one, "-o --output FILE.html", "default: circuit-breaker-report.html in this folder")
 
 
 def _of_files(verb: "Verb") -> None:
@@ -104,48 +104,48 @@ def _of_files(verb: "Verb") -> None:
 
     text = "restore an archived file; existing files are never overwritten"
     one = verb("restore", "housekeeping", text, "--json")
-    add(one, "archive ARCHIVE", "a name that --list shows", nargs="?")
-    add(one, "files FILE", "for an archive of `clean`: only this path or session id", nargs="*")
-    add(one, "--list", "list the archives")
+    add_option(one, "archive ARCHIVE", "a name that --list shows", nargs="?")
+    add_option(one, "files FILE", "for an archive of `clean`: only this path or session id", nargs="*")
+    add_option(one, "--list", "list the archives")
 
     one = verb("clean", "clean", "show Claude Code's own folder; archive or delete old files in it", "--json")
-    add(one, "--kind KIND", "only these kinds (default: all)", nargs="+", action="extend")
-    add(one, "--older-than AGE", "only files written longer ago (default: 30d)", default="30d")
-    add(one, "--project PATH", "only the sessions of one project")
-    add(one, "--max-total SIZE", "the oldest first, until the rest is this small")
+    add_option(one, "--kind KIND", "only these kinds (default: all)", nargs="+", action="extend")
+    add_option(one, "--older-than AGE", "only files written longer ago (default: 30d)", default="30d")
+    add_option(one, "--project PATH", "only the sessions of one project")
+    add_option(one, "--max-total SIZE", "the oldest first, until the rest is this small")
     which = one.add_mutually_exclusive_group()
-    add(which, "--apply", "archive them (`restore` brings them back)")
-    add(which, "--delete", "delete them without an archive; needs --kind")
-    add(one, "--yes", "do not ask before --delete")
+    add_option(which, "--apply", "archive them (`restore` brings them back)")
+    add_option(which, "--delete", "delete them without an archive; needs --kind")
+    add_option(one, "--yes", "do not ask before --delete")
 
 
 def _of_recordings(verb: "Verb") -> None:
     """The verbs that read recorded sessions."""
     one = verb("replay", "replay", "show what would have tripped in recorded sessions", "--json")
-    add(one, "paths FILE_OR_FOLDER", "transcripts or recorded hook events (.jsonl, .gz)", nargs="+")
+    add_option(one, "paths FILE_OR_FOLDER", "transcripts or recorded hook events (.jsonl, .gz)", nargs="+")
     which = one.add_mutually_exclusive_group()
-    add(which, "--config FILE", "use this config file instead of your own")
-    add(which, "--defaults", "use the defaults instead of your own config")
-    add(one, "--enforce", "leave out the calls that would have been denied")
+    add_option(which, "--config FILE", "use this config file instead of your own")
+    add_option(which, "--defaults", "use the defaults instead of your own config")
+    add_option(one, "--enforce", "leave out the calls that would have been denied")
 
     one = verb("calibrate", "calibrate", "learn budget limits from your own past prompts", "--json")
-    add(one, "folders FOLDER", "transcripts (default: all projects of Claude Code)", nargs="*")
+    add_option(one, "folders FOLDER", "transcripts (default: all projects of Claude Code)", nargs="*")
     text = "share of good prompts that can cross a limit (default: 0.05)"
-    add(one, "--risk RISK", text, type=_share, default="0.05")
-    add(one, "--apply", "write the two limits to your config file")
+    add_option(one, "--risk RISK", text, type=_share, default="0.05")
+    add_option(one, "--apply", "write the two limits to your config file")
 
 
 def _of_installations(verb: "Verb") -> None:
     """The verbs about an installation and its configuration."""
     one = verb("doctor", "doctor.doctor", "check the installation, with a fix for each fault", "--json")
-    add(one, "--fix", "fix what can be fixed")
+    add_option(one, "--fix", "fix what can be fixed")
 
     one = verb("export", "export", "send incidents and counters to an OpenTelemetry collector")
-    add(one, "kind", "the protocol", choices=("otlp",))
-    add(one, "--endpoint URL", "base URL; /v1/logs and /v1/metrics are appended", default="")
-    add(one, "--since TIME", "send all incidents since then (24h, 7d), even if sent before", type=_since)
-    add(one, "--test", "send one test event")
-    add(one, "--install", "install the OpenTelemetry packages (hashed, by pip)")
+    add_option(one, "kind", "the protocol", choices=("otlp",))
+    add_option(one, "--endpoint URL", "base URL; /v1/logs and /v1/metrics are appended", default="")
+    add_option(one, "--since TIME", "send all incidents since then (24h, 7d), even if sent before", type=_since)
+    add_option(one, "--test", "send one test event")
+    add_option(one, "--install", "install the OpenTelemetry packages (hashed, by pip)")
 
     verb("demo", "demo", "watch a runaway session being stopped in a throw-away project")
 
@@ -153,36 +153,36 @@ def _of_installations(verb: "Verb") -> None:
     actions = one.add_subparsers(dest="action", metavar="ACTION", required=True)
     actions.add_parser("path", help="the files that are read")
     two = actions.add_parser("show", help="the values that apply here")
-    add(two, "--origin", "where each value comes from")
-    add(two, "--json", SHARED["--json"])
+    add_option(two, "--origin", "where each value comes from")
+    add_option(two, "--json", SHARED["--json"])
     two = actions.add_parser("check", help="what is wrong; exit code 1 if anything is")
-    add(two, "--json", SHARED["--json"])
+    add_option(two, "--json", SHARED["--json"])
     for name, text in (("set", "change one key and keep the rest of the file"), ("unset", "remove one key")):
         two = actions.add_parser(name, help=text)
-        add(two, "key KEY", "a key that `config show` lists, or its end: tool_failure.threshold")
+        add_option(two, "key KEY", "a key that `config show` lists, or its end: tool_failure.threshold")
         if name == "set":
-            add(two, "value VALUE", "JSON, or a plain word")
-        add(two, "--project", "in the project's config file, not in yours")
+            add_option(two, "value VALUE", "JSON, or a plain word")
+        add_option(two, "--project", "in the project's config file, not in yours")
 
     one = verb("mode", "configure", "switch between blocking and only recording")
-    add(one, "mode", "only record, or block", choices=("observe", "enforce"))
+    add_option(one, "mode", "only record, or block", choices=("observe", "enforce"))
 
     install = verb("install", "installer", "register the hooks and commands", "--json", "--dry-run")
     uninstall = verb("uninstall", "installer", "remove exactly what install added", "--json", "--dry-run")
     for one in (install, uninstall):
-        add(one, "--scope", "default: user", choices=("user", "project", "local"), default="user")
-    add(install, "--migrate", "replace registrations of the older hook scripts")
-    add(install, "--claude-md", "add a short section for Claude to CLAUDE.md")
-    add(install, "--deny-rules", "also add permission rules against editing the breaker's files")
-    add(install, "--no-command", "do not create ~/.local/bin/circuit-breaker")
-    add(uninstall, "--purge", "also remove state and config")
-    add(uninstall, "--archives", "with --purge: the archives too")
+        add_option(one, "--scope", "default: user", choices=("user", "project", "local"), default="user")
+    add_option(install, "--migrate", "replace registrations of the older hook scripts")
+    add_option(install, "--claude-md", "add a short section for Claude to CLAUDE.md")
+    add_option(install, "--deny-rules", "also add permission rules against editing the breaker's files")
+    add_option(install, "--no-command", "do not create ~/.local/bin/circuit-breaker")
+    add_option(uninstall, "--purge", "also remove state and config")
+    add_option(uninstall, "--archives", "with --purge: the archives too")
 
     one = verb("completion", "completion", "print the completion script for a shell")
-    add(one, "shell", "the shell", choices=("bash", "zsh", "fish"))
+    add_option(one, "shell", "the shell", choices=("bash", "zsh", "fish"))
 
 
-def add(to: "argparse._ActionsContainer", usage: str, text: str, **more: "Any") -> None:
+def add_option(to: "argparse._ActionsContainer", usage: str, text: str, **more: "Any") -> None:
     """Add to a parser what `usage` names: `--switch`, `--option VALUE` or `argument VALUE`."""
     words = usage.split()
     names = [word for word in words if word.startswith("-")] or words[:1]
@@ -223,7 +223,7 @@ def main() -> int:
     given = sys.argv[1:]
     try:
         try:
-            return run(given)
+            return run_verb(given)
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -241,16 +241,16 @@ def main() -> int:
         )
         code = 1
     except OSError as error:  # from the verb, or from printing on a full disk
-        from install.disk import words_of
+        from install.disk import error_text
         from shared import say
 
-        say(f"{(given or [SELF])[0]}: {words_of(error)}. Fix that, then try again.", sys.stderr)
+        say(f"{(given or [SELF])[0]}: {error_text(error)}. Fix that, then try again.", sys.stderr)
         code = 1
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what the interpreter writes at its exit
     return code
 
 
-def run(given: "list[str]") -> int:
+def run_verb(given: "list[str]") -> int:
     """Run one verb. Returns the exit code. Raises OSError, and SystemExit from argparse."""
     shared = _module("shared")
     top = parser()
@@ -278,9 +278,9 @@ def run(given: "list[str]") -> int:
         shared.say(f"{options.verb}: {refusal}", sys.stderr)
         return refusal.code
     except OSError as error:
-        from install.disk import words_of
+        from install.disk import error_text
 
-        shared.answer(getattr(options, "json", False), "", ok=False, problem=words_of(error))
+        shared.answer(getattr(options, "json", False), "", ok=False, problem=error_text(error))
         raise
 
 
@@ -310,7 +310,7 @@ def unfit() -> str:
     return ""
 
 
-def start() -> int:
+def console() -> int:
     """The entry point: sets up the module path and the streams, then runs the verb."""
     if unfit():
         print(unfit(), file=sys.stderr)
@@ -329,4 +329,4 @@ def start() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(start())
+    sys.exit(console())

@@ -16,7 +16,7 @@ from statistics import median_low
 import configure
 import replay as replaying
 from report import past
-from shared import answer, places, short
+from shared import answer, places_here, short
 
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import calibration, recording
@@ -30,9 +30,9 @@ KEYS = {"calls_per_prompt": "tool calls", "tokens_per_prompt": "tokens, cache re
 
 def calibrate(args: argparse.Namespace) -> int:
     """Learn limits and show them; exit code 1 if there are too few good prompts or nothing to read."""
-    learned = Learned(read(replaying.found(args.folders or [str(past.folder(os.environ))])), args.risk)
+    learned = Learned(past_prompts(replaying.found(args.folders or [str(past.transcripts_folder(os.environ))])), args.risk)
     limits = {f"circuit_breakers.budget.{key}": most for key, most in learned.limits.items() if most}
-    path = configure.put(places(), limits) if args.apply and limits else None
+    path = configure.write_values(places_here(), limits) if args.apply and limits else None
     enough = learned.good >= learned.needed
     done = f"Written to {path}." if path else "Nothing was changed: `calibrate --apply` writes these limits."
     answer(
@@ -76,7 +76,7 @@ class Learned:
         }
 
 
-def read(groups: list[list[Path]]) -> list[PastPrompt]:
+def past_prompts(groups: list[list[Path]]) -> list[PastPrompt]:
     """Every prompt of yours in these recordings, marked where the breaker would have tripped with its defaults."""
     sessions = replaying.runs(groups, functools.partial(Prompts, config=build()), recording.skip)
     return [prompt for session, _ in sessions for prompt in session.found]

@@ -12,7 +12,7 @@ from tarfile import TarInfo
 from typing import Any
 
 from report import past
-from shared import Refusal, answer, places, program, progress, say
+from shared import Refusal, answer, places_here, how_to_call, progress, say
 
 from circuit_breaker.cleaning import claude_code, disk_usage, inventory, kinds, selection, steps, tarball
 from circuit_breaker.janitor.retention import OF_CLEAN
@@ -130,7 +130,7 @@ class _Run:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.now = args, time.time()
-        self.where = places()
+        self.where = places_here()
         folder = claude_folder.path(os.environ)
         self.folder = folder and os.path.realpath(folder)
         self.wish = _wish(args, self.folder, self.now)
@@ -165,7 +165,7 @@ class _Run:
         goes = sum(row.files for row in self.chosen.freed.values())
         if goes:
             text = f"{texts.number(goes, 'file')} ({texts.size(self.chosen.bytes)}, less the size of the archive)"
-            command = " ".join([program(), *map(texts.quoted, sys.argv[1:])])
+            command = " ".join([how_to_call(), *map(texts.quoted, sys.argv[1:])])
             lines += ["", f"Nothing was changed. To archive {text}:", f"  {command} --apply"]
         else:
             text = "Nothing was changed, and there is nothing to archive. See --older-than and --kind."
@@ -204,7 +204,7 @@ class _Run:
         except TimeoutError:
             raise Refusal("another `clean` is running; wait until it has finished") from None
         freed = sum(row["bytes"] - row.get("archive_bytes", 0) for row in self.rows)
-        back = f" To get files back: {program()} restore --list" if self.args.apply else ""
+        back = f" To get files back: {how_to_call()} restore --list" if self.args.apply else ""
         text = f"{texts.size(max(0, freed))} freed.{back}" if self.rows else ""
         if not self.rows and not self.errors:
             text = "\n".join(["Nothing to do.", *_stays(self.facts())])
@@ -216,7 +216,7 @@ class _Run:
         """The lock for one run at a time. On a disk too full for the lock file, --delete runs without it, to make room."""
         stack = contextlib.ExitStack()
         try:
-            files.folder(self.place)
+            files.make_folder(self.place)
             stack.enter_context(files.Lock(self.place + "/.clean.lock", 0.001))
         except OSError as error:  # a TimeoutError has no errno
             if not (self.args.delete and error.errno in tarball.FULL):

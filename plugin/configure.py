@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from install import disk, jsontext, settings
-from shared import Refusal, answer, places, say, session_names
+from shared import Refusal, answer, places_here, say, session_names
 
 from circuit_breaker.breaker import config as rules
 from circuit_breaker.breaker.layers import Layer, build
@@ -28,7 +28,7 @@ LOCK_WAIT = 5.0  # seconds
 def config(args: argparse.Namespace) -> int:
     """Carry out an action. Exit code 1 if `check` finds a problem or a file is unusable, 2 for a wrong key or value."""
     action = {"path": _path, "show": _show, "check": _check, "set": _set, "unset": _unset}[args.action]
-    return action(args, places())
+    return action(args, places_here())
 
 
 def _path(_: argparse.Namespace, where: home.Places) -> int:
@@ -107,12 +107,12 @@ def _set(args: argparse.Namespace, where: home.Places) -> int:
 
 def mode(args: argparse.Namespace) -> int:
     """Write `mode` into your config file and keep the rest of it."""
-    return _change(places(), "mode", args.mode, in_project=False)
+    return _change(places_here(), "mode", args.mode, in_project=False)
 
 
 def _change(where: home.Places, key: str, value: Any, in_project: bool) -> int:
     """Write one key, and say so if the value of another file applies nevertheless."""
-    path = put(where, {key: value}, in_project)
+    path = write_values(where, {key: value}, in_project)
     say(f"{key} is now {_shown(value)} in {path}")
     effective = values_of(home.configuration(where, os.environ)).get(key)
     if not jsontext.same(effective, value):
@@ -127,8 +127,8 @@ def _change(where: home.Places, key: str, value: Any, in_project: bool) -> int:
 
 def _unset(args: argparse.Namespace, where: home.Places) -> int:
     path = _target(where, args.project)
-    key = args.key if _removed(read(path)[1], args.key) else known(args.key)
-    if not _removed(read(path)[1], key):
+    key = args.key if _removed(read_config(path)[1], args.key) else known(args.key)
+    if not _removed(read_config(path)[1], key):
         say(f"{key} is not set in {path}; nothing to do.")
         return 0
     with _edited(path) as document:
@@ -143,7 +143,7 @@ def _shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def put(where: home.Places, values: dict[str, Any], in_project: bool = False) -> Path:
+def write_values(where: home.Places, values: dict[str, Any], in_project: bool = False) -> Path:
     """Write values by dotted key into your config file or the project's and keep every other byte. Returns the file. Raises Refusal for a
     value that its key cannot take, and for a file that is not a JSON object."""
     path = _target(where, in_project)
@@ -165,11 +165,11 @@ def put(where: home.Places, values: dict[str, Any], in_project: bool = False) ->
 def _edited(path: Path) -> Iterator[dict[str, Any]]:
     """The contents of a config file to change, under its lock; they are written at the end. Raises Refusal."""
     with disk.locked(path.with_name(path.name + ".lock"), LOCK_WAIT):
-        data, document = read(path)
+        data, document = read_config(path)
         yield document
-        disk.put(path, jsontext.edited(data, document), 0o600)
-    where = places()
-    failed = frozen.release(where, session_names(where))
+        disk.replace_file(path, jsontext.edited(data, document), 0o600)
+    where = places_here()
+    failed = frozen.thaw(where, session_names(where))
     if failed:
         raise Refusal(f"{path} was changed, but not in use yet in {listed(failed, 3)}. Try again.")
 
@@ -195,14 +195,14 @@ def known(key: str) -> str:
     raise Refusal(f"there is no key {key}. {hint}", 2)
 
 
-def read(path: Path) -> tuple[bytes, dict[str, Any]]:
+def read_config(path: Path) -> tuple[bytes, dict[str, Any]]:
     """(bytes, value) of a config file; (b"", {}) if there is none. Raises Refusal."""
     try:
         data = disk.read_through(path) or b""
         return data, settings.settings_of(data)
     except (jsontext.Unreadable, files.Refused) as error:
         raise Refusal(
-            f"{path}: {files.why(error)}. Fix or remove it, then try again; it was not touched."
+            f"{path}: {files.reason(error)}. Fix or remove it, then try again; it was not touched."
         ) from None
 
 

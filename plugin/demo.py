@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from host import Called, Host, hooks_of
-from shared import ROOT, Refusal, program, run_program, say
+from shared import ROOT, Refusal, how_to_call, run_program, say
 
 CHECK = "python3 test_total.py"
 TEST = "from total import total\nassert total([2, 3]) == 5, f'total([2, 3]) is {total([2, 3])}, not 5'\nprint('ok')\n"
@@ -136,7 +136,7 @@ def _scene() -> Iterator[tuple[Path, dict[str, str]]]:
 
 def _expect(true: bool, otherwise: str) -> None:
     if not true:
-        raise Refusal(f"this did not turn out as it should: {otherwise}. `{program()} doctor` finds out why.")
+        raise Refusal(f"this did not turn out as it should: {otherwise}. `{how_to_call()} doctor` finds out why.")
 
 
 def _quote(who: str, text: str) -> None:

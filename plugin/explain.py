@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import incidents
-from operate import chosen
+from operate import chosen_sessions
 from report import past
-from shared import Refusal, moment, places, remembered, run_program, say, shortened
+from shared import Refusal, moment, places_here, remembered, run_program, say, with_tilde
 
 from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import Config
@@ -74,7 +74,7 @@ class Step(NamedTuple):
 
 def explain(args: argparse.Namespace) -> int:
     """Explain the last block or the given call. Exit code 1 if there is nothing to explain, 2 for an input that is not JSON."""
-    where = places()
+    where = places_here()
     config = home.configuration(where, os.environ)
     if args.last or args.tool is None:
         return _last(where, config, args.session or "")
@@ -102,7 +102,7 @@ def _other_python(where: home.Places) -> str:
 
 
 def _last(where: home.Places, config: Config, session: str) -> int:
-    found = incidents.read(where, 0.0, bool(session), session)
+    found = incidents.incidents_since(where, 0.0, bool(session), session)
     stops = [one for one in found if one.event in incidents.STOPS]
     if not stops:
         whose = f"session {session}" if session else "this project"
@@ -140,13 +140,13 @@ def _print_steps(title: str, steps: list[Step], counted: set[str]) -> None:
 
 def _traced(last: incidents.Incident, config: Config) -> _Traced | None:
     """The calls up to an incident, found by running the session's transcript through the same engine; None without one."""
-    paths = sorted(past.folder(os.environ).glob(f"*/{last.session}.jsonl"))
+    paths = sorted(past.transcripts_folder(os.environ).glob(f"*/{last.session}.jsonl"))
     if not paths:
         return None
     config = copy.copy(config)
     config.mode = "enforce"  # so that an incident of observe mode trips here
     run = _Traced(last.session, config, last.circuit, last.agent)
-    for record in recording.records(recording.files([str(paths[0])])[0], recording.skip, set()):
+    for record in recording.records(recording.recordings([str(paths[0])])[0], recording.skip, set()):
         if record["t"] > last.t + SLACK or run.over:
             break
         run.take(record)
@@ -220,7 +220,7 @@ def _counts(lane: Lane, key: str, family: str, config: Config) -> Counts:
 
 def _call(args: argparse.Namespace, where: home.Places, config: Config, given: dict[str, Any]) -> int:
     tool, kept = args.tool, remembered(where)
-    kept = chosen(args, where, kept)[0] if args.session else status.of_project(kept, where)
+    kept = chosen_sessions(args, where, kept)[0] if args.session else status.of_project(kept, where)
     if not kept:
         raise Refusal("no session of this project is remembered, so every call would run.")
     one = max(kept, key=lambda each: each.seen)
@@ -230,13 +230,13 @@ def _call(args: argparse.Namespace, where: home.Places, config: Config, given: d
     own = status.places_of(one, where)
     armed = bool(store.armed_lanes(own, one.name))
     config = frozen.rules(own, one.name, config) if armed else config
-    ask.refused = guarded.refusal(ask, own, config.bypass_keyword, armed, os.environ)
+    ask.refused = guarded.call_refusal(ask, own, config.bypass_keyword, armed, os.environ)
     ask.down, ask.wait = services.question(own, ask, config, now, claim=False)
     _, _, decision = step(one.session, lane, ask, config, now)
     blocked = decision.verdict in (model.DENY, model.QUESTION)
     retry = " as the one retry" if any(change.event == "probe" for change in decision.transitions) else ""
     label, would = labels.label(tool, given), "would be blocked" if blocked else f"would run{retry}"
-    say(f"{label} {would} in session {one.name[:ID]} ({shortened(one.session.project)}).")
+    say(f"{label} {would} in session {one.name[:ID]} ({with_tilde(one.session.project)}).")
     for notice in decision.notices if blocked else ():
         print(sentence_of(notice, config.bypass_keyword))
         _print_rule(notice.rule, config)

@@ -21,7 +21,7 @@ from typing import Any
 import incidents
 from incidents import Incident
 from install.bundle import pip_install
-from shared import ROOT, Refusal, places, program, version
+from shared import ROOT, Refusal, places_here, how_to_call, version
 
 from circuit_breaker.runtime import files, home, packages
 from circuit_breaker.runtime.json import object_in, only
@@ -47,10 +47,10 @@ class NotAccepted(Exception):
 
 def export(args: argparse.Namespace) -> int:
     """Send the incidents that are not sent yet; with --test one test event, with --since those in the logs."""
-    where = places()
+    where = places_here()
     packages_folder = f"{where.runtime}/packages/otlp-{sys.version_info[0]}.{sys.version_info[1]}"
     if args.install:
-        files.folder(where.runtime)
+        files.make_folder(where.runtime)
         why = pip_install(ROOT / LOCK, Path(packages_folder), PIP_SECONDS)
         if why:
             raise Refusal(f"the packages could not be installed: {why}")
@@ -58,14 +58,14 @@ def export(args: argparse.Namespace) -> int:
         return 0
     endpoint = (args.endpoint or home.configuration(where, os.environ).export["endpoint"]).rstrip("/")
     if not endpoint:
-        hint = f"name one with --endpoint URL, or `{program()} config set export.endpoint URL`"
+        hint = f"name one with --endpoint URL, or `{how_to_call()} config set export.endpoint URL`"
         raise Refusal(f"no collector: {hint}", 2)
     if not endpoint.startswith(("http://", "https://")):
         raise Refusal(f"{endpoint} is no address of a collector: it begins with http:// or https://", 2)
     try:
         print(_sent(args, where, Sender(endpoint, packages_folder)))
     except ImportError as error:
-        hint = f"Install them: {program()} export otlp --install"
+        hint = f"Install them: {how_to_call()} export otlp --install"
         raise Refusal(f"the OpenTelemetry packages are missing ({error.name}). {hint}") from None
     except TimeoutError:
         raise Refusal("another export is running") from None
@@ -82,7 +82,7 @@ def _sent(args: argparse.Namespace, where: home.Places, sender: Sender) -> str:
         sender.logs([one for one in [incidents.parsed(row, where.home)] if one])
         return f"Sent one test event to {sender.endpoint}/v1/logs"
     if args.since:
-        found = incidents.read(where, args.since)
+        found = incidents.incidents_since(where, args.since)
         for begin in range(0, len(found), BATCH):
             for part in PARTS:
                 getattr(sender, part)(found[begin : begin + BATCH])
@@ -100,7 +100,7 @@ class Spool:
     def __init__(self, runtime: str) -> None:
         self.folder = f"{runtime}/export"
         self.path, self.cursor = f"{self.folder}/spool.jsonl", f"{self.folder}/cursor.json"
-        files.folder(runtime, self.folder)
+        files.make_folder(runtime, self.folder)
 
     def drain(self, sender: Sender) -> int:
         """Send what follows each part's cursor. Returns the number of incidents. Raises NotAccepted; accepted batches stay accepted."""
@@ -247,10 +247,10 @@ def attributes(one: Incident) -> dict[str, Any]:
         "circuit_breaker.project": os.path.basename(one.project),
         "session.id": one.session,
         "gen_ai.conversation.id": one.session,
-        "prompt.id": incidents.clean(one.row.get("prompt_id")),
+        "prompt.id": incidents.printable_line(one.row.get("prompt_id")),
         "gen_ai.agent.id": one.agent,
         "gen_ai.tool.name": one.calls[-1].partition(" ")[0] if one.calls else "",
-        "gen_ai.tool.call.id": incidents.clean(one.row.get("tool_use_id")),
+        "gen_ai.tool.call.id": incidents.printable_line(one.row.get("tool_use_id")),
         **{f"circuit_breaker.tokens.{kind}": count for kind, count in one.spent.items()},
     }
     return {name: value for name, value in named.items() if value not in ("", [])}

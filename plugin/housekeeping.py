@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from shlex import quote
 from typing import Any
 
-from shared import Refusal, answer, moment, places, program, progress
+from shared import Refusal, answer, moment, places_here, how_to_call, progress
 
 from circuit_breaker.breaker.config import DAY, Config
 from circuit_breaker.cleaning import claude_code, kinds, tarball
@@ -28,7 +28,7 @@ KEPT = "The archive is kept."
 
 def sweep(args: argparse.Namespace) -> int:
     """Do, or with --dry-run show, all that a session start would do. Exit code 1 if something could not be archived."""
-    where = places()
+    where = places_here()
     config, session = home.configuration(where, os.environ), os.environ.get("CLAUDE_CODE_SESSION_ID", "")
     report = (_planned if args.dry_run else _done)(where, config, time.time(), session)
     errors = report.errors + report.unreadable
@@ -72,13 +72,13 @@ def _text(where: home.Places, report: sweeping.Report, counts: dict[str, int]) -
     for step in report.steps:
         into = f" -> {texts.printable(step.into)}.gz" if step.into else ""
         lines.append(f"{VERBS.get(step.do, step.do):<9} {texts.printable(step.name)}: {step.reason}{into}")
-    done = counts and (cleanup.done(counts, program()) or f"{texts.size(counts['freed'])} freed.")
+    done = counts and (cleanup.done(counts, how_to_call()) or f"{texts.size(counts['freed'])} freed.")
     return "\n".join([*lines, done or "Nothing was changed: this is the plan."])
 
 
 def restore(args: argparse.Namespace) -> int:
     """List the archives or restore one. Exit code 1 if it is missing or damaged or a file is in the way, 2 without arguments."""
-    where, name = places(), os.path.basename(args.archive or "")
+    where, name = places_here(), os.path.basename(args.archive or "")
     every = [one for folder in reversed(rounds.roots(where)) for one in sweeping.archives_of(folder).values()]
     found = {one.name: one for one in every}
     archive = found.get(name) or found.get(name + ".gz")
@@ -121,7 +121,7 @@ def _list(args: argparse.Namespace, where: home.Places, found: Iterable[Archive]
             count, size = texts.number(row["files"], "file"), texts.size(row["original_bytes"])
             line += f"  {moment(row['written'], DATE)}, {count}, {size} of {row['file']}"
         lines.append(texts.printable(line))
-    hint = f"To restore one: {program()} restore NAME" if rows else f"No archives in {where.home}/archives."
+    hint = f"To restore one: {how_to_call()} restore NAME" if rows else f"No archives in {where.home}/archives."
     answer(args.json, "\n".join([*lines, hint]), home=where.home, archives=rows)
     return 0
 
@@ -149,7 +149,7 @@ def _row_of_archive(archive: Archive) -> dict[str, Any]:
 
 def _list_contents(args: argparse.Namespace, path: str) -> int:
     """Print the files in an archive of `clean`."""
-    files = [entry for entry, _ in tarball.entries(path) if entry.isreg()]
+    files = [entry for entry, _ in tarball.read_members(path) if entry.isreg()]
     rows = [{"path": one.name, "bytes": one.size, "written": one.mtime} for one in files]
     lines = [
         f"{texts.size(one.size):>10}  {moment(one.mtime, DATE)}  {texts.printable(one.name)}" for one in files

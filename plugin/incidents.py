@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import operate
-from shared import Refusal, answer, moment, places, progress, remembered, shortened
+from shared import Refusal, answer, moment, places_here, progress, remembered, with_tilde
 
 from circuit_breaker.breaker.config import RULES
 from circuit_breaker.breaker.context import SESSION_RULES
@@ -58,7 +58,7 @@ class Incident(NamedTuple):
 
     @property
     def calls(self) -> list[str]:
-        return [clean(call) for call in only(list, self.row.get("calls"))]
+        return [printable_line(call) for call in only(list, self.row.get("calls"))]
 
     @property
     def spent(self) -> dict[str, int]:
@@ -77,16 +77,16 @@ class Incident(NamedTuple):
         """Its project, session and subagent."""
         agent = f", subagent {self.agent}" if self.agent else ""
         session = f", session {self.session[:ID]}" if self.session else ""  # a reset of a service is in none
-        return f"{shortened(self.project)}{session}{agent}"
+        return f"{with_tilde(self.project)}{session}{agent}"
 
 
 def incidents(args: argparse.Namespace) -> int:
     """Print incidents since a time, of all or of one project, session, circuit; --follow prints new ones. Raises Refusal for unknown names."""
-    found, where = matching(args, args.since, args.session), places(args.project)
+    found, where = matching(args, args.since, args.session), places_here(args.project)
     if args.follow:
         return _follow(args, found)
     if not found and not matching(args, 0.0, args.session):  # the names may be wrong
-        operate.chosen(args, where, remembered(where))
+        operate.chosen_sessions(args, where, remembered(where))
         if args.circuit and args.circuit not in RULES:
             raise Refusal(f"no circuit is called {args.circuit}; `status --all` lists them.")
     answer(args.json, "\n".join(map(_as_text, found)), incidents=[_as_json(one) for one in found])
@@ -98,8 +98,8 @@ def incidents(args: argparse.Namespace) -> int:
 
 def matching(args: argparse.Namespace, after: float, session: str | None = None) -> list[Incident]:
     """The incidents since `after` of the project and the circuit (or rule) in `args`, and of one session (see `read`)."""
-    where = places(args.project)
-    found = read(where, after, args.project is None, session or "")
+    where = places_here(args.project)
+    found = incidents_since(where, after, args.project is None, session or "")
     if args.project is not None and where.home == where.runtime:  # a home for all projects
         found = [one for one in found if one.project in ("", where.project)]
     return [one for one in found if args.circuit in (None, one.circuit, one.circuit.partition(":")[0])]
@@ -121,7 +121,7 @@ def _follow(args: argparse.Namespace, found: list[Incident]) -> int:
 
 def _as_json(one: Incident) -> dict[str, Any]:
     kept = {key: value for key, value in one.row.items() if not isinstance(value, (list, dict))}
-    kept = {key: clean(value) if isinstance(value, str) else value for key, value in kept.items()}
+    kept = {key: printable_line(value) if isinstance(value, str) else value for key, value in kept.items()}
     texts = {key: getattr(one, key) or None for key in TEXTS}
     tokens = one.row.get("tokens") if one.tokens else {}
     return {**kept, **texts, "calls": one.calls, "tokens": tokens, "home": one.home}
@@ -136,7 +136,7 @@ def _as_text(one: Incident) -> str:
     return f"{moment(one.t)}  " + "\n    ".join(filter(None, lines))
 
 
-def read(where: Places, after: float, everywhere: bool = True, session: str = "") -> list[Incident]:
+def incidents_since(where: Places, after: float, everywhere: bool = True, session: str = "") -> list[Incident]:
     """The incidents in the logs of all projects, or of that of `where`, since `after` (epoch seconds), oldest first. session: an id or
     its beginning. Lines that are no incidents are skipped."""
     logs = (one for home in (_homes(where) if everywhere else [where.home]) for one in _of_home(home, after))
@@ -176,9 +176,9 @@ def parsed(line: bytes, home: str) -> Incident | None:
         return None
     if not isinstance(row.get("event"), str) or not 0 <= t < LATEST:
         return None
-    return Incident(t, home, row, **{key: clean(row.get(key)) for key in TEXTS})
+    return Incident(t, home, row, **{key: printable_line(row.get(key)) for key in TEXTS})
 
 
-def clean(value: object) -> str:
+def printable_line(value: object) -> str:
     """A value from a log as one short line without control characters; "" if it is not text."""
     return shown(only(str, value), SHOWN)

@@ -13,7 +13,7 @@ from doctor import doctor
 from install import bundle, purge, receipt, scopes
 from install.apply import folders_to_make, put_in, remove_empty_folders, take_out
 from install.plan import Options, Plan, backup_path, plan_install, plan_removal
-from shared import Refusal, answer, places, program
+from shared import Refusal, answer, places_here, how_to_call
 
 from circuit_breaker.runtime import packages
 from circuit_breaker.words.texts import listed, number
@@ -36,7 +36,7 @@ def install(args: argparse.Namespace) -> int:
     if plan.packages_problem:
         what = f"{bundle.BOTH} not installed ({plan.packages_problem}); built-in fallback in use"
         rows.append(("packages", what))
-    done = [_headline(plan), *_lines(rows), doctor.report(findings, shown), *_next_steps(scope)]
+    done = [_headline(plan), *_lines(rows), doctor.findings_report(findings, shown), *_next_steps(scope)]
     answer(args.json, "\n".join(done), ok=not faults, **_facts(plan), doctor=doctor.as_json(findings))
     return 1 if faults else 0
 
@@ -91,7 +91,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
 
 
 def _next_steps(scope: scopes.Scope) -> list[str]:
-    command = program(scope.root)
+    command = how_to_call(scope.root)
     removal = "uninstall" if scope.name == "user" else f"uninstall --scope {scope.name}"
     return [
         "Try it:",
@@ -128,7 +128,7 @@ def _removed(plan: Plan, dry_run: bool) -> list[str]:
     """What a removal did or would do."""
     scope = plan.scope
     if plan.kept is None:
-        others = scopes.registered(scopes.chain(os.environ, Path(places().project)))
+        others = scopes.registered(scopes.chain(os.environ, Path(places_here().project)))
         return [
             f"circuit-breaker is not installed here (scope {scope.name}): nothing to remove.",
             *(f"{source.path} registers it: uninstall --scope {source.label}" for source in others),

@@ -10,7 +10,7 @@ import sys
 import time
 
 import protection
-from shared import Refusal, places, program, progress, remembered
+from shared import Refusal, places_here, how_to_call, progress, remembered
 
 from circuit_breaker.cleaning import disk_usage
 from circuit_breaker.identity.labels import plain
@@ -56,9 +56,9 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     """(what to print, exit code)."""
     now = time.time()
     try:
-        where = places(args.project)
+        where = places_here(args.project)
     except files.Refused as error:
-        why, fix = files.why(error), health.FIX
+        why, fix = files.reason(error), health.FIX
         nothing = {"protected": False, "how": "", "why": why, "fix": fix}
         said = f"{TITLE}\n{not_protected(why, fix)}"
         in_json = json.dumps({"schema": 1, "protection": nothing}, indent=2)
@@ -66,12 +66,12 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     config = home.configuration(where, os.environ)
     everyone = remembered(where)
     collected.mark_ended(everyone, os.environ, now)
-    everything = collected.collect(where, config, now, *chosen(args, where, everyone))
-    facts = collected.only(everything, args.circuit)
+    everything = collected.collect(where, config, now, *chosen_sessions(args, where, everyone))
+    facts = collected.only_circuit(everything, args.circuit)
     if facts is None:
         raise Refusal(f"no circuit is called {args.circuit}; `status` lists them")
-    facts["protection"] = protection.look(where, config, everyone, os.environ, now)
-    facts["program"] = program()
+    facts["protection"] = protection.protection_of(where, config, everyone, os.environ, now)
+    facts["program"] = how_to_call()
     code = 0 if facts["protection"]["protected"] else 1
     if args.line:
         return one_line(facts, words_alone), code
@@ -88,14 +88,14 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     return text, code
 
 
-def chosen(
+def chosen_sessions(
     args: argparse.Namespace, where: home.Places, kept: list[collected.Kept]
 ) -> tuple[list[collected.Kept], set[str] | None]:
     """The sessions that --session and --project select, and the projects (None: all) whose services; for --line those of this project.
     Raises Refusal if the options name nothing."""
     here = args.project is not None or (args.line and not args.all)
     if args.session:
-        kept = collected.named(kept, args.session)
+        kept = collected.sessions_named(kept, args.session)
         if not kept:
             least = f"Give at least the first {collected.PREFIX_MIN} characters of its id"
             raise Refusal(f"no session {args.session} is remembered in {where.sessions}. {least}.")
@@ -110,12 +110,12 @@ def chosen(
 
 def reset(args: argparse.Namespace) -> int:
     """Close circuits and log it. Exit code 1 if there is none of that name."""
-    where = places(args.project)
+    where = places_here(args.project)
     everyone = remembered(where)
     collected.mark_ended(everyone, os.environ, time.time())
-    kept, projects = chosen(args, where, everyone)
+    kept, projects = chosen_sessions(args, where, everyone)
     counted = progress.counted(kept, f"of {len(kept):,} sessions reset")
-    closed, failed = collected.reset(where, counted, args.circuit or "", projects)
+    closed, failed = collected.reset_circuits(where, counted, args.circuit or "", projects)
     progress.end()
     if args.circuit and not closed and not failed:
         raise Refusal(f"No open circuit is called {args.circuit}; `status` lists them.")

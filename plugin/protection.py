@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from host import Groups, Host, hooks_of
 from install import bundle, scopes, settings
-from shared import ROOT, program
+from shared import ROOT, how_to_call
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.cleaning.claude_code import install_paths
@@ -41,7 +41,7 @@ class Way(NamedTuple):
     fix: str = ""
 
 
-def look(
+def protection_of(
     where: home.Places, config: Config, kept: Iterable[status.Kept], env: Mapping[str, str], now: float
 ) -> dict[str, Any]:
     """`protection` of `status --json`: whether protected, how or why not, and the command that fixes it."""
@@ -55,7 +55,7 @@ def look(
             how, why, fix = f"session {last.name[: words.ID]} only, as its hooks run", "", ""
     if last and not why:
         how += f"; hooks last ran {ago(now - last.seen)} in session {last.name[: words.ID]}"
-    fix = fix.replace("circuit-breaker ", program() + " ", 1)
+    fix = fix.replace("circuit-breaker ", how_to_call() + " ", 1)
     return {"protected": not why, "how": how, "why": why, "fix": fix}
 
 

@@ -12,7 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Callable, TypeVar
 
-from shared import Refusal, answer, moment, places, progress, say
+from shared import Refusal, answer, moment, places_here, progress, say
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.layers import build
@@ -59,7 +59,7 @@ class Totals:
         place = {"file": file, "project": run.project}
         for trip in run.trips:
             known = {name: value for name, value in trip.items() if name not in ("spent", "stopped")}
-            self.trips.append({**known, **place, "tokens": usage.named(trip["spent"])})
+            self.trips.append({**known, **place, "tokens": usage.by_field(trip["spent"])})
         self.warnings += [{**warning, **place} for warning in run.warnings]
 
     def _fault(self, sentence: str) -> None:
@@ -70,7 +70,7 @@ class Totals:
 
 def replay(args: argparse.Namespace) -> int:
     """Run recorded sessions through the engine; exit code 1 if nothing could be read."""
-    config, source = configuration(args.config, args.defaults)
+    config, source = replay_config(args.config, args.defaults)
     groups = found(args.paths)
     totals = Totals()
     if not args.json:
@@ -92,7 +92,7 @@ def replay(args: argparse.Namespace) -> int:
         trips=sorted(totals.trips, key=itemgetter("t")),
         warnings=sorted(totals.warnings, key=itemgetter("t")),
         denied=totals.denied,
-        tokens=usage.named(totals.spent),
+        tokens=usage.by_field(totals.spent),
         broken={"lines": totals.broken_lines, "first": totals.broken},
     )
     return 0
@@ -106,7 +106,7 @@ def runs(
     for at, group in enumerate(groups, 1):
         records = recording.records(group, fault, copied)
         counted = progress.counted(records, f"records, file {at} of {len(groups)}")
-        for run in recording.sessions(counted, begun):
+        for run in recording.by_session(counted, begun):
             run.finish()
             yield run, str(group[0])
     progress.end()
@@ -115,7 +115,7 @@ def runs(
 def found(paths: Iterable[str]) -> list[list[Path]]:
     """The recordings below `paths`. Raises Refusal if there are none."""
     try:
-        groups = recording.files(paths)
+        groups = recording.recordings(paths)
     except FileNotFoundError as error:
         raise Refusal(f"{error}. Name a recording (.jsonl, .jsonl.gz) or a folder of them.") from None
     if not groups:
@@ -124,7 +124,7 @@ def found(paths: Iterable[str]) -> list[list[Path]]:
     return groups
 
 
-def configuration(path: str | None, defaults: bool) -> tuple[Config, str]:
+def replay_config(path: str | None, defaults: bool) -> tuple[Config, str]:
     """(configuration, its name): your own, one file over the defaults, or only the defaults. Mode observe and `enabled: false` are left
     out: the question is what would have happened. Raises Refusal."""
     if path is not None:
@@ -135,11 +135,11 @@ def configuration(path: str | None, defaults: bool) -> tuple[Config, str]:
             config, source = build([(path, parse(data))]), path
         except (OSError, ValueError) as error:
             hint = "Give a JSON file with the keys of the configuration."
-            raise Refusal(f"{path}: {files.why(error)}. {hint}") from None
+            raise Refusal(f"{path}: {files.reason(error)}. {hint}") from None
     elif defaults:
         config, source = build(), "the defaults"
     else:
-        where = places()
+        where = places_here()
         config = home.configuration(where, os.environ)
         own = [name for name in (where.user_config, where.project_config) if name and files.exists(name)]
         source = f"your config ({', '.join(own) or 'the defaults: you have no config file'})"

@@ -78,7 +78,7 @@ def answer(as_json: bool, text: str, **facts: Any) -> None:
         say(text)
 
 
-def places(project: str | None = None) -> home.Places:
+def places_here(project: str | None = None) -> home.Places:
     """The places of `project`, or of the project of the current directory."""
     from circuit_breaker.runtime import home  # not above: `demo` says what is wrong with a damaged library
 
@@ -100,7 +100,7 @@ def remembered(where: home.Places) -> list[status.Kept]:
     """The sessions on disk of all projects, read with the progress line."""
     from circuit_breaker.runtime import status
 
-    return status.sessions(where, session_names(where))
+    return status.sessions_on_disk(where, session_names(where))
 
 
 def run_program(command: list[str], seconds: float = 10.0, **more: Any) -> subprocess.CompletedProcess[str]:
@@ -129,7 +129,7 @@ def short(count: int) -> str:
     return f"{count / size:.{0 if count >= 100 * size else 1}f} {unit}"
 
 
-def shortened(project: str) -> str:
+def with_tilde(project: str) -> str:
     """A project's folder with ~ for your home."""
     user = os.environ.get("HOME", "")
     if user and project.startswith(user + "/"):
@@ -142,7 +142,7 @@ def version(root: Path = ROOT) -> str:
     return str(object_in(str(root / "plugin.json")).get("version", ""))
 
 
-def program(root: Path = ROOT) -> str:
+def how_to_call(root: Path = ROOT) -> str:
     """How to call the command line in `root` from any folder."""
     found = shutil.which(PLUGIN)
     if found:

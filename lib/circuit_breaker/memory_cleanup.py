@@ -15,7 +15,7 @@ def auto_cleanup_on_startup() -> str:
 
     Returns a paragraph about what was done, "" for nothing. Disk errors are one line on stderr, never raised.
     """
-    return cleanup.done(_round().facts(), rounds.program())
+    return cleanup.done(_round().facts(), rounds.own_command())
 
 
 def rotate_all_telemetry() -> list[str]:
@@ -34,7 +34,7 @@ def _round(names: str = "") -> sweep.Report:
         }
         made = rounds.make(where, config, time.time(), session)
         if made.task:
-            rounds.start(where, session, made.task)
+            rounds.start_round(where, session, made.task)
     except OSError as error:
         made = sweep.Report(errors=[str(error)])
     session_start.complain(made.errors + made.unreadable)

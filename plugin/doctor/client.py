@@ -162,9 +162,9 @@ def _timeouts(path: Path, document: dict[str, Any]) -> Iterator[Finding]:
 def _slow(projects: Path) -> Iterator[Finding]:
     """Hooks that took long in the newest transcripts. (Claude Code records only hooks that printed something.)"""
     taken: dict[tuple[str, str], list[float]] = {}
-    own = {settings.command_of(entry) for _, entry in settings.entries({"hooks": hooks_of(ROOT)})}
+    own = {settings.hook_command(entry) for _, entry in settings.entries({"hooks": hooks_of(ROOT)})}
     for event, command, ms in _hook_runs(projects):
-        if command not in own and not settings.is_ours(command):
+        if command not in own and not settings.is_our_hook(command):
             taken.setdefault((event, command), []).append(ms)
     for (event, command), times in sorted(taken.items()):
         median = statistics.median(times)

@@ -13,7 +13,7 @@ from typing import Any, Callable
 
 import protection
 from install import disk, scopes
-from shared import Refusal, answer, program, progress, remembered
+from shared import Refusal, answer, how_to_call, progress, remembered
 
 from circuit_breaker.identity.labels import plain
 from circuit_breaker.runtime import files, health, home, status
@@ -27,7 +27,7 @@ def doctor(args: argparse.Namespace) -> int:
     if fixed:
         findings = examine(os.environ, os.getcwd())
     more = {"fixed": fixed} if args.fix else {}
-    text = "\n".join([*fixed, report(findings, findings)])
+    text = "\n".join([*fixed, findings_report(findings, findings)])
     answer(args.json, text, ok=not faults(findings), findings=as_json(findings), **more)
     return 1 if faults(findings) else 0
 
@@ -39,10 +39,10 @@ def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | Non
             env = {**env, "CLAUDE_PROJECT_DIR": str(just_installed.base)}
         where = home.places(env, cwd)
     except files.Refused as error:
-        return [fault("home", files.why(error), health.FIX)]
+        return [fault("home", files.reason(error), health.FIX)]
     findings = list(_checks(where, env, just_installed))
     progress.end()
-    called = program() + " "
+    called = how_to_call() + " "
     return [one._replace(fix=one.fix.replace("circuit-breaker ", called, 1)) for one in findings]
 
 
@@ -77,13 +77,13 @@ def _checks(
         lambda: client.claude_code(env, ways, quick=just_installed is not None),
         lambda: client.others(sources, env, project, bool(scopes.registered(sources))),
         lambda: registered.optional_packages(ways),
-        lambda: machine.state(where, env),
+        lambda: machine.state_findings(where, env),
     ]
     for check in checks:
         try:
             yield from check()
         except OSError as error:  # such as a folder that `sudo` made: the other checks say more about it
-            yield fault("access", disk.words_of(error), "make it yours (chown), or move it away")
+            yield fault("access", disk.error_text(error), "make it yours (chown), or move it away")
 
 
 def _protected(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
@@ -91,7 +91,7 @@ def _protected(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
     config = home.configuration(where, env)
     working = copy.copy(config)
     working.enabled = True
-    said = protection.look(where, working, remembered(where), env, time.time())
+    said = protection.protection_of(where, working, remembered(where), env, time.time())
     if said["protected"]:
         yield ok("protected", f"protected: {said['how']}")
     else:
@@ -110,7 +110,7 @@ def faults(findings: list[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.level == FAULT]
 
 
-def report(findings: list[Finding], shown: list[Finding]) -> str:
+def findings_report(findings: list[Finding], shown: list[Finding]) -> str:
     """The findings to show, and a summary of all."""
     wrong, count = len(faults(findings)), len(findings)
     summary = f"{wrong} of {count} checks need a fix." if wrong else f"all is well ({count} checks)."
@@ -132,4 +132,4 @@ def _fixed(finding: Finding, action: Callable[[], str]) -> str:
     try:
         return f"fixed  {action()}"
     except (OSError, Refusal) as error:
-        return f"FAILED {finding.id}: could not be fixed: {disk.words_of(error)}"
+        return f"FAILED {finding.id}: could not be fixed: {disk.error_text(error)}"

@@ -39,7 +39,7 @@ def interpreter(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]
     try:
         pinned = (files.read(pin, 1 << 14) or b"").decode("utf-8", "surrogateescape").split("\n")[0]
     except OSError as error:
-        yield fault("python", disk.words_of(error), f"remove {pin}", lambda: _forget_pin(pin))
+        yield fault("python", disk.error_text(error), f"remove {pin}", lambda: _forget_pin(pin))
         return
     found = [path for name in PROGRAMS for path in [shutil.which(name, path=env.get("PATH"))] if path]
     for path in [pinned, *found] if pinned else found:
@@ -64,13 +64,13 @@ def _forget_pin(pin: str) -> str:
     return f"{pin}: removed"
 
 
-def state(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
+def state_findings(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
     """Permissions, configuration, sizes, and errors inside hooks."""
     own_home = [] if where.home.endswith("/.claude/memory") else [where.home]
     for path in (where.runtime, where.sessions, where.armed, *own_home):
         yield from _private(path)
     config = home.configuration(where, env)
-    here = status.of_project(status.sessions(where), where)
+    here = status.of_project(status.sessions_on_disk(where), where)
     facts = status.collect(where, config, time.time(), here, {where.project})
     health = facts["health"]
     for problem in health["config_problems"]:
@@ -90,9 +90,9 @@ def _private(path: str) -> Iterator[Finding]:
     if not os.path.lexists(path):
         return
     try:
-        files.folder(path)
+        files.make_folder(path)
     except OSError as error:
-        yield fault("owner", disk.words_of(error), f"give it back: chown {quote(path)}, or move it away")
+        yield fault("owner", disk.error_text(error), f"give it back: chown {quote(path)}, or move it away")
         return
     mode = stat.S_IMODE(os.lstat(path).st_mode)
 

@@ -95,7 +95,7 @@ def _line_ends(way: Way) -> Iterator[Finding]:
 
     def rewrite() -> str:
         for name in damaged:
-            disk.put(way.root / name, disk.with_unix_ends((way.root / name).read_bytes()))
+            disk.replace_file(way.root / name, disk.with_unix_ends((way.root / name).read_bytes()))
         return f"{way.root}: Unix line ends again in {number(len(damaged), 'file')}"
 
     if damaged:

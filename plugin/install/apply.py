@@ -99,7 +99,7 @@ def _alone(scope: scopes.Scope) -> Iterator[None]:
 def _put_files(plan: Plan) -> None:
     """Write the installation's folder, with the receipt."""
     text = json.dumps(plan.kept, indent=1, sort_keys=True) + "\n"
-    plan.written = bundle.put(plan.scope.root, {**plan.bundle, receipt.RECEIPT: text.encode("ascii")})
+    plan.written = bundle.put_in_place(plan.scope.root, {**plan.bundle, receipt.RECEIPT: text.encode("ascii")})
 
 
 def _add_packages(plan: Plan, quiet: bool) -> None:
@@ -115,9 +115,9 @@ def _add_packages(plan: Plan, quiet: bool) -> None:
 
 def _write_backups(plan: Plan) -> None:
     if plan.backups:
-        files.folder(str(backups_folder()))
+        files.make_folder(str(backups_folder()))
     for name, data in plan.backups.items():
-        disk.put(backup_path(name), data, 0o600)
+        disk.replace_file(backup_path(name), data, 0o600)
 
 
 def _make_changes(plan: Plan, verb: str) -> None:
@@ -133,7 +133,7 @@ def _make_changes(plan: Plan, verb: str) -> None:
             change.path.parent.mkdir(parents=True, exist_ok=True)
             # renaming over a file with hard links would leave the old bytes in them
             if not os.path.exists(target) or os.stat(target).st_nlink == 1:
-                disk.put(change.path, change.after, change.mode)
+                disk.replace_file(change.path, change.after, change.mode)
                 continue
         except OSError as error:
             if error.errno not in disk.IN_PLACE or change.before is None:
@@ -147,7 +147,7 @@ def _write_in_place(plan: Plan, change: Change) -> None:
     name = "" if before in plan.backups.values() else plan.back_up(change.path, before)
     _write_backups(plan)
     after = change.after or b""
-    with disk.named(change.path), open(os.path.realpath(change.path), "r+b", 0) as file:
+    with disk.naming(change.path), open(os.path.realpath(change.path), "r+b", 0) as file:
         files.write_all(file.fileno(), after)
         file.truncate(len(after))
         os.fsync(file.fileno())

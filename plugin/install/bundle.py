@@ -73,7 +73,7 @@ def pip_install(lock: Path, target: Path, seconds: float) -> str:
     return f"pip: {problem[0][:200]}" if done.returncode else ""
 
 
-def put(root: Path, wanted: dict[str, bytes]) -> int:
+def put_in_place(root: Path, wanted: dict[str, bytes]) -> int:
     """Make the files `wanted` (relative path -> bytes) the installation in `root`. Returns how many were written.
 
     All are written beside their places first, so that a full disk changes nothing. Then an older `hooks/run` becomes empty until the
@@ -96,7 +96,7 @@ def put(root: Path, wanted: dict[str, bytes]) -> int:
         for name in in_order:
             path = root / name
             _make_folder(path.parent, root)
-            with disk.named(path):
+            with disk.naming(path):
                 disk.scrap(path).write_bytes(wanted[name])
         empty.touch()
     except OSError:

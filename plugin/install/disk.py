@@ -18,9 +18,9 @@ SCRAP = ".circuit-breaker.tmp"
 IN_PLACE = (errno.EBUSY, errno.EXDEV, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
-def words_of(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """An error as text, of an OSError with its path and without its number: "/x/y: permission denied"."""
-    what, path = files.why(error).strip(), getattr(error, "filename", None)
+    what, path = files.reason(error).strip(), getattr(error, "filename", None)
     if isinstance(error, FileNotFoundError) and path is None:  # only of os.getcwd
         return "this folder no longer exists"
     what = what[:1].lower() + what[1:] if what[1:2].islower() else what
@@ -28,7 +28,7 @@ def words_of(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def named(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """What fails inside says which file it was about, which the system says of names only (a full disk)."""
     try:
         yield
@@ -63,7 +63,7 @@ def scrap(path: Path) -> Path:
     return path.with_name(path.name + SCRAP)
 
 
-def put(path: Path, data: bytes, mode: int = 0o666) -> None:
+def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Write `data` to a temporary file and rename it over `path`, so readers see the old or the new bytes. If `path` is a link, its
     target is replaced. Mode is kept, and owner, group and extended attributes if permitted."""
     target = Path(os.path.realpath(path))
@@ -75,7 +75,7 @@ def put(path: Path, data: bytes, mode: int = 0o666) -> None:
             _give(beside, target)
         files.write_all(fd, data)
 
-    with named(path):
+    with naming(path):
         create(str(target), fill, lambda ready: os.replace(ready, target), str(beside), mode)
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, NamedTuple
 
-from shared import ROOT, Refusal, places, version
+from shared import ROOT, Refusal, places_here, version
 
-from circuit_breaker.janitor.disk import moment
+from circuit_breaker.janitor.disk import archive_time
 from circuit_breaker.runtime import home
 from circuit_breaker.runtime.json import only
 from circuit_breaker.words.sentences import PLUGIN
@@ -92,7 +92,7 @@ class Plan:
 
     def back_up(self, path: Path, data: bytes) -> str:
         """Add the former contents of `path` to the backups. Returns the name of the backup."""
-        name = f"{path.name}.{moment(time.time())}.{disk.checksum(data)[:8]}"  # type: ignore[index]
+        name = f"{path.name}.{archive_time(time.time())}.{disk.checksum(data)[:8]}"  # type: ignore[index]
         self.backups[name] = data
         return name
 
@@ -169,7 +169,7 @@ def plan_install(scope: scopes.Scope, options: Options, made: list[Path]) -> Pla
 
 def _never_twice(scope: scopes.Scope) -> None:
     """Raise Refusal if a session here would also run our hooks from another installation."""
-    chain = scopes.chain(os.environ, Path(places().project) if scope.name == "user" else scope.base)
+    chain = scopes.chain(os.environ, Path(places_here().project) if scope.name == "user" else scope.base)
     found = [
         (f"the plugin {name} is enabled in {path}", f"run `claude plugin uninstall {quote(name)}`")
         for path, name, on in scopes.switches(chain)

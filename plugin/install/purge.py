@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from shared import places
+from shared import places_here
 
 from circuit_breaker.janitor import retention
 from circuit_breaker.runtime import files, home
@@ -45,7 +45,7 @@ def purged_paths(scope: scopes.Scope) -> list[Path]:
     --scope user: the runtime folder with the homes in it, and your config file. project, local: the project's home, and the runtime
     folder unless a user installation still uses it.
     """
-    where = places(str(scope.base) if scope.memory is not None else None)
+    where = places_here(str(scope.base) if scope.memory is not None else None)
     runtime = Path(where.runtime)
     found = _ours(scope.memory) if scope.memory is not None else []
     if scope.memory is not None and runtime / "projects" in Path(where.home).parents:

@@ -135,7 +135,7 @@ def chain(env: Mapping[str, str], project: Path) -> list[Source]:
             settings.check_shape(data, document)
             found.append(Source(label, path, document, ""))
         except (OSError, jsontext.Unreadable) as error:
-            found.append(Source(label, path, {}, disk.words_of(error)))
+            found.append(Source(label, path, {}, disk.error_text(error)))
     return found
 
 

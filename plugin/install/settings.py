@@ -95,12 +95,12 @@ def with_ours(document: Document, ours: Groups, rules: Sequence[str] = ()) -> Me
 def without_ours(document: Document, made: Paths | None, rules: Sequence[str] = ()) -> Document:
     """`document` without our lines, of any version, and without `rules`. Empty groups are removed too, and the containers of `made`
     that are empty; if `made` is None, all that we emptied."""
-    return _without(document, is_ours, made, rules)
+    return _without(document, is_our_hook, made, rules)
 
 
 def only_ours(document: Document) -> Groups:
     """Our entries in the document, by event."""
-    ours: Groups = _without(document, lambda entry: not is_ours(entry), None).get("hooks", {})
+    ours: Groups = _without(document, lambda entry: not is_our_hook(entry), None).get("hooks", {})
     return ours
 
 
@@ -113,17 +113,17 @@ def holds(document: Document, ours: Groups) -> bool:
 
 def registers(document: Document) -> bool:
     """Whether any line of ours is in the document."""
-    return any(is_ours(entry) for _, entry in entries(document))
+    return any(is_our_hook(entry) for _, entry in entries(document))
 
 
-def is_ours(entry: Any) -> bool:
+def is_our_hook(entry: Any) -> bool:
     """Whether a hook entry is one of our lines, of any version and in any folder."""
-    return bool(_OURS.search(command_of(entry)))
+    return bool(_OURS.search(hook_command(entry)))
 
 
 def older(document: Document) -> list[str]:
     """The lines of the older hook scripts, as `EVENT: command`; also in flat lists of strings."""
-    return [f"{event}: {command_of(entry)}" for event, entry in entries(document) if _is_older(entry)]
+    return [f"{event}: {hook_command(entry)}" for event, entry in entries(document) if _is_older(entry)]
 
 
 def without_older(document: Document) -> Document:
@@ -132,7 +132,7 @@ def without_older(document: Document) -> Document:
 
 
 def _is_older(entry: Any) -> bool:
-    return bool(_OLDER.search(command_of(entry)))
+    return bool(_OLDER.search(hook_command(entry)))
 
 
 def fault(document: Document) -> tuple[str, list[Any]] | None:
@@ -204,7 +204,7 @@ def commands(ours: Groups, event: str) -> list[str]:
 
 def present(document: Document, ours: Groups) -> dict[tuple[str, str], int]:
     """How often each line (event, command) of `ours` occurs in `document`."""
-    there = Counter((event, command_of(entry)) for event, entry in entries(document))
+    there = Counter((event, hook_command(entry)) for event, entry in entries(document))
     return {(event, line): there[event, line] for event in ours for line in commands(ours, event)}
 
 
@@ -218,11 +218,11 @@ def _serves(group: Any, wanted: Document) -> bool:
     """Whether `group` holds all that `wanted` holds, for the same matcher. A timeout that you changed stays changed."""
     if not isinstance(group, dict) or group.get("matcher", "") != wanted.get("matcher", ""):
         return False
-    there = [command_of(handler) for handler in _handlers([group])]
+    there = [hook_command(handler) for handler in _handlers([group])]
     return all(handler["command"] in there for handler in wanted["hooks"])
 
 
-def command_of(entry: Any) -> str:
+def hook_command(entry: Any) -> str:
     """The command of a hook entry, or the entry itself if it is text, as the older system wrote it; "" if it has none."""
     return only(str, entry.get("command") if isinstance(entry, dict) else entry)
 

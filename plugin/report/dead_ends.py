@@ -119,7 +119,7 @@ class Scan:
         if json.dumps(self.files) == before or not files.exists(self.where.runtime):
             return  # nothing new, or no runtime folder yet
         with contextlib.suppress(OSError):  # then the next scan reads it all again
-            files.folder(self.where.runtime + "/dead_ends")
+            files.make_folder(self.where.runtime + "/dead_ends")
             data = json.dumps({"version": VERSION, "files": self.files}, separators=(",", ":"))
             files.replace(self.path, data.encode("ascii"))
 
@@ -163,7 +163,7 @@ def _note(line: bytes, at: int, entry: list[Any], open_calls: dict[str, tuple[in
     """Add to `entry` what the line of a transcript at offset `at` says; `open_calls`: shell calls without a result, by id."""
     row = object_of(line)
     _, failures, successes = entry
-    for record in transcript.records(row) if transcript.is_row(row) else ():
+    for record in transcript.records_in_row(row) if transcript.is_row(row) else ():
         event, call_id = record["hook_event_name"], record.get("tool_use_id", "")
         if event == "PreToolUse" and record["tool_name"] in SHELLS:
             open_calls[call_id] = at, record["tool_name"], record["tool_input"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from incidents import Incident
-from shared import moment, short, shortened, version
+from shared import moment, short, with_tilde, version
 
 from circuit_breaker.words.status import ID
 from circuit_breaker.words.texts import number
@@ -133,7 +133,7 @@ def _card(stop: Stop) -> Html:
         for call, n in calls.items()
         if len(calls) > 1 or call != subject
     ]
-    facts = [day(first.t), shortened(first.project), f"session {first.session[:ID]}"]
+    facts = [day(first.t), with_tilde(first.project), f"session {first.session[:ID]}"]
     facts += [f"subagent {first.agent}"] if first.agent else []
     facts += [f"at least {short(stop.tokens)} tokens"] if stop.tokens else []
     closed = "closed" if stop.events[-1].event == "close" else ""
@@ -171,7 +171,7 @@ def _session(session: PastSession, incidents: list[Incident]) -> Html:
     kinds, calls = Counter(call.kind for call in session.calls), number(len(session.calls), "call")
     facts = [f"session {session.name[:ID]}", calls, number(kinds[FAILED], "failure")]
     facts += [f"{kinds[BLOCKED]} blocked"] if kinds[BLOCKED] else []
-    header = tag("header", tag("h3", shortened(session.project)), tag("span.meta", " · ".join(facts)))
+    header = tag("header", tag("h3", with_tilde(session.project)), tag("span.meta", " · ".join(facts)))
     own = [one for one in incidents if one.session == session.name]
     return tag("section.session", header, timeline.drawn(session, own))
 

@@ -107,27 +107,27 @@ class PastSession:
         return max([call.ended for call in self.calls] + self.prompts[-1:])
 
 
-def folder(env: Mapping[str, str]) -> Path:
+def transcripts_folder(env: Mapping[str, str]) -> Path:
     """The folder of Claude Code's transcripts, with a subfolder per project."""
     return Path(claude_folder.path(env), "projects")
 
 
 def folder_of(env: Mapping[str, str], project: str) -> Path:
     """The folder with the transcripts of one project. (That of a very long path ends in a checksum.)"""
-    top, name = folder(env), project_folder(project)
+    top, name = transcripts_folder(env), project_folder(project)
     return next(iter(sorted(top.glob(f"{name}-*")) if len(name) == LONGEST else ()), top / name)
 
 
 def groups(top: Path, after: float) -> list[list[Path]]:
     """The transcripts below `top` written since `after`, each with those of its subagents, in the order in which they began: of a row
     that a fork copied, the original comes first."""
-    return recording.files([str(top)], after) if top.is_dir() else []
+    return recording.recordings([str(top)], after) if top.is_dir() else []
 
 
-def sessions(groups: Iterable[list[Path]], after: float, until: float) -> Iterator[PastSession]:
+def past_sessions(groups: Iterable[list[Path]], after: float, until: float) -> Iterator[PastSession]:
     """The sessions in transcripts within a period. Unreadable rows and rows copied from another session are skipped."""
     copied: set[int] = set()
     for group in groups:
         records = recording.records(group, recording.skip, copied)
         within = (record for record in records if after <= record["t"] <= until)
-        yield from (one for one in recording.sessions(within, PastSession) if one.calls or one.prompts)
+        yield from (one for one in recording.by_session(within, PastSession) if one.calls or one.prompts)

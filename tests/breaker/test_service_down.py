@@ -25,7 +25,7 @@ from circuit_breaker.breaker.service_down import (
     MCP,
     Contact,
     Service,
-    ask,
+    may_call,
     contacted,
     contacts,
     endpoint,
@@ -47,7 +47,7 @@ def failed(service, call, now):
 def probed(call="probe", **fields):
     """A server that is down, with its probe out since 1000."""
     service = Service(subject="db").but(state=OPEN, retry_at=990.0, cooldown=30.0, **fields)
-    return ask(service, call, 30, STEPS, 1000.0)[0]
+    return may_call(service, call, 30, STEPS, 1000.0)[0]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_probe_that_says_nothing_is_given_back_and_the_next_call_is_the_probe(
     assert contacted(service, other, RULE, STEPS, 1001.0) == service
     back = contacted(service, own, RULE, STEPS, 1001.0)
     assert (back.state, back.level, back.retry_at, back.probe) == (OPEN, level, 990.0, "")
-    assert ask(back, "next", 30, STEPS, 1001.0)[1] == 0.0
+    assert may_call(back, "next", 30, STEPS, 1001.0)[1] == 0.0
 
 
 def test_an_interruption_gives_a_probe_back_before_its_turn_ends():
@@ -214,7 +214,7 @@ def test_one_probe_a_cooldown_whoever_asks(moves):
         if move == "ask":
             call = f"c{number}-{who}"
             length = 30 * STEPS[min(service.level, 4)]
-            service, wait = ask(service, call, 30, STEPS, now)
+            service, wait = may_call(service, call, 30, STEPS, now)
             if not wait:
                 assert all(now - at >= least for at, least in probes[-1:])
                 probes.append((now, length))
@@ -245,13 +245,13 @@ def test_what_no_longer_counts_against_a_service_is_stale(service, lasts):
 
 def test_a_clock_that_was_set_back_does_not_lock_a_service_up():
     service = Service(subject="db").but(state=OPEN, retry_at=9e9, cooldown=60.0, level=1)
-    service, wait = ask(service, "c", 30, STEPS, 1000.0)
+    service, wait = may_call(service, "c", 30, STEPS, 1000.0)
     assert wait == 60  # the length of its cooldown, and no longer
-    assert ask(service, "d", 30, STEPS, 1060.0)[1] == 0.0
+    assert may_call(service, "d", 30, STEPS, 1060.0)[1] == 0.0
 
 
 def test_a_process_that_looked_at_the_clock_before_the_probe_is_no_second_probe():
     service = Service(subject="db").but(state=OPEN, retry_at=990.0, cooldown=30.0)
-    service, wait = ask(service, "probe", 30, STEPS, 1000.0)
+    service, wait = may_call(service, "probe", 30, STEPS, 1000.0)
     assert wait == 0.0
-    assert ask(service, "other", 30, STEPS, 999.9)[1] == pytest.approx(30)
+    assert may_call(service, "other", 30, STEPS, 999.9)[1] == pytest.approx(30)

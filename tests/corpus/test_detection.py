@@ -48,7 +48,7 @@ def totals(tmp_path_factory):
 
 def replayed():
     found = replay.Totals()
-    for _ in found.run(recording.files([str(CORPUS)]), build()):
+    for _ in found.run(recording.recordings([str(CORPUS)]), build()):
         pass
     return found
 

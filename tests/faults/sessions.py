@@ -94,7 +94,7 @@ class Host:
     def states(self, session: str = SESSION, name: str = "main.json") -> list[str]:
         """The states of a lane's circuits, without the CLOSED ones that only remember their level."""
         path = self.runtime / "sessions" / session / name
-        lane = store.read(str(path), Lane) or Lane()
+        lane = store.read_memory(str(path), Lane) or Lane()
         return [circuit.state for circuit in lane.circuits.values() if circuit.state != "CLOSED"]
 
     def armed(self, session: str = SESSION) -> set[str]:

@@ -94,7 +94,7 @@ class Claude:
 
     def memory(self):
         folder = self.machine.runtime / "sessions" / SESSION
-        return store.read(str(folder / "session.json"), Session).budget
+        return store.read_memory(str(folder / "session.json"), Session).budget
 
     def incidents(self, *events):
         log = self.machine.runtime / "circuit_breaker_incidents.jsonl"

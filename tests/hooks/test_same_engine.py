@@ -84,7 +84,7 @@ def invented():
 
 
 def recorded(session):
-    for group in recording.files([str(CORPUS)]):
+    for group in recording.recordings([str(CORPUS)]):
         found = [r for r in recording.records(group, print, set()) if r["session_id"] == session]
         if found:
             return found

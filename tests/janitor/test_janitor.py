@@ -449,7 +449,7 @@ def test_weakening_config_of_a_project_is_said_at_each_start(home: Home) -> None
 
 def test_what_a_child_did_is_said_once(home: Home) -> None:
     home.start()
-    path = Path(notes.path(home.places, notes.REPORT))
+    path = Path(notes.note_path(home.places, notes.REPORT))
     path.write_text("[memory_cleanup] Archived 3 log files (9 KB): 9 KB freed.\n")
     assert home.start() == "[memory_cleanup] Archived 3 log files (9 KB): 9 KB freed."
     assert home.start() == ""

@@ -20,7 +20,7 @@ VALUES = st.recursive(
 
 
 def cut(text: str, limits: dict[str, int]) -> tuple[str, dict[str, int]]:
-    data, gone = ledger.cut(text.encode(), limits)
+    data, gone = ledger.cut_lists(text.encode(), limits)
     return data.decode(), gone
 
 

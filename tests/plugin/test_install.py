@@ -1121,7 +1121,7 @@ def test_a_failed_run_leaves_no_empty_folder(person, mocker, scope, where):
     path.write_text("{}")
     before = [name for name, data in person.tree().items() if data is None]
     wanted = {"settings": "settings", "backup": f"{path.name}.2", "receipt": "receipt.json"}[where]
-    put, write = disk.put, Path.write_bytes
+    put, write = disk.replace_file, Path.write_bytes
 
     def full(path, *rest):
         if Path(path).name.startswith(wanted):

@@ -186,13 +186,13 @@ def test_each_of_our_lines_is_told_by_its_form_and_no_other(root):
     lines = [h for gs in settings.our_groups(HOOKS, root).values() for g in gs for h in g["hooks"]]
     earlier = f'R="$HOME/.local/state"; H="{root}/hooks"; S="$H/prompt.py"; [ -f "$H/run" ] && sh "$H/run" prompt || true'
     lines.append({"type": "command", "command": earlier})  # version 0.1
-    assert all(settings.is_ours(line) for line in lines)
+    assert all(settings.is_our_hook(line) for line in lines)
     for command in (
         "true",
         "cat /x/claude-circuit-breaker/hooks/run",
         'H="/x/other/hooks"; [ -f "$H/run" ] && sh "$H/run" gate',
     ):
-        assert not settings.is_ours({"type": "command", "command": command})
+        assert not settings.is_our_hook({"type": "command", "command": command})
 
 
 def test_our_own_lines_are_not_taken_for_the_older_system():

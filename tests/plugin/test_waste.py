@@ -21,7 +21,7 @@ def read(tmp_path):
 
     def run(transcript):
         path = transcript.save(tmp_path)
-        return Waste(past.sessions([[path]], 0.0, time.time() + 1e6))
+        return Waste(past.past_sessions([[path]], 0.0, time.time() + 1e6))
 
     return run
 
@@ -45,7 +45,7 @@ def test_largest_results_are_weighed_by_the_turns_that_carry_them(made, read):
 def test_turns_that_carry_a_result_are_found_without_walking_through_all_turns(made, tmp_path):
     for number in range(9):
         made.bash(f"cat {number}.log", "x")
-    (session,) = past.sessions([[made.save(tmp_path)]], 0.0, time.time() + 1e6)
+    (session,) = past.past_sessions([[made.save(tmp_path)]], 0.0, time.time() + 1e6)
 
     class Indexed(list):
         def __iter__(self):

@@ -42,7 +42,7 @@ class Log:
     def prompts(self):
         prompts = Prompts("s", build(), pytest.fail)
         for index, row in enumerate(self.rows):
-            for record in transcript.records(row):
+            for record in transcript.records_in_row(row):
                 record.setdefault("i", index)
                 prompts.take(record)
         prompts.finish()

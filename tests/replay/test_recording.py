@@ -222,7 +222,7 @@ def test_a_pipe_is_read_whole():
 
     writer = threading.Thread(target=write)
     writer.start()
-    (group,) = recording.files([f"/dev/fd/{read_end}"])
+    (group,) = recording.recordings([f"/dev/fd/{read_end}"])
     ((_, found),), broken = grouped(group)
     writer.join()
     os.close(read_end)

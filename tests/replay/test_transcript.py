@@ -45,12 +45,12 @@ def result(second, text, call_id="t1", error=False, **more):
 
 def only(found):
     """The one hook event of a row (a request is none)."""
-    [one] = [one for one in transcript.records(found) if one["hook_event_name"] != transcript.REQUEST]
+    [one] = [one for one in transcript.records_in_row(found) if one["hook_event_name"] != transcript.REQUEST]
     return one
 
 
 def request(found):
-    return next(one for one in transcript.records(found) if one["hook_event_name"] == transcript.REQUEST)
+    return next(one for one in transcript.records_in_row(found) if one["hook_event_name"] == transcript.REQUEST)
 
 
 def test_call_carries_its_turn_time_and_directory():
@@ -145,7 +145,7 @@ def test_content_blocks_are_one_text_in_which_pictures_differ_as_for_the_hooks()
     ],
 )
 def test_what_no_person_typed_as_a_prompt_is_none(text):
-    assert transcript.records(row("user", text)) == []
+    assert transcript.records_in_row(row("user", text)) == []
 
 
 def test_interruption_is_no_prompt():
@@ -180,7 +180,7 @@ def test_your_prompt_keeps_its_id():
     "more", [{"isMeta": True}, {"isCompactSummary": True}, {"isSidechain": True, "agentId": "a"}]
 )
 def test_summaries_notes_and_what_agents_are_told_are_no_prompts(more):
-    assert transcript.records(row("user", "go on", **more)) == []
+    assert transcript.records_in_row(row("user", "go on", **more)) == []
 
 
 def test_subagent_is_a_lane_of_its_own_though_older_clients_do_not_name_it():
@@ -192,7 +192,7 @@ def test_subagent_is_a_lane_of_its_own_though_older_clients_do_not_name_it():
     "odd", [{}, {"message": None}, {"message": {"content": 3}}, {"timestamp": "never"}, {"sessionId": None}]
 )
 def test_row_of_another_shape_is_passed_over_or_taken_for_what_it_holds(odd):
-    assert all("hook_event_name" in one for one in transcript.records({**row("assistant", []), **odd}))
+    assert all("hook_event_name" in one for one in transcript.records_in_row({**row("assistant", []), **odd}))
 
 
 def write(path, rows):
@@ -204,7 +204,7 @@ def read(folder):
     """All records of a folder's recordings."""
     copied = set()
     return [
-        r for group in recording.files([str(folder)]) for r in recording.records(group, pytest.fail, copied)
+        r for group in recording.recordings([str(folder)]) for r in recording.records(group, pytest.fail, copied)
     ]
 
 
@@ -223,7 +223,7 @@ def test_files_of_subagents_are_read_with_their_session_in_the_order_of_time(tmp
     write(tmp_path / "s.jsonl", rows)
     write(tmp_path / "s" / "subagents" / "agent-a5.jsonl", inner)
     write(tmp_path / "s" / "tool-results" / "large.jsonl", [{"what": "a tool printed"}])
-    assert len(recording.files([str(tmp_path)])) == 1
+    assert len(recording.recordings([str(tmp_path)])) == 1
     assert events(read(tmp_path)) == [
         (None, "UserPromptSubmit"),
         (None, "PreToolUse"),

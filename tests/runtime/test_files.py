@@ -224,11 +224,11 @@ def test_folder_that_is_none_of_ours_is_refused(tmp_path: Path, kind: str) -> No
             (tmp_path / "other").mkdir()
         path.symlink_to(tmp_path / "other")
     with pytest.raises(OSError):
-        files.folder(str(path / "deeper" if kind == "under a file" else path))
+        files.make_folder(str(path / "deeper" if kind == "under a file" else path))
 
 
 def test_folder_is_made_for_its_owner_alone_parents_included(tmp_path: Path) -> None:
-    files.folder(str(tmp_path / "a" / "b"))
+    files.make_folder(str(tmp_path / "a" / "b"))
     assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "a/b")] == [0o700, 0o700]
 
 

@@ -47,7 +47,7 @@ def test_folder_that_another_process_makes_meanwhile_is_let_alone(
     def meanwhile(path: str, data: bytes) -> None:
         tried.append(path)
         if len(tried) == 3:  # of the second folder
-            files.folder(where.sessions)
+            files.make_folder(where.sessions)
         usual(path, data)
 
     mocker.patch.object(files, "exchange", meanwhile)
@@ -61,7 +61,7 @@ def test_what_a_killed_check_leaves_is_cleared(
     tmp_path: Path, mocker: MockerFixture, folder: str, call: str
 ) -> None:
     where = places(tmp_path)
-    files.folder(where.sessions, where.armed)
+    files.make_folder(where.sessions, where.armed)
     child = os.fork()
     if not child:
         mocker.patch.object(files.system, call, side_effect=lambda *_: os._exit(9))

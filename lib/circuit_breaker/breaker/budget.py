@@ -12,7 +12,7 @@ WARN_AT = (50, 80)  # percent
 TOOLS_MAX = 12  # tools that are counted by name; the rest are "other"
 
 
-def add(kept: Budget, spent: list[int]) -> Budget:
+def add_tokens(kept: Budget, spent: list[int]) -> Budget:
     """The counts with more tokens."""
     added = {name: plus(getattr(kept, name), spent) for name in ("prompt", "session", "idle")}
     return kept.but(**added)
@@ -32,7 +32,7 @@ def _lasting(kept: Budget, *ends: str) -> dict[str, int]:
 def count(work: Work, event: Turn, tools: list[str], n_before: int) -> None:
     """Count a finished turn, `tools` of its calls included. `n_before`: n before it."""
     kept = work.session.budget if work.session.budget.since else Budget(since=round(work.now, 1))
-    kept = add(kept.but(calls=kept.calls + len(tools), tools=_tallied(kept.tools, tools)), event.spent)
+    kept = add_tokens(kept.but(calls=kept.calls + len(tools), tools=_tallied(kept.tools, tools)), event.spent)
     if any(n > n_before and before < 0 for n, before in work.lane.progress):
         lasting = _lasting(kept, "_session", "_prompt")
         kept = kept.but(idle=[*NO_TOKENS], since=round(work.now, 1), reached=lasting)
@@ -101,7 +101,7 @@ def _ask_later(work: Work, signal: Signal) -> None:
         work.open_until_prompt(signal, work.session.budget.prompt)
 
 
-def ask(work: Work, event: Ask) -> None:
+def ask_at_limit(work: Work, event: Ask) -> None:
     """Ask you about the main thread's next call after limits were reached: one question for all of them."""
     if work.name != MAIN or not event.attended or work.bypassed or work.excluded(event.tool, "budget"):
         return

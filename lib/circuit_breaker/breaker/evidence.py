@@ -11,7 +11,7 @@ from __future__ import annotations
 from circuit_breaker.breaker import memory
 from circuit_breaker.breaker.memory import FLAKY, Lane, Past, SameShape, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
-from circuit_breaker.breaker.outcomes import label_of, look, only_waits, steps_on, written
+from circuit_breaker.breaker.outcomes import label_of, look_at, only_waits, steps_on, command_written
 from circuit_breaker.identity import acts, calls, errors, line_numbers, looks, results
 from circuit_breaker.identity.keys import PICTURE, digest
 from circuit_breaker.shell import reading, waits
@@ -73,7 +73,7 @@ def _is_flaky(lane: Lane, streak: Streak, outcome: Outcome) -> bool:
     if not otherwise or outcome.kind not in (OK, FAILED) or outcome.poll:
         return False
     unchanged = not lane.progress or lane.progress[-1][0] <= streak.last_n
-    return unchanged and look(outcome) == looks.NOTHING
+    return unchanged and look_at(outcome) == looks.NOTHING
 
 
 def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
@@ -83,7 +83,7 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         lane.stepped = outcome.n
         lane.progress.append([outcome.n, -1])
     moved = last_of(lane.progress, streak.failing_since)
-    line = digest(written(outcome.tool, outcome.input))  # the key leaves out variables set before the call
+    line = digest(command_written(outcome.tool, outcome.input))  # the key leaves out variables set before the call
     same = streak.error == outcome.complaint and lane.stepped <= streak.last_n
     if same and moved > streak.last_n:
         near = line_numbers.are_near(streak.at_lines, outcome.at_lines)
@@ -181,11 +181,11 @@ def _note_news(lane: Lane, outcome: Outcome, changed: bool) -> None:
     if outcome.kind != OK or outcome.empty:
         return
     if any(r.kind in memory.GESTURES for r in lane.recent):
-        shows = bool(look(outcome)) and looks.shows_page(outcome.tool, outcome.input)
+        shows = bool(look_at(outcome)) and looks.shows_page(outcome.tool, outcome.input)
         if outcome.change == calls.ACTS and not outcome.gesture:
             shows = acts.asks_page(outcome.tool, outcome.input)
     else:
-        looked = look(outcome) if changed else looks.NOTHING
+        looked = look_at(outcome) if changed else looks.NOTHING
         shows = looked == looks.FILES or (
             bool(looked)
             and (outcome.tool.startswith("mcp__") or acts.asks_database(outcome.tool, outcome.input))
@@ -233,7 +233,7 @@ def note_launches(lane: Lane, outcomes: list[Outcome], now: float) -> Outcome | 
         if outcome.tool == calls.MONITOR:
             lane.waits.last = lane.n
             continue
-        waited = outcome.wait and (outcome.wait == waits.ALONE or look(outcome))
+        waited = outcome.wait and (outcome.wait == waits.ALONE or look_at(outcome))
         if waited:
             lane.waits.due = now + waits.seconds_of(calls.shell_command(outcome.tool, outcome.input))
         if not waited or outcome.wait == waits.ALONE:
@@ -261,7 +261,7 @@ def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: floa
     if outcome.kind in (INVALID, DENIED):
         return False
     reads = looks.reads_output(outcome.tool, outcome.input)
-    if reads and outcome.kind == FAILED and not written(outcome.tool, outcome.input):
+    if reads and outcome.kind == FAILED and not command_written(outcome.tool, outcome.input):
         return False  # there is no such output, and waiting will not help
     if outcome.wait == waits.ALONE:
         return True
@@ -279,9 +279,9 @@ def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: floa
     if waited:
         if outcome.kind == FAILED and errors.says_unreached(outcome.text):
             return True
-        return bool(look(outcome)) or (outcome.kind == OK and looks.may_look(outcome.tool, outcome.input))
+        return bool(look_at(outcome)) or (outcome.kind == OK and looks.may_look(outcome.tool, outcome.input))
     fails_anew = outcome.kind == FAILED and all(r.call != (outcome.key, outcome.result) for r in lane.recent)
-    return (passed or (fails_anew and streak.result_since >= 0) or reads) and look(outcome) == looks.LIVE
+    return (passed or (fails_anew and streak.result_since >= 0) or reads) and look_at(outcome) == looks.LIVE
 
 
 def _passed(streak: Streak, now: float, gap: float) -> bool:

@@ -45,7 +45,7 @@ def build(layers: Iterable[tuple[str, object]] = ()) -> Config:
         layer.merge("", document, values, DEFAULTS)
         if name.startswith("project"):
             weakened += [
-                f"{path} = {shown(after)}"
+                f"{path} = {value_shown(after)}"
                 for path, before, after in layer.changes
                 if _mattered(path, active) and _weaker(path.rpartition(".")[2], before, after)
             ]
@@ -70,7 +70,7 @@ class Layer:
     def merge(self, path: str, document: object, values: dict[str, Any], defaults: Mapping[str, Any]) -> None:
         """Merge the table at `path` ("": the whole document) into `values`, key by key; faults are added to `problems`."""
         if not isinstance(document, dict):
-            what = f"expected an object, got {shown(document)}"
+            what = f"expected an object, got {value_shown(document)}"
             self.problems.append(f"{path}: {what} ({self.name})" if path else f"{self.name}: {what}")
             return
         of_rule = path.startswith("circuit_breakers.")
@@ -93,7 +93,7 @@ class Layer:
             return
         expected, before = _expected(key, value, default), values.get(key, default)
         if expected:
-            self._problem(path, f"expected {expected}, got {shown(value)}", f"; using {shown(before)}")
+            self._problem(path, f"expected {expected}, got {value_shown(value)}", f"; using {value_shown(before)}")
             return
         self.changes.append((path, before, value))
         values[key] = value
@@ -166,7 +166,7 @@ def _number(value: object) -> bool:
     return 0 <= value < 1e12  # NaN and infinity fail both ends
 
 
-def shown(value: object) -> str:
+def value_shown(value: object) -> str:
     """A value as at most 40 characters for a message."""
     text = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 40 else text[:37] + "..."

@@ -29,7 +29,7 @@ def outcome_of(result: Result, kind: str, cwd: str) -> Outcome:
         return result.ready[1].but()
     tool, given, text = result.tool, result.input, shortened(result.text)
     key = calls.call_key(tool, given, cwd)
-    command = written(tool, given)
+    command = command_written(tool, given)
     if command.startswith("echo "):  # what it says before it does anything may differ each time
         text = text.replace(f"{shell_line.echoed(command)}\n", "", 1)
     outcome = Outcome(id=result.id, tool=tool, input=given, text=text, kind=kind, key=key)
@@ -72,7 +72,7 @@ def _add_result(outcome: Outcome, whole: str) -> None:
     if outcome.kind == OK and not built_in and acts.sends_message(tool, given):
         outcome.result = results.receipt_key(text)
     outcome.change = calls.change_level(tool, given)
-    if written(tool, given):
+    if command_written(tool, given):
         outcome.result = _result_of_line(outcome)
 
 
@@ -92,7 +92,7 @@ def result_key(tool: str, text: str, shows_page: bool = False) -> str:
 def _result_of_line(outcome: Outcome) -> str:
     """The key of what a shell line returned: of talk that of the call, of a benchmark and of a step through a history the text as it
     is; under other variables another one."""
-    command = written(outcome.tool, outcome.input)
+    command = command_written(outcome.tool, outcome.input)
     if calls.is_idle(command):
         return outcome.key
     known: str = outcome.result
@@ -103,7 +103,7 @@ def _result_of_line(outcome: Outcome) -> str:
     return f"{known} {digest(variables)[:8]}" if variables else known
 
 
-def written(tool: str, given: object) -> str:
+def command_written(tool: str, given: object) -> str:
     """The command that a shell is given, as written (`calls.line_of` translates PowerShell); "" for any other tool."""
     if tool in calls.SHELLS and isinstance(given, dict):
         return calls.command_of(given)[1]
@@ -111,11 +111,11 @@ def written(tool: str, given: object) -> str:
 
 
 def steps_on(tool: str, given: object) -> bool:
-    command = written(tool, given)[: shell_line.LONGEST]
+    command = command_written(tool, given)[: shell_line.LONGEST]
     return any(sign in command for sign in ONWARD) and acts.steps_through_history(tool, given)
 
 
-def look(outcome: Outcome) -> int:
+def look_at(outcome: Outcome) -> int:
     """What the call looks at (looks.NOTHING, FILES or LIVE), worked out when first needed: most calls come once."""
     if outcome.look < 0:
         outcome.look = looks.look_of(outcome.tool, outcome.input)

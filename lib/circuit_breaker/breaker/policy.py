@@ -66,7 +66,7 @@ def _asked(work: Work, event: model.Ask) -> None:
     work.heard, work.attended = True, event.attended
     gate.ask(work, event)
     if not work.denial and work.session.budget.since and work.session.circuits:
-        budget.ask(work, event)
+        budget.ask_at_limit(work, event)
     denied = any(notice.kind == model.DENY for notice in work.denial)
     if denied and event.down is None and event.tool.startswith("mcp__"):
         refused = model.Outcome(id=event.id, tool=event.tool, kind=model.OURS)
@@ -116,7 +116,7 @@ def _prompted(work: Work, event: model.Prompt) -> None:
         work.put(breaker.overdue(circuit, work.now))  # you prompt when no call of the lane is running
     session.unproven = prompt_id
     if session.budget.since:
-        session.budget = budget.add(session.budget, event.spent)
+        session.budget = budget.add_tokens(session.budget, event.spent)
     if event.bypass:
         session.bypass, session.passed = prompt_id, 0
         work.record("bypass", model.Signal(rule="bypass", subject="granted"), "granted")

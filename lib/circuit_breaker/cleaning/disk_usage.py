@@ -29,10 +29,10 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
     counted = {**limits, "telemetry_max_lines": 1, "telemetry_max_kb": LINES_KB}
     found = retention.Sweep(folder=where.home, limits=counted)
     try:  # an unreadable home is shown as empty; `doctor` says why
-        sweep.look(found)
+        sweep.survey_home(found)
         sweep.count_lines(found)
     except OSError as error:
-        found.unreadable.append(f"{where.home}: {files.why(error)}")
+        found.unreadable.append(f"{where.home}: {files.reason(error)}")
     telemetry = [
         (name, info.st_size, found.lines.get(name, 0), max(0.0, now - info.st_mtime) / DAY)
         for name, info in sorted(found.telemetry.items(), key=lambda row: -row[1].st_size)
@@ -103,7 +103,7 @@ def _found(look: Callable[[str], Iterable[Any]], folder: str, unreadable: list[s
     try:
         return list(look(folder))
     except OSError as error:
-        unreadable.append(f"{folder}: {files.why(error)}")
+        unreadable.append(f"{folder}: {files.reason(error)}")
         return []
 
 

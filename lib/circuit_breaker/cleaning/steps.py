@@ -63,7 +63,7 @@ def archive(
         "newest": int(max(one.mtime for one in inside)),
         "folder": folder,
     }
-    path = disk.unused(f"{place}/{kind}.{disk.moment(time.time())}", ".tar.gz") + ".tar.gz"
+    path = disk.unused(f"{place}/{kind}.{disk.archive_time(time.time())}", ".tar.gz") + ".tar.gz"
     equal: list[TarInfo] = []
 
     def finish(beside: str) -> None:

@@ -114,7 +114,7 @@ class _Disk(io.RawIOBase):
         return NoRoom(self.place, int(max(left, left + RESERVE - self.free())))
 
 
-def entries(path: str) -> Iterator[tuple[TarInfo, IO[bytes]]]:
+def read_members(path: str) -> Iterator[tuple[TarInfo, IO[bytes]]]:
     """The members of an archive in order, each with its content. Raises Damaged, OSError."""
     with _damage_named(path), gzip.open(path, "rb") as plain:
         with tarfile.open(fileobj=plain, mode="r|", **NAMES) as tar:
@@ -152,7 +152,7 @@ def compare(path: str, folder: str, on_bytes: OnBytes) -> tuple[list[TarInfo], l
     equal: list[TarInfo] = []
     changed: list[str] = []
     with _damage_named(path):
-        for entry, content in entries(path):
+        for entry, content in read_members(path):
             if entry.isreg():
                 try:
                     original = _original(entry, f"{folder}/{entry.name}")
@@ -178,7 +178,7 @@ def extract(
     The whole archive is checked first: nothing is restored from a damaged one. Returns (entries of the restored files, paths
     that exist, sentences about files that could not be restored). Raises Damaged, OSError.
     """
-    for entry, _ in entries(path):
+    for entry, _ in read_members(path):
         on_bytes(0, entry.name)
     restored: list[TarInfo] = []
     existing: list[str] = []
@@ -186,7 +186,7 @@ def extract(
     made: list[str] = []
     folders: dict[str, TarInfo] = {}
     with _damage_named(path):
-        for entry, content in entries(path):
+        for entry, content in read_members(path):
             if entry.name.startswith("/") or any(part in ("", ".", "..") for part in entry.name.split("/")):
                 raise Damaged(0, "a path that leads out of the folder", entry.name)
             if entry.isdir():
@@ -205,7 +205,7 @@ def extract(
             except Damaged:
                 raise
             except OSError as error:
-                failed.append(f"{entry.name}: {files.why(error)}")
+                failed.append(f"{entry.name}: {files.reason(error)}")
     for name in reversed(made):  # innermost first, because each write changes the parent's time
         if name in folders:
             _dress(folders[name], f"{folder}/{name}")

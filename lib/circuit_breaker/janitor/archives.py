@@ -43,7 +43,7 @@ def compress_all(folder: str, deadline: float, on_file: Callable[[Archive], None
                 except TimeoutError:
                     break
                 except OSError as error:
-                    errors.append(f"{archive.id}: {files.why(error)}")
+                    errors.append(f"{archive.id}: {files.reason(error)}")
     except TimeoutError:
         pass
     return errors
@@ -57,7 +57,7 @@ def compress(path: str, deadline: float = float("inf")) -> bool:
     """
     with open(path, "rb", buffering=0, opener=disk.bare) as plain:
         before = os.fstat(plain.fileno())
-        if not disk.version(before) or being_written(plain.fileno(), before):
+        if not disk.file_version(before) or being_written(plain.fileno(), before):
             return False
 
         def fill(fd: int) -> None:
@@ -70,7 +70,7 @@ def compress(path: str, deadline: float = float("inf")) -> bool:
             with gzip.open(beside) as packed:
                 found = sum(map(len, _chunks(packed, deadline)))
             # FileNotFoundError: it was removed meanwhile, so its archive must not reappear
-            if disk.version(os.lstat(path)) != disk.version(before):
+            if disk.file_version(os.lstat(path)) != disk.file_version(before):
                 raise disk.Changed
             if found != before.st_size:
                 raise Damaged(0, f"reads back as {found} bytes instead of {before.st_size}")

@@ -59,7 +59,7 @@ def below(path: str, skip: str = "") -> Iterator[tuple[str, stat_result]]:
         yield from below(f"{path}/{name}", skip)
 
 
-def version(info: stat_result) -> tuple[int, ...]:
+def file_version(info: stat_result) -> tuple[int, ...]:
     """What is different once a regular file was replaced or written to; () for anything else."""
     return (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns) if is_regular(info) else ()
 
@@ -117,7 +117,7 @@ def name(beside: str, path: str) -> None:
         files.system.rename(beside, path)
 
 
-def moment(now: float) -> str:
+def archive_time(now: float) -> str:
     """The TIME in the names of archives made at `now` (epoch seconds)."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
 

@@ -8,7 +8,7 @@ from circuit_breaker.janitor.jsonparts import children
 from circuit_breaker.janitor.retention import LISTS
 
 
-def cut(data: bytes, limits: dict[str, int]) -> tuple[bytes, dict[str, int]]:
+def cut_lists(data: bytes, limits: dict[str, int]) -> tuple[bytes, dict[str, int]]:
     """(a session file with each list of LISTS cut to its last entries, {key: entries removed}); {} if there is nothing to do. It edits
     the text, so the rest keeps its bytes, number formats, order and indentation. Raises ValueError if `data` is not one JSON object."""
     text = data.decode("utf-8")

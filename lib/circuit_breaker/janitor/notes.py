@@ -21,21 +21,21 @@ REPORT = ".said"
 SLACK = 2.0  # seconds: the coarsest time stamps of a file system
 
 
-def path(where: Places, ending: str = ".json") -> str:
+def note_path(where: Places, ending: str = ".json") -> str:
     """The path of the note, in the runtime folder. With REPORT: of what the last background process did, until it has been shown."""
     return f"{where.runtime}/janitor/{slug(where.home)}{ending}"
 
 
 def load(where: Places) -> dict[str, Any]:
     """The note; {} if there is none or it cannot be read."""
-    note = json.object_in(path(where))
+    note = json.object_in(note_path(where))
     return note if note.get("version") == FORMAT else {}
 
 
 def save(where: Places, note: Mapping[str, Any]) -> None:
     """Write the note. Raises OSError."""
-    files.folder(where.runtime, where.runtime + "/janitor")
-    files.replace(path(where), json.dump({**note, "version": FORMAT}))
+    files.make_folder(where.runtime, where.runtime + "/janitor")
+    files.replace(note_path(where), json.dump({**note, "version": FORMAT}))
 
 
 def asked(config: Config) -> list[object]:
@@ -58,37 +58,37 @@ def settled(where: Places, config: Config, now: float, session: str) -> bool:
             or note["spared"] not in ("", session)
             or (note["pinned"] and not files.exists(where.runtime + "/python"))
             or not files.exists(where.project_config)
-            or files.exists(path(where, REPORT))
-            or ended(where, now, session)
+            or files.exists(note_path(where, REPORT))
+            or ended_sessions(where, now, session)
         ):
             return False
         if size > SMALL:
-            return now < at + AGAIN and written(where.home) == note["folder"]
+            return now < at + AGAIN and last_written(where.home) == note["folder"]
         return _unchanged(where, at - SLACK)
     except (KeyError, TypeError, OSError):
         return False
 
 
-def ended(where: Places, now: float, session: str) -> dict[str, set[str]]:
+def ended_sessions(where: Places, now: float, session: str) -> dict[str, set[str]]:
     """Sessions without a hook for an hour that Claude Code does not list as running: name of their marker -> folders of sessions."""
     quiet = {}
     for name in files.names(where.armed):
         path = f"{where.armed}/{name}"
-        if "." in name or now - written(path) < HOUR:
+        if "." in name or now - last_written(path) < HOUR:
             continue
         lines = store.marker_lines(path)
         if "" in lines:
             continue  # not a marker of ours
         shared = name == store.ARMED_ANY  # with lines of services
         sessions = {line.partition("/")[0] for line in lines if line[:1] == "~"} if shared else {name}
-        quiet[name] = {one for one in sessions if now - written(f"{where.sessions}/{one}") >= HOUR}
+        quiet[name] = {one for one in sessions if now - last_written(f"{where.sessions}/{one}") >= HOUR}
     if not any(quiet.values()):
         return {}
-    going = {safe_name(one) for one in (session, *(claude_folder.listed(environment()) or ()))}
+    going = {safe_name(one) for one in (session, *(claude_folder.listed_sessions(environment()) or ()))}
     return {name: sessions - going for name, sessions in quiet.items() if sessions - going}
 
 
-def written(path: str) -> float:
+def last_written(path: str) -> float:
     """When a file or a session's folder was last written; 0.0 if it does not exist."""
     try:
         return float(files.system.lstat(path).st_mtime)
@@ -98,7 +98,7 @@ def written(path: str) -> float:
 
 def _unchanged(where: Places, since: float) -> bool:
     """Whether none of our files in the home, and not the error log, changed at or after `since`; False for more than SMALL entries."""
-    if where.runtime != where.home and written(where.errors) >= since:
+    if where.runtime != where.home and last_written(where.errors) >= since:
         return False
     count = 0
     with files.system.scandir(where.home) as listing:

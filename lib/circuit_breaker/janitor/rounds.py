@@ -25,7 +25,7 @@ NOTE_DAYS = 30
 DEADLINE = 120.0  # seconds of the background process; the next session start continues where it stopped
 
 
-def program() -> str:
+def own_command() -> str:
     """How to call the command line of this copy."""
     return f"python3 {texts.quoted(ROOT + '/plugin')}"
 
@@ -51,7 +51,7 @@ def new_note(where: Places, config: Config, now: float) -> dict[str, Any]:
         "until": now + DAY,  # when the next age limit may be reached
         "asked": notes.asked(config),
         "entries": 0,  # entries of the home
-        "folder": notes.written(where.home),  # before the survey, so that later changes are noticed next time
+        "folder": notes.last_written(where.home),  # before the survey, so that later changes are noticed next time
         "spared": "",  # the running session, if files of it were over a limit and left alone
         "pinned": files.exists(where.runtime + "/python"),
     }
@@ -63,7 +63,7 @@ def make(where: Places, config: Config, now: float, session: str, most: float = 
     try:  # before memory of ended sessions goes, which says where their state is published
         _tidy(where, config, now, session)
     except OSError as error:
-        made.errors.append(f"{where.runtime}: {files.why(error)}")
+        made.errors.append(f"{where.runtime}: {files.reason(error)}")
     note, last = new_note(where, config, now), notes.load(where)
     known = last.get("since")
     if not isinstance(known, float) or known > now or last.get("asked") != note["asked"]:
@@ -71,12 +71,12 @@ def make(where: Places, config: Config, now: float, session: str, most: float = 
     for plan in sweeps(where, config, now, session, most, known):
         try:
             if sweep.planned(plan).actions:
-                files.remove(notes.path(where))  # so that a killed round does not look finished
+                files.remove(notes.note_path(where))  # so that a killed round does not look finished
         except disk.TooMany:
             made.task, note["since"], note["entries"] = "sweep", known, notes.SMALL + 1
             continue
         except OSError as error:
-            made.errors.append(f"{plan.folder}: {files.why(error)}")
+            made.errors.append(f"{plan.folder}: {files.reason(error)}")
             continue
         sweep.execute(plan, made)
         made.unreadable += plan.unreadable
@@ -92,7 +92,7 @@ def make(where: Places, config: Config, now: float, session: str, most: float = 
         if made.finished and not made.errors:
             notes.save(where, note)
     except OSError as error:
-        made.errors.append(f"{where.runtime}: {files.why(error)}")
+        made.errors.append(f"{where.runtime}: {files.reason(error)}")
     return made
 
 
@@ -101,7 +101,7 @@ def _tidy(where: Places, config: Config, now: float, asking: str) -> None:
     _disarm_ended(where, now, asking)
     services.tidy(where, config, now)
     for path, name, info in disk.listing(where.runtime + "/janitor"):
-        if name.endswith(".json") and disk.version(info) and now - info.st_mtime > NOTE_DAYS * DAY:
+        if name.endswith(".json") and disk.file_version(info) and now - info.st_mtime > NOTE_DAYS * DAY:
             # A home without a session start for a month; a lost note only costs one survey.
             files.remove(path)
 
@@ -109,7 +109,7 @@ def _tidy(where: Places, config: Config, now: float, asking: str) -> None:
 def _disarm_ended(where: Places, now: float, asking: str) -> None:
     """Remove the markers of ended sessions (one that continues after all is armed again), and publish their homes' state anew."""
     homes = set()
-    for name, sessions in notes.ended(where, now, asking).items():
+    for name, sessions in notes.ended_sessions(where, now, asking).items():
         for session in sessions:
             try:
                 homes.add(store.peek(where, session)[0].home)
@@ -136,7 +136,7 @@ def write_config(where: Places) -> None:
 
     from circuit_breaker.breaker.config import DEFAULTS
 
-    files.folder(where.home)
+    files.make_folder(where.home)
     text = json.dumps(DEFAULTS, indent=2).encode("ascii") + b"\n"
     try:
         disk.create(
@@ -160,14 +160,14 @@ def pin_interpreter(where: Places) -> None:
         return
     pin, line = where.runtime + "/python", found.encode("utf-8", "surrogateescape") + b"\n"
     if files.read(pin, 1 << 14) != line:
-        files.folder(where.runtime)
+        files.make_folder(where.runtime)
         files.replace(pin, line)
 
 
 # --- The background process
 
 
-def start(where: Places, session: str, task: str) -> None:
+def start_round(where: Places, session: str, task: str) -> None:
     """Start `run` for these places in another process and return at once. task: "sweep" or "compress". Raises OSError."""
     five = (where.runtime, where.home, where.project, where.user_config, where.your_home)
     detached.start_ours(__name__, *five, session, task)
@@ -187,9 +187,9 @@ def run(*arguments: str) -> None:
     now, deadline, faults = time.time(), time.monotonic() + DEADLINE, []
     if task == "sweep":
         made = make(where, home.configuration(where, home.environment()), now, session)
-        done = cleanup.done(made.facts(), program())
+        done = cleanup.done(made.facts(), own_command())
         if done:
-            files.append(notes.path(where, notes.REPORT), done.encode("utf-8", "replace") + b"\n")
+            files.append(notes.note_path(where, notes.REPORT), done.encode("utf-8", "replace") + b"\n")
         faults = made.errors + made.unreadable
     for folder in roots(where):
         faults += archives.compress_all(folder, deadline)

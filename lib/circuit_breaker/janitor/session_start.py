@@ -63,14 +63,14 @@ def _due(where: Places, config: Config, now: float, session: str, errors: list[s
     made = rounds.make(where, config, now, session, notes.SMALL)
     errors += made.errors
     if made.task:
-        _try("background process", lambda: rounds.start(where, session, made.task), errors)
+        _try("background process", lambda: rounds.start_round(where, session, made.task), errors)
     errors += made.unreadable
-    return [said, cleanup.done(made.facts(), rounds.program())]
+    return [said, cleanup.done(made.facts(), rounds.own_command())]
 
 
 def _background_report(where: Places) -> str:
     """The report of the last background process, shown once."""
-    path = notes.path(where, notes.REPORT)
+    path = notes.note_path(where, notes.REPORT)
     try:
         text = (files.read(path, 1 << 20) or b"").decode("utf-8", "replace").strip()
         files.remove(path)
@@ -84,4 +84,4 @@ def _try(what: str, act: Callable[[], object], errors: list[str]) -> None:
     try:
         act()
     except (OSError, ValueError) as error:
-        errors.append(f"{what}: {files.why(error)}")
+        errors.append(f"{what}: {files.reason(error)}")

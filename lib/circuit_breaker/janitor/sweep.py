@@ -50,7 +50,7 @@ class Report(Record):
 # --- The survey
 
 
-def look(sweep: Sweep) -> None:
+def survey_home(sweep: Sweep) -> None:
     """Survey the folder and its archives; links are listed, never followed. A missing folder counts as empty.
 
     Raises TooMany beyond `most` entries (ten times as many archives or sessions), OSError if a folder cannot be listed. Without a
@@ -107,7 +107,7 @@ def count_lines(sweep: Sweep) -> None:
         try:
             data = files.read(f"{sweep.folder}/{name}")
         except OSError as error:
-            sweep.unreadable.append(f"{name}: cannot be read: {files.why(error)}")
+            sweep.unreadable.append(f"{name}: cannot be read: {files.reason(error)}")
             continue
         if data:
             sweep.lines[name] = data.count(b"\n") + (data[-1:] != b"\n")
@@ -125,8 +125,8 @@ def _check_size(sweep: Sweep, infos: list[stat_result]) -> None:
 def planned(sweep: Sweep) -> Sweep:
     """Survey the folder and plan its sweep; changes nothing. Raises OSError, and TooMany for more than `most` entries, or with a
     `most` for more than READ_MOST bytes to read."""
-    sweep.moment = disk.moment(sweep.now)
-    look(sweep)
+    sweep.moment = disk.archive_time(sweep.now)
+    survey_home(sweep)
     count_lines(sweep)
     retention.plan(sweep)
     _check_size(sweep, [sweep.sessions[name] for name in sweep.stay])
@@ -142,9 +142,9 @@ def _plan_cut(sweep: Sweep, name: str) -> None:
     """Plan to shorten a session file if it has to be."""
     try:
         data = files.read(f"{sweep.folder}/{name}", LARGEST) or b"{}"
-        shorter, gone = ledger.cut(data, sweep.limits)
+        shorter, gone = ledger.cut_lists(data, sweep.limits)
     except (OSError, ValueError) as error:
-        sweep.unreadable.append(f"{name}: cannot be read as a session file: {files.why(error)}")
+        sweep.unreadable.append(f"{name}: cannot be read as a session file: {files.reason(error)}")
         return
     if gone:
         caps = {key: sweep.limits[retention.LISTS[key]] for key in gone}
@@ -169,7 +169,7 @@ def execute(sweep: Sweep, report: Report) -> None:
     if len(freeing) == len(sweep.actions):
         return
     try:
-        files.folder(archives, archives + "/telemetry", archives + "/sessions")
+        files.make_folder(archives, archives + "/telemetry", archives + "/sessions")
         with files.Lock(archives + "/.sweep.lock", 0.001) as lock:
             # On a full disk nothing is moved or removed: the lock file cannot be written to.
             files.system.ftruncate(lock.fd, 0)
@@ -182,7 +182,7 @@ def execute(sweep: Sweep, report: Report) -> None:
     except TimeoutError:
         report.finished = False
     except OSError as error:
-        report.errors.append(f"{archives}: {files.why(error)}")
+        report.errors.append(f"{archives}: {files.reason(error)}")
 
 
 class _Steps:
@@ -200,11 +200,11 @@ class _Steps:
             except FileNotFoundError:
                 continue  # removed since the survey
             except (OSError, ValueError) as error:
-                self.report.errors.append(f"{action.name}: {files.why(error)}")
+                self.report.errors.append(f"{action.name}: {files.reason(error)}")
 
     def rotate(self, action: Action, path: str) -> bool:
         info = files.system.lstat(path)
-        same = disk.version(info)[:2] == disk.version(action.info)[:2]  # else a process has archived it
+        same = disk.file_version(info)[:2] == disk.file_version(action.info)[:2]  # else a process has archived it
         return same and info.st_size >= action.size and self._move(action, path)  # it may have grown
 
     def archive(self, action: Action, path: str) -> bool:
@@ -221,7 +221,7 @@ class _Steps:
 
     def cut(self, action: Action, path: str) -> bool:
         data = files.read(path, LARGEST) or b"{}"
-        shorter, gone = ledger.cut(data, self.limits)
+        shorter, gone = ledger.cut_lists(data, self.limits)
         info = files.system.lstat(path)
         if not gone or not _same(path, action):
             return False
@@ -259,7 +259,7 @@ class _Steps:
 
     def expire(self, action: Action, path: str) -> bool:
         names = [f"{self.folder}/archives/{action.name}{ending}" for ending in (".gz", "")]
-        there = [name for name in names if files.exists(name) and disk.version(files.system.lstat(name))]
+        there = [name for name in names if files.exists(name) and disk.file_version(files.system.lstat(name))]
         for name in there:
             files.system.unlink(name)
         return bool(there)
@@ -270,7 +270,7 @@ def forget_session(folder: str, before: float) -> int:
     try:
         names = files.system.listdir(folder)
         infos = [files.system.lstat(f"{folder}/{name}") for name in names]
-        if any(info.st_mtime > before or not disk.version(info) for info in infos):
+        if any(info.st_mtime > before or not disk.file_version(info) for info in infos):
             return 0
         path = f"{folder}/{store.LOCK_FILE}"
         with files.Lock(path, 0.001):
@@ -288,4 +288,4 @@ def forget_session(folder: str, before: float) -> int:
 
 def _same(path: str, action: Action) -> bool:
     """Whether it is still the surveyed file, unchanged."""
-    return disk.version(files.system.lstat(path)) == disk.version(action.info)
+    return disk.file_version(files.system.lstat(path)) == disk.file_version(action.info)

@@ -37,7 +37,7 @@ def skip(fault: str) -> None:
     """For `broken`: skip an unreadable line without a word."""
 
 
-def files(paths: Iterable[str], after: float = 0.0) -> list[list[Path]]:
+def recordings(paths: Iterable[str], after: float = 0.0) -> list[list[Path]]:
     """The recordings below `paths` that were written since `after` (epoch seconds), in the order in which they began; each group is a
     file with its subagents' files. Raises FileNotFoundError."""
     found: list[Path] = []
@@ -78,7 +78,7 @@ def began(group: list[Path]) -> str:
     return next(filter(transcript.seconds, (stamp.decode("ascii", "replace") for stamp in stamps)), "")
 
 
-def sessions(records: Iterable[Recorded], make: Callable[[str], Taker]) -> Iterator[Taker]:
+def by_session(records: Iterable[Recorded], make: Callable[[str], Taker]) -> Iterator[Taker]:
     """`make(name)` for each session, once it has taken all its records."""
     unfinished: dict[str, Taker] = {}
     for record in records:
@@ -125,7 +125,7 @@ def _events(row: object, index: dict[str, int], copied: set[int]) -> list[Record
         raise ValueError("not an object")
     found: list[Recorded] = [row]
     if transcript.is_row(row):
-        found = transcript.records(row)
+        found = transcript.records_in_row(row)
         mark = row.get("uuid") if found else None
         if isinstance(mark, str):
             if hash(mark) in copied:

@@ -109,7 +109,7 @@ class Rerun:
     @property
     def _awake(self) -> bool:
         """Whether a circuit of the session is not CLOSED."""
-        return store.is_live(self.session) or any(map(store.is_live, self.lanes.values()))
+        return store.has_live_circuit(self.session) or any(map(store.has_live_circuit, self.lanes.values()))
 
     def _complete(self, event: Event, lane: str, fields: Recorded) -> None:
         """Fill in what the recording knows besides the payload, and what a hook would have looked up."""

@@ -26,7 +26,7 @@ def is_row(row: object) -> bool:
     return isinstance(row, dict) and "hook_event_name" not in row and isinstance(row.get("type"), str)
 
 
-def records(row: Recorded) -> list[Recorded]:
+def records_in_row(row: Recorded) -> list[Recorded]:
     """The recorded events in one row, in order: a request before its calls."""
     common: Recorded = {"session_id": str(row.get("sessionId") or ""), "t": seconds(row.get("timestamp"))}
     if isinstance(row.get("cwd"), str):

@@ -42,7 +42,7 @@ def managed_settings(platform: str = sys.platform) -> list[str]:
     return found
 
 
-def listed(env: home.Environment) -> set[str] | None:
+def listed_sessions(env: home.Environment) -> set[str] | None:
     """The ids of the listed sessions; None if Claude Code keeps no list."""
     rows = living(path(env))
     if rows is None:
@@ -77,7 +77,7 @@ def alive(process: int) -> bool:
     return True
 
 
-def ended(name: str, seen: float, running: set[str] | None, now: float) -> bool:
+def has_ended(name: str, seen: float, running: set[str] | None, now: float) -> bool:
     """Whether a session has ended. `name`: its folder; `seen`: when its hooks last ran (epoch seconds); `running`: see `listed`."""
     if running is None:
         return now - seen > LONG

@@ -15,7 +15,7 @@ RESET_USAGE = "Usage: /reset-circuit --all | --circuit NAME   (NAME as /circuit-
 OPTIONS = ("--memory", "--json", "--plain", "--all")
 
 
-def answer(payload: Payload, where: Places, config: Config, env: home.Environment, now: float) -> str:
+def command_reply(payload: Payload, where: Places, config: Config, env: home.Environment, now: float) -> str:
     """The answer to a slash command; "" if the command is not ours."""
     name, words = payload.command.rpartition(":")[2], payload.arguments.split()
     if name == "circuit-status":
@@ -44,9 +44,9 @@ def _status(
     plain = "NO_COLOR" in env or "--plain" in words
     if which == "" or any(word.startswith("-") and word not in OPTIONS[:3] for word in words):
         return STATUS_USAGE
-    kept = status.sessions(where, sorted({safe_name(session), *store.armed_sessions(where)}))
+    kept = status.sessions_on_disk(where, sorted({safe_name(session), *store.armed_sessions(where)}))
     mine = [one for one in kept if one.name == safe_name(session)]
-    facts = status.only(status.collect(where, config, now, mine, {where.project}), which)
+    facts = status.only_circuit(status.collect(where, config, now, mine, {where.project}), which)
     if facts is None:
         return f"No circuit is called {which}. {STATUS_USAGE}"
     why, fix = status.cannot_block(where, config)  # hooks run, since this is one
@@ -69,8 +69,8 @@ def _reset(words: list[str], session: str, where: Places) -> str:
     which, words = _split(words)
     if ("--all" in words) == (which is not None) or which == "":
         return RESET_USAGE
-    kept = status.sessions(where, [safe_name(session)])
-    reset, failed = status.reset(where, kept, which or "", {where.project})
+    kept = status.sessions_on_disk(where, [safe_name(session)])
+    reset, failed = status.reset_circuits(where, kept, which or "", {where.project})
     closed = [name for name, _ in reset]
     if closed or failed:
         pending = config_change.pending(one.session for one in kept)

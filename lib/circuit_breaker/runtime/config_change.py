@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HELD_MAX = 4  # changes that a session remembers
 
 
-def answer(payload: Payload, where: Places, config: Config, env: home.Environment, now: float) -> str:
+def why_held_back(payload: Payload, where: Places, config: Config, env: home.Environment, now: float) -> str:
     """The reason for blocking the change; "" to allow it: no circuit is open, or the hooks stay."""
     path = payload.file
     if not path or not store.armed_lanes(where, payload.session):
@@ -44,7 +44,7 @@ def answer(payload: Payload, where: Places, config: Config, env: home.Environmen
         facts={"file": path},
         at=now,
     )
-    incidents.keep(where, payload.session, [record], config, payload.prompt)
+    incidents.keep_incidents(where, payload.session, [record], config, payload.prompt)
     return sentences.holding_back(path)
 
 

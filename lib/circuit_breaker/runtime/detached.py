@@ -13,10 +13,10 @@ _OPEN_MAX = 256  # descriptors that a parent process may have left open
 
 def start_ours(module: str, *arguments: str) -> None:
     """Start the function `run` of one of our modules with these arguments. Raises OSError, ValueError (a zero byte)."""
-    start([sys.executable, "-I", "-S", "-X", "utf8", "-c", _LINE, ROOT + "/lib", module, *arguments])
+    start_detached([sys.executable, "-I", "-S", "-X", "utf8", "-c", _LINE, ROOT + "/lib", module, *arguments])
 
 
-def start(command: list[str]) -> None:
+def start_detached(command: list[str]) -> None:
     """Start `command` (an absolute path and its arguments) in `/` and return at once. Raises OSError if it cannot be started."""
     if hasattr(files.system, "fork"):
         _fork(command)

@@ -16,9 +16,9 @@ def note(sentence: str, runtime: str = "") -> None:
     stderr(line)
     try:
         runtime = runtime or home.runtime_folder(home.environment())
-        files.folder(runtime)
+        files.make_folder(runtime)
         path = f"{runtime}/{home.ERRORS}"
-        if files.size(path) > ERRORS_MAX:
+        if files.size_of(path) > ERRORS_MAX:
             files.system.replace(path, path + ".1")
         files.append(path, json.dump({"t": round(time.time(), 3), "error": line}) + b"\n")
     except (OSError, ValueError):

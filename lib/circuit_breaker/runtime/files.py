@@ -29,7 +29,7 @@ class Refused(OSError):
     """A file or folder that is not safe to use: a link, not a regular file, another user's."""
 
 
-def why(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """An error's text, of an OSError without its number and path."""
     return getattr(error, "strerror", None) or str(error)
 
@@ -207,7 +207,7 @@ def exists(path: str) -> bool:
     return True
 
 
-def size(path: str) -> int:
+def size_of(path: str) -> int:
     """The size of a file in bytes, 0 if there is none."""
     try:
         return system.stat(path).st_size
@@ -238,7 +238,7 @@ def is_own(path: str) -> bool:
     return info.st_mode & _KIND == _FOLDER and info.st_uid == owner
 
 
-def folder(*paths: str) -> None:
+def make_folder(*paths: str) -> None:
     """Create folders (0700) and their parents if missing. Raises Refused for a link, a file or another user's folder."""
     for path in paths:
         try:

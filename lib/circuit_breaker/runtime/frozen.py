@@ -26,11 +26,11 @@ def rules(where: Places, session_id: str, current: Config) -> Config:
     return layers.build([("session", session.frozen.get("rules"))])
 
 
-def keep(
+def freeze(
     session: Session, lane: Lane, lane_name: str, config: Config, where: Places, session_id: str
 ) -> Session:
     """The session after a step, with fixed rules if a circuit is open, else without. Called under its lock."""
-    live = store.is_live(lane) or store.is_live(session)
+    live = store.has_live_circuit(lane) or store.has_live_circuit(session)
     if not live and session.frozen:
         known = (store.lane_file(lane_name), store.SESSION_WIDE)
         live = any(line.rpartition("/")[2] not in known for line in store.armed_lanes(where, session_id))
@@ -49,7 +49,7 @@ def _said(where: Places) -> dict[str, object]:
     return opinion(home.configuration(where, {}))
 
 
-def release(where: Places, names: Iterable[str]) -> list[str]:
+def thaw(where: Places, names: Iterable[str]) -> list[str]:
     """Make the sessions with these names use the present config files from their next event on. -> why some do not."""
     failed = []
     for name in names:
@@ -58,5 +58,5 @@ def release(where: Places, names: Iterable[str]) -> list[str]:
             try:
                 store.amend(where, name, MAIN, lambda session, lane: (session.but(frozen={}), lane, None))
             except OSError as error:  # go on with the other sessions
-                failed.append(f"session {name} ({files.why(error)})")
+                failed.append(f"session {name} ({files.reason(error)})")
     return failed

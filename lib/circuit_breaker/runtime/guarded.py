@@ -12,7 +12,7 @@ VARIABLES = ("HOME", "USERPROFILE", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "CLAUDE
 LONGEST = 20_000  # characters that are cheap to search
 
 
-def refusal(event: Ask, where: Places, keyword: str, armed: bool, env: home.Environment) -> str:
+def call_refusal(event: Ask, where: Places, keyword: str, armed: bool, env: home.Environment) -> str:
     """Why a call is denied in any state of the circuits: FORGERY, a word from `guard.reaches_for`, or "" if it is not.
 
     `armed`: a circuit of the session is not CLOSED; otherwise only a forgery is looked for.

@@ -14,7 +14,7 @@ def write_fault(where: Places) -> str:
         for folder in (where.runtime, where.sessions, where.armed):
             _try_out(folder)
     except OSError as error:
-        reason = files.why(error)
+        reason = files.reason(error)
         return f"nothing can be kept in {where.runtime} ({reason[:1].lower()}{reason[1:]})"
     return ""
 
@@ -26,7 +26,7 @@ def _try_out(folder: str) -> None:
     while there and not files.exists(there):
         there = there.rpartition("/")[0]
     if there == folder:
-        files.folder(folder)
+        files.make_folder(folder)
     # after a kill, the janitor clears what has such a name
     path = f"{there}/{NAME}.{files.system.getpid()}.tmp"
     try:

@@ -151,7 +151,7 @@ def layers(where: Places, env: Environment) -> tuple[list[tuple[str, object]], l
             if document != DEFAULTS:  # as it was written first, a file changes nothing
                 found.append((f"{name} {path}", document))
         except (OSError, ValueError) as error:
-            unreadable.append(f"{path}: not used: {files.why(error)}")
+            unreadable.append(f"{path}: not used: {files.reason(error)}")
     if any(name.startswith(OPTION) for name in env):
         from circuit_breaker.breaker.layers import option_layer
 

@@ -63,20 +63,20 @@ def serve(name: str) -> None:
 def answer_to(name: str, data: bytes, env: home.Environment, now: float) -> dict[str, Any] | None:
     """The answer of hook `name` to one payload; None to print nothing. Raises ValueError, OSError."""
     # Claude Code gives that variable to every hook
-    refused = "" if env.get("CLAUDE_PROJECT_DIR") else own_shell.refusal(f"{name} hook", env)
+    refused = "" if env.get("CLAUDE_PROJECT_DIR") else own_shell.verb_refusal(f"{name} hook", env)
     if refused:
         error_log.stderr(refused)
         return None
     if name == "janitor":
         said = _session_start(json.parse_object(data), env, now)
         return protocol.system_message(said) if said else None
-    payload = protocol.parse(data, env.get("CLAUDE_CODE_SESSION_ID", ""))
+    payload = protocol.payload_of(data, env.get("CLAUDE_CODE_SESSION_ID", ""))
     where = home.places(env, payload.cwd)
     config = home.configuration(where, env)
     if name == "command":
-        return protocol.command_answer(commands.answer(payload, where, config, env, now))
+        return protocol.command_answer(commands.command_reply(payload, where, config, env, now))
     if name == "guard":
-        return protocol.held_back(config_change.answer(payload, where, config, env, now))
+        return protocol.settings_kept(config_change.why_held_back(payload, where, config, env, now))
     return Visit(payload, where, config, env, now).answer() if payload.session else None
 
 
@@ -86,7 +86,7 @@ def _session_start(fields: dict[str, Any], env: home.Environment, now: float) ->
     try:
         where = home.places(env, cwd)
     except files.Refused as error:
-        return session_start.unprotected(files.why(error))
+        return session_start.unprotected(files.reason(error))
     config = home.configuration(where, env)
     said = session_start.message(session, source, where, config, now)
     if source == "compact" and session:
@@ -123,12 +123,12 @@ class Visit:
         self._prepare(event)
         decision = self._decide(event)
         if decision.contacts:
-            notices, changes = services.keep(self.where, decision.contacts, config, self.now, payload.lane)
+            notices, changes = services.keep_contacts(self.where, decision.contacts, config, self.now, payload.lane)
             decision.notices += notices
             decision.transitions += changes
         if decision.transitions:
             last = protocol.last_call(payload)
-            incidents.keep(self.where, payload.session, decision.transitions, config, payload.prompt, last)
+            incidents.keep_incidents(self.where, payload.session, decision.transitions, config, payload.prompt, last)
         return protocol.render(decision, payload.event, config) if decision.notices else None
 
     def _prepare(self, event: model.Event) -> None:
@@ -138,7 +138,7 @@ class Visit:
             event.attended = protocol.attended(self.env)
         if isinstance(event, model.Ask):
             event.key = calls.call_key(event.tool, event.input, event.cwd)
-            event.refused = guarded.refusal(event, where, self.config.bypass_keyword, self.armed, self.env)
+            event.refused = guarded.call_refusal(event, where, self.config.bypass_keyword, self.armed, self.env)
             if event.tool.startswith("mcp__"):
                 event.down, event.wait = services.question(where, event, self.config, self.now)
         elif isinstance(event, model.Prompt) and self.armed:
@@ -174,7 +174,7 @@ class Visit:
                 return session, lane, session
             event.author = self.authors[session.unproven]
         payload, config = self.payload, self.config
-        if isinstance(event, model.Turn) and (self.limited or store.is_live(lane)):
+        if isinstance(event, model.Turn) and (self.limited or store.has_live_circuit(lane)):
             event.spent, lane = usage.look_up(lane, payload)
         elif isinstance(event, model.Prompt) and self.limited and event.person:
             event.spent, lane = usage.look_up(lane, payload, prompted=True)
@@ -183,14 +183,14 @@ class Visit:
             session = session.but(home=self.where.home, project=self.where.project)
         if any(transition.event in usage.COSTLY for transition in decision.transitions):
             usage.charge(lane, decision.transitions, payload, self.limited)
-        if session.frozen or store.is_live(lane) or store.is_live(session):
+        if session.frozen or store.has_live_circuit(lane) or store.has_live_circuit(session):
             session = self._hold(session, lane, decision)
         return session, lane, decision
 
     def _hold(self, session: memory.Session, lane: memory.Lane, decision: model.Decision) -> memory.Session:
         """The session with its rules fixed while a circuit is open; messages about held back changes go into `decision`."""
         payload = self.payload
-        session = frozen.keep(session, lane, payload.lane, self.config, self.where, payload.session)
+        session = frozen.freeze(session, lane, payload.lane, self.config, self.where, payload.session)
         if decision.verdict == model.DENY and frozen.differs(session, self.where):
             decision.notices.append(model.Notice(kind=model.DENY, rule="protection", reason="config_changed"))
         if session.held and not session.frozen:

@@ -26,13 +26,13 @@ PUBLISHED_MAX = 40  # circuits in the state file (under 20 kB), the newest ones
 SESSIONS_MAX = 200  # armed sessions that are read for it
 
 
-def keep(where: Places, session_id: str, transitions: list[Transition], config: Config, *ids: str) -> None:
+def keep_incidents(where: Places, session_id: str, transitions: list[Transition], config: Config, *ids: str) -> None:
     """`record` incidents, publish the state, and start the `on_stop` program. Never raises."""
     rows = record(where, session_id, transitions, config, *ids)
     if any(row["event"] != "warning" for row in rows):
         show(where)
     if config.on_stop:
-        on_stop.start(config.on_stop, rows)
+        on_stop.start_program(config.on_stop, rows)
     for row in rows:
         if row["event"] == "ending":
             error_log.stderr(f"{row['circuit']}: {row['cause']}")
@@ -77,7 +77,7 @@ def _try(done: str, act: Callable[[], None]) -> None:
 
 
 def _append(where: Places, rows: list[Row]) -> None:
-    files.folder(where.home)
+    files.make_folder(where.home)
     files.append(f"{where.home}/{INCIDENTS}", _lines(rows))
 
 
@@ -88,9 +88,9 @@ def _lines(rows: list[Row]) -> bytes:
 def _spool(where: Places, rows: list[Row]) -> None:
     """Add incidents to R/export/spool.jsonl, which `export otlp` sends. Raises OSError, also if it is full."""
     path = where.runtime + SPOOL
-    files.folder(where.runtime, where.runtime + "/export")
+    files.make_folder(where.runtime, where.runtime + "/export")
     with files.Lock(path + ".lock"):
-        full = files.size(path) > SPOOL_MAX
+        full = files.size_of(path) > SPOOL_MAX
         if not full:
             files.append(path, _lines(rows))
     if any(row["event"] in ("trip", "ending") for row in rows):
@@ -102,7 +102,7 @@ def _spool(where: Places, rows: list[Row]) -> None:
 def send(where: Places) -> None:
     """Start `export otlp` in the background if there is a spool. Raises OSError."""
     if files.exists(where.runtime + SPOOL):
-        detached.start([sys.executable, ROOT + "/plugin", "export", "otlp"])
+        detached.start_detached([sys.executable, ROOT + "/plugin", "export", "otlp"])
 
 
 def _row(session_id: str, transition: Transition, keyword: str) -> Row:

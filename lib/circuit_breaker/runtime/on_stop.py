@@ -11,7 +11,7 @@ EVENTS = ("trip", "ending")
 SECONDS = 60.0  # that it may run
 
 
-def start(program: list[str], rows: list[dict[str, object]]) -> None:
+def start_program(program: list[str], rows: list[dict[str, object]]) -> None:
     """Start `program` (a list of words) for each row that is a trip or a stopped turn. Never raises."""
     for row in rows:
         if row["event"] not in EVENTS:
@@ -20,7 +20,7 @@ def start(program: list[str], rows: list[dict[str, object]]) -> None:
         try:
             detached.start_ours(__name__, *given)
         except (OSError, ValueError) as error:
-            error_log.note(f"on_stop: not started: {files.why(error)}")
+            error_log.note(f"on_stop: not started: {files.reason(error)}")
 
 
 def run(program: str, incident: str) -> None:
@@ -40,7 +40,7 @@ def run(program: str, incident: str) -> None:
     except subprocess.TimeoutExpired:
         error_log.note(f"on_stop: {words[0]}: stopped after {SECONDS:g} s")
     except (OSError, ValueError) as error:
-        error_log.note(f"on_stop: {words[0]}: {files.why(error)}")
+        error_log.note(f"on_stop: {words[0]}: {files.reason(error)}")
     else:
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace")[:200]

@@ -10,7 +10,7 @@ from circuit_breaker.runtime import home, store
 from circuit_breaker.words import sentences
 
 
-def refusal(what: str, env: home.Environment) -> str:
+def verb_refusal(what: str, env: home.Environment) -> str:
     """Why the command `what` (`reset`, `config set`) must not run; "" if it may. Raises OSError if the runtime folder is unknown or
     cannot be read."""
     session = env.get("CLAUDE_CODE_SESSION_ID", "")

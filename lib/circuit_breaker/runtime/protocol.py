@@ -106,7 +106,7 @@ def name_of(fields: dict[str, Any], name: str, most: int = NAME_MAX) -> str:
     return text if len(text) <= most else f"{text[:64]}~{digest(text)}"
 
 
-def parse(data: bytes | str, default_session: str = "") -> Payload:
+def payload_of(data: bytes | str, default_session: str = "") -> Payload:
     """A payload from stdin. Raises ValueError for anything that is not one JSON object with fields of the right types."""
     return Payload(json.parse_object(data), default_session, len(data))
 
@@ -320,6 +320,6 @@ def command_answer(text: str) -> dict[str, Any] | None:
     return {"decision": "block", "reason": text, "hookSpecificOutput": quiet} if text else None
 
 
-def held_back(reason: str) -> dict[str, Any] | None:
+def settings_kept(reason: str) -> dict[str, Any] | None:
     """The answer that makes a session keep its settings; None without a reason."""
     return {"decision": "block", "reason": reason} if reason else None

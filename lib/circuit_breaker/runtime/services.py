@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.config import Config, excludes, is_on
 from circuit_breaker.breaker.model import OPENED, WARN, Ask, Notice, Transition, form_of
-from circuit_breaker.breaker.service_down import MCP, RULE, Service, ask, contacted, endpoint, is_stale
+from circuit_breaker.breaker.service_down import MCP, RULE, Service, may_call, contacted, endpoint, is_stale
 from circuit_breaker.runtime import files, store
 from circuit_breaker.runtime.home import Places, slug
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SAID = {"trip": (WARN, OPENED), "warning": (WARN,)}  # the messages that come with an incident
 
 
-def path_of(where: Places, kind: str, name: str) -> str:
+def service_file(where: Places, kind: str, name: str) -> str:
     """The file of a service. MCP servers belong to a project, hosts to the machine."""
     owner = where.project if kind == MCP else ""
     return f"{where.runtime}/services/{slug(owner + chr(10) + name)}.json"
@@ -43,7 +43,7 @@ def question(
     """(the MCP server that a call uses, seconds until it may be tried) if it is down and the call is not the machine's probe, which it
     may `claim`; else (None, 0.0)."""
     kind, name = endpoint(event.tool, event.input)
-    rule, path = config.circuit_breakers[RULE], path_of(where, kind, name)
+    rule, path = config.circuit_breakers[RULE], service_file(where, kind, name)
     if outage(config, kind) != "trip" or excludes(config, event.tool, RULE) or not files.exists(path):
         return None, 0.0
     wait = 0.0
@@ -51,21 +51,21 @@ def question(
     def asked(service: Service) -> Service:
         nonlocal wait
         base = rule["cooldown_base_seconds"]
-        service, wait = ask(service, event.id, base, config.cooldown_steps, now)
+        service, wait = may_call(service, event.id, base, config.cooldown_steps, now)
         return service
 
     service = _change(where, kind, name, asked)[1] if claim else asked(_known(where, kind, name))
     return (service, wait) if wait else (None, 0.0)
 
 
-def keep(
+def keep_contacts(
     where: Places, contacts: list[Contact], config: Config, now: float, lane: str
 ) -> tuple[list[Notice], list[Transition]]:
     """Store a turn's contacts with services. -> (messages, incidents)."""
     notices: list[Notice] = []
     transitions: list[Transition] = []
     for contact in contacts:
-        if contact.answered is not False and not files.exists(path_of(where, contact.kind, contact.name)):
+        if contact.answered is not False and not files.exists(service_file(where, contact.kind, contact.name)):
             continue
         before, after = _contacted(where, contact, config, now)
         event = outage(config, contact.kind)
@@ -144,8 +144,8 @@ def _change(
 
     Raises OSError.
     """
-    path, folder = path_of(where, kind, name), f"{where.runtime}/services"
-    files.folder(where.runtime, folder)
+    path, folder = service_file(where, kind, name), f"{where.runtime}/services"
+    files.make_folder(where.runtime, folder)
     with files.Lock(f"{folder}/lock"):
         before = _known(where, kind, name)
         after = change(before)
@@ -161,12 +161,12 @@ def _change(
 def _known(where: Places, kind: str, name: str) -> Service:
     """What is known of a service."""
     owner = {"project": where.project, "home": where.home} if kind == MCP else {}
-    return _read(path_of(where, kind, name)) or Service(kind=kind, subject=name, **owner)
+    return _read(service_file(where, kind, name)) or Service(kind=kind, subject=name, **owner)
 
 
 def _read(path: str) -> Service | None:
     """The service in a file; None if the file is missing or not valid. Raises OSError."""
     try:
-        return store.read(path, Service)
+        return store.read_memory(path, Service)
     except (files.Refused, ValueError):
         return None

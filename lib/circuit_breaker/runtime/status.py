@@ -43,7 +43,7 @@ class Kept:
         self.ended = False  # set by `mark_ended`
 
 
-def sessions(where: Places, names: Iterable[str] | None = None) -> list[Kept]:
+def sessions_on_disk(where: Places, names: Iterable[str] | None = None) -> list[Kept]:
     """The sessions on disk of all projects, or those with these names."""
     found = []
     for name in files.names(where.sessions) if names is None else names:
@@ -55,7 +55,7 @@ def sessions(where: Places, names: Iterable[str] | None = None) -> list[Kept]:
     return found
 
 
-def named(kept: Iterable[Kept], session_id: str) -> list[Kept]:
+def sessions_named(kept: Iterable[Kept], session_id: str) -> list[Kept]:
     """The sessions whose id is or begins with `session_id`."""
     begins = session_id if len(session_id) >= PREFIX_MIN else "/"
     return [one for one in kept if one.name == safe_name(session_id) or one.name.startswith(begins)]
@@ -79,9 +79,9 @@ def places_of(one: Kept, where: Places) -> Places:
 
 def mark_ended(kept: Iterable[Kept], env: Mapping[str, str], now: float) -> None:
     """Set `ended` of each session (see claude_folder.ended)."""
-    running = claude_folder.listed(env)
+    running = claude_folder.listed_sessions(env)
     for one in kept:
-        one.ended = claude_folder.ended(one.name, one.seen, running, now)
+        one.ended = claude_folder.has_ended(one.name, one.seen, running, now)
 
 
 def collect(
@@ -207,11 +207,11 @@ def _health(where: Places, config: Config) -> dict[str, Any]:
         "last_error": str(object_of(last).get("error", last.decode("utf-8", "replace"))),
         "config_problems": list(config.problems),
         "weakened": list(config.weakened),
-        "state_bytes": files.size(f"{where.home}/{STATE}"),
+        "state_bytes": files.size_of(f"{where.home}/{STATE}"),
     }
 
 
-def reset(
+def reset_circuits(
     where: Places, kept: Iterable[Kept], which: str, projects: Projects
 ) -> tuple[list[tuple[str, Kept | str]], list[str]]:
     """Close the circuits that `which` names ("": all) in the `kept` sessions, each under its own rules, and of the services of
@@ -226,7 +226,7 @@ def reset(
         servers = services.forget(where, which, projects)
     except OSError as error:  # go on with the sessions
         servers = []
-        failed.append(f"Not reset: servers that are down ({files.why(error)}); try again.")
+        failed.append(f"Not reset: servers that are down ({files.reason(error)}); try again.")
     try:
         for service in servers:
             theirs = where.elsewhere(service.home, service.project)
@@ -261,13 +261,13 @@ def _reset_lane(
     def decide(session: Session, lane: Lane) -> tuple[Session, Lane, list[Transition]]:
         session, lane, decision = step(session, lane, Reset(which=which), config, now, agent)
         if session.frozen:
-            session = frozen.keep(session, lane, agent, config, where, session_id)
+            session = frozen.freeze(session, lane, agent, config, where, session_id)
         return session, lane, decision.transitions
 
     return store.amend(where, session_id, agent, decide)
 
 
-def only(facts: dict[str, Any], which: str | None) -> dict[str, Any] | None:
+def only_circuit(facts: dict[str, Any], which: str | None) -> dict[str, Any] | None:
     """The facts of one rule (its name) or circuit (RULE:SUBJECT) only, without `which` of all; None if there is none."""
     if not which:
         return facts

@@ -47,14 +47,14 @@ def update(
     -> (the third value from `decide`, messages about memory that was not valid and was set aside). Raises OSError.
     """
     folder, file = session_folder(where, session_id), lane_file(lane_name)
-    files.folder(where.runtime, where.sessions, folder)
+    files.make_folder(where.runtime, where.sessions, folder)
     faults: list[str] = []
     with files.Lock(f"{folder}/{LOCK_FILE}"):
         session_path, lane_path = f"{folder}/{SESSION_FILE}", f"{folder}/{file}"
         session = _load(session_path, Session, faults)
         lane = _load(lane_path, Lane, faults)
         new_session, new_lane, answer = decide(session, lane)
-        live = {file: is_live(new_lane), SESSION_WIDE: is_live(new_session)}
+        live = {file: has_live_circuit(new_lane), SESSION_WIDE: has_live_circuit(new_session)}
         # Before the memory is written: after a kill in between, an open circuit would not wake the gate.
         keep_armed(where, session_id, {name: True for name in live if live[name]})
         if new_lane != lane:
@@ -81,7 +81,7 @@ def amend(
     return answer
 
 
-def is_live(memory: Lane | Session) -> bool:
+def has_live_circuit(memory: Lane | Session) -> bool:
     """Whether a circuit in it is not CLOSED."""
     return any(circuit.live for circuit in memory.circuits.values())
 
@@ -89,14 +89,14 @@ def is_live(memory: Lane | Session) -> bool:
 def _load(path: str, kind: type[Kind], faults: list[str]) -> Kind:
     """The memory at `path`, empty if there is none. A file that is not valid is renamed, with a message in `faults`. Raises OSError."""
     try:
-        return read(path, kind) or kind()
+        return read_memory(path, kind) or kind()
     except (files.Refused, ValueError) as error:
         faults.append(f"{path}: memory set aside: {error}")
         files.system.rename(path, f"{path}.{files.system.getpid()}.broken")
         return kind()
 
 
-def read(path: str, kind: type[Kind]) -> Kind | None:
+def read_memory(path: str, kind: type[Kind]) -> Kind | None:
     """The memory at `path`, None if there is none. Raises ValueError or files.Refused if it is not valid, OSError."""
     data = files.read(path, MEMORY_MAX * 4)
     return None if data is None else decode(data, kind)
@@ -169,7 +169,7 @@ def keep_awake(where: Places, live: dict[str, bool]) -> None:
     """Add or remove lines in the shared marker, which wakes all gates."""
     if not any(live.values()) and not files.exists(f"{where.armed}/{ARMED_ANY}"):
         return
-    files.folder(where.armed)
+    files.make_folder(where.armed)
     with files.Lock(f"{where.runtime}/any.lock"):
         _keep_lines(where, ARMED_ANY, live)
 
@@ -185,7 +185,7 @@ def _keep_lines(where: Places, session_id: str, live: dict[str, bool]) -> None:
         return
     path = armed_marker(where, session_id)
     if after:
-        files.folder(where.armed)
+        files.make_folder(where.armed)
         files.replace(path, ("\n".join(after) + "\n").encode())
     else:
         files.remove(path)
@@ -217,7 +217,7 @@ def glance(where: Places, session_id: str, file: str, kind: type[Kind]) -> Kind 
     rewritten as a spare (see `files.exchange`)."""
     for _ in range(2):
         try:
-            return read(f"{session_folder(where, session_id)}/{file}", kind)
+            return read_memory(f"{session_folder(where, session_id)}/{file}", kind)
         except OSError:
             return None
         except ValueError:
@@ -239,7 +239,7 @@ def correct_marker(where: Places, session_id: str) -> None:
 def _is_live(path: str, kind: type[Lane] | type[Session]) -> bool:
     """`is_live` of the memory at `path`; False if it is missing or not valid. Raises OSError."""
     try:
-        found = read(path, kind)
+        found = read_memory(path, kind)
     except (files.Refused, ValueError):
         return False
-    return found is not None and is_live(found)
+    return found is not None and has_live_circuit(found)

@@ -27,20 +27,20 @@ RECENT_MAX = 4  # last messages that are remembered: the rows of a message are c
 def look_up(lane: Lane, payload: Payload, prompted: bool = False) -> tuple[Usage, Lane]:
     """(tokens in the lane's transcript since it was last read, the lane, whose position is after them). `prompted`: by a new prompt,
     which begins at the end of the file."""
-    path, position = path_of(payload.transcript, payload.lane), lane.read
+    path, position = transcript_of(payload.transcript, payload.lane), lane.read
     spent: Usage = []
     first = position.offset < 0
     own = first and payload.lane != MAIN and not lane.n  # all rows of a subagent's file are its own
     if own or not first:
         spent, position = read_on(path, position)
     if prompted or (first and not own):  # earlier rows are older than our first event
-        position = position.but(offset=files.size(path))
+        position = position.but(offset=files.size_of(path))
     return spent, lane if position == lane.read else lane.but(read=position)
 
 
 def charge(lane: Lane, transitions: list[Transition], payload: Payload, limited: bool) -> None:
     """Set the cost so far of trips and stopped turns; later turns add to that of an open circuit. `limited`: a budget is set."""
-    path = path_of(payload.transcript, payload.lane)
+    path = transcript_of(payload.transcript, payload.lane)
     for transition in transitions:
         if transition.event not in COSTLY or transition.tokens or transition.lane != payload.lane:
             continue
@@ -53,7 +53,7 @@ def charge(lane: Lane, transitions: list[Transition], payload: Payload, limited:
         if circuit is not None:
             lane.circuits[circuit.name] = circuit.but(tokens=transition.tokens)
         if not known and not limited:
-            lane.read = Position(offset=files.size(path))
+            lane.read = Position(offset=files.size_of(path))
 
 
 def of_row(row: dict[str, Any]) -> tuple[str, Usage] | None:
@@ -78,12 +78,12 @@ def raised(known: Usage, seen: Usage) -> tuple[Usage, Usage]:
     return larger, [after - before for after, before in zip(larger, known)]
 
 
-def named(usage: Usage) -> dict[str, int]:
+def by_field(usage: Usage) -> dict[str, int]:
     """A usage as {field: tokens}."""
     return dict(zip(FIELDS, usage or NO_TOKENS))
 
 
-def path_of(transcript: str, lane: str) -> str:
+def transcript_of(transcript: str, lane: str) -> str:
     """The transcript of a lane: the session's, or a subagent's in a folder beside it; "" if unknown."""
     if not lane or not transcript.endswith(".jsonl"):
         return "" if lane else transcript

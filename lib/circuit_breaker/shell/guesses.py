@@ -61,7 +61,7 @@ def _acts(name: str, rest: list[str]) -> bool:
     listed = (reading.READING, reading.TESTERS, live.ALWAYS, live.SERVICES, live.OF_FILES, live.DATABASES)
     if any(is_in(bare, known) or is_in(name, known) for known in (*listed, _ACTING)):
         return True
-    if "-" in name and powershell.reads(name, rest) is not None:
+    if "-" in name and powershell.cmdlet_reads(name, rest) is not None:
         return True
     return any(map(changes, [name, *operands(rest)[:2]]))
 

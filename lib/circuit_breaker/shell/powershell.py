@@ -31,7 +31,7 @@ _ANSWERS = (
 _WORD_ENDS = frozenset(" \t\r\n;|&(){}<>,'\"`")
 
 
-def reads(name: str, rest: list[str]) -> bool | None:
+def cmdlet_reads(name: str, rest: list[str]) -> bool | None:
     """Whether a cmdlet or an alias that looks only looks here; None for a name that is no cmdlet."""
     low = name.lower()
     if "{" in rest:

@@ -176,7 +176,7 @@ def program_reads(name: str, rest: list[str], depth: int = 0, loosely: bool = Fa
     """Whether program `name` with the arguments `rest` only looks at things."""
     listed = is_in(name, READING)
     if not listed and ("-" in name or is_in(name, _ALIASES)):
-        cmdlet = powershell.reads(name, rest)
+        cmdlet = powershell.cmdlet_reads(name, rest)
         if cmdlet is not None:
             return cmdlet
     line = " ".join(operands(rest, _VALUED)) if name == "watch" else inner_line([name, *rest])[1]

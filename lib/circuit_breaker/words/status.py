@@ -53,7 +53,7 @@ def not_reset(session: str, error: OSError) -> str:
     return f"Not reset: session {session[:ID]} ({error.strerror or error}); try again."
 
 
-def state(name: str) -> str:
+def state_shown(name: str) -> str:
     """A state's name with its mark."""
     return f"{MARKS[name]} {name}"
 
@@ -107,7 +107,7 @@ def _list(found: list[Subject], most: int) -> list[str]:
 
 
 def _subject(subject: Subject) -> list[str]:
-    lines = ["", f"{state(subject['state'])}  {subject['rule']}:{shown(subject['subject'])}"]
+    lines = ["", f"{state_shown(subject['state'])}  {subject['rule']}:{shown(subject['subject'])}"]
     lines.append(f"   why: {shown(subject['cause'])}")
     if subject["last_error"]:
         lines.append(f"   last error: {shown(subject['last_error'])}")
@@ -169,7 +169,7 @@ def _rule(name: str, entry: Mapping[str, Any]) -> str:
     limit = "" if entry["threshold"] is None else f"threshold {entry['threshold']}"
     reached = "would have blocked" if entry["action"] in BLOCKING else "threshold reached"
     would = f", {reached} {entry['would_have_opened']}" if entry["would_have_opened"] else ""
-    mark = state(entry["state"])
+    mark = state_shown(entry["state"])
     return f"  {mark} {name:<17} {entry['action']:<8} {limit:<14} trips {entry['trips']}{would}"
 
 
